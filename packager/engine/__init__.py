@@ -1,0 +1,1 @@
+"""What every room reads and writes with: bytes and rows, and no command."""

@@ -1,0 +1,111 @@
+"""Files that are whole or absent: written beside their place, fsynced (file and folder), renamed.
+
+A kill at any instant leaves either the old file or the new one under the final name, and at most a
+`.NAME.partial` beside it, which the next write of that name replaces.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from packager.errors import InputError, from_os_error
+
+
+def partial(path: Path) -> Path:
+    """Return where `path` is written before it is whole."""
+    return path.with_name(f".{path.name}.partial")
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: Path) -> Path:
+    """Make a folder and those above it, durably, and return it. Raises IncompleteError."""
+    missing = [above for above in (folder, *folder.parents) if not above.exists()]
+    try:
+        for above in reversed(missing):
+            above.mkdir(exist_ok=True)
+            fsync_folder(above.parent)
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    except OSError as error:
+        raise from_os_error(error, folder, "make room for this folder and run the command again") from error
+    return folder
+
+
+@contextlib.contextmanager
+def replace(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of `path`, durably, when the block ends without an exception.
+
+    The file is open for reading and writing. When the block raises, nothing is left of it. Raises
+    IncompleteError for what the system refuses (disk full, no right), and makes the folder if need be.
+    """
+    make_folder(path.parent)
+    beside = partial(path)
+    try:
+        with open(beside, "w+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        move(beside, path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise from_os_error(error, path, "make room or mend the rights, then run the command again") from error
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def move(whole: Path, path: Path) -> None:
+    """Rename a file that is whole and fsynced to its final name in the same folder, durably."""
+    os.replace(whole, path)
+    fsync_folder(path.parent)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a small file durably. Raises IncompleteError."""
+    with replace(path) as file:
+        file.write(data)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder and all in it, if it is there. Raises IncompleteError."""
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise from_os_error(error, folder) from error
+
+
+@contextlib.contextmanager
+def lock(state: Path) -> Iterator[None]:
+    """Hold the one writer's lock of a state folder; it dies with its owner, however that ends.
+
+    Raises InputError naming the process that holds it.
+    """
+    make_folder(state)
+    with open(state / "lock", "a+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            owner = file.read(64).decode("ascii", "replace").strip() or "unknown"
+            raise InputError(
+                state, f"in use by another packager, process {owner}", "wait until it ends, or stop it"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()).encode())
+        file.flush()
+        yield

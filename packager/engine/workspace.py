@@ -1,0 +1,65 @@
+"""Where each file of an archivist's project lies: the state folder, the shards, the site."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from packager.model import ShardName
+
+STATE = ".packager"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The absolute paths of one project. The state folder holds all that is not published or a tar."""
+
+    config: Path
+    source: Path
+    records: Path | None
+    shards: Path
+    output: Path
+
+    @property
+    def root(self) -> Path:
+        """The folder of packager.toml."""
+        return self.config.parent
+
+    @property
+    def state(self) -> Path:
+        """The state folder: catalogue, plan, packed documents, releases."""
+        return self.root / STATE
+
+    @property
+    def catalogue(self) -> Path:
+        """The catalogue, Parquet of model.CATALOGUE."""
+        return self.state / "catalogue.parquet"
+
+    @property
+    def files(self) -> Path:
+        """What the last scan saw of each file, so that the next rereads no unchanged one."""
+        return self.state / "files.parquet"
+
+    @property
+    def plan(self) -> Path:
+        """The plan's facts, JSON of model.Plan."""
+        return self.state / "plan" / "plan.json"
+
+    def planned(self, phase: str) -> Path:
+        """Return the Parquet file (model.PLANNED) of a phase's members."""
+        return self.state / "plan" / f"{phase}.parquet"
+
+    def export(self, phase: str) -> Path:
+        """Return the folder of a catalogue phase's files: the source of its members."""
+        return self.state / "plan" / f"{phase}.export"
+
+    def packed(self, name: ShardName) -> Path:
+        """Return the folder of a packed shard's documents: manifest, members table, torrents."""
+        return self.state / "packed" / name
+
+    def tar(self, name: ShardName) -> Path:
+        """Return where a shard's tar lies, once it is whole."""
+        return self.shards / f"{name}.tar"
+
+    @property
+    def releases(self) -> Path:
+        """The folder of every release document made so far, SERIAL.json."""
+        return self.state / "releases"

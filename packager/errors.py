@@ -1,0 +1,49 @@
+"""What stops a command, by what its user can do about it, and the exit code of each.
+
+    PackagerError
+    |-- InputError        2  config, records, documents or arguments are wrong: mend them
+    |-- TrustError        2  a signature, chain or digest does not hold: do not use it
+    `-- IncompleteError   3  the work stopped half way (disk full, source changed): run again
+
+Damage that a check finds is a value (`packager.faults`), not an exception.
+"""
+
+from typing import ClassVar
+
+
+class PackagerError(Exception):
+    """One sentence for the user: `where: what; mend`."""
+
+    exit_code: ClassVar[int] = 2
+
+    def __init__(self, where: object, what: str, mend: str = "") -> None:
+        """Keep the three parts apart, so that `--json` can print them as fields."""
+        super().__init__(where, what, mend)
+        self.where, self.what, self.mend = str(where), what, mend
+
+    def __str__(self) -> str:
+        """Return the sentence."""
+        return f"{self.where}: {self.what}" + (f"; {self.mend}" if self.mend else "")
+
+    def __reduce__(self) -> tuple[type["PackagerError"], tuple[str, str, str]]:
+        """Pickle by the three parts, so that a worker's error arrives whole."""
+        return type(self), (self.where, self.what, self.mend)
+
+
+class InputError(PackagerError):
+    """The config, a record, a document or an argument is wrong."""
+
+
+class TrustError(PackagerError):
+    """A signature, a chain of releases or a published digest does not hold."""
+
+
+class IncompleteError(PackagerError):
+    """The work could not be finished now; the same command run again goes on."""
+
+    exit_code = 3
+
+
+def from_os_error(error: OSError, where: object, mend: str = "run the command again") -> IncompleteError:
+    """Return the IncompleteError that tells an OSError in the system's own words."""
+    return IncompleteError(where, error.strerror or str(error), mend)

@@ -1,0 +1,245 @@
+"""The nouns: Arrow schemas of the tables, and the frozen facts that flow between rooms.
+
+Rows in bulk are Arrow; what there is one of per phase, shard or release is a struct.
+"""
+
+from typing import Literal, NewType
+
+import msgspec
+import pyarrow as pa
+
+ShardName = NewType("ShardName", str)
+MemberPath = NewType("MemberPath", str)
+Infohash = NewType("Infohash", str)  # lower-case hex: 40 digits v1 (BEP 3), 64 digits v2 (BEP 52)
+
+Kind = Literal["audio", "artwork", "metadata", "other"]
+Content = Literal["files", "catalogue"]
+State = Literal["published", "next", "planned"]
+Version = Literal["hybrid", "v1", "v2"]
+
+KINDS: tuple[Kind, ...] = ("audio", "artwork", "metadata", "other")
+
+# What is known of a record beside its file. Strings are UTF-8; duration is in seconds, rounded to
+# milliseconds; popularity is any number, larger is more popular; extra is a JSON object.
+TAGS = pa.schema(
+    [
+        ("title", pa.string()),
+        ("artist", pa.string()),
+        ("album", pa.string()),
+        ("track", pa.int32()),
+        ("date", pa.string()),
+        ("year", pa.int32()),
+        ("isrc", pa.string()),
+        ("duration", pa.float64()),
+        ("codec", pa.string()),
+        ("licence", pa.string()),
+        ("popularity", pa.float64()),
+        ("extra", pa.string()),
+    ]
+)
+
+# The catalogue: one row a record. `path` is relative to collection.source, "/"-separated; where the
+# name is not UTF-8 it is approximate and `path_b64` (standard base64) is exact. `member` is the path
+# inside a bag's payload by the rule of paths.py. All of path, path_b64, member, size and mtime_ns are
+# null for a record with no file. sha256 is what the records file claims, 32 bytes; fault says what
+# was odd about the file or its tags.
+CATALOGUE = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        ("path", pa.string()),
+        ("path_b64", pa.string()),
+        ("member", pa.string()),
+        pa.field("kind", pa.string(), nullable=False),
+        ("size", pa.int64()),
+        ("mtime_ns", pa.int64()),
+        ("sha256", pa.binary(32)),
+        *TAGS,
+        ("fault", pa.string()),
+    ]
+)
+
+# One phase's plan: its members in tar order, shard after shard. `shard` counts from 0 in the phase.
+PLANNED = pa.schema(
+    [
+        pa.field("shard", pa.int32(), nullable=False),
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),
+        ("path_b64", pa.string()),
+        pa.field("member", pa.string(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("size", pa.int64(), nullable=False),
+        ("mtime_ns", pa.int64()),
+        ("sha256", pa.binary(32)),
+        *TAGS,
+    ]
+)
+
+# A published members table: with the manifest, all that is needed to write the shard again.
+# `path` is inside the payload (below data/); `offset` is where its first byte lies in the tar.
+# source_path and source_path_b64 stand only where the member's name differs from the source's.
+MEMBERS = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),
+        ("source_path", pa.string()),
+        ("source_path_b64", pa.string()),
+        pa.field("offset", pa.int64(), nullable=False),
+        pa.field("size", pa.int64(), nullable=False),
+        pa.field("sha256", pa.binary(32), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        *TAGS,
+    ]
+)
+MTIME = pa.field("mtime_ns", pa.int64())  # last column of the members table where collection.mtimes is set
+
+
+class Struct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of the documents and facts: immutable, by keyword, no unknown fields read."""
+
+
+class PlannedShard(Struct):
+    """A shard as the plan fixes it, before a source byte is read. Byte counts unless said otherwise."""
+
+    name: ShardName
+    phase: str
+    number: int  # from 1 in its phase
+    first_row: int  # of the phase's PLANNED table
+    rows: int
+    payload: int  # sum of the members' sizes
+    size: int  # the whole tar
+    piece_length: int
+    oversize: bool  # one member larger than shards.size allows
+    bag_info: str  # the text of bag-info.txt
+
+
+class PlannedPhase(Struct):
+    """One phase of the plan. `left_out` counts files that its budget did not take."""
+
+    name: str
+    title: str
+    content: Content
+    records: int
+    files: int
+    payload: int
+    left_out: int
+    shards: tuple[PlannedShard, ...]
+
+
+class Plan(Struct):
+    """The plan's facts; its members stand in one PLANNED Parquet file a phase."""
+
+    format: int
+    collection: str
+    date: str  # RFC 3339; a torrent's creation date
+    catalogue: str  # SHA-256 of the catalogue's bytes, hex
+    options: str  # SHA-256 of the config that decides the plan, hex
+    unphased: int  # files that no phase took
+    phases: tuple[PlannedPhase, ...]
+
+
+class PublishedFile(Struct):
+    """A file of the release: path relative to release.json, its size in bytes, SHA-256 in hex."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+class Manifest(Struct, omit_defaults=True):
+    """NAME.manifest.json: a shard's facts. FORMAT.md tells each field."""
+
+    format: int
+    type: Literal["manifest"]
+    tool: str
+    collection: str
+    name: ShardName
+    phase: str
+    number: int
+    container: Literal["tar"]
+    file: str
+    size: int
+    payload: int
+    members: int
+    oversize: bool
+    piece_length: int
+    pieces_root: str | None
+    infohash_v1: Infohash | None
+    infohash_v2: Infohash | None
+    infohash_also_v1: Infohash | None = None
+    sha256: str | None = None
+    bag_info: str
+    mtimes: bool = False
+
+
+class CollectionFacts(Struct):
+    """Who and what a release is of, as the config says it."""
+
+    name: str
+    title: str
+    description: str
+    licence: str
+    contact: str
+    homepage: str
+
+
+class ReleasePhase(Struct):
+    """A phase in the release's timeline. `payload` and `size` are bytes, of files and of tars."""
+
+    name: str
+    title: str
+    state: State
+    content: Content
+    records: int
+    files: int
+    payload: int
+    size: int
+    shards: int
+
+
+class ReleaseShard(Struct, omit_defaults=True):
+    """A published shard, with all that a mirror needs to choose, fetch and check it."""
+
+    name: ShardName
+    phase: str
+    number: int
+    file: str
+    size: int
+    payload: int
+    members: int
+    added: str  # RFC 3339: the date of the release that first listed it
+    piece_length: int
+    pieces_root: str | None
+    infohash_v1: Infohash | None
+    infohash_v2: Infohash | None
+    magnet: str
+    torrent: PublishedFile
+    manifest: PublishedFile
+    table: PublishedFile
+    infohash_also_v1: Infohash | None = None
+    magnet_v1: str | None = None
+    torrent_v1: PublishedFile | None = None
+    sha256: str | None = None
+
+
+class Withdrawal(Struct):
+    """A record taken back: its id, why, and since when."""
+
+    id: str
+    reason: str
+    date: str
+
+
+class Release(Struct):
+    """release.json: the signed head of an append-only chain. FORMAT.md tells each field."""
+
+    format: int
+    type: Literal["release"]
+    serial: int
+    date: str
+    previous: str | None  # SHA-256 of the release.json before, hex
+    collection: CollectionFacts
+    base_url: str
+    catalogue_records: int
+    phases: tuple[ReleasePhase, ...]
+    shards: tuple[ReleaseShard, ...]
+    withdrawals: tuple[Withdrawal, ...]

@@ -1,0 +1,38 @@
+"""How an engine says how far it is. Rooms only know this protocol; the screen implements it."""
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """What long work tells while it runs. Calls are cheap; the screen decides what is shown when."""
+
+    def begin(self, what: str, total: int | None, unit: str = "B") -> None:
+        """Open a task of `total` units (None: not known); `unit` "B" is bytes, else a noun ("file")."""
+
+    def advance(self, amount: int) -> None:
+        """Say that `amount` more units of the open task are done."""
+
+    def note(self, text: str) -> None:
+        """Show one line to the user: a fault, a shard that is done."""
+
+    def end(self) -> None:
+        """Close the open task."""
+
+
+class Silent:
+    """A Progress that shows nothing."""
+
+    def begin(self, what: str, total: int | None, unit: str = "B") -> None:
+        """Show nothing."""
+
+    def advance(self, amount: int) -> None:
+        """Show nothing."""
+
+    def note(self, text: str) -> None:
+        """Show nothing."""
+
+    def end(self) -> None:
+        """Show nothing."""
+
+
+SILENT: Progress = Silent()

@@ -1,0 +1,88 @@
+"""Byte counts, durations and dates, as people write them and back. No clock is read here."""
+
+import datetime as dt
+import re
+
+from packager.errors import InputError
+
+KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
+UNITS = {
+    "B": 1,
+    **{f"{p}B": 1000**i for i, p in enumerate(("k", "M", "G", "T", "P"), 1)},
+    **{f"{p}iB": 1024**i for i, p in enumerate(("K", "M", "G", "T", "P"), 1)},
+}
+_FOLDED = {unit.lower(): factor for unit, factor in UNITS.items()}
+_SIZE = re.compile(r"\s*(\d{1,18}(?:\.\d{1,6})?)\s*([A-Za-z]*)\s*", re.ASCII)
+
+
+def parse_size(text: str, where: str = "size") -> int:
+    """Return the bytes that `text` ("64 GiB", "2 TB", "1048576") means.
+
+    Decimal (kB, MB, GB, TB, PB) and binary (KiB ... PiB) units, in any case; a bare number is bytes.
+    Raises InputError when it is not a size or is not a whole number of bytes of at least one.
+    """
+    match = _SIZE.fullmatch(text)
+    factor = _FOLDED.get(match[2].lower() or "b") if match else None
+    if match is None or factor is None:
+        raise InputError(where, f'"{text}" is not a size', 'write it as "64 GiB", "500 MB" or a number of bytes')
+    whole, _, part = match[1].partition(".")
+    size, rest = divmod(int(whole + part) * factor, 10 ** len(part))
+    if rest or size < 1 or size > 1 << 62:
+        raise InputError(where, f'"{text}" is not a whole number of bytes from 1 to 4 EiB')
+    return size
+
+
+def show_size(size: float) -> str:
+    """Return bytes as a short binary figure: "0 B", "1.5 KiB", "64 GiB", "1 TiB"."""
+    value, unit = float(size), "B"
+    for step in ("KiB", "MiB", "GiB", "TiB", "PiB"):
+        if abs(value) < 1024:
+            break
+        value, unit = value / 1024, step
+    return f"{value:.0f} {unit}" if unit == "B" or value == int(value) else f"{value:.1f} {unit}"
+
+
+def show_seconds(seconds: float) -> str:
+    """Return a duration as its two largest units: "45 s", "3 min 20 s", "2 h 5 min", "4 d 1 h"."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    for size, name, small, small_name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            rest = whole % size // small
+            return f"{whole // size} {name}" + (f" {rest} {small_name}" if rest else "")
+    raise AssertionError("unreachable: whole >= 60")
+
+
+def count_of(number: int, noun: str) -> str:
+    """Return "1 shard", "2 shards": a count with its noun, thousands parted by commas."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def parse_date(text: str, where: str = "date") -> str:
+    """Return `text` as an RFC 3339 UTC instant, "2026-11-21T00:00:00Z".
+
+    Takes a date (midnight UTC is meant) or an instant with its offset. Raises InputError otherwise.
+    """
+    try:
+        value = dt.datetime.fromisoformat(text)
+    except ValueError:
+        value = None
+    if value is None or not 1970 <= value.year <= 9998:
+        raise InputError(where, f'"{text}" is not a date', 'write it as "2026-11-21" or "2026-11-21T09:00:00Z"')
+    if value.tzinfo is None:
+        value = value.replace(tzinfo=dt.UTC)
+    return value.astimezone(dt.UTC).replace(microsecond=0).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def timestamp(date: str) -> int:
+    """Return the Unix seconds of a date that `parse_date` wrote."""
+    return int(dt.datetime.fromisoformat(date).timestamp())
+
+
+def rfc822(date: str) -> str:
+    """Return a date that `parse_date` wrote in RSS 2.0's form (RFC 822)."""
+    value = dt.datetime.fromisoformat(date)
+    days = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+    months = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+    return f"{days[value.weekday()]}, {value.day:02d} {months[value.month - 1]} {value.year} {value:%H:%M:%S} +0000"
