@@ -1,0 +1,66 @@
+"""What each command found or did, as frozen facts: the screen prints them, `--json` writes them.
+
+Sizes are bytes, durations seconds. Fields are only ever added.
+"""
+
+from packager.model import Plan, ReleasePhase, Struct
+
+
+class Oddity(Struct):
+    """Something about a source file or record that the archivist should know; nothing was dropped."""
+
+    where: str  # the path or record, fit to be shown
+    what: str
+
+
+class ScanReport(Struct):
+    """What `scan` saw. `oddities` holds the first few; `oddity_count` counts all."""
+
+    files: int
+    bytes: int
+    records: int  # rows of the catalogue, with and without a file
+    metadata_only: int
+    tags_read: int  # files whose tags were read now; the others were unchanged since the last scan
+    kinds: dict[str, int]
+    oddity_count: int
+    oddities: tuple[Oddity, ...]
+    changed: bool  # whether the catalogue is other than it was
+
+
+class PlanReport(Struct):
+    """The plan, and whether it was made anew or still stands."""
+
+    plan: Plan
+    changed: bool
+
+
+class PackReport(Struct):
+    """What `pack` did: shards packed now, and those that were whole already."""
+
+    packed: int
+    already: int
+    bytes: int  # read and hashed now
+    seconds: float
+    failed: tuple[Oddity, ...]  # shards that could not be packed, and why
+
+
+class PublishReport(Struct):
+    """What `publish` put in place."""
+
+    serial: int
+    changed: bool  # False: the site already shows this
+    date: str
+    index: str  # the path of index.html
+    phases: tuple[ReleasePhase, ...]
+    shards: int
+    size: int  # bytes of the published tars
+    files: int  # of the site
+
+
+class ReleaseReport(Struct):
+    """The four steps of `release`."""
+
+    scan: ScanReport
+    plan: PlanReport
+    pack: PackReport
+    publish: PublishReport
