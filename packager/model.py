@@ -97,7 +97,7 @@ class Struct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Base of the documents and facts: immutable, by keyword, no unknown fields read."""
 
 
-class PlannedShard(Struct):
+class PlannedShard(Struct, frozen=True, kw_only=True):
     """A shard as the plan fixes it, before a source byte is read. Byte counts unless said otherwise."""
 
     name: ShardName
@@ -112,7 +112,7 @@ class PlannedShard(Struct):
     bag_info: str  # the text of bag-info.txt
 
 
-class PlannedPhase(Struct):
+class PlannedPhase(Struct, frozen=True, kw_only=True):
     """One phase of the plan. `left_out` counts files that its budget did not take."""
 
     name: str
@@ -125,7 +125,7 @@ class PlannedPhase(Struct):
     shards: tuple[PlannedShard, ...]
 
 
-class Plan(Struct):
+class Plan(Struct, frozen=True, kw_only=True):
     """The plan's facts; its members stand in one PLANNED Parquet file a phase."""
 
     format: int
@@ -137,7 +137,7 @@ class Plan(Struct):
     phases: tuple[PlannedPhase, ...]
 
 
-class PublishedFile(Struct):
+class PublishedFile(Struct, frozen=True, kw_only=True):
     """A file of the release: path relative to release.json, its size in bytes, SHA-256 in hex."""
 
     path: str
@@ -145,7 +145,7 @@ class PublishedFile(Struct):
     sha256: str
 
 
-class Manifest(Struct, omit_defaults=True):
+class Manifest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """NAME.manifest.json: a shard's facts. FORMAT.md tells each field."""
 
     format: int
@@ -171,7 +171,7 @@ class Manifest(Struct, omit_defaults=True):
     mtimes: bool = False
 
 
-class CollectionFacts(Struct):
+class CollectionFacts(Struct, frozen=True, kw_only=True):
     """Who and what a release is of, as the config says it."""
 
     name: str
@@ -182,7 +182,7 @@ class CollectionFacts(Struct):
     homepage: str
 
 
-class ReleasePhase(Struct):
+class ReleasePhase(Struct, frozen=True, kw_only=True):
     """A phase in the release's timeline. `payload` and `size` are bytes, of files and of tars."""
 
     name: str
@@ -196,7 +196,7 @@ class ReleasePhase(Struct):
     shards: int
 
 
-class ReleaseShard(Struct, omit_defaults=True):
+class ReleaseShard(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A published shard, with all that a mirror needs to choose, fetch and check it."""
 
     name: ShardName
@@ -221,7 +221,7 @@ class ReleaseShard(Struct, omit_defaults=True):
     sha256: str | None = None
 
 
-class Withdrawal(Struct):
+class Withdrawal(Struct, frozen=True, kw_only=True):
     """A record taken back: its id, why, and since when."""
 
     id: str
@@ -229,7 +229,7 @@ class Withdrawal(Struct):
     date: str
 
 
-class Release(Struct):
+class Release(Struct, frozen=True, kw_only=True):
     """release.json: the signed head of an append-only chain. FORMAT.md tells each field."""
 
     format: int

@@ -8,7 +8,7 @@ from typing import Literal
 from packager.model import Content, Struct, Version
 
 
-class CollectionOptions(Struct):
+class CollectionOptions(Struct, frozen=True, kw_only=True):
     """[collection]: what is released, and from where."""
 
     name: str
@@ -22,7 +22,7 @@ class CollectionOptions(Struct):
     mtimes: bool = False
 
 
-class ShardOptions(Struct):
+class ShardOptions(Struct, frozen=True, kw_only=True):
     """[shards]: the bound on a tar, and where tars go."""
 
     size: int = 64 << 30
@@ -31,7 +31,7 @@ class ShardOptions(Struct):
     sha256: bool = False
 
 
-class TorrentOptions(Struct):
+class TorrentOptions(Struct, frozen=True, kw_only=True):
     """[torrent]: metainfo version, piece length in bytes (None: chosen), tracker tiers, web seeds."""
 
     version: Version = "hybrid"
@@ -41,7 +41,7 @@ class TorrentOptions(Struct):
     web_seeds: tuple[str, ...] = ()
 
 
-class PhaseOptions(Struct):
+class PhaseOptions(Struct, frozen=True, kw_only=True):
     """One [[phases]]: `where` and `order` are SQL over the catalogue; budget is bytes of tars."""
 
     name: str
@@ -52,7 +52,7 @@ class PhaseOptions(Struct):
     content: Content = "files"
 
 
-class ReleaseOptions(Struct):
+class ReleaseOptions(Struct, frozen=True, kw_only=True):
     """[release]: the site's folder and address, the release date, the signing key, own templates."""
 
     output: str = "output"
@@ -62,7 +62,7 @@ class ReleaseOptions(Struct):
     templates: str | None = None
 
 
-class Config(Struct):
+class Config(Struct, frozen=True, kw_only=True):
     """packager.toml, checked."""
 
     collection: CollectionOptions

@@ -17,17 +17,19 @@ from packager.model import MemberPath
 NAME_MAX = 255  # bytes in one name: the limit of ext4, XFS, NTFS and others
 PATH_MAX = 1024  # bytes in a member path: leaves room for --to and the shard's name in PATH_MAX 4096
 _ROOM = 180  # bytes kept of a name that is replaced
-_RESERVED = re.compile(r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9\u00b9\u00b2\u00b3])\s*(?:\..*)?", re.I | re.S)
+_RESERVED = re.compile(
+    r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9\u00b9\u00b2\u00b3])\s*(?:\..*)?", re.I | re.S
+)
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069%\\<>:"|?*]')
 _PLAIN = re.compile(rb"[A-Za-z0-9_\-(),'&+!#=@\[\]{} .]*[A-Za-z0-9_\-(),'&+!#=@\[\]{}]")
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,10}")
 
 
 def safe_name(name: bytes, *, collides: bool = False) -> str:
-    """Return the member name of one file or folder name.
+    r"""Return the member name of one file or folder name.
 
     A name that every checker reads alike is kept. Any other (not UTF-8, control or bidirectional
-    characters, "%", "\\", a character or word that Windows reserves, a trailing dot or space, over
+    characters, "%", "\", a character or word that Windows reserves, a trailing dot or space, over
     255 bytes), and each of several names that `collides`, becomes STEM~HASH.EXT: the stem with "_"
     for what is not allowed, the first 8 hex digits of the SHA-256 of the name's bytes, its extension.
     Pure, so it is the same wherever and whenever it is asked.
@@ -136,9 +138,9 @@ def decode_path(path: str, path_b64: str | None) -> bytes:
 
 
 def shown(text: str | bytes, limit: int = 300) -> str:
-    """Return a name or tag fit for a terminal, a log or a line: no control, bidirectional or lone code.
+    r"""Return a name or tag fit for a terminal, a log or a line: no control, bidirectional or lone code.
 
-    What cannot be shown is written as an escape (\\x1b, \\u202e); over `limit` characters it is cut with "...".
+    What cannot be shown is written as an escape (\x1b, \u202e); over `limit` characters it is cut with "...".
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8", "surrogateescape")

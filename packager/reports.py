@@ -6,14 +6,14 @@ Sizes are bytes, durations seconds. Fields are only ever added.
 from packager.model import Plan, ReleasePhase, Struct
 
 
-class Oddity(Struct):
+class Oddity(Struct, frozen=True, kw_only=True):
     """Something about a source file or record that the archivist should know; nothing was dropped."""
 
     where: str  # the path or record, fit to be shown
     what: str
 
 
-class ScanReport(Struct):
+class ScanReport(Struct, frozen=True, kw_only=True):
     """What `scan` saw. `oddities` holds the first few; `oddity_count` counts all."""
 
     files: int
@@ -27,14 +27,14 @@ class ScanReport(Struct):
     changed: bool  # whether the catalogue is other than it was
 
 
-class PlanReport(Struct):
+class PlanReport(Struct, frozen=True, kw_only=True):
     """The plan, and whether it was made anew or still stands."""
 
     plan: Plan
     changed: bool
 
 
-class PackReport(Struct):
+class PackReport(Struct, frozen=True, kw_only=True):
     """What `pack` did: shards packed now, and those that were whole already."""
 
     packed: int
@@ -44,7 +44,7 @@ class PackReport(Struct):
     failed: tuple[Oddity, ...]  # shards that could not be packed, and why
 
 
-class PublishReport(Struct):
+class PublishReport(Struct, frozen=True, kw_only=True):
     """What `publish` put in place."""
 
     serial: int
@@ -57,7 +57,7 @@ class PublishReport(Struct):
     files: int  # of the site
 
 
-class ReleaseReport(Struct):
+class ReleaseReport(Struct, frozen=True, kw_only=True):
     """The four steps of `release`."""
 
     scan: ScanReport

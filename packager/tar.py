@@ -65,7 +65,7 @@ def _ascii(path: str) -> str:
 
 
 def _record(key: str, value: str) -> bytes:
-    """Return one pax record, "LENGTH KEY=VALUE\\n", whose length counts its own digits."""
+    r"""Return one pax record, "LENGTH KEY=VALUE\n", whose length counts its own digits."""
     rest = f" {key}={value}\n".encode()
     length = len(rest) + 1
     while len(str(length)) + len(rest) != length:
@@ -78,15 +78,17 @@ def _block(prefix: str, name: str, size: int, typeflag: bytes) -> bytes:
     head = b"".join(
         (
             name.encode("ascii").ljust(100, b"\0"),
-            b"0000644\0" b"0000000\0" b"0000000\0",  # mode, uid, gid
+            b"0000644\0",  # mode
+            b"0000000\0" * 2,  # uid, gid
             b"%011o\0" % size,
             b"%011o\0" % MTIME,
             b" " * 8,  # the checksum counts itself as spaces
             typeflag,
             bytes(100),  # linkname
-            b"ustar\0" b"00",
+            b"ustar\0",
+            b"00",
             bytes(64),  # uname, gname
-            b"0000000\0" b"0000000\0",  # devmajor, devminor
+            b"0000000\0" * 2,  # devmajor, devminor
             prefix.encode("ascii").ljust(_PREFIX, b"\0"),
             bytes(12),
         )

@@ -18,16 +18,21 @@ BATCH_ROWS = 65_536
 MEMORY_LIMIT = "2GiB"  # DuckDB's own; with Python and Arrow a command stays under 4 GB
 
 
-def write_table(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], *, group_rows: int = BATCH_ROWS) -> int:
+def write_table(
+    path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], *, group_rows: int = BATCH_ROWS
+) -> int:
     """Write record batches of `schema` to a Parquet file, durably, and return its rows.
 
     The bytes hang on the rows and pyarrow's version alone: rows are regrouped, so that the sizes of
     the batches do not show. Memory: one row group.
     """
     rows = 0
-    with durable.replace(path) as file, pq.ParquetWriter(
-        file, schema, compression="zstd", compression_level=6, write_page_index=True, store_schema=True
-    ) as writer:
+    with (
+        durable.replace(path) as file,
+        pq.ParquetWriter(
+            file, schema, compression="zstd", compression_level=6, write_page_index=True, store_schema=True
+        ) as writer,
+    ):
         for table in _regrouped(schema, batches, group_rows):
             rows += table.num_rows
             writer.write_table(table, row_group_size=group_rows)
@@ -74,7 +79,9 @@ def count_rows(path: Path) -> int:
         return int(file.metadata.num_rows)
 
 
-def read_batches(path: Path, schema: pa.Schema | None = None, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+def read_batches(
+    path: Path, schema: pa.Schema | None = None, columns: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
     """Yield a Parquet file's rows in order, in batches of at most BATCH_ROWS. Raises InputError."""
     with open_table(path, schema) as file:
         try:
@@ -86,7 +93,8 @@ def read_batches(path: Path, schema: pa.Schema | None = None, columns: Sequence[
 def read_rows(path: Path, first: int, rows: int, schema: pa.Schema | None = None) -> pa.Table:
     """Return `rows` rows from row `first` on; only the row groups that hold them are read. Raises InputError."""
     with open_table(path, schema) as file:
-        groups, start, skip = [], 0, 0
+        start = skip = 0
+        groups: list[int] = []
         for group in range(file.num_row_groups):
             stop = start + file.metadata.row_group(group).num_rows
             if start < first + rows and stop > first:
