@@ -110,6 +110,8 @@ class PlannedShard(Struct, frozen=True, kw_only=True):
     piece_length: int
     oversize: bool  # one member larger than shards.size allows
     bag_info: str  # the text of bag-info.txt
+    torrent_size: int  # of its .torrent
+    fingerprint: str  # SHA-256 in hex over the members as the catalogue knows them, times included
 
 
 class PlannedPhase(Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 Sizes are bytes, durations seconds. Fields are only ever added.
 """
 
-from packager.model import Plan, ReleasePhase, Struct
+from packager.model import Plan, ReleasePhase, State, Struct
 
 
 class Oddity(Struct, frozen=True, kw_only=True):
@@ -64,3 +64,29 @@ class ReleaseReport(Struct, frozen=True, kw_only=True):
     plan: PlanReport
     pack: PackReport
     publish: PublishReport
+
+
+class StatusPhase(Struct, frozen=True, kw_only=True):
+    """How far one phase is."""
+
+    name: str
+    title: str
+    state: State
+    shards: int
+    packed: int
+    size: int  # bytes of its tars
+    left: int  # bytes still to pack
+
+
+class StatusReport(Struct, frozen=True, kw_only=True):
+    """What is done, what is next, and how long that may take at the rate so far."""
+
+    scanned: bool
+    records: int
+    planned: bool
+    phases: tuple[StatusPhase, ...]
+    left: int  # bytes still to pack
+    seconds_left: float | None  # None: nothing was packed yet to judge by
+    serial: int | None  # of the last release
+    next: str  # the command that goes on, or "" where all is done
+    strangers: tuple[str, ...]  # tars in shards.directory that the plan does not know

@@ -6,12 +6,12 @@ import re
 from packager.errors import InputError
 
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
-UNITS = {
+UNITS: dict[str, int] = {
     "B": 1,
     **{f"{p}B": 1000**i for i, p in enumerate(("k", "M", "G", "T", "P"), 1)},
     **{f"{p}iB": 1024**i for i, p in enumerate(("K", "M", "G", "T", "P"), 1)},
 }
-_FOLDED = {unit.lower(): factor for unit, factor in UNITS.items()}
+_FOLDED: dict[str, int] = {unit.lower(): factor for unit, factor in UNITS.items()}
 _SIZE = re.compile(r"\s*(\d{1,18}(?:\.\d{1,6})?)\s*([A-Za-z]*)\s*", re.ASCII)
 
 
@@ -26,7 +26,8 @@ def parse_size(text: str, where: str = "size") -> int:
     if match is None or factor is None:
         raise InputError(where, f'"{text}" is not a size', 'write it as "64 GiB", "500 MB" or a number of bytes')
     whole, _, part = match[1].partition(".")
-    size, rest = divmod(int(whole + part) * factor, 10 ** len(part))
+    scale: int = 10 ** len(part)
+    size, rest = divmod(int(whole + part) * factor, scale)
     if rest or size < 1 or size > 1 << 62:
         raise InputError(where, f'"{text}" is not a whole number of bytes from 1 to 4 EiB')
     return size

@@ -6,6 +6,7 @@ the files it is given and spills to the folder it is given.
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import duckdb
 import pyarrow as pa
@@ -15,7 +16,9 @@ from packager.engine import durable
 from packager.errors import InputError, from_os_error
 
 BATCH_ROWS = 65_536
+Database: TypeAlias = duckdb.DuckDBPyConnection
 MEMORY_LIMIT = "2GiB"  # DuckDB's own; with Python and Arrow a command stays under 4 GB
+SqlError = duckdb.Error  # what is raised for SQL that DuckDB refuses
 
 
 def write_table(
@@ -109,7 +112,7 @@ def read_rows(path: Path, first: int, rows: int, schema: pa.Schema | None = None
     return table.select(schema.names).cast(schema).combine_chunks() if schema else table.combine_chunks()
 
 
-def open_database(readable: Iterable[Path], spill: Path, *, threads: int | None = None) -> duckdb.DuckDBPyConnection:
+def open_database(readable: Iterable[Path], spill: Path, *, threads: int | None = None) -> Database:
     """Return an in-memory DuckDB that may read only `readable` and spill to the folder `spill`.
 
     No other file, no network, no extension; and SQL that it is given cannot lift this. Same result
@@ -118,6 +121,7 @@ def open_database(readable: Iterable[Path], spill: Path, *, threads: int | None 
     database = duckdb.connect(":memory:", config={"threads": threads} if threads else {})
     database.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
     database.execute("SET preserve_insertion_order = true")
+    database.execute("SET TimeZone = 'UTC'")  # the machine's own would show in casts of dates with an offset
     database.execute(f"SET temp_directory = {quoted(str(durable.make_folder(spill)))}")
     database.execute("SET autoinstall_known_extensions = false")
     database.execute("SET autoload_known_extensions = false")
@@ -132,7 +136,7 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def run_batches(database: duckdb.DuckDBPyConnection, query: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def run_batches(database: Database, query: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Yield a query's rows in order as record batches of `schema`, BATCH_ROWS at most in each."""
     reader = database.sql(query).to_arrow_reader(BATCH_ROWS)
     for batch in reader:

@@ -17,6 +17,8 @@ class Workspace:
     records: Path | None
     shards: Path
     output: Path
+    templates: Path | None = None
+    key: Path | None = None
 
     @property
     def root(self) -> Path:

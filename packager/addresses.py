@@ -1,0 +1,87 @@
+"""One URL or list of URLs of packager.toml -> checked (RFC 3986): trackers, web seeds, pages.
+
+The readers are values.Reader: value and where in, InputError with the nearest right spelling.
+"""
+
+import re
+from urllib.parse import urlsplit
+
+from packager.errors import InputError
+from packager.paths import shown
+from packager.values import nearest, say, string
+
+TRACKERS = ("udp", "http", "https", "ws", "wss")
+WEB = ("https", "http")
+_NOT_IN_URL = re.compile(r"[^!-~]|[\"<>\\^`{|}]")
+
+
+def url(value: object, where: str, schemes: tuple[str, ...]) -> str:
+    """Return an absolute URL of one of `schemes`, ASCII only (RFC 3986)."""
+    written = string(value, where)
+    scheme, separator, rest = written.partition("://")
+    if not separator:
+        raise InputError(where, f"{say(written)} is not a URL", f'did you mean "{schemes[0]}://{shown(written, 60)}"?')
+    if scheme.lower() not in schemes:
+        close = nearest(scheme, schemes) or schemes[0]
+        listed = ", ".join(f"{each}://" for each in schemes)
+        mend = f'did you mean "{close}://{shown(rest, 60)}"?'
+        raise InputError(where, f"{say(written)} does not begin with one of {listed}", mend)
+    if odd := _NOT_IN_URL.search(written):
+        raise InputError(where, f'{say(written)} holds "{shown(odd[0])}"', "percent-encode it")
+    try:
+        parts = urlsplit(written)
+        complete = bool(parts.hostname) and (parts.port is not None or scheme.lower() != "udp")
+    except ValueError as error:
+        raise InputError(where, f"{say(written)} is not a URL ({error})") from None
+    if not complete:
+        raise InputError(where, f"{say(written)} lacks its {'port' if parts.hostname else 'host'}")
+    return written
+
+
+def web_page(value: object, where: str) -> str:
+    """Return an http(s) URL, or nothing."""
+    return "" if value == "" else url(value, where, WEB)
+
+
+def base_url(value: object, where: str) -> str:
+    """Return the http(s) URL that the site's files lie below, or nothing."""
+    written = web_page(value, where)
+    if "?" in written or "#" in written:
+        raise InputError(where, f'{say(written)} holds "?" or "#"', "write the address of the site's folder alone")
+    return written
+
+
+def _list(value: object, where: str, mend: str) -> list[object]:
+    """Return a list."""
+    if not isinstance(value, list):
+        raise InputError(where, f"{say(value)} is not a list", mend)
+    return value
+
+
+def trackers(value: object, where: str) -> tuple[tuple[str, ...], ...]:
+    """Return the tracker tiers (BEP 12), each of at least one URL."""
+    mend = 'write [["udp://tracker.example:1337/announce"]]: a list of tiers, each a list of URLs'
+    tiers = []
+    for at, tier in enumerate(_list(value, where, mend)):
+        if isinstance(tier, str):
+            raise InputError(f"{where}[{at}]", f"{say(tier)} is not a tier", f'write [["{shown(tier, 80)}"]]')
+        urls = _list(tier, f"{where}[{at}]", mend)
+        if not urls:
+            raise InputError(f"{where}[{at}]", "a tier has no tracker", "take it out")
+        tiers.append(tuple(url(each, f"{where}[{at}][{place}]", TRACKERS) for place, each in enumerate(urls)))
+    return tuple(tiers)
+
+
+def web_seeds(value: object, where: str) -> tuple[str, ...]:
+    """Return the web seeds (BEP 19): folders that hold the tars, so every one ends in "/"."""
+    seeds = []
+    for at, each in enumerate(_list(value, where, 'write ["https://files.example/shards/"]')):
+        seed = base_url(url(each, f"{where}[{at}]", WEB), f"{where}[{at}]")
+        if not seed.endswith("/"):
+            raise InputError(
+                f"{where}[{at}]",
+                f'{say(seed)} is not a folder: it does not end in "/"',
+                f'did you mean "{shown(seed)}/"?',
+            )
+        seeds.append(seed)
+    return tuple(seeds)

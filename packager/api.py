@@ -1,0 +1,196 @@
+"""The door for scripts: one typed function a command. It composes the rooms and reads the clock.
+
+Each takes the path of packager.toml, holds the state folder's lock while it works, can be killed at any
+instant and run again, and raises only PackagerError for what its user can mend.
+
+    from pathlib import Path
+    from packager import api
+
+    report = api.release(Path("packager.toml"))
+    print(report.publish.index)
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+
+from packager import units
+from packager.catalogue import scan as catalogue_scan
+from packager.engine import durable, project, tables, workers
+from packager.engine.workspace import Workspace
+from packager.errors import IncompleteError, InputError
+from packager.model import Plan, State
+from packager.options import Config
+from packager.pack import prepare, run
+from packager.progress import SILENT, Progress
+from packager.publish import publish as publishing
+from packager.reports import (
+    PackReport,
+    PlanReport,
+    PublishReport,
+    ReleaseReport,
+    ScanReport,
+    StatusPhase,
+    StatusReport,
+)
+
+
+def init(folder: Path, *, config: Path = Path("packager.toml"), force: bool = False) -> Path:
+    """Write a commented packager.toml for the collection in `folder` and return its path.
+
+    Raises InputError where `folder` is none, or the config is there already and `force` is not set.
+    """
+    return project.init(folder, config, force=force)
+
+
+def scan(config: Path, *, processes: int | None = None, progress: Progress = SILENT) -> ScanReport:
+    """Make the catalogue from the source folder and the records file.
+
+    processes: that read tags; None: one a core. Raises InputError for a wrong config or record.
+    """
+    _, workspace = project.load(config)
+    with durable.lock(workspace.state):
+        return catalogue_scan.scan(workspace, workers=processes or workers.usable_cores(), progress=progress)
+
+
+def plan(config: Path, *, progress: Progress = SILENT) -> PlanReport:
+    """Cut the catalogue into phases and shards; nothing is read but the catalogue.
+
+    Raises InputError where a phase's SQL is wrong or no phase takes any file.
+    """
+    options, workspace = project.load(config)
+    with durable.lock(workspace.state):
+        return prepare.prepare(workspace, options, now=_now(), progress=progress)
+
+
+def pack(
+    config: Path,
+    *,
+    phases: Sequence[str] | None = None,
+    processes: int | None = None,
+    progress: Progress = SILENT,
+) -> PackReport:
+    """Write every planned shard that is not whole yet, with its torrents, manifest and members table.
+
+    phases: only these. processes: shards packed at once; None: one a core. What failed stands in the
+    report; the other shards are whole.
+    """
+    options, workspace = project.load(config)
+    with durable.lock(workspace.state):
+        made = prepare.read_plan(workspace)
+        return run.pack(workspace, options, made, workers=_processes(processes), phases=phases, progress=progress)
+
+
+def publish(config: Path, *, phases: Sequence[str] | None = None, progress: Progress = SILENT) -> PublishReport:
+    """Put the release and its site in place; the shards it names must be packed.
+
+    phases: these, beside those published already; None: all. Raises IncompleteError where a shard is
+    not packed, InputError where a published shard would change.
+    """
+    options, workspace = project.load(config)
+    with durable.lock(workspace.state):
+        return _publish(options, workspace, prepare.read_plan(workspace), phases, progress)
+
+
+def release(config: Path, *, processes: int | None = None, progress: Progress = SILENT) -> ReleaseReport:
+    """Scan, plan, pack and publish; what is done is not done again.
+
+    Raises IncompleteError naming the shards that could not be packed; then nothing new is published.
+    """
+    options, workspace = project.load(config)
+    count = _processes(processes)
+    with durable.lock(workspace.state):
+        scanned = catalogue_scan.scan(workspace, workers=count, progress=progress)
+        planned = prepare.prepare(workspace, options, now=_now(), progress=progress)
+        packed = run.pack(workspace, options, planned.plan, workers=count, progress=progress)
+        if packed.failed:
+            first, others = packed.failed[0], len(packed.failed) - 1
+            more = f" (and {units.count_of(others, 'more shard')})" if others else ""
+            raise IncompleteError(first.where, first.what + more)
+        published = _publish(options, workspace, planned.plan, None, progress)
+    return ReleaseReport(scan=scanned, plan=planned, pack=packed, publish=published)
+
+
+def status(config: Path) -> StatusReport:
+    """Say what is done, what is next and how long it may take. Reads only; takes no lock."""
+    options, workspace = project.load(config)
+    if not workspace.plan.exists():
+        return _unplanned(workspace)
+    made = prepare.read_plan(workspace)
+    progress = run.progress_of(workspace, options, made)
+    last = publishing.last_release(workspace)
+    states: dict[str, State] = {phase.name: phase.state for phase in last[0].phases} if last else {}
+    phases = tuple(
+        StatusPhase(
+            name=phase.name,
+            title=phase.title,
+            state=states.get(phase.name, "planned"),
+            shards=len(phase.shards),
+            packed=progress.packed[phase.name],
+            size=sum(shard.size for shard in phase.shards),
+            left=progress.left[phase.name],
+        )
+        for phase in made.phases
+    )
+    left = sum(phase.left for phase in phases)
+    unpublished = any(phase.state != "published" for phase in phases)
+    return StatusReport(
+        scanned=True,
+        records=tables.count_rows(workspace.catalogue),
+        planned=True,
+        phases=phases,
+        left=left,
+        seconds_left=left / progress.rate / workers.usable_cores() if progress.rate else None,
+        serial=last[0].serial if last else None,
+        next="packager pack" if left else "packager publish" if unpublished else "",
+        strangers=progress.strangers,
+    )
+
+
+def _unplanned(workspace: Workspace) -> StatusReport:
+    """Return the status of a project that has no plan yet."""
+    scanned = workspace.catalogue.exists()
+    return StatusReport(
+        scanned=scanned,
+        records=tables.count_rows(workspace.catalogue) if scanned else 0,
+        planned=False,
+        phases=(),
+        left=0,
+        seconds_left=None,
+        serial=None,
+        next="packager plan" if scanned else "packager scan",
+        strangers=(),
+    )
+
+
+def _publish(
+    options: Config, workspace: Workspace, made: Plan, phases: Sequence[str] | None, progress: Progress
+) -> PublishReport:
+    """Publish phases whose every shard is whole."""
+    every = {phase.name for phase in made.phases}
+    wanted = every if phases is None else {*phases, *(publishing.published_phases(workspace) & every)}
+    missing = run.missing(workspace, options, made, sorted(wanted))
+    if missing:
+        more = f" (and {units.count_of(len(missing) - 1, 'more shard')})" if len(missing) > 1 else ""
+        raise IncompleteError(missing[0], f"is not packed{more}", "run: packager pack")
+    return publishing.publish(
+        workspace,
+        options,
+        made,
+        phases=wanted,
+        now=_now(),
+        templates=workspace.templates,
+        progress=progress,
+    )
+
+
+def _processes(asked: int | None) -> int:
+    """Return how many processes to use. Raises InputError for none or fewer."""
+    if asked is not None and asked < 1:
+        raise InputError("--workers", f"{asked} is less than 1", 'write a number from 1 on, or "auto"')
+    return asked or workers.usable_cores()
+
+
+def _now() -> str:
+    """Return this moment, RFC 3339 in UTC."""
+    return units.parse_date(dt.datetime.now(dt.UTC).isoformat())

@@ -1,0 +1,174 @@
+"""Files and records to the catalogue, out of core: who belongs to whom, what overrides what, in the order of ids.
+
+A record is matched by `path` where it has one; else by `id`: the file of that path, else the only audio file of that
+name without its extension, else the only file of that name. What a record says overrides a file's tags. A file
+without a record has its member path for an id; a record without a file is of kind audio unless it says otherwise.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from packager import paths
+from packager.catalogue.files import FILES
+from packager.catalogue.oddities import Oddities
+from packager.engine import tables
+from packager.errors import InputError
+from packager.model import CATALOGUE, KINDS, TAGS
+
+Where = Callable[[int], str]  # a record's line or row as a message names it
+_Ask = Callable[[str, pa.Schema], Iterator[pa.RecordBatch]]
+
+_LINED = pa.schema([*CATALOGUE, ("line", pa.int64())])
+_TWICE = pa.schema([("value", pa.string()), ("first", pa.int64()), ("second", pa.int64())])
+_AMBIGUOUS = pa.schema([("line", pa.int64()), ("id", pa.string()), ("one", pa.string()), ("other", pa.string())])
+_ABSENT = pa.schema([("line", pa.int64()), ("path", pa.string())])
+
+# One row a (record, file that it may mean). `sure`: by its path, or audio of that name.
+_CANDIDATES = """
+CREATE TEMP TABLE candidates AS
+WITH by_id AS (SELECT r.line, f.n FROM r JOIN f ON f.path = r.id WHERE r.path IS NULL)
+SELECT r.line, f.n, true AS sure FROM r JOIN f ON f.path = r.path
+UNION ALL SELECT line, n, true FROM by_id
+UNION ALL SELECT r.line, f.n, f.kind = 'audio' FROM (SELECT * FROM r ANTI JOIN by_id USING (line)) r
+    JOIN f ON f.stem = r.id WHERE r.path IS NULL
+"""
+_MATCHED = """
+CREATE TEMP TABLE matched AS
+SELECT line, coalesce(min(n) FILTER (sure), min(n)) AS n, coalesce(max(n) FILTER (sure), max(n)) AS other
+FROM candidates GROUP BY line
+"""
+
+
+@dataclass
+class Counts:
+    """Rows of the catalogue: all, those without a file, and by kind."""
+
+    records: int = 0
+    metadata_only: int = 0
+    kinds: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
+
+
+def check_records(records: Path, spill: Path, where: Where) -> None:
+    """Raise InputError where a table of RECORDS has an id or a path twice; name both lines."""
+    with closing(tables.open_database([records], spill)) as database:
+        for column in ("id", "path"):
+            twice = tables.run_batches(
+                database,
+                f"SELECT {column} AS value, min(line) AS first, min(line, 2)[2] AS second"  # noqa: S608
+                f" FROM read_parquet({tables.quoted(str(records))}) WHERE {column} IS NOT NULL"
+                " GROUP BY ALL HAVING count(*) > 1 ORDER BY second LIMIT 1",
+                _TWICE,
+            )
+            for value, first, second in _tuples(twice):
+                what = f'{column} "{paths.shown(value)}" stands twice, here and at {where(first)}'
+                raise InputError(where(second), what, "keep one of them")
+
+
+def write_catalogue(
+    catalogue: Path, files: Path, records: Path | None, *, spill: Path, where: Where, oddities: Oddities
+) -> Counts:
+    """Write the catalogue (model.CATALOGUE) of a files table and a table of RECORDS, ordered by the bytes of id.
+
+    DuckDB's bound of memory and a spill folder, whatever the number of rows. Raises InputError for an id that means
+    several files, two records of one file, and two rows of one id.
+    """
+    counts = Counts()
+    with closing(tables.open_database([files, *([records] if records else [])], spill)) as database:
+        from_files = tables.quoted(str(files))
+        database.execute(
+            f"CREATE VIEW f AS SELECT *, file_row_number AS n FROM read_parquet({from_files}, file_row_number = true)"  # noqa: S608
+        )
+        if records is not None:
+            database.execute(f"CREATE VIEW r AS SELECT * FROM read_parquet({tables.quoted(str(records))})")  # noqa: S608
+            database.execute(_CANDIDATES)
+            database.execute(_MATCHED)
+            ask = partial(tables.run_batches, database)
+            _check_matches(ask, where)
+            for line, path in _tuples(ask(_ABSENT_QUERY, _ABSENT)):
+                what = f'names a file that is not in the folder: "{paths.shown(path)}"'
+                oddities.add(where(line), what)
+        rows = tables.run_batches(database, _query(joined=records is not None), _LINED)
+        tables.write_table(catalogue, CATALOGUE, _counted(rows, counts, where))
+    return counts
+
+
+_ABSENT_QUERY = "SELECT line, path FROM r ANTI JOIN matched USING (line) WHERE path IS NOT NULL ORDER BY line"
+
+
+def _check_matches(ask: _Ask, where: Where) -> None:
+    """Raise InputError where a record means several files, or a file has several records."""
+    ambiguous = (
+        "SELECT m.line, coalesce(r.path, r.id) AS id, a.path AS one, b.path AS other FROM matched m JOIN r USING (line)"
+        " JOIN f a ON a.n = m.n JOIN f b ON b.n = m.other WHERE m.n <> m.other ORDER BY m.line LIMIT 1"
+    )
+    for line, name, one, other in _tuples(ask(ambiguous, _AMBIGUOUS)):
+        what = f'"{paths.shown(name)}" is ambiguous: it may mean "{paths.shown(one)}" or "{paths.shown(other)}"'
+        raise InputError(where(line), what, 'say which in a column "path", or rename one of them')
+    shared = (
+        "SELECT any_value(f.path) AS value, min(m.line) AS first, min(m.line, 2)[2] AS second"
+        " FROM matched m JOIN f USING (n) GROUP BY n HAVING count(*) > 1 ORDER BY second LIMIT 1"
+    )
+    for path, first, second in _tuples(ask(shared, _TWICE)):
+        what = f'the record means the file "{paths.shown(path)}", as the one at {where(first)} does'
+        raise InputError(where(second), what, "keep one record a file")
+
+
+def _query(*, joined: bool) -> str:
+    """Return the SQL of the catalogue's rows, with the record's line, in their order."""
+    tags = [name for name in TAGS.names if name in FILES.names]
+    own = ["path", "path_b64", "member", "size", "mtime_ns", "fault"]
+    alone = ["f.member AS id", "f.kind", *(f"f.{name}" for name in own + tags)]
+    alone += [f"NULL AS {name}" for name in (*TAGS.names, "sha256") if name not in tags]
+    without = f"SELECT {', '.join(alone)}, NULL::BIGINT AS line FROM f"  # noqa: S608  # our own names
+    if not joined:
+        return f"{without} ORDER BY id, line"
+    both = ["coalesce(r.id, f.member, r.path) AS id", "coalesce(r.kind, f.kind, 'audio') AS kind"]
+    both += [f"f.{name}" for name in own]
+    both += [f"coalesce(r.{name}, f.{name}) AS {name}" if name in tags else f"r.{name}" for name in TAGS.names]
+    return (
+        f"{without} ANTI JOIN matched USING (n) UNION ALL BY NAME SELECT {', '.join(both)}, r.sha256, r.line"  # noqa: S608
+        " FROM r LEFT JOIN matched USING (line) LEFT JOIN f USING (n) ORDER BY id, line"
+    )
+
+
+def _counted(batches: Iterator[pa.RecordBatch], counts: Counts, where: Where) -> Iterator[pa.RecordBatch]:
+    """Yield the rows without their lines, counting them. Raises InputError where two that follow have one id."""
+    last = None
+    for batch in batches:
+        ids = batch.column("id")
+        again = pc.index(pc.equal(ids[1:], ids[:-1]), True).as_py()
+        if again >= 0:
+            _refuse_twins(batch.slice(again, 2), where)
+        if last is not None and last["id"][0].as_py() == ids[0].as_py():
+            _refuse_twins(pa.Table.from_batches([last, batch.slice(0, 1)]).combine_chunks().to_batches()[0], where)
+        last = batch.slice(batch.num_rows - 1)
+        counts.records += batch.num_rows
+        counts.metadata_only += batch.column("path").null_count
+        for pair in pc.value_counts(batch.column("kind")).to_pylist():
+            counts.kinds[pair["values"]] += pair["counts"]
+        yield batch.select(CATALOGUE.names).cast(CATALOGUE)
+
+
+def _refuse_twins(twins: pa.RecordBatch, where: Where) -> None:
+    """Raise the InputError of two rows with one id; a file that has no record comes last."""
+    first, second = twins.to_pylist()
+    told = f'id "{paths.shown(first["id"])}"'
+    if second["line"] is None:
+        what = f'{told} is also the id of the file "{paths.shown(second["path"])}", which no record names'
+        raise InputError(where(first["line"]), what, "give the record another id, or give the file a record")
+    raise InputError(
+        where(second["line"]), f"{told} stands twice, here and at {where(first['line'])}", "keep one of them"
+    )
+
+
+def _tuples(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[Any, ...]]:
+    """Yield a query's few rows one by one; their types are the query's."""
+    for batch in batches:
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)

@@ -1,0 +1,41 @@
+"""Worker processes that read tags: in order and in bounded tasks, so that nothing hangs on how many there are."""
+
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+from packager.catalogue.tags import Tags, read_many, read_tags
+from packager.errors import IncompleteError
+
+_TASK = 32  # files a worker is given at once
+_FEW = 64  # below this, starting processes costs more than it saves
+
+
+class Readers:
+    """Reads tags in order, by as many processes as it is allowed; starts them only when there is enough to read."""
+
+    def __init__(self, workers: int) -> None:
+        """Allow `workers` processes; 1 reads in this one."""
+        self._workers = workers
+        self._pool: ProcessPoolExecutor | None = None
+
+    def read(self, files: list[bytes]) -> Iterator[Tags]:
+        """Yield each file's tags, in order. Raises IncompleteError where a process dies."""
+        if self._workers == 1 or len(files) < _FEW:
+            yield from map(read_tags, files)
+            return
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(self._workers, mp_context=multiprocessing.get_context("spawn"))
+        tasks = [files[first : first + _TASK] for first in range(0, len(files), _TASK)]
+        try:
+            for some in self._pool.map(read_many, tasks):
+                yield from some
+        except BrokenProcessPool as error:
+            mend = "run the command again, with fewer workers where memory is short"
+            raise IncompleteError("scan", "a worker process died while it read tags", mend) from error
+
+    def close(self) -> None:
+        """End the processes."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)

@@ -1,0 +1,198 @@
+"""The rows of a records file: CSV, TSV, JSON lines, Parquet or SQLite, as (number, column names, values).
+
+Streams: one line, row group or row at a time. What cannot be read is an InputError that names the line or row.
+"""
+
+import contextlib
+import csv
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+
+from packager import paths
+from packager.catalogue.record_values import VALUE_MAX
+from packager.engine import tables
+from packager.errors import InputError, from_os_error
+
+Row = tuple[int, tuple[str, ...], tuple[object, ...]]
+_BOM = b"\xef\xbb\xbf"
+
+
+def rows(path: Path) -> Iterator[Row]:
+    """Yield (line or row number from 1, column names, values) of each record. Raises InputError."""
+    read = _FORMATS.get(path.suffix.lower())
+    if read is None:
+        raise InputError(
+            paths.shown(path.name),
+            f'"{paths.shown(path.suffix)}" is not the extension of a records file',
+            f"name it {', '.join(list(_FORMATS)[:-1])} or {list(_FORMATS)[-1]}",
+        )
+    if not path.is_file():
+        raise InputError(
+            paths.shown(str(path)), "no such file", "set collection.records in packager.toml, or leave it out"
+        )
+    yield from read(path)
+
+
+def where(path: Path, number: int) -> str:
+    """Return how a message names a record: "records.csv:12" by line, "records.parquet: row 12" in a table."""
+    name = paths.shown(path.name)
+    return f"{name}:{number}" if _FORMATS.get(path.suffix.lower()) in _TEXT else f"{name}: row {number}"
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a UTF-8 file, their ends kept, a byte order mark dropped. At most VALUE_MAX bytes each."""
+    try:
+        with open(path, "rb") as file:
+            number = 0
+            while line := file.readline(VALUE_MAX + 1):
+                number += 1
+                if len(line) > VALUE_MAX:
+                    raise InputError(where(path, number), f"a line of over {VALUE_MAX:,} bytes", "part or shorten it")
+                try:
+                    yield (line.removeprefix(_BOM) if number == 1 else line).decode("utf-8")
+                except UnicodeDecodeError as error:
+                    what = f"byte {error.start + 1} of the line is not UTF-8"
+                    raise InputError(where(path, number), what, "save the file as UTF-8") from None
+    except OSError as error:
+        raise from_os_error(error, path) from error
+
+
+def _need_key(names: tuple[str, ...], place: str, mend: str) -> None:
+    """Raise InputError where no column can say which record a row is."""
+    if not {"id", "path"} & {name.strip().lower() for name in names}:
+        raise InputError(place, 'there is neither a column "id" nor a column "path"', mend)
+
+
+def _csv(path: Path, delimiter: str = ",") -> Iterator[Row]:
+    """Yield the rows of RFC 4180 text; the first line names the columns, empty lines are passed over."""
+    reader = csv.reader(_lines(path), delimiter=delimiter, strict=True)
+    names: tuple[str, ...] | None = None
+    while True:
+        start = reader.line_num + 1
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            raise InputError(where(path, start), *_csv_fault(error)) from None
+        if row is None:
+            break
+        if not row:
+            continue
+        if names is None:
+            names = tuple(row)
+            _need_key(
+                names, where(path, start), "name the columns in the first line, parted by commas (.csv) or tabs (.tsv)"
+            )
+            continue
+        if len(row) != len(names):
+            what = f"{len(row)} values where the header names {len(names)} columns"
+            raise InputError(where(path, start), what, "quote values that hold the separator")
+        yield start, names, tuple(row)
+    if names is None:
+        raise InputError(paths.shown(path.name), "the file is empty", "its first line must name the columns")
+
+
+def _csv_fault(error: csv.Error) -> tuple[str, str]:
+    """Return what a csv.Error means to the archivist, and the mend."""
+    said = str(error)
+    if "unexpected end of data" in said:
+        return "a quote is opened here and never closed", 'close it; write a quote inside a value as ""'
+    if "field limit" in said:
+        return (
+            f"a value of over {csv.field_size_limit():,} characters, or a quote that is never closed",
+            "mend the line",
+        )
+    return f"the line is not CSV ({said})", "quote values that hold quotes, separators or line ends"
+
+
+def _tsv(path: Path) -> Iterator[Row]:
+    """Yield the rows of CSV whose separator is the tab."""
+    return _csv(path, "\t")
+
+
+def _jsonl(path: Path) -> Iterator[Row]:
+    """Yield a row a line, each a JSON object; empty lines are passed over."""
+    decoder = msgspec.json.Decoder(dict[str, object])
+    for number, line in enumerate(_lines(path), 1):
+        if not line.strip():
+            continue
+        try:
+            row = decoder.decode(line)
+        except (msgspec.DecodeError, RecursionError) as error:
+            said = paths.shown(str(error), 100)
+            raise InputError(
+                where(path, number), f"the line is not a JSON object ({said})", "write one object a line"
+            ) from None
+        yield number, tuple(row), tuple(row.values())
+
+
+def _parquet(path: Path) -> Iterator[Row]:
+    """Yield the rows of a Parquet file; times finer than microseconds are cut to them."""
+    number = 0
+    for batch in tables.read_batches(path):
+        names = tuple(batch.schema.names)
+        _need_key(names, paths.shown(path.name), "name the key column so")
+        try:
+            columns = [_python(column) for column in batch.columns]
+        except (ValueError, OverflowError, pa.ArrowException) as error:
+            what = f"a value of rows {number + 1} to {number + batch.num_rows} cannot be read ({error})"
+            raise InputError(paths.shown(path.name), paths.shown(what), "write the file again") from None
+        for values in zip(*columns, strict=True):
+            number += 1
+            yield number, names, values
+
+
+def _python(column: pa.Array) -> list[object]:
+    """Return a column's values; Python's own times have no nanoseconds."""
+    if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
+        column = column.cast(pa.timestamp("us", column.type.tz), safe=False)
+    return list(column.to_pylist())
+
+
+def _sqlite(path: Path) -> Iterator[Row]:
+    """Yield the rows of the table or view "records", or of the only table, of a database opened read-only."""
+    name = paths.shown(path.name)
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            database.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+            database.execute("PRAGMA trusted_schema = OFF")
+            table = _table(database, name)
+            quoted = '"' + table.replace('"', '""') + '"'
+            cursor = database.execute(f"SELECT * FROM {quoted}")  # noqa: S608  # an identifier, quoted
+            names = tuple(column[0] for column in cursor.description)
+            _need_key(names, name, "name the key column so")
+            for number, values in enumerate(cursor, 1):
+                yield number, names, values
+    except sqlite3.Error as error:
+        raise InputError(name, f"not a readable SQLite database ({paths.shown(str(error), 100)})") from None
+
+
+def _table(database: sqlite3.Connection, name: str) -> str:
+    """Return which table holds the records."""
+    found = database.execute(
+        "SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite!_%' ESCAPE '!'"
+    ).fetchall()
+    for table, _ in found:
+        if table.lower() == "records":
+            return str(table)
+    only = [table for table, kind in found if kind == "table"]
+    if len(only) != 1:
+        what = f'{len(only)} tables, and none is named "records"' if only else "the database holds no table"
+        raise InputError(name, what, 'name the table of the records "records"')
+    return str(only[0])
+
+
+_TEXT: tuple[Callable[[Path], Iterator[Row]], ...] = (_csv, _tsv, _jsonl)
+_FORMATS: dict[str, Callable[[Path], Iterator[Row]]] = {
+    ".csv": _csv,
+    ".tsv": _tsv,
+    ".jsonl": _jsonl,
+    ".ndjson": _jsonl,
+    ".parquet": _parquet,
+    ".sqlite": _sqlite,
+    ".sqlite3": _sqlite,
+    ".db": _sqlite,
+}

@@ -1,0 +1,235 @@
+"""What a records file may say of a record, checked value by value; columns we do not know go to `extra`. No I/O."""
+
+import base64
+import datetime as dt
+import decimal
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+import pyarrow as pa
+
+from packager import paths
+from packager.catalogue.fields import year_of
+from packager.errors import InputError
+from packager.model import KINDS, TAGS
+
+VALUE_MAX = 1 << 20  # characters of one value, bytes of one line
+
+# A record as it is joined; `line` is its line in a text file, its row in a table, both from 1.
+RECORDS = pa.schema(
+    [
+        pa.field("line", pa.int64(), nullable=False),
+        ("id", pa.string()),
+        ("path", pa.string()),
+        ("kind", pa.string()),
+        ("sha256", pa.binary(32)),
+        *TAGS,
+    ]
+)
+KNOWN = tuple(name for name in RECORDS.names if name != "line")
+_ALIASES = {**{name: name for name in KNOWN}, "license": "licence"}
+_SECONDS_MAX = 1e9
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}(?:\.0*)?", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?", re.ASCII)
+_HEX = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
+
+
+class Columns(NamedTuple):
+    """The names that a file gives its columns, and which of KNOWN each is (None: extra)."""
+
+    names: tuple[str, ...]
+    known: tuple[str | None, ...]
+
+
+class _BadValueError(Exception):
+    """A value that its column cannot hold: what it is, and the mend."""
+
+
+def columns_of(names: Sequence[str], where: str) -> Columns:
+    """Return what each column is. Raises InputError for one without a name, or named twice."""
+    known = tuple(_ALIASES.get(name.strip().lower()) for name in names)
+    seen: dict[str, str] = {}
+    for name, ours in zip(names, known, strict=True):
+        if not name.strip():
+            raise InputError(where, "a column has no name", "name it, or take it out")
+        if (ours or name) in seen:
+            first = seen[ours or name]
+            twice = f'column "{paths.shown(first)}" stands twice' + (f', as "{name}" too' if name != first else "")
+            raise InputError(where, twice, "keep one of them")
+        seen[ours or name] = name
+    return Columns(tuple(names), known)
+
+
+def record(columns: Columns, values: Sequence[object], line: int, where: str) -> tuple[object, ...]:
+    """Return one record as a row of RECORDS. Nulls and empty text are null. Raises InputError."""
+    held: dict[str, object] = {}
+    extra: dict[str, object] = {}
+    for name, known, value in zip(columns.names, columns.known, values, strict=True):
+        if value is None or value == "":
+            continue
+        if known is None:
+            extra[name] = value
+            continue
+        try:
+            held[known] = _CHECKS[known](value)
+        except _BadValueError as error:
+            what, mend = error.args
+            raise InputError(where, f"{known} {_quoted(value)} {what}", mend) from None
+    if "id" not in held and "path" not in held:
+        raise InputError(where, "the record has neither an id nor a path", "give it one of them")
+    if "year" not in held and "date" in held:
+        held["year"] = year_of(str(held["date"]))
+    held["extra"] = _extra(extra, held.get("extra"), where)
+    return (line, *(held.get(name) for name in KNOWN))
+
+
+def _quoted(value: object) -> str:
+    """Return a value as a message shows it."""
+    if isinstance(value, (bytes, list, dict)):
+        return f"of type {type(value).__name__}"
+    return f'"{paths.shown(str(value), 100)}"'
+
+
+def _text(value: object) -> str:
+    """Return text; numbers and dates as they are written."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)):
+        raise _BadValueError("is not text", "write it as text")
+    if isinstance(value, (dt.date, dt.time)):
+        value = value.isoformat()
+    if isinstance(value, (int, float, decimal.Decimal)):
+        value = str(value)
+    if not isinstance(value, str):
+        raise _BadValueError("is not text", "write it as text")
+    if len(value) > VALUE_MAX:
+        raise _BadValueError(f"is over {VALUE_MAX:,} characters", "shorten it")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise _BadValueError("is not UTF-8", "write it as UTF-8") from None
+    return value
+
+
+def _path(value: object) -> str:
+    """Return a path below the source."""
+    path = _text(value)
+    mend = 'write it as it lies below the source folder: "folder/name.flac"'
+    if path.startswith("/"):
+        raise _BadValueError("is an absolute path", mend)
+    if any(part in ("", ".", "..") for part in path.split("/")):
+        raise _BadValueError('has an empty, "." or ".." part', mend)
+    return path
+
+
+def _kind(value: object) -> str:
+    """Return one of KINDS."""
+    kind = _text(value).strip().lower()
+    if kind not in KINDS:
+        raise _BadValueError("is not a kind", f"write {', '.join(KINDS[:-1])} or {KINDS[-1]}")
+    return kind
+
+
+def _sha256(value: object) -> bytes:
+    """Return the 32 bytes of a digest, given as them or as hex."""
+    if isinstance(value, bytes) and len(value) == 32:
+        return value
+    if isinstance(value, str) and _HEX.fullmatch(value.strip()):
+        return bytes.fromhex(value.strip())
+    raise _BadValueError("is not a SHA-256", "write its 64 hex digits")
+
+
+def _whole(limit: int) -> Callable[[object], int]:
+    """Return a check for whole numbers from 0 to `limit`."""
+
+    def check(value: object) -> int:
+        text = value.strip() if isinstance(value, str) else "" if isinstance(value, (bool, bytes)) else str(value)
+        number = int(text.partition(".")[0]) if _WHOLE.fullmatch(text) else -1
+        if not 0 <= number <= limit:
+            raise _BadValueError(f"is not a whole number from 0 to {limit:,}", "write digits only, or leave it empty")
+        return number
+
+    return check
+
+
+def _number(value: object) -> float:
+    """Return a finite number."""
+    text = value.strip() if isinstance(value, str) else "" if isinstance(value, (bool, bytes)) else str(value)
+    number = float(text) if _DECIMAL.fullmatch(text) else math.nan
+    if not math.isfinite(number):
+        raise _BadValueError("is not a number", 'write it as "12.5", or leave it empty')
+    return number + 0.0  # never -0.0, which would be other bytes than 0.0
+
+
+def _seconds(value: object) -> float:
+    """Return a duration in seconds, rounded to milliseconds."""
+    seconds = _number(value)
+    if not 0 <= seconds < _SECONDS_MAX:
+        raise _BadValueError("is not a duration", 'write its seconds as "12.5", or leave it empty')
+    return round(seconds, 3)
+
+
+def _object(value: object) -> dict[str, object]:
+    """Return a JSON object, given as one or as its text."""
+    mend = 'write {"name": "value"}, or leave it empty'
+    if isinstance(value, str):
+        try:
+            value = msgspec.json.decode(value)
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+            raise _BadValueError("is not JSON", mend) from None
+    if not isinstance(value, dict):
+        raise _BadValueError("is not a JSON object", mend)
+    return value
+
+
+_CHECKS: dict[str, Callable[[object], object]] = {
+    **dict.fromkeys(("id", "title", "artist", "album", "date", "isrc", "codec", "licence"), _text),
+    "path": _path,
+    "kind": _kind,
+    "sha256": _sha256,
+    "track": _whole((1 << 31) - 1),
+    "year": _whole(9999),
+    "duration": _seconds,
+    "popularity": _number,
+    "extra": _object,
+}
+
+
+def _extra(columns: dict[str, object], given: object, where: str) -> str | None:
+    """Return the canonical JSON object of all that is not ours: keys sorted, no spaces, nulls dropped."""
+    merged = {name: value for name, value in given.items() if value is not None} if isinstance(given, dict) else {}
+    for name, value in columns.items():
+        if name in merged:
+            raise InputError(where, f'"{paths.shown(name)}" stands in extra and as a column', "keep one of them")
+        merged[name] = value
+    if not merged:
+        return None
+    try:
+        text = json.dumps(
+            merged, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain
+        )
+        size = len(text.encode())
+    except (ValueError, TypeError, RecursionError):
+        raise InputError(
+            where, "a column that goes to extra holds what JSON cannot (NaN, text that is not UTF-8)", "mend it"
+        ) from None
+    if size > VALUE_MAX:
+        raise InputError(where, f"the columns that go to extra are over {VALUE_MAX:,} bytes", "leave some out")
+    return text
+
+
+def _plain(value: object) -> object:
+    """Return what JSON has no type for: bytes as base64, dates and decimals as text."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, (dt.date, dt.time)):
+        return value.isoformat()
+    if isinstance(value, (dt.timedelta, decimal.Decimal)):
+        return str(value)
+    if isinstance(value, Iterable):
+        return list(value)
+    raise TypeError

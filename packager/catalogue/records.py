@@ -1,0 +1,38 @@
+"""A records file, checked and made into one table (record_values.RECORDS), a row a record, in the file's order."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+
+from packager.catalogue import record_formats
+from packager.catalogue.record_values import RECORDS, columns_of, record
+from packager.engine import tables
+
+_BATCH = 8192
+
+
+def read_records(path: Path, into: Path) -> int:
+    """Write the records of a file to the Parquet file `into` and return how many there are.
+
+    The extension says the format. Memory: one batch. Raises InputError, which names the line or row.
+    """
+    checked = _checked(path)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        while rows := list(islice(checked, _BATCH)):
+            arrays = [pa.array(c, field.type) for c, field in zip(zip(*rows, strict=True), RECORDS, strict=True)]
+            yield pa.record_batch(arrays, RECORDS)
+
+    return tables.write_table(into, RECORDS, batches())
+
+
+def _checked(path: Path) -> Iterator[tuple[object, ...]]:
+    """Yield the rows of RECORDS."""
+    columns = None
+    for number, names, values in record_formats.rows(path):
+        place = record_formats.where(path, number)
+        if columns is None or columns.names != names:
+            columns = columns_of(names, place)
+        yield record(columns, values, number, place)

@@ -1,0 +1,98 @@
+"""`scan`: the source folder and the records file to the catalogue. Reads the source, writes only the state folder."""
+
+import filecmp
+import os
+from functools import partial
+from pathlib import Path
+
+from packager import paths
+from packager.catalogue import oddities as odd
+from packager.catalogue import record_formats
+from packager.catalogue.files import FilesTable, Seen
+from packager.catalogue.join import Counts, Where, check_records, write_catalogue
+from packager.catalogue.readers import Readers
+from packager.catalogue.records import read_records
+from packager.catalogue.walk import walk
+from packager.engine import durable
+from packager.engine.workspace import Workspace
+from packager.errors import InputError
+from packager.progress import SILENT, Progress
+from packager.reports import ScanReport
+
+ODDITIES = "oddities.jsonl"  # in the state folder: all of them, a JSON object a line
+
+
+def scan(workspace: Workspace, *, workers: int, progress: Progress = SILENT) -> ScanReport:
+    """Make the catalogue of a source folder, with what the records file says, and return what was seen.
+
+    Steps: check the records; walk the source and read the tags of what is new or changed since the last scan; join;
+    put the new catalogue in place of the old one if it differs. The bytes of the catalogue hang on the source's and
+    the records' contents and the files' mtimes, never on `workers`. Memory: DuckDB's bound and some thousand rows,
+    for any number of files, beside the names of the folders on the way down to the one being read. The caller holds
+    the state folder's lock. Raises InputError (source, records) and IncompleteError (disk full, a worker killed).
+    """
+    scratch = workspace.state / "scan"
+    durable.remove_tree(scratch)
+    started_ns = durable.make_folder(scratch).stat().st_mtime_ns  # the file system's clock, which gives mtimes too
+    try:
+        return _scan(workspace, scratch, started_ns, Readers(workers), progress)
+    finally:
+        durable.remove_tree(scratch)
+
+
+def _scan(workspace: Workspace, scratch: Path, started_ns: int, readers: Readers, progress: Progress) -> ScanReport:
+    """Do the steps of `scan` with a scratch folder."""
+    records: Path | None = None
+    where: Where = str
+    if workspace.records is not None:
+        records, where = scratch / "records.parquet", partial(record_formats.where, workspace.records)
+        read_records(workspace.records, records)
+        check_records(records, scratch / "spill", where)
+    source = os.path.realpath(os.fsencode(workspace.source))
+    with odd.collect(workspace.state / ODDITIES, progress) as oddities:
+        progress.begin("scan", None, "file")
+        try:
+            table = FilesTable(workspace.files, source, started_ns, readers, oddities, progress)
+            seen = table.write(walk(source, _own(workspace, source)))
+        finally:
+            readers.close()
+            progress.end()
+        if not seen.files:
+            mend = "set collection.source to the folder of the collection"
+            raise InputError(paths.shown(source), "the source holds no file that can be read", mend)
+        fresh = scratch / "catalogue.parquet"
+        counts = write_catalogue(
+            fresh, workspace.files, records, spill=scratch / "spill", where=where, oddities=oddities
+        )
+    return _report(seen, counts, oddities, changed=_put(fresh, workspace.catalogue))
+
+
+def _own(workspace: Workspace, source: bytes) -> frozenset[bytes]:
+    """Return what of packager's own lies below the source, as paths below it."""
+    ours = (workspace.config, workspace.state, workspace.shards, workspace.output)
+    real = (os.path.realpath(os.fsencode(path)) for path in ours)
+    prefix = source.rstrip(b"/") + b"/"
+    return frozenset(path[len(prefix) :] for path in real if path.startswith(prefix))
+
+
+def _put(fresh: Path, catalogue: Path) -> bool:
+    """Put a new catalogue in place, unless the one there is equal; say whether it was not."""
+    if catalogue.exists() and filecmp.cmp(fresh, catalogue, shallow=False):
+        return False
+    durable.move(fresh, catalogue)
+    return True
+
+
+def _report(seen: Seen, counts: Counts, oddities: odd.Oddities, *, changed: bool) -> ScanReport:
+    """Return what is told of a scan."""
+    return ScanReport(
+        files=seen.files,
+        bytes=seen.bytes,
+        records=counts.records,
+        metadata_only=counts.metadata_only,
+        tags_read=seen.tags_read,
+        kinds=counts.kinds,
+        oddity_count=oddities.count,
+        oddities=tuple(oddities.first),
+        changed=changed,
+    )

@@ -1,0 +1,119 @@
+"""The walk of the source: every file with its member path, everything else as an oddity; nothing is skipped silently.
+
+Works on bytes, follows no link, reads no file's content. Depth first, each folder sorted by its names' bytes: so the
+whole walk is in the order of `sort_key`. Memory: the names of the folders on the way to the file at hand.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from packager import paths
+from packager.catalogue import naming
+from packager.errors import InputError
+
+# O_NOFOLLOW and O_NONBLOCK: what was a file a moment ago may be a link or a FIFO now.
+OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_INT64 = (-(1 << 63), (1 << 63) - 1)
+_SPECIAL = (
+    (stat.S_ISLNK, "a symbolic link, not followed"),
+    (stat.S_ISSOCK, "a socket, not a file"),
+    (stat.S_ISFIFO, "a FIFO, not a file"),
+    (stat.S_ISCHR, "a device, not a file"),
+    (stat.S_ISBLK, "a device, not a file"),
+)
+
+
+class Found(NamedTuple):
+    """A file that can be opened. `why` says why its member path is not its own; "" where it is."""
+
+    path: bytes
+    member: str
+    size: int
+    mtime_ns: int  # held within an int64
+    why: str
+
+
+class Odd(NamedTuple):
+    """Something that is left out of the catalogue, and why."""
+
+    path: bytes
+    what: str
+
+
+class _Folder(NamedTuple):
+    """A folder to read: its path, the safe names down to it, and why any of them was changed."""
+
+    path: bytes
+    safe: tuple[str, ...]
+    why: str
+
+
+def sort_key(path: bytes) -> bytes:
+    """Return what orders paths name by name: no name holds NUL, so it may stand for the "/"."""
+    return path.replace(b"/", b"\0")
+
+
+def walk(source: bytes, own: frozenset[bytes] = frozenset()) -> Iterator[Found | Odd]:
+    """Yield all that lies below a folder, in the order of sort_key.
+
+    own: packager's own files and folders, as paths below the source; they are reported and left out.
+    Raises InputError where the source itself cannot be read, or two names cannot be told apart.
+    """
+    try:
+        with os.scandir(source):
+            pass
+    except OSError as error:
+        mend = "set collection.source to the folder of the collection"
+        raise InputError(paths.shown(source), f"the source cannot be read ({error.strerror})", mend) from error
+    stack = [_read_folder(source, _Folder(b"", (), ""), own)]
+    while stack:
+        for seen in stack[-1]:
+            if isinstance(seen, _Folder):
+                stack.append(_read_folder(source, seen, own))
+                break
+            yield seen
+        else:
+            stack.pop()
+
+
+def _read_folder(source: bytes, folder: _Folder, own: frozenset[bytes]) -> Iterator[Found | Odd | _Folder]:
+    """Yield what one folder holds, in the order of its names' bytes."""
+    try:
+        with os.scandir(os.path.join(source, folder.path)) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+    except OSError as error:
+        yield Odd(folder.path, f"the folder cannot be read ({error.strerror}); all below it is left out")
+        return
+    if not entries and folder.path:
+        yield Odd(folder.path, "an empty folder; shards hold files only")
+    safe = naming.safe_names([entry.name for entry in entries], folder=folder.path)
+    for entry in entries:
+        path = os.path.join(folder.path, entry.name)
+        if path in own:
+            yield Odd(path, "made by packager itself, left out")
+            continue
+        yield _look(entry, path, folder, safe[entry.name])
+
+
+def _look(entry: os.DirEntry[bytes], path: bytes, folder: _Folder, name: str) -> Found | Odd | _Folder:
+    """Return what one name of a folder stands for."""
+    why = folder.why
+    if name.encode() != entry.name:
+        collides = paths.safe_name(entry.name) != name
+        why = f"{why}; " * bool(why) + naming.reason(entry.name, collides=collides)
+    safe = (*folder.safe, name)
+    try:
+        if entry.is_dir(follow_symlinks=False):
+            return _Folder(path, safe, why)
+        status = entry.stat(follow_symlinks=False)
+        if not stat.S_ISREG(status.st_mode):
+            return Odd(path, next((what for test, what in _SPECIAL if test(status.st_mode)), "not a file"))
+        os.close(os.open(entry.path, OPEN_FLAGS))
+    except OSError as error:
+        return Odd(path, f"cannot be read ({error.strerror}); left out of the catalogue")
+    member = paths.member_path(safe, path)
+    if member != "/".join(safe):
+        why = f"the path is over {paths.PATH_MAX:,} bytes"
+    return Found(path, member, status.st_size, min(max(status.st_mtime_ns, _INT64[0]), _INT64[1]), why)

@@ -1,0 +1,43 @@
+"""`packager pack`."""
+
+import typer
+
+from packager import api
+from packager.cli import bars, screen
+from packager.cli.options import DEFAULT_CONFIG, Config, Json, Phases, Workers, processes
+from packager.errors import IncompleteError
+from packager.reports import PackReport
+from packager.units import count_of, show_seconds, show_size
+
+
+def pack(config: Config = DEFAULT_CONFIG, phase: Phases = None, workers: Workers = "auto", json: Json = False) -> None:
+    """Write every planned shard that is not whole yet: its tar, torrents, manifest and members table.
+
+    Example: packager pack --phase metadata
+    """
+    with bars.progress(json=json) as progress:
+        report = api.pack(config, phases=phase, processes=processes(workers), progress=progress)
+    if json:
+        screen.show_json(report)
+    else:
+        show(report)
+    if report.failed:
+        if not json:
+            screen.talk(f"packager: {count_of(len(report.failed), 'shard')} could not be packed:")
+            for failure in report.failed:
+                screen.talk(f"  {failure.where}: {failure.what}")
+        raise typer.Exit(IncompleteError.exit_code)
+    if not json:
+        screen.say("next: packager publish")
+
+
+def show(report: PackReport) -> None:
+    """Print what was packed."""
+    if not report.packed and not report.failed:
+        screen.say(f"pack: nothing to do, {count_of(report.already, 'shard')} whole already")
+        return
+    rate = f", {show_size(round(report.bytes / report.seconds))}/s" if report.seconds else ""
+    screen.say(
+        f"pack: {count_of(report.packed, 'shard')}, {show_size(report.bytes)} in {show_seconds(report.seconds)}{rate}"
+        + (f"; {report.already:,} whole already" if report.already else "")
+    )

@@ -1,0 +1,21 @@
+"""`packager release`."""
+
+from packager import api
+from packager.cli import bars, pack_cmd, plan_cmd, publish_cmd, scan_cmd, screen
+from packager.cli.options import DEFAULT_CONFIG, Config, Json, Workers, processes
+
+
+def release(config: Config = DEFAULT_CONFIG, workers: Workers = "auto", json: Json = False) -> None:
+    """Scan, plan, pack and publish in one go; what is done already is not done again.
+
+    Example: packager release
+    """
+    with bars.progress(json=json) as progress:
+        report = api.release(config, processes=processes(workers), progress=progress)
+    if json:
+        screen.show_json(report)
+        return
+    scan_cmd.show(report.scan)
+    plan_cmd.show(report.plan)
+    pack_cmd.show(report.pack)
+    publish_cmd.show(report.publish)

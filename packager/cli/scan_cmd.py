@@ -1,0 +1,35 @@
+"""`packager scan`."""
+
+from packager import api
+from packager.cli import bars, screen
+from packager.cli.options import DEFAULT_CONFIG, Config, Json, Workers, processes
+from packager.reports import ScanReport
+from packager.units import count_of, show_size
+
+
+def scan(config: Config = DEFAULT_CONFIG, workers: Workers = "auto", json: Json = False) -> None:
+    """Make the catalogue from the source folder, its tags and the records file.
+
+    Example: packager scan
+    """
+    with bars.progress(json=json) as progress:
+        report = api.scan(config, processes=processes(workers), progress=progress)
+    if json:
+        screen.show_json(report)
+    else:
+        show(report)
+        screen.say("next: packager plan")
+
+
+def show(report: ScanReport) -> None:
+    """Print what a scan saw."""
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in report.kinds.items() if count)
+    screen.say(f"scan: {count_of(report.files, 'file')}, {show_size(report.bytes)} ({kinds})")
+    screen.say(
+        f"      {count_of(report.records, 'record')}, {report.metadata_only:,} of them without a file; "
+        f"tags of {count_of(report.tags_read, 'file')} read"
+    )
+    if report.oddity_count:
+        screen.say(f"      {report.oddity_count:,} odd, all told in .packager/oddities.jsonl")
+    if not report.changed:
+        screen.say("      nothing changed since the last scan")

@@ -1,0 +1,55 @@
+"""What is printed: results on stdout, talk on stderr.
+
+Names from files and tags never pass through markup, and control characters in them are made visible.
+"""
+
+import sys
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from packager.errors import PackagerError
+from packager.paths import shown
+
+_PLAIN_WIDTH = 200  # columns of a table that no terminal bounds
+
+
+def say(text: str) -> None:
+    """Print one line of the result on stdout."""
+    sys.stdout.write(f"{text}\n")
+
+
+def talk(text: str) -> None:
+    """Print one line beside the result, on stderr."""
+    sys.stderr.write(f"{text}\n")
+
+
+def show_json(report: msgspec.Struct) -> None:
+    """Print a report as one JSON document on stdout."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n")
+
+
+def show_error(error: PackagerError, *, json: bool) -> None:
+    """Print an error on stderr: its sentence, or one JSON line with `code`, `where`, `what`, `mend`."""
+    if json:
+        fields = {"code": error.exit_code, "where": error.where, "what": error.what, "mend": error.mend}
+        talk(msgspec.json.encode(fields).decode())
+    else:
+        talk(f"packager: {shown(str(error), limit=4000)}")
+
+
+def table(title: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = ()) -> None:
+    """Print a table on stdout; `right` are the columns, from 0, whose cells stand at the right."""
+    grid = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    numbers = set(right)
+    for index, name in enumerate(title):
+        grid.add_column(Text(name), justify="right" if index in numbers else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*(Text(shown(cell)) for cell in row))
+    console = Console(markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console = Console(markup=False, highlight=False, emoji=False, width=_PLAIN_WIDTH)
+    console.print(grid)

@@ -1,0 +1,43 @@
+"""`packager status`."""
+
+from packager import api
+from packager.cli import screen
+from packager.cli.options import DEFAULT_CONFIG, Config, Json
+from packager.reports import StatusReport
+from packager.units import count_of, show_seconds, show_size
+
+
+def status(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
+    """Say what is done, what is next, and how long that may take.
+
+    Example: packager status
+    """
+    report = api.status(config)
+    if json:
+        screen.show_json(report)
+    else:
+        show(report)
+
+
+def show(report: StatusReport) -> None:
+    """Print the state of a project, the next command last."""
+    if not report.planned:
+        screen.say(f"scanned: {count_of(report.records, 'record')}" if report.scanned else "not scanned yet")
+    else:
+        rows = [
+            (
+                phase.name,
+                phase.state,
+                f"{phase.packed:,} of {phase.shards:,}",
+                show_size(phase.size),
+                show_size(phase.left),
+            )
+            for phase in report.phases
+        ]
+        screen.table(("phase", "state", "packed", "bytes", "left"), rows, right=(2, 3, 4))
+        screen.say(f"published: release {report.serial}" if report.serial else "nothing published yet")
+    if report.seconds_left:
+        screen.say(f"about {show_seconds(report.seconds_left)} of packing left, at the rate so far")
+    if report.strangers:
+        screen.say(f"not of this plan, in the shards' folder: {', '.join(report.strangers[:5])}")
+    screen.say(f"next: {report.next}" if report.next else "all done; packager release takes up what changed")

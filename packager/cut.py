@@ -1,0 +1,181 @@
+"""One phase's rows cut into shards: next-fit by what each row costs, and every shard's facts.
+
+Streaming: what is held is one batch, the sums of one open shard, and an entry a shard. No file is touched.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from packager import bag, layout, record_lines
+from packager.errors import InputError
+from packager.metainfo import torrent_size
+from packager.model import PLANNED, PlannedPhase, PlannedShard, ShardName
+from packager.options import Config, PhaseOptions
+from packager.paths import shown
+from packager.piece_length import choose_piece_length
+from packager.plan import NextFit, runs
+from packager.units import count_of, show_size
+
+MOST_SHARDS = 99_999  # in a phase: shard numbers have five digits, so a name's length is known
+
+
+def shard_name(collection: str, phase: str, number: int) -> ShardName:
+    """Return a shard's name, COLLECTION-PHASE-00001; numbers count from 1 in each phase."""
+    return ShardName(f"{collection}-{phase}-{number:05d}")
+
+
+@dataclass
+class _Open:
+    """The shard that is being filled: sums in bytes, and the digest over its members' rows."""
+
+    first_row: int
+    rows: int = 0
+    payload: int = 0
+    spans: int = 0
+    lines: int = 0
+    manifest: int = 0
+    oversize: bool = False  # its one member is larger than a shard
+    digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+
+
+class Cutter:
+    """Cuts one phase's rows into shards and keeps each shard's facts."""
+
+    def __init__(self, config: Config, phase: PhaseOptions) -> None:
+        """Set out to cut `phase`. Raises InputError where shards.size has no room beside a bag's own files."""
+        self._config, self._phase = config, phase
+        # A name and a bag-info.txt as long as any shard of this phase can have.
+        self._sample = shard_name(config.collection.name, phase.name, MOST_SHARDS)
+        self._fixed = layout.fixed_cost(self._sample, len(self._bag_info(self._sample, 10**18, 10**9).encode()))
+        room = config.shards.size - self._fixed
+        if room < 1:
+            raise InputError(
+                "packager.toml: shards.size",
+                f"{show_size(config.shards.size)} hold no file beside a bag's own {show_size(self._fixed)}",
+            )
+        self._fit = NextFit(room, self._fixed, phase.budget)
+        self._rows = 0
+        self._open: _Open | None = None
+        self.shards: list[PlannedShard] = []
+
+    def cut(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield the rows that the budget takes as rows of PLANNED."""
+        for batch in batches:
+            rows = pa.Table.from_batches([batch])
+            members = record_lines.as_members(rows)
+            lines = record_lines.record_lines(members)
+            costs = layout.costs(self._sample, members, pc.binary_length(lines).to_numpy().astype(np.int64))
+            numbers = self._fit.place(costs.total)
+            for number, first, stop in runs(numbers):
+                self._add(
+                    number, rows.slice(first, stop - first), lines.slice(first, stop - first), costs.part(first, stop)
+                )
+            rows = rows.slice(0, len(numbers))
+            shard = pa.array(numbers, pa.int32())
+            placed = rows.drop_columns("shard") if "shard" in rows.column_names else rows
+            yield from placed.add_column(0, PLANNED.field("shard"), shard).cast(PLANNED).combine_chunks().to_batches()
+            if self._fit.full:
+                break
+        self._close()
+
+    def _add(self, number: int, rows: pa.Table, lines: pa.Array, costs: layout.Costs) -> None:
+        """Add rows, all of shard `number` (from 0), to the open shard, or open it."""
+        if number == len(self.shards) + (self._open is not None):
+            self._close()
+            self._open = _Open(self._rows)
+        held = self._open
+        assert held is not None
+        held.rows += rows.num_rows
+        held.payload += int(costs.sizes.sum())
+        held.spans += int(costs.spans.sum())
+        held.lines += int(costs.lines.sum())
+        held.manifest += int(costs.manifest.sum())
+        held.oversize = held.oversize or int(costs.total.max()) > self._fit.room
+        _digest(held.digest, rows, lines)
+        self._rows += rows.num_rows
+        if held.oversize and self._config.shards.oversize == "refuse":
+            raise self._too_large(rows, costs)
+
+    def _too_large(self, rows: pa.Table, costs: layout.Costs) -> InputError:
+        """Return the error that names the member that no shard holds."""
+        row = int(np.argmax(costs.total))
+        size = int(costs.sizes[row])
+        return InputError(
+            shown(rows["path"][row].as_py()),
+            f"its {show_size(size)} ({size} bytes) do not fit a shard of {show_size(self._config.shards.size)}",
+            'raise shards.size, or set shards.oversize = "own-shard"',
+        )
+
+    def _close(self) -> None:
+        """Fix the facts of the open shard."""
+        held, self._open = self._open, None
+        if held is None:
+            return
+        number = len(self.shards) + 1
+        if number > MOST_SHARDS:
+            raise InputError(
+                f"packager.toml: phases {self._phase.name}",
+                f"more than {count_of(MOST_SHARDS, 'shard')}",
+                "raise shards.size, or part the phase",
+            )
+        name = shard_name(self._config.collection.name, self._phase.name, number)
+        info = self._bag_info(name, held.payload, held.rows)
+        size = layout.tar_size(name, len(info.encode()), held.spans, held.lines, held.manifest)
+        options = self._config.torrent
+        piece_length = options.piece_length or choose_piece_length(size, options.version, also_v1=options.also_v1)
+        self.shards.append(
+            PlannedShard(
+                name=name,
+                phase=self._phase.name,
+                number=number,
+                first_row=held.first_row,
+                rows=held.rows,
+                payload=held.payload,
+                size=size,
+                piece_length=piece_length,
+                oversize=held.oversize,
+                bag_info=info,
+                torrent_size=torrent_size(f"{name}.tar", size, piece_length, options),
+                fingerprint=held.digest.hexdigest(),
+            )
+        )
+
+    def _bag_info(self, name: str, payload: int, rows: int) -> str:
+        """Return a shard's bag-info.txt; no date and no tool, so that its bytes are the collection's alone."""
+        facts = self._config.collection
+        return bag.bag_info(
+            {
+                "External-Identifier": name,
+                "External-Description": f"{facts.title}: {self._phase.title}",
+                "Bag-Group-Identifier": facts.name,
+                "Contact-Name": facts.contact,
+                "Rights": facts.licence,
+                "Source": facts.homepage,
+                "Payload-Oxum": f"{payload}.{rows}",
+            }
+        )
+
+    def phase(self, *, records: int, left_out: int) -> PlannedPhase:
+        """Return the phase's facts."""
+        return PlannedPhase(
+            name=self._phase.name,
+            title=self._phase.title,
+            content=self._phase.content,
+            records=records,
+            files=sum(shard.rows for shard in self.shards),
+            payload=sum(shard.payload for shard in self.shards),
+            left_out=left_out,
+            shards=tuple(self.shards),
+        )
+
+
+def _digest(digest: "hashlib._Hash", rows: pa.Table, lines: pa.Array) -> None:
+    """Add to a shard's fingerprint all that the catalogue knows of its members' files and tags."""
+    digest.update(record_lines.joined(lines))
+    digest.update(pc.fill_null(rows["mtime_ns"], -1).to_numpy().tobytes())
+    digest.update(b"".join(sha256 or b"-" for sha256 in rows["sha256"].to_pylist()))

@@ -1,0 +1,126 @@
+"""All hashes of one stream of bytes in one pass: v1 pieces, v2 piece layer and root, flat SHA-256.
+
+The result does not hang on how the stream is cut into updates. Memory: one piece's leaves and 20 and
+32 bytes a piece.
+"""
+
+from dataclasses import dataclass
+from hashlib import sha1, sha256
+
+from packager import merkle
+
+
+@dataclass(frozen=True)
+class Digests:
+    """What a pass over a file found; what was not asked for is empty or None.
+
+    pieces: 20 bytes a piece (BEP 3). layer: 32 bytes a piece, empty for a file of at most one piece
+    (BEP 52, "piece layers"). pieces_root and sha256: 32 bytes.
+    """
+
+    pieces: bytes
+    layer: bytes
+    pieces_root: bytes | None
+    sha256: bytes | None
+
+
+class OnePass:
+    """Hashes of a file of `size` bytes, fed in order."""
+
+    def __init__(self, size: int, piece_length: int, *, v1: bool, v2: bool, flat: bool) -> None:
+        """Ask for v1 pieces, the v2 tree and the flat SHA-256 of a file of `size` bytes."""
+        self._v1 = _Pieces(piece_length) if v1 else None
+        self._v2 = _Tree(size, piece_length) if v2 else None
+        self._flat = sha256() if flat else None
+
+    def update(self, data: memoryview) -> None:
+        """Take the next bytes."""
+        if self._v1:
+            self._v1.update(data)
+        if self._v2:
+            self._v2.update(data)
+        if self._flat:
+            self._flat.update(data)
+
+    def finish(self) -> Digests:
+        """Return the digests; the whole file must have been fed."""
+        layer, root = self._v2.finish() if self._v2 else (b"", None)
+        return Digests(
+            pieces=self._v1.finish() if self._v1 else b"",
+            layer=layer,
+            pieces_root=root,
+            sha256=self._flat.digest() if self._flat else None,
+        )
+
+
+class _Pieces:
+    """SHA-1 of each piece (BEP 3, "pieces")."""
+
+    def __init__(self, piece_length: int) -> None:
+        self._length, self._left = piece_length, piece_length
+        self._state = sha1()
+        self._digests = bytearray()
+
+    def update(self, data: memoryview) -> None:
+        at = 0
+        while at < len(data):
+            take = min(self._left, len(data) - at)
+            self._state.update(data[at : at + take])
+            at, self._left = at + take, self._left - take
+            if not self._left:
+                self._close()
+
+    def _close(self) -> None:
+        self._digests += self._state.digest()
+        self._state, self._left = sha1(), self._length
+
+    def finish(self) -> bytes:
+        if self._left < self._length:
+            self._close()
+        return bytes(self._digests)
+
+
+class _Tree:
+    """SHA-256 of each 16 KiB block, gathered into one node a piece (BEP 52)."""
+
+    def __init__(self, size: int, piece_length: int) -> None:
+        self._size, self._width = size, piece_length // merkle.BLOCK
+        self._single = size <= piece_length
+        self._leaves: list[bytes] = []
+        self._nodes: list[bytes] = []
+        self._open = sha256()  # a block whose bytes come in several updates
+        self._held = 0  # bytes in it
+
+    def update(self, data: memoryview) -> None:
+        at = 0
+        if self._held:
+            at = min(merkle.BLOCK - self._held, len(data))
+            self._open.update(data[:at])
+            self._held += at
+            if self._held == merkle.BLOCK:
+                self._add(self._open.digest())
+                self._open, self._held = sha256(), 0
+        whole = at + (len(data) - at) // merkle.BLOCK * merkle.BLOCK
+        for start in range(at, whole, merkle.BLOCK):
+            self._add(sha256(data[start : start + merkle.BLOCK]).digest())
+        if whole < len(data):
+            self._open.update(data[whole:])
+            self._held += len(data) - whole
+
+    def _add(self, leaf: bytes) -> None:
+        self._leaves.append(leaf)
+        if len(self._leaves) == self._width and not self._single:
+            self._nodes.append(merkle.root(self._leaves, self._width))
+            self._leaves = []
+
+    def finish(self) -> tuple[bytes, bytes | None]:
+        """Return (piece layer, pieces root); the root of an empty file is None (BEP 52)."""
+        if self._held:
+            self._add(self._open.digest())
+            self._held = 0
+        if self._single:
+            return b"", merkle.root_of_blocks(self._leaves) if self._size else None
+        if self._leaves:
+            self._nodes.append(merkle.root(self._leaves, self._width))
+            self._leaves = []
+        return b"".join(self._nodes), merkle.pieces_root(self._nodes, self._width * merkle.BLOCK)

@@ -1,0 +1,114 @@
+"""Key files of minisign's format: made once and never overwritten, read with their rights looked at."""
+
+import os
+import re
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from packager.engine.durable import fsync_folder, make_folder
+from packager.errors import InputError, from_os_error
+from packager.key_pair import KEY_LIMIT, PublicKey, Scrypt, SecretKey
+from packager.paths import shown
+from packager.progress import SILENT, Progress
+
+RANDOM = 72  # bytes that a new key pair is made of: key id 8, seed 32, salt 32
+_INLINE = re.compile(r"RW[A-Za-z0-9+/]{54}")  # a public key as one line: "Ed" in base64, and the rest
+
+
+def write_key_pair(secret_path: Path, public_path: Path, *, password: str | None, random: bytes) -> PublicKey:
+    """Make a key pair's two files, durably, and return its public key.
+
+    password: None for a secret key that none covers. random: RANDOM bytes from the system's generator.
+    The secret key file has mode 0600. Takes some seconds and 1 GiB of memory where there is a password.
+    Raises InputError where either file is there already (neither is touched) or the password cannot be
+    one, IncompleteError where the system refuses to write; then neither file is left behind.
+    """
+    if len(random) != RANDOM:
+        raise ValueError(f"a key pair is made of {RANDOM} random bytes, not {len(random)}")
+    for path in (secret_path, public_path):
+        if os.path.lexists(path):
+            raise _exists(path)
+    secret = SecretKey(random[:8], random[8:40])
+    text = secret.text if password is None else secret.protected(password, Scrypt(random[40:]))
+    _create(secret_path, text, 0o600)
+    try:
+        _create(public_path, secret.public.text, 0o644)
+    except BaseException:
+        secret_path.unlink(missing_ok=True)
+        raise
+    return secret.public
+
+
+def read_secret(path: Path, password: Callable[[], str], *, progress: Progress = SILENT) -> SecretKey:
+    """Return the key of a secret key file; `password` is called only where one covers it.
+
+    Raises InputError: no such file, not a secret key, wrong password, or a file that others may write
+    to, since it may no longer be the user's key. One that others may only read is noted and used.
+    """
+    text, mode = _read(path, "make one with: packager keygen")
+    if mode & 0o022:
+        raise InputError(_name(path), "others may write to this secret key", f"chmod 600 {_name(path)}")
+    if mode & 0o044:
+        progress.note(f"{_name(path)}: others may read this secret key; chmod 600 {_name(path)}")
+    return SecretKey.parse(text, password, _name(path))
+
+
+def read_public(source: Path | str) -> PublicKey:
+    """Return a public key: a Path is its file; a str is its one line, its file's text or its file's path.
+
+    Raises InputError where it is none of them.
+    """
+    if isinstance(source, str):
+        if _INLINE.fullmatch(source.strip()) or "\n" in source:
+            return PublicKey.parse(source)
+        source = Path(source)
+    text, _ = _read(source, "give the publisher's .pub file, or its line that begins with RW")
+    return PublicKey.parse(text, _name(source))
+
+
+def _create(path: Path, text: str, mode: int) -> None:
+    """Make a file that is not there, durably; one that cannot be finished is removed again."""
+    make_folder(path.parent)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    except FileExistsError as error:
+        raise _exists(path) from error
+    except OSError as error:
+        raise from_os_error(error, _name(path)) from error
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(text.encode("ascii"))
+            file.flush()
+            os.fsync(descriptor)
+        fsync_folder(path.parent)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise from_os_error(error, _name(path)) from error
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _read(path: Path, mend: str) -> tuple[str, int]:
+    """Return a small regular file's text and mode. Raises InputError."""
+    try:
+        # O_NONBLOCK: a FIFO under this name must not hang the run
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise InputError(_name(path), "is not a regular file", mend)
+            return file.read(KEY_LIMIT + 1).decode("utf-8", "replace"), found.st_mode
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        what = error.strerror if isinstance(error, OSError) else None
+        raise InputError(_name(path), f"this key file cannot be read ({what or error})", mend) from error
+
+
+def _exists(path: Path) -> InputError:
+    """Return the error of a file that would be overwritten."""
+    return InputError(_name(path), "is there already, and a key is never overwritten", "give another path, or move it")
+
+
+def _name(path: Path) -> str:
+    """Return a path as messages show it."""
+    return shown(str(path))

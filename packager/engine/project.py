@@ -1,0 +1,203 @@
+"""An archivist's project on disk: packager.toml read and its paths checked, or made for a folder.
+
+Nothing is written but packager.toml, by `init`. No path is trusted before its links are resolved:
+a folder that lies in another by a link would be released, or replaced, with it.
+"""
+
+import csv
+import json
+import os
+import sqlite3
+import stat
+from contextlib import closing
+from itertools import combinations
+from pathlib import Path
+
+from packager.config import parse_config
+from packager.engine import durable, tables
+from packager.engine.workspace import STATE, Workspace
+from packager.errors import InputError
+from packager.options import Config
+from packager.paths import shown
+from packager.slug import slug
+from packager.starter import starter_config, starter_title
+
+CONFIG_MAX = 1 << 20  # bytes
+RECORDS = ("records.csv", "records.jsonl", "records.parquet", "records.sqlite")
+_HEAD_MAX = 1 << 20  # bytes of a records file's first line that are read
+
+
+def load(path: Path) -> tuple[Config, Workspace]:
+    """Return the project of a packager.toml: its checked config, its absolute paths.
+
+    Raises InputError naming the key and the path where packager.toml, a file or a folder that it names
+    is missing or of the wrong kind, or where two folders that must be apart lie in each other.
+    """
+    where = shown(str(path))
+    config = parse_config(_read(path, where), where)
+    return config, _workspace(config, path, where)
+
+
+def _read(path: Path, where: str) -> str:
+    """Return the text of packager.toml."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(CONFIG_MAX + 1)
+    except FileNotFoundError:
+        raise InputError(where, "not found", "make one with: packager init FOLDER") from None
+    except OSError as error:
+        raise InputError(where, f"cannot be read ({error.strerror})") from error
+    if len(data) > CONFIG_MAX:
+        raise InputError(where, "larger than 1 MiB", "is it the right file?")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InputError(where, f"line {line} is not UTF-8", "save the file as UTF-8") from None
+
+
+def _workspace(config: Config, path: Path, where: str) -> Workspace:
+    """Return the absolute paths of a project, each checked."""
+    root = Path(os.path.realpath(path.parent))
+
+    def absolute(written: str) -> Path:
+        return Path(os.path.realpath(root / written))
+
+    collection, release = config.collection, config.release
+    source = absolute(collection.source)
+    files = {"collection.records": collection.records, "release.key": release.key}
+    folders = {"collection.source": collection.source, "release.templates": release.templates}
+    for kinds, is_folder in ((folders, True), (files, False)):
+        for key, written in kinds.items():
+            if written is not None:
+                _check_kind(absolute(written), f"{where}: {key}", written, folder=is_folder)
+    _check_apart(config, root, source, where)
+    output = absolute(release.output)
+    _check_kept(config, root, (source, absolute(config.shards.directory), output), where)
+    return Workspace(
+        config=root / path.name,
+        source=source,
+        records=absolute(collection.records) if collection.records is not None else None,
+        shards=absolute(config.shards.directory),
+        output=output,
+    )
+
+
+def _check_kind(path: Path, key: str, written: str, *, folder: bool) -> None:
+    """Raise InputError where a path is missing or no folder (no regular file)."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        reason = "not found" if isinstance(error, FileNotFoundError) else error.strerror
+        raise InputError(key, f'"{shown(written)}": {reason} ({shown(str(path))})', "mend the path") from None
+    if not (stat.S_ISDIR(mode) if folder else stat.S_ISREG(mode)):
+        raise InputError(key, f'"{shown(written)}" is not a {"folder" if folder else "file"}', "mend the path")
+
+
+def _check_apart(config: Config, root: Path, source: Path, where: str) -> None:
+    """Raise InputError where one of the four folders lies in another, or packager.toml in the source."""
+    if root.is_relative_to(source):
+        raise InputError(
+            f"{where}: collection.source",
+            f'"{shown(config.collection.source)}" holds the folder of packager.toml itself',
+            f"run packager init from a folder beside it: cd .. && packager init {shown(source.name) or 'FOLDER'}",
+        )
+    folders = (
+        ("collection.source", source),
+        ("the state folder", Path(os.path.realpath(root / STATE))),
+        ("shards.directory", Path(os.path.realpath(root / config.shards.directory))),
+        ("release.output", Path(os.path.realpath(root / config.release.output))),
+    )
+    for (first, one), (second, other) in combinations(folders, 2):
+        if one == other:
+            relation = "is the same folder as"
+        elif other.is_relative_to(one):
+            relation = "lies inside"
+        elif one.is_relative_to(other):
+            relation = "holds"
+        else:
+            continue
+        what = f'"{shown(str(other))}" {relation} {first}, "{shown(str(one))}"'
+        raise InputError(f"{where}: {second}", what, "give each a folder of its own")
+
+
+def _check_kept(config: Config, root: Path, released: tuple[Path, ...], where: str) -> None:
+    """Raise InputError where the key lies where it would be published, or a file where the site replaces it."""
+    output = released[-1]
+    for key, written, forbidden in (
+        ("release.key", config.release.key, released),
+        ("release.templates", config.release.templates, (output,)),
+        ("collection.records", config.collection.records, (output,)),
+    ):
+        path = Path(os.path.realpath(root / written)) if written is not None else None
+        for folder in forbidden:
+            if path and path.is_relative_to(folder):
+                what = f'"{shown(str(path))}" lies in "{shown(str(folder))}", which is released or replaced'
+                raise InputError(f"{where}: {key}", what, "move it beside packager.toml")
+
+
+def init(folder: Path, config_path: Path, *, force: bool = False) -> Path:
+    """Write a packager.toml for a folder, durably, and return its path.
+
+    A records file (RECORDS) at the top of the folder is entered. Raises InputError where the folder is
+    none, has several records files or lies around packager.toml, and where packager.toml exists unless
+    `force`; IncompleteError where it cannot be written.
+    """
+    where = shown(str(config_path))
+    if not os.path.isdir(folder):
+        raise InputError(shown(str(folder)), "not a folder", "give the folder that holds the files to release")
+    if not force and os.path.lexists(config_path):
+        raise InputError(where, "already there", "edit it, or write it anew with --force")
+    root, source = Path(os.path.realpath(config_path.parent)), Path(os.path.realpath(folder))
+    found = [source / name for name in RECORDS if os.path.isfile(source / name)]
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found)
+        raise InputError(shown(str(folder)), f"several records files ({names})", "keep one of them under that name")
+    text = starter_config(
+        slug(source.name),
+        starter_title(source.name),
+        _written(source, root),
+        _written(found[0], root) if found else None,
+        popularity=bool(found) and _has_popularity(found[0]),
+    )
+    _workspace(parse_config(text, where), config_path, where)
+    durable.write_bytes(config_path, text.encode())
+    return config_path
+
+
+def _written(path: Path, root: Path) -> str:
+    """Return a path as it stands in packager.toml: relative where it lies in or beside the config's folder."""
+    relative = os.path.relpath(path, root)
+    written = str(path) if relative.startswith("../..") else relative
+    try:
+        written.encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            shown(written), "not UTF-8, which packager.toml is", "rename the folder, or link to it"
+        ) from None
+    return written
+
+
+def _has_popularity(records: Path) -> bool:
+    """Say whether a records file has a column "popularity"; one that cannot be read the scan reports."""
+    try:
+        return "popularity" in [name.strip().lower() for name in _columns(records)]
+    except (OSError, ValueError, csv.Error, sqlite3.Error, InputError):
+        return False
+
+
+def _columns(records: Path) -> list[str]:
+    """Return the columns of a records file, of JSONL the fields of its first line."""
+    if records.suffix == ".parquet":
+        with tables.open_table(records) as file:
+            return list(file.schema_arrow.names)
+    if records.suffix == ".sqlite":
+        with closing(sqlite3.connect(f"{records.as_uri()}?mode=ro", uri=True)) as database:
+            query = "SELECT c.name FROM sqlite_master t JOIN pragma_table_info(t.name) c WHERE t.type = 'table'"
+            return [str(name) for (name,) in database.execute(query)]
+    with open(records, encoding="utf-8-sig", newline="") as file:
+        line = file.readline(_HEAD_MAX)
+    if records.suffix == ".csv":
+        return next(csv.reader([line]), [])
+    first = json.loads(line)
+    return list(first) if isinstance(first, dict) else []

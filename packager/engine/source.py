@@ -1,0 +1,99 @@
+"""A shard's members as loose files: opened read-only, and caught when they are not what the plan says."""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from packager.errors import IncompleteError
+from packager.paths import decode_path, shown
+
+_RESCAN = "mend the file, or run packager release to take it as it is now"
+# O_NONBLOCK: a FIFO that took a file's place must not hang the run.
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+@dataclass(frozen=True)
+class Member:
+    """One source file as the plan knows it: size in bytes; mtime and SHA-256 where they are known."""
+
+    path: bytes  # relative to the source
+    size: int
+    mtime_ns: int | None
+    sha256: bytes | None
+
+
+def members(planned: pa.Table) -> list[Member]:
+    """Return the members of a shard from its rows of the PLANNED table, in order."""
+    columns = [planned[name].to_pylist() for name in ("path", "path_b64", "size", "mtime_ns", "sha256")]
+    return [Member(decode_path(path, b64), *rest) for path, b64, *rest in zip(*columns, strict=True)]
+
+
+@contextmanager
+def opened(source: Path, member: Member) -> Iterator[int]:
+    """Open a member and yield its file descriptor; on the way in and out it must be as the plan says.
+
+    Raises IncompleteError naming the file where it is gone, cannot be read, is no regular file, or
+    has another size or modification time than at the scan.
+    """
+    try:
+        descriptor = os.open(os.path.join(os.fsencode(source), member.path), _FLAGS)
+    except OSError as error:
+        raise _changed(member, error.strerror or "cannot be opened") from error
+    try:
+        _check(member, os.fstat(descriptor))
+        yield descriptor
+        _check(member, os.fstat(descriptor))
+    finally:
+        os.close(descriptor)
+
+
+def read_into(descriptor: int, space: memoryview, member: Member) -> int:
+    """Read the next bytes of a member into `space` and return how many, at least one.
+
+    Raises IncompleteError where the file ends early or the disk cannot read it.
+    """
+    try:
+        got = os.readv(descriptor, [space])
+    except OSError as error:
+        raise _changed(member, f"cannot be read ({error.strerror})") from error
+    if not got:
+        raise _changed(member, f"ended before its {member.size} bytes")
+    return got
+
+
+def check_digest(member: Member, digest: bytes) -> None:
+    """Raise IncompleteError where the catalogue holds another SHA-256 for the member than was read."""
+    if member.sha256 is not None and member.sha256 != digest:
+        raise _changed(member, f"its SHA-256 is {digest.hex()}, the records file says {member.sha256.hex()}")
+
+
+def changed(source: Path, wanted: list[Member]) -> list[IncompleteError]:
+    """Return what opening each member now would raise: all that changed since the scan, nothing read."""
+    faults = []
+    for member in wanted:
+        try:
+            with opened(source, member):
+                pass
+        except IncompleteError as error:
+            faults.append(error)
+    return faults
+
+
+def _check(member: Member, found: os.stat_result) -> None:
+    """Compare what the system says of the open file with the plan."""
+    if not stat.S_ISREG(found.st_mode):
+        raise _changed(member, "is no longer a regular file")
+    if found.st_size != member.size:
+        raise _changed(member, f"has {found.st_size} bytes, had {member.size} at the scan")
+    if member.mtime_ns is not None and found.st_mtime_ns != member.mtime_ns:
+        raise _changed(member, "was written to since the scan")
+
+
+def _changed(member: Member, what: str) -> IncompleteError:
+    """Return the error that names a source file."""
+    return IncompleteError(shown(member.path), what, _RESCAN)

@@ -1,0 +1,197 @@
+"""minisign's key pairs as text: public keys, and secret keys that a password may cover. Pure; no file is touched.
+
+The formats are minisign 0.11's: one line of untrusted comment, one of base64. `engine.keys` reads and
+writes the files; random bytes come in as an argument.
+"""
+
+import base64
+import binascii
+import hashlib
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from packager.errors import InputError
+from packager.units import GIB, show_size
+
+UNTRUSTED = "untrusted comment: "  # what the first line of every file of minisign's begins with
+KEY_LIMIT = 4096  # bytes of a key file that is read
+PASSWORD_LIMIT = 1023  # bytes; minisign reads no more
+OPSLIMIT, MEMLIMIT = 1 << 25, GIB  # libsodium's "sensitive" scrypt, which minisign writes: the most that is worked for
+
+_PUBLIC = struct.Struct("<2s8s32s")  # "Ed", key id, Ed25519 public key
+_SECRET = struct.Struct("<2s2s2s32sQQ104s")  # "Ed", KDF, "B2", salt, opslimit, memlimit, key pair and its checksum
+_NO_KDF, _SCRYPT = b"\0\0", b"Sc"
+
+
+def key_name(key_id: bytes) -> str:
+    """Return a key id (8 bytes) as minisign prints it: 16 hex digits, little-endian."""
+    return key_id[::-1].hex().upper()
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    """A public key and the id (8 bytes, chosen at random) by which a signature names it."""
+
+    key_id: bytes
+    key: bytes  # 32 bytes
+
+    @property
+    def name(self) -> str:
+        """The key id as `key_name` writes it."""
+        return key_name(self.key_id)
+
+    @property
+    def line(self) -> str:
+        """The key as one line of 56 characters, for `minisign -P`."""
+        return base64.b64encode(_PUBLIC.pack(b"Ed", self.key_id, self.key)).decode("ascii")
+
+    @property
+    def text(self) -> str:
+        """The key as a public key file, two lines, for `minisign -p`."""
+        return f"{UNTRUSTED}minisign public key {self.name}\n{self.line}\n"
+
+    @classmethod
+    def parse(cls, text: str, where: object = "public key") -> "PublicKey":
+        """Return the key that a public key file, or its one line, holds. Raises InputError."""
+        algorithm, key_id, key = _PUBLIC.unpack(_key_bytes(text, _PUBLIC.size, where))
+        if algorithm != b"Ed":
+            raise InputError(where, "not an Ed25519 public key", "give the .pub file that packager keygen wrote")
+        return cls(key_id, key)
+
+
+@dataclass(frozen=True)
+class Scrypt:
+    """How a password covers a secret key: scrypt (RFC 7914) by libsodium's limits; the salt is 32 bytes."""
+
+    salt: bytes
+    opslimit: int = OPSLIMIT
+    memlimit: int = MEMLIMIT  # bytes
+
+    @property
+    def cost(self) -> tuple[int, int]:
+        """N and p, with r = 8: libsodium's `pickparams` of crypto_pwhash_scryptsalsa208sha256."""
+        opslimit = max(self.opslimit, 32768)
+        if opslimit < self.memlimit // 32:
+            return _power_of_two(opslimit // 32), 1
+        n = _power_of_two(self.memlimit // 1024)
+        return n, opslimit // 4 // n // 8
+
+    def cover(self, data: bytes, password: str, where: object) -> bytes:
+        """Return `data` (104 bytes) covered, or uncovered where it was covered.
+
+        Takes up to MEMLIMIT of memory and a few seconds. Raises InputError for a password that cannot
+        be one, limits over MEMLIMIT and OPSLIMIT, and too little memory.
+        """
+        if self.opslimit > OPSLIMIT or self.memlimit > MEMLIMIT:
+            raise InputError(
+                where,
+                f"its password would take opslimit {self.opslimit} and {show_size(self.memlimit)} of memory, "
+                f"over the {OPSLIMIT} and {show_size(MEMLIMIT)} that minisign writes",
+                "give the key file that packager keygen or minisign -G wrote",
+            )
+        n, p = self.cost
+        secret = _password_bytes(password, where)
+        memory = 1024 * (n + p + 2)
+        try:
+            stream = hashlib.scrypt(secret, salt=self.salt, n=n, r=8, p=p, maxmem=memory, dklen=len(data))
+        except (MemoryError, ValueError) as error:  # the second is OpenSSL's "malloc failure"
+            raise InputError(where, f"its password takes {show_size(memory)} of free memory", "free some") from error
+        return bytes(a ^ b for a, b in zip(data, stream, strict=True))
+
+
+@dataclass(frozen=True)
+class SecretKey:
+    """A secret key, uncovered: the id of the pair and the 32-byte Ed25519 seed, which repr() never shows."""
+
+    key_id: bytes
+    seed: bytes = field(repr=False)
+
+    @property
+    def public(self) -> PublicKey:
+        """The public key of the pair."""
+        return PublicKey(self.key_id, Ed25519PrivateKey.from_private_bytes(self.seed).public_key().public_bytes_raw())
+
+    @property
+    def text(self) -> str:
+        """The key as a secret key file that no password covers, as `minisign -G -W` writes it."""
+        covered = self.key_id + self.seed + self.public.key + bytes(32)
+        return _secret_text(_SECRET.pack(b"Ed", _NO_KDF, b"B2", bytes(32), 0, 0, covered))
+
+    def protected(self, password: str, scrypt: Scrypt, where: object = "password") -> str:
+        """Return the key as a secret key file that a password covers. Raises InputError as `Scrypt.cover`."""
+        if not password:
+            raise InputError(where, "the password is empty", "give one, or make a key with none")
+        pair = self.key_id + self.seed + self.public.key
+        covered = scrypt.cover(pair + _checksum(pair), password, where)
+        return _secret_text(_SECRET.pack(b"Ed", _SCRYPT, b"B2", scrypt.salt, scrypt.opslimit, scrypt.memlimit, covered))
+
+    @classmethod
+    def parse(cls, text: str, password: Callable[[], str], where: object = "secret key") -> "SecretKey":
+        """Return the key that a secret key file holds; `password` is called only where one covers it.
+
+        Raises InputError: malformed, wrong password, or limits of memory and work over minisign's own.
+        """
+        packed = _key_bytes(text, _SECRET.size, where)
+        algorithm, kdf, checksum, salt, opslimit, memlimit, pair = _SECRET.unpack(packed)
+        if algorithm != b"Ed" or checksum != b"B2" or kdf not in (_NO_KDF, _SCRYPT):
+            raise InputError(where, "not a secret key of a kind that minisign writes")
+        if kdf == _SCRYPT:
+            pair = Scrypt(salt, opslimit, memlimit).cover(pair, password(), where)
+            if _checksum(pair[:72]) != pair[72:]:
+                raise InputError(where, "wrong password", "give it again; a damaged key file says the same")
+        secret = cls(pair[:8], pair[8:40])
+        if secret.public.key != pair[40:72]:
+            raise InputError(where, "damaged: its secret and public halves are no pair", "restore it from a copy")
+        return secret
+
+
+def from_base64(line: bytes) -> bytes:
+    """Return what a line of base64 holds, empty where it is not the one right spelling of it."""
+    try:
+        found = base64.b64decode(line, validate=True)
+    except binascii.Error:
+        return b""
+    return found if base64.b64encode(found) == line else b""
+
+
+def _key_bytes(text: str, size: int, where: object) -> bytes:
+    """Return the `size` bytes that a key file's second line, or the line alone, holds. Raises InputError."""
+    lines = text.strip().split("\n")
+    commented = len(lines) == 2 and lines[0].startswith(UNTRUSTED.rstrip())
+    if len(text) > KEY_LIMIT or not (commented or len(lines) == 1):
+        raise InputError(where, "not a minisign key: an untrusted comment and a line of base64")
+    packed = from_base64(lines[-1].strip().encode("utf-8", "replace"))
+    if len(packed) != size:
+        kinds = {_PUBLIC.size: "a public key", _SECRET.size: "a secret key"}
+        found = kinds.get(len(packed), "no minisign key")
+        raise InputError(where, f"holds {found}, not {kinds[size]}", f"give the file of {kinds[size]}")
+    return packed
+
+
+def _secret_text(packed: bytes) -> str:
+    """Return a secret key file; minisign writes this comment whether or not a password covers the key."""
+    return f"{UNTRUSTED}minisign encrypted secret key\n{base64.b64encode(packed).decode('ascii')}\n"
+
+
+def _checksum(pair: bytes) -> bytes:
+    """Return the BLAKE2b-256 that proves a password right: over the algorithm, key id, seed and public key."""
+    return hashlib.blake2b(b"Ed" + pair, digest_size=32).digest()
+
+
+def _password_bytes(password: str, where: object) -> bytes:
+    """Return a password as minisign reads it. Raises InputError where minisign could not be given it."""
+    try:
+        secret = password.encode("utf-8", "surrogateescape")  # a password from the environment need not be UTF-8
+    except UnicodeEncodeError as error:
+        raise InputError(where, "the password is not text") from error
+    if len(secret) > PASSWORD_LIMIT or any(c in secret for c in b"\0\r\n"):
+        raise InputError(where, f"a password is one line of at most {PASSWORD_LIMIT} bytes")
+    return secret
+
+
+def _power_of_two(most: int) -> int:
+    """Return the largest power of two up to `most`, and at least 2."""
+    return 1 << max(1, most.bit_length() - 1)

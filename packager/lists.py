@@ -1,0 +1,170 @@
+"""A release as the lists that mirrors' scripts, clients and feed readers read. Deterministic; LF line ends.
+
+The fields are told for other implementations in manifests/FORMAT.md, "Lists".
+"""
+
+import re
+import urllib.parse
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable
+
+import msgspec
+
+from packager import units
+from packager.model import PublishedFile, Release, ReleaseShard, Struct
+
+FEED_LENGTH = 500  # shards in the feed, the newest
+_TEXT = 300  # characters of a title or description that a feed carries for each shard
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, production 2
+
+
+class ListedTorrent(Struct, frozen=True, kw_only=True):
+    """One torrent of torrents.json, by the field names that mirrors' scripts already read.
+
+    Sizes are bytes. `btih` is what trackers and the DHT know the torrent by. The last four are null:
+    a published list cannot know them; who scrapes the trackers fills them in.
+    """
+
+    url: str
+    top_level_group_name: str
+    group_name: str
+    display_name: str
+    added_to_torrents_list_at: str
+    is_metadata: bool
+    btih: str
+    magnet_link: str
+    torrent_size: int
+    num_files: int
+    data_size: int
+    obsolete: bool
+    embargo: bool
+    seeders: int | None
+    leechers: int | None
+    completed: int | None
+    stats_scraped_at: str | None
+
+
+def magnets(release: Release, phase: str | None = None) -> str:
+    """Return magnets.txt: the magnet of each shard, or of one phase's, one a line, in the release's order."""
+    return "".join(f"{shard.magnet}\n" for shard in release.shards if phase in (None, shard.phase))
+
+
+def magnets_v1(release: Release, phase: str | None = None) -> str:
+    """Return magnets-v1.txt: the magnets of the extra v1-only torrents, one a line; "" where there are none.
+
+    They are of the same tars as `magnets` has, so a client takes one list or the other.
+    """
+    shards = (shard for shard in release.shards if phase in (None, shard.phase))
+    return "".join(f"{shard.magnet_v1}\n" for shard in shards if shard.magnet_v1 is not None)
+
+
+def torrents_json(release: Release) -> bytes:
+    """Return torrents.json: a flat JSON list of every shard's torrent, in the release's order.
+
+    The extra v1-only torrents are left out: their data would be counted twice.
+    """
+    content = {phase.name: phase.content for phase in release.phases}
+    listed = [_listed(release, shard, is_metadata=content.get(shard.phase) == "catalogue") for shard in release.shards]
+    return msgspec.json.format(msgspec.json.encode(listed), indent=2) + b"\n"
+
+
+def _listed(release: Release, shard: ReleaseShard, *, is_metadata: bool) -> ListedTorrent:
+    """Return one shard's torrent."""
+    return ListedTorrent(
+        url=_url(release, shard.torrent.path),
+        top_level_group_name=release.collection.name,
+        group_name=shard.phase,
+        display_name=shard.torrent.path.rpartition("/")[2],
+        added_to_torrents_list_at=shard.added[:10],
+        is_metadata=is_metadata,
+        btih=short_infohash(shard),
+        magnet_link=shard.magnet,
+        torrent_size=shard.torrent.size,
+        num_files=1,
+        data_size=shard.size,
+        obsolete=False,
+        embargo=False,
+        seeders=None,
+        leechers=None,
+        completed=None,
+        stats_scraped_at=None,
+    )
+
+
+def short_infohash(shard: ReleaseShard) -> str:
+    """Return the 40 hex digits that trackers and the DHT know a torrent by.
+
+    The v1 infohash; where there is none, the v2 infohash cut to 20 bytes (BEP 52, "upgrade path").
+    """
+    return (shard.infohash_v1 or shard.infohash_v2 or "")[:40]
+
+
+def _url(release: Release, path: str) -> str:
+    """Return the URL of a published file; without base_url, relative to the site's root."""
+    base = release.base_url.rstrip("/")
+    return (f"{base}/" if base else "") + urllib.parse.quote(path)
+
+
+def sha256sums(files: Iterable[PublishedFile]) -> str:
+    """Return SHA256SUMS as `sha256sum -c` reads it, sorted by the paths' bytes.
+
+    A path with a backslash or a line break is written in coreutils' escaped form.
+    """
+    return "".join(_sum_line(file) for file in sorted(files, key=lambda file: file.path.encode()))
+
+
+def _sum_line(file: PublishedFile) -> str:
+    """Return one line: a backslash if the path is escaped, the digest, two spaces, the path."""
+    path = file.path.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+    return f"{'' if path == file.path else chr(92)}{file.sha256}  {path}\n"
+
+
+def feed(release: Release) -> bytes:
+    """Return feed.xml: RSS 2.0 of the newest FEED_LENGTH shards, with torrent enclosures (BEP 36).
+
+    The newest first: by the date they were added, then in the release's order. Without base_url an
+    enclosure is the magnet itself, which BEP 36 allows as a "torrent link".
+    """
+    root = ET.Element("rss", {"version": "2.0", "xmlns:atom": "http://www.w3.org/2005/Atom"})
+    channel = ET.SubElement(root, "channel")
+    facts = release.collection
+    _add(channel, "title", _cut(facts.title or facts.name))
+    _add(channel, "link", _url(release, "index.html"))
+    _add(channel, "description", _cut(facts.description or facts.title or facts.name))
+    if release.base_url:
+        ET.SubElement(channel, "atom:link", href=_url(release, "feed.xml"), rel="self", type="application/rss+xml")
+    _add(channel, "lastBuildDate", units.rfc822(release.date))
+    titles = {phase.name: phase.title for phase in release.phases}
+    for shard in sorted(release.shards, key=lambda shard: shard.added, reverse=True)[:FEED_LENGTH]:
+        _add_shard(channel, release, titles.get(shard.phase, ""), shard)
+    ET.indent(root, " ")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'.encode()
+
+
+def _add_shard(channel: ET.Element, release: Release, phase_title: str, shard: ReleaseShard) -> None:
+    """Add one shard's item to the feed."""
+    item = ET.SubElement(channel, "item")
+    has_url = bool(release.base_url)
+    _add(item, "title", f"{shard.name}: {_cut(phase_title)}" if phase_title else shard.name)
+    _add(item, "link", _url(release, f"shards/{shard.name}/index.html") if has_url else shard.magnet)
+    _add(item, "description", f"{units.count_of(shard.members, 'member')}, {units.show_size(shard.size)}")
+    urn = f"urn:btih:{shard.infohash_v1}" if shard.infohash_v1 else f"urn:btmh:1220{shard.infohash_v2}"
+    ET.SubElement(item, "guid", isPermaLink="false").text = urn
+    _add(item, "pubDate", units.rfc822(shard.added))
+    url = _line(_url(release, shard.torrent.path) if has_url else shard.magnet)
+    ET.SubElement(item, "enclosure", url=url, length=str(shard.torrent.size), type="application/x-bittorrent")
+
+
+def _add(parent: ET.Element, tag: str, text: str) -> None:
+    """Add an element that holds text as one line."""
+    ET.SubElement(parent, tag).text = _line(text)
+
+
+def _line(text: str) -> str:
+    """Return text as one line of characters that XML 1.0 can carry; the others are dropped."""
+    return " ".join(_NOT_XML.sub("", text).split())
+
+
+def _cut(text: str) -> str:
+    """Return a title or description as a feed repeats it: at most _TEXT characters."""
+    return text if len(text) <= _TEXT else text[: _TEXT - 1] + "…"

@@ -1,0 +1,170 @@
+"""Magnet links, both ways: BEP 9, BEP 52 (v2 infohashes), BEP 53 (chosen files). Nothing is fetched.
+
+What a link says is a stranger's word: its name is to be shown, never to be a path.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, quote
+
+from packager.errors import InputError
+from packager.model import Infohash
+from packager.paths import shown
+
+LIMIT = 64 * 1024  # characters of a link that is read
+FIELDS = 4096  # of a link that is read, and ranges of its `so`
+SCHEME = "magnet:?"
+_V1, _V2 = "urn:btih:", "urn:btmh:"
+_SHA2_256 = "1220"  # multihash: SHA-256, 32 bytes
+_NUMBERED = re.compile(r"\.[0-9]+$")  # several of a key may be written xt.1, xt.2
+_RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
+_PEER = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")
+
+
+@dataclass(frozen=True)
+class Magnet:
+    """What a magnet link says. Infohashes are hex; size is bytes.
+
+    peers: "host:port" (BEP 9, x.pe). chosen: file numbers as half-open (start, stop), empty for all (BEP 53).
+    """
+
+    infohash_v1: Infohash | None
+    infohash_v2: Infohash | None
+    name: str | None = None
+    size: int | None = None
+    trackers: tuple[str, ...] = ()
+    web_seeds: tuple[str, ...] = ()
+    peers: tuple[str, ...] = ()
+    chosen: tuple[tuple[int, int], ...] = ()
+
+
+def format_magnet(
+    *,
+    infohash_v1: Infohash | None,
+    infohash_v2: Infohash | None,
+    name: str,
+    size: int,
+    trackers: Iterable[str],
+    web_seeds: Iterable[str],
+) -> str:
+    """Return a magnet link: xt (v1, v2), dn, xl in bytes, tr, ws, in this order, all percent-encoded."""
+    fields = []
+    if infohash_v1 is not None:
+        fields.append(f"xt={_V1}{infohash_v1}")
+    if infohash_v2 is not None:
+        fields.append(f"xt={_V2}{_SHA2_256}{infohash_v2}")
+    fields += [f"dn={quote(name, safe='')}", f"xl={size}"]
+    fields += [f"tr={quote(url, safe='')}" for url in trackers]
+    fields += [f"ws={quote(url, safe='')}" for url in web_seeds]
+    return SCHEME + "&".join(fields)
+
+
+def parse_magnet(text: str, where: object = "magnet link") -> Magnet:
+    """Return what a magnet link says.
+
+    Keys that are not known are passed over. Raises InputError naming the fault: not a magnet link, over
+    LIMIT characters or FIELDS fields, not UTF-8, no BitTorrent infohash, an infohash that is not one or two
+    that differ, a size, URL, peer or file range that is not one.
+    """
+    if not text.lower().startswith(SCHEME):
+        raise InputError(where, f'"{shown(text, 60)}" is not a magnet link', f'it begins with "{SCHEME}"')
+    if len(text) > LIMIT:
+        raise InputError(where, f"{len(text)} characters are more than the {LIMIT} a magnet link may have")
+    fields = _fields(text[len(SCHEME) :], where)
+    v1 = {_btih(value, where) for value in _starting(fields.get("xt", []), _V1)}
+    v2 = {_btmh(value, where) for value in _starting(fields.get("xt", []), _V2)}
+    if not v1 and not v2:
+        raise InputError(where, "names no torrent: no xt=urn:btih: or xt=urn:btmh:")
+    if len(v1) > 1 or len(v2) > 1:
+        raise InputError(where, "names several torrents: two infohashes of one version differ")
+    sizes = fields.get("xl", [])
+    return Magnet(
+        infohash_v1=min(v1, default=None),
+        infohash_v2=min(v2, default=None),
+        name=next(iter(fields.get("dn", [])), None),
+        size=_size(sizes[0], where) if sizes else None,
+        trackers=_urls(fields.get("tr", []), where),
+        web_seeds=_urls(fields.get("ws", []), where),
+        peers=tuple(_peer(value, where) for value in fields.get("x.pe", [])),
+        chosen=tuple(chosen for value in fields.get("so", []) for chosen in _chosen(value, where)),
+    )
+
+
+def _fields(query: str, where: object) -> dict[str, list[str]]:
+    """Return the values of each key, percent-decoded, without empty ones."""
+    if query.count("&") >= FIELDS:
+        raise InputError(where, f"more than the {FIELDS} fields a magnet link may have")
+    try:
+        pairs = parse_qsl(query, errors="strict")
+    except UnicodeDecodeError as error:
+        raise InputError(where, "holds percent-encoded bytes that are not UTF-8") from error
+    fields: dict[str, list[str]] = {}
+    for key, value in pairs:
+        fields.setdefault(_NUMBERED.sub("", key), []).append(value)
+    return fields
+
+
+def _starting(values: list[str], scheme: str) -> list[str]:
+    """Return what follows `scheme` in those values that begin with it, in any case."""
+    return [value[len(scheme) :] for value in values if value[: len(scheme)].lower() == scheme]
+
+
+def _btih(text: str, where: object) -> Infohash:
+    """Return a v1 infohash written as 40 hex digits or 32 base32 ones (BEP 9)."""
+    try:
+        raw = base64.b32decode(text, casefold=True) if len(text) == 32 else bytes.fromhex(text)
+    except (ValueError, binascii.Error):
+        raw = b""
+    if len(raw) != 20 or len(text) not in (32, 40):
+        raise InputError(where, f'"{shown(text, 80)}" is not a v1 infohash of 40 hex or 32 base32 digits')
+    return Infohash(raw.hex())
+
+
+def _btmh(text: str, where: object) -> Infohash:
+    """Return a v2 infohash written as a SHA-256 multihash in hex (BEP 52)."""
+    try:
+        raw = bytes.fromhex(text)
+    except ValueError:
+        raw = b""
+    if len(raw) != 34 or len(text) != 68 or not text.startswith(_SHA2_256):
+        raise InputError(where, f'"{shown(text, 80)}" is not a v2 infohash: 1220 and 64 hex digits')
+    return Infohash(raw[2:].hex())
+
+
+def _size(text: str, where: object) -> int:
+    """Return the bytes that `xl` says."""
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise InputError(where, f'xl "{shown(text, 40)}" is not a number of bytes')
+    return int(text)
+
+
+def _urls(values: list[str], where: object) -> tuple[str, ...]:
+    """Return tracker or web seed URLs in their order, each once."""
+    for value in values:
+        if not value.isprintable():
+            raise InputError(where, f'"{shown(value, 80)}" is not a URL')
+    return tuple(dict.fromkeys(values))
+
+
+def _peer(text: str, where: object) -> str:
+    """Return a peer's address as written, checked."""
+    match = _PEER.fullmatch(text)
+    if match is None or not 1 <= int(match[1]) <= 65535:
+        raise InputError(where, f'x.pe "{shown(text, 80)}" is not a host and port')
+    return text
+
+
+def _chosen(text: str, where: object) -> list[tuple[int, int]]:
+    """Return the half-open file ranges of `so`: "0,2,4-6" (BEP 53)."""
+    ranges = []
+    for part in text.split(",", FIELDS):
+        match = _RANGE.fullmatch(part)
+        start = int(match[1]) if match else 0
+        stop = int(match[2] or start) + 1 if match else 0
+        if stop <= start:
+            raise InputError(where, f'so "{shown(text, 40)}" is not a list of file numbers such as "0,2,4-6"')
+        ranges.append((start, stop))
+    return ranges

@@ -1,0 +1,71 @@
+"""The files of a catalogue phase: the catalogue as Parquet and as seekable JSONL.zst.
+
+They are made when the plan is cut, since a shard's layout needs their sizes, and are then its sources.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from packager.engine import durable, jsonl, selection, tables
+from packager.model import CATALOGUE, PLANNED
+from packager.options import PhaseOptions
+from packager.record_lines import FIELDS, as_members, record_lines
+
+ROWS = 5_000_000  # of one file: about 0.5 GB of Parquet, so that it fits a shard of any sensible size
+
+
+def export(database: tables.Database, phase: PhaseOptions, folder: Path, *, mtimes: bool) -> tuple[int, pa.Table]:
+    """Write a catalogue phase's files into `folder`, made anew; return (records, their rows of PLANNED).
+
+    Both forms hold the fields of records.jsonl (FORMAT.md), ordered by id; `mtimes` adds that column
+    to the Parquet. Memory: some batches.
+    """
+    durable.remove_tree(folder)
+    durable.make_folder(folder)
+    total = selection.count_exported(database, phase)
+    names: list[str] = []
+    for number, first in enumerate(range(0, max(total, 1), ROWS), 1):
+        query = selection.exported(phase, first, ROWS)
+        name = f"catalogue-{number:05d}"
+        schema = _schema(mtimes=mtimes)
+        rows = (_row_fields(batch).select(schema.names) for batch in tables.run_batches(database, query, CATALOGUE))
+        tables.write_table(folder / f"{name}.parquet", schema, (b for t in rows for b in t.cast(schema).to_batches()))
+        jsonl.write_lines(folder / f"{name}.jsonl.zst", _lines(folder / f"{name}.parquet"))
+        names += [f"{name}.parquet", f"{name}.jsonl.zst"]
+    sizes = [(folder / name).stat().st_size for name in names]
+    planned = [
+        {"shard": 0, "id": name, "path": name, "member": name, "kind": "metadata", "size": size}
+        for name, size in zip(names, sizes, strict=True)
+    ]
+    return total, pa.Table.from_pylist(planned, PLANNED)
+
+
+def _schema(*, mtimes: bool) -> pa.Schema:
+    """Return the columns of the exported Parquet."""
+    fields = [_FIELD_TYPES.field(name) for name in FIELDS]
+    return pa.schema([*fields, CATALOGUE.field("mtime_ns")] if mtimes else fields)
+
+
+_FIELD_TYPES = pa.schema(
+    [
+        CATALOGUE.field("id"),
+        CATALOGUE.field("path"),
+        ("source_path", pa.string()),
+        ("source_path_b64", pa.string()),
+        *(field for field in CATALOGUE if field.name in FIELDS and field.name not in ("id", "path")),
+    ]
+)
+
+
+def _row_fields(batch: pa.RecordBatch) -> pa.Table:
+    """Return catalogue rows with the columns of records.jsonl; a record with no file has no path."""
+    return as_members(pa.Table.from_batches([batch]))
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of an exported Parquet file."""
+    for batch in tables.read_batches(path):
+        yield b"".join(pc.cast(record_lines(pa.Table.from_batches([batch])), pa.binary()).to_pylist())

@@ -1,0 +1,25 @@
+"""Which piece length a shard's torrent gets, and why. A power of two; no file is read."""
+
+from packager.model import Version
+from packager.units import KIB, MIB
+
+SMALLEST = 256 * KIB  # bytes of a piece; smaller ones gain nothing where a member is some megabytes
+LARGEST = 16 * MIB  # some clients refuse more
+WANTED = MIB  # bytes of a .torrent that is quick to fetch and to load
+LOADABLE = 10_000_000  # bytes of a .torrent that libtorrent loads at all
+ALLOWANCE = 64 * KIB  # bytes of a .torrent for name, trackers and web seeds
+DIGESTS: dict[Version, int] = {"v1": 20, "v2": 32, "hybrid": 52}  # bytes of a .torrent for each piece (BEP 3, BEP 52)
+
+
+def choose_piece_length(size: int, version: Version, *, also_v1: bool = False) -> int:
+    """Return the bytes of a piece for a file of `size` bytes.
+
+    The smallest power of two from 256 KiB to 16 MiB whose .torrent stays under 1 MiB; 16 MiB where
+    none does, and more only where the .torrent would be larger than the 10,000,000 bytes that clients load.
+    also_v1: a second, v1-only .torrent of the same pieces has to stay under it too.
+    """
+    digests = max(DIGESTS[version], DIGESTS["v1"] if also_v1 else 0)
+    length = SMALLEST
+    while (torrent := -(-size // length) * digests + ALLOWANCE) > LOADABLE or (torrent > WANTED and length < LARGEST):
+        length *= 2
+    return length

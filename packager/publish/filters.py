@@ -1,0 +1,118 @@
+"""The filters that templates get: values to plain text, and the only three ways to a URL. No HTML is made here.
+
+release_templates/README.md tells each.
+"""
+
+import datetime as dt
+import re
+import unicodedata
+import urllib.parse
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from packager import lists, paths, units
+
+_JOINERS = "\u200c\u200d"  # Persian, Indic scripts and emoji need them; they move nothing
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+_PARAGRAPHS, _PARAGRAPH = 20, 3000  # of a description: paragraphs, characters in each
+_STACKED = 4  # accents on one letter: more than any script needs, fewer than reach the line above
+
+
+def shown(value: object, limit: int = 300) -> str:
+    """Return text from tags or config as one line: controls visible, at most `limit` characters; "" for None."""
+    text = "" if value is None else str(value)
+    if not text.isprintable():
+        text = "".join(char if char in _JOINERS else paths.shown(char) for char in _one_line(text, limit))
+    if not text.isascii():
+        text = _unstacked(text)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _one_line(text: str, limit: int) -> str:
+    """Return text with each run of white space as one space; what lies far behind the limit is not looked at."""
+    return " ".join(text[: 4 * limit].split()) + ("…" if len(text) > 4 * limit else "")
+
+
+def _unstacked(text: str) -> str:
+    """Return text with at most _STACKED combining marks in a row, so that none is drawn over other lines."""
+    if not any(map(unicodedata.combining, text)):
+        return text
+    kept: list[str] = []
+    stacked = 0
+    for char in text:
+        stacked = stacked + 1 if unicodedata.combining(char) else 0
+        if stacked <= _STACKED:
+            kept.append(char)
+    return "".join(kept)
+
+
+def paragraphs(text: str) -> list[str]:
+    """Return a description's paragraphs, parted by blank lines, each as one line."""
+    parts = [part for part in re.split(r"\n\s*\n", text.replace("\r\n", "\n").strip()) if part.strip()]
+    return [shown(part, _PARAGRAPH) for part in parts[:_PARAGRAPHS]]
+
+
+def count(number: int) -> str:
+    """Return a number with its thousands parted: "1,234,567"."""
+    return f"{number:,}"
+
+
+def day(date: str) -> str:
+    """Return an RFC 3339 instant as a day: "21 November 2026"."""
+    value = dt.datetime.fromisoformat(date)
+    return f"{value.day} {_MONTHS[value.month - 1]} {value.year}"
+
+
+def clock(seconds: float | None) -> str:
+    """Return a recording's length: "3:05", "1:02:03"; "" where it is not known."""
+    if seconds is None or not 0 <= seconds < 1e9:
+        return ""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def short(digest: str) -> str:
+    """Return the first 12 characters of a digest."""
+    return digest[:12]
+
+
+def web_url(text: str) -> str:
+    """Return an http or https URL as it is; "" for anything else, which is to be shown as text."""
+    try:
+        parts = urllib.parse.urlsplit(text)
+    except ValueError:
+        return ""
+    is_web = parts.scheme in ("http", "https") and bool(parts.hostname)
+    return text if is_web and text.isprintable() and " " not in text else ""
+
+
+def magnet_url(text: str) -> str:
+    """Return a magnet link as it is; "" for anything else."""
+    return text if text.startswith("magnet:?") and text.isprintable() else ""
+
+
+def file_url(path: str) -> str:
+    """Return a path of the site as a relative URL; "" for a path that leads elsewhere."""
+    return urllib.parse.quote(path) if paths.is_safe_path(path) else ""
+
+
+FILTERS: Mapping[str, Callable[..., object]] = MappingProxyType(
+    {
+        "shown": shown,
+        "paragraphs": paragraphs,
+        "count": count,
+        "size": units.show_size,
+        "day": day,
+        "clock": clock,
+        "hex": bytes.hex,
+        "short": short,
+        "infohash": lists.short_infohash,
+        "web_url": web_url,
+        "magnet_url": magnet_url,
+        "file_url": file_url,
+    }
+)

@@ -1,0 +1,153 @@
+"""The site: pages from templates, and the lists beside them. The one door to jinja2.
+
+All that is inserted is escaped; templates run in a sandbox and an unknown variable is an error.
+The archivist's own templates stand before ours, file by file. No page depends on the clock.
+"""
+
+import difflib
+import hashlib
+import re
+import traceback
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from packager import lists, paths
+from packager.engine import durable
+from packager.errors import InputError, from_os_error
+from packager.model import PublishedFile, Release
+from packager.progress import SILENT, Progress
+from packager.publish.filters import FILTERS
+from packager.publish.pages import Page, ReadMembers, count_pages, pages
+
+STYLE = "style.css"
+# What a wrong template can raise while it runs, beside jinja2's own errors.
+_TEMPLATE_FAULTS = (TemplateError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
+def render(
+    release: Release,
+    *,
+    site: Path,
+    read_members: ReadMembers,
+    templates: Path | None = None,
+    progress: Progress = SILENT,
+) -> list[PublishedFile]:
+    """Write the pages and lists of a release into the folder `site` and return what was written, in that order.
+
+    site: a folder that no reader sees yet. templates: the archivist's own, or None. Every file is
+    durable when this returns. Memory: the release and one page. Raises InputError for a wrong
+    template, with its file and line; IncompleteError where the system refuses a write.
+    """
+    folders = _template_folders(templates)
+    environment = _environment(folders)
+    written: list[PublishedFile] = []
+    progress.begin("pages", count_pages(release), "page")
+    for page in pages(release, read_members):
+        written.append(_write(site, page.path, _rendered(environment, page, templates)))
+        progress.advance(1)
+    progress.end()
+    written.extend(_write(site, path, data) for path, data in _lists(release))
+    written.append(_write(site, STYLE, _style(folders)))
+    return written
+
+
+def _lists(release: Release) -> Iterator[tuple[str, bytes]]:
+    """Yield the path and bytes of each list; a phase that is not published has none."""
+    yield "magnets.txt", lists.magnets(release).encode()
+    yield "torrents.json", lists.torrents_json(release)
+    yield "feed.xml", lists.feed(release)
+    if twins := lists.magnets_v1(release):
+        yield "magnets-v1.txt", twins.encode()
+    for phase in release.phases:
+        if phase.state == "published":
+            yield f"phases/{phase.name}/magnets.txt", lists.magnets(release, phase.name).encode()
+            if twins := lists.magnets_v1(release, phase.name):
+                yield f"phases/{phase.name}/magnets-v1.txt", twins.encode()
+
+
+def _write(site: Path, path: str, data: bytes) -> PublishedFile:
+    """Write one file of the site."""
+    if not paths.is_safe_path(path):
+        raise InputError("release", f'"{paths.shown(path)}" cannot be a path of the site', "name phases by slugs")
+    durable.write_bytes(site / path, data)
+    return PublishedFile(path=path, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+
+def default_templates() -> Path:
+    """Return the folder of our own templates: in the installed package, or beside it in a checkout."""
+    inside = Path(str(files("packager"))) / "release_templates"
+    return inside if inside.is_dir() else inside.parent.parent / "release_templates"
+
+
+def _template_folders(templates: Path | None) -> list[Path]:
+    """Return the folders that templates are looked for in, the archivist's first."""
+    if templates is None:
+        return [default_templates()]
+    if not templates.is_dir():
+        raise InputError(templates, "there is no such folder of templates", "mend [release] templates")
+    return [templates, default_templates()]
+
+
+def _environment(folders: list[Path]) -> ImmutableSandboxedEnvironment:
+    """Return the sandbox that templates run in."""
+    environment = ImmutableSandboxedEnvironment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        loader=ChoiceLoader([FileSystemLoader(folder) for folder in folders]),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(FILTERS)
+    return environment
+
+
+def _style(folders: list[Path]) -> bytes:
+    """Return the style sheet, copied as it is."""
+    path = next(folder / STYLE for folder in folders if (folder / STYLE).is_file())
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise from_os_error(error, path) from error
+
+
+def _rendered(environment: ImmutableSandboxedEnvironment, page: Page, own: Path | None) -> bytes:
+    """Return a page's HTML. A fault in templates that are all our own is a bug and keeps its traceback."""
+    variables = {field.name: getattr(page, field.name) for field in fields(page)}
+    try:
+        return environment.get_template(page.template).render(variables).encode()
+    except _TEMPLATE_FAULTS as error:
+        if own is None:
+            raise
+        raise _template_error(error, own, variables) from error
+    except OSError as error:
+        raise from_os_error(error, own or default_templates()) from error
+
+
+def _template_error(error: Exception, own: Path, known: Iterable[str]) -> InputError:
+    """Return the sentence for a fault of a template: its file and line, and the nearest right name."""
+    if isinstance(error, TemplateNotFound):
+        return InputError(_where(error, own), f'there is no template "{error}"', "mend the name or add the file")
+    missing = re.search(r"'(\w+)' is undefined|No filter named '(\w+)'", str(error))
+    word = (missing[1] or missing[2]) if missing else ""
+    near = difflib.get_close_matches(word, [*known, *FILTERS], 1)
+    mend = (
+        f'did you mean "{near[0]}"?' if near else "the variables and filters are told in README.md beside our templates"
+    )
+    return InputError(_where(error, own), paths.shown(str(error) or type(error).__name__), mend)
+
+
+def _where(error: Exception, own: Path) -> str:
+    """Return FILE:LINE of the innermost template that an error arose in; jinja2 puts templates in the traceback."""
+    if isinstance(error, TemplateSyntaxError):
+        return f"{error.filename or own}:{error.lineno}"
+    folders = (own, default_templates())
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if Path(frame.filename).parent in folders:
+            return f"{frame.filename}:{frame.lineno}"
+    return str(own)

@@ -1,0 +1,111 @@
+"""The lines of a bag's records.jsonl: one JSON object a member, made column by column in Arrow.
+
+A line's bytes are a function of the member's row alone, so its length is known when the plan is cut.
+The rule for other implementations stands in manifests/FORMAT.md, "records.jsonl".
+"""
+
+import json
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from packager.model import TAGS
+
+FILE = "records.jsonl"
+FIELDS = ("id", "path", "source_path", "source_path_b64", "kind", "size", *TAGS.names)
+_BATCH = 8192
+_NO_LINES = pa.array([], pa.string())
+_CONTROL = r"[\x00-\x1f]"
+
+
+def as_members(planned: pa.Table) -> pa.Table:
+    """Return a PLANNED table's rows with the columns FIELDS, plus mtime_ns, as a members table has them.
+
+    source_path stands where the member's name is not the source's own.
+    """
+    same = pc.and_(pc.equal(planned["member"], planned["path"]), pc.is_null(planned["path_b64"]))
+    columns = {
+        "id": planned["id"],
+        "path": planned["member"],
+        "source_path": pc.if_else(same, pa.scalar(None, pa.string()), planned["path"]),
+        "source_path_b64": planned["path_b64"],
+        "kind": planned["kind"],
+        "size": planned["size"],
+        **{name: planned[name] for name in TAGS.names},
+        "mtime_ns": planned["mtime_ns"],
+    }
+    return pa.table(columns)
+
+
+def record_lines(members: pa.Table) -> pa.Array:
+    """Return the lines (strings that end in LF) of rows that have the columns FIELDS.
+
+    Fields in the order of FIELDS, nulls left out, no spaces, text as UTF-8, `extra` as the object it is.
+    """
+    members = members.combine_chunks()
+    pieces: list[pa.Array | str] = []
+    for name in FIELDS:
+        if name not in members.column_names:
+            continue
+        column = members[name].combine_chunks()
+        if isinstance(column, pa.ChunkedArray):  # what combine_chunks returns for a table of no chunks
+            column = pa.array([], column.type)
+        if column.null_count == len(column):
+            continue
+        value = _value(name, column)
+        key = pa.scalar(f'{"{" if name == "id" else ","}"{name}":')
+        pieces.append(pc.if_else(pc.is_valid(column), pc.binary_join_element_wise(key, value, ""), ""))
+    return pc.binary_join_element_wise(*pieces, "}\n", "", null_handling="replace") if len(members) else _NO_LINES
+
+
+def _value(name: str, column: pa.Array) -> pa.Array:
+    """Return a column's values as JSON text, null where null."""
+    if name == "extra":
+        return column
+    if pa.types.is_string(column.type):
+        return pc.binary_join_element_wise('"', _escaped(column), '"', "")
+    if pa.types.is_floating(column.type):
+        return pa.array([None if value is None else _number(value) for value in column.to_pylist()], pa.string())
+    return column.cast(pa.string())
+
+
+def _number(value: float) -> str:
+    """Return the shortest decimal that reads back as the same double; a whole number has no point."""
+    text = repr(value)
+    return text.removesuffix(".0")
+
+
+def _escaped(column: pa.Array) -> pa.Array:
+    """Return strings with what JSON escapes escaped; control characters are rare and done one by one."""
+    if pc.any(pc.match_substring_regex(column, _CONTROL)).as_py():
+        return pa.array(
+            [None if value is None else json.dumps(value, ensure_ascii=False)[1:-1] for value in column.to_pylist()],
+            pa.string(),
+        )
+    return pc.replace_substring(pc.replace_substring(column, "\\", "\\\\"), '"', '\\"')
+
+
+def joined(lines: pa.Array) -> memoryview:
+    """Return the bytes of lines that follow one another, without a copy."""
+    if not len(lines):
+        return memoryview(b"")
+    offsets = np.frombuffer(lines.buffers()[1], np.int32)[lines.offset : lines.offset + len(lines) + 1]
+    return memoryview(lines.buffers()[2])[int(offsets[0]) : int(offsets[-1])]
+
+
+def line_sizes(members: pa.Table) -> npt.NDArray[np.int64]:
+    """Return the bytes of each row's line, LF included, as int64."""
+    sizes = np.zeros(members.num_rows, np.int64)
+    for first in range(0, members.num_rows, _BATCH):
+        lines = record_lines(members.slice(first, _BATCH))
+        sizes[first : first + len(lines)] = pc.binary_length(lines).to_numpy()
+    return sizes
+
+
+def stream_lines(members: pa.Table) -> Iterator[bytes]:
+    """Yield the bytes of records.jsonl in order, some thousand rows at a time."""
+    for first in range(0, members.num_rows, _BATCH):
+        yield bytes(joined(record_lines(members.slice(first, _BATCH))))

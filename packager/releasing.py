@@ -1,0 +1,163 @@
+"""A release document from what is packed: phases' states, shards' facts, the link to the one before. Pure."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from packager import documents
+from packager.errors import InputError
+from packager.magnet import format_magnet
+from packager.model import (
+    CollectionFacts,
+    Infohash,
+    Manifest,
+    Plan,
+    PlannedPhase,
+    PublishedFile,
+    Release,
+    ReleasePhase,
+    ReleaseShard,
+    ShardName,
+    State,
+)
+from packager.options import Config
+
+
+class PackedShard(msgspec.Struct, frozen=True, kw_only=True):
+    """A packed shard's manifest and its published files."""
+
+    manifest: Manifest
+    torrent: PublishedFile
+    document: PublishedFile  # NAME.manifest.json
+    table: PublishedFile
+    torrent_v1: PublishedFile | None = None
+
+
+def next_release(
+    plan: Plan,
+    config: Config,
+    shards: list[PackedShard],
+    *,
+    published: set[str],
+    catalogue_records: int,
+    last: tuple[Release, bytes] | None,
+    date: str,
+) -> Release:
+    """Return the release that lists `shards`, or the last one where nothing but the date would change.
+
+    published: names of the phases that are open to readers. last: the release before, and its bytes.
+    Raises InputError where a shard that was published would change or vanish: torrents cannot change.
+    """
+    before = {shard.name: shard for shard in last[0].shards} if last else {}
+    listed = tuple(_shard(shard, config, before, date) for shard in shards)
+    _check_frozen(before, {shard.name: shard for shard in listed})
+    facts = config.collection
+    release = Release(
+        format=documents.FORMAT,
+        type="release",
+        serial=last[0].serial + 1 if last else 1,
+        date=date,
+        previous=documents.digest(last[1]) if last else None,
+        collection=CollectionFacts(
+            name=facts.name,
+            title=facts.title,
+            description=facts.description,
+            licence=facts.licence,
+            contact=facts.contact,
+            homepage=facts.homepage,
+        ),
+        base_url=config.release.base_url,
+        catalogue_records=catalogue_records,
+        phases=_phases(plan, published),
+        shards=listed,
+        withdrawals=last[0].withdrawals if last else (),
+    )
+    if last and _content(release) == _content(last[0]):
+        return last[0]
+    return release
+
+
+def _content(release: Release) -> Release:
+    """Return a release without what tells it from one of the same content."""
+    return msgspec.structs.replace(release, serial=0, date="", previous=None)
+
+
+def _check_frozen(before: Mapping[ShardName, ReleaseShard], now: Mapping[ShardName, ReleaseShard]) -> None:
+    """Refuse a release in which a published shard is another, or gone."""
+    for name, shard in before.items():
+        found = now.get(name)
+        same = found is not None and (found.infohash_v1, found.infohash_v2) == (shard.infohash_v1, shard.infohash_v2)
+        if not same:
+            raise InputError(
+                name,
+                f"published already, and would {'change' if found else 'vanish'}: a torrent cannot change",
+                "restore the collection and the config it was cut from, or cut a new collection under another name",
+            )
+
+
+def _phases(plan: Plan, published: set[str]) -> tuple[ReleasePhase, ...]:
+    """Return the timeline: what is published, the first phase that is not as next, the others as planned."""
+    phases = []
+    waiting: State = "next"
+    for phase in plan.phases:
+        state: State = "published"
+        if phase.name not in published:
+            state, waiting = waiting, "planned"
+        phases.append(_phase(phase, state))
+    return tuple(phases)
+
+
+def _phase(phase: PlannedPhase, state: State) -> ReleasePhase:
+    """Return a phase's line in the timeline."""
+    return ReleasePhase(
+        name=phase.name,
+        title=phase.title,
+        state=state,
+        content=phase.content,
+        records=phase.records,
+        files=phase.files,
+        payload=phase.payload,
+        size=sum(shard.size for shard in phase.shards),
+        shards=len(phase.shards),
+    )
+
+
+def _shard(shard: PackedShard, config: Config, before: Mapping[ShardName, ReleaseShard], date: str) -> ReleaseShard:
+    """Return a shard as the release lists it."""
+    facts = shard.manifest
+    twin = facts.infohash_also_v1
+    return ReleaseShard(
+        name=facts.name,
+        phase=facts.phase,
+        number=facts.number,
+        file=facts.file,
+        size=facts.size,
+        payload=facts.payload,
+        members=facts.members,
+        added=before[facts.name].added if facts.name in before else date,
+        piece_length=facts.piece_length,
+        pieces_root=facts.pieces_root,
+        infohash_v1=facts.infohash_v1,
+        infohash_v2=facts.infohash_v2,
+        magnet=_magnet(facts, config, facts.infohash_v1, facts.infohash_v2),
+        torrent=shard.torrent,
+        manifest=shard.document,
+        table=shard.table,
+        infohash_also_v1=twin,
+        magnet_v1=_magnet(facts, config, twin, None) if twin else None,
+        torrent_v1=shard.torrent_v1,
+        sha256=facts.sha256,
+    )
+
+
+def _magnet(facts: Manifest, config: Config, v1: Infohash | None, v2: Infohash | None) -> str:
+    """Return the magnet link of a shard's tar by these infohashes."""
+    options = config.torrent
+    return format_magnet(
+        infohash_v1=v1,
+        infohash_v2=v2,
+        name=facts.file,
+        size=facts.size,
+        trackers=[url for tier in options.trackers for url in tier],
+        web_seeds=[url + facts.file if url.endswith("/") else url for url in options.web_seeds],
+    )

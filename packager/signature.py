@@ -1,0 +1,102 @@
+"""minisign's signatures as text: made and checked. Pure; no clock, no random, no file.
+
+The format is minisign 0.11's, so that anybody can check a release without this project: Ed25519
+(RFC 8032) over the BLAKE2b-512 (RFC 7693) of the data, and over that signature and the trusted comment.
+The same data, key and comment give the same bytes.
+"""
+
+import base64
+import hashlib
+import struct
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from packager.errors import InputError, TrustError
+from packager.key_pair import UNTRUSTED, PublicKey, SecretKey, from_base64, key_name
+
+LIMIT = 8192  # bytes of a signature that is read; minisign's own limit is this for its trusted comment
+
+_TRUSTED = "trusted comment: "
+_SIGNATURE = struct.Struct("<2s8s64s")  # "ED" or "Ed", key id, Ed25519 signature
+
+
+def sign(data: bytes, secret: SecretKey, trusted_comment: str) -> bytes:
+    """Return the .minisig text of `data`, prehashed ("ED"); byte for byte what minisign -S -t writes.
+
+    trusted_comment: one line, signed too. Raises InputError where it has control characters or is too long.
+    """
+    if not all(c.isprintable() or c == "\t" for c in trusted_comment):
+        raise InputError("trusted comment", f"{trusted_comment!a} is not one line of printable characters")
+    comment = trusted_comment.encode()
+    key = Ed25519PrivateKey.from_private_bytes(secret.seed)
+    signature = key.sign(hashlib.blake2b(data).digest())
+    lines = (
+        UNTRUSTED.encode() + b"signature from minisign secret key",
+        base64.b64encode(_SIGNATURE.pack(b"ED", secret.key_id, signature)),
+        _TRUSTED.encode() + comment,
+        base64.b64encode(key.sign(signature + comment)),
+    )
+    text = b"".join(line + b"\n" for line in lines)
+    if len(text) > LIMIT:
+        raise InputError("trusted comment", f"{len(comment)} bytes are too many for a signature of {LIMIT} bytes")
+    return text
+
+
+def check(data: bytes, signature: bytes, public: PublicKey, *, where: object = "signature") -> str:
+    """Return the trusted comment of a .minisig text that holds for `data`, prehashed ("ED") or legacy ("Ed").
+
+    Raises TrustError, by its name, in this order: over the limit, malformed, wrong key id, wrong
+    signature, trusted comment forged. The comment may hold any character but CR, LF and NUL: show it
+    by `paths.shown`.
+    """
+    algorithm, key_id, own, comment, over_all = _parse_signature(signature, where)
+    if key_id != public.key_id:
+        raise TrustError(
+            where,
+            f"wrong key id: made with key {key_name(key_id)}, not with {public.name}",
+            "do not use the files; ask the publisher, by another way, whether the key was changed",
+        )
+    key = Ed25519PublicKey.from_public_bytes(public.key)
+    if not _holds(key, own, hashlib.blake2b(data).digest() if algorithm == b"ED" else data):
+        raise TrustError(
+            where,
+            f"wrong signature: what it signs is not what key {public.name} signed",
+            "fetch both files again; where that does not help, do not use them",
+        )
+    if not _holds(key, over_all, own + comment):
+        raise TrustError(where, "trusted comment forged: it is not what was signed", "do not use the files")
+    return comment.decode("utf-8")
+
+
+def _parse_signature(text: bytes, where: object) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+    """Return algorithm, key id, signature, trusted comment and global signature. Raises TrustError."""
+    if len(text) > LIMIT:
+        raise TrustError(where, f"over the limit: {len(text)} bytes, a signature has at most {LIMIT}")
+    lines = [line.removesuffix(b"\r") for line in text.removesuffix(b"\n").split(b"\n")]
+    if len(lines) == 4 and lines[0].startswith(UNTRUSTED.encode()) and lines[2].startswith(_TRUSTED.encode()):
+        packed, over_all = from_base64(lines[1]), from_base64(lines[3])
+        comment = lines[2].removeprefix(_TRUSTED.encode())
+        # minisign reads C strings: it would end the comment at a NUL or CR and we after it
+        whole = b"\0" not in comment and b"\r" not in comment and _is_utf8(comment)
+        if len(packed) == _SIGNATURE.size and packed[:2] in (b"ED", b"Ed") and len(over_all) == 64 and whole:
+            return (*_SIGNATURE.unpack(packed), comment, over_all)
+    raise TrustError(where, "malformed: not the four lines of a minisign signature", "fetch it again")
+
+
+def _holds(key: Ed25519PublicKey, signature: bytes, message: bytes) -> bool:
+    """Say whether an Ed25519 signature (64 bytes) is the key's over the message."""
+    try:
+        key.verify(signature, message)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _is_utf8(text: bytes) -> bool:
+    """Say whether bytes are UTF-8."""
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,130 @@
+"""Which record is which file's, and what becomes of those that have none."""
+
+import pytest
+from catalogue_project import Project, told
+
+from packager.errors import InputError
+
+
+def test_a_record_is_joined_by_path_and_overrides_the_tags(project: Project) -> None:
+    project.put_media("sine.flac", "album/sine.flac")
+    project.write_records("r.csv", b"id,path,title,year,popularity,Label\nt1,album/sine.flac,Better,,7,Big\n")
+    report = project.scan()
+    row = project.rows()["t1"]
+    assert (row["title"], row["artist"], row["year"], row["popularity"]) == ("Better", "Nobody", 1999, 7.0)
+    assert (row["path"], row["member"], row["codec"]) == ("album/sine.flac", "album/sine.flac", "flac")
+    assert row["extra"] == '{"Label":"Big"}'
+    assert (report.records, report.metadata_only, report.oddity_count) == (1, 0, 0)
+
+
+def test_an_id_that_is_a_files_path_is_that_file(project: Project) -> None:
+    project.put("a.flac/notes")
+    project.put("a.flac.txt")
+    project.write_records("r.csv", b"id,title\na.flac/notes,Notes\na.flac.txt,Text\n")
+    project.scan()
+    assert {key: row["title"] for key, row in project.rows().items()} == {"a.flac/notes": "Notes", "a.flac.txt": "Text"}
+
+
+def test_an_id_may_be_the_name_without_extension_and_audio_goes_first(project: Project) -> None:
+    for name in ("x/T1.flac", "x/T1.jpg", "x/T1.txt", "x/cover.jpg"):
+        project.put(name)
+    project.write_records("r.csv", b"id,title\nT1,Song\ncover,Cover\n")
+    project.scan()
+    rows = project.rows()
+    assert rows["T1"]["path"] == "x/T1.flac"
+    assert rows["cover"]["path"] == "x/cover.jpg"
+    assert rows["cover"]["kind"] == "artwork"
+    assert {"x/T1.jpg", "x/T1.txt"} < set(rows)
+
+
+def test_a_record_with_no_file_is_metadata_only_audio_unless_it_says_otherwise(project: Project) -> None:
+    project.put("a.txt")
+    project.write_records("r.csv", b"id,path,kind,title\nlost,,,Lost\npic,,Artwork,\n,gone/b.flac,,Gone\nc,c.flac,,\n")
+    report = project.scan()
+    rows = project.rows()
+    assert rows["lost"] == {"id": "lost", "kind": "audio", "title": "Lost"}
+    assert rows["pic"] == {"id": "pic", "kind": "artwork"}
+    assert rows["gone/b.flac"] == {"id": "gone/b.flac", "kind": "audio", "title": "Gone"}
+    assert (report.files, report.records, report.metadata_only) == (1, 5, 4)
+    assert report.kinds == {"audio": 3, "artwork": 1, "metadata": 1, "other": 0}
+    assert told(report) == {
+        "r.csv:4": 'names a file that is not in the folder: "gone/b.flac"',
+        "r.csv:5": 'names a file that is not in the folder: "c.flac"',
+    }
+
+
+def test_a_records_path_may_be_the_text_of_a_name_that_is_not_utf8(project: Project) -> None:
+    project.put(b"\xff.txt")
+    project.write_records("r.csv", "path,title\n\ufffd.txt,Odd\n".encode())
+    project.scan()
+    (row,) = project.rows().values()
+    assert (row["title"], row["path_b64"]) == ("Odd", "/y50eHQ=")
+    assert row["id"] == row["member"]
+
+
+def test_the_catalogue_is_in_the_byte_order_of_ids(project: Project) -> None:
+    for name in ("b", "B", "é", "a/b", "a-b", "\U0001f600", "\uffee"):
+        project.put(name)
+    project.write_records("r.csv", b"id\nc\x00d\nc\nZ\n")
+    project.scan()
+    ids = list(project.rows())
+    assert ids == sorted(ids, key=str.encode)
+    assert len(ids) == 10
+
+
+def test_the_claimed_digest_is_kept(project: Project) -> None:
+    project.put("a.txt")
+    project.write_records("r.csv", b"path,sha256\na.txt," + b"aB" * 32 + b"\n")
+    project.scan()
+    assert project.rows()["a.txt"]["sha256"] == b"\xab" * 32
+
+
+@pytest.mark.parametrize(
+    ("records", "sentence"),
+    [
+        (
+            "id\nT1\nsong\n",
+            'r.csv:3: "song" is ambiguous: it may mean "a/song.flac" or "b/song.mp3"; '
+            'say which in a column "path", or rename one of them',
+        ),
+        (
+            "id\ncover\n",
+            'r.csv:2: "cover" is ambiguous: it may mean "a/cover.jpg" or "b/cover.png"; '
+            'say which in a column "path", or rename one of them',
+        ),
+        (
+            "id,path\nx,a/one.txt\none,\n",
+            'r.csv:3: the record means the file "a/one.txt", as the one at r.csv:2 does; keep one record a file',
+        ),
+        (
+            "id,path\na/one.txt,a/song.flac\n",
+            'r.csv:2: id "a/one.txt" is also the id of the file "a/one.txt", which no record names; '
+            "give the record another id, or give the file a record",
+        ),
+        (
+            "id,path\n,a/song.flac\na/song.flac,a/one.txt\n",
+            'r.csv:3: id "a/song.flac" stands twice, here and at r.csv:2; keep one of them',
+        ),
+        ("id\nT1\nT2\nT1\n", 'r.csv:4: id "T1" stands twice, here and at r.csv:2; keep one of them'),
+        (
+            "path\na/one.txt\na/one.txt\n",
+            'r.csv:3: path "a/one.txt" stands twice, here and at r.csv:2; keep one of them',
+        ),
+    ],
+)
+def test_records_that_cannot_be_told_apart_are_refused(project: Project, records: str, sentence: str) -> None:
+    for name in ("a/song.flac", "a/song.jpg", "b/song.mp3", "a/cover.jpg", "b/cover.png", "a/one.txt"):
+        project.put(name)
+    project.write_records("r.csv", records.encode())
+    with pytest.raises(InputError) as refused:
+        project.scan()
+    assert str(refused.value) == sentence
+    assert not project.workspace.catalogue.exists()
+
+
+def test_two_files_of_one_approximate_text_are_ambiguous(project: Project) -> None:
+    project.put(b"\xff.txt")
+    project.put(b"\xfe.txt")
+    project.write_records("r.csv", "path\n\ufffd.txt\n".encode())
+    with pytest.raises(InputError, match='^r[.]csv:2: "\ufffd[.]txt" is ambiguous'):
+        project.scan()

@@ -1,0 +1,90 @@
+"""The walk: order, what is left out and why."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from catalogue_project import Project
+
+from packager.catalogue.walk import Found, Odd, sort_key, walk
+from packager.errors import InputError
+
+
+def seen(project: Project) -> dict[bytes, str]:
+    """Return what is odd below the source."""
+    return {item.path: item.what for item in walk(os.fsencode(project.source)) if isinstance(item, Odd)}
+
+
+def found(project: Project) -> list[bytes]:
+    """Return the files below the source, in the walk's order."""
+    return [item.path for item in walk(os.fsencode(project.source)) if isinstance(item, Found)]
+
+
+def test_the_walk_is_in_the_order_of_names_bytes_folder_by_folder(project: Project) -> None:
+    names = [b"a/z", b"a-b", b"a/b/c", b"B", b"a.txt", b"\xc3\xa9", b"\xff", b"a/-"]
+    for name in names:
+        project.put(name)
+    assert found(project) == sorted(names, key=lambda name: name.split(b"/")) == sorted(names, key=sort_key)
+
+
+def test_links_are_not_followed_even_in_a_loop(project: Project) -> None:
+    project.put("album/song.flac")
+    (project.source / "album" / "loop").symlink_to(project.source)
+    (project.source / "link.flac").symlink_to("album/song.flac")
+    (project.source / "dangling").symlink_to("nowhere")
+    assert found(project) == [b"album/song.flac"]
+    assert seen(project) == dict.fromkeys((b"album/loop", b"link.flac", b"dangling"), "a symbolic link, not followed")
+
+
+def test_what_is_no_file_is_reported(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project.source)  # a socket's path may not be long
+    os.mkfifo("pipe")
+    (project.source / "empty").mkdir()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("sock")
+        assert seen(project) == {
+            b"empty": "an empty folder; shards hold files only",
+            b"pipe": "a FIFO, not a file",
+            b"sock": "a socket, not a file",
+        }
+
+
+def test_what_cannot_be_read_is_reported_and_left_out(unprivileged: Project) -> None:
+    unprivileged.put("good.flac")
+    os.chmod(unprivileged.put("secret.flac"), 0)
+    unprivileged.put("closed/song.flac")
+    (unprivileged.source / "closed").chmod(0)
+    assert found(unprivileged) == [b"good.flac"]
+    assert seen(unprivileged) == {
+        b"closed": "the folder cannot be read (Permission denied); all below it is left out",
+        b"secret.flac": "cannot be read (Permission denied); left out of the catalogue",
+    }
+
+
+def test_a_source_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"gone: the source cannot be read \(No such file or directory\); set collect"):
+        list(walk(os.fsencode(tmp_path / "gone")))
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(InputError, match=r"file: the source cannot be read \(Not a directory\)"):
+        list(walk(os.fsencode(tmp_path / "file")))
+
+
+def test_odd_sizes_and_times_are_files_like_any(project: Project) -> None:
+    project.put("zero", b"", mtime_ns=-(10**18))
+    sparse = project.put("sparse", b"")
+    os.truncate(sparse, 1 << 30)
+    os.utime(sparse, ns=(0, 4 * 10**18))
+    os.link(sparse, os.path.join(os.fsencode(project.source), b"twin"))
+    facts = [(i.path, i.size, i.mtime_ns) for i in walk(os.fsencode(project.source)) if isinstance(i, Found)]
+    assert facts == [(b"sparse", 1 << 30, 4 * 10**18), (b"twin", 1 << 30, 4 * 10**18), (b"zero", 0, -(10**18))]
+
+
+def test_a_thousand_folders_deep_is_walked(project: Project) -> None:
+    path = b"/".join([b"d"] * 1000) + b"/song.flac"
+    project.put(path)
+    (item,) = walk(os.fsencode(project.source))
+    assert isinstance(item, Found)
+    assert item.path == path
+    assert item.member.startswith("long-paths~/")
+    assert item.why == "the path is over 1,024 bytes"

@@ -1,0 +1,272 @@
+"""A project on disk: its paths are checked before anything is read or written by them."""
+
+import os
+import sqlite3
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from packager.engine import tables
+from packager.engine.project import init, load
+from packager.errors import InputError, PackagerError
+from packager.options import Config
+
+LEAST = '[collection]\nname = "songs"\ntitle = "Songs"\nsource = "songs"\n{collection}\n[[phases]]\nname = "audio"\n'
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Return a folder with a source beside packager.toml."""
+    folder = Path(os.path.realpath(tmp_path)) / "archive"
+    (folder / "songs").mkdir(parents=True)
+    return folder
+
+
+def write(root: Path, collection: str = "", rest: str = "", *, source: str = "songs") -> Path:
+    """Write a packager.toml and return its path."""
+    path = root / "packager.toml"
+    text = LEAST.format(collection=collection).replace('source = "songs"', f'source = "{source}"')
+    path.write_text(f"{text}\n{rest}\n")
+    return path
+
+
+def refusal(path: Path) -> tuple[str, str]:
+    """Return the key and the rest of the sentence that a project is refused with."""
+    with pytest.raises(InputError) as refused:
+        load(path)
+    assert refused.value.where.startswith(str(path))
+    return refused.value.where.removeprefix(f"{path}: "), f"{refused.value.what}; {refused.value.mend}"
+
+
+def test_paths_are_absolute_and_relative_ones_start_at_the_config(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "songs.csv").write_text("id\n")
+    path = write(root, 'records = "songs.csv"', '[shards]\ndirectory = "../shards"')
+    monkeypatch.chdir(root)
+    config, workspace = load(Path(path.name))
+    assert isinstance(config, Config)
+    assert (workspace.config, workspace.source, workspace.records) == (path, root / "songs", root / "songs.csv")
+    assert (workspace.shards, workspace.output) == (root.parent / "shards", root / "output")
+
+
+def test_a_missing_config_tells_how_to_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as refused:
+        load(Path("packager.toml"))
+    assert str(refused.value) == "packager.toml: not found; make one with: packager init FOLDER"
+
+
+def test_a_config_that_is_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot be read \(Is a directory\)"):
+        load(tmp_path)
+
+
+def test_a_config_that_is_not_utf_8_is_refused_by_its_line(root: Path) -> None:
+    path = root / "packager.toml"
+    path.write_bytes(b'[collection]\ntitle = "Caf\xe9"\n')
+    assert refusal(path) == (str(path), "line 2 is not UTF-8; save the file as UTF-8")
+
+
+def test_a_config_over_a_mebibyte_is_refused(root: Path) -> None:
+    path = root / "packager.toml"
+    path.write_bytes(b"#" * ((1 << 20) + 1))
+    assert refusal(path) == (str(path), "larger than 1 MiB; is it the right file?")
+
+
+def test_a_byte_order_mark_is_passed_over(root: Path) -> None:
+    path = write(root)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert load(path)[0].collection.name == "songs"
+
+
+@pytest.mark.parametrize(
+    ("collection", "rest", "key", "what"),
+    [
+        ('records = "no.csv"', "", "collection.records", '"no.csv": not found ({root}/no.csv); mend the path'),
+        ('records = "songs"', "", "collection.records", '"songs" is not a file; mend the path'),
+        ("", '[release]\nkey = "no.key"', "release.key", '"no.key": not found ({root}/no.key); mend the path'),
+        ("", '[release]\ntemplates = "a.txt"', "release.templates", '"a.txt" is not a folder; mend the path'),
+        (
+            "",
+            '[shards]\ndirectory = "songs/shards"',
+            "shards.directory",
+            '"{root}/songs/shards" lies inside collection.source, "{root}/songs"; give each a folder of its own',
+        ),
+        (
+            "",
+            '[release]\noutput = "songs"',
+            "release.output",
+            '"{root}/songs" is the same folder as collection.source, "{root}/songs"; give each a folder of its own',
+        ),
+        (
+            "",
+            '[release]\noutput = "."',
+            "release.output",
+            '"{root}" holds collection.source, "{root}/songs"; give each a folder of its own',
+        ),
+        (
+            "",
+            '[release]\noutput = ".packager"',
+            "release.output",
+            '"{root}/.packager" is the same folder as the state folder, "{root}/.packager"; '
+            "give each a folder of its own",
+        ),
+        (
+            "",
+            '[release]\noutput = "shards/site"',
+            "release.output",
+            '"{root}/shards/site" lies inside shards.directory, "{root}/shards"; give each a folder of its own',
+        ),
+        (
+            "",
+            '[shards]\ndirectory = "output/shards"',
+            "release.output",
+            '"{root}/output" holds shards.directory, "{root}/output/shards"; give each a folder of its own',
+        ),
+        (
+            "",
+            '[release]\nkey = "songs/my.key"',
+            "release.key",
+            '"{root}/songs/my.key" lies in "{root}/songs", which is released or replaced; move it beside packager.toml',
+        ),
+    ],
+)
+def test_a_path_that_cannot_be_is_named_with_its_key(
+    root: Path, collection: str, rest: str, key: str, what: str
+) -> None:
+    (root / "a.txt").touch()
+    (root / "songs" / "my.key").touch()
+    assert refusal(write(root, collection, rest)) == (key, what.replace("{root}", str(root)))
+
+
+def test_a_missing_source_is_named(root: Path) -> None:
+    path = write(root, source="sogns")
+    assert refusal(path) == ("collection.source", f'"sogns": not found ({root}/sogns); mend the path')
+
+
+@pytest.mark.parametrize("source", [".", "..", "link"])
+def test_a_source_around_the_config_tells_to_start_beside_it(root: Path, source: str) -> None:
+    (root / "link").symlink_to(root)
+    name = root.parent.name if source == ".." else root.name
+    key, what = refusal(write(root, source=source))
+    assert key == "collection.source"
+    assert what == (
+        f'"{source}" holds the folder of packager.toml itself; '
+        f"run packager init from a folder beside it: cd .. && packager init {name}"
+    )
+
+
+def test_a_link_does_not_hide_that_the_output_lies_in_the_source(root: Path) -> None:
+    (root / "songs" / "site").mkdir()
+    (root / "output").symlink_to(root / "songs" / "site")
+    key, what = refusal(write(root))
+    assert key == "release.output"
+    assert "lies inside collection.source" in what
+
+
+def test_a_link_to_itself_is_refused(root: Path) -> None:
+    (root / "loop").symlink_to("loop")
+    key, what = refusal(write(root, source="loop"))
+    assert key == "collection.source"
+    assert "mend the path" in what
+
+
+def test_init_writes_a_config_that_loads(root: Path) -> None:
+    path = init(root / "songs", root / "packager.toml")
+    config, workspace = load(path)
+    assert (config.collection.source, config.collection.name, config.collection.title) == ("songs", "songs", "songs")
+    assert workspace.source == root / "songs"
+    assert config.phases[1].order == "path"
+
+
+def test_init_keeps_a_config_that_is_there_unless_forced(root: Path) -> None:
+    path = write(root)
+    before = path.read_bytes()
+    with pytest.raises(InputError) as refused:
+        init(root / "songs", path)
+    assert str(refused.value) == f"{path}: already there; edit it, or write it anew with --force"
+    assert path.read_bytes() == before
+    init(root / "songs", path, force=True)
+    assert path.read_bytes() != before
+
+
+def test_init_writes_a_sibling_relative_and_a_far_folder_absolute(root: Path) -> None:
+    beside = root / "project"
+    beside.mkdir()
+    assert load(init(root / "songs", beside / "packager.toml"))[0].collection.source == "../songs"
+    deep = root / "a" / "b"
+    deep.mkdir(parents=True)
+    assert load(init(root / "songs", deep / "packager.toml"))[0].collection.source == str(root / "songs")
+
+
+def records(path: Path, columns: list[str]) -> None:
+    """Write a records file with these columns."""
+    if path.suffix == ".csv":
+        path.write_text(",".join(columns) + "\n")
+    elif path.suffix == ".jsonl":
+        path.write_text("{" + ", ".join(f'"{column}": 1' for column in columns) + "}\n")
+    elif path.suffix == ".parquet":
+        tables.write_table(path, pa.schema([(column, pa.string()) for column in columns]), [])
+    else:
+        with sqlite3.connect(path) as database:
+            database.execute(f"CREATE TABLE records ({', '.join(columns)})")
+        database.close()
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet", "sqlite"])
+@pytest.mark.parametrize(
+    ("columns", "order"), [(["id", "popularity"], "popularity DESC NULLS LAST, path"), (["id", "title"], "path")]
+)
+def test_init_enters_a_records_file_and_orders_by_its_popularity(
+    root: Path, suffix: str, columns: list[str], order: str
+) -> None:
+    records(root / "songs" / f"records.{suffix}", columns)
+    config, workspace = load(init(root / "songs", root / "packager.toml"))
+    assert config.collection.records == f"songs/records.{suffix}"
+    assert workspace.records == root / "songs" / f"records.{suffix}"
+    assert config.phases[1].order == order
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet", "sqlite"])
+@pytest.mark.parametrize("data", [b"", b"\xff\xfe\x00", b"[1, 2]\n", b"null\n", b'"' * 200_000])
+def test_init_leaves_a_records_file_that_cannot_be_read_to_the_scan(root: Path, suffix: str, data: bytes) -> None:
+    (root / "songs" / f"records.{suffix}").write_bytes(data)
+    assert load(init(root / "songs", root / "packager.toml"))[0].phases[1].order == "path"
+
+
+def test_init_does_not_choose_between_two_records_files(root: Path) -> None:
+    for name in ("records.csv", "records.jsonl"):
+        (root / "songs" / name).touch()
+    with pytest.raises(InputError, match=r"several records files \(records\.csv, records\.jsonl\)"):
+        init(root / "songs", root / "packager.toml")
+
+
+@pytest.mark.parametrize("name", ['So"ngs\\ [b]', "new\nline", "\u202eevil", "音楽", "CON", "-", "  "])
+def test_init_takes_a_folder_of_any_name(root: Path, name: str) -> None:
+    folder = root / name
+    folder.mkdir()
+    config, workspace = load(init(folder, root / "packager.toml"))
+    assert workspace.source == folder
+    assert config.collection.title.isprintable()
+
+
+def test_init_refuses_a_folder_whose_name_is_not_utf_8(root: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(root) + b"/caf\xe9"))
+    folder.mkdir()
+    with pytest.raises(PackagerError, match="not UTF-8") as refused:
+        init(folder, root / "packager.toml")
+    assert str(refused.value).isprintable()
+    assert not (root / "packager.toml").exists()
+
+
+def test_init_in_the_folder_itself_tells_to_start_beside_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root / "songs")
+    with pytest.raises(InputError, match=r"cd \.\. && packager init songs$"):
+        init(Path(), Path("packager.toml"))
+    assert list((root / "songs").iterdir()) == []
+
+
+def test_init_of_a_file_is_refused(root: Path) -> None:
+    (root / "a.flac").touch()
+    with pytest.raises(InputError, match="not a folder; give the folder that holds the files to release"):
+        init(root / "a.flac", root / "packager.toml")
