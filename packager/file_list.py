@@ -43,7 +43,7 @@ def listed_files(info: Dictionary, version: Version, piece_length: int, where: o
     if not files:
         raise InputError(where, "lists no file")
     if files[-1].offset + files[-1].length >= TOTAL:
-        raise InputError(where, f"its files hold {files[-1].offset + files[-1].length} bytes, more than 1 EiB")
+        raise InputError(where, f"its files hold {files[-1].offset + files[-1].length} bytes, 1 EiB or more")
     _check_paths(files, where)
     return tuple(files)
 

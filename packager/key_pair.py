@@ -27,7 +27,7 @@ _NO_KDF, _SCRYPT = b"\0\0", b"Sc"
 
 
 def key_name(key_id: bytes) -> str:
-    """Return a key id (8 bytes) as minisign prints it: 16 hex digits, little-endian."""
+    """Return a key id (8 bytes) as minisign prints it: little-endian, 16 hex digits (0.11 drops leading zeros)."""
     return key_id[::-1].hex().upper()
 
 

@@ -164,15 +164,17 @@ class Layout:
     def segments(self, start: int = 0, stop: int | None = None, digests: bytes | None = None) -> Iterator[Segment]:
         """Yield the segments of bytes [start, stop) in order, cut to that range.
 
-        An empty member has an empty slice. digests: the members' SHA-256, 32 bytes each, joined; needed
-        where stop lies past manifest_start.
-        Memory: some thousand members' lines. Raises ValueError for a range outside the tar.
+        An empty member has an empty slice, right after its header's last byte. digests: the members'
+        SHA-256, 32 bytes each, joined; needed where stop lies past manifest_start. Memory: some thousand
+        members' lines. Raises ValueError for a range outside the tar, and where digests are missing.
         """
         stop = self.size if stop is None else stop
         if not 0 <= start <= stop <= self.size:
             raise ValueError(f"[{start}, {stop}) is outside the {self.size} bytes of {self.name}")
-        if stop > self.manifest_start and digests is None:
-            raise ValueError("the manifests need the members' digests")
+        if stop > self.manifest_start and (digests is None or len(digests) != 32 * self.members.num_rows):
+            raise ValueError("the manifests need the members' digests, 32 bytes each")
+        if start == stop:
+            return
         yield from _cut(self._before(start, stop), 0, start, stop)
         yield from self._payload(start, stop)
         if stop > self.manifest_start:
@@ -197,7 +199,7 @@ class Layout:
             size = int(self.sizes[member])
             if start < data:
                 yield from _cut(iter((tar.header(self.path(member), size),)), at, start, stop)
-            if start <= data < stop if not size else start < data + size and stop > data:
+            if start < data <= stop if not size else start < data + size and stop > data:
                 yield Slice(member, max(start - data, 0), min(stop - data, size))
             if data + size < end and stop > data + size and start < end:
                 yield Literal(bytes(min(stop, end) - max(start, data + size)))

@@ -86,8 +86,8 @@ def parse_magnet(text: str, where: object = "magnet link") -> Magnet:
         infohash_v2=min(v2, default=None),
         name=next(iter(fields.get("dn", [])), None),
         size=_size(sizes[0], where) if sizes else None,
-        trackers=_urls(fields.get("tr", []), where),
-        web_seeds=_urls(fields.get("ws", []), where),
+        trackers=_urls(fields, "tr", where),
+        web_seeds=_urls(fields, "ws", where),
         peers=tuple(_peer(value, where) for value in fields.get("x.pe", [])),
         chosen=tuple(chosen for value in fields.get("so", []) for chosen in _chosen(value, where)),
     )
@@ -141,12 +141,13 @@ def _size(text: str, where: object) -> int:
     return int(text)
 
 
-def _urls(values: list[str], where: object) -> tuple[str, ...]:
-    """Return tracker or web seed URLs in their order, each once."""
-    for value in values:
-        if not value.isprintable():
-            raise InputError(where, f'"{shown(value, 80)}" is not a URL')
-    return tuple(dict.fromkeys(values))
+def _urls(fields: dict[str, list[str]], key: str, where: object) -> tuple[str, ...]:
+    """Return tracker (tr) or web seed (ws) URLs in their order, each once."""
+    urls = fields.get(key, [])
+    for url in urls:
+        if not url.isprintable():
+            raise InputError(where, f'{key} "{shown(url, 80)}" is not a URL')
+    return tuple(dict.fromkeys(urls))
 
 
 def _peer(text: str, where: object) -> str:

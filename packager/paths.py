@@ -20,7 +20,7 @@ _ROOM = 180  # bytes kept of a name that is replaced
 _RESERVED = re.compile(
     r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9\u00b9\u00b2\u00b3])\s*(?:\..*)?", re.I | re.S
 )
-_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069%\\<>:"|?*]')
+_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069%\\<>:"|?*]')
 _PLAIN = re.compile(rb"[A-Za-z0-9_\-(),'&+!#=@\[\]{} .]*[A-Za-z0-9_\-(),'&+!#=@\[\]{}]")
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,10}")
 
@@ -31,7 +31,8 @@ def safe_name(name: bytes, *, collides: bool = False) -> str:
     A name that every checker reads alike is kept. Any other (not UTF-8, control or bidirectional
     characters, "%", "\", a character or word that Windows reserves, a trailing dot or space, over
     255 bytes), and each of several names that `collides`, becomes STEM~HASH.EXT: the stem with "_"
-    for what is not allowed, the first 8 hex digits of the SHA-256 of the name's bytes, its extension.
+    for what is not allowed, the first 8 hex digits of the SHA-256 of the name's bytes, its extension;
+    with "_" before it where Windows would still take it for a reserved word.
     Pure, so it is the same wherever and whenever it is asked.
     """
     if not collides and _is_plain(name):
@@ -77,11 +78,17 @@ def _replaced(name: bytes) -> str:
     """Return STEM~HASH.EXT for a name that cannot stand."""
     digest = hashlib.sha256(name).hexdigest()[:8]
     text = _FORBIDDEN.sub("_", name.decode("utf-8", "replace").replace("\ufffd", "_").replace("/", "_"))
-    stem, dot, tail = text.rpartition(".")
-    extension = dot + tail if stem and _EXTENSION.fullmatch(dot + tail) else ""
+    extension = _extension(text)
     stem = text[: len(text) - len(extension)]
     stem = stem.encode()[:_ROOM].decode("utf-8", "ignore").rstrip(". \t\u00a0\u3000").strip() or "_"
-    return f"{stem}~{digest}{extension}"
+    safe = f"{stem}~{digest}{extension}"
+    return f"_{safe}" if _RESERVED.fullmatch(safe) else safe  # "aux.tar.gz": the word counts up to the first dot
+
+
+def _extension(name: str) -> str:
+    """Return a name's extension, dot included; "" where it has none that is short and plain."""
+    stem, dot, tail = name.rpartition(".")
+    return dot + tail if stem and _EXTENSION.fullmatch(dot + tail) else ""
 
 
 def member_path(names: Iterable[str], source: bytes) -> MemberPath:
@@ -93,13 +100,13 @@ def member_path(names: Iterable[str], source: bytes) -> MemberPath:
     path = "/".join(names)
     if len(path.encode()) <= PATH_MAX:
         return MemberPath(path)
-    extension = _EXTENSION.search(path, max(path.rfind("."), 0))
-    return MemberPath(f"long-paths~/{hashlib.sha256(source).hexdigest()[:32]}" + (extension[0] if extension else ""))
+    extension = _extension(path.rpartition("/")[2])
+    return MemberPath(f"long-paths~/{hashlib.sha256(source).hexdigest()[:32]}{extension}")
 
 
 def is_safe_path(path: str) -> bool:
     """Say whether a path read from a document may be a member path: relative, no "..", safe names."""
-    return 0 < len(path) <= PATH_MAX and all(is_safe_name(part) for part in path.split("/"))
+    return all(is_safe_name(part) for part in path.split("/")) and len(path.encode()) <= PATH_MAX
 
 
 def collision_key(name: str) -> str:

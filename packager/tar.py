@@ -27,7 +27,7 @@ def header(path: str, size: int) -> bytes:
     records = b""
     if name is None:
         records += _record("path", path)
-        prefix, name = "", _ascii(path)[-_NAME:]
+        prefix, name = "", _ascii(path)[-_NAME:].lstrip("/")
     if size >= _USTAR_SIZE:
         records += _record("size", str(size))
     block = _block(prefix, name, 0 if size >= _USTAR_SIZE else size, b"0")

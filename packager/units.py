@@ -12,6 +12,7 @@ UNITS: dict[str, int] = {
     **{f"{p}iB": 1024**i for i, p in enumerate(("K", "M", "G", "T", "P"), 1)},
 }
 _FOLDED: dict[str, int] = {unit.lower(): factor for unit, factor in UNITS.items()}
+_YEAR_9999 = 253370764800  # Unix seconds; datetime ends with that year
 _SIZE = re.compile(r"\s*(\d{1,18}(?:\.\d{1,6})?)\s*([A-Za-z]*)\s*", re.ASCII)
 
 
@@ -37,7 +38,7 @@ def show_size(size: float) -> str:
     """Return bytes as a short binary figure: "0 B", "1.5 KiB", "64 GiB", "1 TiB"."""
     value, unit = float(size), "B"
     for step in ("KiB", "MiB", "GiB", "TiB", "PiB"):
-        if abs(value) < 1024:
+        if abs(round(value, 1)) < 1024:
             break
         value, unit = value / 1024, step
     return f"{value:.0f} {unit}" if unit == "B" or value == int(value) else f"{value:.1f} {unit}"
@@ -69,10 +70,10 @@ def parse_date(text: str, where: str = "date") -> str:
         value = dt.datetime.fromisoformat(text)
     except ValueError:
         value = None
-    if value is None or not 1970 <= value.year <= 9998:
-        raise InputError(where, f'"{text}" is not a date', 'write it as "2026-11-21" or "2026-11-21T09:00:00Z"')
-    if value.tzinfo is None:
+    if value is not None and value.tzinfo is None:
         value = value.replace(tzinfo=dt.UTC)
+    if value is None or not 0 <= value.timestamp() < _YEAR_9999:
+        raise InputError(where, f'"{text}" is not a date', 'write it as "2026-11-21" or "2026-11-21T09:00:00Z"')
     return value.astimezone(dt.UTC).replace(microsecond=0).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

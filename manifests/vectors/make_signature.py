@@ -15,8 +15,8 @@ from pathlib import Path
 ORIGIN = "minisign 0.11 of Debian 12, run by make_signature.py; the first key's seed is RFC 8032's, 7.1 TEST 1"
 SEED = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"
 PUBLIC = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
-KEY_ID = "0001020304050607"
-PASSWORD = "open sésame"
+KEY_ID = "0123456789abcdef"
+PASSWORD = "open sésame"  # noqa: S105 - of the test key below
 PROTECTED = (  # made once by minisign -G with that password
     "RWRTY0Iyf3lruRuz3HBo2x/l6qzbUU6Ko/GAFGafvlhY3YqGoUkAAAACAAAAAAAAAEAAAAAATDlFwIsKUg8HO4juSBB411Ld/TvG+cgK"
     "PBd2eBm2GEAAqlwQDTE1Kx4nCx7eiOi/wPyQO9QCJ2SPmvgCRrCwYBUF5whqTR6MITcRK2yP5SAntjIItWCADmGS18crz2kvH6ntDtAa6lc="
@@ -91,7 +91,12 @@ def _refused(good: str) -> list[dict[str, str]]:
         ("one bit of the data", "wrong signature", changed, good),
         ("called legacy", "wrong signature", DOCUMENT, good.replace(own, _base64(b"Ed" + packed[2:]))),
         ("another serial", "trusted comment forged", DOCUMENT, good.replace("release 1", "release 2")),
-        ("no global signature", "trusted comment forged", DOCUMENT, good.replace(over_all, _base64(packed[10:]))),
+        (
+            "the signature for the global one",
+            "trusted comment forged",
+            DOCUMENT,
+            good.replace(over_all, _base64(packed[10:])),
+        ),
         ("unknown algorithm", "malformed", DOCUMENT, good.replace(own, _base64(b"EE" + packed[2:]))),
         ("base64 cut", "malformed", DOCUMENT, good.replace(own, own[:-4])),
         ("base64 spelt in another way", "malformed", DOCUMENT, good.replace(over_all, f"{over_all[:-3]}R==")),

@@ -1,6 +1,7 @@
 """Member names for the names of one folder, by the rule of paths.py, and why any of them is changed. No I/O."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from packager import paths
 from packager.errors import InputError
@@ -8,7 +9,14 @@ from packager.errors import InputError
 LONG_PATHS = paths.collision_key("long-paths~")  # where paths.member_path puts paths that are too long
 
 
-def safe_names(names: Sequence[bytes], *, folder: bytes) -> dict[bytes, str]:
+class Named(NamedTuple):
+    """A member name, and why it is not the file's own; "" where it is."""
+
+    name: str
+    why: str
+
+
+def safe_names(names: Sequence[bytes], *, folder: bytes) -> dict[bytes, Named]:
     """Return the member name of each of a folder's names; no two are the same to any file system.
 
     folder: the folder's path below the source, b"" for the source itself. A name that is already what
@@ -16,21 +24,16 @@ def safe_names(names: Sequence[bytes], *, folder: bytes) -> dict[bytes, str]:
     Raises InputError where two names cannot be told apart (a hash's first 32 bits are equal).
     """
     twins = paths.colliding(names)
-    if not folder:
-        twins |= {name for name in names if paths.collision_key(_text(name)) == LONG_PATHS}
+    taken = set() if folder else {name for name in names if paths.collision_key(_text(name)) == LONG_PATHS}
     while True:
-        safe = {name: paths.safe_name(name, collides=name in twins) for name in names}
+        safe = {name: paths.safe_name(name, collides=name in twins or name in taken) for name in names}
         changed = {paths.collision_key(new): name for name, new in safe.items() if new.encode() != name}
-        taken = {
-            name
-            for name, new in safe.items()
-            if changed and changed.get(paths.collision_key(new), name) != name and new.encode() == name
-        }
-        if not taken:
+        kept = {paths.collision_key(new): name for name, new in safe.items() if changed and new.encode() == name}
+        if not changed.keys() & kept.keys():
             break
-        twins |= taken
+        taken |= {kept[key] for key in changed.keys() & kept.keys()}
     _check_distinct(safe, changed, folder)
-    return safe
+    return {name: Named(new, _why(name, new, twins, taken)) for name, new in safe.items()}
 
 
 def _check_distinct(safe: dict[bytes, str], changed: dict[str, bytes], folder: bytes) -> None:
@@ -45,20 +48,26 @@ def _check_distinct(safe: dict[bytes, str], changed: dict[str, bytes], folder: b
             )
 
 
-def reason(name: bytes, *, collides: bool) -> str:
-    """Return why a name cannot stand in a shard, in the archivist's words."""
-    try:
-        text = name.decode("utf-8")
-    except UnicodeDecodeError:
-        return "the name is not UTF-8"
+def _why(name: bytes, new: str, twins: set[bytes], taken: set[bytes]) -> str:
+    """Return why a name is changed, in the archivist's words; "" where it is not."""
+    if new.encode() == name:
+        return ""
+    if name in twins:
+        return "the name differs from another only by case or by Unicode normalisation"
+    return "the name is what a changed name or path becomes" if name in taken else _unsafe(name)
+
+
+def _unsafe(name: bytes) -> str:
+    """Return why a name by itself cannot stand."""
     if len(name) > paths.NAME_MAX:
         return f"the name is over {paths.NAME_MAX} bytes"
-    if collides:
-        return "the name differs from another only by case or by Unicode normalisation"
-    if paths.is_safe_name(text + "x"):
-        return "the name ends in a dot or a space"
+    text = _text(name)
+    if text.encode("utf-8", "replace") != name:
+        return "the name is not UTF-8"
     if paths.is_safe_name("x" + text):
         return "the name is reserved on Windows"
+    if paths.is_safe_name(text + "x"):
+        return "the name ends in a dot or a space"
     return "the name holds a character that other systems or checkers read otherwise"
 
 

@@ -1,4 +1,4 @@
-"""The rows of a records file: CSV, TSV, JSON lines, Parquet or SQLite, as (number, column names, values).
+"""The rows of a records file: CSV, TSV, JSON lines, Parquet or SQLite, as (number, columns, values).
 
 Streams: one line, row group or row at a time. What cannot be read is an InputError that names the line or row.
 """
@@ -6,23 +6,23 @@ Streams: one line, row group or row at a time. What cannot be read is an InputEr
 import contextlib
 import csv
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 import pyarrow as pa
 
 from packager import paths
-from packager.catalogue.record_values import VALUE_MAX
+from packager.catalogue.record_values import VALUE_MAX, Columns, columns_of
 from packager.engine import tables
 from packager.errors import InputError, from_os_error
 
-Row = tuple[int, tuple[str, ...], tuple[object, ...]]
+Row = tuple[int, Columns, tuple[object, ...]]
 _BOM = b"\xef\xbb\xbf"
 
 
 def rows(path: Path) -> Iterator[Row]:
-    """Yield (line or row number from 1, column names, values) of each record. Raises InputError."""
+    """Yield (line or row number from 1, columns, values) of each record. Raises InputError."""
     read = _FORMATS.get(path.suffix.lower())
     if read is None:
         raise InputError(
@@ -61,16 +61,18 @@ def _lines(path: Path) -> Iterator[str]:
         raise from_os_error(error, path) from error
 
 
-def _need_key(names: tuple[str, ...], place: str, mend: str) -> None:
-    """Raise InputError where no column can say which record a row is."""
-    if not {"id", "path"} & {name.strip().lower() for name in names}:
+def _header(names: Sequence[str], place: str, mend: str) -> Columns:
+    """Return a table's columns. Raises InputError where none can say which record a row is."""
+    columns = columns_of(names, place)
+    if not {"id", "path"} & set(columns.known):
         raise InputError(place, 'there is neither a column "id" nor a column "path"', mend)
+    return columns
 
 
 def _csv(path: Path, delimiter: str = ",") -> Iterator[Row]:
     """Yield the rows of RFC 4180 text; the first line names the columns, empty lines are passed over."""
     reader = csv.reader(_lines(path), delimiter=delimiter, strict=True)
-    names: tuple[str, ...] | None = None
+    columns: Columns | None = None
     while True:
         start = reader.line_num + 1
         try:
@@ -81,17 +83,15 @@ def _csv(path: Path, delimiter: str = ",") -> Iterator[Row]:
             break
         if not row:
             continue
-        if names is None:
-            names = tuple(row)
-            _need_key(
-                names, where(path, start), "name the columns in the first line, parted by commas (.csv) or tabs (.tsv)"
-            )
+        if columns is None:
+            mend = "name the columns in the first line, parted by commas (.csv) or tabs (.tsv)"
+            columns = _header(row, where(path, start), mend)
             continue
-        if len(row) != len(names):
-            what = f"{len(row)} values where the header names {len(names)} columns"
+        if len(row) != len(columns.names):
+            what = f"{len(row)} values where the header names {len(columns.names)} columns"
             raise InputError(where(path, start), what, "quote values that hold the separator")
-        yield start, names, tuple(row)
-    if names is None:
+        yield start, columns, tuple(row)
+    if columns is None:
         raise InputError(paths.shown(path.name), "the file is empty", "its first line must name the columns")
 
 
@@ -116,6 +116,7 @@ def _tsv(path: Path) -> Iterator[Row]:
 def _jsonl(path: Path) -> Iterator[Row]:
     """Yield a row a line, each a JSON object; empty lines are passed over."""
     decoder = msgspec.json.Decoder(dict[str, object])
+    columns = Columns((), ())
     for number, line in enumerate(_lines(path), 1):
         if not line.strip():
             continue
@@ -126,23 +127,24 @@ def _jsonl(path: Path) -> Iterator[Row]:
             raise InputError(
                 where(path, number), f"the line is not a JSON object ({said})", "write one object a line"
             ) from None
-        yield number, tuple(row), tuple(row.values())
+        if columns.names != tuple(row):
+            columns = columns_of(tuple(row), where(path, number))
+        yield number, columns, tuple(row.values())
 
 
 def _parquet(path: Path) -> Iterator[Row]:
     """Yield the rows of a Parquet file; times finer than microseconds are cut to them."""
     number = 0
     for batch in tables.read_batches(path):
-        names = tuple(batch.schema.names)
-        _need_key(names, paths.shown(path.name), "name the key column so")
+        columns = _header(batch.schema.names, paths.shown(path.name), "name the key column so")
         try:
-            columns = [_python(column) for column in batch.columns]
+            lists = [_python(column) for column in batch.columns]
         except (ValueError, OverflowError, pa.ArrowException) as error:
             what = f"a value of rows {number + 1} to {number + batch.num_rows} cannot be read ({error})"
             raise InputError(paths.shown(path.name), paths.shown(what), "write the file again") from None
-        for values in zip(*columns, strict=True):
+        for values in zip(*lists, strict=True):
             number += 1
-            yield number, names, values
+            yield number, columns, values
 
 
 def _python(column: pa.Array) -> list[object]:
@@ -162,10 +164,9 @@ def _sqlite(path: Path) -> Iterator[Row]:
             table = _table(database, name)
             quoted = '"' + table.replace('"', '""') + '"'
             cursor = database.execute(f"SELECT * FROM {quoted}")  # noqa: S608  # an identifier, quoted
-            names = tuple(column[0] for column in cursor.description)
-            _need_key(names, name, "name the key column so")
+            columns = _header([column[0] for column in cursor.description], name, "name the key column so")
             for number, values in enumerate(cursor, 1):
-                yield number, names, values
+                yield number, columns, values
     except sqlite3.Error as error:
         raise InputError(name, f"not a readable SQLite database ({paths.shown(str(error), 100)})") from None
 

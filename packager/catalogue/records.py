@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from packager.catalogue import record_formats
-from packager.catalogue.record_values import RECORDS, columns_of, record
+from packager.catalogue.record_values import RECORDS, record
 from packager.engine import tables
 
 _BATCH = 8192
@@ -30,9 +30,5 @@ def read_records(path: Path, into: Path) -> int:
 
 def _checked(path: Path) -> Iterator[tuple[object, ...]]:
     """Yield the rows of RECORDS."""
-    columns = None
-    for number, names, values in record_formats.rows(path):
-        place = record_formats.where(path, number)
-        if columns is None or columns.names != names:
-            columns = columns_of(names, place)
-        yield record(columns, values, number, place)
+    for number, columns, values in record_formats.rows(path):
+        yield record(columns, values, number, record_formats.where(path, number))

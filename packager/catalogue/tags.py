@@ -4,23 +4,22 @@ A file is bytes that anybody may have made: what is read of it and what is unpac
 in which mutagen fails on broken files becomes a fault of that file.
 """
 
-import io
 import math
 import os
 import re
 import struct
 import zlib
 from collections.abc import Callable, Iterable
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import mutagen
 import mutagen.id3._frames as id3_frames
 
 from packager import paths
+from packager.catalogue.bounds import READ_MAX, Bounded, Inflate, TooMuchError
 from packager.catalogue.fields import TEXT_MAX, clean_text, extension_of, year_of
 from packager.catalogue.walk import OPEN_FLAGS
 
-READ_MAX = 64 << 20  # bytes read of one file for its tags: some large covers fit, a hostile length does not
 _SECONDS_MAX = 1e9
 _TRACK = re.compile(r"\s*([0-9]{1,9})(?![0-9])")
 
@@ -62,62 +61,8 @@ class Tags(NamedTuple):
     settled: bool = True
 
 
-class _TooMuch(mutagen.MutagenError):
-    """More bytes were asked for than tags may take."""
-
-
-class _Inflate:
-    """Stands for zlib inside mutagen's ID3 frames, where a small frame may unpack to any size."""
-
-    error = zlib.error
-
-    def __init__(self) -> None:
-        self.left = READ_MAX
-
-    def decompress(self, data: bytes) -> bytes:
-        """Unpack within what is left for the file at hand."""
-        unpacker = zlib.decompressobj()
-        unpacked = unpacker.decompress(data, self.left + 1)
-        self.left -= len(unpacked)
-        if self.left < 0:
-            raise _TooMuch
-        if not unpacker.eof:
-            raise zlib.error("incomplete")
-        return unpacked
-
-
-_inflate = _Inflate()
+_inflate = Inflate()
 setattr(id3_frames, "zlib", _inflate)  # noqa: B010  # typed as the module that it replaces
-
-
-class _Bounded(io.RawIOBase):
-    """A file of which READ_MAX bytes may be read. `name` tells mutagen no more than the extension."""
-
-    def __init__(self, file: BinaryIO, name: str) -> None:
-        self._file, self.name = file, name
-        self._left = READ_MAX
-        self.failure: OSError | None = None  # the system's own, not mutagen's idea of one
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Read as a file does; raises _TooMuch beyond the bound."""
-        wanted = self._left + 1 if size is None or size < 0 else min(size, self._left + 1)
-        try:
-            data = self._file.read(wanted)
-        except OSError as error:
-            self.failure = error
-            raise
-        self._left -= len(data)
-        if self._left < 0:
-            raise _TooMuch
-        return data
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        """Move as a file does."""
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self._file.tell()
 
 
 def read_many(files: Iterable[bytes]) -> list[Tags]:
@@ -133,12 +78,12 @@ def read_tags(file: bytes) -> Tags:
     """
     try:
         with open(file, "rb", opener=lambda path, _: os.open(path, OPEN_FLAGS)) as opened:
-            return _parse(_Bounded(opened, "x." + extension_of(os.fsdecode(os.path.basename(file)))))
+            return _parse(Bounded(opened, "x." + extension_of(os.fsdecode(os.path.basename(file)))))
     except OSError as error:
         return Tags(fault=f"cannot be read ({error.strerror})", settled=False)
 
 
-def _parse(file: _Bounded) -> Tags:
+def _parse(file: Bounded) -> Tags:
     """Return the tags of an open file."""
     _inflate.left = READ_MAX
     try:
@@ -146,7 +91,7 @@ def _parse(file: _Bounded) -> Tags:
         if parsed is None:
             return Tags(fault="its tags cannot be read: no known audio format")
         return _fields(parsed)
-    except _TooMuch:
+    except TooMuchError:
         return Tags(fault=f"its tags cannot be read: they need more than {READ_MAX >> 20} MiB")
     except _BROKEN as error:
         if file.failure is not None:

@@ -97,13 +97,10 @@ def _read_folder(source: bytes, folder: _Folder, own: frozenset[bytes]) -> Itera
         yield _look(entry, path, folder, safe[entry.name])
 
 
-def _look(entry: os.DirEntry[bytes], path: bytes, folder: _Folder, name: str) -> Found | Odd | _Folder:
+def _look(entry: os.DirEntry[bytes], path: bytes, folder: _Folder, named: naming.Named) -> Found | Odd | _Folder:
     """Return what one name of a folder stands for."""
-    why = folder.why
-    if name.encode() != entry.name:
-        collides = paths.safe_name(entry.name) != name
-        why = f"{why}; " * bool(why) + naming.reason(entry.name, collides=collides)
-    safe = (*folder.safe, name)
+    why = "; ".join(part for part in (folder.why, named.why) if part)
+    safe = (*folder.safe, named.name)
     try:
         if entry.is_dir(follow_symlinks=False):
             return _Folder(path, safe, why)

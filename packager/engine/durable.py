@@ -10,6 +10,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,8 +33,8 @@ def fsync_folder(folder: Path) -> None:
 
 def make_folder(folder: Path) -> Path:
     """Make a folder and those above it, durably, and return it. Raises IncompleteError."""
-    missing = [above for above in (folder, *folder.parents) if not above.exists()]
     try:
+        missing = [above for above in (folder, *folder.parents) if not above.exists()]
         for above in reversed(missing):
             above.mkdir(exist_ok=True)
             fsync_folder(above.parent)
@@ -60,11 +61,17 @@ def replace(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         move(beside, path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        discard(path)
         raise from_os_error(error, path, "make room or mend the rights, then run the command again") from error
     except BaseException:
-        beside.unlink(missing_ok=True)
+        discard(path)
         raise
+
+
+def discard(path: Path) -> None:
+    """Remove what was written for `path` so far; where the system refuses even that, leave it."""
+    with contextlib.suppress(OSError):
+        partial(path).unlink()
 
 
 def move(whole: Path, path: Path) -> None:
@@ -93,19 +100,28 @@ def remove_tree(folder: Path) -> None:
 def lock(state: Path) -> Iterator[None]:
     """Hold the one writer's lock of a state folder; it dies with its owner, however that ends.
 
-    Raises InputError naming the process that holds it.
+    Raises InputError naming the process that holds it; IncompleteError where the folder takes no lock.
     """
     make_folder(state)
-    with open(state / "lock", "a+b") as file:
+    with _lock_file(state) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.truncate(0)
+            file.write(str(os.getpid()).encode())
         except BlockingIOError:
             file.seek(0)
             owner = file.read(64).decode("ascii", "replace").strip() or "unknown"
             raise InputError(
                 state, f"in use by another packager, process {owner}", "wait until it ends, or stop it"
             ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()).encode())
-        file.flush()
+        except OSError as error:
+            raise from_os_error(error, state / "lock") from error
         yield
+
+
+def _lock_file(state: Path) -> FileIO:
+    """Open the lock file, unbuffered. Raises IncompleteError."""
+    try:
+        return open(state / "lock", "a+b", buffering=0)
+    except OSError as error:
+        raise from_os_error(error, state / "lock", "mend the rights, then run the command again") from error

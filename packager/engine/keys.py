@@ -94,7 +94,7 @@ def _read(path: Path, mend: str) -> tuple[str, int]:
     """Return a small regular file's text and mode. Raises InputError."""
     try:
         # O_NONBLOCK: a FIFO under this name must not hang the run
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
                 raise InputError(_name(path), "is not a regular file", mend)

@@ -1,5 +1,6 @@
 """A shard's members as loose files: opened read-only, and caught when they are not what the plan says."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -43,7 +44,8 @@ def opened(source: Path, member: Member) -> Iterator[int]:
     try:
         descriptor = os.open(os.path.join(os.fsencode(source), member.path), _FLAGS)
     except OSError as error:
-        raise _changed(member, error.strerror or "cannot be opened") from error
+        link = error.errno == errno.ELOOP  # what O_NOFOLLOW says
+        raise _changed(member, "is a symbolic link now" if link else error.strerror or "cannot be opened") from error
     try:
         _check(member, os.fstat(descriptor))
         yield descriptor

@@ -5,7 +5,7 @@ Where the file system takes no O_DIRECT, plain writes are made. Nothing stands u
 before all of it is durable.
 """
 
-import contextlib
+import errno
 import fcntl
 import mmap
 import os
@@ -70,8 +70,7 @@ class DirectWriter:
                 self._descriptor = os.open(beside, flags | os.O_DIRECT, 0o644)
             except OSError:  # tmpfs and some network file systems refuse O_DIRECT
                 self._descriptor = os.open(beside, flags, 0o644)
-            with contextlib.suppress(NotImplementedError):
-                os.posix_fallocate(self._descriptor, 0, self._size)
+            self._take_space()
         except OSError as error:
             self._discard()
             raise self._incomplete(error) from error
@@ -79,6 +78,14 @@ class DirectWriter:
             self._free.put(memoryview(mmap.mmap(-1, BUFFER)))
         self._thread.start()
         return self
+
+    def _take_space(self) -> None:
+        """Take the space on disk, where the file system can; ext2, NFSv3 and the like cannot, and fail as they fill."""
+        try:
+            os.posix_fallocate(self._descriptor, 0, self._size)
+        except OSError as error:  # EINVAL: the C library's stand-in writes single bytes, which O_DIRECT refuses
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+                raise
 
     def buffer(self) -> memoryview:
         """Return an empty buffer, when one has been written."""
@@ -134,7 +141,7 @@ class DirectWriter:
         """Close and remove what was written."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
-        durable.partial(self._path).unlink(missing_ok=True)
+        durable.discard(self._path)
 
     def _incomplete(self, error: OSError) -> IncompleteError:
         """Return the error that says how many bytes are needed here."""

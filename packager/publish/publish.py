@@ -86,8 +86,14 @@ def publish(
         phases=release.phases,
         shards=len(release.shards),
         size=sum(shard.size for shard in release.shards),
-        files=sum(1 for _ in open(workspace.output / SUMS, "rb")) + 1,
+        files=_count_files(workspace.output),
     )
+
+
+def _count_files(output: Path) -> int:
+    """Return how many files the site has: those its sums list, and the sums."""
+    with open(output / SUMS, "rb") as file:
+        return sum(1 for _ in file) + 1
 
 
 def _shown(document: bytes, templates: Path | None) -> bytes:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packager import paths
-from packager.catalogue.naming import reason, safe_names
+from packager.catalogue.naming import safe_names
 from packager.errors import InputError
 
 NAMES = st.binary(min_size=1, max_size=12).filter(lambda n: b"/" not in n and b"\0" not in n and n not in (b".", b".."))
@@ -16,22 +16,29 @@ NAMES = st.binary(min_size=1, max_size=12).filter(lambda n: b"/" not in n and b"
     names=st.lists(st.one_of(NAMES, st.sampled_from([b"a%", b"a_", b"A_", b"con", "é".encode(), "e\u0301".encode()])))
 )
 def test_every_name_becomes_a_safe_one_that_no_file_system_takes_for_another(names: list[bytes]) -> None:
-    safe = safe_names(list(dict.fromkeys(names)), folder=b"album")
-    assert set(safe) == set(names)
+    named = safe_names(list(dict.fromkeys(names)), folder=b"album")
+    assert set(named) == set(names)
+    assert all(bool(new.why) == (new.name.encode() != name) for name, new in named.items())
+    safe = {name: new.name for name, new in named.items()}
     assert all(paths.is_safe_name(name) for name in safe.values())
     assert len({paths.collision_key(name) for name in safe.values()}) == len(safe)
 
 
 def test_a_name_that_is_what_another_becomes_is_changed_too() -> None:
     replaced = paths.safe_name(b"100%.flac")
-    safe = safe_names([b"100%.flac", replaced.upper().encode()], folder=b"")
-    assert safe[b"100%.flac"] == replaced
-    assert safe[replaced.upper().encode()] not in (replaced, replaced.upper())
+    twin = replaced.upper().encode()
+    named = safe_names([b"100%.flac", twin], folder=b"")
+    assert named[b"100%.flac"].name == replaced
+    assert named[twin].name == paths.safe_name(twin, collides=True)
+    assert named[twin].why == "the name is what a changed name or path becomes"
 
 
 def test_the_name_that_long_paths_use_is_changed_at_the_top_only() -> None:
-    assert safe_names([b"Long-Paths~"], folder=b"")[b"Long-Paths~"] != "Long-Paths~"
-    assert safe_names([b"long-paths~"], folder=b"below")[b"long-paths~"] == "long-paths~"
+    assert (
+        safe_names([b"Long-Paths~"], folder=b"")[b"Long-Paths~"].why
+        == "the name is what a changed name or path becomes"
+    )
+    assert safe_names([b"long-paths~"], folder=b"below")[b"long-paths~"] == ("long-paths~", "")
 
 
 def test_two_names_whose_hashes_begin_alike_are_refused() -> None:
@@ -44,17 +51,21 @@ def test_two_names_whose_hashes_begin_alike_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "collides", "why"),
+    ("name", "why"),
     [
-        (b"\xff.flac", False, "the name is not UTF-8"),
-        (b"x" * 256, False, "the name is over 255 bytes"),
-        (b"Song.flac", True, "the name differs from another only by case or by Unicode normalisation"),
-        (b"song ", False, "the name ends in a dot or a space"),
-        (b"song.", False, "the name ends in a dot or a space"),
-        (b"con.txt", False, "the name is reserved on Windows"),
-        (b"a\nb", False, "the name holds a character that other systems or checkers read otherwise"),
-        (b"100%.flac", False, "the name holds a character that other systems or checkers read otherwise"),
+        (b"\xff.flac", "the name is not UTF-8"),
+        (b"x" * 256, "the name is over 255 bytes"),
+        (b"song ", "the name ends in a dot or a space"),
+        (b"song.", "the name ends in a dot or a space"),
+        (b"con.txt", "the name is reserved on Windows"),
+        (b"a\nb", "the name holds a character that other systems or checkers read otherwise"),
+        (b"100%.flac", "the name holds a character that other systems or checkers read otherwise"),
     ],
 )
-def test_the_reason_for_a_changed_name_is_told(name: bytes, collides: bool, why: str) -> None:
-    assert reason(name, collides=collides) == why
+def test_the_reason_for_a_changed_name_is_told(name: bytes, why: str) -> None:
+    assert safe_names([name, b"other"], folder=b"")[name].why == why
+
+
+def test_twins_are_told_so_whatever_else_is_odd_about_them() -> None:
+    why = "the name differs from another only by case or by Unicode normalisation"
+    assert {new.why for new in safe_names([b"A%", b"a%"], folder=b"").values()} == {why}

@@ -26,7 +26,7 @@ TYPES = {"track": pa.int64(), "year": pa.int32(), "duration": pa.float64(), "pop
 
 def write_csv(path: Path, rows: list[dict[str, Any]], names: list[str]) -> None:
     with path.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.DictWriter(file, names)
+        writer = csv.DictWriter(file, names, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
 
@@ -63,7 +63,6 @@ ROWS = st.lists(
             "popularity": st.none() | st.floats(allow_nan=False, allow_infinity=False),
             "LICENSE": TEXT,
             "mood": TEXT,
-            "Mood": TEXT,
         }
     ),
     min_size=1,
@@ -72,20 +71,16 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(rows=ROWS)
 def test_the_four_formats_give_equal_catalogues(rows: list[dict[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         project = Project(Path(folder))
         project.put("a.txt")
-        names = list(rows[0])
-        if "a" in {row["id"] for row in rows}:
-            names.remove("Mood")  # one record with a file, and another set of columns
         catalogues = set()
         for extension, write in WRITERS.items():
             project.records = project.root / f"records.{extension}"
-            # SQLite takes "mood" and "Mood" for one column, as its users know.
-            write(project.records, rows, [n for n in names if n != "Mood"])
+            write(project.records, rows, list(rows[0]))
             project.scan()
             catalogues.add(project.workspace.catalogue.read_bytes())
         assert len(catalogues) == 1
@@ -191,9 +186,13 @@ BAD: list[tuple[str, bytes | Callable[[], bytes], str]] = [
         'r.csv:1: there is neither a column "id" nor a column "path"; '
         "name the columns in the first line, parted by commas (.csv) or tabs (.tsv)",
     ),
-    ("r.csv", b"id,,x\na,b,c\n", "r.csv:2: a column has no name; name it, or take it out"),
-    ("r.csv", b"id,Title,title\na,b,c\n", 'r.csv:2: column "Title" stands twice, as "title" too; keep one of them'),
-    ("r.csv", b"id,licence,license\na,,\n", 'r.csv:2: column "licence" stands twice, as "license" too; keep one of them'),
+    ("r.csv", b"id,,x\na,b,c\n", "r.csv:1: a column has no name; name it, or take it out"),
+    ("r.csv", b"id,Title,title\na,b,c\n", 'r.csv:1: column "Title" stands twice, as "title" too; keep one of them'),
+    (
+        "r.csv",
+        b"id,licence,license\na,,\n",
+        'r.csv:1: column "licence" stands twice, as "license" too; keep one of them',
+    ),
     (
         "r.csv",
         b"id,title\na,b\nc,d,e\n",
@@ -207,7 +206,8 @@ BAD: list[tuple[str, bytes | Callable[[], bytes], str]] = [
     (
         "r.csv",
         b'id,title\na,"b"c\n',
-        "r.csv:2: the line is not CSV (',' expected after '\"'); quote values that hold quotes, separators or line ends",
+        "r.csv:2: the line is not CSV (',' expected after '\"'); "
+        "quote values that hold quotes, separators or line ends",
     ),
     (
         "r.csv",
@@ -255,7 +255,8 @@ BAD: list[tuple[str, bytes | Callable[[], bytes], str]] = [
     (
         "r.csv",
         b"path\n/srv/a.flac\n",
-        'r.csv:2: path "/srv/a.flac" is an absolute path; write it as it lies below the source folder: "folder/name.flac"',
+        'r.csv:2: path "/srv/a.flac" is an absolute path; '
+        'write it as it lies below the source folder: "folder/name.flac"',
     ),
     (
         "r.csv",
@@ -264,20 +265,40 @@ BAD: list[tuple[str, bytes | Callable[[], bytes], str]] = [
         'write it as it lies below the source folder: "folder/name.flac"',
     ),
     ("r.csv", b"id,path,title\n,,x\n", "r.csv:2: the record has neither an id nor a path; give it one of them"),
-    ("r.csv", b"id,extra\na,[1]\n", 'r.csv:2: extra "[1]" is not a JSON object; write {"name": "value"}, or leave it empty'),
+    (
+        "r.csv",
+        b"id,extra\na,[1]\n",
+        'r.csv:2: extra "[1]" is not a JSON object; write {"name": "value"}, or leave it empty',
+    ),
     ("r.csv", b"id,extra\na,{\n", 'r.csv:2: extra "{" is not JSON; write {"name": "value"}, or leave it empty'),
     (
         "r.csv",
         b'id,extra,q\na,"{""q"":1}",2\n',
         'r.csv:2: "q" stands in extra and as a column; keep one of them',
     ),
-    ("r.jsonl", b'{"id":"a"}\n[1]\n', "r.jsonl:2: the line is not a JSON object (Expected `object`, got `array`); "
-        "write one object a line"),
-    ("r.jsonl", b'{"id":NaN}\n', "r.jsonl:1: the line is not a JSON object (JSON is malformed: invalid character (byte 6));"
-        " write one object a line"),
-    ("r.jsonl", b'{"id":"a"', "r.jsonl:1: the line is not a JSON object (Input data was truncated); write one object a line"),
-    ("r.jsonl", b'{"id":"a","a":' + b"[" * 5000 + b"]" * 5000 + b"}", "r.jsonl:1: the line is not a JSON object "
-        "(maximum recursion depth exceeded while deserializing an object); write one object a line"),
+    (
+        "r.jsonl",
+        b'{"id":"a"}\n[1]\n',
+        "r.jsonl:2: the line is not a JSON object (Expected `object`, got `array`); write one object a line",
+    ),
+    (
+        "r.jsonl",
+        b'{"id":NaN}\n',
+        "r.jsonl:1: the line is not a JSON object (JSON is malformed: "
+        "invalid character (byte 6));"
+        " write one object a line",
+    ),
+    (
+        "r.jsonl",
+        b'{"id":"a"',
+        "r.jsonl:1: the line is not a JSON object (Input data was truncated); write one object a line",
+    ),
+    (
+        "r.jsonl",
+        b'{"id":"a","a":' + b"[" * 5000 + b"]" * 5000 + b"}",
+        "r.jsonl:1: the line is not a JSON object "
+        "(maximum recursion depth exceeded while deserializing an object); write one object a line",
+    ),
     ("r.jsonl", b'{"id":true}\n', 'r.jsonl:1: id "True" is not text; write it as text'),
     ("r.jsonl", b'{"id":"a","title":["b"]}\n', "r.jsonl:1: title of type list is not text; write it as text"),
     ("r.jsonl", b'{"title":"b"}\n', "r.jsonl:1: the record has neither an id nor a path; give it one of them"),
@@ -301,7 +322,11 @@ BAD: list[tuple[str, bytes | Callable[[], bytes], str]] = [
         lambda: parquet_bytes(id=pa.array([b"a\xff"])),
         "r.parquet: row 1: id of type bytes is not text; write it as text",
     ),
-    ("r.sqlite", b"SQLite format 4\0" + struct.pack("100x"), "r.sqlite: not a readable SQLite database (file is not a database)"),
+    (
+        "r.sqlite",
+        b"SQLite format 4\0" + struct.pack("100x"),
+        "r.sqlite: not a readable SQLite database (file is not a database)",
+    ),
     ("r.sqlite", b"", 'r.sqlite: the database holds no table; name the table of the records "records"'),
     (
         "r.sqlite",
@@ -319,7 +344,7 @@ BAD: list[tuple[str, bytes | Callable[[], bytes], str]] = [
         'r.xlsx: ".xlsx" is not the extension of a records file; '
         "name it .csv, .tsv, .jsonl, .ndjson, .parquet, .sqlite, .sqlite3 or .db",
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("name", "data", "sentence"), BAD)
@@ -346,8 +371,10 @@ def test_a_records_file_that_is_missing_or_no_parquet_is_named(project: Project)
 def test_hostile_bytes_never_escape_as_anything_but_our_error(data: bytes, name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         project = Project(Path(folder))
+        sentences: list[str] = []
         for head in (b"", b"id\n"):
             try:
                 read(project, name, head + data)
             except InputError as error:
-                assert str(error).isprintable()
+                sentences.append(str(error))
+        assert all(sentence.isprintable() for sentence in sentences)

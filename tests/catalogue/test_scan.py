@@ -43,7 +43,7 @@ def test_every_name_that_cannot_stand_gets_a_member_name_and_is_told(project: Pr
     assert all(paths.is_safe_path(member) for member in members.values())
     assert len({paths.collision_key(member) for member in members.values()}) == len(members)
     assert all(row["id"] == row["member"] for row in rows)
-    names = {where: what for where, what in told(report).items() if what.startswith("named ")}
+    names = {oddity.where: oddity.what for oddity in report.oddities if oddity.what.startswith("named ")}
     assert names == {paths.shown(name): f'named "{members[name]}" in its shard: {why}' for name, why in RENAMED.items()}
 
 
@@ -169,11 +169,12 @@ def test_the_catalogue_has_the_contracts_columns(project: Project) -> None:
     assert pq.read_schema(project.workspace.catalogue) == CATALOGUE
 
 
-@pytest.mark.parametrize("make", [lambda p: None, lambda p: (p.source / "folder").mkdir()])
-def test_a_source_without_a_file_is_refused(project: Project, make) -> None:
-    make(project)
+@pytest.mark.parametrize("folders", [(), ("folder", "other")])
+def test_a_source_without_a_file_is_refused(project: Project, folders: tuple[str, ...]) -> None:
+    for folder in folders:
+        (project.source / folder).mkdir()
     with pytest.raises(
-        InputError, match="the source holds no file that can be read; set collection.source to the folder"
+        InputError, match=r"the source holds no file that can be read; set collection\.source to the folder"
     ):
         project.scan()
     assert not project.workspace.catalogue.exists()

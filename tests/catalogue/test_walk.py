@@ -80,8 +80,8 @@ def test_odd_sizes_and_times_are_files_like_any(project: Project) -> None:
     assert facts == [(b"sparse", 1 << 30, 4 * 10**18), (b"twin", 1 << 30, 4 * 10**18), (b"zero", 0, -(10**18))]
 
 
-def test_a_thousand_folders_deep_is_walked(project: Project) -> None:
-    path = b"/".join([b"d"] * 1000) + b"/song.flac"
+def test_folders_far_down_are_walked(project: Project) -> None:
+    path = b"/".join([b"dd"] * 400) + b"/song.flac"
     project.put(path)
     (item,) = walk(os.fsencode(project.source))
     assert isinstance(item, Found)

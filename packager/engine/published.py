@@ -1,0 +1,121 @@
+"""A published shard read back: its manifest, members table and torrent, checked against each other.
+
+They come from strangers, so nothing of them is used before it fits: paths stay inside the bag, offsets
+and sizes are those of the layout, the torrent's hashes are the manifest's.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from packager import bencode, documents, tar, torrent_file
+from packager.engine import tables
+from packager.errors import InputError, TrustError, from_os_error
+from packager.layout import Layout, tar_layout
+from packager.model import MEMBERS, Manifest
+from packager.paths import is_safe_name, is_safe_path, shown
+from packager.piece_hashes import PieceHashes
+from packager.torrent_file import Metainfo
+
+
+@dataclass(frozen=True)
+class ShardFiles:
+    """Where a shard's published documents lie."""
+
+    manifest: Path
+    table: Path
+    torrent: Path
+
+
+@dataclass(frozen=True)
+class Published:
+    """All that is published of a shard, found to agree. digests: the members' SHA-256, 32 bytes each, joined."""
+
+    manifest: Manifest
+    members: pa.Table
+    layout: Layout
+    digests: bytes
+    pieces: PieceHashes
+    metainfo: Metainfo
+
+
+def shard_files(manifest: Path) -> ShardFiles:
+    """Return where a manifest's table and torrent lie: beside it, or as a release has them, in ../torrents/."""
+    name = manifest.name.removesuffix(".manifest.json")
+    folder = manifest.parent
+    torrent = folder / f"{name}.torrent"
+    if not torrent.exists():
+        torrent = folder.parent / "torrents" / torrent.name
+    return ShardFiles(manifest, folder / f"{name}.members.parquet", torrent)
+
+
+def open_published(files: ShardFiles) -> Published:
+    """Read a shard's documents. Raises InputError where one is broken, TrustError where they disagree.
+
+    Memory: the members table and five int64 a member.
+    """
+    manifest = documents.from_bytes(read_limited(files.manifest, documents.LIMIT), Manifest, files.manifest)
+    if not is_safe_name(manifest.name) or manifest.file != f"{manifest.name}.tar":
+        raise InputError(files.manifest, f'"{shown(manifest.file)}" is not the file of a shard')
+    metainfo = torrent_file.parse(read_limited(files.torrent, bencode.LIMIT), files.torrent)
+    pieces = _pieces(manifest, metainfo, files)
+    rows = tables.count_rows(files.table)
+    if rows != manifest.members or rows * tar.BLOCK > manifest.size:
+        raise TrustError(files.table, f"has {rows} members, the manifest says {manifest.members}")
+    members = tables.read_rows(files.table, 0, rows, MEMBERS)
+    _check_members(members, files.table)
+    layout = tar_layout(manifest.name, manifest.bag_info, members)
+    if layout.size != manifest.size or not np.array_equal(layout.offsets, members["offset"].to_numpy()):
+        raise TrustError(files.table, f"does not give the layout of the {manifest.size} bytes that were published")
+    digests = b"".join(members["sha256"].to_pylist())
+    return Published(manifest, members, layout, digests, pieces, metainfo)
+
+
+def _pieces(manifest: Manifest, metainfo: Metainfo, files: ShardFiles) -> PieceHashes:
+    """Return the hashes of the tar from its torrent, which must be the manifest's."""
+    v1, v2 = (hash_.hex() if hash_ else None for hash_ in (metainfo.infohash_v1, metainfo.infohash_v2))
+    if (v1, v2) != (manifest.infohash_v1, manifest.infohash_v2):
+        raise TrustError(files.torrent, f"its infohashes are {v1} and {v2}, not those of {files.manifest.name}")
+    file = metainfo.files[0]
+    if len(metainfo.files) != 1 or file.path != (manifest.file,) or file.length != manifest.size:
+        raise TrustError(files.torrent, f"does not hold the one file {manifest.file} of {manifest.size} bytes")
+    root = file.pieces_root
+    if (root.hex() if root else None) != manifest.pieces_root or metainfo.piece_length != manifest.piece_length:
+        raise TrustError(files.torrent, "its pieces root or piece length is not the manifest's")
+    return PieceHashes(
+        size=manifest.size,
+        piece_length=manifest.piece_length,
+        pieces_root=root,
+        layer=metainfo.layers.get(root, b"") if root else b"",
+        pieces=metainfo.pieces,
+    )
+
+
+def _check_members(members: pa.Table, where: Path) -> None:
+    """Raise InputError for a member that no shard of ours can hold."""
+    seen: set[str] = set()
+    for batch in members.select(["path", "size"]).to_batches(tables.BATCH_ROWS):
+        for path, size in zip(batch["path"].to_pylist(), batch["size"].to_pylist(), strict=True):
+            if path is None or size is None or not is_safe_path(path):
+                raise InputError(where, f'"{shown(path or "")}" cannot be the path of a member')
+            if not 0 <= size < 1 << 60:
+                raise InputError(where, f'"{shown(path)}" has {size} bytes')
+            if path in seen:
+                raise InputError(where, f'"{shown(path)}" stands twice')
+            seen.add(path)
+
+
+def read_limited(path: Path, limit: int) -> bytes:
+    """Return a file's bytes. Raises InputError where it has more than `limit` or is not there."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(limit + 1)
+    except FileNotFoundError:
+        raise InputError(path, "not found") from None
+    except OSError as error:
+        raise from_os_error(error, path) from error
+    if len(data) > limit:
+        raise InputError(path, f"larger than the {limit} bytes that are read of it")
+    return data

@@ -1,0 +1,113 @@
+"""Small real projects on disk for tests: a folder of files, a packager.toml, the command run on it."""
+
+import os
+import random
+import struct
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from packager.cli.app import main
+
+CONFIG = """
+[collection]
+name = "tones"
+title = "Tones & <noises>"
+source = "source"
+licence = "CC0-1.0"
+{collection}
+[shards]
+size = "{size}"
+[torrent]
+trackers = [["udp://tracker.example.org:6969/announce"]]
+{torrent}
+{phases}
+[release]
+date = "2026-11-21"
+base_url = "https://archive.example.org/"
+"""
+PHASES = """
+[[phases]]
+name = "metadata"
+title = "Metadata"
+content = "catalogue"
+[[phases]]
+name = "audio"
+title = "Audio"
+where = "kind = 'audio'"
+order = "size DESC"
+[[phases]]
+name = "rest"
+title = "The rest"
+"""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command line's exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with source/ and packager.toml."""
+
+    root: Path
+
+    @property
+    def source(self) -> Path:
+        return self.root / "source"
+
+    def run(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> Ran:
+        """Run a packager command on this project, in this process, through the command line's own main."""
+        capsys.readouterr()
+        code = main([*arguments, "--config", str(self.root / "packager.toml")])
+        printed = capsys.readouterr()
+        return Ran(code, printed.out, printed.err)
+
+    def published(self) -> dict[str, bytes]:
+        """Return every file of the shards and the site by its path."""
+        return {
+            str(path.relative_to(self.root)): path.read_bytes()
+            for top in ("shards", "output")
+            for path in sorted((self.root / top).rglob("*"))
+            if path.is_file()
+        }
+
+    def write_config(
+        self, *, size: str = "64 KiB", phases: str = PHASES, collection: str = "", torrent: str = ""
+    ) -> None:
+        text = CONFIG.format(size=size, phases=phases, collection=collection, torrent=torrent)
+        (self.root / "packager.toml").write_text(text)
+
+
+def make_project(root: Path, *, seed: int = 1, files: int = 24) -> Project:
+    """Make a project of some short WAV files, a few texts, a picture's bytes and one empty file."""
+    chance = random.Random(seed)
+    project = Project(root)
+    for number in range(files):
+        folder = project.source / f"album {number % 3}"
+        folder.mkdir(parents=True, exist_ok=True)
+        write_tone(folder / f"{number:02d} tone [b].wav", chance.randrange(200, 9000), pitch=number)
+    (project.source / "notes.txt").write_bytes(b"made of sines\n")
+    (project.source / "empty.txt").write_bytes(b"")
+    (project.source / "cover 100%.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chance.randbytes(3000))
+    (project.source / "Ærø é.txt").write_bytes(b"island\n")
+    project.write_config()
+    return project
+
+
+def write_tone(path: Path, samples: int, *, pitch: int = 0) -> None:
+    """Write a mono 16-bit WAV file of a saw-tooth."""
+    period = 20 + pitch
+    frames = b"".join(struct.pack("<h", (i % period) * 600 - 6000) for i in range(samples))
+    with wave.open(os.fspath(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(frames)

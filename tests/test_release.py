@@ -1,0 +1,306 @@
+"""The main job end to end, through the command line: from a folder to a published, phased release."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import bagit
+import libtorrent
+import pytest
+
+from tests.projects import Project, make_project
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return make_project(tmp_path / "project")
+
+
+def test_release_ends_with_the_path_of_the_page(project: Project, capsys: Capture) -> None:
+    ran = project.run(capsys, "release")
+    assert ran.code == 0, ran.err
+    index = Path(ran.out.splitlines()[-1])
+    assert index == project.root / "output" / "index.html"
+    assert "Tones &amp; &lt;noises&gt;" in index.read_text()
+
+
+def test_no_tar_is_larger_than_the_bound_and_its_size_was_planned(project: Project, capsys: Capture) -> None:
+    planned = project.run(capsys, "scan").code or json.loads(project.run(capsys, "plan", "--json").out)
+    assert project.run(capsys, "release").code == 0
+    shards = [shard for phase in planned["plan"]["phases"] for shard in phase["shards"]]
+    sizes = {path.stem: path.stat().st_size for path in (project.root / "shards").glob("*.tar")}
+    assert sizes == {shard["name"]: shard["size"] for shard in shards}
+    assert len(shards) > 4
+    assert all(shard["size"] <= 64 << 10 for shard in shards)
+    torrents = {
+        shard["name"]: (project.root / "output" / "torrents" / f"{shard['name']}.torrent").stat().st_size
+        for shard in shards
+    }
+    assert torrents == {shard["name"]: shard["torrent_size"] for shard in shards}
+
+
+def test_a_copy_with_other_times_gives_the_same_bytes_for_any_number_of_workers(
+    project: Project, tmp_path: Path, capsys: Capture
+) -> None:
+    project.write_config(torrent="also_v1 = true", collection="description = 'two\\n\\nparagraphs'")
+    copy = Project(tmp_path / "elsewhere" / "deeper")
+    shutil.copytree(project.root, copy.root)
+    for path in copy.source.rglob("*"):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    assert project.run(capsys, "release", "--workers", "1").code == 0
+    assert copy.run(capsys, "release", "--workers", "2").code == 0
+    one, two = project.published(), copy.published()
+    assert one.keys() == two.keys()
+    assert [name for name in one if one[name] != two[name]] == []
+
+
+def test_every_shard_is_a_bag_for_tar_bagit_and_sha256sum(project: Project, tmp_path: Path, capsys: Capture) -> None:
+    assert project.run(capsys, "release").code == 0
+    for tar in (project.root / "shards").glob("*.tar"):
+        subprocess.run(["tar", "xf", tar, "-C", tmp_path], check=True)
+        folder = tmp_path / tar.stem
+        assert bagit.Bag(str(folder)).is_valid()
+        for sums in ("manifest-sha256.txt", "tagmanifest-sha256.txt"):
+            subprocess.run(["sha256sum", "--strict", "--quiet", "-c", sums], cwd=folder, check=True)
+
+
+def test_records_jsonl_gives_back_the_name_that_was_replaced(project: Project, tmp_path: Path, capsys: Capture) -> None:
+    assert project.run(capsys, "release").code == 0
+    found = []
+    for tar in (project.root / "shards").glob("tones-rest-*.tar"):
+        subprocess.run(["tar", "xf", tar, "-C", tmp_path], check=True)
+        lines = (tmp_path / tar.stem / "records.jsonl").read_text().splitlines()
+        for record in map(json.loads, lines):
+            data = (tmp_path / tar.stem / "data" / record["path"]).read_bytes()
+            assert data == (project.source / record.get("source_path", record["path"])).read_bytes()
+            found.append(record.get("source_path", record["path"]))
+    assert sorted(found) == ["cover 100%.png", "empty.txt", "notes.txt", "Ærø é.txt"]
+
+
+@pytest.mark.parametrize("version", ["hybrid", "v1", "v2"])
+def test_libtorrent_finds_every_byte_in_place(project: Project, capsys: Capture, version: str) -> None:
+    project.write_config(torrent=f'version = "{version}"')
+    assert project.run(capsys, "release").code == 0
+    session = libtorrent.session({"listen_interfaces": "127.0.0.1:0", "enable_dht": False, "enable_lsd": False})
+    handles = []
+    for torrent in (project.root / "output" / "torrents").glob("*.torrent"):
+        wanted = libtorrent.load_torrent_file(str(torrent))
+        wanted.save_path = str(project.root / "shards")
+        wanted.flags |= libtorrent.torrent_flags.seed_mode & 0
+        handles.append(session.add_torrent(wanted))
+    for handle in handles:
+        wait_for(lambda handle=handle: handle.status().is_seeding)
+        assert handle.status().progress == 1.0
+
+
+def wait_for(true: Callable[[], bool], seconds: float = 60) -> None:
+    """Return when `true` holds; fail after `seconds`."""
+    import time
+
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come true in time"
+        time.sleep(0.05)
+
+
+@pytest.mark.interop
+def test_aria2_and_transmission_read_the_torrents(
+    project: Project, capsys: Capture, program: Callable[[str], str]
+) -> None:
+    project.write_config(torrent="also_v1 = true")
+    assert project.run(capsys, "release").code == 0
+    release = json.loads((project.root / "output" / "release.json").read_text())
+    for shard in release["shards"]:
+        hybrid = project.root / "output" / shard["torrent"]["path"]
+        v1 = project.root / "output" / shard["torrent_v1"]["path"]
+        assert (
+            shard["file"]
+            in subprocess.run([program("aria2c"), "-S", hybrid], check=True, capture_output=True, text=True).stdout
+        )
+        told = subprocess.run([program("transmission-show"), v1], check=True, capture_output=True, text=True).stdout
+        assert f"Hash: {shard['infohash_also_v1']}" in told
+
+
+def test_a_second_release_finds_nothing_to_do(project: Project, capsys: Capture) -> None:
+    assert project.run(capsys, "release").code == 0
+    before = {path: path.stat().st_mtime_ns for path in project.root.rglob("*") if path.is_file()}
+    ran = project.run(capsys, "release")
+    assert ran.code == 0
+    assert "nothing to do" in ran.out
+    after = {path: path.stat().st_mtime_ns for path in project.root.rglob("*") if path.is_file()}
+    outside = {path for path in after if ".packager" not in path.parts}
+    assert {path for path in outside if after[path] != before.get(path)} == set()
+
+
+def test_phases_are_published_one_after_the_other(project: Project, capsys: Capture) -> None:
+    for command in ("scan", "plan"):
+        assert project.run(capsys, command).code == 0
+    assert project.run(capsys, "pack", "--phase", "metadata").code == 0
+    assert project.run(capsys, "publish", "--phase", "metadata").code == 0
+    states = [phase["state"] for phase in read_release(project)["phases"]]
+    assert states == ["published", "next", "planned"]
+    refused = project.run(capsys, "publish", "--phase", "audio")
+    assert refused.code == 3
+    assert "is not packed" in refused.err
+    assert project.run(capsys, "pack").code == 0
+    assert project.run(capsys, "publish", "--phase", "audio").code == 0
+    second = read_release(project)
+    assert [phase["state"] for phase in second["phases"]] == ["published", "published", "next"]
+    assert second["serial"] == 2
+    assert {shard["phase"] for shard in second["shards"]} == {"metadata", "audio"}
+    assert project.run(capsys, "publish", "--phase", "nosuch").code == 2
+
+
+def read_release(project: Project) -> dict:
+    return json.loads((project.root / "output" / "release.json").read_text())
+
+
+def test_every_file_of_the_site_stands_in_sha256sums(project: Project, capsys: Capture) -> None:
+    assert project.run(capsys, "release").code == 0
+    site = project.root / "output"
+    subprocess.run(["sha256sum", "--strict", "--quiet", "-c", "SHA256SUMS"], cwd=site, check=True)
+    listed = {line.split("  ", 1)[1] for line in (site / "SHA256SUMS").read_text().splitlines()}
+    there = {path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()}
+    assert there - listed == {"SHA256SUMS"}
+
+
+def test_a_published_shard_cannot_change(project: Project, capsys: Capture) -> None:
+    assert project.run(capsys, "release").code == 0
+    before = project.published()
+    (project.source / "notes.txt").write_bytes(b"changed\n")
+    ran = project.run(capsys, "release")
+    assert ran.code == 2
+    assert "a torrent cannot change" in ran.err
+    site = {name: data for name, data in before.items() if name.startswith("output")}
+    assert {name: data for name, data in project.published().items() if name.startswith("output")} == site
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "cut short": lambda path: os.truncate(path, 100),
+    "grown": lambda path: path.write_bytes(path.read_bytes() + b"x"),
+    "deleted": lambda path: path.unlink(),
+    "a folder now": lambda path: (path.unlink(), path.mkdir()),
+    "written to": lambda path: path.write_bytes(bytes(path.stat().st_size)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_source_that_changed_since_the_scan_is_named_and_leaves_no_half_shard(
+    project: Project, capsys: Capture, damage: str, workers: str
+) -> None:
+    for command in ("scan", "plan"):
+        assert project.run(capsys, command).code == 0
+    victim = project.source / "album 1" / "04 tone [b].wav"
+    kept = victim.read_bytes(), victim.stat().st_mtime_ns
+    DAMAGE[damage](victim)
+    ran = project.run(capsys, "pack", "--workers", workers)
+    assert ran.code == 3
+    assert "album 1/04 tone [b].wav" in ran.err
+    assert "Traceback" not in ran.err
+    whole = {path.stem for path in (project.root / "shards").glob("*.tar")}
+    planned = {path.name for path in (project.root / ".packager" / "packed").iterdir()}
+    assert len(planned - whole) == 1
+    assert not list((project.root / "shards").glob(".*"))
+    assert project.run(capsys, "publish").code == 3
+    if victim.is_dir():
+        victim.rmdir()
+    victim.write_bytes(kept[0])
+    os.utime(victim, ns=(kept[1], kept[1]))
+    assert project.run(capsys, "release").code == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become a user who may not read the file")
+def test_an_unreadable_source_is_named(capsys: Capture) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        project = make_project(Path(folder) / "project", files=3)
+        for command in ("scan", "plan"):
+            assert project.run(capsys, command).code == 0
+        (project.source / "notes.txt").chmod(0)
+        subprocess.run(["chown", "-R", "65534", project.root / ".packager", project.root], check=True)
+        (project.source / "notes.txt").chmod(0)
+        os.chown(project.source / "notes.txt", 0, 0)
+        os.seteuid(65534)
+        try:
+            ran = project.run(capsys, "pack", "--workers", "1")
+        finally:
+            os.seteuid(0)
+    assert ran.code == 3
+    assert "notes.txt: Permission denied" in ran.err
+
+
+def test_names_with_markup_and_escapes_are_printed_as_they_are(tmp_path: Path, capsys: Capture) -> None:
+    project = make_project(tmp_path / "project", files=2)
+    for name in ("a[b].txt", "a[/b].txt", "\x1b[31mred\x1b[0m.txt", "line\nbreak.txt", "\udcff.txt"):
+        (project.source / name).parent.mkdir(exist_ok=True)
+        (project.source / name).write_bytes(b"x")
+    project.write_config(size="64 KiB")
+    for command in ("scan", "plan", "pack", "publish", "status", "release"):
+        ran = project.run(capsys, command)
+        assert ran.code == 0, ran.err
+        assert "\x1b" not in ran.out + ran.err
+    (project.source / "a[/b].txt").write_bytes(b"longer")
+    ran = project.run(capsys, "pack")
+    assert ran.code == 0
+    shutil.rmtree(project.root / "shards")
+    ran = project.run(capsys, "pack")
+    assert ran.code == 3
+    assert "a[/b].txt: has 6 bytes, had 1 at the scan" in ran.err
+
+
+def test_json_is_one_document_and_errors_are_one_line(project: Project, capsys: Capture) -> None:
+    for command in ("scan", "plan", "pack", "publish", "status", "release"):
+        ran = project.run(capsys, command, "--json")
+        assert ran.code == 0, ran.err
+        assert isinstance(json.loads(ran.out), dict)
+        assert ran.err == ""
+    (project.root / "packager.toml").write_text("[collection]\nname = 3\n")
+    ran = project.run(capsys, "release", "--json")
+    assert ran.code == 2
+    assert json.loads(ran.err).keys() == {"code", "where", "what", "mend"}
+    assert ran.out == ""
+
+
+def test_a_file_larger_than_a_shard_gets_its_own_or_is_refused(project: Project, capsys: Capture) -> None:
+    (project.source / "huge.bin").write_bytes(bytes(200_000))
+    assert project.run(capsys, "release").code == 0
+    big = [path for path in (project.root / "shards").glob("*.tar") if path.stat().st_size > 64 << 10]
+    assert len(big) == 1
+    manifest = project.root / "output" / "manifests" / f"{big[0].stem}.manifest.json"
+    assert json.loads(manifest.read_text())["oversize"] is True
+    text = (project.root / "packager.toml").read_text()
+    (project.root / "packager.toml").write_text(text.replace("[shards]", '[shards]\noversize = "refuse"'))
+    ran = project.run(capsys, "plan")
+    assert ran.code == 2
+    assert "huge.bin: its 195.3 KiB (200000 bytes) do not fit a shard of 64 KiB" in ran.err
+
+
+def test_a_budget_takes_the_first_of_its_order_and_leaves_the_rest_to_later_phases(
+    project: Project, capsys: Capture
+) -> None:
+    phases = """
+[[phases]]
+name = "big"
+title = "Largest first"
+where = "kind = 'audio'"
+order = "size DESC"
+budget = "60 KiB"
+[[phases]]
+name = "small"
+title = "The others"
+"""
+    project.write_config(phases=phases)
+    assert project.run(capsys, "scan").code == 0
+    plan = json.loads(project.run(capsys, "plan", "--json").out)["plan"]
+    first, second = plan["phases"]
+    assert first["left_out"] > 0
+    assert sum(shard["size"] for shard in first["shards"]) <= 60 << 10
+    assert first["files"] + second["files"] == 28
+    assert plan["unphased"] == 0
