@@ -11,14 +11,17 @@ instant and run again, and raises only PackagerError for what its user can mend.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+import secrets
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from packager import units
 from packager.catalogue import scan as catalogue_scan
-from packager.engine import durable, project, tables, workers
+from packager.engine import durable, keys, project, tables, workers
 from packager.engine.workspace import Workspace
 from packager.errors import IncompleteError, InputError
+from packager.key_pair import PublicKey
 from packager.model import Plan, State
 from packager.options import Config
 from packager.pack import prepare, run
@@ -33,6 +36,21 @@ from packager.reports import (
     StatusPhase,
     StatusReport,
 )
+
+Password: TypeAlias = Callable[[], str]
+
+
+def no_password() -> str:
+    """Say that no password can be asked for here."""
+    raise InputError("release.key", "the key has a password and none was given", "set PACKAGER_KEY_PASSWORD")
+
+
+def keygen(secret: Path, public: Path, *, password: str | None) -> PublicKey:
+    """Make a minisign key pair's two files and return the public key.
+
+    password: None for a secret key that none covers. Raises InputError where either file is there.
+    """
+    return keys.write_key_pair(secret, public, password=password, random=secrets.token_bytes(keys.RANDOM))
 
 
 def init(folder: Path, *, config: Path = Path("packager.toml"), force: bool = False) -> Path:
@@ -81,20 +99,31 @@ def pack(
         return run.pack(workspace, options, made, workers=_processes(processes), phases=phases, progress=progress)
 
 
-def publish(config: Path, *, phases: Sequence[str] | None = None, progress: Progress = SILENT) -> PublishReport:
+def publish(
+    config: Path,
+    *,
+    phases: Sequence[str] | None = None,
+    password: Password = no_password,
+    progress: Progress = SILENT,
+) -> PublishReport:
     """Put the release and its site in place; the shards it names must be packed.
 
-    phases: these, beside those published already; None: all. Raises IncompleteError where a shard is
+    phases: these, beside those published already; None: all. password: called once where release.key
+    has one. Raises IncompleteError where a shard is
     not packed, InputError where a published shard would change.
     """
     options, workspace = project.load(config)
     with durable.lock(workspace.state):
-        return _publish(options, workspace, prepare.read_plan(workspace), phases, progress)
+        made = prepare.read_plan(workspace)
+        return _publish(options, workspace, made, phases=phases, password=password, progress=progress)
 
 
-def release(config: Path, *, processes: int | None = None, progress: Progress = SILENT) -> ReleaseReport:
+def release(
+    config: Path, *, processes: int | None = None, password: Password = no_password, progress: Progress = SILENT
+) -> ReleaseReport:
     """Scan, plan, pack and publish; what is done is not done again.
 
+    processes and password: as for pack and publish.
     Raises IncompleteError naming the shards that could not be packed; then nothing new is published.
     """
     options, workspace = project.load(config)
@@ -107,7 +136,7 @@ def release(config: Path, *, processes: int | None = None, progress: Progress = 
             first, others = packed.failed[0], len(packed.failed) - 1
             more = f" (and {units.count_of(others, 'more shard')})" if others else ""
             raise IncompleteError(first.where, first.what + more)
-        published = _publish(options, workspace, planned.plan, None, progress)
+        published = _publish(options, workspace, planned.plan, phases=None, password=password, progress=progress)
     return ReleaseReport(scan=scanned, plan=planned, pack=packed, publish=published)
 
 
@@ -164,7 +193,13 @@ def _unplanned(workspace: Workspace) -> StatusReport:
 
 
 def _publish(
-    options: Config, workspace: Workspace, made: Plan, phases: Sequence[str] | None, progress: Progress
+    options: Config,
+    workspace: Workspace,
+    made: Plan,
+    *,
+    phases: Sequence[str] | None,
+    password: Password,
+    progress: Progress,
 ) -> PublishReport:
     """Publish phases whose every shard is whole."""
     every = {phase.name for phase in made.phases}
@@ -179,7 +214,7 @@ def _publish(
         made,
         phases=wanted,
         now=_now(),
-        templates=workspace.templates,
+        signer=keys.Signer(workspace.key, password, progress=progress) if workspace.key else None,
         progress=progress,
     )
 

@@ -17,7 +17,7 @@ from packager.metainfo import torrent_size
 from packager.model import PLANNED, PlannedPhase, PlannedShard, ShardName
 from packager.options import Config, PhaseOptions
 from packager.paths import shown
-from packager.piece_length import choose_piece_length
+from packager.piece_length import LOADABLE, choose_piece_length
 from packager.plan import NextFit, runs
 from packager.units import count_of, show_size
 
@@ -127,7 +127,14 @@ class Cutter:
         info = self._bag_info(name, held.payload, held.rows)
         size = layout.tar_size(name, len(info.encode()), held.spans, held.lines, held.manifest)
         options = self._config.torrent
-        piece_length = options.piece_length or choose_piece_length(size, options.version, also_v1=options.also_v1)
+        piece_length = options.piece_length or choose_piece_length(size, options.version)
+        metainfo_size = torrent_size(f"{name}.tar", size, piece_length, options)
+        if metainfo_size > LOADABLE:
+            raise InputError(
+                "packager.toml: torrent.piece_length",
+                f"{show_size(piece_length)} give {name} a .torrent of {metainfo_size} bytes, and clients load {LOADABLE}",
+                'write a larger piece length, or "auto"',
+            )
         self.shards.append(
             PlannedShard(
                 name=name,
@@ -140,7 +147,7 @@ class Cutter:
                 piece_length=piece_length,
                 oversize=held.oversize,
                 bag_info=info,
-                torrent_size=torrent_size(f"{name}.tar", size, piece_length, options),
+                torrent_size=metainfo_size,
                 fingerprint=held.digest.hexdigest(),
             )
         )

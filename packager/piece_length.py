@@ -11,14 +11,14 @@ ALLOWANCE = 64 * KIB  # bytes of a .torrent for name, trackers and web seeds
 DIGESTS: dict[Version, int] = {"v1": 20, "v2": 32, "hybrid": 52}  # bytes of a .torrent for each piece (BEP 3, BEP 52)
 
 
-def choose_piece_length(size: int, version: Version, *, also_v1: bool = False) -> int:
+def choose_piece_length(size: int, version: Version) -> int:
     """Return the bytes of a piece for a file of `size` bytes.
 
     The smallest power of two from 256 KiB to 16 MiB whose .torrent stays under 1 MiB; 16 MiB where
     none does, and more only where the .torrent would be larger than the 10,000,000 bytes that clients load.
-    also_v1: a second, v1-only .torrent of the same pieces has to stay under it too.
+    A v1-only twin (torrent.also_v1) is never larger, so it needs no asking.
     """
-    digests = max(DIGESTS[version], DIGESTS["v1"] if also_v1 else 0)
+    digests = DIGESTS[version]
     length = SMALLEST
     while (torrent := -(-size // length) * digests + ALLOWANCE) > LOADABLE or (torrent > WANTED and length < LARGEST):
         length *= 2

@@ -76,8 +76,8 @@ def test_an_infohash_may_be_upper_case_hex_or_base32() -> None:
 
 def test_peers_chosen_files_numbered_and_unknown_keys_are_understood() -> None:
     found = parse_magnet(
-        f"magnet:?xt.1=urn:btih:{V1}&xt.2=urn:btmh:1220{V2}&xt=urn:sha1:{'A' * 32}&dn=a+b&tr.1=udp%3A%2F%2Ft&tr.2=udp%3A%2F%2Ft"
-        "&x.pe=1.2.3.4:5&x.pe=[2001:db8::1]:65535&x.pe=h.example:1&so=0,2,4-6&kt=x&dn=other&xl=&ws="
+        f"magnet:?xt.1=urn:btih:{V1}&xt.2=urn:btmh:1220{V2}&xt=urn:sha1:{'A' * 32}&dn=a+b"
+        "&tr.1=udp%3A%2F%2Ft&tr.2=udp%3A%2F%2Ft&x.pe=1.2.3.4:5&x.pe=[2001:db8::1]:65535&x.pe=h.example:1&so=0,2,4-6&kt=x&dn=other&xl=&ws="
     )
     assert (found.infohash_v1, found.infohash_v2, found.name, found.size) == (V1, V2, "a b", None)
     assert found.trackers == ("udp://t",)

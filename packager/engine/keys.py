@@ -1,11 +1,13 @@
 """Key files of minisign's format: made once and never overwritten, read with their rights looked at."""
 
+import hashlib
 import os
 import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from packager import signature
 from packager.engine.durable import fsync_folder, make_folder
 from packager.errors import InputError, from_os_error
 from packager.key_pair import KEY_LIMIT, PublicKey, Scrypt, SecretKey
@@ -112,3 +114,33 @@ def _exists(path: Path) -> InputError:
 def _name(path: Path) -> str:
     """Return a path as messages show it."""
     return shown(str(path))
+
+
+class Signer:
+    """A secret key file that signs; it is opened, and its password asked for, at the first signature."""
+
+    def __init__(self, path: Path, password: Callable[[], str], *, progress: Progress = SILENT) -> None:
+        """Sign with the key of `path`, which is not read yet."""
+        self._path, self._password, self._progress = path, password, progress
+        self._secret: SecretKey | None = None
+
+    @property
+    def mark(self) -> str:
+        """What tells this key file from another: the SHA-256 of its bytes, in hex. Needs no password."""
+        text, _ = _read(self._path, "make one with: packager keygen")
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def public(self) -> PublicKey:
+        """The public half. Asks for the password where it was not asked for yet."""
+        return self._opened().public
+
+    def sign(self, data: bytes, trusted_comment: str) -> bytes:
+        """Return the .minisig of `data`. Raises InputError as read_secret does."""
+        return signature.sign(data, self._opened(), trusted_comment)
+
+    def _opened(self) -> SecretKey:
+        """Return the secret key, opened once."""
+        if self._secret is None:
+            self._secret = read_secret(self._path, self._password, progress=self._progress)
+        return self._secret

@@ -80,6 +80,8 @@ def _workspace(config: Config, path: Path, where: str) -> Workspace:
         records=absolute(collection.records) if collection.records is not None else None,
         shards=absolute(config.shards.directory),
         output=output,
+        templates=absolute(release.templates) if release.templates is not None else None,
+        key=absolute(release.key) if release.key is not None else None,
     )
 
 

@@ -91,8 +91,14 @@ def pack_shard(task: ShardTask, tell: Tell) -> Packed:
     files = source.members(rows)
     folder = durable.make_folder(task.workspace.packed(shard.name))
     (folder / MARKER).unlink(missing_ok=True)
-    version = task.options.torrent.version
-    hashes = OnePass(shard.size, shard.piece_length, v1=version != "v2", v2=version != "v1", flat=task.options.sha256)
+    torrent = task.options.torrent
+    hashes = OnePass(
+        shard.size,
+        shard.piece_length,
+        v1=torrent.version != "v2" or torrent.also_v1,
+        v2=torrent.version != "v1",
+        flat=task.options.sha256,
+    )
     try:
         with DirectWriter(task.workspace.tar(shard.name), shard.size) as writer:
             member_digests, digests = read_shard(layout, files, task.source, hashes=hashes, sink=writer, tell=tell)

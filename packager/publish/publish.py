@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from packager import __version__, documents, lists
 from packager.engine import durable, tables
+from packager.engine.keys import Signer
 from packager.engine.workspace import Workspace
 from packager.errors import InputError, from_os_error
 from packager.model import Manifest, Plan, PublishedFile, Release, ReleaseShard, ShardName
@@ -24,7 +25,7 @@ from packager.publish.pages import ReadMembers
 from packager.releasing import PackedShard, next_release
 from packager.reports import PublishReport
 
-RELEASE, SUMS = "release.json", "SHA256SUMS"
+RELEASE, SUMS, PUBLIC_KEY, MINISIG = "release.json", "SHA256SUMS", "minisign.pub", ".minisig"
 
 
 def last_release(workspace: Workspace) -> tuple[Release, bytes] | None:
@@ -50,12 +51,13 @@ def publish(
     *,
     phases: set[str],
     now: str,
-    templates: Path | None,
+    signer: Signer | None = None,
     progress: Progress = SILENT,
 ) -> PublishReport:
     """Publish `phases` of the plan, every shard of which must be packed, and what the site shows of the others.
 
-    now: RFC 3339, the release's date where the config gives none. A release of the same content keeps
+    now: RFC 3339, the release's date where the config gives none. signer: None for a release that is
+    not signed; it is only asked where something is written. A release of the same content keeps
     its serial and date, and a site that shows it already is left alone. Raises InputError for a shard
     that cannot change any more or a wrong template, IncompleteError where the system refuses.
     """
@@ -73,10 +75,10 @@ def publish(
     )
     progress.end()
     document = documents.to_bytes(release)
-    shown = _shown(document, templates)
+    shown = _shown(document, workspace.templates, signer)
     changed = not _is_shown(workspace, shown)
     if changed:
-        _publish(workspace, release, document, templates, progress)
+        _publish(workspace, release, document, signer, progress)
         durable.write_bytes(workspace.state / "shown", shown)
     return PublishReport(
         serial=release.serial,
@@ -91,14 +93,15 @@ def publish(
 
 
 def _count_files(output: Path) -> int:
-    """Return how many files the site has: those its sums list, and the sums."""
+    """Return how many files the site has: those its sums list, the sums and their signature."""
     with open(output / SUMS, "rb") as file:
-        return sum(1 for _ in file) + 1
+        return sum(1 for _ in file) + 1 + (output / (SUMS + MINISIG)).exists()
 
 
-def _shown(document: bytes, templates: Path | None) -> bytes:
-    """Return what tells one state of the site from another: the release, the templates, this tool."""
+def _shown(document: bytes, templates: Path | None, signer: Signer | None) -> bytes:
+    """Return what tells one state of the site from another: the release, the templates, the key, this tool."""
     digest = hashlib.sha256(document)
+    digest.update((signer.mark if signer else "").encode())
     for folder in (site.default_templates(), *([templates] if templates else [])):
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
@@ -140,21 +143,36 @@ def _file(path: Path, folder: str) -> PublishedFile:
 
 
 def _publish(
-    workspace: Workspace, release: Release, document: bytes, templates: Path | None, progress: Progress
+    workspace: Workspace, release: Release, document: bytes, signer: Signer | None, progress: Progress
 ) -> None:
     """Build the site beside its place and swap it in."""
     built = swap.staging(workspace.output)
     files = list(_place_documents(workspace, release, built))
+    if signer:
+        signature = signer.sign(document, f"release {release.serial} of {release.collection.name}, {release.date}")
+        durable.write_bytes(workspace.releases / f"{release.serial}.json{MINISIG}", signature)
+        files.append(_write(built, RELEASE + MINISIG, signature))
+        files.append(_write(built, PUBLIC_KEY, signer.public.text.encode()))
     durable.write_bytes(workspace.releases / f"{release.serial}.json", document)
-    for serial in range(1, release.serial + 1):
-        data = _read_release(workspace, serial)
-        files.append(_write(built, f"releases/{serial}.json", data))
-    files += site.render(
-        release, site=built, read_members=_member_reader(workspace), templates=templates, progress=progress
-    )
+    files += _place_releases(workspace, release.serial, built)
+    reader = _member_reader(workspace)
+    files += site.render(release, site=built, read_members=reader, templates=workspace.templates, progress=progress)
     files.append(_write(built, RELEASE, document))
-    durable.write_bytes(built / SUMS, lists.sha256sums(files).encode())
+    sums = lists.sha256sums(files).encode()
+    if signer:
+        comment = f"{SUMS} of release {release.serial} of {release.collection.name}, {release.date}"
+        durable.write_bytes(built / (SUMS + MINISIG), signer.sign(sums, comment))
+    durable.write_bytes(built / SUMS, sums)
     swap.swap(built, workspace.output)
+
+
+def _place_releases(workspace: Workspace, last: int, built: Path) -> Iterator[PublishedFile]:
+    """Put every release document so far, and its signature, into the site and yield their facts."""
+    for serial in range(1, last + 1):
+        yield _write(built, f"releases/{serial}.json", _read_release(workspace, serial))
+        signature = workspace.releases / f"{serial}.json{MINISIG}"
+        if signature.exists():
+            yield _write(built, f"releases/{signature.name}", signature.read_bytes())
 
 
 def _read_release(workspace: Workspace, serial: int) -> bytes:

@@ -114,11 +114,27 @@ def test_bytes_that_are_no_torrent_end_in_our_error(data: bytes) -> None:
 def test_aria2_shows_our_torrent(program: Callable[[str], str], tmp_path: Path, version: Version) -> None:
     data, facts = made(version)
     (tmp_path / "x.torrent").write_bytes(data)
-    said = run(program("aria2c"), "-S", str(tmp_path / "x.torrent"))
-    assert f"Info Hash: {facts['infohash_v1'].hex()}" in said
+    aria2 = program("aria2c")
+    said = run(aria2, "-S", str(tmp_path / "x.torrent"))
     assert "Name: demo-audio-00001.tar" in said
+    assert "The Number of Pieces: 3" in said
     assert "http://t.example/announce" in said
     assert "https://w.example/shards/" in said
+    expected = facts["infohash_v1"]
+    if version == "hybrid" and aria2_release(aria2) < (1, 37):
+        expected = without_empty_keys(data)
+    assert f"Info Hash: {expected.hex()}" in said
+
+
+def aria2_release(aria2: str) -> tuple[int, ...]:
+    return tuple(map(int, run(aria2, "--version").split()[2].split(".")))
+
+
+def without_empty_keys(data: bytes) -> bytes:
+    """What aria2 before 1.37 takes for a hybrid's v1 infohash: its parser drops BEP 52's zero-length key."""
+    top: Any = bencode.decode(data, "x")
+    tree = top[b"info"][b"file tree"]
+    return metainfo.infohash_v1({**top[b"info"], b"file tree": {name: {} for name in tree}})
 
 
 @pytest.mark.interop
