@@ -132,7 +132,7 @@ class Cutter:
         if metainfo_size > LOADABLE:
             raise InputError(
                 "packager.toml: torrent.piece_length",
-                f"{show_size(piece_length)} give {name} a .torrent of {metainfo_size} bytes, and clients load {LOADABLE}",
+                f"{show_size(piece_length)} give {name} a .torrent of {metainfo_size} bytes; clients load {LOADABLE}",
                 'write a larger piece length, or "auto"',
             )
         self.shards.append(

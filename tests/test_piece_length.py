@@ -38,11 +38,6 @@ def test_the_choice_is_the_smallest_whose_torrent_is_small_enough(size: int, ver
         assert smaller > (WANTED if chosen <= LARGEST else LOADABLE) - ALLOWANCE
 
 
-@given(size=st.integers(0, 1 << 50), version=st.sampled_from(VERSIONS))
-def test_a_v1_twin_of_the_same_pieces_changes_nothing(size: int, version: Version) -> None:
-    assert choose_piece_length(size, version, also_v1=True) == choose_piece_length(size, version)
-
-
 def table() -> list[str]:
     """The lines of the page's table, from the code."""
     lines = [
