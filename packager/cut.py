@@ -29,6 +29,24 @@ def shard_name(collection: str, phase: str, number: int) -> ShardName:
     return ShardName(f"{collection}-{phase}-{number:05d}")
 
 
+class _Fingerprint:
+    """A digest over all that the catalogue knows of a shard's members, however their rows come."""
+
+    def __init__(self) -> None:
+        self._columns = hashlib.sha256(), hashlib.sha256(), hashlib.sha256()
+
+    def update(self, rows: pa.Table, lines: pa.Array) -> None:
+        """Add members: tags and names by their lines, times, and digests that the records file gives."""
+        tags, times, digests = self._columns
+        tags.update(record_lines.joined(lines))
+        times.update(pc.fill_null(rows["mtime_ns"], -1).to_numpy().tobytes())
+        digests.update(b"".join(sha256 or b"-" for sha256 in rows["sha256"].to_pylist()))
+
+    def hex(self) -> str:
+        """Return the fingerprint, 64 hex digits."""
+        return hashlib.sha256(b"".join(column.digest() for column in self._columns)).hexdigest()
+
+
 @dataclass
 class _Open:
     """The shard that is being filled: sums in bytes, and the digest over its members' rows."""
@@ -40,7 +58,7 @@ class _Open:
     lines: int = 0
     manifest: int = 0
     oversize: bool = False  # its one member is larger than a shard
-    digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+    fingerprint: _Fingerprint = field(default_factory=_Fingerprint)
 
 
 class Cutter:
@@ -96,7 +114,7 @@ class Cutter:
         held.lines += int(costs.lines.sum())
         held.manifest += int(costs.manifest.sum())
         held.oversize = held.oversize or int(costs.total.max()) > self._fit.room
-        _digest(held.digest, rows, lines)
+        held.fingerprint.update(rows, lines)
         self._rows += rows.num_rows
         if held.oversize and self._config.shards.oversize == "refuse":
             raise self._too_large(rows, costs)
@@ -148,7 +166,7 @@ class Cutter:
                 oversize=held.oversize,
                 bag_info=info,
                 torrent_size=metainfo_size,
-                fingerprint=held.digest.hexdigest(),
+                fingerprint=held.fingerprint.hex(),
             )
         )
 
@@ -179,10 +197,3 @@ class Cutter:
             left_out=left_out,
             shards=tuple(self.shards),
         )
-
-
-def _digest(digest: "hashlib._Hash", rows: pa.Table, lines: pa.Array) -> None:
-    """Add to a shard's fingerprint all that the catalogue knows of its members' files and tags."""
-    digest.update(record_lines.joined(lines))
-    digest.update(pc.fill_null(rows["mtime_ns"], -1).to_numpy().tobytes())
-    digest.update(b"".join(sha256 or b"-" for sha256 in rows["sha256"].to_pylist()))

@@ -82,7 +82,7 @@ def tag_values() -> st.SearchStrategy[dict[str, object]]:
 @st.composite
 def members_tables(draw: st.DrawFn, sizes: st.SearchStrategy[int] | None = None, most: int = 8) -> pa.Table:
     """Members tables of up to `most` rows; `sizes` draws the members' sizes in bytes."""
-    sizes = sizes or st.sampled_from([0, 0, 1, 511, 512, 513]) | st.integers(0, 3000)
+    sizes = st.sampled_from([0, 0, 1, 511, 512, 513]) | st.integers(0, 3000) if sizes is None else sizes
     rows = []
     for path in draw(member_paths(most)):
         source = draw(st.none() | st.just(path + "?"))

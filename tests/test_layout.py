@@ -4,6 +4,7 @@ import io
 import tarfile
 from collections.abc import Callable
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,12 +17,15 @@ from strategies import MEMBER_ROWS, Sample, members_tables, read, sample, sample
 from packager import bag, layout, record_lines, tar
 from packager.layout import Literal, Slice
 
+FEW = settings(max_examples=15)  # a tar an example
+
 
 def members_of(*sizes: int) -> pa.Table:
     rows = [{"id": str(n), "path": f"f{n}", "kind": "audio", "size": size} for n, size in enumerate(sizes)]
     return pa.Table.from_pylist(rows, MEMBER_ROWS)
 
 
+@FEW
 @given(samples())
 def test_the_size_known_beforehand_is_the_size_of_the_tar(made: Sample) -> None:
     assert len(made.tar) == made.layout.size
@@ -30,6 +34,7 @@ def test_the_size_known_beforehand_is_the_size_of_the_tar(made: Sample) -> None:
     assert not made.tar[: -len(tar.END)].endswith(tar.END)
 
 
+@FEW
 @given(samples(), st.data())
 def test_any_range_is_the_same_range_of_the_whole(made: Sample, data: st.DataObject) -> None:
     edges = [int(n) for n in (*made.layout.starts, *made.layout.offsets)]
@@ -41,12 +46,13 @@ def test_any_range_is_the_same_range_of_the_whole(made: Sample, data: st.DataObj
     assert all(segment.data for segment in segments if isinstance(segment, Literal))
 
 
+@FEW
 @given(samples(), st.lists(st.integers(0, 1 << 30), max_size=6))
 def test_each_member_is_sliced_once_in_order_however_the_tar_is_cut(made: Sample, cuts: list[int]) -> None:
     bounds = sorted({0, made.layout.size, *(cut % made.layout.size for cut in cuts), made.layout.manifest_start})
     held = [b""] * len(made.contents)
     order = []
-    for start, stop in zip(bounds, bounds[1:], strict=False):
+    for start, stop in pairwise(bounds):
         for part in made.layout.segments(start, stop, made.digests):
             if isinstance(part, Slice):
                 assert part.start == len(held[part.member])
@@ -65,6 +71,7 @@ def test_the_payload_alone_has_one_slice_for_each_member_even_where_the_last_is_
     assert [part for part in payload if isinstance(part, Slice)] == [Slice(n, 0, size) for n, size in enumerate(sizes)]
 
 
+@FEW
 @given(samples())
 def test_python_reads_the_same_names_sizes_and_offsets(made: Sample) -> None:
     name, members = made.layout.name, made.layout.members.to_pylist()
@@ -82,6 +89,7 @@ def test_python_reads_the_same_names_sizes_and_offsets(made: Sample) -> None:
     assert [made.layout.path(row) for row in range(len(members))] == paths
 
 
+@FEW
 @given(samples())
 def test_the_manifests_hold_the_digests_of_what_the_tar_holds(made: Sample) -> None:
     with tarfile.open(fileobj=io.BytesIO(made.tar), mode="r:") as archive:
@@ -98,6 +106,7 @@ def test_the_manifests_hold_the_digests_of_what_the_tar_holds(made: Sample) -> N
     assert [end[-1] if end else 0 for end in ends] == [len(held["records.jsonl"]), len(held[bag.MANIFEST])]
 
 
+@FEW
 @given(members_tables(sizes=st.integers(0, 1 << 44)), st.integers(0, 400))
 def test_the_costs_bound_the_tar_and_are_close(members: pa.Table, bag_info: int) -> None:
     name = "demo-audio-00001"
@@ -107,6 +116,7 @@ def test_the_costs_bound_the_tar_and_are_close(members: pa.Table, bag_info: int)
     assert size <= bound < size + 8192
 
 
+@FEW
 @given(members_tables(), st.data())
 def test_costs_are_a_row_s_own_however_the_rows_are_batched(members: pa.Table, data: st.DataObject) -> None:
     first = data.draw(st.integers(0, members.num_rows))
@@ -157,7 +167,6 @@ BAG_INFO = bag.bag_info(
     {"External-Identifier": "demo-audio-00001", "Source": "é\n日本 \u2028 x", "Payload-Oxum": "1536.4"}
 )
 BAGS = {
-    "no members": sample(members_of()),
     "empty members": sample(members_of(0, 0)),
     "sizes around a block": sample(members_of(0, 511, 512, 513), bag_info=BAG_INFO),
 }
@@ -178,14 +187,7 @@ def test_sha256sum_checks_both_manifests_of_what_is_unpacked(
         assert sha256sum_faults(program("sha256sum"), root, manifest) == ""
 
 
-@pytest.mark.interop
-@settings(max_examples=5)
-@given(made=samples())
-def test_sha256sum_checks_random_bags(
-    tmp_path_factory: pytest.TempPathFactory, program: Callable[[str], str], made: Sample
-) -> None:
-    root = unpacked(tmp_path_factory.mktemp("bag"), made)
-    assert sha256sum_faults(program("sha256sum"), root, bag.TAGMANIFEST) == ""
-    if made.contents:
-        assert sha256sum_faults(program("sha256sum"), root, bag.MANIFEST) == ""
-    assert bagit_faults(root) == "" or not (root / "data").exists()
+@settings(max_examples=4)
+@given(made=samples().filter(lambda made: made.contents))
+def test_bagit_py_validates_random_bags(tmp_path_factory: pytest.TempPathFactory, made: Sample) -> None:
+    assert bagit_faults(unpacked(tmp_path_factory.mktemp("bag"), made)) == ""

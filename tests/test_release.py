@@ -304,3 +304,12 @@ title = "The others"
     assert sum(shard["size"] for shard in first["shards"]) <= 60 << 10
     assert first["files"] + second["files"] == 28
     assert plan["unphased"] == 0
+
+
+def test_sql_that_fails_on_a_record_is_a_sentence(project: Project, capsys: Capture) -> None:
+    project.write_config(phases='[[phases]]\nname = "audio"\ntitle = "Audio"\nwhere = "id::int > 3"\n')
+    assert project.run(capsys, "scan").code == 0
+    ran = project.run(capsys, "plan")
+    assert ran.code == 2
+    assert ran.err.startswith("packager: catalogue: Conversion Error")
+    assert ran.err.count("\n") == 1

@@ -85,6 +85,7 @@ def write_catalogue(
         database.execute(
             f"CREATE VIEW f AS SELECT *, file_row_number AS n FROM read_parquet({from_files}, file_row_number = true)"  # noqa: S608
         )
+        rows = _unrecorded()
         if records is not None:
             database.execute(f"CREATE VIEW r AS SELECT * FROM read_parquet({tables.quoted(str(records))})")  # noqa: S608
             database.execute(_CANDIDATES)
@@ -94,8 +95,12 @@ def write_catalogue(
             for line, path in _tuples(ask(_ABSENT_QUERY, _ABSENT)):
                 what = f'names a file that is not in the folder: "{paths.shown(path)}"'
                 oddities.add(where(line), what)
-        rows = tables.run_batches(database, _query(joined=records is not None), _LINED)
-        tables.write_table(catalogue, CATALOGUE, _counted(rows, counts, where))
+            # Joined first and sorted then: each spills by itself, both at once need far more memory.
+            database.execute(f"CREATE TEMP TABLE joined AS {_joined()}")
+            database.execute("DROP TABLE candidates; DROP TABLE matched")
+            rows = "SELECT * FROM joined"
+        ordered = tables.run_batches(database, f"{rows} ORDER BY id, line", _LINED)
+        tables.write_table(catalogue, CATALOGUE, _counted(ordered, counts, where))
     return counts
 
 
@@ -120,21 +125,25 @@ def _check_matches(ask: _Ask, where: Where) -> None:
         raise InputError(where(second), what, "keep one record a file")
 
 
-def _query(*, joined: bool) -> str:
-    """Return the SQL of the catalogue's rows, with the record's line, in their order."""
-    tags = [name for name in TAGS.names if name in FILES.names]
-    own = ["path", "path_b64", "member", "size", "mtime_ns", "fault"]
-    alone = ["f.member AS id", "f.kind", *(f"f.{name}" for name in own + tags)]
-    alone += [f"NULL AS {name}" for name in (*TAGS.names, "sha256") if name not in tags]
-    without = f"SELECT {', '.join(alone)}, NULL::BIGINT AS line FROM f"  # noqa: S608  # our own names
-    if not joined:
-        return f"{without} ORDER BY id, line"
-    both = ["coalesce(r.id, f.member, r.path) AS id", "coalesce(r.kind, f.kind, 'audio') AS kind"]
-    both += [f"f.{name}" for name in own]
-    both += [f"coalesce(r.{name}, f.{name}) AS {name}" if name in tags else f"r.{name}" for name in TAGS.names]
+_TAGS = [name for name in TAGS.names if name in FILES.names]
+_OWN = ["path", "path_b64", "member", "size", "mtime_ns", "fault"]  # what only the file says
+
+
+def _unrecorded() -> str:
+    """Return the SQL of files as rows of the catalogue that no record says anything of."""
+    columns = ["f.member AS id", "f.kind", *(f"f.{name}" for name in _OWN + _TAGS)]
+    columns += [f"NULL AS {name}" for name in (*TAGS.names, "sha256") if name not in _TAGS]
+    return f"SELECT {', '.join(columns)}, NULL::BIGINT AS line FROM f"  # noqa: S608  # our own names
+
+
+def _joined() -> str:
+    """Return the SQL of all rows of the catalogue, with their records' lines: what a record says goes first."""
+    columns = ["coalesce(r.id, f.member, r.path) AS id", "coalesce(r.kind, f.kind, 'audio') AS kind"]
+    columns += [f"f.{name}" for name in _OWN]
+    columns += [f"coalesce(r.{name}, f.{name}) AS {name}" if name in _TAGS else f"r.{name}" for name in TAGS.names]
     return (
-        f"{without} ANTI JOIN matched USING (n) UNION ALL BY NAME SELECT {', '.join(both)}, r.sha256, r.line"  # noqa: S608
-        " FROM r LEFT JOIN matched USING (line) LEFT JOIN f USING (n) ORDER BY id, line"
+        f"{_unrecorded()} ANTI JOIN matched USING (n) UNION ALL BY NAME SELECT {', '.join(columns)}, r.sha256, r.line"  # noqa: S608
+        " FROM r LEFT JOIN matched USING (line) LEFT JOIN f USING (n)"
     )
 
 

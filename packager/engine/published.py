@@ -4,6 +4,8 @@ They come from strangers, so nothing of them is used before it fits: paths stay 
 and sizes are those of the layout, the torrent's hashes are the manifest's.
 """
 
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +51,53 @@ def shard_files(manifest: Path) -> ShardFiles:
     if not torrent.exists():
         torrent = folder.parent / "torrents" / torrent.name
     return ShardFiles(manifest, folder / f"{name}.members.parquet", torrent)
+
+
+def find_documents(tar: Path, release: Path | None = None, manifest: Path | None = None) -> ShardFiles:
+    """Return where the documents of a shard lie: as told, else as `documents_near` finds them.
+
+    tar: the shard's tar, or where it would lie; its name says which shard. release: a release's folder,
+    or its release.json. Raises InputError where no manifest is there.
+    """
+    if manifest is not None:
+        return shard_files(manifest)
+    name = f"{_shard_name(tar)}.manifest.json"
+    if release is not None:
+        folder = release.parent if release.name == "release.json" else release
+        found = _first((folder / "manifests" / name, folder / name))
+        if found is None:
+            raise InputError(shown(str(folder)), f"has no manifests/{shown(name)}", "name the manifest with --manifest")
+        return found
+    near = documents_near(tar)
+    if near is None:
+        what = f"no {shown(name)} is beside it or in a release around it"
+        raise InputError(shown(str(tar)), what, "name the release with --release, or the manifest with --manifest")
+    return near
+
+
+def documents_near(tar: Path) -> ShardFiles | None:
+    """Return where the documents of a shard lie: beside its tar, or in a release around it; None: nowhere there.
+
+    A release around it: manifests/ or output/manifests/ of its folder or the one above, or manifests/ of
+    any folder above that holds a release.json.
+    """
+    name = f"{_shard_name(tar)}.manifest.json"
+    folder = Path(os.path.abspath(tar)).parent
+    places = [folder]
+    for base in (folder, folder.parent):
+        places += [base / "output" / "manifests", base / "manifests"]
+    places += [above / "manifests" for above in folder.parents if (above / "release.json").is_file()]
+    return _first(place / name for place in places)
+
+
+def _shard_name(tar: Path) -> str:
+    """Return the name of the shard whose tar (or name alone) a path is."""
+    return Path(os.path.abspath(tar)).name.removesuffix(".tar")
+
+
+def _first(manifests: Iterable[Path]) -> ShardFiles | None:
+    """Return the documents of the first manifest that is there."""
+    return next((shard_files(path) for path in manifests if path.is_file()), None)
 
 
 def open_published(files: ShardFiles) -> Published:

@@ -82,5 +82,8 @@ def count_left(database: tables.Database, taken: Taken) -> int:
 
 def _count(database: tables.Database, where: str) -> int:
     """Return how many rows of the catalogue a condition holds for."""
-    [(count,)] = database.execute(f"SELECT count(*) FROM catalogue WHERE {where}").fetchall()  # noqa: S608
+    try:
+        [(count,)] = database.execute(f"SELECT count(*) FROM catalogue WHERE {where}").fetchall()  # noqa: S608
+    except tables.SqlError as error:
+        raise tables.sql_error(error) from error
     return int(count)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from packager.engine import durable
-from packager.errors import InputError, from_os_error
+from packager.errors import IncompleteError, InputError, PackagerError, from_os_error
 
 BATCH_ROWS = 65_536
 Database: TypeAlias = duckdb.DuckDBPyConnection
@@ -137,10 +137,23 @@ def quoted(text: str) -> str:
 
 
 def run_batches(database: Database, query: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Yield a query's rows in order as record batches of `schema`, BATCH_ROWS at most in each."""
-    reader = database.sql(query).to_arrow_reader(BATCH_ROWS)
-    for batch in reader:
-        yield from pa.Table.from_batches([batch]).select(schema.names).cast(schema).to_batches()
+    """Yield a query's rows in order as record batches of `schema`, BATCH_ROWS at most in each.
+
+    Raises InputError where a row's values do not fit the query, IncompleteError where memory or disk run out.
+    """
+    try:
+        for batch in database.sql(query).to_arrow_reader(BATCH_ROWS):
+            yield from pa.Table.from_batches([batch]).select(schema.names).cast(schema).to_batches()
+    except duckdb.Error as error:
+        raise sql_error(error) from error
+
+
+def sql_error(error: duckdb.Error) -> PackagerError:
+    """Return what DuckDB's error means to the user: wrong values in the rows, or no room to work in."""
+    message = _first_line(error)
+    if isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException | duckdb.InternalException):
+        return IncompleteError("catalogue", message, "make room in memory or on disk and run the command again")
+    return InputError("catalogue", message, "mend the phase's SQL or the records")
 
 
 def _first_line(error: Exception) -> str:

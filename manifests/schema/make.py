@@ -1,0 +1,298 @@
+"""Make the JSON Schemas again (`python manifests/schema/make.py`): of documents, lists and reports.
+
+Shapes come from packager's own types; what a field means and which values it takes stands here. A field
+without a line here, or a line without its field, stops the making.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from packager import lists, model, reports
+
+FOLDER = Path(__file__).parent
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+HEX64 = {"pattern": "^[0-9a-f]{64}$"}
+HEX40 = {"pattern": "^[0-9a-f]{40}$"}
+DATE = {"pattern": "^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]Z$"}
+SLUG = {"pattern": "^[a-z0-9][a-z0-9._-]{0,31}$"}
+SHARD = {"pattern": "^[a-z0-9][a-z0-9._-]*-[0-9]{5}$"}
+TAR = {"pattern": "^[a-z0-9][a-z0-9._-]*-[0-9]{5}\\.tar$"}
+MAGNET = {"pattern": "^magnet:\\?xt=urn:bt(ih:[0-9a-f]{40}|mh:1220[0-9a-f]{64})&"}
+SITE_PATH = {"pattern": "^[a-z]+/[^/]+$"}
+ONE_UP = {"minimum": 1}
+PIECE = {"minimum": 16384}
+FORMAT = {"const": 1}
+
+Rule = dict[str, Any]
+Told = str | tuple[str, Rule]
+
+# What both a manifest and a release's list of shards say of a shard.
+SHARD_FACTS: dict[str, Told] = {
+    "name": ("The shard's name: COLLECTION-PHASE-NNNNN.", SHARD),
+    "phase": ("The phase's name.", SLUG),
+    "number": ("The shard's number in its phase.", ONE_UP),
+    "file": ("The tar's file name, which is the torrent's name.", TAR),
+    "size": ("Bytes of the tar.", ONE_UP),
+    "payload": "Bytes of its members.",
+    "members": ("Its members.", ONE_UP),
+    "piece_length": ("Bytes of a piece, a power of two.", PIECE),
+    "pieces_root": ("Pieces root of the tar (BEP 52); null in a v1-only release.", HEX64),
+    "infohash_v1": ("Infohash of BEP 3; null in a v2-only release.", HEX40),
+    "infohash_v2": ("Infohash of BEP 52; null in a v1-only release.", HEX64),
+    "infohash_also_v1": ("Infohash of the extra v1-only torrent; left out where there is none.", HEX40),
+    "sha256": ("SHA-256 of the whole tar; left out where it was not asked for.", HEX64),
+}
+PHASE_FACTS: dict[str, Told] = {
+    "name": ("The phase's name.", SLUG),
+    "title": "What people read.",
+    "records": "Records that the phase holds.",
+    "files": "Members of its shards.",
+    "payload": "Bytes of those files.",
+    "content": "The records' files, or the catalogue itself.",
+}
+STATE = "published; of the others the first is next, the rest planned."
+
+TOLD: dict[str, dict[str, Told]] = {
+    "Manifest": {
+        **SHARD_FACTS,
+        "format": ("Version of the formats.", FORMAT),
+        "type": "What this document is.",
+        "tool": "What made it, for people.",
+        "collection": ("The collection's name.", SLUG),
+        "container": "How the bag is kept.",
+        "oversize": "Whether its one member is larger than the archivist's bound on shards.",
+        "bag_info": "The text of bag-info.txt.",
+        "mtimes": "Whether the members table has mtime_ns; left out where false.",
+    },
+    "Release": {
+        "format": ("Version of the formats.", FORMAT),
+        "type": "What this document is.",
+        "serial": ("1, 2, 3 ... without a gap.", ONE_UP),
+        "date": ("Of this release.", DATE),
+        "previous": ("SHA-256 of the release.json before it; null in serial 1.", HEX64),
+        "collection": "What is released.",
+        "base_url": "Where the release's folder is on the web, or empty.",
+        "catalogue_records": "Records of the whole catalogue, with and without a file.",
+        "phases": "The timeline, in order.",
+        "shards": "Every published shard, phase after phase, by number.",
+        "withdrawals": "Records that were taken back.",
+    },
+    "CollectionFacts": {
+        "name": ("Short name, part of every shard's.", SLUG),
+        "title": "What people read.",
+        "description": "A paragraph or more, or empty.",
+        "licence": "The terms under which others may share it, or empty.",
+        "contact": "How to reach the archivist, or empty.",
+        "homepage": "An address that tells more, or empty.",
+    },
+    "ReleasePhase": {
+        **PHASE_FACTS,
+        "state": STATE,
+        "size": "Bytes of its tars.",
+        "shards": "Its shards; planned ones where it is not published.",
+    },
+    "ReleaseShard": {
+        **SHARD_FACTS,
+        "added": ("Date of the release that first listed it.", DATE),
+        "magnet": ("Magnet link of its torrent.", MAGNET),
+        "torrent": "NAME.torrent.",
+        "manifest": "NAME.manifest.json.",
+        "table": "NAME.members.parquet.",
+        "magnet_v1": ("Magnet link of the extra v1-only torrent; left out where there is none.", MAGNET),
+        "torrent_v1": "NAME.v1.torrent; left out where there is none.",
+    },
+    "PublishedFile": {
+        "path": ("Path below the folder of release.json.", SITE_PATH),
+        "size": "Bytes.",
+        "sha256": ("SHA-256.", HEX64),
+    },
+    "Withdrawal": {
+        "id": "The record's id.",
+        "reason": "Why, in the archivist's words.",
+        "date": ("Since when.", DATE),
+    },
+    "ListedTorrent": {
+        "url": "Of NAME.torrent; relative to the release's folder where no base_url is told.",
+        "top_level_group_name": ("The collection's name.", SLUG),
+        "group_name": ("The phase's name.", SLUG),
+        "display_name": "NAME.torrent.",
+        "added_to_torrents_list_at": (
+            "Day the shard was first listed.",
+            {"pattern": "^[0-9]{4}-[01][0-9]-[0-3][0-9]$"},
+        ),
+        "is_metadata": "Whether it holds the catalogue itself.",
+        "btih": ("What trackers and the DHT know it by: infohash v1, else the first 20 bytes of infohash v2.", HEX40),
+        "magnet_link": ("Its magnet link.", MAGNET),
+        "torrent_size": "Bytes of NAME.torrent.",
+        "num_files": ("Always 1: the tar.", {"const": 1}),
+        "data_size": "Bytes of the tar.",
+        "obsolete": "Whether a later shard takes its place.",
+        "embargo": "Always false: what is listed is open.",
+        "seeders": "null; who scrapes the trackers fills it in.",
+        "leechers": "null; likewise.",
+        "completed": "null; likewise.",
+        "stats_scraped_at": "null; likewise.",
+    },
+    "Oddity": {
+        "where": "The path, record or shard, control characters made visible.",
+        "what": "What is odd about it.",
+    },
+    "ScanReport": {
+        "files": "Files in the source.",
+        "bytes": "Their bytes.",
+        "records": "Rows of the catalogue, with and without a file.",
+        "metadata_only": "Rows without a file.",
+        "tags_read": "Files whose tags were read now; the others had not changed.",
+        "kinds": "Rows of each kind.",
+        "oddity_count": "All oddities; .packager/oddities.jsonl tells each.",
+        "oddities": "The first 1000 of them.",
+        "changed": "Whether the catalogue is other than it was.",
+    },
+    "PlanReport": {"plan": "The plan.", "changed": "Whether it was made anew."},
+    "Plan": {
+        "format": ("Version of the plan's form.", FORMAT),
+        "collection": ("The collection's name.", SLUG),
+        "date": ("The torrents' creation date.", DATE),
+        "catalogue": ("SHA-256 of the catalogue that was planned.", HEX64),
+        "options": ("SHA-256 of the config that decides the plan.", HEX64),
+        "unphased": "Files that no phase took.",
+        "phases": "In the config's order.",
+    },
+    "PlannedPhase": {
+        **PHASE_FACTS,
+        "left_out": "Files that its budget did not take.",
+        "shards": "In order.",
+    },
+    "PlannedShard": {
+        **{key: SHARD_FACTS[key] for key in ("name", "phase", "number", "payload", "size", "piece_length")},
+        "first_row": "Its first row in the phase's table of planned members, from 0.",
+        "rows": "Its members.",
+        "oversize": "Whether its one member is larger than shards.size allows.",
+        "bag_info": "The text of bag-info.txt.",
+        "torrent_size": "Bytes of its .torrent.",
+        "fingerprint": ("SHA-256 over what the catalogue knows of its members.", HEX64),
+    },
+    "PackReport": {
+        "packed": "Shards packed now.",
+        "already": "Shards that were whole already.",
+        "bytes": "Bytes of the tars that were written now.",
+        "seconds": "How long it took.",
+        "failed": "Shards that could not be packed, and why; the exit code is 3 where there are any.",
+    },
+    "PublishReport": {
+        "serial": ("Of the release.", ONE_UP),
+        "changed": "Whether the site was put in place anew.",
+        "date": ("Of the release.", DATE),
+        "index": "Path of index.html.",
+        "phases": "The timeline.",
+        "shards": "Published shards.",
+        "size": "Bytes of their tars.",
+        "files": "Files of the site.",
+    },
+    "ReleaseReport": {
+        "scan": "As packager scan reports.",
+        "plan": "As packager plan reports.",
+        "pack": "As packager pack reports.",
+        "publish": "As packager publish reports.",
+    },
+    "StatusReport": {
+        "scanned": "Whether there is a catalogue.",
+        "records": "Its rows.",
+        "planned": "Whether there is a plan.",
+        "phases": "How far each phase is.",
+        "left": "Bytes still to pack.",
+        "seconds_left": "How long that may take at the rate so far; null where nothing was packed yet.",
+        "serial": "Of the last release; null where there is none.",
+        "next": "The command that goes on, or empty where all is done.",
+        "strangers": "Tars in shards.directory that the plan does not know.",
+    },
+    "StatusPhase": {
+        "name": ("The phase's name.", SLUG),
+        "title": "What people read.",
+        "state": STATE,
+        "shards": "Planned shards.",
+        "packed": "Those that are whole.",
+        "size": "Bytes of its tars.",
+        "left": "Bytes still to pack.",
+    },
+}
+ERROR = {
+    "$schema": DRAFT,
+    "title": "Error",
+    "description": "One line on stderr where a command with --json fails; nothing is on stdout then.",
+    "type": "object",
+    "required": ["code", "where", "what", "mend"],
+    "properties": {
+        "code": {"enum": [2, 3], "description": "The exit code."},
+        "where": {"type": "string", "description": "The file, key, shard or record."},
+        "what": {"type": "string", "description": "What is wrong there."},
+        "mend": {"type": "string", "description": "How to mend it, or empty."},
+    },
+}
+# File -> (its type, whether it is a list of them, whether it may have fields that are not told here).
+SCHEMAS: dict[str, tuple[Any, bool, bool]] = {
+    "manifest": (model.Manifest, False, False),
+    "release": (model.Release, False, False),
+    "torrents": (lists.ListedTorrent, True, True),
+    "reports/scan": (reports.ScanReport, False, True),
+    "reports/plan": (reports.PlanReport, False, True),
+    "reports/pack": (reports.PackReport, False, True),
+    "reports/publish": (reports.PublishReport, False, True),
+    "reports/release": (reports.ReleaseReport, False, True),
+    "reports/status": (reports.StatusReport, False, True),
+}
+
+
+def schema(name: str) -> Rule:
+    """Return one of SCHEMAS."""
+    kind, is_list, is_open = SCHEMAS[name]
+    made = msgspec.json.schema(kind)
+    for title, shape in made["$defs"].items():
+        _tell(title, shape, is_open=is_open)
+    head = {"$schema": DRAFT, "title": name.rpartition("/")[2]}
+    body = {"type": "array", "items": {"$ref": made["$ref"]}} if is_list else {"$ref": made["$ref"]}
+    return head | body | {"$defs": made["$defs"]}
+
+
+def _tell(title: str, shape: Rule, *, is_open: bool) -> None:
+    """Put meaning and values of each field into a type's schema."""
+    told = TOLD[title]
+    if set(told) != set(shape["properties"]):
+        raise SystemExit(f"{title}: told and had differ: {set(told) ^ set(shape['properties'])}")
+    shape["additionalProperties"] = is_open
+    for key, field in shape["properties"].items():
+        line = told[key]
+        text, rule = line if isinstance(line, tuple) else (line, {})
+        shape["properties"][key] = {
+            "description": text,
+            **_field(field, rule, is_left_out=key not in shape["required"]),
+        }
+
+
+def _field(field: Rule, rule: Rule, *, is_left_out: bool) -> Rule:
+    """Return a field's schema with its rule; one that is left out where it has no value is never null."""
+    if "anyOf" not in field:
+        kept = {key: value for key, value in field.items() if key != "default"}
+        return kept | ({"minimum": 0} if field.get("type") == "integer" else {}) | rule
+    kinds = [_field(kind, rule, is_left_out=False) for kind in field["anyOf"] if kind != {"type": "null"}]
+    return kinds[0] if is_left_out and len(kinds) == 1 else {"anyOf": [*kinds, {"type": "null"}]}
+
+
+def texts() -> dict[str, str]:
+    """Return the text of every schema by its path in this folder."""
+    made = {name: schema(name) for name in SCHEMAS} | {"reports/error": ERROR}
+    return {f"{name}.schema.json": json.dumps(text, indent=2) + "\n" for name, text in made.items()}
+
+
+def main() -> None:
+    """Write every schema."""
+    for path, text in texts().items():
+        (FOLDER / path).parent.mkdir(exist_ok=True)
+        (FOLDER / path).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

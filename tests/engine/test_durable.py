@@ -1,0 +1,177 @@
+"""A file is the old one or the new one, whatever stops the write; one process writes a project at a time."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from packager.engine import durable
+from packager.errors import IncompleteError, InputError
+
+Mount = Callable[[str], Path]
+AsNobody = Callable[[str, str], list[str]]
+FULL = "No space left on device; make room or mend the rights, then run the command again"
+
+
+def test_a_written_file_stands_whole_with_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folders" / "a.json"
+    durable.write_bytes(path, b"one")
+    durable.write_bytes(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert os.listdir(path.parent) == ["a.json"]
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt(), OSError(5, "Input/output error")])
+@pytest.mark.parametrize("old", [None, b"old"])
+def test_a_write_that_is_stopped_leaves_what_was_there(tmp_path: Path, error: BaseException, old: bytes | None) -> None:
+    path = tmp_path / "a"
+    if old is not None:
+        path.write_bytes(old)
+    with pytest.raises((type(error), IncompleteError)):
+        _write_half(path, error)
+    assert (path.read_bytes() if path.exists() else None) == old
+    assert os.listdir(tmp_path) == (["a"] if old else [])
+
+
+def _write_half(path: Path, error: BaseException) -> None:
+    with durable.replace(path) as file:
+        file.write(b"half")
+        raise error
+
+
+def test_nothing_stands_under_the_name_before_the_block_ends(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with durable.replace(path) as file:
+        file.write(b"x" * 100_000)
+        file.flush()
+        assert os.listdir(tmp_path) == [".a.partial"]
+        assert durable.partial(path).name == ".a.partial"
+    assert path.stat().st_size == 100_000
+
+
+def test_what_a_killed_write_left_is_replaced_by_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    durable.partial(path).write_bytes(b"a longer file that a kill left")
+    durable.write_bytes(path, b"short")
+    assert path.read_bytes() == b"short"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_write_killed_half_way_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    code = (
+        "import os, signal, sys; from pathlib import Path; from packager.engine import durable\n"
+        "with durable.replace(Path(sys.argv[1])) as file:\n"
+        "    file.write(b'new'); file.flush(); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert path.read_bytes() == b"old"
+
+
+def test_a_full_disk_is_told_in_one_sentence_and_nothing_is_left(mount: Mount) -> None:
+    path = mount("tmpfs") / "a"
+    durable.write_bytes(path, b"old")
+    with pytest.raises(IncompleteError) as error:
+        durable.write_bytes(path, bytes(3 << 20))
+    assert str(error.value) == f"{path}: {FULL}"
+    assert error.value.exit_code == 3
+    assert path.read_bytes() == b"old"
+    assert os.listdir(path.parent) == ["a"]
+
+
+def test_a_folder_in_the_place_of_the_file_is_told_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(IncompleteError, match="/a: Is a directory; make room"):
+        durable.write_bytes(tmp_path / "a", b"x")
+    (tmp_path / ".b.partial").mkdir()
+    with pytest.raises(IncompleteError, match="/b: Is a directory; make room"):
+        durable.write_bytes(tmp_path / "b", b"x")
+    assert not (tmp_path / ".a.partial").exists()
+
+
+def test_a_folder_and_those_above_it_are_made_once(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b" / "c"
+    assert durable.make_folder(folder) == folder == durable.make_folder(folder)
+    assert folder.is_dir()
+
+
+def test_a_file_in_the_place_of_a_folder_is_told_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"")
+    for folder in (tmp_path / "a", tmp_path / "a" / "b"):
+        with pytest.raises(IncompleteError) as error:
+            durable.make_folder(folder)
+        assert str(error.value) == f"{folder}: Not a directory; make room for this folder and run the command again"
+
+
+def test_a_folder_without_rights_is_told_in_one_sentence(tmp_path: Path, as_nobody: AsNobody) -> None:
+    (tmp_path / "seen" / "kept" / "x").mkdir(parents=True)
+    (tmp_path / "closed").mkdir(mode=0o000)
+    (tmp_path / "seen").chmod(0o555)
+    lines = as_nobody(
+        "from pathlib import Path; from packager.engine import durable; from packager.errors import PackagerError",
+        "def tell(call, *args):\n"
+        "    try: call(*args); print('done')\n"
+        "    except PackagerError as error: print(error.exit_code, error.what)\n"
+        "tell(durable.make_folder, Path('closed/a/b'))\n"
+        "tell(durable.write_bytes, Path('closed/a'), b'x')\n"
+        "tell(durable.write_bytes, Path('seen/a'), b'x')\n"
+        "tell(durable.remove_tree, Path('seen/kept'))\n"
+        "tell(lambda: durable.lock(Path('seen')).__enter__())\n",
+    )
+    assert lines == ["3 Permission denied"] * 5
+
+
+def test_a_tree_is_removed_if_it_is_there(tmp_path: Path) -> None:
+    durable.write_bytes(tmp_path / "a" / "b" / "c", b"x")
+    durable.remove_tree(tmp_path / "a")
+    durable.remove_tree(tmp_path / "a")
+    assert os.listdir(tmp_path) == []
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(IncompleteError, match="/file: Not a directory; run the command again"):
+        durable.remove_tree(tmp_path / "file")
+
+
+HOLD = (
+    "import sys; from pathlib import Path; from packager.engine import durable\n"
+    "with durable.lock(Path(sys.argv[1])):\n"
+    "    print('held', flush=True); sys.stdin.read()\n"
+)
+
+
+def test_a_second_process_is_refused_by_the_number_of_the_first_until_that_one_ends(tmp_path: Path) -> None:
+    state = tmp_path / ".packager"
+    with subprocess.Popen([sys.executable, "-c", HOLD, state], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == b"held\n"
+        with pytest.raises(InputError) as error, durable.lock(state):
+            pytest.fail("two processes hold the lock")
+        assert str(error.value) == (
+            f"{state}: in use by another packager, process {owner.pid}; wait until it ends, or stop it"
+        )
+        owner.kill()
+        assert owner.wait() == -signal.SIGKILL
+        with durable.lock(state):
+            assert (state / "lock").read_text() == str(os.getpid())
+
+
+def test_the_lock_can_be_held_again_after_an_exception(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), durable.lock(tmp_path):
+        raise ZeroDivisionError
+    with durable.lock(tmp_path):
+        pass
+
+
+def test_a_full_disk_takes_no_lock_and_says_so(mount: Mount) -> None:
+    folder = mount("tmpfs")
+    with open(folder / "fill", "wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(1 << 16))
+    with pytest.raises(IncompleteError, match="/lock: No space left on device"), durable.lock(folder):
+        pytest.fail("a lock that names no owner")

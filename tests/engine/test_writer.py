@@ -1,0 +1,142 @@
+"""A written file is byte for byte what was put, on any file system, or is not there at all."""
+
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from packager.engine import durable
+from packager.engine.writer import BUFFER, DirectWriter, Discard
+from packager.errors import IncompleteError
+
+Mount = Callable[[str], Path]
+
+
+def pattern(size: int) -> bytes:
+    """Return bytes of which no two pages are alike."""
+    return b"".join(b"%08d" % n for n in range(size // 8 + 1))[:size]
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write data as a pass does: full buffers, the last one short."""
+    with DirectWriter(path, len(data)) as writer:
+        put_all(writer, data)
+
+
+def put_all(writer: DirectWriter, data: bytes) -> None:
+    for start in range(0, len(data), BUFFER):
+        part = data[start : start + BUFFER]
+        buffer = writer.buffer()
+        buffer[: len(part)] = part
+        writer.put(buffer, len(part))
+
+
+SIZES = [1, 511, 4095, 4096, 4097, BUFFER - 512, BUFFER - 1, BUFFER, BUFFER + 1, BUFFER + 4096, 5 * BUFFER + 1536]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_file_holds_what_was_put_whatever_its_size(tmp_path: Path, size: int) -> None:
+    data = pattern(size)
+    path = tmp_path / "shards" / "s.tar"
+    write(path, data)
+    assert path.read_bytes() == data
+    assert os.listdir(path.parent) == ["s.tar"]
+
+
+@pytest.mark.parametrize("kind", ["tmpfs", "ext2"])  # without O_DIRECT before Linux 6.6; without fallocate
+@pytest.mark.parametrize("size", [1, 4096, 5000, 1 << 20])
+def test_a_file_system_without_the_modern_calls_takes_the_same_file(mount: Mount, kind: str, size: int) -> None:
+    path = mount(kind) / "s.tar"
+    write(path, pattern(size))
+    assert path.read_bytes() == pattern(size)
+
+
+def test_the_page_cache_is_passed_by_where_the_file_system_allows_it(tmp_path: Path) -> None:
+    path = tmp_path / "s.tar"
+    try:
+        os.close(os.open(tmp_path / "probe", os.O_WRONLY | os.O_CREAT | os.O_DIRECT))
+    except OSError:
+        pytest.skip("this file system takes no O_DIRECT")
+    with DirectWriter(path, BUFFER) as writer:
+        flags = fcntl.fcntl(writer._descriptor, fcntl.F_GETFL)
+        put_all(writer, pattern(BUFFER))
+    assert flags & os.O_DIRECT
+
+
+def test_the_new_file_takes_the_place_of_the_old_one_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "s.tar"
+    path.write_bytes(b"old")
+    durable.partial(path).write_bytes(bytes(3 * 4096))
+    with DirectWriter(path, 5000) as writer:
+        put_all(writer, pattern(5000))
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == pattern(5000)
+    assert os.listdir(tmp_path) == ["s.tar"]
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), KeyboardInterrupt(), IncompleteError("a.flac", "changed")])
+def test_a_pass_that_is_stopped_leaves_nothing_but_the_old_file(tmp_path: Path, error: BaseException) -> None:
+    path = tmp_path / "s.tar"
+    path.write_bytes(b"old")
+    with pytest.raises(type(error)):
+        _stopped(path, error)
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["s.tar"]
+
+
+def _stopped(path: Path, error: BaseException) -> None:
+    with DirectWriter(path, 3 * BUFFER) as writer:
+        put_all(writer, pattern(2 * BUFFER))
+        raise error
+
+
+@pytest.mark.parametrize("kind", ["tmpfs", "ext2"])
+def test_a_disk_without_the_room_says_how_many_bytes_are_needed(mount: Mount, kind: str) -> None:
+    path = mount(kind) / "s.tar"
+    path.write_bytes(b"old")
+    before = sorted(os.listdir(path.parent))
+    with pytest.raises(IncompleteError) as error:
+        write(path, pattern(3 * BUFFER + 512))
+    assert str(error.value) == (
+        f"{path}: No space left on device; 12.0 MiB (12583424 bytes) are needed here; make room and run the command again"
+    )
+    assert path.read_bytes() == b"old"
+    assert sorted(os.listdir(path.parent)) == before
+
+
+def test_a_disk_that_fills_stops_the_pass_soon(mount: Mount) -> None:
+    path = mount("ext2") / "s.tar"
+    put = 0
+    with pytest.raises(IncompleteError), DirectWriter(path, 100 * BUFFER) as writer:
+        for put in range(100):  # noqa: B007  # how far it came is asked for below
+            writer.put(writer.buffer(), BUFFER)
+    assert put < 10
+
+
+def test_a_folder_in_the_place_of_the_file_is_told_in_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "s.tar"
+    path.mkdir()
+    with pytest.raises(IncompleteError, match=r"/s.tar: Is a directory; 4.9 KiB \(5000 bytes\) are needed here"):
+        write(path, pattern(5000))
+    assert os.listdir(tmp_path) == ["s.tar"]
+
+
+def test_no_file_and_no_thread_stays_open(tmp_path: Path) -> None:
+    def open_files() -> list[str]:
+        return sorted(os.listdir("/proc/self/fd")) + sorted(os.listdir("/proc/self/task"))
+
+    before = open_files()
+    write(tmp_path / "a", pattern(5000))
+    with pytest.raises(ZeroDivisionError):
+        _stopped(tmp_path / "b", ZeroDivisionError())
+    assert open_files() == before
+
+
+def test_a_pass_that_only_hashes_keeps_nothing() -> None:
+    sink = Discard()
+    buffer = sink.buffer()
+    assert len(buffer) == BUFFER
+    sink.put(buffer, 5)
+    assert len(sink.buffer()) == BUFFER

@@ -1,0 +1,84 @@
+"""manifests/vectors/shard/ is what manifests/vectors/shard/make.py makes today.
+
+Two files name the versions of the tools that wrote them: NAME.manifest.json packager's, and
+NAME.members.parquet pyarrow's; release.json holds their sizes and digests. Those values alone may differ.
+"""
+
+import hashlib
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from packager import __version__
+
+VECTORS = Path(__file__).parents[1] / "manifests/vectors"
+EXPECTED = VECTORS / "shard/expected"
+MANIFEST, TABLE = "example-texts-00001.manifest.json", "example-texts-00001.members.parquet"
+
+
+def load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def made() -> dict[str, bytes]:
+    files: dict[str, bytes] = load(VECTORS / "shard/make.py").made()
+    return files
+
+
+def golden(name: str) -> bytes:
+    return (EXPECTED / name).read_bytes()
+
+
+def test_the_vector_has_the_files_that_are_made(made: dict[str, bytes]) -> None:
+    assert sorted(made) == sorted(path.name for path in EXPECTED.iterdir())
+
+
+@pytest.mark.parametrize(
+    "name", sorted(path.name for path in EXPECTED.iterdir() if path.name not in (MANIFEST, TABLE, "release.json"))
+)
+def test_a_golden_file_is_made_again_byte_for_byte(made: dict[str, bytes], name: str) -> None:
+    assert made[name] == golden(name)
+
+
+def test_the_golden_manifest_is_made_again_but_for_the_tools_version(made: dict[str, bytes]) -> None:
+    now = json.loads(made[MANIFEST])
+    assert now["tool"] == f"archive-packager {__version__}"
+    then = json.dumps(json.loads(golden(MANIFEST))["tool"]).encode()
+    assert made[MANIFEST].replace(json.dumps(now["tool"]).encode(), then) == golden(MANIFEST)
+
+
+def test_the_golden_release_is_made_again_but_for_the_digests_of_those_two_files(made: dict[str, bytes]) -> None:
+    now, then = made["release.json"], golden("release.json")
+    for files, name in ((made, MANIFEST), (made, TABLE)):
+        assert published(now, name) == facts(files[name])
+    for name in (MANIFEST, TABLE):
+        now = now.replace(written(published(now, name)), written(published(then, name)))
+    assert now == then
+
+
+def published(release: bytes, name: str) -> dict[str, Any]:
+    [shard] = json.loads(release)["shards"]
+    file: dict[str, Any] = shard["manifest" if name == MANIFEST else "table"]
+    return {"size": file["size"], "sha256": file["sha256"]}
+
+
+def facts(data: bytes) -> dict[str, Any]:
+    return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def written(file: dict[str, Any]) -> bytes:
+    return f'"size": {file["size"]},\n        "sha256": "{file["sha256"]}"'.encode()
+
+
+def test_member_names_are_made_again_byte_for_byte() -> None:
+    assert load(VECTORS / "make_names.py").text() == (VECTORS / "names.json").read_text(encoding="utf-8")
