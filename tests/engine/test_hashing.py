@@ -1,6 +1,7 @@
 """One pass finds every hash of a stream, however it is cut into updates."""
 
 from hashlib import sha1, sha256
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -47,18 +48,13 @@ def one_pass(data: bytes, piece_length: int, cuts: list[int], **flags: bool) -> 
     wanted = {"v1": True, "v2": True, "flat": True, **flags}
     hashes = OnePass(len(data), piece_length, **wanted)
     bounds = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    for start, stop in zip(bounds, bounds[1:], strict=False):
+    for start, stop in pairwise(bounds):
         hashes.update(memoryview(data)[start:stop])
     return hashes.finish()
 
 
-SIZES = sorted(
-    {
-        max(0, edge + step)
-        for edge in (0, BLOCK, 2 * BLOCK, PIECE, 2 * PIECE, 3 * PIECE, 5 * PIECE)
-        for step in (-1, 0, 1)
-    }
-)
+EDGES = (0, BLOCK, 2 * BLOCK, PIECE, 2 * PIECE, 3 * PIECE, 5 * PIECE)
+SIZES = sorted({max(0, edge + step) for edge in EDGES for step in (-1, 0, 1)})
 
 
 @pytest.mark.parametrize("size", SIZES)

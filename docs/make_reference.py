@@ -1,0 +1,154 @@
+"""Make the generated pages of docs/reference/ again (`python docs/make_reference.py`).
+
+commands.md is what `--help` prints, api.md what packager/api.py says, json.md what manifests/schema/ holds.
+"""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent / "reference"
+ROOT = Path(__file__).parents[1]
+MADE = "<!-- Made by docs/make_reference.py: do not edit. -->\n"
+SCHEMAS = ROOT / "manifests/schema"
+REPORTS = ("scan", "plan", "pack", "publish", "release", "status", "error")
+WIDTH = 100  # characters of a signature's line
+
+
+def help_of(*arguments: str) -> str:
+    """Return what a command prints for --help, on a terminal of 80 columns."""
+    command = [sys.executable, "-m", "packager", *arguments, "--help"]
+    environment = os.environ | {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, cwd=ROOT)
+    return done.stdout.strip("\n")
+
+
+def commands_of(text: str) -> list[str]:
+    """Return the names below "Commands:" in the help of the whole."""
+    lines = text.partition("\nCommands:\n")[2].splitlines()
+    return [line.split()[0] for line in lines if line.startswith("  ") and not line.startswith("   ")]
+
+
+def commands() -> str:
+    """Return commands.md."""
+    whole = help_of()
+    parts = [
+        "# Commands\n\nEach prints its result on stdout and how far it is on stderr; [exit codes](exit-codes.md), "
+        "[JSON](json.md).\n",
+        _console("packager --help", whole),
+    ]
+    for name in commands_of(whole):
+        parts.append(f"## {name}\n\n" + _console(f"packager {name} --help", help_of(name)))
+    return MADE + "\n" + "\n".join(parts)
+
+
+def _console(command: str, output: str) -> str:
+    """Return a command and its output as a fenced block."""
+    return f"```console\n$ {command}\n{output}\n```\n"
+
+
+def api() -> str:
+    """Return api.md."""
+    tree = ast.parse((ROOT / "packager/api.py").read_text(encoding="utf-8"))
+    parts = ["# The Python API\n\n`from packager import api`. What the functions return is told in [JSON](json.md).\n"]
+    parts.append(_docstring(tree))
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+            parts.append(f"## {node.name}\n\n```python\n{_signature(node)}\n```\n\n{_docstring(node)}")
+    errors = ast.parse((ROOT / "packager/errors.py").read_text(encoding="utf-8"))
+    parts.append("## Errors\n\n`from packager import errors`\n\n" + _docstring(errors))
+    for node in errors.body:
+        if isinstance(node, ast.ClassDef):
+            parts.append(f"**`{node.name}`**: {_docstring(node)}")
+    return MADE + "\n" + "\n".join(parts)
+
+
+def _docstring(node: ast.Module | ast.FunctionDef | ast.ClassDef) -> str:
+    """Return a docstring."""
+    text = ast.get_docstring(node)
+    assert text is not None
+    return f"{text}\n"
+
+
+def _signature(node: ast.FunctionDef) -> str:
+    """Return a function's head, an argument a line where one line would be too long."""
+    assert node.returns is not None
+    arguments, returns = ast.unparse(node.args), ast.unparse(node.returns)
+    line = f"def {node.name}({arguments}) -> {returns}"
+    if len(line) <= WIDTH:
+        return line
+    split = textwrap.indent(",\n".join(_arguments(node.args)), "    ")
+    return f"def {node.name}(\n{split},\n) -> {returns}"
+
+
+def _arguments(arguments: ast.arguments) -> list[str]:
+    """Return each argument as it is written, "*" where those by keyword begin."""
+    plain: list[ast.expr | None] = [None] * (len(arguments.args) - len(arguments.defaults))
+    written = [_argument(arg, value) for arg, value in zip(arguments.args, plain + arguments.defaults, strict=True)]
+    named = [_argument(arg, value) for arg, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)]
+    return written + (["*", *named] if named else [])
+
+
+def _argument(argument: ast.arg, value: ast.expr | None) -> str:
+    """Return one argument with its default."""
+    return ast.unparse(argument) + (f" = {ast.unparse(value)}" if value else "")
+
+
+def json_page() -> str:
+    """Return json.md."""
+    parts = [
+        "# JSON\n\nWith `--json` a command prints exactly one document on stdout, and nothing on stderr unless it fails. "
+        "Sizes are bytes. Fields are only ever added: pass over those you do not know. The JSON Schemas are in "
+        "[manifests/schema/](../../manifests/schema/), beside those of the published documents, which "
+        "[FORMAT.md](../../manifests/FORMAT.md) tells.\n\n"
+        "`init` and `keygen` have no `--json`: they make a file and say so.\n"
+    ]
+    seen: set[str] = set()
+    for name in REPORTS:
+        schema = json.loads((SCHEMAS / f"reports/{name}.schema.json").read_text(encoding="utf-8"))
+        top = schema if "properties" in schema else schema["$defs"][schema["$ref"].rpartition("/")[2]]
+        head = "An error, on stderr" if name == "error" else f"packager {name} --json"
+        parts.append(f"## {head}\n\n{top['description']}\n\n" + _table(top))
+        for title, shape in schema.get("$defs", {}).items():
+            if title not in seen and shape is not top and not title.endswith("Report"):
+                parts.append(f"### {title}\n\n{shape['description']}\n\n" + _table(shape))
+            seen.add(title)
+    return MADE + "\n" + "\n".join(parts)
+
+
+def _table(shape: dict[str, Any]) -> str:
+    """Return a type's fields as a table."""
+    rows = [f"| `{key}` | {_type(field)} | {field['description']} |" for key, field in shape["properties"].items()]
+    return "| field | type | meaning |\n| --- | --- | --- |\n" + "\n".join(rows) + "\n"
+
+
+def _type(field: dict[str, Any]) -> str:
+    """Return a field's type in words."""
+    if "anyOf" in field:
+        return " or ".join(_type(kind) for kind in field["anyOf"])
+    if "$ref" in field:
+        title = field["$ref"].rpartition("/")[2]
+        return f"[{title}](#{title.lower()})" if not title.endswith("Report") else "object"
+    if field.get("type") == "array":
+        return f"list of {_type(field['items'])}"
+    if "enum" in field:
+        return ", ".join(f"`{json.dumps(value)}`" for value in field["enum"])
+    return str(field.get("type", "any"))
+
+
+PAGES = {"commands.md": commands, "api.md": api, "json.md": json_page}
+
+
+def main() -> None:
+    """Write every page."""
+    for name, page in PAGES.items():
+        (FOLDER / name).write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

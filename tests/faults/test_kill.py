@@ -1,0 +1,69 @@
+"""A release killed at any instant, run again, ends as if it had not been killed; the site is never broken."""
+
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.projects import Project, make_project
+
+COMMAND = [sys.executable, "-m", "packager", "release", "--workers", "2", "--config"]
+
+
+def start(project: Project) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [*COMMAND, str(project.root / "packager.toml")],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def check_site(site: Path) -> None:
+    """Assert that a site, where there is one, holds every file its sums name, as they name it."""
+    if site.exists():
+        subprocess.run(["sha256sum", "--strict", "--quiet", "-c", "SHA256SUMS"], cwd=site, check=True)
+
+
+def kill_and_go_on(tmp_path: Path, seed: int, kills: int) -> None:
+    calm, stormy = Project(tmp_path / "calm"), make_project(tmp_path / "stormy", seed=seed)
+    shutil.copytree(stormy.root, calm.root)
+    began = time.monotonic()
+    undisturbed = start(calm)
+    undisturbed.communicate(timeout=120)
+    assert undisturbed.returncode == 0
+    whole = time.monotonic() - began
+    chance = random.Random(seed)
+    print("seed", seed, "whole run", whole)
+    for _ in range(kills):
+        process = start(stormy)
+        try:
+            process.wait(chance.uniform(0.2, 1.1) * whole)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+        assert b"Traceback" not in process.communicate()[1]
+        check_site(stormy.root / "output")
+        for name in ("output", "shards"):
+            if chance.random() < 0.2:
+                shutil.rmtree(stormy.root / name, ignore_errors=True)
+    last = start(stormy)
+    _, errors = last.communicate(timeout=120)
+    assert last.returncode == 0, errors.decode()
+    assert stormy.published() == calm.published()
+    assert not [path for path in stormy.root.rglob(".*") if path.name not in (".packager",)]
+
+
+def test_a_release_killed_a_few_times_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
+    kill_and_go_on(tmp_path, seed=20261121, kills=8)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", range(10))
+def test_a_release_killed_many_times_ends_as_an_undisturbed_one(tmp_path: Path, seed: int) -> None:
+    kill_and_go_on(tmp_path, seed=seed, kills=30)
