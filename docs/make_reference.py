@@ -42,8 +42,7 @@ def commands() -> str:
         "[JSON](json.md).\n",
         _console("packager --help", whole),
     ]
-    for name in commands_of(whole):
-        parts.append(f"## {name}\n\n" + _console(f"packager {name} --help", help_of(name)))
+    parts += [f"## {name}\n\n" + _console(f"packager {name} --help", help_of(name)) for name in commands_of(whole)]
     return MADE + "\n" + "\n".join(parts)
 
 
@@ -54,18 +53,33 @@ def _console(command: str, output: str) -> str:
 
 def api() -> str:
     """Return api.md."""
-    tree = ast.parse((ROOT / "packager/api.py").read_text(encoding="utf-8"))
+    tree = _module("api")
+    errors = _module("errors")
+    classes = [node for node in errors.body if isinstance(node, ast.ClassDef)]
+    progress = next(node for node in _module("progress").body if isinstance(node, ast.ClassDef))
     parts = ["# The Python API\n\n`from packager import api`. What the functions return is told in [JSON](json.md).\n"]
     parts.append(_docstring(tree))
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
-            parts.append(f"## {node.name}\n\n```python\n{_signature(node)}\n```\n\n{_docstring(node)}")
-    errors = ast.parse((ROOT / "packager/errors.py").read_text(encoding="utf-8"))
+    parts += [_function(node, "##") for node in _functions(tree)]
     parts.append("## Errors\n\n`from packager import errors`\n\n" + _docstring(errors))
-    for node in errors.body:
-        if isinstance(node, ast.ClassDef):
-            parts.append(f"**`{node.name}`**: {_docstring(node)}")
+    parts += [f"**`{node.name}`**: {_docstring(node)}" for node in classes]
+    parts.append("## Progress\n\n`from packager.progress import Progress, SILENT`\n\n" + _docstring(progress))
+    parts += [_function(node, "###") for node in _functions(progress)]
     return MADE + "\n" + "\n".join(parts)
+
+
+def _module(name: str) -> ast.Module:
+    """Return a module of packager as it is written."""
+    return ast.parse((ROOT / f"packager/{name}.py").read_text(encoding="utf-8"))
+
+
+def _functions(node: ast.Module | ast.ClassDef) -> list[ast.FunctionDef]:
+    """Return the public functions of a module or class."""
+    return [each for each in node.body if isinstance(each, ast.FunctionDef) and not each.name.startswith("_")]
+
+
+def _function(node: ast.FunctionDef, heading: str) -> str:
+    """Return a function's section."""
+    return f"{heading} {node.name}\n\n```python\n{_signature(node)}\n```\n\n{_docstring(node)}"
 
 
 def _docstring(node: ast.Module | ast.FunctionDef | ast.ClassDef) -> str:
@@ -102,9 +116,9 @@ def _argument(argument: ast.arg, value: ast.expr | None) -> str:
 def json_page() -> str:
     """Return json.md."""
     parts = [
-        "# JSON\n\nWith `--json` a command prints exactly one document on stdout, and nothing on stderr unless it fails. "
-        "Sizes are bytes. Fields are only ever added: pass over those you do not know. The JSON Schemas are in "
-        "[manifests/schema/](../../manifests/schema/), beside those of the published documents, which "
+        "# JSON\n\nWith `--json` a command prints exactly one document on stdout, and nothing on stderr unless it\n"
+        "fails. Sizes are bytes. Fields are only ever added: pass over those you do not know. The JSON Schemas are in\n"
+        "[manifests/schema/](../../manifests/schema/), beside those of the published documents, which\n"
         "[FORMAT.md](../../manifests/FORMAT.md) tells.\n\n"
         "`init` and `keygen` have no `--json`: they make a file and say so.\n"
     ]

@@ -74,6 +74,15 @@ def check_phases(config: Config, where: str = "packager.toml") -> None:
             check.order(phase.order, phase_key(where, index, "order", phase.name))
 
 
+def check_condition(sql: str, schema: pa.Schema, key: str) -> None:
+    """Raise InputError where `sql` is not one condition on a row of `schema`, by the rules of a phase's `where`."""
+    nothing = pa.Table.from_pylist([{}], pa.schema([field.with_nullable(True) for field in schema]))
+    with tables.open_database([], Path(tempfile.gettempdir())) as database:
+        database.register("records", nothing)
+        database.execute(f"CREATE TEMP VIEW catalogue AS {view('records')}")
+        _Check(database, tuple(schema.names), _functions(database)).where(sql, key)
+
+
 def _functions(database: tables.Database) -> dict[str, bool]:
     """Return every function that DuckDB has, by name: whether a phase may call it."""
     rows = database.execute(

@@ -86,7 +86,7 @@ def documents_near(tar: Path) -> ShardFiles | None:
     places = [folder]
     for base in (folder, folder.parent):
         places += [base / "output" / "manifests", base / "manifests"]
-    places += [above / "manifests" for above in folder.parents if (above / "release.json").is_file()]
+    places += [above / "manifests" for above in folder.parents if os.path.isfile(above / "release.json")]
     return _first(place / name for place in places)
 
 
@@ -97,7 +97,7 @@ def _shard_name(tar: Path) -> str:
 
 def _first(manifests: Iterable[Path]) -> ShardFiles | None:
     """Return the documents of the first manifest that is there."""
-    return next((shard_files(path) for path in manifests if path.is_file()), None)
+    return next((shard_files(path) for path in manifests if os.path.isfile(path)), None)
 
 
 def open_published(files: ShardFiles) -> Published:

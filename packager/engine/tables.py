@@ -63,15 +63,16 @@ def open_table(path: Path, schema: pa.Schema | None = None) -> pq.ParquetFile:
     """Open a Parquet file and check that it has the columns of `schema`. Raises InputError."""
     try:
         file = pq.ParquetFile(path)
+        found = file.schema_arrow
     except OSError as error:
         if error.errno is None:
             raise InputError(path, f"not a readable Parquet file ({_first_line(error)})") from error
         raise from_os_error(error, path) from error
-    except pa.ArrowException as error:
+    except (pa.ArrowException, ValueError) as error:  # ValueError: a column's name that is not UTF-8
         raise InputError(path, f"not a readable Parquet file ({_first_line(error)})") from error
     for field in schema or ():
-        index = file.schema_arrow.get_field_index(field.name)
-        if index < 0 or file.schema_arrow.field(index).type != field.type:
+        index = found.get_field_index(field.name)
+        if index < 0 or found.field(index).type != field.type:
             raise InputError(path, f'column "{field.name}" of type {field.type} is missing')
     return file
 
@@ -107,9 +108,9 @@ def read_rows(path: Path, first: int, rows: int, schema: pa.Schema | None = None
             start = stop
         try:
             table = file.read_row_groups(groups).slice(skip, rows)
-        except (pa.ArrowException, OSError) as error:
+            return (table.select(schema.names).cast(schema) if schema else table).combine_chunks()
+        except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: a null where the schema has none
             raise InputError(path, f"a row group cannot be read ({_first_line(error)})") from error
-    return table.select(schema.names).cast(schema).combine_chunks() if schema else table.combine_chunks()
 
 
 def open_database(readable: Iterable[Path], spill: Path, *, threads: int | None = None) -> Database:

@@ -1,0 +1,125 @@
+"""The console sessions in our pages: found, run, compared, and written again.
+
+A session is the ```console blocks of one page, run in one shell, from top to bottom. A line that begins
+with "$ " is a command (with "> ", its next line); what follows is its output, in which a line "..." stands for
+any lines. `python docs/console.py PAGE...` runs pages and writes what was printed into them.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+MARK = "@@ end of command "
+# What differs from run to run: dates, durations, rates, and digests of what holds a date.
+VARIABLE = (
+    (re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z"), "DATE"),
+    (re.compile(r"\bin \d+ s\b"), "in SECONDS"),
+    (re.compile(r", [0-9.]+ ([KMG]i)?B/s"), ", RATE"),
+    (re.compile(r"\b\d{1,2} [A-Z][a-z]+ \d{4}\b"), "DAY"),
+)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of a page, and the lines of output told there, which stand in lines [start, stop) of the page."""
+
+    text: str
+    output: tuple[str, ...]
+    start: int
+    stop: int
+
+
+def commands(page: str) -> Iterator[Command]:
+    """Yield the commands of a page's ```console blocks, in order."""
+    lines = page.split("\n")
+    at = 0
+    while at < len(lines):
+        at += 1
+        if lines[at - 1].strip() != "```console":
+            continue
+        while lines[at].strip() != "```":
+            text = lines[at].removeprefix("$ ")
+            at += 1
+            while lines[at].startswith("> "):
+                text += "\n" + lines[at].removeprefix("> ")
+                at += 1
+            start = at
+            while lines[at].strip() != "```" and not lines[at].startswith("$ "):
+                at += 1
+            yield Command(text, tuple(lines[start:at]), start, at)
+
+
+def run(texts: list[str], folder: Path) -> list[tuple[int, list[str]]]:
+    """Run commands in one shell that begins in `folder`; return each one's exit code and lines of output."""
+    script = "".join(f"{text}\necho; echo '{MARK}'$?\n" for text in texts)
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(
+        ["bash"], input=script.encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=folder, env=environment
+    )
+    found = []
+    lines: list[str] = []
+    for line in done.stdout.decode("utf-8", "replace").split("\n"):
+        if line.startswith(MARK):
+            found.append((int(line.removeprefix(MARK)), _trimmed(lines)))
+            lines = []
+        else:
+            lines.append(line.rstrip())
+    return found
+
+
+def _trimmed(lines: list[str]) -> list[str]:
+    """Return lines without empty ones at the end."""
+    end = len(lines)
+    while end and not lines[end - 1]:
+        end -= 1
+    return lines[:end]
+
+
+def agree(told: tuple[str, ...], found: list[str]) -> bool:
+    """Say whether a page tells what was printed, but for what differs from run to run."""
+    pattern = "".join("(?:.*\n)*" if line == "..." else re.escape(_plain(line)) + "\n" for line in told)
+    return re.fullmatch(pattern, "".join(f"{_plain(line)}\n" for line in found)) is not None
+
+
+def _plain(line: str) -> str:
+    """Return a line with names for what differs."""
+    for pattern, name in VARIABLE:
+        line = pattern.sub(name, line)
+    return line.rstrip()
+
+
+def prepare(folder: Path) -> None:
+    """Lay out a folder in which every page's session can begin: the demo's collection as a checkout has it."""
+    demo = Path("docs/demo")
+    (folder / demo).mkdir(parents=True)
+    shutil.copytree(ROOT / demo / "collection", folder / demo / "collection")
+    shutil.copyfile(ROOT / demo / "records.csv", folder / demo / "records.csv")
+
+
+def rewrite(path: Path) -> None:
+    """Run a page's session and write into it what was printed, but where it agrees or is cut by "..."."""
+    page = path.read_text(encoding="utf-8")
+    session = list(commands(page))
+    with tempfile.TemporaryDirectory() as temporary:
+        prepare(Path(temporary))
+        found = run([command.text for command in session], Path(temporary))
+    lines = page.split("\n")
+    for command, (code, output) in reversed(list(zip(session, found, strict=True))):
+        if code:
+            sys.stderr.write(f"{path}: exit code {code}: {command.text}\n")
+        if not agree(command.output, output) and "..." not in command.output:
+            lines[command.start : command.stop] = output
+    path.write_text("\n".join(lines), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        rewrite(Path(name))

@@ -1,0 +1,117 @@
+"""What BitTorrent clients make of a torrent or magnet link: where one refuses it or reads it wrong, and why.
+
+A table of facts, each with the version it was seen in; nothing is run here. `tests/interop/test_clients.py`
+runs those programs that are installed and compares.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from packager.bencode import LIMIT
+from packager.model import Version
+from packager.units import MIB
+
+PIECE_COMMON = 16 * MIB  # bytes of a piece that every client takes
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What of a torrent decides who takes it. torrent_size: bytes of the .torrent, None of a magnet link.
+
+    piece_length: bytes, None where it is not known yet.
+    """
+
+    version: Version
+    piece_length: int | None
+    torrent_size: int | None
+
+
+@dataclass(frozen=True)
+class ClientFact:
+    """One client's trouble with torrents of some shape. tried: seen by us; else by its authors' word."""
+
+    client: str
+    version: str
+    refuses: bool  # False: it takes them, and goes wrong
+    why: str
+    tried: bool
+    applies: Callable[[Shape], bool]
+
+
+def _file_with_v2(shape: Shape) -> bool:
+    return shape.torrent_size is not None and shape.version != "v1"
+
+
+def _file_v2_only(shape: Shape) -> bool:
+    return shape.torrent_size is not None and shape.version == "v2"
+
+
+def _link_v2_only(shape: Shape) -> bool:
+    return shape.torrent_size is None and shape.version == "v2"
+
+
+FACTS = (
+    ClientFact(
+        client="Transmission",
+        version="3.00",
+        refuses=True,
+        why='"Error parsing": its parser cannot read the empty key that BEP 52\'s file tree has; '
+        "it takes v1-only torrents, and Transmission 4 reads hybrids",
+        tried=True,
+        applies=_file_with_v2,
+    ),
+    ClientFact(
+        client="aria2",
+        version="1.36.0",
+        refuses=False,
+        why="it drops the empty key of BEP 52's file tree and so takes a wrong v1 infohash from the .torrent of a "
+        "hybrid, by which it finds no swarm; by a magnet link or a v1-only .torrent it has the right one",
+        tried=True,
+        applies=lambda shape: shape.torrent_size is not None and shape.version == "hybrid",
+    ),
+    ClientFact(
+        client="aria2",
+        version="1.36.0",
+        refuses=True,
+        why='"Missing pieces in torrent metainfo": it knows BEP 3 alone',
+        tried=True,
+        applies=_file_v2_only,
+    ),
+    ClientFact(
+        client="aria2",
+        version="1.36.0",
+        refuses=True,
+        why='"Unrecognized URI": it knows no magnet link without a v1 infohash',
+        tried=True,
+        applies=_link_v2_only,
+    ),
+    ClientFact(
+        client="clients on libtorrent 1.x (qBittorrent before 4.4)",
+        version="1.2",
+        refuses=True,
+        why="v2-only torrents came with libtorrent 2",
+        tried=False,
+        applies=lambda shape: shape.version == "v2",
+    ),
+    ClientFact(
+        client="clients on libtorrent (qBittorrent, Deluge)",
+        version="2.1.1",
+        refuses=True,
+        why=f"it loads .torrent files up to {LIMIT:,} bytes",
+        tried=True,
+        applies=lambda shape: (shape.torrent_size or 0) > LIMIT,
+    ),
+    ClientFact(
+        client="some clients",
+        version="",
+        refuses=True,
+        why="pieces over 16 MiB are more than they allow",
+        tried=False,
+        applies=lambda shape: (shape.piece_length or 0) > PIECE_COMMON,
+    ),
+)
+
+
+def troubles(shape: Shape) -> tuple[ClientFact, ...]:
+    """Return what is known to go wrong with a torrent of this shape."""
+    return tuple(fact for fact in FACTS if fact.applies(shape))

@@ -1,0 +1,175 @@
+"""Whether a release document or a shard's manifest agrees with itself: digests, names, sums, links. Pure.
+
+What needs another file (a signature, the release before, a tar) is not looked at here.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from packager.errors import InputError
+from packager.inspection import FaultList
+from packager.magnet import parse_magnet
+from packager.merkle import BLOCK
+from packager.model import Manifest, PublishedFile, Release, ReleasePhase, ReleaseShard
+from packager.paths import is_safe_name, is_safe_path, shown
+from packager.slug import is_slug
+from packager.units import parse_date
+
+_HEX = {digits: re.compile(rf"[0-9a-f]{{{digits}}}") for digits in (40, 64)}
+_OXUM = re.compile(r"^Payload-Oxum: ([0-9]{1,19})\.([0-9]{1,19})$", re.M)
+
+
+def check_manifest(manifest: Manifest, faults: FaultList) -> None:
+    """Add what is wrong within a shard's manifest."""
+    faults.add_all("", _shard_faults(manifest))
+    oxum = _OXUM.findall(manifest.bag_info)
+    if oxum != [(str(manifest.payload), str(manifest.members))]:
+        faults.add(
+            "bag_info", f"its Payload-Oxum is not {manifest.payload}.{manifest.members}, the payload and members it has"
+        )
+
+
+def _shard_faults(shard: Manifest | ReleaseShard) -> Iterator[str]:
+    """Yield what is wrong with the facts of a shard, wherever they stand."""
+    if not is_safe_name(shard.name) or shard.file != f"{shard.name}.tar":
+        yield f'"{shown(shard.name)}" with the file "{shown(shard.file)}" cannot be the name of a shard'
+    if shard.number < 1:
+        yield "its number is 0; shards count from 1"
+    if shard.size <= shard.payload or shard.size % 512:
+        yield f"its size of {shard.size} bytes is not that of a tar of {shard.payload} bytes"
+    length = shard.piece_length
+    if length < BLOCK or length & (length - 1):
+        yield f"its piece length of {length} bytes is not a power of two of at least {BLOCK}"
+    if shard.infohash_v1 is None and shard.infohash_v2 is None:
+        yield "it has no infohash"
+    if (shard.infohash_v2 is None) != (shard.pieces_root is None):
+        yield "a v2 infohash and a pieces root stand only together, and one is missing"
+    for field, digits in (
+        ("infohash_v1", 40),
+        ("infohash_also_v1", 40),
+        ("infohash_v2", 64),
+        ("pieces_root", 64),
+        ("sha256", 64),
+    ):
+        yield from _hex_fault(field, getattr(shard, field), digits)
+
+
+def _hex_fault(field: str, value: str | None, digits: int) -> Iterator[str]:
+    """Yield that a digest is not one, if so."""
+    if value is not None and not _HEX[digits].fullmatch(value):
+        yield f'{field} "{shown(value, 80)}" is not {digits} lower-case hex digits'
+
+
+def check_release(release: Release, faults: FaultList) -> None:
+    """Add what is wrong within a release document. Memory: its shards' names."""
+    _check_head(release, faults)
+    phases = {phase.name: phase for phase in release.phases}
+    if len(phases) != len(release.phases):
+        faults.add("phases", f"{_doubled(phase.name for phase in release.phases)} stands twice")
+    for at, shard in enumerate(release.shards):
+        where = f"shards[{at}] {shown(shard.name, 80)}"
+        faults.add_all(where, _shard_faults(shard))
+        faults.add_all(where, _listing_faults(shard, phases))
+    for what, values in (
+        ("shard", [shard.name for shard in release.shards]),
+        ("v1 infohash", [shard.infohash_v1 for shard in release.shards if shard.infohash_v1]),
+        ("v2 infohash", [shard.infohash_v2 for shard in release.shards if shard.infohash_v2]),
+        ("file", [file.path for shard in release.shards for file in _files(shard)]),
+    ):
+        if len(set(values)) != len(values):
+            faults.add("shards", f"the {what} {_doubled(values)} stands twice")
+    sums = _sums(release.shards)
+    for phase in release.phases:
+        faults.add_all(f"phases {shown(phase.name, 80)}", _phase_faults(phase, sums.get(phase.name, (0, 0, 0, 0))))
+    ids = [withdrawal.id for withdrawal in release.withdrawals]
+    if len(set(ids)) != len(ids):
+        faults.add("withdrawals", f"the record {_doubled(ids)} is withdrawn twice")
+
+
+def _check_head(release: Release, faults: FaultList) -> None:
+    """Add what is wrong with the serial, the link to the release before, dates and the collection's name."""
+    if release.serial < 1:
+        faults.add("serial", "is 0; releases count from 1")
+    if (release.previous is None) != (release.serial == 1):
+        faults.add(
+            "previous", f"serial {release.serial} {'has no' if release.serial > 1 else 'has a'} release before it"
+        )
+    faults.add_all("previous", _hex_fault("previous", release.previous, 64))
+    if not is_slug(release.collection.name):
+        faults.add("collection", f'"{shown(release.collection.name, 80)}" is not the name of a collection')
+    dates = [release.date, *(s.added for s in release.shards), *(w.date for w in release.withdrawals)]
+    for date in dict.fromkeys(dates):
+        if not _is_date(date):
+            faults.add("date", f'"{shown(date, 80)}" is not a date as "2026-11-21T00:00:00Z"')
+
+
+def _is_date(text: str) -> bool:
+    """Say whether a date stands as `units.parse_date` writes it."""
+    try:
+        return parse_date(text) == text
+    except InputError:
+        return False
+
+
+def _listing_faults(shard: ReleaseShard, phases: dict[str, ReleasePhase]) -> Iterator[str]:
+    """Yield what is wrong with how a release lists a shard."""
+    phase = phases.get(shard.phase)
+    if phase is None:
+        yield f'is of the phase "{shown(shard.phase, 80)}", which the release does not have'
+    elif phase.state != "published":
+        yield f'is of the phase "{shown(shard.phase, 80)}", which is not published'
+    for file in _files(shard):
+        if not is_safe_path(file.path):
+            yield f'"{shown(file.path)}" leads out of the release, or is no name for a file'
+        yield from _hex_fault("sha256", file.sha256, 64)
+    yield from _magnet_faults(shard.magnet, shard, shard.infohash_v1, shard.infohash_v2)
+    twin = shard.infohash_also_v1
+    if len({twin is None, shard.magnet_v1 is None, shard.torrent_v1 is None}) > 1:
+        yield "infohash_also_v1, magnet_v1 and torrent_v1 stand only together, and one is missing"
+    elif shard.magnet_v1 is not None:
+        yield from _magnet_faults(shard.magnet_v1, shard, twin, None)
+
+
+def _magnet_faults(link: str, shard: ReleaseShard, v1: str | None, v2: str | None) -> Iterator[str]:
+    """Yield how a magnet link is not that of its shard."""
+    try:
+        magnet = parse_magnet(link)
+    except InputError as error:
+        yield f"magnet: {error.what}"
+        return
+    if (magnet.infohash_v1, magnet.infohash_v2) != (v1, v2):
+        yield "its magnet link is of another torrent"
+    if (magnet.name, magnet.size) != (shard.file, shard.size):
+        yield "its magnet link has another name or size"
+
+
+def _files(shard: ReleaseShard) -> Iterator[PublishedFile]:
+    """Yield the published files of a shard."""
+    yield from (shard.torrent, shard.manifest, shard.table)
+    if shard.torrent_v1 is not None:
+        yield shard.torrent_v1
+
+
+def _sums(shards: Iterable[ReleaseShard]) -> dict[str, tuple[int, int, int, int]]:
+    """Return by phase how many shards are listed, and the sums of their members, payload and size."""
+    sums: dict[str, tuple[int, int, int, int]] = {}
+    for shard in shards:
+        count, members, payload, size = sums.get(shard.phase, (0, 0, 0, 0))
+        sums[shard.phase] = (count + 1, members + shard.members, payload + shard.payload, size + shard.size)
+    return sums
+
+
+def _phase_faults(phase: ReleasePhase, found: tuple[int, int, int, int]) -> Iterator[str]:
+    """Yield how a published phase's totals are not those of its shards, `found`."""
+    if phase.state != "published":
+        return
+    said = (phase.shards, phase.files, phase.payload, phase.size)
+    for what, theirs, ours in zip(("shards", "files", "bytes of payload", "bytes"), said, found, strict=True):
+        if theirs != ours:
+            yield f"says {theirs} {what}, and its shards have {ours}"
+
+
+def _doubled(values: Iterable[str]) -> str:
+    """Return the first of some values that stands twice, in quotes."""
+    return next((f'"{shown(value, 100)}"' for value, count in Counter(values).items() if count > 1), '""')

@@ -1,0 +1,41 @@
+"""Files that anybody may have made, opened and read within limits."""
+
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from packager.errors import InputError, from_os_error
+from packager.paths import shown
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file to read. Raises InputError where there is none, IncompleteError where it cannot be read."""
+    where = shown(str(path))
+    try:
+        # O_NONBLOCK: a FIFO under this name must not hang the run
+        file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
+    except FileNotFoundError:
+        raise InputError(where, "not found") from None
+    except IsADirectoryError:
+        raise InputError(where, "is a folder, not a file") from None
+    except ValueError as error:  # a NUL in the path
+        raise InputError(where, "is not a path") from error
+    except OSError as error:
+        raise from_os_error(error, where) from error
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise InputError(where, "is not a regular file")
+    return file
+
+
+def read_limited(path: Path, limit: int) -> bytes:
+    """Return a file's bytes. Raises as `open_regular`, and InputError where it has more than `limit`."""
+    try:
+        with open_regular(path) as file:
+            data = file.read(limit + 1) if os.fstat(file.fileno()).st_size <= limit else None
+    except OSError as error:
+        raise from_os_error(error, shown(str(path))) from error
+    if data is None or len(data) > limit:
+        raise InputError(shown(str(path)), f"larger than the {limit} bytes that are read of it")
+    return data

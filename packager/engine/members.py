@@ -1,0 +1,80 @@
+"""Which members of a shard are meant: by id, by a pattern of their path, by SQL over the members table."""
+
+import fnmatch
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from packager.engine import phases, tables
+from packager.errors import InputError
+from packager.paths import shown
+from packager.values import SQL_MAX
+
+_PATTERN_MAX = 1000  # characters
+_WHERE = "--where"
+
+
+def chosen(members: pa.Table, *, ids: Sequence[str], globs: Sequence[str], where: str | None) -> list[int]:
+    """Return the rows of a members table that are meant, in order; all where nothing is asked.
+
+    A member is meant where its id or its path (or its path at the source) is one of those asked for, and
+    `where` holds for it. In a pattern "*" stands for any characters, "/" too. Raises InputError for an id
+    or a pattern that no member has, and for SQL that is not one condition.
+    """
+    named = np.ones(members.num_rows, bool)
+    if ids or globs:
+        named = _by_id(members, ids) | _by_path(members, globs)
+    if where is not None:
+        named &= _by_condition(members, where)
+    return [int(row) for row in np.flatnonzero(named)]
+
+
+def _by_id(members: pa.Table, ids: Sequence[str]) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    """Return which rows have one of these ids."""
+    there = members["id"]
+    known = set(pc.unique(pc.filter(there, pc.is_in(there, pa.array(ids, pa.string())))).to_pylist())
+    for wanted in ids:
+        if wanted not in known:
+            raise InputError("--id", f'no member has the id "{shown(wanted)}"', "see the members with --dry-run")
+    return np.asarray(pc.is_in(there, pa.array(ids, pa.string())).to_numpy(zero_copy_only=False), bool)
+
+
+def _by_path(members: pa.Table, globs: Sequence[str]) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    """Return which rows have a path, in the shard or at the source, that one of these patterns matches."""
+    found = np.zeros(members.num_rows, bool)
+    if not globs:
+        return found
+    sides = list(zip(members["path"].to_pylist(), members["source_path"].to_pylist(), strict=True))
+    for glob in globs:
+        if len(glob) > _PATTERN_MAX:
+            raise InputError("--path", f"a pattern of more than {_PATTERN_MAX} characters")
+        match = re.compile(fnmatch.translate(glob)).match
+        hits = [bool(match(path) or (source and match(source))) for path, source in sides]
+        if not any(hits):
+            mend = 'quote a pattern so that the shell leaves it alone: --path "*.flac"'
+            raise InputError("--path", f'no member matches "{shown(glob)}"', mend)
+        found |= np.array(hits, bool)
+    return found
+
+
+def _by_condition(members: pa.Table, where: str) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    """Return the rows for which an SQL condition is true."""
+    if not where.strip() or len(where) > SQL_MAX or "\0" in where:
+        raise InputError(_WHERE, f"is empty, holds NUL or has more than {SQL_MAX} characters")
+    phases.check_condition(where, members.schema, _WHERE)
+    rows = members.append_column("row number", pa.array(np.arange(members.num_rows)))
+    found = np.zeros(members.num_rows, bool)
+    with tempfile.TemporaryDirectory(prefix="packager-") as spill, tables.open_database([], Path(spill)) as database:
+        database.register("records", rows)
+        query = f'SELECT "row number" FROM ({phases.view("records")}) WHERE coalesce((\n{where}\n), false)'  # noqa: S608 (checked above)
+        try:
+            for batch in tables.run_batches(database, query, pa.schema([("row number", pa.int64())])):
+                found[batch.column(0).to_numpy()] = True
+        except tables.SqlError as error:
+            raise InputError(_WHERE, shown(str(error).partition("\n")[0])) from None
+    return found

@@ -1,0 +1,126 @@
+"""Where bytes of a shard's tar can be had: another copy of the tar, or the loose files that went into it.
+
+They come unchecked: whoever asks compares them with the published hashes before using them.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from packager.errors import IncompleteError
+from packager.layout import Layout, Slice
+from packager.paths import shown
+from packager.units import MIB
+
+READ = MIB  # bytes of one read
+# O_NOFOLLOW and O_NONBLOCK: what is no plain file is refused, and a FIFO must not hang the run.
+OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class Unreadable(IncompleteError):  # noqa: N818 (reads as what it says of a source)
+    """A source does not have the bytes that were asked of it; another may."""
+
+
+Range: TypeAlias = tuple[int, int]  # bytes [start, stop) of the tar
+
+
+class RangeSource(Protocol):
+    """Somewhere that has bytes of a shard's tar: a copy, loose files, a web seed, the swarm."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it: a path or an address, fit to be shown."""
+
+    def read(self, start: int, stop: int) -> Iterator[bytes]:
+        """Yield bytes [start, stop) of the tar in order, some at a time, unchecked.
+
+        Raises Unreadable where it does not have them all; what came before then is of no use.
+        """
+
+
+# Opens a source for a shard of which only these ranges, in order, will be read.
+OpenRanges: TypeAlias = Callable[[Layout, Sequence[Range]], RangeSource]
+
+
+class TarRanges:
+    """Another copy of the tar on this machine."""
+
+    def __init__(self, path: Path) -> None:
+        """Read from the tar at `path`, or what it links to; it is opened for each range."""
+        self._path = Path(os.path.realpath(path))
+
+    @property
+    def name(self) -> str:
+        """The copy's path."""
+        return shown(str(self._path))
+
+    def read(self, start: int, stop: int) -> Iterator[bytes]:
+        """Yield bytes [start, stop) of the copy. Raises Unreadable where it is short or unreadable."""
+        return read_file(os.fsencode(self._path), start, stop)
+
+
+class LooseRanges:
+    """The loose files of a shard's members, and the layout's own bytes between them."""
+
+    def __init__(self, layout: Layout, digests: bytes, places: Sequence[bytes | None]) -> None:
+        """Read member number i from the file places[i], None where none is known.
+
+        digests: the members' SHA-256, 32 bytes each, joined.
+        """
+        self._layout, self._digests, self._places = layout, digests, places
+
+    @property
+    def name(self) -> str:
+        """Loose files, whichever they are."""
+        return f"the loose files of {self._layout.name}"
+
+    def read(self, start: int, stop: int) -> Iterator[bytes]:
+        """Yield bytes [start, stop) of the tar. Raises Unreadable naming the member that is not there."""
+        for segment in self._layout.segments(start, stop, self._digests):
+            if not isinstance(segment, Slice):
+                yield segment.data
+                continue
+            place = self._places[segment.member]
+            if place is None:
+                raise Unreadable(shown(self._layout.path(segment.member)), "no file is known for this member")
+            yield from read_file(place, segment.start, segment.stop)
+
+
+def read_file(path: bytes, start: int, stop: int) -> Iterator[bytes]:
+    """Yield bytes [start, stop) of a regular file, READ at a time.
+
+    Raises Unreadable where it is none, ends early or cannot be read.
+    """
+    descriptor = open_file(path)
+    try:
+        while start < stop:
+            data = _read(descriptor, min(READ, stop - start), start, path)
+            start += len(data)
+            yield data
+    finally:
+        os.close(descriptor)
+
+
+def open_file(path: bytes) -> int:
+    """Return the descriptor of a regular file opened for reading; links are not followed. Raises Unreadable."""
+    try:
+        descriptor = os.open(path, OPEN_FLAGS)
+    except OSError as error:
+        raise Unreadable(shown(path), error.strerror or "cannot be opened") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise Unreadable(shown(path), "is no regular file")
+    return descriptor
+
+
+def _read(descriptor: int, length: int, at: int, path: bytes) -> bytes:
+    """Return some bytes of an open file, at least one. Raises Unreadable."""
+    try:
+        data = os.pread(descriptor, length, at)
+    except OSError as error:
+        raise Unreadable(shown(path), f"cannot be read at byte {at} ({error.strerror})") from error
+    if not data:
+        raise Unreadable(shown(path), f"ends at byte {at}")
+    return data

@@ -1,0 +1,242 @@
+"""What `inspect` found in a file, as frozen facts: the screen prints them, `--json` writes them.
+
+Sizes are bytes, dates RFC 3339, digests lower-case hex. Lists of files, entries, links and faults hold
+the first LISTED; the count beside each tells all. Fields are only ever added.
+"""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from packager.model import CollectionFacts, Infohash, Manifest, ReleasePhase, Struct, Version, Withdrawal
+
+LISTED = 1000
+
+FileKind = Literal[
+    "torrent",
+    "magnet links",
+    "tar",
+    "manifest",
+    "release",
+    "members table",
+    "catalogue",
+    "signature",
+    "public key",
+]
+
+
+class InspectFault(Struct, frozen=True, kw_only=True):
+    """Something wrong. `where`: the byte, line or field, or "" for the file as such; fit to be shown."""
+
+    where: str
+    what: str
+
+
+class FaultList:
+    """Faults as they are found: all counted, the first LISTED kept."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.count = 0
+        self._kept: list[InspectFault] = []
+
+    def add(self, where: str, what: str) -> None:
+        """Count a fault."""
+        self.count += 1
+        if len(self._kept) < LISTED:
+            self._kept.append(InspectFault(where=where, what=what))
+
+    def add_all(self, where: str, whats: Iterable[str]) -> None:
+        """Count several faults of one place."""
+        for what in whats:
+            self.add(where, what)
+
+    @property
+    def kept(self) -> tuple[InspectFault, ...]:
+        """The first faults."""
+        return tuple(self._kept)
+
+
+class ClientTrouble(Struct, frozen=True, kw_only=True):
+    """A client that refuses a torrent or reads it wrong. tried: seen by us in that version."""
+
+    client: str
+    version: str
+    refuses: bool
+    why: str
+    tried: bool
+
+
+class NamedFile(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A file of a torrent. path_b64 (base64) is exact where the name is not UTF-8 and `path` is near it."""
+
+    path: str
+    size: int
+    path_b64: str | None = None
+
+
+class TorrentFacts(Struct, frozen=True, kw_only=True, tag="torrent"):
+    """What a .torrent says. `size` is of the files; `padding` of the pad files between them."""
+
+    name: str
+    version: Version
+    infohash_v1: Infohash | None
+    infohash_v2: Infohash | None
+    size: int
+    padding: int
+    piece_length: int
+    pieces: int
+    file_count: int
+    files: tuple[NamedFile, ...]
+    trackers: tuple[tuple[str, ...], ...]  # by tier
+    web_seeds: tuple[str, ...]
+    private: bool
+    created: str | None
+    comment: str | None
+    clients: tuple[ClientTrouble, ...]
+
+
+class MagnetFacts(Struct, frozen=True, kw_only=True):
+    """What a magnet link says. chosen: file numbers as half-open (start, stop), empty for all."""
+
+    version: Version
+    infohash_v1: Infohash | None
+    infohash_v2: Infohash | None
+    name: str | None
+    size: int | None
+    trackers: tuple[str, ...]
+    web_seeds: tuple[str, ...]
+    peers: tuple[str, ...]
+    chosen: tuple[tuple[int, int], ...]
+    clients: tuple[ClientTrouble, ...]
+
+
+class MagnetsFacts(Struct, frozen=True, kw_only=True, tag="magnet links"):
+    """The links of a list, one a line, or the one that was given."""
+
+    count: int
+    magnets: tuple[MagnetFacts, ...]
+
+
+class TarEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An entry of a tar. offset: where its data begin. bag: what it is in a bag, if it is in one."""
+
+    path: str
+    type: str
+    offset: int
+    size: int
+    bag: Literal["tag file", "payload"] | None = None
+    link: str | None = None
+    path_b64: str | None = None
+
+
+class BagFacts(Struct, frozen=True, kw_only=True):
+    """The bag that a tar holds (RFC 8493): payload files and their bytes, and its tag files."""
+
+    name: str
+    payload_files: int
+    payload: int
+    tag_files: tuple[str, ...]
+
+
+class TarFacts(Struct, frozen=True, kw_only=True, tag="tar"):
+    """A tar, entry by entry. `payload` is the bytes of all files' data.
+
+    deterministic: every byte but the files' own is what a shard would have. departures: why not, the first few.
+    """
+
+    entry_count: int
+    payload: int
+    bag: BagFacts | None
+    deterministic: bool
+    departures: tuple[str, ...]
+    entries: tuple[TarEntry, ...]
+
+
+class ManifestFacts(Struct, frozen=True, kw_only=True, tag="manifest"):
+    """A shard's manifest, as it stands."""
+
+    manifest: Manifest
+
+
+class ReleaseFacts(Struct, frozen=True, kw_only=True, tag="release"):
+    """A release document. sha256: of its bytes, which the next release's `previous` names.
+
+    shards, members, payload and size are summed over the listed shards.
+    """
+
+    sha256: str
+    serial: int
+    date: str
+    previous: str | None
+    collection: CollectionFacts
+    base_url: str
+    catalogue_records: int
+    phases: tuple[ReleasePhase, ...]
+    shards: int
+    members: int
+    payload: int
+    size: int
+    withdrawal_count: int
+    withdrawals: tuple[Withdrawal, ...]
+
+
+class MembersFacts(Struct, frozen=True, kw_only=True, tag="members table"):
+    """A members table: its rows, their bytes, and how many there are of each kind."""
+
+    rows: int
+    row_groups: int
+    payload: int
+    kinds: dict[str, int]
+    columns: tuple[str, ...]
+
+
+class CatalogueFacts(Struct, frozen=True, kw_only=True, tag="catalogue"):
+    """A catalogue as seekable JSONL.zst. unpacked: bytes of its lines."""
+
+    records: int
+    frames: int
+    unpacked: int
+
+
+class SignatureFacts(Struct, frozen=True, kw_only=True, tag="signature"):
+    """A minisign signature; whether it holds is for who has the file and the key."""
+
+    key: str
+    prehashed: bool
+    trusted_comment: str
+
+
+class KeyFacts(Struct, frozen=True, kw_only=True, tag="public key"):
+    """A minisign public key; `line` is it for `minisign -P`."""
+
+    key: str
+    line: str
+
+
+Facts = (
+    TorrentFacts
+    | MagnetsFacts
+    | TarFacts
+    | ManifestFacts
+    | ReleaseFacts
+    | MembersFacts
+    | CatalogueFacts
+    | SignatureFacts
+    | KeyFacts
+)
+
+
+class Inspection(Struct, frozen=True, kw_only=True):
+    """What a file is and says, and every fault found. facts is null where a fault left none to read."""
+
+    file: str
+    kind: FileKind
+    size: int  # of the file, or of the link that was given
+    facts: Facts | None
+    fault_count: int
+    faults: tuple[InspectFault, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no fault was found."""
+        return not self.fault_count

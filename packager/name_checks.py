@@ -1,0 +1,60 @@
+"""Whether the paths of a stranger's torrent or tar can be stored as they are, on every system. Pure.
+
+`paths.is_safe_name` is the rule for names that we write; this one is for names that others wrote, and
+lets stand what only our own manifests cannot hold.
+"""
+
+import re
+from collections.abc import Iterator
+
+from packager.paths import collision_key, is_safe_name, shown
+
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+
+class PathChecks:
+    """The paths of one torrent or tar, given one after another in any order.
+
+    Memory: some 80 bytes a path.
+    """
+
+    def __init__(self) -> None:
+        """Begin with no path."""
+        self._files: set[int] = set()  # hashes of collision keys
+        self._folders: set[int] = set()
+
+    def faults(self, path: str) -> Iterator[str]:
+        """Yield what is wrong with a file's path, "/"-separated; bytes that are not UTF-8 as os.fsencode takes them."""
+        names = path.split("/")
+        if _leaves(names):
+            yield f'"{shown(path)}" leads out of its folder'
+            return
+        for name in names:
+            if not _is_portable(name):
+                yield f'"{shown(path)}" holds "{shown(name, 80)}", a name that not every system can store'
+                break
+        yield from self._clash(path, names)
+
+    def _clash(self, path: str, names: list[str]) -> Iterator[str]:
+        """Yield how a path stands in the way of those before it."""
+        keys = [collision_key(name) for name in names]
+        own = hash("/".join(keys))
+        if own in self._files:
+            yield f'"{shown(path)}" stands twice, or differs from another path by case or normalisation only'
+        above = [hash("/".join(keys[:depth])) for depth in range(1, len(keys))]
+        if own in self._folders or not self._files.isdisjoint(above):
+            yield f'"{shown(path)}" and another path are both a file and a folder of one name'
+        self._files.add(own)
+        self._folders.update(above)
+
+
+def _leaves(names: list[str]) -> bool:
+    """Say whether a path is absolute, climbs, or is cut short by a NUL or an empty name."""
+    return bool(_DRIVE.match(names[0])) or any(
+        name in ("", ".", "..") or "\0" in name or ".." in name.split("\\") for name in names
+    )
+
+
+def _is_portable(name: str) -> bool:
+    """Say whether every common system stores a name as it is; "%" is in the way of manifests alone."""
+    return is_safe_name(name.replace("%", "_"))

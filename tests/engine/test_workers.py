@@ -1,0 +1,201 @@
+"""Tasks end alike on one process and on many; a worker that dies is told, and none outlives its parent."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from packager.engine.workers import Tell, run_tasks, usable_cores
+from packager.errors import IncompleteError, InputError, PackagerError, TrustError
+from packager.progress import SILENT, Silent
+
+DEADLINE_SECONDS = 20.0
+ERRORS: dict[int, PackagerError] = {
+    2: InputError("a.toml", "is wrong", "mend it"),
+    3: TrustError("release.json", "was signed twice"),
+    5: IncompleteError("é\u202e.flac", "has 1 bytes, had 2 at the scan"),
+}
+
+
+class Counting(Silent):
+    """A Progress that adds up what it is told."""
+
+    def __init__(self) -> None:
+        self.total = 0
+
+    def advance(self, amount: int) -> None:
+        self.total += amount
+
+
+def square(task: int, tell: Tell) -> int:
+    if task in ERRORS:
+        raise ERRORS[task]
+    for _ in range(task):
+        tell(10)
+    return task * task
+
+
+def kill_one(task: int, tell: Tell) -> int:
+    if task == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return task
+
+
+def buggy(task: int, tell: Tell) -> float:
+    return 1 / task
+
+
+def endless(task: int, tell: Tell) -> int:
+    while task:
+        tell(1)
+    return task
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_results_and_users_errors_are_values_for_any_number_of_workers(workers: int) -> None:
+    progress = Counting()
+    results = dict(run_tasks(square, range(8), workers=workers, progress=progress))
+    assert sorted(results) == list(range(8))
+    for task, result in results.items():
+        if task in ERRORS:
+            assert isinstance(result, PackagerError)
+            assert type(result) is type(ERRORS[task])
+            assert (str(result), result.where, result.what, result.mend, result.exit_code) == (
+                str(ERRORS[task]), ERRORS[task].where, ERRORS[task].what, ERRORS[task].mend, ERRORS[task].exit_code,
+            )  # fmt: skip
+        else:
+            assert result == task * task
+    assert progress.total == 10 * (0 + 1 + 4 + 6 + 7)
+
+
+def test_one_worker_keeps_the_order_and_this_process() -> None:
+    assert list(run_tasks(process_of, ["a", "b", "c"], workers=1, progress=SILENT)) == [
+        (task, os.getpid()) for task in "abc"
+    ]
+    assert list(run_tasks(process_of, ["a"], workers=4, progress=SILENT)) == [("a", os.getpid())]
+    assert list(run_tasks(process_of, [], workers=4, progress=SILENT)) == []
+
+
+def process_of(task: str, tell: Tell) -> int:
+    return os.getpid()
+
+
+def test_many_workers_are_other_processes() -> None:
+    found = {process for _, process in run_tasks(process_of, ["a", "b"], workers=2, progress=SILENT)}
+    assert os.getpid() not in found
+
+
+def test_a_killed_worker_is_told_in_one_sentence() -> None:
+    with pytest.raises(IncompleteError) as error:
+        list(run_tasks(kill_one, range(8), workers=2, progress=SILENT))
+    assert str(error.value) == "worker: a worker process was killed; run the command again"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_bug_keeps_its_traceback(workers: int) -> None:
+    with pytest.raises(ZeroDivisionError) as error:
+        list(run_tasks(buggy, [1, 0], workers=workers, progress=SILENT))
+    assert ", in buggy\n" in "".join(traceback.format_exception(error.value))
+
+
+def test_running_tasks_end_when_nobody_wants_their_results() -> None:
+    results = run_tasks(endless, [0, 1, 2, 3], workers=2, progress=SILENT)
+    assert isinstance(results, Iterator)
+    assert next(results) == (0, 0)
+    results.close()  # type: ignore[attr-defined]  # would wait for ever if a task went on
+
+
+def test_the_cores_this_process_may_use_are_counted() -> None:
+    assert 1 <= usable_cores() <= (os.cpu_count() or 1)
+
+
+ORPHANS = """
+import os, sys, threading
+from pathlib import Path
+from packager.engine.workers import run_tasks
+from packager.progress import SILENT
+
+def stay(folder, tell):
+    beside = Path(folder, f".{os.getpid()}")
+    beside.touch()
+    beside.rename(Path(folder, str(os.getpid())))
+    threading.Event().wait()
+
+if __name__ == "__main__":
+    list(run_tasks(stay, [sys.argv[1]] * 2, workers=2, progress=SILENT))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path, number: signal.Signals) -> None:
+    script, folder = tmp_path / "orphans.py", tmp_path / "running"
+    script.write_text(ORPHANS)
+    folder.mkdir()
+    with subprocess.Popen([sys.executable, script, folder], stderr=subprocess.DEVNULL) as parent:
+        wait_until(lambda: len(processes(folder)) == 2 or parent.poll() is not None)
+        workers = processes(folder)
+        assert len(workers) == 2
+        assert all(map(is_running, workers))
+        parent.send_signal(number)
+        assert parent.wait(DEADLINE_SECONDS) == -number
+    wait_until(lambda: not any(map(is_running, workers)))
+    assert not any(map(is_running, workers))
+
+
+def processes(folder: Path) -> list[int]:
+    """Return the process ids that are written in a folder as file names."""
+    return [int(name) for name in os.listdir(folder) if name.isdecimal()]
+
+
+def is_running(process: int) -> bool:
+    """Say whether a process is there and not a dead one that nobody has waited for."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"
+
+
+def wait_until(met: Callable[[], bool]) -> None:
+    """Return when a condition is met, or at the deadline."""
+    end = time.monotonic() + DEADLINE_SECONDS
+    while not met() and time.monotonic() < end:
+        time.sleep(0.01)
+
+
+INTERRUPTED = """
+import os, sys
+from pathlib import Path
+from packager.engine.workers import run_tasks
+from packager.progress import SILENT
+
+def stay(folder, tell):
+    Path(folder, str(os.getpid())).touch()
+    while True:
+        tell(1)
+
+if __name__ == "__main__":
+    try:
+        list(run_tasks(stay, [sys.argv[1]] * 2, workers=2, progress=SILENT))
+    except KeyboardInterrupt:
+        sys.exit(130)
+"""
+
+
+def test_ctrl_c_stops_the_parent_and_its_workers_in_order(tmp_path: Path) -> None:
+    script, folder = tmp_path / "interrupted.py", tmp_path / "running"
+    script.write_text(INTERRUPTED)
+    folder.mkdir()
+    command = [sys.executable, script, folder]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as parent:
+        wait_until(lambda: len(processes(folder)) == 2 or parent.poll() is not None)
+        os.killpg(parent.pid, signal.SIGINT)  # a terminal sends it to the workers as well
+        _, talk = parent.communicate(timeout=DEADLINE_SECONDS)
+    assert (parent.returncode, talk) == (130, "")
+    assert not any(map(is_running, processes(folder)))
