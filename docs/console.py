@@ -17,11 +17,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 MARK = "@@ end of command "
+HOME = "/home/you"  # how pages call the folder in which a session begins
 # What differs from run to run: dates, durations, rates, and digests of what holds a date.
 VARIABLE = (
     (re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z"), "DATE"),
     (re.compile(r"\bin \d+ s\b"), "in SECONDS"),
     (re.compile(r", [0-9.]+ ([KMG]i)?B/s"), ", RATE"),
+    (re.compile(r'"\d{4}-\d{2}-\d{2}"'), '"DAY"'),
     (re.compile(r"\b\d{1,2} [A-Z][a-z]+ \d{4}\b"), "DAY"),
 )
 
@@ -62,11 +64,17 @@ def run(texts: list[str], folder: Path) -> list[tuple[int, list[str]]]:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "LC_ALL": "C.UTF-8"}
     done = subprocess.run(
-        ["bash"], input=script.encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=folder, env=environment
+        ["bash", "-c", script],
+        check=False,  # each command has its own exit code
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     found = []
     lines: list[str] = []
-    for line in done.stdout.decode("utf-8", "replace").split("\n"):
+    for line in done.stdout.decode("utf-8", "replace").replace(str(folder.resolve()), HOME).split("\n"):
         if line.startswith(MARK):
             found.append((int(line.removeprefix(MARK)), _trimmed(lines)))
             lines = []

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping
 
 BAGIT_TXT = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"  # RFC 8493 2.1.1
 DIGEST_HEX = 64  # characters of a SHA-256 in hex
-# Tag files before the payload, in tar order; the two manifests follow it.
-LEADING = ("bagit.txt", "bag-info.txt", "records.jsonl")
 MANIFEST, TAGMANIFEST = "manifest-sha256.txt", "tagmanifest-sha256.txt"
 TAGGED = ("bag-info.txt", "bagit.txt", MANIFEST, "records.jsonl")  # what the tag manifest lists, in order
 

@@ -21,12 +21,20 @@ from packager.piece_length import LOADABLE, choose_piece_length
 from packager.plan import NextFit, runs
 from packager.units import count_of, show_size
 
+_ROWS = 8192
 MOST_SHARDS = 99_999  # in a phase: shard numbers have five digits, so a name's length is known
 
 
 def shard_name(collection: str, phase: str, number: int) -> ShardName:
     """Return a shard's name, COLLECTION-PHASE-00001; numbers count from 1 in each phase."""
     return ShardName(f"{collection}-{phase}-{number:05d}")
+
+
+def _slices(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield the batches in slices whose lines together stay below the 2 GiB of an Arrow string array."""
+    for batch in batches:
+        for first in range(0, batch.num_rows, _ROWS):
+            yield batch.slice(first, _ROWS)
 
 
 class _Fingerprint:
@@ -83,7 +91,7 @@ class Cutter:
 
     def cut(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield the rows that the budget takes as rows of PLANNED."""
-        for batch in batches:
+        for batch in _slices(batches):
             rows = pa.Table.from_batches([batch])
             members = record_lines.as_members(rows)
             lines = record_lines.record_lines(members)

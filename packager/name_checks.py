@@ -33,15 +33,15 @@ class PathChecks:
             if not _is_portable(name):
                 yield f'"{shown(path)}" holds "{shown(name, 80)}", a name that not every system can store'
                 break
-        yield from self._clash(path, names)
+        yield from self.clashes(path)
 
-    def _clash(self, path: str, names: list[str]) -> Iterator[str]:
-        """Yield how a path stands in the way of those before it."""
-        keys = [collision_key(name) for name in names]
+    def clashes(self, path: str) -> Iterator[str]:
+        """Yield how a file's path stands in the way of those given before it."""
+        keys = path.lower().split("/") if path.isascii() else [collision_key(name) for name in path.split("/")]
         own = hash("/".join(keys))
+        above = [hash("/".join(keys[:depth])) for depth in range(1, len(keys))]
         if own in self._files:
             yield f'"{shown(path)}" stands twice, or differs from another path by case or normalisation only'
-        above = [hash("/".join(keys[:depth])) for depth in range(1, len(keys))]
         if own in self._folders or not self._files.isdisjoint(above):
             yield f'"{shown(path)}" and another path are both a file and a folder of one name'
         self._files.add(own)

@@ -8,6 +8,7 @@ The same data, key and comment give the same bytes.
 import base64
 import hashlib
 import struct
+from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -41,6 +42,21 @@ def sign(data: bytes, secret: SecretKey, trusted_comment: str) -> bytes:
     if len(text) > LIMIT:
         raise InputError("trusted comment", f"{len(comment)} bytes are too many for a signature of {LIMIT} bytes")
     return text
+
+
+@dataclass(frozen=True)
+class Signed:
+    """What a .minisig text says; only `check` tells whether it is true. key: as minisign names it."""
+
+    key: str
+    prehashed: bool
+    comment: str
+
+
+def describe(signature: bytes, *, where: object = "signature") -> Signed:
+    """Return what a .minisig text says. Raises TrustError: over the limit, malformed."""
+    algorithm, key_id, _, comment, _ = _parse_signature(signature, where)
+    return Signed(key_name(key_id), algorithm == b"ED", comment.decode("utf-8"))
 
 
 def check(data: bytes, signature: bytes, public: PublicKey, *, where: object = "signature") -> str:

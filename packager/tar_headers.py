@@ -38,6 +38,19 @@ class TarHeader:
     link: bytes
 
 
+def is_header(block: bytes) -> bool:
+    """Say whether a file's first bytes look like a tar's: ustar's magic, or a block whose checksum is right."""
+    if block[257:262] == b"ustar":
+        return True
+    if len(block) != BLOCK or not any(block):
+        return False
+    try:
+        parse_block(block, "")
+    except InputError:
+        return False
+    return True
+
+
 def parse_block(block: bytes, where: object) -> TarHeader:
     """Return what a block of 512 bytes says. Raises InputError: wrong checksum, a size that is none."""
     if len(block) != BLOCK:

@@ -13,6 +13,17 @@ from tests.test_shard_vector import load
 
 MANIFESTS = Path(__file__).parents[1] / "manifests"
 SCHEMA, SHARD = MANIFESTS / "schema", MANIFESTS / "vectors/shard"
+PHASES = """[[phases]]
+name = "metadata"
+content = "catalogue"
+
+[[phases]]
+name = "texts"
+where = "id LIKE 'ex-%'"
+
+[[phases]]
+name = "rest"
+"""
 MAKE = load(SCHEMA / "make.py")
 
 
@@ -37,10 +48,8 @@ def project(tmp_path: Path) -> Path:
     shutil.copytree(SHARD / "source", tmp_path / "source")
     shutil.copyfile(SHARD / "records.csv", tmp_path / "records.csv")
     config = (SHARD / "packager.toml").read_text(encoding="utf-8")
-    phases = '[[phases]]\nname = "metadata"\ncontent = "catalogue"\n\n[[phases]]\nname = "texts"\nwhere = "id LIKE \'ex-%\'"\n'
-    rest = '\n[[phases]]\nname = "rest"\n\n[release]'
     head, _, tail = config.partition("[[phases]]")
-    (tmp_path / "packager.toml").write_text(head + phases + rest + tail.partition("[release]")[2])
+    (tmp_path / "packager.toml").write_text(head + PHASES + "\n[release]" + tail.partition("[release]")[2])
     return tmp_path
 
 

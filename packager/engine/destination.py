@@ -72,10 +72,12 @@ class Destination:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(_WRITING, dir_fd=self._staging)
             self._leave()
-            os.rmdir(self._staging_name, dir_fd=self._top)
+            with contextlib.suppress(OSError):  # somebody put something there
+                os.rmdir(self._staging_name, dir_fd=self._top)
             os.fsync(self._top)
         except OSError as failed:
-            raise from_os_error(failed, shown(str(self._root)), _MEND) from failed
+            if kind is None:
+                raise from_os_error(failed, shown(str(self._root)), _MEND) from failed
         finally:
             self._close()
 
@@ -104,16 +106,19 @@ class Destination:
             descriptor = self._open_there(path)
         except FileNotFoundError:
             return None
-        with self._told(path), os.fdopen(descriptor, "rb", buffering=0) as file:
+        try:
             found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode) or found.st_size != size:
-                raise InTheWayError(
-                    f"a file of {found.st_size} bytes is there" if stat.S_ISREG(found.st_mode) else "no file"
-                )
+            if not stat.S_ISREG(found.st_mode):
+                raise InTheWayError("a folder is there" if stat.S_ISDIR(found.st_mode) else "no plain file is there")
+            if found.st_size != size:
+                raise InTheWayError(f"a file of {found.st_size} bytes is there")
             state = sha256()
-            while data := file.read(READ):
-                state.update(data)
+            with self._told(path):
+                while data := os.read(descriptor, READ):
+                    state.update(data)
             return state.digest()
+        finally:
+            os.close(descriptor)
 
     def _open_there(self, path: bytes) -> int:
         """Return a descriptor of what is at `path`. Raises FileNotFoundError where nothing is."""

@@ -66,7 +66,7 @@ def read_batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
 
 
 def read_table(path: Path, schema: pa.Schema) -> pa.Table:
-    """Return all rows as one table of one batch. Raises as `read_batches`. Memory: the table, which the limits bound."""
+    """Return all rows as one table. Raises as `read_batches`. Memory: the table, which the limits bound."""
     return pa.Table.from_batches(read_batches(path, schema), schema).combine_chunks()
 
 
@@ -129,6 +129,8 @@ def _pages(data: BinaryIO, chunk: pq.ColumnChunkMetaData, path: Path) -> Iterato
     if chunk.has_dictionary_page and 0 < chunk.dictionary_page_offset < at:
         at = chunk.dictionary_page_offset
     stop = at + chunk.total_compressed_size
+    if at < 0:
+        raise InputError(path, f"its footer says that a column begins at byte {at}")
     while at < stop:
         page = _page_at(data, at, path)
         yield page

@@ -1,7 +1,7 @@
 """JSON lines in seekable zstd: independent frames and a seek table, so one line is one small read.
 
 Any zstd reads it whole; a reader that knows the seek table (zstd's contrib/seekable_format, "Zstandard
-Seekable Format" 0.1.0) reads one frame. The only importer of zstandard.
+Seekable Format" 0.1.0) reads one frame. `seekable` reads it back.
 """
 
 import struct

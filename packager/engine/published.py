@@ -13,10 +13,12 @@ import numpy as np
 import pyarrow as pa
 
 from packager import bencode, documents, tar, torrent_file
-from packager.engine import tables
-from packager.errors import InputError, TrustError, from_os_error
+from packager.engine import foreign_tables, tables
+from packager.engine.limited import read_limited
+from packager.errors import InputError, TrustError
 from packager.layout import Layout, tar_layout
 from packager.model import MEMBERS, Manifest
+from packager.name_checks import PathChecks
 from packager.paths import is_safe_name, is_safe_path, shown
 from packager.piece_hashes import PieceHashes
 from packager.torrent_file import Metainfo
@@ -110,11 +112,11 @@ def open_published(files: ShardFiles) -> Published:
         raise InputError(files.manifest, f'"{shown(manifest.file)}" is not the file of a shard')
     metainfo = torrent_file.parse(read_limited(files.torrent, bencode.LIMIT), files.torrent)
     pieces = _pieces(manifest, metainfo, files)
-    rows = tables.count_rows(files.table)
+    rows = foreign_tables.count_rows(files.table, MEMBERS)
     if rows != manifest.members or rows * tar.BLOCK > manifest.size:
         raise TrustError(files.table, f"has {rows} members, the manifest says {manifest.members}")
-    members = tables.read_rows(files.table, 0, rows, MEMBERS)
-    _check_members(members, files.table)
+    members = foreign_tables.read_table(files.table, MEMBERS)
+    _check_members(members, manifest, files.table)
     layout = tar_layout(manifest.name, manifest.bag_info, members)
     if layout.size != manifest.size or not np.array_equal(layout.offsets, members["offset"].to_numpy()):
         raise TrustError(files.table, f"does not give the layout of the {manifest.size} bytes that were published")
@@ -142,29 +144,18 @@ def _pieces(manifest: Manifest, metainfo: Metainfo, files: ShardFiles) -> PieceH
     )
 
 
-def _check_members(members: pa.Table, where: Path) -> None:
-    """Raise InputError for a member that no shard of ours can hold."""
-    seen: set[str] = set()
+def _check_members(members: pa.Table, manifest: Manifest, where: Path) -> None:
+    """Raise InputError for a member that no shard of ours can hold, TrustError where their sum is another."""
+    paths = PathChecks()
+    payload = 0  # Python's integers: a sum of int64 could wrap around to the manifest's
     for batch in members.select(["path", "size"]).to_batches(tables.BATCH_ROWS):
         for path, size in zip(batch["path"].to_pylist(), batch["size"].to_pylist(), strict=True):
             if path is None or size is None or not is_safe_path(path):
                 raise InputError(where, f'"{shown(path or "")}" cannot be the path of a member')
             if not 0 <= size < 1 << 60:
                 raise InputError(where, f'"{shown(path)}" has {size} bytes')
-            if path in seen:
-                raise InputError(where, f'"{shown(path)}" stands twice')
-            seen.add(path)
-
-
-def read_limited(path: Path, limit: int) -> bytes:
-    """Return a file's bytes. Raises InputError where it has more than `limit` or is not there."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read(limit + 1)
-    except FileNotFoundError:
-        raise InputError(path, "not found") from None
-    except OSError as error:
-        raise from_os_error(error, path) from error
-    if len(data) > limit:
-        raise InputError(path, f"larger than the {limit} bytes that are read of it")
-    return data
+            for fault in paths.clashes(path):
+                raise InputError(where, fault)
+            payload += size
+    if payload != manifest.payload or payload >= manifest.size:
+        raise TrustError(where, f"its members have {payload} bytes, the manifest says {manifest.payload}")

@@ -1,10 +1,22 @@
-"""The door to libtorrent: what it makes of a .torrent. It is the client that a release must satisfy."""
+"""The door to libtorrent: what it makes of a .torrent, pieces fetched from a swarm, files shared with one.
 
+It is the client that a release must satisfy. It checks what it fetches; whoever asks checks it again.
+"""
+
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
 
 import libtorrent as lt
 
-from packager.errors import InputError
+from packager import __version__
+from packager.engine import durable
+from packager.errors import IncompleteError, InputError
+from packager.paths import shown
+from packager.units import show_seconds, show_size
 
 
 @dataclass(frozen=True)
@@ -34,3 +46,235 @@ def load(data: bytes, where: object) -> Loaded:
         size=sum(files.file_size(at) for at in range(files.num_files()) if not files.file_flags(at) & pad),
         piece_length=torrent.piece_length(),
     )
+
+
+_ALERTS = lt.alert.category_t.error_notification | lt.alert.category_t.status_notification
+_PIECES = lt.alert.category_t.piece_progress_notification | lt.alert.category_t.storage_notification
+_POLL = 200  # milliseconds
+_READ_SECONDS = 60
+_WASTE = 64 << 20  # bytes of wrong blocks that are borne, beside as many as were wanted
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How a session meets peers.
+
+    listen: "address:port" by commas, IPv6 in brackets; port 0 is any free one. incoming: let peers connect
+    to us. Limits are bytes a second, 0 for none.
+    """
+
+    listen: str = "0.0.0.0:0,[::]:0"
+    incoming: bool = True
+    dht: bool = False
+    upload_limit: int = 0
+    download_limit: int = 0
+
+
+class PieceFetch:
+    """Given pieces of one torrent from its swarm; a context manager that leaves nothing on disk.
+
+    Fetched pieces lie in `scratch`, which is made and taken away; libtorrent checks each by its hashes.
+    """
+
+    def __init__(
+        self,
+        torrent: bytes,
+        pieces: Sequence[int],
+        scratch: Path,
+        *,
+        reach: Reach,
+        peers: Sequence[tuple[str, int]],
+        trackers: Sequence[str],
+        seconds: float,
+        where: str,
+    ) -> None:
+        """Say which pieces of a .torrent's bytes are wanted.
+
+        peers: (IP address, port) to connect to. trackers: the only ones told. seconds: without a byte from
+        any peer, then the swarm is given up. where: what messages call the torrent.
+        """
+        self._params = _parameters(torrent, scratch, trackers, where)
+        wanted = set(pieces)
+        info = self._params.ti
+        assert info is not None
+        self._params.piece_priorities = [4 if at in wanted else 0 for at in range(info.num_pieces())]
+        self._params.peers = list(peers)
+        self._most = 2 * len(wanted) * info.piece_length() + _WASTE
+        self._scratch, self._seconds, self._where = scratch, seconds, where
+        self._session = _session(reach, _ALERTS | _PIECES)
+        self._done: set[int] = set()
+        self.received = 0  # bytes of blocks that peers sent
+
+    def __enter__(self) -> "PieceFetch":
+        """Begin to fetch. Raises IncompleteError where the scratch folder cannot be made."""
+        durable.remove_tree(self._scratch)  # what a killed run left
+        durable.make_folder(self._scratch)
+        self._handle = self._session.add_torrent(self._params)
+        self._moved = time.monotonic()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the swarm, and take the scratch folder away."""
+        self._session.remove_torrent(self._handle)
+        del self._handle, self._session  # libtorrent ends here, and lets go of the files
+        durable.remove_tree(self._scratch)
+
+    def piece(self, number: int) -> bytes:
+        """Return the bytes of a wanted piece when it has come; the others go on coming meanwhile.
+
+        Raises IncompleteError where nothing comes any more, or the disk fails.
+        """
+        while number not in self._done:
+            self._watch()
+            self._take_alerts()
+        self._handle.read_piece(number)
+        end = time.monotonic() + _READ_SECONDS
+        while time.monotonic() < end:
+            for alert in self._take_alerts():
+                if isinstance(alert, lt.read_piece_alert) and alert.piece == number:
+                    if alert.error.value():
+                        raise IncompleteError(self._where, f"piece {number} cannot be read: {alert.error.message()}")
+                    return bytes(alert.buffer)
+        raise IncompleteError(self._where, f"piece {number} was not read from the scratch folder in time")
+
+    def _take_alerts(self) -> list[lt.alert]:
+        """Return what libtorrent says next, noting pieces that came. Raises IncompleteError for a failure."""
+        self._session.wait_for_alert(_POLL)
+        alerts = self._session.pop_alerts()
+        for alert in alerts:
+            if isinstance(alert, lt.piece_finished_alert):
+                self._done.add(alert.piece_index)
+            elif isinstance(alert, lt.file_error_alert | lt.torrent_error_alert):
+                raise IncompleteError(self._where, f"libtorrent stopped: {shown(alert.message())}", "make room")
+        return alerts
+
+    def _watch(self) -> None:
+        """Raise IncompleteError where no peer sends, or peers send far more than the wanted pieces have."""
+        status = self._handle.status()
+        now, received = time.monotonic(), status.total_payload_download
+        if received > self.received:
+            self._moved, self.received = now, received
+        if received > self._most:
+            raise IncompleteError(self._where, f"peers sent {show_size(received)}, and not the pieces that are wanted")
+        if now - self._moved > self._seconds:
+            what = f"nothing came from the swarm in {show_seconds(self._seconds)} ({status.num_peers} peers connected)"
+            raise IncompleteError(self._where, what, "try again later, or name a peer with --peer")
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """How one torrent stands. share: of its bytes found right so far, 0 to 1. Counts are bytes; rate a second."""
+
+    name: str
+    state: Literal["checking", "seeding", "incomplete", "failed"]
+    share: float
+    peers: int
+    uploaded: int
+    rate: int
+    error: str = ""
+
+
+class Seeds:
+    """Whole files given to a swarm; a context manager. They are read, never written."""
+
+    def __init__(self, reach: Reach) -> None:
+        """Listen as `reach` says."""
+        self._session = _session(reach, _ALERTS)
+        self._handles: list[tuple[str, lt.torrent_handle]] = []
+
+    def __enter__(self) -> "Seeds":
+        """Open."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Tell the trackers and leave; libtorrent ends here."""
+        for _, handle in self._handles:
+            self._session.remove_torrent(handle)
+        self._handles.clear()
+        del self._session
+
+    def add(self, torrent: bytes, file: Path, *, proved: bool) -> None:
+        """Share the one file of a .torrent, which lies at `file` and may have another name there.
+
+        proved: it was read and found right in this run; otherwise libtorrent reads it in full before it
+        shares a byte. Nothing of it is ever fetched.
+        """
+        params = _parameters(torrent, file.parent, None, str(file))
+        params.renamed_files = {0: file.name}
+        params.flags |= lt.torrent_flags.upload_mode | lt.torrent_flags.disable_lsd
+        if proved:
+            params.flags |= lt.torrent_flags.seed_mode
+        self._handles.append((file.name, self._session.add_torrent(params)))
+
+    def wait(self, seconds: float) -> list[str]:
+        """Wait until libtorrent has something to say, or so long; return what it says of listening and trackers."""
+        self._session.wait_for_alert(round(seconds * 1000))
+        said = (lt.listen_succeeded_alert, lt.listen_failed_alert, lt.tracker_error_alert)
+        return [shown(alert.message()) for alert in self._session.pop_alerts() if isinstance(alert, said)]
+
+    def port(self) -> int:
+        """Return the TCP port that peers reach us at, 0 where we listen at none."""
+        return int(self._session.listen_port())
+
+    def status(self) -> list[Seeded]:
+        """Return how each torrent stands, in the order they were added."""
+        return [_seeded(name, handle.status()) for name, handle in self._handles]
+
+
+def _seeded(name: str, status: lt.torrent_status) -> Seeded:
+    """Return the part of libtorrent's status that we show."""
+    checking = (lt.torrent_status.checking_files, lt.torrent_status.checking_resume_data)
+    state: Literal["checking", "seeding", "incomplete", "failed"] = "incomplete"
+    if status.errc.value():
+        state = "failed"
+    elif status.state in checking:
+        state = "checking"
+    elif status.is_seeding:
+        state = "seeding"
+    return Seeded(
+        name=name,
+        state=state,
+        share=float(status.progress),
+        peers=int(status.num_peers),
+        uploaded=int(status.total_payload_upload),
+        rate=int(status.upload_payload_rate),
+        error=shown(status.errc.message()) if status.errc.value() else "",
+    )
+
+
+def _session(reach: Reach, alerts: int) -> lt.session:
+    """Return a session that does only what `reach` asks for: no local discovery, no port mapping."""
+    return lt.session(
+        {
+            "listen_interfaces": reach.listen,
+            "enable_dht": reach.dht,
+            "enable_incoming_tcp": reach.incoming,
+            "enable_incoming_utp": reach.incoming,
+            "upload_rate_limit": reach.upload_limit,
+            "download_rate_limit": reach.download_limit,
+            "enable_lsd": False,
+            "enable_upnp": False,
+            "enable_natpmp": False,
+            "stop_tracker_timeout": 1,  # seconds that its end may take
+            "alert_mask": alerts,
+            "user_agent": f"archive-packager/{__version__}",
+        }
+    )
+
+
+def _parameters(torrent: bytes, folder: Path, trackers: Sequence[str] | None, where: str) -> lt.add_torrent_params:
+    """Return what adds a torrent whose file lies in `folder`: at once, no web seeds; trackers None: its own."""
+    try:
+        params = lt.load_torrent_buffer(torrent)
+    except RuntimeError as error:  # all that its binding raises for a bad .torrent
+        raise InputError(where, f"libtorrent refuses the .torrent: {error}") from error
+    params.save_path = str(folder)
+    params.flags = lt.torrent_flags.default_flags & ~lt.torrent_flags.auto_managed & ~lt.torrent_flags.paused
+    params.url_seeds = []
+    if trackers is not None:
+        params.trackers, params.tracker_tiers = list(trackers), [0] * len(trackers)
+    return params

@@ -1,0 +1,1 @@
+"""Seeders: prove, mend, rebuild, take out."""

@@ -1,0 +1,229 @@
+"""What a shard's tar, or another bag in a tar, says of itself: its headers, its manifest, its records.
+
+For a tar whose published documents are not at hand. Only headers are parsed and nothing is unpacked; a
+name becomes a safe one, a link or a device is left out.
+"""
+
+import io
+import re
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+
+from packager.bag import MANIFEST
+from packager.check_reports import BadMember
+from packager.engine.ranges import Unreadable, read_file
+from packager.errors import InputError, from_os_error
+from packager.layout import PAYLOAD
+from packager.model import KINDS, MEMBERS, MTIME, TAGS
+from packager.paths import safe_name, shown
+from packager.record_lines import FILE
+from packager.units import MIB
+
+_HEADER_MAX = MIB  # bytes of one pax header that are read
+_LINE_MAX = MIB  # bytes of one line of records.jsonl or the manifest that are looked at
+_MOST = 5_000_000  # members
+_LINE = re.compile(rb"([0-9A-Fa-f]{64}) [ *](.+)")  # as sha256sum and RFC 8493 2.1.3 write it
+_SCHEMA = MEMBERS.append(MTIME)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a tar should hold. members: MEMBERS with mtime_ns, sha256 null where nothing says it.
+
+    faults: what of it cannot be taken out. published: whether documents beside the tar say so.
+    """
+
+    name: str
+    members: pa.Table
+    faults: tuple[BadMember, ...]
+    published: bool
+
+
+class _Record(msgspec.Struct):
+    """What is read of a line of records.jsonl; a line that does not fit says nothing."""
+
+    path: str
+    id: str
+    kind: str | None = None
+    source_path: str | None = None
+    source_path_b64: str | None = None
+    title: str | None = None
+    artist: str | None = None
+    album: str | None = None
+    track: int | None = None
+    date: str | None = None
+    year: int | None = None
+    isrc: str | None = None
+    duration: float | None = None
+    codec: str | None = None
+    licence: str | None = None
+    popularity: float | None = None
+    extra: msgspec.Raw | None = None
+
+
+@dataclass
+class _Bag:
+    """What the headers told: where files lie in the tar, by path as it stands there."""
+
+    top: str | None = None
+    payload: dict[str, tuple[int, int]] = field(default_factory=dict)  # path below data/: offset, size
+    tags: dict[str, tuple[int, int]] = field(default_factory=dict)
+    faults: list[BadMember] = field(default_factory=list)
+
+
+class _Limited(io.RawIOBase):
+    """A file of which no header may ask for more than _HEADER_MAX bytes at once."""
+
+    def __init__(self, file: io.BufferedReader) -> None:
+        """Read from `file`."""
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next `size` bytes. Raises tarfile.ReadError for more than a header has."""
+        if not 0 <= size <= _HEADER_MAX:
+            raise tarfile.ReadError(f"a header of {size} bytes")
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a position."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._file.tell()
+
+
+def read_bag(tar: Path) -> Contents:
+    """Return what a bag in a tar says it holds. Raises InputError where it is none.
+
+    Memory: some KiB a member.
+    """
+    bag = _headers(tar)
+    if bag.top is None or not bag.payload or MANIFEST not in bag.tags:
+        what = f"no published documents are found, and it is no bag: no {PAYLOAD} or no {MANIFEST} in it"
+        raise InputError(shown(str(tar)), what, "name the release with --release, or the manifest with --manifest")
+    path = str(tar).encode("utf-8", "surrogateescape")
+    digests = _digests(path, *bag.tags[MANIFEST], bag)
+    records = _records(path, *bag.tags[FILE], bag) if FILE in bag.tags else {}
+    rows = [_row(member, offset, size, digests, records) for member, (offset, size) in bag.payload.items()]
+    bag.faults += [
+        BadMember(id=shown(member), path=shown(member), what="stands in the manifest, not in the tar")
+        for member in digests
+        if member not in bag.payload
+    ]
+    return Contents(bag.top, pa.Table.from_pylist(rows, _SCHEMA), tuple(bag.faults), published=False)
+
+
+def _headers(tar: Path) -> _Bag:
+    """Return where the files of a tar lie, the last of several with one name; damage ends the reading."""
+    bag = _Bag()
+    try:
+        with open(tar, "rb") as file, tarfile.open(fileobj=_Limited(file), mode="r:") as archive:
+            while (info := archive.next()) is not None:
+                archive.members.clear()  # type: ignore[attr-defined]  # else it keeps every header; typeshed lacks it
+                _take(bag, info)
+                if len(bag.payload) > _MOST:
+                    raise InputError(shown(str(tar)), f"more than {_MOST:,} members")
+    except (tarfile.TarError, ValueError, OverflowError) as error:
+        if not bag.payload:
+            raise InputError(shown(str(tar)), f"not a readable tar ({shown(str(error))})") from error
+        bag.faults.append(BadMember(id="", path="", what=f"the tar cannot be read to its end: {shown(str(error))}"))
+    except OSError as error:
+        raise from_os_error(error, shown(str(tar))) from error
+    return bag
+
+
+def _take(bag: _Bag, info: tarfile.TarInfo) -> None:
+    """Note what a header says."""
+    if info.isdir():
+        return
+    top, _, path = info.name.removeprefix("./").partition("/")
+    if bag.top is None:
+        bag.top = safe_name(top.encode("utf-8", "surrogateescape"))
+    names = path.split("/")
+    if not info.isreg() or info.issparse():
+        _fault(bag, info.name, "no plain file: a link, a device or a sparse file")
+    elif info.name.startswith("/") or any(name in ("", ".", "..") for name in names):
+        _fault(bag, info.name, "its path leaves the bag, or is none")
+    elif path.startswith(PAYLOAD):
+        bag.payload[path.removeprefix(PAYLOAD)] = info.offset_data, info.size
+    else:
+        bag.tags[path] = info.offset_data, info.size
+
+
+def _fault(bag: _Bag, path: str, what: str) -> None:
+    """Note something that is left out."""
+    bag.faults.append(BadMember(id="", path=shown(path), what=what))
+
+
+def _lines(path: bytes, start: int, size: int) -> Iterator[bytes]:
+    """Yield the lines of a file in the tar, what is over _LINE_MAX of a line left out; damage ends them."""
+    held = b""
+    try:
+        for data in read_file(path, start, start + size):
+            *lines, held = (held + data).split(b"\n")
+            yield from lines
+            if len(held) > _LINE_MAX:
+                held = held[:_LINE_MAX]
+    except Unreadable:
+        return
+    yield held
+
+
+def _digests(path: bytes, start: int, size: int, bag: _Bag) -> dict[str, bytes]:
+    """Return the SHA-256 of payload files by path, as the tar's manifest says."""
+    found: dict[str, bytes] = {}
+    for line in _lines(path, start, size):
+        match = _LINE.fullmatch(line.removesuffix(b"\r"))
+        name = match[2].decode("utf-8", "surrogateescape") if match else ""
+        if match and name.startswith(PAYLOAD):
+            member = name.removeprefix(PAYLOAD)
+            if member not in bag.payload:
+                member = member.replace("%0A", "\n").replace("%0D", "\r").replace("%25", "%")  # RFC 8493 2.1.3
+            found[member] = bytes.fromhex(match[1].decode())
+    return found
+
+
+def _records(path: bytes, start: int, size: int, bag: _Bag) -> dict[str, _Record]:
+    """Return what records.jsonl says of each payload file."""
+    found: dict[str, _Record] = {}
+    decoder = msgspec.json.Decoder(_Record)
+    for line in _lines(path, start, size):
+        try:
+            record = decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            continue
+        if record.path in bag.payload:
+            found[record.path] = record
+    return found
+
+
+def _row(
+    member: str, offset: int, size: int, digests: dict[str, bytes], records: dict[str, _Record]
+) -> dict[str, object]:
+    """Return a row of the members table; the path is a safe one."""
+    exact = member.encode("utf-8", "surrogateescape")
+    path = "/".join(safe_name(name) for name in exact.split(b"/"))
+    record = records.get(member)
+    row: dict[str, object] = {"id": path, "path": path, "kind": "other", "offset": offset, "size": size}
+    row["sha256"] = digests.get(member) or None
+    if record is None:
+        return row
+    tags = {name: getattr(record, name) for name in TAGS.names if name != "extra"}
+    for name in ("track", "year"):
+        tags[name] = tags[name] if tags[name] is not None and abs(tags[name]) < 1 << 31 else None
+    extra = bytes(record.extra).decode("utf-8", "replace") if record.extra is not None else None
+    source = {"source_path": record.source_path, "source_path_b64": record.source_path_b64}
+    return {
+        **row,
+        **tags,
+        **source,
+        "id": record.id,
+        "kind": record.kind if record.kind in KINDS else "other",
+        "extra": extra,
+    }

@@ -1,0 +1,105 @@
+"""Whatever file of a release, or made by others, told readably with its faults: the door to the inspectors.
+
+What a file is, its first bytes say; where they say nothing, its name. It is read and never changed.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from packager import magnet
+from packager.check import inspect_documents, inspect_metainfo, inspect_tables, inspect_tar
+from packager.engine.limited import open_regular
+from packager.errors import InputError, TrustError, from_os_error
+from packager.inspection import Facts, FaultList, FileKind, Inspection
+from packager.paths import shown
+from packager.tar_headers import is_header
+
+_HEAD = 8192  # bytes that are looked at to know a file
+_BOM = b"\xef\xbb\xbf"
+_STARTS: tuple[tuple[bytes, FileKind], ...] = (
+    (b"PAR1", "members table"),
+    (b"\x28\xb5\x2f\xfd", "catalogue"),
+    (magnet.SCHEME.encode(), "magnet links"),
+)
+_NAMES: tuple[tuple[str, FileKind], ...] = (
+    (".torrent", "torrent"),
+    (".tar", "tar"),
+    (".manifest.json", "manifest"),
+    ("release.json", "release"),
+    (".parquet", "members table"),
+    (".jsonl.zst", "catalogue"),
+    (".minisig", "signature"),
+    (".pub", "public key"),
+)
+_DOCUMENT = re.compile(rb'\s*\{.*?"type"\s*:\s*"(manifest|release)"', re.S)
+_KNOWN = (
+    "give a .torrent, magnet links, a tar, a .manifest.json, a release.json, a .members.parquet, "
+    "a .jsonl.zst, a .minisig or a .pub"
+)
+_READERS: Mapping[FileKind, Callable[[Path, FaultList], Facts | None]] = {
+    "torrent": inspect_metainfo.torrent,
+    "magnet links": inspect_metainfo.magnets,
+    "tar": inspect_tar.tar,
+    "manifest": inspect_documents.manifest,
+    "release": inspect_documents.release,
+    "members table": inspect_tables.members,
+    "catalogue": inspect_tables.catalogue,
+    "signature": inspect_documents.signature,
+    "public key": inspect_documents.public_key,
+}
+
+
+def inspect(what: str) -> Inspection:
+    """Return what a file, or a magnet link itself, is and says.
+
+    Raises InputError where there is no such file or it is of no kind that is known, IncompleteError where
+    it cannot be read.
+    """
+    faults = FaultList()
+    if what[: len(magnet.SCHEME)].lower() == magnet.SCHEME:
+        facts: Facts | None = inspect_metainfo.one_magnet(what, faults)
+        return _inspection(shown(what, 200), "magnet links", len(os.fsencode(what)), facts, faults)
+    path = Path(what)
+    size, head = _look(path)
+    kind = _kind(head, path.name)
+    if kind is None:
+        raise InputError(shown(what), "is empty" if not size else "is of no kind that is known here", _KNOWN)
+    facts = None
+    try:
+        facts = _READERS[kind](path, faults)
+    except (InputError, TrustError) as error:
+        faults.add(error.where.removeprefix(shown(what)).lstrip(": "), error.what)
+    return _inspection(shown(what), kind, size, facts, faults)
+
+
+def _inspection(file: str, kind: FileKind, size: int, facts: Facts | None, faults: FaultList) -> Inspection:
+    """Return the report."""
+    return Inspection(file=file, kind=kind, size=size, facts=facts, fault_count=faults.count, faults=faults.kept)
+
+
+def _look(path: Path) -> tuple[int, bytes]:
+    """Return a file's size and first bytes."""
+    try:
+        with open_regular(path) as file:
+            return os.fstat(file.fileno()).st_size, file.read(_HEAD)
+    except OSError as error:
+        raise from_os_error(error, shown(str(path))) from error
+
+
+def _kind(head: bytes, name: str) -> FileKind | None:
+    """Return what a file is by its first bytes, else by its name; None where neither says."""
+    text = head.removeprefix(_BOM).lstrip()
+    for start, kind in _STARTS:
+        if text[: len(start)].lower() == start.lower():
+            return kind
+    if head.startswith(b"untrusted comment:"):
+        return "signature" if b"\ntrusted comment:" in head else "public key"
+    if is_header(head[:512]):
+        return "tar"
+    if re.match(rb"d[0-9]+:", head):
+        return "torrent"
+    if document := _DOCUMENT.match(head):
+        return "manifest" if document[1] == b"manifest" else "release"
+    return next((kind for ending, kind in _NAMES if name.endswith(ending)), None)

@@ -1,0 +1,182 @@
+"""A .torrent or magnet links -> what they say, and which clients will not take them."""
+
+import datetime as dt
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from packager import bencode, torrent_file
+from packager.clients import Shape, troubles
+from packager.engine.limited import read_limited
+from packager.errors import InputError
+from packager.file_list import ListedFile
+from packager.inspection import (
+    LISTED,
+    ClientTrouble,
+    FaultList,
+    MagnetFacts,
+    MagnetsFacts,
+    NamedFile,
+    TorrentFacts,
+)
+from packager.magnet import Magnet, parse_magnet
+from packager.model import Infohash, Version
+from packager.name_checks import PathChecks
+from packager.paths import encode_path, is_safe_name, shown
+from packager.torrent_file import Metainfo
+from packager.units import MIB, parse_date
+
+TRACKERS = ("udp", "http", "https", "ws", "wss")  # BEP 15, BEP 3, WebTorrent
+WEB_SEEDS = ("http", "https", "ftp")  # BEP 19
+_LIST_MOST = 64 * MIB  # bytes of a list of links that is read
+_YEARS = 253370764800  # Unix seconds of the year 9999, where dates end
+
+
+def torrent(path: Path, faults: FaultList) -> TorrentFacts:
+    """Return what a .torrent says. Raises InputError where torrent_file.parse does."""
+    data = read_limited(path, bencode.LIMIT)
+    found = torrent_file.parse(data, shown(str(path)))
+    _check_paths(found.files, faults)
+    _check_urls([url for tier in found.trackers for url in tier], "tracker", TRACKERS, faults)
+    _check_urls(found.web_seeds, "web seed", WEB_SEEDS, faults)
+    real = [file for file in found.files if not file.pad]
+    return TorrentFacts(
+        name=_text(found.name),
+        version=found.version,
+        infohash_v1=_hex(found.infohash_v1),
+        infohash_v2=_hex(found.infohash_v2),
+        size=sum(file.length for file in real),
+        padding=sum(file.length for file in found.files if file.pad),
+        piece_length=found.piece_length,
+        pieces=_pieces(found),
+        file_count=len(real),
+        files=tuple(_named(file) for file in real[:LISTED]),
+        trackers=found.trackers,
+        web_seeds=found.web_seeds,
+        private=found.private,
+        created=_date(found.creation_date, faults),
+        comment=found.comment,
+        clients=_clients(Shape(found.version, found.piece_length, len(data))),
+    )
+
+
+def _pieces(found: Metainfo) -> int:
+    """Return how many pieces a torrent has; in v2 each file begins one."""
+    if found.version != "v2":
+        return len(found.pieces) // 20
+    return sum(-(-file.length // found.piece_length) for file in found.files)
+
+
+def _check_paths(files: Iterable[ListedFile], faults: FaultList) -> None:
+    """Add what is wrong with the files' paths."""
+    checks = PathChecks()
+    for at, file in enumerate(files):
+        if not file.pad:
+            faults.add_all(f"file {at + 1}", checks.faults("/".join(file.path)))
+
+
+def _check_urls(urls: Iterable[str], what: str, schemes: tuple[str, ...], faults: FaultList) -> None:
+    """Add URLs that no client can use, or that would lead one to this machine's own files."""
+    for url in urls:
+        try:
+            parts = urlsplit(url)
+            good = parts.scheme.lower() in schemes and bool(parts.hostname) and url.isprintable()
+        except ValueError:
+            good = False
+        if not good:
+            faults.add("", f'the {what} "{shown(url, 200)}" is not a URL of {", ".join(schemes)}')
+
+
+def _named(file: ListedFile) -> NamedFile:
+    """Return a file as the report lists it."""
+    path, exact = encode_path(os.fsencode("/".join(file.path)))
+    return NamedFile(path=path, size=file.length, path_b64=exact)
+
+
+def _text(name: str) -> str:
+    """Return a name that JSON can hold."""
+    return encode_path(os.fsencode(name))[0]
+
+
+def _hex(digest: bytes | None) -> Infohash | None:
+    return Infohash(digest.hex()) if digest is not None else None
+
+
+def _date(seconds: int | None, faults: FaultList) -> str | None:
+    """Return a creation date, None where there is none that is a date."""
+    if seconds is None:
+        return None
+    if seconds < _YEARS:
+        return parse_date(dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat())
+    faults.add("creation date", f"{seconds} seconds are beyond the year 9999")
+    return None
+
+
+def _clients(shape: Shape) -> tuple[ClientTrouble, ...]:
+    """Return the clients that have trouble with a torrent of this shape."""
+    return tuple(
+        ClientTrouble(client=fact.client, version=fact.version, refuses=fact.refuses, why=fact.why, tried=fact.tried)
+        for fact in troubles(shape)
+    )
+
+
+def magnets(path: Path, faults: FaultList) -> MagnetsFacts:
+    """Return what a list of magnet links says, one a line; empty lines and those that begin with "#" are passed over."""
+    found: list[MagnetFacts] = []
+    seen: dict[tuple[str | None, str | None], int] = {}
+    count = 0
+    text = read_limited(path, _LIST_MOST).removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+    for number, line in enumerate(text.split("\n"), 1):
+        link = line.strip()
+        if not link or link.startswith("#"):
+            continue
+        count += 1
+        facts = _one(link, f"line {number}", faults)
+        if facts is None:
+            continue
+        key = facts.infohash_v1, facts.infohash_v2
+        if seen.setdefault(key, number) != number:
+            faults.add(f"line {number}", f"is of the same torrent as line {seen[key]}")
+        if len(found) < LISTED:
+            found.append(facts)
+    return MagnetsFacts(count=count, magnets=tuple(found))
+
+
+def one_magnet(text: str, faults: FaultList) -> MagnetsFacts:
+    """Return what the magnet link `text` says."""
+    facts = _one(text, "", faults)
+    return MagnetsFacts(count=1, magnets=(facts,) if facts else ())
+
+
+def _one(text: str, where: str, faults: FaultList) -> MagnetFacts | None:
+    """Return what one link says; None where it is none, which is a fault."""
+    try:
+        found = parse_magnet(text)
+    except InputError as error:
+        faults.add(where, error.what)
+        return None
+    if found.name is not None and not is_safe_name(found.name.replace("%", "_")):
+        faults.add(where, f'its name "{shown(found.name, 200)}" cannot be the name of a file on every system')
+    _check_urls(found.trackers, "tracker", TRACKERS, faults)
+    _check_urls(found.web_seeds, "web seed", WEB_SEEDS, faults)
+    return _magnet_facts(found)
+
+
+def _magnet_facts(found: Magnet) -> MagnetFacts:
+    """Return a link as the report has it."""
+    version: Version = "hybrid"
+    if found.infohash_v1 is None or found.infohash_v2 is None:
+        version = "v1" if found.infohash_v1 else "v2"
+    return MagnetFacts(
+        version=version,
+        infohash_v1=found.infohash_v1,
+        infohash_v2=found.infohash_v2,
+        name=None if found.name is None else _text(found.name),
+        size=found.size,
+        trackers=found.trackers,
+        web_seeds=found.web_seeds,
+        peers=found.peers,
+        chosen=found.chosen,
+        clients=_clients(Shape(version, None, None)),
+    )

@@ -1,0 +1,86 @@
+"""A members table or a catalogue's JSON lines -> their totals, and whether they are what they should be."""
+
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from packager import tar
+from packager.engine import foreign_tables, seekable, tables
+from packager.inspection import CatalogueFacts, FaultList, MembersFacts
+from packager.model import KINDS, MEMBERS
+from packager.name_checks import PathChecks
+from packager.paths import is_safe_path, shown
+
+_LINE = msgspec.json.Decoder(dict[str, object])
+
+
+def members(path: Path, faults: FaultList) -> MembersFacts:
+    """Return a members table's totals. Raises InputError where foreign_tables.read_batches does."""
+    with tables.open_table(path) as file:
+        groups, columns = file.num_row_groups, tuple(shown(name, 100) for name in file.schema_arrow.names)
+    rows = payload = end = 0
+    kinds: dict[str, int] = {}
+    checks, ids = PathChecks(), set[int]()
+    for batch in foreign_tables.read_batches(path, MEMBERS):
+        _check_cells(batch, rows, checks, ids, faults)
+        end = _check_places(batch, rows, end, faults)
+        payload += sum(batch["size"].to_pylist())
+        for counted in pc.value_counts(batch["kind"]).to_pylist():
+            kind = shown(counted["values"], 40)
+            kinds[kind] = kinds.get(kind, 0) + counted["counts"]
+        rows += batch.num_rows
+    for kind in kinds.keys() - set(KINDS):
+        faults.add("kind", f'"{kind}" is not one of {", ".join(KINDS)}')
+    return MembersFacts(rows=rows, row_groups=groups, payload=payload, kinds=kinds, columns=columns)
+
+
+def _check_cells(batch: pa.RecordBatch, first: int, checks: PathChecks, ids: set[int], faults: FaultList) -> None:
+    """Add paths that cannot be a member's, and ids and paths that stand twice."""
+    for at, (name, own_id) in enumerate(
+        zip(batch["path"].to_pylist(), batch["id"].to_pylist(), strict=True), first + 1
+    ):
+        if not is_safe_path(name):
+            faults.add(f"row {at}", f'"{shown(name)}" cannot be the path of a member')
+        faults.add_all(f"row {at}", checks.clashes(name))
+        if hash(own_id) in ids:
+            faults.add(f"row {at}", f'the id "{shown(own_id, 100)}" stands twice')
+        ids.add(hash(own_id))
+
+
+def _check_places(batch: pa.RecordBatch, first: int, end: int, faults: FaultList) -> int:
+    """Add members that could not lie where the table says; return where the last one ends."""
+    for at, (start, size) in enumerate(
+        zip(batch["offset"].to_pylist(), batch["size"].to_pylist(), strict=True), first + 1
+    ):
+        if size < 0 or start < 0:
+            faults.add(f"row {at}", f"its offset of {start} or its size of {size} bytes is below 0")
+            continue
+        if start % tar.BLOCK or start < end + tar.BLOCK:
+            faults.add(f"row {at}", f"its offset {start} is not the begin of data in a tar, after the member before")
+        end = start + size
+    return end
+
+
+def catalogue(path: Path, faults: FaultList) -> CatalogueFacts:
+    """Return a catalogue's totals. Raises InputError where seekable.read_frames does."""
+    records = unpacked = frames = 0
+    for frame in seekable.read_frames(path):
+        frames += 1
+        unpacked += len(frame)
+        if not frame.endswith(b"\n"):
+            faults.add(f"frame {frames}", "does not end at the end of a line")
+        lines = frame.splitlines()
+        records += len(lines)
+        _check_lines(lines, records - len(lines) + 1, faults)
+    return CatalogueFacts(records=records, frames=frames, unpacked=unpacked)
+
+
+def _check_lines(lines: list[bytes], first: int, faults: FaultList) -> None:
+    """Add lines that are no JSON object."""
+    for number, line in enumerate(lines, first):
+        try:
+            _LINE.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            faults.add(f"line {number}", f"is not a JSON object ({str(error)[:200]})")

@@ -1,0 +1,68 @@
+"""What checking, mending and taking out found or did, as frozen facts: the screen prints them, `--json` writes them.
+
+Sizes are bytes, durations seconds. Names are fit to be shown. Fields are only ever added.
+"""
+
+from packager.model import Struct
+
+
+class BadMember(Struct, frozen=True, kw_only=True):
+    """A member that could not be had as it was published, and why."""
+
+    id: str
+    path: str
+    what: str
+
+
+class TakenFile(Struct, frozen=True, kw_only=True):
+    """A member and the file it becomes, relative to the folder it goes to; path_b64 where that is not UTF-8."""
+
+    id: str
+    member: str
+    path: str
+    path_b64: str | None
+    size: int
+
+
+class ExtractReport(Struct, frozen=True, kw_only=True):
+    """What `extract` took out of a shard."""
+
+    shard: str
+    to: str
+    dry_run: bool
+    chosen: int  # members that were asked for
+    bytes: int  # of them
+    written: int
+    already: int  # stood there, whole
+    bad: tuple[BadMember, ...]  # not what was published; nothing of them was written
+    in_the_way: tuple[BadMember, ...]  # another file has the name, and overwriting was not allowed
+    renamed: tuple[BadMember, ...]  # could not have the name that was asked for
+    documents: bool  # False: nothing published was found, the tar was held against its own manifest
+    files: tuple[TakenFile, ...]  # of a dry run: what would be written
+
+
+class MissingMember(Struct, frozen=True, kw_only=True):
+    """A member that was not found: what to look for, and what was found in its place."""
+
+    id: str
+    path: str
+    size: int
+    sha256: str
+    what: str
+
+
+class RebuildReport(Struct, frozen=True, kw_only=True):
+    """How `rebuild` made a shard's tar, or what it lacks."""
+
+    shard: str
+    out: str
+    size: int  # of the tar
+    members: int
+    whole: bool  # every published piece hash holds; False: nothing was written
+    already: bool  # it stood there, whole
+    by_path: int  # members found where their path says
+    by_content: int  # found by size and SHA-256
+    fetched: int  # members that no folder has, had from elsewhere
+    fetched_bytes: int
+    seconds: float
+    missing: tuple[MissingMember, ...]

@@ -1,0 +1,129 @@
+"""The console sessions of README and tutorial print what the pages say; the how-tos' commands do what they say."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pages import DOCS, ROOT, load
+
+from packager import api
+
+console = load(DOCS / "console.py")
+SHARD = ROOT / "manifests/vectors/shard"
+NAME = "example-texts-00001"
+PROGRAMS = ("aria2c",)  # that a session uses and not every machine has
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+def test_a_session_prints_what_its_page_says(page: str, tmp_path: Path, program: Callable[[str], str]) -> None:
+    session = list(console.commands((ROOT / page).read_text(encoding="utf-8")))
+    missing = {name for name in PROGRAMS if shutil.which(name) is None}
+    runnable = [command for command in session if command.text.split()[0] not in missing]
+    console.prepare(tmp_path)
+    found = console.run([command.text for command in runnable], tmp_path)
+    assert [(command.text, code) for command, (code, _) in zip(runnable, found, strict=True) if code] == []
+    for command, (_, output) in zip(runnable, found, strict=True):
+        assert console.agree(command.output, output), f"{command.text}\n{chr(10).join(output)}"
+    for command in session:
+        if command not in runnable:
+            program(command.text.split()[0])
+
+
+def test_what_differs_from_run_to_run_is_all_that_may_differ() -> None:
+    assert console.agree(("pack: 1 shard in 0 s, 1 B/s", "..."), ["pack: 1 shard in 12 s, 3.4 GiB/s", "a", "b"])
+    assert not console.agree(("pack: 1 shard",), ["pack: 2 shards"])
+    assert not console.agree((), ["a line"])
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    found = re.findall(rf"^ *```{language}\n(.*?)^ *```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return [re.sub(r"^   ", "", block, flags=re.MULTILINE) for block in found]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """The golden shard's project, released."""
+    shutil.copytree(SHARD / "source", tmp_path / "source")
+    for name in ("records.csv", "packager.toml"):
+        shutil.copyfile(SHARD / name, tmp_path / name)
+    api.release(tmp_path / "packager.toml", processes=1)
+    return tmp_path
+
+
+def good(script: str, folder: Path) -> str:
+    done = subprocess.run(["bash", "-ec", script], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.interop
+def test_public_tools_check_a_shard_as_the_page_says(project: Path, program: Callable[[str], str]) -> None:
+    program("aria2c")
+    unpack, aria2, sums = blocks(DOCS / "how-to/check-with-public-tools.md", "sh")
+    shutil.copyfile(project / f"output/torrents/{NAME}.torrent", project / f"shards/{NAME}.torrent")
+    assert good(unpack.replace("NAME", NAME), project / "shards").endswith("good\n")
+    assert good(aria2.replace("NAME", NAME), project / "shards") == "good\n"
+    assert good(sums, project / "output") == "good\n"
+
+
+@pytest.mark.interop
+def test_public_tools_refuse_one_changed_byte(project: Path, program: Callable[[str], str]) -> None:
+    program("aria2c")
+    unpack, aria2, _ = blocks(DOCS / "how-to/check-with-public-tools.md", "sh")
+    shutil.copyfile(project / f"output/torrents/{NAME}.torrent", project / f"shards/{NAME}.torrent")
+    tar = project / f"shards/{NAME}.tar"
+    with tar.open("r+b") as file:
+        file.seek(9000)
+        file.write(b"?")
+    for script in (unpack, aria2):
+        done = subprocess.run(
+            ["bash", "-ec", script.replace("NAME", NAME)], cwd=tar.parent, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode != 0, "good" in done.stdout) == (True, False)
+
+
+@pytest.fixture
+def socket(project: Path, program: Callable[[str], str]) -> Iterator[Path]:
+    """nginx as the page configures it, with the project's shards, on a socket in a folder of a short name."""
+    nginx = program("nginx")
+    [server] = blocks(DOCS / "how-to/serve-the-tars.md", "nginx")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for told, here in (("listen 80", f"listen unix:{folder}/socket"), ("root /srv", f"root {project}")):
+            assert told in server
+            server = server.replace(told, here)
+        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        config = folder / "nginx.conf"
+        config.write_text(
+            ("user root;\n" if os.geteuid() == 0 else "")
+            + f"pid {folder}/pid;\nerror_log {folder}/log;\nevents {{}}\nhttp {{\naccess_log off;\n"
+            + "".join(f"{kind}_temp_path {folder};\n" for kind in kinds)
+            + f"{server}}}\n"
+        )
+        command = [nginx, "-e", f"{folder}/log", "-c", str(config)]
+        subprocess.run(command, check=True)  # returns when it listens
+        yield folder / "socket"
+        subprocess.run([*command, "-s", "quit"], check=True)
+
+
+@pytest.mark.interop
+def test_the_web_server_of_the_page_gives_ranges_of_a_tar(socket: Path, program: Callable[[str], str]) -> None:
+    program("curl")
+    script = blocks(DOCS / "how-to/serve-the-tars.md", "sh")[0]
+    for told, here in (
+        ("https://files.example.org", "http://localhost"),
+        ("NAME", NAME),
+        ("curl ", f"curl --unix-socket {socket} "),
+    ):
+        script = script.replace(told, here)
+    head, first = script.strip().split("\n")
+    answer = good(head, ROOT)
+    assert "200 OK" in answer
+    assert "Accept-Ranges: bytes" in answer
+    assert f"Content-Length: {(SHARD / f'expected/{NAME}.tar').stat().st_size}" in answer
+    assert good(f"{first} || true", ROOT) == f"{NAME}/bagit.txt\n"

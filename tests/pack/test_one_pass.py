@@ -1,0 +1,183 @@
+"""The one pass writes the layout's bytes, hashes them as it goes, and leaves nothing of a shard that failed."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha1, sha256
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from strategies import MEMBER_ROWS, Sample, content, sample, samples
+
+from packager.engine.hashing import Digests, OnePass
+from packager.engine.source import Member
+from packager.engine.workers import Stopped, Tell
+from packager.engine.writer import BUFFER, DirectWriter, Discard, Sink
+from packager.errors import IncompleteError
+from packager.pack.one_pass import read_shard
+
+PIECE = 256 << 10
+MEND = "; mend the file, or run packager release to take it as it is now"
+
+
+def ignore(amount: int) -> None:
+    """Take what is told and show nothing."""
+
+
+def laid_out(root: Path, made: Sample) -> list[Member]:
+    """Write a sample's members as loose files and return them as the plan knows them."""
+    members = []
+    for row, data in enumerate(made.contents):
+        path = root / f"{row}.flac"
+        path.write_bytes(data)
+        members.append(Member(path.name.encode(), len(data), path.stat().st_mtime_ns, sha256(data).digest()))
+    return members
+
+
+def run(root: Path, made: Sample, members: list[Member], sink: Sink) -> tuple[bytes, Digests]:
+    hashes = OnePass(made.layout.size, PIECE, v1=True, v2=True, flat=True)
+    return read_shard(made.layout, members, root, hashes=hashes, sink=sink, tell=ignore)
+
+
+def of_sizes(*sizes: int) -> Sample:
+    rows = [{"id": str(n), "path": f"{n}.flac", "kind": "audio", "size": size} for n, size in enumerate(sizes)]
+    return sample(pa.Table.from_pylist(rows, MEMBER_ROWS))
+
+
+def check(root: Path, made: Sample) -> None:
+    """Pack a sample to a tar and to nothing, and compare both with the layout's own bytes."""
+    members = laid_out(root, made)
+    path = root / "s.tar"
+    with DirectWriter(path, made.layout.size) as writer:
+        found, digests = run(root, made, members, writer)
+    tar = path.read_bytes()
+    assert tar == made.tar
+    assert found == made.digests
+    assert digests.sha256 == sha256(tar).digest()
+    assert digests.pieces == b"".join(sha1(tar[at : at + PIECE]).digest() for at in range(0, len(tar), PIECE))
+    assert run(root, made, members, Discard()) == (found, digests)
+
+
+@settings(max_examples=15)
+@given(made=samples())
+def test_the_tar_is_the_layout_s_bytes_and_hashing_alone_finds_the_same_digests(
+    tmp_path_factory: pytest.TempPathFactory, made: Sample
+) -> None:
+    check(tmp_path_factory.mktemp("shard"), made)
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        (),
+        (0,),
+        (5, 0),
+        (0, 0, 7),
+        (BUFFER,),
+        (BUFFER - 3584 - 512 + 1,),
+        (BUFFER + 1, 0, BUFFER - 1),
+        (3 * BUFFER + 5, 1),
+    ],
+    ids=str,
+)
+def test_members_of_no_bytes_and_of_many_buffers_are_packed(tmp_path: Path, sizes: tuple[int, ...]) -> None:
+    check(tmp_path, of_sizes(*sizes))
+
+
+def test_a_tar_that_ends_with_a_buffer_is_packed(tmp_path: Path) -> None:
+    empty = of_sizes(0).layout.size
+    made = of_sizes(2 * BUFFER - empty - 512)
+    while made.layout.size < 2 * BUFFER:  # the size's digits stand in records.jsonl
+        made = of_sizes(int(made.layout.sizes[0]) + 512)
+    assert made.layout.size == 2 * BUFFER
+    check(tmp_path, made)
+
+
+def test_every_byte_of_the_tar_is_told_once(tmp_path: Path) -> None:
+    made = of_sizes(BUFFER + 5, 0, 700)
+    told: list[int] = []
+    hashes = OnePass(made.layout.size, PIECE, v1=True, v2=False, flat=False)
+    read_shard(made.layout, laid_out(tmp_path, made), tmp_path, hashes=hashes, sink=Discard(), tell=told.append)
+    assert sum(told) == made.layout.size
+    assert max(told) <= BUFFER
+
+
+def shrink(path: Path) -> None:
+    os.truncate(path, 3)
+
+
+def rewrite(path: Path) -> None:
+    path.write_bytes(content(7, path.stat().st_size))
+    os.utime(path, ns=(0, 0))
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (shrink, "1.flac: has 3 bytes, had 9000000 at the scan"),
+        (rewrite, "1.flac: was written to since the scan"),
+        (remove, "1.flac: No such file or directory"),
+    ],
+)
+def test_a_member_that_changes_during_the_pass_is_named_and_no_tar_appears(
+    tmp_path: Path, change: Callable[[Path], None], sentence: str
+) -> None:
+    made = of_sizes(9_000_000, 9_000_000)
+    members = laid_out(tmp_path, made)
+
+    def tell(amount: int) -> None:
+        if amount and not done:
+            done.append(amount)
+            change(tmp_path / "1.flac")
+
+    done: list[int] = []
+    path = tmp_path / "shards" / "s.tar"
+    with pytest.raises(IncompleteError) as error:
+        pack(path, made, members, tmp_path, tell)
+    assert str(error.value) == sentence + MEND
+    assert os.listdir(path.parent) == []
+
+
+def pack(path: Path, made: Sample, members: list[Member], root: Path, tell: Tell) -> None:
+    hashes = OnePass(made.layout.size, PIECE, v1=True, v2=True, flat=False)
+    with DirectWriter(path, made.layout.size) as writer:
+        read_shard(made.layout, members, root, hashes=hashes, sink=writer, tell=tell)
+
+
+def test_a_member_that_shrinks_while_it_is_read_is_named_and_the_old_tar_stays(tmp_path: Path) -> None:
+    made = of_sizes(3 * BUFFER)
+    members = laid_out(tmp_path, made)
+    path = tmp_path / "s.tar"
+    path.write_bytes(b"old")
+    with pytest.raises(IncompleteError) as error:
+        pack(path, made, members, tmp_path, lambda _: shrink(tmp_path / "0.flac"))
+    assert str(error.value) == f"0.flac: ended before its {3 * BUFFER} bytes" + MEND
+    assert path.read_bytes() == b"old"
+    assert sorted(os.listdir(tmp_path)) == ["0.flac", "s.tar"]
+
+
+def test_a_member_of_other_bytes_than_the_records_file_says_is_named_and_no_tar_appears(tmp_path: Path) -> None:
+    made = of_sizes(10, 20)
+    members = laid_out(tmp_path, made)
+    members[1] = replace(members[1], sha256=bytes(32))
+    with pytest.raises(IncompleteError, match=r"^1\.flac: its SHA-256 is "):
+        pack(tmp_path / "s.tar", made, members, tmp_path, ignore)
+    assert not (tmp_path / "s.tar").exists()
+
+
+def test_a_run_that_is_asked_to_stop_leaves_nothing(tmp_path: Path) -> None:
+    made = of_sizes(3 * BUFFER)
+    members = laid_out(tmp_path, made)
+
+    def stop(amount: int) -> None:
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        pack(tmp_path / "shards" / "s.tar", made, members, tmp_path, stop)
+    assert os.listdir(tmp_path / "shards") == []
