@@ -119,8 +119,7 @@ def json_page() -> str:
         "# JSON\n\nWith `--json` a command prints exactly one document on stdout, and nothing on stderr unless it\n"
         "fails. Sizes are bytes. Fields are only ever added: pass over those you do not know. The JSON Schemas are in\n"
         "[manifests/schema/](../../manifests/schema/), beside those of the published documents, which\n"
-        "[FORMAT.md](../../manifests/FORMAT.md) tells.\n\n"
-        "`init` and `keygen` have no `--json`: they make a file and say so.\n"
+        "[FORMAT.md](../../manifests/FORMAT.md) tells.\n"
     ]
     seen: set[str] = set()
     for name in REPORTS:

@@ -11,6 +11,7 @@ instant and run again, and raises only PackagerError for what its user can mend.
 """
 
 import datetime as dt
+import os
 import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,9 +19,16 @@ from typing import TypeAlias
 
 from packager import units
 from packager.catalogue import scan as catalogue_scan
+from packager.check import extract as extracting
+from packager.check import inspect as inspecting
+from packager.check import rebuild as rebuilding
+from packager.check_reports import ExtractReport, RebuildReport
 from packager.engine import durable, keys, project, tables, workers
+from packager.engine.file_index import default_index
+from packager.engine.published import open_published
 from packager.engine.workspace import Workspace
 from packager.errors import IncompleteError, InputError
+from packager.inspection import Inspection
 from packager.key_pair import PublicKey
 from packager.model import Plan, State
 from packager.options import Config
@@ -36,6 +44,7 @@ from packager.reports import (
     StatusPhase,
     StatusReport,
 )
+from packager.targets import parse_naming
 
 Password: TypeAlias = Callable[[], str]
 
@@ -176,6 +185,14 @@ def status(config: Path) -> StatusReport:
     )
 
 
+def inspect(file: str) -> Inspection:
+    """Return what a file of a release, one made by others, or a magnet link is and says, with its faults.
+
+    Raises InputError where it is of no kind that is known. Needs no packager.toml and takes no lock.
+    """
+    return inspecting.inspect(file)
+
+
 def _unplanned(workspace: Workspace) -> StatusReport:
     """Return the status of a project that has no plan yet."""
     scanned = workspace.catalogue.exists()
@@ -229,3 +246,67 @@ def _processes(asked: int | None) -> int:
 def _now() -> str:
     """Return this moment, RFC 3339 in UTC."""
     return units.parse_date(dt.datetime.now(dt.UTC).isoformat())
+
+
+def extract(
+    shard: Path,
+    to: Path | None = None,
+    *,
+    release: Path | None = None,
+    manifest: Path | None = None,
+    ids: Sequence[str] = (),
+    paths: Sequence[str] = (),
+    where: str | None = None,
+    layout: str | None = None,
+    original_names: bool = False,
+    play_order: bool = False,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    progress: Progress = SILENT,
+) -> ExtractReport:
+    """Take members out of a shard's tar into the folder `to`, each checked before it gets its name.
+
+    ids, paths (patterns) and where (SQL over the members table) choose; none: all. layout names files
+    from tags, as "{artist}/{album}/{title}". What is bad or in the way stands in the report. Raises
+    InputError where the tar, a document or a choice is wrong, IncompleteError where a file cannot be written.
+    """
+    return extracting.extract(
+        shard,
+        to,
+        release=release,
+        manifest=manifest,
+        wanted=extracting.Wanted(ids, paths, where),
+        naming=parse_naming(layout, original=original_names, play_order=play_order),
+        overwrite=overwrite,
+        dry_run=dry_run,
+        progress=progress,
+    )
+
+
+def rebuild(
+    shard: Path,
+    sources: Sequence[Path],
+    out: Path | None = None,
+    *,
+    release: Path | None = None,
+    manifest: Path | None = None,
+    index: Path | None = None,
+    processes: int | None = None,
+    progress: Progress = SILENT,
+) -> RebuildReport:
+    """Write a shard's tar again, byte for byte, from the loose files in the folders `sources`.
+
+    shard: its name, its tar's path or its manifest's. index: the file that remembers what was hashed;
+    None: in the user's cache. Members that are nowhere stand in the report, and then nothing is written.
+    Raises InputError, TrustError where its documents disagree, IncompleteError where the disk is full.
+    """
+    published = open_published(rebuilding.documents_of(shard, release, manifest))
+    return rebuilding.rebuild(
+        published,
+        sources,
+        rebuilding.place_of(shard, published) if out is None else out,
+        index=default_index(os.environ) if index is None else index,
+        workers=_processes(processes),
+        fetch=None,
+        progress=progress,
+    )

@@ -66,3 +66,44 @@ class RebuildReport(Struct, frozen=True, kw_only=True):
     fetched_bytes: int
     seconds: float
     missing: tuple[MissingMember, ...]
+
+
+class LeftPieces(Struct, frozen=True, kw_only=True):
+    """Adjacent pieces that stay bad: their bytes [start, stop) of the tar, and why no source mended them."""
+
+    first: int  # piece, counted from 0
+    last: int
+    start: int
+    stop: int
+    why: tuple[str, ...]  # a sentence for each source that was asked
+
+
+class SourceUse(Struct, frozen=True, kw_only=True):
+    """What one source gave to `repair`."""
+
+    name: str
+    pieces: int  # mended from it
+    bytes: int  # read from it, right or not
+
+
+class RepairReport(Struct, frozen=True, kw_only=True):
+    """What `repair` found bad in a shard's tar, mended and left."""
+
+    shard: str  # the tar's path
+    size: int  # of the shard as published
+    piece_length: int
+    pieces: int  # of the shard
+    checked: int  # pieces read and checked before mending
+    bad: int  # pieces found bad
+    bad_bytes: int
+    mended: int  # pieces now right, read back from the disk
+    mended_bytes: int
+    excess: int  # bytes that stood past the shard's end
+    cut: bool  # they were cut off
+    whole: bool  # nothing is left to mend; where only some pieces were checked, of those
+    unreachable: bool  # a source did not answer and something is left: the same command may do more later
+    dry_run: bool
+    seconds: float
+    sources: tuple[SourceUse, ...]
+    left_pieces: int
+    left: tuple[LeftPieces, ...]  # the first thousand

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from packager import file_names
+from packager.errors import InputError
 from packager.file_names import NameLayout
 
 
@@ -16,6 +17,13 @@ class Naming:
     original: bool = False
     layout: NameLayout | None = None
     play_order: bool = False
+
+
+def parse_naming(layout: str | None, *, original: bool, play_order: bool) -> Naming:
+    """Return the naming that is asked for. Raises InputError where a layout is none, or both are asked for."""
+    if layout is not None and original:
+        raise InputError("--original-names", "does not go with --layout", "leave one of them out")
+    return Naming(original, None if layout is None else file_names.parse_layout(layout), play_order)
 
 
 @dataclass(frozen=True)

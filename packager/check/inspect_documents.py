@@ -1,4 +1,4 @@
-"""A manifest, a release document, a minisign signature or public key -> what it says, and whether it agrees with itself."""
+"""A manifest, release document, minisign signature or public key -> what it says, and whether it agrees with itself."""
 
 from pathlib import Path
 

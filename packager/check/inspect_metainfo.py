@@ -122,7 +122,7 @@ def _clients(shape: Shape) -> tuple[ClientTrouble, ...]:
 
 
 def magnets(path: Path, faults: FaultList) -> MagnetsFacts:
-    """Return what a list of magnet links says, one a line; empty lines and those that begin with "#" are passed over."""
+    """Return what a list of magnet links says, one a line; lines that are empty or begin with "#" say nothing."""
     found: list[MagnetFacts] = []
     seen: dict[tuple[str | None, str | None], int] = {}
     count = 0

@@ -6,7 +6,7 @@ Nothing is written, no link is followed, and the entries' data are passed over.
 import os
 from pathlib import Path
 
-from packager import bag
+from packager import bag, record_lines
 from packager import tar as tars
 from packager.check.tar_reader import ReadEntry, TarReader
 from packager.engine.limited import open_regular
@@ -17,7 +17,8 @@ from packager.name_checks import PathChecks
 from packager.paths import encode_path, shown
 
 DEPARTURES = 10  # that are told
-_RANKS = {name: rank for rank, name in enumerate((*bag.LEADING, PAYLOAD, bag.MANIFEST, bag.TAGMANIFEST))}
+_LEADING = ("bagit.txt", "bag-info.txt", record_lines.FILE)  # before the payload, in order
+_RANKS = {name: rank for rank, name in enumerate((*_LEADING, PAYLOAD, bag.MANIFEST, bag.TAGMANIFEST))}
 _LINKS = ("hard link", "symbolic link")
 
 

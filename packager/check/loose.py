@@ -34,8 +34,7 @@ class Finder:
         self.digests: list[bytes] = members["sha256"].to_pylist()
         self.sizes: list[int] = members["size"].to_pylist()
         self.places = [
-            _by_path(self.roots, paths, size)
-            for paths, size in zip(_paths(name, members), self.sizes, strict=True)
+            _by_path(self.roots, paths, size) for paths, size in zip(_paths(name, members), self.sizes, strict=True)
         ]
         self._wrong: dict[int, set[bytes]] = {}
         self._walked = False

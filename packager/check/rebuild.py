@@ -1,34 +1,31 @@
 """Write a published shard again, byte for byte, from loose files; nothing unproven gets its final name.
 
-    1. find each member: by path, else by content through an index of the folders
-    2. one pass: read the members, write the tar beside its place, hash members and pieces
-    3. a member that was not what was published: look for it elsewhere, and pass again
-    4. only where every member and every published piece hash is right, the tar gets its name
+1. find each member: by path, else by content through an index of the folders
+2. one pass: read the members, write the tar beside its place, hash members and pieces
+3. a member that was not what was published: look for it elsewhere, and pass again
+4. only where every member and every published piece hash is right, the tar gets its name
 """
 
-import contextlib
-import fcntl
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
 from packager.check.loose import Finder
 from packager.check_reports import MissingMember, RebuildReport
-from packager.engine import durable
+from packager.engine.claim import only_writer
 from packager.engine.file_index import FileIndex
 from packager.engine.hashing import Digests, OnePass
-from packager.engine.published import Published
+from packager.engine.published import Published, ShardFiles, find_documents, shard_files
 from packager.engine.ranges import OpenRanges, RangeSource, Unreadable, open_file, read_file
 from packager.engine.stream import Stream
 from packager.engine.writer import DirectWriter
-from packager.errors import InputError, TrustError, from_os_error
+from packager.errors import InputError, TrustError
 from packager.layout import Slice
 from packager.paths import shown
 from packager.progress import Progress
-from packager.units import show_size
 
 
 class WrongMember(Exception):  # noqa: N818 (ends one pass and never reaches a user)
@@ -38,6 +35,99 @@ class WrongMember(Exception):  # noqa: N818 (ends one pass and never reaches a u
         """Keep which member, and what is wrong."""
         super().__init__(member, what)
         self.member, self.what = member, what
+
+
+def rebuild(
+    published: Published,
+    roots: Sequence[Path],
+    out: Path,
+    *,
+    index: Path,
+    workers: int,
+    fetch: OpenRanges | None,
+    progress: Progress,
+) -> RebuildReport:
+    """Write the shard's tar to `out`, or say which members are nowhere; a right tar there is left alone.
+
+    index: the file that keeps what is known of the folders' files. fetch: where bytes of missing members
+    come from; they are checked as all others. Raises InputError where another file has the name `out`,
+    TrustError where members as published do not make the published pieces, IncompleteError for a full disk.
+    """
+    started = time.monotonic()
+    finder = Finder(published.manifest.name, published.members, roots)
+    job = _Rebuild(published, finder, out, progress)
+    by_path = list(finder.places)
+    fetched: list[int] | None = []
+    with only_writer(out):
+        already = _is_there(published, out, progress)
+        if not already:
+            with FileIndex(index, workers=workers, progress=progress) as known:
+                fetched = job.run(known, fetch)
+    at_path = sum(place is not None and place == first for place, first in zip(finder.places, by_path, strict=True))
+    return RebuildReport(
+        shard=published.manifest.name,
+        out=shown(str(out)),
+        size=published.manifest.size,
+        members=len(by_path),
+        whole=already or fetched is not None,
+        already=already,
+        by_path=at_path,
+        by_content=sum(place is not None for place in finder.places) - at_path,
+        fetched=len(fetched or ()),
+        fetched_bytes=sum(finder.sizes[member] for member in fetched or ()),
+        seconds=round(time.monotonic() - started, 3),
+        missing=tuple(job.missing(member) for member in finder.missing) if fetched is None else (),
+    )
+
+
+def documents_of(shard: Path, release: Path | None, manifest: Path | None) -> ShardFiles:
+    """Return the documents of the shard that is meant: by its manifest, its tar's path, or its name alone."""
+    if shard.name.endswith(".manifest.json") and manifest is None:
+        return shard_files(shard)
+    return find_documents(shard, release, manifest)
+
+
+def place_of(shard: Path, published: Published) -> Path:
+    """Return where the tar goes when nothing else is said: where `shard` says it is, else here."""
+    return shard if shard.name == published.manifest.file else Path(published.manifest.file)
+
+
+def one_pass(published: Published) -> OnePass:
+    """Return the hashes that a pass over the tar takes: those that are published."""
+    pieces = published.pieces
+    v1, v2 = bool(pieces.pieces), pieces.pieces_root is not None
+    return OnePass(pieces.size, pieces.piece_length, v1=v1, v2=v2, flat=published.manifest.sha256 is not None)
+
+
+def is_published(published: Published, found: Digests) -> bool:
+    """Say whether a pass over a tar found all that is published of it."""
+    pieces, flat = published.pieces, found.sha256.hex() if found.sha256 else None
+    said = (pieces.pieces, pieces.layer, pieces.pieces_root, published.manifest.sha256)
+    return said == (found.pieces, found.layer, found.pieces_root, flat)
+
+
+def _is_there(published: Published, out: Path, progress: Progress) -> bool:
+    """Say whether the whole shard has the name already. Raises InputError where another file does."""
+    if not os.path.lexists(out):
+        return False
+    hashes = one_pass(published)
+    progress.begin("check", published.manifest.size)
+    try:
+        if out.stat().st_size == published.manifest.size:
+            for data in read_file(os.fsencode(out), 0, published.manifest.size):
+                hashes.update(memoryview(data))
+                progress.advance(len(data))
+            if is_published(published, hashes.finish()):
+                return True
+    except OSError as error:
+        raise InputError(shown(str(out)), f"cannot be read ({error.strerror})") from error
+    except Unreadable as error:
+        raise InputError(error.where, error.what) from error
+    finally:
+        progress.end()
+    raise InputError(
+        shown(str(out)), "is there, and is not the shard", "mend it with packager repair, or name another with --out"
+    )
 
 
 @dataclass
@@ -116,3 +206,43 @@ class _Rebuild:
         if state.digest() != self.finder.digests[member]:
             where = source.name if place is None and source else shown(place or b"")
             raise WrongMember(member, f"{where}: its SHA-256 is not {self.finder.digests[member].hex()}")
+
+    def missing(self, member: int) -> MissingMember:
+        """Return a member that is nowhere, and why."""
+        row = {name: self.published.members[name][member].as_py() for name in ("id", "path")}
+        wrong = self.finder.wrong(member)
+        what = "no file with its size and SHA-256 is there"
+        if wrong:
+            what = f"{shown(wrong[0])} has its size, and other contents"
+        return MissingMember(
+            id=shown(row["id"]),
+            path=shown(row["path"]),
+            size=self.finder.sizes[member],
+            sha256=self.finder.digests[member].hex(),
+            what=self.reasons.get(member, what),
+        )
+
+
+def _read_file(path: bytes, size: int, stream: Stream, taken: Callable[[memoryview], object]) -> None:
+    """Read `size` bytes of a file into the stream, and show them to `taken`. Raises Unreadable."""
+    descriptor = open_file(path)
+    try:
+        while size:
+            space = stream.space(size)
+            got = _read_into(descriptor, space, path)
+            taken(space[:got])
+            stream.filled(got)
+            size -= got
+    finally:
+        os.close(descriptor)
+
+
+def _read_into(descriptor: int, space: memoryview, path: bytes) -> int:
+    """Read the next bytes of a file and return how many, at least one. Raises Unreadable."""
+    try:
+        got = os.readv(descriptor, [space])
+    except OSError as error:
+        raise Unreadable(shown(path), f"cannot be read ({error.strerror})") from error
+    if not got:
+        raise Unreadable(shown(path), "ends early")
+    return got

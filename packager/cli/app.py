@@ -10,11 +10,14 @@ from collections.abc import Sequence
 import typer
 
 from packager.cli import (
+    extract_cmd,
     init_cmd,
+    inspect_cmd,
     keygen_cmd,
     pack_cmd,
     plan_cmd,
     publish_cmd,
+    rebuild_cmd,
     release_cmd,
     scan_cmd,
     screen,
@@ -27,7 +30,19 @@ INTERRUPTED = 130
 # Plain one-line errors, no boxes and no markup: names of files pass through them.
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=False)
 app.callback()(version_callback)
-for command in (init_cmd, scan_cmd, plan_cmd, pack_cmd, publish_cmd, release_cmd, status_cmd, keygen_cmd):
+for command in (
+    init_cmd,
+    scan_cmd,
+    plan_cmd,
+    pack_cmd,
+    publish_cmd,
+    release_cmd,
+    status_cmd,
+    keygen_cmd,
+    inspect_cmd,
+    extract_cmd,
+    rebuild_cmd,
+):
     name = command.__name__.rpartition(".")[2].removesuffix("_cmd")
     app.command(name)(getattr(command, name))
 

@@ -16,6 +16,16 @@ Workers = Annotated[
 Phases = Annotated[
     list[str] | None, typer.Option("--phase", "-p", help="Only this phase; may be given again.", metavar="NAME")
 ]
+ReleaseFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--release", help="The folder of the release that lists the shard. Default: the one around it.", metavar="DIR"
+    ),
+]
+ManifestFile = Annotated[
+    Path | None,
+    typer.Option("--manifest", help="The shard's .manifest.json. Default: the one beside it.", metavar="FILE"),
+]
 DEFAULT_CONFIG = Path("packager.toml")
 
 

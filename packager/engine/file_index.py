@@ -8,7 +8,7 @@ import contextlib
 import os
 import sqlite3
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -44,6 +44,12 @@ INSERT INTO files VALUES (:path, :size, :mtime_ns, :inode, :sha256) ON CONFLICT 
 """
 
 Stamp: TypeAlias = tuple[int, int, int]  # size in bytes, mtime_ns, inode
+
+
+def default_index(environment: Mapping[str, str]) -> Path:
+    """Return where a user's index lies: in the folder of caches (XDG Base Directory Specification)."""
+    cache = environment.get("XDG_CACHE_HOME", "")
+    return (Path(cache) if cache.startswith("/") else Path.home() / ".cache") / "packager" / "files.sqlite"
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ _FOOTER = struct.Struct("<IBI")  # frames, descriptor, magic number
 _HEAD = struct.Struct("<II")  # magic number, bytes that follow
 _CHECKSUMS = 0x80  # descriptor: each entry ends with four bytes of its frame's checksum
 _RESERVED = 0x7C
+_STEP = 1024  # packed bytes that are unpacked before the size is looked at: 32 MiB of zeros at most
 
 
 def read_frames(path: Path) -> Iterator[bytes]:
@@ -84,20 +85,14 @@ def _unpack(packed: bytes, plain: int, where: str) -> bytes:
         if said.window_size > WINDOW_MOST or said.dict_id:
             raise InputError(where, "asks for a window or a dictionary that no frame of ours needs")
         reader = zstandard.ZstdDecompressor(max_window_size=WINDOW_MOST).decompressobj()
-        found = _bounded(reader, packed, plain)
-        whole = reader.eof and not reader.unused_data
+        found = bytearray()
+        for at in range(0, len(packed), _STEP):
+            found += reader.decompress(packed[at : at + _STEP])
+            if len(found) > plain or reader.eof:
+                break
+        whole = reader.eof and not reader.unused_data and at + _STEP >= len(packed)
     except zstandard.ZstdError as error:
         raise InputError(where, f"does not unpack ({error})") from error
     if len(found) != plain or not whole:
         raise InputError(where, f"is not one whole frame of {plain} bytes, as the seek table says")
-    return found
-
-
-def _bounded(reader: zstandard.ZstdDecompressionObj, packed: bytes, plain: int) -> bytes:
-    """Return what `packed` unpacks to, no more than a step beyond `plain` bytes."""
-    found = bytearray()
-    for at in range(0, len(packed), 1024):
-        found += reader.decompress(packed[at : at + 1024])
-        if len(found) > plain or reader.eof:
-            break
     return bytes(found)

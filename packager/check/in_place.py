@@ -1,0 +1,111 @@
+"""A shard's tar opened to be mended where it lies: its pieces read, checked, and written at their place.
+
+It never writes bytes that are not right, and never to a piece that is.
+"""
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from packager.errors import IncompleteError, InputError, from_os_error
+from packager.paths import shown
+from packager.piece_hashes import PieceHashes
+
+
+class InPlace:
+    """An open tar and what its pieces should be."""
+
+    def __init__(self, descriptor: int, path: Path, pieces: PieceHashes) -> None:
+        """Work on the file behind `descriptor`; `path` is what messages call it."""
+        self._descriptor, self._where, self._pieces = descriptor, shown(str(path)), pieces
+
+    @property
+    def size(self) -> int:
+        """The file's bytes now."""
+        return os.fstat(self._descriptor).st_size
+
+    @property
+    def excess(self) -> int:
+        """Bytes past the end of the shard."""
+        return max(self.size - self._pieces.size, 0)
+
+    def is_right(self, piece: int) -> bool:
+        """Say whether a piece on disk is right; one that ends early or that the disk cannot read is not."""
+        start, stop = self._pieces.span(piece)
+        try:
+            data = _read(self._descriptor, start, stop)
+        except OSError:
+            return False
+        return len(data) == stop - start and self._pieces.is_right(piece, data)
+
+    def write(self, piece: int, data: bytes) -> None:
+        """Write a piece's bytes, which are checked once more, over a piece that is bad. Raises IncompleteError.
+
+        Cut off half way, each byte of the piece is what it was, or right.
+        """
+        if not self._pieces.is_right(piece, data):
+            raise AssertionError("only right bytes are written")
+        at, left = self._pieces.span(piece)[0], memoryview(data)
+        try:
+            while left:
+                done = os.pwrite(self._descriptor, left, at)
+                at, left = at + done, left[done:]
+        except OSError as error:
+            raise from_os_error(error, self._where, "make room or mend the disk, then run the command again") from error
+
+    def still_bad(self, pieces: Sequence[int]) -> list[int]:
+        """Return which of `pieces`, just written, are not right on disk: fsynced, and read past the page cache."""
+        self._sync()
+        for piece in pieces:
+            start, stop = self._pieces.span(piece)
+            os.posix_fadvise(self._descriptor, start, stop - start, os.POSIX_FADV_DONTNEED)
+        return [piece for piece in pieces if not self.is_right(piece)]
+
+    def cut(self) -> None:
+        """Cut what lies past the end of the shard; every piece must be right, so nothing of it is lost."""
+        try:
+            os.ftruncate(self._descriptor, self._pieces.size)
+        except OSError as error:
+            raise from_os_error(error, self._where) from error
+        self._sync()
+
+    def _sync(self) -> None:
+        """Make what was written durable."""
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise from_os_error(error, self._where, "mend the disk, then run the command again") from error
+
+
+@contextmanager
+def opened(path: Path, pieces: PieceHashes, *, writable: bool) -> Iterator[InPlace]:
+    """Open a tar that is there. Raises InputError where it is none, IncompleteError where it may not be opened."""
+    where = shown(str(path))
+    # O_NONBLOCK: a FIFO of that name must not hang the run.
+    flags = (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC | os.O_NONBLOCK
+    try:
+        descriptor = os.open(path, flags)
+    except FileNotFoundError:
+        mend = f"write it from loose files: packager rebuild {where} --from FOLDER"
+        raise InputError(where, "is not there, and only what is there can be mended", mend) from None
+    except IsADirectoryError:
+        raise InputError(where, "is a folder", "give the shard's tar") from None
+    except OSError as error:
+        raise IncompleteError(where, error.strerror or "cannot be opened", "mend its rights, then run again") from error
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise InputError(where, "is no regular file", "give the shard's tar")
+        yield InPlace(descriptor, path, pieces)
+    finally:
+        os.close(descriptor)
+
+
+def _read(descriptor: int, start: int, stop: int) -> bytes:
+    """Return bytes [start, stop), fewer where the file ends."""
+    read = bytearray()
+    while start < stop and (data := os.pread(descriptor, stop - start, start)):
+        read += data
+        start += len(data)
+    return bytes(read)

@@ -1,0 +1,74 @@
+"""`packager rebuild`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from packager import api
+from packager.check_reports import RebuildReport
+from packager.cli import bars, screen
+from packager.cli.options import Json, ManifestFile, ReleaseFolder, Workers, processes
+from packager.errors import IncompleteError
+from packager.units import count_of, show_seconds, show_size
+
+
+def rebuild(
+    shard: Annotated[Path, typer.Argument(help="The shard's name, its tar or its manifest.", metavar="SHARD")],
+    *,
+    sources: Annotated[
+        list[Path], typer.Option("--from", help="A folder of loose files; may be given again.", metavar="DIR")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The tar to write. Default: NAME.tar, here.", metavar="FILE")
+    ] = None,
+    release: ReleaseFolder = None,
+    manifest: ManifestFile = None,
+    index: Annotated[
+        Path | None,
+        typer.Option(help="Remembers what was hashed. Default: in the user's cache folder.", metavar="FILE"),
+    ] = None,
+    workers: Workers = "auto",
+    json: Json = False,
+) -> None:
+    """Write a shard again, byte for byte, from loose files, whatever they are called now.
+
+    Example: packager rebuild audio-00001 --release output --from /music
+    """
+    with bars.progress(json=json) as progress:
+        report = api.rebuild(
+            shard,
+            sources,
+            out,
+            release=release,
+            manifest=manifest,
+            index=index,
+            processes=processes(workers),
+            progress=progress,
+        )
+    if json:
+        screen.show_json(report)
+    else:
+        show(report)
+    if not report.whole:
+        raise typer.Exit(IncompleteError.exit_code)
+
+
+def show(report: RebuildReport) -> None:
+    """Print what was written, or what is missing."""
+    if report.already:
+        screen.say(f"rebuild: nothing to do, {report.out} is whole")
+    elif report.whole:
+        found = [f"{report.by_path:,} by path", f"{report.by_content:,} by content"]
+        found += [f"{report.fetched:,} fetched ({show_size(report.fetched_bytes)})"] * bool(report.fetched)
+        members = f"{count_of(report.members, 'member')} ({', '.join(found)})"
+        screen.say(f"rebuild: {members}, {show_size(report.size)} in {show_seconds(report.seconds)}")
+        screen.say(report.out)
+    else:
+        lost = show_size(sum(member.size for member in report.missing))
+        screen.talk(f"packager: {report.shard}: {count_of(len(report.missing), 'member')} missing, {lost}:")
+        for member in report.missing:
+            screen.talk(f"  {member.path} ({member.size} bytes, SHA-256 {member.sha256}): {member.what}")
+        screen.say(
+            f"rebuild: nothing is written, {len(report.missing):,} of {count_of(report.members, 'member')} missing"
+        )

@@ -1,0 +1,237 @@
+"""An inspection on the screen: its facts as lines and tables, then its faults."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from packager.cli import screen
+from packager.inspection import (
+    CatalogueFacts,
+    ClientTrouble,
+    Inspection,
+    KeyFacts,
+    MagnetFacts,
+    MagnetsFacts,
+    ManifestFacts,
+    MembersFacts,
+    ReleaseFacts,
+    SignatureFacts,
+    TarFacts,
+    TorrentFacts,
+)
+from packager.model import Manifest
+from packager.paths import shown
+from packager.units import count_of, show_size
+
+ROWS = 20  # of a table; --json has more
+_WIDTH = 300  # characters of a value
+
+
+def show(report: Inspection) -> None:
+    """Print an inspection."""
+    screen.say(f"{report.file}: {report.kind}, {_bytes(report.size)}")
+    if report.facts is not None:
+        _SHOW[type(report.facts)](report.facts)
+    if report.ok:
+        screen.say("no faults found")
+        return
+    screen.say(f"{count_of(report.fault_count, 'fault')}:")
+    for fault in report.faults[:ROWS]:
+        screen.say(f"  {fault.where}: {fault.what}" if fault.where else f"  {fault.what}")
+    _more(report.fault_count, "fault")
+
+
+def _bytes(size: int) -> str:
+    """Return a byte count in full and, from a KiB on, short."""
+    return count_of(size, "byte") + (f" ({show_size(size)})" if size >= 1024 else "")
+
+
+def _lines(pairs: Iterable[tuple[str, object]]) -> None:
+    """Print "name  value" lines, those without a value left out."""
+    for name, value in pairs:
+        if value is not None and value != "":
+            screen.say(f"  {name:<14} {shown(str(value), _WIDTH)}")
+
+
+def _table(
+    title: Sequence[str], rows: Sequence[Sequence[str]], count: int, noun: str, right: Sequence[int] = ()
+) -> None:
+    """Print the first rows of a table, and how many more there are."""
+    if rows:
+        screen.table(title, rows[:ROWS], right=right)
+    _more(count, noun)
+
+
+def _more(count: int, noun: str) -> None:
+    """Say how many things were not printed."""
+    if count > ROWS:
+        screen.say(f"  and {count_of(count - ROWS, f'more {noun}')}; --json has up to 1,000")
+
+
+def _clients(clients: tuple[ClientTrouble, ...]) -> None:
+    """Print which clients have trouble, and why."""
+    for client in clients:
+        verb = "refuses it" if client.refuses else "reads it wrong"
+        tried = "" if client.tried else " (not tried by us)"
+        screen.say(f"  {' '.join((client.client, client.version)).strip()} {verb}: {client.why}{tried}")
+
+
+def _torrent(facts: TorrentFacts) -> None:
+    tiers = [f"tracker {tier}" for tier in range(1, len(facts.trackers) + 1)]
+    _lines(
+        [
+            ("name", facts.name),
+            ("version", facts.version),
+            ("infohash v1", facts.infohash_v1),
+            ("infohash v2", facts.infohash_v2),
+            ("size", _bytes(facts.size)),
+            ("padding", _bytes(facts.padding) if facts.padding else None),
+            ("pieces", f"{facts.pieces:,} of {show_size(facts.piece_length)}"),
+            ("files", f"{facts.file_count:,}"),
+            *[(name, ", ".join(tier[:ROWS])) for name, tier in zip(tiers[:ROWS], facts.trackers, strict=False)],
+            *[("web seed", url) for url in facts.web_seeds[:ROWS]],
+            ("private", "yes" if facts.private else None),
+            ("created", facts.created),
+            ("comment", facts.comment),
+        ]
+    )
+    rows = [(f"{file.size:,}", file.path) for file in facts.files]
+    _table(("bytes", "file"), rows, facts.file_count, "file", right=(0,))
+    _clients(facts.clients)
+
+
+def _magnets(facts: MagnetsFacts) -> None:
+    for link in facts.magnets[:ROWS]:
+        _magnet(link)
+    _more(facts.count, "link")
+
+
+def _magnet(link: MagnetFacts) -> None:
+    _lines(
+        [
+            ("name", link.name if link.name is not None else "(none)"),
+            ("version", link.version),
+            ("infohash v1", link.infohash_v1),
+            ("infohash v2", link.infohash_v2),
+            ("size", _bytes(link.size) if link.size is not None else None),
+            *[("tracker", url) for url in link.trackers[:ROWS]],
+            *[("web seed", url) for url in link.web_seeds[:ROWS]],
+            *[("peer", peer) for peer in link.peers[:ROWS]],
+            ("files chosen", ", ".join(f"{start}-{stop - 1}" for start, stop in link.chosen[:ROWS])),
+        ]
+    )
+    _clients(link.clients)
+
+
+def _tar(facts: TarFacts) -> None:
+    bag = facts.bag
+    _lines(
+        [
+            ("entries", f"{facts.entry_count:,}"),
+            ("data", _bytes(facts.payload)),
+            ("bag", bag.name if bag else "none"),
+            ("payload", f"{count_of(bag.payload_files, 'file')}, {_bytes(bag.payload)}" if bag else None),
+            ("tag files", ", ".join(bag.tag_files[:ROWS]) if bag else None),
+            ("deterministic", "yes, as a shard's" if facts.deterministic else "no"),
+            *[("", departure) for departure in facts.departures],
+        ]
+    )
+    rows = [
+        (
+            f"{entry.size:,}",
+            f"{entry.offset:,}",
+            entry.bag or entry.type,
+            entry.path + (f" -> {entry.link}" if entry.link else ""),
+        )
+        for entry in facts.entries
+    ]
+    _table(("bytes", "offset", "what", "path"), rows, facts.entry_count, "entry", right=(0, 1))
+
+
+def _manifest(facts: ManifestFacts) -> None:
+    found: Manifest = facts.manifest
+    _lines(
+        [
+            ("shard", found.name),
+            ("collection", found.collection),
+            ("phase", f"{found.phase}, number {found.number:,}"),
+            ("tar", f"{found.file}, {_bytes(found.size)}"),
+            ("payload", f"{count_of(found.members, 'member')}, {_bytes(found.payload)}"),
+            ("piece length", show_size(found.piece_length)),
+            ("pieces root", found.pieces_root),
+            ("infohash v1", found.infohash_v1),
+            ("infohash v2", found.infohash_v2),
+            ("v1-only twin", found.infohash_also_v1),
+            ("sha256", found.sha256),
+            ("oversize", "yes" if found.oversize else None),
+            ("made by", found.tool),
+        ]
+    )
+
+
+def _release(facts: ReleaseFacts) -> None:
+    _lines(
+        [
+            ("collection", f"{facts.collection.name}: {facts.collection.title}"),
+            ("serial", facts.serial),
+            ("date", facts.date),
+            ("sha256", facts.sha256),
+            ("follows", facts.previous or "nothing: it is the first"),
+            ("base URL", facts.base_url),
+            ("records", f"{facts.catalogue_records:,}"),
+            ("shards", f"{facts.shards:,}, {_bytes(facts.size)}"),
+            ("members", f"{facts.members:,}, {_bytes(facts.payload)}"),
+            ("withdrawn", count_of(facts.withdrawal_count, "record")),
+        ]
+    )
+    rows = [
+        (phase.name, phase.state, f"{phase.shards:,}", f"{phase.files:,}", show_size(phase.size))
+        for phase in facts.phases
+    ]
+    _table(("phase", "state", "shards", "files", "bytes"), rows, len(facts.phases), "phase", right=(2, 3, 4))
+    _table(
+        ("withdrawn", "since", "why"),
+        [(each.id, each.date, each.reason) for each in facts.withdrawals],
+        facts.withdrawal_count,
+        "record",
+    )
+
+
+def _members(facts: MembersFacts) -> None:
+    _lines(
+        [
+            ("members", f"{facts.rows:,}, {_bytes(facts.payload)}"),
+            ("row groups", f"{facts.row_groups:,}"),
+            *[(kind, f"{count:,}") for kind, count in sorted(facts.kinds.items())[:ROWS]],
+            ("columns", ", ".join(facts.columns[:100])),
+        ]
+    )
+
+
+def _catalogue(facts: CatalogueFacts) -> None:
+    _lines([("records", f"{facts.records:,}"), ("frames", f"{facts.frames:,}"), ("unpacked", _bytes(facts.unpacked))])
+
+
+def _signature(facts: SignatureFacts) -> None:
+    _lines(
+        [
+            ("key", facts.key),
+            ("signs", "the BLAKE2b-512 of the file" if facts.prehashed else "the file (legacy)"),
+            ("trusted", facts.trusted_comment),
+        ]
+    )
+
+
+def _key(facts: KeyFacts) -> None:
+    _lines([("key", facts.key), ("line", facts.line)])
+
+
+_SHOW: dict[type, Callable[..., None]] = {
+    TorrentFacts: _torrent,
+    MagnetsFacts: _magnets,
+    TarFacts: _tar,
+    ManifestFacts: _manifest,
+    ReleaseFacts: _release,
+    MembersFacts: _members,
+    CatalogueFacts: _catalogue,
+    SignatureFacts: _signature,
+    KeyFacts: _key,
+}

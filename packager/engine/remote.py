@@ -1,0 +1,252 @@
+"""Where bytes of a shard come from over the network, as sources of ranges: web seeds (BEP 19) and the swarm.
+
+What comes is unchecked, except by libtorrent where the swarm gave it; whoever asks compares it.
+"""
+
+import re
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import quote
+
+from packager.addresses import TRACKERS, WEB, url
+from packager.engine.ranges import OpenRanges, Range, RangeSource, Unreadable
+from packager.engine.swarm import PieceFetch, Reach
+from packager.engine.urls import Web
+from packager.errors import IncompleteError, InputError
+from packager.paths import shown
+from packager.torrent_file import Metainfo
+from packager.units import MIB
+
+_STEP = 16 * MIB  # bytes of one HTTP request at most
+_PEER = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.-]{1,253}):([0-9]{1,5})", re.ASCII)
+_LOST = 2  # reads in a row that a web seed may fail before it is asked no more
+
+
+# Opens a source of which only these ranges, in order, will be read.
+Opener: TypeAlias = Callable[[Sequence[Range]], RangeSource]
+
+
+class Unreachable(Unreadable):
+    """A source does not answer now; it may later, so the same command may do more then."""
+
+
+@dataclass(frozen=True)
+class SharedFile:
+    """The one file of a torrent: the .torrent's bytes, and what they say."""
+
+    torrent: bytes
+    metainfo: Metainfo
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.metainfo.files[0].path[-1]
+
+    @property
+    def size(self) -> int:
+        """The file's bytes."""
+        return self.metainfo.files[0].length
+
+
+@dataclass(frozen=True)
+class Swarm:
+    """How the swarm is met: peers as "host:port", trackers beside the torrent's own, if those are told at all."""
+
+    reach: Reach = field(default_factory=Reach)
+    peers: tuple[str, ...] = ()
+    trackers: tuple[str, ...] = ()
+    torrent_trackers: bool = False
+
+
+@dataclass(frozen=True)
+class Remote:
+    """Where bytes may be fetched from.
+
+    web_seeds: beside those of the torrent, and before them. other_hosts: follow their redirects to other
+    hosts. swarm: None for no swarm. seconds: that a server or the swarm may stay silent.
+    """
+
+    web_seeds: tuple[str, ...] = ()
+    torrent_web_seeds: bool = True
+    other_hosts: bool = False
+    swarm: Swarm | None = None
+    seconds: float = 30
+
+
+class WebRanges:
+    """A file at a web seed."""
+
+    def __init__(self, web: Web, address: str, size: int) -> None:
+        """Read the file of `size` bytes at an http(s) address."""
+        self._web, self._address, self._size = web, address, size
+        self._lost = 0
+        self._given_up: Unreadable | None = None
+
+    @property
+    def name(self) -> str:
+        """The file's address."""
+        return shown(self._address)
+
+    def read(self, start: int, stop: int) -> Iterator[bytes]:
+        """Yield bytes [start, stop). Raises Unreadable where it refuses, Unreachable where it fails for now."""
+        for at in range(start, stop, _STEP):
+            if self._given_up:
+                raise self._given_up
+            yield self._step(at, min(at + _STEP, stop))
+
+    def _step(self, start: int, stop: int) -> bytes:
+        """Return one request's bytes; after a refusal, or failures in a row, nothing more is asked."""
+        try:
+            data = self._web.read_range(self._address, start, stop, size=self._size)
+        except InputError as error:
+            self._given_up = Unreadable(error.where, error.what, error.mend)
+            raise self._given_up from error
+        except IncompleteError as error:
+            self._lost += 1
+            failure = Unreachable(error.where, error.what, error.mend)
+            if self._lost >= _LOST:
+                self._given_up = failure
+            raise failure from error
+        self._lost = 0
+        return data
+
+
+class SwarmRanges:
+    """The one file of a torrent, in its swarm."""
+
+    def __init__(self, fetch: PieceFetch, piece_length: int, name: str) -> None:
+        """Read from pieces that are being fetched."""
+        self._fetch, self._piece_length, self._name = fetch, piece_length, name
+
+    @property
+    def name(self) -> str:
+        """Which swarm."""
+        return self._name
+
+    def read(self, start: int, stop: int) -> Iterator[bytes]:
+        """Yield bytes [start, stop), which were among the ranges wanted. Raises Unreachable."""
+        for piece in _touched((start, stop), self._piece_length):
+            at = piece * self._piece_length
+            try:
+                data = self._fetch.piece(piece)
+            except IncompleteError as error:
+                raise Unreachable(error.where, error.what, error.mend) from error
+            yield data[max(start - at, 0) : stop - at]
+
+
+@contextmanager
+def remote_sources(file: SharedFile, remote: Remote, scratch: Path) -> Iterator[list[Opener]]:
+    """Yield what opens each source over the network, in the order they are to be asked.
+
+    scratch: a folder that the swarm makes, uses and takes away. The sources are open until the block ends.
+    Raises InputError for an address that is none.
+    """
+    with ExitStack() as opened:
+        openers: list[Opener] = []
+        addresses = _addresses(file, remote)
+        if addresses:
+            web = opened.enter_context(Web(seconds=remote.seconds, other_hosts=remote.other_hosts))
+            openers += [_web_opener(web, address, file.size) for address in addresses]
+        if remote.swarm is not None:
+            for tracker in remote.swarm.trackers:
+                url(tracker, "--tracker", TRACKERS)
+            openers.append(_swarm_opener(opened, file, remote.swarm, remote.seconds, scratch))
+        yield openers
+
+
+def in_turn(openers: Sequence[Opener]) -> OpenRanges:
+    """Return what opens several sources as one: where one fails, the next reads on."""
+    return lambda _layout, wanted: _InTurn([open_ranges(wanted) for open_ranges in openers])
+
+
+class _InTurn:
+    """Several sources, asked one after the other."""
+
+    def __init__(self, sources: Sequence[RangeSource]) -> None:
+        self._sources = sources
+
+    @property
+    def name(self) -> str:
+        return ", ".join(source.name for source in self._sources)
+
+    def read(self, start: int, stop: int) -> Iterator[bytes]:
+        at = start
+        failure: Unreadable | None = None
+        for source in self._sources:
+            try:
+                for data in source.read(at, stop):
+                    at += len(data)
+                    yield data
+            except Unreadable as error:
+                failure = error
+            if at == stop:
+                return
+        raise failure or Unreadable("--web-seed", "no source over the network is known", "name one, or use --swarm")
+
+
+def web_seed_address(seed: str, file: str) -> str:
+    """Return a file's address at a web seed: one that ends in "/" is its folder (BEP 19)."""
+    return seed + quote(file) if seed.endswith("/") else seed
+
+
+def _addresses(file: SharedFile, remote: Remote) -> list[str]:
+    """Return the file's addresses at the web seeds; those of a torrent that are no web address are left out."""
+    seeds = [url(seed, "--web-seed", WEB) for seed in remote.web_seeds]
+    for seed in file.metainfo.web_seeds if remote.torrent_web_seeds else ():
+        with suppress(InputError):
+            seeds.append(url(seed, "url-list", WEB))
+    return list(dict.fromkeys(web_seed_address(seed, file.name) for seed in seeds))
+
+
+def _web_opener(web: Web, address: str, size: int) -> Opener:
+    """Return what opens a file at a web seed."""
+    return lambda _wanted: WebRanges(web, address, size)
+
+
+def _swarm_opener(opened: ExitStack, file: SharedFile, swarm: Swarm, seconds: float, scratch: Path) -> Opener:
+    """Return what begins to fetch the pieces that ranges touch, until `opened` is closed."""
+    name = f"the swarm of {shown(file.name)}"
+    length = file.metainfo.piece_length
+    own = [tracker for tier in file.metainfo.trackers for tracker in tier] if swarm.torrent_trackers else []
+    peers = [_host_and_port(peer) for peer in swarm.peers]
+
+    def open_swarm(wanted: Sequence[Range]) -> RangeSource:
+        fetch = PieceFetch(
+            file.torrent,
+            sorted({piece for each in wanted for piece in _touched(each, length)}),
+            scratch,
+            reach=swarm.reach,
+            peers=[endpoint for peer in peers for endpoint in _endpoints(*peer)],
+            trackers=[*swarm.trackers, *own],
+            seconds=seconds,
+            where=name,
+        )
+        return SwarmRanges(opened.enter_context(fetch), length, name)
+
+    return open_swarm
+
+
+def _host_and_port(peer: str) -> tuple[str, int]:
+    """Return the two parts of "host:port". Raises InputError."""
+    match = _PEER.fullmatch(peer)
+    if match is None or not 1 <= int(match[2]) <= 65535:
+        raise InputError("--peer", f'"{shown(peer, 80)}" is not a peer', 'write it as "203.0.113.5:6881"')
+    return match[1].strip("[]"), int(match[2])
+
+
+def _touched(wanted: Range, piece_length: int) -> range:
+    """Return the pieces that a range touches."""
+    return range(wanted[0] // piece_length, -(-wanted[1] // piece_length))
+
+
+def _endpoints(host: str, port: int) -> list[tuple[str, int]]:
+    """Return a peer's IP addresses and port. Raises Unreachable where its name is not found."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise Unreachable(host, "this peer's address is not found", "check --peer") from error
+    return list(dict.fromkeys((str(address[0]), port) for *_, address in found))
