@@ -13,7 +13,7 @@ instant and run again, and raises only PackagerError for what its user can mend.
 import datetime as dt
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -22,10 +22,13 @@ from packager.catalogue import scan as catalogue_scan
 from packager.check import extract as extracting
 from packager.check import inspect as inspecting
 from packager.check import rebuild as rebuilding
-from packager.check_reports import ExtractReport, RebuildReport
+from packager.check import repair as repairing
+from packager.check.target import open_target
+from packager.check_reports import ExtractReport, RebuildReport, RepairReport
 from packager.engine import durable, keys, project, tables, workers
 from packager.engine.file_index import default_index
 from packager.engine.published import open_published
+from packager.engine.remote import Remote
 from packager.engine.workspace import Workspace
 from packager.errors import IncompleteError, InputError
 from packager.inspection import Inspection
@@ -33,6 +36,7 @@ from packager.key_pair import PublicKey
 from packager.model import Plan, State
 from packager.options import Config
 from packager.pack import prepare, run
+from packager.pack.shard import ShardTask
 from packager.progress import SILENT, Progress
 from packager.publish import publish as publishing
 from packager.reports import (
@@ -104,8 +108,8 @@ def pack(
     """
     options, workspace = project.load(config)
     with durable.lock(workspace.state):
-        made = prepare.read_plan(workspace)
-        return run.pack(workspace, options, made, workers=_processes(processes), phases=phases, progress=progress)
+        every = _tasks(options, workspace, prepare.read_plan(workspace), phases)
+        return run.pack(every, workers=_processes(processes), progress=progress)
 
 
 def publish(
@@ -140,7 +144,7 @@ def release(
     with durable.lock(workspace.state):
         scanned = catalogue_scan.scan(workspace, workers=count, progress=progress)
         planned = prepare.prepare(workspace, options, now=_now(), progress=progress)
-        packed = run.pack(workspace, options, planned.plan, workers=count, progress=progress)
+        packed = run.pack(_tasks(options, workspace, planned.plan), workers=count, progress=progress)
         if packed.failed:
             first, others = packed.failed[0], len(packed.failed) - 1
             more = f" (and {units.count_of(others, 'more shard')})" if others else ""
@@ -155,7 +159,7 @@ def status(config: Path) -> StatusReport:
     if not workspace.plan.exists():
         return _unplanned(workspace)
     made = prepare.read_plan(workspace)
-    progress = run.progress_of(workspace, options, made)
+    progress = run.progress_of(workspace, made, _tasks(options, workspace, made))
     last = publishing.last_release(workspace)
     states: dict[str, State] = {phase.name: phase.state for phase in last[0].phases} if last else {}
     phases = tuple(
@@ -193,6 +197,11 @@ def inspect(file: str) -> Inspection:
     return inspecting.inspect(file)
 
 
+def _tasks(options: Config, workspace: Workspace, made: Plan, phases: Sequence[str] | None = None) -> list[ShardTask]:
+    """Return the shards of a plan, or of some of its phases, as tasks that know what is published."""
+    return run.tasks(workspace, options, made, publishing.published_shards(workspace), phases)
+
+
 def _unplanned(workspace: Workspace) -> StatusReport:
     """Return the status of a project that has no plan yet."""
     scanned = workspace.catalogue.exists()
@@ -221,7 +230,7 @@ def _publish(
     """Publish phases whose every shard is whole."""
     every = {phase.name for phase in made.phases}
     wanted = every if phases is None else {*phases, *(publishing.published_phases(workspace) & every)}
-    missing = run.missing(workspace, options, made, sorted(wanted))
+    missing = run.missing(_tasks(options, workspace, made, sorted(wanted)))
     if missing:
         more = f" (and {units.count_of(len(missing) - 1, 'more shard')})" if len(missing) > 1 else ""
         raise IncompleteError(missing[0], f"is not packed{more}", "run: packager pack")
@@ -308,5 +317,35 @@ def rebuild(
         index=default_index(os.environ) if index is None else index,
         workers=_processes(processes),
         fetch=None,
+        progress=progress,
+    )
+
+
+def repair(
+    shard: Path,
+    copies: Sequence[Path] = (),
+    remote: Remote | None = None,
+    *,
+    release: Path | None = None,
+    manifest: Path | None = None,
+    torrent: Path | None = None,
+    only: Iterable[int] | None = None,
+    dry_run: bool = False,
+    progress: Progress = SILENT,
+) -> RepairReport:
+    """Mend a shard's tar where it lies; only its bad pieces are fetched, and each is checked before it is written.
+
+    copies: other tars, or folders of loose files, asked first. remote: what is asked then; None: the web
+    seeds of its torrent. torrent: the .torrent, where no other document is there. only: the pieces to look
+    at; None: all. What could not be mended stands in the report. Raises InputError where the tar, a document
+    or an address is wrong, TrustError where documents disagree, IncompleteError where the disk fails.
+    """
+    return repairing.repair(
+        shard,
+        open_target(shard, release=release, manifest=manifest, torrent=torrent),
+        copies,
+        remote or Remote(),
+        only=only,
+        dry_run=dry_run,
         progress=progress,
     )

@@ -95,7 +95,7 @@ def _check_head(release: Release, faults: FaultList) -> None:
         faults.add(
             "previous", f"serial {release.serial} {'has no' if release.serial > 1 else 'has a'} release before it"
         )
-    faults.add_all("previous", _hex_fault("previous", release.previous, 64))
+    faults.add_all("", _hex_fault("previous", release.previous, 64))
     if not is_slug(release.collection.name):
         faults.add("collection", f'"{shown(release.collection.name, 80)}" is not the name of a collection')
     dates = [release.date, *(s.added for s in release.shards), *(w.date for w in release.withdrawals)]

@@ -46,7 +46,7 @@ def from_bytes(data: bytes, kind: type[T], where: object) -> T:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(where, f"not a valid {kind.__name__.lower()} ({error})") from error
     if (number := _odd_number(document)) is not None:
-        raise InputError(where, f"holds the number {number}, not from 0 to {_INTEGER_END - 1}")
+        raise InputError(where, f"holds the number {shown(str(number), 40)}, not from 0 to {_INTEGER_END - 1}")
     if data != to_bytes(document) and (key := _doubled_key(data)) is not None:
         raise InputError(where, f'holds the key "{shown(key, 80)}" twice in one object')
     return document

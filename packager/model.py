@@ -221,6 +221,7 @@ class ReleaseShard(Struct, frozen=True, kw_only=True, omit_defaults=True):
     magnet_v1: str | None = None
     torrent_v1: PublishedFile | None = None
     sha256: str | None = None
+    obsolete: bool = False  # nobody need hold it any more; it stays listed, and never comes back
 
 
 class Withdrawal(Struct, frozen=True, kw_only=True):
@@ -231,7 +232,7 @@ class Withdrawal(Struct, frozen=True, kw_only=True):
     date: str
 
 
-class Release(Struct, frozen=True, kw_only=True):
+class Release(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """release.json: the signed head of an append-only chain. FORMAT.md tells each field."""
 
     format: int
@@ -245,3 +246,4 @@ class Release(Struct, frozen=True, kw_only=True):
     phases: tuple[ReleasePhase, ...]
     shards: tuple[ReleaseShard, ...]
     withdrawals: tuple[Withdrawal, ...]
+    next_key: str | None = None  # line of the minisign key that alone signs the releases after this one

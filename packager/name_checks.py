@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from packager.paths import collision_key, is_safe_name, shown
 
+PATH_MOST = 4095  # Linux takes no longer one
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -27,12 +28,13 @@ class PathChecks:
         """Yield what is wrong with a file's path, "/"-separated; bytes that are not UTF-8 as os.fsencode takes them."""
         names = path.split("/")
         if _leaves(names):
-            yield f'"{shown(path)}" leads out of its folder'
+            yield f'"{shown(path)}" is empty, absolute or leads out of its folder'
             return
-        for name in names:
-            if not _is_portable(name):
-                yield f'"{shown(path)}" holds "{shown(name, 80)}", a name that not every system can store'
-                break
+        if len(path) > PATH_MOST:
+            yield f'"{shown(path, 60)}" is a path of {len(path)} characters, more than {PATH_MOST}'
+            return
+        if not all(map(_is_portable, names)):
+            yield f'"{shown(path)}" has a name that not every system can store'
         yield from self.clashes(path)
 
     def clashes(self, path: str) -> Iterator[str]:

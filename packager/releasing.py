@@ -6,6 +6,7 @@ import msgspec
 
 from packager import documents
 from packager.errors import InputError
+from packager.key_pair import PublicKey
 from packager.magnet import format_magnet
 from packager.model import (
     CollectionFacts,
@@ -42,10 +43,12 @@ def next_release(
     catalogue_records: int,
     last: tuple[Release, bytes] | None,
     date: str,
+    next_key: PublicKey | None = None,
 ) -> Release:
     """Return the release that lists `shards`, or the last one where nothing but the date would change.
 
     published: names of the phases that are open to readers. last: the release before, and its bytes.
+    next_key: the key that signs the releases after this one, where another does from then on.
     Raises InputError where a shard that was published would change or vanish: torrents cannot change.
     """
     before = {shard.name: shard for shard in last[0].shards} if last else {}
@@ -71,10 +74,25 @@ def next_release(
         phases=_phases(plan, published),
         shards=listed,
         withdrawals=last[0].withdrawals if last else (),
+        next_key=next_key.line if next_key else None,
     )
     if last and _content(release) == _content(last[0]):
         return last[0]
     return release
+
+
+def check_signer(last: Release, key: PublicKey) -> None:
+    """Refuse to sign what follows `last` with a key other than the one that it names for that.
+
+    Raises InputError: every mirror would refuse such a release.
+    """
+    if last.next_key is not None and key.line != last.next_key:
+        named = PublicKey.parse(last.next_key)
+        raise InputError(
+            "release.key",
+            f"is the key {key.name}; serial {last.serial} says that {named.name} signs what follows",
+            f"name the secret key of {named.name}: mirrors accept no other",
+        )
 
 
 def _content(release: Release) -> Release:
@@ -86,13 +104,23 @@ def _check_frozen(before: Mapping[ShardName, ReleaseShard], now: Mapping[ShardNa
     """Refuse a release in which a published shard is another, or gone."""
     for name, shard in before.items():
         found = now.get(name)
-        same = found is not None and (found.infohash_v1, found.infohash_v2) == (shard.infohash_v1, shard.infohash_v2)
-        if not same:
-            raise InputError(
-                name,
-                f"published already, and would {'change' if found else 'vanish'}: a torrent cannot change",
-                "restore the collection and the config it was cut from, or cut a new collection under another name",
-            )
+        if found is None or not _is_same(found, shard):
+            raise would_change(name)
+
+
+def would_change(name: ShardName) -> InputError:
+    """Return the error for a published shard that the plan would make another, or drop."""
+    return InputError(
+        name,
+        "published already, and this plan would change it or drop it: a torrent cannot change",
+        "restore the collection and the config it was cut from, or cut a new collection under another name",
+    )
+
+
+def _is_same(one: ReleaseShard, other: ReleaseShard) -> bool:
+    """Say whether two listings are of the same torrents; the extra v1-only one may be left out of either."""
+    twins = {one.infohash_also_v1, other.infohash_also_v1} - {None}
+    return (one.infohash_v1, one.infohash_v2) == (other.infohash_v1, other.infohash_v2) and len(twins) < 2
 
 
 def _phases(plan: Plan, published: set[str]) -> tuple[ReleasePhase, ...]:
@@ -147,6 +175,7 @@ def _shard(shard: PackedShard, config: Config, before: Mapping[ShardName, Releas
         magnet_v1=_magnet(facts, config, twin, None) if twin else None,
         torrent_v1=shard.torrent_v1,
         sha256=facts.sha256,
+        obsolete=facts.name in before and before[facts.name].obsolete,
     )
 
 

@@ -39,6 +39,7 @@ class PackReport(Struct, frozen=True, kw_only=True):
 
     packed: int
     already: int
+    elsewhere: int  # of those: published, and their tars are not here
     bytes: int  # read and hashed now
     seconds: float
     failed: tuple[Oddity, ...]  # shards that could not be packed, and why

@@ -177,8 +177,37 @@ def test_a_published_shard_cannot_change(project: Project, capsys: Capture) -> N
     ran = project.run(capsys, "release")
     assert ran.code == 2
     assert "a torrent cannot change" in ran.err
-    site = {name: data for name, data in before.items() if name.startswith("output")}
-    assert {name: data for name, data in project.published().items() if name.startswith("output")} == site
+    assert project.published() == before
+
+
+def test_trackers_and_dates_change_torrents_but_no_tar_and_no_infohash(project: Project, capsys: Capture) -> None:
+    assert project.run(capsys, "release").code == 0
+    tars = {path: path.stat().st_ino for path in (project.root / "shards").glob("*.tar")}
+    before = read_release(project)["shards"]
+    text = (project.root / "packager.toml").read_text()
+    text = text.replace("tracker.example.org", "other.example.org").replace("2026-11-21", "2026-12-01")
+    (project.root / "packager.toml").write_text(text)
+    assert project.run(capsys, "release").code == 0
+    after = read_release(project)
+    assert after["serial"] == 2
+    for old, new in zip(before, after["shards"], strict=True):
+        assert (new["infohash_v1"], new["infohash_v2"]) == (old["infohash_v1"], old["infohash_v2"])
+        assert new["torrent"] != old["torrent"]
+        told = (project.root / "output" / new["torrent"]["path"]).read_bytes()
+        assert b"other.example.org" in told
+        assert b"13:creation datei1795219200e" in told  # 2026-11-21: a published shard keeps its date
+    assert {path: path.stat().st_ino for path in (project.root / "shards").glob("*.tar")} == tars
+
+
+def test_a_published_tar_that_is_seeded_elsewhere_is_not_packed_again(project: Project, capsys: Capture) -> None:
+    assert project.run(capsys, "release").code == 0
+    site = read_release(project)
+    shutil.rmtree(project.root / "shards")
+    ran = project.run(capsys, "release")
+    assert ran.code == 0, ran.err
+    assert "not in the shards' folder, and left so" in ran.out
+    assert not list((project.root / "shards").glob("*.tar"))
+    assert read_release(project) == site
 
 
 DAMAGE: dict[str, Callable[[Path], object]] = {
@@ -205,7 +234,8 @@ def test_a_source_that_changed_since_the_scan_is_named_and_leaves_no_half_shard(
     assert "album 1/04 tone [b].wav" in ran.err
     assert "Traceback" not in ran.err
     whole = {path.stem for path in (project.root / "shards").glob("*.tar")}
-    planned = {path.name for path in (project.root / ".packager" / "packed").iterdir()}
+    plan = json.loads((project.root / ".packager" / "plan" / "plan.json").read_text())
+    planned = {shard["name"] for phase in plan["phases"] for shard in phase["shards"]}
     assert len(planned - whole) == 1
     assert not list((project.root / "shards").glob(".*"))
     assert project.run(capsys, "publish").code == 3
@@ -250,6 +280,7 @@ def test_names_with_markup_and_escapes_are_printed_as_they_are(tmp_path: Path, c
     ran = project.run(capsys, "pack")
     assert ran.code == 0
     shutil.rmtree(project.root / "shards")
+    shutil.rmtree(project.root / ".packager" / "packed")
     ran = project.run(capsys, "pack")
     assert ran.code == 3
     assert "a[/b].txt: has 6 bytes, had 1 at the scan" in ran.err

@@ -22,6 +22,7 @@ SHARD = {"pattern": "^[a-z0-9][a-z0-9._-]*-[0-9]{5}$"}
 TAR = {"pattern": "^[a-z0-9][a-z0-9._-]*-[0-9]{5}\\.tar$"}
 MAGNET = {"pattern": "^magnet:\\?xt=urn:bt(ih:[0-9a-f]{40}|mh:1220[0-9a-f]{64})&"}
 SITE_PATH = {"pattern": "^[a-z]+/[^/]+$"}
+KEY = {"pattern": "^RW[A-Za-z0-9+/]{54}$"}  # "Ed", 8-byte key id, 32-byte key
 ONE_UP = {"minimum": 1}
 PIECE = {"minimum": 16384}
 FORMAT = {"const": 1}
@@ -79,6 +80,7 @@ TOLD: dict[str, dict[str, Told]] = {
         "phases": "The timeline, in order.",
         "shards": "Every published shard, phase after phase, by number.",
         "withdrawals": "Records that were taken back.",
+        "next_key": ("minisign public key that alone signs the releases after this one; left out: as before.", KEY),
     },
     "CollectionFacts": {
         "name": ("Short name, part of every shard's.", SLUG),
@@ -103,6 +105,7 @@ TOLD: dict[str, dict[str, Told]] = {
         "table": "NAME.members.parquet.",
         "magnet_v1": ("Magnet link of the extra v1-only torrent; left out where there is none.", MAGNET),
         "torrent_v1": "NAME.v1.torrent; left out where there is none.",
+        "obsolete": "Whether nobody need hold it any more; left out where false.",
     },
     "PublishedFile": {
         "path": ("Path below the folder of release.json.", SITE_PATH),

@@ -95,7 +95,7 @@ def _kind(head: bytes, name: str) -> FileKind | None:
         if text[: len(start)].lower() == start.lower():
             return kind
     if head.startswith(b"untrusted comment:"):
-        return "signature" if b"\ntrusted comment:" in head else "public key"
+        return "signature" if b"\ntrusted comment:" in head or name.endswith(".minisig") else "public key"
     if is_header(head[:512]):
         return "tar"
     if re.match(rb"d[0-9]+:", head):

@@ -75,7 +75,7 @@ class _Found:
         if entry.type in _LINKS:
             self._faults.add(where, f'"{name}" is a {entry.type} to "{shown(entry.link)}", which may lead anywhere')
         elif entry.type != "file":
-            self._faults.add(where, f'"{name}" is a {entry.type}, not a file')
+            self._faults.add(where, f'"{name}" is no plain file: {entry.type}')
 
 
 def _is_ours(entry: ReadEntry) -> bool:

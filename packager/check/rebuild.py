@@ -143,10 +143,16 @@ class _Rebuild:
     def run(self, index: FileIndex, fetch: OpenRanges | None) -> list[int] | None:
         """Write the tar and return the members that were fetched; None where some are nowhere."""
         self.finder.find(index)
+        looked = False
         while True:
             missing = self.finder.missing
             if missing and (fetch is None or self.reasons):
-                return None
+                if looked:
+                    return None
+                # No pass will read the others, and the list of what is missing must be true.
+                self._refuse_wrong(range(len(self.finder.places)), index)
+                looked = True
+                continue
             try:
                 self._write(self._source(fetch, missing))
             except WrongMember as wrong:
@@ -166,7 +172,11 @@ class _Rebuild:
             self.reasons[wrong.member] = wrong.what
             return
         self.finder.refuse(wrong.member)
-        self.finder.refuse_wrong(range(wrong.member + 1, len(self.finder.places)), index)
+        self._refuse_wrong(range(wrong.member + 1, len(self.finder.places)), index)
+
+    def _refuse_wrong(self, members: range, index: FileIndex) -> None:
+        """Read the files of members, but those that the index knows, and look for the wrong ones elsewhere."""
+        self.finder.refuse_wrong(members, index)
         self.finder.find(index)
 
     def _write(self, source: RangeSource | None) -> None:

@@ -173,7 +173,7 @@ class TarReader:
         where = f"byte {pending.start}"
         path = header.path if pending.path is None else pending.path
         size = header.size if pending.size is None else pending.size
-        kind = TYPES.get(header.typeflag, f"entry of the type {shown(header.typeflag)}")
+        kind = TYPES.get(header.typeflag, f'type "{shown(header.typeflag)}", which POSIX does not have')
         if kind == "file" and path.endswith(b"/"):  # as before POSIX
             kind = "folder"
         if pending.sparse:

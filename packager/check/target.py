@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packager import bencode, torrent_file
-from packager.engine.published import Published, find_documents, open_published, read_limited
+from packager.engine.limited import read_limited
+from packager.engine.published import Published, find_documents, open_published
 from packager.engine.remote import SharedFile
 from packager.errors import InputError
 from packager.paths import shown

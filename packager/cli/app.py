@@ -19,6 +19,7 @@ from packager.cli import (
     publish_cmd,
     rebuild_cmd,
     release_cmd,
+    repair_cmd,
     scan_cmd,
     screen,
     status_cmd,
@@ -42,6 +43,7 @@ for command in (
     inspect_cmd,
     extract_cmd,
     rebuild_cmd,
+    repair_cmd,
 ):
     name = command.__name__.rpartition(".")[2].removesuffix("_cmd")
     app.command(name)(getattr(command, name))

@@ -33,6 +33,8 @@ def pack(config: Config = DEFAULT_CONFIG, phase: Phases = None, workers: Workers
 
 def show(report: PackReport) -> None:
     """Print what was packed."""
+    if report.elsewhere:
+        screen.say(f"pack: {count_of(report.elsewhere, 'published tar')} not in the shards' folder, and left so")
     if not report.packed and not report.failed:
         screen.say(f"pack: nothing to do, {count_of(report.already, 'shard')} whole already")
         return

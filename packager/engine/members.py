@@ -73,7 +73,7 @@ def _by_condition(members: pa.Table, where: str) -> "np.ndarray[tuple[int], np.d
         database.register("records", rows)
         query = f'SELECT "row number" FROM ({phases.view("records")}) WHERE coalesce((\n{where}\n), false)'  # noqa: S608 (checked above)
         try:
-            for batch in tables.run_batches(database, query, pa.schema([("row number", pa.int64())])):
+            for batch in database.sql(query).to_arrow_reader(tables.BATCH_ROWS):
                 found[batch.column(0).to_numpy()] = True
         except tables.SqlError as error:
             raise InputError(_WHERE, shown(str(error).partition("\n")[0])) from None

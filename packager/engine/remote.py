@@ -74,7 +74,7 @@ class Remote:
     torrent_web_seeds: bool = True
     other_hosts: bool = False
     swarm: Swarm | None = None
-    seconds: float = 30
+    seconds: float = 60
 
 
 class WebRanges:
@@ -152,8 +152,6 @@ def remote_sources(file: SharedFile, remote: Remote, scratch: Path) -> Iterator[
             web = opened.enter_context(Web(seconds=remote.seconds, other_hosts=remote.other_hosts))
             openers += [_web_opener(web, address, file.size) for address in addresses]
         if remote.swarm is not None:
-            for tracker in remote.swarm.trackers:
-                url(tracker, "--tracker", TRACKERS)
             openers.append(_swarm_opener(opened, file, remote.swarm, remote.seconds, scratch))
         yield openers
 
@@ -211,8 +209,13 @@ def _swarm_opener(opened: ExitStack, file: SharedFile, swarm: Swarm, seconds: fl
     """Return what begins to fetch the pieces that ranges touch, until `opened` is closed."""
     name = f"the swarm of {shown(file.name)}"
     length = file.metainfo.piece_length
-    own = [tracker for tier in file.metainfo.trackers for tracker in tier] if swarm.torrent_trackers else []
+    trackers = [url(tracker, "--tracker", TRACKERS) for tracker in swarm.trackers]
+    if swarm.torrent_trackers:
+        trackers += [tracker for tier in file.metainfo.trackers for tracker in tier]
     peers = [_host_and_port(peer) for peer in swarm.peers]
+
+    if not (trackers or peers or swarm.reach.dht):
+        raise InputError("--swarm", f"{shown(file.name)} has no tracker, and nobody else to ask", "add --peer or --dht")
 
     def open_swarm(wanted: Sequence[Range]) -> RangeSource:
         fetch = PieceFetch(
@@ -221,7 +224,7 @@ def _swarm_opener(opened: ExitStack, file: SharedFile, swarm: Swarm, seconds: fl
             scratch,
             reach=swarm.reach,
             peers=[endpoint for peer in peers for endpoint in _endpoints(*peer)],
-            trackers=[*swarm.trackers, *own],
+            trackers=trackers,
             seconds=seconds,
             where=name,
         )

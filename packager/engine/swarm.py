@@ -3,6 +3,7 @@
 It is the client that a release must satisfy. It checks what it fetches; whoever asks checks it again.
 """
 
+import ipaddress
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,11 +60,12 @@ _WASTE = 64 << 20  # bytes of wrong blocks that are borne, beside as many as wer
 class Reach:
     """How a session meets peers.
 
-    listen: "address:port" by commas, IPv6 in brackets; port 0 is any free one. incoming: let peers connect
-    to us. Limits are bytes a second, 0 for none.
+    address: the IP address of ours to listen at, "" for all. port: TCP and UDP, 0 for any free one. incoming:
+    let peers connect to us. Limits are bytes a second, 0 for none.
     """
 
-    listen: str = "0.0.0.0:0,[::]:0"
+    address: str = ""
+    port: int = 0
     incoming: bool = True
     dht: bool = False
     upload_limit: int = 0
@@ -246,11 +248,25 @@ def _seeded(name: str, status: lt.torrent_status) -> Seeded:
     )
 
 
+def _interfaces(reach: Reach) -> str:
+    """Return where to listen as libtorrent has it. Raises InputError for what is no address or port."""
+    if not 0 <= reach.port <= 65535:
+        raise InputError("--port", f"{reach.port} is not a port", "write a number from 1 to 65535, or 0 for any")
+    if not reach.address:
+        return f"0.0.0.0:{reach.port},[::]:{reach.port}"
+    try:
+        address = ipaddress.ip_address(reach.address)
+    except ValueError:
+        what = f'"{shown(reach.address, 80)}" is not an IP address'
+        raise InputError("--listen", what, 'write it as "192.0.2.7" or "2001:db8::7"') from None
+    return f"[{address}]:{reach.port}" if address.version == 6 else f"{address}:{reach.port}"
+
+
 def _session(reach: Reach, alerts: int) -> lt.session:
     """Return a session that does only what `reach` asks for: no local discovery, no port mapping."""
     return lt.session(
         {
-            "listen_interfaces": reach.listen,
+            "listen_interfaces": _interfaces(reach),
             "enable_dht": reach.dht,
             "enable_incoming_tcp": reach.incoming,
             "enable_incoming_utp": reach.incoming,

@@ -1,67 +1,87 @@
 """Pack every planned shard that is not whole yet, on worker processes, largest first."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from packager.engine import durable
 from packager.engine.workers import run_tasks
 from packager.engine.workspace import Workspace
 from packager.errors import IncompleteError, InputError, PackagerError
-from packager.model import Plan
+from packager.model import Plan, ShardName
 from packager.options import Config
 from packager.pack.prepare import sources
-from packager.pack.shard import Packed, ShardOptions, ShardTask, pack_shard, packed
+from packager.pack.shard import Infohashes, Packed, ShardTask, condition, pack_shard
+from packager.pack.shard_documents import Content, Links
+from packager.paths import shown
 from packager.progress import SILENT, Progress
+from packager.releasing import would_change
 from packager.reports import Oddity, PackReport
 from packager.units import count_of, show_size
 
+Published = Mapping[ShardName, Infohashes]
 
-def tasks(workspace: Workspace, config: Config, plan: Plan, phases: Sequence[str] | None = None) -> list[ShardTask]:
-    """Return the shards of the plan, or of some phases of it, as tasks in the plan's order."""
+
+def tasks(
+    workspace: Workspace, config: Config, plan: Plan, published: Published, phases: Sequence[str] | None = None
+) -> list[ShardTask]:
+    """Return the shards of the plan, or of some phases of it, as tasks in the plan's order.
+
+    published: the infohashes of the shards that a release has listed. Raises InputError for a phase
+    that is not in the plan.
+    """
     unknown = set(phases or ()) - {phase.name for phase in plan.phases}
     if unknown:
-        raise InputError("--phase", f'no phase is named "{min(unknown)}"', "see: packager status")
-    options = ShardOptions(
+        raise InputError("--phase", f'no phase is named "{shown(min(unknown))}"', "see: packager status")
+    options = config.torrent
+    content = Content(
         collection=config.collection.name,
-        torrent=config.torrent,
+        version=options.version,
+        also_v1=options.also_v1,
         sha256=config.shards.sha256,
         mtimes=config.collection.mtimes,
-        date=plan.date,
     )
+    links = Links(trackers=options.trackers, web_seeds=options.web_seeds, date=plan.date)
     return [
-        ShardTask(workspace, workspace.planned(phase.name), sources(workspace, phase), shard, options)
+        ShardTask(
+            workspace=workspace,
+            planned=workspace.planned(phase.name),
+            source=sources(workspace, phase),
+            shard=shard,
+            content=content,
+            links=links,
+            published=published.get(shard.name),
+        )
         for phase in plan.phases
         if phases is None or phase.name in phases
         for shard in phase.shards
     ]
 
 
-def pack(
-    workspace: Workspace,
-    config: Config,
-    plan: Plan,
-    *,
-    workers: int,
-    phases: Sequence[str] | None = None,
-    progress: Progress = SILENT,
-) -> PackReport:
-    """Pack the plan's shards, those of `phases` where given; whole ones are left alone.
+def pack(every: list[ShardTask], *, workers: int, progress: Progress = SILENT) -> PackReport:
+    """Pack the shards that are not whole; the tars of published shards that are gone stay gone.
 
     A shard that fails (a source changed, the disk is full) leaves nothing of itself and does not stop
-    the others; the report names each. Raises IncompleteError where a worker process dies.
+    the others; the report names each. Raises InputError before anything is written where a published
+    shard would become another, IncompleteError where a worker process dies.
     """
-    every = tasks(workspace, config, plan, phases)
-    missing = [task for task in every if packed(task) is None]
-    _remove_partials(workspace)
+    stands = [(task, condition(task)) for task in every]
+    for task, found in stands:
+        if task.published and found.made and not found.content:
+            raise would_change(task.shard.name)
+    missing = [task for task, found in stands if not found.whole]
+    for folder in {task.workspace.shards for task in every}:
+        _remove_partials(folder)
     started = time.monotonic()
     done = size = 0
     failed: list[Oddity] = []
-    progress.begin("pack", sum(task.shard.size for task in missing))
-    largest_first = sorted(missing, key=lambda task: -task.shard.size)
+    to_read = {task.shard.name: task.shard.size for task, found in stands if found.needs_pass}
+    progress.begin("pack", sum(to_read.values()))
+    largest_first = sorted(missing, key=lambda task: -to_read.get(task.shard.name, 0))
     for task, result in run_tasks(pack_shard, largest_first, workers=workers, progress=progress):
         if isinstance(result, Packed):
-            done, size = done + 1, size + result.size
+            done, size = done + 1, size + to_read.get(task.shard.name, 0)
             progress.note(f"{task.shard.name}: {count_of(task.shard.rows, 'member')}, {show_size(result.size)}")
         else:
             failed.append(_failure(task, result))
@@ -70,6 +90,7 @@ def pack(
     return PackReport(
         packed=done,
         already=len(every) - len(missing),
+        elsewhere=sum(found.elsewhere for _, found in stands),
         bytes=size,
         seconds=round(time.monotonic() - started, 3),
         failed=tuple(sorted(failed, key=lambda oddity: oddity.where)),
@@ -86,28 +107,27 @@ class ProgressSoFar:
     strangers: tuple[str, ...]  # tars in the shards' folder that the plan does not know
 
 
-def progress_of(workspace: Workspace, config: Config, plan: Plan) -> ProgressSoFar:
+def progress_of(workspace: Workspace, plan: Plan, every: list[ShardTask]) -> ProgressSoFar:
     """Return how far packing is, from the marks of what is whole. Reads a small file a shard."""
     count = {phase.name: 0 for phase in plan.phases}
     left = dict(count)
     size, seconds = 0, 0.0
-    every = tasks(workspace, config, plan)
     for task in every:
-        done = packed(task)
-        if done:
+        found = condition(task)
+        if found.whole and found.made:
             count[task.shard.phase] += 1
-            size, seconds = size + done.size, seconds + done.seconds
+            size, seconds = size + found.made.size, seconds + found.made.seconds
         else:
             left[task.shard.phase] += task.shard.size
-    known = {workspace.tar(task.shard.name).name for task in every}
-    found = sorted(path.name for path in workspace.shards.glob("*.tar"))
-    strangers = tuple(name for name in found if name not in known)
+    known = {task.tar.name for task in every}
+    tars = sorted(path.name for path in workspace.shards.glob("*.tar"))
+    strangers = tuple(name for name in tars if name not in known)
     return ProgressSoFar(count, left, size / seconds if seconds else None, strangers)
 
 
-def missing(workspace: Workspace, config: Config, plan: Plan, phases: Sequence[str]) -> list[str]:
-    """Return the names of the shards of `phases` that are not whole, in the plan's order."""
-    return [task.shard.name for task in tasks(workspace, config, plan, phases) if packed(task) is None]
+def missing(every: list[ShardTask]) -> list[ShardName]:
+    """Return the names of the shards that are not whole, in the plan's order."""
+    return [task.shard.name for task in every if not condition(task).whole]
 
 
 def _failure(task: ShardTask, error: PackagerError) -> Oddity:
@@ -117,8 +137,8 @@ def _failure(task: ShardTask, error: PackagerError) -> Oddity:
     return Oddity(where=task.shard.name, what=str(error))
 
 
-def _remove_partials(workspace: Workspace) -> None:
+def _remove_partials(shards: Path) -> None:
     """Remove what a killed run left beside the tars' places."""
-    durable.make_folder(workspace.shards)
-    for beside in workspace.shards.glob(".*.tar.partial"):
+    durable.make_folder(shards)
+    for beside in shards.glob(".*.tar.partial"):
         beside.unlink(missing_ok=True)

@@ -1,115 +1,179 @@
 """One shard, from its rows of the plan to what is published of it: a task that any worker can run.
 
 What is done is told by files: the tar under its final name, its documents, and last `packed.json`,
-which says for which plan they were made. A task that was killed is simply run again.
+which says for what they were made. A task that was killed is simply run again.
 """
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
+import msgspec
 
-from packager import __version__, documents, metainfo
+from packager import documents
 from packager.engine import durable, source, tables
-from packager.engine.hashing import Digests, OnePass
-from packager.engine.torrents import check_torrent
+from packager.engine.hashing import OnePass
 from packager.engine.workers import Tell
 from packager.engine.workspace import Workspace
 from packager.engine.writer import DirectWriter
 from packager.errors import IncompleteError, InputError
-from packager.layout import Layout, tar_layout
-from packager.model import MEMBERS, MTIME, PLANNED, Infohash, Manifest, PlannedShard, Struct, Version
-from packager.options import TorrentOptions
+from packager.layout import tar_layout
+from packager.model import PLANNED, Infohash, PlannedShard, Struct
+from packager.pack import shard_documents
 from packager.pack.one_pass import read_shard
+from packager.pack.shard_documents import Content, Links
 from packager.record_lines import as_members
-from packager.units import timestamp
+from packager.releasing import would_change
 
 MARKER = "packed.json"
-
-
-class ShardOptions(Struct, frozen=True, kw_only=True):
-    """What of the config shapes a packed shard beside its plan."""
-
-    collection: str
-    torrent: TorrentOptions
-    sha256: bool
-    mtimes: bool
-    date: str
+Infohashes = tuple[Infohash | None, Infohash | None]  # v1, v2
 
 
 class Packed(Struct, frozen=True, kw_only=True):
-    """packed.json: for which plan a shard's files were made, and what that took."""
+    """packed.json: what a shard's files were made for, and what that took."""
 
     format: int
-    task: str  # SHA-256 in hex over the planned shard and ShardOptions
+    content: str  # SHA-256 in hex over all that decides the tar and its infohashes
+    links: Links  # what else stands in its torrents
     size: int  # bytes of the tar
     seconds: float
 
 
 @dataclass(frozen=True)
 class ShardTask:
-    """A shard to pack."""
+    """A shard to pack. published: its infohashes where a release has listed it; they cannot change any more."""
 
     workspace: Workspace
     planned: Path  # the phase's PLANNED table
     source: Path  # the folder its members lie in
     shard: PlannedShard
-    options: ShardOptions
+    content: Content
+    links: Links
+    published: Infohashes | None
 
     @property
-    def digest(self) -> str:
-        """What tells this task from one whose result would differ."""
-        return documents.digest(documents.to_bytes(self.shard) + documents.to_bytes(self.options))
+    def content_digest(self) -> str:
+        """What tells this tar from another."""
+        shard = msgspec.structs.replace(self.shard, torrent_size=0)  # which hangs on the links
+        return documents.digest(documents.to_bytes(shard) + documents.to_bytes(self.content))
+
+    @property
+    def folder(self) -> Path:
+        """Where the shard's documents lie."""
+        return self.workspace.packed(self.shard.name)
+
+    @property
+    def tar(self) -> Path:
+        """Where its tar lies."""
+        return self.workspace.tar(self.shard.name)
 
 
-def packed(task: ShardTask) -> Packed | None:
-    """Return what packed.json says where the shard is whole and made for this very task, else None."""
-    marker = task.workspace.packed(task.shard.name) / MARKER
+@dataclass(frozen=True)
+class Condition:
+    """How a shard stands against its task."""
+
+    made: Packed | None  # packed.json, whatever it was made for
+    content: bool  # it was made for this very tar
+    links: bool  # and for these very links
+    tar: bool  # a tar of the right size is in its place
+    elsewhere: bool  # no tar is in its place, and a release has listed it: it may be seeded from elsewhere
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.content and self.links and (self.tar or self.elsewhere)
+
+    @property
+    def needs_pass(self) -> bool:
+        """Whether the sources must be read."""
+        return not (self.content and (self.tar or self.elsewhere))
+
+
+def condition(task: ShardTask) -> Condition:
+    """Return how a shard stands, by its mark and its tar's size; neither is read further."""
+    marker = task.folder / MARKER
     try:
-        found = documents.from_bytes(marker.read_bytes(), Packed, marker)
-        whole = task.workspace.tar(task.shard.name).stat().st_size == task.shard.size
+        made = documents.from_bytes(marker.read_bytes(), Packed, marker)
     except (FileNotFoundError, InputError):
-        return None
-    return found if whole and found.task == task.digest else None
+        made = None
+    try:
+        size = task.tar.stat().st_size
+    except FileNotFoundError:
+        size = None
+    return Condition(
+        made=made,
+        content=made is not None and made.content == task.content_digest,
+        links=made is not None and made.links == _links(task, made),
+        tar=size == task.shard.size,
+        elsewhere=size is None and task.published is not None,
+    )
+
+
+def _links(task: ShardTask, made: Packed | None) -> Links:
+    """Return the links that a shard's torrents should have; one that is published keeps its date."""
+    if task.published and made:
+        return msgspec.structs.replace(task.links, date=made.links.date)
+    return task.links
 
 
 def pack_shard(task: ShardTask, tell: Tell) -> Packed:
     """Write the shard's tar and documents, durably, reading each source byte once.
 
-    Raises IncompleteError naming every member that changed since the scan, or the file that cannot be
-    written; then nothing of the shard stands under a final name but what stood there before.
+    Where only the torrents' links changed, only the torrents are made anew. Raises IncompleteError naming
+    every member that changed since the scan, or the file that cannot be written, and InputError where
+    a published shard would become another; then all that stood under a final name still stands.
     """
     started = time.monotonic()
-    shard = task.shard
+    stands = condition(task)
+    links = _links(task, stands.made)
+    if stands.needs_pass:
+        _pack(task, links, tell)
+    else:
+        digests = shard_documents.read_digests(task.folder, task.shard)
+        file = shard_documents.single_file(task.shard, digests)
+        shard_documents.write_torrents(task.folder, file, shard_documents.torrents(file, task.content), links)
+    seconds = round(time.monotonic() - started, 3)
+    done = Packed(
+        format=documents.FORMAT,
+        content=task.content_digest,
+        links=links,
+        size=task.shard.size,
+        seconds=seconds if stands.needs_pass or stands.made is None else stands.made.seconds,
+    )
+    durable.write_bytes(task.folder / MARKER, documents.to_bytes(done))
+    return done
+
+
+def _pack(task: ShardTask, links: Links, tell: Tell) -> None:
+    """Make the tar and all its documents."""
+    shard, content = task.shard, task.content
     rows = tables.read_rows(task.planned, shard.first_row, shard.rows, PLANNED)
-    members = as_members(rows)
-    layout = tar_layout(shard.name, shard.bag_info, members)
+    layout = tar_layout(shard.name, shard.bag_info, as_members(rows))
     if layout.size != shard.size:
         raise InputError(task.planned, f"does not hold the plan of {shard.name}", "run: packager plan")
     files = source.members(rows)
-    folder = durable.make_folder(task.workspace.packed(shard.name))
-    (folder / MARKER).unlink(missing_ok=True)
-    torrent = task.options.torrent
     hashes = OnePass(
         shard.size,
         shard.piece_length,
-        v1=torrent.version != "v2" or torrent.also_v1,
-        v2=torrent.version != "v1",
-        flat=task.options.sha256,
+        v1=content.version != "v2" or content.also_v1,
+        v2=content.version != "v1",
+        flat=content.sha256,
     )
     try:
-        with DirectWriter(task.workspace.tar(shard.name), shard.size) as writer:
+        with DirectWriter(task.tar, shard.size) as writer:
             member_digests, digests = read_shard(layout, files, task.source, hashes=hashes, sink=writer, tell=tell)
+            file = shard_documents.single_file(shard, digests)
+            made = shard_documents.torrents(file, content)
+            if task.published and made[0].infohashes != task.published:
+                raise would_change(shard.name)
+            durable.make_folder(task.folder)
+            (task.folder / MARKER).unlink(missing_ok=True)
     except IncompleteError as error:
         raise _all_changed(error, task.source, files) from error
-    _write_documents(folder, task, layout, member_digests, digests)
-    done = Packed(
-        format=documents.FORMAT, task=task.digest, size=shard.size, seconds=round(time.monotonic() - started, 3)
-    )
-    durable.write_bytes(folder / MARKER, documents.to_bytes(done))
-    return done
+    shard_documents.write_torrents(task.folder, file, made, links)
+    table = task.folder / f"{shard.name}.members.parquet"
+    shard_documents.write_table(table, layout, member_digests, mtimes=content.mtimes)
+    shard_documents.write_manifest(task.folder, shard, content, digests, made)
 
 
 _NAMED = 20  # changed members named in one error
@@ -123,73 +187,3 @@ def _all_changed(first: IncompleteError, root: Path, files: list[source.Member])
     named = "".join(f"; {error.where}: {error.what}" for error in others[:_NAMED])
     more = f"; and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
     return IncompleteError(first.where, first.what + named + more, first.mend)
-
-
-def _write_documents(folder: Path, task: ShardTask, layout: Layout, member_digests: bytes, digests: Digests) -> None:
-    """Write the torrents, each checked by other libraries, the members table and the manifest."""
-    shard, options = task.shard, task.options.torrent
-    file = metainfo.SingleFile(
-        name=f"{shard.name}.tar",
-        size=shard.size,
-        piece_length=shard.piece_length,
-        pieces=digests.pieces,
-        layer=digests.layer,
-        pieces_root=digests.pieces_root,
-    )
-    v1, v2 = _write_torrent(folder / f"{shard.name}.torrent", file, options, options.version, task.options.date)
-    also_v1 = None
-    if options.also_v1:
-        also_v1, _ = _write_torrent(folder / f"{shard.name}.v1.torrent", file, options, "v1", task.options.date)
-    schema = MEMBERS.append(MTIME) if task.options.mtimes else MEMBERS
-    table = folder / f"{shard.name}.members.parquet"
-    tables.write_table(table, schema, _member_rows(layout, member_digests, schema))
-    manifest = Manifest(
-        format=documents.FORMAT,
-        type="manifest",
-        tool=f"archive-packager {__version__}",
-        collection=task.options.collection,
-        name=shard.name,
-        phase=shard.phase,
-        number=shard.number,
-        container="tar",
-        file=file.name,
-        size=shard.size,
-        payload=shard.payload,
-        members=shard.rows,
-        oversize=shard.oversize,
-        piece_length=shard.piece_length,
-        pieces_root=digests.pieces_root.hex() if digests.pieces_root else None,
-        infohash_v1=v1,
-        infohash_v2=v2,
-        infohash_also_v1=also_v1,
-        sha256=digests.sha256.hex() if digests.sha256 else None,
-        bag_info=shard.bag_info,
-        mtimes=task.options.mtimes,
-    )
-    durable.write_bytes(folder / f"{shard.name}.manifest.json", documents.to_bytes(manifest))
-
-
-def _write_torrent(
-    path: Path, file: metainfo.SingleFile, options: TorrentOptions, version: Version, date: str
-) -> tuple[Infohash | None, Infohash | None]:
-    """Write a checked .torrent durably and return its infohashes, v1 and v2, in hex."""
-    info = metainfo.info(file, version)
-    v1 = metainfo.infohash_v1(info) if version != "v2" else None
-    v2 = metainfo.infohash_v2(info) if version != "v1" else None
-    data = metainfo.torrent(
-        info, file=file, trackers=options.trackers, web_seeds=options.web_seeds, creation_date=timestamp(date)
-    )
-    check_torrent(data, infohash_v1=v1, infohash_v2=v2, size=file.size, where=path.name)
-    durable.write_bytes(path, data)
-    return Infohash(v1.hex()) if v1 else None, Infohash(v2.hex()) if v2 else None
-
-
-def _member_rows(layout: Layout, digests: bytes, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of the members table."""
-    rows = layout.members
-    for name, column in (
-        ("offset", pa.array(layout.offsets)),
-        ("sha256", pa.FixedSizeBinaryArray.from_buffers(pa.binary(32), rows.num_rows, [None, pa.py_buffer(digests)])),
-    ):
-        rows = rows.append_column(name, column)
-    yield from rows.select(schema.names).cast(schema).to_batches()

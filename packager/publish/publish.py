@@ -17,7 +17,7 @@ from packager.engine import durable, tables
 from packager.engine.keys import Signer
 from packager.engine.workspace import Workspace
 from packager.errors import InputError, from_os_error
-from packager.model import Manifest, Plan, PublishedFile, Release, ReleaseShard, ShardName
+from packager.model import Infohash, Manifest, Plan, PublishedFile, Release, ReleaseShard, ShardName
 from packager.options import Config
 from packager.progress import SILENT, Progress
 from packager.publish import site, swap
@@ -42,6 +42,12 @@ def published_phases(workspace: Workspace) -> set[str]:
     """Return the names of the phases that the last release has published."""
     last = last_release(workspace)
     return {phase.name for phase in last[0].phases if phase.state == "published"} if last else set()
+
+
+def published_shards(workspace: Workspace) -> dict[ShardName, tuple[Infohash | None, Infohash | None]]:
+    """Return the infohashes, v1 and v2, of the shards that the last release lists."""
+    last = last_release(workspace)
+    return {shard.name: (shard.infohash_v1, shard.infohash_v2) for shard in last[0].shards} if last else {}
 
 
 def publish(
@@ -75,6 +81,9 @@ def publish(
     )
     progress.end()
     document = documents.to_bytes(release)
+    if len(document) > documents.LIMIT:
+        what = f"its {len(document)} bytes are more than the {documents.LIMIT} that readers take"
+        raise InputError(RELEASE, what, "raise shards.size, so that there are fewer shards")
     shown = _shown(document, workspace.templates, signer)
     changed = not _is_shown(workspace, shown)
     if changed:

@@ -1,0 +1,53 @@
+"""The options of commands that fetch bytes of a shard over the network."""
+
+from typing import Annotated
+
+import typer
+
+from packager.engine.remote import Remote, Swarm
+from packager.engine.swarm import Reach
+
+WebSeeds = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--web-seed", help="Fetch from this address, or the folder it names with a / at its end.", metavar="URL"
+    ),
+]
+NoWebSeeds = Annotated[bool, typer.Option("--no-web-seeds", help="Leave the web seeds alone that the torrent names.")]
+OtherHosts = Annotated[bool, typer.Option("--other-hosts", help="Follow a web seed's redirects to other hosts.")]
+UseSwarm = Annotated[bool, typer.Option("--swarm", help="Fetch from the swarm that the torrent's trackers know.")]
+Peers = Annotated[
+    list[str] | None, typer.Option("--peer", help="Fetch from this peer; may be given again.", metavar="HOST:PORT")
+]
+Trackers = Annotated[
+    list[str] | None, typer.Option("--tracker", help="Ask this tracker, too; may be given again.", metavar="URL")
+]
+Dht = Annotated[bool, typer.Option("--dht/--no-dht", help="Find peers through the DHT.")]
+Listen = Annotated[str, typer.Option(help="Our IP address to meet peers at. Default: all.", metavar="ADDRESS")]
+Timeout = Annotated[
+    float, typer.Option(min=1, max=86400, help="Seconds that a server or the swarm may stay silent.", metavar="SECONDS")
+]
+
+
+def remote(
+    *,
+    web_seeds: list[str] | None,
+    no_web_seeds: bool,
+    other_hosts: bool,
+    swarm: bool,
+    peers: list[str] | None,
+    trackers: list[str] | None,
+    dht: bool,
+    listen: str,
+    timeout: float,
+) -> Remote:
+    """Return where bytes may be fetched from. Peers alone are met without letting anybody connect to us."""
+    found = swarm or dht or bool(trackers)
+    reach = Reach(address=listen, incoming=found, dht=dht)
+    return Remote(
+        web_seeds=tuple(web_seeds or ()),
+        torrent_web_seeds=not no_web_seeds,
+        other_hosts=other_hosts,
+        swarm=Swarm(reach, tuple(peers or ()), tuple(trackers or ()), swarm) if found or peers else None,
+        seconds=timeout,
+    )

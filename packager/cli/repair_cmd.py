@@ -1,0 +1,105 @@
+"""`packager repair`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from packager import api
+from packager.check_reports import RepairReport
+from packager.cli import bars, network, screen
+from packager.cli.options import Json, ManifestFile, ReleaseFolder
+from packager.errors import IncompleteError
+from packager.units import count_of, show_seconds, show_size
+
+BAD_LEFT = 1
+
+
+def repair(
+    shard: Annotated[Path, typer.Argument(help="The shard's tar.", metavar="SHARD")],
+    *,
+    copies: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="Another copy of the tar, or a folder of loose files; again.", metavar="PATH"),
+    ] = None,
+    web_seed: network.WebSeeds = None,
+    no_web_seeds: network.NoWebSeeds = False,
+    other_hosts: network.OtherHosts = False,
+    swarm: network.UseSwarm = False,
+    peer: network.Peers = None,
+    tracker: network.Trackers = None,
+    dht: network.Dht = False,
+    listen: network.Listen = "",
+    timeout: network.Timeout = 60,
+    release: ReleaseFolder = None,
+    manifest: ManifestFile = None,
+    torrent: Annotated[
+        Path | None, typer.Option(help="The shard's .torrent, where that is all there is.", metavar="FILE")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what is bad; write and fetch nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Mend a shard's tar where it lies, fetching only its bad pieces; each is checked before it is written.
+
+    Example: packager repair audio-00001.tar --web-seed https://mirror.example.org/shards/
+    """
+    remote = network.remote(
+        web_seeds=web_seed,
+        no_web_seeds=no_web_seeds,
+        other_hosts=other_hosts,
+        swarm=swarm,
+        peers=peer,
+        trackers=tracker,
+        dht=dht,
+        listen=listen,
+        timeout=timeout,
+    )
+    with bars.progress(json=json) as progress:
+        report = api.repair(
+            shard,
+            copies or (),
+            remote,
+            release=release,
+            manifest=manifest,
+            torrent=torrent,
+            dry_run=dry_run,
+            progress=progress,
+        )
+    if json:
+        screen.show_json(report)
+    else:
+        show(report)
+    if not report.whole:
+        raise typer.Exit(IncompleteError.exit_code if report.unreachable else BAD_LEFT)
+
+
+def show(report: RepairReport) -> None:
+    """Print what was bad, mended and left."""
+    checked = f"{count_of(report.checked, 'piece')} checked in {show_seconds(report.seconds)}"
+    if not report.bad and not report.excess:
+        screen.say(f"repair: nothing to do, {report.shard} is right ({checked})")
+        return
+    screen.say(f"{report.shard}: {count_of(report.bad, 'bad piece')}, {show_size(report.bad_bytes)} ({checked})")
+    for source in report.sources:
+        screen.say(f"  {count_of(source.pieces, 'piece')} from {source.name}, {show_size(source.bytes)} read")
+    for left in report.left:
+        numbers = f"piece {left.first}" if left.first == left.last else f"pieces {left.first} to {left.last}"
+        screen.say(f"  {numbers} (bytes {left.start} to {left.stop}) {'is' if left.first == left.last else 'are'} bad")
+        for why in left.why:
+            screen.say(f"    {why}")
+    if report.excess:
+        screen.say(f"  {show_size(report.excess)} past the shard's end: {'cut off' if report.cut else 'left there'}")
+    if report.whole:
+        screen.say(f"repair: {count_of(report.mended, 'piece')} mended and read back; {report.shard} is right")
+    elif not report.dry_run:
+        screen.say(_next(report))
+
+
+def _next(report: RepairReport) -> str:
+    """Return the last line where something is left."""
+    left = count_of(report.left_pieces, "bad piece")
+    if report.unreachable:
+        return f"repair: {left} left, and a source did not answer; run the command again later"
+    if not report.left_pieces:
+        return "repair: only some pieces were checked, so nothing was cut; check all to have it cut"
+    return f"repair: {left} left; name another source with --from, --web-seed, --swarm or --peer"

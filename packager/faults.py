@@ -1,0 +1,236 @@
+"""Damage as values: which bytes of which file are not what was published, and the members they touch. Pure."""
+
+import base64
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import msgspec
+import numpy as np
+
+from packager import bag, record_lines, tar
+from packager.layout import Int64s, Layout
+from packager.model import Struct
+from packager.paths import shown
+from packager.piece_hashes import PieceHashes
+from packager.units import count_of, show_size
+
+FaultKind: TypeAlias = Literal["bad", "missing", "short", "long", "extra", "unreadable"]
+
+
+class Fault(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that is not as published, in the file (or the folder of a torrent) at `path`.
+
+    bad: read, and other bytes than published. missing: no such file. short, long: fewer or more bytes.
+    extra: nothing published knows it. unreadable: the system cannot read it, as `what` says. `what` is
+    fit to be shown; path_b64 is the exact path where that is not UTF-8.
+    """
+
+    kind: FaultKind
+    path: str
+    path_b64: str | None = None
+    what: str = ""
+    start: int | None = None  # bytes [start, stop) that are concerned, where not the whole file is
+    stop: int | None = None
+    first_piece: int | None = None  # counted from 0, and the last one included
+    last_piece: int | None = None
+    members: tuple[str, ...] = ()  # by path in the payload; files of a torrent
+    tag_files: tuple[str, ...] = ()  # of the bag itself
+
+    def sentence(self) -> str:
+        """Return the fault in a line: kind, pieces and bytes, what it touches. The path is not in it."""
+        words: list[str] = [self.kind]
+        if self.first_piece is not None and self.last_piece is not None:
+            one = self.first_piece == self.last_piece
+            words.append(f"piece {self.first_piece}" if one else f"pieces {self.first_piece} to {self.last_piece}")
+        if self.start is not None and self.stop is not None:
+            words.append(f"bytes {self.start} to {self.stop} ({show_size(self.stop - self.start)})")
+        if self.what:
+            words.append(self.what)
+        if self.members:
+            words.append(f"{count_of(len(self.members), 'member')} touched")
+        if self.tag_files:
+            words.append(f"the bag's {', '.join(self.tag_files)}")
+        return f"{words[0]}: {', '.join(words[1:])}" if words[1:] else words[0]
+
+
+def file_fault(kind: FaultKind, path: bytes, what: str = "") -> Fault:
+    """Return a fault of a whole file."""
+    text, b64 = _written(path)
+    return Fault(kind=kind, path=text, path_b64=b64, what=shown(what))
+
+
+def missing_fault(path: bytes, size: int) -> Fault:
+    """Return the fault "missing" of a file of `size` bytes."""
+    return msgspec.structs.replace(file_fault("missing", path), start=0, stop=size)
+
+
+def size_fault(path: bytes, found: int, wanted: int) -> Fault:
+    """Return the fault "short" or "long" of a file of `found` bytes that should have `wanted`."""
+    text, b64 = _written(path)
+    kind: FaultKind = "short" if found < wanted else "long"
+    return Fault(
+        kind=kind,
+        path=text,
+        path_b64=b64,
+        what=f"has {found} bytes, not {wanted}",
+        start=min(found, wanted),
+        stop=max(found, wanted),
+    )
+
+
+def _written(path: bytes) -> tuple[str, str | None]:
+    """Return a path as it stands in JSON: text, and base64 of the bytes where they are not UTF-8."""
+    try:
+        return path.decode("utf-8"), None
+    except UnicodeDecodeError:
+        return path.decode("utf-8", "replace"), base64.b64encode(path).decode("ascii")
+
+
+@dataclass(frozen=True)
+class Extents:
+    """Where named things lie in a stream of bytes: [starts, stops), ascending, none over another.
+
+    name: that of number i. tags: how many before and after the members are the bag's own files.
+    """
+
+    starts: Int64s
+    stops: Int64s
+    name: Callable[[int], str]
+    tags_before: int = 0
+    tags_after: int = 0
+
+    def touched(self, start: int, stop: int) -> tuple[list[str], list[str]]:
+        """Return the names of members and of the bag's own files that bytes [start, stop) touch."""
+        first = int(np.searchsorted(self.stops, start, "right"))
+        after = int(np.searchsorted(self.starts, stop, "left"))
+        members: list[str] = []
+        tag_files: list[str] = []
+        for number in range(first, after):
+            inside = self.tags_before <= number < len(self.starts) - self.tags_after
+            if self.starts[number] < self.stops[number]:
+                (members if inside else tag_files).append(self.name(number))
+        return members, tag_files
+
+
+NOTHING = Extents(np.zeros(0, np.int64), np.zeros(0, np.int64), str)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is published of a stream of bytes: the hashes of its pieces, and what lies where."""
+
+    pieces: PieceHashes
+    extents: Extents
+
+
+def tar_extents(layout: Layout) -> Extents:
+    """Return where each member and tag file lies in a shard's tar, header included, padding not."""
+    records = int(layout.record_ends[-1]) if len(layout.record_ends) else 0
+    lines = int(layout.manifest_ends[-1]) if len(layout.manifest_ends) else 0
+    before = _tag_spans(
+        layout.name,
+        0,
+        {"bagit.txt": len(bag.BAGIT_TXT), "bag-info.txt": len(layout.bag_info), record_lines.FILE: records},
+    )
+    after = _tag_spans(layout.name, layout.manifest_start, {bag.MANIFEST: lines, bag.TAGMANIFEST: bag.TAGMANIFEST_SIZE})
+    paths = layout.members["path"]
+    count = len(layout.offsets)
+    tags = [*before, *after]
+
+    def name(number: int) -> str:
+        member = number - len(before)
+        if 0 <= member < count:
+            return str(paths[member].as_py())
+        return tags[number if member < 0 else number - count][0]
+
+    return Extents(
+        starts=np.concatenate([_column(before, 1), layout.starts[:-1], _column(after, 1)]),
+        stops=np.concatenate([_column(before, 2), layout.offsets + layout.sizes, _column(after, 2)]),
+        name=name,
+        tags_before=len(before),
+        tags_after=len(after),
+    )
+
+
+def _tag_spans(shard: str, at: int, files: Mapping[str, int]) -> list[tuple[str, int, int]]:
+    """Return (name, start, stop) of tag files that stand one after the other from `at`."""
+    spans = []
+    for name, size in files.items():
+        stop = at + tar.header_size(f"{shard}/{name}", size) + size
+        spans.append((name, at, stop))
+        at = stop + tar.padding(size)
+    return spans
+
+
+def _column(spans: Sequence[tuple[str, int, int]], column: Literal[1, 2]) -> Int64s:
+    return np.array([span[column] for span in spans], np.int64)
+
+
+def file_extents(names: Sequence[str], starts: Sequence[int], lengths: Sequence[int]) -> Extents:
+    """Return where files lie in the stream of a torrent, in its order."""
+    at = np.array(starts, np.int64)
+    return Extents(at, at + np.array(lengths, np.int64), names.__getitem__)
+
+
+def merged(numbers: Iterable[int]) -> list[range]:
+    """Return ascending numbers as ranges of neighbours."""
+    ranges: list[range] = []
+    for number in numbers:
+        if ranges and ranges[-1].stop == number:
+            ranges[-1] = range(ranges[-1].start, number + 1)
+        else:
+            ranges.append(range(number, number + 1))
+    return ranges
+
+
+def piece_faults(path: bytes, known: Known, bad: Iterable[int], unreadable: Mapping[int, str]) -> list[Fault]:
+    """Return the faults of a stream in its order, neighbouring pieces as one.
+
+    bad: pieces that were read and are wrong. unreadable: pieces by the system's words; those with the same
+    words are one fault.
+    """
+    by_words: dict[str, list[int]] = {}
+    for piece in sorted(unreadable):
+        by_words.setdefault(unreadable[piece], []).append(piece)
+    faults = [_ranged("bad", path, "", run, known) for run in merged(sorted(set(bad)))]
+    for words, numbers in by_words.items():
+        faults += [_ranged("unreadable", path, words, run, known) for run in merged(numbers)]
+    return sorted(faults, key=lambda fault: fault.start or 0)
+
+
+def gap_fault(gone: Fault, known: Known, *, at: int = 0) -> Fault:
+    """Return the fault "missing" or "short" of a file with all pieces that it leaves unproved, and what they touch.
+
+    gone: with the bytes [start, stop) of the file that are not there. at: where it begins in the stream of pieces.
+    """
+    assert gone.start is not None
+    assert gone.stop is not None
+    run = known.pieces.touched(at + gone.start, at + gone.stop)
+    touched = _ranged(gone.kind, b"", "", run, known)
+    return msgspec.structs.replace(
+        gone,
+        first_piece=touched.first_piece,
+        last_piece=touched.last_piece,
+        members=touched.members,
+        tag_files=touched.tag_files,
+    )
+
+
+def _ranged(kind: FaultKind, path: bytes, what: str, run: range, known: Known) -> Fault:
+    """Return the fault of neighbouring pieces."""
+    start, stop = known.pieces.span(run.start)[0], known.pieces.span(run.stop - 1)[1]
+    members, tag_files = known.extents.touched(start, stop)
+    text, b64 = _written(path)
+    return Fault(
+        kind=kind,
+        path=text,
+        path_b64=b64,
+        what=shown(what),
+        start=start,
+        stop=stop,
+        first_piece=run.start,
+        last_piece=run.stop - 1,
+        members=tuple(members),
+        tag_files=tuple(tag_files),
+    )

@@ -1,0 +1,148 @@
+"""What is published beside a shard's tar: torrents, members table, manifest; made from one pass's digests.
+
+When only links change (trackers, web seeds, date) the torrents are made anew from the old ones' hashes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from packager import __version__, bencode, documents, metainfo, torrent_file
+from packager.engine import durable, tables
+from packager.engine.hashing import Digests
+from packager.engine.torrents import check_torrent
+from packager.layout import Layout
+from packager.model import MEMBERS, MTIME, Infohash, Manifest, PlannedShard, Struct, Version
+from packager.units import timestamp
+
+
+class Content(Struct, frozen=True, kw_only=True):
+    """What of the config shapes a shard's bytes and infohashes, beside its plan."""
+
+    collection: str
+    version: Version
+    also_v1: bool
+    sha256: bool
+    mtimes: bool
+
+
+class Links(Struct, frozen=True, kw_only=True):
+    """What of the config stands in a .torrent but in no infohash."""
+
+    trackers: tuple[tuple[str, ...], ...]
+    web_seeds: tuple[str, ...]
+    date: str  # RFC 3339; the torrent's creation date
+
+
+@dataclass(frozen=True)
+class Torrent:
+    """One .torrent of a shard: its file's name, its version, its info dictionary."""
+
+    file: str
+    version: Version
+    info: dict[bytes, bencode.Value]
+
+    @property
+    def infohashes(self) -> tuple[Infohash | None, Infohash | None]:
+        """The infohashes, v1 and v2, in hex; None where the version has none."""
+        return (
+            Infohash(metainfo.infohash_v1(self.info).hex()) if self.version != "v2" else None,
+            Infohash(metainfo.infohash_v2(self.info).hex()) if self.version != "v1" else None,
+        )
+
+
+def single_file(shard: PlannedShard, digests: Digests) -> metainfo.SingleFile:
+    """Return the tar as its metainfo tells it."""
+    return metainfo.SingleFile(
+        name=f"{shard.name}.tar",
+        size=shard.size,
+        piece_length=shard.piece_length,
+        pieces=digests.pieces,
+        layer=digests.layer,
+        pieces_root=digests.pieces_root,
+    )
+
+
+def torrents(file: metainfo.SingleFile, content: Content) -> list[Torrent]:
+    """Return the shard's torrents, the main one first."""
+    name = file.name.removesuffix(".tar")
+    made = [Torrent(f"{name}.torrent", content.version, metainfo.info(file, content.version))]
+    if content.also_v1:
+        made.append(Torrent(f"{name}.v1.torrent", "v1", metainfo.info(file, "v1")))
+    return made
+
+
+def write_torrents(folder: Path, file: metainfo.SingleFile, made: list[Torrent], links: Links) -> None:
+    """Write .torrent files durably, each checked by other libraries. Raises TrustError, IncompleteError."""
+    for torrent in made:
+        v1, v2 = (bytes.fromhex(infohash) if infohash else None for infohash in torrent.infohashes)
+        data = metainfo.torrent(
+            torrent.info,
+            file=file,
+            trackers=links.trackers,
+            web_seeds=links.web_seeds,
+            creation_date=timestamp(links.date),
+        )
+        check_torrent(data, infohash_v1=v1, infohash_v2=v2, size=file.size, where=torrent.file)
+        durable.write_bytes(folder / torrent.file, data)
+
+
+def read_digests(folder: Path, shard: PlannedShard) -> Digests:
+    """Return a shard's digests from the torrents that were made of it. Raises InputError where they are broken."""
+    found = Digests(pieces=b"", layer=b"", pieces_root=None, sha256=None)
+    for path in (folder / f"{shard.name}.torrent", folder / f"{shard.name}.v1.torrent"):
+        if path.exists():
+            told = torrent_file.parse(path.read_bytes(), path)
+            root = told.files[0].pieces_root
+            found = Digests(
+                pieces=told.pieces or found.pieces,
+                layer=told.layers.get(root, b"") if root else found.layer,
+                pieces_root=root or found.pieces_root,
+                sha256=None,
+            )
+    return found
+
+
+def write_table(path: Path, layout: Layout, digests: bytes, *, mtimes: bool) -> None:
+    """Write a shard's members table durably; digests: the members' SHA-256, joined."""
+    schema = MEMBERS.append(MTIME) if mtimes else MEMBERS
+    tables.write_table(path, schema, _member_rows(layout, digests, schema))
+
+
+def _member_rows(layout: Layout, digests: bytes, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of the members table."""
+    rows = layout.members
+    column = pa.FixedSizeBinaryArray.from_buffers(pa.binary(32), rows.num_rows, [None, pa.py_buffer(digests)])
+    rows = rows.append_column("offset", pa.array(layout.offsets)).append_column("sha256", column)
+    yield from rows.select(schema.names).cast(schema).to_batches()
+
+
+def write_manifest(folder: Path, shard: PlannedShard, content: Content, digests: Digests, made: list[Torrent]) -> None:
+    """Write NAME.manifest.json durably."""
+    v1, v2 = made[0].infohashes
+    manifest = Manifest(
+        format=documents.FORMAT,
+        type="manifest",
+        tool=f"archive-packager {__version__}",
+        collection=content.collection,
+        name=shard.name,
+        phase=shard.phase,
+        number=shard.number,
+        container="tar",
+        file=f"{shard.name}.tar",
+        size=shard.size,
+        payload=shard.payload,
+        members=shard.rows,
+        oversize=shard.oversize,
+        piece_length=shard.piece_length,
+        pieces_root=digests.pieces_root.hex() if digests.pieces_root else None,
+        infohash_v1=v1,
+        infohash_v2=v2,
+        infohash_also_v1=made[1].infohashes[0] if content.also_v1 else None,
+        sha256=digests.sha256.hex() if digests.sha256 else None,
+        bag_info=shard.bag_info,
+        mtimes=content.mtimes,
+    )
+    durable.write_bytes(folder / f"{shard.name}.manifest.json", documents.to_bytes(manifest))

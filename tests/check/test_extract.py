@@ -1,0 +1,433 @@
+"""Members taken out of a shard: whole and checked, under a name below the folder they go to, or not at all."""
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import tarfile
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from packager.cli.app import main
+from packager.engine.published import open_published, shard_files
+from packager.file_names import distinct, folded, numbered, original_path, parse_layout
+from packager.paths import is_safe_path, safe_name
+from tests.check.killing import killer
+from tests.projects import Project, Ran, make_project
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A released project that no test writes to."""
+    project = make_project(tmp_path_factory.mktemp("released") / "project")
+    project.write_config(collection="mtimes = true")
+    for path in project.source.rglob("*"):
+        os.utime(path, ns=(1_234_567_890_123_456_789, 1_234_567_890_123_456_789))
+    assert main(["release", "--json", "--config", str(project.root / "packager.toml"), "--workers", "1"]) == 0
+    return project.root
+
+
+@pytest.fixture
+def project(made: Path, tmp_path: Path) -> Project:
+    shutil.copytree(made, tmp_path / "project")
+    return Project(tmp_path / "project")
+
+
+def run(capsys: Capture, *arguments: object) -> Ran:
+    capsys.readouterr()
+    code = main([str(argument) for argument in arguments])
+    printed = capsys.readouterr()
+    return Ran(code, printed.out, printed.err)
+
+
+def files_of(folder: Path) -> dict[bytes, bytes]:
+    """Return every file below a folder, hidden ones too."""
+    top = os.fsencode(folder)
+    return {
+        os.path.relpath(os.path.join(at, name), top): Path(os.fsdecode(os.path.join(at, name))).read_bytes()
+        for at, _, names in os.walk(top)
+        for name in names
+    }
+
+
+def shards(project: Project) -> list[Path]:
+    return sorted((project.root / "shards").glob("*.tar"))
+
+
+def test_every_member_of_every_shard_comes_out_with_its_time(project: Project, tmp_path: Path, capsys: Capture) -> None:
+    for tar in shards(project):
+        ran = run(capsys, "extract", tar, "--to", tmp_path / "out" / tar.stem)
+        assert ran.code == 0, ran.err
+        published = open_published(shard_files(project.root / "output" / "manifests" / f"{tar.stem}.manifest.json"))
+        found = files_of(tmp_path / "out" / tar.stem)
+        assert {path.decode(): hashlib.sha256(data).digest() for path, data in found.items()} == dict(
+            zip(published.members["path"].to_pylist(), published.members["sha256"].to_pylist(), strict=True)
+        )
+    taken = tmp_path / "out" / "tones-rest-00001" / "notes.txt"
+    assert taken.stat().st_mtime_ns == 1_234_567_890_123_456_789
+
+
+def test_it_goes_by_default_to_a_folder_with_the_shards_name(
+    project: Project, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(capsys, "extract", project.root / "shards" / "tones-rest-00001.tar").code == 0
+    assert (tmp_path / "tones-rest-00001" / "notes.txt").read_bytes() == b"made of sines\n"
+
+
+def test_a_second_run_writes_nothing_and_another_file_is_left_alone_unless_told(
+    project: Project, tmp_path: Path, capsys: Capture
+) -> None:
+    tar, out = shards(project)[0], tmp_path / "out"
+    assert run(capsys, "extract", tar, "--to", out).code == 0
+    before = {path: path.stat().st_ino for path in out.rglob("*")}
+    again = run(capsys, "extract", tar, "--to", out, "--json")
+    report = json.loads(again.out)
+    assert (again.code, report["written"], report["already"]) == (0, 0, report["chosen"])
+    assert {path: path.stat().st_ino for path in out.rglob("*")} == before
+    own = next(path for path in out.rglob("*.wav"))
+    whole = own.read_bytes()
+    for other in (b"mine", whole[:-1] + b"x"):
+        own.write_bytes(other)
+        refused = run(capsys, "extract", tar, "--to", out)
+        assert refused.code == 3
+        assert own.name in refused.err
+        assert own.read_bytes() == other
+    assert run(capsys, "extract", tar, "--to", out, "--overwrite").code == 0
+    assert own.read_bytes() == whole
+
+
+def test_members_are_chosen_by_id_path_and_sql(project: Project, tmp_path: Path, capsys: Capture) -> None:
+    tar = project.root / "shards" / "tones-rest-00001.tar"
+
+    def chosen(*options: str) -> list[str]:
+        ran = run(capsys, "extract", tar, "--dry-run", "--json", *options)
+        assert ran.code == 0, ran.err
+        return [file["member"] for file in json.loads(ran.out)["files"]]
+
+    every = chosen()
+    assert len(every) == 4
+    assert chosen("--id", "notes.txt") == ["notes.txt"]
+    assert chosen("--id", "notes.txt", "--path", "cover 100%*") == ["cover 100_~972f7df4.png", "notes.txt"]
+    assert chosen("--where", "size > 100 AND kind = 'artwork'") == ["cover 100_~972f7df4.png"]
+    assert chosen("--path", "*.txt", "--where", "size = 0") == ["empty.txt"]
+    assert chosen("--where", "title IS NULL -- a comment") == every
+    assert chosen("--where", "title = 'x'") == []
+    assert not (tmp_path / "tones-rest-00001").exists()
+
+
+WRONG = {
+    ("--id", "nosuch"): '--id: no member has the id "nosuch"',
+    ("--path", "*.ape"): '--path: no member matches "*.ape"',
+    ("--where", "titel = 'x'"): '--where: unknown column "titel"; did you mean "title"?',
+    ("--where", "size"): '"size" gives BIGINT, not true or false',
+    ("--where", "true); SELECT (1"): "--where:",
+    ("--where", "size IN (SELECT 1)"): "a sub-query is not allowed",
+    ("--where", "id IN (SELECT content FROM read_text('/etc/passwd'))"): "a sub-query is not allowed",
+    ("--where", "getenv('HOME') = 'x'"): "getenv",
+    ("--where", "CAST(path AS INTEGER) = 1"): "--where:",
+    ("--where", ""): "--where: is empty",
+    ("--layout", "{titel}"): '--layout: unknown field "titel"; did you mean "{title}"?',
+    ("--layout", "{title.__class__}"): 'unknown field "title.__class__"',
+    ("--layout", "{title:>9999999}"): "cannot be written so",
+    ("--layout", "{track:999999999}"): "cannot be written so",
+    ("--layout", "{title!r}"): "cannot be written so",
+    ("--layout", "{title"): "--layout:",
+    ("--layout", "../{title}"): 'has the name ".."',
+    ("--layout", "/{title}"): 'has the name ""',
+    ("--layout", "{title}/"): 'has the name ""',
+    ("--layout", "{title}", "--original-names"): "does not go with --layout",
+    ("--release", "nosuch"): "nosuch: has no manifests/tones-rest-00001.manifest.json",
+    ("--manifest", "nosuch.manifest.json"): "nosuch.manifest.json: not found",
+}
+
+
+@pytest.mark.parametrize("options", WRONG)
+def test_a_wrong_option_is_one_sentence(
+    options: tuple[str, ...], made: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = run(capsys, "extract", made / "shards" / "tones-rest-00001.tar", *options)
+    assert ran.code == 2
+    assert WRONG[options] in ran.err
+    assert len(ran.err.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_original_names_come_back(project: Project, tmp_path: Path, capsys: Capture) -> None:
+    (project.source / os.fsdecode(b"caf\xe9?.txt")).write_bytes(b"latin")
+    (project.source / "twin.txt").write_bytes(b"low")
+    (project.source / "TWIN.txt").write_bytes(b"high")
+    shutil.rmtree(project.root / "output")
+    shutil.rmtree(project.root / ".packager")
+    assert project.run(capsys, "release").code == 0
+    for tar in shards(project)[:-1]:
+        assert run(capsys, "extract", tar, "--to", tmp_path / "other").code == 0
+    ran = run(capsys, "extract", shards(project)[-1], "--to", tmp_path / "out", "--original-names")
+    assert ran.code == 0, ran.err
+    source = {path: data for path, data in files_of(project.source).items() if not path.endswith(b".wav")}
+    assert files_of(tmp_path / "out") == source
+
+
+def test_a_layout_names_files_from_tags_and_parts_twins(project: Project, tmp_path: Path, capsys: Capture) -> None:
+    with (project.source / "records.csv").open("w") as file:
+        file.write("path,title,artist,album,track\n")
+        for number in range(4):
+            file.write(f"album {number % 3}/{number:02d} tone [b].wav,Same/../Title,..,A/B?,{number + 7}\n")
+    text = (project.root / "packager.toml").read_text()
+    (project.root / "packager.toml").write_text(
+        text.replace("[shards]", 'records = "source/records.csv"\n[shards]').replace(
+            'size = "64 KiB"', 'size = "1 MiB"'
+        )
+    )
+    for folder in ("output", ".packager", "shards"):
+        shutil.rmtree(project.root / folder)
+    assert project.run(capsys, "release").code == 0
+    tar = project.root / "shards" / "tones-audio-00001.tar"
+    options = ("--where", "title IS NOT NULL", "--layout", "{artist}/{album}/{title}", "--to", tmp_path / "out")
+    assert run(capsys, "extract", tar, *options).code == 0
+    found = sorted(os.fsdecode(path) for path in files_of(tmp_path / "out"))
+    assert {path.rpartition("/")[0] for path in found} == {f"{safe_name(b'..')}/{safe_name(b'A_B?')}"}
+    assert [path.rpartition("/")[2] for path in found] == [
+        "Same_.._Title.wav",
+        "Same_.._Title~2.wav",
+        "Same_.._Title~3.wav",
+        "Same_.._Title~4.wav",
+    ]
+    options = ("--layout", "{track:02}", "--play-order", "--dry-run", "--json")
+    files = json.loads(run(capsys, "extract", tar, "--where", "track < 10", *options).out)["files"]
+    assert sorted(file["path"] for file in files) == ["1 07.wav", "2 08.wav", "3 09.wav"]
+
+
+def test_a_flipped_bit_spoils_one_member_and_the_others_come_out(
+    project: Project, tmp_path: Path, capsys: Capture
+) -> None:
+    tar = project.root / "shards" / "tones-rest-00001.tar"
+    published = open_published(shard_files(project.root / "output" / "manifests" / "tones-rest-00001.manifest.json"))
+    bad = published.members["path"].to_pylist().index("notes.txt")
+    data = bytearray(tar.read_bytes())
+    data[published.members["offset"][bad].as_py() + 3] ^= 1
+    data[published.members["offset"][0].as_py() - 512] ^= 1  # a header: nobody needs it where documents are
+    tar.write_bytes(data)
+    ran = run(capsys, "extract", tar, "--to", tmp_path / "out")
+    assert ran.code == 1
+    assert "notes.txt: its SHA-256 is not" in ran.err
+    assert sorted(files_of(tmp_path / "out")) == sorted(
+        path.encode() for path in published.members["path"].to_pylist() if path != "notes.txt"
+    )
+
+
+def test_a_tar_cut_short_gives_the_members_before_the_cut(project: Project, tmp_path: Path, capsys: Capture) -> None:
+    tar = shards(project)[0]
+    whole = open_published(shard_files(project.root / "output" / "manifests" / f"{tar.stem}.manifest.json"))
+    os.truncate(tar, whole.members["offset"][1].as_py() + 10)
+    ran = run(capsys, "extract", tar, "--to", tmp_path / "out")
+    assert ran.code == 1
+    assert "the tar ends at byte" in ran.err
+    assert list(files_of(tmp_path / "out")) == [whole.members["path"][0].as_py().encode()]
+
+
+def test_a_tar_alone_is_held_against_its_own_manifest(project: Project, tmp_path: Path, capsys: Capture) -> None:
+    tar = tmp_path / "alone" / "renamed.tar"
+    tar.parent.mkdir()
+    shutil.move(project.root / "shards" / "tones-rest-00001.tar", tar)
+    ran = run(capsys, "extract", tar, "--original-names", "--to", tmp_path / "out")
+    assert ran.code == 0
+    assert "no published documents found" in ran.err
+    source = {path: data for path, data in files_of(project.source).items() if not path.endswith(b".wav")}
+    assert files_of(tmp_path / "out") == source
+    data = bytearray(tar.read_bytes())
+    at = data.index(b"made of sines")
+    data[at] ^= 1
+    tar.write_bytes(data)
+    ran = run(capsys, "extract", tar, "--to", tmp_path / "again")
+    assert ran.code == 1
+    assert "notes.txt: its SHA-256 is not" in ran.err
+    assert b"notes.txt" not in files_of(tmp_path / "again")
+
+
+def make_tar(path: Path, entries: dict[str, bytes | tarfile.TarInfo], manifest: bytes) -> None:
+    with tarfile.open(path, "w") as tar:
+        for name, data in {**entries, "bag/manifest-sha256.txt": manifest}.items():
+            info = data if isinstance(data, tarfile.TarInfo) else tarfile.TarInfo(name)
+            info.name = name
+            if isinstance(data, bytes):
+                info.size = len(data)
+                tar.addfile(info, BytesIO(data))
+            else:
+                tar.addfile(info)
+
+
+def link(target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo:
+    info = tarfile.TarInfo()
+    info.type, info.linkname = kind, target
+    return info
+
+
+def test_hostile_entries_of_a_tar_stay_out_and_the_good_ones_come_out(tmp_path: Path, capsys: Capture) -> None:
+    good = hashlib.sha256(b"good").hexdigest()
+    names = ("data/ok.txt", "data/../../up.txt", "data/a/../b", "data/con", "data/x\\y", "data/%41")
+    entries: dict[str, bytes | tarfile.TarInfo] = {
+        "bag/data/ok.txt": b"good",
+        "bag/data/../../up.txt": b"good",
+        "/etc/data/abs.txt": b"good",
+        "bag/data/a/../b": b"good",
+        "bag/data/link": link("/etc"),
+        "bag/data/link/through.txt": b"good",
+        "bag/data/hard": link("bag/data/ok.txt", tarfile.LNKTYPE),
+        "bag/data/dev": link("", tarfile.CHRTYPE),
+        "bag/data/con": b"good",
+        "bag/data/x\\y": b"good",
+    }
+    manifest = "".join(f"{good}  {name}\n" for name in (*names, "data/link/through.txt", "data/nowhere")).encode()
+    make_tar(tmp_path / "bag.tar", entries, manifest)
+    (tmp_path / "work").mkdir()
+    ran = run(capsys, "extract", tmp_path / "bag.tar", "--to", tmp_path / "work" / "out")
+    assert ran.code == 1
+    for name in ("up.txt", "abs.txt", "bag/data/link:", "bag/data/hard", "bag/data/dev", "nowhere: stands in"):
+        assert name in ran.err
+    names = (b"con", b"x\\y")
+    safe = {b"out/" + safe_name(name).encode() for name in names}
+    assert set(files_of(tmp_path / "work")) == {b"out/ok.txt", b"out/link/through.txt", *safe}
+
+
+def test_a_huge_pax_header_takes_no_memory(tmp_path: Path, capsys: Capture) -> None:
+    info = tarfile.TarInfo("bag/data/x")
+    info.type, info.size = tarfile.XHDTYPE, 8 << 30
+    with (tmp_path / "bomb.tar").open("wb") as file:
+        file.write(info.tobuf())
+        file.truncate(9 << 30)
+    ran = run(capsys, "extract", tmp_path / "bomb.tar", "--to", tmp_path / "out")
+    assert ran.code == 2
+    assert "not a readable tar" in ran.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 600, bytes(10240), b"\x1f\x8b" + bytes(600)])
+def test_what_is_no_bag_is_refused(content: bytes, tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "some.tar").write_bytes(content)
+    ran = run(capsys, "extract", tmp_path / "some.tar")
+    assert ran.code == 2
+    assert len(ran.err.splitlines()) == 1
+    assert run(capsys, "extract", tmp_path).code == 2
+    assert run(capsys, "extract", tmp_path / "nosuch.tar").code == 2
+
+
+def poison(project: Project, name: str, **columns: object) -> Path:
+    """Write into a shard's members table what only a liar would, in its first row."""
+    path = project.root / "output" / "manifests" / f"{name}.members.parquet"
+    table = pq.read_table(path)
+    rows = table.to_pylist()
+    rows[0] |= columns
+    pq.write_table(type(table).from_pylist(rows, table.schema), path)
+    return project.root / "shards" / f"{name}.tar"
+
+
+@pytest.mark.parametrize("path", ["../up", "/abs", "a/../../up", "", "a//b", "nul", "x\0y", "a" * 300])
+def test_a_members_table_whose_paths_leave_is_refused(
+    path: str, project: Project, tmp_path: Path, capsys: Capture
+) -> None:
+    tar = poison(project, "tones-rest-00001", path=path)
+    ran = run(capsys, "extract", tar, "--to", tmp_path / "out")
+    assert ran.code == 2
+    assert not (tmp_path / "out").exists()
+
+
+def hostile_columns() -> Iterator[tuple[str | None, str | None]]:
+    for source in ("../../up", "/tmp/abs", "a/../b", "a//b", "", "x\0y", "a/" * 3000 + "b", "n" * 256):
+        yield source, None
+    for base64 in ("Li4vLi4vdXA=", "!!!", "é", "L2Ficw=="):
+        yield "x", base64
+
+
+@pytest.mark.parametrize(("source", "base64"), list(hostile_columns()))
+def test_an_original_name_that_leaves_is_not_given_back(source: str, base64: str | None) -> None:
+    assert original_path(source, base64) is None
+
+
+@pytest.mark.parametrize("value", ["..", "/", "../../x", "\0", "a/b", ".", "con", "x" * 5000, "\u202e", "~" * 255])
+def test_no_tag_leads_a_layout_out_of_its_folder(value: str) -> None:
+    for layout in ("{artist}/{album}/{title}", "{title}", "x/{title} {artist}", "{artist}{album}/y"):
+        path = parse_layout(layout).path({"artist": value, "album": value, "title": value}, ".flac").encode()
+        assert path.count(b"/") == layout.count("/")
+        for made in distinct([path, path, numbered(path, 7, 100)], folded):
+            assert is_safe_path(made.decode()), made
+
+
+def test_no_link_in_the_folder_is_followed(project: Project, tmp_path: Path, capsys: Capture) -> None:
+    outside, out = tmp_path / "outside", tmp_path / "out"
+    outside.mkdir()
+    out.mkdir()
+    tar = shards(project)[0]
+    published = open_published(shard_files(project.root / "output" / "manifests" / f"{tar.stem}.manifest.json"))
+    folder = published.members["path"][0].as_py().partition("/")[0]
+    (out / folder).symlink_to(outside)
+    for options in ((), ("--overwrite",)):
+        ran = run(capsys, "extract", tar, "--to", out, *options)
+        assert ran.code == 3
+        assert "where a folder should be" in ran.err
+        assert list(outside.iterdir()) == []
+    (out / folder).unlink()
+    (outside / "precious").write_bytes(b"mine")
+    name = published.members["path"][0].as_py()
+    (out / folder).mkdir()
+    (out / name).symlink_to(outside / "precious")
+    assert run(capsys, "extract", tar, "--to", out).code == 3
+    assert run(capsys, "extract", tar, "--to", out, "--overwrite").code == 0
+    assert (outside / "precious").read_bytes() == b"mine"
+    assert not (out / name).is_symlink()
+
+
+def test_names_with_markup_and_escapes_are_printed_as_they_are(
+    project: Project, tmp_path: Path, capsys: Capture
+) -> None:
+    for name in ("a[b].txt", "a[/b].txt", "\x1b[31mred\x1b[0m.txt"):
+        (project.source / name).parent.mkdir(exist_ok=True)
+        (project.source / name).write_bytes(b"x")
+    for folder in ("output", ".packager", "shards"):
+        shutil.rmtree(project.root / folder)
+    assert project.run(capsys, "release").code == 0
+    tar = next(path for path in shards(project) if "rest" in path.name)
+    ran = run(capsys, "extract", tar, "--dry-run", "--original-names")
+    assert "a[b].txt" in ran.out
+    assert "a[/b].txt" in ran.out
+    assert "\x1b" not in ran.out + ran.err
+    assert run(capsys, "extract", tar, "--original-names", "--to", tmp_path / "out").code == 0
+
+
+def kill_and_go_on(made: Path, tmp_path: Path, *, seed: int, kills: int) -> None:
+    tar, out = made / "shards" / "tones-audio-00001.tar", tmp_path / "out"
+    sums = {path: hashlib.sha256(data).digest() for path, data in files_of(made / "source").items()}
+    chance = random.Random(seed)
+    with killer() as server:
+        calm = server.run(["extract", str(tar), "--to", str(tmp_path / "calm")])
+        assert calm.code == 0
+        arguments = ["extract", str(tar), "--to", str(out)]
+        for _ in range(kills):
+            if chance.random() < 0.3:
+                shutil.rmtree(out, ignore_errors=True)
+            ended = server.run(arguments, chance.uniform(0, 1.1) * calm.seconds)
+            assert ended.killed or ended.code == 0
+            for path, data in files_of(out).items():
+                if not path.startswith(b".packager-writing/"):
+                    assert hashlib.sha256(data).digest() == sums[path]
+        assert server.run(arguments).code == 0
+    assert files_of(out) == files_of(tmp_path / "calm")
+
+
+def test_extract_killed_a_few_times_ends_right_and_gives_no_name_to_what_is_unproven(
+    made: Path, tmp_path: Path
+) -> None:
+    kill_and_go_on(made, tmp_path, seed=20261121, kills=10)
+
+
+@pytest.mark.soak
+def test_extract_killed_many_times_ends_right(made: Path, tmp_path: Path) -> None:
+    kill_and_go_on(made, tmp_path, seed=1, kills=50)
