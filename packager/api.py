@@ -330,6 +330,7 @@ def repair(
     manifest: Path | None = None,
     torrent: Path | None = None,
     only: Iterable[int] | None = None,
+    processes: int | None = None,
     dry_run: bool = False,
     progress: Progress = SILENT,
 ) -> RepairReport:
@@ -337,7 +338,7 @@ def repair(
 
     copies: other tars, or folders of loose files, asked first. remote: what is asked then; None: the web
     seeds of its torrent. torrent: the .torrent, where no other document is there. only: the pieces to look
-    at; None: all. What could not be mended stands in the report. Raises InputError where the tar, a document
+    at; None: all. processes: that check; None: one a core. What could not be mended stands in the report. Raises InputError where the tar, a document
     or an address is wrong, TrustError where documents disagree, IncompleteError where the disk fails.
     """
     return repairing.repair(
@@ -346,6 +347,7 @@ def repair(
         copies,
         remote or Remote(),
         only=only,
+        workers=_processes(processes),
         dry_run=dry_run,
         progress=progress,
     )

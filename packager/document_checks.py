@@ -73,7 +73,7 @@ def check_release(release: Release, faults: FaultList) -> None:
         faults.add_all(where, _listing_faults(shard, phases))
     for what, values in (
         ("shard", [shard.name for shard in release.shards]),
-        ("v1 infohash", [shard.infohash_v1 for shard in release.shards if shard.infohash_v1]),
+        ("v1 infohash", [v1 for s in release.shards for v1 in (s.infohash_v1, s.infohash_also_v1) if v1]),
         ("v2 infohash", [shard.infohash_v2 for shard in release.shards if shard.infohash_v2]),
         ("file", [file.path for shard in release.shards for file in _files(shard)]),
     ):

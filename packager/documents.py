@@ -6,7 +6,6 @@ Canonical: UTF-8, fields in the struct's order, two spaces of indentation, one L
 import hashlib
 import json
 import re
-from collections.abc import Iterable
 from typing import TypeVar
 
 import msgspec
@@ -17,8 +16,10 @@ from packager.paths import shown
 
 FORMAT = 1  # of every document; a newer one is refused
 LIMIT = 64 << 20  # bytes of a document that is read
-_INTEGER_END = 1 << 63  # whole numbers stay below it, so that every language reads them
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}:]', re.S)
+_CANONICAL = (
+    16 << 20
+)  # bytes of a document that is compared with what we would write: the quickest look for doubled keys
+_KEY_OR_BRACE = re.compile(rb'"((?:[^"\\]|\\.)*)"(\s*:)?|[{}]', re.S)
 
 T = TypeVar("T", bound=Struct)
 
@@ -32,7 +33,7 @@ def from_bytes(data: bytes, kind: type[T], where: object) -> T:
     """Return the document of type `kind` that `data` holds.
 
     Raises InputError where it is larger than LIMIT, not JSON, nested too deep, of a newer format, lacks or
-    has a field that the type does not, holds a key twice, or a number below 0 or of more than 63 bits.
+    has a field or value that the type does not, or holds a key twice.
     """
     if len(data) > LIMIT:
         raise InputError(where, f"{len(data)} bytes are more than the {LIMIT} a document may have")
@@ -45,41 +46,27 @@ def from_bytes(data: bytes, kind: type[T], where: object) -> T:
         raise InputError(where, "nested too deep to be a document of ours") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(where, f"not a valid {kind.__name__.lower()} ({error})") from error
-    if (number := _odd_number(document)) is not None:
-        raise InputError(where, f"holds the number {shown(str(number), 40)}, not from 0 to {_INTEGER_END - 1}")
-    if data != to_bytes(document) and (key := _doubled_key(data)) is not None:
+    is_canonical = len(data) <= _CANONICAL and data == to_bytes(document)
+    if not is_canonical and (key := _doubled_key(data)) is not None:
         raise InputError(where, f'holds the key "{shown(key, 80)}" twice in one object')
     return document
 
 
-def _odd_number(value: object) -> int | None:
-    """Return a whole number that no document has: below 0 or of more than 63 bits."""
-    if isinstance(value, int):
-        return None if 0 <= value < _INTEGER_END else value
-    parts: Iterable[object] = ()
-    if isinstance(value, Struct):
-        parts = (getattr(value, name) for name in value.__struct_fields__)
-    elif isinstance(value, tuple):
-        parts = value
-    return next((odd for part in parts if (odd := _odd_number(part)) is not None), None)
-
-
 def _doubled_key(data: bytes) -> str | None:
     """Return a key that stands twice in one object of valid JSON. Readers differ in which of them they take."""
-    open_keys: list[set[str]] = []
-    string = b""
-    for match in _TOKEN.finditer(data):
-        token = match[0]
-        if token == b"{":
-            open_keys.append(set())
-        elif token == b"}":
-            open_keys.pop()
-        elif token != b":":
-            string = token
-        else:
-            key = json.loads(string)
+    open_keys: list[set[bytes]] = []
+    for match in _KEY_OR_BRACE.finditer(data):
+        key = match[1]
+        if key is None:
+            if match[0] == b"{":
+                open_keys.append(set())
+            else:
+                open_keys.pop()
+        elif match[2] is not None:
+            if b"\\" in key:
+                key = str(json.loads(b'"' + key + b'"')).encode()
             if key in open_keys[-1]:
-                return str(key)
+                return key.decode()
             open_keys[-1].add(key)
     return None
 

@@ -37,6 +37,10 @@ class Fault(Struct, frozen=True, kw_only=True, omit_defaults=True):
     members: tuple[str, ...] = ()  # by path in the payload; files of a torrent
     tag_files: tuple[str, ...] = ()  # of the bag itself
 
+    def of_range(self, start: int, stop: int) -> "Fault":
+        """Return the fault as one of bytes [start, stop)."""
+        return msgspec.structs.replace(self, start=start, stop=stop)
+
     def sentence(self) -> str:
         """Return the fault in a line: kind, pieces and bytes, what it touches. The path is not in it."""
         words: list[str] = [self.kind]
@@ -58,11 +62,6 @@ def file_fault(kind: FaultKind, path: bytes, what: str = "") -> Fault:
     """Return a fault of a whole file."""
     text, b64 = _written(path)
     return Fault(kind=kind, path=text, path_b64=b64, what=shown(what))
-
-
-def missing_fault(path: bytes, size: int) -> Fault:
-    """Return the fault "missing" of a file of `size` bytes."""
-    return msgspec.structs.replace(file_fault("missing", path), start=0, stop=size)
 
 
 def size_fault(path: bytes, found: int, wanted: int) -> Fault:
@@ -207,6 +206,8 @@ def gap_fault(gone: Fault, known: Known, *, at: int = 0) -> Fault:
     assert gone.start is not None
     assert gone.stop is not None
     run = known.pieces.touched(at + gone.start, at + gone.stop)
+    if not run:
+        return gone
     touched = _ranged(gone.kind, b"", "", run, known)
     return msgspec.structs.replace(
         gone,

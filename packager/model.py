@@ -3,7 +3,7 @@
 Rows in bulk are Arrow; what there is one of per phase, shard or release is a struct.
 """
 
-from typing import Literal, NewType
+from typing import Annotated, Literal, NewType, TypeAlias
 
 import msgspec
 import pyarrow as pa
@@ -11,6 +11,9 @@ import pyarrow as pa
 ShardName = NewType("ShardName", str)
 MemberPath = NewType("MemberPath", str)
 Infohash = NewType("Infohash", str)  # lower-case hex: 40 digits v1 (BEP 3), 64 digits v2 (BEP 52)
+
+# Numbers of documents: from 0, and of 63 bits, so that every language reads them.
+Whole: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 Kind = Literal["audio", "artwork", "metadata", "other"]
 Content = Literal["files", "catalogue"]
@@ -102,15 +105,15 @@ class PlannedShard(Struct, frozen=True, kw_only=True):
 
     name: ShardName
     phase: str
-    number: int  # from 1 in its phase
-    first_row: int  # of the phase's PLANNED table
-    rows: int
-    payload: int  # sum of the members' sizes
-    size: int  # the whole tar
-    piece_length: int
+    number: Whole  # from 1 in its phase
+    first_row: Whole  # of the phase's PLANNED table
+    rows: Whole
+    payload: Whole  # sum of the members' sizes
+    size: Whole  # the whole tar
+    piece_length: Whole
     oversize: bool  # one member larger than shards.size allows
     bag_info: str  # the text of bag-info.txt
-    torrent_size: int  # of its .torrent
+    torrent_size: Whole  # of its .torrent
     fingerprint: str  # SHA-256 in hex over the members as the catalogue knows them, times included
 
 
@@ -120,22 +123,22 @@ class PlannedPhase(Struct, frozen=True, kw_only=True):
     name: str
     title: str
     content: Content
-    records: int
-    files: int
-    payload: int
-    left_out: int
+    records: Whole
+    files: Whole
+    payload: Whole
+    left_out: Whole
     shards: tuple[PlannedShard, ...]
 
 
 class Plan(Struct, frozen=True, kw_only=True):
     """The plan's facts; its members stand in one PLANNED Parquet file a phase."""
 
-    format: int
+    format: Whole
     collection: str
     date: str  # RFC 3339; a torrent's creation date
     catalogue: str  # SHA-256 of the catalogue's bytes, hex
     options: str  # SHA-256 of the config that decides the plan, hex
-    unphased: int  # files that no phase took
+    unphased: Whole  # files that no phase took
     phases: tuple[PlannedPhase, ...]
 
 
@@ -143,27 +146,27 @@ class PublishedFile(Struct, frozen=True, kw_only=True):
     """A file of the release: path relative to release.json, its size in bytes, SHA-256 in hex."""
 
     path: str
-    size: int
+    size: Whole
     sha256: str
 
 
 class Manifest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """NAME.manifest.json: a shard's facts. FORMAT.md tells each field."""
 
-    format: int
+    format: Whole
     type: Literal["manifest"]
     tool: str
     collection: str
     name: ShardName
     phase: str
-    number: int
+    number: Whole
     container: Literal["tar"]
     file: str
-    size: int
-    payload: int
-    members: int
+    size: Whole
+    payload: Whole
+    members: Whole
     oversize: bool
-    piece_length: int
+    piece_length: Whole
     pieces_root: str | None
     infohash_v1: Infohash | None
     infohash_v2: Infohash | None
@@ -191,11 +194,11 @@ class ReleasePhase(Struct, frozen=True, kw_only=True):
     title: str
     state: State
     content: Content
-    records: int
-    files: int
-    payload: int
-    size: int
-    shards: int
+    records: Whole
+    files: Whole
+    payload: Whole
+    size: Whole
+    shards: Whole
 
 
 class ReleaseShard(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -203,13 +206,13 @@ class ReleaseShard(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     name: ShardName
     phase: str
-    number: int
+    number: Whole
     file: str
-    size: int
-    payload: int
-    members: int
+    size: Whole
+    payload: Whole
+    members: Whole
     added: str  # RFC 3339: the date of the release that first listed it
-    piece_length: int
+    piece_length: Whole
     pieces_root: str | None
     infohash_v1: Infohash | None
     infohash_v2: Infohash | None
@@ -235,14 +238,14 @@ class Withdrawal(Struct, frozen=True, kw_only=True):
 class Release(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """release.json: the signed head of an append-only chain. FORMAT.md tells each field."""
 
-    format: int
+    format: Whole
     type: Literal["release"]
-    serial: int
+    serial: Whole
     date: str
     previous: str | None  # SHA-256 of the release.json before, hex
     collection: CollectionFacts
     base_url: str
-    catalogue_records: int
+    catalogue_records: Whole
     phases: tuple[ReleasePhase, ...]
     shards: tuple[ReleaseShard, ...]
     withdrawals: tuple[Withdrawal, ...]

@@ -4,9 +4,8 @@ For a tar whose published documents are not at hand. Only headers are parsed and
 name becomes a safe one, a link or a device is left out.
 """
 
-import io
+import os
 import re
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,18 +14,19 @@ import msgspec
 import pyarrow as pa
 
 from packager.bag import MANIFEST
+from packager.check.tar_reader import ReadEntry, TarReader
 from packager.check_reports import BadMember
+from packager.engine.limited import open_regular
 from packager.engine.ranges import Unreadable, read_file
 from packager.errors import InputError, from_os_error
+from packager.inspection import FaultList
 from packager.layout import PAYLOAD
 from packager.model import KINDS, MEMBERS, MTIME, TAGS
 from packager.paths import safe_name, shown
 from packager.record_lines import FILE
 from packager.units import MIB
 
-_HEADER_MAX = MIB  # bytes of one pax header that are read
 _LINE_MAX = MIB  # bytes of one line of records.jsonl or the manifest that are looked at
-_MOST = 5_000_000  # members
 _LINE = re.compile(rb"([0-9A-Fa-f]{64}) [ *](.+)")  # as sha256sum and RFC 8493 2.1.3 write it
 _SCHEMA = MEMBERS.append(MTIME)
 
@@ -76,28 +76,6 @@ class _Bag:
     faults: list[BadMember] = field(default_factory=list)
 
 
-class _Limited(io.RawIOBase):
-    """A file of which no header may ask for more than _HEADER_MAX bytes at once."""
-
-    def __init__(self, file: io.BufferedReader) -> None:
-        """Read from `file`."""
-        self._file = file
-
-    def read(self, size: int = -1) -> bytes:
-        """Return the next `size` bytes. Raises tarfile.ReadError for more than a header has."""
-        if not 0 <= size <= _HEADER_MAX:
-            raise tarfile.ReadError(f"a header of {size} bytes")
-        return self._file.read(size)
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a position."""
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self._file.tell()
-
-
 def read_bag(tar: Path) -> Contents:
     """Return what a bag in a tar says it holds. Raises InputError where it is none.
 
@@ -116,44 +94,42 @@ def read_bag(tar: Path) -> Contents:
         for member in digests
         if member not in bag.payload
     ]
-    return Contents(bag.top, pa.Table.from_pylist(rows, _SCHEMA), tuple(bag.faults), published=False)
+    name = safe_name(bag.top.encode("utf-8", "surrogateescape"))
+    return Contents(name, pa.Table.from_pylist(rows, _SCHEMA), tuple(bag.faults), published=False)
 
 
 def _headers(tar: Path) -> _Bag:
     """Return where the files of a tar lie, the last of several with one name; damage ends the reading."""
-    bag = _Bag()
+    bag, faults = _Bag(), FaultList()
     try:
-        with open(tar, "rb") as file, tarfile.open(fileobj=_Limited(file), mode="r:") as archive:
-            while (info := archive.next()) is not None:
-                archive.members.clear()  # type: ignore[attr-defined]  # else it keeps every header; typeshed lacks it
-                _take(bag, info)
-                if len(bag.payload) > _MOST:
-                    raise InputError(shown(str(tar)), f"more than {_MOST:,} members")
-    except (tarfile.TarError, ValueError, OverflowError) as error:
-        if not bag.payload:
-            raise InputError(shown(str(tar)), f"not a readable tar ({shown(str(error))})") from error
-        bag.faults.append(BadMember(id="", path="", what=f"the tar cannot be read to its end: {shown(str(error))}"))
+        with open_regular(tar) as file:
+            for entry in TarReader(file, os.fstat(file.fileno()).st_size, faults).entries():
+                _take(bag, entry)
     except OSError as error:
         raise from_os_error(error, shown(str(tar))) from error
+    if not bag.payload and faults.kept:
+        first = faults.kept[0]
+        raise InputError(shown(str(tar)), f"not a readable tar ({first.where}: {first.what})")
+    bag.faults += [BadMember(id="", path="", what=f"{fault.where}: {fault.what}") for fault in faults.kept]
     return bag
 
 
-def _take(bag: _Bag, info: tarfile.TarInfo) -> None:
-    """Note what a header says."""
-    if info.isdir():
+def _take(bag: _Bag, entry: ReadEntry) -> None:
+    """Note what an entry is."""
+    if entry.type == "folder":
         return
-    top, _, path = info.name.removeprefix("./").partition("/")
-    if bag.top is None:
-        bag.top = safe_name(top.encode("utf-8", "surrogateescape"))
-    names = path.split("/")
-    if not info.isreg() or info.issparse():
-        _fault(bag, info.name, "no plain file: a link, a device or a sparse file")
-    elif info.name.startswith("/") or any(name in ("", ".", "..") for name in names):
-        _fault(bag, info.name, "its path leaves the bag, or is none")
-    elif path.startswith(PAYLOAD):
-        bag.payload[path.removeprefix(PAYLOAD)] = info.offset_data, info.size
+    path = entry.text.removeprefix("./")
+    top, _, inside = path.partition("/")
+    if entry.type != "file":
+        _fault(bag, entry.text, f"a {entry.type}, not a file")
+    elif "\0" in path or any(name in ("", ".", "..") for name in path.split("/")):
+        _fault(bag, entry.text, "its path leaves the bag, or is none")
+    elif bag.top not in (None, top):
+        _fault(bag, entry.text, f"stands beside the bag's folder {shown(bag.top or '')}")
     else:
-        bag.tags[path] = info.offset_data, info.size
+        bag.top = top
+        of = bag.payload if inside.startswith(PAYLOAD) else bag.tags
+        of[inside.removeprefix(PAYLOAD)] = entry.offset, entry.size
 
 
 def _fault(bag: _Bag, path: str, what: str) -> None:

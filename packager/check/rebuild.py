@@ -143,22 +143,16 @@ class _Rebuild:
     def run(self, index: FileIndex, fetch: OpenRanges | None) -> list[int] | None:
         """Write the tar and return the members that were fetched; None where some are nowhere."""
         self.finder.find(index)
-        looked = False
-        while True:
-            missing = self.finder.missing
-            if missing and (fetch is None or self.reasons):
-                if looked:
-                    return None
-                # No pass will read the others, and the list of what is missing must be true.
-                self._refuse_wrong(range(len(self.finder.places)), index)
-                looked = True
-                continue
+        while not (missing := self.finder.missing) or (fetch is not None and not self.reasons):
             try:
                 self._write(self._source(fetch, missing))
             except WrongMember as wrong:
                 self._look_elsewhere(wrong, index)
             else:
                 return missing
+        # No pass read the others to their end, and the list of what is missing must be true.
+        self._refuse_wrong(range(len(self.finder.places)), index)
+        return None
 
     def _source(self, fetch: OpenRanges | None, missing: Sequence[int]) -> RangeSource | None:
         """Open where missing members come from."""

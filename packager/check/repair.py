@@ -22,14 +22,16 @@ from packager.check.in_place import InPlace, opened
 from packager.check.loose import Finder
 from packager.check.target import Target
 from packager.check_reports import LeftPieces, RepairReport, SourceUse
+from packager.engine.bad_pieces import bad_pieces
 from packager.engine.claim import only_writer
 from packager.engine.ranges import LooseRanges, RangeSource, TarRanges, Unreadable
-from packager.engine.remote import Opener, Remote, SharedFile, Unreachable, remote_sources
+from packager.engine.remote import Opener, Remote, Unreachable, remote_sources
+from packager.engine.shared_file import SharedFile
 from packager.errors import InputError
 from packager.paths import shown
 from packager.piece_hashes import PieceHashes
 from packager.progress import Progress
-from packager.units import show_size
+from packager.units import count_of, show_size
 
 _LEFT = 1000  # ranges of pieces that a report lists
 
@@ -54,12 +56,13 @@ def repair(
     remote: Remote,
     *,
     only: Iterable[int] | None,
+    workers: int,
     dry_run: bool,
     progress: Progress,
 ) -> RepairReport:
     """Mend the tar from `copies` (tars, or folders with the tar or the loose files), then over the network.
 
-    only: the pieces to look at, beside those past the file's end; None: all. dry_run: only find what is
+    only: the pieces to look at, beside those past the file's end; None: all. workers: processes that look. dry_run: only find what is
     bad. Raises InputError for a tar or a copy that is not there, IncompleteError where the disk fails.
     """
     started = time.monotonic()
@@ -72,7 +75,7 @@ def repair(
         work = _Work(shard, target.pieces, progress)
         excess = shard.excess
         looked_at = _looked_at(shard, target.pieces, only)
-        bad = _find(work, looked_at)
+        bad = _find(work, path, looked_at, workers)
         if bad and not dry_run:
             work.why = dict.fromkeys(bad, ())
             _mend(work, local, target.file, remote, path.with_name(f".{path.name}.swarm"))
@@ -110,18 +113,13 @@ def _looked_at(shard: InPlace, pieces: PieceHashes, only: Iterable[int] | None) 
     return sorted({*(piece for piece in only if piece < pieces.count), *missing})
 
 
-def _find(work: _Work, looked_at: Sequence[int]) -> list[int]:
+def _find(work: _Work, path: Path, looked_at: Sequence[int], workers: int) -> list[int]:
     """Return which pieces are bad."""
-    bad = []
     work.progress.begin("check", _bytes(work.pieces, looked_at))
-    for piece in looked_at:
-        if not work.shard.is_right(piece):
-            bad.append(piece)
-        start, stop = work.pieces.span(piece)
-        work.progress.advance(stop - start)
+    bad = bad_pieces(bytes(path), work.pieces, looked_at, workers=workers, tell=work.progress.advance)
     work.progress.end()
     if bad:
-        work.progress.note(f"{len(bad)} bad pieces, {show_size(_bytes(work.pieces, bad))}")
+        work.progress.note(f"{count_of(len(bad), 'bad piece')}, {show_size(_bytes(work.pieces, bad))}")
     return bad
 
 

@@ -8,7 +8,7 @@ import typer
 from packager import api
 from packager.check_reports import RepairReport
 from packager.cli import bars, network, screen
-from packager.cli.options import Json, ManifestFile, ReleaseFolder
+from packager.cli.options import Json, ManifestFile, ReleaseFolder, Workers, processes
 from packager.errors import IncompleteError
 from packager.units import count_of, show_seconds, show_size
 
@@ -37,6 +37,7 @@ def repair(
         Path | None, typer.Option(help="The shard's .torrent, where that is all there is.", metavar="FILE")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what is bad; write and fetch nothing.")] = False,
+    workers: Workers = "auto",
     json: Json = False,
 ) -> None:
     """Mend a shard's tar where it lies, fetching only its bad pieces; each is checked before it is written.
@@ -62,6 +63,7 @@ def repair(
             release=release,
             manifest=manifest,
             torrent=torrent,
+            processes=processes(workers),
             dry_run=dry_run,
             progress=progress,
         )

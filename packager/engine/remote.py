@@ -14,11 +14,11 @@ from urllib.parse import quote
 
 from packager.addresses import TRACKERS, WEB, url
 from packager.engine.ranges import OpenRanges, Range, RangeSource, Unreadable
+from packager.engine.shared_file import SharedFile
 from packager.engine.swarm import PieceFetch, Reach
 from packager.engine.urls import Web
 from packager.errors import IncompleteError, InputError
 from packager.paths import shown
-from packager.torrent_file import Metainfo
 from packager.units import MIB
 
 _STEP = 16 * MIB  # bytes of one HTTP request at most
@@ -32,24 +32,6 @@ Opener: TypeAlias = Callable[[Sequence[Range]], RangeSource]
 
 class Unreachable(Unreadable):
     """A source does not answer now; it may later, so the same command may do more then."""
-
-
-@dataclass(frozen=True)
-class SharedFile:
-    """The one file of a torrent: the .torrent's bytes, and what they say."""
-
-    torrent: bytes
-    metainfo: Metainfo
-
-    @property
-    def name(self) -> str:
-        """The file's name."""
-        return self.metainfo.files[0].path[-1]
-
-    @property
-    def size(self) -> int:
-        """The file's bytes."""
-        return self.metainfo.files[0].length
 
 
 @dataclass(frozen=True)

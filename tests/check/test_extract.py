@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import random
+import resource
 import shutil
 import tarfile
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from packager.cli.app import main
+from packager.engine.destination import Destination
 from packager.engine.published import open_published, shard_files
 from packager.file_names import distinct, folded, numbered, original_path, parse_layout
 from packager.paths import is_safe_path, safe_name
@@ -400,6 +402,27 @@ def test_names_with_markup_and_escapes_are_printed_as_they_are(
     assert "a[/b].txt" in ran.out
     assert "\x1b" not in ran.out + ran.err
     assert run(capsys, "extract", tar, "--original-names", "--to", tmp_path / "out").code == 0
+
+
+def test_a_disk_that_takes_no_more_ends_in_order(project: Project, tmp_path: Path, capsys: Capture) -> None:
+    tar, out = shards(project)[0], tmp_path / "out"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        ran = run(capsys, "extract", tar, "--to", out)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert ran.code == 3
+    assert "File too large" in ran.err
+    assert files_of(out) == {}
+    assert run(capsys, "extract", tar, "--to", out).code == 0
+
+
+def test_two_do_not_write_to_one_folder_at_once(project: Project, tmp_path: Path, capsys: Capture) -> None:
+    with Destination(tmp_path / "out"):
+        ran = run(capsys, "extract", shards(project)[0], "--to", tmp_path / "out")
+    assert ran.code == 2
+    assert "another packager writes there" in ran.err
 
 
 def kill_and_go_on(made: Path, tmp_path: Path, *, seed: int, kills: int) -> None:

@@ -1,0 +1,47 @@
+# Each target makes its own .venv on first use, and anew when the pins change.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/installed
+WHAT ?=
+
+.PHONY: help demo test lint bench soak vectors reference clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) is older than Python 3.11; name another one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "$(PYTHON) has no venv module; on Debian: apt install python3-venv" >&2; exit 1; }
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## a real release of the bundled collection, in demo-release/
+	@mkdir -p demo-release
+	@cp docs/demo/packager.toml demo-release/packager.toml
+	@cd demo-release && ../$(BIN)/packager release
+
+test: $(STAMP) ## the tests, on two processes; what takes long is left to soak
+	$(BIN)/pytest -n 2 -m 'not soak'
+
+lint: $(STAMP) ## style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: $(STAMP) ## all benchmarks, or make bench WHAT=pack
+	$(BIN)/python -m bench.run $(WHAT)
+
+soak: $(STAMP) ## kill storms and what else takes long
+	$(BIN)/pytest -n 2 -m soak
+
+vectors: $(STAMP) ## the golden vectors and schemas, made again; then git diff should be empty
+	for script in manifests/vectors/make.py manifests/vectors/make_names.py manifests/vectors/shard/make.py manifests/schema/make.py; do \
+	  $(BIN)/python $$script || exit 1; done
+
+reference: $(STAMP) ## docs/reference/, made again from --help and the API
+	$(BIN)/python docs/make_reference.py
+
+clean: ## what these targets made
+	rm -rf .venv demo-release build dist bench/data

@@ -1,0 +1,199 @@
+"""Shards held against their published documents: as tars, or as the loose files that went into them."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from packager import documents
+from packager.check.places import Folder, Found, find_file
+from packager.check.subject import Look, Subject, one_stream
+from packager.engine.limited import read_limited
+from packager.engine.pieces import WholeFile
+from packager.engine.published import Published, ShardFiles, open_published
+from packager.errors import InputError, TrustError
+from packager.faults import Fault, Known, file_fault, tar_extents
+from packager.file_names import original_path
+from packager.layout import PAYLOAD
+from packager.model import Manifest, PublishedFile, Release
+from packager.paths import shown
+from packager.units import GIB
+
+RELEASE = "release.json"
+_DOCUMENT_MOST = 4 * GIB  # bytes of a published document whose digest is taken
+
+
+class PublishedRelease:
+    """A release in a folder: which shards it names, and their documents, whose digests it holds."""
+
+    def __init__(self, folder: Path, release: Release) -> None:
+        """Take what open_release read."""
+        self.folder = folder
+        self.release = release
+        self._by_file = {shard.file: shard for shard in release.shards}
+
+    def names(self) -> Iterator[str]:
+        """Yield the file name of every shard's tar."""
+        return iter(self._by_file)
+
+    def files(self, tar: str) -> ShardFiles | None:
+        """Return where the documents of the shard with this tar lie; None: the release knows none of that name.
+
+        Raises TrustError where one of them is not the one that the release names.
+        """
+        shard = self._by_file.get(tar)
+        if shard is None:
+            return None
+        return ShardFiles(self._checked(shard.manifest), self._checked(shard.table), self._checked(shard.torrent))
+
+    def _checked(self, file: PublishedFile) -> Path:
+        """Return where a document lies, found to be the one that the release names."""
+        found = Folder(self.folder).find(os.fsencode(file.path), file.size)
+        where = self.folder / file.path
+        if found.status is None or found.faults or file.size > _DOCUMENT_MOST:
+            raise InputError(shown(str(where)), "not there, or not of the size that release.json says")
+        with open(where, "rb") as opened:
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        if digest != file.sha256:
+            raise TrustError(shown(str(where)), f"its SHA-256 is {digest}, release.json says {file.sha256}")
+        return where
+
+
+def open_release(place: str) -> PublishedRelease:
+    """Return the release at `place`: its folder, or its release.json.
+
+    Raises InputError where there is none, or it is broken, or a document's path leaves its folder.
+    """
+    if "://" in place:
+        mend = "fetch its folder first (wget --mirror takes it whole), then name that folder"
+        raise InputError("--release", f'"{shown(place)}" is an address, and verify reads a folder', mend)
+    path = Path(place)
+    path = path if path.name == RELEASE else path / RELEASE
+    release = documents.from_bytes(read_limited(path, documents.LIMIT), Release, shown(str(path)))
+    for shard in release.shards:
+        for file in (shard.manifest, shard.table, shard.torrent):
+            if file.path.startswith("/") or ".." in file.path.split("/") or "\0" in file.path:
+                raise InputError(shown(str(path)), f'"{shown(file.path)}" leaves the release')
+    return PublishedRelease(path.parent, release)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Return a shard's manifest, not yet held against its other documents. Raises InputError."""
+    manifest = documents.from_bytes(read_limited(path, documents.LIMIT), Manifest, shown(str(path)))
+    if not 0 < manifest.size < 1 << 60 or not 0 < manifest.piece_length < 1 << 40 or not 0 <= manifest.members < 1 << 40:
+        raise InputError(shown(str(path)), "its sizes are no shard's")
+    return manifest
+
+
+def tar_subject(tar: Path, files: ShardFiles) -> Subject:
+    """Return a shard's tar as what to check. Raises InputError where its manifest is broken."""
+    manifest = read_manifest(files.manifest)
+
+    def look() -> Look:
+        published = open_published(files)
+        known = Known(published.pieces, tar_extents(published.layout))
+        return one_stream(find_file(os.fsencode(tar), manifest.size), known)
+
+    def quick() -> list[Fault]:
+        return list(look().faults) if find_file(os.fsencode(tar), manifest.size).faults else []
+
+    return Subject(
+        path=tar,
+        kind="tar",
+        against=shown(str(files.manifest)),
+        size=manifest.size,
+        pieces=-(-manifest.size // manifest.piece_length),
+        files=0,
+        quick=quick,
+        look=look,
+    )
+
+
+def loose_subject(folder: Path, files: ShardFiles) -> Subject:
+    """Return the loose files of a shard's members in a folder as what to check. Raises InputError."""
+    manifest = read_manifest(files.manifest)
+
+    def look() -> Look:
+        return _look(Folder(folder), open_published(files))
+
+    return Subject(
+        path=folder,
+        kind="loose files",
+        against=shown(str(files.manifest)),
+        size=manifest.payload,
+        pieces=0,
+        files=manifest.members,
+        quick=lambda: look().faults,
+        look=look,
+    )
+
+
+def bag_of_shard(folder: Path, files: ShardFiles, plain: Subject) -> Subject:
+    """Return an extracted shard as what to check: its bag, held against what was published as well.
+
+    plain: the bag against its own manifests. What the bag says of itself must be what was published, too.
+    """
+
+    def look() -> Look:
+        own = plain.look()
+        return Look(faults=[*own.faults, *_strangers(folder, files, own)], files=own.files)
+
+    return Subject(
+        path=folder,
+        kind="bag",
+        against=shown(str(files.manifest)),
+        size=plain.size,
+        pieces=0,
+        files=plain.files,
+        quick=lambda: look().faults,
+        look=look,
+    )
+
+
+def _strangers(folder: Path, files: ShardFiles, own: Look) -> Iterator[Fault]:
+    """Yield the faults of a bag whose own manifest says other things than the published documents."""
+    published = open_published(files)
+    digests = published.digests
+    members: list[str] = published.members["path"].to_pylist()
+    wanted = {
+        os.path.join(os.fsencode(folder), os.fsencode(PAYLOAD + path)): digests[32 * row : 32 * row + 32]
+        for row, path in enumerate(members)
+    }
+    listed = {file.path: dict(file.digests).get("sha256") for file in own.files if file}
+    told = {os.fsencode(fault.path) for fault in own.faults}
+    for path, digest in wanted.items():
+        if path not in listed and path not in told:
+            yield file_fault("missing", path, "the bag's own manifest does not list it")
+        elif listed.get(path, digest) != digest:
+            yield file_fault("bad", path, "the bag's own manifest has another SHA-256 than was published")
+    payload = os.path.join(os.fsencode(folder), PAYLOAD.encode())
+    for path in listed:
+        if path.startswith(payload) and path not in wanted:
+            yield file_fault("extra", path, "the published shard has no such member")
+
+
+def _look(folder: Folder, published: Published) -> Look:
+    """Return the look at a shard's members, each found by its own path or by its source's."""
+    faults: list[Fault] = []
+    files: list[WholeFile | None] = []
+    for paths, size, digest in _members(published.members):
+        found = _find(folder, paths, size)
+        faults += found.faults
+        files.append(WholeFile(found.path, found.status.st_size, (("sha256", digest),)) if found.status else None)
+    return Look(faults=faults, files=files)
+
+
+def _members(members: pa.Table) -> Iterator[tuple[list[bytes], int, bytes]]:
+    """Yield each member's paths, its source's first, its size and its SHA-256."""
+    columns = ("path", "source_path", "source_path_b64", "size", "sha256")
+    for path, source, source_b64, size, digest in zip(*(members[name].to_pylist() for name in columns), strict=True):
+        original = original_path(source, source_b64) if source is not None else None
+        yield [*([original] if original else []), path.encode()], size, digest
+
+
+def _find(folder: Folder, paths: list[bytes], size: int) -> Found:
+    """Return what is at the first of these paths that has the right size, else at the first that is there."""
+    every = [folder.find(path, size) for path in paths]
+    return min(every, key=lambda found: (found.status is None, bool(found.faults)))

@@ -1,0 +1,160 @@
+"""What verify checks: a tar, a bag, a torrent's data, a folder of loose files, what a sums file lists.
+
+A subject is light until it is looked at: a folder of thousands of shards is never held as a whole.
+"""
+
+import bisect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TypeAlias
+
+from packager import merkle
+from packager.check.places import Found
+from packager.check_reports import SubjectKind
+from packager.engine.pieces import Part, Span, WholeFile
+from packager.faults import Fault, Known, gap_fault
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Bytes checked by pieces: one file, or all files of a v1 torrent, one after the other.
+
+    path: of the file, or of the folder. readable: the pieces all whose bytes are there. stamp: size, time and
+    inode as they were found; other ones mean that what was proved before is proved no longer.
+    """
+
+    path: bytes
+    parts: tuple[Part, ...]
+    known: Known
+    readable: tuple[range, ...]
+    stamp: str
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        """Where each part begins."""
+        starts, at = [], 0
+        for part in self.parts:
+            starts.append(at)
+            at += part.length
+        return starts
+
+    @property
+    def expected(self) -> bytes:
+        """The hashes of its pieces, joined."""
+        pieces = self.known.pieces
+        if pieces.pieces_root is None:
+            return pieces.pieces
+        return pieces.layer if pieces.count > 1 else pieces.pieces_root
+
+    def span(self, first: int, stop: int) -> Span:
+        """Return the task of checking pieces [first, stop)."""
+        pieces = self.known.pieces
+        start, end = pieces.span(first)[0], pieces.span(stop - 1)[1]
+        parts = []
+        for number in range(bisect.bisect_right(self._starts, start) - 1, len(self.parts)):
+            part, at = self.parts[number], self._starts[number]
+            if at >= end:
+                break
+            low, high = max(start - at, 0), min(end - at, part.length)
+            if high > low:
+                parts.append(Part(part.path, part.start + low, high - low))
+        blocks = -(-pieces.size // merkle.BLOCK)
+        width = pieces.piece_length // merkle.BLOCK if pieces.count > 1 else merkle.power_of_two(blocks)
+        digest = 20 if pieces.pieces_root is None else 32
+        return Span(
+            parts=tuple(parts),
+            piece_length=pieces.piece_length,
+            width=0 if pieces.pieces_root is None else width,
+            expected=self.expected[first * digest : stop * digest],
+        )
+
+
+@dataclass(frozen=True)
+class Look:
+    """What stands on disk, compared by presence and size; nothing is read yet.
+
+    files: checked whole, in a fixed order; None: not there, which a fault says.
+    """
+
+    faults: Sequence[Fault] = ()
+    streams: Sequence[Stream] = ()
+    files: Sequence[WholeFile | None] = ()
+
+
+Looking: TypeAlias = Callable[[], Look]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One thing to check. size: bytes that it should have. pieces and files: how many there are to check.
+
+    against: what says how it should be. quick: the faults of presence and size; look: those, and what to read.
+    """
+
+    path: Path
+    kind: SubjectKind
+    against: str
+    size: int
+    pieces: int
+    files: int
+    quick: Callable[[], Sequence[Fault]]
+    look: Looking
+
+    @property
+    def units(self) -> int:
+        """Pieces and whole files, as a sample counts them."""
+        return self.pieces + self.files
+
+
+def one_stream(found: Found, known: Known) -> Look:
+    """Return the look at one file that is checked by pieces."""
+    pieces = known.pieces
+    faults = [fault if fault.kind == "long" else _with_gap(fault, known, pieces.size) for fault in found.faults]
+    if not pieces.size:
+        return Look(faults=faults)
+    there = min(found.status.st_size, pieces.size) if found.status else 0
+    whole = pieces.count if there == pieces.size else there // pieces.piece_length
+    parts = (Part(found.path, 0, pieces.size),)
+    return Look(faults=faults, streams=[Stream(found.path, parts, known, (range(whole),), found.stamp)])
+
+
+def _with_gap(fault: Fault, known: Known, size: int, at: int = 0) -> Fault:
+    """Return the fault of bytes that are not there, or of a whole file, with the pieces that it leaves unproved."""
+    return gap_fault(fault if fault.start is not None else fault.of_range(0, size), known, at=at)
+
+
+def joined_stream(path: bytes, found: Sequence[Found | None], lengths: Sequence[int], known: Known) -> Look:
+    """Return the look at files that are checked as one stream; None: a pad file's zeros, which are not on disk."""
+    faults: list[Fault] = []
+    parts: list[Part] = []
+    stamps: list[str] = []
+    gone: set[int] = set()
+    at = 0
+    for file, length in zip(found, lengths, strict=True):
+        parts.append(Part(None if file is None else file.path, 0, length))
+        if file is not None:
+            stamps.append(file.stamp)
+            for fault in file.faults:
+                if fault.kind == "long":
+                    faults.append(fault)
+                    continue
+                faults.append(_with_gap(fault, known, length, at))
+                gone.update(known.pieces.touched(at + (fault.start or 0), at + length))
+        at += length
+    stream = Stream(path, tuple(parts), known, _without(known.pieces.count, gone), " ".join(stamps))
+    return Look(faults=faults, streams=[stream])
+
+
+def _without(count: int, gone: set[int]) -> tuple[range, ...]:
+    """Return the pieces below `count` that are not gone, as ranges."""
+    ranges: list[range] = []
+    start = 0
+    for piece in sorted(gone):
+        if start < piece:
+            ranges.append(range(start, piece))
+        start = piece + 1
+    if start < count:
+        ranges.append(range(start, count))
+    return tuple(ranges)

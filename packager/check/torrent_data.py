@@ -1,0 +1,99 @@
+"""The data of a .torrent, anybody's: one file or a folder of them, v1, v2 or hybrid, pad files left out (BEP 47)."""
+
+import os
+from pathlib import Path
+
+from packager import bencode, torrent_file
+from packager.check.places import Folder, Found, find_file
+from packager.check.subject import Look, Subject, joined_stream, one_stream
+from packager.engine.limited import read_limited
+from packager.errors import InputError
+from packager.faults import NOTHING, Known, file_extents
+from packager.paths import shown
+from packager.piece_hashes import PieceHashes
+from packager.torrent_file import ListedFile, Metainfo
+
+
+def torrent_subject(path: Path, torrent: Path) -> Subject:
+    """Return a .torrent's data as what to check.
+
+    path: the data's file or folder, or the folder that holds it under the torrent's own name. Raises InputError
+    where the .torrent is broken or its data is neither.
+    """
+    metainfo = torrent_file.parse(read_limited(torrent, bencode.LIMIT), shown(str(torrent)))
+    data = _place(path, metainfo, torrent)
+    if metainfo.version == "v1":
+        count = len(metainfo.pieces) // 20
+    else:
+        count = sum(-(-file.length // metainfo.piece_length) for file in metainfo.files if not file.pad)
+
+    def look() -> Look:
+        return _look(data, metainfo)
+
+    return Subject(
+        path=data,
+        kind="torrent",
+        against=shown(str(torrent)),
+        size=sum(file.length for file in metainfo.files if not file.pad),
+        pieces=count,
+        files=0,
+        quick=lambda: look().faults,
+        look=look,
+    )
+
+
+def _place(path: Path, metainfo: Metainfo, torrent: Path) -> Path:
+    """Return where the data is: the file, or the folder that holds the files' paths without the torrent's name."""
+    one = _is_single(metainfo)
+    below = path / os.fsdecode(os.fsencode(metainfo.name))
+    if path.is_dir() and (below.is_file() if one else below.is_dir()):
+        return below
+    if one and path.is_dir():
+        what = f'no file "{shown(metainfo.name)}" of {shown(torrent.name)} in it'
+        raise InputError(shown(str(path)), what, "give the file itself, if it has another name")
+    if not one and not path.is_dir():
+        raise InputError(shown(str(path)), f"not a folder, and {shown(torrent.name)} is of a folder")
+    return path
+
+
+def _is_single(metainfo: Metainfo) -> bool:
+    """Say whether a torrent is of one file that lies in no folder."""
+    return len(metainfo.files) == 1 and len(metainfo.files[0].path) == 1
+
+
+def _look(data: Path, metainfo: Metainfo) -> Look:
+    """Return the look at a torrent's files."""
+    folder = None if _is_single(metainfo) else Folder(data)
+
+    def find(file: ListedFile) -> Found:
+        if folder is None:
+            return find_file(os.fsencode(data), file.length)
+        return folder.find(os.fsencode("/".join(file.path[1:])), file.length)
+
+    if metainfo.version == "v1":
+        return _joined(data, metainfo, [None if file.pad else find(file) for file in metainfo.files])
+    looks = [one_stream(find(file), _known(file, metainfo)) for file in metainfo.files if not file.pad]
+    return Look(
+        faults=[fault for look in looks for fault in look.faults],
+        streams=[stream for look in looks for stream in look.streams],
+    )
+
+
+def _known(file: ListedFile, metainfo: Metainfo) -> Known:
+    """Return the hashes of one file of a v2 or hybrid torrent."""
+    layer = metainfo.layers.get(file.pieces_root, b"") if file.pieces_root else b""
+    pieces = PieceHashes(file.length, metainfo.piece_length, file.pieces_root, layer, b"")
+    return Known(pieces, NOTHING)
+
+
+def _joined(data: Path, metainfo: Metainfo, found: list[Found | None]) -> Look:
+    """Return the look at a v1 torrent, whose pieces go over the ends of files."""
+    files = metainfo.files
+    size = files[-1].offset + files[-1].length
+    pieces = PieceHashes(size, metainfo.piece_length, None, b"", metainfo.pieces)
+    if len(files) == 1 and found[0] is not None:
+        return one_stream(found[0], Known(pieces, NOTHING))
+    real = [file for file in files if not file.pad]
+    names = ["/".join(shown(name) for name in file.path[1:]) for file in real]
+    extents = file_extents(names, [file.offset for file in real], [file.length for file in real])
+    return joined_stream(os.fsencode(data), found, [file.length for file in files], Known(pieces, extents))

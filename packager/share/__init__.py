@@ -1,0 +1,1 @@
+"""Shards given to others: seeded to a swarm."""

@@ -1,0 +1,294 @@
+"""What a mirror refuses of the releases it follows, one signed release after another. Pure: no clock, no network.
+
+`accept` checks in this order, and each refusal is a TrustError that names the attack:
+
+    signature     made with the pinned key, over exactly these bytes; not by a key that was replaced
+    document      within limits, well formed, agreeing with itself, no name or path that leads astray
+    collection    the one that is followed
+    rollback      an older serial than the one held
+    equivocation  the same serial with other bytes
+    gap           serials between were not stepped through (`missed` says which)
+    fork          not made from the release that is held
+    frozen        a published shard changed, vanished, or came back after it was withdrawn
+    rotation      the key that is to sign the next release is none
+
+States are values: what is refused leaves the one held as it was.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from packager import bencode, documents, signature, units
+from packager.cut import shard_name
+from packager.document_checks import check_release
+from packager.errors import InputError, TrustError
+from packager.inspection import FaultList
+from packager.key_pair import PublicKey
+from packager.model import Infohash, Release, ReleaseShard, ShardName, Struct
+from packager.name_checks import PathChecks
+from packager.paths import shown
+from packager.slug import is_slug
+
+MISSED = 1000  # releases that a mirror steps through to catch up: twenty years of weekly ones
+TABLE_LIMIT = units.GIB  # bytes of a members table that is fetched
+
+_DAY = 86_400  # seconds
+_DO_NOT = "do not use it; ask the publisher, by another way, what is right"
+
+
+class FollowedShard(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What may never change of a published shard. The infohashes vouch for all else of it."""
+
+    name: ShardName
+    size: int  # bytes of the tar
+    infohash_v1: Infohash | None
+    infohash_v2: Infohash | None
+    infohash_also_v1: Infohash | None = None
+    obsolete: bool = False
+
+
+class Followed(Struct, frozen=True, kw_only=True):
+    """What a mirror keeps of the last release it accepted; some 300 bytes a shard as JSON.
+
+    digest: SHA-256 of that release.json's bytes, hex. keys: public key lines, the pinned one first, then each
+    that a release named to follow; the last signs the next release. withdrawn: ids of records.
+    """
+
+    format: int
+    type: Literal["followed"]
+    collection: str
+    serial: int
+    date: str
+    digest: str
+    keys: tuple[str, ...]
+    shards: tuple[FollowedShard, ...]
+    withdrawn: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The state after a release was accepted, to be stored, and the release."""
+
+    followed: Followed
+    release: Release
+
+
+def pin(body: bytes, minisig: bytes, key: PublicKey, *, where: str = "release.json") -> Accepted:
+    """Return the state after the first release that is followed, whatever its serial; `key` is pinned.
+
+    body, minisig: the bytes of a release.json and of its signature. Whoever has only a key that was replaced
+    since pins it at an older releases/SERIAL.json, and steps on. Raises TrustError.
+    """
+    _check_signature(body, minisig, (key.line,), (), where)
+    release = _document(body, where)
+    _check_document(release, where)
+    return Accepted(_state(release, documents.digest(body), (key.line,), {}, where), release)
+
+
+def accept(followed: Followed, body: bytes, minisig: bytes, *, where: str = "release.json") -> Accepted:
+    """Return the state after one release: the next one, or once more the one that is held.
+
+    One step: a mirror that missed releases calls it for each of `missed`. Raises TrustError by the checks
+    above, in their order; the state given stays valid.
+    """
+    digest = documents.digest(body)
+    # the release that named a new key was signed by the one before, and may be signed again by the new
+    allowed = followed.keys[-2:] if digest == followed.digest else followed.keys[-1:]
+    _check_signature(body, minisig, allowed, followed.keys, where)
+    release = _document(body, where)
+    _check_chain(followed, release, digest, where)
+    if digest == followed.digest:
+        return Accepted(followed, release)
+    _check_document(release, where)
+    known = {shard.name: shard for shard in followed.shards}
+    _check_frozen(followed, release, where)
+    return Accepted(_state(release, digest, followed.keys, known, where), release)
+
+
+def missed(followed: Followed, body: bytes, *, where: str = "release.json") -> range:
+    """Return the serials to step through before `body`, an unchecked release.json: between the one held and its own.
+
+    Its signature cannot be asked for yet, since a missed release may have named a new key. Raises TrustError
+    where it has no serial, or one more than MISSED ahead: a false one would have a mirror fetch for ever.
+    """
+    try:
+        serial = msgspec.json.decode(body[: documents.LIMIT], type=_Serial).serial
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise TrustError(where, "malformed: no release document with a serial", "fetch it again") from error
+    if serial - followed.serial > MISSED:
+        raise TrustError(
+            where,
+            f"fast-forward: serial {serial} is more than {MISSED} ahead of {followed.serial}, accepted last",
+            "if the publisher says that this is right, follow the release anew with the publisher's key",
+        )
+    return range(followed.serial + 1, serial)
+
+
+class _Serial(msgspec.Struct):
+    """What a release document claims of itself before anything is checked."""
+
+    serial: int
+
+
+def stale(followed: Followed, *, now: str, max_age: int) -> str | None:
+    """Return a warning where the release that is held is older than max_age seconds, or dated after now.
+
+    now: RFC 3339. An archive may be finished, so this is never an error; but who withholds newer releases
+    can only be seen by it.
+    """
+    age = units.timestamp(now) - units.timestamp(followed.date)
+    name = f"serial {followed.serial} of {followed.collection}"
+    if age > max_age:
+        told = f"{units.show_seconds(age)} old, more than {units.show_seconds(max_age)}"
+        return f"{name} is {told}: there may be a newer one that was kept from here"
+    if age < -_DAY:
+        return f"{name} is dated {followed.date}, after today: a clock is wrong, here or at the publisher's"
+    return None
+
+
+def _check_signature(body: bytes, minisig: bytes, allowed: tuple[str, ...], known: tuple[str, ...], where: str) -> None:
+    """Check that one of the keys allowed signed `body`; one that is only known has been replaced."""
+    file = f"{where}.minisig"
+    made_with = signature.describe(minisig, where=file).key
+    keys = [PublicKey.parse(line, "pinned key") for line in allowed]
+    replaced = {PublicKey.parse(line, "pinned key").name for line in known} - {key.name for key in keys}
+    if made_with in replaced:
+        raise TrustError(
+            file, f"replaced key: made with key {made_with}, which signs no more; {keys[-1].name} does", _DO_NOT
+        )
+    key = next((key for key in keys if key.name == made_with), keys[-1])
+    signature.check(body, minisig, key, where=file)
+
+
+def _document(body: bytes, where: str) -> Release:
+    """Return a signed release document."""
+    try:
+        return documents.from_bytes(body, Release, where)
+    except InputError as error:
+        raise TrustError(where, error.what, error.mend) from error
+
+
+def _check_chain(followed: Followed, release: Release, digest: str, where: str) -> None:
+    """Check that a release is of this collection and is the one held or the next."""
+    serial, held = release.serial, followed.serial
+    if release.collection.name != followed.collection:
+        what = f'another collection: it is of "{shown(release.collection.name, 80)}", not of "{followed.collection}"'
+        raise TrustError(where, what, "check the address; each collection is followed on its own")
+    if serial < held:
+        raise TrustError(where, f"rollback: serial {serial} is older than {held}, accepted already", _DO_NOT)
+    if serial == held:
+        if digest != followed.digest:
+            raise TrustError(where, f"equivocation: serial {serial} was signed twice with different contents", _DO_NOT)
+        return
+    if serial > held + 1:
+        what = f"gap: serial {serial} does not follow {held}, accepted last"
+        raise TrustError(where, what, f"step through releases/{held + 1}.json and those after it first")
+    if release.previous != followed.digest:
+        raise TrustError(where, f"fork: serial {serial} was not made from the serial {held} accepted here", _DO_NOT)
+
+
+def _check_document(release: Release, where: str) -> None:
+    """Check that a release agrees with itself, and that all it names can be fetched and stored."""
+    faults = FaultList()
+    check_release(release, faults)
+    _check_names(release, faults)
+    _check_sizes(release.shards, faults)
+    if faults.count:
+        first = faults.kept[0]
+        more = f" (and {units.count_of(faults.count - 1, 'fault')} more)" if faults.count > 1 else ""
+        raise TrustError(where, f"contradicts itself: {first.where}: {first.what}{more}", _DO_NOT)
+
+
+def _check_names(release: Release, faults: FaultList) -> None:
+    """Add names that are not by the rule, and paths that are one and the same to some file system."""
+    for phase in release.phases:
+        if not is_slug(phase.name):
+            faults.add("phases", f'"{shown(phase.name, 80)}" is not the name of a phase')
+    paths = PathChecks()
+    for shard in release.shards:
+        name = shown(shard.name, 80)
+        if shard.name != shard_name(release.collection.name, shard.phase, shard.number):
+            faults.add("shards", f'"{name}" is not named by its collection, phase and number')
+        for file in (shard.torrent, shard.manifest, shard.table, shard.torrent_v1):
+            if file is not None:
+                faults.add_all(f"shards {name}", paths.clashes(file.path))
+
+
+def _check_sizes(shards: tuple[ReleaseShard, ...], faults: FaultList) -> None:
+    """Add files that are larger than any that is read."""
+    for shard in shards:
+        for file, limit in (
+            (shard.torrent, bencode.LIMIT),
+            (shard.torrent_v1, bencode.LIMIT),
+            (shard.manifest, documents.LIMIT),
+            (shard.table, TABLE_LIMIT),
+        ):
+            if file is not None and file.size > limit:
+                where = f"shards {shown(shard.name, 80)}"
+                faults.add(
+                    where, f'"{shown(file.path, 120)}" is oversized: {file.size} bytes, at most {limit} are read'
+                )
+
+
+def _check_frozen(followed: Followed, release: Release, where: str) -> None:
+    """Check that what was published stands as it was, and that what was withdrawn stays so."""
+    listed = {shard.name: shard for shard in release.shards}
+    for known in followed.shards:
+        found = listed.get(known.name)
+        if found is None:
+            raise TrustError(where, f"vanished shard: {known.name} was published and is not listed any more", _DO_NOT)
+        for field in ("infohash_v1", "infohash_v2", "infohash_also_v1", "size"):
+            old, new = getattr(known, field), getattr(found, field)
+            if old != new and not (field == "infohash_also_v1" and None in (old, new)):
+                what = f"changed shard: {field} of {known.name} was {old} and is {new}; a torrent cannot change"
+                raise TrustError(where, what, _DO_NOT)
+        if known.obsolete and not found.obsolete:
+            raise TrustError(where, f"withdrawn shard offered again: {known.name} was obsolete", _DO_NOT)
+    back = set(followed.withdrawn) - {withdrawal.id for withdrawal in release.withdrawals}
+    if back:
+        what = f'withdrawn record offered again: "{shown(min(back), 80)}" stands no more among the withdrawals'
+        raise TrustError(where, what, _DO_NOT)
+
+
+def _state(
+    release: Release, digest: str, keys: tuple[str, ...], known: dict[ShardName, FollowedShard], where: str
+) -> Followed:
+    """Return the state after a release that was found right."""
+    return Followed(
+        format=documents.FORMAT,
+        type="followed",
+        collection=release.collection.name,
+        serial=release.serial,
+        date=release.date,
+        digest=digest,
+        keys=_rotated(keys, release.next_key, where),
+        shards=tuple(_followed_shard(shard, known.get(shard.name)) for shard in release.shards),
+        withdrawn=tuple(withdrawal.id for withdrawal in release.withdrawals),
+    )
+
+
+def _rotated(keys: tuple[str, ...], line: str | None, where: str) -> tuple[str, ...]:
+    """Return the keys after a release that names `line`, or nothing, as the key of the next."""
+    if line is None or line == keys[-1]:
+        return keys
+    try:
+        key = PublicKey.parse(line, where)
+    except InputError as error:
+        raise TrustError(where, f'key rotation: next_key "{shown(line, 80)}" is no public key', _DO_NOT) from error
+    if key.line != line or any(PublicKey.parse(old).name == key.name and old != line for old in keys):
+        raise TrustError(where, f"key rotation: next_key {key.name} passes for a key that is another", _DO_NOT)
+    return (*keys, line)
+
+
+def _followed_shard(shard: ReleaseShard, known: FollowedShard | None) -> FollowedShard:
+    """Return what may not change of a shard from now on; an extra torrent that was left out is remembered."""
+    return FollowedShard(
+        name=shard.name,
+        size=shard.size,
+        infohash_v1=shard.infohash_v1,
+        infohash_v2=shard.infohash_v2,
+        infohash_also_v1=shard.infohash_also_v1 or (known.infohash_also_v1 if known else None),
+        obsolete=shard.obsolete,
+    )
