@@ -13,6 +13,7 @@ instant and run again, and raises only PackagerError for what its user can mend.
 import datetime as dt
 import os
 import secrets
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -29,6 +30,7 @@ from packager.engine import durable, keys, project, tables, workers
 from packager.engine.file_index import default_index
 from packager.engine.published import open_published
 from packager.engine.remote import Remote
+from packager.engine.swarm import Reach
 from packager.engine.workspace import Workspace
 from packager.errors import IncompleteError, InputError
 from packager.inspection import Inspection
@@ -45,9 +47,11 @@ from packager.reports import (
     PublishReport,
     ReleaseReport,
     ScanReport,
+    SeedReport,
     StatusPhase,
     StatusReport,
 )
+from packager.share import seed as seeding
 from packager.targets import parse_naming
 
 Password: TypeAlias = Callable[[], str]
@@ -338,8 +342,9 @@ def repair(
 
     copies: other tars, or folders of loose files, asked first. remote: what is asked then; None: the web
     seeds of its torrent. torrent: the .torrent, where no other document is there. only: the pieces to look
-    at; None: all. processes: that check; None: one a core. What could not be mended stands in the report. Raises InputError where the tar, a document
-    or an address is wrong, TrustError where documents disagree, IncompleteError where the disk fails.
+    at; None: all. processes: that check; None: one a core. What could not be mended stands in the report.
+    Raises InputError where the tar, a document or an address is wrong, TrustError where documents disagree,
+    IncompleteError where the disk fails.
     """
     return repairing.repair(
         shard,
@@ -349,5 +354,37 @@ def repair(
         only=only,
         workers=_processes(processes),
         dry_run=dry_run,
+        progress=progress,
+    )
+
+
+def seed(
+    paths: Sequence[Path],
+    reach: Reach | None = None,
+    *,
+    release: Path | None = None,
+    torrent: Path | None = None,
+    verify: bool = False,
+    processes: int | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    seconds: float | None = None,
+    progress: Progress = SILENT,
+) -> SeedReport:
+    """Share the tars at `paths` with their swarms until `stop` says so, or for `seconds`; return what was shared.
+
+    reach: how peers are met; None: on any free port of all addresses, told to trackers alone. torrent: of
+    the one tar given; None: its release's. verify: read every tar in full first, with `processes`. Raises
+    InputError where nothing can be shared.
+    """
+    return seeding.seed(
+        paths,
+        reach or Reach(),
+        release=release,
+        torrent=torrent,
+        verify=verify,
+        workers=_processes(processes),
+        stop=stop,
+        clock=time.monotonic,
+        seconds=seconds,
         progress=progress,
     )

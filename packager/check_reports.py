@@ -3,6 +3,9 @@
 Sizes are bytes, durations seconds. Names are fit to be shown. Fields are only ever added.
 """
 
+from typing import Literal, TypeAlias
+
+from packager.faults import Fault
 from packager.model import Struct
 
 
@@ -107,3 +110,51 @@ class RepairReport(Struct, frozen=True, kw_only=True):
     sources: tuple[SourceUse, ...]
     left_pieces: int
     left: tuple[LeftPieces, ...]  # the first thousand
+
+
+SubjectKind: TypeAlias = Literal["tar", "bag", "loose files", "torrent", "sums"]
+VerifyMode: TypeAlias = Literal["full", "quick", "sample"]
+
+
+class CheckedSubject(Struct, frozen=True, kw_only=True):
+    """One tar, bag, torrent, sums file or shard's loose files as `verify` found it.
+
+    size, pieces and files are those it should have.
+    """
+
+    path: str
+    kind: SubjectKind
+    against: str  # what says how it should be
+    size: int
+    pieces: int
+    files: int  # that are checked whole
+    faults: int
+    complete: bool  # all that was to be read of it was read
+    refused: str  # why its documents could not be used; "" where they could
+
+
+class Sample(Struct, frozen=True, kw_only=True):
+    """Which part of all pieces and files was read, and what that proves."""
+
+    seed: int
+    taken: int
+    of: int
+    unit: str  # "piece" or "file"
+    confidence: float
+    bad_below: int | None  # with that confidence fewer are bad; None where a fault was found
+    proves: str
+
+
+class VerifyReport(Struct, frozen=True, kw_only=True):
+    """What `verify` proved, and every fault that it found."""
+
+    mode: VerifyMode
+    good: bool  # no fault was found, and nothing was refused
+    complete: bool  # all that was to be read was read
+    subjects: tuple[CheckedSubject, ...]
+    faults: tuple[Fault, ...]
+    size: int  # of all subjects as published
+    read: int  # bytes
+    proved_before: int  # bytes that the state file says were proved, and that were not read again
+    seconds: float
+    sample: Sample | None = None

@@ -3,7 +3,9 @@
 Sizes are bytes, durations seconds. Fields are only ever added.
 """
 
-from packager.model import Plan, ReleasePhase, State, Struct
+from typing import Literal
+
+from packager.model import Plan, ReleasePhase, State, Struct, Version
 
 
 class Oddity(Struct, frozen=True, kw_only=True):
@@ -91,3 +93,25 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     serial: int | None  # of the last release
     next: str  # the command that goes on, or "" where all is done
     strangers: tuple[str, ...]  # tars in shards.directory that the plan does not know
+
+
+class SeededTorrent(Struct, frozen=True, kw_only=True):
+    """One torrent as it was shared. uploaded: bytes of the file sent to peers."""
+
+    name: str
+    version: Version
+    state: Literal["checking", "seeding", "incomplete", "failed"]
+    proved: bool  # read in full by us in this run, so libtorrent did not read it again
+    uploaded: int
+    what: str  # why it failed
+
+
+class SeedReport(Struct, frozen=True, kw_only=True):
+    """What `seed` shared until it ended."""
+
+    seconds: float
+    port: int  # that peers reached us at
+    uploaded: int
+    peers: int  # the most at once
+    torrents: tuple[SeededTorrent, ...]
+    refused: tuple[Oddity, ...]  # tars that were not shared, and why

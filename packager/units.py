@@ -12,6 +12,8 @@ UNITS: dict[str, int] = {
     **{f"{p}iB": 1024**i for i, p in enumerate(("K", "M", "G", "T", "P"), 1)},
 }
 _FOLDED: dict[str, int] = {unit.lower(): factor for unit, factor in UNITS.items()}
+_SECONDS = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_DURATION = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]{1,3})?)\s*([a-z]*)\s*", re.ASCII)
 _YEAR_9999 = 253370764800  # Unix seconds; datetime ends with that year
 _SIZE = re.compile(r"\s*(\d{1,18}(?:\.\d{1,6})?)\s*([A-Za-z]*)\s*", re.ASCII)
 
@@ -54,6 +56,15 @@ def show_seconds(seconds: float) -> str:
             rest = whole % size // small
             return f"{whole // size} {name}" + (f" {rest} {small_name}" if rest else "")
     raise AssertionError("unreachable: whole >= 60")
+
+
+def parse_seconds(text: str, where: str = "duration") -> float:
+    """Return the seconds that `text` ("90 s", "10 min", "6h", "90d", "2 w") means. Raises InputError."""
+    match = _DURATION.fullmatch(text.lower())
+    factor = _SECONDS.get(match[2] or "s") if match else None
+    if match is None or factor is None or not float(match[1]):
+        raise InputError(where, f'"{text}" is not a duration', 'write it as "90 s", "10 min", "6 h" or "90 d"')
+    return float(match[1]) * factor
 
 
 def count_of(number: int, noun: str) -> str:

@@ -1,7 +1,7 @@
 """A bag in a folder (RFC 8493), any maker's, held against its own manifests and tag manifests."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from packager.check.places import Folder
@@ -49,16 +49,16 @@ def bag_subject(folder: Path) -> Subject:
             listed.setdefault(entry.path, []).append(entry)
         if not match[1]:
             payload.append({entry.path for entry in sums})
-    look = _look(folder, listed, payload)
+    found = look(folder, listed, payload)
     return Subject(
         path=folder,
         kind="bag",
         against=", ".join(match[0] for match in names),
-        size=sum(file.size for file in look.files if file),
+        size=sum(file.size for file in found.files if file),
         pieces=0,
-        files=len(look.files),
-        quick=lambda: look.faults,
-        look=lambda: look,
+        files=len(found.files),
+        quick=lambda: found.faults,
+        look=lambda: found,
     )
 
 
@@ -70,8 +70,12 @@ def _check_encoding(folder: Path) -> None:
         raise InputError(shown(str(folder / DECLARATION)), f'"{shown(match[1])}" tag files are not read, only UTF-8')
 
 
-def _look(folder: Path, listed: dict[bytes, list[Sum]], payload: list[set[bytes]]) -> Look:
-    """Return the look at a bag's files; every payload manifest must list every payload file (RFC 8493 3)."""
+def look(folder: Path, listed: Mapping[bytes, Sequence[Sum]], payload: Sequence[set[bytes]] = ()) -> Look:
+    """Return the look at a bag's files.
+
+    listed: the digests of each by its path as a manifest has it. payload: what each payload manifest lists; each
+    must list every file of the payload (RFC 8493 3).
+    """
     inside = Folder(folder)
     faults: list[Fault] = []
     files: list[WholeFile | None] = []
@@ -83,7 +87,7 @@ def _look(folder: Path, listed: dict[bytes, list[Sum]], payload: list[set[bytes]
         known.add(found.path)
         faults += found.faults
         digests = tuple((entry.algorithm, entry.digest) for entry in sums)
-        files.append(WholeFile(found.path, found.status.st_size, digests) if found.status else None)
+        files.append(WholeFile(found.path, found.status.st_size, digests, found.stamp) if found.status else None)
         if path.startswith(PAYLOAD.encode()) and any(path not in paths for paths in payload):
             faults.append(file_fault("extra", found.path, "not in every manifest of the bag"))
     octets = count = 0

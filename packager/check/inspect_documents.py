@@ -22,10 +22,11 @@ def manifest(path: Path, faults: FaultList) -> ManifestFacts:
 def release(path: Path, faults: FaultList) -> ReleaseFacts:
     """Return what a release document says. Raises InputError where documents.from_bytes does."""
     data = read_limited(path, documents.LIMIT)
-    found = documents.from_bytes(data, Release, shown(str(path)))
+    found, digest = documents.from_bytes(data, Release, shown(str(path))), documents.digest(data)
+    del data  # up to 64 MiB
     check_release(found, faults)
     return ReleaseFacts(
-        sha256=documents.digest(data),
+        sha256=digest,
         serial=found.serial,
         date=found.date,
         previous=found.previous,

@@ -72,7 +72,8 @@ class Folder:
     def walk(self, below: bytes) -> Iterator[tuple[bytes, int]]:
         """Yield (relative path, size in bytes) of every file in a folder below, links not followed, in order.
 
-        What is no folder and no regular file counts as a file of no bytes. Raises OSError where a folder cannot be read.
+        What is no folder and no regular file counts as a file of no bytes. Raises OSError where a folder is not
+        to be read.
         """
         pending = [below]
         while pending:

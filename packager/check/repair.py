@@ -62,8 +62,9 @@ def repair(
 ) -> RepairReport:
     """Mend the tar from `copies` (tars, or folders with the tar or the loose files), then over the network.
 
-    only: the pieces to look at, beside those past the file's end; None: all. workers: processes that look. dry_run: only find what is
-    bad. Raises InputError for a tar or a copy that is not there, IncompleteError where the disk fails.
+    only: the pieces to look at, beside those past the file's end; None: all. workers: processes that look.
+    dry_run: only find what is bad. Raises InputError for a tar or a copy that is not there, IncompleteError
+    where the disk fails.
     """
     started = time.monotonic()
     path = Path(os.path.realpath(tar))

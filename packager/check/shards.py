@@ -8,13 +8,16 @@ from pathlib import Path
 import pyarrow as pa
 
 from packager import documents
+from packager.bag import TAGGED, TAGMANIFEST, tagmanifest
+from packager.check import bags
 from packager.check.places import Folder, Found, find_file
 from packager.check.subject import Look, Subject, one_stream
+from packager.check.sums import Sum
 from packager.engine.limited import read_limited
 from packager.engine.pieces import WholeFile
 from packager.engine.published import Published, ShardFiles, open_published
 from packager.errors import InputError, TrustError
-from packager.faults import Fault, Known, file_fault, tar_extents
+from packager.faults import Fault, Known, tar_extents
 from packager.file_names import original_path
 from packager.layout import PAYLOAD
 from packager.model import Manifest, PublishedFile, Release
@@ -82,7 +85,11 @@ def open_release(place: str) -> PublishedRelease:
 def read_manifest(path: Path) -> Manifest:
     """Return a shard's manifest, not yet held against its other documents. Raises InputError."""
     manifest = documents.from_bytes(read_limited(path, documents.LIMIT), Manifest, shown(str(path)))
-    if not 0 < manifest.size < 1 << 60 or not 0 < manifest.piece_length < 1 << 40 or not 0 <= manifest.members < 1 << 40:
+    if (
+        not 0 < manifest.size < 1 << 60
+        or not 0 < manifest.piece_length < 1 << 40
+        or not 0 <= manifest.members < 1 << 40
+    ):
         raise InputError(shown(str(path)), "its sizes are no shard's")
     return manifest
 
@@ -130,48 +137,35 @@ def loose_subject(folder: Path, files: ShardFiles) -> Subject:
     )
 
 
-def bag_of_shard(folder: Path, files: ShardFiles, plain: Subject) -> Subject:
-    """Return an extracted shard as what to check: its bag, held against what was published as well.
-
-    plain: the bag against its own manifests. What the bag says of itself must be what was published, too.
-    """
+def bag_subject(folder: Path, files: ShardFiles) -> Subject:
+    """Return a shard's bag, taken out of its tar, as what to check: its tag files, too. Raises InputError."""
+    manifest = read_manifest(files.manifest)
 
     def look() -> Look:
-        own = plain.look()
-        return Look(faults=[*own.faults, *_strangers(folder, files, own)], files=own.files)
+        published = open_published(files)
+        return bags.look(folder, _listed(published))
 
     return Subject(
         path=folder,
         kind="bag",
         against=shown(str(files.manifest)),
-        size=plain.size,
+        size=manifest.payload,
         pieces=0,
-        files=plain.files,
+        files=manifest.members + len(TAGGED) + 1,
         quick=lambda: look().faults,
         look=look,
     )
 
 
-def _strangers(folder: Path, files: ShardFiles, own: Look) -> Iterator[Fault]:
-    """Yield the faults of a bag whose own manifest says other things than the published documents."""
-    published = open_published(files)
-    digests = published.digests
-    members: list[str] = published.members["path"].to_pylist()
-    wanted = {
-        os.path.join(os.fsencode(folder), os.fsencode(PAYLOAD + path)): digests[32 * row : 32 * row + 32]
-        for row, path in enumerate(members)
+def _listed(published: Published) -> dict[bytes, list[Sum]]:
+    """Return the SHA-256 of every file of a shard's bag by its path."""
+    digests, tags = published.digests, published.layout.tag_digests(published.digests)
+    listed = {
+        f"{PAYLOAD}{path}": digests[32 * row : 32 * row + 32]
+        for row, path in enumerate(published.members["path"].to_pylist())
     }
-    listed = {file.path: dict(file.digests).get("sha256") for file in own.files if file}
-    told = {os.fsencode(fault.path) for fault in own.faults}
-    for path, digest in wanted.items():
-        if path not in listed and path not in told:
-            yield file_fault("missing", path, "the bag's own manifest does not list it")
-        elif listed.get(path, digest) != digest:
-            yield file_fault("bad", path, "the bag's own manifest has another SHA-256 than was published")
-    payload = os.path.join(os.fsencode(folder), PAYLOAD.encode())
-    for path in listed:
-        if path.startswith(payload) and path not in wanted:
-            yield file_fault("extra", path, "the published shard has no such member")
+    listed |= dict(zip(TAGGED, tags, strict=True)) | {TAGMANIFEST: hashlib.sha256(tagmanifest(tags)).digest()}
+    return {path.encode(): [Sum(path.encode(), "sha256", digest)] for path, digest in listed.items()}
 
 
 def _look(folder: Folder, published: Published) -> Look:
@@ -181,7 +175,9 @@ def _look(folder: Folder, published: Published) -> Look:
     for paths, size, digest in _members(published.members):
         found = _find(folder, paths, size)
         faults += found.faults
-        files.append(WholeFile(found.path, found.status.st_size, (("sha256", digest),)) if found.status else None)
+        files.append(
+            WholeFile(found.path, found.status.st_size, (("sha256", digest),), found.stamp) if found.status else None
+        )
     return Look(faults=faults, files=files)
 
 

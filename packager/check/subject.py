@@ -17,7 +17,7 @@ from packager.engine.pieces import Part, Span, WholeFile
 from packager.faults import Fault, Known, gap_fault
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stream:
     """Bytes checked by pieces: one file, or all files of a v1 torrent, one after the other.
 

@@ -9,9 +9,10 @@ from packager.check.subject import Look, Subject, joined_stream, one_stream
 from packager.engine.limited import read_limited
 from packager.errors import InputError
 from packager.faults import NOTHING, Known, file_extents
+from packager.file_list import ListedFile
 from packager.paths import shown
 from packager.piece_hashes import PieceHashes
-from packager.torrent_file import ListedFile, Metainfo
+from packager.torrent_file import Metainfo
 
 
 def torrent_subject(path: Path, torrent: Path) -> Subject:

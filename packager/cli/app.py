@@ -22,6 +22,7 @@ from packager.cli import (
     repair_cmd,
     scan_cmd,
     screen,
+    seed_cmd,
     status_cmd,
 )
 from packager.cli.options import version_callback
@@ -44,6 +45,7 @@ for command in (
     extract_cmd,
     rebuild_cmd,
     repair_cmd,
+    seed_cmd,
 ):
     name = command.__name__.rpartition(".")[2].removesuffix("_cmd")
     app.command(name)(getattr(command, name))

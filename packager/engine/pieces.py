@@ -54,11 +54,15 @@ class Span:
 
 @dataclass(frozen=True)
 class WholeFile:
-    """A file and the digests that it should have: pairs of a hashlib algorithm and its bytes."""
+    """A file and the digests that it should have: pairs of a hashlib algorithm and its bytes.
+
+    stamp: its size, time and inode as they were found, for whoever remembers what was proved.
+    """
 
     path: bytes
     size: int
     digests: tuple[tuple[str, bytes], ...]
+    stamp: str = ""
 
 
 @dataclass(frozen=True)

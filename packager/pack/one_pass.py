@@ -5,8 +5,9 @@ from pathlib import Path
 
 from packager.engine import source
 from packager.engine.hashing import Digests, OnePass
+from packager.engine.stream import Stream
 from packager.engine.workers import Tell
-from packager.engine.writer import BUFFER, Sink
+from packager.engine.writer import Sink
 from packager.layout import Layout, Literal, Slice
 
 
@@ -19,7 +20,7 @@ def read_shard(
     buffer. Memory: the sink's buffers, 32 bytes a member and what `hashes` holds. Raises IncompleteError
     naming a member that is not what it was at the scan, or the tar where it cannot be written.
     """
-    stream = _Stream(hashes, sink, tell)
+    stream = Stream(hashes, sink, tell)
     digests = bytearray()
     for segment in layout.segments(0, layout.manifest_start):
         if isinstance(segment, Slice):
@@ -34,7 +35,7 @@ def read_shard(
     return found, hashes.finish()
 
 
-def _read_member(stream: "_Stream", member: source.Member, root: Path) -> bytes:
+def _read_member(stream: Stream, member: source.Member, root: Path) -> bytes:
     """Read a whole member into the stream and return its SHA-256."""
     state = sha256()
     left = member.size
@@ -47,43 +48,3 @@ def _read_member(stream: "_Stream", member: source.Member, root: Path) -> bytes:
             left -= got
     source.check_digest(member, state.digest())
     return state.digest()
-
-
-class _Stream:
-    """A tar's bytes gathered into full buffers, each hashed and then handed on."""
-
-    def __init__(self, hashes: OnePass, sink: Sink, tell: Tell) -> None:
-        self._hashes, self._sink, self._tell = hashes, sink, tell
-        self._buffer, self._used = sink.buffer(), 0
-
-    def space(self, wanted: int) -> memoryview:
-        """Return free space in the open buffer for at most `wanted` bytes, at least one."""
-        return self._buffer[self._used : self._used + wanted]
-
-    def filled(self, length: int) -> None:
-        """Take `length` bytes that were read into `space`."""
-        self._used += length
-        if self._used == BUFFER:
-            self._hand_on()
-            self._buffer = self._sink.buffer()
-
-    def write(self, data: bytes) -> None:
-        """Take bytes that are in memory."""
-        at = 0
-        while at < len(data):
-            space = self.space(len(data) - at)
-            space[:] = data[at : at + len(space)]
-            at += len(space)
-            self.filled(len(space))
-
-    def _hand_on(self) -> None:
-        """Hash the buffer's bytes and give it to the sink."""
-        self._hashes.update(self._buffer[: self._used])
-        self._sink.put(self._buffer, self._used)
-        self._tell(self._used)
-        self._used = 0
-
-    def close(self) -> None:
-        """Hand on the last, short buffer."""
-        if self._used:
-            self._hand_on()

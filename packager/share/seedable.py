@@ -3,7 +3,7 @@
 Nothing is shared that is not of the published size; with a full check, nothing that is not right.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,25 +39,34 @@ def find(paths: Sequence[Path], *, release: Path | None, torrent: Path | None) -
     refused: list[Oddity] = []
     for tar in dict.fromkeys(tars):
         try:
-            for each in [torrent] if torrent else _torrents(tar, release):
-                found.append(_checked(tar, each))
+            found += [_checked(tar, each) for each in ([torrent] if torrent else _torrents(tar, release))]
         except InputError as error:
             refused.append(Oddity(where=shown(str(tar)), what=f"{error.what}; {error.mend}"))
     return found, refused
 
 
-def prove(found: Sequence[Seedable], *, workers: int, progress: Progress) -> tuple[list[Seedable], list[Oddity]]:
+def prove(
+    found: Sequence[Seedable], *, workers: int, stop: Callable[[], bool], progress: Progress
+) -> tuple[list[Seedable], list[Oddity]]:
     """Read every tar in full, once, and return what was found right and what is refused.
 
-    A second torrent of a tar is proved with it only where its hashes are the first one's.
+    A second torrent of a tar is proved with it only where its hashes are the first one's. Raises
+    KeyboardInterrupt where `stop` says so: nothing is shared yet.
     """
+
+    def tell(size: int) -> None:
+        if stop():
+            raise KeyboardInterrupt
+        progress.advance(size)
+
     proved: list[Seedable] = []
     refused: list[Oddity] = []
     read: dict[Path, Seedable | None] = {}  # None: found bad
     progress.begin("verify", sum({each.tar: each.file.size for each in found}.values()))
     for each in found:
         if each.tar not in read:
-            wrong = _bad_pieces(each, workers, progress)
+            pieces = each.file.pieces
+            wrong = bad_pieces(bytes(each.tar), pieces, range(pieces.count), workers=workers, tell=tell)
             read[each.tar] = None if wrong else each
             if wrong:
                 refused.append(_bad(each.tar, len(wrong)))
@@ -66,12 +75,6 @@ def prove(found: Sequence[Seedable], *, workers: int, progress: Progress) -> tup
             proved.append(replace(each, proved=_same_hashes(first.file, each.file)))
     progress.end()
     return proved, refused
-
-
-def _bad_pieces(each: Seedable, workers: int, progress: Progress) -> list[int]:
-    """Return a tar's bad pieces."""
-    pieces = each.file.pieces
-    return bad_pieces(bytes(each.tar), pieces, range(pieces.count), workers=workers, tell=progress.advance)
 
 
 def _same_hashes(one: SharedFile, other: SharedFile) -> bool:

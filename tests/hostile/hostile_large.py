@@ -42,17 +42,17 @@ def many_twins() -> bytes:
 
 
 def withdrawals() -> bytes:
-    """A release of 60 MB of withdrawals, one record's."""
+    """A release of 50 MB of withdrawals, one record's."""
     line = b'{"id":"a","reason":"","date":"2026-11-21T00:00:00Z"},'
     return hostile_documents.release().replace(
-        b'"withdrawals": []', b'"withdrawals": [' + (line * (60_000_000 // len(line)))[:-1] + b"]"
+        b'"withdrawals": []', b'"withdrawals": [' + (line * (50_000_000 // len(line)))[:-1] + b"]"
     )
 
 
 def doubled_keys() -> bytes:
-    """A manifest of 60 MB: one key over and over."""
+    """A manifest of 50 MB: one key over and over."""
     return hostile_documents.replaced(
-        hostile_documents.manifest(), b'"number": 1', b'"number": 1' + b',"number":1' * 5_400_000
+        hostile_documents.manifest(), b'"number": 1', b'"number": 1' + b',"number":1' * 4_500_000
     )
 
 
@@ -73,14 +73,14 @@ MADE: dict[str, Callable[[Path], None]] = {
     "magnet-of-60-mib.txt": data(lambda: V1.encode() + b"&dn=" + b"a" * (60 * MIB)),
     "magnets-500000-lines-of-nothing.txt": data(lambda: V1.encode() + b"\n" + b"magnet:?\n" * 500_000),
     "magnets-of-10-gib.txt": sparse(V1.encode(), 10 * GIB),
-    "manifest-keys-doubled-60-mb.manifest.json": data(doubled_keys),
-    "manifest-nested-60-mb-deep.manifest.json": data(lambda: b'{"format":1,"x":' + b"[" * 60_000_000),
+    "manifest-keys-doubled-50-mb.manifest.json": data(doubled_keys),
+    "manifest-nested-50-mb-deep.manifest.json": data(lambda: b'{"format":1,"x":' + b"[" * 50_000_000),
     "manifest-of-10-gib.manifest.json": sparse(b'{"format":1,"type":"manifest",', 10 * GIB),
-    "manifest-of-60-mb-of-digits.manifest.json": data(lambda: b'{"format":' + b"9" * 60_000_000 + b"}"),
+    "manifest-of-50-mb-of-digits.manifest.json": data(lambda: b'{"format":' + b"9" * 50_000_000 + b"}"),
     "members-of-10-gib-of-nothing.members.parquet": sparse(b"PAR1", 10 * GIB),
-    "release-60-mb-of-withdrawals.release.json": data(withdrawals),
-    "release-60-mb-of-strings.release.json": data(
-        lambda: b'{"format":1,"type":"release","x":[' + b'"ab",' * 12_000_000 + b"1]}"
+    "release-50-mb-of-withdrawals.release.json": data(withdrawals),
+    "release-50-mb-of-strings.release.json": data(
+        lambda: b'{"format":1,"type":"release","x":[' + b'"ab",' * 10_000_000 + b"1]}"
     ),
     "tar-ends-and-10-gib-of-zeros-follow.tar": sparse(hostile_tars.GOOD + hostile_tars.END, 10 * GIB),
     "tar-member-of-10-gib-that-is-cut-short.tar": sparse(

@@ -1,0 +1,147 @@
+"""What each PATH of verify is, and what says how it should be. Files are looked for here; none of them is checked yet.
+
+Without an option, a tar's documents are those that engine/published.documents_near finds: beside it, in
+output/manifests or manifests beside or above it, in the release around it; else NAME.tar.torrent or NAME.torrent
+beside it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from packager.check import bags, shards, sums_file, torrent_data
+from packager.check.shards import RELEASE, PublishedRelease, open_release
+from packager.check.subject import Look, Subject
+from packager.engine.published import ShardFiles, documents_near, shard_files
+from packager.errors import InputError
+from packager.faults import file_fault
+from packager.paths import shown
+
+_MANIFEST = ".manifest.json"
+
+
+@dataclass(frozen=True)
+class Against:
+    """What the user names to check against: one of these at most. release: a folder, or its release.json."""
+
+    release: str | None = None
+    manifest: Path | None = None
+    torrent: Path | None = None
+    sums: Path | None = None
+
+
+def subjects(paths: Sequence[Path], against: Against) -> list[Subject]:
+    """Return all there is to check. Raises InputError, TrustError.
+
+    No paths: the folder of the sums file or of the .torrent.
+    """
+    named = [f"--{name}" for name, value in vars(against).items() if value is not None]
+    if len(named) > 1:
+        raise InputError(named[1], f"does not go with {named[0]}", "leave one of them out")
+    given = against.sums or against.torrent
+    if not paths and given is None:
+        raise InputError("PATH", "none is given", "name a tar, a bag, or a folder of tars or of loose files")
+    if against.manifest is not None and not against.manifest.name.endswith(_MANIFEST):
+        what = f'"{shown(str(against.manifest))}" is no NAME{_MANIFEST}'
+        raise InputError("--manifest", what, "a file of digests goes with --sums, a .torrent with --torrent")
+    release = open_release(against.release) if against.release is not None else None
+    wanted = list(paths) or [given.parent] if given else list(paths)
+    return [subject for path in wanted for subject in _subjects(path, against, release)]
+
+
+def _subjects(path: Path, against: Against, release: PublishedRelease | None) -> Iterator[Subject]:
+    """Yield what one path is."""
+    if against.torrent is not None:
+        yield torrent_data.torrent_subject(path, against.torrent)
+    elif against.sums is not None:
+        yield sums_file.sums_subject(path, against.sums)
+    elif not path.is_dir():
+        yield _file(path, against, release)
+    elif bags.is_bag(path):
+        files = _named(path.name, against, release) if against.manifest or release else documents_near(path)
+        yield shards.bag_subject(path, files) if files else bags.bag_subject(path)
+    elif tars := sorted(tar for tar in path.glob("*.tar") if not tar.name.startswith(".")):
+        yield from _tars(path, tars, against, release)
+    else:
+        yield from _loose(path, against, release)
+
+
+def _named(name: str, against: Against, release: PublishedRelease | None) -> ShardFiles:
+    """Return the documents of a shard, by the option that names them. Raises InputError."""
+    if against.manifest is not None:
+        return shard_files(against.manifest)
+    assert release is not None
+    files = release.files(name if name.endswith(".tar") else f"{name}.tar")
+    if files is None:
+        raise InputError(shown(name), f"the release in {shown(str(release.folder))} has no such shard")
+    return files
+
+
+def _file(path: Path, against: Against, release: PublishedRelease | None) -> Subject:
+    """Return one tar as what to check; it need not be there, if documents tell of it."""
+    if against.manifest or release:
+        return shards.tar_subject(path, _named(path.name, against, release))
+    if files := documents_near(path):
+        return shards.tar_subject(path, files)
+    if torrent := _torrent_beside(path):
+        return torrent_data.torrent_subject(path, torrent)
+    if not path.exists():
+        raise InputError(shown(str(path)), "not found")
+    mend = "name the release, the manifest, the .torrent or the sums file: --release, --manifest, --torrent, --sums"
+    raise InputError(shown(str(path)), "nothing here says what it should be", mend)
+
+
+def _torrent_beside(tar: Path) -> Path | None:
+    """Return the .torrent beside a file."""
+    beside = (tar.with_name(f"{tar.name}.torrent"), tar.with_suffix(".torrent"))
+    return next((path for path in beside if path.is_file()), None)
+
+
+def _tars(folder: Path, tars: list[Path], against: Against, release: PublishedRelease | None) -> Iterator[Subject]:
+    """Yield the tars of a folder; one that no document knows is extra, where documents know another."""
+    if against.manifest is not None:
+        files = shard_files(against.manifest)
+        yield shards.tar_subject(folder / f"{against.manifest.name.removesuffix(_MANIFEST)}.tar", files)
+        return
+    if release is None:
+        release = _release_near(folder)
+    known = {tar: release.files(tar.name) if release else documents_near(tar) for tar in tars}
+    torrents = {tar: _torrent_beside(tar) for tar in tars if known[tar] is None}
+    if release is None and not any(known.values()) and not any(torrents.values()):
+        mend = "name the release, a manifest, a .torrent or a sums file: --release, --manifest, --torrent, --sums"
+        raise InputError(shown(str(folder)), "nothing near says what its tars should be", mend)
+    for tar in tars:
+        if found := known[tar]:
+            yield shards.tar_subject(tar, found)
+        elif torrent := torrents[tar]:
+            yield torrent_data.torrent_subject(tar, torrent)
+        else:
+            yield _extra(tar, release)
+
+
+def _release_near(folder: Path) -> PublishedRelease | None:
+    """Return the release that a folder of tars is of: in it, around it, or in output/ beside or in it."""
+    absolute = folder.absolute()
+    places = (absolute, absolute / "output", absolute.parent / "output", *absolute.parents)
+    found = next((place for place in places if (place / RELEASE).is_file()), None)
+    return open_release(str(found)) if found else None
+
+
+def _extra(tar: Path, release: PublishedRelease | None) -> Subject:
+    """Return a tar that nothing knows, as a subject that is one fault."""
+    where = f"the release in {shown(str(release.folder))}" if release else "what is published near it"
+    faults = [file_fault("extra", bytes(tar), f"{where} has no such shard")]
+    look = Look(faults=faults)
+    return Subject(path=tar, kind="tar", against="", size=0, pieces=0, files=0, quick=lambda: faults, look=lambda: look)
+
+
+def _loose(folder: Path, against: Against, release: PublishedRelease | None) -> Iterator[Subject]:
+    """Yield the loose files of a folder, a subject a shard."""
+    if against.manifest is not None:
+        yield shards.loose_subject(folder, shard_files(against.manifest))
+    elif release is not None:
+        for name in release.names():
+            yield shards.loose_subject(folder, _named(name, against, release))
+    else:
+        what = "holds no tar and is no bag, so it takes a release to say what its files should be"
+        raise InputError(shown(str(folder)), what, "name it: --release, --manifest, --torrent or --sums")

@@ -1,0 +1,237 @@
+"""One run over subjects: each looked at, its pieces and files streamed through the hashing processes, faults gathered.
+
+A subject's documents are opened when its turn comes and let go when its last piece is back, so memory does not
+grow with the number of shards.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from packager.check.choice import Choice
+from packager.check.subject import Look, Stream, Subject
+from packager.check_reports import CheckedSubject, VerifyMode, VerifyReport
+from packager.engine.hashers import MOST, SPAN, Hashers
+from packager.engine.pieces import Batch, Finding, Span, Task, WholeFile
+from packager.errors import PackagerError
+from packager.faults import Fault, file_fault, piece_faults
+from packager.paths import shown
+from packager.progress import Progress
+from packager.units import count_of
+
+Clock: TypeAlias = Callable[[], float]  # Unix seconds
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much a run may take: processes, bytes read a second (0: no limit), seconds (None: no limit)."""
+
+    workers: int
+    rate: int = 0
+    max_time: float | None = None
+
+
+class _OutOfTime(Exception):  # noqa: N818 (not an error: the time that was given is over)
+    """Ends the reading; never reaches a user."""
+
+
+@dataclass
+class _Wrong:
+    """The pieces of a stream that are not right; the unreadable ones by the system's words."""
+
+    bad: list[int] = field(default_factory=list)
+    unreadable: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class _Open:
+    """A subject and what is known of it so far."""
+
+    subject: Subject
+    faults: list[Fault] = field(default_factory=list)
+    wrong: dict[Stream, _Wrong] = field(default_factory=dict)
+    due: int = 0  # tasks handed out and not back
+    drawn: bool = False  # all its tasks were handed out
+    refused: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that was to be read of it was read."""
+        return self.drawn and not self.due and not self.refused
+
+    def make_faults(self) -> None:
+        """Make faults of its pieces, and let the documents go that name them."""
+        for stream, wrong in self.wrong.items():
+            self.faults += piece_faults(stream.path, stream.known, wrong.bad, wrong.unreadable)
+        self.wrong = {}
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a task belongs: a stream of a subject and the first piece, or files."""
+
+    opened: _Open
+    stream: Stream | None = None
+    first: int = 0
+    files: tuple[WholeFile, ...] = ()
+
+
+class Run:
+    """What a run over subjects found, gathered as it comes."""
+
+    def __init__(self, subjects: Sequence[Subject], choice: Choice, progress: Progress) -> None:
+        """Begin with nothing found."""
+        self._opened = [_Open(subject) for subject in subjects]
+        self._choice, self._progress = choice, progress
+        self._read = 0
+
+    def look_quickly(self, clock: Clock) -> float:
+        """Compare presence and sizes, and return the seconds that it took."""
+        begun = clock()
+        self._progress.begin("verify", len(self._opened), "subject")
+        for opened in self._opened:
+            try:
+                opened.faults += opened.subject.quick()
+            except PackagerError as error:
+                self._refuse(opened, error)
+            opened.drawn = True
+            self._progress.advance(1)
+        self._progress.end()
+        return clock() - begun
+
+    def read(self, limits: Limits, size: int, clock: Clock) -> float:
+        """Read what the choice asks for, about `size` bytes, and return the seconds that it took."""
+        begun = clock()
+
+        def tell(amount: int) -> None:
+            self._read += amount
+            self._progress.advance(amount)
+            if limits.max_time is not None and clock() - begun >= limits.max_time:
+                raise _OutOfTime
+
+        self._progress.begin("verify", size)
+        try:
+            with Hashers(max(1, min(limits.workers, -(-size // SPAN))), limits.rate) as hashers:
+                for place, task, findings in hashers.run(self._tasks(), tell):
+                    self._take(place, task, findings)
+        except _OutOfTime:
+            for opened in self._opened:
+                opened.make_faults()
+        self._progress.end()
+        return clock() - begun
+
+    def _tasks(self) -> Iterator[tuple[_Place, Task]]:
+        """Yield every task of every subject."""
+        unit = 0
+        for opened in self._opened:
+            try:
+                look = opened.subject.look()
+            except PackagerError as error:
+                self._refuse(opened, error)
+                look = Look()
+            opened.faults += look.faults
+            for place, task in self._tasks_of(opened, look, unit):
+                opened.due += 1
+                yield place, task
+            unit += opened.subject.units
+            opened.drawn = True
+            self._close_if_complete(opened)
+
+    def _tasks_of(self, opened: _Open, look: Look, unit: int) -> Iterator[tuple[_Place, Task]]:
+        """Yield the tasks of one subject, whose first piece or file is number `unit`."""
+        for stream in look.streams:
+            pieces = stream.known.pieces
+            step = max(1, min(MOST, SPAN // pieces.piece_length))
+            for run in self._choice.pieces(stream, unit):
+                for first in range(run.start, run.stop, step):
+                    yield _Place(opened, stream, first), stream.span(first, min(first + step, run.stop))
+            unit += pieces.count
+        held: list[WholeFile] = []
+        size = 0
+        for number, file in enumerate(look.files, unit):
+            if file is not None and self._choice.wants(file, number):
+                held.append(file)
+                size += file.size
+            if held and (size >= SPAN or len(held) == MOST // 8):
+                yield _Place(opened, files=tuple(held)), Batch(tuple(held))
+                held, size = [], 0
+        if held:
+            yield _Place(opened, files=tuple(held)), Batch(tuple(held))
+
+    def _refuse(self, opened: _Open, error: PackagerError) -> None:
+        """Leave out a subject whose documents cannot be used; where it is the only one, that ends the run."""
+        if len(self._opened) == 1:
+            raise error
+        opened.refused = str(error)
+        self._progress.note(f"{opened.subject.path}: not checked: {error}")
+
+    def _take(self, place: _Place, task: Task, findings: Sequence[Finding]) -> None:
+        """Take what was found by a task."""
+        if isinstance(task, Span):
+            self._take_pieces(place, task, findings)
+        else:
+            self._take_files(place, findings)
+        place.opened.due -= 1
+        self._close_if_complete(place.opened)
+
+    def _take_files(self, place: _Place, findings: Sequence[Finding]) -> None:
+        """Take what was found of whole files."""
+        place.opened.faults += [file_fault(each.verdict, place.files[each.index].path, each.what) for each in findings]
+        wrong = {each.index for each in findings}
+        for index, file in enumerate(place.files):
+            if index not in wrong:
+                self._choice.proved_file(file)
+
+    def _take_pieces(self, place: _Place, span: Span, findings: Sequence[Finding]) -> None:
+        """Take what was found of pieces."""
+        assert place.stream is not None
+        right, start = [], place.first
+        for each in findings:
+            piece = place.first + each.index
+            wrong = place.opened.wrong.setdefault(place.stream, _Wrong())
+            if each.verdict == "bad":
+                wrong.bad.append(piece)
+            else:
+                wrong.unreadable[piece] = each.what
+            right.append(range(start, piece))
+            start = piece + 1
+        right.append(range(start, place.first + -(-span.size // span.piece_length)))
+        self._choice.proved(place.stream, [run for run in right if run])
+
+    def _close_if_complete(self, opened: _Open) -> None:
+        """End a subject of which nothing more is to come."""
+        if opened.complete:
+            opened.make_faults()
+            if opened.faults:
+                count = count_of(len(opened.faults), "fault")
+                self._progress.note(f"{shown(bytes(opened.subject.path))}: {count}")
+
+    def report(self, mode: VerifyMode, *, seconds: float, proved_before: int = 0) -> VerifyReport:
+        """Return all that was found."""
+        subjects = tuple(
+            CheckedSubject(
+                path=shown(bytes(opened.subject.path)),
+                kind=opened.subject.kind,
+                against=opened.subject.against,
+                size=opened.subject.size,
+                pieces=opened.subject.pieces,
+                files=opened.subject.files,
+                faults=len(opened.faults),
+                complete=opened.complete,
+                refused=opened.refused,
+            )
+            for opened in self._opened
+        )
+        faults = tuple(fault for opened in self._opened for fault in opened.faults)
+        refused = any(opened.refused for opened in self._opened)
+        return VerifyReport(
+            mode=mode,
+            good=not faults and not refused,
+            complete=all(opened.complete or opened.refused for opened in self._opened),
+            subjects=subjects,
+            faults=faults,
+            size=sum(opened.subject.size for opened in self._opened),
+            read=self._read,
+            proved_before=proved_before,
+            seconds=seconds,
+        )

@@ -1,0 +1,212 @@
+"""What was proved when: a small SQLite file that lets verify go on where it was, and reread the oldest first.
+
+A row a run of pieces, keyed by path, size, modification time and inode, and by the hashes that were asked for:
+where any of them is another, nothing is taken as proved. A kill at any instant loses the last seconds' rows.
+"""
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from packager.check.subject import Stream
+from packager.engine import durable
+from packager.engine.pieces import WholeFile
+from packager.errors import IncompleteError, InputError
+from packager.paths import shown
+from packager.units import GIB
+
+_APPLICATION = 0x7061636B  # "pack": says whose file it is
+_FORMAT = 1
+_NOT_OURS = "not a state file of packager verify, or damaged"
+_FLUSH_SECONDS, _FLUSH_BYTES = 30.0, GIB
+_TABLES = """
+CREATE TABLE file (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, stamp TEXT NOT NULL, expected BLOB NOT NULL,
+    units INTEGER NOT NULL, size INTEGER NOT NULL);
+CREATE TABLE run (file INTEGER NOT NULL, first INTEGER NOT NULL, stop INTEGER NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (file, first)) WITHOUT ROWID;
+"""
+
+
+class Scrub:
+    """A state file that is open. Times are Unix seconds, kept to the minute, rounded down."""
+
+    def __init__(self, database: sqlite3.Connection, clock: Callable[[], float], older_than: float | None) -> None:
+        """Take what is proved as proved still, but for what was so `older_than` seconds ago or more."""
+        self._database, self._clock = database, clock
+        self._since = None if older_than is None else clock() - older_than
+        self._flushed, self._bytes = clock(), 0
+        self.skipped = 0  # bytes not read, since they were proved before
+
+    def pieces(self, stream: Stream, unit: int) -> Sequence[range]:  # noqa: ARG002 (a Choice)
+        """Return the pieces that are there and not proved."""
+        fresh = self._fresh(self._stream(stream))
+        wanted = [run for there in stream.readable for run in _less(there, fresh)]
+        self.skipped += _bytes(stream, stream.readable) - _bytes(stream, wanted)
+        return wanted
+
+    def wants(self, file: WholeFile, unit: int) -> bool:  # noqa: ARG002 (a Choice)
+        """Say whether a file is not proved."""
+        proved = bool(self._fresh(self._whole(file)))
+        self.skipped += file.size if proved else 0
+        return not proved
+
+    def proved(self, stream: Stream, pieces: Sequence[range]) -> None:
+        """Remember pieces."""
+        file = self._stream(stream)
+        for run in pieces:
+            self._write(file, run)
+        self._bytes += _bytes(stream, pieces)
+        self._flush_if_due()
+
+    def proved_file(self, file: WholeFile) -> None:
+        """Remember a file."""
+        self._write(self._whole(file), range(1))
+        self._bytes += file.size
+        self._flush_if_due()
+
+    def _stream(self, stream: Stream) -> int:
+        """Return the row of a stream."""
+        return self._file(
+            stream.path, stream.stamp, stream.expected, stream.known.pieces.count, stream.known.pieces.size
+        )
+
+    def _whole(self, file: WholeFile) -> int:
+        """Return the row of a file that is checked whole."""
+        expected = b"".join(name.encode() + digest for name, digest in file.digests)
+        return self._file(file.path, file.stamp, expected, 1, file.size)
+
+    def _file(self, path: bytes, stamp: str, expected: bytes, units: int, size: int) -> int:
+        """Return the row of a file, a new one where what was known is of other bytes or other hashes."""
+        place, asked = os.path.abspath(path), hashlib.sha256(expected).digest()
+        row = self._database.execute("SELECT id, stamp, expected FROM file WHERE path = ?", (place,)).fetchone()
+        if row and (row[1], row[2]) == (stamp, asked):
+            return int(row[0])
+        if row:
+            self._database.execute("DELETE FROM run WHERE file = ?", (row[0],))
+            self._database.execute("DELETE FROM file WHERE id = ?", (row[0],))
+        made = self._database.execute(
+            "INSERT INTO file (path, stamp, expected, units, size) VALUES (?, ?, ?, ?, ?)",
+            (place, stamp, asked, units, size),
+        )
+        assert made.lastrowid is not None
+        return made.lastrowid
+
+    def _fresh(self, file: int) -> list[range]:
+        """Return what of a file is proved and need not be read again, in order."""
+        rows = self._database.execute(
+            "SELECT first, stop FROM run WHERE file = ? AND at > ? ORDER BY first",
+            (file, -1 if self._since is None else self._since),
+        )
+        return [range(first, stop) for first, stop in rows]
+
+    def _write(self, file: int, run: range) -> None:
+        """Put a run down, in place of older ones that it covers, joined with neighbours of the same minute."""
+        at = int(self._clock()) // 60 * 60
+        first, stop = run.start, run.stop
+        rows = self._database.execute(
+            "SELECT first, stop, at FROM run WHERE file = ? AND first <= ? AND stop >= ?", (file, stop, first)
+        ).fetchall()
+        for old_first, old_stop, old_at in rows:
+            self._database.execute("DELETE FROM run WHERE file = ? AND first = ?", (file, old_first))
+            if old_at == at:
+                first, stop = min(first, old_first), max(stop, old_stop)
+                continue
+            for left in _less(range(old_first, old_stop), [run]):
+                self._database.execute("INSERT INTO run VALUES (?, ?, ?, ?)", (file, left.start, left.stop, old_at))
+        self._database.execute("INSERT OR REPLACE INTO run VALUES (?, ?, ?, ?)", (file, first, stop, at))
+
+    def proved_bytes(self) -> int:
+        """Return about how many bytes are proved and need not be read again, whatever file they are of."""
+        row = self._database.execute(
+            "SELECT coalesce(sum(size * (stop - first) / units), 0) "
+            "FROM file JOIN run ON run.file = file.id WHERE at > ?",
+            (-1 if self._since is None else self._since,),
+        ).fetchone()
+        return int(row[0])
+
+    def age(self, path: Path) -> float:
+        """Return when the oldest part of a file was proved; 0 where not all of it is."""
+        row = self._database.execute(
+            "SELECT units, min(at), sum(run.stop - run.first) FROM file JOIN run ON run.file = file.id WHERE path = ?",
+            (os.path.abspath(os.fsencode(path)),),
+        ).fetchone()
+        return float(row[1]) if row and row[0] is not None and row[0] == row[2] else 0.0
+
+    def _flush_if_due(self) -> None:
+        """Make what is known durable, now and then."""
+        if self._bytes >= _FLUSH_BYTES or self._clock() - self._flushed >= _FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Make what is known durable."""
+        self._database.commit()
+        self._flushed, self._bytes = self._clock(), 0
+
+
+def _bytes(stream: Stream, runs: Sequence[range]) -> int:
+    """Return the bytes of runs of pieces."""
+    span = stream.known.pieces.span
+    return sum(span(run.stop - 1)[1] - span(run.start)[0] for run in runs if run)
+
+
+def _less(run: range, others: Sequence[range]) -> Iterator[range]:
+    """Yield what of a range no other one holds; the others ascend."""
+    start = run.start
+    for other in others:
+        if start < min(other.start, run.stop):
+            yield range(start, min(other.start, run.stop))
+        start = max(start, other.stop)
+    if start < run.stop:
+        yield range(start, run.stop)
+
+
+@contextmanager
+def open_scrub(path: Path, clock: Callable[[], float], older_than: float | None) -> Iterator[Scrub]:
+    """Open a state file, made where there is none, and make it durable at the end, however that comes.
+
+    Raises InputError where it is another kind of file or in use, IncompleteError where it cannot be written.
+    """
+    where = shown(str(path))
+    durable.make_folder(path.parent)
+    try:
+        database = sqlite3.connect(path, timeout=0, isolation_level="DEFERRED")
+    except sqlite3.Error as error:
+        raise IncompleteError(where, str(error), "mend the rights, or name another file") from error
+    try:
+        _prepare(database, where)
+        scrub = Scrub(database, clock, older_than)
+        try:
+            yield scrub
+        finally:
+            scrub.flush()
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise InputError(where, "in use by another packager", "wait until it ends") from error
+        if "no such" in str(error):
+            raise InputError(where, _NOT_OURS, "name another file") from error
+        raise IncompleteError(where, str(error), "make room or mend the rights, then run the command again") from error
+    except sqlite3.DatabaseError as error:
+        raise InputError(where, _NOT_OURS, "name another file") from error
+    finally:
+        database.close()
+
+
+def _prepare(database: sqlite3.Connection, where: str) -> None:
+    """Take the file for this process alone, and make its tables where it is new. Raises InputError."""
+    database.execute("PRAGMA locking_mode = EXCLUSIVE")
+    database.execute("PRAGMA synchronous = FULL")
+    database.execute("BEGIN EXCLUSIVE")
+    (application,) = database.execute("PRAGMA application_id").fetchone()
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if (application, version, tables) == (0, 0, 0):
+        database.execute(f"PRAGMA application_id = {_APPLICATION}")
+        database.execute(f"PRAGMA user_version = {_FORMAT}")
+        for statement in _TABLES.strip().split(";"):
+            database.execute(statement)
+    elif (application, version) != (_APPLICATION, _FORMAT):
+        raise InputError(where, _NOT_OURS, "name another file")
+    database.commit()

@@ -1,0 +1,78 @@
+"""Verify in its three ways: presence and sizes, a sample, every byte; and what each of them proves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from packager import sampling
+from packager.check.choice import Everything, Sampled
+from packager.check.run import Clock, Limits, Run
+from packager.check.scrub import open_scrub
+from packager.check.subject import Subject
+from packager.check_reports import Sample, VerifyReport
+from packager.progress import Progress
+from packager.sampling import SampleSize
+
+
+@dataclass(frozen=True)
+class Scrubbing:
+    """Where to remember what was proved when, and after how many seconds it is to be read again (None: never)."""
+
+    state: Path
+    older_than: float | None
+
+
+def verify_quickly(subjects: Sequence[Subject], *, clock: Clock, progress: Progress) -> VerifyReport:
+    """Compare presence and sizes; read nothing of the data."""
+    run = Run(subjects, Everything(), progress)
+    return run.report("quick", seconds=run.look_quickly(clock))
+
+
+def verify_sample(
+    subjects: Sequence[Subject], size: SampleSize, seed: int, limits: Limits, *, clock: Clock, progress: Progress
+) -> VerifyReport:
+    """Read a sample of all pieces and files, and say what it proves."""
+    total = sum(subject.units for subject in subjects)
+    numbers = sampling.sample(total, size.of(total), seed)
+    due = sum(subject.size for subject in subjects) * len(numbers) // max(total, 1)
+    run = Run(subjects, Sampled(numbers), progress)
+    report = run.report("sample", seconds=run.read(limits, due, clock))
+    return msgspec.structs.replace(report, sample=_sample(report, seed, len(numbers), total))
+
+
+def verify_fully(
+    subjects: Sequence[Subject], limits: Limits, scrubbing: Scrubbing | None, *, clock: Clock, progress: Progress
+) -> VerifyReport:
+    """Read every byte; with a state file, every byte that is not proved yet, or not lately, the oldest first."""
+    size = sum(subject.size for subject in subjects)
+    if scrubbing is None:
+        run = Run(subjects, Everything(), progress)
+        return run.report("full", seconds=run.read(limits, size, clock))
+    with open_scrub(scrubbing.state, clock, scrubbing.older_than) as scrub:
+        run = Run(sorted(subjects, key=lambda subject: scrub.age(subject.path)), scrub, progress)
+        seconds = run.read(limits, max(0, size - scrub.proved_bytes()), clock)
+        return run.report("full", seconds=seconds, proved_before=scrub.skipped)
+
+
+def _sample(report: VerifyReport, seed: int, taken: int, total: int) -> Sample:
+    """Return what a sample proves; one with faults, or not read to its end, proves nothing of the rest."""
+    pieces, files = (any(count) for count in zip(*((s.pieces, s.files) for s in report.subjects), strict=True))
+    unit = "piece or file" if pieces and files else "piece" if pieces else "file"
+    clean = report.good and report.complete and total > 0
+    if clean:
+        proves = sampling.proved(total, taken, unit)
+    elif report.faults:
+        proves = "faults were found: verify without --sample finds them all"
+    else:
+        proves = "the sample was not read to its end, so it proves nothing of the rest"
+    return Sample(
+        seed=seed,
+        taken=taken,
+        of=total,
+        unit=unit,
+        confidence=float(sampling.CONFIDENCE),
+        bad_below=sampling.bad_below(total, taken) if clean else None,
+        proves=proves,
+    )

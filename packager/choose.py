@@ -1,0 +1,171 @@
+"""Which shards a mirror should hold within its budget. Pure: nothing is fetched, no clock, no random.
+
+The default, `spread`, is weighted rendezvous hashing: each mirror draws a number for each shard from its own
+id and the shard's infohash, and takes the shards with the highest scores. Mirrors that never talk choose
+apart from each other, so together they cover the collection evenly; shards with few seeds weigh more.
+docs/explanation/choosing-shards.md tells why, with a simulation (bench/mirrors.py).
+"""
+
+import hashlib
+import statistics
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from packager.errors import InputError
+from packager.model import Release, ReleaseShard, ShardName, Struct
+from packager.units import count_of
+
+Strategy: TypeAlias = Literal["spread", "rarest", "popular", "phase", "oldest"]
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+STEEPNESS = 8  # of a shard's weight in its seeds; bench/mirrors.py compares others
+
+
+class Choice(Struct, frozen=True, kw_only=True):
+    """A shard to hold. size: bytes of its tar. held: it is there already. why: for people."""
+
+    name: ShardName
+    size: int
+    held: bool
+    why: str
+
+
+def choose(
+    release: Release,
+    *,
+    budget: int,
+    mirror_id: bytes,
+    held: Collection[str] = (),
+    strategy: Strategy = "spread",
+    seeds: Mapping[ShardName, int | None] | None = None,
+    phases: Collection[str] | None = None,
+    names: Collection[str] | None = None,
+) -> list[Choice]:
+    """Return the shards to hold, those held already first, then those to fetch, best first.
+
+    budget: bytes. mirror_id: random bytes, made once and kept. held: names of shards that are on the disk; each
+    counts whole, wanted or not. seeds: how many seeds were seen of a shard, None or left out: unknown.
+    phases, names: choose among these only (None: all). Obsolete shards are never chosen.
+    What is to be fetched never goes beyond the budget less all that is held, and the chosen never beyond the
+    budget; a held shard that is not chosen is for its owner to remove. The order of the release's shards
+    does not matter. Raises InputError for a phase that the release does not have.
+    """
+    _check_phases(release, phases)
+    wanted = [
+        shard
+        for shard in release.shards
+        if not shard.obsolete and (phases is None or shard.phase in phases) and (names is None or shard.name in names)
+    ]
+    ranked = _ranked(release, wanted, strategy, mirror_id, seeds or {})
+    on_disk = sum(shard.size for shard in release.shards if shard.name in held)
+    kept = _within(budget, ((shard, "held already") for shard, _ in ranked if shard.name in held), held=True)
+    new = _within(budget - on_disk, (pair for pair in ranked if pair[0].name not in held), held=False)
+    return kept + new
+
+
+def _check_phases(release: Release, phases: Collection[str] | None) -> None:
+    """Raise InputError for a phase that is not in the release."""
+    known = [phase.name for phase in release.phases]
+    for phase in phases or ():
+        if phase not in known:
+            raise InputError("--phase", f'no phase is named "{phase}"', f"there are: {', '.join(known)}")
+
+
+def _within(budget: int, ranked: Iterable[tuple[ReleaseShard, str]], *, held: bool) -> list[Choice]:
+    """Return the best shards that fit; one that is too large for what is left is passed over."""
+    chosen, left = [], budget
+    for shard, why in ranked:
+        if shard.size <= left:
+            left -= shard.size
+            chosen.append(Choice(name=shard.name, size=shard.size, held=held, why=why))
+    return chosen
+
+
+def _ranked(
+    release: Release,
+    shards: Sequence[ReleaseShard],
+    strategy: Strategy,
+    mirror_id: bytes,
+    seeds: Mapping[ShardName, int | None],
+) -> list[tuple[ReleaseShard, str]]:
+    """Return the shards, the best first, each with why it stands where it does."""
+    if not shards:
+        return []
+    place = {phase.name: at for at, phase in enumerate(release.phases)}
+    seen = [seeds.get(shard.name) for shard in shards]
+    counts = estimated(seen)
+    drawn = uniforms(mirror_id, [bytes.fromhex(shard.infohash_v2 or shard.infohash_v1 or "") for shard in shards])
+    even, weighted = scores(drawn, np.ones(len(shards))), scores(drawn, weights(counts))
+
+    def key(at: int) -> tuple[object, ...]:
+        shard = shards[at]
+        keys: dict[Strategy, tuple[object, ...]] = {
+            "spread": (-weighted[at],),
+            "rarest": (counts[at], -even[at]),
+            "popular": (place[shard.phase], shard.number),
+            "phase": (place[shard.phase], -weighted[at]),
+            "oldest": (shard.added, -weighted[at]),
+        }
+        return (*keys[strategy], shard.name)
+
+    order = sorted(range(len(shards)), key=key)
+    return [
+        (shards[at], _why(strategy, shards[at], seen[at], rank=rank, of=len(shards)))
+        for rank, at in enumerate(order, 1)
+    ]
+
+
+def _why(strategy: Strategy, shard: ReleaseShard, seeds: int | None, *, rank: int, of: int) -> str:
+    """Return why a shard is chosen, for people."""
+    seen = "seeds unknown" if seeds is None else f"{count_of(seeds, 'seed')} seen"
+    reasons: dict[Strategy, str] = {
+        "spread": f"{rank:,} of {of:,} for this mirror, {seen}",
+        "rarest": seen,
+        "popular": f"number {shard.number:,} of {shard.phase}, in the publisher's order",
+        "phase": f"of phase {shard.phase}, {seen}",
+        "oldest": f"published {shard.added[:10]}, {seen}",
+    }
+    return reasons[strategy]
+
+
+def estimated(seeds: Sequence[int | None]) -> Floats:
+    """Return seed counts with the lower median of the known ones for those that are not known; 0 where none is.
+
+    So a tracker that does not answer for some shards neither draws all mirrors to them nor hides them.
+    """
+    known = [count for count in seeds if count is not None]
+    usual = statistics.median_low(known) if known else 0
+    return np.array([usual if count is None else count for count in seeds], dtype=np.float64)
+
+
+def weights(seeds: Floats) -> Floats:
+    """Return a shard's weight by its seeds, (1 + seeds) ** -STEEPNESS.
+
+    What counts is the ratio: a shard without a seed goes before one with a seed almost always, one with 20
+    before one with 21 only rather often, so mirrors with the same old counts do not all run to the same shards.
+    """
+    return np.asarray((1.0 + seeds) ** -float(STEEPNESS), dtype=np.float64)
+
+
+def uniforms(mirror_id: bytes, infohashes: Sequence[bytes]) -> Floats:
+    """Return for each infohash a number in (0, 1) that is this mirror's own, from SHA-256(mirror_id + infohash).
+
+    52 bits of the digest's first 64, and a half: never 0 or 1 in floating point.
+    """
+    heads = b"".join(hashlib.sha256(mirror_id + infohash).digest()[:8] for infohash in infohashes)
+    found: Floats = ((np.frombuffer(heads, dtype=">u8") >> np.uint64(12)) + 0.5) / float(1 << 52)
+    return found
+
+
+def scores(drawn: Floats, weight: Floats) -> Floats:
+    """Return the rendezvous scores -weight / ln(u): the highest are taken.
+
+    A shard is the best of all with the probability of its weight among all weights (weighted rendezvous
+    hashing, Resch, "New Hashing Algorithms for Data Storage", SNIA SDC 2015). drawn may have a row a mirror.
+    """
+    found: Floats = -weight / np.log(drawn)
+    return found

@@ -1,0 +1,153 @@
+"""Share shards by libtorrent until told to stop. Their files are read and never written.
+
+libtorrent reads a tar in full before it shares a byte of it, and shares none that is not whole; only a tar
+that was read in full and found right in this run is shared at once.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from packager.engine.swarm import Reach, Seeded, Seeds
+from packager.errors import InputError
+from packager.paths import shown
+from packager.progress import Progress
+from packager.reports import Oddity, SeededTorrent, SeedReport
+from packager.share.seedable import Seedable, find, prove
+from packager.units import count_of, show_size
+
+_POLL_SECONDS = 0.5
+_STATUS_SECONDS = 60.0
+
+
+def seed(
+    paths: Sequence[Path],
+    reach: Reach,
+    *,
+    release: Path | None,
+    torrent: Path | None,
+    verify: bool,
+    workers: int,
+    stop: Callable[[], bool],
+    clock: Callable[[], float],
+    seconds: float | None,
+    progress: Progress,
+) -> SeedReport:
+    """Share the tars at `paths` until `stop` says so, or for `seconds`, and return what was shared.
+
+    verify: read every tar in full first, with `workers` processes. clock: seconds that only go up. Tars
+    that cannot be shared stand in the report. Raises InputError where none can.
+    """
+    found, refused = find(paths, release=release, torrent=torrent)
+    if verify:
+        found, bad = prove(found, workers=workers, stop=stop, progress=progress)
+        refused += bad
+    for oddity in refused:
+        progress.note(f"{oddity.where}: not shared: {oddity.what}")
+    if not found:
+        raise InputError(refused[0].where, refused[0].what)
+    _warn_of_solitude(found, reach, progress)
+    with Seeds(reach) as seeds:
+        for each in found:
+            seeds.add(each.file.torrent, each.tar, proved=each.proved)
+        watch = _Watch(seeds, clock, progress)
+        watch.run(stop, seconds)
+        return _report(found, refused, watch)
+
+
+class _Watch:
+    """What is seen of the seeds while they are shared."""
+
+    def __init__(self, seeds: Seeds, clock: Callable[[], float], progress: Progress) -> None:
+        self._seeds, self._clock, self._progress = seeds, clock, progress
+        self._began = clock()
+        self._told: set[str] = set()
+        self._states: list[str] = []
+        self._said_at = self._began
+        self.status: list[Seeded] = []
+        self.uploaded = self.peers = 0
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return self._clock() - self._began
+
+    @property
+    def port(self) -> int:
+        """The port that peers reach us at."""
+        return self._seeds.port()
+
+    def run(self, stop: Callable[[], bool], seconds: float | None) -> None:
+        """Watch until `stop` says so or the time is up."""
+        self._progress.begin("seed", None)
+        self._look()
+        while not stop() and (seconds is None or self.seconds < seconds):
+            left = _POLL_SECONDS if seconds is None else min(_POLL_SECONDS, seconds - self.seconds)
+            for line in self._seeds.wait(max(left, 0)):
+                self._tell(line)
+            self._look()
+        self._progress.end()
+
+    def _tell(self, line: str) -> None:
+        """Show what libtorrent says, once: a tracker that is away says so every time."""
+        if line not in self._told and len(self._told) < 1000:
+            self._told.add(line)
+            self._progress.note(line)
+
+    def _look(self) -> None:
+        """See how every torrent stands, and tell what changed."""
+        self.status = self._seeds.status()
+        uploaded = sum(each.uploaded for each in self.status)
+        self._progress.advance(uploaded - self.uploaded)
+        self.uploaded = uploaded
+        peers = sum(each.peers for each in self.status)
+        self.peers = max(self.peers, peers)
+        states = [each.state for each in self.status]
+        due = self._clock() - self._said_at >= _STATUS_SECONDS
+        if states != self._states or due:
+            self._progress.note(_line(self.status, peers))
+            self._states, self._said_at = list(states), self._clock()
+
+
+def _line(status: Sequence[Seeded], peers: int) -> str:
+    """Return one line on all torrents."""
+    counts = [
+        f"{count} {state}"
+        for state in ("seeding", "checking", "incomplete", "failed")
+        if (count := sum(each.state == state for each in status))
+    ]
+    checking = [each.share for each in status if each.state == "checking"]
+    if checking:
+        counts.append(f"{sum(checking) / len(checking):.0%} checked")
+    sent, rate = sum(each.uploaded for each in status), sum(each.rate for each in status)
+    return f"{', '.join(counts)}; {count_of(peers, 'peer')}, {show_size(sent)} sent, {show_size(rate)}/s"
+
+
+def _warn_of_solitude(found: Sequence[Seedable], reach: Reach, progress: Progress) -> None:
+    """Say where nobody will learn of a seed."""
+    alone = [each for each in found if not each.file.metainfo.trackers]
+    if alone and not reach.dht:
+        name = shown(alone[0].file.name)
+        progress.note(f"{name} names no tracker and the DHT is off: only peers told our address will come (--dht)")
+
+
+def _report(found: Sequence[Seedable], refused: Sequence[Oddity], watch: _Watch) -> SeedReport:
+    """Return what was shared."""
+    torrents = tuple(
+        SeededTorrent(
+            name=shown(each.name),
+            version=seedable.file.metainfo.version,
+            state=each.state,
+            proved=seedable.proved,
+            uploaded=each.uploaded,
+            what=each.error or ("not all its pieces are right" if each.state == "incomplete" else ""),
+        )
+        for seedable, each in zip(found, watch.status, strict=True)
+    )
+    return SeedReport(
+        seconds=watch.seconds,
+        port=watch.port,
+        uploaded=watch.uploaded,
+        peers=watch.peers,
+        torrents=torrents,
+        refused=tuple(refused),
+    )
