@@ -14,7 +14,7 @@ import datetime as dt
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -24,6 +24,7 @@ from packager.check import extract as extracting
 from packager.check import inspect as inspecting
 from packager.check import rebuild as rebuilding
 from packager.check import repair as repairing
+from packager.check.named_faults import named_pieces
 from packager.check.target import open_target
 from packager.check_reports import ExtractReport, RebuildReport, RepairReport
 from packager.engine import durable, keys, project, tables, workers
@@ -333,7 +334,7 @@ def repair(
     release: Path | None = None,
     manifest: Path | None = None,
     torrent: Path | None = None,
-    only: Iterable[int] | None = None,
+    report: Path | None = None,
     processes: int | None = None,
     dry_run: bool = False,
     progress: Progress = SILENT,
@@ -341,17 +342,18 @@ def repair(
     """Mend a shard's tar where it lies; only its bad pieces are fetched, and each is checked before it is written.
 
     copies: other tars, or folders of loose files, asked first. remote: what is asked then; None: the web
-    seeds of its torrent. torrent: the .torrent, where no other document is there. only: the pieces to look
-    at; None: all. processes: that check; None: one a core. What could not be mended stands in the report.
-    Raises InputError where the tar, a document or an address is wrong, TrustError where documents disagree,
-    IncompleteError where the disk fails.
+    seeds of its torrent. torrent: the .torrent, where no other document is there. report: of `verify --json`;
+    only the bad pieces that it names are looked at. processes: that check; None: one a core. What could not
+    be mended stands in the report. Raises InputError where the tar, a document or an address is wrong,
+    TrustError where documents disagree, IncompleteError where the disk fails.
     """
+    target = open_target(shard, release=release, manifest=manifest, torrent=torrent)
     return repairing.repair(
         shard,
-        open_target(shard, release=release, manifest=manifest, torrent=torrent),
+        target,
         copies,
         remote or Remote(),
-        only=only,
+        only=None if report is None else named_pieces(report, shard, target.pieces.count),
         workers=_processes(processes),
         dry_run=dry_run,
         progress=progress,

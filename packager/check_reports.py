@@ -79,6 +79,8 @@ class LeftPieces(Struct, frozen=True, kw_only=True):
     start: int
     stop: int
     why: tuple[str, ...]  # a sentence for each source that was asked
+    members: tuple[str, ...]  # that they touch, by path in the payload; empty where only the .torrent is known
+    tag_files: tuple[str, ...]  # of the bag itself
 
 
 class SourceUse(Struct, frozen=True, kw_only=True):

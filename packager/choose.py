@@ -142,30 +142,29 @@ def estimated(seeds: Sequence[int | None]) -> Floats:
     return np.array([usual if count is None else count for count in seeds], dtype=np.float64)
 
 
-def weights(seeds: Floats) -> Floats:
-    """Return a shard's weight by its seeds, (1 + seeds) ** -STEEPNESS.
+def weights(seeds: Floats, steepness: float = STEEPNESS) -> Floats:
+    """Return the shards' weights by their seeds, (1 + seeds) ** -steepness.
 
-    What counts is the ratio: a shard without a seed goes before one with a seed almost always, one with 20
-    before one with 21 only rather often, so mirrors with the same old counts do not all run to the same shards.
+    Only ratios count: a shard without a seed goes before one with a seed almost always, one with 20 before
+    one with 21 only rather often, so that mirrors with the same old counts do not all run to the same shards.
     """
-    return np.asarray((1.0 + seeds) ** -float(STEEPNESS), dtype=np.float64)
+    return np.asarray((1.0 + seeds) ** -steepness, dtype=np.float64)
 
 
 def uniforms(mirror_id: bytes, infohashes: Sequence[bytes]) -> Floats:
     """Return for each infohash a number in (0, 1) that is this mirror's own, from SHA-256(mirror_id + infohash).
 
-    52 bits of the digest's first 64, and a half: never 0 or 1 in floating point.
+    The first 52 bits of the digest, and a half: never 0 or 1 in floating point.
     """
     heads = b"".join(hashlib.sha256(mirror_id + infohash).digest()[:8] for infohash in infohashes)
-    found: Floats = ((np.frombuffer(heads, dtype=">u8") >> np.uint64(12)) + 0.5) / float(1 << 52)
-    return found
+    bits = np.frombuffer(heads, dtype=">u8") >> np.uint64(12)
+    return np.asarray((bits + 0.5) / (1 << 52), dtype=np.float64)
 
 
 def scores(drawn: Floats, weight: Floats) -> Floats:
-    """Return the rendezvous scores -weight / ln(u): the highest are taken.
+    """Return the rendezvous scores -weight / ln(u): the highest are taken. drawn may have a row a mirror.
 
-    A shard is the best of all with the probability of its weight among all weights (weighted rendezvous
-    hashing, Resch, "New Hashing Algorithms for Data Storage", SNIA SDC 2015). drawn may have a row a mirror.
+    So a shard is the first of all with the probability of its weight among all weights (weighted rendezvous
+    hashing; Resch, "New Hashing Algorithms for Data Storage", SDC 2015).
     """
-    found: Floats = -weight / np.log(drawn)
-    return found
+    return np.asarray(-weight / np.log(drawn), dtype=np.float64)

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 
 from packager.check.in_place import InPlace, opened
@@ -26,8 +26,8 @@ from packager.engine.bad_pieces import bad_pieces
 from packager.engine.claim import only_writer
 from packager.engine.ranges import LooseRanges, RangeSource, TarRanges, Unreadable
 from packager.engine.remote import Opener, Remote, Unreachable, remote_sources
-from packager.engine.shared_file import SharedFile
 from packager.errors import InputError
+from packager.faults import NOTHING, Known, merged, tar_extents
 from packager.paths import shown
 from packager.piece_hashes import PieceHashes
 from packager.progress import Progress
@@ -38,15 +38,24 @@ _LEFT = 1000  # ranges of pieces that a report lists
 
 @dataclass
 class _Work:
-    """One repair under way. why: of each bad piece, what each source said."""
+    """One repair under way. why: of each piece that is still bad, what each source said."""
 
     shard: InPlace
-    pieces: PieceHashes
+    target: Target
     progress: Progress
+    looked_at: Sequence[int] = ()
+    bad: Sequence[int] = ()
     why: dict[int, tuple[str, ...]] = field(default_factory=dict)
     written: list[int] = field(default_factory=list)
     uses: list[SourceUse] = field(default_factory=list)
     unreachable: bool = False
+    excess: int = 0  # bytes past the shard's end, when it was opened
+    cut: bool = False
+
+    @property
+    def pieces(self) -> PieceHashes:
+        """What the tar's pieces should be."""
+        return self.target.pieces
 
 
 def repair(
@@ -73,18 +82,14 @@ def repair(
         nullcontext() if dry_run else only_writer(path),
         opened(path, target.pieces, writable=not dry_run) as shard,
     ):
-        work = _Work(shard, target.pieces, progress)
-        excess = shard.excess
-        looked_at = _looked_at(shard, target.pieces, only)
-        bad = _find(work, path, looked_at, workers)
-        if bad and not dry_run:
-            work.why = dict.fromkeys(bad, ())
-            _mend(work, local, target.file, remote, path.with_name(f".{path.name}.swarm"))
-        left = [piece for piece in bad if piece in work.why]
-        cut = bool(excess) and not dry_run and not left and len(looked_at) == target.pieces.count
-        if cut:
+        work = _Work(shard, target, progress, excess=shard.excess)
+        _find(work, path, only, workers)
+        if work.bad and not dry_run:
+            _mend(work, local, remote, path.with_name(f".{path.name}.swarm"))
+        if work.excess and not dry_run and not work.why and len(work.looked_at) == target.pieces.count:
             shard.cut()
-    return _report(work, tar, looked_at, bad, left, excess=excess, cut=cut, dry_run=dry_run, started=started)
+            work.cut = True
+    return _report(work, tar, dry_run=dry_run, seconds=time.monotonic() - started)
 
 
 def _copies(path: Path, target: Target, copies: Sequence[Path]) -> list[RangeSource]:
@@ -114,23 +119,24 @@ def _looked_at(shard: InPlace, pieces: PieceHashes, only: Iterable[int] | None) 
     return sorted({*(piece for piece in only if piece < pieces.count), *missing})
 
 
-def _find(work: _Work, path: Path, looked_at: Sequence[int], workers: int) -> list[int]:
-    """Return which pieces are bad."""
-    work.progress.begin("check", _bytes(work.pieces, looked_at))
-    bad = bad_pieces(bytes(path), work.pieces, looked_at, workers=workers, tell=work.progress.advance)
+def _find(work: _Work, path: Path, only: Iterable[int] | None, workers: int) -> None:
+    """Find the bad pieces; nobody was asked for them yet."""
+    work.looked_at = _looked_at(work.shard, work.pieces, only)
+    work.progress.begin("check", _bytes(work.pieces, work.looked_at))
+    work.bad = bad_pieces(bytes(path), work.pieces, work.looked_at, workers=workers, tell=work.progress.advance)
     work.progress.end()
-    if bad:
-        work.progress.note(f"{count_of(len(bad), 'bad piece')}, {show_size(_bytes(work.pieces, bad))}")
-    return bad
+    work.why = dict.fromkeys(work.bad, ())
+    if work.bad:
+        work.progress.note(f"{count_of(len(work.bad), 'bad piece')}, {show_size(_bytes(work.pieces, work.bad))}")
 
 
-def _mend(work: _Work, local: Sequence[RangeSource], file: SharedFile, remote: Remote, scratch: Path) -> None:
+def _mend(work: _Work, local: Sequence[RangeSource], remote: Remote, scratch: Path) -> None:
     """Write every bad piece that some source has; for the others, `work.why` says why not."""
-    work.progress.begin("mend", _bytes(work.pieces, work.why))
+    work.progress.begin("mend", _bytes(work.pieces, work.bad))
     for source in local:
         _mend_from(work, source)
     if work.why:
-        with remote_sources(file, remote, scratch) as openers:
+        with remote_sources(work.target.file, remote, scratch) as openers:
             for opener in openers:
                 if work.why:
                     _open_and_mend(work, opener)
@@ -175,51 +181,47 @@ def _mend_from(work: _Work, source: RangeSource) -> None:
     work.uses.append(SourceUse(name=source.name, pieces=mended, bytes=read))
 
 
-def _report(
-    work: _Work,
-    tar: Path,
-    looked_at: Sequence[int],
-    bad: Sequence[int],
-    left: Sequence[int],
-    *,
-    excess: int,
-    cut: bool,
-    dry_run: bool,
-    started: float,
-) -> RepairReport:
-    """Return what was done."""
-    pieces = work.pieces
-    remaining = bad if dry_run else left
+def _report(work: _Work, tar: Path, *, dry_run: bool, seconds: float) -> RepairReport:
+    """Return what was found and done."""
+    pieces, published = work.pieces, work.target.published
+    known = Known(pieces, tar_extents(published.layout) if published else NOTHING)
     return RepairReport(
         shard=shown(str(tar)),
         size=pieces.size,
         piece_length=pieces.piece_length,
         pieces=pieces.count,
-        checked=len(looked_at),
-        bad=len(bad),
-        bad_bytes=_bytes(pieces, bad),
+        checked=len(work.looked_at),
+        bad=len(work.bad),
+        bad_bytes=_bytes(pieces, work.bad),
         mended=len(work.written),
         mended_bytes=_bytes(pieces, work.written),
-        excess=excess,
-        cut=cut,
-        whole=not remaining and (cut or not excess),
-        unreachable=work.unreachable and bool(remaining),
+        excess=work.excess,
+        cut=work.cut,
+        whole=not work.why and (work.cut or not work.excess),
+        unreachable=work.unreachable and bool(work.why),
         dry_run=dry_run,
-        seconds=time.monotonic() - started,
+        seconds=seconds,
         sources=tuple(work.uses),
-        left_pieces=len(remaining),
-        left=tuple(_ranges(pieces, remaining, work.why)),
+        left_pieces=len(work.why),
+        left=tuple(islice(_left(known, work.why), _LEFT)),
     )
 
 
-def _ranges(pieces: PieceHashes, left: Sequence[int], why: dict[int, tuple[str, ...]]) -> Iterator[LeftPieces]:
-    """Yield adjacent pieces with the same reasons as one, the first thousand."""
-    runs = groupby(enumerate(left), lambda each: (each[1] - each[0], why.get(each[1], ())))
-    for _, ((_, reasons), run) in zip(range(_LEFT), runs, strict=False):
-        numbers = [piece for _, piece in run]
-        first, last = numbers[0], numbers[-1]
-        start, stop = pieces.span(first)[0], pieces.span(last)[1]
-        yield LeftPieces(first=first, last=last, start=start, stop=stop, why=reasons)
+def _left(known: Known, why: dict[int, tuple[str, ...]]) -> Iterator[LeftPieces]:
+    """Yield adjacent pieces with the same reasons as one."""
+    for reasons, alike in groupby(sorted(why), lambda piece: why[piece]):
+        for run in merged(alike):
+            start, stop = known.pieces.span(run.start)[0], known.pieces.span(run.stop - 1)[1]
+            members, tag_files = known.extents.touched(start, stop)
+            yield LeftPieces(
+                first=run.start,
+                last=run.stop - 1,
+                start=start,
+                stop=stop,
+                why=reasons,
+                members=tuple(members),
+                tag_files=tuple(tag_files),
+            )
 
 
 def _bytes(pieces: PieceHashes, numbers: Iterable[int]) -> int:

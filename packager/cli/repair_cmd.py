@@ -10,9 +10,11 @@ from packager.check_reports import RepairReport
 from packager.cli import bars, network, screen
 from packager.cli.options import Json, ManifestFile, ReleaseFolder, Workers, processes
 from packager.errors import IncompleteError
+from packager.paths import shown
 from packager.units import count_of, show_seconds, show_size
 
 BAD_LEFT = 1
+_SHOWN = 5  # members named for a range of pieces; --json names all
 
 
 def repair(
@@ -36,6 +38,10 @@ def repair(
     torrent: Annotated[
         Path | None, typer.Option(help="The shard's .torrent, where that is all there is.", metavar="FILE")
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Look only at what this report of packager verify --json names as bad.", metavar="FILE"),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what is bad; write and fetch nothing.")] = False,
     workers: Workers = "auto",
     json: Json = False,
@@ -56,7 +62,7 @@ def repair(
         timeout=timeout,
     )
     with bars.progress(json=json) as progress:
-        report = api.repair(
+        found = api.repair(
             shard,
             copies or (),
             remote,
@@ -68,11 +74,11 @@ def repair(
             progress=progress,
         )
     if json:
-        screen.show_json(report)
+        screen.show_json(found)
     else:
-        show(report)
-    if not report.whole:
-        raise typer.Exit(IncompleteError.exit_code if report.unreachable else BAD_LEFT)
+        show(found)
+    if not found.whole:
+        raise typer.Exit(IncompleteError.exit_code if found.unreachable else BAD_LEFT)
 
 
 def show(report: RepairReport) -> None:
@@ -87,6 +93,9 @@ def show(report: RepairReport) -> None:
     for left in report.left:
         numbers = f"piece {left.first}" if left.first == left.last else f"pieces {left.first} to {left.last}"
         screen.say(f"  {numbers} (bytes {left.start} to {left.stop}) {'is' if left.first == left.last else 'are'} bad")
+        if touched := [*left.members, *left.tag_files]:
+            more = f" and {len(touched) - _SHOWN:,} more" if len(touched) > _SHOWN else ""
+            screen.say(shown(f"    touched: {', '.join(touched[:_SHOWN])}{more}", 2000))
         for why in left.why:
             screen.say(f"    {why}")
     if report.excess:

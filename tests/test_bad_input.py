@@ -1,0 +1,171 @@
+"""Bad config and bad input at the command line: exit code 2, one sentence on stderr, nothing on stdout."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from packager.cli.app import main
+from tests.projects import Project, make_project
+
+Capture = pytest.CaptureFixture[str]
+BROKEN = Path(__file__).parent / "broken" / "config"
+SENTENCES: dict[str, str] = json.loads((BROKEN / "sentences.json").read_text())
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return make_project(tmp_path, files=2)
+
+
+@pytest.mark.parametrize("fault", SENTENCES)
+def test_a_broken_config_is_one_sentence_and_exit_code_2(
+    fault: str, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(BROKEN / f"{fault}.toml", "packager.toml")
+    assert main(["release"]) == 2
+    printed = capsys.readouterr()
+    assert printed.err == f"packager: {SENTENCES[fault]}\n"
+    assert printed.out == ""
+
+
+def replace_in_config(project: Project, old: str, new: str) -> None:
+    path = project.root / "packager.toml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def write_records(project: Project, text: str) -> None:
+    (project.root / "records.csv").write_text(text)
+    replace_in_config(project, 'source = "source"', 'source = "source"\nrecords = "records.csv"')
+
+
+def empty_source(project: Project) -> None:
+    shutil.rmtree(project.source)
+    project.source.mkdir()
+
+
+def source_is_a_file(project: Project) -> None:
+    shutil.rmtree(project.source)
+    project.source.write_text("not a folder")
+
+
+def strangers_in_output(project: Project) -> None:
+    (project.root / "output").mkdir()
+    (project.root / "output" / "thesis.txt").write_text("the only copy")
+
+
+def newer_state(project: Project) -> None:
+    folder = project.root / ".packager" / "releases"
+    folder.mkdir(parents=True)
+    (folder / "1.json").write_text('{"format": 99, "type": "release"}')
+
+
+BAD: dict[str, tuple[Callable[[Project], object], str]] = {
+    "no config": (lambda p: (p.root / "packager.toml").unlink(), "make one with: packager init FOLDER"),
+    "no source": (lambda p: shutil.rmtree(p.source), 'collection.source: "source": not found'),
+    "empty source": (empty_source, "holds no file"),
+    "source is a file": (source_is_a_file, '"source" is not a folder'),
+    "records not there": (
+        lambda p: replace_in_config(p, 'source = "source"', 'source = "source"\nrecords = "gone.csv"'),
+        'collection.records: "gone.csv": not found',
+    ),
+    "records of no known kind": (
+        lambda p: (
+            (p.root / "records.xls").write_text("x"),
+            replace_in_config(p, 'source = "source"', 'source = "source"\nrecords = "records.xls"'),
+        ),
+        "records.xls",
+    ),
+    "records with a bad number": (lambda p: write_records(p, "id,popularity\na,many\n"), "records.csv:2"),
+    "records with an id twice": (lambda p: write_records(p, "id\na\na\n"), "records.csv:3"),
+    "records that leave the folder": (lambda p: write_records(p, "id,path\na,../x\n"), "records.csv:2"),
+    "records with a bad digest": (lambda p: write_records(p, "id,sha256\na,abc\n"), "records.csv:2"),
+    "unknown column": (
+        lambda p: replace_in_config(p, "kind = 'audio'", "popularty > 3"),
+        'unknown column "popularty"; did you mean "popularity"?',
+    ),
+    "several statements": (lambda p: replace_in_config(p, "kind = 'audio'", "true; drop table x"), "phases[1].where"),
+    "a file by SQL": (
+        lambda p: replace_in_config(p, "kind = 'audio'", "id in (select 'x' from read_csv('/etc/passwd'))"),
+        "phases[1].where",
+    ),
+    "a function of chance": (lambda p: replace_in_config(p, "kind = 'audio'", "random() > 0.5"), "random"),
+    "an order by nothing": (lambda p: replace_in_config(p, "size DESC", "sise DESC"), 'did you mean "size"?'),
+    "no phase takes a file": (
+        lambda p: p.write_config(phases='[[phases]]\nname = "a"\ntitle = "A"\nwhere = "year = 1234"\n'),
+        "no phase takes any file",
+    ),
+    "output inside the source": (
+        lambda p: replace_in_config(p, "[release]", '[release]\noutput = "source/site"'),
+        "give each a folder of its own",
+    ),
+    "output holds other files": (strangers_in_output, "holds files that are no release of ours"),
+    "a key that is not there": (
+        lambda p: replace_in_config(p, "[release]", '[release]\nkey = "gone.key"'),
+        'release.key: "gone.key": not found',
+    ),
+    "a key that is none": (
+        lambda p: (
+            (p.root / "my.key").write_text("secret"),
+            (p.root / "my.key").chmod(0o600),
+            replace_in_config(p, "[release]", '[release]\nkey = "my.key"'),
+        ),
+        "my.key",
+    ),
+    "templates that are wrong": (
+        lambda p: (
+            (p.root / "own").mkdir(),
+            (p.root / "own" / "index.html").write_text("{% if %}"),
+            replace_in_config(p, "[release]", '[release]\ntemplates = "own"'),
+        ),
+        "index.html:1",
+    ),
+    "a template with an unknown variable": (
+        lambda p: (
+            (p.root / "own").mkdir(),
+            (p.root / "own" / "index.html").write_text("\n{{ relase.serial }}"),
+            replace_in_config(p, "[release]", '[release]\ntemplates = "own"'),
+        ),
+        'did you mean "release"?',
+    ),
+    "state of a newer version": (newer_state, "format 99 is newer than 1"),
+}
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_bad_input_is_one_sentence_and_exit_code_2(fault: str, project: Project, capsys: Capture) -> None:
+    damage, sentence = BAD[fault]
+    damage(project)
+    ran = project.run(capsys, "release")
+    assert ran.code == 2, ran
+    last = ran.err.splitlines()[-1]
+    assert last.startswith("packager: ")
+    assert sentence in last
+    assert "Traceback" not in ran.err
+    assert ran.out == ""
+    assert not (project.root / "output" / "index.html").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nosuch"],
+        ["release", "--nosuch"],
+        ["pack", "--workers", "0"],
+        ["pack", "--workers", "many"],
+        ["init"],
+        ["init", "/nonexistent"],
+    ],
+)
+def test_a_wrong_command_line_is_exit_code_2(arguments: list[str], project: Project, capsys: Capture) -> None:
+    os.chdir(project.root)
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    assert printed.err
+    assert "Traceback" not in printed.err
