@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 DATA = Path(__file__).parent / "data"
-BENCHMARKS = ("pack",)
+BENCHMARKS = ("pack", "verify", "mirrors")
 
 
 def machine() -> str:

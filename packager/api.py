@@ -24,13 +24,17 @@ from packager.check import extract as extracting
 from packager.check import inspect as inspecting
 from packager.check import rebuild as rebuilding
 from packager.check import repair as repairing
+from packager.check import verify as verifying
+from packager.check.expected import Against, subjects
 from packager.check.named_faults import named_pieces
+from packager.check.run import Limits
 from packager.check.target import open_target
-from packager.check_reports import ExtractReport, RebuildReport, RepairReport
+from packager.check_reports import ExtractReport, RebuildReport, RepairReport, VerifyReport
 from packager.engine import durable, keys, project, tables, workers
 from packager.engine.file_index import default_index
 from packager.engine.published import open_published
-from packager.engine.remote import Remote
+from packager.engine.remote import Remote, in_turn
+from packager.engine.shared_file import open_shared
 from packager.engine.swarm import Reach
 from packager.engine.workspace import Workspace
 from packager.errors import IncompleteError, InputError
@@ -305,25 +309,30 @@ def rebuild(
     release: Path | None = None,
     manifest: Path | None = None,
     index: Path | None = None,
+    remote: Remote | None = None,
     processes: int | None = None,
     progress: Progress = SILENT,
 ) -> RebuildReport:
     """Write a shard's tar again, byte for byte, from the loose files in the folders `sources`.
 
-    shard: its name, its tar's path or its manifest's. index: the file that remembers what was hashed;
-    None: in the user's cache. Members that are nowhere stand in the report, and then nothing is written.
-    Raises InputError, TrustError where its documents disagree, IncompleteError where the disk is full.
+    shard: its name, its tar's path or its manifest's. index: the file that remembers what was hashed; None: in
+    the user's cache. remote: where members that no folder has are fetched from; None: nowhere. Members that
+    are nowhere stand in the report, and then nothing is written. Raises InputError, TrustError where its
+    documents disagree, IncompleteError where the disk is full.
     """
-    published = open_published(rebuilding.documents_of(shard, release, manifest))
-    return rebuilding.rebuild(
-        published,
-        sources,
-        rebuilding.place_of(shard, published) if out is None else out,
-        index=default_index(os.environ) if index is None else index,
-        workers=_processes(processes),
-        fetch=None,
-        progress=progress,
-    )
+    documents = rebuilding.documents_of(shard, release, manifest)
+    published = open_published(documents)
+    place = rebuilding.place_of(shard, published) if out is None else out
+    with in_turn(open_shared(documents.torrent), remote, place.with_name(f".{place.name}.swarm")) as fetch:
+        return rebuilding.rebuild(
+            published,
+            sources,
+            place,
+            index=default_index(os.environ) if index is None else index,
+            workers=_processes(processes),
+            fetch=fetch,
+            progress=progress,
+        )
 
 
 def repair(
@@ -390,3 +399,41 @@ def seed(
         seconds=seconds,
         progress=progress,
     )
+
+
+def verify(
+    paths: Sequence[Path],
+    *,
+    release: Path | str | None = None,
+    manifest: Path | None = None,
+    torrent: Path | None = None,
+    sums: Path | None = None,
+    quick: bool = False,
+    sample: str | None = None,
+    seed: int | None = None,
+    state: Path | None = None,
+    older_than: float | None = None,
+    max_time: float | None = None,
+    rate: int = 0,
+    processes: int | None = None,
+    progress: Progress = SILENT,
+) -> VerifyReport:
+    """Compare what is at `paths` with what was published, byte for byte, and return every fault.
+
+    paths: tars, folders of them, bags, folders of loose files. release, manifest, torrent, sums: one at most
+    says how they should be; none: what is found near them. quick: presence and sizes only. sample: a part of
+    it, "2%" or a number, taken by `seed` (None: by chance). state: the file that remembers what was proved;
+    older_than: seconds after which that is read again, None: never. max_time: seconds. rate: bytes a second
+    that are read at most, 0: no limit. Raises InputError and TrustError where nothing says how the data
+    should be, or documents disagree.
+    """
+    against = Against(str(release) if release is not None else None, manifest, torrent, sums)
+    how = verifying.parse_mode(
+        quick=quick,
+        sample=sample,
+        seed=secrets.randbelow(1 << 32) if seed is None else seed,
+        state=state,
+        older_than=older_than,
+    )
+    limits = Limits(_processes(processes), rate, max_time)
+    return verifying.verify(subjects(paths, against), how, limits, clock=time.time, progress=progress)

@@ -16,7 +16,7 @@ TOTAL = 1 << 60  # bytes of all files, which stay below it
 PATH_DEPTH = 100  # names in a path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ListedFile:
     """A file of a torrent. `path`: names below the folder that a client saves to, the torrent's own first.
 

@@ -82,7 +82,7 @@ def _listed(release: Release, shard: ReleaseShard, *, is_metadata: bool) -> List
         torrent_size=shard.torrent.size,
         num_files=1,
         data_size=shard.size,
-        obsolete=False,
+        obsolete=shard.obsolete,
         embargo=False,
         seeders=None,
         leechers=None,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from packager.paths import collision_key, is_safe_name, shown
 
 PATH_MOST = 4095  # Linux takes no longer one
-_DRIVE = re.compile(r"[A-Za-z]:")
+_LEADS_OUT = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|\0|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)", re.S)  # "", ".", "..", C:
 
 
 class PathChecks:
@@ -27,7 +27,7 @@ class PathChecks:
     def faults(self, path: str) -> Iterator[str]:
         """Yield what is wrong with a file's path, "/"-separated; bytes that are not UTF-8 as os.fsencode takes them."""
         names = path.split("/")
-        if _leaves(names):
+        if _LEADS_OUT.search(path):
             yield f'"{shown(path)}" is empty, absolute or leads out of its folder'
             return
         if len(path) > PATH_MOST:
@@ -48,13 +48,6 @@ class PathChecks:
             yield f'"{shown(path)}" and another path are both a file and a folder of one name'
         self._files.add(own)
         self._folders.update(above)
-
-
-def _leaves(names: list[str]) -> bool:
-    """Say whether a path is absolute, climbs, or is cut short by a NUL or an empty name."""
-    return bool(_DRIVE.match(names[0])) or any(
-        name in ("", ".", "..") or "\0" in name or ".." in name.split("\\") for name in names
-    )
 
 
 def _is_portable(name: str) -> bool:

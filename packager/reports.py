@@ -3,7 +3,7 @@
 Sizes are bytes, durations seconds. Fields are only ever added.
 """
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from packager.model import Plan, ReleasePhase, State, Struct, Version
 
@@ -95,12 +95,15 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     strangers: tuple[str, ...]  # tars in shards.directory that the plan does not know
 
 
+SeedState: TypeAlias = Literal["waiting", "checking", "seeding", "incomplete", "failed"]
+
+
 class SeededTorrent(Struct, frozen=True, kw_only=True):
     """One torrent as it was shared. uploaded: bytes of the file sent to peers."""
 
     name: str
     version: Version
-    state: Literal["checking", "seeding", "incomplete", "failed"]
+    state: SeedState
     proved: bool  # read in full by us in this run, so libtorrent did not read it again
     uploaded: int
     what: str  # why it failed

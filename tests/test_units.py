@@ -138,3 +138,17 @@ def test_a_date_that_is_taken_is_in_the_form_that_is_taken_again(when: object, m
 def test_a_date_is_written_for_feeds_and_for_torrents() -> None:
     assert units.rfc822("2026-11-21T09:05:00Z") == "Sat, 21 Nov 2026 09:05:00 +0000"
     assert units.timestamp("2026-11-21T00:00:00Z") == 1795219200
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90), ("90 s", 90), ("10 min", 600), ("1.5h", 5400), (" 6 H ", 21600), ("90d", 7776000), ("2 w", 1209600)],
+)
+def test_durations_are_read_as_people_write_them(text: str, seconds: float) -> None:
+    assert units.parse_seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1 s", "soon", "1 year", "1e3", "9" * 12, "1h30", "٣ h"])
+def test_what_is_no_duration_is_refused_with_one_that_is(text: str) -> None:
+    with pytest.raises(InputError, match="is not a duration; write it as"):
+        units.parse_seconds(text, "--for")

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from packager import lists, model, reports
+from packager import check_reports, lists, model, reports
 
 FOLDER = Path(__file__).parent
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -222,6 +222,52 @@ TOLD: dict[str, dict[str, Told]] = {
         "left": "Bytes still to pack.",
     },
 }
+TOLD |= {
+    "VerifyReport": {
+        "mode": "What was done: every byte read, presence and sizes alone, or a sample.",
+        "good": "Whether no fault was found, and all documents could be used.",
+        "complete": "Whether all that was to be read was read; the exit code is 3 where not, and no fault was found.",
+        "subjects": "What was checked; with a state file, what was proved longest ago comes first.",
+        "faults": "Every fault, subject by subject; the exit code is 1 where there are any.",
+        "size": "Bytes that all subjects should have.",
+        "read": "Bytes read now.",
+        "proved_before": "Bytes that were not read again, since the state file says they were proved.",
+        "seconds": "How long it took.",
+        "sample": "Of mode sample: which part was read, and what it proves; null otherwise.",
+    },
+    "CheckedSubject": {
+        "path": "Where it is, fit to be shown.",
+        "kind": "A shard's tar, a bag, a shard's loose files, a torrent's data, or what a file of digests lists.",
+        "against": "What says how it should be: the path of a manifest or .torrent, a bag's manifests; empty: nothing.",
+        "size": "Bytes that it should have; of files whose size nothing says, those that they have.",
+        "pieces": "Pieces that it has to be checked by.",
+        "files": "Files that are checked whole.",
+        "faults": "How many of the faults are its own.",
+        "complete": "Whether all that was to be read of it was read.",
+        "refused": "Why its documents could not be used; empty where they could.",
+    },
+    "Fault": {
+        "kind": "bad: read, and not as published; missing; short; long; extra: nothing published knows it; unreadable.",
+        "path": "The file, or the folder of a v1 torrent of several files. Where it is not UTF-8, approximate.",
+        "path_b64": "The exact path in base64, where it is not UTF-8.",
+        "what": "More about it, for people.",
+        "start": "First byte concerned, counted from 0; left out where it is the whole file.",
+        "stop": "The byte after the last one concerned.",
+        "first_piece": "First piece concerned, counted from 0; left out where there are no pieces.",
+        "last_piece": "Last piece concerned.",
+        "members": "Members that these pieces touch, by path; a torrent's files.",
+        "tag_files": "Files of the bag itself that these pieces touch.",
+    },
+    "Sample": {
+        "seed": "What --seed takes to read the same sample again.",
+        "taken": "Pieces and files that were to be read.",
+        "of": "All pieces and files.",
+        "unit": "piece, file, or piece or file.",
+        "confidence": "That of what the sample proves.",
+        "bad_below": "With that confidence fewer are bad; null where it proves nothing.",
+        "proves": "The same in a sentence.",
+    },
+}
 ERROR = {
     "$schema": DRAFT,
     "title": "Error",
@@ -246,6 +292,7 @@ SCHEMAS: dict[str, tuple[Any, bool, bool]] = {
     "reports/publish": (reports.PublishReport, False, True),
     "reports/release": (reports.ReleaseReport, False, True),
     "reports/status": (reports.StatusReport, False, True),
+    "reports/verify": (check_reports.VerifyReport, False, True),
 }
 
 

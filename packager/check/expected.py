@@ -140,7 +140,7 @@ def _loose(folder: Path, against: Against, release: PublishedRelease | None) -> 
     if against.manifest is not None:
         yield shards.loose_subject(folder, shard_files(against.manifest))
     elif release is not None:
-        for name in release.names():
+        for name in release.with_loose_files():
             yield shards.loose_subject(folder, _named(name, against, release))
     else:
         what = "holds no tar and is no bag, so it takes a release to say what its files should be"

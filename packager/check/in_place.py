@@ -102,10 +102,10 @@ def opened(path: Path, pieces: PieceHashes, *, writable: bool) -> Iterator[InPla
         os.close(descriptor)
 
 
-def _read(descriptor: int, start: int, stop: int) -> bytes:
+def _read(descriptor: int, start: int, stop: int) -> memoryview:
     """Return bytes [start, stop), fewer where the file ends."""
-    read = bytearray()
-    while start < stop and (data := os.pread(descriptor, stop - start, start)):
-        read += data
-        start += len(data)
-    return bytes(read)
+    space = memoryview(bytearray(stop - start))
+    done = 0
+    while done < len(space) and (got := os.preadv(descriptor, [space[done:]], start + done)):
+        done += got
+    return space[:done]

@@ -22,6 +22,7 @@ from packager.check.in_place import InPlace, opened
 from packager.check.loose import Finder
 from packager.check.target import Target
 from packager.check_reports import LeftPieces, RepairReport, SourceUse
+from packager.engine import durable
 from packager.engine.bad_pieces import bad_pieces
 from packager.engine.claim import only_writer
 from packager.engine.ranges import LooseRanges, RangeSource, TarRanges, Unreadable
@@ -82,14 +83,21 @@ def repair(
         nullcontext() if dry_run else only_writer(path),
         opened(path, target.pieces, writable=not dry_run) as shard,
     ):
+        if not dry_run:
+            durable.remove_tree(_scratch(path))  # what a killed run left
         work = _Work(shard, target, progress, excess=shard.excess)
         _find(work, path, only, workers)
         if work.bad and not dry_run:
-            _mend(work, local, remote, path.with_name(f".{path.name}.swarm"))
+            _mend(work, local, remote, _scratch(path))
         if work.excess and not dry_run and not work.why and len(work.looked_at) == target.pieces.count:
             shard.cut()
             work.cut = True
     return _report(work, tar, dry_run=dry_run, seconds=time.monotonic() - started)
+
+
+def _scratch(path: Path) -> Path:
+    """Return the folder where the swarm's pieces lie until they are written."""
+    return path.with_name(f".{path.name}.swarm")
 
 
 def _copies(path: Path, target: Target, copies: Sequence[Path]) -> list[RangeSource]:

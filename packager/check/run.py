@@ -202,7 +202,7 @@ class Run:
         """End a subject of which nothing more is to come."""
         if opened.complete:
             opened.make_faults()
-            if opened.faults:
+            if opened.faults and len(self._opened) > 1:
                 count = count_of(len(opened.faults), "fault")
                 self._progress.note(f"{shown(bytes(opened.subject.path))}: {count}")
 

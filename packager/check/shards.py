@@ -37,9 +37,10 @@ class PublishedRelease:
         self.release = release
         self._by_file = {shard.file: shard for shard in release.shards}
 
-    def names(self) -> Iterator[str]:
-        """Yield the file name of every shard's tar."""
-        return iter(self._by_file)
+    def with_loose_files(self) -> Iterator[str]:
+        """Yield the tars of shards whose members are the source's files; a catalogue phase's are made for it alone."""
+        made = {phase.name for phase in self.release.phases if phase.content == "catalogue"}
+        return (shard.file for shard in self.release.shards if shard.phase not in made)
 
     def files(self, tar: str) -> ShardFiles | None:
         """Return where the documents of the shard with this tar lie; None: the release knows none of that name.

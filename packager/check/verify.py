@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
@@ -12,8 +13,9 @@ from packager.check.run import Clock, Limits, Run
 from packager.check.scrub import open_scrub
 from packager.check.subject import Subject
 from packager.check_reports import Sample, VerifyReport
+from packager.errors import InputError
 from packager.progress import Progress
-from packager.sampling import SampleSize
+from packager.sampling import SampleSize, parse_sample
 
 
 @dataclass(frozen=True)
@@ -24,25 +26,72 @@ class Scrubbing:
     older_than: float | None
 
 
-def verify_quickly(subjects: Sequence[Subject], *, clock: Clock, progress: Progress) -> VerifyReport:
+@dataclass(frozen=True)
+class Sampling:
+    """How much of all pieces and files to read, and the seed that chooses."""
+
+    size: SampleSize
+    seed: int
+
+
+@dataclass(frozen=True)
+class Quick:
+    """Presence and sizes only."""
+
+
+@dataclass(frozen=True)
+class Full:
+    """Every byte."""
+
+
+Mode: TypeAlias = Quick | Sampling | Full | Scrubbing
+
+
+def parse_mode(*, quick: bool, sample: str | None, seed: int, state: Path | None, older_than: float | None) -> Mode:
+    """Return what is asked for. Raises InputError where two of them do not go together."""
+    asked = {"--quick": quick, "--sample": sample is not None, "--state": state is not None}
+    given = [name for name, wanted in asked.items() if wanted]
+    if len(given) > 1:
+        raise InputError(given[1], f"does not go with {given[0]}", "leave one of them out")
+    if older_than is not None and state is None:
+        raise InputError("--older-than", "needs --state, which knows what was proved when", "name a file with --state")
+    if state is not None:
+        return Scrubbing(state, older_than)
+    if sample is not None:
+        return Sampling(parse_sample(sample), seed)
+    return Quick() if quick else Full()
+
+
+def verify(
+    subjects: Sequence[Subject], mode: Mode, limits: Limits, *, clock: Clock, progress: Progress
+) -> VerifyReport:
+    """Check subjects and return every fault. Raises what a subject's documents raise where it is the only one."""
+    if isinstance(mode, Quick):
+        return _quickly(subjects, clock=clock, progress=progress)
+    if isinstance(mode, Sampling):
+        return _by_sample(subjects, mode, limits, clock=clock, progress=progress)
+    return _fully(subjects, limits, mode if isinstance(mode, Scrubbing) else None, clock=clock, progress=progress)
+
+
+def _quickly(subjects: Sequence[Subject], *, clock: Clock, progress: Progress) -> VerifyReport:
     """Compare presence and sizes; read nothing of the data."""
     run = Run(subjects, Everything(), progress)
     return run.report("quick", seconds=run.look_quickly(clock))
 
 
-def verify_sample(
-    subjects: Sequence[Subject], size: SampleSize, seed: int, limits: Limits, *, clock: Clock, progress: Progress
+def _by_sample(
+    subjects: Sequence[Subject], sample: Sampling, limits: Limits, *, clock: Clock, progress: Progress
 ) -> VerifyReport:
     """Read a sample of all pieces and files, and say what it proves."""
     total = sum(subject.units for subject in subjects)
-    numbers = sampling.sample(total, size.of(total), seed)
+    numbers = sampling.sample(total, sample.size.of(total), sample.seed)
     due = sum(subject.size for subject in subjects) * len(numbers) // max(total, 1)
     run = Run(subjects, Sampled(numbers), progress)
     report = run.report("sample", seconds=run.read(limits, due, clock))
-    return msgspec.structs.replace(report, sample=_sample(report, seed, len(numbers), total))
+    return msgspec.structs.replace(report, sample=_sample(report, sample.seed, len(numbers), total))
 
 
-def verify_fully(
+def _fully(
     subjects: Sequence[Subject], limits: Limits, scrubbing: Scrubbing | None, *, clock: Clock, progress: Progress
 ) -> VerifyReport:
     """Read every byte; with a state file, every byte that is not proved yet, or not lately, the oldest first."""
@@ -58,7 +107,7 @@ def verify_fully(
 
 def _sample(report: VerifyReport, seed: int, taken: int, total: int) -> Sample:
     """Return what a sample proves; one with faults, or not read to its end, proves nothing of the rest."""
-    pieces, files = (any(count) for count in zip(*((s.pieces, s.files) for s in report.subjects), strict=True))
+    pieces, files = any(s.pieces for s in report.subjects), any(s.files for s in report.subjects)
     unit = "piece or file" if pieces and files else "piece" if pieces else "file"
     clean = report.good and report.complete and total > 0
     if clean:

@@ -24,6 +24,7 @@ from packager.cli import (
     screen,
     seed_cmd,
     status_cmd,
+    verify_cmd,
 )
 from packager.cli.options import version_callback
 from packager.errors import PackagerError
@@ -44,6 +45,7 @@ for command in (
     inspect_cmd,
     extract_cmd,
     rebuild_cmd,
+    verify_cmd,
     repair_cmd,
     seed_cmd,
 ):

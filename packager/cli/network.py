@@ -51,3 +51,8 @@ def remote(
         swarm=Swarm(reach, tuple(peers or ()), tuple(trackers or ()), swarm) if found or peers else None,
         seconds=timeout,
     )
+
+
+def asked(remote: Remote) -> Remote | None:
+    """Return `remote` where the user named any source over the network, None where nothing was asked for."""
+    return remote if remote.web_seeds or remote.swarm else None

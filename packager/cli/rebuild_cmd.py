@@ -7,7 +7,7 @@ import typer
 
 from packager import api
 from packager.check_reports import RebuildReport
-from packager.cli import bars, screen
+from packager.cli import bars, network, screen
 from packager.cli.options import Json, ManifestFile, ReleaseFolder, Workers, processes
 from packager.errors import IncompleteError
 from packager.units import count_of, show_seconds, show_size
@@ -28,13 +28,35 @@ def rebuild(
         Path | None,
         typer.Option(help="Remembers what was hashed. Default: in the user's cache folder.", metavar="FILE"),
     ] = None,
+    web_seed: network.WebSeeds = None,
+    no_web_seeds: network.NoWebSeeds = False,
+    other_hosts: network.OtherHosts = False,
+    swarm: network.UseSwarm = False,
+    peer: network.Peers = None,
+    tracker: network.Trackers = None,
+    dht: network.Dht = False,
+    listen: network.Listen = "",
+    timeout: network.Timeout = 60,
     workers: Workers = "auto",
     json: Json = False,
 ) -> None:
     """Write a shard again, byte for byte, from loose files, whatever they are called now.
 
+    With --web-seed, --swarm or --peer the members that no folder has are fetched, and nothing else.
+
     Example: packager rebuild audio-00001 --release output --from /music
     """
+    remote = network.remote(
+        web_seeds=web_seed,
+        no_web_seeds=no_web_seeds,
+        other_hosts=other_hosts,
+        swarm=swarm,
+        peers=peer,
+        trackers=tracker,
+        dht=dht,
+        listen=listen,
+        timeout=timeout,
+    )
     with bars.progress(json=json) as progress:
         report = api.rebuild(
             shard,
@@ -43,6 +65,7 @@ def rebuild(
             release=release,
             manifest=manifest,
             index=index,
+            remote=network.asked(remote),
             processes=processes(workers),
             progress=progress,
         )

@@ -69,6 +69,7 @@ def repair(
             release=release,
             manifest=manifest,
             torrent=torrent,
+            report=report,
             processes=processes(workers),
             dry_run=dry_run,
             progress=progress,

@@ -23,6 +23,7 @@ from packager.units import MIB
 
 _STEP = 16 * MIB  # bytes of one HTTP request at most
 _PEER = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.-]{1,253}):([0-9]{1,5})", re.ASCII)
+_OWN = 32  # web seeds of a torrent that are asked
 _LOST = 2  # reads in a row that a web seed may fail before it is asked no more
 
 
@@ -138,34 +139,49 @@ def remote_sources(file: SharedFile, remote: Remote, scratch: Path) -> Iterator[
         yield openers
 
 
-def in_turn(openers: Sequence[Opener]) -> OpenRanges:
-    """Return what opens several sources as one: where one fails, the next reads on."""
-    return lambda _layout, wanted: _InTurn([open_ranges(wanted) for open_ranges in openers])
+@contextmanager
+def in_turn(file: SharedFile, remote: Remote | None, scratch: Path) -> Iterator[OpenRanges | None]:
+    """Yield what opens all sources over the network as one: where one fails, the next reads on.
+
+    None where there are none. scratch: as for remote_sources.
+    """
+    if remote is None:
+        yield None
+        return
+    with remote_sources(file, remote, scratch) as openers:
+        yield (lambda _layout, wanted: _InTurn(openers, wanted)) if openers else None
 
 
 class _InTurn:
-    """Several sources, asked one after the other."""
+    """Several sources, each opened when those before it have failed, and asked no more once it has."""
 
-    def __init__(self, sources: Sequence[RangeSource]) -> None:
-        self._sources = sources
+    def __init__(self, openers: Sequence[Opener], wanted: Sequence[Range]) -> None:
+        self._waiting, self._wanted = list(openers), wanted
+        self._source: RangeSource | None = None
+        self._failure = Unreadable("--web-seed", "no source over the network was asked")
 
     @property
     def name(self) -> str:
-        return ", ".join(source.name for source in self._sources)
+        return self._source.name if self._source else "the sources over the network"
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
-        at = start
-        failure: Unreadable | None = None
-        for source in self._sources:
+        while start < stop:
             try:
-                for data in source.read(at, stop):
-                    at += len(data)
+                for data in self._open().read(start, stop):
+                    start += len(data)
                     yield data
             except Unreadable as error:
-                failure = error
-            if at == stop:
-                return
-        raise failure or Unreadable("--web-seed", "no source over the network is known", "name one, or use --swarm")
+                self._failure, self._source = error, None
+                if not self._waiting:
+                    raise
+
+    def _open(self) -> RangeSource:
+        """Return the source that is asked now. Raises Unreadable, the last one's, where none is left."""
+        if self._source is None:
+            if not self._waiting:
+                raise self._failure
+            self._source = self._waiting.pop(0)(self._wanted)
+        return self._source
 
 
 def web_seed_address(seed: str, file: str) -> str:
@@ -176,7 +192,7 @@ def web_seed_address(seed: str, file: str) -> str:
 def _addresses(file: SharedFile, remote: Remote) -> list[str]:
     """Return the file's addresses at the web seeds; those of a torrent that are no web address are left out."""
     seeds = [url(seed, "--web-seed", WEB) for seed in remote.web_seeds]
-    for seed in file.metainfo.web_seeds if remote.torrent_web_seeds else ():
+    for seed in file.metainfo.web_seeds[:_OWN] if remote.torrent_web_seeds else ():
         with suppress(InputError):
             seeds.append(url(seed, "url-list", WEB))
     return list(dict.fromkeys(web_seed_address(seed, file.name) for seed in seeds))
@@ -199,7 +215,10 @@ def _swarm_opener(opened: ExitStack, file: SharedFile, swarm: Swarm, seconds: fl
     if not (trackers or peers or swarm.reach.dht):
         raise InputError("--swarm", f"{shown(file.name)} has no tracker, and nobody else to ask", "add --peer or --dht")
 
+    current = opened.enter_context(ExitStack())
+
     def open_swarm(wanted: Sequence[Range]) -> RangeSource:
+        current.close()  # what was opened for other ranges: there is one scratch folder
         fetch = PieceFetch(
             file.torrent,
             sorted({piece for each in wanted for piece in _touched(each, length)}),
@@ -210,7 +229,7 @@ def _swarm_opener(opened: ExitStack, file: SharedFile, swarm: Swarm, seconds: fl
             seconds=seconds,
             where=name,
         )
-        return SwarmRanges(opened.enter_context(fetch), length, name)
+        return SwarmRanges(current.enter_context(fetch), length, name)
 
     return open_swarm
 

@@ -229,7 +229,8 @@ class Seeds:
 
 def _seeded(name: str, status: lt.torrent_status) -> Seeded:
     """Return the part of libtorrent's status that we show."""
-    checking = (lt.torrent_status.checking_files, lt.torrent_status.checking_resume_data)
+    states = lt.torrent_status
+    checking = (states.queued_for_checking, states.checking_files, states.checking_resume_data)
     state: Literal["checking", "seeding", "incomplete", "failed"] = "incomplete"
     if status.errc.value():
         state = "failed"

@@ -56,6 +56,7 @@ class Page:
     root: str
     release: Release
     totals: Totals
+    signed: bool  # release.json.minisig, SHA256SUMS.minisig and minisign.pub stand at the root
 
 
 @dataclass(frozen=True)
@@ -136,10 +137,10 @@ def count_pages(release: Release) -> int:
     return 1 + len(release.shards) + sum(len(_numbers(len(listed[phase.name]))) for phase in release.phases)
 
 
-def pages(release: Release, read_members: ReadMembers) -> Iterator[Page]:
+def pages(release: Release, read_members: ReadMembers, *, signed: bool) -> Iterator[Page]:
     """Yield the pages one after another: the front page, then each phase's and its shards'.
 
-    Memory: the release and one page; members are read when their shard's turn comes.
+    signed: whether the site has signatures. Memory: the release and one page; members are read when their shard's turn comes.
     """
     listed = _shards_by_phase(release)
     sums = totals(release)
@@ -149,14 +150,15 @@ def pages(release: Release, read_members: ReadMembers) -> Iterator[Page]:
         root="",
         release=release,
         totals=sums,
+        signed=signed,
         shares=parts,
         bar=max(1, sum(part.length for part in parts)),
         has_v1=_has_v1(release.shards),
         serials=range(release.serial - 1, max(0, release.serial - 1 - SERIALS), -1),
     )
     for phase in release.phases:
-        yield from _phase_pages(release, sums, phase, listed[phase.name])
-        yield from _shard_pages(release, sums, phase, listed[phase.name], read_members)
+        yield from _phase_pages(release, sums, phase, listed[phase.name], signed=signed)
+        yield from _shard_pages(release, sums, phase, listed[phase.name], read_members, signed=signed)
 
 
 def _shards_by_phase(release: Release) -> dict[str, list[ReleaseShard]]:
@@ -179,7 +181,7 @@ def _numbers(shards: int) -> dict[int, str]:
 
 
 def _phase_pages(
-    release: Release, sums: Totals, phase: ReleasePhase, shards: Sequence[ReleaseShard]
+    release: Release, sums: Totals, phase: ReleasePhase, shards: Sequence[ReleaseShard], *, signed: bool
 ) -> Iterator[PhasePage]:
     """Yield a phase's pages."""
     numbers = _numbers(len(shards))
@@ -190,6 +192,7 @@ def _phase_pages(
             root="../../",
             release=release,
             totals=sums,
+            signed=signed,
             phase=phase,
             shards=shards[first : first + SHARDS_ON_A_PAGE],
             number=number,
@@ -204,6 +207,8 @@ def _shard_pages(
     phase: ReleasePhase,
     shards: Sequence[ReleaseShard],
     read_members: ReadMembers,
+    *,
+    signed: bool,
 ) -> Iterator[ShardPage]:
     """Yield the page of each of a phase's shards."""
     for at, shard in enumerate(shards):
@@ -212,6 +217,7 @@ def _shard_pages(
             root="../../",
             release=release,
             totals=sums,
+            signed=signed,
             phase=phase,
             shard=shard,
             before=shards[at - 1] if at else None,

@@ -165,7 +165,14 @@ def _publish(
     durable.write_bytes(workspace.releases / f"{release.serial}.json", document)
     files += _place_releases(workspace, release.serial, built)
     reader = _member_reader(workspace)
-    files += site.render(release, site=built, read_members=reader, templates=workspace.templates, progress=progress)
+    files += site.render(
+        release,
+        site=built,
+        read_members=reader,
+        signed=signer is not None,
+        templates=workspace.templates,
+        progress=progress,
+    )
     files.append(_write(built, RELEASE, document))
     sums = lists.sha256sums(files).encode()
     if signer:

@@ -34,12 +34,14 @@ def render(
     *,
     site: Path,
     read_members: ReadMembers,
+    signed: bool = False,
     templates: Path | None = None,
     progress: Progress = SILENT,
 ) -> list[PublishedFile]:
     """Write the pages and lists of a release into the folder `site` and return what was written, in that order.
 
-    site: a folder that no reader sees yet. templates: the archivist's own, or None. Every file is
+    site: a folder that no reader sees yet. signed: whether the caller puts release.json.minisig,
+    SHA256SUMS.minisig and minisign.pub there. templates: the archivist's own, or None. Every file is
     durable when this returns. Memory: the release and one page. Raises InputError for a wrong
     template, with its file and line; IncompleteError where the system refuses a write.
     """
@@ -47,7 +49,7 @@ def render(
     environment = _environment(folders)
     written: list[PublishedFile] = []
     progress.begin("pages", count_pages(release), "page")
-    for page in pages(release, read_members):
+    for page in pages(release, read_members, signed=signed):
         written.append(_write(site, page.path, _rendered(environment, page, templates)))
         progress.advance(1)
     progress.end()

@@ -11,7 +11,7 @@ from packager.engine.swarm import Reach, Seeded, Seeds
 from packager.errors import InputError
 from packager.paths import shown
 from packager.progress import Progress
-from packager.reports import Oddity, SeededTorrent, SeedReport
+from packager.reports import Oddity, SeededTorrent, SeedReport, SeedState
 from packager.share.seedable import Seedable, find, prove
 from packager.units import count_of, show_size
 
@@ -47,18 +47,18 @@ def seed(
         raise InputError(refused[0].where, refused[0].what)
     _warn_of_solitude(found, reach, progress)
     with Seeds(reach) as seeds:
-        for each in found:
-            seeds.add(each.file.torrent, each.tar, proved=each.proved)
-        watch = _Watch(seeds, clock, progress)
+        watch = _Watch(seeds, found, clock, progress)
         watch.run(stop, seconds)
-        return _report(found, refused, watch)
+        return _report(refused, watch)
 
 
 class _Watch:
-    """What is seen of the seeds while they are shared."""
+    """What is seen of the seeds while they are shared. Those that libtorrent must read are added one by one."""
 
-    def __init__(self, seeds: Seeds, clock: Callable[[], float], progress: Progress) -> None:
+    def __init__(self, seeds: Seeds, found: Sequence[Seedable], clock: Callable[[], float], progress: Progress) -> None:
         self._seeds, self._clock, self._progress = seeds, clock, progress
+        self.added: list[Seedable] = []
+        self.waiting = sorted(found, key=lambda each: not each.proved)
         self._began = clock()
         self._told: set[str] = set()
         self._states: list[str] = []
@@ -79,13 +79,26 @@ class _Watch:
     def run(self, stop: Callable[[], bool], seconds: float | None) -> None:
         """Watch until `stop` says so or the time is up."""
         self._progress.begin("seed", None)
+        self._add()
         self._look()
         while not stop() and (seconds is None or self.seconds < seconds):
             left = _POLL_SECONDS if seconds is None else min(_POLL_SECONDS, seconds - self.seconds)
             for line in self._seeds.wait(max(left, 0)):
                 self._tell(line)
             self._look()
+            self._add()
         self._progress.end()
+
+    def _add(self) -> None:
+        """Share what is proved, and the next that is not, unless one is being read: disks like one reader."""
+        while self.waiting and (self.waiting[0].proved or not self._is_checking()):
+            each = self.waiting.pop(0)
+            self._seeds.add(each.file.torrent, each.tar, proved=each.proved)
+            self.added.append(each)
+
+    def _is_checking(self) -> bool:
+        """Say whether libtorrent reads a tar now."""
+        return any(each.state == "checking" for each in self._seeds.status())
 
     def _tell(self, line: str) -> None:
         """Show what libtorrent says, once: a tracker that is away says so every time."""
@@ -104,11 +117,11 @@ class _Watch:
         states = [each.state for each in self.status]
         due = self._clock() - self._said_at >= _STATUS_SECONDS
         if states != self._states or due:
-            self._progress.note(_line(self.status, peers))
+            self._progress.note(_line(self.status, len(self.waiting), peers))
             self._states, self._said_at = list(states), self._clock()
 
 
-def _line(status: Sequence[Seeded], peers: int) -> str:
+def _line(status: Sequence[Seeded], waiting: int, peers: int) -> str:
     """Return one line on all torrents."""
     counts = [
         f"{count} {state}"
@@ -118,6 +131,8 @@ def _line(status: Sequence[Seeded], peers: int) -> str:
     checking = [each.share for each in status if each.state == "checking"]
     if checking:
         counts.append(f"{sum(checking) / len(checking):.0%} checked")
+    if waiting:
+        counts.append(f"{waiting} waiting to be read")
     sent, rate = sum(each.uploaded for each in status), sum(each.rate for each in status)
     return f"{', '.join(counts)}; {count_of(peers, 'peer')}, {show_size(sent)} sent, {show_size(rate)}/s"
 
@@ -130,24 +145,30 @@ def _warn_of_solitude(found: Sequence[Seedable], reach: Reach, progress: Progres
         progress.note(f"{name} names no tracker and the DHT is off: only peers told our address will come (--dht)")
 
 
-def _report(found: Sequence[Seedable], refused: Sequence[Oddity], watch: _Watch) -> SeedReport:
+def _report(refused: Sequence[Oddity], watch: _Watch) -> SeedReport:
     """Return what was shared."""
-    torrents = tuple(
-        SeededTorrent(
-            name=shown(each.name),
-            version=seedable.file.metainfo.version,
-            state=each.state,
-            proved=seedable.proved,
-            uploaded=each.uploaded,
-            what=each.error or ("not all its pieces are right" if each.state == "incomplete" else ""),
-        )
-        for seedable, each in zip(found, watch.status, strict=True)
-    )
+    torrents = [
+        _seeded(seedable, each.state, each.uploaded, each.error)
+        for seedable, each in zip(watch.added, watch.status, strict=False)  # one may be added and not looked at yet
+    ]
+    torrents += [_seeded(seedable, "waiting") for seedable in (*watch.added[len(torrents) :], *watch.waiting)]
     return SeedReport(
         seconds=watch.seconds,
         port=watch.port,
         uploaded=watch.uploaded,
         peers=watch.peers,
-        torrents=torrents,
+        torrents=tuple(sorted(torrents, key=lambda each: (each.name, each.version))),
         refused=tuple(refused),
+    )
+
+
+def _seeded(seedable: Seedable, state: SeedState, uploaded: int = 0, error: str = "") -> SeededTorrent:
+    """Return how one torrent was shared."""
+    return SeededTorrent(
+        name=shown(seedable.tar.name),
+        version=seedable.file.metainfo.version,
+        state=state,
+        proved=seedable.proved,
+        uploaded=uploaded,
+        what=error or ("not all its pieces are right" if state == "incomplete" else ""),
     )

@@ -165,6 +165,9 @@ def test_the_folder_of_loose_files_mends_it(shard: Held, how: Damage, capsys: Ca
 def test_a_peer_mends_it_by_the_bad_pieces_alone(shard: Held, how: Damage, tmp_path: Path, capsys: Capture) -> None:
     shutil.copytree(shard.tar.parent, tmp_path / "peer")
     bad = damage(shard, how)
+    left = shard.tar.with_name(f".{shard.tar.name}.swarm")
+    left.mkdir()
+    (left / "of a killed run").write_bytes(b"x")
     with seeding(shard.torrent, tmp_path / "peer") as peer:
         ran = shard.repair(capsys, "--peer", peer, "--listen", "127.0.0.1", "--json", "--timeout", "30")
     assert ran.code == 0, ran.out
@@ -215,6 +218,7 @@ def test_what_no_source_has_is_told_with_the_reason_and_the_rest_is_mended(
     ran = shard.repair(capsys, "--from", loose)
     assert ran.code == 1
     assert f"{NAME}/data/004 [b].bin: no file is known for this member" in ran.out
+    assert "touched: 00" in ran.out
     left = shard.wrong()
     offset, size = int(shard.published.layout.offsets[4]), int(shard.published.layout.sizes[4])
     assert 0 < len(left) <= len(shard.published.pieces.touched(offset, offset + size))
@@ -292,6 +296,39 @@ def test_a_dry_run_only_says_what_is_bad(shard: Held, capsys: Capture) -> None:
     assert (ran.code, report["bad"], report["left_pieces"]) == (1, len(bad), len(bad))
     assert [(left["first"], left["last"]) for left in report["left"]] == [(bad[0], bad[-1])]
     assert shard.tar.read_bytes() == before
+
+
+def test_a_report_says_where_to_look_and_what_is_missing_is_found_beside_it(
+    shard: Held, tmp_path: Path, capsys: Capture
+) -> None:
+    data = bytearray(shard.right)
+    data[PIECE] ^= 1
+    data[5 * PIECE] ^= 1
+    del data[-10:]
+    shard.tar.write_bytes(data)
+    report = tmp_path / "report.json"
+    faults = [
+        {"kind": "bad", "path": f"/elsewhere/{NAME}.tar", "first_piece": 1, "last_piece": 2, "added_later": []},
+        {"kind": "bad", "path": "another.tar", "first_piece": 5, "last_piece": 10**30},
+        {"kind": "extra", "path": f"{NAME}.tar"},
+    ]
+    report.write_text(json.dumps({"mode": "full", "faults": faults}))
+    ran = shard.repair(capsys, "--report", report, "--from", shard.root / "source", "--json")
+    found = json.loads(ran.out)
+    assert (ran.code, found["checked"], found["mended"]) == (0, 3, 2)
+    assert shard.wrong() == [5]
+    report.write_text("[" * 100_000)
+    assert "is not a report" in shard.repair(capsys, "--report", report).err
+
+
+def test_a_report_of_verify_is_taken_as_it_is(shard: Held, tmp_path: Path, capsys: Capture) -> None:
+    bad = damage(shard, swap_two_members)
+    capsys.readouterr()
+    assert main(["verify", str(shard.tar), "--json"]) == 1
+    (tmp_path / "report.json").write_text(capsys.readouterr().out)
+    ran = shard.repair(capsys, "--report", tmp_path / "report.json", "--from", shard.root / "source", "--json")
+    assert (ran.code, json.loads(ran.out)["checked"], shard.wrong()) == (0, len(bad), [])
+    assert main(["verify", str(shard.tar)]) == 0
 
 
 def test_the_torrent_alone_is_enough_for_a_copy_and_a_web_seed(shard: Held, tmp_path: Path, capsys: Capture) -> None:

@@ -30,14 +30,15 @@ def data(make: Callable[[], bytes]) -> Callable[[Path], None]:
 
 
 def many_files() -> bytes:
-    """A torrent of as many files as its 10 MB hold; the last one climbs."""
-    files = [{b"length": 0, b"path": [b"%d" % at]} for at in range(330_000)]
+    """A torrent of 150,000 files and one that climbs."""
+    files = [{b"length": 0, b"path": [b"%d" % at]} for at in range(150_000)]
     files.append({b"length": 0, b"path": [b".."]})
     return hostile_torrents.v1(info_length=None, info_files=files, info_name=b"x", info_pieces=b"")
 
 
 def many_twins() -> bytes:
-    files = [{b"length": 0, b"path": [b"%d" % (at % 300_000)]} for at in range(300_001)]
+    """A torrent of 150,000 files, of which the last is the first in capitals."""
+    files = [{b"length": 0, b"path": [b"a%d" % at]} for at in range(150_000)] + [{b"length": 0, b"path": [b"A0"]}]
     return hostile_torrents.v1(info_length=None, info_files=files, info_name=b"x", info_pieces=b"")
 
 
@@ -57,8 +58,8 @@ def doubled_keys() -> bytes:
 
 
 def entries() -> bytes:
-    """A tar of 60,000 empty files, of which the last is the first again."""
-    made = [hostile_tars.block(b"%d" % (at % 59_999)) for at in range(60_000)]
+    """A tar of 40,000 empty files, of which the last is the first again."""
+    made = [hostile_tars.block(b"%d" % (at % 39_999)) for at in range(40_000)]
     return b"".join(made) + hostile_tars.END
 
 
@@ -67,7 +68,12 @@ def deep_pax() -> bytes:
     return hostile_tars.pax(b"path", b"abc/" * 250_000 + b"x") + hostile_tars.file(b"x") + hostile_tars.END
 
 
-MADE: dict[str, Callable[[Path], None]] = {
+RECORDS: dict[str, Callable[[Path], None]] = {
+    "records-line-of-10-gib.csv": sparse(b"id,path\n1,a.txt", 10 * GIB),
+    "records-line-of-10-gib.jsonl": sparse(b'{"id":"1","path":"a.txt","title":"', 10 * GIB),
+    "records-rows-end-and-10-gib-of-zeros-follow.sqlite": sparse(b"SQLite format 3\0", 10 * GIB),
+}
+MADE: dict[str, Callable[[Path], None]] = RECORDS | {
     "catalogue-of-10-gib-of-nothing.jsonl.zst": sparse(b"\x28\xb5\x2f\xfd", 10 * GIB),
     "magnet-of-5000-trackers.txt": data(lambda: V1.encode() + b"&tr=udp%3A%2F%2Fx%3A1" * 5000),
     "magnet-of-60-mib.txt": data(lambda: V1.encode() + b"&dn=" + b"a" * (60 * MIB)),
@@ -86,19 +92,19 @@ MADE: dict[str, Callable[[Path], None]] = {
     "tar-member-of-10-gib-that-is-cut-short.tar": sparse(
         hostile_tars.block(b"a", b"\x80" + (10 * GIB).to_bytes(11, "big")), 9 * GIB
     ),
-    "tar-of-60000-entries-one-doubled.tar": data(entries),
+    "tar-of-40000-entries-one-doubled.tar": data(entries),
     "tar-path-of-250000-folders.tar": data(deep_pax),
     "torrent-depth-of-a-million.torrent": data(lambda: b"d4:info" + b"l" * 1_000_000 + b"e" * 1_000_001),
     "torrent-dictionaries-2-million.torrent": data(lambda: b"d4:infol" + b"de" * 4_900_000 + b"ee"),
     "torrent-empty-strings-5-million.torrent": data(lambda: b"d4:infol" + b"0:" * 4_900_000 + b"ee"),
-    "torrent-integers-2-million.torrent": data(lambda: b"d4:infol" + b"i999e" * 1_990_000 + b"ee"),
+    "torrent-integers-a-million.torrent": data(lambda: b"d4:infol" + b"i999e" * 1_000_000 + b"ee"),
     "torrent-of-20-mb.torrent": data(lambda: hostile_torrents.v1(top_pad=bytes(20_000_000))),
-    "torrent-of-330000-files-one-climbs.torrent": data(many_files),
-    "torrent-of-300000-files-one-doubled.torrent": data(many_twins),
-    "torrent-trackers-400000.torrent": data(
+    "torrent-of-150000-files-one-climbs.torrent": data(many_files),
+    "torrent-of-150000-files-two-twins.torrent": data(many_twins),
+    "torrent-trackers-200000.torrent": data(
         lambda: ben(
             {
-                b"announce-list": [[b"javascript:%d" % at] for at in range(400_000)],
+                b"announce-list": [[b"javascript:%d" % at] for at in range(200_000)],
                 b"info": {b"length": 4, b"name": b"a", b"piece length": 16384, b"pieces": bytes(20)},
             }
         )

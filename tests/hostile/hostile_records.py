@@ -6,7 +6,6 @@ MADE = {
     "records-cut-short.jsonl": b'{"id":"1","path":"a.txt"}\n{"id":"2","pa',
     "records-depth-of-9000.jsonl": b'{"id":"1","path":"a.txt","x":' + b"[" * 9000 + b"]" * 9000 + b"}\n",
     "records-id-doubled.csv": b"id,path\n1,a.txt\n1,b.txt\n",
-    "records-nul-in-path.jsonl": b'{"id":"1","path":"a.txt\\u0000.exe"}\n',
     "records-not-a-database.sqlite": b"SQLite format 3\0" + bytes(range(256)) * 8,
     "records-not-parquet.parquet": b"PAR1" + bytes(64) + b"PAR1",
     "records-not-utf8.csv": b"id,path\n\xff\xfe,a.txt\n",

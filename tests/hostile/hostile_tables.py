@@ -100,10 +100,9 @@ def published(table: bytes = GOOD, torrent: bytes = TORRENT, **changes: Any) -> 
     }
 
 
-def overflowing() -> bytes:
-    """Sizes whose sum in 64 bits is the one published."""
-    sizes = TABLE["size"].to_pylist()
-    return parquet(with_column("size", [size + (1 << 62) * (at < 4) for at, size in enumerate(sizes)]))
+def wrapping() -> bytes:
+    """Sixty members whose sizes add up, in 64 bits, to the payload that was published."""
+    return parquet(rows(60, size=[19861] + [0] * 27 + [1 << 59] * 32))
 
 
 PUBLISHED: dict[str, Callable[[], dict[str, bytes]]] = {
@@ -114,11 +113,12 @@ PUBLISHED: dict[str, Callable[[], dict[str, bytes]]] = {
     "manifest-of-another-size": lambda: published(size=34816 + 512),
     "manifest-of-another-tar": lambda: published(file="../x.tar", name="../x"),
     "members-of-another-order": lambda: published(parquet(TABLE.take([1, 0, 2, 3, 4, 5]))),
-    "members-sizes-wrap-around": lambda: published(overflowing()),
+    "members-sizes-of-2-to-the-62": lambda: published(parquet(changed("size", 0, 1 << 62))),
+    "members-sizes-wrap-around": lambda: published(wrapping(), members=60),
     "member-path-climbs": lambda: published(TABLES["path-climbs"]()),
     "member-paths-case-twins": lambda: published(TABLES["paths-case-twins"]()),
     "members-offset-inside-another": lambda: published(TABLES["offset-inside-another-member"]()),
-    "members-table-bomb": lambda: published(TABLES["dictionary-bomb"](), members=500, size=512 * 2000),
+    "members-table-bomb": lambda: published(parquet(rows(60, title=["A" * (4 << 20)] * 60)), members=60),
     "members-too-few": lambda: published(parquet(TABLE.slice(1))),
     "pieces-root-of-another-file": lambda: published(pieces_root="ab" * 32),
     "torrent-of-another-shard": lambda: published(torrent=TORRENT.replace(b"texts-00001.tar", b"texts-00002.tar")),

@@ -19,6 +19,7 @@ from packager import api
 from packager.cli.app import main
 from packager.engine.swarm import Reach
 from packager.errors import InputError
+from tests.check.test_how_to import commands
 from tests.peer import ROOT, local_session
 from tests.projects import Project, make_project
 
@@ -212,3 +213,10 @@ def test_a_wrong_argument_is_a_sentence(
     listen = [] if "--listen" in given else ["--listen", "127.0.0.1"]
     assert main(["seed", *given, *listen]) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_shards_are_seeded_as_the_page_says(project: Project, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project.root)
+    for command in commands("seed.md"):
+        end = command.index("--for") if "--for" in command else len(command)
+        assert main([*command[:end], "--listen", "127.0.0.1", "--for", "1 s"]) == 0, capsys.readouterr().err

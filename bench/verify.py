@@ -1,0 +1,144 @@
+"""Verifying: a shard of 1,000 files of 4 MiB, as a tar and as a bag, page cache warm, by two workers or threads.
+
+Each peer checks the same bytes: libtorrent's force_recheck with two hashing threads, torf, sha256sum, openssl,
+bagit.py with two processes. Those that live in a running process are timed from inside as well, so that
+no start of an interpreter is counted.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import libtorrent as lt
+
+from bench.pack import FILES, SIZE, collection
+from bench.timing import Contender, measure, table
+
+ROUNDS = 5
+NAME = "bench-all-00001"
+CONFIG = """
+[collection]
+name = "bench"
+title = "Bench"
+source = "{source}"
+[shards]
+size = "8 GiB"
+[[phases]]
+name = "all"
+title = "All"
+order = "path"
+"""
+OURS = """
+from pathlib import Path
+from packager import api
+def check():
+    report = api.verify([Path(sys.argv[2])], torrent=Path(sys.argv[1]), processes=2)
+    assert report.good and report.complete
+"""
+LIBTORRENT = """
+import libtorrent as lt
+threads = {"hashing_threads": 2, "aio_threads": 2, "checking_mem_usage": 4096}
+quiet = {"listen_interfaces": "127.0.0.1:0", "enable_dht": False, "enable_lsd": False, "enable_upnp": False,
+         "enable_natpmp": False, "alert_mask": lt.alert.category_t.status_notification}
+session = lt.session({**threads, **quiet})
+wanted = lt.load_torrent_file(sys.argv[1])
+wanted.save_path = sys.argv[2].rpartition("/")[0]
+wanted.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
+handle = session.add_torrent(wanted)
+def checked():
+    while True:
+        session.wait_for_alert(60000)
+        if any(isinstance(alert, lt.torrent_checked_alert) for alert in session.pop_alerts()):
+            assert handle.status().is_seeding
+            return
+checked()
+def check():
+    handle.force_recheck()
+    checked()
+"""
+TORF = """
+import torf
+torrent = torf.Torrent.read(sys.argv[1])
+def check():
+    assert torrent.verify(sys.argv[2], threads=2)
+"""
+INSIDE = """
+import resource, sys, time
+{program}
+check()
+usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+began = time.monotonic()
+check()
+seconds = time.monotonic() - began
+after = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+spent = [sum(each.ru_utime + each.ru_stime for each in some) for some in (usage, after)]
+print(seconds, spent[1] - spent[0], max(each.ru_maxrss for each in after) / 1024)
+"""
+
+
+def released(data: Path) -> tuple[Path, Path]:
+    """Release the collection as one shard, once, and return its tar and its bag, taken out."""
+    root = data / "verify"
+    tar = root / "shards" / f"{NAME}.tar"
+    if not tar.exists():
+        root.mkdir(exist_ok=True)
+        (root / "packager.toml").write_text(CONFIG.format(source=collection(data)))
+        subprocess.run([sys.executable, "-m", "packager", "release"], cwd=root, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["tar", "xf", tar, "-C", root], check=True)
+        for version, flags in (("v1", lt.create_torrent.v1_only), ("v2", lt.create_torrent.v2_only)):
+            _write_torrent(tar, root / f"{version}.torrent", flags)
+        shutil.copyfile(root / "output" / "torrents" / f"{NAME}.torrent", root / "hybrid.torrent")
+    return tar, root / NAME
+
+
+def _write_torrent(tar: Path, torrent: Path, flags: int) -> None:
+    """Write libtorrent's .torrent of the tar."""
+    creator = lt.create_torrent([lt.create_file_entry(tar.name, tar.stat().st_size)], 4 << 20, flags)
+    lt.set_piece_hashes(creator, str(tar.parent))
+    torrent.write_bytes(lt.bencode(creator.generate()))
+
+
+def inside(programs: dict[str, tuple[str, Path, Path]]) -> list[Contender]:
+    """Time programs from inside, in turn; each checks twice and the second time counts."""
+    rows = [Contender(name, "") for name in programs]
+    for _ in range(ROUNDS):
+        for row in rows:
+            program, torrent, tar = programs[row.name]
+            command = [sys.executable, "-W", "ignore", "-c", INSIDE.format(program=program), torrent, tar]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            seconds, cpu, peak = map(float, done.stdout.split()[-3:])
+            row.seconds.append(seconds)
+            row.cpu.append(cpu)
+            row.peak_mib.append(peak)
+    return rows
+
+
+def main(data: Path) -> None:
+    """Measure and print."""
+    tar, bag = released(data)
+    size = tar.stat().st_size
+    hybrid, v1, v2 = (tar.parent.parent / f"{version}.torrent" for version in ("hybrid", "v1", "v2"))
+    programs = {
+        "api.verify (v2 of a hybrid torrent)": (OURS, hybrid, tar),
+        "libtorrent force_recheck, 2 hashing threads, the hybrid torrent": (LIBTORRENT, hybrid, tar),
+        "api.verify (v2 torrent)": (OURS, v2, tar),
+        "libtorrent force_recheck, 2 hashing threads, v2 torrent": (LIBTORRENT, v2, tar),
+        "api.verify (v1 torrent)": (OURS, v1, tar),
+        "libtorrent force_recheck, 2 hashing threads, v1 torrent": (LIBTORRENT, v1, tar),
+        "torf verify, 2 threads (v1 torrent)": (TORF, v1, tar),
+    }
+    print(table(f"Verify: a tar of {size / 1e9:.2f} GB, inside a running process", inside(programs), size))
+    packager = f"{sys.executable} -m packager verify --workers 2"
+    commands = [
+        Contender("packager verify TAR", f"{packager} {tar}"),
+        Contender("packager verify BAG", f"{packager} {bag}"),
+        Contender("sha256sum TAR", f"sha256sum {tar}"),
+        Contender("openssl dgst -sha256 TAR", f"openssl dgst -sha256 {tar}", needs="openssl"),
+        Contender("bagit.py --validate --processes 2 BAG", f"{sys.executable} -m bagit --validate --processes 2 {bag}"),
+        Contender("sha256sum -c of the bag's manifest", f"cd {bag} && sha256sum -c --quiet manifest-sha256.txt"),
+    ]
+    print(table("Verify: whole commands, from start to end", measure(commands, ROUNDS), size))
+    report = subprocess.run([*packager.split(), "--json", tar], check=True, capture_output=True, text=True)
+    print(f"Members: {FILES:,} of {SIZE >> 20} MiB; read: {json.loads(report.stdout)['read']:,} bytes.\n")

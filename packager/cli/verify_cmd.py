@@ -1,0 +1,165 @@
+"""`packager verify`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from packager import api
+from packager.check_reports import CheckedSubject, VerifyReport
+from packager.cli import bars, screen
+from packager.cli.options import Json, Workers, processes
+from packager.errors import IncompleteError, InputError
+from packager.faults import Fault
+from packager.paths import shown
+from packager.units import count_of, parse_seconds, parse_size, show_seconds, show_size
+
+BAD = 1
+_NAMES = 10  # members of a fault that are printed; --json has all
+
+
+def verify(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="A tar, a folder of tars, an extracted bag, a folder of loose files.", metavar="[PATH]..."),
+    ] = None,
+    *,
+    release: Annotated[
+        str | None,
+        typer.Option("--release", help="The release: its folder or its release.json. Default: near.", metavar="DIR"),
+    ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option("--manifest", help="A shard's .manifest.json. Default: near the tar.", metavar="FILE"),
+    ] = None,
+    torrent: Annotated[
+        Path | None, typer.Option("--torrent", help="A .torrent, by anybody, of the data at PATH.", metavar="FILE")
+    ] = None,
+    sums: Annotated[
+        Path | None,
+        typer.Option("--sums", help="A file of digests, as sha256sum writes it, of files in PATH.", metavar="FILE"),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Only presence and sizes; nothing is read.")] = False,
+    sample: Annotated[
+        str | None,
+        typer.Option("--sample", help="Read only so much, by chance, and say what it proves.", metavar="2%|COUNT"),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Take the same sample again. Default: another each time.")
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option("--state", help="Remember what was proved, and go on there the next time.", metavar="FILE"),
+    ] = None,
+    older_than: Annotated[
+        str | None,
+        typer.Option("--older-than", help="With --state: read again what was proved so long ago.", metavar="90d"),
+    ] = None,
+    max_time: Annotated[
+        str | None, typer.Option("--max-time", help="Stop in order after so long, and exit with 3.", metavar="6h")
+    ] = None,
+    rate: Annotated[
+        str | None, typer.Option("--rate", help="Bytes to read a second at most, in all.", metavar="100M")
+    ] = None,
+    workers: Workers = "auto",
+    json: Json = False,
+) -> None:
+    """Prove every byte, and name each bad piece, byte range and member; exit 1 where anything is bad.
+
+    Example: packager verify shards/
+    """
+    with bars.progress(json=json) as progress:
+        report = api.verify(
+            paths or (),
+            release=release,
+            manifest=manifest,
+            torrent=torrent,
+            sums=sums,
+            quick=quick,
+            sample=sample,
+            seed=seed,
+            state=state,
+            older_than=parse_seconds(older_than, "--older-than") if older_than is not None else None,
+            max_time=parse_seconds(max_time, "--max-time") if max_time is not None else None,
+            rate=_rate(rate) if rate is not None else 0,
+            processes=processes(workers),
+            progress=progress,
+        )
+    if json:
+        screen.show_json(report)
+    else:
+        show(report)
+    if not report.good:
+        raise typer.Exit(BAD if report.faults else InputError.exit_code)
+    if not report.complete:
+        raise typer.Exit(IncompleteError.exit_code)
+
+
+def _rate(text: str) -> int:
+    """Return bytes a second: a size, of which "B" and "/s" may be left out."""
+    size = text.strip().removesuffix("/s")
+    return parse_size(size + "B" if size[-1:] in tuple("kKMGT") else size, "--rate")
+
+
+def show(report: VerifyReport) -> None:
+    """Print every fault, then what was proved."""
+    for fault in report.faults:
+        _show_fault(fault)
+    for subject in report.subjects:
+        if subject.refused:
+            screen.talk(f"packager: {subject.path}: not checked: {shown(subject.refused, 2000)}")
+    if report.sample:
+        taken = f"{report.sample.taken:,} of {count_of(report.sample.of, report.sample.unit)}"
+        screen.say(f"sample: {taken}, --seed {report.sample.seed}: {report.sample.proves}")
+    if report.proved_before:
+        screen.say(f"proved before and not read again: {show_size(report.proved_before)}")
+    screen.say(f"verify: {_verdict(report)}; {_work(report)}")
+    if mend := _mend(report):
+        screen.say(mend)
+
+
+def _show_fault(fault: Fault) -> None:
+    """Print a fault and the first members that it touches."""
+    screen.say(shown(f"{fault.path}: {fault.sentence()}", 2000))
+    for name in fault.members[:_NAMES]:
+        screen.say(f"    {shown(name)}")
+    if len(fault.members) > _NAMES:
+        screen.say(f"    and {len(fault.members) - _NAMES:,} more; --json names them all")
+
+
+def _verdict(report: VerifyReport) -> str:
+    """Return how many subjects are good, in the words of what was done to find out."""
+    word = {"full": "good", "quick": "there, of the right size", "sample": "good as far as the sample reads"}
+    shares = [
+        (sum(_is_good(subject) for subject in report.subjects), word[report.mode]),
+        (sum(bool(subject.faults) for subject in report.subjects), "bad"),
+        (sum(bool(subject.refused) for subject in report.subjects), "not checked"),
+        (sum(not subject.complete and not subject.refused for subject in report.subjects), "not read to the end"),
+    ]
+    told = ", ".join(f"{count:,} {what}" for count, what in shares if count)
+    pieces = sum(subject.pieces for subject in report.subjects)
+    files = sum(subject.files for subject in report.subjects)
+    counts = [count_of(number, noun) for number, noun in ((pieces, "piece"), (files, "file")) if number]
+    return f"{told or 'nothing to check'} ({', '.join([*counts, show_size(report.size)])})"
+
+
+def _is_good(subject: CheckedSubject) -> bool:
+    """Say whether a subject was checked to its end and nothing is wrong with it."""
+    return subject.complete and not subject.faults and not subject.refused
+
+
+def _work(report: VerifyReport) -> str:
+    """Return what was read, and how fast."""
+    if report.mode == "quick":
+        return "no data was read"
+    rate = f", {show_size(round(report.read / report.seconds))}/s" if report.seconds > 0 else ""
+    stopped = "" if report.complete else "stopped: "
+    return f"{stopped}{show_size(report.read)} read in {show_seconds(report.seconds)}{rate}"
+
+
+def _mend(report: VerifyReport) -> str:
+    """Return the next command."""
+    bad = [subject for subject in report.subjects if subject.kind == "tar" and subject.faults and subject.against]
+    if bad:
+        return f"mend with: packager repair {bad[0].path}" + (f", and {len(bad) - 1:,} more" if len(bad) > 1 else "")
+    return "" if report.complete else "go on with the same command; with --state it begins where this one stopped"

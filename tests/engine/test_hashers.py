@@ -1,0 +1,203 @@
+"""Pieces and files are checked alike on one process and on several; what cannot be read is told; the rate holds."""
+
+import errno
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from packager import merkle
+from packager.engine import hashers, pieces
+from packager.engine.hashers import Hashers
+from packager.engine.hashing import OnePass
+from packager.engine.pieces import Batch, Finding, Part, Span, WholeFile, check
+from packager.errors import IncompleteError
+
+
+def nothing(size: int) -> None:
+    """Tell nobody."""
+
+
+def span_of(path: Path, data: bytes, piece_length: int, *, v2: bool) -> Span:
+    """The task of all of a file, with hashes that a pass over it found."""
+    one_pass = OnePass(len(data), piece_length, v1=not v2, v2=v2, flat=False)
+    one_pass.update(memoryview(data))
+    digests = one_pass.finish()
+    single = len(data) <= piece_length
+    width = merkle.power_of_two(-(-len(data) // merkle.BLOCK)) if single else piece_length // merkle.BLOCK
+    expected = (digests.pieces_root if single else digests.layer) if v2 else digests.pieces
+    assert expected
+    return Span((Part(os.fsencode(path), 0, len(data)),), piece_length, width if v2 else 0, expected)
+
+
+@given(
+    size=st.integers(1, 300_000) | st.sampled_from([1 << 20, (1 << 20) + 1, 3 << 19, 2_200_000]),
+    length=st.sampled_from([16384, 32768, 1 << 18, 1 << 20, 1 << 21]),
+    v2=st.booleans(),
+    at=st.floats(0, 1, exclude_max=True),
+)
+@settings(max_examples=40, deadline=None)
+def test_a_span_finds_the_one_piece_that_was_changed(
+    tmp_path_factory: pytest.TempPathFactory, size: int, length: int, v2: bool, at: float
+) -> None:
+    path = tmp_path_factory.mktemp("span") / "file"
+    data = bytearray(random.Random(size).randbytes(size))
+    span = span_of(path, bytes(data), length, v2=v2)
+    path.write_bytes(data)
+    assert check(span, nothing) == []
+    data[int(at * size)] ^= 1
+    path.write_bytes(data)
+    assert check(span, nothing) == [Finding(int(at * size) // length, "bad", "")]
+
+
+def test_a_span_goes_over_files_and_zeros_and_reads_on_behind_what_is_gone(tmp_path: Path) -> None:
+    data = random.Random(1).randbytes(90_000)
+    cuts = [(0, 30_000), (30_000, 30_010), (30_010, 90_000)]
+    parts = []
+    for number, (start, stop) in enumerate(cuts):
+        (tmp_path / str(number)).write_bytes(b"before" + data[start:stop])
+        parts.append(Part(os.fsencode(tmp_path / str(number)), 6, stop - start))
+    parts.append(Part(None, 0, 8304))
+    whole = data + bytes(8304)
+    expected = b"".join(hashlib.sha1(whole[at : at + 10_000]).digest() for at in range(0, len(whole), 10_000))
+    span = Span(tuple(parts), 10_000, 0, expected)
+    told: list[int] = []
+    assert check(span, told.append) == []
+    assert sum(told) == len(whole)
+    (tmp_path / "1").unlink()
+    assert check(span, nothing) == [Finding(3, "unreadable", "No such file or directory")]
+    os.truncate(tmp_path / "2", 40_000)
+    found = check(span, nothing)
+    assert [each.index for each in found] == [3, 7, 8]
+    assert found[1].what == "the file ended while it was read"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc/self/mem is how a read fails here with EIO")
+def test_a_piece_that_the_system_cannot_read_is_one_fault_and_reading_goes_on_behind_it(tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path / "file")
+    (tmp_path / "file").write_bytes(bytes(50_000))
+    parts = (Part(path, 0, 25_000), Part(b"/proc/self/mem", 0, 10_000), Part(path, 25_000, 25_000))
+    expected = hashlib.sha1(bytes(10_000)).digest() * 6
+    words = os.strerror(errno.EIO)
+    assert check(Span(parts, 10_000, 0, expected), nothing) == [
+        Finding(2, "unreadable", words),
+        Finding(3, "unreadable", words),
+    ]
+
+
+def test_files_are_held_against_every_digest(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"a")
+    os.mkfifo(tmp_path / "fifo")
+    sums = (("sha256", hashlib.sha256(b"a").digest()), ("md5", hashlib.md5(b"a").digest()))
+    wrong = (sums[0], ("md5", bytes(16)))
+    files = [("a", sums), ("a", wrong), ("fifo", sums), ("gone", sums)]
+    batch = Batch(tuple(WholeFile(os.fsencode(tmp_path / name), 1, digests) for name, digests in files))
+    assert [(each.index, each.verdict) for each in check(batch, nothing)] == [
+        (1, "bad"),
+        (2, "unreadable"),
+        (3, "unreadable"),
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_any_number_of_processes_finds_the_same(tmp_path: Path, count: int) -> None:
+    data = bytearray(random.Random(2).randbytes(3_000_000))
+    path = tmp_path / "file"
+    span = span_of(path, bytes(data), 32768, v2=True)
+    data[1_000_000] ^= 1
+    path.write_bytes(data)
+    tasks = [
+        (
+            first,
+            Span((Part(os.fsencode(path), 32768 * first, min(32768, len(data) - 32768 * first)),), 32768, 2, digest),
+        )
+        for first in range(-(-len(data) // 32768))
+        for digest in [span.expected[32 * first : 32 * first + 32]]
+    ]
+    told: list[int] = []
+    with Hashers(count) as running:
+        found = {key: findings for key, _, findings in running.run(iter(tasks), told.append)}
+    assert sorted(found) == list(range(len(tasks)))
+    assert [key for key, findings in found.items() if findings] == [1_000_000 // 32768]
+    assert sum(told) == len(data)
+
+
+def test_the_rate_holds_by_a_clock_that_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(hashers.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    paced = hashers._paced(nothing, 1000, lambda: now[0])
+    for _ in range(50):
+        paced(100)
+    assert now[0] == pytest.approx(5.0)
+    now[0] += 60  # the disk slept: what it missed is made up for one second at most
+    for _ in range(50):
+        paced(100)
+    assert now[0] == pytest.approx(69.0)
+
+
+def test_a_slow_rate_is_kept_by_one_process() -> None:
+    assert Hashers(8, 100 << 20)._count == 1
+    assert Hashers(8)._count == 8
+
+
+def test_a_killed_process_ends_the_run_in_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(1 << 20))
+    task = Span((Part(os.fsencode(path), 0, 1 << 20),), 1 << 20, 64, bytes(32))
+    with Hashers(2) as running:
+        for process in running._processes:
+            process.kill()
+        with pytest.raises(IncompleteError, match="was killed"):
+            list(running.run(((at, task) for at in range(100)), nothing))
+
+
+def test_a_module_in_the_current_folder_is_not_imported(tmp_path: Path) -> None:
+    for name in ("hashlib", "mmap", "packager", "multiprocessing"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('a stranger was imported')\n")
+    program = (
+        "import sys; sys.path.pop(0)\n"
+        "from packager.engine.hashers import Hashers\n"
+        "with Hashers(2) as running: print(list(running.run([], print)))\n"
+        "with Hashers(2) as running:\n"
+        "    from packager.engine.pieces import Batch\n"
+        "    print([found for _, _, found in running.run([(0, Batch(()))], print)])\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.stdout.splitlines()[-1] == "[[]]", ran.stderr
+
+
+def test_processes_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    program = (
+        "import sys, time\n"
+        "from packager.engine.hashers import Hashers\n"
+        "with Hashers(2) as running:\n"
+        "    print(*(process.pid for process in running._processes), flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        children = [int(word) for word in parent.stdout.readline().split()]
+        parent.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while any(is_running(child) for child in children):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def is_running(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_chunk_is_whole_blocks() -> None:
+    assert pieces.CHUNK % merkle.BLOCK == 0

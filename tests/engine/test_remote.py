@@ -1,0 +1,129 @@
+"""Sources over the network: their addresses, and how one takes over where another failed."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from packager import bencode, metainfo, torrent_file
+from packager.engine.hashing import OnePass
+from packager.engine.ranges import Unreadable
+from packager.engine.remote import Remote, Swarm, Unreachable, WebRanges, in_turn, remote_sources, web_seed_address
+from packager.engine.shared_file import SharedFile, open_shared
+from packager.engine.swarm import Reach
+from packager.engine.urls import Web
+from packager.errors import InputError
+from packager.layout import Layout
+from tests.peer import seeding
+from tests.servers import serving
+
+DATA = random.Random(3).randbytes(300_000)
+PIECE = 64 << 10
+NO_LAYOUT: Layout = None  # type: ignore[assignment]  # sources over the network do not look at it
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def shared(web_seeds: tuple[str, ...] = ()) -> SharedFile:
+    hashes = OnePass(len(DATA), PIECE, v1=True, v2=True, flat=False)
+    hashes.update(memoryview(DATA))
+    found = hashes.finish()
+    file = metainfo.SingleFile("a b.tar", len(DATA), PIECE, found.pieces, found.layer, found.pieces_root)
+    made = metainfo.torrent(
+        metainfo.info(file, "hybrid"), file=file, trackers=(), web_seeds=web_seeds, creation_date=1_700_000_000
+    )
+    return SharedFile(made, torrent_file.parse(made, "a b.torrent"))
+
+
+def read(source: Iterator[bytes]) -> bytes:
+    return b"".join(source)
+
+
+def test_a_web_seed_that_ends_in_a_slash_is_a_folder() -> None:
+    assert web_seed_address("https://a.example/shards/", "a b#c.tar") == "https://a.example/shards/a%20b%23c.tar"
+    assert web_seed_address("https://a.example/get?x", "a.tar") == "https://a.example/get?x"
+
+
+def test_named_web_seeds_come_before_the_torrents_own_and_none_twice(tmp_path: Path) -> None:
+    file = shared(("http://127.0.0.1:1/two/", "gopher://x/", "http://127.0.0.1:1/one/"))
+    for own, expected in ((True, ["one", "two"]), (False, ["one"])):
+        remote = Remote(web_seeds=("http://127.0.0.1:1/one/",), torrent_web_seeds=own)
+        with remote_sources(file, remote, tmp_path / "scratch") as openers:
+            names = [opener([]).name for opener in openers]
+        assert names == [f"http://127.0.0.1:1/{folder}/a%20b.tar" for folder in expected]
+
+
+def test_the_next_source_reads_on_where_one_failed(tmp_path: Path) -> None:
+    with serving({"a b.tar": DATA}, "404") as bad, serving({"a b.tar": DATA}) as good:
+        remote = Remote(web_seeds=(bad.address, good.address))
+        with in_turn(shared(), remote, tmp_path / "scratch") as open_ranges:
+            assert open_ranges is not None
+            source = open_ranges(NO_LAYOUT, [(5, 500), (1000, 2000)])
+            assert read(source.read(5, 500)) == DATA[5:500]
+            assert read(source.read(1000, 2000)) == DATA[1000:2000]
+        assert (bad.requests, good.requests) == (1, 2)
+        with in_turn(shared(), Remote(web_seeds=(bad.address,)), tmp_path / "scratch") as open_ranges:
+            assert open_ranges is not None
+            source = open_ranges(NO_LAYOUT, [(5, 500)])
+            for _ in range(2):
+                with pytest.raises(Unreadable, match="answers 404"):
+                    read(source.read(5, 500))
+
+
+def test_without_a_source_there_is_nothing_to_open(tmp_path: Path) -> None:
+    for remote in (None, Remote()):
+        with in_turn(shared(), remote, tmp_path / "scratch") as open_ranges:
+            assert open_ranges is None
+
+
+def test_ranges_come_from_a_peer_and_again_for_others(tmp_path: Path) -> None:
+    file = shared()
+    (tmp_path / "peer").mkdir()
+    (tmp_path / "peer" / "a b.tar").write_bytes(DATA)
+    (tmp_path / "x.torrent").write_bytes(file.torrent)
+    assert open_shared(tmp_path / "x.torrent") == file
+    scratch = tmp_path / "scratch"
+    with seeding(tmp_path / "x.torrent", tmp_path / "peer") as peer:
+        swarm = Swarm(Reach(address="127.0.0.1", incoming=False), peers=(peer,))
+        with remote_sources(file, Remote(swarm=swarm, seconds=30), scratch) as (opener,):
+            for start, stop in ((70_000, 200_000), (299_990, 300_000)):
+                assert read(opener([(start, stop)]).read(start, stop)) == DATA[start:stop]
+            assert scratch.is_dir()
+    assert not scratch.exists()
+
+
+def test_a_swarm_without_anybody_to_ask_is_refused(tmp_path: Path) -> None:
+    remote = Remote(swarm=Swarm(torrent_trackers=True))
+    with pytest.raises(InputError, match="no tracker, and nobody else"), remote_sources(shared(), remote, tmp_path):
+        pass
+
+
+def test_a_torrent_of_a_folder_is_no_shard(tmp_path: Path) -> None:
+    made = bencode.encode(
+        {
+            b"info": {
+                b"name": b"x",
+                b"piece length": 16384,
+                b"pieces": bytes(20),
+                b"files": [{b"length": 5, b"path": [b"one"]}],
+            }
+        }
+    )
+    (tmp_path / "x.torrent").write_bytes(made)
+    with pytest.raises(InputError, match="is of a folder"):
+        open_shared(tmp_path / "x.torrent")
+
+
+def test_a_silent_web_seed_is_given_up_after_two_reads() -> None:
+    with serving({"a b.tar": DATA}, "503") as site, Web(pause=0.001) as web:
+        source = WebRanges(web, site.address + "a%20b.tar", len(DATA))
+        for _ in range(4):
+            with pytest.raises(Unreachable, match="answers 503"):
+                read(source.read(0, 10))
+        assert site.requests == 8

@@ -1,0 +1,150 @@
+"""The clients that Debian has, driven by the hand-over: each fetches a release, finds it right, and gets nothing twice."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import qbittorrentapi
+import transmission_rpc
+
+from packager import torrent_file
+from packager.errors import InputError
+from packager.mirror.clients import open_client
+from packager.mirror.clients.address import VARIABLE, parse_address
+from packager.mirror.clients.handover import infohashes
+from tests.mirror.running import CLIENTS, Released, Running, emptied, make_release, until
+from tests.servers import serving
+
+pytestmark = pytest.mark.interop
+OLD = {"transmission-daemon", "aria2c"}  # those of which Debian 12 has a version that cannot use hybrids
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
+    with serving({}) as site:
+        release = make_release(tmp_path_factory.mktemp("released") / "project", site.address)
+        site.files |= {f"shards/{name}.tar": data for name, data in release.tars.items()}
+        yield release
+
+
+@pytest.fixture(params=list(CLIENTS))
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def running(kind: str, program: Callable[[str], str], tmp_path: Path) -> Iterator[Running]:
+    home = tmp_path / "home"
+    home.mkdir()
+    with CLIENTS[kind](program(kind), home) as client:
+        yield client
+
+
+def infohash(torrent: bytes) -> str:
+    digest = torrent_file.parse(torrent, "torrent").infohash_v1
+    assert digest is not None
+    return digest.hex()
+
+
+def test_a_client_fetches_what_it_is_handed_finds_it_right_and_is_handed_nothing_twice(
+    kind: str, running: Running, released: Released, tmp_path: Path
+) -> None:
+    folder = tmp_path / "held, 100% é"
+    folder.mkdir()
+    client = running.open()
+    handed = [released.handover(name, folder) for name in released.tars]
+    assert len(handed) > 1
+    assert [client.add(each) for each in handed] == [True] * len(handed)
+    assert [client.add(each) for each in handed] == [False] * len(handed)
+    version = ".v1" if kind in OLD else ""
+    expected = {infohash(released.torrent(each.name, version)): each.name for each in handed}
+
+    until(lambda: [held.progress for held in client.held().values()].count(1.0) >= len(handed), client.held)
+    until(lambda: all(held.seeding for held in client.held().values()), client.held)
+    held = client.held()
+    assert {key: each.name for key, each in held.items() if len(key) == 40} == {
+        key: f"{name}.tar" for key, name in expected.items()
+    }
+    assert all(held.keys() & infohashes(each) for each in handed)
+    assert {each.path for each in held.values()} == {folder / f"{name}.tar" for name in released.tars}
+    assert {path.stem: path.read_bytes() for path in folder.glob("*.tar")} == released.tars
+
+    again = running.open()  # as a second run does
+    assert [again.add(each) for each in handed] == [False] * len(handed)
+    assert again.held().keys() == held.keys()
+    assert "correct horse" not in repr(again)
+
+
+def test_what_is_handed_over_paused_waits(running: Running, released: Released, tmp_path: Path) -> None:
+    client = running.open()
+    name = next(iter(released.tars))
+    assert client.add(released.handover(name, emptied(tmp_path / "held"), paused=True))
+    until(lambda: bool(client.held()), client.held)
+    assert {(held.progress, held.seeding, held.peers, held.ratio) for held in client.held().values()} == {
+        (0.0, False, 0, 0.0)
+    }
+
+
+def test_a_client_that_cannot_use_a_hybrid_is_handed_none(
+    kind: str, running: Running, released: Released, tmp_path: Path
+) -> None:
+    client = running.open()
+    name = next(iter(released.tars))
+    handover = released.handover(name, emptied(tmp_path / "held"), twin=False, paused=True)
+    if kind not in OLD:
+        assert client.add(handover)
+        until(lambda: client.held().keys() == infohashes(handover), client.held)
+        return
+    with pytest.raises(InputError, match=r"cannot use a hybrid torrent.*torrent\.also_v1 = true"):
+        client.add(handover)
+    assert client.held() == {}
+
+
+def test_a_wrong_password_is_told_in_one_sentence_and_not_repeated(running: Running) -> None:
+    for environ in ({VARIABLE: "hunter2", "HOME": str(running.home)}, {"HOME": str(running.home)}):
+        with pytest.raises(InputError) as refused:
+            open_client(running.spec, environ)
+        assert str(refused.value).startswith(f"{running.spec}: ")
+        assert str(refused.value).endswith("; put the right one into PACKAGER_CLIENT_PASSWORD or netrc")
+        assert "hunter2" not in str(refused.value)
+
+
+def test_a_password_of_netrc_lets_us_in(kind: str, running: Running, tmp_path: Path) -> None:
+    user = parse_address(running.spec).user
+    login = f"login {user} " if user else ""
+    quoted = running.password.replace('"', '\\"')
+    (tmp_path / "netrc").write_text(f'machine 127.0.0.1 {login}password "{quoted}"\n')
+    client = open_client(running.spec, {"NETRC": str(tmp_path / "netrc")})
+    assert client.name.startswith(
+        {"transmission-daemon": "Trans", "qbittorrent-nox": "qBit", "aria2c": "aria2 1."}[kind]
+    )
+
+
+@pytest.mark.parametrize("kind", ["transmission-daemon", "qbittorrent-nox"])
+def test_a_label_arrives(kind: str, running: Running, released: Released, tmp_path: Path) -> None:
+    client = running.open()
+    client.add(released.handover(next(iter(released.tars)), emptied(tmp_path / "held"), paused=True))
+    until(lambda: bool(client.held()), client.held)
+    address = parse_address(running.spec)
+    if kind == "qbittorrent-nox":
+        asked = qbittorrentapi.Client(host=address.target, username="admin", password=running.password)
+        assert [each.category for each in asked.torrents_info()] == ["tones"]
+        asked.auth_log_out()
+        return
+    port = int(address.target.split(":")[2].split("/")[0])
+    other = transmission_rpc.Client(username="archivist", password=running.password, port=port)
+    assert [each.labels for each in other.get_torrents()] == [["tones"]]
+
+
+@pytest.mark.parametrize("kind", ["transmission-daemon"])
+def test_a_client_takes_what_is_laid_into_the_folder_that_it_watches(
+    running: Running, released: Released, tmp_path: Path
+) -> None:
+    folder = open_client(f"watch-v1:{running.home / 'watch'}")
+    handed = [released.handover(name, tmp_path) for name in released.tars]
+    assert [folder.add(each) for each in handed] == [True] * len(handed)
+    client = running.open()
+    expected = {infohash(released.torrent(name, ".v1")) for name in released.tars}
+    until(lambda: client.held().keys() == expected, client.held)
+    again = open_client(f"watch-v1:{running.home / 'watch'}")
+    assert [again.add(each) for each in handed] == [False] * len(handed)
