@@ -159,4 +159,4 @@ class VerifyReport(Struct, frozen=True, kw_only=True):
     read: int  # bytes
     proved_before: int  # bytes that the state file says were proved, and that were not read again
     seconds: float
-    sample: Sample | None = None
+    sample: Sample | None

@@ -1,6 +1,6 @@
 """Next-fit keeps its bound, its order and its result for any batching."""
 
-from itertools import groupby, pairwise
+from itertools import chain, groupby, pairwise
 
 import numpy as np
 from hypothesis import given
@@ -21,7 +21,7 @@ def grouped(costs: list[int], numbers: list[int]) -> list[list[int]]:
 @given(COSTS, ROOM)
 def test_no_shard_exceeds_its_room_unless_it_holds_one_member(costs: list[int], room: int) -> None:
     shards = grouped(costs, NextFit(room).place(np.array(costs, np.int64)).tolist())
-    assert sum(shards, []) == costs
+    assert list(chain.from_iterable(shards)) == costs
     assert all(sum(shard) <= room or len(shard) == 1 for shard in shards)
     assert all(sum(shard) + following[0] > room for shard, following in pairwise(shards))
 

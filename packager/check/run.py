@@ -234,4 +234,5 @@ class Run:
             read=self._read,
             proved_before=proved_before,
             seconds=seconds,
+            sample=None,
         )

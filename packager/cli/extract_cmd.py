@@ -47,7 +47,7 @@ def extract(
     manifest: ManifestFile = None,
     json: Json = False,
 ) -> None:
-    """Take the files out of a shard, all or some, each checked before it gets its name.
+    """Take files out of a shard, each checked as it is written.
 
     Example: packager extract audio-00001.tar --to music --layout "{artist}/{album}/{title}"
     """

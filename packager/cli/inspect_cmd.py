@@ -13,7 +13,10 @@ def inspect(
     file: Annotated[str, typer.Argument(help="A file of a release, or made by others; or a magnet link.")],
     json: Json = False,
 ) -> None:
-    """Tell what a .torrent, magnet link, tar, manifest, members table, release or signature says, and its faults.
+    """Tell what a file of a release says, and its faults.
+
+    Takes .torrents, magnet links, tars, manifests, members tables, release documents, catalogues,
+    signatures and keys.
 
     Example: packager inspect output/torrents/tones-rest-00001.torrent
     """

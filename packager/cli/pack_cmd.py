@@ -11,7 +11,9 @@ from packager.units import count_of, show_seconds, show_size
 
 
 def pack(config: Config = DEFAULT_CONFIG, phase: Phases = None, workers: Workers = "auto", json: Json = False) -> None:
-    """Write every planned shard that is not whole yet: its tar, torrents, manifest and members table.
+    """Write every planned shard that is not whole yet.
+
+    Each gets its tar, its torrents, its manifest and its members table.
 
     Example: packager pack --phase metadata
     """

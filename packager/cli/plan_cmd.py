@@ -11,7 +11,9 @@ _TITLE = ("phase", "records", "files", "bytes", "shards", "largest shard", "piec
 
 
 def plan(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
-    """Cut the catalogue into phases and shards, and print the table; no file of the source is read.
+    """Cut the catalogue into phases and shards; print the table.
+
+    No file of the source is read.
 
     Example: packager plan
     """

@@ -9,7 +9,7 @@ from packager.units import count_of, show_size
 
 
 def publish(config: Config = DEFAULT_CONFIG, phase: Phases = None, json: Json = False) -> None:
-    """Put the release in place: release.json, pages, torrents, manifests, magnet lists and feed.
+    """Put the release in place: pages, lists, torrents, manifests.
 
     With --phase, that phase joins those published before; without, all phases are published.
 

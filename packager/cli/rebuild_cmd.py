@@ -40,7 +40,9 @@ def rebuild(
     workers: Workers = "auto",
     json: Json = False,
 ) -> None:
-    """Write a shard again, byte for byte, from loose files, whatever they are called now.
+    """Write a shard again, byte for byte, from loose files.
+
+    They are found by content, whatever they are called now.
 
     With --web-seed, --swarm or --peer the members that no folder has are fetched, and nothing else.
 

@@ -7,7 +7,7 @@ from packager.cli.password import ask_password
 
 
 def release(config: Config = DEFAULT_CONFIG, workers: Workers = "auto", json: Json = False) -> None:
-    """Scan, plan, pack and publish in one go; what is done already is not done again.
+    """Scan, plan, pack and publish, resuming what is done.
 
     Example: packager release
     """

@@ -46,7 +46,9 @@ def repair(
     workers: Workers = "auto",
     json: Json = False,
 ) -> None:
-    """Mend a shard's tar where it lies, fetching only its bad pieces; each is checked before it is written.
+    """Mend a shard in place, fetching only its bad pieces.
+
+    Each is checked before it is written.
 
     Example: packager repair audio-00001.tar --web-seed https://mirror.example.org/shards/
     """

@@ -8,7 +8,7 @@ from packager.units import count_of, show_size
 
 
 def scan(config: Config = DEFAULT_CONFIG, workers: Workers = "auto", json: Json = False) -> None:
-    """Make the catalogue from the source folder, its tags and the records file.
+    """Make the catalogue from files, tags and the records file.
 
     Example: packager scan
     """

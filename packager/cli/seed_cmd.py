@@ -42,7 +42,9 @@ def seed(
     workers: Workers = "auto",
     json: Json = False,
 ) -> None:
-    """Share shards with the swarm until Ctrl-C; what is shared is read, never written.
+    """Share shards with the swarm until Ctrl-C.
+
+    What is shared is read, never written.
 
     Example: packager seed shards --port 6881 --upload-limit "5 MiB"
     """

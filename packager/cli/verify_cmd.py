@@ -64,7 +64,9 @@ def verify(
     workers: Workers = "auto",
     json: Json = False,
 ) -> None:
-    """Prove every byte, and name each bad piece, byte range and member; exit 1 where anything is bad.
+    """Prove every byte; name each bad piece, range and member.
+
+    The exit code is 1 where anything is bad.
 
     Example: packager verify shards/
     """

@@ -16,6 +16,7 @@ from packager.errors import IncompleteError
 from packager.mirror.clients import Client, Handover, open_client
 from packager.mirror.clients.address import VARIABLE
 from tests.projects import make_project
+from tests.servers import Site
 
 PASSWORD = "correct horse, battery: 100%@staple"
 SECONDS = 40  # until a client must have done what it is to do
@@ -165,6 +166,7 @@ class Released:
     """A small release whose torrents name a web seed on loopback, and no tracker."""
 
     root: Path
+    site: Site  # the web seed
 
     @property
     def tars(self) -> dict[str, bytes]:
@@ -185,13 +187,16 @@ class Released:
         )
 
 
-def make_release(root: Path, web_seed: str) -> Released:
+def make_release(root: Path, site: Site) -> Released:
+    """Make a release of some shards, and put their tars where its torrents say."""
     project = make_project(root)
-    project.write_config(size="256 KiB", torrent=f'also_v1 = true\nweb_seeds = ["{web_seed}shards/"]')
+    project.write_config(size="256 KiB", torrent=f'also_v1 = true\nweb_seeds = ["{site.address}shards/"]')
     config = root / "packager.toml"
     config.write_text(config.read_text().replace('trackers = [["udp://tracker.example.org:6969/announce"]]', ""))
     assert main(["release", "--json", "--config", str(config), "--workers", "1"]) == 0
-    return Released(root)
+    released = Released(root, site)
+    site.files |= {f"shards/{name}.tar": data for name, data in released.tars.items()}
+    return released
 
 
 def emptied(folder: Path) -> Path:

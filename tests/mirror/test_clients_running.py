@@ -1,4 +1,4 @@
-"""The clients that Debian has, driven by the hand-over: each fetches a release, finds it right, and gets nothing twice."""
+"""Debian's clients, driven by the hand-over: each fetches a release, finds it right, and is given nothing twice."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,9 +22,7 @@ OLD = {"transmission-daemon", "aria2c"}  # those of which Debian 12 has a versio
 @pytest.fixture(scope="module")
 def released(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
     with serving({}) as site:
-        release = make_release(tmp_path_factory.mktemp("released") / "project", site.address)
-        site.files |= {f"shards/{name}.tar": data for name, data in release.tars.items()}
-        yield release
+        yield make_release(tmp_path_factory.mktemp("released") / "project", site)
 
 
 @pytest.fixture(params=list(CLIENTS))
@@ -75,6 +73,20 @@ def test_a_client_fetches_what_it_is_handed_finds_it_right_and_is_handed_nothing
     assert "correct horse" not in repr(again)
 
 
+def test_what_lies_in_the_folder_already_is_checked_and_not_fetched_again(
+    running: Running, released: Released, tmp_path: Path
+) -> None:
+    folder = emptied(tmp_path / "held")
+    for name, data in released.tars.items():
+        (folder / f"{name}.tar").write_bytes(data)
+    sent = released.site.sent
+    client = running.open()
+    assert all([client.add(released.handover(name, folder)) for name in released.tars])
+    until(lambda: [held.seeding for held in client.held().values()].count(True) >= len(released.tars), client.held)
+    assert {held.progress for held in client.held().values()} == {1.0}
+    assert released.site.sent == sent
+
+
 def test_what_is_handed_over_paused_waits(running: Running, released: Released, tmp_path: Path) -> None:
     client = running.open()
     name = next(iter(released.tars))
@@ -114,9 +126,9 @@ def test_a_password_of_netrc_lets_us_in(kind: str, running: Running, tmp_path: P
     login = f"login {user} " if user else ""
     quoted = running.password.replace('"', '\\"')
     (tmp_path / "netrc").write_text(f'machine 127.0.0.1 {login}password "{quoted}"\n')
-    client = open_client(running.spec, {"NETRC": str(tmp_path / "netrc")})
-    assert client.name.startswith(
-        {"transmission-daemon": "Trans", "qbittorrent-nox": "qBit", "aria2c": "aria2 1."}[kind]
+    name = open_client(running.spec, {"NETRC": str(tmp_path / "netrc")}).name
+    assert name.startswith(
+        {"transmission-daemon": "Transmission ", "qbittorrent-nox": "qBittorrent "}.get(kind, "aria2 ")
     )
 
 
