@@ -4,6 +4,7 @@ The same seed takes the same sample wherever and whenever: numbers come from SHA
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from hashlib import sha256
@@ -42,11 +43,13 @@ def parse_sample(text: str) -> SampleSize:
     raise InputError("--sample", f'"{text}" is not a sample', 'write it as "2%" or as a number of pieces from 1')
 
 
-def sample(total: int, count: int, seed: int) -> list[int]:
+def sample(total: int, count: int, seed: int) -> Sequence[int]:
     """Return `count` different numbers below `total`, ascending, each set of them as likely as another.
 
     Robert Floyd's algorithm ("A sample of brilliance", 1987). Memory and time: those of `count`.
     """
+    if count >= total:
+        return range(total)
     taken: set[int] = set()
     for last in range(total - count, total):
         drawn = _number(seed, last) * (last + 1) >> 256

@@ -18,7 +18,7 @@ def test_a_sample_has_so_many_different_numbers_in_order(total: int, share: floa
     count = int(total * share)
     taken = sample(total, count, seed)
     assert len(taken) == count
-    assert taken == sorted(set(taken))
+    assert list(taken) == sorted(set(taken))
     assert all(0 <= number < total for number in taken)
     assert sample(total, count, seed) == taken
 

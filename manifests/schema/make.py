@@ -181,6 +181,7 @@ TOLD: dict[str, dict[str, Told]] = {
     "PackReport": {
         "packed": "Shards packed now.",
         "already": "Shards that were whole already.",
+        "elsewhere": "Of those, published shards whose tars are not in the shards' folder.",
         "bytes": "Bytes of the tars that were written now.",
         "seconds": "How long it took.",
         "failed": "Shards that could not be packed, and why; the exit code is 3 where there are any.",

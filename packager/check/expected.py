@@ -13,7 +13,7 @@ from packager.check import bags, shards, sums_file, torrent_data
 from packager.check.shards import RELEASE, PublishedRelease, open_release
 from packager.check.subject import Look, Subject
 from packager.engine.published import ShardFiles, documents_near, shard_files
-from packager.errors import InputError
+from packager.errors import InputError, from_os_error
 from packager.faults import file_fault
 from packager.paths import shown
 
@@ -31,7 +31,7 @@ class Against:
 
 
 def subjects(paths: Sequence[Path], against: Against) -> list[Subject]:
-    """Return all there is to check. Raises InputError, TrustError.
+    """Return all there is to check. Raises InputError, TrustError, IncompleteError where a folder cannot be read.
 
     No paths: the folder of the sums file or of the .torrent.
     """
@@ -46,7 +46,13 @@ def subjects(paths: Sequence[Path], against: Against) -> list[Subject]:
         raise InputError("--manifest", what, "a file of digests goes with --sums, a .torrent with --torrent")
     release = open_release(against.release) if against.release is not None else None
     wanted = list(paths) or [given.parent] if given else list(paths)
-    return [subject for path in wanted for subject in _subjects(path, against, release)]
+    found: list[Subject] = []
+    for path in wanted:
+        try:
+            found += _subjects(path, against, release)
+        except OSError as error:
+            raise from_os_error(error, shown(str(error.filename or path)), "mend the rights") from error
+    return found
 
 
 def _subjects(path: Path, against: Against, release: PublishedRelease | None) -> Iterator[Subject]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from packager import documents
+from packager import bencode, documents, tar
 from packager.bag import TAGGED, TAGMANIFEST, tagmanifest
 from packager.check import bags
 from packager.check.places import Folder, Found, find_file
@@ -25,6 +25,8 @@ from packager.paths import shown
 from packager.units import GIB
 
 RELEASE = "release.json"
+_PIECES_MOST = bencode.LIMIT // 20  # more do not fit a .torrent
+_MEMBERS_MOST = 50_000_000
 _DOCUMENT_MOST = 4 * GIB  # bytes of a published document whose digest is taken
 
 
@@ -86,12 +88,10 @@ def open_release(place: str) -> PublishedRelease:
 def read_manifest(path: Path) -> Manifest:
     """Return a shard's manifest, not yet held against its other documents. Raises InputError."""
     manifest = documents.from_bytes(read_limited(path, documents.LIMIT), Manifest, shown(str(path)))
-    if (
-        not 0 < manifest.size < 1 << 60
-        or not 0 < manifest.piece_length < 1 << 40
-        or not 0 <= manifest.members < 1 << 40
-    ):
-        raise InputError(shown(str(path)), "its sizes are no shard's")
+    pieces = -(-manifest.size // max(manifest.piece_length, 1))
+    counted = 0 < pieces <= _PIECES_MOST and 0 < manifest.members <= _MEMBERS_MOST and manifest.piece_length > 0
+    if not counted or not 0 <= manifest.payload <= manifest.size - manifest.members * tar.BLOCK:
+        raise InputError(shown(str(path)), "its sizes are not those of a shard")
     return manifest
 
 

@@ -19,7 +19,8 @@ TORRENT = (GOLDEN / f"{NAME}.torrent").read_bytes()
 
 def parquet(table: pa.Table, **options: Any) -> bytes:
     held = io.BytesIO()
-    pq.write_table(table, held, compression="zstd", **options)
+    plain = {"write_statistics": False, "store_schema": False}  # smaller to keep
+    pq.write_table(table, held, compression="zstd", **(plain | options))
     return held.getvalue()
 
 
@@ -66,7 +67,7 @@ TABLES: dict[str, Callable[[], bytes]] = {
         with_column("size", pc.cast(TABLE["size"], pa.string()).combine_chunks())
     ),
     "cut-short": lambda: GOOD[:3000],
-    "dictionary-bomb": lambda: parquet(rows(500, title=["A" * (4 << 20)] * 500)),
+    "dictionary-bomb": lambda: parquet(rows(60, title=["A" * (4 << 20)] * 60)),
     "footer-length-beyond-the-file": lambda: lying(GOOD, 0x7FFFFFFF),
     "footer-length-too-short": lambda: lying(GOOD, 5),
     "id-doubled": lambda: parquet(changed("id", 1, TABLE["id"][0].as_py())),
@@ -82,12 +83,10 @@ TABLES: dict[str, Callable[[], bytes]] = {
     "path-with-nul": lambda: parquet(changed("path", 0, "a\0b")),
     "paths-case-twins": lambda: parquet(changed("path", 1, TABLE["path"][0].as_py().upper())),
     "prefix-encoding-bomb": lambda: parquet(
-        rows(300, title=["A" * (1 << 20)] * 300), use_dictionary=False, column_encoding={"title": "DELTA_BYTE_ARRAY"}
+        rows(100, title=["A" * (1 << 20)] * 100), use_dictionary=False, column_encoding={"title": "DELTA_BYTE_ARRAY"}
     ),
     "size-negative": lambda: parquet(changed("size", 0, -1)),
-    "string-of-400-mib": lambda: parquet(
-        rows(1, title=["A" * (400 << 20)]), use_dictionary=False, write_statistics=False
-    ),
+    "string-of-100-mib": lambda: parquet(rows(1, title=["A" * (100 << 20)]), use_dictionary=False),
 }
 
 
@@ -118,7 +117,7 @@ PUBLISHED: dict[str, Callable[[], dict[str, bytes]]] = {
     "member-path-climbs": lambda: published(TABLES["path-climbs"]()),
     "member-paths-case-twins": lambda: published(TABLES["paths-case-twins"]()),
     "members-offset-inside-another": lambda: published(TABLES["offset-inside-another-member"]()),
-    "members-table-bomb": lambda: published(parquet(rows(60, title=["A" * (4 << 20)] * 60)), members=60),
+    "members-table-bomb": lambda: published(TABLES["dictionary-bomb"](), members=60),
     "members-too-few": lambda: published(parquet(TABLE.slice(1))),
     "pieces-root-of-another-file": lambda: published(pieces_root="ab" * 32),
     "torrent-of-another-shard": lambda: published(torrent=TORRENT.replace(b"texts-00001.tar", b"texts-00002.tar")),

@@ -4,6 +4,8 @@ The parent has loaded what a command loads, so that a child shows what the comma
 memory over that of a child that does nothing, and its CPU seconds. A child is stopped at CPU_MOST.
 """
 
+import contextlib
+import io
 import json
 import os
 import resource
@@ -64,6 +66,8 @@ def in_child(work: Callable[[], int], folder: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    with contextlib.redirect_stdout(io.StringIO()):
+        main(["inspect", f"magnet:?xt=urn:btih:{'ab' * 20}"])  # loads what the first command line loads
     with tempfile.TemporaryDirectory() as scratch:
         idle = in_child(lambda: 0, Path(scratch))["peak_kib"]
         results = []

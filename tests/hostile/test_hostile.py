@@ -3,6 +3,7 @@
 cases.toml tells for each command what every file must end in.
 """
 
+import functools
 import json
 import subprocess
 import sys
@@ -98,9 +99,14 @@ def faults(result: dict[str, Any], code: int, sentence: str) -> list[str]:
     return found
 
 
+@functools.cache
+def made() -> dict[str, bytes]:
+    return make.made()
+
+
 def test_every_file_of_the_corpus_has_a_case() -> None:
     tested = {name for group, cases in CASES.items() if not group.endswith("-large") for name in cases}
-    assert tested == {name.partition("/")[0] for name in make.made()}
+    assert tested == {name.partition("/")[0] for name in made()}
     assert {*CASES["inspect-large"], *CASES["scan-large"]} == set(hostile_large.MADE)
 
 
@@ -108,10 +114,9 @@ def test_the_corpus_is_what_its_script_makes() -> None:
     kept = {
         path.relative_to(make.FILES).as_posix(): path.read_bytes() for path in make.FILES.rglob("*") if path.is_file()
     }
-    made = make.made()
-    assert set(kept) == set(made)
-    same = {name for name, data in made.items() if kept[name] == data}
-    assert [name for name in made if name not in same and not name.endswith(".members.parquet")] == []
+    assert set(kept) == set(made())
+    same = {name for name, data in made().items() if kept[name] == data}
+    assert [name for name in made() if name not in same and not name.endswith(".members.parquet")] == []
 
 
 def test_the_corpus_is_small() -> None:

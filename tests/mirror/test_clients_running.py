@@ -16,6 +16,7 @@ from tests.mirror.running import CLIENTS, Released, Running, emptied, make_relea
 from tests.servers import serving
 
 pytestmark = pytest.mark.interop
+NAMES = {"transmission-daemon": "Transmission", "qbittorrent-nox": "qBittorrent", "aria2c": "aria2"}
 OLD = {"transmission-daemon", "aria2c"}  # those of which Debian 12 has a version that cannot use hybrids
 
 
@@ -81,7 +82,8 @@ def test_what_lies_in_the_folder_already_is_checked_and_not_fetched_again(
         (folder / f"{name}.tar").write_bytes(data)
     sent = released.site.sent
     client = running.open()
-    assert all([client.add(released.handover(name, folder)) for name in released.tars])
+    for name in released.tars:
+        assert client.add(released.handover(name, folder))
     until(lambda: [held.seeding for held in client.held().values()].count(True) >= len(released.tars), client.held)
     assert {held.progress for held in client.held().values()} == {1.0}
     assert released.site.sent == sent
@@ -113,12 +115,16 @@ def test_a_client_that_cannot_use_a_hybrid_is_handed_none(
 
 
 def test_a_wrong_password_is_told_in_one_sentence_and_not_repeated(running: Running) -> None:
-    for environ in ({VARIABLE: "hunter2", "HOME": str(running.home)}, {"HOME": str(running.home)}):
+    user = parse_address(running.spec).user
+    told = {
+        "refuses the password" + (f' of user "{user}"' if user else ""): {VARIABLE: "hunter2"},
+        "wants a password or token": {},
+    }
+    for what, environ in told.items():
         with pytest.raises(InputError) as refused:
-            open_client(running.spec, environ)
-        assert str(refused.value).startswith(f"{running.spec}: ")
-        assert str(refused.value).endswith("; put the right one into PACKAGER_CLIENT_PASSWORD or netrc")
-        assert "hunter2" not in str(refused.value)
+            open_client(running.spec, {"HOME": str(running.home)} | environ)
+        mend = "put the right one into PACKAGER_CLIENT_PASSWORD or netrc"
+        assert str(refused.value) == f"{running.spec}: {what}; {mend}"
 
 
 def test_a_password_of_netrc_lets_us_in(kind: str, running: Running, tmp_path: Path) -> None:
@@ -160,3 +166,12 @@ def test_a_client_takes_what_is_laid_into_the_folder_that_it_watches(
     until(lambda: client.held().keys() == expected, client.held)
     again = open_client(f"watch-v1:{running.home / 'watch'}")
     assert [again.add(each) for each in handed] == [False] * len(handed)
+
+
+@pytest.mark.parametrize("kind", ["qbittorrent-nox"])
+def test_an_address_that_was_banned_for_wrong_passwords_is_told_so(running: Running) -> None:
+    for _ in range(5):
+        with pytest.raises(InputError, match="refuses the password"):
+            open_client(running.spec, {VARIABLE: "hunter2"})
+    with pytest.raises(InputError, match=r"refuses us \(.*banned.*\); wait an hour, or restart it"):
+        running.open()

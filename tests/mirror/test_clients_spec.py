@@ -47,7 +47,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer.body)
 
-    do_GET = do_POST
+    do_GET = do_POST  # noqa: N815 -- the name that http.server wants
 
 
 class _Server(ThreadingHTTPServer):
@@ -152,7 +152,10 @@ def test_any_text_is_an_address_or_is_refused_with_a_sentence(kind: str, rest: s
     try:
         assert parse_address(f"{kind}:{rest}").kind == kind
     except InputError as error:
-        assert "\n" not in str(error)
+        sentence = str(error)
+    else:
+        sentence = ""
+    assert "\n" not in sentence
 
 
 NETRC = """machine 127.0.0.1 login archivist password "of netrc"
@@ -184,12 +187,11 @@ def test_a_password_is_the_environments_or_that_of_netrc_for_this_host_and_user(
 
 def test_a_netrc_that_cannot_be_read_is_named_and_not_quoted(tmp_path: Path) -> None:
     (tmp_path / "passwords").write_text(f"machine 127.0.0.1\n{SECRET}\n")
-    with pytest.raises(InputError) as refused:
+    with pytest.raises(
+        InputError, match=r"looked up here, and line \d is wrong; .*PACKAGER_CLIENT_PASSWORD"
+    ) as refused:
         with_password(parse_address("aria2:http://127.0.0.1:6800"), {"NETRC": str(tmp_path / "passwords")})
-    assert str(refused.value) == (
-        f"{tmp_path / 'passwords'}: passwords of clients are looked up here, and line 2 is wrong; "
-        "or set PACKAGER_CLIENT_PASSWORD"
-    )
+    assert SECRET not in str(refused.value)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -201,6 +203,7 @@ def test_nobody_there_is_told_in_one_sentence(kind: str, tmp_path: Path, caplog:
         f"{spec}: does not answer (Connection refused); start {kind} with its remote control on, or correct the address"
     )
     assert SECRET not in caplog.text
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -239,11 +242,10 @@ def test_another_program_at_the_address_is_told_in_one_sentence(
 @pytest.mark.parametrize("status", [302, 307, 308])
 def test_a_password_does_not_follow_a_redirect(kind: str, status: int) -> None:
     with answering(200) as stranger, answering(status, Location=f"{stranger.address}/x") as answer:
+        user = "" if kind == "aria2" else "me@"
         with pytest.raises((InputError, IncompleteError)):
-            open_client(
-                f"{kind}:{answer.address}".replace("http://", "http://me@" if kind != "aria2" else "http://"),
-                {VARIABLE: SECRET},
-            )
+            open_client(f"{kind}:http://{user}{answer.address.removeprefix('http://')}", {VARIABLE: SECRET})
+    assert answer.told
     assert SECRET.encode() not in stranger.told
     assert b"Authorization" not in stranger.told
 

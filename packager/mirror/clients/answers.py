@@ -16,9 +16,8 @@ def silent(address: Address, error: BaseException) -> IncompleteError:
 
 def wrong_password(address: Address) -> InputError:
     """Return the error for a user, password or token that the client does not take, or that is missing."""
-    who = f'user "{shown(address.user, 80)}"' if address.user else "us"
-    given = "does not let" if address.password is None else "refuses the password of"
-    what = f"{given} {who}" + (" in without a password" if address.password is None else "")
+    who = f' of user "{shown(address.user, 80)}"' if address.user else ""
+    what = "wants a password or token" if address.password is None else f"refuses the password{who}"
     return InputError(address.spec, what, f"put the right one into {VARIABLE} or netrc")
 
 
@@ -28,9 +27,10 @@ def another_program(address: Address) -> InputError:
     return InputError(address.spec, what, "correct the address and its path")
 
 
-def refusal(address: Address, what: str, words: object) -> InputError:
+def refusal(address: Address, what: str, words: object, mend: str = "") -> InputError:
     """Return the error for something that the client refuses, in its words."""
-    return InputError(address.spec, f"refuses {what}: {shown(' '.join(str(words).split()), 200)}")
+    told = shown(" ".join(str(words).split()), 200).rstrip(".")
+    return InputError(address.spec, f"refuses {what} ({told or 'without a reason'})", mend)
 
 
 def _reason(error: BaseException) -> str:

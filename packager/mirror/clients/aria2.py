@@ -31,8 +31,8 @@ class Aria2:
         """Reach it and try the token."""
         self._address = address
         found = self._ask("getVersion", what="the question for its version")
-        version = str(found.get("version", "")) if isinstance(found, dict) else ""
-        if not version:
+        version = found.get("version") if isinstance(found, dict) else None
+        if not isinstance(version, str):
             raise answers.another_program(address)
         self.name = f"aria2 {shown(version, 40)}"
         self.takes = takes(version)

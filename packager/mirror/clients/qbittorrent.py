@@ -27,6 +27,7 @@ class QBittorrent:
             username=address.user or (_USER if address.password is not None else None),
             password=address.password,
             REQUESTS_ARGS={"timeout": answers.SECONDS, "allow_redirects": False, "proxies": {"no_proxy": "*"}},
+            HTTPADAPTER_ARGS={"max_retries": 0},  # urllib3 would tell the terminal of each
             FORCE_SCHEME_FROM_HOST=True,
             DISABLE_LOGGING_DEBUG_OUTPUT=True,
         )
@@ -67,7 +68,7 @@ class QBittorrent:
                 use_download_path=False,
             )
         if answer == "Fails.":
-            raise answers.refusal(self._address, handover.name, "it gives no reason")
+            raise answers.refusal(self._address, handover.name, "")
 
     @contextmanager
     def _sentences(self, what: str) -> Iterator[None]:
@@ -75,7 +76,7 @@ class QBittorrent:
         try:
             yield
         except qbittorrentapi.Forbidden403Error as error:
-            raise answers.refusal(self._address, "us", f"{error}: wait, or restart it") from error
+            raise answers.refusal(self._address, "us", error, "wait an hour, or restart it") from error
         except (qbittorrentapi.LoginFailed, qbittorrentapi.Unauthorized401Error) as error:
             raise answers.wrong_password(self._address) from error
         except (qbittorrentapi.NotFound404Error, ValueError) as error:

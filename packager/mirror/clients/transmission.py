@@ -19,10 +19,8 @@ from packager.paths import shown
 _OLDEST, _LABELS, _LABELS_AT_ONCE = 14, 16, 17  # RPC versions: the least; labels; labels in torrent-add
 _SEEDING = 6  # torrent-get's `status`
 _FIELDS = ("name", "percentDone", "status", "uploadedEver", "sizeWhenDone", "peersConnected", "downloadDir")
-# The library's own logger prints a torrent, and what a stranger answers, where an answer is not JSON.
-_LOGGER = logging.getLogger(f"{__name__}.quiet")
-_LOGGER.addHandler(logging.NullHandler())
-_LOGGER.propagate = False
+# The library logs passwords, torrents and what a stranger answers.
+_SILENT = logging.Logger("transmission-rpc, silenced", logging.CRITICAL + 1)
 
 
 class Transmission:
@@ -41,7 +39,7 @@ class Transmission:
                 port=parts.port or (443 if parts.scheme == "https" else 80),
                 path=parts.path,
                 timeout=answers.SECONDS,
-                logger=_LOGGER,
+                logger=_SILENT,
             )
             session = self._client.get_session()
             version, self._rpc = str(session.version), int(session.rpc_version)
@@ -89,9 +87,10 @@ class Transmission:
         except (transmission_rpc.TransmissionConnectError, OSError) as error:
             raise answers.silent(self._address, error) from error
         except transmission_rpc.TransmissionError as error:
-            if error.response is None:
+            words = error.response.get("result") if isinstance(error.response, dict) else None
+            if not isinstance(words, str):
                 raise answers.another_program(self._address) from error
-            raise answers.refusal(self._address, what, error.response.get("result", error)) from error
+            raise answers.refusal(self._address, what, words) from error
         except (KeyError, TypeError, ValueError) as error:
             raise answers.another_program(self._address) from error
 
