@@ -190,7 +190,7 @@ def plot(*panels: Panel) -> str:
 
 def _panel(panel: Panel) -> str:
     """Return one panel's axes, ticks and lines."""
-    top = max(max(line) for line in panel.lines.values())
+    top = 4 * math.ceil(max(max(line) for line in panel.lines.values()) / 4)  # so that its quarters are whole
     parts = [f'<text x="0" y="-16" font-size="13" font-weight="bold">{panel.title}</text>']
     for step in range(5):
         y, value = HEIGHT - HEIGHT * step / 4, top * step / 4

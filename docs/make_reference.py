@@ -16,7 +16,8 @@ FOLDER = Path(__file__).parent / "reference"
 ROOT = Path(__file__).parents[1]
 MADE = "<!-- Made by docs/make_reference.py: do not edit. -->\n"
 SCHEMAS = ROOT / "manifests/schema"
-REPORTS = ("scan", "plan", "pack", "publish", "release", "status", "verify", "error")
+STEPS = ("scan", "plan", "pack", "publish", "release", "status")
+REPORTS = (*STEPS, "verify", "repair", "rebuild", "extract", "seed", "inspect", "error")
 WIDTH = 100  # characters of a signature's line
 
 

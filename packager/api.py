@@ -15,6 +15,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TypeAlias
 
@@ -30,6 +31,7 @@ from packager.check.named_faults import named_pieces
 from packager.check.run import Limits
 from packager.check.target import open_target
 from packager.check_reports import ExtractReport, RebuildReport, RepairReport, VerifyReport
+from packager.choose import Strategy
 from packager.engine import durable, keys, project, tables, workers
 from packager.engine.file_index import default_index
 from packager.engine.published import open_published
@@ -40,6 +42,15 @@ from packager.engine.workspace import Workspace
 from packager.errors import IncompleteError, InputError
 from packager.inspection import Inspection
 from packager.key_pair import PublicKey
+from packager.mirror import run as mirroring
+from packager.mirror import status as mirror_states
+from packager.mirror.around import Around, Ask, Clocks
+from packager.mirror.fetch import How
+from packager.mirror.follow import Request, Trusted
+from packager.mirror.holding import free_bytes
+from packager.mirror.source import normal as normal_source
+from packager.mirror.state import Mirror, MirrorFolder, Settings
+from packager.mirror_reports import MirrorReport, MirrorStatus
 from packager.model import Plan, State
 from packager.options import Config
 from packager.pack import prepare, run
@@ -60,6 +71,8 @@ from packager.share import seed as seeding
 from packager.targets import parse_naming
 
 Password: TypeAlias = Callable[[], str]
+_UNTIL_DONE = How(Reach(), until_done=True)
+AGREE_TO_PLANS = Ask(key=lambda _: False, plan=lambda _: True)  # and to no key
 
 
 def no_password() -> str:
@@ -437,3 +450,111 @@ def verify(
     )
     limits = Limits(_processes(processes), rate, max_time)
     return verifying.verify(subjects(paths, against), how, limits, clock=time.time, progress=progress)
+
+
+def mirror_follow(
+    source: str,
+    to: Path,
+    *,
+    budget: int,
+    key: str | None = None,
+    unsigned: bool = False,
+    strategy: Strategy = "spread",
+    phases: Sequence[str] | None = None,
+    where: str | None = None,
+    mirror_id: str | None = None,
+    reserve: int = 50 * units.GIB,
+    client: str = "builtin",
+    max_age: int = 180 * 86_400,
+    how: How | None = None,
+    ask: Ask = AGREE_TO_PLANS,
+    dry_run: bool = False,
+    timeout: float = 30,
+    stop: Callable[[], bool] = lambda: False,
+    progress: Progress = SILENT,
+) -> MirrorReport:
+    """Follow the release at `source`, a URL or folder, into the folder `to`: choose shards, and fetch them.
+
+    budget, reserve: bytes. key: the publisher's key line or file, which is pinned; None: the one beside the
+    release, if `ask` agrees to it. phases, where (SQL): choose among these alone. mirror_id: None for the one
+    kept here, or a new one. client: "builtin", "none", or a client's address. max_age, timeout: seconds. how:
+    of the built-in client; None: fetch all, then end. Raises TrustError for what is refused, with nothing changed.
+    """
+
+    def settings(held: Mirror | None) -> Settings:
+        if dry_run and held is None and mirror_id is None:
+            progress.note("this mirror has no id yet and one was drawn for this plan; --mirror-id keeps it the same")
+        return Settings(
+            source=normal_source(source),
+            budget=budget,
+            strategy=strategy,
+            mirror_id=mirror_id or (held.settings.mirror_id if held else secrets.token_hex(16)),
+            phases=tuple(phases) if phases else None,
+            where=where,
+            reserve=reserve,
+            client=client,
+            max_age=max_age,
+        )
+
+    request = Request(settings, ask, Trusted(key, unsigned), dry_run=dry_run)
+    return mirroring.run(MirrorFolder(to), request, how or _UNTIL_DONE, _around(timeout, stop, progress))
+
+
+def mirror_sync(
+    to: Path,
+    *,
+    remove_obsolete: bool = False,
+    how: How | None = None,
+    ask: Ask = AGREE_TO_PLANS,
+    dry_run: bool = False,
+    timeout: float = 30,
+    stop: Callable[[], bool] = lambda: False,
+    progress: Progress = SILENT,
+) -> MirrorReport:
+    """Bring what is followed in the folder `to` up to date, by the wishes that `mirror_follow` kept.
+
+    remove_obsolete: remove the tars of shards that the publisher withdrew. The others as in `mirror_follow`.
+    """
+    folder = MirrorFolder(to)
+    folder.required()
+    request = Request(lambda _: folder.required().settings, ask, dry_run=dry_run, remove_obsolete=remove_obsolete)
+    return mirroring.run(folder, request, how or _UNTIL_DONE, _around(timeout, stop, progress))
+
+
+def mirror_status(
+    to: Path,
+    *,
+    ask_client: bool = True,
+    verify: bool = False,
+    processes: int | None = None,
+    progress: Progress = SILENT,
+) -> MirrorStatus:
+    """Return what the mirror in the folder `to` holds; its client is asked for seeding, ratio and peers.
+
+    verify: read every whole tar in full first, with `processes`, and keep what was proved.
+    """
+    folder = MirrorFolder(to)
+    with durable.lock(folder.state) if verify and folder.required() else nullcontext():
+        return mirror_states.status(
+            folder,
+            _clocks(),
+            ask_client=ask_client,
+            verify=verify,
+            workers=_processes(processes),
+            progress=progress,
+        )
+
+
+def mirror_magnets(to: Path) -> tuple[str, ...]:
+    """Return the magnet links of the shards that the mirror in the folder `to` has chosen."""
+    return mirror_states.magnets(MirrorFolder(to))
+
+
+def _clocks() -> Clocks:
+    """Return the clocks of this machine."""
+    return Clocks(now=_now, unix=time.time, steady=time.monotonic)
+
+
+def _around(timeout: float, stop: Callable[[], bool], progress: Progress) -> Around:
+    """Return what a mirror's run meets on this machine."""
+    return Around(_clocks(), free_bytes, timeout, stop, progress)

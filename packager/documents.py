@@ -21,7 +21,7 @@ _TEXT = rb'[^"\\]*+(?:\\.[^"\\]*+)*+'
 _STRING = rb'"' + _TEXT + rb'"'
 _FLAT = rb'\{[^{}"]*+(?:' + _STRING + rb'[^{}"]*+){0,200}+\}'  # an object with none inside, of any size of ours
 _PART = re.compile(_FLAT + rb"|[{}]|" + _STRING + rb"(?:\s*+:(?:\s*+" + _STRING + rb")?)?", re.S)
-_PAIR = re.compile(rb'"(' + _TEXT + rb')"\s*+:(?:\s*+' + _STRING + rb")?", re.S)
+_STRING_OR_PAIR = re.compile(rb'"(' + _TEXT + rb')"(?:\s*+(:)(?:\s*+' + _STRING + rb")?)?", re.S)
 
 
 T = TypeVar("T", bound=Struct)
@@ -56,10 +56,7 @@ def from_bytes(data: bytes, kind: type[T], where: object) -> T:
 
 
 def _doubled_key(data: bytes) -> str | None:
-    """Return a key that stands twice in one object. Readers of JSON differ in which of them they take.
-
-    data: JSON that was read as one of our types already, in which no list holds strings.
-    """
+    """Return a key that stands twice in one object of valid JSON. Readers differ in which of them they take."""
     open_objects: list[set[bytes]] = []
     for match in _PART.finditer(data):
         part = match[0]
@@ -69,7 +66,7 @@ def _doubled_key(data: bytes) -> str | None:
             open_objects.pop()
         else:
             seen = open_objects[-1] if part[:1] == b'"' else set()
-            keys = [_unescaped(key) for key in _PAIR.findall(part)] if b"\\" in part else _PAIR.findall(part)
+            keys = [_unescaped(key) for key, colon in _STRING_OR_PAIR.findall(part) if colon]
             if len(set(keys)) < len(keys) or not seen.isdisjoint(keys):
                 return str(next(key for at, key in enumerate(keys) if key in keys[:at] or key in seen), "utf-8")
             seen.update(keys)
@@ -78,7 +75,7 @@ def _doubled_key(data: bytes) -> str | None:
 
 def _unescaped(key: bytes) -> bytes:
     """Return a key without JSON's escapes."""
-    return str(json.loads(b'"' + key + b'"')).encode()
+    return str(json.loads(b'"' + key + b'"')).encode() if b"\\" in key else key
 
 
 class _Head(msgspec.Struct):

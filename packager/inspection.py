@@ -96,7 +96,7 @@ class TorrentFacts(Struct, frozen=True, kw_only=True, tag="torrent"):
 
 
 class MagnetFacts(Struct, frozen=True, kw_only=True):
-    """What a magnet link says. chosen: file numbers as half-open (start, stop), empty for all."""
+    """What a magnet link says. chosen: ranges of file numbers as BEP 53 writes them, "4-6"; empty for all."""
 
     version: Version
     infohash_v1: Infohash | None
@@ -106,7 +106,7 @@ class MagnetFacts(Struct, frozen=True, kw_only=True):
     trackers: tuple[str, ...]
     web_seeds: tuple[str, ...]
     peers: tuple[str, ...]
-    chosen: tuple[tuple[int, int], ...]
+    chosen: tuple[str, ...]
     clients: tuple[ClientTrouble, ...]
 
 

@@ -87,16 +87,27 @@ def pin(body: bytes, minisig: bytes, key: PublicKey, *, where: str = "release.js
     return Accepted(_state(release, documents.digest(body), (key.line,), {}, where), release)
 
 
+def pin_unsigned(body: bytes, *, where: str = "release.json") -> Accepted:
+    """Return the state after the first release that is followed without a key: `accept` then checks the chain alone.
+
+    Nothing proves who made it, then or later. Raises TrustError.
+    """
+    release = _document(body, where)
+    _check_document(release, where)
+    return Accepted(_state(release, documents.digest(body), (), {}, where), release)
+
+
 def accept(followed: Followed, body: bytes, minisig: bytes, *, where: str = "release.json") -> Accepted:
     """Return the state after one release: the next one, or once more the one that is held.
 
-    One step: a mirror that missed releases calls it for each of `missed`. Raises TrustError by the checks
-    above, in their order; the state given stays valid.
+    One step: a mirror that missed releases calls it for each of `missed`. `minisig` is not looked at where
+    no key was pinned. Raises TrustError by the checks above, in their order; the state given stays valid.
     """
     digest = documents.digest(body)
-    # the release that named a new key was signed by the one before, and may be signed again by the new
-    allowed = followed.keys[-2:] if digest == followed.digest else followed.keys[-1:]
-    _check_signature(body, minisig, allowed, followed.keys, where)
+    if followed.keys:
+        # the release that named a new key was signed by the one before, and may be signed again by the new
+        allowed = followed.keys[-2:] if digest == followed.digest else followed.keys[-1:]
+        _check_signature(body, minisig, allowed, followed.keys, where)
     release = _document(body, where)
     _check_chain(followed, release, digest, where)
     if digest == followed.digest:
@@ -270,8 +281,8 @@ def _state(
 
 
 def _rotated(keys: tuple[str, ...], line: str | None, where: str) -> tuple[str, ...]:
-    """Return the keys after a release that names `line`, or nothing, as the key of the next."""
-    if line is None or line == keys[-1]:
+    """Return the keys after a release that names `line`, or nothing, as the next's; none where none is pinned."""
+    if line is None or not keys or line == keys[-1]:
         return keys
     try:
         key = PublicKey.parse(line, where)

@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from packager import documents
 from packager.errors import InputError
-from packager.model import Manifest, Struct
+from packager.model import Manifest, Struct, Whole
 
 
 class Note(Struct, frozen=True, kw_only=True):
-    format: int
+    format: Whole
     text: str
-    many: tuple[int, ...] = ()
+    many: tuple[Whole, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 NOTE = Note(format=1, text='é "x" \u2028 \n \x00', many=(1, 2))
@@ -25,7 +26,7 @@ def test_the_bytes_are_canonical() -> None:
     assert (
         documents.to_bytes(NOTE)
         == (
-            '{\n  "format": 1,\n  "text": "é \\"x\\" \u2028 \\n \\u0000",\n  "many": [\n    1,\n    2\n  ]\n}\n'
+            '{\n  "format": 1,\n  "text": "é \\"x\\" \u2028 \\n \\u0000",\n  "many": [\n    1,\n    2\n  ],\n  "words": []\n}\n'
         ).encode()
     )
 
@@ -35,7 +36,7 @@ def test_a_document_reads_back_and_is_plain_json(text: str, many: list[int]) -> 
     note = Note(format=1, text=text, many=tuple(many))
     data = documents.to_bytes(note)
     assert documents.from_bytes(data, Note, "note.json") == note
-    assert json.loads(data) == {"format": 1, "text": text, "many": many}
+    assert json.loads(data) == {"format": 1, "text": text, "many": many, "words": []}
     assert documents.digest(data) == hashlib.sha256(data).hexdigest()
 
 
@@ -55,15 +56,19 @@ def test_a_document_reads_back_and_is_plain_json(text: str, many: list[int]) -> 
         (b'{"format":1,"text":"a"} x', "x.json: not a valid note (JSON is malformed: trailing characters (byte 25))"),
         (
             b'{"format":1,"text":"a","many":[5,-1]}',
-            "x.json: holds the number -1, not from 0 to 9223372036854775807",
+            "x.json: not a valid note (Expected `int` >= 0 - at `$.many[1]`)",
         ),
         (
             b'{"format":1,"text":"a","many":[9223372036854775808]}',
-            "x.json: holds the number 9223372036854775808, not from 0 to 9223372036854775807",
+            "x.json: not a valid note (Expected `int` <= 9223372036854775807 - at `$.many[0]`)",
         ),
-        (b'{"format":-1,"text":"a"}', "x.json: holds the number -1, not from 0 to 9223372036854775807"),
+        (b'{"format":-1,"text":"a"}', "x.json: not a valid note (Expected `int` >= 0 - at `$.format`)"),
         (b'{"format":1,"text":"a","text":"b"}', 'x.json: holds the key "text" twice in one object'),
         (b'{"format":1,"text":"a","te\\u0078t":"{"}', 'x.json: holds the key "text" twice in one object'),
+        (
+            b'{"format":1,"text":"a","words":["text","b:"],"words":[]}',
+            'x.json: holds the key "words" twice in one object',
+        ),
         (b'{"format":1,"text":"\\ud800"}', None),
         (b'{"format":1,"text":"\xff"}', None),
         (b'{"format":1,"text":"a","many":[' + b"9" * 5000 + b"]}", None),
@@ -89,6 +94,7 @@ def test_a_document_of_another_shape_is_refused_in_one_sentence(data: bytes, sen
         b'{"text":"{\\"text\\":1,\\"text\\":2}","format":1}',
         b' { "format" : 1 , "text" : "format" , "many" : [ ] } ',
         b'{"format":1,"text":"\\\\","many":[]}',
+        b'{"format":1,"text":"a","words":["text","text","]","\\":","{"]}',
     ],
 )
 def test_a_document_that_another_program_wrote_is_read(data: bytes) -> None:
@@ -96,7 +102,7 @@ def test_a_document_that_another_program_wrote_is_read(data: bytes) -> None:
 
 
 def test_a_document_over_the_limit_is_refused_unread() -> None:
-    with pytest.raises(InputError, match=r"67108865 bytes are more than the 67108864 a document may have"):
+    with pytest.raises(InputError, match=r"50331649 bytes are more than the 50331648 a document may have"):
         documents.from_bytes(bytes(documents.LIMIT + 1), Note, "x.json")
 
 
@@ -108,3 +114,28 @@ def test_a_document_over_the_limit_is_refused_unread() -> None:
 def test_no_bytes_raise_anything_but_our_error(data: bytes) -> None:
     with pytest.raises(InputError):
         documents.from_bytes(data, Manifest, "x.json")
+
+
+_TEXT = st.text('ab":{}[]\\ \n', max_size=3)
+_JSON = st.recursive(
+    st.integers(0, 9) | _TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.lists(st.tuples(_TEXT, inner), max_size=3).map(tuple),
+    max_leaves=12,
+)
+
+
+def written(value: object, doubled: list[bool]) -> str:
+    """JSON in which an object is a tuple of pairs, doubled keys too; `doubled` is told of each object."""
+    if isinstance(value, tuple):
+        doubled.append(len({key for key, _ in value}) < len(value))
+        return "{" + " , ".join(f"{json.dumps(key)} : {written(inner, doubled)}" for key, inner in value) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(written(inner, doubled) for inner in value) + "]"
+    return json.dumps(value)
+
+
+@given(_JSON)
+def test_a_key_is_found_doubled_where_an_object_has_it_twice(value: object) -> None:
+    doubled: list[bool] = []
+    data = written((("whole", value),), doubled).encode()
+    assert (documents._doubled_key(data) is not None) == any(doubled)

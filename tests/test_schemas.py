@@ -8,7 +8,9 @@ from typing import Any
 import jsonschema
 import pytest
 
+from packager import api
 from packager.cli.app import main
+from tests.projects import make_project
 from tests.test_shard_vector import load
 
 MANIFESTS = Path(__file__).parents[1] / "manifests"
@@ -25,6 +27,7 @@ where = "id LIKE 'ex-%'"
 name = "rest"
 """
 MAKE = load(SCHEMA / "make.py")
+NAME = "tones-rest-00001"
 
 
 def check(document: object, name: str) -> None:
@@ -83,6 +86,99 @@ def check_site(site: Path, *, serial: int) -> None:
     assert len(manifests) == len(release["shards"])
     for path in manifests:
         check(json.loads(path.read_bytes()), "manifest")
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A release of a small project."""
+    root = make_project(tmp_path_factory.mktemp("released"), files=4).root
+    api.release(root / "packager.toml", processes=1)
+    return root
+
+
+@pytest.fixture
+def tar(released: Path, tmp_path: Path) -> Path:
+    """A copy of a released shard's tar, to be damaged, in a folder of its own."""
+    return Path(shutil.copy(released / f"shards/{NAME}.tar", tmp_path))
+
+
+FILES = (
+    f"shards/{NAME}.tar",
+    f"output/torrents/{NAME}.torrent",
+    f"output/manifests/{NAME}.manifest.json",
+    f"output/manifests/{NAME}.members.parquet",
+    "output/magnets.txt",
+    "output/release.json",
+)
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_a_report_of_inspect_is_valid(path: str, released: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert report_of("inspect", capsys, 0, str(released / path))["facts"] is not None
+
+
+def test_reports_of_inspect_of_a_catalogue_a_key_a_link_and_a_broken_file_are_valid(
+    released: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.extract(released / "shards/tones-metadata-00001.tar", tmp_path)
+    api.keygen(tmp_path / "a.key", tmp_path / "a.pub", password=None)
+    (tmp_path / "broken.torrent").write_bytes(b"d4:info")
+    assert report_of("inspect", capsys, 0, str(tmp_path / "catalogue-00001.jsonl.zst"))["kind"] == "catalogue"
+    assert report_of("inspect", capsys, 0, str(tmp_path / "a.pub"))["kind"] == "public key"
+    assert report_of("inspect", capsys, 0, f"magnet:?xt=urn:btih:{'a' * 40}&so=0,4-6")["kind"] == "magnet links"
+    assert report_of("inspect", capsys, 1, str(tmp_path / "broken.torrent"))["facts"] is None
+
+
+def test_reports_of_extract_are_valid(
+    released: Path, tar: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    of = (str(tar), "--release", str(released / "output"))
+    assert report_of("extract", capsys, 0, *of, "--to", str(tmp_path / "a"), "--dry-run")["files"]
+    damage(tar)
+    assert report_of("extract", capsys, 1, *of, "--to", str(tmp_path / "b"))["bad"]
+    shutil.copytree(tmp_path / "b", tmp_path / "c")
+    for file in (tmp_path / "c").rglob("*.txt"):
+        file.write_bytes(b"another")
+    assert report_of("extract", capsys, 1, *of, "--to", str(tmp_path / "c"))["in_the_way"]
+
+
+def test_reports_of_rebuild_are_valid(released: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    of = (NAME, "--release", str(released / "output"), "--out", str(tmp_path / "a.tar"), "--workers", "1")
+    of = (*of, "--index", str(tmp_path / "index"))
+    assert report_of("rebuild", capsys, 3, *of, "--from", str(tmp_path))["missing"]
+    assert report_of("rebuild", capsys, 0, *of, "--from", str(released / "source"))["whole"]
+
+
+def test_reports_of_verify_and_repair_are_valid(released: Path, tar: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    of = (str(tar), "--release", str(released / "output"), "--workers", "1")
+    damage(tar)
+    assert report_of("verify", capsys, 1, *of)["faults"]
+    assert report_of("repair", capsys, 1, *of, "--no-web-seeds")["left"]
+    assert report_of("repair", capsys, 0, *of, "--from", str(released / "source"))["sources"]
+    assert report_of("verify", capsys, 0, *of, "--sample", "1")["sample"]
+
+
+def test_a_report_of_seed_is_valid(released: Path, tar: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tar.parent / f"{NAME.replace('rest', 'gone')}.tar").write_bytes(b"")
+    of = (str(tar.parent), "--release", str(released / "output"), "--verify", "--workers", "1")
+    report = report_of("seed", capsys, 1, *of, "--listen", "127.0.0.1", "--port", "0", "--for", "1 s")
+    assert (len(report["torrents"]), len(report["refused"])) == (1, 1)
+
+
+def report_of(command: str, capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> Any:
+    """Run a command with --json, and return its report once that is found valid."""
+    capsys.readouterr()
+    assert main([command, *arguments, "--json"]) == code
+    report = printed(capsys)
+    check(report, f"reports/{command}")
+    return report
+
+
+def damage(tar: Path) -> None:
+    """Change a byte of the data of the shard's largest member."""
+    data = bytearray(tar.read_bytes())
+    data[data.index(b"\x89PNG") + 100] ^= 1
+    tar.write_bytes(data)
 
 
 def test_an_error_with_json_is_a_valid_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

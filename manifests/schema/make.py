@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from packager import check_reports, lists, model, reports
+from packager import check_reports, inspection, lists, model, reports
 
 FOLDER = Path(__file__).parent
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -268,6 +268,232 @@ TOLD |= {
         "bad_below": "With that confidence fewer are bad; null where it proves nothing.",
         "proves": "The same in a sentence.",
     },
+    "Inspection": {
+        "file": "The file, or the link, as it was given; control characters made visible.",
+        "kind": "What it is, by its first bytes or its name.",
+        "size": "Bytes of it.",
+        "facts": "What it says; null where a fault left nothing to be read.",
+        "fault_count": "All faults; the exit code is 1 where there are any.",
+        "faults": "The first 1000 of them.",
+    },
+    "InspectFault": {
+        "where": "The byte, line, row or field, or empty for the file as such.",
+        "what": "What is wrong there, control characters made visible.",
+    },
+    "TorrentFacts": {
+        "type": "What the facts are of.",
+        "name": "The torrent's name.",
+        "version": "v1 (BEP 3), v2 (BEP 52) or both.",
+        "infohash_v1": "Infohash of BEP 3; null in v2.",
+        "infohash_v2": "Infohash of BEP 52; null in v1.",
+        "size": "Bytes of its files.",
+        "padding": "Bytes of the pad files between them.",
+        "piece_length": "Bytes of a piece.",
+        "pieces": "Its pieces.",
+        "file_count": "Its files, pad files not counted.",
+        "files": "The first 1000 of them.",
+        "trackers": "Announce URLs, tier by tier.",
+        "web_seeds": "URLs.",
+        "private": "Whether clients may use its trackers alone (BEP 27).",
+        "created": "Its creation date; null where there is none.",
+        "comment": "Its comment; null where there is none.",
+        "clients": "Clients that have trouble with it.",
+    },
+    "NamedFile": {
+        "path": "Its path, the torrent's name first.",
+        "size": "Bytes.",
+        "path_b64": "The exact path in base64; left out where it is UTF-8.",
+    },
+    "ClientTrouble": {
+        "client": "The client.",
+        "version": "The version in which it was seen.",
+        "refuses": "Whether it refuses the torrent; else it takes it and goes wrong.",
+        "why": "What happens.",
+        "tried": "Whether we saw it ourselves; else its authors say so.",
+    },
+    "MagnetsFacts": {
+        "type": "What the facts are of.",
+        "count": "Links, those that are none counted too.",
+        "magnets": "The first 1000 links.",
+    },
+    "MagnetFacts": {
+        "version": "Of its infohashes.",
+        "infohash_v1": "Infohash of BEP 3; null where it has none.",
+        "infohash_v2": "Infohash of BEP 52; null where it has none.",
+        "name": "The name it gives; null where there is none.",
+        "size": "The bytes it says; null where it says none.",
+        "trackers": "URLs.",
+        "web_seeds": "URLs.",
+        "peers": "Addresses, host:port.",
+        "chosen": "Ranges of file numbers (BEP 53); empty for all.",
+        "clients": "Clients that have trouble with it.",
+    },
+    "TarFacts": {
+        "type": "What the facts are of.",
+        "entry_count": "Its entries.",
+        "payload": "Bytes of their data.",
+        "bag": "The bag it holds; null where it holds none.",
+        "deterministic": "Whether every byte but the files' own is what a shard would have.",
+        "departures": "Why not; the first ten.",
+        "entries": "The first 1000 entries.",
+    },
+    "BagFacts": {
+        "name": "The bag's folder.",
+        "payload_files": "Files below data/.",
+        "payload": "Their bytes.",
+        "tag_files": "The first 1000 other files.",
+    },
+    "TarEntry": {
+        "path": "Its path.",
+        "type": "file, folder, symbolic link ...",
+        "offset": "Where its data begin, in bytes.",
+        "size": "Bytes of its data.",
+        "bag": "What it is in the bag; left out where it is none of it.",
+        "link": "Where a link leads; left out of what is no link.",
+        "path_b64": "The exact path in base64; left out where it is UTF-8.",
+    },
+    "ManifestFacts": {"type": "What the facts are of.", "manifest": "The manifest, as it stands."},
+    "ReleaseFacts": {
+        "type": "What the facts are of.",
+        "sha256": "SHA-256 of the document, which the next release names as `previous`.",
+        "serial": "Its serial.",
+        "date": "Its date.",
+        "previous": "SHA-256 of the release before it; null in serial 1.",
+        "collection": "What is released.",
+        "base_url": "Where the release's folder is on the web, or empty.",
+        "catalogue_records": "Records of the whole catalogue.",
+        "phases": "The first 1000 phases.",
+        "shards": "Listed shards.",
+        "members": "Their members.",
+        "payload": "Bytes of those.",
+        "size": "Bytes of the tars.",
+        "withdrawal_count": "Records that were taken back.",
+        "withdrawals": "The first 1000 of them.",
+    },
+    "MembersFacts": {
+        "type": "What the facts are of.",
+        "rows": "Members.",
+        "row_groups": "Row groups of the file.",
+        "payload": "Bytes of the members.",
+        "kinds": "Members of each kind.",
+        "columns": "The table's columns.",
+    },
+    "CatalogueFacts": {
+        "type": "What the facts are of.",
+        "records": "Lines.",
+        "frames": "Frames of zstd, each of which can be read alone.",
+        "unpacked": "Bytes of the lines.",
+    },
+    "SignatureFacts": {
+        "type": "What the facts are of.",
+        "key": "Id of the key that it says made it.",
+        "prehashed": "Whether it is over the BLAKE2b-512 of the file; else over the file itself.",
+        "trusted_comment": "What was signed beside the file.",
+    },
+    "KeyFacts": {
+        "type": "What the facts are of.",
+        "key": "The key's id.",
+        "line": "The key in one line, for minisign -P.",
+    },
+}
+TOLD |= {
+    "ExtractReport": {
+        "shard": "The tar's path.",
+        "to": "The folder that files go to.",
+        "dry_run": "Whether it was only told what would be written.",
+        "chosen": "Members that were asked for.",
+        "bytes": "Their bytes.",
+        "written": "Files written now.",
+        "already": "Files that stood there, whole.",
+        "bad": "Members that are not as published; nothing of them is written. The exit code is 1 where there are any.",
+        "in_the_way": "Members whose name another file has; the exit code is 3 where there are any.",
+        "renamed": "Members that could not have the name that was asked for, and were written under another.",
+        "documents": "Whether published documents were found; else the tar was held against its own manifest.",
+        "files": "Of a dry run: what would be written.",
+    },
+    "BadMember": {
+        "id": "Its record's id.",
+        "path": "Its path in the shard.",
+        "what": "What is to be said of it.",
+    },
+    "TakenFile": {
+        "id": "Its record's id.",
+        "member": "Its path in the shard.",
+        "path": "The file's path below the folder it goes to. Where it is not UTF-8, approximate.",
+        "path_b64": "The exact path in base64, where it is not UTF-8; else null.",
+        "size": "Bytes.",
+    },
+    "RebuildReport": {
+        "shard": "The shard's name.",
+        "out": "The path of the tar.",
+        "size": "Bytes of the tar.",
+        "members": "Its members.",
+        "whole": "Whether it stands there, right in every piece; if not, nothing was written and the exit code is 3.",
+        "already": "Whether it stood there before.",
+        "by_path": "Members found where their path says.",
+        "by_content": "Members found by size and SHA-256, under other names.",
+        "fetched": "Members that no folder has, and that were fetched.",
+        "fetched_bytes": "Their bytes.",
+        "seconds": "How long it took.",
+        "missing": "Members that were not found.",
+    },
+    "MissingMember": {
+        "id": "Its record's id.",
+        "path": "Its path in the shard.",
+        "size": "Bytes that it should have.",
+        "sha256": ("SHA-256 that it should have.", HEX64),
+        "what": "What was found in its place, and why that is not it.",
+    },
+    "RepairReport": {
+        "shard": "The tar's path.",
+        "size": "Bytes that it should have.",
+        "piece_length": "Bytes of a piece: the least that is fetched.",
+        "pieces": "Pieces of the shard.",
+        "checked": "Pieces that were read before anything was mended.",
+        "bad": "Pieces that were bad.",
+        "bad_bytes": "Their bytes.",
+        "mended": "Pieces that are right now, read back from the disk.",
+        "mended_bytes": "Their bytes.",
+        "excess": "Bytes that stood past the shard's end.",
+        "cut": "Whether they were cut off.",
+        "whole": "Whether nothing is left to mend; with --report, of the pieces that were looked at.",
+        "unreachable": "Whether something is left and a source did not answer: the exit code is then 3, else 1.",
+        "dry_run": "Whether it was only told what is bad.",
+        "seconds": "How long it took.",
+        "sources": "What each source gave, in the order in which they were asked.",
+        "left_pieces": "Pieces that stay bad.",
+        "left": "The first 1000 ranges of them.",
+    },
+    "SourceUse": {
+        "name": "A path, an address, or what else it is called.",
+        "pieces": "Pieces mended from it.",
+        "bytes": "Bytes read from it, right or not.",
+    },
+    "LeftPieces": {
+        "first": "The first piece, counted from 0.",
+        "last": "The last one.",
+        "start": "Their first byte in the tar, counted from 0.",
+        "stop": "The byte after their last one.",
+        "why": "What each source that was asked said.",
+        "members": "Members that they touch, by path; empty where only the .torrent is known.",
+        "tag_files": "Files of the bag itself that they touch.",
+    },
+    "SeedReport": {
+        "seconds": "How long it was shared.",
+        "port": "The port that peers came to.",
+        "uploaded": "Bytes sent.",
+        "peers": "The most that were there at once.",
+        "torrents": "Each torrent that was shared.",
+        "refused": "Tars that were not shared, and why; the exit code is 1 where there are any.",
+    },
+    "SeededTorrent": {
+        "name": "The tar's file name.",
+        "version": "v1, v2, or hybrid: both.",
+        "state": "How it ended: incomplete is not whole, and nothing of it was shared.",
+        "proved": "Whether packager read it in full in this run; else libtorrent did.",
+        "uploaded": "Bytes of the tar sent.",
+        "what": "Why it failed, or empty.",
+    },
 }
 ERROR = {
     "$schema": DRAFT,
@@ -294,7 +520,13 @@ SCHEMAS: dict[str, tuple[Any, bool, bool]] = {
     "reports/release": (reports.ReleaseReport, False, True),
     "reports/status": (reports.StatusReport, False, True),
     "reports/verify": (check_reports.VerifyReport, False, True),
+    "reports/repair": (check_reports.RepairReport, False, True),
+    "reports/rebuild": (check_reports.RebuildReport, False, True),
+    "reports/extract": (check_reports.ExtractReport, False, True),
+    "reports/seed": (reports.SeedReport, False, True),
+    "reports/inspect": (inspection.Inspection, False, True),
 }
+FOREIGN = {"reports/inspect"}  # hold what strangers wrote, whatever values that has
 
 
 def schema(name: str) -> Rule:
@@ -302,14 +534,14 @@ def schema(name: str) -> Rule:
     kind, is_list, is_open = SCHEMAS[name]
     made = msgspec.json.schema(kind)
     for title, shape in made["$defs"].items():
-        _tell(title, shape, is_open=is_open)
+        _tell(title, shape, is_open=is_open, is_foreign=name in FOREIGN)
     head = {"$schema": DRAFT, "title": name.rpartition("/")[2]}
     body = {"type": "array", "items": {"$ref": made["$ref"]}} if is_list else {"$ref": made["$ref"]}
     return head | body | {"$defs": made["$defs"]}
 
 
-def _tell(title: str, shape: Rule, *, is_open: bool) -> None:
-    """Put meaning and values of each field into a type's schema."""
+def _tell(title: str, shape: Rule, *, is_open: bool, is_foreign: bool) -> None:
+    """Put meaning and values of each field into a type's schema; of a stranger's, the meaning alone."""
     told = TOLD[title]
     if set(told) != set(shape["properties"]):
         raise SystemExit(f"{title}: told and had differ: {set(told) ^ set(shape['properties'])}")
@@ -319,7 +551,7 @@ def _tell(title: str, shape: Rule, *, is_open: bool) -> None:
         text, rule = line if isinstance(line, tuple) else (line, {})
         shape["properties"][key] = {
             "description": text,
-            **_field(field, rule, is_left_out=key not in shape["required"]),
+            **_field(field, {} if is_foreign else rule, is_left_out=key not in shape["required"]),
         }
 
 
@@ -328,7 +560,8 @@ def _field(field: Rule, rule: Rule, *, is_left_out: bool) -> Rule:
     if "anyOf" not in field:
         kept = {key: value for key, value in field.items() if key != "default"}
         return kept | ({"minimum": 0} if field.get("type") == "integer" else {}) | rule
-    kinds = [_field(kind, rule, is_left_out=False) for kind in field["anyOf"] if kind != {"type": "null"}]
+    every = [inner for kind in field["anyOf"] for inner in kind.get("anyOf", [kind])]
+    kinds = [_field(kind, rule, is_left_out=False) for kind in every if kind != {"type": "null"}]
     return kinds[0] if is_left_out and len(kinds) == 1 else {"anyOf": [*kinds, {"type": "null"}]}
 
 

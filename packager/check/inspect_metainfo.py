@@ -177,6 +177,6 @@ def _magnet_facts(found: Magnet) -> MagnetFacts:
         trackers=found.trackers,
         web_seeds=found.web_seeds,
         peers=found.peers,
-        chosen=found.chosen,
+        chosen=tuple(f"{start}-{stop - 1}" for start, stop in found.chosen),
         clients=_clients(Shape(version, None, None)),
     )

@@ -26,7 +26,7 @@ def members(path: Path, faults: FaultList) -> MembersFacts:
     for batch in foreign_tables.read_batches(path, MEMBERS):
         _check_cells(batch, rows, checks, ids, faults)
         end = _check_places(batch, rows, end, faults)
-        payload += sum(batch["size"].to_pylist())
+        payload += sum(max(0, size) for size in batch["size"].to_pylist())
         for counted in pc.value_counts(batch["kind"]).to_pylist():
             kind = shown(counted["values"], 40)
             kinds[kind] = kinds.get(kind, 0) + counted["counts"]

@@ -14,6 +14,7 @@ from packager.cli import (
     init_cmd,
     inspect_cmd,
     keygen_cmd,
+    mirror_cmd,
     pack_cmd,
     plan_cmd,
     publish_cmd,
@@ -51,6 +52,7 @@ for command in (
 ):
     name = command.__name__.rpartition(".")[2].removesuffix("_cmd")
     app.command(name)(getattr(command, name))
+app.add_typer(mirror_cmd.app, name="mirror")
 
 
 def main(arguments: Sequence[str]) -> int:

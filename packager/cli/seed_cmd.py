@@ -1,11 +1,6 @@
 """`packager seed`."""
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -13,6 +8,7 @@ import typer
 from packager import api
 from packager.cli import bars, network, screen
 from packager.cli.options import Json, ReleaseFolder, Workers, processes
+from packager.cli.stopping import asked_to_stop
 from packager.engine.swarm import Reach
 from packager.reports import SeedReport
 from packager.units import count_of, parse_seconds, parse_size, show_seconds, show_size
@@ -50,7 +46,7 @@ def seed(
     """
     limit = parse_size(upload_limit, "--upload-limit") if upload_limit else 0
     seconds = parse_seconds(duration, "--for") if duration else None
-    with _asked_to_stop() as stop, bars.progress(json=json) as progress:
+    with asked_to_stop() as stop, bars.progress(json=json) as progress:
         report = api.seed(
             paths,
             Reach(address=listen, port=port, dht=dht, upload_limit=limit),
@@ -68,27 +64,6 @@ def seed(
         show(report)
     if report.refused or any(each.state in ("incomplete", "failed") for each in report.torrents):
         raise typer.Exit(NOT_ALL_SHARED)
-
-
-@contextmanager
-def _asked_to_stop() -> Iterator[threading.Event]:
-    """Yield what Ctrl-C and SIGTERM set: seeding has no end of its own, so both are its ordinary end.
-
-    A second Ctrl-C interrupts as ever.
-    """
-    stop = threading.Event()
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    old = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
 
 
 def show(report: SeedReport) -> None:

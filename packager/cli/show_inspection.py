@@ -115,7 +115,7 @@ def _magnet(link: MagnetFacts) -> None:
             *[("tracker", url) for url in link.trackers[:ROWS]],
             *[("web seed", url) for url in link.web_seeds[:ROWS]],
             *[("peer", peer) for peer in link.peers[:ROWS]],
-            ("files chosen", ", ".join(f"{start}-{stop - 1}" for start, stop in link.chosen[:ROWS])),
+            ("files chosen", ", ".join(link.chosen[:ROWS])),
         ]
     )
     _clients(link.clients)

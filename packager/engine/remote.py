@@ -234,6 +234,11 @@ def _swarm_opener(opened: ExitStack, file: SharedFile, swarm: Swarm, seconds: fl
     return open_swarm
 
 
+def endpoints(peer: str) -> list[tuple[str, int]]:
+    """Return the IP addresses and port of "host:port". Raises InputError, IncompleteError where none is found."""
+    return _endpoints(*_host_and_port(peer))
+
+
 def _host_and_port(peer: str) -> tuple[str, int]:
     """Return the two parts of "host:port". Raises InputError."""
     match = _PEER.fullmatch(peer)

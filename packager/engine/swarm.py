@@ -95,7 +95,7 @@ class PieceFetch:
         peers: (IP address, port) to connect to. trackers: the only ones told. seconds: without a byte from
         any peer, then the swarm is given up. where: what messages call the torrent.
         """
-        self._params = _parameters(torrent, scratch, trackers, where)
+        self._params = torrent_parameters(torrent, scratch, trackers, where)
         wanted = set(pieces)
         info = self._params.ti
         assert info is not None
@@ -103,7 +103,7 @@ class PieceFetch:
         self._params.peers = list(peers)
         self._most = 2 * len(wanted) * info.piece_length() + _WASTE
         self._scratch, self._seconds, self._where = scratch, seconds, where
-        self._session = _session(reach, _ALERTS | _PIECES)
+        self._session = open_session(reach, _ALERTS | _PIECES)
         self._done: set[int] = set()
         self.received = 0  # bytes of blocks that peers sent
 
@@ -183,7 +183,7 @@ class Seeds:
 
     def __init__(self, reach: Reach) -> None:
         """Listen as `reach` says."""
-        self._session = _session(reach, _ALERTS)
+        self._session = open_session(reach, _ALERTS)
         self._handles: list[tuple[str, lt.torrent_handle]] = []
 
     def __enter__(self) -> "Seeds":
@@ -205,7 +205,7 @@ class Seeds:
         proved: it was read and found right in this run; otherwise libtorrent reads it in full before it
         shares a byte. Nothing of it is ever fetched.
         """
-        params = _parameters(torrent, file.parent, None, str(file))
+        params = torrent_parameters(torrent, file.parent, None, str(file))
         params.renamed_files = {0: file.name}
         params.flags |= lt.torrent_flags.upload_mode | lt.torrent_flags.disable_lsd
         if proved:
@@ -263,7 +263,7 @@ def _interfaces(reach: Reach) -> str:
     return f"[{address}]:{reach.port}" if address.version == 6 else f"{address}:{reach.port}"
 
 
-def _session(reach: Reach, alerts: int) -> lt.session:
+def open_session(reach: Reach, alerts: int) -> lt.session:
     """Return a session that does only what `reach` asks for: no local discovery, no port mapping."""
     return lt.session(
         {
@@ -283,7 +283,9 @@ def _session(reach: Reach, alerts: int) -> lt.session:
     )
 
 
-def _parameters(torrent: bytes, folder: Path, trackers: Sequence[str] | None, where: str) -> lt.add_torrent_params:
+def torrent_parameters(
+    torrent: bytes, folder: Path, trackers: Sequence[str] | None, where: str
+) -> lt.add_torrent_params:
     """Return what adds a torrent whose file lies in `folder`: at once, no web seeds; trackers None: its own."""
     try:
         params = lt.load_torrent_buffer(torrent)

@@ -140,7 +140,8 @@ def count_pages(release: Release) -> int:
 def pages(release: Release, read_members: ReadMembers, *, signed: bool) -> Iterator[Page]:
     """Yield the pages one after another: the front page, then each phase's and its shards'.
 
-    signed: whether the site has signatures. Memory: the release and one page; members are read when their shard's turn comes.
+    signed: whether the site has signatures. Memory: the release and one page; members are read when
+    their shard's turn comes.
     """
     listed = _shards_by_phase(release)
     sums = totals(release)

@@ -17,7 +17,6 @@ from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateErro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from packager import lists, paths
-from packager.engine import durable
 from packager.errors import InputError, from_os_error
 from packager.model import PublishedFile, Release
 from packager.progress import SILENT, Progress
@@ -41,9 +40,10 @@ def render(
     """Write the pages and lists of a release into the folder `site` and return what was written, in that order.
 
     site: a folder that no reader sees yet. signed: whether the caller puts release.json.minisig,
-    SHA256SUMS.minisig and minisign.pub there. templates: the archivist's own, or None. Every file is
-    durable when this returns. Memory: the release and one page. Raises InputError for a wrong
-    template, with its file and line; IncompleteError where the system refuses a write.
+    SHA256SUMS.minisig and minisign.pub there. templates: the archivist's own, or None. Nothing is
+    flushed to the disk: `swap` does that for all files together. Memory: the release and one page.
+    Raises InputError for a wrong template, with its file and line; IncompleteError where the system
+    refuses a write.
     """
     folders = _template_folders(templates)
     environment = _environment(folders)
@@ -76,7 +76,11 @@ def _write(site: Path, path: str, data: bytes) -> PublishedFile:
     """Write one file of the site."""
     if not paths.is_safe_path(path):
         raise InputError("release", f'"{paths.shown(path)}" cannot be a path of the site', "name phases by slugs")
-    durable.write_bytes(site / path, data)
+    try:
+        (site / path).parent.mkdir(parents=True, exist_ok=True)
+        (site / path).write_bytes(data)
+    except OSError as error:
+        raise from_os_error(error, site / path, "make room or mend the rights, then run the command again") from error
     return PublishedFile(path=path, size=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 
@@ -148,8 +152,12 @@ def _where(error: Exception, own: Path) -> str:
     """Return FILE:LINE of the innermost template that an error arose in; jinja2 puts templates in the traceback."""
     if isinstance(error, TemplateSyntaxError):
         return f"{error.filename or own}:{error.lineno}"
-    folders = (own, default_templates())
+    if isinstance(error, UnicodeDecodeError):
+        found = (path for path in sorted(own.rglob("*.html")) if path.read_bytes() == error.object)
+        line = error.object.count(b"\n", 0, error.start) + 1
+        return f"{next(found, own)}:{line}"
+    folders = {own, default_templates()}
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if Path(frame.filename).parent in folders:
+        if folders & set(Path(frame.filename).parents):
             return f"{frame.filename}:{frame.lineno}"
     return str(own)

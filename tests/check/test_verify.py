@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -291,6 +292,27 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_read(held: Held) -> None:
     (bag / "data" / "009 [b].bin").write_bytes(b"bad")
     kinds = [fault["kind"] for fault in held.faults(bag) if "[b].bin" in fault["path"]]
     assert kinds == ["unreadable", "bad"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become a user who may not read the file")
+def test_what_may_not_be_read_is_unreadable_and_a_folder_is_named(made: Path, capsys: Capture) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        shutil.copytree(made, Path(folder) / "project")
+        held = Held(Path(folder) / "project", capsys)
+        count = held.published.pieces.count
+        held.tar.chmod(0o600)
+        (held.root / "source").chmod(0o700)
+        os.seteuid(65534)
+        try:
+            (fault,) = held.faults(held.tar)
+            ran = held.verify(held.root / "source", "--release", held.root / "output")
+        finally:
+            os.seteuid(0)
+    assert (fault["kind"], fault["what"]) == ("unreadable", "Permission denied")
+    assert (fault["first_piece"], fault["last_piece"]) == (0, count - 1)
+    assert (ran.code, ran.out) == (3, "")
+    assert ran.err.endswith("source/bagit.txt: Permission denied; mend the rights\n")
 
 
 def test_one_shard_whose_documents_are_broken_does_not_stop_the_others(held: Held) -> None:

@@ -58,9 +58,6 @@ MADE = {
     "catalogue-frame-says-1-tib.jsonl.zst": seekable(frame(LINE, 1 << 40), len(LINE)),
     "catalogue-line-is-a-list.jsonl.zst": seekable(frame(b"[1]\n"), 4),
     "catalogue-line-is-not-json.jsonl.zst": seekable(frame(b'{"id":\n'), 7),
-    "catalogue-line-nested-9000-deep.jsonl.zst": seekable(
-        frame(deep := b'{"x":' + b"[" * 9000 + b"]" * 9000 + b"}\n"), len(deep)
-    ),
     "catalogue-table-counts-4-billion.jsonl.zst": GOOD + table((len(GOOD), len(LINE)), count=0xFFFFFFFF),
     "catalogue-table-missing.jsonl.zst": GOOD,
     "catalogue-table-of-other-lengths.jsonl.zst": GOOD + table((len(GOOD) + 5, len(LINE))),

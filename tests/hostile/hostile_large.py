@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import hostile_documents
+import hostile_frames
 import hostile_tars
 import hostile_torrents
 from hostile_torrents import V1, ben
@@ -68,12 +69,21 @@ def deep_pax() -> bytes:
     return hostile_tars.pax(b"path", b"abc/" * 250_000 + b"x") + hostile_tars.file(b"x") + hostile_tars.END
 
 
+def deep_line() -> bytes:
+    line = b'{"x":' + b"[" * 60_000 + b"]" * 60_000 + b"}\n"
+    return hostile_frames.seekable(hostile_frames.frame(line), len(line))
+
+
 RECORDS: dict[str, Callable[[Path], None]] = {
+    "records-nested-400000-deep.jsonl": data(
+        lambda: b'{"id":"1","path":"a.txt","x":' + b"[" * 400_000 + b"]" * 400_000 + b"}\n"
+    ),
     "records-line-of-10-gib.csv": sparse(b"id,path\n1,a.txt", 10 * GIB),
     "records-line-of-10-gib.jsonl": sparse(b'{"id":"1","path":"a.txt","title":"', 10 * GIB),
     "records-rows-end-and-10-gib-of-zeros-follow.sqlite": sparse(b"SQLite format 3\0", 10 * GIB),
 }
 MADE: dict[str, Callable[[Path], None]] = RECORDS | {
+    "catalogue-line-nested-60000-deep.jsonl.zst": data(deep_line),
     "catalogue-of-10-gib-of-nothing.jsonl.zst": sparse(b"\x28\xb5\x2f\xfd", 10 * GIB),
     "magnet-of-5000-trackers.txt": data(lambda: V1.encode() + b"&tr=udp%3A%2F%2Fx%3A1" * 5000),
     "magnet-of-60-mib.txt": data(lambda: V1.encode() + b"&dn=" + b"a" * (60 * MIB)),

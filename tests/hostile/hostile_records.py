@@ -4,7 +4,6 @@ MADE = {
     "records-absolute-path.jsonl": b'{"id":"1","path":"/etc/passwd"}\n',
     "records-climbing-path.csv": b"id,path\n1,../../etc/passwd\n",
     "records-cut-short.jsonl": b'{"id":"1","path":"a.txt"}\n{"id":"2","pa',
-    "records-depth-of-9000.jsonl": b'{"id":"1","path":"a.txt","x":' + b"[" * 9000 + b"]" * 9000 + b"}\n",
     "records-id-doubled.csv": b"id,path\n1,a.txt\n1,b.txt\n",
     "records-not-a-database.sqlite": b"SQLite format 3\0" + bytes(range(256)) * 8,
     "records-not-parquet.parquet": b"PAR1" + bytes(64) + b"PAR1",

@@ -1,5 +1,7 @@
 """Tars with one fault each, built block by block: nothing here asks the package how a tar is written."""
 
+from hashlib import sha256
+
 END = bytes(1024)
 
 
@@ -62,8 +64,34 @@ def pax(key: bytes, value: bytes) -> bytes:
 
 
 GOOD = file(b"a.txt")
+SAID = sha256(b"one\n").hexdigest().encode()
 
-MADE = {
+
+def bag(*entries: bytes, lists: tuple[bytes, ...] = (b"data/a.txt",)) -> bytes:
+    """A bag of a.txt and `entries`; `lists` are the paths in its manifest."""
+    lines = b"".join(SAID + b"  " + path + b"\n" for path in lists)
+    told = file(b"b/bagit.txt", b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n")
+    return told + file(b"b/data/a.txt") + b"".join(entries) + file(b"b/manifest-sha256.txt", lines) + END
+
+
+BAGS = {
+    "bag-absolute-path.tar": bag(file(b"/etc/x.txt"), lists=(b"data/a.txt", b"/etc/x.txt")),
+    "bag-backslash-climbs.tar": bag(file(b"b/data/..\\..\\x.txt")),
+    "bag-cut-short.tar": bag(file(b"b/data/b.txt"))[:2600],
+    "bag-device.tar": bag(block(b"b/data/null", 0, b"3")),
+    "bag-digest-of-other-bytes.tar": bag(file(b"b/data/b.txt", b"two\n"), lists=(b"data/a.txt", b"data/b.txt")),
+    "bag-doubled-member.tar": bag(file(b"b/data/a.txt", b"two\n")),
+    "bag-escape-in-name.tar": bag(pax(b"path", b"b/data/\x1b[2J.txt") + file(b"x")),
+    "bag-file-through-symlink.tar": bag(block(b"b/data/l", 0, b"2", link=b"/etc") + file(b"b/data/l/x.txt")),
+    "bag-hard-link-out.tar": bag(block(b"b/data/h", 0, b"1", link=b"../../../etc/passwd")),
+    "bag-member-not-in-manifest.tar": bag(file(b"b/data/b.txt")),
+    "bag-manifest-climbs.tar": bag(lists=(b"data/a.txt", b"data/../../../etc/passwd")),
+    "bag-manifest-lists-what-is-missing.tar": bag(lists=(b"data/a.txt", b"data/gone.txt")),
+    "bag-nul-in-name.tar": bag(pax(b"path", b"b/data/a.txt\0.exe") + file(b"x")),
+    "bag-parent-path.tar": bag(file(b"b/data/../../../x.txt")),
+    "bag-pax-path-climbs.tar": bag(pax(b"path", b"b/data/../../../../x.txt") + file(b"x")),
+}
+MADE = BAGS | {
     "tar-absolute-path.tar": file(b"/etc/passwd") + END,
     "tar-backslash-climbs.tar": file(b"data\\..\\..\\x.dll") + END,
     "tar-bag-beside-another-folder.tar": file(b"bag/bagit.txt")

@@ -5,6 +5,7 @@ cases.toml tells for each command what every file must end in.
 
 import functools
 import json
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -21,6 +22,8 @@ CASES: dict[str, dict[str, tuple[int, str]]] = tomllib.loads((HERE / "cases.toml
 GROWTH_MIB, CPU_SECONDS = 300, 5
 FILE_MOST, TOTAL_MOST = 20_000, 600_000  # bytes that are committed
 NAME = "example-texts-00001"
+GOLDEN = HERE.parents[1] / "manifests/vectors/shard/expected"
+SOURCE = GOLDEN.parent / "source"
 CONFIG = '[collection]\nname = "x"\ntitle = "X"\nsource = "source"\nrecords = "{}"\n[[phases]]\nname = "all"\n'
 
 
@@ -43,12 +46,59 @@ def scan(file: Path, scratch: Path) -> list[str]:
     return ["scan", "--workers", "1", "--config", str(project / "packager.toml")]
 
 
+def verify(file: Path, scratch: Path) -> list[str]:
+    """Hold the golden shard against what a stranger's documents or .torrent say."""
+    if file.suffix == ".torrent":
+        return ["verify", "--workers", "1", "--torrent", str(file), str(GOLDEN)]
+    return ["verify", "--workers", "1", "--manifest", str(_manifest(file)), str(GOLDEN / f"{NAME}.tar")]
+
+
+def verify_release(file: Path, scratch: Path) -> list[str]:
+    """Hold the golden shard against a release of a stranger's."""
+    folder = scratch / file.name
+    shutil.copytree(GOLDEN, folder / "manifests")
+    shutil.copytree(GOLDEN, folder / "torrents")
+    shutil.copyfile(file, folder / "release.json")
+    return ["verify", "--workers", "1", "--release", str(folder), str(GOLDEN / f"{NAME}.tar")]
+
+
+def extract(file: Path, scratch: Path) -> list[str]:
+    """Take all out of a stranger's tar, or out of the golden one by a stranger's documents."""
+    if file.suffix == ".tar":
+        return ["extract", str(file), "--to", str(scratch / "to" / file.name)]
+    told = ["--manifest", str(_manifest(file)), "--to", str(scratch / "to" / file.name)]
+    return ["extract", str(GOLDEN / f"{NAME}.tar"), *told]
+
+
+def rebuild(file: Path, scratch: Path) -> list[str]:
+    """Write a shard by a stranger's documents from the golden one's sources."""
+    to = ["--out", str(scratch / "to" / f"{file.name}.tar"), "--index", str(scratch / "to" / "index")]
+    return ["rebuild", NAME, "--no-web-seeds", "--manifest", str(_manifest(file)), "--from", str(SOURCE), *to]
+
+
+def repair(file: Path, scratch: Path) -> list[str]:
+    """Mend a copy of the golden tar by a stranger's documents."""
+    tar = scratch / "to" / file.name / f"{NAME}.tar"
+    tar.parent.mkdir(parents=True)
+    tar.write_bytes((GOLDEN / tar.name).read_bytes()[:-1])
+    return ["repair", str(tar), "--no-web-seeds", "--manifest", str(_manifest(file)), "--from", str(SOURCE)]
+
+
+def _manifest(file: Path) -> Path:
+    return file / f"{NAME}.manifest.json" if file.is_dir() else file
+
+
 COMMANDS: dict[str, Callable[[Path, Path], list[str]]] = {
     "inspect": inspect,
     "inspect-large": inspect,
     "open-documents": open_documents,
     "scan": scan,
     "scan-large": scan,
+    "verify": verify,
+    "verify-release": verify_release,
+    "extract": extract,
+    "rebuild": rebuild,
+    "repair": repair,
 }
 
 
@@ -60,6 +110,7 @@ def test_every_file_ends_as_its_case_says(group: str, tmp_path: Path) -> None:
         files = {name: tmp_path / name for name in cases}
         for name, path in files.items():
             hostile_large.MADE[name](path)
+    around = sorted(tmp_path.parent.iterdir())
     ran = run([COMMANDS[group](file, tmp_path) for file in files.values()])
     wrong = [
         f"{name}: {fault}"
@@ -67,6 +118,7 @@ def test_every_file_ends_as_its_case_says(group: str, tmp_path: Path) -> None:
         for fault in faults(result, *case)
     ]
     assert wrong == []
+    assert sorted(tmp_path.parent.iterdir()) == around  # nothing climbed out
 
 
 def run(command_lines: list[list[str]]) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -50,6 +49,12 @@ def until(done: Callable[[], bool], what: Callable[[], object] = str) -> None:
     while not done():
         assert time.monotonic() < end, what()
         time.sleep(0.05)
+
+
+def seeds(client: Client, torrents: int) -> bool:
+    """Say whether it has so many torrents, found all of each right, and seeds them."""
+    held = client.held().values()
+    return len({each.path for each in held}) == torrents and all(each.seeding and each.progress == 1.0 for each in held)
 
 
 @contextmanager
@@ -199,7 +204,6 @@ def make_release(root: Path, site: Site) -> Released:
     return released
 
 
-def emptied(folder: Path) -> Path:
-    shutil.rmtree(folder, ignore_errors=True)
+def made(folder: Path) -> Path:
     folder.mkdir()
     return folder

@@ -12,7 +12,7 @@ from packager.errors import InputError
 from packager.mirror.clients import open_client
 from packager.mirror.clients.address import VARIABLE, parse_address
 from packager.mirror.clients.handover import infohashes
-from tests.mirror.running import CLIENTS, Released, Running, emptied, make_release, until
+from tests.mirror.running import CLIENTS, Released, Running, made, make_release, seeds, until
 from tests.servers import serving
 
 pytestmark = pytest.mark.interop
@@ -58,8 +58,7 @@ def test_a_client_fetches_what_it_is_handed_finds_it_right_and_is_handed_nothing
     version = ".v1" if kind in OLD else ""
     expected = {infohash(released.torrent(each.name, version)): each.name for each in handed}
 
-    until(lambda: [held.progress for held in client.held().values()].count(1.0) >= len(handed), client.held)
-    until(lambda: all(held.seeding for held in client.held().values()), client.held)
+    until(lambda: seeds(client, len(handed)), client.held)
     held = client.held()
     assert {key: each.name for key, each in held.items() if len(key) == 40} == {
         key: f"{name}.tar" for key, name in expected.items()
@@ -74,25 +73,34 @@ def test_a_client_fetches_what_it_is_handed_finds_it_right_and_is_handed_nothing
     assert "correct horse" not in repr(again)
 
 
+def test_two_runs_at_once_add_it_once(running: Running, released: Released, tmp_path: Path) -> None:
+    handover = released.handover(next(iter(released.tars)), made(tmp_path / "held"), paused=True)
+    one, other = running.open(), running.open()
+    assert one.held() == other.held() == {}
+    assert one.add(handover)
+    other.add(handover)
+    until(lambda: bool(one.held()), one.held)
+    assert len({held.path for held in one.held().values()}) == 1
+
+
 def test_what_lies_in_the_folder_already_is_checked_and_not_fetched_again(
     running: Running, released: Released, tmp_path: Path
 ) -> None:
-    folder = emptied(tmp_path / "held")
+    folder = made(tmp_path / "held")
     for name, data in released.tars.items():
         (folder / f"{name}.tar").write_bytes(data)
     sent = released.site.sent
     client = running.open()
     for name in released.tars:
         assert client.add(released.handover(name, folder))
-    until(lambda: [held.seeding for held in client.held().values()].count(True) >= len(released.tars), client.held)
-    assert {held.progress for held in client.held().values()} == {1.0}
+    until(lambda: seeds(client, len(released.tars)), client.held)
     assert released.site.sent == sent
 
 
 def test_what_is_handed_over_paused_waits(running: Running, released: Released, tmp_path: Path) -> None:
     client = running.open()
     name = next(iter(released.tars))
-    assert client.add(released.handover(name, emptied(tmp_path / "held"), paused=True))
+    assert client.add(released.handover(name, made(tmp_path / "held"), paused=True))
     until(lambda: bool(client.held()), client.held)
     assert {(held.progress, held.seeding, held.peers, held.ratio) for held in client.held().values()} == {
         (0.0, False, 0, 0.0)
@@ -104,7 +112,7 @@ def test_a_client_that_cannot_use_a_hybrid_is_handed_none(
 ) -> None:
     client = running.open()
     name = next(iter(released.tars))
-    handover = released.handover(name, emptied(tmp_path / "held"), twin=False, paused=True)
+    handover = released.handover(name, made(tmp_path / "held"), twin=False, paused=True)
     if kind not in OLD:
         assert client.add(handover)
         until(lambda: client.held().keys() == infohashes(handover), client.held)
@@ -141,7 +149,7 @@ def test_a_password_of_netrc_lets_us_in(kind: str, running: Running, tmp_path: P
 @pytest.mark.parametrize("kind", ["transmission-daemon", "qbittorrent-nox"])
 def test_a_label_arrives(kind: str, running: Running, released: Released, tmp_path: Path) -> None:
     client = running.open()
-    client.add(released.handover(next(iter(released.tars)), emptied(tmp_path / "held"), paused=True))
+    client.add(released.handover(next(iter(released.tars)), made(tmp_path / "held"), paused=True))
     until(lambda: bool(client.held()), client.held)
     address = parse_address(running.spec)
     if kind == "qbittorrent-nox":

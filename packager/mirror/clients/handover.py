@@ -108,7 +108,13 @@ class AddsOnce:
         known = self._known if self._known is not None else set(self.held())
         if not known.isdisjoint(ours):
             return False
-        self._program.take(choose(handover, self._program.takes, self.name), handover)
+        torrent = choose(handover, self._program.takes, self.name)
+        try:
+            self._program.take(torrent, handover)
+        except InputError:
+            if ours.isdisjoint(self.held()):
+                raise
+            return False  # another run was quicker, or the client was slow to list it
         self._known = known | ours
         return True
 

@@ -1,0 +1,272 @@
+"""`packager mirror`: follow, sync, status, magnets."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from packager import api
+from packager.choose import STRATEGIES, Strategy
+from packager.cli import bars, network, screen, show_mirror
+from packager.cli.options import Json, Workers, processes
+from packager.cli.stopping import asked_to_stop
+from packager.engine.remote import endpoints
+from packager.engine.swarm import Reach
+from packager.errors import InputError
+from packager.key_pair import PublicKey
+from packager.mirror.around import Ask
+from packager.mirror.fetch import How
+from packager.mirror_reports import MirrorPlan, MirrorReport
+from packager.paths import shown
+from packager.units import parse_seconds, parse_size
+from packager.values import nearest
+
+REFUSED, INCOMPLETE = 1, 3
+
+app = typer.Typer(no_args_is_help=True, help="Hold a part of a release: choose shards, fetch, keep and share them.")
+
+To = Annotated[Path, typer.Option("--to", help="The mirror's folder; tars come into it.", metavar="DIR")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan; write nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing: trust the key that is shown, take the plan.")]
+Duration = Annotated[
+    str | None, typer.Option("--for", help='End after this time, as "8 h". Default: never.', metavar="TIME")
+]
+UntilDone = Annotated[bool, typer.Option("--until-done", help="End when every chosen shard is whole; share no longer.")]
+Port = Annotated[int, typer.Option(help="TCP and UDP port that peers come to; 0: any free one.")]
+Peers = Annotated[
+    list[str] | None, typer.Option("--peer", help="Meet this peer, too; may be given again.", metavar="HOST:PORT")
+]
+UploadLimit = Annotated[
+    str | None, typer.Option(help='Send at most this much a second, as "5 MiB". Default: no limit.', metavar="SIZE")
+]
+DownloadLimit = Annotated[
+    str | None, typer.Option(help="Fetch at most this much a second. Default: no limit.", metavar="SIZE")
+]
+
+
+@app.command()
+def follow(
+    source: Annotated[str, typer.Argument(help="Where the release is published: its address or folder.")],
+    *,
+    to: To,
+    budget: Annotated[str, typer.Option(help='Bytes that the tars may take at most, as "2 TB".', metavar="SIZE")],
+    key: Annotated[
+        str | None, typer.Option(help="The publisher's public key: its .pub file, or its line.", metavar="FILE|RW...")
+    ] = None,
+    unsigned: Annotated[
+        bool, typer.Option("--unsigned", help="Follow a release that nobody signed; only its chain is checked.")
+    ] = False,
+    strategy: Annotated[str, typer.Option(help=f"Which shards: {', '.join(STRATEGIES)}.", metavar="NAME")] = "spread",
+    phase: Annotated[
+        list[str] | None, typer.Option("--phase", "-p", help="Only this phase; may be given again.", metavar="NAME")
+    ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(help="Only these: SQL over name, phase, size, members, added, seeders.", metavar="SQL"),
+    ] = None,
+    mirror_id: Annotated[
+        str | None, typer.Option(help="What sets this mirror's choice apart. Default: made once.", metavar="TEXT")
+    ] = None,
+    reserve: Annotated[str, typer.Option(help="Bytes of the disk to leave free.", metavar="SIZE")] = "50 GiB",
+    client: Annotated[
+        str,
+        typer.Option(
+            help="Who fetches: builtin, none, qbittorrent:URL, transmission:URL, aria2:URL, watch:DIR.", metavar="SPEC"
+        ),
+    ] = "builtin",
+    max_age: Annotated[str, typer.Option(help="Warn of a release older than this.", metavar="TIME")] = "180d",
+    port: Port = 6881,
+    listen: network.Listen = "",
+    dht: network.Dht = False,
+    peer: Peers = None,
+    no_web_seeds: network.NoWebSeeds = False,
+    upload_limit: UploadLimit = None,
+    download_limit: DownloadLimit = None,
+    duration: Duration = None,
+    until_done: UntilDone = False,
+    timeout: network.Timeout = 30,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Follow a signed release: check it, choose shards within the budget, fetch and share them.
+
+    Example: packager mirror follow https://archive.example.org/ --to mirror --budget "2 TB" --dry-run
+    """
+    reach = _reach(listen, port, upload_limit, download_limit, dht=dht)
+    how = _how(reach, peer, duration, until_done=until_done, web_seeds=not no_web_seeds)
+    with asked_to_stop() as stop, bars.progress(json=json) as progress:
+        report = api.mirror_follow(
+            source,
+            to,
+            budget=parse_size(budget, "--budget"),
+            key=key,
+            unsigned=unsigned,
+            strategy=_strategy(strategy),
+            phases=phase,
+            where=where,
+            mirror_id=_mirror_id(mirror_id),
+            reserve=0 if reserve.strip() == "0" else parse_size(reserve, "--reserve"),
+            client=client,
+            max_age=round(parse_seconds(max_age, "--max-age")),
+            how=how,
+            ask=_ask(yes=yes, json=json, dry_run=dry_run),
+            dry_run=dry_run,
+            timeout=timeout,
+            stop=stop.is_set,
+            progress=progress,
+        )
+    _end(report, dry_run=dry_run, json=json)
+
+
+@app.command()
+def sync(
+    *,
+    to: To = Path(),
+    remove_obsolete: Annotated[
+        bool, typer.Option("--remove-obsolete", help="Remove the tars of shards that the publisher withdrew.")
+    ] = False,
+    port: Port = 6881,
+    listen: network.Listen = "",
+    dht: network.Dht = False,
+    peer: Peers = None,
+    no_web_seeds: network.NoWebSeeds = False,
+    upload_limit: UploadLimit = None,
+    download_limit: DownloadLimit = None,
+    duration: Duration = None,
+    until_done: UntilDone = False,
+    timeout: network.Timeout = 30,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Bring a mirror up to date with the release it follows, and go on fetching and sharing.
+
+    Example: packager mirror sync --to mirror --until-done
+    """
+    reach = _reach(listen, port, upload_limit, download_limit, dht=dht)
+    how = _how(reach, peer, duration, until_done=until_done, web_seeds=not no_web_seeds)
+    with asked_to_stop() as stop, bars.progress(json=json) as progress:
+        report = api.mirror_sync(
+            to,
+            remove_obsolete=remove_obsolete,
+            how=how,
+            ask=_ask(yes=yes, json=json, dry_run=dry_run),
+            dry_run=dry_run,
+            timeout=timeout,
+            stop=stop.is_set,
+            progress=progress,
+        )
+    _end(report, dry_run=dry_run, json=json)
+
+
+@app.command()
+def status(
+    *,
+    to: To = Path(),
+    verify: Annotated[bool, typer.Option("--verify", help="Read every whole tar in full, and keep the proof.")] = False,
+    ask_client: Annotated[bool, typer.Option("--ask-client/--offline", help="Ask the client what it does.")] = True,
+    workers: Workers = "auto",
+    json: Json = False,
+) -> None:
+    """Show what a mirror holds: each shard's state, when it was proved, and what its client says.
+
+    The exit code is 1 where --verify found something bad.
+
+    Example: packager mirror status --to mirror
+    """
+    with bars.progress(json=json) as progress:
+        report = api.mirror_status(
+            to, ask_client=ask_client, verify=verify, processes=processes(workers), progress=progress
+        )
+    if json:
+        screen.show_json(report)
+    else:
+        show_mirror.status(report)
+    if any(each.bad_pieces for each in report.shards):
+        raise typer.Exit(REFUSED)
+
+
+@app.command()
+def magnets(*, to: To = Path()) -> None:
+    """Print the magnet links of the chosen shards, one a line, for any other client.
+
+    Example: packager mirror magnets --to mirror > magnets.txt
+    """
+    for link in api.mirror_magnets(to):
+        screen.say(link)
+
+
+def _reach(listen: str, port: int, upload: str | None, download: str | None, *, dht: bool) -> Reach:
+    """Return how peers are met."""
+    return Reach(
+        address=listen,
+        port=port,
+        dht=dht,
+        upload_limit=parse_size(upload, "--upload-limit") if upload else 0,
+        download_limit=parse_size(download, "--download-limit") if download else 0,
+    )
+
+
+def _how(reach: Reach, peers: list[str] | None, duration: str | None, *, until_done: bool, web_seeds: bool) -> How:
+    """Return how the built-in client works."""
+    return How(
+        reach=reach,
+        peers=tuple(endpoint for peer in peers or () for endpoint in endpoints(peer)),
+        web_seeds=web_seeds,
+        until_done=until_done,
+        seconds=parse_seconds(duration, "--for") if duration else None,
+    )
+
+
+def _strategy(name: str) -> Strategy:
+    """Return a strategy by its name. Raises InputError."""
+    for strategy in STRATEGIES:
+        if strategy == name:
+            return strategy
+    close = nearest(name, STRATEGIES)
+    mend = f'did you mean "{close}"?' if close else f"they are {', '.join(STRATEGIES)}"
+    raise InputError("--strategy", f'"{shown(name, 40)}" is no strategy', mend)
+
+
+def _mirror_id(text: str | None) -> str | None:
+    """Return the mirror's id as given. Raises InputError where it is empty, too long or not UTF-8."""
+    if text is not None and (not 1 <= len(text) <= 200 or not text.isprintable()):
+        raise InputError("--mirror-id", f'"{shown(text, 40)}" is not 1 to 200 printable characters')
+    return text
+
+
+def _ask(*, yes: bool, json: bool, dry_run: bool) -> Ask:
+    """Return what asks the owner on the terminal; without one only what needs no answer goes on."""
+    terminal = sys.stdin.isatty() and sys.stderr.isatty()
+
+    def key(offered: PublicKey) -> bool:
+        screen.talk(f"key {offered.name} stands beside the release: {offered.line}")
+        if yes:
+            return True
+        if not terminal:
+            what = "no key was given, and there is no terminal to agree to the one beside the release on"
+            raise InputError("--key", what, "get it from the publisher and give it with --key, or trust it with --yes")
+        return typer.confirm("Is this the publisher's key, as you know it from elsewhere?", err=True)
+
+    def plan(made: MirrorPlan) -> bool:
+        if not json and not dry_run:
+            show_mirror.plan(made)
+        return yes or not terminal or typer.confirm("Go on?", default=True, err=True)
+
+    return Ask(key, plan)
+
+
+def _end(report: MirrorReport, *, dry_run: bool, json: bool) -> None:
+    """Print what was done, and exit by it."""
+    if json:
+        screen.show_json(report)
+    else:
+        if dry_run:
+            show_mirror.plan(report.plan)
+        show_mirror.report(report, dry_run=dry_run)
+    if report.refused:
+        raise typer.Exit(REFUSED)
+    if report.fetched is not None and not report.complete:
+        raise typer.Exit(INCOMPLETE)

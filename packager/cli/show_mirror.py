@@ -1,0 +1,84 @@
+"""A mirror's plan, what was done, and what it holds, as text."""
+
+from packager.cli import screen
+from packager.key_pair import PublicKey
+from packager.mirror_reports import HeldShard, MirrorPlan, MirrorReport, MirrorStatus
+from packager.units import count_of, show_seconds, show_size
+
+
+def plan(made: MirrorPlan) -> None:
+    """Print which shards are to be held, and why."""
+    signed = f"signed, key {PublicKey.parse(made.key).name} pinned" if made.key else "NOT SIGNED"
+    screen.say(f"{made.collection}, release {made.serial} of {made.date[:10]}, {signed}")
+    rows = [(each.name, each.phase, show_size(each.size), each.on_disk, each.why) for each in made.chosen]
+    screen.table(("shard", "phase", "size", "here", "why"), rows, right=(2,))
+    screen.say(
+        f"{count_of(len(made.chosen), 'shard')}, {show_size(made.size)} of a budget of {show_size(made.budget)}; "
+        f"{show_size(made.fetch)} to fetch; {show_size(made.free)} free, {show_size(made.reserve)} of it kept free"
+    )
+    for odd in made.left_out:
+        screen.say(f"left out: {odd.where}: {odd.what}")
+    for each in made.removable:
+        screen.say(f"may be removed: {each.name}.tar, {show_size(each.size)}: {each.why}")
+
+
+def report(done: MirrorReport, *, dry_run: bool) -> None:
+    """Print what was done."""
+    if not done.done:
+        screen.say("mirror: nothing was written" + (" (--dry-run)" if dry_run else ""))
+        return
+    for name in done.removed:
+        screen.say(f"removed: {name}.tar")
+    for odd in done.refused:
+        screen.say(f"refused by {done.client}: {odd.where}: {odd.what}")
+    if done.fetched is not None:
+        fetched = done.fetched
+        for shard in fetched.shards:
+            if shard.state != "seeding":
+                screen.say(
+                    f"{shard.name}: {shard.state}, {shard.share:.0%} is here" + (f": {shard.what}" * bool(shard.what))
+                )
+        screen.say(
+            f"mirror: {fetched.whole} of {count_of(len(fetched.shards), 'shard')} whole and checked; "
+            f"{show_size(fetched.downloaded)} received, {show_size(fetched.uploaded)} sent "
+            f"in {show_seconds(fetched.seconds)}; go on with: packager mirror sync"
+        )
+    elif done.client == "none":
+        screen.say("mirror: nothing fetched (--client none); links: packager mirror magnets")
+    else:
+        screen.say(
+            f"mirror: {count_of(len(done.handed), 'shard')} handed to {done.client}; see: packager mirror status"
+        )
+
+
+def status(found: MirrorStatus) -> None:
+    """Print what a mirror holds."""
+    signed = f"key {PublicKey.parse(found.key).name}" if found.key else "NOT SIGNED"
+    screen.say(f"{found.collection}, release {found.serial} of {found.date[:10]}, {signed}, from {found.source}")
+    titles = ("shard", "size", "here", "verified", "seeding", "ratio", "peers", "note")
+    screen.table(titles, [_row(each) for each in found.shards], right=(1, 5, 6))
+    screen.say(f"{show_size(found.held)} held of a budget of {show_size(found.budget)}; client {found.client}")
+    for warning in found.warnings:
+        screen.say(f"warning: {warning}")
+
+
+def _row(shard: HeldShard) -> tuple[str, ...]:
+    """Return a shard's line; what is not known is a dash."""
+    here: str = shard.on_disk
+    if shard.progress is not None and shard.progress < 1:
+        here += f" {shard.progress:.0%}"
+    notes = [
+        "obsolete" if shard.obsolete else "",
+        "" if shard.chosen else "not chosen",
+        f"{count_of(shard.bad_pieces, 'bad piece')}" if shard.bad_pieces else "",
+    ]
+    return (
+        shard.name,
+        show_size(shard.size),
+        here,
+        shard.verified[:16].replace("T", " ") if shard.verified else "-",
+        "-" if shard.seeding is None else "yes" if shard.seeding else "no",
+        "-" if shard.ratio is None else f"{shard.ratio:.2f}",
+        "-" if shard.peers is None else str(shard.peers),
+        ", ".join(note for note in notes if note),
+    )

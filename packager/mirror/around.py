@@ -1,0 +1,37 @@
+"""What a mirror's run meets outside: the time, the disk, the owner's questions and his Ctrl-C, as arguments."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from packager.key_pair import PublicKey
+from packager.mirror_reports import MirrorPlan
+from packager.progress import Progress
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """The time. now: RFC 3339. unix: seconds. steady: seconds that only go up."""
+
+    now: Callable[[], str]
+    unix: Callable[[], float]
+    steady: Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Around:
+    """What a run meets. seconds: that a server may stay silent. free: bytes free on the disk of a folder."""
+
+    clocks: Clocks
+    free: Callable[[Path], int]
+    seconds: float
+    stop: Callable[[], bool]
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What the owner of a mirror is asked. key: whether to trust it. plan: whether to go on."""
+
+    key: Callable[[PublicKey], bool]
+    plan: Callable[[MirrorPlan], bool]

@@ -1,0 +1,82 @@
+"""The newest release, reached from the one held step by step, each step checked by packager.trust. Writes nothing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from packager import documents, signature, trust
+from packager.engine.keys import read_public
+from packager.errors import InputError, TrustError
+from packager.key_pair import KEY_LIMIT, PublicKey
+from packager.mirror.source import RELEASE, Source
+from packager.mirror.state import MINISIG
+from packager.model import Release
+from packager.trust import Followed
+
+PUBLIC_KEY = "minisign.pub"
+
+
+@dataclass(frozen=True)
+class Newest:
+    """A release that was accepted: its bytes, its signature where one is asked for, the state after it."""
+
+    followed: Followed
+    release: Release
+    body: bytes
+    minisig: bytes | None
+
+
+def first(source: Source, *, key: PublicKey | None, unsigned: bool, confirm: Callable[[PublicKey], bool]) -> Newest:
+    """Return the release that a mirror begins with; its key is pinned.
+
+    key: None for the one that stands beside the release, which `confirm` is asked about. unsigned: no
+    signature is asked for. Raises InputError where no key was agreed to, TrustError where it is not right.
+    """
+    body = source.read(RELEASE, documents.LIMIT)
+    if unsigned:
+        accepted = trust.pin_unsigned(body)
+        return Newest(accepted.followed, accepted.release, body, None)
+    minisig = _signature(source, RELEASE)
+    pinned = key or _offered(source, confirm)
+    accepted = trust.pin(body, minisig, pinned)
+    return Newest(accepted.followed, accepted.release, body, minisig)
+
+
+def following(source: Source, followed: Followed) -> Newest:
+    """Return the newest release after the one held, stepping through those that were missed. Raises TrustError."""
+    body = source.read(RELEASE, documents.LIMIT)
+    minisig = _signature(source, RELEASE) if followed.keys else b""
+    for serial in trust.missed(followed, body):
+        path = f"releases/{serial}.json"
+        step = source.read(path, documents.LIMIT)
+        followed = trust.accept(followed, step, _signature(source, path) if followed.keys else b"", where=path).followed
+        if followed.serial != serial:
+            raise TrustError(path, f"gap: holds serial {followed.serial}", "do not use it; ask the publisher")
+    accepted = trust.accept(followed, body, minisig)
+    return Newest(accepted.followed, accepted.release, body, minisig or None)
+
+
+def _signature(source: Source, path: str) -> bytes:
+    """Return the signature beside a release document."""
+    try:
+        return source.read(path + MINISIG, signature.LIMIT)
+    except InputError as error:
+        mend = "nothing was changed here; a release that is not signed is followed with --unsigned alone"
+        raise InputError(error.where, f"no signature: {error.what}", mend) from error
+
+
+def _offered(source: Source, confirm: Callable[[PublicKey], bool]) -> PublicKey:
+    """Return the key that stands beside the release, if it is agreed to."""
+    mend = "get the key from its publisher and give it with --key"
+    try:
+        text = source.read(PUBLIC_KEY, KEY_LIMIT)
+    except InputError as error:
+        raise InputError(error.where, f"no public key is there: {error.what}", mend) from error
+    key = PublicKey.parse(text.decode("utf-8", "replace"), PUBLIC_KEY)
+    if not confirm(key):
+        raise InputError("--key", f"the key {key.name} ({key.line}) was not agreed to", mend)
+    return key
+
+
+def given(key: str | None) -> PublicKey | None:
+    """Return the key that --key names: a file, or a line that begins with RW. Raises InputError."""
+    return None if key is None else read_public(key)

@@ -1,0 +1,189 @@
+"""One step of a mirror: the newest release checked, shards chosen, the plan shown, then documents and state.
+
+Nothing stands in the state before all of it was found right. Fetching the shards themselves is fetch.py's.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from packager import documents, trust
+from packager.engine import durable
+from packager.errors import InputError
+from packager.key_pair import PublicKey
+from packager.mirror import chain, holding, shard_documents
+from packager.mirror.around import Around, Ask
+from packager.mirror.chain import Newest
+from packager.mirror.holding import Lying, removable
+from packager.mirror.selection import Selection, published_seeds, select
+from packager.mirror.source import Source, open_source
+from packager.mirror.state import Chosen, Mirror, MirrorFolder, Settings
+from packager.mirror_reports import MirrorPlan, PlannedHold
+from packager.model import Release, ReleaseShard, ShardName
+from packager.paths import shown
+from packager.progress import Progress
+
+
+@dataclass(frozen=True)
+class Trusted:
+    """How the first release is trusted: a key given, the one beside the release, or none."""
+
+    key: str | None = None
+    unsigned: bool = False
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """A step that was taken, or only planned. mirror: what is kept now, None where nothing is."""
+
+    plan: MirrorPlan
+    warnings: tuple[str, ...]
+    removed: tuple[str, ...]
+    mirror: Mirror | None
+    shards: tuple[ReleaseShard, ...]  # chosen
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a step. settings: the owner's wishes, made from what is kept here, if anything is."""
+
+    settings: Callable[[Mirror | None], Settings]
+    ask: Ask
+    trusted: Trusted = Trusted()
+    dry_run: bool = False
+    remove_obsolete: bool = False
+
+
+def step(folder: MirrorFolder, settings: Settings, request: Request, around: Around) -> Stepped:
+    """Follow the newest release and choose of it; the caller holds the state's lock, unless it is a dry run.
+
+    Raises TrustError for what is refused; then, as for a dry run, nothing was written.
+    """
+    held = folder.load()
+    with open_source(settings.source, seconds=around.seconds) as source:
+        newest = _newest(source, held, request, around.progress)
+        seeds = published_seeds(source, newest.release, around.progress)
+        lying = holding.look(folder, newest.release)
+        gone = _obsolete(newest.release, lying) if request.remove_obsolete else []
+        room = around.free(folder.folder)
+        selection = select(
+            newest.release,
+            settings,
+            seeds,
+            lying={name: each for name, each in lying.items() if name not in gone},
+            chosen_before=_stayed_with(held, settings),
+            free=room + sum(lying[name].allocated for name in gone),
+        )
+        plan = _plan(settings, newest, selection, lying, room)
+        now = around.clocks.now()
+        warnings = _warnings(newest, settings, now)
+        shards = _chosen_shards(newest.release, selection)
+        if request.dry_run or not request.ask.plan(plan):
+            return Stepped(plan, warnings, (), None, shards)
+        mirror = _mirror(settings, newest, selection, held, now)
+        _fetch_documents(folder, source, shards, around)
+    if mirror != held:
+        folder.save(mirror, newest.body, newest.minisig)
+    return Stepped(plan, warnings, holding.remove(folder, gone), mirror, shards)
+
+
+def _newest(source: Source, held: Mirror | None, request: Request, progress: Progress) -> Newest:
+    """Return the newest release, by the key pinned here or by one that is agreed to now."""
+    trusted = request.trusted
+    key = chain.given(trusted.key)
+    if held is None:
+        if trusted.unsigned and key is not None:
+            raise InputError("--unsigned", "a key is given as well", "leave one of them out")
+        if trusted.unsigned:
+            progress.note("NOT SIGNED: nothing proves who made this release; only that later ones follow from it")
+        return chain.first(source, key=key, unsigned=trusted.unsigned, confirm=request.ask.key)
+    pinned = held.followed.keys
+    if key is not None and key.line not in pinned:
+        name = PublicKey.parse(pinned[0]).name if pinned else "none"
+        mend = "to follow it anew by another key, use another --to folder"
+        raise InputError("--key", f"{key.name} is not the key pinned here ({name})", mend)
+    if trusted.unsigned and pinned:
+        raise InputError("--unsigned", "a key is pinned here, and stays so", "leave it out")
+    return chain.following(source, held.followed)
+
+
+def _stayed_with(held: Mirror | None, settings: Settings) -> tuple[ShardName, ...]:
+    """Return the shards chosen before, where the owner's wishes are what they were."""
+    if held is None:
+        return ()
+    for field in ("strategy", "mirror_id", "phases", "where", "budget"):
+        if getattr(held.settings, field) != getattr(settings, field):
+            return ()
+    return tuple(each.name for each in held.chosen)
+
+
+def _obsolete(release: Release, lying: dict[ShardName, Lying]) -> list[ShardName]:
+    """Return the obsolete shards of which something lies here."""
+    return [shard.name for shard in release.shards if shard.obsolete and shard.name in lying]
+
+
+def _warnings(newest: Newest, settings: Settings, now: str) -> tuple[str, ...]:
+    """Return what its owner should know of the release."""
+    warnings = [trust.stale(newest.followed, now=now, max_age=settings.max_age)]
+    if not newest.followed.keys:
+        warnings.append("not signed: nothing proves who made this release")
+    return tuple(warning for warning in warnings if warning is not None)
+
+
+def _plan(
+    settings: Settings,
+    newest: Newest,
+    selection: Selection,
+    lying: dict[ShardName, Lying],
+    free: int,
+) -> MirrorPlan:
+    """Return the plan as it is shown."""
+    phases = {shard.name: shard.phase for shard in newest.release.shards}
+    chosen = tuple(
+        PlannedHold(
+            name=each.name,
+            phase=phases[each.name],
+            size=each.size,
+            on_disk=lying.get(each.name, holding.NOTHING).state,
+            why=each.why if each.name in lying or each.why != "held already" else "chosen before",
+        )
+        for each in selection.chosen
+    )
+    return MirrorPlan(
+        collection=newest.followed.collection,
+        serial=newest.followed.serial,
+        date=newest.followed.date,
+        key=newest.followed.keys[0] if newest.followed.keys else None,
+        strategy=settings.strategy,
+        budget=settings.budget,
+        chosen=chosen,
+        size=sum(each.size for each in chosen),
+        fetch=sum(each.size for each in chosen if each.on_disk != "whole"),
+        free=free,
+        reserve=settings.reserve,
+        left_out=selection.left_out,
+        removable=removable(newest.release, lying, (each.name for each in selection.chosen)),
+    )
+
+
+def _chosen_shards(release: Release, selection: Selection) -> tuple[ReleaseShard, ...]:
+    """Return the chosen shards as the release lists them, best first."""
+    by_name = {shard.name: shard for shard in release.shards}
+    return tuple(by_name[each.name] for each in selection.chosen)
+
+
+def _mirror(settings: Settings, newest: Newest, selection: Selection, held: Mirror | None, now: str) -> Mirror:
+    """Return what is kept after this step."""
+    before = {each.name: each for each in held.chosen} if held else {}
+    chosen = tuple(
+        before.get(each.name) or Chosen(name=each.name, why=shown(each.why), since=now) for each in selection.chosen
+    )
+    return Mirror(format=documents.FORMAT, type="mirror", settings=settings, followed=newest.followed, chosen=chosen)
+
+
+def _fetch_documents(folder: MirrorFolder, source: Source, shards: tuple[ReleaseShard, ...], around: Around) -> None:
+    """Fetch and check the shards' documents, and put them into their places when all of them are right."""
+    try:
+        durable.remove_tree(folder.incoming)  # what a killed run left
+        shard_documents.place(folder, shard_documents.fetch(folder, source, shards, around))
+    finally:
+        durable.remove_tree(folder.incoming)

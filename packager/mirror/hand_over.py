@@ -1,0 +1,46 @@
+"""Chosen shards handed to a client that runs already, once each."""
+
+from collections.abc import Sequence
+
+from packager import bencode
+from packager.engine.limited import read_limited
+from packager.errors import InputError
+from packager.mirror.clients import Client, Handover
+from packager.mirror.state import MirrorFolder
+from packager.model import PublishedFile, ReleaseShard
+from packager.reports import Oddity
+
+
+def hand_over(
+    client: Client, folder: MirrorFolder, shards: Sequence[ReleaseShard], *, label: str
+) -> tuple[tuple[str, ...], tuple[Oddity, ...]]:
+    """Give the client what it does not have; return which shards it was given, and which it refused and why.
+
+    Raises IncompleteError where it does not answer: the next run goes on.
+    """
+    handed, refused = [], []
+    for shard in shards:
+        try:
+            if client.add(_handover(folder, shard, label)):
+                handed.append(shard.name)
+        except InputError as error:
+            refused.append(Oddity(where=shard.name, what=f"{error.what}; {error.mend}"))
+    return tuple(handed), tuple(refused)
+
+
+def _handover(folder: MirrorFolder, shard: ReleaseShard, label: str) -> Handover:
+    """Return a shard as a client is given it: its tar goes into the mirror's folder."""
+    return Handover(
+        name=shard.name,
+        torrent=_torrent(folder, shard.torrent),
+        torrent_v1=_torrent(folder, shard.torrent_v1) if shard.torrent_v1 else None,
+        magnet=shard.magnet,
+        save_path=folder.folder,
+        label=label,
+        paused=False,
+    )
+
+
+def _torrent(folder: MirrorFolder, file: PublishedFile) -> bytes:
+    """Return the bytes of a .torrent that was checked."""
+    return read_limited(folder.document(file), bencode.LIMIT)

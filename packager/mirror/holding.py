@@ -1,0 +1,152 @@
+"""What lies in a mirror's folder, what there is room for, what may go. Only `remove` and `prove` change anything."""
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from packager.engine import durable
+from packager.engine.bad_pieces import bad_pieces
+from packager.engine.shared_file import open_shared
+from packager.errors import from_os_error
+from packager.mirror.state import MirrorFolder, Proof
+from packager.mirror_reports import OnDisk, Removable
+from packager.model import Release, ReleaseShard, ShardName
+from packager.paths import shown
+from packager.progress import Progress
+
+
+@dataclass(frozen=True)
+class Lying:
+    """A shard's tar, or the part of it that has come, as it lies. allocated: bytes that it takes on the disk."""
+
+    state: OnDisk
+    size: int
+    allocated: int
+    mtime_ns: int
+
+
+NOTHING = Lying("missing", 0, 0, 0)
+
+
+def look(folder: MirrorFolder, release: Release) -> dict[ShardName, Lying]:
+    """Return how the tar of each shard lies; those of which nothing is there are left out."""
+    found = {shard.name: look_at(folder, shard) for shard in release.shards}
+    return {name: lying for name, lying in found.items() if lying.state != "missing"}
+
+
+def look_at(folder: MirrorFolder, shard: ReleaseShard) -> Lying:
+    """Return how one shard's tar lies: whole is what has its size; only a proof says more."""
+    tar = folder.tar(shard.name)
+    found = _stat(tar)
+    if found is not None:
+        size = found.st_size if stat.S_ISREG(found.st_mode) else shard.size + 1
+        state: OnDisk = "whole" if size == shard.size else "partial" if size < shard.size else "in the way"
+        return Lying(state, *_facts(found))
+    for path in _parts(tar):
+        part = _stat(path)
+        if part is not None:
+            return Lying("partial", *_facts(part))
+    return NOTHING
+
+
+def _parts(tar: Path) -> tuple[Path, ...]:
+    """Return where a tar lies while it comes: ours, Transmission's, qBittorrent's."""
+    return durable.partial(tar), tar.with_name(f"{tar.name}.part"), tar.with_name(f"{tar.name}.!qB")
+
+
+def _facts(found: os.stat_result) -> tuple[int, int, int]:
+    return found.st_size, found.st_blocks * 512, found.st_mtime_ns
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    """Return what the system says of a path; None where nothing is there."""
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise from_os_error(error, shown(str(path))) from error
+
+
+def free_bytes(folder: Path) -> int:
+    """Return the bytes that we may still write to the disk of a folder, which need not be there yet."""
+    standing = next(above for above in (folder, *folder.parents) if above.exists())
+    found = os.statvfs(standing)
+    return found.f_bavail * found.f_frsize
+
+
+def is_proved(proof: Proof | None, lying: Lying) -> bool:
+    """Say whether a tar was found right in full and did not change since."""
+    return (
+        proof is not None
+        and proof.verified is not None
+        and (proof.size, proof.mtime_ns) == (lying.size, lying.mtime_ns)
+        and lying.state == "whole"
+    )
+
+
+def removable(release: Release, lying: Mapping[ShardName, Lying], chosen: Iterable[ShardName]) -> tuple[Removable, ...]:
+    """Return the tars here that nobody need hold any more: of obsolete shards, then of those not chosen."""
+    wanted = set(chosen)
+    reasons = {
+        shard.name: "obsolete: the publisher withdrew it" if shard.obsolete else "not among the chosen"
+        for shard in release.shards
+        if shard.name in lying and (shard.obsolete or shard.name not in wanted)
+    }
+    listed = [Removable(name=name, size=lying[ShardName(name)].size, why=why) for name, why in reasons.items()]
+    return tuple(sorted(listed, key=lambda each: (not each.why.startswith("obsolete"), each.name)))
+
+
+def remove(folder: MirrorFolder, names: Iterable[ShardName]) -> tuple[str, ...]:
+    """Remove the tars of shards, and what had come of them; return those that were there. Raises IncompleteError."""
+    removed = []
+    for name in names:
+        for path in (folder.tar(name), *_parts(folder.tar(name))):
+            try:
+                path.unlink()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise from_os_error(error, shown(str(path))) from error
+            removed.append(name)
+    return tuple(dict.fromkeys(removed))
+
+
+def sync_file(path: Path) -> None:
+    """Make a tar that another library wrote, and its name, durable. Raises IncompleteError."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        durable.fsync_folder(path.parent)
+    except OSError as error:
+        raise from_os_error(error, shown(str(path))) from error
+
+
+def prove(
+    folder: MirrorFolder, shards: Iterable[ReleaseShard], *, workers: int, now: Callable[[], str], progress: Progress
+) -> dict[ShardName, int]:
+    """Read whole tars in full and keep what was proved; return how many bad pieces each has."""
+    proofs, bad = folder.proofs(), {}
+    for shard in shards:
+        lying = look_at(folder, shard)
+        pieces = open_shared(folder.document(shard.torrent)).pieces
+        progress.begin(f"verify {shard.name}", shard.size)
+        wrong = bad_pieces(
+            bytes(folder.tar(shard.name)), pieces, range(pieces.count), workers=workers, tell=progress.advance
+        )
+        progress.end()
+        bad[shard.name] = len(wrong)
+        kept = proofs.get(shard.name, Proof())
+        proofs[shard.name] = proof_of(lying, None if wrong else now(), kept.uploaded)
+        folder.save_proofs(proofs)
+    return bad
+
+
+def proof_of(lying: Lying, verified: str | None, uploaded: int) -> Proof:
+    """Return what is kept of a tar that was found right, or not (None), as it lies."""
+    return Proof(verified=verified, size=lying.size, mtime_ns=lying.mtime_ns, uploaded=uploaded)

@@ -1,0 +1,77 @@
+"""`mirror follow` and `mirror sync`: one step along the release, then the shards fetched or handed over."""
+
+from packager.engine import durable
+from packager.mirror.around import Around
+from packager.mirror.clients import Client, open_client
+from packager.mirror.fetch import How, fetch
+from packager.mirror.follow import Request, Stepped, step
+from packager.mirror.hand_over import hand_over
+from packager.mirror.state import MirrorFolder, Settings
+from packager.mirror_reports import FetchReport, MirrorReport
+from packager.reports import Oddity
+
+BUILTIN, NONE = "builtin", "none"
+
+
+def run(folder: MirrorFolder, request: Request, how: How, around: Around) -> MirrorReport:
+    """Follow, choose, and fetch or hand over; return what was done.
+
+    A dry run takes no lock and writes nothing. Raises TrustError for a release that is refused, with
+    nothing changed.
+    """
+    if request.dry_run:
+        settings = request.settings(folder.load())
+        stepped = step(folder, settings, request, around)
+        _warn(stepped, around)
+        return _report(stepped, settings)
+    with durable.lock(folder.state):
+        settings = request.settings(folder.load())
+        client = None if settings.client in (BUILTIN, NONE) else open_client(settings.client)
+        stepped = step(folder, settings, request, around)
+        _warn(stepped, around)
+        if stepped.mirror is None:
+            return _report(stepped, settings)
+        if not stepped.shards:
+            return _report(stepped, settings, complete=True)
+        if settings.client == BUILTIN:
+            fetched = fetch(folder, stepped.shards, how, around)
+            return _report(stepped, settings, fetched=fetched, complete=fetched.whole == len(stepped.shards))
+        return _handed(folder, stepped, settings, client)
+
+
+def _warn(stepped: Stepped, around: Around) -> None:
+    """Say what the owner should know before the long work begins."""
+    for warning in stepped.warnings:
+        around.progress.note(f"warning: {warning}")
+
+
+def _handed(folder: MirrorFolder, stepped: Stepped, settings: Settings, client: Client | None) -> MirrorReport:
+    """Hand over to a client that runs, or to nobody."""
+    if client is None:
+        whole = all(each.on_disk == "whole" for each in stepped.plan.chosen)
+        return _report(stepped, settings, complete=whole)
+    handed, refused = hand_over(client, folder, stepped.shards, label=stepped.plan.collection)
+    return _report(stepped, settings, handed=handed, refused=refused, complete=not refused)
+
+
+def _report(
+    stepped: Stepped,
+    settings: Settings,
+    *,
+    handed: tuple[str, ...] = (),
+    refused: tuple[Oddity, ...] = (),
+    fetched: FetchReport | None = None,
+    complete: bool = False,
+) -> MirrorReport:
+    """Return what was done."""
+    return MirrorReport(
+        plan=stepped.plan,
+        done=stepped.mirror is not None,
+        warnings=stepped.warnings,
+        removed=stepped.removed,
+        client=settings.client,
+        handed=handed,
+        refused=refused,
+        fetched=fetched,
+        complete=complete,
+    )

@@ -1,0 +1,88 @@
+"""The published documents of shards, fetched beside their place, checked, then put there.
+
+What does not match the release is refused before anything stands in the state.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from packager import documents, torrent_file
+from packager.engine import durable
+from packager.errors import InputError, TrustError
+from packager.mirror.around import Around
+from packager.mirror.source import Source, read_published
+from packager.mirror.state import MirrorFolder, published_files
+from packager.model import Manifest, ReleaseShard
+from packager.paths import shown
+
+_DO_NOT = "do not use it; ask the publisher, by another way, what is right"
+
+
+def fetch(folder: MirrorFolder, source: Source, shards: Iterable[ReleaseShard], around: Around) -> list[Path]:
+    """Fetch what is not here yet of the shards' documents into folder.incoming; return their paths in a release.
+
+    Memory: the largest of them. Raises TrustError for one that is not what the release lists, or whose torrent
+    or manifest is of another shard, KeyboardInterrupt where the owner wants to stop.
+    """
+    wanted = [shard for shard in shards if not all(_is_here(folder, file.path) for file in published_files(shard))]
+    paths: list[Path] = []
+    around.progress.begin("documents", len(wanted), "shard")
+    for shard in wanted:
+        if around.stop():
+            raise KeyboardInterrupt
+        for file in published_files(shard):
+            data = read_published(source, file)
+            if file is shard.torrent:
+                check_torrent(data, shard, shard.infohash_v1, shard.infohash_v2)
+            elif file is shard.torrent_v1:
+                check_torrent(data, shard, shard.infohash_also_v1, None)
+            elif file is shard.manifest:
+                _check_manifest(data, shard)
+            durable.write_bytes(folder.incoming / file.path, data)
+            paths.append(Path(file.path))
+        around.progress.advance(1)
+    around.progress.end()
+    return paths
+
+
+def _is_here(folder: MirrorFolder, path: str) -> bool:
+    """Say whether a document stands in its place; it was checked before it came there, and never changes."""
+    return (folder.release / path).is_file()
+
+
+def place(folder: MirrorFolder, paths: Iterable[Path]) -> None:
+    """Put fetched documents into their places, durably."""
+    parents = set()
+    for path in paths:
+        to = folder.release / path
+        parents.add(durable.make_folder(to.parent))
+        (folder.incoming / path).replace(to)
+    for parent in parents:
+        durable.fsync_folder(parent)
+
+
+def check_torrent(data: bytes, shard: ReleaseShard, v1: str | None, v2: str | None) -> None:
+    """Raise TrustError where a .torrent is not the one of a shard by these infohashes, in hex."""
+    where = shown(shard.torrent.path)
+    try:
+        metainfo = torrent_file.parse(data, where)
+    except InputError as error:
+        raise TrustError(where, error.what, _DO_NOT) from error
+    found = tuple(digest.hex() if digest else None for digest in (metainfo.infohash_v1, metainfo.infohash_v2))
+    if found != (v1, v2):
+        raise TrustError(where, f"swapped torrent: its infohashes are not those of {shard.name}", _DO_NOT)
+    if [(file.path, file.length) for file in metainfo.files] != [((shard.file,), shard.size)]:
+        what = f"swapped torrent: it does not hold the one file {shard.file} of {shard.size} bytes"
+        raise TrustError(where, what, _DO_NOT)
+
+
+def _check_manifest(data: bytes, shard: ReleaseShard) -> None:
+    """Raise TrustError where a manifest is of another shard than the release lists."""
+    where = shown(shard.manifest.path)
+    try:
+        manifest = documents.from_bytes(data, Manifest, where)
+    except InputError as error:
+        raise TrustError(where, error.what, _DO_NOT) from error
+    for field in ("name", "size", "infohash_v1", "infohash_v2", "pieces_root"):
+        if getattr(manifest, field) != getattr(shard, field):
+            raise TrustError(where, f"swapped manifest: its {field} is not that of {shard.name}", _DO_NOT)

@@ -1,0 +1,170 @@
+"""What a mirror keeps of the release it follows, in DIR/.packager-mirror. Whole or absent at any instant.
+
+mirror.json             settings, what of the releases may never change, the shards chosen: written last
+proofs.json             when each tar was proved, and what of it was uploaded
+release/                release.json, its signature, the chosen shards' documents, as published
+release/releases/       SERIAL.json of the release that mirror.json speaks of
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from packager import documents
+from packager.choose import Strategy
+from packager.engine import durable
+from packager.engine.limited import read_limited
+from packager.errors import InputError, TrustError
+from packager.model import PublishedFile, Release, ReleaseShard, ShardName, Struct, Whole
+from packager.paths import shown
+from packager.trust import Followed
+
+STATE = ".packager-mirror"
+RELEASE, MINISIG = "release.json", ".minisig"
+LIVE_SECONDS = 10  # between two writings of what the built-in client does
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What its owner asked of a mirror. source: a URL that ends in "/", or a folder. Sizes are bytes."""
+
+    source: str
+    budget: Whole
+    strategy: Strategy = "spread"
+    mirror_id: str
+    phases: tuple[str, ...] | None = None
+    where: str | None = None
+    reserve: Whole
+    client: str
+    max_age: Whole  # seconds
+
+
+class Chosen(Struct, frozen=True, kw_only=True):
+    """A shard that is to be held, why, and since when."""
+
+    name: ShardName
+    why: str
+    since: str
+
+
+class Mirror(Struct, frozen=True, kw_only=True):
+    """mirror.json."""
+
+    format: Whole
+    type: Literal["mirror"]
+    settings: Settings
+    followed: Followed
+    chosen: tuple[Chosen, ...]
+
+
+class Proof(Struct, frozen=True, kw_only=True):
+    """When a tar was found right in full, and its size and time then: if they changed it is no proof any more.
+
+    uploaded: bytes of it that were ever sent to peers.
+    """
+
+    verified: str | None = None
+    size: Whole = 0
+    mtime_ns: int = 0
+    uploaded: Whole = 0
+
+
+class Proofs(Struct, frozen=True, kw_only=True):
+    """proofs.json."""
+
+    format: Whole
+    type: Literal["proofs"]
+    shards: dict[ShardName, Proof]
+
+
+class Live(Struct, frozen=True, kw_only=True):
+    """live.json: how the built-in client's torrents stood a moment ago. port: that it listens at."""
+
+    format: Whole
+    type: Literal["live"]
+    at: float  # Unix seconds
+    shards: dict[ShardName, tuple[float, bool, int]]  # share, seeding, peers
+
+
+class MirrorFolder:
+    """A mirror's folder: tars in it, the state below it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Name it; nothing is read or made."""
+        self.folder = Path(folder).absolute()
+        self.state = self.folder / STATE
+        self.release = self.state / "release"
+        self.incoming = self.state / "incoming"
+
+    def tar(self, name: ShardName) -> Path:
+        """Return where a shard's tar lies, once it is whole."""
+        return self.folder / f"{name}.tar"
+
+    def document(self, file: PublishedFile) -> Path:
+        """Return where a published file lies that was checked."""
+        return self.release / file.path
+
+    def load(self) -> Mirror | None:
+        """Return what is kept; None where nothing is followed here yet. Raises InputError where it is damaged."""
+        path = self.state / "mirror.json"
+        return documents.from_bytes(_whole(path), Mirror, path) if path.is_file() else None
+
+    def required(self) -> Mirror:
+        """Return what is kept. Raises InputError where nothing is followed here."""
+        mirror = self.load()
+        if mirror is None:
+            where = shown(str(self.folder))
+            raise InputError(where, "no release is followed here", f"packager mirror follow URL --to {where}")
+        return mirror
+
+    def load_release(self, mirror: Mirror) -> Release:
+        """Return the release that was accepted last. Raises TrustError where its file is not what was accepted."""
+        path = self.release / "releases" / f"{mirror.followed.serial}.json"
+        body = read_limited(path, documents.LIMIT)
+        if documents.digest(body) != mirror.followed.digest:
+            raise TrustError(shown(str(path)), "is not the release that was accepted", "packager mirror sync")
+        return documents.from_bytes(body, Release, path)
+
+    def save(self, mirror: Mirror, body: bytes, minisig: bytes | None) -> None:
+        """Keep a release that was accepted and what was chosen of it, durably; the shards' documents are there."""
+        kept = self.release / "releases" / f"{mirror.followed.serial}.json"
+        if minisig is not None:
+            durable.write_bytes(kept.with_name(kept.name + MINISIG), minisig)
+        durable.write_bytes(kept, body)
+        durable.write_bytes(self.state / "mirror.json", documents.to_bytes(mirror))
+        if minisig is not None:
+            durable.write_bytes(self.release / (RELEASE + MINISIG), minisig)
+        durable.write_bytes(self.release / RELEASE, body)
+
+    def proofs(self) -> dict[ShardName, Proof]:
+        """Return what was proved of tars here."""
+        path = self.state / "proofs.json"
+        return documents.from_bytes(_whole(path), Proofs, path).shards if path.is_file() else {}
+
+    def save_proofs(self, proofs: dict[ShardName, Proof]) -> None:
+        """Keep what was proved, durably."""
+        kept = Proofs(format=documents.FORMAT, type="proofs", shards=proofs)
+        durable.write_bytes(self.state / "proofs.json", documents.to_bytes(kept))
+
+    def live(self, now: float) -> Live | None:
+        """Return what the built-in client did a moment ago; None where it does not run."""
+        path = self.state / "live.json"
+        live = documents.from_bytes(_whole(path), Live, path) if path.is_file() else None
+        return live if live is not None and abs(now - live.at) < 3 * LIVE_SECONDS else None
+
+    def save_live(self, live: Live | None) -> None:
+        """Tell `mirror status` what the built-in client does; None: it ends."""
+        if live is None:
+            (self.state / "live.json").unlink(missing_ok=True)
+        else:
+            durable.write_bytes(self.state / "live.json", msgspec.json.encode(live))
+
+
+def _whole(path: Path) -> bytes:
+    """Return the bytes of a file of ours."""
+    return read_limited(path, documents.LIMIT)
+
+
+def published_files(shard: ReleaseShard) -> list[PublishedFile]:
+    """Return the documents of a shard that are kept here."""
+    return [file for file in (shard.torrent, shard.torrent_v1, shard.manifest, shard.table) if file is not None]

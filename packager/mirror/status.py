@@ -1,0 +1,140 @@
+"""What a mirror holds and what its client says of it; the chosen magnet links. Reads alone, but for a full check."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from packager import trust
+from packager.errors import PackagerError
+from packager.mirror import holding
+from packager.mirror.around import Clocks
+from packager.mirror.clients import open_client
+from packager.mirror.holding import Lying, is_proved
+from packager.mirror.run import BUILTIN, NONE
+from packager.mirror.state import Mirror, MirrorFolder, Proof
+from packager.mirror_reports import HeldShard, MirrorStatus
+from packager.model import ReleaseShard, ShardName
+from packager.progress import Progress
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What a client tells of one shard."""
+
+    progress: float | None
+    seeding: bool
+    ratio: float
+    peers: int
+
+
+def status(
+    folder: MirrorFolder, clocks: Clocks, *, ask_client: bool, verify: bool, workers: int, progress: Progress
+) -> MirrorStatus:
+    """Return how each shard stands that is chosen or lies here.
+
+    ask_client: whether the client is asked for seeding, ratio and peers. verify: read every whole tar in full
+    first, with `workers` processes; the caller holds the state's lock then. Raises InputError where nothing
+    is followed here.
+    """
+    mirror = folder.required()
+    release = folder.load_release(mirror)
+    lying = holding.look(folder, release)
+    chosen = {each.name for each in mirror.chosen}
+    shards = [shard for shard in release.shards if shard.name in chosen or shard.name in lying]
+    bad: dict[ShardName, int] = {}
+    if verify:
+        whole = [each for each in shards if each.name in chosen and _state(lying, each).state == "whole"]
+        bad = holding.prove(folder, whole, workers=workers, now=clocks.now, progress=progress)
+    proofs = folder.proofs()
+    warnings = [trust.stale(mirror.followed, now=clocks.now(), max_age=mirror.settings.max_age)]
+    told, trouble = _ask(folder, mirror, shards, clocks, proofs) if ask_client else (None, None)
+    held = [
+        _held(
+            shard,
+            _state(lying, shard),
+            chosen=shard.name in chosen,
+            proof=proofs.get(shard.name),
+            said=(told or {}).get(shard.name),
+            bad=bad.get(shard.name),
+        )
+        for shard in shards
+    ]
+    return MirrorStatus(
+        source=mirror.settings.source,
+        collection=mirror.followed.collection,
+        serial=mirror.followed.serial,
+        date=mirror.followed.date,
+        key=mirror.followed.keys[0] if mirror.followed.keys else None,
+        budget=mirror.settings.budget,
+        client=mirror.settings.client,
+        reachable=told is not None,
+        shards=tuple(held),
+        held=sum(each.size for each in held if each.on_disk == "whole"),
+        warnings=tuple(each for each in (*warnings, trouble) if each is not None),
+    )
+
+
+def magnets(folder: MirrorFolder) -> tuple[str, ...]:
+    """Return the magnet links of the chosen shards, best first. Raises InputError where nothing is followed here."""
+    mirror = folder.required()
+    links = {shard.name: shard.magnet for shard in folder.load_release(mirror).shards}
+    return tuple(links[each.name] for each in mirror.chosen if each.name in links)
+
+
+def _state(lying: Mapping[ShardName, Lying], shard: ReleaseShard) -> Lying:
+    """Return how a shard lies."""
+    return lying.get(shard.name, holding.NOTHING)
+
+
+def _held(
+    shard: ReleaseShard,
+    lying: Lying,
+    *,
+    chosen: bool,
+    proof: Proof | None,
+    said: _Told | None,
+    bad: int | None,
+) -> HeldShard:
+    """Return how one shard stands."""
+    return HeldShard(
+        name=shard.name,
+        size=shard.size,
+        chosen=chosen,
+        on_disk=lying.state,
+        obsolete=shard.obsolete,
+        verified=proof.verified if proof is not None and is_proved(proof, lying) else None,
+        progress=said.progress if said else None,
+        seeding=said.seeding if said else None,
+        ratio=said.ratio if said else None,
+        peers=said.peers if said else None,
+        bad_pieces=bad,
+    )
+
+
+def _ask(
+    folder: MirrorFolder,
+    mirror: Mirror,
+    shards: Iterable[ReleaseShard],
+    clocks: Clocks,
+    proofs: Mapping[ShardName, Proof],
+) -> tuple[dict[ShardName, _Told] | None, str | None]:
+    """Return what the client tells of shards, or None, and why it tells nothing."""
+    spec = mirror.settings.client
+    if spec == NONE:
+        return None, None
+    if spec == BUILTIN:
+        live = folder.live(clocks.unix())
+        if live is None:
+            return None, "the built-in client does not run: packager mirror sync"
+        ratios = {shard.name: proofs.get(shard.name, Proof()).uploaded / max(1, shard.size) for shard in shards}
+        return {name: _Told(*facts[:2], ratios.get(name, 0.0), facts[2]) for name, facts in live.shards.items()}, None
+    try:
+        held = open_client(spec).held()
+    except PackagerError as error:
+        return None, str(error)
+    found = {}
+    for shard in shards:
+        keys = (shard.infohash_v1, shard.infohash_v2, shard.infohash_also_v1)
+        one = next((held[key] for key in keys if key is not None and key in held), None)
+        if one is not None:
+            found[shard.name] = _Told(one.progress, one.seeding, one.ratio, one.peers)
+    return found, None

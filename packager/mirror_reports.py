@@ -1,0 +1,117 @@
+"""What following a release planned, did and holds, as frozen facts: the screen prints them, `--json` writes them.
+
+Sizes are bytes, durations seconds. Names are fit to be shown. Fields are only ever added.
+"""
+
+from typing import Literal, TypeAlias
+
+from packager.choose import Strategy
+from packager.model import Struct
+from packager.reports import Oddity
+
+OnDisk: TypeAlias = Literal["whole", "partial", "missing", "in the way"]
+FetchState: TypeAlias = Literal["waiting", "checking", "downloading", "seeding", "failed"]
+
+
+class PlannedHold(Struct, frozen=True, kw_only=True):
+    """A shard that is to be held, and why."""
+
+    name: str
+    phase: str
+    size: int  # of its tar
+    on_disk: OnDisk
+    why: str
+
+
+class Removable(Struct, frozen=True, kw_only=True):
+    """A tar in the mirror's folder that nobody need hold any more."""
+
+    name: str
+    size: int  # on the disk
+    why: str
+
+
+class MirrorPlan(Struct, frozen=True, kw_only=True):
+    """What a mirror is to hold of the newest release, before anything is done."""
+
+    collection: str
+    serial: int
+    date: str
+    key: str | None  # line of the pinned minisign key; None: the release is followed unsigned
+    strategy: Strategy
+    budget: int
+    chosen: tuple[PlannedHold, ...]
+    size: int  # of the chosen
+    fetch: int  # bytes of the chosen that are not here yet
+    free: int  # on the disk now
+    reserve: int  # of them, to be left alone
+    left_out: tuple[Oddity, ...]  # chosen and not taken, and why
+    removable: tuple[Removable, ...]
+
+
+class FetchedShard(Struct, frozen=True, kw_only=True):
+    """How one shard stood when the fetching ended."""
+
+    name: str
+    state: FetchState
+    share: float  # of its bytes that are right and here, 0 to 1
+    uploaded: int
+    what: str  # why it failed
+
+
+class FetchReport(Struct, frozen=True, kw_only=True):
+    """What the built-in client did."""
+
+    seconds: float
+    port: int  # that peers reached us at
+    downloaded: int
+    uploaded: int
+    peers: int  # the most at once
+    whole: int  # shards that are whole and checked
+    shards: tuple[FetchedShard, ...]
+
+
+class MirrorReport(Struct, frozen=True, kw_only=True):
+    """What `mirror follow` and `mirror sync` did."""
+
+    plan: MirrorPlan
+    done: bool  # False: a dry run, or the plan was declined; nothing was written
+    warnings: tuple[str, ...]
+    removed: tuple[str, ...]
+    client: str
+    handed: tuple[str, ...]  # shards that the client was given now
+    refused: tuple[Oddity, ...]  # shards that it would not take, and why
+    fetched: FetchReport | None  # of the built-in client
+    complete: bool  # every chosen shard is here and right, or in the client's hands
+
+
+class HeldShard(Struct, frozen=True, kw_only=True):
+    """One shard that is chosen or lies here. None: nobody can be asked, or it was never done."""
+
+    name: str
+    size: int
+    chosen: bool
+    on_disk: OnDisk
+    obsolete: bool
+    verified: str | None  # when every byte was last found right
+    progress: float | None
+    seeding: bool | None
+    ratio: float | None
+    peers: int | None
+    bad_pieces: int | None  # of a check in this run
+
+
+class MirrorStatus(Struct, frozen=True, kw_only=True):
+    """What a mirror holds."""
+
+    source: str
+    collection: str
+    serial: int
+    date: str
+    key: str | None
+    budget: int
+    client: str
+    reachable: bool  # the client was asked; else what it knows is null
+    shards: tuple[HeldShard, ...]
+    held: int  # bytes of whole tars
+    warnings: tuple[str, ...]

@@ -1,0 +1,345 @@
+"""What a publisher's server may do to a mirror: each attack is refused by name, and the state is as it was."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import pytest
+
+from packager import api, documents
+from packager.cli.app import main
+from packager.errors import IncompleteError
+from packager.model import PublishedFile
+from tests.mirror.publishing import Archive, pack, state_of
+from tests.servers import Fault, Site
+from tests.simulator import secret_key, with_shard, with_shards, with_values
+
+Capture = pytest.CaptureFixture[str]
+THIEF = secret_key("thief")
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    return pack(tmp_path_factory.mktemp("archive") / "project", shards=6)
+
+
+@dataclass
+class Mirror:
+    """A mirror that follows release 1, of four shards; release 2 lists six."""
+
+    archive: Archive
+    site: Site
+    folder: Path
+
+    def run(self, *arguments: str) -> int:
+        return main(["mirror", *arguments, "--to", str(self.folder)])
+
+    def follow(self, *more: str) -> int:
+        return self.run("follow", self.site.address, "--budget", "1 MB", "--reserve", "0", "--client", "none", *more)
+
+    @property
+    def state(self) -> dict[str, bytes]:
+        return state_of(self.folder)
+
+
+@pytest.fixture
+def mirror(packed: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
+    for name in ("http_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    archive = Archive(packed.root, packed.shards)
+    archive.publish(4)
+    with archive.served() as site:
+        mirror = Mirror(archive, site, tmp_path / "mirror")
+        assert mirror.follow("--key", archive.key) == 0
+        yield mirror
+
+
+def flip(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+def tampered_body(archive: Archive) -> None:
+    archive.publish(6)
+    body = archive.files["release.json"]
+    archive.files["release.json"] = body.replace(b'"licence": "CC0-1.0"', b'"licence": "CC9-9.9"')
+
+
+def tampered_signature(archive: Archive) -> None:
+    archive.publish(6)
+    signature = archive.files["release.json.minisig"]
+    archive.files["release.json.minisig"] = flip(signature, signature.index(b"\n") + 40)
+
+
+def tampered_comment(archive: Archive) -> None:
+    archive.publish(6)
+    signature = archive.files["release.json.minisig"]
+    archive.files["release.json.minisig"] = signature.replace(b"release 2 of", b"release 3 of")
+
+
+def no_signature(archive: Archive) -> None:
+    archive.publish(6)
+    del archive.files["release.json.minisig"]
+
+
+def other_key(archive: Archive) -> None:
+    archive.lay(archive.forge(6, key=THIEF))
+
+
+def fork(archive: Archive) -> None:
+    archive.lay(archive.forge(6, with_values(previous="0" * 64)))
+
+
+def equivocation(archive: Archive) -> None:
+    body = archive.files["release.json"]
+    archive.sign_again(body.replace(b'"licence": "CC0-1.0"', b'"licence": "CC9-9.9"'))
+
+
+def another_collection(archive: Archive) -> None:
+    release = archive.publisher.next()
+    facts = msgspec.structs.replace(release.collection, name="noises")
+    archive.lay(archive.publisher.forge(msgspec.structs.replace(release, collection=facts)))
+
+
+def fast_forward(archive: Archive) -> None:
+    archive.lay(archive.forge(6, with_values(serial=5000)))
+
+
+def withheld_step(archive: Archive) -> None:
+    archive.publish(5)
+    archive.publish(6)
+    del archive.files["releases/2.json"]
+
+
+def tampered_step(archive: Archive) -> None:
+    archive.publish(5)
+    archive.publish(6)
+    archive.files["releases/2.json"] = archive.files["releases/1.json"]
+    archive.files["releases/2.json.minisig"] = archive.files["releases/1.json.minisig"]
+
+
+def changed_infohash(archive: Archive) -> None:
+    archive.lay(archive.forge(6, with_shard(1, infohash_v1="ab" * 20)))
+
+
+def changed_size(archive: Archive) -> None:
+    archive.lay(archive.forge(6, with_shard(1, size=archive.shards[1].size + 512)))
+
+
+def vanished(archive: Archive) -> None:
+    archive.lay(archive.forge(6, with_shards(lambda shards: shards[1:])))
+
+
+def swapped_torrent(archive: Archive) -> None:
+    archive.publish(6)
+    archive.files[archive.shards[4].torrent.path] = archive.files[archive.shards[5].torrent.path]
+
+
+def listed(path: str, data: bytes) -> PublishedFile:
+    return PublishedFile(path=path, size=len(data), sha256=documents.digest(data))
+
+
+def swapped_and_listed_torrent(archive: Archive) -> None:
+    archive.publish(6)
+    other = archive.files[archive.shards[5].torrent.path]
+    archive.publisher.signed.pop()
+    archive.lay(archive.forge(6, with_shard(4, torrent=listed("torrents/swapped.torrent", other))))
+    archive.files["torrents/swapped.torrent"] = other
+
+
+def swapped_and_listed_manifest(archive: Archive) -> None:
+    archive.publish(6)
+    other = archive.files[archive.shards[5].manifest.path]
+    archive.publisher.signed.pop()
+    archive.lay(archive.forge(6, with_shard(4, manifest=listed("manifests/swapped.json", other))))
+    archive.files["manifests/swapped.json"] = other
+
+
+def oversized_file(archive: Archive) -> None:
+    archive.publish(6)
+    archive.files[archive.shards[4].manifest.path] += bytes(100_000)
+
+
+def truncated_file(archive: Archive) -> None:
+    archive.publish(6)
+    archive.files[archive.shards[4].table.path] = archive.files[archive.shards[4].table.path][:-1]
+
+
+def oversized_listing(archive: Archive) -> None:
+    torrent = msgspec.structs.replace(archive.shards[4].torrent, size=1 << 40)
+    archive.lay(archive.forge(6, with_shard(4, torrent=torrent)))
+
+
+def path_up(archive: Archive) -> None:
+    torrent = msgspec.structs.replace(archive.shards[4].torrent, path="../../stolen.torrent")
+    archive.lay(archive.forge(6, with_shard(4, torrent=torrent)))
+
+
+def absolute_path(archive: Archive) -> None:
+    manifest = msgspec.structs.replace(archive.shards[4].manifest, path="/etc/packager.json")
+    archive.lay(archive.forge(6, with_shard(4, manifest=manifest)))
+
+
+def file_name_up(archive: Archive) -> None:
+    archive.lay(archive.forge(6, with_shard(4, name="../stolen", file="../stolen.tar")))
+
+
+def duplicate_shard(archive: Archive) -> None:
+    archive.lay(archive.forge(6, with_shards(lambda shards: [*shards, shards[-1]])))
+
+
+def forged_rotation(archive: Archive) -> None:
+    archive.lay(archive.forge(6, with_values(next_key=THIEF.public.line), key=THIEF))
+
+
+def rotation_to_nonsense(archive: Archive) -> None:
+    archive.lay(archive.forge(6, with_values(next_key="RWnonsense")))
+
+
+def unnamed_new_key(archive: Archive) -> None:
+    archive.publish(5)
+    archive.publisher.key = THIEF
+    archive.publish(6)
+
+
+def key_twice(archive: Archive) -> None:
+    signed = archive.forge(6)
+    archive.sign_again(signed.body.replace(b'"serial": 2', b'"serial": 2, "serial": 2'))
+
+
+REFUSED = [
+    (tampered_body, "not these bytes"),
+    (tampered_signature, "release.json.minisig"),
+    (tampered_comment, "trusted comment forged"),
+    (no_signature, "no signature: answers 404"),
+    (other_key, "key"),
+    (fork, "fork: serial 2"),
+    (equivocation, "equivocation: serial 1 was signed twice"),
+    (another_collection, "another collection"),
+    (fast_forward, "fast-forward: serial 5000"),
+    (withheld_step, "releases/2.json: answers 404"),
+    (tampered_step, "gap: holds serial 1"),
+    (changed_infohash, "changed shard: infohash_v1 of tones-audio-00002"),
+    (changed_size, "changed shard: size of tones-audio-00002"),
+    (vanished, "vanished shard: tones-audio-00001"),
+    (swapped_torrent, "tones-audio-00005.torrent: not the file that release.json lists"),
+    (swapped_and_listed_torrent, "swapped torrent: its infohashes are not those of tones-audio-00005"),
+    (swapped_and_listed_manifest, "swapped manifest: its name is not that of tones-audio-00005"),
+    (oversized_file, "tones-audio-00005.manifest.json: sends more than"),
+    (truncated_file, "tones-audio-00005.members.parquet: not the file that release.json lists"),
+    (oversized_listing, "oversized: 1099511627776 bytes"),
+    (path_up, "leads out of the release"),
+    (absolute_path, "leads out of the release"),
+    (file_name_up, "cannot be the name of a shard"),
+    (duplicate_shard, "stands twice"),
+    (forged_rotation, "key"),
+    (rotation_to_nonsense, "key rotation: next_key"),
+    (unnamed_new_key, "key"),
+    (key_twice, 'holds the key "serial" twice'),
+]
+
+
+@pytest.mark.parametrize(("attack", "words"), REFUSED, ids=lambda value: getattr(value, "__name__", ""))
+def test_an_attack_is_refused_by_name_and_the_state_stays(
+    mirror: Mirror, attack: Callable[[Archive], None], words: str, capsys: Capture
+) -> None:
+    before = mirror.state
+    attack(mirror.archive)
+    capsys.readouterr()
+    assert mirror.run("sync") == 2
+    printed = capsys.readouterr()
+    last = printed.err.splitlines()[-1]
+    assert last.startswith("packager: ")
+    assert words in last
+    assert mirror.state == before
+
+
+def test_a_rollback_is_refused(mirror: Mirror, capsys: Capture) -> None:
+    mirror.archive.publish(6)
+    assert mirror.run("sync") == 0
+    before = mirror.state
+    old = mirror.archive.publisher.signed[0]
+    mirror.archive.files |= {"release.json": old.body, "release.json.minisig": old.minisig}
+    assert mirror.run("sync") == 2
+    assert "rollback: serial 1 is older than 2" in capsys.readouterr().err
+    assert mirror.state == before
+
+
+def test_a_withdrawn_shard_is_not_taken_back(mirror: Mirror, capsys: Capture) -> None:
+    name = mirror.archive.shards[1].name
+    mirror.archive.publish(6, obsolete=[name])
+    assert mirror.run("sync") == 0
+    before = mirror.state
+    mirror.archive.lay(mirror.archive.forge(6, with_shard(1, obsolete=False)))
+    assert mirror.run("sync") == 2
+    assert f"withdrawn shard offered again: {name}" in capsys.readouterr().err
+    assert mirror.state == before
+
+
+def test_a_replaced_key_signs_no_more(mirror: Mirror, capsys: Capture) -> None:
+    old, new = mirror.archive.publisher.key, secret_key("second")
+    mirror.archive.publish(5, next_key=new)
+    assert mirror.run("sync") == 0
+    before = mirror.state
+    mirror.archive.lay(mirror.archive.forge(6, key=old))
+    assert mirror.run("sync") == 2
+    assert "replaced key" in capsys.readouterr().err
+    assert mirror.state == before
+    mirror.archive.lay(mirror.archive.forge(6, key=new))
+    assert mirror.run("sync") == 0
+
+
+ServerFault = tuple[Fault, Literal["", "/elsewhere", "http://localhost:9/", "file:///etc/passwd", "//[::1]/x"], str]
+FAULTS: list[ServerFault] = [
+    ("endless", "", "release.json: sends more than 48 MiB"),
+    ("gzip", "", "sends its bytes packed"),
+    ("404", "", "answers 404"),
+    ("redirect", "http://localhost:9/", "redirects to another host"),
+    ("redirect", "//[::1]/x", "redirects to another host"),
+    ("redirect", "file:///etc/passwd", 'redirects to "file:///etc/passwd", which is no web address'),
+    ("redirect loop", "", "redirects more than 5 times"),
+]
+
+
+@pytest.mark.parametrize(("fault", "target", "words"), FAULTS)
+def test_a_server_that_misbehaves_is_refused(
+    mirror: Mirror, fault: Fault, target: str, words: str, capsys: Capture
+) -> None:
+    before = mirror.state
+    mirror.site.fault, mirror.site.target = fault, target
+    assert mirror.run("sync") == 2
+    assert words in capsys.readouterr().err
+    assert mirror.state == before
+
+
+@pytest.mark.parametrize("fault", ["silent", "drips headers", "503"])
+def test_a_slow_server_is_given_up_and_the_same_command_may_do_more_later(mirror: Mirror, fault: Fault) -> None:
+    before = mirror.state
+    mirror.archive.publish(6)
+    mirror.site.fault = fault
+    with pytest.raises(IncompleteError, match="did not answer in time|answers 503") as refused:
+        api.mirror_sync(mirror.folder, timeout=0.05)
+    assert refused.value.exit_code == 3
+    assert mirror.state == before
+    mirror.site.fault = ""
+    assert api.mirror_sync(mirror.folder).plan.serial == 2
+
+
+def test_after_every_refusal_the_true_release_is_followed(mirror: Mirror) -> None:
+    tampered_body(mirror.archive)
+    assert mirror.run("sync") == 2
+    mirror.archive.lay(mirror.archive.publisher.head)
+    assert mirror.run("sync") == 0
+    assert b'"serial": 2' in mirror.state[".packager-mirror/mirror.json"]
+
+
+@pytest.mark.parametrize("attack", [tampered_body, other_key, swapped_torrent, path_up, duplicate_shard])
+def test_a_first_follow_that_is_refused_keeps_nothing(
+    mirror: Mirror, attack: Callable[[Archive], None], tmp_path: Path
+) -> None:
+    attack(mirror.archive)
+    new = Mirror(mirror.archive, mirror.site, tmp_path / "new")
+    assert new.follow("--key", mirror.archive.key) == 2
+    assert new.state == {}
