@@ -63,6 +63,7 @@ def run(texts: list[str], folder: Path) -> list[tuple[int, list[str]]]:
     script = "".join(f"{text}\necho; echo '{MARK}'$?\n" for text in texts)
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "LC_ALL": "C.UTF-8"}
+    environment["XDG_CACHE_HOME"] = str(folder / ".cache")  # no page meets what another run remembered
     done = subprocess.run(
         ["bash", "-c", script],
         check=False,  # each command has its own exit code

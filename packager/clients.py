@@ -1,6 +1,6 @@
 """What BitTorrent clients make of a torrent or magnet link: where one refuses it or reads it wrong, and why.
 
-A table of facts, each with the version it was seen in; nothing is run here. `tests/interop/test_clients.py`
+A table of facts, each with the version it was seen in; nothing is run here. `tests/test_clients.py`
 runs those programs that are installed and compares.
 """
 

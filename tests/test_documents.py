@@ -26,7 +26,8 @@ def test_the_bytes_are_canonical() -> None:
     assert (
         documents.to_bytes(NOTE)
         == (
-            '{\n  "format": 1,\n  "text": "é \\"x\\" \u2028 \\n \\u0000",\n  "many": [\n    1,\n    2\n  ],\n  "words": []\n}\n'
+            '{\n  "format": 1,\n  "text": "é \\"x\\" \u2028 \\n \\u0000",\n  "many": [\n    1,\n    2\n  ],\n'
+            '  "words": []\n}\n'
         ).encode()
     )
 

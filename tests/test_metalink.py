@@ -107,7 +107,11 @@ def fetch(aria2c: str, folder: Path, document: bytes) -> subprocess.CompletedPro
     quiet = ["--enable-dht=false", "--bt-enable-lpd=false", "--enable-peer-exchange=false", "--seed-time=0"]
     bounds = ["--no-conf", "--timeout=5", "--max-tries=2", "--retry-wait=0", "--bt-stop-timeout=5"]
     return subprocess.run(
-        [aria2c, "--dir", folder, *quiet, *bounds, folder / "x.meta4"], capture_output=True, text=True, timeout=60
+        [aria2c, "--dir", folder, *quiet, *bounds, folder / "x.meta4"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
 
 

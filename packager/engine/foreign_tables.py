@@ -25,6 +25,7 @@ PAGE_MOST = 16 * MIB  # bytes of an unpacked page; ours have one and a little mo
 ROOM, RATIO = 64 * MIB, 200  # bytes that any table may unpack to, and for each byte of its file
 PAGES = 1_000_000
 _WINDOW = 4096
+_MAGIC = b"PAR1"
 _PLAIN, _PLAIN_DICTIONARY, _RLE, _RLE_DICTIONARY = 0, 2, 3, 8
 ENCODINGS = (None, _PLAIN, _PLAIN_DICTIONARY, _RLE, _RLE_DICTIONARY)  # no other is ours; some build strings from others
 
@@ -126,8 +127,9 @@ def _check_page(page: PageHeader, path: Path) -> None:
 def _pages(data: BinaryIO, chunk: pq.ColumnChunkMetaData, path: Path) -> Iterator[PageHeader]:
     """Yield the page headers of a column chunk, from where Arrow begins to read it."""
     at = chunk.data_page_offset
-    if chunk.has_dictionary_page and 0 < chunk.dictionary_page_offset < at:
-        at = chunk.dictionary_page_offset
+    dictionary = chunk.dictionary_page_offset if chunk.has_dictionary_page else 0
+    if 0 < dictionary < at or at < len(_MAGIC):  # a column of no rows has no data page, and 0 for its offset
+        at = dictionary
     stop = at + chunk.total_compressed_size
     if at < 0:
         raise InputError(path, f"its footer says that a column begins at byte {at}")

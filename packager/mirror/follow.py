@@ -173,10 +173,9 @@ def _chosen_shards(release: Release, selection: Selection) -> tuple[ReleaseShard
 
 def _mirror(settings: Settings, newest: Newest, selection: Selection, held: Mirror | None, now: str) -> Mirror:
     """Return what is kept after this step."""
-    before = {each.name: each for each in held.chosen} if held else {}
-    chosen = tuple(
-        before.get(each.name) or Chosen(name=each.name, why=shown(each.why), since=now) for each in selection.chosen
-    )
+    taken = {each.name: Chosen(name=each.name, why=shown(each.why), since=now) for each in selection.chosen}
+    stayed = [each for each in (held.chosen if held else ()) if taken.pop(each.name, None)]
+    chosen = (*stayed, *taken.values())
     return Mirror(format=documents.FORMAT, type="mirror", settings=settings, followed=newest.followed, chosen=chosen)
 
 

@@ -225,7 +225,7 @@ def test_long_lists_are_cut_and_counted(tmp_path: Path, capsys: pytest.CaptureFi
 def test_a_damaged_file_ends_in_a_report_or_our_error_alone(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    folder = tmp_path_factory.getbasetemp()
+    folder = tmp_path_factory.mktemp("damaged")
     for name in (f"{NAME}.tar", f"{NAME}.torrent", f"{NAME}.members.parquet", "release.json", "magnets.txt"):
         whole = bytearray((GOLDEN / name).read_bytes())
         at = data.draw(st.integers(0, len(whole) - 1), label=name)

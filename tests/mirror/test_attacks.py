@@ -1,5 +1,6 @@
 """What a publisher's server may do to a mirror: each attack is refused by name, and the state is as it was."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,17 +45,25 @@ class Mirror:
         return state_of(self.folder)
 
 
-@pytest.fixture
-def mirror(packed: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
-    for name in ("http_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
+@pytest.fixture(scope="module")
+def followed(packed: Archive, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Path]]:
+    """A server, and the folder of a mirror that follows release 1 there: each test has its own copy of both."""
+    folder = tmp_path_factory.mktemp("followed") / "mirror"
     archive = Archive(packed.root, packed.shards)
     archive.publish(4)
     with archive.served() as site:
-        mirror = Mirror(archive, site, tmp_path / "mirror")
-        assert mirror.follow("--key", archive.key) == 0
-        yield mirror
+        assert Mirror(archive, site, folder).follow("--key", archive.key) == 0
+        yield site, folder
+
+
+@pytest.fixture
+def mirror(packed: Archive, followed: tuple[Site, Path], tmp_path: Path) -> Mirror:
+    site, folder = followed
+    archive = Archive(packed.root, packed.shards)
+    archive.publish(4)
+    site.files, site.fault, site.target, site.requests = archive.files, "", "", 0
+    shutil.copytree(folder, tmp_path / "mirror")
+    return Mirror(archive, site, tmp_path / "mirror")
 
 
 def flip(data: bytes, at: int) -> bytes:
@@ -210,11 +219,11 @@ def key_twice(archive: Archive) -> None:
 
 
 REFUSED = [
-    (tampered_body, "not these bytes"),
+    (tampered_body, "wrong signature: what it signs is not what key"),
     (tampered_signature, "release.json.minisig"),
     (tampered_comment, "trusted comment forged"),
     (no_signature, "no signature: answers 404"),
-    (other_key, "key"),
+    (other_key, "made with key"),
     (fork, "fork: serial 2"),
     (equivocation, "equivocation: serial 1 was signed twice"),
     (another_collection, "another collection"),

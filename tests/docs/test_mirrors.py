@@ -1,0 +1,66 @@
+"""The pages for mirrors: their tables are what the code gives."""
+
+import re
+
+import msgspec
+import numpy as np
+import pytest
+from pages import DOCS, ROOT
+
+from bench import mirrors
+from packager import choose
+from packager.model import Infohash
+from tests.simulator import Publisher, make_shard, phase_of
+
+CHOOSING = (DOCS / "explanation/choosing-shards.md").read_text(encoding="utf-8")
+TRUST = (DOCS / "explanation/trust.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def months() -> list[mirrors.Comers]:
+    return mirrors.population(50)
+
+
+def test_the_first_row_of_the_simulation_is_made_again(months: list[mirrors.Comers]) -> None:
+    found = {name: mirrors.simulate(months, way)[-1] for name, way in mirrors.WAYS.items()}
+    assert mirrors.row(50, found) in CHOOSING.split("\n")
+    assert f"{mirrors.SHARDS:,} shards" in CHOOSING
+
+
+def test_the_simulation_takes_the_shards_that_choose_takes() -> None:
+    shards = [make_shard("demo", "audio", number, "2026-01-01T00:00:00Z") for number in range(1, 61)]
+    by_name = {shard.name: at for at, shard in enumerate(shards)}
+    release = msgspec.structs.replace(Publisher().next(0), shards=tuple(shards), phases=(phase_of("audio", shards),))
+    seeds = [at % 4 for at in range(60)]
+    infohashes = [bytes.fromhex(shard.infohash_v2 or Infohash("")) for shard in shards]
+    for mirror in (b"one", b"two", b"three"):
+        drawn = choose.uniforms(mirror, infohashes)[np.newaxis]
+        for strategy, way in (("spread", mirrors.spread), ("rarest", mirrors.rarest)):
+            taken = np.argsort(way(drawn, np.array(seeds, dtype=np.float64))[0])[:20].tolist()
+            chosen = choose.choose(
+                release,
+                budget=20 * shards[0].size,
+                mirror_id=mirror,
+                strategy=strategy,
+                seeds={shard.name: count for shard, count in zip(shards, seeds, strict=True)},
+            )
+            assert [by_name[choice.name] for choice in chosen] == taken
+
+
+def test_every_strategy_stands_in_the_table_and_the_formula_is_the_codes() -> None:
+    told = re.findall(r"^\| `(\w+)` \|", CHOOSING, re.MULTILINE)
+    assert sorted(told) == sorted(choose.STRATEGIES)
+    assert f"(1 + seeds)^-{choose.STEEPNESS}" in CHOOSING
+    one, two = choose.weights(np.array([20.0, 21.0]))
+    assert f"20 seeds against 21 is {one / two:.2f} : 1" in CHOOSING
+    zero, first = choose.weights(np.array([0.0, 1.0]))
+    assert f"{zero / first:.0f} : 1" in CHOOSING
+
+
+def test_every_refusal_in_the_table_is_one_that_the_code_makes() -> None:
+    code = "".join((ROOT / "packager" / name).read_text(encoding="utf-8") for name in ("trust.py", "signature.py"))
+    code += "not a valid release"  # documents.py writes the kind's name
+    rows = [line for line in TRUST.split("\n") if line.startswith("| **")]
+    names = [name for line in rows for name in re.findall(r"\*\*([^*]+)\*\*", line.split("|")[1])]
+    assert len(names) > 15
+    assert [name for name in names if name not in code] == []

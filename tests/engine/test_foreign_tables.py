@@ -1,0 +1,67 @@
+"""foreign_tables.py: a good table is read as it is; what only says it is large is refused before it is unpacked."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from packager.engine import foreign_tables, tables
+from packager.errors import InputError
+
+SCHEMA = pa.schema([pa.field("path", pa.string(), nullable=False), ("size", pa.int64()), ("title", pa.string())])
+
+
+def good(rows: int) -> pa.Table:
+    columns = [
+        [f"{row}.flac" for row in range(rows)],
+        [row if row % 3 else None for row in range(rows)],
+        [("É" * (row % 5)) if row % 7 else None for row in range(rows)],
+    ]
+    return pa.table(
+        [pa.array(values, field.type) for values, field in zip(columns, SCHEMA, strict=True)], schema=SCHEMA
+    )
+
+
+@pytest.mark.parametrize("rows", [0, 1, 8192, 20_000])
+@pytest.mark.parametrize("dictionary", [True, False])
+def test_a_table_reads_back(rows: int, dictionary: bool, tmp_path: Path) -> None:
+    pq.write_table(good(rows), tmp_path / "x", compression="zstd", use_dictionary=dictionary, row_group_size=9000)
+    assert foreign_tables.count_rows(tmp_path / "x", SCHEMA) == rows
+    assert foreign_tables.read_table(tmp_path / "x", SCHEMA).equals(good(rows).combine_chunks())
+    assert all(
+        batch.num_rows <= foreign_tables.BATCH_ROWS for batch in foreign_tables.read_batches(tmp_path / "x", SCHEMA)
+    )
+
+
+def test_our_own_tables_are_within_the_limits(tmp_path: Path) -> None:
+    tables.write_table(tmp_path / "x", SCHEMA, good(20_000).to_batches())
+    assert foreign_tables.read_table(tmp_path / "x", SCHEMA).num_rows == 20_000
+
+
+def test_columns_beside_the_schemas_are_passed_over_in_any_order(tmp_path: Path) -> None:
+    more = good(10).append_column("extra", pa.array([["x"]] * 10)).select(["extra", "title", "size", "path"])
+    pq.write_table(more, tmp_path / "x")
+    assert foreign_tables.read_table(tmp_path / "x", SCHEMA).equals(good(10))
+
+
+def test_rows_without_bytes_are_refused_by_the_footer_alone(tmp_path: Path) -> None:
+    """Ten million rows of one path: some kilobytes of run lengths."""
+    path = pa.DictionaryArray.from_arrays(pa.array(bytes(10_000_000), pa.int8()), pa.array([""])).cast(pa.string())
+    nothing = pa.nulls(len(path), pa.int64())
+    pq.write_table(pa.table([path, nothing, nothing.cast(pa.string())], schema=SCHEMA), tmp_path / "x")
+    assert (tmp_path / "x").stat().st_size < 100_000
+    with pytest.raises(InputError, match="says it has 10000000 rows, and their paths would fit in"):
+        foreign_tables.count_rows(tmp_path / "x", SCHEMA)
+
+
+@pytest.mark.parametrize("rows", [100, 100_000])
+def test_a_text_in_every_row_is_counted_in_every_row(rows: int, tmp_path: Path) -> None:
+    title = pa.array(["A" * (130_000_000 // rows)] * rows)
+    pq.write_table(good(rows).set_column(2, SCHEMA.field("title"), title), tmp_path / "x", compression="zstd")
+    size = (tmp_path / "x").stat().st_size
+    if foreign_tables.ROOM + foreign_tables.RATIO * size < 130_000_000:
+        with pytest.raises(InputError, match="its rows unpack to more than the"):
+            foreign_tables.read_table(tmp_path / "x", SCHEMA)
+    else:
+        assert foreign_tables.read_table(tmp_path / "x", SCHEMA).num_rows == rows

@@ -1,0 +1,367 @@
+"""A mirror follows a signed release: the key is pinned, shards are chosen within budget and disk, the state kept."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from packager import api, documents
+from packager.engine import durable
+from packager.errors import InputError
+from packager.lists import ListedTorrent
+from packager.mirror.holding import free_bytes, look
+from packager.mirror.selection import select
+from packager.mirror.source import normal
+from packager.mirror.state import MirrorFolder, Settings
+from packager.model import Release
+from tests.mirror.publishing import Archive, pack, state_of
+from tests.mirror.test_attacks import Mirror
+from tests.simulator import secret_key, with_values
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    return pack(tmp_path_factory.mktemp("archive") / "project", shards=6)
+
+
+@pytest.fixture
+def mirror(packed: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
+    for name in ("http_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    archive = Archive(packed.root, packed.shards)
+    archive.publish(4)
+    with archive.served() as site:
+        yield Mirror(archive, site, tmp_path / "mirror")
+
+
+def chosen(mirror: Mirror) -> list[str]:
+    kept = MirrorFolder(mirror.folder).required()
+    return [each.name for each in kept.chosen]
+
+
+def test_without_a_key_and_a_terminal_nothing_is_followed(mirror: Mirror, capsys: Capture) -> None:
+    assert mirror.follow() == 2
+    error = capsys.readouterr().err
+    assert mirror.archive.key in error
+    assert "give it with --key, or trust it with --yes" in error
+    assert mirror.state == {}
+
+
+def test_yes_pins_the_key_beside_the_release_and_says_which(mirror: Mirror, capsys: Capture) -> None:
+    assert mirror.follow("--yes") == 0
+    assert mirror.archive.key in capsys.readouterr().err
+    assert MirrorFolder(mirror.folder).required().followed.keys == (mirror.archive.key,)
+
+
+def test_the_key_may_be_a_file(mirror: Mirror, tmp_path: Path) -> None:
+    (tmp_path / "minisign.pub").write_text(mirror.archive.publisher.key.public.text)
+    assert mirror.follow("--key", str(tmp_path / "minisign.pub")) == 0
+
+
+def test_another_key_is_not_taken_where_one_is_pinned(mirror: Mirror, capsys: Capture) -> None:
+    assert mirror.follow("--key", mirror.archive.key) == 0
+    before = mirror.state
+    assert mirror.follow("--key", secret_key("thief").public.line) == 2
+    assert "is not the key pinned here" in capsys.readouterr().err
+    assert mirror.follow("--unsigned") == 2
+    assert mirror.state == before
+
+
+def test_an_unsigned_release_is_followed_only_when_asked_and_then_by_its_chain(mirror: Mirror, capsys: Capture) -> None:
+    del mirror.archive.files["release.json.minisig"], mirror.archive.files["minisign.pub"]
+    assert mirror.follow("--yes") == 2
+    assert "followed with --unsigned alone" in capsys.readouterr().err
+    assert mirror.follow("--unsigned") == 0
+    printed = capsys.readouterr()
+    assert "NOT SIGNED" in printed.out
+    assert "NOT SIGNED: nothing proves who made this release" in printed.err
+    mirror.archive.lay(mirror.archive.forge(6, with_values(previous="0" * 64)))
+    del mirror.archive.files["release.json.minisig"]
+    before = mirror.state
+    assert mirror.run("sync") == 2
+    assert "fork: serial 2" in capsys.readouterr().err
+    assert mirror.state == before
+    mirror.archive.publish(6, next_key=secret_key("second"))
+    for path in [path for path in mirror.archive.files if path.endswith(".minisig")]:
+        del mirror.archive.files[path]
+    assert mirror.run("sync") == 0
+    assert mirror.run("sync") == 0
+
+
+def test_missed_releases_are_stepped_through_and_a_key_that_was_named_takes_over(mirror: Mirror) -> None:
+    assert mirror.follow("--key", mirror.archive.key) == 0
+    second = secret_key("second")
+    mirror.archive.publish(5, next_key=second)
+    mirror.archive.publish(5)
+    mirror.archive.publish(6)
+    asked = mirror.site.requests
+    assert mirror.run("sync") == 0
+    followed = MirrorFolder(mirror.folder).required().followed
+    assert followed.serial == 4
+    assert followed.keys[-1] == second.public.line
+    assert mirror.site.requests > asked
+    before = mirror.state
+    assert mirror.run("sync") == 0
+    assert mirror.state == before
+
+
+def test_what_is_kept_of_a_release_is_what_was_published(mirror: Mirror) -> None:
+    assert mirror.follow("--key", mirror.archive.key) == 0
+    folder = MirrorFolder(mirror.folder).release
+    kept = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert len(kept) == 4 + 3 * 4
+    assert kept == {path: mirror.archive.files[path] for path in kept}
+
+
+def test_a_folder_is_followed_like_an_address(mirror: Mirror, packed: Archive, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    for path, data in mirror.archive.files.items():
+        durable.write_bytes(site / path, data)
+    for source in (site, site / "release.json"):
+        folder = tmp_path / f"to {source.name}"
+        report = api.mirror_follow(str(source), folder, budget=10**6, key=packed.key, client="none", reserve=0)
+        assert len(report.plan.chosen) == 4
+
+
+def test_addresses_that_are_none_are_refused() -> None:
+    assert normal("https://a.example/x") == "https://a.example/x/"
+    assert normal("https://a.example/x/release.json") == "https://a.example/x/"
+    for wrong in ("ftp://a.example/", "https://a.example/?q=1", "https://"):
+        with pytest.raises(InputError):
+            normal(wrong)
+
+
+def test_a_dry_run_writes_nothing(mirror: Mirror, capsys: Capture) -> None:
+    assert mirror.follow("--key", mirror.archive.key, "--dry-run", "--mirror-id", "x") == 0
+    assert not mirror.folder.exists()
+    planned = capsys.readouterr().out
+    assert mirror.follow("--key", mirror.archive.key, "--mirror-id", "x") == 0
+    assert [line for line in planned.splitlines() if " for this mirror" in line] == [
+        line for line in capsys.readouterr().out.splitlines() if " for this mirror" in line
+    ]
+    before = mirror.state
+    mirror.archive.publish(6)
+    assert mirror.run("sync", "--dry-run") == 0
+    assert mirror.state == before
+
+
+def test_json_is_one_document_with_the_plan(mirror: Mirror, capsys: Capture) -> None:
+    assert mirror.follow("--key", mirror.archive.key, "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["plan"]["key"] == mirror.archive.key
+    assert {each["on_disk"] for each in report["plan"]["chosen"]} == {"missing"}
+    assert report["done"] is True
+    assert report["complete"] is False
+
+
+@pytest.mark.parametrize("budget", [1, 67_072, 140_000, 250_000, 10**6])
+@pytest.mark.parametrize("strategy", ["spread", "rarest", "popular", "phase", "oldest"])
+def test_the_budget_is_never_exceeded(mirror: Mirror, packed: Archive, budget: int, strategy: str) -> None:
+    plan = api.mirror_follow(
+        mirror.site.address,
+        mirror.folder,
+        budget=budget,
+        key=packed.key,
+        client="none",
+        strategy=strategy,  # type: ignore[arg-type]
+        reserve=0,
+    ).plan
+    assert plan.size == sum(each.size for each in plan.chosen) <= budget
+    assert plan.chosen or budget < 67_072
+
+
+def settings(**changes: object) -> Settings:
+    base = Settings(source="/", budget=10**6, mirror_id="x", reserve=0, client="none", max_age=10**6)
+    return msgspec.structs.replace(base, **changes)
+
+
+def release_of(archive: Archive) -> Release:
+    return archive.publisher.head.release
+
+
+def test_the_reserve_stays_free_and_what_has_no_room_is_named(mirror: Mirror) -> None:
+    release = release_of(mirror.archive)
+    room = release.shards[0].size + release.shards[1].size
+    found = select(release, settings(reserve=500), {}, lying={}, chosen_before=(), free=room + 3000)
+    assert sum(each.size for each in found.chosen) <= room + 2500
+    assert len(found.chosen) == 2
+    assert [odd.what for odd in found.left_out] == ["no room for it on the disk beside the reserve"] * 2
+    assert not select(release, settings(reserve=10**9), {}, lying={}, chosen_before=(), free=room).chosen
+
+
+def test_what_lies_here_counts_and_is_kept(mirror: Mirror, packed: Archive) -> None:
+    mirror.folder.mkdir()
+    last = packed.shards[3]
+    (mirror.folder / last.file).write_bytes(packed.tar(last.name))
+    (mirror.folder / f".{packed.shards[0].file}.partial").write_bytes(b"begun")
+    assert mirror.follow("--key", packed.key, "--budget", "140 kB") == 0
+    assert set(chosen(mirror)) == {last.name, packed.shards[0].name}
+    assert free_bytes(mirror.folder) > 0
+
+
+def test_a_larger_file_under_a_shards_name_is_left_alone_and_named(
+    mirror: Mirror, packed: Archive, capsys: Capture
+) -> None:
+    mirror.folder.mkdir()
+    (mirror.folder / packed.shards[3].file).write_bytes(bytes(packed.shards[3].size + 1))
+    (mirror.folder / packed.shards[2].file).mkdir()
+    assert mirror.follow("--key", packed.key) == 0
+    assert len(chosen(mirror)) == 2
+    assert capsys.readouterr().out.count("is not it: move it away") == 2
+    assert (mirror.folder / packed.shards[3].file).stat().st_size == packed.shards[3].size + 1
+
+
+def test_where_sees_the_shards_and_their_seeds(mirror: Mirror, packed: Archive, capsys: Capture) -> None:
+    listed = msgspec.json.decode(mirror.archive.files["torrents.json"], type=list[ListedTorrent])
+    counted = [msgspec.structs.replace(each, seeders=at) for at, each in enumerate(listed)]
+    mirror.archive.files["torrents.json"] = msgspec.json.encode(counted)
+    assert mirror.follow("--key", packed.key, "--where", "seeders >= 2 AND name LIKE '%03' AND size > 0") == 0
+    assert chosen(mirror) == [packed.shards[2].name]
+    capsys.readouterr()
+    for wrong in ("sedeers > 1", "1) UNION SELECT * FROM read_text('/etc/passwd'", "1;", "name IN (SELECT"):
+        assert mirror.follow("--where", wrong) == 2
+        assert "--where: " in capsys.readouterr().err
+
+
+def test_a_false_list_of_seeds_changes_no_more_than_the_choice(mirror: Mirror, packed: Archive) -> None:
+    for wrong in (b"\xff", b"[" * 100_000, b'[{"btih": 1}]', b'[{"btih": "x", "seeders": -5}]'):
+        mirror.archive.files["torrents.json"] = wrong
+        assert mirror.follow("--key", packed.key) == 0
+        assert len(chosen(mirror)) == 4
+    del mirror.archive.files["torrents.json"]
+    assert mirror.follow("--key", packed.key) == 0
+
+
+def test_phases_and_strategies_that_are_none_are_refused(mirror: Mirror, packed: Archive, capsys: Capture) -> None:
+    assert mirror.follow("--key", packed.key, "--phase", "adio") == 2
+    assert mirror.follow("--key", packed.key, "--strategy", "rare") == 2
+    assert mirror.follow("--key", packed.key, "--client", "qbitorrent:http://127.0.0.1:1") == 2
+    error = capsys.readouterr().err
+    assert 'no phase is named "adio"' in error
+    assert 'did you mean "rarest"?' in error
+    assert mirror.state == {}
+
+
+def test_sync_takes_new_shards_and_stays_with_those_chosen_before(mirror: Mirror, packed: Archive) -> None:
+    assert mirror.follow("--key", packed.key, "--budget", "340 kB") == 0
+    before = chosen(mirror)
+    assert len(before) == 4
+    mirror.archive.publish(6)
+    assert mirror.run("sync") == 0
+    assert chosen(mirror)[:4] == before
+    assert len(chosen(mirror)) == 5
+
+
+def test_withdrawn_shards_are_listed_and_removed_only_when_told(
+    mirror: Mirror, packed: Archive, capsys: Capture
+) -> None:
+    mirror.folder.mkdir()
+    for shard in packed.shards[:4]:
+        (mirror.folder / shard.file).write_bytes(packed.tar(shard.name))
+    gone = packed.shards[1]
+    mirror.archive.publish(6, obsolete=[gone.name])
+    assert mirror.follow("--key", packed.key, "--budget", "340 kB") == 0
+    assert f"may be removed: {gone.name}.tar" in capsys.readouterr().out
+    assert gone.name not in chosen(mirror)
+    assert len(chosen(mirror)) == 4 - 1 + 1
+    assert mirror.run("sync", "--remove-obsolete", "--dry-run") == 0
+    assert (mirror.folder / gone.file).exists()
+    assert mirror.run("sync", "--remove-obsolete") == 0
+    assert f"removed: {gone.name}.tar" in capsys.readouterr().out
+    assert sorted(path.name for path in mirror.folder.glob("*.tar")) == sorted(
+        shard.file for shard in packed.shards[:4] if shard is not gone
+    )
+    assert len(chosen(mirror)) == 5
+
+
+def test_an_old_release_warns(mirror: Mirror, packed: Archive, capsys: Capture) -> None:
+    assert mirror.follow("--key", packed.key, "--max-age", "1d") == 0
+    assert "old, more than 1 d" in capsys.readouterr().err
+    assert mirror.follow("--key", packed.key, "--max-age", "9000d") == 0
+    assert "old, more than" not in capsys.readouterr().err
+
+
+def test_only_one_writes_at_a_time_and_status_can_still_be_asked(
+    mirror: Mirror, packed: Archive, capsys: Capture
+) -> None:
+    assert mirror.follow("--key", packed.key) == 0
+    with durable.lock(MirrorFolder(mirror.folder).state):
+        assert mirror.run("sync") == 2
+        assert "in use by another packager" in capsys.readouterr().err
+        assert mirror.run("status") == 0
+        assert mirror.run("magnets") == 0
+
+
+def test_magnets_are_those_of_the_chosen_one_a_line(mirror: Mirror, packed: Archive, capsys: Capture) -> None:
+    assert mirror.follow("--key", packed.key, "--budget", "140 kB") == 0
+    capsys.readouterr()
+    assert mirror.run("magnets") == 0
+    links = {shard.name: shard.magnet for shard in packed.shards}
+    assert capsys.readouterr().out.splitlines() == [links[name] for name in chosen(mirror)]
+    assert len(chosen(mirror)) == 2
+
+
+def test_status_proves_on_demand_and_finds_what_is_bad(mirror: Mirror, packed: Archive, capsys: Capture) -> None:
+    mirror.folder.mkdir()
+    for shard in packed.shards[:3]:
+        (mirror.folder / shard.file).write_bytes(packed.tar(shard.name))
+    assert mirror.follow("--key", packed.key) == 0
+    bad = mirror.folder / packed.shards[1].file
+    bad.write_bytes(bytes(100) + bad.read_bytes()[100:])
+    capsys.readouterr()
+    assert mirror.run("status", "--verify", "--json", "--workers", "1") == 1
+    status = {each["name"]: each for each in json.loads(capsys.readouterr().out)["shards"]}
+    assert [status[shard.name]["bad_pieces"] for shard in packed.shards[:4]] == [0, 1, 0, None]
+    assert [status[shard.name]["verified"] is not None for shard in packed.shards[:4]] == [True, False, True, False]
+    (mirror.folder / packed.shards[0].file).write_bytes(packed.tar(packed.shards[0].name))
+    again = {each.name: each for each in api.mirror_status(mirror.folder).shards}
+    assert again[packed.shards[0].name].verified is None  # it changed since
+    assert again[packed.shards[2].name].verified is not None
+
+
+def test_a_watch_folder_gets_each_torrent_once(mirror: Mirror, packed: Archive, tmp_path: Path) -> None:
+    watched = tmp_path / "watched"
+    watched.mkdir()
+    assert mirror.follow("--key", packed.key, "--client", f"watch:{watched}") == 0
+    laid = {path.name: path.read_bytes() for path in watched.glob("*.torrent")}
+    assert sorted(laid.values()) == sorted(mirror.archive.files[shard.torrent.path] for shard in packed.shards[:4])
+    for path in watched.glob("*.torrent"):
+        path.unlink()
+    assert mirror.run("sync") == 0
+    assert not list(watched.glob("*.torrent"))
+
+
+def test_a_kill_between_the_documents_and_the_state_is_mended_by_the_next_run(mirror: Mirror, packed: Archive) -> None:
+    assert mirror.follow("--key", packed.key) == 0
+    folder = MirrorFolder(mirror.folder)
+    mirror.archive.publish(6)
+    durable.write_bytes(folder.incoming / "torrents" / "half", b"left by a kill")
+    durable.write_bytes(folder.release / "releases" / "2.json", mirror.archive.files["release.json"])
+    kept = folder.required()
+    assert folder.load_release(kept).serial == 1
+    assert mirror.run("sync") == 0
+    assert folder.load_release(folder.required()).serial == 2
+    assert not folder.incoming.exists()
+    assert not look(folder, folder.load_release(folder.required()))
+    assert documents.digest((folder.release / "release.json").read_bytes()) == folder.required().followed.digest
+
+
+def test_a_state_that_is_damaged_is_a_sentence(mirror: Mirror, packed: Archive, capsys: Capture) -> None:
+    assert mirror.run("status") == 2
+    assert "no release is followed here" in capsys.readouterr().err
+    assert mirror.follow("--key", packed.key) == 0
+    state = MirrorFolder(mirror.folder)
+    kept = state.release / "releases" / "1.json"
+    kept.write_bytes(kept.read_bytes() + b" ")
+    assert mirror.run("status") == 2
+    assert "is not the release that was accepted" in capsys.readouterr().err
+    (state.state / "mirror.json").write_bytes(b"{}")
+    before = state_of(mirror.folder)
+    assert mirror.run("sync") == 2
+    assert "mirror.json: not a valid mirror" in capsys.readouterr().err
+    assert state_of(mirror.folder) == before
