@@ -328,7 +328,7 @@ def test_a_slow_server_is_given_up_and_the_same_command_may_do_more_later(mirror
     before = mirror.state
     mirror.archive.publish(6)
     mirror.site.fault = fault
-    with pytest.raises(IncompleteError, match="did not answer in time|answers 503") as refused:
+    with pytest.raises(IncompleteError, match=r"did not answer in time|answers 503") as refused:
         api.mirror_sync(mirror.folder, timeout=0.05)
     assert refused.value.exit_code == 3
     assert mirror.state == before

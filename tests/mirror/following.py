@@ -1,0 +1,75 @@
+"""Mirrors as processes of their own, looked at from outside, killed and started again."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from packager.mirror.state import MirrorFolder
+from tests.peer import ROOT
+
+SECONDS = 90  # until a mirror must have done what it is to do
+
+
+def until(done: Callable[[], bool], what: Callable[[], object] = str) -> None:
+    """Ask until it is done; fail with what is the case after SECONDS."""
+    end = time.monotonic() + SECONDS
+    while not done():
+        assert time.monotonic() < end, what()
+        time.sleep(0.01)
+
+
+@dataclass
+class Running:
+    """A `packager mirror` process, and how to start it again."""
+
+    arguments: Sequence[str]
+    folder: Path
+    log: Path
+    process: "subprocess.Popen[bytes]" = field(init=False)
+
+    def start(self) -> None:
+        environ = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
+        command = [sys.executable, "-m", "packager", "mirror", *self.arguments]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environ
+            )
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def end(self) -> int:
+        """End it in order and return its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(SECONDS)
+
+    def proved(self) -> set[str]:
+        """The shards that it found right in full."""
+        return {name for name, proof in MirrorFolder(self.folder).proofs().items() if proof.verified}
+
+    def until(self, done: Callable[[], bool]) -> None:
+        """Wait while it runs; fail with what it said."""
+
+        def is_done() -> bool:
+            assert self.process.poll() in (None, 0), self.log.read_text()
+            return done()
+
+        until(is_done, self.log.read_text)
+
+
+@contextmanager
+def running(folder: Path, *arguments: str) -> Iterator[Running]:
+    """Run `packager mirror ARGUMENTS --to FOLDER` until the block ends."""
+    mirror = Running([*arguments, "--to", str(folder)], folder, folder.with_suffix(".log"))
+    with ExitStack() as ends:
+        mirror.start()
+        ends.callback(lambda: (mirror.process.kill(), mirror.process.wait()))
+        yield mirror

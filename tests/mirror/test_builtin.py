@@ -1,0 +1,136 @@
+"""The built-in client on loopback: fetches, checks, mends, keeps and shares; survives a kill."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from packager import api
+from packager.cli.app import main
+from packager.engine.swarm import Reach
+from packager.mirror.fetch import How
+from packager.mirror.state import MirrorFolder
+from tests.mirror.following import running
+from tests.mirror.publishing import Archive, pack
+from tests.peer import seeding
+from tests.servers import Site, serving
+
+Capture = pytest.CaptureFixture[str]
+SHARDS = 6
+LOCAL = Reach(address="127.0.0.2")
+FETCH = How(LOCAL, until_done=True, seconds=60)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Archive, Site]]:
+    """An archive of shards of some pieces each, whose torrents name a web seed, and the server of both."""
+    with serving({}) as site:
+        root = tmp_path_factory.mktemp("archive") / "project"
+        archive = pack(root, shards=SHARDS, size=700_000, torrent=f'web_seeds = ["{site.address}shards/"]')
+        archive.publish(SHARDS)
+        for shard in archive.shards:
+            archive.files[f"shards/{shard.file}"] = archive.tar(shard.name)
+        site.files = archive.files
+        yield archive, site
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def assert_whole(archive: Archive, folder: Path, names: set[str]) -> None:
+    assert {path.stem for path in folder.glob("*.tar")} == names
+    assert not list(folder.glob(".*.partial"))
+    for name in names:
+        assert (folder / f"{name}.tar").read_bytes() == archive.tar(name)
+
+
+def test_web_seeds_alone_give_every_byte(served: tuple[Archive, Site], tmp_path: Path) -> None:
+    archive, site = served
+    folder = tmp_path / "mirror"
+    report = api.mirror_follow(site.address, folder, budget=2_300_000, key=archive.key, reserve=0, how=FETCH)
+    assert report.complete
+    assert report.fetched is not None
+    assert report.fetched.whole == len(report.plan.chosen) == 3
+    assert_whole(archive, folder, {each.name for each in report.plan.chosen})
+    assert all(each.verified and each.on_disk == "whole" for each in api.mirror_status(folder).shards)
+    again = api.mirror_sync(folder, how=FETCH)
+    assert again.fetched is not None
+    assert (again.complete, again.fetched.downloaded, again.plan.fetch) == (True, 0, 0)
+
+
+def test_without_anybody_who_has_it_the_rest_is_left_for_the_next_run(
+    served: tuple[Archive, Site], tmp_path: Path
+) -> None:
+    archive, site = served
+    arguments = ["follow", site.address, "--to", str(tmp_path / "mirror"), "--budget", "1 MB", "--reserve", "0"]
+    arguments += ["--key", archive.key, "--listen", "127.0.0.2", "--port", "0", "--no-web-seeds", "--for", "1s"]
+    assert main(["mirror", *arguments, "--until-done"]) == 3
+    assert main(["mirror", *arguments]) == 3
+    folder = MirrorFolder(tmp_path / "mirror")
+    assert len(folder.required().chosen) == 1
+    assert not {name for name, proof in folder.proofs().items() if proof.verified}
+    assert folder.live(0) is None
+
+
+def test_bad_pieces_of_what_lies_here_are_fetched_again(served: tuple[Archive, Site], tmp_path: Path) -> None:
+    archive, site = served
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+    for at, shard in enumerate(archive.shards[:3]):
+        whole = archive.tar(shard.name)
+        spoilt = (whole[:300_000] + bytes(1000) + whole[301_000:], whole[:400_000], whole)[at]
+        (folder / shard.file).write_bytes(spoilt)
+    report = api.mirror_follow(site.address, folder, budget=2_300_000, key=archive.key, reserve=0, how=FETCH)
+    assert report.complete
+    assert report.fetched is not None
+    assert 0 < report.fetched.downloaded < 2 * 740_000
+    assert_whole(archive, folder, {shard.name for shard in archive.shards[:3]})
+
+
+def test_a_web_seed_that_sends_other_bytes_gives_nothing(served: tuple[Archive, Site], tmp_path: Path) -> None:
+    archive, site = served
+    true = dict(archive.files)
+    try:
+        for shard in archive.shards:
+            archive.files[f"shards/{shard.file}"] = bytes(shard.size)
+        how = How(LOCAL, until_done=True, seconds=2)
+        folder = tmp_path / "mirror"
+        report = api.mirror_follow(site.address, folder, budget=800_000, key=archive.key, reserve=0, how=how)
+    finally:
+        archive.files.update(true)
+    assert not report.complete
+    assert not list(folder.glob("*.tar"))
+    assert api.mirror_sync(folder, how=FETCH).complete
+
+
+def test_a_mirror_killed_in_the_middle_goes_on_and_shares_what_it_has(
+    served: tuple[Archive, Site], tmp_path: Path, capsys: Capture
+) -> None:
+    archive, site = served
+    folder, names = tmp_path / "mirror", {shard.name for shard in archive.shards}
+    with seeding(archive.root / "output" / archive.shards[0].torrent.path, archive.root / "shards") as peer:
+        arguments = ["follow", site.address, "--budget", "10 MB", "--reserve", "0", "--key", archive.key]
+        arguments += ["--listen", "127.0.0.2", "--port", "0", "--peer", peer]
+        with running(folder, *arguments, "--download-limit", "400 kB") as mirror:
+            mirror.until(lambda: bool(mirror.proved()))
+            mirror.kill()
+            before = mirror.proved()
+            assert before < names
+            mirror.start()
+            mirror.until(lambda: mirror.proved() == names)
+            live = MirrorFolder(folder).state / "live.json"
+            mirror.until(live.exists)
+            capsys.readouterr()
+            assert main(["mirror", "status", "--to", str(folder), "--json"]) == 0
+            status = json.loads(capsys.readouterr().out)
+            assert status["reachable"]
+            assert any(each["seeding"] for each in status["shards"])
+            assert mirror.end() == 0
+    assert_whole(archive, folder, names)
+    assert not live.exists()
+    assert main(["mirror", "status", "--to", str(folder)]) == 0
