@@ -63,6 +63,7 @@ TABLES: dict[str, dict[str, Reader]] = {
         "base_url": addresses.base_url,
         "date": values.date,
         "key": values.path,
+        "next_key": values.path,
         "templates": values.path,
     },
 }

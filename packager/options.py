@@ -59,6 +59,7 @@ class ReleaseOptions(Struct, frozen=True, kw_only=True):
     base_url: str = ""
     date: str | None = None
     key: str | None = None
+    next_key: str | None = None
     templates: str | None = None
 
 

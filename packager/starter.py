@@ -92,6 +92,8 @@ base_url = ""
 # date = "2026-01-01"
 # The secret key that signs the release: make one with packager keygen.
 # key = "release.key"
+# To change keys: the public key that signs the releases after the next one.
+# next_key = "next.pub"
 # A folder of your own page templates, which take the place of ours one by one.
 # templates = "templates"
 """

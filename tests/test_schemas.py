@@ -117,14 +117,17 @@ def test_a_report_of_inspect_is_valid(path: str, released: Path, capsys: pytest.
     assert report_of("inspect", capsys, 0, str(released / path))["facts"] is not None
 
 
-def test_reports_of_inspect_of_a_catalogue_a_key_a_link_and_a_broken_file_are_valid(
+def test_reports_of_inspect_of_what_lies_in_no_such_release_are_valid(
     released: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     api.extract(released / "shards/tones-metadata-00001.tar", tmp_path)
     api.keygen(tmp_path / "a.key", tmp_path / "a.pub", password=None)
+    signed = json.loads((MANIFESTS / "vectors/signature.json").read_bytes())["signed"][0]
+    (tmp_path / "a.minisig").write_text(signed["signature"])
     (tmp_path / "broken.torrent").write_bytes(b"d4:info")
     assert report_of("inspect", capsys, 0, str(tmp_path / "catalogue-00001.jsonl.zst"))["kind"] == "catalogue"
     assert report_of("inspect", capsys, 0, str(tmp_path / "a.pub"))["kind"] == "public key"
+    assert report_of("inspect", capsys, 0, str(tmp_path / "a.minisig"))["kind"] == "signature"
     assert report_of("inspect", capsys, 0, f"magnet:?xt=urn:btih:{'a' * 40}&so=0,4-6")["kind"] == "magnet links"
     assert report_of("inspect", capsys, 1, str(tmp_path / "broken.torrent"))["facts"] is None
 

@@ -65,7 +65,11 @@ def _workspace(config: Config, path: Path, where: str) -> Workspace:
 
     collection, release = config.collection, config.release
     source = absolute(collection.source)
-    files = {"collection.records": collection.records, "release.key": release.key}
+    files = {
+        "collection.records": collection.records,
+        "release.key": release.key,
+        "release.next_key": release.next_key,
+    }
     folders = {"collection.source": collection.source, "release.templates": release.templates}
     for kinds, is_folder in ((folders, True), (files, False)):
         for key, written in kinds.items():
@@ -82,6 +86,7 @@ def _workspace(config: Config, path: Path, where: str) -> Workspace:
         output=output,
         templates=absolute(release.templates) if release.templates is not None else None,
         key=absolute(release.key) if release.key is not None else None,
+        next_key=absolute(release.next_key) if release.next_key is not None else None,
     )
 
 

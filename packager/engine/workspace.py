@@ -19,6 +19,7 @@ class Workspace:
     output: Path
     templates: Path | None = None
     key: Path | None = None
+    next_key: Path | None = None
 
     @property
     def root(self) -> Path:

@@ -13,8 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from packager import __version__, documents, lists
-from packager.engine import durable, tables
-from packager.engine.keys import Signer
+from packager.engine import durable, keys, tables
 from packager.engine.workspace import Workspace
 from packager.errors import InputError, from_os_error
 from packager.model import Infohash, Manifest, Plan, PublishedFile, Release, ReleaseShard, ShardName
@@ -22,7 +21,7 @@ from packager.options import Config
 from packager.progress import SILENT, Progress
 from packager.publish import site, swap
 from packager.publish.pages import ReadMembers
-from packager.releasing import PackedShard, next_release
+from packager.releasing import PackedShard, check_signer, next_release
 from packager.reports import PublishReport
 
 RELEASE, SUMS, PUBLIC_KEY, MINISIG = "release.json", "SHA256SUMS", "minisign.pub", ".minisig"
@@ -57,7 +56,7 @@ def publish(
     *,
     phases: set[str],
     now: str,
-    signer: Signer | None = None,
+    signer: keys.Signer | None = None,
     progress: Progress = SILENT,
 ) -> PublishReport:
     """Publish `phases` of the plan, every shard of which must be packed, and what the site shows of the others.
@@ -78,7 +77,10 @@ def publish(
         catalogue_records=tables.count_rows(workspace.catalogue),
         last=last,
         date=config.release.date or now,
+        next_key=keys.read_public(workspace.next_key) if workspace.next_key else None,
     )
+    if signer and last and release.serial > last[0].serial:
+        check_signer(last[0], signer.public)
     progress.end()
     document = documents.to_bytes(release)
     if len(document) > documents.LIMIT:
@@ -107,7 +109,7 @@ def _count_files(output: Path) -> int:
         return sum(1 for _ in file) + 1 + (output / (SUMS + MINISIG)).exists()
 
 
-def _shown(document: bytes, templates: Path | None, signer: Signer | None) -> bytes:
+def _shown(document: bytes, templates: Path | None, signer: keys.Signer | None) -> bytes:
     """Return what tells one state of the site from another: the release, the templates, the key, this tool."""
     digest = hashlib.sha256(document)
     digest.update((signer.mark if signer else "").encode())
@@ -152,7 +154,7 @@ def _file(path: Path, folder: str) -> PublishedFile:
 
 
 def _publish(
-    workspace: Workspace, release: Release, document: bytes, signer: Signer | None, progress: Progress
+    workspace: Workspace, release: Release, document: bytes, signer: keys.Signer | None, progress: Progress
 ) -> None:
     """Build the site beside its place and swap it in."""
     built = swap.staging(workspace.output)

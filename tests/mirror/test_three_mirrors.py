@@ -1,0 +1,118 @@
+"""Three mirrors that never talk, each with room for 40 % of a collection, cover all of it; a real tracker between."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from packager import api
+from packager.choose import choose
+from packager.mirror.state import MirrorFolder
+from tests.mirror.following import Running, running, until
+from tests.mirror.publishing import Archive, pack
+from tests.mirror.running import free_port
+from tests.mirror.tracking import counted, seeds_of, tracking
+from tests.peer import ROOT
+
+SHARDS = 40
+MIRRORS = ("first", "second", "third")
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@contextmanager
+def origin(archive: Archive) -> Iterator[None]:
+    """The publisher's own seed, found through the tracker alone."""
+    command = [
+        sys.executable,
+        "-m",
+        "packager",
+        "seed",
+        archive.root / "shards",
+        "--listen",
+        "127.0.0.1",
+        "--port",
+        "0",
+    ]
+    with subprocess.Popen(
+        [*command, "--verify"], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+def killed_and_finished(mirror: Running) -> None:
+    """Kill a mirror when it has some shards and not all, start it again, and wait until all are proved."""
+    mirror.until(lambda: len(mirror.proved()) >= 2)
+    mirror.kill()
+    names = {each.name for each in MirrorFolder(mirror.folder).required().chosen}
+    assert mirror.proved() < names
+    mirror.arguments = [each for each in mirror.arguments if not each.startswith("--download-limit")]
+    mirror.start()
+    mirror.until(lambda: mirror.proved() == names)
+
+
+@pytest.mark.interop
+def test_three_mirrors_of_40_percent_cover_every_shard_though_each_is_killed_in_the_middle(
+    program: Callable[[str], str], tmp_path: Path
+) -> None:
+    path, port = program("opentracker"), free_port()
+    torrent = f'trackers = [["udp://127.0.0.1:{port}/announce"]]'
+    archive = pack(tmp_path / "project", shards=SHARDS, size=300_000, torrent=torrent)
+    archive.publish(SHARDS)
+    total = sum(shard.size for shard in archive.shards)
+    budget = total * 40 // 100
+    held: list[set[str]] = []
+    with ExitStack() as stack:
+        site = stack.enter_context(archive.served())
+        tracker = stack.enter_context(tracking(path, tmp_path / "tracker", port, archive.shards))
+        stack.enter_context(origin(archive))
+        until(lambda: all(seeds_of(tracker, archive.shards).values()))
+        for number, name in enumerate(MIRRORS):
+            counts = seeds_of(tracker, archive.shards)
+            archive.files["torrents.json"] = counted(archive.files["torrents.json"], counts)
+            arguments = ["follow", site.address, "--budget", str(budget), "--reserve", "0", "--key", archive.key]
+            arguments += ["--mirror-id", name, "--listen", f"127.0.0.{number + 2}", "--port", str(free_port())]
+            # the port is the same before and after the kill, so the tracker counts one seed and not two
+            mirror = stack.enter_context(running(tmp_path / name, *arguments, "--download-limit=500 kB"))
+            killed_and_finished(mirror)
+            held.append(mirror.proved())
+            expected = {shard.name: 1 + sum(shard.name in names for names in held) for shard in archive.shards}
+            until(lambda: seeds_of(tracker, archive.shards) == expected, lambda: seeds_of(tracker, archive.shards))  # noqa: B023
+            assert {each.seeding for each in api.mirror_status(mirror.folder).shards} <= {True, None}
+    assert set.union(*held) == {shard.name for shard in archive.shards}
+    assert all(len(one | other) > len(one) for one, other in pairwise(held))
+    for name, names in zip(MIRRORS, held, strict=True):
+        tars = list((tmp_path / name).glob("*.tar"))
+        assert {tar.stem for tar in tars} == names
+        assert sum(tar.stat().st_size for tar in tars) <= budget
+        assert all(tar.read_bytes() == archive.tar(tar.stem) for tar in tars)
+        assert not list((tmp_path / name).glob(".*.partial"))
+        assert [each.bad_pieces for each in api.mirror_status(tmp_path / name, verify=True, processes=1).shards] == [
+            0
+        ] * len(names)
+
+
+def test_mirrors_that_begin_before_anybody_counted_seeds_cover_what_chance_gives(tmp_path: Path) -> None:
+    archive = pack(tmp_path / "project", shards=SHARDS, size=60_000)
+    release = archive.publish(SHARDS).release
+    budget = sum(shard.size for shard in archive.shards) * 40 // 100
+    covered = 0
+    for trial in range(50):
+        chosen = [
+            {each.name for each in choose(release, budget=budget, mirror_id=f"{name} {trial}".encode())}
+            for name in MIRRORS
+        ]
+        covered += len(set.union(*chosen))
+    assert 0.74 < covered / (50 * SHARDS) < 0.82  # 1 - 0.6 ** 3 = 0.784
