@@ -17,7 +17,18 @@ ROOT = Path(__file__).parents[1]
 MADE = "<!-- Made by docs/make_reference.py: do not edit. -->\n"
 SCHEMAS = ROOT / "manifests/schema"
 STEPS = ("scan", "plan", "pack", "publish", "release", "status")
-REPORTS = (*STEPS, "verify", "repair", "rebuild", "extract", "seed", "inspect", "error")
+REPORTS = (
+    *STEPS,
+    "verify",
+    "repair",
+    "rebuild",
+    "extract",
+    "seed",
+    "inspect",
+    "mirror-follow",
+    "mirror-status",
+    "error",
+)
 WIDTH = 100  # characters of a signature's line
 
 
@@ -43,7 +54,12 @@ def commands() -> str:
         "[JSON](json.md).\n",
         _console("packager --help", whole),
     ]
-    parts += [f"## {name}\n\n" + _console(f"packager {name} --help", help_of(name)) for name in commands_of(whole)]
+    for name in commands_of(whole):
+        text = help_of(name)
+        parts.append(f"## {name}\n\n" + _console(f"packager {name} --help", text))
+        for below in commands_of(text):
+            command = f"{name} {below}"
+            parts.append(f"### {command}\n\n" + _console(f"packager {command} --help", help_of(name, below)))
     return MADE + "\n" + "\n".join(parts)
 
 
@@ -126,7 +142,7 @@ def json_page() -> str:
     for name in REPORTS:
         schema = json.loads((SCHEMAS / f"reports/{name}.schema.json").read_text(encoding="utf-8"))
         top = schema if "properties" in schema else schema["$defs"][schema["$ref"].rpartition("/")[2]]
-        head = "An error, on stderr" if name == "error" else f"packager {name} --json"
+        head = "An error, on stderr" if name == "error" else f"packager {name.replace('-', ' ')} --json"
         parts.append(f"## {head}\n\n{top['description']}\n\n" + _table(top))
         for title, shape in schema.get("$defs", {}).items():
             if title not in seen and shape is not top and not title.endswith("Report"):

@@ -459,6 +459,7 @@ def mirror_follow(
     budget: int,
     key: str | None = None,
     unsigned: bool = False,
+    start: int | None = None,
     strategy: Strategy = "spread",
     phases: Sequence[str] | None = None,
     where: str | None = None,
@@ -476,9 +477,11 @@ def mirror_follow(
     """Follow the release at `source`, a URL or folder, into the folder `to`: choose shards, and fetch them.
 
     budget, reserve: bytes. key: the publisher's key line or file, which is pinned; None: the one beside the
-    release, if `ask` agrees to it. phases, where (SQL): choose among these alone. mirror_id: None for the one
-    kept here, or a new one. client: "builtin", "none", or a client's address. max_age, timeout: seconds. how:
-    of the built-in client; None: fetch all, then end. Raises TrustError for what is refused, with nothing changed.
+    release, if `ask` agrees to it. unsigned: there is none. start: the serial of the first release that is
+    checked, where only a key is known that was replaced since; None: the newest. phases, where (SQL): choose
+    among these alone. mirror_id: None for the one kept here, or a new one. client: "builtin", "none", or a
+    client's address. max_age, timeout: seconds. how: of the built-in client; None: fetch all, then end.
+    Raises TrustError for what is refused, with nothing changed.
     """
 
     def settings(held: Mirror | None) -> Settings:
@@ -496,7 +499,7 @@ def mirror_follow(
             max_age=max_age,
         )
 
-    request = Request(settings, ask, Trusted(key, unsigned), dry_run=dry_run)
+    request = Request(settings, ask, Trusted(key, unsigned, start), dry_run=dry_run)
     return mirroring.run(MirrorFolder(to), request, how or _UNTIL_DONE, _around(timeout, stop, progress))
 
 

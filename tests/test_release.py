@@ -199,6 +199,18 @@ def test_trackers_and_dates_change_torrents_but_no_tar_and_no_infohash(project: 
     assert {path: path.stat().st_ino for path in (project.root / "shards").glob("*.tar")} == tars
 
 
+@pytest.mark.parametrize("here", [True, False], ids=["tars here", "tars elsewhere"])
+def test_touched_sources_are_compared_and_the_release_stands(project: Project, capsys: Capture, here: bool) -> None:
+    assert project.run(capsys, "release").code == 0
+    if not here:
+        shutil.rmtree(project.root / "shards")
+    before = project.published()
+    for path in project.source.rglob("*"):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    assert project.run(capsys, "release").code == 0
+    assert project.published() == before
+
+
 def test_a_published_tar_that_is_seeded_elsewhere_is_not_packed_again(project: Project, capsys: Capture) -> None:
     assert project.run(capsys, "release").code == 0
     site = read_release(project)

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from packager import check_reports, inspection, lists, model, reports
+from packager import check_reports, inspection, lists, mirror_reports, model, reports
 
 FOLDER = Path(__file__).parent
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -508,6 +508,89 @@ ERROR = {
         "mend": {"type": "string", "description": "How to mend it, or empty."},
     },
 }
+TOLD |= {
+    "MirrorReport": {
+        "plan": "What is to be held.",
+        "done": "False for a dry run, and where the plan was declined: nothing was written.",
+        "warnings": "What its owner should know of the release.",
+        "removed": "Obsolete shards whose tars were removed.",
+        "client": "builtin, none, or the client's address.",
+        "handed": "Shards that the client was given now.",
+        "refused": "Shards that the client would not take, and why; the exit code is 1 where there are any.",
+        "fetched": "What the built-in client did; null where it was not asked.",
+        "complete": "Whether every chosen shard is here and checked, or in the client's hands.",
+    },
+    "MirrorPlan": {
+        "collection": ("The collection's name.", SLUG),
+        "serial": ("Of the release.", ONE_UP),
+        "date": ("Of the release.", DATE),
+        "key": ("minisign public key that was pinned first; null where the release is not signed.", KEY),
+        "strategy": "By which shards are chosen.",
+        "budget": "Bytes that the tars may take.",
+        "chosen": "Shards to hold: those here already, then the others, best first.",
+        "size": "Bytes of their tars.",
+        "fetch": "Of these, bytes of the tars that are not here in full.",
+        "free": "Bytes free on the disk.",
+        "reserve": "Bytes of these that stay free.",
+        "left_out": "Shards that were not taken, and why.",
+        "removable": "Tars here that nobody need hold.",
+    },
+    "PlannedHold": {
+        "name": ("The shard's name.", SHARD),
+        "phase": ("Its phase.", SLUG),
+        "size": "Bytes of its tar.",
+        "on_disk": "How much of it is here; whole is what has its size.",
+        "why": "Why it is chosen.",
+    },
+    "Removable": {
+        "name": ("The shard's name.", SHARD),
+        "size": "Bytes that are here.",
+        "why": "Why nobody need hold it.",
+    },
+    "FetchReport": {
+        "seconds": "How long it ran.",
+        "port": "That peers reached it at.",
+        "downloaded": "Bytes received.",
+        "uploaded": "Bytes sent.",
+        "peers": "The most that were connected at once.",
+        "whole": "Shards that are whole and checked.",
+        "shards": "Each chosen shard, by name.",
+    },
+    "FetchedShard": {
+        "name": ("The shard's name.", SHARD),
+        "state": "How it stood at the end.",
+        "share": "Of its bytes that are here and right, 0 to 1.",
+        "uploaded": "Bytes of it sent in this run.",
+        "what": "Why it failed; empty where it did not.",
+    },
+    "MirrorStatus": {
+        "source": "Where the release is followed: an address or a folder.",
+        "collection": ("The collection's name.", SLUG),
+        "serial": ("Of the release accepted last.", ONE_UP),
+        "date": ("Of that release.", DATE),
+        "key": ("minisign public key that was pinned first; null where the release is not signed.", KEY),
+        "budget": "Bytes that the tars may take.",
+        "client": "builtin, none, or the client's address.",
+        "reachable": "Whether the client could be asked.",
+        "shards": "Those that are chosen or lie here.",
+        "held": "Bytes of the tars that are here in full.",
+        "warnings": "What its owner should know.",
+    },
+    "HeldShard": {
+        "name": ("The shard's name.", SHARD),
+        "size": "Bytes of its tar.",
+        "chosen": "Whether it is to be held.",
+        "on_disk": "How much of it is here; whole is what has its size.",
+        "obsolete": "Whether nobody need hold it any more.",
+        "verified": ("When every byte was last found right, if it did not change since; else null.", DATE),
+        "progress": "What the client has of it, 0 to 1; null where it cannot be asked.",
+        "seeding": "Whether the client shares it; null likewise.",
+        "ratio": "Bytes sent for each of its bytes; null likewise.",
+        "peers": "Peers connected now; null likewise.",
+        "bad_pieces": "What --verify found in this run; null where it was not read.",
+    },
+}
+
 # File -> (its type, whether it is a list of them, whether it may have fields that are not told here).
 SCHEMAS: dict[str, tuple[Any, bool, bool]] = {
     "manifest": (model.Manifest, False, False),
@@ -525,6 +608,8 @@ SCHEMAS: dict[str, tuple[Any, bool, bool]] = {
     "reports/extract": (check_reports.ExtractReport, False, True),
     "reports/seed": (reports.SeedReport, False, True),
     "reports/inspect": (inspection.Inspection, False, True),
+    "reports/mirror-follow": (mirror_reports.MirrorReport, False, True),
+    "reports/mirror-status": (mirror_reports.MirrorStatus, False, True),
 }
 FOREIGN = {"reports/inspect"}  # hold what strangers wrote, whatever values that has
 

@@ -10,7 +10,7 @@ from packager import api
 from packager.choose import STRATEGIES, Strategy
 from packager.cli import bars, network, screen, show_mirror
 from packager.cli.options import Json, Workers, processes
-from packager.cli.stopping import asked_to_stop
+from packager.cli.stopping import asked_to_stop, confirmed
 from packager.engine.remote import endpoints
 from packager.engine.swarm import Reach
 from packager.errors import InputError
@@ -57,6 +57,10 @@ def follow(
     unsigned: Annotated[
         bool, typer.Option("--unsigned", help="Follow a release that nobody signed; only its chain is checked.")
     ] = False,
+    start: Annotated[
+        int | None,
+        typer.Option(min=1, help="Begin the chain at this release; for a key that was replaced.", metavar="SERIAL"),
+    ] = None,
     strategy: Annotated[str, typer.Option(help=f"Which shards: {', '.join(STRATEGIES)}.", metavar="NAME")] = "spread",
     phase: Annotated[
         list[str] | None, typer.Option("--phase", "-p", help="Only this phase; may be given again.", metavar="NAME")
@@ -103,6 +107,7 @@ def follow(
             budget=parse_size(budget, "--budget"),
             key=key,
             unsigned=unsigned,
+            start=start,
             strategy=_strategy(strategy),
             phases=phase,
             where=where,
@@ -248,12 +253,12 @@ def _ask(*, yes: bool, json: bool, dry_run: bool) -> Ask:
         if not terminal:
             what = "no key was given, and there is no terminal to agree to the one beside the release on"
             raise InputError("--key", what, "get it from the publisher and give it with --key, or trust it with --yes")
-        return typer.confirm("Is this the publisher's key, as you know it from elsewhere?", err=True)
+        return confirmed("Is this the publisher's key, as you know it from elsewhere?", default=False)
 
     def plan(made: MirrorPlan) -> bool:
         if not json and not dry_run:
             show_mirror.plan(made)
-        return yes or not terminal or typer.confirm("Go on?", default=True, err=True)
+        return yes or not terminal or confirmed("Go on?", default=True)
 
     return Ask(key, plan)
 

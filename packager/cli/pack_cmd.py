@@ -40,6 +40,9 @@ def show(report: PackReport) -> None:
     if not report.packed and not report.failed:
         screen.say(f"pack: nothing to do, {count_of(report.already, 'shard')} whole already")
         return
+    if not report.bytes and not report.failed:
+        screen.say(f"pack: the torrents of {count_of(report.packed, 'shard')} made anew, nothing read")
+        return
     rate = f", {show_size(round(report.bytes / report.seconds))}/s" if report.seconds else ""
     screen.say(
         f"pack: {count_of(report.packed, 'shard')}, {show_size(report.bytes)} in {show_seconds(report.seconds)}{rate}"

@@ -1,10 +1,12 @@
-"""Ctrl-C and SIGTERM as the ordinary end of commands that have none of their own."""
+"""Ctrl-C and SIGTERM as the ordinary end of commands that have none of their own, and questions between."""
 
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+import typer
 
 
 @contextmanager
@@ -23,3 +25,14 @@ def asked_to_stop() -> Iterator[threading.Event]:
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
+
+
+def confirmed(question: str, *, default: bool) -> bool:
+    """Return the answer to a question on the terminal; there Ctrl-C interrupts at once."""
+    old = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return typer.confirm(question, default=default, err=True)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    finally:
+        signal.signal(signal.SIGINT, old)

@@ -23,7 +23,7 @@ Key = TypeVar("Key")
 Done: TypeAlias = tuple[Key, Task, list[Finding]]
 
 SPAN = 32 << 20  # bytes that a task should have
-MOST = 4096  # pieces or files of a task: what is found of _AHEAD tasks fits a pipe that nobody reads
+MOST = 1024  # pieces of a task: _AHEAD of them, and what is found of them, fit a pipe that nobody reads
 _AHEAD = 2  # tasks that a process holds, so that it never waits for the next
 _TELL = 16 << 20  # bytes read before a process says so
 _ONE_IS_ENOUGH = 500 << 20  # bytes a second: one core hashes more

@@ -25,19 +25,24 @@ class Newest:
     minisig: bytes | None
 
 
-def first(source: Source, *, key: PublicKey | None, unsigned: bool, confirm: Callable[[PublicKey], bool]) -> Newest:
-    """Return the release that a mirror begins with; its key is pinned.
+def first(
+    source: Source, *, key: PublicKey | None, unsigned: bool, start: int | None, confirm: Callable[[PublicKey], bool]
+) -> Newest:
+    """Return the newest release, from the one on that a mirror begins with, whose key is pinned.
 
     key: None for the one that stands beside the release, which `confirm` is asked about. unsigned: no
-    signature is asked for. Raises InputError where no key was agreed to, TrustError where it is not right.
+    signature is asked for. start: the serial to begin with, None for the newest. Raises InputError where no
+    key was agreed to, TrustError where it is not right.
     """
-    body = source.read(RELEASE, documents.LIMIT)
+    path = RELEASE if start is None else f"releases/{start}.json"
+    body = source.read(path, documents.LIMIT)
     if unsigned:
-        accepted = trust.pin_unsigned(body)
-        return Newest(accepted.followed, accepted.release, body, None)
-    minisig = _signature(source, RELEASE)
-    pinned = key or _offered(source, confirm)
-    accepted = trust.pin(body, minisig, pinned)
+        accepted, minisig = trust.pin_unsigned(body, where=path), None
+    else:
+        minisig = _signature(source, path)
+        accepted = trust.pin(body, minisig, key or _offered(source, confirm), where=path)
+    if start is not None:
+        return following(source, accepted.followed)
     return Newest(accepted.followed, accepted.release, body, minisig)
 
 

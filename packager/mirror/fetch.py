@@ -158,7 +158,8 @@ class _Session:
                 web_seeds=file.metainfo.web_seeds if self._how.web_seeds else (),
                 proved=shard.name in self._proved,
             )
-            self._status = self._downloads.status()
+            if shard.name not in self._proved:
+                self._status = self._downloads.status()
 
     def _has_room(self) -> bool:
         """Say whether another shard may begin."""

@@ -25,10 +25,11 @@ from packager.progress import Progress
 
 @dataclass(frozen=True)
 class Trusted:
-    """How the first release is trusted: a key given, the one beside the release, or none."""
+    """How the first release is trusted: a key given, the one beside the release, or none; start: its serial."""
 
     key: str | None = None
     unsigned: bool = False
+    start: int | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def _newest(source: Source, held: Mirror | None, request: Request, progress: Pro
             raise InputError("--unsigned", "a key is given as well", "leave one of them out")
         if trusted.unsigned:
             progress.note("NOT SIGNED: nothing proves who made this release; only that later ones follow from it")
-        return chain.first(source, key=key, unsigned=trusted.unsigned, confirm=request.ask.key)
+        return chain.first(source, key=key, unsigned=trusted.unsigned, start=trusted.start, confirm=request.ask.key)
     pinned = held.followed.keys
     if key is not None and key.line not in pinned:
         name = PublicKey.parse(pinned[0]).name if pinned else "none"

@@ -63,12 +63,13 @@ def pack(every: list[ShardTask], *, workers: int, progress: Progress = SILENT) -
     """Pack the shards that are not whole; the tars of published shards that are gone stay gone.
 
     A shard that fails (a source changed, the disk is full) leaves nothing of itself and does not stop
-    the others; the report names each. Raises InputError before anything is written where a published
-    shard would become another, IncompleteError where a worker process dies.
+    the others; the report names each. Where the sources of a published shard were touched they are read
+    again and compared. Raises InputError where it would become another, and then its tar still stands;
+    IncompleteError where a worker process dies.
     """
     stands = [(task, condition(task)) for task in every]
     for task, found in stands:
-        if task.published and found.made and not found.content:
+        if task.published and found.made and found.made.size != task.shard.size:
             raise would_change(task.shard.name)
     missing = [task for task, found in stands if not found.whole]
     for folder in {task.workspace.shards for task in every}:

@@ -5,6 +5,7 @@ which says for what they were made. A task that was killed is simply run again.
 """
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from packager.engine import durable, source, tables
 from packager.engine.hashing import OnePass
 from packager.engine.workers import Tell
 from packager.engine.workspace import Workspace
-from packager.engine.writer import DirectWriter
+from packager.engine.writer import DirectWriter, Discard, Sink
 from packager.errors import IncompleteError, InputError
 from packager.layout import tar_layout
 from packager.model import PLANNED, Infohash, PlannedShard, Struct
@@ -160,8 +161,8 @@ def _pack(task: ShardTask, links: Links, tell: Tell) -> None:
         flat=content.sha256,
     )
     try:
-        with DirectWriter(task.tar, shard.size) as writer:
-            member_digests, digests = read_shard(layout, files, task.source, hashes=hashes, sink=writer, tell=tell)
+        with _sink(task) as sink:
+            member_digests, digests = read_shard(layout, files, task.source, hashes=hashes, sink=sink, tell=tell)
             file = shard_documents.single_file(shard, digests)
             made = shard_documents.torrents(file, content)
             if task.published and made[0].infohashes != task.published:
@@ -174,6 +175,13 @@ def _pack(task: ShardTask, links: Links, tell: Tell) -> None:
     table = task.folder / f"{shard.name}.members.parquet"
     shard_documents.write_table(table, layout, member_digests, mtimes=content.mtimes)
     shard_documents.write_manifest(task.folder, shard, content, digests, made)
+
+
+def _sink(task: ShardTask) -> AbstractContextManager[Sink]:
+    """Return where the tar goes: its place, or nowhere for a published tar that is held elsewhere."""
+    if task.published and not task.tar.exists():
+        return nullcontext(Discard())
+    return DirectWriter(task.tar, task.shard.size)
 
 
 _NAMED = 20  # changed members named in one error

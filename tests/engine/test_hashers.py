@@ -130,6 +130,17 @@ def test_any_number_of_processes_finds_the_same(tmp_path: Path, count: int) -> N
     assert sum(told) == len(data)
 
 
+def test_pipes_never_block_each_other_when_every_piece_of_the_largest_tasks_is_bad(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    os.truncate(path, hashers.MOST * 16384)
+    part = Part(os.fsencode(path), 0, hashers.MOST * 16384)
+    task = Span((part,), 16384, 1, random.Random(1).randbytes(32 * hashers.MOST))
+    with Hashers(2) as running:
+        found = [len(findings) for _, _, findings in running.run(((at, task) for at in range(12)), nothing)]
+    assert found == [hashers.MOST] * 12
+
+
 def test_the_rate_holds_by_a_clock_that_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(hashers.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))

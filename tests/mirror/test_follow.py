@@ -1,6 +1,12 @@
 """A mirror follows a signed release: the key is pinned, shards are chosen within budget and disk, the state kept."""
 
+import fcntl
 import json
+import os
+import pty
+import subprocess
+import sys
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +24,7 @@ from packager.mirror.state import MirrorFolder, Settings
 from packager.model import Release
 from tests.mirror.publishing import Archive, pack, state_of
 from tests.mirror.test_attacks import Mirror
+from tests.peer import ROOT
 from tests.simulator import secret_key, with_values
 
 Capture = pytest.CaptureFixture[str]
@@ -108,6 +115,43 @@ def test_missed_releases_are_stepped_through_and_a_key_that_was_named_takes_over
     before = mirror.state
     assert mirror.run("sync") == 0
     assert mirror.state == before
+
+
+def test_who_has_only_a_key_that_was_replaced_begins_where_it_signed(mirror: Mirror, capsys: Capture) -> None:
+    old = mirror.archive.key
+    mirror.archive.publish(5, next_key=secret_key("second"))
+    mirror.archive.publish(6)
+    assert mirror.follow("--key", old) == 2
+    assert mirror.state == {}
+    assert mirror.follow("--key", old, "--start", "1") == 0
+    followed = MirrorFolder(mirror.folder).required().followed
+    assert (followed.serial, followed.keys[0]) == (3, old)
+
+
+@pytest.mark.parametrize(("answers", "code"), [(b"n\n", 2), (b"y\nn\n", 0), (b"y\ny\n", 0), (b"y\n\x03", 130)])
+def test_on_a_terminal_the_key_and_the_plan_are_asked_about(mirror: Mirror, answers: bytes, code: int) -> None:
+    controller, terminal = pty.openpty()
+    arguments = ["follow", mirror.site.address, "--to", str(mirror.folder), "--budget", "1 MB", "--reserve", "0"]
+    command = [sys.executable, "-m", "packager", "mirror", *arguments, "--client", "none"]
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdin=terminal,
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(terminal, termios.TIOCSCTTY, 0),
+    ) as process:
+        os.close(terminal)
+        said = b""
+        for answer in answers.splitlines(keepends=True):
+            while not said.rstrip().endswith((b"]:",)):
+                said += os.read(controller, 1000)
+            said = b""
+            os.write(controller, answer)
+        assert process.wait(30) == code
+    os.close(controller)
+    assert bool(mirror.state) == (answers == b"y\ny\n")
 
 
 def test_what_is_kept_of_a_release_is_what_was_published(mirror: Mirror) -> None:
