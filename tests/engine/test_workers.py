@@ -170,7 +170,7 @@ def wait_until(met: Callable[[], bool]) -> None:
 
 
 INTERRUPTED = """
-import os, sys
+import os, signal, sys
 from pathlib import Path
 from packager.engine.workers import run_tasks
 from packager.progress import SILENT
@@ -181,6 +181,7 @@ def stay(folder, tell):
         tell(1)
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background begins with it ignored
     try:
         list(run_tasks(stay, [sys.argv[1]] * 2, workers=2, progress=SILENT))
     except KeyboardInterrupt:
