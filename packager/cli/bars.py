@@ -33,8 +33,11 @@ def progress(*, json: bool) -> Iterator[Progress]:
             TextColumn("left", markup=False),
             TimeRemainingColumn(),
         )
-        with Bars(*columns, console=console, transient=True) as bars:
+        bars = Bars(*columns, console=console, transient=True)
+        try:
             yield _Bar(bars)
+        finally:
+            bars.stop()
     else:
         yield _Lines()
 
@@ -66,7 +69,8 @@ class _Bar:
         self._task: TaskID | None = None
 
     def begin(self, what: str, total: int | None, unit: str = "B") -> None:
-        """Open a bar."""
+        """Open a bar. Only now is the terminal taken, since questions may be asked before."""
+        self._bars.start()
         self._task = self._bars.add_task(what, total=total, unit=unit)
 
     def advance(self, amount: int) -> None:

@@ -45,6 +45,8 @@ def run_tasks(
     if workers == 1 or len(tasks) < 2:
         yield from _run_here(run, tasks, progress)
         return
+    # Else a worker would begin with the current folder on its path, and run a stranger's multiprocessing.py there.
+    os.environ["PYTHONSAFEPATH"] = "1"
     context = multiprocessing.get_context("spawn")
     done, stop = context.Value("q", 0), context.Value("b", 0)
     pool = ProcessPoolExecutor(min(workers, len(tasks)), context, _begin, (done, stop))

@@ -200,3 +200,11 @@ def test_ctrl_c_stops_the_parent_and_its_workers_in_order(tmp_path: Path) -> Non
         _, talk = parent.communicate(timeout=DEADLINE_SECONDS)
     assert (parent.returncode, talk) == (130, "")
     assert not any(map(is_running, processes(folder)))
+
+
+def test_a_worker_runs_nothing_that_lies_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trap = "import pathlib; pathlib.Path(__file__).with_name('ran').touch()"
+    (tmp_path / "multiprocessing.py").write_text(trap)
+    monkeypatch.chdir(tmp_path)
+    assert len(list(run_tasks(square, [2, 4], workers=2, progress=SILENT))) == 2
+    assert not (tmp_path / "ran").exists()
