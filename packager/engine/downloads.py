@@ -20,6 +20,7 @@ from packager.paths import shown
 State: TypeAlias = Literal["checking", "downloading", "seeding", "failed"]
 
 _CATEGORIES = lt.alert.category_t
+_RECONNECT = 10  # seconds; peers turn away who was killed and comes back while they believe the old connection (uTP)
 _ALERTS = _CATEGORIES.error_notification | _CATEGORIES.status_notification | _CATEGORIES.storage_notification
 
 
@@ -54,6 +55,7 @@ class Downloads:
     def __init__(self, reach: Reach, peers: Sequence[tuple[str, int]] = ()) -> None:
         """Meet peers as `reach` says, and these (IP address, port) beside those that trackers name."""
         self._session = open_session(reach, _ALERTS)
+        self._session.apply_settings({"min_reconnect_time": _RECONNECT})
         self._peers = list(peers)
         self._torrents: list[_Torrent] = []
 

@@ -63,6 +63,8 @@ def killed_and_finished(mirror: Running) -> None:
     mirror.until(lambda: mirror.proved() == names)
 
 
+@pytest.mark.soak  # some minutes: each of three mirrors is killed and finds its peers again
+@pytest.mark.timeout(1200)
 @pytest.mark.interop
 def test_three_mirrors_of_40_percent_cover_every_shard_though_each_is_killed_in_the_middle(
     program: Callable[[str], str], tmp_path: Path
