@@ -24,7 +24,7 @@ from packager.values import nearest
 
 REFUSED, INCOMPLETE = 1, 3
 
-app = typer.Typer(no_args_is_help=True, help="Hold a part of a release: choose shards, fetch, keep and share them.")
+app = typer.Typer(no_args_is_help=True, help="Hold a part of a release that others publish.")
 
 To = Annotated[Path, typer.Option("--to", help="The mirror's folder; tars come into it.", metavar="DIR")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan; write nothing.")]
@@ -94,7 +94,9 @@ def follow(
     yes: Yes = False,
     json: Json = False,
 ) -> None:
-    """Follow a signed release: check it, choose shards within the budget, fetch and share them.
+    """Check a signed release, choose shards, fetch and share.
+
+    What is chosen stays within the budget and is shown before it is fetched.
 
     Example: packager mirror follow https://archive.example.org/ --to mirror --budget "2 TB" --dry-run
     """
@@ -146,7 +148,9 @@ def sync(
     yes: Yes = False,
     json: Json = False,
 ) -> None:
-    """Bring a mirror up to date with the release it follows, and go on fetching and sharing.
+    """Bring a mirror up to date, and go on sharing.
+
+    New shards are chosen within the budget; nothing is removed unless told.
 
     Example: packager mirror sync --to mirror --until-done
     """
@@ -175,7 +179,9 @@ def status(
     workers: Workers = "auto",
     json: Json = False,
 ) -> None:
-    """Show what a mirror holds: each shard's state, when it was proved, and what its client says.
+    """Show what a mirror holds, and when it was proved.
+
+    A client that is reachable says how it shares.
 
     The exit code is 1 where --verify found something bad.
 
@@ -195,7 +201,7 @@ def status(
 
 @app.command()
 def magnets(*, to: To = Path()) -> None:
-    """Print the magnet links of the chosen shards, one a line, for any other client.
+    """Print the chosen shards' magnet links, one a line.
 
     Example: packager mirror magnets --to mirror > magnets.txt
     """

@@ -13,7 +13,7 @@ from pathlib import Path
 from packager.mirror.state import MirrorFolder
 from tests.peer import ROOT
 
-SECONDS = 35  # until a mirror must have done what it is to do
+SECONDS = 150  # until a mirror must have done what it is to do
 
 
 def until(done: Callable[[], bool], what: Callable[[], object] = str) -> None:
