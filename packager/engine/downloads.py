@@ -20,9 +20,6 @@ from packager.paths import shown
 State: TypeAlias = Literal["checking", "downloading", "seeding", "failed"]
 
 _CATEGORIES = lt.alert.category_t
-# Peers turn away who was killed and comes back until they give up the old connection, a minute or so with uTP;
-# libtorrent's own 60 s and 3 tries would leave a lone peer until the tracker is asked again, half an hour later.
-_PATIENT = {"min_reconnect_time": 5, "max_failcount": 20}  # seconds, times the tries so far; tries
 _ALERTS = _CATEGORIES.error_notification | _CATEGORIES.status_notification | _CATEGORIES.storage_notification
 
 
@@ -57,7 +54,10 @@ class Downloads:
     def __init__(self, reach: Reach, peers: Sequence[tuple[str, int]] = ()) -> None:
         """Meet peers as `reach` says, and these (IP address, port) beside those that trackers name."""
         self._session = open_session(reach, _ALERTS)
-        self._session.apply_settings(_PATIENT)
+        # Peers turn away who was killed and comes back until they give up the old connection, a minute or so with
+        # uTP; libtorrent's own 60 s and 3 tries would leave a lone peer until the tracker is asked again, half an
+        # hour later.
+        self._session.apply_settings({"min_reconnect_time": 5, "max_failcount": 20})
         self._peers = list(peers)
         self._torrents: list[_Torrent] = []
 
