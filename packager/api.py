@@ -8,6 +8,8 @@ instant and run again, and raises only PackagerError for what its user can mend.
 
     report = api.release(Path("packager.toml"))
     print(report.publish.index)
+
+Longer than any other file here: it is one short function a command, and nothing but those.
 """
 
 import datetime as dt
