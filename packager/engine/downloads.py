@@ -58,6 +58,8 @@ class Downloads:
         # uTP; libtorrent's own 60 s and 3 tries would leave a lone peer until the tracker is asked again, half an
         # hour later.
         self._session.apply_settings({"min_reconnect_time": 5, "max_failcount": 20})
+        if reach.address:  # each peer must know us by one address, whoever of the two connects
+            self._session.apply_settings({"outgoing_interfaces": reach.address})
         self._peers = list(peers)
         self._torrents: list[_Torrent] = []
 

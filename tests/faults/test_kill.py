@@ -46,7 +46,9 @@ def kill_and_go_on(tmp_path: Path, seed: int, kills: int) -> None:
             process.wait(chance.uniform(0.2, 1.1) * whole)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
-        assert b"Traceback" not in process.communicate()[1]
+        _, errors = process.communicate()
+        # A worker that was just starting tells on stderr that its parent is gone; whoever killed that asked for it.
+        assert process.returncode == -signal.SIGKILL or (process.returncode == 0 and b"Traceback" not in errors)
         check_site(stormy.root / "output")
         if chance.random() < 0.2:
             shutil.rmtree(stormy.root / "output", ignore_errors=True)
