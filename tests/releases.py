@@ -4,6 +4,7 @@ import hashlib
 import urllib.parse
 from collections.abc import Callable, Sequence
 
+import msgspec
 import pyarrow as pa
 
 from packager.model import (
@@ -19,6 +20,24 @@ from packager.model import (
     State,
 )
 
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "\"'><img src=x onerror=alert(1)>",
+    "</title></textarea></style><svg onload=alert(1)>",
+    "{{7*7}}{% raw %}{# ",
+    "two\nlines\r\nmore\x85and\u2028more",
+    "\u202e\u2066\u200fדוג\u05deה\u061c",
+    "javascript:alert(1)",
+    "data:text/html,<script>alert(1)</script>",
+    'https://example.org/"onmouseover=alert(1)',
+    "http://[::1",
+    "e" + "\u0301" * 400,
+    "\x00\x1b[31m\ufffe\ufdfa",
+    "&lt;b&gt;&amp;#x3c;]]>",
+    "W" * 10_000,
+    "many words " * 1000,
+    "﷽" * 200,
+)
 DATE = "2026-11-21T00:00:00Z"
 GIB = 1 << 30
 
@@ -128,6 +147,32 @@ def make_release(
         shards=tuple(shards),
         withdrawals=(),
     )
+
+
+def hostile_release() -> Release:
+    """Return a release whose every free text, each magnet too, is of HOSTILE; names are slugs, as config wants."""
+    phases, shards = [], []
+    for at, text in enumerate(HOSTILE):
+        shard = make_shard(f"phase-{at}", also_v1=True, added=f"2026-11-{at + 1:02d}T00:00:00Z", sha256=hex_of("tar"))
+        magnet = f"{shard.magnet}&dn={text}" if at % 2 else text
+        shards.append(msgspec.structs.replace(shard, magnet=magnet, magnet_v1=magnet))
+        phases.append(make_phase(f"phase-{at}", shards[-1:], title=text))
+    release = make_release(phases, shards, title=" ".join(HOSTILE), description="\n\n".join(HOSTILE))
+    return msgspec.structs.replace(
+        release,
+        collection=msgspec.structs.replace(
+            release.collection, homepage="javascript:alert(1)", contact=HOSTILE[1], licence=HOSTILE[3] + HOSTILE[0]
+        ),
+    )
+
+
+def hostile_rows() -> list[dict[str, object]]:
+    """Return rows of a members table whose paths and tags are of HOSTILE, and whose durations are odd."""
+    odd = (None, float("nan"), float("inf"), -1.0, 1e300)
+    return [
+        {"path": text, "title": text, "artist": text, "album": text, "duration": odd[at % len(odd)]}
+        for at, text in enumerate(HOSTILE)
+    ]
 
 
 def make_members(rows: Sequence[dict[str, object]]) -> pa.Table:

@@ -1,11 +1,16 @@
 """The new site takes the old one's place in one step, and nobody else's files are ever replaced."""
 
+import hashlib
+import json
+import os
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from packager.errors import InputError
+from packager.errors import IncompleteError, InputError
 from packager.publish import swap
 
 
@@ -79,3 +84,139 @@ def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
     output.mkdir()
     swap.swap(build(output, 1), output)
     assert (output / "release.json").read_text() == "1"
+
+
+def build_release(output: Path, serial: int) -> Path:
+    """Build a site of as many shards as its serial says: their documents never change, the page does."""
+    built = swap.staging(output)
+    documents = {f"torrents/{number}.torrent": f"torrent {number}" for number in range(serial)}
+    (built / "torrents").mkdir()
+    for path, text in {**documents, "index.html": f"{serial} shards"}.items():
+        (built / path).write_text(text)
+    sums = {path.relative_to(built).as_posix(): digest(path.read_bytes()) for path in built.rglob("*.*")}
+    (built / "SHA256SUMS").write_text(json.dumps(sums))
+    (built / "release.json").write_text(json.dumps(documents))
+    return built
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@contextmanager
+def reading(read: Callable[[], None]) -> Iterator[list[Exception]]:
+    """Call `read` again and again in a thread while the block runs; yield what it raised."""
+    stop, raised = threading.Event(), list[Exception]()
+
+    def loop() -> None:
+        while not stop.is_set():
+            try:
+                read()
+            except (OSError, AssertionError, ValueError) as error:
+                raised.append(error)
+                return
+
+    thread = threading.Thread(target=loop)
+    thread.start()
+    try:
+        yield raised
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_what_an_opened_release_names_is_there_before_and_after_a_swap(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    swap.swap(build_release(output, 1), output)
+    reads = []
+
+    def read() -> None:
+        named = json.loads((output / "release.json").read_text())
+        for path, text in named.items():
+            assert (output / path).read_text() == text
+        reads.append(len(named))
+
+    with reading(read) as raised:
+        for serial in range(2, 40):
+            swap.swap(build_release(output, serial), output)
+    read()
+    assert raised == []
+    assert reads == sorted(reads)
+    assert len(set(reads)) > 1
+
+
+def test_who_holds_the_folder_open_reads_one_site_alone_for_as_long_as_it_is_there(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    swap.swap(build_release(output, 1), output)
+    whole = []
+
+    def read() -> None:
+        folder = os.open(output, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            for path, expected in json.loads(data_in(folder, "SHA256SUMS")).items():
+                assert digest(data_in(folder, path)) == expected, path
+            whole.append(folder)
+        except FileNotFoundError:
+            pass  # an old site that is being removed
+        finally:
+            os.close(folder)
+
+    with reading(read) as raised:
+        for serial in range(2, 40):
+            swap.swap(build_release(output, serial), output)
+    read()
+    assert raised == []
+    assert whole
+
+
+def data_in(folder: int, path: str) -> bytes:
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags, dir_fd=folder)) as file:
+        return file.read()
+
+
+def test_a_kill_between_the_two_steps_of_moving_aside_is_mended_by_the_next_swap(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    swap.swap(build(output, 1), output)
+    output.rename(tmp_path / ".output.old")
+    swap.swap(build(output, 2), output)
+    assert (output / "release.json").read_text() == "2"
+    assert [path.name for path in tmp_path.iterdir()] == ["output"]
+
+
+def test_every_file_and_folder_is_flushed_before_the_swap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output, flushed = tmp_path / "output", list[str]()
+    built = build_release(output, 3)
+    within = {str(built), *map(str, built.rglob("*"))}
+    flush, rename = swap._fsync, os.rename
+
+    def note(path: str) -> None:
+        flush(path)
+        flushed.append(path)
+
+    def check(source: Path, target: Path) -> None:
+        assert set(flushed) == within
+        rename(source, target)
+
+    monkeypatch.setattr(swap, "_fsync", note)
+    monkeypatch.setattr(os, "rename", check)
+    swap.swap(built, output)
+    assert sorted(flushed) == sorted(within)
+
+
+def test_a_refused_swap_leaves_the_old_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = tmp_path / "output"
+    swap.swap(build(output, 1), output)
+    built = build(output, 2)
+
+    def refuse(_: Path, other: Path) -> bool:
+        raise OSError(16, os.strerror(16), str(other))
+
+    monkeypatch.setattr(swap, "_exchange", refuse)
+    with pytest.raises(IncompleteError, match=r"output: .*busy"):
+        swap.swap(built, output)
+    assert (output / "release.json").read_text() == "1"
+
+
+def test_a_mount_point_is_refused_since_no_folder_can_take_its_place() -> None:
+    with pytest.raises(InputError, match="is a mount point"):
+        swap.staging(Path("/proc"))
