@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def program() -> Callable[[str], str]:
     """Return a function that finds a real program: its path, or a skip that says why (a failure when CI=true)."""
 

@@ -14,7 +14,7 @@ from multiprocessing.connection import wait as wait_for
 from multiprocessing.sharedctypes import Synchronized
 from typing import TypeAlias, TypeVar
 
-from packager.errors import IncompleteError, PackagerError
+from packager.errors import IncompleteError, PackagerError, from_os_error
 from packager.progress import Progress
 
 Task = TypeVar("Task")
@@ -76,6 +76,8 @@ def _run_here(
             result = run(task, progress.advance)
         except PackagerError as error:
             result = error
+        except OSError as error:
+            result = _refused(error)
         yield task, result
 
 
@@ -107,11 +109,20 @@ def _die_with_parent() -> None:
 
 
 def _guarded(run: Run[Task, Result], task: Task) -> Result | PackagerError:
-    """Run a task in a worker; a user's error is a result, a bug keeps its traceback."""
+    """Run a task in a worker; a user's error is a result, as is what the system refused; a bug keeps its traceback."""
     try:
         return run(task, _advance)
     except PackagerError as error:
         return error
+    except OSError as error:
+        return _refused(error)
+
+
+def _refused(error: OSError) -> IncompleteError:
+    """Return what the system refused as a user's error; another library's own OSError is a bug, and raised."""
+    if error.errno is None:
+        raise error
+    return from_os_error(error, error.filename or "system")
 
 
 def _advance(amount: int) -> None:

@@ -1,0 +1,101 @@
+"""A disk that is full, or fails to read, flush or open: one sentence, nothing half done, and the next run goes on."""
+
+import errno
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.faults.failing_disk import FOR_EVER, FailingDisk, Fault, build
+from tests.projects import Project, make_project
+
+RELEASE = ("release", "--workers", "2")
+# calls, error, and the exit codes that are right: a config that cannot be read is bad input, all else incomplete
+FAULTS = {
+    "full": ("write", errno.ENOSPC, {3}),
+    "unreadable": ("read", errno.EIO, {2, 3}),
+    "unflushable": ("sync", errno.EIO, {3}),
+    "forbidden": ("open", errno.EACCES, {2, 3}),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A project before its first release, and what that publishes."""
+
+    calm: Project
+    expected: dict[str, bytes]
+    disk: FailingDisk
+
+    def anew(self, root: Path) -> Project:
+        """Return a copy of the project, times included."""
+        shutil.copytree(self.calm.source, root / "source")
+        shutil.copy(self.calm.root / "packager.toml", root)
+        return Project(root)
+
+    def check(self, root: Path, name: str, first: int, last: int) -> bool:
+        """Run a release with failing calls, then without; return whether the fault stopped the first."""
+        calls, error, codes = FAULTS[name]
+        project = self.anew(root)
+        ended = self.disk.run(project.root, Fault(project.root, calls, error, first, last), *RELEASE)
+        assert "Traceback" not in ended.err, ended.err
+        if ended.code:
+            assert ended.code in codes, ended
+            assert ended.err.splitlines()[-1].startswith("packager: "), ended.err
+            assert not (project.root / "output" / "release.json").exists()
+        after = self.disk.run(project.root, Fault(project.root, calls, error, FOR_EVER), *RELEASE)
+        assert after.code == 0, after
+        assert project.published() == self.expected
+        shutil.rmtree(project.root)
+        return ended.code != 0
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory, program: Callable[[str], str]) -> Case:
+    disk = build(tmp_path_factory.mktemp("shim"), program("cc"))
+    calm = make_project(tmp_path_factory.mktemp("calm"))
+    case = Case(calm, {}, disk)
+    project = case.anew(tmp_path_factory.mktemp("healthy") / "project")
+    assert disk.run(project.root, Fault(project.root, "write", errno.ENOSPC, FOR_EVER), *RELEASE).code == 0
+    case.expected.update(project.published())
+    return case
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_now_and_then_stops_a_release_with_a_sentence_and_the_next_run_mends_it(
+    case: Case, tmp_path: Path, name: str
+) -> None:
+    stopped = [case.check(tmp_path / str(first), name, first, FOR_EVER) for first in (20, 75)]
+    assert any(stopped)
+
+
+def test_reads_of_one_byte_change_nothing(case: Case, tmp_path: Path) -> None:
+    project = case.anew(tmp_path / "project")
+    ended = case.disk.run(project.root, Fault(project.source, "read", 0), *RELEASE)
+    assert ended.code == 0, ended
+    assert ended.calls > sum(path.stat().st_size for path in project.source.rglob("*.wav"))
+    assert project.published() == case.expected
+
+
+def test_a_full_disk_names_the_bytes_that_a_tar_needs(case: Case, tmp_path: Path) -> None:
+    project = case.anew(tmp_path / "project")
+    (project.root / "shards").mkdir()
+    ended = case.disk.run(project.root, Fault(project.root / "shards", "write", errno.ENOSPC), *RELEASE)
+    assert ended.code == 3
+    assert "No space left on device" in ended.err
+    assert "are needed here; make room and run the command again" in ended.err
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("length", [1, FOR_EVER], ids=["once", "for-ever"])
+def test_every_seventh_call_may_fail(case: Case, tmp_path: Path, name: str, length: int) -> None:
+    calls, error, _ = FAULTS[name]
+    project = case.anew(tmp_path / "whole")
+    whole = case.disk.run(project.root, Fault(project.root, calls, error, FOR_EVER), *RELEASE)
+    assert whole.calls > 50
+    for first in range(1, whole.calls, 7):
+        case.check(tmp_path / str(first), name, first, first + length - 1)
