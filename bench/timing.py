@@ -5,14 +5,22 @@ import resource
 import shutil
 import statistics
 import subprocess
+import tempfile
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass
 class Contender:
-    """One way to do the work: a shell command, and how to undo what it leaves."""
+    """One way to do the work: a shell command, and how to undo what it leaves.
+
+    The lists have an entry a round: seconds of wall and of processors; the largest process's peak of memory in
+    all, shared libraries too; bytes that system calls read and wrote (memory-mapped reading is not among them).
+    own_mib: the most memory that one process had for itself, seen in the round that warms up.
+    """
 
     name: str
     command: str
@@ -21,6 +29,19 @@ class Contender:
     seconds: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     peak_mib: list[float] = field(default_factory=list)
+    read: list[int] = field(default_factory=list)
+    written: list[int] = field(default_factory=list)
+    own_mib: float = 0
+
+    @property
+    def median(self) -> float:
+        """Seconds of the middle round."""
+        return statistics.median(self.seconds)
+
+    @property
+    def cores(self) -> float:
+        """Processors that were busy, on average."""
+        return statistics.median(self.cpu) / self.median
 
 
 def measure(contenders: list[Contender], rounds: int) -> list[Contender]:
@@ -29,51 +50,114 @@ def measure(contenders: list[Contender], rounds: int) -> list[Contender]:
     for turn in range(rounds + 1):
         for each in able:
             each.undo()
-            seconds, cpu, peak = _run(each.command)
-            if turn:
-                each.seconds.append(seconds)
-                each.cpu.append(cpu)
-                each.peak_mib.append(peak)
+            _run(each, warm=turn > 0)
     for each in able:
         each.undo()
     return able
 
 
-def _run(command: str) -> tuple[float, float, float]:
-    """Return wall seconds, processor seconds and the largest process's peak MiB of a shell command."""
-    began = time.monotonic()
-    process = subprocess.Popen(
-        ["bash", "-c", command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**os.environ, "LC_ALL": "C"}
-    )
-    assert process.stderr is not None
-    errors = process.stderr.read()
-    process.stderr.close()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.monotonic() - began
-    if process.returncode:
-        raise RuntimeError(f"{command}: {errors.decode(errors='replace')[-500:]}")
-    return seconds, _cpu(usage), usage.ru_maxrss / 1024
+def _run(contender: Contender, *, warm: bool) -> None:
+    """Run a contender's command; note what it took, or, the first time, only its memory."""
+    with tempfile.NamedTemporaryFile(prefix="bench-io-") as io:
+        # What the shell waited for is in its own counters when it ends.
+        command = f"{{ {contender.command}\n}}; status=$?; cat /proc/$$/io >{io.name}; exit $status"
+        began = time.monotonic()
+        process = subprocess.Popen(
+            ["bash", "-c", command],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+        watch = None if warm else _Watch(process.pid)
+        assert process.stderr is not None
+        errors = process.stderr.read()
+        process.stderr.close()
+        if watch:
+            contender.own_mib = watch.end()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        seconds = time.monotonic() - began
+        if process.returncode:
+            raise RuntimeError(f"{contender.command}: {errors.decode(errors='replace')[-500:]}")
+        counters = dict(line.split(b": ") for line in io.read().splitlines())
+    if warm:
+        contender.seconds.append(seconds)
+        contender.cpu.append(_cpu(usage))
+        contender.peak_mib.append(usage.ru_maxrss / 1024)
+        contender.read.append(int(counters[b"rchar"]))
+        contender.written.append(int(counters[b"wchar"]))
 
 
 def _cpu(usage: resource.struct_rusage) -> float:
     return usage.ru_utime + usage.ru_stime
 
 
+class _Watch:
+    """Looks at a process and all below it ten times a second: the most private memory of one of them."""
+
+    def __init__(self, process: int) -> None:
+        self._process, self._most = process, 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        self._thread.start()
+
+    def _look(self) -> None:
+        while not self._ended.wait(0.1):
+            self._most = max([self._most, *map(_private, _below(self._process))])
+
+    def end(self) -> float:
+        """Return MiB."""
+        self._ended.set()
+        self._thread.join()
+        return self._most / 1024
+
+
+def _below(process: int) -> list[int]:
+    """Return a process and all that it started."""
+    try:
+        threads = [path / "children" for path in Path(f"/proc/{process}/task").iterdir()]
+        children = [int(child) for path in threads for child in path.read_text().split()]
+    except OSError:  # it has ended
+        return []
+    return [process, *(each for child in children for each in _below(child))]
+
+
+def _private(process: int) -> int:
+    """Return the KiB that a process shares with no other: what starting one more of it would take."""
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty"))
+
+
 def table(title: str, contenders: list[Contender], size: int) -> str:
-    """Return a Markdown table; ratios are of medians, to the first contender's."""
-    lines = [
-        f"### {title}",
-        "",
-        "| what | median s | least to most s | GB/s | times ours | CPU s | peak MiB |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    ours = statistics.median(contenders[0].seconds)
-    for each in contenders:
-        median = statistics.median(each.seconds)
-        lines.append(
-            f"| {each.name} | {median:.2f} | {min(each.seconds):.2f} to {max(each.seconds):.2f} "
-            f"| {size / median / 1e9:.2f} | {median / ours:.1f} | {statistics.median(each.cpu):.1f} "
-            f"| {max(each.peak_mib):.0f} |"
-        )
-    return "\n".join(lines) + "\n"
+    """Return a Markdown table; ratios are of medians, to the first contender's; read and written in GB."""
+    titles = ("median s", "least to most s", "GB/s", "times ours", "CPU s", "cores", "peak MiB", "own MiB")
+    titles = (*titles, "read GB", "written GB")
+    rows = [_row(each, size, contenders[0].median) for each in contenders]
+    head = [f"### {title}", "", f"| what | {' | '.join(titles)} |", "| --- |" + " ---: |" * len(titles)]
+    return "\n".join([*head, *rows]) + "\n"
+
+
+def _row(each: Contender, size: int, ours: float) -> str:
+    """Return a contender's row."""
+    cells = (
+        each.name,
+        f"{each.median:.2f}",
+        f"{min(each.seconds):.2f} to {max(each.seconds):.2f}",
+        f"{size / each.median / 1e9:.2f}",
+        f"{each.median / ours:.1f}",
+        f"{statistics.median(each.cpu):.1f}",
+        f"{each.cores:.2f}",
+        f"{max(each.peak_mib):.0f}",
+        f"{each.own_mib:.0f}" if each.own_mib else "-",
+        _gb(each.read),
+        _gb(each.written),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _gb(counts: list[int]) -> str:
+    """Return bytes as GB; "-" where they were not counted."""
+    return f"{statistics.median(counts) / 1e9:.2f}" if counts else "-"

@@ -83,14 +83,15 @@ def released(data: Path) -> tuple[Path, Path]:
     """Release the collection as one shard, once, and return its tar and its bag, taken out."""
     root = data / "verify"
     tar = root / "shards" / f"{NAME}.tar"
-    if not tar.exists():
+    made_last = root / "hybrid.torrent"
+    if not made_last.exists():
         root.mkdir(exist_ok=True)
         (root / "packager.toml").write_text(CONFIG.format(source=collection(data)))
         subprocess.run([sys.executable, "-m", "packager", "release"], cwd=root, check=True, stdout=subprocess.DEVNULL)
         subprocess.run(["tar", "xf", tar, "-C", root], check=True)
         for version, flags in (("v1", lt.create_torrent.v1_only), ("v2", lt.create_torrent.v2_only)):
             _write_torrent(tar, root / f"{version}.torrent", flags)
-        shutil.copyfile(root / "output" / "torrents" / f"{NAME}.torrent", root / "hybrid.torrent")
+        shutil.copyfile(root / "output" / "torrents" / f"{NAME}.torrent", made_last)
     return tar, root / NAME
 
 
@@ -101,13 +102,19 @@ def _write_torrent(tar: Path, torrent: Path, flags: int) -> None:
     torrent.write_bytes(lt.bencode(creator.generate()))
 
 
-def inside(programs: dict[str, tuple[str, Path, Path]]) -> list[Contender]:
-    """Time programs from inside, in turn; all of them run all the time, and each checks once to get warm."""
-    rows = [Contender(name, "") for name in programs]
+def inside(programs: dict[str, tuple[str, Path, Path]]) -> dict[str, Contender]:
+    """Time programs from inside, in turn; all of them run all the time, and each checks once to get warm.
+
+    Each round begins with the next one, so that none always comes after the same neighbour.
+    """
+    rows = {name: Contender(name, "") for name in programs}
     with ExitStack() as running:
-        servers = [running.enter_context(_server(*programs[row.name])) for row in rows]
+        servers = {name: running.enter_context(_server(*program)) for name, program in programs.items()}
+        names = list(programs)
         for turn in range(ROUNDS + 1):
-            for row, server in zip(rows, servers, strict=True):
+            first = turn % len(names)
+            for name in names[first:] + names[:first]:
+                row, server = rows[name], servers[name]
                 assert server.stdin
                 assert server.stdout
                 server.stdin.write("check\n")
@@ -131,16 +138,25 @@ def main(data: Path) -> None:
     tar, bag = released(data)
     size = tar.stat().st_size
     hybrid, v1, v2 = (tar.parent.parent / f"{version}.torrent" for version in ("hybrid", "v1", "v2"))
-    programs = {
-        "api.verify (v2 of a hybrid torrent)": (OURS, hybrid, tar),
-        "libtorrent force_recheck, 2 hashing threads, the hybrid torrent": (LIBTORRENT, hybrid, tar),
-        "api.verify (v2 torrent)": (OURS, v2, tar),
-        "libtorrent force_recheck, 2 hashing threads, v2 torrent": (LIBTORRENT, v2, tar),
-        "api.verify (v1 torrent)": (OURS, v1, tar),
-        "libtorrent force_recheck, 2 hashing threads, v1 torrent": (LIBTORRENT, v1, tar),
-        "torf verify, 2 threads (v1 torrent)": (TORF, v1, tar),
+    by_torrent = {  # peers stand beside ours of the same torrent; all are timed in the same rounds
+        "a v2 torrent": {
+            "api.verify, v2": (OURS, v2, tar),
+            "libtorrent force_recheck, 2 hashing threads, v2": (LIBTORRENT, v2, tar),
+        },
+        "a hybrid torrent, of which libtorrent takes both hashes and verify the v2 ones": {
+            "api.verify, hybrid": (OURS, hybrid, tar),
+            "libtorrent force_recheck, 2 hashing threads, hybrid": (LIBTORRENT, hybrid, tar),
+        },
+        "a v1 torrent": {
+            "api.verify, v1": (OURS, v1, tar),
+            "libtorrent force_recheck, 2 hashing threads, v1": (LIBTORRENT, v1, tar),
+            "torf verify, 2 threads, v1": (TORF, v1, tar),
+        },
     }
-    print(table(f"Verify: a tar of {size / 1e9:.2f} GB, inside a running process", inside(programs), size))
+    rows = inside({name: program for programs in by_torrent.values() for name, program in programs.items()})
+    for torrent, programs in by_torrent.items():
+        title = f"Verify: a tar of {size / 1e9:.2f} GB by {torrent}, inside a running process"
+        print(table(title, [rows[name] for name in programs], size))
     packager = f"{sys.executable} -m packager verify --workers 2"
     commands = [
         Contender("packager verify TAR", f"{packager} {tar}"),

@@ -18,13 +18,18 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 MARK = "@@ end of command "
 HOME = "/home/you"  # how pages call the folder in which a session begins
-# What differs from run to run: dates, durations, rates, and digests of what holds a date.
+# What differs from run to run: dates, durations, rates, keys, the room on the disk.
 VARIABLE = (
     (re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z"), "DATE"),
     (re.compile(r"\bin \d+ s\b"), "in SECONDS"),
     (re.compile(r", [0-9.]+ ([KMG]i)?B/s"), ", RATE"),
     (re.compile(r'"\d{4}-\d{2}-\d{2}"'), '"DAY"'),
     (re.compile(r"\b\d{1,2} [A-Z][a-z]+ \d{4}\b"), "DAY"),
+    (re.compile(r"\bof \d{4}-\d{2}-\d{2},"), "of DAY,"),
+    (re.compile(r"\b\d{4}-\d{2}-\d{2} \d{2}:\d{2}\b"), "MINUTE"),
+    (re.compile(r"\b[0-9.]+ [KMGT]iB free\b"), "ROOM free"),
+    (re.compile(r"\bkey [0-9A-F]{16}\b"), "key ID"),
+    (re.compile(r"\bRW[A-Za-z0-9+/]{54}"), "KEY"),
 )
 
 

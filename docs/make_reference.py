@@ -1,6 +1,6 @@
 """Make the generated pages of docs/reference/ again (`python docs/make_reference.py`).
 
-commands.md is what `--help` prints, api.md what packager/api.py says, json.md what manifests/schema/ holds.
+commands.md is what `--help` prints, api.md what packager/api/ says, json.md what manifests/schema/ holds.
 """
 
 import ast
@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parent / "reference"
 ROOT = Path(__file__).parents[1]
 MADE = "<!-- Made by docs/make_reference.py: do not edit. -->\n"
 SCHEMAS = ROOT / "manifests/schema"
-STEPS = ("scan", "plan", "pack", "publish", "release", "status")
+STEPS = ("scan", "plan", "pack", "materialise", "publish", "release", "status", "estimate")
 REPORTS = (
     *STEPS,
     "verify",
@@ -24,6 +24,7 @@ REPORTS = (
     "rebuild",
     "extract",
     "seed",
+    "serve",
     "inspect",
     "mirror-follow",
     "mirror-status",
@@ -70,18 +71,27 @@ def _console(command: str, output: str) -> str:
 
 def api() -> str:
     """Return api.md."""
-    tree = _module("api")
+    door = _module("api/__init__")
     errors = _module("errors")
     classes = [node for node in errors.body if isinstance(node, ast.ClassDef)]
     progress = next(node for node in _module("progress").body if isinstance(node, ast.ClassDef))
     parts = ["# The Python API\n\n`from packager import api`. What the functions return is told in [JSON](json.md).\n"]
-    parts.append(_docstring(tree))
-    parts += [_function(node, "##") for node in _functions(tree)]
+    parts.append(_docstring(door))
+    for file, names in _names_by_file(door).items():
+        found = {node.name: node for node in _functions(_module(f"api/{file}"))}
+        parts += [_function(found[name], "##") for name in names.split() if name in found]
     parts.append("## Errors\n\n`from packager import errors`\n\n" + _docstring(errors))
     parts += [f"**`{node.name}`**: {_docstring(node)}" for node in classes]
     parts.append("## Progress\n\n`from packager.progress import Progress, SILENT`\n\n" + _docstring(progress))
     parts += [_function(node, "###") for node in _functions(progress)]
     return MADE + "\n" + "\n".join(parts)
+
+
+def _names_by_file(door: ast.Module) -> dict[str, str]:
+    """Return which file of packager/api/ holds which names, as its __init__.py says."""
+    tables = [node.value for node in door.body if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)]
+    found: dict[str, str] = ast.literal_eval(tables[0])
+    return found
 
 
 def _module(name: str) -> ast.Module:

@@ -24,6 +24,13 @@ def manifest_line(digest: bytes, path: str) -> bytes:
     return f"{digest.hex()}  {path}\n".encode()
 
 
+def manifest_lines(digests: bytes, paths: Iterable[str]) -> bytes:
+    """Return the lines of a manifest for paths and their digests, 32 bytes each, joined."""
+    digits = digests.hex()
+    starts = range(0, len(digits), DIGEST_HEX)
+    return "".join(f"{digits[at : at + DIGEST_HEX]}  {path}\n" for at, path in zip(starts, paths, strict=True)).encode()
+
+
 def manifest_line_size(path_bytes: int) -> int:
     """Return the bytes of a manifest line whose path, "data/" included, has `path_bytes` bytes."""
     return DIGEST_HEX + 2 + path_bytes + 1

@@ -45,16 +45,16 @@ def _write(value: Value, written: bytearray) -> None:
         written += b"e"
 
 
-def decode(data: bytes, where: object) -> Value:
+def decode(data: bytes, where: object, *, any_order: bool = False) -> Value:
     """Return the one value that `data` holds.
 
     Raises InputError naming the fault and its byte: over LIMIT bytes, DEPTH levels or VALUES values, cut
-    short, bytes after the value, a leading zero, -0, an integer of more than 64 bits, keys out of order
-    or doubled. Then `encode(decode(data)) == data`.
+    short, bytes after the value, a leading zero, -0, an integer of more than 64 bits, keys doubled or out
+    of order. Then `encode(decode(data)) == data`. any_order: let keys stand in any order, as trackers send them.
     """
     if len(data) > LIMIT:
         raise InputError(where, f"{len(data)} bytes are more than the {LIMIT} that a .torrent may have")
-    reader = _Reader(data, where)
+    reader = _Reader(data, where, any_order=any_order)
     value = reader.value(DEPTH)
     if reader.at != len(data):
         raise reader.fault("bytes follow the end of the bencoded value")
@@ -64,9 +64,9 @@ def decode(data: bytes, where: object) -> Value:
 class _Reader:
     """Reads values from `data`, one after another, from byte `at`."""
 
-    def __init__(self, data: bytes, where: object) -> None:
+    def __init__(self, data: bytes, where: object, *, any_order: bool) -> None:
         self.at = 0
-        self._data, self._where, self._left = data, where, VALUES
+        self._data, self._where, self._left, self._any_order = data, where, VALUES, any_order
 
     def fault(self, what: str) -> InputError:
         """Return the error that says what is wrong at the current byte."""
@@ -119,9 +119,9 @@ class _Reader:
         while self._data[self.at : self.at + 1] != b"e":
             start = self.at
             key = self._string()
-            if last is not None and key <= last:
+            if key in values or (last is not None and key < last and not self._any_order):
                 self.at = start
-                raise self.fault("a dictionary's key is doubled" if key == last else "dictionary keys out of order")
+                raise self.fault("a dictionary's key is doubled" if key in values else "dictionary keys out of order")
             values[key] = self.value(depth)
             last = key
         return values

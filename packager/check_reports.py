@@ -160,3 +160,42 @@ class VerifyReport(Struct, frozen=True, kw_only=True):
     proved_before: int  # bytes that the state file says were proved, and that were not read again
     seconds: float
     sample: Sample | None
+
+
+# What says that a member is the one that was published: its row came by ranges, over a way that is trusted as
+# far as it goes; or its whole table is the one that release.json lists; that a mirror accepted; that is signed.
+Vouched: TypeAlias = Literal["ranges", "release", "followed", "signature", "magnet"]
+
+
+class GotShard(Struct, frozen=True, kw_only=True):
+    """A shard that members were had of, what it weighs, and how little of it was transferred."""
+
+    name: str
+    size: int
+    members: int  # that were asked for
+    bytes: int  # of those members
+    transferred: int
+
+
+class GetReport(Struct, frozen=True, kw_only=True):
+    """What `get` took out of a release, or, of a dry run or of --magnet, would take."""
+
+    release: str  # its address or folder; "" for a magnet link
+    to: str
+    dry_run: bool
+    vouched: Vouched
+    chosen: int  # members that were asked for
+    bytes: int  # of them
+    written: int
+    already: int  # stood there, whole
+    bad: tuple[BadMember, ...]  # not what was published, or no source has it; nothing of them was written
+    in_the_way: tuple[BadMember, ...]  # another file has the name, and overwriting was not allowed
+    renamed: tuple[BadMember, ...]  # could not have the name that was asked for
+    files: tuple[TakenFile, ...]  # the file that each becomes
+    shards: tuple[GotShard, ...]
+    lookup_requests: int  # to find the members: of index, tables and documents
+    lookup_bytes: int
+    transferred: int  # bytes of members and of pieces that hold them
+    shard_bytes: int  # what those shards weigh
+    unreachable: bool  # a source did not answer: the same command may do more later
+    magnets: tuple[str, ...]  # that name each member

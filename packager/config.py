@@ -42,6 +42,7 @@ TABLES: dict[str, dict[str, Reader]] = {
         "directory": values.path,
         "oversize": values.one_of("own-shard", "refuse"),
         "sha256": values.flag,
+        "materialise": values.flag,
     },
     "torrent": {
         "version": values.one_of("hybrid", "v1", "v2"),
@@ -57,6 +58,8 @@ TABLES: dict[str, dict[str, Reader]] = {
         "order": values.sql,
         "budget": values.size,
         "content": values.one_of("files", "catalogue"),
+        "container": values.one_of("tar", "files"),
+        "embargo": values.date,
     },
     "release": {
         "output": values.path,
@@ -179,6 +182,12 @@ def _check_content(phase: Mapping[str, object], prefix: str, suffix: str) -> Non
                 f'{say(phase[key])} means nothing where content = "catalogue"',
                 "take the line out",
             )
+    if phase.get("content") == "catalogue" and phase.get("container") == "files":
+        raise InputError(
+            f"{prefix}.container{suffix}",
+            '"files" is for files that stay where they lie, and those of content = "catalogue" do not',
+            "take the line out",
+        )
 
 
 def _title(name: object) -> str:
@@ -206,11 +215,17 @@ def _phases(value: object, where: str) -> list[dict[str, object]]:
     return checked
 
 
+def _deciding(phase: PhaseOptions) -> dict[str, object]:
+    """Return what of a phase decides the plan; a key that is younger than the digest, only where it is set."""
+    told = {key: value for key, value in msgspec.structs.asdict(phase).items() if key != "embargo"}
+    return {key: value for key, value in told.items() if (key, value) != ("container", "tar")}
+
+
 def options_digest(config: Config) -> str:
     """Return the SHA-256, in hex, of the options that decide the plan, the shards' bytes and what is hashed of them.
 
     Those are: collection.name, title, licence, contact, homepage and mtimes; shards.size, oversize and
-    sha256; all of [torrent] and of [[phases]]. Where files lie (source, records, directory, [release])
+    sha256; all of [torrent], and of [[phases]] but embargo. Where files lie (source, records, directory, [release])
     and how they are shown (description, templates) change no shard. Canonical JSON: keys sorted, UTF-8.
     """
     collection, shards = config.collection, config.shards
@@ -220,6 +235,6 @@ def options_digest(config: Config) -> str:
         },
         "shards": {key: getattr(shards, key) for key in ("size", "oversize", "sha256")},
         "torrent": config.torrent,
-        "phases": config.phases,
+        "phases": [_deciding(phase) for phase in config.phases],
     }
     return hashlib.sha256(msgspec.json.encode(deciding, order="sorted")).hexdigest()

@@ -4,7 +4,7 @@ Streaming: what is held is one batch, the sums of one open shard, and an entry a
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from packager import bag, layout, record_lines
 from packager.errors import InputError
-from packager.metainfo import torrent_size
+from packager.files_layout import FILES_SIZING, planned_files
+from packager.metainfo import folder_torrent_size, torrent_size
 from packager.model import PLANNED, PlannedPhase, PlannedShard, ShardName
 from packager.options import Config, PhaseOptions
 from packager.paths import shown
@@ -67,24 +68,29 @@ class _Open:
     manifest: int = 0
     oversize: bool = False  # its one member is larger than a shard
     fingerprint: _Fingerprint = field(default_factory=_Fingerprint)
+    files: list[pa.Table] = field(default_factory=list)  # its members' path and size, where it will be a folder
 
 
 class Cutter:
     """Cuts one phase's rows into shards and keeps each shard's facts."""
 
-    def __init__(self, config: Config, phase: PhaseOptions) -> None:
-        """Set out to cut `phase`. Raises InputError where shards.size has no room beside a bag's own files."""
-        self._config, self._phase = config, phase
+    def __init__(self, config: Config, phase: PhaseOptions, *, after: int = 0, spent: int = 0) -> None:
+        """Set out to cut `phase`. Raises InputError where shards.size has no room beside a bag's own files.
+
+        after: the number of its last published shard. spent: bytes of its budget that published tars take.
+        """
+        self._config, self._phase, self._after = config, phase, after
         # A name and a bag-info.txt as long as any shard of this phase can have.
         self._sample = shard_name(config.collection.name, phase.name, MOST_SHARDS)
-        self._fixed = layout.fixed_cost(self._sample, len(self._bag_info(self._sample, 10**18, 10**9).encode()))
+        self._sizing = layout.TAR_SIZING if phase.container == "tar" else FILES_SIZING
+        self._fixed = self._sizing.fixed(self._sample, len(self._bag_info(self._sample, 10**18, 10**9).encode()))
         room = config.shards.size - self._fixed
         if room < 1:
             raise InputError(
                 "packager.toml: shards.size",
                 f"{show_size(config.shards.size)} hold no file beside a bag's own {show_size(self._fixed)}",
             )
-        self._fit = NextFit(room, self._fixed, phase.budget)
+        self._fit = NextFit(room, self._fixed, phase.budget if phase.budget is None else phase.budget - spent)
         self._rows = 0
         self._open: _Open | None = None
         self.shards: list[PlannedShard] = []
@@ -95,7 +101,7 @@ class Cutter:
             rows = pa.Table.from_batches([batch])
             members = record_lines.as_members(rows)
             lines = record_lines.record_lines(members)
-            costs = layout.costs(self._sample, members, pc.binary_length(lines).to_numpy().astype(np.int64))
+            costs = self._sizing.costs(self._sample, members, pc.binary_length(lines).to_numpy().astype(np.int64))
             numbers = self._fit.place(costs.total)
             for number, first, stop in runs(numbers):
                 self._add(
@@ -123,6 +129,8 @@ class Cutter:
         held.manifest += int(costs.manifest.sum())
         held.oversize = held.oversize or int(costs.total.max()) > self._fit.room
         held.fingerprint.update(rows, lines)
+        if self._phase.container == "files":
+            held.files.append(rows.select(["member", "size"]).rename_columns(["path", "size"]))
         self._rows += rows.num_rows
         if held.oversize and self._config.shards.oversize == "refuse":
             raise self._too_large(rows, costs)
@@ -142,7 +150,7 @@ class Cutter:
         held, self._open = self._open, None
         if held is None:
             return
-        number = len(self.shards) + 1
+        number = self._after + len(self.shards) + 1
         if number > MOST_SHARDS:
             raise InputError(
                 f"packager.toml: phases {self._phase.name}",
@@ -151,16 +159,8 @@ class Cutter:
             )
         name = shard_name(self._config.collection.name, self._phase.name, number)
         info = self._bag_info(name, held.payload, held.rows)
-        size = layout.tar_size(name, len(info.encode()), held.spans, held.lines, held.manifest)
-        options = self._config.torrent
-        piece_length = options.piece_length or choose_piece_length(size, options.version)
-        metainfo_size = torrent_size(f"{name}.tar", size, piece_length, options)
-        if metainfo_size > LOADABLE:
-            raise InputError(
-                "packager.toml: torrent.piece_length",
-                f"{show_size(piece_length)} give {name} a .torrent of {metainfo_size} bytes; clients load {LOADABLE}",
-                'write a larger piece length, or "auto"',
-            )
+        size = self._sizing.size(name, len(info.encode()), held.spans, held.lines, held.manifest)
+        piece_length, metainfo_size = self._torrent(name, size, held, len(info.encode()))
         self.shards.append(
             PlannedShard(
                 name=name,
@@ -175,8 +175,29 @@ class Cutter:
                 bag_info=info,
                 torrent_size=metainfo_size,
                 fingerprint=held.fingerprint.hex(),
+                container=self._phase.container,
             )
         )
+
+    def _torrent(self, name: ShardName, size: int, held: _Open, bag_info_bytes: int) -> tuple[int, int]:
+        """Return the piece length and the bytes of a shard's .torrent. Raises InputError for one that is too large."""
+        options = self._config.torrent
+        if self._phase.container == "tar":
+            piece_length = options.piece_length or choose_piece_length(size, options.version)
+            metainfo_size = torrent_size(f"{name}.tar", size, piece_length, options)
+            mend = 'write a larger piece length, or "auto"'
+        else:
+            tags = layout.tag_sizes(bag_info_bytes, held.lines, held.manifest)
+            piece_length, files = planned_files(pa.concat_tables(held.files), tags, options)
+            metainfo_size = folder_torrent_size(name, files, piece_length, options)
+            mend = 'lower shards.size, write a larger piece length, or keep the phase in tars: container = "tar"'
+        if metainfo_size > LOADABLE:
+            raise InputError(
+                "packager.toml: torrent.piece_length",
+                f"{show_size(piece_length)} give {name} a .torrent of {metainfo_size} bytes; clients load {LOADABLE}",
+                mend,
+            )
+        return piece_length, metainfo_size
 
     def _bag_info(self, name: str, payload: int, rows: int) -> str:
         """Return a shard's bag-info.txt; no date and no tool, so that its bytes are the collection's alone."""
@@ -193,15 +214,16 @@ class Cutter:
             }
         )
 
-    def phase(self, *, records: int, left_out: int) -> PlannedPhase:
-        """Return the phase's facts."""
+    def phase(self, *, records: int, left_out: int, kept: Sequence[PlannedShard] = ()) -> PlannedPhase:
+        """Return the phase's facts. kept: its published shards that stay."""
+        shards = (*kept, *self.shards)
         return PlannedPhase(
             name=self._phase.name,
             title=self._phase.title,
             content=self._phase.content,
             records=records,
-            files=sum(shard.rows for shard in self.shards),
-            payload=sum(shard.payload for shard in self.shards),
+            files=sum(shard.rows for shard in shards),
+            payload=sum(shard.payload for shard in shards),
             left_out=left_out,
-            shards=tuple(self.shards),
+            shards=shards,
         )

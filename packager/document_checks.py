@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from packager.errors import InputError
+from packager.files_layout import file_of
 from packager.inspection import FaultList
 from packager.magnet import parse_magnet
 from packager.merkle import BLOCK
@@ -30,20 +31,26 @@ def check_manifest(manifest: Manifest, faults: FaultList) -> None:
         )
 
 
+_KEPT = {"tar": "tar", "files": "folder"}
+
+
 def _shard_faults(shard: Manifest | ReleaseShard) -> Iterator[str]:
     """Yield what is wrong with the facts of a shard, wherever they stand."""
-    if not is_safe_name(shard.name) or shard.file != f"{shard.name}.tar":
+    if not is_safe_name(shard.name) or shard.file != file_of(shard.name, shard.container):
         yield f'"{shown(shard.name)}" with the file "{shown(shard.file)}" cannot be the name of a shard'
     if shard.number < 1:
         yield "its number is 0; shards count from 1"
-    if shard.size <= shard.payload or shard.size % 512:
-        yield f"its size of {shard.size} bytes is not that of a tar of {shard.payload} bytes"
+    if shard.size <= shard.payload or (shard.container == "tar" and shard.size % 512):
+        yield f"its size of {shard.size} bytes is not that of a {_KEPT[shard.container]} of {shard.payload} bytes"
     length = shard.piece_length
     if length < BLOCK or length & (length - 1):
         yield f"its piece length of {length} bytes is not a power of two of at least {BLOCK}"
     if shard.infohash_v1 is None and shard.infohash_v2 is None:
         yield "it has no infohash"
-    if (shard.infohash_v2 is None) != (shard.pieces_root is None):
+    if shard.container == "files":
+        if shard.pieces_root is not None:
+            yield "it is a folder and has a pieces root, which only a single file has"
+    elif (shard.infohash_v2 is None) != (shard.pieces_root is None):
         yield "a v2 infohash and a pieces root stand only together, and one is missing"
     for field, digits in (
         ("infohash_v1", 40),
@@ -82,9 +89,29 @@ def check_release(release: Release, faults: FaultList) -> None:
     sums = _sums(release.shards)
     for phase in release.phases:
         faults.add_all(f"phases {shown(phase.name, 80)}", _phase_faults(phase, sums.get(phase.name, (0, 0, 0, 0))))
+    _check_ends(release, faults)
     ids = [withdrawal.id for withdrawal in release.withdrawals]
     if len(set(ids)) != len(ids):
         faults.add("withdrawals", f"the record {_doubled(ids)} is withdrawn twice")
+
+
+def _check_ends(release: Release, faults: FaultList) -> None:
+    """Add what is wrong with what is said of obsolete shards and withdrawn records."""
+    names = {shard.name for shard in release.shards}
+    for shard in release.shards:
+        where = f"shards {shown(shard.name, 80)}"
+        if not 1 <= shard.since <= release.serial:
+            faults.add(where, f"is listed since serial {shard.since}, in serial {release.serial}")
+        if shard.obsolete_since and not (shard.obsolete and shard.since <= shard.obsolete_since <= release.serial):
+            faults.add(where, f"is obsolete since serial {shard.obsolete_since}, which cannot be")
+        for name in shard.superseded_by:
+            if name not in names or name == shard.name or not shard.obsolete:
+                faults.add(where, f'"{shown(name, 80)}" cannot have taken its place')
+        if shard.withdrawn > shard.members:
+            faults.add(where, f"{shard.withdrawn} of its {shard.members} members are withdrawn")
+    for each in release.withdrawals:
+        if not 1 <= each.since <= release.serial or not names.issuperset(each.shards):
+            faults.add(f"withdrawals {shown(each.id, 80)}", "names a serial or a shard that there is not")
 
 
 def _check_head(release: Release, faults: FaultList) -> None:
@@ -152,9 +179,9 @@ def _files(shard: ReleaseShard) -> Iterator[PublishedFile]:
 
 
 def _sums(shards: Iterable[ReleaseShard]) -> dict[str, tuple[int, int, int, int]]:
-    """Return by phase how many shards are listed, and the sums of their members, payload and size."""
+    """Return by phase how many shards are to be held, and the sums of their members, payload and size."""
     sums: dict[str, tuple[int, int, int, int]] = {}
-    for shard in shards:
+    for shard in (shard for shard in shards if not shard.obsolete):
         count, members, payload, size = sums.get(shard.phase, (0, 0, 0, 0))
         sums[shard.phase] = (count + 1, members + shard.members, payload + shard.payload, size + shard.size)
     return sums

@@ -2,14 +2,15 @@
 
 import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import msgspec
 import numpy as np
 
 from packager import bag, record_lines, tar
-from packager.layout import Int64s, Layout
+from packager.files_layout import TAG_FILES, FilesLayout
+from packager.layout import PAYLOAD, Int64s, Layout, TarLayout
 from packager.model import Struct
 from packager.paths import shown
 from packager.piece_hashes import PieceHashes
@@ -123,7 +124,22 @@ class Known:
     extents: Extents
 
 
-def tar_extents(layout: Layout) -> Extents:
+def shard_extents(layout: Layout) -> Extents:
+    """Return where each member and tag file lies in a shard's stream."""
+    return tar_extents(layout) if isinstance(layout, TarLayout) else _folder_extents(layout)
+
+
+def _folder_extents(layout: Layout) -> Extents:
+    """Return where each file of a shard's folder lies."""
+    assert isinstance(layout, FilesLayout)
+    every = list(layout.files())
+    names = [name.removeprefix(PAYLOAD) for name, _, _ in every]
+    before = next(at for at, (name, _, _) in enumerate(every) if name.startswith(PAYLOAD))
+    extents = file_extents(names, [start for _, start, _ in every], [size for _, _, size in every])
+    return replace(extents, tags_before=before, tags_after=TAG_FILES - before)
+
+
+def tar_extents(layout: TarLayout) -> Extents:
     """Return where each member and tag file lies in a shard's tar, header included, padding not."""
     records = int(layout.record_ends[-1]) if len(layout.record_ends) else 0
     lines = int(layout.manifest_ends[-1]) if len(layout.manifest_ends) else 0

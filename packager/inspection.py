@@ -158,10 +158,20 @@ class ManifestFacts(Struct, frozen=True, kw_only=True, tag="manifest"):
     manifest: Manifest
 
 
+class ObsoleteFacts(Struct, frozen=True, kw_only=True):
+    """A shard that nobody need hold any more: since which serial, what took its place, and why."""
+
+    name: str
+    since: int
+    by: tuple[str, ...]
+    note: str
+
+
 class ReleaseFacts(Struct, frozen=True, kw_only=True, tag="release"):
     """A release document. sha256: of its bytes, which the next release's `previous` names.
 
-    shards, members, payload and size are summed over the listed shards.
+    chain: releases before it that lie in releases/ and follow from one another, back from it without a gap.
+    shards, members, payload and size are summed over the shards that are not obsolete.
     """
 
     sha256: str
@@ -172,6 +182,9 @@ class ReleaseFacts(Struct, frozen=True, kw_only=True, tag="release"):
     base_url: str
     catalogue_records: int
     phases: tuple[ReleasePhase, ...]
+    chain: int
+    obsolete_count: int
+    obsolete: tuple[ObsoleteFacts, ...]
     shards: int
     members: int
     payload: int

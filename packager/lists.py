@@ -6,12 +6,16 @@ The fields are told for other implementations in manifests/FORMAT.md, "Lists".
 import re
 import urllib.parse
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 import msgspec
 
-from packager import units
-from packager.model import PublishedFile, Release, ReleaseShard, Struct
+from packager import changes, units
+from packager.files_layout import TAG_FILES
+from packager.model import PublishedFile, Release, ReleaseShard, ShardName, Struct
+from packager.scrape import Counts
+from packager.seed_counts import Counted
 
 FEED_LENGTH = 500  # shards in the feed, the newest
 _TEXT = 300  # characters of a title or description that a feed carries for each shard
@@ -21,8 +25,8 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]") 
 class ListedTorrent(Struct, frozen=True, kw_only=True):
     """One torrent of torrents.json, by the field names that mirrors' scripts already read.
 
-    Sizes are bytes. `btih` is what trackers and the DHT know the torrent by. The last four are null:
-    a published list cannot know them; who scrapes the trackers fills them in.
+    Sizes are bytes. `btih` is what trackers and the DHT know the torrent by. The last four are what trackers
+    said when they were asked last; null where that is not known.
     """
 
     url: str
@@ -45,8 +49,16 @@ class ListedTorrent(Struct, frozen=True, kw_only=True):
 
 
 def magnets(release: Release, phase: str | None = None) -> str:
-    """Return magnets.txt: the magnet of each shard, or of one phase's, one a line, in the release's order."""
-    return "".join(f"{shard.magnet}\n" for shard in release.shards if phase in (None, shard.phase))
+    """Return magnets.txt: the magnet of each shard, or of one phase's, one a line, in the release's order.
+
+    Without the shards that are obsolete.
+    """
+    return "".join(f"{shard.magnet}\n" for shard in _to_hold(release, phase))
+
+
+def _to_hold(release: Release, phase: str | None) -> Iterator[ReleaseShard]:
+    """Yield the shards, or those of one phase, that are not obsolete."""
+    return (shard for shard in release.shards if not shard.obsolete and phase in (None, shard.phase))
 
 
 def magnets_v1(release: Release, phase: str | None = None) -> str:
@@ -54,24 +66,28 @@ def magnets_v1(release: Release, phase: str | None = None) -> str:
 
     They are of the same tars as `magnets` has, so a client takes one list or the other.
     """
-    shards = (shard for shard in release.shards if phase in (None, shard.phase))
-    return "".join(f"{shard.magnet_v1}\n" for shard in shards if shard.magnet_v1 is not None)
+    return "".join(f"{shard.magnet_v1}\n" for shard in _to_hold(release, phase) if shard.magnet_v1 is not None)
 
 
-def torrents_json(release: Release) -> bytes:
+def torrents_json(release: Release, counted: Mapping[ShardName, Counted] = MappingProxyType({})) -> bytes:
     """Return torrents.json: a flat JSON list of every shard's torrent, in the release's order.
 
-    The extra v1-only torrents are left out: their data would be counted twice.
+    counted: the seed counts that are known. The extra v1-only torrents are left out: their data would be
+    counted twice.
     """
     content = {phase.name: phase.content for phase in release.phases}
-    listed = [_listed(release, shard, is_metadata=content.get(shard.phase) == "catalogue") for shard in release.shards]
+    listed = [
+        _listed(release, shard, counted.get(shard.name), is_metadata=content.get(shard.phase) == "catalogue")
+        for shard in release.shards
+    ]
     return msgspec.json.format(msgspec.json.encode(listed), indent=2) + b"\n"
 
 
-def _listed(release: Release, shard: ReleaseShard, *, is_metadata: bool) -> ListedTorrent:
+def _listed(release: Release, shard: ReleaseShard, counted: Counted | None, *, is_metadata: bool) -> ListedTorrent:
     """Return one shard's torrent."""
+    counts = counted.counts if counted else Counts()
     return ListedTorrent(
-        url=_url(release, shard.torrent.path),
+        url=published_url(release, shard.torrent.path),
         top_level_group_name=release.collection.name,
         group_name=shard.phase,
         display_name=shard.torrent.path.rpartition("/")[2],
@@ -80,14 +96,14 @@ def _listed(release: Release, shard: ReleaseShard, *, is_metadata: bool) -> List
         btih=short_infohash(shard),
         magnet_link=shard.magnet,
         torrent_size=shard.torrent.size,
-        num_files=1,
+        num_files=1 if shard.container == "tar" else shard.members + TAG_FILES,
         data_size=shard.size,
         obsolete=shard.obsolete,
         embargo=False,
-        seeders=None,
-        leechers=None,
-        completed=None,
-        stats_scraped_at=None,
+        seeders=counts.seeders,
+        leechers=counts.leechers,
+        completed=counts.completed,
+        stats_scraped_at=counted.at if counted else None,
     )
 
 
@@ -99,7 +115,7 @@ def short_infohash(shard: ReleaseShard) -> str:
     return (shard.infohash_v1 or shard.infohash_v2 or "")[:40]
 
 
-def _url(release: Release, path: str) -> str:
+def published_url(release: Release, path: str) -> str:
     """Return the URL of a published file; without base_url, relative to the site's root."""
     base = release.base_url.rstrip("/")
     return (f"{base}/" if base else "") + urllib.parse.quote(path)
@@ -122,23 +138,40 @@ def _sum_line(file: PublishedFile) -> str:
 def feed(release: Release) -> bytes:
     """Return feed.xml: RSS 2.0 of the newest FEED_LENGTH shards, with torrent enclosures (BEP 36).
 
-    The newest first: by the date they were added, then in the release's order. Without base_url an
+    First what is new in this release, from serial 2 on; then the shards that are not obsolete, the newest
+    first: by the date and serial they were added, then in the release's order. Without base_url an
     enclosure is the magnet itself, which BEP 36 allows as a "torrent link".
     """
     root = ET.Element("rss", {"version": "2.0", "xmlns:atom": "http://www.w3.org/2005/Atom"})
     channel = ET.SubElement(root, "channel")
     facts = release.collection
     _add(channel, "title", _cut(facts.title or facts.name))
-    _add(channel, "link", _url(release, "index.html"))
+    _add(channel, "link", published_url(release, "index.html"))
     _add(channel, "description", _cut(facts.description or facts.title or facts.name))
     if release.base_url:
-        ET.SubElement(channel, "atom:link", href=_url(release, "feed.xml"), rel="self", type="application/rss+xml")
+        ET.SubElement(
+            channel, "atom:link", href=published_url(release, "feed.xml"), rel="self", type="application/rss+xml"
+        )
     _add(channel, "lastBuildDate", units.rfc822(release.date))
     titles = {phase.name: phase.title for phase in release.phases}
-    for shard in sorted(release.shards, key=lambda shard: shard.added, reverse=True)[:FEED_LENGTH]:
+    if release.serial > 1:
+        _add_release(channel, release)
+    newest = sorted(_to_hold(release, None), key=lambda shard: (shard.added, shard.since), reverse=True)
+    for shard in newest[:FEED_LENGTH]:
         _add_shard(channel, release, titles.get(shard.phase, ""), shard)
     ET.indent(root, " ")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'.encode()
+
+
+def _add_release(channel: ET.Element, release: Release) -> None:
+    """Add the item that says what is new against the release before."""
+    item = ET.SubElement(channel, "item")
+    _add(item, "title", f"Release {release.serial}: {changes.told(release, release.serial)}")
+    _add(item, "link", published_url(release, changes.page(release.serial)))
+    _add(item, "description", changes.told(release, release.serial))
+    guid = f"urn:sha256:{release.previous}:{release.serial}"
+    ET.SubElement(item, "guid", isPermaLink="false").text = guid
+    _add(item, "pubDate", units.rfc822(release.date))
 
 
 def _add_shard(channel: ET.Element, release: Release, phase_title: str, shard: ReleaseShard) -> None:
@@ -146,12 +179,12 @@ def _add_shard(channel: ET.Element, release: Release, phase_title: str, shard: R
     item = ET.SubElement(channel, "item")
     has_url = bool(release.base_url)
     _add(item, "title", f"{shard.name}: {_cut(phase_title)}" if phase_title else shard.name)
-    _add(item, "link", _url(release, f"shards/{shard.name}/index.html") if has_url else shard.magnet)
+    _add(item, "link", published_url(release, f"shards/{shard.name}/index.html") if has_url else shard.magnet)
     _add(item, "description", f"{units.count_of(shard.members, 'member')}, {units.show_size(shard.size)}")
     urn = f"urn:btih:{shard.infohash_v1}" if shard.infohash_v1 else f"urn:btmh:1220{shard.infohash_v2}"
     ET.SubElement(item, "guid", isPermaLink="false").text = urn
     _add(item, "pubDate", units.rfc822(shard.added))
-    url = _line(_url(release, shard.torrent.path) if has_url else shard.magnet)
+    url = _line(published_url(release, shard.torrent.path) if has_url else shard.magnet)
     ET.SubElement(item, "enclosure", url=url, length=str(shard.torrent.size), type="application/x-bittorrent")
 
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, quote
 
 from packager.errors import InputError
 from packager.model import Infohash
-from packager.paths import shown
+from packager.paths import is_safe_path, shown
 
 LIMIT = 64 * 1024  # characters of a link that is read
 FIELDS = 4096  # of a link that is read, and ranges of its `so`
@@ -21,7 +21,18 @@ _V1, _V2 = "urn:btih:", "urn:btmh:"
 _SHA2_256 = "1220"  # multihash: SHA-256, 32 bytes
 _NUMBERED = re.compile(r"\.[0-9]+$")  # several of a key may be written xt.1, xt.2
 _RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
+_MEMBER = re.compile(r"([0-9]{1,18}):([0-9]{1,18}):([0-9a-f]{64}):(.{1,4096})", re.S)
 _PEER = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")
+
+
+@dataclass(frozen=True)
+class MagnetMember:
+    """A member of a shard that a link names (x.pk): its bytes [offset, offset + size) of the torrent's stream."""
+
+    path: str  # in the shard; safe by paths.is_safe_path
+    offset: int
+    size: int
+    sha256: str  # hex
 
 
 @dataclass(frozen=True)
@@ -29,6 +40,7 @@ class Magnet:
     """What a magnet link says. Infohashes are hex; size is bytes.
 
     peers: "host:port" (BEP 9, x.pe). chosen: file numbers as half-open (start, stop), empty for all (BEP 53).
+    members: those that it is meant for (x.pk, which is ours; other clients fetch the whole torrent).
     """
 
     infohash_v1: Infohash | None
@@ -39,6 +51,7 @@ class Magnet:
     web_seeds: tuple[str, ...] = ()
     peers: tuple[str, ...] = ()
     chosen: tuple[tuple[int, int], ...] = ()
+    members: tuple[MagnetMember, ...] = ()
 
 
 def format_magnet(
@@ -49,8 +62,10 @@ def format_magnet(
     size: int,
     trackers: Iterable[str],
     web_seeds: Iterable[str],
+    chosen: Iterable[int] = (),
+    members: Iterable[MagnetMember] = (),
 ) -> str:
-    """Return a magnet link: xt (v1, v2), dn, xl in bytes, tr, ws, in this order, all percent-encoded."""
+    """Return a magnet link: xt (v1, v2), dn, xl in bytes, tr, ws, so, x.pk, in this order, all percent-encoded."""
     fields = []
     if infohash_v1 is not None:
         fields.append(f"xt={_V1}{infohash_v1}")
@@ -59,7 +74,14 @@ def format_magnet(
     fields += [f"dn={quote(name, safe='')}", f"xl={size}"]
     fields += [f"tr={quote(url, safe='')}" for url in trackers]
     fields += [f"ws={quote(url, safe='')}" for url in web_seeds]
+    fields += [f"so={number}" for number in chosen]
+    fields += [member_field(each) for each in members]
     return SCHEME + "&".join(fields)
+
+
+def member_field(member: MagnetMember) -> str:
+    """Return what names a member in a magnet link: x.pk, which only our tool reads."""
+    return f"x.pk={member.offset}:{member.size}:{member.sha256}:{quote(member.path)}"
 
 
 def parse_magnet(text: str, where: object = "magnet link") -> Magnet:
@@ -67,7 +89,7 @@ def parse_magnet(text: str, where: object = "magnet link") -> Magnet:
 
     Keys that are not known are passed over. Raises InputError naming the fault: not a magnet link, over
     LIMIT characters or FIELDS fields, not UTF-8, no BitTorrent infohash, an infohash that is not one or two
-    that differ, a size, URL, peer or file range that is not one.
+    that differ, a size, URL, peer, file range or member that is not one.
     """
     if not text.lower().startswith(SCHEME):
         raise InputError(where, f'"{shown(text, 60)}" is not a magnet link', f'it begins with "{SCHEME}"')
@@ -81,15 +103,18 @@ def parse_magnet(text: str, where: object = "magnet link") -> Magnet:
     if len(v1) > 1 or len(v2) > 1:
         raise InputError(where, "names several torrents: two infohashes of one version differ")
     sizes = fields.get("xl", [])
+    size = _size(sizes[0], where) if sizes else None
+    chosen = tuple(each for value in fields.get("so", []) for each in _chosen(value, where))
     return Magnet(
         infohash_v1=min(v1, default=None),
         infohash_v2=min(v2, default=None),
         name=next(iter(fields.get("dn", [])), None),
-        size=_size(sizes[0], where) if sizes else None,
+        size=size,
         trackers=_urls(fields, "tr", where),
         web_seeds=_urls(fields, "ws", where),
         peers=tuple(_peer(value, where) for value in fields.get("x.pe", [])),
-        chosen=tuple(chosen for value in fields.get("so", []) for chosen in _chosen(value, where)),
+        chosen=chosen,
+        members=tuple(_member(value, None if chosen else size, where) for value in fields.get("x.pk", [])),
     )
 
 
@@ -156,6 +181,19 @@ def _peer(text: str, where: object) -> str:
     if match is None or not 1 <= int(match[1]) <= 65535:
         raise InputError(where, f'x.pe "{shown(text, 80)}" is not a host and port')
     return text
+
+
+def _member(text: str, size: int | None, where: object) -> MagnetMember:
+    """Return a member that a link names. size: of the torrent's one file, which it must lie in; None: of several."""
+    match = _MEMBER.fullmatch(text)
+    if match is None:
+        raise InputError(where, f'x.pk "{shown(text, 80)}" is not OFFSET:SIZE:SHA-256:PATH of a member')
+    if not is_safe_path(match[4]):
+        raise InputError(where, f'x.pk names "{shown(match[4], 80)}", which cannot be the path of a member')
+    member = MagnetMember(match[4], int(match[1]), int(match[2]), match[3])
+    if size is not None and member.offset + member.size > size:
+        raise InputError(where, f"x.pk names bytes {member.offset} to {member.offset + member.size} of {size}")
+    return member
 
 
 def _chosen(text: str, where: object) -> list[tuple[int, int]]:

@@ -31,6 +31,14 @@ def zero_root(width: int) -> bytes:
     return root((), width)
 
 
+def lifted(node: bytes, width: int, to: int) -> bytes:
+    """Return the root over `to` leaves of which the first `width` have the root `node`, the others are zero."""
+    while width < to:
+        node = sha256(node + zero_root(width)).digest()
+        width *= 2
+    return node
+
+
 def power_of_two(count: int) -> int:
     """Return the smallest power of two that is at least `count` and at least 1."""
     return 1 << max(0, count - 1).bit_length()

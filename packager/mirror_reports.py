@@ -7,7 +7,8 @@ from typing import Literal, TypeAlias
 
 from packager.choose import Strategy
 from packager.model import Struct
-from packager.reports import Oddity
+from packager.reports import AskedTracker, Oddity
+from packager.seed_counts import CountSource
 
 OnDisk: TypeAlias = Literal["whole", "partial", "missing", "in the way"]
 FetchState: TypeAlias = Literal["waiting", "checking", "downloading", "seeding", "failed"]
@@ -31,6 +32,25 @@ class Removable(Struct, frozen=True, kw_only=True):
     why: str
 
 
+class CountedBy(Struct, frozen=True, kw_only=True):
+    """Where the seed counts of a plan come from. at: when they were counted; None where that is not known."""
+
+    source: CountSource
+    at: str | None
+    known: int  # shards of which they tell
+    of: int
+    trackers: tuple[AskedTracker, ...]  # that were asked now
+
+
+class WithdrawnThere(Struct, frozen=True, kw_only=True):
+    """A record that the publisher took back. here: tars in the mirror's folder that hold a file of it."""
+
+    id: str
+    reason: str
+    date: str
+    here: tuple[str, ...]
+
+
 class MirrorPlan(Struct, frozen=True, kw_only=True):
     """What a mirror is to hold of the newest release, before anything is done."""
 
@@ -47,6 +67,9 @@ class MirrorPlan(Struct, frozen=True, kw_only=True):
     reserve: int  # of them, to be left alone
     left_out: tuple[Oddity, ...]  # chosen and not taken, and why
     removable: tuple[Removable, ...]
+    obsolete: tuple[str, ...]  # shards that are obsolete since the release that was held
+    withdrawn: tuple[WithdrawnThere, ...]  # records taken back since then
+    counted_by: CountedBy
 
 
 class FetchedShard(Struct, frozen=True, kw_only=True):

@@ -9,7 +9,6 @@ import msgspec
 import pyarrow as pa
 
 ShardName = NewType("ShardName", str)
-MemberPath = NewType("MemberPath", str)
 Infohash = NewType("Infohash", str)  # lower-case hex: 40 digits v1 (BEP 3), 64 digits v2 (BEP 52)
 
 # Numbers of documents: from 0, and of 63 bits, so that every language reads them.
@@ -17,6 +16,7 @@ Whole: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 Kind = Literal["audio", "artwork", "metadata", "other"]
 Content = Literal["files", "catalogue"]
+Container = Literal["tar", "files"]  # one tar, or a folder in a multi-file torrent
 State = Literal["published", "next", "planned"]
 Version = Literal["hybrid", "v1", "v2"]
 
@@ -93,7 +93,9 @@ MEMBERS = pa.schema(
         *TAGS,
     ]
 )
-MTIME = pa.field("mtime_ns", pa.int64())  # last column of the members table where collection.mtimes is set
+MTIME = pa.field("mtime_ns", pa.int64())  # a further column of the members table where collection.mtimes is set
+# The last column, where any member has a newer version: the name of the shard that holds that.
+SUPERSEDED = pa.field("superseded", pa.string())
 
 
 class Struct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -115,10 +117,15 @@ class PlannedShard(Struct, frozen=True, kw_only=True):
     bag_info: str  # the text of bag-info.txt
     torrent_size: Whole  # of its .torrent
     fingerprint: str  # SHA-256 in hex over the members as the catalogue knows them, times included
+    frozen: bool = False  # published before the plan was made: its rows lie beside its documents
+    container: Container = "tar"
 
 
 class PlannedPhase(Struct, frozen=True, kw_only=True):
-    """One phase of the plan. `left_out` counts files that its budget did not take."""
+    """One phase of the plan: its published shards that stay, then the new ones.
+
+    left_out: files that its budget did not take. records: that it holds, each counted once.
+    """
 
     name: str
     title: str
@@ -130,8 +137,16 @@ class PlannedPhase(Struct, frozen=True, kw_only=True):
     shards: tuple[PlannedShard, ...]
 
 
+class Superseded(Struct, frozen=True, kw_only=True):
+    """A published shard that nobody need hold any more once the plan is published: which take its place, and why."""
+
+    name: ShardName
+    by: tuple[ShardName, ...]
+    note: str
+
+
 class Plan(Struct, frozen=True, kw_only=True):
-    """The plan's facts; its members stand in one PLANNED Parquet file a phase."""
+    """The plan's facts; the members of its new shards stand in one PLANNED Parquet file a phase."""
 
     format: Whole
     collection: str
@@ -139,7 +154,13 @@ class Plan(Struct, frozen=True, kw_only=True):
     catalogue: str  # SHA-256 of the catalogue's bytes, hex
     options: str  # SHA-256 of the config that decides the plan, hex
     unphased: Whole  # files that no phase took
+    records: Whole = 0  # of the catalogue, without those that are withdrawn
     phases: tuple[PlannedPhase, ...]
+    superseded: tuple[Superseded, ...] = ()
+    kept: Whole = 0  # published records that stay where they are
+    changed: Whole = 0  # published records whose file is another now
+    gone: Whole = 0  # of those kept: not in the catalogue any more, or without their file
+    withdrawals: str = ""  # SHA-256 of what is withdrawn, hex
 
 
 class PublishedFile(Struct, frozen=True, kw_only=True):
@@ -160,7 +181,7 @@ class Manifest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: ShardName
     phase: str
     number: Whole
-    container: Literal["tar"]
+    container: Container
     file: str
     size: Whole
     payload: Whole
@@ -174,6 +195,7 @@ class Manifest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     sha256: str | None = None
     bag_info: str
     mtimes: bool = False
+    withdrawn: Whole = 0  # members that were taken back since: the table has no row of them
 
 
 class CollectionFacts(Struct, frozen=True, kw_only=True):
@@ -187,8 +209,11 @@ class CollectionFacts(Struct, frozen=True, kw_only=True):
     homepage: str
 
 
-class ReleasePhase(Struct, frozen=True, kw_only=True):
-    """A phase in the release's timeline. `payload` and `size` are bytes, of files and of tars."""
+class ReleasePhase(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A phase in the timeline, its obsolete shards not counted. `payload` and `size` are bytes, of files and of tars.
+
+    embargo: RFC 3339, where it stays closed until then.
+    """
 
     name: str
     title: str
@@ -199,6 +224,7 @@ class ReleasePhase(Struct, frozen=True, kw_only=True):
     payload: Whole
     size: Whole
     shards: Whole
+    embargo: str | None = None
 
 
 class ReleaseShard(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -224,15 +250,54 @@ class ReleaseShard(Struct, frozen=True, kw_only=True, omit_defaults=True):
     magnet_v1: str | None = None
     torrent_v1: PublishedFile | None = None
     sha256: str | None = None
+    container: Container = "tar"
+    since: Whole = 1  # serial of the release that first listed it
     obsolete: bool = False  # nobody need hold it any more; it stays listed, and never comes back
+    obsolete_since: Whole = 0  # serial of the release that said so
+    superseded_by: tuple[ShardName, ...] = ()  # the shards that took its place
+    note: str = ""  # why it is obsolete
+    withdrawn: Whole = 0  # its members that were taken back since
 
 
-class Withdrawal(Struct, frozen=True, kw_only=True):
-    """A record taken back: its id, why, and since when."""
+class Withdrawal(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A record taken back: its id, why, since when, and which shards hold a file of it."""
 
     id: str
     reason: str
     date: str
+    since: Whole = 1  # serial of the release that first said so
+    shards: tuple[ShardName, ...] = ()
+    title: str = ""
+    artist: str = ""
+
+
+class WithdrawnRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A record that the archivist takes back. supersede: its shards are replaced. redact: no tag of it is told."""
+
+    id: str
+    reason: str
+    date: str
+    supersede: bool = False
+    redact: bool = False
+    title: str = ""
+    artist: str = ""
+
+
+class SupersededShard(Struct, frozen=True, kw_only=True):
+    """A shard whose content was wrong: its members go into new shards, as the catalogue knows them now."""
+
+    name: ShardName
+    reason: str
+    date: str
+
+
+class Withdrawals(Struct, frozen=True, kw_only=True):
+    """withdrawals.json beside packager.toml: what the archivist took back, for the next release and all after it."""
+
+    format: Whole
+    type: Literal["withdrawals"]
+    records: tuple[WithdrawnRecord, ...] = ()
+    shards: tuple[SupersededShard, ...] = ()
 
 
 class Release(Struct, frozen=True, kw_only=True, omit_defaults=True):

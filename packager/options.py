@@ -5,7 +5,7 @@ Sizes are bytes, paths are as written (relative to packager.toml), dates RFC 333
 
 from typing import Literal
 
-from packager.model import Content, Struct, Version
+from packager.model import Container, Content, Struct, Version
 
 
 class CollectionOptions(Struct, frozen=True, kw_only=True):
@@ -29,6 +29,7 @@ class ShardOptions(Struct, frozen=True, kw_only=True):
     directory: str = "shards"
     oversize: Literal["own-shard", "refuse"] = "own-shard"
     sha256: bool = False
+    materialise: bool = True
 
 
 class TorrentOptions(Struct, frozen=True, kw_only=True):
@@ -42,7 +43,10 @@ class TorrentOptions(Struct, frozen=True, kw_only=True):
 
 
 class PhaseOptions(Struct, frozen=True, kw_only=True):
-    """One [[phases]]: `where` and `order` are SQL over the catalogue; budget is bytes of tars."""
+    """One [[phases]]: `where` and `order` are SQL over the catalogue; budget is bytes of its shards.
+
+    embargo: RFC 3339; the phase is not published before.
+    """
 
     name: str
     title: str
@@ -50,6 +54,8 @@ class PhaseOptions(Struct, frozen=True, kw_only=True):
     order: str = "id"
     budget: int | None = None
     content: Content = "files"
+    container: Container = "tar"
+    embargo: str | None = None
 
 
 class ReleaseOptions(Struct, frozen=True, kw_only=True):

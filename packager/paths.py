@@ -10,9 +10,10 @@ import base64
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NewType
 
-from packager.model import MemberPath
+MemberPath = NewType("MemberPath", str)
 
 NAME_MAX = 255  # bytes in one name: the limit of ext4, XFS, NTFS and others
 PATH_MAX = 1024  # bytes in a member path: leaves room for --to and the shard's name in PATH_MAX 4096
@@ -22,6 +23,8 @@ _RESERVED = re.compile(
 )
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069%\\<>:"|?*]')
 _PLAIN = re.compile(rb"[A-Za-z0-9_\-(),'&+!#=@\[\]{} .]*[A-Za-z0-9_\-(),'&+!#=@\[\]{}]")
+_PLAIN_LINES = re.compile(rb"(?:" + _PLAIN.pattern + rb"\n)*")
+_RESERVED_LINE = re.compile(rb"^(?:CON|PRN|AUX|NUL|(?:COM|LPT)[0-9]) *(?:\..*)?$", re.I | re.M)  # "$" is not plain
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,10}")
 
 
@@ -49,6 +52,18 @@ def safe_name(name: bytes, *, collides: bool = False) -> str:
 def _is_plain(name: bytes) -> bool:
     """Say by one cheap match that a common ASCII name needs no further look."""
     return len(name) <= NAME_MAX and bool(_PLAIN.fullmatch(name)) and not _RESERVED.fullmatch(name.decode("ascii"))
+
+
+def are_plain(names: Sequence[bytes]) -> bool:
+    """Say by two matches over all of a folder's names whether each stands as it is and none is another's twin."""
+    joined = b"\n".join((*names, b""))
+    return (
+        joined.count(b"\n") == len(names)
+        and bool(_PLAIN_LINES.fullmatch(joined))
+        and not _RESERVED_LINE.search(joined)
+        and len(set(joined.lower().split(b"\n"))) == len(names) + 1
+        and max(map(len, names), default=0) <= NAME_MAX
+    )
 
 
 def is_safe_name(name: str) -> bool:
@@ -152,6 +167,8 @@ def shown(text: str | bytes, limit: int = 300) -> str:
     if isinstance(text, bytes):
         text = text.decode("utf-8", "surrogateescape")
     cut = text if len(text) <= limit else text[: limit - 3] + "..."
+    if cut.isprintable():
+        return cut
     return "".join(c if _showable(c) else _escape(c) for c in cut)
 
 

@@ -1,12 +1,17 @@
-"""The published hashes of one file, and whether a piece of bytes is what they say. Pure.
+"""The published hashes of a shard's stream, and whether a piece of bytes is what they say. Pure.
 
-BEP 52's piece layer where there is one, else BEP 3's pieces.
+BEP 52's piece layers where there are any, else BEP 3's pieces.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha1, sha256
 
+import numpy as np
+import numpy.typing as npt
+
 from packager import merkle
+from packager.file_space import FileSpace, Int64s
 
 
 @dataclass(frozen=True)
@@ -46,3 +51,44 @@ class PieceHashes:
             return merkle.root_of_blocks(leaves) == self.pieces_root
         node = merkle.root(leaves, self.piece_length // merkle.BLOCK)
         return node == self.layer[32 * piece : 32 * piece + 32]
+
+
+@dataclass(frozen=True)
+class FolderHashes(PieceHashes):
+    """Hashes of several files in one stream, zeros after each; with v2 hashes each file begins a piece.
+
+    nodes: 32 bytes a piece, the root over what of it is a file's, empty where there are no v2 hashes. used: those
+    bytes of each piece. wide: whether that file has several pieces, so that its trees are as wide as a piece.
+    """
+
+    nodes: bytes
+    used: Int64s
+    wide: "npt.NDArray[np.bool_]"
+
+    def is_right(self, piece: int, data: memoryview | bytes) -> bool:
+        """Say whether `data`, all the bytes of a piece with its zeros, is what was published."""
+        if not self.nodes:
+            return super().is_right(piece, data)
+        view, used = memoryview(data), int(self.used[piece])
+        leaves = [sha256(view[at : min(at + merkle.BLOCK, used)]).digest() for at in range(0, used, merkle.BLOCK)]
+        width = self.piece_length // merkle.BLOCK if self.wide[piece] else merkle.power_of_two(len(leaves))
+        return merkle.root(leaves, width) == self.nodes[32 * piece : 32 * piece + 32] and not any(view[used:])
+
+
+def folder_hashes(space: FileSpace, trees: Sequence[tuple[bytes | None, bytes]], pieces: bytes) -> FolderHashes:
+    """Return the hashes of a stream of files.
+
+    trees: (pieces root, piece layer) of each file in its order, None and b"" where it has none. pieces: 20 bytes a
+    piece, b"" without v1.
+    """
+    length, nodes = space.piece_length, bytearray()
+    used = np.full(space.pieces, length, np.int64)
+    wide = np.zeros(space.pieces, np.bool_)
+    has_v2 = any(root is not None for root, _ in trees)
+    for (root, layer), start, size in zip(trees, space.starts.tolist(), space.sizes.tolist(), strict=True):
+        if has_v2 and root is not None:
+            first, count = start // length, -(-size // length)
+            nodes += layer if count > 1 else root
+            used[first + count - 1] = size - (count - 1) * length
+            wide[first : first + count] = count > 1
+    return FolderHashes(space.size, length, None, b"", pieces, bytes(nodes), used, wide)

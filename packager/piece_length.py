@@ -1,5 +1,8 @@
-"""Which piece length a shard's torrent gets, and why. A power of two; no file is read."""
+"""Which piece length a torrent gets, and why. A power of two; no file is read."""
 
+from collections.abc import Sequence
+
+from packager.merkle import BLOCK
 from packager.model import Version
 from packager.units import KIB, MIB
 
@@ -21,5 +24,26 @@ def choose_piece_length(size: int, version: Version) -> int:
     digests = DIGESTS[version]
     length = SMALLEST
     while (torrent := -(-size // length) * digests + ALLOWANCE) > LOADABLE or (torrent > WANTED and length < LARGEST):
+        length *= 2
+    return length
+
+
+def piece_length_of_files(sizes: Sequence[int], version: Version) -> int:
+    """Return the bytes of a piece for a torrent of files of these sizes.
+
+    For one file, and in v1, where files touch, as `choose_piece_length` has it. Where each file begins a piece,
+    longer pieces only spare those that a file has beyond its first, so those alone are counted; and where files
+    have less than 256 KiB on the average, pieces begin as small, down to 16 KiB, so that v1 clients are not given
+    more zeros than bytes.
+    """
+    total = sum(sizes)
+    if version == "v1" or len(sizes) == 1:
+        return choose_piece_length(total, version)
+    digests = DIGESTS[version]
+    length = min(SMALLEST, max(BLOCK, 1 << (max(1, total // len(sizes)) - 1).bit_length()))
+    while length < LARGEST:
+        beyond = sum(-(-size // length) - 1 for size in sizes if size)
+        if beyond * digests + ALLOWANCE <= WANTED:
+            break
         length *= 2
     return length

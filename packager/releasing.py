@@ -1,10 +1,12 @@
 """A release document from what is packed: phases' states, shards' facts, the link to the one before. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 import msgspec
 
 from packager import documents
+from packager.config import phase_key
 from packager.errors import InputError
 from packager.key_pair import PublicKey
 from packager.magnet import format_magnet
@@ -20,6 +22,9 @@ from packager.model import (
     ReleaseShard,
     ShardName,
     State,
+    Superseded,
+    Withdrawal,
+    Withdrawals,
 )
 from packager.options import Config
 
@@ -40,25 +45,34 @@ def next_release(
     shards: list[PackedShard],
     *,
     published: set[str],
+    closed: Mapping[str, str],
     catalogue_records: int,
     last: tuple[Release, bytes] | None,
     date: str,
+    withdrawals: tuple[Withdrawal, ...] = (),
     next_key: PublicKey | None = None,
 ) -> Release:
     """Return the release that lists `shards`, or the last one where nothing but the date would change.
 
-    published: names of the phases that are open to readers. last: the release before, and its bytes.
-    next_key: the key that signs the releases after this one, where another does from then on.
+    shards: those of the open phases, and all that are obsolete, in any order. published: names of the phases
+    that are open to readers. closed: of those that are not, the dates until which they shall stay so, by
+    name. last: the release before, and its bytes.
+    withdrawals: all of them, `all_withdrawals`. next_key: the key that signs the releases after this one, where another does from then on.
     Raises InputError where a shard that was published would change or vanish: torrents cannot change.
     """
     before = {shard.name: shard for shard in last[0].shards} if last else {}
-    listed = tuple(_shard(shard, config, before, date) for shard in shards)
+    serial = last[0].serial + 1 if last else 1
+    listing = _Listing(config, before, {gone.name: gone for gone in plan.superseded}, date, serial)
+    place = {phase.name: at for at, phase in enumerate(plan.phases)}
+    listed = tuple(
+        sorted(map(listing.shard, shards), key=lambda shard: (place.get(shard.phase, len(place)), shard.number)),
+    )
     _check_frozen(before, {shard.name: shard for shard in listed})
     facts = config.collection
     release = Release(
         format=documents.FORMAT,
         type="release",
-        serial=last[0].serial + 1 if last else 1,
+        serial=serial,
         date=date,
         previous=documents.digest(last[1]) if last else None,
         collection=CollectionFacts(
@@ -71,14 +85,54 @@ def next_release(
         ),
         base_url=config.release.base_url,
         catalogue_records=catalogue_records,
-        phases=_phases(plan, published),
+        phases=_phases(plan, published, closed),
         shards=listed,
-        withdrawals=last[0].withdrawals if last else (),
+        withdrawals=withdrawals,
         next_key=next_key.line if next_key else None,
     )
     if last and _content(release) == _content(last[0]):
         return last[0]
     return release
+
+
+def closed_phases(config: Config, *, published: Collection[str], asked: Collection[str], now: str) -> dict[str, str]:
+    """Return the phases that their embargo keeps closed, and until when.
+
+    now: RFC 3339. Raises InputError for one of them that is published already, or asked for.
+    """
+    closed = {phase.name: phase.embargo for phase in config.phases if phase.embargo and phase.embargo > now}
+    for index, phase in enumerate(config.phases):
+        if phase.name in closed and phase.name in published:
+            what = f"{phase.embargo} is to come, and the phase is published already"
+            raise InputError(phase_key("packager.toml", index, "embargo", phase.name), what, "take the line out")
+    for name in asked:
+        if name in closed:
+            raise InputError("--phase", f'"{name}" is closed until {closed[name]}', "mend its embargo, or wait")
+    return closed
+
+
+def all_withdrawals(
+    last: Release | None, taken_back: Withdrawals, holding: Mapping[str, tuple[ShardName, ...]]
+) -> tuple[Withdrawal, ...]:
+    """Return what the next release says is withdrawn: what the last one said, and what was taken back since.
+
+    holding: the shards that hold files of each record that was taken back since, by id.
+    """
+    before = last.withdrawals if last else ()
+    known = {withdrawal.id for withdrawal in before}
+    return *before, *(
+        Withdrawal(
+            id=record.id,
+            reason=record.reason,
+            date=record.date,
+            since=last.serial + 1 if last else 1,
+            shards=holding.get(record.id, ()),
+            title=record.title,
+            artist=record.artist,
+        )
+        for record in taken_back.records
+        if record.id not in known
+    )
 
 
 def check_signer(last: Release, key: PublicKey) -> None:
@@ -123,7 +177,7 @@ def _is_same(one: ReleaseShard, other: ReleaseShard) -> bool:
     return (one.infohash_v1, one.infohash_v2) == (other.infohash_v1, other.infohash_v2) and len(twins) < 2
 
 
-def _phases(plan: Plan, published: set[str]) -> tuple[ReleasePhase, ...]:
+def _phases(plan: Plan, published: set[str], closed: Mapping[str, str]) -> tuple[ReleasePhase, ...]:
     """Return the timeline: what is published, the first phase that is not as next, the others as planned."""
     phases = []
     waiting: State = "next"
@@ -131,11 +185,11 @@ def _phases(plan: Plan, published: set[str]) -> tuple[ReleasePhase, ...]:
         state: State = "published"
         if phase.name not in published:
             state, waiting = waiting, "planned"
-        phases.append(_phase(phase, state))
+        phases.append(_phase(phase, state, closed.get(phase.name)))
     return tuple(phases)
 
 
-def _phase(phase: PlannedPhase, state: State) -> ReleasePhase:
+def _phase(phase: PlannedPhase, state: State, embargo: str | None) -> ReleasePhase:
     """Return a phase's line in the timeline."""
     return ReleasePhase(
         name=phase.name,
@@ -147,46 +201,76 @@ def _phase(phase: PlannedPhase, state: State) -> ReleasePhase:
         payload=phase.payload,
         size=sum(shard.size for shard in phase.shards),
         shards=len(phase.shards),
+        embargo=embargo,
     )
 
 
-def _shard(shard: PackedShard, config: Config, before: Mapping[ShardName, ReleaseShard], date: str) -> ReleaseShard:
-    """Return a shard as the release lists it."""
-    facts = shard.manifest
-    twin = facts.infohash_also_v1
-    return ReleaseShard(
-        name=facts.name,
-        phase=facts.phase,
-        number=facts.number,
-        file=facts.file,
-        size=facts.size,
-        payload=facts.payload,
-        members=facts.members,
-        added=before[facts.name].added if facts.name in before else date,
-        piece_length=facts.piece_length,
-        pieces_root=facts.pieces_root,
-        infohash_v1=facts.infohash_v1,
-        infohash_v2=facts.infohash_v2,
-        magnet=_magnet(facts, config, facts.infohash_v1, facts.infohash_v2),
-        torrent=shard.torrent,
-        manifest=shard.document,
-        table=shard.table,
-        infohash_also_v1=twin,
-        magnet_v1=_magnet(facts, config, twin, None) if twin else None,
-        torrent_v1=shard.torrent_v1,
-        sha256=facts.sha256,
-        obsolete=facts.name in before and before[facts.name].obsolete,
-    )
+@dataclass(frozen=True)
+class _Listing:
+    """What a release says of a shard, beside what its manifest does. before: the shards listed by the last one."""
+
+    config: Config
+    before: Mapping[ShardName, ReleaseShard]
+    superseded: Mapping[ShardName, Superseded]
+    date: str
+    serial: int
+
+    def shard(self, shard: PackedShard) -> ReleaseShard:
+        """Return a shard as the release lists it."""
+        facts = shard.manifest
+        twin = facts.infohash_also_v1
+        known = self.before.get(facts.name)
+        listed = ReleaseShard(
+            name=facts.name,
+            phase=facts.phase,
+            number=facts.number,
+            container=facts.container,
+            file=facts.file,
+            size=facts.size,
+            payload=facts.payload,
+            members=facts.members,
+            added=known.added if known else self.date,
+            piece_length=facts.piece_length,
+            pieces_root=facts.pieces_root,
+            infohash_v1=facts.infohash_v1,
+            infohash_v2=facts.infohash_v2,
+            magnet=_magnet(facts, self.config, facts.infohash_v1, facts.infohash_v2),
+            torrent=shard.torrent,
+            manifest=shard.document,
+            table=shard.table,
+            infohash_also_v1=twin,
+            magnet_v1=_magnet(facts, self.config, twin, None) if twin else None,
+            torrent_v1=shard.torrent_v1,
+            sha256=facts.sha256,
+            since=known.since if known else self.serial,
+            withdrawn=facts.withdrawn,
+        )
+        return self._ended(listed, known)
+
+    def _ended(self, listed: ReleaseShard, known: ReleaseShard | None) -> ReleaseShard:
+        """Return the shard with what is said of its end, if it has come."""
+        if known and known.obsolete:
+            ended = {name: getattr(known, name) for name in ("obsolete", "obsolete_since", "superseded_by", "note")}
+            return msgspec.structs.replace(listed, **ended)
+        end = self.superseded.get(listed.name)
+        if end is None:
+            return listed
+        return msgspec.structs.replace(
+            listed, obsolete=True, obsolete_since=self.serial, superseded_by=end.by, note=end.note
+        )
 
 
 def _magnet(facts: Manifest, config: Config, v1: Infohash | None, v2: Infohash | None) -> str:
-    """Return the magnet link of a shard's tar by these infohashes."""
+    """Return the magnet link of a shard by these infohashes; a web seed of a folder is the folder above it (BEP 19)."""
     options = config.torrent
+    seeds = options.web_seeds
+    if facts.container == "tar":
+        seeds = tuple(url + facts.file if url.endswith("/") else url for url in seeds)
     return format_magnet(
         infohash_v1=v1,
         infohash_v2=v2,
         name=facts.file,
         size=facts.size,
         trackers=[url for tier in options.trackers for url in tier],
-        web_seeds=[url + facts.file if url.endswith("/") else url for url in options.web_seeds],
+        web_seeds=seeds,
     )

@@ -5,7 +5,7 @@ Sizes are bytes, durations seconds. Fields are only ever added.
 
 from typing import Literal, TypeAlias
 
-from packager.model import Plan, ReleasePhase, State, Struct, Version
+from packager.model import Infohash, Plan, ReleasePhase, State, Struct, Version
 
 
 class Oddity(Struct, frozen=True, kw_only=True):
@@ -42,9 +42,69 @@ class PackReport(Struct, frozen=True, kw_only=True):
     packed: int
     already: int
     elsewhere: int  # of those: published, and their tars are not here
+    virtual: int  # of all that are whole now: shards without a tar, made from their sources when asked for
     bytes: int  # read and hashed now
     seconds: float
     failed: tuple[Oddity, ...]  # shards that could not be packed, and why
+
+
+class MaterialiseReport(Struct, frozen=True, kw_only=True):
+    """What `materialise` did: tars written now, and those that were there already."""
+
+    written: int
+    already: int
+    bytes: int  # of the tars written now
+    seconds: float
+    failed: tuple[Oddity, ...]  # shards whose tar could not be written, and why
+
+
+class AskedTracker(Struct, frozen=True, kw_only=True):
+    """What one tracker said of seed counts. asked, answered: swarms; a hybrid torrent has two."""
+
+    tracker: str  # fit to be shown
+    asked: int
+    answered: int
+    seconds: float
+    what: str  # why it answered for no more; "" where it answered for all
+
+
+class ScrapeReport(Struct, frozen=True, kw_only=True):
+    """Seed counts that trackers were asked for. counted: shards of which any tracker knew."""
+
+    counted: int
+    shards: int
+    seconds: float
+    trackers: tuple[AskedTracker, ...]
+
+
+class FoundRecord(Struct, frozen=True, kw_only=True):
+    """A record that is to be taken back. shards: those that hold a file of it, obsolete ones too."""
+
+    id: str
+    path: str | None
+    title: str
+    artist: str
+    shards: tuple[str, ...]
+
+
+class WithdrawReport(Struct, frozen=True, kw_only=True):
+    """What `withdraw` noted for the next release."""
+
+    records: tuple[FoundRecord, ...]
+    new: int  # of these: neither noted before nor published as withdrawn
+    shards: tuple[str, ...]  # that hold them and are not obsolete
+    size: int  # bytes of those shards
+    supersede: bool  # they are to be replaced
+    written: bool  # False: a dry run
+
+
+class SupersedeReport(Struct, frozen=True, kw_only=True):
+    """What `supersede` noted for the next release."""
+
+    shards: tuple[str, ...]
+    members: int
+    size: int  # bytes of those shards
+    written: bool  # False: a dry run
 
 
 class PublishReport(Struct, frozen=True, kw_only=True):
@@ -58,6 +118,7 @@ class PublishReport(Struct, frozen=True, kw_only=True):
     shards: int
     size: int  # bytes of the published tars
     files: int  # of the site
+    scraped: ScrapeReport | None = None  # None: trackers were not asked
 
 
 class ReleaseReport(Struct, frozen=True, kw_only=True):
@@ -77,6 +138,11 @@ class StatusPhase(Struct, frozen=True, kw_only=True):
     state: State
     shards: int
     packed: int
+    virtual: int  # of those: shards without a tar
+    published: int  # shards that the last release lists
+    opened: str | None  # date of its first published shard, and of its newest
+    grown: str | None
+    embargo: str | None  # it stays closed until then
     size: int  # bytes of its tars
     left: int  # bytes still to pack
 
@@ -95,6 +161,17 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     strangers: tuple[str, ...]  # tars in shards.directory that the plan does not know
 
 
+class ServeReport(Struct, frozen=True, kw_only=True):
+    """What `serve` sent until it ended."""
+
+    url: str
+    seconds: float
+    requests: int
+    ranges: int  # byte ranges sent
+    bytes: int  # of bodies
+    errors: int  # answers refused or cut: a source was not what it was, a client stalled or left
+
+
 SeedState: TypeAlias = Literal["waiting", "checking", "seeding", "incomplete", "failed"]
 
 
@@ -109,8 +186,15 @@ class SeededTorrent(Struct, frozen=True, kw_only=True):
     what: str  # why it failed
 
 
+class HandedTar(Struct, frozen=True, kw_only=True):
+    """A tar that a client shares: given it now, after it was read in full and found right, or had by it before."""
+
+    name: str
+    state: Literal["given", "had"]
+
+
 class SeedReport(Struct, frozen=True, kw_only=True):
-    """What `seed` shared until it ended."""
+    """What `seed` shared until it ended, or gave to a client."""
 
     seconds: float
     port: int  # that peers reached us at
@@ -118,3 +202,23 @@ class SeedReport(Struct, frozen=True, kw_only=True):
     peers: int  # the most at once
     torrents: tuple[SeededTorrent, ...]
     refused: tuple[Oddity, ...]  # tars that were not shared, and why
+    client: str | None = None  # the program that runs, and its version; then there are no torrents, but:
+    handed: tuple[HandedTar, ...] = ()
+
+
+class TorrentReport(Struct, frozen=True, kw_only=True):
+    """A .torrent that `torrent` wrote. Sizes are bytes."""
+
+    torrent: str  # its path
+    name: str
+    version: Version
+    files: int  # without pad files
+    size: int  # of the files, without pad files
+    piece_length: int
+    pieces: int
+    torrent_size: int
+    infohash_v1: Infohash | None
+    infohash_v2: Infohash | None
+    magnet: str
+    left_out: tuple[Oddity, ...]  # what of the folder is no file that could be read as one
+    seconds: float

@@ -38,6 +38,8 @@ directory = "shards"
 oversize = "own-shard"
 # true: hash every whole tar with SHA-256 too; the pieces root already names it.
 sha256 = false
+# false: pack writes no tars; packager serve makes their bytes from your files when they are asked for.
+materialise = true
 
 [torrent]
 # "hybrid" works in old and new clients; or "v1", or "v2".
@@ -70,6 +72,10 @@ where = "kind = 'audio'"
 order = {audio_order}
 # Stop after this many bytes of tars; what does not fit is left out.
 # budget = "1 TB"
+# Keep the phase closed until this date; the site tells it.
+# embargo = "2030-01-01"
+# "files" publishes each shard as a folder, from which any client picks single files: for thousands, not millions.
+# container = "tar"
 
 [[phases]]
 name = "artwork"

@@ -73,24 +73,26 @@ def _record(key: str, value: str) -> bytes:
     return str(length).encode() + rest
 
 
+_OWNER = b"0000644\0" + b"0000000\0" * 2  # mode, uid, gid
+_TIME = b"%011o\0" % MTIME
+_OTHERS = b"ustar\0" + b"00" + bytes(64) + b"0000000\0" * 2  # magic, version, uname, gname, devmajor, devminor
+_FIXED = sum(_OWNER) + sum(_TIME) + sum(b" " * 8) + sum(_OTHERS)  # the checksum counts itself as spaces
+
+
 def _block(prefix: str, name: str, size: int, typeflag: bytes) -> bytes:
     """Return one 512-byte ustar header block with its checksum."""
-    head = b"".join(
+    first, octal, last = name.encode("ascii"), b"%011o\0" % size, prefix.encode("ascii")
+    checksum = _FIXED + sum(first) + sum(octal) + typeflag[0] + sum(last)
+    return b"".join(
         (
-            name.encode("ascii").ljust(100, b"\0"),
-            b"0000644\0",  # mode
-            b"0000000\0" * 2,  # uid, gid
-            b"%011o\0" % size,
-            b"%011o\0" % MTIME,
-            b" " * 8,  # the checksum counts itself as spaces
+            first.ljust(_NAME, b"\0"),
+            _OWNER,
+            octal,
+            _TIME,
+            b"%06o\0 " % checksum,
             typeflag,
             bytes(100),  # linkname
-            b"ustar\0",
-            b"00",
-            bytes(64),  # uname, gname
-            b"0000000\0" * 2,  # devmajor, devminor
-            prefix.encode("ascii").ljust(_PREFIX, b"\0"),
-            bytes(12),
+            _OTHERS,
+            last.ljust(_PREFIX + 12, b"\0"),
         )
     )
-    return head[:148] + b"%06o\0 " % sum(head) + head[156:]

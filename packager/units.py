@@ -88,6 +88,13 @@ def parse_date(text: str, where: str = "date") -> str:
     return value.astimezone(dt.UTC).replace(microsecond=0).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def date_of(seconds: int) -> str:
+    """Return Unix seconds as `parse_date` writes a date. Raises InputError for those past the year 9999."""
+    if not 0 <= seconds < _YEAR_9999:
+        raise InputError("date", f"{seconds} seconds are past the year 9999")
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def timestamp(date: str) -> int:
     """Return the Unix seconds of a date that `parse_date` wrote."""
     return int(dt.datetime.fromisoformat(date).timestamp())

@@ -21,6 +21,7 @@ Fault = Literal[
     "endless",
     "silent",
     "drips headers",
+    "drips body",
     "503",
     "503 once",
     "404",
@@ -28,7 +29,7 @@ Fault = Literal[
     "redirect loop",
     "wrong bytes",
 ]
-_RANGE = re.compile(r"bytes=([0-9]+)-([0-9]+)")
+_RANGE = re.compile(r"bytes=(?:([0-9]+)-([0-9]+)|-([0-9]+))")
 
 
 @dataclass
@@ -38,6 +39,7 @@ class Site:
     files: dict[str, bytes]
     fault: Fault = ""
     target: str = ""
+    only: str = ""  # the path that the fault is of, "" for every one
     sent: int = 0  # bytes of bodies
     ranges: list[tuple[str, int, int]] = field(default_factory=list)  # path, start, stop
     requests: int = 0
@@ -87,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
         site.requests += 1
         path = unquote(self.path)
         data = site.files.get(path.lstrip("/"))
-        fault = site.fault
+        fault = site.fault if site.only in ("", path.lstrip("/")) else ""
         if fault == "silent":
             site.stopped.wait(30)
         elif fault == "drips headers":
@@ -134,7 +136,10 @@ class _Handler(BaseHTTPRequestHandler):
         if asked is None or fault == "ignores range":
             self._whole(data, fault)
             return
-        start, stop = int(asked[1]), min(int(asked[2]) + 1, len(data))
+        if asked[3]:
+            start, stop = max(0, len(data) - int(asked[3])), len(data)
+        else:
+            start, stop = int(asked[1]), min(int(asked[2]) + 1, len(data))
         if start >= len(data):
             self._head(416, 0, {"Content-Range": f"bytes */{len(data)}"})
             return
@@ -163,6 +168,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _whole(self, data: bytes, fault: Fault) -> None:
         if fault == "gzip":
             self._head(200, len(data), {"Content-Encoding": "gzip"})
+        elif fault == "drips body":
+            self._head(200, len(data), {})
+            for at in range(len(data)):
+                if self.site.stopped.wait(0.01):
+                    return
+                self._send(data[at : at + 1])
+            return
         elif fault == "endless":
             self._head(200, None, {})
             while not self.site.stopped.is_set():

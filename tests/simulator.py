@@ -155,7 +155,8 @@ class Publisher:
 
 
 def phase_of(name: str, shards: list[ReleaseShard]) -> ReleasePhase:
-    """A published phase with the totals of its shards."""
+    """A published phase with the totals of its shards that are not obsolete."""
+    shards = [shard for shard in shards if not shard.obsolete]
     return ReleasePhase(
         name=name,
         title=name.title(),

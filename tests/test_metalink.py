@@ -12,11 +12,11 @@ import msgspec
 import pytest
 
 from packager.errors import InputError
-from packager.metalink import LIMIT, NAMESPACE, metalink
+from packager.metalink import LIMIT, NAMESPACE, has_metalink, metalink
 from packager.model import ReleaseShard
 from tests.by_libtorrent import made_of_data
 from tests.servers import Site, serving
-from tests.simulator import make_shard
+from tests.simulator import Publisher, make_shard
 
 PIECE = 1 << 18
 DATA = hashlib.shake_256(b"a tar").digest(5 * PIECE + 777)
@@ -70,6 +70,24 @@ def test_what_is_not_known_is_left_out() -> None:
 
 def test_a_shard_with_no_address_has_no_document() -> None:
     assert metalink(shard(), web_seeds=[], pieces=pieces()) == b""
+
+
+@pytest.mark.parametrize(
+    ("values", "has"),
+    [
+        ({}, True),
+        ({"obsolete": True}, False),
+        ({"container": "files"}, False),
+        ({"infohash_v1": None}, False),
+        ({"infohash_v1": None, "sha256": "ab" * 32}, True),
+    ],
+)
+def test_a_shard_has_one_where_it_is_a_tar_to_hold_that_can_be_had_and_checked(
+    values: dict[str, Any], has: bool
+) -> None:
+    release = msgspec.structs.replace(Publisher().next(), base_url="https://archive.example/")
+    assert has_metalink(release, shard(**values)) is has
+    assert not has_metalink(Publisher().next(), shard(**values))
 
 
 @pytest.mark.parametrize("address", ["file:///etc/passwd", "//x/y", "javascript:alert(1)", "https://x/\n<url>", ""])

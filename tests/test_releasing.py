@@ -22,6 +22,7 @@ def release_after(last: Release | None, shards: list[PackedShard], next_key: Pub
         CONFIG,
         shards,
         published=set(),
+        closed={},
         catalogue_records=1,
         last=(last, documents.to_bytes(last)) if last else None,
         date="2026-01-01T00:00:00Z",

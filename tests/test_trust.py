@@ -197,7 +197,7 @@ ATTACKS: dict[str, tuple[Callable[[Publisher], Signed], str]] = {
     "negative size": (attack(with_shard(-1, table=a_file(size=-1))), "not a valid release"),
     "totals that contradict": (
         attack(lambda r: msgspec.structs.replace(r, shards=r.shards[:-1])),
-        "says 5 shards, and its shards have 4",
+        "says 4 shards, and its shards have 3",
     ),
     "phase that is not there": (attack(with_shard(-1, phase="x")), 'of the phase "x", which the release does not have'),
     "another collection": (

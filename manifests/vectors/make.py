@@ -11,10 +11,12 @@ from hashlib import sha1, sha256
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import libtorrent as lt
+import numpy as np
 import torf
 
-from packager import merkle, metainfo
+from packager import lookup, merkle, metainfo
 from packager.magnet import format_magnet, parse_magnet
 from packager.metainfo import SingleFile
 from packager.model import Infohash
@@ -211,6 +213,28 @@ def piece_length_vectors() -> dict[str, Any]:
     }
 
 
+def lookup_vectors() -> dict[str, Any]:
+    """Return where keys stand in a lookup index of some numbers of buckets."""
+    cases = []
+    with duckdb.connect() as database:
+        for key in ("ex-1", "USS1Z9900001", "us-s1z-99-00001", "Us S1z 99 00001", "USS1Z990000", "café/01 é.flac", ""):
+            query = "SELECT ('0x' || substr(sha256($1), 1, 16))::UHUGEINT AS hash"
+            theirs = database.execute(query, [lookup.normal(key)]).fetchall()[0][0]
+            agree(key, lookup.key_hash(key), theirs)
+            places = []
+            for buckets in (1, 7, 129_000, (1 << 32) - 1):
+                shifted = f"SELECT ($1::UHUGEINT * {buckets}) >> 64"
+                (bucket,) = lookup.bucket_numbers(np.array([theirs], np.uint64), buckets).tolist()
+                agree(key, bucket, database.execute(shifted, [theirs]).fetchall()[0][0])
+                places.append({"buckets": buckets, "bucket": bucket})
+            cases.append({"key": key, "normal": lookup.normal(key), "hash": f"{theirs:016x}", "places": places})
+    return {
+        "origin": "packager/lookup.py",
+        "second_source": "DuckDB 2.0.0: its sha256 and its integers of 128 bits",
+        "cases": cases,
+    }
+
+
 def agree(where: str, ours: object, theirs: object) -> None:
     """Stop where two sources differ."""
     if ours != theirs:
@@ -222,6 +246,7 @@ MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
     "metainfo.json": metainfo_vectors,
     "magnet.json": magnet_vectors,
     "piece_length.json": piece_length_vectors,
+    "lookup.json": lookup_vectors,
 }
 
 

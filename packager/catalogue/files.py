@@ -4,8 +4,10 @@ The next scan reads it beside its own walk, and rereads no file that is unchange
 """
 
 import os
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
@@ -58,32 +60,83 @@ class Seen:
     tags_read: int = 0
 
 
+class _Rows:
+    """Some rows of the last scan's table; what is asked of them becomes Python's once."""
+
+    def __init__(self, batch: pa.RecordBatch) -> None:
+        self.batch = batch
+        names = ("raw", "size", "mtime_ns", "member", "tag_rules")
+        self.known = list(zip(*(batch.column(name).to_pylist() for name in names), strict=True))
+
+    @cached_property
+    def tags(self) -> list[Tags]:
+        """What was read of each."""
+        columns = (self.batch.column(field.name).to_pylist() for field in _TAG_FIELDS)
+        return [Tags(*values) for values in zip(*columns, self.batch.column("fault").to_pylist(), strict=True)]
+
+
 class _Remembered:
     """The last scan's files table, read once along with the walk, which has the same order."""
 
     def __init__(self, table: Path) -> None:
-        self._rows = _settled(table)
-        self._next = next(self._rows, None)
+        self._coming = _rows(table)
+        self._ahead: deque[_Rows] = deque()
+        self._at = 0  # the next row of the first of those ahead
+
+    def _first(self) -> _Rows | None:
+        """Return the rows that the next one is among, None at the end."""
+        while not self._ahead or self._at == len(self._ahead[0].known):
+            if self._ahead:
+                self._ahead.popleft()
+                self._at = 0
+            elif (rows := next(self._coming, None)) is not None:
+                self._ahead.append(rows)
+            else:
+                return None
+        return self._ahead[0]
 
     def tags(self, found: Found) -> Tags | None:
         """Return the tags of a file that is unchanged since the last scan. Ask in the walk's order."""
         key = sort_key(found.path)
-        while self._next is not None and self._next[0] < key:
-            self._next = next(self._rows, None)
-        if self._next is None or self._next[:3] != (key, found.size, found.mtime_ns):
-            return None
-        return self._next[3]
+        while (rows := self._first()) is not None:
+            raw, size, mtime_ns, _, rules = rows.known[self._at]
+            if sort_key(raw) < key:
+                self._at += 1
+                continue
+            same = (raw, size, mtime_ns, rules) == (found.path, found.size, found.mtime_ns, TAG_RULES)
+            return rows.tags[self._at] if same else None
+        return None
+
+    def same(self, group: list[Found]) -> list[pa.RecordBatch]:
+        """Return the next rows, where they are those of a whole group and nothing of them changed; else none."""
+        wanted = [(found.path, found.size, found.mtime_ns, found.member, TAG_RULES) for found in group]
+        parts: list[pa.RecordBatch] = []
+        rows, at, done, ahead = self._first(), self._at, 0, 0
+        while rows is not None and done < len(wanted):
+            take = min(len(rows.known) - at, len(wanted) - done)
+            if rows.known[at : at + take] != wanted[done : done + take]:
+                return []
+            parts.append(rows.batch.slice(at, take))
+            done, at = done + take, at + take
+            if done < len(wanted):
+                ahead, at = ahead + 1, 0
+                if ahead == len(self._ahead) and (more := next(self._coming, None)) is not None:
+                    self._ahead.append(more)
+                rows = self._ahead[ahead] if ahead < len(self._ahead) else None
+        if done < len(wanted):
+            return []
+        for _ in range(ahead):
+            self._ahead.popleft()
+        self._at = at
+        return parts
 
 
-def _settled(table: Path) -> Iterator[tuple[bytes, int, int, Tags]]:
-    """Yield (sort key, size, mtime_ns, tags) of the rows that may be used again; none of a table that is no use."""
-    names = ("raw", "size", "mtime_ns", "tag_rules", *(field.name for field in _TAG_FIELDS), "fault")
+def _rows(table: Path) -> Iterator[_Rows]:
+    """Yield the rows of a table, some thousand at once; none of a table that is no use."""
     try:
-        for batch in tables.read_batches(table, FILES, names):
-            columns = (batch.column(name).to_pylist() for name in names)
-            for raw, size, mtime_ns, rules, *values in zip(*columns, strict=True):
-                if rules == TAG_RULES:
-                    yield sort_key(raw), size, mtime_ns, Tags(*values)
+        for batch in tables.read_batches(table, FILES, FILES.names):
+            for first in range(0, batch.num_rows, _GROUP):
+                yield _Rows(batch.slice(first, _GROUP))
     except PackagerError:
         return
 
@@ -112,10 +165,36 @@ class FilesTable:
     def _batches(self, walked: Iterator[Found | Odd], before: _Remembered, seen: Seen) -> Iterator[pa.RecordBatch]:
         """Yield the rows, a group at a time."""
         while group := list(islice(walked, _GROUP)):
+            found = [item for item in group if isinstance(item, Found)]
+            if found and (batches := before.same(found)):
+                self._tell(group, batches, seen)
+                yield from (batch.cast(FILES) for batch in batches)
+                continue
             tagged = {item.path: before.tags(item) for item in group if isinstance(item, Found) and _is_tagged(item)}
             if rows := list(self._rows(group, tagged, seen)):
                 arrays = [pa.array(c, field.type) for c, field in zip(zip(*rows, strict=True), FILES, strict=True)]
                 yield pa.record_batch(arrays, FILES)
+
+    def _tell(self, group: list[Found | Odd], batches: list[pa.RecordBatch], seen: Seen) -> None:
+        """Tell the oddities of a group of which every file is unchanged, in the walk's order, and count its files."""
+        faults = (fault for batch in batches for fault in batch.column("fault").to_pylist())
+        for item in group:
+            if isinstance(item, Odd):
+                self.oddities.add(item.path, item.what)
+                continue
+            fault = next(faults)
+            if item.why or fault:
+                self._tell_file(item, fault)
+            seen.files += 1
+            seen.bytes += item.size
+        self.progress.advance(sum(batch.num_rows for batch in batches))
+
+    def _tell_file(self, found: Found, fault: str | None) -> None:
+        """Tell what is odd about a file."""
+        if found.why:
+            self.oddities.add(found.path, f'named "{found.member}" in its shard: {found.why}')
+        if fault:
+            self.oddities.add(found.path, fault)
 
     def _rows(
         self, group: list[Found | Odd], tagged: dict[bytes, Tags | None], seen: Seen
@@ -129,10 +208,7 @@ class FilesTable:
                 self.oddities.add(item.path, item.what)
                 continue
             tags = (tagged[item.path] or next(now)) if item.path in tagged else Tags()
-            if item.why:
-                self.oddities.add(item.path, f'named "{item.member}" in its shard: {item.why}')
-            if tags.fault:
-                self.oddities.add(item.path, tags.fault)
+            self._tell_file(item, tags.fault)
             seen.files += 1
             seen.bytes += item.size
             self.progress.advance(1)

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from packager import paths
 from packager.catalogue.files import FILES
 from packager.catalogue.oddities import Oddities
-from packager.engine import tables
+from packager.engine import sql, tables
 from packager.errors import InputError
 from packager.model import CATALOGUE, KINDS, TAGS
 
@@ -57,12 +57,12 @@ class Counts:
 
 def check_records(records: Path, spill: Path, where: Where) -> None:
     """Raise InputError where a table of RECORDS has an id or a path twice; name both lines."""
-    with closing(tables.open_database([records], spill)) as database:
+    with closing(sql.open_database([records], spill)) as database:
         for column in ("id", "path"):
-            twice = tables.run_batches(
+            twice = sql.run_batches(
                 database,
                 f"SELECT {column} AS value, min(line) AS first, max(line) AS second"  # noqa: S608
-                f" FROM read_parquet({tables.quoted(str(records))}) WHERE {column} IS NOT NULL"
+                f" FROM read_parquet({sql.quoted(str(records))}) WHERE {column} IS NOT NULL"
                 " GROUP BY ALL HAVING count(*) > 1 ORDER BY second LIMIT 1",
                 _TWICE,
             )
@@ -80,26 +80,25 @@ def write_catalogue(
     several files, two records of one file, and two rows of one id.
     """
     counts = Counts()
-    with closing(tables.open_database([files, *([records] if records else [])], spill)) as database:
-        from_files = tables.quoted(str(files))
-        database.execute(
-            f"CREATE VIEW f AS SELECT *, file_row_number AS n FROM read_parquet({from_files}, file_row_number = true)"  # noqa: S608
-        )
+    with closing(sql.open_database([files, *([records] if records else [])], spill)) as database:
+        from_files = sql.quoted(str(files))
+        run = partial(sql.execute, database)
+        run(f"CREATE VIEW f AS SELECT *, file_row_number AS n FROM read_parquet({from_files}, file_row_number = true)")  # noqa: S608
         rows = _unrecorded()
         if records is not None:
-            database.execute(f"CREATE VIEW r AS SELECT * FROM read_parquet({tables.quoted(str(records))})")  # noqa: S608
-            database.execute(_CANDIDATES)
-            database.execute(_MATCHED)
-            ask = partial(tables.run_batches, database)
+            run(f"CREATE VIEW r AS SELECT * FROM read_parquet({sql.quoted(str(records))})")  # noqa: S608
+            run(_CANDIDATES)
+            run(_MATCHED)
+            ask = partial(sql.run_batches, database)
             _check_matches(ask, where)
             for line, path in _tuples(ask(_ABSENT_QUERY, _ABSENT)):
                 what = f'names a file that is not in the folder: "{paths.shown(path)}"'
                 oddities.add(where(line), what)
             # Joined first and sorted then: each spills by itself, both at once need far more memory.
-            database.execute(f"CREATE TEMP TABLE joined AS {_joined()}")
-            database.execute("DROP TABLE candidates; DROP TABLE matched")
+            run(f"CREATE TEMP TABLE joined AS {_joined()}")
+            run("DROP TABLE candidates; DROP TABLE matched")
             rows = "SELECT * FROM joined"
-        ordered = tables.run_batches(database, f"{rows} ORDER BY id, line", _LINED)
+        ordered = sql.run_batches(database, f"{rows} ORDER BY id, line", _LINED)
         tables.write_table(catalogue, CATALOGUE, _counted(ordered, counts, where))
     return counts
 

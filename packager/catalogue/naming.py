@@ -23,6 +23,8 @@ def safe_names(names: Sequence[bytes], *, folder: bytes) -> dict[bytes, Named]:
     another's becomes, or that takes the place of long paths, is changed like one that collides.
     Raises InputError where two names cannot be told apart (a hash's first 32 bits are equal).
     """
+    if paths.are_plain(names):  # most folders; a plain name is never LONG_PATHS
+        return {name: Named(name.decode("ascii"), "") for name in names}
     twins = paths.colliding(names)
     taken = set() if folder else {name for name in names if paths.collision_key(_text(name)) == LONG_PATHS}
     while True:

@@ -2,14 +2,14 @@
 
 import filecmp
 import os
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 from packager import paths
+from packager.catalogue import noted, record_formats
 from packager.catalogue import oddities as odd
-from packager.catalogue import record_formats
 from packager.catalogue.files import FilesTable, Seen
-from packager.catalogue.join import Counts, Where, check_records, write_catalogue
+from packager.catalogue.join import Counts, check_records, write_catalogue
 from packager.catalogue.readers import Readers
 from packager.catalogue.records import read_records
 from packager.catalogue.walk import walk
@@ -42,12 +42,10 @@ def scan(workspace: Workspace, *, workers: int, progress: Progress = SILENT) -> 
 
 def _scan(workspace: Workspace, scratch: Path, started_ns: int, readers: Readers, progress: Progress) -> ScanReport:
     """Do the steps of `scan` with a scratch folder."""
-    records: Path | None = None
-    where: Where = str
-    if workspace.records is not None:
-        records, where = scratch / "records.parquet", partial(record_formats.where, workspace.records)
-        read_records(workspace.records, records)
-        check_records(records, scratch / "spill", where)
+    before, records = noted.read(workspace.state, workspace.catalogue), noted.digest(workspace.records)
+    join = _Join(workspace, scratch, scratch / "catalogue.parquet")
+    if before is None or records != before.records:
+        join.read_records()
     source = os.path.realpath(os.fsencode(workspace.source))
     with odd.collect(workspace.state / ODDITIES, progress) as oddities:
         progress.begin("scan", None, "file")
@@ -60,11 +58,50 @@ def _scan(workspace: Workspace, scratch: Path, started_ns: int, readers: Readers
         if not seen.files:
             mend = "set collection.source to the folder of the collection"
             raise InputError(paths.shown(source), "the source holds no file that can be read", mend)
-        fresh = scratch / "catalogue.parquet"
-        counts = write_catalogue(
-            fresh, workspace.files, records, spill=scratch / "spill", where=where, oddities=oddities
+        files = noted.digest(workspace.files)
+        if before and (before.files, before.records) == (files, records):
+            return _report(seen, before.counts, oddities, changed=False)
+        (workspace.state / noted.FILE).unlink(missing_ok=True)
+        told = oddities.count
+        counts = join.write(oddities)
+        is_quiet = oddities.count == told
+    changed = _put(join.catalogue, workspace.catalogue)
+    if is_quiet:
+        noted.write(workspace.state, workspace.catalogue, files, records, counts)
+    return _report(seen, counts, oddities, changed=changed)
+
+
+@dataclass
+class _Join:
+    """The files table and the records file on their way to a catalogue."""
+
+    workspace: Workspace
+    scratch: Path
+    catalogue: Path
+    records: Path | None = None  # the table of RECORDS, once they are read
+
+    def read_records(self) -> None:
+        """Read and check the records file, if there is one. Raises InputError."""
+        if self.workspace.records is not None and self.records is None:
+            self.records = self.scratch / "records.parquet"
+            read_records(self.workspace.records, self.records)
+            check_records(self.records, self.scratch / "spill", self._where)
+
+    def _where(self, line: int) -> str:
+        """Return how a message names a line of the records file."""
+        return record_formats.where(self.workspace.records, line) if self.workspace.records else str(line)
+
+    def write(self, oddities: odd.Oddities) -> Counts:
+        """Write the catalogue."""
+        self.read_records()
+        return write_catalogue(
+            self.catalogue,
+            self.workspace.files,
+            self.records,
+            spill=self.scratch / "spill",
+            where=self._where,
+            oddities=oddities,
         )
-    return _report(seen, counts, oddities, changed=_put(fresh, workspace.catalogue))
 
 
 def _own(workspace: Workspace, source: bytes) -> frozenset[bytes]:

@@ -15,6 +15,8 @@ from packager.errors import InputError
 
 # O_NOFOLLOW and O_NONBLOCK: what was a file a moment ago may be a link or a FIFO now.
 OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_BY_EFFECTIVE_IDS = os.access in os.supports_effective_ids
+_SHORT = paths.PATH_MAX // 4  # characters: at most four bytes each
 _INT64 = (-(1 << 63), (1 << 63) - 1)
 _SPECIAL = (
     (stat.S_ISLNK, "a symbolic link, not followed"),
@@ -43,10 +45,10 @@ class Odd(NamedTuple):
 
 
 class _Folder(NamedTuple):
-    """A folder to read: its path, the safe names down to it, and why any of them was changed."""
+    """A folder to read: its path, its member path, both with a "/" behind, and why a name in it was changed."""
 
     path: bytes
-    safe: tuple[str, ...]
+    member: str
     why: str
 
 
@@ -67,7 +69,7 @@ def walk(source: bytes, own: frozenset[bytes] = frozenset()) -> Iterator[Found |
     except OSError as error:
         mend = "set collection.source to the folder of the collection"
         raise InputError(paths.shown(source), f"the source cannot be read ({error.strerror})", mend) from error
-    stack = [_read_folder(source, _Folder(b"", (), ""), own)]
+    stack = [_read_folder(source, _Folder(b"", "", ""), own)]
     while stack:
         for seen in stack[-1]:
             if isinstance(seen, _Folder):
@@ -80,37 +82,44 @@ def walk(source: bytes, own: frozenset[bytes] = frozenset()) -> Iterator[Found |
 
 def _read_folder(source: bytes, folder: _Folder, own: frozenset[bytes]) -> Iterator[Found | Odd | _Folder]:
     """Yield what one folder holds, in the order of its names' bytes."""
+    path = folder.path.removesuffix(b"/")
     try:
-        with os.scandir(os.path.join(source, folder.path)) as listing:
-            entries = sorted(listing, key=lambda entry: entry.name)
+        with os.scandir(os.path.join(source, path)) as listing:
+            entries = sorted(listing, key=_name)
     except OSError as error:
-        yield Odd(folder.path, f"the folder cannot be read ({error.strerror}); all below it is left out")
+        yield Odd(path, f"the folder cannot be read ({error.strerror}); all below it is left out")
         return
-    if not entries and folder.path:
-        yield Odd(folder.path, "an empty folder; shards hold files only")
-    safe = naming.safe_names([entry.name for entry in entries], folder=folder.path)
+    if not entries and path:
+        yield Odd(path, "an empty folder; shards hold files only")
+    safe = naming.safe_names([entry.name for entry in entries], folder=path)
     for entry in entries:
-        path = os.path.join(folder.path, entry.name)
-        if path in own:
-            yield Odd(path, "made by packager itself, left out")
+        if own and folder.path + entry.name in own:
+            yield Odd(folder.path + entry.name, "made by packager itself, left out")
             continue
-        yield _look(entry, path, folder, safe[entry.name])
+        yield _look(entry, folder, safe[entry.name])
 
 
-def _look(entry: os.DirEntry[bytes], path: bytes, folder: _Folder, named: naming.Named) -> Found | Odd | _Folder:
+def _name(entry: os.DirEntry[bytes]) -> bytes:
+    """Return what a folder's entries are sorted by."""
+    return entry.name
+
+
+def _look(entry: os.DirEntry[bytes], folder: _Folder, named: naming.Named) -> Found | Odd | _Folder:
     """Return what one name of a folder stands for."""
-    why = "; ".join(part for part in (folder.why, named.why) if part)
-    safe = (*folder.safe, named.name)
+    path, member = folder.path + entry.name, folder.member + named.name
+    why = "; ".join(part for part in (folder.why, named.why) if part) if folder.why or named.why else ""
     try:
         if entry.is_dir(follow_symlinks=False):
-            return _Folder(path, safe, why)
+            return _Folder(path + b"/", member + "/", why)
         status = entry.stat(follow_symlinks=False)
         if not stat.S_ISREG(status.st_mode):
             return Odd(path, next((what for test, what in _SPECIAL if test(status.st_mode)), "not a file"))
-        os.close(os.open(entry.path, OPEN_FLAGS))
+        if not os.access(entry.path, os.R_OK, effective_ids=_BY_EFFECTIVE_IDS):
+            os.close(os.open(entry.path, OPEN_FLAGS))  # says why it cannot be
     except OSError as error:
         return Odd(path, f"cannot be read ({error.strerror}); left out of the catalogue")
-    member = paths.member_path(safe, path)
-    if member != "/".join(safe):
-        why = f"the path is over {paths.PATH_MAX:,} bytes"
+    if len(member) > _SHORT:
+        short = paths.member_path(member.split("/"), path)
+        why = why if short == member else f"the path is over {paths.PATH_MAX:,} bytes"
+        member = short
     return Found(path, member, status.st_size, min(max(status.st_mtime_ns, _INT64[0]), _INT64[1]), why)

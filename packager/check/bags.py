@@ -1,7 +1,7 @@
 """A bag in a folder (RFC 8493), any maker's, held against its own manifests and tag manifests."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from packager.check.places import Folder
@@ -70,11 +70,20 @@ def _check_encoding(folder: Path) -> None:
         raise InputError(shown(str(folder / DECLARATION)), f'"{shown(match[1])}" tag files are not read, only UTF-8')
 
 
-def look(folder: Path, listed: Mapping[bytes, Sequence[Sum]], payload: Sequence[set[bytes]] = ()) -> Look:
+def extra_faults(folder: Path, known: Iterable[str]) -> list[Fault]:
+    """Return the faults of files that stand in a bag's payload and are none of `known`, paths below the bag."""
+    inside = Folder(folder)
+    paths = {inside.path + b"/" + path.encode() for path in known}
+    return [file_fault("extra", path, "not in the shard") for path, _ in _payload(inside, folder) if path not in paths]
+
+
+def look(
+    folder: Path, listed: Mapping[bytes, Sequence[Sum]], payload: Sequence[set[bytes]] = (), *, oxum: bool = True
+) -> Look:
     """Return the look at a bag's files.
 
     listed: the digests of each by its path as a manifest has it. payload: what each payload manifest lists; each
-    must list every file of the payload (RFC 8493 3).
+    must list every file of the payload (RFC 8493 3). oxum: hold the payload against bag-info.txt's Payload-Oxum.
     """
     inside = Folder(folder)
     faults: list[Fault] = []
@@ -95,7 +104,8 @@ def look(folder: Path, listed: Mapping[bytes, Sequence[Sum]], payload: Sequence[
         octets, count = octets + size, count + 1
         if path not in known:
             faults.append(file_fault("extra", path, "not in the bag's manifest"))
-    faults += _oxum_faults(folder, octets, count)
+    if oxum:
+        faults += _oxum_faults(folder, octets, count)
     return Look(faults=faults, files=files)
 
 

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packager.check import bags, shards, sums_file, torrent_data
-from packager.check.shards import RELEASE, PublishedRelease, open_release
+from packager.check.shards import PublishedRelease, open_release
 from packager.check.subject import Look, Subject
 from packager.engine.published import ShardFiles, documents_near, shard_files
+from packager.engine.release_copy import ReleaseCopy
+from packager.engine.release_source import RELEASE
 from packager.errors import InputError, from_os_error
 from packager.faults import file_fault
 from packager.paths import shown
@@ -22,9 +24,12 @@ _MANIFEST = ".manifest.json"
 
 @dataclass(frozen=True)
 class Against:
-    """What the user names to check against: one of these at most. release: a folder, or its release.json."""
+    """What the user names to check against: one of these at most.
 
-    release: str | None = None
+    release: its folder, its release.json, or a copy of it.
+    """
+
+    release: Path | ReleaseCopy | None = None
     manifest: Path | None = None
     torrent: Path | None = None
     sums: Path | None = None
@@ -65,9 +70,9 @@ def _subjects(path: Path, against: Against, release: PublishedRelease | None) ->
         yield _file(path, against, release)
     elif bags.is_bag(path):
         files = _named(path.name, against, release) if against.manifest or release else documents_near(path)
-        yield shards.bag_subject(path, files) if files else bags.bag_subject(path)
-    elif tars := sorted(tar for tar in path.glob("*.tar") if not tar.name.startswith(".")):
-        yield from _tars(path, tars, against, release)
+        yield _bag(path, files) if files else bags.bag_subject(path)
+    elif found := _shards_in(path, release):
+        yield from _tars(path, found, against, release)
     else:
         yield from _loose(path, against, release)
 
@@ -77,10 +82,27 @@ def _named(name: str, against: Against, release: PublishedRelease | None) -> Sha
     if against.manifest is not None:
         return shard_files(against.manifest)
     assert release is not None
-    files = release.files(name if name.endswith(".tar") else f"{name}.tar")
+    files = release.files(name.removesuffix(".tar"))
     if files is None:
-        raise InputError(shown(name), f"the release in {shown(str(release.folder))} has no such shard")
+        raise InputError(shown(name), f"the release in {release.where} has no such shard")
     return files
+
+
+def _bag(folder: Path, files: ShardFiles) -> Subject:
+    """Return a shard's bag in a folder as what to check: taken out of its tar, or as it was published."""
+    kept = shards.read_manifest(files.manifest).container
+    return shards.folder_subject(folder, files) if kept == "files" else shards.bag_subject(folder, files)
+
+
+def _shards_in(folder: Path, release: PublishedRelease | None) -> list[Path]:
+    """Return the tars of a folder, and the bags in it that are shards by their names."""
+    visible = (path for path in folder.iterdir() if not path.name.startswith("."))
+    return sorted(path for path in visible if path.suffix == ".tar" or (bags.is_bag(path) and _known(path, release)))
+
+
+def _known(shard: Path, release: PublishedRelease | None) -> ShardFiles | None:
+    """Return the documents of a tar or bag by its name."""
+    return release.files(shard.name.removesuffix(".tar")) if release else documents_near(shard)
 
 
 def _file(path: Path, against: Against, release: PublishedRelease | None) -> Subject:
@@ -104,21 +126,23 @@ def _torrent_beside(tar: Path) -> Path | None:
 
 
 def _tars(folder: Path, tars: list[Path], against: Against, release: PublishedRelease | None) -> Iterator[Subject]:
-    """Yield the tars of a folder; one that no document knows is extra, where documents know another."""
+    """Yield the tars and bags of a folder; a tar that no document knows is extra, where documents know another."""
     if against.manifest is not None:
         files = shard_files(against.manifest)
-        yield shards.tar_subject(folder / f"{against.manifest.name.removesuffix(_MANIFEST)}.tar", files)
+        name = against.manifest.name.removesuffix(_MANIFEST)
+        bag = folder / name
+        yield _bag(bag, files) if bags.is_bag(bag) else shards.tar_subject(folder / f"{name}.tar", files)
         return
     if release is None:
         release = _release_near(folder)
-    known = {tar: release.files(tar.name) if release else documents_near(tar) for tar in tars}
+    known = {tar: _known(tar, release) for tar in tars}
     torrents = {tar: _torrent_beside(tar) for tar in tars if known[tar] is None}
     if release is None and not any(known.values()) and not any(torrents.values()):
         mend = "name the release, a manifest, a .torrent or a sums file: --release, --manifest, --torrent, --sums"
         raise InputError(shown(str(folder)), "nothing near says what its tars should be", mend)
     for tar in tars:
         if found := known[tar]:
-            yield shards.tar_subject(tar, found)
+            yield _bag(tar, found) if tar.is_dir() else shards.tar_subject(tar, found)
         elif torrent := torrents[tar]:
             yield torrent_data.torrent_subject(tar, torrent)
         else:
@@ -130,12 +154,12 @@ def _release_near(folder: Path) -> PublishedRelease | None:
     absolute = folder.absolute()
     places = (absolute, absolute / "output", absolute.parent / "output", *absolute.parents)
     found = next((place for place in places if (place / RELEASE).is_file()), None)
-    return open_release(str(found)) if found else None
+    return open_release(found) if found else None
 
 
 def _extra(tar: Path, release: PublishedRelease | None) -> Subject:
     """Return a tar that nothing knows, as a subject that is one fault."""
-    where = f"the release in {shown(str(release.folder))}" if release else "what is published near it"
+    where = f"the release in {release.where}" if release else "what is published near it"
     faults = [file_fault("extra", bytes(tar), f"{where} has no such shard")]
     look = Look(faults=faults)
     return Subject(path=tar, kind="tar", against="", size=0, pieces=0, files=0, quick=lambda: faults, look=lambda: look)

@@ -4,24 +4,26 @@ Against the published documents where they are found: then a damaged tar still g
 Otherwise against the tar's own manifest.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from packager import file_names
 from packager.check.bare import Contents, read_bag
-from packager.check_reports import BadMember, ExtractReport, TakenFile
+from packager.check_reports import ExtractReport, TakenFile
 from packager.engine import foreign_tables
-from packager.engine.destination import Destination, InTheWayError, NameRefusedError
+from packager.engine.destination import Destination
 from packager.engine.members import chosen
-from packager.engine.published import documents_near, find_documents, open_published
-from packager.engine.ranges import TarRanges, Unreadable
+from packager.engine.published import Published, documents_near, find_documents, open_published
+from packager.engine.ranges import LooseRanges, RangeSource, TarRanges
+from packager.engine.taking import Taken, listed, members_of, refused, take, total_bytes
 from packager.errors import InputError
+from packager.layout import PAYLOAD
 from packager.model import MTIME
-from packager.paths import encode_path, shown
+from packager.paths import shown
 from packager.progress import Progress
 from packager.targets import Naming, targets
 
@@ -33,30 +35,6 @@ class Wanted:
     ids: Sequence[str] = ()
     globs: Sequence[str] = ()
     where: str | None = None
-
-
-@dataclass(frozen=True)
-class _Member:
-    """One member to take out, and where to."""
-
-    id: str
-    path: str  # in the shard
-    target: bytes  # below the folder it goes to
-    offset: int
-    size: int
-    sha256: bytes | None
-    mtime_ns: int | None
-
-
-@dataclass
-class _Found:
-    """What happened so far."""
-
-    written: int = 0
-    already: int = 0
-    bad: list[BadMember] = field(default_factory=list)
-    in_the_way: list[BadMember] = field(default_factory=list)
-    renamed: list[BadMember] = field(default_factory=list)
 
 
 def extract(
@@ -77,26 +55,26 @@ def extract(
     others are written. Raises InputError where the tar or a document cannot be used or nothing is meant,
     IncompleteError where a file cannot be written.
     """
-    contents = open_contents(tar, release, manifest)
+    contents, source = open_contents(tar, release, manifest)
     rows = chosen(contents.members, ids=wanted.ids, globs=wanted.globs, where=wanted.where)
     to = Path(contents.name) if to is None else to
     members = contents.members.take(pa.array(rows, pa.int64()))
-    found = _Found(bad=list(contents.faults) if len(rows) == contents.members.num_rows else [])
+    found = Taken(bad=list(contents.faults) if len(rows) == contents.members.num_rows else [])
     asked = targets(members, naming)
-    found.renamed += [_refused(members, row) for row in asked.refused]
+    found.renamed += [refused(members, row) for row in asked.refused]
     files: tuple[TakenFile, ...] = ()
     if dry_run:
         files = tuple(
-            _taken(member) for member in _members(members, file_names.distinct(asked.paths, file_names.exact))
+            listed(member) for member in members_of(members, file_names.distinct(asked.paths, file_names.exact))
         )
     else:
-        _write(tar, to, members, asked.paths, naming=naming, overwrite=overwrite, found=found, progress=progress)
+        _write(source, to, members, asked.paths, naming=naming, overwrite=overwrite, found=found, progress=progress)
     return ExtractReport(
         shard=contents.name,
         to=shown(str(to)),
         dry_run=dry_run,
         chosen=len(rows),
-        bytes=_total(members),
+        bytes=total_bytes(members),
         written=found.written,
         already=found.already,
         bad=tuple(found.bad),
@@ -107,118 +85,62 @@ def extract(
     )
 
 
-def open_contents(tar: Path, release: Path | None, manifest: Path | None) -> Contents:
-    """Return what a tar should hold: from its documents, from itself where none are told of or found."""
-    if not tar.is_file():
+def open_contents(tar: Path, release: Path | None, manifest: Path | None) -> tuple[Contents, RangeSource]:
+    """Return what a tar or a shard's folder should hold, and its bytes.
+
+    From its documents; from the tar itself where none are told of or found.
+    """
+    folder = tar.is_dir()
+    if not folder and not tar.is_file():
         raise InputError(shown(str(tar)), "not found" if not tar.exists() else "is not a file", "give a shard's tar")
     told = release is not None or manifest is not None
     files = find_documents(tar, release, manifest) if told else documents_near(tar)
+    if files is None and not folder:
+        return read_bag(tar), TarRanges(tar)
     if files is None:
-        return read_bag(tar)
+        mend = "name the release with --release, or the manifest with --manifest"
+        raise InputError(shown(str(tar)), "is a folder, and no shard that is kept as files is known by its name", mend)
     published = open_published(files)
+    source = _folder_ranges(tar, published) if folder else TarRanges(tar)
     members = published.members
     if published.manifest.mtimes:
         times = foreign_tables.read_table(files.table, pa.schema([MTIME]))[MTIME.name]
     else:
         times = pa.nulls(members.num_rows, MTIME.type)
-    return Contents(published.manifest.name, members.append_column(MTIME, times), (), published=True)
+    return Contents(published.manifest.name, members.append_column(MTIME, times), (), published=True), source
 
 
-def _total(members: pa.Table) -> int:
-    """Return the bytes of members."""
-    return int(np.sum(members["size"].to_numpy(), dtype=np.int64))
-
-
-def _members(members: pa.Table, paths: Sequence[bytes]) -> Iterator[_Member]:
-    """Yield the members with the files they become."""
-    columns = (members[name].to_pylist() for name in ("id", "path", "offset", "size", "sha256", "mtime_ns"))
-    for target, id_, path, *facts in zip(paths, *columns, strict=True):
-        yield _Member(id_, path, target, *facts)
+def _folder_ranges(folder: Path, published: Published) -> RangeSource:
+    """Return the bytes of a shard that lies as a folder. Raises InputError where it does not."""
+    if published.manifest.container != "files":
+        raise InputError(shown(str(folder)), "is a folder, and the shard is a tar", "give the shard's tar")
+    if not (folder / PAYLOAD).is_dir():
+        what = "holds the bag's own files alone: its members lie where they were collected"
+        raise InputError(shown(str(folder)), what, "give the folder as a torrent client fetched it")
+    inside = os.fsencode(folder)
+    places = [os.path.join(inside, PAYLOAD.encode() + path.encode()) for path in published.members["path"].to_pylist()]
+    return LooseRanges(published.layout, published.digests, places)
 
 
 def _write(
-    tar: Path,
+    source: RangeSource,
     to: Path,
     members: pa.Table,
     asked: Sequence[bytes],
     *,
     naming: Naming,
     overwrite: bool,
-    found: _Found,
+    found: Taken,
     progress: Progress,
 ) -> None:
     """Write every member that is good."""
-    source = TarRanges(tar)
     with Destination(to, avoid={path.partition(b"/")[0] for path in asked}) as destination:
         # Names as at the source may differ only by case; the shard's own and a layout's never should.
         exact = naming.original and not destination.folds_case()
         paths = file_names.distinct(asked, file_names.exact if exact else file_names.folded)
-        progress.begin("extract", _total(members))
-        for member in _members(members, paths):
-            _take(source, destination, member, overwrite=overwrite, found=found)
+        called = "the tar" if isinstance(source, TarRanges) else "the folder"
+        progress.begin("extract", total_bytes(members))
+        for member in members_of(members, paths):
+            take([(called, source)], destination, member, overwrite=overwrite, taken=found)
             progress.advance(member.size)
         progress.end()
-
-
-def _take(source: TarRanges, destination: Destination, member: _Member, *, overwrite: bool, found: _Found) -> None:
-    """Write one member, or note why not."""
-    try:
-        _put(source, destination, member, member.target, overwrite=overwrite, found=found)
-    except NameRefusedError as error:
-        found.renamed.append(_told(member.id, member.path, f"{shown(member.target)}: {error}"))
-        try:
-            _put(source, destination, member, member.path.encode(), overwrite=overwrite, found=found)
-        except NameRefusedError as refused:
-            found.in_the_way.append(_told(member.id, member.path, str(refused)))
-
-
-def _put(
-    source: TarRanges, destination: Destination, member: _Member, target: bytes, *, overwrite: bool, found: _Found
-) -> None:
-    """Write one member under a name. Raises NameRefusedError."""
-    if member.sha256 is None:
-        found.bad.append(_told(member.id, member.path, "the tar's manifest has no SHA-256 of it"))
-        return
-    try:
-        there = _there(destination, target, member, overwrite=overwrite)
-        if there == member.sha256:
-            found.already += 1
-            return
-        if there is not None and not overwrite:
-            raise InTheWayError("a file with other contents is there")
-        pieces = source.read(member.offset, member.offset + member.size)
-        if destination.put(target, pieces, sha256_=member.sha256, mtime_ns=member.mtime_ns):
-            found.written += 1
-        else:
-            found.bad.append(_told(member.id, member.path, f"its SHA-256 is not {member.sha256.hex()}"))
-    except Unreadable as error:
-        found.bad.append(_told(member.id, member.path, f"the tar {error.what}"))
-    except InTheWayError as error:
-        found.in_the_way.append(_told(member.id, member.path, f"{shown(target)}: {error}"))
-
-
-def _there(destination: Destination, target: bytes, member: _Member, *, overwrite: bool) -> bytes | None:
-    """Return the SHA-256 of the file that has the name, None for none or one that may be overwritten."""
-    try:
-        return destination.digest(target, member.size)
-    except InTheWayError:
-        if overwrite:
-            return None  # what cannot be overwritten is told when it is tried
-        raise
-
-
-def _refused(members: pa.Table, row: int) -> BadMember:
-    """Return a member whose path at the source no folder can hold."""
-    id_, path, source = (members[name][row].as_py() for name in ("id", "path", "source_path"))
-    return _told(id_, path, f'"{shown(source)}" is no path below a folder')
-
-
-def _told(id_: str, path: str, what: str) -> BadMember:
-    """Return a member and what is to be said of it."""
-    return BadMember(id=shown(id_), path=shown(path), what=what)
-
-
-def _taken(member: _Member) -> TakenFile:
-    """Return a line of a dry run."""
-    path, path_b64 = encode_path(member.target)
-    return TakenFile(id=shown(member.id), member=member.path, path=path, path_b64=path_b64, size=member.size)

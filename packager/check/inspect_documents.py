@@ -2,11 +2,21 @@
 
 from pathlib import Path
 
+import msgspec
+
 from packager import documents
 from packager import signature as signatures
 from packager.document_checks import check_manifest, check_release
 from packager.engine.limited import read_limited
-from packager.inspection import LISTED, FaultList, KeyFacts, ManifestFacts, ReleaseFacts, SignatureFacts
+from packager.inspection import (
+    LISTED,
+    FaultList,
+    KeyFacts,
+    ManifestFacts,
+    ObsoleteFacts,
+    ReleaseFacts,
+    SignatureFacts,
+)
 from packager.key_pair import KEY_LIMIT, PublicKey
 from packager.model import Manifest, Release
 from packager.paths import shown
@@ -25,6 +35,8 @@ def release(path: Path, faults: FaultList) -> ReleaseFacts:
     found, digest = documents.from_bytes(data, Release, shown(str(path))), documents.digest(data)
     del data  # up to 64 MiB
     check_release(found, faults)
+    live = [shard for shard in found.shards if not shard.obsolete]
+    ended = [shard for shard in found.shards if shard.obsolete]
     return ReleaseFacts(
         sha256=digest,
         serial=found.serial,
@@ -34,13 +46,50 @@ def release(path: Path, faults: FaultList) -> ReleaseFacts:
         base_url=found.base_url,
         catalogue_records=found.catalogue_records,
         phases=found.phases[:LISTED],
-        shards=len(found.shards),
-        members=sum(shard.members for shard in found.shards),
-        payload=sum(shard.payload for shard in found.shards),
-        size=sum(shard.size for shard in found.shards),
+        chain=_chain(path, found, faults),
+        obsolete_count=len(ended),
+        obsolete=tuple(
+            ObsoleteFacts(name=each.name, since=each.obsolete_since, by=each.superseded_by, note=each.note)
+            for each in ended[:LISTED]
+        ),
+        shards=len(live),
+        members=sum(shard.members for shard in live),
+        payload=sum(shard.payload for shard in live),
+        size=sum(shard.size for shard in live),
         withdrawal_count=len(found.withdrawals),
         withdrawals=found.withdrawals[:LISTED],
     )
+
+
+class _Link(msgspec.Struct):
+    """What of an older release the chain is made of."""
+
+    serial: int
+    previous: str | None
+
+
+def _chain(path: Path, release: Release, faults: FaultList) -> int:
+    """Return how many releases before this one lie beside it, each the one that the next names; add where it breaks."""
+    folder = path.parent if path.name == f"{release.serial}.json" else path.parent / "releases"
+    previous = release.previous
+    for serial in range(release.serial - 1, 0, -1):
+        older = folder / f"{serial}.json"
+        if not older.is_file():
+            return release.serial - 1 - serial
+        data = read_limited(older, documents.LIMIT)
+        where = f"releases/{serial}.json"
+        if documents.digest(data) != previous:
+            faults.add(where, f"is not the release that serial {serial + 1} follows")
+            return release.serial - 1 - serial
+        try:
+            link = msgspec.json.decode(data, type=_Link)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            faults.add(where, "is no release document")
+            return release.serial - 1 - serial
+        if link.serial != serial:
+            faults.add(where, f"says that it is serial {link.serial}")
+        previous = link.previous
+    return release.serial - 1
 
 
 def signature(path: Path, faults: FaultList) -> SignatureFacts:  # noqa: ARG001 - every inspector takes the list

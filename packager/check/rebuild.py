@@ -180,13 +180,12 @@ class _Rebuild:
         self.progress.begin("rebuild", layout.size)
         try:
             with DirectWriter(self.out, layout.size) as sink:
-                stream = Stream(hashes, sink, self.progress.advance)
-                for segment in layout.segments(digests=self.published.digests):
-                    if isinstance(segment, Slice):
-                        self._read(segment.member, stream, source)
-                    else:
-                        stream.write(segment.data)
-                stream.close()
+                with Stream(hashes, sink, self.progress.advance) as stream:
+                    for segment in layout.segments(digests=self.published.digests):
+                        if isinstance(segment, Slice):
+                            self._read(segment.member, stream, source)
+                        else:
+                            stream.write(segment.data)
                 if not is_published(self.published, hashes.finish()):
                     what = "its members as published do not make the published pieces"
                     raise TrustError(self.published.manifest.name, what, "fetch its documents again")

@@ -28,7 +28,7 @@ from packager.engine.claim import only_writer
 from packager.engine.ranges import LooseRanges, RangeSource, TarRanges, Unreadable
 from packager.engine.remote import Opener, Remote, Unreachable, remote_sources
 from packager.errors import InputError
-from packager.faults import NOTHING, Known, merged, tar_extents
+from packager.faults import NOTHING, Known, merged, shard_extents
 from packager.paths import shown
 from packager.piece_hashes import PieceHashes
 from packager.progress import Progress
@@ -192,7 +192,7 @@ def _mend_from(work: _Work, source: RangeSource) -> None:
 def _report(work: _Work, tar: Path, *, dry_run: bool, seconds: float) -> RepairReport:
     """Return what was found and done."""
     pieces, published = work.pieces, work.target.published
-    known = Known(pieces, tar_extents(published.layout) if published else NOTHING)
+    known = Known(pieces, shard_extents(published.layout) if published else NOTHING)
     return RepairReport(
         shard=shown(str(tar)),
         size=pieces.size,

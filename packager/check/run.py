@@ -12,7 +12,7 @@ from packager.check.choice import Choice
 from packager.check.subject import Look, Stream, Subject
 from packager.check_reports import CheckedSubject, VerifyMode, VerifyReport
 from packager.engine.hashers import MOST, SPAN, Hashers
-from packager.engine.pieces import Batch, Finding, Span, Task, WholeFile
+from packager.engine.pieces import Batch, Finding, Runnable, Span, Task, WholeFile
 from packager.errors import PackagerError
 from packager.faults import Fault, file_fault, piece_faults
 from packager.paths import shown
@@ -165,7 +165,7 @@ class Run:
         opened.refused = str(error)
         self._progress.note(f"{opened.subject.path}: not checked: {error}")
 
-    def _take(self, place: _Place, task: Task, findings: Sequence[Finding]) -> None:
+    def _take(self, place: _Place, task: Runnable[list[Finding]], findings: Sequence[Finding]) -> None:
         """Take what was found by a task."""
         if isinstance(task, Span):
             self._take_pieces(place, task, findings)

@@ -3,28 +3,31 @@
 import hashlib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 
 from packager import bencode, documents, tar
 from packager.bag import TAGGED, TAGMANIFEST, tagmanifest
-from packager.check import bags
+from packager.check import bags, torrent_data
 from packager.check.places import Folder, Found, find_file
 from packager.check.subject import Look, Subject, one_stream
 from packager.check.sums import Sum
 from packager.engine.limited import read_limited
 from packager.engine.pieces import WholeFile
-from packager.engine.published import Published, ShardFiles, open_published
+from packager.engine.published import Published, ShardFiles, WithdrawnMembersError, open_published
+from packager.engine.release_copy import ReleaseCopy
+from packager.engine.release_source import RELEASE
+from packager.engine.shared_file import open_shared
 from packager.errors import InputError, TrustError
-from packager.faults import Fault, Known, tar_extents
+from packager.faults import NOTHING, Fault, Known, shard_extents
 from packager.file_names import original_path
 from packager.layout import PAYLOAD
 from packager.model import Manifest, PublishedFile, Release
 from packager.paths import shown
 from packager.units import GIB
 
-RELEASE = "release.json"
 _PIECES_MOST = bencode.LIMIT // 20  # more do not fit a .torrent
 _MEMBERS_MOST = 50_000_000
 _DOCUMENT_MOST = 4 * GIB  # bytes of a published document whose digest is taken
@@ -33,31 +36,39 @@ _DOCUMENT_MOST = 4 * GIB  # bytes of a published document whose digest is taken
 class PublishedRelease:
     """A release in a folder: which shards it names, and their documents, whose digests it holds."""
 
-    def __init__(self, folder: Path, release: Release) -> None:
-        """Take what open_release read."""
-        self.folder = folder
+    def __init__(self, folder: Path, release: Release, copy: ReleaseCopy | None = None) -> None:
+        """Take what open_release read. copy: what brings documents into the folder when they are asked for."""
+        self.where = shown(copy.origin if copy else str(folder))
         self.release = release
-        self._by_file = {shard.file: shard for shard in release.shards}
+        self._folder, self._copy = folder, copy
+        self._by_name = {str(shard.name): shard for shard in release.shards}
 
     def with_loose_files(self) -> Iterator[str]:
-        """Yield the tars of shards whose members are the source's files; a catalogue phase's are made for it alone."""
+        """Yield the names of shards whose members are the source's files; a catalogue phase's are made for it alone."""
         made = {phase.name for phase in self.release.phases if phase.content == "catalogue"}
-        return (shard.file for shard in self.release.shards if shard.phase not in made)
+        return (shard.name for shard in self.release.shards if shard.phase not in made)
 
-    def files(self, tar: str) -> ShardFiles | None:
-        """Return where the documents of the shard with this tar lie; None: the release knows none of that name.
+    def files(self, name: str) -> ShardFiles | None:
+        """Return where the documents of the shard with this name lie; None: the release knows none.
 
         Raises TrustError where one of them is not the one that the release names.
         """
-        shard = self._by_file.get(tar)
+        shard = self._by_name.get(name)
         if shard is None:
             return None
-        return ShardFiles(self._checked(shard.manifest), self._checked(shard.table), self._checked(shard.torrent))
+        if self._copy:
+            self._copy.bring(name)
+        return ShardFiles(
+            self._checked(shard.manifest),
+            self._checked(shard.table),
+            self._checked(shard.torrent),
+            self._copy.published_at(shard.manifest.path) if self._copy else None,
+        )
 
     def _checked(self, file: PublishedFile) -> Path:
         """Return where a document lies, found to be the one that the release names."""
-        found = Folder(self.folder).find(os.fsencode(file.path), file.size)
-        where = self.folder / file.path
+        found = Folder(self._folder).find(os.fsencode(file.path), file.size)
+        where = self._folder / file.path
         if found.status is None or found.faults or file.size > _DOCUMENT_MOST:
             raise InputError(shown(str(where)), "not there, or not of the size that release.json says")
         with open(where, "rb") as opened:
@@ -67,16 +78,14 @@ class PublishedRelease:
         return where
 
 
-def open_release(place: str) -> PublishedRelease:
-    """Return the release at `place`: its folder, or its release.json.
+def open_release(place: Path | ReleaseCopy) -> PublishedRelease:
+    """Return the release at `place`: its folder, its release.json, or a copy of it.
 
     Raises InputError where there is none, or it is broken, or a document's path leaves its folder.
     """
-    if "://" in place:
-        mend = "fetch its folder first (wget --mirror takes it whole), then name that folder"
-        raise InputError("--release", f'"{shown(place)}" is an address, and verify reads a folder', mend)
-    path = Path(place)
-    path = path if path.name == RELEASE else path / RELEASE
+    if isinstance(place, ReleaseCopy):
+        return PublishedRelease(place.folder, place.release, place)
+    path = place if place.name == RELEASE else place / RELEASE
     release = documents.from_bytes(read_limited(path, documents.LIMIT), Release, shown(str(path)))
     for shard in release.shards:
         for file in (shard.manifest, shard.table, shard.torrent):
@@ -90,7 +99,8 @@ def read_manifest(path: Path) -> Manifest:
     manifest = documents.from_bytes(read_limited(path, documents.LIMIT), Manifest, shown(str(path)))
     pieces = -(-manifest.size // max(manifest.piece_length, 1))
     counted = 0 < pieces <= _PIECES_MOST and 0 < manifest.members <= _MEMBERS_MOST and manifest.piece_length > 0
-    if not counted or not 0 <= manifest.payload <= manifest.size - manifest.members * tar.BLOCK:
+    header = tar.BLOCK if manifest.container == "tar" else 0
+    if not counted or not 0 <= manifest.payload <= manifest.size - manifest.members * header:
         raise InputError(shown(str(path)), "its sizes are not those of a shard")
     return manifest
 
@@ -100,8 +110,11 @@ def tar_subject(tar: Path, files: ShardFiles) -> Subject:
     manifest = read_manifest(files.manifest)
 
     def look() -> Look:
-        published = open_published(files)
-        known = Known(published.pieces, tar_extents(published.layout))
+        try:
+            published = open_published(files)
+            known = Known(published.pieces, shard_extents(published.layout))
+        except WithdrawnMembersError:
+            known = Known(open_shared(files.torrent).pieces, NOTHING)
         return one_stream(find_file(os.fsencode(tar), manifest.size), known)
 
     def quick() -> list[Fault]:
@@ -110,11 +123,56 @@ def tar_subject(tar: Path, files: ShardFiles) -> Subject:
     return Subject(
         path=tar,
         kind="tar",
-        against=shown(str(files.manifest)),
+        against=files.told_by,
         size=manifest.size,
         pieces=-(-manifest.size // manifest.piece_length),
         files=0,
         quick=quick,
+        look=look,
+    )
+
+
+def folder_subject(folder: Path, files: ShardFiles) -> Subject:
+    """Return a shard that is kept as files as what to check, with its members where any are. Raises InputError."""
+    manifest = read_manifest(files.manifest)
+    if not (folder / PAYLOAD).exists():
+        return _own_files(folder, files)
+
+    def look() -> Look:
+        metainfo = open_published(files).metainfo
+        found = torrent_data.look(folder, metainfo)
+        extra = bags.extra_faults(folder, ("/".join(file.path[1:]) for file in metainfo.files))
+        return replace(found, faults=[*found.faults, *extra])
+
+    return Subject(
+        path=folder,
+        kind="bag",
+        against=files.told_by,
+        size=manifest.size,
+        pieces=-(-manifest.size // manifest.piece_length),
+        files=0,
+        quick=lambda: look().faults,
+        look=look,
+    )
+
+
+def _own_files(folder: Path, files: ShardFiles) -> Subject:
+    """Return the bag's own files as what to check: their members lie elsewhere."""
+
+    def look() -> Look:
+        published = open_published(files)
+        names = (*TAGGED, TAGMANIFEST)
+        listed = _listed(published)
+        return bags.look(folder, {name.encode(): listed[name.encode()] for name in names}, oxum=False)
+
+    return Subject(
+        path=folder,
+        kind="bag",
+        against=files.told_by,
+        size=sum(path.stat().st_size for path in folder.iterdir()),
+        pieces=0,
+        files=len(TAGGED) + 1,
+        quick=lambda: look().faults,
         look=look,
     )
 
@@ -129,7 +187,7 @@ def loose_subject(folder: Path, files: ShardFiles) -> Subject:
     return Subject(
         path=folder,
         kind="loose files",
-        against=shown(str(files.manifest)),
+        against=files.told_by,
         size=manifest.payload,
         pieces=0,
         files=manifest.members,
@@ -149,7 +207,7 @@ def bag_subject(folder: Path, files: ShardFiles) -> Subject:
     return Subject(
         path=folder,
         kind="bag",
-        against=shown(str(files.manifest)),
+        against=files.told_by,
         size=manifest.payload,
         pieces=0,
         files=manifest.members + len(TAGGED) + 1,

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from packager.engine.published import Published, find_documents, open_published
+from packager.engine.published import Published, WithdrawnMembersError, find_documents, open_published
 from packager.engine.shared_file import SharedFile, open_shared
 from packager.piece_hashes import PieceHashes
 
 
 @dataclass(frozen=True)
 class Target:
-    """A tar as it was published. published: None where only the .torrent is known, which names no member."""
+    """A tar as it was published. published: None where only the .torrent is known, or tells of all members."""
 
     file: SharedFile
     published: Published | None
@@ -30,5 +30,8 @@ def open_target(tar: Path, *, release: Path | None, manifest: Path | None, torre
     if torrent is not None:
         return Target(open_shared(torrent), None)
     documents = find_documents(tar, release, manifest)
-    published = open_published(documents)
-    return Target(open_shared(documents.torrent), published)
+    shared = open_shared(documents.torrent)
+    try:
+        return Target(shared, open_published(documents))
+    except WithdrawnMembersError:
+        return Target(shared, None)

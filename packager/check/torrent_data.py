@@ -28,8 +28,8 @@ def torrent_subject(path: Path, torrent: Path) -> Subject:
     else:
         count = sum(-(-file.length // metainfo.piece_length) for file in metainfo.files if not file.pad)
 
-    def look() -> Look:
-        return _look(data, metainfo)
+    def look_now() -> Look:
+        return look(data, metainfo)
 
     return Subject(
         path=data,
@@ -38,8 +38,8 @@ def torrent_subject(path: Path, torrent: Path) -> Subject:
         size=sum(file.length for file in metainfo.files if not file.pad),
         pieces=count,
         files=0,
-        quick=lambda: look().faults,
-        look=look,
+        quick=lambda: look_now().faults,
+        look=look_now,
     )
 
 
@@ -62,8 +62,8 @@ def _is_single(metainfo: Metainfo) -> bool:
     return len(metainfo.files) == 1 and len(metainfo.files[0].path) == 1
 
 
-def _look(data: Path, metainfo: Metainfo) -> Look:
-    """Return the look at a torrent's files."""
+def look(data: Path, metainfo: Metainfo) -> Look:
+    """Return the look at a torrent's files; data: its file, or the folder that holds the others without its name."""
     folder = None if _is_single(metainfo) else Folder(data)
 
     def find(file: ListedFile) -> Found:

@@ -6,53 +6,74 @@ Exit codes: 0 done; 1 checked and found bad; 2 bad input or config; 3 incomplete
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, TypeAlias
 
 import typer
+from typer.core import TyperGroup
 
-from packager.cli import (
-    extract_cmd,
-    init_cmd,
-    inspect_cmd,
-    keygen_cmd,
-    mirror_cmd,
-    pack_cmd,
-    plan_cmd,
-    publish_cmd,
-    rebuild_cmd,
-    release_cmd,
-    repair_cmd,
-    scan_cmd,
-    screen,
-    seed_cmd,
-    status_cmd,
-    verify_cmd,
-)
+from packager.cli import screen
 from packager.cli.options import version_callback
-from packager.errors import PackagerError
+from packager.errors import PackagerError, from_os_error
 
 INTERRUPTED = 130
-# Plain one-line errors, no boxes and no markup: names of files pass through them.
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=False)
+Command: TypeAlias = Any  # Typer keeps the class private
+# Each stands in NAME_cmd.py, which is imported when the command is run; `packager --help` prints these lines.
+COMMANDS = {
+    "init": "Write a commented packager.toml for a collection.",
+    "scan": "Make the catalogue from files, tags and the records file.",
+    "plan": "Cut the catalogue into phases and shards; print the table.",
+    "pack": "Write every planned shard that is not whole yet.",
+    "materialise": "Write the tars of shards that were packed without.",
+    "publish": "Put the release in place: pages, lists, torrents, manifests.",
+    "release": "Scan, plan, pack and publish, resuming what is done.",
+    "status": "Say what is done, what is next, and how long that may take.",
+    "withdraw": "Take records back.",
+    "supersede": "Replace shards whose content was wrong.",
+    "estimate": "Say what a release will take: shards, torrents, time, disks.",
+    "keygen": "Make a minisign key pair that signs releases.",
+    "inspect": "Tell what a file of a release says, and its faults.",
+    "extract": "Take files out of a shard, each checked as it is written.",
+    "get": "Take single files out of a release, without their shards.",
+    "rebuild": "Write a shard again, byte for byte, from loose files.",
+    "verify": "Prove every byte; name each bad piece, range and member.",
+    "repair": "Mend a shard in place, fetching only its bad pieces.",
+    "seed": "Share shards with the swarm until Ctrl-C.",
+    "torrent": "Make a .torrent of a file or folder where it lies.",
+    "serve": "Serve the site, and every shard as a web seed, until Ctrl-C.",
+    "mirror": "Hold a part of a release that others publish.",
+}
+
+
+class _Commands(TyperGroup):
+    """The commands by their one-line help; the one that is run is imported then, and no other."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Command, list[str]]:
+        """Return the name, the command itself and what follows it on the command line."""
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, _load(str(name)), rest
+
+
+def _new_app(**settings: Any) -> typer.Typer:
+    """Return an app with plain one-line errors, no boxes and no markup: names of files pass through them."""
+    return typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=False, **settings)
+
+
+def _load(name: str) -> Command:
+    """Return a command from its file: a group where the file has an app, else the function of that name."""
+    module = import_module(f"packager.cli.{name}_cmd")
+    alone = _new_app()
+    if hasattr(module, "app"):
+        alone.add_typer(module.app, name=name)
+    else:
+        alone.command(name)(getattr(module, name))
+    return typer.main.get_group(alone).commands[name]
+
+
+app = _new_app(no_args_is_help=True, cls=_Commands)
 app.callback()(version_callback)
-for command in (
-    init_cmd,
-    scan_cmd,
-    plan_cmd,
-    pack_cmd,
-    publish_cmd,
-    release_cmd,
-    status_cmd,
-    keygen_cmd,
-    inspect_cmd,
-    extract_cmd,
-    rebuild_cmd,
-    verify_cmd,
-    repair_cmd,
-    seed_cmd,
-):
-    name = command.__name__.rpartition(".")[2].removesuffix("_cmd")
-    app.command(name)(getattr(command, name))
-app.add_typer(mirror_cmd.app, name="mirror")
+for _name, _help in COMMANDS.items():
+    app.command(_name, help=_help)(lambda: None)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -70,6 +91,12 @@ def main(arguments: Sequence[str]) -> int:
         # Whoever read our output is gone; Python must not fail again when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # of a call whose failure nothing below tells better, as that of a failing disk
+        if error.errno is None:  # another library's own, and so a bug
+            raise
+        told = from_os_error(error, error.filename or "system")
+        screen.show_error(told, json="--json" in arguments)
+        return told.exit_code
     return 0
 
 

@@ -8,7 +8,7 @@ import typer
 from packager import api
 from packager.check_reports import BadMember, ExtractReport
 from packager.cli import bars, screen
-from packager.cli.options import Json, ManifestFile, ReleaseFolder
+from packager.cli.options import Json, ManifestFile, PublisherKey, ReleasePlace
 from packager.errors import IncompleteError
 from packager.units import count_of, show_size
 
@@ -43,7 +43,8 @@ def extract(
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write over files with other contents.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be written, and write nothing.")] = False,
-    release: ReleaseFolder = None,
+    release: ReleasePlace = None,
+    key: PublisherKey = None,
     manifest: ManifestFile = None,
     json: Json = False,
 ) -> None:
@@ -56,6 +57,7 @@ def extract(
             shard,
             to,
             release=release,
+            key=key,
             manifest=manifest,
             ids=ids or (),
             paths=paths or (),

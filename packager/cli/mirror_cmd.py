@@ -19,6 +19,7 @@ from packager.mirror.around import Ask
 from packager.mirror.fetch import How
 from packager.mirror_reports import MirrorPlan, MirrorReport
 from packager.paths import shown
+from packager.seed_counts import ASK_FOR, AskFor
 from packager.units import parse_seconds, parse_size
 from packager.values import nearest
 
@@ -72,6 +73,9 @@ def follow(
     mirror_id: Annotated[
         str | None, typer.Option(help="What sets this mirror's choice apart. Default: made once.", metavar="TEXT")
     ] = None,
+    counts: Annotated[
+        str, typer.Option(help=f"Where seed counts come from: {', '.join(ASK_FOR)}.", metavar="NAME")
+    ] = "auto",
     reserve: Annotated[str, typer.Option(help="Bytes of the disk to leave free.", metavar="SIZE")] = "50 GiB",
     client: Annotated[
         str,
@@ -114,6 +118,7 @@ def follow(
             phases=phase,
             where=where,
             mirror_id=_mirror_id(mirror_id),
+            counts=_counts(counts),
             reserve=0 if reserve.strip() == "0" else parse_size(reserve, "--reserve"),
             client=client,
             max_age=round(parse_seconds(max_age, "--max-age")),
@@ -239,6 +244,16 @@ def _strategy(name: str) -> Strategy:
     close = nearest(name, STRATEGIES)
     mend = f'did you mean "{close}"?' if close else f"they are {', '.join(STRATEGIES)}"
     raise InputError("--strategy", f'"{shown(name, 40)}" is no strategy', mend)
+
+
+def _counts(name: str) -> AskFor:
+    """Return where counts come from by its name. Raises InputError."""
+    for each in ASK_FOR:
+        if each == name:
+            return each
+    close = nearest(name, ASK_FOR)
+    mend = f'did you mean "{close}"?' if close else f"they are {', '.join(ASK_FOR)}"
+    raise InputError("--counts", f'"{shown(name, 40)}" is not where seed counts come from', mend)
 
 
 def _mirror_id(text: str | None) -> str | None:

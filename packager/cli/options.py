@@ -16,10 +16,23 @@ Workers = Annotated[
 Phases = Annotated[
     list[str] | None, typer.Option("--phase", "-p", help="Only this phase; may be given again.", metavar="NAME")
 ]
-ReleaseFolder = Annotated[
-    Path | None,
+Virtual = Annotated[
+    bool, typer.Option("--virtual", help="Write no tars: packager serve makes their bytes from the sources.")
+]
+Scrape = Annotated[bool, typer.Option("--scrape", help="Ask the trackers how many seeds each shard has, and show it.")]
+ReleasePlace = Annotated[
+    str | None,
     typer.Option(
-        "--release", help="The folder of the release that lists the shard. Default: the one around it.", metavar="DIR"
+        "--release",
+        help="The release that lists the shard: its folder, its release.json, or the address of either."
+        " Default: the folder around it.",
+        metavar="DIR|URL",
+    ),
+]
+PublisherKey = Annotated[
+    str | None,
+    typer.Option(
+        "--key", help="The publisher's minisign key, by which the release must be signed.", metavar="KEY|FILE"
     ),
 ]
 ManifestFile = Annotated[

@@ -4,13 +4,19 @@ import typer
 
 from packager import api
 from packager.cli import bars, screen
-from packager.cli.options import DEFAULT_CONFIG, Config, Json, Phases, Workers, processes
+from packager.cli.options import DEFAULT_CONFIG, Config, Json, Phases, Virtual, Workers, processes
 from packager.errors import IncompleteError
 from packager.reports import PackReport
 from packager.units import count_of, show_seconds, show_size
 
 
-def pack(config: Config = DEFAULT_CONFIG, phase: Phases = None, workers: Workers = "auto", json: Json = False) -> None:
+def pack(
+    config: Config = DEFAULT_CONFIG,
+    phase: Phases = None,
+    virtual: Virtual = False,
+    workers: Workers = "auto",
+    json: Json = False,
+) -> None:
     """Write every planned shard that is not whole yet.
 
     Each gets its tar, its torrents, its manifest and its members table.
@@ -18,7 +24,7 @@ def pack(config: Config = DEFAULT_CONFIG, phase: Phases = None, workers: Workers
     Example: packager pack --phase metadata
     """
     with bars.progress(json=json) as progress:
-        report = api.pack(config, phases=phase, processes=processes(workers), progress=progress)
+        report = api.pack(config, phases=phase, virtual=virtual, processes=processes(workers), progress=progress)
     if json:
         screen.show_json(report)
     else:
@@ -37,6 +43,8 @@ def show(report: PackReport) -> None:
     """Print what was packed."""
     if report.elsewhere:
         screen.say(f"pack: {count_of(report.elsewhere, 'published tar')} not in the shards' folder, and left so")
+    if report.virtual:
+        screen.say(f"pack: {count_of(report.virtual, 'shard')} virtual, without a tar")
     if not report.packed and not report.failed:
         screen.say(f"pack: nothing to do, {count_of(report.already, 'shard')} whole already")
         return

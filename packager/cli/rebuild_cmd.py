@@ -8,7 +8,7 @@ import typer
 from packager import api
 from packager.check_reports import RebuildReport
 from packager.cli import bars, network, screen
-from packager.cli.options import Json, ManifestFile, ReleaseFolder, Workers, processes
+from packager.cli.options import Json, ManifestFile, PublisherKey, ReleasePlace, Workers, processes
 from packager.errors import IncompleteError
 from packager.units import count_of, show_seconds, show_size
 
@@ -22,7 +22,8 @@ def rebuild(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The tar to write. Default: NAME.tar, here.", metavar="FILE")
     ] = None,
-    release: ReleaseFolder = None,
+    release: ReleasePlace = None,
+    key: PublisherKey = None,
     manifest: ManifestFile = None,
     index: Annotated[
         Path | None,
@@ -65,6 +66,7 @@ def rebuild(
             sources,
             out,
             release=release,
+            key=key,
             manifest=manifest,
             index=index,
             remote=network.asked(remote),

@@ -2,17 +2,30 @@
 
 from packager import api
 from packager.cli import bars, pack_cmd, plan_cmd, publish_cmd, scan_cmd, screen
-from packager.cli.options import DEFAULT_CONFIG, Config, Json, Workers, processes
+from packager.cli.options import DEFAULT_CONFIG, Config, Json, Scrape, Virtual, Workers, processes
 from packager.cli.password import ask_password
 
 
-def release(config: Config = DEFAULT_CONFIG, workers: Workers = "auto", json: Json = False) -> None:
+def release(
+    config: Config = DEFAULT_CONFIG,
+    virtual: Virtual = False,
+    workers: Workers = "auto",
+    scrape: Scrape = False,
+    json: Json = False,
+) -> None:
     """Scan, plan, pack and publish, resuming what is done.
 
     Example: packager release
     """
     with bars.progress(json=json) as progress:
-        report = api.release(config, processes=processes(workers), password=ask_password, progress=progress)
+        report = api.release(
+            config,
+            virtual=virtual,
+            processes=processes(workers),
+            scrape=scrape,
+            password=ask_password,
+            progress=progress,
+        )
     if json:
         screen.show_json(report)
         return

@@ -8,7 +8,7 @@ import typer
 from packager import api
 from packager.check_reports import RepairReport
 from packager.cli import bars, network, screen
-from packager.cli.options import Json, ManifestFile, ReleaseFolder, Workers, processes
+from packager.cli.options import Json, ManifestFile, PublisherKey, ReleasePlace, Workers, processes
 from packager.errors import IncompleteError
 from packager.paths import shown
 from packager.units import count_of, show_seconds, show_size
@@ -33,7 +33,8 @@ def repair(
     dht: network.Dht = False,
     listen: network.Listen = "",
     timeout: network.Timeout = 60,
-    release: ReleaseFolder = None,
+    release: ReleasePlace = None,
+    key: PublisherKey = None,
     manifest: ManifestFile = None,
     torrent: Annotated[
         Path | None, typer.Option(help="The shard's .torrent, where that is all there is.", metavar="FILE")
@@ -69,6 +70,7 @@ def repair(
             copies or (),
             remote,
             release=release,
+            key=key,
             manifest=manifest,
             torrent=torrent,
             report=report,

@@ -7,9 +7,11 @@ import typer
 
 from packager import api
 from packager.cli import bars, network, screen
-from packager.cli.options import Json, ReleaseFolder, Workers, processes
+from packager.cli.options import Json, PublisherKey, ReleasePlace, Workers, processes
 from packager.cli.stopping import asked_to_stop
 from packager.engine.swarm import Reach
+from packager.errors import InputError
+from packager.paths import shown
 from packager.reports import SeedReport
 from packager.units import count_of, parse_seconds, parse_size, show_seconds, show_size
 
@@ -31,19 +33,34 @@ def seed(
     duration: Annotated[
         str | None, typer.Option("--for", help='End after this time, as "8 h". Default: never.', metavar="TIME")
     ] = None,
-    release: ReleaseFolder = None,
+    client: Annotated[
+        str | None,
+        typer.Option(
+            help="Give them to a client that runs, and end: qbittorrent:URL, transmission:URL, aria2:URL, watch:DIR.",
+            metavar="SPEC",
+        ),
+    ] = None,
+    release: ReleasePlace = None,
+    key: PublisherKey = None,
     torrent: Annotated[
         Path | None, typer.Option(help="The .torrent of the one tar given. Default: the release's.", metavar="FILE")
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(help="The collection's folder, where members of shards kept as files may lie.", metavar="DIR"),
     ] = None,
     workers: Workers = "auto",
     json: Json = False,
 ) -> None:
     """Share shards with the swarm until Ctrl-C.
 
-    What is shared is read, never written.
+    What is shared is read, never written. With --client a program that runs shares them: each tar that it does
+    not have is read in full, then given to it where it lies.
 
     Example: packager seed shards --port 6881 --upload-limit "5 MiB"
     """
+    if client is not None:
+        _check_client_alone({"--upload-limit": upload_limit, "--for": duration, "--dht": dht, "--listen": listen})
     limit = parse_size(upload_limit, "--upload-limit") if upload_limit else 0
     seconds = parse_seconds(duration, "--for") if duration else None
     with asked_to_stop() as stop, bars.progress(json=json) as progress:
@@ -51,7 +68,10 @@ def seed(
             paths,
             Reach(address=listen, port=port, dht=dht, upload_limit=limit),
             release=release,
+            key=key,
             torrent=torrent,
+            source=source,
+            client=client,
             verify=verify,
             processes=processes(workers),
             stop=stop.is_set,
@@ -60,10 +80,28 @@ def seed(
         )
     if json:
         screen.show_json(report)
+    elif report.client is not None:
+        _show_handed(report, report.client)
     else:
         show(report)
     if report.refused or any(each.state in ("incomplete", "failed") for each in report.torrents):
         raise typer.Exit(NOT_ALL_SHARED)
+
+
+def _check_client_alone(options: dict[str, object]) -> None:
+    """Raise InputError for an option that a client which runs has of its own."""
+    for option, value in options.items():
+        if value:
+            raise InputError(option, "does not go with --client, which shares by its own settings", "leave one out")
+
+
+def _show_handed(report: SeedReport, client: str) -> None:
+    """Print what a client was given."""
+    for refused in report.refused:
+        screen.say(f"not given: {refused.where}: {refused.what}")
+    given = sum(each.state == "given" for each in report.handed)
+    had = f", had {len(report.handed) - given:,} before" if given < len(report.handed) else ""
+    screen.say(f"seed: {shown(client)} was given {count_of(given, 'shard')}{had} ({show_seconds(report.seconds)})")
 
 
 def show(report: SeedReport) -> None:

@@ -167,6 +167,18 @@ def _manifest(facts: ManifestFacts) -> None:
     )
 
 
+def _chain(facts: ReleaseFacts) -> str | None:
+    """Return how far back the chain of releases lies there and holds."""
+    if facts.serial == 1:
+        return None
+    if not facts.chain:
+        return "not checked: releases/ is not beside it"
+    first = facts.serial - facts.chain
+    return f"serials {first} to {facts.serial} follow from one another" + (
+        "" if first == 1 else f"; {first - 1} is not there, or is another"
+    )
+
+
 def _release(facts: ReleaseFacts) -> None:
     _lines(
         [
@@ -175,10 +187,12 @@ def _release(facts: ReleaseFacts) -> None:
             ("date", facts.date),
             ("sha256", facts.sha256),
             ("follows", facts.previous or "nothing: it is the first"),
+            ("chain", _chain(facts)),
             ("base URL", facts.base_url),
             ("records", f"{facts.catalogue_records:,}"),
             ("shards", f"{facts.shards:,}, {_bytes(facts.size)}"),
             ("members", f"{facts.members:,}, {_bytes(facts.payload)}"),
+            ("obsolete", count_of(facts.obsolete_count, "shard") if facts.obsolete_count else None),
             ("withdrawn", count_of(facts.withdrawal_count, "record")),
         ]
     )
@@ -187,6 +201,12 @@ def _release(facts: ReleaseFacts) -> None:
         for phase in facts.phases
     ]
     _table(("phase", "state", "shards", "files", "bytes"), rows, len(facts.phases), "phase", right=(2, 3, 4))
+    _table(
+        ("obsolete", "since", "now", "why"),
+        [(each.name, str(each.since), ", ".join(each.by[:3]) or "-", each.note) for each in facts.obsolete],
+        facts.obsolete_count,
+        "obsolete shard",
+    )
     _table(
         ("withdrawn", "since", "why"),
         [(each.id, each.date, each.reason) for each in facts.withdrawals],

@@ -2,8 +2,10 @@
 
 from packager.cli import screen
 from packager.key_pair import PublicKey
-from packager.mirror_reports import HeldShard, MirrorPlan, MirrorReport, MirrorStatus
+from packager.mirror_reports import CountedBy, HeldShard, MirrorPlan, MirrorReport, MirrorStatus
 from packager.units import count_of, show_seconds, show_size
+
+WITHDRAWN = 20  # records that are printed
 
 
 def plan(made: MirrorPlan) -> None:
@@ -16,10 +18,30 @@ def plan(made: MirrorPlan) -> None:
         f"{count_of(len(made.chosen), 'shard')}, {show_size(made.size)} of a budget of {show_size(made.budget)}; "
         f"{show_size(made.fetch)} to fetch; {show_size(made.free)} free, {show_size(made.reserve)} of it kept free"
     )
+    screen.say(_counted_by(made.counted_by))
+    for each in made.counted_by.trackers:
+        if each.what:
+            screen.say(f"  {each.tracker}: {each.what}")
+    for name in made.obsolete:
+        screen.say(f"obsolete now: {name}")
+    for record in made.withdrawn[:WITHDRAWN]:
+        held = f"; it is in {', '.join(record.here)}" if record.here else ""
+        screen.say(f"withdrawn: {record.id}: {record.reason}{held}")
+    if len(made.withdrawn) > WITHDRAWN:
+        screen.say(f"and {count_of(len(made.withdrawn) - WITHDRAWN, 'more record')} withdrawn; --json has all")
     for odd in made.left_out:
         screen.say(f"left out: {odd.where}: {odd.what}")
-    for each in made.removable:
-        screen.say(f"may be removed: {each.name}.tar, {show_size(each.size)}: {each.why}")
+    for gone in made.removable:
+        screen.say(f"may be removed: {gone.name}.tar, {show_size(gone.size)}: {gone.why}")
+
+
+def _counted_by(counted: CountedBy) -> str:
+    """Return where the seed counts come from."""
+    if counted.source == "nobody":
+        return "seed counts: none, so all shards count alike"
+    sources = {"list": "the release's list", "trackers": "its trackers", "dht": "the DHT (peers, seeds or not)"}
+    when = f", of {counted.at[:16].replace('T', ' ')}" if counted.at else ""
+    return f"seed counts: from {sources[counted.source]}{when}; {counted.known:,} of {count_of(counted.of, 'shard')}"
 
 
 def report(done: MirrorReport, *, dry_run: bool) -> None:

@@ -28,13 +28,18 @@ def show(report: StatusReport) -> None:
             (
                 phase.name,
                 phase.state,
-                f"{phase.packed:,} of {phase.shards:,}",
+                f"{phase.packed:,} of {phase.shards:,}" + (f" ({phase.virtual:,} virtual)" if phase.virtual else ""),
                 show_size(phase.size),
                 show_size(phase.left),
             )
             for phase in report.phases
         ]
         screen.table(("phase", "state", "packed", "bytes", "left"), rows, right=(2, 3, 4))
+        for phase in report.phases:
+            if phase.opened and phase.grown != phase.opened:
+                screen.say(f"{phase.name}: open since {phase.opened[:10]}, newest shard of {(phase.grown or '')[:10]}")
+            if phase.embargo and phase.state != "published":
+                screen.say(f"{phase.name}: closed until {phase.embargo}")
         screen.say(f"published: release {report.serial}" if report.serial else "nothing published yet")
     if report.seconds_left:
         screen.say(f"about {show_seconds(report.seconds_left)} of packing left, at the rate so far")

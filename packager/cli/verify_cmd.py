@@ -8,7 +8,7 @@ import typer
 from packager import api
 from packager.check_reports import CheckedSubject, VerifyReport
 from packager.cli import bars, screen
-from packager.cli.options import Json, Workers, processes
+from packager.cli.options import Json, PublisherKey, ReleasePlace, Workers, processes
 from packager.errors import IncompleteError, InputError
 from packager.faults import Fault
 from packager.paths import shown
@@ -24,10 +24,8 @@ def verify(
         typer.Argument(help="A tar, a folder of tars, an extracted bag, a folder of loose files.", metavar="[PATH]..."),
     ] = None,
     *,
-    release: Annotated[
-        str | None,
-        typer.Option("--release", help="The release: its folder or its release.json. Default: near.", metavar="DIR"),
-    ] = None,
+    release: ReleasePlace = None,
+    key: PublisherKey = None,
     manifest: Annotated[
         Path | None,
         typer.Option("--manifest", help="A shard's .manifest.json. Default: near the tar.", metavar="FILE"),
@@ -74,6 +72,7 @@ def verify(
         report = api.verify(
             paths or (),
             release=release,
+            key=key,
             manifest=manifest,
             torrent=torrent,
             sums=sums,

@@ -6,7 +6,7 @@ since one long string in a dictionary may stand in every row.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,7 +34,7 @@ def count_rows(path: Path, schema: pa.Schema) -> int:
     """Return the rows of a table whose pages are within the limits. Raises InputError as `read_batches`."""
     open_regular(path).close()
     with tables.open_table(path, schema) as file:
-        unpacked = _check_pages(path, file, schema)
+        unpacked = _check_pages(path, file, schema, range(file.num_row_groups), _limit(path))
         rows = int(file.metadata.num_rows)
     for name, size in unpacked.items():  # each path stands once, so it takes bytes of its own
         if name == "path" and rows > size:
@@ -49,12 +49,27 @@ def read_batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     cell where there may be none, or more bytes than the limits allow. Memory: a batch and PAGE_MOST a column.
     """
     count_rows(path, schema)
+    return _batches(path, schema, None, _limit(path))
+
+
+def read_group(path: Path, schema: pa.Schema, group: int, held: int) -> pa.Table:
+    """Return the columns of `schema` of one row group; of the other groups no byte is read.
+
+    held: bytes of the file that are there at all, which the limits go by. Raises as `read_batches`.
+    """
+    limit = ROOM + RATIO * held
+    with tables.open_table(path, schema) as file:
+        _check_pages(path, file, schema, [group], limit)
+    return pa.Table.from_batches(_batches(path, schema, [group], limit), schema).combine_chunks()
+
+
+def _batches(path: Path, schema: pa.Schema, groups: Sequence[int] | None, limit: int) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of some row groups, None for all, whose pages were checked."""
     texts = [field.name for field in schema if pa.types.is_string(field.type)]
-    limit = _limit(path)
     dense = 0
     try:
         with pq.ParquetFile(path, read_dictionary=texts, pre_buffer=False) as file:
-            for batch in file.iter_batches(BATCH_ROWS, columns=schema.names, use_threads=False):
+            for batch in file.iter_batches(BATCH_ROWS, row_groups=groups, columns=schema.names, use_threads=False):
                 batch.validate(full=True)
                 dense += sum(_dense_size(batch[name]) for name in texts)
                 if dense > limit:
@@ -93,13 +108,15 @@ def _cast(batch: pa.RecordBatch, schema: pa.Schema, path: Path) -> pa.RecordBatc
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _check_pages(path: Path, file: pq.ParquetFile, schema: pa.Schema) -> dict[str, int]:
+def _check_pages(
+    path: Path, file: pq.ParquetFile, schema: pa.Schema, groups: Iterable[int], limit: int
+) -> dict[str, int]:
     """Return the bytes that the pages of each column of `schema` unpack to. Raises InputError over the limits."""
     unpacked: dict[str, int] = {}
-    limit, left = _limit(path), PAGES
+    left = PAGES
     try:
         with open_regular(path) as data:
-            for group in range(file.num_row_groups):
+            for group in groups:
                 chunks = file.metadata.row_group(group)
                 for at in range(chunks.num_columns):
                     chunk = chunks.column(at)

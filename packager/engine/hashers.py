@@ -1,4 +1,4 @@
-"""Processes that check pieces and files, kept while many tasks stream through them.
+"""Processes that hash pieces and files, kept while many tasks stream through them.
 
 A process is a fresh interpreter that imports only what it hashes with: it is ready at once, needs no
 guard in the caller's script, and ends when its pipe does, however this process ends.
@@ -14,16 +14,17 @@ from collections.abc import Callable, Iterable, Iterator
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
-from packager.engine.pieces import Finding, Task, Tell, check
+from packager.engine.pieces import Runnable, Tell
 from packager.errors import IncompleteError
 
 Key = TypeVar("Key")
-Done: TypeAlias = tuple[Key, Task, list[Finding]]
+Found = TypeVar("Found")
+Done: TypeAlias = tuple[Key, Runnable[Found], Found]
 
 SPAN = 32 << 20  # bytes that a task should have
-MOST = 1024  # pieces of a task: _AHEAD of them, and what is found of them, fit a pipe that nobody reads
+MOST = 1024  # pieces of a task: what is found of _AHEAD tasks and one more fits a pipe that nobody reads
 _AHEAD = 2  # tasks that a process holds, so that it never waits for the next
 _TELL = 16 << 20  # bytes read before a process says so
 _ONE_IS_ENOUGH = 500 << 20  # bytes a second: one core hashes more
@@ -31,7 +32,7 @@ _PROGRAM = "import sys; from packager.engine.hashers import serve; serve(int(sys
 
 
 class Hashers:
-    """Checks tasks on `count` processes, or in this one where that is 1; a context manager.
+    """Runs tasks on `count` processes, or in this one where that is 1; a context manager.
 
     rate: bytes a second that all of them may read together, 0 for no limit. A rate that one process can
     keep up with is left to one.
@@ -73,8 +74,8 @@ class Hashers:
             process.kill()  # they write nothing, so nothing is left half done
             process.wait()
 
-    def run(self, tasks: Iterable[tuple[Key, Task]], tell: Tell) -> Iterator[Done[Key]]:
-        """Yield (key, task, what is not right) as tasks end, in any order.
+    def run(self, tasks: Iterable[tuple[Key, Runnable[Found]]], tell: Tell) -> Iterator[Done[Key, Found]]:
+        """Yield (key, task, what it found) as tasks end, in any order.
 
         tasks: drawn when a process is free for one. tell: called with bytes as they are read; what it raises
         ends the run. Raises IncompleteError where a process dies.
@@ -82,10 +83,10 @@ class Hashers:
         if self._count == 1:
             paced = _paced(tell, self._rate)
             for key, task in tasks:
-                yield key, task, check(task, paced)
+                yield key, task, task.run(paced)
             return
         source = iter(tasks)
-        held: dict[Connection, deque[tuple[Key, Task]]] = {pipe: deque() for pipe in self._pipes}
+        held: dict[Connection, deque[tuple[Key, Runnable[Found]]]] = {pipe: deque() for pipe in self._pipes}
         for _ in range(_AHEAD):
             for pipe in self._pipes:
                 _hand_over(pipe, held[pipe], source)
@@ -98,10 +99,13 @@ class Hashers:
                 else:
                     key, task = held[pipe].popleft()
                     _hand_over(pipe, held[pipe], source)
-                    yield key, task, message
+                    found: Found = message
+                    yield key, task, found
 
 
-def _hand_over(pipe: Connection, held: "deque[tuple[Key, Task]]", source: Iterator[tuple[Key, Task]]) -> None:
+def _hand_over(
+    pipe: Connection, held: "deque[tuple[Key, Runnable[Found]]]", source: Iterator[tuple[Key, Runnable[Found]]]
+) -> None:
     """Give a process its next task, if there is one."""
     following = next(source, None)
     if following is None:
@@ -113,13 +117,12 @@ def _hand_over(pipe: Connection, held: "deque[tuple[Key, Task]]", source: Iterat
         raise _killed() from error
 
 
-def _receive(pipe: Connection) -> int | list[Finding]:
-    """Return what a process says: bytes read, or a task's findings."""
+def _receive(pipe: Connection) -> Any:
+    """Return what a process says: bytes read, or what a task found, which is no int."""
     try:
-        message: int | list[Finding] = pipe.recv()
+        return pipe.recv()
     except (EOFError, OSError) as error:
         raise _killed() from error
-    return message
 
 
 def _killed() -> IncompleteError:
@@ -144,7 +147,7 @@ def _paced(tell: Tell, rate: float, clock: Callable[[], float] = time.monotonic)
 
 
 def serve(descriptor: int, rate: float) -> None:
-    """Check the tasks that come through a pipe until it closes: a process's whole life."""
+    """Run the tasks that come through a pipe until it closes: a process's whole life."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     pipe = Connection(descriptor)
     held = 0
@@ -159,10 +162,10 @@ def serve(descriptor: int, rate: float) -> None:
     paced = _paced(tell, rate)
     try:
         while True:
-            task: Task = pipe.recv()
-            findings = check(task, paced)
+            task: Runnable[object] = pipe.recv()
+            found = task.run(paced)
             pipe.send(held)
             held = 0
-            pipe.send(findings)
+            pipe.send(found)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return

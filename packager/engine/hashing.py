@@ -4,10 +4,20 @@ The result does not hang on how the stream is cut into updates. Memory: one piec
 32 bytes a piece.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha1, sha256
 
 from packager import merkle
+from packager.file_space import FileSpace
+
+
+@dataclass(frozen=True)
+class FileTree:
+    """A file's v2 hashes: 32 bytes a piece, empty for a file of at most one; and the root, None for an empty file."""
+
+    layer: bytes
+    pieces_root: bytes | None
 
 
 @dataclass(frozen=True)
@@ -15,13 +25,14 @@ class Digests:
     """What a pass over a file found; what was not asked for is empty or None.
 
     pieces: 20 bytes a piece (BEP 3). layer: 32 bytes a piece, empty for a file of at most one piece
-    (BEP 52, "piece layers"). pieces_root and sha256: 32 bytes.
+    (BEP 52, "piece layers"). pieces_root and sha256: 32 bytes. trees: of each file, where the stream is of several.
     """
 
     pieces: bytes
     layer: bytes
     pieces_root: bytes | None
     sha256: bytes | None
+    trees: Sequence[FileTree] = ()
 
 
 class OnePass:
@@ -33,14 +44,15 @@ class OnePass:
         self._v2 = _Tree(size, piece_length) if v2 else None
         self._flat = sha256() if flat else None
 
+    @property
+    def updates(self) -> "list[Callable[[memoryview], None]]":
+        """What takes the next bytes, hash by hash: none knows of another, so each may have a thread to itself."""
+        return [one.update for one in (self._v1, self._v2, self._flat) if one]
+
     def update(self, data: memoryview) -> None:
         """Take the next bytes."""
-        if self._v1:
-            self._v1.update(data)
-        if self._v2:
-            self._v2.update(data)
-        if self._flat:
-            self._flat.update(data)
+        for update in self.updates:
+            update(data)
 
     def finish(self) -> Digests:
         """Return the digests; the whole file must have been fed."""
@@ -51,6 +63,64 @@ class OnePass:
             pieces_root=root,
             sha256=self._flat.digest() if self._flat else None,
         )
+
+
+class FilesPass(OnePass):
+    """Hashes of several files and the zeros between them, fed in order as one stream."""
+
+    def __init__(self, space: FileSpace, *, v1: bool, v2: bool) -> None:
+        """Ask for v1 pieces of the stream, zeros included, and the v2 tree of each file, which are aligned then."""
+        super().__init__(space.size, space.piece_length, v1=v1, v2=False, flat=False)
+        self._trees = _Trees(space) if v2 else None
+
+    @property
+    def updates(self) -> "list[Callable[[memoryview], None]]":
+        """What takes the next bytes, hash by hash."""
+        return [*super().updates, *([self._trees.update] if self._trees else [])]
+
+    def finish(self) -> Digests:
+        """Return the digests; the whole stream must have been fed."""
+        return replace(super().finish(), trees=self._trees.finish() if self._trees else ())
+
+
+class _Trees:
+    """The tree of each file of a stream, one after the other."""
+
+    def __init__(self, space: FileSpace) -> None:
+        self._piece_length = space.piece_length
+        self._sizes = zip(space.sizes.tolist(), space.pads.tolist(), strict=True)
+        self._done: list[FileTree] = []
+        self._tree: _Tree | None = None
+        self._left = self._pad = 0  # bytes of the open file, and of the zeros after it
+        self._next()
+
+    def _next(self) -> None:
+        """Go on to the next file that has bytes."""
+        for size, pad in self._sizes:
+            if size:
+                self._tree, self._left, self._pad = _Tree(size, self._piece_length), size, pad
+                return
+            self._done.append(FileTree(b"", None))
+
+    def update(self, data: memoryview) -> None:
+        at = 0
+        while at < len(data):
+            take = min(self._left, len(data) - at)
+            if take:
+                assert self._tree is not None
+                self._tree.update(data[at : at + take])
+                at, self._left = at + take, self._left - take
+            if self._tree and not self._left:
+                self._done.append(FileTree(*self._tree.finish()))
+                self._tree = None
+            zeros = min(self._pad, len(data) - at)
+            at, self._pad = at + zeros, self._pad - zeros
+            if not self._left and not self._pad:
+                self._next()
+
+    def finish(self) -> list[FileTree]:
+        """Return every file's tree."""
+        return self._done
 
 
 class _Pieces:
@@ -101,14 +171,25 @@ class _Tree:
                 self._add(self._open.digest())
                 self._open, self._held = sha256(), 0
         whole = at + (len(data) - at) // merkle.BLOCK * merkle.BLOCK
-        for start in range(at, whole, merkle.BLOCK):
-            self._add(sha256(data[start : start + merkle.BLOCK]).digest())
+        while at < whole:
+            room = whole if self._single else at + (self._width - len(self._leaves)) * merkle.BLOCK
+            stop = min(whole, room)
+            # Some percent faster than adding leaf by leaf: this loop runs 60,000 times for each GiB.
+            self._leaves += [
+                sha256(data[start : start + merkle.BLOCK]).digest() for start in range(at, stop, merkle.BLOCK)
+            ]
+            self._close_full()
+            at = stop
         if whole < len(data):
             self._open.update(data[whole:])
             self._held += len(data) - whole
 
     def _add(self, leaf: bytes) -> None:
         self._leaves.append(leaf)
+        self._close_full()
+
+    def _close_full(self) -> None:
+        """Gather a whole piece's leaves into its node."""
         if len(self._leaves) == self._width and not self._single:
             self._nodes.append(merkle.root(self._leaves, self._width))
             self._leaves = []

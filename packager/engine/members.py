@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from packager.engine import phases, tables
+from packager.engine import tables
 from packager.errors import InputError
 from packager.paths import shown
 from packager.values import SQL_MAX
@@ -64,17 +64,19 @@ def _by_path(members: pa.Table, globs: Sequence[str]) -> "np.ndarray[tuple[int],
 
 def _by_condition(members: pa.Table, where: str) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
     """Return the rows for which an SQL condition is true."""
+    from packager.engine import phases, sql  # few ask by SQL, and DuckDB takes long to import
+
     if not where.strip() or len(where) > SQL_MAX or "\0" in where:
         raise InputError(_WHERE, f"is empty, holds NUL or has more than {SQL_MAX} characters")
     phases.check_condition(where, members.schema, _WHERE)
     rows = members.append_column("row number", pa.array(np.arange(members.num_rows)))
     found = np.zeros(members.num_rows, bool)
-    with tempfile.TemporaryDirectory(prefix="packager-") as spill, tables.open_database([], Path(spill)) as database:
+    with tempfile.TemporaryDirectory(prefix="packager-") as spill, sql.open_database([], Path(spill)) as database:
         database.register("records", rows)
         query = f'SELECT "row number" FROM ({phases.view("records")}) WHERE coalesce((\n{where}\n), false)'  # noqa: S608 (checked above)
         try:
             for batch in database.sql(query).to_arrow_reader(tables.BATCH_ROWS):
                 found[batch.column(0).to_numpy()] = True
-        except tables.SqlError as error:
+        except sql.SqlError as error:
             raise InputError(_WHERE, shown(str(error).partition("\n")[0])) from None
     return found

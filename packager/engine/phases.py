@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from packager.config import phase_key
-from packager.engine import tables
+from packager.engine.sql import Database, SqlError, open_database
 from packager.errors import InputError
 from packager.model import CATALOGUE
 from packager.options import Config, PhaseOptions
@@ -64,7 +64,7 @@ def ordering(phase: PhaseOptions) -> str:
 
 def check_phases(config: Config, where: str = "packager.toml") -> None:
     """Raise InputError for the first phase whose `where` or `order` is not SQL that a plan can repeat."""
-    with tables.open_database([], Path(tempfile.gettempdir())) as database:
+    with open_database([], Path(tempfile.gettempdir())) as database:
         database.register("records", _EMPTY_RECORD)
         database.execute(f"CREATE TEMP VIEW catalogue AS {view('records')}")
         columns = (*COLUMNS, "mtime_ns") if config.collection.mtimes else COLUMNS
@@ -77,13 +77,13 @@ def check_phases(config: Config, where: str = "packager.toml") -> None:
 def check_condition(sql: str, schema: pa.Schema, key: str) -> None:
     """Raise InputError where `sql` is not one condition on a row of `schema`, by the rules of a phase's `where`."""
     nothing = pa.Table.from_pylist([{}], pa.schema([field.with_nullable(True) for field in schema]))
-    with tables.open_database([], Path(tempfile.gettempdir())) as database:
+    with open_database([], Path(tempfile.gettempdir())) as database:
         database.register("records", nothing)
         database.execute(f"CREATE TEMP VIEW catalogue AS {view('records')}")
         _Check(database, tuple(schema.names), _functions(database)).where(sql, key)
 
 
-def _functions(database: tables.Database) -> dict[str, bool]:
+def _functions(database: Database) -> dict[str, bool]:
     """Return every function that DuckDB has, by name: whether a phase may call it."""
     rows = database.execute(
         "SELECT function_name, coalesce(bool_and(stability = 'CONSISTENT') FILTER (function_type = 'scalar'), false) "
@@ -96,7 +96,7 @@ def _functions(database: tables.Database) -> dict[str, bool]:
 class _Check:
     """One database with an empty catalogue, the columns that may be named, the functions there are."""
 
-    database: tables.Database
+    database: Database
     columns: tuple[str, ...]
     functions: Mapping[str, bool]
 
@@ -196,7 +196,7 @@ class _Check:
             result = self.database.sql(query)
             kind = str(result.types[0])
             result.fetchall()
-        except tables.SqlError as error:
+        except SqlError as error:
             raise InputError(key, _one_line(str(error))) from None
         return kind
 

@@ -12,17 +12,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha1, sha256
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias, TypeVar
 
 from packager import merkle
 
 CHUNK = 1 << 20  # bytes read at once; a multiple of BEP 52's block, small enough for a core's cache
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO must not hang the run
-_SPACE = memoryview(mmap.mmap(-1, CHUNK))
-_BLOCKS = [_SPACE[at : at + merkle.BLOCK] for at in range(0, CHUNK, merkle.BLOCK)]
+SPACE = memoryview(mmap.mmap(-1, CHUNK))  # what a process reads into
+_BLOCKS = [SPACE[at : at + merkle.BLOCK] for at in range(0, CHUNK, merkle.BLOCK)]
 
 Tell: TypeAlias = Callable[[int], None]  # called with the bytes read since the last call
+Found_co = TypeVar("Found_co", covariant=True)
 Verdict: TypeAlias = Literal["bad", "unreadable"]
+
+
+class Runnable(Protocol[Found_co]):
+    """Work for a hashing process. It and what it finds can be pickled."""
+
+    def run(self, tell: Tell, /) -> Found_co:
+        """Read what is to be read and return what is found."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,10 @@ class Span:
         """The bytes of all its pieces."""
         return sum(part.length for part in self.parts)
 
+    def run(self, tell: Tell, /) -> "list[Finding]":
+        """Compare each piece with its hash."""
+        return _check_span(self, tell)
+
 
 @dataclass(frozen=True)
 class WholeFile:
@@ -76,6 +88,10 @@ class Batch:
         """The bytes of all files."""
         return sum(file.size for file in self.files)
 
+    def run(self, tell: Tell, /) -> "list[Finding]":
+        """Compare each file with its digests."""
+        return _check_batch(self, tell)
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -91,7 +107,7 @@ Task: TypeAlias = Span | Batch
 
 def check(task: Task, tell: Tell) -> list[Finding]:
     """Read a task's bytes and return what is not right, in order."""
-    return _check_span(task, tell) if isinstance(task, Span) else _check_batch(task, tell)
+    return task.run(tell)
 
 
 def _check_span(span: Span, tell: Tell) -> list[Finding]:
@@ -119,20 +135,26 @@ def _node(read: Read, start: int, stop: int, width: int, tell: Tell) -> bytes:
     leaves: list[bytes] = []
     for at in range(start, stop, CHUNK):
         size = min(CHUNK, stop - at)
-        read(at, _SPACE[:size])
-        whole, rest = divmod(size, merkle.BLOCK)
-        leaves += [sha256(block).digest() for block in _BLOCKS[:whole]]
-        if rest:
-            leaves.append(sha256(_SPACE[size - rest : size]).digest())
+        read(at, SPACE[:size])
+        leaves += leaves_in_space(size)
         tell(size)
     return merkle.root(leaves, width)
+
+
+def leaves_in_space(size: int) -> list[bytes]:
+    """Return the SHA-256 of each block of the first `size` bytes of SPACE (BEP 52)."""
+    whole, rest = divmod(size, merkle.BLOCK)
+    leaves = [sha256(block).digest() for block in _BLOCKS[:whole]]
+    if rest:
+        leaves.append(sha256(SPACE[size - rest : size]).digest())
+    return leaves
 
 
 def _sha1(read: Read, start: int, stop: int, tell: Tell) -> bytes:
     """Return the SHA-1 of a piece (BEP 3)."""
     state = sha1()
     for at in range(start, stop, CHUNK):
-        space = _SPACE[: min(CHUNK, stop - at)]
+        space = SPACE[: min(CHUNK, stop - at)]
         read(at, space)
         state.update(space)
         tell(len(space))
@@ -161,7 +183,7 @@ def _reading(parts: tuple[Part, ...]) -> Iterator[Read]:
                 if part.path is None:
                     space[:size] = bytes(size)
                 else:
-                    _fill(descriptor(part.path), part.start + at, space[:size])
+                    fill(descriptor(part.path), part.start + at, space[:size])
                 space, at = space[size:], part.length
             at -= part.length
 
@@ -181,7 +203,7 @@ def open_regular(path: bytes) -> int:
     return descriptor
 
 
-def _fill(descriptor: int, at: int, space: memoryview) -> None:
+def fill(descriptor: int, at: int, space: memoryview) -> None:
     """Read bytes from `at` until the space is full. Raises OSError, also where the file ends before."""
     while len(space):
         got = os.preadv(descriptor, [space], at)
@@ -209,9 +231,9 @@ def _is_right(file: WholeFile, tell: Tell) -> bool:
     states = [hashlib.new(name, usedforsecurity=False) for name, _ in file.digests]
     descriptor = open_regular(file.path)
     try:
-        while got := os.readv(descriptor, [_SPACE]):
+        while got := os.readv(descriptor, [SPACE]):
             for state in states:
-                state.update(_SPACE[:got])
+                state.update(SPACE[:got])
             tell(got)
     finally:
         os.close(descriptor)

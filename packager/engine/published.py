@@ -16,21 +16,33 @@ from packager import bencode, documents, tar, torrent_file
 from packager.engine import foreign_tables, tables
 from packager.engine.limited import read_limited
 from packager.errors import InputError, TrustError
-from packager.layout import Layout, tar_layout
+from packager.files_layout import FilesLayout, file_of, shard_layout
+from packager.layout import Layout
 from packager.model import MEMBERS, Manifest
 from packager.name_checks import PathChecks
 from packager.paths import is_safe_name, is_safe_path, shown
-from packager.piece_hashes import PieceHashes
+from packager.piece_hashes import PieceHashes, folder_hashes
 from packager.torrent_file import Metainfo
+from packager.units import count_of
+
+
+class WithdrawnMembersError(InputError):
+    """Members of a shard were withdrawn, so its layout is told by nothing but the shard itself; its torrent stays."""
 
 
 @dataclass(frozen=True)
 class ShardFiles:
-    """Where a shard's published documents lie."""
+    """Where a shard's published documents lie. origin: where the manifest was copied from, if it was."""
 
     manifest: Path
     table: Path
     torrent: Path
+    origin: str | None = None
+
+    @property
+    def told_by(self) -> str:
+        """What is said to tell of the shard."""
+        return shown(self.origin or str(self.manifest))
 
 
 @dataclass(frozen=True)
@@ -103,38 +115,73 @@ def _first(manifests: Iterable[Path]) -> ShardFiles | None:
 
 
 def open_published(files: ShardFiles) -> Published:
-    """Read a shard's documents. Raises InputError where one is broken, TrustError where they disagree.
+    """Read a shard's documents. Raises InputError where one is broken, TrustError where they disagree, and
+    WithdrawnMembersError where not all members are told any more.
 
     Memory: the members table and five int64 a member.
     """
     manifest = documents.from_bytes(read_limited(files.manifest, documents.LIMIT), Manifest, files.manifest)
-    if not is_safe_name(manifest.name) or manifest.file != f"{manifest.name}.tar":
+    if not is_safe_name(manifest.name) or manifest.file != file_of(manifest.name, manifest.container):
         raise InputError(files.manifest, f'"{shown(manifest.file)}" is not the file of a shard')
     metainfo = torrent_file.parse(read_limited(files.torrent, bencode.LIMIT), files.torrent)
-    pieces = _pieces(manifest, metainfo, files)
+    _check_torrent(manifest, metainfo, files)
     rows = foreign_tables.count_rows(files.table, MEMBERS)
-    if rows != manifest.members or rows * tar.BLOCK > manifest.size:
-        raise TrustError(files.table, f"has {rows} members, the manifest says {manifest.members}")
+    most = manifest.size // tar.BLOCK if manifest.container == "tar" else len(metainfo.files)
+    if rows != manifest.members - manifest.withdrawn or rows > most:
+        raise TrustError(files.table, f"has {rows} members, the manifest says {manifest.members - manifest.withdrawn}")
+    if manifest.withdrawn:
+        told = f"{manifest.withdrawn:,} of its {count_of(manifest.members, 'member')} were withdrawn, and its table lacks them"
+        raise WithdrawnMembersError(manifest.name, told, "only its torrent proves it now: --torrent NAME.torrent")
     members = foreign_tables.read_table(files.table, MEMBERS)
     _check_members(members, manifest, files.table)
-    layout = tar_layout(manifest.name, manifest.bag_info, members)
-    if layout.size != manifest.size or not np.array_equal(layout.offsets, members["offset"].to_numpy()):
+    layout = shard_layout(
+        manifest.name,
+        manifest.bag_info,
+        members,
+        container=manifest.container,
+        piece_length=metainfo.piece_length,
+        version=metainfo.version,
+    )
+    if layout.disk_size != manifest.size or not np.array_equal(layout.offsets, members["offset"].to_numpy()):
         raise TrustError(files.table, f"does not give the layout of the {manifest.size} bytes that were published")
     digests = b"".join(members["sha256"].to_pylist())
+    if isinstance(layout, FilesLayout):
+        pieces: PieceHashes = folder_pieces(layout, metainfo, files.torrent)
+    else:
+        pieces = _pieces(manifest, metainfo, files)
     return Published(manifest, members, layout, digests, pieces, metainfo)
 
 
-def _pieces(manifest: Manifest, metainfo: Metainfo, files: ShardFiles) -> PieceHashes:
-    """Return the hashes of the tar from its torrent, which must be the manifest's."""
+def _check_torrent(manifest: Manifest, metainfo: Metainfo, files: ShardFiles) -> None:
+    """Raise TrustError where a torrent is not the manifest's."""
     v1, v2 = (hash_.hex() if hash_ else None for hash_ in (metainfo.infohash_v1, metainfo.infohash_v2))
     if (v1, v2) != (manifest.infohash_v1, manifest.infohash_v2):
         raise TrustError(files.torrent, f"its infohashes are {v1} and {v2}, not those of {files.manifest.name}")
+    if metainfo.piece_length != manifest.piece_length:
+        raise TrustError(files.torrent, "its piece length is not the manifest's")
+
+
+def folder_pieces(layout: FilesLayout, metainfo: Metainfo, where: Path) -> PieceHashes:
+    """Return the hashes of a folder from its torrent. Raises TrustError where the layout has other files."""
+    told = [file for file in metainfo.files if not file.pad]
+    if [(file.path, file.offset, file.length) for file in told] != [
+        ((layout.file, *path.split("/")), start, size) for path, start, size in layout.files()
+    ]:
+        raise TrustError(where, f"does not hold the files of the folder {layout.file}, in their order")
+    trees = [
+        (file.pieces_root, metainfo.layers.get(file.pieces_root, b"") if file.pieces_root else b"") for file in told
+    ]
+    return folder_hashes(layout.space, trees, metainfo.pieces)
+
+
+def _pieces(manifest: Manifest, metainfo: Metainfo, files: ShardFiles) -> PieceHashes:
+    """Return the hashes of the tar from its torrent."""
     file = metainfo.files[0]
     if len(metainfo.files) != 1 or file.path != (manifest.file,) or file.length != manifest.size:
         raise TrustError(files.torrent, f"does not hold the one file {manifest.file} of {manifest.size} bytes")
     root = file.pieces_root
-    if (root.hex() if root else None) != manifest.pieces_root or metainfo.piece_length != manifest.piece_length:
-        raise TrustError(files.torrent, "its pieces root or piece length is not the manifest's")
+    if (root.hex() if root else None) != manifest.pieces_root:
+        raise TrustError(files.torrent, "its pieces root is not the manifest's")
     return PieceHashes(
         size=manifest.size,
         piece_length=manifest.piece_length,

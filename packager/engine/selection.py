@@ -1,15 +1,23 @@
-"""The SQL by which phases take rows of the catalogue, in order, each record by the first that wants it."""
+"""The SQL by which phases take rows of the catalogue, in order, each record by the first that wants it.
 
-from collections.abc import Iterable, Iterator
+A database has the views `catalogue`, all records that are not withdrawn, as phases' SQL speaks of them; and `files`,
+those of them that are to be planned. A record of `files` that is published already has a `home`, the phase that it
+stays in; and a `place`, where a whole shard is replaced: those come first, in the order that they had.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from packager.engine import phases, tables
+import pyarrow as pa
+
+from packager.engine import phases, sql
 from packager.model import CATALOGUE, PLANNED
 from packager.options import PhaseOptions
 
 _HAS_FILE = "path IS NOT NULL"
+_WITHDRAWN = pa.schema([("id", pa.string())])
 
 
 @dataclass(frozen=True)
@@ -20,7 +28,7 @@ class Taken:
 
     def after(self, phase: PhaseOptions, planned: Path, *, cut: bool) -> "Taken":
         """Return this, and what `phase` took: all that its `where` holds for, or, cut by its budget, its rows."""
-        rows = f"id IN (SELECT id FROM read_parquet({tables.quoted(str(planned))}))"  # noqa: S608 (a path of ours, quoted)
+        rows = f"id IN (SELECT id FROM read_parquet({sql.quoted(str(planned))}))"  # noqa: S608 (a path of ours, quoted)
         return Taken((*self.conditions, rows if cut else phases.condition(phase)))
 
     @property
@@ -30,17 +38,28 @@ class Taken:
 
 
 @contextmanager
-def open_catalogue(catalogue: Path, readable: Iterable[Path], spill: Path) -> Iterator[tables.Database]:
-    """Open the catalogue as the table that phases' SQL speaks of; it may read only `readable`."""
-    with tables.open_database(readable, spill) as database:
-        database.execute(f"CREATE VIEW catalogue AS {phases.view(f'read_parquet({tables.quoted(str(catalogue))})')}")
+def open_catalogue(
+    catalogue: Path, readable: Iterable[Path], spill: Path, withdrawn: Sequence[str] = ()
+) -> Iterator[sql.Database]:
+    """Open the catalogue without the records `withdrawn`; `files` has all files. It may read only `readable`."""
+    with sql.open_database(readable, spill) as database:
+        database.register("withdrawn", pa.table([pa.array(withdrawn, pa.string())], _WITHDRAWN))
+        records = phases.view(f"read_parquet({sql.quoted(str(catalogue))})")
+        left = f"{records} ANTI JOIN withdrawn USING (id)" if withdrawn else records
+        database.execute(f"CREATE VIEW catalogue AS {left}")
+        unpublished = "NULL::VARCHAR AS home, NULL::BIGINT AS place"
+        database.execute(f"CREATE VIEW files AS SELECT *, {unpublished} FROM catalogue WHERE {_HAS_FILE}")  # noqa: S608
         yield database
 
 
-def selected(phase: PhaseOptions, taken: Taken) -> str:
-    """Return the query for the rows a phase takes, in its order; ties are settled by id."""
+def selected(phase: PhaseOptions, taken: Taken, *, returning: bool) -> str:
+    """Return the query for the rows a phase takes, in its order; ties are settled by id.
+
+    returning: whether any record is published already; else `place`, which no row has, need not be sorted by.
+    """
     columns = ", ".join(_plain(name) for name in PLANNED.names if name != "shard")
-    return f"SELECT {columns} FROM catalogue WHERE {_wanted(phase, taken)} ORDER BY {phases.ordering(phase)}, id"  # noqa: S608 (checked by check_phases)
+    order = f"{'place NULLS LAST, ' if returning else ''}{phases.ordering(phase)}, id"
+    return f"SELECT {columns} FROM files WHERE {_wanted(phase, taken)} ORDER BY {order}"  # noqa: S608 (checked by check_phases)
 
 
 def exported(phase: PhaseOptions, first: int, rows: int) -> str:
@@ -57,33 +76,41 @@ def _plain(name: str) -> str:
 
 def _wanted(phase: PhaseOptions, taken: Taken) -> str:
     """Return the condition on the rows that a phase takes."""
-    return f"{_HAS_FILE} AND {phases.condition(phase)} AND {taken.rest}"
+    fresh = f"home IS NULL AND {phases.condition(phase)} AND {taken.rest}"
+    return f"(home = {sql.quoted(phase.name)} OR ({fresh}))"
 
 
-def count_selected(database: tables.Database, phase: PhaseOptions, taken: Taken) -> int:
+def count_selected(database: sql.Database, phase: PhaseOptions, taken: Taken) -> int:
     """Return how many files a phase wants, before its budget."""
-    return _count(database, _wanted(phase, taken))
+    return _count(database, "files", _wanted(phase, taken))
 
 
-def count_exported(database: tables.Database, phase: PhaseOptions) -> int:
+def count_replaced(database: sql.Database, phase: PhaseOptions) -> int:
+    """Return how many files a phase must take because their shard is replaced."""
+    return _count(database, "files", f"home = {sql.quoted(phase.name)} AND place IS NOT NULL")
+
+
+def count_exported(database: sql.Database, phase: PhaseOptions) -> int:
     """Return how many records a catalogue phase publishes."""
-    return _count(database, phases.condition(phase))
+    return _count(database, "catalogue", phases.condition(phase))
 
 
-def count_files(database: tables.Database) -> int:
-    """Return how many records have a file."""
-    return _count(database, _HAS_FILE)
+def count_records(database: sql.Database) -> int:
+    """Return how many records the catalogue has, without those that are withdrawn."""
+    return _count(database, "catalogue", "true")
 
 
-def count_left(database: tables.Database, taken: Taken) -> int:
+def count_files(database: sql.Database) -> int:
+    """Return how many files are to be planned."""
+    return _count(database, "files", "true")
+
+
+def count_left(database: sql.Database, taken: Taken) -> int:
     """Return how many files no phase took."""
-    return _count(database, f"{_HAS_FILE} AND {taken.rest}")
+    return _count(database, "files", f"home IS NULL AND {taken.rest}")
 
 
-def _count(database: tables.Database, where: str) -> int:
-    """Return how many rows of the catalogue a condition holds for."""
-    try:
-        [(count,)] = database.execute(f"SELECT count(*) FROM catalogue WHERE {where}").fetchall()  # noqa: S608
-    except tables.SqlError as error:
-        raise tables.sql_error(error) from error
+def _count(database: sql.Database, view: str, where: str) -> int:
+    """Return how many rows of a view a condition holds for."""
+    [(count,)] = sql.execute(database, f"SELECT count(*) FROM {view} WHERE {where}")  # noqa: S608
     return int(count)

@@ -1,6 +1,7 @@
-"""A .torrent of one file, as every shard's is: its bytes, what they say, and the hashes of the file."""
+"""A shard's .torrent: its bytes, what they say, and the hashes of its one file; or of a folder, and where that lies."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -42,10 +43,53 @@ class SharedFile:
         )
 
 
+@dataclass(frozen=True)
+class SharedFolder(SharedFile):
+    """A torrent of a folder. places: absolute paths of files that do not lie in it, by their paths below it."""
+
+    places: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.metainfo.name
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files."""
+        return sum(size for _, size in self.files())
+
+    def files(self) -> Iterator[tuple[str, int]]:
+        """Yield (path below the folder, bytes) of each file."""
+        return (("/".join(file.path[1:]), file.length) for file in self.metainfo.files if not file.pad)
+
+    def lying_at(self, places: Mapping[str, str]) -> "SharedFolder":
+        """Return it with other places."""
+        return replace(self, places=places)
+
+
+def open_shared_folder(torrent: Path) -> SharedFolder:
+    """Read a .torrent of a folder. Raises InputError where it is broken, or of a file."""
+    data = read_limited(torrent, bencode.LIMIT)
+    metainfo = torrent_file.parse(data, torrent)
+    if any(len(file.path) < 2 for file in metainfo.files):
+        raise InputError(shown(str(torrent)), "is of a file, and not of a folder")
+    return SharedFolder(data, metainfo)
+
+
+def open_torrent(torrent: Path) -> SharedFile:
+    """Read a .torrent of a file or of a folder. Raises InputError where it is broken."""
+    data = read_limited(torrent, bencode.LIMIT)
+    metainfo = torrent_file.parse(data, torrent)
+    return (SharedFolder if len(metainfo.files[0].path) > 1 else SharedFile)(data, metainfo)
+
+
 def open_shared(torrent: Path) -> SharedFile:
     """Read a .torrent of one file. Raises InputError where it is broken, or of a folder."""
     data = read_limited(torrent, bencode.LIMIT)
     metainfo = torrent_file.parse(data, torrent)
     if len(metainfo.files) != 1 or len(metainfo.files[0].path) != 1:
-        raise InputError(shown(str(torrent)), "is of a folder, and a shard is one file", "give the shard's .torrent")
+        what = "is of a folder: its shard is kept as files, and this works on tars"
+        mend = "a torrent client checks such a folder, and fetches what is bad or missing in it"
+        raise InputError(shown(str(torrent)), what, mend)
     return SharedFile(data, metainfo)

@@ -34,22 +34,35 @@ def members(planned: pa.Table) -> list[Member]:
     return [Member(decode_path(path, b64), *rest) for path, b64, *rest in zip(*columns, strict=True)]
 
 
-@contextmanager
-def opened(source: Path, member: Member) -> Iterator[int]:
-    """Open a member and yield its file descriptor; on the way in and out it must be as the plan says.
+def open_member(source: bytes, member: Member) -> int:
+    """Open a member below the folder `source` and return its file descriptor; it must be as the plan says.
 
-    Raises IncompleteError naming the file where it is gone, cannot be read, is no regular file, or
-    has another size or modification time than at the scan.
+    Raises IncompleteError naming the file where it is gone, cannot be read, is no regular file, or has
+    another size or modification time than at the scan.
     """
     try:
-        descriptor = os.open(os.path.join(os.fsencode(source), member.path), _FLAGS)
+        descriptor = os.open(source + b"/" + member.path, _FLAGS)
     except OSError as error:
         link = error.errno == errno.ELOOP  # what O_NOFOLLOW says
         raise _changed(member, "is a symbolic link now" if link else error.strerror or "cannot be opened") from error
     try:
-        _check(member, os.fstat(descriptor))
+        check_unchanged(descriptor, member)
+    except IncompleteError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+@contextmanager
+def opened(source: Path, member: Member) -> Iterator[int]:
+    """Open a member and yield its file descriptor; on the way in and out it must be as the plan says.
+
+    Raises as `open_member`.
+    """
+    descriptor = open_member(os.fsencode(source), member)
+    try:
         yield descriptor
-        _check(member, os.fstat(descriptor))
+        check_unchanged(descriptor, member)
     finally:
         os.close(descriptor)
 
@@ -86,8 +99,9 @@ def changed(source: Path, wanted: list[Member]) -> list[IncompleteError]:
     return faults
 
 
-def _check(member: Member, found: os.stat_result) -> None:
-    """Compare what the system says of the open file with the plan."""
+def check_unchanged(descriptor: int, member: Member) -> None:
+    """Compare what the system says of the open file with the plan. Raises IncompleteError."""
+    found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
         raise _changed(member, "is no longer a regular file")
     if found.st_size != member.size:

@@ -1,17 +1,28 @@
 """A file's bytes in order, gathered into full buffers: each hashed, then handed to a sink."""
 
+from types import TracebackType
+
 from packager.engine.hashing import OnePass
+from packager.engine.lanes import Lanes
 from packager.engine.workers import Tell
 from packager.engine.writer import BUFFER, Sink
 
 
 class Stream:
-    """What one pass writes. Memory: the sink's buffers."""
+    """What one pass writes; a context manager that hands on the last, short buffer. Memory: the sink's buffers."""
 
-    def __init__(self, hashes: OnePass, sink: Sink, tell: Tell) -> None:
-        """Begin at byte 0. tell: called with the bytes of each buffer that was handed on."""
+    def __init__(self, hashes: OnePass, sink: Sink, tell: Tell, *, threads: int = 1) -> None:
+        """Begin at byte 0. tell: called with the bytes of each buffer that was handed on.
+
+        threads: more than one takes each hash in a thread of its own, whatever the number.
+        """
         self._hashes, self._sink, self._tell = hashes, sink, tell
         self._buffer, self._used = sink.buffer(), 0
+        self._lanes = Lanes(hashes.updates, sink) if threads > 1 and hashes.updates else None
+
+    def __enter__(self) -> "Stream":
+        """Return this."""
+        return self
 
     def space(self, wanted: int) -> memoryview:
         """Return free space in the open buffer for at most `wanted` bytes, at least one."""
@@ -34,13 +45,24 @@ class Stream:
             self.filled(len(space))
 
     def _hand_on(self) -> None:
-        """Hash the buffer's bytes and give it to the sink."""
-        self._hashes.update(self._buffer[: self._used])
-        self._sink.put(self._buffer, self._used)
+        """Have the buffer's bytes hashed and given to the sink."""
+        if self._lanes:
+            self._lanes.put(self._buffer, self._used)
+        else:
+            self._hashes.update(self._buffer[: self._used])
+            self._sink.put(self._buffer, self._used)
         self._tell(self._used)
         self._used = 0
 
-    def close(self) -> None:
-        """Hand on the last, short buffer."""
-        if self._used:
-            self._hand_on()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Hand on the last buffer, and wait for the hashes; after an error only wait."""
+        try:
+            if kind is None and self._used:
+                self._hand_on()
+        finally:
+            if self._lanes:
+                self._lanes.stop()
+        if self._lanes and kind is None:
+            self._lanes.check()

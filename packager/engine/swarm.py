@@ -5,7 +5,7 @@ It is the client that a release must satisfy. It checks what it fetches; whoever
 
 import ipaddress
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -95,14 +95,24 @@ class PieceFetch:
         peers: (IP address, port) to connect to. trackers: the only ones told. seconds: without a byte from
         any peer, then the swarm is given up. where: what messages call the torrent.
         """
-        self._params = torrent_parameters(torrent, scratch, trackers, where)
+        params = torrent_parameters(torrent, scratch, trackers, where)
         wanted = set(pieces)
-        info = self._params.ti
+        info = params.ti
         assert info is not None
-        self._params.piece_priorities = [4 if at in wanted else 0 for at in range(info.num_pieces())]
-        self._params.peers = list(peers)
-        self._most = 2 * len(wanted) * info.piece_length() + _WASTE
-        self._scratch, self._seconds, self._where = scratch, seconds, where
+        params.piece_priorities = [4 if at in wanted else 0 for at in range(info.num_pieces())]
+        params.peers = list(peers)
+        self._expect(len(wanted) * info.piece_length())
+        self._prepare(params, scratch, reach=reach, seconds=seconds, where=where)
+
+    def _expect(self, size: int) -> None:
+        """Say how many bytes the wanted pieces have: peers that send far more are left."""
+        self._most = 2 * size + _WASTE
+
+    def _prepare(
+        self, params: lt.add_torrent_params, scratch: Path, *, reach: Reach, seconds: float, where: str
+    ) -> None:
+        """Open the session that is to fetch."""
+        self._params, self._scratch, self._seconds, self._where = params, scratch, seconds, where
         self._session = open_session(reach, _ALERTS | _PIECES)
         self._done: set[int] = set()
         self.received = 0  # bytes of blocks that peers sent
@@ -211,6 +221,24 @@ class Seeds:
         if proved:
             params.flags |= lt.torrent_flags.seed_mode
         self._handles.append((file.name, self._session.add_torrent(params)))
+
+    def add_folder(self, torrent: bytes, folder: Path, places: Mapping[str, str]) -> None:
+        """Share a .torrent of a folder, which libtorrent reads in full before it shares a byte.
+
+        folder: under its own name or another. places: absolute paths of files that do not lie in it, by their paths
+        below it.
+        """
+        params = torrent_parameters(torrent, folder.parent, None, str(folder))
+        assert params.ti is not None
+        files, pad = params.ti.layout(), lt.file_storage.flag_pad_file
+        renamed = {}
+        for number in range(files.num_files()):
+            path = files.file_path(number).partition("/")[2]
+            if not files.file_flags(number) & pad:
+                renamed[number] = places.get(path, f"{folder.name}/{path}")
+        params.renamed_files = renamed
+        params.flags |= lt.torrent_flags.upload_mode | lt.torrent_flags.disable_lsd
+        self._handles.append((folder.name, self._session.add_torrent(params)))
 
     def wait(self, seconds: float) -> list[str]:
         """Wait until libtorrent has something to say, or so long; return what it says of listening and trackers."""

@@ -1,39 +1,58 @@
-"""The door to the tables: Parquet in batches, and SQL over them by DuckDB, out of core.
-
-Nothing here holds a table in memory: rows come and go as Arrow record batches. DuckDB may read only
-the files it is given and spills to the folder it is given.
-"""
+"""The door to the tables: Parquet in batches. Nothing here holds a table in memory."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeAlias
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from packager.engine import durable
-from packager.errors import IncompleteError, InputError, PackagerError, from_os_error
+from packager.errors import InputError, from_os_error
 
 BATCH_ROWS = 65_536
-Database: TypeAlias = duckdb.DuckDBPyConnection
-MEMORY_LIMIT = "2GiB"  # DuckDB's own; with Python and Arrow a command stays under 4 GB
-SqlError = duckdb.Error  # what is raised for SQL that DuckDB refuses
+
+
+def write_members(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], rows: int) -> int:
+    """Write a members table of so many rows, as write_table does, so that one row of it is cheap to read."""
+    return write_table(path, schema, batches, group_rows=members_group(rows), statistics=False)
+
+
+def members_group(rows: int) -> int:
+    """Return the rows of a row group of a members table: a power of two from 2048 on, at least 4 × √rows.
+
+    Who reads one row reads the footer, which has 1.5 KB for each group, and one group, 92 bytes a row: together they
+    are least where both are about equal. Smaller groups than 2048 would slow down who reads all rows.
+    """
+    group = 2048
+    while group * group < 16 * rows:
+        group *= 2
+    return group
 
 
 def write_table(
-    path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], *, group_rows: int = BATCH_ROWS
+    path: Path,
+    schema: pa.Schema,
+    batches: Iterable[pa.RecordBatch],
+    *,
+    group_rows: int = BATCH_ROWS,
+    statistics: bool = True,
 ) -> int:
     """Write record batches of `schema` to a Parquet file, durably, and return its rows.
 
-    The bytes hang on the rows and pyarrow's version alone: rows are regrouped, so that the sizes of
-    the batches do not show. Memory: one row group.
+    statistics: tell each group's and page's least and greatest values. The bytes hang on the rows and pyarrow's
+    version alone: rows are regrouped, so that the sizes of the batches do not show. Memory: one row group.
     """
     rows = 0
     with (
         durable.replace(path) as file,
         pq.ParquetWriter(
-            file, schema, compression="zstd", compression_level=6, write_page_index=True, store_schema=True
+            file,
+            schema,
+            compression="zstd",
+            compression_level=6,
+            write_statistics=statistics,
+            write_page_index=True,
+            store_schema=True,
         ) as writer,
     ):
         for table in _regrouped(schema, batches, group_rows):
@@ -66,10 +85,10 @@ def open_table(path: Path, schema: pa.Schema | None = None) -> pq.ParquetFile:
         found = file.schema_arrow
     except OSError as error:
         if error.errno is None:
-            raise InputError(path, f"not a readable Parquet file ({_first_line(error)})") from error
+            raise InputError(path, f"not a readable Parquet file ({first_line(error)})") from error
         raise from_os_error(error, path) from error
     except (pa.ArrowException, ValueError) as error:  # ValueError: a column's name that is not UTF-8
-        raise InputError(path, f"not a readable Parquet file ({_first_line(error)})") from error
+        raise InputError(path, f"not a readable Parquet file ({first_line(error)})") from error
     for field in schema or ():
         index = found.get_field_index(field.name)
         if index < 0 or found.field(index).type != field.type:
@@ -91,7 +110,7 @@ def read_batches(
         try:
             yield from file.iter_batches(BATCH_ROWS, columns=columns)
         except (pa.ArrowException, OSError) as error:
-            raise InputError(path, f"a row group cannot be read ({_first_line(error)})") from error
+            raise InputError(path, f"a row group cannot be read ({first_line(error)})") from error
 
 
 def read_rows(path: Path, first: int, rows: int, schema: pa.Schema | None = None) -> pa.Table:
@@ -110,53 +129,9 @@ def read_rows(path: Path, first: int, rows: int, schema: pa.Schema | None = None
             table = file.read_row_groups(groups).slice(skip, rows)
             return (table.select(schema.names).cast(schema) if schema else table).combine_chunks()
         except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: a null where the schema has none
-            raise InputError(path, f"a row group cannot be read ({_first_line(error)})") from error
+            raise InputError(path, f"a row group cannot be read ({first_line(error)})") from error
 
 
-def open_database(readable: Iterable[Path], spill: Path, *, threads: int | None = None) -> Database:
-    """Return an in-memory DuckDB that may read only `readable` and spill to the folder `spill`.
-
-    No other file, no network, no extension; and SQL that it is given cannot lift this. Same result
-    for any number of threads as long as queries order their rows in full.
-    """
-    database = duckdb.connect(":memory:", config={"threads": threads} if threads else {})
-    database.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
-    database.execute("SET preserve_insertion_order = true")
-    database.execute("SET TimeZone = 'UTC'")  # the machine's own would show in casts of dates with an offset
-    database.execute(f"SET temp_directory = {quoted(str(durable.make_folder(spill)))}")
-    database.execute("SET autoinstall_known_extensions = false")
-    database.execute("SET autoload_known_extensions = false")
-    database.execute(f"SET allowed_paths = [{', '.join(quoted(str(path)) for path in readable)}]")
-    database.execute("SET enable_external_access = false")
-    database.execute("SET lock_configuration = true")
-    return database
-
-
-def quoted(text: str) -> str:
-    """Return a string as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def run_batches(database: Database, query: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Yield a query's rows in order as record batches of `schema`, BATCH_ROWS at most in each.
-
-    Raises InputError where a row's values do not fit the query, IncompleteError where memory or disk run out.
-    """
-    try:
-        for batch in database.sql(query).to_arrow_reader(BATCH_ROWS):
-            yield from pa.Table.from_batches([batch]).select(schema.names).cast(schema).to_batches()
-    except duckdb.Error as error:
-        raise sql_error(error) from error
-
-
-def sql_error(error: duckdb.Error) -> PackagerError:
-    """Return what DuckDB's error means to the user: wrong values in the rows, or no room to work in."""
-    message = _first_line(error)
-    if isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException | duckdb.InternalException):
-        return IncompleteError("catalogue", message, "make room in memory or on disk and run the command again")
-    return InputError("catalogue", message, "mend the phase's SQL or the records")
-
-
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """Return the first line of a library's message."""
     return (str(error).splitlines() or [type(error).__name__])[0]

@@ -38,14 +38,17 @@ class Web:
     """Requests over connections that are kept while it is open; used as a context manager, by one thread.
 
     seconds: that a server may stay silent. pause: seconds before a request is tried again, doubled each
-    time. other_hosts: follow redirects to another host, too. `received` counts the bytes of bodies.
+    time; tries: in all. other_hosts: follow redirects to another host, too. `received` counts the bytes of bodies,
+    `requests` what was asked, each try of it.
     """
 
-    def __init__(self, *, seconds: float = 30, pause: float = 0.5, other_hosts: bool = False) -> None:
+    def __init__(
+        self, *, seconds: float = 30, pause: float = 0.5, tries: int = TRIES, other_hosts: bool = False
+    ) -> None:
         """Say how patient to be, and whether redirects may leave the host that was asked."""
-        self._seconds, self._pause, self._other_hosts = seconds, pause, other_hosts
+        self._seconds, self._pause, self._tries, self._other_hosts = seconds, pause, tries, other_hosts
         self._open = ExitStack()
-        self.received = 0
+        self.received = self.requests = 0
 
     def __enter__(self) -> "Web":
         """Start the thread that the requests run in; a deadline there holds for name look-ups, too."""
@@ -95,14 +98,37 @@ class Web:
         seconds = self._seconds + (stop - start) / RATE
         return self._persist(address, {"Range": f"bytes={start}-{stop - 1}"}, take, seconds)
 
+    def read_tail(self, address: str, length: int) -> tuple[int, bytes]:
+        """Return a file's size, and its last `length` bytes, or all of a shorter one (RFC 9110, 14.1.2).
+
+        A server that ignores Range is read in full, up to PREFIX. Raises as read_range.
+        """
+        size = 0
+
+        async def take(response: httpx.Response) -> bytes:
+            nonlocal size
+            if response.status_code == httpx.codes.OK:
+                data = await self._body(response, address, PREFIX)
+                size = len(data)
+                return data[-length:]
+            size = _tail_size(response, address, length)
+            data = await self._body(response, address, length)
+            if len(data) < min(length, size):
+                raise IncompleteError(shown(address), f"sent {len(data)} of {min(length, size)} bytes", _LATER)
+            return data
+
+        seconds = self._seconds + length / RATE
+        data = self._persist(address, {"Range": f"bytes=-{length}"}, take, seconds)
+        return size, data
+
     def _persist(self, address: str, headers: dict[str, str], take: Take, seconds: float) -> bytes:
-        """Ask up to TRIES times, waiting longer each time."""
+        """Ask up to `tries` times, waiting longer each time."""
         url(address, "web address", WEB)
-        for attempt in range(1, TRIES + 1):
+        for attempt in range(1, self._tries + 1):
             try:
                 return self._portal.call(self._ask, address, headers, take, seconds)
             except IncompleteError:
-                if attempt == TRIES:
+                if attempt == self._tries:
                     raise
             time.sleep(self._pause * 2 ** (attempt - 1))
         raise AssertionError("unreachable: the last try returns or raises")
@@ -110,6 +136,7 @@ class Web:
     async def _ask(self, address: str, headers: dict[str, str], take: Take, seconds: float) -> bytes:
         """Return what `take` makes of the answer. Raises InputError or IncompleteError, nothing of httpx's."""
         where = shown(address)
+        self.requests += 1
         try:
             with anyio.fail_after(seconds):
                 async with self._answer(address, headers) as response:
@@ -217,6 +244,18 @@ def _check_partial(response: httpx.Response, address: str, start: int, stop: int
         raise InputError(shown(address), f'sends the range "{shown(given, 60)}", not bytes {start}-{stop - 1}')
     if size is not None and match[3] not in ("*", str(size)):
         raise InputError(shown(address), f"is a file of {match[3]} bytes, not {size}")
+
+
+def _tail_size(response: httpx.Response, address: str, length: int) -> int:
+    """Return the size of a file of which an answer is the last `length` bytes, or all. Raises InputError."""
+    if response.status_code != httpx.codes.PARTIAL_CONTENT:
+        raise _refused(address, response)
+    given = response.headers.get("content-range", "")
+    match = _CONTENT_RANGE.fullmatch(given.strip())
+    size = int(match[3]) if match and match[3] != "*" else 0
+    if match is None or (int(match[1]), int(match[2])) != (max(0, size - length), size - 1):
+        raise InputError(shown(address), f'sends the range "{shown(given, 60)}", not the last {length} bytes')
+    return size
 
 
 def _refused(address: str, response: httpx.Response) -> InputError:

@@ -97,10 +97,10 @@ def _begin(done: "Synchronized[int]", stop: "Synchronized[int]") -> None:
     global _done, _stop
     _done, _stop = done, stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    threading.Thread(target=die_with_parent, daemon=True).start()
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """End this process when its parent is gone."""
     parent = multiprocessing.parent_process()
     if parent is not None:

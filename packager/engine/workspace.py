@@ -32,6 +32,11 @@ class Workspace:
         return self.root / STATE
 
     @property
+    def withdrawals(self) -> Path:
+        """What the archivist took back, JSON of model.Withdrawals. Beside packager.toml: it cannot be made again."""
+        return self.root / "withdrawals.json"
+
+    @property
     def catalogue(self) -> Path:
         """The catalogue, Parquet of model.CATALOGUE."""
         return self.state / "catalogue.parquet"
@@ -58,9 +63,40 @@ class Workspace:
         """Return the folder of a packed shard's documents: manifest, members table, torrents."""
         return self.state / "packed" / name
 
+    def listed_table_place(self, name: ShardName, sha256: str) -> Path:
+        """Return where a members table lies that is another than the one that packing made. sha256: in hex."""
+        return self.packed(name) / "listed" / f"{sha256}.parquet"
+
+    def listed_table(self, name: ShardName, sha256: str) -> Path:
+        """Return where the members table lies that a release lists with this SHA-256."""
+        changed = self.listed_table_place(name, sha256)
+        return changed if changed.exists() else self.packed(name) / f"{name}.members.parquet"
+
+    def mtimes(self, name: ShardName) -> Path:
+        """Return the Parquet file of the times that a packed shard's sources had; it is never published."""
+        return self.packed(name) / "mtimes.parquet"
+
+    def frozen(self, name: ShardName) -> Path:
+        """Return the Parquet file (model.PLANNED) of a published shard's members, as they were planned."""
+        return self.packed(name) / "frozen.parquet"
+
+    @property
+    def returning(self) -> Path:
+        """The Parquet file of published records that the plan puts into another shard, and where they lie now."""
+        return self.state / "plan" / "returning.parquet"
+
     def tar(self, name: ShardName) -> Path:
         """Return where a shard's tar lies, once it is whole."""
         return self.shards / f"{name}.tar"
+
+    def folder(self, name: ShardName) -> Path:
+        """Return the folder of a shard that is kept as files; of them it holds the bag's own alone."""
+        return self.shards / name
+
+    @property
+    def seed_counts(self) -> Path:
+        """The last seed counts that were had of each shard, JSON of seed_counts.SeedCounts."""
+        return self.state / "seed-counts.json"
 
     @property
     def releases(self) -> Path:

@@ -19,8 +19,8 @@ from packager.engine import durable
 from packager.errors import IncompleteError, from_os_error
 from packager.units import MIB, show_size
 
-BUFFER = 4 * MIB
-_BUFFERS = 3  # one filled, one written, one between
+BUFFER = MIB  # large enough for the disk, small enough for a core's cache
+_BUFFERS = 12  # one filled, one written, and some between, where the hashes are at different ones
 
 
 class Sink(Protocol):
@@ -37,15 +37,25 @@ class Discard:
     """A Sink that keeps nothing: a pass that only hashes."""
 
     def __init__(self) -> None:
-        """Hold one buffer."""
-        self._buffer = memoryview(mmap.mmap(-1, BUFFER))
+        """Make the buffers."""
+        self._free = _buffers()
 
     def buffer(self) -> memoryview:
-        """Return the one buffer."""
-        return self._buffer
+        """Return an empty buffer, when one is free."""
+        return self._free.get()
 
     def put(self, buffer: memoryview, length: int) -> None:
         """Forget the bytes."""
+        del length
+        self._free.put(buffer)
+
+
+def _buffers() -> "queue.SimpleQueue[memoryview]":
+    """Return new buffers, aligned as O_DIRECT wants them; memory is taken as they are filled."""
+    free: queue.SimpleQueue[memoryview] = queue.SimpleQueue()
+    for _ in range(_BUFFERS):
+        free.put(memoryview(mmap.mmap(-1, BUFFER)))
+    return free
 
 
 class DirectWriter:
@@ -54,7 +64,7 @@ class DirectWriter:
     def __init__(self, path: Path, size: int) -> None:
         """Set out to write `size` bytes."""
         self._path, self._size = path, size
-        self._free: queue.SimpleQueue[memoryview] = queue.SimpleQueue()
+        self._free = _buffers()
         self._full: queue.SimpleQueue[tuple[memoryview, int] | None] = queue.SimpleQueue()
         self._error: OSError | None = None
         self._descriptor = -1
@@ -74,8 +84,6 @@ class DirectWriter:
         except OSError as error:
             self._discard()
             raise self._incomplete(error) from error
-        for _ in range(_BUFFERS):
-            self._free.put(memoryview(mmap.mmap(-1, BUFFER)))
         self._thread.start()
         return self
 
@@ -94,6 +102,7 @@ class DirectWriter:
     def put(self, buffer: memoryview, length: int) -> None:
         """Hand a buffer to the writing thread. Raises IncompleteError once a write has failed."""
         if self._error:
+            self._free.put(buffer)  # whoever waits for one must wake up
             raise self._incomplete(self._error) from self._error
         self._full.put((buffer, length))
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from packager import documents, signature, trust
 from packager.engine.keys import read_public
+from packager.engine.release_source import RELEASE, Source
 from packager.errors import InputError, TrustError
 from packager.key_pair import KEY_LIMIT, PublicKey
-from packager.mirror.source import RELEASE, Source
 from packager.mirror.state import MINISIG
 from packager.model import Release
 from packager.trust import Followed

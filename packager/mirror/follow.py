@@ -4,20 +4,22 @@ Nothing stands in the state before all of it was found right. Fetching the shard
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from packager import documents, trust
 from packager.engine import durable
+from packager.engine.release_source import Source, open_source
+from packager.engine.swarm import Reach
 from packager.errors import InputError
 from packager.key_pair import PublicKey
 from packager.mirror import chain, holding, shard_documents
 from packager.mirror.around import Around, Ask
 from packager.mirror.chain import Newest
 from packager.mirror.holding import Lying, removable
-from packager.mirror.selection import Selection, published_seeds, select
-from packager.mirror.source import Source, open_source
+from packager.mirror.seeds import seed_counts
+from packager.mirror.selection import Selection, select
 from packager.mirror.state import Chosen, Mirror, MirrorFolder, Settings
-from packager.mirror_reports import MirrorPlan, PlannedHold
+from packager.mirror_reports import CountedBy, MirrorPlan, PlannedHold, WithdrawnThere
 from packager.model import Release, ReleaseShard, ShardName
 from packager.paths import shown
 from packager.progress import Progress
@@ -45,11 +47,15 @@ class Stepped:
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a step. settings: the owner's wishes, made from what is kept here, if anything is."""
+    """What is asked of a step. settings: the owner's wishes, made from what is kept here, if anything is.
+
+    reach: how the DHT is met, where seeds are counted by it.
+    """
 
     settings: Callable[[Mirror | None], Settings]
     ask: Ask
     trusted: Trusted = Trusted()
+    reach: Reach = field(default_factory=Reach)
     dry_run: bool = False
     remove_obsolete: bool = False
 
@@ -62,7 +68,7 @@ def step(folder: MirrorFolder, settings: Settings, request: Request, around: Aro
     held = folder.load()
     with open_source(settings.source, seconds=around.seconds) as source:
         newest = _newest(source, held, request, around.progress)
-        seeds = published_seeds(source, newest.release, around.progress)
+        seeds, counted_by = seed_counts(source, newest.release, settings, request.reach, around)
         lying = holding.look(folder, newest.release)
         gone = _obsolete(newest.release, lying) if request.remove_obsolete else []
         room = around.free(folder.folder)
@@ -74,7 +80,7 @@ def step(folder: MirrorFolder, settings: Settings, request: Request, around: Aro
             chosen_before=_stayed_with(held, settings),
             free=room + sum(lying[name].allocated for name in gone),
         )
-        plan = _plan(settings, newest, selection, lying, room)
+        plan = _plan(settings, newest, selection, lying, held, free=room, counted_by=counted_by)
         now = around.clocks.now()
         warnings = _warnings(newest, settings, now)
         shards = _chosen_shards(newest.release, selection)
@@ -111,8 +117,8 @@ def _stayed_with(held: Mirror | None, settings: Settings) -> tuple[ShardName, ..
     """Return the shards chosen before, where the owner's wishes are what they were."""
     if held is None:
         return ()
-    for field in ("strategy", "mirror_id", "phases", "where", "budget"):
-        if getattr(held.settings, field) != getattr(settings, field):
+    for wish in ("strategy", "mirror_id", "phases", "where", "budget"):
+        if getattr(held.settings, wish) != getattr(settings, wish):
             return ()
     return tuple(each.name for each in held.chosen)
 
@@ -135,7 +141,10 @@ def _plan(
     newest: Newest,
     selection: Selection,
     lying: dict[ShardName, Lying],
+    held: Mirror | None,
+    *,
     free: int,
+    counted_by: CountedBy,
 ) -> MirrorPlan:
     """Return the plan as it is shown."""
     phases = {shard.name: shard.phase for shard in newest.release.shards}
@@ -163,6 +172,32 @@ def _plan(
         reserve=settings.reserve,
         left_out=selection.left_out,
         removable=removable(newest.release, lying, (each.name for each in selection.chosen)),
+        obsolete=_newly_obsolete(newest.release, held),
+        withdrawn=_newly_withdrawn(newest.release, held, lying),
+        counted_by=counted_by,
+    )
+
+
+def _newly_obsolete(release: Release, held: Mirror | None) -> tuple[str, ...]:
+    """Return the shards that are obsolete and were not in the release that is held."""
+    before = {shard.name for shard in held.followed.shards if not shard.obsolete} if held else set()
+    return tuple(shard.name for shard in release.shards if shard.obsolete and shard.name in before)
+
+
+def _newly_withdrawn(
+    release: Release, held: Mirror | None, lying: dict[ShardName, Lying]
+) -> tuple[WithdrawnThere, ...]:
+    """Return the records that were taken back since the release that is held; all of them where none is."""
+    before = set(held.followed.withdrawn) if held else set()
+    return tuple(
+        WithdrawnThere(
+            id=shown(each.id),
+            reason=shown(each.reason),
+            date=each.date,
+            here=tuple(name for name in each.shards if name in lying),
+        )
+        for each in release.withdrawals
+        if each.id not in before
     )
 
 

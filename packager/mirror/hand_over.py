@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from packager import bencode
+from packager.engine.clients import Client, Handover
 from packager.engine.limited import read_limited
 from packager.errors import InputError
-from packager.mirror.clients import Client, Handover
 from packager.mirror.state import MirrorFolder
 from packager.model import PublishedFile, ReleaseShard
 from packager.reports import Oddity
@@ -34,7 +34,6 @@ def _handover(folder: MirrorFolder, shard: ReleaseShard, label: str) -> Handover
         name=shard.name,
         torrent=_torrent(folder, shard.torrent),
         torrent_v1=_torrent(folder, shard.torrent_v1) if shard.torrent_v1 else None,
-        magnet=shard.magnet,
         save_path=folder.folder,
         label=label,
         paused=False,

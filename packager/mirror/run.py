@@ -1,8 +1,8 @@
 """`mirror follow` and `mirror sync`: one step along the release, then the shards fetched or handed over."""
 
 from packager.engine import durable
+from packager.engine.clients import Client, open_client
 from packager.mirror.around import Around
-from packager.mirror.clients import Client, open_client
 from packager.mirror.fetch import How, fetch
 from packager.mirror.follow import Request, Stepped, step
 from packager.mirror.hand_over import hand_over

@@ -5,23 +5,17 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import pyarrow as pa
 
 from packager.choose import Choice, choose
-from packager.engine import tables
-from packager.errors import InputError, PackagerError
-from packager.lists import short_infohash
+from packager.engine import sql
+from packager.errors import InputError
 from packager.mirror.holding import Lying
-from packager.mirror.source import Source
 from packager.mirror.state import Settings
 from packager.model import Release, ShardName
 from packager.paths import shown
-from packager.progress import Progress
 from packager.reports import Oddity
 
-TORRENTS = "torrents.json"
-LIMIT = 64 << 20  # bytes of torrents.json that are read: some 60,000 torrents
 SHARDS = pa.schema(
     [
         ("name", pa.string()),
@@ -34,33 +28,12 @@ SHARDS = pa.schema(
 )
 
 
-class _Listed(msgspec.Struct):
-    """What of a line of torrents.json tells how many seeds a torrent has."""
-
-    btih: str
-    seeders: int | None = None
-
-
 @dataclass(frozen=True)
 class Selection:
     """Shards to hold, best first, and those that were chosen and for which the disk has no room."""
 
     chosen: tuple[Choice, ...]
     left_out: tuple[Oddity, ...]
-
-
-def published_seeds(source: Source, release: Release, progress: Progress) -> dict[ShardName, int | None]:
-    """Return the seed counts of torrents.json; none where it cannot be had or read.
-
-    They are not signed: a liar could make us choose other shards of the release, and no worse.
-    """
-    try:
-        listed = msgspec.json.decode(source.read(TORRENTS, LIMIT), type=list[_Listed])
-    except (PackagerError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        progress.note(f"no seed counts: {shown(str(error), 200)}")
-        return {}
-    counts = {each.btih: each.seeders for each in listed if each.seeders is None or 0 <= each.seeders < 1 << 31}
-    return {shard.name: counts.get(short_infohash(shard)) for shard in release.shards}
 
 
 def select(
@@ -79,7 +52,8 @@ def select(
     """
     blocked = {name for name, each in lying.items() if each.state == "in the way"}
     names = _where(release, seeds, settings.where)
-    names = (names if names is not None else {shard.name for shard in release.shards}) - blocked
+    folders = {shard.name for shard in release.shards if shard.container == "files"}
+    names = (names if names is not None else {shard.name for shard in release.shards}) - blocked - folders
     listed = {shard.name for shard in release.shards if not shard.obsolete}
     choices = choose(
         release,
@@ -92,6 +66,8 @@ def select(
         names=names,
     )
     odd = [_in_the_way(name, lying[name].size) for name in sorted(blocked)]
+    if folders & listed:
+        odd.append(_kept_as_files(sorted(folders & listed)))
     return _with_room(choices, odd, lying, free - settings.reserve)
 
 
@@ -115,6 +91,13 @@ def _in_the_way(name: str, size: int) -> Oddity:
     return Oddity(where=f"{name}.tar", what=what)
 
 
+def _kept_as_files(names: Sequence[str]) -> Oddity:
+    """Return what is said of shards that are folders."""
+    more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+    what = "kept as files, and a mirror holds tars: give the .torrent to a torrent client, which picks any of its files"
+    return Oddity(where=f"{names[0]}{more}", what=what)
+
+
 def _where(release: Release, seeds: Mapping[ShardName, int | None], where: str | None) -> set[ShardName] | None:
     """Return the shards for which an SQL condition of the mirror's owner holds; None where there is none.
 
@@ -127,11 +110,11 @@ def _where(release: Release, seeds: Mapping[ShardName, int | None], where: str |
     ]
     columns = list(zip(*rows, strict=True)) or [()] * len(SHARDS)
     table = pa.table([pa.array(column, field.type) for column, field in zip(columns, SHARDS, strict=True)], SHARDS)
-    with tempfile.TemporaryDirectory() as spill, tables.open_database([], Path(spill)) as database:
+    with tempfile.TemporaryDirectory() as spill, sql.open_database([], Path(spill)) as database:
         database.register("shards", table)
         try:
             found = database.execute(f"SELECT name FROM shards WHERE ({where}\n)").fetchall()  # noqa: S608 (his own)
-        except tables.SqlError as error:
+        except sql.SqlError as error:
             first_line = (str(error).splitlines() or [""])[0]
             mend = f"columns are {', '.join(SHARDS.names)}"
             raise InputError("--where", shown(first_line), mend) from error

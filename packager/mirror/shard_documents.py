@@ -3,34 +3,37 @@
 What does not match the release is refused before anything stands in the state.
 """
 
+import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
 from packager import documents, torrent_file
 from packager.engine import durable
-from packager.errors import InputError, TrustError
+from packager.engine.release_source import Source, read_published
+from packager.errors import InputError, TrustError, from_os_error
+from packager.files_layout import TAG_FILES
 from packager.mirror.around import Around
-from packager.mirror.source import Source, read_published
 from packager.mirror.state import MirrorFolder, published_files
-from packager.model import Manifest, ReleaseShard
+from packager.model import Manifest, PublishedFile, ReleaseShard
 from packager.paths import shown
 
 _DO_NOT = "do not use it; ask the publisher, by another way, what is right"
 
 
 def fetch(folder: MirrorFolder, source: Source, shards: Iterable[ReleaseShard], around: Around) -> list[Path]:
-    """Fetch what is not here yet of the shards' documents into folder.incoming; return their paths in a release.
+    """Fetch what is not here yet, or changed, of the shards' documents into folder.incoming; return their paths.
 
     Memory: the largest of them. Raises TrustError for one that is not what the release lists, or whose torrent
     or manifest is of another shard, KeyboardInterrupt where the owner wants to stop.
     """
-    wanted = [shard for shard in shards if not all(_is_here(folder, file.path) for file in published_files(shard))]
+    wanted = [(shard, [file for file in published_files(shard) if not _is_here(folder, file)]) for shard in shards]
+    wanted = [(shard, files) for shard, files in wanted if files]
     paths: list[Path] = []
     around.progress.begin("documents", len(wanted), "shard")
-    for shard in wanted:
+    for shard, files in wanted:
         if around.stop():
             raise KeyboardInterrupt
-        for file in published_files(shard):
+        for file in files:
             data = read_published(source, file)
             if file is shard.torrent:
                 check_torrent(data, shard, shard.infohash_v1, shard.infohash_v2)
@@ -45,9 +48,21 @@ def fetch(folder: MirrorFolder, source: Source, shards: Iterable[ReleaseShard], 
     return paths
 
 
-def _is_here(folder: MirrorFolder, path: str) -> bool:
-    """Say whether a document stands in its place; it was checked before it came there, and never changes."""
-    return (folder.release / path).is_file()
+def _is_here(folder: MirrorFolder, file: PublishedFile) -> bool:
+    """Say whether a document stands in its place as the release has it; a later release may have another.
+
+    Other trackers make another torrent of the same infohash; withdrawn members leave manifest and table.
+    """
+    path = folder.document(file)
+    try:
+        if path.stat().st_size != file.size:
+            return False
+        with open(path, "rb") as held:
+            return hashlib.file_digest(held, "sha256").hexdigest() == file.sha256
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise from_os_error(error, shown(str(path))) from error
 
 
 def place(folder: MirrorFolder, paths: Iterable[Path]) -> None:
@@ -71,7 +86,14 @@ def check_torrent(data: bytes, shard: ReleaseShard, v1: str | None, v2: str | No
     found = tuple(digest.hex() if digest else None for digest in (metainfo.infohash_v1, metainfo.infohash_v2))
     if found != (v1, v2):
         raise TrustError(where, f"swapped torrent: its infohashes are not those of {shard.name}", _DO_NOT)
-    if [(file.path, file.length) for file in metainfo.files] != [((shard.file,), shard.size)]:
+    files = [file for file in metainfo.files if not file.pad]
+    whole = sum(file.length for file in files)
+    if shard.container == "files":
+        good = (metainfo.name, len(files), whole) == (shard.file, shard.members + TAG_FILES, shard.size)
+        if not good:
+            what = f"swapped torrent: it does not hold the files of {shard.file}, {shard.size} bytes"
+            raise TrustError(where, what, _DO_NOT)
+    elif [(file.path, file.length) for file in files] != [((shard.file,), shard.size)]:
         what = f"swapped torrent: it does not hold the one file {shard.file} of {shard.size} bytes"
         raise TrustError(where, what, _DO_NOT)
 

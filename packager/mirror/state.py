@@ -18,6 +18,7 @@ from packager.engine.limited import read_limited
 from packager.errors import InputError, TrustError
 from packager.model import PublishedFile, Release, ReleaseShard, ShardName, Struct, Whole
 from packager.paths import shown
+from packager.seed_counts import AskFor
 from packager.trust import Followed
 
 STATE = ".packager-mirror"
@@ -37,6 +38,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     reserve: Whole
     client: str
     max_age: Whole  # seconds
+    counts: AskFor = "auto"  # where seed counts come from
 
 
 class Chosen(Struct, frozen=True, kw_only=True):

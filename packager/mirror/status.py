@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from packager import trust
+from packager.engine.clients import open_client
 from packager.errors import PackagerError
 from packager.mirror import holding
 from packager.mirror.around import Clocks
-from packager.mirror.clients import open_client
 from packager.mirror.holding import Lying, is_proved
 from packager.mirror.run import BUILTIN, NONE
 from packager.mirror.state import Mirror, MirrorFolder, Proof

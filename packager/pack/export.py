@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from packager.engine import durable, jsonl, selection, tables
+from packager.engine import durable, jsonl, selection, sql, tables
 from packager.model import CATALOGUE, PLANNED
 from packager.options import PhaseOptions
 from packager.record_lines import FIELDS, as_members, record_lines
@@ -17,7 +17,7 @@ from packager.record_lines import FIELDS, as_members, record_lines
 ROWS = 5_000_000  # of one file: about 0.5 GB of Parquet, so that it fits a shard of any sensible size
 
 
-def export(database: tables.Database, phase: PhaseOptions, folder: Path, *, mtimes: bool) -> tuple[int, pa.Table]:
+def export(database: sql.Database, phase: PhaseOptions, folder: Path, *, mtimes: bool) -> tuple[int, pa.Table]:
     """Write a catalogue phase's files into `folder`, made anew; return (records, their rows of PLANNED).
 
     Both forms hold the fields of records.jsonl (FORMAT.md), ordered by id; `mtimes` adds that column
@@ -31,7 +31,7 @@ def export(database: tables.Database, phase: PhaseOptions, folder: Path, *, mtim
         query = selection.exported(phase, first, ROWS)
         name = f"catalogue-{number:05d}"
         schema = _schema(mtimes=mtimes)
-        rows = (_row_fields(batch).select(schema.names) for batch in tables.run_batches(database, query, CATALOGUE))
+        rows = (_row_fields(batch).select(schema.names) for batch in sql.run_batches(database, query, CATALOGUE))
         tables.write_table(folder / f"{name}.parquet", schema, (b for t in rows for b in t.cast(schema).to_batches()))
         jsonl.write_lines(folder / f"{name}.jsonl.zst", _lines(folder / f"{name}.parquet"))
         names += [f"{name}.parquet", f"{name}.jsonl.zst"]

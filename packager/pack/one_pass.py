@@ -1,5 +1,6 @@
 """The one pass over a shard: each source byte is read once, written to the tar, and hashed in all ways."""
 
+import os
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,39 +13,52 @@ from packager.layout import Layout, Literal, Slice
 
 
 def read_shard(
-    layout: Layout, members: list[source.Member], root: Path, *, hashes: OnePass, sink: Sink, tell: Tell
+    layout: Layout,
+    members: list[source.Member],
+    root: Path,
+    *,
+    hashes: OnePass,
+    sink: Sink,
+    tell: Tell,
+    threads: int = 1,
 ) -> tuple[bytes, Digests]:
-    """Read a shard's members in order, through `hashes` into `sink`; return their SHA-256, joined, and the digests.
+    """Read a shard's stream in order, through `hashes` into `sink`; return members' SHA-256, joined, and the digests.
 
     members: one for each of the layout's, paths relative to `root`. tell: called with the bytes of each
-    buffer. Memory: the sink's buffers, 32 bytes a member and what `hashes` holds. Raises IncompleteError
-    naming a member that is not what it was at the scan, or the tar where it cannot be written.
+    buffer. threads: more than one takes each hash in a thread of its own. Memory: the sink's buffers, 32
+    bytes a member and what `hashes` holds. Raises IncompleteError naming a member that is not what it was
+    at the scan, or the tar where it cannot be written.
     """
-    stream = Stream(hashes, sink, tell)
-    digests = bytearray()
-    for segment in layout.segments(0, layout.manifest_start):
-        if isinstance(segment, Slice):
-            digests += _read_member(stream, members[segment.member], root)
-        else:
+    digests, folder = bytearray(32 * len(members)), os.fsencode(root)
+    with Stream(hashes, sink, tell, threads=threads) as stream:
+        for segment in layout.segments(0, layout.manifest_start):
+            if isinstance(segment, Slice):
+                at = 32 * segment.member
+                digests[at : at + 32] = _read_member(stream, members[segment.member], folder)
+            else:
+                stream.write(segment.data)
+        found = bytes(digests)
+        for segment in layout.segments(layout.manifest_start, layout.size, found):
+            assert isinstance(segment, Literal)
             stream.write(segment.data)
-    found = bytes(digests)
-    for segment in layout.segments(layout.manifest_start, layout.size, found):
-        assert isinstance(segment, Literal)
-        stream.write(segment.data)
-    stream.close()
     return found, hashes.finish()
 
 
-def _read_member(stream: Stream, member: source.Member, root: Path) -> bytes:
+def _read_member(stream: Stream, member: source.Member, root: bytes) -> bytes:
     """Read a whole member into the stream and return its SHA-256."""
     state = sha256()
     left = member.size
-    with source.opened(root, member) as descriptor:
+    descriptor = source.open_member(root, member)
+    try:
         while left:
             space = stream.space(left)
             got = source.read_into(descriptor, space, member)
             state.update(space[:got])
             stream.filled(got)
             left -= got
-    source.check_digest(member, state.digest())
-    return state.digest()
+        source.check_unchanged(descriptor, member)
+    finally:
+        os.close(descriptor)
+    digest = state.digest()
+    source.check_digest(member, digest)
+    return digest

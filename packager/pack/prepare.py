@@ -1,12 +1,14 @@
 """From the catalogue to the plan: each phase's SQL, next-fit over its rows, every shard's facts.
 
 Out of core: DuckDB sorts on disk, a streaming pass cuts, and what is held is one batch and one entry
-a shard. The plan stands until the catalogue or an option that decides it changes.
+a shard. What is published stays as it is; only the rest is planned. The plan stands until the catalogue,
+what is withdrawn, or an option that decides it changes.
 """
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,12 +16,16 @@ import pyarrow as pa
 from packager import documents
 from packager.config import options_digest
 from packager.cut import Cutter
-from packager.engine import durable, phases, selection, tables
+from packager.engine import durable, phases, releases, selection, sql, tables
+from packager.engine.withdrawals import read_withdrawals
 from packager.engine.workspace import Workspace
 from packager.errors import InputError
-from packager.model import CATALOGUE, PLANNED, Plan, PlannedPhase
+from packager.model import CATALOGUE, PLANNED, Plan, PlannedPhase, PlannedShard, Release, Superseded
 from packager.options import Config, PhaseOptions
+from packager.pack.compare import Compared
 from packager.pack.export import export
+from packager.pack.recover import recover
+from packager.pack.standing import Standing, compared, holds_catalogue, read_standing, readable, successors
 from packager.progress import SILENT, Progress
 from packager.reports import PlanReport
 
@@ -37,61 +43,126 @@ def prepare(workspace: Workspace, config: Config, *, now: str, progress: Progres
     """Make the plan, or find that the one there still stands.
 
     now: RFC 3339, the release date where the config gives none. Raises InputError where a phase's SQL
-    is wrong, a file is larger than a shard and the config refuses that, or nothing is left to release.
+    is wrong, a file is larger than a shard and the config refuses that, nothing is left to release, or the
+    config is of another collection than what is published.
     """
     if not workspace.catalogue.exists():
         raise InputError(workspace.catalogue, "no catalogue has been made yet", "run: packager scan")
     with open(workspace.catalogue, "rb") as file:
         catalogue = hashlib.file_digest(file, "sha256").hexdigest()
     options = options_digest(config)
+    recover(workspace, config.collection.name, progress)
+    last = releases.last_release(workspace)
+    taken_back = read_withdrawals(workspace)
+    withdrawals = documents.digest(documents.to_bytes(taken_back))
     old = read_plan(workspace) if workspace.plan.exists() else None
     date = config.release.date or now
-    if old and (old.catalogue, old.options) == (catalogue, options) and config.release.date in (None, old.date):
+    same = old and (old.catalogue, old.options, old.withdrawals) == (catalogue, options, withdrawals)
+    if old and same and config.release.date in (None, old.date) and _knows(old, last[0] if last else None):
         return PlanReport(plan=old, changed=False)
     phases.check_phases(config)
     # Without its facts no half-made plan can be taken for a plan.
     workspace.plan.unlink(missing_ok=True)
     durable.fsync_folder(durable.make_folder(workspace.plan.parent))
-    made, unphased = _phases(workspace, config, progress)
+    planned = _plan(
+        workspace,
+        config,
+        read_standing(workspace, config, last[0] if last else None, taken_back),
+        progress,
+    )
     plan = Plan(
         format=documents.FORMAT,
         collection=config.collection.name,
         date=date,
         catalogue=catalogue,
         options=options,
-        unphased=unphased,
-        phases=made,
+        unphased=planned.unphased,
+        records=planned.records,
+        phases=tuple(planned.phases),
+        superseded=tuple(planned.superseded),
+        kept=sum(planned.compared.kept.values()),
+        changed=planned.compared.changed,
+        gone=planned.compared.gone,
+        withdrawals=withdrawals,
     )
-    if not any(phase.shards for phase in made):
+    if not any(phase.shards for phase in plan.phases):
         raise InputError("packager.toml: phases", "no phase takes any file", "widen a phase's where, or its budget")
     durable.write_bytes(workspace.plan, documents.to_bytes(plan))
     return PlanReport(plan=plan, changed=True)
+
+
+def _knows(plan: Plan, last: Release | None) -> bool:
+    """Say whether a plan has every shard that the last release lists."""
+    known = {shard.name for phase in plan.phases for shard in phase.shards} | {gone.name for gone in plan.superseded}
+    return last is None or all(shard.obsolete or shard.name in known for shard in last.shards)
+
+
+@dataclass
+class _Planned:
+    """A plan that is being made, phase by phase."""
+
+    compared: Compared
+    phases: list[PlannedPhase] = field(default_factory=list)
+    cut: list[tuple[Path, list[PlannedShard]]] = field(
+        default_factory=list
+    )  # each phase of files: its rows, new shards
+    superseded: list[Superseded] = field(default_factory=list)
+    records: int = 0
+    unphased: int = 0
 
 
 @dataclass(frozen=True)
 class _Planner:
     """What planning each phase needs."""
 
-    database: tables.Database
+    database: sql.Database
     workspace: Workspace
     config: Config
+    standing: Standing
     progress: Progress
 
-    def catalogue_phase(self, phase: PhaseOptions) -> PlannedPhase:
-        """Plan a phase whose members are the catalogue's own files."""
+    def cutter(self, phase: PhaseOptions, kept: tuple[PlannedShard, ...]) -> Cutter:
+        """Return what cuts the new shards of a phase, beside those that it keeps."""
+        spent = sum(shard.size for shard in kept)
+        return Cutter(self.config, phase, after=self.standing.last_number(phase.name), spent=spent)
+
+    def catalogue_phase(self, phase: PhaseOptions, planned: _Planned) -> None:
+        """Plan a phase whose members are the catalogue's own files; where they changed, new shards replace the old."""
         folder = self.workspace.export(phase.name)
         records, rows = export(self.database, phase, folder, mtimes=self.config.collection.mtimes)
-        cutter = Cutter(self.config, phase)
+        kept = self.standing.shards(phase.name)
+        if holds_catalogue(self.standing, phase.name, folder, rows):
+            tables.write_table(self.workspace.planned(phase.name), PLANNED, ())
+            planned.phases.append(Cutter(self.config, phase).phase(records=records, left_out=0, kept=kept))
+            return
+        cutter = self.cutter(phase, ())
         tables.write_table(self.workspace.planned(phase.name), PLANNED, cutter.cut(iter(rows.to_batches())))
-        return cutter.phase(records=records, left_out=0)
+        by = tuple(shard.name for shard in cutter.shards)
+        notes = self.standing.replaced
+        planned.superseded += [
+            Superseded(name=shard.name, by=by, note=notes.get(shard.name, "a newer catalogue")) for shard in kept
+        ]
+        planned.phases.append(cutter.phase(records=records, left_out=0))
 
-    def files_phase(self, phase: PhaseOptions, taken: selection.Taken) -> PlannedPhase:
-        """Plan a phase of the collection's files, and count what its budget left out."""
+    def files_phase(self, phase: PhaseOptions, taken: selection.Taken, planned: _Planned) -> selection.Taken:
+        """Plan a phase of the collection's files, and return what is taken then."""
+        live = self.standing.shards(phase.name)
+        kept = tuple(shard for shard in live if shard.name not in self.standing.replaced)
         found = selection.count_selected(self.database, phase, taken)
-        batches = tables.run_batches(self.database, selection.selected(phase, taken), _SELECTED)
-        cutter = Cutter(self.config, phase)
-        rows = tables.write_table(self.workspace.planned(phase.name), PLANNED, self._counted(cutter.cut(batches)))
-        return cutter.phase(records=rows, left_out=found - rows)
+        query = selection.selected(phase, taken, returning=bool(self.standing.frozen))
+        cutter = self.cutter(phase, kept)
+        path = self.workspace.planned(phase.name)
+        rows = tables.write_table(
+            path, PLANNED, self._counted(cutter.cut(sql.run_batches(self.database, query, _SELECTED)))
+        )
+        left_out = found - rows
+        if left_out and rows < selection.count_replaced(self.database, phase):
+            what = "has no room for all members of the shards that are replaced"
+            raise InputError(f"packager.toml: phases {phase.name}: budget", what, "raise it")
+        planned.cut.append((path, cutter.shards))
+        records = planned.compared.kept.get(phase.name, 0) + rows
+        planned.phases.append(cutter.phase(records=records, left_out=left_out, kept=kept))
+        return taken.after(phase, path, cut=left_out > 0)
 
     def _counted(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Tell the progress of the rows that go by."""
@@ -103,25 +174,35 @@ class _Planner:
 _SELECTED = pa.schema([CATALOGUE.field(name) for name in PLANNED.names if name != "shard"])
 
 
-def _phases(workspace: Workspace, config: Config, progress: Progress) -> tuple[tuple[PlannedPhase, ...], int]:
-    """Return every phase's plan, its members written, and how many files no phase took."""
-    readable = [workspace.catalogue, *(workspace.planned(phase.name) for phase in config.phases)]
-    spill = workspace.state / "spill"
+def _plan(workspace: Workspace, config: Config, standing: Standing, progress: Progress) -> _Planned:
+    """Return every phase's plan, the members of its new shards written."""
     taken = selection.Taken()
-    made = []
-    with selection.open_catalogue(workspace.catalogue, readable, spill) as database:
-        planner = _Planner(database, workspace, config, progress)
+    with _opened(workspace, config, standing) as database:
+        planned = _Planned(compared(database, workspace, config, standing, progress))
+        planner = _Planner(database, workspace, config, standing, progress)
+        planned.records = selection.count_records(database)
         progress.begin("plan", selection.count_files(database), "file")
         for phase in config.phases:
             if phase.content == "catalogue":
-                made.append(planner.catalogue_phase(phase))
+                planner.catalogue_phase(phase, planned)
             else:
-                made.append(planner.files_phase(phase, taken))
-                taken = taken.after(phase, workspace.planned(phase.name), cut=made[-1].left_out > 0)
-        unphased = selection.count_left(database, taken)
+                taken = planner.files_phase(phase, taken, planned)
+        planned.superseded += successors(database, standing, planned.cut)
+        planned.unphased = selection.count_left(database, taken)
         progress.end()
+    planned.phases += standing.closed(config, planned.compared.kept)
+    return planned
+
+
+@contextmanager
+def _opened(workspace: Workspace, config: Config, standing: Standing) -> Iterator[sql.Database]:
+    """Open what planning reads by SQL; its spill is gone afterwards."""
+    planned = (workspace.planned(phase.name) for phase in config.phases)
+    tables_read = [workspace.catalogue, *planned, *readable(workspace, standing)]
+    spill = workspace.state / "spill"
+    with selection.open_catalogue(workspace.catalogue, tables_read, spill, standing.withdrawn) as database:
+        yield database
     durable.remove_tree(spill)
-    return tuple(made), unphased
 
 
 def sources(workspace: Workspace, phase: PlannedPhase) -> Path:

@@ -1,7 +1,7 @@
 """Pack every planned shard that is not whole yet, on worker processes, largest first."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +9,10 @@ from packager.engine import durable
 from packager.engine.workers import run_tasks
 from packager.engine.workspace import Workspace
 from packager.errors import IncompleteError, InputError, PackagerError
-from packager.model import Plan, ShardName
+from packager.model import Plan, PlannedShard, ShardName
 from packager.options import Config
+from packager.pack.crew import crew
+from packager.pack.frozen import content_as_published, read_manifest
 from packager.pack.prepare import sources
 from packager.pack.shard import Infohashes, Packed, ShardTask, condition, pack_shard
 from packager.pack.shard_documents import Content, Links
@@ -24,12 +26,18 @@ Published = Mapping[ShardName, Infohashes]
 
 
 def tasks(
-    workspace: Workspace, config: Config, plan: Plan, published: Published, phases: Sequence[str] | None = None
+    workspace: Workspace,
+    config: Config,
+    plan: Plan,
+    published: Published,
+    phases: Sequence[str] | None = None,
+    *,
+    virtual: bool = False,
 ) -> list[ShardTask]:
     """Return the shards of the plan, or of some phases of it, as tasks in the plan's order.
 
-    published: the infohashes of the shards that a release has listed. Raises InputError for a phase
-    that is not in the plan.
+    published: the infohashes of the shards that a release has listed. virtual: write no tars, whatever
+    the config says. Raises InputError for a phase that is not in the plan.
     """
     unknown = set(phases or ()) - {phase.name for phase in plan.phases}
     if unknown:
@@ -43,15 +51,20 @@ def tasks(
         mtimes=config.collection.mtimes,
     )
     links = Links(trackers=options.trackers, web_seeds=options.web_seeds, date=plan.date)
+
+    def content_of(shard: PlannedShard) -> Content:
+        return content_as_published(read_manifest(workspace, shard), content) if shard.frozen else content
+
     return [
         ShardTask(
             workspace=workspace,
-            planned=workspace.planned(phase.name),
+            planned=workspace.frozen(shard.name) if shard.frozen else workspace.planned(phase.name),
             source=sources(workspace, phase),
             shard=shard,
-            content=content,
+            content=content_of(shard),
             links=links,
             published=published.get(shard.name),
+            virtual=(virtual or not config.shards.materialise) and shard.container == "tar",
         )
         for phase in plan.phases
         if phases is None or phase.name in phases
@@ -60,7 +73,7 @@ def tasks(
 
 
 def pack(every: list[ShardTask], *, workers: int, progress: Progress = SILENT) -> PackReport:
-    """Pack the shards that are not whole; the tars of published shards that are gone stay gone.
+    """Pack the shards that are not whole; the tars of published shards that are gone stay gone, virtual ones have none.
 
     A shard that fails (a source changed, the disk is full) leaves nothing of itself and does not stop
     the others; the report names each. Where the sources of a published shard were touched they are read
@@ -73,25 +86,30 @@ def pack(every: list[ShardTask], *, workers: int, progress: Progress = SILENT) -
             raise would_change(task.shard.name)
     missing = [task for task, found in stands if not found.whole]
     for folder in {task.workspace.shards for task in every}:
-        _remove_partials(folder)
+        remove_partials(folder)
     started = time.monotonic()
     done = size = 0
+    virtual = sum(found.whole and found.virtual for _, found in stands)
     failed: list[Oddity] = []
     to_read = {task.shard.name: task.shard.size for task, found in stands if found.needs_pass}
     progress.begin("pack", sum(to_read.values()))
     largest_first = sorted(missing, key=lambda task: -to_read.get(task.shard.name, 0))
-    for task, result in run_tasks(pack_shard, largest_first, workers=workers, progress=progress):
+    processes, shared_out = crew([task for task in largest_first if task.shard.name in to_read], workers)
+    shared_out += largest_first[len(shared_out) :]  # of which only torrents are made
+    for task, result in run_tasks(pack_shard, shared_out, workers=processes, progress=progress):
         if isinstance(result, Packed):
             done, size = done + 1, size + to_read.get(task.shard.name, 0)
+            virtual += result.virtual
             progress.note(f"{task.shard.name}: {count_of(task.shard.rows, 'member')}, {show_size(result.size)}")
         else:
-            failed.append(_failure(task, result))
+            failed.append(failure(task, result))
             progress.note(f"{task.shard.name}: {result}")
     progress.end()
     return PackReport(
         packed=done,
         already=len(every) - len(missing),
         elsewhere=sum(found.elsewhere for _, found in stands),
+        virtual=virtual,
         bytes=size,
         seconds=round(time.monotonic() - started, 3),
         failed=tuple(sorted(failed, key=lambda oddity: oddity.where)),
@@ -100,30 +118,38 @@ def pack(every: list[ShardTask], *, workers: int, progress: Progress = SILENT) -
 
 @dataclass(frozen=True)
 class ProgressSoFar:
-    """How far packing is: shards packed and bytes left by phase, bytes a second of one process."""
+    """How far packing is: shards packed, virtual ones, and bytes left by phase; bytes a second of one process."""
 
     packed: dict[str, int]
+    virtual: dict[str, int]  # of those packed
     left: dict[str, int]
     rate: float | None
     strangers: tuple[str, ...]  # tars in the shards' folder that the plan does not know
 
 
-def progress_of(workspace: Workspace, plan: Plan, every: list[ShardTask]) -> ProgressSoFar:
-    """Return how far packing is, from the marks of what is whole. Reads a small file a shard."""
+def progress_of(
+    workspace: Workspace, plan: Plan, every: list[ShardTask], obsolete: Iterable[ShardName] = ()
+) -> ProgressSoFar:
+    """Return how far packing is, from the marks of what is whole. Reads a small file a shard.
+
+    obsolete: published shards that the plan has no more; their tars are known.
+    """
     count = {phase.name: 0 for phase in plan.phases}
-    left = dict(count)
+    virtual, left = dict(count), dict(count)
     size, seconds = 0, 0.0
     for task in every:
         found = condition(task)
         if found.whole and found.made:
             count[task.shard.phase] += 1
-            size, seconds = size + found.made.size, seconds + found.made.seconds
+            virtual[task.shard.phase] += found.virtual
+            if found.made.seconds:
+                size, seconds = size + found.made.size, seconds + found.made.seconds
         else:
             left[task.shard.phase] += task.shard.size
-    known = {task.tar.name for task in every}
+    known = {task.tar.name for task in every} | {f"{name}.tar" for name in obsolete}
     tars = sorted(path.name for path in workspace.shards.glob("*.tar"))
     strangers = tuple(name for name in tars if name not in known)
-    return ProgressSoFar(count, left, size / seconds if seconds else None, strangers)
+    return ProgressSoFar(count, virtual, left, size / seconds if seconds else None, strangers)
 
 
 def missing(every: list[ShardTask]) -> list[ShardName]:
@@ -131,14 +157,14 @@ def missing(every: list[ShardTask]) -> list[ShardName]:
     return [task.shard.name for task in every if not condition(task).whole]
 
 
-def _failure(task: ShardTask, error: PackagerError) -> Oddity:
+def failure(task: ShardTask, error: PackagerError) -> Oddity:
     """Return a shard's failure as a fact, or raise it where it is not the sources' fault."""
     if not isinstance(error, IncompleteError):
         raise error
     return Oddity(where=task.shard.name, what=str(error))
 
 
-def _remove_partials(shards: Path) -> None:
+def remove_partials(shards: Path) -> None:
     """Remove what a killed run left beside the tars' places."""
     durable.make_folder(shards)
     for beside in shards.glob(".*.tar.partial"):

@@ -1,7 +1,8 @@
 """One shard, from its rows of the plan to what is published of it: a task that any worker can run.
 
 What is done is told by files: the tar under its final name, its documents, and last `packed.json`,
-which says for what they were made. A task that was killed is simply run again.
+which says for what they were made. A task that was killed is simply run again. A virtual shard is packed
+by the same pass and has no tar; its documents and torrents are the same.
 """
 
 import time
@@ -11,14 +12,16 @@ from pathlib import Path
 
 import msgspec
 
-from packager import documents
+from packager import bag, documents
 from packager.engine import durable, source, tables
-from packager.engine.hashing import OnePass
+from packager.engine.hashing import Digests, FilesPass, OnePass
 from packager.engine.workers import Tell
 from packager.engine.workspace import Workspace
 from packager.engine.writer import DirectWriter, Discard, Sink
 from packager.errors import IncompleteError, InputError
-from packager.layout import tar_layout
+from packager.files_layout import FilesLayout, shard_layout
+from packager.layout import Layout
+from packager.metainfo import Contents
 from packager.model import PLANNED, Infohash, PlannedShard, Struct
 from packager.pack import shard_documents
 from packager.pack.one_pass import read_shard
@@ -38,11 +41,16 @@ class Packed(Struct, frozen=True, kw_only=True):
     links: Links  # what else stands in its torrents
     size: int  # bytes of the tar
     seconds: float
+    virtual: bool = False  # no tar was written: its bytes are those of the sources
 
 
 @dataclass(frozen=True)
 class ShardTask:
-    """A shard to pack. published: its infohashes where a release has listed it; they cannot change any more."""
+    """A shard to pack.
+
+    published: its infohashes where a release has listed it; they cannot change any more. virtual: write no
+    tar where there is none. threads: more than one takes each hash in a thread of its own.
+    """
 
     workspace: Workspace
     planned: Path  # the phase's PLANNED table
@@ -51,11 +59,15 @@ class ShardTask:
     content: Content
     links: Links
     published: Infohashes | None
+    virtual: bool = False
+    threads: int = 1
 
     @property
     def content_digest(self) -> str:
         """What tells this tar from another."""
-        shard = msgspec.structs.replace(self.shard, torrent_size=0)  # which hangs on the links
+        shard = msgspec.structs.replace(
+            self.shard, torrent_size=0, first_row=0
+        )  # which hang on links, and other shards
         return documents.digest(documents.to_bytes(shard) + documents.to_bytes(self.content))
 
     @property
@@ -65,8 +77,25 @@ class ShardTask:
 
     @property
     def tar(self) -> Path:
-        """Where its tar lies."""
+        """Where its tar lies, or the folder of the bag's own files where the members are kept as files."""
+        if self.shard.container == "files":
+            return self.workspace.folder(self.shard.name)
         return self.workspace.tar(self.shard.name)
+
+    @property
+    def size_there(self) -> int | None:
+        """The bytes that are in its place, where that has its name only once it is whole; None: nothing."""
+        last = self.tar / bag.TAGMANIFEST if self.shard.container == "files" else self.tar
+        try:
+            size = last.stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return size if last == self.tar else self.shard.size
+
+    @property
+    def mtimes(self) -> Path:
+        """Where the times of its members' files stand, as they were when they were read."""
+        return self.workspace.mtimes(self.shard.name)
 
 
 @dataclass(frozen=True)
@@ -77,17 +106,19 @@ class Condition:
     content: bool  # it was made for this very tar
     links: bool  # and for these very links
     tar: bool  # a tar of the right size is in its place
+    virtual: bool  # no tar is in its place, and it was packed so
     elsewhere: bool  # no tar is in its place, and a release has listed it: it may be seeded from elsewhere
+    to_be_virtual: bool  # no tar is in its place, and none shall be
 
     @property
     def whole(self) -> bool:
         """Whether nothing is left to do."""
-        return self.content and self.links and (self.tar or self.elsewhere)
+        return self.content and self.links and (self.tar or self.virtual or self.elsewhere)
 
     @property
     def needs_pass(self) -> bool:
         """Whether the sources must be read."""
-        return not (self.content and (self.tar or self.elsewhere))
+        return not (self.content and (self.tar or self.virtual or self.elsewhere or self.to_be_virtual))
 
 
 def condition(task: ShardTask) -> Condition:
@@ -97,17 +128,22 @@ def condition(task: ShardTask) -> Condition:
         made = documents.from_bytes(marker.read_bytes(), Packed, marker)
     except (FileNotFoundError, InputError):
         made = None
-    try:
-        size = task.tar.stat().st_size
-    except FileNotFoundError:
-        size = None
+    size = task.size_there
+    virtual = size is None and made is not None and made.virtual
     return Condition(
         made=made,
-        content=made is not None and made.content == task.content_digest,
-        links=made is not None and made.links == _links(task, made),
+        content=task.shard.frozen or (made is not None and made.content == task.content_digest),
+        links=made is not None and made.links == _links(task, made) and _has_twin(task) == task.content.also_v1,
         tar=size == task.shard.size,
-        elsewhere=size is None and task.published is not None,
+        virtual=virtual,
+        elsewhere=size is None and task.published is not None and not virtual and not task.virtual,
+        to_be_virtual=size is None and task.virtual,
     )
+
+
+def _has_twin(task: ShardTask) -> bool:
+    """Say whether a shard has its extra v1-only torrent."""
+    return shard_documents.twin(task.folder, task.shard.name).exists()
 
 
 def _links(task: ShardTask, made: Packed | None) -> Links:
@@ -120,7 +156,7 @@ def _links(task: ShardTask, made: Packed | None) -> Links:
 def pack_shard(task: ShardTask, tell: Tell) -> Packed:
     """Write the shard's tar and documents, durably, reading each source byte once.
 
-    Where only the torrents' links changed, only the torrents are made anew. Raises IncompleteError naming
+    Where only the torrents' links or twins changed, only the torrents are made anew. Raises IncompleteError naming
     every member that changed since the scan, or the file that cannot be written, and InputError where
     a published shard would become another; then all that stood under a final name still stands.
     """
@@ -130,9 +166,13 @@ def pack_shard(task: ShardTask, tell: Tell) -> Packed:
     if stands.needs_pass:
         _pack(task, links, tell)
     else:
+        if stands.to_be_virtual:
+            shard_documents.write_mtimes(task.mtimes, task.source, planned_layout(task)[1])
         digests = shard_documents.read_digests(task.folder, task.shard)
-        file = shard_documents.single_file(task.shard, digests)
-        shard_documents.write_torrents(task.folder, file, shard_documents.torrents(file, task.content), links)
+        file = _contents(task.shard, planned_layout(task)[0], digests)
+        made = shard_documents.torrents(file, task.content)
+        shard_documents.write_torrents(task.folder, file, made, links)
+        shard_documents.tell_twin(task.folder, task.shard.name, made)
     seconds = round(time.monotonic() - started, 3)
     done = Packed(
         format=documents.FORMAT,
@@ -140,6 +180,7 @@ def pack_shard(task: ShardTask, tell: Tell) -> Packed:
         links=links,
         size=task.shard.size,
         seconds=seconds if stands.needs_pass or stands.made is None else stands.made.seconds,
+        virtual=(task.virtual or stands.virtual) and not task.tar.exists(),
     )
     durable.write_bytes(task.folder / MARKER, documents.to_bytes(done))
     return done
@@ -148,38 +189,65 @@ def pack_shard(task: ShardTask, tell: Tell) -> Packed:
 def _pack(task: ShardTask, links: Links, tell: Tell) -> None:
     """Make the tar and all its documents."""
     shard, content = task.shard, task.content
-    rows = tables.read_rows(task.planned, shard.first_row, shard.rows, PLANNED)
-    layout = tar_layout(shard.name, shard.bag_info, as_members(rows))
-    if layout.size != shard.size:
-        raise InputError(task.planned, f"does not hold the plan of {shard.name}", "run: packager plan")
-    files = source.members(rows)
-    hashes = OnePass(
-        shard.size,
-        shard.piece_length,
-        v1=content.version != "v2" or content.also_v1,
-        v2=content.version != "v1",
-        flat=content.sha256,
-    )
+    layout, files = planned_layout(task)
+    hashes = hashes_of(shard, content, layout)
     try:
         with _sink(task) as sink:
-            member_digests, digests = read_shard(layout, files, task.source, hashes=hashes, sink=sink, tell=tell)
-            file = shard_documents.single_file(shard, digests)
+            member_digests, digests = read_shard(
+                layout, files, task.source, hashes=hashes, sink=sink, tell=tell, threads=task.threads
+            )
+            file = _contents(shard, layout, digests)
             made = shard_documents.torrents(file, content)
             if task.published and made[0].infohashes != task.published:
                 raise would_change(shard.name)
             durable.make_folder(task.folder)
             (task.folder / MARKER).unlink(missing_ok=True)
     except IncompleteError as error:
-        raise _all_changed(error, task.source, files) from error
+        raise all_changed(error, task.source, files) from error
     shard_documents.write_torrents(task.folder, file, made, links)
     table = task.folder / f"{shard.name}.members.parquet"
     shard_documents.write_table(table, layout, member_digests, mtimes=content.mtimes)
     shard_documents.write_manifest(task.folder, shard, content, digests, made)
+    shard_documents.write_mtimes(task.mtimes, task.source, files)
+    if shard.container == "files" and not (task.published and task.size_there is None):
+        shard_documents.write_tag_files(task.tar, layout, member_digests)
+
+
+def _contents(shard: PlannedShard, layout: Layout, digests: Digests) -> Contents:
+    """Return a shard as its metainfo tells it."""
+    if isinstance(layout, FilesLayout):
+        return shard_documents.folder(layout, digests)
+    return shard_documents.single_file(shard, digests)
+
+
+def planned_layout(task: ShardTask) -> tuple[Layout, list[source.Member]]:
+    """Return the layout of a shard and its members' files, from the plan. Raises InputError where that is another."""
+    shard = task.shard
+    rows = tables.read_rows(task.planned, shard.first_row, shard.rows, PLANNED)
+    layout = shard_layout(
+        shard.name,
+        shard.bag_info,
+        as_members(rows),
+        container=shard.container,
+        piece_length=shard.piece_length,
+        version=task.content.version,
+    )
+    if layout.disk_size != shard.size:
+        raise InputError(task.planned, f"does not hold the plan of {shard.name}", "run: packager plan")
+    return layout, source.members(rows)
+
+
+def hashes_of(shard: PlannedShard, content: Content, layout: Layout) -> OnePass:
+    """Return the hashes that a pass over a shard takes; a folder has no SHA-256 of its own."""
+    v1, v2 = content.version != "v2" or content.also_v1, content.version != "v1"
+    if isinstance(layout, FilesLayout):
+        return FilesPass(layout.space, v1=v1, v2=v2)
+    return OnePass(shard.size, shard.piece_length, v1=v1, v2=v2, flat=content.sha256)
 
 
 def _sink(task: ShardTask) -> AbstractContextManager[Sink]:
-    """Return where the tar goes: its place, or nowhere for a published tar that is held elsewhere."""
-    if task.published and not task.tar.exists():
+    """Return where the tar goes: its place, or nowhere for a virtual one and a published one held elsewhere."""
+    if task.shard.container == "files" or ((task.published or task.virtual) and not task.tar.exists()):
         return nullcontext(Discard())
     return DirectWriter(task.tar, task.shard.size)
 
@@ -187,7 +255,7 @@ def _sink(task: ShardTask) -> AbstractContextManager[Sink]:
 _NAMED = 20  # changed members named in one error
 
 
-def _all_changed(first: IncompleteError, root: Path, files: list[source.Member]) -> IncompleteError:
+def all_changed(first: IncompleteError, root: Path, files: list[source.Member]) -> IncompleteError:
     """Return the error that stopped the pass, with every other member of the shard that changed too."""
     others = [error for error in source.changed(root, files) if error.where != first.where]
     if not others:

@@ -3,18 +3,24 @@
 When only links change (trackers, web seeds, date) the torrents are made anew from the old ones' hashes.
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 
-from packager import __version__, bencode, documents, metainfo, torrent_file
+from packager import __version__, bag, bencode, documents, metainfo, torrent_file
 from packager.engine import durable, tables
-from packager.engine.hashing import Digests
+from packager.engine.hashing import Digests, FileTree
+from packager.engine.source import Member
 from packager.engine.torrents import check_torrent
+from packager.errors import from_os_error
+from packager.files_layout import FilesLayout, file_of
 from packager.layout import Layout
-from packager.model import MEMBERS, MTIME, Infohash, Manifest, PlannedShard, Struct, Version
+from packager.model import MEMBERS, MTIME, Infohash, Manifest, PlannedShard, ShardName, Struct, Version
+from packager.torrent_file import Metainfo
 from packager.units import timestamp
 
 
@@ -65,7 +71,17 @@ def single_file(shard: PlannedShard, digests: Digests) -> metainfo.SingleFile:
     )
 
 
-def torrents(file: metainfo.SingleFile, content: Content) -> list[Torrent]:
+def folder(layout: FilesLayout, digests: Digests) -> metainfo.Folder:
+    """Return a shard that is kept as files as its metainfo tells it."""
+    trees = digests.trees or [FileTree(b"", None)] * len(layout.space.sizes)
+    files = [
+        metainfo.FolderFile(path, size, pad, tree.layer, tree.pieces_root)
+        for (path, _, size), pad, tree in zip(layout.files(), layout.space.pads.tolist(), trees, strict=True)
+    ]
+    return metainfo.Folder(layout.file, layout.space.piece_length, files, digests.pieces)
+
+
+def torrents(file: metainfo.Contents, content: Content) -> list[Torrent]:
     """Return the shard's torrents, the main one first."""
     name = file.name.removesuffix(".tar")
     made = [Torrent(f"{name}.torrent", content.version, metainfo.info(file, content.version))]
@@ -74,7 +90,7 @@ def torrents(file: metainfo.SingleFile, content: Content) -> list[Torrent]:
     return made
 
 
-def write_torrents(folder: Path, file: metainfo.SingleFile, made: list[Torrent], links: Links) -> None:
+def write_torrents(folder: Path, file: metainfo.Contents, made: list[Torrent], links: Links) -> None:
     """Write .torrent files durably, each checked by other libraries. Raises TrustError, IncompleteError."""
     for torrent in made:
         v1, v2 = (bytes.fromhex(infohash) if infohash else None for infohash in torrent.infohashes)
@@ -89,12 +105,32 @@ def write_torrents(folder: Path, file: metainfo.SingleFile, made: list[Torrent],
         durable.write_bytes(folder / torrent.file, data)
 
 
+def twin(folder: Path, name: ShardName) -> Path:
+    """Return where the extra v1-only torrent of a shard lies, if it has one."""
+    return folder / f"{name}.v1.torrent"
+
+
+def tell_twin(folder: Path, name: ShardName, made: list[Torrent]) -> None:
+    """Let a shard's manifest name the twin that is among its torrents, or none, durably."""
+    infohash = made[1].infohashes[0] if len(made) > 1 else None
+    path = folder / f"{name}.manifest.json"
+    manifest = documents.from_bytes(path.read_bytes(), Manifest, path)
+    if manifest.infohash_also_v1 != infohash:
+        manifest = msgspec.structs.replace(manifest, infohash_also_v1=infohash)
+        durable.write_bytes(path, documents.to_bytes(manifest))
+    if infohash is None:
+        twin(folder, name).unlink(missing_ok=True)
+
+
 def read_digests(folder: Path, shard: PlannedShard) -> Digests:
     """Return a shard's digests from the torrents that were made of it. Raises InputError where they are broken."""
     found = Digests(pieces=b"", layer=b"", pieces_root=None, sha256=None)
     for path in (folder / f"{shard.name}.torrent", folder / f"{shard.name}.v1.torrent"):
         if path.exists():
             told = torrent_file.parse(path.read_bytes(), path)
+            if shard.container == "files":
+                found = _several_digests(told, found)
+                continue
             root = told.files[0].pieces_root
             found = Digests(
                 pieces=told.pieces or found.pieces,
@@ -105,10 +141,33 @@ def read_digests(folder: Path, shard: PlannedShard) -> Digests:
     return found
 
 
+def _several_digests(told: Metainfo, found: Digests) -> Digests:
+    """Return the digests of several files, and what `found` has beside them."""
+    trees = tuple(
+        FileTree(told.layers.get(file.pieces_root, b"") if file.pieces_root else b"", file.pieces_root)
+        for file in told.files
+        if not file.pad
+    )
+    return Digests(
+        pieces=told.pieces or found.pieces,
+        layer=b"",
+        pieces_root=None,
+        sha256=None,
+        trees=found.trees if told.version == "v1" else trees,
+    )
+
+
+def write_tag_files(folder: Path, layout: Layout, digests: bytes) -> None:
+    """Write the bag's own files durably, the one that tells of all the others last. digests: the members', joined."""
+    for name in (*bag.TAGGED, bag.TAGMANIFEST):
+        with durable.replace(folder / name) as file:
+            file.writelines(layout.tag_file(name, digests))
+
+
 def write_table(path: Path, layout: Layout, digests: bytes, *, mtimes: bool) -> None:
     """Write a shard's members table durably; digests: the members' SHA-256, joined."""
     schema = MEMBERS.append(MTIME) if mtimes else MEMBERS
-    tables.write_table(path, schema, _member_rows(layout, digests, schema))
+    tables.write_members(path, schema, _member_rows(layout, digests, schema), layout.members.num_rows)
 
 
 def _member_rows(layout: Layout, digests: bytes, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -117,6 +176,22 @@ def _member_rows(layout: Layout, digests: bytes, schema: pa.Schema) -> Iterator[
     column = pa.FixedSizeBinaryArray.from_buffers(pa.binary(32), rows.num_rows, [None, pa.py_buffer(digests)])
     rows = rows.append_column("offset", pa.array(layout.offsets)).append_column("sha256", column)
     yield from rows.select(schema.names).cast(schema).to_batches()
+
+
+def write_mtimes(path: Path, root: Path, members: Sequence[Member]) -> None:
+    """Write durably the time that each member's file had when it was read; a row a member.
+
+    Where the plan has none, the files are our own (a catalogue phase's) and are asked now. Raises IncompleteError.
+    """
+    try:
+        times = [
+            os.stat(os.path.join(os.fsencode(root), each.path)).st_mtime_ns if each.mtime_ns is None else each.mtime_ns
+            for each in members
+        ]
+    except OSError as error:
+        raise from_os_error(error, root) from error
+    rows = pa.table({MTIME.name: pa.array(times, MTIME.type)})
+    tables.write_table(path, rows.schema, iter(rows.to_batches()))
 
 
 def write_manifest(folder: Path, shard: PlannedShard, content: Content, digests: Digests, made: list[Torrent]) -> None:
@@ -130,8 +205,8 @@ def write_manifest(folder: Path, shard: PlannedShard, content: Content, digests:
         name=shard.name,
         phase=shard.phase,
         number=shard.number,
-        container="tar",
-        file=f"{shard.name}.tar",
+        container=shard.container,
+        file=file_of(shard.name, shard.container),
         size=shard.size,
         payload=shard.payload,
         members=shard.rows,

@@ -66,6 +66,16 @@ def day(date: str) -> str:
     return f"{value.day} {_MONTHS[value.month - 1]} {value.year}"
 
 
+def moment(date: str) -> str:
+    """Return an RFC 3339 instant in UTC as "21 November 2026, 09:05 UTC"."""
+    return f"{day(date)}, {dt.datetime.fromisoformat(date):%H:%M} UTC"
+
+
+def known(number: int | None) -> str:
+    """Return a count as `count` does; a dash where it is not known."""
+    return "–" if number is None else count(number)
+
+
 def clock(seconds: float | None) -> str:
     """Return a recording's length: "3:05", "1:02:03"; "" where it is not known."""
     if seconds is None or not 0 <= seconds < 1e9:
@@ -107,6 +117,8 @@ FILTERS: Mapping[str, Callable[..., object]] = MappingProxyType(
         "count": count,
         "size": units.show_size,
         "day": day,
+        "moment": moment,
+        "known": known,
         "clock": clock,
         "hex": bytes.hex,
         "short": short,

@@ -3,17 +3,25 @@
 The fields of each class are the variables that its template gets; release_templates/README.md tells them.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import html
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import ClassVar
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from packager.model import Release, ReleasePhase, ReleaseShard
+from packager.changes import Changes, changes_in, page, phase_dates
+from packager.magnet import MagnetMember, member_field
+from packager.metalink import metalink_path
+from packager.model import Release, ReleasePhase, ReleaseShard, ShardName
+from packager.seed_counts import Counted, Spread, spread
 
 SHARDS_ON_A_PAGE = 200  # a page stays under 200 KB where magnets have half a dozen trackers
 MEMBERS_ON_A_PAGE = 200
+LINKS_ON_A_PAGE = 48 << 10  # bytes of magnet links to members: the first rows have one, as far as this goes
+CHANGES_ON_A_PAGE = 400
 BAR = 1000  # units of length that the size bar has
 _SHORTEST = 6  # units: so that the smallest phase is still seen
 SERIALS = 10  # earlier releases that the front page links to
@@ -44,6 +52,8 @@ class PhaseShare:
     start: int
     length: int
     percent: str
+    opened: str  # date of its first shard, and of its newest; "" where none is published
+    grown: str
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,8 @@ class Page:
     release: Release
     totals: Totals
     signed: bool  # release.json.minisig, SHA256SUMS.minisig and minisign.pub stand at the root
+    counted: Mapping[ShardName, Counted]  # the shards' seed counts, those that are known
+    seeds: Spread | None  # how the shards stand by them; None where nothing is known
 
 
 @dataclass(frozen=True)
@@ -69,6 +81,19 @@ class IndexPage(Page):
     bar: int
     has_v1: bool
     serials: Sequence[int]
+    changes: Changes
+
+
+@dataclass(frozen=True)
+class ReleasePage(Page):
+    """What changed in one release: `serial`, this one or one before it. `date`: "" where nothing of it tells."""
+
+    template: ClassVar[str] = "release.html"
+
+    serial: int
+    date: str
+    changes: Changes
+    most: int  # shards that are listed of each kind
 
 
 @dataclass(frozen=True)
@@ -86,7 +111,11 @@ class PhasePage(Page):
 
 @dataclass(frozen=True)
 class ShardPage(Page):
-    """One shard. `before` and `after` are its neighbours in the phase; `members` its first rows."""
+    """One shard. `before` and `after` are its neighbours in the phase; `members` its first rows.
+
+    `links` are magnet links that name one member each, of the first of those. `metalink` is the path of its
+    NAME.meta4, "" where it has none.
+    """
 
     template: ClassVar[str] = "shard.html"
 
@@ -94,7 +123,19 @@ class ShardPage(Page):
     shard: ReleaseShard
     before: ReleaseShard | None
     after: ReleaseShard | None
-    members: Sequence[Mapping[str, object]]
+    members: Sequence[Mapping[str, Any]]
+    links: Sequence[str]
+    metalink: str
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What every page says alike."""
+
+    totals: Totals
+    signed: bool
+    counted: Mapping[ShardName, Counted]
+    seeds: Spread | None
 
 
 def totals(release: Release) -> Totals:
@@ -103,22 +144,28 @@ def totals(release: Release) -> Totals:
     return Totals(
         records=release.catalogue_records,
         files=sum(phase.files for phase in published),
-        size=sum(shard.size for shard in release.shards),
-        shards=len(release.shards),
+        size=sum(phase.size for phase in published),
+        shards=sum(phase.shards for phase in published),
         planned_files=sum(phase.files for phase in release.phases),
         planned_size=sum(phase.size for phase in release.phases),
         planned_shards=sum(phase.shards for phase in release.phases),
     )
 
 
-def shares(phases: Sequence[ReleasePhase]) -> tuple[PhaseShare, ...]:
-    """Return each phase's part of the size bar. The parts fill BAR units, or a little more where some are tiny."""
+def shares(
+    phases: Sequence[ReleasePhase], dates: Mapping[str, tuple[str, str]] = MappingProxyType({})
+) -> tuple[PhaseShare, ...]:
+    """Return each phase's part of the size bar. The parts fill BAR units, or a little more where some are tiny.
+
+    dates: by phase, of its first shard and of its newest.
+    """
     whole = sum(phase.size for phase in phases)
     made: list[PhaseShare] = []
     start = 0
     for order, phase in enumerate(phases):
         length = max(_SHORTEST, round(BAR * phase.size / whole)) if phase.size else 0
-        made.append(PhaseShare(phase, order % 6 + 1, start, length, _percent(phase.size, whole)))
+        opened, grown = dates.get(phase.name, ("", ""))
+        made.append(PhaseShare(phase, order % 6 + 1, start, length, _percent(phase.size, whole), opened, grown))
         start += length
     return tuple(made)
 
@@ -134,32 +181,48 @@ def _percent(size: int, whole: int) -> str:
 def count_pages(release: Release) -> int:
     """Return how many pages `pages` yields."""
     listed = _shards_by_phase(release)
-    return 1 + len(release.shards) + sum(len(_numbers(len(listed[phase.name]))) for phase in release.phases)
+    return (
+        1
+        + release.serial
+        + len(release.shards)
+        + sum(len(_numbers(len(listed[phase.name]))) for phase in release.phases)
+    )
 
 
-def pages(release: Release, read_members: ReadMembers, *, signed: bool) -> Iterator[Page]:
+def pages(
+    release: Release,
+    read_members: ReadMembers,
+    *,
+    signed: bool,
+    metalinks: Collection[str] = (),
+    counted: Mapping[ShardName, Counted] = MappingProxyType({}),
+) -> Iterator[Page]:
     """Yield the pages one after another: the front page, then each phase's and its shards'.
 
-    signed: whether the site has signatures. Memory: the release and one page; members are read when
-    their shard's turn comes.
+    signed: whether the site has signatures. metalinks: the paths of those that it has. counted: the seed
+    counts that are known. Memory: the release and one page; members are read when their shard's turn comes.
     """
     listed = _shards_by_phase(release)
-    sums = totals(release)
-    parts = shares(release.phases)
+    shared = _Shared(totals(release), signed, counted, spread(release, counted))
+    parts = shares(release.phases, phase_dates(release.shards))
     yield IndexPage(
         path="index.html",
         root="",
         release=release,
-        totals=sums,
+        totals=shared.totals,
         signed=signed,
+        counted=counted,
+        seeds=shared.seeds,
         shares=parts,
         bar=max(1, sum(part.length for part in parts)),
         has_v1=_has_v1(release.shards),
         serials=range(release.serial - 1, max(0, release.serial - 1 - SERIALS), -1),
+        changes=changes_in(release, release.serial),
     )
+    yield from _release_pages(release, shared)
     for phase in release.phases:
-        yield from _phase_pages(release, sums, phase, listed[phase.name], signed=signed)
-        yield from _shard_pages(release, sums, phase, listed[phase.name], read_members, signed=signed)
+        yield from _phase_pages(release, shared, phase, listed[phase.name])
+        yield from _shard_pages(release, shared, phase, listed[phase.name], read_members, metalinks=metalinks)
 
 
 def _shards_by_phase(release: Release) -> dict[str, list[ReleaseShard]]:
@@ -171,8 +234,8 @@ def _shards_by_phase(release: Release) -> dict[str, list[ReleaseShard]]:
 
 
 def _has_v1(shards: Sequence[ReleaseShard]) -> bool:
-    """Say whether any shard has an extra v1-only torrent."""
-    return any(shard.magnet_v1 is not None for shard in shards)
+    """Say whether any shard that is to be held has an extra v1-only torrent."""
+    return any(shard.magnet_v1 is not None for shard in shards if not shard.obsolete)
 
 
 def _numbers(shards: int) -> dict[int, str]:
@@ -181,8 +244,29 @@ def _numbers(shards: int) -> dict[int, str]:
     return {number: "index.html" if number == 1 else f"page-{number}.html" for number in range(1, count + 1)}
 
 
+def _release_pages(release: Release, shared: _Shared) -> Iterator[ReleasePage]:
+    """Yield the page of what changed in each release, the first one's first."""
+    for serial in range(1, release.serial + 1):
+        found = changes_in(release, serial)
+        dates = [release.date] if serial == release.serial else []
+        dates += [shard.added for shard in found.added] + [each.date for each in found.withdrawals]
+        yield ReleasePage(
+            path=page(serial),
+            root="../",
+            release=release,
+            totals=shared.totals,
+            signed=shared.signed,
+            counted=shared.counted,
+            seeds=shared.seeds,
+            serial=serial,
+            date=dates[0] if dates else "",
+            changes=found,
+            most=CHANGES_ON_A_PAGE,
+        )
+
+
 def _phase_pages(
-    release: Release, sums: Totals, phase: ReleasePhase, shards: Sequence[ReleaseShard], *, signed: bool
+    release: Release, shared: _Shared, phase: ReleasePhase, shards: Sequence[ReleaseShard]
 ) -> Iterator[PhasePage]:
     """Yield a phase's pages."""
     numbers = _numbers(len(shards))
@@ -192,8 +276,10 @@ def _phase_pages(
             path=f"phases/{phase.name}/{name}",
             root="../../",
             release=release,
-            totals=sums,
-            signed=signed,
+            totals=shared.totals,
+            signed=shared.signed,
+            counted=shared.counted,
+            seeds=shared.seeds,
             phase=phase,
             shards=shards[first : first + SHARDS_ON_A_PAGE],
             number=number,
@@ -204,24 +290,42 @@ def _phase_pages(
 
 def _shard_pages(
     release: Release,
-    sums: Totals,
+    shared: _Shared,
     phase: ReleasePhase,
     shards: Sequence[ReleaseShard],
     read_members: ReadMembers,
     *,
-    signed: bool,
+    metalinks: Collection[str],
 ) -> Iterator[ShardPage]:
     """Yield the page of each of a phase's shards."""
     for at, shard in enumerate(shards):
+        members = read_members(shard, MEMBERS_ON_A_PAGE).to_pylist()
         yield ShardPage(
             path=f"shards/{shard.name}/index.html",
             root="../../",
             release=release,
-            totals=sums,
-            signed=signed,
+            totals=shared.totals,
+            signed=shared.signed,
+            counted=shared.counted,
+            seeds=shared.seeds,
             phase=phase,
             shard=shard,
             before=shards[at - 1] if at else None,
             after=shards[at + 1] if at + 1 < len(shards) else None,
-            members=read_members(shard, MEMBERS_ON_A_PAGE).to_pylist(),
+            members=members,
+            links=_member_links(shard, members),
+            metalink=metalink_path(shard) if metalink_path(shard) in metalinks else "",
         )
+
+
+def _member_links(shard: ReleaseShard, members: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a magnet link for each of the first members, as many as the page has room for."""
+    links: list[str] = []
+    room = LINKS_ON_A_PAGE
+    for row in members:
+        member = MagnetMember(row["path"], row["offset"], row["size"], row["sha256"].hex())
+        links.append(f"{shard.magnet}&{member_field(member)}")
+        room -= len(html.escape(links[-1]))
+        if room < 0:
+            return links[:-1]
+    return links

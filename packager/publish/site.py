@@ -8,20 +8,22 @@ import difflib
 import hashlib
 import re
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import fields
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from packager import lists, paths
 from packager.errors import InputError, from_os_error
-from packager.model import PublishedFile, Release
+from packager.model import PublishedFile, Release, ShardName
 from packager.progress import SILENT, Progress
 from packager.publish.filters import FILTERS
 from packager.publish.pages import Page, ReadMembers, count_pages, pages
+from packager.seed_counts import Counted
 
 STYLE = "style.css"
 # What a wrong template can raise while it runs, beside jinja2's own errors.
@@ -34,14 +36,17 @@ def render(
     site: Path,
     read_members: ReadMembers,
     signed: bool = False,
+    counted: Mapping[ShardName, Counted] = MappingProxyType({}),
+    metalinks: Collection[str] = (),
     templates: Path | None = None,
     progress: Progress = SILENT,
 ) -> list[PublishedFile]:
     """Write the pages and lists of a release into the folder `site` and return what was written, in that order.
 
     site: a folder that no reader sees yet. signed: whether the caller puts release.json.minisig,
-    SHA256SUMS.minisig and minisign.pub there. templates: the archivist's own, or None. Nothing is
-    flushed to the disk: `swap` does that for all files together. Memory: the release and one page.
+    SHA256SUMS.minisig and minisign.pub there. metalinks: the paths of those that it puts there. counted: the
+    seed counts that are known. templates: the archivist's own, or None. Nothing is flushed to the disk: `swap`
+    does that for all files together. Memory: the release and one page.
     Raises InputError for a wrong template, with its file and line; IncompleteError where the system
     refuses a write.
     """
@@ -49,19 +54,19 @@ def render(
     environment = _environment(folders)
     written: list[PublishedFile] = []
     progress.begin("pages", count_pages(release), "page")
-    for page in pages(release, read_members, signed=signed):
+    for page in pages(release, read_members, signed=signed, metalinks=metalinks, counted=counted):
         written.append(_write(site, page.path, _rendered(environment, page, templates)))
         progress.advance(1)
     progress.end()
-    written.extend(_write(site, path, data) for path, data in _lists(release))
+    written.extend(_write(site, path, data) for path, data in _lists(release, counted))
     written.append(_write(site, STYLE, _style(folders)))
     return written
 
 
-def _lists(release: Release) -> Iterator[tuple[str, bytes]]:
+def _lists(release: Release, counted: Mapping[ShardName, Counted]) -> Iterator[tuple[str, bytes]]:
     """Yield the path and bytes of each list; a phase that is not published has none."""
     yield "magnets.txt", lists.magnets(release).encode()
-    yield "torrents.json", lists.torrents_json(release)
+    yield "torrents.json", lists.torrents_json(release, counted)
     yield "feed.xml", lists.feed(release)
     if twins := lists.magnets_v1(release):
         yield "magnets-v1.txt", twins.encode()

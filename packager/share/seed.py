@@ -5,14 +5,14 @@ that was read in full and found right in this run is shared at once.
 """
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
+from packager.engine.shared_file import SharedFolder
 from packager.engine.swarm import Reach, Seeded, Seeds
 from packager.errors import InputError
 from packager.paths import shown
 from packager.progress import Progress
 from packager.reports import Oddity, SeededTorrent, SeedReport, SeedState
-from packager.share.seedable import Seedable, find, prove
+from packager.share.seedable import Seedable, prove
 from packager.units import count_of, show_size
 
 _POLL_SECONDS = 0.5
@@ -20,11 +20,10 @@ _STATUS_SECONDS = 60.0
 
 
 def seed(
-    paths: Sequence[Path],
+    found: Sequence[Seedable],
+    refused: Sequence[Oddity],
     reach: Reach,
     *,
-    release: Path | None,
-    torrent: Path | None,
     verify: bool,
     workers: int,
     stop: Callable[[], bool],
@@ -32,15 +31,15 @@ def seed(
     seconds: float | None,
     progress: Progress,
 ) -> SeedReport:
-    """Share the tars at `paths` until `stop` says so, or for `seconds`, and return what was shared.
+    """Share the tars `found` until `stop` says so, or for `seconds`, and return what was shared.
 
-    verify: read every tar in full first, with `workers` processes. clock: seconds that only go up. Tars
-    that cannot be shared stand in the report. Raises InputError where none can.
+    refused: those that were seen not to be right by then. verify: read every tar in full first, with `workers`
+    processes. clock: seconds that only go up. Tars that cannot be shared stand in the report. Raises InputError
+    where none can.
     """
-    found, refused = find(paths, release=release, torrent=torrent)
     if verify:
         found, bad = prove(found, workers=workers, stop=stop, progress=progress)
-        refused += bad
+        refused = [*refused, *bad]
     for oddity in refused:
         progress.note(f"{oddity.where}: not shared: {oddity.what}")
     if not found:
@@ -93,7 +92,10 @@ class _Watch:
         """Share what is proved, and the next that is not, unless one is being read: disks like one reader."""
         while self.waiting and (self.waiting[0].proved or not self._is_checking()):
             each = self.waiting.pop(0)
-            self._seeds.add(each.file.torrent, each.tar, proved=each.proved)
+            if isinstance(each.file, SharedFolder):
+                self._seeds.add_folder(each.file.torrent, each.tar.absolute(), each.file.places)
+            else:
+                self._seeds.add(each.file.torrent, each.tar, proved=each.proved)
             self.added.append(each)
 
     def _is_checking(self) -> bool:

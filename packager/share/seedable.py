@@ -8,38 +8,45 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packager.engine.bad_pieces import bad_pieces
-from packager.engine.published import find_documents
-from packager.engine.shared_file import SharedFile, open_shared
+from packager.engine.published import ShardFiles, find_documents
+from packager.engine.shared_file import SharedFile, SharedFolder, open_shared
+from packager.engine.workers import Tell
 from packager.errors import InputError
 from packager.paths import shown
 from packager.progress import Progress
 from packager.reports import Oddity
+from packager.share.seedable_folder import folders_in, is_shards_folder, shared_folder
 from packager.units import count_of
 
 
 @dataclass(frozen=True)
 class Seedable:
-    """A tar and a torrent of it. proved: it was read in full in this run, and found right."""
+    """A tar, or a shard's folder, and a torrent of it. proved: it was read in full in this run, and found right."""
 
     tar: Path
     file: SharedFile
     proved: bool = False
 
 
-def find(paths: Sequence[Path], *, release: Path | None, torrent: Path | None) -> tuple[list[Seedable], list[Oddity]]:
-    """Return what can be shared of tars and folders of tars, and what cannot and why, by sizes alone.
+def find(
+    paths: Sequence[Path], *, release: Path | None, torrent: Path | None, source: Path | None = None
+) -> tuple[list[Seedable], list[Oddity]]:
+    """Return what can be shared of tars, shards' folders and folders of both, and what cannot and why, by sizes alone.
 
-    torrent: of the one tar given; otherwise each tar's is found with its documents, and beside it the
+    source: the collection's folder, where members of shards that are kept as files may lie. torrent: of the one
+    tar or folder given; otherwise each tar's is found with its documents, and beside it the
     v1 torrent of the same bytes, where there is one. Raises InputError for a path that is not there.
     """
-    tars = [tar for path in paths for tar in _tars(path)]
+    tars = tars_of(paths)
     if torrent is not None and len(tars) != 1:
         raise InputError("--torrent", f"is of one tar, and {count_of(len(tars), 'tar')} are given")
     found: list[Seedable] = []
     refused: list[Oddity] = []
-    for tar in dict.fromkeys(tars):
+    for tar in tars:
         try:
-            found += [_checked(tar, each) for each in ([torrent] if torrent else _torrents(tar, release))]
+            documents = None if torrent else find_documents(tar, release)
+            torrents = [torrent] if torrent else _torrents(documents)
+            found += [_one(tar, each, documents, source) for each in torrents]
         except InputError as error:
             refused.append(Oddity(where=shown(str(tar)), what=f"{error.what}; {error.mend}"))
     return found, refused
@@ -61,20 +68,35 @@ def prove(
 
     proved: list[Seedable] = []
     refused: list[Oddity] = []
-    read: dict[Path, Seedable | None] = {}  # None: found bad
     progress.begin("verify", sum({each.tar: each.file.size for each in found}.values()))
-    for each in found:
-        if each.tar not in read:
-            pieces = each.file.pieces
-            wrong = bad_pieces(bytes(each.tar), pieces, range(pieces.count), workers=workers, tell=tell)
-            read[each.tar] = None if wrong else each
-            if wrong:
-                refused.append(_bad(each.tar, len(wrong)))
-        first = read[each.tar]
-        if first is not None:
-            proved.append(replace(each, proved=_same_hashes(first.file, each.file)))
+    for torrents in by_tar(found):
+        if isinstance(torrents[0].file, SharedFolder):
+            proved += torrents  # libtorrent reads it, as without this
+            continue
+        if bad := fault(torrents[0], workers=workers, tell=tell):
+            refused.append(bad)
+            continue
+        proved += [replace(each, proved=_same_hashes(torrents[0].file, each.file)) for each in torrents]
     progress.end()
     return proved, refused
+
+
+def by_tar(found: Sequence[Seedable]) -> list[list[Seedable]]:
+    """Return the torrents of each tar, the release's own first."""
+    tars: dict[Path, list[Seedable]] = {}
+    for each in found:
+        tars.setdefault(each.tar, []).append(each)
+    return list(tars.values())
+
+
+def fault(each: Seedable, *, workers: int, tell: Tell) -> Oddity | None:
+    """Read a tar in full, and return what is wrong with it; None where it is right.
+
+    tell: called with bytes as they are read.
+    """
+    pieces = each.file.pieces
+    wrong = bad_pieces(bytes(each.tar), pieces, range(pieces.count), workers=workers, tell=tell)
+    return _bad(each.tar, len(wrong)) if wrong else None
 
 
 def _same_hashes(one: SharedFile, other: SharedFile) -> bool:
@@ -91,28 +113,40 @@ def _bad(tar: Path, count: int) -> Oddity:
     return Oddity(where=where, what=f"{count_of(count, 'bad piece')}; mend with: packager repair {where}")
 
 
+def tars_of(paths: Sequence[Path]) -> list[Path]:
+    """Return the tars at some paths, each once. Raises InputError for a path that is not there."""
+    return list(dict.fromkeys(tar for path in paths for tar in _tars(path)))
+
+
 def _tars(path: Path) -> Iterator[Path]:
     """Yield a tar, or the tars of a folder in the order of their names."""
-    if not path.is_dir():
-        if not path.is_file():
+    if not path.is_dir() or is_shards_folder(path):
+        if not path.exists():
             raise InputError(shown(str(path)), "not found", "give a shard's tar, or a folder of tars")
         yield path
         return
     tars = sorted(tar for tar in path.glob("*.tar") if not tar.name.startswith("."))
+    tars += folders_in(path)
     if not tars:
         raise InputError(shown(str(path)), "holds no tar", "give the folder where the tars lie")
     yield from tars
 
 
-def _torrents(tar: Path, release: Path | None) -> list[Path]:
-    """Return a tar's torrents. Raises InputError where there is none."""
-    torrent = find_documents(tar, release).torrent
+def _torrents(documents: ShardFiles | None) -> list[Path]:
+    """Return a shard's torrents."""
+    assert documents is not None
+    torrent = documents.torrent
     twin = torrent.with_suffix(".v1.torrent")
     return [torrent, twin] if twin.is_file() else [torrent]
 
 
-def _checked(tar: Path, torrent: Path) -> Seedable:
-    """Return a tar with a torrent of one file of its size. Raises InputError."""
+def _one(tar: Path, torrent: Path, documents: ShardFiles | None, source: Path | None) -> Seedable:
+    """Return a tar with a torrent of one file of its size, or a folder with one of files that are all there.
+
+    Raises InputError.
+    """
+    if tar.is_dir():
+        return Seedable(tar, shared_folder(tar, torrent, documents, source))
     file = open_shared(torrent)
     size = tar.stat().st_size
     if size != file.size:

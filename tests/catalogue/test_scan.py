@@ -238,4 +238,5 @@ def test_a_scan_that_fails_leaves_the_last_catalogue_and_no_scratch(project: Pro
         "catalogue.parquet",
         "files.parquet",
         "oddities.jsonl",
+        "scanned.json",
     ]

@@ -342,7 +342,7 @@ def test_a_document_that_is_not_the_one_release_json_names_is_refused(held: Held
         (["nowhere.tar"], "not found"),
         (["source"], "takes a release"),
         (["shards", "--release", "nowhere"], "not found"),
-        (["shards", "--release", "https://archive.example.org/"], "is an address"),
+        (["shards", "--release", "ftp://archive.example.org/"], "does not begin with one of https://"),
         (["shards", "--release", "output", "--sums", "x"], "does not go with --release"),
         (["shards", "--manifest", "SHA256SUMS"], "goes with --sums"),
         (["shards", "--quick", "--sample", "2%"], "does not go with --quick"),

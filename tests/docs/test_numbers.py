@@ -6,6 +6,7 @@ import msgspec
 
 from packager import documents
 from packager.metainfo import torrent_size
+from packager.metalink import metalink
 from packager.model import Infohash, PublishedFile, ReleaseShard, ShardName
 from packager.options import TorrentOptions
 from packager.piece_length import choose_piece_length
@@ -45,13 +46,16 @@ def figures(size: int) -> dict[str, str]:
     shards = -(-BYTES // size)
     piece = choose_piece_length(size, "hybrid")
     torrent = torrent_size(f"{NAME}.tar", size, piece, TorrentOptions())
-    listed = shard(size)
+    listed = msgspec.structs.replace(shard(size), piece_length=piece)
+    address = f"https://files.example.org/shards/{NAME}.tar"
+    meta4 = metalink(listed, web_seeds=[address], torrent=address, pieces=bytes(20 * -(-size // piece)))
     entry = documents.to_bytes(listed).count(b"\n") * 4 + len(documents.to_bytes(listed))
     return {
         "shards": f"{shards:,}",
         "piece length (hybrid)": show_size(piece),
         "one .torrent": show_size(torrent),
         "all .torrents": show_size(torrent * shards),
+        "all .meta4, where web seeds or a base_url are told": show_size(len(meta4) * shards),
         "release.json": show_size(entry * shards),
         "magnets.txt": show_size((len(listed.magnet) + 1) * shards),
         "tar headers and padding": show_size((BLOCK + BLOCK // 2) * RECORDS),

@@ -17,7 +17,7 @@ from packager import api
 console = load(DOCS / "console.py")
 SHARD = ROOT / "manifests/vectors/shard"
 NAME = "example-texts-00001"
-PROGRAMS = ("aria2c",)  # that a session uses and not every machine has
+PROGRAMS = ("aria2c", "minisign")  # that a session uses and not every machine has
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager.engine import tables
+from packager.engine import sql
 from packager.engine.phases import COLUMNS, check_phases, condition, ordering, view
 from packager.errors import InputError
 from packager.model import CATALOGUE
@@ -184,7 +184,7 @@ def test_any_text_passes_and_runs_inside_a_query_or_is_refused_in_one_sentence(s
 
 def selected(phase: PhaseOptions, rows: list[dict[str, object]], also: str) -> list[str]:
     """Return the ids of the rows that a phase takes and that `also` holds for, in the phase's order."""
-    with tables.open_database([], Path(tempfile.gettempdir())) as database:
+    with sql.open_database([], Path(tempfile.gettempdir())) as database:
         database.register("records", pa.Table.from_pylist(rows, CATALOGUE))
         query = f"SELECT id FROM ({view('records')}) WHERE {also} AND {condition(phase)} ORDER BY {ordering(phase)}, id"
         return [str(name) for (name,) in database.execute(query).fetchall()]

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager.engine import tables
+from packager.engine import sql, tables
 from packager.errors import IncompleteError, InputError
 
 Mount = Callable[[str], Path]
@@ -201,17 +201,17 @@ def test_a_table_that_is_not_there_or_a_folder_is_told_in_one_sentence(tmp_path:
 
 
 @pytest.fixture
-def database(table: Path, tmp_path: Path) -> Iterator[tables.Database]:
+def database(table: Path, tmp_path: Path) -> Iterator[sql.Database]:
     """A database that may read the table and nothing else."""
     (tmp_path / "secret.csv").write_text("a,b\n1,2\n")
     pq.write_table(rows(1), tmp_path / "other.parquet")
-    with tables.open_database([table], tmp_path / "spill") as database:
+    with sql.open_database([table], tmp_path / "spill") as database:
         yield database
 
 
-def test_sql_reads_the_table_that_it_is_given_in_batches(table: Path, database: tables.Database) -> None:
-    query = f"SELECT size, id, sha256 FROM read_parquet({tables.quoted(str(table))}) ORDER BY id DESC"
-    found = pa.Table.from_batches(tables.run_batches(database, query, SCHEMA), SCHEMA)
+def test_sql_reads_the_table_that_it_is_given_in_batches(table: Path, database: sql.Database) -> None:
+    query = f"SELECT size, id, sha256 FROM read_parquet({sql.quoted(str(table))}) ORDER BY id DESC"
+    found = pa.Table.from_batches(sql.run_batches(database, query, SCHEMA), SCHEMA)
     assert found.equals(rows(50).sort_by([("id", "descending")]))
 
 
@@ -247,32 +247,32 @@ FORBIDDEN = [
 
 
 @pytest.mark.parametrize("query", FORBIDDEN)
-def test_sql_is_refused_all_else(tmp_path: Path, table: Path, database: tables.Database, query: str) -> None:
+def test_sql_is_refused_all_else(tmp_path: Path, table: Path, database: sql.Database, query: str) -> None:
     before, data = sorted(os.listdir(tmp_path)), table.read_bytes()
-    with pytest.raises(tables.SqlError):
+    with pytest.raises(sql.SqlError):
         database.execute(query.format(folder=tmp_path)).fetchall()
     assert sorted(os.listdir(tmp_path)) == before
     assert table.read_bytes() == data
 
 
 def test_names_in_sql_are_quoted() -> None:
-    assert tables.quoted("a'b\\c\"") == "'a''b\\c\"'"
+    assert sql.quoted("a'b\\c\"") == "'a''b\\c\"'"
 
 
 @pytest.mark.parametrize("name", ["it's.parquet", "a*b.parquet", "a[b].parquet", "a,b.parquet", "é?.parquet"])
 def test_a_table_of_an_odd_name_is_read_and_only_that(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     tables.write_table(path, SCHEMA, rows(3).to_batches())
-    with tables.open_database([path], tmp_path / "spill's") as database:
-        count = database.execute(f"SELECT count(*) FROM read_parquet({tables.quoted(str(path))})").fetchall()
+    with sql.open_database([path], tmp_path / "spill's") as database:
+        count = database.execute(f"SELECT count(*) FROM read_parquet({sql.quoted(str(path))})").fetchall()
     assert count == [(3,)]
 
 
 def test_the_result_is_the_same_on_one_thread_and_on_two(table: Path, tmp_path: Path) -> None:
     found = []
     for threads in (1, 2):
-        with tables.open_database([table], tmp_path / "spill", threads=threads) as database:
+        with sql.open_database([table], tmp_path / "spill", threads=threads) as database:
             assert database.execute("SELECT current_setting('threads')").fetchall() == [(threads,)]
-            query = f"SELECT * FROM read_parquet({tables.quoted(str(table))}) ORDER BY size, id"
-            found.append(pa.Table.from_batches(tables.run_batches(database, query, SCHEMA), SCHEMA))
+            query = f"SELECT * FROM read_parquet({sql.quoted(str(table))}) ORDER BY size, id"
+            found.append(pa.Table.from_batches(sql.run_batches(database, query, SCHEMA), SCHEMA))
     assert found[0].equals(found[1])

@@ -98,7 +98,7 @@ def test_a_disk_without_the_room_says_how_many_bytes_are_needed(mount: Mount, ki
     path.write_bytes(b"old")
     before = sorted(os.listdir(path.parent))
     with pytest.raises(IncompleteError) as error:
-        write(path, pattern(3 * BUFFER + 512))
+        write(path, pattern((12 << 20) + 512))
     needed = "12.0 MiB (12583424 bytes) are needed here; make room and run the command again"
     assert str(error.value) == f"{path}: No space left on device; {needed}"
     assert path.read_bytes() == b"old"
@@ -108,9 +108,9 @@ def test_a_disk_without_the_room_says_how_many_bytes_are_needed(mount: Mount, ki
 def test_a_disk_that_fills_stops_the_pass_soon(mount: Mount) -> None:
     path = mount("ext2") / "s.tar"
     puts: list[int] = []
-    with pytest.raises(IncompleteError, match="No space left on device; 400 MiB"):
+    with pytest.raises(IncompleteError, match="No space left on device; 100 MiB"):
         _put_for_ever(path, puts)
-    assert len(puts) < 10
+    assert len(puts) < 30
 
 
 def _put_for_ever(path: Path, puts: list[int]) -> None:

@@ -15,9 +15,9 @@ from tests.projects import Project, make_project
 COMMAND = [sys.executable, "-m", "packager", "release", "--workers", "2", "--config"]
 
 
-def start(project: Project) -> subprocess.Popen[bytes]:
+def start(project: Project, *more: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [*COMMAND, str(project.root / "packager.toml")],
+        [*COMMAND, str(project.root / "packager.toml"), *more],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         start_new_session=True,
@@ -30,18 +30,18 @@ def check_site(site: Path) -> None:
         subprocess.run(["sha256sum", "--strict", "--quiet", "-c", "SHA256SUMS"], cwd=site, check=True)
 
 
-def kill_and_go_on(tmp_path: Path, seed: int, kills: int) -> None:
+def kill_and_go_on(tmp_path: Path, seed: int, kills: int, *more: str) -> None:
     calm, stormy = Project(tmp_path / "calm"), make_project(tmp_path / "stormy", seed=seed)
     shutil.copytree(stormy.root, calm.root)
     began = time.monotonic()
-    undisturbed = start(calm)
+    undisturbed = start(calm, *more)
     undisturbed.communicate(timeout=120)
     assert undisturbed.returncode == 0
     whole = time.monotonic() - began
     chance = random.Random(seed)
     print("seed", seed, "whole run", whole)
     for _ in range(kills):
-        process = start(stormy)
+        process = start(stormy, *more)
         try:
             process.wait(chance.uniform(0.2, 1.1) * whole)
         except subprocess.TimeoutExpired:
@@ -52,7 +52,7 @@ def kill_and_go_on(tmp_path: Path, seed: int, kills: int) -> None:
         check_site(stormy.root / "output")
         if chance.random() < 0.2:
             shutil.rmtree(stormy.root / "output", ignore_errors=True)
-    last = start(stormy)
+    last = start(stormy, *more)
     _, errors = last.communicate(timeout=120)
     assert last.returncode == 0, errors.decode()
     assert stormy.published() == calm.published()
@@ -61,6 +61,10 @@ def kill_and_go_on(tmp_path: Path, seed: int, kills: int) -> None:
 
 def test_a_release_killed_a_few_times_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
     kill_and_go_on(tmp_path, seed=20261121, kills=8)
+
+
+def test_a_virtual_release_killed_a_few_times_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
+    kill_and_go_on(tmp_path, 20261122, 4, "--virtual")
 
 
 @pytest.mark.soak

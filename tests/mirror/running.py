@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packager.cli.app import main
+from packager.engine.clients import Client, Handover, open_client
+from packager.engine.clients.address import VARIABLE
 from packager.errors import IncompleteError
-from packager.mirror.clients import Client, Handover, open_client
-from packager.mirror.clients.address import VARIABLE
 from tests.projects import make_project
 from tests.servers import Site
 
@@ -126,6 +126,7 @@ Accepted=true
 Session\\DHTEnabled=false
 Session\\LSDEnabled=false
 Session\\PeXEnabled=false
+Session\\QueueingSystemEnabled=false
 Session\\InterfaceAddress=127.0.0.1
 Session\\Port={free_port()}
 [Network]
@@ -156,6 +157,8 @@ def aria2(path: str, home: Path) -> Iterator[Running]:
         "enable-dht6": "false",
         "bt-enable-lpd": "false",
         "enable-peer-exchange": "false",
+        "seed-ratio": "0.0",
+        "bt-detach-seed-only": "true",
     }
     (home / "aria2.conf").write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
     running = Running(f"aria2:http://127.0.0.1:{port}", PASSWORD, home)
@@ -185,7 +188,6 @@ class Released:
             name=name,
             torrent=self.torrent(name),
             torrent_v1=self.torrent(name, ".v1") if twin else None,
-            magnet="",
             save_path=folder,
             label="tones",
             paused=paused,

@@ -61,7 +61,7 @@ def mirror(packed: Archive, followed: tuple[Site, Path], tmp_path: Path) -> Mirr
     site, folder = followed
     archive = Archive(packed.root, packed.shards)
     archive.publish(4)
-    site.files, site.fault, site.target, site.requests = archive.files, "", "", 0
+    site.files, site.fault, site.target, site.only, site.requests = archive.files, "", "", "", 0
     shutil.copytree(folder, tmp_path / "mirror")
     return Mirror(archive, site, tmp_path / "mirror")
 
@@ -243,9 +243,9 @@ REFUSED = [
     (absolute_path, "leads out of the release"),
     (file_name_up, "cannot be the name of a shard"),
     (duplicate_shard, "stands twice"),
-    (forged_rotation, "key"),
+    (forged_rotation, "made with key"),
     (rotation_to_nonsense, "key rotation: next_key"),
-    (unnamed_new_key, "key"),
+    (unnamed_new_key, "made with key"),
     (key_twice, 'holds the key "serial" twice'),
 ]
 
@@ -323,17 +323,58 @@ def test_a_server_that_misbehaves_is_refused(
     assert mirror.state == before
 
 
-@pytest.mark.parametrize("fault", ["silent", "drips headers", "503"])
-def test_a_slow_server_is_given_up_and_the_same_command_may_do_more_later(mirror: Mirror, fault: Fault) -> None:
+OF_A_TORRENT: list[ServerFault] = [
+    ("endless", "", "sends more than"),
+    ("gzip", "", "sends its bytes packed"),
+    ("404", "", "answers 404"),
+    ("wrong bytes", "", "not the file that release.json lists"),
+    ("redirect", "http://localhost:9/", "redirects to another host"),
+    ("redirect", "file:///etc/passwd", 'redirects to "file:///etc/passwd", which is no web address'),
+    ("redirect", "/elsewhere", "answers 404"),
+    ("redirect loop", "", "redirects more than 5 times"),
+]
+
+
+@pytest.mark.parametrize(("fault", "target", "words"), OF_A_TORRENT)
+def test_a_server_that_misbehaves_for_one_torrent_of_a_true_release_is_refused(
+    mirror: Mirror, fault: Fault, target: str, words: str, capsys: Capture
+) -> None:
     before = mirror.state
     mirror.archive.publish(6)
-    mirror.site.fault = fault
+    torrent = mirror.archive.shards[5].torrent.path
+    mirror.site.fault, mirror.site.target, mirror.site.only = fault, target, torrent
+    assert mirror.run("sync") == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert torrent in last
+    assert words in last
+    assert mirror.state == before
+    mirror.site.fault = ""
+    assert mirror.run("sync") == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "only"),
+    [
+        ("silent", ""),
+        ("drips headers", ""),
+        ("drips body", ""),
+        ("503", ""),
+        ("drips body", "torrents/tones-audio-00006.torrent"),
+    ],
+)
+def test_a_slow_server_is_given_up_and_the_same_command_may_do_more_later(
+    mirror: Mirror, fault: Fault, only: str
+) -> None:
+    before = mirror.state
+    mirror.archive.publish(6)
+    mirror.site.fault, mirror.site.only = fault, only
     with pytest.raises(IncompleteError, match=r"did not answer in time|answers 503") as refused:
         api.mirror_sync(mirror.folder, timeout=0.05)
+    assert (only or "release.json") in str(refused.value)
     assert refused.value.exit_code == 3
     assert mirror.state == before
     mirror.site.fault = ""
-    assert api.mirror_sync(mirror.folder).plan.serial == 2
+    assert mirror.run("sync") == 0
 
 
 def test_after_every_refusal_the_true_release_is_followed(mirror: Mirror) -> None:

@@ -8,10 +8,10 @@ import qbittorrentapi
 import transmission_rpc
 
 from packager import torrent_file
+from packager.engine.clients import open_client
+from packager.engine.clients.address import VARIABLE, parse_address
+from packager.engine.clients.handover import infohashes
 from packager.errors import InputError
-from packager.mirror.clients import open_client
-from packager.mirror.clients.address import VARIABLE, parse_address
-from packager.mirror.clients.handover import infohashes
 from tests.mirror.running import CLIENTS, Released, Running, made, make_release, seeds, until
 from tests.servers import serving
 

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from packager.engine.clients import answers, aria2, open_client, qbittorrent, transmission
+from packager.engine.clients.address import EXAMPLES, PATHS, VARIABLE, Address, parse_address, with_password
 from packager.errors import IncompleteError, InputError
-from packager.mirror.clients import answers, aria2, open_client, qbittorrent, transmission
-from packager.mirror.clients.address import EXAMPLES, PATHS, VARIABLE, Address, parse_address, with_password
 from tests.mirror.running import free_port
 
 KINDS = list(PATHS)
@@ -283,7 +283,7 @@ def test_a_library_that_is_not_installed_is_named_with_its_extra(
     library: str, extra: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, library, None)
-    monkeypatch.delitem(sys.modules, f"packager.mirror.clients.{extra}", raising=False)
+    monkeypatch.delitem(sys.modules, f"packager.engine.clients.{extra}", raising=False)
     with pytest.raises(InputError) as refused:
         open_client(f"{extra}:http://127.0.0.1:1", no_secret(tmp_path))
     assert str(refused.value) == (

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from packager.engine import durable
+from packager.engine.clients import Handover, Held, open_client
+from packager.engine.clients.handover import infohashes
+from packager.engine.clients.watch import RECORD
 from packager.errors import InputError
-from packager.mirror.clients import Handover, Held, open_client
-from packager.mirror.clients.handover import infohashes
-from packager.mirror.clients.watch import RECORD
 from tests.mirror.running import Released, make_release
 from tests.servers import Site
 
@@ -55,8 +55,7 @@ def test_a_folder_for_v1_is_given_the_v1_torrent_or_nothing(tmp_path: Path, hand
         client.add(dataclasses.replace(handed[1], torrent_v1=None))
     assert str(refused.value) == (
         f"{handed[1].name}: watch folder {tmp_path} cannot use a hybrid torrent, and the release has no v1 torrent "
-        "beside it; its publisher makes one with torrent.also_v1 = true; a newer client, or --client builtin, "
-        "needs none"
+        "beside it; its publisher makes one with torrent.also_v1 = true; a newer client needs none"
     )
 
 

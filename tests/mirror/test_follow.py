@@ -14,11 +14,11 @@ import pytest
 
 from packager import api, documents
 from packager.engine import durable
+from packager.engine.release_source import normal
 from packager.errors import InputError
 from packager.lists import ListedTorrent
 from packager.mirror.holding import free_bytes, look
 from packager.mirror.selection import select
-from packager.mirror.source import normal
 from packager.mirror.state import MirrorFolder, Settings
 from packager.model import Release
 from tests.mirror.publishing import Archive, pack, state_of

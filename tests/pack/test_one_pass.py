@@ -1,6 +1,7 @@
 """The one pass writes the layout's bytes, hashes them as it goes, and leaves nothing of a shard that failed."""
 
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha1, sha256
@@ -36,9 +37,9 @@ def laid_out(root: Path, made: Sample) -> list[Member]:
     return members
 
 
-def run(root: Path, made: Sample, members: list[Member], sink: Sink) -> tuple[bytes, Digests]:
+def run(root: Path, made: Sample, members: list[Member], sink: Sink, threads: int = 1) -> tuple[bytes, Digests]:
     hashes = OnePass(made.layout.size, PIECE, v1=True, v2=True, flat=True)
-    return read_shard(made.layout, members, root, hashes=hashes, sink=sink, tell=ignore)
+    return read_shard(made.layout, members, root, hashes=hashes, sink=sink, tell=ignore, threads=threads)
 
 
 def of_sizes(*sizes: int) -> Sample:
@@ -47,13 +48,17 @@ def of_sizes(*sizes: int) -> Sample:
 
 
 def check(root: Path, made: Sample) -> None:
-    """Pack a sample to a tar and to nothing, and compare both with the layout's own bytes."""
+    """Pack a sample to a tar and to nothing, by one thread and by one a hash, and compare with the layout's bytes."""
     members = laid_out(root, made)
     path = root / "s.tar"
     with DirectWriter(path, made.layout.size) as writer:
         found, digests = run(root, made, members, writer)
     tar = path.read_bytes()
     assert tar == made.tar
+    with DirectWriter(path, made.layout.size) as writer:
+        assert run(root, made, members, writer, threads=2) == (found, digests)
+    assert path.read_bytes() == tar
+    assert run(root, made, members, Discard(), threads=2) == (found, digests)
     assert found == made.digests
     assert digests.sha256 == sha256(tar).digest()
     assert digests.pieces == b"".join(sha1(tar[at : at + PIECE]).digest() for at in range(0, len(tar), PIECE))
@@ -148,6 +153,37 @@ def pack(path: Path, made: Sample, members: list[Member], root: Path, tell: Tell
     hashes = OnePass(made.layout.size, PIECE, v1=True, v2=True, flat=False)
     with DirectWriter(path, made.layout.size) as writer:
         read_shard(made.layout, members, root, hashes=hashes, sink=writer, tell=tell)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_hash_that_fails_stops_the_pass_and_no_tar_appears(tmp_path: Path, threads: int) -> None:
+    made = of_sizes(60 * BUFFER)
+    members = laid_out(tmp_path, made)
+    hashes = OnePass(made.layout.size, PIECE, v1=True, v2=True, flat=False)
+    broken = Broken(hashes, at=20)
+    path = tmp_path / "shards" / "s.tar"
+    before = threading.active_count()
+    with pytest.raises(MemoryError), DirectWriter(path, made.layout.size) as writer:
+        read_shard(made.layout, members, tmp_path, hashes=broken, sink=writer, tell=ignore, threads=threads)
+    assert os.listdir(path.parent) == []
+    assert threading.active_count() == before
+
+
+class Broken(OnePass):
+    """Hashes of which one fails at a buffer."""
+
+    def __init__(self, hashes: OnePass, at: int) -> None:
+        self._hashes, self._left = hashes, at
+
+    @property
+    def updates(self) -> list[Callable[[memoryview], None]]:
+        return [*self._hashes.updates, self._fail]
+
+    def _fail(self, data: memoryview) -> None:
+        assert data
+        self._left -= 1
+        if self._left < 0:
+            raise MemoryError
 
 
 def test_a_member_that_shrinks_while_it_is_read_is_named_and_the_old_tar_stays(tmp_path: Path) -> None:

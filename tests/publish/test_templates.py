@@ -33,7 +33,9 @@ def test_one_own_template_stands_before_ours_and_the_others_stay(name: str, page
     }
     assert (tmp_path / "mixed" / page).read_text() == "/* mine */\n"
     expected = (
-        {"index.html", "phases/audio/index.html", "shards/audio-0001/index.html"} if name == "base.html" else set()
+        {"index.html", "phases/audio/index.html", "shards/audio-0001/index.html", "releases/1.html"}
+        if name == "base.html"
+        else set()
     )
     assert changed == expected | {page}
 

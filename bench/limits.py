@@ -1,0 +1,119 @@
+"""What this machine can do at most, measured in the same run: hashes by hashlib, the disk, a copy in memory."""
+
+import mmap
+import os
+import time
+from collections.abc import Callable
+from hashlib import sha1, sha256
+from multiprocessing import get_context
+from pathlib import Path
+
+CORES = len(os.sched_getaffinity(0))
+_CHUNK = 1 << 20
+_LEAF = 16 << 10  # a block of BEP 52
+_SECONDS = 1.0
+
+
+def _flat(data: memoryview) -> None:
+    sha256(data)
+
+
+def _piece(data: memoryview) -> None:
+    sha1(data)
+
+
+def _leaves(data: memoryview) -> None:
+    for at in range(0, _CHUNK, _LEAF):
+        sha256(data[at : at + _LEAF])
+
+
+def _all(data: memoryview) -> None:
+    """What a hybrid shard asks of each byte: its member's SHA-256, its v1 piece, its v2 block."""
+    _flat(data)
+    _piece(data)
+    _leaves(data)
+
+
+def _rate(work: Callable[[memoryview], None]) -> float:
+    """Return bytes a second that one process gets through."""
+    data = memoryview(mmap.mmap(-1, _CHUNK))
+    data[:] = os.urandom(_CHUNK)
+    began, rounds = time.monotonic(), 0
+    while (spent := time.monotonic() - began) < _SECONDS:
+        work(data)
+        rounds += 1
+    return rounds * _CHUNK / spent
+
+
+def hash_limit() -> float:
+    """Return bytes a second that all cores together hash in all ways that a hybrid shard needs."""
+    with get_context("spawn").Pool(CORES) as pool:
+        pool.map(_rate, [_leaves] * CORES)  # until all have started
+        return sum(pool.map(_rate, [_all] * CORES, chunksize=1))
+
+
+def write_limit(folder: Path, size: int) -> float:
+    """Return bytes a second written past the page cache in 1 MiB writes."""
+    path, data = folder / "limit", mmap.mmap(-1, _CHUNK)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_DIRECT)
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+        began = time.monotonic()
+        for at in range(0, size, _CHUNK):
+            os.pwrite(descriptor, data, at)
+        os.fsync(descriptor)
+        return size / (time.monotonic() - began)
+    finally:
+        os.close(descriptor)
+
+
+def read_limit(folder: Path) -> tuple[float, float]:
+    """Return bytes a second read from the file of write_limit past the page cache, and from the cache; remove it."""
+    path, space = folder / "limit", mmap.mmap(-1, _CHUNK)
+    rates = []
+    for flags in (os.O_DIRECT, 0, 0):
+        descriptor = os.open(path, os.O_RDONLY | flags)
+        began, size = time.monotonic(), 0
+        while got := os.readv(descriptor, [space]):
+            size += got
+        rates.append(size / (time.monotonic() - began))
+        os.close(descriptor)
+    path.unlink()
+    return rates[0], rates[2]
+
+
+def measured(folder: Path, size: int) -> dict[str, float]:
+    """Return every limit by name, bytes a second; `size` bytes are written and read."""
+    found = {
+        "SHA-256, one core": _rate(_flat),
+        "SHA-1, one core": _rate(_piece),
+        "SHA-256 of 16 KiB blocks, one core": _rate(_leaves),
+        "all three of each byte, one core": _rate(_all),
+        ALL_CORES: hash_limit(),
+        WRITE: write_limit(folder, size),
+    }
+    found["disk, read past the page cache"], found["copy out of the page cache"] = read_limit(folder)
+    return found
+
+
+ALL_CORES = f"all three of each byte, {CORES} cores"
+WRITE = "disk, write past the page cache"
+
+
+def table(found: dict[str, float]) -> str:
+    """Return the limits as a Markdown table."""
+    rows = [f"| {name} | {rate / 1e9:.2f} |" for name, rate in found.items()]
+    return "\n".join(["### What the machine can do at most", "", "| what | GB/s |", "| --- | ---: |", *rows]) + "\n"
+
+
+def floor(folder: Path) -> tuple[int, float]:
+    """Return how many files there are, and the seconds that one process takes to open, read and close them all."""
+    paths = [os.fsencode(path) for path in sorted(folder.rglob("*")) if path.is_file()]
+    space = [memoryview(mmap.mmap(-1, _CHUNK))]
+    began = time.monotonic()
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        while os.readv(descriptor, space):
+            pass
+        os.close(descriptor)
+    return len(paths), time.monotonic() - began

@@ -1,0 +1,76 @@
+"""The door for scripts: one typed function a command. It composes the rooms and reads the clock.
+
+Each takes the path of packager.toml or of data, holds the lock of the folder that it writes to, can be
+killed at any instant and run again, and raises only PackagerError for what its user can mend.
+
+    from pathlib import Path
+    from packager import api
+
+    report = api.release(Path("packager.toml"))
+    print(report.publish.index)
+
+A function's file is imported when the function is first asked for (PEP 562): all rooms together cost more
+than half a second, and most runs need one.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from packager.api.archivist import Password as Password
+    from packager.api.archivist import init as init
+    from packager.api.archivist import keygen as keygen
+    from packager.api.archivist import materialise as materialise
+    from packager.api.archivist import no_password as no_password
+    from packager.api.archivist import pack as pack
+    from packager.api.archivist import plan as plan
+    from packager.api.archivist import publish as publish
+    from packager.api.archivist import release as release
+    from packager.api.archivist import scan as scan
+    from packager.api.archivist import status as status
+    from packager.api.checks import extract as extract
+    from packager.api.checks import inspect as inspect
+    from packager.api.checks import verify as verify
+    from packager.api.estimating import estimate as estimate
+    from packager.api.listening import get as get
+    from packager.api.mending import rebuild as rebuild
+    from packager.api.mending import repair as repair
+    from packager.api.mirrors import AGREE_TO_PLANS as AGREE_TO_PLANS
+    from packager.api.mirrors import mirror_follow as mirror_follow
+    from packager.api.mirrors import mirror_magnets as mirror_magnets
+    from packager.api.mirrors import mirror_status as mirror_status
+    from packager.api.mirrors import mirror_sync as mirror_sync
+    from packager.api.serving import serve as serve
+    from packager.api.sharing import seed as seed
+    from packager.api.torrents import torrent as torrent
+    from packager.api.withdrawing import supersede as supersede
+    from packager.api.withdrawing import withdraw as withdraw
+
+# The same names, for Python. docs/make_reference.py tells them in this order.
+_FILES = {
+    "archivist": "init scan plan pack materialise publish release status keygen no_password Password",
+    "withdrawing": "withdraw supersede",
+    "estimating": "estimate",
+    "checks": "verify inspect extract",
+    "mending": "repair rebuild",
+    "listening": "get",
+    "sharing": "seed",
+    "serving": "serve",
+    "torrents": "torrent",
+    "mirrors": "mirror_follow mirror_sync mirror_status mirror_magnets AGREE_TO_PLANS",
+}
+_FILE_OF = {name: file for file, names in _FILES.items() for name in names.split()}
+
+
+if not TYPE_CHECKING:  # so that mypy still finds a name that is not there
+
+    def __getattr__(name: str) -> object:
+        """Return a command's function from its file."""
+        if name not in _FILE_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{_FILE_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Return the names of the commands."""
+    return sorted(_FILE_OF)

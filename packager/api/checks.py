@@ -1,0 +1,108 @@
+"""What seeders ask of the data that they have; nothing here changes it or meets the network unasked."""
+
+import secrets
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from packager.api.machine import processes_of
+from packager.check import extract as extracting
+from packager.check import inspect as inspecting
+from packager.check import verify as verifying
+from packager.check.expected import Against, subjects
+from packager.check.run import Limits
+from packager.check_reports import ExtractReport, VerifyReport
+from packager.engine.release_copy import at_hand, is_copied, open_copy
+from packager.inspection import Inspection
+from packager.progress import SILENT, Progress
+from packager.targets import parse_naming
+
+
+def inspect(file: str) -> Inspection:
+    """Return what a file of a release, one made by others, or a magnet link is and says, with its faults.
+
+    Raises InputError where it is of no kind that is known. Needs no packager.toml and takes no lock.
+    """
+    return inspecting.inspect(file)
+
+
+def verify(
+    paths: Sequence[Path],
+    *,
+    release: Path | str | None = None,
+    key: str | None = None,
+    manifest: Path | None = None,
+    torrent: Path | None = None,
+    sums: Path | None = None,
+    quick: bool = False,
+    sample: str | None = None,
+    seed: int | None = None,
+    state: Path | None = None,
+    older_than: float | None = None,
+    max_time: float | None = None,
+    rate: int = 0,
+    processes: int | None = None,
+    progress: Progress = SILENT,
+) -> VerifyReport:
+    """Compare what is at `paths` with what was published, byte for byte, and return every fault.
+
+    paths: tars, folders of them, bags, folders of loose files. release, manifest, torrent, sums: one at most
+    says how they should be; none: what is found near them. release: a folder, its release.json, or the http(s)
+    address of either, of which only what tells of `paths` is fetched. key: the publisher's, as its line or file,
+    by which the release must be signed; None: no signature is looked at. quick: presence and sizes only.
+    sample: a part of it, "2%" or a number, taken by `seed` (None: by chance). state: the file that remembers
+    what was proved; older_than: seconds after which that is read again, None: never. max_time: seconds. rate:
+    bytes a second that are read at most, 0: no limit. Raises InputError and TrustError where nothing says how
+    the data should be, or documents disagree, IncompleteError where an address does not answer.
+    """
+    how = verifying.parse_mode(
+        quick=quick,
+        sample=sample,
+        seed=secrets.randbelow(1 << 32) if seed is None else seed,
+        state=state,
+        older_than=older_than,
+    )
+    limits = Limits(processes_of(processes), rate, max_time)
+    with ExitStack() as opened:
+        place = opened.enter_context(open_copy(release, key, progress)) if is_copied(release, key) else release
+        against = Against(Path(place) if isinstance(place, str) else place, manifest, torrent, sums)
+        return verifying.verify(subjects(paths, against), how, limits, clock=time.time, progress=progress)
+
+
+def extract(
+    shard: Path,
+    to: Path | None = None,
+    *,
+    release: Path | str | None = None,
+    key: str | None = None,
+    manifest: Path | None = None,
+    ids: Sequence[str] = (),
+    paths: Sequence[str] = (),
+    where: str | None = None,
+    layout: str | None = None,
+    original_names: bool = False,
+    play_order: bool = False,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    progress: Progress = SILENT,
+) -> ExtractReport:
+    """Take members out of a shard's tar into the folder `to`, each checked before it gets its name.
+
+    release, key: as for verify. ids, paths (patterns) and where (SQL over the members table) choose; none:
+    all. layout names files from tags, as "{artist}/{album}/{title}". What is bad or in the way stands in the
+    report. Raises InputError where the tar, a document or a choice is wrong, IncompleteError where a file
+    cannot be written or an address does not answer.
+    """
+    with at_hand(release, key, [shard], progress, beside=manifest) as folder:
+        return extracting.extract(
+            shard,
+            to,
+            release=folder,
+            manifest=manifest,
+            wanted=extracting.Wanted(ids, paths, where),
+            naming=parse_naming(layout, original=original_names, play_order=play_order),
+            overwrite=overwrite,
+            dry_run=dry_run,
+            progress=progress,
+        )

@@ -1,0 +1,95 @@
+"""How an archivist learns what a release will take, before anything is made."""
+
+from pathlib import Path
+
+from packager import estimate as estimates
+from packager.api.machine import processes_of
+from packager.engine import budget as budgets
+from packager.engine import durable, project, rates, tables
+from packager.engine.workspace import Workspace
+from packager.errors import InputError
+from packager.estimate import EstimateReport, Lot, Wishes
+from packager.options import Config, ShardOptions, TorrentOptions
+from packager.pack.prepare import read_plan
+
+_NAMES = ("collection", "phase")  # names as long as most, where none are known
+
+
+def estimate(
+    config: Path | None = None,
+    *,
+    described: tuple[int, int] | None = None,
+    shard_size: int | None = None,
+    upload_mbit: float = 1000,
+    copies: int = 1,
+    disk: int = 20 * 10**12,
+    price: float = 15,
+    budget: int | None = None,
+    rate: float | None = None,
+    processes: int | None = None,
+) -> EstimateReport:
+    """Return what a release will take: shards, torrents, site, hashing, upload, disks, money, and what fits a budget.
+
+    config: of a project that is scanned; where it is planned too, its shards are taken as they are. described:
+    files and their bytes, where there is no project. shard_size, disk and budget are bytes; price is of a TB;
+    rate: bytes a second that one core hashes, None: measured. Takes no lock. Raises InputError.
+    """
+    wishes = Wishes(processes_of(processes), upload_mbit, copies, disk, price)
+    if described is not None:
+        lot = estimates.described(*described)
+        size = ShardOptions(size=shard_size) if shard_size else ShardOptions()
+        cut = estimates.cut(lot, _NAMES, size, TorrentOptions())
+        measured = rate or rates.hash_rate(v1=True, v2=True, flat=False)
+        return estimates.estimate("description", records=lot.files, lot=lot, shards=cut, rate=measured, wishes=wishes)
+    if config is None:
+        raise InputError("estimate", "neither a packager.toml nor numbers were given", "give --records and --bytes")
+    options, workspace = project.load(config)
+    return _of_project(options, workspace, wishes, shard_size=shard_size, budget=budget, rate=rate)
+
+
+def _of_project(
+    options: Config,
+    workspace: Workspace,
+    wishes: Wishes,
+    *,
+    shard_size: int | None,
+    budget: int | None,
+    rate: float | None,
+) -> EstimateReport:
+    """Return the estimate of a project, from its plan or its catalogue."""
+    if not workspace.catalogue.exists():
+        raise InputError(workspace.catalogue, "no catalogue has been made yet", "run: packager scan")
+    torrent = options.torrent
+    v1, v2 = torrent.version != "v2" or torrent.also_v1, torrent.version != "v1"
+    measured = rate or rates.hash_rate(v1=v1, v2=v2, flat=options.shards.sha256)
+    spill = workspace.state / "spill-estimate"
+    try:
+        fits = budgets.fits(workspace.catalogue, spill, budget) if budget else []
+        if workspace.plan.exists() and shard_size is None:
+            plan = read_plan(workspace)
+            files, payload = (sum(getattr(phase, name) for phase in plan.phases) for name in ("files", "payload"))
+            return estimates.estimate(
+                "plan",
+                records=tables.count_rows(workspace.catalogue),
+                lot=Lot(files, payload, 0, 0),
+                shards=estimates.planned(plan),
+                rate=measured,
+                wishes=wishes,
+                budget=budget,
+                fits=fits,
+            )
+        records, lot = budgets.totals(workspace.catalogue, spill)
+    finally:
+        durable.remove_tree(spill)
+    size = ShardOptions(size=shard_size) if shard_size else options.shards
+    names = (options.collection.name, max((phase.name for phase in options.phases), key=len))
+    return estimates.estimate(
+        "catalogue",
+        records=records,
+        lot=lot,
+        shards=estimates.cut(lot, names, size, torrent),
+        rate=measured,
+        wishes=wishes,
+        budget=budget,
+        fits=fits,
+    )

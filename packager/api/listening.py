@@ -1,0 +1,91 @@
+"""What listeners ask of a release: a few members, without their shards."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from packager.check_reports import GetReport
+from packager.engine.release_files import Cost
+from packager.engine.remote import Remote
+from packager.errors import InputError
+from packager.get.links import by_links, is_link
+from packager.get.release import Origin, Wanted, find
+from packager.get.run import Request, run
+from packager.get.search import Search
+from packager.mirror.state import MirrorFolder
+from packager.progress import SILENT, Progress
+from packager.targets import parse_naming
+
+
+def get(
+    keys: Sequence[str] = (),
+    to: Path = Path(),
+    *,
+    release: Path | str | None = None,
+    key: str | None = None,
+    search: Search | None = None,
+    tars: Sequence[Path] = (),
+    remote: Remote | None = None,
+    layout: str | None = None,
+    original_names: bool = False,
+    play_order: bool = False,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    links: bool = False,
+    progress: Progress = SILENT,
+) -> GetReport:
+    """Take members out of a release into the folder `to` without their shards, each checked before it gets its name.
+
+    keys: ids, paths or ISRCs, in full; or magnet links that name members, which need no release. search: SQL
+    over the members tables instead. release: its folder or address, or a mirror's folder, whose accepted
+    release then vouches. key: the publisher's, as its line or file, by which the release must be signed; None:
+    what is published is only as good as the way it comes. tars: folders that may hold shards' tars. remote:
+    where bytes may be fetched from; None: the release's web seeds. links: make magnet links that name the
+    members, and fetch nothing. What is bad or in the way stands in the report. Raises InputError where a key,
+    an address or a choice is wrong, TrustError where the release is refused, IncompleteError where a file
+    cannot be written or nothing answers.
+    """
+    remote = remote or Remote()
+    naming = parse_naming(layout, original=original_names, play_order=play_order)
+
+    def request(folders: Sequence[Path]) -> Request:
+        return Request(to, naming, remote, folders, overwrite=overwrite, dry_run=dry_run or links, links=links)
+
+    if not keys and search is None:
+        raise InputError("KEY", "nothing is asked for", "give an id, a path, an ISRC or a magnet link, or --where")
+    if keys and search is not None:
+        raise InputError("--where", "means members by itself, and keys are given, too", "leave one of them out")
+    if any(is_link(each) for each in keys):
+        if release is not None or key is not None or not all(is_link(each) for each in keys):
+            raise InputError("KEY", "a magnet link stands for itself", "give links alone, without --release and --key")
+        meant = by_links(keys, naming, remote)
+        return run(meant, request(tars), release="", vouched="magnet", cost=Cost(), progress=progress)
+    with ExitStack() as opened:
+        origin, folders = _origin(release, key)
+        found = find(origin, Wanted(keys, search), remote, opened, progress)
+        return run(
+            found.meant,
+            request([*tars, *folders]),
+            release=found.where,
+            vouched=found.vouched,
+            cost=found.cost,
+            progress=progress,
+        )
+
+
+def _origin(release: Path | str | None, key: str | None) -> tuple[Origin, list[Path]]:
+    """Return where a release is, and the folders beside it that may hold its tars."""
+    if release is None:
+        here = (place for place in (Path(), Path("output")) if (place / "release.json").is_file())
+        release = next(here, None)
+    if release is None:
+        raise InputError("--release", "no release is named, and none is here", "name its folder or address")
+    if "://" in str(release):
+        return Origin(str(release), key), []
+    folder = Path(release)
+    folder = folder.parent if folder.name == "release.json" else folder
+    mirror = MirrorFolder(folder).load()
+    if mirror is not None:
+        accepted = MirrorFolder(folder).load_release(mirror) if key is None else None
+        return Origin(mirror.settings.source, key, accepted), [folder]
+    return Origin(str(folder), key), [folder, folder / "shards", folder.absolute().parent / "shards"]

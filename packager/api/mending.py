@@ -1,0 +1,91 @@
+"""How seeders get right data again: in place, or whole from loose files."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from packager.api.machine import processes_of
+from packager.check import rebuild as rebuilding
+from packager.check import repair as repairing
+from packager.check.named_faults import named_pieces
+from packager.check.target import open_target
+from packager.check_reports import RebuildReport, RepairReport
+from packager.engine.file_index import default_index
+from packager.engine.published import open_published
+from packager.engine.release_copy import at_hand
+from packager.engine.remote import Remote, in_turn
+from packager.engine.shared_file import open_shared
+from packager.progress import SILENT, Progress
+
+
+def repair(
+    shard: Path,
+    copies: Sequence[Path] = (),
+    remote: Remote | None = None,
+    *,
+    release: Path | str | None = None,
+    key: str | None = None,
+    manifest: Path | None = None,
+    torrent: Path | None = None,
+    report: Path | None = None,
+    processes: int | None = None,
+    dry_run: bool = False,
+    progress: Progress = SILENT,
+) -> RepairReport:
+    """Mend a shard's tar where it lies; only its bad pieces are fetched, and each is checked before it is written.
+
+    copies: other tars, or folders of loose files, asked first. remote: what is asked then; None: the web
+    seeds of its torrent. release, key: as for verify. torrent: the .torrent, where no other document is there.
+    report: of `verify --json`; only the bad pieces that it names are looked at. processes: that check; None:
+    one a core. What could not be mended stands in the report. Raises InputError where the tar, a document or an
+    address is wrong, TrustError where documents disagree, IncompleteError where the disk fails.
+    """
+    with at_hand(release, key, [shard], progress, beside=manifest or torrent) as folder:
+        target = open_target(shard, release=folder, manifest=manifest, torrent=torrent)
+    return repairing.repair(
+        shard,
+        target,
+        copies,
+        remote or Remote(),
+        only=None if report is None else named_pieces(report, shard, target.pieces.count),
+        workers=processes_of(processes),
+        dry_run=dry_run,
+        progress=progress,
+    )
+
+
+def rebuild(
+    shard: Path,
+    sources: Sequence[Path],
+    out: Path | None = None,
+    *,
+    release: Path | str | None = None,
+    key: str | None = None,
+    manifest: Path | None = None,
+    index: Path | None = None,
+    remote: Remote | None = None,
+    processes: int | None = None,
+    progress: Progress = SILENT,
+) -> RebuildReport:
+    """Write a shard's tar again, byte for byte, from the loose files in the folders `sources`.
+
+    shard: its name, its tar's path or its manifest's. release, key: as for verify. index: the file that
+    remembers what was hashed; None: in the user's cache. remote: where members that no folder has are fetched
+    from; None: nowhere. Members that are nowhere stand in the report, and then nothing is written. Raises
+    InputError, TrustError where its documents disagree, IncompleteError where the disk is full.
+    """
+    told = shard if shard.name.endswith(".manifest.json") else manifest
+    with at_hand(release, key, [shard], progress, beside=told) as folder:
+        documents = rebuilding.documents_of(shard, folder, manifest)
+        published, shared = open_published(documents), open_shared(documents.torrent)
+    place = rebuilding.place_of(shard, published) if out is None else out
+    with in_turn(shared, remote, place.with_name(f".{place.name}.swarm")) as fetch:
+        return rebuilding.rebuild(
+            published,
+            sources,
+            place,
+            index=default_index(os.environ) if index is None else index,
+            workers=processes_of(processes),
+            fetch=fetch,
+            progress=progress,
+        )

@@ -1,0 +1,146 @@
+"""What mirrors do: follow a publisher, hold a part of the release, say what is held."""
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+from packager import units
+from packager.api.machine import now, processes_of
+from packager.choose import Strategy
+from packager.engine import durable
+from packager.engine.release_source import normal as normal_source
+from packager.engine.swarm import Reach
+from packager.mirror import run as mirroring
+from packager.mirror import status as mirror_states
+from packager.mirror.around import Around, Ask, Clocks
+from packager.mirror.fetch import How
+from packager.mirror.follow import Request, Trusted
+from packager.mirror.holding import free_bytes
+from packager.mirror.state import Mirror, MirrorFolder, Settings
+from packager.mirror_reports import MirrorReport, MirrorStatus
+from packager.progress import SILENT, Progress
+from packager.seed_counts import AskFor
+
+_UNTIL_DONE = How(Reach(), until_done=True)
+AGREE_TO_PLANS = Ask(key=lambda _: False, plan=lambda _: True)  # and to no key
+
+
+def mirror_follow(
+    source: str,
+    to: Path,
+    *,
+    budget: int,
+    key: str | None = None,
+    unsigned: bool = False,
+    start: int | None = None,
+    strategy: Strategy = "spread",
+    phases: Sequence[str] | None = None,
+    where: str | None = None,
+    mirror_id: str | None = None,
+    counts: AskFor = "auto",
+    reserve: int = 50 * units.GIB,
+    client: str = "builtin",
+    max_age: int = 180 * 86_400,
+    how: How | None = None,
+    ask: Ask = AGREE_TO_PLANS,
+    dry_run: bool = False,
+    timeout: float = 30,
+    stop: Callable[[], bool] = lambda: False,
+    progress: Progress = SILENT,
+) -> MirrorReport:
+    """Follow the release at `source`, a URL or folder, into the folder `to`: choose shards, and fetch them.
+
+    budget, reserve: bytes. key: the publisher's key line or file, which is pinned; None: the one beside the
+    release, if `ask` agrees to it. unsigned: there is none. start: the serial of the first release that is
+    checked, where only a key is known that was replaced since; None: the newest. phases, where (SQL): choose
+    among these alone. mirror_id: None for the one kept here, or a new one. counts: where
+    seed counts come from; "auto": the release's list, its trackers where that has none or old ones, and the DHT
+    where they do not answer and `how` uses it. client: "builtin", "none", or a
+    client's address. max_age, timeout: seconds. how: of the built-in client; None: fetch all, then end.
+    Raises TrustError for what is refused, with nothing changed.
+    """
+
+    def settings(held: Mirror | None) -> Settings:
+        if dry_run and held is None and mirror_id is None:
+            progress.note("this mirror has no id yet and one was drawn for this plan; --mirror-id keeps it the same")
+        return Settings(
+            source=normal_source(source),
+            budget=budget,
+            strategy=strategy,
+            mirror_id=mirror_id or (held.settings.mirror_id if held else secrets.token_hex(16)),
+            phases=tuple(phases) if phases else None,
+            where=where,
+            reserve=reserve,
+            client=client,
+            max_age=max_age,
+            counts=counts,
+        )
+
+    how = how or _UNTIL_DONE
+    request = Request(settings, ask, Trusted(key, unsigned, start), how.reach, dry_run=dry_run)
+    return mirroring.run(MirrorFolder(to), request, how, _around(timeout, stop, progress))
+
+
+def mirror_sync(
+    to: Path,
+    *,
+    remove_obsolete: bool = False,
+    how: How | None = None,
+    ask: Ask = AGREE_TO_PLANS,
+    dry_run: bool = False,
+    timeout: float = 30,
+    stop: Callable[[], bool] = lambda: False,
+    progress: Progress = SILENT,
+) -> MirrorReport:
+    """Bring what is followed in the folder `to` up to date, by the wishes that `mirror_follow` kept.
+
+    remove_obsolete: remove the tars of shards that the publisher withdrew. The others as in `mirror_follow`.
+    """
+    folder = MirrorFolder(to)
+    folder.required()
+    how = how or _UNTIL_DONE
+    request = Request(
+        lambda _: folder.required().settings, ask, reach=how.reach, dry_run=dry_run, remove_obsolete=remove_obsolete
+    )
+    return mirroring.run(folder, request, how, _around(timeout, stop, progress))
+
+
+def mirror_status(
+    to: Path,
+    *,
+    ask_client: bool = True,
+    verify: bool = False,
+    processes: int | None = None,
+    progress: Progress = SILENT,
+) -> MirrorStatus:
+    """Return what the mirror in the folder `to` holds; its client is asked for seeding, ratio and peers.
+
+    verify: read every whole tar in full first, with `processes`, and keep what was proved.
+    """
+    folder = MirrorFolder(to)
+    with durable.lock(folder.state) if verify and folder.required() else nullcontext():
+        return mirror_states.status(
+            folder,
+            _clocks(),
+            ask_client=ask_client,
+            verify=verify,
+            workers=processes_of(processes),
+            progress=progress,
+        )
+
+
+def mirror_magnets(to: Path) -> tuple[str, ...]:
+    """Return the magnet links of the shards that the mirror in the folder `to` has chosen."""
+    return mirror_states.magnets(MirrorFolder(to))
+
+
+def _around(timeout: float, stop: Callable[[], bool], progress: Progress) -> Around:
+    """Return what a mirror's run meets on this machine."""
+    return Around(_clocks(), free_bytes, timeout, stop, progress)
+
+
+def _clocks() -> Clocks:
+    """Return the clocks of this machine."""
+    return Clocks(now=now, unix=time.time, steady=time.monotonic)

@@ -1,0 +1,46 @@
+"""How archivists give a release to the web, with no tar or with some."""
+
+from pathlib import Path
+
+from packager import units
+from packager.engine import project
+from packager.errors import InputError
+from packager.progress import SILENT, Progress
+from packager.reports import ServeReport
+from packager.serve.processes import Place, parse_listen
+from packager.serve.processes import serve as run_server
+from packager.serve.server import Serving
+from packager.units import count_of
+
+
+def serve(
+    config: Path,
+    *,
+    listen: str = "127.0.0.1:8000",
+    processes: int = 1,
+    paranoid: bool = False,
+    memory: int = 256 * units.MIB,
+    log: Path | None = None,
+    progress: Progress = SILENT,
+) -> ServeReport:
+    """Serve the site and every published shard by HTTP until SIGTERM or SIGINT, and return what was sent.
+
+    A shard's bytes come from its tar, else from its sources. listen: HOST:PORT, port 0 for any free one.
+    processes: that share the port. paranoid: hash each piece before a byte of it is sent. memory: bytes that a
+    process may hold of shards' layouts. log: a line a request is added to this file; None: stderr. Raises
+    InputError where nothing is published, or the address cannot be listened at.
+    """
+    address, port = parse_listen(listen)
+    if processes < 1:
+        raise InputError("--workers", f"{processes} is less than 1", "write a number from 1 on")
+    options, workspace = project.load(config)
+
+    def ready(url: str, shards: int) -> None:
+        progress.note(f"serving {count_of(shards, 'shard')} at {url}shards/NAME.tar, the site at {url}")
+        if not options.torrent.web_seeds:
+            progress.note(
+                "no torrent names a web seed: set torrent.web_seeds to this server's public address + shards/"
+            )
+
+    serving = Serving(workspace, memory, paranoid)
+    return run_server(serving, Place(address, port, log), processes=processes, ready=ready)

@@ -1,0 +1,58 @@
+"""How seeders give on what they hold."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from packager.api.machine import processes_of
+from packager.engine.clients import open_client
+from packager.engine.release_copy import at_hand
+from packager.engine.swarm import Reach
+from packager.progress import SILENT, Progress
+from packager.reports import SeedReport
+from packager.share import seed as seeding
+from packager.share.hand_over import hand_over
+from packager.share.seedable import find, tars_of
+
+
+def seed(
+    paths: Sequence[Path],
+    reach: Reach | None = None,
+    *,
+    release: Path | str | None = None,
+    key: str | None = None,
+    torrent: Path | None = None,
+    source: Path | None = None,
+    client: str | None = None,
+    verify: bool = False,
+    processes: int | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    seconds: float | None = None,
+    progress: Progress = SILENT,
+) -> SeedReport:
+    """Share the tars at `paths` with their swarms until `stop` says so, or for `seconds`; return what was shared.
+
+    reach: how peers are met; None: on any free port of all addresses, told to trackers alone. release, key: as
+    for verify. torrent: of the one tar given; None: its release's. source: the collection's folder, in which
+    members of shards that are kept as files may lie. verify: read every tar in full first, with
+    `processes`. client: the address of a program that runs and is to share them, as "transmission:URL"; each
+    tar that it does not have is read in full, then given to it, and then this ends. Raises InputError where
+    nothing can be shared, IncompleteError where the client or an address does not answer.
+    """
+    cores = processes_of(processes)
+    opened = open_client(client) if client is not None else None
+    with at_hand(release, key, tars_of(paths), progress, beside=torrent) as place:
+        found, refused = find(paths, release=place, torrent=torrent, source=source)
+    if opened is not None:
+        return hand_over(opened, found, refused, workers=cores, stop=stop, clock=time.monotonic, progress=progress)
+    return seeding.seed(
+        found,
+        refused,
+        reach or Reach(),
+        verify=verify,
+        workers=cores,
+        stop=stop,
+        clock=time.monotonic,
+        seconds=seconds,
+        progress=progress,
+    )

@@ -1,0 +1,33 @@
+"""How anybody makes a torrent of files that lie somewhere, without a project."""
+
+from pathlib import Path
+
+from packager.api.machine import processes_of
+from packager.progress import SILENT, Progress
+from packager.reports import TorrentReport
+from packager.share import torrent as torrents
+
+
+def torrent(
+    path: Path,
+    wanted: torrents.Wanted | None = None,
+    *,
+    out: Path | None = None,
+    force: bool = False,
+    processes: int | None = None,
+    progress: Progress = SILENT,
+) -> TorrentReport:
+    """Make a .torrent of the file or folder at `path` where it lies, and return what it says.
+
+    wanted: version, pieces, links, globs and what else; None: a hybrid with nothing but the files. out: the
+    .torrent, or a folder for it; None: NAME.torrent in the current folder. force: replace what is there. Raises
+    InputError where `path` gives no torrent, IncompleteError where a file cannot be read or changes meanwhile.
+    """
+    return torrents.make_torrent(
+        path,
+        wanted or torrents.Wanted(),
+        out=out,
+        force=force,
+        processes=processes_of(processes),
+        progress=progress,
+    )

@@ -1,0 +1,53 @@
+"""What archivists take back: records, and shards whose content was wrong."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from packager.api.machine import now
+from packager.engine import durable, project
+from packager.pack import withdraw as withdrawing
+from packager.pack.withdraw import How, Wanted
+from packager.reports import SupersedeReport, WithdrawReport
+
+
+def withdraw(
+    config: Path,
+    *,
+    ids: Sequence[str] = (),
+    paths: Sequence[str] = (),
+    where: str | None = None,
+    reason: str = "",
+    supersede: bool = False,
+    redact: bool = False,
+    undo: bool = False,
+    dry_run: bool = False,
+) -> WithdrawReport:
+    """Note in withdrawals.json that records are taken back; the next plan and release act on it.
+
+    ids, paths (patterns) and where (SQL over the catalogue's columns) say which; published records that the
+    catalogue has no more are found, too. supersede: replace the shards that hold them. redact: the release tells
+    no title and artist. undo: note it no more. Raises InputError where nothing is found, no reason is given, or
+    a release says already what should be undone.
+    """
+    _, workspace = project.load(config)
+    wanted = Wanted(ids, paths, where)
+    with durable.lock(workspace.state):
+        if undo:
+            return withdrawing.undo(workspace, wanted, dry_run=dry_run)
+        how = How(reason, now(), supersede=supersede, redact=redact)
+        return withdrawing.withdraw(workspace, wanted, how, dry_run=dry_run)
+
+
+def supersede(
+    config: Path, shards: Sequence[str], *, reason: str = "", undo: bool = False, dry_run: bool = False
+) -> SupersedeReport:
+    """Note in withdrawals.json that published shards are to be replaced; the next plan and release act on it.
+
+    Their records go into new shards of their phase, as the catalogue and the config have them then. undo: note
+    it no more. Raises InputError for what is no published shard, or obsolete already.
+    """
+    _, workspace = project.load(config)
+    with durable.lock(workspace.state):
+        if undo:
+            return withdrawing.undo_supersede(workspace, shards, dry_run=dry_run)
+        return withdrawing.supersede(workspace, shards, reason=reason, date=now(), dry_run=dry_run)

@@ -1,0 +1,65 @@
+"""The Range header of HTTP -> byte ranges, and the frame of an answer that holds several (RFC 9110, 14). Pure.
+
+Ranges are [start, stop) in bytes of a file.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import TypeAlias
+
+Range: TypeAlias = tuple[int, int]
+
+MOST = 64  # ranges of one request; RFC 9110 14.2 lets a server refuse many
+_SPEC = re.compile(r"([0-9]{0,19})-([0-9]{0,19})", re.ASCII)  # 19 digits hold every position of 63 bits
+
+
+class UnsatisfiableError(Exception):
+    """No byte of the file is asked for, or more than it has, or not by the rules: 416. Never reaches a user."""
+
+
+def parse(header: str, size: int) -> list[Range] | None:
+    """Return the ranges that a Range header asks of a file of `size` bytes, in its order; None: send all of it.
+
+    A unit other than bytes is passed over (RFC 9110 14.2), ranges past the end are left out. Raises
+    UnsatisfiableError where none is left, for what is no range, and for more than MOST ranges or more bytes
+    than the file has: one small request must not be answered with many times the file.
+    """
+    unit, equals, specs = header.strip().partition("=")
+    if not equals or unit.strip().lower() != "bytes":
+        return None
+    written = [spec.strip(" \t") for spec in specs.split(",")]
+    found = [_parse_one(spec, size) for spec in written if spec]
+    ranges = [each for each in found if each is not None]
+    asked = sum(stop - start for start, stop in ranges)
+    if not ranges or len(found) > MOST or (len(ranges) > 1 and asked > size):
+        raise UnsatisfiableError
+    return ranges
+
+
+def _parse_one(spec: str, size: int) -> Range | None:
+    """Return one range cut to the file; None where it lies past its end."""
+    match = _SPEC.fullmatch(spec)
+    if match is None or spec == "-":
+        raise UnsatisfiableError
+    first, last = match[1], match[2]
+    if not first:
+        start, stop = max(0, size - int(last)), size
+    elif last and int(last) < int(first):
+        raise UnsatisfiableError
+    else:
+        start, stop = int(first), min(size, int(last) + 1) if last else size
+    return (start, stop) if start < stop else None
+
+
+def content_range(each: Range, size: int) -> str:
+    """Return the value of Content-Range for one range."""
+    return f"bytes {each[0]}-{each[1] - 1}/{size}"
+
+
+def part_heads(ranges: Sequence[Range], size: int, content_type: str, boundary: str) -> list[bytes]:
+    """Return what stands before each range's bytes in multipart/byteranges, and after the last (RFC 9110, 14.6)."""
+    heads = [
+        f"\r\n--{boundary}\r\nContent-Type: {content_type}\r\nContent-Range: {content_range(each, size)}\r\n\r\n"
+        for each in ranges
+    ]
+    return [head.encode() for head in (*heads, f"\r\n--{boundary}--\r\n")]

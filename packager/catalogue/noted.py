@@ -1,0 +1,66 @@
+"""What the last scan joined, and what came of it: a scan that sees the same again leaves its catalogue alone.
+
+Only a scan whose join told no oddity is noted, so that none is ever left untold.
+"""
+
+import hashlib
+from pathlib import Path
+
+from packager import __version__, documents
+from packager.catalogue.join import Counts
+from packager.engine import durable
+from packager.errors import InputError
+from packager.model import Struct
+
+FILE = "scanned.json"  # in the state folder
+
+
+class Noted(Struct, frozen=True, kw_only=True):
+    """One scan: digests in hex of what was joined, the catalogue's size and time, and the counts of its rows."""
+
+    tool: str
+    files: str
+    records: str | None
+    catalogue: tuple[int, int]
+    rows: int
+    metadata_only: int
+    kinds: dict[str, int]
+
+    @property
+    def counts(self) -> Counts:
+        """The counts as the join returned them."""
+        return Counts(self.rows, self.metadata_only, dict(self.kinds))
+
+
+def digest(path: Path | None) -> str | None:
+    """Return the SHA-256 of a file in hex, None for none."""
+    if path is None:
+        return None
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read(state: Path, catalogue: Path) -> Noted | None:
+    """Return what was noted, if that very catalogue is still in its place."""
+    try:
+        noted = documents.from_bytes((state / FILE).read_bytes(), Noted, state / FILE)
+        found = catalogue.stat()
+    except (FileNotFoundError, InputError):
+        return None
+    same = (noted.tool, noted.catalogue) == (__version__, (found.st_size, found.st_mtime_ns))
+    return noted if same else None
+
+
+def write(state: Path, catalogue: Path, files: str | None, records: str | None, counts: Counts) -> None:
+    """Note what was joined to the catalogue that is in its place now."""
+    found = catalogue.stat()
+    noted = Noted(
+        tool=__version__,
+        files=files or "",
+        records=records,
+        catalogue=(found.st_size, found.st_mtime_ns),
+        rows=counts.records,
+        metadata_only=counts.metadata_only,
+        kinds=counts.kinds,
+    )
+    durable.write_bytes(state / FILE, documents.to_bytes(noted))

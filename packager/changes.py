@@ -1,0 +1,54 @@
+"""What changed in each release of a chain, as its newest document tells. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from packager.model import Release, ReleaseShard, Withdrawal
+from packager.units import count_of
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What one release did that the one before it had not done."""
+
+    added: Sequence[ReleaseShard]
+    obsolete: Sequence[ReleaseShard]
+    withdrawals: Sequence[Withdrawal]
+
+    @property
+    def told(self) -> str:
+        """The counts in words."""
+        parts = [
+            count_of(len(self.added), "new shard") if self.added else "",
+            f"{count_of(len(self.obsolete), 'shard')} obsolete" if self.obsolete else "",
+            f"{count_of(len(self.withdrawals), 'record')} withdrawn" if self.withdrawals else "",
+        ]
+        return ", ".join(filter(None, parts)) or "no shard is new"
+
+
+def changes_in(release: Release, serial: int) -> Changes:
+    """Return what changed in the release `serial`, this one or one before it."""
+    return Changes(
+        added=[shard for shard in release.shards if shard.since == serial],
+        obsolete=[shard for shard in release.shards if shard.obsolete_since == serial],
+        withdrawals=[each for each in release.withdrawals if each.since == serial],
+    )
+
+
+def phase_dates(shards: Iterable[ReleaseShard]) -> dict[str, tuple[str, str]]:
+    """Return by phase the dates of its first shard and of its newest."""
+    dates: dict[str, tuple[str, str]] = {}
+    for shard in shards:
+        first, newest = dates.get(shard.phase, (shard.added, shard.added))
+        dates[shard.phase] = min(first, shard.added), max(newest, shard.added)
+    return dates
+
+
+def told(release: Release, serial: int) -> str:
+    """Return what changed in the release `serial`, in words."""
+    return changes_in(release, serial).told
+
+
+def page(serial: int) -> str:
+    """Return the path of the page that tells it."""
+    return f"releases/{serial}.html"

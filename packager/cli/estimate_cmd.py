@@ -1,0 +1,111 @@
+"""`packager estimate`."""
+
+from typing import Annotated
+
+import typer
+
+from packager import api
+from packager.cli import screen
+from packager.cli.options import DEFAULT_CONFIG, Config, Json, Workers, processes
+from packager.errors import InputError
+from packager.estimate import EstimatedFit, EstimateReport, parse_count
+from packager.units import count_of, parse_size, show_seconds, show_size
+
+_TB = 10**12
+_BASIS = {
+    "plan": "from the plan",
+    "catalogue": "from the catalogue; packager plan makes it exact",
+    "description": "from these numbers alone, with usual names and tags",
+}
+
+
+def estimate(
+    config: Config = DEFAULT_CONFIG,
+    *,
+    records: Annotated[
+        str | None, typer.Option(help="How many files, where there is no project yet: 86M.", metavar="N")
+    ] = None,
+    bytes_: Annotated[str | None, typer.Option("--bytes", help="Their bytes together: 300TB.", metavar="SIZE")] = None,
+    shard_size: Annotated[
+        str | None, typer.Option(help="A bound on shards other than the project's.", metavar="SIZE")
+    ] = None,
+    upload: Annotated[float, typer.Option(help="Mbit a second that can be sent.", metavar="MBIT")] = 1000,
+    copies: Annotated[int, typer.Option(help="How often all is sent until others send it on.", metavar="N")] = 1,
+    disk: Annotated[str, typer.Option(help="What a disk holds.", metavar="SIZE")] = "20TB",
+    price: Annotated[float, typer.Option(help="What a TB of disk costs.", metavar="MONEY")] = 15,
+    budget: Annotated[str | None, typer.Option(help="Say how much of the catalogue fits here.", metavar="SIZE")] = None,
+    workers: Workers = "auto",
+    json: Json = False,
+) -> None:
+    """Say what a release will take: shards, torrents, time, disks.
+
+    Hashing is measured on this machine, in half a second.
+
+    Example: packager estimate --records 86M --bytes 300TB --copies 4
+    """
+    if (records is None) != (bytes_ is None):
+        raise InputError("--records" if records is None else "--bytes", "is missing", "give both, or neither")
+    if not 0 < upload < 1e9 or not 0 <= price < 1e9 or not 1 <= copies < 10**6:
+        raise InputError("estimate", "--upload, --copies and --price must be more than nothing")
+    report = api.estimate(
+        config,
+        described=None
+        if records is None or bytes_ is None
+        else (parse_count(records, "--records"), parse_size(bytes_, "--bytes")),
+        shard_size=parse_size(shard_size, "--shard-size") if shard_size else None,
+        upload_mbit=upload,
+        copies=copies,
+        disk=parse_size(disk, "--disk"),
+        price=price,
+        budget=parse_size(budget, "--budget") if budget else None,
+        processes=processes(workers),
+    )
+    if json:
+        screen.show_json(report)
+    else:
+        show(report)
+
+
+def show(report: EstimateReport) -> None:
+    """Print an estimate as tables."""
+    cores = "one core" if report.workers == 1 else f"{report.workers} cores"
+    rows = [
+        ("records", f"{report.records:,}"),
+        ("files", f"{report.files:,}, {show_size(report.payload)}"),
+        ("shards", f"{report.shards:,}, {show_size(report.size)} of tars"),
+        (".torrents", f"{show_size(report.torrents)}; the largest {show_size(report.torrent_size)}"),
+        ("pieces", show_size(report.piece_length)),
+        (
+            "site",
+            f"{show_size(report.site)}: members tables {show_size(report.tables)}, pages {show_size(report.pages)}",
+        ),
+        ("hashing", f"{show_seconds(report.hash_seconds)} on {cores} at {show_size(round(report.rate))}/s each"),
+        (
+            "upload",
+            f"{show_seconds(report.upload_seconds)} for {report.copies:,} times all at {report.upload_mbit:g} Mbit/s",
+        ),
+    ]
+    screen.table(("what", _BASIS[report.basis]), rows)
+    stores = [
+        (f"kept {store.way}", show_size(store.size), f"{store.disks:,}", f"{store.price:,.0f}")
+        for store in report.stores
+    ]
+    screen.table(
+        ("beside the collection", "bytes", f"disks of {report.disk / _TB:g} TB", f"money at {report.price:g} a TB"),
+        stores,
+        right=(1, 2, 3),
+    )
+    for fit in report.fits:
+        screen.say(_fit(fit, report))
+
+
+def _fit(fit: EstimatedFit, report: EstimateReport) -> str:
+    """Return what of the catalogue a budget holds, in a sentence."""
+    word = "year" if fit.order == "earliest years first" else "popularity"
+    until = f"up to {word} {fit.until:g}" if fit.until is not None else f"of no known {word}"
+    more = f", and {fit.unknown:,} of none" if fit.unknown and fit.until is not None else ""
+    share = f"{100 * fit.size / report.payload:.1f} %" if report.payload else "nothing"
+    return (
+        f"{show_size(report.budget or 0)}, {fit.order}: {count_of(fit.files, 'file')}, {show_size(fit.size)}"
+        f" ({share}), {until}{more}"
+    )

@@ -1,0 +1,166 @@
+"""`packager get`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from packager import api
+from packager.check_reports import BadMember, GetReport
+from packager.cli import bars, network, screen
+from packager.cli.options import Json, PublisherKey
+from packager.errors import IncompleteError, InputError
+from packager.get.search import Search
+from packager.units import count_of, parse_size, show_size
+
+_BAD = 1
+_VOUCHED = {
+    "ranges": "only the way it came vouches for it; --key checks the publisher's signature",
+    "release": "its table is the one that release.json lists; --key checks the publisher's signature",
+    "followed": "its table is the one of the release that the mirror accepted",
+    "signature": "its table is the one of the release that the key signed",
+    "magnet": "the magnet link vouches for it",
+}
+
+
+def get(
+    keys: Annotated[
+        list[str] | None,
+        typer.Argument(help="An id, a path or an ISRC, in full; or a magnet link that names a member.", metavar="KEY"),
+    ] = None,
+    *,
+    to: Annotated[Path, typer.Option("--to", "-o", help="The folder to write to.", metavar="DIR")] = Path(),
+    release: Annotated[
+        str | None,
+        typer.Option(
+            "--release",
+            help="The release: its folder or its address; or a mirror's folder. Default: the one here.",
+            metavar="DIR|URL",
+        ),
+    ] = None,
+    key: PublisherKey = None,
+    where: Annotated[
+        str | None,
+        typer.Option("--where", help="All members for which this SQL is true; reads whole tables.", metavar="SQL"),
+    ] = None,
+    shards: Annotated[
+        list[str] | None, typer.Option("--shard", help="With --where: only of this shard; again.", metavar="NAME")
+    ] = None,
+    phases: Annotated[
+        list[str] | None, typer.Option("--phase", help="With --where: only of this phase; again.", metavar="NAME")
+    ] = None,
+    most: Annotated[
+        str, typer.Option("--most", help="With --where: of members tables fetch no more than this.", metavar="SIZE")
+    ] = "256 MiB",
+    tars: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="A folder that may hold shards' tars, asked first; again.", metavar="DIR"),
+    ] = None,
+    web_seed: network.WebSeeds = None,
+    no_web_seeds: network.NoWebSeeds = False,
+    other_hosts: network.OtherHosts = False,
+    swarm: network.UseSwarm = False,
+    peer: network.Peers = None,
+    tracker: network.Trackers = None,
+    dht: network.Dht = False,
+    listen: network.Listen = "",
+    timeout: network.Timeout = 60,
+    layout: Annotated[
+        str | None,
+        typer.Option("--layout", help='Name files from tags: "{artist}/{album}/{track:02} {title}".', metavar="LAYOUT"),
+    ] = None,
+    original_names: Annotated[
+        bool, typer.Option("--original-names", help="Give back the names at the source.")
+    ] = False,
+    play_order: Annotated[
+        bool, typer.Option("--play-order", help="Number the files by album and track, before their names.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write over files with other contents.")] = False,
+    magnet: Annotated[
+        bool, typer.Option("--magnet", help="Print a magnet link to each member, and fetch nothing of it.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be written, and write nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Take single files out of a release, without their shards.
+
+    Each is checked before it gets its name.
+
+    Example: packager get --release https://archive.example.org/ USS1Z9900001 --to music
+    """
+    if (shards or phases) and where is None:
+        raise InputError("--shard" if shards else "--phase", "narrows --where, which is not given", "add --where")
+    remote = network.remote(
+        web_seeds=web_seed,
+        no_web_seeds=no_web_seeds,
+        other_hosts=other_hosts,
+        swarm=swarm,
+        peers=peer,
+        trackers=tracker,
+        dht=dht,
+        listen=listen,
+        timeout=timeout,
+    )
+    search = Search(where, shards or (), phases or (), parse_size(most, "--most")) if where is not None else None
+    with bars.progress(json=json) as progress:
+        report = api.get(
+            keys or (),
+            to,
+            release=release,
+            key=key,
+            search=search,
+            tars=tars or (),
+            remote=remote,
+            layout=layout,
+            original_names=original_names,
+            play_order=play_order,
+            overwrite=overwrite,
+            dry_run=dry_run,
+            links=magnet,
+            progress=progress,
+        )
+    if json:
+        screen.show_json(report)
+    elif magnet:
+        for link in report.magnets:
+            screen.say(link)
+    else:
+        show(report)
+    if report.bad:
+        raise typer.Exit(IncompleteError.exit_code if report.unreachable else _BAD)
+    if report.in_the_way:
+        raise typer.Exit(IncompleteError.exit_code)
+
+
+def show(report: GetReport) -> None:
+    """Print what was had, what it cost and what vouches for it."""
+    if report.dry_run:
+        screen.table(
+            ("bytes", "id", "file"), ((f"{file.size:,}", file.id, file.path) for file in report.files), right=[0]
+        )
+    _list(report.renamed, "not under the name that was asked for")
+    _list(report.in_the_way, "not written; write over them with --overwrite")
+    _list(report.bad, "not had")
+    chosen = f"{count_of(report.chosen, 'member')}, {show_size(report.bytes)}"
+    looked_up = f"{show_size(report.lookup_bytes)} in {count_of(report.lookup_requests, 'request')} to find"
+    if report.dry_run:
+        screen.say(f"get: {chosen}, {looked_up}; a dry run, nothing is written")
+        return
+    if report.already == report.chosen:
+        screen.say(f"get: nothing to do, {count_of(report.already, 'member')} in {report.to} already")
+        return
+    already = f"; {report.already:,} there already" if report.already else ""
+    screen.say(f"get: {report.written:,} of {chosen} to {report.to}{already}")
+    them = count_of(len(report.shards), "shard")
+    screen.say(
+        f"  transferred {show_size(report.transferred)}, and {looked_up}; {them} of {show_size(report.shard_bytes)}"
+    )
+    screen.say(f"  {_VOUCHED[report.vouched]}")
+
+
+def _list(members: tuple[BadMember, ...], title: str) -> None:
+    """Print members and what is to be said of each, on stderr."""
+    if members:
+        screen.talk(f"packager: {count_of(len(members), 'member')} {title}:")
+    for member in members:
+        screen.talk(f"  {member.path}: {member.what}" if member.path else f"  {member.what}")

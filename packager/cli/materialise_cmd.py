@@ -1,0 +1,50 @@
+"""`packager materialise`."""
+
+from typing import Annotated
+
+import typer
+
+from packager import api
+from packager.cli import bars, screen
+from packager.cli.options import DEFAULT_CONFIG, Config, Json, Workers, processes
+from packager.errors import IncompleteError
+from packager.reports import MaterialiseReport
+from packager.units import count_of, show_seconds, show_size
+
+
+def materialise(
+    shards: Annotated[list[str], typer.Argument(help="Names of packed shards.", metavar="SHARD...")],
+    *,
+    config: Config = DEFAULT_CONFIG,
+    workers: Workers = "auto",
+    json: Json = False,
+) -> None:
+    """Write the tars of shards that were packed without.
+
+    Each is made from its sources, and compared with what was packed before it gets its name.
+
+    Example: packager materialise tones-audio-00001
+    """
+    with bars.progress(json=json) as progress:
+        report = api.materialise(config, shards, processes=processes(workers), progress=progress)
+    if json:
+        screen.show_json(report)
+    else:
+        show(report)
+    if report.failed:
+        if not json:
+            screen.talk(f"packager: {count_of(len(report.failed), 'tar')} could not be written:")
+            for failure in report.failed:
+                screen.talk(f"  {failure.where}: {failure.what}")
+        raise typer.Exit(IncompleteError.exit_code)
+
+
+def show(report: MaterialiseReport) -> None:
+    """Print what was written."""
+    if not report.written and not report.failed:
+        screen.say(f"materialise: nothing to do, {count_of(report.already, 'tar')} there already")
+        return
+    screen.say(
+        f"materialise: {count_of(report.written, 'tar')}, {show_size(report.bytes)} in {show_seconds(report.seconds)}"
+        + (f"; {report.already:,} there already" if report.already else "")
+    )

@@ -1,0 +1,61 @@
+"""`packager serve`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from packager import api
+from packager.cli import bars, screen
+from packager.cli.options import DEFAULT_CONFIG, Config, Json
+from packager.reports import ServeReport
+from packager.units import count_of, parse_size, show_seconds, show_size
+
+
+def serve(
+    *,
+    config: Config = DEFAULT_CONFIG,
+    listen: Annotated[str, typer.Option(help="Where requests come in.", metavar="HOST:PORT")] = "127.0.0.1:8000",
+    paranoid: Annotated[
+        bool, typer.Option("--paranoid", help="Hash each piece before a byte of it is sent, as published.")
+    ] = False,
+    access_log: Annotated[
+        Path | None, typer.Option(help="Add a line a request to this file. Default: stderr.", metavar="FILE")
+    ] = None,
+    memory: Annotated[
+        str, typer.Option(help="What a process may hold of shards' layouts.", metavar="SIZE")
+    ] = "256 MiB",
+    workers: Annotated[int, typer.Option("--workers", "-w", min=1, max=256, help="Processes that share the port.")] = 1,
+    json: Json = False,
+) -> None:
+    """Serve the site, and every shard as a web seed, until Ctrl-C.
+
+    A shard's bytes come from its tar, else from its sources: no tar need be there. A source that changed since
+    it was packed gives no bytes, and the log names it.
+
+    Example: packager serve --listen 127.0.0.1:8000
+    """
+    size = parse_size(memory, "--memory")
+    with bars.progress(json=json) as progress:
+        report = api.serve(
+            config,
+            listen=listen,
+            processes=workers,
+            paranoid=paranoid,
+            memory=size,
+            log=access_log,
+            progress=progress,
+        )
+    if json:
+        screen.show_json(report)
+    else:
+        show(report)
+
+
+def show(report: ServeReport) -> None:
+    """Print what was sent."""
+    errors = f", {count_of(report.errors, 'answer')} refused or cut" if report.errors else ""
+    screen.say(
+        f"serve: {show_size(report.bytes)} sent in {show_seconds(report.seconds)}, "
+        f"{count_of(report.requests, 'request')}{errors}"
+    )

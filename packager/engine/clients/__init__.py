@@ -1,0 +1,50 @@
+"""Torrents handed to clients that run already: qBittorrent, Transmission, aria2, or whatever watches a folder."""
+
+import os
+from collections.abc import Mapping
+
+from packager.engine.clients.address import Address, parse_address, with_password
+from packager.engine.clients.handover import AddsOnce, Client, Handover, Held, Program
+from packager.errors import InputError
+
+__all__ = ["Client", "Handover", "Held", "open_client"]
+
+_LIBRARIES = {"qbittorrentapi": "qbittorrent", "transmission_rpc": "transmission"}  # module -> extra
+
+
+def open_client(spec: str, environ: Mapping[str, str] = os.environ) -> Client:
+    """Return the client that `spec` names, which was reached and let us in.
+
+    spec: "qbittorrent:URL", "transmission:URL", "aria2:URL" (a user may stand in the URL, a password not),
+    "watch:FOLDER", or "watch-v1:FOLDER" for a client that reads v1 torrents alone. environ: where the password
+    or token is, see `address.with_password`. Raises InputError for a wrong spec, password or version or a
+    library that is not installed; IncompleteError where the client does not answer.
+    """
+    address = with_password(parse_address(spec), environ)
+    try:
+        return AddsOnce(_open(address))
+    except ModuleNotFoundError as error:
+        extra = _LIBRARIES.get(error.name or "")
+        if extra is None:
+            raise
+        what = f"the library {error.name} is not installed"
+        raise InputError(address.spec, what, f"pip install 'archive-packager[{extra}]'") from error
+
+
+def _open(address: Address) -> Program:
+    """Return the program at an address. Imports what that needs, and no other program's library."""
+    if address.kind == "qbittorrent":
+        from packager.engine.clients.qbittorrent import QBittorrent
+
+        return QBittorrent(address)
+    if address.kind == "transmission":
+        from packager.engine.clients.transmission import Transmission
+
+        return Transmission(address)
+    if address.kind == "aria2":
+        from packager.engine.clients.aria2 import Aria2
+
+        return Aria2(address)
+    from packager.engine.clients.watch import WatchFolder
+
+    return WatchFolder(address)

@@ -1,0 +1,48 @@
+"""What stops a talk with a client, as sentences: it does not answer, it refuses us, it is another program."""
+
+from packager.engine.clients.address import VARIABLE, Address
+from packager.errors import IncompleteError, InputError
+from packager.paths import shown
+
+SECONDS = 30  # that a client may take to answer
+_DEPTH = 20  # of causes that are looked through
+
+
+def silent(address: Address, error: BaseException) -> IncompleteError:
+    """Return the error for a client that cannot be reached, with the system's words where there are any."""
+    mend = f"start {address.kind} with its remote control on, or correct the address"
+    return IncompleteError(address.spec, f"does not answer ({_reason(error)})", mend)
+
+
+def wrong_password(address: Address) -> InputError:
+    """Return the error for a user, password or token that the client does not take, or that is missing."""
+    who = f' of user "{shown(address.user, 80)}"' if address.user else ""
+    what = "wants a password or token" if address.password is None else f"refuses the password{who}"
+    return InputError(address.spec, what, f"put the right one into {VARIABLE} or netrc")
+
+
+def another_program(address: Address) -> InputError:
+    """Return the error for an address where something answers, and not as this client does."""
+    what = f"what answers there is not {address.kind}, or one too old"
+    return InputError(address.spec, what, "correct the address and its path")
+
+
+def refusal(address: Address, what: str, words: object, mend: str = "") -> InputError:
+    """Return the error for something that the client refuses, in its words."""
+    told = shown(" ".join(str(words).split()), 200).rstrip(".")
+    return InputError(address.spec, f"refuses {what} ({told or 'without a reason'})", mend)
+
+
+def _reason(error: BaseException) -> str:
+    """Return the system's words from an error or what caused it: "Connection refused"."""
+    first, cause = error, error
+    for _ in range(_DEPTH):
+        if isinstance(cause, TimeoutError):
+            return "timed out"
+        if isinstance(cause, OSError) and cause.strerror:
+            return shown(cause.strerror, 120)
+        below = cause.__cause__ or cause.__context__
+        if below is None:
+            break
+        cause = below
+    return "timed out" if "imeout" in type(first).__name__ else "the connection failed"

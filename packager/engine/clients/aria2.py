@@ -1,0 +1,105 @@
+"""Torrents given to aria2 by its JSON-RPC, asked by httpx.
+
+aria2p, the library for it, fixes the RPC's path, and follows redirects and the environment's proxies with the
+token in hand.
+"""
+
+import re
+from base64 import b64encode
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from packager.engine.clients import answers
+from packager.engine.clients.address import Address
+from packager.engine.clients.handover import Handover, Held
+from packager.model import Version
+from packager.paths import shown
+
+_KEYS = ("status", "infoHash", "totalLength", "completedLength", "uploadLength", "connections", "seeder")
+_WHERE = ("dir", "bittorrent")
+_MOST = 100_000  # downloads told of at once
+_GONE = frozenset(("error", "removed"))  # it does not hold these any more, and takes them again
+
+
+class Aria2:
+    """A running aria2."""
+
+    def __init__(self, address: Address) -> None:
+        """Reach it and try the token."""
+        self._address = address
+        found = self._ask("getVersion", what="the question for its version")
+        version = found.get("version") if isinstance(found, dict) else None
+        if not isinstance(version, str):
+            raise answers.another_program(address)
+        self.name = f"aria2 {shown(version, 40)}"
+        self.takes = takes(version)
+
+    def held(self) -> dict[str, Held]:
+        """Return all torrents that it has, by v1 infohash in hex; those that ended well since it was started, too."""
+        keys = [*_KEYS, *_WHERE]
+        questions: tuple[tuple[str, Sequence[object]], ...] = (
+            ("tellStopped", (0, _MOST, keys)),
+            ("tellWaiting", (0, _MOST, keys)),
+            ("tellActive", (keys,)),  # last: it says more than that the same torrent ended once
+        )
+        listed = [
+            each
+            for method, parameters in questions
+            for each in self._ask(method, *parameters, what="the question for its torrents")
+        ]
+        return {each["infoHash"]: _held(each) for each in listed if "infoHash" in each and each["status"] not in _GONE}
+
+    def take(self, torrent: bytes, handover: Handover) -> None:
+        """Give it a torrent; it has no labels. What is in the folder already is checked, not overwritten."""
+        options = {
+            "dir": str(handover.save_path),
+            "pause": "true" if handover.paused else "false",
+            "check-integrity": "true",
+        }
+        self._ask("addTorrent", b64encode(torrent).decode("ascii"), [], options, what=handover.name)
+
+    def _ask(self, method: str, *parameters: object, what: str) -> Any:
+        """Return aria2's answer to one call (JSON-RPC 2.0). No proxy is used, no redirect followed."""
+        token = [f"token:{self._address.password}"] if self._address.password is not None else []
+        question = {"jsonrpc": "2.0", "id": "", "method": f"aria2.{method}", "params": [*token, *parameters]}
+        try:
+            reply = httpx.post(self._address.target, json=question, timeout=answers.SECONDS, trust_env=False).json()
+        except httpx.HTTPError as error:
+            raise answers.silent(self._address, error) from error
+        except (httpx.InvalidURL, ValueError) as error:
+            raise answers.another_program(self._address) from error
+        if not isinstance(reply, dict) or not {"result", "error"} & reply.keys():
+            raise answers.another_program(self._address)
+        if "error" not in reply:
+            return reply["result"]
+        words = reply["error"].get("message", "") if isinstance(reply["error"], dict) else ""
+        if words == "Unauthorized":
+            raise answers.wrong_password(self._address)
+        raise answers.refusal(self._address, what, words)
+
+
+def _held(told: dict[str, Any]) -> Held:
+    """Return one download as `tell...` gives it: numbers are strings there."""
+    size = int(told["totalLength"])
+    info = told.get("bittorrent", {}).get("info", {})
+    name = str(info.get("name", told["infoHash"]))
+    return Held(
+        name=shown(name),
+        progress=int(told["completedLength"]) / size if size else 0.0,
+        seeding=told["status"] == "active" and told.get("seeder") == "true",
+        ratio=int(told["uploadLength"]) / max(1, size),
+        peers=int(told["connections"]),
+        path=Path(told["dir"], name),
+    )
+
+
+def takes(version: str) -> tuple[Version, ...]:
+    """Return the versions of torrents that an aria2 uses rightly.
+
+    Before 1.37 it drops the empty key of BEP 52's file tree, and so takes a wrong v1 infohash from a hybrid.
+    """
+    numbers = re.match(r"([0-9]+)\.([0-9]+)", version)
+    return ("hybrid", "v1") if numbers is not None and (int(numbers[1]), int(numbers[2])) >= (1, 37) else ("v1",)

@@ -1,0 +1,155 @@
+"""What is handed to a BitTorrent client that runs already, and what it says of what it holds.
+
+Nothing is ever taken out of a client, and nothing is handed over twice.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from packager import torrent_file
+from packager.errors import InputError
+from packager.model import Version
+from packager.paths import is_safe_name, shown
+
+MEND = "its publisher makes one with torrent.also_v1 = true; a newer client needs none"
+
+
+@dataclass(frozen=True)
+class Handover:
+    """One shard for a client.
+
+    name: the shard's. torrent: the .torrent's bytes. torrent_v1: those of its v1-only twin, where there is one.
+    save_path: the folder for the tar, absolute, as the client sees it. label: a category or label, "" for none.
+    """
+
+    name: str
+    torrent: bytes
+    torrent_v1: bytes | None
+    save_path: Path
+    label: str
+    paused: bool
+
+
+@dataclass(frozen=True)
+class Held:
+    """One torrent as its client tells of it.
+
+    progress: the share of its bytes that the client found right, 0 to 1. ratio: bytes uploaded for each byte of
+    the torrent. peers: connected now. path: where its data is. None: the client cannot be asked.
+    """
+
+    name: str
+    progress: float | None
+    seeding: bool
+    ratio: float
+    peers: int
+    path: Path | None
+
+
+class Client(Protocol):
+    """A client that torrents are handed to."""
+
+    @property
+    def name(self) -> str:
+        """The program and its version, or the folder."""
+
+    def held(self) -> dict[str, Held]:
+        """Return all torrents that it has, by infohash in hex: 40 digits (v1) or 64 (v2), a hybrid by both.
+
+        Raises IncompleteError where it does not answer, InputError where it refuses.
+        """
+
+    def add(self, handover: Handover) -> bool:
+        """Hand a shard over, unless the client has it in any of its versions; say whether it was.
+
+        Raises InputError where the client cannot use it or refuses, IncompleteError where it does not answer.
+        """
+
+
+class Program(Protocol):
+    """One program's way of telling and of taking; `AddsOnce` makes a Client of it."""
+
+    name: str
+    takes: tuple[Version, ...]  # the versions of torrents that it uses rightly
+
+    def held(self) -> dict[str, Held]:
+        """Return all torrents that it has, by infohash in hex."""
+
+    def take(self, torrent: bytes, handover: Handover) -> None:
+        """Give it a torrent that it does not have."""
+
+
+class AddsOnce:
+    """A Client that gives a program nothing which that has already. It is asked once, and again by `held`."""
+
+    def __init__(self, program: Program) -> None:
+        """Give to this program."""
+        self._program = program
+        self._known: set[str] | None = None
+
+    @property
+    def name(self) -> str:
+        """The program and its version, or the folder."""
+        return self._program.name
+
+    def held(self) -> dict[str, Held]:
+        """Return all torrents that it has, by infohash in hex."""
+        held = self._program.held()
+        self._known = set(held)
+        return held
+
+    def add(self, handover: Handover) -> bool:
+        """Hand a shard over, unless the client has it; say whether it was."""
+        _check(handover)
+        ours = infohashes(handover)
+        known = self._known if self._known is not None else set(self.held())
+        if not known.isdisjoint(ours):
+            return False
+        torrent = choose(handover, self._program.takes, self.name)
+        try:
+            self._program.take(torrent, handover)
+        except InputError:
+            if ours.isdisjoint(self.held()):
+                raise
+            return False  # another run was quicker, or the client was slow to list it
+        self._known = known | ours
+        return True
+
+
+def infohashes(handover: Handover) -> set[str]:
+    """Return every infohash that a client may know the shard by, in hex: v1, v2 and the twin's."""
+    found = [torrent_file.parse(torrent, handover.name) for torrent in _torrents(handover)]
+    return {digest.hex() for each in found for digest in (each.infohash_v1, each.infohash_v2) if digest is not None}
+
+
+def choose(handover: Handover, takes: Collection[Version], client: str) -> bytes:
+    """Return the torrent that a client can use: the release's own where it can, else its v1-only twin.
+
+    Raises InputError, with what the publisher would have to do, where it can use neither.
+    """
+    versions = [torrent_file.parse(torrent, handover.name).version for torrent in _torrents(handover)]
+    for version, torrent in zip(versions, _torrents(handover), strict=True):
+        if version in takes:
+            return torrent
+    what = f"{client} cannot use a {versions[0]} torrent, and the release has no v1 torrent beside it"
+    raise InputError(shown(handover.name), what, MEND)
+
+
+def _torrents(handover: Handover) -> list[bytes]:
+    return [each for each in (handover.torrent, handover.torrent_v1) if each is not None]
+
+
+def _check(handover: Handover) -> None:
+    """Raise InputError for a name or folder that a client would misread."""
+    where = shown(handover.name)
+    if not is_safe_name(handover.name):
+        raise InputError(where, "is not a name that every client can use for a file")
+    path = str(handover.save_path)
+    if not handover.save_path.is_absolute():
+        raise InputError(where, f'the folder "{shown(path)}" is not absolute, and a client runs in another one')
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise InputError(where, f'no client can be told of the folder "{shown(path)}": it is not UTF-8') from None

@@ -1,0 +1,92 @@
+"""The door to qbittorrent-api: torrents given to qBittorrent by its Web API (version 2: qBittorrent 4.1 and later)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import qbittorrentapi
+
+from packager.engine.clients import answers
+from packager.engine.clients.address import Address
+from packager.engine.clients.handover import Handover, Held
+from packager.model import Version
+from packager.paths import shown
+
+_SEEDING = frozenset(("uploading", "stalledUP", "forcedUP"))
+_USER = "admin"  # qBittorrent's own default
+
+
+class QBittorrent:
+    """A running qBittorrent."""
+
+    def __init__(self, address: Address) -> None:
+        """Reach it and log in. No proxy is used and no redirect followed: the password is for this host."""
+        self._address = address
+        self._client = qbittorrentapi.Client(
+            host=address.target,
+            username=address.user or (_USER if address.password is not None else None),
+            password=address.password,
+            REQUESTS_ARGS={"timeout": answers.SECONDS, "allow_redirects": False, "proxies": {"no_proxy": "*"}},
+            HTTPADAPTER_ARGS={"max_retries": 0},  # urllib3 would tell the terminal of each
+            FORCE_SCHEME_FROM_HOST=True,
+            DISABLE_LOGGING_DEBUG_OUTPUT=True,
+        )
+        with self._sentences("the question for its version"):
+            self.name = f"qBittorrent {shown(self._client.app_version().removeprefix('v'), 40)}"
+            build = self._client.app_build_info()  # None before 4.2
+        self.takes = takes(str(build["libtorrent"]) if build else "1.")
+
+    def held(self) -> dict[str, Held]:
+        """Return all torrents that it has, by infohash in hex."""
+        with self._sentences("the question for its torrents"):
+            listed = self._client.torrents_info()
+        held: dict[str, Held] = {}
+        for each in listed:
+            one = Held(
+                name=shown(str(each.name)),
+                progress=float(str(each.progress)),
+                seeding=each.state in _SEEDING,
+                ratio=float(str(each.uploaded)) / max(1.0, float(str(each.size))),
+                peers=int(str(each.num_seeds)) + int(str(each.num_leechs)),
+                path=Path(str(each.get("content_path") or each.save_path)),
+            )
+            # Before 4.4 there is `hash` alone; since then it may be a v2 infohash cut to 40 digits.
+            keys = (each.get("infohash_v1"), each.get("infohash_v2"))
+            held |= {str(key): one for key in keys if key} or {str(each.hash): one}
+        return held
+
+    def take(self, torrent: bytes, handover: Handover) -> None:
+        """Give it a torrent; the label becomes its category, which qBittorrent makes where it is new."""
+        with self._sentences(handover.name):
+            answer = self._client.torrents_add(
+                torrent_files={f"{handover.name}.torrent": torrent},
+                save_path=str(handover.save_path),
+                category=handover.label or None,
+                is_stopped=handover.paused,
+                content_layout="Original",
+                use_auto_torrent_management=False,  # else the category decides the folder
+                use_download_path=False,
+            )
+        if answer == "Fails.":
+            raise answers.refusal(self._address, handover.name, "")
+
+    @contextmanager
+    def _sentences(self, what: str) -> Iterator[None]:
+        """Raise our errors for the library's."""
+        try:
+            yield
+        except qbittorrentapi.Forbidden403Error as error:
+            raise answers.refusal(self._address, "us", error, "wait an hour, or restart it") from error
+        except (qbittorrentapi.LoginFailed, qbittorrentapi.Unauthorized401Error) as error:
+            raise answers.wrong_password(self._address) from error
+        except (qbittorrentapi.NotFound404Error, ValueError) as error:
+            raise answers.another_program(self._address) from error
+        except qbittorrentapi.HTTPError as error:
+            raise answers.refusal(self._address, what, error) from error
+        except qbittorrentapi.APIConnectionError as error:
+            raise answers.silent(self._address, error) from error
+
+
+def takes(libtorrent: str) -> tuple[Version, ...]:
+    """Return the versions of torrents that a qBittorrent uses, by its libtorrent; v2 came with libtorrent 2."""
+    return ("hybrid", "v1") if libtorrent.startswith("1.") else ("hybrid", "v2", "v1")

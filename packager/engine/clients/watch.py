@@ -1,0 +1,78 @@
+"""Torrents laid into a folder that a client watches; any client will do, and none can be asked.
+
+Most clients take a .torrent out of the folder once they have read it, so what was laid there is kept in RECORD.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from packager.engine import durable
+from packager.engine.clients.address import Address
+from packager.engine.clients.handover import Handover, Held, infohashes
+from packager.errors import InputError, from_os_error
+from packager.model import Struct, Version
+from packager.paths import shown
+
+RECORD = ".packager-handed-over.jsonl"
+LIMIT = 64 << 20  # bytes of RECORD, or of a torrent, that are read
+_MEND = "mend or remove it; without it every torrent is laid there again"
+
+
+class Laid(Struct, frozen=True, kw_only=True):
+    """A line of RECORD: a torrent that was laid into the folder, by all infohashes of its shard."""
+
+    name: str
+    infohashes: tuple[str, ...]
+
+
+class WatchFolder:
+    """A folder that some client watches."""
+
+    def __init__(self, address: Address) -> None:
+        """Check that it is there: one made here would be watched by nobody."""
+        self._folder = Path(address.target)
+        self.name = f"watch folder {shown(address.target)}"
+        self.takes: tuple[Version, ...] = ("v1",) if address.kind == "watch-v1" else ("hybrid", "v2", "v1")
+        if not self._folder.is_dir():
+            raise InputError(address.spec, "there is no such folder", "make it, or name the one your client watches")
+
+    def held(self) -> dict[str, Held]:
+        """Return what was laid here before; what became of it only the client knows."""
+        return {
+            infohash: Held(name=shown(laid.name), progress=None, seeding=False, ratio=0.0, peers=0, path=None)
+            for laid in self._read()
+            for infohash in laid.infohashes
+        }
+
+    def take(self, torrent: bytes, handover: Handover) -> None:
+        """Lay a torrent here, whole at once, then note it. Where its data goes, and the label, the client decides.
+
+        Killed in between, the torrent is laid again; a client that has it does nothing.
+        """
+        path = self._folder / f"{handover.name}.torrent"
+        if _read_all(path) not in (b"", torrent):
+            raise InputError(path, "another torrent lies here under this name", "move it away")
+        durable.write_bytes(path, torrent)
+        new = Laid(name=handover.name, infohashes=tuple(sorted(infohashes(handover))))
+        lines = b"".join(msgspec.json.encode(each) + b"\n" for each in (*self._read(), new))
+        durable.write_bytes(self._folder / RECORD, lines)
+
+    def _read(self) -> list[Laid]:
+        """Return the lines of RECORD. Raises InputError where it is not what was written."""
+        path = self._folder / RECORD
+        try:
+            return [msgspec.json.decode(line, type=Laid) for line in _read_all(path).splitlines()]
+        except msgspec.MsgspecError as error:
+            raise InputError(path, f"is not the record of what was laid here ({error})", _MEND) from error
+
+
+def _read_all(path: Path) -> bytes:
+    """Return the first LIMIT bytes of a file, none where it is not there. Raises IncompleteError."""
+    try:
+        with path.open("rb") as file:
+            return file.read(LIMIT)
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise from_os_error(error, path, "mend the rights, then run the command again") from error

@@ -1,0 +1,72 @@
+"""The door to DuckDB: SQL over tables, out of core; rows go out as Arrow record batches.
+
+It may read only the files it is given and spills to the folder it is given.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import duckdb
+import pyarrow as pa
+
+from packager.engine import durable
+from packager.engine.tables import BATCH_ROWS, first_line
+from packager.errors import IncompleteError, InputError, PackagerError
+
+Database: TypeAlias = duckdb.DuckDBPyConnection
+MEMORY_LIMIT = "2GiB"  # DuckDB's own; with Python and Arrow a command stays under 4 GB
+SqlError = duckdb.Error  # what is raised for SQL that DuckDB refuses
+
+
+def open_database(readable: Iterable[Path], spill: Path, *, threads: int | None = None) -> Database:
+    """Return an in-memory DuckDB that may read only `readable` and spill to the folder `spill`.
+
+    No other file, no network, no extension; and SQL that it is given cannot lift this. Same result
+    for any number of threads as long as queries order their rows in full.
+    """
+    database = duckdb.connect(":memory:", config={"threads": threads} if threads else {})
+    database.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+    database.execute("SET preserve_insertion_order = true")
+    database.execute("SET TimeZone = 'UTC'")  # the machine's own would show in casts of dates with an offset
+    database.execute(f"SET temp_directory = {quoted(str(durable.make_folder(spill)))}")
+    database.execute("SET autoinstall_known_extensions = false")
+    database.execute("SET autoload_known_extensions = false")
+    database.execute(f"SET allowed_paths = [{', '.join(quoted(str(path)) for path in readable)}]")
+    database.execute("SET enable_external_access = false")
+    database.execute("SET lock_configuration = true")
+    return database
+
+
+def quoted(text: str) -> str:
+    """Return a string as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def execute(database: Database, query: str) -> list[tuple[Any, ...]]:
+    """Run one statement of ours and return its rows, which must be few. Raises as `run_batches` does."""
+    try:
+        return database.execute(query).fetchall()
+    except duckdb.Error as error:
+        raise sql_error(error) from error
+
+
+def run_batches(database: Database, query: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Yield a query's rows in order as record batches of `schema`, BATCH_ROWS at most in each.
+
+    Raises InputError where a row's values do not fit the query, IncompleteError where memory or disk run out.
+    """
+    try:
+        for batch in database.sql(query).to_arrow_reader(BATCH_ROWS):
+            yield from pa.Table.from_batches([batch]).select(schema.names).cast(schema).to_batches()
+    except duckdb.Error as error:
+        raise sql_error(error) from error
+
+
+def sql_error(error: duckdb.Error) -> PackagerError:
+    """Return what DuckDB's error means to the user: wrong values in the rows, or no room to work in."""
+    message = first_line(error)
+    if isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException | duckdb.InternalException):
+        mend = "see that memory and disk have room and can be read, then run the command again"
+        return IncompleteError("catalogue", message, mend)
+    return InputError("catalogue", message, "mend the phase's SQL or the records")

@@ -1,0 +1,90 @@
+"""The hashes of a torrent's files where they lie, made on several processes: each byte is read once."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from packager import merkle
+from packager.engine.hashers import MOST, SPAN, Hashers
+from packager.engine.hashing import FileTree
+from packager.engine.pieces import Part
+from packager.engine.unhashed import Unhashed
+from packager.engine.workers import Tell
+from packager.errors import IncompleteError
+from packager.file_space import FileSpace
+from packager.paths import shown
+
+
+@dataclass(frozen=True)
+class TorrentHashes:
+    """pieces: 20 bytes a piece, empty without v1. trees: one a file, empty without v2."""
+
+    pieces: bytes
+    trees: list[FileTree]
+
+
+def hash_files(
+    paths: Sequence[bytes], space: FileSpace, *, v1: bool, v2: bool, processes: int, tell: Tell
+) -> TorrentHashes:
+    """Return the hashes of files that lie in `space`, which is aligned where v2 is asked for and files are several.
+
+    tell: called with bytes as they are read. Memory: 72 bytes a piece, and the tasks of each process. Raises
+    IncompleteError naming a file that cannot be read to its end, and where a process dies.
+    """
+    pieces = bytearray(20 * space.pieces if v1 else 0)
+    nodes = bytearray(32 * space.pieces if v2 else 0)
+    count = max(1, min(processes, -(-space.size // SPAN)))
+    with Hashers(count) as hashers:
+        for first, _, made in hashers.run(_tasks(paths, space, v1=v1, v2=v2), tell):
+            if made.unread:
+                raise IncompleteError(shown(made.unread[0]), made.unread[1], "mend the file, then run it again")
+            pieces[20 * first : 20 * first + len(made.pieces)] = made.pieces
+            nodes[32 * first : 32 * first + len(made.nodes)] = made.nodes
+    return TorrentHashes(bytes(pieces), list(_trees(space, bytes(nodes))) if v2 else [])
+
+
+def _tasks(paths: Sequence[bytes], space: FileSpace, *, v1: bool, v2: bool) -> Iterator[tuple[int, Unhashed]]:
+    """Yield (number of its first piece, task)."""
+    most = max(1, min(MOST // 2, SPAN // space.piece_length))  # a piece of a task is larger than its hashes
+    held: list[tuple[Part, ...]] = []
+    first = 0
+    for parts in _pieces(paths, space):
+        held.append(parts)
+        if len(held) == most:
+            yield first, Unhashed(tuple(held), v1, v2)
+            first, held = first + most, []
+    if held:
+        yield first, Unhashed(tuple(held), v1, v2)
+
+
+def _pieces(paths: Sequence[bytes], space: FileSpace) -> Iterator[tuple[Part, ...]]:
+    """Yield the parts of each piece."""
+    parts: list[Part] = []
+    room = space.piece_length
+    for path, size, pad in zip(paths, space.sizes.tolist(), space.pads.tolist(), strict=True):
+        for source, length in ((path, size), (None, pad)):
+            at = 0
+            while at < length:
+                take = min(room, length - at)
+                parts.append(Part(source, at, take))
+                at, room = at + take, room - take
+                if not room:
+                    yield tuple(parts)
+                    parts, room = [], space.piece_length
+    if parts:
+        yield tuple(parts)
+
+
+def _trees(space: FileSpace, nodes: bytes) -> Iterator[FileTree]:
+    """Yield each file's tree from the nodes of its pieces."""
+    length = space.piece_length
+    for size, start in zip(space.sizes.tolist(), space.starts.tolist(), strict=True):
+        at, count = 32 * (start // length), -(-size // length)
+        if not count:
+            yield FileTree(b"", None)
+        elif count == 1:
+            yield FileTree(b"", nodes[at : at + 32])
+        else:
+            layer = [nodes[at + 32 * i : at + 32 * i + 32] for i in range(count)]
+            blocks = -(-(size - (count - 1) * length) // merkle.BLOCK)
+            layer[-1] = merkle.lifted(layer[-1], merkle.power_of_two(blocks), length // merkle.BLOCK)
+            yield FileTree(b"".join(layer), merkle.pieces_root(layer, length))

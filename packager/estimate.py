@@ -1,0 +1,209 @@
+"""What a release will take, from its plan, its catalogue or two numbers: shards, torrents, site, time, disks, money.
+
+Pure arithmetic. Where a plan stands its shards are taken as they are; else they are reckoned from totals.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from packager import bag, layout, tar
+from packager.cut import MOST_SHARDS, shard_name
+from packager.errors import InputError
+from packager.metainfo import torrent_size
+from packager.model import Plan, Struct
+from packager.options import ShardOptions, TorrentOptions
+from packager.piece_length import choose_piece_length
+
+# Bytes, as releases of this tool have them on the average; tables and pages hang on how much tags say.
+PATH = 40  # a member's path
+LINE = 250  # a member's line in records.jsonl
+TABLE_ROW = 100  # a row of a members table: 32 of it a digest, which does not shrink
+PAGE = 26_500  # a shard's page with 200 members
+LISTED = (
+    3_600  # a shard in release.json (twice), torrents.json, magnets (twice), SHA256SUMS, its phase's page, manifest
+)
+_BAG_INFO = 300  # bag-info.txt
+
+Basis: TypeAlias = Literal["plan", "catalogue", "description"]
+Order: TypeAlias = Literal["earliest years first", "most popular first"]
+_COUNTS = {"": 1, "k": 1000, "m": 10**6, "b": 10**9}
+
+
+class EstimatedStore(Struct, frozen=True, kw_only=True):
+    """Disks for one way to keep a release: its bytes beside the collection, disks they fill, money."""
+
+    way: Literal["materialised", "virtual"]
+    size: int
+    disks: int
+    price: float
+
+
+class EstimatedFit(Struct, frozen=True, kw_only=True):
+    """What of a collection a budget holds, in one order. until: the last year or popularity that fits."""
+
+    order: Order
+    files: int
+    size: int
+    until: float | None  # None: it is known of none of them
+    unknown: int  # files among them of which it is not known; they come last
+
+
+class EstimateReport(Struct, frozen=True, kw_only=True):
+    """What a release will take. Sizes are bytes, durations seconds, money in the unit of the price given."""
+
+    basis: Basis
+    records: int
+    files: int
+    payload: int
+    shards: int
+    size: int  # of all tars
+    piece_length: int  # of the largest shard
+    torrent_size: int  # of the largest shard
+    torrents: int  # of all .torrents
+    tables: int  # of all members tables
+    pages: int  # pages, lists and documents
+    site: int  # torrents, tables, pages
+    rate: float  # bytes a second that one core hashes in all the ways asked for
+    workers: int
+    hash_seconds: float
+    upload_mbit: float
+    copies: int
+    upload_seconds: float
+    disk: int
+    price: float  # of a TB
+    stores: tuple[EstimatedStore, ...]
+    budget: int | None
+    fits: tuple[EstimatedFit, ...]
+
+
+@dataclass(frozen=True)
+class Lot:
+    """Files that are cut into shards together. Sums over all of them: payload, paths and lines in bytes."""
+
+    files: int
+    payload: int
+    paths: int
+    lines: int
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Shards: how many, the bytes of their tars and .torrents together, and the largest one's pieces and .torrent."""
+
+    shards: int
+    size: int
+    torrents: int
+    piece_length: int
+    torrent_size: int
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What is asked beside the collection: workers, Mbit a second, copies, bytes of a disk, price of a TB."""
+
+    workers: int = 1
+    upload_mbit: float = 1000
+    copies: int = 1
+    disk: int = 20 * 10**12
+    price: float = 15
+
+
+def parse_count(text: str, where: str) -> int:
+    """Return the number that "86M", "1,000" or "256k" means. Raises InputError."""
+    plain = text.strip().replace(",", "").replace("_", "").lower()
+    number, unit = (plain[:-1], plain[-1]) if plain[-1:] in _COUNTS and plain[-1:] else (plain, "")
+    whole, _, part = number.partition(".")
+    if not (whole.isascii() and whole.isdigit() and (not part or part.isdigit()) and len(number) < 16):
+        raise InputError(where, f'"{text}" is not a number', 'write it as "86M", "256k" or 1000000')
+    return round(float(number) * _COUNTS[unit])
+
+
+def described(files: int, payload: int) -> Lot:
+    """Return a lot of which no more than these is known."""
+    return Lot(files, payload, files * PATH, files * LINE)
+
+
+def cut(lot: Lot, prefix: tuple[str, str], shards: ShardOptions, torrent: TorrentOptions) -> Cut:
+    """Return the shards that next-fit will make of a lot, give or take one.
+
+    prefix: names of the collection and the phase. Each member adds a header, half a block of padding and its lines;
+    each shard but the last keeps room that is half a member's.
+    """
+    name = shard_name(*prefix, MOST_SHARDS)
+    fixed = layout.fixed_cost(name, _BAG_INFO)
+    if not lot.files:
+        return Cut(0, 0, 0, 0, 0)
+    manifest = lot.paths + lot.files * bag.manifest_line_size(len(layout.PAYLOAD))
+    bytes_ = lot.payload + lot.files * (tar.BLOCK + tar.BLOCK // 2) + lot.lines + manifest
+    room = shards.size - fixed - bytes_ // lot.files // 2
+    count = max(1, math.ceil(bytes_ / room)) if room > 0 else lot.files
+    size = bytes_ + count * fixed
+    each = -(-size // count) if count < 2 else min(shards.size, -(-size // max(1, count - 1)))
+    piece_length = torrent.piece_length or choose_piece_length(each, torrent.version)
+    one = torrent_size(f"{name}.tar", each, piece_length, torrent)
+    last = torrent_size(f"{name}.tar", max(1, size - (count - 1) * each), piece_length, torrent)
+    return Cut(count, size, (count - 1) * one + last, piece_length, one)
+
+
+def planned(plan: Plan) -> Cut:
+    """Return the shards of a plan as they are."""
+    every = [shard for phase in plan.phases for shard in phase.shards]
+    largest = max(every, key=lambda shard: shard.size)
+    return Cut(
+        shards=len(every),
+        size=sum(shard.size for shard in every),
+        torrents=sum(shard.torrent_size for shard in every),
+        piece_length=largest.piece_length,
+        torrent_size=largest.torrent_size,
+    )
+
+
+def estimate(
+    basis: Basis,
+    *,
+    records: int,
+    lot: Lot,
+    shards: Cut,
+    rate: float,
+    wishes: Wishes,
+    budget: int | None = None,
+    fits: Sequence[EstimatedFit] = (),
+) -> EstimateReport:
+    """Return all that follows from the shards and the wishes. rate: bytes a second that one core hashes."""
+    tables = lot.files * TABLE_ROW
+    pages = shards.shards * (PAGE + LISTED)
+    site = shards.torrents + tables + pages
+    return EstimateReport(
+        basis=basis,
+        records=records,
+        files=lot.files,
+        payload=lot.payload,
+        shards=shards.shards,
+        size=shards.size,
+        piece_length=shards.piece_length,
+        torrent_size=shards.torrent_size,
+        torrents=shards.torrents,
+        tables=tables,
+        pages=pages,
+        site=site,
+        rate=rate,
+        workers=wishes.workers,
+        hash_seconds=shards.size / rate / wishes.workers,
+        upload_mbit=wishes.upload_mbit,
+        copies=wishes.copies,
+        upload_seconds=shards.size * wishes.copies * 8 / (wishes.upload_mbit * 10**6),
+        disk=wishes.disk,
+        price=wishes.price,
+        stores=(_store("materialised", shards.size + site, wishes), _store("virtual", site, wishes)),
+        budget=budget,
+        fits=tuple(fits),
+    )
+
+
+def _store(way: Literal["materialised", "virtual"], size: int, wishes: Wishes) -> EstimatedStore:
+    """Return what keeping `size` bytes takes; money for the bytes, not for whole disks."""
+    return EstimatedStore(
+        way=way, size=size, disks=-(-size // wishes.disk), price=round(size / 10**12 * wishes.price, 2)
+    )

@@ -1,0 +1,1 @@
+"""Listeners: a few members out of a release, without their shards."""

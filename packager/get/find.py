@@ -1,0 +1,91 @@
+"""Which members of a release have an id, a path or an ISRC: by its lookup index, then their rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from packager import lookup
+from packager.engine.release_files import ReleaseFiles
+from packager.errors import InputError
+from packager.get.rows import Shelf
+from packager.lookup import LOOKUP, Hit, Lookup
+from packager.model import Manifest, ShardName
+from packager.paths import is_safe_path, shown
+
+KEYS_MOST = 1000  # ids, paths and ISRCs of one command
+
+
+@dataclass(frozen=True)
+class Found:
+    """Members of one shard that are meant: their rows of its table, with mtime_ns."""
+
+    manifest: Manifest
+    members: pa.Table
+
+
+def read_lookup(files: ReleaseFiles) -> Lookup:
+    """Return the lookup.json of a release. Raises InputError where it has none."""
+    try:
+        return lookup.from_bytes(files.read(LOOKUP, lookup.LIMIT), LOOKUP)
+    except InputError as error:
+        mend = "take members by --where, or shard by shard with packager extract"
+        raise InputError(error.where, error.what, error.mend or mend) from error
+
+
+def by_keys(keys: Sequence[str], files: ReleaseFiles, index: Lookup, shelf: Shelf) -> list[Found]:
+    """Return the members that have one of these ids, paths or ISRCs, each once.
+
+    Where several shards hold an id, the newest one's member is meant. Memory: a bucket, and a row group a
+    shard. Raises InputError for a key that no member has.
+    """
+    if len(keys) > KEYS_MOST:
+        raise InputError("KEY", f"{len(keys)} keys are more than the {KEYS_MOST} of one run", "run it several times")
+    hits = {key: _hits(key, files, index) for key in dict.fromkeys(keys)}
+    wanted: dict[ShardName, list[int]] = {}
+    for hit in dict.fromkeys(hit for named in hits.values() for hit in named):
+        wanted.setdefault(hit.shard, []).append(hit.row)
+    read = {shard: shelf.rows(shard, rows) for shard, rows in wanted.items()}
+    meant: dict[Hit, None] = {}
+    for key, named in hits.items():
+        newest: dict[str, Hit] = {}
+        for hit in named:
+            row = read[hit.shard].slice(wanted[hit.shard].index(hit.row), 1)
+            if _has(row, key) and row["id"][0].as_py() not in shelf.withdrawn:
+                newest.setdefault(row["id"][0].as_py(), hit)
+        if not newest:
+            mend = "give an id, a path or an ISRC in full; for anything else there is --where"
+            raise InputError(shown(key), f"no member of the release at {files.name} has this id, path or ISRC", mend)
+        meant |= dict.fromkeys(newest.values())
+    found = []
+    for (shard, table), rows in zip(read.items(), wanted.values(), strict=True):
+        numbers = [at for at, row in enumerate(rows) if Hit(shard, row) in meant]
+        if numbers:
+            found.append(Found(shelf.manifest(shard), checked_members(table.take(numbers))))
+    return found
+
+
+def _hits(key: str, files: ReleaseFiles, index: Lookup) -> list[Hit]:
+    """Return the members that may have a key, newest first."""
+    place = lookup.place(index, key)
+    try:
+        bucket = files.read_range(place.part.path, place.start, place.stop)
+    except InputError as error:
+        mend = "the release may have been published anew meanwhile: run the command again"
+        raise InputError(error.where, error.what, mend) from error
+    return lookup.hits(index, bucket, place.mark, place.part.path)
+
+
+def _has(row: pa.Table, key: str) -> bool:
+    """Say whether a row's id, path, path at the source or ISRC is this key."""
+    id_, path, source, isrc = (row[name][0].as_py() for name in ("id", "path", "source_path", "isrc"))
+    as_isrc = lookup.isrc(key)
+    return key in (id_, path, source) or (as_isrc is not None and as_isrc == lookup.isrc(isrc or ""))
+
+
+def checked_members(members: pa.Table) -> pa.Table:
+    """Return rows that can be members of a shard. Raises InputError for a path that leads astray."""
+    for path, size, offset in zip(*(members[name].to_pylist() for name in ("path", "size", "offset")), strict=True):
+        if not is_safe_path(path) or not 0 <= size < 1 << 60 or not 0 <= offset < 1 << 62:
+            raise InputError("members table", f'"{shown(path)}" of {size} bytes at {offset} cannot be a member')
+    return members

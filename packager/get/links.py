@@ -1,0 +1,111 @@
+"""Magnet links that name members (x.pk), both ways: made of what was found, or taken for it. Nothing is looked up."""
+
+from collections.abc import Sequence
+from urllib.parse import quote
+
+import pyarrow as pa
+
+from packager.addresses import TRACKERS, WEB, url
+from packager.engine.remote import Remote, web_seed_address
+from packager.errors import InputError
+from packager.get.sources import Meant, Shared
+from packager.layout import PAYLOAD
+from packager.magnet import SCHEME, Magnet, MagnetMember, format_magnet, parse_magnet
+from packager.model import MEMBERS, MTIME
+from packager.paths import is_safe_name, shown
+from packager.targets import Naming
+from packager.torrent_file import Metainfo
+
+_ROWS = pa.schema([field.with_nullable(True) for field in MEMBERS.append(MTIME)])
+
+
+def links_of(meant: Meant) -> list[str]:
+    """Return a magnet link for each member: of its shard, naming its range; in a folder also its file (BEP 53).
+
+    The torrent of a folder is read for that.
+    """
+    shared = meant.shared
+    columns = (meant.members[name].to_pylist() for name in ("path", "offset", "size", "sha256"))
+    members = [
+        MagnetMember(path, offset, size, sha256.hex()) for path, offset, size, sha256 in zip(*columns, strict=True)
+    ]
+    numbers: list[int | None] = [None] * len(members)
+    seeds = shared.addresses
+    if shared.container == "files":
+        seeds = [seed.removesuffix(quote(shared.name)) for seed in seeds]  # BEP 19: clients add the folder's name
+        if shared.torrent is not None:
+            torrent = shared.torrent().metainfo
+            numbers = [_file_number(torrent, member) for member in members]
+    return [
+        format_magnet(
+            infohash_v1=shared.infohash_v1,
+            infohash_v2=shared.infohash_v2,
+            name=shared.name,
+            size=shared.size,
+            trackers=shared.trackers,
+            web_seeds=seeds,
+            chosen=() if number is None else (number,),
+            members=[member],
+        )
+        for member, number in zip(members, numbers, strict=True)
+    ]
+
+
+def _file_number(torrent: Metainfo, member: MagnetMember) -> int | None:
+    """Return the number of a member's file in a torrent's list, pad files counted as clients do, in v2, too."""
+    path, number = (torrent.name, *f"{PAYLOAD}{member.path}".split("/")), 0
+    for file in torrent.files:
+        if file.path == path:
+            return number
+        number += 2 if torrent.version == "v2" and file.length % torrent.piece_length else 1
+    return None
+
+
+def is_link(key: str) -> bool:
+    """Say whether a key is a magnet link."""
+    return key.lower().startswith(SCHEME)
+
+
+def by_links(links: Sequence[str], naming: Naming, remote: Remote) -> list[Meant]:
+    """Return the members that magnet links name. Raises InputError where one names none, or is no link.
+
+    remote: whose web seeds come before the link's own; a web seed that is a folder's address has the tar
+    under the name that the link gives it. A link knows no tags, so `naming` may ask for none.
+    """
+    if naming.layout or naming.original or naming.play_order:
+        raise InputError("--layout", "a magnet link has a member's path and no tags", "leave the names as they are")
+    return [_meant(parse_magnet(link), remote) for link in links]
+
+
+def _meant(link: Magnet, remote: Remote) -> Meant:
+    """Return the members that one link names."""
+    if not link.members:
+        mend = "any torrent client fetches the whole; links to members are made by: packager get ID --magnet"
+        raise InputError("magnet link", "names a whole torrent and no member of it", mend)
+    if link.size is None or link.name is None or not is_safe_name(link.name):
+        raise InputError("magnet link", f'"{shown(link.name or "")}" is not the name of a shard\'s tar')
+    own = [web_seed_address(url(seed, "--web-seed", WEB), link.name) for seed in remote.web_seeds]
+    seeds = [url(seed, "magnet link: ws", WEB) for seed in link.web_seeds] if remote.torrent_web_seeds else []
+    theirs = [web_seed_address(seed, link.name) for seed in seeds]  # that of a folder ends in "/"
+    shared = Shared(
+        name=link.name,
+        container="files" if link.chosen else "tar",
+        size=link.size,
+        infohash_v1=link.infohash_v1,
+        infohash_v2=link.infohash_v2,
+        trackers=[url(tracker, "magnet link: tr", TRACKERS) for tracker in link.trackers],
+        addresses=[*own, *theirs],
+        torrent=None,
+    )
+    rows = [
+        {
+            "id": each.path,
+            "path": each.path,
+            "offset": each.offset,
+            "size": each.size,
+            "sha256": bytes.fromhex(each.sha256),
+            "kind": "other",
+        }
+        for each in dict.fromkeys(link.members)
+    ]
+    return Meant(shared, pa.Table.from_pylist(rows, _ROWS))

@@ -1,0 +1,156 @@
+"""A release opened to take members out of it: by its lookup index, or by SQL, and as trusted as is asked for."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from packager import documents, trust
+from packager.addresses import WEB, url
+from packager.check_reports import Vouched
+from packager.engine.limited import read_limited
+from packager.engine.release_copy import SILENT_SECONDS, ReleaseCopy, open_copy
+from packager.engine.release_files import Cost, ReleaseFiles, open_release
+from packager.engine.release_source import RELEASE, normal, open_source
+from packager.engine.remote import Remote, web_seed_address
+from packager.errors import InputError
+from packager.get.find import Found, by_keys, read_lookup
+from packager.get.rows import Listed, Ranged, Shelf
+from packager.get.search import Search, by_sql
+from packager.get.sources import Meant, Shared
+from packager.magnet import parse_magnet
+from packager.model import PublishedFile, Release
+from packager.progress import Progress
+
+if TYPE_CHECKING:
+    from packager.engine.urls import Web
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a release is, and how far it is trusted.
+
+    source: its folder or address. key: by which it must be signed, a line or a file; None: nothing is asked.
+    followed: the release that a mirror accepted; its documents are taken, whoever signs what is at `source`.
+    """
+
+    source: str
+    key: str | None = None
+    followed: Release | None = None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which members are meant: those that `keys` name (ids, paths, ISRCs), or those that a search means."""
+
+    keys: Sequence[str] = ()
+    search: Search | None = None
+
+
+@dataclass(frozen=True)
+class Members:
+    """Members that are meant, what vouches for them, and what finding them costs: it may still grow."""
+
+    meant: Sequence[Meant]
+    vouched: Vouched
+    cost: Cost
+    where: str
+
+
+def find(origin: Origin, wanted: Wanted, remote: Remote, opened: ExitStack, progress: Progress) -> Members:
+    """Return the members of a release that are wanted, and how they can be fetched.
+
+    remote: whose web seeds come before the release's own. opened: keeps open what reading takes. Raises
+    InputError where nothing is meant, TrustError where the release is refused.
+    """
+    files = open_release(origin.source, lambda: _web(opened), seconds=SILENT_SECONDS)
+    scratch = Path(opened.enter_context(TemporaryDirectory(prefix="packager-", ignore_cleanup_errors=True)))
+    progress.begin("find", None, "member")
+    shelf: Shelf
+    if wanted.search is not None:
+        shelf = listed = _listed(origin, files, opened, progress)
+        found = by_sql(wanted.search, listed, fetched=files.folder is None)
+        magnets = {shard.name: parse_magnet(shard.magnet) for shard in listed.release.shards}
+        meant = [
+            _meant(each, shelf, remote, magnets[each.manifest.name].trackers, magnets[each.manifest.name].web_seeds)
+            for each in found
+        ]
+    else:
+        index = read_lookup(files)
+        trusted = origin.key is not None or origin.followed is not None
+        shelf = _listed(origin, files, opened, progress) if trusted else Ranged(files, scratch)
+        found = by_keys(wanted.keys, files, index, shelf)
+        meant = [
+            _meant(
+                each,
+                shelf,
+                remote,
+                index.trackers,
+                [web_seed_address(seed, each.manifest.file) for seed in index.web_seeds],
+            )
+            for each in found
+        ]
+    progress.end()
+    return Members(meant, shelf.vouched, files.cost, files.name)
+
+
+def _web(opened: ExitStack) -> "Web":
+    """Return connections to where a release is, that are kept."""
+    from packager.engine.urls import Web  # a folder is read long before httpx is imported
+
+    return opened.enter_context(Web(seconds=SILENT_SECONDS))
+
+
+def _listed(origin: Origin, files: ReleaseFiles, opened: ExitStack, progress: Progress) -> Listed:
+    """Return what reads the documents that the release lists, each found to be the one listed."""
+    if origin.key is None and origin.followed is None and files.folder is not None:
+        body = read_limited(files.folder / RELEASE, documents.LIMIT)
+        release = trust.pin_unsigned(body, where=RELEASE).release
+        folder = files.folder
+        return Listed(release, lambda file: folder / file.path, "release")
+    if origin.followed is not None:
+        source = opened.enter_context(open_source(normal(origin.source), seconds=SILENT_SECONDS))
+        place = Path(opened.enter_context(TemporaryDirectory(prefix="packager-", ignore_cleanup_errors=True)))
+        copy = ReleaseCopy(files.name, source, place, origin.followed, progress)
+        vouched: Vouched = "followed"
+    else:
+        copy = opened.enter_context(open_copy(origin.source, origin.key, progress))
+        vouched = "release" if origin.key is None else "signature"
+        files.cost.requests += 1 if origin.key is None else 2
+        files.cost.received += (copy.folder / RELEASE).stat().st_size
+
+    def brought(file: PublishedFile) -> Path:
+        files.cost.requests += 1
+        files.cost.received += file.size
+        return copy.bring_file(file)
+
+    return Listed(copy.release, brought, vouched)
+
+
+def _meant(found: Found, shelf: Shelf, remote: Remote, trackers: Sequence[str], theirs: Sequence[str]) -> Meant:
+    """Return members and how their tar is fetched. theirs: its addresses at the release's own web seeds."""
+    manifest = found.manifest
+    own = [web_seed_address(url(seed, "--web-seed", WEB), manifest.file) for seed in remote.web_seeds]
+    seeds = [seed for seed in theirs if _is_web(seed)] if remote.torrent_web_seeds else []
+    shared = Shared(
+        name=manifest.file,
+        container=manifest.container,
+        size=manifest.size,
+        infohash_v1=manifest.infohash_v1,
+        infohash_v2=manifest.infohash_v2,
+        trackers=trackers,
+        addresses=[*own, *seeds],
+        torrent=lambda: shelf.torrent(manifest.name),
+    )
+    return Meant(shared, found.members)
+
+
+def _is_web(address: str) -> bool:
+    """Say whether an address from a release can be asked; some torrents name others."""
+    try:
+        url(address, "web seed", WEB)
+    except InputError:
+        return False
+    return True

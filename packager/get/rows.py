@@ -1,0 +1,103 @@
+"""Manifests, rows and torrents of a release's shards: by ranges as they are needed, or as the release lists them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from packager import bencode, documents, torrent_file
+from packager.check_reports import Vouched
+from packager.engine import member_rows
+from packager.engine.limited import read_limited
+from packager.engine.release_files import ReleaseFiles
+from packager.engine.shared_file import SharedFile, open_torrent
+from packager.errors import InputError
+from packager.model import Manifest, PublishedFile, Release, ReleaseShard, ShardName
+from packager.paths import is_safe_name, shown
+
+_MANIFEST_MOST = 1 << 20  # bytes; ours have some 1,500
+
+
+class Shelf(Protocol):
+    """Reads what tells of a shard's members, and says what vouches for it. Raises InputError, TrustError."""
+
+    vouched: Vouched
+    withdrawn: frozenset[str]  # ids that are not to be had, beside those that the index leaves out
+
+    def manifest(self, shard: ShardName) -> Manifest:
+        """Return a shard's manifest."""
+
+    def rows(self, shard: ShardName, rows: list[int]) -> pa.Table:
+        """Return rows of a shard's members table, with mtime_ns, null where it has none."""
+
+    def torrent(self, shard: ShardName) -> SharedFile:
+        """Return a shard's torrent."""
+
+
+class Ranged:
+    """Reads as little as can be; what comes is only as good as its way here."""
+
+    vouched: Vouched = "ranges"
+    withdrawn: frozenset[str] = frozenset()
+
+    def __init__(self, files: ReleaseFiles, scratch: Path) -> None:
+        """Read from `files`; scratch: a folder of ours."""
+        self._files, self._scratch = files, scratch
+
+    def manifest(self, shard: ShardName) -> Manifest:
+        """Return a shard's manifest."""
+        path = f"manifests/{shard}.manifest.json"
+        return _manifest(self._files.read(path, _MANIFEST_MOST), shard, path)
+
+    def rows(self, shard: ShardName, rows: list[int]) -> pa.Table:
+        """Return rows of a shard's members table."""
+        return member_rows.read_rows(self._files, f"manifests/{shard}.members.parquet", rows, self._scratch)
+
+    def torrent(self, shard: ShardName) -> SharedFile:
+        """Return a shard's torrent."""
+        path = f"torrents/{shard}.torrent"
+        data = self._files.read(path, bencode.LIMIT)
+        return SharedFile(data, torrent_file.parse(data, path))
+
+
+class Listed:
+    """Reads whole documents, each the one that a release lists."""
+
+    def __init__(self, release: Release, place: Callable[[PublishedFile], Path], vouched: Vouched) -> None:
+        """Read what `release` lists; place: returns where a document of it lies, found to be the one listed."""
+        self.release, self.vouched = release, vouched
+        self.withdrawn = frozenset(withdrawal.id for withdrawal in release.withdrawals)
+        self._place = place
+        self._shards = {shard.name: shard for shard in release.shards}
+
+    def manifest(self, shard: ShardName) -> Manifest:
+        """Return a shard's manifest."""
+        path = self._place(self._listed(shard).manifest)
+        return _manifest(read_limited(path, _MANIFEST_MOST), shard, path.name)
+
+    def rows(self, shard: ShardName, rows: list[int]) -> pa.Table:
+        """Return rows of a shard's members table."""
+        return member_rows.rows_of(self.table(shard), rows)
+
+    def torrent(self, shard: ShardName) -> SharedFile:
+        """Return a shard's torrent."""
+        return open_torrent(self._place(self._listed(shard).torrent))
+
+    def table(self, shard: ShardName) -> Path:
+        """Return where a shard's whole members table lies."""
+        return self._place(self._listed(shard).table)
+
+    def _listed(self, shard: ShardName) -> ReleaseShard:
+        """Return how the release lists a shard."""
+        if shard not in self._shards:
+            raise InputError(shown(shard), "the release lists no such shard", "look again later")
+        return self._shards[shard]
+
+
+def _manifest(data: bytes, shard: ShardName, where: object) -> Manifest:
+    """Return a manifest that is of `shard`. Raises InputError."""
+    manifest = documents.from_bytes(data, Manifest, where)
+    if manifest.name != shard or not is_safe_name(manifest.file) or manifest.piece_length < 1:
+        raise InputError(where, f"is not the manifest of {shown(shard)}")
+    return manifest

@@ -1,0 +1,130 @@
+"""Members had, one after another, from wherever they are: each compared before it gets its name below a folder."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from packager import file_names
+from packager.check_reports import GetReport, GotShard, Vouched
+from packager.engine.destination import Destination
+from packager.engine.release_files import Cost
+from packager.engine.remote import Remote
+from packager.engine.taking import Taken, listed, members_of, refused, take, total_bytes
+from packager.get.links import links_of
+from packager.get.sources import Meant, ShardSources
+from packager.paths import shown
+from packager.progress import Progress
+from packager.targets import Naming, targets
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a run.
+
+    folders: where shards may lie. dry_run: nothing is fetched or written. links: magnet links are made.
+    """
+
+    to: Path
+    naming: Naming
+    remote: Remote
+    folders: Sequence[Path] = ()
+    overwrite: bool = False
+    dry_run: bool = False
+    links: bool = False
+
+
+def run(
+    meant: Sequence[Meant], request: Request, *, release: str, vouched: Vouched, cost: Cost, progress: Progress
+) -> GetReport:
+    """Write the members that are meant below a folder, and return what that cost.
+
+    One that no source has right, or whose name another file has, stands in the report; the others are
+    written. release, vouched, cost: where the members were found, for the report. Raises InputError for an
+    address that is none, IncompleteError where a file cannot be written.
+    """
+    members = pa.concat_tables([each.members for each in meant])
+    asked = targets(members, request.naming)
+    taken = Taken(renamed=[refused(members, row) for row in asked.refused])
+    if request.dry_run:
+        fetched = _Fetched(file_names.distinct(asked.paths, file_names.exact), [0] * len(meant))
+    else:
+        fetched = _write(meant, asked.paths, request, taken, progress)
+    return GetReport(
+        release=release,
+        to=shown(str(request.to)),
+        dry_run=request.dry_run,
+        vouched=vouched,
+        chosen=members.num_rows,
+        bytes=total_bytes(members),
+        written=taken.written,
+        already=taken.already,
+        bad=tuple(taken.bad),
+        in_the_way=tuple(taken.in_the_way),
+        renamed=tuple(taken.renamed),
+        files=tuple(listed(member) for member in members_of(members, fetched.paths)),
+        shards=tuple(_got(each, bytes_) for each, bytes_ in zip(meant, fetched.transferred, strict=True)),
+        lookup_requests=cost.requests,
+        lookup_bytes=cost.received,
+        transferred=sum(fetched.transferred),
+        shard_bytes=sum(each.shared.size for each in meant),
+        unreachable=fetched.unreachable,
+        magnets=tuple(link for each in meant for link in links_of(each)) if request.links else (),
+    )
+
+
+def _got(meant: Meant, transferred: int) -> GotShard:
+    """Return what was had of a shard."""
+    return GotShard(
+        name=shown(meant.shared.name),
+        size=meant.shared.size,
+        members=meant.members.num_rows,
+        bytes=total_bytes(meant.members),
+        transferred=transferred,
+    )
+
+
+@dataclass
+class _Fetched:
+    """The files that members became, the bytes transferred for each shard, and whether a source failed for now."""
+
+    paths: list[bytes]
+    transferred: list[int] = field(default_factory=list)
+    unreachable: bool = False
+
+
+def _write(
+    meant: Sequence[Meant], asked: Sequence[bytes], request: Request, taken: Taken, progress: Progress
+) -> _Fetched:
+    """Write every member that a source has right."""
+    tops = {path.partition(b"/")[0] for path in asked}
+    scratch = request.to / _unused(".packager-swarm", tops)
+    with Destination(request.to, avoid=tops) as destination:
+        # Names as at the source may differ only by case; the shard's own and a layout's never should.
+        exact = request.naming.original and not destination.folds_case()
+        fetched = _Fetched(file_names.distinct(asked, file_names.exact if exact else file_names.folded))
+        progress.begin("get", sum(total_bytes(each.members) for each in meant))
+        first = 0
+        for each in meant:
+            stop = first + each.members.num_rows
+            rows = list(members_of(each.members, fetched.paths[first:stop]))
+            with ExitStack() as opened:
+                sources = ShardSources(each.shared, rows, folders=request.folders, remote=request.remote, opened=opened)
+                for at, member in enumerate(rows):
+                    take(sources.of(at, scratch), destination, member, overwrite=request.overwrite, taken=taken)
+                    progress.advance(member.size)
+            fetched.transferred.append(sources.transferred)
+            fetched.unreachable = fetched.unreachable or sources.unreachable
+            first = stop
+        progress.end()
+    return fetched
+
+
+def _unused(name: str, tops: set[bytes]) -> str:
+    """Return a name that no file to come has at its top."""
+    taken = {file_names.folded(top) for top in tops}
+    while file_names.folded(name.encode()) in taken:
+        name += "~"
+    return name

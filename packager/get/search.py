@@ -1,0 +1,90 @@
+"""Which members of a release an SQL condition means: its members tables are read, one after another."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from packager.engine import foreign_tables, tables
+from packager.engine.members import chosen
+from packager.errors import InputError
+from packager.get.find import Found, checked_members
+from packager.get.rows import Listed
+from packager.model import MEMBERS, MTIME, Release, ReleaseShard
+from packager.paths import shown
+from packager.units import MIB, count_of, show_size
+from packager.values import nearest
+
+WHERE_MOST = 100_000  # members that SQL may mean in one command
+
+
+@dataclass(frozen=True)
+class Search:
+    """Which members are meant by SQL, in which shards or phases; all where none is named.
+
+    most: bytes of members tables that may be fetched for it.
+    """
+
+    where: str
+    shards: Sequence[str] = ()
+    phases: Sequence[str] = ()
+    most: int = 256 * MIB
+
+
+def by_sql(search: Search, shelf: Listed, *, fetched: bool) -> list[Found]:
+    """Return the members for which an SQL condition is true, and that were not withdrawn.
+
+    fetched: each table is fetched for it, and removed again. Memory: one members table. Raises InputError
+    where more would be fetched than may be, where nothing is meant, or more than WHERE_MOST members.
+    """
+    searched = _searched(shelf.release, search.shards, search.phases)
+    cost = sum(shard.table.size for shard in searched)
+    if fetched and cost > search.most:
+        what = f"the members tables of {count_of(len(searched), 'shard')} are {show_size(cost)}, more than the "
+        mend = "narrow it with --shard or --phase, or allow more with --most"
+        raise InputError("--where", f"{what}{show_size(search.most)} that may be fetched", mend)
+    gone = pa.array(sorted(shelf.withdrawn), pa.string())
+    found, count = [], 0
+    for shard in searched:
+        path = shelf.table(shard.name)
+        members = _whole_table(path)
+        if fetched:
+            path.unlink()
+        members = members.filter(pc.invert(pc.is_in(members["id"], gone)))
+        rows = chosen(members, ids=(), globs=(), where=search.where)
+        meant = members.take(pa.array(rows, pa.int64()))
+        count += meant.num_rows
+        if count > WHERE_MOST:
+            raise InputError("--where", f"means more than {WHERE_MOST} members", "narrow it, or take whole shards")
+        if meant.num_rows:
+            found.append(Found(shelf.manifest(shard.name), checked_members(meant)))
+    if not found:
+        raise InputError("--where", f"means no member of {count_of(len(searched), 'shard')}")
+    return found
+
+
+def _searched(release: Release, shards: Sequence[str], phases: Sequence[str]) -> list[ReleaseShard]:
+    """Return the shards to look in. Raises InputError for a name that the release does not have."""
+    offered = [shard for shard in release.shards if not shard.obsolete]
+    for option, names, known in (
+        ("--shard", shards, {shard.name for shard in offered}),
+        ("--phase", phases, {shard.phase for shard in offered}),
+    ):
+        for name in names:
+            if name not in known:
+                close = nearest(name, sorted(known))
+                mend = f'did you mean "{shown(close)}"?' if close else ""
+                raise InputError(option, f'the release has no "{shown(name)}"', mend)
+    return [
+        shard for shard in offered if (not shards or shard.name in shards) and (not phases or shard.phase in phases)
+    ]
+
+
+def _whole_table(path: Path) -> pa.Table:
+    """Return a members table with mtime_ns, null where it has none. Memory: the table."""
+    with tables.open_table(path, MEMBERS) as file:
+        timed = MTIME.name in file.schema_arrow.names
+    members = foreign_tables.read_table(path, MEMBERS.append(MTIME) if timed else MEMBERS)
+    return members if timed else members.append_column(MTIME, pa.nulls(members.num_rows, MTIME.type))

@@ -1,0 +1,128 @@
+"""How many seeds each shard has, for the choice: by the release's list, its trackers, or the DHT.
+
+None of them is signed: a liar could make us choose other shards of the release, and no worse.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from packager.engine.dht import dht_counts
+from packager.engine.release_source import Source
+from packager.engine.scraping import SILENT_SECONDS, scrape
+from packager.engine.swarm import Reach
+from packager.errors import IncompleteError, PackagerError
+from packager.lists import short_infohash
+from packager.mirror.around import Around
+from packager.mirror.state import Settings
+from packager.mirror_reports import CountedBy
+from packager.model import Release, ShardName
+from packager.paths import shown
+from packager.progress import Progress
+from packager.reports import AskedTracker
+from packager.scrape import Counts
+from packager.seed_counts import CountSource, by_shard, is_older, newest, questions
+
+TORRENTS = "torrents.json"
+LIMIT = 64 << 20  # bytes of torrents.json that are read: some 60,000 torrents
+OLD_SECONDS = 7 * 86_400  # after which the list's counts are too old to choose by, where trackers can be asked
+_MOST_TIME = 40  # characters of a stranger's time that are read
+
+Seeds = Mapping[ShardName, int | None]
+
+
+class _Listed(msgspec.Struct):
+    """What of a line of torrents.json tells how many seeds a torrent has."""
+
+    btih: str
+    seeders: int | None = None
+    stats_scraped_at: str | None = None
+
+
+def seed_counts(
+    source: Source, release: Release, settings: Settings, reach: Reach, around: Around
+) -> tuple[Seeds, CountedBy]:
+    """Return the seeds of each shard, None or left out where nobody knows, and who said so.
+
+    settings.counts: whom to ask; "auto": the list, then the trackers where it has no counts or old ones and the
+    choice hangs on them, then the DHT where no tracker answers and `reach` uses it.
+    """
+    asked = settings.counts
+    listed, at = _published(source, release, around.progress) if asked in ("auto", "list") else ({}, None)
+    by_list = _said(release, listed, "list" if _known(release, listed) else "nobody", at)
+    if asked == "list" or (asked == "auto" and not _is_wanting(release, settings, listed, at, around)):
+        return by_list
+    trackers: tuple[AskedTracker, ...] = ()
+    if asked != "dht":
+        found, trackers = _scraped(release, around)
+        if found:
+            return _said(release, {**listed, **found}, "trackers", around.clocks.now(), trackers)
+    by_dht = asked == "dht" or (asked == "auto" and reach.dht)
+    if by_dht and (found := _by_dht(release, reach, around)):
+        return _said(release, {**listed, **found}, "dht", around.clocks.now(), trackers)
+    return by_list[0], msgspec.structs.replace(by_list[1], trackers=trackers)
+
+
+def _published(source: Source, release: Release, progress: Progress) -> tuple[dict[ShardName, int | None], str | None]:
+    """Return the counts of torrents.json and the newest time it gives them; none where it cannot be had or read."""
+    try:
+        lines = msgspec.json.decode(source.read(TORRENTS, LIMIT), type=list[_Listed])
+    except (PackagerError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        progress.note(f"no list of seed counts: {shown(str(error), 200)}")
+        return {}, None
+    counted = {each.btih: each for each in lines if each.seeders is not None and 0 <= each.seeders < 1 << 31}
+    times = [each.stats_scraped_at for each in counted.values()]
+    counts = {shard.name: counted.get(short_infohash(shard)) for shard in release.shards}
+    at = newest(time for time in times if time and len(time) <= _MOST_TIME)
+    return {name: each.seeders for name, each in counts.items() if each}, at
+
+
+def _is_wanting(release: Release, settings: Settings, listed: Seeds, at: str | None, around: Around) -> bool:
+    """Say whether the list does not do: the choice hangs on counts, and it has none, or old ones."""
+    total = sum(shard.size for shard in release.shards if not shard.obsolete)
+    is_chosen_by = settings.strategy != "popular" and total > settings.budget
+    if not is_chosen_by and "seeders" not in (settings.where or "").lower():
+        return False
+    is_known = bool(_known(release, listed))
+    return not is_known or at is None or is_older(at, now=around.clocks.now(), seconds=OLD_SECONDS)
+
+
+def _scraped(release: Release, around: Around) -> tuple[dict[ShardName, int | None], tuple[AskedTracker, ...]]:
+    """Return what the release's trackers say."""
+    silent = min(around.seconds, SILENT_SECONDS)
+    scraped = scrape(questions(release), silent=silent, stop=around.stop, progress=around.progress)
+    return _seeders(by_shard(release, scraped.counts)), scraped.trackers
+
+
+def _by_dht(release: Release, reach: Reach, around: Around) -> dict[ShardName, int | None]:
+    """Return how many peers the DHT knows of each shard, by the infohash that torrents.json names."""
+    swarms = {bytes.fromhex(short_infohash(shard)): shard.name for shard in release.shards if not shard.obsolete}
+    try:
+        found = dht_counts(list(swarms), address=reach.address, stop=around.stop, progress=around.progress)
+    except IncompleteError as error:
+        around.progress.note(f"no seed counts from the DHT: {error}")
+        return {}
+    return _seeders({swarms[swarm]: counts for swarm, counts in found.items()})
+
+
+def _seeders(counts: Mapping[ShardName, Counts]) -> dict[ShardName, int | None]:
+    """Return the seeders alone."""
+    return {name: each.seeders for name, each in counts.items()}
+
+
+def _known(release: Release, seeds: Seeds) -> int:
+    """Return of how many shards that are not obsolete the seeds are known."""
+    return sum(seeds.get(shard.name) is not None for shard in release.shards if not shard.obsolete)
+
+
+def _said(
+    release: Release,
+    seeds: Seeds,
+    source: CountSource,
+    at: str | None,
+    trackers: tuple[AskedTracker, ...] = (),
+) -> tuple[Seeds, CountedBy]:
+    """Return counts, and who said so."""
+    count = sum(not shard.obsolete for shard in release.shards)
+    told = shown(at, _MOST_TIME) if at else None
+    return seeds, CountedBy(source=source, at=told, known=_known(release, seeds), of=count, trackers=trackers)

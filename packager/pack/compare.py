@@ -1,0 +1,225 @@
+"""The catalogue against what is published: which records stay in their shards, and which are to be planned.
+
+A published record stays where it is as long as its file has the bytes that were published, whatever its tags or path
+are now. Sizes and times tell for most; where only the time is another, the file is read. Out of core.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from packager.engine import source, sql, tables
+from packager.engine.workspace import Workspace
+from packager.errors import InputError
+from packager.model import ShardName
+from packager.pack.frozen import Frozen, touch
+from packager.paths import decode_path, shown
+from packager.progress import Progress
+from packager.units import count_of
+
+# Records that the plan puts into another shard; shard: of their newest published version. replaced: that shard is
+# superseded as a whole; else the record's file is another now.
+RETURNING = pa.schema([("id", pa.string()), ("shard", pa.string()), ("replaced", pa.bool_())])
+_LISTED = pa.schema(
+    [("no", pa.int32()), ("name", pa.string()), ("phase", pa.string()), ("replaced", pa.bool_()), ("stays", pa.bool_())]
+)
+_SUSPECT = pa.schema(
+    [
+        ("id", pa.string()),
+        ("path", pa.string()),
+        ("path_b64", pa.string()),
+        ("size", pa.int64()),
+        ("mtime_ns", pa.int64()),
+        ("sha256", pa.binary()),
+        ("no", pa.int32()),
+        ("row", pa.int64()),
+    ]
+)
+_IDS = pa.schema([("id", pa.string())])
+_ROW_BITS = 40  # of `place`, which orders replaced members by shard and row
+_READ = 1 << 20  # bytes at once
+
+# The newest published version of each record, wherever it lies.
+_LATEST = """
+CREATE TEMP TABLE latest AS
+SELECT id, unnest(newest) FROM (
+    SELECT id, arg_max(version, version.no) AS newest FROM (
+        SELECT id, {
+            'no': shard, 'row': file_row_number, 'size': size, 'mtime_ns': mtime_ns, 'sha256': sha256
+        } AS version
+        FROM read_parquet(%s, file_row_number = true)
+    ) GROUP BY id
+) ANTI JOIN withdrawn USING (id)
+"""
+_SUSPECTS = """
+SELECT c.id, c.path, c.path_b64, c.size, c.mtime_ns, l.sha256, l.no, l.row
+FROM catalogue c JOIN latest l USING (id) JOIN listed USING (no)
+WHERE c.path IS NOT NULL AND NOT replaced AND c.size = l.size AND c.mtime_ns IS DISTINCT FROM l.mtime_ns
+ORDER BY l.no, l.row
+"""
+_RETURNING = """
+CREATE TEMP TABLE returned AS
+SELECT c.id, l.no, l.row, listed.name AS shard, listed.replaced
+FROM catalogue c JOIN latest l USING (id) JOIN listed USING (no)
+WHERE c.path IS NOT NULL
+    AND (listed.replaced OR c.size <> l.size OR c.id IN (SELECT id FROM read_parquet(%s)))
+"""
+# What the phases choose from. home: the phase of a record that is published already; place: its old one, if its
+# whole shard is replaced.
+_FILES = f"""
+CREATE TEMP TABLE files AS
+SELECT c.*, NULL::VARCHAR AS home, NULL::BIGINT AS place
+FROM catalogue c ANTI JOIN latest USING (id) WHERE c.path IS NOT NULL
+UNION ALL BY NAME
+SELECT c.*, CASE WHEN listed.stays THEN listed.phase END AS home,
+    CASE WHEN returned.replaced THEN (returned.no::BIGINT << {_ROW_BITS}) + returned.row END AS place
+FROM catalogue c JOIN returned USING (id) JOIN listed USING (no)
+"""  # noqa: S608 (a number of ours)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """How the catalogue stands against what is published. kept: records that stay, by phase."""
+
+    kept: dict[str, int]
+    changed: int
+    gone: int  # of those kept: not in the catalogue, or without a file there
+
+
+class _Suspect(NamedTuple):
+    """A record whose file has the published size and another time. no, row: where it is published."""
+
+    id: str
+    path: str
+    path_b64: str | None
+    size: int
+    mtime_ns: int | None
+    sha256: bytes
+    no: int
+    row: int
+
+
+def readable(workspace: Workspace, frozen: Sequence[Frozen]) -> list[Path]:
+    """Return the files that comparing reads by SQL."""
+    return [*(each.rows for each in frozen), _rewritten(workspace)]
+
+
+def _rewritten(workspace: Workspace) -> Path:
+    return workspace.returning.with_name("rewritten.parquet")
+
+
+def compare(
+    database: sql.Database,
+    workspace: Workspace,
+    frozen: Sequence[Frozen],
+    *,
+    replaced: Collection[ShardName],
+    phases: Collection[str],
+    progress: Progress,
+) -> Compared:
+    """Make the table `files` of what is to be planned, write workspace.returning, and return the counts.
+
+    database: with the views catalogue and withdrawn. frozen: shards of files. replaced: those that are superseded;
+    all that is in them and not withdrawn is planned again. phases: of the config. Raises InputError where such a
+    record has no file any more, IncompleteError where a file that must be read cannot be.
+    """
+    _list(database, frozen, replaced, phases)
+    listed = ", ".join(sql.quoted(str(each.rows)) for each in frozen)
+    sql.execute(database, _LATEST % f"[{listed}]")
+    _check_replaced(database)
+    rewritten = _rewritten(workspace)
+    by_order = {each.order: each for each in frozen}
+    [(size,)] = sql.execute(database, f"SELECT coalesce(sum(size), 0) FROM ({_SUSPECTS})")  # noqa: S608 (ours)
+    progress.begin("compare", int(size))
+    suspects = _suspects(sql.run_batches(database, _SUSPECTS, _SUSPECT))
+    tables.write_table(rewritten, _IDS, _compared(workspace, by_order, suspects, progress))
+    progress.end()
+    sql.execute(database, _RETURNING % sql.quoted(str(rewritten)))
+    rows = sql.run_batches(database, "SELECT id, shard, replaced FROM returned ORDER BY id", RETURNING)
+    tables.write_table(workspace.returning, RETURNING, rows)
+    sql.execute(database, "DROP VIEW files")
+    sql.execute(database, _FILES)
+    return _counts(database)
+
+
+def _list(
+    database: sql.Database, frozen: Sequence[Frozen], replaced: Collection[ShardName], phases: Collection[str]
+) -> None:
+    """Make the table of published shards."""
+    columns = zip(
+        *((e.order, e.shard.name, e.shard.phase, e.shard.name in replaced, e.shard.phase in phases) for e in frozen),
+        strict=True,
+    )
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, _LISTED, strict=True)]
+    database.register("listed", pa.table(arrays, _LISTED))
+
+
+def _check_replaced(database: sql.Database) -> None:
+    """Raise InputError where a shard is to be replaced and a file of it is not there any more."""
+    missing = sql.execute(
+        database,
+        "SELECT name, count(*), min(id) FROM latest JOIN listed USING (no) ANTI JOIN"
+        " (SELECT id FROM catalogue WHERE path IS NOT NULL) USING (id) WHERE replaced GROUP BY name ORDER BY name",
+    )
+    for name, count, first in missing:
+        raise InputError(
+            name,
+            f'is to be replaced, and {count_of(count, "record")} of it ("{shown(first)}") have no file at the source',
+            "bring them back (packager extract takes them out of the tar), or withdraw them too",
+        )
+
+
+def _suspects(batches: Iterator[pa.RecordBatch]) -> Iterator[_Suspect]:
+    """Yield the rows one by one."""
+    for batch in batches:
+        yield from map(_Suspect._make, zip(*(column.to_pylist() for column in batch.columns), strict=True))
+
+
+def _compared(
+    workspace: Workspace, frozen: dict[int, Frozen], suspects: Iterator[_Suspect], progress: Progress
+) -> Iterator[pa.RecordBatch]:
+    """Yield the ids of files that are others now; the times of those that are the same are kept, shard by shard."""
+    for number, of_shard in groupby(suspects, key=lambda suspect: suspect.no):
+        same: dict[int, int] = {}
+        others: list[str] = []
+        for suspect in of_shard:
+            if _digest(workspace.source, suspect) != suspect.sha256:
+                others.append(suspect.id)
+            elif suspect.mtime_ns is not None:
+                same[suspect.row] = suspect.mtime_ns
+            progress.advance(suspect.size)
+        if same:
+            touch(workspace, frozen[number], same)
+        if others:
+            yield pa.record_batch([pa.array(others, pa.string())], _IDS)
+
+
+def _digest(root: Path, suspect: _Suspect) -> bytes:
+    """Return the SHA-256 of a source file. Raises IncompleteError where it cannot be read or changes."""
+    member = source.Member(decode_path(suspect.path, suspect.path_b64), suspect.size, suspect.mtime_ns, None)
+    digest, left, space = hashlib.sha256(), suspect.size, memoryview(bytearray(min(_READ, suspect.size)))
+    with source.opened(root, member) as file:
+        while left:
+            got = source.read_into(file, space[:left], member)
+            digest.update(space[:got])
+            left -= got
+    return digest.digest()
+
+
+def _counts(database: sql.Database) -> Compared:
+    """Return how many records stay, changed, and are gone."""
+    kept = sql.execute(
+        database,
+        "SELECT phase, count(*) FROM latest JOIN listed USING (no) ANTI JOIN returned USING (id) GROUP BY phase",
+    )
+    [(changed,)] = sql.execute(database, "SELECT count(*) FROM returned WHERE NOT replaced")
+    [(gone,)] = sql.execute(
+        database,
+        "SELECT count(*) FROM latest ANTI JOIN (SELECT id FROM catalogue WHERE path IS NOT NULL) USING (id)",
+    )
+    return Compared({str(phase): int(count) for phase, count in kept}, int(changed), int(gone))

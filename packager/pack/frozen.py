@@ -1,0 +1,140 @@
+"""Published shards as the next plan sees them: their facts, and their rows with what the sources were then.
+
+Beside a published shard's documents lies frozen.parquet, its rows of PLANNED as the plan that cut it had them, with
+the members' digests. It is made of the members table and of the times that packing kept, whenever it is missing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from packager import documents
+from packager.engine import tables
+from packager.engine.workspace import Workspace
+from packager.errors import InputError
+from packager.model import MEMBERS, MTIME, PLANNED, Manifest, PlannedShard, Release, ReleaseShard, Version
+from packager.pack.shard_documents import Content
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A published shard that is not obsolete. order: its place among all published shards, the oldest first."""
+
+    shard: PlannedShard
+    order: int
+    rows: Path  # its frozen.parquet
+
+
+def frozen_shards(workspace: Workspace, release: Release) -> list[Frozen]:
+    """Return the shards of the last release that are not obsolete, each with its rows in place.
+
+    Memory: one shard's rows. Raises InputError where a shard's documents are missing.
+    """
+    by_age = sorted((shard.since, shard.name) for shard in release.shards)
+    order = {name: place for place, (_, name) in enumerate(by_age)}
+    found = []
+    for shard in release.shards:
+        if shard.obsolete:
+            continue
+        rows = workspace.frozen(shard.name)
+        if not rows.exists():
+            _freeze(workspace, shard, order[shard.name])
+        found.append(Frozen(_facts(workspace, shard), order[shard.name], rows))
+    return found
+
+
+def _facts(workspace: Workspace, shard: ReleaseShard) -> PlannedShard:
+    """Return a published shard as a plan lists it."""
+    manifest = read_manifest(workspace, shard)
+    return PlannedShard(
+        name=shard.name,
+        phase=shard.phase,
+        number=shard.number,
+        first_row=0,
+        rows=shard.members,
+        payload=shard.payload,
+        size=shard.size,
+        piece_length=shard.piece_length,
+        oversize=manifest.oversize,
+        bag_info=manifest.bag_info,
+        torrent_size=shard.torrent.size,
+        fingerprint="",
+        frozen=True,
+        container=manifest.container,
+    )
+
+
+def read_manifest(workspace: Workspace, shard: ReleaseShard | PlannedShard) -> Manifest:
+    """Return the manifest of a packed shard. Raises InputError where it is missing or broken."""
+    path = workspace.packed(shard.name) / f"{shard.name}.manifest.json"
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        what = "the manifest of a published shard is missing"
+        raise InputError(path, what, "bring it back from the site's manifests/") from None
+    return documents.from_bytes(data, Manifest, path)
+
+
+def content_as_published(manifest: Manifest, wanted: Content) -> Content:
+    """Return what shapes a published shard: as it was published, but for the twin that is wanted now.
+
+    The v1 hashes of a hybrid are those of its twin, so that it can be made of no source.
+    """
+    version: Version = "hybrid"
+    if manifest.infohash_v1 is None or manifest.infohash_v2 is None:
+        version = "v2" if manifest.infohash_v1 is None else "v1"
+    return Content(
+        collection=manifest.collection,
+        version=version,
+        also_v1=wanted.also_v1 if version == "hybrid" else manifest.infohash_also_v1 is not None,
+        sha256=manifest.sha256 is not None,
+        mtimes=manifest.mtimes,
+    )
+
+
+def touch(workspace: Workspace, frozen: Frozen, times: Mapping[int, int]) -> None:
+    """Keep, durably, that files were compared with what is published and are the same, whatever their times.
+
+    times: the modification time, nanoseconds, by the member's row.
+    """
+    table = tables.read_rows(frozen.rows, 0, tables.count_rows(frozen.rows), PLANNED)
+    now = table[MTIME.name].combine_chunks().fill_null(-1).to_numpy(zero_copy_only=False).copy()
+    now[np.fromiter(times, np.int64)] = np.fromiter(times.values(), np.int64)
+    column = pa.array(now, MTIME.type, mask=now == -1)
+    if not column.null_count:
+        kept = pa.table({MTIME.name: column})
+        tables.write_table(workspace.mtimes(frozen.shard.name), kept.schema, kept.to_batches())
+    at = table.schema.get_field_index(MTIME.name)
+    _write(frozen.rows, table.set_column(at, PLANNED.field(at), column))
+
+
+def _freeze(workspace: Workspace, shard: ReleaseShard, order: int) -> None:
+    """Write a shard's frozen.parquet."""
+    path = workspace.packed(shard.name) / f"{shard.name}.members.parquet"
+    members = tables.read_rows(path, 0, tables.count_rows(path), MEMBERS)
+    columns = {
+        **{name: members[name] for name in MEMBERS.names if name in PLANNED.names},
+        "shard": pa.array(np.full(members.num_rows, order), pa.int32()),
+        "path": pc.coalesce(members["source_path"], members["path"]),
+        "path_b64": members["source_path_b64"],
+        "member": members["path"],
+        MTIME.name: _times(workspace, shard, members.num_rows),
+    }
+    _write(workspace.frozen(shard.name), pa.table({name: columns[name] for name in PLANNED.names}))
+
+
+def _times(workspace: Workspace, shard: ReleaseShard, rows: int) -> pa.Array:
+    """Return the times that the sources had when the shard was packed; null where that was not kept."""
+    kept = workspace.mtimes(shard.name)
+    if kept.exists() and tables.count_rows(kept) == rows:
+        return tables.read_rows(kept, 0, rows)[MTIME.name]
+    return pa.nulls(rows, MTIME.type)
+
+
+def _write(path: Path, rows: pa.Table) -> None:
+    """Write rows of PLANNED durably."""
+    tables.write_table(path, PLANNED, rows.cast(PLANNED).combine_chunks().to_batches())

@@ -1,0 +1,103 @@
+"""A state folder that was lost, made again from the site: what is published must go on, and never begin anew.
+
+What the site does not tell is lost: the times of the sources, so each file is read once and compared; and the rows of
+members that were withdrawn.
+"""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import msgspec
+
+from packager import bencode, documents, torrent_file
+from packager.engine import durable, releases
+from packager.engine.limited import read_limited
+from packager.engine.workspace import Workspace
+from packager.errors import TrustError
+from packager.model import Manifest, PublishedFile, Release, ReleaseShard
+from packager.pack.shard import MARKER, Packed
+from packager.pack.shard_documents import Links
+from packager.paths import shown
+from packager.progress import Progress
+from packager.units import date_of
+
+_RELEASE, _MINISIG = "release.json", ".minisig"
+_MEND = "bring back the site as it was published, or the state folder"
+
+
+def recover(workspace: Workspace, collection: str, progress: Progress) -> None:
+    """Where the site shows a release that the state folder does not know, take it and all before it into the state.
+
+    Nothing is done for a site of another collection. What a killed run left is simply done again. Raises
+    TrustError where the site is not whole.
+    """
+    path = workspace.output / _RELEASE
+    if not path.is_file():
+        return
+    body = read_limited(path, documents.LIMIT)
+    shown_release = documents.from_bytes(body, Release, shown(str(path)))
+    last = releases.last_release(workspace)
+    if shown_release.collection.name != collection or (last and last[0].serial >= shown_release.serial):
+        return
+    progress.note(f"the state folder does not know release {shown_release.serial}, which is published: taking it over")
+    for shard in shown_release.shards:
+        if not (workspace.packed(shard.name) / MARKER).exists():
+            _take_shard(workspace, shard)
+    _take_chain(workspace, body, shown_release.serial)
+
+
+def _take_chain(workspace: Workspace, body: bytes, serial: int) -> None:
+    """Write the release documents, the newest last: only with it does the state know any of them."""
+    folder = workspace.output / "releases"
+    found = {serial: body}
+    for older in range(serial - 1, 0, -1):
+        data = read_limited(folder / f"{older}.json", documents.LIMIT)
+        after = msgspec.json.decode(found[older + 1], type=_Link)
+        if documents.digest(data) != after.previous:
+            raise TrustError(f"releases/{older}.json", f"is not the release that serial {older + 1} follows", _MEND)
+        found[older] = data
+    durable.remove_tree(workspace.releases)
+    for number in sorted(found):
+        signature = folder / f"{number}.json{_MINISIG}"
+        if signature.is_file():
+            durable.write_bytes(workspace.releases / signature.name, read_limited(signature, documents.LIMIT))
+        durable.write_bytes(workspace.releases / f"{number}.json", found[number])
+
+
+class _Link(msgspec.Struct):
+    """What of a release document the chain is made of."""
+
+    previous: str | None
+
+
+def _take_shard(workspace: Workspace, shard: ReleaseShard) -> None:
+    """Copy a shard's documents, its mark last. Raises TrustError for one that is not as the release lists it."""
+    folder = durable.make_folder(workspace.packed(shard.name))
+    for file in (shard.torrent, shard.torrent_v1, shard.table, shard.manifest):
+        if file is not None:
+            _copy(workspace.output / file.path, folder / Path(file.path).name, file)
+    path = folder / f"{shard.name}.manifest.json"
+    manifest = documents.from_bytes(path.read_bytes(), Manifest, path)
+    if manifest.withdrawn:
+        durable.write_bytes(path, documents.to_bytes(msgspec.structs.replace(manifest, withdrawn=0)))
+    torrent = folder / f"{shard.name}.torrent"
+    told = torrent_file.parse(read_limited(torrent, bencode.LIMIT), torrent)
+    links = Links(trackers=told.trackers, web_seeds=told.web_seeds, date=date_of(told.creation_date or 0))
+    made = Packed(format=documents.FORMAT, content="", links=links, size=shard.size, seconds=0.0)
+    durable.write_bytes(folder / MARKER, documents.to_bytes(made))
+
+
+def _copy(source: Path, to: Path, file: PublishedFile) -> None:
+    """Copy one published file, and check it."""
+    digest = hashlib.sha256()
+    try:
+        with open(source, "rb") as whole, durable.replace(to) as copy:
+            shutil.copyfileobj(whole, copy)
+            copy.seek(0)
+            while data := copy.read(1 << 20):
+                digest.update(data)
+            if digest.hexdigest() != file.sha256:
+                raise TrustError(shown(file.path), "is not the file that release.json names", _MEND)
+    except FileNotFoundError as error:
+        raise TrustError(shown(file.path), "is not in the site", _MEND) from error

@@ -1,0 +1,191 @@
+"""What stands: the last release and what is withdrawn from it, as planning the next one needs it."""
+
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from packager.engine import sql, tables
+from packager.engine.workspace import Workspace
+from packager.errors import InputError
+from packager.model import PLANNED, PlannedPhase, PlannedShard, Release, ShardName, Superseded, Withdrawals
+from packager.options import Config
+from packager.pack import compare
+from packager.pack.compare import Compared
+from packager.pack.frozen import Frozen, frozen_shards
+from packager.paths import shown
+from packager.progress import Progress
+
+_NOTHING = Compared({}, 0, 0)
+_WITHDRAWN = "records of it were withdrawn"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is published, and what of it shall not stay. withdrawn: ids. replaced: names of shards, and why."""
+
+    last: Release | None
+    frozen: tuple[Frozen, ...]  # shards that are not obsolete
+    withdrawn: tuple[str, ...]
+    replaced: dict[ShardName, str]
+
+    def shards(self, phase: str) -> tuple[PlannedShard, ...]:
+        """Return the published shards of a phase that are not obsolete, by number."""
+        return tuple(each.shard for each in self.frozen if each.shard.phase == phase)
+
+    def last_number(self, phase: str) -> int:
+        """Return the highest number of a published shard of a phase, obsolete ones too; 0 where there is none."""
+        listed = self.last.shards if self.last else ()
+        return max((shard.number for shard in listed if shard.phase == phase), default=0)
+
+    @property
+    def of_files(self) -> tuple[Frozen, ...]:
+        """The shards whose members are files of the collection, and not the catalogue itself."""
+        return tuple(each for each in self.frozen if each.shard.phase not in _catalogue_phases(self.last))
+
+    def closed(self, config: Config, kept: dict[str, int]) -> list[PlannedPhase]:
+        """Return the published phases that the config has no more; their shards stay. kept: records, by phase."""
+        named = {phase.name for phase in config.phases}
+        made = []
+        for phase in self.last.phases if self.last else ():
+            if phase.name in named or phase.state != "published":
+                continue
+            shards = tuple(shard for shard in self.shards(phase.name) if shard.name not in self.replaced)
+            made.append(
+                PlannedPhase(
+                    name=phase.name,
+                    title=phase.title,
+                    content=phase.content,
+                    records=phase.records if phase.content == "catalogue" else kept.get(phase.name, 0),
+                    files=sum(shard.rows for shard in shards),
+                    payload=sum(shard.payload for shard in shards),
+                    left_out=0,
+                    shards=shards,
+                )
+            )
+        return made
+
+
+def _catalogue_phases(last: Release | None) -> set[str]:
+    """Return the published phases that hold the catalogue itself."""
+    return {phase.name for phase in last.phases if phase.content == "catalogue"} if last else set()
+
+
+def read_standing(workspace: Workspace, config: Config, last: Release | None, taken_back: Withdrawals) -> Standing:
+    """Return what stands of the last release. Raises InputError where the config is of another collection."""
+    if last is not None:
+        _check_same(config, last)
+    frozen = tuple(frozen_shards(workspace, last)) if last else ()
+    before = [withdrawal.id for withdrawal in last.withdrawals] if last else []
+    withdrawn = tuple(dict.fromkeys([*before, *(record.id for record in taken_back.records)]))
+    standing = Standing(last, frozen, withdrawn, {})
+    live = {each.shard.name for each in frozen}
+    held = _holding(workspace, standing, [record.id for record in taken_back.records if record.supersede])
+    notes = dict.fromkeys(held, _WITHDRAWN) | {
+        shard.name: shard.reason for shard in taken_back.shards if shard.name in live
+    }
+    standing.replaced.update(notes)
+    return standing
+
+
+def _check_same(config: Config, last: Release) -> None:
+    """Raise InputError where what is published cannot go on under this config."""
+    if config.collection.name != last.collection.name:
+        raise InputError(
+            "packager.toml: collection.name",
+            f'"{config.collection.name}" is not the collection that is published here, "{last.collection.name}"',
+            "a new collection takes a new folder and packager.toml",
+        )
+    content = {phase.name: phase.content for phase in last.phases if phase.state == "published"}
+    for phase in config.phases:
+        if content.get(phase.name, phase.content) != phase.content:
+            raise InputError(
+                f"packager.toml: phases {phase.name}: content",
+                f'"{phase.content}", and the phase is published with "{content[phase.name]}"',
+                "give the new phase another name",
+            )
+
+
+def _holding(workspace: Workspace, standing: Standing, ids: Sequence[str]) -> list[ShardName]:
+    """Return the shards that hold records with these ids."""
+    shards = standing.of_files
+    if not ids or not shards:
+        return []
+    names = {each.order: each.shard.name for each in shards}
+    listed = ", ".join(sql.quoted(str(each.rows)) for each in shards)
+    with closing(sql.open_database([each.rows for each in shards], workspace.state / "spill")) as database:
+        database.register("wanted", pa.table({"id": pa.array(ids, pa.string())}))
+        query = f"SELECT DISTINCT shard FROM read_parquet([{listed}]) SEMI JOIN wanted USING (id) ORDER BY shard"  # noqa: S608
+        return [names[number] for (number,) in sql.execute(database, query)]
+
+
+def readable(workspace: Workspace, standing: Standing) -> Iterable[Path]:
+    """Return the files that planning beside this reads by SQL."""
+    return compare.readable(workspace, standing.of_files)
+
+
+def compared(
+    database: sql.Database, workspace: Workspace, config: Config, standing: Standing, progress: Progress
+) -> Compared:
+    """Part the catalogue into what is published and what is to be planned, and count."""
+    if not standing.of_files:
+        workspace.returning.unlink(missing_ok=True)
+        return _NOTHING
+    phases = [phase.name for phase in config.phases if phase.content == "files"]
+    return compare.compare(
+        database, workspace, standing.of_files, replaced=standing.replaced, phases=phases, progress=progress
+    )
+
+
+def holds_catalogue(standing: Standing, phase: str, folder: Path, rows: pa.Table) -> bool:
+    """Say whether the published shards of a catalogue phase hold the very files that were exported to `folder`.
+
+    rows: of PLANNED, a row a file.
+    """
+    shards = [each for each in standing.frozen if each.shard.phase == phase]
+    if not shards or any(each.shard.name in standing.replaced for each in shards):
+        return False
+    held: list[tuple[object, ...]] = []
+    for each in shards:
+        table = tables.read_rows(each.rows, 0, tables.count_rows(each.rows), PLANNED)
+        held += zip(*(table[name].to_pylist() for name in ("member", "size", "sha256")), strict=True)
+    if [row[:2] for row in held] != list(zip(rows["member"].to_pylist(), rows["size"].to_pylist(), strict=True)):
+        return False
+    return all(_digest(folder / str(name)) == sha256 for name, _, sha256 in held)
+
+
+def _digest(path: Path) -> bytes:
+    """Return the SHA-256 of a file of ours."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def successors(
+    database: sql.Database, standing: Standing, planned: Iterable[tuple[Path, Sequence[PlannedShard]]]
+) -> list[Superseded]:
+    """Return the shards of files that are replaced, and the new shards that their members go to.
+
+    planned: each phase's table of PLANNED, and its new shards. After `compared`.
+    """
+    by: dict[str, list[ShardName]] = {each.shard.name: [] for each in standing.of_files}
+    for path, shards in planned if standing.of_files else ():
+        query = (
+            f"SELECT DISTINCT r.shard, p.shard FROM read_parquet({sql.quoted(str(path))}) p"  # noqa: S608
+            " JOIN returned r USING (id) WHERE r.replaced ORDER BY 1, 2"
+        )
+        for name, number in sql.execute(database, query):
+            by[str(name)].append(shards[number].name)
+    return [
+        Superseded(name=ShardName(name), by=tuple(names), note=standing.replaced[ShardName(name)])
+        for name, names in by.items()
+        if name in standing.replaced
+    ]
+
+
+def unknown(standing: Standing, names: Collection[str]) -> list[str]:
+    """Return those of some names that are of no published shard that is not obsolete."""
+    live = {each.shard.name for each in standing.frozen}
+    return [shown(name) for name in names if name not in live]

@@ -1,0 +1,42 @@
+"""What a conditional request asks for, by the file's entity tag alone (RFC 9110, 13). Pure.
+
+No file has a Last-Modified: a date in a request is passed over, as a server without a clock must.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from packager import byte_ranges
+from packager.byte_ranges import Range, UnsatisfiableError
+
+_TAG = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is sent: a status, and the ranges of a 206."""
+
+    status: int
+    ranges: tuple[Range, ...] = ()
+
+
+def wanted(method: str, headers: Mapping[str, str], size: int, tag: str) -> Wanted:
+    """Return what a GET or HEAD asks of a file of `size` bytes.
+
+    headers: looked up by their names as RFC 9110 writes them. tag: the file's strong entity tag, in quotes.
+    """
+    match = headers.get("If-Match")
+    if match is not None and match.strip() != "*" and ("", tag) not in _TAG.findall(match):
+        return Wanted(412)
+    none_match = headers.get("If-None-Match")
+    if none_match is not None and (none_match.strip() == "*" or tag in [each for _, each in _TAG.findall(none_match)]):
+        return Wanted(304)
+    asked = headers.get("Range") if method == "GET" else None
+    if asked is None or headers.get("If-Range", tag).strip() != tag:
+        return Wanted(200)
+    try:
+        ranges = byte_ranges.parse(asked, size)
+    except UnsatisfiableError:
+        return Wanted(416)
+    return Wanted(200) if ranges is None else Wanted(206, tuple(ranges))

@@ -1,0 +1,56 @@
+"""The seed counts that a site shows: those kept from before, and what trackers say now where they are asked.
+
+No part of the release: release.json, its serial and its chain do not hang on them.
+"""
+
+import time
+from collections.abc import Mapping
+
+from packager import documents
+from packager.engine import durable
+from packager.engine.limited import read_limited
+from packager.engine.workspace import Workspace
+from packager.model import Release, ShardName
+from packager.paths import shown
+from packager.progress import Progress
+from packager.reports import ScrapeReport
+from packager.seed_counts import Counted, SeedCounts, by_shard, questions, renewed
+from packager.units import parse_date
+
+
+def kept(workspace: Workspace) -> Mapping[ShardName, Counted]:
+    """Return the last counts that were had of each shard. Raises InputError where their file is damaged."""
+    path = workspace.seed_counts
+    if not path.is_file():
+        return {}
+    shards = documents.from_bytes(read_limited(path, documents.LIMIT), SeedCounts, path).shards
+    for name, each in shards.items():
+        parse_date(each.at, f"{path}: {shown(name)}")
+    return shards
+
+
+def ask(
+    workspace: Workspace, release: Release, *, now: str, progress: Progress
+) -> tuple[Mapping[ShardName, Counted], ScrapeReport]:
+    """Ask the release's trackers, keep what they say, and return the counts of all shards and who said what.
+
+    now: RFC 3339, the time that the counts get. What a tracker that fails does not tell stays as it was.
+    """
+    from packager.engine.scraping import scrape  # httpx, which no other publishing needs, takes 0.2 s to load
+
+    began = time.monotonic()
+    asked = questions(release)
+    if not asked:
+        progress.note("no seed counts: the release names no tracker that could be asked")
+    scraped = scrape(asked, progress=progress)
+    found = by_shard(release, scraped.counts)
+    counted = renewed(kept(workspace), found, now)
+    if found:
+        document = SeedCounts(format=documents.FORMAT, type="seed-counts", shards=counted)
+        durable.write_bytes(workspace.seed_counts, documents.to_bytes(document))
+    return counted, ScrapeReport(
+        counted=len(found),
+        shards=len(release.shards),
+        seconds=round(time.monotonic() - began, 3),
+        trackers=scraped.trackers,
+    )

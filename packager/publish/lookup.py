@@ -1,0 +1,284 @@
+"""The lookup index of a release, made out of core from its members tables: lookup.json and lookup/*.bin.
+
+DuckDB sorts the keys by their hash; buckets of one size are cut from that. The same tables and withdrawals
+give the same bytes, so an index is made again only where those changed.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from packager import documents
+from packager.engine import durable, sql
+from packager.engine.workspace import Workspace
+from packager.errors import from_os_error
+from packager.lookup import BUCKET_KEYS, EMPTY, LOOKUP, NUMBERS, PART_BYTES, SAME_KEY, SLOT, Lookup, bucket_numbers
+from packager.magnet import parse_magnet
+from packager.model import PublishedFile, Release, ReleaseShard
+from packager.progress import Progress
+
+_RULE = "1"  # of the bytes below; another makes every index anew
+_KEYS = pa.schema([("hash", pa.uint64()), ("shard", pa.uint32()), ("row", pa.uint32())])
+_KEY = np.dtype([("hash", "<u8"), ("shard", "<u4"), ("row", "<u4")])
+_BLOCK = 1 << 20  # keys that are in memory at once
+_MEND = "make room or mend the rights, then publish again"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """All that an index is made of: the tables of shards, in the release's order, without what was withdrawn."""
+
+    shards: Sequence[ReleaseShard]
+    withdrawn: Sequence[str]
+    phases: Sequence[str]
+
+    @property
+    def mark(self) -> str:
+        """What tells one index from another, as a digest in hex."""
+        digest = hashlib.sha256(_RULE.encode())
+        shards = (f"{shard.name} {shard.since} {shard.table.sha256}" for shard in self.shards)
+        for text in (*self.phases, "", *self.withdrawn, "", *shards):
+            digest.update(text.encode() + b"\0")
+        return digest.hexdigest()
+
+
+def publish_lookup(workspace: Workspace, release: Release, built: Path, progress: Progress) -> list[PublishedFile]:
+    """Put the index of a release into the site that is being built; return the facts of its files.
+
+    No record that was withdrawn and no shard that is obsolete stands in it; where nothing is left, there is
+    no index. Memory: DuckDB's bound and some 50 MB. Raises IncompleteError where the system refuses.
+    """
+    inputs = Inputs(
+        [shard for shard in release.shards if not shard.obsolete],
+        sorted(withdrawal.id for withdrawal in release.withdrawals),
+        [phase.name for phase in release.phases],
+    )
+    if not inputs.shards:
+        return []
+    folder = workspace.state / "lookup"
+    made = _made(folder, inputs.mark) or make(
+        _tables(workspace, inputs), inputs.withdrawn, folder, inputs.mark, progress
+    )
+    if not made.keys:
+        return []
+    last = inputs.shards[-1]
+    magnet = parse_magnet(last.magnet)
+    document = documents.to_bytes(
+        Lookup(
+            format=documents.FORMAT,
+            type="lookup",
+            collection=release.collection.name,
+            serial=release.serial,
+            keys=made.keys,
+            buckets=made.buckets,
+            slots=made.slots,
+            part_buckets=made.part_buckets,
+            parts=made.parts,
+            phases=tuple(inputs.phases),
+            trackers=magnet.trackers,
+            web_seeds=tuple(_folder_of(address, last.file) for address in magnet.web_seeds),
+        )
+    )
+    try:
+        for part in made.parts:
+            _link(folder / Path(part.path).name, built / part.path)
+        (built / LOOKUP).write_bytes(document)
+    except OSError as error:
+        raise from_os_error(error, built / LOOKUP, _MEND) from error
+    return [
+        *made.parts,
+        PublishedFile(path=LOOKUP, size=len(document), sha256=documents.digest(document)),
+    ]
+
+
+def _folder_of(address: str, file: str) -> str:
+    """Return the web seed that gives a file this address (BEP 19)."""
+    return address.removesuffix(file) if address.endswith(f"/{file}") else address
+
+
+def _link(source: Path, path: Path) -> None:
+    """Link a durable file to a second name, or copy it where that cannot be."""
+    path.parent.mkdir(exist_ok=True)
+    try:
+        os.link(source, path)
+    except OSError:
+        shutil.copyfile(source, path)
+
+
+def _made(folder: Path, mark: str) -> Lookup | None:
+    """Return the index that was made before, if it is the one that is wanted."""
+    try:
+        if (folder / "mark").read_text() != mark:
+            return None
+        return documents.from_bytes((folder / LOOKUP).read_bytes(), Lookup, folder / LOOKUP)
+    except FileNotFoundError:
+        return None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A members table of the index. shard: as slots name it. since: larger is newer; of equal ones the later."""
+
+    path: Path
+    shard: int
+    since: int
+
+
+def _tables(workspace: Workspace, inputs: Inputs) -> list[Table]:
+    """Return the tables of an index, where they lie now."""
+    return [
+        Table(
+            workspace.listed_table(shard.name, shard.table.sha256),
+            inputs.phases.index(shard.phase) * NUMBERS + shard.number,
+            shard.since,
+        )
+        for shard in inputs.shards
+    ]
+
+
+def make(tables: Sequence[Table], withdrawn: Sequence[str], folder: Path, mark: str, progress: Progress) -> Lookup:
+    """Make an index in a folder of its own, durably, its mark last; what the release says of itself is left empty.
+
+    mark: what tells this index from another; the names of its parts begin with it. Raises IncompleteError.
+    """
+    durable.remove_tree(folder)
+    durable.make_folder(folder)
+    keys, spill = folder / "keys", folder / "spill"
+    progress.begin("lookup", None, "key")
+    with closing(sql.open_database([table.path for table in tables], spill)) as database:
+        count = _sort_keys(database, _query(tables, withdrawn), keys, progress)
+    made = _write_index(keys, count, folder, mark)
+    progress.end()
+    keys.unlink()
+    durable.remove_tree(spill)
+    durable.write_bytes(folder / LOOKUP, documents.to_bytes(made))
+    durable.write_bytes(folder / "mark", mark.encode())
+    return made
+
+
+def _query(tables: Sequence[Table], withdrawn: Sequence[str]) -> str:
+    """Return the SQL for (hash, shard, row) of every key of every member, by hash, the newest shard first."""
+    paths = ", ".join(sql.quoted(str(table.path)) for table in tables)
+    newest_first = sorted(range(len(tables)), key=lambda nth: (tables[nth].since, nth), reverse=True)
+    listed = ", ".join(f"({nth}, {tables[nth].shard}, {rank})" for rank, nth in enumerate(newest_first))
+    gone = ", ".join(sql.quoted(id_) for id_ in withdrawn)
+    names = ", ".join(f"{_normal(name)}" for name in ("id", "path", "source_path"))
+    return f"""
+        WITH shards(nth, shard, rank) AS (VALUES {listed}),
+        keys AS (
+            SELECT unnest(list_distinct([{names}, {_isrc("isrc")}])) AS key, file_index AS nth, file_row_number AS row
+            FROM read_parquet([{paths}])
+            {f"WHERE id NOT IN ({gone})" if gone else ""}
+        )
+        SELECT ('0x' || substr(sha256(key), 1, 16))::UBIGINT AS hash, shard, row
+        FROM keys JOIN shards USING (nth)
+        ORDER BY hash, rank, row
+    """  # noqa: S608 (paths and ids of ours, quoted)
+
+
+def _isrc(column: str) -> str:
+    """Return the SQL of lookup.isrc for a column: NULL where it holds none."""
+    bare = f"replace(replace({column}, '-', ''), ' ', '')"
+    return f"CASE WHEN regexp_full_match({bare}, '[A-Za-z]{{2}}[A-Za-z0-9]{{3}}[0-9]{{7}}') THEN upper({bare}) END"
+
+
+def _normal(column: str) -> str:
+    """Return the SQL of lookup.normal for a column."""
+    return f"coalesce({_isrc(column)}, {column})"
+
+
+def _sort_keys(database: sql.Database, text: str, path: Path, progress: Progress) -> int:
+    """Write the sorted keys to a file, of each hash the first SAME_KEY, and return their number."""
+    count = 0
+    last = np.empty(0, np.uint64)
+    try:
+        with open(path, "wb") as file:
+            for batch in sql.run_batches(database, text, _KEYS):
+                rows = np.empty(batch.num_rows, _KEY)
+                for name in _KEYS.names:
+                    rows[name] = batch[name].to_numpy()
+                seen = np.concatenate([last, rows["hash"]])
+                kept = rows[_is_kept(seen)[len(last) :]]
+                last = seen[-SAME_KEY:]
+                file.write(kept.tobytes())
+                count += len(kept)
+                progress.advance(len(kept))
+    except OSError as error:
+        raise from_os_error(error, path, _MEND) from error
+    return count
+
+
+def _is_kept(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+    """Return which of ascending hashes have fewer than SAME_KEY equal ones before them."""
+    kept = np.ones(len(hashes), bool)
+    kept[SAME_KEY:] = hashes[SAME_KEY:] != hashes[:-SAME_KEY]
+    return kept
+
+
+def part_buckets(slots: int) -> int:
+    """Return how many buckets of so many slots a part has."""
+    return max(1, PART_BYTES // max(1, slots * SLOT.itemsize))
+
+
+def _write_index(keys: Path, count: int, folder: Path, mark: str) -> Lookup:
+    """Cut the sorted keys into buckets of one size, in parts. Memory: 24 bytes a bucket and some 50 MB."""
+    rows: npt.NDArray[np.void] = np.memmap(keys, _KEY, "r") if count else np.empty(0, _KEY)
+    counts = _bucket_counts(rows, -(-count // BUCKET_KEYS))
+    slots = int(counts.max(initial=0))
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    parts = []
+    for number, first in enumerate(range(0, len(counts), part_buckets(slots)), 1):
+        path = folder / f"{mark[:8]}-{number:05d}.bin"
+        digest = hashlib.sha256()
+        with durable.replace(path) as file:
+            for data in _buckets(rows, starts, slots, range(first, min(len(counts), first + part_buckets(slots)))):
+                file.write(data)
+                digest.update(data)
+            size = file.tell()
+        parts.append(PublishedFile(path=f"lookup/{path.name}", size=size, sha256=digest.hexdigest()))
+    return Lookup(
+        format=documents.FORMAT,
+        type="lookup",
+        collection="",
+        serial=0,
+        keys=count,
+        buckets=len(counts),
+        slots=slots,
+        part_buckets=part_buckets(slots),
+        parts=tuple(parts),
+        phases=(),
+        trackers=(),
+        web_seeds=(),
+    )
+
+
+def _bucket_counts(rows: npt.NDArray[np.void], buckets: int) -> npt.NDArray[np.int64]:
+    """Return how many keys each bucket has."""
+    counts = np.zeros(buckets, np.int64)
+    for start in range(0, len(rows), _BLOCK):
+        numbers = bucket_numbers(rows["hash"][start : start + _BLOCK], buckets)
+        counts[numbers[0] : numbers[-1] + 1] += np.bincount(numbers - numbers[0])
+    return counts
+
+
+def _buckets(rows: npt.NDArray[np.void], starts: npt.NDArray[np.int64], slots: int, wanted: range) -> Iterator[bytes]:
+    """Yield the bytes of the buckets `wanted`, some at a time; starts: each one's first key, and the end of all."""
+    at_once = max(1, _BLOCK // slots)
+    for first in range(wanted.start, wanted.stop, at_once):
+        stop = min(wanted.stop, first + at_once)
+        held = rows[starts[first] : starts[stop]]
+        numbers = bucket_numbers(held["hash"], len(starts) - 1)
+        places = (numbers - first) * slots + np.arange(starts[first], starts[stop]) - starts[numbers]
+        table = np.full(3 * (stop - first) * slots, EMPTY, "<u4").view(SLOT)
+        table["mark"][places] = (held["hash"] & np.uint64(0xFFFFFFFF)).astype("<u4")
+        table["shard"][places] = held["shard"]
+        table["row"][places] = held["row"]
+        yield table.tobytes()

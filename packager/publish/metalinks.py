@@ -1,0 +1,37 @@
+"""Each shard's Metalink document, written into a site that is being built, from the release and the shard's torrent."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from packager import bencode
+from packager.errors import from_os_error
+from packager.metalink import has_metalink, metalink_of, metalink_path, v1_torrent
+from packager.model import PublishedFile, Release
+
+
+def write_metalinks(release: Release, built: Path) -> Iterator[PublishedFile]:
+    """Write the document of every shard that has one, and yield their facts in the release's order.
+
+    built: the site's folder, where the shards' torrents stand already. Nothing is flushed to the disk: `swap` does
+    that. Memory: one torrent and its document. Raises IncompleteError where the system refuses.
+    """
+    for shard in release.shards:
+        if not has_metalink(release, shard):
+            continue
+        path, torrent = metalink_path(shard), v1_torrent(shard)
+        try:
+            pieces = _pieces(built / torrent.path) if torrent else b""
+            data = metalink_of(release, shard, pieces)
+            (built / path).parent.mkdir(exist_ok=True)
+            (built / path).write_bytes(data)
+        except OSError as error:
+            raise from_os_error(error, built / path, "make room or mend the rights, then publish again") from error
+        yield PublishedFile(path=path, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+
+def _pieces(torrent: Path) -> bytes:
+    """Return the `pieces` of a .torrent of ours, which was checked when it was made: 20 bytes each."""
+    top = bencode.decode(torrent.read_bytes(), torrent)
+    assert isinstance(top, dict)
+    return bencode.get_string(bencode.get_dictionary(top, "info", torrent), "pieces", torrent)

@@ -1,0 +1,249 @@
+"""What is answered to a request: the site's files, shards' ranges, the counts; and what is refused.
+
+/                     the site: release.output
+/shards/NAME.tar      a shard (BEP 19), whether its tar is there or not
+/shards/NAME/PATH     a file of a shard that is kept as files
+/metrics              the counts, as Prometheus reads them
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from aiohttp import web
+
+from packager import byte_ranges
+from packager.byte_ranges import Range
+from packager.engine.ranges import Unreadable
+from packager.engine.sliced import Body
+from packager.errors import PackagerError
+from packager.paths import shown
+from packager.preconditions import Wanted, wanted
+from packager.serve import site_files
+from packager.serve.counts import Counts
+from packager.serve.log import Log
+from packager.serve.sending import send_range
+from packager.serve.shelf import Listed, Shelf, WithheldError
+from packager.serve.site_files import BadPathError, FolderError
+
+SHARDS = b"shards"
+_TAR = "application/x-tar"
+_BYTES = "application/octet-stream"  # whatever a member is, no browser runs it
+_METRICS = "text/plain; version=0.0.4; charset=utf-8"
+_WORDS = {
+    400: "not a request that can be understood",
+    404: "nothing has this name",
+    405: "only GET and HEAD are answered",
+    412: "it is another file by now",
+    301: "a folder, whose name ends in a slash",
+    416: "no such range of this file",
+    451: "these bytes were taken back by their publisher",
+    500: "these bytes cannot be given now; the log says why",
+}
+Opened = TypeVar("Opened", bound=Body)
+
+
+@dataclass(frozen=True)
+class File:
+    """What a request's path names, by what is known before a byte of it is opened."""
+
+    size: int
+    tag: str
+    content_type: str
+    what: str  # the counts' word for it
+
+
+class Answers:
+    """Answers requests of one process."""
+
+    def __init__(self, site: Path, shelf: Shelf, counts: Counts, log: Log, threads: Executor) -> None:
+        """Answer from these; files are opened and read by `threads`."""
+        self._site, self._shelf, self._counts, self._log, self._threads = site, shelf, counts, log, threads
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request, write its line, and return what was sent."""
+        answer = _Answer(request)
+        self._counts.add("packager_answers")
+        try:
+            await self._answer(answer)
+        except (FileNotFoundError, WithheldError, BadPathError) as refusal:
+            status = {FileNotFoundError: 404, WithheldError: 451}.get(type(refusal), 400)
+            await self._say(answer, status)
+        except (Unreadable, PackagerError) as error:
+            self._counts.add("packager_errors_total", "source")
+            self._log.error(f"{request.method} {shown(request.raw_path)}: {error}")
+            await self._fail(answer)
+        except TimeoutError:
+            self._counts.add("packager_errors_total", "stalled")
+            answer.cut()
+        except (ConnectionError, asyncio.CancelledError):
+            self._counts.add("packager_errors_total", "left")
+            raise
+        finally:
+            self._counts.add("packager_answers", amount=-1)
+            self._finish(answer)
+        return answer.response
+
+    def _finish(self, answer: "_Answer") -> None:
+        """Count and write what was answered."""
+        status = answer.response.status
+        self._counts.add("packager_requests_total", str(status))
+        request = answer.request
+        self._log.request(
+            client=request.remote or "-",
+            line=f"{request.method} {request.raw_path} HTTP/{request.version.major}.{request.version.minor}",
+            status=status,
+            sent=answer.sent,
+            referrer=request.headers.get("Referer", ""),
+            agent=request.headers.get("User-Agent", ""),
+        )
+
+    async def _answer(self, answer: "_Answer") -> None:
+        """Find what is asked for and send it."""
+        request = answer.request
+        if request.method not in ("GET", "HEAD"):
+            await self._say(answer, 405, {"Allow": "GET, HEAD"})
+            return
+        names = site_files.names_of(request.raw_path)
+        if names == [b"metrics"]:
+            await self._send_text(answer, 200, self._counts.text(), _METRICS)
+            return
+        listed = None
+        if len(names) > 1 and names[0] == SHARDS:
+            listed = self._shelf.listing.shards.get(names[1].decode("utf-8", "replace"))
+        if listed is not None and listed.container == "files":
+            path = b"/".join(names[2:]).decode("utf-8", "replace")
+            run = asyncio.get_running_loop().run_in_executor
+            start, size = await run(self._threads, self._shelf.place, listed, path)
+            await self._send_shard(answer, listed, File(size, listed.tag, _BYTES, "shard"), start)
+        elif listed is not None and len(names) == 2:
+            await self._send_shard(answer, listed, File(listed.size, listed.tag, _TAR, "shard"))
+        else:
+            await self._send_site_file(answer, names)
+
+    async def _send_shard(self, answer: "_Answer", listed: Listed, file: File, start: int = 0) -> None:
+        """Send a shard, or ranges of it; or its one file that begins at `start` of its stream."""
+        wish = wanted(answer.request.method, answer.request.headers, file.size, file.tag)
+        if answer.request.method == "HEAD" or wish.status not in (200, 206):
+            await self._send_head(answer, wish, file)
+            return
+        ranges = tuple((start + first, start + stop) for first, stop in wish.ranges or ((0, file.size),))
+        body = await self._opened(lambda: self._shelf.body(listed, ranges))
+        try:
+            await self._send(answer, wish, file, body, start)
+        finally:
+            body.close()
+
+    async def _send_site_file(self, answer: "_Answer", names: list[bytes]) -> None:
+        """Send a file of the site, or ranges of it."""
+        try:
+            body = await self._opened(lambda: site_files.open_site_file(self._site, names))
+        except FolderError:
+            name = answer.request.raw_path.partition("?")[0].rpartition("/")[2]
+            await self._say(answer, 301, {"Location": f"./{name}/"})
+            return
+        try:
+            file = File(body.size, site_files.entity_tag(body), site_files.content_type(names[-1]), "site")
+            wish = wanted(answer.request.method, answer.request.headers, file.size, file.tag)
+            if answer.request.method == "HEAD" or wish.status not in (200, 206):
+                await self._send_head(answer, wish, file)
+            else:
+                await self._send(answer, wish, file, body)
+        finally:
+            body.close()
+
+    async def _send_head(self, answer: "_Answer", wish: Wanted, file: File) -> None:
+        """Send an answer that has none of the file's bytes."""
+        headers = {"ETag": file.tag, "Accept-Ranges": "bytes"}
+        if wish.status == 200:
+            headers |= {"Content-Length": str(file.size), "Content-Type": file.content_type}
+            await answer.begin(200, headers)
+        elif wish.status == 304:
+            await answer.begin(304, headers)
+        elif wish.status == 416:
+            await self._say(answer, 416, headers | {"Content-Range": f"bytes */{file.size}"})
+        else:
+            await self._say(answer, wish.status, headers)
+
+    async def _send(self, answer: "_Answer", wish: Wanted, file: File, body: Body, at: int = 0) -> None:
+        """Send a file, a range of it, or several. at: where it begins in the body."""
+        headers = {"ETag": file.tag, "Accept-Ranges": "bytes", "Content-Type": file.content_type}
+        ranges: Sequence[Range] = wish.ranges or ((0, file.size),)
+        heads = [b""] * (len(ranges) + 1)
+        if len(wish.ranges) == 1:
+            headers["Content-Range"] = byte_ranges.content_range(ranges[0], file.size)
+        elif wish.ranges:
+            boundary = secrets.token_hex(16)
+            heads = byte_ranges.part_heads(ranges, file.size, file.content_type, boundary)
+            headers["Content-Type"] = f"multipart/byteranges; boundary={boundary}"
+        length = sum(map(len, heads)) + sum(stop - start for start, stop in ranges)
+        await answer.begin(wish.status, headers | {"Content-Length": str(length)})
+
+        def sent(size: int) -> None:
+            answer.sent += size
+            self._counts.add("packager_sent_bytes_total", file.what, size)
+
+        transport = answer.request.transport
+        for head, (start, stop) in zip(heads, ranges, strict=False):
+            if head:
+                await answer.response.write(head)
+            await send_range(answer.response, transport, body.parts(at + start, at + stop), self._threads, sent)
+            self._counts.add("packager_ranges_total", amount=wish.status == 206)
+        if heads[-1]:
+            await answer.response.write(heads[-1])
+
+    async def _fail(self, answer: "_Answer") -> None:
+        """Say that bytes cannot be given, or cut the connection where others of them are on their way."""
+        if answer.response.prepared:
+            answer.cut()
+        else:
+            await self._say(answer, 500)
+
+    async def _say(self, answer: "_Answer", status: int, headers: dict[str, str] | None = None) -> None:
+        """Send a status and what it means."""
+        await self._send_text(answer, status, _WORDS.get(status, "") + "\n", "text/plain; charset=utf-8", headers)
+
+    async def _send_text(
+        self, answer: "_Answer", status: int, text: str, content_type: str, headers: dict[str, str] | None = None
+    ) -> None:
+        """Send a short text."""
+        data = text.encode()
+        named = {"Content-Type": content_type, "Content-Length": str(len(data))}
+        await answer.begin(status, named | (headers or {}))
+        if answer.request.method != "HEAD":
+            await answer.response.write(data)
+
+    async def _opened(self, opening: Callable[[], Opened]) -> Opened:
+        """Return what a thread opens; where the client leaves meanwhile it is closed."""
+        future = asyncio.get_running_loop().run_in_executor(self._threads, opening)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            future.add_done_callback(lambda done: None if done.exception() else done.result().close())
+            raise
+
+
+class _Answer:
+    """One answer while it is sent. sent: bytes of its body."""
+
+    def __init__(self, request: web.BaseRequest) -> None:
+        self.request = request
+        self.response = web.StreamResponse()
+        self.sent = 0
+
+    async def begin(self, status: int, headers: dict[str, str]) -> None:
+        """Send the head."""
+        self.response = web.StreamResponse(status=status, headers=headers)
+        self.response.headers["Server"] = "archive-packager"
+        self.response.headers["X-Content-Type-Options"] = "nosniff"
+        await self.response.prepare(self.request)
+
+    def cut(self) -> None:
+        """End the connection before the body is whole, so that no client takes it for whole."""
+        self.response.force_close()
+        if self.request.transport is not None:
+            self.request.transport.abort()

@@ -1,0 +1,82 @@
+"""What the server counts, in memory that its processes share, and the same as Prometheus reads it."""
+
+from collections.abc import Iterator
+from multiprocessing import get_context
+from typing import Protocol
+
+CODES = (200, 206, 301, 304, 400, 404, 405, 412, 416, 451, 500)
+# name, kind, help, the label's name and its values; each value has one number a process
+_FAMILIES = (
+    ("packager_requests_total", "counter", "Requests answered, by status.", "code", tuple(map(str, CODES))),
+    ("packager_sent_bytes_total", "counter", "Bytes of bodies sent.", "what", ("shard", "site")),
+    ("packager_ranges_total", "counter", "Byte ranges sent.", "", ("",)),
+    (
+        "packager_errors_total",
+        "counter",
+        "Answers that were refused or cut: a source is not what it was, a client stalled, a client left.",
+        "kind",
+        ("source", "stalled", "left"),
+    ),
+    ("packager_shards_opened_total", "counter", "Layouts of shards read into memory.", "", ("",)),
+    ("packager_connections", "gauge", "Open connections.", "", ("",)),
+    ("packager_answers", "gauge", "Answers being sent.", "", ("",)),
+    ("packager_open_files", "gauge", "Open file descriptors.", "", ("",)),
+)
+_SLOTS = {
+    (name, value): slot
+    for slot, (name, value) in enumerate((family[0], value) for family in _FAMILIES for value in family[4])
+}
+
+
+class Numbers(Protocol):
+    """An array of integers that processes share."""
+
+    def __getitem__(self, index: int, /) -> int:
+        """Return one."""
+
+    def __setitem__(self, index: int, value: int, /) -> None:
+        """Set one."""
+
+
+def shared_numbers(processes: int) -> Numbers:
+    """Return zeros for the counts of so many processes; it can be handed to processes that are spawned."""
+    numbers: Numbers = get_context("spawn").RawArray("q", len(_SLOTS) * processes)
+    return numbers
+
+
+class Counts:
+    """The counts of all processes; only one's own are written, so that no lock is needed."""
+
+    def __init__(self, numbers: Numbers, process: int, processes: int) -> None:
+        """Write as process number `process`, counted from 0."""
+        self._numbers, self._first, self._processes = numbers, process * len(_SLOTS), processes
+
+    def add(self, name: str, value: str = "", amount: int = 1) -> None:
+        """Add to one count."""
+        self._numbers[self._first + _SLOTS[name, value]] += amount
+
+    def put(self, name: str, amount: int) -> None:
+        """Set a gauge."""
+        self._numbers[self._first + _SLOTS[name, ""]] = amount
+
+    def total(self, name: str, value: str = "") -> int:
+        """Return a count over all processes."""
+        slot = _SLOTS[name, value]
+        return sum(self._numbers[process * len(_SLOTS) + slot] for process in range(self._processes))
+
+    def sum(self, name: str) -> int:
+        """Return a count over all processes and values of its label."""
+        return sum(self.total(*key) for key in _SLOTS if key[0] == name)
+
+    def text(self) -> str:
+        """Return all counts in Prometheus' text format, version 0.0.4."""
+        return "".join(f"{line}\n" for line in self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        """Yield the lines of that text."""
+        for name, kind, told, label, values in _FAMILIES:
+            yield f"# HELP {name} {told}"
+            yield f"# TYPE {name} {kind}"
+            for value in values:
+                labels = f'{{{label}="{value}"}}' if label else ""
+                yield f"{name}{labels} {self.total(name, value)}"

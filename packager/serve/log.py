@@ -1,0 +1,35 @@
+"""One line a request, in the combined format that web servers write and log readers know."""
+
+import os
+import time
+from dataclasses import dataclass
+
+from packager.paths import shown
+
+_TEXT = 300  # characters of what a client sent that are kept
+
+
+@dataclass(frozen=True)
+class Log:
+    """Where lines go: an open file, to which each is added by one write, whichever process it comes from."""
+
+    descriptor: int
+
+    def request(self, *, client: str, line: str, status: int, sent: int, referrer: str, agent: str) -> None:
+        """Write what was asked and answered; what clients sent is made visible, and cannot end its field or line."""
+        now = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime())
+        self._write(f'{client} - - [{now}] "{_safe(line)}" {status} {sent} "{_safe(referrer)}" "{_safe(agent)}"')
+
+    def error(self, text: str) -> None:
+        """Write why something could not be sent."""
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self._write(f"{now} error: {text}")
+
+    def _write(self, line: str) -> None:
+        """Add one line."""
+        os.write(self.descriptor, line.encode("utf-8", "backslashreplace") + b"\n")
+
+
+def _safe(text: str) -> str:
+    """Return a client's text as it can stand between quotes."""
+    return shown(text.replace("\\", "\\\\").replace('"', '\\"'), _TEXT) or "-"

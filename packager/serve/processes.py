@@ -1,0 +1,181 @@
+"""The server's processes: one here, or several that share a port by SO_REUSEPORT and end together."""
+
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+
+from packager.engine.workers import die_with_parent
+from packager.errors import IncompleteError, InputError, PackagerError, from_os_error
+from packager.paths import shown
+from packager.reports import ServeReport
+from packager.serve.counts import Counts, Numbers, shared_numbers
+from packager.serve.log import Log
+from packager.serve.server import Server, Serving, open_shelf
+
+_LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+_STDERR = 2
+_POLL_SECONDS = 0.2
+_END_SECONDS = 15.0  # that processes get to finish their answers
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the server listens and writes. address: of this machine; port: 0 for any free one."""
+
+    address: str
+    port: int
+    log: Path | None = None  # None: stderr
+
+
+def parse_listen(text: str, where: str = "--listen") -> tuple[str, int]:
+    """Return the address and port of "HOST:PORT", an IPv6 address in brackets. Raises InputError."""
+    host, colon, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        colon = ""
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port[:6]) > 65535:
+        raise InputError(where, f'"{shown(text)}" is not HOST:PORT', 'write it as "127.0.0.1:8000" or "[::1]:8000"')
+    return host, int(port)
+
+
+def serve(serving: Serving, place: Place, *, processes: int, ready: Callable[[str, int], None]) -> ServeReport:
+    """Serve until SIGTERM or SIGINT and return what was sent.
+
+    ready: called with the URL and how many shards there are once requests are answered. Raises InputError
+    where nothing is published or the address is none of ours, IncompleteError where a process dies.
+    """
+    numbers = shared_numbers(processes)
+    counts = Counts(numbers, 0, processes)
+    started = time.monotonic()
+    shards = len(open_shelf(serving, counts).listing.shards)
+    with _bound(place, shared=processes > 1) as listening:
+        url = _url(listening)
+        if processes == 1:
+            both = (signal.SIGINT, signal.SIGTERM)
+            Server(serving, counts, _log(place)).run(listening, both, lambda: ready(url, shards))
+        else:
+            at = replace(place, address=listening.getsockname()[0], port=listening.getsockname()[1])
+            _run_several(serving, at, numbers, processes, lambda: ready(url, shards))
+    return ServeReport(
+        url=url,
+        seconds=round(time.monotonic() - started, 3),
+        requests=counts.sum("packager_requests_total"),
+        ranges=counts.sum("packager_ranges_total"),
+        bytes=counts.sum("packager_sent_bytes_total"),
+        errors=counts.sum("packager_errors_total"),
+    )
+
+
+def _bound(place: Place, *, shared: bool) -> socket.socket:
+    """Return a socket bound to a place; shared: others of our processes may bind to it too. Raises InputError."""
+    try:
+        found = socket.getaddrinfo(place.address, place.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        bound = socket.socket(*found[:3])
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if shared:
+                bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            bound.bind(found[4])
+        except OSError:
+            bound.close()
+            raise
+    except (OSError, UnicodeError) as error:
+        where = f"{shown(place.address)}:{place.port}"
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(
+            where, f"cannot be listened at ({reason})", "name an address of this machine, and a free port"
+        ) from error
+    return bound
+
+
+def _url(listening: socket.socket) -> str:
+    """Return the URL of a bound socket."""
+    host, port = listening.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+
+
+def _log(place: Place) -> Log:
+    """Open the log. Raises IncompleteError."""
+    if place.log is None:
+        return Log(_STDERR)
+    try:
+        return Log(os.open(place.log, _LOG_FLAGS, 0o640))
+    except OSError as error:
+        raise from_os_error(error, shown(str(place.log)), "mend the rights, then run the command again") from error
+
+
+def _run_several(serving: Serving, place: Place, numbers: Numbers, processes: int, ready: Callable[[], None]) -> None:
+    """Serve by several processes until a signal; where one dies, all end. Raises IncompleteError then."""
+    asked: list[int] = []
+    old = {
+        number: signal.signal(number, lambda got, _: asked.append(got)) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    # Else a process would begin with the current folder on its path, and run a stranger's module there.
+    os.environ["PYTHONSAFEPATH"] = "1"
+    context = multiprocessing.get_context("spawn")
+    pipes, running = [], []
+    try:
+        for number in range(processes):
+            ours, theirs = context.Pipe(duplex=False)
+            work = (serving, place, Counts(numbers, number, processes), theirs)
+            running.append(context.Process(target=_work, args=work, name=f"serve-{number}"))
+            running[-1].start()
+            theirs.close()
+            pipes.append(ours)
+        for pipe in pipes:
+            _wait_for(pipe, asked)
+        if not asked:
+            ready()
+        while not asked and not wait([each.sentinel for each in running], _POLL_SECONDS):
+            pass
+        if not asked:
+            raise IncompleteError("serve", "one of its processes died", "run the command again")
+    finally:
+        _end(running)
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+def _wait_for(pipe: Connection, asked: list[int]) -> None:
+    """Wait until a process listens. Raises the error that it ended with, IncompleteError where it died."""
+    while not asked:
+        if pipe.poll(_POLL_SECONDS):
+            try:
+                said = pipe.recv()
+            except EOFError:
+                raise IncompleteError("serve", "one of its processes died", "run the command again") from None
+            if isinstance(said, PackagerError):
+                raise said
+            return
+
+
+def _end(running: list[SpawnProcess]) -> None:
+    """End the processes in order, and those that do not at once."""
+    for each in running:
+        each.terminate()
+    until = time.monotonic() + _END_SECONDS
+    for each in running:
+        each.join(max(0.0, until - time.monotonic()))
+        if each.is_alive():
+            each.kill()
+            each.join()
+
+
+def _work(serving: Serving, place: Place, counts: Counts, pipe: Connection) -> None:
+    """Serve in a process of its own. Ctrl-C is the parent's to handle, and its death is ours."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=die_with_parent, daemon=True).start()
+    try:
+        with _bound(place, shared=True) as listening:
+            Server(serving, counts, _log(place)).run(listening, (signal.SIGTERM,), lambda: pipe.send(True))
+    except PackagerError as error:
+        pipe.send(error)

@@ -1,0 +1,141 @@
+"""One process of the server: the connections, their limits, and an end in order."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from aiohttp import http_exceptions, web
+
+from packager.engine.workspace import Workspace
+from packager.errors import InputError, PackagerError
+from packager.paths import shown
+from packager.serve.answers import Answers
+from packager.serve.counts import Counts
+from packager.serve.log import Log
+from packager.serve.proved import ProvedPieces
+from packager.serve.shelf import RELEASE, Shelf
+from packager.units import MIB
+
+_THREADS = 32  # that open and read files
+_HEADERS = 64  # of one request
+_LINE = 8190  # bytes of one header, and of the request line
+_IDLE_SECONDS = 60.0  # that a connection may take for a request's head
+_BODY_SECONDS = 1.0  # that the body of a request, which nobody wants, is waited for
+_GRACE_SECONDS = 5.0  # that answers get to be finished when the server ends
+_TICK_SECONDS = 1.0  # between two looks at release.json
+_PROVED = 64 * MIB  # bytes of pieces kept that were found right
+_BACKLOG = 1024
+_OPEN = "/proc/self/fd"
+
+
+@dataclass(frozen=True)
+class Serving:
+    """How a process serves. memory: bytes for layouts of shards. paranoid: hash each piece before it is sent."""
+
+    workspace: Workspace
+    memory: int
+    paranoid: bool
+
+
+def open_shelf(serving: Serving, counts: Counts) -> Shelf:
+    """Return the published shards. Raises InputError where there are none, IncompleteError where the system refuses."""
+    proved = ProvedPieces(_PROVED) if serving.paranoid else None
+    shelf = Shelf(serving.workspace, counts, memory=serving.memory, proved=proved)
+    try:
+        shelf.refresh()
+    except FileNotFoundError:
+        where = shown(str(serving.workspace.output / RELEASE))
+        raise InputError(where, "nothing is published yet", "run: packager release") from None
+    return shelf
+
+
+class Server:
+    """One process's server."""
+
+    def __init__(self, serving: Serving, counts: Counts, log: Log) -> None:
+        """Count and write there. Raises as `open_shelf`."""
+        self._serving, self._counts, self._log = serving, counts, log
+        self._shelf = open_shelf(serving, counts)
+
+    def run(self, listening: socket.socket, signals: Sequence[signal.Signals], ready: Callable[[], None]) -> None:
+        """Serve on a bound socket until one of `signals`; a second one ends at once. ready: called when it listens."""
+        asyncio.run(self._run(listening, signals, ready))
+
+    async def _run(
+        self, listening: socket.socket, signals: Sequence[signal.Signals], ready: Callable[[], None]
+    ) -> None:
+        """Serve until a signal."""
+        stop = asyncio.Event()
+        for number in signals:
+            asyncio.get_running_loop().add_signal_handler(number, _asked_to_end, stop)
+        with ThreadPoolExecutor(_THREADS, "files") as threads:
+            answers = Answers(self._serving.workspace.output, self._shelf, self._counts, self._log, threads)
+            runner = web.ServerRunner(self._protocol(answers), shutdown_timeout=_GRACE_SECONDS)
+            await runner.setup()
+            await web.SockSite(runner, listening, backlog=_BACKLOG).start()
+            ready()
+            ticking = asyncio.create_task(self._tick(runner))
+            await stop.wait()
+            ticking.cancel()
+            await runner.cleanup()
+
+    def _protocol(self, answers: Answers) -> web.Server:
+        """Return the protocol with its limits."""
+        logger = logging.Logger("packager.serve")
+        logger.addHandler(_Protocol(self._counts, self._log))
+        return web.Server(
+            answers,
+            handler_cancellation=True,
+            keepalive_timeout=_IDLE_SECONDS,
+            lingering_time=_BODY_SECONDS,
+            max_line_size=_LINE,
+            max_field_size=_LINE,
+            max_headers=_HEADERS,
+            access_log=None,
+            logger=logger,
+        )
+
+    async def _tick(self, runner: web.ServerRunner) -> None:
+        """Look for a new release, and at what is open, once a second."""
+        said = ""
+        while True:
+            try:
+                await asyncio.to_thread(self._shelf.refresh)
+                said = ""
+            except (OSError, PackagerError) as error:
+                if str(error) != said:
+                    self._log.error(f"the release cannot be read, the last one is served on: {error}")
+                said = str(error)
+            self._counts.put("packager_connections", len(runner.server.connections) if runner.server else 0)
+            self._counts.put("packager_open_files", len(os.listdir(_OPEN)) if os.path.isdir(_OPEN) else 0)
+            await asyncio.sleep(_TICK_SECONDS)
+
+
+def _asked_to_end(stop: asyncio.Event) -> None:
+    """End in order; asked again, end at once."""
+    if stop.is_set():
+        os._exit(1)
+    stop.set()
+
+
+class _Protocol(logging.Handler):
+    """What aiohttp says: a line for a request that is none, a traceback for a fault of ours."""
+
+    def __init__(self, counts: Counts, log: Log) -> None:
+        """Count and write there."""
+        super().__init__(logging.WARNING)
+        self._counts, self._log = counts, log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, http_exceptions.HttpProcessingError):
+            self._counts.add("packager_requests_total", "400")
+            self._log.error(f"{record.getMessage()}: {shown(error.message)}")
+        else:
+            self._log.error(self.format(record))

@@ -1,0 +1,223 @@
+"""The published shards, each as a body to send: its tar where it is there, else its sources.
+
+What is published is read from the site's release.json, again whenever that changes. Layouts are held within a
+bound of bytes, those that were asked for last.
+"""
+
+import os
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from packager import documents
+from packager.engine.limited import read_limited
+from packager.engine.published import folder_pieces
+from packager.engine.ranges import Unreadable
+from packager.engine.shared_file import open_shared, open_shared_folder
+from packager.engine.sliced import Body, OpenFile
+from packager.engine.virtual import VirtualTar, open_virtual
+from packager.engine.workspace import Workspace
+from packager.files_layout import FilesLayout
+from packager.model import Container, Release, ShardName
+from packager.piece_hashes import PieceHashes
+from packager.serve.counts import Counts
+from packager.serve.proved import ProvedBody, ProvedPieces
+
+RELEASE = "release.json"
+_MEMBER = 350  # bytes of memory that a member takes
+
+
+class WithheldError(Exception):
+    """A range holds bytes of a member that was taken back: 451. Never reaches a user."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A shard that the release lists. tag: its entity tag, in quotes; source: the folder of its members' files."""
+
+    container: Container
+    name: ShardName
+    size: int
+    tag: str
+    source: Path
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a release.json says. shards: by the tar's file name; withdrawn: ids of records that were taken back."""
+
+    stamp: tuple[int, int, int] = (0, 0, 0)  # of the file it was read from
+    shards: dict[str, Listed] = field(default_factory=dict)
+    withdrawn: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A shard in memory. withheld: members none of whose bytes are given. hashes: where bytes are to be proved."""
+
+    tar: VirtualTar
+    withheld: npt.NDArray[np.int64]
+    hashes: PieceHashes | None
+
+    @property
+    def weight(self) -> int:
+        """About the bytes of memory that it takes."""
+        hashes = len(self.hashes.layer) + len(self.hashes.pieces) if self.hashes else 0
+        return _MEMBER * len(self.tar.layout.offsets) + hashes
+
+
+class Shelf:
+    """The shards of one project. Its methods may be called by many threads."""
+
+    def __init__(self, workspace: Workspace, counts: Counts, *, memory: int, proved: ProvedPieces | None) -> None:
+        """Hold layouts in `memory` bytes, and one at least. proved: give no byte before its piece was hashed."""
+        self._workspace, self._counts, self._memory, self._proved = workspace, counts, memory, proved
+        self._listing = Listing()
+        self._held: OrderedDict[ShardName, _Held] = OrderedDict()
+        self._weight = 0
+        self._lock, self._opening = threading.Lock(), threading.Lock()
+
+    @property
+    def listing(self) -> Listing:
+        """What was published when that was last looked at."""
+        return self._listing
+
+    def refresh(self) -> None:
+        """Read release.json again if it is another. Raises InputError, IncompleteError where it cannot be read."""
+        path = self._workspace.output / RELEASE
+        try:
+            found = os.stat(path)
+        except OSError:
+            if self._listing.shards:  # a site that is being moved: what was published stays so
+                return
+            raise
+        stamp = (found.st_ino, found.st_size, found.st_mtime_ns)
+        if stamp == self._listing.stamp:
+            return
+        release = documents.from_bytes(read_limited(path, documents.LIMIT), Release, path)
+        own = {phase.name for phase in release.phases if phase.content == "catalogue"}
+        shards = {
+            shard.file: Listed(
+                shard.container,
+                shard.name,
+                shard.size,
+                f'"{shard.pieces_root or shard.infohash_v2 or shard.infohash_v1}"',
+                self._workspace.export(shard.phase) if shard.phase in own else self._workspace.source,
+            )
+            for shard in release.shards
+        }
+        listing = Listing(stamp, shards, frozenset(each.id for each in release.withdrawals))
+        with self._lock:
+            if listing.withdrawn != self._listing.withdrawn:
+                self._held.clear()
+                self._weight = 0
+            self._listing = listing
+
+    def body(self, listed: Listed, ranges: tuple[tuple[int, int], ...]) -> Body:
+        """Return the body of a shard, of which these ranges will be sent.
+
+        Raises WithheldError where one holds bytes of a member that was taken back, Unreadable where they
+        cannot be given, InputError and IncompleteError where its documents cannot be used.
+        """
+        tar = self._tar(listed)
+        try:
+            if tar is None or self._listing.withdrawn or self._proved is not None:
+                held = self._hold(listed)
+                _check_withheld(held, ranges)
+                body: Body = held.tar if tar is None else tar
+                if held.hashes is not None and self._proved is not None:
+                    body = ProvedBody(listed.name, body, held.hashes, self._proved)
+            else:
+                body = tar
+            for start, stop in ranges:
+                body.check(start, stop)
+        except BaseException:
+            if tar is not None:
+                tar.close()
+            raise
+        return body
+
+    def place(self, listed: Listed, path: str) -> tuple[int, int]:
+        """Return where a file of a shard that is kept as files begins in its stream, and its bytes.
+
+        Raises FileNotFoundError where it has no such file, else as `body`.
+        """
+        layout = self._hold(listed).tar.layout
+        if not isinstance(layout, FilesLayout) or path not in layout.places:
+            raise FileNotFoundError
+        return layout.places[path]
+
+    def _tar(self, listed: Listed) -> OpenFile | None:
+        """Open a shard's tar; None where none of its size is there."""
+        if listed.container == "files":
+            return None
+        try:
+            tar = OpenFile(os.path.realpath(os.fsencode(self._workspace.tar(listed.name))))
+        except Unreadable:
+            return None
+        if tar.size == listed.size:
+            return tar
+        tar.close()
+        return None
+
+    def _hold(self, listed: Listed) -> _Held:
+        """Return a shard's layout from memory, or read it; one is read at a time."""
+        found = self._find(listed.name)
+        if found is not None:
+            return found
+        with self._opening:
+            found = self._find(listed.name)
+            if found is None:
+                withdrawn = self._listing.withdrawn
+                found = self._open(listed, withdrawn)
+                self._counts.add("packager_shards_opened_total")
+                self._keep(listed.name, found, withdrawn)
+        return found
+
+    def _find(self, name: ShardName) -> _Held | None:
+        """Return a shard that is in memory."""
+        with self._lock:
+            found = self._held.get(name)
+            if found is not None:
+                self._held.move_to_end(name)
+            return found
+
+    def _open(self, listed: Listed, ids: frozenset[str]) -> _Held:
+        """Read a shard's documents. ids: of records none of whose bytes are given."""
+        tar = open_virtual(self._workspace, listed.name, listed.source)
+        withdrawn = pa.array(sorted(ids), pa.string())
+        withheld = np.flatnonzero(pc.is_in(tar.layout.members["id"], withdrawn).to_numpy(zero_copy_only=False))
+        hashes = None
+        if self._proved is not None:
+            torrent = self._workspace.packed(listed.name) / f"{listed.name}.torrent"
+            if isinstance(tar.layout, FilesLayout):
+                hashes = folder_pieces(tar.layout, open_shared_folder(torrent).metainfo, torrent)
+            else:
+                hashes = open_shared(torrent).pieces
+        return _Held(tar, withheld, hashes)
+
+    def _keep(self, name: ShardName, held: _Held, ids: frozenset[str]) -> None:
+        """Hold a shard, and let go of those that were not asked for longest; one of an old release is not held."""
+        with self._lock:
+            if ids != self._listing.withdrawn:
+                return
+            self._held[name] = held
+            self._weight += held.weight
+            while self._weight > self._memory and len(self._held) > 1:
+                self._weight -= self._held.popitem(last=False)[1].weight
+
+
+def _check_withheld(held: _Held, ranges: tuple[tuple[int, int], ...]) -> None:
+    """Raise WithheldError where a range holds bytes of a member that was taken back."""
+    layout = held.tar.layout
+    first = layout.offsets[held.withheld]
+    end = first + layout.sizes[held.withheld]
+    for start, stop in ranges:
+        if np.any((first < stop) & (end > start)):
+            raise WithheldError

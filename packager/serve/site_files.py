@@ -1,0 +1,107 @@
+"""The site's files by the path of a request: nothing outside its folder, nothing hidden, no link followed."""
+
+import os
+import stat
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+from packager.engine.ranges import Unreadable
+from packager.engine.sliced import OpenFile
+
+INDEX = b"index.html"
+_TEXT = "text/plain; charset=utf-8"
+_TYPES = {
+    b".css": "text/css; charset=utf-8",
+    b".html": "text/html; charset=utf-8",
+    b".jpg": "image/jpeg",
+    b".js": "text/javascript; charset=utf-8",
+    b".json": "application/json",
+    b".meta4": "application/metalink4+xml",
+    b".minisig": _TEXT,
+    b".parquet": "application/vnd.apache.parquet",
+    b".png": "image/png",
+    b".pub": _TEXT,
+    b".svg": "image/svg+xml",
+    b".tar": "application/x-tar",
+    b".torrent": "application/x-bittorrent",
+    b".txt": _TEXT,
+    b".xml": "application/xml",
+    b".zst": "application/zstd",
+    b"": _TEXT,
+}
+
+
+class BadPathError(Exception):
+    """A request's target is no path: 400. Never reaches a user."""
+
+
+class FolderError(Exception):
+    """A request's path names a folder and does not end in "/": 301. Never reaches a user."""
+
+
+def names_of(target: str) -> list[bytes]:
+    """Return the names of a request's path, decoded once (RFC 3986, 2.1); the last is empty where it ends in "/".
+
+    Raises BadPathError for a target that is no absolute path, a bad escape, and an escaped "/" or NUL;
+    FileNotFoundError for a name that no file here has: "..", hidden, with a control character or backslash.
+    """
+    path = target.partition("?")[0]
+    if not path.startswith("/") or "#" in path:
+        raise BadPathError
+    names = []
+    for written in path[1:].split("/"):
+        if any(len(code) < 2 or not set(code[:2]) <= set("0123456789abcdefABCDEF") for code in written.split("%")[1:]):
+            raise BadPathError
+        name = unquote_to_bytes(written)
+        if b"/" in name or b"\0" in name:
+            raise BadPathError
+        names.append(name)
+    if any(_is_refused(name) for name in names) or b"" in names[:-1]:
+        raise FileNotFoundError
+    return names
+
+
+def _is_refused(name: bytes) -> bool:
+    """Say whether no file that is shown has this name."""
+    return name.startswith(b".") or b"\\" in name or any(code < 0x20 or code == 0x7F for code in name)
+
+
+def open_site_file(site: Path, names: list[bytes]) -> OpenFile:
+    """Open the file of the site with these names; a folder's is its index.html.
+
+    Raises FileNotFoundError where there is none, FolderError for a folder that was not asked for as such.
+    """
+    *folders, last = names
+    place = os.fsencode(site)
+    for folder in folders:
+        place = os.path.join(place, folder)
+        if not stat.S_ISDIR(_mode(place)):
+            raise FileNotFoundError
+    place = os.path.join(place, last or INDEX)
+    mode = _mode(place)
+    if stat.S_ISDIR(mode) and last:
+        raise FolderError
+    if not stat.S_ISREG(mode):
+        raise FileNotFoundError
+    try:
+        return OpenFile(place)
+    except Unreadable as error:
+        raise FileNotFoundError from error
+
+
+def _mode(place: bytes) -> int:
+    """Return what a path is, links not followed. Raises FileNotFoundError."""
+    try:
+        return os.lstat(place).st_mode
+    except (OSError, ValueError) as error:
+        raise FileNotFoundError from error
+
+
+def content_type(name: bytes) -> str:
+    """Return the Content-Type of a file by its name's ending."""
+    return _TYPES.get(os.path.splitext(name or INDEX)[1].lower(), "application/octet-stream")
+
+
+def entity_tag(file: OpenFile) -> str:
+    """Return what tells this file's contents from others under its name (RFC 9110, 8.8.3)."""
+    return f'"{file.inode:x}-{file.size:x}-{file.mtime_ns:x}"'

@@ -1,0 +1,121 @@
+"""Which files of a folder go into a torrent: by globs, in BEP 52's order. Links are not followed; no file is read."""
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from packager.errors import IncompleteError, InputError, from_os_error
+from packager.file_space import sort_key
+from packager.paths import shown
+from packager.reports import Oddity
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A regular file. path: "/"-separated below the folder, "" for a file that was named itself; size in bytes."""
+
+    path: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Globs:
+    """Which paths are taken. A glob without "/" is of one name at any depth, with "/" of the path from the top."""
+
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+
+    def takes(self, path: str) -> bool:
+        """Say whether a file is taken: it or a folder above it is included, where any include is given."""
+        return not self.include or any(_matches(above, glob) for above in _above(path) for glob in self.include)
+
+    def leaves_out(self, path: str) -> bool:
+        """Say whether a file or folder is excluded."""
+        return any(_matches(path, glob) for glob in self.exclude)
+
+
+def _matches(path: str, glob: str) -> bool:
+    """Say whether a glob is of this very path."""
+    anchored = "/" in glob.rstrip("/")
+    return fnmatchcase(path if anchored else path.rpartition("/")[2], glob.strip("/"))
+
+
+def _above(path: str) -> Iterator[str]:
+    """Yield a path and the folders above it."""
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
+
+
+def find_files(folder: Path, globs: Globs, own: Path) -> tuple[list[FoundFile], list[Oddity]]:
+    """Return the files below a folder that a torrent takes, in its order, and what was left out and why.
+
+    own: what will be written, which is no part of it. Raises InputError for a name that is not UTF-8,
+    IncompleteError for a folder that cannot be read. Memory: all of them.
+    """
+    found: list[FoundFile] = []
+    left_out: list[Oddity] = []
+    folders = [""]
+    while folders:
+        inner = folders.pop()
+        for entry in _entries(folder, inner):
+            path = f"{inner}/{entry.name}" if inner else entry.name
+            if globs.leaves_out(path) or os.path.abspath(entry.path) == str(own):
+                continue
+            status = entry.stat(follow_symlinks=False)
+            if stat.S_ISDIR(status.st_mode):
+                folders.append(path)
+            elif not stat.S_ISREG(status.st_mode):
+                what = "a symbolic link, not followed" if stat.S_ISLNK(status.st_mode) else "no regular file"
+                left_out.append(Oddity(where=shown(path), what=what))
+            elif globs.takes(path):
+                _check_name(path)
+                found.append(FoundFile(path, status.st_size, status.st_mtime_ns))
+    found.sort(key=lambda file: sort_key(file.path))
+    return found, sorted(left_out, key=lambda oddity: oddity.where)
+
+
+def _entries(folder: Path, inner: str) -> list[os.DirEntry[str]]:
+    """Return what one folder holds."""
+    try:
+        with os.scandir(folder / inner) as listing:
+            return list(listing)
+    except OSError as error:
+        raise from_os_error(error, shown(str(folder / inner)), "mend its rights, or leave it out: --exclude") from error
+
+
+def _check_name(path: str) -> None:
+    """Raise InputError for a name that is not UTF-8, which BEP 3 and BEP 52 want."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        what = "its name is not UTF-8, as a torrent's must be"
+        raise InputError(shown(path), what, "rename it, or leave it out: --exclude") from None
+
+
+def named_file(path: Path) -> FoundFile:
+    """Return a file that was named itself. Raises InputError where it is no regular file, or its name is not UTF-8."""
+    _check_name(path.name)
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise InputError(shown(str(path)), error.strerror or "cannot be read") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(shown(str(path)), "is neither a regular file nor a folder")
+    return FoundFile("", status.st_size, status.st_mtime_ns)
+
+
+def check_unchanged(top: Path, files: Sequence[FoundFile]) -> None:
+    """Raise IncompleteError naming the first file whose size or modification time is not what it was."""
+    for file in files:
+        place = top / file.path if file.path else top
+        try:
+            status = os.lstat(place) if file.path else os.stat(place)
+        except OSError as error:
+            raise from_os_error(error, shown(str(place))) from error
+        if (status.st_size, status.st_mtime_ns) != (file.size, file.mtime_ns):
+            raise IncompleteError(shown(str(place)), "was written to while it was hashed", "run the command again")

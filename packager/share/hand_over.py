@@ -1,0 +1,97 @@
+"""Tars given to a client that runs already: each is read in full first, and one that is not right is not given.
+
+A client that is given a wrong tar would write to it, since it fetches what is missing.
+"""
+
+from collections.abc import Callable, Sequence
+
+from packager.engine.clients import Client, Handover
+from packager.engine.clients.handover import infohashes
+from packager.engine.shared_file import SharedFolder
+from packager.errors import InputError
+from packager.paths import shown
+from packager.progress import Progress
+from packager.reports import HandedTar, Oddity, SeedReport
+from packager.share.seedable import Seedable, by_tar, fault
+
+
+def hand_over(
+    client: Client,
+    found: Sequence[Seedable],
+    refused: Sequence[Oddity],
+    *,
+    workers: int,
+    stop: Callable[[], bool],
+    clock: Callable[[], float],
+    progress: Progress,
+) -> SeedReport:
+    """Give the client every right tar that it does not have, where it lies, and return what became of each.
+
+    refused: tars that were seen not to be right by then. What the client has is not read again, so that an
+    interrupted run goes on. clock: seconds that only go up. Raises IncompleteError where the client does not
+    answer, KeyboardInterrupt where `stop` says so; what was given by then stays given. Raises InputError where
+    there is no tar to give.
+    """
+    if not found:
+        raise InputError(refused[0].where, refused[0].what)
+    began = clock()
+
+    def tell(size: int) -> None:
+        if stop():
+            raise KeyboardInterrupt
+        progress.advance(size)
+
+    known = set(client.held())
+    every = [(torrents[0], _handover(torrents)) for torrents in by_tar(found)]
+    new = [(each, handover) for each, handover in every if known.isdisjoint(infohashes(handover))]
+    given = {each.tar for each, _ in new}
+    handed = [HandedTar(name=shown(each.tar.name), state="had") for each, _ in every if each.tar not in given]
+    not_given = list(refused)
+    progress.begin("verify", sum(each.file.size for each, _ in new))
+    for each, handover in new:
+        bad = _misnamed(each) or fault(each, workers=workers, tell=tell)
+        try:
+            if bad is None:
+                added = client.add(handover)
+                handed.append(HandedTar(name=shown(each.tar.name), state="given" if added else "had"))
+        except InputError as error:
+            bad = Oddity(where=shown(str(each.tar)), what=f"{error.what}; {error.mend}")
+        if bad is not None:
+            not_given.append(bad)
+            progress.note(f"{bad.where}: not given: {bad.what}")
+    progress.end()
+    return SeedReport(
+        seconds=clock() - began,
+        port=0,
+        uploaded=0,
+        peers=0,
+        torrents=(),
+        refused=tuple(not_given),
+        client=client.name,
+        handed=tuple(sorted(handed, key=lambda each: each.name)),
+    )
+
+
+def _handover(torrents: Sequence[Seedable]) -> Handover:
+    """Return a tar as a client is given it: it is saved where it lies."""
+    first, *twins = torrents
+    return Handover(
+        name=first.file.name.removesuffix(".tar"),
+        torrent=first.file.torrent,
+        torrent_v1=twins[0].file.torrent if twins else None,
+        save_path=first.tar.absolute().parent,
+        label="",
+        paused=False,
+    )
+
+
+def _misnamed(each: Seedable) -> Oddity | None:
+    """Return that a client would look for the tar under another name, and fetch it there, if so."""
+    if isinstance(each.file, SharedFolder):
+        what = "is kept as files, and only tars are given on; add its .torrent to the client, which checks the folder"
+        return Oddity(where=shown(str(each.tar)), what=what)
+    if each.tar.name == each.file.name:
+        return None
+    return Oddity(
+        where=shown(str(each.tar)), what=f'its torrent calls it "{shown(each.file.name)}"; rename it, or link it so'
+    )

@@ -1,0 +1,63 @@
+"""A shard that is kept as files, as a seed: each file where it lies, in the shard's folder or at the source."""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from packager.bag import TAGMANIFEST
+from packager.engine.published import ShardFiles, documents_near, open_published
+from packager.engine.shared_file import SharedFolder, open_shared_folder
+from packager.errors import InputError
+from packager.file_names import original_path
+from packager.layout import PAYLOAD
+from packager.paths import shown
+
+
+def is_shards_folder(path: Path) -> bool:
+    """Say whether a folder is that of a shard that is kept as files, by the last of the bag's own files."""
+    return (path / TAGMANIFEST).is_file()
+
+
+def folders_in(path: Path) -> Iterator[Path]:
+    """Yield the shards' folders in a folder, by name: those that documents tell of."""
+    for inner in sorted(path.iterdir()):
+        if not inner.name.startswith(".") and is_shards_folder(inner) and documents_near(inner):
+            yield inner
+
+
+def shared_folder(folder: Path, torrent: Path, documents: ShardFiles | None, source: Path | None) -> SharedFolder:
+    """Return a folder's torrent with the place of each file that lies elsewhere, all of them there and of their size.
+
+    documents: that tell the members' paths at `source`, the folder of the collection; without either each file lies in
+    the shard's folder. Raises InputError for the first that is not there.
+    """
+    file = open_shared_folder(torrent)
+    at_source = dict(_at_source(documents, source)) if documents and source else {}
+    places: dict[str, str] = {}
+    for path, size in file.files():
+        inside = os.path.join(folder, path)
+        place = next((place for place in (inside, at_source.get(path)) if place and _has(place, size)), None)
+        if place is None:
+            mend = "verify it; for members that lie in the collection's folder name that with --source"
+            raise InputError(shown(str(folder)), f"{shown(path)} is not there with its {size} bytes", mend)
+        if place != inside:
+            places[path] = os.path.abspath(place)
+    return file.lying_at(places)
+
+
+def _at_source(documents: ShardFiles, source: Path) -> Iterable[tuple[str, str]]:
+    """Yield (path below the shard's folder, place at the source) of each member."""
+    members = open_published(documents).members
+    columns = (members[name].to_pylist() for name in ("path", "source_path", "source_path_b64"))
+    for path, origin, origin_b64 in zip(*columns, strict=True):
+        found = original_path(path if origin is None else origin, origin_b64)
+        if found is not None:
+            yield PAYLOAD + path, os.path.join(source, os.fsdecode(found))
+
+
+def _has(place: str, size: int) -> bool:
+    """Say whether a file of this size is there."""
+    try:
+        return os.stat(place).st_size == size and os.path.isfile(place)
+    except (OSError, ValueError):
+        return False

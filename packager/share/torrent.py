@@ -1,0 +1,232 @@
+"""A torrent of a file or folder where it lies: no shard, no tar, nothing copied.
+
+The same files, names and options give the same bytes on every machine: the .torrent names no tool, and has
+a date only where one is given.
+"""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from packager import bencode, metainfo
+from packager.engine import durable
+from packager.engine.hashing import FileTree
+from packager.engine.torrent_hashes import TorrentHashes, hash_files
+from packager.engine.torrents import check_torrent
+from packager.errors import InputError
+from packager.file_space import FileSpace, file_space
+from packager.magnet import format_magnet
+from packager.metainfo import Contents, Folder, FolderFile, SingleFile, unhashed_folder
+from packager.model import Infohash, Version
+from packager.paths import NAME_MAX, shown
+from packager.piece_length import LOADABLE, piece_length_of_files
+from packager.progress import Progress
+from packager.reports import Oddity, TorrentReport
+from packager.share.folder import FoundFile, Globs, check_unchanged, find_files, named_file
+from packager.units import timestamp
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a torrent is to be. Values are checked already.
+
+    name: None for that of the file or folder. piece_length: bytes, None to choose. trackers: URLs by tier.
+    similar: v1 infohashes, and collections: names, of torrents that share files with this one (BEP 38).
+    creation_date: RFC 3339, None for none.
+    """
+
+    version: Version = "hybrid"
+    name: str | None = None
+    piece_length: int | None = None
+    trackers: tuple[tuple[str, ...], ...] = ()
+    web_seeds: tuple[str, ...] = ()
+    comment: str = ""
+    source: str = ""
+    private: bool = False
+    similar: tuple[Infohash, ...] = ()
+    collections: tuple[str, ...] = ()
+    creation_date: str | None = None
+    globs: Globs = field(default_factory=Globs)
+
+    @property
+    def extra(self) -> bencode.Dictionary:
+        """What stands in the info dictionary beside the files: BEP 27, BEP 38, and "source" as trackers use it."""
+        extra: bencode.Dictionary = {}
+        if self.private:
+            extra[b"private"] = 1
+        if self.source:
+            extra[b"source"] = self.source.encode()
+        if self.similar:
+            extra[b"similar"] = [bytes.fromhex(infohash) for infohash in self.similar]
+        if self.collections:
+            extra[b"collections"] = [name.encode() for name in self.collections]
+        return extra
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What a torrent is made of. top: the file or folder itself."""
+
+    top: Path
+    name: str
+    files: list[FoundFile]
+    space: FileSpace
+
+    @property
+    def single(self) -> bool:
+        """Whether it is one file that was named itself."""
+        return not self.files[0].path
+
+    def contents(self, hashes: TorrentHashes) -> Contents:
+        """Return it as metainfo tells it."""
+        trees = hashes.trees or [FileTree(b"", None)] * len(self.files)
+        length = self.space.piece_length
+        if self.single:
+            tree, size = trees[0], self.files[0].size
+            return SingleFile(self.name, size, length, hashes.pieces, tree.layer, tree.pieces_root)
+        files = [
+            FolderFile(file.path, file.size, pad, tree.layer, tree.pieces_root)
+            for file, pad, tree in zip(self.files, self.space.pads.tolist(), trees, strict=True)
+        ]
+        return Folder(self.name, length, files, hashes.pieces)
+
+    def torrent_bytes(self, wanted: Wanted) -> int:
+        """Return the most bytes that the .torrent will have; files alike make it less."""
+        files = zip(
+            (file.path for file in self.files), self.space.sizes.tolist(), self.space.pads.tolist(), strict=True
+        )
+        return len(_torrent(unhashed_folder(self.name, files, self.space.piece_length), wanted)[1])
+
+
+def make_torrent(
+    path: Path, wanted: Wanted, *, out: Path | None, force: bool, processes: int, progress: Progress
+) -> TorrentReport:
+    """Hash a file or folder where it lies, write its .torrent, and return what it says.
+
+    out: the .torrent, or a folder for it; None: NAME.torrent in the current folder. force: replace what is there.
+    Raises InputError for a path, name or glob that gives no torrent, and where the .torrent is there or would be
+    larger than clients load; IncompleteError for a file that cannot be read or is written to meanwhile.
+    """
+    began = time.monotonic()
+    name = _name(path, wanted)
+    place = _place(out, name, force=force)
+    source, left_out = _source(path, name, wanted, place)
+    _check_size(source, wanted)
+    progress.begin("torrent", int(source.space.sizes.sum()))
+    hashes = hash_files(
+        [bytes(source.top / file.path) if file.path else bytes(source.top) for file in source.files],
+        source.space,
+        v1=wanted.version != "v2",
+        v2=wanted.version != "v1",
+        processes=processes,
+        tell=progress.advance,
+    )
+    progress.end()
+    check_unchanged(source.top, source.files)
+    contents = source.contents(hashes)
+    info, data = _torrent(contents, wanted)
+    v1 = metainfo.infohash_v1(info) if wanted.version != "v2" else None
+    v2 = metainfo.infohash_v2(info) if wanted.version != "v1" else None
+    check_torrent(data, infohash_v1=v1, infohash_v2=v2, size=contents.size, where=shown(str(place)))
+    durable.write_bytes(place, data)
+    report = _report(source, wanted, (v1, v2))
+    return msgspec.structs.replace(
+        report,
+        torrent=str(place),
+        torrent_size=len(data),
+        left_out=tuple(left_out),
+        seconds=round(time.monotonic() - began, 3),
+    )
+
+
+def _torrent(contents: Contents, wanted: Wanted) -> tuple[bencode.Dictionary, bytes]:
+    """Return the info dictionary and the .torrent's bytes."""
+    info = metainfo.info(contents, wanted.version) | wanted.extra
+    date = timestamp(wanted.creation_date) if wanted.creation_date is not None else None
+    data = metainfo.torrent(
+        info,
+        file=contents,
+        trackers=wanted.trackers,
+        web_seeds=wanted.web_seeds,
+        creation_date=date,
+        comment=wanted.comment,
+    )
+    return info, data
+
+
+def _name(path: Path, wanted: Wanted) -> str:
+    """Return the torrent's name."""
+    name = wanted.name if wanted.name is not None else path.absolute().resolve().name
+    try:
+        good = name not in ("", ".", "..") and not set("/\0") & set(name) and len(name.encode()) <= NAME_MAX
+    except UnicodeEncodeError:
+        good = False
+    if not good:
+        raise InputError(shown(name), "cannot be the name of a torrent", "give another with --name")
+    return name
+
+
+def _place(out: Path | None, name: str, *, force: bool) -> Path:
+    """Return where the .torrent goes. Raises InputError where something is there already."""
+    place = Path(f"{name}.torrent") if out is None else out / f"{name}.torrent" if out.is_dir() else out
+    if place.exists() and not force:
+        raise InputError(shown(str(place)), "is there already", "write another with --out, or replace it with --force")
+    return place.absolute()
+
+
+def _source(path: Path, name: str, wanted: Wanted, place: Path) -> tuple[_Source, list[Oddity]]:
+    """Return what the torrent is made of, and what was left out."""
+    left_out: list[Oddity] = []
+    if path.is_dir():
+        files, left_out = find_files(path, wanted.globs, place)
+    else:
+        files = [named_file(path)]
+    sizes = [file.size for file in files]
+    if not sum(sizes):
+        mend = "loosen --include and --exclude" if wanted.globs.include or wanted.globs.exclude else ""
+        raise InputError(shown(str(path)), "has no byte to make a torrent of", mend)
+    for seed in wanted.web_seeds:
+        if path.is_dir() and not seed.endswith("/"):
+            raise InputError("--web-seed", f'"{seed}" is no folder', f'for a folder it ends in "/": "{seed}/" (BEP 19)')
+    length = wanted.piece_length or piece_length_of_files(sizes, wanted.version)
+    space = file_space(sizes, length, aligned=wanted.version != "v1")
+    return _Source(path, name, files, space), left_out
+
+
+def _check_size(source: _Source, wanted: Wanted) -> None:
+    """Raise InputError for a .torrent that clients will not load."""
+    size = source.torrent_bytes(wanted)
+    if size > LOADABLE:
+        what = f"the .torrent would have {size:,} bytes, and clients load up to {LOADABLE:,}"
+        mend = "make several torrents of parts of it, or larger pieces with --piece-length"
+        raise InputError(f"{shown(str(source.top))}: {len(source.files):,} files", what, mend)
+
+
+def _report(source: _Source, wanted: Wanted, infohashes: tuple[bytes | None, bytes | None]) -> TorrentReport:
+    """Return the facts of a torrent before it is written."""
+    v1, v2 = (Infohash(infohash.hex()) if infohash else None for infohash in infohashes)
+    size = int(source.space.sizes.sum())
+    return TorrentReport(
+        torrent="",
+        name=source.name,
+        version=wanted.version,
+        files=len(source.files),
+        size=size,
+        piece_length=source.space.piece_length,
+        pieces=source.space.pieces,
+        torrent_size=0,
+        infohash_v1=v1,
+        infohash_v2=v2,
+        magnet=format_magnet(
+            infohash_v1=v1,
+            infohash_v2=v2,
+            name=source.name,
+            size=size,
+            trackers=[url for tier in wanted.trackers for url in tier],
+            web_seeds=wanted.web_seeds,
+        ),
+        left_out=(),
+        seconds=0,
+    )

@@ -1,0 +1,150 @@
+"""A tar made of its sources is the tar, byte for byte in every range, and never of a source that changed."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import MEMBER_ROWS, Sample, sample, samples
+
+from packager.engine.ranges import Unreadable
+from packager.engine.sliced import SMALL, OpenFile, Part, Slice
+from packager.engine.virtual import VirtualTar
+from packager.file_names import original_path
+
+BIG = 9 << 20
+
+
+def laid_out(root: Path, made: Sample) -> VirtualTar:
+    """Write a sample's members where its rows say, and return its tar by them."""
+    times = []
+    rows = made.layout.members
+    for row, data in enumerate(made.contents):
+        path, source, b64 = (rows[name][row].as_py() for name in ("path", "source_path", "source_path_b64"))
+        found = original_path(path if source is None else source, b64)
+        assert found is not None
+        place = Path(os.fsdecode(os.path.join(os.fsencode(root), found)))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(data)
+        times.append(place.stat().st_mtime_ns)
+    return VirtualTar(made.layout, made.digests, root, np.array(times, np.int64))
+
+
+def joined(parts: Iterator[Part]) -> bytes:
+    return b"".join(part.read() if isinstance(part, Slice) else part for part in parts)
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@settings(max_examples=40)
+@given(made=samples(), data=st.data())
+def test_every_range_is_that_of_the_tar(
+    tmp_path_factory: pytest.TempPathFactory, made: Sample, data: st.DataObject
+) -> None:
+    tar = laid_out(tmp_path_factory.mktemp("loose"), made)
+    assert tar.size == len(made.tar)
+    assert joined(tar.parts(0, tar.size)) == made.tar
+    for _ in range(8):
+        start = data.draw(st.integers(0, tar.size))
+        stop = data.draw(st.integers(start, tar.size))
+        tar.check(start, stop)
+        assert joined(tar.parts(start, stop)) == made.tar[start:stop]
+
+
+def of_sizes(*sizes: int) -> Sample:
+    rows = [{"id": str(n), "path": f"{n}.flac", "kind": "audio", "size": size} for n, size in enumerate(sizes)]
+    return sample(pa.Table.from_pylist(rows, MEMBER_ROWS))
+
+
+def test_large_members_are_given_as_slices_and_the_last_byte_of_each_is_read_when_the_file_was_found_unchanged(
+    tmp_path: Path,
+) -> None:
+    made = of_sizes(BIG, 0, 10, SMALL + 1)
+    parts = list(laid_out(tmp_path, made).parts(0, made.layout.size))
+    slices = [(part.start, part.stop) for part in parts if isinstance(part, Slice)]
+    assert slices == [(0, 4 << 20), (4 << 20, 8 << 20), (8 << 20, BIG - 1), (0, SMALL)]
+    assert joined(laid_out(tmp_path, made).parts(0, made.layout.size)) == made.tar
+
+
+def change_time(path: Path) -> None:
+    os.utime(path, ns=(0, 0))
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def shrink(path: Path) -> None:
+    os.truncate(path, 7)
+
+
+def link(path: Path) -> None:
+    path.rename(path.with_suffix(".old"))
+    path.symlink_to(path.with_suffix(".old"))
+
+
+def fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("change", [change_time, remove, shrink, link, fifo])
+def test_a_source_that_changed_is_named_and_gives_no_byte_and_others_do(
+    tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    made = of_sizes(3000, BIG, 3000)
+    tar = laid_out(tmp_path, made)
+    before = open_files()
+    change(tmp_path / "1.flac")
+    first, second, third = (int(offset) for offset in made.layout.offsets)
+    for start, stop in ((second, second + 1), (second + BIG - 1, second + BIG), (0, tar.size), (first, second + 1)):
+        with pytest.raises(Unreadable, match=r"1\.flac: "):
+            tar.check(start, stop)
+        with pytest.raises(Unreadable, match=r"1\.flac: "):
+            joined(tar.parts(start, stop))
+    for start, stop in ((0, second), (first, first + 3000), (third, tar.size)):
+        tar.check(start, stop)
+        assert joined(tar.parts(start, stop)) == made.tar[start:stop]
+    assert open_files() == before
+
+
+@pytest.mark.parametrize("change", [change_time, shrink])
+def test_a_source_that_changes_while_it_is_sent_is_never_sent_to_its_last_byte(
+    tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    made = of_sizes(BIG)
+    tar = laid_out(tmp_path, made)
+    start = int(made.layout.offsets[0])
+    parts = tar.parts(start, start + BIG)
+    assert isinstance(next(parts), Slice)
+    change(tmp_path / "0.flac")
+    with pytest.raises(Unreadable, match=r"0\.flac: "):
+        list(parts)
+
+
+def test_a_path_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    rows = [{"id": "0", "path": "0.flac", "source_path": "../secret", "kind": "audio", "size": 3}]
+    made = sample(pa.Table.from_pylist(rows, MEMBER_ROWS))
+    (tmp_path / "secret").write_bytes(b"abc")
+    tar = VirtualTar(made.layout, made.digests, tmp_path / "loose", np.zeros(1, np.int64))
+    with pytest.raises(Unreadable, match="its path at the source is none"):
+        joined(tar.parts(0, tar.size))
+
+
+def test_a_file_that_changes_while_it_is_sent_is_never_sent_to_its_last_byte(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    path.write_bytes(bytes(BIG))
+    file = OpenFile(os.fsencode(path))
+    parts = file.parts(0, file.size)
+    next(parts)
+    path.write_bytes(b"x" * BIG)
+    os.utime(path, ns=(1, 1))
+    with pytest.raises(Unreadable, match="its time is not what it was"):
+        list(parts)
+    file.close()

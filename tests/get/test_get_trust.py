@@ -1,0 +1,105 @@
+"""What vouches for a member: ranges alone, a signed release, or the release that a mirror accepted."""
+
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from packager import documents
+from packager.cli.app import main
+from packager.key_pair import SecretKey
+from packager.model import Release, Withdrawal
+from packager.signature import sign
+from tests.get.archives import NAME, Archive, Capture, Web, files_of, get, make_archive, member
+
+KEY = SecretKey(b"listener", bytes(range(32)))
+OTHER = SecretKey(b"stranger", bytes(range(1, 33)))
+TABLE = f"manifests/{NAME}.members.parquet"
+
+
+def sign_release(folder: Path, key: SecretKey = KEY) -> None:
+    body = (folder / "release.json").read_bytes()
+    (folder / "release.json.minisig").write_bytes(sign(body, key, "release 1 of tones"))
+
+
+@pytest.fixture
+def signed(web: Web, tmp_path: Path) -> Archive:
+    """A copy of the archive, signed."""
+    shutil.copytree(web.archive.root, tmp_path / "signed")
+    sign_release(tmp_path / "signed/output")
+    return Archive(tmp_path / "signed")
+
+
+def test_with_a_key_the_whole_table_is_the_one_of_the_signed_release(
+    web: Web, signed: Archive, tmp_path: Path, capsys: Capture
+) -> None:
+    signed.lay(web.site)
+    for release in (web.release, signed.output):
+        code, report = get(
+            capsys, "id-4", "--release", release, "--key", KEY.public.line, "--to", tmp_path / "to", "--overwrite"
+        )
+        assert (code, report["vouched"]) == (0, "signature")
+    assert files_of(tmp_path / "to") == {member(4): signed.source(4)}
+    web.site.files.pop("release/release.json.minisig")
+
+
+def test_what_the_key_did_not_sign_is_refused(signed: Archive, tmp_path: Path, capsys: Capture) -> None:
+    arguments = ["id-4", "--release", signed.output, "--key", KEY.public.line, "--to", tmp_path / "to"]
+    sign_release(signed.output, OTHER)
+    code, error = get(capsys, *arguments)
+    assert code == 2, error
+    sign_release(signed.output)
+    table = signed.output / TABLE
+    data = table.read_bytes()
+    table.unlink()
+    table.write_bytes(data[:100] + bytes([data[100] ^ 1]) + data[101:])
+    code, error = get(capsys, *arguments)
+    assert code == 2
+    assert "not the file that release.json lists" in error["what"]
+    assert not (tmp_path / "to").exists()
+
+
+def test_a_record_that_the_signed_release_withdrew_is_not_had_from_an_older_index(
+    signed: Archive, tmp_path: Path, capsys: Capture
+) -> None:
+    path = signed.output / "release.json"
+    release = documents.from_bytes(path.read_bytes(), Release, path)
+    taken_back = Withdrawal(id="id-4", reason="a mistake", date=release.date)
+    path.unlink()
+    path.write_bytes(documents.to_bytes(msgspec.structs.replace(release, withdrawals=(taken_back,))))
+    sign_release(signed.output)
+    arguments = ["--release", signed.output, "--key", KEY.public.line, "--to", tmp_path / "to"]
+    assert get(capsys, "id-4", *arguments)[0] == 2
+    assert get(capsys, "--where", "id = 'id-4'", *arguments)[0] == 2
+    assert get(capsys, "id-5", *arguments)[0] == 0
+
+
+def test_a_mirrors_accepted_release_vouches_whatever_its_source_says_now(
+    web: Web, signed: Archive, tmp_path: Path, capsys: Capture
+) -> None:
+    held = tmp_path / "mirror"
+    follow = ["mirror", "follow", str(signed.output), "--to", str(held), "--budget", "1 GB", "--reserve", "1 MB"]
+    assert main([*follow, "--key", KEY.public.line, "--yes", "--client", "none", "--json"]) == 0
+    arguments = ["id-6", "--release", held, "--to", tmp_path / "to"]
+    code, report = get(capsys, *arguments, "--web-seed", f"{web.site.address}shards/")
+    assert (code, report["vouched"]) == (0, "followed")
+    assert files_of(tmp_path / "to") == {member(6): signed.source(6)}
+    (signed.output / TABLE).unlink()
+    (signed.output / TABLE).write_bytes(b"PAR1 something else PAR1")
+    code, error = get(capsys, *arguments, "--overwrite")
+    assert code == 2
+    assert "release.json lists" in error["what"]
+
+
+def test_records_of_a_release_that_changed_meanwhile_are_not_taken_for_others(
+    web: Web, tmp_path: Path, capsys: Capture
+) -> None:
+    """The index of one release over the tables of another finds nothing, rather than something else."""
+    other = make_archive(tmp_path / "other", size=50_000)
+    for file in (TABLE, f"manifests/{NAME}.manifest.json"):
+        table = (other.output / file).read_bytes()
+        web.site.files[f"release/{file}"] = table
+    code, report = get(capsys, "id-4", "--release", web.release, "--to", tmp_path / "to")
+    assert (code, report.get("written", 0)) in ((1, 0), (2, 0))
+    assert not (tmp_path / "to" / member(4)).exists()

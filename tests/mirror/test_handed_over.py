@@ -1,0 +1,99 @@
+"""`packager mirror` with each of Debian's clients, from a signed release served over HTTP to tars found right."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from packager.cli.app import main
+from packager.engine.clients.address import VARIABLE
+from packager.mirror.state import MirrorFolder
+from tests.mirror.publishing import Archive, pack
+from tests.mirror.running import CLIENTS, Running, seeds, until
+from tests.servers import Site, serving
+
+pytestmark = pytest.mark.interop
+Capture = pytest.CaptureFixture[str]
+SHARDS = 40
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Archive, Site]]:
+    """An archive of 40 shards with v1-only twins, whose torrents name a web seed and no tracker, and its server."""
+    with serving({}) as site:
+        torrent = f'also_v1 = true\nweb_seeds = ["{site.address}shards/"]'
+        archive = pack(tmp_path_factory.mktemp("archive") / "project", shards=SHARDS, size=300_000, torrent=torrent)
+        archive.files = site.files
+        archive.files |= {f"shards/{shard.file}": archive.tar(shard.name) for shard in archive.shards}
+        yield archive, site
+
+
+@pytest.fixture(params=list(CLIENTS))
+def running(
+    request: pytest.FixtureRequest, program: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Running]:
+    for name in ("http_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    (tmp_path / "home").mkdir()
+    with CLIENTS[str(request.param)](program(str(request.param)), tmp_path / "home") as client:
+        monkeypatch.setenv(VARIABLE, client.password)
+        yield client
+
+
+def run(capsys: Capture, *arguments: str) -> dict[str, object]:
+    """Run a `packager mirror` command and return its report."""
+    capsys.readouterr()
+    code = main(["mirror", *arguments, "--json"])
+    printed = capsys.readouterr()
+    assert code == 0, printed.err
+    return dict(json.loads(printed.out))
+
+
+def follow_sync_and_check(
+    archive: Archive, site: Site, client: Running, folder: Path, capsys: Capture, *, first: int, then: int
+) -> None:
+    """Follow a release of `first` shards, sync to one of `then`; each shard handed over once, fetched and right."""
+    archive.publisher.signed.clear()
+    archive.publish(first)
+    to = ["--to", str(folder)]
+    asked = ["follow", site.address, "--key", archive.key, "--budget", "1 GB", "--reserve", "0", *to]
+    report = run(capsys, *asked, "--client", client.spec)
+    names = [shard.name for shard in archive.shards]
+    assert sorted(report["handed"]) == names[:first]  # type: ignore[call-overload]
+    until(lambda: seeds(client.open(), first), client.open().held)
+    before = client.open().held().keys()
+
+    for again in ([*asked, "--client", client.spec], ["sync", *to]):
+        assert run(capsys, *again)["handed"] == []
+    assert client.open().held().keys() == before
+
+    archive.publish(then)
+    assert sorted(run(capsys, "sync", *to)["handed"]) == names[first:then]  # type: ignore[call-overload]
+    until(lambda: seeds(client.open(), then), client.open().held)
+    assert run(capsys, "sync", *to)["handed"] == []
+
+    status = run(capsys, "status", *to, "--verify", "--workers", "1")
+    shards: list[dict[str, object]] = status["shards"]  # type: ignore[assignment]
+    assert [each["name"] for each in shards] == names[:then]
+    assert {(each["on_disk"], each["bad_pieces"], each["progress"], each["seeding"]) for each in shards} == {
+        ("whole", 0, 1.0, True)
+    }
+    assert all(each["verified"] for each in shards)
+    held = {path.stem: path.read_bytes() for path in folder.glob("*.tar")}
+    assert held == {name: archive.tar(name) for name in names[:then]}
+    assert client.password not in (MirrorFolder(folder).state / "mirror.json").read_text()
+
+
+def test_a_release_is_fetched_by_a_client_once(
+    archive: tuple[Archive, Site], running: Running, tmp_path: Path, capsys: Capture
+) -> None:
+    follow_sync_and_check(*archive, running, tmp_path / "mirror", capsys, first=3, then=5)
+
+
+@pytest.mark.soak
+def test_forty_shards_are_fetched_by_a_client_once(
+    archive: tuple[Archive, Site], running: Running, tmp_path: Path, capsys: Capture
+) -> None:
+    follow_sync_and_check(*archive, running, tmp_path / "mirror", capsys, first=30, then=SHARDS)

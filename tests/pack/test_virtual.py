@@ -1,0 +1,233 @@
+"""A virtual pack publishes what a pack with tars publishes, takes no disk, and its tars can be written later."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from packager import api
+from packager.engine import project as projects
+from packager.errors import IncompleteError, InputError
+from packager.pack import materialise
+from packager.pack.prepare import read_plan
+from packager.pack.run import tasks
+from tests.projects import Project, make_project
+
+CONFIG = "packager.toml"
+
+
+def twin(project: Project, root: Path) -> Project:
+    """Return a copy of a project, file times and all."""
+    shutil.copytree(project.root, root)
+    return Project(root)
+
+
+def site(project: Project) -> dict[str, bytes]:
+    return {name: data for name, data in project.published().items() if name.startswith("output/")}
+
+
+def tars(project: Project) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((project.root / "shards").glob("*"))}
+
+
+def marks(project: Project) -> list[dict[str, object]]:
+    found = sorted((project.root / ".packager" / "packed").glob("*/packed.json"))
+    return [json.loads(path.read_bytes()) for path in found]
+
+
+def disk_use(folder: Path) -> int:
+    return sum(os.lstat(path).st_blocks * 512 for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize("torrent", ["", 'version = "v1"', 'version = "v2"\nalso_v1 = true'])
+def test_a_virtual_release_is_byte_for_byte_the_one_with_tars(tmp_path: Path, torrent: str) -> None:
+    real = make_project(tmp_path / "real")
+    real.write_config(torrent=torrent, size="256 KiB")
+    virtual = twin(real, tmp_path / "virtual")
+    with_tars = api.release(real.root / CONFIG, processes=1)
+    without = api.release(virtual.root / CONFIG, virtual=True, processes=1)
+    assert site(virtual) == site(real)
+    assert tars(virtual) == {}
+    assert (with_tars.pack.virtual, without.pack.virtual) == (0, without.publish.shards)
+    assert without.pack.bytes == with_tars.pack.bytes
+    assert all(mark["virtual"] for mark in marks(virtual))
+
+
+def test_materialise_writes_the_tars_that_pack_would_have_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = make_project(tmp_path / "real")
+    real.write_config(size="256 KiB")
+    virtual = twin(real, tmp_path / "virtual")
+    api.release(real.root / CONFIG, processes=1)
+    api.release(virtual.root / CONFIG, virtual=True, processes=1)
+    names = [name.removesuffix(".tar") for name in tars(real)]
+    first = virtual.run(capsys, "materialise", names[0], "--json")
+    assert (first.code, first.err) == (0, "")
+    report = json.loads(first.out)
+    assert (report["written"], report["already"], report["failed"]) == (1, 0, [])
+    assert tars(virtual) == {f"{names[0]}.tar": tars(real)[f"{names[0]}.tar"]}
+    rest = virtual.run(capsys, "materialise", *names)
+    assert rest.code == 0
+    assert rest.out.startswith(f"materialise: {len(names) - 1} tars, ")
+    assert "; 1 there already" in rest.out
+    assert tars(virtual) == tars(real)
+    again = virtual.run(capsys, "materialise", *names)
+    assert again.out == f"materialise: nothing to do, {len(names)} tars there already\n"
+
+
+def test_a_project_may_hold_both_kinds_and_a_tar_that_is_there_is_left_alone(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "p")
+    config = project.root / CONFIG
+    project.write_config(size="256 KiB")
+    api.scan(config, processes=1)
+    api.plan(config)
+    api.pack(config, phases=["audio"], processes=1)
+    before = {path: path.stat() for path in (project.root / "shards").iterdir()}
+    assert before
+    rest = api.pack(config, virtual=True, processes=1)
+    assert (rest.already, rest.packed) == (len(before), rest.virtual)
+    assert rest.virtual > 0
+    for run in (lambda: api.pack(config, processes=1), lambda: api.pack(config, virtual=True, processes=1)):
+        again = run()
+        assert (again.packed, again.virtual) == (0, rest.virtual)
+    assert {path: path.stat() for path in (project.root / "shards").iterdir()} == before
+    assert api.publish(config).shards == len(before) + rest.virtual
+
+
+def test_tars_that_were_removed_make_their_shards_virtual_and_nothing_is_read(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "p")
+    config = project.root / CONFIG
+    api.release(config, processes=1)
+    before = site(project)
+    shutil.rmtree(project.root / "shards")
+    for path in project.source.rglob("*.wav"):
+        path.chmod(0)
+    report = api.pack(config, virtual=True, processes=1)
+    assert (report.bytes, report.failed) == (0, ())
+    assert report.virtual == len(marks(project)) == report.packed
+    assert not api.publish(config).changed
+    assert site(project) == before
+
+
+def test_the_config_may_ask_for_no_tars(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    project = make_project(tmp_path / "p")
+    text = (project.root / CONFIG).read_text()
+    (project.root / CONFIG).write_text(text.replace("[shards]", "[shards]\nmaterialise = false"))
+    done = project.run(capsys, "release")
+    assert done.code == 0
+    assert "virtual, without a tar" in done.out
+    assert tars(project) == {}
+    status = json.loads(project.run(capsys, "status", "--json").out)
+    assert status["left"] == 0
+    assert status["next"] == ""
+    assert all(phase["virtual"] == phase["packed"] == phase["shards"] for phase in status["phases"])
+    assert "nothing to do" in project.run(capsys, "pack").out
+
+
+def test_a_stale_tar_of_another_plan_is_replaced_not_kept_beside_new_documents(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "p")
+    config = project.root / CONFIG
+    api.scan(config, processes=1)
+    api.plan(config)
+    api.pack(config, processes=1)
+    changed = project.source / "notes.txt"
+    changed.write_bytes(b"made of SINES\n")
+    api.scan(config, processes=1)
+    api.plan(config)
+    api.pack(config, virtual=True, processes=1)
+    calm = twin(project, tmp_path / "calm")
+    shutil.rmtree(calm.root / "shards")
+    shutil.rmtree(calm.root / ".packager" / "packed")
+    api.pack(calm.root / CONFIG, processes=1)
+    assert tars(project) == tars(calm)
+
+
+@pytest.mark.parametrize("keep_time", [False, True])
+def test_materialise_names_a_source_that_changed_and_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], keep_time: bool
+) -> None:
+    project = make_project(tmp_path / "p")
+    api.release(project.root / CONFIG, virtual=True, processes=1)
+    changed = project.source / "cover 100%.png"
+    status = changed.stat()
+    changed.write_bytes(bytes(status.st_size))
+    if keep_time:
+        os.utime(changed, ns=(status.st_atime_ns, status.st_mtime_ns))
+    name = "tones-rest-00001"
+    failed = project.run(capsys, "materialise", name)
+    assert failed.code == 3
+    expected = "other bytes than were packed" if keep_time else "was written to since the scan"
+    assert "cover 100" in failed.err
+    assert expected in failed.err
+    assert os.listdir(project.root / "shards") == []
+
+
+def test_materialise_refuses_shards_that_are_unknown_or_not_packed(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "p")
+    config = project.root / CONFIG
+    api.scan(config, processes=1)
+    api.plan(config)
+    with pytest.raises(InputError, match=r"is no shard of the plan; did you mean \"tones-rest-00001\""):
+        api.materialise(config, ["tones-rest-0001"])
+    with pytest.raises(InputError, match="is not packed as the plan has it now; run: packager pack"):
+        api.materialise(config, ["tones-rest-00001"])
+
+
+def test_a_run_of_materialise_that_is_cut_leaves_no_tar_and_is_run_again(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "p")
+    config = project.root / CONFIG
+    api.release(config, virtual=True, processes=1)
+    options, workspace = projects.load(config)
+    task = materialise.chosen(tasks(workspace, options, read_plan(workspace), {}), ["tones-rest-00001"])[0]
+
+    def cut(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        materialise.write_tar(task, cut)
+    assert not task.tar.exists()
+    (task.tar.parent / f".{task.tar.name}.partial").write_bytes(b"of a killed run")
+    assert api.materialise(config, ["tones-rest-00001.tar"]).written == 1
+    assert os.listdir(task.tar.parent) == ["tones-rest-00001.tar"]
+
+
+def test_a_published_shard_that_cannot_be_made_again_is_refused_when_it_is_virtual_too(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "p")
+    config = project.root / CONFIG
+    api.release(config, virtual=True, processes=1)
+    before = site(project)
+    (project.source / "notes.txt").write_bytes(b"made of SINES\n")
+    with pytest.raises((InputError, IncompleteError), match="published already"):
+        api.release(config, virtual=True, processes=1)
+    assert site(project) == before
+
+
+def test_touched_sources_of_a_virtual_shard_are_read_again_and_nothing_changes(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "p")
+    config = project.root / CONFIG
+    project.write_config(phases="")
+    project.write_config(phases='[[phases]]\nname = "all"\ntitle = "All"\n')
+    api.release(config, virtual=True, processes=1)
+    before = site(project)
+    os.utime(project.source / "notes.txt", ns=(0, 0))
+    report = api.release(config, virtual=True, processes=1)
+    assert report.pack.bytes > 0
+    assert site(project) == before
+    assert tars(project) == {}
+
+
+def test_a_virtual_pack_takes_less_than_a_hundredth_of_the_collection(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    project.source.mkdir(parents=True)
+    for number in range(8):
+        (project.source / f"{number}.bin").write_bytes(bytes([number]) * (4 << 20))
+    project.write_config(size="16 MiB", phases='[[phases]]\nname = "all"\ntitle = "All"\n')
+    before = disk_use(project.root)
+    config = project.root / CONFIG
+    api.scan(config, processes=1)
+    api.plan(config)
+    api.pack(config, virtual=True, processes=1)
+    assert disk_use(project.root) - before <= before / 100

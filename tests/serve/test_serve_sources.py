@@ -1,0 +1,194 @@
+"""What is not as it was packed gives no bytes: 500, or an answer that is cut short; and the log says why."""
+
+import http.client
+import json
+import os
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from packager import api
+from tests.mirror.running import until
+from tests.projects import Project
+from tests.serve.served import Served, released, serving, tars
+
+NAME = "tones-all-00001.tar"
+COUNT, SIZE = 8, 3_000_000
+PHASES = '[[phases]]\nname = "all"\ntitle = "All"\norder = "path"\n'
+
+
+def make(root: Path) -> Project:
+    """Make a project of one shard with some large members."""
+    project = Project(root)
+    project.source.mkdir(parents=True)
+    chance = random.Random(7)
+    for number in range(COUNT):
+        (project.source / f"{number}.flac").write_bytes(chance.randbytes(SIZE))
+    project.write_config(size="64 MiB", phases=PHASES, torrent='piece_length = "256 KiB"')
+    return project
+
+
+@pytest.fixture(scope="module")
+def tar(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return tars(released(make(tmp_path_factory.mktemp("real") / "p"), virtual=False))[NAME]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return released(make(tmp_path / "p"), virtual=True)
+
+
+@pytest.fixture
+def served(project: Project) -> Iterator[Served]:
+    with serving(project) as running:
+        yield running
+
+
+def start_of(project: Project, tar: bytes, number: int) -> int:
+    """Return where a member's data begin in the tar."""
+    return tar.index((project.source / f"{number}.flac").read_bytes()[:64])
+
+
+def ranged(start: int, length: int = 1000) -> dict[str, str]:
+    return {"Range": f"bytes={start}-{start + length - 1}"}
+
+
+def vanish(path: Path) -> None:
+    path.unlink()
+
+
+def touch(path: Path) -> None:
+    os.utime(path, ns=(0, 0))
+
+
+def grow(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"x")
+
+
+@pytest.mark.parametrize("change", [vanish, touch, grow])
+def test_ranges_of_a_source_that_changed_are_500_the_log_names_it_and_others_are_right(
+    served: Served, tar: bytes, change: Callable[[Path], None]
+) -> None:
+    second, third = (start_of(served.project, tar, number) for number in (1, 2))
+    change(served.project.source / "1.flac")
+    path = f"/shards/{NAME}"
+    for headers in (ranged(second), ranged(second + SIZE - 1000), ranged(second - 10), {}):
+        status, _, body = served.get(path, headers)
+        assert (status, body) == (500, b"these bytes cannot be given now; the log says why\n")
+    assert served.get(path, ranged(third))[::2] == (206, tar[third : third + 1000])
+    assert served.get(path, {"Range": f"bytes=0-{second - 1}"})[::2] == (206, tar[:second])
+    assert served.get(path, {"Range": f"bytes=0-9,{second}-{second}"})[0] == 500
+    assert f"error: GET {path}: {served.project.source}/1.flac: " in served.logged()
+    assert served.metric('packager_errors_total{kind="source"}') == 5
+
+
+def test_a_source_that_changes_while_it_is_sent_cuts_the_answer_short(served: Served, tar: bytes) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)
+    connection.request("GET", f"/shards/{NAME}")
+    answer = connection.getresponse()
+    got = answer.read(1000)
+    last = served.project.source / f"{COUNT - 1}.flac"
+    last.write_bytes(bytes(SIZE))  # the kernel's buffers hold less than the seven members before it
+    with pytest.raises((http.client.IncompleteRead, ConnectionError)) as cut:
+        got += answer.read()
+    if isinstance(cut.value, http.client.IncompleteRead):
+        got += cut.value.partial
+    connection.close()
+    assert tar.startswith(got)
+    assert served.get(f"/shards/{NAME}", ranged(5))[0] == 206
+    assert f"/{COUNT - 1}.flac: was written to" in served.logged()
+
+
+def test_bytes_that_changed_though_size_and_time_did_not_are_not_sent_by_the_paranoid(
+    project: Project, tar: bytes
+) -> None:
+    where = start_of(project, tar, 3)
+    source = project.source / "3.flac"
+    status = source.stat()
+    with source.open("r+b") as file:
+        file.seek(SIZE // 2)
+        file.write(b"?")
+    os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with serving(project, "--paranoid") as served:
+        path = f"/shards/{NAME}"
+        bad = where + SIZE // 2
+        assert served.get(path, ranged(bad))[0] == 500
+        assert f"piece {bad >> 18} " in served.logged()
+        piece = (bad >> 18) + 1 << 18
+        assert served.get(path, ranged(piece, 1_000_000))[::2] == (206, tar[piece : piece + 1_000_000])
+        assert served.get(path, {"Range": "bytes=0-99,-5"})[0] == 206
+        first = bad >> 18 << 18
+        assert served.get(path, {"Range": f"bytes=0-{first - 1}"})[::2] == (206, tar[:first])
+        with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+            served.get(path)
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_the_paranoid_prove_by_pieces_of_either_kind_and_tars_too(tmp_path: Path, version: str) -> None:
+    project = make(tmp_path / "p")
+    project.write_config(size="64 MiB", phases=PHASES, torrent=f'version = "{version}"')
+    released(project, virtual=False)
+    data = bytearray(tars(project)[NAME])
+    with serving(project, "--paranoid") as served:
+        assert served.get(f"/shards/{NAME}")[2] == data
+    data[-700] ^= 1
+    (project.root / "shards" / NAME).write_bytes(data)
+    with serving(project, "--paranoid") as served:
+        assert served.get(f"/shards/{NAME}", {"Range": "bytes=-10"})[0] == 500
+        assert served.get(f"/shards/{NAME}", {"Range": "bytes=0-9"})[2] == data[:10]
+
+
+def test_a_tar_that_is_there_is_preferred_and_one_of_another_size_is_not(served: Served, tar: bytes) -> None:
+    config = served.project.root / "packager.toml"
+    api.materialise(config, [NAME.removesuffix(".tar")], processes=1)
+    for path in served.project.source.iterdir():
+        path.rename(path.with_suffix(".away"))
+    assert served.get(f"/shards/{NAME}")[2] == tar
+    with (served.project.root / "shards" / NAME).open("ab") as file:
+        file.write(b"x")
+    assert served.get(f"/shards/{NAME}", ranged(0, 10))[2] == tar[:10]
+    assert served.get(f"/shards/{NAME}", ranged(start_of_first(tar)))[0] == 500
+
+
+def start_of_first(tar: bytes) -> int:
+    """Return a place that lies in some member's data."""
+    return len(tar) // 2
+
+
+def test_bytes_of_a_record_that_was_withdrawn_are_refused_with_or_without_a_tar(served: Served, tar: bytes) -> None:
+    release = served.project.root / "output" / "release.json"
+    document = json.loads(release.read_bytes())
+    taken = {"id": "2.flac", "reason": "by request", "date": document["date"]}
+    path = f"/shards/{NAME}"
+    assert served.get(path, ranged(5))[0] == 206
+    beside = release.with_name("next")
+    beside.write_text(json.dumps(document | {"withdrawals": [taken]}))
+    beside.rename(release)
+    start = start_of(served.project, tar, 2)
+    until(lambda: served.get(path, ranged(start))[0] == 451)
+    for headers, status in (
+        ({}, 451),
+        (ranged(start - 1, 2), 451),
+        (ranged(start + SIZE - 1, 1), 451),
+        (ranged(start - 10, 10), 206),
+        (ranged(start + SIZE, 10), 206),
+    ):
+        assert served.get(path, headers)[0] == status
+    api.materialise(served.project.root / "packager.toml", [NAME.removesuffix(".tar")], processes=1)
+    assert served.get(path, ranged(start))[0] == 451
+    assert served.get(path, ranged(start + SIZE, 10))[0] == 206
+
+
+def test_layouts_that_do_not_fit_the_memory_are_read_again_when_they_are_asked_for(tmp_path: Path) -> None:
+    project = make(tmp_path / "p")
+    project.write_config(size="4 MiB", phases=PHASES)
+    released(project, virtual=True)
+    names = sorted(path.name for path in (project.root / ".packager" / "packed").iterdir())
+    assert len(names) == COUNT
+    with serving(project, "--memory", "1 KiB") as served:
+        for name in names * 2:
+            assert served.get(f"/shards/{name}.tar", ranged(0, 20))[2].startswith(name.encode())
+        assert served.metric("packager_shards_opened_total") > COUNT

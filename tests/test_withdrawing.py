@@ -1,0 +1,281 @@
+"""Records taken back and shards replaced: nowhere in the release that follows but among its withdrawals."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from packager.cli.app import main
+from tests.projects import Project, make_project
+from tests.site_bytes import rows, told, told_by_tar
+from tests.test_growing import assert_frozen, by_name, new_shards, read_release, release
+
+Capture = pytest.CaptureFixture[str]
+RECORDS = "id,path,title,artist\nr-17,notes.txt,Secret title,Hidden artist\nr-18,empty.txt,Nothing,Nobody\n"
+WITHDRAWN = (b"r-17", b"notes.txt", b"Secret title", b"Hidden artist")
+
+
+@pytest.fixture
+def project(tmp_path: Path, capsys: Capture) -> Project:
+    """A project whose first release is out, with a records file."""
+    project = make_project(tmp_path / "project", files=12)
+    (project.root / "records.csv").write_text(RECORDS)
+    project.write_config(collection='records = "records.csv"')
+    release(project, capsys)
+    return project
+
+
+def where_told(site: Path, texts: tuple[bytes, ...] = WITHDRAWN) -> set[str]:
+    """The files of a site in which any of some texts stands."""
+    return {name for name, data in told(site) if any(text in data for text in texts)}
+
+
+def test_a_withdrawn_record_stands_only_among_the_withdrawals(project: Project, capsys: Capture) -> None:
+    first = read_release(project)
+    ran = project.run(capsys, "withdraw", "--id", "r-17", "--reason", "asked for by the artist", "--redact")
+    assert ran.code == 0, ran.err
+    assert "1 record withdrawn, 1 of them new" in ran.out
+    second = release(project, capsys)
+    assert_frozen(first, second)
+    [withdrawal] = second["withdrawals"]
+    assert (withdrawal["id"], withdrawal["reason"], withdrawal["since"]) == ("r-17", "asked for by the artist", 2)
+    assert withdrawal["shards"] == ["tones-rest-00001"]
+    assert "title" not in withdrawal
+    site = project.root / "output"
+    assert where_told(site) == {"release.json", "releases/2.json", "releases/2.html"}
+    assert where_told(site, WITHDRAWN[1:]) == set()
+    shard = by_name(second)["tones-rest-00001"]
+    assert (shard["withdrawn"], shard.get("obsolete")) == (1, None)
+    table = rows(site / "manifests" / "tones-rest-00001.members.parquet")
+    assert len(table) == shard["members"] - 1
+    assert json.loads((site / "manifests" / "tones-rest-00001.manifest.json").read_text())["withdrawn"] == 1
+    assert second["catalogue_records"] == first["catalogue_records"] - 1
+    assert "1 record withdrawn" in (site / "feed.xml").read_text()
+
+
+def test_without_redact_the_release_tells_title_and_artist(project: Project, capsys: Capture) -> None:
+    assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x").code == 0
+    [withdrawal] = release(project, capsys)["withdrawals"]
+    assert (withdrawal["title"], withdrawal["artist"]) == ("Secret title", "Hidden artist")
+    assert "Hidden artist: Secret title" in (project.root / "output" / "releases" / "2.html").read_text()
+
+
+def test_supersede_replaces_the_shards_that_hold_it(project: Project, tmp_path: Path, capsys: Capture) -> None:
+    first = read_release(project)
+    ran = project.run(capsys, "withdraw", "--path", "*.txt", "--where", "id <> 'r-18'", "--reason", "x", "--supersede")
+    assert ran.code == 0, ran.err
+    assert "will be replaced" in ran.out
+    second = release(project, capsys)
+    assert_frozen(first, second)
+    old = by_name(second)["tones-rest-00001"]
+    assert (old["obsolete"], old["obsolete_since"], old["superseded_by"]) == (True, 2, ["tones-rest-00002"])
+    assert old["note"] == "records of it were withdrawn"
+    new = rows(project.root / "output" / "manifests" / "tones-rest-00002.members.parquet")
+    assert [row["id"] for row in new] == ["cover 100_~972f7df4.png", "r-18"]
+    assert sorted(each["id"] for each in second["withdrawals"]) == ["r-17", "Ærø é.txt"]
+    live = [shard["name"] for shard in second["shards"] if not shard.get("obsolete")]
+    for name in live:
+        for path, data in told_by_tar(project.root / "shards" / f"{name}.tar", tmp_path / "unpacked"):
+            assert not [text for text in WITHDRAWN if text in data], path
+    rest = next(phase for phase in second["phases"] if phase["name"] == "rest")
+    assert (rest["records"], rest["files"], rest["shards"]) == (2, 2, 1)
+    assert "tones-rest-00001.tar" not in (project.root / "output" / "magnets.txt").read_text()
+    third = release(project, capsys)
+    assert third["serial"] == 2
+
+
+def test_a_withdrawn_record_is_never_planned_again(project: Project, capsys: Capture) -> None:
+    assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x", "--supersede").code == 0
+    second = release(project, capsys)
+    (project.source / "notes.txt").write_bytes(b"a new version of what was taken back")
+    (project.root / "withdrawals.json").unlink()  # the release itself says it
+    third = release(project, capsys)
+    assert new_shards(second, third) == []
+    assert [each["id"] for each in third["withdrawals"]] == ["r-17"]
+    assert where_told(project.root / "output", (b"a new version",)) == set()
+
+
+def test_a_record_that_is_not_published_yet_is_left_out(tmp_path: Path, capsys: Capture) -> None:
+    project = make_project(tmp_path / "project", files=3)
+    assert project.run(capsys, "scan").code == 0
+    assert project.run(capsys, "plan").code == 0
+    assert project.run(capsys, "pack").code == 0
+    ran = project.run(capsys, "withdraw", "--id", "notes.txt", "--reason", "x")
+    assert (ran.code, "in no published shard" in ran.out) == (0, True)
+    ran = project.run(capsys, "publish")
+    assert (ran.code, "something was withdrawn since the plan was made" in ran.err) == (2, True)
+    first = release(project, capsys)
+    assert [each["id"] for each in first["withdrawals"]] == ["notes.txt"]
+    assert where_told(project.root / "output", (b"notes.txt",)) == {
+        "release.json",
+        "releases/1.json",
+        "releases/1.html",
+    }
+
+
+def test_a_record_that_the_catalogue_has_no_more_can_be_withdrawn(project: Project, capsys: Capture) -> None:
+    (project.source / "Ærø é.txt").unlink()
+    release(project, capsys)
+    ran = project.run(capsys, "withdraw", "--id", "Ærø é.txt", "--reason", "x")
+    assert ran.code == 0, ran.err
+    third = release(project, capsys)
+    assert third["withdrawals"][0]["shards"] == ["tones-rest-00001"]
+    assert where_told(project.root / "output", ("Ærø".encode(),)) == {
+        "release.json",
+        "releases/3.json",
+        "releases/3.html",
+    }
+
+
+def test_every_version_of_a_withdrawn_record_is_withdrawn(project: Project, capsys: Capture) -> None:
+    (project.source / "notes.txt").write_bytes(b"second version")
+    release(project, capsys)
+    assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x", "--redact").code == 0
+    third = release(project, capsys)
+    assert third["withdrawals"][0]["shards"] == ["tones-rest-00001", "tones-rest-00002"]
+    assert where_told(project.root / "output", WITHDRAWN[1:]) == set()
+    assert rows(project.root / "output" / "manifests" / "tones-rest-00002.members.parquet") == []
+
+
+def test_what_is_noted_can_be_undone_until_a_release_says_it(project: Project, capsys: Capture) -> None:
+    noted = project.root / "withdrawals.json"
+    assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x", "--dry-run").code == 0
+    assert not noted.exists()
+    assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x").code == 0
+    assert [record["id"] for record in json.loads(noted.read_text())["records"]] == ["r-17"]
+    assert project.run(capsys, "withdraw", "--id", "r-17", "--undo").code == 0
+    assert json.loads(noted.read_text())["records"] == []
+    assert release(project, capsys)["serial"] == 1
+    assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x").code == 0
+    release(project, capsys)
+    ran = project.run(capsys, "withdraw", "--id", "r-17", "--undo")
+    assert (ran.code, "every mirror remembers that" in ran.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--reason", "x"), "no record is named"),
+        (("--id", "nosuch", "--reason", "x"), 'no record has the id "nosuch"'),
+        (("--path", "*.nosuch", "--reason", "x"), "no record is meant by that"),
+        (("--where", "popularty > 1", "--reason", "x"), 'did you mean "popularity"?'),
+        (("--id", "r-17"), "is not one line of text"),
+        (("--id", "r-17", "--undo"), "none of these records is withdrawn"),
+    ],
+)
+def test_what_cannot_be_withdrawn_is_a_sentence(
+    project: Project, capsys: Capture, arguments: tuple[str, ...], sentence: str
+) -> None:
+    ran = project.run(capsys, "withdraw", *arguments)
+    assert (ran.code, sentence in ran.err) == (2, True), ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_a_shard_whose_tags_were_wrong_is_superseded_with_a_note(
+    project: Project, tmp_path: Path, capsys: Capture
+) -> None:
+    first = read_release(project)
+    (project.root / "records.csv").write_text(RECORDS.replace("Secret title", "Right title"))
+    ran = project.run(capsys, "supersede", "tones-rest-00001.tar", "--reason", "the titles were wrong")
+    assert ran.code == 0, ran.err
+    second = release(project, capsys)
+    assert_frozen(first, second)
+    old = by_name(second)["tones-rest-00001"]
+    assert (old["obsolete"], old["note"]) == (True, "the titles were wrong")
+    assert old["superseded_by"] == ["tones-rest-00002"]
+    table = rows(project.root / "output" / "manifests" / "tones-rest-00002.members.parquet")
+    assert {row["title"] for row in table if row["id"] == "r-17"} == {"Right title"}
+    before = rows(project.root / "output" / "manifests" / "tones-rest-00001.members.parquet")
+    assert [row["id"] for row in table] == [row["id"] for row in before]
+    ran = project.run(capsys, "supersede", "tones-rest-00001", "--reason", "x")
+    assert (ran.code, "is obsolete already; in its place stands tones-rest-00002" in ran.err) == (2, True)
+    ran = project.run(capsys, "supersede", "tones-rest-0002", "--reason", "x")
+    assert (ran.code, 'did you mean "tones-rest-00002"?' in ran.err) == (2, True)
+
+
+def test_the_catalogues_own_shard_can_be_superseded(project: Project, capsys: Capture) -> None:
+    assert project.run(capsys, "supersede", "tones-metadata-00001", "--reason", "cut short").code == 0
+    second = release(project, capsys)
+    old = by_name(second)["tones-metadata-00001"]
+    assert (old["superseded_by"], old["note"]) == (["tones-metadata-00002"], "cut short")
+    assert project.run(capsys, "supersede", "tones-rest-00001", "--reason", "x").code == 0
+    assert project.run(capsys, "supersede", "tones-rest-00001", "--undo").code == 0
+    assert release(project, capsys)["serial"] == 2
+
+
+def test_a_shard_is_not_replaced_while_a_file_of_it_is_missing(project: Project, capsys: Capture) -> None:
+    (project.source / "notes.txt").unlink()
+    (project.root / "records.csv").write_text(RECORDS.replace("notes.txt", ""))
+    assert project.run(capsys, "supersede", "tones-rest-00001", "--reason", "x").code == 0
+    ran = project.run(capsys, "release")
+    assert (ran.code, 'is to be replaced, and 1 record of it ("r-17")' in ran.err) == (2, True), ran.err
+    assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x").code == 0
+    second = release(project, capsys)
+    assert by_name(second)["tones-rest-00001"]["obsolete"] is True
+
+
+def test_the_tars_of_obsolete_shards_are_no_strangers(project: Project, capsys: Capture) -> None:
+    assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x", "--supersede").code == 0
+    release(project, capsys)
+    told_status = json.loads(project.run(capsys, "status", "--json").out)
+    assert told_status["strangers"] == []
+    (project.root / "shards" / "tones-rest-00001.tar").unlink()
+    assert "nothing to do" in project.run(capsys, "release").out
+
+
+def test_a_virtual_shard_is_replaced_as_well(tmp_path: Path, capsys: Capture) -> None:
+    project = make_project(tmp_path / "project", files=3)
+    config = project.root / "packager.toml"
+    config.write_text(config.read_text().replace("[shards]", "[shards]\nmaterialise = false"))
+    first = release(project, capsys)
+    assert project.run(capsys, "withdraw", "--id", "notes.txt", "--reason", "x", "--supersede").code == 0
+    (project.source / "new.txt").write_bytes(b"new")
+    second = release(project, capsys)
+    assert_frozen(first, second)
+    assert not list((project.root / "shards").glob("*.tar"))
+    assert new_shards(first, second) == ["tones-metadata-00002", "tones-rest-00002"]
+
+
+def test_a_killed_release_of_a_withdrawal_is_simply_run_again(
+    project: Project, tmp_path: Path, capsys: Capture
+) -> None:
+    calm = Project(tmp_path / "calm")
+    shutil.copytree(project.root, calm.root)
+    for each in (project, calm):
+        text = (each.root / "withdrawals.json", "2026-11-21T00:00:00Z")
+        assert each.run(capsys, "withdraw", "--id", "r-17", "--reason", "x").code == 0
+        noted = json.loads(text[0].read_text())
+        noted["records"][0]["date"] = text[1]
+        text[0].write_text(json.dumps(noted, indent=2, ensure_ascii=False) + "\n")
+    for command in (("scan",), ("plan",), ("pack",)):
+        assert project.run(capsys, *command).code == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("packager.publish.swap.swap", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert project.run(capsys, "publish").code == 130
+    assert len(json.loads((project.root / "output" / "release.json").read_text())["withdrawals"]) == 0
+    for each in (project, calm):
+        release(each, capsys)
+    for name in ("release.json", "manifests/tones-rest-00001.members.parquet"):
+        assert (project.root / "output" / name).read_bytes() == (calm.root / "output" / name).read_bytes()
+    assert os.path.exists(project.root / "output" / "releases" / "2.html")
+
+
+def test_a_shard_with_withdrawn_members_is_still_proved_and_mended_by_its_torrent(
+    project: Project, capsys: Capture
+) -> None:
+    shutil.copytree(project.root / "shards", project.root / "elsewhere")
+    assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x").code == 0
+    release(project, capsys)
+    tar, other = (project.root / folder / "tones-rest-00001.tar" for folder in ("shards", "elsewhere"))
+    assert main(["verify", str(tar)]) == 0
+    data = bytearray(tar.read_bytes())
+    data[5000] ^= 1
+    tar.write_bytes(data)
+    assert main(["verify", str(tar)]) == 1
+    assert main(["repair", str(tar), "--from", str(other)]) == 0
+    assert tar.read_bytes() == other.read_bytes()
+    capsys.readouterr()
+    assert main(["rebuild", str(tar), "--from", str(project.source), "--out", str(project.root / "x.tar")]) == 2
+    assert "1 of its 4 members were withdrawn" in capsys.readouterr().err
