@@ -87,7 +87,7 @@ def made_release(folder: Path, members: int) -> Lookup:
     return Lookup(**{name: facts.get(name, getattr(index, name)) for name in index.__struct_fields__})
 
 
-class _Ranges(SimpleHTTPRequestHandler):
+class RangeHandler(SimpleHTTPRequestHandler):
     """Answers ranges of the files below a folder."""
 
     protocol_version = "HTTP/1.1"
@@ -117,7 +117,7 @@ class _Ranges(SimpleHTTPRequestHandler):
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
     """Serve a folder on loopback and yield its address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Ranges, directory=folder))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(RangeHandler, directory=folder))
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_address[1]}/"

@@ -102,7 +102,8 @@ def running(name: str, command: list[str], port: int, folder: Path) -> Iterator[
             with socket.socket() as asking:
                 if asking.connect_ex(("127.0.0.1", port)) == 0:
                     break
-            assert process.poll() is None and time.monotonic() < until, f"{name} does not answer"
+            assert process.poll() is None, f"{name} ended"
+            assert time.monotonic() < until, f"{name} does not answer"
             time.sleep(0.05)
         yield Server(name, port, process.pid)
     finally:

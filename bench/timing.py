@@ -18,8 +18,9 @@ class Contender:
     """One way to do the work: a shell command, and how to undo what it leaves.
 
     The lists have an entry a round: seconds of wall and of processors; the largest process's peak of memory in
-    all, shared libraries too; bytes that system calls read and wrote (memory-mapped reading is not among them).
-    own_mib: the most memory that one process had for itself, seen in the round that warms up.
+    all, shared libraries too, and no less than this process has (Linux passes it on); bytes that system calls
+    read and wrote (memory-mapped reading is not among them). own_mib: the most memory that one process had for
+    itself, seen in the round that warms up.
     """
 
     name: str
@@ -54,6 +55,13 @@ def measure(contenders: list[Contender], rounds: int) -> list[Contender]:
     for each in able:
         each.undo()
     return able
+
+
+def measure_once(name: str, command: str) -> Contender:
+    """Run a command once, as it is, and return what it took."""
+    contender = Contender(name, command)
+    _run(contender, warm=True)
+    return contender
 
 
 def _run(contender: Contender, *, warm: bool) -> None:

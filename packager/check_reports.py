@@ -160,6 +160,7 @@ class VerifyReport(Struct, frozen=True, kw_only=True):
     proved_before: int  # bytes that the state file says were proved, and that were not read again
     seconds: float
     sample: Sample | None
+    redone: int = 0  # on a cluster: tasks begun again, because a worker died, hung or could not
 
 
 # What says that a member is the one that was published: its row came by ranges, over a way that is trusted as

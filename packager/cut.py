@@ -49,7 +49,9 @@ class _Fingerprint:
         tags, times, digests = self._columns
         tags.update(record_lines.joined(lines))
         times.update(pc.fill_null(rows["mtime_ns"], -1).to_numpy().tobytes())
-        digests.update(b"".join(sha256 or b"-" for sha256 in rows["sha256"].to_pylist()))
+        given = rows["sha256"]
+        known = given.null_count < rows.num_rows
+        digests.update(b"".join(each or b"-" for each in given.to_pylist()) if known else b"-" * rows.num_rows)
 
     def hex(self) -> str:
         """Return the fingerprint, 64 hex digits."""

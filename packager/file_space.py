@@ -4,7 +4,7 @@ BEP 52: files stand in the order of their paths, name by name as bytes, and each
 the zeros between them are pad files (BEP 47); a v1-only torrent has none, and its files touch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -33,6 +33,27 @@ class FileSpace:
     def pieces(self) -> int:
         """How many pieces there are."""
         return -(-self.size // self.piece_length)
+
+
+@dataclass(frozen=True)
+class NamedFiles:
+    """Files of a stream and their "/"-separated paths below one folder."""
+
+    paths: Sequence[str]
+    space: FileSpace
+
+    def parts(self, start: int, stop: int) -> Iterator[tuple[str | None, int, int]]:
+        """Yield (path, start in the file, bytes) of what bytes [start, stop) of the stream are; zeros have no path."""
+        space = self.space
+        first = max(0, int(np.searchsorted(space.starts, start, "right")) - 1)
+        for number in range(first, int(np.searchsorted(space.starts, stop, "left"))):
+            at, size, pad = (int(column[number]) for column in (space.starts, space.sizes, space.pads))
+            low, high = max(start, at), min(stop, at + size)
+            if low < high:
+                yield self.paths[number], low - at, high - low
+            low, high = max(start, at + size), min(stop, at + size + pad)
+            if low < high:
+                yield None, 0, high - low
 
 
 def file_space(sizes: Sequence[int] | Int64s, piece_length: int, *, aligned: bool) -> FileSpace:

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from packager import bag, record_lines
-from packager.file_space import FileSpace, Int64s, file_space, sort_key
+from packager.file_space import FileSpace, Int64s, NamedFiles, file_space, sort_key
 from packager.layout import (
     PAYLOAD,
     Costs,
@@ -79,6 +79,11 @@ class FilesLayout(Layout):
         """Yield (path below the folder, start in the stream, bytes) of every file, in the stream's order."""
         paths = [*_BEFORE, *(PAYLOAD + path for path in self.members["path"].take(pa.array(self.order)).to_pylist())]
         yield from zip([*paths, *_AFTER], self.space.starts.tolist(), self.space.sizes.tolist(), strict=True)
+
+    @cached_property
+    def named(self) -> NamedFiles:
+        """The files by their paths."""
+        return NamedFiles([path for path, _, _ in self.files()], self.space)
 
     @cached_property
     def places(self) -> dict[str, tuple[int, int]]:

@@ -3,7 +3,7 @@
 Rows in bulk are Arrow; what there is one of per phase, shard or release is a struct.
 """
 
-from typing import Annotated, Literal, NewType, TypeAlias
+from typing import Annotated, ClassVar, Literal, NewType, TypeAlias
 
 import msgspec
 import pyarrow as pa
@@ -99,7 +99,12 @@ SUPERSEDED = pa.field("superseded", pa.string())
 
 
 class Struct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of the documents and facts: immutable, by keyword, no unknown fields read."""
+    """Base of the documents and facts: immutable, by keyword, no unknown fields read.
+
+    newest: the highest format of such a document that is read.
+    """
+
+    newest: ClassVar[int] = 1
 
 
 class PlannedShard(Struct, frozen=True, kw_only=True):
@@ -173,6 +178,8 @@ class PublishedFile(Struct, frozen=True, kw_only=True):
 
 class Manifest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """NAME.manifest.json: a shard's facts. FORMAT.md tells each field."""
+
+    newest: ClassVar[int] = 2
 
     format: Whole
     type: Literal["manifest"]
@@ -302,6 +309,8 @@ class Withdrawals(Struct, frozen=True, kw_only=True):
 
 class Release(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """release.json: the signed head of an append-only chain. FORMAT.md tells each field."""
+
+    newest: ClassVar[int] = 2
 
     format: Whole
     type: Literal["release"]

@@ -65,14 +65,20 @@ class FolderHashes(PieceHashes):
     used: Int64s
     wide: "npt.NDArray[np.bool_]"
 
+    def width(self, piece: int) -> int:
+        """Return the leaves of a piece's tree."""
+        blocks = -(-int(self.used[piece]) // merkle.BLOCK)
+        return self.piece_length // merkle.BLOCK if self.wide[piece] else merkle.power_of_two(blocks)
+
     def is_right(self, piece: int, data: memoryview | bytes) -> bool:
         """Say whether `data`, all the bytes of a piece with its zeros, is what was published."""
         if not self.nodes:
             return super().is_right(piece, data)
         view, used = memoryview(data), int(self.used[piece])
         leaves = [sha256(view[at : min(at + merkle.BLOCK, used)]).digest() for at in range(0, used, merkle.BLOCK)]
-        width = self.piece_length // merkle.BLOCK if self.wide[piece] else merkle.power_of_two(len(leaves))
-        return merkle.root(leaves, width) == self.nodes[32 * piece : 32 * piece + 32] and not any(view[used:])
+        return merkle.root(leaves, self.width(piece)) == self.nodes[32 * piece : 32 * piece + 32] and not any(
+            view[used:]
+        )
 
 
 def folder_hashes(space: FileSpace, trees: Sequence[tuple[bytes | None, bytes]], pieces: bytes) -> FolderHashes:

@@ -90,9 +90,23 @@ def next_release(
         withdrawals=withdrawals,
         next_key=next_key.line if next_key else None,
     )
+    release = msgspec.structs.replace(release, format=_format(release))
     if last and _content(release) == _content(last[0]):
         return last[0]
     return release
+
+
+def _format(release: Release) -> int:
+    """Return the lowest format that has all that a release says."""
+    young = (
+        any(
+            shard.since > 1 or shard.obsolete_since or shard.withdrawn or shard.container != "tar"
+            for shard in release.shards
+        )
+        or any(phase.embargo for phase in release.phases)
+        or any(each.since > 1 or each.shards or each.title or each.artist for each in release.withdrawals)
+    )
+    return documents.FORMAT_2 if young else documents.FORMAT
 
 
 def closed_phases(config: Config, *, published: Collection[str], asked: Collection[str], now: str) -> dict[str, str]:

@@ -34,6 +34,7 @@ class PlanReport(Struct, frozen=True, kw_only=True):
 
     plan: Plan
     changed: bool
+    warnings: tuple[Oddity, ...] = ()  # of phases whose torrents are more than common clients take with ease
 
 
 class PackReport(Struct, frozen=True, kw_only=True):
@@ -46,6 +47,7 @@ class PackReport(Struct, frozen=True, kw_only=True):
     bytes: int  # read and hashed now
     seconds: float
     failed: tuple[Oddity, ...]  # shards that could not be packed, and why
+    redone: int = 0  # on a cluster: tasks begun again, because a worker died, hung or could not
 
 
 class MaterialiseReport(Struct, frozen=True, kw_only=True):
@@ -56,6 +58,7 @@ class MaterialiseReport(Struct, frozen=True, kw_only=True):
     bytes: int  # of the tars written now
     seconds: float
     failed: tuple[Oddity, ...]  # shards whose tar could not be written, and why
+    redone: int = 0  # on a cluster: tasks begun again, because a worker died, hung or could not
 
 
 class AskedTracker(Struct, frozen=True, kw_only=True):

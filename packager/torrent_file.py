@@ -43,6 +43,19 @@ class Metainfo:
     comment: str | None
 
 
+def file_numbers(metainfo: Metainfo) -> dict[tuple[str, ...], int]:
+    """Return the number of each file by its path, as BEP 53 and clients count: from 0, pad files too.
+
+    Clients count those that a v2 torrent does not list as well.
+    """
+    numbers, number = {}, 0
+    for file in metainfo.files:
+        if not file.pad:
+            numbers[file.path] = number
+        number += 2 if metainfo.version == "v2" and file.length % metainfo.piece_length else 1
+    return numbers
+
+
 def parse(data: bytes, where: object) -> Metainfo:
     """Return what a .torrent's bytes say.
 

@@ -293,7 +293,7 @@ def test_an_embargo_keeps_a_phase_closed_and_the_site_says_until_when(tmp_path: 
     assert states["rest"] == ("published", None)
     site = project.root / "output"
     assert "closed until" in (site / "index.html").read_text()
-    assert not [path for path in site.rglob("*audio-0*")]
+    assert not list(site.rglob("*audio-0*"))
     assert "closed until 2999-05-01" in project.run(capsys, "status").out
     ran = project.run(capsys, "publish", "--phase", "audio")
     assert (ran.code, '"audio" is closed until 2999-05-01T00:00:00Z' in ran.err) == (2, True)

@@ -146,3 +146,17 @@ def test_the_source_path_stands_only_where_the_member_is_named_otherwise() -> No
         {"path": "caf_~2.mp3", "source_path": "caf\ufffd.mp3", "source_path_b64": "Y2Fm6S5tcDM="},
         {"path": "same\ufffd", "source_path": "same\ufffd", "source_path_b64": "c2FtZf8="},
     ]
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.none()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.integers(0, 10**16).map(lambda part: part / 1000)
+        | st.integers(-(10**5), 10**5).map(lambda part: part / 100)
+    )
+)
+def test_doubles_in_bulk_are_written_as_each_alone(values: list[float | None]) -> None:
+    wanted = [None if value is None else repr(value).removesuffix(".0") for value in values]
+    assert record_lines._numbers(pa.array(values, pa.float64())).to_pylist() == wanted

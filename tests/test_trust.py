@@ -222,7 +222,7 @@ ATTACKS: dict[str, tuple[Callable[[Publisher], Signed], str]] = {
         "unknown field",
     ),
     "not JSON": (lambda p: signed_bytes(p, b"<html>404</html>"), "not a valid release"),
-    "newer format": (attack(with_values(format=2)), "format 2 is newer than 1; update packager"),
+    "newer format": (attack(with_values(format=3)), "format 3 is newer than 2; update packager"),
 }
 
 

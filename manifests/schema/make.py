@@ -20,13 +20,14 @@ HEX40 = {"pattern": "^[0-9a-f]{40}$"}
 DATE = {"pattern": "^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]Z$"}
 SLUG = {"pattern": "^[a-z0-9][a-z0-9._-]{0,31}$"}
 SHARD = {"pattern": "^[a-z0-9][a-z0-9._-]*-[0-9]{5}$"}
-TAR = {"pattern": "^[a-z0-9][a-z0-9._-]*-[0-9]{5}\\.tar$"}
+TAR = {"pattern": "^[a-z0-9][a-z0-9._-]*-[0-9]{5}(\\.tar)?$"}
 MAGNET = {"pattern": "^magnet:\\?xt=urn:bt(ih:[0-9a-f]{40}|mh:1220[0-9a-f]{64})&"}
 SITE_PATH = {"pattern": "^[a-z]+/[^/]+$"}
 KEY = {"pattern": "^RW[A-Za-z0-9+/]{54}$"}  # "Ed", 8-byte key id, 32-byte key
 ONE_UP = {"minimum": 1}
 PIECE = {"minimum": 16384}
 FORMAT = {"const": 1}
+FORMAT_OR_2 = {"enum": [1, 2]}
 
 Rule = dict[str, Any]
 Told = str | tuple[str, Rule]
@@ -36,12 +37,12 @@ SHARD_FACTS: dict[str, Told] = {
     "name": ("The shard's name: COLLECTION-PHASE-NNNNN.", SHARD),
     "phase": ("The phase's name.", SLUG),
     "number": ("The shard's number in its phase.", ONE_UP),
-    "file": ("The tar's file name, which is the torrent's name.", TAR),
-    "size": ("Bytes of the tar.", ONE_UP),
+    "file": ("The name of the tar or folder, which is the torrent's name.", TAR),
+    "size": ("Bytes of the tar, or of all files of the folder.", ONE_UP),
     "payload": "Bytes of its members.",
     "members": ("Its members.", ONE_UP),
     "piece_length": ("Bytes of a piece, a power of two.", PIECE),
-    "pieces_root": ("Pieces root of the tar (BEP 52); null in a v1-only release.", HEX64),
+    "pieces_root": ("Pieces root of the tar (BEP 52); null in a v1-only release, and of a folder.", HEX64),
     "infohash_v1": ("Infohash of BEP 3; null in a v2-only release.", HEX40),
     "infohash_v2": ("Infohash of BEP 52; null in a v1-only release.", HEX64),
     "infohash_also_v1": ("Infohash of the extra v1-only torrent; left out where there is none.", HEX40),
@@ -61,18 +62,18 @@ STATE = "published; of the others the first is next, the rest planned."
 TOLD: dict[str, dict[str, Told]] = {
     "Manifest": {
         **SHARD_FACTS,
-        "format": ("Version of the formats.", FORMAT),
+        "format": ("Version of the formats: 2 where a field is used that 1 lacks.", FORMAT_OR_2),
         "type": "What this document is.",
         "tool": "What made it, for people.",
         "collection": ("The collection's name.", SLUG),
-        "container": "How the bag is kept.",
+        "container": "How the bag is kept: a tar, or files in a folder.",
         "oversize": "Whether its one member is larger than the archivist's bound on shards.",
         "bag_info": "The text of bag-info.txt.",
         "mtimes": "Whether the members table has mtime_ns; left out where false.",
         "withdrawn": WITHDRAWN_MEMBERS,
     },
     "Release": {
-        "format": ("Version of the formats.", FORMAT),
+        "format": ("Version of the formats: 2 where a field is used that 1 lacks.", FORMAT_OR_2),
         "type": "What this document is.",
         "serial": ("1, 2, 3 ... without a gap.", ONE_UP),
         "date": ("Of this release.", DATE),
@@ -102,6 +103,7 @@ TOLD: dict[str, dict[str, Told]] = {
     },
     "ReleaseShard": {
         **SHARD_FACTS,
+        "container": "How the bag is kept: a tar, left out, or files in a folder.",
         "added": ("Date of the release that first listed it.", DATE),
         "magnet": ("Magnet link of its torrent.", MAGNET),
         "torrent": "NAME.torrent.",
@@ -167,7 +169,11 @@ TOLD: dict[str, dict[str, Told]] = {
         "oddities": "The first 1000 of them.",
         "changed": "Whether the catalogue is other than it was.",
     },
-    "PlanReport": {"plan": "The plan.", "changed": "Whether it was made anew."},
+    "PlanReport": {
+        "plan": "The plan.",
+        "changed": "Whether it was made anew.",
+        "warnings": "Phases whose torrents have more files, or larger .torrents, than common clients take with ease.",
+    },
     "Plan": {
         "format": ("Version of the plan's form.", FORMAT),
         "collection": ("The collection's name.", SLUG),
@@ -236,6 +242,7 @@ TOLD: dict[str, dict[str, Told]] = {
     },
     "PlannedShard": {
         **{key: SHARD_FACTS[key] for key in ("name", "phase", "number", "payload", "size", "piece_length")},
+        "container": "How the bag will be kept: a tar, or files in a folder.",
         "first_row": "Its first row in the table of planned members, from 0.",
         "rows": "Its members.",
         "oversize": "Whether its one member is larger than shards.size allows.",

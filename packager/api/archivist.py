@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from packager import units
-from packager.api.machine import now, processes_of
+from packager.api.machine import PATIENCE, crew_of, now, processes_of
 from packager.catalogue import scan as catalogue_scan
 from packager.changes import phase_dates
 from packager.engine import durable, keys, project, releases, tables, workers
@@ -82,33 +82,45 @@ def pack(
     phases: Sequence[str] | None = None,
     virtual: bool = False,
     processes: int | None = None,
+    cluster: str | None = None,
+    patience: float = PATIENCE,
     progress: Progress = SILENT,
 ) -> PackReport:
     """Write every planned shard that is not whole yet, with its torrents, manifest and members table.
 
     phases: only these. virtual: read and hash all the same, and write no tar; tars that are there stay.
-    processes: shards packed at once; None: one a core. What failed stands in the report; the other shards
-    are whole.
+    processes: shards packed at once; None: one a core. cluster: a Dask scheduler's "tcp://HOST:PORT" or
+    "tls://HOST:PORT", its file, or "local:N"; then its workers pack, and see the source and the shards' folder under
+    the same paths. patience: seconds that one of them may tell nothing before its shard is given to another. What
+    failed stands in the report; the other shards are whole.
     """
     options, workspace = project.load(config)
     with durable.lock(workspace.state):
         every = _tasks(options, workspace, prepare.read_plan(workspace), phases, virtual=virtual)
-        return run.pack(every, workers=processes_of(processes), progress=progress)
+        with crew_of(cluster, patience, progress) as crew:
+            return run.pack(every, workers=processes_of(processes), cluster=crew, progress=progress)
 
 
 def materialise(
-    config: Path, shards: Sequence[str], *, processes: int | None = None, progress: Progress = SILENT
+    config: Path,
+    shards: Sequence[str],
+    *,
+    processes: int | None = None,
+    cluster: str | None = None,
+    patience: float = PATIENCE,
+    progress: Progress = SILENT,
 ) -> MaterialiseReport:
     """Write the tars of shards that were packed without, from their sources, each byte compared as it is written.
 
-    shards: names. processes: shards written at once; None: one a core. What failed (a source changed) stands
-    in the report, and nothing of it is left. Raises InputError for a shard that is not packed.
+    shards: names. processes: shards written at once; None: one a core. cluster and patience: as for pack. What
+    failed (a source changed) stands in the report, and nothing of it is left. Raises InputError for a shard that is not packed.
     """
     options, workspace = project.load(config)
     with durable.lock(workspace.state):
         every = _tasks(options, workspace, prepare.read_plan(workspace))
         wanted = materialising.chosen(every, shards)
-        return materialising.materialise(wanted, workers=processes_of(processes), progress=progress)
+        with crew_of(cluster, patience, progress) as crew:
+            return materialising.materialise(wanted, workers=processes_of(processes), cluster=crew, progress=progress)
 
 
 def publish(

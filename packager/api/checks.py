@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from packager.api.machine import processes_of
+from packager.api.machine import PATIENCE, crew_of, processes_of
 from packager.check import extract as extracting
 from packager.check import inspect as inspecting
 from packager.check import verify as verifying
@@ -15,6 +15,7 @@ from packager.check.run import Limits
 from packager.check_reports import ExtractReport, VerifyReport
 from packager.engine.release_copy import at_hand, is_copied, open_copy
 from packager.inspection import Inspection
+from packager.errors import InputError
 from packager.progress import SILENT, Progress
 from packager.targets import parse_naming
 
@@ -43,6 +44,8 @@ def verify(
     max_time: float | None = None,
     rate: int = 0,
     processes: int | None = None,
+    cluster: str | None = None,
+    patience: float = PATIENCE,
     progress: Progress = SILENT,
 ) -> VerifyReport:
     """Compare what is at `paths` with what was published, byte for byte, and return every fault.
@@ -53,8 +56,10 @@ def verify(
     by which the release must be signed; None: no signature is looked at. quick: presence and sizes only.
     sample: a part of it, "2%" or a number, taken by `seed` (None: by chance). state: the file that remembers
     what was proved; older_than: seconds after which that is read again, None: never. max_time: seconds. rate:
-    bytes a second that are read at most, 0: no limit. Raises InputError and TrustError where nothing says how
-    the data should be, or documents disagree, IncompleteError where an address does not answer.
+    bytes a second that are read at most, 0: no limit. cluster: a Dask scheduler's "tcp://HOST:PORT" or
+    "tls://HOST:PORT", its file, or "local:N"; then its workers read, and see `paths` as they stand here. patience:
+    seconds that one of them may tell nothing before its work is given to another. Raises InputError and TrustError
+    where nothing says how the data should be, or documents disagree, IncompleteError where an address does not answer.
     """
     how = verifying.parse_mode(
         quick=quick,
@@ -63,11 +68,15 @@ def verify(
         state=state,
         older_than=older_than,
     )
-    limits = Limits(processes_of(processes), rate, max_time)
+    if rate and cluster is not None:
+        raise InputError("--rate", "does not bound the workers of a cluster", "leave it out")
     with ExitStack() as opened:
         place = opened.enter_context(open_copy(release, key, progress)) if is_copied(release, key) else release
         against = Against(Path(place) if isinstance(place, str) else place, manifest, torrent, sums)
-        return verifying.verify(subjects(paths, against), how, limits, clock=time.time, progress=progress)
+        found = subjects(paths, against)
+        crew = None if quick else opened.enter_context(crew_of(cluster, patience, progress))
+        limits = Limits(processes_of(processes), rate, max_time, crew)
+        return verifying.verify(found, how, limits, clock=time.time, progress=progress)
 
 
 def extract(

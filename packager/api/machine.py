@@ -1,10 +1,16 @@
-"""What commands take from the machine that they run on: its cores and clock."""
+"""What commands take from the machine that they run on: its cores and clock; or the workers of other machines."""
 
 import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from packager import units
 from packager.engine import workers
+from packager.engine.jobs import Crew
 from packager.errors import InputError
+from packager.progress import Progress
+
+PATIENCE = 600.0  # seconds that a cluster's worker may tell nothing while it has a task
 
 
 def processes_of(asked: int | None) -> int:
@@ -17,3 +23,21 @@ def processes_of(asked: int | None) -> int:
 def now() -> str:
     """Return this moment, RFC 3339 in UTC."""
     return units.parse_date(dt.datetime.now(dt.UTC).isoformat())
+
+
+@contextmanager
+def crew_of(cluster: str | None, patience: float, progress: Progress) -> Iterator[Crew | None]:
+    """Connect to a cluster's workers and yield them; None: this machine's processes do the work.
+
+    Raises InputError where Dask is not installed, or the address is none.
+    """
+    if cluster is None:
+        yield None
+        return
+    try:
+        from packager.engine.cluster import open_cluster  # Dask takes more than half a second to load
+    except ModuleNotFoundError as error:
+        mend = 'install it: pip install "archive-packager[cluster]"'
+        raise InputError("--scheduler", f"needs Dask, and {error.name} is not installed", mend) from error
+    with open_cluster(cluster, patience=patience, progress=progress) as crew:
+        yield crew

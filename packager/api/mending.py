@@ -14,7 +14,7 @@ from packager.engine.file_index import default_index
 from packager.engine.published import open_published
 from packager.engine.release_copy import at_hand
 from packager.engine.remote import Remote, in_turn
-from packager.engine.shared_file import open_shared
+from packager.engine.shared_file import open_torrent
 from packager.progress import SILENT, Progress
 
 
@@ -77,7 +77,7 @@ def rebuild(
     told = shard if shard.name.endswith(".manifest.json") else manifest
     with at_hand(release, key, [shard], progress, beside=told) as folder:
         documents = rebuilding.documents_of(shard, folder, manifest)
-        published, shared = open_published(documents), open_shared(documents.torrent)
+        published, shared = open_published(documents), open_torrent(documents.torrent)
     place = rebuilding.place_of(shard, published) if out is None else out
     with in_turn(shared, remote, place.with_name(f".{place.name}.swarm")) as fetch:
         return rebuilding.rebuild(

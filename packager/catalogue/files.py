@@ -159,7 +159,7 @@ class FilesTable:
     def write(self, walked: Iterator[Found | Odd]) -> Seen:
         """Write the table and return the counts. Raises IncompleteError and what the walk raises."""
         seen, before = Seen(), _Remembered(self.table)
-        tables.write_table(self.table, FILES, self._batches(walked, before, seen))
+        tables.write_table(self.table, FILES, self._batches(walked, before, seen), level=tables.QUICK)
         return seen
 
     def _batches(self, walked: Iterator[Found | Odd], before: _Remembered, seen: Seen) -> Iterator[pa.RecordBatch]:

@@ -18,6 +18,7 @@ FILE = "scanned.json"  # in the state folder
 class Noted(Struct, frozen=True, kw_only=True):
     """One scan: digests in hex of what was joined, the catalogue's size and time, and the counts of its rows."""
 
+    format: int
     tool: str
     files: str
     records: str | None
@@ -55,6 +56,7 @@ def write(state: Path, catalogue: Path, files: str | None, records: str | None, 
     """Note what was joined to the catalogue that is in its place now."""
     found = catalogue.stat()
     noted = Noted(
+        format=documents.FORMAT,
         tool=__version__,
         files=files or "",
         records=records,

@@ -9,6 +9,7 @@
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -17,14 +18,17 @@ from packager.check.loose import Finder
 from packager.check_reports import MissingMember, RebuildReport
 from packager.engine.claim import only_writer
 from packager.engine.file_index import FileIndex
-from packager.engine.hashing import Digests, OnePass
+from packager.engine.folder_writer import FolderWriter
+from packager.engine.hashing import Digests, FilesPass, FileTree, OnePass
 from packager.engine.published import Published, ShardFiles, find_documents, shard_files
-from packager.engine.ranges import OpenRanges, RangeSource, Unreadable, open_file, read_file
+from packager.engine.ranges import FolderRanges, OpenRanges, RangeSource, TarRanges, Unreadable, open_file
 from packager.engine.stream import Stream
-from packager.engine.writer import DirectWriter
+from packager.engine.writer import DirectWriter, Sink
 from packager.errors import InputError, TrustError
-from packager.layout import Slice
+from packager.files_layout import FilesLayout
+from packager.layout import Layout, Slice, TarLayout
 from packager.paths import shown
+from packager.piece_hashes import FolderHashes, folder_hashes
 from packager.progress import Progress
 
 
@@ -93,14 +97,24 @@ def place_of(shard: Path, published: Published) -> Path:
 
 
 def one_pass(published: Published) -> OnePass:
-    """Return the hashes that a pass over the tar takes: those that are published."""
+    """Return the hashes that a pass over the shard takes: those that are published."""
     pieces = published.pieces
+    if isinstance(published.layout, FilesLayout) and isinstance(pieces, FolderHashes):
+        return FilesPass(published.layout.space, v1=bool(pieces.pieces), v2=bool(pieces.nodes))
     v1, v2 = bool(pieces.pieces), pieces.pieces_root is not None
     return OnePass(pieces.size, pieces.piece_length, v1=v1, v2=v2, flat=published.manifest.sha256 is not None)
 
 
 def is_published(published: Published, found: Digests) -> bool:
-    """Say whether a pass over a tar found all that is published of it."""
+    """Say whether a pass over a shard found all that is published of it."""
+    layout = published.layout
+    if isinstance(layout, FilesLayout):
+        trees = [
+            (tree.pieces_root, tree.layer) for tree in found.trees or [FileTree(b"", None)] * len(layout.space.sizes)
+        ]
+        made = folder_hashes(layout.space, trees, found.pieces)
+        known = published.pieces
+        return isinstance(known, FolderHashes) and (made.pieces, made.nodes) == (known.pieces, known.nodes)
     pieces, flat = published.pieces, found.sha256.hex() if found.sha256 else None
     said = (pieces.pieces, pieces.layer, pieces.pieces_root, published.manifest.sha256)
     return said == (found.pieces, found.layer, found.pieces_root, flat)
@@ -113,8 +127,9 @@ def _is_there(published: Published, out: Path, progress: Progress) -> bool:
     hashes = one_pass(published)
     progress.begin("check", published.manifest.size)
     try:
-        if out.stat().st_size == published.manifest.size:
-            for data in read_file(os.fsencode(out), 0, published.manifest.size):
+        source = _there(published, out)
+        if source is not None:
+            for data in source.read(0, published.layout.size):
                 hashes.update(memoryview(data))
                 progress.advance(len(data))
             if is_published(published, hashes.finish()):
@@ -128,6 +143,15 @@ def _is_there(published: Published, out: Path, progress: Progress) -> bool:
     raise InputError(
         shown(str(out)), "is there, and is not the shard", "mend it with packager repair, or name another with --out"
     )
+
+
+def _there(published: Published, out: Path) -> RangeSource | None:
+    """Return the bytes of what has the shard's name; None where it is not of its size."""
+    layout = published.layout
+    if isinstance(layout, FilesLayout):
+        good = all((out / path).stat().st_size == size for path, _, size in layout.files())
+        return FolderRanges(out, layout.named) if good else None
+    return TarRanges(out) if out.stat().st_size == published.manifest.size else None
 
 
 @dataclass
@@ -166,7 +190,8 @@ class _Rebuild:
             self.reasons[wrong.member] = wrong.what
             return
         self.finder.refuse(wrong.member)
-        self._refuse_wrong(range(wrong.member + 1, len(self.finder.places)), index)
+        tar = isinstance(self.published.layout, TarLayout)  # where the pass is in the members' order
+        self._refuse_wrong(range(wrong.member + 1 if tar else 0, len(self.finder.places)), index)
 
     def _refuse_wrong(self, members: range, index: FileIndex) -> None:
         """Read the files of members, but those that the index knows, and look for the wrong ones elsewhere."""
@@ -179,7 +204,7 @@ class _Rebuild:
         hashes = one_pass(self.published)
         self.progress.begin("rebuild", layout.size)
         try:
-            with DirectWriter(self.out, layout.size) as sink:
+            with _writer(self.out, layout) as sink:
                 with Stream(hashes, sink, self.progress.advance) as stream:
                     for segment in layout.segments(digests=self.published.digests):
                         if isinstance(segment, Slice):
@@ -224,6 +249,11 @@ class _Rebuild:
             sha256=self.finder.digests[member].hex(),
             what=self.reasons.get(member, what),
         )
+
+
+def _writer(out: Path, layout: Layout) -> AbstractContextManager[Sink]:
+    """Return what writes the tar or the folder."""
+    return FolderWriter(out, layout) if isinstance(layout, FilesLayout) else DirectWriter(out, layout.size)
 
 
 def _read_file(path: bytes, size: int, stream: Stream, taken: Callable[[memoryview], object]) -> None:

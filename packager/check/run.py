@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from packager.check.choice import Choice
+from packager.check.on_cluster import ClusterHashers
 from packager.check.subject import Look, Stream, Subject
 from packager.check_reports import CheckedSubject, VerifyMode, VerifyReport
 from packager.engine.hashers import MOST, SPAN, Hashers
+from packager.engine.jobs import Crew
 from packager.engine.pieces import Batch, Finding, Runnable, Span, Task, WholeFile
 from packager.errors import PackagerError
 from packager.faults import Fault, file_fault, piece_faults
@@ -24,11 +26,21 @@ Clock: TypeAlias = Callable[[], float]  # Unix seconds
 
 @dataclass(frozen=True)
 class Limits:
-    """How much a run may take: processes, bytes read a second (0: no limit), seconds (None: no limit)."""
+    """How much a run may take: processes, bytes read a second (0: no limit), seconds (None: no limit).
+
+    cluster: whose workers read, instead of processes here; a rate does not bound them.
+    """
 
     workers: int
     rate: int = 0
     max_time: float | None = None
+    cluster: Crew | None = None
+
+    def hashers(self, size: int) -> Hashers | ClusterHashers:
+        """Return what reads about `size` bytes."""
+        if self.cluster:
+            return ClusterHashers(self.cluster)
+        return Hashers(max(1, min(self.workers, -(-size // SPAN))), self.rate)
 
 
 class _OutOfTime(Exception):  # noqa: N818 (not an error: the time that was given is over)
@@ -84,6 +96,7 @@ class Run:
         self._opened = [_Open(subject) for subject in subjects]
         self._choice, self._progress = choice, progress
         self._read = 0
+        self._cluster: Crew | None = None
 
     def look_quickly(self, clock: Clock) -> float:
         """Compare presence and sizes, and return the seconds that it took."""
@@ -110,8 +123,9 @@ class Run:
                 raise _OutOfTime
 
         self._progress.begin("verify", size)
+        self._cluster = limits.cluster
         try:
-            with Hashers(max(1, min(limits.workers, -(-size // SPAN))), limits.rate) as hashers:
+            with limits.hashers(size) as hashers:
                 for place, task, findings in hashers.run(self._tasks(), tell):
                     self._take(place, task, findings)
         except _OutOfTime:
@@ -235,4 +249,5 @@ class Run:
             proved_before=proved_before,
             seconds=seconds,
             sample=None,
+            redone=self._cluster.redone if self._cluster else 0,
         )

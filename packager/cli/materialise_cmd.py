@@ -6,10 +6,21 @@ import typer
 
 from packager import api
 from packager.cli import bars, screen
-from packager.cli.options import DEFAULT_CONFIG, Config, Json, Workers, processes
+from packager.cli.options import (
+    DEFAULT_CONFIG,
+    DEFAULT_PATIENCE,
+    Cluster,
+    Config,
+    Json,
+    Patience,
+    Scheduler,
+    Workers,
+    cluster_of,
+    processes,
+)
 from packager.errors import IncompleteError
 from packager.reports import MaterialiseReport
-from packager.units import count_of, show_seconds, show_size
+from packager.units import count_of, parse_seconds, show_seconds, show_size
 
 
 def materialise(
@@ -17,6 +28,9 @@ def materialise(
     *,
     config: Config = DEFAULT_CONFIG,
     workers: Workers = "auto",
+    scheduler: Scheduler = None,
+    cluster: Cluster = None,
+    patience: Patience = DEFAULT_PATIENCE,
     json: Json = False,
 ) -> None:
     """Write the tars of shards that were packed without.
@@ -26,7 +40,14 @@ def materialise(
     Example: packager materialise tones-audio-00001
     """
     with bars.progress(json=json) as progress:
-        report = api.materialise(config, shards, processes=processes(workers), progress=progress)
+        report = api.materialise(
+            config,
+            shards,
+            processes=processes(workers),
+            cluster=cluster_of(scheduler, cluster, workers),
+            patience=parse_seconds(patience, "--patience"),
+            progress=progress,
+        )
     if json:
         screen.show_json(report)
     else:
@@ -41,6 +62,8 @@ def materialise(
 
 def show(report: MaterialiseReport) -> None:
     """Print what was written."""
+    if report.redone:
+        screen.say(f"materialise: {count_of(report.redone, 'task')} done again by another worker")
     if not report.written and not report.failed:
         screen.say(f"materialise: nothing to do, {count_of(report.already, 'tar')} there already")
         return

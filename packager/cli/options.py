@@ -39,7 +39,25 @@ ManifestFile = Annotated[
     Path | None,
     typer.Option("--manifest", help="The shard's .manifest.json. Default: the one beside it.", metavar="FILE"),
 ]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        help="Have the workers of a running Dask cluster do the work: its scheduler's address, or the file that"
+        " it wrote (.json).",
+        metavar="tcp://HOST:PORT",
+    ),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option("--cluster", help="Start a Dask cluster of N processes on this machine.", metavar="local:N"),
+]
+Patience = Annotated[
+    str,
+    typer.Option("--patience", help="On a cluster: give a worker's task to another after so long without a sign."),
+]
 DEFAULT_CONFIG = Path("packager.toml")
+DEFAULT_PATIENCE = "10m"
 
 
 def processes(workers: str) -> int | None:
@@ -49,6 +67,18 @@ def processes(workers: str) -> int | None:
     if not workers.isascii() or not workers.isdigit() or not 1 <= int(workers[:6]) <= 4096:
         raise InputError("--workers", f'"{workers}" is not a number of processes', 'write 1 to 4096, or "auto"')
     return int(workers)
+
+
+def cluster_of(scheduler: str | None, cluster: str | None, workers: str) -> str | None:
+    """Return the cluster that is asked for; None: this machine's processes. Raises InputError."""
+    if scheduler is not None and cluster is not None:
+        raise InputError("--cluster", "does not go with --scheduler", "leave one of them out")
+    asked = "--scheduler" if scheduler is not None else "--cluster" if cluster is not None else ""
+    if asked and workers != "auto":
+        raise InputError("--workers", f"does not go with {asked}", "a cluster has as many workers as were started")
+    if cluster is not None and not cluster.startswith("local:"):
+        raise InputError("--cluster", f'"{cluster}" is not known', "write local:N, N worker processes from 1 on")
+    return scheduler or cluster
 
 
 def _print_version(*, wanted: bool) -> None:

@@ -4,10 +4,23 @@ import typer
 
 from packager import api
 from packager.cli import bars, screen
-from packager.cli.options import DEFAULT_CONFIG, Config, Json, Phases, Virtual, Workers, processes
+from packager.cli.options import (
+    DEFAULT_CONFIG,
+    DEFAULT_PATIENCE,
+    Cluster,
+    Config,
+    Json,
+    Patience,
+    Phases,
+    Scheduler,
+    Virtual,
+    Workers,
+    cluster_of,
+    processes,
+)
 from packager.errors import IncompleteError
 from packager.reports import PackReport
-from packager.units import count_of, show_seconds, show_size
+from packager.units import count_of, parse_seconds, show_seconds, show_size
 
 
 def pack(
@@ -15,6 +28,9 @@ def pack(
     phase: Phases = None,
     virtual: Virtual = False,
     workers: Workers = "auto",
+    scheduler: Scheduler = None,
+    cluster: Cluster = None,
+    patience: Patience = DEFAULT_PATIENCE,
     json: Json = False,
 ) -> None:
     """Write every planned shard that is not whole yet.
@@ -24,7 +40,15 @@ def pack(
     Example: packager pack --phase metadata
     """
     with bars.progress(json=json) as progress:
-        report = api.pack(config, phases=phase, virtual=virtual, processes=processes(workers), progress=progress)
+        report = api.pack(
+            config,
+            phases=phase,
+            virtual=virtual,
+            processes=processes(workers),
+            cluster=cluster_of(scheduler, cluster, workers),
+            patience=parse_seconds(patience, "--patience"),
+            progress=progress,
+        )
     if json:
         screen.show_json(report)
     else:
@@ -45,6 +69,8 @@ def show(report: PackReport) -> None:
         screen.say(f"pack: {count_of(report.elsewhere, 'published tar')} not in the shards' folder, and left so")
     if report.virtual:
         screen.say(f"pack: {count_of(report.virtual, 'shard')} virtual, without a tar")
+    if report.redone:
+        screen.say(f"pack: {count_of(report.redone, 'task')} done again by another worker")
     if not report.packed and not report.failed:
         screen.say(f"pack: nothing to do, {count_of(report.already, 'shard')} whole already")
         return

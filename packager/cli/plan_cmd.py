@@ -35,6 +35,8 @@ def show(report: PlanReport) -> None:
         over = [shard.name for shard in phase.shards if shard.oversize]
         if over:
             screen.say(f"larger than shards.size, each one file: {', '.join(over[:5])}" + (", ..." * (len(over) > 5)))
+    for warning in report.warnings:
+        screen.say(f"warning: {warning.where}: {warning.what}")
     if report.plan.unphased:
         screen.say(f"{count_of(report.plan.unphased, 'file')} in no phase: no phase's where takes them")
     if not report.changed:

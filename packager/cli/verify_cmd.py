@@ -8,7 +8,18 @@ import typer
 from packager import api
 from packager.check_reports import CheckedSubject, VerifyReport
 from packager.cli import bars, screen
-from packager.cli.options import Json, PublisherKey, ReleasePlace, Workers, processes
+from packager.cli.options import (
+    DEFAULT_PATIENCE,
+    Cluster,
+    Json,
+    Patience,
+    PublisherKey,
+    ReleasePlace,
+    Scheduler,
+    Workers,
+    cluster_of,
+    processes,
+)
 from packager.errors import IncompleteError, InputError
 from packager.faults import Fault
 from packager.paths import shown
@@ -60,6 +71,9 @@ def verify(
         str | None, typer.Option("--rate", help="Bytes to read a second at most, in all.", metavar="100M")
     ] = None,
     workers: Workers = "auto",
+    scheduler: Scheduler = None,
+    cluster: Cluster = None,
+    patience: Patience = DEFAULT_PATIENCE,
     json: Json = False,
 ) -> None:
     """Prove every byte; name each bad piece, range and member.
@@ -84,6 +98,8 @@ def verify(
             max_time=parse_seconds(max_time, "--max-time") if max_time is not None else None,
             rate=_rate(rate) if rate is not None else 0,
             processes=processes(workers),
+            cluster=cluster_of(scheduler, cluster, workers),
+            patience=parse_seconds(patience, "--patience"),
             progress=progress,
         )
     if json:
@@ -114,6 +130,8 @@ def show(report: VerifyReport) -> None:
         screen.say(f"sample: {taken}, --seed {report.sample.seed}: {report.sample.proves}")
     if report.proved_before:
         screen.say(f"proved before and not read again: {show_size(report.proved_before)}")
+    if report.redone:
+        screen.say(f"verify: {count_of(report.redone, 'task')} done again by another worker")
     screen.say(f"verify: {_verdict(report)}; {_work(report)}")
     if mend := _mend(report):
         screen.say(mend)

@@ -1,12 +1,16 @@
-"""Which pieces of one file are not what was published: read and hashed on processes. Nothing is written."""
+"""Which pieces of one file, or of a folder, are not what was published: read and hashed on processes. Nothing is written."""
 
+import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from packager import merkle
 from packager.engine.hashers import MOST, SPAN, Hashers
 from packager.engine.pieces import Part, Span
 from packager.engine.workers import Tell
-from packager.piece_hashes import PieceHashes
+from packager.engine.shared_file import SharedFolder
+from packager.file_space import NamedFiles
+from packager.piece_hashes import FolderHashes, PieceHashes
 
 
 def bad_pieces(path: bytes, hashes: PieceHashes, numbers: Sequence[int], *, workers: int, tell: Tell) -> list[int]:
@@ -17,6 +21,44 @@ def bad_pieces(path: bytes, hashes: PieceHashes, numbers: Sequence[int], *, work
     tasks = ((first, _span(path, hashes, first, stop)) for first, stop in _runs(numbers, hashes.piece_length))
     with Hashers(workers) as hashers:
         return sorted(first + finding.index for first, _, findings in hashers.run(tasks, tell) for finding in findings)
+
+
+def bad_pieces_of_folder(
+    folder: Path, file: SharedFolder, numbers: Sequence[int], *, workers: int, tell: Tell
+) -> list[int]:
+    """Return which of the pieces `numbers` (ascending) of a folder are not right, as `bad_pieces` does of a file."""
+    hashes = file.pieces
+    assert isinstance(hashes, FolderHashes)
+    root = os.fsencode(folder)
+    tasks = ((first, _folder_span(root, file.named, hashes, first, stop)) for first, stop in _alike(numbers, hashes))
+    with Hashers(workers) as hashers:
+        return sorted(first + finding.index for first, _, findings in hashers.run(tasks, tell) for finding in findings)
+
+
+def _alike(numbers: Sequence[int], hashes: FolderHashes) -> Iterator[tuple[int, int]]:
+    """Yield consecutive pieces as [first, stop) whose hashes are made alike: in v2, without zeros between."""
+    for first, stop in _runs(numbers, hashes.piece_length):
+        start = first
+        for piece in range(first, stop):
+            full = hashes.wide[piece] and hashes.used[piece] == hashes.piece_length
+            goes_on = piece + 1 < stop and (not hashes.nodes or (full and hashes.wide[piece + 1]))
+            if not goes_on:
+                yield start, piece + 1
+                start = piece + 1
+
+
+def _folder_span(root: bytes, files: NamedFiles, hashes: FolderHashes, first: int, stop: int) -> Span:
+    """Return the task of checking pieces [first, stop) of a folder."""
+    start, end = hashes.span(first)[0], hashes.span(stop - 1)[1]
+    if hashes.nodes:
+        end = hashes.span(stop - 1)[0] + int(hashes.used[stop - 1])
+    parts = tuple(
+        Part(None if path is None else os.path.join(root, path.encode()), at, length)
+        for path, at, length in files.parts(start, end)
+    )
+    if not hashes.nodes:
+        return Span(parts, hashes.piece_length, 0, hashes.pieces[20 * first : 20 * stop])
+    return Span(parts, hashes.piece_length, hashes.width(first), hashes.nodes[32 * first : 32 * stop])
 
 
 def _runs(numbers: Sequence[int], piece_length: int) -> Iterator[tuple[int, int]]:

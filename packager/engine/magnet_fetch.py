@@ -81,6 +81,10 @@ class MagnetFetch(PieceFetch):
             for start, stop in self._ranges
             for piece in range(start // self.piece_length, -(-stop // self.piece_length))
         }
+        if max(wanted, default=0) >= info.num_pieces():
+            raise IncompleteError(
+                shown(self._where), "the link names bytes beyond the torrent's end", "ask for a right link"
+            )
         self._expect(len(wanted) * self.piece_length)
         self._handle.prioritize_pieces([4 if at in wanted else 0 for at in range(info.num_pieces())])
         self._moved = time.monotonic()

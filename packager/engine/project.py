@@ -15,6 +15,7 @@ from pathlib import Path
 
 from packager.config import parse_config
 from packager.engine import durable, tables
+from packager.engine.state_format import check_state
 from packager.engine.workspace import STATE, Workspace
 from packager.errors import InputError
 from packager.options import Config
@@ -31,11 +32,14 @@ def load(path: Path) -> tuple[Config, Workspace]:
     """Return the project of a packager.toml: its checked config, its absolute paths.
 
     Raises InputError naming the key and the path where packager.toml, a file or a folder that it names
-    is missing or of the wrong kind, or where two folders that must be apart lie in each other.
+    is missing or of the wrong kind, where two folders that must be apart lie in each other, or where a newer
+    packager wrote the state folder.
     """
     where = shown(str(path))
     config = parse_config(_read(path, where), where)
-    return config, _workspace(config, path, where)
+    workspace = _workspace(config, path, where)
+    check_state(workspace.state)
+    return config, workspace
 
 
 def _read(path: Path, where: str) -> str:

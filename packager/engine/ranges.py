@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from packager.errors import IncompleteError
+from packager.file_space import NamedFiles
 from packager.layout import Layout, Slice
 from packager.paths import shown
 from packager.units import MIB
@@ -86,6 +87,28 @@ class LooseRanges:
             if place is None:
                 raise Unreadable(shown(self._layout.path(segment.member)), "no file is known for this member")
             yield from read_file(place, segment.start, segment.stop)
+
+
+class FolderRanges:
+    """A shard's folder as it lies on this machine, as the torrent's stream."""
+
+    def __init__(self, folder: Path, files: NamedFiles) -> None:
+        """Read `files` below `folder`."""
+        self._folder, self._files = folder, files
+
+    @property
+    def name(self) -> str:
+        """The folder's path."""
+        return shown(str(self._folder))
+
+    def read(self, start: int, stop: int) -> Iterator[bytes]:
+        """Yield bytes [start, stop) of the stream. Raises Unreadable where a file is short or unreadable."""
+        for path, at, length in self._files.parts(start, stop):
+            if path is None:
+                for zeros in range(0, length, READ):
+                    yield bytes(min(READ, length - zeros))
+            else:
+                yield from read_file(os.fsencode(self._folder / path), at, at + length)
 
 
 def read_file(path: bytes, start: int, stop: int) -> Iterator[bytes]:

@@ -14,10 +14,11 @@ from urllib.parse import quote
 
 from packager.addresses import TRACKERS, WEB, url
 from packager.engine.ranges import OpenRanges, Range, RangeSource, Unreadable
-from packager.engine.shared_file import SharedFile
+from packager.engine.shared_file import SharedFile, SharedFolder
 from packager.engine.swarm import PieceFetch, Reach
 from packager.engine.urls import Web
 from packager.errors import IncompleteError, InputError
+from packager.file_space import NamedFiles
 from packager.paths import shown
 from packager.units import MIB
 
@@ -98,6 +99,29 @@ class WebRanges:
         return data
 
 
+class FolderWebRanges:
+    """The files of a folder at a web seed, as the torrent's stream."""
+
+    def __init__(self, web: Web, address: str, files: NamedFiles) -> None:
+        """Read files below an http(s) address."""
+        self._web, self._address, self._files = web, address, files
+        self._sizes = dict(zip(files.paths, files.space.sizes.tolist(), strict=True))
+
+    @property
+    def name(self) -> str:
+        """The folder's address."""
+        return shown(self._address)
+
+    def read(self, start: int, stop: int) -> Iterator[bytes]:
+        """Yield bytes [start, stop). Raises Unreadable where it refuses, Unreachable where it fails for now."""
+        for path, at, length in self._files.parts(start, stop):
+            if path is None:
+                yield bytes(length)
+            else:
+                file = WebRanges(self._web, f"{self._address}/{quote(path)}", self._sizes[path])
+                yield from file.read(at, at + length)
+
+
 class SwarmRanges:
     """The one file of a torrent, in its swarm."""
 
@@ -133,7 +157,7 @@ def remote_sources(file: SharedFile, remote: Remote, scratch: Path) -> Iterator[
         addresses = _addresses(file, remote)
         if addresses:
             web = opened.enter_context(Web(seconds=remote.seconds, other_hosts=remote.other_hosts))
-            openers += [_web_opener(web, address, file.size) for address in addresses]
+            openers += [_web_opener(web, address, file) for address in addresses]
         if remote.swarm is not None:
             openers.append(_swarm_opener(opened, file, remote.swarm, remote.seconds, scratch))
         yield openers
@@ -198,9 +222,11 @@ def _addresses(file: SharedFile, remote: Remote) -> list[str]:
     return list(dict.fromkeys(web_seed_address(seed, file.name) for seed in seeds))
 
 
-def _web_opener(web: Web, address: str, size: int) -> Opener:
-    """Return what opens a file at a web seed."""
-    return lambda _wanted: WebRanges(web, address, size)
+def _web_opener(web: Web, address: str, file: SharedFile) -> Opener:
+    """Return what opens a file, or a folder's, at a web seed."""
+    if isinstance(file, SharedFolder):
+        return lambda _wanted: FolderWebRanges(web, address, file.named)
+    return lambda _wanted: WebRanges(web, address, file.size)
 
 
 def _swarm_opener(opened: ExitStack, file: SharedFile, swarm: Swarm, seconds: float, scratch: Path) -> Opener:

@@ -5,11 +5,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from packager import bencode, torrent_file
 from packager.engine.limited import read_limited
 from packager.errors import InputError
+from packager.file_space import FileSpace, NamedFiles
 from packager.paths import shown
-from packager.piece_hashes import PieceHashes
+from packager.piece_hashes import PieceHashes, folder_hashes
 from packager.torrent_file import Metainfo
 
 
@@ -61,7 +64,28 @@ class SharedFolder(SharedFile):
 
     def files(self) -> Iterator[tuple[str, int]]:
         """Yield (path below the folder, bytes) of each file."""
-        return (("/".join(file.path[1:]), file.length) for file in self.metainfo.files if not file.pad)
+        return zip(self.named.paths, self.named.space.sizes.tolist(), strict=True)
+
+    @cached_property
+    def named(self) -> NamedFiles:
+        """The files as they lie in the stream that the pieces cut."""
+        told = [file for file in self.metainfo.files if not file.pad]
+        last = self.metainfo.files[-1]
+        end = last.offset + last.length
+        length = self.metainfo.piece_length
+        if self.metainfo.version == "v2" and len(told) > 1:  # the zeros are in no list
+            end = -(-end // length) * length
+        sizes, starts = (np.array([getattr(file, name) for file in told], np.int64) for name in ("length", "offset"))
+        pads = np.append(starts[1:], end) - starts - sizes
+        return NamedFiles(["/".join(file.path[1:]) for file in told], FileSpace(sizes, starts, pads, end, length))
+
+    @cached_property
+    def pieces(self) -> PieceHashes:
+        """The hashes of the stream."""
+        layers = self.metainfo.layers
+        told = (file for file in self.metainfo.files if not file.pad)
+        trees = [(file.pieces_root, layers.get(file.pieces_root, b"") if file.pieces_root else b"") for file in told]
+        return folder_hashes(self.named.space, trees, self.metainfo.pieces)
 
     def lying_at(self, places: Mapping[str, str]) -> "SharedFolder":
         """Return it with other places."""

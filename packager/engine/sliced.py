@@ -4,12 +4,12 @@ Whoever takes a slice reads or sends it before taking the next part. A file whos
 under way ends the reading before the last of its bytes was given, so no answer is completed from it.
 """
 
-import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
+from packager.engine.open_files import Opened, Stamp
 from packager.engine.ranges import READ, Unreadable, open_file
 from packager.paths import shown
 from packager.units import KIB, MIB
@@ -17,6 +17,10 @@ from packager.units import KIB, MIB
 SMALL = 64 * KIB  # bytes that are read rather than sent out of the file
 STEP = 4 * MIB  # bytes of a file between two looks at its state
 _NOWAIT = getattr(os, "RWF_NOWAIT", 0)  # Linux alone
+
+# Given before what may take long (a disk is waited for, much is computed): whoever must not wait lets another
+# thread take the next part.
+WAITING: Literal["waiting"] = "waiting"
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Slice:
 
 
 Part: TypeAlias = bytes | Slice
+Step: TypeAlias = Part | Literal["waiting"]
 
 
 class Body(Protocol):
@@ -50,27 +55,11 @@ class Body(Protocol):
     def check(self, start: int, stop: int) -> None:
         """Raise Unreadable where bytes [start, stop) cannot be given, as far as that is known without reading."""
 
-    def parts(self, start: int, stop: int) -> Iterator[Part]:
+    def parts(self, start: int, stop: int) -> Iterator[Step]:
         """Yield bytes [start, stop) in order. Raises Unreadable where they are not what they should be."""
 
     def close(self) -> None:
         """Close what is open."""
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """A file's size in bytes and time in nanoseconds, as they should be."""
-
-    size: int
-    mtime_ns: int
-
-    def check(self, descriptor: int, path: bytes) -> None:
-        """Raise Unreadable where an open file has another size or time."""
-        found = os.fstat(descriptor)
-        if found.st_size != self.size:
-            raise Unreadable(shown(path), f"has {found.st_size} bytes, and had {self.size}")
-        if found.st_mtime_ns != self.mtime_ns:
-            raise Unreadable(shown(path), "was written to: its time is not what it was")
 
 
 class OpenFile:
@@ -78,46 +67,42 @@ class OpenFile:
 
     def __init__(self, path: bytes) -> None:
         """Open it. Raises Unreadable where it is gone, a link, or no regular file."""
-        self._path, self._descriptor = path, open_file(path)
-        found = os.fstat(self._descriptor)
-        self._stamp = Stamp(found.st_size, found.st_mtime_ns)
+        descriptor = open_file(path)
+        found = os.fstat(descriptor)
+        self._file = Opened(descriptor, path, Stamp(found.st_size, found.st_mtime_ns))
         self.inode = found.st_ino
 
     @property
     def size(self) -> int:
         """Its bytes."""
-        return self._stamp.size
+        return self._file.stamp.size
 
     @property
     def mtime_ns(self) -> int:
         """Its time."""
-        return self._stamp.mtime_ns
+        return self._file.stamp.mtime_ns
 
     def check(self, start: int, stop: int) -> None:
         """Raise Unreadable where a range ends past the file."""
         if not 0 <= start <= stop <= self.size:
-            raise Unreadable(shown(self._path), f"ends at byte {self.size}")
+            raise Unreadable(shown(self._file.path), f"ends at byte {self.size}")
 
-    def parts(self, start: int, stop: int) -> Iterator[Part]:
+    def parts(self, start: int, stop: int) -> Iterator[Step]:
         """Yield bytes [start, stop) of the file. Raises Unreadable where it changes under way."""
         if start < stop:
-            yield from open_parts(self._descriptor, self._path, self._stamp, start, stop)
+            yield from opened_parts(self._file, start, stop)
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._descriptor)
+        os.close(self._file.descriptor)
 
 
-@contextlib.contextmanager
-def closing(descriptor: int) -> Iterator[None]:
-    """Close a file at the end of the block."""
-    try:
-        yield
-    finally:
-        os.close(descriptor)
+def read(steps: Iterator[Step]) -> bytes:
+    """Return all bytes of some parts, waiting where that is needed. Raises Unreadable."""
+    return b"".join(part.read() if isinstance(part, Slice) else part for part in steps if part != WAITING)
 
 
-def open_parts(descriptor: int, path: bytes, stamp: Stamp, start: int, stop: int) -> Iterator[Part]:
+def opened_parts(file: Opened, start: int, stop: int) -> Iterator[Step]:
     """Yield bytes [start, stop) of an open file, the last of them only when the file is found unchanged.
 
     What is small is read; the rest comes as slices of at most STEP bytes. Raises Unreadable.
@@ -125,30 +110,35 @@ def open_parts(descriptor: int, path: bytes, stamp: Stamp, start: int, stop: int
     last = stop - 1 if stop - start > SMALL else start
     for at in range(start, last, STEP):
         end = min(at + STEP, last)
-        _bring_in(descriptor, path, at, end)
-        yield Slice(descriptor, path, at, end)
-        stamp.check(descriptor, path)
-    data = b"".join(_pread(descriptor, path, last, stop))
-    stamp.check(descriptor, path)
+        if not (_is_in_memory(file, at) and _is_in_memory(file, end - 1)):
+            yield WAITING
+            for _ in _pread(file.descriptor, file.path, at, end):
+                pass  # the system keeps what it read, and whoever sends it need not wait for the disk
+        yield Slice(file.descriptor, file.path, at, end)
+        file.check()
+    data = _read_now(file, last, stop)
+    if data is None:
+        yield WAITING
+        data = b"".join(_pread(file.descriptor, file.path, last, stop))
+    file.check()
     yield data
 
 
-def _bring_in(descriptor: int, path: bytes, start: int, stop: int) -> None:
-    """Wait until the system has bytes [start, stop) in memory, so that whoever sends them need not wait for a disk."""
-    if _is_in_memory(descriptor, start) and _is_in_memory(descriptor, stop - 1):
-        return
-    for _ in _pread(descriptor, path, start, stop):
-        pass
-
-
-def _is_in_memory(descriptor: int, at: int) -> bool:
+def _is_in_memory(file: Opened, at: int) -> bool:
     """Say whether the byte at `at` can be read without a disk."""
+    return _read_now(file, at, at + 1) is not None
+
+
+def _read_now(file: Opened, start: int, stop: int) -> bytes | None:
+    """Return bytes of an open file if all of them are in memory; None where that is not so or cannot be known."""
     if not _NOWAIT:
-        return False
+        return None
+    space = bytearray(stop - start)
     try:
-        return os.preadv(descriptor, [bytearray(1)], at, _NOWAIT) == 1
+        got = os.preadv(file.descriptor, [space], start, _NOWAIT)
     except OSError:  # EAGAIN: not there; EOPNOTSUPP: a file system that cannot say
-        return False
+        return None
+    return bytes(space) if got == len(space) else None
 
 
 def _pread(descriptor: int, path: bytes, start: int, stop: int) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ A file gives bytes only while it has the size and the time that it had when the 
 
 import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ import numpy as np
 from packager import documents
 from packager.engine import tables
 from packager.engine.limited import read_limited
-from packager.engine.ranges import Unreadable, open_file
-from packager.engine.sliced import Part, Stamp, closing, open_parts
+from packager.engine.open_files import Opened, OpenFiles, Stamp
+from packager.engine.ranges import Unreadable
+from packager.engine.sliced import WAITING, Slice, Step, opened_parts
 from packager.engine.workspace import Workspace
 from packager.errors import InputError
 from packager.file_names import original_path
@@ -30,81 +32,108 @@ _REPACK = "run: packager pack"
 
 
 class VirtualTar:
-    """A packed shard's tar, or its folder as the torrent's stream, by its sources. Memory: some 350 bytes a member."""
+    """A packed shard's tar by its sources. Memory: some 350 bytes a member."""
 
-    def __init__(self, layout: Layout, digests: bytes, root: Path, mtimes: Int64s) -> None:
-        """Read members from the folder `root`; one digest of 32 bytes and one time in nanoseconds for each."""
-        self.layout = layout
-        self._digests, self._root, self._mtimes = digests, os.fsencode(root), mtimes
+    def __init__(self, layout: Layout, digests: bytes, sources: "Sources") -> None:
+        """Take what open_virtual read. digests: 32 bytes a member, joined."""
+        self.layout, self._digests, self._sources = layout, digests, sources
+        self._first = int(layout.offsets[0]) if len(layout.offsets) else layout.size
 
     @property
     def size(self) -> int:
         """The tar's bytes."""
         return self.layout.size
 
-    def touched(self, start: int, stop: int) -> Iterator[int]:
-        """Yield the members of whose data bytes [start, stop) hold some, in order."""
-        return self.layout.touched(start, stop)
-
     def check(self, start: int, stop: int) -> None:
         """Raise Unreadable where one of the first files of a range is not what it was; later ones are seen later."""
-        for member, _ in zip(self.touched(start, stop), range(_LOOKED_AT), strict=False):
-            os.close(self._open(member))
+        for member in islice(self.layout.touched(start, stop), _LOOKED_AT):
+            self._sources.files.release(self._sources.open(member))
 
-    def parts(self, start: int, stop: int) -> Iterator[Part]:
+    def is_open(self, start: int, stop: int) -> bool:
+        """Say whether the files that `check` would look at are open and what they were, without a look into folders."""
+        for member in islice(self.layout.touched(start, stop), _LOOKED_AT):
+            file = self._sources.held(member)
+            if file is None:
+                return False
+            self._sources.files.release(file)
+        return True
+
+    def parts(self, start: int, stop: int) -> Iterator[Step]:
         """Yield bytes [start, stop) of the tar. Raises Unreadable naming the file that is not what it was."""
         held = bytearray()
-        for segment in self.layout.segments(start, stop, self._digests):
-            for part in self._file(segment) if isinstance(segment, MemberSlice) else (segment.data,):
-                if isinstance(part, bytes):
-                    held += part
-                if held and (len(held) >= _FULL or not isinstance(part, bytes)):
-                    yield bytes(held)
-                    held.clear()
-                if not isinstance(part, bytes):
-                    yield part
+        if start < self._first or stop > self.layout.manifest_start:
+            yield WAITING  # tag files are made of all rows
+        for step in self._steps(start, stop):
+            if isinstance(step, bytes):
+                held += step
+            if held and (len(held) >= _FULL or isinstance(step, Slice)):
+                yield bytes(held)
+                held.clear()
+            if not isinstance(step, bytes):
+                yield step
         if held:
             yield bytes(held)
 
+    def _steps(self, start: int, stop: int) -> Iterator[Step]:
+        """Yield bytes [start, stop) of the tar in pieces as small as they come."""
+        for segment in self.layout.segments(start, stop, self._digests):
+            if isinstance(segment, MemberSlice):
+                yield from self._file(segment)
+            else:
+                yield segment.data
+                if len(segment.data) >= _FULL:
+                    yield WAITING  # more of a tag file is to be made
+
     def close(self) -> None:
-        """Do nothing: no file is open between two parts."""
+        """Do nothing: files are closed when others are wanted."""
 
-    def _file(self, segment: MemberSlice) -> Iterator[Part]:
+    def _file(self, segment: MemberSlice) -> Iterator[Step]:
         """Yield a slice of a member's file; an empty one is not opened."""
-        if segment.start < segment.stop:
-            descriptor = self._open(segment.member)
-            with closing(descriptor):
-                place, stamp = self._place(segment.member), self._stamp(segment.member)
-                yield from open_parts(descriptor, place, stamp, segment.start, segment.stop)
-
-    def _open(self, member: int) -> int:
-        """Open a member's file. Raises Unreadable where it is not what it was."""
-        place = self._place(member)
-        descriptor = open_file(place)
+        if segment.start == segment.stop:
+            return
+        file = self._sources.held(segment.member)
+        if file is None:
+            yield WAITING
+            file = self._sources.open(segment.member)
         try:
-            self._stamp(member).check(descriptor, place)
-        except Unreadable:
-            os.close(descriptor)
-            raise
-        return descriptor
+            yield from opened_parts(file, segment.start, segment.stop)
+        finally:
+            self._sources.files.release(file)
+
+
+class Sources:
+    """The files of a shard's members below a folder, and what each was when the shard was packed."""
+
+    def __init__(self, layout: Layout, root: Path, mtimes: Int64s, files: OpenFiles) -> None:
+        """Look below `root`. mtimes: nanoseconds, one a member. files: what is open."""
+        self._rows, self._sizes = layout.members, layout.sizes
+        self._root, self._mtimes, self.files = os.fsencode(root), mtimes, files
+
+    def held(self, member: int) -> Opened | None:
+        """Return a member's file if it is open and what it was."""
+        return self.files.held(self._place(member), self._stamp(member))
+
+    def open(self, member: int) -> Opened:
+        """Open a member's file. Raises Unreadable where it is not what it was."""
+        return self.files.open(self._place(member), self._stamp(member))
 
     def _stamp(self, member: int) -> Stamp:
         """Return the size and time of a member's file as they were."""
-        return Stamp(int(self.layout.sizes[member]), int(self._mtimes[member]))
+        return Stamp(int(self._sizes[member]), int(self._mtimes[member]))
 
     def _place(self, member: int) -> bytes:
         """Return the path of a member's file. Raises Unreadable for one that leads out of the folder."""
         path, source, source_b64 = (
-            self.layout.members[column][member].as_py() for column in ("path", "source_path", "source_path_b64")
+            self._rows[column][member].as_py() for column in ("path", "source_path", "source_path_b64")
         )
         found = original_path(path if source is None else source, source_b64)
         if found is None:
             raise Unreadable(shown(path), "its path at the source is none")
-        return os.path.join(self._root, found)
+        return self._root + b"/" + found
 
 
-def open_virtual(workspace: Workspace, name: ShardName, root: Path) -> VirtualTar:
-    """Return a packed shard's tar by its members' files in the folder `root`.
+def open_virtual(workspace: Workspace, name: ShardName, root: Path, files: OpenFiles) -> VirtualTar:
+    """Return a packed shard's tar by its members' files in the folder `root`; those that are read stay in `files`.
 
     Raises InputError where its documents do not fit each other, or say nothing of its sources' times;
     IncompleteError where they cannot be read.
@@ -128,4 +157,4 @@ def open_virtual(workspace: Workspace, name: ShardName, root: Path) -> VirtualTa
     if not fits or len(mtimes) != manifest.members:
         raise InputError(path, "does not fit its members table", _REPACK)
     digests = b"".join(members["sha256"].to_pylist())
-    return VirtualTar(layout, digests, root, np.asarray(mtimes.to_numpy(), np.int64))
+    return VirtualTar(layout, digests, Sources(layout, root, np.asarray(mtimes.to_numpy(), np.int64), files))

@@ -47,6 +47,7 @@ def run_tasks(
         return
     # Else a worker would begin with the current folder on its path, and run a stranger's multiprocessing.py there.
     os.environ["PYTHONSAFEPATH"] = "1"
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # Arrow's own keeps some 40 MB that are not in use
     context = multiprocessing.get_context("spawn")
     done, stop = context.Value("q", 0), context.Value("b", 0)
     pool = ProcessPoolExecutor(min(workers, len(tasks)), context, _begin, (done, stop))

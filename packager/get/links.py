@@ -14,7 +14,7 @@ from packager.magnet import SCHEME, Magnet, MagnetMember, format_magnet, parse_m
 from packager.model import MEMBERS, MTIME
 from packager.paths import is_safe_name, shown
 from packager.targets import Naming
-from packager.torrent_file import Metainfo
+from packager.torrent_file import file_numbers
 
 _ROWS = pa.schema([field.with_nullable(True) for field in MEMBERS.append(MTIME)])
 
@@ -35,7 +35,8 @@ def links_of(meant: Meant) -> list[str]:
         seeds = [seed.removesuffix(quote(shared.name)) for seed in seeds]  # BEP 19: clients add the folder's name
         if shared.torrent is not None:
             torrent = shared.torrent().metainfo
-            numbers = [_file_number(torrent, member) for member in members]
+            known = file_numbers(torrent)
+            numbers = [known.get((torrent.name, *f"{PAYLOAD}{member.path}".split("/"))) for member in members]
     return [
         format_magnet(
             infohash_v1=shared.infohash_v1,
@@ -49,16 +50,6 @@ def links_of(meant: Meant) -> list[str]:
         )
         for member, number in zip(members, numbers, strict=True)
     ]
-
-
-def _file_number(torrent: Metainfo, member: MagnetMember) -> int | None:
-    """Return the number of a member's file in a torrent's list, pad files counted as clients do, in v2, too."""
-    path, number = (torrent.name, *f"{PAYLOAD}{member.path}".split("/")), 0
-    for file in torrent.files:
-        if file.path == path:
-            return number
-        number += 2 if torrent.version == "v2" and file.length % torrent.piece_length else 1
-    return None
 
 
 def is_link(key: str) -> bool:

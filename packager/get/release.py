@@ -65,7 +65,7 @@ def find(origin: Origin, wanted: Wanted, remote: Remote, opened: ExitStack, prog
     remote: whose web seeds come before the release's own. opened: keeps open what reading takes. Raises
     InputError where nothing is meant, TrustError where the release is refused.
     """
-    files = open_release(origin.source, lambda: _web(opened), seconds=SILENT_SECONDS)
+    files = open_release(origin.source, lambda: _web(remote, opened), seconds=remote.seconds)
     scratch = Path(opened.enter_context(TemporaryDirectory(prefix="packager-", ignore_cleanup_errors=True)))
     progress.begin("find", None, "member")
     shelf: Shelf
@@ -96,11 +96,11 @@ def find(origin: Origin, wanted: Wanted, remote: Remote, opened: ExitStack, prog
     return Members(meant, shelf.vouched, files.cost, files.name)
 
 
-def _web(opened: ExitStack) -> "Web":
+def _web(remote: Remote, opened: ExitStack) -> "Web":
     """Return connections to where a release is, that are kept."""
     from packager.engine.urls import Web  # a folder is read long before httpx is imported
 
-    return opened.enter_context(Web(seconds=SILENT_SECONDS))
+    return opened.enter_context(Web(seconds=remote.seconds, other_hosts=remote.other_hosts))
 
 
 def _listed(origin: Origin, files: ReleaseFiles, opened: ExitStack, progress: Progress) -> Listed:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from packager import file_names
 from packager.check_reports import GetReport, GotShard, Vouched
+from packager.engine import durable
 from packager.engine.destination import Destination
 from packager.engine.release_files import Cost
 from packager.engine.remote import Remote
@@ -101,6 +102,7 @@ def _write(
     """Write every member that a source has right."""
     tops = {path.partition(b"/")[0] for path in asked}
     scratch = request.to / _unused(".packager-swarm", tops)
+    durable.remove_tree(scratch)  # what a killed run left
     with Destination(request.to, avoid=tops) as destination:
         # Names as at the source may differ only by case; the shard's own and a layout's never should.
         exact = request.naming.original and not destination.folds_case()

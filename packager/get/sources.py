@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
+from packager.addresses import TRACKERS, url
 from packager.engine.ranges import Range, RangeSource, TarRanges, Unreadable
 from packager.engine.remote import Remote, SwarmRanges, Unreachable, WebRanges, endpoints, remote_sources
 from packager.engine.shared_file import SharedFile
@@ -196,6 +197,10 @@ class _SwarmOnDemand:
         swarm = self._remote.swarm
         assert swarm is not None
         shared = self._shared
+        trackers = [url(tracker, "--tracker", TRACKERS) for tracker in swarm.trackers]
+        trackers += shared.trackers if swarm.torrent_trackers else ()
+        if not (trackers or swarm.peers or swarm.reach.dht):
+            raise InputError("--swarm", "the link names no tracker, and nobody else is to ask", "add --peer or --dht")
         try:
             fetch = MagnetFetch(
                 (shared.infohash_v1, shared.infohash_v2),
@@ -204,7 +209,7 @@ class _SwarmOnDemand:
                 size=shared.size,
                 reach=swarm.reach,
                 peers=[endpoint for peer in swarm.peers for endpoint in endpoints(peer)],
-                trackers=[*swarm.trackers, *(shared.trackers if swarm.torrent_trackers else ())],
+                trackers=trackers,
                 seconds=self._remote.seconds,
                 where=self.name,
             )

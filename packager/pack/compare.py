@@ -45,16 +45,12 @@ _ROW_BITS = 40  # of `place`, which orders replaced members by shard and row
 _READ = 1 << 20  # bytes at once
 
 # The newest published version of each record, wherever it lies.
+_FROZEN = "CREATE VIEW frozen AS SELECT * FROM read_parquet(%s, file_row_number = true)"
 _LATEST = """
 CREATE TEMP TABLE latest AS
-SELECT id, unnest(newest) FROM (
-    SELECT id, arg_max(version, version.no) AS newest FROM (
-        SELECT id, {
-            'no': shard, 'row': file_row_number, 'size': size, 'mtime_ns': mtime_ns, 'sha256': sha256
-        } AS version
-        FROM read_parquet(%s, file_row_number = true)
-    ) GROUP BY id
-) ANTI JOIN withdrawn USING (id)
+SELECT id, shard AS no, file_row_number AS row, size, mtime_ns, sha256
+FROM frozen JOIN (SELECT id, max(shard) AS shard FROM frozen GROUP BY id) USING (id, shard)
+ANTI JOIN withdrawn USING (id)
 """
 _SUSPECTS = """
 SELECT c.id, c.path, c.path_b64, c.size, c.mtime_ns, l.sha256, l.no, l.row
@@ -130,7 +126,8 @@ def compare(
     """
     _list(database, frozen, replaced, phases)
     listed = ", ".join(sql.quoted(str(each.rows)) for each in frozen)
-    sql.execute(database, _LATEST % f"[{listed}]")
+    sql.execute(database, _FROZEN % f"[{listed}]")
+    sql.execute(database, _LATEST)
     _check_replaced(database)
     rewritten = _rewritten(workspace)
     by_order = {each.order: each for each in frozen}

@@ -5,17 +5,23 @@ hold. A run that was killed leaves what a killed pack leaves, and is simply run 
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
 from packager.engine import tables
+from packager.engine.hashing import Digests
+from packager.engine.jobs import Crew, Job
 from packager.engine.workers import Tell, run_tasks
 from packager.engine.writer import DirectWriter
-from packager.errors import IncompleteError, InputError
+from packager.errors import IncompleteError, InputError, PackagerError
 from packager.model import MEMBERS
-from packager.pack import shard_documents
+from packager.pack import on_cluster, shard_documents
 from packager.pack.crew import crew
+from packager.pack.on_cluster import Load
 from packager.pack.one_pass import read_shard
 from packager.pack.run import failure, remove_partials
 from packager.pack.shard import ShardTask, all_changed, condition, hashes_of, planned_layout
@@ -42,11 +48,14 @@ def chosen(every: Sequence[ShardTask], names: Sequence[str]) -> list[ShardTask]:
     return list(found.values())
 
 
-def materialise(wanted: Sequence[ShardTask], *, workers: int, progress: Progress = SILENT) -> MaterialiseReport:
+def materialise(
+    wanted: Sequence[ShardTask], *, workers: int, cluster: Crew | None = None, progress: Progress = SILENT
+) -> MaterialiseReport:
     """Write the tars of these shards that have none; those that have one of the right size are left alone.
 
-    A shard that fails (a source changed, the disk is full) leaves nothing of itself and does not stop
-    the others; the report names each. Raises InputError where one is not packed as the plan says.
+    cluster: whose workers write them; None: processes of this machine. A shard that fails (a source changed, the
+    disk is full) leaves nothing of itself and does not stop the others; the report names each.
+    Raises InputError where one is not packed as the plan says.
     """
     stands = [(task, condition(task)) for task in wanted]
     for task, found in stands:
@@ -58,15 +67,16 @@ def materialise(wanted: Sequence[ShardTask], *, workers: int, progress: Progress
     started = time.monotonic()
     failed: list[Oddity] = []
     progress.begin("materialise", sum(task.shard.size for task in missing))
-    processes, tasks = crew(sorted(missing, key=lambda task: -task.shard.size), workers)
     written = size = 0
-    for task, result in run_tasks(write_tar, tasks, workers=processes, progress=progress):
-        if isinstance(result, int):
-            written, size = written + 1, size + result
-            progress.note(f"{task.shard.name}: {show_size(result)}")
-        else:
-            failed.append(failure(task, result))
-            progress.note(f"{task.shard.name}: {result}")
+    results = _results(missing, workers=workers, cluster=cluster, progress=progress)
+    with closing(results):  # what is still out is stopped before anything else ends
+        for task, result in results:
+            if isinstance(result, int):
+                written, size = written + 1, size + result
+                progress.note(f"{task.shard.name}: {show_size(result)}")
+            else:
+                failed.append(failure(task, result))
+                progress.note(f"{task.shard.name}: {result}")
     progress.end()
     return MaterialiseReport(
         written=written,
@@ -74,7 +84,20 @@ def materialise(wanted: Sequence[ShardTask], *, workers: int, progress: Progress
         bytes=size,
         seconds=round(time.monotonic() - started, 3),
         failed=tuple(sorted(failed, key=lambda oddity: oddity.where)),
+        redone=cluster.redone if cluster else 0,
     )
+
+
+def _results(
+    missing: Sequence[ShardTask], *, workers: int, cluster: Crew | None, progress: Progress
+) -> Generator[tuple[ShardTask, int | PackagerError], None, None]:
+    """Write tars, largest first, and yield each task with its tar's bytes or its error."""
+    largest_first = sorted(missing, key=lambda task: -task.shard.size)
+    here, there = on_cluster.parted(largest_first, cluster)
+    if cluster and there:
+        yield from on_cluster.run(cluster, writing, there, progress.advance)
+    processes, tasks = crew(here, workers)
+    yield from run_tasks(write_tar, tasks, workers=processes, progress=progress)
 
 
 def write_tar(task: ShardTask, tell: Tell) -> int:
@@ -83,20 +106,64 @@ def write_tar(task: ShardTask, tell: Tell) -> int:
     Raises IncompleteError naming every member that changed since the scan, or where what was read is not
     what was packed, or the tar cannot be written; then nothing of it is left.
     """
+    packed = shard_documents.read_digests(task.folder, task.shard)
+
+    def compare(found: bytes, digests: Digests) -> None:
+        if digests != packed:
+            raise _other_bytes(task, found)
+
+    _write(task, tell, compare)
+    return task.shard.size
+
+
+def _write(task: ShardTask, tell: Tell, compare: Callable[[bytes, Digests], None]) -> None:
+    """Write a shard's tar; `compare` looks at what its members and its bytes were before it gets its name."""
     shard = task.shard
     layout, files = planned_layout(task)
-    packed = shard_documents.read_digests(task.folder, shard)
     hashes = hashes_of(shard, msgspec.structs.replace(task.content, sha256=False), layout)
     try:
         with DirectWriter(task.tar, shard.size) as sink:
             found, digests = read_shard(
                 layout, files, task.source, hashes=hashes, sink=sink, tell=tell, threads=task.threads
             )
-            if digests != packed:
-                raise _other_bytes(task, found)
+            compare(found, digests)
     except IncompleteError as error:
         raise all_changed(error, task.source, files) from error
-    return shard.size
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a worker wrote: its members' SHA-256, joined, its digests, and the folder where the tar lies."""
+
+    found: bytes
+    digests: Digests
+    folder: Path
+
+
+def writing(folder: Path) -> Job[ShardTask, Load, Written, int]:
+    """Return how tars are written elsewhere, and compared here. folder: that workers write to."""
+    return Job(
+        send=lambda task: on_cluster.load(task, folder),
+        there=write_there,
+        receive=take_written,
+        name=lambda task: task.shard.name,
+    )
+
+
+def write_there(given: Load, tell: Tell, scratch: Path) -> Written:
+    """Write a tar on a worker. Raises as `write_tar`, but that nothing is compared yet."""
+    read: list[tuple[bytes, Digests]] = []
+    with on_cluster.at_worker(given, scratch) as task:
+        _write(task, tell, lambda found, digests: read.append((found, digests)))
+        return Written(*read[0], task.workspace.shards)
+
+
+def take_written(task: ShardTask, written: Written) -> int:
+    """Give a tar that was written elsewhere its name, if it is the one that was packed. Raises IncompleteError."""
+    if written.digests != shard_documents.read_digests(task.folder, task.shard):
+        raise _other_bytes(task, written.found)
+    on_cluster.take_tar(task, written.folder)
+    return task.shard.size
 
 
 def _other_bytes(task: ShardTask, found: bytes) -> IncompleteError:

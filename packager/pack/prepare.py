@@ -17,9 +17,12 @@ from packager import documents
 from packager.config import options_digest
 from packager.cut import Cutter
 from packager.engine import durable, phases, releases, selection, sql, tables
+from packager.engine.ahead import ahead
+from packager.engine.state_format import stamp_state
 from packager.engine.withdrawals import read_withdrawals
 from packager.engine.workspace import Workspace
 from packager.errors import InputError
+from packager.folder_limits import warnings
 from packager.model import CATALOGUE, PLANNED, Plan, PlannedPhase, PlannedShard, Release, Superseded
 from packager.options import Config, PhaseOptions
 from packager.pack.compare import Compared
@@ -51,6 +54,7 @@ def prepare(workspace: Workspace, config: Config, *, now: str, progress: Progres
     with open(workspace.catalogue, "rb") as file:
         catalogue = hashlib.file_digest(file, "sha256").hexdigest()
     options = options_digest(config)
+    stamp_state(workspace.state)
     recover(workspace, config.collection.name, progress)
     last = releases.last_release(workspace)
     taken_back = read_withdrawals(workspace)
@@ -59,7 +63,7 @@ def prepare(workspace: Workspace, config: Config, *, now: str, progress: Progres
     date = config.release.date or now
     same = old and (old.catalogue, old.options, old.withdrawals) == (catalogue, options, withdrawals)
     if old and same and config.release.date in (None, old.date) and _knows(old, last[0] if last else None):
-        return PlanReport(plan=old, changed=False)
+        return PlanReport(plan=old, changed=False, warnings=warnings(old))
     phases.check_phases(config)
     # Without its facts no half-made plan can be taken for a plan.
     workspace.plan.unlink(missing_ok=True)
@@ -88,7 +92,7 @@ def prepare(workspace: Workspace, config: Config, *, now: str, progress: Progres
     if not any(phase.shards for phase in plan.phases):
         raise InputError("packager.toml: phases", "no phase takes any file", "widen a phase's where, or its budget")
     durable.write_bytes(workspace.plan, documents.to_bytes(plan))
-    return PlanReport(plan=plan, changed=True)
+    return PlanReport(plan=plan, changed=True, warnings=warnings(plan))
 
 
 def _knows(plan: Plan, last: Release | None) -> bool:
@@ -152,9 +156,8 @@ class _Planner:
         query = selection.selected(phase, taken, returning=bool(self.standing.frozen))
         cutter = self.cutter(phase, kept)
         path = self.workspace.planned(phase.name)
-        rows = tables.write_table(
-            path, PLANNED, self._counted(cutter.cut(sql.run_batches(self.database, query, _SELECTED)))
-        )
+        placed = ahead(cutter.cut(sql.run_batches(self.database, query, _SELECTED)))
+        rows = tables.write_table(path, PLANNED, self._counted(placed), level=tables.QUICK)
         left_out = found - rows
         if left_out and rows < selection.count_replaced(self.database, phase):
             what = "has no room for all members of the shards that are replaced"

@@ -80,7 +80,9 @@ def _take_shard(workspace: Workspace, shard: ReleaseShard) -> None:
     path = folder / f"{shard.name}.manifest.json"
     manifest = documents.from_bytes(path.read_bytes(), Manifest, path)
     if manifest.withdrawn:
-        durable.write_bytes(path, documents.to_bytes(msgspec.structs.replace(manifest, withdrawn=0)))
+        kept = documents.FORMAT if manifest.container == "tar" else documents.FORMAT_2
+        manifest = msgspec.structs.replace(manifest, withdrawn=0, format=kept)
+        durable.write_bytes(path, documents.to_bytes(manifest))
     torrent = folder / f"{shard.name}.torrent"
     told = torrent_file.parse(read_limited(torrent, bencode.LIMIT), torrent)
     links = Links(trackers=told.trackers, web_seeds=told.web_seeds, date=date_of(told.creation_date or 0))

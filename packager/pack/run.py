@@ -1,16 +1,20 @@
 """Pack every planned shard that is not whole yet, on worker processes, largest first."""
 
+import shutil
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from packager.engine import durable
+from packager.engine.jobs import Crew
 from packager.engine.workers import run_tasks
 from packager.engine.workspace import Workspace
 from packager.errors import IncompleteError, InputError, PackagerError
 from packager.model import Plan, PlannedShard, ShardName
 from packager.options import Config
+from packager.pack import on_cluster
 from packager.pack.crew import crew
 from packager.pack.frozen import content_as_published, read_manifest
 from packager.pack.prepare import sources
@@ -72,13 +76,15 @@ def tasks(
     ]
 
 
-def pack(every: list[ShardTask], *, workers: int, progress: Progress = SILENT) -> PackReport:
+def pack(
+    every: list[ShardTask], *, workers: int, cluster: Crew | None = None, progress: Progress = SILENT
+) -> PackReport:
     """Pack the shards that are not whole; the tars of published shards that are gone stay gone, virtual ones have none.
 
-    A shard that fails (a source changed, the disk is full) leaves nothing of itself and does not stop
-    the others; the report names each. Where the sources of a published shard were touched they are read
-    again and compared. Raises InputError where it would become another, and then its tar still stands;
-    IncompleteError where a worker process dies.
+    cluster: whose workers read and write them; None: processes of this machine. A shard that fails (a source
+    changed, the disk is full) leaves nothing of itself and does not stop the others; the report names each.
+    Where the sources of a published shard were touched they are read again and compared. Raises InputError where it
+    would become another, and then its tar still stands; IncompleteError where a worker process dies.
     """
     stands = [(task, condition(task)) for task in every]
     for task, found in stands:
@@ -94,16 +100,16 @@ def pack(every: list[ShardTask], *, workers: int, progress: Progress = SILENT) -
     to_read = {task.shard.name: task.shard.size for task, found in stands if found.needs_pass}
     progress.begin("pack", sum(to_read.values()))
     largest_first = sorted(missing, key=lambda task: -to_read.get(task.shard.name, 0))
-    processes, shared_out = crew([task for task in largest_first if task.shard.name in to_read], workers)
-    shared_out += largest_first[len(shared_out) :]  # of which only torrents are made
-    for task, result in run_tasks(pack_shard, shared_out, workers=processes, progress=progress):
-        if isinstance(result, Packed):
-            done, size = done + 1, size + to_read.get(task.shard.name, 0)
-            virtual += result.virtual
-            progress.note(f"{task.shard.name}: {count_of(task.shard.rows, 'member')}, {show_size(result.size)}")
-        else:
-            failed.append(failure(task, result))
-            progress.note(f"{task.shard.name}: {result}")
+    results = _results(largest_first, len(to_read), workers=workers, cluster=cluster, progress=progress)
+    with closing(results):  # what is still out is stopped before anything else ends
+        for task, result in results:
+            if isinstance(result, Packed):
+                done, size = done + 1, size + to_read.get(task.shard.name, 0)
+                virtual += result.virtual
+                progress.note(f"{task.shard.name}: {count_of(task.shard.rows, 'member')}, {show_size(result.size)}")
+            else:
+                failed.append(failure(task, result))
+                progress.note(f"{task.shard.name}: {result}")
     progress.end()
     return PackReport(
         packed=done,
@@ -113,7 +119,20 @@ def pack(every: list[ShardTask], *, workers: int, progress: Progress = SILENT) -
         bytes=size,
         seconds=round(time.monotonic() - started, 3),
         failed=tuple(sorted(failed, key=lambda oddity: oddity.where)),
+        redone=cluster.redone if cluster else 0,
     )
+
+
+def _results(
+    tasks: Sequence[ShardTask], read: int, *, workers: int, cluster: Crew | None, progress: Progress
+) -> Generator[tuple[ShardTask, Packed | PackagerError], None, None]:
+    """Pack shards and yield what comes of each. read: how many of the first need their sources read."""
+    here, there = on_cluster.parted(tasks[:read], cluster)
+    if cluster and there:
+        yield from on_cluster.run(cluster, on_cluster.packing, there, progress.advance)
+    processes, shared_out = crew(here, workers)
+    shared_out += tasks[read:]  # of which only torrents are made
+    yield from run_tasks(pack_shard, shared_out, workers=processes, progress=progress)
 
 
 @dataclass(frozen=True)
@@ -169,3 +188,5 @@ def remove_partials(shards: Path) -> None:
     durable.make_folder(shards)
     for beside in shards.glob(".*.tar.partial"):
         beside.unlink(missing_ok=True)
+    for folder in shards.glob(f"{on_cluster.ARRIVING}*"):
+        shutil.rmtree(folder, ignore_errors=True)  # a worker that nobody hears any more may still write there

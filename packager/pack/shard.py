@@ -49,7 +49,8 @@ class ShardTask:
     """A shard to pack.
 
     published: its infohashes where a release has listed it; they cannot change any more. virtual: write no
-    tar where there is none. threads: more than one takes each hash in a thread of its own.
+    tar where there is none. threads: more than one takes each hash in a thread of its own. bare: whether nothing
+    is written in the tar's place; None: as that place tells, which it does on the machine that has the plan.
     """
 
     workspace: Workspace
@@ -61,6 +62,15 @@ class ShardTask:
     published: Infohashes | None
     virtual: bool = False
     threads: int = 1
+    bare: bool | None = None
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether nothing is written in the tar's place: it is virtual, or published and held elsewhere."""
+        if self.bare is not None:
+            return self.bare
+        unwanted = self.published is not None or (self.virtual and self.shard.container == "tar")
+        return unwanted and self.size_there is None
 
     @property
     def content_digest(self) -> str:
@@ -133,7 +143,7 @@ def condition(task: ShardTask) -> Condition:
     return Condition(
         made=made,
         content=task.shard.frozen or (made is not None and made.content == task.content_digest),
-        links=made is not None and made.links == _links(task, made) and _has_twin(task) == task.content.also_v1,
+        links=made is not None and made.links == links_of(task, made) and _has_twin(task) == task.content.also_v1,
         tar=size == task.shard.size,
         virtual=virtual,
         elsewhere=size is None and task.published is not None and not virtual and not task.virtual,
@@ -146,7 +156,7 @@ def _has_twin(task: ShardTask) -> bool:
     return shard_documents.twin(task.folder, task.shard.name).exists()
 
 
-def _links(task: ShardTask, made: Packed | None) -> Links:
+def links_of(task: ShardTask, made: Packed | None) -> Links:
     """Return the links that a shard's torrents should have; one that is published keeps its date."""
     if task.published and made:
         return msgspec.structs.replace(task.links, date=made.links.date)
@@ -162,9 +172,9 @@ def pack_shard(task: ShardTask, tell: Tell) -> Packed:
     """
     started = time.monotonic()
     stands = condition(task)
-    links = _links(task, stands.made)
+    links = links_of(task, stands.made)
     if stands.needs_pass:
-        _pack(task, links, tell)
+        pack_anew(task, links, tell)
     else:
         if stands.to_be_virtual:
             shard_documents.write_mtimes(task.mtimes, task.source, planned_layout(task)[1])
@@ -174,20 +184,30 @@ def pack_shard(task: ShardTask, tell: Tell) -> Packed:
         shard_documents.write_torrents(task.folder, file, made, links)
         shard_documents.tell_twin(task.folder, task.shard.name, made)
     seconds = round(time.monotonic() - started, 3)
+    return mark(
+        task,
+        links,
+        seconds=seconds if stands.needs_pass or stands.made is None else stands.made.seconds,
+        virtual=(task.virtual or stands.virtual) and not task.tar.exists(),
+    )
+
+
+def mark(task: ShardTask, links: Links, *, seconds: float, virtual: bool) -> Packed:
+    """Say durably that a shard is whole, and return what is said."""
     done = Packed(
         format=documents.FORMAT,
         content=task.content_digest,
         links=links,
         size=task.shard.size,
-        seconds=seconds if stands.needs_pass or stands.made is None else stands.made.seconds,
-        virtual=(task.virtual or stands.virtual) and not task.tar.exists(),
+        seconds=seconds,
+        virtual=virtual,
     )
     durable.write_bytes(task.folder / MARKER, documents.to_bytes(done))
     return done
 
 
-def _pack(task: ShardTask, links: Links, tell: Tell) -> None:
-    """Make the tar and all its documents."""
+def pack_anew(task: ShardTask, links: Links, tell: Tell) -> None:
+    """Make the tar and all its documents but the mark of what is whole. Raises as `pack_shard`."""
     shard, content = task.shard, task.content
     layout, files = planned_layout(task)
     hashes = hashes_of(shard, content, layout)
@@ -209,7 +229,7 @@ def _pack(task: ShardTask, links: Links, tell: Tell) -> None:
     shard_documents.write_table(table, layout, member_digests, mtimes=content.mtimes)
     shard_documents.write_manifest(task.folder, shard, content, digests, made)
     shard_documents.write_mtimes(task.mtimes, task.source, files)
-    if shard.container == "files" and not (task.published and task.size_there is None):
+    if shard.container == "files" and not task.is_bare:
         shard_documents.write_tag_files(task.tar, layout, member_digests)
 
 
@@ -247,7 +267,7 @@ def hashes_of(shard: PlannedShard, content: Content, layout: Layout) -> OnePass:
 
 def _sink(task: ShardTask) -> AbstractContextManager[Sink]:
     """Return where the tar goes: its place, or nowhere for a virtual one and a published one held elsewhere."""
-    if task.shard.container == "files" or ((task.published or task.virtual) and not task.tar.exists()):
+    if task.shard.container == "files" or task.is_bare:
         return nullcontext(Discard())
     return DirectWriter(task.tar, task.shard.size)
 

@@ -198,7 +198,7 @@ def write_manifest(folder: Path, shard: PlannedShard, content: Content, digests:
     """Write NAME.manifest.json durably."""
     v1, v2 = made[0].infohashes
     manifest = Manifest(
-        format=documents.FORMAT,
+        format=documents.FORMAT if shard.container == "tar" else documents.FORMAT_2,
         type="manifest",
         tool=f"archive-packager {__version__}",
         collection=content.collection,

@@ -118,9 +118,11 @@ def _made(folder: Path, mark: str) -> Lookup | None:
     try:
         if (folder / "mark").read_text() != mark:
             return None
-        return documents.from_bytes((folder / LOOKUP).read_bytes(), Lookup, folder / LOOKUP)
+        made = documents.from_bytes((folder / LOOKUP).read_bytes(), Lookup, folder / LOOKUP)
+        whole = all((folder / Path(part.path).name).stat().st_size == part.size for part in made.parts)
     except FileNotFoundError:
         return None
+    return made if whole else None
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,8 @@ def make(tables: Sequence[Table], withdrawn: Sequence[str], folder: Path, mark: 
     keys, spill = folder / "keys", folder / "spill"
     progress.begin("lookup", None, "key")
     with closing(sql.open_database([table.path for table in tables], spill)) as database:
-        count = _sort_keys(database, _query(tables, withdrawn), keys, progress)
+        database.register("withdrawn", pa.table({"id": pa.array(withdrawn, pa.string())}))
+        count = _sort_keys(database, _query(tables), keys, progress)
     made = _write_index(keys, count, folder, mark)
     progress.end()
     keys.unlink()
@@ -164,24 +167,22 @@ def make(tables: Sequence[Table], withdrawn: Sequence[str], folder: Path, mark: 
     return made
 
 
-def _query(tables: Sequence[Table], withdrawn: Sequence[str]) -> str:
+def _query(tables: Sequence[Table]) -> str:
     """Return the SQL for (hash, shard, row) of every key of every member, by hash, the newest shard first."""
     paths = ", ".join(sql.quoted(str(table.path)) for table in tables)
     newest_first = sorted(range(len(tables)), key=lambda nth: (tables[nth].since, nth), reverse=True)
     listed = ", ".join(f"({nth}, {tables[nth].shard}, {rank})" for rank, nth in enumerate(newest_first))
-    gone = ", ".join(sql.quoted(id_) for id_ in withdrawn)
     names = ", ".join(f"{_normal(name)}" for name in ("id", "path", "source_path"))
     return f"""
         WITH shards(nth, shard, rank) AS (VALUES {listed}),
         keys AS (
             SELECT unnest(list_distinct([{names}, {_isrc("isrc")}])) AS key, file_index AS nth, file_row_number AS row
-            FROM read_parquet([{paths}])
-            {f"WHERE id NOT IN ({gone})" if gone else ""}
+            FROM read_parquet([{paths}]) ANTI JOIN withdrawn USING (id)
         )
         SELECT ('0x' || substr(sha256(key), 1, 16))::UBIGINT AS hash, shard, row
         FROM keys JOIN shards USING (nth)
         ORDER BY hash, rank, row
-    """  # noqa: S608 (paths and ids of ours, quoted)
+    """  # noqa: S608 (paths of ours, quoted)
 
 
 def _isrc(column: str) -> str:

@@ -324,7 +324,8 @@ def _member_links(shard: ReleaseShard, members: Sequence[Mapping[str, Any]]) -> 
     room = LINKS_ON_A_PAGE
     for row in members:
         member = MagnetMember(row["path"], row["offset"], row["size"], row["sha256"].hex())
-        links.append(f"{shard.magnet}&{member_field(member)}")
+        chosen = f"&so={row['file_number']}" if "file_number" in row else ""
+        links.append(f"{shard.magnet}{chosen}&{member_field(member)}")
         room -= len(html.escape(links[-1]))
         if room < 0:
             return links[:-1]

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from packager import __version__, documents, lists
+from packager import __version__, documents, lists, torrent_file
 from packager.engine import durable, keys, tables
 from packager.engine.releases import last_release
 from packager.engine.withdrawals import read_withdrawals
 from packager.engine.workspace import Workspace
 from packager.errors import InputError
+from packager.layout import PAYLOAD
 from packager.model import Plan, PublishedFile, Release, ReleaseShard, ShardName
 from packager.options import Config
 from packager.progress import SILENT, Progress
@@ -27,6 +28,7 @@ from packager.publish.shard_files import find_changes, listed_shard, place_docum
 from packager.releasing import all_withdrawals, check_signer, next_release
 from packager.reports import PublishReport
 from packager.seed_counts import Counted
+from packager.torrent_file import file_numbers
 
 RELEASE, SUMS, PUBLIC_KEY, MINISIG = "release.json", "SHA256SUMS", "minisign.pub", ".minisig"
 
@@ -59,7 +61,9 @@ def publish(
     before = {shard.name: shard for shard in last[0].shards} if last else {}
     taken_back = read_withdrawals(workspace)
     if plan.withdrawals != documents.digest(documents.to_bytes(taken_back)):
-        raise InputError(workspace.plan, "something was withdrawn since the plan was made", "run: packager release")
+        raise InputError(
+            workspace.plan, "is older than what was withdrawn, or than this packager", "run: packager release"
+        )
     before_this = last[0] if last else None
     ids = [*(each.id for each in (before_this.withdrawals if before_this else ())), *(r.id for r in taken_back.records)]
     changes = find_changes(workspace, plan, phases, before_this, list(dict.fromkeys(ids)))
@@ -196,10 +200,19 @@ def _write(built: Path, path: str, data: bytes) -> PublishedFile:
 
 
 def _member_reader(workspace: Workspace) -> ReadMembers:
-    """Return the function by which pages read the first rows of a shard's members table."""
+    """Return the function by which pages read the first rows of a shard's members table.
+
+    Those of a shard that is kept as files have their file's number in the torrent, too (BEP 53): file_number.
+    """
 
     def read(shard: ReleaseShard, count: int) -> pa.Table:
         path = workspace.listed_table(shard.name, shard.table.sha256)
-        return tables.read_rows(path, 0, min(count, shard.members - shard.withdrawn))
+        rows = tables.read_rows(path, 0, min(count, shard.members - shard.withdrawn))
+        if shard.container == "tar":
+            return rows
+        torrent = workspace.packed(shard.name) / f"{shard.name}.torrent"
+        known = file_numbers(torrent_file.parse(torrent.read_bytes(), torrent))
+        paths = [(shard.file, *f"{PAYLOAD}{path}".split("/")) for path in rows["path"].to_pylist()]
+        return rows.append_column("file_number", pa.array([known[path] for path in paths], pa.int64()))
 
     return read

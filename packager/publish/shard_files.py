@@ -162,7 +162,7 @@ def _manifest(workspace: Workspace, name: ShardName, table: Path) -> tuple[Manif
     withdrawn = manifest.members - tables.count_rows(table)
     if not withdrawn:
         return manifest, path
-    manifest = msgspec.structs.replace(manifest, withdrawn=withdrawn)
+    manifest = msgspec.structs.replace(manifest, withdrawn=withdrawn, format=documents.FORMAT_2)
     beside, data = path.parent / "listed" / path.name, documents.to_bytes(manifest)
     if not beside.exists() or beside.read_bytes() != data:
         durable.write_bytes(beside, data)

@@ -132,7 +132,9 @@ class Answers:
             await self._send_head(answer, wish, file)
             return
         ranges = tuple((start + first, start + stop) for first, stop in wish.ranges or ((0, file.size),))
-        body = await self._opened(lambda: self._shelf.body(listed, ranges))
+        body = self._shelf.body_at_hand(listed, ranges)
+        if body is None:
+            body = await self._opened(lambda: self._shelf.body(listed, ranges))
         try:
             await self._send(answer, wish, file, body, start)
         finally:

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 
 from packager.engine.ranges import Unreadable
-from packager.engine.sliced import Body, Part, Slice
+from packager.engine.sliced import WAITING, Body, Step, read
 from packager.model import ShardName
 from packager.piece_hashes import PieceHashes
 from packager.units import MIB
@@ -32,7 +32,7 @@ class ProvedPieces:
                 return self._pieces[key]
         with self._readers:
             start, stop = hashes.span(number)
-            data = b"".join(part.read() if isinstance(part, Slice) else part for part in body.parts(start, stop))
+            data = read(body.parts(start, stop))
             if not hashes.is_right(number, data):
                 raise Unreadable(name, f"piece {number} (bytes {start} to {stop}) is not what was published")
         with self._lock:
@@ -67,12 +67,13 @@ class ProvedBody:
         for number in self._hashes.touched(start, stop)[:1]:
             self._pieces.get(self._name, number, self._body, self._hashes)
 
-    def parts(self, start: int, stop: int) -> Iterator[Part]:
+    def parts(self, start: int, stop: int) -> Iterator[Step]:
         """Yield bytes [start, stop). Raises Unreadable naming the piece that is not as published."""
         while start < stop:
             number = start // self._hashes.piece_length
             first, end = self._hashes.span(number)
             end = min(end, stop, start + _STEP)
+            yield WAITING
             yield self._pieces.get(self._name, number, self._body, self._hashes)[start - first : end - first]
             start = end
 

@@ -2,14 +2,13 @@
 
 import asyncio
 from asyncio.exceptions import SendfileNotAvailableError
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Executor
-from contextlib import aclosing
 
 from aiohttp import web
 
 from packager.engine.ranges import Unreadable
-from packager.engine.sliced import Part, Slice
+from packager.engine.sliced import WAITING, Slice, Step
 from packager.paths import shown
 from packager.units import KIB, MIB
 
@@ -21,7 +20,7 @@ _WRITTEN_AT_ONCE = 256 * KIB  # bytes from memory in one step
 async def send_range(
     response: web.StreamResponse,
     transport: asyncio.Transport | None,
-    parts: Iterator[Part],
+    steps: Iterator[Step],
     threads: Executor,
     sent: Callable[[int], None],
 ) -> None:
@@ -30,42 +29,37 @@ async def send_range(
     Raises Unreadable where a file is not what it should be, TimeoutError where the client takes nothing,
     ConnectionError where it is gone.
     """
-    async with aclosing(_in_threads(parts, threads)) as made:
-        async for part in made:
-            if isinstance(part, Slice):
-                await _send_slice(response, transport, part, threads, sent)
-            else:
-                await _write(response, part, sent)
-
-
-async def _in_threads(parts: Iterator[Part], threads: Executor) -> AsyncGenerator[Part, None]:
-    """Yield parts that threads make, one at a time; the making is closed at the end, however that comes."""
-    loop = asyncio.get_running_loop()
-    making: asyncio.Future[Part | None] | None = None
+    making: asyncio.Future[Step | None] | None = None
     try:
-        while True:
-            making = loop.run_in_executor(threads, next, parts, None)
-            part = await asyncio.shield(making)
-            if part is None:
-                return
-            yield part
+        step = next(steps, None)
+        while step is not None:
+            if step == WAITING:
+                making = asyncio.get_running_loop().run_in_executor(threads, next, steps, None)
+                step = await asyncio.shield(making)
+                continue
+            if isinstance(step, Slice):
+                await _send_slice(response, transport, step, threads, sent)
+            else:
+                await _write(response, step, sent)
+            step = next(steps, None)
     finally:
         if making is None or making.done():
-            _close(parts)
+            _close(steps)
         else:  # cancelled while a thread was at work
-
-            def close(done: "asyncio.Future[Part | None]") -> None:
-                if not done.cancelled():
-                    done.exception()
-                _close(parts)
-
-            making.add_done_callback(close)
+            making.add_done_callback(lambda done: _close_after(done, steps))
 
 
-def _close(parts: Iterator[Part]) -> None:
-    """Close a generator and the file that it holds open."""
-    if hasattr(parts, "close"):
-        parts.close()
+def _close_after(done: "asyncio.Future[Step | None]", steps: Iterator[Step]) -> None:
+    """Close a generator that a thread has left."""
+    if not done.cancelled():
+        done.exception()
+    _close(steps)
+
+
+def _close(steps: Iterator[Step]) -> None:
+    """Close a generator and give back the file that it holds."""
+    if isinstance(steps, Generator):
+        steps.close()
 
 
 async def _write(response: web.StreamResponse, data: bytes, sent: Callable[[int], None]) -> None:

@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import os
+import resource
 import signal
 import socket
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,6 +33,8 @@ _TICK_SECONDS = 1.0  # between two looks at release.json
 _PROVED = 64 * MIB  # bytes of pieces kept that were found right
 _BACKLOG = 1024
 _OPEN = "/proc/self/fd"
+_FILES = 16384  # open files and connections
+_SWITCH_SECONDS = 0.001  # after which a thread that computes lets the others send
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class Server:
 
     def run(self, listening: socket.socket, signals: Sequence[signal.Signals], ready: Callable[[], None]) -> None:
         """Serve on a bound socket until one of `signals`; a second one ends at once. ready: called when it listens."""
+        _allow_files()
+        sys.setswitchinterval(_SWITCH_SECONDS)
         asyncio.run(self._run(listening, signals, ready))
 
     async def _run(
@@ -114,6 +120,14 @@ class Server:
             self._counts.put("packager_connections", len(runner.server.connections) if runner.server else 0)
             self._counts.put("packager_open_files", len(os.listdir(_OPEN)) if os.path.isdir(_OPEN) else 0)
             await asyncio.sleep(_TICK_SECONDS)
+
+
+def _allow_files() -> None:
+    """Raise the bound on open files that the system sets for programs that need few."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _asked_to_end(stop: asyncio.Event) -> None:

@@ -6,6 +6,7 @@ bound of bytes, those that were asked for last.
 
 import os
 import threading
+import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 
 from packager import documents
 from packager.engine.limited import read_limited
+from packager.engine.open_files import OpenFiles
 from packager.engine.published import folder_pieces
 from packager.engine.ranges import Unreadable
 from packager.engine.shared_file import open_shared, open_shared_folder
@@ -31,6 +33,8 @@ from packager.serve.proved import ProvedBody, ProvedPieces
 
 RELEASE = "release.json"
 _MEMBER = 350  # bytes of memory that a member takes
+_FILES = 512  # that stay open when nobody reads them
+_LOOK_SECONDS = 1.0  # between two looks for a tar that was not there
 
 
 class WithheldError(Exception):
@@ -78,6 +82,8 @@ class Shelf:
     def __init__(self, workspace: Workspace, counts: Counts, *, memory: int, proved: ProvedPieces | None) -> None:
         """Hold layouts in `memory` bytes, and one at least. proved: give no byte before its piece was hashed."""
         self._workspace, self._counts, self._memory, self._proved = workspace, counts, memory, proved
+        self._files = OpenFiles(_FILES)
+        self._without_tar: dict[ShardName, float] = {}  # when its tar was looked for in vain, seconds
         self._listing = Listing()
         self._held: OrderedDict[ShardName, _Held] = OrderedDict()
         self._weight = 0
@@ -119,6 +125,15 @@ class Shelf:
                 self._weight = 0
             self._listing = listing
 
+    def body_at_hand(self, listed: Listed, ranges: tuple[tuple[int, int], ...]) -> Body | None:
+        """Return the body of a shard without a look at the disk; None where `body` must look. Raises WithheldError."""
+        looked = self._without_tar.get(listed.name, -_LOOK_SECONDS)
+        held = self._find(listed.name)
+        if held is None or self._proved is not None or time.monotonic() - looked >= _LOOK_SECONDS:
+            return None
+        _check_withheld(held, ranges)
+        return held.tar if len(ranges) == 1 and held.tar.is_open(*ranges[0]) else None
+
     def body(self, listed: Listed, ranges: tuple[tuple[int, int], ...]) -> Body:
         """Return the body of a shard, of which these ranges will be sent.
 
@@ -159,11 +174,12 @@ class Shelf:
             return None
         try:
             tar = OpenFile(os.path.realpath(os.fsencode(self._workspace.tar(listed.name))))
+            if tar.size == listed.size:
+                return tar
+            tar.close()
         except Unreadable:
-            return None
-        if tar.size == listed.size:
-            return tar
-        tar.close()
+            pass
+        self._without_tar[listed.name] = time.monotonic()
         return None
 
     def _hold(self, listed: Listed) -> _Held:
@@ -190,7 +206,7 @@ class Shelf:
 
     def _open(self, listed: Listed, ids: frozenset[str]) -> _Held:
         """Read a shard's documents. ids: of records none of whose bytes are given."""
-        tar = open_virtual(self._workspace, listed.name, listed.source)
+        tar = open_virtual(self._workspace, listed.name, listed.source, self._files)
         withdrawn = pa.array(sorted(ids), pa.string())
         withheld = np.flatnonzero(pc.is_in(tar.layout.members["id"], withdrawn).to_numpy(zero_copy_only=False))
         hashes = None

@@ -128,3 +128,21 @@ def test_options_that_need_tags_or_a_release_do_not_go_with_a_link(tmp_path: Pat
     link = f"{BASE}&x.pk=0:10:{SHA}:a"
     for more in (["--layout", "{title}"], ["--release", str(tmp_path)], ["id-1"], ["--key", "RW"]):
         assert get(capsys, link, *more, "--to", tmp_path)[0] == 2
+
+
+def test_a_swarm_that_nobody_is_known_of_is_told(tmp_path: Path, capsys: Capture) -> None:
+    code, error = get(capsys, f"{BASE}&x.pk=0:10:{SHA}:a", "--swarm", "--to", tmp_path)
+    assert code == 2
+    assert "names no tracker" in error["what"]
+
+
+def test_a_link_to_bytes_beyond_its_torrent_is_given_up(web: Web, tmp_path: Path, capsys: Capture) -> None:
+    link = link_of(web, capsys, "id-9")
+    head, _, field = link.partition("&x.pk=")
+    size = web.archive.tar.stat().st_size
+    far = f"{head.replace(f'xl={size}', f'xl={100 * size}')}&x.pk={50 * size}:10:{field.split(':', 2)[2]}"
+    with counting_peer(web.archive.torrent, web.archive.tar.parent) as peer:
+        arguments = ["--no-web-seeds", "--peer", peer.address, "--listen", "127.0.0.1", "--timeout", "20"]
+        code, report = get(capsys, far, *arguments, "--to", tmp_path / "to")
+    assert (code, report["written"]) == (3, 0)
+    assert "and the link says" in report["bad"][0]["what"]

@@ -1,12 +1,13 @@
 """container = "files": the same bag as a folder, hashed where its files lie, as a multi-file torrent."""
 
+import html
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from projects import Project
 from packager import torrent_file
 from packager.bag import MANIFEST, TAGGED, TAGMANIFEST
 from packager.engine.published import open_published, shard_files
+from packager.magnet import parse_magnet
 
 CONFIG = """
 [collection]
@@ -183,6 +185,15 @@ def test_lists_and_magnets_tell_a_folder(tmp_path: Path, capsys: pytest.CaptureF
     assert (listed["num_files"], listed["data_size"]) == (len(FILES) + 5, shard["size"])
     assert f"&dn=tones-all-00001&xl={shard['size']}&" in shard["magnet"]
     assert shard["magnet"].endswith("&ws=https%3A%2F%2Ffiles.example.org%2Fshards%2F")
+    page = html.unescape((tmp_path / "output/shards/tones-all-00001/index.html").read_text())
+    assert "tar xf" not in page
+    assert "Pieces root" not in page
+    told = lt.load_torrent_file(str(tmp_path / "output/torrents/tones-all-00001.torrent")).ti.layout()
+    links = re.findall(r'href="(magnet:[^"]*&so=(\d+)&x\.pk=[^"]*)"', page)
+    assert len(links) == len(FILES)
+    for link, number in links:
+        (member,) = parse_magnet(link).members
+        assert told.file_path(int(number)) == f"tones-all-00001/data/{member.path}"
     assert lt.parse_magnet_uri(shard["magnet"]).info_hashes.v1.to_bytes().hex() == shard["infohash_v1"]
 
 
@@ -216,6 +227,37 @@ def test_a_changed_source_is_named_and_leaves_no_shard(tmp_path: Path, capsys: p
     assert ran.code == 3
     assert "cover.jpg" in ran.err
     assert not (tmp_path / "shards/tones-all-00001").exists()
+
+
+def test_the_plan_warns_of_too_many_files_and_too_large_a_torrent(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = project(tmp_path)
+    for number in range(5100):
+        (made.source / f"{number:04d} a name as long as those of tracks often are, with artist and title.flac").touch()
+    (made.source / "long.wav").touch()
+    os.truncate(made.source / "long.wav", 600 << 20)
+    config = tmp_path / "packager.toml"
+    config.write_text(config.read_text().replace('"3 MiB"', '"1 GiB"'))
+    assert made.run(capsys, "scan").code == 0
+    ran = made.run(capsys, "plan")
+    assert ran.code == 0
+    assert "warning: all: 1 torrent of up to 5,115 files, where common clients are at ease with 5,000" in ran.out
+    assert "warning: all: 1 .torrent of up to " in ran.out
+    report = json.loads(made.run(capsys, "plan", "--json").out)
+    assert [warning["where"] for warning in report["warnings"]] == ["all", "all"]
+    config.write_text(config.read_text().replace('container = "files"', 'container = "tar"'))
+    assert "warning" not in made.run(capsys, "plan").out
+
+
+def test_the_planned_size_of_the_torrent_is_its_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for version in ("hybrid", "v1", "v2"):
+        made = project(tmp_path / version, version=version)
+        assert made.run(capsys, "scan").code == 0
+        (phase,) = json.loads(made.run(capsys, "plan", "--json").out)["plan"]["phases"]
+        assert made.run(capsys, "release").code == 0
+        torrent = tmp_path / version / "output/torrents/tones-all-00001.torrent"
+        assert [shard["torrent_size"] for shard in phase["shards"]] == [torrent.stat().st_size]
 
 
 def test_a_catalogue_phase_cannot_be_kept_as_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

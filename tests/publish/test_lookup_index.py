@@ -134,3 +134,14 @@ def test_the_tables_schema_may_differ_by_further_columns(tmp_path: Path) -> None
     tables.write_members(tmp_path / "two", more.schema, more.to_batches(), 1)
     for order in ([one, Table(tmp_path / "two", 2, 1)], [Table(tmp_path / "two", 2, 1), one]):
         assert find(tmp_path, made(tmp_path, order), "id-2") == [Hit("tones-metadata-00002", 0)]
+
+
+def test_an_index_that_lost_a_part_is_made_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    project = make_project(tmp_path)
+    assert project.run(capsys, "release", "--json").code == 0
+    (part,) = (project.root / "output/lookup").iterdir()
+    before = part.read_bytes()
+    (project.root / ".packager/lookup" / part.name).unlink()
+    (project.root / ".packager/shown").unlink()
+    assert project.run(capsys, "publish", "--json").code == 0
+    assert part.read_bytes() == before

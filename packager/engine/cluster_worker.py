@@ -1,0 +1,113 @@
+"""What runs in a Dask worker: one task at a time, which says how far it is and stops when nobody wants it."""
+
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import distributed
+
+from packager import __version__
+from packager.engine.jobs import Tell
+from packager.engine.workers import Stopped
+from packager.errors import IncompleteError, PackagerError, from_os_error
+
+Load = TypeVar("Load")
+Made = TypeVar("Made")
+
+TOPIC = "packager"  # of what is told while a task runs: (key, "begun", "done" or "left", worker's address, bytes)
+_EVERY_SECONDS = 0.5
+_one_at_a_time = threading.Lock()  # the engine keeps buffers for one task a process
+
+
+@dataclass(frozen=True)
+class Work(Generic[Load, Made]):
+    """A task on its way. version: of the packager that sends it."""
+
+    there: Callable[[Load, Tell, Path], Made]
+    load: Load
+    version: str = __version__
+
+
+@dataclass(frozen=True)
+class Ended(Generic[Made]):
+    """A task that ended on a worker. done: bytes; here: the failure may be this worker's own, and another do better."""
+
+    worker: str
+    made: Made | PackagerError
+    done: int = 0
+    here: bool = False
+
+
+def work(task: Work[Load, Made]) -> Ended[Made]:
+    """Do a task in this worker; what the user can mend is a result, a bug keeps its traceback."""
+    worker = distributed.get_worker()
+    address, key = str(worker.address), str(worker.get_current_task())
+    if task.version != __version__:
+        return Ended(address, wrong_version(address, __version__, task.version), here=True)
+    with _one_at_a_time:
+        telling = _Telling(worker, key)
+        telling.say("begun")
+        scratch = Path(tempfile.mkdtemp(prefix="packager-", dir=worker.local_directory))
+        try:
+            made = task.there(task.load, telling.tell, scratch)
+            return Ended(address, made, telling.done)
+        except PackagerError as error:
+            return Ended(address, error, here=_by_system(error))
+        except OSError as error:
+            if error.errno is None:
+                raise
+            return Ended(address, from_os_error(error, error.filename or "system"), here=True)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+            telling.say("left")
+
+
+def wrong_version(worker: str, found: str | None, wanted: str) -> IncompleteError:
+    """Return the error of a worker that has another packager, or none."""
+    what = f"has archive-packager {found}, and this machine {wanted}" if found else "has no archive-packager"
+    return IncompleteError(f"worker {worker}", what, f"install archive-packager {wanted} there, and start it again")
+
+
+def _by_system(error: BaseException) -> bool:
+    """Say whether an error was made of what the system refused."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError):
+            return True
+        cause = cause.__cause__
+    return False
+
+
+class _Telling:
+    """Tells the client how far a task is, twice a second at most."""
+
+    def __init__(self, worker: Any, key: str) -> None:
+        self._worker, self._key = worker, key
+        self.done, self._told = 0, time.monotonic()
+
+    def say(self, what: str) -> None:
+        """Tell now."""
+        self._worker.log_event(TOPIC, [self._key, what, str(self._worker.address), self.done])
+
+    def tell(self, amount: int) -> None:
+        """Add to what is done. Raises Stopped where the task is not wanted any more."""
+        self.done += amount
+        now = time.monotonic()
+        if now - self._told < _EVERY_SECONDS:
+            return
+        self._told = now
+        if not self._wanted():
+            raise Stopped
+        self.say("done")
+
+    def _wanted(self) -> bool:
+        """Say whether the scheduler still waits for the task: its client lives, and did not give it to another."""
+        if self._worker.status.name in ("closing", "closed", "failed"):
+            return False
+        state = self._worker.state.tasks.get(self._key)
+        return state is not None and state.state not in ("cancelled", "released", "forgotten")

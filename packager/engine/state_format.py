@@ -1,0 +1,35 @@
+"""The version of the state folder as a whole: an older one is taken on, a newer one is refused.
+
+1: packager 0.1, which kept no such file. 2: published shards are frozen beside their documents.
+"""
+
+from pathlib import Path
+
+from packager.engine import durable
+from packager.engine.limited import read_limited
+from packager.errors import InputError
+from packager.paths import shown
+
+STATE_FORMAT = 2
+_FILE = "format"
+
+
+def check_state(state: Path) -> None:
+    """Raise InputError for a state folder of a newer packager, or one whose version cannot be read."""
+    path = state / _FILE
+    if not path.exists():
+        return
+    text = read_limited(path, 64).decode("ascii", "replace").strip()
+    where = shown(str(state))
+    if not text.isdigit():
+        raise InputError(where, f'"{shown(text)}" is no version of a state folder', "bring the file `format` back")
+    if int(text) > STATE_FORMAT:
+        told = f"was written by a newer packager (state {int(text)}, this one knows {STATE_FORMAT})"
+        raise InputError(where, told, "update packager")
+
+
+def stamp_state(state: Path) -> None:
+    """Note durably that a state folder is of this version; the caller holds its lock."""
+    path, text = state / _FILE, f"{STATE_FORMAT}\n".encode()
+    if not path.exists() or path.read_bytes() != text:
+        durable.write_bytes(path, text)

@@ -1,0 +1,123 @@
+"""What a store of files can do, and how often it is asked before a failure is told."""
+
+import hashlib
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, TypeVar
+
+from packager.errors import IncompleteError
+
+Result = TypeVar("Result")
+
+AGAIN = "run the command again"
+RANGE = 8 << 20  # bytes that are asked for at once: a second's worth of a slow line
+SMALL = 16 << 20  # bytes: a file up to this is written in one request
+
+
+class Transient(Exception):  # noqa: N818 (no error: it is tried again)
+    """A request failed in a way that may pass; its text says how."""
+
+
+class Gone(IncompleteError):  # noqa: N818
+    """A file is not there, or not the one that was meant any more."""
+
+
+class Stat(NamedTuple):
+    """What tells one version of a file from another. seconds: since 1970; tag: its ETag, "" where it has none."""
+
+    size: int
+    seconds: int
+    tag: str
+
+    @property
+    def stamp(self) -> int:
+        """One number for it: the time, and in its nanoseconds 30 bits of the tag's SHA-256."""
+        low = int.from_bytes(hashlib.sha256(self.tag.encode()).digest()[:4], "big") % 10**9 if self.tag else 0
+        return self.seconds * 10**9 + low
+
+
+class Entry(NamedTuple):
+    """A file of a store; its path below the store's address."""
+
+    path: str
+    stat: Stat
+
+
+class Writer(Protocol):
+    """Takes a file's bytes in order."""
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Take more bytes; they are copied. Raises IncompleteError once the store has refused any."""
+
+
+class Store(Protocol):
+    """Files below an address. Paths are relative to it.
+
+    Every call raises IncompleteError where the store fails for now, and InputError where it refuses: no such
+    bucket, no right, no credentials. Calls may come from several threads.
+    """
+
+    @property
+    def name(self) -> str:
+        """The address, fit to be shown."""
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield every file, as they are listed, in no order that is promised. Memory: one page of the listing."""
+
+    def stat(self, path: str) -> Stat | None:
+        """Return what tells a file from its other versions; None: it is not there."""
+
+    def read(self, path: str, start: int, stop: int, seen: Stat | None = None) -> tuple[Stat, bytes]:
+        """Return a file's version and its bytes [start, stop), stop within it.
+
+        seen: the version that is meant. Raises Gone where the file is another, or becomes one half way.
+        """
+
+    def put(self, path: str, data: bytes) -> Stat:
+        """Write a whole small file in the place of any before it, and return what it is now."""
+
+    def writer(self, path: str, size: int) -> "AbstractContextManager[Writer]":
+        """Return what takes a file of `size` bytes; the file is there when the block has ended well."""
+
+    def delete(self, path: str) -> None:
+        """Delete a file, if it is there."""
+
+    def sweep(self, paths: Callable[[str], bool]) -> int:
+        """Take away what writers that were killed left of these files, and return how many there were."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a store may fail: tries, and the seconds to wait after the first and at most; each is the double."""
+
+    tries: int = 8
+    first: float = 0.2
+    most: float = 20.0
+
+    def wait(self, failures: int) -> None:
+        """Wait after so many failures in a row; by chance a little less, so that many do not come at once."""
+        wait = min(self.most, self.first * 2 ** (failures - 1))
+        time.sleep(wait * random.uniform(0.7, 1.0))  # noqa: S311 (no secret)
+
+
+PATIENCE = Patience()
+
+
+def retried(where: str, action: Callable[[], Result], *, progress: Callable[[], int] = int) -> Result:
+    """Return what `action` returns; while it raises Transient, try again with growing pauses.
+
+    progress: bytes that came so far; a try that brought some is no failure. Raises IncompleteError in the end.
+    """
+    failures, came = 0, progress()
+    while True:
+        try:
+            return action()
+        except Transient as failure:
+            failures = 1 if progress() - came >= 1 << 16 else failures + 1
+            came = progress()
+            if failures >= PATIENCE.tries:
+                raise IncompleteError(where, f"{failure}, {PATIENCE.tries} times in a row", AGAIN) from failure
+        PATIENCE.wait(failures)

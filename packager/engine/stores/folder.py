@@ -1,0 +1,123 @@
+"""A folder as a store: what is written stands beside its place until it is whole and durable."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from packager.engine import durable
+from packager.engine.limited import open_regular
+from packager.engine.stores.base import AGAIN, Entry, Gone, Stat, Writer
+from packager.errors import IncompleteError, from_os_error
+from packager.paths import shown
+from packager.store_address import StoreAddress
+
+
+class FolderStore:
+    """Files below a folder. See base.Store."""
+
+    def __init__(self, address: StoreAddress) -> None:
+        """Take the folder of a file:// address; it need not be there."""
+        self._address, self._root = address, Path(address.path)
+
+    @property
+    def name(self) -> str:
+        """The address, fit to be shown."""
+        return shown(str(self._address))
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield the regular files; what is being written is none yet."""
+        for folder, _, names in os.walk(self._root):
+            for name in names:
+                path = Path(folder, name)
+                if _is_partial(name) or path.is_symlink() or not path.is_file():
+                    continue
+                yield Entry(str(path.relative_to(self._root)), _stat(path.stat()))
+
+    def stat(self, path: str) -> Stat | None:
+        """Return a file's version, None where it is not there."""
+        try:
+            return _stat((self._root / path).stat())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise self._failed(path, error) from error
+
+    def read(self, path: str, start: int, stop: int, seen: Stat | None = None) -> tuple[Stat, bytes]:
+        """Return a file's version and bytes of it."""
+        try:
+            with open_regular(self._root / path) as file:
+                found = _stat(os.fstat(file.fileno()))
+                file.seek(start)
+                data = file.read(stop - start)
+        except OSError as error:
+            raise self._failed(path, error) from error
+        if len(data) != stop - start or (seen is not None and found != seen):
+            raise Gone(self._where(path), "was written to meanwhile", AGAIN)
+        return found, data
+
+    def put(self, path: str, data: bytes) -> Stat:
+        """Write a file durably."""
+        durable.write_bytes(self._root / path, data)
+        return _stat((self._root / path).stat())
+
+    @contextmanager
+    def writer(self, path: str, size: int) -> Iterator[Writer]:
+        """Yield the file that takes its place when the block ends well."""
+        with durable.replace(self._root / path) as file:
+            yield _File(file.write)
+            if file.tell() != size:
+                raise IncompleteError(self._where(path), f"got {file.tell()} bytes, not {size}", AGAIN)
+
+    def delete(self, path: str) -> None:
+        """Delete a file, and the folders that it leaves empty."""
+        try:
+            (self._root / path).unlink(missing_ok=True)
+        except OSError as error:
+            raise self._failed(path, error) from error
+        for above in list((self._root / path).parents):
+            if above == self._root:
+                break
+            with suppress(OSError):
+                above.rmdir()
+
+    def sweep(self, paths: Callable[[str], bool]) -> int:
+        """Remove what stands beside the places of these files."""
+        count = 0
+        for folder, _, names in os.walk(self._root):
+            for name in filter(_is_partial, names):
+                whole = Path(folder, name[1 : -len(".partial")])
+                if paths(str(whole.relative_to(self._root))):
+                    durable.discard(whole)
+                    count += 1
+        return count
+
+    def _where(self, path: str) -> str:
+        """Return how a message names a file."""
+        return shown(f"{self._address}/{path}")
+
+    def _failed(self, path: str, error: OSError) -> IncompleteError:
+        """Return the error for what the system refuses."""
+        if isinstance(error, FileNotFoundError):
+            return Gone(self._where(path), "is not there any more", AGAIN)
+        return from_os_error(error, self._where(path))
+
+
+class _File:
+    """A Writer by a file's own write."""
+
+    def __init__(self, write: Callable[[bytes | memoryview], int]) -> None:
+        self._write = write
+
+    def write(self, data: bytes | memoryview) -> None:
+        self._write(data)
+
+
+def _is_partial(name: str) -> bool:
+    """Say whether a file is one that is being written (durable.partial)."""
+    return name.startswith(".") and name.endswith(".partial")
+
+
+def _stat(found: os.stat_result) -> Stat:
+    """Return a version; a time of less than a second is kept as the tag."""
+    return Stat(found.st_size, int(found.st_mtime_ns // 10**9), str(found.st_mtime_ns % 10**9))

@@ -1,0 +1,167 @@
+"""Shards packed and written on other machines: the plan's rows go there, documents come back, tars stay where they are.
+
+Every machine sees the source and the shards' folder under the same paths; the state folder only this one sees. A
+worker writes a tar into a folder of this run's own, beside its place. It gets its name here, once what came back was
+looked at: what a worker writes late, when another one did its work, is never seen.
+"""
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from packager import bag
+from packager.engine import durable, tables
+from packager.engine.jobs import Crew, Job, Tell
+from packager.engine.packed_rows import packed, unpacked
+from packager.errors import IncompleteError, InputError, PackagerError, from_os_error
+from packager.model import PLANNED
+from packager.pack.shard import MARKER, Packed, ShardTask, condition, links_of, mark, pack_anew
+
+Made = TypeVar("Made")
+Result = TypeVar("Result")
+
+ARRIVING = ".arriving-"  # begins the name of a folder in the shards' folder, one a run
+
+
+@dataclass(frozen=True)
+class Load:
+    """What travels: the task without its state folder, its rows of the plan, and the folder that the tar goes to."""
+
+    task: ShardTask
+    rows: tuple[int, bytes]
+    arriving: Path
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """What comes back: the mark, the documents by their names, and the folder where the tar or the tag files lie."""
+
+    packed: Packed
+    documents: dict[str, bytes]
+    folder: Path
+
+
+def parted(tasks: Sequence[ShardTask], cluster: Crew | None) -> tuple[list[ShardTask], list[ShardTask]]:
+    """Return the tasks to be done here, and those for the cluster, each in the order given.
+
+    Members that lie in the state folder, a catalogue phase's, are not seen elsewhere.
+    """
+    if cluster is None:
+        return list(tasks), []
+    here = [task for task in tasks if task.source != task.workspace.source]
+    return here, [task for task in tasks if task.source == task.workspace.source]
+
+
+def run(
+    cluster: Crew,
+    job: Callable[[Path], Job[ShardTask, Load, Made, Result]],
+    tasks: Sequence[ShardTask],
+    tell: Tell,
+) -> Iterator[tuple[ShardTask, Result | PackagerError]]:
+    """Run shards' tasks on a cluster. job: made for the folder that workers write to; what is left in it goes."""
+    shards = durable.make_folder(tasks[0].workspace.shards)
+    folder = durable.make_folder(shards / f"{ARRIVING}{secrets.token_hex(8)}")
+    try:
+        yield from cluster.run(job(folder), tasks, tell)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)  # a worker that nobody hears any more may still write there
+
+
+def packing(folder: Path) -> Job[ShardTask, Load, Arrived, Packed]:
+    """Return how shards are packed elsewhere. folder: of this run, that workers write to."""
+    return Job(
+        send=lambda task: load(task, folder),
+        there=pack_there,
+        receive=take_packed,
+        name=lambda task: task.shard.name,
+    )
+
+
+def load(task: ShardTask, folder: Path) -> Load:
+    """Return what travels of a task: its rows, of some 20 to 70 bytes a member, and little else."""
+    stands = condition(task)
+    shard = task.shard
+    rows = tables.read_rows(task.planned, shard.first_row, shard.rows, PLANNED)
+    going = replace(
+        task,
+        shard=msgspec.structs.replace(shard, first_row=0),
+        links=links_of(task, stands.made),
+        virtual=task.virtual or stands.virtual,
+        bare=task.is_bare,
+    )
+    return Load(going, packed(rows), folder)
+
+
+def pack_there(given: Load, tell: Tell, scratch: Path) -> Arrived:
+    """Pack a shard on a worker. Raises as `shard.pack_shard`; then nothing of it is left."""
+    started = time.monotonic()
+    with at_worker(given, scratch) as task:
+        pack_anew(task, task.links, tell)
+        seconds = round(time.monotonic() - started, 3)
+        done = mark(task, task.links, seconds=seconds, virtual=task.virtual and task.is_bare)
+        found = {path.name: path.read_bytes() for path in sorted(task.folder.iterdir())}
+        return Arrived(done, found, task.workspace.shards)
+
+
+@contextlib.contextmanager
+def at_worker(given: Load, scratch: Path) -> Iterator[ShardTask]:
+    """Yield the task as this worker does it: its state in `scratch`, its tar in a folder that no other one has."""
+    for folder in (given.task.source, given.arriving):
+        if not folder.is_dir():
+            missing = FileNotFoundError(errno.ENOENT, "is not there for a worker: all machines need it under this path")
+            raise from_os_error(missing, folder, "mount it there") from missing
+    name = given.task.shard.name
+    own = given.arriving / f"{name}.{secrets.token_hex(8)}"
+    workspace = replace(given.task.workspace, config=scratch / "packager.toml", shards=own)
+    planned = scratch / "planned.parquet"
+    tables.write_table(planned, PLANNED, unpacked(given.rows).to_batches())
+    try:
+        yield replace(given.task, workspace=workspace, planned=planned)
+    except BaseException:
+        shutil.rmtree(own, ignore_errors=True)
+        raise
+
+
+def take_packed(task: ShardTask, arrived: Arrived) -> Packed:
+    """Put a shard that was packed elsewhere in its place, durably, its mark last. Raises IncompleteError."""
+    if arrived.packed.content != task.content_digest:
+        raise InputError(task.shard.name, "a worker packed another shard than the plan has")
+    bare = task.is_bare
+    durable.make_folder(task.folder)
+    (task.folder / MARKER).unlink(missing_ok=True)
+    if not bare:
+        take_tar(task, arrived.folder)
+    for name, data in arrived.documents.items():
+        if name != MARKER:
+            durable.write_bytes(task.folder / name, data)
+    durable.write_bytes(task.folder / MARKER, arrived.documents[MARKER])
+    shutil.rmtree(arrived.folder, ignore_errors=True)
+    return arrived.packed
+
+
+def take_tar(task: ShardTask, folder: Path) -> None:
+    """Give what a worker wrote its final name. Raises IncompleteError where it is not seen here."""
+    shard = task.shard
+    try:
+        if shard.container == "files":
+            durable.make_folder(task.tar)
+            for name in (*bag.TAGGED, bag.TAGMANIFEST):
+                os.replace(folder / shard.name / name, task.tar / name)
+            durable.fsync_folder(task.tar)
+            return
+        size = (folder / task.tar.name).stat().st_size
+        if size != shard.size:
+            what = f"a worker wrote {shard.size} bytes, and {size} of them are seen here"
+            raise IncompleteError(task.tar, what, "shards.directory must be one folder for all machines")
+        durable.move(folder / task.tar.name, task.tar)
+    except OSError as error:
+        raise from_os_error(error, error.filename or task.tar) from error

@@ -1,0 +1,69 @@
+"""The commands of the page on getting one track do what the page says, and their reports are as the schema says."""
+
+import json
+import shlex
+import shutil
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from packager.cli.app import main
+from tests.check.test_how_to import ROOT, commands
+from tests.get.archives import Capture, Web, counting_peer, files_of, isrc, member
+from tests.get.test_get_trust import KEY, sign_release
+
+SCHEMA = json.loads((ROOT / "manifests/schema/reports/get.schema.json").read_bytes())
+
+
+def test_a_track_is_had_as_the_page_says(
+    web: Web, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(web.archive.root, tmp_path / "signed")
+    sign_release(tmp_path / "signed/output")
+    web.site.files["release/release.json.minisig"] = (tmp_path / "signed/output/release.json.minisig").read_bytes()
+    follow = ["mirror", "follow", f"{web.site.address}release/", "--to", "my-mirror", "--budget", "1 GB"]
+    assert main([*follow, "--reserve", "0", "--key", KEY.public.line, "--yes", "--client", "none", "--json"]) == 0
+    capsys.readouterr()
+    link = ""
+    with counting_peer(web.archive.torrent, web.archive.tar.parent) as peer:
+        ours = {
+            "https://archive.example.org/release/": web.release,
+            "USS1Z9900001": isrc(1),
+            "id-123": "id-3",
+            "Artist/Album/01 Title.flac": member(5),
+            "artist = 'Nobody' AND year < 1930": "track = 1",
+            "audio": "all",
+            "RWQ...": KEY.public.line,
+            "--swarm": f"--peer {peer.address} --listen 127.0.0.1 --no-web-seeds --overwrite",
+        }
+        run = commands("get-one-track.md")
+        for command in run:
+            words = [ours.get(word, word) for word in command]
+            words = [word for each in words for word in (shlex.split(each) if each.startswith("--peer") else [each])]
+            words = [link if word.startswith("magnet:?") else word for word in words]
+            capsys.readouterr()
+            if "--magnet" in words:
+                assert main(words) == 0
+                link = capsys.readouterr().out.strip()
+                continue
+            assert main([*words, "--json"]) == 0, words
+            jsonschema.Draft202012Validator(SCHEMA).validate(json.loads(capsys.readouterr().out))
+    assert len(run) == 8
+    assert files_of(tmp_path / "music") == {member(number): web.archive.source(number) for number in (3, 5)}
+    assert (tmp_path / member(1)).read_bytes() == web.archive.source(1)
+
+
+def test_what_is_printed_says_what_it_cost_and_what_vouches(web: Web, tmp_path: Path, capsys: Capture) -> None:
+    assert main(["get", "id-2", "--release", str(web.archive.output), "--to", str(tmp_path / "to")]) == 0
+    first, second, third = capsys.readouterr().out.splitlines()
+    size = len(web.archive.source(2))
+    assert first.startswith("get: 1 of 1 member, ")
+    assert "transferred 0 B, and " in second
+    assert second.endswith("requests to find; 1 shard of 7.4 MiB")
+    assert "--key checks the publisher's signature" in third
+    assert main(["get", "id-2", "--release", str(web.archive.output), "--to", str(tmp_path / "to")]) == 0
+    assert "nothing to do, 1 member" in capsys.readouterr().out
+    assert main(["get", "id-2", "--release", str(web.archive.output), "--dry-run"]) == 0
+    assert f"{size:,}" in capsys.readouterr().out
