@@ -20,6 +20,7 @@ from packager.options import Config, PhaseOptions
 from packager.paths import shown
 from packager.piece_length import LOADABLE, choose_piece_length
 from packager.plan import NextFit, runs
+from packager.tar_layout import TAR_SIZING
 from packager.units import count_of, show_size
 
 _ROWS = 8192
@@ -84,7 +85,7 @@ class Cutter:
         self._config, self._phase, self._after = config, phase, after
         # A name and a bag-info.txt as long as any shard of this phase can have.
         self._sample = shard_name(config.collection.name, phase.name, MOST_SHARDS)
-        self._sizing = layout.TAR_SIZING if phase.container == "tar" else FILES_SIZING
+        self._sizing = TAR_SIZING if phase.container == "tar" else FILES_SIZING
         self._fixed = self._sizing.fixed(self._sample, len(self._bag_info(self._sample, 10**18, 10**9).encode()))
         room = config.shards.size - self._fixed
         if room < 1:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from packager import bag, layout, tar
+from packager import bag, layout, tar, tar_layout
 from packager.cut import MOST_SHARDS, shard_name
 from packager.errors import InputError
 from packager.metainfo import torrent_size
@@ -132,7 +132,7 @@ def cut(lot: Lot, prefix: tuple[str, str], shards: ShardOptions, torrent: Torren
     each shard but the last keeps room that is half a member's.
     """
     name = shard_name(*prefix, MOST_SHARDS)
-    fixed = layout.fixed_cost(name, _BAG_INFO)
+    fixed = tar_layout.fixed_cost(name, _BAG_INFO)
     if not lot.files:
         return Cut(0, 0, 0, 0, 0)
     manifest = lot.paths + lot.files * bag.manifest_line_size(len(layout.PAYLOAD))

@@ -10,10 +10,11 @@ import numpy as np
 
 from packager import bag, record_lines, tar
 from packager.files_layout import TAG_FILES, FilesLayout
-from packager.layout import PAYLOAD, Int64s, Layout, TarLayout
+from packager.layout import PAYLOAD, Int64s, Layout
 from packager.model import Struct
 from packager.paths import shown
 from packager.piece_hashes import PieceHashes
+from packager.tar_layout import TarLayout
 from packager.units import count_of, show_size
 
 FaultKind: TypeAlias = Literal["bad", "missing", "short", "long", "extra", "unreadable"]

@@ -32,11 +32,11 @@ from packager.layout import (
     last_of,
     numbers_of,
     tag_sizes,
-    tar_layout,
 )
 from packager.model import Container, ShardName, Version
 from packager.options import TorrentOptions
 from packager.piece_length import piece_length_of_files
+from packager.tar_layout import tar_layout
 from packager.units import MIB
 
 _BEFORE = ("bag-info.txt", "bagit.txt")  # tag files that stand before the members, as sort_key has it

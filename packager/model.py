@@ -164,6 +164,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     superseded: tuple[Superseded, ...] = ()
     kept: Whole = 0  # published records that stay where they are
     changed: Whole = 0  # published records whose file is another now
+    unmade: tuple[ShardName, ...] = ()  # published shards without a tar, of which a file is gone or another now
     gone: Whole = 0  # of those kept: not in the catalogue any more, or without their file
     withdrawals: str = ""  # SHA-256 of what is withdrawn, hex
 

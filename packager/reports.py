@@ -110,6 +110,20 @@ class SupersedeReport(Struct, frozen=True, kw_only=True):
     written: bool  # False: a dry run
 
 
+class UploadReport(Struct, frozen=True, kw_only=True):
+    """What `publish --to` brought to a store."""
+
+    to: str
+    uploaded: int  # files
+    bytes: int  # of those
+    unchanged: int  # files that were there already
+    removed: int  # files that the release has no more, and whose time of grace is over
+    waiting: int  # such files whose time of grace is not over
+    shards_absent: int  # with the shards: those whose tar does not lie here
+    leftovers: int  # uploads of runs that were killed, taken back
+    seconds: float
+
+
 class PublishReport(Struct, frozen=True, kw_only=True):
     """What `publish` put in place."""
 
@@ -122,6 +136,7 @@ class PublishReport(Struct, frozen=True, kw_only=True):
     size: int  # bytes of the published tars
     files: int  # of the site
     scraped: ScrapeReport | None = None  # None: trackers were not asked
+    upload: UploadReport | None = None  # None: without --to
 
 
 class ReleaseReport(Struct, frozen=True, kw_only=True):
@@ -162,6 +177,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     serial: int | None  # of the last release
     next: str  # the command that goes on, or "" where all is done
     strangers: tuple[str, ...]  # tars in shards.directory that the plan does not know
+    obsolete: tuple[str, ...]  # tars there of shards that are obsolete: nobody need hold them
 
 
 class ServeReport(Struct, frozen=True, kw_only=True):

@@ -71,7 +71,8 @@ def store_address(written: str, where: str) -> StoreAddress:
 def _parsed(scheme: str, written: str, where: str) -> StoreAddress:
     """Return the address of a scheme that is known."""
     if "?" in written or "#" in written or _CONTROL.search(written):
-        raise InputError(where, f'{say(written)} holds "?", "#" or a control character', "write the address alone")
+        # What follows them may be a signature, which is a key: it is not shown.
+        raise InputError(where, f'the {scheme}:// address holds "?", "#" or a control character', "write it without")
     try:
         parts = urlsplit(written)
         host, port = parts.netloc.rpartition("@")[2], parts.port

@@ -102,7 +102,7 @@ class _Proxy(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         """Say nothing."""
 
     def _any(self) -> None:
@@ -144,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
         for key, value in headers:
             if key.lower() not in ("content-length", "connection", "transfer-encoding"):
                 self.send_header(key, value)
-        given = dict((key.lower(), value) for key, value in headers).get("content-length")
+        given = {key.lower(): value for key, value in headers}.get("content-length")
         told = given if self.command == "HEAD" and given else str(len(data) if length is None else length)
         self.send_header("Content-Length", told)
         self.end_headers()
@@ -190,7 +190,7 @@ class Bucket:
     def put(self, key: str, data: bytes) -> None:
         self.client.put_object(Bucket=self.name, Key=key, Body=data)
 
-    def keys(self) -> list[str]:
+    def listed(self) -> list[str]:
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
         return [found["Key"] for page in pages for found in page.get("Contents", ())]
 
@@ -199,7 +199,7 @@ class Bucket:
         return data
 
     def everything(self, prefix: str = "") -> dict[str, bytes]:
-        return {key[len(prefix) :]: self.get(key) for key in self.keys() if key.startswith(prefix)}
+        return {key[len(prefix) :]: self.get(key) for key in self.listed() if key.startswith(prefix)}
 
     def uploads(self) -> list[str]:
         return [each["Key"] for each in self.client.list_multipart_uploads(Bucket=self.name).get("Uploads", ())]

@@ -7,8 +7,9 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from packager import paths
-from packager.layout import Layout, Segment, Slice, tar_layout
+from packager.layout import Segment, Slice
 from packager.model import TAGS, ShardName
+from packager.tar_layout import TarLayout, tar_layout
 
 # What a members table of record_lines.as_members holds.
 MEMBER_ROWS = pa.schema(
@@ -95,7 +96,7 @@ def members_tables(draw: st.DrawFn, sizes: st.SearchStrategy[int] | None = None,
 class Sample:
     """A layout with its members' bytes, and the whole tar read straight off it."""
 
-    layout: Layout
+    layout: TarLayout
     contents: list[bytes]
     digests: bytes
     tar: bytes

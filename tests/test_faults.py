@@ -20,14 +20,15 @@ from packager.faults import (
     size_fault,
     tar_extents,
 )
-from packager.layout import Layout, Literal, tar_layout
+from packager.layout import Literal
 from packager.model import MEMBERS, ShardName
 from packager.piece_hashes import PieceHashes
+from packager.tar_layout import TarLayout, tar_layout
 
 SIZES = (700, 0, 512, 1, 9000)
 
 
-def layout() -> Layout:
+def layout() -> TarLayout:
     rows = [
         {"id": str(at), "path": f"a/{at}.bin", "offset": 0, "size": size, "sha256": bytes(32), "kind": "other"}
         for at, size in enumerate(SIZES)
@@ -35,7 +36,7 @@ def layout() -> Layout:
     return tar_layout(ShardName("tones-all-00001"), "Source-Organization: us\n", pa.Table.from_pylist(rows, MEMBERS))
 
 
-def tar_bytes(made: Layout) -> bytes:
+def tar_bytes(made: TarLayout) -> bytes:
     parts = made.segments(digests=bytes(32 * len(SIZES)))
     return b"".join(part.data if isinstance(part, Literal) else bytes(part.stop - part.start) for part in parts)
 

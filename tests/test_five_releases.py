@@ -1,5 +1,6 @@
 """Five releases of a collection that grows, changes and takes back; a mirror follows each."""
 
+import hashlib
 import json
 import os
 import random
@@ -16,6 +17,7 @@ from packager import api
 from packager.cli.app import main
 from packager.engine.swarm import Reach
 from packager.mirror.fetch import How
+from packager.mirror.state import MirrorFolder
 from packager.mirror_reports import MirrorReport
 from tests.projects import Project
 from tests.servers import Site, serving
@@ -131,6 +133,11 @@ def followed(growing: Growing, before: dict | None, after: dict) -> MirrorReport
     size = sum(shard["size"] for shard in wanted.values())
     assert size <= report.fetched.downloaded <= size * 1.02 + (64 << 10)
     assert report.plan.fetch == size
+    folder = MirrorFolder(growing.mirror)
+    for name in (chosen.name for chosen in folder.required().chosen):
+        for kind in ("torrent", "manifest", "table"):
+            file = by_name(after)[name][kind]
+            assert hashlib.sha256((folder.release / file["path"]).read_bytes()).hexdigest() == file["sha256"]
     return report
 
 

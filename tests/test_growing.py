@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from packager.cli.app import main
 from tests.projects import PHASES, Project, make_project, write_tone
 
 Capture = pytest.CaptureFixture[str]
@@ -336,3 +337,69 @@ def test_a_site_that_is_not_whole_makes_no_state(project: Project, capsys: Captu
     assert (ran.code, "is not in the site" in ran.err) == (2, True)
     table.write_bytes(whole)
     assert release(project, capsys)["serial"] == 1
+
+
+def test_shards_that_are_folders_grow_and_are_replaced_like_tars(tmp_path: Path, capsys: Capture) -> None:
+    project = make_project(tmp_path / "project", files=4)
+    project.write_config(phases='[[phases]]\nname = "all"\ntitle = "All"\ncontainer = "files"\n')
+    first = release(project, capsys)
+    (project.source / "new.txt").write_bytes(b"new")
+    (project.source / "notes.txt").write_bytes(b"changed")
+    second = release(project, capsys)
+    assert_frozen(first, second)
+    assert sorted(row["path"] for row in members(project, "tones-all-00002")) == ["new.txt", "notes.txt"]
+    assert project.run(capsys, "withdraw", "--id", "new.txt", "--reason", "x", "--supersede").code == 0
+    third = release(project, capsys)
+    assert_frozen(second, third)
+    assert by_name(third)["tones-all-00002"]["superseded_by"] == ["tones-all-00003"]
+    assert [row["path"] for row in members(project, "tones-all-00003")] == ["notes.txt"]
+    assert release(project, capsys) == third
+
+
+def test_inspect_walks_the_chain_and_names_where_it_breaks(project: Project, capsys: Capture) -> None:
+    (project.source / "new.txt").write_bytes(b"new")
+    release(project, capsys)
+    document = project.root / "output" / "release.json"
+    assert main(["inspect", str(document)]) == 0
+    shown = capsys.readouterr().out
+    assert "serials 1 to 2 follow from one another" in shown
+    assert "tones-metadata-00001  2      tones-metadata-00002  a newer catalogue" in shown
+    older = document.parent / "releases" / "1.json"
+    whole = older.read_bytes()
+    older.unlink()
+    older.write_bytes(whole + b"\n")
+    assert main(["inspect", str(document)]) == 1
+    assert "releases/1.json: is not the release that serial 2 follows" in capsys.readouterr().out
+    older.unlink()
+    assert main(["inspect", str(document)]) == 0
+    assert "not checked: releases/ is not beside it" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"since": 7}, "is listed since serial 7, in serial 2"),
+        ({"obsolete_since": 2}, "is obsolete since serial 2, which cannot be"),
+        ({"superseded_by": ["x"]}, '"x" cannot have taken its place'),
+        ({"withdrawn": 99}, "99 of its 4 members are withdrawn"),
+    ],
+)
+def test_what_a_release_says_of_a_shards_end_must_fit(
+    project: Project, capsys: Capture, change: dict, fault: str
+) -> None:
+    (project.source / "new.txt").write_bytes(b"new")
+    document = release(project, capsys)
+    by_name(document)["tones-rest-00001"] |= change
+    path = project.root / "release.json"
+    path.write_text(json.dumps(document, indent=2))
+    assert main(["inspect", str(path)]) == 1
+    assert fault in capsys.readouterr().out
+
+
+def test_plan_tells_what_stays_and_what_changed(project: Project, capsys: Capture) -> None:
+    (project.source / "notes.txt").write_bytes(b"changed")
+    (project.source / "empty.txt").unlink()
+    assert project.run(capsys, "scan").code == 0
+    told = project.run(capsys, "plan").out
+    assert "15 published records stay in their shards, 1 of them gone from the collection, 1 other changed" in told
+    assert "obsolete: tones-metadata-00001 (a newer catalogue)" in told

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import MEMBER_ROWS, Sample, members_tables, read, sample, samples
 
-from packager import bag, layout, record_lines, tar
+from packager import bag, record_lines, tar, tar_layout
 from packager.layout import Literal, Slice
+from packager.model import ShardName
 
 FEW = settings(max_examples=15)  # a tar an example
 
@@ -110,9 +111,9 @@ def test_the_manifests_hold_the_digests_of_what_the_tar_holds(made: Sample) -> N
 @given(members_tables(sizes=st.integers(0, 1 << 44)), st.integers(0, 400), st.sampled_from([1, 16, 79, 94, 150, 240]))
 def test_the_costs_bound_the_tar_and_are_close(members: pa.Table, bag_info: int, name_length: int) -> None:
     name = "n" * name_length
-    costs = layout.costs(name, members, record_lines.line_sizes(members))
-    bound = int(costs.total.sum()) + layout.fixed_cost(name, bag_info)
-    size = layout.tar_layout(layout.ShardName(name), "x" * bag_info, members).size
+    costs = tar_layout.costs(name, members, record_lines.line_sizes(members))
+    bound = int(costs.total.sum()) + tar_layout.fixed_cost(name, bag_info)
+    size = tar_layout.tar_layout(ShardName(name), "x" * bag_info, members).size
     assert size <= bound < size + 8192
 
 
@@ -121,15 +122,15 @@ def test_the_costs_bound_the_tar_and_are_close(members: pa.Table, bag_info: int,
 def test_costs_are_a_row_s_own_however_the_rows_are_batched(members: pa.Table, data: st.DataObject) -> None:
     first = data.draw(st.integers(0, members.num_rows))
     stop = data.draw(st.integers(first, members.num_rows))
-    whole = layout.costs("s", members, record_lines.line_sizes(members))
+    whole = tar_layout.costs("s", members, record_lines.line_sizes(members))
     rows = members.slice(first, stop - first)
-    part = layout.costs("s", rows, record_lines.line_sizes(rows))
+    part = tar_layout.costs("s", rows, record_lines.line_sizes(rows))
     assert part.total.tolist() == whole.part(first, stop).total.tolist() == whole.total[first:stop].tolist()
     assert (whole.total >= tar.BLOCK).all()
 
 
 def test_the_tar_of_huge_members_is_known_without_reading_one() -> None:
-    made = layout.tar_layout(layout.ShardName("s"), "", members_of(8 << 30, (8 << 30) - 1, 1 << 42))
+    made = tar_layout.tar_layout(ShardName("s"), "", members_of(8 << 30, (8 << 30) - 1, 1 << 42))
     assert (made.offsets - made.starts[:-1]).tolist() == [1536, 512, 1536]
     assert list(made.segments(int(made.offsets[2]) + (1 << 41), int(made.offsets[2]) + (1 << 41) + 7)) == [
         Slice(2, 1 << 41, (1 << 41) + 7)
@@ -187,7 +188,7 @@ def test_sha256sum_checks_both_manifests_of_what_is_unpacked(
         assert sha256sum_faults(program("sha256sum"), root, manifest) == ""
 
 
-@settings(max_examples=4)
+@settings(max_examples=4, deadline=None)  # a process an example
 @given(made=samples().filter(lambda made: made.contents))
 def test_bagit_py_validates_random_bags(tmp_path_factory: pytest.TempPathFactory, made: Sample) -> None:
     assert bagit_faults(unpacked(tmp_path_factory.mktemp("bag"), made)) == ""

@@ -5,16 +5,19 @@ import contextlib
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import libtorrent as lt
 import pytest
 import torf
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from packager.errors import InputError
-from packager.magnet import FIELDS, LIMIT, Magnet, format_magnet, parse_magnet
+from packager.magnet import FIELDS, LIMIT, Magnet, MagnetMember, format_magnet, parse_magnet
 from packager.model import Infohash
+from packager.paths import is_safe_path
+from tests.strategies import safe_names
 
 VECTORS = json.loads((Path(__file__).parents[1] / "manifests/vectors/magnet.json").read_text(encoding="utf-8"))
 V1, V2 = "0123456789abcdef0123456789abcdef01234567", "fedcba98" * 8
@@ -22,9 +25,12 @@ XT1, XT2 = f"xt=urn:btih:{V1}", f"xt=urn:btmh:1220{V2}"
 
 
 @pytest.mark.parametrize("vector", VECTORS["cases"], ids=lambda vector: vector["name"])
-def test_link_equals_the_published_vector_and_says_the_same_when_read(vector: dict[str, str]) -> None:
+def test_link_equals_the_published_vector_and_says_the_same_when_read(vector: dict[str, Any]) -> None:
     facts = {key: vector[key] for key in ("infohash_v1", "infohash_v2", "size", "trackers", "web_seeds")}
-    assert format_magnet(**facts, name=vector["file_name"]) == vector["magnet"]
+    chosen = vector.get("file_numbers", [])
+    members = [MagnetMember(**vector["member"])] if "member" in vector else []
+    made = format_magnet(**facts, name=vector["file_name"], chosen=chosen, members=members)
+    assert made == vector["magnet"]
     assert parse_magnet(vector["magnet"]) == Magnet(
         infohash_v1=vector["infohash_v1"],
         infohash_v2=vector["infohash_v2"],
@@ -32,6 +38,8 @@ def test_link_equals_the_published_vector_and_says_the_same_when_read(vector: di
         size=vector["size"],
         trackers=tuple(vector["trackers"]),
         web_seeds=tuple(vector["web_seeds"]),
+        chosen=tuple((number, number + 1) for number in chosen),
+        members=tuple(members),
     )
 
 
@@ -130,3 +138,28 @@ def test_any_text_ends_in_our_error_alone(text: str) -> None:
     for link in (text, f"magnet:?{text}", f"magnet:?{XT1}&{text}"):
         with contextlib.suppress(InputError):
             assert parse_magnet(link).infohash_v1 == V1
+
+
+@given(
+    path=st.lists(safe_names(), min_size=1, max_size=3).map("/".join),
+    offset=st.integers(0, 10**15),
+    size=st.integers(0, 10**15),
+)
+@settings(max_examples=100)
+def test_a_member_is_read_back(path: str, offset: int, size: int) -> None:
+    assume(is_safe_path(path))
+    member = MagnetMember(path, offset, size, "ab" * 32)
+    facts = {"infohash_v1": Infohash(V1), "infohash_v2": None, "name": "a.tar", "size": offset + size}
+    link = format_magnet(**facts, trackers=(), web_seeds=(), members=[member])  # type: ignore[arg-type]
+    assert parse_magnet(link).members == (member,)
+    if offset + size:
+        with pytest.raises(InputError, match="names bytes"):
+            parse_magnet(link.replace(f"xl={offset + size}&", f"xl={offset + size - 1}&"))
+
+
+@given(value=st.text(max_size=200))
+@settings(max_examples=200)
+def test_what_stands_in_the_place_of_a_member_is_refused_by_a_sentence(value: str) -> None:
+    with contextlib.suppress(InputError):
+        members = parse_magnet(f"magnet:?{XT1}&xl=1000&x.pk={value}").members
+        assert all(is_safe_path(member.path) and member.offset + member.size <= 1000 for member in members)

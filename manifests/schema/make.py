@@ -187,6 +187,7 @@ TOLD: dict[str, dict[str, Told]] = {
         "kept": "Published records that stay in their shards.",
         "changed": "Published records whose file is another now: they are planned again.",
         "gone": "Of those kept, records that the catalogue has no file of any more.",
+        "unmade": "Names of published shards that have no tar here and were made of files, one of which is gone or changed.",
         "withdrawals": ("SHA-256 of what was withdrawn.", HEX64),
     },
     "Withdrawals": {
@@ -280,6 +281,18 @@ TOLD: dict[str, dict[str, Told]] = {
         "size": "Bytes of their tars.",
         "files": "Files of the site.",
         "scraped": "With --scrape: what the trackers said of seed counts; null without.",
+        "upload": "With --to: what was brought to the store; null without.",
+    },
+    "UploadReport": {
+        "to": "The store's address.",
+        "uploaded": "Files that were sent.",
+        "bytes": "Bytes of those.",
+        "unchanged": "Files that were there already, as they were left.",
+        "removed": "Files deleted: the release has them no more, and their time of grace is over.",
+        "waiting": "Files that the release has no more, and whose time of grace is not over.",
+        "shards_absent": "With --with-shards: shards that are not obsolete and whose tar does not lie here.",
+        "leftovers": "Uploads by parts that a killed run left, taken back.",
+        "seconds": "How long it took.",
     },
     "ScrapeReport": {
         "counted": "Shards of which a tracker told the seeders now; the others keep what was counted last.",
@@ -310,6 +323,7 @@ TOLD: dict[str, dict[str, Told]] = {
         "serial": "Of the last release; null where there is none.",
         "next": "The command that goes on, or empty where all is done.",
         "strangers": "Tars in shards.directory that the plan does not know.",
+        "obsolete": "Tars there of shards that are obsolete, or will be once the plan is published.",
     },
     "StatusPhase": {
         "name": ("The phase's name.", SLUG),

@@ -17,7 +17,7 @@ import numpy as np
 import torf
 
 from packager import lookup, merkle, metainfo
-from packager.magnet import format_magnet, parse_magnet
+from packager.magnet import MagnetMember, format_magnet, parse_magnet
 from packager.metainfo import SingleFile
 from packager.model import Infohash
 from packager.piece_length import LOADABLE, choose_piece_length
@@ -170,8 +170,34 @@ def magnet_vectors() -> dict[str, Any]:
                 "magnet": link,
             }
         )
+    for name, file, chosen in (
+        ("one member of a tar", "demo-audio-00001.tar", []),
+        ("one member of a folder", "demo-audio-00001", [12]),
+    ):
+        path = "\u00c6r\u00f8/a b&c=d.flac"
+        member = MagnetMember(path, 1536, 4_000_000, sha256(b"member").hexdigest())
+        facts = {"infohash_v1": v1, "infohash_v2": v2, "size": 1 << 36, "trackers": trackers[:1], "web_seeds": []}
+        link = format_magnet(**facts, name=file, chosen=chosen, members=[member])
+        theirs = lt.parse_magnet_uri(link)
+        agree(name, (theirs.name, theirs.trackers), (file, trackers[:1]))
+        agree(name, [at for at, priority in enumerate(theirs.file_priorities) if priority], chosen)
+        agree(name, parse_magnet(link).members, (member,))
+        cases.append(
+            {
+                "name": name,
+                "infohash_v1": v1,
+                "infohash_v2": v2,
+                "file_name": file,
+                "size": 1 << 36,
+                "trackers": trackers[:1],
+                "web_seeds": [],
+                "file_numbers": chosen,
+                "member": {"path": path, "offset": 1536, "size": 4_000_000, "sha256": member.sha256},
+                "magnet": link,
+            }
+        )
     return {
-        "origin": "packager/magnet.py (BEP 9, BEP 52)",
+        "origin": "packager/magnet.py (BEP 9, BEP 52, BEP 53)",
         "second_source": "libtorrent 2.1.1, parse_magnet_uri: the same infohashes, name, trackers and web seeds",
         "cases": cases,
     }

@@ -5,8 +5,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+import msgspec
+
 from packager import units
-from packager.api.machine import PATIENCE, crew_of, now, processes_of
+from packager.api.machine import now, processes_of
+from packager.api.packing import tasks_of
+from packager.api.uploading import GRACE, open_target
 from packager.catalogue import scan as catalogue_scan
 from packager.changes import phase_dates
 from packager.engine import durable, keys, project, releases, tables, workers
@@ -15,15 +19,12 @@ from packager.errors import IncompleteError, InputError
 from packager.key_pair import PublicKey
 from packager.model import Plan, State
 from packager.options import Config
-from packager.pack import materialise as materialising
 from packager.pack import prepare, run
-from packager.pack.shard import ShardTask
+from packager.pack.plan_file import read_plan
 from packager.progress import SILENT, Progress
 from packager.publish import publish as publishing
 from packager.releasing import closed_phases
 from packager.reports import (
-    MaterialiseReport,
-    PackReport,
     PlanReport,
     PublishReport,
     ReleaseReport,
@@ -76,71 +77,34 @@ def plan(config: Path, *, progress: Progress = SILENT) -> PlanReport:
         return prepare.prepare(workspace, options, now=now(), progress=progress)
 
 
-def pack(
-    config: Path,
-    *,
-    phases: Sequence[str] | None = None,
-    virtual: bool = False,
-    processes: int | None = None,
-    cluster: str | None = None,
-    patience: float = PATIENCE,
-    progress: Progress = SILENT,
-) -> PackReport:
-    """Write every planned shard that is not whole yet, with its torrents, manifest and members table.
-
-    phases: only these. virtual: read and hash all the same, and write no tar; tars that are there stay.
-    processes: shards packed at once; None: one a core. cluster: a Dask scheduler's "tcp://HOST:PORT" or
-    "tls://HOST:PORT", its file, or "local:N"; then its workers pack, and see the source and the shards' folder under
-    the same paths. patience: seconds that one of them may tell nothing before its shard is given to another. What
-    failed stands in the report; the other shards are whole.
-    """
-    options, workspace = project.load(config)
-    with durable.lock(workspace.state):
-        every = _tasks(options, workspace, prepare.read_plan(workspace), phases, virtual=virtual)
-        with crew_of(cluster, patience, progress) as crew:
-            return run.pack(every, workers=processes_of(processes), cluster=crew, progress=progress)
-
-
-def materialise(
-    config: Path,
-    shards: Sequence[str],
-    *,
-    processes: int | None = None,
-    cluster: str | None = None,
-    patience: float = PATIENCE,
-    progress: Progress = SILENT,
-) -> MaterialiseReport:
-    """Write the tars of shards that were packed without, from their sources, each byte compared as it is written.
-
-    shards: names. processes: shards written at once; None: one a core. cluster and patience: as for pack. What
-    failed (a source changed) stands in the report, and nothing of it is left. Raises InputError for a shard that is not packed.
-    """
-    options, workspace = project.load(config)
-    with durable.lock(workspace.state):
-        every = _tasks(options, workspace, prepare.read_plan(workspace))
-        wanted = materialising.chosen(every, shards)
-        with crew_of(cluster, patience, progress) as crew:
-            return materialising.materialise(wanted, workers=processes_of(processes), cluster=crew, progress=progress)
-
-
 def publish(
     config: Path,
     *,
     phases: Sequence[str] | None = None,
     scrape: bool = False,
+    to: str | None = None,
+    with_shards: bool = False,
+    grace: float = GRACE,
     password: Password = no_password,
     progress: Progress = SILENT,
 ) -> PublishReport:
     """Put the release and its site in place; the shards it names must be packed.
 
     phases: these, beside those published already; None: all. scrape: ask the trackers for seed counts; what
-    is not told now stays as it was. password: called once where release.key has one. Raises IncompleteError
-    where a shard is not packed, InputError where a published shard would change.
+    is not told now stays as it was. to: an address (s3://, sftp://, file://) that the site is brought to after;
+    with_shards: the tars too; grace: seconds that files stay there which the release has no more. password:
+    called once where release.key has one. Raises IncompleteError where a shard is not packed or the store fails
+    for now, InputError where a published shard would change or another release lies at the address.
     """
     options, workspace = project.load(config)
+    target = open_target(to, workspace, with_shards=with_shards)
     with durable.lock(workspace.state):
-        made = prepare.read_plan(workspace)
-        return _publish(options, workspace, made, phases=phases, scrape=scrape, password=password, progress=progress)
+        made = read_plan(workspace)
+        report = _publish(options, workspace, made, phases=phases, scrape=scrape, password=password, progress=progress)
+        if target is None:
+            return report
+        sent = target.upload(grace=grace, now=float(units.timestamp(now())), progress=progress)
+        return msgspec.structs.replace(report, upload=sent)
 
 
 def release(
@@ -162,7 +126,7 @@ def release(
     with durable.lock(workspace.state):
         scanned = catalogue_scan.scan(workspace, workers=count, progress=progress)
         planned = prepare.prepare(workspace, options, now=now(), progress=progress)
-        every = _tasks(options, workspace, planned.plan, virtual=virtual)
+        every = tasks_of(options, workspace, planned.plan, virtual=virtual)
         packed = run.pack(every, workers=count, progress=progress)
         if packed.failed:
             first, others = packed.failed[0], len(packed.failed) - 1
@@ -179,11 +143,11 @@ def status(config: Path) -> StatusReport:
     options, workspace = project.load(config)
     if not workspace.plan.exists():
         return _unplanned(workspace)
-    made = prepare.read_plan(workspace)
+    made = read_plan(workspace)
     last = releases.last_release(workspace)
     listed = {shard.name: shard for shard in last[0].shards} if last else {}
     gone = [name for name, shard in listed.items() if shard.obsolete] + [each.name for each in made.superseded]
-    progress = run.progress_of(workspace, made, _tasks(options, workspace, made), gone)
+    progress = run.progress_of(workspace, made, tasks_of(options, workspace, made), gone)
     states: dict[str, State] = {phase.name: phase.state for phase in last[0].phases} if last else {}
     dates = phase_dates(listed.values())
     embargoes = {phase.name: phase.embargo for phase in options.phases}
@@ -216,19 +180,8 @@ def status(config: Path) -> StatusReport:
         serial=last[0].serial if last else None,
         next="packager pack" if left else "packager publish" if unpublished else "",
         strangers=progress.strangers,
+        obsolete=progress.obsolete,
     )
-
-
-def _tasks(
-    options: Config,
-    workspace: Workspace,
-    made: Plan,
-    phases: Sequence[str] | None = None,
-    *,
-    virtual: bool = False,
-) -> list[ShardTask]:
-    """Return the shards of a plan, or of some of its phases, as tasks that know what is published."""
-    return run.tasks(workspace, options, made, releases.published_shards(workspace), phases, virtual=virtual)
 
 
 def _unplanned(workspace: Workspace) -> StatusReport:
@@ -244,6 +197,7 @@ def _unplanned(workspace: Workspace) -> StatusReport:
         serial=None,
         next="packager plan" if scanned else "packager scan",
         strangers=(),
+        obsolete=(),
     )
 
 
@@ -262,7 +216,7 @@ def _publish(
     open_now = releases.published_phases(workspace) & every
     closed = closed_phases(options, published=open_now, asked=phases or (), now=now())
     wanted = every - set(closed) if phases is None else {*phases, *open_now}
-    missing = run.missing(_tasks(options, workspace, made, sorted(wanted)))
+    missing = run.missing(tasks_of(options, workspace, made, sorted(wanted)))
     if missing:
         more = f" (and {units.count_of(len(missing) - 1, 'more shard')})" if len(missing) > 1 else ""
         raise IncompleteError(missing[0], f"is not packed{more}", "run: packager pack")

@@ -14,8 +14,8 @@ from packager.check.expected import Against, subjects
 from packager.check.run import Limits
 from packager.check_reports import ExtractReport, VerifyReport
 from packager.engine.release_copy import at_hand, is_copied, open_copy
-from packager.inspection import Inspection
 from packager.errors import InputError
+from packager.inspection import Inspection
 from packager.progress import SILENT, Progress
 from packager.targets import parse_naming
 

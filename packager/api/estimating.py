@@ -10,7 +10,7 @@ from packager.engine.workspace import Workspace
 from packager.errors import InputError
 from packager.estimate import EstimateReport, Lot, Wishes
 from packager.options import Config, ShardOptions, TorrentOptions
-from packager.pack.prepare import read_plan
+from packager.pack.plan_file import read_plan
 
 _NAMES = ("collection", "phase")  # names as long as most, where none are known
 

@@ -14,7 +14,8 @@ from packager.engine.file_index import default_index
 from packager.engine.published import open_published
 from packager.engine.release_copy import at_hand
 from packager.engine.remote import Remote, in_turn
-from packager.engine.shared_file import open_torrent
+from packager.engine.shared_file import SharedFolder, open_torrent
+from packager.errors import InputError
 from packager.progress import SILENT, Progress
 
 
@@ -42,6 +43,9 @@ def repair(
     """
     with at_hand(release, key, [shard], progress, beside=manifest or torrent) as folder:
         target = open_target(shard, release=folder, manifest=manifest, torrent=torrent)
+    if report is not None and isinstance(target.file, SharedFolder):
+        what = "names pieces of files, and the shard is kept as files"
+        raise InputError("--report", what, "leave it out: all pieces are looked at then")
     return repairing.repair(
         shard,
         target,

@@ -5,8 +5,10 @@ from pathlib import Path
 
 from packager.api.machine import now
 from packager.engine import durable, project
+from packager.pack import supersede as superseding
 from packager.pack import withdraw as withdrawing
-from packager.pack.withdraw import How, Wanted
+from packager.pack.find_records import Wanted
+from packager.pack.withdraw import How
 from packager.reports import SupersedeReport, WithdrawReport
 
 
@@ -49,5 +51,5 @@ def supersede(
     _, workspace = project.load(config)
     with durable.lock(workspace.state):
         if undo:
-            return withdrawing.undo_supersede(workspace, shards, dry_run=dry_run)
-        return withdrawing.supersede(workspace, shards, reason=reason, date=now(), dry_run=dry_run)
+            return superseding.undo_supersede(workspace, shards, dry_run=dry_run)
+        return superseding.supersede(workspace, shards, reason=reason, date=now(), dry_run=dry_run)

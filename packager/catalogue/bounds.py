@@ -35,7 +35,7 @@ class Inflate:
 class Bounded(io.RawIOBase):
     """A file of which READ_MAX bytes may be read. `name` tells mutagen no more than the extension."""
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+    def __init__(self, file: BinaryIO | io.RawIOBase, name: str) -> None:
         """Wrap an open file; the bound counts from here."""
         self._file, self.name = file, name
         self._left = READ_MAX
@@ -49,10 +49,10 @@ class Bounded(io.RawIOBase):
         except OSError as error:
             self.failure = error
             raise
-        self._left -= len(data)
+        self._left -= len(data or b"")
         if self._left < 0:
             raise TooMuchError
-        return data
+        return data or b""
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         """Move as a file does."""

@@ -200,7 +200,8 @@ class FilesTable:
         self, group: list[Found | Odd], tagged: dict[bytes, Tags | None], seen: Seen
     ) -> Iterator[tuple[object, ...]]:
         """Yield the rows of one group, and tell its oddities, in the walk's order. tagged: None where not yet read."""
-        unread = [os.path.join(self.source, path) for path, tags in tagged.items() if tags is None]
+        sizes = {item.path: item.size for item in group if isinstance(item, Found)}
+        unread = [(os.path.join(self.source, path), sizes[path]) for path, tags in tagged.items() if tags is None]
         now = self.readers.read(unread)
         seen.tags_read += len(unread)
         for item in group:

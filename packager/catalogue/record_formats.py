@@ -7,6 +7,7 @@ import contextlib
 import csv
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -39,8 +40,14 @@ def rows(path: Path) -> Iterator[Row]:
 
 def where(path: Path, number: int) -> str:
     """Return how a message names a record: "records.csv:12" by line, "records.parquet: row 12" in a table."""
+    return f"{_called(path)}{number}"
+
+
+@lru_cache
+def _called(path: Path) -> str:
+    """Return what stands before a record's number; asked for every record."""
     name = paths.shown(path.name)
-    return f"{name}:{number}" if _FORMATS.get(path.suffix.lower()) in _TEXT else f"{name}: row {number}"
+    return f"{name}:" if _FORMATS.get(path.suffix.lower()) in _TEXT else f"{name}: row "
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -97,7 +104,7 @@ def _csv(path: Path, delimiter: str = ",") -> Iterator[Row]:
 
 def _csv_fault(error: csv.Error) -> tuple[str, str]:
     """Return what a csv.Error means to the archivist, and the mend."""
-    said = str(error)
+    said = paths.shown(str(error))
     if "unexpected end of data" in said:
         return "a quote is opened here and never closed", 'close it; write a quote inside a value as ""'
     if "field limit" in said:

@@ -96,6 +96,8 @@ def _quoted(value: object) -> str:
 
 def _text(value: object) -> str:
     """Return text; numbers and dates as they are written."""
+    if type(value) is str and value.isascii() and len(value) <= VALUE_MAX:
+        return value
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)):
@@ -147,6 +149,8 @@ def _whole(limit: int) -> Callable[[object], int]:
     """Return a check for whole numbers from 0 to `limit`."""
 
     def check(value: object) -> int:
+        if type(value) is int and 0 <= value <= limit:
+            return value
         text = value.strip() if isinstance(value, str) else "" if isinstance(value, (bool, bytes)) else str(value)
         number = int(text.partition(".")[0]) if _WHOLE.fullmatch(text) else -1
         if not 0 <= number <= limit:
@@ -158,6 +162,8 @@ def _whole(limit: int) -> Callable[[object], int]:
 
 def _number(value: object) -> float:
     """Return a finite number."""
+    if type(value) is float and math.isfinite(value):
+        return value + 0.0
     text = value.strip() if isinstance(value, str) else "" if isinstance(value, (bool, bytes)) else str(value)
     number = float(text) if _DECIMAL.fullmatch(text) else math.nan
     if not math.isfinite(number):

@@ -2,7 +2,9 @@
 
 import filecmp
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from packager import paths
@@ -12,13 +14,17 @@ from packager.catalogue.files import FilesTable, Seen
 from packager.catalogue.join import Counts, check_records, write_catalogue
 from packager.catalogue.readers import Readers
 from packager.catalogue.records import read_records
-from packager.catalogue.walk import walk
+from packager.catalogue.stored_walk import walk_store
+from packager.catalogue.walk import Found, Odd, walk
 from packager.engine import durable
+from packager.engine.stores import open_store
 from packager.engine.workspace import Workspace
 from packager.errors import InputError
 from packager.progress import SILENT, Progress
 from packager.reports import ScanReport
+from packager.store_address import StoreAddress
 
+_NEVER = (1 << 63) - 1  # ns; no file is younger
 ODDITIES = "oddities.jsonl"  # in the state folder: all of them, a JSON object a line
 
 
@@ -35,7 +41,9 @@ def scan(workspace: Workspace, *, workers: int, progress: Progress = SILENT) -> 
     durable.remove_tree(scratch)
     started_ns = durable.make_folder(scratch).stat().st_mtime_ns  # the file system's clock, which gives mtimes too
     try:
-        return _scan(workspace, scratch, started_ns, Readers(workers), progress)
+        if isinstance(workspace.source_place, StoreAddress) and workspace.source_place.scheme == "s3":
+            started_ns = _NEVER  # an object's stamp holds its ETag: one that is written twice in a tick has two
+        return _scan(workspace, scratch, started_ns, _readers(workspace, workers), progress)
     finally:
         durable.remove_tree(scratch)
 
@@ -46,18 +54,19 @@ def _scan(workspace: Workspace, scratch: Path, started_ns: int, readers: Readers
     join = _Join(workspace, scratch, scratch / "catalogue.parquet")
     if before is None or records != before.records:
         join.read_records()
-    source = os.path.realpath(os.fsencode(workspace.source))
+    source, walked = _walked(workspace, scratch)
     with odd.collect(workspace.state / ODDITIES, progress) as oddities:
         progress.begin("scan", None, "file")
         try:
             table = FilesTable(workspace.files, source, started_ns, readers, oddities, progress)
-            seen = table.write(walk(source, _own(workspace, source)))
+            seen = table.write(walked)
         finally:
             readers.close()
             progress.end()
         if not seen.files:
+            where = paths.shown(str(workspace.source_place))
             mend = "set collection.source to the folder of the collection"
-            raise InputError(paths.shown(source), "the source holds no file that can be read", mend)
+            raise InputError(where, "the source holds no file that can be read", mend)
         files = noted.digest(workspace.files)
         if before and (before.files, before.records) == (files, records):
             return _report(seen, before.counts, oddities, changed=False)
@@ -104,10 +113,27 @@ class _Join:
         )
 
 
+def _readers(workspace: Workspace, workers: int) -> Readers:
+    """Return what reads tags."""
+    if not isinstance(workspace.source_place, StoreAddress):
+        return Readers(workers)
+    from packager.catalogue.stored_tags import read_stored  # an extra, and slow to import
+
+    return Readers(workers, partial(read_stored, workspace.source_place))
+
+
+def _walked(workspace: Workspace, scratch: Path) -> tuple[bytes, Iterator[Found | Odd]]:
+    """Return what paths of the source are below, and the walk of it."""
+    if isinstance(workspace.source_place, StoreAddress):
+        return b"", walk_store(open_store(workspace.source_place), scratch)
+    source = os.path.realpath(os.fsencode(workspace.source_place))
+    return source, walk(source, _own(workspace, source))
+
+
 def _own(workspace: Workspace, source: bytes) -> frozenset[bytes]:
     """Return what of packager's own lies below the source, as paths below it."""
-    ours = (workspace.config, workspace.state, workspace.shards, workspace.output)
-    real = (os.path.realpath(os.fsencode(path)) for path in ours)
+    ours = (workspace.config, workspace.state, workspace.shards_place, workspace.output)
+    real = (os.path.realpath(os.fsencode(path)) for path in ours if isinstance(path, Path))
     prefix = source.rstrip(b"/") + b"/"
     return frozenset(path[len(prefix) :] for path in real if path.startswith(prefix))
 

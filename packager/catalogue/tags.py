@@ -4,6 +4,7 @@ A file is bytes that anybody may have made: what is read of it and what is unpac
 in which mutagen fails on broken files becomes a fault of that file.
 """
 
+import io
 import math
 import os
 import re
@@ -79,6 +80,14 @@ def read_tags(file: bytes) -> Tags:
     try:
         with open(file, "rb", opener=lambda path, _: os.open(path, OPEN_FLAGS)) as opened:
             return _parse(Bounded(opened, "x." + extension_of(os.fsdecode(os.path.basename(file)))))
+    except OSError as error:
+        return Tags(fault=f"cannot be read ({error.strerror})", settled=False)
+
+
+def read_open(file: io.RawIOBase, path: bytes) -> Tags:
+    """Return the tags of an open file, which raises OSError where it cannot be read. Raises nothing."""
+    try:
+        return _parse(Bounded(file, "x." + extension_of(os.fsdecode(os.path.basename(path)))))
     except OSError as error:
         return Tags(fault=f"cannot be read ({error.strerror})", settled=False)
 

@@ -118,8 +118,13 @@ def _look(entry: os.DirEntry[bytes], folder: _Folder, named: naming.Named) -> Fo
             os.close(os.open(entry.path, OPEN_FLAGS))  # says why it cannot be
     except OSError as error:
         return Odd(path, f"cannot be read ({error.strerror}); left out of the catalogue")
+    return found(path, member, status.st_size, status.st_mtime_ns, why)
+
+
+def found(path: bytes, member: str, size: int, mtime_ns: int, why: str) -> Found:
+    """Return a file, its member path bounded, and its time within an int64."""
     if len(member) > _SHORT:
         short = paths.member_path(member.split("/"), path)
         why = why if short == member else f"the path is over {paths.PATH_MAX:,} bytes"
         member = short
-    return Found(path, member, status.st_size, min(max(status.st_mtime_ns, _INT64[0]), _INT64[1]), why)
+    return Found(path, member, size, min(max(mtime_ns, _INT64[0]), _INT64[1]), why)

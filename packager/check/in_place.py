@@ -13,6 +13,8 @@ from packager.errors import IncompleteError, InputError, from_os_error
 from packager.paths import shown
 from packager.piece_hashes import PieceHashes
 
+MEND = "make room or mend the disk, then run the command again"
+
 
 class InPlace:
     """An open tar and what its pieces should be."""
@@ -53,7 +55,7 @@ class InPlace:
                 done = os.pwrite(self._descriptor, left, at)
                 at, left = at + done, left[done:]
         except OSError as error:
-            raise from_os_error(error, self._where, "make room or mend the disk, then run the command again") from error
+            raise from_os_error(error, self._where, MEND) from error
 
     def still_bad(self, pieces: Sequence[int]) -> list[int]:
         """Return which of `pieces`, just written, are not right on disk: fsynced, and read past the page cache."""

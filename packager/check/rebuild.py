@@ -26,10 +26,11 @@ from packager.engine.stream import Stream
 from packager.engine.writer import DirectWriter, Sink
 from packager.errors import InputError, TrustError
 from packager.files_layout import FilesLayout
-from packager.layout import Layout, Slice, TarLayout
+from packager.layout import Layout, Slice
 from packager.paths import shown
 from packager.piece_hashes import FolderHashes, folder_hashes
 from packager.progress import Progress
+from packager.tar_layout import TarLayout
 
 
 class WrongMember(Exception):  # noqa: N818 (ends one pass and never reaches a user)

@@ -13,20 +13,22 @@ right; a piece cut off half way is still bad, and the next run finds it. The tar
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import groupby, islice
 from pathlib import Path
 
+from packager.check.folder_in_place import FolderInPlace, opened_folder
 from packager.check.in_place import InPlace, opened
 from packager.check.loose import Finder
 from packager.check.target import Target
 from packager.check_reports import LeftPieces, RepairReport, SourceUse
 from packager.engine import durable
-from packager.engine.bad_pieces import bad_pieces
+from packager.engine.bad_pieces import bad_pieces, bad_pieces_of_folder
 from packager.engine.claim import only_writer
 from packager.engine.ranges import LooseRanges, RangeSource, TarRanges, Unreadable
 from packager.engine.remote import Opener, Remote, Unreachable, remote_sources
+from packager.engine.shared_file import SharedFolder
 from packager.errors import InputError
 from packager.faults import NOTHING, Known, merged, shard_extents
 from packager.paths import shown
@@ -41,7 +43,7 @@ _LEFT = 1000  # ranges of pieces that a report lists
 class _Work:
     """One repair under way. why: of each piece that is still bad, what each source said."""
 
-    shard: InPlace
+    shard: InPlace | FolderInPlace
     target: Target
     progress: Progress
     looked_at: Sequence[int] = ()
@@ -81,7 +83,7 @@ def repair(
     local = _copies(path, target, copies)
     with (
         nullcontext() if dry_run else only_writer(path),
-        opened(path, target.pieces, writable=not dry_run) as shard,
+        _opened(path, target, writable=not dry_run) as shard,
     ):
         if not dry_run:
             durable.remove_tree(_scratch(path))  # what a killed run left
@@ -93,6 +95,13 @@ def repair(
             shard.cut()
             work.cut = True
     return _report(work, tar, dry_run=dry_run, seconds=time.monotonic() - started)
+
+
+def _opened(path: Path, target: Target, *, writable: bool) -> AbstractContextManager[InPlace | FolderInPlace]:
+    """Open what is to be mended."""
+    if isinstance(target.file, SharedFolder):
+        return opened_folder(path, target.file, writable=writable)
+    return opened(path, target.pieces, writable=writable)
 
 
 def _scratch(path: Path) -> Path:
@@ -119,7 +128,7 @@ def _copies(path: Path, target: Target, copies: Sequence[Path]) -> list[RangeSou
     return sources
 
 
-def _looked_at(shard: InPlace, pieces: PieceHashes, only: Iterable[int] | None) -> Sequence[int]:
+def _looked_at(shard: InPlace | FolderInPlace, pieces: PieceHashes, only: Iterable[int] | None) -> Sequence[int]:
     """Return the pieces to check: all, or those said to be bad and those that the file does not reach."""
     if only is None:
         return range(pieces.count)
@@ -131,7 +140,11 @@ def _find(work: _Work, path: Path, only: Iterable[int] | None, workers: int) -> 
     """Find the bad pieces; nobody was asked for them yet."""
     work.looked_at = _looked_at(work.shard, work.pieces, only)
     work.progress.begin("check", _bytes(work.pieces, work.looked_at))
-    work.bad = bad_pieces(bytes(path), work.pieces, work.looked_at, workers=workers, tell=work.progress.advance)
+    tell, file = work.progress.advance, work.target.file
+    if isinstance(file, SharedFolder):
+        work.bad = bad_pieces_of_folder(path, file, work.looked_at, workers=workers, tell=tell)
+    else:
+        work.bad = bad_pieces(bytes(path), work.pieces, work.looked_at, workers=workers, tell=tell)
     work.progress.end()
     work.why = dict.fromkeys(work.bad, ())
     if work.bad:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packager.engine.published import Published, WithdrawnMembersError, find_documents, open_published
-from packager.engine.shared_file import SharedFile, open_shared
+from packager.engine.shared_file import SharedFile, open_torrent
 from packager.piece_hashes import PieceHashes
 
 
@@ -28,9 +28,9 @@ def open_target(tar: Path, *, release: Path | None, manifest: Path | None, torre
     Raises InputError for documents that are not there or broken, TrustError where they disagree.
     """
     if torrent is not None:
-        return Target(open_shared(torrent), None)
+        return Target(open_torrent(torrent), None)
     documents = find_documents(tar, release, manifest)
-    shared = open_shared(documents.torrent)
+    shared = open_torrent(documents.torrent)
     try:
         return Target(shared, open_published(documents))
     except WithdrawnMembersError:

@@ -25,6 +25,7 @@ from packager.units import count_of, parse_seconds, show_seconds, show_size
 
 def pack(
     config: Config = DEFAULT_CONFIG,
+    *,
     phase: Phases = None,
     virtual: Virtual = False,
     workers: Workers = "auto",

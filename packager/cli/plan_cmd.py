@@ -7,6 +7,7 @@ from packager.model import PlannedPhase
 from packager.reports import PlanReport
 from packager.units import count_of, show_size
 
+_SUPERSEDED = 5  # shards that are printed
 _TITLE = ("phase", "records", "files", "bytes", "shards", "largest shard", "piece length", ".torrent")
 
 
@@ -39,6 +40,18 @@ def show(report: PlanReport) -> None:
         screen.say(f"warning: {warning.where}: {warning.what}")
     if report.plan.unphased:
         screen.say(f"{count_of(report.plan.unphased, 'file')} in no phase: no phase's where takes them")
+    if report.plan.kept:
+        changed = f", {count_of(report.plan.changed, 'other')} changed" if report.plan.changed else ""
+        gone = f", {report.plan.gone:,} of them gone from the collection" if report.plan.gone else ""
+        screen.say(f"{count_of(report.plan.kept, 'published record')} stay in their shards{gone}{changed}")
+    if report.plan.unmade:
+        names = ", ".join(report.plan.unmade[:_SUPERSEDED]) + (", ..." if len(report.plan.unmade) > _SUPERSEDED else "")
+        screen.say(f"not here any more, as they have no tar and their files changed: {names}")
+        screen.say("  bring the old files back, or fetch the shards from who seeds them")
+    for old in report.plan.superseded[:_SUPERSEDED]:
+        screen.say(f"obsolete: {old.name} ({old.note})")
+    if len(report.plan.superseded) > _SUPERSEDED:
+        screen.say(f"and {count_of(len(report.plan.superseded) - _SUPERSEDED, 'more shard')} obsolete")
     if not report.changed:
         screen.say("nothing changed since the last plan")
 

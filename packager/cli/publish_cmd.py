@@ -1,23 +1,61 @@
 """`packager publish`."""
 
+from typing import Annotated
+
+import typer
+
 from packager import api
 from packager.cli import bars, screen
 from packager.cli.options import DEFAULT_CONFIG, Config, Json, Phases, Scrape
 from packager.cli.password import ask_password
-from packager.reports import PublishReport, ScrapeReport
-from packager.units import count_of, show_seconds, show_size
+from packager.reports import PublishReport, ScrapeReport, UploadReport
+from packager.units import count_of, parse_seconds, show_seconds, show_size
+
+To = Annotated[
+    str | None,
+    typer.Option(
+        "--to", help="Bring the site to this place, too: s3://BUCKET/PREFIX, sftp://HOST/PATH, file:///PATH.",
+        metavar="URL",
+    ),
+]  # fmt: skip
+WithShards = Annotated[bool, typer.Option("--with-shards", help="Bring the tars there, too, below shards/.")]
+Grace = Annotated[
+    str,
+    typer.Option(help="How long files stay there that the release has no more.", metavar="DURATION"),
+]
 
 
-def publish(config: Config = DEFAULT_CONFIG, phase: Phases = None, scrape: Scrape = False, json: Json = False) -> None:
+def publish(
+    config: Config = DEFAULT_CONFIG,
+    *,
+    phase: Phases = None,
+    scrape: Scrape = False,
+    to: To = None,
+    with_shards: WithShards = False,
+    grace: Grace = "24h",
+    json: Json = False,
+) -> None:
     """Put the release in place: pages, lists, torrents, manifests.
 
     With --phase, that phase joins those published before; without, all phases are published. Seed counts go
     into torrents.json and the pages; release.json and its serial do not change for them.
+    With --to, what is not there yet is sent, and release.json last, so that a reader who begins with it finds
+    every file; keys come from the environment, ~/.aws or ~/.ssh, never from the address.
 
     Example: packager publish --phase metadata
     """
+    seconds = 0.0 if grace.strip() == "0" else parse_seconds(grace, "--grace")
     with bars.progress(json=json) as progress:
-        report = api.publish(config, phases=phase, scrape=scrape, password=ask_password, progress=progress)
+        report = api.publish(
+            config,
+            phases=phase,
+            scrape=scrape,
+            to=to,
+            with_shards=with_shards,
+            grace=seconds,
+            password=ask_password,
+            progress=progress,
+        )
     if json:
         screen.show_json(report)
     else:
@@ -41,6 +79,19 @@ def show(report: PublishReport) -> None:
         f"a site of {count_of(report.files, 'file')}"
     )
     screen.say(report.index)
+    if report.upload is not None:
+        _show_upload(report.upload)
+
+
+def _show_upload(sent: UploadReport) -> None:
+    """Print what was brought to a store."""
+    screen.say(
+        f"{sent.to}: {count_of(sent.uploaded, 'file')} sent ({show_size(sent.bytes)}), {sent.unchanged:,} there already"
+    )
+    if sent.removed or sent.waiting:
+        screen.say(f"  no more in the release: {sent.removed:,} deleted, {sent.waiting:,} stay for the time of grace")
+    if sent.shards_absent:
+        screen.say(f"  {count_of(sent.shards_absent, 'shard')} whose tar does not lie here")
 
 
 def _show_scraped(scraped: ScrapeReport) -> None:

@@ -6,6 +6,8 @@ from packager.cli.options import DEFAULT_CONFIG, Config, Json
 from packager.reports import StatusReport
 from packager.units import count_of, show_seconds, show_size
 
+_NAMED = 5  # tars that are named
+
 
 def status(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     """Say what is done, what is next, and how long that may take.
@@ -43,6 +45,9 @@ def show(report: StatusReport) -> None:
         screen.say(f"published: release {report.serial}" if report.serial else "nothing published yet")
     if report.seconds_left:
         screen.say(f"about {show_seconds(report.seconds_left)} of packing left, at the rate so far")
+    if report.obsolete:
+        more = ", ..." if len(report.obsolete) > _NAMED else ""
+        screen.say(f"obsolete, in the shards' folder: {', '.join(report.obsolete[:_NAMED])}{more}")
     if report.strangers:
-        screen.say(f"not of this plan, in the shards' folder: {', '.join(report.strangers[:5])}")
+        screen.say(f"not of this plan, in the shards' folder: {', '.join(report.strangers[:_NAMED])}")
     screen.say(f"next: {report.next}" if report.next else "all done; packager release takes up what changed")

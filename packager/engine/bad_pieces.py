@@ -1,4 +1,4 @@
-"""Which pieces of one file, or of a folder, are not what was published: read and hashed on processes. Nothing is written."""
+"""Which pieces of a file or folder are not what was published: read and hashed on processes. Nothing is written."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -7,9 +7,8 @@ from pathlib import Path
 from packager import merkle
 from packager.engine.hashers import MOST, SPAN, Hashers
 from packager.engine.pieces import Part, Span
-from packager.engine.workers import Tell
 from packager.engine.shared_file import SharedFolder
-from packager.file_space import NamedFiles
+from packager.engine.workers import Tell
 from packager.piece_hashes import FolderHashes, PieceHashes
 
 
@@ -29,8 +28,7 @@ def bad_pieces_of_folder(
     """Return which of the pieces `numbers` (ascending) of a folder are not right, as `bad_pieces` does of a file."""
     hashes = file.pieces
     assert isinstance(hashes, FolderHashes)
-    root = os.fsencode(folder)
-    tasks = ((first, _folder_span(root, file.named, hashes, first, stop)) for first, stop in _alike(numbers, hashes))
+    tasks = ((first, _folder_span(folder, file, hashes, first, stop)) for first, stop in _alike(numbers, hashes))
     with Hashers(workers) as hashers:
         return sorted(first + finding.index for first, _, findings in hashers.run(tasks, tell) for finding in findings)
 
@@ -47,14 +45,14 @@ def _alike(numbers: Sequence[int], hashes: FolderHashes) -> Iterator[tuple[int, 
                 start = piece + 1
 
 
-def _folder_span(root: bytes, files: NamedFiles, hashes: FolderHashes, first: int, stop: int) -> Span:
+def _folder_span(folder: Path, file: SharedFolder, hashes: FolderHashes, first: int, stop: int) -> Span:
     """Return the task of checking pieces [first, stop) of a folder."""
     start, end = hashes.span(first)[0], hashes.span(stop - 1)[1]
     if hashes.nodes:
         end = hashes.span(stop - 1)[0] + int(hashes.used[stop - 1])
     parts = tuple(
-        Part(None if path is None else os.path.join(root, path.encode()), at, length)
-        for path, at, length in files.parts(start, end)
+        Part(None if path is None else os.fsencode(file.place(folder, path)), at, length)
+        for path, at, length in file.named.parts(start, end)
     )
     if not hashes.nodes:
         return Span(parts, hashes.piece_length, 0, hashes.pieces[20 * first : 20 * stop])

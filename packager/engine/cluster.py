@@ -48,6 +48,8 @@ _DASK = {
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": False,
     "distributed.diagnostics.nvml": False,
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
 }
 
 
@@ -94,6 +96,7 @@ def _local(count: str) -> Iterator[Any]:
             processes=True,
             host="127.0.0.1",
             dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # of what it serves by HTTP: nothing, see _DASK
             security=True,  # keys of its own: Dask runs what it is sent, and a port here is open to every user
             memory_limit=0,
             local_directory=scratch,
@@ -132,7 +135,6 @@ class _Case(Generic[Task]):
 
     task: Task
     tries: int = 0  # that were handed out
-    begun: int = 0  # how often a worker began with it
     told: int = 0  # bytes that were told as done
     shunned: set[str] = field(default_factory=set)  # workers that could not do it
 
@@ -146,6 +148,7 @@ class _Try(Generic[Task]):
     future: Any
     heard: float  # when
     worker: str = ""  # that has begun it
+    begun: int = 0  # how often
     stopped: bool = False  # the worker has let go of it
 
 
@@ -224,6 +227,10 @@ class Cluster:
                 self._shunned.add(worker)
                 self._progress.note(f"worker {worker}: no sign for {self._patience:.0f} s; its work is given to others")
 
+    def hear(self, worker: str) -> None:
+        """Take note that a worker lives."""
+        self._shunned.discard(worker)
+
     def is_overdue(self, each: _Try[Any]) -> bool:
         """Say whether a try told nothing for too long."""
         return time.monotonic() - each.heard > self._patience
@@ -286,6 +293,7 @@ class _Course(Generic[Task, Load, Made, Result]):
         except PackagerError as error:
             return error
         case.tries += 1
+        self._cluster.redone += case.tries > 1
         key = f"packager-{self._token}-{next(self._numbers)}"
         future = self._cluster.submit(Work(self._job.there, load), key, case.shunned)
         self._out[key] = _Try(key, case, future, time.monotonic())
@@ -307,7 +315,10 @@ class _Course(Generic[Task, Load, Made, Result]):
 
     def _told(self, key: str, what: str, worker: str, done: int) -> _Try[Task] | None:
         """Take note of what a worker, or Dask, said of a try; return it where it ended."""
+        if worker:
+            self._cluster.hear(worker)
         if key in self._left:
+            self._left[key].heard = time.monotonic()
             self._left[key].stopped |= what == "left"
         each = self._out.get(key)
         if each is None:
@@ -315,11 +326,10 @@ class _Course(Generic[Task, Load, Made, Result]):
         if what == "ended":
             return each
         each.heard, each.worker, each.stopped = time.monotonic(), worker, what == "left"
-        case = each.case
         if what == "begun":
-            case.begun += 1
-            self._cluster.redone += case.begun > 1
-        self._advance(case, done)
+            each.begun += 1
+            self._cluster.redone += each.begun > 1  # Dask gave it to another
+        self._advance(each.case, done)
         return None
 
     def _advance(self, case: _Case[Task], done: int) -> None:
@@ -394,15 +404,20 @@ class _Course(Generic[Task, Load, Made, Result]):
         with contextlib.suppress(OSError, TimeoutError, distributed.CancelledError):
             self._client.cancel([each.future for each in tries], force=True)
 
+    def _may_write(self, each: _Try[Task]) -> bool:
+        """Say whether a worker has not let go of a try, and was heard since, or lately."""
+        return bool(each.worker) and not each.stopped and not self._cluster.is_overdue(each)
+
     def stop(self) -> None:
         """Have what is still out stopped, and wait a moment for it: nothing may be written after this."""
         out = list(self._out.values())
         self._left |= self._out
         self._out.clear()
-        if out and self._cluster.has_scheduler():
-            self._cancel(out)
+        if self._cluster.has_scheduler():
+            if out:
+                self._cancel(out)
             ends = time.monotonic() + _STOP_SECONDS
-            while any(each.worker and not each.stopped for each in out) and time.monotonic() < ends:
+            while any(self._may_write(each) for each in self._left.values()) and time.monotonic() < ends:
                 with contextlib.suppress(queue.Empty):
                     self._told(*self._news.get(timeout=_POLL_SECONDS))
         with contextlib.suppress(OSError, ValueError):

@@ -75,12 +75,12 @@ def wrong_version(worker: str, found: str | None, wanted: str) -> IncompleteErro
 
 def _by_system(error: BaseException) -> bool:
     """Say whether an error was made of what the system refused."""
+    seen: list[BaseException] = []  # an error may be raised from itself
     cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError):
-            return True
+    while cause is not None and cause not in seen:
+        seen.append(cause)
         cause = cause.__cause__
-    return False
+    return any(isinstance(each, OSError) for each in seen)
 
 
 class _Telling:

@@ -9,19 +9,22 @@ import json
 import os
 import sqlite3
 import stat
+from collections.abc import Sequence
 from contextlib import closing
 from itertools import combinations
 from pathlib import Path
 
-from packager.config import parse_config
+from packager.config import parse_config, phase_key
 from packager.engine import durable, tables
 from packager.engine.state_format import check_state
+from packager.engine.stores.base import Place
 from packager.engine.workspace import STATE, Workspace
 from packager.errors import InputError
 from packager.options import Config
 from packager.paths import shown
 from packager.slug import slug
 from packager.starter import starter_config, starter_title
+from packager.store_address import StoreAddress, is_address, store_address
 
 CONFIG_MAX = 1 << 20  # bytes
 RECORDS = ("records.csv", "records.jsonl", "records.parquet", "records.sqlite")
@@ -68,30 +71,70 @@ def _workspace(config: Config, path: Path, where: str) -> Workspace:
         return Path(os.path.realpath(root / written))
 
     collection, release = config.collection, config.release
-    source = absolute(collection.source)
+    source = _place(root, collection.source, f"{where}: collection.source")
+    shards = _place(root, config.shards.directory, f"{where}: shards.directory")
+    _check_stores(config, source, shards, where)
     files = {
         "collection.records": collection.records,
         "release.key": release.key,
         "release.next_key": release.next_key,
     }
-    folders = {"collection.source": collection.source, "release.templates": release.templates}
+    folders = {"release.templates": release.templates}
+    if isinstance(source, Path):
+        _check_kind(source, f"{where}: collection.source", collection.source, folder=True)
     for kinds, is_folder in ((folders, True), (files, False)):
         for key, written in kinds.items():
             if written is not None:
                 _check_kind(absolute(written), f"{where}: {key}", written, folder=is_folder)
-    _check_apart(config, root, source, where)
+    _check_apart(config, root, source, shards, where)
     output = absolute(release.output)
-    _check_kept(config, root, (source, absolute(config.shards.directory), output), where)
+    released = [place for place in (source, shards, output) if isinstance(place, Path)]
+    _check_kept(config, root, released, where)
     return Workspace(
         config=root / path.name,
-        source=source,
+        source_place=source,
         records=absolute(collection.records) if collection.records is not None else None,
-        shards=absolute(config.shards.directory),
+        shards_place=shards,
         output=output,
         templates=absolute(release.templates) if release.templates is not None else None,
         key=absolute(release.key) if release.key is not None else None,
         next_key=absolute(release.next_key) if release.next_key is not None else None,
     )
+
+
+def _place(root: Path, written: str, key: str) -> Place:
+    """Return the folder or store that a key names. Raises InputError for an address that will not do."""
+    if not is_address(written):
+        return Path(os.path.realpath(root / written))
+    address = store_address(written, key)
+    return Path(os.path.realpath(address.path)) if address.scheme == "file" else address
+
+
+def _check_stores(config: Config, source: Place, shards: Place, where: str) -> None:
+    """Raise InputError where a key is an address that cannot be, or does not go with one."""
+    release = config.release
+    for key, written in (
+        ("collection.records", config.collection.records),
+        ("release.output", release.output),
+        ("release.templates", release.templates),
+        ("release.key", release.key),
+        ("release.next_key", release.next_key),
+    ):
+        if written is not None and is_address(written):
+            store_address(written, f"{where}: {key}")
+            mend = "packager publish --to brings the site there" if key == "release.output" else "copy it here"
+            raise InputError(f"{where}: {key}", f'"{shown(written)}" must be a path of this machine', mend)
+    stores = [place for place in (source, shards) if isinstance(place, StoreAddress)]
+    if len(stores) == 2 and (stores[0].holds(stores[1]) or stores[1].holds(stores[0])):
+        what = f'"{shards}" and collection.source, "{source}", lie in each other'
+        raise InputError(f"{where}: shards.directory", what, "give each a prefix of its own")
+    if isinstance(source, StoreAddress) and config.collection.mtimes:
+        what = "true means nothing where the source is a store, which knows when a file was uploaded"
+        raise InputError(f"{where}: collection.mtimes", what, "take the line out")
+    for index, phase in enumerate(config.phases):
+        if phase.container == "files" and (isinstance(source, StoreAddress) or isinstance(shards, StoreAddress)):
+            what = '"files" is for files that stay in a folder of this machine'
+            raise InputError(phase_key(where, index, "container", phase.name), what, "take the line out")
 
 
 def _check_kind(path: Path, key: str, written: str, *, folder: bool) -> None:
@@ -105,20 +148,21 @@ def _check_kind(path: Path, key: str, written: str, *, folder: bool) -> None:
         raise InputError(key, f'"{shown(written)}" is not a {"folder" if folder else "file"}', "mend the path")
 
 
-def _check_apart(config: Config, root: Path, source: Path, where: str) -> None:
+def _check_apart(config: Config, root: Path, source: Place, shards: Place, where: str) -> None:
     """Raise InputError where one of the four folders lies in another, or packager.toml in the source."""
-    if root.is_relative_to(source):
+    if isinstance(source, Path) and root.is_relative_to(source):
         raise InputError(
             f"{where}: collection.source",
             f'"{shown(config.collection.source)}" holds the folder of packager.toml itself',
             f"run packager init from a folder beside it: cd .. && packager init {shown(source.name) or 'FOLDER'}",
         )
-    folders = (
+    places: tuple[tuple[str, Place], ...] = (
         ("collection.source", source),
         ("the state folder", Path(os.path.realpath(root / STATE))),
-        ("shards.directory", Path(os.path.realpath(root / config.shards.directory))),
+        ("shards.directory", shards),
         ("release.output", Path(os.path.realpath(root / config.release.output))),
     )
+    folders = [(key, place) for key, place in places if isinstance(place, Path)]
     for (first, one), (second, other) in combinations(folders, 2):
         if one == other:
             relation = "is the same folder as"
@@ -132,7 +176,7 @@ def _check_apart(config: Config, root: Path, source: Path, where: str) -> None:
         raise InputError(f"{where}: {second}", what, "give each a folder of its own")
 
 
-def _check_kept(config: Config, root: Path, released: tuple[Path, ...], where: str) -> None:
+def _check_kept(config: Config, root: Path, released: Sequence[Path], where: str) -> None:
     """Raise InputError where the key lies where it would be published, or a file where the site replaces it."""
     output = released[-1]
     for key, written, forbidden in (

@@ -115,8 +115,10 @@ def _first(manifests: Iterable[Path]) -> ShardFiles | None:
 
 
 def open_published(files: ShardFiles) -> Published:
-    """Read a shard's documents. Raises InputError where one is broken, TrustError where they disagree, and
-    WithdrawnMembersError where not all members are told any more.
+    """Read a shard's documents.
+
+    Raises InputError where one is broken, TrustError where they disagree, and WithdrawnMembersError where not
+    all members are told any more.
 
     Memory: the members table and five int64 a member.
     """
@@ -127,11 +129,13 @@ def open_published(files: ShardFiles) -> Published:
     _check_torrent(manifest, metainfo, files)
     rows = foreign_tables.count_rows(files.table, MEMBERS)
     most = manifest.size // tar.BLOCK if manifest.container == "tar" else len(metainfo.files)
-    if rows != manifest.members - manifest.withdrawn or rows > most:
-        raise TrustError(files.table, f"has {rows} members, the manifest says {manifest.members - manifest.withdrawn}")
+    left = manifest.members - manifest.withdrawn
+    if rows != left or rows > most:
+        raise TrustError(files.table, f"has {rows} members, the manifest says {left}")
     if manifest.withdrawn:
-        told = f"{manifest.withdrawn:,} of its {count_of(manifest.members, 'member')} were withdrawn, and its table lacks them"
-        raise WithdrawnMembersError(manifest.name, told, "only its torrent proves it now: --torrent NAME.torrent")
+        told = f"{manifest.withdrawn:,} of its {count_of(manifest.members, 'member')} were withdrawn"
+        mend = "its torrent still proves it: packager verify, packager repair"
+        raise WithdrawnMembersError(manifest.name, f"{told}, and its table lacks them", mend)
     members = foreign_tables.read_table(files.table, MEMBERS)
     _check_members(members, manifest, files.table)
     layout = shard_layout(

@@ -125,9 +125,9 @@ class FolderWebRanges:
 class SwarmRanges:
     """The one file of a torrent, in its swarm."""
 
-    def __init__(self, fetch: PieceFetch, piece_length: int, name: str) -> None:
-        """Read from pieces that are being fetched."""
-        self._fetch, self._piece_length, self._name = fetch, piece_length, name
+    def __init__(self, fetch: PieceFetch, piece_length: int, name: str, *, short: bool = False) -> None:
+        """Read from pieces that are being fetched. short: some of them end before the piece length."""
+        self._fetch, self._piece_length, self._name, self._short = fetch, piece_length, name, short
 
     @property
     def name(self) -> str:
@@ -142,7 +142,10 @@ class SwarmRanges:
                 data = self._fetch.piece(piece)
             except IncompleteError as error:
                 raise Unreachable(error.where, error.what, error.mend) from error
-            yield data[max(start - at, 0) : stop - at]
+            wanted = data[max(start - at, 0) : stop - at]
+            zeros = min(at + self._piece_length, stop) - max(at, start) - len(wanted)
+            # A v2 torrent's pieces end with their file, and the stream goes on with zeros.
+            yield wanted + bytes(zeros) if zeros and self._short else wanted
 
 
 @contextmanager
@@ -255,7 +258,7 @@ def _swarm_opener(opened: ExitStack, file: SharedFile, swarm: Swarm, seconds: fl
             seconds=seconds,
             where=name,
         )
-        return SwarmRanges(current.enter_context(fetch), length, name)
+        return SwarmRanges(current.enter_context(fetch), length, name, short=isinstance(file, SharedFolder))
 
     return open_swarm
 

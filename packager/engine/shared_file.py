@@ -1,5 +1,6 @@
 """A shard's .torrent: its bytes, what they say, and the hashes of its one file; or of a folder, and where that lies."""
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -86,6 +87,10 @@ class SharedFolder(SharedFile):
         told = (file for file in self.metainfo.files if not file.pad)
         trees = [(file.pieces_root, layers.get(file.pieces_root, b"") if file.pieces_root else b"") for file in told]
         return folder_hashes(self.named.space, trees, self.metainfo.pieces)
+
+    def place(self, folder: Path, path: str) -> str:
+        """Return where a file lies."""
+        return self.places.get(path) or os.path.join(folder, path)
 
     def lying_at(self, places: Mapping[str, str]) -> "SharedFolder":
         """Return it with other places."""

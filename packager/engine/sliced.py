@@ -32,10 +32,6 @@ class Slice:
     start: int
     stop: int
 
-    def fileno(self) -> int:
-        """Return the open file's descriptor, as `loop.sendfile` asks for it."""
-        return self.descriptor
-
     def read(self) -> bytes:
         """Return its bytes. Raises Unreadable."""
         return b"".join(_pread(self.descriptor, self.path, self.start, self.stop))

@@ -3,7 +3,7 @@
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,10 @@ from packager.paths import decode_path, shown
 _RESCAN = "mend the file, or run packager release to take it as it is now"
 # O_NONBLOCK: a FIFO that took a file's place must not hang the run.
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+class ChangedError(IncompleteError):
+    """A source file is not what it was at the scan, or cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ def open_member(source: bytes, member: Member) -> int:
         descriptor = os.open(source + b"/" + member.path, _FLAGS)
     except OSError as error:
         link = error.errno == errno.ELOOP  # what O_NOFOLLOW says
-        raise _changed(member, "is a symbolic link now" if link else error.strerror or "cannot be opened") from error
+        what = "is a symbolic link now" if link else error.strerror or "cannot be opened"
+        raise changed_error(member, what) from error
     try:
         check_unchanged(descriptor, member)
     except IncompleteError:
@@ -75,26 +80,26 @@ def read_into(descriptor: int, space: memoryview, member: Member) -> int:
     try:
         got = os.readv(descriptor, [space])
     except OSError as error:
-        raise _changed(member, f"cannot be read ({error.strerror})") from error
+        raise changed_error(member, f"cannot be read ({error.strerror})") from error
     if not got:
-        raise _changed(member, f"ended before its {member.size} bytes")
+        raise changed_error(member, f"ended before its {member.size} bytes")
     return got
 
 
 def check_digest(member: Member, digest: bytes) -> None:
     """Raise IncompleteError where the catalogue holds another SHA-256 for the member than was read."""
     if member.sha256 is not None and member.sha256 != digest:
-        raise _changed(member, f"its SHA-256 is {digest.hex()}, the records file says {member.sha256.hex()}")
+        raise changed_error(member, f"its SHA-256 is {digest.hex()}, the records file says {member.sha256.hex()}")
 
 
-def changed(source: Path, wanted: list[Member]) -> list[IncompleteError]:
+def changed(source: Path, wanted: Sequence[Member]) -> list[ChangedError]:
     """Return what opening each member now would raise: all that changed since the scan, nothing read."""
     faults = []
     for member in wanted:
         try:
             with opened(source, member):
                 pass
-        except IncompleteError as error:
+        except ChangedError as error:
             faults.append(error)
     return faults
 
@@ -103,13 +108,13 @@ def check_unchanged(descriptor: int, member: Member) -> None:
     """Compare what the system says of the open file with the plan. Raises IncompleteError."""
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
-        raise _changed(member, "is no longer a regular file")
+        raise changed_error(member, "is no longer a regular file")
     if found.st_size != member.size:
-        raise _changed(member, f"has {found.st_size} bytes, had {member.size} at the scan")
+        raise changed_error(member, f"has {found.st_size} bytes, had {member.size} at the scan")
     if member.mtime_ns is not None and found.st_mtime_ns != member.mtime_ns:
-        raise _changed(member, "was written to since the scan")
+        raise changed_error(member, "was written to since the scan")
 
 
-def _changed(member: Member, what: str) -> IncompleteError:
+def changed_error(member: Member, what: str) -> ChangedError:
     """Return the error that names a source file."""
-    return IncompleteError(shown(member.path), what, _RESCAN)
+    return ChangedError(shown(member.path), what, _RESCAN)

@@ -15,7 +15,7 @@ from packager.engine.tables import BATCH_ROWS, first_line
 from packager.errors import IncompleteError, InputError, PackagerError
 
 Database: TypeAlias = duckdb.DuckDBPyConnection
-MEMORY_LIMIT = "2GiB"  # DuckDB's own; with Python and Arrow a command stays under 4 GB
+MEMORY_LIMIT = "1GiB"  # DuckDB's own; with Python and Arrow a command stays under 1.5 GB
 SqlError = duckdb.Error  # what is raised for SQL that DuckDB refuses
 
 

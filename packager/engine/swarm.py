@@ -222,11 +222,10 @@ class Seeds:
             params.flags |= lt.torrent_flags.seed_mode
         self._handles.append((file.name, self._session.add_torrent(params)))
 
-    def add_folder(self, torrent: bytes, folder: Path, places: Mapping[str, str]) -> None:
-        """Share a .torrent of a folder, which libtorrent reads in full before it shares a byte.
+    def add_folder(self, torrent: bytes, folder: Path, places: Mapping[str, str], *, proved: bool) -> None:
+        """Share a .torrent of a folder, under its own name or another. proved: as for `add`.
 
-        folder: under its own name or another. places: absolute paths of files that do not lie in it, by their paths
-        below it.
+        places: absolute paths of files that do not lie in it, by their paths below it.
         """
         params = torrent_parameters(torrent, folder.parent, None, str(folder))
         assert params.ti is not None
@@ -238,6 +237,8 @@ class Seeds:
                 renamed[number] = places.get(path, f"{folder.name}/{path}")
         params.renamed_files = renamed
         params.flags |= lt.torrent_flags.upload_mode | lt.torrent_flags.disable_lsd
+        if proved:
+            params.flags |= lt.torrent_flags.seed_mode
         self._handles.append((folder.name, self._session.add_torrent(params)))
 
     def wait(self, seconds: float) -> list[str]:

@@ -28,6 +28,7 @@ from packager.units import KIB
 
 _FULL = 256 * KIB  # bytes that are gathered before they are given on
 _LOOKED_AT = 64  # files of a range that `check` looks at
+_RECENT = 4096  # members of a shard whose path and stamp are kept ready
 _REPACK = "run: packager pack"
 
 
@@ -37,7 +38,7 @@ class VirtualTar:
     def __init__(self, layout: Layout, digests: bytes, sources: "Sources") -> None:
         """Take what open_virtual read. digests: 32 bytes a member, joined."""
         self.layout, self._digests, self._sources = layout, digests, sources
-        self._first = int(layout.offsets[0]) if len(layout.offsets) else layout.size
+        self._first = int(layout.offsets.min()) if len(layout.offsets) else layout.size
 
     @property
     def size(self) -> int:
@@ -108,18 +109,25 @@ class Sources:
         """Look below `root`. mtimes: nanoseconds, one a member. files: what is open."""
         self._rows, self._sizes = layout.members, layout.sizes
         self._root, self._mtimes, self.files = os.fsencode(root), mtimes, files
+        self._recent: dict[int, tuple[bytes, Stamp]] = {}
 
     def held(self, member: int) -> Opened | None:
         """Return a member's file if it is open and what it was."""
-        return self.files.held(self._place(member), self._stamp(member))
+        return self.files.held(*self._known(member))
 
     def open(self, member: int) -> Opened:
         """Open a member's file. Raises Unreadable where it is not what it was."""
-        return self.files.open(self._place(member), self._stamp(member))
+        return self.files.open(*self._known(member))
 
-    def _stamp(self, member: int) -> Stamp:
-        """Return the size and time of a member's file as they were."""
-        return Stamp(int(self._sizes[member]), int(self._mtimes[member]))
+    def _known(self, member: int) -> tuple[bytes, Stamp]:
+        """Return the path of a member's file, and its size and time as they were. Raises Unreadable."""
+        found = self._recent.get(member)
+        if found is None:
+            found = self._place(member), Stamp(int(self._sizes[member]), int(self._mtimes[member]))
+            if len(self._recent) >= _RECENT:
+                self._recent.clear()
+            self._recent[member] = found
+        return found
 
     def _place(self, member: int) -> bytes:
         """Return the path of a member's file. Raises Unreadable for one that leads out of the folder."""

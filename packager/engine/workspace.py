@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from packager.engine.stores.base import Place
+from packager.errors import InputError
 from packager.model import ShardName
+from packager.store_address import StoreAddress
 
 STATE = ".packager"
 
@@ -13,9 +16,9 @@ class Workspace:
     """The absolute paths of one project. The state folder holds all that is not published or a tar."""
 
     config: Path
-    source: Path
+    source_place: Place
     records: Path | None
-    shards: Path
+    shards_place: Place
     output: Path
     templates: Path | None = None
     key: Path | None = None
@@ -25,6 +28,16 @@ class Workspace:
     def root(self) -> Path:
         """The folder of packager.toml."""
         return self.config.parent
+
+    @property
+    def source(self) -> Path:
+        """The folder of the collection. Raises InputError where it is a store."""
+        return _folder(self.source_place, "collection.source")
+
+    @property
+    def shards(self) -> Path:
+        """The folder of the tars. Raises InputError where it is a store."""
+        return _folder(self.shards_place, "shards.directory")
 
     @property
     def state(self) -> Path:
@@ -102,3 +115,11 @@ class Workspace:
     def releases(self) -> Path:
         """The folder of every release document made so far, SERIAL.json."""
         return self.state / "releases"
+
+
+def _folder(place: Place, key: str) -> Path:
+    """Return a place that must be a folder of this machine."""
+    if isinstance(place, StoreAddress):
+        what = f'"{place}" is no folder of this machine, and this command reads and writes there only'
+        raise InputError(f"packager.toml: {key}", what, "scan, plan, pack, status and publish work with it")
+    return place

@@ -38,7 +38,7 @@ class Discard:
 
     def __init__(self) -> None:
         """Make the buffers."""
-        self._free = _buffers()
+        self._free = new_buffers()
 
     def buffer(self) -> memoryview:
         """Return an empty buffer, when one is free."""
@@ -50,7 +50,7 @@ class Discard:
         self._free.put(buffer)
 
 
-def _buffers() -> "queue.SimpleQueue[memoryview]":
+def new_buffers() -> "queue.SimpleQueue[memoryview]":
     """Return new buffers, aligned as O_DIRECT wants them; memory is taken as they are filled."""
     free: queue.SimpleQueue[memoryview] = queue.SimpleQueue()
     for _ in range(_BUFFERS):
@@ -64,7 +64,7 @@ class DirectWriter:
     def __init__(self, path: Path, size: int) -> None:
         """Set out to write `size` bytes."""
         self._path, self._size = path, size
-        self._free = _buffers()
+        self._free = new_buffers()
         self._full: queue.SimpleQueue[tuple[memoryview, int] | None] = queue.SimpleQueue()
         self._error: OSError | None = None
         self._descriptor = -1

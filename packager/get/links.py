@@ -8,7 +8,8 @@ import pyarrow as pa
 from packager.addresses import TRACKERS, WEB, url
 from packager.engine.remote import Remote, web_seed_address
 from packager.errors import InputError
-from packager.get.sources import Meant, Shared
+from packager.get.sources import Meant
+from packager.get.swarm import Shared
 from packager.layout import PAYLOAD
 from packager.magnet import SCHEME, Magnet, MagnetMember, format_magnet, parse_magnet
 from packager.model import MEMBERS, MTIME

@@ -19,7 +19,8 @@ from packager.errors import InputError
 from packager.get.find import Found, by_keys, read_lookup
 from packager.get.rows import Listed, Ranged, Shelf
 from packager.get.search import Search, by_sql
-from packager.get.sources import Meant, Shared
+from packager.get.sources import Meant
+from packager.get.swarm import Shared
 from packager.magnet import parse_magnet
 from packager.model import PublishedFile, Release
 from packager.progress import Progress

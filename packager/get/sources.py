@@ -3,9 +3,11 @@
 Each is opened when those before it could not give a member, and says what was transferred from it.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from stat import S_ISREG
 from typing import TYPE_CHECKING
@@ -13,36 +15,16 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from packager.addresses import TRACKERS, url
-from packager.engine.ranges import Range, RangeSource, TarRanges, Unreadable
-from packager.engine.remote import Remote, SwarmRanges, Unreachable, WebRanges, endpoints, remote_sources
-from packager.engine.shared_file import SharedFile
+from packager.engine.ranges import RangeSource, TarRanges, Unreadable
+from packager.engine.remote import Remote, Unreachable, WebRanges
 from packager.engine.taking import Member
-from packager.errors import IncompleteError, InputError
+from packager.get.swarm import Shared, SwarmOnDemand
 from packager.layout import PAYLOAD
-from packager.model import Container, Infohash
-from packager.paths import shown
 
 if TYPE_CHECKING:
     from packager.engine.urls import Web
 
-
-@dataclass(frozen=True)
-class Shared:
-    """A shard's tar or folder as it can be fetched.
-
-    addresses: of the tar or the folder at web seeds. torrent: returns its torrent, for the swarm; None where
-    only its magnet link is known.
-    """
-
-    name: str  # of the tar or the folder
-    container: Container
-    size: int
-    infohash_v1: Infohash | None
-    infohash_v2: Infohash | None
-    trackers: Sequence[str]
-    addresses: Sequence[str]
-    torrent: Callable[[], SharedFile] | None
+_LOST = 2  # members in a row that a web seed may fail to give before it is asked no more
 
 
 @dataclass(frozen=True)
@@ -64,7 +46,8 @@ class ShardSources:
         self._places = [folder / shared.name for folder in folders]
         self._web: Web | None = None
         self._tars: dict[str, WebRanges] = {}
-        self._swarm: _SwarmOnDemand | None = None
+        self._lost: Counter[str] = Counter()  # by address: reads in a row that failed for now
+        self._swarm: SwarmOnDemand | None = None
         self._pieces: set[int] = set()
         self.transferred = 0  # bytes over the network
         self.unreachable = False  # a source failed for now, or there is none
@@ -81,12 +64,13 @@ class ShardSources:
                 known = True
                 yield copy.name, copy
         for address in self._shared.addresses:
-            source = self._at_web_seed(address, member)
-            yield source.name, _Told(source, self._take_note)
+            if self._lost[address] < _LOST:
+                source = self._at_web_seed(address, member)
+                yield source.name, _Told(source, partial(self._take_note, address))
         if self._remote.swarm is not None:
             if self._swarm is None:
                 wanted = [(each.offset, each.offset + each.size) for each in self._members[number:]]
-                self._swarm = _SwarmOnDemand(self._shared, wanted, self._remote, scratch, self._opened)
+                self._swarm = SwarmOnDemand(self._shared, wanted, self._remote, scratch, self._opened)
             yield self._swarm.name, _Told(self._swarm, self._take_pieces)
         self.unreachable = self.unreachable or not known
 
@@ -115,9 +99,10 @@ class ShardSources:
             self._web = self._opened.enter_context(web)
         return self._web
 
-    def _take_note(self, start: int, stop: int, error: Unreadable | None) -> None:
-        """Count what a web seed sent."""
+    def _take_note(self, address: str, start: int, stop: int, error: Unreadable | None) -> None:
+        """Count what a web seed sent, and how often it failed."""
         self.transferred += stop - start
+        self._lost[address] = self._lost[address] + 1 if isinstance(error, Unreachable) else 0
         self.unreachable = self.unreachable or isinstance(error, Unreachable)
 
     def _take_pieces(self, start: int, stop: int, error: Unreadable | None) -> None:
@@ -148,76 +133,6 @@ class _Told:
         except Unreadable as error:
             self._tell(start, start, error)
             raise
-
-
-class _SwarmOnDemand:
-    """The swarm of a shard, met when the first byte is asked of it."""
-
-    def __init__(
-        self, shared: Shared, wanted: Sequence[Range], remote: Remote, scratch: Path, opened: ExitStack
-    ) -> None:
-        self._shared, self._wanted, self._scratch, self._opened = shared, wanted, scratch, opened
-        self._remote = replace(remote, web_seeds=(), torrent_web_seeds=False)
-        self._source: RangeSource | None = None
-        self._piece_length = 1
-
-    @property
-    def name(self) -> str:
-        return f"the swarm of {shown(self._shared.name)}"
-
-    @property
-    def piece_length(self) -> int:
-        """Bytes of a piece, once a byte was read."""
-        return self._piece_length
-
-    def read(self, start: int, stop: int) -> Iterator[bytes]:
-        if self._source is None:
-            self._source = self._by_link() if self._shared.torrent is None else self._by_torrent(self._shared.torrent)
-        return self._source.read(start, stop)
-
-    def _by_torrent(self, read: Callable[[], SharedFile]) -> RangeSource:
-        """Return the swarm of a .torrent. Raises Unreadable where that is not the shard's."""
-        try:
-            torrent = read()
-        except InputError as error:
-            raise Unreadable(error.where, error.what, error.mend) from error
-        found = tuple(
-            hash_.hex() if hash_ else None for hash_ in (torrent.metainfo.infohash_v1, torrent.metainfo.infohash_v2)
-        )
-        if found != (self._shared.infohash_v1, self._shared.infohash_v2):
-            raise Unreadable(self.name, "has another torrent than its manifest says")
-        (opener,) = self._opened.enter_context(remote_sources(torrent, self._remote, self._scratch))
-        self._piece_length = torrent.metainfo.piece_length
-        return opener(self._wanted)
-
-    def _by_link(self) -> RangeSource:
-        """Return the swarm of infohashes alone. Raises Unreachable where nobody in it answers."""
-        from packager.engine.magnet_fetch import MagnetFetch  # few ask by link, and libtorrent takes long to import
-
-        swarm = self._remote.swarm
-        assert swarm is not None
-        shared = self._shared
-        trackers = [url(tracker, "--tracker", TRACKERS) for tracker in swarm.trackers]
-        trackers += shared.trackers if swarm.torrent_trackers else ()
-        if not (trackers or swarm.peers or swarm.reach.dht):
-            raise InputError("--swarm", "the link names no tracker, and nobody else is to ask", "add --peer or --dht")
-        try:
-            fetch = MagnetFetch(
-                (shared.infohash_v1, shared.infohash_v2),
-                self._wanted,
-                self._scratch,
-                size=shared.size,
-                reach=swarm.reach,
-                peers=[endpoint for peer in swarm.peers for endpoint in endpoints(peer)],
-                trackers=trackers,
-                seconds=self._remote.seconds,
-                where=self.name,
-            )
-            self._opened.enter_context(fetch)
-        except IncompleteError as error:
-            raise Unreachable(error.where, error.what, error.mend) from error
-        self._piece_length = fetch.piece_length
-        return SwarmRanges(fetch, fetch.piece_length, self.name)
 
 
 class _Shifted:

@@ -6,6 +6,7 @@ are now. Sizes and times tell for most; where only the time is another, the file
 
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from packager.engine import source, sql, tables
+from packager.engine.open_members import open_members
+from packager.engine.stores.base import Place
 from packager.engine.workspace import Workspace
 from packager.errors import InputError
 from packager.model import ShardName
@@ -85,6 +88,7 @@ class Compared:
     kept: dict[str, int]
     changed: int
     gone: int  # of those kept: not in the catalogue, or without a file there
+    stale: frozenset[str] = frozenset()  # shards of which a file is gone or another: no more to be made of the source
 
 
 class _Suspect(NamedTuple):
@@ -185,7 +189,7 @@ def _compared(
         same: dict[int, int] = {}
         others: list[str] = []
         for suspect in of_shard:
-            if _digest(workspace.source, suspect) != suspect.sha256:
+            if _digest(workspace.source_place, suspect) != suspect.sha256:
                 others.append(suspect.id)
             elif suspect.mtime_ns is not None:
                 same[suspect.row] = suspect.mtime_ns
@@ -196,20 +200,21 @@ def _compared(
             yield pa.record_batch([pa.array(others, pa.string())], _IDS)
 
 
-def _digest(root: Path, suspect: _Suspect) -> bytes:
+def _digest(root: Place, suspect: _Suspect) -> bytes:
     """Return the SHA-256 of a source file. Raises IncompleteError where it cannot be read or changes."""
     member = source.Member(decode_path(suspect.path, suspect.path_b64), suspect.size, suspect.mtime_ns, None)
     digest, left, space = hashlib.sha256(), suspect.size, memoryview(bytearray(min(_READ, suspect.size)))
-    with source.opened(root, member) as file:
+    with open_members(root, [member]) as sources, closing(sources.open(0)) as file:
         while left:
-            got = source.read_into(file, space[:left], member)
+            got = file.read_into(space[:left])
             digest.update(space[:got])
             left -= got
+        file.check()
     return digest.digest()
 
 
 def _counts(database: sql.Database) -> Compared:
-    """Return how many records stay, changed, and are gone."""
+    """Return how many records stay, changed, and are gone, and from which shards."""
     kept = sql.execute(
         database,
         "SELECT phase, count(*) FROM latest JOIN listed USING (no) ANTI JOIN returned USING (id) GROUP BY phase",
@@ -219,4 +224,11 @@ def _counts(database: sql.Database) -> Compared:
         database,
         "SELECT count(*) FROM latest ANTI JOIN (SELECT id FROM catalogue WHERE path IS NOT NULL) USING (id)",
     )
-    return Compared({str(phase): int(count) for phase, count in kept}, int(changed), int(gone))
+    stale = sql.execute(
+        database,
+        "SELECT DISTINCT listed.name FROM latest JOIN listed USING (no)"
+        " LEFT JOIN (SELECT id FROM catalogue WHERE path IS NOT NULL) c USING (id) LEFT JOIN returned r USING (id)"
+        " WHERE NOT listed.replaced AND (c.id IS NULL OR r.id IS NOT NULL)",
+    )
+    names = frozenset(str(name) for (name,) in stale)
+    return Compared({str(phase): int(count) for phase, count in kept}, int(changed), int(gone), names)

@@ -23,8 +23,9 @@ from packager.pack import on_cluster, shard_documents
 from packager.pack.crew import crew
 from packager.pack.on_cluster import Load
 from packager.pack.one_pass import read_shard
-from packager.pack.run import failure, remove_partials
+from packager.pack.run import failure
 from packager.pack.shard import ShardTask, all_changed, condition, hashes_of, planned_layout
+from packager.pack.tars import remove_partials
 from packager.paths import shown
 from packager.progress import SILENT, Progress
 from packager.reports import MaterialiseReport, Oddity
@@ -51,7 +52,7 @@ def chosen(every: Sequence[ShardTask], names: Sequence[str]) -> list[ShardTask]:
 def materialise(
     wanted: Sequence[ShardTask], *, workers: int, cluster: Crew | None = None, progress: Progress = SILENT
 ) -> MaterialiseReport:
-    """Write the tars of these shards that have none; those that have one of the right size are left alone.
+    """Write the tars of these shards that have none; those with one of the right size, and folders, are left alone.
 
     cluster: whose workers write them; None: processes of this machine. A shard that fails (a source changed, the
     disk is full) leaves nothing of itself and does not stop the others; the report names each.
@@ -61,7 +62,7 @@ def materialise(
     for task, found in stands:
         if not found.content:
             raise InputError(task.shard.name, "is not packed as the plan has it now", "run: packager pack")
-    missing = [task for task, found in stands if not found.tar]
+    missing = [task for task, found in stands if not found.tar and task.shard.container == "tar"]
     for folder in {task.workspace.shards for task in missing}:
         remove_partials(folder)
     started = time.monotonic()

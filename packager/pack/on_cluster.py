@@ -29,15 +29,16 @@ from packager.pack.shard import MARKER, Packed, ShardTask, condition, links_of, 
 Made = TypeVar("Made")
 Result = TypeVar("Result")
 
+_TRAVELS = 900_000  # bytes of rows
 ARRIVING = ".arriving-"  # begins the name of a folder in the shards' folder, one a run
 
 
 @dataclass(frozen=True)
 class Load:
-    """What travels: the task without its state folder, its rows of the plan, and the folder that the tar goes to."""
+    """What travels: the task, its rows of the plan, or the file of many, and the folder that the tar goes to."""
 
     task: ShardTask
-    rows: tuple[int, bytes]
+    rows: tuple[int, bytes] | Path
     arriving: Path
 
 
@@ -57,8 +58,8 @@ def parted(tasks: Sequence[ShardTask], cluster: Crew | None) -> tuple[list[Shard
     """
     if cluster is None:
         return list(tasks), []
-    here = [task for task in tasks if task.source != task.workspace.source]
-    return here, [task for task in tasks if task.source == task.workspace.source]
+    here = [task for task in tasks if task.source != task.workspace.source_place]
+    return here, [task for task in tasks if task.source == task.workspace.source_place]
 
 
 def run(
@@ -73,7 +74,10 @@ def run(
     try:
         yield from cluster.run(job(folder), tasks, tell)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)  # a worker that nobody hears any more may still write there
+        with contextlib.suppress(OSError):  # a worker that nobody hears any more finds nothing to write to
+            over = folder.with_name(f"{folder.name}.over")
+            folder.rename(over)
+            shutil.rmtree(over, ignore_errors=True)
 
 
 def packing(folder: Path) -> Job[ShardTask, Load, Arrived, Packed]:
@@ -87,7 +91,10 @@ def packing(folder: Path) -> Job[ShardTask, Load, Arrived, Packed]:
 
 
 def load(task: ShardTask, folder: Path) -> Load:
-    """Return what travels of a task: its rows, of some 20 to 70 bytes a member, and little else."""
+    """Return what travels of a task, less than 1 MB: its rows, of some 70 bytes a member, and little else.
+
+    Many rows do not travel by the scheduler, but lie in a file in `folder`.
+    """
     stands = condition(task)
     shard = task.shard
     rows = tables.read_rows(task.planned, shard.first_row, shard.rows, PLANNED)
@@ -98,7 +105,12 @@ def load(task: ShardTask, folder: Path) -> Load:
         virtual=task.virtual or stands.virtual,
         bare=task.is_bare,
     )
-    return Load(going, packed(rows), folder)
+    size, data = packed(rows)
+    if len(data) <= _TRAVELS:
+        return Load(going, (size, data), folder)
+    file = folder / f"{shard.name}.{size}.rows"
+    file.write_bytes(data)
+    return Load(going, file, folder)
 
 
 def pack_there(given: Load, tell: Tell, scratch: Path) -> Arrived:
@@ -116,14 +128,17 @@ def pack_there(given: Load, tell: Tell, scratch: Path) -> Arrived:
 def at_worker(given: Load, scratch: Path) -> Iterator[ShardTask]:
     """Yield the task as this worker does it: its state in `scratch`, its tar in a folder that no other one has."""
     for folder in (given.task.source, given.arriving):
-        if not folder.is_dir():
+        if isinstance(folder, Path) and not folder.is_dir():
             missing = FileNotFoundError(errno.ENOENT, "is not there for a worker: all machines need it under this path")
             raise from_os_error(missing, folder, "mount it there") from missing
     name = given.task.shard.name
     own = given.arriving / f"{name}.{secrets.token_hex(8)}"
-    workspace = replace(given.task.workspace, config=scratch / "packager.toml", shards=own)
+    workspace = replace(given.task.workspace, config=scratch / "packager.toml", shards_place=own)
     planned = scratch / "planned.parquet"
-    tables.write_table(planned, PLANNED, unpacked(given.rows).to_batches())
+    rows = given.rows
+    if isinstance(rows, Path):
+        rows = int(rows.suffixes[-2][1:]), rows.read_bytes()
+    tables.write_table(planned, PLANNED, unpacked(rows).to_batches())
     try:
         yield replace(given.task, workspace=workspace, planned=planned)
     except BaseException:

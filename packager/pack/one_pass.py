@@ -1,11 +1,11 @@
 """The one pass over a shard: each source byte is read once, written to the tar, and hashed in all ways."""
 
-import os
 from hashlib import sha256
-from pathlib import Path
 
 from packager.engine import source
 from packager.engine.hashing import Digests, OnePass
+from packager.engine.open_members import OpenMember, open_members
+from packager.engine.stores.base import Place
 from packager.engine.stream import Stream
 from packager.engine.workers import Tell
 from packager.engine.writer import Sink
@@ -15,7 +15,7 @@ from packager.layout import Layout, Literal, Slice
 def read_shard(
     layout: Layout,
     members: list[source.Member],
-    root: Path,
+    root: Place,
     *,
     hashes: OnePass,
     sink: Sink,
@@ -29,12 +29,12 @@ def read_shard(
     bytes a member and what `hashes` holds. Raises IncompleteError naming a member that is not what it was
     at the scan, or the tar where it cannot be written.
     """
-    digests, folder = bytearray(32 * len(members)), os.fsencode(root)
-    with Stream(hashes, sink, tell, threads=threads) as stream:
+    digests = bytearray(32 * len(members))
+    with open_members(root, members) as sources, Stream(hashes, sink, tell, threads=threads) as stream:
         for segment in layout.segments(0, layout.manifest_start):
             if isinstance(segment, Slice):
                 at = 32 * segment.member
-                digests[at : at + 32] = _read_member(stream, members[segment.member], folder)
+                digests[at : at + 32] = _read_member(stream, members[segment.member], sources.open(segment.member))
             else:
                 stream.write(segment.data)
         found = bytes(digests)
@@ -44,21 +44,20 @@ def read_shard(
     return found, hashes.finish()
 
 
-def _read_member(stream: Stream, member: source.Member, root: bytes) -> bytes:
-    """Read a whole member into the stream and return its SHA-256."""
+def _read_member(stream: Stream, member: source.Member, opened: OpenMember) -> bytes:
+    """Read a whole member into the stream, close it, and return its SHA-256."""
     state = sha256()
     left = member.size
-    descriptor = source.open_member(root, member)
     try:
         while left:
             space = stream.space(left)
-            got = source.read_into(descriptor, space, member)
+            got = opened.read_into(space)
             state.update(space[:got])
             stream.filled(got)
             left -= got
-        source.check_unchanged(descriptor, member)
+        opened.check()
     finally:
-        os.close(descriptor)
+        opened.close()
     digest = state.digest()
     source.check_digest(member, digest)
     return digest

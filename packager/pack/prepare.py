@@ -23,23 +23,15 @@ from packager.engine.withdrawals import read_withdrawals
 from packager.engine.workspace import Workspace
 from packager.errors import InputError
 from packager.folder_limits import warnings
-from packager.model import CATALOGUE, PLANNED, Plan, PlannedPhase, PlannedShard, Release, Superseded
+from packager.model import CATALOGUE, PLANNED, Plan, PlannedPhase, PlannedShard, Release, ShardName, Superseded
 from packager.options import Config, PhaseOptions
 from packager.pack.compare import Compared
 from packager.pack.export import export
+from packager.pack.plan_file import read_plan
 from packager.pack.recover import recover
-from packager.pack.standing import Standing, compared, holds_catalogue, read_standing, readable, successors
+from packager.pack.standing import Standing, compared, holds_catalogue, read_standing, readable, successors, unmade
 from packager.progress import SILENT, Progress
 from packager.reports import PlanReport
-
-
-def read_plan(workspace: Workspace) -> Plan:
-    """Return the plan as it stands. Raises InputError where there is none."""
-    try:
-        data = workspace.plan.read_bytes()
-    except FileNotFoundError:
-        raise InputError(workspace.plan, "no plan has been made yet", "run: packager plan") from None
-    return documents.from_bytes(data, Plan, workspace.plan)
 
 
 def prepare(workspace: Workspace, config: Config, *, now: str, progress: Progress = SILENT) -> PlanReport:
@@ -87,6 +79,7 @@ def prepare(workspace: Workspace, config: Config, *, now: str, progress: Progres
         kept=sum(planned.compared.kept.values()),
         changed=planned.compared.changed,
         gone=planned.compared.gone,
+        unmade=planned.unmade,
         withdrawals=withdrawals,
     )
     if not any(phase.shards for phase in plan.phases):
@@ -111,6 +104,7 @@ class _Planned:
         default_factory=list
     )  # each phase of files: its rows, new shards
     superseded: list[Superseded] = field(default_factory=list)
+    unmade: tuple[ShardName, ...] = ()
     records: int = 0
     unphased: int = 0
 
@@ -194,6 +188,7 @@ def _plan(workspace: Workspace, config: Config, standing: Standing, progress: Pr
         planned.unphased = selection.count_left(database, taken)
         progress.end()
     planned.phases += standing.closed(config, planned.compared.kept)
+    planned.unmade = unmade(workspace, standing, planned.compared.stale)
     return planned
 
 
@@ -206,8 +201,3 @@ def _opened(workspace: Workspace, config: Config, standing: Standing) -> Iterato
     with selection.open_catalogue(workspace.catalogue, tables_read, spill, standing.withdrawn) as database:
         yield database
     durable.remove_tree(spill)
-
-
-def sources(workspace: Workspace, phase: PlannedPhase) -> Path:
-    """Return the folder that a phase's members lie in."""
-    return workspace.export(phase.name) if phase.content == "catalogue" else workspace.source

@@ -1,13 +1,10 @@
 """Pack every planned shard that is not whole yet, on worker processes, largest first."""
 
-import shutil
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
-from packager.engine import durable
 from packager.engine.jobs import Crew
 from packager.engine.workers import run_tasks
 from packager.engine.workspace import Workspace
@@ -17,9 +14,10 @@ from packager.options import Config
 from packager.pack import on_cluster
 from packager.pack.crew import crew
 from packager.pack.frozen import content_as_published, read_manifest
-from packager.pack.prepare import sources
+from packager.pack.plan_file import sources
 from packager.pack.shard import Infohashes, Packed, ShardTask, condition, pack_shard
 from packager.pack.shard_documents import Content, Links
+from packager.pack.tars import remove_leftovers, stored_tars, tar_names
 from packager.paths import shown
 from packager.progress import SILENT, Progress
 from packager.releasing import would_change
@@ -56,6 +54,8 @@ def tasks(
     )
     links = Links(trackers=options.trackers, web_seeds=options.web_seeds, date=plan.date)
 
+    stored = stored_tars(workspace)
+
     def content_of(shard: PlannedShard) -> Content:
         return content_as_published(read_manifest(workspace, shard), content) if shard.frozen else content
 
@@ -69,6 +69,7 @@ def tasks(
             links=links,
             published=published.get(shard.name),
             virtual=(virtual or not config.shards.materialise) and shard.container == "tar",
+            stored=stored.get(f"{shard.name}.tar"),
         )
         for phase in plan.phases
         if phases is None or phase.name in phases
@@ -91,8 +92,8 @@ def pack(
         if task.published and found.made and found.made.size != task.shard.size:
             raise would_change(task.shard.name)
     missing = [task for task, found in stands if not found.whole]
-    for folder in {task.workspace.shards for task in every}:
-        remove_partials(folder)
+    for place in {task.workspace.shards_place for task in every}:
+        remove_leftovers(place, [f"{task.shard.name}.tar" for task in every])
     started = time.monotonic()
     done = size = 0
     virtual = sum(found.whole and found.virtual for _, found in stands)
@@ -144,6 +145,7 @@ class ProgressSoFar:
     left: dict[str, int]
     rate: float | None
     strangers: tuple[str, ...]  # tars in the shards' folder that the plan does not know
+    obsolete: tuple[str, ...]  # tars there of shards that are obsolete
 
 
 def progress_of(
@@ -151,7 +153,7 @@ def progress_of(
 ) -> ProgressSoFar:
     """Return how far packing is, from the marks of what is whole. Reads a small file a shard.
 
-    obsolete: published shards that the plan has no more; their tars are known.
+    obsolete: published shards that the plan has no more.
     """
     count = {phase.name: 0 for phase in plan.phases}
     virtual, left = dict(count), dict(count)
@@ -165,10 +167,12 @@ def progress_of(
                 size, seconds = size + found.made.size, seconds + found.made.seconds
         else:
             left[task.shard.phase] += task.shard.size
-    known = {task.tar.name for task in every} | {f"{name}.tar" for name in obsolete}
-    tars = sorted(path.name for path in workspace.shards.glob("*.tar"))
-    strangers = tuple(name for name in tars if name not in known)
-    return ProgressSoFar(count, virtual, left, size / seconds if seconds else None, strangers)
+    known = {f"{task.shard.name}.tar" for task in every}
+    tars = tar_names(workspace)
+    ended = {f"{name}.tar" for name in obsolete}
+    strangers = tuple(name for name in tars if name not in known and name not in ended)
+    old = tuple(name for name in tars if name in ended)
+    return ProgressSoFar(count, virtual, left, size / seconds if seconds else None, strangers, old)
 
 
 def missing(every: list[ShardTask]) -> list[ShardName]:
@@ -181,12 +185,3 @@ def failure(task: ShardTask, error: PackagerError) -> Oddity:
     if not isinstance(error, IncompleteError):
         raise error
     return Oddity(where=task.shard.name, what=str(error))
-
-
-def remove_partials(shards: Path) -> None:
-    """Remove what a killed run left beside the tars' places."""
-    durable.make_folder(shards)
-    for beside in shards.glob(".*.tar.partial"):
-        beside.unlink(missing_ok=True)
-    for folder in shards.glob(f"{on_cluster.ARRIVING}*"):
-        shutil.rmtree(folder, ignore_errors=True)  # a worker that nobody hears any more may still write there

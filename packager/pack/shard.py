@@ -13,8 +13,9 @@ from pathlib import Path
 import msgspec
 
 from packager import bag, documents
-from packager.engine import durable, source, tables
+from packager.engine import durable, open_members, source, tables
 from packager.engine.hashing import Digests, FilesPass, OnePass
+from packager.engine.stores.base import Place
 from packager.engine.workers import Tell
 from packager.engine.workspace import Workspace
 from packager.engine.writer import DirectWriter, Discard, Sink
@@ -28,6 +29,7 @@ from packager.pack.one_pass import read_shard
 from packager.pack.shard_documents import Content, Links
 from packager.record_lines import as_members
 from packager.releasing import would_change
+from packager.store_address import StoreAddress
 
 MARKER = "packed.json"
 Infohashes = tuple[Infohash | None, Infohash | None]  # v1, v2
@@ -51,11 +53,12 @@ class ShardTask:
     published: its infohashes where a release has listed it; they cannot change any more. virtual: write no
     tar where there is none. threads: more than one takes each hash in a thread of its own. bare: whether nothing
     is written in the tar's place; None: as that place tells, which it does on the machine that has the plan.
+    stored: bytes of its tar where tars go to a store; None: it is not there.
     """
 
     workspace: Workspace
     planned: Path  # the phase's PLANNED table
-    source: Path  # the folder its members lie in
+    source: Place  # the folder or store its members lie in
     shard: PlannedShard
     content: Content
     links: Links
@@ -63,6 +66,7 @@ class ShardTask:
     virtual: bool = False
     threads: int = 1
     bare: bool | None = None
+    stored: int | None = None
 
     @property
     def is_bare(self) -> bool:
@@ -95,6 +99,8 @@ class ShardTask:
     @property
     def size_there(self) -> int | None:
         """The bytes that are in its place, where that has its name only once it is whole; None: nothing."""
+        if isinstance(self.workspace.shards_place, StoreAddress):
+            return self.stored
         last = self.tar / bag.TAGMANIFEST if self.shard.container == "files" else self.tar
         try:
             size = last.stat().st_size
@@ -188,8 +194,15 @@ def pack_shard(task: ShardTask, tell: Tell) -> Packed:
         task,
         links,
         seconds=seconds if stands.needs_pass or stands.made is None else stands.made.seconds,
-        virtual=(task.virtual or stands.virtual) and not task.tar.exists(),
+        virtual=(task.virtual or stands.virtual) and not _has_tar(task, stands),
     )
+
+
+def _has_tar(task: ShardTask, before: Condition) -> bool:
+    """Say whether a shard has its tar now that it was packed. before: how it stood."""
+    if isinstance(task.workspace.shards_place, StoreAddress):
+        return task.stored is not None or (before.needs_pass and not task.is_bare)
+    return task.tar.exists()
 
 
 def mark(task: ShardTask, links: Links, *, seconds: float, virtual: bool) -> Packed:
@@ -269,15 +282,21 @@ def _sink(task: ShardTask) -> AbstractContextManager[Sink]:
     """Return where the tar goes: its place, or nowhere for a virtual one and a published one held elsewhere."""
     if task.shard.container == "files" or task.is_bare:
         return nullcontext(Discard())
+    if isinstance(task.workspace.shards_place, StoreAddress):
+        from packager.engine.stored_writer import StoreWriter  # an extra, and slow to import
+
+        return StoreWriter(task.workspace.shards_place, f"{task.shard.name}.tar", task.shard.size)
     return DirectWriter(task.tar, task.shard.size)
 
 
 _NAMED = 20  # changed members named in one error
 
 
-def all_changed(first: IncompleteError, root: Path, files: list[source.Member]) -> IncompleteError:
+def all_changed(first: IncompleteError, root: Place, files: list[source.Member]) -> IncompleteError:
     """Return the error that stopped the pass, with every other member of the shard that changed too."""
-    others = [error for error in source.changed(root, files) if error.where != first.where]
+    if isinstance(root, StoreAddress) and not isinstance(first, source.ChangedError):
+        return first  # the store itself fails: it is not asked for every member
+    others = [error for error in open_members.changed(root, files) if error.where != first.where]
     if not others:
         return first
     named = "".join(f"; {error.where}: {error.what}" for error in others[:_NAMED])

@@ -15,6 +15,7 @@ from packager import __version__, bag, bencode, documents, metainfo, torrent_fil
 from packager.engine import durable, tables
 from packager.engine.hashing import Digests, FileTree
 from packager.engine.source import Member
+from packager.engine.stores.base import Place
 from packager.engine.torrents import check_torrent
 from packager.errors import from_os_error
 from packager.files_layout import FilesLayout, file_of
@@ -178,14 +179,15 @@ def _member_rows(layout: Layout, digests: bytes, schema: pa.Schema) -> Iterator[
     yield from rows.select(schema.names).cast(schema).to_batches()
 
 
-def write_mtimes(path: Path, root: Path, members: Sequence[Member]) -> None:
+def write_mtimes(path: Path, root: Place, members: Sequence[Member]) -> None:
     """Write durably the time that each member's file had when it was read; a row a member.
 
     Where the plan has none, the files are our own (a catalogue phase's) and are asked now. Raises IncompleteError.
     """
     try:
+        folder = os.fsencode(str(root))
         times = [
-            os.stat(os.path.join(os.fsencode(root), each.path)).st_mtime_ns if each.mtime_ns is None else each.mtime_ns
+            os.stat(os.path.join(folder, each.path)).st_mtime_ns if each.mtime_ns is None else each.mtime_ns
             for each in members
         ]
     except OSError as error:

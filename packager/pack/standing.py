@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from packager import documents
 from packager.engine import sql, tables
 from packager.engine.workspace import Workspace
 from packager.errors import InputError
@@ -16,7 +17,7 @@ from packager.options import Config
 from packager.pack import compare
 from packager.pack.compare import Compared
 from packager.pack.frozen import Frozen, frozen_shards
-from packager.paths import shown
+from packager.pack.shard import MARKER, Packed
 from packager.progress import Progress
 
 _NOTHING = Compared({}, 0, 0)
@@ -185,7 +186,21 @@ def successors(
     ]
 
 
-def unknown(standing: Standing, names: Collection[str]) -> list[str]:
-    """Return those of some names that are of no published shard that is not obsolete."""
-    live = {each.shard.name for each in standing.frozen}
-    return [shown(name) for name in names if name not in live]
+def unmade(workspace: Workspace, standing: Standing, stale: Collection[str]) -> tuple[ShardName, ...]:
+    """Return those of the shards `stale` whose bytes lay nowhere here but in the files that are not what they were."""
+    return tuple(
+        each.shard.name
+        for each in standing.frozen
+        if each.shard.name in stale
+        and not workspace.tar(each.shard.name).is_file()
+        and (each.shard.container == "files" or _is_virtual(workspace, each.shard.name))
+    )
+
+
+def _is_virtual(workspace: Workspace, name: ShardName) -> bool:
+    """Say whether a shard was packed without a tar."""
+    marker = workspace.packed(name) / MARKER
+    try:
+        return documents.from_bytes(marker.read_bytes(), Packed, marker).virtual
+    except FileNotFoundError:
+        return False

@@ -89,7 +89,8 @@ def _holding(workspace: Workspace, last: Release, ids: Sequence[str]) -> dict[st
         return {}
     paths = [workspace.listed_table(shard.name, shard.table.sha256) for shard in shards]
     listed = ", ".join(sql.quoted(str(path)) for path in paths)
-    query = f"SELECT id, file_index::BIGINT AS held FROM read_parquet([{listed}]) SEMI JOIN wanted USING (id) ORDER BY id, held"  # noqa: S608
+    rows = f"read_parquet([{listed}]) SEMI JOIN wanted USING (id)"
+    query = f"SELECT id, file_index::BIGINT AS held FROM {rows} ORDER BY id, held"  # noqa: S608 (paths of ours, quoted)
     found: dict[str, tuple[ShardName, ...]] = dict.fromkeys(ids, ())
     with closing(sql.open_database(paths, workspace.state / "spill")) as database:
         database.register("wanted", pa.table({"id": pa.array(ids, pa.string())}))

@@ -7,7 +7,12 @@
 """
 
 import asyncio
+import contextlib
+import fcntl
 import secrets
+import socket
+import struct
+import termios
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -26,7 +31,7 @@ from packager.preconditions import Wanted, wanted
 from packager.serve import site_files
 from packager.serve.counts import Counts
 from packager.serve.log import Log
-from packager.serve.sending import send_range
+from packager.serve.sending import Connection
 from packager.serve.shelf import Listed, Shelf, WithheldError
 from packager.serve.site_files import BadPathError, FolderError
 
@@ -44,6 +49,7 @@ _WORDS = {
     451: "these bytes were taken back by their publisher",
     500: "these bytes cannot be given now; the log says why",
 }
+_CORK = getattr(socket, "TCP_CORK", None)
 Opened = TypeVar("Opened", bound=Body)
 
 
@@ -63,11 +69,21 @@ class Answers:
     def __init__(self, site: Path, shelf: Shelf, counts: Counts, log: Log, threads: Executor) -> None:
         """Answer from these; files are opened and read by `threads`."""
         self._site, self._shelf, self._counts, self._log, self._threads = site, shelf, counts, log, threads
+        self._under_way: set[_Answer] = set()
+
+    def cut_stalled(self, seconds: float) -> None:
+        """Cut the answers of whose bytes their clients took none for so long. Called again and again to see that."""
+        now = asyncio.get_running_loop().time()
+        for answer in self._under_way:
+            if answer.stalled(now) > seconds:
+                self._counts.add("packager_errors_total", "stalled")
+                answer.cut()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, write its line, and return what was sent."""
         answer = _Answer(request)
         self._counts.add("packager_answers")
+        self._under_way.add(answer)
         try:
             await self._answer(answer)
         except (FileNotFoundError, WithheldError, BadPathError) as refusal:
@@ -77,14 +93,16 @@ class Answers:
             self._counts.add("packager_errors_total", "source")
             self._log.error(f"{request.method} {shown(request.raw_path)}: {error}")
             await self._fail(answer)
-        except TimeoutError:
-            self._counts.add("packager_errors_total", "stalled")
+        except ConnectionError:
+            self._counts.add("packager_errors_total", "left")
             answer.cut()
-        except (ConnectionError, asyncio.CancelledError):
+        except asyncio.CancelledError:
             self._counts.add("packager_errors_total", "left")
             raise
         finally:
             self._counts.add("packager_answers", amount=-1)
+            self._under_way.discard(answer)
+            answer.hold_back(wanted=False)
             self._finish(answer)
         return answer.response
 
@@ -183,17 +201,18 @@ class Answers:
             heads = byte_ranges.part_heads(ranges, file.size, file.content_type, boundary)
             headers["Content-Type"] = f"multipart/byteranges; boundary={boundary}"
         length = sum(map(len, heads)) + sum(stop - start for start, stop in ranges)
+        answer.hold_back(wanted=True)
         await answer.begin(wish.status, headers | {"Content-Length": str(length)})
 
         def sent(size: int) -> None:
             answer.sent += size
             self._counts.add("packager_sent_bytes_total", file.what, size)
 
-        transport = answer.request.transport
+        connection = Connection(answer.request, self._threads, sent)
         for head, (start, stop) in zip(heads, ranges, strict=False):
             if head:
                 await answer.response.write(head)
-            await send_range(answer.response, transport, body.parts(at + start, at + stop), self._threads, sent)
+            await connection.send(answer.response, body.parts(at + start, at + stop))
             self._counts.add("packager_ranges_total", amount=wish.status == 206)
         if heads[-1]:
             await answer.response.write(heads[-1])
@@ -236,6 +255,25 @@ class _Answer:
         self.request = request
         self.response = web.StreamResponse()
         self.sent = 0
+        self._socket: socket.socket | None = request.get_extra_info("socket")
+        self._seen: tuple[int, int] | None = None  # bytes sent, and of these, bytes that the client has not taken
+        self._seen_at = 0.0
+
+    def stalled(self, now: float) -> float:
+        """Return for how many seconds the client took nothing, as far as was seen; 0 where nothing waits for it."""
+        left = 0
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                left = struct.unpack("i", fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, bytes(4)))[0]
+        if (self.sent, left) != self._seen or not left:
+            self._seen, self._seen_at = (self.sent, left), now
+        return now - self._seen_at
+
+    def hold_back(self, *, wanted: bool) -> None:
+        """Have the system gather the head and the body's parts into full packets, or send what it has now (Linux)."""
+        if _CORK is not None and self._socket is not None:
+            with contextlib.suppress(OSError):  # closed
+                self._socket.setsockopt(socket.IPPROTO_TCP, _CORK, int(wanted))
 
     async def begin(self, status: int, headers: dict[str, str]) -> None:
         """Send the head."""

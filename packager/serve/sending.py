@@ -1,7 +1,7 @@
 """Bodies on their way into a connection: files are read by threads, and sent by the system where that can be."""
 
 import asyncio
-from asyncio.exceptions import SendfileNotAvailableError
+import os
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Executor
 
@@ -10,43 +10,103 @@ from aiohttp import web
 from packager.engine.ranges import Unreadable
 from packager.engine.sliced import WAITING, Slice, Step
 from packager.paths import shown
-from packager.units import KIB, MIB
+from packager.units import KIB
 
-_STALLED_SECONDS = 120.0  # that a client may take for the bytes of one step
-_SENT_AT_ONCE = MIB  # bytes of a file in one step
 _WRITTEN_AT_ONCE = 256 * KIB  # bytes from memory in one step
 
 
-async def send_range(
-    response: web.StreamResponse,
-    transport: asyncio.Transport | None,
-    steps: Iterator[Step],
-    threads: Executor,
-    sent: Callable[[int], None],
-) -> None:
-    """Send a body's parts. sent: called with the bytes of each step.
+class Connection:
+    """Where one answer's body goes. sent: called with the bytes of each step."""
 
-    Raises Unreadable where a file is not what it should be, TimeoutError where the client takes nothing,
-    ConnectionError where it is gone.
-    """
-    making: asyncio.Future[Step | None] | None = None
-    try:
-        step = next(steps, None)
-        while step is not None:
-            if step == WAITING:
-                making = asyncio.get_running_loop().run_in_executor(threads, next, steps, None)
-                step = await asyncio.shield(making)
-                continue
-            if isinstance(step, Slice):
-                await _send_slice(response, transport, step, threads, sent)
-            else:
-                await _write(response, step, sent)
+    def __init__(self, request: web.BaseRequest, threads: Executor, sent: Callable[[int], None]) -> None:
+        """Send to whom a request came from; `threads` do what takes long."""
+        self._request, self._threads, self._sent = request, threads, sent
+
+    async def send(self, response: web.StreamResponse, steps: Iterator[Step]) -> None:
+        """Send a body's parts.
+
+        Raises Unreadable where a file is not what it should be, ConnectionError where the client is gone.
+        """
+        making: asyncio.Future[Step | None] | None = None
+        try:
             step = next(steps, None)
+            while step is not None:
+                if step == WAITING:
+                    making = asyncio.get_running_loop().run_in_executor(self._threads, next, steps, None)
+                    step = await asyncio.shield(making)
+                    continue
+                if isinstance(step, Slice):
+                    await self._send_slice(response, step)
+                else:
+                    await self._write(response, step)
+                step = next(steps, None)
+        finally:
+            if making is None or making.done():
+                _close(steps)
+            else:  # cancelled while a thread was at work
+                making.add_done_callback(lambda done: _close_after(done, steps))
+
+    async def _write(self, response: web.StreamResponse, data: bytes) -> None:
+        """Send bytes from memory."""
+        view = memoryview(data)
+        for at in range(0, len(view), _WRITTEN_AT_ONCE):
+            step = view[at : at + _WRITTEN_AT_ONCE]
+            await response.write(step)
+            self._sent(len(step))
+
+    async def _send_slice(self, response: web.StreamResponse, part: Slice) -> None:
+        """Send bytes of an open file without reading them, where the system can."""
+        outgoing = await self._flushed()
+        try:
+            left = await self._send_file(outgoing, part)
+        finally:
+            os.close(outgoing)
+        if left is not None:
+            loop = asyncio.get_running_loop()
+            await self._write(response, await loop.run_in_executor(self._threads, left.read))
+
+    async def _flushed(self) -> int:
+        """Wait until the system has all that was written, and return a descriptor of the connection, to be closed.
+
+        It is ours alone: asyncio's own sendfile leaves a connection that is cut meanwhile in a broken state.
+        """
+        transport = self._request.transport
+        if transport is not None and transport.get_write_buffer_size():
+            transport.set_write_buffer_limits(high=0)  # so that the writer waits until nothing is left
+            await self._request.writer.drain()
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the client is gone")
+        return os.dup(transport.get_extra_info("socket").fileno())
+
+    async def _send_file(self, outgoing: int, part: Slice) -> Slice | None:
+        """Send a slice; return what is left of it where the file's system cannot send it."""
+        at = part.start
+        while at < part.stop:
+            try:
+                step = os.sendfile(outgoing, part.descriptor, at, part.stop - at)
+            except BlockingIOError:
+                await _writable(outgoing)
+                continue
+            except ConnectionError:
+                raise
+            except OSError:
+                return Slice(part.descriptor, part.path, at, part.stop)
+            if not step:
+                raise Unreadable(shown(part.path), f"ends at byte {at}")
+            at += step
+            self._sent(step)
+        return None
+
+
+async def _writable(outgoing: int) -> None:
+    """Wait until a connection takes bytes."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_writer(outgoing, lambda: None if ready.done() else ready.set_result(None))
+    try:
+        await ready
     finally:
-        if making is None or making.done():
-            _close(steps)
-        else:  # cancelled while a thread was at work
-            making.add_done_callback(lambda done: _close_after(done, steps))
+        loop.remove_writer(outgoing)
 
 
 def _close_after(done: "asyncio.Future[Step | None]", steps: Iterator[Step]) -> None:
@@ -60,39 +120,3 @@ def _close(steps: Iterator[Step]) -> None:
     """Close a generator and give back the file that it holds."""
     if isinstance(steps, Generator):
         steps.close()
-
-
-async def _write(response: web.StreamResponse, data: bytes, sent: Callable[[int], None]) -> None:
-    """Send bytes from memory."""
-    view = memoryview(data)
-    for at in range(0, len(view), _WRITTEN_AT_ONCE):
-        step = view[at : at + _WRITTEN_AT_ONCE]
-        async with asyncio.timeout(_STALLED_SECONDS):
-            await response.write(step)
-        sent(len(step))
-
-
-async def _send_slice(
-    response: web.StreamResponse,
-    transport: asyncio.Transport | None,
-    part: Slice,
-    threads: Executor,
-    sent: Callable[[int], None],
-) -> None:
-    """Send bytes of an open file without reading them, where the system can."""
-    loop = asyncio.get_running_loop()
-    at = part.start
-    while at < part.stop:
-        if transport is None or transport.is_closing():
-            raise ConnectionResetError("the client is gone")
-        try:
-            async with asyncio.timeout(_STALLED_SECONDS):
-                step = await loop.sendfile(transport, part, at, min(_SENT_AT_ONCE, part.stop - at), fallback=False)  # type: ignore[arg-type] # a descriptor is all it takes of a file
-        except SendfileNotAvailableError:  # a file system that cannot, or a client that left
-            rest = Slice(part.descriptor, part.path, at, part.stop)
-            await _write(response, await loop.run_in_executor(threads, rest.read), sent)
-            return
-        if not step:
-            raise Unreadable(shown(part.path), f"ends at byte {at}")
-        at += step
-        sent(step)

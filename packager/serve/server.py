@@ -28,6 +28,7 @@ _HEADERS = 64  # of one request
 _LINE = 8190  # bytes of one header, and of the request line
 _IDLE_SECONDS = 60.0  # that a connection may take for a request's head
 _BODY_SECONDS = 1.0  # that the body of a request, which nobody wants, is waited for
+_STALLED_SECONDS = 120.0  # that a client may take none of the bytes that wait for it
 _GRACE_SECONDS = 5.0  # that answers get to be finished when the server ends
 _TICK_SECONDS = 1.0  # between two looks at release.json
 _PROVED = 64 * MIB  # bytes of pieces kept that were found right
@@ -85,7 +86,7 @@ class Server:
             await runner.setup()
             await web.SockSite(runner, listening, backlog=_BACKLOG).start()
             ready()
-            ticking = asyncio.create_task(self._tick(runner))
+            ticking = asyncio.create_task(self._tick(runner, answers))
             await stop.wait()
             ticking.cancel()
             await runner.cleanup()
@@ -106,8 +107,8 @@ class Server:
             logger=logger,
         )
 
-    async def _tick(self, runner: web.ServerRunner) -> None:
-        """Look for a new release, and at what is open, once a second."""
+    async def _tick(self, runner: web.ServerRunner, answers: Answers) -> None:
+        """Look for a new release, for clients that take nothing, and at what is open, once a second."""
         said = ""
         while True:
             try:
@@ -117,6 +118,7 @@ class Server:
                 if str(error) != said:
                     self._log.error(f"the release cannot be read, the last one is served on: {error}")
                 said = str(error)
+            answers.cut_stalled(_STALLED_SECONDS)
             self._counts.put("packager_connections", len(runner.server.connections) if runner.server else 0)
             self._counts.put("packager_open_files", len(os.listdir(_OPEN)) if os.path.isdir(_OPEN) else 0)
             await asyncio.sleep(_TICK_SECONDS)

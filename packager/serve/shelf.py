@@ -68,6 +68,7 @@ class _Held:
     tar: VirtualTar
     withheld: npt.NDArray[np.int64]
     hashes: PieceHashes | None
+    times: tuple[int, int]  # inode and time of the file of its sources' times
 
     @property
     def weight(self) -> int:
@@ -103,6 +104,7 @@ class Shelf:
             if self._listing.shards:  # a site that is being moved: what was published stays so
                 return
             raise
+        self._drop_touched()
         stamp = (found.st_ino, found.st_size, found.st_mtime_ns)
         if stamp == self._listing.stamp:
             return
@@ -124,6 +126,21 @@ class Shelf:
                 self._held.clear()
                 self._weight = 0
             self._listing = listing
+
+    def _drop_touched(self) -> None:
+        """Let go of shards whose sources were compared again and have other times now."""
+        with self._lock:
+            for name, held in [*self._held.items()]:
+                if held.times != self._times(name):
+                    self._weight -= self._held.pop(name).weight
+
+    def _times(self, name: ShardName) -> tuple[int, int]:
+        """Return what tells one file of sources' times from another."""
+        try:
+            found = os.stat(self._workspace.mtimes(name))
+        except FileNotFoundError:
+            return (0, 0)
+        return found.st_ino, found.st_mtime_ns
 
     def body_at_hand(self, listed: Listed, ranges: tuple[tuple[int, int], ...]) -> Body | None:
         """Return the body of a shard without a look at the disk; None where `body` must look. Raises WithheldError."""
@@ -206,6 +223,7 @@ class Shelf:
 
     def _open(self, listed: Listed, ids: frozenset[str]) -> _Held:
         """Read a shard's documents. ids: of records none of whose bytes are given."""
+        times = self._times(listed.name)
         tar = open_virtual(self._workspace, listed.name, listed.source, self._files)
         withdrawn = pa.array(sorted(ids), pa.string())
         withheld = np.flatnonzero(pc.is_in(tar.layout.members["id"], withdrawn).to_numpy(zero_copy_only=False))
@@ -216,7 +234,7 @@ class Shelf:
                 hashes = folder_pieces(tar.layout, open_shared_folder(torrent).metainfo, torrent)
             else:
                 hashes = open_shared(torrent).pieces
-        return _Held(tar, withheld, hashes)
+        return _Held(tar, withheld, hashes, times)
 
     def _keep(self, name: ShardName, held: _Held, ids: frozenset[str]) -> None:
         """Hold a shard, and let go of those that were not asked for longest; one of an old release is not held."""
@@ -231,6 +249,8 @@ class Shelf:
 
 def _check_withheld(held: _Held, ranges: tuple[tuple[int, int], ...]) -> None:
     """Raise WithheldError where a range holds bytes of a member that was taken back."""
+    if not len(held.withheld):
+        return
     layout = held.tar.layout
     first = layout.offsets[held.withheld]
     end = first + layout.sizes[held.withheld]

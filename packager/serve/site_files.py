@@ -1,6 +1,7 @@
 """The site's files by the path of a request: nothing outside its folder, nothing hidden, no link followed."""
 
 import os
+import re
 import stat
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
@@ -9,6 +10,7 @@ from packager.engine.ranges import Unreadable
 from packager.engine.sliced import OpenFile
 
 INDEX = b"index.html"
+_PLAIN = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+", re.ASCII)  # what shards and nearly all pages are called
 _TEXT = "text/plain; charset=utf-8"
 _TYPES = {
     b".css": "text/css; charset=utf-8",
@@ -46,6 +48,8 @@ def names_of(target: str) -> list[bytes]:
     FileNotFoundError for a name that no file here has: "..", hidden, with a control character or backslash.
     """
     path = target.partition("?")[0]
+    if _PLAIN.fullmatch(path):
+        return path[1:].encode().split(b"/")
     if not path.startswith("/") or "#" in path:
         raise BadPathError
     names = []

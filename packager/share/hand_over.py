@@ -87,8 +87,8 @@ def _handover(torrents: Sequence[Seedable]) -> Handover:
 
 def _misnamed(each: Seedable) -> Oddity | None:
     """Return that a client would look for the tar under another name, and fetch it there, if so."""
-    if isinstance(each.file, SharedFolder):
-        what = "is kept as files, and only tars are given on; add its .torrent to the client, which checks the folder"
+    if isinstance(each.file, SharedFolder) and each.file.places:
+        what = "its members do not lie in it, and a client looks for them there; share it with: packager seed --source"
         return Oddity(where=shown(str(each.tar)), what=what)
     if each.tar.name == each.file.name:
         return None

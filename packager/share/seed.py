@@ -93,7 +93,7 @@ class _Watch:
         while self.waiting and (self.waiting[0].proved or not self._is_checking()):
             each = self.waiting.pop(0)
             if isinstance(each.file, SharedFolder):
-                self._seeds.add_folder(each.file.torrent, each.tar.absolute(), each.file.places)
+                self._seeds.add_folder(each.file.torrent, each.tar.absolute(), each.file.places, proved=each.proved)
             else:
                 self._seeds.add(each.file.torrent, each.tar, proved=each.proved)
             self.added.append(each)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from packager.engine.bad_pieces import bad_pieces
+from packager.engine.bad_pieces import bad_pieces, bad_pieces_of_folder
 from packager.engine.published import ShardFiles, find_documents
 from packager.engine.shared_file import SharedFile, SharedFolder, open_shared
 from packager.engine.workers import Tell
@@ -70,9 +70,6 @@ def prove(
     refused: list[Oddity] = []
     progress.begin("verify", sum({each.tar: each.file.size for each in found}.values()))
     for torrents in by_tar(found):
-        if isinstance(torrents[0].file, SharedFolder):
-            proved += torrents  # libtorrent reads it, as without this
-            continue
         if bad := fault(torrents[0], workers=workers, tell=tell):
             refused.append(bad)
             continue
@@ -95,7 +92,11 @@ def fault(each: Seedable, *, workers: int, tell: Tell) -> Oddity | None:
     tell: called with bytes as they are read.
     """
     pieces = each.file.pieces
-    wrong = bad_pieces(bytes(each.tar), pieces, range(pieces.count), workers=workers, tell=tell)
+    every = range(pieces.count)
+    if isinstance(each.file, SharedFolder):
+        wrong = bad_pieces_of_folder(each.tar, each.file, every, workers=workers, tell=tell)
+    else:
+        wrong = bad_pieces(bytes(each.tar), pieces, every, workers=workers, tell=tell)
     return _bad(each.tar, len(wrong)) if wrong else None
 
 

@@ -30,9 +30,9 @@ class Project:
     def workspace(self) -> Workspace:
         return Workspace(
             config=self.root / "packager.toml",
-            source=self.source,
+            source_place=self.source,
             records=self.records,
-            shards=self.root / "shards",
+            shards_place=self.root / "shards",
             output=self.root / "output",
         )
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from catalogue_project import Project
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from packager.catalogue.record_values import RECORDS
@@ -368,6 +368,7 @@ def test_a_records_file_that_is_missing_or_no_parquet_is_named(project: Project)
 @settings(max_examples=60, deadline=None)
 @given(data=st.binary(max_size=60) | st.text('id,path"\n\\{}[]:1\t', max_size=40).map(str.encode), name=st.sampled_from(
     ["r.csv", "r.tsv", "r.jsonl", "r.sqlite", "r.parquet"]))  # fmt: skip
+@example(data=b'""\x00', name="r.tsv")  # whose error tells of a tab
 def test_hostile_bytes_never_escape_as_anything_but_our_error(data: bytes, name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         project = Project(Path(folder))

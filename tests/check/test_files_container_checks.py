@@ -10,6 +10,8 @@ from pack.test_files_container import FILES, project, whole_folder
 from projects import Project
 
 from packager.cli.app import main
+from tests.peer import seeding
+from tests.servers import serving
 
 NAME = "tones-all-00001"
 Capture = pytest.CaptureFixture[str]
@@ -82,11 +84,94 @@ def test_extract_takes_members_out_of_a_folder(made: Project, tmp_path: Path, ca
     assert not (tmp_path / "again" / "cover.jpg").exists()
 
 
-def test_what_is_not_done_with_folders_is_said_in_a_sentence(made: Project, tmp_path: Path, capsys: Capture) -> None:
+def spoil(folder: Path, path: str, at: int) -> None:
+    right = (folder / path).read_bytes()
+    (folder / path).write_bytes(right[:at] + bytes([right[at] ^ 1]) + right[at + 1 :])
+
+
+def whole(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_repair_mends_bad_missing_short_and_long_files_from_loose_ones(
+    made: Project, tmp_path: Path, capsys: Capture
+) -> None:
     folder = whole_folder(made, tmp_path / "got")
-    release = ("--release", made.root / "output")
-    shutil.rmtree(folder / "data" / "Album")
-    for command in (("repair", folder), ("rebuild", NAME, "--from", made.source)):
-        code, _, err = run(capsys, *command, *release)
-        assert code == 2, err
-        assert "its shard is kept as files" in err
+    right = whole(folder)
+    options = ("--release", made.root / "output", "--no-web-seeds", "--workers", 1)
+    assert run(capsys, "repair", folder, *options)[0] == 0
+    spoil(folder, "data/Album/01 one.flac", 0)
+    spoil(folder, "data/Album/01 one.flac", 299_999)
+    spoil(folder, "records.jsonl", 5)
+    (folder / "data/a/b/c/é.ogg").unlink()
+    (folder / "data/z").unlink()
+    shutil.rmtree(folder / "data/Album (live)")
+    (folder / "data/Album/02 two.flac").write_bytes(right["data/Album/02 two.flac"][:100_000])
+    with open(folder / "data/cover.jpg", "ab") as file:
+        file.write(b"more")
+    code, out, _ = run(capsys, "repair", folder, *options, "--dry-run", "--json")
+    report = json.loads(out)
+    assert (code, report["whole"], report["excess"]) == (1, False, 4)
+    assert report["bad"] > 0
+    assert not (folder / "data/z").exists()
+    code, out, err = run(capsys, "repair", folder, "--from", made.source, *options, "--json")
+    report = json.loads(out)
+    assert (code, report["whole"], report["mended"], report["left"]) == (0, True, report["bad"], []), err
+    assert whole(folder) == right
+
+
+def test_repair_takes_just_the_bad_pieces_of_a_folder_from_a_web_seed_and_from_peers(
+    made: Project, tmp_path: Path, capsys: Capture
+) -> None:
+    folder = whole_folder(made, tmp_path / "got")
+    right = whole(folder)
+    copy = shutil.copytree(folder, tmp_path / "seed" / NAME)
+    torrent = made.root / "output/torrents" / f"{NAME}.torrent"
+    options = ("--release", made.root / "output", "--workers", 1, "--json")
+    with serving({f"w/{NAME}/{path}": data for path, data in right.items()}) as site:
+        spoil(folder, "data/Album/02 two.flac", 150_000)
+        spoil(folder, "manifest-sha256.txt", 3)
+        code, out, _ = run(capsys, "repair", folder, "--web-seed", f"{site.address}w/", *options)
+        assert (code, json.loads(out)["whole"]) == (0, True)
+        assert whole(folder) == right
+        assert site.sent < 4 * 16384
+    (folder / "data/Album/02 two.flac").unlink()
+    with seeding(torrent, copy.parent) as peer:
+        code, out, err = run(
+            capsys, "repair", folder, "--no-web-seeds", "--peer", peer, "--listen", "127.0.0.1", *options
+        )
+        assert (code, json.loads(out)["whole"]) == (0, True), err
+    assert whole(folder) == right
+
+
+def test_rebuild_writes_the_folder_again_from_files_of_any_name(made: Project, tmp_path: Path, capsys: Capture) -> None:
+    right = whole(whole_folder(made, tmp_path / "got"))
+    loose = tmp_path / "loose"
+    loose.mkdir()
+    for number, path in enumerate(sorted(made.source.rglob("*"))):
+        if path.is_file():
+            shutil.copy(path, loose / f"{number}.bin")
+    out = tmp_path / "out" / NAME
+    options = ("--release", made.root / "output", "--from", loose, "--out", out, "--index", tmp_path / "index")
+    code, _, err = run(capsys, "rebuild", NAME, *options, "--workers", 1)
+    assert code == 0, err
+    assert whole(out) == right
+    assert "nothing to do" in run(capsys, "rebuild", NAME, *options, "--workers", 1)[1]
+    assert sorted(path.name for path in out.parent.iterdir()) == [NAME]
+    spoil(out, "data/cover.jpg", 7)
+    code, _, err = run(capsys, "rebuild", NAME, *options, "--workers", 1)
+    assert (code, "is not the shard" in err) == (2, True)
+    shutil.rmtree(out)
+    next(path for path in loose.iterdir() if path.stat().st_size == 16_385).unlink()
+    code, _, err = run(capsys, "rebuild", NAME, *options, "--workers", 1)
+    assert code == 3
+    assert "cover.jpg" in err
+    assert list(out.parent.iterdir()) == []
+
+
+def test_a_mirror_leaves_folders_out_and_says_so(made: Project, tmp_path: Path, capsys: Capture) -> None:
+    options = ("--to", tmp_path / "mirror", "--budget", "1 GB", "--unsigned", "--yes", "--json")
+    code, out, err = run(capsys, "mirror", "follow", made.root / "output", *options)
+    assert NAME in out + err, (code, out, err)
+    assert "kept as files" in out + err
+    assert "Traceback" not in err

@@ -164,3 +164,15 @@ def test_a_release_without_an_index_says_what_else_can_be_done(web: Web, tmp_pat
     code, error = get(capsys, "id-1", "--release", tmp_path / "old")
     assert code == 2
     assert "--where" in error["mend"]
+
+
+def test_a_web_seed_that_is_down_is_not_asked_for_every_member(web: Web, tmp_path: Path, capsys: Capture) -> None:
+    web.site.fault, web.site.only = "503", f"shards/{NAME}.tar"
+    where = ["--where", "track = 1", "--release", web.archive.output, "--from", tmp_path, "--to", tmp_path / "to"]
+    away = web.archive.tar.rename(web.archive.tar.with_suffix(".away"))
+    try:
+        code, report = get(capsys, *where)
+    finally:
+        away.rename(web.archive.tar)
+    assert (code, report["unreachable"], len(report["bad"])) == (3, True, 5)
+    assert web.site.requests == 2 * 4  # two members, four tries each

@@ -4,12 +4,16 @@ import shutil
 from pathlib import Path
 
 import msgspec
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from packager import documents
 from packager.cli.app import main
+from packager.engine import tables
 from packager.key_pair import SecretKey
-from packager.model import Release, Withdrawal
+from packager.lookup import SLOT
+from packager.model import MEMBERS, Release, Withdrawal
 from packager.signature import sign
 from tests.get.archives import NAME, Archive, Capture, Web, files_of, get, make_archive, member
 
@@ -103,3 +107,39 @@ def test_records_of_a_release_that_changed_meanwhile_are_not_taken_for_others(
     code, report = get(capsys, "id-4", "--release", web.release, "--to", tmp_path / "to")
     assert (code, report.get("written", 0)) in ((1, 0), (2, 0))
     assert not (tmp_path / "to" / member(4)).exists()
+
+
+def test_an_index_that_lies_hides_a_member_and_does_nothing_else(
+    signed: Archive, tmp_path: Path, capsys: Capture
+) -> None:
+    (part,) = (signed.output / "lookup").iterdir()
+    slots = np.frombuffer(part.read_bytes(), SLOT).copy()
+    slots["row"] = (slots["row"] + 1) % 60
+    part.unlink()
+    part.write_bytes(slots.tobytes())
+    code, error = get(capsys, "id-4", "--release", signed.output, "--to", tmp_path / "to")
+    assert code == 2
+    assert "no member of the release" in error["what"]
+    slots["row"] = 1_000_000
+    part.write_bytes(slots.tobytes())
+    assert get(capsys, "id-4", "--release", signed.output, "--to", tmp_path / "to")[0] == 2
+    part.write_bytes(part.read_bytes()[:-1])
+    assert get(capsys, "id-4", "--release", signed.output, "--to", tmp_path / "to")[0] == 2
+    assert not (tmp_path / "to").exists()
+
+
+@pytest.mark.parametrize("path", ["../evil", "/tmp/evil", "a/../../evil", "CON", "a\x1b[31m"])
+def test_a_table_whose_path_leads_astray_is_refused(
+    signed: Archive, tmp_path: Path, capsys: Capture, path: str
+) -> None:
+    table = signed.output / TABLE
+    rows = tables.read_rows(table, 0, 60).to_pylist()
+    for row in rows:
+        row["path"] = path if row["id"] == "id-4" else row["path"]
+    table.unlink()
+    tables.write_members(table, MEMBERS, pa.Table.from_pylist(rows, MEMBERS).to_batches(), 60)
+    for arguments in (["id-4"], ["--where", "id = 'id-4'"]):
+        code, error = get(capsys, *arguments, "--release", signed.output, "--to", tmp_path / "to")
+        assert code == 2
+        assert "cannot be a member" in error["what"]
+    assert not (tmp_path / "to").exists()

@@ -9,9 +9,9 @@ import pytest
 
 from packager import api
 from packager.engine import project as projects
-from packager.errors import IncompleteError, InputError
+from packager.errors import InputError
 from packager.pack import materialise
-from packager.pack.prepare import read_plan
+from packager.pack.plan_file import read_plan
 from packager.pack.run import tasks
 from tests.projects import Project, make_project
 
@@ -194,29 +194,32 @@ def test_a_run_of_materialise_that_is_cut_leaves_no_tar_and_is_run_again(tmp_pat
     assert os.listdir(task.tar.parent) == ["tones-rest-00001.tar"]
 
 
-def test_a_published_shard_that_cannot_be_made_again_is_refused_when_it_is_virtual_too(tmp_path: Path) -> None:
+def test_a_source_that_changed_goes_into_a_new_virtual_shard_and_the_published_one_stays(tmp_path: Path) -> None:
     project = make_project(tmp_path / "p")
     config = project.root / CONFIG
     api.release(config, virtual=True, processes=1)
-    before = site(project)
+    before = {name: data for name, data in site(project).items() if name.startswith("output/torrents/")}
     (project.source / "notes.txt").write_bytes(b"made of SINES\n")
-    with pytest.raises((InputError, IncompleteError), match="published already"):
-        api.release(config, virtual=True, processes=1)
-    assert site(project) == before
+    report = api.release(config, virtual=True, processes=1)
+    now = site(project)
+    assert {name: now[name] for name in before} == before
+    assert report.pack.virtual > report.pack.packed > 0
+    assert tars(project) == {}
 
 
-def test_touched_sources_of_a_virtual_shard_are_read_again_and_nothing_changes(tmp_path: Path) -> None:
+def test_touched_sources_of_a_virtual_shard_are_compared_and_its_tar_can_still_be_written(tmp_path: Path) -> None:
     project = make_project(tmp_path / "p")
     config = project.root / CONFIG
-    project.write_config(phases="")
-    project.write_config(phases='[[phases]]\nname = "all"\ntitle = "All"\n')
+    project.write_config(size="1 MiB", phases='[[phases]]\nname = "all"\ntitle = "All"\n')
+    real = twin(project, tmp_path / "real")
+    api.release(real.root / CONFIG, processes=1)
     api.release(config, virtual=True, processes=1)
     before = site(project)
     os.utime(project.source / "notes.txt", ns=(0, 0))
-    report = api.release(config, virtual=True, processes=1)
-    assert report.pack.bytes > 0
+    api.release(config, virtual=True, processes=1)
     assert site(project) == before
-    assert tars(project) == {}
+    assert api.materialise(config, [name.removesuffix(".tar") for name in tars(real)]).failed == ()
+    assert tars(project) == tars(real)
 
 
 def test_a_virtual_pack_takes_less_than_a_hundredth_of_the_collection(tmp_path: Path) -> None:

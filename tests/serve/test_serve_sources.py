@@ -182,6 +182,19 @@ def test_bytes_of_a_record_that_was_withdrawn_are_refused_with_or_without_a_tar(
     assert served.get(path, ranged(start + SIZE, 10))[0] == 206
 
 
+def test_a_source_that_was_only_touched_is_served_again_when_a_plan_has_compared_it(served: Served, tar: bytes) -> None:
+    path = f"/shards/{NAME}"
+    start = start_of(served.project, tar, 4)
+    assert served.get(path, ranged(start))[0] == 206
+    touch(served.project.source / "4.flac")
+    assert served.get(path, ranged(start))[0] == 500
+    config = served.project.root / "packager.toml"
+    api.scan(config, processes=1)
+    api.plan(config)
+    until(lambda: served.get(path, ranged(start))[0] == 206)
+    assert served.get(path)[2] == tar
+
+
 def test_layouts_that_do_not_fit_the_memory_are_read_again_when_they_are_asked_for(tmp_path: Path) -> None:
     project = make(tmp_path / "p")
     project.write_config(size="4 MiB", phases=PHASES)

@@ -92,6 +92,31 @@ def test_without_the_members_it_is_said_which_is_missing_and_how_to_name_them(tm
         api.seed([held.root / "shards"], LOCAL, source=held.source, seconds=0)
 
 
+def test_a_full_check_proves_a_folder_or_names_its_bad_pieces(tmp_path: Path, capsys: Capture) -> None:
+    held = released(tmp_path / "project", capsys, also_v1=True)
+    shards = [held.root / "shards"]
+    report = api.seed(shards, LOCAL, source=held.source, verify=True, processes=1, seconds=0)
+    assert {(each.state, each.proved) for each in report.torrents} == {("seeding", True)}
+    assert len(report.torrents) == 2
+    (held.source / "cover.jpg").write_bytes(bytes(16_385))
+    with pytest.raises(InputError, match="2 bad pieces"):
+        api.seed(shards, LOCAL, source=held.source, verify=True, processes=1, seconds=0)
+
+
+def test_a_whole_folder_is_given_to_a_client_and_one_without_its_members_is_not(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    held = released(tmp_path / "project", capsys)
+    folder = whole_folder(held, tmp_path / "whole")
+    watched = made(tmp_path / "watched")
+    report = api.seed([folder], release=held.root / "output", client=f"watch:{watched}", processes=1)
+    assert [(each.name, each.state) for each in report.handed] == [(NAME, "given")]
+    assert len(list(watched.glob("*.torrent"))) == 1
+    other = made(tmp_path / "other")
+    report = api.seed([held.root / "shards"], source=held.source, client=f"watch:{other}", processes=1)
+    assert ["its members do not lie in it" in refused.what for refused in report.refused] == [True]
+
+
 def on_the_web(held: Project, site: Site, tmp_path: Path) -> Path:
     """Put the shard's folder where its torrent's web seed says."""
     folder = whole_folder(held, tmp_path / "whole")

@@ -6,11 +6,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypeVar
+from pathlib import Path
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 from packager.errors import IncompleteError
+from packager.store_address import StoreAddress
 
 Result = TypeVar("Result")
+Place: TypeAlias = Path | StoreAddress  # a folder of this machine, or a store
 
 AGAIN = "run the command again"
 RANGE = 8 << 20  # bytes that are asked for at once: a second's worth of a slow line

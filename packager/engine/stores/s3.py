@@ -41,6 +41,7 @@ _PART = 16 * MIB  # S3's least is 5 MiB
 _PARTS = 10_000  # S3's most of a file
 _LANES = 4  # parts on their way at once
 _CHUNK = MIB  # bytes taken from a body at once
+_PAGE = 1000  # objects of one page of a listing: S3's most
 _SLOWEST = 32 << 10  # bytes a second: what is slower is asked for again
 _CONFIG = {
     "retries": {"total_max_attempts": 1, "mode": "standard"},  # `retried` does it, in one place
@@ -79,10 +80,10 @@ class S3Store:
         return shown(str(self._address))
 
     def entries(self) -> Iterator[Entry]:
-        """Yield the objects, a page of 1,000 at a time; "folders" that other tools made are objects ending in "/"."""
+        """Yield the objects, a page at a time; "folders" that other tools made are objects ending in "/"."""
         token: dict[str, str] = {}
         while True:
-            page = self._call(self.name, "list_objects_v2", Prefix=self._prefix, **token)
+            page = self._call(self.name, "list_objects_v2", Prefix=self._prefix, MaxKeys=_PAGE, **token)
             for found in page.get("Contents", ()):
                 path = found["Key"][len(self._prefix) :]
                 if path:
@@ -378,7 +379,7 @@ def _told(error: ClientError, where: str) -> Exception:
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     code = shown(str(error.response.get("Error", {}).get("Code", "")), 60)
     if status >= 500 or status in (408, 429) or code in _PASSING:
-        return Transient(f"the store answers {status} {code}")
+        return Transient(f"the store answers {status} {code if code != str(status) else ''}".rstrip())
     if code in ("NoSuchBucket", "PermanentRedirect", "AuthorizationHeaderMalformed"):
         return InputError(where, f"the store answers {code}", "check the bucket, its region and AWS_ENDPOINT_URL")
     if status == 404 or code in _ABSENT or code == "NoSuchUpload":

@@ -1,0 +1,76 @@
+"""How shards are packed: apart from the archivist's other steps, since it is what must start quickly."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from packager.api.machine import PATIENCE, crew_of, processes_of
+from packager.engine import durable, project, releases
+from packager.engine.workspace import Workspace
+from packager.model import Plan
+from packager.options import Config
+from packager.pack import materialise as materialising
+from packager.pack import run
+from packager.pack.plan_file import read_plan
+from packager.pack.shard import ShardTask
+from packager.progress import SILENT, Progress
+from packager.reports import MaterialiseReport, PackReport
+
+
+def pack(
+    config: Path,
+    *,
+    phases: Sequence[str] | None = None,
+    virtual: bool = False,
+    processes: int | None = None,
+    cluster: str | None = None,
+    patience: float = PATIENCE,
+    progress: Progress = SILENT,
+) -> PackReport:
+    """Write every planned shard that is not whole yet, with its torrents, manifest and members table.
+
+    phases: only these. virtual: read and hash all the same, and write no tar; tars that are there stay.
+    processes: shards packed at once; None: one a core. cluster: a Dask scheduler's "tcp://HOST:PORT" or
+    "tls://HOST:PORT", its file, or "local:N"; then its workers pack, and see the source and the shards' folder under
+    the same paths. patience: seconds that one of them may tell nothing before its shard is given to another. What
+    failed stands in the report; the other shards are whole.
+    """
+    options, workspace = project.load(config)
+    with durable.lock(workspace.state):
+        every = tasks_of(options, workspace, read_plan(workspace), phases, virtual=virtual)
+        with crew_of(cluster, patience, progress) as crew:
+            return run.pack(every, workers=processes_of(processes), cluster=crew, progress=progress)
+
+
+def materialise(
+    config: Path,
+    shards: Sequence[str],
+    *,
+    processes: int | None = None,
+    cluster: str | None = None,
+    patience: float = PATIENCE,
+    progress: Progress = SILENT,
+) -> MaterialiseReport:
+    """Write the tars of shards that were packed without, from their sources, each byte compared as it is written.
+
+    shards: names. processes: shards written at once; None: one a core. cluster and patience: as for pack. What
+    failed (a source changed) stands in the report, and nothing of it is left. Raises InputError for a shard that is
+    not packed.
+    """
+    options, workspace = project.load(config)
+    with durable.lock(workspace.state):
+        every = tasks_of(options, workspace, read_plan(workspace))
+        wanted = materialising.chosen(every, shards)
+        with crew_of(cluster, patience, progress) as crew:
+            return materialising.materialise(wanted, workers=processes_of(processes), cluster=crew, progress=progress)
+
+
+def tasks_of(
+    options: Config,
+    workspace: Workspace,
+    made: Plan,
+    phases: Sequence[str] | None = None,
+    *,
+    virtual: bool = False,
+) -> list[ShardTask]:
+    """Return the shards of a plan, or of some of its phases, as tasks that know what is published."""
+    return run.tasks(workspace, options, made, releases.published_shards(workspace), phases, virtual=virtual)

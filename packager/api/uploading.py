@@ -1,0 +1,54 @@
+"""What `publish --to` needs beside publishing: the store, found usable before anything is done."""
+
+from dataclasses import dataclass
+
+from packager.engine.stores import open_store
+from packager.engine.stores.base import Store
+from packager.engine.workspace import Workspace
+from packager.errors import InputError
+from packager.progress import Progress
+from packager.publish.upload import upload
+from packager.publish.upload_journal import journal_path
+from packager.reports import UploadReport
+from packager.store_address import StoreAddress, store_address
+
+GRACE = 24 * 3600.0  # seconds
+
+
+@dataclass(frozen=True)
+class Target:
+    """A store that a project's site is brought to."""
+
+    workspace: Workspace
+    address: StoreAddress
+    store: Store
+    with_shards: bool
+
+    def upload(self, *, grace: float, now: float, progress: Progress) -> UploadReport:
+        """Bring the site there; see publish.upload. now: unix seconds."""
+        return upload(
+            self.workspace,
+            self.store,
+            journal_path(self.workspace.state, self.address),
+            with_shards=self.with_shards,
+            grace=grace,
+            now=now,
+            progress=progress,
+        )
+
+
+def open_target(to: str | None, workspace: Workspace, *, with_shards: bool) -> Target | None:
+    """Return the store that --to names, None without. Raises InputError where it cannot be one."""
+    if to is None:
+        if with_shards:
+            raise InputError("--with-shards", "says what goes to a store, and none is named", "add --to")
+        return None
+    if with_shards and isinstance(workspace.shards_place, StoreAddress):
+        what = f"the tars go to {workspace.shards_place} when they are packed"
+        raise InputError("--with-shards", what, "leave it out")
+    address = store_address(to, "--to")
+    own = (workspace.root, workspace.output)
+    places = [StoreAddress("file", "", str(path)) for path in own]
+    if any(address.holds(place) for place in places) or places[1].holds(address):
+        raise InputError("--to", f'"{address}" is, holds or lies in what is published from', "name another folder")
+    return Target(workspace, address, open_store(address), with_shards)

@@ -1,0 +1,79 @@
+"""Tags of files in a store, by the few ranges of each that hold them."""
+
+import io
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from errno import EIO
+
+from packager.catalogue.tags import Tags, read_open
+from packager.engine.stored_members import store_at
+from packager.engine.stores.base import Stat, Store
+from packager.errors import PackagerError
+from packager.store_address import StoreAddress
+
+_BLOCK = 128 << 10  # bytes of one range: most tags and the first frames are in the first
+_LANES = 16  # files whose first range is asked for at once
+
+
+def read_stored(address: StoreAddress, files: Sequence[tuple[bytes, int]]) -> list[Tags]:
+    """Return the tags of several files, given with their sizes, in order: a worker's task. Raises nothing."""
+    store = store_at(address)
+    opened = [StoredFile(store, os.fsdecode(path), size) for path, size in files]
+    with ThreadPoolExecutor(_LANES, "tags") as pool:
+        list(pool.map(StoredFile.begin, opened))
+    return [read_open(file, path) for file, (path, _) in zip(opened, files, strict=True)]
+
+
+class StoredFile(io.RawIOBase):
+    """A file of a store as a file: blocks are fetched when they are first read, all of one version."""
+
+    def __init__(self, store: Store, path: str, size: int) -> None:
+        """Take a file of `size` bytes; nothing is asked of it yet."""
+        self._store, self._path, self._size = store, path, size
+        self._blocks: dict[int, bytes] = {}
+        self._seen: Stat | None = None
+        self._failure: PackagerError | None = None
+        self._at = 0
+
+    def begin(self) -> None:
+        """Fetch the first block; a failure is told when the file is read."""
+        try:
+            self._block(0)
+        except PackagerError as error:
+            self._failure = error
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read as a file does. Raises OSError for what the store raises."""
+        stop = self._size if size is None or size < 0 else min(self._size, self._at + size)
+        parts = []
+        try:
+            if self._failure:
+                raise self._failure
+            while self._at < stop:
+                first = self._at - self._at % _BLOCK
+                part = self._block(first)[self._at - first : stop - first]
+                parts.append(part)
+                self._at += len(part)
+        except PackagerError as error:
+            raise OSError(EIO, error.what) from error
+        return b"".join(parts)
+
+    def _block(self, first: int) -> bytes:
+        """Return the block at a byte."""
+        if first not in self._blocks:
+            stop = min(first + _BLOCK, self._size)
+            self._seen, self._blocks[first] = self._store.read(self._path, first, stop, self._seen)
+        return self._blocks[first]
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Move as a file does."""
+        at = offset + (0, self._at, self._size)[whence]
+        if at < 0:
+            raise OSError(EIO, "a place before the file's start")
+        self._at = at
+        return at
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._at

@@ -1,0 +1,143 @@
+"""The walk of a source that is a store: its listing, sorted on disk into the order of a folder's walk.
+
+A store lists its files in an order of its own and has no folders. The listing is written to disk as it comes, with a
+row for each folder, sorted by DuckDB, and read folder by folder: depth first, each in the order of its names' bytes.
+Memory: DuckDB's bound, a page of the listing, and the names of the folders on the way to the file at hand.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import groupby, islice
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from packager import paths
+from packager.catalogue import naming
+from packager.catalogue.walk import Found, Odd, found, sort_key
+from packager.engine import sql, tables
+from packager.engine.stores.base import Store
+
+# folder: sort_key of its path with a "/" behind; empty for the source itself. size: null for a folder.
+_LISTED = pa.schema(
+    [
+        pa.field("folder", pa.binary(), nullable=False),
+        pa.field("name", pa.binary(), nullable=False),
+        ("size", pa.int64()),
+        ("stamp", pa.int64()),
+    ]
+)
+_BATCH = 16_384  # rows
+_BOTH = "a folder has the same name"
+
+
+class _Row(NamedTuple):
+    folder: bytes
+    name: bytes
+    size: int | None
+    stamp: int | None
+
+
+class _Folder(NamedTuple):
+    """A folder that is entered: its path and member path, both with a "/" behind, and why a name in it was changed."""
+
+    path: bytes
+    member: str
+    why: str
+
+
+def walk_store(store: Store, scratch: Path) -> Iterator[Found | Odd]:
+    """Yield all that a store lists, in the order of sort_key; times are stamps (engine/stores/base.py, Stat).
+
+    scratch: a folder for the listing. Raises InputError and IncompleteError as the store does.
+    """
+    listing = scratch / "listing.parquet"
+    tables.write_table(listing, _LISTED, _batches(store))
+    query = (
+        f"SELECT folder, name, size, stamp FROM read_parquet({sql.quoted(str(listing))}) ORDER BY folder, name, size"  # noqa: S608
+    )
+    with closing(sql.open_database([listing], scratch / "spill")) as database:
+        rows = (
+            _Row(*row)
+            for batch in sql.run_batches(database, query, _LISTED)
+            for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        )
+        yield from _walk(_Groups(rows))
+
+
+def _batches(store: Store) -> Iterator[pa.RecordBatch]:
+    """Yield the listing's rows."""
+    rows = _rows(store)
+    while some := list(islice(rows, _BATCH)):
+        columns = zip(*some, strict=True)
+        yield pa.record_batch([pa.array(c, field.type) for c, field in zip(columns, _LISTED, strict=True)], _LISTED)
+
+
+def _rows(store: Store) -> Iterator[_Row]:
+    """Yield a row for each file and, where they begin, its folders; a folder may come several times."""
+    before: tuple[bytes, ...] = ()
+    for entry in store.entries():
+        *folders, name = os.fsencode(entry.path).split(b"/")
+        path = tuple(folders)
+        for depth in range(len(path)):
+            if path[: depth + 1] != before[: depth + 1]:
+                yield _Row(_key(path[:depth]), path[depth], None, None)
+        before = path
+        if name or entry.stat.size:  # else it is what other tools put where a folder shall be
+            yield _Row(_key(path), name, entry.stat.size, entry.stat.stamp)
+
+
+def _key(folders: tuple[bytes, ...]) -> bytes:
+    """Return what folders are sorted by."""
+    return b"".join(name + b"\0" for name in folders)
+
+
+class _Groups:
+    """The rows of one folder after the other."""
+
+    def __init__(self, rows: Iterator[_Row]) -> None:
+        self._groups = groupby(rows, key=lambda row: row.folder)
+        self._next = next(self._groups, None)
+
+    def of(self, key: bytes) -> list[_Row]:
+        """Return the rows of a folder, each once; none of an empty one. Ask in the walk's order."""
+        if self._next is None or self._next[0] != key:
+            return []
+        rows = list(dict.fromkeys(self._next[1]))
+        self._next = next(self._groups, None)
+        return rows
+
+
+def _walk(groups: _Groups) -> Iterator[Found | Odd]:
+    """Yield files and oddities, depth first."""
+    stack = [_read_folder(groups, _Folder(b"", "", ""))]
+    while stack:
+        for seen in stack[-1]:
+            if isinstance(seen, _Folder):
+                stack.append(_read_folder(groups, seen))
+                break
+            yield seen
+        else:
+            stack.pop()
+
+
+def _read_folder(groups: _Groups, folder: _Folder) -> Iterator[Found | Odd | _Folder]:
+    """Yield what one folder holds, in the order of its names' bytes."""
+    rows = groups.of(sort_key(folder.path))
+    if not rows and folder.path:
+        yield Odd(folder.path[:-1], "an empty folder; shards hold files only")
+    folders = {row.name for row in rows if row.size is None}
+    safe = naming.safe_names(list(dict.fromkeys(row.name for row in rows)), folder=folder.path[:-1])
+    for row in rows:
+        named = safe[row.name]
+        if row.size is not None and row.name in folders:
+            named = naming.Named(paths.safe_name(row.name, collides=True), _BOTH)
+        member = folder.member + named.name
+        why = "; ".join(part for part in (folder.why, named.why) if part)
+        path = folder.path + row.name
+        if row.size is None:
+            yield _Folder(path + b"/", member + "/", why)
+        else:
+            yield found(path, member, row.size, row.stamp or 0, why)

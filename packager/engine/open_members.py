@@ -1,0 +1,77 @@
+"""A shard's members opened one after the other, wherever they lie: in a folder, or in a store."""
+
+import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Protocol
+
+from packager.engine import source
+from packager.engine.source import Member
+from packager.engine.stores.base import Place
+
+
+class OpenMember(Protocol):
+    """A member that is read from its start to its end. Every call raises IncompleteError where it changed."""
+
+    def read_into(self, space: memoryview) -> int:
+        """Read the next bytes into `space` and return how many, at least one."""
+
+    def check(self) -> None:
+        """Look once more whether it is what the plan says, after all of it was read."""
+
+    def close(self) -> None:
+        """Close it."""
+
+
+class Members(Protocol):
+    """The members of a shard."""
+
+    def open(self, index: int) -> OpenMember:
+        """Open a member; each is opened once, in order. Raises IncompleteError where it is not as the plan says."""
+
+
+class _FolderMembers:
+    """Members in a folder."""
+
+    def __init__(self, root: Path, members: Sequence[Member]) -> None:
+        self._root, self._members = os.fsencode(root), members
+
+    def open(self, index: int) -> OpenMember:
+        return _File(self._root, self._members[index])
+
+
+class _File:
+    """A member's file: read by the system straight into the buffer that is written and hashed."""
+
+    __slots__ = ("_descriptor", "_member")
+
+    def __init__(self, root: bytes, member: Member) -> None:
+        self._descriptor, self._member = source.open_member(root, member), member
+
+    def read_into(self, space: memoryview) -> int:
+        return source.read_into(self._descriptor, space, self._member)
+
+    def check(self) -> None:
+        source.check_unchanged(self._descriptor, self._member)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+def open_members(root: Place, members: Sequence[Member]) -> AbstractContextManager[Members]:
+    """Return what opens a shard's members. root: the folder or the store that their paths are relative to."""
+    if isinstance(root, Path):
+        return nullcontext(_FolderMembers(root, members))
+    from packager.engine.stored_members import StoredMembers  # an extra, and slow to import
+
+    return StoredMembers(root, members)
+
+
+def changed(root: Place, members: Sequence[Member]) -> list[source.ChangedError]:
+    """Return what opening each member now would raise because it changed since the scan; nothing is read."""
+    if isinstance(root, Path):
+        return source.changed(root, members)
+    from packager.engine.stored_members import changed as changed_there  # as above
+
+    return changed_there(root, members)

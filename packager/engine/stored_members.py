@@ -1,0 +1,142 @@
+"""A shard's members in a store, read ahead: while one is hashed, the next ranges are on their way.
+
+Each range comes with the version of the file that it is of. All ranges of a member must be of the one version that
+the scan saw, by its size and its stamp; so what was read is that file, whatever is written there meanwhile.
+"""
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
+from types import TracebackType
+
+from packager.engine import source
+from packager.engine.source import ChangedError, Member
+from packager.engine.stores import open_store
+from packager.engine.stores.base import RANGE, Gone, Stat, Store
+from packager.errors import IncompleteError
+from packager.store_address import StoreAddress
+from packager.units import MIB
+
+_LANES = 32  # ranges on their way at once: a small file takes as long as its answer
+_AHEAD = 64 * MIB  # bytes that are on their way or wait to be read
+
+store_at = lru_cache(maxsize=8)(open_store)  # a process's connections
+
+
+class StoredMembers:
+    """Opens members in order; a context manager, whose threads end with it. Memory: _AHEAD and a range."""
+
+    def __init__(self, address: StoreAddress, members: Sequence[Member]) -> None:
+        """Take the members of a shard, paths relative to the store's address."""
+        self._store, self._members = store_at(address), members
+        self._ranges = _ranges(members)
+        self._coming: deque[tuple[int, int, Future[tuple[Stat, bytes]]]] = deque()  # member, bytes, what comes
+        self._ahead = 0
+
+    def __enter__(self) -> "StoredMembers":
+        """Begin to read."""
+        self._pool = ThreadPoolExecutor(_LANES, "read")
+        return self
+
+    def _fill(self) -> None:
+        """Ask for as much as may be ahead, and for one range in any case."""
+        while not self._coming or (self._ahead < _AHEAD and len(self._coming) < _LANES):
+            wanted = next(self._ranges, None)
+            if wanted is None:
+                return
+            index, start, stop = wanted
+            path = os.fsdecode(self._members[index].path)
+            self._coming.append((index, stop - start, self._pool.submit(self._store.read, path, start, stop)))
+            self._ahead += stop - start
+
+    def next_range(self, index: int) -> tuple[Stat, bytes]:
+        """Return the next range, which is of this member. Raises IncompleteError, where that changed ChangedError."""
+        member = self._members[index]
+        self._fill()
+        of, size, future = self._coming.popleft()
+        assert of == index
+        self._ahead -= size
+        self._fill()
+        try:
+            stat, data = future.result()
+        except Gone as error:
+            raise source.changed_error(member, f"{error.what} (in {self._store.name})") from error
+        _check(stat, member)
+        return stat, data
+
+    def open(self, index: int) -> "_StoredMember":
+        """Open the next member."""
+        return _StoredMember(self, index, self._members[index])
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Wait for what is on its way; what is not asked for yet never is."""
+        self._pool.shutdown(cancel_futures=True)
+
+
+class _StoredMember:
+    """A member whose ranges come in order; see open_members.OpenMember."""
+
+    def __init__(self, members: StoredMembers, index: int, member: Member) -> None:
+        self._members, self._index, self._member = members, index, member
+        self._data, self._at, self._tag = b"", 0, ""
+        if not member.size:
+            members.next_range(index)
+
+    def read_into(self, space: memoryview) -> int:
+        if self._at == len(self._data):
+            stat, self._data = self._members.next_range(self._index)
+            if self._tag not in ("", stat.tag):
+                raise source.changed_error(self._member, "was written to while it was read")
+            self._at, self._tag = 0, stat.tag
+        got = min(len(space), len(self._data) - self._at)
+        space[:got] = memoryview(self._data)[self._at : self._at + got]
+        self._at += got
+        return got
+
+    def check(self) -> None:
+        """Do nothing: every range was of the version that the scan saw."""
+
+    def close(self) -> None:
+        """Do nothing: no file is held."""
+
+
+def _ranges(members: Sequence[Member]) -> Iterator[tuple[int, int, int]]:
+    """Yield (member, start, stop) of all that is to be read; one empty range of an empty member."""
+    for index, member in enumerate(members):
+        for start in range(0, max(member.size, 1), RANGE):
+            yield index, start, min(start + RANGE, member.size)
+
+
+def _check(stat: Stat, member: Member) -> None:
+    """Raise ChangedError where a version is not the one that the scan saw."""
+    if stat.size != member.size:
+        raise source.changed_error(member, f"has {stat.size} bytes, had {member.size} at the scan")
+    if member.mtime_ns is not None and stat.stamp != member.mtime_ns:
+        raise source.changed_error(member, "was written to since the scan")
+
+
+def changed(address: StoreAddress, members: Sequence[Member]) -> list[ChangedError]:
+    """Return what tells each member that is not as the plan says; where the store itself fails, nothing."""
+    store = store_at(address)
+    try:
+        with ThreadPoolExecutor(_LANES) as pool:
+            found = pool.map(lambda member: _fault(store, member), members)
+            return [fault for fault in found if fault is not None]
+    except IncompleteError:
+        return []
+
+
+def _fault(store: Store, member: Member) -> ChangedError | None:
+    """Return what is wrong with a member now."""
+    stat = store.stat(os.fsdecode(member.path))
+    if stat is None:
+        return source.changed_error(member, f"is not in {store.name} any more")
+    try:
+        _check(stat, member)
+    except ChangedError as error:
+        return error
+    return None

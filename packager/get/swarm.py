@@ -1,0 +1,114 @@
+"""A shard as it can be fetched, and its swarm: by its torrent, or by the infohashes of a magnet link alone."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from packager.addresses import TRACKERS, url
+from packager.engine.ranges import Range, RangeSource, Unreadable
+from packager.engine.remote import Remote, SwarmRanges, Unreachable, endpoints, remote_sources
+from packager.engine.shared_file import SharedFile
+from packager.errors import IncompleteError, InputError
+from packager.model import Container, Infohash
+from packager.paths import shown
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A shard's tar or folder as it can be fetched.
+
+    addresses: of the tar or the folder at web seeds. torrent: returns its torrent, for the swarm; None where
+    only its magnet link is known.
+    """
+
+    name: str  # of the tar or the folder
+    container: Container
+    size: int
+    infohash_v1: Infohash | None
+    infohash_v2: Infohash | None
+    trackers: Sequence[str]
+    addresses: Sequence[str]
+    torrent: Callable[[], SharedFile] | None
+
+
+class SwarmOnDemand:
+    """The swarm of a shard, met when the first byte is asked of it; a source of ranges."""
+
+    def __init__(
+        self, shared: Shared, wanted: Sequence[Range], remote: Remote, scratch: Path, opened: ExitStack
+    ) -> None:
+        """Set out to read the ranges `wanted`, in order. scratch: a folder that it makes, uses and takes away."""
+        self._shared, self._wanted, self._scratch, self._opened = shared, wanted, scratch, opened
+        self._remote = replace(remote, web_seeds=(), torrent_web_seeds=False)
+        self._source: RangeSource | None = None
+        self._failure: Unreadable | None = None
+        self._piece_length = 1
+
+    @property
+    def name(self) -> str:
+        """Which swarm."""
+        return f"the swarm of {shown(self._shared.name)}"
+
+    @property
+    def piece_length(self) -> int:
+        """Bytes of a piece, once a byte was read."""
+        return self._piece_length
+
+    def read(self, start: int, stop: int) -> Iterator[bytes]:
+        """Yield bytes [start, stop), which were among the ranges wanted. Raises Unreadable."""
+        if self._failure:
+            raise self._failure  # it was waited for once
+        if self._source is None:
+            try:
+                torrent = self._shared.torrent
+                self._source = self._by_link() if torrent is None else self._by_torrent(torrent)
+            except Unreadable as error:
+                self._failure = error
+                raise
+        return self._source.read(start, stop)
+
+    def _by_torrent(self, read: Callable[[], SharedFile]) -> RangeSource:
+        """Return the swarm of a .torrent. Raises Unreadable where that is not the shard's."""
+        try:
+            torrent = read()
+        except InputError as error:
+            raise Unreadable(error.where, error.what, error.mend) from error
+        except IncompleteError as error:
+            raise Unreachable(error.where, error.what, error.mend) from error
+        told = torrent.metainfo
+        found = tuple(hash_.hex() if hash_ else None for hash_ in (told.infohash_v1, told.infohash_v2))
+        if found != (self._shared.infohash_v1, self._shared.infohash_v2):
+            raise Unreadable(self.name, "has another torrent than its manifest says")
+        (opener,) = self._opened.enter_context(remote_sources(torrent, self._remote, self._scratch))
+        self._piece_length = told.piece_length
+        return opener(self._wanted)
+
+    def _by_link(self) -> RangeSource:
+        """Return the swarm of infohashes alone. Raises Unreachable where nobody in it answers."""
+        from packager.engine.magnet_fetch import MagnetFetch  # few ask by link, and libtorrent takes long to import
+
+        swarm = self._remote.swarm
+        assert swarm is not None
+        shared = self._shared
+        trackers = [url(tracker, "--tracker", TRACKERS) for tracker in swarm.trackers]
+        trackers += shared.trackers if swarm.torrent_trackers else ()
+        if not (trackers or swarm.peers or swarm.reach.dht):
+            raise InputError("--swarm", "the link names no tracker, and nobody else is to ask", "add --peer or --dht")
+        try:
+            fetch = MagnetFetch(
+                (shared.infohash_v1, shared.infohash_v2),
+                self._wanted,
+                self._scratch,
+                size=shared.size,
+                reach=swarm.reach,
+                peers=[endpoint for peer in swarm.peers for endpoint in endpoints(peer)],
+                trackers=trackers,
+                seconds=self._remote.seconds,
+                where=self.name,
+            )
+            self._opened.enter_context(fetch)
+        except IncompleteError as error:
+            raise Unreachable(error.where, error.what, error.mend) from error
+        self._piece_length = fetch.piece_length
+        return SwarmRanges(fetch, fetch.piece_length, self.name)

@@ -1,0 +1,121 @@
+"""Which records are meant, in the catalogue and in every published shard: by id, by a pattern of their path, by SQL."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from packager.engine import phases, releases, sql
+from packager.engine.workspace import Workspace
+from packager.errors import InputError
+from packager.model import CATALOGUE, MEMBERS, Release, ReleaseShard
+from packager.paths import shown
+from packager.reports import FoundRecord
+from packager.values import SQL_MAX
+
+_FOUND = pa.schema(
+    [
+        ("id", pa.string()),
+        ("path", pa.string()),
+        ("title", pa.string()),
+        ("artist", pa.string()),
+        ("held", pa.list_(pa.int64())),
+    ]
+)
+_PATTERN_MAX = 1000  # characters
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which records are meant: by id, by a pattern of their path ("*" stands for any characters), by SQL."""
+
+    ids: Sequence[str] = ()
+    paths: Sequence[str] = ()
+    where: str | None = None
+
+
+def find(workspace: Workspace, wanted: Wanted) -> tuple[FoundRecord, ...]:
+    """Return the records that are meant, by id, and the published shards that hold files of each.
+
+    Memory: those records. Raises InputError for an id that no record has, a pattern or SQL that takes none.
+    """
+    if not wanted.ids and not wanted.paths and wanted.where is None:
+        raise InputError("withdraw", "no record is named", "name them: --id, --path or --where")
+    last = releases.last_release(workspace)
+    shards = _shards_of_files(last[0]) if last else []
+    with _records(workspace, shards) as database:
+        database.register("ids", pa.table({"id": pa.array(wanted.ids, pa.string())}))
+        query = (
+            "SELECT id, min(path) AS path, max(title) AS title, max(artist) AS artist,"  # noqa: S608 (checked below)
+            " list_sort(list(DISTINCT held) FILTER (held IS NOT NULL)) AS held"
+            f" FROM records SEMI JOIN (SELECT id FROM records WHERE {_condition(wanted)}) USING (id)"
+            " GROUP BY id ORDER BY id"
+        )
+        rows = [row for batch in sql.run_batches(database, query, _FOUND) for row in batch.to_pylist()]
+    found = tuple(
+        FoundRecord(
+            id=row["id"],
+            path=row["path"],
+            title=row["title"] or "",
+            artist=row["artist"] or "",
+            shards=tuple(shards[at].name for at in row["held"] or ()),
+        )
+        for row in rows
+    )
+    _check_found(wanted, found)
+    return found
+
+
+def _condition(wanted: Wanted) -> str:
+    """Return which records are meant, as SQL. Raises InputError."""
+    parts = ["id IN (SELECT id FROM ids)"] if wanted.ids else []
+    for pattern in wanted.paths:
+        if not pattern or len(pattern) > _PATTERN_MAX or "\0" in pattern:
+            raise InputError("--path", f"is empty, holds NUL or has more than {_PATTERN_MAX} characters")
+        parts.append(f"coalesce(path GLOB {sql.quoted(pattern)} OR member GLOB {sql.quoted(pattern)}, false)")
+    named = f"({' OR '.join(parts)})" if parts else "true"
+    if wanted.where is None:
+        return named
+    if not wanted.where.strip() or len(wanted.where) > SQL_MAX or "\0" in wanted.where:
+        raise InputError("--where", f"is empty, holds NUL or has more than {SQL_MAX} characters")
+    phases.check_condition(wanted.where, CATALOGUE, "--where")
+    return f"{named} AND coalesce((\n{wanted.where}\n), false)"
+
+
+def _check_found(wanted: Wanted, found: Sequence[FoundRecord]) -> None:
+    """Raise InputError for an id that was not found, or where nothing was."""
+    ids = {record.id for record in found}
+    for each in wanted.ids:
+        if each not in ids and wanted.where is None:
+            raise InputError("--id", f'no record has the id "{shown(each)}"', "ids are those of the catalogue")
+    if not found:
+        raise InputError("withdraw", "no record is meant by that", "see what is published in the members tables")
+
+
+def _shards_of_files(release: Release) -> list[ReleaseShard]:
+    """Return the published shards whose members are files of the collection, obsolete ones too."""
+    of_files = {phase.name for phase in release.phases if phase.content == "files"}
+    return [shard for shard in release.shards if shard.phase in of_files]
+
+
+@contextmanager
+def _records(workspace: Workspace, shards: Sequence[ReleaseShard]) -> Iterator[sql.Database]:
+    """Open all records as a view of the catalogue's columns; `held`: the shard that a row is of, null for none."""
+    tables = [workspace.packed(shard.name) / f"{shard.name}.members.parquet" for shard in shards]
+    parts = []
+    if workspace.catalogue.exists():
+        parts.append(f"SELECT *, NULL::BIGINT AS held FROM read_parquet({sql.quoted(str(workspace.catalogue))})")  # noqa: S608
+    if tables:
+        listed = ", ".join(sql.quoted(str(path)) for path in tables)
+        same = ", ".join(name for name in MEMBERS.names if name in CATALOGUE.names and name != "path")
+        parts.append(
+            f"SELECT {same}, coalesce(source_path, path) AS path, path AS member, source_path_b64 AS path_b64,"  # noqa: S608
+            f" file_index::BIGINT AS held FROM read_parquet([{listed}], union_by_name = true)"
+        )
+    if not parts:
+        raise InputError(workspace.catalogue, "no catalogue has been made yet", "run: packager scan")
+    with sql.open_database([workspace.catalogue, *tables], workspace.state / "spill") as database:
+        sql.execute(database, f"CREATE VIEW every AS {' UNION ALL BY NAME '.join(parts)}")
+        sql.execute(database, f"CREATE VIEW records AS {phases.view('every')}")
+        yield database

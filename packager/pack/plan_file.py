@@ -1,0 +1,22 @@
+"""The plan's facts as they stand in the state folder, for all that come after planning."""
+
+
+from packager import documents
+from packager.engine.stores.base import Place
+from packager.engine.workspace import Workspace
+from packager.errors import InputError
+from packager.model import Plan, PlannedPhase
+
+
+def read_plan(workspace: Workspace) -> Plan:
+    """Return the plan as it stands. Raises InputError where there is none."""
+    try:
+        data = workspace.plan.read_bytes()
+    except FileNotFoundError:
+        raise InputError(workspace.plan, "no plan has been made yet", "run: packager plan") from None
+    return documents.from_bytes(data, Plan, workspace.plan)
+
+
+def sources(workspace: Workspace, phase: PlannedPhase) -> Place:
+    """Return the folder or store that a phase's members lie in."""
+    return workspace.export(phase.name) if phase.content == "catalogue" else workspace.source_place

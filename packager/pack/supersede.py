@@ -1,0 +1,72 @@
+"""Shards whose content was wrong: noted, so that the next plan makes new ones of their records."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from packager.engine import releases
+from packager.engine.withdrawals import read_withdrawals, write_withdrawals
+from packager.engine.workspace import Workspace
+from packager.errors import InputError
+from packager.model import ReleaseShard, SupersededShard
+from packager.pack.withdraw import check_reason
+from packager.paths import shown
+from packager.reports import SupersedeReport
+from packager.values import nearest
+
+
+def supersede(
+    workspace: Workspace, names: Sequence[str], *, reason: str, date: str, dry_run: bool = False
+) -> SupersedeReport:
+    """Note durably that shards are to be replaced by new ones, made of the catalogue as it is then.
+
+    date: RFC 3339. Raises InputError for a name that is of no published shard, or of an obsolete one.
+    """
+    check_reason(reason)
+    shards = _published(workspace, names)
+    noted = read_withdrawals(workspace)
+    fresh = {shard.name: SupersededShard(name=shard.name, reason=reason, date=date) for shard in shards}
+    kept = tuple(each for each in noted.shards if each.name not in fresh)
+    if not dry_run:
+        write_withdrawals(workspace, msgspec.structs.replace(noted, shards=(*kept, *fresh.values())))
+    return _superseded(shards, written=not dry_run)
+
+
+def undo_supersede(workspace: Workspace, names: Sequence[str], *, dry_run: bool = False) -> SupersedeReport:
+    """Take back that shards are to be replaced. Raises InputError where that was not noted, or is published."""
+    shards = _published(workspace, names)
+    noted = read_withdrawals(workspace)
+    gone = {shard.name for shard in shards}
+    for name in gone - {each.name for each in noted.shards}:
+        raise InputError(name, "is not noted to be replaced", "see withdrawals.json beside packager.toml")
+    if not dry_run:
+        kept = tuple(each for each in noted.shards if each.name not in gone)
+        write_withdrawals(workspace, msgspec.structs.replace(noted, shards=kept))
+    return _superseded(shards, written=not dry_run)
+
+
+def _superseded(shards: Sequence[ReleaseShard], *, written: bool) -> SupersedeReport:
+    """Return what was done."""
+    return SupersedeReport(
+        shards=tuple(shard.name for shard in shards),
+        members=sum(shard.members for shard in shards),
+        size=sum(shard.size for shard in shards),
+        written=written,
+    )
+
+
+def _published(workspace: Workspace, names: Sequence[str]) -> list[ReleaseShard]:
+    """Return published shards that are not obsolete, by their names or their tars'. Raises InputError."""
+    last = releases.last_release(workspace)
+    listed = {str(shard.name): shard for shard in last[0].shards} if last else {}
+    found = []
+    for written in names:
+        name = written.removesuffix(".tar")
+        if name not in listed:
+            close = nearest(name, listed)
+            raise InputError(shown(written), "is no published shard", f'did you mean "{close}"?' if close else "")
+        if listed[name].obsolete:
+            by = ", ".join(listed[name].superseded_by[:3]) or "nothing"
+            raise InputError(name, f"is obsolete already; in its place stands {by}")
+        found.append(listed[name])
+    return found

@@ -1,0 +1,236 @@
+"""The published site, and the tars, to a store: what readers of the old release need stays, release.json comes last.
+
+A store has no step by which a whole site changes. So the order of writes does it: first what no old reader asks for,
+then what is replaced in its place, then release.json; what the new release has no more goes after a time of grace.
+A run that was killed is run again: what is there as it was left is not sent again.
+"""
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from packager import documents
+from packager.engine.limited import read_limited
+from packager.engine.stores.base import SMALL, Stat, Store
+from packager.engine.workspace import Workspace
+from packager.errors import IncompleteError, InputError, from_os_error
+from packager.model import Release
+from packager.paths import shown
+from packager.progress import Progress
+from packager.publish.publish import MINISIG, RELEASE, SUMS
+from packager.publish.upload_journal import Journal, Uploaded
+from packager.reports import UploadReport
+
+_LANES = 8  # files on their way at once
+_READ = 1 << 20  # bytes
+_FIXED = ("torrents/", "manifests/", "releases/", "lookup/", "shards/")  # where files hardly ever change
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file to have in the store. digest: its SHA-256 in hex, or for a tar its infohash."""
+
+    path: str
+    local: Path
+    size: int
+    digest: str
+    checked: bool  # the digest is a SHA-256: what is sent is compared with it
+
+
+def upload(
+    workspace: Workspace,
+    store: Store,
+    journal: Path,
+    *,
+    with_shards: bool,
+    grace: float,
+    now: float,
+    progress: Progress,
+) -> UploadReport:
+    """Bring a store to what the site in workspace.output is, and return what was done.
+
+    journal: where this store's lies. with_shards: the tars too, below shards/. grace: seconds that files stay which
+    the release has no more. now: unix seconds. The caller holds the state folder's lock. Raises InputError where
+    another release lies there, IncompleteError where a file is not as it was published or the store fails for now.
+    """
+    started = time.monotonic()
+    release = documents.from_bytes(read_limited(workspace.output / RELEASE, documents.LIMIT), Release, RELEASE)
+    _check_ours(workspace, store, release)
+    wanted = {file.path: file for file in _site(workspace.output)}
+    absent = 0
+    if with_shards:
+        tars, absent = _tars(workspace, release)
+        wanted |= {file.path: file for file in tars}
+    with Journal(journal) as known:
+        swept = store.sweep(lambda path: path in wanted or path in known.files)
+        there = {entry.path: entry.stat for entry in store.entries()}
+        missing = [file for file in wanted.values() if not known.has(file.path, file.digest, there.get(file.path))]
+        _send(store, known, missing, there, progress)
+        kept = wanted.keys() | (set() if with_shards else {path for path in known.files if _is_tar(path)})
+        unused = [each for path, each in known.files.items() if path not in kept]
+        removed, waiting = _remove_unused(store, known, unused, there, grace=grace, now=now)
+        swept += store.sweep(lambda path: path in wanted or path in known.files)
+    return UploadReport(
+        to=store.name,
+        uploaded=len(missing),
+        bytes=sum(file.size for file in missing),
+        unchanged=len(wanted) - len(missing),
+        removed=removed,
+        waiting=waiting,
+        shards_absent=absent,
+        leftovers=swept,
+        seconds=round(time.monotonic() - started, 3),
+    )
+
+
+def _check_ours(workspace: Workspace, store: Store, release: Release) -> None:
+    """Raise InputError where another release than ours, or than one before it, lies in the store."""
+    found = store.stat(RELEASE)
+    if found is None:
+        return
+    data = store.read(RELEASE, 0, found.size, found)[1] if found.size <= documents.LIMIT else b""
+    digest = documents.digest(data)
+    for serial in range(release.serial, 0, -1):
+        if documents.digest(_read(workspace.output / "releases" / f"{serial}.json")) == digest:
+            return
+    what = "holds a release.json that is none of this project's releases"
+    raise InputError(store.name, what, "name another place with --to, or empty this one")
+
+
+def _site(output: Path) -> Iterator[_File]:
+    """Yield the files of the site, as its sums list them."""
+    sums = _read(output / SUMS).decode()
+    for line in sums.splitlines():
+        digest, path = line[:64], line[66:]
+        yield _File(path, output / path, _size(output / path), digest, checked=True)
+    for name in (SUMS, SUMS + MINISIG):
+        if (output / name).exists():
+            data = _read(output / name)
+            yield _File(name, output / name, len(data), hashlib.sha256(data).hexdigest(), checked=True)
+
+
+def _tars(workspace: Workspace, release: Release) -> tuple[list[_File], int]:
+    """Return the tars that lie here, of shards that are not obsolete, and how many do not."""
+    found, absent = [], 0
+    for shard in release.shards:
+        if shard.obsolete:
+            continue
+        path = workspace.tar(shard.name)
+        if shard.container != "tar" or not path.is_file():
+            absent += 1
+            continue
+        if _size(path) != shard.size:
+            raise InputError(path, f"has {_size(path)} bytes, not {shard.size}", "mend it: packager repair")
+        digest = f"infohash {shard.infohash_v2 or shard.infohash_v1}"
+        found.append(_File(f"shards/{shard.file}", path, shard.size, digest, checked=False))
+    return found, absent
+
+
+def _size(path: Path) -> int:
+    """Return a file's bytes."""
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise from_os_error(error, path, "run: packager publish") from error
+
+
+def _read(path: Path) -> bytes:
+    """Return a file of the site."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise from_os_error(error, path, "run: packager publish") from error
+
+
+def _step(file: _File, there: Mapping[str, Stat]) -> int:
+    """Return in which step a file is sent: a later step begins when all of the one before is there."""
+    if file.path in (RELEASE, RELEASE + MINISIG):
+        return 5 if file.path == RELEASE else 4
+    if file.path in (SUMS, SUMS + MINISIG):
+        return 3
+    if not file.path.startswith(_FIXED) or file.path.endswith(".html"):
+        return 2
+    return 1 if file.path in there else 0
+
+
+def _send(store: Store, known: Journal, missing: list[_File], there: Mapping[str, Stat], progress: Progress) -> None:
+    """Send files, step by step."""
+
+    def send(file: _File) -> int:
+        stat = _put(store, file) if file.size <= SMALL else _stream(store, file)
+        known.add(Uploaded(file.path, file.size, file.digest, stat.tag))
+        return file.size
+
+    def step(file: _File) -> int:
+        return _step(file, there)
+
+    progress.begin("upload", sum(file.size for file in missing))
+    with ThreadPoolExecutor(_LANES, "send") as pool:
+        for _, files in groupby(sorted(missing, key=lambda file: (step(file), -file.size, file.path)), key=step):
+            futures = [pool.submit(send, file) for file in files]
+            try:
+                for future in futures:
+                    progress.advance(future.result())
+            finally:
+                for future in futures:
+                    future.cancel()
+    progress.end()
+
+
+def _put(store: Store, file: _File) -> Stat:
+    """Send a small file in one request, if it is what was published."""
+    data = _read(file.local)
+    if len(data) != file.size or (file.checked and hashlib.sha256(data).hexdigest() != file.digest):
+        raise _changed(file)
+    return store.put(file.path, data)
+
+
+def _stream(store: Store, file: _File) -> Stat:
+    """Send a large file as it is read; it is not there where it is not what was published."""
+    digest, left = hashlib.sha256(), file.size
+    try:
+        with open(file.local, "rb") as whole, store.writer(file.path, file.size) as writer:
+            while left and (data := whole.read(min(left, _READ))):
+                if file.checked:
+                    digest.update(data)
+                writer.write(data)
+                left -= len(data)
+            if left or whole.read(1) or (file.checked and digest.hexdigest() != file.digest):
+                raise _changed(file)
+    except OSError as error:
+        raise from_os_error(error, file.local) from error
+    stat = store.stat(file.path)
+    if stat is None or stat.size != file.size:
+        raise IncompleteError(f"{store.name}/{shown(file.path)}", "is not there as it was written", "run it again")
+    return stat
+
+
+def _changed(file: _File) -> IncompleteError:
+    """Return the error for a file that is not what was published."""
+    return IncompleteError(file.local, "is not what was published", "run packager publish, or verify the tar")
+
+
+def _is_tar(path: str) -> bool:
+    """Say whether a path is a tar's, which stays where tars are not brought along."""
+    return path.startswith("shards/") and path.endswith(".tar")
+
+
+def _remove_unused(
+    store: Store, known: Journal, unused: list[Uploaded], there: Mapping[str, Stat], *, grace: float, now: float
+) -> tuple[int, int]:
+    """Delete files of ours that the release has not had for `grace` seconds; return how many, and how many wait."""
+    removed = waiting = 0
+    for file in unused:
+        since = file.unused or now
+        if file.path in there and since > now - grace:
+            known.add(Uploaded(file.path, file.size, file.digest, file.tag, since))
+            waiting += 1
+            continue
+        store.delete(file.path)
+        known.add(Uploaded(file.path, gone=True))
+        removed += file.path in there
+    return removed, waiting

@@ -1,0 +1,116 @@
+"""Real Dask clusters for tests: a scheduler and workers as processes of their own, each with a folder of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[1]
+_START_SECONDS = 120
+
+
+@dataclass
+class Cluster:
+    """A scheduler's address, and its workers by their names."""
+
+    root: Path
+    address: str
+    workers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _numbers: int = 0
+
+    def add(self, name: str = "") -> str:
+        """Start a worker, not waiting for it, and return its name."""
+        self._numbers += 1
+        name = name or f"worker-{self._numbers}"
+        folder = self.root / name
+        folder.mkdir()
+        options = [self.address, "--name", name, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+        options += ["--host", "127.0.0.1", "--memory-limit", "0", "--local-directory", str(folder)]
+        self.workers[name] = _start(folder, "worker", *options)
+        return name
+
+    def wait_for(self, count: int) -> None:
+        """Wait until so many workers are there."""
+        _wait(lambda: sum(_is_up(self.root / name) for name in self.workers) >= count, "workers")
+
+    def kill(self, name: str) -> None:
+        """Kill a worker, at once, and remove its folder: its disk is gone, too."""
+        worker = self.workers.pop(name)
+        worker.kill()
+        worker.wait()
+
+    def writing(self) -> list[str]:
+        """Return the workers that are writing a tar now."""
+        return [name for name, worker in self.workers.items() if _writes(worker.pid)]
+
+    def stop(self, name: str) -> None:
+        """Let a worker hang."""
+        self.workers[name].send_signal(signal.SIGSTOP)
+
+    def go_on(self, name: str) -> None:
+        """Let a worker that hung go on."""
+        self.workers[name].send_signal(signal.SIGCONT)
+
+
+@contextmanager
+def cluster(root: Path, workers: int) -> Iterator[Cluster]:
+    """Start a scheduler and workers, and end them."""
+    folder = root / "scheduler"
+    folder.mkdir(parents=True)
+    file = folder / "scheduler.json"
+    options = [
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "0",
+        "--dashboard-address",
+        "127.0.0.1:0",
+        "--scheduler-file",
+        str(file),
+    ]
+    scheduler = _start(folder, "scheduler", *options)
+    made: Cluster | None = None
+    try:
+        _wait(lambda: file.exists() and b'"address"' in file.read_bytes(), "the scheduler")
+        address = file.read_text().partition('"address": "')[2].partition('"')[0]
+        made = Cluster(root, address)
+        for _ in range(workers):
+            made.add()
+        made.wait_for(workers)
+        yield made
+    finally:
+        for process in [scheduler, *(made.workers.values() if made else ())]:
+            process.kill()
+            process.wait()
+
+
+def _start(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "DASK_DISTRIBUTED__WORKER__MEMORY__SPILL": "False"}
+    with open(folder / "log", "wb") as log:
+        command = [sys.executable, "-m", "dask", *arguments]
+        return subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+
+
+def _is_up(folder: Path) -> bool:
+    """Say whether a worker has told that the scheduler took it."""
+    return b"Registered to:" in (folder / "log").read_bytes()
+
+
+def _writes(process: int) -> bool:
+    try:
+        descriptors = list(Path(f"/proc/{process}/fd").iterdir())
+        return any(os.readlink(each).endswith(".partial") for each in descriptors)
+    except OSError:
+        return False
+
+
+def _wait(ready, what: str) -> None:
+    ends = time.monotonic() + _START_SECONDS
+    while not ready():
+        assert time.monotonic() < ends, f"{what} did not start"
+        time.sleep(0.05)

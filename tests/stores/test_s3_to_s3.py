@@ -1,0 +1,172 @@
+"""Source and tars in object storage: the same bytes as from folders, whatever fails on the way."""
+
+import json
+import random
+import shutil
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests import object_store
+from tests.object_store import Bucket
+from tests.projects import Project, make_project
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Project:
+    """Return a project whose files lie in a folder; names that sort otherwise in a listing than in folders."""
+    project = make_project(tmp_path / "local", files=9)
+    for name in ("album 1.txt", "album-1/b.txt", "a/b/c/d.txt", "a/b.txt", "a b/c.txt", "é/ü.txt"):
+        path = project.source / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode() * 50)
+    (project.source / "large.bin").write_bytes(random.Random(1).randbytes(17 << 20))
+    return project
+
+
+def in_store(local: Project, bucket: Bucket, root: Path) -> Project:
+    """Return the same project with its source and its tars in a bucket."""
+    for path in sorted(local.source.rglob("*")):
+        if path.is_file():
+            bucket.put(f"source/{path.relative_to(local.source)}", path.read_bytes())
+    project = Project(root)
+    root.mkdir()
+    text = (local.root / "packager.toml").read_text()
+    text = text.replace('source = "source"', f'source = "s3://{bucket.name}/source"')
+    text = text.replace("[shards]", f'[shards]\ndirectory = "s3://{bucket.name}/tars"')
+    (root / "packager.toml").write_text(text)
+    return project
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_release_from_s3_to_s3_is_byte_for_byte_that_of_folders_through_faults_of_every_kind(
+    local: Project, bucket: Bucket, s3_port: int, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    assert local.run(capsys, "release").code == 0
+    project = in_store(local, bucket, tmp_path / "stored")
+    with object_store.proxy(s3_port, share=0.15, seed=4) as storm:
+        object_store.use(monkeypatch, storm.address)
+        ran = project.run(capsys, "release", "--workers", "1")
+        assert ran.code == 0, ran.err
+    assert set(storm.done) == {"", *object_store.FAULTS}
+    made = local.published()
+    tars = {path.removeprefix("shards/"): data for path, data in made.items() if path.startswith("shards/")}
+    assert len(tars) >= 3
+    assert bucket.everything("tars/") == tars
+    assert project.published() == {path: data for path, data in made.items() if path.startswith("output/")}
+    assert bucket.uploads() == []
+
+
+def test_nothing_is_done_twice_and_a_tar_that_is_lost_is_packed_again(
+    local: Project, bucket: Bucket, tmp_path: Path, capsys
+) -> None:
+    project = in_store(local, bucket, tmp_path / "stored")
+    for command in ("scan", "plan", "pack"):
+        ran = project.run(capsys, command)
+        assert ran.code == 0, ran.err
+    again = json.loads(project.run(capsys, "pack", "--json").out)
+    assert (again["packed"], again["bytes"]) == (0, 0)
+    scanned = json.loads(project.run(capsys, "scan", "--json").out)
+    assert (scanned["tags_read"], scanned["changed"]) == (0, False)
+    tars = bucket.everything("tars/")
+    bucket.client.delete_object(Bucket=bucket.name, Key=f"tars/{min(tars)}")
+    assert json.loads(project.run(capsys, "pack", "--json").out)["packed"] == 1
+    assert bucket.everything("tars/") == tars
+    bucket.put("tars/stranger.tar", b"")
+    status = json.loads(project.run(capsys, "status", "--json").out)
+    assert (status["left"], status["strangers"]) == (0, ["stranger.tar"])
+
+
+def test_an_object_that_changed_since_the_scan_is_named_and_its_shard_is_not_there(
+    local: Project, bucket: Bucket, tmp_path: Path, capsys
+) -> None:
+    project = in_store(local, bucket, tmp_path / "stored")
+    for command in ("scan", "plan"):
+        assert project.run(capsys, command).code == 0
+    old = bucket.get("source/large.bin")
+    bucket.put("source/large.bin", bytes(reversed(old)))  # as many bytes, in the same second
+    bucket.client.delete_object(Bucket=bucket.name, Key="source/a/b.txt")
+    ran = project.run(capsys, "pack")
+    assert ran.code == 3
+    assert "large.bin: was written to since the scan" in ran.err
+    assert "a/b.txt: is not in s3://" in ran.err or "a/b.txt: is not there any more" in ran.err
+    assert all(old[:100] not in data for data in bucket.everything("tars/").values())
+    assert bucket.uploads() == []
+    assert project.run(capsys, "release").code == 0
+
+
+def test_odd_keys_are_named_by_the_rule_and_folders_that_other_tools_made_are_no_files(
+    bucket: Bucket, tmp_path: Path, capsys
+) -> None:
+    for key in ("both", "both/x.txt", "a//b.txt", "up/../c.txt", "made/", "made/d.txt", "empty/", "A.txt", "a.txt"):
+        bucket.put(f"source/{key}", b"" if key.endswith("/") else key.encode())
+    (tmp_path / "local" / "source").mkdir(parents=True)
+    local = Project(tmp_path / "local")
+    local.write_config()
+    project = in_store(local, bucket, tmp_path / "stored")
+    scanned = json.loads(project.run(capsys, "scan", "--json").out)
+    assert scanned["files"] == 7
+    told = {each["where"]: each["what"] for each in scanned["oddities"]}
+    assert told["empty"] == "an empty folder; shards hold files only"
+    assert "a folder has the same name" in told["both"]
+    assert set(told) >= {"both", "a//b.txt", "up/../c.txt", "A.txt", "a.txt", "empty"}
+    assert "made" not in told
+    ran = project.run(capsys, "release")
+    assert ran.code == 0, ran.err
+
+
+def test_tags_are_read_by_ranges_and_are_those_of_the_folder(
+    local: Project, bucket: Bucket, s3_port: int, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    media = Path(__file__).parent.parent / "catalogue" / "media"
+    shutil.copytree(media, local.source / "media")
+    assert local.run(capsys, "scan").code == 0
+    project = in_store(local, bucket, tmp_path / "stored")
+    with object_store.proxy(s3_port) as storm:
+        object_store.use(monkeypatch, storm.address)
+        assert project.run(capsys, "scan").code == 0
+    columns = ["id", "path", "member", "size", "title", "artist", "album", "duration", "codec"]
+    one, other = (
+        pq.read_table(root / ".packager" / "catalogue.parquet", columns=columns).to_pylist()
+        for root in (local.root, project.root)
+    )
+    assert one == other
+    assert any(row["duration"] for row in one)
+    gets = [path for method, path in storm.requests if method == "GET" and "large.bin" in path]
+    assert gets == []
+
+
+def test_a_command_that_needs_folders_says_so(bucket: Bucket, local: Project, tmp_path: Path, capsys) -> None:
+    project = in_store(local, bucket, tmp_path / "stored")
+    for key in bucket.listed():
+        if "large" in key:
+            bucket.client.delete_object(Bucket=bucket.name, Key=key)
+    assert project.run(capsys, "release", "--virtual").code == 0
+    for command in (["materialise", "tones-audio-0001"], ["serve", "--listen", "127.0.0.1:0"]):
+        ran = project.run(capsys, *command)
+        assert ran.code == 2, ran.err
+        assert "is no folder of this machine, and this command reads and writes there only" in ran.err
+    ran = project.run(capsys, "publish", "--with-shards", "--to", f"s3://{bucket.name}/site")
+    assert (ran.code, "the tars go to s3://" in ran.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ('source = "s3://key:hunter2@b/x"', "collection.source: the s3:// address holds a name or a password"),
+        ('source = "https://example.org/x"', "does not begin with one of s3://"),
+        (
+            'source = "s3://bucket/x"\nmtimes = true',
+            "collection.mtimes: true means nothing where the source is a store",
+        ),
+        ('source = "s3://bucket/x"\nrecords = "s3://b/records.csv"', "must be a path of this machine; copy it here"),
+    ],
+)
+def test_a_config_that_will_not_do_is_refused_in_a_sentence(local: Project, capsys, line: str, sentence: str) -> None:
+    text = (local.root / "packager.toml").read_text().replace('source = "source"', line)
+    (local.root / "packager.toml").write_text(text)
+    ran = local.run(capsys, "scan")
+    assert ran.code == 2
+    assert sentence in ran.err
+    assert "hunter2" not in ran.err

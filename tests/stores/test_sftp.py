@@ -1,0 +1,121 @@
+"""SFTP as a store, against a real server: known hosts and keys only, whole files or none, through broken lines."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from packager.engine.stores import open_store
+from packager.engine.stores.base import Gone
+from packager.errors import InputError
+from packager.store_address import store_address
+from tests.projects import Project, make_project
+from tests.stores.sftp_server import Host, sftp_server
+
+pytestmark = pytest.mark.usefixtures("impatient")
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    """Return a server that this user knows, and whose key it has."""
+    (tmp_path / "served").mkdir()
+    home = tmp_path / "home"
+    (home / ".ssh").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    with sftp_server(tmp_path / "served") as served:
+        served.client_key.write_private_key_file(str(home / ".ssh" / "id_ecdsa"))
+        know(served, served.key.get_base64())
+        yield served
+
+
+def know(host: Host, key: str) -> None:
+    """Write the known host's key."""
+    known = Path("~/.ssh/known_hosts").expanduser()
+    known.write_text(f"[127.0.0.1]:{host.port} ecdsa-sha2-nistp256 {key}\n")
+
+
+def address(host: Host, path: str = "site") -> str:
+    return f"sftp://archivist@127.0.0.1:{host.port}/{path}"
+
+
+def test_files_are_written_whole_listed_read_by_ranges_and_deleted(host: Host) -> None:
+    store = open_store(store_address(address(host), "test"))
+    assert list(store.entries()) == []
+    body = random.Random(1).randbytes(1 << 20)
+    put = store.put("a/b c/é.bin", body)
+    [entry] = store.entries()
+    assert entry == ("a/b c/é.bin", put)
+    assert store.read("a/b c/é.bin", 1000, 70_000, put) == (put, body[1000:70_000])
+    (host.root / "site/a/b c/é.bin").write_bytes(body + b"more")
+    with pytest.raises(Gone, match="was written to meanwhile"):
+        store.read("a/b c/é.bin", 0, 10, put)
+    store.delete("a/b c/é.bin")
+    assert store.stat("a/b c/é.bin") is None
+
+
+def test_a_file_is_not_there_before_it_is_whole_and_lines_that_break_do_no_harm(host: Host) -> None:
+    store = open_store(store_address(address(host), "test"))
+    body = random.Random(2).randbytes(3 << 20)
+    host.break_at = {5, 12, 30, 60}
+    with store.writer("t.tar", len(body)) as writer:
+        writer.write(body[: 1 << 20])
+        assert not (host.root / "site/t.tar").exists()
+        writer.write(body[1 << 20 :])
+    assert (host.root / "site/t.tar").read_bytes() == body
+    host.break_at = {host.requests + 3}
+    assert store.read("t.tar", 5, len(body))[1] == body[5:]
+    assert sorted(path.name for path in (host.root / "site").iterdir()) == ["t.tar"]
+
+
+def test_what_a_killed_writer_left_is_swept(host: Host) -> None:
+    store = open_store(store_address(address(host), "test"))
+    (host.root / "site" / "shards").mkdir(parents=True)
+    for name in (".t.tar.partial", ".others.partial"):
+        (host.root / "site" / "shards" / name).write_bytes(b"half")
+    assert store.sweep(lambda path: path == "shards/t.tar") == 1
+    assert [path.name for path in (host.root / "site/shards").iterdir()] == [".others.partial"]
+
+
+def test_a_host_that_is_not_known_or_shows_another_key_is_refused(host: Host) -> None:
+    know(host, host.client_key.get_base64())
+    with pytest.raises(InputError, match="shows another key than"):
+        open_store(store_address(address(host), "test")).stat("x")
+    Path("~/.ssh/known_hosts").expanduser().unlink()
+    with pytest.raises(InputError, match=r"its key is not in ~/.ssh/known_hosts; check it with: sftp"):
+        open_store(store_address(address(host), "test")).stat("x")
+
+
+def test_keys_that_the_host_does_not_take_are_told(host: Host) -> None:
+    key = Path("~/.ssh/id_ecdsa").expanduser()
+    host.client_key = host.key
+    with pytest.raises(InputError, match="the host takes none of our keys"):
+        open_store(store_address(address(host), "test")).stat("x")
+    assert key.exists()
+
+
+def test_a_site_is_published_by_sftp_and_a_release_is_made_from_files_there(host: Host, tmp_path: Path, capsys) -> None:
+    local = make_project(tmp_path / "local", files=5)
+    assert local.run(capsys, "release").code == 0
+    host.break_at = {20, 50, 90}
+    ran = local.run(capsys, "publish", "--to", address(host), "--with-shards")
+    assert ran.code == 0, ran.err
+    made = local.published()
+    there = {str(p.relative_to(host.root)): p.read_bytes() for p in (host.root / "site").rglob("*") if p.is_file()}
+    tars = {path: data for path, data in made.items() if path.startswith("shards/")}
+    site = {path.removeprefix("output/"): data for path, data in made.items() if path.startswith("output/")}
+    assert there == {f"site/{path}": data for path, data in (site | tars).items()}
+
+    local.source.rename(host.root / "collection")
+    stored = Project(tmp_path / "stored")
+    stored.root.mkdir()
+    text = (local.root / "packager.toml").read_text()
+    text = text.replace('source = "source"', f'source = "{address(host, "collection")}"')
+    (stored.root / "packager.toml").write_text(
+        text.replace("[shards]", f'[shards]\ndirectory = "{address(host, "tars")}"')
+    )
+    ran = stored.run(capsys, "release", "--workers", "1")
+    assert ran.code == 0, ran.err
+    found = {f"shards/{path.name}": path.read_bytes() for path in (host.root / "tars").iterdir()}
+    assert found == tars
