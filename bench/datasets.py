@@ -53,7 +53,7 @@ def mix(data: Path) -> DataSet:
         cover = [drawn.randrange(20_000, 400_000)] if len(sizes) % 13 == 0 else []
         sizes += [*cover, int(seconds * rate * 125)]
         room -= sum(sizes[-1 - len(cover) :])
-    return _made(data, "mix", "4 GiB of tracks and covers", ("mp3", sizes))
+    return _made(data, "mix", "4 GiB of tracks and covers", ("dat", sizes))
 
 
 def _made(data: Path, name: str, title: str, content: tuple[str, list[int]]) -> DataSet:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 DATA = Path(__file__).parent / "data"
-BENCHMARKS = ("pack", "verify", "mirrors", "torrent", "lookup", "serve", "scale")
+BENCHMARKS = ("pack", "verify", "mirrors", "torrent", "lookup", "serve", "scale", "cluster")
 
 
 def machine() -> str:

@@ -25,6 +25,7 @@ REPORTS = (
     "extract",
     "seed",
     "serve",
+    "torrent",
     "inspect",
     "mirror-follow",
     "mirror-status",

@@ -135,8 +135,8 @@ class PublishReport(Struct, frozen=True, kw_only=True):
     shards: int
     size: int  # bytes of the published tars
     files: int  # of the site
-    scraped: ScrapeReport | None = None  # None: trackers were not asked
-    upload: UploadReport | None = None  # None: without --to
+    scraped: ScrapeReport | None  # None: trackers were not asked
+    upload: UploadReport | None  # None: without --to
 
 
 class ReleaseReport(Struct, frozen=True, kw_only=True):

@@ -177,7 +177,7 @@ class Bucket:
     def __init__(self, port: int, name: str) -> None:
         import botocore.session
 
-        self.name = name
+        self.name, self.port = name, port
         self.client = botocore.session.get_session().create_client(
             "s3",
             endpoint_url=f"http://127.0.0.1:{port}",

@@ -92,6 +92,22 @@ def test_each_member_is_sliced_once_however_the_stream_is_cut(members: pa.Table,
 
 
 @FEW
+@given(members_tables(), LENGTHS, st.booleans(), st.data())
+def test_any_range_is_parts_of_files_and_zeros(
+    members: pa.Table, length: int, aligned: bool, data: st.DataObject
+) -> None:
+    made, contents, digests = made_of(members, length, aligned=aligned)
+    files = by_hand(made, contents, digests, aligned=False)
+    whole = b"".join(by_hand(made, contents, digests, aligned=aligned).values())
+    start, stop = sorted((data.draw(st.integers(0, made.size)), data.draw(st.integers(0, made.size))))
+    parts = list(made.named.parts(start, stop))
+    assert (
+        b"".join(bytes(n) if path is None else files[path][at : at + n] for path, at, n in parts) == whole[start:stop]
+    )
+    assert all(n for _, _, n in parts)
+
+
+@FEW
 @given(members_tables())
 def test_nothing_before_the_manifest_hangs_on_digests(members: pa.Table) -> None:
     made, contents, digests = made_of(members)

@@ -4,13 +4,22 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packager.metainfo import torrent_size
 from packager.model import Version
 from packager.options import TorrentOptions
-from packager.piece_length import ALLOWANCE, LARGEST, LOADABLE, SMALLEST, WANTED, choose_piece_length
+from packager.piece_length import (
+    ALLOWANCE,
+    DIGESTS,
+    LARGEST,
+    LOADABLE,
+    SMALLEST,
+    WANTED,
+    choose_piece_length,
+    piece_length_of_files,
+)
 from packager.units import GIB, MIB, TIB, show_size
 
 ROOT = Path(__file__).parents[1]
@@ -57,3 +66,24 @@ def table() -> list[str]:
 def test_the_table_in_the_explanation_is_what_the_code_chooses() -> None:
     page = PAGE.read_text(encoding="utf-8").splitlines()
     assert [line for line in page if line.startswith("|")] == table()
+
+
+@settings(max_examples=50)
+@given(st.lists(st.integers(0, 1 << 33), min_size=2, max_size=30).filter(any), st.sampled_from(["hybrid", "v2"]))
+def test_of_files_it_is_the_smallest_that_keeps_the_torrent_small(sizes: list[int], version: Version) -> None:
+    def beyond(length: int) -> int:
+        return sum(-(-size // length) - 1 for size in sizes if size) * DIGESTS[version] + ALLOWANCE
+
+    length = piece_length_of_files(sizes, version)
+    assert length & (length - 1) == 0
+    mean = sum(sizes) // len(sizes)
+    first = next(each for each in (1 << bits for bits in range(14, 19)) if each >= min(max(mean, 1), SMALLEST))
+    assert first <= length <= LARGEST
+    assert beyond(length) <= WANTED or length == LARGEST
+    assert length == first or beyond(length // 2) > WANTED
+
+
+@pytest.mark.parametrize("version", ["hybrid", "v1", "v2"])
+def test_of_one_file_and_of_files_that_touch_it_is_that_of_their_sum(version: Version) -> None:
+    assert piece_length_of_files([5 * GIB], version) == choose_piece_length(5 * GIB, version)
+    assert piece_length_of_files([GIB] * 5, "v1") == choose_piece_length(5 * GIB, "v1")

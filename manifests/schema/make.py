@@ -263,6 +263,7 @@ TOLD: dict[str, dict[str, Told]] = {
         "bytes": "Bytes of the tars that were written now.",
         "seconds": "How long it took.",
         "failed": "Shards that could not be packed, and why; the exit code is 3 where there are any.",
+        "redone": "On a cluster: tasks begun again by another worker, because one died, hung or could not.",
     },
     "MaterialiseReport": {
         "written": "Tars written now.",
@@ -270,6 +271,7 @@ TOLD: dict[str, dict[str, Told]] = {
         "bytes": "Bytes of those that were written.",
         "seconds": "How long it took.",
         "failed": "Shards whose tar could not be written, and why; the exit code is 3 where there are any.",
+        "redone": "On a cluster: tasks begun again by another worker, because one died, hung or could not.",
     },
     "PublishReport": {
         "serial": ("Of the release.", ONE_UP),
@@ -352,6 +354,7 @@ TOLD |= {
         "proved_before": "Bytes that were not read again, since the state file says they were proved.",
         "seconds": "How long it took.",
         "sample": "Of mode sample: which part was read, and what it proves; null otherwise.",
+        "redone": "On a cluster: tasks begun again by another worker, because one died, hung or could not.",
     },
     "CheckedSubject": {
         "path": "Where it is, fit to be shown.",

@@ -6,7 +6,7 @@ Memory: DuckDB's bound, a page of the listing, and the names of the folders on t
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from itertools import groupby, islice
 from pathlib import Path
@@ -19,6 +19,7 @@ from packager.catalogue import naming
 from packager.catalogue.walk import Found, Odd, found, sort_key
 from packager.engine import sql, tables
 from packager.engine.stores.base import Store
+from packager.errors import InputError
 
 # folder: sort_key of its path with a "/" behind; empty for the source itself. size: null for a folder.
 _LISTED = pa.schema(
@@ -133,7 +134,7 @@ def _read_folder(groups: _Groups, folder: _Folder) -> Iterator[Found | Odd | _Fo
     for row in rows:
         named = safe[row.name]
         if row.size is not None and row.name in folders:
-            named = naming.Named(paths.safe_name(row.name, collides=True), _BOTH)
+            named = _beside_folder(row.name, safe, folder)
         member = folder.member + named.name
         why = "; ".join(part for part in (folder.why, named.why) if part)
         path = folder.path + row.name
@@ -141,3 +142,12 @@ def _read_folder(groups: _Groups, folder: _Folder) -> Iterator[Found | Odd | _Fo
             yield _Folder(path + b"/", member + "/", why)
         else:
             yield found(path, member, row.size, row.stamp or 0, why)
+
+
+def _beside_folder(name: bytes, safe: Mapping[bytes, naming.Named], folder: _Folder) -> naming.Named:
+    """Return the name of a file where a folder has the same one. Raises InputError where it is a third's, too."""
+    new = paths.safe_name(name, collides=True)
+    if any(paths.collision_key(each.name) == paths.collision_key(new) for each in safe.values()):
+        what = f'"{paths.shown(name)}" would be named "{new}" in a shard, and another is'
+        raise InputError(paths.shown(folder.path) or "source", what, "rename one of them")
+    return naming.Named(new, _BOTH)

@@ -41,6 +41,7 @@ _POLL_SECONDS = 0.2
 _WORKERS_SECONDS = 2.0  # between two looks at who is there
 _STOP_SECONDS = 10.0  # that tasks have to stop in order
 _CONNECT_SECONDS = 15
+_FETCH_SECONDS = 60.0  # for what came back; where its worker died, Dask has it made again meanwhile
 _DASK = {
     "distributed.admin.large-graph-warning-threshold": "1GB",  # a shard of millions of members; told in the docs
     "distributed.worker.memory.target": False,
@@ -341,19 +342,13 @@ class _Course(Generic[Task, Load, Made, Result]):
     def _take(self, each: _Try[Task]) -> Iterator[tuple[Task, Result | PackagerError]]:
         """Yield what a try came to, or have it done again."""
         del self._out[each.key]
-        if each.future.status == "error":
-            error = each.future.exception()
-            if not isinstance(error, KilledWorker | Stopped):
-                each.future.result()  # a bug, raised with the worker's traceback
+        try:  # a bug is raised with the worker's traceback
+            ended: Ended[Made] = each.future.result(timeout=_FETCH_SECONDS)
+        except (KilledWorker, Stopped):
             what = f"{self._job.name(each.case.task)}: its workers died, one after the other"
             yield from self._retry(each, IncompleteError("cluster", what, "look into the workers' logs"))
             return
-        if each.future.status != "finished":  # lost, with a scheduler that came back
-            yield from self._retry(each, self._cluster.gone())
-            return
-        try:
-            ended: Ended[Made] = each.future.result(timeout=60)
-        except (OSError, TimeoutError, distributed.CancelledError):  # its worker died before it was fetched
+        except (OSError, TimeoutError, distributed.CancelledError):  # lost, and not made again meanwhile
             yield from self._retry(each, self._cluster.gone())
             return
         each.future.release()

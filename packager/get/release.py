@@ -110,7 +110,7 @@ def _listed(origin: Origin, files: ReleaseFiles, opened: ExitStack, progress: Pr
         body = read_limited(files.folder / RELEASE, documents.LIMIT)
         release = trust.pin_unsigned(body, where=RELEASE).release
         folder = files.folder
-        return Listed(release, lambda file: folder / file.path, "release")
+        return Listed(release, lambda file: folder / file.path, "release", copied=False)
     if origin.followed is not None:
         source = opened.enter_context(open_source(normal(origin.source), seconds=SILENT_SECONDS))
         place = Path(opened.enter_context(TemporaryDirectory(prefix="packager-", ignore_cleanup_errors=True)))
@@ -127,7 +127,7 @@ def _listed(origin: Origin, files: ReleaseFiles, opened: ExitStack, progress: Pr
         files.cost.received += file.size
         return copy.bring_file(file)
 
-    return Listed(copy.release, brought, vouched)
+    return Listed(copy.release, brought, vouched, copied=True)
 
 
 def _meant(found: Found, shelf: Shelf, remote: Remote, trackers: Sequence[str], theirs: Sequence[str]) -> Meant:

@@ -64,9 +64,14 @@ class Ranged:
 class Listed:
     """Reads whole documents, each the one that a release lists."""
 
-    def __init__(self, release: Release, place: Callable[[PublishedFile], Path], vouched: Vouched) -> None:
-        """Read what `release` lists; place: returns where a document of it lies, found to be the one listed."""
-        self.release, self.vouched = release, vouched
+    def __init__(
+        self, release: Release, place: Callable[[PublishedFile], Path], vouched: Vouched, *, copied: bool
+    ) -> None:
+        """Read what `release` lists; place: returns where a document of it lies, found to be the one listed.
+
+        copied: what lies there is a copy for this run.
+        """
+        self.release, self.vouched, self.copied = release, vouched, copied
         self.withdrawn = frozenset(withdrawal.id for withdrawal in release.withdrawals)
         self._place = place
         self._shards = {shard.name: shard for shard in release.shards}

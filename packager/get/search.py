@@ -36,8 +36,8 @@ class Search:
 def by_sql(search: Search, shelf: Listed, *, fetched: bool) -> list[Found]:
     """Return the members for which an SQL condition is true, and that were not withdrawn.
 
-    fetched: each table is fetched for it, and removed again. Memory: one members table. Raises InputError
-    where more would be fetched than may be, where nothing is meant, or more than WHERE_MOST members.
+    fetched: each table is fetched for it. Memory and room: one members table. Raises InputError where more
+    would be fetched than may be, where nothing is meant, or more than WHERE_MOST members.
     """
     searched = _searched(shelf.release, search.shards, search.phases)
     cost = sum(shard.table.size for shard in searched)
@@ -50,8 +50,8 @@ def by_sql(search: Search, shelf: Listed, *, fetched: bool) -> list[Found]:
     for shard in searched:
         path = shelf.table(shard.name)
         members = _whole_table(path)
-        if fetched:
-            path.unlink()
+        if shelf.copied:
+            path.unlink()  # all of them may be more than there is room for
         members = members.filter(pc.invert(pc.is_in(members["id"], gone)))
         rows = chosen(members, ids=(), globs=(), where=search.where)
         meant = members.take(pa.array(rows, pa.int64()))

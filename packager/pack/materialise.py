@@ -141,7 +141,7 @@ class Written:
     folder: Path
 
 
-def writing(folder: Path) -> Job[ShardTask, Load, Written, int]:
+def writing(folder: Path | None) -> Job[ShardTask, Load, Written, int]:
     """Return how tars are written elsewhere, and compared here. folder: that workers write to."""
     return Job(
         send=lambda task: on_cluster.load(task, folder),

@@ -2,7 +2,8 @@
 
 Every machine sees the source and the shards' folder under the same paths; the state folder only this one sees. A
 worker writes a tar into a folder of this run's own, beside its place. It gets its name here, once what came back was
-looked at: what a worker writes late, when another one did its work, is never seen.
+looked at: what a worker writes late, when another one did its work, is never seen. Into a store, which knows no
+renaming, a worker writes it under its name, once all of it is there.
 """
 
 import contextlib
@@ -25,21 +26,26 @@ from packager.engine.packed_rows import packed, unpacked
 from packager.errors import IncompleteError, InputError, PackagerError, from_os_error
 from packager.model import PLANNED
 from packager.pack.shard import MARKER, Packed, ShardTask, condition, links_of, mark, pack_anew
+from packager.store_address import StoreAddress
 
 Made = TypeVar("Made")
 Result = TypeVar("Result")
 
 _TRAVELS = 900_000  # bytes of rows
 ARRIVING = ".arriving-"  # begins the name of a folder in the shards' folder, one a run
+_RUNS = "run"  # a file in it while the run lasts
 
 
 @dataclass(frozen=True)
 class Load:
-    """What travels: the task, its rows of the plan, or the file of many, and the folder that the tar goes to."""
+    """What travels: the task, its rows of the plan, or the file of many, and the folder that the tar goes to.
+
+    arriving: None where tars go to a store.
+    """
 
     task: ShardTask
     rows: tuple[int, bytes] | Path
-    arriving: Path
+    arriving: Path | None
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ class Arrived:
 
     packed: Packed
     documents: dict[str, bytes]
-    folder: Path
+    folder: Path | None
 
 
 def parted(tasks: Sequence[ShardTask], cluster: Crew | None) -> tuple[list[ShardTask], list[ShardTask]]:
@@ -64,13 +70,17 @@ def parted(tasks: Sequence[ShardTask], cluster: Crew | None) -> tuple[list[Shard
 
 def run(
     cluster: Crew,
-    job: Callable[[Path], Job[ShardTask, Load, Made, Result]],
+    job: Callable[[Path | None], Job[ShardTask, Load, Made, Result]],
     tasks: Sequence[ShardTask],
     tell: Tell,
 ) -> Iterator[tuple[ShardTask, Result | PackagerError]]:
     """Run shards' tasks on a cluster. job: made for the folder that workers write to; what is left in it goes."""
-    shards = durable.make_folder(tasks[0].workspace.shards)
+    shards = tasks[0].workspace.shards_place
+    if isinstance(shards, StoreAddress):
+        yield from cluster.run(job(None), tasks, tell)
+        return
     folder = durable.make_folder(shards / f"{ARRIVING}{secrets.token_hex(8)}")
+    durable.write_bytes(folder / _RUNS, b"")
     try:
         yield from cluster.run(job(folder), tasks, tell)
     finally:
@@ -80,8 +90,8 @@ def run(
             shutil.rmtree(over, ignore_errors=True)
 
 
-def packing(folder: Path) -> Job[ShardTask, Load, Arrived, Packed]:
-    """Return how shards are packed elsewhere. folder: of this run, that workers write to."""
+def packing(folder: Path | None) -> Job[ShardTask, Load, Arrived, Packed]:
+    """Return how shards are packed elsewhere. folder: of this run, that workers write to; None: tars go to a store."""
     return Job(
         send=lambda task: load(task, folder),
         there=pack_there,
@@ -90,10 +100,10 @@ def packing(folder: Path) -> Job[ShardTask, Load, Arrived, Packed]:
     )
 
 
-def load(task: ShardTask, folder: Path) -> Load:
+def load(task: ShardTask, folder: Path | None) -> Load:
     """Return what travels of a task, less than 1 MB: its rows, of some 70 bytes a member, and little else.
 
-    Many rows do not travel by the scheduler, but lie in a file in `folder`.
+    Many rows do not travel by the scheduler, but lie in a file in `folder`; where there is none, they do.
     """
     stands = condition(task)
     shard = task.shard
@@ -106,7 +116,7 @@ def load(task: ShardTask, folder: Path) -> Load:
         bare=task.is_bare,
     )
     size, data = packed(rows)
-    if len(data) <= _TRAVELS:
+    if folder is None or len(data) <= _TRAVELS:
         return Load(going, (size, data), folder)
     file = folder / f"{shard.name}.{size}.rows"
     file.write_bytes(data)
@@ -121,19 +131,25 @@ def pack_there(given: Load, tell: Tell, scratch: Path) -> Arrived:
         seconds = round(time.monotonic() - started, 3)
         done = mark(task, task.links, seconds=seconds, virtual=task.virtual and task.is_bare)
         found = {path.name: path.read_bytes() for path in sorted(task.folder.iterdir())}
-        return Arrived(done, found, task.workspace.shards)
+        return Arrived(done, found, where_written(task))
+
+
+def where_written(task: ShardTask) -> Path | None:
+    """Return the folder that a worker's tar lies in; None: it lies in a store."""
+    return None if isinstance(task.workspace.shards_place, StoreAddress) else task.workspace.shards_place
 
 
 @contextlib.contextmanager
 def at_worker(given: Load, scratch: Path) -> Iterator[ShardTask]:
     """Yield the task as this worker does it: its state in `scratch`, its tar in a folder that no other one has."""
-    for folder in (given.task.source, given.arriving):
-        if isinstance(folder, Path) and not folder.is_dir():
-            missing = FileNotFoundError(errno.ENOENT, "is not there for a worker: all machines need it under this path")
-            raise from_os_error(missing, folder, "mount it there") from missing
-    name = given.task.shard.name
-    own = given.arriving / f"{name}.{secrets.token_hex(8)}"
-    workspace = replace(given.task.workspace, config=scratch / "packager.toml", shards_place=own)
+    source, arriving = given.task.source, given.arriving
+    if isinstance(source, Path) and not source.is_dir():
+        raise _not_there(source)
+    if arriving and not (arriving / _RUNS).exists():
+        raise _not_there(arriving)
+    own = arriving / f"{given.task.shard.name}.{secrets.token_hex(8)}" if arriving else None
+    place = own or given.task.workspace.shards_place
+    workspace = replace(given.task.workspace, config=scratch / "packager.toml", shards_place=place)
     planned = scratch / "planned.parquet"
     rows = given.rows
     if isinstance(rows, Path):
@@ -142,8 +158,19 @@ def at_worker(given: Load, scratch: Path) -> Iterator[ShardTask]:
     try:
         yield replace(given.task, workspace=workspace, planned=planned)
     except BaseException:
-        shutil.rmtree(own, ignore_errors=True)
+        if own and arriving:
+            shutil.rmtree(own, ignore_errors=True)
+            if not (arriving / _RUNS).exists():  # the run is over, and the folder was made again for `own`
+                shutil.rmtree(arriving, ignore_errors=True)
         raise
+
+
+def _not_there(folder: Path) -> IncompleteError:
+    """Return the error of a worker that does not see a folder."""
+    missing = FileNotFoundError(errno.ENOENT, "is not there for a worker: all machines need it under this path")
+    error = from_os_error(missing, folder, "mount it there")
+    error.__cause__ = missing  # another worker may see it
+    return error
 
 
 def take_packed(task: ShardTask, arrived: Arrived) -> Packed:
@@ -153,13 +180,14 @@ def take_packed(task: ShardTask, arrived: Arrived) -> Packed:
     bare = task.is_bare
     durable.make_folder(task.folder)
     (task.folder / MARKER).unlink(missing_ok=True)
-    if not bare:
+    if not bare and arrived.folder:
         take_tar(task, arrived.folder)
     for name, data in arrived.documents.items():
         if name != MARKER:
             durable.write_bytes(task.folder / name, data)
     durable.write_bytes(task.folder / MARKER, arrived.documents[MARKER])
-    shutil.rmtree(arrived.folder, ignore_errors=True)
+    if arrived.folder:
+        shutil.rmtree(arrived.folder, ignore_errors=True)
     return arrived.packed
 
 

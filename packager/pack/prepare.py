@@ -29,7 +29,16 @@ from packager.pack.compare import Compared
 from packager.pack.export import export
 from packager.pack.plan_file import read_plan
 from packager.pack.recover import recover
-from packager.pack.standing import Standing, compared, holds_catalogue, read_standing, readable, successors, unmade
+from packager.pack.standing import (
+    Standing,
+    compared,
+    holds_catalogue,
+    keep_times,
+    read_standing,
+    readable,
+    successors,
+    unmade,
+)
 from packager.progress import SILENT, Progress
 from packager.reports import PlanReport
 
@@ -130,6 +139,7 @@ class _Planner:
         records, rows = export(self.database, phase, folder, mtimes=self.config.collection.mtimes)
         kept = self.standing.shards(phase.name)
         if holds_catalogue(self.standing, phase.name, folder, rows):
+            keep_times(self.workspace, self.standing, phase.name, folder)
             tables.write_table(self.workspace.planned(phase.name), PLANNED, ())
             planned.phases.append(Cutter(self.config, phase).phase(records=records, left_out=0, kept=kept))
             return

@@ -16,7 +16,7 @@ from packager.model import PLANNED, PlannedPhase, PlannedShard, Release, ShardNa
 from packager.options import Config
 from packager.pack import compare
 from packager.pack.compare import Compared
-from packager.pack.frozen import Frozen, frozen_shards
+from packager.pack.frozen import Frozen, frozen_shards, touch
 from packager.pack.shard import MARKER, Packed
 from packager.progress import Progress
 
@@ -156,6 +156,14 @@ def holds_catalogue(standing: Standing, phase: str, folder: Path, rows: pa.Table
     if [row[:2] for row in held] != list(zip(rows["member"].to_pylist(), rows["size"].to_pylist(), strict=True)):
         return False
     return all(_digest(folder / str(name)) == sha256 for name, _, sha256 in held)
+
+
+def keep_times(workspace: Workspace, standing: Standing, phase: str, folder: Path) -> None:
+    """Keep, durably, which times the files in `folder` have that are those of a published catalogue phase."""
+    for each in standing.frozen:
+        if each.shard.phase == phase:
+            names = tables.read_rows(each.rows, 0, tables.count_rows(each.rows), PLANNED)["member"].to_pylist()
+            touch(workspace, each, {row: (folder / name).stat().st_mtime_ns for row, name in enumerate(names)})
 
 
 def _digest(path: Path) -> bytes:

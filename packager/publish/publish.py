@@ -105,6 +105,7 @@ def publish(
         size=sum(shard.size for shard in release.shards if not shard.obsolete),
         files=_count_files(workspace.output),
         scraped=scraped,
+        upload=None,
     )
 
 

@@ -8,10 +8,11 @@ A run that was killed is run again: what is there as it was left is not sent aga
 import hashlib
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from threading import BoundedSemaphore, Event
 
 from packager import documents
 from packager.engine.limited import read_limited
@@ -26,6 +27,7 @@ from packager.publish.upload_journal import Journal, Uploaded
 from packager.reports import UploadReport
 
 _LANES = 8  # files on their way at once
+_LARGE = 2  # large ones among them: each holds some parts in memory
 _READ = 1 << 20  # bytes
 _FIXED = ("torrents/", "manifests/", "releases/", "lookup/", "shards/")  # where files hardly ever change
 
@@ -158,10 +160,15 @@ def _step(file: _File, there: Mapping[str, Stat]) -> int:
 
 
 def _send(store: Store, known: Journal, missing: list[_File], there: Mapping[str, Stat], progress: Progress) -> None:
-    """Send files, step by step."""
+    """Send files, step by step; where one fails, or the run is stopped, what is on its way is given up."""
+    given_up, large = Event(), BoundedSemaphore(_LARGE)
 
     def send(file: _File) -> int:
-        stat = _put(store, file) if file.size <= SMALL else _stream(store, file)
+        if file.size <= SMALL:
+            stat = _put(store, file)
+        else:
+            with large:
+                stat = _stream(store, file, given_up)
         known.add(Uploaded(file.path, file.size, file.digest, stat.tag))
         return file.size
 
@@ -173,11 +180,12 @@ def _send(store: Store, known: Journal, missing: list[_File], there: Mapping[str
         for _, files in groupby(sorted(missing, key=lambda file: (step(file), -file.size, file.path)), key=step):
             futures = [pool.submit(send, file) for file in files]
             try:
-                for future in futures:
+                for future in as_completed(futures):
                     progress.advance(future.result())
-            finally:
-                for future in futures:
-                    future.cancel()
+            except BaseException:
+                given_up.set()
+                pool.shutdown(cancel_futures=True)
+                raise
     progress.end()
 
 
@@ -189,8 +197,8 @@ def _put(store: Store, file: _File) -> Stat:
     return store.put(file.path, data)
 
 
-def _stream(store: Store, file: _File) -> Stat:
-    """Send a large file as it is read; it is not there where it is not what was published."""
+def _stream(store: Store, file: _File, given_up: Event) -> Stat:
+    """Send a large file as it is read; it is not there where it is not what was published, or is given up."""
     digest, left = hashlib.sha256(), file.size
     try:
         with open(file.local, "rb") as whole, store.writer(file.path, file.size) as writer:
@@ -199,6 +207,8 @@ def _stream(store: Store, file: _File) -> Stat:
                     digest.update(data)
                 writer.write(data)
                 left -= len(data)
+                if given_up.is_set():
+                    raise IncompleteError(f"{store.name}/{shown(file.path)}", "was given up", "run the command again")
             if left or whole.read(1) or (file.checked and digest.hexdigest() != file.digest):
                 raise _changed(file)
     except OSError as error:
@@ -230,7 +240,8 @@ def _remove_unused(
             known.add(Uploaded(file.path, file.size, file.digest, file.tag, since))
             waiting += 1
             continue
-        store.delete(file.path)
+        if file.path in there and there[file.path].tag == file.tag:  # else it is somebody else's by now
+            store.delete(file.path)
+            removed += 1
         known.add(Uploaded(file.path, gone=True))
-        removed += file.path in there
     return removed, waiting

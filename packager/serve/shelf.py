@@ -9,7 +9,6 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -43,13 +42,13 @@ class WithheldError(Exception):
 
 @dataclass(frozen=True)
 class Listed:
-    """A shard that the release lists. tag: its entity tag, in quotes; source: the folder of its members' files."""
+    """A shard that the release lists. tag: its entity tag, in quotes. export: its phase, if that is the catalogue."""
 
     container: Container
     name: ShardName
     size: int
     tag: str
-    source: Path
+    export: str | None
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ class Shelf:
                 shard.name,
                 shard.size,
                 f'"{shard.pieces_root or shard.infohash_v2 or shard.infohash_v1}"',
-                self._workspace.export(shard.phase) if shard.phase in own else self._workspace.source,
+                shard.phase if shard.phase in own else None,
             )
             for shard in release.shards
         }
@@ -224,7 +223,9 @@ class Shelf:
     def _open(self, listed: Listed, ids: frozenset[str]) -> _Held:
         """Read a shard's documents. ids: of records none of whose bytes are given."""
         times = self._times(listed.name)
-        tar = open_virtual(self._workspace, listed.name, listed.source, self._files)
+        export = listed.export
+        source = self._workspace.source if export is None else self._workspace.export(export)
+        tar = open_virtual(self._workspace, listed.name, source, self._files)
         withdrawn = pa.array(sorted(ids), pa.string())
         withheld = np.flatnonzero(pc.is_in(tar.layout.members["id"], withdrawn).to_numpy(zero_copy_only=False))
         hashes = None

@@ -69,3 +69,19 @@ def test_the_reason_for_a_changed_name_is_told(name: bytes, why: str) -> None:
 def test_twins_are_told_so_whatever_else_is_odd_about_them() -> None:
     why = "the name differs from another only by case or by Unicode normalisation"
     assert {new.why for new in safe_names([b"A%", b"a%"], folder=b"").values()} == {why}
+
+
+PLAIN_NAMES = (
+    st.text("aAbB1 ._-~%()nulcomNULé\n/", min_size=1, max_size=6).filter(lambda name: "/" not in name).map(str.encode)
+)
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(PLAIN_NAMES | st.sampled_from([b"con", b"NUL.txt", b"lpt1 .a", b"a\na", b"x" * 256, b"b."]), unique=True)
+)
+def test_a_folder_of_plain_names_is_named_as_by_the_long_way(names: list[bytes]) -> None:
+    if paths.are_plain(names):
+        assert [paths.safe_name(name).encode() for name in names] == names
+        assert not paths.colliding(names)
+        assert [named.why for named in safe_names(names, folder=b"").values()] == [""] * len(names)

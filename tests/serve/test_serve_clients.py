@@ -1,7 +1,8 @@
-"""From the server alone, with no tar anywhere, clients fetch whole shards and find them right, two at once."""
+"""From the server alone, with no tar anywhere, clients fetch whole shards and find them right; `get` beside them."""
 
 import random
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -124,18 +125,28 @@ def test_aria2_fetches_a_whole_shard(served: Served, tar: bytes, program: Callab
     assert by_aria2(program("aria2c"), served.project, folder(tmp_path, "aria2")) == tar
 
 
-def test_qbittorrent_and_libtorrent_fetch_it_at_once(
+def by_get(served: Served, folder: Path) -> bytes:
+    """Fetch one member by `packager get`, and return it."""
+    name = "5 [b] é.flac"
+    command = [sys.executable, "-m", "packager", "get", "--release", served.url, name, "--to", folder]
+    subprocess.run(command, check=True, timeout=120, stdout=subprocess.DEVNULL)
+    return (folder / name).read_bytes()
+
+
+def test_qbittorrent_and_libtorrent_fetch_it_at_once_and_get_takes_one_member_beside_them(
     served: Served, tar: bytes, program: Callable[[str], str], tmp_path: Path
 ) -> None:
-    with ThreadPoolExecutor(2) as both:
-        one = both.submit(
+    with ThreadPoolExecutor(3) as together:
+        one = together.submit(
             by_qbittorrent,
             program("qbittorrent-nox"),
             served.project,
             tmp_path / "home",
             folder(tmp_path, "qb"),
         )
-        other = both.submit(by_libtorrent, served.project, folder(tmp_path, "lt"))
+        other = together.submit(by_libtorrent, served.project, folder(tmp_path, "lt"))
+        third = together.submit(by_get, served, folder(tmp_path, "get"))
         assert one.result() == tar
         assert other.result() == tar
+        assert third.result() == (served.project.source / "5 [b] é.flac").read_bytes()
     assert served.metric('packager_errors_total{kind="source"}') == 0

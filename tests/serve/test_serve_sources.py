@@ -195,6 +195,21 @@ def test_a_source_that_was_only_touched_is_served_again_when_a_plan_has_compared
     assert served.get(path)[2] == tar
 
 
+def test_the_catalogue_s_own_shard_is_served_on_when_a_plan_finds_it_unchanged(tmp_path: Path) -> None:
+    project = make(tmp_path / "p")
+    catalogue = '[[phases]]\nname = "meta"\ntitle = "Meta"\ncontent = "catalogue"\n'
+    project.write_config(size="64 MiB", phases=PHASES + catalogue)
+    released(project, virtual=True)
+    config = project.root / "packager.toml"
+    with serving(project) as served:
+        whole = served.get("/shards/tones-meta-00001.tar")[2]
+        assert whole.startswith(b"tones-meta-00001/")
+        touch(project.source / "0.flac")
+        api.scan(config, processes=1)
+        api.plan(config)
+        until(lambda: served.get("/shards/tones-meta-00001.tar")[::2] == (200, whole))
+
+
 def test_layouts_that_do_not_fit_the_memory_are_read_again_when_they_are_asked_for(tmp_path: Path) -> None:
     project = make(tmp_path / "p")
     project.write_config(size="4 MiB", phases=PHASES)

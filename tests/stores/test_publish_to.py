@@ -79,6 +79,7 @@ def test_what_is_changed_or_gone_there_is_sent_again(project: Project, bucket: B
     assert bucket.everything("site/") == site(project)
 
 
+@pytest.mark.soak
 def test_a_reader_that_begins_with_release_json_finds_every_file_at_every_moment(
     project: Project, bucket: Bucket, s3_port: int, capsys, monkeypatch
 ) -> None:
@@ -104,6 +105,7 @@ def test_a_reader_that_begins_with_release_json_finds_every_file_at_every_moment
     assert missing == []
 
 
+@pytest.mark.soak
 def test_old_files_go_after_the_time_of_grace_and_files_of_others_never(
     project: Project, bucket: Bucket, capsys, monkeypatch
 ) -> None:
@@ -192,6 +194,7 @@ def sends_a_page(method: str, path: str) -> bool:
     return method == "PUT" and "index.html" in path
 
 
+@pytest.mark.soak
 def test_a_publish_that_is_killed_at_any_request_is_resumed_and_leaves_nothing_over(
     project: Project, bucket: Bucket, s3_port: int, capsys, monkeypatch
 ) -> None:

@@ -1,8 +1,12 @@
 """Source and tars in object storage: the same bytes as from folders, whatever fails on the way."""
 
 import json
+import os
 import random
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -41,10 +45,10 @@ def in_store(local: Project, bucket: Bucket, root: Path) -> Project:
 
 @pytest.mark.usefixtures("impatient")
 def test_a_release_from_s3_to_s3_is_byte_for_byte_that_of_folders_through_faults_of_every_kind(
-    local: Project, bucket: Bucket, s3_port: int, tmp_path: Path, capsys, monkeypatch
+    local: Project, bucket: Bucket, s3_port: int, capsys, monkeypatch
 ) -> None:
     assert local.run(capsys, "release").code == 0
-    project = in_store(local, bucket, tmp_path / "stored")
+    project = in_store(local, bucket, local.root.parent / "stored")
     with object_store.proxy(s3_port, share=0.15, seed=4) as storm:
         object_store.use(monkeypatch, storm.address)
         ran = project.run(capsys, "release", "--workers", "1")
@@ -78,6 +82,7 @@ def test_nothing_is_done_twice_and_a_tar_that_is_lost_is_packed_again(
     assert (status["left"], status["strangers"]) == (0, ["stranger.tar"])
 
 
+@pytest.mark.soak
 def test_an_object_that_changed_since_the_scan_is_named_and_its_shard_is_not_there(
     local: Project, bucket: Bucket, tmp_path: Path, capsys
 ) -> None:
@@ -96,6 +101,7 @@ def test_an_object_that_changed_since_the_scan_is_named_and_its_shard_is_not_the
     assert project.run(capsys, "release").code == 0
 
 
+@pytest.mark.soak
 def test_odd_keys_are_named_by_the_rule_and_folders_that_other_tools_made_are_no_files(
     bucket: Bucket, tmp_path: Path, capsys
 ) -> None:
@@ -117,12 +123,12 @@ def test_odd_keys_are_named_by_the_rule_and_folders_that_other_tools_made_are_no
 
 
 def test_tags_are_read_by_ranges_and_are_those_of_the_folder(
-    local: Project, bucket: Bucket, s3_port: int, tmp_path: Path, capsys, monkeypatch
+    local: Project, bucket: Bucket, s3_port: int, capsys, monkeypatch
 ) -> None:
     media = Path(__file__).parent.parent / "catalogue" / "media"
     shutil.copytree(media, local.source / "media")
     assert local.run(capsys, "scan").code == 0
-    project = in_store(local, bucket, tmp_path / "stored")
+    project = in_store(local, bucket, local.root.parent / "stored")
     with object_store.proxy(s3_port) as storm:
         object_store.use(monkeypatch, storm.address)
         assert project.run(capsys, "scan").code == 0
@@ -137,13 +143,14 @@ def test_tags_are_read_by_ranges_and_are_those_of_the_folder(
     assert gets == []
 
 
+@pytest.mark.soak
 def test_a_command_that_needs_folders_says_so(bucket: Bucket, local: Project, tmp_path: Path, capsys) -> None:
     project = in_store(local, bucket, tmp_path / "stored")
     for key in bucket.listed():
         if "large" in key:
             bucket.client.delete_object(Bucket=bucket.name, Key=key)
     assert project.run(capsys, "release", "--virtual").code == 0
-    for command in (["materialise", "tones-audio-0001"], ["serve", "--listen", "127.0.0.1:0"]):
+    for command in (["materialise", "tones-audio-00001"], ["serve", "--listen", "127.0.0.1:0"]):
         ran = project.run(capsys, *command)
         assert ran.code == 2, ran.err
         assert "is no folder of this machine, and this command reads and writes there only" in ran.err
@@ -160,7 +167,10 @@ def test_a_command_that_needs_folders_says_so(bucket: Bucket, local: Project, tm
             'source = "s3://bucket/x"\nmtimes = true',
             "collection.mtimes: true means nothing where the source is a store",
         ),
-        ('source = "s3://bucket/x"\nrecords = "s3://b/records.csv"', "must be a path of this machine; copy it here"),
+        (
+            'source = "s3://bucket/x"\nrecords = "s3://bucket/records.csv"',
+            "must be a path of this machine; copy it here",
+        ),
     ],
 )
 def test_a_config_that_will_not_do_is_refused_in_a_sentence(local: Project, capsys, line: str, sentence: str) -> None:
@@ -170,3 +180,36 @@ def test_a_config_that_will_not_do_is_refused_in_a_sentence(local: Project, caps
     assert ran.code == 2
     assert sentence in ran.err
     assert "hunter2" not in ran.err
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(3))
+def test_a_release_that_is_killed_again_and_again_ends_with_the_same_bytes_and_no_parts_left(
+    local: Project, bucket: Bucket, capsys, monkeypatch, seed: int
+) -> None:
+    assert local.run(capsys, "release").code == 0
+    project = in_store(local, bucket, local.root.parent / "stored")
+    command = [sys.executable, "-m", "packager", "release", "--workers", "2", "-c", project.root / "packager.toml"]
+    chance, kills, code = random.Random(seed), 0, -1
+    with object_store.proxy(bucket.port, share=0.05, seed=seed) as storm:
+        object_store.use(monkeypatch, storm.address)
+        while code:
+            last = chance.randrange(3, 60 if kills < 6 else 100_000)
+            storm.requests.clear()
+            with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as running:
+
+                def kill(method: str, path: str, pid: int = running.pid, last: int = last) -> None:
+                    if len(storm.requests) == last:
+                        os.kill(pid, signal.SIGKILL)
+
+                storm.before = kill
+                said = running.communicate()[1]
+                code = running.returncode
+            assert code in (0, -signal.SIGKILL), said.decode()
+            kills += code != 0
+    assert kills >= 3
+    made = local.published()
+    tars = {path.removeprefix("shards/"): data for path, data in made.items() if path.startswith("shards/")}
+    assert bucket.everything("tars/") == tars
+    assert project.published() == {path: data for path, data in made.items() if path.startswith("output/")}
+    assert bucket.uploads() == []

@@ -64,6 +64,7 @@ def test_a_file_is_not_there_before_it_is_whole_and_lines_that_break_do_no_harm(
         assert not (host.root / "site/t.tar").exists()
         writer.write(body[1 << 20 :])
     assert (host.root / "site/t.tar").read_bytes() == body
+    assert len(host.transports) > 3
     host.break_at = {host.requests + 3}
     assert store.read("t.tar", 5, len(body))[1] == body[5:]
     assert sorted(path.name for path in (host.root / "site").iterdir()) == ["t.tar"]

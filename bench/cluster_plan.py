@@ -1,0 +1,165 @@
+"""A plan of many shards and members handed out to a cluster: how long, and how much memory of the client.
+
+No data: a worker takes what travels, unpacks its rows and is done. The plan is a real one's Parquet file, of one
+phase. Run as a program it is the client: `python -m bench.cluster_plan ADDRESS FOLDER MOST` prints JSON.
+"""
+
+import json
+import random
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from packager import documents
+from packager.engine import tables
+from packager.engine.cluster import open_cluster
+from packager.engine.jobs import Job, Tell
+from packager.engine.packed_rows import unpacked
+from packager.engine.project import load as load_project
+from packager.model import PLANNED, Plan, PlannedPhase, PlannedShard, ShardName
+from packager.pack import on_cluster, run
+from packager.pack.plan_file import read_plan
+from packager.progress import SILENT
+from tests.clusters import REPOSITORY, cluster
+
+CONFIG = """
+[collection]
+name = "bench"
+title = "Bench"
+source = "source"
+[[phases]]
+name = "all"
+title = "All"
+"""
+_LETTERS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def typical_rows(count: int) -> pa.Table:
+    """Return rows of a plan as a collection of tracks has them: ids by chance, names of words, times of one copy."""
+    chance = random.Random(3)
+    words = ["".join(chance.choices("etaoinshrdlu", k=chance.randrange(3, 9))) for _ in range(4000)]
+    columns: dict[str, list[object]] = {name: [] for name in PLANNED.names}
+    artist = album = ""
+    year = 0
+    for row in range(count):
+        if row % 12 == 0:
+            artist, album = (" ".join(chance.choices(words, k=2)).title() for _ in range(2))
+            year = chance.randrange(1960, 2026)
+        title = " ".join(chance.choices(words, k=3)).title()
+        path = f"{artist}/{album}/{row % 12 + 1:02d} {title}.ogg"
+        values = {
+            "shard": 0,
+            "id": "".join(chance.choices(_LETTERS, k=22)),
+            "path": path,
+            "member": path,
+            "kind": "audio",
+            "size": chance.randrange(2 << 20, 8 << 20),
+            "mtime_ns": 1_790_000_000_000_000_000 + row * 25_000_000 + chance.randrange(20_000_000),
+            "title": title,
+            "artist": artist,
+            "album": album,
+            "track": row % 12 + 1,
+            "date": str(year),
+            "year": year,
+            "duration": chance.randrange(120_000, 400_000) / 1000,
+            "codec": "vorbis",
+            "popularity": chance.randrange(100),
+        }
+        for column, column_values in columns.items():
+            column_values.append(values.get(column))
+    return pa.table(columns, schema=PLANNED)
+
+
+def make_plan(folder: Path, shards: int, members: int, kinds: int) -> None:
+    """Write a project with a plan of so many shards of as many members each. kinds: of rows; few are quickly made."""
+    (folder / "source").mkdir(parents=True)
+    (folder / "packager.toml").write_text(CONFIG)
+    _, workspace = load_project(folder / "packager.toml")
+    rows = pa.concat_tables([typical_rows(kinds)] * (tables.BATCH_ROWS // kinds))
+    block = rows.combine_chunks().to_batches()[0]
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for start in range(0, members, len(block)):
+            yield block.slice(0, min(len(block), members - start))
+
+    tables.write_table(workspace.planned("all"), PLANNED, batches())
+    each = members // shards
+    planned = tuple(
+        PlannedShard(
+            name=ShardName(f"bench-all-{number:05d}"), phase="all", number=number, first_row=(number - 1) * each,
+            rows=each, payload=100 << 30, size=100 << 30, piece_length=8 << 20, oversize=False, bag_info="",
+            torrent_size=1 << 20, fingerprint="",
+        )
+        for number in range(1, shards + 1)
+    )  # fmt: skip
+    phase = PlannedPhase(
+        name="all", title="All", content="files", records=members, files=members, payload=0, left_out=0, shards=planned
+    )
+    plan = Plan(
+        format=documents.FORMAT, collection="bench", date="2026-11-21T00:00:00Z", catalogue="", options="", unphased=0,
+        phases=(phase,),
+    )  # fmt: skip
+    workspace.plan.write_bytes(documents.to_bytes(plan))
+
+
+def nothing(given: on_cluster.Load, tell: Tell, scratch: Path) -> int:
+    """Unpack what travelled, on a worker."""
+    del tell, scratch
+    rows = given.rows
+    if isinstance(rows, Path):
+        rows = int(rows.suffixes[-2][1:]), rows.read_bytes()
+        given.rows.unlink()  # type: ignore[union-attr]  # a path, as asked above
+    return int(unpacked(rows).num_rows)
+
+
+def hand_out(address: str, folder: Path, most: int) -> dict[str, float]:
+    """Make the tasks of a plan and hand out the first `most`.
+
+    Returns seconds until the tasks were there, until the first was out, and until all were done; and the most MiB.
+    """
+    began = time.monotonic()
+    options, workspace = load_project(folder / "packager.toml")
+    every = run.tasks(workspace, options, read_plan(workspace), {})
+    missing = [task for task in every if not run.condition(task).whole]
+    planned = time.monotonic()
+    first = 0.0
+    with open_cluster(address, patience=600, progress=SILENT) as crew:
+
+        def job(arriving: Path | None) -> Job[run.ShardTask, on_cluster.Load, int, int]:
+            def send(task: run.ShardTask) -> on_cluster.Load:
+                nonlocal first
+                first = first or time.monotonic()
+                return on_cluster.load(task, arriving)
+
+            return Job(send=send, there=nothing, receive=lambda task, rows: rows - task.shard.rows, name=str)
+
+        wrong = sum(bool(result) for _, result in on_cluster.run(crew, job, missing[:most], lambda _: None))
+    assert not wrong
+    return {
+        "tasks": planned - began,
+        "first": first - began,
+        "all": time.monotonic() - began,
+        "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def measured(
+    folder: Path, shards: int, members: int, *, kinds: int = tables.BATCH_ROWS, most: int | None = None
+) -> dict[str, float]:
+    """Make a plan and hand it out by a client of its own; return what `hand_out` does."""
+    make_plan(folder / "project", shards, members, kinds)
+    with cluster(folder / "cluster", workers=2) as made:
+        command = [sys.executable, "-m", "bench.cluster_plan", made.address, str(folder / "project")]
+        command.append(str(shards if most is None else most))
+        done = subprocess.run(command, cwd=REPOSITORY, check=True, stdout=subprocess.PIPE)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps(hand_out(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))))
