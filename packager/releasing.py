@@ -56,8 +56,8 @@ def next_release(
 
     shards: those of the open phases, and all that are obsolete, in any order. published: names of the phases
     that are open to readers. closed: of those that are not, the dates until which they shall stay so, by
-    name. last: the release before, and its bytes.
-    withdrawals: all of them, `all_withdrawals`. next_key: the key that signs the releases after this one, where another does from then on.
+    name. last: the release before, and its bytes. withdrawals: all of them, `all_withdrawals`. next_key: the
+    key that signs the releases after this one, where another does from then on.
     Raises InputError where a shard that was published would change or vanish: torrents cannot change.
     """
     before = {shard.name: shard for shard in last[0].shards} if last else {}

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,7 +36,7 @@ class Cluster:
 
     def wait_for(self, count: int) -> None:
         """Wait until so many workers are there."""
-        _wait(lambda: sum(_is_up(self.root / name) for name in self.workers) >= count, "workers")
+        wait_until(lambda: sum(_is_up(self.root / name) for name in self.workers) >= count, "workers")
 
     def kill(self, name: str) -> None:
         """Kill a worker, at once, and remove its folder: its disk is gone, too."""
@@ -76,7 +76,7 @@ def cluster(root: Path, workers: int) -> Iterator[Cluster]:
     scheduler = _start(folder, "scheduler", *options)
     made: Cluster | None = None
     try:
-        _wait(lambda: file.exists() and b'"address"' in file.read_bytes(), "the scheduler")
+        wait_until(lambda: file.exists() and b'"address"' in file.read_bytes(), "the scheduler")
         address = file.read_text().partition('"address": "')[2].partition('"')[0]
         made = Cluster(root, address)
         for _ in range(workers):
@@ -109,7 +109,8 @@ def _writes(process: int) -> bool:
         return False
 
 
-def _wait(ready, what: str) -> None:
+def wait_until(ready: Callable[[], bool], what: str) -> None:
+    """Wait until `ready` says so."""
     ends = time.monotonic() + _START_SECONDS
     while not ready():
         assert time.monotonic() < ends, f"{what} did not start"

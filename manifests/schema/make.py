@@ -187,7 +187,7 @@ TOLD: dict[str, dict[str, Told]] = {
         "kept": "Published records that stay in their shards.",
         "changed": "Published records whose file is another now: they are planned again.",
         "gone": "Of those kept, records that the catalogue has no file of any more.",
-        "unmade": "Names of published shards that have no tar here and were made of files, one of which is gone or changed.",
+        "unmade": "Names of published shards that have no tar here, and of whose files one is gone or changed.",
         "withdrawals": ("SHA-256 of what was withdrawn.", HEX64),
     },
     "Withdrawals": {

@@ -14,9 +14,10 @@ from typer.core import TyperGroup
 
 from packager.cli import screen
 from packager.cli.options import version_callback
-from packager.errors import PackagerError, from_os_error
+from packager.errors import InputError, PackagerError, from_os_error
 
 INTERRUPTED = 130
+_STORES = ("s3://", "sftp://")
 Command: TypeAlias = Any  # Typer keeps the class private
 # Each stands in NAME_cmd.py, which is imported when the command is run; `packager --help` prints these lines.
 COMMANDS = {
@@ -51,7 +52,17 @@ class _Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Command, list[str]]:
         """Return the name, the command itself and what follows it on the command line."""
         name, _, rest = super().resolve_command(ctx, args)
+        if name != "publish":
+            _check_no_store(str(name), rest)
         return name, _load(str(name)), rest
+
+
+def _check_no_store(name: str, arguments: Sequence[str]) -> None:
+    """Raise InputError for the address of a store, which only publish --to and packager.toml take; it is not shown."""
+    for argument in arguments:
+        if argument.lower().startswith(_STORES):
+            what = "addresses of a store stand in packager.toml and in publish --to; this command reads files here"
+            raise InputError(f"packager {name}: {argument.partition(':')[0]}://", what, "copy them here, or mount it")
 
 
 def _new_app(**settings: Any) -> typer.Typer:

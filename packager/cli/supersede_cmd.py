@@ -12,6 +12,7 @@ from packager.units import count_of, show_size
 
 def supersede(
     shards: Annotated[list[str], typer.Argument(help="Published shards, by name.", metavar="SHARD")],
+    *,
     reason: Annotated[str, typer.Option("--reason", help="Why, as the release tells everybody.", metavar="TEXT")] = "",
     undo: Annotated[bool, typer.Option("--undo", help="Take it back, as long as no release says it.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what is meant, and note nothing.")] = False,

@@ -14,6 +14,7 @@ _SHOWN = 20  # records that are printed; --json has all
 
 
 def withdraw(
+    *,
     ids: Annotated[
         list[str] | None, typer.Option("--id", help="The record with this id; may be given again.", metavar="ID")
     ] = None,

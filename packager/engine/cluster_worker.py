@@ -1,6 +1,7 @@
 """What runs in a Dask worker: one task at a time, which says how far it is and stops when nobody wants it."""
 
 import shutil
+import signal
 import tempfile
 import threading
 import time
@@ -41,6 +42,12 @@ class Ended(Generic[Made]):
     made: Made | PackagerError
     done: int = 0
     here: bool = False
+
+
+def dask_setup(worker: object) -> None:
+    """Leave Ctrl-C to the client; called by Dask in a worker that the client itself has started."""
+    del worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def work(task: Work[Load, Made]) -> Ended[Made]:

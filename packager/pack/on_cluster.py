@@ -23,6 +23,7 @@ from packager import bag
 from packager.engine import durable, tables
 from packager.engine.jobs import Crew, Job, Tell
 from packager.engine.packed_rows import packed, unpacked
+from packager.engine.workers import Stopped
 from packager.errors import IncompleteError, InputError, PackagerError, from_os_error
 from packager.model import PLANNED
 from packager.pack.shard import MARKER, Packed, ShardTask, condition, links_of, mark, pack_anew
@@ -157,6 +158,8 @@ def at_worker(given: Load, scratch: Path) -> Iterator[ShardTask]:
     tables.write_table(planned, PLANNED, unpacked(rows).to_batches())
     try:
         yield replace(given.task, workspace=workspace, planned=planned)
+        if arriving and not (arriving / _RUNS).exists():
+            raise Stopped
     except BaseException:
         if own and arriving:
             shutil.rmtree(own, ignore_errors=True)

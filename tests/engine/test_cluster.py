@@ -74,7 +74,7 @@ def test_what_is_no_cluster_is_refused(address: str) -> None:
 
 
 def test_a_worker_of_another_version_is_named(three: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("packager.engine.cluster.__version__", "99.0")
+    monkeypatch.setattr("packager.engine.cluster_workers.__version__", "99.0")
     with (
         pytest.raises(IncompleteError, match=r"has archive-packager .*, and this machine 99\.0"),
         open_cluster(three.address, patience=60, progress=SILENT),

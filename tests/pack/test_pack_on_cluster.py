@@ -152,16 +152,26 @@ def test_a_worker_that_hangs_has_its_shard_packed_elsewhere_and_spoils_nothing(t
     assert all(path.name.endswith(".tar") for path in (project.root / "shards").iterdir())
 
 
-def test_ctrl_c_stops_in_order_and_the_next_run_goes_on(three: Cluster, tmp_path: Path) -> None:
+@pytest.mark.parametrize("local", [False, pytest.param(True, marks=pytest.mark.soak)])
+def test_ctrl_c_stops_in_order_and_the_next_run_goes_on(three: Cluster, tmp_path: Path, *, local: bool) -> None:
     project, expected = large_project(tmp_path / "project", 8 << 20, FEW)
     shards = project.root / "shards"
-    command = [sys.executable, "-m", "packager", "pack", "--scheduler", three.address]
-    run = subprocess.Popen(command, cwd=project.root, stderr=subprocess.PIPE, env=os.environ | {"PYTHONPATH": "."})
+    crew = ["--cluster", "local:2"] if local else ["--scheduler", three.address]
+    run = subprocess.Popen(
+        [sys.executable, "-m", "packager", "pack", *crew],
+        cwd=project.root,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
     while run.poll() is None and not list(shards.glob("*.tar")):
         time.sleep(0.005)
-    run.send_signal(signal.SIGINT)
+    os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to all that it started, too
     _, told = run.communicate(timeout=60)
     assert run.returncode == 130, told
+    assert b"Traceback" not in told
+    ends = time.monotonic() + 10
+    while any(path.is_dir() for path in shards.iterdir()) and time.monotonic() < ends:
+        time.sleep(0.05)  # a worker that had just begun finds that the run is over
     assert all(path.name.endswith(".tar") and path.is_file() for path in shards.iterdir())
     whole = len(list(shards.iterdir()))
     assert 0 < whole < FEW

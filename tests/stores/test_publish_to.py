@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from packager.cli.app import main
 from tests import object_store
 from tests.object_store import Bucket
 from tests.projects import Project, make_project
@@ -229,3 +230,11 @@ def kill_when(
             storm.before = kill
             said = running.communicate()[1]
         assert running.returncode == -signal.SIGKILL, said.decode()
+
+
+@pytest.mark.parametrize("command", ["verify", "extract", "repair", "seed", "inspect", "torrent"])
+def test_a_command_that_reads_files_of_this_machine_says_so_of_an_address(capsys, command: str) -> None:
+    assert main([command, "s3://key:hunter2@bucket/x.tar"]) == 2
+    said = capsys.readouterr().err
+    assert f"packager {command}: s3://: addresses of a store stand in packager.toml and in publish --to" in said
+    assert "hunter2" not in said

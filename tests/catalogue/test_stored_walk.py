@@ -1,0 +1,86 @@
+"""The walk of a listing: the order and the names of a folder's walk, whatever order the store lists in."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from packager.catalogue.stored_walk import walk_store
+from packager.catalogue.walk import Found, Odd, sort_key, walk
+from packager.engine.stores.base import Entry, Stat, Store
+from packager.errors import InputError
+
+NAMES = st.text(st.sampled_from("aAb -./é%"), min_size=1, max_size=3).filter(lambda name: "/" not in name)
+KEYS = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
+
+
+class Listing:
+    """A store of which only the listing is asked."""
+
+    def __init__(self, keys: list[str]) -> None:
+        self.keys = keys
+
+    def entries(self) -> Iterator[Entry]:
+        return (Entry(key, Stat(len(key), 1, key)) for key in self.keys)
+
+
+def walked(keys: list[str]) -> list[Found | Odd]:
+    with tempfile.TemporaryDirectory() as scratch:
+        return list(walk_store(cast(Store, cast(Any, Listing(keys))), Path(scratch)))
+
+
+def is_folder_tree(keys: list[str]) -> bool:
+    """Say whether a folder could hold these keys."""
+    files = set(keys)
+    parts = [key.split("/") for key in keys]
+    folders = {"/".join(each[:depth]) for each in parts for depth in range(1, len(each))}
+    return not files & folders and not any(name in (".", "..") for each in parts for name in each)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(KEYS, unique=True, max_size=12).filter(is_folder_tree))
+def test_a_listing_is_walked_as_the_same_files_in_a_folder(keys: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as root:
+        for key in keys:
+            path = Path(root, key)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"x" * len(key))
+        expected = [(each.path, each.member, each.why) for each in walk(os.fsencode(root)) if isinstance(each, Found)]
+    found = [(each.path, each.member, each.why) for each in walked(keys) if isinstance(each, Found)]
+    assert found == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(KEYS, unique=True, max_size=12))
+def test_every_key_is_found_once_in_order_under_a_member_path_of_its_own(keys: list[str]) -> None:
+    try:
+        found = [each for each in walked(keys) if isinstance(each, Found)]
+    except InputError:
+        return  # names that cannot be told apart
+    assert [each.path for each in found] == sorted((key.encode() for key in keys), key=sort_key)
+    assert len({each.member for each in found}) == len(keys)
+
+
+def test_a_file_whose_replaced_name_is_another_s_is_refused() -> None:
+    [_, renamed] = sorted(each.member for each in walked(["a", "a/b"]) if isinstance(each, Found))
+    assert renamed.startswith("a~")
+    with pytest.raises(InputError, match="would be named"):
+        walked(["a", "a/b", renamed])
+
+
+def test_markers_of_folders_are_no_files() -> None:
+    listing = Listing([])
+    listing.entries = lambda: iter(  # type: ignore[method-assign]
+        [Entry("made/", Stat(0, 1, "x")), Entry("made/f", Stat(1, 1, "y")), Entry("empty/", Stat(0, 1, "z"))]
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        seen = list(walk_store(cast(Store, cast(Any, listing)), Path(scratch)))
+    assert seen == [
+        Odd(b"empty", "an empty folder; shards hold files only"),
+        Found(b"made/f", "made/f", 1, Stat(1, 1, "y").stamp, ""),
+    ]

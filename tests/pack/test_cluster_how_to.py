@@ -1,0 +1,73 @@
+"""The page on several machines: its commands do what it says, as far as one machine can, and its numbers are right."""
+
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from packager import api
+from packager.cli.app import main
+from tests.clusters import wait_until
+from tests.projects import Project, make_project
+
+PAGE = (Path(__file__).parents[2] / "docs/how-to/run-on-several-machines.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    project = make_project(tmp_path / "project", files=6)
+    api.scan(project.root / "packager.toml", processes=1)
+    api.plan(project.root / "packager.toml")
+    monkeypatch.chdir(project.root)
+    return project
+
+
+@contextmanager
+def started(line: str, folder: Path) -> Iterator[Path]:
+    """Run a line of the page until the block ends; yield what it prints."""
+    folder.mkdir()
+    with open(folder / "log", "wb") as log:
+        command = [sys.executable, "-m", *shlex.split(line)]
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=os.environ | {"PYTHONPATH": ""})
+    try:
+        yield folder / "log"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def test_the_commands_for_a_few_servers_pack_and_verify(project: Project, tmp_path: Path) -> None:
+    [scheduler], [worker], (pack, verify) = (
+        block.splitlines() for block in BLOCKS if "127.0.0.1:8786" in block or "--port 8786 --dash" in block
+    )
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    scheduler, worker, pack, verify = (line.replace("8786", port) for line in (scheduler, worker, pack, verify))
+    with (
+        started(scheduler.replace("8787", "0"), tmp_path / "scheduler") as scheduler_log,
+        started(worker, tmp_path / "worker") as worker_log,
+    ):
+        wait_until(lambda: b"Scheduler at:" in scheduler_log.read_bytes(), "the scheduler")
+        wait_until(lambda: worker_log.read_bytes().count(b"Registered to:") == 2, "workers")
+        assert main(shlex.split(pack)[1:]) == 0
+        api.publish(project.root / "packager.toml")
+        assert main([*shlex.split(verify)[1:], "--release", "output"]) == 0
+
+
+def test_the_command_for_one_machine_packs(project: Project) -> None:
+    [line] = [block for block in BLOCKS if "--cluster local" in block]
+    assert main(shlex.split(line)[1:]) == 0
+
+
+def test_the_days_in_the_table_are_right() -> None:
+    twice = 2 * 300e12
+    assert f"{twice * 8 / 10e9 / 86_400:.1f} days through one line of 10 Gbit/s" in PAGE
+    assert f"{twice / 1e9 / 86_400:.1f} days at 1 GB/s" in PAGE
