@@ -221,8 +221,8 @@ class SeedReport(Struct, frozen=True, kw_only=True):
     peers: int  # the most at once
     torrents: tuple[SeededTorrent, ...]
     refused: tuple[Oddity, ...]  # tars that were not shared, and why
-    client: str | None = None  # the program that runs, and its version; then there are no torrents, but:
-    handed: tuple[HandedTar, ...] = ()
+    client: str | None  # the program that runs, and its version; then there are no torrents, but:
+    handed: tuple[HandedTar, ...]
 
 
 class TorrentReport(Struct, frozen=True, kw_only=True):

@@ -56,8 +56,10 @@ def store_address(written: str, where: str) -> StoreAddress:
     if match is None:
         raise InputError(where, f"{say(written)} is not an address", 'write it as "s3://BUCKET/PREFIX"')
     scheme = match[1].lower()
-    account, at, _ = written[match.end() :].partition("/")[0].rpartition("@")
-    if at and (":" in account or scheme == "s3" or not _USER.fullmatch(account)):
+    account, at, host = written[match.end() :].partition("/")[0].rpartition("@")
+    port = host.partition("]")[2] or host  # of an IPv6 address
+    is_secret = ":" in port and not port.rpartition(":")[2].isdigit()  # a "/" may stand in a password
+    if is_secret or (at and (":" in account or scheme == "s3" or not _USER.fullmatch(account))):
         mend = "take it out: keys come from the environment, ~/.aws, ~/.ssh or the machine's role"
         raise InputError(where, f"the {shown(scheme, 20)}:// address holds a name or a password", mend)
     if scheme not in SCHEMES:

@@ -20,6 +20,7 @@ class Cluster:
 
     root: Path
     address: str
+    scheduler: subprocess.Popen[bytes]
     workers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _numbers: int = 0
 
@@ -78,7 +79,7 @@ def cluster(root: Path, workers: int) -> Iterator[Cluster]:
     try:
         wait_until(lambda: file.exists() and b'"address"' in file.read_bytes(), "the scheduler")
         address = file.read_text().partition('"address": "')[2].partition('"')[0]
-        made = Cluster(root, address)
+        made = Cluster(root, address, scheduler)
         for _ in range(workers):
             made.add()
         made.wait_for(workers)

@@ -41,6 +41,14 @@ def digest(path: Path | None) -> str | None:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def stamp(path: Path | None) -> tuple[int, int] | None:
+    """Return a file's size and modification time, which change when it does; None for none."""
+    if path is None or not path.exists():
+        return None
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
+
+
 def read(state: Path, catalogue: Path) -> Noted | None:
     """Return what was noted, if that very catalogue is still in its place."""
     try:

@@ -50,9 +50,13 @@ def scan(workspace: Workspace, *, workers: int, progress: Progress = SILENT) -> 
 
 def _scan(workspace: Workspace, scratch: Path, started_ns: int, readers: Readers, progress: Progress) -> ScanReport:
     """Do the steps of `scan` with a scratch folder."""
-    before, records = noted.read(workspace.state, workspace.catalogue), noted.digest(workspace.records)
+    before = noted.read(workspace.state, workspace.catalogue)
     join = _Join(workspace, scratch, scratch / "catalogue.parquet")
-    if before is None or records != before.records:
+    stamp = noted.stamp(workspace.records)
+    if before is None:
+        join.read_records()  # first, since it stops early at a hostile file of any size
+    records = noted.digest(workspace.records)
+    if before is not None and records != before.records:
         join.read_records()
     source, walked = _walked(workspace, scratch)
     with odd.collect(workspace.state / ODDITIES, progress) as oddities:
@@ -75,7 +79,7 @@ def _scan(workspace: Workspace, scratch: Path, started_ns: int, readers: Readers
         counts = join.write(oddities)
         is_quiet = oddities.count == told
     changed = _put(join.catalogue, workspace.catalogue)
-    if is_quiet:
+    if is_quiet and noted.stamp(workspace.records) == stamp:
         noted.write(workspace.state, workspace.catalogue, files, records, counts)
     return _report(seen, counts, oddities, changed=changed)
 

@@ -22,8 +22,28 @@ def partial(path: Path) -> Path:
     return path.with_name(f".{path.name}.partial")
 
 
+_fleeting: list[Path] = []
+
+
+@contextlib.contextmanager
+def fleeting(folder: Path) -> Iterator[None]:
+    """Let what is written below a folder be whole and not durable while the block runs: it is gone afterwards."""
+    _fleeting.append(folder)
+    try:
+        yield
+    finally:
+        _fleeting.remove(folder)
+
+
+def _is_fleeting(path: Path) -> bool:
+    """Say whether nobody needs a file or folder after a crash."""
+    return any(path.is_relative_to(folder) for folder in _fleeting)
+
+
 def fsync_folder(folder: Path) -> None:
     """Make the names in a folder durable."""
+    if _is_fleeting(folder):
+        return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -58,7 +78,8 @@ def replace(path: Path) -> Iterator[BinaryIO]:
         with open(beside, "w+b") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if not _is_fleeting(path):
+                os.fsync(file.fileno())
         move(beside, path)
     except OSError as error:
         discard(path)

@@ -155,9 +155,10 @@ def at_worker(given: Load, scratch: Path) -> Iterator[ShardTask]:
     rows = given.rows
     if isinstance(rows, Path):
         rows = int(rows.suffixes[-2][1:]), rows.read_bytes()
-    tables.write_table(planned, PLANNED, unpacked(rows).to_batches())
     try:
-        yield replace(given.task, workspace=workspace, planned=planned)
+        with durable.fleeting(scratch):  # what is kept of it is made durable where it is received
+            tables.write_table(planned, PLANNED, unpacked(rows).to_batches())
+            yield replace(given.task, workspace=workspace, planned=planned)
         if arriving and not (arriving / _RUNS).exists():
             raise Stopped
     except BaseException:

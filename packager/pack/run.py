@@ -92,8 +92,7 @@ def pack(
         if task.published and found.made and found.made.size != task.shard.size:
             raise would_change(task.shard.name)
     missing = [task for task, found in stands if not found.whole]
-    for place in {task.workspace.shards_place for task in every}:
-        remove_leftovers(place, [f"{task.shard.name}.tar" for task in every])
+    _remove_leftovers(every)
     started = time.monotonic()
     done = size = 0
     virtual = sum(found.whole and found.virtual for _, found in stands)
@@ -111,6 +110,8 @@ def pack(
             else:
                 failed.append(failure(task, result))
                 progress.note(f"{task.shard.name}: {result}")
+    if cluster and cluster.redone:
+        _remove_leftovers(every)  # of workers that died
     progress.end()
     return PackReport(
         packed=done,
@@ -122,6 +123,12 @@ def pack(
         failed=tuple(sorted(failed, key=lambda oddity: oddity.where)),
         redone=cluster.redone if cluster else 0,
     )
+
+
+def _remove_leftovers(every: Sequence[ShardTask]) -> None:
+    """Remove what workers left that were killed."""
+    for place in {task.workspace.shards_place for task in every}:
+        remove_leftovers(place, [f"{task.shard.name}.tar" for task in every])
 
 
 def _results(

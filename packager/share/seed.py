@@ -161,6 +161,8 @@ def _report(refused: Sequence[Oddity], watch: _Watch) -> SeedReport:
         peers=watch.peers,
         torrents=tuple(sorted(torrents, key=lambda each: (each.name, each.version))),
         refused=tuple(refused),
+        client=None,
+        handed=(),
     )
 
 

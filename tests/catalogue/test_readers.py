@@ -13,11 +13,11 @@ from packager.errors import IncompleteError
 def test_tags_come_in_order_and_a_dead_worker_is_told() -> None:
     files = [os.fsencode(MEDIA / name) for name in ("sine.flac", "sine.mp3") * 40]
     readers = Readers(2)
-    assert [tags.codec for tags in readers.read(files)] == ["flac", "mp3"] * 40
+    assert [tags.codec for tags in readers.read([(file, 1) for file in files])] == ["flac", "mp3"] * 40
     for process in list(readers._pool._processes):
         os.kill(process, signal.SIGKILL)
     with pytest.raises(IncompleteError) as stopped:
-        list(readers.read(files))
+        list(readers.read([(file, 1) for file in files]))
     readers.close()
     assert str(stopped.value) == (
         "scan: a worker process died while it read tags; "
@@ -27,6 +27,6 @@ def test_tags_come_in_order_and_a_dead_worker_is_told() -> None:
 
 def test_few_files_are_read_without_processes() -> None:
     readers = Readers(4)
-    assert len(list(readers.read([os.fsencode(MEDIA / "sine.ogg")] * 63))) == 63
+    assert len(list(readers.read([(os.fsencode(MEDIA / "sine.ogg"), 1)] * 63))) == 63
     assert readers._pool is None
     readers.close()

@@ -1,11 +1,13 @@
 """Tasks on a real Dask cluster: done again elsewhere where a worker cannot, told as they were where nobody can."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import dask
 import pytest
 
+from packager.api.machine import crew_of
 from packager.engine.cluster import open_cluster
 from packager.errors import IncompleteError, InputError
 from packager.progress import SILENT
@@ -91,6 +93,22 @@ def test_a_cluster_without_workers_ends_the_run(tmp_path: Path) -> None:
         list(opened.run(jobs_there.job(jobs_there.double), [1], lambda _: None))
 
 
+@pytest.mark.soak
+def test_a_scheduler_that_is_lost_ends_the_run(tmp_path: Path) -> None:
+    with (
+        clusters.cluster(tmp_path, workers=1) as made,
+        open_cluster(made.address, patience=60, progress=SILENT) as opened,
+    ):
+
+        def tasks() -> Iterator[int]:
+            yield from range(5)
+            made.scheduler.kill()
+            yield from range(5, 1000)
+
+        with pytest.raises(IncompleteError, match="the scheduler is gone; start it, and run the command again"):
+            list(opened.run(jobs_there.job(jobs_there.double), tasks(), lambda _: None))
+
+
 def test_a_task_that_ends_its_workers_is_given_up() -> None:
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
@@ -100,3 +118,13 @@ def test_a_task_that_ends_its_workers_is_given_up() -> None:
         assert isinstance(found[7], IncompleteError)
         assert str(found[7]).startswith("cluster: 7: its workers died, one after the other")
         assert dict(opened.run(jobs_there.job(jobs_there.double), [8], lambda _: None)) == {8: 24}
+
+
+def test_where_dask_is_not_installed_a_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "packager.engine.cluster")
+    monkeypatch.setitem(sys.modules, "dask", None)
+    with (
+        pytest.raises(InputError, match=r'needs Dask, and dask is not installed; .*"archive-packager\[cluster\]"'),
+        crew_of("local:1", 60, SILENT),
+    ):
+        pass

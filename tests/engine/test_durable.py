@@ -175,3 +175,17 @@ def test_a_full_disk_takes_no_lock_and_says_so(mount: Mount) -> None:
             file.write(bytes(1 << 16))
     with pytest.raises(IncompleteError, match="/lock: No space left on device"), durable.lock(folder):
         pytest.fail("a lock that names no owner")
+
+
+def test_what_is_fleeting_is_whole_and_not_fsynced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[int] = []
+    monkeypatch.setattr("os.fsync", flushed.append)
+    (tmp_path / "scratch").mkdir()
+    with durable.fleeting(tmp_path / "scratch"):
+        durable.write_bytes(tmp_path / "scratch" / "a" / "file", b"1")
+        assert flushed == []
+        durable.write_bytes(tmp_path / "file", b"2")
+        assert len(flushed) == 2
+    durable.write_bytes(tmp_path / "scratch" / "a" / "file", b"3")
+    assert len(flushed) == 4
+    assert (tmp_path / "scratch" / "a" / "file").read_bytes() == b"3"

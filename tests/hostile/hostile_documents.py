@@ -52,7 +52,7 @@ MANIFESTS = {
     "field-missing": manifest(size=...),
     "field-unknown": manifest(backdoor=True),
     "file-of-another-name": manifest(file="other.tar"),
-    "format-2": manifest(format=2),
+    "format-3": manifest(format=3),
     "hash-in-capitals": manifest(pieces_root=MANIFEST["pieces_root"].upper()),
     "hash-too-short": manifest(infohash_v1="abcdef"),
     "hashes-missing": manifest(infohash_v1=None, infohash_v2=None, pieces_root=None),

@@ -74,7 +74,7 @@ def test_an_upload_by_parts_is_invisible_until_it_is_whole_and_leaves_nothing_ov
     assert sum(storm.done[fault] for fault in object_store.FAULTS) >= 2
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.usefixtures("impatient")
 def test_an_upload_whose_last_answer_is_lost_is_found_to_be_done(
     bucket: Bucket, s3_port: int, monkeypatch, seed: int

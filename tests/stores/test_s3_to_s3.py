@@ -62,6 +62,7 @@ def test_a_release_from_s3_to_s3_is_byte_for_byte_that_of_folders_through_faults
     assert bucket.uploads() == []
 
 
+@pytest.mark.soak
 def test_nothing_is_done_twice_and_a_tar_that_is_lost_is_packed_again(
     local: Project, bucket: Bucket, tmp_path: Path, capsys
 ) -> None:

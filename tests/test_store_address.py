@@ -1,0 +1,69 @@
+"""Addresses of stores: what they mean, and that no secret of one is ever shown."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from packager.errors import InputError
+from packager.store_address import StoreAddress, is_address, store_address
+
+
+@pytest.mark.parametrize(
+    ("written", "address", "file"),
+    [
+        ("s3://bucket", StoreAddress("s3", "bucket", ""), "a/b"),
+        ("S3://bucket/pre fix/x/", StoreAddress("s3", "bucket", "pre fix/x"), "pre fix/x/a/b"),
+        ("sftp://me@host:2222/srv/x", StoreAddress("sftp", "host", "/srv/x", "me", 2222), "/srv/x/a/b"),
+        ("sftp://host/srv", StoreAddress("sftp", "host", "/srv"), "/srv/a/b"),
+        ("file:///srv/x/", StoreAddress("file", "", "/srv/x"), "/srv/x/a/b"),
+    ],
+)
+def test_an_address_says_where_its_files_lie(written: str, address: StoreAddress, file: str) -> None:
+    found = store_address(written, "test")
+    assert (found, found.below("a/b")) == (address, file)
+    assert store_address(str(found), "test") == found
+
+
+def test_a_place_holds_itself_and_what_is_below_it_and_no_other() -> None:
+    def holds(one: str, other: str) -> bool:
+        return store_address(one, "test").holds(store_address(other, "test"))
+
+    assert holds("s3://bucket", "s3://bucket/a")
+    assert holds("s3://bucket/a", "s3://bucket/a")
+    assert holds("file:///a", "file:///a/b")
+    assert not holds("s3://bucket/a", "s3://bucket/ab")
+    assert not holds("s3://bucket/a", "s3://bucket")
+    assert not holds("s3://bucket/a", "s3://other/a/b")
+    assert not holds("sftp://host/a", "file:///a/b")
+
+
+PARTS = st.text(st.characters(exclude_characters="/", exclude_categories=("Cs",)), max_size=12)
+
+
+@settings(max_examples=100)
+@given(st.sampled_from(("s3", "sftp", "file", "https", "gs")), PARTS, PARTS)
+def test_an_address_with_a_password_is_refused_and_never_shown(scheme: str, before: str, after: str) -> None:
+    with pytest.raises(InputError) as refused:
+        store_address(f"{scheme}://{before}:hunter2@{after}", "test")
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "written", ["s3://AKIA:hun/ter2@bucket/x", "sftp://me:hun/ter2@host/x", "https://me:hun/ter2@host"]
+)
+def test_a_password_with_a_slash_is_never_shown(written: str) -> None:
+    with pytest.raises(InputError) as refused:
+        store_address(written, "test")
+    assert "ter2" not in str(refused.value)
+
+
+def test_paths_are_no_addresses() -> None:
+    assert not any(is_address(path) for path in ("songs", "/srv/songs", "s3:/x", "C:\\songs", "a b://x", "://x"))
+
+
+@pytest.mark.parametrize(
+    "written", ["s3://", "s3://b", "s3:///x", "s3://b//x", "s3://bucket/../x", "sftp:///x", "file://h/x"]
+)
+def test_an_address_that_is_not_complete_is_refused(written: str) -> None:
+    with pytest.raises(InputError):
+        store_address(written, "test")
