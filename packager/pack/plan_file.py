@@ -1,6 +1,5 @@
 """The plan's facts as they stand in the state folder, for all that come after planning."""
 
-
 from packager import documents
 from packager.engine.stores.base import Place
 from packager.engine.workspace import Workspace
