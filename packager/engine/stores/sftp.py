@@ -5,11 +5,11 @@ One connection, which one thread uses at a time; where it breaks, it is made ane
 
 import os
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import PurePosixPath
-from threading import RLock
 from typing import TypeVar
 
 from packager.engine.stores.base import AGAIN, SMALL, Entry, Gone, Stat, Transient, Writer, retried
@@ -29,13 +29,26 @@ _WRITE = 256 << 10  # bytes of one write
 _KNOWN_HOSTS, _CONFIG = "~/.ssh/known_hosts", "~/.ssh/config"
 
 
+_tell_of_thread = threading.excepthook
+
+
+def _tell_but_of_readers(failed: threading.ExceptHookArgs) -> None:
+    """Tell what ends a thread, but not that paramiko's reading ahead lost its connection: the read fails itself."""
+    reader = failed.thread is not None and "_prefetch_thread" in failed.thread.name
+    if not (reader and issubclass(failed.exc_type, EOFError | OSError | paramiko.SSHException)):
+        _tell_of_thread(failed)
+
+
+threading.excepthook = _tell_but_of_readers
+
+
 class SftpStore:
     """Files below a folder of a host. See base.Store."""
 
     def __init__(self, address: StoreAddress) -> None:
         """Ask nothing yet."""
         self._address = address
-        self._lock = RLock()
+        self._lock = threading.RLock()
         self._ssh: paramiko.SSHClient | None = None
         self._sftp: paramiko.SFTPClient | None = None
 
