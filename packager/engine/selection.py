@@ -46,9 +46,9 @@ def open_catalogue(
         database.register("withdrawn", pa.table([pa.array(withdrawn, pa.string())], _WITHDRAWN))
         records = phases.view(f"read_parquet({sql.quoted(str(catalogue))})")
         left = f"{records} ANTI JOIN withdrawn USING (id)" if withdrawn else records
-        database.execute(f"CREATE VIEW catalogue AS {left}")
+        sql.execute(database, f"CREATE VIEW catalogue AS {left}")
         unpublished = "NULL::VARCHAR AS home, NULL::BIGINT AS place"
-        database.execute(f"CREATE VIEW files AS SELECT *, {unpublished} FROM catalogue WHERE {_HAS_FILE}")  # noqa: S608
+        sql.execute(database, f"CREATE VIEW files AS SELECT *, {unpublished} FROM catalogue WHERE {_HAS_FILE}")  # noqa: S608
         yield database
 
 
