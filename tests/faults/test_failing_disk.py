@@ -68,8 +68,7 @@ def case(tmp_path_factory: pytest.TempPathFactory, program: Callable[[str], str]
 def test_a_fault_now_and_then_stops_a_release_with_a_sentence_and_the_next_run_mends_it(
     case: Case, tmp_path: Path, name: str
 ) -> None:
-    stopped = [case.check(tmp_path / str(first), name, first, FOR_EVER) for first in (20, 75)]
-    assert any(stopped)
+    assert case.check(tmp_path / "project", name, 60, FOR_EVER)
 
 
 def test_reads_of_one_byte_change_nothing(case: Case, tmp_path: Path) -> None:
