@@ -69,6 +69,7 @@ def estimate(
 def show(report: EstimateReport) -> None:
     """Print an estimate as tables."""
     cores = "one core" if report.workers == 1 else f"{report.workers} cores"
+    copies = "one copy" if report.copies == 1 else f"{report.copies:,} copies"
     rows = [
         ("records", f"{report.records:,}"),
         ("files", f"{report.files:,}, {show_size(report.payload)}"),
@@ -82,7 +83,7 @@ def show(report: EstimateReport) -> None:
         ("hashing", f"{show_seconds(report.hash_seconds)} on {cores} at {show_size(round(report.rate))}/s each"),
         (
             "upload",
-            f"{show_seconds(report.upload_seconds)} for {report.copies:,} times all at {report.upload_mbit:g} Mbit/s",
+            f"{show_seconds(report.upload_seconds)} for {copies} at {report.upload_mbit:g} Mbit/s",
         ),
     ]
     screen.table(("what", _BASIS[report.basis]), rows)

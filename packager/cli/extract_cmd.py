@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from packager import api
-from packager.check_reports import BadMember, ExtractReport
+from packager.check_reports import ExtractReport
 from packager.cli import bars, screen
 from packager.cli.options import Json, ManifestFile, PublisherKey, ReleasePlace
+from packager.cli.show_members import show_files, show_members
 from packager.errors import IncompleteError
 from packager.units import count_of, show_size
 
@@ -82,12 +83,10 @@ def extract(
 def show(report: ExtractReport) -> None:
     """Print what was taken out, and what was not."""
     if report.dry_run:
-        screen.table(
-            ("bytes", "id", "file"), ((f"{file.size:,}", file.id, file.path) for file in report.files), right=[0]
-        )
-    _list(report.renamed, "not under the name that was asked for")
-    _list(report.in_the_way, "not written; write over them with --overwrite")
-    _list(report.bad, "bad")
+        show_files(report.files)
+    show_members(report.renamed, "not under the name that was asked for")
+    show_members(report.in_the_way, "not written; write over them with --overwrite")
+    show_members(report.bad, "bad")
     if not report.documents:
         screen.talk("packager: no published documents found: checked against the tar's own manifest only")
     chosen = f"{count_of(report.chosen, 'member')}, {show_size(report.bytes)}"
@@ -98,11 +97,3 @@ def show(report: ExtractReport) -> None:
     else:
         already = f"; {report.already:,} there already" if report.already else ""
         screen.say(f"extract: {report.written:,} of {chosen} to {report.to}{already}")
-
-
-def _list(members: tuple[BadMember, ...], title: str) -> None:
-    """Print members and what is to be said of each, on stderr."""
-    if members:
-        screen.talk(f"packager: {count_of(len(members), 'member')} {title}:")
-    for member in members:
-        screen.talk(f"  {member.path}: {member.what}" if member.path else f"  {member.what}")

@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from packager import api
-from packager.check_reports import BadMember, GetReport
+from packager.check_reports import GetReport
 from packager.cli import bars, network, screen
 from packager.cli.options import Json, PublisherKey
+from packager.cli.show_members import show_files, show_members
 from packager.errors import IncompleteError, InputError
 from packager.get.search import Search
 from packager.units import count_of, parse_size, show_size
@@ -135,12 +136,10 @@ def get(
 def show(report: GetReport) -> None:
     """Print what was had, what it cost and what vouches for it."""
     if report.dry_run:
-        screen.table(
-            ("bytes", "id", "file"), ((f"{file.size:,}", file.id, file.path) for file in report.files), right=[0]
-        )
-    _list(report.renamed, "not under the name that was asked for")
-    _list(report.in_the_way, "not written; write over them with --overwrite")
-    _list(report.bad, "not had")
+        show_files(report.files)
+    show_members(report.renamed, "not under the name that was asked for")
+    show_members(report.in_the_way, "not written; write over them with --overwrite")
+    show_members(report.bad, "not had")
     chosen = f"{count_of(report.chosen, 'member')}, {show_size(report.bytes)}"
     looked_up = f"{show_size(report.lookup_bytes)} in {count_of(report.lookup_requests, 'request')} to find"
     if report.dry_run:
@@ -156,11 +155,3 @@ def show(report: GetReport) -> None:
         f"  transferred {show_size(report.transferred)}, and {looked_up}; {them} of {show_size(report.shard_bytes)}"
     )
     screen.say(f"  {_VOUCHED[report.vouched]}")
-
-
-def _list(members: tuple[BadMember, ...], title: str) -> None:
-    """Print members and what is to be said of each, on stderr."""
-    if members:
-        screen.talk(f"packager: {count_of(len(members), 'member')} {title}:")
-    for member in members:
-        screen.talk(f"  {member.path}: {member.what}" if member.path else f"  {member.what}")

@@ -54,9 +54,8 @@ def materialise(
         show(report)
     if report.failed:
         if not json:
-            screen.talk(f"packager: {count_of(len(report.failed), 'tar')} could not be written:")
-            for failure in report.failed:
-                screen.talk(f"  {failure.where}: {failure.what}")
+            failures = ((each.where, each.what) for each in report.failed)
+            screen.talk_of(failures, f"{count_of(len(report.failed), 'tar')} could not be written")
         raise typer.Exit(IncompleteError.exit_code)
 
 

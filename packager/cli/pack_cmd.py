@@ -56,9 +56,8 @@ def pack(
         show(report)
     if report.failed:
         if not json:
-            screen.talk(f"packager: {count_of(len(report.failed), 'shard')} could not be packed:")
-            for failure in report.failed:
-                screen.talk(f"  {failure.where}: {failure.what}")
+            failures = ((each.where, each.what) for each in report.failed)
+            screen.talk_of(failures, f"{count_of(len(report.failed), 'shard')} could not be packed")
         raise typer.Exit(IncompleteError.exit_code)
     if not json:
         screen.say("next: packager publish")

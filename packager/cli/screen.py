@@ -27,6 +27,13 @@ def talk(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
+def talk_of(things: Iterable[tuple[str, str]], title: str) -> None:
+    """Print what became of each of several things, its name first, on stderr, below a title."""
+    talk(f"packager: {title}:")
+    for where, what in things:
+        talk(f"  {where}: {what}")
+
+
 def show_json(report: msgspec.Struct) -> None:
     """Print a report as one JSON document on stdout."""
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n")
