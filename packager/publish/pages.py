@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict
 
 import pyarrow as pa
 
@@ -128,10 +128,10 @@ class ShardPage(Page):
     metalink: str
 
 
-@dataclass(frozen=True)
-class _Shared:
-    """What every page says alike."""
+class _Shared(TypedDict):
+    """The fields of Page that every page has alike."""
 
+    release: Release
     totals: Totals
     signed: bool
     counted: Mapping[ShardName, Counted]
@@ -203,26 +203,24 @@ def pages(
     counts that are known. Memory: the release and one page; members are read when their shard's turn comes.
     """
     listed = _shards_by_phase(release)
-    shared = _Shared(totals(release), signed, counted, spread(release, counted))
+    shared = _Shared(
+        release=release, totals=totals(release), signed=signed, counted=counted, seeds=spread(release, counted)
+    )
     parts = shares(release.phases, phase_dates(release.shards))
     yield IndexPage(
         path="index.html",
         root="",
-        release=release,
-        totals=shared.totals,
-        signed=signed,
-        counted=counted,
-        seeds=shared.seeds,
+        **shared,
         shares=parts,
         bar=max(1, sum(part.length for part in parts)),
         has_v1=_has_v1(release.shards),
         serials=range(release.serial - 1, max(0, release.serial - 1 - SERIALS), -1),
         changes=changes_in(release, release.serial),
     )
-    yield from _release_pages(release, shared)
+    yield from _release_pages(shared)
     for phase in release.phases:
-        yield from _phase_pages(release, shared, phase, listed[phase.name])
-        yield from _shard_pages(release, shared, phase, listed[phase.name], read_members, metalinks=metalinks)
+        yield from _phase_pages(shared, phase, listed[phase.name])
+        yield from _shard_pages(shared, phase, listed[phase.name], read_members, metalinks=metalinks)
 
 
 def _shards_by_phase(release: Release) -> dict[str, list[ReleaseShard]]:
@@ -244,8 +242,9 @@ def _numbers(shards: int) -> dict[int, str]:
     return {number: "index.html" if number == 1 else f"page-{number}.html" for number in range(1, count + 1)}
 
 
-def _release_pages(release: Release, shared: _Shared) -> Iterator[ReleasePage]:
+def _release_pages(shared: _Shared) -> Iterator[ReleasePage]:
     """Yield the page of what changed in each release, the first one's first."""
+    release = shared["release"]
     for serial in range(1, release.serial + 1):
         found = changes_in(release, serial)
         dates = [release.date] if serial == release.serial else []
@@ -253,11 +252,7 @@ def _release_pages(release: Release, shared: _Shared) -> Iterator[ReleasePage]:
         yield ReleasePage(
             path=page(serial),
             root="../",
-            release=release,
-            totals=shared.totals,
-            signed=shared.signed,
-            counted=shared.counted,
-            seeds=shared.seeds,
+            **shared,
             serial=serial,
             date=dates[0] if dates else "",
             changes=found,
@@ -265,9 +260,7 @@ def _release_pages(release: Release, shared: _Shared) -> Iterator[ReleasePage]:
         )
 
 
-def _phase_pages(
-    release: Release, shared: _Shared, phase: ReleasePhase, shards: Sequence[ReleaseShard]
-) -> Iterator[PhasePage]:
+def _phase_pages(shared: _Shared, phase: ReleasePhase, shards: Sequence[ReleaseShard]) -> Iterator[PhasePage]:
     """Yield a phase's pages."""
     numbers = _numbers(len(shards))
     for number, name in numbers.items():
@@ -275,11 +268,7 @@ def _phase_pages(
         yield PhasePage(
             path=f"phases/{phase.name}/{name}",
             root="../../",
-            release=release,
-            totals=shared.totals,
-            signed=shared.signed,
-            counted=shared.counted,
-            seeds=shared.seeds,
+            **shared,
             phase=phase,
             shards=shards[first : first + SHARDS_ON_A_PAGE],
             number=number,
@@ -289,7 +278,6 @@ def _phase_pages(
 
 
 def _shard_pages(
-    release: Release,
     shared: _Shared,
     phase: ReleasePhase,
     shards: Sequence[ReleaseShard],
@@ -303,11 +291,7 @@ def _shard_pages(
         yield ShardPage(
             path=f"shards/{shard.name}/index.html",
             root="../../",
-            release=release,
-            totals=shared.totals,
-            signed=shared.signed,
-            counted=shared.counted,
-            seeds=shared.seeds,
+            **shared,
             phase=phase,
             shard=shard,
             before=shards[at - 1] if at else None,
