@@ -36,7 +36,6 @@ from packager.layout import (
 from packager.model import Container, ShardName, Version
 from packager.options import TorrentOptions
 from packager.piece_length import piece_length_of_files
-from packager.tar_layout import tar_layout
 from packager.units import MIB
 
 _BEFORE = ("bag-info.txt", "bagit.txt")  # tag files that stand before the members, as sort_key has it
@@ -171,15 +170,6 @@ def is_aligned(version: Version) -> bool:
 def file_of(name: str, container: Container) -> str:
     """Return what a shard's tar or folder is called."""
     return f"{name}.tar" if container == "tar" else name
-
-
-def shard_layout(
-    name: ShardName, bag_info: str, members: pa.Table, *, container: Container, piece_length: int, version: Version
-) -> Layout:
-    """Return the layout of a shard in its container; the last two only decide a folder's."""
-    if container == "tar":
-        return tar_layout(name, bag_info, members)
-    return files_layout(name, bag_info, members, piece_length=piece_length, aligned=is_aligned(version))
 
 
 def stream_order(members: pa.Table) -> Int64s:

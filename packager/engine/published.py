@@ -9,19 +9,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from packager import bencode, documents, tar, torrent_file
 from packager.engine import foreign_tables, tables
 from packager.engine.limited import read_limited
 from packager.errors import InputError, TrustError
-from packager.files_layout import FilesLayout, file_of, shard_layout
+from packager.files_layout import FilesLayout, file_of
 from packager.layout import Layout
 from packager.model import MEMBERS, Manifest
 from packager.name_checks import PathChecks
 from packager.paths import is_safe_name, is_safe_path, shown
 from packager.piece_hashes import PieceHashes, folder_hashes
+from packager.shard_layout import published_layout
 from packager.torrent_file import Metainfo
 from packager.units import count_of
 
@@ -138,15 +138,8 @@ def open_published(files: ShardFiles) -> Published:
         raise WithdrawnMembersError(manifest.name, f"{told}, and its table lacks them", mend)
     members = foreign_tables.read_table(files.table, MEMBERS)
     _check_members(members, manifest, files.table)
-    layout = shard_layout(
-        manifest.name,
-        manifest.bag_info,
-        members,
-        container=manifest.container,
-        piece_length=metainfo.piece_length,
-        version=metainfo.version,
-    )
-    if layout.disk_size != manifest.size or not np.array_equal(layout.offsets, members["offset"].to_numpy()):
+    layout = published_layout(manifest, members)
+    if layout is None:
         raise TrustError(files.table, f"does not give the layout of the {manifest.size} bytes that were published")
     digests = b"".join(members["sha256"].to_pylist())
     if isinstance(layout, FilesLayout):

@@ -19,11 +19,11 @@ from packager.engine.sliced import WAITING, Slice, Step, opened_parts
 from packager.engine.workspace import Workspace
 from packager.errors import InputError
 from packager.file_names import original_path
-from packager.files_layout import shard_layout
 from packager.layout import Int64s, Layout
 from packager.layout import Slice as MemberSlice
 from packager.model import MEMBERS, MTIME, Manifest, ShardName
 from packager.paths import shown
+from packager.shard_layout import published_layout
 from packager.units import KIB
 
 _FULL = 256 * KIB  # bytes that are gathered before they are given on
@@ -153,16 +153,8 @@ def open_virtual(workspace: Workspace, name: ShardName, root: Path, files: OpenF
     if not workspace.mtimes(name).exists():
         raise InputError(name, "was packed before its sources' times were kept", "run: packager pack --virtual")
     mtimes = tables.read_rows(workspace.mtimes(name), 0, manifest.members)[MTIME.name]
-    layout = shard_layout(
-        manifest.name,
-        manifest.bag_info,
-        members,
-        container=manifest.container,
-        piece_length=manifest.piece_length,
-        version="v1" if manifest.infohash_v2 is None else "hybrid",
-    )
-    fits = layout.disk_size == manifest.size and np.array_equal(layout.offsets, members["offset"].to_numpy())
-    if not fits or len(mtimes) != manifest.members:
+    layout = published_layout(manifest, members)
+    if layout is None or len(mtimes) != manifest.members:
         raise InputError(path, "does not fit its members table", _REPACK)
     digests = b"".join(members["sha256"].to_pylist())
     return VirtualTar(layout, digests, Sources(layout, root, np.asarray(mtimes.to_numpy(), np.int64), files))

@@ -20,7 +20,7 @@ from packager.engine.workers import Tell
 from packager.engine.workspace import Workspace
 from packager.engine.writer import DirectWriter, Discard, Sink
 from packager.errors import IncompleteError, InputError
-from packager.files_layout import FilesLayout, shard_layout
+from packager.files_layout import FilesLayout
 from packager.layout import Layout
 from packager.metainfo import Contents
 from packager.model import PLANNED, Infohash, PlannedShard, Struct
@@ -29,6 +29,7 @@ from packager.pack.one_pass import read_shard
 from packager.pack.shard_documents import Content, Links
 from packager.record_lines import as_members
 from packager.releasing import would_change
+from packager.shard_layout import shard_layout
 from packager.store_address import StoreAddress
 
 MARKER = "packed.json"

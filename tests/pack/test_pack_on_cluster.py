@@ -130,7 +130,7 @@ def test_forty_shards_are_the_same_when_workers_are_killed_while_they_write(thre
 
 @pytest.mark.soak
 def test_forty_shards_outlast_a_storm_of_kills(three: Cluster, tmp_path: Path) -> None:
-    survives_kills(three, tmp_path / "project", size=64 << 20, most=25, pause=4)
+    survives_kills(three, tmp_path / "project", size=64 << 20, most=25, pause=2)
 
 
 def test_a_worker_that_hangs_has_its_shard_packed_elsewhere_and_spoils_nothing(three: Cluster, tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ def test_several_processes_share_one_port_and_their_counts(real: Project) -> Non
     with serving(real, "--workers", "2") as running:
         for _ in range(12):
             assert running.get(f"/shards/{name}", {"Range": "bytes=100-199"})[2] == data[100:200]
-        assert running.metric('packager_requests_total{code="206"}') == 12
+        until(lambda: running.metric('packager_requests_total{code="206"}') == 12)
         children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
         assert len(children) >= 2
 
