@@ -10,6 +10,8 @@ import platform
 import sys
 from pathlib import Path
 
+from packager.native import hashes
+
 DATA = Path(__file__).parent / "data"
 BENCHMARKS = ("pack", "verify", "mirrors", "torrent", "lookup", "serve", "scale", "cluster")
 
@@ -23,7 +25,8 @@ def machine() -> str:
                 model = line.partition(":")[2].strip()
                 break
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 30
-    return f"{len(os.sched_getaffinity(0))} cores of {model}, {memory} GiB, Python {platform.python_version()}"
+    cores, python = len(os.sched_getaffinity(0)), platform.python_version()
+    return f"{cores} cores of {model}, {memory} GiB, {hashes.name()}, Python {python}"
 
 
 def main(wanted: list[str]) -> int:

@@ -2,33 +2,40 @@
 
 A leaf is the SHA-256 of a 16 KiB block, the last block of a file taken short as it is. A file of at
 most one piece has a tree as wide as its blocks, rounded up to a power of two; a longer file has one
-node a piece, each over a full piece's width of leaves, and missing leaves are 32 zero bytes.
+node a piece, each over a full piece's width of leaves, and missing leaves are 32 zero bytes. Leaves
+and nodes are 32 bytes each, and come joined.
 """
 
-from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
+
+from packager.native.hashes import Data, sha256_blocks
 
 BLOCK = 16 * 1024  # bytes of a leaf's block (BEP 52)
 ZERO = bytes(32)
 
 
-def root(nodes: Sequence[bytes], width: int, pad: bytes = ZERO) -> bytes:
+def leaves(data: Data) -> bytes:
+    """Return the leaf of each block of `data`, which begins with one."""
+    return sha256_blocks(data, BLOCK)
+
+
+def root(nodes: bytes, width: int, pad: bytes = ZERO) -> bytes:
     """Return the root (32 bytes) over `nodes`, filled with `pad` to `width`, a power of two."""
-    level = list(nodes)
+    level = nodes
     while width > 1:
-        if len(level) % 2:
-            level.append(pad)
-        level = [sha256(level[i] + level[i + 1]).digest() for i in range(0, len(level), 2)]
+        if len(level) % 64:
+            level += pad
+        level = sha256_blocks(level, 64)
         pad = sha256(pad + pad).digest()
         width //= 2
-    return level[0] if level else pad
+    return level or pad
 
 
 @lru_cache
 def zero_root(width: int) -> bytes:
     """Return the root over `width` zero leaves: the pad of a piece layer whose pieces hold `width` blocks."""
-    return root((), width)
+    return root(b"", width)
 
 
 def lifted(node: bytes, width: int, to: int) -> bytes:
@@ -44,11 +51,11 @@ def power_of_two(count: int) -> int:
     return 1 << max(0, count - 1).bit_length()
 
 
-def pieces_root(layer: Sequence[bytes], piece_length: int) -> bytes:
-    """Return a file's pieces root from its piece layer, one 32-byte node for each piece, two or more."""
-    return root(layer, power_of_two(len(layer)), zero_root(piece_length // BLOCK))
+def pieces_root(layer: bytes, piece_length: int) -> bytes:
+    """Return a file's pieces root from its piece layer, a node for each piece, two or more."""
+    return root(layer, power_of_two(len(layer) // 32), zero_root(piece_length // BLOCK))
 
 
-def root_of_blocks(leaves: Sequence[bytes]) -> bytes:
+def root_of_blocks(leaves: bytes) -> bytes:
     """Return the pieces root of a file of at most one piece from its leaves (BEP 52: no piece layer)."""
-    return root(leaves, power_of_two(len(leaves)))
+    return root(leaves, power_of_two(len(leaves) // 32))

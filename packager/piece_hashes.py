@@ -5,7 +5,7 @@ BEP 52's piece layers where there are any, else BEP 3's pieces.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha1, sha256
+from hashlib import sha1
 
 import numpy as np
 import numpy.typing as npt
@@ -45,8 +45,7 @@ class PieceHashes:
         """Say whether `data`, all the bytes of a piece, is what was published."""
         if self.pieces_root is None:
             return sha1(data).digest() == self.pieces[20 * piece : 20 * piece + 20]
-        view = memoryview(data)
-        leaves = [sha256(view[at : at + merkle.BLOCK]).digest() for at in range(0, len(view), merkle.BLOCK)]
+        leaves = merkle.leaves(data)
         if self.count == 1:
             return merkle.root_of_blocks(leaves) == self.pieces_root
         node = merkle.root(leaves, self.piece_length // merkle.BLOCK)
@@ -74,11 +73,9 @@ class FolderHashes(PieceHashes):
         """Say whether `data`, all the bytes of a piece with its zeros, is what was published."""
         if not self.nodes:
             return super().is_right(piece, data)
-        view, used = memoryview(data), int(self.used[piece])
-        leaves = [sha256(view[at : min(at + merkle.BLOCK, used)]).digest() for at in range(0, used, merkle.BLOCK)]
-        return merkle.root(leaves, self.width(piece)) == self.nodes[32 * piece : 32 * piece + 32] and not any(
-            view[used:]
-        )
+        used = int(self.used[piece])
+        node = merkle.root(merkle.leaves(data[:used]), self.width(piece))
+        return node == self.nodes[32 * piece : 32 * piece + 32] and not any(data[used:])
 
 
 def folder_hashes(space: FileSpace, trees: Sequence[tuple[bytes | None, bytes]], pieces: bytes) -> FolderHashes:

@@ -137,8 +137,7 @@ def _layers(top: Dictionary, files: tuple[ListedFile, ...], piece_length: int, w
         if len(layer) != -(-file.length // piece_length) * V2_DIGEST:
             raise InputError(where, f'the piece layer of "{name}" has {len(layer)} bytes, not {V2_DIGEST} a piece')
         if root not in layers:  # files alike share a root, and its layer is checked once
-            nodes = [layer[at : at + V2_DIGEST] for at in range(0, len(layer), V2_DIGEST)]
-            if merkle.pieces_root(nodes, piece_length) != root:
+            if merkle.pieces_root(layer, piece_length) != root:
                 raise InputError(where, f'the piece layer of "{name}" does not give its pieces root')
             layers[root] = layer
     if len(given) != len(layers):

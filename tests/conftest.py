@@ -2,9 +2,11 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+
+from packager.native import hashes
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +21,22 @@ def program() -> Callable[[str], str]:
         return str(path)
 
     return find
+
+
+@pytest.fixture
+def afresh() -> Iterator[None]:
+    """Have the library of hashes looked for anew in the test, and after it."""
+    hashes._lanes.cache_clear()
+    hashes._streams.cache_clear()
+    yield
+    hashes._lanes.cache_clear()
+    hashes._streams.cache_clear()
+
+
+@pytest.fixture(params=["AVX-512", "SHA-NI", "hashlib"])
+def hasher(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, afresh: None) -> str:
+    """Hash by the compiled library in each of its ways, then by hashlib."""
+    monkeypatch.setenv("PACKAGER_HASHES", {"AVX-512": "", "SHA-NI": "sha", "hashlib": "hashlib"}[request.param])
+    if request.param not in hashes.name():
+        pytest.skip(f"packager/native/hashes.c was not compiled, or this processor has no {request.param}")
+    return str(request.param)

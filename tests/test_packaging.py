@@ -1,11 +1,15 @@
 """The project itself: the wheel works alone, imports keep their direction, nothing of one machine is in it."""
 
 import os
+import platform
 import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,14 +26,24 @@ def tracked() -> list[Path]:
     return [ROOT / os.fsdecode(name) for name in listed.stdout.split(b"\0") if name]
 
 
+def build(source: Path, folder: Path, kind: str, **environment: str) -> Path:
+    """Build the wheel or sdist of `source` into a folder."""
+    command = [sys.executable, "-m", "build", f"--{kind}", "--no-isolation", "--outdir", folder, source]
+    subprocess.run(command, check=True, capture_output=True, env=os.environ | environment)
+    [made] = folder.glob("archive_packager-*")
+    return made
+
+
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel and install it alone into a folder."""
-    made = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", made]
-    subprocess.run([*build, ROOT], check=True, capture_output=True)
-    [wheel] = made.glob("archive_packager-*.whl")
-    target = made / "site"
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel."""
+    return build(ROOT, tmp_path_factory.mktemp("wheel"), "wheel")
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the wheel alone into a folder."""
+    target = tmp_path_factory.mktemp("site")
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", target]
     subprocess.run([*install, wheel], check=True, capture_output=True)
     return target
@@ -54,6 +68,35 @@ def test_an_installed_wheel_makes_a_release_with_no_checkout(installed: Path, tm
     ran = run_installed(installed, tmp_path, "release", "--workers", "1")
     assert ran.returncode == 0, ran.stderr
     assert (tmp_path / "output" / "index.html").is_file()
+
+
+LIBRARY = "packager/native/libhashes.so"
+
+
+@pytest.mark.interop
+def test_a_wheel_with_compiled_hashes_tells_its_platform(wheel: Path, program: Callable[[str], str]) -> None:
+    program("cc")
+    if platform.machine() != "x86_64":
+        pytest.skip("the hashes are compiled for x86-64")
+    assert LIBRARY in zipfile.ZipFile(wheel).namelist()
+    assert wheel.name.endswith("-py3-none-linux_x86_64.whl")
+
+
+@pytest.mark.parametrize("compiler", ["no compiler", "false"])
+def test_where_nothing_can_be_compiled_the_wheel_is_for_all(compiler: str, tmp_path: Path) -> None:
+    made = build(ROOT, tmp_path, "wheel", CC=f"'{compiler}'")
+    assert made.name.endswith("-py3-none-any.whl")
+    assert LIBRARY not in zipfile.ZipFile(made).namelist()
+
+
+@pytest.mark.soak
+def test_a_source_archive_makes_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
+    made = build(ROOT, tmp_path / "sdist", "sdist")
+    with tarfile.open(made) as archive:
+        archive.extractall(tmp_path, filter="data")
+    again = build(tmp_path / made.name.removesuffix(".tar.gz"), tmp_path / "wheel", "wheel")
+    assert again.name == wheel.name
+    assert again.read_bytes() == wheel.read_bytes()
 
 
 def test_the_wheel_carries_templates_formats_and_types(installed: Path) -> None:

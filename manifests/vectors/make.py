@@ -63,15 +63,15 @@ def file_of(name: str, data: bytes) -> SingleFile:
     """Return a file's digests by the plain reading of BEP 3 and BEP 52."""
     pieces = [data[at : at + PIECE_LENGTH] for at in range(0, len(data), PIECE_LENGTH)]
     width = PIECE_LENGTH // BLOCK
-    leaves = [sha256(data[at : at + BLOCK]).digest() for at in range(0, len(data), BLOCK)]
-    layer = [merkle.root(leaves[at : at + width], width) for at in range(0, len(leaves), width)]
+    leaves = b"".join(sha256(data[at : at + BLOCK]).digest() for at in range(0, len(data), BLOCK))
+    layer = b"".join(merkle.root(leaves[at : at + 32 * width], width) for at in range(0, len(leaves), 32 * width))
     single = len(data) <= PIECE_LENGTH
     return SingleFile(
         name=name,
         size=len(data),
         piece_length=PIECE_LENGTH,
         pieces=b"".join(sha1(piece).digest() for piece in pieces),
-        layer=b"" if single else b"".join(layer),
+        layer=b"" if single else layer,
         pieces_root=merkle.root_of_blocks(leaves) if single else merkle.pieces_root(layer, PIECE_LENGTH),
     )
 

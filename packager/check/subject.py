@@ -7,14 +7,17 @@ import bisect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TypeAlias
 
 from packager import merkle
 from packager.check.places import Found
 from packager.check_reports import SubjectKind
-from packager.engine.pieces import Part, Span, WholeFile
+from packager.engine.parts import Part
+from packager.engine.pieces import Span, WholeFile
+from packager.engine.stored_spans import StoredSpan
+from packager.engine.stores.base import Place
 from packager.faults import Fault, Known, gap_fault
+from packager.store_address import StoreAddress
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +25,8 @@ class Stream:
     """Bytes checked by pieces: one file, or all files of a v1 torrent, one after the other.
 
     path: of the file, or of the folder. readable: the pieces all whose bytes are there. stamp: size, time and
-    inode as they were found; other ones mean that what was proved before is proved no longer.
+    inode as they were found; other ones mean that what was proved before is proved no longer. address: of the one
+    file, where that is in a store.
     """
 
     path: bytes
@@ -30,6 +34,7 @@ class Stream:
     known: Known
     readable: tuple[range, ...]
     stamp: str
+    address: StoreAddress | None = None
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -63,12 +68,13 @@ class Stream:
         blocks = -(-pieces.size // merkle.BLOCK)
         width = pieces.piece_length // merkle.BLOCK if pieces.count > 1 else merkle.power_of_two(blocks)
         digest = 20 if pieces.pieces_root is None else 32
-        return Span(
+        span = Span(
             parts=tuple(parts),
             piece_length=pieces.piece_length,
             width=0 if pieces.pieces_root is None else width,
             expected=self.expected[first * digest : stop * digest],
         )
+        return StoredSpan(**vars(span), address=self.address) if self.address else span
 
 
 @dataclass(frozen=True)
@@ -93,7 +99,7 @@ class Subject:
     against: what says how it should be. quick: the faults of presence and size; look: those, and what to read.
     """
 
-    path: Path
+    path: Place
     kind: SubjectKind
     against: str
     size: int
@@ -114,10 +120,10 @@ def one_stream(found: Found, known: Known) -> Look:
     faults = [fault if fault.kind == "long" else _with_gap(fault, known, pieces.size) for fault in found.faults]
     if not pieces.size:
         return Look(faults=faults)
-    there = min(found.status.st_size, pieces.size) if found.status else 0
+    there = min(found.size or 0, pieces.size)
     whole = pieces.count if there == pieces.size else there // pieces.piece_length
     parts = (Part(found.path, 0, pieces.size),)
-    return Look(faults=faults, streams=[Stream(found.path, parts, known, (range(whole),), found.stamp)])
+    return Look(faults=faults, streams=[Stream(found.path, parts, known, (range(whole),), found.stamp, found.address)])
 
 
 def _with_gap(fault: Fault, known: Known, size: int, at: int = 0) -> Fault:

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from packager import merkle
-from packager.engine.hashers import MOST, SPAN, Hashers
-from packager.engine.pieces import Part, Span
+from packager.engine.hashers import Hashers, pieces_of_task
+from packager.engine.parts import Part
+from packager.engine.pieces import Span
 from packager.engine.shared_file import SharedFolder
 from packager.engine.workers import Tell
 from packager.piece_hashes import FolderHashes, PieceHashes
@@ -17,7 +18,8 @@ def bad_pieces(path: bytes, hashes: PieceHashes, numbers: Sequence[int], *, work
 
     workers: processes. tell: called with bytes as they are read. Raises IncompleteError where a process dies.
     """
-    tasks = ((first, _span(path, hashes, first, stop)) for first, stop in _runs(numbers, hashes.piece_length))
+    runs = _runs(numbers, hashes.piece_length, v1=hashes.pieces_root is None)
+    tasks = ((first, _span(path, hashes, first, stop)) for first, stop in runs)
     with Hashers(workers) as hashers:
         return sorted(first + finding.index for first, _, findings in hashers.run(tasks, tell) for finding in findings)
 
@@ -35,7 +37,7 @@ def bad_pieces_of_folder(
 
 def _alike(numbers: Sequence[int], hashes: FolderHashes) -> Iterator[tuple[int, int]]:
     """Yield consecutive pieces as [first, stop) whose hashes are made alike: in v2, without zeros between."""
-    for first, stop in _runs(numbers, hashes.piece_length):
+    for first, stop in _runs(numbers, hashes.piece_length, v1=not hashes.nodes):
         start = first
         for piece in range(first, stop):
             full = hashes.wide[piece] and hashes.used[piece] == hashes.piece_length
@@ -59,9 +61,9 @@ def _folder_span(folder: Path, file: SharedFolder, hashes: FolderHashes, first: 
     return Span(parts, hashes.piece_length, hashes.width(first), hashes.nodes[32 * first : 32 * stop])
 
 
-def _runs(numbers: Sequence[int], piece_length: int) -> Iterator[tuple[int, int]]:
+def _runs(numbers: Sequence[int], piece_length: int, *, v1: bool) -> Iterator[tuple[int, int]]:
     """Yield consecutive pieces as [first, stop), as many as one task should have."""
-    most = min(MOST, max(1, SPAN // piece_length))
+    most = pieces_of_task(piece_length, v1=v1)
     first = stop = -1
     for number in numbers:
         if number == stop and stop - first < most:

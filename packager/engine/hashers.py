@@ -16,8 +16,10 @@ from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Any, TypeAlias, TypeVar
 
-from packager.engine.pieces import Runnable, Tell
-from packager.errors import IncompleteError
+from packager.engine.parts import Tell
+from packager.engine.pieces import Runnable
+from packager.errors import IncompleteError, PackagerError
+from packager.native.hashes import lanes
 
 Key = TypeVar("Key")
 Found = TypeVar("Found")
@@ -28,7 +30,13 @@ MOST = 1024  # pieces of a task: what is found of _AHEAD tasks and one more fits
 _AHEAD = 2  # tasks that a process holds, so that it never waits for the next
 _TELL = 16 << 20  # bytes read before a process says so
 _ONE_IS_ENOUGH = 500 << 20  # bytes a second: one core hashes more
+_WIDE = 256 << 20  # bytes that a task may have so that its pieces are enough to be hashed side by side
 _PROGRAM = "import sys; from packager.engine.hashers import serve; serve(int(sys.argv[1]), float(sys.argv[2]))"
+
+
+def pieces_of_task(piece_length: int, *, v1: bool) -> int:
+    """Return how many pieces a task should have, of which SHA-1 is taken with v1."""
+    return min(MOST, max(1, SPAN // piece_length, min(lanes(), _WIDE // piece_length) if v1 else 1))
 
 
 class Hashers:
@@ -78,7 +86,7 @@ class Hashers:
         """Yield (key, task, what it found) as tasks end, in any order.
 
         tasks: drawn when a process is free for one. tell: called with bytes as they are read; what it raises
-        ends the run. Raises IncompleteError where a process dies.
+        ends the run. Raises IncompleteError where a process dies, and what a task raised.
         """
         if self._count == 1:
             paced = _paced(tell, self._rate)
@@ -94,6 +102,8 @@ class Hashers:
             ready = wait(busy)
             for pipe in (pipe for pipe in busy if pipe in ready):
                 message = _receive(pipe)
+                if isinstance(message, PackagerError):
+                    raise message
                 if isinstance(message, int):
                     tell(message)
                 else:
@@ -118,7 +128,7 @@ def _hand_over(
 
 
 def _receive(pipe: Connection) -> Any:
-    """Return what a process says: bytes read, or what a task found, which is no int."""
+    """Return what a process says: bytes read, or what a task found, which is no int; or the error that it raised."""
     try:
         return pipe.recv()
     except (EOFError, OSError) as error:
@@ -163,7 +173,10 @@ def serve(descriptor: int, rate: float) -> None:
     try:
         while True:
             task: Runnable[object] = pipe.recv()
-            found = task.run(paced)
+            try:
+                found = task.run(paced)
+            except PackagerError as error:
+                found = error
             pipe.send(held)
             held = 0
             pipe.send(found)

@@ -40,9 +40,21 @@ class OnePass:
 
     def __init__(self, size: int, piece_length: int, *, v1: bool, v2: bool, flat: bool) -> None:
         """Ask for v1 pieces, the v2 tree and the flat SHA-256 of a file of `size` bytes."""
+        self.piece_length = piece_length
         self._v1 = _Pieces(piece_length) if v1 else None
         self._v2 = _Tree(size, piece_length) if v2 else None
         self._flat = sha256() if flat else None
+
+    def first(self, pieces: int) -> tuple[bytes, bytes]:
+        """Return the v1 and v2 hashes of the first pieces, all of which were fed."""
+        return self._v1.first(pieces) if self._v1 else b"", self._v2.first(pieces) if self._v2 else b""
+
+    def go_on(self, pieces: bytes, layer: bytes) -> None:
+        """Take what `first` returned as the hashes of the first pieces; what is fed next comes after them."""
+        if self._v1:
+            self._v1.go_on(pieces)
+        if self._v2:
+            self._v2.go_on(layer)
 
     @property
     def updates(self) -> "list[Callable[[memoryview], None]]":
@@ -140,6 +152,16 @@ class _Pieces:
             if not self._left:
                 self._close()
 
+    def first(self, pieces: int) -> bytes:
+        return bytes(self._digests[: 20 * pieces])
+
+    def go_on(self, digests: bytes) -> None:
+        self._digests = bytearray(digests)
+
+    def add(self, digests: bytes) -> None:
+        """Take pieces that were hashed elsewhere."""
+        self._digests += digests
+
     def _close(self) -> None:
         self._digests += self._state.digest()
         self._state, self._left = sha1(), self._length
@@ -156,8 +178,7 @@ class _Tree:
     def __init__(self, size: int, piece_length: int) -> None:
         self._size, self._width = size, piece_length // merkle.BLOCK
         self._single = size <= piece_length
-        self._leaves: list[bytes] = []
-        self._nodes: list[bytes] = []
+        self._leaves, self._nodes = bytearray(), bytearray()  # 32 bytes each
         self._open = sha256()  # a block whose bytes come in several updates
         self._held = 0  # bytes in it
 
@@ -168,40 +189,42 @@ class _Tree:
             self._open.update(data[:at])
             self._held += at
             if self._held == merkle.BLOCK:
-                self._add(self._open.digest())
+                self.add(self._open.digest())
                 self._open, self._held = sha256(), 0
         whole = at + (len(data) - at) // merkle.BLOCK * merkle.BLOCK
-        while at < whole:
-            room = whole if self._single else at + (self._width - len(self._leaves)) * merkle.BLOCK
-            stop = min(whole, room)
-            # Some percent faster than adding leaf by leaf: this loop runs 60,000 times for each GiB.
-            self._leaves += [
-                sha256(data[start : start + merkle.BLOCK]).digest() for start in range(at, stop, merkle.BLOCK)
-            ]
-            self._close_full()
-            at = stop
+        self.add(merkle.leaves(data[at:whole]))
         if whole < len(data):
             self._open.update(data[whole:])
             self._held += len(data) - whole
 
-    def _add(self, leaf: bytes) -> None:
-        self._leaves.append(leaf)
-        self._close_full()
+    def add(self, leaves: bytes) -> None:
+        """Take leaves, and gather those of each whole piece into its node."""
+        at = 0
+        while at < len(leaves):
+            room = len(leaves) if self._single else 32 * self._width - len(self._leaves)
+            self._leaves += leaves[at : at + room]
+            at += room
+            if len(self._leaves) == 32 * self._width and not self._single:
+                self._close()
 
-    def _close_full(self) -> None:
-        """Gather a whole piece's leaves into its node."""
-        if len(self._leaves) == self._width and not self._single:
-            self._nodes.append(merkle.root(self._leaves, self._width))
-            self._leaves = []
+    def first(self, pieces: int) -> bytes:
+        return bytes(self._nodes[: 32 * pieces])
+
+    def go_on(self, layer: bytes) -> None:
+        self._nodes = bytearray(layer)
+
+    def _close(self) -> None:
+        self._nodes += merkle.root(bytes(self._leaves), self._width)
+        self._leaves.clear()
 
     def finish(self) -> tuple[bytes, bytes | None]:
         """Return (piece layer, pieces root); the root of an empty file is None (BEP 52)."""
         if self._held:
-            self._add(self._open.digest())
+            self.add(self._open.digest())
             self._held = 0
         if self._single:
-            return b"", merkle.root_of_blocks(self._leaves) if self._size else None
+            return b"", merkle.root_of_blocks(bytes(self._leaves)) if self._size else None
         if self._leaves:
-            self._nodes.append(merkle.root(self._leaves, self._width))
-            self._leaves = []
-        return b"".join(self._nodes), merkle.pieces_root(self._nodes, self._width * merkle.BLOCK)
+            self._close()
+        layer = bytes(self._nodes)
+        return layer, merkle.pieces_root(layer, self._width * merkle.BLOCK)

@@ -28,7 +28,7 @@ class Lanes:
         self._sink = sink
         self._error: BaseException | None = None
         self._lock = threading.Lock()
-        self._queues: list[SimpleQueue[_Job | None]] = [SimpleQueue() for _ in updates]
+        self._queues: list[SimpleQueue[_Job | threading.Barrier | None]] = [SimpleQueue() for _ in updates]
         self._threads = [
             threading.Thread(target=self._run, args=pair, name="hashes", daemon=True)
             for pair in zip(updates, self._queues, strict=True)
@@ -43,9 +43,12 @@ class Lanes:
         for queue in self._queues:
             queue.put(job)
 
-    def _run(self, update: Update, queue: "SimpleQueue[_Job | None]") -> None:
+    def _run(self, update: Update, queue: "SimpleQueue[_Job | threading.Barrier | None]") -> None:
         """Take what comes, in order; after an error only pass buffers on."""
         while (job := queue.get()) is not None:
+            if isinstance(job, threading.Barrier):
+                job.wait()
+                continue
             try:
                 if not self._error:
                     update(job.buffer[: job.length])
@@ -63,6 +66,14 @@ class Lanes:
             if job.left:
                 return
         self._sink.put(job.buffer, job.length)
+
+    def wait(self) -> None:
+        """Wait until all that was put is hashed. Raises what a hash or the sink raised."""
+        here = threading.Barrier(len(self._queues) + 1)
+        for queue in self._queues:
+            queue.put(here)
+        here.wait()
+        self.check()
 
     def stop(self) -> None:
         """Wait until all that was put is hashed and handed on, and end the threads."""

@@ -1,9 +1,12 @@
 """A file's bytes in order, gathered into full buffers: each hashed, then handed to a sink."""
 
+from array import array
+from hashlib import sha256
 from types import TracebackType
 
 from packager.engine.hashing import OnePass
 from packager.engine.lanes import Lanes
+from packager.engine.tar_pass import TarPass
 from packager.engine.workers import Tell
 from packager.engine.writer import BUFFER, Sink
 
@@ -18,6 +21,10 @@ class Stream:
         """
         self._hashes, self._sink, self._tell = hashes, sink, tell
         self._buffer, self._used = sink.buffer(), 0
+        self._tar = hashes if isinstance(hashes, TarPass) else None
+        self._digests, self._state = bytearray(), sha256()
+        self._spans: array[int] = array("Q")  # of members in the open buffer
+        self._member: int | None = None  # where in the buffer the open one begins or goes on
         self._lanes = Lanes(hashes.updates, sink) if threads > 1 and hashes.updates else None
 
     def __enter__(self) -> "Stream":
@@ -30,6 +37,8 @@ class Stream:
 
     def filled(self, length: int) -> None:
         """Take `length` bytes that were read into `space`."""
+        if self._member is not None and not self._tar:
+            self._state.update(self._buffer[self._used : self._used + length])
         self._used += length
         if self._used == BUFFER:
             self._hand_on()
@@ -44,8 +53,38 @@ class Stream:
             at += len(space)
             self.filled(len(space))
 
+    def begin_member(self) -> None:
+        """Take the next bytes as those of a member, whose SHA-256 is wanted."""
+        self._member = self._used
+        if not self._tar:
+            self._state = sha256()
+
+    def end_member(self) -> None:
+        """End the member."""
+        assert self._member is not None
+        if self._tar:
+            self._spans.extend((self._member, self._used, 1))
+        else:
+            self._digests += self._state.digest()
+        self._member = None
+
+    @property
+    def digests(self) -> bytearray:
+        """The SHA-256, 32 bytes each, of the members that ended, but for the last ones that are not yet hashed."""
+        return self._tar.members if self._tar else self._digests
+
+    def hash_members(self) -> None:
+        """Wait for `digests` to be complete; no other member comes in the open buffer."""
+        if self._lanes:
+            self._lanes.wait()
+        if self._tar:
+            self._tar.take_ahead(self._buffer[: self._used], self._spans)
+            self._spans = array("Q")
+
     def _hand_on(self) -> None:
         """Have the buffer's bytes hashed and given to the sink."""
+        if self._tar:
+            self._tell_spans(self._tar)
         if self._lanes:
             self._lanes.put(self._buffer, self._used)
         else:
@@ -53,6 +92,14 @@ class Stream:
             self._sink.put(self._buffer, self._used)
         self._tell(self._used)
         self._used = 0
+
+    def _tell_spans(self, tar: TarPass) -> None:
+        """Tell where members lie in the buffer; the open one goes on at the begin of the next."""
+        if self._member is not None:
+            self._spans.extend((self._member, self._used, 0))
+            self._member = 0
+        tar.tell(self._spans)
+        self._spans = array("Q")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

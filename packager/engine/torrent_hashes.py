@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from packager import merkle
-from packager.engine.hashers import MOST, SPAN, Hashers
+from packager.engine.hashers import MOST, SPAN, Hashers, pieces_of_task
 from packager.engine.hashing import FileTree
-from packager.engine.pieces import Part
+from packager.engine.parts import Part
 from packager.engine.unhashed import Unhashed
 from packager.engine.workers import Tell
 from packager.errors import IncompleteError
@@ -44,16 +44,18 @@ def hash_files(
 
 def _tasks(paths: Sequence[bytes], space: FileSpace, *, v1: bool, v2: bool) -> Iterator[tuple[int, Unhashed]]:
     """Yield (number of its first piece, task)."""
-    most = max(1, min(MOST // 2, SPAN // space.piece_length))  # a piece of a task is larger than its hashes
-    held: list[tuple[Part, ...]] = []
+    most = min(MOST // 2, pieces_of_task(space.piece_length, v1=v1))  # a piece of a task is larger than its hashes
+    held: list[Part] = []
+    used: list[int] = []
     first = 0
     for parts in _pieces(paths, space):
-        held.append(parts)
-        if len(held) == most:
-            yield first, Unhashed(tuple(held), v1, v2)
-            first, held = first + most, []
+        held += parts
+        used.append(sum(part.length for part in parts if part.path is not None))
+        if len(used) == most:
+            yield first, Unhashed(tuple(held), space.piece_length, tuple(used), v1, v2)
+            first, held, used = first + most, [], []
     if held:
-        yield first, Unhashed(tuple(held), v1, v2)
+        yield first, Unhashed(tuple(held), space.piece_length, tuple(used), v1, v2)
 
 
 def _pieces(paths: Sequence[bytes], space: FileSpace) -> Iterator[tuple[Part, ...]]:
@@ -84,7 +86,8 @@ def _trees(space: FileSpace, nodes: bytes) -> Iterator[FileTree]:
         elif count == 1:
             yield FileTree(b"", nodes[at : at + 32])
         else:
-            layer = [nodes[at + 32 * i : at + 32 * i + 32] for i in range(count)]
+            last = at + 32 * (count - 1)
             blocks = -(-(size - (count - 1) * length) // merkle.BLOCK)
-            layer[-1] = merkle.lifted(layer[-1], merkle.power_of_two(blocks), length // merkle.BLOCK)
-            yield FileTree(b"".join(layer), merkle.pieces_root(layer, length))
+            node = merkle.lifted(nodes[last : last + 32], merkle.power_of_two(blocks), length // merkle.BLOCK)
+            layer = nodes[at:last] + node
+            yield FileTree(layer, merkle.pieces_root(layer, length))

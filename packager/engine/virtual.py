@@ -4,18 +4,25 @@ A file gives bytes only while it has the size and the time that it had when the 
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
+from typing import Protocol, TypeAlias
 
 import numpy as np
+import pyarrow as pa
 
 from packager import documents
 from packager.engine import tables
 from packager.engine.limited import read_limited
-from packager.engine.open_files import Opened, OpenFiles, Stamp
+from packager.engine.open_files import OpenFiles, Stamp
 from packager.engine.ranges import Unreadable
 from packager.engine.sliced import WAITING, Slice, Step, opened_parts
+from packager.engine.stored_body import StoredSources
+from packager.engine.stored_ranges import Room
+from packager.engine.stores import store_at
+from packager.engine.stores.base import Place
 from packager.engine.workspace import Workspace
 from packager.errors import InputError
 from packager.file_names import original_path
@@ -30,6 +37,8 @@ _FULL = 256 * KIB  # bytes that are gathered before they are given on
 _LOOKED_AT = 64  # files of a range that `check` looks at
 _RECENT = 4096  # members of a shard whose path and stamp are kept ready
 _REPACK = "run: packager pack"
+
+SliceParts: TypeAlias = Callable[[MemberSlice], Iterator[Step]]  # gives a slice of a member's file
 
 
 class VirtualTar:
@@ -47,39 +56,42 @@ class VirtualTar:
 
     def check(self, start: int, stop: int) -> None:
         """Raise Unreadable where one of the first files of a range is not what it was; later ones are seen later."""
-        for member in islice(self.layout.touched(start, stop), _LOOKED_AT):
-            self._sources.files.release(self._sources.open(member))
+        self._sources.check(self._slices(start, stop))
 
     def is_open(self, start: int, stop: int) -> bool:
         """Say whether the files that `check` would look at are open and what they were, without a look into folders."""
-        for member in islice(self.layout.touched(start, stop), _LOOKED_AT):
-            file = self._sources.held(member)
-            if file is None:
-                return False
-            self._sources.files.release(file)
-        return True
+        return self._sources.are_open(self._slices(start, stop))
+
+    def _slices(self, start: int, stop: int) -> Iterator[MemberSlice]:
+        """Yield what of members' files is in bytes [start, stop) of the tar, in order."""
+        layout = self.layout
+        for member in layout.touched(start, stop):
+            first, size = int(layout.offsets[member]), int(layout.sizes[member])
+            yield MemberSlice(member, max(start - first, 0), min(stop - first, size))
 
     def parts(self, start: int, stop: int) -> Iterator[Step]:
         """Yield bytes [start, stop) of the tar. Raises Unreadable naming the file that is not what it was."""
         held = bytearray()
         if start < self._first or stop > self.layout.manifest_start:
             yield WAITING  # tag files are made of all rows
-        for step in self._steps(start, stop):
-            if isinstance(step, bytes):
-                held += step
-            if held and (len(held) >= _FULL or isinstance(step, Slice)):
-                yield bytes(held)
-                held.clear()
-            if not isinstance(step, bytes):
-                yield step
+        with self._sources.reading(self._slices(start, stop)) as slice_parts:
+            for step in self._steps(start, stop, slice_parts):
+                if isinstance(step, bytes):
+                    held += step
+                if held and (len(held) >= _FULL or isinstance(step, Slice)):
+                    yield bytes(held)
+                    held.clear()
+                if not isinstance(step, bytes):
+                    yield step
         if held:
             yield bytes(held)
 
-    def _steps(self, start: int, stop: int) -> Iterator[Step]:
+    def _steps(self, start: int, stop: int, slice_parts: SliceParts) -> Iterator[Step]:
         """Yield bytes [start, stop) of the tar in pieces as small as they come."""
         for segment in self.layout.segments(start, stop, self._digests):
             if isinstance(segment, MemberSlice):
-                yield from self._file(segment)
+                if segment.start < segment.stop:  # an empty file is not opened
+                    yield from slice_parts(segment)
             else:
                 yield segment.data
                 if len(segment.data) >= _FULL:
@@ -88,60 +100,87 @@ class VirtualTar:
     def close(self) -> None:
         """Do nothing: files are closed when others are wanted."""
 
-    def _file(self, segment: MemberSlice) -> Iterator[Step]:
-        """Yield a slice of a member's file; an empty one is not opened."""
-        if segment.start == segment.stop:
-            return
-        file = self._sources.held(segment.member)
-        if file is None:
-            yield WAITING
-            file = self._sources.open(segment.member)
-        try:
-            yield from opened_parts(file, segment.start, segment.stop)
-        finally:
-            self._sources.files.release(file)
+
+class Sources(Protocol):
+    """The files of a shard's members, and what each was when the shard was packed.
+
+    Every call raises Unreadable where a file is not what it was, or cannot be read.
+    """
+
+    def check(self, slices: Iterator[MemberSlice]) -> None:
+        """Look whether the first files are what they were."""
+
+    def are_open(self, slices: Iterator[MemberSlice]) -> bool:
+        """Say whether the first files are open and what they were, without a look into a folder."""
+
+    def reading(self, slices: Iterator[MemberSlice]) -> AbstractContextManager[SliceParts]:
+        """Return what gives the bytes of slices, which are asked for in the order told."""
 
 
-class Sources:
+class FolderSources:
     """The files of a shard's members below a folder, and what each was when the shard was packed."""
 
     def __init__(self, layout: Layout, root: Path, mtimes: Int64s, files: OpenFiles) -> None:
         """Look below `root`. mtimes: nanoseconds, one a member. files: what is open."""
         self._rows, self._sizes = layout.members, layout.sizes
-        self._root, self._mtimes, self.files = os.fsencode(root), mtimes, files
+        self._root, self._mtimes, self._files = os.fsencode(root), mtimes, files
         self._recent: dict[int, tuple[bytes, Stamp]] = {}
 
-    def held(self, member: int) -> Opened | None:
-        """Return a member's file if it is open and what it was."""
-        return self.files.held(*self._known(member))
+    def check(self, slices: Iterator[MemberSlice]) -> None:
+        """Look whether the first files are what they were."""
+        for each in islice(slices, _LOOKED_AT):
+            self._files.release(self._files.open(*self._known(each.member)))
 
-    def open(self, member: int) -> Opened:
-        """Open a member's file. Raises Unreadable where it is not what it was."""
-        return self.files.open(*self._known(member))
+    def are_open(self, slices: Iterator[MemberSlice]) -> bool:
+        """Say whether the first files are open and what they were."""
+        for each in islice(slices, _LOOKED_AT):
+            file = self._files.held(*self._known(each.member))
+            if file is None:
+                return False
+            self._files.release(file)
+        return True
+
+    def reading(self, slices: Iterator[MemberSlice]) -> AbstractContextManager[SliceParts]:  # noqa: ARG002 (see Sources)
+        """Return what opens each file when its turn comes."""
+        return nullcontext(self._parts)
+
+    def _parts(self, part: MemberSlice) -> Iterator[Step]:
+        """Yield a slice of a member's file."""
+        known = self._known(part.member)
+        file = self._files.held(*known)
+        if file is None:
+            yield WAITING
+            file = self._files.open(*known)
+        try:
+            yield from opened_parts(file, part.start, part.stop)
+        finally:
+            self._files.release(file)
 
     def _known(self, member: int) -> tuple[bytes, Stamp]:
         """Return the path of a member's file, and its size and time as they were. Raises Unreadable."""
         found = self._recent.get(member)
         if found is None:
-            found = self._place(member), Stamp(int(self._sizes[member]), int(self._mtimes[member]))
+            place = self._root + b"/" + source_path(self._rows, member)
+            found = place, Stamp(int(self._sizes[member]), int(self._mtimes[member]))
             if len(self._recent) >= _RECENT:
                 self._recent.clear()
             self._recent[member] = found
         return found
 
-    def _place(self, member: int) -> bytes:
-        """Return the path of a member's file. Raises Unreadable for one that leads out of the folder."""
-        path, source, source_b64 = (
-            self._rows[column][member].as_py() for column in ("path", "source_path", "source_path_b64")
-        )
-        found = original_path(path if source is None else source, source_b64)
-        if found is None:
-            raise Unreadable(shown(path), "its path at the source is none")
-        return self._root + b"/" + found
+
+def source_path(rows: pa.Table, member: int) -> bytes:
+    """Return the path of a member's file at the source. Raises Unreadable for one that leads out of it."""
+    path, source, source_b64 = (rows[column][member].as_py() for column in ("path", "source_path", "source_path_b64"))
+    found = original_path(path if source is None else source, source_b64)
+    if found is None:
+        raise Unreadable(shown(path), "its path at the source is none")
+    return found
 
 
-def open_virtual(workspace: Workspace, name: ShardName, root: Path, files: OpenFiles) -> VirtualTar:
-    """Return a packed shard's tar by its members' files in the folder `root`; those that are read stay in `files`.
+def open_virtual(workspace: Workspace, name: ShardName, root: Place, files: OpenFiles, room: Room) -> VirtualTar:
+    """Return a packed shard's tar by its members' files in the folder or the store `root`.
+
+    files: where those of a folder stay that are read; room: for what is read ahead of a store.
 
     Raises InputError where its documents do not fit each other, or say nothing of its sources' times;
     IncompleteError where they cannot be read.
@@ -157,4 +196,10 @@ def open_virtual(workspace: Workspace, name: ShardName, root: Path, files: OpenF
     if layout is None or len(mtimes) != manifest.members:
         raise InputError(path, "does not fit its members table", _REPACK)
     digests = b"".join(members["sha256"].to_pylist())
-    return VirtualTar(layout, digests, Sources(layout, root, np.asarray(mtimes.to_numpy(), np.int64), files))
+    stamps = np.asarray(mtimes.to_numpy(), np.int64)
+    sources: Sources
+    if isinstance(root, Path):
+        sources = FolderSources(layout, root, stamps, files)
+    else:
+        sources = StoredSources(store_at(root), lambda member: source_path(members, member), layout.sizes, stamps, room)
+    return VirtualTar(layout, digests, sources)

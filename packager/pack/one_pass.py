@@ -1,6 +1,8 @@
 """The one pass over a shard: each source byte is read once, written to the tar, and hashed in all ways."""
 
-from hashlib import sha256
+import os
+from collections.abc import Iterator
+from pathlib import Path
 
 from packager.engine import source
 from packager.engine.hashing import Digests, OnePass
@@ -9,7 +11,8 @@ from packager.engine.stores.base import Place
 from packager.engine.stream import Stream
 from packager.engine.workers import Tell
 from packager.engine.writer import Sink
-from packager.layout import Layout, Literal, Slice
+from packager.layout import Layout, Literal, Segment, Slice
+from packager.pack.partway import Notes
 
 
 def read_shard(
@@ -21,43 +24,92 @@ def read_shard(
     sink: Sink,
     tell: Tell,
     threads: int = 1,
+    notes: Notes | None = None,
 ) -> tuple[bytes, Digests]:
     """Read a shard's stream in order, through `hashes` into `sink`; return members' SHA-256, joined, and the digests.
 
     members: one for each of the layout's, paths relative to `root`. tell: called with the bytes of each
-    buffer. threads: more than one takes each hash in a thread of its own. Memory: the sink's buffers, 32
-    bytes a member and what `hashes` holds. Raises IncompleteError naming a member that is not what it was
-    at the scan, or the tar where it cannot be written.
+    buffer. threads: more than one takes each hash in a thread of its own. notes: where to go on, and where to note
+    how far this came. Memory: the sink's buffers, 32 bytes a member and what `hashes` holds. Raises IncompleteError
+    naming a member that is not what it was at the scan, or the tar where it cannot be written.
     """
-    digests = bytearray(32 * len(members))
+    digests = _MemberDigests(members)
+    begun = notes.begun if notes else None
     with open_members(root, members) as sources, Stream(hashes, sink, tell, threads=threads) as stream:
-        for segment in layout.segments(0, layout.manifest_start):
+        if begun:
+            digests.joined[: len(begun.digests)] = begun.digests
+            hashes.go_on(begun.pieces, begun.layer)
+            tell(begun.start)
+            _read_again(stream, layout.segments(begun.start, begun.stop), members, root)
+        for segment in layout.segments(begun.stop if begun else 0, layout.manifest_start):
             if isinstance(segment, Slice):
-                at = 32 * segment.member
-                digests[at : at + 32] = _read_member(stream, members[segment.member], sources.open(segment.member))
+                _read_member(stream, members[segment.member], sources.open(segment.member))
+                digests.read(segment.member, stream.digests)
+                if notes:
+                    notes.take(segment.member + 1, digests.joined, hashes, sink)
             else:
                 stream.write(segment.data)
-        found = bytes(digests)
+        stream.hash_members()
+        digests.take(stream.digests)
+        found = bytes(digests.joined)
         for segment in layout.segments(layout.manifest_start, layout.size, found):
             assert isinstance(segment, Literal)
             stream.write(segment.data)
     return found, hashes.finish()
 
 
-def _read_member(stream: Stream, member: source.Member, opened: OpenMember) -> bytes:
-    """Read a whole member into the stream, close it, and return its SHA-256."""
-    state = sha256()
+def _read_again(stream: Stream, segments: Iterator[Segment], members: list[source.Member], root: Place) -> None:
+    """Read into the stream what pieces need of members whose own digests are known."""
+    assert isinstance(root, Path)
+    for segment in segments:
+        if isinstance(segment, Literal):
+            stream.write(segment.data)
+            continue
+        member = members[segment.member]
+        with source.opened(root, member) as descriptor:
+            os.lseek(descriptor, segment.start, os.SEEK_SET)
+            left = segment.stop - segment.start
+            while left:
+                got = source.read_into(descriptor, stream.space(left), member)
+                stream.filled(got)
+                left -= got
+
+
+class _MemberDigests:
+    """The SHA-256 of members, which come in the order in which they are read, some time after that."""
+
+    def __init__(self, members: list[source.Member]) -> None:
+        self.joined = bytearray(32 * len(members))  # in the members' own order
+        self._members = members
+        self._read: list[int] = []
+        self._taken = 0
+
+    def read(self, member: int, digests: bytearray) -> None:
+        """Note that a member was read, and take what has come."""
+        self._read.append(member)
+        if len(digests) > 32 * self._taken:
+            self.take(digests)
+
+    def take(self, digests: bytearray) -> None:
+        """Take what has come. Raises IncompleteError for a member that the catalogue holds another SHA-256 of."""
+        for member in self._read[self._taken : len(digests) // 32]:
+            digest = bytes(digests[32 * self._taken : 32 * self._taken + 32])
+            source.check_digest(self._members[member], digest)
+            self.joined[32 * member : 32 * member + 32] = digest
+            self._taken += 1
+
+
+def _read_member(stream: Stream, member: source.Member, opened: OpenMember) -> None:
+    """Read a whole member into the stream, and close it."""
     left = member.size
+    stream.begin_member()
     try:
         while left:
             space = stream.space(left)
             got = opened.read_into(space)
-            state.update(space[:got])
             stream.filled(got)
             left -= got
         opened.check()
     finally:
         opened.close()
-    digest = state.digest()
-    source.check_digest(member, digest)
-    return digest
+    stream.end_member()

@@ -66,4 +66,4 @@ def test_processes_find_the_same_and_tell_each_byte_once(tmp_path: Path, there: 
 def test_the_hashes_of_one_block_are_their_own_root() -> None:
     pieces = hashes_of(b"x", "hybrid")
     assert pieces.pieces == sha1(b"x").digest()
-    assert pieces.pieces_root == merkle.root_of_blocks([sha256(b"x").digest()])
+    assert pieces.pieces_root == merkle.root_of_blocks(sha256(b"x").digest())

@@ -15,10 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packager import merkle
-from packager.engine import hashers, pieces
+from packager.engine import abreast, hashers
 from packager.engine.hashers import Hashers
 from packager.engine.hashing import OnePass
-from packager.engine.pieces import Batch, Finding, Part, Span, WholeFile, check
+from packager.engine.parts import Part
+from packager.engine.pieces import Batch, Finding, Span, WholeFile, check
 from packager.errors import IncompleteError
 
 
@@ -211,4 +212,4 @@ def is_running(process: int) -> bool:
 
 
 def test_a_chunk_is_whole_blocks() -> None:
-    assert pieces.CHUNK % merkle.BLOCK == 0
+    assert abreast.CHUNK % merkle.BLOCK == 0

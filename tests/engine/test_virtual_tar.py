@@ -14,7 +14,7 @@ from strategies import MEMBER_ROWS, Sample, sample, samples
 from packager.engine.open_files import OpenFiles, Stamp
 from packager.engine.ranges import Unreadable
 from packager.engine.sliced import SMALL, WAITING, OpenFile, Slice, read
-from packager.engine.virtual import Sources, VirtualTar
+from packager.engine.virtual import FolderSources, VirtualTar
 
 BIG = 9 << 20
 
@@ -35,7 +35,9 @@ def laid_out(root: Path, made: Sample) -> VirtualTar:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(data)
         times.append(place.stat().st_mtime_ns)
-    return VirtualTar(made.layout, made.digests, Sources(made.layout, root, np.array(times, np.int64), OpenFiles(2)))
+    return VirtualTar(
+        made.layout, made.digests, FolderSources(made.layout, root, np.array(times, np.int64), OpenFiles(2))
+    )
 
 
 def open_files() -> int:
@@ -133,7 +135,7 @@ def test_a_path_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     rows = [{"id": "0", "path": "0.flac", "source_path": "../secret", "kind": "audio", "size": 3}]
     made = sample(pa.Table.from_pylist(rows, MEMBER_ROWS))
     (tmp_path / "secret").write_bytes(b"abc")
-    sources = Sources(made.layout, tmp_path / "loose", np.zeros(1, np.int64), OpenFiles(2))
+    sources = FolderSources(made.layout, tmp_path / "loose", np.zeros(1, np.int64), OpenFiles(2))
     tar = VirtualTar(made.layout, made.digests, sources)
     with pytest.raises(Unreadable, match="its path at the source is none"):
         read(tar.parts(0, tar.size))

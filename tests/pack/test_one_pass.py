@@ -14,6 +14,7 @@ from strategies import MEMBER_ROWS, Sample, content, sample, samples
 
 from packager.engine.hashing import Digests, OnePass
 from packager.engine.source import Member
+from packager.engine.tar_pass import pass_of_tar
 from packager.engine.workers import Stopped, Tell
 from packager.engine.writer import BUFFER, DirectWriter, Discard, Sink
 from packager.errors import IncompleteError
@@ -37,8 +38,13 @@ def laid_out(root: Path, made: Sample) -> list[Member]:
     return members
 
 
-def run(root: Path, made: Sample, members: list[Member], sink: Sink, threads: int = 1) -> tuple[bytes, Digests]:
-    hashes = OnePass(made.layout.size, PIECE, v1=True, v2=True, flat=True)
+def run(
+    root: Path, made: Sample, members: list[Member], sink: Sink, threads: int = 1, *, plain: bool = False
+) -> tuple[bytes, Digests]:
+    if plain:
+        hashes = OnePass(made.layout.size, PIECE, v1=True, v2=True, flat=True)
+    else:
+        hashes = pass_of_tar(made.layout.size, PIECE, v1=True, v2=True, flat=True, threads=threads)
     return read_shard(made.layout, members, root, hashes=hashes, sink=sink, tell=ignore, threads=threads)
 
 
@@ -59,6 +65,8 @@ def check(root: Path, made: Sample) -> None:
         assert run(root, made, members, writer, threads=2) == (found, digests)
     assert path.read_bytes() == tar
     assert run(root, made, members, Discard(), threads=2) == (found, digests)
+    for threads in (1, 2):
+        assert run(root, made, members, Discard(), threads, plain=True) == (found, digests)
     assert found == made.digests
     assert digests.sha256 == sha256(tar).digest()
     assert digests.pieces == b"".join(sha1(tar[at : at + PIECE]).digest() for at in range(0, len(tar), PIECE))
@@ -103,7 +111,7 @@ def test_a_tar_that_ends_with_a_buffer_is_packed(tmp_path: Path) -> None:
 def test_every_byte_of_the_tar_is_told_once(tmp_path: Path) -> None:
     made = of_sizes(BUFFER + 5, 0, 700)
     told: list[int] = []
-    hashes = OnePass(made.layout.size, PIECE, v1=True, v2=False, flat=False)
+    hashes = pass_of_tar(made.layout.size, PIECE, v1=True, v2=False, flat=False)
     read_shard(made.layout, laid_out(tmp_path, made), tmp_path, hashes=hashes, sink=Discard(), tell=told.append)
     assert sum(told) == made.layout.size
     assert max(told) <= BUFFER
@@ -150,7 +158,7 @@ def test_a_member_that_changes_during_the_pass_is_named_and_no_tar_appears(
 
 
 def pack(path: Path, made: Sample, members: list[Member], root: Path, tell: Tell) -> None:
-    hashes = OnePass(made.layout.size, PIECE, v1=True, v2=True, flat=False)
+    hashes = pass_of_tar(made.layout.size, PIECE, v1=True, v2=True, flat=False)
     with DirectWriter(path, made.layout.size) as writer:
         read_shard(made.layout, members, root, hashes=hashes, sink=writer, tell=tell)
 

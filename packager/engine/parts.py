@@ -1,0 +1,146 @@
+"""Bytes of several files as one stream, read from any position. What cannot be read raises OSError with its path."""
+
+import errno
+import mmap
+import os
+import stat
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from itertools import accumulate
+from types import TracebackType
+from typing import TypeAlias
+
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO must not hang the run
+_OPEN = 32  # files that stay open, since several places are read in turn
+_ZEROS = memoryview(mmap.mmap(-1, 1 << 20))
+
+Read: TypeAlias = Callable[[int, memoryview], None]  # fills the space from a position; raises OSError
+
+Tell: TypeAlias = Callable[[int], None]  # called with the bytes read since the last call
+
+
+@dataclass(frozen=True)
+class Part:
+    """Bytes [start, start + length) of a file; path None: zeros that are not on disk (BEP 47)."""
+
+    path: bytes | None
+    start: int
+    length: int
+
+
+class Parts:
+    """Reads joined parts; a context manager. A file is opened when its first byte is asked for."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        """Open nothing yet."""
+        self._parts = parts
+        self._ends = list(accumulate(part.length for part in parts))
+        self._open: dict[bytes, int] = {}
+
+    def __enter__(self) -> "Parts":
+        """Return this."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close all files."""
+        for descriptor in self._open.values():
+            os.close(descriptor)
+
+    def __call__(self, at: int, space: memoryview) -> None:
+        """Fill the space with the bytes from `at`, which must be there."""
+        while len(space):
+            part, into = self._place(at)
+            size = min(part.length - into, len(space))
+            if part.path is None:
+                size = min(size, len(_ZEROS))
+                space[:size] = _ZEROS[:size]
+            else:
+                try:
+                    fill(self._descriptor(part.path), part.start + into, space[:size])
+                except OSError as error:
+                    error.filename = part.path
+                    raise
+            at, space = at + size, space[size:]
+
+    def reads_anywhere(self, places: Sequence[int]) -> bool:
+        """Say whether reading on at all these places in turn takes no longer than reading in order.
+
+        It does not where the disk has no heads to move, and where the bytes are in memory.
+        """
+        try:
+            return all(self._has_no_heads(at) or self._is_in_memory(at) for at in places)
+        except OSError:
+            return False
+
+    def _has_no_heads(self, at: int) -> bool:
+        part, _ = self._place(at)
+        return part.path is None or _is_solid(os.fstat(self._descriptor(part.path)).st_dev)
+
+    def _is_in_memory(self, at: int) -> bool:
+        """Say whether a byte is in the page cache; not where the file system cannot tell."""
+        part, into = self._place(at)
+        if part.path is None:
+            return True
+        descriptor = self._descriptor(part.path)
+        try:
+            return os.preadv(descriptor, [bytearray(1)], part.start + into, os.RWF_NOWAIT) == 1
+        except OSError:
+            return False
+
+    def read_ahead(self, at: int, size: int) -> None:
+        """Have the disk begin to read bytes from `at`, those of one file; what cannot be opened is told by reading."""
+        part, into = self._place(at)
+        with suppress(OSError):
+            if part.path is not None and not self._is_in_memory(at):
+                size = min(size, part.length - into)
+                os.posix_fadvise(self._descriptor(part.path), part.start + into, size, os.POSIX_FADV_WILLNEED)
+
+    def _place(self, at: int) -> tuple[Part, int]:
+        """Return the part that holds the byte at `at`, and how far into it that is."""
+        number = bisect_right(self._ends, at)
+        part = self._parts[number]
+        return part, at - self._ends[number] + part.length
+
+    def _descriptor(self, path: bytes) -> int:
+        descriptor = self._open.get(path)
+        if descriptor is None:
+            if len(self._open) == _OPEN:
+                os.close(self._open.pop(next(iter(self._open))))
+            descriptor = self._open[path] = open_regular(path)
+        return descriptor
+
+
+def open_regular(path: bytes) -> int:
+    """Open a regular file to read and return its descriptor. Raises OSError."""
+    descriptor = os.open(path, _FLAGS)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file")
+    return descriptor
+
+
+def fill(descriptor: int, at: int, space: memoryview) -> None:
+    """Read bytes from `at` until the space is full. Raises OSError, also where the file ends before."""
+    while len(space):
+        got = os.preadv(descriptor, [space], at)
+        if not got:
+            raise OSError(errno.ENODATA, "the file ended while it was read")
+        at, space = at + got, space[got:]
+
+
+@cache
+def _is_solid(device: int) -> bool:
+    """Say whether a block device is known to have no rotating disk: that of a partition is one folder up."""
+    place = f"/sys/dev/block/{os.major(device)}:{os.minor(device)}"
+    for queue in (f"{place}/queue/rotational", f"{place}/../queue/rotational"):
+        try:
+            with open(queue, "rb") as file:
+                return file.read() == b"0\n"
+        except OSError:
+            continue
+    return False
