@@ -58,7 +58,8 @@ def next_release(
     that are open to readers. closed: of those that are not, the dates until which they shall stay so, by
     name. last: the release before, and its bytes. withdrawals: all of them, `all_withdrawals`. next_key: the
     key that signs the releases after this one, where another does from then on.
-    Raises InputError where a shard that was published would change or vanish: torrents cannot change.
+    Raises InputError where a shard that was published would change or vanish, since torrents cannot change, and for
+    a date before the last release's.
     """
     before = {shard.name: shard for shard in last[0].shards} if last else {}
     serial = last[0].serial + 1 if last else 1
@@ -93,7 +94,15 @@ def next_release(
     release = msgspec.structs.replace(release, format=_format(release))
     if last and _content(release) == _content(last[0]):
         return last[0]
+    if last and date < last[0].date:
+        what = f'"{date}" is before the last release, of {last[0].date}'
+        raise InputError("packager.toml: release.date", what, "write a later date, or take the line out")
     return release
+
+
+def not_before(last: tuple[Release, bytes] | None, now: str) -> str:
+    """Return `now`, or the date of the last release where the clock is behind that: no date of a release goes back."""
+    return max(now, last[0].date) if last else now
 
 
 def _format(release: Release) -> int:
@@ -109,12 +118,19 @@ def _format(release: Release) -> int:
     return documents.FORMAT_2 if young else documents.FORMAT
 
 
-def closed_phases(config: Config, *, published: Collection[str], asked: Collection[str], now: str) -> dict[str, str]:
+def closed_phases(
+    config: Config, *, published: Collection[str], asked: Collection[str], now: str, latest: str
+) -> dict[str, str]:
     """Return the phases that their embargo keeps closed, and until when.
 
-    now: RFC 3339. Raises InputError for one of them that is published already, or asked for.
+    now: RFC 3339. latest: now, or the last release's date where that is later; what was opened by then stays open,
+    though the clock went back. Raises InputError for a closed phase that is published already, or asked for.
     """
-    closed = {phase.name: phase.embargo for phase in config.phases if phase.embargo and phase.embargo > now}
+    closed = {
+        phase.name: phase.embargo
+        for phase in config.phases
+        if phase.embargo and phase.embargo > (latest if phase.name in published else now)
+    }
     for index, phase in enumerate(config.phases):
         if phase.name in closed and phase.name in published:
             what = f"{phase.embargo} is to come, and the phase is published already"

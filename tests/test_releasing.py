@@ -25,7 +25,7 @@ def release_after(last: Release | None, shards: list[PackedShard], next_key: Pub
         closed={},
         catalogue_records=1,
         last=(last, documents.to_bytes(last)) if last else None,
-        date="2026-01-01T00:00:00Z",
+        date="2026-02-01T00:00:00Z",
         next_key=next_key,
     )
 

@@ -8,8 +8,8 @@ from typing import TypeAlias
 import msgspec
 
 from packager import units
-from packager.api.machine import now, processes_of
-from packager.api.packing import tasks_of
+from packager.api.machine import PATIENCE, crew_of, now
+from packager.api.packing import cores_of, tasks_of
 from packager.api.uploading import GRACE, open_target
 from packager.catalogue import scan as catalogue_scan
 from packager.changes import phase_dates
@@ -23,7 +23,7 @@ from packager.pack import prepare, run
 from packager.pack.plan_file import read_plan
 from packager.progress import SILENT, Progress
 from packager.publish import publish as publishing
-from packager.releasing import closed_phases
+from packager.releasing import closed_phases, not_before
 from packager.reports import (
     PlanReport,
     PublishReport,
@@ -63,7 +63,7 @@ def scan(config: Path, *, processes: int | None = None, progress: Progress = SIL
     processes: that read tags; None: one a core. Raises InputError for a wrong config or record.
     """
     _, workspace = project.load(config)
-    with durable.lock(workspace.state):
+    with durable.lock(workspace.state, "scan"):
         return catalogue_scan.scan(workspace, workers=processes or workers.usable_cores(), progress=progress)
 
 
@@ -73,7 +73,7 @@ def plan(config: Path, *, progress: Progress = SILENT) -> PlanReport:
     Raises InputError where a phase's SQL is wrong or no phase takes any file.
     """
     options, workspace = project.load(config)
-    with durable.lock(workspace.state):
+    with durable.lock(workspace.state, "plan"):
         return prepare.prepare(workspace, options, now=now(), progress=progress)
 
 
@@ -98,7 +98,7 @@ def publish(
     """
     options, workspace = project.load(config)
     target = open_target(to, workspace, with_shards=with_shards)
-    with durable.lock(workspace.state):
+    with durable.lock(workspace.state, "publish"):
         made = read_plan(workspace)
         report = _publish(options, workspace, made, phases=phases, scrape=scrape, password=password, progress=progress)
         if target is None:
@@ -112,22 +112,26 @@ def release(
     *,
     virtual: bool = False,
     processes: int | None = None,
+    cluster: str | None = None,
+    patience: float = PATIENCE,
     scrape: bool = False,
     password: Password = no_password,
     progress: Progress = SILENT,
 ) -> ReleaseReport:
     """Scan, plan, pack and publish; what is done is not done again.
 
-    virtual, processes, scrape and password: as for pack and publish.
+    virtual, processes, cluster, patience, scrape and password: as for pack and publish; a cluster does
+    the packing alone.
     Raises IncompleteError naming the shards that could not be packed; then nothing new is published.
     """
     options, workspace = project.load(config)
-    count = processes_of(processes)
-    with durable.lock(workspace.state):
-        scanned = catalogue_scan.scan(workspace, workers=count, progress=progress)
+    cores = cores_of(processes)
+    with durable.lock(workspace.state, "release"):
+        scanned = catalogue_scan.scan(workspace, workers=cores.count, progress=progress)
         planned = prepare.prepare(workspace, options, now=now(), progress=progress)
         every = tasks_of(options, workspace, planned.plan, virtual=virtual)
-        packed = run.pack(every, workers=count, progress=progress)
+        with crew_of(cluster, patience, progress) as crew:
+            packed = run.pack(every, cores, cluster=crew, progress=progress)
         if packed.failed:
             first, others = packed.failed[0], len(packed.failed) - 1
             more = f" (and {units.count_of(others, 'more shard')})" if others else ""
@@ -214,7 +218,8 @@ def _publish(
     """Publish phases whose every shard is whole."""
     every = {phase.name for phase in made.phases}
     open_now = releases.published_phases(workspace) & every
-    closed = closed_phases(options, published=open_now, asked=phases or (), now=now())
+    latest = not_before(releases.last_release(workspace), now())
+    closed = closed_phases(options, published=open_now, asked=phases or (), now=now(), latest=latest)
     wanted = every - set(closed) if phases is None else {*phases, *open_now}
     missing = run.missing(tasks_of(options, workspace, made, sorted(wanted)))
     if missing:

@@ -11,13 +11,13 @@ from packager.api.machine import now, processes_of
 from packager.choose import Strategy
 from packager.engine import durable
 from packager.engine.release_source import normal as normal_source
+from packager.engine.room import free_bytes
 from packager.engine.swarm import Reach
 from packager.mirror import run as mirroring
 from packager.mirror import status as mirror_states
 from packager.mirror.around import Around, Ask, Clocks
 from packager.mirror.fetch import How
 from packager.mirror.follow import Request, Trusted
-from packager.mirror.holding import free_bytes
 from packager.mirror.state import Mirror, MirrorFolder, Settings
 from packager.mirror_reports import MirrorReport, MirrorStatus
 from packager.progress import SILENT, Progress
@@ -120,7 +120,7 @@ def mirror_status(
     verify: read every whole tar in full first, with `processes`, and keep what was proved.
     """
     folder = MirrorFolder(to)
-    with durable.lock(folder.state) if verify and folder.required() else nullcontext():
+    with durable.lock(folder.state, "mirror status") if verify and folder.required() else nullcontext():
         return mirror_states.status(
             folder,
             _clocks(),

@@ -33,7 +33,7 @@ def withdraw(
     """
     _, workspace = project.load(config)
     wanted = Wanted(ids, paths, where)
-    with durable.lock(workspace.state):
+    with durable.lock(workspace.state, "withdraw"):
         if undo:
             return withdrawing.undo(workspace, wanted, dry_run=dry_run)
         how = How(reason, now(), supersede=supersede, redact=redact)
@@ -49,7 +49,7 @@ def supersede(
     it no more. Raises InputError for what is no published shard, or obsolete already.
     """
     _, workspace = project.load(config)
-    with durable.lock(workspace.state):
+    with durable.lock(workspace.state, "supersede"):
         if undo:
             return superseding.undo_supersede(workspace, shards, dry_run=dry_run)
         return superseding.supersede(workspace, shards, reason=reason, date=now(), dry_run=dry_run)

@@ -11,6 +11,7 @@ from pathlib import Path
 from packager.check.in_place import MEND
 from packager.engine import durable
 from packager.engine.ranges import FolderRanges, Unreadable
+from packager.engine.room import refused
 from packager.engine.shared_file import SharedFolder
 from packager.errors import InputError, from_os_error
 from packager.file_space import NamedFiles
@@ -104,7 +105,7 @@ class FolderInPlace:
                 done = os.pwrite(descriptor, left, at)
                 at, left = at + done, left[done:]
         except OSError as error:
-            raise from_os_error(error, self._where(path), MEND) from error
+            raise refused(error, self._folder / path, len(left), MEND) from error
         finally:
             os.close(descriptor)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from packager.engine.room import refused
 from packager.errors import IncompleteError, InputError, from_os_error
 from packager.paths import shown
 from packager.piece_hashes import PieceHashes
@@ -21,7 +22,7 @@ class InPlace:
 
     def __init__(self, descriptor: int, path: Path, pieces: PieceHashes) -> None:
         """Work on the file behind `descriptor`; `path` is what messages call it."""
-        self._descriptor, self._where, self._pieces = descriptor, shown(str(path)), pieces
+        self._descriptor, self._path, self._pieces = descriptor, path, pieces
 
     @property
     def size(self) -> int:
@@ -55,7 +56,7 @@ class InPlace:
                 done = os.pwrite(self._descriptor, left, at)
                 at, left = at + done, left[done:]
         except OSError as error:
-            raise from_os_error(error, self._where, MEND) from error
+            raise refused(error, self._path, len(left), MEND) from error
 
     def still_bad(self, pieces: Sequence[int]) -> list[int]:
         """Return which of `pieces`, just written, are not right on disk: fsynced, and read past the page cache."""
@@ -70,7 +71,7 @@ class InPlace:
         try:
             os.ftruncate(self._descriptor, self._pieces.size)
         except OSError as error:
-            raise from_os_error(error, self._where) from error
+            raise from_os_error(error, shown(str(self._path))) from error
         self._sync()
 
     def _sync(self) -> None:
@@ -78,7 +79,7 @@ class InPlace:
         try:
             os.fsync(self._descriptor)
         except OSError as error:
-            raise from_os_error(error, self._where, "mend the disk, then run the command again") from error
+            raise from_os_error(error, shown(str(self._path)), "mend the disk, then run the command again") from error
 
 
 @contextmanager

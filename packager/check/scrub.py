@@ -14,14 +14,17 @@ from pathlib import Path
 from packager.check.subject import Stream
 from packager.engine import durable
 from packager.engine.pieces import WholeFile
+from packager.engine.stores.base import Place
 from packager.errors import IncompleteError, InputError
 from packager.paths import shown
+from packager.store_address import is_address
 from packager.units import GIB
 
 _APPLICATION = 0x7061636B  # "pack": says whose file it is
 _FORMAT = 1
 _NOT_OURS = "not a state file of packager verify, or damaged"
 _FLUSH_SECONDS, _FLUSH_BYTES = 30.0, GIB
+_NEVER = 1 << 62  # Unix seconds
 _TABLES = """
 CREATE TABLE file (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, stamp TEXT NOT NULL, expected BLOB NOT NULL,
     units INTEGER NOT NULL, size INTEGER NOT NULL);
@@ -80,7 +83,7 @@ class Scrub:
 
     def _file(self, path: bytes, stamp: str, expected: bytes, units: int, size: int) -> int:
         """Return the row of a file, a new one where what was known is of other bytes or other hashes."""
-        place, asked = os.path.abspath(path), hashlib.sha256(expected).digest()
+        place, asked = _absolute(path), hashlib.sha256(expected).digest()
         row = self._database.execute("SELECT id, stamp, expected FROM file WHERE path = ?", (place,)).fetchone()
         if row and (row[1], row[2]) == (stamp, asked):
             return int(row[0])
@@ -97,8 +100,8 @@ class Scrub:
     def _fresh(self, file: int) -> list[range]:
         """Return what of a file is proved and need not be read again, in order."""
         rows = self._database.execute(
-            "SELECT first, stop FROM run WHERE file = ? AND at > ? ORDER BY first",
-            (file, -1 if self._since is None else self._since),
+            "SELECT first, stop FROM run WHERE file = ? AND at > ? AND at <= ? ORDER BY first",
+            (file, *self._fresh_times()),
         )
         return [range(first, stop) for first, stop in rows]
 
@@ -122,16 +125,23 @@ class Scrub:
         """Return about how many bytes are proved and need not be read again, whatever file they are of."""
         row = self._database.execute(
             "SELECT coalesce(sum(size * (stop - first) / units), 0) "
-            "FROM file JOIN run ON run.file = file.id WHERE at > ?",
-            (-1 if self._since is None else self._since,),
+            "FROM file JOIN run ON run.file = file.id WHERE at > ? AND at <= ?",
+            self._fresh_times(),
         ).fetchone()
         return int(row[0])
 
-    def age(self, path: Path) -> float:
+    def _fresh_times(self) -> tuple[float, float]:
+        """Return after which time, and until which, what was proved need not be read again.
+
+        Where that hangs on its age, what the future proved is read again: the clock has gone back since.
+        """
+        return (-1, _NEVER) if self._since is None else (self._since, self._clock())
+
+    def age(self, path: Place) -> float:
         """Return when the oldest part of a file was proved; 0 where not all of it is."""
         row = self._database.execute(
             "SELECT units, min(at), sum(run.stop - run.first) FROM file JOIN run ON run.file = file.id WHERE path = ?",
-            (os.path.abspath(os.fsencode(path)),),
+            (_absolute(bytes(path)),),
         ).fetchone()
         return float(row[1]) if row and row[0] is not None and row[0] == row[2] else 0.0
 
@@ -144,6 +154,11 @@ class Scrub:
         """Make what is known durable."""
         self._database.commit()
         self._flushed, self._bytes = self._clock(), 0
+
+
+def _absolute(path: bytes) -> bytes:
+    """Return a path that does not hang on this process's folder; an address is none."""
+    return path if is_address(os.fsdecode(path)) else os.path.abspath(path)
 
 
 def _bytes(stream: Stream, runs: Sequence[range]) -> int:

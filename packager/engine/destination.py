@@ -16,7 +16,8 @@ from types import TracebackType
 
 from packager.engine import durable
 from packager.engine.ranges import READ
-from packager.errors import InputError, from_os_error
+from packager.engine.room import refused
+from packager.errors import InputError
 from packager.file_names import folded
 from packager.paths import shown
 
@@ -26,7 +27,6 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 _WRITING = b"file"
 _REFUSED = (errno.EILSEQ, errno.EINVAL, errno.ENAMETOOLONG)
 _TAKEN = (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST)
-_MEND = "make room or mend the rights, then run the command again"
 
 
 class InTheWayError(Exception):
@@ -61,7 +61,7 @@ class Destination:
             raise InputError(shown(str(self._root)), "another packager writes there", "wait until it ends") from None
         except OSError as error:
             self._close()
-            raise from_os_error(error, shown(str(self._root)), _MEND) from error
+            raise refused(error, self._root) from error
         return self
 
     def __exit__(
@@ -77,7 +77,7 @@ class Destination:
             os.fsync(self._top)
         except OSError as failed:
             if kind is None:
-                raise from_os_error(failed, shown(str(self._root)), _MEND) from failed
+                raise refused(failed, self._root) from failed
         finally:
             self._close()
 
@@ -148,7 +148,7 @@ class Destination:
             state = sha256()
             for data in pieces:
                 state.update(data)
-                with self._told(path):
+                with self._told(path, needed=len(data)):
                     _write(descriptor, data)
             if state.digest() != sha256_:
                 return False
@@ -198,8 +198,8 @@ class Destination:
         self._folder, self._open_path = -1, None
 
     @contextlib.contextmanager
-    def _told(self, path: bytes, *, absent: bool = False) -> Iterator[None]:
-        """Tell the system's refusals apart. absent: let FileNotFoundError pass."""
+    def _told(self, path: bytes, *, absent: bool = False, needed: int = 0) -> Iterator[None]:
+        """Tell the system's refusals apart. absent: let FileNotFoundError pass. needed: bytes that are written."""
         try:
             yield
         except OSError as error:
@@ -209,7 +209,7 @@ class Destination:
                 raise NameRefusedError(error.strerror) from error
             if error.errno in _TAKEN:
                 raise InTheWayError(_what_is_there(error.errno)) from error
-            raise from_os_error(error, shown(os.path.join(os.fsencode(self._root), path)), _MEND) from error
+            raise refused(error, self._root / os.fsdecode(path), needed) from error
 
 
 def _what_is_there(code: int) -> str:

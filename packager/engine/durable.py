@@ -14,7 +14,9 @@ from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
+from packager.engine.room import refused
 from packager.errors import InputError, from_os_error
+from packager.paths import shown
 
 
 def partial(path: Path) -> Path:
@@ -61,16 +63,17 @@ def make_folder(folder: Path) -> Path:
         if not folder.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     except OSError as error:
-        raise from_os_error(error, folder, "make room for this folder and run the command again") from error
+        raise refused(error, folder, mend="make room for this folder and run the command again") from error
     return folder
 
 
 @contextlib.contextmanager
-def replace(path: Path) -> Iterator[BinaryIO]:
+def replace(path: Path, size: int = 0) -> Iterator[BinaryIO]:
     """Open a file that takes the place of `path`, durably, when the block ends without an exception.
 
-    The file is open for reading and writing. When the block raises, nothing is left of it. Raises
-    IncompleteError for what the system refuses (disk full, no right), and makes the folder if need be.
+    size: the bytes that it will have at least, as far as they are known. The file is open for reading and writing.
+    When the block raises, nothing is left of it. Raises IncompleteError for what the system refuses (disk full, no
+    right), and makes the folder if need be.
     """
     make_folder(path.parent)
     beside = partial(path)
@@ -82,11 +85,20 @@ def replace(path: Path) -> Iterator[BinaryIO]:
                 os.fsync(file.fileno())
         move(beside, path)
     except OSError as error:
+        needed = max(size, _size(beside), _size(path))  # a new table is often about as large as the old one
         discard(path)
-        raise from_os_error(error, path, "make room or mend the rights, then run the command again") from error
+        raise refused(error, path, needed) from error
     except BaseException:
         discard(path)
         raise
+
+
+def _size(path: Path) -> int:
+    """Return the bytes of what stands under a name, 0 where nothing does."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def discard(path: Path) -> None:
@@ -103,7 +115,7 @@ def move(whole: Path, path: Path) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a small file durably. Raises IncompleteError."""
-    with replace(path) as file:
+    with replace(path, len(data)) as file:
         file.write(data)
 
 
@@ -118,31 +130,31 @@ def remove_tree(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def lock(state: Path) -> Iterator[None]:
+def lock(state: Path, command: str) -> Iterator[None]:
     """Hold the one writer's lock of a state folder; it dies with its owner, however that ends.
 
-    Raises InputError naming the process that holds it; IncompleteError where the folder takes no lock.
+    command: what the others are told. A process that is stopped holds its lock on. Raises InputError naming the
+    command, process and machine that hold it; IncompleteError where the folder takes no lock.
     """
     make_folder(state)
     with _lock_file(state) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            file.truncate(0)
-            file.write(str(os.getpid()).encode())
+            owner = f"packager {command}, process {os.getpid()} on {os.uname().nodename}\n".encode()
+            file.write(owner)
+            file.truncate(len(owner))  # afterwards, so that nobody finds it empty
         except BlockingIOError:
-            file.seek(0)
-            owner = file.read(64).decode("ascii", "replace").strip() or "unknown"
-            raise InputError(
-                state, f"in use by another packager, process {owner}", "wait until it ends, or stop it"
-            ) from None
+            found = file.read(1024).decode("utf-8", "replace").partition("\n")[0]
+            what = f"in use by {shown(found) or 'another packager'}"
+            raise InputError(state, what, "wait until it ends, or stop it") from None
         except OSError as error:
-            raise from_os_error(error, state / "lock") from error
+            raise refused(error, state / "lock") from error
         yield
 
 
 def _lock_file(state: Path) -> FileIO:
     """Open the lock file, unbuffered. Raises IncompleteError."""
     try:
-        return open(state / "lock", "a+b", buffering=0)
+        return open(state / "lock", "r+b", 0, opener=lambda name, flags: os.open(name, flags | os.O_CREAT, 0o666))
     except OSError as error:
-        raise from_os_error(error, state / "lock", "mend the rights, then run the command again") from error
+        raise refused(error, state / "lock") from error

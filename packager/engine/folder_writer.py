@@ -11,11 +11,9 @@ from types import TracebackType
 from typing import BinaryIO
 
 from packager.engine import durable
+from packager.engine.room import refused
 from packager.engine.writer import BUFFER
-from packager.errors import from_os_error
 from packager.files_layout import FilesLayout
-
-_MEND = "make room or mend the rights, then run the command again"
 
 
 class FolderWriter:
@@ -25,6 +23,7 @@ class FolderWriter:
         """Set out to write the files of `layout` below `path`, where nothing is yet."""
         self._path, self._beside = path, path.with_name(f".{path.name}.folder")
         self._buffer = memoryview(mmap.mmap(-1, BUFFER))
+        self._size = layout.disk_size
         self._files = zip(layout.files(), layout.space.pads.tolist(), strict=True)
         self._folders = {self._beside}
         self._file: BinaryIO | None = None
@@ -57,7 +56,7 @@ class FolderWriter:
                     if not self._pad:
                         self._open_next()
         except OSError as error:
-            raise from_os_error(error, self._path, _MEND) from error
+            raise refused(error, self._path, self._size) from error
 
     def _open_next(self) -> None:
         """Go on to the next file that has bytes; those before it are made."""
@@ -91,6 +90,6 @@ class FolderWriter:
                 os.rename(self._beside, self._path)
                 durable.fsync_folder(self._path.parent)
         except OSError as failure:
-            raise from_os_error(failure, self._path, _MEND) from failure
+            raise refused(failure, self._path, self._size) from failure
         finally:
             durable.remove_tree(self._beside)

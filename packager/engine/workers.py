@@ -14,7 +14,8 @@ from multiprocessing.connection import wait as wait_for
 from multiprocessing.sharedctypes import Synchronized
 from typing import TypeAlias, TypeVar
 
-from packager.errors import IncompleteError, PackagerError, from_os_error
+from packager.engine.room import unforeseen
+from packager.errors import IncompleteError, PackagerError
 from packager.progress import Progress
 
 Task = TypeVar("Task")
@@ -123,7 +124,7 @@ def _refused(error: OSError) -> IncompleteError:
     """Return what the system refused as a user's error; another library's own OSError is a bug, and raised."""
     if error.errno is None:
         raise error
-    return from_os_error(error, error.filename or "system")
+    return unforeseen(error)
 
 
 def _advance(amount: int) -> None:

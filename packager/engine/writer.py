@@ -16,11 +16,15 @@ from types import TracebackType
 from typing import Protocol
 
 from packager.engine import durable
-from packager.errors import IncompleteError, from_os_error
-from packager.units import MIB, show_size
+from packager.engine.room import refused
+from packager.errors import PackagerError
+from packager.units import MIB
 
 BUFFER = MIB  # large enough for the disk, small enough for a core's cache
 _BUFFERS = 12  # one filled, one written, and some between, where the hashes are at different ones
+IN_FLIGHT = (
+    _BUFFERS + 1
+) * BUFFER  # bytes: what was read so long ago is hashed and written, for its buffer is filled anew
 
 
 class Sink(Protocol):
@@ -61,9 +65,13 @@ def new_buffers() -> "queue.SimpleQueue[memoryview]":
 class DirectWriter:
     """A Sink that writes a file of known size to take the place of `path` when its block ends well."""
 
-    def __init__(self, path: Path, size: int) -> None:
-        """Set out to write `size` bytes."""
-        self._path, self._size = path, size
+    def __init__(self, path: Path, size: int, at: int = 0) -> None:
+        """Set out to write `size` bytes, of which a run before left the first `at`, a multiple of BUFFER, beside it.
+
+        What is kept stays there, too, where this run is only stopped.
+        """
+        self._path, self._size, self._at = path, size, at
+        self._kept = at > 0
         self._free = new_buffers()
         self._full: queue.SimpleQueue[tuple[memoryview, int] | None] = queue.SimpleQueue()
         self._error: OSError | None = None
@@ -74,7 +82,7 @@ class DirectWriter:
         """Take the space on disk. Raises IncompleteError where it is not there."""
         durable.make_folder(self._path.parent)
         beside = durable.partial(self._path)
-        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_CLOEXEC | (0 if self._at else os.O_CREAT | os.O_TRUNC)
         try:
             try:
                 self._descriptor = os.open(beside, flags | os.O_DIRECT, 0o644)
@@ -83,7 +91,7 @@ class DirectWriter:
             self._take_space()
         except OSError as error:
             self._discard()
-            raise self._incomplete(error) from error
+            raise refused(error, self._path, self._size) from error
         self._thread.start()
         return self
 
@@ -103,12 +111,23 @@ class DirectWriter:
         """Hand a buffer to the writing thread. Raises IncompleteError once a write has failed."""
         if self._error:
             self._free.put(buffer)  # whoever waits for one must wake up
-            raise self._incomplete(self._error) from self._error
+            raise refused(self._error, self._path, self._size) from self._error
         self._full.put((buffer, length))
+
+    def keep(self) -> None:
+        """Make durable, beside the file's place, what is written by now. Raises IncompleteError."""
+        try:
+            if self._error:
+                raise self._error
+            os.fsync(self._descriptor)
+            durable.fsync_folder(self._path.parent)
+        except OSError as error:
+            raise refused(error, self._path, self._size) from error
+        self._kept = True
 
     def _run(self) -> None:
         """Write what comes, in order; after an error only give buffers back."""
-        at = 0
+        at = self._at
         while (job := self._full.get()) is not None:
             buffer, length = job
             if not self._error:
@@ -130,11 +149,14 @@ class DirectWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Make the file durable under its name, or leave nothing of it."""
+        """Make the file durable under its name, or leave nothing of it but what was kept."""
         self._full.put(None)
         self._thread.join()
         if kind is not None:
-            self._discard()
+            if self._kept and not issubclass(kind, PackagerError):
+                os.close(self._descriptor)
+            else:
+                self._discard()
             return
         try:
             if self._error:
@@ -143,7 +165,7 @@ class DirectWriter:
             durable.move(durable.partial(self._path), self._path)
         except OSError as failed:
             self._discard()
-            raise self._incomplete(failed) from failed
+            raise refused(failed, self._path, self._size) from failed
         os.close(self._descriptor)
 
     def _discard(self) -> None:
@@ -151,8 +173,3 @@ class DirectWriter:
         if self._descriptor >= 0:
             os.close(self._descriptor)
         durable.discard(self._path)
-
-    def _incomplete(self, error: OSError) -> IncompleteError:
-        """Return the error that says how many bytes are needed here."""
-        mend = f"{show_size(self._size)} ({self._size} bytes) are needed here; make room and run the command again"
-        return from_os_error(error, self._path, mend)

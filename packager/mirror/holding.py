@@ -70,13 +70,6 @@ def _stat(path: Path) -> os.stat_result | None:
         raise from_os_error(error, shown(str(path))) from error
 
 
-def free_bytes(folder: Path) -> int:
-    """Return the bytes that we may still write to the disk of a folder, which need not be there yet."""
-    standing = next(above for above in (folder, *folder.parents) if above.exists())
-    found = os.statvfs(standing)
-    return found.f_bavail * found.f_frsize
-
-
 def is_proved(proof: Proof | None, lying: Lying) -> bool:
     """Say whether a tar was found right in full and did not change since."""
     return (

@@ -24,7 +24,7 @@ def run(folder: MirrorFolder, request: Request, how: How, around: Around) -> Mir
         stepped = step(folder, settings, request, around)
         _warn(stepped, around)
         return _report(stepped, settings)
-    with durable.lock(folder.state):
+    with durable.lock(folder.state, "mirror"):
         settings = request.settings(folder.load())
         client = None if settings.client in (BUILTIN, NONE) else open_client(settings.client)
         stepped = step(folder, settings, request, around)

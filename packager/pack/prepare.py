@@ -40,6 +40,7 @@ from packager.pack.standing import (
     unmade,
 )
 from packager.progress import SILENT, Progress
+from packager.releasing import not_before
 from packager.reports import PlanReport
 
 
@@ -61,7 +62,7 @@ def prepare(workspace: Workspace, config: Config, *, now: str, progress: Progres
     taken_back = read_withdrawals(workspace)
     withdrawals = documents.digest(documents.to_bytes(taken_back))
     old = read_plan(workspace) if workspace.plan.exists() else None
-    date = config.release.date or now
+    date = config.release.date or not_before(last, now)
     same = old and (old.catalogue, old.options, old.withdrawals) == (catalogue, options, withdrawals)
     if old and same and config.release.date in (None, old.date) and _knows(old, last[0] if last else None):
         return PlanReport(plan=old, changed=False, warnings=warnings(old))
@@ -161,7 +162,7 @@ class _Planner:
         cutter = self.cutter(phase, kept)
         path = self.workspace.planned(phase.name)
         placed = ahead(cutter.cut(sql.run_batches(self.database, query, _SELECTED)))
-        rows = tables.write_table(path, PLANNED, self._counted(placed), level=tables.QUICK)
+        rows = tables.write_table(path, PLANNED, self._counted(placed), statistics=False, quick=True)
         left_out = found - rows
         if left_out and rows < selection.count_replaced(self.database, phase):
             what = "has no room for all members of the shards that are replaced"

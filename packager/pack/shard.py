@@ -16,6 +16,7 @@ from packager import bag, documents
 from packager.engine import durable, open_members, source, tables
 from packager.engine.hashing import Digests, FilesPass, OnePass
 from packager.engine.stores.base import Place
+from packager.engine.tar_pass import pass_of_tar
 from packager.engine.workers import Tell
 from packager.engine.workspace import Workspace
 from packager.engine.writer import DirectWriter, Discard, Sink
@@ -24,8 +25,9 @@ from packager.files_layout import FilesLayout
 from packager.layout import Layout
 from packager.metainfo import Contents
 from packager.model import PLANNED, Infohash, PlannedShard, Struct
-from packager.pack import shard_documents
+from packager.pack import partway, shard_documents
 from packager.pack.one_pass import read_shard
+from packager.pack.partway import Notes
 from packager.pack.shard_documents import Content, Links
 from packager.record_lines import as_members
 from packager.releasing import would_change
@@ -180,8 +182,9 @@ def pack_shard(task: ShardTask, tell: Tell) -> Packed:
     started = time.monotonic()
     stands = condition(task)
     links = links_of(task, stands.made)
+    before = 0.0  # seconds of runs that were killed
     if stands.needs_pass:
-        pack_anew(task, links, tell)
+        before = pack_anew(task, links, tell)
     else:
         if stands.to_be_virtual:
             shard_documents.write_mtimes(task.mtimes, task.source, planned_layout(task)[1])
@@ -190,7 +193,7 @@ def pack_shard(task: ShardTask, tell: Tell) -> Packed:
         made = shard_documents.torrents(file, task.content)
         shard_documents.write_torrents(task.folder, file, made, links)
         shard_documents.tell_twin(task.folder, task.shard.name, made)
-    seconds = round(time.monotonic() - started, 3)
+    seconds = round(before + time.monotonic() - started, 3)
     return mark(
         task,
         links,
@@ -220,15 +223,20 @@ def mark(task: ShardTask, links: Links, *, seconds: float, virtual: bool) -> Pac
     return done
 
 
-def pack_anew(task: ShardTask, links: Links, tell: Tell) -> None:
-    """Make the tar and all its documents but the mark of what is whole. Raises as `pack_shard`."""
+def pack_anew(task: ShardTask, links: Links, tell: Tell) -> float:
+    """Make the tar and all its documents but the mark of what is whole, and return the seconds that killed runs took.
+
+    Raises as `pack_shard`.
+    """
     shard, content = task.shard, task.content
     layout, files = planned_layout(task)
-    hashes = hashes_of(shard, content, layout)
+    hashes = hashes_of(shard, content, layout, task.threads)
+    notes = _notes(task, layout)
+    begun = notes.begun if notes else None
     try:
-        with _sink(task) as sink:
+        with _sink(task, begun.start if begun else 0) as sink:
             member_digests, digests = read_shard(
-                layout, files, task.source, hashes=hashes, sink=sink, tell=tell, threads=task.threads
+                layout, files, task.source, hashes=hashes, sink=sink, tell=tell, threads=task.threads, notes=notes
             )
             file = _contents(shard, layout, digests)
             made = shard_documents.torrents(file, content)
@@ -245,6 +253,19 @@ def pack_anew(task: ShardTask, links: Links, tell: Tell) -> None:
     shard_documents.write_mtimes(task.mtimes, task.source, files)
     if shard.container == "files" and not task.is_bare:
         shard_documents.write_tag_files(task.tar, layout, member_digests)
+    partway.forget(task.folder)
+    return begun.seconds if begun else 0
+
+
+def _notes(task: ShardTask, layout: Layout) -> Notes | None:
+    """Return the notes of a shard's pass; None where its SHA-256, which has no parts, is taken, or a store holds it."""
+    if (
+        task.content.sha256
+        or isinstance(task.source, StoreAddress)
+        or not isinstance(task.workspace.shards_place, Path)
+    ):
+        return None
+    return partway.notes(task.folder, task.content_digest, layout, None if task.is_bare else task.tar)
 
 
 def _contents(shard: PlannedShard, layout: Layout, digests: Digests) -> Contents:
@@ -271,23 +292,31 @@ def planned_layout(task: ShardTask) -> tuple[Layout, list[source.Member]]:
     return layout, source.members(rows)
 
 
-def hashes_of(shard: PlannedShard, content: Content, layout: Layout) -> OnePass:
-    """Return the hashes that a pass over a shard takes; a folder has no SHA-256 of its own."""
+def hashes_of(shard: PlannedShard, content: Content, layout: Layout, threads: int) -> OnePass:
+    """Return the hashes that a pass over a shard takes with so many threads; a folder has no SHA-256 of its own."""
     v1, v2 = content.version != "v2" or content.also_v1, content.version != "v1"
     if isinstance(layout, FilesLayout):
         return FilesPass(layout.space, v1=v1, v2=v2)
-    return OnePass(shard.size, shard.piece_length, v1=v1, v2=v2, flat=content.sha256)
+    return pass_of_tar(shard.size, shard.piece_length, v1=v1, v2=v2, flat=content.sha256, threads=threads)
 
 
-def _sink(task: ShardTask) -> AbstractContextManager[Sink]:
+def _sink(task: ShardTask, at: int) -> AbstractContextManager[Sink]:
     """Return where the tar goes: its place, or nowhere for a virtual one and a published one held elsewhere."""
     if task.shard.container == "files" or task.is_bare:
         return nullcontext(Discard())
+    return tar_sink(task, at)
+
+
+def tar_sink(task: ShardTask, at: int = 0) -> AbstractContextManager[Sink]:
+    """Return what writes a shard's tar in its place, where it is once all of it is, and the block has ended well.
+
+    at: the bytes that a killed run left beside that place.
+    """
     if isinstance(task.workspace.shards_place, StoreAddress):
         from packager.engine.stored_writer import StoreWriter  # an extra, and slow to import
 
         return StoreWriter(task.workspace.shards_place, f"{task.shard.name}.tar", task.shard.size)
-    return DirectWriter(task.tar, task.shard.size)
+    return DirectWriter(task.tar, task.shard.size, at)
 
 
 _NAMED = 20  # changed members named in one error

@@ -3,7 +3,7 @@
 Nothing changes but withdrawals.json; planning and publishing act on that.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -14,6 +14,7 @@ from packager.errors import InputError
 from packager.model import Release, ShardName, WithdrawnRecord
 from packager.pack.find_records import Wanted, find
 from packager.paths import shown
+from packager.releasing import not_before
 from packager.reports import FoundRecord, WithdrawReport
 
 
@@ -38,6 +39,7 @@ def withdraw(workspace: Workspace, wanted: Wanted, how: How, *, dry_run: bool = 
     known = {record.id: record for record in noted.records}
     last = releases.last_release(workspace)
     published = {each.id: each for each in last[0].withdrawals} if last else {}
+    how = replace(how, date=not_before(last, how.date))
     new = [record for record in found if record.id not in known and record.id not in published]
     for record in found:
         known[record.id] = _noted(record, how, known.get(record.id))

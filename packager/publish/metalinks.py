@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from packager import bencode
-from packager.errors import from_os_error
+from packager.engine.room import refused
 from packager.metalink import has_metalink, metalink_of, metalink_path, v1_torrent
 from packager.model import PublishedFile, Release
 
@@ -20,13 +20,12 @@ def write_metalinks(release: Release, built: Path) -> Iterator[PublishedFile]:
         if not has_metalink(release, shard):
             continue
         path, torrent = metalink_path(shard), v1_torrent(shard)
+        data = metalink_of(release, shard, _pieces(built / torrent.path) if torrent else b"")
         try:
-            pieces = _pieces(built / torrent.path) if torrent else b""
-            data = metalink_of(release, shard, pieces)
             (built / path).parent.mkdir(exist_ok=True)
             (built / path).write_bytes(data)
         except OSError as error:
-            raise from_os_error(error, built / path, "make room or mend the rights, then publish again") from error
+            raise refused(error, built / path, len(data)) from error
         yield PublishedFile(path=path, size=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 

@@ -6,6 +6,7 @@ is built beside its place, the release document goes to the state folder, and th
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,9 +14,11 @@ import pyarrow as pa
 from packager import __version__, documents, lists, torrent_file
 from packager.engine import durable, keys, tables
 from packager.engine.releases import last_release
+from packager.engine.room import reckoned
 from packager.engine.withdrawals import read_withdrawals
 from packager.engine.workspace import Workspace
-from packager.errors import InputError
+from packager.errors import IncompleteError, InputError
+from packager.estimate import LISTED, PAGE
 from packager.layout import PAYLOAD
 from packager.model import Plan, PublishedFile, Release, ReleaseShard, ShardName
 from packager.options import Config
@@ -25,7 +28,7 @@ from packager.publish.lookup import publish_lookup
 from packager.publish.metalinks import write_metalinks
 from packager.publish.pages import ReadMembers
 from packager.publish.shard_files import find_changes, listed_shard, place_documents
-from packager.releasing import all_withdrawals, check_signer, next_release
+from packager.releasing import all_withdrawals, check_signer, next_release, not_before
 from packager.reports import PublishReport
 from packager.seed_counts import Counted
 from packager.torrent_file import file_numbers
@@ -48,7 +51,7 @@ def publish(
     """Publish `phases` of the plan, every shard of which must be packed, and what the site shows of the others.
 
     closed: the dates until which other phases shall stay unpublished, by name. now: RFC 3339, the release's
-    date where the config gives none. signer: None for a release that is
+    date where the config gives none and the last one's is not later. signer: None for a release that is
     not signed; it is only asked where something is written. scrape: ask the trackers for seed counts first.
     A release of the same content keeps its serial and date, whatever the counts, and a site that shows it
     and the counts already is left alone. Raises InputError for a shard
@@ -77,7 +80,7 @@ def publish(
         catalogue_records=plan.records,
         withdrawals=all_withdrawals(before_this, taken_back, changes.holding),
         last=last,
-        date=config.release.date or now,
+        date=config.release.date or not_before(last, now),
         next_key=keys.read_public(workspace.next_key) if workspace.next_key else None,
     )
     if signer and last and release.serial > last[0].serial:
@@ -93,8 +96,10 @@ def publish(
     shown = _shown(document, workspace.templates, signer, lists.torrents_json(release, counted))
     changed = not _is_shown(workspace, shown)
     if changed:
-        _publish(workspace, release, document, signer, counted=counted, progress=progress)
-        durable.write_bytes(workspace.state / "shown", shown)
+        with reckoned(len(release.shards) * (PAGE + LISTED)):
+            _publish(workspace, release, document, signer, counted=counted, progress=progress)
+        with suppress(IncompleteError):  # it only saves the next publish its work
+            durable.write_bytes(workspace.state / "shown", shown)
     return PublishReport(
         serial=release.serial,
         changed=changed,

@@ -10,7 +10,8 @@ from itertools import islice
 from pathlib import Path
 
 from packager.engine import durable
-from packager.errors import InputError, from_os_error
+from packager.engine.room import refused
+from packager.errors import InputError
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2  # linux/fs.h
@@ -52,7 +53,7 @@ def swap(built: Path, output: Path) -> None:
             os.rename(built, output)
         durable.fsync_folder(output.parent)
     except OSError as error:
-        raise from_os_error(error, output) from error
+        raise refused(error, output) from error
     durable.remove_tree(built)
     durable.remove_tree(aside)
 

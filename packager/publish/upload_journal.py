@@ -13,6 +13,7 @@ from types import TracebackType
 import msgspec
 
 from packager.engine import durable
+from packager.engine.room import refused
 from packager.engine.stores.base import Stat
 from packager.errors import from_os_error
 from packager.store_address import StoreAddress
@@ -84,7 +85,7 @@ class Journal:
             try:
                 os.write(self._file.fileno(), msgspec.json.encode(line) + b"\n")
             except OSError as error:
-                raise from_os_error(error, self._path) from error
+                raise refused(error, self._path) from error
 
     def _take(self, line: Uploaded) -> None:
         """Know what a line says."""

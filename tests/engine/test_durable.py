@@ -15,7 +15,7 @@ from packager.errors import IncompleteError, InputError
 
 Mount = Callable[[str], Path]
 AsNobody = Callable[[str, str], list[str]]
-FULL = "No space left on device; make room or mend the rights, then run the command again"
+FULL = "No space left on device; at least 3 MiB (3145728 bytes) are needed here (free: 2.0 MiB); make room and run"
 
 
 def test_a_written_file_stands_whole_with_nothing_beside_it(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_full_disk_is_told_in_one_sentence_and_nothing_is_left(mount: Mount) -
     durable.write_bytes(path, b"old")
     with pytest.raises(IncompleteError) as error:
         durable.write_bytes(path, bytes(3 << 20))
-    assert str(error.value) == f"{path}: {FULL}"
+    assert str(error.value) == f"{path}: {FULL} the command again"
     assert error.value.exit_code == 3
     assert path.read_bytes() == b"old"
     assert os.listdir(path.parent) == ["a"]
@@ -123,7 +123,7 @@ def test_a_folder_without_rights_is_told_in_one_sentence(tmp_path: Path, as_nobo
         "tell(durable.write_bytes, Path('closed/a'), b'x')\n"
         "tell(durable.write_bytes, Path('seen/a'), b'x')\n"
         "tell(durable.remove_tree, Path('seen/kept'))\n"
-        "tell(lambda: durable.lock(Path('seen')).__enter__())\n",
+        "tell(lambda: durable.lock(Path('seen'), 'scan').__enter__())\n",
     )
     assert lines == ["3 Permission denied"] * 5
 
@@ -140,31 +140,33 @@ def test_a_tree_is_removed_if_it_is_there(tmp_path: Path) -> None:
 
 HOLD = (
     "import sys; from pathlib import Path; from packager.engine import durable\n"
-    "with durable.lock(Path(sys.argv[1])):\n"
+    "with durable.lock(Path(sys.argv[1]), 'mirror sync'):\n"
     "    print('held', flush=True); sys.stdin.read()\n"
 )
 
 
-def test_a_second_process_is_refused_by_the_number_of_the_first_until_that_one_ends(tmp_path: Path) -> None:
+def test_a_second_process_is_told_the_first_until_that_one_ends_though_it_may_be_stopped(tmp_path: Path) -> None:
     state = tmp_path / ".packager"
     with subprocess.Popen([sys.executable, "-c", HOLD, state], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
         assert owner.stdout is not None
         assert owner.stdout.readline() == b"held\n"
-        with pytest.raises(InputError) as error, durable.lock(state):
+        owner.send_signal(signal.SIGSTOP)  # a process that is stopped holds on
+        with pytest.raises(InputError) as error, durable.lock(state, "scan"):
             pytest.fail("two processes hold the lock")
         assert str(error.value) == (
-            f"{state}: in use by another packager, process {owner.pid}; wait until it ends, or stop it"
+            f"{state}: in use by packager mirror sync, process {owner.pid} on {os.uname().nodename};"
+            " wait until it ends, or stop it"
         )
         owner.kill()
         assert owner.wait() == -signal.SIGKILL
-        with durable.lock(state):
-            assert (state / "lock").read_text() == str(os.getpid())
+        with durable.lock(state, "scan"):
+            assert (state / "lock").read_text() == f"packager scan, process {os.getpid()} on {os.uname().nodename}\n"
 
 
 def test_the_lock_can_be_held_again_after_an_exception(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), durable.lock(tmp_path):
+    with pytest.raises(ZeroDivisionError), durable.lock(tmp_path, "scan"):
         raise ZeroDivisionError
-    with durable.lock(tmp_path):
+    with durable.lock(tmp_path, "scan"):
         pass
 
 
@@ -173,7 +175,7 @@ def test_a_full_disk_takes_no_lock_and_says_so(mount: Mount) -> None:
     with open(folder / "fill", "wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(bytes(1 << 16))
-    with pytest.raises(IncompleteError, match="/lock: No space left on device"), durable.lock(folder):
+    with pytest.raises(IncompleteError, match="/lock: No space left on device; at least"), durable.lock(folder, "scan"):
         pytest.fail("a lock that names no owner")
 
 

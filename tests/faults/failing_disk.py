@@ -13,7 +13,8 @@ FOR_EVER = 1 << 40
 class Fault:
     """Calls number `first` to `last` of a kind on files under a folder fail.
 
-    calls: write, read, sync or open. error: an errno; 0 for reads that return one byte.
+    calls: write, read, sync or open. error: an errno; 0 for reads that return one byte; below 0 the number of a signal
+    that the process gets then.
     """
 
     under: Path
@@ -38,8 +39,15 @@ class FailingDisk:
 
     shim: Path
 
-    def run(self, project: Path, fault: Fault, *arguments: str) -> Ended:
-        """Run a packager command on a project's packager.toml with calls failing."""
+    def run(self, project: Path, fault: Fault, *arguments: str, ahead: int = 0) -> Ended:
+        """Run a packager command on a project's packager.toml with calls failing. ahead: seconds, of its clock."""
+        process = self.start(project, fault, *arguments, ahead=ahead)
+        _, err = process.communicate(timeout=120)
+        counter = self.shim.with_name("counter")
+        return Ended(process.returncode, err, int.from_bytes(counter.read_bytes(), sys.byteorder))
+
+    def start(self, project: Path, fault: Fault, *arguments: str, ahead: int = 0) -> "subprocess.Popen[str]":
+        """Start what `run` runs."""
         counter = self.shim.with_name("counter")
         counter.write_bytes(bytes(8))
         told = {
@@ -50,16 +58,15 @@ class FailingDisk:
             "FAULT_FROM": str(fault.first),
             "FAULT_TO": str(fault.last),
             "FAULT_COUNTER": os.fspath(counter),
+            "FAULT_CLOCK": str(ahead),
         }
-        ran = subprocess.run(
+        return subprocess.Popen(
             [sys.executable, "-m", "packager", *arguments, "--config", str(project / "packager.toml")],
             env=os.environ | told,
-            capture_output=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=120,
-            check=False,
         )
-        return Ended(ran.returncode, ran.stderr, int.from_bytes(counter.read_bytes(), sys.byteorder))
 
 
 def build(folder: Path, compiler: str) -> FailingDisk:

@@ -3,33 +3,39 @@
  *
  *   FAULT_UNDER    folder whose files are touched
  *   FAULT_CALLS    kind of call: write, read, sync, open
- *   FAULT_ERRNO    what they fail with; 0 for reads: no failure, they return at most one byte
+ *   FAULT_ERRNO    what they fail with; 0 for reads: no failure, they return at most one byte; below 0: no
+ *                  failure, the process gets this signal, as -9
  *   FAULT_FROM     the first call that fails, from 1
  *   FAULT_TO       the last one
  *   FAULT_COUNTER  file of one 64-bit number that all processes share: calls seen so far
+ *   FAULT_CLOCK    seconds that the clock is ahead, below 0: behind; timers are not touched
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
+#include <sys/time.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char *under, *calls;
 static size_t under_length;
-static long failure, first, last;
+static long failure, first, last, ahead;
 static unsigned long *counter;
 
 __attribute__((constructor)) static void begin(void)
 {
-    const char *path = getenv("FAULT_COUNTER");
+    const char *path = getenv("FAULT_COUNTER"), *clock = getenv("FAULT_CLOCK");
+    ahead = clock ? atol(clock) : 0;
     under = getenv("FAULT_UNDER");
     calls = getenv("FAULT_CALLS");
     if (!path || !under || !calls) return;
@@ -50,6 +56,10 @@ static int fails_at(const char *kind, const char *path)
     if (!counter || strcmp(kind, calls) || strncmp(path, under, under_length)) return 0;
     long number = (long)__atomic_add_fetch(counter, 1, __ATOMIC_SEQ_CST);
     if (number < first || number > last) return 0;
+    if (failure < 0) {
+        kill(getpid(), (int)-failure);
+        return 0;
+    }
     errno = (int)failure;
     return 1;
 }
@@ -189,4 +199,28 @@ int open(const char *path, int flags, ...)
     int mode = mode_of(flags, more);
     va_end(more);
     return open64(path, flags, mode);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    REAL(int, clock_gettime, clockid_t, struct timespec *);
+    int done = real(clock, now);
+    if (!done && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) now->tv_sec += ahead;
+    return done;
+}
+
+int gettimeofday(struct timeval *now, void *zone)
+{
+    REAL(int, gettimeofday, struct timeval *, void *);
+    int done = real(now, zone);
+    if (!done) now->tv_sec += ahead;
+    return done;
+}
+
+time_t time(time_t *kept)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (kept) *kept = now.tv_sec;
+    return now.tv_sec;
 }

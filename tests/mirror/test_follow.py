@@ -15,9 +15,10 @@ import pytest
 from packager import api, documents
 from packager.engine import durable
 from packager.engine.release_source import normal
+from packager.engine.room import free_bytes
 from packager.errors import InputError
 from packager.lists import ListedTorrent
-from packager.mirror.holding import free_bytes, look
+from packager.mirror.holding import look
 from packager.mirror.selection import select
 from packager.mirror.state import MirrorFolder, Settings
 from packager.model import Release
@@ -327,9 +328,9 @@ def test_only_one_writes_at_a_time_and_status_can_still_be_asked(
     mirror: Mirror, packed: Archive, capsys: Capture
 ) -> None:
     assert mirror.follow("--key", packed.key) == 0
-    with durable.lock(MirrorFolder(mirror.folder).state):
+    with durable.lock(MirrorFolder(mirror.folder).state, "mirror"):
         assert mirror.run("sync") == 2
-        assert "in use by another packager" in capsys.readouterr().err
+        assert f"in use by packager mirror, process {os.getpid()} on" in capsys.readouterr().err
         assert mirror.run("status") == 0
         assert mirror.run("magnets") == 0
 

@@ -1,0 +1,62 @@
+"""What a write that the system refused comes to: one sentence, which tells of a full disk how many bytes are needed."""
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from packager.errors import IncompleteError, from_os_error
+from packager.paths import shown
+from packager.units import show_size
+
+MEND = "make room or mend the rights, then run the command again"
+_AGAIN = "run the command again"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_reckoned: list[int] = []
+
+
+@contextlib.contextmanager
+def reckoned(size: int) -> Iterator[None]:
+    """Let a full disk be told with about the bytes that all files take which the block writes."""
+    _reckoned.append(size)
+    try:
+        yield
+    finally:
+        _reckoned.remove(size)
+
+
+def refused(error: OSError, path: Path, needed: int = 0, mend: str = MEND) -> IncompleteError:
+    """Return the IncompleteError for `path`, which could not be written.
+
+    needed: bytes that it takes as far as that is known; of a full disk (or quota) they are told, one block at least,
+    and what is free there. mend: for all other errors.
+    """
+    where = shown(str(path))
+    if error.errno not in _FULL:
+        return from_os_error(error, where, mend)
+    disk = os.statvfs(_standing(path))
+    needed = max(needed, disk.f_frsize, *_reckoned)
+    free = show_size(disk.f_bavail * disk.f_frsize)
+    if disk.f_files and not disk.f_favail:
+        free += " and no inode"  # many small files can use those up first
+    told = f"at least {show_size(needed)} ({needed} bytes) are needed here (free: {free})"
+    return from_os_error(error, where, f"{told}; make room and run the command again")
+
+
+def unforeseen(error: OSError) -> IncompleteError:
+    """Return the IncompleteError for what the system refused where nothing below could tell it better."""
+    if isinstance(error.filename, str):
+        return refused(error, Path(error.filename), mend=_AGAIN)
+    return from_os_error(error, "system", _AGAIN)
+
+
+def free_bytes(folder: Path) -> int:
+    """Return the bytes that we may still write to the disk of a folder, which need not be there yet."""
+    disk = os.statvfs(_standing(folder))
+    return disk.f_bavail * disk.f_frsize
+
+
+def _standing(path: Path) -> Path:
+    """Return the path, or the first of the folders above it, that is there."""
+    return next(each for each in (path, *path.absolute().parents) if each.exists())

@@ -1,0 +1,129 @@
+"""How far the pass over a large shard has come, noted once a minute, so that a killed pack goes on from there.
+
+A note holds the hashes of the pieces and members that were read, and stands for the bytes of a tar that are on the
+disk by then. It is of use for the very same shard alone, and goes when that is whole or begun anew.
+"""
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from packager.engine import durable
+from packager.engine.hashing import OnePass
+from packager.engine.writer import BUFFER, IN_FLIGHT, DirectWriter, Sink
+from packager.errors import IncompleteError
+from packager.layout import Layout
+from packager.tar_layout import TarLayout
+
+FILE = "partway"
+SECONDS = 60.0  # between notes: the most that a kill loses, but for a member that takes longer
+_FORMAT = 1
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """Where a pass goes on: at byte `start`, a piece's first; up to `stop` only for the pieces' hashes.
+
+    members: that are read, the last of them up to `stop`; digests: their SHA-256, joined. pieces, layer: the hashes of
+    the pieces before `start`, 20 and 32 bytes each. tar: whether its bytes before `start` are on the disk. seconds:
+    that it took to come so far.
+    """
+
+    format: int
+    content: str  # what tells this tar from another
+    members: int
+    start: int
+    stop: int
+    digests: bytes
+    pieces: bytes
+    layer: bytes
+    tar: bool
+    seconds: float
+
+
+@dataclass
+class Notes:
+    """The notes of one pass. content: what tells this tar from another. begun: where the pass goes on; None: anew."""
+
+    path: Path
+    content: str
+    layout: TarLayout
+    begun: Note | None = None
+    _started: float = field(default_factory=time.monotonic)
+    _last: float = field(default_factory=time.monotonic)
+    _noted: int = 0
+
+    def take(self, members: int, digests: bytearray, hashes: OnePass, sink: Sink) -> None:
+        """Note that the first `members` are read, where that is due. Raises IncompleteError for a failing disk."""
+        now = time.monotonic()
+        if now - self._last < SECONDS:
+            return
+        done = int(self.layout.offsets[members - 1] + self.layout.sizes[members - 1]) - IN_FLIGHT
+        whole = int(np.searchsorted(self.layout.starts, done, "right")) - 1  # members that are hashed and written
+        piece_length = hashes.piece_length
+        stop = int(self.layout.starts[max(0, whole)])
+        start = stop // max(piece_length, BUFFER) * max(piece_length, BUFFER)
+        if whole < 1 or start <= self._noted:
+            return
+        if isinstance(sink, DirectWriter):
+            sink.keep()
+        pieces, layer = hashes.first(start // piece_length)
+        note = Note(
+            format=_FORMAT,
+            content=self.content,
+            members=whole,
+            start=start,
+            stop=stop,
+            digests=bytes(digests[: 32 * whole]),
+            pieces=pieces,
+            layer=layer,
+            tar=isinstance(sink, DirectWriter),
+            seconds=now - self._started + (self.begun.seconds if self.begun else 0),
+        )
+        with suppress(IncompleteError):  # the pass can do without
+            durable.write_bytes(self.path, msgspec.msgpack.encode(note))
+        self._last, self._noted = time.monotonic(), start
+
+
+def notes(folder: Path, content: str, layout: Layout, tar: Path | None) -> Notes | None:
+    """Return the notes of a shard's pass, and where it goes on; None for a shard that cannot.
+
+    folder: of its documents. tar: where it is written to; None: nowhere.
+    """
+    if not isinstance(layout, TarLayout):
+        return None
+    path = folder / FILE
+    begun = _read(path)
+    same = begun is not None and (begun.format, begun.content) == (_FORMAT, content)
+    if begun and same and (tar is None or (begun.tar and _has_size(durable.partial(tar), layout.size))):
+        return Notes(path, content, layout, begun, _noted=begun.start)
+    forget(folder)
+    return Notes(path, content, layout)
+
+
+def forget(folder: Path) -> None:
+    """Remove a shard's note, durably: before its tar is begun anew, and when it is whole."""
+    try:
+        (folder / FILE).unlink()
+    except FileNotFoundError:
+        return
+    durable.fsync_folder(folder)
+
+
+def _read(path: Path) -> Note | None:
+    """Return a note; None for what is none, or of another version."""
+    try:
+        return msgspec.msgpack.decode(path.read_bytes(), type=Note)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None
+
+
+def _has_size(path: Path, size: int) -> bool:
+    """Say whether a file is there and has so many bytes."""
+    try:
+        return path.stat().st_size == size
+    except FileNotFoundError:
+        return False

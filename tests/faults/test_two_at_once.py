@@ -1,0 +1,118 @@
+"""Two processes on one project: one writes, the other is told which; readers are neither held up nor misled."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from packager.cli.app import main
+from packager.engine.release_source import RELEASE, open_source, read_published
+from packager.errors import IncompleteError, TrustError
+from packager.model import PublishedFile
+from packager.publish import swap
+from tests.faults.failing_disk import FailingDisk, Fault, build
+from tests.faults.site_reader import read_site
+from tests.faults.test_kill import start
+from tests.projects import Project, make_project
+
+Capture = pytest.CaptureFixture[str]
+WRITERS = (
+    ("scan",),
+    ("plan",),
+    ("pack",),
+    ("publish",),
+    ("release",),
+    ("materialise", "tones-rest-00001"),
+    ("withdraw", "--id", "notes.txt", "--reason", "x"),
+    ("supersede", "tones-rest-00001", "--reason", "x"),
+)
+FOLLOW = ("--budget", "1 GiB", "--unsigned", "--yes", "--client", "none", "--reserve", "0")
+
+
+@contextmanager
+def stopped_while_it_writes(project: Project, disk: FailingDisk) -> Iterator["subprocess.Popen[str]"]:
+    """Start a scan that stops (SIGSTOP) at its second write, after that of the lock; at the end kill it as it is."""
+    process = disk.start(project.root, Fault(project.root, "write", -signal.SIGSTOP, 2, 2), "scan")
+    try:
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_second_writer_is_told_the_first_and_readers_go_on(
+    tmp_path: Path, capsys: Capture, program: Callable[[str], str]
+) -> None:
+    disk = build(tmp_path, program("cc"))
+    project = make_project(tmp_path / "project", files=3)
+    assert project.run(capsys, "release", "--workers", "1").code == 0
+    before = project.published()
+    with stopped_while_it_writes(project, disk) as owner:
+        named = f".packager: in use by packager scan, process {owner.pid} on {os.uname().nodename}; wait until it ends"
+        for arguments in WRITERS:
+            ran = project.run(capsys, *arguments)
+            assert (ran.code, named in ran.err) == (2, True), ran
+        assert project.run(capsys, "status").code == 0
+        site = str(project.root / "output")
+        shard = str(next((project.root / "shards").glob("*.tar")))
+        for reader in (
+            ("inspect", f"{site}/release.json"),
+            ("verify", shard, "--release", site),
+            ("extract", shard, "--release", site, "--to", str(tmp_path / "taken")),
+            ("mirror", "follow", site, "--to", str(tmp_path / "mirror"), *FOLLOW),
+        ):
+            assert main(reader) in (0, 3), (reader, capsys.readouterr().err)
+    assert project.published() == before
+    assert not (project.root / "withdrawals.json").exists()
+    assert project.run(capsys, "release", "--workers", "1").code == 0  # the lock died with the first
+
+
+def test_a_release_that_is_replaced_while_it_is_read_is_no_attack(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+
+    def publish(serial: str) -> None:
+        built = swap.staging(output)
+        for name in (RELEASE, "table", *(["old"] if serial == "1" else [])):
+            (built / name).write_text(serial)
+        swap.swap(built, output)
+
+    def read(path: str, serial: str) -> None:
+        with open_source(str(output), seconds=1) as source:
+            source.read(RELEASE, 1)
+            publish(serial)
+            read_published(source, PublishedFile(path=path, size=1, sha256="00" * 32))
+
+    publish("1")
+    with pytest.raises(TrustError, match="its bytes are others"):
+        read("table", "1")
+    for path in ("table", "old"):
+        publish("1")
+        with pytest.raises(IncompleteError, match="a newer release took its place"):
+            read(path, "2")
+
+
+@pytest.mark.soak
+def test_mirrors_verifiers_and_readers_beside_ten_releases(tmp_path: Path, capsys: Capture) -> None:
+    project = make_project(tmp_path / "project", files=3)
+    assert project.run(capsys, "release", "--workers", "1").code == 0
+    site, mirror = project.root / "output", tmp_path / "mirror"
+    follow = ("mirror", "follow", str(site), "--to", str(mirror), *FOLLOW)
+    for number in range(10):
+        (project.source / f"new {number}.txt").write_text(str(number))
+        writer = start(project, ("release", "--workers", "1"))
+        codes = set()
+        while writer.poll() is None:
+            codes.add(main(follow))
+            codes.add(main(["inspect", str(site / "release.json")]))
+            assert read_site(site) > number
+        _, errors = writer.communicate()
+        assert writer.returncode == 0, errors
+        assert codes <= {0, 3}, capsys.readouterr().err
+    assert read_site(site) == 11
+    shutil.rmtree(mirror)
