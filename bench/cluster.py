@@ -86,7 +86,8 @@ def main(data: Path) -> None:
     found = cluster_plan.measured(folder, shards, members)
     print(
         f"\n{shards:,} shards of {members:,} members: tasks made in {found['tasks']:.1f} s, the first one out after "
-        f"{found['first']:.1f} s; all were handed out, {(found['all'] - found['first']) / shards:.2f} s each, in "
-        f"{found['mib']:.0f} MiB.\n"
+        f"{found['first']:.1f} s. Each takes {found['one']:.3f} s to be made, while the ones before it are done, and "
+        f"{found['bytes'] / 1e6:.2f} MB to travel. All were handed out in {found['all']:.0f} s, in "
+        f"{found['mib']:.0f} MiB of memory.\n"
     )
     shutil.rmtree(folder)

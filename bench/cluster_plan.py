@@ -5,6 +5,7 @@ phase. Run as a program it is the client: `python -m bench.cluster_plan ADDRESS 
 """
 
 import json
+import pickle
 import random
 import resource
 import subprocess
@@ -18,6 +19,7 @@ import pyarrow as pa
 from packager import documents
 from packager.engine import tables
 from packager.engine.cluster import open_cluster
+from packager.engine.cluster_worker import Work
 from packager.engine.jobs import Job, Tell
 from packager.engine.packed_rows import unpacked
 from packager.engine.project import load as load_project
@@ -120,21 +122,28 @@ def nothing(given: on_cluster.Load, tell: Tell, scratch: Path) -> int:
 def hand_out(address: str, folder: Path, most: int) -> dict[str, float]:
     """Make the tasks of a plan and hand out the first `most`.
 
-    Returns seconds until the tasks were there, until the first was out, and until all were done; and the most MiB.
+    Returns seconds until the tasks were there, until the first was out, and until all were done; seconds that one took
+    to be made; the most bytes that travelled of one of the first 20, and the most MiB of memory.
     """
     began = time.monotonic()
     options, workspace = load_project(folder / "packager.toml")
     every = run.tasks(workspace, options, read_plan(workspace), {})
     missing = [task for task in every if not run.condition(task).whole]
     planned = time.monotonic()
-    first = 0.0
+    first = making = 0.0
+    travels = sent = 0
     with open_cluster(address, patience=600, progress=SILENT) as crew:
 
         def job(arriving: Path | None) -> Job[run.ShardTask, on_cluster.Load, int, int]:
             def send(task: run.ShardTask) -> on_cluster.Load:
-                nonlocal first
-                first = first or time.monotonic()
-                return on_cluster.load(task, arriving)
+                nonlocal first, making, travels, sent
+                begun = time.monotonic()
+                first = first or begun
+                given = on_cluster.load(task, arriving)
+                making, sent = making + time.monotonic() - begun, sent + 1
+                if sent <= 20:
+                    travels = max(travels, len(pickle.dumps(Work(nothing, given))))
+                return given
 
             return Job(send=send, there=nothing, receive=lambda task, rows: rows - task.shard.rows, name=str)
 
@@ -144,6 +153,8 @@ def hand_out(address: str, folder: Path, most: int) -> dict[str, float]:
         "tasks": planned - began,
         "first": first - began,
         "all": time.monotonic() - began,
+        "one": making / sent,
+        "bytes": travels,
         "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 

@@ -42,6 +42,7 @@ class ExtractReport(Struct, frozen=True, kw_only=True):
     renamed: tuple[BadMember, ...]  # could not have the name that was asked for
     documents: bool  # False: nothing published was found, the tar was held against its own manifest
     files: tuple[TakenFile, ...]  # of a dry run: what would be written
+    unreachable: bool = False  # a store did not answer: the same command may do more later
 
 
 class MissingMember(Struct, frozen=True, kw_only=True):

@@ -25,6 +25,8 @@ LISTED = (
     3_600  # a shard in release.json (twice), torrents.json, magnets (twice), SHA256SUMS, its phase's page, manifest
 )
 _BAG_INFO = 300  # bag-info.txt
+_LINE = 10**10 // 8  # bytes a second: 10 Gbit/s
+_DISKS = 10**9
 
 Basis: TypeAlias = Literal["plan", "catalogue", "description"]
 Order: TypeAlias = Literal["earliest years first", "most popular first"]
@@ -68,6 +70,9 @@ class EstimateReport(Struct, frozen=True, kw_only=True):
     rate: float  # bytes a second that one core hashes in all the ways asked for
     workers: int
     hash_seconds: float
+    moved: int  # bytes that packing reads and writes; of virtual shards half of them
+    line_seconds: float  # that they take through one line of 10 Gbit/s
+    disk_seconds: float  # and by disks that read and write 1 GB/s together
     upload_mbit: float
     copies: int
     upload_seconds: float
@@ -191,6 +196,9 @@ def estimate(
         rate=rate,
         workers=wishes.workers,
         hash_seconds=shards.size / rate / wishes.workers,
+        moved=2 * shards.size,
+        line_seconds=2 * shards.size / _LINE,
+        disk_seconds=2 * shards.size / _DISKS,
         upload_mbit=wishes.upload_mbit,
         copies=wishes.copies,
         upload_seconds=shards.size * wishes.copies * 8 / (wishes.upload_mbit * 10**6),

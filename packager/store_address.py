@@ -4,7 +4,7 @@ An address never holds a password: it stands in packager.toml, in logs and in me
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from packager.errors import InputError
@@ -39,6 +39,15 @@ class StoreAddress:
         """Return a file's place in the store: its key in the bucket, or its absolute path."""
         return f"{self.path}/{path}" if self.path or self.scheme != "s3" else path
 
+    def __bytes__(self) -> bytes:
+        """Return the address as bytes, as a path does."""
+        return str(self).encode()
+
+    def parted(self) -> tuple["StoreAddress", str]:
+        """Return the folder or prefix that a file's address lies in, and its name there."""
+        folder, _, name = self.path.rpartition("/")
+        return replace(self, path=folder), name
+
     def holds(self, other: "StoreAddress") -> bool:
         """Say whether `other` is this place, or lies below it."""
         same = (self.scheme, self.host, self.user, self.port) == (other.scheme, other.host, other.user, other.port)
@@ -48,6 +57,12 @@ class StoreAddress:
 def is_address(written: str) -> bool:
     """Say whether a text begins as an address does, and is no path."""
     return bool(_ADDRESS.match(written))
+
+
+def is_stored(written: str) -> bool:
+    """Say whether a text begins as the address of a store does."""
+    match = _ADDRESS.match(written)
+    return match is not None and match[1].lower() in SCHEMES
 
 
 def store_address(written: str, where: str) -> StoreAddress:

@@ -91,7 +91,11 @@ def cluster(root: Path, workers: int) -> Iterator[Cluster]:
 
 
 def _start(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "DASK_DISTRIBUTED__WORKER__MEMORY__SPILL": "False"}
+    settings = {
+        "DASK_DISTRIBUTED__WORKER__MEMORY__SPILL": "False",
+        "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+    }
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), **settings}
     with open(folder / "log", "wb") as log:
         command = [sys.executable, "-m", "dask", *arguments]
         return subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)

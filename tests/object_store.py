@@ -163,12 +163,18 @@ class _Handler(BaseHTTPRequestHandler):
 def use(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     """Have this process and those it starts meet S3 at an address, with keys in the environment, and no other."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", address)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing-key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing-secret")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+
+
+def tells_a_key(*said: str | bytes) -> bool:
+    """Say whether a text or a file's bytes hold one of the keys of `use`."""
+    told = (each.encode() if isinstance(each, str) else each for each in said)
+    return any(key in each for each in told for key in (b"testing-key", b"testing-secret"))
 
 
 class Bucket:

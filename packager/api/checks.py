@@ -14,6 +14,7 @@ from packager.check.expected import Against, subjects
 from packager.check.run import Limits
 from packager.check_reports import ExtractReport, VerifyReport
 from packager.engine.release_copy import at_hand, is_copied, open_copy
+from packager.engine.stores import place_of
 from packager.errors import InputError
 from packager.inspection import Inspection
 from packager.progress import SILENT, Progress
@@ -29,7 +30,7 @@ def inspect(file: str) -> Inspection:
 
 
 def verify(
-    paths: Sequence[Path],
+    paths: Sequence[Path | str],
     *,
     release: Path | str | None = None,
     key: str | None = None,
@@ -50,16 +51,17 @@ def verify(
 ) -> VerifyReport:
     """Compare what is at `paths` with what was published, byte for byte, and return every fault.
 
-    paths: tars, folders of them, bags, folders of loose files. release, manifest, torrent, sums: one at most
-    says how they should be; none: what is found near them. release: a folder, its release.json, or the http(s)
-    address of either, of which only what tells of `paths` is fetched. key: the publisher's, as its line or file,
-    by which the release must be signed; None: no signature is looked at. quick: presence and sizes only.
-    sample: a part of it, "2%" or a number, taken by `seed` (None: by chance). state: the file that remembers
-    what was proved; older_than: seconds after which that is read again, None: never. max_time: seconds. rate:
-    bytes a second that are read at most, 0: no limit. cluster: a Dask scheduler's "tcp://HOST:PORT" or
-    "tls://HOST:PORT", its file, or "local:N"; then its workers read, and see `paths` as they stand here. patience:
-    seconds that one of them may tell nothing before its work is given to another. Raises InputError and TrustError
-    where nothing says how the data should be, or documents disagree, IncompleteError where an address does not answer.
+    paths: tars, folders of them, bags, folders of loose files; or addresses (s3://, sftp://, file://) of a tar or of
+    where tars lie. release, manifest, torrent, sums: one at most says how they should be; none: what is found near
+    them. release: a folder, its release.json, or the address of either (http(s) too), of which only what tells of
+    `paths` is fetched. key: the publisher's, as its line or file, by which the release must be signed; None: no
+    signature is looked at. quick: presence and sizes only. sample: a part of it, "2%" or a number, taken by `seed`
+    (None: by chance). state: the file that remembers what was proved; older_than: seconds after which that is read
+    again, None: never. max_time: seconds. rate: bytes a second that are read at most, 0: no limit. cluster: a Dask
+    scheduler's "tcp://HOST:PORT" or "tls://HOST:PORT", its file, or "local:N"; then its workers read, and see `paths`
+    as they stand here. patience: seconds that one of them may tell nothing before its work is given to another.
+    Raises InputError and TrustError where nothing says how the data should be, or documents disagree, IncompleteError
+    where an address does not answer.
     """
     how = verifying.parse_mode(
         quick=quick,
@@ -73,14 +75,14 @@ def verify(
     with ExitStack() as opened:
         place = opened.enter_context(open_copy(release, key, progress)) if is_copied(release, key) else release
         against = Against(Path(place) if isinstance(place, str) else place, manifest, torrent, sums)
-        found = subjects(paths, against)
+        found = subjects([place_of(path, "PATH") for path in paths], against)
         crew = None if quick else opened.enter_context(crew_of(cluster, patience, progress))
         limits = Limits(processes_of(processes), rate, max_time, crew)
         return verifying.verify(found, how, limits, clock=time.time, progress=progress)
 
 
 def extract(
-    shard: Path,
+    shard: Path | str,
     to: Path | None = None,
     *,
     release: Path | str | None = None,
@@ -98,14 +100,16 @@ def extract(
 ) -> ExtractReport:
     """Take members out of a shard's tar into the folder `to`, each checked before it gets its name.
 
-    release, key: as for verify. ids, paths (patterns) and where (SQL over the members table) choose; none:
-    all. layout names files from tags, as "{artist}/{album}/{title}". What is bad or in the way stands in the
-    report. Raises InputError where the tar, a document or a choice is wrong, IncompleteError where a file
-    cannot be written or an address does not answer.
+    shard: a path, or the address of a tar in a store, of which only the members' bytes are read. release, key: as for
+    verify. ids, paths (patterns) and where (SQL over the members table) choose; none: all. layout names files from
+    tags, as "{artist}/{album}/{title}". What is bad or in the way stands in the report. Raises InputError where the
+    tar, a document or a choice is wrong, IncompleteError where a file cannot be written or an address does not
+    answer.
     """
-    with at_hand(release, key, [shard], progress, beside=manifest) as folder:
+    place = place_of(shard, "SHARD")
+    with at_hand(release, key, [place], progress, beside=manifest) as folder:
         return extracting.extract(
-            shard,
+            place,
             to,
             release=folder,
             manifest=manifest,

@@ -1,12 +1,15 @@
 """What listeners ask of a release: a few members, without their shards."""
 
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from packager.check_reports import GetReport
 from packager.engine.release_files import Cost
-from packager.engine.remote import Remote
+from packager.engine.release_source import normal
+from packager.engine.remote import Remote, asked_seed
 from packager.errors import InputError
 from packager.get.links import by_links, is_link
 from packager.get.release import Origin, Wanted, find
@@ -14,6 +17,7 @@ from packager.get.run import Request, run
 from packager.get.search import Search
 from packager.mirror.state import MirrorFolder
 from packager.progress import SILENT, Progress
+from packager.store_address import is_address, is_stored
 from packager.targets import parse_naming
 
 
@@ -24,7 +28,7 @@ def get(
     release: Path | str | None = None,
     key: str | None = None,
     search: Search | None = None,
-    tars: Sequence[Path] = (),
+    tars: Sequence[Path | str] = (),
     remote: Remote | None = None,
     layout: str | None = None,
     original_names: bool = False,
@@ -36,20 +40,22 @@ def get(
 ) -> GetReport:
     """Take members out of a release into the folder `to` without their shards, each checked before it gets its name.
 
-    keys: ids, paths or ISRCs, in full; or magnet links that name members, which need no release. search: SQL
-    over the members tables instead. release: its folder or address, or a mirror's folder, whose accepted
-    release then vouches. key: the publisher's, as its line or file, by which the release must be signed; None:
-    what is published is only as good as the way it comes. tars: folders that may hold shards' tars. remote:
-    where bytes may be fetched from; None: the release's web seeds. links: make magnet links that name the
-    members, and fetch nothing. What is bad or in the way stands in the report. Raises InputError where a key,
-    an address or a choice is wrong, TrustError where the release is refused, IncompleteError where a file
-    cannot be written or nothing answers.
+    keys: ids, paths or ISRCs, in full; or magnet links that name members, which need no release. search: SQL over the
+    members tables instead. release: its folder or address, or a mirror's folder, whose accepted release then vouches.
+    key: the publisher's, as its line or file, by which the release must be signed; None: what is published is only as
+    good as the way it comes. tars: folders, or addresses (s3://, sftp://), that may hold shards' tars. remote: where
+    bytes may be fetched from; None: the release's web seeds. links: make magnet links that name the members, and
+    fetch nothing. What is bad or in the way stands in the report. Raises InputError where a key, an address or a
+    choice is wrong, TrustError where the release is refused, IncompleteError where a file cannot be written or
+    nothing answers.
     """
-    remote = remote or Remote()
+    stores = [str(each) for each in tars if is_address(str(each))]
+    local = [Path(each) for each in tars if not is_address(str(each))]
+    places = _with_stores(remote or Remote(), stores)
     naming = parse_naming(layout, original=original_names, play_order=play_order)
 
     def request(folders: Sequence[Path]) -> Request:
-        return Request(to, naming, remote, folders, overwrite=overwrite, dry_run=dry_run or links, links=links)
+        return Request(to, naming, places, folders, overwrite=overwrite, dry_run=dry_run or links, links=links)
 
     if not keys and search is None:
         raise InputError("KEY", "nothing is asked for", "give an id, a path, an ISRC or a magnet link, or --where")
@@ -58,19 +64,27 @@ def get(
     if any(is_link(each) for each in keys):
         if release is not None or key is not None or not all(is_link(each) for each in keys):
             raise InputError("KEY", "a magnet link stands for itself", "give links alone, without --release and --key")
-        meant = by_links(keys, naming, remote)
-        return run(meant, request(tars), release="", vouched="magnet", cost=Cost(), progress=progress)
+        meant = by_links(keys, naming, places)
+        return run(meant, request(local), release="", vouched="magnet", cost=Cost(), progress=progress)
     with ExitStack() as opened:
         origin, folders = _origin(release, key)
-        found = find(origin, Wanted(keys, search), remote, opened, progress)
+        if is_stored(origin.source):
+            places = _with_stores(places, [os.path.join(normal(origin.source, "--release"), "shards")])
+        found = find(origin, Wanted(keys, search), places, opened, progress)
         return run(
             found.meant,
-            request([*tars, *folders]),
+            request([*local, *folders]),
             release=found.where,
             vouched=found.vouched,
             cost=found.cost,
             progress=progress,
         )
+
+
+def _with_stores(remote: Remote, addresses: Sequence[str]) -> Remote:
+    """Return where bytes may be fetched from, with places in stores that tars lie right below."""
+    seeds = tuple(asked_seed(f"{address.rstrip('/')}/", "--from") for address in addresses)
+    return replace(remote, web_seeds=(*seeds, *remote.web_seeds))
 
 
 def _origin(release: Path | str | None, key: str | None) -> tuple[Origin, list[Path]]:

@@ -5,11 +5,13 @@ from pathlib import Path
 
 from packager.api.machine import PATIENCE, crew_of, processes_of
 from packager.engine import durable, project, releases
+from packager.engine.stores import place_of
 from packager.engine.workspace import Workspace
 from packager.model import Plan
 from packager.options import Config
 from packager.pack import materialise as materialising
 from packager.pack import run
+from packager.pack.crew import Cores
 from packager.pack.plan_file import read_plan
 from packager.pack.shard import ShardTask
 from packager.progress import SILENT, Progress
@@ -35,16 +37,17 @@ def pack(
     failed stands in the report; the other shards are whole.
     """
     options, workspace = project.load(config)
-    with durable.lock(workspace.state):
+    with durable.lock(workspace.state, "pack"):
         every = tasks_of(options, workspace, read_plan(workspace), phases, virtual=virtual)
         with crew_of(cluster, patience, progress) as crew:
-            return run.pack(every, workers=processes_of(processes), cluster=crew, progress=progress)
+            return run.pack(every, cores_of(processes), cluster=crew, progress=progress)
 
 
 def materialise(
     config: Path,
     shards: Sequence[str],
     *,
+    to: str | None = None,
     processes: int | None = None,
     cluster: str | None = None,
     patience: float = PATIENCE,
@@ -52,16 +55,24 @@ def materialise(
 ) -> MaterialiseReport:
     """Write the tars of shards that were packed without, from their sources, each byte compared as it is written.
 
-    shards: names. processes: shards written at once; None: one a core. cluster and patience: as for pack. What
+    shards: names. to: a folder or an address (s3://, sftp://) that the tars are written to; None: shards.directory.
+    processes: shards written at once; None: one a core. cluster and patience: as for pack. What
     failed (a source changed) stands in the report, and nothing of it is left. Raises InputError for a shard that is
     not packed.
     """
-    options, workspace = project.load(config)
-    with durable.lock(workspace.state):
+    if to is not None:
+        place_of(to, "--to")
+    options, workspace = project.load(config, tars=to)
+    with durable.lock(workspace.state, "materialise"):
         every = tasks_of(options, workspace, read_plan(workspace))
         wanted = materialising.chosen(every, shards)
         with crew_of(cluster, patience, progress) as crew:
-            return materialising.materialise(wanted, workers=processes_of(processes), cluster=crew, progress=progress)
+            return materialising.materialise(wanted, cores_of(processes), cluster=crew, progress=progress)
+
+
+def cores_of(processes: int | None) -> Cores:
+    """Return the cores to pack with, None: all of them where that gains something. Raises InputError for no core."""
+    return Cores(processes_of(processes), auto=processes is None)
 
 
 def tasks_of(

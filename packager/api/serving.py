@@ -34,7 +34,6 @@ def serve(
     if processes < 1:
         raise InputError("--workers", f"{processes} is less than 1", "write a number from 1 on")
     options, workspace = project.load(config)
-    workspace.check_folders()
 
     def ready(url: str, shards: int) -> None:
         progress.note(f"serving {count_of(shards, 'shard')} at {url}shards/NAME.tar, the site at {url}")

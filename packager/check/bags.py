@@ -91,12 +91,12 @@ def look(
     known = set[bytes]()
     for path, sums in listed.items():
         found = inside.find(decoded(path))
-        if found.status is None and b"%" in path:
-            found = min((found, inside.find(path)), key=lambda each: each.status is None)  # not encoded by its maker
+        if found.size is None and b"%" in path:
+            found = min((found, inside.find(path)), key=lambda each: each.size is None)  # not encoded by its maker
         known.add(found.path)
         faults += found.faults
         digests = tuple((entry.algorithm, entry.digest) for entry in sums)
-        files.append(WholeFile(found.path, found.status.st_size, digests, found.stamp) if found.status else None)
+        files.append(None if found.size is None else WholeFile(found.path, found.size, digests, found.stamp))
         if path.startswith(PAYLOAD.encode()) and any(path not in paths for paths in payload):
             faults.append(file_fault("extra", found.path, "not in every manifest of the bag"))
     octets = count = 0

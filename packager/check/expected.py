@@ -6,7 +6,7 @@ beside it.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packager.check import bags, shards, sums_file, torrent_data
@@ -15,9 +15,12 @@ from packager.check.subject import Look, Subject
 from packager.engine.published import ShardFiles, documents_near, shard_files
 from packager.engine.release_copy import ReleaseCopy
 from packager.engine.release_source import RELEASE
+from packager.engine.stores import store_at
+from packager.engine.stores.base import Place
 from packager.errors import InputError, from_os_error
 from packager.faults import file_fault
 from packager.paths import shown
+from packager.store_address import StoreAddress
 
 _MANIFEST = ".manifest.json"
 
@@ -35,8 +38,8 @@ class Against:
     sums: Path | None = None
 
 
-def subjects(paths: Sequence[Path], against: Against) -> list[Subject]:
-    """Return all there is to check. Raises InputError, TrustError, IncompleteError where a folder cannot be read.
+def subjects(paths: Sequence[Place], against: Against) -> list[Subject]:
+    """Return all there is to check. Raises InputError, TrustError, IncompleteError where it cannot be looked at.
 
     No paths: the folder of the sums file or of the .torrent.
     """
@@ -50,9 +53,12 @@ def subjects(paths: Sequence[Path], against: Against) -> list[Subject]:
         what = f'"{shown(str(against.manifest))}" is no NAME{_MANIFEST}'
         raise InputError("--manifest", what, "a file of digests goes with --sums, a .torrent with --torrent")
     release = open_release(against.release) if against.release is not None else None
-    wanted = list(paths) or [given.parent] if given else list(paths)
+    wanted: list[Place] = list(paths) or ([given.parent] if given else [])
     found: list[Subject] = []
     for path in wanted:
+        if isinstance(path, StoreAddress):
+            found += _stored(path, against, release)
+            continue
         try:
             found += _subjects(path, against, release)
         except OSError as error:
@@ -157,7 +163,45 @@ def _release_near(folder: Path) -> PublishedRelease | None:
     return open_release(found) if found else None
 
 
-def _extra(tar: Path, release: PublishedRelease | None) -> Subject:
+def _stored(place: StoreAddress, against: Against, release: PublishedRelease | None) -> Iterator[Subject]:
+    """Yield a tar in a store, or all tars of a place there; where nothing is named, a release here tells of them."""
+    where = shown(str(place))
+    if against.sums is not None:
+        raise InputError("--sums", f"is of files in a folder, and {where} is in a store", "copy them here")
+    if against.torrent is not None:
+        yield torrent_data.torrent_subject(place, against.torrent)
+        return
+    if against.manifest is not None:
+        name = against.manifest.name.removesuffix(_MANIFEST)
+        tar = place if _is_tar(place) else _below(place, f"{name}.tar")
+        yield shards.tar_subject(tar, shard_files(against.manifest))
+        return
+    release = release or _release_near(Path())
+    if release is None:
+        raise InputError(where, "no release is named, and none is here", "name its folder or address with --release")
+    if _is_tar(place):
+        yield shards.tar_subject(place, _named(place.parted()[1], against, release))
+        return
+    entries = store_at(place).entries()
+    listed = {each.path: each.stat for each in entries if each.path.endswith(".tar") and "/" not in each.path}
+    if not listed:
+        raise InputError(where, "holds no tar", "give the address of a tar, or the one that tars lie right below")
+    for name, stat in sorted(listed.items()):
+        files, tar = release.files(name.removesuffix(".tar")), _below(place, name)
+        yield shards.tar_subject(tar, files, stat) if files else _extra(tar, release)
+
+
+def _is_tar(place: StoreAddress) -> bool:
+    """Say whether an address is a tar's."""
+    return place.path.endswith(".tar")
+
+
+def _below(place: StoreAddress, name: str) -> StoreAddress:
+    """Return the address of a file below another."""
+    return replace(place, path=place.below(name))
+
+
+def _extra(tar: Place, release: PublishedRelease | None) -> Subject:
     """Return a tar that nothing knows, as a subject that is one fault."""
     where = f"the release in {release.where}" if release else "what is published near it"
     faults = [file_fault("extra", bytes(tar), f"{where} has no such shard")]

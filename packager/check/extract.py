@@ -17,14 +17,17 @@ from packager.check_reports import ExtractReport, TakenFile
 from packager.engine import foreign_tables
 from packager.engine.destination import Destination
 from packager.engine.members import chosen
-from packager.engine.published import Published, documents_near, find_documents, open_published
-from packager.engine.ranges import LooseRanges, RangeSource, TarRanges
+from packager.engine.published import Published, ShardFiles, documents_near, find_documents, open_published
+from packager.engine.ranges import LooseRanges, RangeSource, TarRanges, Told, Unreachable, Unreadable
+from packager.engine.stored_ranges import StoredFile
+from packager.engine.stores.base import Place
 from packager.engine.taking import Taken, listed, members_of, refused, take, total_bytes
 from packager.errors import InputError
 from packager.layout import PAYLOAD
 from packager.model import MTIME
 from packager.paths import shown
 from packager.progress import Progress
+from packager.store_address import StoreAddress
 from packager.targets import Naming, targets
 
 
@@ -38,7 +41,7 @@ class Wanted:
 
 
 def extract(
-    tar: Path,
+    tar: Place,
     to: Path | None,
     *,
     release: Path | None,
@@ -63,12 +66,15 @@ def extract(
     asked = targets(members, naming)
     found.renamed += [refused(members, row) for row in asked.refused]
     files: tuple[TakenFile, ...] = ()
+    unreachable = False
     if dry_run:
         files = tuple(
             listed(member) for member in members_of(members, file_names.distinct(asked.paths, file_names.exact))
         )
     else:
-        _write(source, to, members, asked.paths, naming=naming, overwrite=overwrite, found=found, progress=progress)
+        unreachable = _write(
+            source, to, members, asked.paths, naming=naming, overwrite=overwrite, found=found, progress=progress
+        )
     return ExtractReport(
         shard=contents.name,
         to=shown(str(to)),
@@ -82,32 +88,41 @@ def extract(
         renamed=tuple(found.renamed),
         documents=contents.published,
         files=files,
+        unreachable=unreachable,
     )
 
 
-def open_contents(tar: Path, release: Path | None, manifest: Path | None) -> tuple[Contents, RangeSource]:
+def open_contents(tar: Place, release: Path | None, manifest: Path | None) -> tuple[Contents, RangeSource]:
     """Return what a tar or a shard's folder should hold, and its bytes.
 
-    From its documents; from the tar itself where none are told of or found.
+    From its documents; from the tar itself where none are told of or found, and it is on this machine.
     """
+    if isinstance(tar, StoreAddress):
+        files = find_documents(tar, release, manifest)
+        published = open_published(files)
+        return _contents(published, files), StoredFile(tar, published.manifest.size)
     folder = tar.is_dir()
     if not folder and not tar.is_file():
         raise InputError(shown(str(tar)), "not found" if not tar.exists() else "is not a file", "give a shard's tar")
     told = release is not None or manifest is not None
-    files = find_documents(tar, release, manifest) if told else documents_near(tar)
-    if files is None and not folder:
+    near = find_documents(tar, release, manifest) if told else documents_near(tar)
+    if near is None and not folder:
         return read_bag(tar), TarRanges(tar)
-    if files is None:
+    if near is None:
         mend = "name the release with --release, or the manifest with --manifest"
         raise InputError(shown(str(tar)), "is a folder, and no shard that is kept as files is known by its name", mend)
-    published = open_published(files)
-    source = _folder_ranges(tar, published) if folder else TarRanges(tar)
+    published = open_published(near)
+    return _contents(published, near), _folder_ranges(tar, published) if folder else TarRanges(tar)
+
+
+def _contents(published: Published, files: ShardFiles) -> Contents:
+    """Return what the documents of a shard say that it holds."""
     members = published.members
     if published.manifest.mtimes:
         times = foreign_tables.read_table(files.table, pa.schema([MTIME]))[MTIME.name]
     else:
         times = pa.nulls(members.num_rows, MTIME.type)
-    return Contents(published.manifest.name, members.append_column(MTIME, times), (), published=True), source
+    return Contents(published.manifest.name, members.append_column(MTIME, times), (), published=True)
 
 
 def _folder_ranges(folder: Path, published: Published) -> RangeSource:
@@ -132,15 +147,22 @@ def _write(
     overwrite: bool,
     found: Taken,
     progress: Progress,
-) -> None:
-    """Write every member that is good."""
+) -> bool:
+    """Write every member that is good; say whether a store failed for now."""
     with Destination(to, avoid={path.partition(b"/")[0] for path in asked}) as destination:
         # Names as at the source may differ only by case; the shard's own and a layout's never should.
         exact = naming.original and not destination.folds_case()
         paths = file_names.distinct(asked, file_names.exact if exact else file_names.folded)
-        called = "the tar" if isinstance(source, TarRanges) else "the folder"
+        called = "the folder" if isinstance(source, LooseRanges) else "the tar"
+        unreachable = False
+
+        def tell(start: int, stop: int, error: Unreadable | None) -> None:  # noqa: ARG001 (what Told tells)
+            nonlocal unreachable
+            unreachable = unreachable or isinstance(error, Unreachable)
+
         progress.begin("extract", total_bytes(members))
         for member in members_of(members, paths):
-            take([(called, source)], destination, member, overwrite=overwrite, taken=found)
+            take([(called, Told(source, tell))], destination, member, overwrite=overwrite, taken=found)
             progress.advance(member.size)
         progress.end()
+    return unreachable

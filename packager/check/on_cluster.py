@@ -10,6 +10,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from packager.engine.jobs import Crew, Job, Tell
 from packager.engine.pieces import Batch, Finding, Span, Task, check
+from packager.engine.stored_spans import StoredSpan
 from packager.errors import PackagerError
 from packager.units import GIB, KIB
 
@@ -93,5 +94,7 @@ def _absolute(task: Task) -> Task:
     """Return a task whose paths do not hang on this process's folder."""
     if isinstance(task, Batch):
         return Batch(tuple(replace(file, path=os.path.abspath(file.path)) for file in task.files))
+    if isinstance(task, StoredSpan):
+        return task
     parts = (replace(part, path=None if part.path is None else os.path.abspath(part.path)) for part in task.parts)
     return replace(task, parts=tuple(parts))

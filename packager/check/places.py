@@ -7,24 +7,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from packager.engine.stores import store_at
+from packager.engine.stores.base import Place, Stat
 from packager.faults import Fault, file_fault, size_fault
+from packager.store_address import StoreAddress
 
 _GONE = frozenset((errno.ENOENT, errno.ENOTDIR))
 
 
 @dataclass(frozen=True)
 class Found:
-    """What is at a path. status: None where there is no regular file that can be read; then a fault says so."""
+    """What is at a path, or at an address of a store.
+
+    size: bytes; None where there is no regular file that can be read, which a fault says then. stamp: what tells
+    the file from another; "" where there is none.
+    """
 
     path: bytes
-    status: os.stat_result | None
+    size: int | None = None
     faults: tuple[Fault, ...] = ()
-
-    @property
-    def stamp(self) -> str:
-        """Size in bytes, modification time in ns and inode; "" where there is no file."""
-        found = self.status
-        return f"{found.st_size} {found.st_mtime_ns} {found.st_ino}" if found else ""
+    stamp: str = ""
+    address: StoreAddress | None = None
 
 
 def find_file(path: bytes, size: int | None) -> Found:
@@ -37,9 +40,30 @@ def find_file(path: bytes, size: int | None) -> Found:
         return Found(path, None, (file_fault("unreadable", path, error.strerror or str(error)),))
     if not stat.S_ISREG(found.st_mode):
         return Found(path, None, (file_fault("unreadable", path, "is not a regular file"),))
-    if size is not None and found.st_size != size:
-        return Found(path, found, (size_fault(path, found.st_size, size),))
-    return Found(path, found)
+    stamp = f"{found.st_size} {found.st_mtime_ns} {found.st_ino}"
+    return Found(path, found.st_size, _size_faults(path, found.st_size, size), stamp)
+
+
+def find_place(place: Place, size: int, listed: Stat | None = None) -> Found:
+    """Return what is at a path, as `find_file` does, or at an address. listed: what a listing says is there.
+
+    Raises IncompleteError and InputError where the store does.
+    """
+    if isinstance(place, Path):
+        return find_file(os.fsencode(place), size)
+    path = bytes(place)
+    if listed is None:
+        folder, name = place.parted()
+        listed = store_at(folder).stat(name)
+    if listed is None:
+        return Found(path, None, (file_fault("missing", path),))
+    stamp = f"{listed.size} {listed.stamp}"
+    return Found(path, listed.size, _size_faults(path, listed.size, size), stamp, place)
+
+
+def _size_faults(path: bytes, found: int, size: int | None) -> tuple[Fault, ...]:
+    """Return the fault of a file that has not `size` bytes; None: it may have any."""
+    return () if size is None or found == size else (size_fault(path, found, size),)
 
 
 class Folder:

@@ -26,8 +26,8 @@ from packager.check_reports import LeftPieces, RepairReport, SourceUse
 from packager.engine import durable
 from packager.engine.bad_pieces import bad_pieces, bad_pieces_of_folder
 from packager.engine.claim import only_writer
-from packager.engine.ranges import LooseRanges, RangeSource, TarRanges, Unreadable
-from packager.engine.remote import Opener, Remote, Unreachable, remote_sources
+from packager.engine.ranges import LooseRanges, RangeSource, TarRanges, Unreachable, Unreadable
+from packager.engine.remote import Opener, Remote, remote_sources
 from packager.engine.shared_file import SharedFolder
 from packager.errors import InputError
 from packager.faults import NOTHING, Known, merged, shard_extents

@@ -12,10 +12,10 @@ from packager.check.choice import Choice
 from packager.check.on_cluster import ClusterHashers
 from packager.check.subject import Look, Stream, Subject
 from packager.check_reports import CheckedSubject, VerifyMode, VerifyReport
-from packager.engine.hashers import MOST, SPAN, Hashers
+from packager.engine.hashers import MOST, SPAN, Hashers, pieces_of_task
 from packager.engine.jobs import Crew
 from packager.engine.pieces import Batch, Finding, Runnable, Span, Task, WholeFile
-from packager.errors import PackagerError
+from packager.errors import IncompleteError, PackagerError
 from packager.faults import Fault, file_fault, piece_faults
 from packager.paths import shown
 from packager.progress import Progress
@@ -155,7 +155,7 @@ class Run:
         """Yield the tasks of one subject, whose first piece or file is number `unit`."""
         for stream in look.streams:
             pieces = stream.known.pieces
-            step = max(1, min(MOST, SPAN // pieces.piece_length))
+            step = pieces_of_task(pieces.piece_length, v1=pieces.pieces_root is None)
             for run in self._choice.pieces(stream, unit):
                 for first in range(run.start, run.stop, step):
                     yield _Place(opened, stream, first), stream.span(first, min(first + step, run.stop))
@@ -173,8 +173,11 @@ class Run:
             yield _Place(opened, files=tuple(held)), Batch(tuple(held))
 
     def _refuse(self, opened: _Open, error: PackagerError) -> None:
-        """Leave out a subject whose documents cannot be used; where it is the only one, that ends the run."""
-        if len(self._opened) == 1:
+        """Leave out a subject whose documents cannot be used; where it is the only one, that ends the run.
+
+        So does what may pass, as a store that fails.
+        """
+        if len(self._opened) == 1 or isinstance(error, IncompleteError):
             raise error
         opened.refused = str(error)
         self._progress.note(f"{opened.subject.path}: not checked: {error}")

@@ -11,7 +11,7 @@ import pyarrow as pa
 from packager import bencode, documents, tar
 from packager.bag import TAGGED, TAGMANIFEST, tagmanifest
 from packager.check import bags, torrent_data
-from packager.check.places import Folder, Found, find_file
+from packager.check.places import Folder, Found, find_place
 from packager.check.subject import Look, Subject, one_stream
 from packager.check.sums import Sum
 from packager.engine.limited import read_limited
@@ -20,6 +20,7 @@ from packager.engine.published import Published, ShardFiles, WithdrawnMembersErr
 from packager.engine.release_copy import ReleaseCopy
 from packager.engine.release_source import RELEASE
 from packager.engine.shared_file import open_shared
+from packager.engine.stores.base import Place, Stat
 from packager.errors import InputError, TrustError
 from packager.faults import NOTHING, Fault, Known, shard_extents
 from packager.file_names import original_path
@@ -69,7 +70,7 @@ class PublishedRelease:
         """Return where a document lies, found to be the one that the release names."""
         found = Folder(self._folder).find(os.fsencode(file.path), file.size)
         where = self._folder / file.path
-        if found.status is None or found.faults or file.size > _DOCUMENT_MOST:
+        if found.size is None or found.faults or file.size > _DOCUMENT_MOST:
             raise InputError(shown(str(where)), "not there, or not of the size that release.json says")
         with open(where, "rb") as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
@@ -105,8 +106,11 @@ def read_manifest(path: Path) -> Manifest:
     return manifest
 
 
-def tar_subject(tar: Path, files: ShardFiles) -> Subject:
-    """Return a shard's tar as what to check. Raises InputError where its manifest is broken."""
+def tar_subject(tar: Place, files: ShardFiles, listed: Stat | None = None) -> Subject:
+    """Return a shard's tar as what to check. Raises InputError where its manifest is broken.
+
+    listed: what the listing of its store says of it.
+    """
     manifest = read_manifest(files.manifest)
 
     def look() -> Look:
@@ -115,10 +119,10 @@ def tar_subject(tar: Path, files: ShardFiles) -> Subject:
             known = Known(published.pieces, shard_extents(published.layout))
         except WithdrawnMembersError:
             known = Known(open_shared(files.torrent).pieces, NOTHING)
-        return one_stream(find_file(os.fsencode(tar), manifest.size), known)
+        return one_stream(find_place(tar, manifest.size, listed), known)
 
     def quick() -> list[Fault]:
-        return list(look().faults) if find_file(os.fsencode(tar), manifest.size).faults else []
+        return list(look().faults) if find_place(tar, manifest.size, listed).faults else []
 
     return Subject(
         path=tar,
@@ -235,7 +239,7 @@ def _look(folder: Folder, published: Published) -> Look:
         found = _find(folder, paths, size)
         faults += found.faults
         files.append(
-            WholeFile(found.path, found.status.st_size, (("sha256", digest),), found.stamp) if found.status else None
+            None if found.size is None else WholeFile(found.path, found.size, (("sha256", digest),), found.stamp)
         )
     return Look(faults=faults, files=files)
 
@@ -251,4 +255,4 @@ def _members(members: pa.Table) -> Iterator[tuple[list[bytes], int, bytes]]:
 def _find(folder: Folder, paths: list[bytes], size: int) -> Found:
     """Return what is at the first of these paths that has the right size, else at the first that is there."""
     every = [folder.find(path, size) for path in paths]
-    return min(every, key=lambda found: (found.status is None, bool(found.faults)))
+    return min(every, key=lambda found: (found.size is None, bool(found.faults)))

@@ -34,7 +34,7 @@ def sums_subject(path: Path, sums: Path) -> Subject:
         found = inside.find(entry.path)
         faults += found.faults
         digests = ((entry.algorithm, entry.digest),)
-        files.append(WholeFile(found.path, found.status.st_size, digests, found.stamp) if found.status else None)
+        files.append(None if found.size is None else WholeFile(found.path, found.size, digests, found.stamp))
     look = Look(faults=faults, files=files)
     return Subject(
         path=path,

@@ -1,24 +1,28 @@
 """The data of a .torrent, anybody's: one file or a folder of them, v1, v2 or hybrid, pad files left out (BEP 47)."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from packager import bencode, torrent_file
-from packager.check.places import Folder, Found, find_file
+from packager.check.places import Folder, Found, find_place
 from packager.check.subject import Look, Subject, joined_stream, one_stream
 from packager.engine.limited import read_limited
+from packager.engine.stores.base import Place
 from packager.errors import InputError
 from packager.faults import NOTHING, Known, file_extents
 from packager.file_list import ListedFile
 from packager.paths import shown
 from packager.piece_hashes import PieceHashes
+from packager.store_address import StoreAddress
 from packager.torrent_file import Metainfo
 
 
-def torrent_subject(path: Path, torrent: Path) -> Subject:
+def torrent_subject(path: Place, torrent: Path) -> Subject:
     """Return a .torrent's data as what to check.
 
-    path: the data's file or folder, or the folder that holds it under the torrent's own name. Raises InputError
+    path: the data's file or folder, or the folder that holds it under the torrent's own name; in a store, the file
+    or what stands before the name. Raises InputError
     where the .torrent is broken or its data is neither.
     """
     metainfo = torrent_file.parse(read_limited(torrent, bencode.LIMIT), shown(str(torrent)))
@@ -43,9 +47,15 @@ def torrent_subject(path: Path, torrent: Path) -> Subject:
     )
 
 
-def _place(path: Path, metainfo: Metainfo, torrent: Path) -> Path:
+def _place(path: Place, metainfo: Metainfo, torrent: Path) -> Place:
     """Return where the data is: the file, or the folder that holds the files' paths without the torrent's name."""
     one = _is_single(metainfo)
+    if isinstance(path, StoreAddress):
+        if not one:
+            what = f"is in a store, and {shown(torrent.name)} is of a folder"
+            raise InputError(shown(str(path)), what, "copy the folder here")
+        is_file = path.path.endswith(".tar") or path.parted()[1] == metainfo.name
+        return path if is_file else replace(path, path=path.below(metainfo.name))
     below = path / os.fsdecode(os.fsencode(metainfo.name))
     if path.is_dir() and (below.is_file() if one else below.is_dir()):
         return below
@@ -62,13 +72,13 @@ def _is_single(metainfo: Metainfo) -> bool:
     return len(metainfo.files) == 1 and len(metainfo.files[0].path) == 1
 
 
-def look(data: Path, metainfo: Metainfo) -> Look:
+def look(data: Place, metainfo: Metainfo) -> Look:
     """Return the look at a torrent's files; data: its file, or the folder that holds the others without its name."""
-    folder = None if _is_single(metainfo) else Folder(data)
+    folder = Folder(data) if isinstance(data, Path) and not _is_single(metainfo) else None
 
     def find(file: ListedFile) -> Found:
         if folder is None:
-            return find_file(os.fsencode(data), file.length)
+            return find_place(data, file.length)
         return folder.find(os.fsencode("/".join(file.path[1:])), file.length)
 
     if metainfo.version == "v1":
@@ -87,7 +97,7 @@ def _known(file: ListedFile, metainfo: Metainfo) -> Known:
     return Known(pieces, NOTHING)
 
 
-def _joined(data: Path, metainfo: Metainfo, found: list[Found | None]) -> Look:
+def _joined(data: Place, metainfo: Metainfo, found: list[Found | None]) -> Look:
     """Return the look at a v1 torrent, whose pieces go over the ends of files."""
     files = metainfo.files
     size = files[-1].offset + files[-1].length
@@ -97,4 +107,4 @@ def _joined(data: Path, metainfo: Metainfo, found: list[Found | None]) -> Look:
     real = [file for file in files if not file.pad]
     names = ["/".join(shown(name) for name in file.path[1:]) for file in real]
     extents = file_extents(names, [file.offset for file in real], [file.length for file in real])
-    return joined_stream(os.fsencode(data), found, [file.length for file in files], Known(pieces, extents))
+    return joined_stream(bytes(data), found, [file.length for file in files], Known(pieces, extents))

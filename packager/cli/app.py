@@ -3,10 +3,12 @@
 Exit codes: 0 done; 1 checked and found bad; 2 bad input or config; 3 incomplete, run again; 130 interrupted.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import typer
@@ -14,10 +16,13 @@ from typer.core import TyperGroup
 
 from packager.cli import screen
 from packager.cli.options import version_callback
-from packager.errors import InputError, PackagerError, from_os_error
+from packager.engine.room import unforeseen
+from packager.errors import InputError, PackagerError
 
 INTERRUPTED = 130
 _STORES = ("s3://", "sftp://")
+_TAKE_STORES = ("publish", "materialise", "verify", "extract", "get", "mirror")
+_OF_STORES = ("--release", "--web-seed")  # options of any command whose value may be a store's address
 Command: TypeAlias = Any  # Typer keeps the class private
 # Each stands in NAME_cmd.py, which is imported when the command is run; `packager --help` prints these lines.
 COMMANDS = {
@@ -52,16 +57,16 @@ class _Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Command, list[str]]:
         """Return the name, the command itself and what follows it on the command line."""
         name, _, rest = super().resolve_command(ctx, args)
-        if name != "publish":
+        if name not in _TAKE_STORES:
             _check_no_store(str(name), rest)
         return name, _load(str(name)), rest
 
 
 def _check_no_store(name: str, arguments: Sequence[str]) -> None:
-    """Raise InputError for the address of a store, which only publish --to and packager.toml take; it is not shown."""
-    for argument in arguments:
-        if argument.lower().startswith(_STORES):
-            what = "addresses of a store stand in packager.toml and in publish --to; this command reads files here"
+    """Raise InputError for the address of a store where a path of this machine is meant; it is not shown."""
+    for before, argument in pairwise(("", *arguments)):
+        if argument.lower().startswith(_STORES) and before not in _OF_STORES:
+            what = "is the address of a store, and this command takes paths of this machine here"
             raise InputError(f"packager {name}: {argument.partition(':')[0]}://", what, "copy them here, or mount it")
 
 
@@ -105,7 +110,7 @@ def main(arguments: Sequence[str]) -> int:
     except OSError as error:  # of a call whose failure nothing below tells better, as that of a failing disk
         if error.errno is None:  # another library's own, and so a bug
             raise
-        told = from_os_error(error, error.filename or "system")
+        told = unforeseen(error)
         screen.show_error(told, json="--json" in arguments)
         return told.exit_code
     return 0
@@ -114,4 +119,5 @@ def main(arguments: Sequence[str]) -> int:
 def run() -> None:
     """Run the command line of this process."""
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # Arrow's own keeps some 40 MB that are not in use
+    gc.set_threshold(10_000, 20, 20)  # many rows are made and few cycles: to look for those often takes a fifth
     sys.exit(main(sys.argv[1:]))

@@ -82,6 +82,11 @@ def show(report: EstimateReport) -> None:
         ),
         ("hashing", f"{show_seconds(report.hash_seconds)} on {cores} at {show_size(round(report.rate))}/s each"),
         (
+            "read, written",
+            f"{show_size(report.moved)}: {show_seconds(report.line_seconds)} through 10 Gbit/s,"
+            f" {show_seconds(report.disk_seconds)} by disks of 1 GB/s together",
+        ),
+        (
             "upload",
             f"{show_seconds(report.upload_seconds)} for {copies} at {report.upload_mbit:g} Mbit/s",
         ),

@@ -17,7 +17,9 @@ _BAD = 1
 
 
 def extract(
-    shard: Annotated[Path, typer.Argument(help="The shard's tar.", metavar="SHARD")],
+    shard: Annotated[
+        str, typer.Argument(help="The shard's tar, or its address in a store: s3://, sftp://.", metavar="SHARD")
+    ],
     *,
     to: Annotated[
         Path | None, typer.Option("--to", "-o", help="The folder to write to. Default: NAME, here.", metavar="DIR")
@@ -75,7 +77,7 @@ def extract(
     else:
         show(report)
     if report.bad:
-        raise typer.Exit(_BAD)
+        raise typer.Exit(IncompleteError.exit_code if report.unreachable else _BAD)
     if report.in_the_way:
         raise typer.Exit(IncompleteError.exit_code)
 

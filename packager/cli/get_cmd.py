@@ -54,8 +54,10 @@ def get(
         str, typer.Option("--most", help="With --where: of members tables fetch no more than this.", metavar="SIZE")
     ] = "256 MiB",
     tars: Annotated[
-        list[Path] | None,
-        typer.Option("--from", help="A folder that may hold shards' tars, asked first; again.", metavar="DIR"),
+        list[str] | None,
+        typer.Option(
+            "--from", help="A folder or a store (s3://, sftp://) that may hold shards' tars; again.", metavar="DIR|URL"
+        ),
     ] = None,
     web_seed: network.WebSeeds = None,
     no_web_seeds: network.NoWebSeeds = False,

@@ -27,6 +27,14 @@ def materialise(
     shards: Annotated[list[str], typer.Argument(help="Names of packed shards.", metavar="SHARD...")],
     *,
     config: Config = DEFAULT_CONFIG,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            help="Write them to this folder or store (s3://, sftp://). Default: shards.directory.",
+            metavar="DIR|URL",
+        ),
+    ] = None,
     workers: Workers = "auto",
     scheduler: Scheduler = None,
     cluster: Cluster = None,
@@ -43,6 +51,7 @@ def materialise(
         report = api.materialise(
             config,
             shards,
+            to=to,
             processes=processes(workers),
             cluster=cluster_of(scheduler, cluster, workers),
             patience=parse_seconds(patience, "--patience"),

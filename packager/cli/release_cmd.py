@@ -2,14 +2,32 @@
 
 from packager import api
 from packager.cli import bars, pack_cmd, plan_cmd, publish_cmd, scan_cmd, screen
-from packager.cli.options import DEFAULT_CONFIG, Config, Json, Scrape, Virtual, Workers, processes
+from packager.cli.options import (
+    DEFAULT_CONFIG,
+    DEFAULT_PATIENCE,
+    Cluster,
+    Config,
+    Json,
+    Patience,
+    Scheduler,
+    Scrape,
+    Virtual,
+    Workers,
+    cluster_of,
+    processes,
+)
 from packager.cli.password import ask_password
+from packager.units import parse_seconds
 
 
 def release(
     config: Config = DEFAULT_CONFIG,
+    *,
     virtual: Virtual = False,
     workers: Workers = "auto",
+    scheduler: Scheduler = None,
+    cluster: Cluster = None,
+    patience: Patience = DEFAULT_PATIENCE,
     scrape: Scrape = False,
     json: Json = False,
 ) -> None:
@@ -22,6 +40,8 @@ def release(
             config,
             virtual=virtual,
             processes=processes(workers),
+            cluster=cluster_of(scheduler, cluster, workers),
+            patience=parse_seconds(patience, "--patience"),
             scrape=scrape,
             password=ask_password,
             progress=progress,

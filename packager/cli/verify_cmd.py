@@ -23,6 +23,7 @@ from packager.cli.options import (
 from packager.errors import IncompleteError, InputError
 from packager.faults import Fault
 from packager.paths import shown
+from packager.store_address import is_stored
 from packager.units import count_of, parse_seconds, parse_size, show_seconds, show_size
 
 BAD = 1
@@ -31,8 +32,12 @@ _NAMES = 10  # members of a fault that are printed; --json has all
 
 def verify(
     paths: Annotated[
-        list[Path] | None,
-        typer.Argument(help="A tar, a folder of tars, an extracted bag, a folder of loose files.", metavar="[PATH]..."),
+        list[str] | None,
+        typer.Argument(
+            help="A tar, a folder of tars, an extracted bag, a folder of loose files; or the address of a tar, or of"
+            " where tars lie, in a store: s3://, sftp://.",
+            metavar="[PATH|URL]...",
+        ),
     ] = None,
     *,
     release: ReleasePlace = None,
@@ -179,6 +184,8 @@ def _work(report: VerifyReport) -> str:
 def _mend(report: VerifyReport) -> str:
     """Return the next command."""
     bad = [subject for subject in report.subjects if subject.kind == "tar" and subject.faults and subject.against]
+    if bad and is_stored(bad[0].path):
+        return "put the right tars in their places: pack them again, or mend copies of them here with packager repair"
     if bad:
         return f"mend with: packager repair {bad[0].path}" + (f", and {len(bad) - 1:,} more" if len(bad) > 1 else "")
     return "" if report.complete else "go on with the same command; with --state it begins where this one stopped"

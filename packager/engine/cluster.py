@@ -36,6 +36,8 @@ _DASK = {
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": False,
+    "distributed.worker.profile.enabled": False,  # it and the next: a third of what a busy worker computes
+    "distributed.admin.tick.interval": "500ms",
     "distributed.diagnostics.nvml": False,
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],

@@ -19,8 +19,9 @@ from distributed.scheduler import KilledWorker
 from packager.engine.cluster_worker import TOPIC, Ended, Work
 from packager.engine.cluster_workers import Workers
 from packager.engine.jobs import Job, Tell
+from packager.engine.room import unforeseen
 from packager.engine.workers import Stopped
-from packager.errors import IncompleteError, PackagerError, from_os_error
+from packager.errors import IncompleteError, PackagerError
 
 Task = TypeVar("Task")
 Load = TypeVar("Load")
@@ -85,8 +86,8 @@ class Course(Generic[Task, Load, Made, Result]):
                 return
             for each in self._ended():
                 del self._out[each.key]
+                yield from self._hand_out()  # no worker waits until what came is here, and on this machine's disk
                 if ended := self._fetched(each):
-                    yield from self._hand_out()  # no worker waits until this machine's disk has what came
                     yield from self._take(each.case, ended)
                 else:
                     yield from self._retry(each.case, "died")
@@ -191,7 +192,7 @@ class Course(Generic[Task, Load, Made, Result]):
             except PackagerError as error:
                 result = error
             except OSError as error:
-                result = from_os_error(error, error.filename or "system")
+                result = unforeseen(error)
         yield case.task, result
 
     def _retry(self, case: _Case[Task], what: str) -> Iterator[tuple[Task, PackagerError]]:

@@ -14,8 +14,9 @@ import distributed
 
 from packager import __version__
 from packager.engine.jobs import Tell
+from packager.engine.room import unforeseen
 from packager.engine.workers import Stopped
-from packager.errors import IncompleteError, PackagerError, from_os_error
+from packager.errors import IncompleteError, PackagerError
 
 Load = TypeVar("Load")
 Made = TypeVar("Made")
@@ -68,7 +69,7 @@ def work(task: Work[Load, Made]) -> Ended[Made]:
         except OSError as error:
             if error.errno is None:
                 raise
-            return Ended(address, from_os_error(error, error.filename or "system"), here=True)
+            return Ended(address, unforeseen(error), here=True)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
             telling.say("left")

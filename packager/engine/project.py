@@ -14,6 +14,8 @@ from contextlib import closing
 from itertools import combinations
 from pathlib import Path
 
+import msgspec
+
 from packager.config import parse_config, phase_key
 from packager.engine import durable, tables
 from packager.engine.state_format import check_state
@@ -31,15 +33,19 @@ RECORDS = ("records.csv", "records.jsonl", "records.parquet", "records.sqlite")
 _HEAD_MAX = 1 << 20  # bytes of a records file's first line that are read
 
 
-def load(path: Path) -> tuple[Config, Workspace]:
+def load(path: Path, *, tars: str | None = None) -> tuple[Config, Workspace]:
     """Return the project of a packager.toml: its checked config, its absolute paths.
 
-    Raises InputError naming the key and the path where packager.toml, a file or a folder that it names
-    is missing or of the wrong kind, where two folders that must be apart lie in each other, or where a newer
-    packager wrote the state folder.
+    tars: where they lie, in the place of shards.directory; relative to this process's folder. Raises InputError
+    naming the key and the path where packager.toml, a file or a folder that it names is missing or of the wrong kind,
+    where two folders that must be apart lie in each other, or where a newer packager wrote the state folder.
     """
     where = shown(str(path))
     config = parse_config(_read(path, where), where)
+    if tars is not None:
+        written = tars if is_address(tars) else os.path.abspath(tars)
+        shards = msgspec.structs.replace(config.shards, directory=written)
+        config = msgspec.structs.replace(config, shards=shards)
     workspace = _workspace(config, path, where)
     check_state(workspace.state)
     return config, workspace

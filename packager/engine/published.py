@@ -14,6 +14,7 @@ import pyarrow as pa
 from packager import bencode, documents, tar, torrent_file
 from packager.engine import foreign_tables, tables
 from packager.engine.limited import read_limited
+from packager.engine.stores.base import Place
 from packager.errors import InputError, TrustError
 from packager.files_layout import FilesLayout, file_of
 from packager.layout import Layout
@@ -67,7 +68,7 @@ def shard_files(manifest: Path) -> ShardFiles:
     return ShardFiles(manifest, folder / f"{name}.members.parquet", torrent)
 
 
-def find_documents(tar: Path, release: Path | None = None, manifest: Path | None = None) -> ShardFiles:
+def find_documents(tar: Place, release: Path | None = None, manifest: Path | None = None) -> ShardFiles:
     """Return where the documents of a shard lie: as told, else as `documents_near` finds them.
 
     tar: the shard's tar, or where it would lie; its name says which shard. release: a release's folder,
@@ -75,14 +76,14 @@ def find_documents(tar: Path, release: Path | None = None, manifest: Path | None
     """
     if manifest is not None:
         return shard_files(manifest)
-    name = f"{_shard_name(tar)}.manifest.json"
+    name = f"{shard_name(tar)}.manifest.json"
     if release is not None:
         folder = release.parent if release.name == "release.json" else release
         found = _first((folder / "manifests" / name, folder / name))
         if found is None:
             raise InputError(shown(str(folder)), f"has no manifests/{shown(name)}", "name the manifest with --manifest")
         return found
-    near = documents_near(tar)
+    near = documents_near(tar) if isinstance(tar, Path) else None
     if near is None:
         what = f"no {shown(name)} is beside it or in a release around it"
         raise InputError(shown(str(tar)), what, "name the release with --release, or the manifest with --manifest")
@@ -95,7 +96,7 @@ def documents_near(tar: Path) -> ShardFiles | None:
     A release around it: manifests/ or output/manifests/ of its folder or the one above, or manifests/ of
     any folder above that holds a release.json.
     """
-    name = f"{_shard_name(tar)}.manifest.json"
+    name = f"{shard_name(tar)}.manifest.json"
     folder = Path(os.path.abspath(tar)).parent
     places = [folder]
     for base in (folder, folder.parent):
@@ -104,9 +105,10 @@ def documents_near(tar: Path) -> ShardFiles | None:
     return _first(place / name for place in places)
 
 
-def _shard_name(tar: Path) -> str:
-    """Return the name of the shard whose tar (or name alone) a path is."""
-    return Path(os.path.abspath(tar)).name.removesuffix(".tar")
+def shard_name(tar: Place) -> str:
+    """Return the name of the shard whose tar (or name alone) a path or an address is."""
+    name = Path(os.path.abspath(tar)).name if isinstance(tar, Path) else tar.parted()[1]
+    return name.removesuffix(".tar")
 
 
 def _first(manifests: Iterable[Path]) -> ShardFiles | None:

@@ -24,6 +24,10 @@ class Unreadable(IncompleteError):  # noqa: N818 (reads as what it says of a sou
     """A source does not have the bytes that were asked of it; another may."""
 
 
+class Unreachable(Unreadable):
+    """A source does not answer now; it may later, so the same command may do more then."""
+
+
 Range: TypeAlias = tuple[int, int]  # bytes [start, stop) of the tar
 
 
@@ -43,6 +47,30 @@ class RangeSource(Protocol):
 
 # Opens a source for a shard of which only these ranges, in order, will be read.
 OpenRanges: TypeAlias = Callable[[Layout, Sequence[Range]], RangeSource]
+
+
+class Told:
+    """A source that tells what was read of it: bytes [start, stop), and why no more."""
+
+    def __init__(self, source: RangeSource, tell: Callable[[int, int, Unreadable | None], None]) -> None:
+        """Read from a source, and tell of it."""
+        self._source, self._tell = source, tell
+
+    @property
+    def name(self) -> str:
+        """What messages call the source."""
+        return self._source.name
+
+    def read(self, start: int, stop: int) -> Iterator[bytes]:
+        """Yield bytes [start, stop), told of as they come. Raises as the source."""
+        try:
+            for data in self._source.read(start, stop):
+                self._tell(start, start + len(data), None)
+                start += len(data)
+                yield data
+        except Unreadable as error:
+            self._tell(start, start, error)
+            raise
 
 
 class TarRanges:

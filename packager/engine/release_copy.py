@@ -12,8 +12,11 @@ from tempfile import TemporaryDirectory
 
 from packager import documents, signature, trust
 from packager.engine.keys import read_public
+from packager.engine.published import shard_name
 from packager.engine.release_source import RELEASE, Source, normal, open_source, read_published
-from packager.errors import InputError, from_os_error
+from packager.engine.room import refused
+from packager.engine.stores.base import Place
+from packager.errors import InputError
 from packager.model import PublishedFile, Release, ReleaseShard
 from packager.paths import shown
 from packager.progress import Progress
@@ -64,7 +67,7 @@ class ReleaseCopy:
             to.parent.mkdir(parents=True, exist_ok=True)
             to.write_bytes(data)
         except OSError as error:
-            raise from_os_error(error, shown(str(to)), "make room, or set TMPDIR") from error
+            raise refused(error, to, len(data), "make room, or set TMPDIR") from error
         return to
 
 
@@ -77,7 +80,7 @@ def is_copied(release: Path | str | None, key: str | None) -> bool:
 def open_copy(release: Path | str | None, key: str | None, progress: Progress) -> Iterator[ReleaseCopy]:
     """Yield a copy of a release that has no shard's documents yet.
 
-    release: the http(s) address, or the path, of its folder or release.json. key: the publisher's key, as its
+    release: the address, or the path, of its folder or release.json. key: the publisher's key, as its
     line or file; None: no signature is looked at. Raises InputError where there is none, TrustError where it is
     refused, IncompleteError where it cannot be had now.
     """
@@ -103,7 +106,7 @@ def open_copy(release: Path | str | None, key: str | None, progress: Progress) -
 
 @contextmanager
 def at_hand(
-    release: Path | str | None, key: str | None, shards: Iterable[Path], progress: Progress, *, beside: Path | None
+    release: Path | str | None, key: str | None, shards: Iterable[Place], progress: Progress, *, beside: Path | None
 ) -> Iterator[Path | None]:
     """Yield the folder that has the documents of these shards: `release` itself, or a copy; None where none is told.
 
@@ -117,7 +120,7 @@ def at_hand(
         what = f"{shown(str(beside))} is named, too, and would be used instead of what the release lists"
         raise InputError(_OPTION if key is None else "--key", what, "leave one of them out")
     with open_copy(release, key, progress) as copy:
-        names = [Path(os.path.abspath(shard)).name.removesuffix(".tar") for shard in shards]
+        names = [shard_name(shard) for shard in shards]
         if names and not {str(shard.name) for shard in copy.release.shards}.intersection(names):
             raise InputError(shown(names[0]), f"the release at {shown(copy.origin)} has no such shard")
         for name in names:

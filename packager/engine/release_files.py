@@ -1,4 +1,4 @@
-"""Files of a published release, whole or by ranges: in a folder, or below an http(s) address.
+"""Files of a published release, whole or by ranges: in a folder, below an http(s) address, or in a store.
 
 What comes is bounded and unchecked; each door counts what it gave, so that a command can say what it cost.
 """
@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
+from packager.addresses import WEB
 from packager.engine.limited import open_regular, read_limited
-from packager.engine.release_source import PATIENCE, RATE, normal
+from packager.engine.release_source import PATIENCE, RATE, normal, read_stored
+from packager.engine.stores import store_at
 from packager.errors import InputError, from_os_error
 from packager.paths import is_safe_path, shown
+from packager.store_address import store_address
 
 if TYPE_CHECKING:
     from packager.engine.urls import Web  # a folder is read long before httpx is imported
@@ -39,7 +42,7 @@ class ReleaseFiles(Protocol):
 
     @property
     def folder(self) -> Path | None:
-        """The folder that the release is in; None: it is on the web."""
+        """The folder that the release is in; None: it is at an address."""
 
     def read(self, path: str, limit: int) -> bytes:
         """Return a whole file of at most `limit` bytes. Raises InputError, IncompleteError where it fails for now."""
@@ -87,6 +90,38 @@ class _WebFiles:
         finally:
             self.cost.requests += self._web.requests - requests
             self.cost.received += self._web.received - received
+
+
+class _StoreFiles:
+    """A release in a store."""
+
+    folder = None
+
+    def __init__(self, address: str) -> None:
+        self._store = store_at(store_address(address, "--release"))
+        self.cost = Cost()
+
+    @property
+    def name(self) -> str:
+        return self._store.name
+
+    def read(self, path: str, limit: int) -> bytes:
+        return self._count(read_stored(self._store, _checked(path), limit))
+
+    def read_range(self, path: str, start: int, stop: int) -> bytes:
+        return self._count(self._store.read(_checked(path), start, stop)[1])
+
+    def read_tail(self, path: str, length: int) -> tuple[int, bytes]:
+        found = self._store.stat(_checked(path))
+        if found is None:
+            raise InputError(f"{self.name}/{shown(path)}", "not found")
+        data = self._store.read(path, max(0, found.size - length), found.size, found)[1]
+        return found.size, self._count(data)
+
+    def _count(self, data: bytes) -> bytes:
+        self.cost.requests += 1
+        self.cost.received += len(data)
+        return data
 
 
 class _FolderFiles:
@@ -138,14 +173,16 @@ def _checked(path: str) -> str:
 
 
 def open_release(source: str, open_web: Callable[[], "Web"], *, seconds: float) -> ReleaseFiles:
-    """Return what reads a release at a folder or an http(s) address, or that of its release.json.
+    """Return what reads a release at a folder, an http(s) address or a store's, or that of its release.json.
 
     open_web: asked once, for an address. seconds: that a server may stay silent. Raises InputError where it
     cannot be one.
     """
     place = normal(source, "--release")
-    if "://" in place:
+    if place.startswith(WEB):
         return _WebFiles(place, open_web(), seconds)
+    if "://" in place:
+        return _StoreFiles(place)
     if not Path(place).is_dir():
         raise InputError(shown(place), "is no folder of a release", "give its folder or its address with --release")
     return _FolderFiles(Path(place))

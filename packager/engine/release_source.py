@@ -1,4 +1,7 @@
-"""Where a release is published: a URL or a folder. What comes is bounded in bytes and time, and checked by digest."""
+"""Where a release is published: a URL, a store or a folder.
+
+What comes is bounded in bytes and time, and checked by digest.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,10 +12,13 @@ from urllib.parse import quote
 from packager import documents
 from packager.addresses import WEB, url
 from packager.engine.limited import read_limited
-from packager.errors import InputError, TrustError
+from packager.engine.stores import place_of, store_at
+from packager.engine.stores.base import Store
+from packager.errors import IncompleteError, InputError, PackagerError, TrustError
 from packager.model import PublishedFile
 from packager.paths import shown
-from packager.units import KIB
+from packager.store_address import is_stored, store_address
+from packager.units import KIB, show_size
 
 if TYPE_CHECKING:
     from packager.engine.urls import Web
@@ -58,12 +64,37 @@ class _FolderSource:
         return read_limited(self._folder / path, limit)
 
 
+class _StoreSource:
+    """A release in a store."""
+
+    def __init__(self, address: str) -> None:
+        self._store = store_at(store_address(address, "release"))
+
+    def read(self, path: str, limit: int, *, seconds: float = 0) -> bytes:  # noqa: ARG002 (a store has its patience)
+        """Return a file of at most `limit` bytes."""
+        return read_stored(self._store, path, limit)
+
+
+def read_stored(store: Store, path: str, limit: int) -> bytes:
+    """Return a whole file of a store, of at most `limit` bytes. Raises InputError where it is not there."""
+    where = f"{store.name}/{shown(path)}"
+    found = store.stat(path)
+    if found is None:
+        raise InputError(where, "not found", _MEND)
+    if found.size > limit:
+        raise InputError(where, f"has more than {show_size(limit)}, all that it may", _MEND)
+    return store.read(path, 0, found.size, found)[1]
+
+
 def normal(source: str, where: str = "URL") -> str:
-    """Return where a release is as it is kept: a URL that ends in "/", or a folder's absolute path.
+    """Return where a release is as it is kept: an address that ends in "/", or a folder's absolute path.
 
     Takes the address of its release.json, too. where: what messages call it. Raises InputError for an address
     that is none.
     """
+    if is_stored(source):
+        place = place_of(source.removesuffix(RELEASE).rstrip("/"), where)
+        return str(place) if isinstance(place, Path) else f"{place}/"
     if "://" not in source:
         folder = Path(source).absolute()
         return str(folder.parent if folder.name == RELEASE and not folder.is_dir() else folder)
@@ -73,11 +104,61 @@ def normal(source: str, where: str = "URL") -> str:
     return address.removesuffix(RELEASE).rstrip("/") + "/"
 
 
+class _Replaced:
+    """A release that a newer one may replace while it is read."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._body: bytes | None = None
+
+    def read(self, path: str, limit: int, *, seconds: float = 0) -> bytes:
+        """Return a file of at most `limit` bytes. Raises IncompleteError where a newer release lacks it."""
+        try:
+            data = self._source.read(path, limit, seconds=seconds)
+        except InputError as error:
+            self.check(error)
+            raise
+        if path == RELEASE:
+            self._body = data
+        return data
+
+    def check(self, error: PackagerError) -> None:
+        """Raise IncompleteError where another release.json stands there now than the one that was read."""
+        if self._body is None:
+            return
+        try:
+            moved = self._source.read(RELEASE, documents.LIMIT) != self._body
+        except PackagerError:
+            return
+        if moved:
+            what = "a newer release took its place while it was read"
+            raise IncompleteError(RELEASE, what, "run the command again") from error
+
+
 @contextmanager
 def open_source(source: str, *, seconds: float) -> Iterator[Source]:
-    """Yield the reader of a release. seconds: that a server may stay silent. Redirects stay on their host."""
+    """Yield the reader of a release. seconds: that a server may stay silent. Redirects stay on their host.
+
+    A file that is not what release.json lists (TrustError), or is not there, is told as IncompleteError where another
+    release.json has come since: a publisher may replace the site at any time.
+    """
+    with _opened(source, seconds) as found:
+        release = _Replaced(found)
+        try:
+            yield release
+        except TrustError as error:
+            release.check(error)
+            raise
+
+
+@contextmanager
+def _opened(source: str, seconds: float) -> Iterator[Source]:
+    """Yield the reader of a place."""
     if "://" not in source:
         yield _FolderSource(Path(source))
+        return
+    if not source.startswith(WEB):
+        yield _StoreSource(source)
         return
     from packager.engine.urls import Web  # a folder is read long before httpx is imported
 

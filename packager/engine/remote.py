@@ -13,13 +13,16 @@ from typing import TypeAlias
 from urllib.parse import quote
 
 from packager.addresses import TRACKERS, WEB, url
-from packager.engine.ranges import OpenRanges, Range, RangeSource, Unreadable
+from packager.engine.ranges import OpenRanges, Range, RangeSource, TarRanges, Unreachable, Unreadable
 from packager.engine.shared_file import SharedFile, SharedFolder
+from packager.engine.stored_ranges import StoredFile
+from packager.engine.stores import place_of
 from packager.engine.swarm import PieceFetch, Reach
 from packager.engine.urls import Web
 from packager.errors import IncompleteError, InputError
 from packager.file_space import NamedFiles
 from packager.paths import shown
+from packager.store_address import is_stored
 from packager.units import MIB
 
 _STEP = 16 * MIB  # bytes of one HTTP request at most
@@ -30,10 +33,6 @@ _LOST = 2  # reads in a row that a web seed may fail before it is asked no more
 
 # Opens a source of which only these ranges, in order, will be read.
 Opener: TypeAlias = Callable[[Sequence[Range]], RangeSource]
-
-
-class Unreachable(Unreadable):
-    """A source does not answer now; it may later, so the same command may do more then."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ class FolderWebRanges:
     """The files of a folder at a web seed, as the torrent's stream."""
 
     def __init__(self, web: Web, address: str, files: NamedFiles) -> None:
-        """Read files below an http(s) address."""
+        """Read files below an address."""
         self._web, self._address, self._files = web, address, files
         self._sizes = dict(zip(files.paths, files.space.sizes.tolist(), strict=True))
 
@@ -118,8 +117,8 @@ class FolderWebRanges:
             if path is None:
                 yield bytes(length)
             else:
-                file = WebRanges(self._web, f"{self._address}/{quote(path)}", self._sizes[path])
-                yield from file.read(at, at + length)
+                address = f"{self._address}/{_quoted(self._address, path)}"
+                yield from file_at(address, self._sizes[path], lambda: self._web).read(at, at + length)
 
 
 class SwarmRanges:
@@ -213,12 +212,39 @@ class _InTurn:
 
 def web_seed_address(seed: str, file: str) -> str:
     """Return a file's address at a web seed: one that ends in "/" is its folder (BEP 19)."""
-    return seed + quote(file) if seed.endswith("/") else seed
+    return seed + _quoted(seed, file) if seed.endswith("/") else seed
+
+
+def asked_seed(written: str, where: str = "--web-seed") -> str:
+    """Return the address of a web seed that the user names, which may be one in a store. Raises InputError."""
+    if not is_stored(written):
+        return url(written, where, WEB)
+    place = place_of(written, where)
+    address = f"file://{place}" if isinstance(place, Path) else str(place)
+    return f"{address}/" if written.endswith("/") else address
+
+
+def is_web(address: str) -> bool:
+    """Say whether an address is of the web."""
+    return address.partition("://")[0].lower() in WEB
+
+
+def file_at(address: str, size: int, open_web: Callable[[], Web]) -> RangeSource:
+    """Return the file of `size` bytes at the address of a web seed, on the web or in a store."""
+    if is_web(address):
+        return WebRanges(open_web(), address, size)
+    place = place_of(address, "--web-seed")
+    return TarRanges(place) if isinstance(place, Path) else StoredFile(place, size)
+
+
+def _quoted(address: str, path: str) -> str:
+    """Return a file's path below an address as it stands in one; addresses in stores have the names as they are."""
+    return quote(path) if is_web(address) else path
 
 
 def _addresses(file: SharedFile, remote: Remote) -> list[str]:
     """Return the file's addresses at the web seeds; those of a torrent that are no web address are left out."""
-    seeds = [url(seed, "--web-seed", WEB) for seed in remote.web_seeds]
+    seeds = [asked_seed(seed) for seed in remote.web_seeds]
     for seed in file.metainfo.web_seeds[:_OWN] if remote.torrent_web_seeds else ():
         with suppress(InputError):
             seeds.append(url(seed, "url-list", WEB))
@@ -229,7 +255,7 @@ def _web_opener(web: Web, address: str, file: SharedFile) -> Opener:
     """Return what opens a file, or a folder's, at a web seed."""
     if isinstance(file, SharedFolder):
         return lambda _wanted: FolderWebRanges(web, address, file.named)
-    return lambda _wanted: WebRanges(web, address, file.size)
+    return lambda _wanted: file_at(address, file.size, lambda: web)
 
 
 def _swarm_opener(opened: ExitStack, file: SharedFile, swarm: Swarm, seconds: float, scratch: Path) -> Opener:

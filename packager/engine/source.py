@@ -22,7 +22,7 @@ class ChangedError(IncompleteError):
     """A source file is not what it was at the scan, or cannot be read."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Member:
     """One source file as the plan knows it: size in bytes; mtime and SHA-256 where they are known."""
 

@@ -5,65 +5,41 @@ the scan saw, by its size and its stamp; so what was read is that file, whatever
 """
 
 import os
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import lru_cache
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 
 from packager.engine import source
 from packager.engine.source import ChangedError, Member
-from packager.engine.stores import open_store
-from packager.engine.stores.base import RANGE, Gone, Stat, Store
+from packager.engine.stored_ranges import LANES, ReadAhead, Wanted, cut
+from packager.engine.stores import store_at
+from packager.engine.stores.base import Gone, Stat, Store
 from packager.errors import IncompleteError
 from packager.store_address import StoreAddress
-from packager.units import MIB
-
-_LANES = 32  # ranges on their way at once: a small file takes as long as its answer
-_AHEAD = 64 * MIB  # bytes that are on their way or wait to be read
-
-store_at = lru_cache(maxsize=8)(open_store)  # a process's connections
 
 
 class StoredMembers:
-    """Opens members in order; a context manager, whose threads end with it. Memory: _AHEAD and a range."""
+    """Opens members in order; a context manager, whose threads end with it. Memory: stored_ranges.AHEAD."""
 
     def __init__(self, address: StoreAddress, members: Sequence[Member]) -> None:
         """Take the members of a shard, paths relative to the store's address."""
         self._store, self._members = store_at(address), members
-        self._ranges = _ranges(members)
-        self._coming: deque[tuple[int, int, Future[tuple[Stat, bytes]]]] = deque()  # member, bytes, what comes
-        self._ahead = 0
+        self._ahead = ReadAhead(self._store, _ranges(members))
 
     def __enter__(self) -> "StoredMembers":
         """Begin to read."""
-        self._pool = ThreadPoolExecutor(_LANES, "read")
+        self._ahead.__enter__()
         return self
-
-    def _fill(self) -> None:
-        """Ask for as much as may be ahead, and for one range in any case."""
-        while not self._coming or (self._ahead < _AHEAD and len(self._coming) < _LANES):
-            wanted = next(self._ranges, None)
-            if wanted is None:
-                return
-            index, start, stop = wanted
-            path = os.fsdecode(self._members[index].path)
-            self._coming.append((index, stop - start, self._pool.submit(self._store.read, path, start, stop)))
-            self._ahead += stop - start
 
     def next_range(self, index: int) -> tuple[Stat, bytes]:
         """Return the next range, which is of this member. Raises IncompleteError, where that changed ChangedError."""
         member = self._members[index]
-        self._fill()
-        of, size, future = self._coming.popleft()
-        assert of == index
-        self._ahead -= size
-        self._fill()
         try:
-            stat, data = future.result()
+            wanted, stat, data = next(self._ahead)
         except Gone as error:
             raise source.changed_error(member, f"{error.what} (in {self._store.name})") from error
-        _check(stat, member)
+        assert wanted.member == index
+        check_member(stat, member)
         return stat, data
 
     def open(self, index: int) -> "_StoredMember":
@@ -73,8 +49,8 @@ class StoredMembers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Wait for what is on its way; what is not asked for yet never is."""
-        self._pool.shutdown(cancel_futures=True)
+        """Ask for nothing more."""
+        self._ahead.__exit__(kind, error, trace)
 
 
 class _StoredMember:
@@ -104,14 +80,17 @@ class _StoredMember:
         """Do nothing: no file is held."""
 
 
-def _ranges(members: Sequence[Member]) -> Iterator[tuple[int, int, int]]:
-    """Yield (member, start, stop) of all that is to be read; one empty range of an empty member."""
+def _ranges(members: Sequence[Member]) -> Iterator[Wanted]:
+    """Yield all that is to be read; one empty range of an empty member."""
     for index, member in enumerate(members):
-        for start in range(0, max(member.size, 1), RANGE):
-            yield index, start, min(start + RANGE, member.size)
+        path = os.fsdecode(member.path)
+        if member.size:
+            yield from cut(path, 0, member.size, index)
+        else:
+            yield Wanted(path, 0, 0, index)
 
 
-def _check(stat: Stat, member: Member) -> None:
+def check_member(stat: Stat, member: Member) -> None:
     """Raise ChangedError where a version is not the one that the scan saw."""
     if stat.size != member.size:
         raise source.changed_error(member, f"has {stat.size} bytes, had {member.size} at the scan")
@@ -123,7 +102,7 @@ def changed(address: StoreAddress, members: Sequence[Member]) -> list[ChangedErr
     """Return what tells each member that is not as the plan says; where the store itself fails, nothing."""
     store = store_at(address)
     try:
-        with ThreadPoolExecutor(_LANES) as pool:
+        with ThreadPoolExecutor(LANES) as pool:
             found = pool.map(lambda member: _fault(store, member), members)
             return [fault for fault in found if fault is not None]
     except IncompleteError:
@@ -136,7 +115,7 @@ def _fault(store: Store, member: Member) -> ChangedError | None:
     if stat is None:
         return source.changed_error(member, f"is not in {store.name} any more")
     try:
-        _check(stat, member)
+        check_member(stat, member)
     except ChangedError as error:
         return error
     return None

@@ -4,7 +4,7 @@ import queue
 from contextlib import ExitStack
 from types import TracebackType
 
-from packager.engine.stored_members import store_at
+from packager.engine.stores import store_at
 from packager.engine.writer import new_buffers
 from packager.store_address import StoreAddress
 

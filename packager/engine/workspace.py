@@ -39,11 +39,6 @@ class Workspace:
         """The folder of the tars. Raises InputError where it is a store."""
         return _folder(self.shards_place, "shards.directory")
 
-    def check_folders(self) -> None:
-        """Raise InputError where the source or the tars lie in a store."""
-        _folder(self.source_place, "collection.source")
-        _folder(self.shards_place, "shards.directory")
-
     @property
     def state(self) -> Path:
         """The state folder: catalogue, plan, packed documents, releases."""

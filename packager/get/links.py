@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from packager.addresses import TRACKERS, WEB, url
-from packager.engine.remote import Remote, web_seed_address
+from packager.engine.remote import Remote, asked_seed, is_web, web_seed_address
 from packager.errors import InputError
 from packager.get.sources import Meant
 from packager.get.swarm import Shared
@@ -31,7 +31,7 @@ def links_of(meant: Meant) -> list[str]:
         MagnetMember(path, offset, size, sha256.hex()) for path, offset, size, sha256 in zip(*columns, strict=True)
     ]
     numbers: list[int | None] = [None] * len(members)
-    seeds = shared.addresses
+    seeds: Sequence[str] = [address for address in shared.addresses if is_web(address)]
     if shared.container == "files":
         seeds = [seed.removesuffix(quote(shared.name)) for seed in seeds]  # BEP 19: clients add the folder's name
         if shared.torrent is not None:
@@ -76,7 +76,7 @@ def _meant(link: Magnet, remote: Remote) -> Meant:
         raise InputError("magnet link", "names a whole torrent and no member of it", mend)
     if link.size is None or link.name is None or not is_safe_name(link.name):
         raise InputError("magnet link", f'"{shown(link.name or "")}" is not the name of a shard\'s tar')
-    own = [web_seed_address(url(seed, "--web-seed", WEB), link.name) for seed in remote.web_seeds]
+    own = [web_seed_address(asked_seed(seed), link.name) for seed in remote.web_seeds]
     seeds = [url(seed, "magnet link: ws", WEB) for seed in link.web_seeds] if remote.torrent_web_seeds else []
     theirs = [web_seed_address(seed, link.name) for seed in seeds]  # that of a folder ends in "/"
     shared = Shared(

@@ -14,7 +14,7 @@ from packager.engine.limited import read_limited
 from packager.engine.release_copy import SILENT_SECONDS, ReleaseCopy, open_copy
 from packager.engine.release_files import Cost, ReleaseFiles, open_release
 from packager.engine.release_source import RELEASE, normal, open_source
-from packager.engine.remote import Remote, web_seed_address
+from packager.engine.remote import Remote, asked_seed, web_seed_address
 from packager.errors import InputError
 from packager.get.find import Found, by_keys, read_lookup
 from packager.get.rows import Listed, Ranged, Shelf
@@ -133,7 +133,7 @@ def _listed(origin: Origin, files: ReleaseFiles, opened: ExitStack, progress: Pr
 def _meant(found: Found, shelf: Shelf, remote: Remote, trackers: Sequence[str], theirs: Sequence[str]) -> Meant:
     """Return members and how their tar is fetched. theirs: its addresses at the release's own web seeds."""
     manifest = found.manifest
-    own = [web_seed_address(url(seed, "--web-seed", WEB), manifest.file) for seed in remote.web_seeds]
+    own = [web_seed_address(asked_seed(seed), manifest.file) for seed in remote.web_seeds]
     seeds = [seed for seed in theirs if _is_web(seed)] if remote.torrent_web_seeds else []
     shared = Shared(
         name=manifest.file,

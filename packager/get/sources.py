@@ -4,19 +4,18 @@ Each is opened when those before it could not give a member, and says what was t
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from stat import S_ISREG
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import pyarrow as pa
 
-from packager.engine.ranges import RangeSource, TarRanges, Unreadable
-from packager.engine.remote import Remote, Unreachable, WebRanges
+from packager.engine.ranges import RangeSource, TarRanges, Told, Unreachable, Unreadable
+from packager.engine.remote import Remote, file_at, web_seed_address
 from packager.engine.taking import Member
 from packager.get.swarm import Shared, SwarmOnDemand
 from packager.layout import PAYLOAD
@@ -45,7 +44,7 @@ class ShardSources:
         self._shared, self._members, self._remote, self._opened = shared, members, remote, opened
         self._places = [folder / shared.name for folder in folders]
         self._web: Web | None = None
-        self._tars: dict[str, WebRanges] = {}
+        self._tars: dict[str, RangeSource] = {}
         self._lost: Counter[str] = Counter()  # by address: reads in a row that failed for now
         self._swarm: SwarmOnDemand | None = None
         self._pieces: set[int] = set()
@@ -66,12 +65,12 @@ class ShardSources:
         for address in self._shared.addresses:
             if self._lost[address] < _LOST:
                 source = self._at_web_seed(address, member)
-                yield source.name, _Told(source, partial(self._take_note, address))
+                yield source.name, Told(source, partial(self._take_note, address))
         if self._remote.swarm is not None:
             if self._swarm is None:
                 wanted = [(each.offset, each.offset + each.size) for each in self._members[number:]]
                 self._swarm = SwarmOnDemand(self._shared, wanted, self._remote, scratch, self._opened)
-            yield self._swarm.name, _Told(self._swarm, self._take_pieces)
+            yield self._swarm.name, Told(self._swarm, self._take_pieces)
         self.unreachable = self.unreachable or not known
 
     def _local(self, place: Path, member: Member) -> RangeSource | None:
@@ -85,10 +84,10 @@ class ShardSources:
         """Return the tar at a web seed, or the member's file in the folder there."""
         if self._shared.container == "tar":
             if address not in self._tars:
-                self._tars[address] = WebRanges(self._open_web(), address, self._shared.size)
+                self._tars[address] = file_at(address, self._shared.size, self._open_web)
             return self._tars[address]
-        file = f"{address}/{quote(PAYLOAD + member.path)}"
-        return _Shifted(WebRanges(self._open_web(), file, member.size), member.offset)
+        file = web_seed_address(f"{address}/", PAYLOAD + member.path)
+        return _Shifted(file_at(file, member.size, self._open_web), member.offset)
 
     def _open_web(self) -> "Web":
         """Return connections that are kept."""
@@ -112,27 +111,6 @@ class ShardSources:
         self._pieces |= pieces
         self.transferred += len(pieces) * length
         self.unreachable = self.unreachable or isinstance(error, Unreachable)
-
-
-class _Told:
-    """A source that tells what was read of it: bytes [start, stop), and why no more."""
-
-    def __init__(self, source: RangeSource, tell: Callable[[int, int, Unreadable | None], None]) -> None:
-        self._source, self._tell = source, tell
-
-    @property
-    def name(self) -> str:
-        return self._source.name
-
-    def read(self, start: int, stop: int) -> Iterator[bytes]:
-        try:
-            for data in self._source.read(start, stop):
-                self._tell(start, start + len(data), None)
-                start += len(data)
-                yield data
-        except Unreadable as error:
-            self._tell(start, start, error)
-            raise
 
 
 class _Shifted:

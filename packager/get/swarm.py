@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packager.addresses import TRACKERS, url
-from packager.engine.ranges import Range, RangeSource, Unreadable
-from packager.engine.remote import Remote, SwarmRanges, Unreachable, endpoints, remote_sources
+from packager.engine.ranges import Range, RangeSource, Unreachable, Unreadable
+from packager.engine.remote import Remote, SwarmRanges, endpoints, remote_sources
 from packager.engine.shared_file import SharedFile
 from packager.errors import IncompleteError, InputError
 from packager.model import Container, Infohash

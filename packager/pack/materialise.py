@@ -4,6 +4,8 @@ The sources are read once, in order; a tar gets its name when every hash of it i
 hold. A run that was killed leaves what a killed pack leaves, and is simply run again.
 """
 
+import contextlib
+import hashlib
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
@@ -16,16 +18,15 @@ from packager.engine import tables
 from packager.engine.hashing import Digests
 from packager.engine.jobs import Crew, Job
 from packager.engine.workers import Tell, run_tasks
-from packager.engine.writer import DirectWriter
 from packager.errors import IncompleteError, InputError, PackagerError
 from packager.model import MEMBERS
 from packager.pack import on_cluster, shard_documents
-from packager.pack.crew import crew
+from packager.pack.crew import Cores, crew
 from packager.pack.on_cluster import Load
 from packager.pack.one_pass import read_shard
 from packager.pack.run import failure
-from packager.pack.shard import ShardTask, all_changed, condition, hashes_of, planned_layout
-from packager.pack.tars import remove_partials
+from packager.pack.shard import ShardTask, all_changed, condition, hashes_of, planned_layout, tar_sink
+from packager.pack.tars import remove_leftovers
 from packager.paths import shown
 from packager.progress import SILENT, Progress
 from packager.reports import MaterialiseReport, Oddity
@@ -50,7 +51,7 @@ def chosen(every: Sequence[ShardTask], names: Sequence[str]) -> list[ShardTask]:
 
 
 def materialise(
-    wanted: Sequence[ShardTask], *, workers: int, cluster: Crew | None = None, progress: Progress = SILENT
+    wanted: Sequence[ShardTask], cores: Cores, *, cluster: Crew | None = None, progress: Progress = SILENT
 ) -> MaterialiseReport:
     """Write the tars of these shards that have none; those with one of the right size, and folders, are left alone.
 
@@ -63,13 +64,13 @@ def materialise(
         if not found.content:
             raise InputError(task.shard.name, "is not packed as the plan has it now", "run: packager pack")
     missing = [task for task, found in stands if not found.tar and task.shard.container == "tar"]
-    for folder in {task.workspace.shards for task in missing}:
-        remove_partials(folder)
+    for place in {task.workspace.shards_place for task in missing}:
+        remove_leftovers(place, [f"{task.shard.name}.tar" for task in missing])
     started = time.monotonic()
     failed: list[Oddity] = []
     progress.begin("materialise", sum(task.shard.size for task in missing))
     written = size = 0
-    results = _results(missing, workers=workers, cluster=cluster, progress=progress)
+    results = _results(missing, cores, cluster=cluster, progress=progress)
     with closing(results):  # what is still out is stopped before anything else ends
         for task, result in results:
             if isinstance(result, int):
@@ -90,14 +91,14 @@ def materialise(
 
 
 def _results(
-    missing: Sequence[ShardTask], *, workers: int, cluster: Crew | None, progress: Progress
+    missing: Sequence[ShardTask], cores: Cores, *, cluster: Crew | None, progress: Progress
 ) -> Generator[tuple[ShardTask, int | PackagerError], None, None]:
     """Write tars, largest first, and yield each task with its tar's bytes or its error."""
     largest_first = sorted(missing, key=lambda task: -task.shard.size)
     here, there = on_cluster.parted(largest_first, cluster)
     if cluster and there:
         yield from on_cluster.run(cluster, writing, there, progress.advance)
-    processes, tasks = crew(here, workers)
+    processes, tasks = crew(here, cores)
     yield from run_tasks(write_tar, tasks, workers=processes, progress=progress)
 
 
@@ -107,7 +108,7 @@ def write_tar(task: ShardTask, tell: Tell) -> int:
     Raises IncompleteError naming every member that changed since the scan, or where what was read is not
     what was packed, or the tar cannot be written; then nothing of it is left.
     """
-    packed = shard_documents.read_digests(task.folder, task.shard)
+    packed = _packed(task)
 
     def compare(found: bytes, digests: Digests) -> None:
         if digests != packed:
@@ -121,9 +122,9 @@ def _write(task: ShardTask, tell: Tell, compare: Callable[[bytes, Digests], None
     """Write a shard's tar; `compare` looks at what its members and its bytes were before it gets its name."""
     shard = task.shard
     layout, files = planned_layout(task)
-    hashes = hashes_of(shard, msgspec.structs.replace(task.content, sha256=False), layout)
+    hashes = hashes_of(shard, msgspec.structs.replace(task.content, sha256=False), layout, task.threads)
     try:
-        with DirectWriter(task.tar, shard.size) as sink:
+        with tar_sink(task) as sink:
             found, digests = read_shard(
                 layout, files, task.source, hashes=hashes, sink=sink, tell=tell, threads=task.threads
             )
@@ -133,38 +134,70 @@ def _write(task: ShardTask, tell: Tell, compare: Callable[[bytes, Digests], None
 
 
 @dataclass(frozen=True)
+class ToWrite:
+    """What travels: the task, and the SHA-256 over the digests that its tar must have."""
+
+    load: Load
+    expected: bytes
+
+
+@dataclass(frozen=True)
 class Written:
-    """What a worker wrote: its members' SHA-256, joined, its digests, and the folder where the tar lies."""
+    """What a worker read: its members' SHA-256, joined, and its digests; and the folder where the tar lies.
+
+    Where the digests are others than expected, there is no tar. folder: None: it lies in a store.
+    """
 
     found: bytes
     digests: Digests
-    folder: Path
+    folder: Path | None
 
 
-def writing(folder: Path | None) -> Job[ShardTask, Load, Written, int]:
-    """Return how tars are written elsewhere, and compared here. folder: that workers write to."""
+class _OtherBytes(Exception):  # noqa: N818 (never reaches a user: it keeps a tar from being finished)
+    """What was read is not what was packed."""
+
+
+def writing(folder: Path | None) -> Job[ShardTask, ToWrite, Written, int]:
+    """Return how tars are written elsewhere. folder: that workers write to; None: they write to a store."""
     return Job(
-        send=lambda task: on_cluster.load(task, folder),
+        send=lambda task: ToWrite(on_cluster.load(task, folder), _digest(_packed(task))),
         there=write_there,
         receive=take_written,
         name=lambda task: task.shard.name,
     )
 
 
-def write_there(given: Load, tell: Tell, scratch: Path) -> Written:
-    """Write a tar on a worker. Raises as `write_tar`, but that nothing is compared yet."""
+def write_there(given: ToWrite, tell: Tell, scratch: Path) -> Written:
+    """Write a tar on a worker, if it is what was packed. Raises IncompleteError where it cannot be read or written."""
     read: list[tuple[bytes, Digests]] = []
-    with on_cluster.at_worker(given, scratch) as task:
-        _write(task, tell, lambda found, digests: read.append((found, digests)))
-        return Written(*read[0], task.workspace.shards)
+
+    def compare(found: bytes, digests: Digests) -> None:
+        read.append((found, digests))
+        if _digest(digests) != given.expected:
+            raise _OtherBytes
+
+    with on_cluster.at_worker(given.load, scratch) as task, contextlib.suppress(_OtherBytes):
+        _write(task, tell, compare)
+    return Written(*read[0], on_cluster.where_written(task))
 
 
 def take_written(task: ShardTask, written: Written) -> int:
-    """Give a tar that was written elsewhere its name, if it is the one that was packed. Raises IncompleteError."""
-    if written.digests != shard_documents.read_digests(task.folder, task.shard):
+    """Give a tar that was written elsewhere its name. Raises IncompleteError where it was not what was packed."""
+    if written.digests != _packed(task):
         raise _other_bytes(task, written.found)
-    on_cluster.take_tar(task, written.folder)
+    if written.folder:
+        on_cluster.take_tar(task, written.folder)
     return task.shard.size
+
+
+def _packed(task: ShardTask) -> Digests:
+    """Return the digests of a shard as it was packed."""
+    return shard_documents.read_digests(task.folder, task.shard)
+
+
+def _digest(digests: Digests) -> bytes:
+    """Return the SHA-256 over a tar's digests, whose lengths its size tells."""
+    return hashlib.sha256(digests.pieces + digests.layer + (digests.pieces_root or b"")).digest()
 
 
 def _other_bytes(task: ShardTask, found: bytes) -> IncompleteError:

@@ -23,12 +23,14 @@ from packager import bag
 from packager.engine import durable, tables
 from packager.engine.jobs import Crew, Job, Tell
 from packager.engine.packed_rows import packed, unpacked
+from packager.engine.room import refused
 from packager.engine.workers import Stopped
 from packager.errors import IncompleteError, InputError, PackagerError, from_os_error
 from packager.model import PLANNED
 from packager.pack.shard import MARKER, Packed, ShardTask, condition, links_of, mark, pack_anew
 from packager.store_address import StoreAddress
 
+Given = TypeVar("Given")
 Made = TypeVar("Made")
 Result = TypeVar("Result")
 
@@ -71,7 +73,7 @@ def parted(tasks: Sequence[ShardTask], cluster: Crew | None) -> tuple[list[Shard
 
 def run(
     cluster: Crew,
-    job: Callable[[Path | None], Job[ShardTask, Load, Made, Result]],
+    job: Callable[[Path | None], Job[ShardTask, Given, Made, Result]],
     tasks: Sequence[ShardTask],
     tell: Tell,
 ) -> Iterator[tuple[ShardTask, Result | PackagerError]]:
@@ -211,4 +213,4 @@ def take_tar(task: ShardTask, folder: Path) -> None:
             raise IncompleteError(task.tar, what, "shards.directory must be one folder for all machines")
         durable.move(folder / task.tar.name, task.tar)
     except OSError as error:
-        raise from_os_error(error, error.filename or task.tar) from error
+        raise refused(error, Path(error.filename or task.tar)) from error

@@ -1,7 +1,7 @@
 """The tars that lie where they go, in a folder or in a store, and what killed runs left there."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from packager.engine import durable
@@ -27,18 +27,19 @@ def tar_names(workspace: Workspace) -> list[str]:
     return sorted(path.name for path in workspace.shards.glob("*.tar"))
 
 
-def remove_leftovers(place: Place, names: Iterable[str]) -> None:
-    """Remove what a killed run left of the tars with these names, or of any in a folder of ours."""
+def remove_leftovers(place: Place, names: Iterable[str], kept: Collection[str] = ()) -> None:
+    """Remove what a killed run left of the tars with these names, or of any in a folder of ours but those `kept`."""
     if isinstance(place, StoreAddress):
         open_store(place).sweep(frozenset(names).__contains__)
     else:
-        remove_partials(place)
+        _remove_partials(place, {durable.partial(place / name) for name in kept})
 
 
-def remove_partials(shards: Path) -> None:
+def _remove_partials(shards: Path, kept: Collection[Path]) -> None:
     """Remove what a killed run left beside the tars' places."""
     durable.make_folder(shards)
     for beside in shards.glob(".*.tar.partial"):
-        beside.unlink(missing_ok=True)
+        if beside not in kept:
+            beside.unlink(missing_ok=True)
     for folder in shards.glob(f"{on_cluster.ARRIVING}*"):
         shutil.rmtree(folder, ignore_errors=True)  # a worker that nobody hears any more may still write there

@@ -13,17 +13,17 @@ import secrets
 import socket
 import struct
 import termios
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 from aiohttp import web
 
 from packager import byte_ranges
 from packager.byte_ranges import Range
-from packager.engine.ranges import Unreadable
+from packager.engine.ranges import Unreachable, Unreadable
 from packager.engine.sliced import Body
 from packager.errors import PackagerError
 from packager.paths import shown
@@ -48,8 +48,11 @@ _WORDS = {
     416: "no such range of this file",
     451: "these bytes were taken back by their publisher",
     500: "these bytes cannot be given now; the log says why",
+    503: "the store that has these bytes does not give them now",
 }
+_LATER = "60"  # seconds
 _CORK = getattr(socket, "TCP_CORK", None)
+What: TypeAlias = Literal["site", "shard"]
 Opened = TypeVar("Opened", bound=Body)
 
 
@@ -60,14 +63,14 @@ class File:
     size: int
     tag: str
     content_type: str
-    what: str  # the counts' word for it
+    what: What  # the counts' word for it
 
 
 class Answers:
     """Answers requests of one process."""
 
-    def __init__(self, site: Path, shelf: Shelf, counts: Counts, log: Log, threads: Executor) -> None:
-        """Answer from these; files are opened and read by `threads`."""
+    def __init__(self, site: Path, shelf: Shelf, counts: Counts, log: Log, threads: Mapping[What, Executor]) -> None:
+        """Answer from these; the site's files and the shards are read by threads of their own: a shard may be slow."""
         self._site, self._shelf, self._counts, self._log, self._threads = site, shelf, counts, log, threads
         self._under_way: set[_Answer] = set()
 
@@ -92,7 +95,7 @@ class Answers:
         except (Unreadable, PackagerError) as error:
             self._counts.add("packager_errors_total", "source")
             self._log.error(f"{request.method} {shown(request.raw_path)}: {error}")
-            await self._fail(answer)
+            await self._fail(answer, 503 if isinstance(error, Unreachable) else 500)
         except ConnectionError:
             self._counts.add("packager_errors_total", "left")
             answer.cut()
@@ -136,7 +139,7 @@ class Answers:
         if listed is not None and listed.container == "files":
             path = b"/".join(names[2:]).decode("utf-8", "replace")
             run = asyncio.get_running_loop().run_in_executor
-            start, size = await run(self._threads, self._shelf.place, listed, path)
+            start, size = await run(self._threads["shard"], self._shelf.place, listed, path)
             await self._send_shard(answer, listed, File(size, listed.tag, _BYTES, "shard"), start)
         elif listed is not None and len(names) == 2:
             await self._send_shard(answer, listed, File(listed.size, listed.tag, _TAR, "shard"))
@@ -152,7 +155,7 @@ class Answers:
         ranges = tuple((start + first, start + stop) for first, stop in wish.ranges or ((0, file.size),))
         body = self._shelf.body_at_hand(listed, ranges)
         if body is None:
-            body = await self._opened(lambda: self._shelf.body(listed, ranges))
+            body = await self._opened("shard", lambda: self._shelf.body(listed, ranges))
         try:
             await self._send(answer, wish, file, body, start)
         finally:
@@ -161,7 +164,7 @@ class Answers:
     async def _send_site_file(self, answer: "_Answer", names: list[bytes]) -> None:
         """Send a file of the site, or ranges of it."""
         try:
-            body = await self._opened(lambda: site_files.open_site_file(self._site, names))
+            body = await self._opened("site", lambda: site_files.open_site_file(self._site, names))
         except FolderError:
             name = answer.request.raw_path.partition("?")[0].rpartition("/")[2]
             await self._say(answer, 301, {"Location": f"./{name}/"})
@@ -208,7 +211,7 @@ class Answers:
             answer.sent += size
             self._counts.add("packager_sent_bytes_total", file.what, size)
 
-        connection = Connection(answer.request, self._threads, sent)
+        connection = Connection(answer.request, self._threads[file.what], sent)
         for head, (start, stop) in zip(heads, ranges, strict=False):
             if head:
                 await answer.response.write(head)
@@ -217,12 +220,12 @@ class Answers:
         if heads[-1]:
             await answer.response.write(heads[-1])
 
-    async def _fail(self, answer: "_Answer") -> None:
+    async def _fail(self, answer: "_Answer", status: int) -> None:
         """Say that bytes cannot be given, or cut the connection where others of them are on their way."""
         if answer.response.prepared:
             answer.cut()
         else:
-            await self._say(answer, 500)
+            await self._say(answer, status, {"Retry-After": _LATER} if status == 503 else {})
 
     async def _say(self, answer: "_Answer", status: int, headers: dict[str, str] | None = None) -> None:
         """Send a status and what it means."""
@@ -238,9 +241,9 @@ class Answers:
         if answer.request.method != "HEAD":
             await answer.response.write(data)
 
-    async def _opened(self, opening: Callable[[], Opened]) -> Opened:
+    async def _opened(self, what: What, opening: Callable[[], Opened]) -> Opened:
         """Return what a thread opens; where the client leaves meanwhile it is closed."""
-        future = asyncio.get_running_loop().run_in_executor(self._threads, opening)
+        future = asyncio.get_running_loop().run_in_executor(self._threads[what], opening)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from multiprocessing import get_context
 from typing import Protocol
 
-CODES = (200, 206, 301, 304, 400, 404, 405, 412, 416, 451, 500)
+CODES = (200, 206, 301, 304, 400, 404, 405, 412, 416, 451, 500, 503)
 # name, kind, help, the label's name and its values; each value has one number a process
 _FAMILIES = (
     ("packager_requests_total", "counter", "Requests answered, by status.", "code", tuple(map(str, CODES))),

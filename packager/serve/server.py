@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from aiohttp import http_exceptions, web
@@ -16,14 +16,14 @@ from aiohttp import http_exceptions, web
 from packager.engine.workspace import Workspace
 from packager.errors import InputError, PackagerError
 from packager.paths import shown
-from packager.serve.answers import Answers
+from packager.serve.answers import Answers, What
 from packager.serve.counts import Counts
 from packager.serve.log import Log
 from packager.serve.proved import ProvedPieces
 from packager.serve.shelf import RELEASE, Shelf
 from packager.units import MIB
 
-_THREADS = 32  # that open and read files
+_THREADS = 32  # that open and read files of the site, and as many for shards
 _HEADERS = 64  # of one request
 _LINE = 8190  # bytes of one header, and of the request line
 _IDLE_SECONDS = 60.0  # that a connection may take for a request's head
@@ -80,7 +80,8 @@ class Server:
         stop = asyncio.Event()
         for number in signals:
             asyncio.get_running_loop().add_signal_handler(number, _asked_to_end, stop)
-        with ThreadPoolExecutor(_THREADS, "files") as threads:
+        with ThreadPoolExecutor(_THREADS, "site") as site, ThreadPoolExecutor(_THREADS, "shards") as shards:
+            threads: dict[What, Executor] = {"site": site, "shard": shards}
             answers = Answers(self._serving.workspace.output, self._shelf, self._counts, self._log, threads)
             runner = web.ServerRunner(self._protocol(answers), shutdown_timeout=_GRACE_SECONDS)
             await runner.setup()

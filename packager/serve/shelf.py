@@ -22,6 +22,9 @@ from packager.engine.published import folder_pieces
 from packager.engine.ranges import Unreadable
 from packager.engine.shared_file import open_shared, open_shared_folder
 from packager.engine.sliced import Body, OpenFile
+from packager.engine.stored_body import StoredTar
+from packager.engine.stored_ranges import Room
+from packager.engine.stores import store_at
 from packager.engine.virtual import VirtualTar, open_virtual
 from packager.engine.workspace import Workspace
 from packager.files_layout import FilesLayout
@@ -29,10 +32,13 @@ from packager.model import Container, Release, ShardName
 from packager.piece_hashes import PieceHashes
 from packager.serve.counts import Counts
 from packager.serve.proved import ProvedBody, ProvedPieces
+from packager.store_address import StoreAddress
+from packager.units import MIB
 
 RELEASE = "release.json"
 _MEMBER = 350  # bytes of memory that a member takes
 _FILES = 512  # that stay open when nobody reads them
+_AHEAD = 32 * MIB  # bytes that are read ahead of a store, for all answers together
 _LOOK_SECONDS = 1.0  # between two looks for a tar that was not there
 
 
@@ -82,7 +88,7 @@ class Shelf:
     def __init__(self, workspace: Workspace, counts: Counts, *, memory: int, proved: ProvedPieces | None) -> None:
         """Hold layouts in `memory` bytes, and one at least. proved: give no byte before its piece was hashed."""
         self._workspace, self._counts, self._memory, self._proved = workspace, counts, memory, proved
-        self._files = OpenFiles(_FILES)
+        self._files, self._room = OpenFiles(_FILES), Room(_AHEAD)
         self._without_tar: dict[ShardName, float] = {}  # when its tar was looked for in vain, seconds
         self._listing = Listing()
         self._held: OrderedDict[ShardName, _Held] = OrderedDict()
@@ -156,7 +162,7 @@ class Shelf:
         Raises WithheldError where one holds bytes of a member that was taken back, Unreadable where they
         cannot be given, InputError and IncompleteError where its documents cannot be used.
         """
-        tar = self._tar(listed)
+        tar = self._tar(listed, ranges[0])
         try:
             if tar is None or self._listing.withdrawn or self._proved is not None:
                 held = self._hold(listed)
@@ -184,9 +190,18 @@ class Shelf:
             raise FileNotFoundError
         return layout.places[path]
 
-    def _tar(self, listed: Listed) -> OpenFile | None:
-        """Open a shard's tar; None where none of its size is there."""
+    def _tar(self, listed: Listed, first: tuple[int, int]) -> Body | None:
+        """Open a shard's tar; None where none of its size is there. first: the range that is sent first."""
         if listed.container == "files":
+            return None
+        place = self._workspace.shards_place
+        if isinstance(place, StoreAddress):
+            if time.monotonic() - self._without_tar.get(listed.name, -_LOOK_SECONDS) < _LOOK_SECONDS:
+                return None
+            stored = StoredTar(store_at(place), f"{listed.name}.tar", listed.size, self._room)
+            if stored.is_there(*first):
+                return stored
+            self._without_tar[listed.name] = time.monotonic()
             return None
         try:
             tar = OpenFile(os.path.realpath(os.fsencode(self._workspace.tar(listed.name))))
@@ -224,8 +239,8 @@ class Shelf:
         """Read a shard's documents. ids: of records none of whose bytes are given."""
         times = self._times(listed.name)
         export = listed.export
-        source = self._workspace.source if export is None else self._workspace.export(export)
-        tar = open_virtual(self._workspace, listed.name, source, self._files)
+        source = self._workspace.source_place if export is None else self._workspace.export(export)
+        tar = open_virtual(self._workspace, listed.name, source, self._files, self._room)
         withdrawn = pa.array(sorted(ids), pa.string())
         withheld = np.flatnonzero(pc.is_in(tar.layout.members["id"], withdrawn).to_numpy(zero_copy_only=False))
         hashes = None

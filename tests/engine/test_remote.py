@@ -8,8 +8,8 @@ import pytest
 
 from packager import bencode, metainfo, torrent_file
 from packager.engine.hashing import OnePass
-from packager.engine.ranges import Unreadable
-from packager.engine.remote import Remote, Swarm, Unreachable, WebRanges, in_turn, remote_sources, web_seed_address
+from packager.engine.ranges import Unreachable, Unreadable
+from packager.engine.remote import Remote, Swarm, WebRanges, in_turn, remote_sources, web_seed_address
 from packager.engine.shared_file import SharedFile, open_shared
 from packager.engine.swarm import Reach
 from packager.engine.urls import Web

@@ -1,5 +1,6 @@
 """The page on several machines: its commands do what it says, as far as one machine can, and its numbers are right."""
 
+import json
 import os
 import re
 import shlex
@@ -44,10 +45,13 @@ def started(line: str, folder: Path) -> Iterator[Path]:
         process.wait()
 
 
-def test_the_commands_for_a_few_servers_pack_and_verify(project: Project, tmp_path: Path) -> None:
-    [scheduler], [worker], (pack, verify) = (
+def test_the_commands_for_a_few_servers_pack_and_verify(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [scheduler], [setting, worker], (pack, verify) = (
         block.splitlines() for block in BLOCKS if "127.0.0.1:8786" in block or "--port 8786 --dash" in block
     )
+    monkeypatch.setenv(*setting.removeprefix("export ").split("="))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     scheduler, worker, pack, verify = (line.replace("8786", port) for line in (scheduler, worker, pack, verify))
@@ -67,7 +71,10 @@ def test_the_command_for_one_machine_packs(project: Project) -> None:
     assert main(shlex.split(line)[1:]) == 0
 
 
-def test_the_days_in_the_table_are_right() -> None:
-    twice = 2 * 300e12
-    assert f"{twice * 8 / 10e9 / 86_400:.1f} days through one line of 10 Gbit/s" in PAGE
-    assert f"{twice / 1e9 / 86_400:.1f} days at 1 GB/s" in PAGE
+def test_the_days_in_the_table_are_those_that_estimate_tells(capsys: pytest.CaptureFixture[str]) -> None:
+    [written] = re.findall(r"`(packager estimate [^`]*) --workers N`", PAGE)
+    assert main([*shlex.split(written)[1:], "--workers", "160", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert f"{told['line_seconds'] / 86_400:.1f} days through one line of 10 Gbit/s" in PAGE
+    assert f"{told['disk_seconds'] / 86_400:.1f} days at 1 GB/s" in PAGE
+    assert told["hash_seconds"] == pytest.approx(told["size"] / told["rate"] / 160)

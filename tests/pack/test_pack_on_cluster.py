@@ -265,4 +265,5 @@ def test_what_travels_of_a_shard_is_under_a_megabyte(members: int, tmp_path: Pat
 def test_a_plan_of_86_million_members_is_handed_out_at_once_in_little_memory(tmp_path: Path) -> None:
     found = measured(tmp_path, shards=3000, members=86_000_000, kinds=512, most=60)
     assert found["first"] < 60
+    assert found["bytes"] < 1_000_000
     assert found["mib"] < 1000

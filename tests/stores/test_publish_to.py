@@ -232,9 +232,9 @@ def kill_when(
         assert running.returncode == -signal.SIGKILL, said.decode()
 
 
-@pytest.mark.parametrize("command", ["verify", "extract", "repair", "seed", "inspect", "torrent"])
+@pytest.mark.parametrize("command", ["repair", "rebuild", "seed", "inspect", "torrent"])
 def test_a_command_that_reads_files_of_this_machine_says_so_of_an_address(capsys, command: str) -> None:
     assert main([command, "s3://key:hunter2@bucket/x.tar"]) == 2
     said = capsys.readouterr().err
-    assert f"packager {command}: s3://: addresses of a store stand in packager.toml and in publish --to" in said
+    assert f"packager {command}: s3://: is the address of a store, and this command takes paths of this machine" in said
     assert "hunter2" not in said

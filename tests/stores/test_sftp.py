@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from packager.cli.app import main
 from packager.engine.stores import open_store
 from packager.engine.stores.base import Gone
 from packager.errors import InputError
@@ -120,3 +121,19 @@ def test_a_site_is_published_by_sftp_and_a_release_is_made_from_files_there(host
     assert ran.code == 0, ran.err
     found = {f"shards/{path.name}": path.read_bytes() for path in (host.root / "tars").iterdir()}
     assert found == tars
+
+
+def test_tars_and_a_release_are_read_where_they_lie_at_a_host(host: Host, tmp_path: Path, capsys) -> None:
+    project = make_project(tmp_path / "p", files=3)
+    assert project.run(capsys, "release", "--workers", "1").code == 0
+    assert project.run(capsys, "publish", "--to", address(host), "--with-shards").code == 0
+    tars = sorted((host.root / "site" / "shards").glob("*.tar"))
+    data = bytearray(tars[0].read_bytes())
+    data[600] ^= 1
+    tars[0].write_bytes(data)
+    out = tmp_path / "out"
+    assert main(["get", "notes.txt", "--release", address(host), "--to", str(out)]) == 0
+    assert (out / "notes.txt").read_bytes() == b"made of sines\n"
+    capsys.readouterr()
+    assert main(["verify", address(host, "site/shards"), "--release", address(host)]) == 1
+    assert f"site/shards/{tars[0].name}: bad: piece 0" in capsys.readouterr().out

@@ -5,8 +5,11 @@ cut goes on where it ended, and only while the file is the same one. A file that
 all of it is.
 """
 
-from packager.engine.stores.base import Store
-from packager.store_address import StoreAddress
+from functools import lru_cache
+from pathlib import Path
+
+from packager.engine.stores.base import Place, Store
+from packager.store_address import StoreAddress, is_address, store_address
 
 
 def open_store(address: StoreAddress) -> Store:
@@ -25,3 +28,17 @@ def open_store(address: StoreAddress) -> Store:
     from packager.engine.stores.folder import FolderStore
 
     return FolderStore(address)
+
+
+store_at = lru_cache(maxsize=8)(open_store)  # a process's connections
+
+
+def place_of(written: str | Path, where: str) -> Place:
+    """Return the path or the address that is meant; file:// is a path. where: what messages call it.
+
+    Raises InputError for an address that will not do.
+    """
+    if isinstance(written, Path) or not is_address(written):
+        return Path(written)
+    address = store_address(written, where)
+    return Path(address.path) if address.scheme == "file" else address

@@ -384,7 +384,7 @@ def _told(error: ClientError, where: str) -> Exception:
         return InputError(where, f"the store answers {code}", "check the bucket, its region and AWS_ENDPOINT_URL")
     if status == 404 or code in _ABSENT or code == "NoSuchUpload":
         return Gone(where, "is not there any more", AGAIN)
-    if status == 412:
+    if status in (412, 416):  # another version than is meant, or shorter than that was
         return Gone(where, "was written to meanwhile", AGAIN)
     mend = "check the credentials and their rights" if status in (401, 403) else "check the address and the store"
     return InputError(where, f"the store answers {status} {code}", mend)

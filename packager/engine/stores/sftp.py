@@ -89,6 +89,8 @@ class SftpStore:
         def read(sftp: paramiko.SFTPClient) -> tuple[Stat, bytes]:
             with sftp.open(self._place(path), "rb") as file:
                 before = _stat(file.stat())
+                if before.size < stop:
+                    raise Gone(self._where(path), f"ends at byte {before.size}", AGAIN)
                 data = b"".join(file.readv([(start, stop - start)])) if stop > start else b""
                 if before != _stat(file.stat()) or (seen is not None and before != seen):
                     raise Gone(self._where(path), "was written to meanwhile", AGAIN)

@@ -1,0 +1,50 @@
+"""Pieces of a file in a store, read ahead and hashed as those of a file on disk are."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from packager.engine.parts import Read
+from packager.engine.pieces import Span
+from packager.engine.stored_ranges import ReadAhead, cut
+from packager.engine.stores import store_at
+from packager.engine.stores.base import Gone
+from packager.store_address import StoreAddress
+
+
+@dataclass(frozen=True)
+class StoredSpan(Span):
+    """Consecutive pieces of one file of a store. To run it raises what the store does where it fails."""
+
+    address: StoreAddress
+
+    @contextmanager
+    def reading(self) -> Iterator[Read]:
+        """Yield what reads, each time from where it ended before or from further on."""
+        folder, name = self.address.parted()
+        first = self.parts[0].start
+        with ReadAhead(store_at(folder), cut(name, first, first + self.size)) as ahead:
+            start, data = first, b""
+
+            def read(at: int, space: memoryview) -> None:
+                nonlocal start, data
+                at += first
+                while len(space):
+                    while at >= start + len(data):
+                        start, data = _following(ahead)
+                    if at < start:
+                        raise OSError("could not be read")
+                    got = memoryview(data)[at - start : at - start + len(space)]
+                    space[: len(got)] = got
+                    at, space = at + len(got), space[len(got) :]
+
+            yield read
+
+
+def _following(ahead: ReadAhead) -> tuple[int, bytes]:
+    """Return where the next range begins, and its bytes. Raises OSError where the file is not there any more."""
+    try:
+        wanted, _, data = next(ahead)
+    except Gone as error:
+        raise OSError(error.what) from error
+    return wanted.start, data
