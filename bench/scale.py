@@ -1,14 +1,16 @@
-"""Millions of records: scan, plan, pack and publish of a catalogue that has no files, and the plan of one that has.
+"""Millions of records: the time and the memory of each command.
 
-The records are made up by DuckDB from a seed; no audio is there, so what is measured is the catalogue's own way:
-out of core, with bounded memory. ROWS in the environment gives the sizes in millions, "1,10,50" where it does not.
-Each size is run once: these are minutes, and memory is what is asked.
+Three projects: one of records alone; one of records whose files nobody has, planned as if they were there and packed
+with digests that are made up; and one of a million tiny files at most, which is read. The records are made by DuckDB
+from a seed. What is measured is the catalogue's own way: out of core, with bounded memory. ROWS in the environment
+gives the sizes in millions, "1,10,50" where it does not. Each is run once: these are minutes, and memory is what is
+asked.
 """
 
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from packager.engine import tables
 from packager.model import CATALOGUE
 
 ROWS = [float(rows) for rows in os.environ.get("ROWS", "0.1" if IS_SMALL else "1,10,50").split(",")]
+FILES_MOST, LINKS_MOST = 1_000_000, 50_000
 CONFIG = """
 [collection]
 name = "scale"
@@ -67,7 +70,9 @@ def write_catalogue(path: Path, rows: int) -> None:
     query = f"""SELECT {RECORD}, format('{{:03d}}/{{:06d}}/{{:010d}}.mp3', i // 1200000, i // 12, i) AS path,
         path AS member, 'audio' AS kind, (2000000 + hash(i, 4) % 12000000)::BIGINT AS size,
         1700000000000000000 AS mtime_ns, 'mp3' AS codec FROM range({rows}) t(i)"""
-    tables.write_table(path, CATALOGUE, map(_as_catalogue, duckdb.sql(query).to_arrow_reader(tables.BATCH_ROWS)))
+    with duckdb.connect() as database:
+        batches = database.sql(query).to_arrow_reader(tables.BATCH_ROWS)
+        tables.write_table(path, CATALOGUE, map(_as_catalogue, batches), quick=True)
 
 
 def _as_catalogue(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -89,33 +94,88 @@ def _apart(write: Callable[[Path, int], None], path: Path, rows: int) -> None:
     assert process.exitcode == 0
 
 
-def steps(data: Path, rows: int) -> list[Contender]:
-    """Return what each step took for a catalogue of `rows` rows."""
-    root = data / "scale"
-    shutil.rmtree(root, ignore_errors=True)
-    bare, full = root / "bare", root / "full"
-    for project in (bare, full):
-        (project / "source").mkdir(parents=True)
-        (project / "source" / "one.txt").write_text("the one file\n")
-    _apart(write_records, bare / "records.parquet", rows)
-    (bare / "packager.toml").write_text(CONFIG.format(records='records = "records.parquet"', files=""))
-    (full / "packager.toml").write_text(
-        CONFIG.format(records="", files=FILES).replace('content = "catalogue"', 'where = "false"')
-    )
-    packager = f"{sys.executable} -m packager"
-    taken = [
-        measure_once(f"{step}, metadata alone", f"cd {bare} && {packager} {step}")
-        for step in ("scan", "plan", "pack", "publish", "release")
-    ]
-    taken[-1].name = "release again, nothing changed"
-    shutil.rmtree(bare)
-    (full / ".packager").mkdir()
-    _apart(write_catalogue, full / ".packager/catalogue.parquet", rows)
-    taken.append(measure_once("plan, every record with a file", f"cd {full} && {packager} plan"))
-    taken.append(measure_once("plan again, nothing changed", f"cd {full} && {packager} plan"))
-    taken.append(measure_once("estimate --budget 100TB", f"cd {full} && {packager} estimate --budget 100TB"))
+def steps(root: Path, rows: int) -> Iterator[Contender]:
+    """Yield what each step took for a catalogue of `rows` rows."""
+    for name, take in (("records", of_records), ("planned", of_planned), ("files", of_files)):
+        shutil.rmtree(root, ignore_errors=True)
+        (root / name / "source").mkdir(parents=True)
+        yield from take(root / name, rows)
     shutil.rmtree(root)
-    return taken
+
+
+def _step(project: Path, command: str, what: str) -> Contender:
+    """Run a command of ours in a project's folder, and return what it took."""
+    program = command if command.startswith("-m ") else f"-m packager {command}"
+    path = f"PYTHONPATH={Path(__file__).parent.parent}"
+    return measure_once(f"{command.partition(' -')[0]}{what}", f"cd {project} && {path} {sys.executable} {program}")
+
+
+def of_records(project: Path, rows: int) -> Iterator[Contender]:
+    """Release records that have no files."""
+    (project / "source/one.txt").write_text("the one file\n")
+    _apart(write_records, project / "records.parquet", rows)
+    (project / "packager.toml").write_text(CONFIG.format(records='records = "records.parquet"', files=""))
+    for command in ("scan", "plan", "pack", "publish"):
+        yield _step(project, command, ", records alone")
+    yield _step(project, "release", ", nothing changed")
+    yield _step(project, "verify shards", ", records alone")
+    (project / "catalogue").symlink_to(".packager/plan/metadata.export/catalogue-00001.jsonl.zst")
+    yield _step(project, "inspect catalogue", ", at most 5,000,000 lines")
+
+
+def of_planned(project: Path, rows: int) -> Iterator[Contender]:
+    """Plan, publish and change a release of files that nobody has."""
+    config = CONFIG.format(records="", files=FILES).replace('content = "catalogue"', 'where = "false"')
+    (project / "packager.toml").write_text(config)
+    catalogue = project / ".packager/catalogue.parquet"
+    catalogue.parent.mkdir()
+    _apart(write_catalogue, catalogue, rows)
+    yield _step(project, "plan", ", every record with a file")
+    yield _step(project, "plan", ", nothing changed")
+    yield _step(project, "estimate --budget 100TB", "")
+    packed = _step(project, "-m bench.made_up packager.toml", "")
+    packed.name = "pack, one process, digests made up"
+    yield packed
+    yield _step(project, "status", "")
+    yield _step(project, "publish", ", every record a member")
+    yield _step(project, "publish", ", nothing changed")
+    yield _step(project, "inspect output/release.json", "")
+    where = '--where "popularity < 0.01" --dry-run'
+    yield _step(project, f"get {where} --release output", ", one member in 10,000")
+    follow = "--to mirror --budget 20TB --unsigned --counts list --client none --yes"
+    yield _step(project, f"mirror follow output {follow} --dry-run", ", dry run")
+    withdrawn = '--where "popularity < 0.01" --reason "none"'
+    yield _step(project, f"withdraw {withdrawn}", ", one record in 10,000")
+    _apart(write_catalogue, catalogue, rows + rows // 100)
+    yield _step(project, "plan", ", 1 % new")
+    _step(project, "-m bench.made_up packager.toml", "")
+    yield _step(project, "publish", ", 1 % new")
+
+
+def of_files(project: Path, rows: int) -> Iterator[Contender]:
+    """Release files of one byte, all in one shard."""
+    rows = min(rows, FILES_MOST)
+    write_files(project / "source", rows)
+    config = CONFIG.format(records="", files="").replace('content = "catalogue"', "")
+    (project / "packager.toml").write_text(config)
+    for command in ("scan", "plan", "pack --virtual", "publish"):
+        yield _step(project, command, f", {rows:,} tiny files")
+    yield _step(project, "release", f", {rows:,} tiny files, nothing changed")
+
+
+def write_files(folder: Path, count: int) -> None:
+    """Write files of one byte, a thousand a folder; each inode has as many names as file systems let it have."""
+    first = folder
+    for number in range(count):
+        path = folder / f"{number // 1000:06d}" / f"{number:010d}.txt"
+        if number % 1000 == 0:
+            path.parent.mkdir()
+        if number % LINKS_MOST == 0:
+            path.write_text("x")
+            os.utime(path, (1_600_000_000, 1_600_000_000))
+            first = path
+        else:
+            os.link(first, path)
 
 
 def main(data: Path) -> None:
@@ -125,7 +185,7 @@ def main(data: Path) -> None:
     print("| ---: | --- | ---: | ---: | ---: | ---: |")
     for millions in ROWS:
         rows = int(millions * 1e6)
-        for each in steps(data, rows):
+        for each in steps(data / "scale", rows):
             print(
                 f"| {rows:,} | {each.name} | {each.median:.1f} | {each.median / rows * 1e6:.2f} | {each.cpu[0]:.1f} "
                 f"| {each.peak_mib[0]:.0f} |",

@@ -18,7 +18,6 @@ FILE = "records.jsonl"
 FIELDS = ("id", "path", "source_path", "source_path_b64", "kind", "size", *TAGS.names)
 _BATCH = 8192
 _NO_LINES = pa.array([], pa.string())
-_CONTROL = r"[\x00-\x1f]"
 
 
 def as_members(planned: pa.Table) -> pa.Table:
@@ -45,31 +44,33 @@ def record_lines(members: pa.Table) -> pa.Array:
 
     Fields in the order of FIELDS, nulls left out, no spaces, text as UTF-8, `extra` as the object it is.
     """
+    if not len(members):
+        return _NO_LINES
     members = members.combine_chunks()
     pieces: list[pa.Array | str] = []
+    before = ""  # constant text after the last piece, joined with the next, since each piece costs a pass
     for name in FIELDS:
-        if name not in members.column_names:
+        if name not in members.column_names or members[name].null_count == len(members):
             continue
         column = members[name].combine_chunks()
-        if isinstance(column, pa.ChunkedArray):  # what combine_chunks returns for a table of no chunks
-            column = pa.array([], column.type)
-        if column.null_count == len(column):
-            continue
-        value = _value(name, column)
-        key = pa.scalar(f'{"{" if name == "id" else ","}"{name}":')
-        pieces.append(pc.if_else(pc.is_valid(column), pc.binary_join_element_wise(key, value, ""), ""))
-    return pc.binary_join_element_wise(*pieces, "}\n", "", null_handling="replace") if len(members) else _NO_LINES
+        key, value, after = _field(name, column)
+        if column.null_count:
+            pieces += [before, pc.binary_join_element_wise(key, value, after, "")]
+            before = ""
+        else:
+            pieces += [before + key, value]
+            before = after
+    return pc.binary_join_element_wise(*pieces, before + "}\n", "", null_handling="replace")
 
 
-def _value(name: str, column: pa.Array) -> pa.Array:
-    """Return a column's values as JSON text, null where null."""
+def _field(name: str, column: pa.Array) -> tuple[str, pa.Array, str]:
+    """Return a column as JSON text: what goes before each value, the values, null where null, and what goes after."""
+    key = f'{"{" if name == "id" else ","}"{name}":'
     if name == "extra":
-        return column
+        return key, column, ""
     if pa.types.is_string(column.type):
-        return pc.binary_join_element_wise('"', _escaped(column), '"', "")
-    if pa.types.is_floating(column.type):
-        return _numbers(column)
-    return column.cast(pa.string())
+        return key + '"', _escaped(column), '"'
+    return key, _numbers(column) if pa.types.is_floating(column.type) else column.cast(pa.string()), ""
 
 
 _THOUSANDTHS = pa.array(["", *(f".{part:03d}".rstrip("0") for part in range(1, 1000))], pa.string())
@@ -103,16 +104,19 @@ def _number(value: float) -> str:
 
 def _escaped(column: pa.Array) -> pa.Array:
     """Return strings with what JSON escapes escaped; control characters are rare and done one by one."""
-    if pc.any(pc.match_substring_regex(column, _CONTROL)).as_py():
+    data = np.frombuffer(joined(column), np.uint8)
+    if (data < ord(" ")).any():
         return pa.array(
             [None if value is None else json.dumps(value, ensure_ascii=False)[1:-1] for value in column.to_pylist()],
             pa.string(),
         )
-    return pc.replace_substring(pc.replace_substring(column, "\\", "\\\\"), '"', '\\"')
+    if (data == ord("\\")).any():
+        column = pc.replace_substring(column, "\\", "\\\\")
+    return pc.replace_substring(column, '"', '\\"') if (data == ord('"')).any() else column
 
 
 def joined(lines: pa.Array) -> memoryview:
-    """Return the bytes of lines that follow one another, without a copy."""
+    """Return the bytes of strings that follow one another, without a copy."""
     if not len(lines):
         return memoryview(b"")
     offsets = np.frombuffer(lines.buffers()[1], np.int32)[lines.offset : lines.offset + len(lines) + 1]

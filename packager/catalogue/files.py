@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from packager import paths
 from packager.catalogue import fields
@@ -159,7 +160,7 @@ class FilesTable:
     def write(self, walked: Iterator[Found | Odd]) -> Seen:
         """Write the table and return the counts. Raises IncompleteError and what the walk raises."""
         seen, before = Seen(), _Remembered(self.table)
-        tables.write_table(self.table, FILES, self._batches(walked, before, seen), level=tables.QUICK)
+        tables.write_table(self.table, FILES, self._batches(walked, before, seen), quick=True)
         return seen
 
     def _batches(self, walked: Iterator[Found | Odd], before: _Remembered, seen: Seen) -> Iterator[pa.RecordBatch]:
@@ -181,13 +182,12 @@ class FilesTable:
         for item in group:
             if isinstance(item, Odd):
                 self.oddities.add(item.path, item.what)
-                continue
-            fault = next(faults)
-            if item.why or fault:
+            elif (fault := next(faults)) or item.why:
                 self._tell_file(item, fault)
-            seen.files += 1
-            seen.bytes += item.size
-        self.progress.advance(sum(batch.num_rows for batch in batches))
+        count = sum(batch.num_rows for batch in batches)
+        seen.files += count
+        seen.bytes += sum(pc.sum(batch.column("size")).as_py() for batch in batches)
+        self.progress.advance(count)
 
     def _tell_file(self, found: Found, fault: str | None) -> None:
         """Tell what is odd about a file."""

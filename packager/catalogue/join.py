@@ -99,7 +99,7 @@ def write_catalogue(
             run("DROP TABLE candidates; DROP TABLE matched")
             rows = "SELECT * FROM joined"
         ordered = sql.run_batches(database, f"{rows} ORDER BY id, line", _LINED)
-        tables.write_table(catalogue, CATALOGUE, _counted(ordered, counts, where))
+        tables.write_table(catalogue, CATALOGUE, _counted(ordered, counts, where), quick=True)
     return counts
 
 

@@ -83,8 +83,9 @@ def record(columns: Columns, values: Sequence[object], line: int, where: str) ->
         raise InputError(where, "the record has neither an id nor a path", "give it one of them")
     if "year" not in held and "date" in held:
         held["year"] = year_of(str(held["date"]))
-    held["extra"] = _extra(extra, held.get("extra"), where)
-    return (line, *(held.get(name) for name in KNOWN))
+    if extra or "extra" in held:
+        held["extra"] = _extra(extra, held.get("extra"), where)
+    return (line, *map(held.get, KNOWN))
 
 
 def _quoted(value: object) -> str:

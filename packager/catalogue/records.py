@@ -25,7 +25,7 @@ def read_records(path: Path, into: Path) -> int:
             arrays = [pa.array(c, field.type) for c, field in zip(zip(*rows, strict=True), RECORDS, strict=True)]
             yield pa.record_batch(arrays, RECORDS)
 
-    return tables.write_table(into, RECORDS, batches(), level=tables.QUICK)
+    return tables.write_table(into, RECORDS, batches(), quick=True)
 
 
 def _checked(path: Path) -> Iterator[tuple[object, ...]]:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from errno import EIO
 
 from packager.catalogue.tags import Tags, read_open
-from packager.engine.stored_members import store_at
+from packager.engine.stores import store_at
 from packager.engine.stores.base import Stat, Store
 from packager.errors import PackagerError
 from packager.store_address import StoreAddress

@@ -7,6 +7,7 @@ whole walk is in the order of `sort_key`. Memory: the names of the folders on th
 import os
 import stat
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import NamedTuple
 
 from packager import paths
@@ -16,6 +17,7 @@ from packager.errors import InputError
 # O_NOFOLLOW and O_NONBLOCK: what was a file a moment ago may be a link or a FIFO now.
 OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _BY_EFFECTIVE_IDS = os.access in os.supports_effective_ids
+_US = os.geteuid()
 _SHORT = paths.PATH_MAX // 4  # characters: at most four bytes each
 _INT64 = (-(1 << 63), (1 << 63) - 1)
 _SPECIAL = (
@@ -85,7 +87,7 @@ def _read_folder(source: bytes, folder: _Folder, own: frozenset[bytes]) -> Itera
     path = folder.path.removesuffix(b"/")
     try:
         with os.scandir(os.path.join(source, path)) as listing:
-            entries = sorted(listing, key=_name)
+            entries = sorted(listing, key=attrgetter("name"))
     except OSError as error:
         yield Odd(path, f"the folder cannot be read ({error.strerror}); all below it is left out")
         return
@@ -99,11 +101,6 @@ def _read_folder(source: bytes, folder: _Folder, own: frozenset[bytes]) -> Itera
         yield _look(entry, folder, safe[entry.name])
 
 
-def _name(entry: os.DirEntry[bytes]) -> bytes:
-    """Return what a folder's entries are sorted by."""
-    return entry.name
-
-
 def _look(entry: os.DirEntry[bytes], folder: _Folder, named: naming.Named) -> Found | Odd | _Folder:
     """Return what one name of a folder stands for."""
     path, member = folder.path + entry.name, folder.member + named.name
@@ -114,11 +111,16 @@ def _look(entry: os.DirEntry[bytes], folder: _Folder, named: naming.Named) -> Fo
         status = entry.stat(follow_symlinks=False)
         if not stat.S_ISREG(status.st_mode):
             return Odd(path, next((what for test, what in _SPECIAL if test(status.st_mode)), "not a file"))
-        if not os.access(entry.path, os.R_OK, effective_ids=_BY_EFFECTIVE_IDS):
+        if not _is_own(status) and not os.access(entry.path, os.R_OK, effective_ids=_BY_EFFECTIVE_IDS):
             os.close(os.open(entry.path, OPEN_FLAGS))  # says why it cannot be
     except OSError as error:
         return Odd(path, f"cannot be read ({error.strerror}); left out of the catalogue")
     return found(path, member, status.st_size, status.st_mtime_ns, why)
+
+
+def _is_own(status: os.stat_result) -> bool:
+    """Say whether a file is ours and its mode lets us read it: then the system need not be asked."""
+    return status.st_uid == _US and bool(status.st_mode & stat.S_IRUSR)
 
 
 def found(path: bytes, member: str, size: int, mtime_ns: int, why: str) -> Found:
@@ -127,4 +129,6 @@ def found(path: bytes, member: str, size: int, mtime_ns: int, why: str) -> Found
         short = paths.member_path(member.split("/"), path)
         why = why if short == member else f"the path is over {paths.PATH_MAX:,} bytes"
         member = short
-    return Found(path, member, size, min(max(mtime_ns, _INT64[0]), _INT64[1]), why)
+    if not _INT64[0] <= mtime_ns <= _INT64[1]:
+        mtime_ns = min(max(mtime_ns, _INT64[0]), _INT64[1])
+    return Found(path, member, size, mtime_ns, why)

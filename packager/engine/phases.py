@@ -9,6 +9,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -74,6 +75,7 @@ def check_phases(config: Config, where: str = "packager.toml") -> None:
             check.order(phase.order, phase_key(where, index, "order", phase.name))
 
 
+@lru_cache  # the members of a release are asked shard by shard
 def check_condition(sql: str, schema: pa.Schema, key: str) -> None:
     """Raise InputError where `sql` is not one condition on a row of `schema`, by the rules of a phase's `where`."""
     nothing = pa.Table.from_pylist([{}], pa.schema([field.with_nullable(True) for field in schema]))

@@ -12,20 +12,22 @@ import pyarrow as pa
 
 from packager.engine import durable
 from packager.engine.tables import BATCH_ROWS, first_line
+from packager.engine.workers import usable_cores
 from packager.errors import IncompleteError, InputError, PackagerError
 
 Database: TypeAlias = duckdb.DuckDBPyConnection
-MEMORY_LIMIT = "1GiB"  # DuckDB's own; with Python and Arrow a command stays under 1.5 GB
+MEMORY_LIMIT = "768MiB"  # of what DuckDB counts; with all else of it, Python and Arrow a command stays under 1.5 GB
+THREADS = 4  # at most: each holds rows of its own, and what 16 hold of ten million is more than MEMORY_LIMIT
 SqlError = duckdb.Error  # what is raised for SQL that DuckDB refuses
 
 
 def open_database(readable: Iterable[Path], spill: Path, *, threads: int | None = None) -> Database:
     """Return an in-memory DuckDB that may read only `readable` and spill to the folder `spill`.
 
-    No other file, no network, no extension; and SQL that it is given cannot lift this. Same result
-    for any number of threads as long as queries order their rows in full.
+    No other file, no network, no extension; and SQL that it is given cannot lift this. threads: None for all
+    cores up to THREADS. Same result for any number as long as queries order their rows in full.
     """
-    database = duckdb.connect(":memory:", config={"threads": threads} if threads else {})
+    database = duckdb.connect(":memory:", config={"threads": threads or min(THREADS, usable_cores())})
     database.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
     database.execute("SET preserve_insertion_order = true")
     database.execute("SET TimeZone = 'UTC'")  # the machine's own would show in casts of dates with an offset
@@ -67,6 +69,6 @@ def sql_error(error: duckdb.Error) -> PackagerError:
     """Return what DuckDB's error means to the user: wrong values in the rows, or no room to work in."""
     message = first_line(error)
     if isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException | duckdb.InternalException):
-        mend = "see that memory and disk have room and can be read, then run the command again"
+        mend = f"see that {MEMORY_LIMIT} of memory, and as much of the disk, are free and readable; then run it again"
         return IncompleteError("catalogue", message, mend)
     return InputError("catalogue", message, "mend the phase's SQL or the records")

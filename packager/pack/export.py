@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from packager.engine import durable, jsonl, selection, sql, tables
+from packager.engine.ahead import ahead
 from packager.model import CATALOGUE, PLANNED
 from packager.options import PhaseOptions
-from packager.record_lines import FIELDS, as_members, record_lines
+from packager.record_lines import FIELDS, as_members, joined, record_lines
 
 ROWS = 5_000_000  # of one file: about 0.5 GB of Parquet, so that it fits a shard of any sensible size
 
@@ -32,8 +32,9 @@ def export(database: sql.Database, phase: PhaseOptions, folder: Path, *, mtimes:
         name = f"catalogue-{number:05d}"
         schema = _schema(mtimes=mtimes)
         rows = (_row_fields(batch).select(schema.names) for batch in sql.run_batches(database, query, CATALOGUE))
-        tables.write_table(folder / f"{name}.parquet", schema, (b for t in rows for b in t.cast(schema).to_batches()))
-        jsonl.write_lines(folder / f"{name}.jsonl.zst", _lines(folder / f"{name}.parquet"))
+        batches = (batch for table in rows for batch in table.cast(schema).to_batches())
+        tables.write_table(folder / f"{name}.parquet", schema, ahead(batches))
+        jsonl.write_lines(folder / f"{name}.jsonl.zst", ahead(_lines(folder / f"{name}.parquet")))
         names += [f"{name}.parquet", f"{name}.jsonl.zst"]
     sizes = [(folder / name).stat().st_size for name in names]
     planned = [
@@ -68,4 +69,4 @@ def _row_fields(batch: pa.RecordBatch) -> pa.Table:
 def _lines(path: Path) -> Iterator[bytes]:
     """Yield the lines of an exported Parquet file."""
     for batch in tables.read_batches(path):
-        yield b"".join(pc.cast(record_lines(pa.Table.from_batches([batch])), pa.binary()).to_pylist())
+        yield bytes(joined(record_lines(pa.Table.from_batches([batch]))))

@@ -137,4 +137,4 @@ def _times(workspace: Workspace, shard: ReleaseShard, rows: int) -> pa.Array:
 
 def _write(path: Path, rows: pa.Table) -> None:
     """Write rows of PLANNED durably."""
-    tables.write_table(path, PLANNED, rows.cast(PLANNED).combine_chunks().to_batches())
+    tables.write_table(path, PLANNED, rows.cast(PLANNED).combine_chunks().to_batches(), quick=True)

@@ -18,8 +18,8 @@ import pyarrow as pa
 
 from packager import documents
 from packager.engine import durable, sql
+from packager.engine.room import refused
 from packager.engine.workspace import Workspace
-from packager.errors import from_os_error
 from packager.lookup import BUCKET_KEYS, EMPTY, LOOKUP, NUMBERS, PART_BYTES, SAME_KEY, SLOT, Lookup, bucket_numbers
 from packager.magnet import parse_magnet
 from packager.model import PublishedFile, Release, ReleaseShard
@@ -29,7 +29,6 @@ _RULE = "1"  # of the bytes below; another makes every index anew
 _KEYS = pa.schema([("hash", pa.uint64()), ("shard", pa.uint32()), ("row", pa.uint32())])
 _KEY = np.dtype([("hash", "<u8"), ("shard", "<u4"), ("row", "<u4")])
 _BLOCK = 1 << 20  # keys that are in memory at once
-_MEND = "make room or mend the rights, then publish again"
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def publish_lookup(workspace: Workspace, release: Release, built: Path, progress
             _link(folder / Path(part.path).name, built / part.path)
         (built / LOOKUP).write_bytes(document)
     except OSError as error:
-        raise from_os_error(error, built / LOOKUP, _MEND) from error
+        raise refused(error, built / LOOKUP, len(document) + sum(part.size for part in made.parts)) from error
     return [
         *made.parts,
         PublishedFile(path=LOOKUP, size=len(document), sha256=documents.digest(document)),
@@ -213,7 +212,7 @@ def _sort_keys(database: sql.Database, text: str, path: Path, progress: Progress
                 count += len(kept)
                 progress.advance(len(kept))
     except OSError as error:
-        raise from_os_error(error, path, _MEND) from error
+        raise refused(error, path, count * _KEY.itemsize) from error
     return count
 
 

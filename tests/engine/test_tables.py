@@ -93,7 +93,7 @@ def test_a_full_disk_is_told_in_one_sentence(mount: Mount) -> None:
     batches = (pa.record_batch([pa.array([random.Random(n).randbytes(1 << 20)])], noise) for n in range(5))
     with pytest.raises(IncompleteError) as error:
         tables.write_table(path, noise, batches, group_rows=1)
-    assert str(error.value).startswith(f"{path}: No space left on device; make room")
+    assert str(error.value).startswith(f"{path}: No space left on device; at least ")
     assert os.listdir(path.parent) == []
 
 
