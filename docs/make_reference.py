@@ -6,11 +6,14 @@ commands.md is what `--help` prints, api.md what packager/api/ says, json.md wha
 import ast
 import json
 import os
-import subprocess
-import sys
 import textwrap
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
+
+from packager.cli.app import main as packager
 
 FOLDER = Path(__file__).parent / "reference"
 ROOT = Path(__file__).parents[1]
@@ -36,10 +39,10 @@ WIDTH = 100  # characters of a signature's line
 
 def help_of(*arguments: str) -> str:
     """Return what a command prints for --help, on a terminal of 80 columns."""
-    command = [sys.executable, "-m", "packager", *arguments, "--help"]
-    environment = os.environ | {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, cwd=ROOT)
-    return done.stdout.strip("\n")
+    terminal = {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
+    with patch.dict(os.environ, terminal), redirect_stdout(StringIO()) as printed:
+        packager([*arguments, "--help"])
+    return printed.getvalue().strip("\n")
 
 
 def commands_of(text: str) -> list[str]:

@@ -16,6 +16,7 @@ LOCAL = {
     "enable_lsd": False,
     "enable_upnp": False,
     "enable_natpmp": False,
+    "stop_tracker_timeout": 1,  # seconds that its end may take
 }
 
 

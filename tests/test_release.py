@@ -12,6 +12,7 @@ import bagit
 import libtorrent
 import pytest
 
+from tests.peer import local_session
 from tests.projects import Project, make_project
 
 Capture = pytest.CaptureFixture[str]
@@ -87,7 +88,7 @@ def test_records_jsonl_gives_back_the_name_that_was_replaced(project: Project, t
 def test_libtorrent_finds_every_byte_in_place(project: Project, capsys: Capture, version: str) -> None:
     project.write_config(torrent=f'version = "{version}"')
     assert project.run(capsys, "release").code == 0
-    session = libtorrent.session({"listen_interfaces": "127.0.0.1:0", "enable_dht": False, "enable_lsd": False})
+    session = local_session()
     handles = []
     for torrent in (project.root / "output" / "torrents").glob("*.torrent"):
         wanted = libtorrent.load_torrent_file(str(torrent))

@@ -128,6 +128,7 @@ def test_a_trusted_comment_that_no_checker_would_read_is_not_signed() -> None:
         sign(DATA, SECRET, "x" * 8000)
 
 
+@pytest.mark.soak  # minisign takes 1 GiB and seconds for a password
 @pytest.mark.interop
 def test_the_vectors_are_what_minisign_makes_now(program: Callable[[str], str]) -> None:
     make = runpy.run_path(str(FOLDER / "make_signature.py"))["make"]

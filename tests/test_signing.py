@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from packager import trust
 from packager.cli.app import main
 from packager.engine import keys
 from packager.errors import TrustError
+from packager.key_pair import Scrypt
 from tests.projects import Project, make_project
 
 Capture = pytest.CaptureFixture[str]
@@ -86,6 +88,7 @@ def test_a_mirror_follows_the_old_key_to_the_new_one_and_no_further_key(signed: 
 def test_a_key_with_a_password_is_asked_for_once_and_refused_where_nobody_can_answer(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(keys, "Scrypt", partial(Scrypt, opslimit=1 << 15, memlimit=1 << 20))  # not some seconds a time
     project = make_project(tmp_path / "project", files=2)
     monkeypatch.setenv("PACKAGER_KEY_PASSWORD", "correct horse")
     secret, public = project.root / "my.key", project.root / "my.pub"

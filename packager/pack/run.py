@@ -11,8 +11,8 @@ from packager.engine.workspace import Workspace
 from packager.errors import IncompleteError, InputError, PackagerError
 from packager.model import Plan, PlannedShard, ShardName
 from packager.options import Config
-from packager.pack import on_cluster
-from packager.pack.crew import crew
+from packager.pack import on_cluster, partway
+from packager.pack.crew import Cores, crew
 from packager.pack.frozen import content_as_published, read_manifest
 from packager.pack.plan_file import sources
 from packager.pack.shard import Infohashes, Packed, ShardTask, condition, pack_shard
@@ -78,7 +78,7 @@ def tasks(
 
 
 def pack(
-    every: list[ShardTask], *, workers: int, cluster: Crew | None = None, progress: Progress = SILENT
+    every: list[ShardTask], cores: Cores, *, cluster: Crew | None = None, progress: Progress = SILENT
 ) -> PackReport:
     """Pack the shards that are not whole; the tars of published shards that are gone stay gone, virtual ones have none.
 
@@ -100,7 +100,7 @@ def pack(
     to_read = {task.shard.name: task.shard.size for task, found in stands if found.needs_pass}
     progress.begin("pack", sum(to_read.values()))
     largest_first = sorted(missing, key=lambda task: -to_read.get(task.shard.name, 0))
-    results = _results(largest_first, len(to_read), workers=workers, cluster=cluster, progress=progress)
+    results = _results(largest_first, len(to_read), cores, cluster=cluster, progress=progress)
     with closing(results):  # what is still out is stopped before anything else ends
         for task, result in results:
             if isinstance(result, Packed):
@@ -126,19 +126,20 @@ def pack(
 
 
 def _remove_leftovers(every: Sequence[ShardTask]) -> None:
-    """Remove what workers left that were killed."""
+    """Remove what workers left that were killed, but what a shard's note says that it can go on from."""
+    kept = [task.tar.name for task in every if (task.folder / partway.FILE).exists()]
     for place in {task.workspace.shards_place for task in every}:
-        remove_leftovers(place, [f"{task.shard.name}.tar" for task in every])
+        remove_leftovers(place, [f"{task.shard.name}.tar" for task in every], kept)
 
 
 def _results(
-    tasks: Sequence[ShardTask], read: int, *, workers: int, cluster: Crew | None, progress: Progress
+    tasks: Sequence[ShardTask], read: int, cores: Cores, *, cluster: Crew | None, progress: Progress
 ) -> Generator[tuple[ShardTask, Packed | PackagerError], None, None]:
     """Pack shards and yield what comes of each. read: how many of the first need their sources read."""
     here, there = on_cluster.parted(tasks[:read], cluster)
     if cluster and there:
         yield from on_cluster.run(cluster, on_cluster.packing, there, progress.advance)
-    processes, shared_out = crew(here, workers)
+    processes, shared_out = crew(here, cores, more=len(tasks) - read)
     shared_out += tasks[read:]  # of which only torrents are made
     yield from run_tasks(pack_shard, shared_out, workers=processes, progress=progress)
 

@@ -10,6 +10,7 @@ import re
 import traceback
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import fields
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +19,7 @@ from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateErro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from packager import lists, paths
+from packager.engine.room import refused
 from packager.errors import InputError, from_os_error
 from packager.model import PublishedFile, Release, ShardName
 from packager.progress import SILENT, Progress
@@ -51,7 +53,7 @@ def render(
     refuses a write.
     """
     folders = _template_folders(templates)
-    environment = _environment(folders)
+    environment = _environment(tuple(folder.absolute() for folder in folders))
     written: list[PublishedFile] = []
     progress.begin("pages", count_pages(release), "page")
     for page in pages(release, read_members, signed=signed, metalinks=metalinks, counted=counted):
@@ -85,7 +87,7 @@ def _write(site: Path, path: str, data: bytes) -> PublishedFile:
         (site / path).parent.mkdir(parents=True, exist_ok=True)
         (site / path).write_bytes(data)
     except OSError as error:
-        raise from_os_error(error, site / path, "make room or mend the rights, then run the command again") from error
+        raise refused(error, site / path, len(data)) from error
     return PublishedFile(path=path, size=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 
@@ -104,8 +106,9 @@ def _template_folders(templates: Path | None) -> list[Path]:
     return [templates, default_templates()]
 
 
-def _environment(folders: list[Path]) -> ImmutableSandboxedEnvironment:
-    """Return the sandbox that templates run in."""
+@lru_cache(maxsize=1)  # compiling our templates takes longer than rendering a small site
+def _environment(folders: tuple[Path, ...]) -> ImmutableSandboxedEnvironment:
+    """Return the sandbox that templates run in; it compiles a template again once its file has changed."""
     environment = ImmutableSandboxedEnvironment(
         autoescape=True,
         undefined=StrictUndefined,
