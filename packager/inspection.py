@@ -203,12 +203,13 @@ class MembersFacts(Struct, frozen=True, kw_only=True, tag="members table"):
     columns: tuple[str, ...]
 
 
-class CatalogueFacts(Struct, frozen=True, kw_only=True, tag="catalogue"):
-    """A catalogue as seekable JSONL.zst. unpacked: bytes of its lines."""
+class CatalogueFacts(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="catalogue"):
+    """A catalogue: as seekable JSONL.zst frames, unpacked into so many bytes of lines; or as Parquet row groups."""
 
     records: int
-    frames: int
-    unpacked: int
+    frames: int | None = None
+    unpacked: int | None = None
+    row_groups: int | None = None
 
 
 class SignatureFacts(Struct, frozen=True, kw_only=True, tag="signature"):

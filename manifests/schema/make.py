@@ -509,9 +509,10 @@ TOLD |= {
     },
     "CatalogueFacts": {
         "type": "What the facts are of.",
-        "records": "Lines.",
-        "frames": "Frames of zstd, each of which can be read alone.",
-        "unpacked": "Bytes of the lines.",
+        "records": "Records: lines, or rows.",
+        "frames": "Frames of zstd, each of which can be read alone; not of Parquet.",
+        "unpacked": "Bytes of the lines; not of Parquet.",
+        "row_groups": "Row groups of Parquet; not of lines.",
     },
     "SignatureFacts": {
         "type": "What the facts are of.",

@@ -36,7 +36,7 @@ _NAMES: tuple[tuple[str, FileKind], ...] = (
 _DOCUMENT = re.compile(rb'\s*\{.*?"type"\s*:\s*"(manifest|release)"', re.S)
 _KNOWN = (
     "give a .torrent, magnet links, a tar, a .manifest.json, a release.json, a .members.parquet, "
-    "a .jsonl.zst, a .minisig or a .pub"
+    "a catalogue (.jsonl.zst or .parquet), a .minisig or a .pub"
 )
 _READERS: Mapping[FileKind, Callable[[Path, FaultList], Facts | None]] = {
     "torrent": inspect_metainfo.torrent,
@@ -66,9 +66,11 @@ def inspect(what: str) -> Inspection:
     kind = _kind(head, path.name)
     if kind is None:
         raise InputError(shown(what), "is empty" if not size else "is of no kind that is known here", _KNOWN)
-    facts = None
+    facts, read = None, _READERS[kind]
     try:
-        facts = _READERS[kind](path, faults)
+        if kind == "members table" and inspect_tables.is_catalogue(path):
+            kind, read = "catalogue", inspect_tables.catalogue_table
+        facts = read(path, faults)
     except (InputError, TrustError) as error:
         faults.add(error.where.removeprefix(shown(what)).lstrip(": "), error.what)
     return _inspection(shown(what), kind, size, facts, faults)

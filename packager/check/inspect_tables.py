@@ -1,4 +1,4 @@
-"""A members table or a catalogue's JSON lines -> their totals, and whether they are what they should be."""
+"""A members table, or a catalogue in either of its forms -> totals, and whether they are what they should be."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from packager import tar
 from packager.engine import foreign_tables, seekable, tables
 from packager.inspection import CatalogueFacts, FaultList, MembersFacts
-from packager.model import KINDS, MEMBERS
+from packager.model import CATALOGUE, KINDS, MEMBERS
 from packager.name_checks import PathChecks
 from packager.paths import is_safe_path, shown
 
@@ -24,7 +24,8 @@ def members(path: Path, faults: FaultList) -> MembersFacts:
     kinds: dict[str, int] = {}
     checks, ids = PathChecks(), set[int]()
     for batch in foreign_tables.read_batches(path, MEMBERS):
-        _check_cells(batch, rows, checks, ids, faults)
+        _check_paths(batch, rows, checks, faults)
+        _check_ids(batch, rows, ids, faults)
         end = _check_places(batch, rows, end, faults)
         payload += sum(max(0, size) for size in batch["size"].to_pylist())
         for counted in pc.value_counts(batch["kind"]).to_pylist():
@@ -36,14 +37,17 @@ def members(path: Path, faults: FaultList) -> MembersFacts:
     return MembersFacts(rows=rows, row_groups=groups, payload=payload, kinds=kinds, columns=columns)
 
 
-def _check_cells(batch: pa.RecordBatch, first: int, checks: PathChecks, ids: set[int], faults: FaultList) -> None:
-    """Add paths that cannot be a member's, and ids and paths that stand twice."""
-    for at, (name, own_id) in enumerate(
-        zip(batch["path"].to_pylist(), batch["id"].to_pylist(), strict=True), first + 1
-    ):
+def _check_paths(batch: pa.RecordBatch, first: int, checks: PathChecks, faults: FaultList) -> None:
+    """Add paths that cannot be a member's, and those that stand twice."""
+    for at, name in enumerate(batch["path"].to_pylist(), first + 1):
         if not is_safe_path(name):
             faults.add(f"row {at}", f'"{shown(name)}" cannot be the path of a member')
         faults.add_all(f"row {at}", checks.clashes(name))
+
+
+def _check_ids(batch: pa.RecordBatch, first: int, ids: set[int], faults: FaultList) -> None:
+    """Add ids that stand twice. ids: hashes of those before."""
+    for at, own_id in enumerate(batch["id"].to_pylist(), first + 1):
         if hash(own_id) in ids:
             faults.add(f"row {at}", f'the id "{shown(own_id, 100)}" stands twice')
         ids.add(hash(own_id))
@@ -63,8 +67,26 @@ def _check_places(batch: pa.RecordBatch, first: int, end: int, faults: FaultList
     return end
 
 
+def is_catalogue(path: Path) -> bool:
+    """Say whether a Parquet file has records rather than members, which lie somewhere. Raises InputError."""
+    with tables.open_table(path) as file:
+        names = set(file.schema_arrow.names)
+    return {"id", "title"} <= names and "offset" not in names
+
+
+def catalogue_table(path: Path, faults: FaultList) -> CatalogueFacts:
+    """Return a Parquet catalogue's totals. Raises InputError where foreign_tables.read_batches does."""
+    with tables.open_table(path) as file:
+        groups, names = file.num_row_groups, set(file.schema_arrow.names)
+    records, ids = 0, set[int]()
+    for batch in foreign_tables.read_batches(path, pa.schema([field for field in CATALOGUE if field.name in names])):
+        _check_ids(batch, records, ids, faults)
+        records += batch.num_rows
+    return CatalogueFacts(records=records, row_groups=groups)
+
+
 def catalogue(path: Path, faults: FaultList) -> CatalogueFacts:
-    """Return a catalogue's totals. Raises InputError where seekable.read_frames does."""
+    """Return the totals of a catalogue of lines. Raises InputError where seekable.read_frames does."""
     records = unpacked = frames = 0
     for frame in seekable.read_frames(path):
         frames += 1

@@ -227,7 +227,12 @@ def _members(facts: MembersFacts) -> None:
 
 
 def _catalogue(facts: CatalogueFacts) -> None:
-    _lines([("records", f"{facts.records:,}"), ("frames", f"{facts.frames:,}"), ("unpacked", _bytes(facts.unpacked))])
+    lines = [("records", f"{facts.records:,}")]
+    if facts.frames is not None and facts.unpacked is not None:
+        lines += [("frames", f"{facts.frames:,}"), ("unpacked", _bytes(facts.unpacked))]
+    if facts.row_groups is not None:
+        lines.append(("row groups", f"{facts.row_groups:,}"))
+    _lines(lines)
 
 
 def _signature(facts: SignatureFacts) -> None:

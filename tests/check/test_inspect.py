@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -102,6 +104,19 @@ def test_the_catalogues_lines_are_counted(good: dict[str, Path], capsys: pytest.
     facts = report(capsys, good["catalogue"])["facts"]
     assert (facts["records"], facts["unpacked"]) == (100_000, len(LINES))
     assert facts["frames"] > 1
+
+
+def test_a_catalogue_of_parquet_is_told_from_a_members_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "catalogue-00001.parquet"
+    pq.write_table(pa.table({"id": ["a", "b", "b"], "path": ["x", None, "y"], "title": ["A", "B", "C"]}), path)
+    code, out, _ = run(capsys, str(path))
+    assert code == 1
+    assert out.startswith(f"{path}: catalogue, ")
+    found = report(capsys, path)
+    assert (found["kind"], found["facts"]["records"], found["facts"]["row_groups"]) == ("catalogue", 3, 1)
+    assert [(fault["where"], fault["what"]) for fault in found["faults"]] == [("row 3", 'the id "b" stands twice')]
 
 
 def test_a_magnet_link_may_be_given_itself(capsys: pytest.CaptureFixture[str]) -> None:
