@@ -17,6 +17,7 @@ LOCAL = {
     "enable_upnp": False,
     "enable_natpmp": False,
     "stop_tracker_timeout": 1,  # seconds that its end may take
+    "active_checking": 10,  # else one begins a second
 }
 
 
