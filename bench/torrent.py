@@ -106,5 +106,5 @@ def main(data: Path) -> None:
     """Measure and print."""
     large = measure(contenders(data, collection(data), PIECE), rounds=3)
     print(table(f"Torrent: {FILES:,} files of 4 MiB, page cache warm", large, FILES * SIZE))
-    small = measure(contenders(data, small_files(data), 14), rounds=3)
+    small = measure(contenders(data, small_files(data), 15), rounds=3)
     print(table(f"Torrent: {SMALL:,} files of 16 KiB, page cache warm", small, SMALL * SMALL_SIZE))

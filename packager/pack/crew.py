@@ -7,7 +7,7 @@ from packager.pack.shard import ShardTask
 from packager.store_address import StoreAddress
 
 _LANES = 3  # what one process keeps busy with threads: reading, members and pieces, blocks
-_QUICK = 8 << 30  # bytes: what takes some seconds is done before started processes have paid for their start
+_QUICK = 2 << 30  # bytes: what takes two seconds is done before started processes have paid for their start
 _LARGE = 256 << 10  # bytes a member: below it the interpreter's own work counts, which threads do not share
 _START = 1.0  # seconds of work below which processes would only have started
 _RATE, _A_MEMBER, _A_SHARD = 0.7e9, 60e-6, 0.02  # bytes a second of one core; seconds

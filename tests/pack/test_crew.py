@@ -66,7 +66,7 @@ def test_the_last_shards_get_the_cores_that_would_be_idle(
 
 
 def test_a_quick_run_of_large_files_on_few_cores_starts_no_processes() -> None:
-    used, made = crew(tasks(4, size=GIB, rows=250), Cores(2))
+    used, made = crew(tasks(4, size=GIB // 4, rows=250), Cores(2))
     assert used == 1
     assert [task.threads for task in made] == [2] * 4
 
