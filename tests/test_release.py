@@ -139,6 +139,24 @@ def test_a_second_release_finds_nothing_to_do(project: Project, capsys: Capture)
     assert {path for path in outside if after[path] != before.get(path)} == set()
 
 
+def test_a_changed_catalogue_whose_files_have_as_many_bytes_takes_the_place_of_the_packed_one(
+    project: Project, capsys: Capture
+) -> None:
+    phase = '[[phases]]\nname = "metadata"\ntitle = "Metadata"\ncontent = "catalogue"\n'
+    project.write_config(collection='records = "records.csv"', phases=phase)
+    tars, exported = [], []
+    for title in ("Alpha", "Blpha"):
+        lines = (f"r{number},{title} {number}\n" for number in range(50))
+        (project.root / "records.csv").write_text("id,title\n" + "".join(lines))
+        for command in ("scan", "plan", "pack"):
+            assert project.run(capsys, command).code == 0
+        files = sorted((project.root / ".packager" / "plan" / "metadata.export").iterdir())
+        exported.append([file.read_bytes() for file in files])
+        tars.append((project.root / "shards" / "tones-metadata-00001.tar").read_bytes())
+    assert [*map(len, exported[0])] == [*map(len, exported[1])]
+    assert all(data in tar for tar, files in zip(tars, exported, strict=True) for data in files)
+
+
 def test_phases_are_published_one_after_the_other(project: Project, capsys: Capture) -> None:
     for command in ("scan", "plan"):
         assert project.run(capsys, command).code == 0

@@ -94,6 +94,8 @@ def _origin(release: Path | str | None, key: str | None) -> tuple[Origin, list[P
         release = next(here, None)
     if release is None:
         raise InputError("--release", "no release is named, and none is here", "name its folder or address")
+    if is_stored(str(release)):
+        release = normal(str(release), "--release")  # that of file:// is a path
     if "://" in str(release):
         return Origin(str(release), key), []
     folder = Path(release)

@@ -19,6 +19,7 @@ from packager.errors import IncompleteError, PackagerError
 from packager.faults import Fault, file_fault, piece_faults
 from packager.paths import shown
 from packager.progress import Progress
+from packager.store_address import StoreAddress
 from packager.units import count_of
 
 Clock: TypeAlias = Callable[[], float]  # Unix seconds
@@ -175,9 +176,10 @@ class Run:
     def _refuse(self, opened: _Open, error: PackagerError) -> None:
         """Leave out a subject whose documents cannot be used; where it is the only one, that ends the run.
 
-        So does what may pass, as a store that fails.
+        So does a store that fails for now, since it is asked for the others, too.
         """
-        if len(self._opened) == 1 or isinstance(error, IncompleteError):
+        fails = isinstance(error, IncompleteError) and isinstance(opened.subject.path, StoreAddress)
+        if len(self._opened) == 1 or fails:
             raise error
         opened.refused = str(error)
         self._progress.note(f"{opened.subject.path}: not checked: {error}")

@@ -21,6 +21,7 @@ from packager.errors import InputError, PackagerError
 
 INTERRUPTED = 130
 _STORES = ("s3://", "sftp://")
+_MANY_ROWS = frozenset(("scan", "plan"))  # commands that make no cycles; failed requests do, and hold their bytes
 _TAKE_STORES = ("publish", "materialise", "verify", "extract", "get", "mirror")
 _OF_STORES = ("--release", "--web-seed")  # options of any command whose value may be a store's address
 Command: TypeAlias = Any  # Typer keeps the class private
@@ -119,5 +120,6 @@ def main(arguments: Sequence[str]) -> int:
 def run() -> None:
     """Run the command line of this process."""
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # Arrow's own keeps some 40 MB that are not in use
-    gc.set_threshold(10_000, 20, 20)  # many rows are made and few cycles: to look for those often takes a fifth
+    if _MANY_ROWS.intersection(sys.argv[1:2]):
+        gc.set_threshold(10_000, 20, 20)  # few cycles are made: to look for those often takes a fifth
     sys.exit(main(sys.argv[1:]))

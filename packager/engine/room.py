@@ -46,8 +46,8 @@ def refused(error: OSError, path: Path, needed: int = 0, mend: str = MEND) -> In
 
 def unforeseen(error: OSError) -> IncompleteError:
     """Return the IncompleteError for what the system refused where nothing below could tell it better."""
-    if isinstance(error.filename, str):
-        return refused(error, Path(error.filename), mend=_AGAIN)
+    if isinstance(error.filename, str | bytes):
+        return refused(error, Path(os.fsdecode(error.filename)), mend=_AGAIN)
     return from_os_error(error, "system", _AGAIN)
 
 

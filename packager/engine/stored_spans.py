@@ -47,4 +47,6 @@ def _following(ahead: ReadAhead) -> tuple[int, bytes]:
         wanted, _, data = next(ahead)
     except Gone as error:
         raise OSError(error.what) from error
+    except StopIteration:  # the last range was refused
+        raise OSError("could not be read") from None
     return wanted.start, data

@@ -3,6 +3,7 @@
 They are made when the plan is cut, since a shard's layout needs their sizes, and are then its sources.
 """
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,12 +37,15 @@ def export(database: sql.Database, phase: PhaseOptions, folder: Path, *, mtimes:
         tables.write_table(folder / f"{name}.parquet", schema, ahead(batches))
         jsonl.write_lines(folder / f"{name}.jsonl.zst", ahead(_lines(folder / f"{name}.parquet")))
         names += [f"{name}.parquet", f"{name}.jsonl.zst"]
-    sizes = [(folder / name).stat().st_size for name in names]
-    planned = [
-        {"shard": 0, "id": name, "path": name, "member": name, "kind": "metadata", "size": size}
-        for name, size in zip(names, sizes, strict=True)
-    ]
-    return total, pa.Table.from_pylist(planned, PLANNED)
+    return total, pa.Table.from_pylist([_planned(folder / name) for name in names], PLANNED)
+
+
+def _planned(path: Path) -> dict[str, object]:
+    """Return a file's row; its SHA-256 tells it from another catalogue's file of as many bytes."""
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").digest()
+    name, size = path.name, path.stat().st_size
+    return {"shard": 0, "id": name, "path": name, "member": name, "kind": "metadata", "size": size, "sha256": digest}
 
 
 def _schema(*, mtimes: bool) -> pa.Schema:

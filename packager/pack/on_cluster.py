@@ -27,6 +27,7 @@ from packager.engine.room import refused
 from packager.engine.workers import Stopped
 from packager.errors import IncompleteError, InputError, PackagerError, from_os_error
 from packager.model import PLANNED
+from packager.pack import partway
 from packager.pack.shard import MARKER, Packed, ShardTask, condition, links_of, mark, pack_anew
 from packager.store_address import StoreAddress
 
@@ -192,8 +193,10 @@ def take_packed(task: ShardTask, arrived: Arrived) -> Packed:
         if name != MARKER:
             durable.write_bytes(task.folder / name, data)
     durable.write_bytes(task.folder / MARKER, arrived.documents[MARKER])
+    partway.forget(task.folder)  # of a pass here, that was killed before
     if arrived.folder:
         shutil.rmtree(arrived.folder, ignore_errors=True)
+        durable.discard(task.tar)
     return arrived.packed
 
 

@@ -4,6 +4,7 @@ A note holds the hashes of the pieces and members that were read, and stands for
 disk by then. It is of use for the very same shard alone, and goes when that is whole or begun anew.
 """
 
+import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from packager.engine.hashing import OnePass
 from packager.engine.writer import BUFFER, IN_FLIGHT, DirectWriter, Sink
 from packager.errors import IncompleteError
 from packager.layout import Layout
+from packager.piece_hashes import PieceHashes
 from packager.tar_layout import TarLayout
 
 FILE = "partway"
@@ -88,17 +90,18 @@ class Notes:
         self._last, self._noted = time.monotonic(), start
 
 
-def notes(folder: Path, content: str, layout: Layout, tar: Path | None) -> Notes | None:
+def notes(folder: Path, content: str, layout: Layout, piece_length: int, tar: Path | None) -> Notes | None:
     """Return the notes of a shard's pass, and where it goes on; None for a shard that cannot.
 
-    folder: of its documents. tar: where it is written to; None: nowhere.
+    folder: of its documents. tar: where it is written to; None: nowhere. Another command may have written beside
+    that place since, so the last piece before the note is looked at there.
     """
     if not isinstance(layout, TarLayout):
         return None
     path = folder / FILE
     begun = _read(path)
     same = begun is not None and (begun.format, begun.content) == (_FORMAT, content)
-    if begun and same and (tar is None or (begun.tar and _has_size(durable.partial(tar), layout.size))):
+    if begun and same and (tar is None or _holds(durable.partial(tar), begun, layout.size, piece_length)):
         return Notes(path, content, layout, begun, _noted=begun.start)
     forget(folder)
     return Notes(path, content, layout)
@@ -114,16 +117,23 @@ def forget(folder: Path) -> None:
 
 
 def _read(path: Path) -> Note | None:
-    """Return a note; None for what is none, or of another version."""
+    """Return a note; None for what is none, cannot be read, or is of another version."""
     try:
         return msgspec.msgpack.decode(path.read_bytes(), type=Note)
-    except (FileNotFoundError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError):
         return None
 
 
-def _has_size(path: Path, size: int) -> bool:
-    """Say whether a file is there and has so many bytes."""
+def _holds(path: Path, note: Note, size: int, piece_length: int) -> bool:
+    """Say whether a file is the tar of a note: it has the tar's size, and before the note's start the piece hashed."""
+    if not note.tar:
+        return False
+    hashes = PieceHashes(size, piece_length, b"" if note.layer else None, note.layer, note.pieces)
+    last = note.start // piece_length - 1
+    start, stop = hashes.span(last)
     try:
-        return path.stat().st_size == size
-    except FileNotFoundError:
+        with open(path, "rb") as file:
+            file.seek(start)
+            return os.fstat(file.fileno()).st_size == size and hashes.is_right(last, file.read(stop - start))
+    except OSError:
         return False

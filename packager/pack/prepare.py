@@ -139,7 +139,7 @@ class _Planner:
         folder = self.workspace.export(phase.name)
         records, rows = export(self.database, phase, folder, mtimes=self.config.collection.mtimes)
         kept = self.standing.shards(phase.name)
-        if holds_catalogue(self.standing, phase.name, folder, rows):
+        if holds_catalogue(self.standing, phase.name, rows):
             keep_times(self.workspace, self.standing, phase.name, folder)
             tables.write_table(self.workspace.planned(phase.name), PLANNED, ())
             planned.phases.append(Cutter(self.config, phase).phase(records=records, left_out=0, kept=kept))

@@ -127,9 +127,14 @@ def pack(
 
 def _remove_leftovers(every: Sequence[ShardTask]) -> None:
     """Remove what workers left that were killed, but what a shard's note says that it can go on from."""
-    kept = [task.tar.name for task in every if (task.folder / partway.FILE).exists()]
+    noted = [task for task in every if (task.folder / partway.FILE).exists() and not task.is_bare]
     for place in {task.workspace.shards_place for task in every}:
-        remove_leftovers(place, [f"{task.shard.name}.tar" for task in every], kept)
+        remove_leftovers(place, _tars(every), kept=_tars(noted))
+
+
+def _tars(tasks: Sequence[ShardTask]) -> list[str]:
+    """Return the names of shards' tars."""
+    return [f"{task.shard.name}.tar" for task in tasks]
 
 
 def _results(
@@ -175,7 +180,7 @@ def progress_of(
                 size, seconds = size + found.made.size, seconds + found.made.seconds
         else:
             left[task.shard.phase] += task.shard.size
-    known = {f"{task.shard.name}.tar" for task in every}
+    known = set(_tars(every))
     tars = tar_names(workspace)
     ended = {f"{name}.tar" for name in obsolete}
     strangers = tuple(name for name in tars if name not in known and name not in ended)

@@ -241,6 +241,7 @@ def pack_anew(task: ShardTask, links: Links, tell: Tell) -> float:
             file = _contents(shard, layout, digests)
             made = shard_documents.torrents(file, content)
             if task.published and made[0].infohashes != task.published:
+                partway.forget(task.folder)  # the sources may be mended
                 raise would_change(shard.name)
             durable.make_folder(task.folder)
             (task.folder / MARKER).unlink(missing_ok=True)
@@ -265,7 +266,8 @@ def _notes(task: ShardTask, layout: Layout) -> Notes | None:
         or not isinstance(task.workspace.shards_place, Path)
     ):
         return None
-    return partway.notes(task.folder, task.content_digest, layout, None if task.is_bare else task.tar)
+    tar = None if task.is_bare else task.tar
+    return partway.notes(task.folder, task.content_digest, layout, task.shard.piece_length, tar)
 
 
 def _contents(shard: PlannedShard, layout: Layout, digests: Digests) -> Contents:

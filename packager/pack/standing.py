@@ -1,6 +1,5 @@
 """What stands: the last release and what is withdrawn from it, as planning the next one needs it."""
 
-import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from packager.pack import compare
 from packager.pack.compare import Compared
 from packager.pack.frozen import Frozen, frozen_shards, touch
 from packager.pack.shard import MARKER, Packed
+from packager.pack.tars import tar_names
 from packager.progress import Progress
 
 _NOTHING = Compared({}, 0, 0)
@@ -141,8 +141,8 @@ def compared(
     )
 
 
-def holds_catalogue(standing: Standing, phase: str, folder: Path, rows: pa.Table) -> bool:
-    """Say whether the published shards of a catalogue phase hold the very files that were exported to `folder`.
+def holds_catalogue(standing: Standing, phase: str, rows: pa.Table) -> bool:
+    """Say whether the published shards of a catalogue phase hold the very files that were exported.
 
     rows: of PLANNED, a row a file.
     """
@@ -152,10 +152,13 @@ def holds_catalogue(standing: Standing, phase: str, folder: Path, rows: pa.Table
     held: list[tuple[object, ...]] = []
     for each in shards:
         table = tables.read_rows(each.rows, 0, tables.count_rows(each.rows), PLANNED)
-        held += zip(*(table[name].to_pylist() for name in ("member", "size", "sha256")), strict=True)
-    if [row[:2] for row in held] != list(zip(rows["member"].to_pylist(), rows["size"].to_pylist(), strict=True)):
-        return False
-    return all(_digest(folder / str(name)) == sha256 for name, _, sha256 in held)
+        held += _files_of(table)
+    return held == _files_of(rows)
+
+
+def _files_of(rows: pa.Table) -> list[tuple[object, ...]]:
+    """Return the name, size and SHA-256 of each file."""
+    return list(zip(*(rows[name].to_pylist() for name in ("member", "size", "sha256")), strict=True))
 
 
 def keep_times(workspace: Workspace, standing: Standing, phase: str, folder: Path) -> None:
@@ -164,12 +167,6 @@ def keep_times(workspace: Workspace, standing: Standing, phase: str, folder: Pat
         if each.shard.phase == phase:
             names = tables.read_rows(each.rows, 0, tables.count_rows(each.rows), PLANNED)["member"].to_pylist()
             touch(workspace, each, {row: (folder / name).stat().st_mtime_ns for row, name in enumerate(names)})
-
-
-def _digest(path: Path) -> bytes:
-    """Return the SHA-256 of a file of ours."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
 
 
 def successors(
@@ -196,11 +193,12 @@ def successors(
 
 def unmade(workspace: Workspace, standing: Standing, stale: Collection[str]) -> tuple[ShardName, ...]:
     """Return those of the shards `stale` whose bytes lay nowhere here but in the files that are not what they were."""
+    tars = frozenset(tar_names(workspace) if stale else ())  # a store is asked for the list of them
     return tuple(
         each.shard.name
         for each in standing.frozen
         if each.shard.name in stale
-        and not workspace.tar(each.shard.name).is_file()
+        and f"{each.shard.name}.tar" not in tars
         and (each.shard.container == "files" or _is_virtual(workspace, each.shard.name))
     )
 

@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Collection, Iterable
-from pathlib import Path
 
 from packager.engine import durable
 from packager.engine.stores import open_store
@@ -27,19 +26,19 @@ def tar_names(workspace: Workspace) -> list[str]:
     return sorted(path.name for path in workspace.shards.glob("*.tar"))
 
 
-def remove_leftovers(place: Place, names: Iterable[str], kept: Collection[str] = ()) -> None:
-    """Remove what a killed run left of the tars with these names, or of any in a folder of ours but those `kept`."""
+def remove_leftovers(place: Place, names: Iterable[str], kept: Collection[str] | None = None) -> None:
+    """Remove what a killed run left of the tars with these names.
+
+    kept: those of which it stays; then what is left of any other goes, too, from a folder, which must be ours.
+    """
     if isinstance(place, StoreAddress):
         open_store(place).sweep(frozenset(names).__contains__)
-    else:
-        _remove_partials(place, {durable.partial(place / name) for name in kept})
-
-
-def _remove_partials(shards: Path, kept: Collection[Path]) -> None:
-    """Remove what a killed run left beside the tars' places."""
-    durable.make_folder(shards)
-    for beside in shards.glob(".*.tar.partial"):
-        if beside not in kept:
-            beside.unlink(missing_ok=True)
-    for folder in shards.glob(f"{on_cluster.ARRIVING}*"):
+        return
+    durable.make_folder(place)
+    partials = {durable.partial(place / name) for name in names}
+    if kept is not None:
+        partials = {*place.glob(".*.tar.partial")} - {durable.partial(place / name) for name in kept}
+    for beside in partials:
+        beside.unlink(missing_ok=True)
+    for folder in place.glob(f"{on_cluster.ARRIVING}*"):
         shutil.rmtree(folder, ignore_errors=True)  # a worker that nobody hears any more may still write there

@@ -10,7 +10,7 @@ import re
 import traceback
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import fields
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
@@ -53,7 +53,7 @@ def render(
     refuses a write.
     """
     folders = _template_folders(templates)
-    environment = _environment(tuple(folder.absolute() for folder in folders))
+    environment = _own_environment() if templates is None else _environment(folders)
     written: list[PublishedFile] = []
     progress.begin("pages", count_pages(release), "page")
     for page in pages(release, read_members, signed=signed, metalinks=metalinks, counted=counted):
@@ -106,9 +106,14 @@ def _template_folders(templates: Path | None) -> list[Path]:
     return [templates, default_templates()]
 
 
-@lru_cache(maxsize=1)  # compiling our templates takes longer than rendering a small site
-def _environment(folders: tuple[Path, ...]) -> ImmutableSandboxedEnvironment:
-    """Return the sandbox that templates run in; it compiles a template again once its file has changed."""
+@cache  # compiling our templates takes longer than rendering a small site
+def _own_environment() -> ImmutableSandboxedEnvironment:
+    """Return the sandbox of our own templates; another's may come and go between two calls."""
+    return _environment([default_templates()])
+
+
+def _environment(folders: list[Path]) -> ImmutableSandboxedEnvironment:
+    """Return the sandbox that templates run in."""
     environment = ImmutableSandboxedEnvironment(
         autoescape=True,
         undefined=StrictUndefined,

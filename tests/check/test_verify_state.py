@@ -7,26 +7,30 @@ import random
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from packager import api
 from packager.check import scrub as scrubs
 from packager.check import verify as verifying
+from packager.check.choice import Everything
 from packager.check.expected import Against, subjects
-from packager.check.run import Limits
+from packager.check.run import Limits, Run
 from packager.check.scrub import open_scrub
+from packager.check.subject import Look, Subject
 from packager.check.verify import Scrubbing
 from packager.check_reports import VerifyReport
 from packager.cli.app import main
 from packager.engine import hashers
 from packager.engine.published import open_published, shard_files
-from packager.errors import InputError
+from packager.errors import IncompleteError, InputError
 from packager.progress import SILENT
+from packager.store_address import store_address
 from tests.check.killing import ROOT, Killer
 from tests.check.test_verify import NAME, make_release
 
@@ -264,3 +268,16 @@ def test_a_scrub_killed_fifty_times_goes_on_and_ends_right(root: Path, capsys: C
 
 def test_scrubs_module_flushes_by_time_and_bytes() -> None:
     assert (scrubs._FLUSH_SECONDS, scrubs._FLUSH_BYTES) == (30.0, 1 << 30)
+
+
+def test_documents_that_cannot_be_read_now_leave_out_their_tar_and_a_store_that_fails_ends_the_run() -> None:
+    def fails() -> NoReturn:
+        raise IncompleteError("x", "Input/output error")
+
+    good = Subject(Path("b.tar"), "tar", "", 1, 1, 0, quick=list, look=Look)
+    run = Run([Subject(Path("a.tar"), "tar", "", 1, 1, 0, quick=fails, look=fails), good], Everything(), SILENT)
+    run.look_quickly(time.monotonic)
+    assert [each.refused for each in run.report("quick", seconds=0).subjects] == ["x: Input/output error", ""]
+    stored = Subject(store_address("s3://bucket/a.tar", "test"), "tar", "", 1, 1, 0, quick=fails, look=fails)
+    with pytest.raises(IncompleteError):
+        Run([stored, good], Everything(), SILENT).look_quickly(time.monotonic)

@@ -24,7 +24,7 @@ from packager.engine.tables import read_rows, write_table
 from packager.engine.workspace import Workspace
 from packager.errors import IncompleteError
 from packager.model import PLANNED, PlannedShard, ShardName
-from packager.pack import run
+from packager.pack import partway, run
 from packager.pack.on_cluster import at_worker, load, pack_there
 from packager.pack.shard import ShardTask
 from packager.pack.shard_documents import Content, Links
@@ -219,6 +219,21 @@ def test_a_source_that_changed_is_named_and_nothing_is_left_of_its_shard(three: 
     assert len(report.failed) == 1
     assert changed.name in report.failed[0].what
     assert len(list((project.root / "shards").iterdir())) == report.packed
+
+
+def test_what_a_killed_pass_here_left_is_gone_when_a_worker_packed_its_shard(three: Cluster, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    config = project.root / "packager.toml"
+    api.scan(config, processes=1)
+    api.plan(config)
+    note = project.root / ".packager" / "packed" / "tones-rest-00001" / partway.FILE
+    left = project.root / "shards" / ".tones-rest-00001.tar.partial"
+    for path in (note, left):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"of a killed run")
+    assert api.pack(config, phases=["rest"], cluster=three.address).packed
+    assert not note.exists()
+    assert not left.exists()
 
 
 def test_a_machine_that_does_not_see_the_folders_says_which(tmp_path: Path) -> None:

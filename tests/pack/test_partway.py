@@ -97,12 +97,16 @@ def test_a_killed_pass_goes_on_and_what_was_read_is_not_read_again(
     assert os.listdir(project.root / "shards") == ([f"{SHARD}.tar"] if not more else [])
 
 
+@pytest.mark.parametrize("other", [False, True], ids=["cut", "begun anew by another command"])
 def test_a_note_is_of_no_use_without_the_bytes_that_it_stands_for(
-    project: Project, expected: dict[str, bytes], capsys: Capture
+    project: Project, expected: dict[str, bytes], capsys: Capture, *, other: bool
 ) -> None:
     killed(project, 3)
     beside = durable.partial(project.root / "shards" / f"{SHARD}.tar")
-    os.truncate(beside, 30 * MIB)
+    size = beside.stat().st_size
+    os.truncate(beside, MIB if other else 30 * MIB)
+    if other:
+        os.truncate(beside, size)
     assert project.run(capsys, "pack").code == 0
     assert packed(project) == expected
 
@@ -112,6 +116,7 @@ def test_notes_of_a_pass_that_wrote_no_tar_are_no_tar(
 ) -> None:
     killed(project, 1)
     killed(project, 2, "--virtual")
+    assert os.listdir(project.root / "shards") == []
     assert project.run(capsys, "pack").code == 0
     assert packed(project) == expected
 

@@ -40,6 +40,15 @@ def test_one_own_template_stands_before_ours_and_the_others_stay(name: str, page
     assert changed == expected | {page}
 
 
+def test_an_own_template_that_comes_later_is_taken(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    site.render(make_release(), site=tmp_path / "before", read_members=reader(), templates=own)
+    (own / "index.html").write_text("mine\n")
+    site.render(make_release(), site=tmp_path / "after", read_members=reader(), templates=own)
+    assert (tmp_path / "after" / "index.html").read_text() == "mine\n"
+
+
 def test_an_own_copy_of_the_macros_serves_our_pages(tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()

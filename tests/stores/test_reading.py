@@ -159,6 +159,12 @@ def test_get_and_repair_take_bytes_from_tars_in_a_store_beside_a_release_here(
     assert tar.read_bytes() == large(released).read_bytes()
 
 
+def test_get_takes_a_release_at_a_file_address_as_its_folder(released: Project, run, tmp_path: Path) -> None:
+    ran = run("get", "large.bin", "--release", f"file://{released.root}/output", "-o", tmp_path / "out")
+    assert ran.code == 0, ran.err
+    assert (tmp_path / "out" / "large.bin").read_bytes() == (released.source / "large.bin").read_bytes()
+
+
 def test_a_mirror_follows_a_release_in_a_store(stored: Bucket, run, tmp_path: Path) -> None:
     followed = ["mirror", "follow", f"s3://{stored.name}/site", "--to", tmp_path / "mirror", "--budget", "1 GB"]
     ran = run(*followed, "--unsigned", "--dry-run", "--json", "--counts", "list", "--reserve", "1 B")
@@ -189,6 +195,16 @@ def test_what_a_store_refuses_is_told_by_hashing_processes_as_by_one(count: int)
     span = StoredSpan((Part(b"", 0, 9),), 16384, 1, bytes(32), store_address("s3://no-such-bucket/x.tar", "test"))
     with Hashers(count) as hashers, pytest.raises(InputError, match="NoSuchBucket"):
         list(hashers.run([(0, span), (1, span)], lambda _: None))
+
+
+@pytest.mark.parametrize("pieces", [1, 700])
+def test_every_piece_of_a_file_that_became_another_is_told_as_unreadable(tmp_path: Path, pieces: int) -> None:
+    (tmp_path / "x.tar").write_bytes(b"short")
+    address = store_address(f"file://{tmp_path}/x.tar", "test")
+    span = StoredSpan((Part(b"", 0, 16384 * pieces),), 16384, 1, bytes(32 * pieces), address)
+    assert [(each.index, each.verdict) for each in span.run(lambda _: None)] == [
+        (piece, "unreadable") for piece in range(pieces)
+    ]
 
 
 @pytest.mark.parametrize(

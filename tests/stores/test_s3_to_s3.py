@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from packager.pack import partway
 from tests import object_store
 from tests.object_store import Bucket
 from tests.projects import Project, make_project
@@ -65,6 +66,24 @@ def test_a_release_from_s3_to_s3_is_byte_for_byte_that_of_folders_through_faults
     assert bucket.everything("tars/") == tars
     assert project.published() == {path: data for path, data in made.items() if path.startswith("output/")}
     assert bucket.uploads() == []
+
+
+def test_a_published_file_that_changes_gets_a_new_shard_where_tars_lie_in_a_store(
+    bucket: Bucket, tmp_path: Path, capsys
+) -> None:
+    project = make_project(tmp_path / "project", files=1)
+    config = project.root / "packager.toml"
+    config.write_text(config.read_text().replace("[shards]", f'[shards]\ndirectory = "s3://{bucket.name}/tars"'))
+    note = project.root / ".packager" / "packed" / "tones-rest-00001" / partway.FILE
+    note.parent.mkdir(parents=True)
+    note.write_bytes(b"of a killed run, when tars went to a folder")
+    for text in (b"made of sines", b"made of SINES\n"):
+        (project.source / "notes.txt").write_bytes(text)
+        ran = project.run(capsys, "release", "--workers", "1")
+        assert ran.code == 0, ran.err
+    tars = bucket.everything("tars/")
+    assert [name for name, data in sorted(tars.items()) if b"made of SINES" in data] == ["tones-rest-00002.tar"]
+    assert not note.exists()
 
 
 @pytest.mark.soak
