@@ -68,10 +68,10 @@ def _check_places(batch: pa.RecordBatch, first: int, end: int, faults: FaultList
 
 
 def is_catalogue(path: Path) -> bool:
-    """Say whether a Parquet file has records rather than members, which lie somewhere. Raises InputError."""
+    """Say whether a Parquet file has records rather than members, which have bytes. Raises InputError."""
     with tables.open_table(path) as file:
         names = set(file.schema_arrow.names)
-    return {"id", "title"} <= names and "offset" not in names
+    return {"id", "title"} <= names and not {"offset", "sha256"} & names
 
 
 def catalogue_table(path: Path, faults: FaultList) -> CatalogueFacts:
