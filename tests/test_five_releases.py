@@ -164,8 +164,8 @@ def five_releases(growing: Growing, files: int, tmp_path: Path) -> None:
 
     one, two = (f"r-{growing.numbers[at]:05d}" for at in (0, 8))  # of folders far from each other
     wrong = "texts-texts-00002"
-    growing.run("withdraw", "--id", one, "--reason", "asked for")
-    growing.run("withdraw", "--id", two, "--reason", "not ours to share", "--supersede", "--redact")
+    growing.run("withdraw", "--id", one, "--reason", "asked for", "--keep-shards")
+    growing.run("withdraw", "--id", two, "--reason", "not ours to share", "--redact")
     growing.run("supersede", wrong, "--reason", "the titles were wrong")
     growing.add(tenth)
     growing.write_records(wrong=", right now")
@@ -184,7 +184,9 @@ def five_releases(growing: Growing, files: int, tmp_path: Path) -> None:
     releases.append(growing.release())
     followed(growing, releases[2], releases[3])
 
-    growing.run("withdraw", "--where", f"title = 'Text {growing.numbers[20]}, right now'", "--reason", "late")
+    growing.run(
+        "withdraw", "--where", f"title = 'Text {growing.numbers[20]}, right now'", "--reason", "late", "--keep-shards"
+    )
     growing.add(tenth)
     growing.change(tenth // 5)
     growing.write_records(wrong=", right now")

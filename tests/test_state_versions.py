@@ -90,7 +90,7 @@ def test_documents_say_format_1_until_they_tell_what_that_lacks(project: Project
     assert release(project, capsys)["format"] == 2
     manifest = project.root / "output" / "manifests" / "tones-rest-00001.manifest.json"
     assert json.loads(manifest.read_text())["format"] == 1
-    assert project.run(capsys, "withdraw", "--id", "notes.txt", "--reason", "x").code == 0
+    assert project.run(capsys, "withdraw", "--id", "notes.txt", "--reason", "x", "--keep-shards").code == 0
     release(project, capsys)
     assert json.loads(manifest.read_text())["format"] == 2
 

@@ -34,9 +34,12 @@ def where_told(site: Path, texts: tuple[bytes, ...] = WITHDRAWN) -> set[str]:
 
 def test_a_withdrawn_record_stands_only_among_the_withdrawals(project: Project, capsys: Capture) -> None:
     first = read_release(project)
-    ran = project.run(capsys, "withdraw", "--id", "r-17", "--reason", "asked for by the artist", "--redact")
+    ran = project.run(
+        capsys, "withdraw", "--id", "r-17", "--reason", "asked for by the artist", "--redact", "--keep-shards"
+    )
     assert ran.code == 0, ran.err
-    assert "1 record withdrawn, 1 of them new" in ran.out
+    assert "1 record is withdrawn from the next release; 1 shard (" in ran.out
+    assert "with them is kept" in ran.out
     second = release(project, capsys)
     assert_frozen(first, second)
     [withdrawal] = second["withdrawals"]
@@ -56,7 +59,7 @@ def test_a_withdrawn_record_stands_only_among_the_withdrawals(project: Project, 
 
 
 def test_without_redact_the_release_tells_title_and_artist(project: Project, capsys: Capture) -> None:
-    assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x").code == 0
+    assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x", "--keep-shards").code == 0
     [withdrawal] = release(project, capsys)["withdrawals"]
     assert (withdrawal["title"], withdrawal["artist"]) == ("Secret title", "Hidden artist")
     assert "Hidden artist: Secret title" in (project.root / "output" / "releases" / "2.html").read_text()
@@ -64,7 +67,7 @@ def test_without_redact_the_release_tells_title_and_artist(project: Project, cap
 
 def test_supersede_replaces_the_shards_that_hold_it(project: Project, tmp_path: Path, capsys: Capture) -> None:
     first = read_release(project)
-    ran = project.run(capsys, "withdraw", "--path", "*.txt", "--where", "id <> 'r-18'", "--reason", "x", "--supersede")
+    ran = project.run(capsys, "withdraw", "--path", "*.txt", "--where", "id <> 'r-18'", "--reason", "x")
     assert ran.code == 0, ran.err
     assert "will be replaced" in ran.out
     second = release(project, capsys)
@@ -86,8 +89,18 @@ def test_supersede_replaces_the_shards_that_hold_it(project: Project, tmp_path: 
     assert third["serial"] == 2
 
 
+def test_withdraw_replaces_the_shards_unless_it_is_told_to_keep_them(project: Project, capsys: Capture) -> None:
+    kept = project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x", "--keep-shards", "--dry-run")
+    assert (kept.code, "1 shard (" in kept.out, "with them is kept. Dry run" in kept.out) == (0, True, True)
+    replaced = project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x", "--dry-run", "--json")
+    assert json.loads(replaced.out)["supersede"] is True
+    assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x", "--keep-shards").code == 0
+    assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x").code == 0  # on second thoughts
+    assert by_name(release(project, capsys))["tones-rest-00001"]["obsolete"] is True
+
+
 def test_a_withdrawn_record_is_never_planned_again(project: Project, capsys: Capture) -> None:
-    assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x", "--supersede").code == 0
+    assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x").code == 0
     second = release(project, capsys)
     (project.source / "notes.txt").write_bytes(b"a new version of what was taken back")
     (project.root / "withdrawals.json").unlink()  # the release itself says it
@@ -118,7 +131,7 @@ def test_a_record_that_is_not_published_yet_is_left_out(tmp_path: Path, capsys: 
 def test_a_record_that_the_catalogue_has_no_more_can_be_withdrawn(project: Project, capsys: Capture) -> None:
     (project.source / "Ærø é.txt").unlink()
     release(project, capsys)
-    ran = project.run(capsys, "withdraw", "--id", "Ærø é.txt", "--reason", "x")
+    ran = project.run(capsys, "withdraw", "--id", "Ærø é.txt", "--reason", "x", "--keep-shards")
     assert ran.code == 0, ran.err
     third = release(project, capsys)
     assert third["withdrawals"][0]["shards"] == ["tones-rest-00001"]
@@ -132,7 +145,7 @@ def test_a_record_that_the_catalogue_has_no_more_can_be_withdrawn(project: Proje
 def test_every_version_of_a_withdrawn_record_is_withdrawn(project: Project, capsys: Capture) -> None:
     (project.source / "notes.txt").write_bytes(b"second version")
     release(project, capsys)
-    assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x", "--redact").code == 0
+    assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x", "--redact", "--keep-shards").code == 0
     third = release(project, capsys)
     assert third["withdrawals"][0]["shards"] == ["tones-rest-00001", "tones-rest-00002"]
     assert where_told(project.root / "output", WITHDRAWN[1:]) == set()
@@ -143,12 +156,12 @@ def test_what_is_noted_can_be_undone_until_a_release_says_it(project: Project, c
     noted = project.root / "withdrawals.json"
     assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x", "--dry-run").code == 0
     assert not noted.exists()
-    assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x").code == 0
+    assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x", "--keep-shards").code == 0
     assert [record["id"] for record in json.loads(noted.read_text())["records"]] == ["r-17"]
     assert project.run(capsys, "withdraw", "--id", "r-17", "--undo").code == 0
     assert json.loads(noted.read_text())["records"] == []
     assert release(project, capsys)["serial"] == 1
-    assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x").code == 0
+    assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x", "--keep-shards").code == 0
     release(project, capsys)
     ran = project.run(capsys, "withdraw", "--id", "r-17", "--undo")
     assert (ran.code, "every mirror remembers that" in ran.err) == (2, True)
@@ -211,13 +224,13 @@ def test_a_shard_is_not_replaced_while_a_file_of_it_is_missing(project: Project,
     assert project.run(capsys, "supersede", "tones-rest-00001", "--reason", "x").code == 0
     ran = project.run(capsys, "release")
     assert (ran.code, 'is to be replaced, and 1 record of it ("r-17")' in ran.err) == (2, True), ran.err
-    assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x").code == 0
+    assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x", "--keep-shards").code == 0
     second = release(project, capsys)
     assert by_name(second)["tones-rest-00001"]["obsolete"] is True
 
 
 def test_the_tars_of_obsolete_shards_are_no_strangers(project: Project, capsys: Capture) -> None:
-    assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x", "--supersede").code == 0
+    assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x").code == 0
     release(project, capsys)
     told_status = json.loads(project.run(capsys, "status", "--json").out)
     assert told_status["strangers"] == []
@@ -231,7 +244,7 @@ def test_a_virtual_shard_is_replaced_as_well(tmp_path: Path, capsys: Capture) ->
     config = project.root / "packager.toml"
     config.write_text(config.read_text().replace("[shards]", "[shards]\nmaterialise = false"))
     first = release(project, capsys)
-    assert project.run(capsys, "withdraw", "--id", "notes.txt", "--reason", "x", "--supersede").code == 0
+    assert project.run(capsys, "withdraw", "--id", "notes.txt", "--reason", "x").code == 0
     (project.source / "new.txt").write_bytes(b"new")
     second = release(project, capsys)
     assert_frozen(first, second)
@@ -246,7 +259,7 @@ def test_a_killed_release_of_a_withdrawal_is_simply_run_again(
     shutil.copytree(project.root, calm.root)
     for each in (project, calm):
         text = (each.root / "withdrawals.json", "2026-11-21T00:00:00Z")
-        assert each.run(capsys, "withdraw", "--id", "r-17", "--reason", "x").code == 0
+        assert each.run(capsys, "withdraw", "--id", "r-17", "--reason", "x", "--keep-shards").code == 0
         noted = json.loads(text[0].read_text())
         noted["records"][0]["date"] = text[1]
         text[0].write_text(json.dumps(noted, indent=2, ensure_ascii=False) + "\n")
@@ -267,7 +280,7 @@ def test_a_shard_with_withdrawn_members_is_still_proved_and_mended_by_its_torren
     project: Project, capsys: Capture
 ) -> None:
     shutil.copytree(project.root / "shards", project.root / "elsewhere")
-    assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x").code == 0
+    assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x", "--keep-shards").code == 0
     release(project, capsys)
     tar, other = (project.root / folder / "tones-rest-00001.tar" for folder in ("shards", "elsewhere"))
     assert main(["verify", str(tar)]) == 0

@@ -19,7 +19,7 @@ def withdraw(
     paths: Sequence[str] = (),
     where: str | None = None,
     reason: str = "",
-    supersede: bool = False,
+    keep_shards: bool = False,
     redact: bool = False,
     undo: bool = False,
     dry_run: bool = False,
@@ -27,16 +27,16 @@ def withdraw(
     """Note in withdrawals.json that records are taken back; the next plan and release act on it.
 
     ids, paths (patterns) and where (SQL over the catalogue's columns) say which; published records that the
-    catalogue has no more are found, too. supersede: replace the shards that hold them. redact: the release tells
-    no title and artist. undo: note it no more. Raises InputError where nothing is found, no reason is given, or
-    a release says already what should be undone.
+    catalogue has no more are found, too. The next release replaces the shards that contain them, unless
+    keep_shards. redact: the release names no title and artist. undo: note it no more. Raises InputError where nothing
+    is found, no reason is given, or a release says already what should be undone.
     """
     _, workspace = project.load(config)
     wanted = Wanted(ids, paths, where)
     with durable.lock(workspace.state, "withdraw"):
         if undo:
             return withdrawing.undo(workspace, wanted, dry_run=dry_run)
-        how = How(reason, now(), supersede=supersede, redact=redact)
+        how = How(reason, now(), supersede=not keep_shards, redact=redact)
         return withdrawing.withdraw(workspace, wanted, how, dry_run=dry_run)
 
 

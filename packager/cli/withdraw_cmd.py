@@ -26,8 +26,8 @@ def withdraw(
         str | None, typer.Option("--where", help="Only records for which this SQL is true.", metavar="SQL")
     ] = None,
     reason: Annotated[str, typer.Option("--reason", help="Why, as the release tells everybody.", metavar="TEXT")] = "",
-    supersede: Annotated[
-        bool, typer.Option("--supersede", help="Replace the shards that hold them by shards without them.")
+    keep_shards: Annotated[
+        bool, typer.Option("--keep-shards", help="Do not replace the shards that contain them.")
     ] = False,
     redact: Annotated[bool, typer.Option("--redact", help="Tell no title and no artist of them, only the id.")] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Take it back, as long as no release says it.")] = False,
@@ -35,9 +35,12 @@ def withdraw(
     config: Config = DEFAULT_CONFIG,
     json: Json = False,
 ) -> None:
-    """Take records back: the next release lists them, and holds them no more.
+    """Withdraw records, and replace the shards with them.
 
-    Example: packager withdraw --id QZ-0042 --reason "asked for by the artist" --supersede
+    The next release lists the records as withdrawn. It replaces each published shard that contains one by a shard
+    without them, so that nobody has to share the old one; with --keep-shards the shards stay published.
+
+    Example: packager withdraw --id QZ-0042 --reason "asked for by the artist"
     """
     report = api.withdraw(
         config,
@@ -45,7 +48,7 @@ def withdraw(
         paths=paths or (),
         where=where,
         reason=reason,
-        supersede=supersede,
+        keep_shards=keep_shards,
         redact=redact,
         undo=undo,
         dry_run=dry_run,
@@ -64,16 +67,22 @@ def _show(report: WithdrawReport, *, undo: bool) -> None:
     if len(report.records) > _SHOWN:
         screen.say(f"  and {count_of(len(report.records) - _SHOWN, 'more record')}; --json has all")
     what = count_of(len(report.records), "record")
-    if not report.written:
-        screen.say(f"{what}; nothing is noted, this was a dry run")
-    elif undo:
-        screen.say(f"{what} not withdrawn any more")
+    if undo:
+        screen.say(f"{what} not withdrawn any more." if report.written else f"{what}; dry run, nothing changed.")
     else:
-        screen.say(f"{what} withdrawn, {report.new:,} of them new")
-    if report.shards and not undo:
-        held = f"{count_of(len(report.shards), 'shard')} of {show_size(report.size)}"
-        screen.say(
-            f"{held} will be replaced" if report.supersede else f"{held} still hold them; --supersede replaces these"
-        )
+        _show_withdrawn(report)
     if report.written:
-        screen.say("next: packager release")
+        screen.say("Next: packager release")
+
+
+def _show_withdrawn(report: WithdrawReport) -> None:
+    """Print how many records and shards the next release withdraws and replaces."""
+    count, shards = len(report.records), len(report.shards)
+    done = f"{count_of(count, 'record')} {'is' if count == 1 else 'are'} withdrawn from the next release"
+    if report.supersede and shards:
+        done += f"; {count_of(shards, 'shard')} ({show_size(report.size)}) will be replaced"
+    elif shards:
+        done += (
+            f"; {count_of(shards, 'shard')} ({show_size(report.size)}) with them {'is' if shards == 1 else 'are'} kept"
+        )
+    screen.say(f"{done}." if report.written else f"{done}. Dry run: nothing changed.")
