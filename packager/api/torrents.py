@@ -19,7 +19,7 @@ def torrent(
 ) -> TorrentReport:
     """Make a .torrent of the file or folder at `path` where it lies, and return what it says.
 
-    wanted: version, pieces, links, globs and what else; None: a hybrid with nothing but the files. out: the
+    wanted: version, pieces, links, filter and what else; None: a hybrid with nothing but the files. out: the
     .torrent, or a folder for it; None: NAME.torrent in the current folder. force: replace what is there. Raises
     InputError where `path` gives no torrent, IncompleteError where a file cannot be read or changes meanwhile.
     """

@@ -62,7 +62,7 @@ def check_records(records: Path, spill: Path, where: Where) -> None:
             twice = sql.run_batches(
                 database,
                 f"SELECT {column} AS value, min(line) AS first, max(line) AS second"  # noqa: S608
-                f" FROM read_parquet({sql.quoted(str(records))}) WHERE {column} IS NOT NULL"
+                f" FROM {sql.parquet(records)} WHERE {column} IS NOT NULL"
                 " GROUP BY ALL HAVING count(*) > 1 ORDER BY second LIMIT 1",
                 _TWICE,
             )
@@ -81,12 +81,12 @@ def write_catalogue(
     """
     counts = Counts()
     with closing(sql.open_database([files, *([records] if records else [])], spill)) as database:
-        from_files = sql.quoted(str(files))
+        from_files = sql.parquet(files, "file_row_number = true")
         run = partial(sql.execute, database)
-        run(f"CREATE VIEW f AS SELECT *, file_row_number AS n FROM read_parquet({from_files}, file_row_number = true)")  # noqa: S608
+        run(f"CREATE VIEW f AS SELECT *, file_row_number AS n FROM {from_files}")  # noqa: S608
         rows = _unrecorded()
         if records is not None:
-            run(f"CREATE VIEW r AS SELECT * FROM read_parquet({sql.quoted(str(records))})")  # noqa: S608
+            run(f"CREATE VIEW r AS SELECT * FROM {sql.parquet(records)}")  # noqa: S608
             run(_CANDIDATES)
             run(_MATCHED)
             ask = partial(sql.run_batches, database)

@@ -56,9 +56,7 @@ def walk_store(store: Store, scratch: Path) -> Iterator[Found | Odd]:
     """
     listing = scratch / "listing.parquet"
     tables.write_table(listing, _LISTED, _batches(store))
-    query = (
-        f"SELECT folder, name, size, stamp FROM read_parquet({sql.quoted(str(listing))}) ORDER BY folder, name, size"  # noqa: S608
-    )
+    query = f"SELECT folder, name, size, stamp FROM {sql.parquet(listing)} ORDER BY folder, name, size"  # noqa: S608
     with closing(sql.open_database([listing], scratch / "spill")) as database:
         rows = (
             _Row(*row)

@@ -36,7 +36,7 @@ class Wanted:
     """Which members are meant; all where nothing is said."""
 
     ids: Sequence[str] = ()
-    globs: Sequence[str] = ()
+    paths: Sequence[str] = ()
     where: str | None = None
 
 
@@ -59,7 +59,7 @@ def extract(
     IncompleteError where a file cannot be written.
     """
     contents, source = open_contents(tar, release, manifest)
-    rows = chosen(contents.members, ids=wanted.ids, globs=wanted.globs, where=wanted.where)
+    rows = chosen(contents.members, ids=wanted.ids, paths=wanted.paths, where=wanted.where)
     to = Path(contents.name) if to is None else to
     members = contents.members.take(pa.array(rows, pa.int64()))
     found = Taken(bad=list(contents.faults) if len(rows) == contents.members.num_rows else [])

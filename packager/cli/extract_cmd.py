@@ -29,7 +29,7 @@ def extract(
     ] = None,
     paths: Annotated[
         list[str] | None,
-        typer.Option("--path", help='Only paths like this one ("*" is anything); may be given again.', metavar="GLOB"),
+        typer.Option("--path", help='Only members with this path ("*" is any text). Repeatable.', metavar="PATTERN"),
     ] = None,
     where: Annotated[
         str | None, typer.Option("--where", help="Only members for which this SQL is true.", metavar="SQL")

@@ -11,8 +11,8 @@ from packager.cli import bars, screen
 from packager.cli.options import Json, Workers, processes
 from packager.errors import InputError
 from packager.model import Infohash, Version
+from packager.patterns import PathFilter
 from packager.reports import TorrentReport
-from packager.share.folder import Globs
 from packager.share.torrent import Wanted
 from packager.units import count_of, show_seconds, show_size
 
@@ -45,12 +45,15 @@ def torrent(
     include: Annotated[
         list[str] | None,
         typer.Option(
-            "--include", "-i", help='Only files and folders like this, as "*.flac" or "cd1/*"; again.', metavar="GLOB"
+            "--include",
+            "-i",
+            help='Include only names like this, as "*.flac" or "cd1/*". Repeatable.',
+            metavar="PATTERN",
         ),
     ] = None,
     exclude: Annotated[
         list[str] | None,
-        typer.Option("--exclude", "-x", help="No files and folders like this; may be given again.", metavar="GLOB"),
+        typer.Option("--exclude", "-x", help="Exclude names like this. Repeatable.", metavar="PATTERN"),
     ] = None,
     name: Annotated[str | None, typer.Option(help="The torrent's name. Default: that of PATH.")] = None,
     comment: Annotated[str, typer.Option(help="A text for people, outside the infohash.", metavar="TEXT")] = "",
@@ -90,7 +93,7 @@ def torrent(
         similar=tuple(_infohash(text) for text in similar or ()),
         collections=tuple(values.title(each, "--collection") for each in collection or ()),
         creation_date=_date(creation_date),
-        globs=Globs(include or (), exclude or ()),
+        filter=PathFilter(include or (), exclude or ()),
     )
     with bars.progress(json=json) as progress:
         report = api.torrent(path, wanted, out=out, force=force, processes=processes(workers), progress=progress)

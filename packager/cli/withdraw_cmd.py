@@ -20,7 +20,7 @@ def withdraw(
     ] = None,
     paths: Annotated[
         list[str] | None,
-        typer.Option("--path", help='Records of such a path ("*" is anything); may be given again.', metavar="GLOB"),
+        typer.Option("--path", help='Records with this path ("*" is any text). Repeatable.', metavar="PATTERN"),
     ] = None,
     where: Annotated[
         str | None, typer.Option("--where", help="Only records for which this SQL is true.", metavar="SQL")

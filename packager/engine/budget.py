@@ -17,7 +17,7 @@ _ORDERS: tuple[tuple[Order, str, str, str], ...] = (
 @contextmanager
 def _opened(catalogue: Path, spill: Path) -> Iterator[sql.Database]:
     with sql.open_database([catalogue], spill) as database:
-        sql.execute(database, f"CREATE VIEW catalogue AS FROM read_parquet({sql.quoted(str(catalogue))})")
+        sql.execute(database, f"CREATE VIEW catalogue AS FROM {sql.parquet(catalogue)}")
         yield database
 
 

@@ -1,7 +1,5 @@
 """Which members of a shard are meant: by id, by a pattern of their path, by SQL over the members table."""
 
-import fnmatch
-import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,22 +11,22 @@ import pyarrow.compute as pc
 from packager.engine import tables
 from packager.errors import InputError
 from packager.paths import shown
+from packager.patterns import check_pattern, matcher
 from packager.values import SQL_MAX
 
-_PATTERN_MAX = 1000  # characters
 _WHERE = "--where"
 
 
-def chosen(members: pa.Table, *, ids: Sequence[str], globs: Sequence[str], where: str | None) -> list[int]:
+def chosen(members: pa.Table, *, ids: Sequence[str], paths: Sequence[str], where: str | None) -> list[int]:
     """Return the rows of a members table that are meant, in order; all where nothing is asked.
 
     A member is meant where its id or its path (or its path at the source) is one of those asked for, and
-    `where` holds for it. In a pattern "*" stands for any characters, "/" too. Raises InputError for an id
+    `where` holds for it. paths: patterns (packager/patterns.py). Raises InputError for an id
     or a pattern that no member has, and for SQL that is not one condition.
     """
     named = np.ones(members.num_rows, bool)
-    if ids or globs:
-        named = _by_id(members, ids) | _by_path(members, globs)
+    if ids or paths:
+        named = _by_id(members, ids) | _by_path(members, paths)
     if where is not None:
         named &= _by_condition(members, where)
     return [int(row) for row in np.flatnonzero(named)]
@@ -44,20 +42,19 @@ def _by_id(members: pa.Table, ids: Sequence[str]) -> "np.ndarray[tuple[int], np.
     return np.asarray(pc.is_in(there, pa.array(ids, pa.string())).to_numpy(zero_copy_only=False), bool)
 
 
-def _by_path(members: pa.Table, globs: Sequence[str]) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def _by_path(members: pa.Table, patterns: Sequence[str]) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
     """Return which rows have a path, in the shard or at the source, that one of these patterns matches."""
     found = np.zeros(members.num_rows, bool)
-    if not globs:
+    if not patterns:
         return found
     sides = list(zip(members["path"].to_pylist(), members["source_path"].to_pylist(), strict=True))
-    for glob in globs:
-        if len(glob) > _PATTERN_MAX:
-            raise InputError("--path", f"a pattern of more than {_PATTERN_MAX} characters")
-        match = re.compile(fnmatch.translate(glob)).match
-        hits = [bool(match(path) or (source and match(source))) for path, source in sides]
+    for pattern in patterns:
+        check_pattern(pattern, "--path")
+        matches = matcher(pattern)
+        hits = [matches(path) or (source is not None and matches(source)) for path, source in sides]
         if not any(hits):
             mend = 'quote a pattern so that the shell leaves it alone: --path "*.flac"'
-            raise InputError("--path", f'no member matches "{shown(glob)}"', mend)
+            raise InputError("--path", f'no member matches "{shown(pattern)}"', mend)
         found |= np.array(hits, bool)
     return found
 

@@ -28,7 +28,7 @@ class Taken:
 
     def after(self, phase: PhaseOptions, planned: Path, *, cut: bool) -> "Taken":
         """Return this, and what `phase` took: all that its `where` holds for, or, cut by its budget, its rows."""
-        rows = f"id IN (SELECT id FROM read_parquet({sql.quoted(str(planned))}))"  # noqa: S608 (a path of ours, quoted)
+        rows = f"id IN (SELECT id FROM {sql.parquet(planned)})"  # noqa: S608 (a path of ours, quoted)
         return Taken((*self.conditions, rows if cut else phases.condition(phase)))
 
     @property
@@ -44,7 +44,7 @@ def open_catalogue(
     """Open the catalogue without the records `withdrawn`; `files` has all files. It may read only `readable`."""
     with sql.open_database(readable, spill) as database:
         database.register("withdrawn", pa.table([pa.array(withdrawn, pa.string())], _WITHDRAWN))
-        records = phases.view(f"read_parquet({sql.quoted(str(catalogue))})")
+        records = phases.view(sql.parquet(catalogue))
         left = f"{records} ANTI JOIN withdrawn USING (id)" if withdrawn else records
         sql.execute(database, f"CREATE VIEW catalogue AS {left}")
         unpublished = "NULL::VARCHAR AS home, NULL::BIGINT AS place"

@@ -3,6 +3,7 @@
 It may read only the files it is given and spills to the folder it is given.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -34,7 +35,9 @@ def open_database(readable: Iterable[Path], spill: Path, *, threads: int | None 
     database.execute(f"SET temp_directory = {quoted(str(durable.make_folder(spill)))}")
     database.execute("SET autoinstall_known_extensions = false")
     database.execute("SET autoload_known_extensions = false")
-    database.execute(f"SET allowed_paths = [{', '.join(quoted(str(path)) for path in readable)}]")
+    readable = tuple(readable)
+    allowed = sorted({*map(str, readable), *map(_literal_glob, readable)})
+    database.execute(f"SET allowed_paths = [{', '.join(map(quoted, allowed))}]")
     database.execute("SET enable_external_access = false")
     database.execute("SET lock_configuration = true")
     return database
@@ -43,6 +46,25 @@ def open_database(readable: Iterable[Path], spill: Path, *, threads: int | None 
 def quoted(text: str) -> str:
     """Return a string as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def parquet(paths: Path | Iterable[Path], options: str = "") -> str:
+    """Return the SQL relation of the rows of these Parquet files, in order. options: more arguments of read_parquet.
+
+    DuckDB takes a path for a pattern, and "x=1" in one for a column; here neither is anything but a name.
+    """
+    files = [paths] if isinstance(paths, Path) else paths
+    listed = ", ".join(quoted(_literal_glob(path)) for path in files)
+    return f"read_parquet([{listed}], hive_partitioning = false{options and ', '}{options})"
+
+
+def _literal_glob(path: Path) -> str:
+    """Return the pattern by which DuckDB finds this path alone.
+
+    A pattern cannot name a backslash; but a path that no file matches as a pattern is looked for as it is written.
+    """
+    text = str(path)
+    return text if "\\" in text else re.sub(r"[*?[]", r"[\g<0>]", text)
 
 
 def execute(database: Database, query: str) -> list[tuple[Any, ...]]:

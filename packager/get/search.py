@@ -53,7 +53,7 @@ def by_sql(search: Search, shelf: Listed, *, fetched: bool) -> list[Found]:
         if shelf.copied:
             path.unlink()  # all of them may be more than there is room for
         members = members.filter(pc.invert(pc.is_in(members["id"], gone)))
-        rows = chosen(members, ids=(), globs=(), where=search.where)
+        rows = chosen(members, ids=(), paths=(), where=search.where)
         meant = members.take(pa.array(rows, pa.int64()))
         count += meant.num_rows
         if count > WHERE_MOST:

@@ -48,7 +48,7 @@ _ROW_BITS = 40  # of `place`, which orders replaced members by shard and row
 _READ = 1 << 20  # bytes at once
 
 # The newest published version of each record, wherever it lies.
-_FROZEN = "CREATE VIEW frozen AS SELECT * FROM read_parquet(%s, file_row_number = true)"
+_FROZEN = "CREATE VIEW frozen AS SELECT * FROM %s"
 _LATEST = """
 CREATE TEMP TABLE latest AS
 SELECT id, shard AS no, file_row_number AS row, size, mtime_ns, sha256
@@ -66,7 +66,7 @@ CREATE TEMP TABLE returned AS
 SELECT c.id, l.no, l.row, listed.name AS shard, listed.replaced
 FROM catalogue c JOIN latest l USING (id) JOIN listed USING (no)
 WHERE c.path IS NOT NULL
-    AND (listed.replaced OR c.size <> l.size OR c.id IN (SELECT id FROM read_parquet(%s)))
+    AND (listed.replaced OR c.size <> l.size OR c.id IN (SELECT id FROM %s))
 """
 # What the phases choose from. home: the phase of a record that is published already; place: its old one, if its
 # whole shard is replaced.
@@ -129,8 +129,7 @@ def compare(
     record has no file any more, IncompleteError where a file that must be read cannot be.
     """
     _list(database, frozen, replaced, phases)
-    listed = ", ".join(sql.quoted(str(each.rows)) for each in frozen)
-    sql.execute(database, _FROZEN % f"[{listed}]")
+    sql.execute(database, _FROZEN % sql.parquet((each.rows for each in frozen), "file_row_number = true"))
     sql.execute(database, _LATEST)
     _check_replaced(database)
     rewritten = _rewritten(workspace)
@@ -140,7 +139,7 @@ def compare(
     suspects = _suspects(sql.run_batches(database, _SUSPECTS, _SUSPECT))
     tables.write_table(rewritten, _IDS, _compared(workspace, by_order, suspects, progress))
     progress.end()
-    sql.execute(database, _RETURNING % sql.quoted(str(rewritten)))
+    sql.execute(database, _RETURNING % sql.parquet(rewritten))
     rows = sql.run_batches(database, "SELECT id, shard, replaced FROM returned ORDER BY id", RETURNING)
     tables.write_table(workspace.returning, RETURNING, rows)
     sql.execute(database, "DROP VIEW files")

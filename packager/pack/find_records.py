@@ -11,6 +11,7 @@ from packager.engine.workspace import Workspace
 from packager.errors import InputError
 from packager.model import CATALOGUE, MEMBERS, Release, ReleaseShard
 from packager.paths import shown
+from packager.patterns import check_pattern, pattern_sql
 from packager.reports import FoundRecord
 from packager.values import SQL_MAX
 
@@ -23,12 +24,11 @@ _FOUND = pa.schema(
         ("held", pa.list_(pa.int64())),
     ]
 )
-_PATTERN_MAX = 1000  # characters
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which records are meant: by id, by a pattern of their path ("*" stands for any characters), by SQL."""
+    """Which records are meant: by id, by a pattern of their path ("*" is any text), by SQL."""
 
     ids: Sequence[str] = ()
     paths: Sequence[str] = ()
@@ -71,9 +71,8 @@ def _condition(wanted: Wanted) -> str:
     """Return which records are meant, as SQL. Raises InputError."""
     parts = ["id IN (SELECT id FROM ids)"] if wanted.ids else []
     for pattern in wanted.paths:
-        if not pattern or len(pattern) > _PATTERN_MAX or "\0" in pattern:
-            raise InputError("--path", f"is empty, holds NUL or has more than {_PATTERN_MAX} characters")
-        parts.append(f"coalesce(path GLOB {sql.quoted(pattern)} OR member GLOB {sql.quoted(pattern)}, false)")
+        check_pattern(pattern, "--path")
+        parts.append(f"coalesce({pattern_sql(pattern, 'path')} OR {pattern_sql(pattern, 'member')}, false)")
     named = f"({' OR '.join(parts)})" if parts else "true"
     if wanted.where is None:
         return named
@@ -105,13 +104,12 @@ def _records(workspace: Workspace, shards: Sequence[ReleaseShard]) -> Iterator[s
     tables = [workspace.packed(shard.name) / f"{shard.name}.members.parquet" for shard in shards]
     parts = []
     if workspace.catalogue.exists():
-        parts.append(f"SELECT *, NULL::BIGINT AS held FROM read_parquet({sql.quoted(str(workspace.catalogue))})")  # noqa: S608
+        parts.append(f"SELECT *, NULL::BIGINT AS held FROM {sql.parquet(workspace.catalogue)}")  # noqa: S608
     if tables:
-        listed = ", ".join(sql.quoted(str(path)) for path in tables)
         same = ", ".join(name for name in MEMBERS.names if name in CATALOGUE.names and name != "path")
         parts.append(
             f"SELECT {same}, coalesce(source_path, path) AS path, path AS member, source_path_b64 AS path_b64,"  # noqa: S608
-            f" file_index::BIGINT AS held FROM read_parquet([{listed}], union_by_name = true)"
+            f" file_index::BIGINT AS held FROM {sql.parquet(tables, 'union_by_name = true')}"
         )
     if not parts:
         raise InputError(workspace.catalogue, "no catalogue has been made yet", "run: packager scan")

@@ -116,10 +116,10 @@ def _holding(workspace: Workspace, standing: Standing, ids: Sequence[str]) -> li
     if not ids or not shards:
         return []
     names = {each.order: each.shard.name for each in shards}
-    listed = ", ".join(sql.quoted(str(each.rows)) for each in shards)
+    rows = sql.parquet(each.rows for each in shards)
     with closing(sql.open_database([each.rows for each in shards], workspace.state / "spill")) as database:
         database.register("wanted", pa.table({"id": pa.array(ids, pa.string())}))
-        query = f"SELECT DISTINCT shard FROM read_parquet([{listed}]) SEMI JOIN wanted USING (id) ORDER BY shard"  # noqa: S608
+        query = f"SELECT DISTINCT shard FROM {rows} SEMI JOIN wanted USING (id) ORDER BY shard"  # noqa: S608
         return [names[number] for (number,) in sql.execute(database, query)]
 
 
@@ -179,7 +179,7 @@ def successors(
     by: dict[str, list[ShardName]] = {each.shard.name: [] for each in standing.of_files}
     for path, shards in planned if standing.of_files else ():
         query = (
-            f"SELECT DISTINCT r.shard, p.shard FROM read_parquet({sql.quoted(str(path))}) p"  # noqa: S608
+            f"SELECT DISTINCT r.shard, p.shard FROM {sql.parquet(path)} p"  # noqa: S608
             " JOIN returned r USING (id) WHERE r.replaced ORDER BY 1, 2"
         )
         for name, number in sql.execute(database, query):

@@ -168,7 +168,7 @@ def make(tables: Sequence[Table], withdrawn: Sequence[str], folder: Path, mark: 
 
 def _query(tables: Sequence[Table]) -> str:
     """Return the SQL for (hash, shard, row) of every key of every member, by hash, the newest shard first."""
-    paths = ", ".join(sql.quoted(str(table.path)) for table in tables)
+    rows = sql.parquet(table.path for table in tables)
     newest_first = sorted(range(len(tables)), key=lambda nth: (tables[nth].since, nth), reverse=True)
     listed = ", ".join(f"({nth}, {tables[nth].shard}, {rank})" for rank, nth in enumerate(newest_first))
     names = ", ".join(f"{_normal(name)}" for name in ("id", "path", "source_path"))
@@ -176,7 +176,7 @@ def _query(tables: Sequence[Table]) -> str:
         WITH shards(nth, shard, rank) AS (VALUES {listed}),
         keys AS (
             SELECT unnest(list_distinct([{names}, {_isrc("isrc")}])) AS key, file_index AS nth, file_row_number AS row
-            FROM read_parquet([{paths}]) ANTI JOIN withdrawn USING (id)
+            FROM {rows} ANTI JOIN withdrawn USING (id)
         )
         SELECT ('0x' || substr(sha256(key), 1, 16))::UBIGINT AS hash, shard, row
         FROM keys JOIN shards USING (nth)

@@ -72,8 +72,8 @@ def _newer(workspace: Workspace, plan: Plan, phases: Collection[str]) -> dict[Sh
             continue
         planned = workspace.planned(phase.name)
         query = (
-            f"SELECT r.shard, r.id, p.shard AS number FROM read_parquet({sql.quoted(str(workspace.returning))}) r"  # noqa: S608
-            f" JOIN read_parquet({sql.quoted(str(planned))}) p USING (id) WHERE NOT r.replaced ORDER BY 1, 2"
+            f"SELECT r.shard, r.id, p.shard AS number FROM {sql.parquet(workspace.returning)} r"  # noqa: S608
+            f" JOIN {sql.parquet(planned)} p USING (id) WHERE NOT r.replaced ORDER BY 1, 2"
         )
         with closing(sql.open_database([workspace.returning, planned], workspace.state / "spill")) as database:
             for shard, record, number in _rows(sql.run_batches(database, query, _MARKS)):
@@ -88,8 +88,7 @@ def _holding(workspace: Workspace, last: Release, ids: Sequence[str]) -> dict[st
     if not ids or not shards:
         return {}
     paths = [workspace.listed_table(shard.name, shard.table.sha256) for shard in shards]
-    listed = ", ".join(sql.quoted(str(path)) for path in paths)
-    rows = f"read_parquet([{listed}]) SEMI JOIN wanted USING (id)"
+    rows = f"{sql.parquet(paths)} SEMI JOIN wanted USING (id)"
     query = f"SELECT id, file_index::BIGINT AS held FROM {rows} ORDER BY id, held"  # noqa: S608 (paths of ours, quoted)
     found: dict[str, tuple[ShardName, ...]] = dict.fromkeys(ids, ())
     with closing(sql.open_database(paths, workspace.state / "spill")) as database:

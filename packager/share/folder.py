@@ -1,15 +1,15 @@
-"""Which files of a folder go into a torrent: by globs, in BEP 52's order. Links are not followed; no file is read."""
+"""Which files of a folder go into a torrent: by patterns, in BEP 52's order. No link is followed, no file is read."""
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from packager.errors import IncompleteError, InputError, from_os_error
 from packager.file_space import sort_key
 from packager.paths import shown
+from packager.patterns import PathFilter
 from packager.reports import Oddity
 
 
@@ -22,36 +22,7 @@ class FoundFile:
     mtime_ns: int
 
 
-@dataclass(frozen=True)
-class Globs:
-    """Which paths are taken. A glob without "/" is of one name at any depth, with "/" of the path from the top."""
-
-    include: Sequence[str] = ()
-    exclude: Sequence[str] = ()
-
-    def takes(self, path: str) -> bool:
-        """Say whether a file is taken: it or a folder above it is included, where any include is given."""
-        return not self.include or any(_matches(above, glob) for above in _above(path) for glob in self.include)
-
-    def leaves_out(self, path: str) -> bool:
-        """Say whether a file or folder is excluded."""
-        return any(_matches(path, glob) for glob in self.exclude)
-
-
-def _matches(path: str, glob: str) -> bool:
-    """Say whether a glob is of this very path."""
-    anchored = "/" in glob.rstrip("/")
-    return fnmatchcase(path if anchored else path.rpartition("/")[2], glob.strip("/"))
-
-
-def _above(path: str) -> Iterator[str]:
-    """Yield a path and the folders above it."""
-    while path:
-        yield path
-        path = path.rpartition("/")[0]
-
-
-def find_files(folder: Path, globs: Globs, own: Path) -> tuple[list[FoundFile], list[Oddity]]:
+def find_files(folder: Path, chosen: PathFilter, own: Path) -> tuple[list[FoundFile], list[Oddity]]:
     """Return the files below a folder that a torrent takes, in its order, and what was left out and why.
 
     own: what will be written, which is no part of it. Raises InputError for a name that is not UTF-8,
@@ -64,7 +35,7 @@ def find_files(folder: Path, globs: Globs, own: Path) -> tuple[list[FoundFile], 
         inner = folders.pop()
         for entry in _entries(folder, inner):
             path = f"{inner}/{entry.name}" if inner else entry.name
-            if globs.leaves_out(path) or os.path.abspath(entry.path) == str(own):
+            if chosen.excludes(path) or os.path.abspath(entry.path) == str(own):
                 continue
             status = entry.stat(follow_symlinks=False)
             if stat.S_ISDIR(status.st_mode):
@@ -72,7 +43,7 @@ def find_files(folder: Path, globs: Globs, own: Path) -> tuple[list[FoundFile], 
             elif not stat.S_ISREG(status.st_mode):
                 what = "a symbolic link, not followed" if stat.S_ISLNK(status.st_mode) else "no regular file"
                 left_out.append(Oddity(where=shown(path), what=what))
-            elif globs.takes(path):
+            elif chosen.includes(path):
                 _check_name(path)
                 found.append(FoundFile(path, status.st_size, status.st_mtime_ns))
     found.sort(key=lambda file: sort_key(file.path))

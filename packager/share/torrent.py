@@ -21,10 +21,11 @@ from packager.magnet import format_magnet
 from packager.metainfo import Contents, Folder, FolderFile, SingleFile, unhashed_folder
 from packager.model import Infohash, Version
 from packager.paths import NAME_MAX, shown
+from packager.patterns import PathFilter
 from packager.piece_length import LOADABLE, piece_length_of_files
 from packager.progress import Progress
 from packager.reports import Oddity, TorrentReport
-from packager.share.folder import FoundFile, Globs, check_unchanged, find_files, named_file
+from packager.share.folder import FoundFile, check_unchanged, find_files, named_file
 from packager.units import timestamp
 
 
@@ -48,7 +49,7 @@ class Wanted:
     similar: tuple[Infohash, ...] = ()
     collections: tuple[str, ...] = ()
     creation_date: str | None = None
-    globs: Globs = field(default_factory=Globs)
+    filter: PathFilter = field(default_factory=PathFilter)
 
     @property
     def extra(self) -> bencode.Dictionary:
@@ -180,12 +181,12 @@ def _source(path: Path, name: str, wanted: Wanted, place: Path) -> tuple[_Source
     """Return what the torrent is made of, and what was left out."""
     left_out: list[Oddity] = []
     if path.is_dir():
-        files, left_out = find_files(path, wanted.globs, place)
+        files, left_out = find_files(path, wanted.filter, place)
     else:
         files = [named_file(path)]
     sizes = [file.size for file in files]
     if not sum(sizes):
-        mend = "loosen --include and --exclude" if wanted.globs.include or wanted.globs.exclude else ""
+        mend = "loosen --include and --exclude" if wanted.filter.include or wanted.filter.exclude else ""
         raise InputError(shown(str(path)), "has no byte to make a torrent of", mend)
     for seed in wanted.web_seeds:
         if path.is_dir() and not seed.endswith("/"):

@@ -20,8 +20,8 @@ from packager.errors import IncompleteError, InputError
 from packager.file_space import sort_key
 from packager.merkle import BLOCK
 from packager.model import Infohash, Version
+from packager.patterns import PathFilter
 from packager.progress import Silent
-from packager.share.folder import Globs
 from packager.share.torrent import Wanted
 
 NAMES = st.sampled_from(["a", "b", "a.txt", "a-b", "é", "夏", "A B", "z" * 200, ".hidden", "~", "0", "ab", "a b"])
@@ -152,13 +152,13 @@ def test_equal_files_give_an_equal_torrent_whenever_it_is_made(tmp_path: Path, m
     assert lt.bdecode(Path("f.torrent").read_bytes())[b"creation date"] == 1795219200
 
 
-def test_globs_take_and_leave_out(tmp_path: Path) -> None:
+def test_patterns_include_and_exclude(tmp_path: Path) -> None:
     folder = tmp_path / "f"
     folder.mkdir()
     plant(folder, {"cd1/a.flac": 1, "cd1/a.log": 1, "cd2/b.flac": 1, "cover.jpg": 1, ".DS_Store": 1})
 
-    def taken(**globs: tuple[str, ...]) -> list[str]:
-        data = made(folder, tmp_path, Wanted(globs=Globs(**globs)))
+    def taken(**patterns: tuple[str, ...]) -> list[str]:
+        data = made(folder, tmp_path, Wanted(filter=PathFilter(**patterns)))
         return ["/".join(file.path[1:]) for file in torrent_file.parse(data, "x").files if not file.pad]
 
     assert taken(exclude=(".DS_Store", "*.log")) == ["cd1/a.flac", "cd2/b.flac", "cover.jpg"]
