@@ -367,5 +367,5 @@ def test_sql_that_fails_on_a_record_is_a_sentence(project: Project, capsys: Capt
     assert project.run(capsys, "scan").code == 0
     ran = project.run(capsys, "plan")
     assert ran.code == 2
-    assert ran.err.startswith("packager: catalogue: Conversion Error")
+    assert ran.err.startswith('packager: packager.toml: phases[0].where (phase "audio"): cannot convert "')
     assert ran.err.count("\n") == 1

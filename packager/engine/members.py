@@ -61,7 +61,7 @@ def _by_path(members: pa.Table, patterns: Sequence[str]) -> "np.ndarray[tuple[in
 
 def _by_condition(members: pa.Table, where: str) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
     """Return the rows for which an SQL condition is true."""
-    from packager.engine import phases, sql  # few ask by SQL, and DuckDB takes long to import
+    from packager.engine import phase_rows, phases, sql  # few ask by SQL, and DuckDB takes long to import
 
     if not where.strip() or len(where) > SQL_MAX or "\0" in where:
         raise InputError(_WHERE, f"is empty, holds NUL or has more than {SQL_MAX} characters")
@@ -75,5 +75,7 @@ def _by_condition(members: pa.Table, where: str) -> "np.ndarray[tuple[int], np.d
             for batch in database.sql(query).to_arrow_reader(tables.BATCH_ROWS):
                 found[batch.column(0).to_numpy()] = True
         except sql.SqlError as error:
-            raise InputError(_WHERE, shown(str(error).partition("\n")[0])) from None
+            evaluate = phase_rows.condition_query(where)
+            view = f"({phases.view('records')})"
+            raise phase_rows.find_failure(database, view, evaluate, _WHERE) or sql.sql_error(error, _WHERE) from None
     return found

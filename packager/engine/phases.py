@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from packager.config import phase_key
-from packager.engine.sql import Database, SqlError, open_database
+from packager.engine.sql import Database, SqlError, open_database, plain_words
 from packager.errors import InputError
 from packager.model import CATALOGUE
 from packager.options import Config, PhaseOptions
@@ -136,7 +136,7 @@ class _Check:
             raise InputError(key, f"{_quoted(sql)} is nested too deep") from None
         if parsed.get("error"):
             at_end = int(parsed.get("position") or 0) > len(f"{head}\n{sql}".encode())
-            message = "syntax error at its end" if at_end else _one_line(parsed["error_message"])
+            message = "syntax error at its end" if at_end else plain_words(parsed["error_message"])
             raise InputError(key, f"{_quoted(sql)}: {message}")
         if len(parsed["statements"]) != 1:
             raise InputError(key, f"{_quoted(sql)} is more than one SQL expression")
@@ -199,7 +199,7 @@ class _Check:
             kind = str(result.types[0])
             result.fetchall()
         except SqlError as error:
-            raise InputError(key, _one_line(str(error))) from None
+            raise InputError(key, plain_words(str(error))) from None
         return kind
 
 
@@ -213,13 +213,6 @@ def _nodes(tree: object) -> Iterator[dict[str, object]]:
     elif isinstance(tree, list):
         for value in tree:
             yield from _nodes(value)
-
-
-def _one_line(message: str) -> str:
-    """Return DuckDB's words without the kind of error, its hints and its drawing of where."""
-    first = message.partition("\n")[0]
-    kind, separator, rest = first.partition(" Error: ")
-    return shown(rest if separator and " " not in kind else first)
 
 
 def _quoted(sql: str) -> str:

@@ -59,7 +59,7 @@ def selected(phase: PhaseOptions, taken: Taken, *, returning: bool) -> str:
     """
     columns = ", ".join(_plain(name) for name in PLANNED.names if name != "shard")
     order = f"{'place NULLS LAST, ' if returning else ''}{phases.ordering(phase)}, id"
-    return f"SELECT {columns} FROM files WHERE {_wanted(phase, taken)} ORDER BY {order}"  # noqa: S608 (checked by check_phases)
+    return f"SELECT {columns} FROM files WHERE {wanted(phase, taken)} ORDER BY {order}"  # noqa: S608 (checked by check_phases)
 
 
 def exported(phase: PhaseOptions, first: int, rows: int) -> str:
@@ -74,7 +74,7 @@ def _plain(name: str) -> str:
     return "extra::VARCHAR AS extra" if name == "extra" else name
 
 
-def _wanted(phase: PhaseOptions, taken: Taken) -> str:
+def wanted(phase: PhaseOptions, taken: Taken) -> str:
     """Return the condition on the rows that a phase takes."""
     fresh = f"home IS NULL AND {phases.condition(phase)} AND {taken.rest}"
     return f"(home = {sql.quoted(phase.name)} OR ({fresh}))"
@@ -82,7 +82,7 @@ def _wanted(phase: PhaseOptions, taken: Taken) -> str:
 
 def count_selected(database: sql.Database, phase: PhaseOptions, taken: Taken) -> int:
     """Return how many files a phase wants, before its budget."""
-    return _count(database, "files", _wanted(phase, taken))
+    return _count(database, "files", wanted(phase, taken))
 
 
 def count_replaced(database: sql.Database, phase: PhaseOptions) -> int:

@@ -15,6 +15,7 @@ from packager.engine import durable
 from packager.engine.tables import BATCH_ROWS, first_line
 from packager.engine.workers import usable_cores
 from packager.errors import IncompleteError, InputError, PackagerError
+from packager.paths import shown
 
 Database: TypeAlias = duckdb.DuckDBPyConnection
 MEMORY_LIMIT = "768MiB"  # of what DuckDB counts; with all else of it, Python and Arrow a command stays under 1.5 GB
@@ -78,7 +79,7 @@ def execute(database: Database, query: str) -> list[tuple[Any, ...]]:
 def run_batches(database: Database, query: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Yield a query's rows in order as record batches of `schema`, BATCH_ROWS at most in each.
 
-    Raises InputError where a row's values do not fit the query, IncompleteError where memory or disk run out.
+    Raises RowError where a value of a row does not fit the query, IncompleteError where memory or disk run out.
     """
     try:
         for batch in database.sql(query).to_arrow_reader(BATCH_ROWS):
@@ -87,10 +88,38 @@ def run_batches(database: Database, query: str, schema: pa.Schema) -> Iterator[p
         raise sql_error(error) from error
 
 
-def sql_error(error: duckdb.Error) -> PackagerError:
-    """Return what DuckDB's error means to the user: wrong values in the rows, or no room to work in."""
-    message = first_line(error)
+class RowError(InputError):
+    """SQL fails on a value of a row."""
+
+
+_CONVERT = re.compile(r"""(?:Could not convert string|Type \S+ with value) (['"]?)(?P<value>.*)\1 """
+    r"(?:can't be cast .* type|to) (?P<type>\S+(?:\(.*\))?)(?: when casting .*)?")  # fmt: skip
+# What DuckDB's messages call the types of its SQL.
+_TYPES = {"INT8": "TINYINT", "INT16": "SMALLINT", "INT32": "INTEGER", "INT64": "BIGINT", "BOOL": "BOOLEAN"}
+
+
+def _row_error(error: duckdb.Error, where: str) -> RowError:
+    """Return what is wrong with the value of a row, or with the SQL that uses it. where: whose SQL it is."""
+    words = plain_words(str(error))
+    if converted := _CONVERT.fullmatch(words):
+        kind = converted["type"]
+        words = f'cannot convert "{converted["value"]}" to {_TYPES.get(kind, kind)}'
+    cast = isinstance(error, duckdb.ConversionException)
+    return RowError(where, words, f"fix the record, or use {'TRY_CAST' if cast else 'other SQL'}")
+
+
+def plain_words(message: str) -> str:
+    """Return DuckDB's words without the kind of error, its hints and its drawing of where."""
+    first = message.partition("\n")[0]
+    kind, separator, rest = first.partition(" Error: ")
+    words = rest if separator and len(kind.split()) < 5 else first
+    return shown(words.partition(". Use TRY(")[0])
+
+
+def sql_error(error: duckdb.Error, where: str = "catalogue") -> PackagerError:
+    """Return what DuckDB's error means to the user: a RowError, or no memory or disk to work with."""
     if isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException | duckdb.InternalException):
+        message = first_line(error)
         mend = f"see that {MEMORY_LIMIT} of memory, and as much of the disk, are free and readable; then run it again"
-        return IncompleteError("catalogue", message, mend)
-    return InputError("catalogue", message, "mend the phase's SQL or the records")
+        return IncompleteError(where, message, mend)
+    return _row_error(error, where)

@@ -13,7 +13,6 @@ from packager.errors import InputError
 from packager.mirror.holding import Lying
 from packager.mirror.state import Settings
 from packager.model import Release, ShardName
-from packager.paths import shown
 from packager.reports import Oddity
 
 SHARDS = pa.schema(
@@ -115,7 +114,6 @@ def _where(release: Release, seeds: Mapping[ShardName, int | None], where: str |
         try:
             found = database.execute(f"SELECT name FROM shards WHERE ({where}\n)").fetchall()  # noqa: S608 (his own)
         except sql.SqlError as error:
-            first_line = (str(error).splitlines() or [""])[0]
             mend = f"columns are {', '.join(SHARDS.names)}"
-            raise InputError("--where", shown(first_line), mend) from error
+            raise InputError("--where", sql.plain_words(str(error)), mend) from error
     return {ShardName(str(name)) for (name,) in found}

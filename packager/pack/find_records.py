@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from packager.engine import phases, releases, sql
+from packager.engine.phase_rows import condition_query, find_failure
 from packager.engine.workspace import Workspace
 from packager.errors import InputError
 from packager.model import CATALOGUE, MEMBERS, Release, ReleaseShard
@@ -52,7 +53,11 @@ def find(workspace: Workspace, wanted: Wanted) -> tuple[FoundRecord, ...]:
             f" FROM records SEMI JOIN (SELECT id FROM records WHERE {_condition(wanted)}) USING (id)"
             " GROUP BY id ORDER BY id"
         )
-        rows = [row for batch in sql.run_batches(database, query, _FOUND) for row in batch.to_pylist()]
+        try:
+            rows = [row for batch in sql.run_batches(database, query, _FOUND) for row in batch.to_pylist()]
+        except sql.RowError as error:
+            named = f"(SELECT * FROM records WHERE {_named(wanted)})"  # noqa: S608 (checked)
+            raise find_failure(database, named, condition_query(wanted.where or "true"), "--where") or error from None
     found = tuple(
         FoundRecord(
             id=row["id"],
@@ -69,17 +74,22 @@ def find(workspace: Workspace, wanted: Wanted) -> tuple[FoundRecord, ...]:
 
 def _condition(wanted: Wanted) -> str:
     """Return which records are meant, as SQL. Raises InputError."""
-    parts = ["id IN (SELECT id FROM ids)"] if wanted.ids else []
-    for pattern in wanted.paths:
-        check_pattern(pattern, "--path")
-        parts.append(f"coalesce({pattern_sql(pattern, 'path')} OR {pattern_sql(pattern, 'member')}, false)")
-    named = f"({' OR '.join(parts)})" if parts else "true"
+    named = _named(wanted)
     if wanted.where is None:
         return named
     if not wanted.where.strip() or len(wanted.where) > SQL_MAX or "\0" in wanted.where:
         raise InputError("--where", f"is empty, holds NUL or has more than {SQL_MAX} characters")
     phases.check_condition(wanted.where, CATALOGUE, "--where")
-    return f"{named} AND coalesce((\n{wanted.where}\n), false)"
+    return f"CASE WHEN {named} THEN coalesce((\n{wanted.where}\n), false) ELSE false END"
+
+
+def _named(wanted: Wanted) -> str:
+    """Return which records are named by id or path, as SQL; all, if none is named so. Raises InputError."""
+    parts = ["id IN (SELECT id FROM ids)"] if wanted.ids else []
+    for pattern in wanted.paths:
+        check_pattern(pattern, "--path")
+        parts.append(f"coalesce({pattern_sql(pattern, 'path')} OR {pattern_sql(pattern, 'member')}, false)")
+    return f"({' OR '.join(parts)})" if parts else "true"
 
 
 def _check_found(wanted: Wanted, found: Sequence[FoundRecord]) -> None:

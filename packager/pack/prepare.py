@@ -16,7 +16,7 @@ import pyarrow as pa
 from packager import documents
 from packager.config import options_digest
 from packager.cut import Cutter
-from packager.engine import durable, phases, releases, selection, sql, tables
+from packager.engine import durable, phase_rows, phases, releases, selection, sql, tables
 from packager.engine.ahead import ahead
 from packager.engine.state_format import stamp_state
 from packager.engine.withdrawals import read_withdrawals
@@ -162,7 +162,11 @@ class _Planner:
         cutter = self.cutter(phase, kept)
         path = self.workspace.planned(phase.name)
         placed = ahead(cutter.cut(sql.run_batches(self.database, query, _SELECTED)))
-        rows = tables.write_table(path, PLANNED, self._counted(placed), statistics=False, quick=True)
+        try:
+            rows = tables.write_table(path, PLANNED, self._counted(placed), statistics=False, quick=True)
+        except sql.RowError as error:
+            condition = selection.wanted(phase, taken)
+            raise phase_rows.order_failure(self.database, self.config, phase, condition) or error from error
         left_out = found - rows
         if left_out and rows < selection.count_replaced(self.database, phase):
             what = "has no room for all members of the shards that are replaced"
@@ -186,6 +190,7 @@ def _plan(workspace: Workspace, config: Config, standing: Standing, progress: Pr
     """Return every phase's plan, the members of its new shards written."""
     taken = selection.Taken()
     with _opened(workspace, config, standing) as database:
+        phase_rows.check_conditions(database, config)
         planned = _Planned(compared(database, workspace, config, standing, progress))
         planner = _Planner(database, workspace, config, standing, progress)
         planned.records = selection.count_records(database)
