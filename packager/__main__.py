@@ -1,5 +1,15 @@
-"""`python -m packager` is the command `packager`."""
+"""The command `packager`, and `python -m packager`: first of all the current folder leaves the module path."""
 
-from packager.cli.app import run
+from packager.engine import safe_path
 
-run()
+
+def run() -> None:
+    """Run the command line of this process."""
+    safe_path.leave_current_folder()
+    from packager.cli import app  # not before: it imports much
+
+    app.run()
+
+
+if __name__ == "__main__":
+    run()

@@ -1,12 +1,12 @@
 """Worker processes that read tags: in order and in bounded tasks, so that nothing hangs on how many there are."""
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeAlias
 
 from packager.catalogue.tags import Tags, read_many
+from packager.engine.child_processes import spawn_context
 from packager.errors import IncompleteError
 
 _TASK = 32  # files a worker is given at once
@@ -37,7 +37,7 @@ class Readers:
                 yield from self._read(files[first : first + _TASK])
             return
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(self._workers, mp_context=multiprocessing.get_context("spawn"))
+            self._pool = ProcessPoolExecutor(self._workers, mp_context=spawn_context())
         tasks = [files[first : first + _TASK] for first in range(0, len(files), _TASK)]
         try:
             for some in self._pool.map(self._read, tasks):

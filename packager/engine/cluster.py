@@ -16,6 +16,7 @@ import dask
 import distributed
 
 from packager.engine import cluster_worker
+from packager.engine.child_processes import isolated
 from packager.engine.cluster_run import Course
 from packager.engine.cluster_workers import Workers
 from packager.engine.jobs import Job, Tell
@@ -77,9 +78,8 @@ def _local(count: str) -> Iterator[Any]:
     """Start worker processes on this machine; only who started them can reach them. Yield them."""
     if not count.isascii() or not count.isdigit() or not 1 <= int(count[:6]) <= 4096:
         raise InputError("--cluster", f'"local:{count}" is not known', "write local:N, N worker processes from 1 on")
-    # Else a worker would begin with the current folder on its path, and run a stranger's modules there.
-    os.environ["PYTHONSAFEPATH"] = "1"
     with (
+        isolated(),  # as long as it runs: a worker that dies is started again
         tempfile.TemporaryDirectory(prefix="packager-cluster-") as scratch,
         _local_cluster(
             n_workers=int(count),

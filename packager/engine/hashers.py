@@ -4,7 +4,6 @@ A process is a fresh interpreter that imports only what it hashes with: it is re
 guard in the caller's script, and ends when its pipe does, however this process ends.
 """
 
-import os
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Any, TypeAlias, TypeVar
 
+from packager.engine.child_processes import environment
 from packager.engine.parts import Tell
 from packager.engine.pieces import Runnable
 from packager.errors import IncompleteError, PackagerError
@@ -61,13 +61,11 @@ class Hashers:
         return self
 
     def _start(self) -> None:
-        """Start a process. -P: no module of the current folder, a stranger's maybe, is imported."""
+        """Start a process."""
         ours, theirs = Pipe()
-        command = [sys.executable, "-P", "-c", _PROGRAM, str(theirs.fileno()), str(self._rate)]
-        paths = os.pathsep.join(path for path in sys.path if path)
-        environment = {**os.environ, "PYTHONPATH": paths, "PYTHONSAFEPATH": "1"}
+        command = [sys.executable, "-c", _PROGRAM, str(theirs.fileno()), str(self._rate)]
         self._processes.append(
-            subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment, stdin=subprocess.DEVNULL)
+            subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment(), stdin=subprocess.DEVNULL)
         )
         self._pipes.append(ours)
         theirs.close()

@@ -14,6 +14,7 @@ from multiprocessing.connection import wait as wait_for
 from multiprocessing.sharedctypes import Synchronized
 from typing import TypeAlias, TypeVar
 
+from packager.engine.child_processes import spawn_context
 from packager.engine.room import unforeseen
 from packager.errors import IncompleteError, PackagerError
 from packager.progress import Progress
@@ -46,10 +47,8 @@ def run_tasks(
     if workers == 1 or len(tasks) < 2:
         yield from _run_here(run, tasks, progress)
         return
-    # Else a worker would begin with the current folder on its path, and run a stranger's multiprocessing.py there.
-    os.environ["PYTHONSAFEPATH"] = "1"
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # Arrow's own keeps some 40 MB that are not in use
-    context = multiprocessing.get_context("spawn")
+    context = spawn_context()
     done, stop = context.Value("q", 0), context.Value("b", 0)
     pool = ProcessPoolExecutor(min(workers, len(tasks)), context, _begin, (done, stop))
     told = 0

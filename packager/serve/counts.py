@@ -1,8 +1,9 @@
 """What the server counts, in memory that its processes share, and the same as Prometheus reads it."""
 
 from collections.abc import Iterator
-from multiprocessing import get_context
 from typing import Protocol
+
+from packager.engine.child_processes import spawn_context
 
 CODES = (200, 206, 301, 304, 400, 404, 405, 412, 416, 451, 500, 503)
 # name, kind, help, the label's name and its values; each value has one number a process
@@ -40,7 +41,7 @@ class Numbers(Protocol):
 
 def shared_numbers(processes: int) -> Numbers:
     """Return zeros for the counts of so many processes; it can be handed to processes that are spawned."""
-    numbers: Numbers = get_context("spawn").RawArray("q", len(_SLOTS) * processes)
+    numbers: Numbers = spawn_context().RawArray("q", len(_SLOTS) * processes)
     return numbers
 
 

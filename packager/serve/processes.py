@@ -1,6 +1,5 @@
 """The server's processes: one here, or several that share a port by SO_REUSEPORT and end together."""
 
-import multiprocessing
 import os
 import signal
 import socket
@@ -12,6 +11,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
+from packager.engine.child_processes import spawn_context
 from packager.engine.workers import die_with_parent
 from packager.errors import IncompleteError, InputError, PackagerError, from_os_error
 from packager.paths import shown
@@ -119,9 +119,7 @@ def _run_several(serving: Serving, place: Place, numbers: Numbers, processes: in
     old = {
         number: signal.signal(number, lambda got, _: asked.append(got)) for number in (signal.SIGINT, signal.SIGTERM)
     }
-    # Else a process would begin with the current folder on its path, and run a stranger's module there.
-    os.environ["PYTHONSAFEPATH"] = "1"
-    context = multiprocessing.get_context("spawn")
+    context = spawn_context()
     pipes, running = [], []
     try:
         for number in range(processes):
