@@ -1,11 +1,15 @@
 """Compiles packager/native/hashes.c while a wheel is built, or while the project is installed editable.
 
-Where that cannot be done all else is the same, and hashlib is used instead. hatchling runs this file.
+Beside the library goes libhashes.so.sha256, the SHA-256 of the library and of its source as sha256sum writes them: what
+is not both, as it was compiled, is never loaded. If it cannot be compiled, packager uses hashlib instead. hatchling
+runs this file.
 """
 
+import hashlib
 import os
 import platform
 import shlex
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -15,29 +19,33 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCE = "packager/native/hashes.c"
-LIBRARY = "packager/native/libhashes.so"
+NATIVE = Path("packager/native")
+SOURCE, LIBRARY, SUMS = "hashes.c", "libhashes.so", "libhashes.so.sha256"
 SECONDS = 120  # that a compiler may take; it takes two or three
+NEEDED = ("-shared", "-fPIC")
 # Sums are written in the order that makes the longest chain of SHA-1 short: joined anew, they cost it a seventh.
-FLAGS = ("-O2", "-std=gnu11", "-fno-tree-reassoc", "-fPIC", "-shared", "-fvisibility=hidden")
+WANTED = ("-O2", "-std=gnu11", "-fno-tree-reassoc", "-fvisibility=hidden")
+LOAD = "import ctypes, sys; ctypes.CDLL(sys.argv[1]).packager_ways()"
+_WORDS = 2000  # characters of what a compiler says that are shown
 
 
 class Compile(BuildHookInterface[Any]):
-    """Adds the library to a wheel, which is one of this platform then; or lays it beside its source."""
+    """Adds the library to a wheel, which is one of this platform then; or puts it beside its source."""
 
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile. version: "standard", or "editable" where packager/ itself is what will be imported."""
-        source, library = Path(self.root, SOURCE), Path(self.root, LIBRARY)
+        native = folder = Path(self.root, NATIVE)
         if version != "editable":
             self._folder = tempfile.TemporaryDirectory()
-            library = Path(self._folder.name, library.name)
-        why = compiled(source, library)
+            folder = Path(self._folder.name)
+        why = compiled(native / SOURCE, folder)
         if why:
-            self.app.display_warning(f"{SOURCE} is left out, hashlib is used instead: {why}")
+            self.app.display_warning(f"{NATIVE / SOURCE} is not compiled, hashlib is used instead: {why}")
         elif version != "editable":
-            build_data["force_include"][os.fspath(library)] = LIBRARY
+            for name in (LIBRARY, SUMS):
+                build_data["force_include"][os.fspath(folder / name)] = os.fspath(NATIVE / name)
             build_data["pure_python"] = False
             platform_tag = sysconfig.get_platform().replace("-", "_").replace(".", "_")
             build_data["tag"] = f"py3-none-{platform_tag}"  # the library knows nothing of Python
@@ -48,20 +56,61 @@ class Compile(BuildHookInterface[Any]):
             self._folder.cleanup()
 
 
-def compiled(source: Path, library: Path) -> str:
-    """Compile the library; return in a few words why that could not be done, nothing where it was."""
-    library.unlink(missing_ok=True)
+def compiled(source: Path, folder: Path) -> str:
+    """Write the library and its sums into a folder; return why that could not be done, "" if it was."""
+    for name in (LIBRARY, SUMS):
+        (folder / name).unlink(missing_ok=True)
     if sys.platform != "linux" or platform.machine() != "x86_64":
         return "it is for Linux on x86-64"
-    new = library.with_suffix(".new")
-    command = [*shlex.split(os.environ.get("CC", "cc")), *FLAGS, "-o", os.fspath(new), os.fspath(source)]
     try:
-        subprocess.run(command, check=True, capture_output=True, timeout=SECONDS)
-        new.replace(library)
-    except FileNotFoundError:
-        return "no C compiler"
-    except subprocess.CalledProcessError as error:
-        return f"{command[0]} ended with {error.returncode}"
-    except (OSError, subprocess.TimeoutExpired) as error:
+        compiler = shlex.split(os.environ.get("CC", "")) or ["cc"]
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".compiling-") as beside:
+            made = Path(beside, LIBRARY)
+            why = _compile(compiler, source, made) or _tried(compiler, made)
+            if not why:
+                files = {LIBRARY: made.read_bytes(), SOURCE: source.read_bytes()}
+                lines = [f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in files.items()]
+                Path(beside, SUMS).write_text("".join(lines))
+                for name in (LIBRARY, SUMS):
+                    Path(beside, name).replace(folder / name)
+    except (OSError, ValueError) as error:  # ValueError: CC has a quotation mark without its other one
         return str(error)
-    return ""
+    return why
+
+
+def _compile(compiler: list[str], source: Path, made: Path) -> str:
+    """Compile, if need be without the flags that the compiler does not know; return why that failed, "" if not."""
+    flags = list(WANTED)
+    while True:
+        why, words = _run([*compiler, *NEEDED, *flags, "-o", os.fspath(made), os.fspath(source)])
+        if not why or not flags or not words:
+            break
+        known = [flag for flag in flags if flag not in words]
+        flags = known if len(known) < len(flags) else []
+    return f"{why}{': ' if words else ''}{words}" if why else ""
+
+
+def _tried(compiler: list[str], made: Path) -> str:
+    """Return what is wrong with a library, which is loaded in a process of its own; "" if nothing is."""
+    why, _ = _run([sys.executable, "-I", "-S", "-c", LOAD, os.fspath(made)])
+    return f"what {compiler[0]} wrote cannot be loaded" if why else ""
+
+
+def _run(command: list[str]) -> tuple[str, str]:
+    """Run a command; return how it failed, "" if it did not, and then its words."""
+    with tempfile.TemporaryFile() as said:
+        try:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
+            )
+        except FileNotFoundError:
+            return f"no C compiler ({command[0]})", ""
+        try:
+            code = process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # a compiler starts others
+            process.wait()
+            return f"{command[0]} took more than {SECONDS} seconds", ""
+        said.seek(0)
+        words = said.read().decode("utf-8", "replace").strip()
+    return f"{command[0]} ended with {code}" if code else "", words[:_WORDS]

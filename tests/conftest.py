@@ -26,11 +26,12 @@ def program() -> Callable[[str], str]:
 @pytest.fixture
 def afresh() -> Iterator[None]:
     """Have the library of hashes looked for anew in the test, and after it."""
-    hashes._lanes.cache_clear()
-    hashes._streams.cache_clear()
+    cached = (hashes._lanes, hashes._streams, hashes._library)
+    for each in cached:
+        each.cache_clear()
     yield
-    hashes._lanes.cache_clear()
-    hashes._streams.cache_clear()
+    for each in cached:
+        each.cache_clear()
 
 
 @pytest.fixture(params=["AVX-512", "SHA-NI", "hashlib"])

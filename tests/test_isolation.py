@@ -1,4 +1,4 @@
-"""No file of the current folder is imported, whatever starts a process: every command, in a folder of hostile modules."""
+"""No file of the current folder is imported, whatever starts a process: every command, among hostile modules."""
 
 import os
 import signal
@@ -22,8 +22,9 @@ from tests.projects import Project, make_project, write_tone
 CONSOLE = (str(Path(sys.executable).with_name("packager")),)
 MODULE = (sys.executable, "-P", "-m", "packager")
 FOLDERS = ("encodings", "json", "pyarrow", "numpy", "distributed", "multiprocessing")  # packages, and no modules
-# What Python itself imports for `-m` before any code of ours can run (docs/reference/exit-codes.md).
-BY_PYTHON = ("collections", "contextlib", "functools", "importlib", "keyword", "operator", "reprlib", "types", "warnings")
+# What Python itself imports for `-m` before any code of ours can run (docs/explanation/what-runs.md).
+BY_PYTHON = ("collections", "contextlib", "functools", "importlib", "keyword", "operator", "reprlib", "types")
+BY_PYTHON += ("warnings",)
 SHARD = "shards/tones-audio-00001.tar"
 FOLLOW = ("--budget", "1 GiB", "--unsigned", "--reserve", "1 B", "--yes", "--client", "none")
 # Every command, in an order in which each has what it needs. The folder that it runs in is the project's own.

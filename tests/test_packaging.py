@@ -63,7 +63,8 @@ def run_installed(installed: Path, folder: Path, *arguments: str) -> subprocess.
 def test_an_installed_wheel_makes_a_release_with_no_checkout(installed: Path, tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "a.txt").write_text("a")
-    assert run_installed(installed, tmp_path, "--version").stdout == f"archive-packager {__version__}\n"
+    said = run_installed(installed, tmp_path, "--version").stdout.splitlines()
+    assert said[:2] == [f"archive-packager {__version__}", f"Python {platform.python_version()}"]
     assert run_installed(installed, tmp_path, "init", "texts").returncode == 0
     ran = run_installed(installed, tmp_path, "release", "--workers", "1")
     assert ran.returncode == 0, ran.stderr
@@ -78,7 +79,7 @@ def test_a_wheel_with_compiled_hashes_tells_its_platform(wheel: Path, program: C
     program("cc")
     if platform.machine() != "x86_64":
         pytest.skip("the hashes are compiled for x86-64")
-    assert LIBRARY in zipfile.ZipFile(wheel).namelist()
+    assert {LIBRARY, f"{LIBRARY}.sha256"} <= {*zipfile.ZipFile(wheel).namelist()}
     assert wheel.name.endswith("-py3-none-linux_x86_64.whl")
 
 
@@ -86,7 +87,7 @@ def test_a_wheel_with_compiled_hashes_tells_its_platform(wheel: Path, program: C
 def test_where_nothing_can_be_compiled_the_wheel_is_for_all(compiler: str, tmp_path: Path) -> None:
     made = build(ROOT, tmp_path, "wheel", CC=f"'{compiler}'")
     assert made.name.endswith("-py3-none-any.whl")
-    assert LIBRARY not in zipfile.ZipFile(made).namelist()
+    assert not [name for name in zipfile.ZipFile(made).namelist() if LIBRARY in name]
 
 
 @pytest.mark.soak

@@ -1,13 +1,16 @@
 """A command loads what it needs and no more: importing every library takes longer than most questions."""
 
+import platform
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
-from packager import api
+from packager import __version__, api
 from packager.cli import app
+from packager.native import hashes
 
 SHARD = Path(__file__).parents[1] / "manifests/vectors/shard/expected"
 HEAVY = {"anyio", "cryptography", "duckdb", "httpx", "jinja2", "libtorrent", "mutagen", "numpy", "pyarrow", "torf"}
@@ -30,6 +33,31 @@ def loaded(*arguments: str) -> set[str]:
 @pytest.mark.parametrize("option", ["--version", "--help"])
 def test_version_and_help_import_no_heavy_library(option: str) -> None:
     assert not loaded(option) & HEAVY
+
+
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_the_version_names_what_decides_speed_and_sharing(
+    option: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, afresh: None
+) -> None:
+    assert app.main([option]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said == [
+        f"archive-packager {__version__}",
+        f"Python {platform.python_version()}",
+        f"hashes: {hashes.name()}",
+        f"libtorrent {metadata.version('libtorrent')}",
+    ]
+    hashes._library.cache_clear()
+    hashes._lanes.cache_clear()
+    hashes._streams.cache_clear()
+    monkeypatch.setenv("PACKAGER_HASHES", "hashlib")
+    monkeypatch.setattr(metadata, "version", missing)
+    assert app.main([option]) == 0
+    assert capsys.readouterr().out.splitlines()[2:] == ["hashes: hashlib", "libtorrent not installed"]
+
+
+def missing(name: str) -> str:
+    raise metadata.PackageNotFoundError(name)
 
 
 def test_verify_of_a_tar_imports_no_library_of_other_commands() -> None:

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import platform
 from pathlib import Path
 from typing import Annotated
 
@@ -82,17 +83,36 @@ def cluster_of(scheduler: str | None, cluster: str | None, workers: str) -> str 
 
 
 def _print_version(*, wanted: bool) -> None:
-    """Print the version and end."""
+    """Print the version of packager and of what it depends on most, and end."""
     if wanted:
+        from packager.native import hashes  # only here, as is the next: a library is loaded, and files are read
+
         typer.echo(f"archive-packager {__version__}")
+        typer.echo(f"Python {platform.python_version()}")
+        typer.echo(f"hashes: {hashes.name()}")
+        typer.echo(f"libtorrent {_installed('libtorrent')}")
         raise typer.Exit
+
+
+def _installed(distribution: str) -> str:
+    """Return the version of an installed distribution, or that it is not installed."""
+    from importlib import metadata
+
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def version_callback(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", help="Print the version.", callback=lambda value: _print_version(wanted=value), is_eager=True
+            "--version",
+            "-V",
+            help="Print the versions of packager, Python and libtorrent, and which code hashes.",
+            callback=lambda value: _print_version(wanted=value),
+            is_eager=True,
         ),
     ] = False,
 ) -> None:

@@ -1,21 +1,24 @@
 """SHA-256 and SHA-1 of several messages at once: by the compiled hashes.c where the processor can.
 
 Elsewhere by hashlib, with the same results: on a processor without SHA instructions and AVX-512, where nothing was
-compiled, where the library does not find what hashlib does, and where the environment says PACKAGER_HASHES=hashlib.
-PACKAGER_HASHES=sha leaves AVX-512 alone.
+compiled, where the library is not what was compiled from the hashes.c beside it, where it does not find what hashlib
+does, and where the environment says PACKAGER_HASHES=hashlib. PACKAGER_HASHES=sha leaves AVX-512 alone.
 """
 
 import ctypes
 import os
 from array import array
+from errno import EINVAL
 from functools import cache
 from hashlib import sha1, sha256
 from pathlib import Path
+from stat import S_ISREG
 from typing import TypeAlias
 
 Data: TypeAlias = memoryview | bytes | bytearray
 
 LIBRARY = Path(__file__).with_name("libhashes.so")
+_LIMIT = 8 << 20  # bytes of the library or its source; they have some 40 thousand
 LANES = 16  # messages that the library hashes at once
 _BLOCK = 64  # bytes that SHA-1 and SHA-256 take at once (FIPS 180-4)
 _LEAF = 16 * 1024  # bytes of a leaf's block (BEP 52)
@@ -34,9 +37,10 @@ def has_streams() -> bool:
 
 
 def name() -> str:
-    """Return what hashes, in words."""
+    """Return what hashes, in words; and of a library that is there and cannot be used, why."""
     found = [] if (several := _lanes()) is None else [_NAMES[several[1]]]
-    return " and ".join([*found, *(["stitched hashes (SHA-NI)"] if has_streams() else [])]) or "hashlib"
+    words = " and ".join([*found, *(["stitched hashes (SHA-NI)"] if has_streams() else [])])
+    return words or ("hashlib" if not (why := _library()[2]) else f"hashlib ({why})")
 
 
 _NAMES = {_BY_SHA: "hashes four at once (SHA-NI)", _BY_AVX512: f"{LANES}-lane hashes (AVX-512)"}
@@ -154,7 +158,7 @@ def _pointer(data: "Data | array[int]") -> object:
 @cache
 def _lanes() -> tuple[ctypes.CDLL, int] | None:
     """Return the library and the way in which it hashes sixteen messages on this processor, if it does so rightly."""
-    library, ways = _library()
+    library, ways, _ = _library()
     way = _BY_AVX512 if ways & _BY_AVX512 else ways & _BY_SHA
     return (library, way) if library and way and _has_right_lanes(library, way) else None
 
@@ -162,25 +166,56 @@ def _lanes() -> tuple[ctypes.CDLL, int] | None:
 @cache
 def _streams() -> ctypes.CDLL | None:
     """Return the library if it hashes streams on this processor, and rightly."""
-    library, ways = _library()
+    library, ways, _ = _library()
     return library if library and ways & _BY_SHA and _has_right_streams(library) else None
 
 
-def _library() -> tuple[ctypes.CDLL | None, int]:
-    """Return the library and by what it can hash; None where there is none, or hashlib is asked for."""
+@cache
+def _library() -> tuple[ctypes.CDLL | None, int, str]:
+    """Return the library and by what it can hash; or None, 0, and what is wrong with a library that is there."""
     asked = os.environ.get("PACKAGER_HASHES")
-    if asked == "hashlib" or not LIBRARY.exists():
-        return None, 0
+    if asked == "hashlib" or not os.path.lexists(LIBRARY):
+        return None, 0, ""
     try:
-        library = _opened(LIBRARY)
-    except (OSError, AttributeError):  # not of this machine, not whole, or of another version
-        return None, 0
-    return library, library.packager_ways() & (_BY_SHA if asked == "sha" else _BY_SHA | _BY_AVX512)
+        data = _as_compiled()
+        if data is None:
+            return None, 0, f"{LIBRARY.name} is not what was compiled; install archive-packager again"
+        library = _opened(data)
+    except (OSError, ValueError, AttributeError):  # ValueError: the sums are none
+        return None, 0, f"{LIBRARY.name} cannot be loaded; install archive-packager again"
+    return library, library.packager_ways() & (_BY_SHA if asked == "sha" else _BY_SHA | _BY_AVX512), ""
 
 
-def _opened(path: Path) -> ctypes.CDLL:
-    """Open a library. Raises OSError, and AttributeError where it has not our functions."""
-    library, way = ctypes.CDLL(os.fspath(path)), ctypes.c_int
+def _as_compiled() -> bytes | None:
+    """Return the library's bytes, if they and the source are those that were compiled. Raises OSError, ValueError.
+
+    A library that was cut short, or is of another version, ends the process when it is loaded or called.
+    """
+    noted = [line.split() for line in _read(LIBRARY.with_name(f"{LIBRARY.name}.sha256")).decode("ascii").splitlines()]
+    found = {name: _read(LIBRARY.with_name(name)) for name in (LIBRARY.name, "hashes.c")}
+    expected = {name: digest for digest, name in noted}
+    same = expected == {name: sha256(data).hexdigest() for name, data in found.items()}
+    return found[LIBRARY.name] if same else None
+
+
+def _read(path: Path) -> bytes:
+    """Return a small regular file; never wait for one that is none. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(EINVAL, os.strerror(EINVAL))
+        return file.read(_LIMIT)
+
+
+def _opened(data: bytes) -> ctypes.CDLL:
+    """Load a library from a file in memory that holds these very bytes, whatever becomes of the one on the disk.
+
+    Raises OSError, and AttributeError where it has not our functions.
+    """
+    descriptor = os.memfd_create(LIBRARY.name)  # stays open: by this name the loader tells libraries apart
+    with os.fdopen(descriptor, "wb", closefd=False) as file:
+        file.write(data)
+    library, way = ctypes.CDLL(f"/proc/self/fd/{descriptor}"), ctypes.c_int
     pointer, size, number = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint64
     library.packager_ways.argtypes = library.packager_stream_size.argtypes = ()
     library.packager_stream_size.restype = size

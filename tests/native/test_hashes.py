@@ -1,11 +1,8 @@
 """Many messages at once have the digests that hashlib finds one by one, whatever hashes them."""
 
 import hashlib
-import subprocess
 from array import array
-from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -70,46 +67,6 @@ def test_blocks_of_16_kib_and_long_messages_hash_alike(hasher: str) -> None:
 def test_the_environment_can_ask_for_hashlib(monkeypatch: pytest.MonkeyPatch, afresh: None) -> None:
     monkeypatch.setenv("PACKAGER_HASHES", "hashlib")
     assert (hashes.lanes(), hashes.name()) == (1, "hashlib")
-
-
-@pytest.mark.parametrize("content", [None, b"", b"no library", b"\x7fELF\x02\x01\x01"])
-def test_a_library_that_is_missing_or_broken_is_left_alone(
-    content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, afresh: None
-) -> None:
-    library = tmp_path / "libhashes.so"
-    if content is not None:
-        library.write_bytes(content)
-    monkeypatch.setattr(hashes, "LIBRARY", library)
-    assert hashes.lanes() == 1
-    assert not hashes.has_streams()
-    assert sha256_blocks(DATA[: 1 << 14], 64)[:32] == hashlib.sha256(DATA[:64]).digest()
-
-
-NAMES = ("sha256", "sha1_start", "sha1_update", "stream_start", "stream_update", "stream_finish")
-YES = "unsigned long packager_stream_size(void) { return 144; } int packager_ways(void) { return 3; }\n"
-NO = "unsigned long packager_stream_size(void) { return 144; } int packager_ways(void) { return 0; }\n"
-NOTHING = "".join(f"void packager_{name}(void) {{}}\n" for name in NAMES)
-
-
-@pytest.mark.interop
-@pytest.mark.parametrize(
-    "source",
-    [
-        YES + NOTHING + "void packager_sha1_finish(void) {}\n",
-        NO + NOTHING + "void packager_sha1_finish(void) {}\n",
-        YES + NOTHING,
-    ],
-    ids=["wrong digests", "another processor", "another version"],
-)
-def test_a_library_that_cannot_hash_is_left_alone(
-    source: str, program: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, afresh: None
-) -> None:
-    library = tmp_path / "libhashes.so"
-    command = [program("cc"), "-shared", "-fPIC", "-x", "c", "-o", str(library), "-"]
-    subprocess.run(command, input=source, text=True, check=True)
-    monkeypatch.setattr(hashes, "LIBRARY", library)
-    assert hashes.lanes() == 1
-    assert not hashes.has_streams()
 
 
 @given(
