@@ -100,11 +100,18 @@ def make_plan(folder: Path, shards: int, members: int, kinds: int) -> None:
         for number in range(1, shards + 1)
     )  # fmt: skip
     phase = PlannedPhase(
-        name="all", title="All", content="files", records=members, files=members, payload=0, left_out=0, shards=planned
+        name="all",
+        title="All",
+        content="files",
+        records=members,
+        files=members,
+        payload=0,
+        over_budget=0,
+        shards=planned,
     )
     plan = Plan(
-        format=documents.FORMAT, collection="bench", date="2026-11-21T00:00:00Z", catalogue="", options="", unphased=0,
-        phases=(phase,),
+        format=documents.FORMAT, collection="bench", date="2026-11-21T00:00:00Z", catalogue="", options="",
+        without_phase=0, phases=(phase,),
     )  # fmt: skip
     workspace.plan.write_bytes(documents.to_bytes(plan))
 

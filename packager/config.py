@@ -58,7 +58,7 @@ TABLES: dict[str, dict[str, Reader]] = {
         "order": values.sql,
         "budget": values.size,
         "content": values.one_of("files", "catalogue"),
-        "container": values.one_of("tar", "files"),
+        "container": values.one_of("tar", "folder"),
         "embargo": values.date,
     },
     "release": {
@@ -182,10 +182,10 @@ def _check_content(phase: Mapping[str, object], prefix: str, suffix: str) -> Non
                 f'{say(phase[key])} means nothing where content = "catalogue"',
                 "take the line out",
             )
-    if phase.get("content") == "catalogue" and phase.get("container") == "files":
+    if phase.get("content") == "catalogue" and phase.get("container") == "folder":
         raise InputError(
             f"{prefix}.container{suffix}",
-            '"files" is for files that stay where they lie, and those of content = "catalogue" do not',
+            '"folder" is for files that stay where they lie, and those of content = "catalogue" do not',
             "take the line out",
         )
 

@@ -132,7 +132,7 @@ class Cutter:
         held.manifest += int(costs.manifest.sum())
         held.oversize = held.oversize or int(costs.total.max()) > self._fit.room
         held.fingerprint.update(rows, lines)
-        if self._phase.container == "files":
+        if self._phase.container == "folder":
             held.files.append(rows.select(["member", "size"]).rename_columns(["path", "size"]))
         self._rows += rows.num_rows
         if held.oversize and self._config.shards.oversize == "refuse":
@@ -217,7 +217,7 @@ class Cutter:
             }
         )
 
-    def phase(self, *, records: int, left_out: int, kept: Sequence[PlannedShard] = ()) -> PlannedPhase:
+    def phase(self, *, records: int, over_budget: int, kept: Sequence[PlannedShard] = ()) -> PlannedPhase:
         """Return the phase's facts. kept: its published shards that stay."""
         shards = (*kept, *self.shards)
         return PlannedPhase(
@@ -227,6 +227,6 @@ class Cutter:
             records=records,
             files=sum(shard.rows for shard in shards),
             payload=sum(shard.payload for shard in shards),
-            left_out=left_out,
+            over_budget=over_budget,
             shards=shards,
         )

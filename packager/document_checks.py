@@ -12,7 +12,7 @@ from packager.files_layout import file_of
 from packager.inspection import FaultList
 from packager.magnet import parse_magnet
 from packager.merkle import BLOCK
-from packager.model import Manifest, PublishedFile, Release, ReleasePhase, ReleaseShard
+from packager.model import Manifest, Release, ReleasePhase, ReleaseShard
 from packager.paths import is_safe_name, is_safe_path, shown
 from packager.slug import is_slug
 from packager.units import parse_date
@@ -31,9 +31,6 @@ def check_manifest(manifest: Manifest, faults: FaultList) -> None:
         )
 
 
-_KEPT = {"tar": "tar", "files": "folder"}
-
-
 def _shard_faults(shard: Manifest | ReleaseShard) -> Iterator[str]:
     """Yield what is wrong with the facts of a shard, wherever they stand."""
     if not is_safe_name(shard.name) or shard.file != file_of(shard.name, shard.container):
@@ -41,20 +38,20 @@ def _shard_faults(shard: Manifest | ReleaseShard) -> Iterator[str]:
     if shard.number < 1:
         yield "its number is 0; shards count from 1"
     if shard.size <= shard.payload or (shard.container == "tar" and shard.size % 512):
-        yield f"its size of {shard.size} bytes is not that of a {_KEPT[shard.container]} of {shard.payload} bytes"
+        yield f"its size of {shard.size} bytes is not that of a {shard.container} of {shard.payload} bytes"
     length = shard.piece_length
     if length < BLOCK or length & (length - 1):
         yield f"its piece length of {length} bytes is not a power of two of at least {BLOCK}"
     if shard.infohash_v1 is None and shard.infohash_v2 is None:
         yield "it has no infohash"
-    if shard.container == "files":
+    if shard.container == "folder":
         if shard.pieces_root is not None:
             yield "it is a folder and has a pieces root, which only a single file has"
     elif (shard.infohash_v2 is None) != (shard.pieces_root is None):
         yield "a v2 infohash and a pieces root stand only together, and one is missing"
     for field, digits in (
         ("infohash_v1", 40),
-        ("infohash_also_v1", 40),
+        ("twin_infohash", 40),
         ("infohash_v2", 64),
         ("pieces_root", 64),
         ("sha256", 64),
@@ -80,9 +77,9 @@ def check_release(release: Release, faults: FaultList) -> None:
         faults.add_all(where, _listing_faults(shard, phases))
     for what, values in (
         ("shard", [shard.name for shard in release.shards]),
-        ("v1 infohash", [v1 for s in release.shards for v1 in (s.infohash_v1, s.infohash_also_v1) if v1]),
+        ("v1 infohash", [v1 for s in release.shards for v1 in (s.infohash_v1, s.twin_infohash) if v1]),
         ("v2 infohash", [shard.infohash_v2 for shard in release.shards if shard.infohash_v2]),
-        ("file", [file.path for shard in release.shards for file in _files(shard)]),
+        ("file", [file.path for shard in release.shards for file in shard.documents]),
     ):
         if len(set(values)) != len(values):
             faults.add("shards", f"the {what} {_doubled(values)} stands twice")
@@ -146,16 +143,16 @@ def _listing_faults(shard: ReleaseShard, phases: dict[str, ReleasePhase]) -> Ite
         yield f'is of the phase "{shown(shard.phase, 80)}", which the release does not have'
     elif phase.state != "published":
         yield f'is of the phase "{shown(shard.phase, 80)}", which is not published'
-    for file in _files(shard):
+    for file in shard.documents:
         if not is_safe_path(file.path):
             yield f'"{shown(file.path)}" leads out of the release, or is no name for a file'
         yield from _hex_fault("sha256", file.sha256, 64)
     yield from _magnet_faults(shard.magnet, shard, shard.infohash_v1, shard.infohash_v2)
-    twin = shard.infohash_also_v1
-    if len({twin is None, shard.magnet_v1 is None, shard.torrent_v1 is None}) > 1:
-        yield "infohash_also_v1, magnet_v1 and torrent_v1 stand only together, and one is missing"
-    elif shard.magnet_v1 is not None:
-        yield from _magnet_faults(shard.magnet_v1, shard, twin, None)
+    twin = shard.twin_infohash
+    if len({twin is None, shard.twin_magnet is None, shard.twin_torrent is None}) > 1:
+        yield "twin_infohash, twin_magnet and twin_torrent stand only together, and one is missing"
+    elif shard.twin_magnet is not None:
+        yield from _magnet_faults(shard.twin_magnet, shard, twin, None)
 
 
 def _magnet_faults(link: str, shard: ReleaseShard, v1: str | None, v2: str | None) -> Iterator[str]:
@@ -169,13 +166,6 @@ def _magnet_faults(link: str, shard: ReleaseShard, v1: str | None, v2: str | Non
         yield "its magnet link is of another torrent"
     if (magnet.name, magnet.size) != (shard.file, shard.size):
         yield "its magnet link has another name or size"
-
-
-def _files(shard: ReleaseShard) -> Iterator[PublishedFile]:
-    """Yield the published files of a shard."""
-    yield from (shard.torrent, shard.manifest, shard.table)
-    if shard.torrent_v1 is not None:
-        yield shard.torrent_v1
 
 
 def _sums(shards: Iterable[ReleaseShard]) -> dict[str, tuple[int, int, int, int]]:

@@ -14,8 +14,7 @@ from packager.errors import InputError
 from packager.model import Struct
 from packager.paths import shown
 
-FORMAT = 1  # of every document that says nothing younger; a newer one is refused
-FORMAT_2 = 2  # of a manifest or release that tells of folders, of what was withdrawn, or of more than one release
+FORMAT = 1  # of every document; a newer one is refused
 LIMIT = 48 << 20  # bytes of a document that is read: some 18,000 shards, within 300 MB of memory
 _CANONICAL = 16 << 20  # bytes of a document that is compared with our own writing of it: the quickest look
 _TEXT = rb'[^"\\]*+(?:\\.[^"\\]*+)*+'
@@ -43,8 +42,10 @@ def from_bytes(data: bytes, kind: type[T], where: object) -> T:
         raise InputError(where, f"{len(data)} bytes are more than the {LIMIT} a document may have")
     try:
         head = msgspec.json.decode(data, type=_Head)
-        if head.format > kind.newest:
-            raise InputError(where, f"format {head.format} is newer than {kind.newest}", "update packager")
+        if head.format > FORMAT:
+            raise InputError(where, f"format {head.format} is newer than {FORMAT}", "update packager")
+        if head.format < FORMAT:
+            raise InputError(where, f"format {head.format} does not exist", "get the document again")
         document = msgspec.json.decode(data, type=kind)
     except RecursionError as error:
         raise InputError(where, "nested too deep to be a document of ours") from error

@@ -15,7 +15,7 @@ def warnings(plan: Plan) -> tuple[Oddity, ...]:
     """Return a line for each phase of new shards of which some have too many files or too large a .torrent."""
     found = []
     for phase in plan.phases:
-        shards = [shard for shard in phase.shards if shard.container == "files" and not shard.frozen]
+        shards = [shard for shard in phase.shards if shard.container == "folder" and not shard.published]
         found += [Oddity(where=phase.name, what=what) for what in _too_large(shards)]
     return tuple(found)
 

@@ -164,7 +164,7 @@ class ObsoleteFacts(Struct, frozen=True, kw_only=True):
     name: str
     since: int
     by: tuple[str, ...]
-    note: str
+    reason: str
 
 
 class ReleaseFacts(Struct, frozen=True, kw_only=True, tag="release"):

@@ -66,7 +66,7 @@ def magnets_v1(release: Release, phase: str | None = None) -> str:
 
     They are of the same tars as `magnets` has, so a client takes one list or the other.
     """
-    return "".join(f"{shard.magnet_v1}\n" for shard in _to_hold(release, phase) if shard.magnet_v1 is not None)
+    return "".join(f"{shard.twin_magnet}\n" for shard in _to_hold(release, phase) if shard.twin_magnet is not None)
 
 
 def torrents_json(release: Release, counted: Mapping[ShardName, Counted] = MappingProxyType({})) -> bytes:

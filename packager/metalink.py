@@ -50,7 +50,7 @@ def v1_torrent(shard: ReleaseShard) -> PublishedFile | None:
     The v1-only one where there is one: aria2 before 1.37 takes a wrong infohash from a hybrid, and the hashes of
     the pieces are the same.
     """
-    return shard.torrent_v1 or (shard.torrent if shard.infohash_v1 is not None else None)
+    return shard.twin_torrent or (shard.torrent if shard.infohash_v1 is not None else None)
 
 
 def web_seeds(shard: ReleaseShard) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 Rows in bulk are Arrow; what there is one of per phase, shard or release is a struct.
 """
 
-from typing import Annotated, ClassVar, Literal, NewType, TypeAlias
+from typing import Annotated, Literal, NewType, TypeAlias
 
 import msgspec
 import pyarrow as pa
@@ -16,7 +16,7 @@ Whole: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 Kind = Literal["audio", "artwork", "metadata", "other"]
 Content = Literal["files", "catalogue"]
-Container = Literal["tar", "files"]  # one tar, or a folder in a multi-file torrent
+Container = Literal["tar", "folder"]  # one tar, or a folder in a multi-file torrent
 State = Literal["published", "next", "planned"]
 Version = Literal["hybrid", "v1", "v2"]
 
@@ -99,12 +99,7 @@ SUPERSEDED = pa.field("superseded", pa.string())
 
 
 class Struct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of the documents and facts: immutable, by keyword, no unknown fields read.
-
-    newest: the highest format of such a document that is read.
-    """
-
-    newest: ClassVar[int] = 1
+    """Base of the documents and facts: immutable, by keyword, no unknown fields read."""
 
 
 class PlannedShard(Struct, frozen=True, kw_only=True):
@@ -122,14 +117,14 @@ class PlannedShard(Struct, frozen=True, kw_only=True):
     bag_info: str  # the text of bag-info.txt
     torrent_size: Whole  # of its .torrent
     fingerprint: str  # SHA-256 in hex over the members as the catalogue knows them, times included
-    frozen: bool = False  # published before the plan was made: its rows lie beside its documents
+    published: bool = False  # published before the plan was made: its rows lie beside its documents
     container: Container = "tar"
 
 
 class PlannedPhase(Struct, frozen=True, kw_only=True):
     """One phase of the plan: its published shards that stay, then the new ones.
 
-    left_out: files that its budget did not take. records: that it holds, each counted once.
+    over_budget: files that its budget did not take. records: that it holds, each counted once.
     """
 
     name: str
@@ -138,7 +133,7 @@ class PlannedPhase(Struct, frozen=True, kw_only=True):
     records: Whole
     files: Whole
     payload: Whole
-    left_out: Whole
+    over_budget: Whole
     shards: tuple[PlannedShard, ...]
 
 
@@ -147,7 +142,7 @@ class Superseded(Struct, frozen=True, kw_only=True):
 
     name: ShardName
     by: tuple[ShardName, ...]
-    note: str
+    reason: str
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -158,14 +153,14 @@ class Plan(Struct, frozen=True, kw_only=True):
     date: str  # RFC 3339; a torrent's creation date
     catalogue: str  # SHA-256 of the catalogue's bytes, hex
     options: str  # SHA-256 of the config that decides the plan, hex
-    unphased: Whole  # files that no phase took
+    without_phase: Whole  # files that no phase took
     records: Whole = 0  # of the catalogue, without those that are withdrawn
     phases: tuple[PlannedPhase, ...]
     superseded: tuple[Superseded, ...] = ()
     kept: Whole = 0  # published records that stay where they are
     changed: Whole = 0  # published records whose file is another now
-    unmade: tuple[ShardName, ...] = ()  # published shards without a tar, of which a file is gone or another now
-    gone: Whole = 0  # of those kept: not in the catalogue any more, or without their file
+    sources_gone: tuple[ShardName, ...] = ()  # published shards without a tar, of which a file is gone or another now
+    removed: Whole = 0  # of those kept: not in the catalogue any more, or without their file
     withdrawals: str = ""  # SHA-256 of what is withdrawn, hex
 
 
@@ -179,8 +174,6 @@ class PublishedFile(Struct, frozen=True, kw_only=True):
 
 class Manifest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """NAME.manifest.json: a shard's facts. FORMAT.md tells each field."""
-
-    newest: ClassVar[int] = 2
 
     format: Whole
     type: Literal["manifest"]
@@ -199,7 +192,7 @@ class Manifest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     pieces_root: str | None
     infohash_v1: Infohash | None
     infohash_v2: Infohash | None
-    infohash_also_v1: Infohash | None = None
+    twin_infohash: Infohash | None = None
     sha256: str | None = None
     bag_info: str
     mtimes: bool = False
@@ -253,18 +246,24 @@ class ReleaseShard(Struct, frozen=True, kw_only=True, omit_defaults=True):
     magnet: str
     torrent: PublishedFile
     manifest: PublishedFile
-    table: PublishedFile
-    infohash_also_v1: Infohash | None = None
-    magnet_v1: str | None = None
-    torrent_v1: PublishedFile | None = None
+    members_table: PublishedFile
+    twin_infohash: Infohash | None = None
+    twin_magnet: str | None = None
+    twin_torrent: PublishedFile | None = None
     sha256: str | None = None
     container: Container = "tar"
     since: Whole = 1  # serial of the release that first listed it
     obsolete: bool = False  # nobody need hold it any more; it stays listed, and never comes back
     obsolete_since: Whole = 0  # serial of the release that said so
     superseded_by: tuple[ShardName, ...] = ()  # the shards that took its place
-    note: str = ""  # why it is obsolete
+    reason: str = ""  # why it is obsolete
     withdrawn: Whole = 0  # its members that were taken back since
+
+    @property
+    def documents(self) -> tuple[PublishedFile, ...]:
+        """All published files of the shard, without the tar itself."""
+        twin = () if self.twin_torrent is None else (self.twin_torrent,)
+        return self.torrent, *twin, self.manifest, self.members_table
 
 
 class Withdrawal(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -310,8 +309,6 @@ class Withdrawals(Struct, frozen=True, kw_only=True):
 
 class Release(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """release.json: the signed head of an append-only chain. FORMAT.md tells each field."""
-
-    newest: ClassVar[int] = 2
 
     format: Whole
     type: Literal["release"]

@@ -35,8 +35,8 @@ class PackedShard(msgspec.Struct, frozen=True, kw_only=True):
     manifest: Manifest
     torrent: PublishedFile
     document: PublishedFile  # NAME.manifest.json
-    table: PublishedFile
-    torrent_v1: PublishedFile | None = None
+    members_table: PublishedFile
+    twin_torrent: PublishedFile | None = None
 
 
 def next_release(
@@ -91,7 +91,6 @@ def next_release(
         withdrawals=withdrawals,
         next_key=next_key.line if next_key else None,
     )
-    release = msgspec.structs.replace(release, format=_format(release))
     if last and _content(release) == _content(last[0]):
         return last[0]
     if last and date < last[0].date:
@@ -103,19 +102,6 @@ def next_release(
 def not_before(last: tuple[Release, bytes] | None, now: str) -> str:
     """Return `now`, or the date of the last release where the clock is behind that: no date of a release goes back."""
     return max(now, last[0].date) if last else now
-
-
-def _format(release: Release) -> int:
-    """Return the lowest format that has all that a release says."""
-    young = (
-        any(
-            shard.since > 1 or shard.obsolete_since or shard.withdrawn or shard.container != "tar"
-            for shard in release.shards
-        )
-        or any(phase.embargo for phase in release.phases)
-        or any(each.since > 1 or each.shards or each.title or each.artist for each in release.withdrawals)
-    )
-    return documents.FORMAT_2 if young else documents.FORMAT
 
 
 def closed_phases(
@@ -203,7 +189,7 @@ def would_change(name: ShardName) -> InputError:
 
 def _is_same(one: ReleaseShard, other: ReleaseShard) -> bool:
     """Say whether two listings are of the same torrents; the extra v1-only one may be left out of either."""
-    twins = {one.infohash_also_v1, other.infohash_also_v1} - {None}
+    twins = {one.twin_infohash, other.twin_infohash} - {None}
     return (one.infohash_v1, one.infohash_v2) == (other.infohash_v1, other.infohash_v2) and len(twins) < 2
 
 
@@ -248,7 +234,7 @@ class _Listing:
     def shard(self, shard: PackedShard) -> ReleaseShard:
         """Return a shard as the release lists it."""
         facts = shard.manifest
-        twin = facts.infohash_also_v1
+        twin = facts.twin_infohash
         known = self.before.get(facts.name)
         listed = ReleaseShard(
             name=facts.name,
@@ -267,10 +253,10 @@ class _Listing:
             magnet=_magnet(facts, self.config, facts.infohash_v1, facts.infohash_v2),
             torrent=shard.torrent,
             manifest=shard.document,
-            table=shard.table,
-            infohash_also_v1=twin,
-            magnet_v1=_magnet(facts, self.config, twin, None) if twin else None,
-            torrent_v1=shard.torrent_v1,
+            members_table=shard.members_table,
+            twin_infohash=twin,
+            twin_magnet=_magnet(facts, self.config, twin, None) if twin else None,
+            twin_torrent=shard.twin_torrent,
             sha256=facts.sha256,
             since=known.since if known else self.serial,
             withdrawn=facts.withdrawn,
@@ -280,13 +266,13 @@ class _Listing:
     def _ended(self, listed: ReleaseShard, known: ReleaseShard | None) -> ReleaseShard:
         """Return the shard with what is said of its end, if it has come."""
         if known and known.obsolete:
-            ended = {name: getattr(known, name) for name in ("obsolete", "obsolete_since", "superseded_by", "note")}
+            ended = {name: getattr(known, name) for name in ("obsolete", "obsolete_since", "superseded_by", "reason")}
             return msgspec.structs.replace(listed, **ended)
         end = self.superseded.get(listed.name)
         if end is None:
             return listed
         return msgspec.structs.replace(
-            listed, obsolete=True, obsolete_since=self.serial, superseded_by=end.by, note=end.note
+            listed, obsolete=True, obsolete_since=self.serial, superseded_by=end.by, reason=end.reason
         )
 
 

@@ -74,7 +74,7 @@ order = {audio_order}
 # budget = "1 TB"
 # Keep the phase closed until this date; the site tells it.
 # embargo = "2030-01-01"
-# "files" publishes each shard as a folder, from which any client picks single files: for thousands, not millions.
+# "folder" publishes each shard as a folder, from which any client picks single files: for thousands, not millions.
 # container = "tar"
 
 [[phases]]

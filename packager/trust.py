@@ -45,7 +45,7 @@ class FollowedShard(Struct, frozen=True, kw_only=True, omit_defaults=True):
     size: int  # bytes of the tar
     infohash_v1: Infohash | None
     infohash_v2: Infohash | None
-    infohash_also_v1: Infohash | None = None
+    twin_infohash: Infohash | None = None
     obsolete: bool = False
 
 
@@ -222,9 +222,8 @@ def _check_names(release: Release, faults: FaultList) -> None:
         name = shown(shard.name, 80)
         if shard.name != shard_name(release.collection.name, shard.phase, shard.number):
             faults.add("shards", f'"{name}" is not named by its collection, phase and number')
-        for file in (shard.torrent, shard.manifest, shard.table, shard.torrent_v1):
-            if file is not None:
-                faults.add_all(f"shards {name}", paths.clashes(file.path))
+        for file in shard.documents:
+            faults.add_all(f"shards {name}", paths.clashes(file.path))
 
 
 def _check_sizes(shards: tuple[ReleaseShard, ...], faults: FaultList) -> None:
@@ -232,9 +231,9 @@ def _check_sizes(shards: tuple[ReleaseShard, ...], faults: FaultList) -> None:
     for shard in shards:
         for file, limit in (
             (shard.torrent, bencode.LIMIT),
-            (shard.torrent_v1, bencode.LIMIT),
+            (shard.twin_torrent, bencode.LIMIT),
             (shard.manifest, documents.LIMIT),
-            (shard.table, TABLE_LIMIT),
+            (shard.members_table, TABLE_LIMIT),
         ):
             if file is not None and file.size > limit:
                 where = f"shards {shown(shard.name, 80)}"
@@ -250,9 +249,9 @@ def _check_frozen(followed: Followed, release: Release, where: str) -> None:
         found = listed.get(known.name)
         if found is None:
             raise TrustError(where, f"vanished shard: {known.name} was published and is not listed any more", _DO_NOT)
-        for field in ("infohash_v1", "infohash_v2", "infohash_also_v1", "size"):
+        for field in ("infohash_v1", "infohash_v2", "twin_infohash", "size"):
             old, new = getattr(known, field), getattr(found, field)
-            if old != new and not (field == "infohash_also_v1" and None in (old, new)):
+            if old != new and not (field == "twin_infohash" and None in (old, new)):
                 what = f"changed shard: {field} of {known.name} was {old} and is {new}; a torrent cannot change"
                 raise TrustError(where, what, _DO_NOT)
         if known.obsolete and not found.obsolete:
@@ -300,6 +299,6 @@ def _followed_shard(shard: ReleaseShard, known: FollowedShard | None) -> Followe
         size=shard.size,
         infohash_v1=shard.infohash_v1,
         infohash_v2=shard.infohash_v2,
-        infohash_also_v1=shard.infohash_also_v1 or (known.infohash_also_v1 if known else None),
+        twin_infohash=shard.twin_infohash or (known.twin_infohash if known else None),
         obsolete=shard.obsolete,
     )

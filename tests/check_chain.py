@@ -55,7 +55,7 @@ def check_step(old: dict, new: dict) -> None:
         must(name in listed, f"{name} vanished in serial {serial}")
         for field in ("phase", "number", "size", "members", "infohash_v1", "infohash_v2", "pieces_root", "added"):
             must(listed[name][field] == shard[field], f"{field} of {name} changed in serial {serial}")
-        for field in ("since", "obsolete", "obsolete_since", "superseded_by", "note"):
+        for field in ("since", "obsolete", "obsolete_since", "superseded_by", "reason"):
             must(field not in shard or listed[name].get(field) == shard[field], f"{field} of {name} changed")
     known = {shard["name"]: shard.get("obsolete", False) for shard in old["shards"]}
     for name, shard in listed.items():
@@ -73,7 +73,7 @@ def check_head(site: Path, head: dict) -> None:
     listed = {shard["name"]: shard for shard in head["shards"]}
     withdrawn, ids = {each["id"] for each in head["withdrawals"]}, {}
     for name, shard in listed.items():
-        for kind in ("torrent", "manifest", "table", "torrent_v1"):
+        for kind in ("torrent", "manifest", "members_table", "twin_torrent"):
             file = shard.get(kind)
             data = (site / file["path"]).read_bytes() if file else b""
             right = not file or (len(data), hashlib.sha256(data).hexdigest()) == (file["size"], file["sha256"])
@@ -84,7 +84,7 @@ def check_head(site: Path, head: dict) -> None:
                     must(told in (None, version), f"the torrent of {name} has another infohash")
         manifest = json.loads((site / shard["manifest"]["path"]).read_bytes())
         must(manifest.get("withdrawn", 0) == shard.get("withdrawn", 0), f"manifest of {name} disagrees on withdrawals")
-        ids[name] = pq.read_table(site / shard["table"]["path"]).to_pylist()
+        ids[name] = pq.read_table(site / shard["members_table"]["path"]).to_pylist()
         must(len(ids[name]) == shard["members"] - shard.get("withdrawn", 0), f"{name} has a wrong number of rows")
         must(withdrawn.isdisjoint(row["id"] for row in ids[name]), f"{name} tells of a withdrawn record")
         must(set(shard.get("superseded_by", ())) <= set(listed), f"{name} is superseded by no shard")

@@ -82,10 +82,10 @@ def make_shard(
         magnet=f"magnet:?{'&'.join(topics)}{rest}",
         torrent=published(f"torrents/{name}.torrent", 345_678),
         manifest=published(f"manifests/{name}.manifest.json"),
-        table=published(f"manifests/{name}.members.parquet", 98_765),
-        infohash_also_v1=Infohash(hex_of(f"also {name}", 40)) if also_v1 else None,
-        magnet_v1=f"magnet:?xt=urn:btih:{hex_of(f'also {name}', 40)}{rest}" if also_v1 else None,
-        torrent_v1=published(f"torrents/{name}.v1.torrent") if also_v1 else None,
+        members_table=published(f"manifests/{name}.members.parquet", 98_765),
+        twin_infohash=Infohash(hex_of(f"also {name}", 40)) if also_v1 else None,
+        twin_magnet=f"magnet:?xt=urn:btih:{hex_of(f'also {name}', 40)}{rest}" if also_v1 else None,
+        twin_torrent=published(f"torrents/{name}.v1.torrent") if also_v1 else None,
         sha256=sha256,
     )
 
@@ -155,7 +155,7 @@ def hostile_release() -> Release:
     for at, text in enumerate(HOSTILE):
         shard = make_shard(f"phase-{at}", also_v1=True, added=f"2026-11-{at + 1:02d}T00:00:00Z", sha256=hex_of("tar"))
         magnet = f"{shard.magnet}&dn={text}" if at % 2 else text
-        shards.append(msgspec.structs.replace(shard, magnet=magnet, magnet_v1=magnet))
+        shards.append(msgspec.structs.replace(shard, magnet=magnet, twin_magnet=magnet))
         phases.append(make_phase(f"phase-{at}", shards[-1:], title=text))
     release = make_release(phases, shards, title=" ".join(HOSTILE), description="\n\n".join(HOSTILE))
     return msgspec.structs.replace(

@@ -61,7 +61,7 @@ def make_shard(collection: str, phase: str, number: int, date: str, *, size: int
         magnet=format_magnet(infohash_v1=v1, infohash_v2=v2, name=f"{name}.tar", size=size, trackers=(), web_seeds=()),
         torrent=file(f"torrents/{name}.torrent"),
         manifest=file(f"manifests/{name}.manifest.json"),
-        table=file(f"manifests/{name}.members.parquet"),
+        members_table=file(f"manifests/{name}.members.parquet"),
     )
 
 

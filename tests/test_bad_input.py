@@ -134,7 +134,7 @@ BAD: dict[str, tuple[Callable[[Project], object], str]] = {
         ),
         'did you mean "release"?',
     ),
-    "state of a newer version": (newer_state, "format 99 is newer than 2"),
+    "state of a newer version": (newer_state, "format 99 is newer than 1"),
 }
 
 

@@ -135,7 +135,7 @@ def followed(growing: Growing, before: dict | None, after: dict) -> MirrorReport
     assert report.plan.fetch == size
     folder = MirrorFolder(growing.mirror)
     for name in (chosen.name for chosen in folder.required().chosen):
-        for kind in ("torrent", "manifest", "table"):
+        for kind in ("torrent", "manifest", "members_table"):
             file = by_name(after)[name][kind]
             assert hashlib.sha256((folder.release / file["path"]).read_bytes()).hexdigest() == file["sha256"]
     return report

@@ -141,7 +141,7 @@ def test_the_facts_of_the_folder_stand_in_its_manifest() -> None:
     manifest = json.loads((EXPECTED / MANIFEST).read_bytes())
     every = files()
     assert manifest["size"] == sum(map(len, every.values()))
-    assert (manifest["container"], manifest["file"], manifest["pieces_root"]) == ("files", NAME, None)
+    assert (manifest["container"], manifest["file"], manifest["pieces_root"]) == ("folder", NAME, None)
     info = lt.bdecode((EXPECTED / f"{NAME}.torrent").read_bytes())[b"info"]
     assert manifest["infohash_v1"] == sha1(lt.bencode(info)).hexdigest()
     assert manifest["infohash_v2"] == sha256(lt.bencode(info)).hexdigest()

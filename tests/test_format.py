@@ -281,7 +281,7 @@ def test_the_torrents_follow_from_the_tar_and_the_text() -> None:
     assert root.hex() == MANIFEST["pieces_root"]
     assert hashlib.sha1(bencoded(hybrid)).hexdigest() == MANIFEST["infohash_v1"]
     assert hashlib.sha256(bencoded(hybrid)).hexdigest() == MANIFEST["infohash_v2"]
-    assert hashlib.sha1(bencoded(v1)).hexdigest() == MANIFEST["infohash_also_v1"]
+    assert hashlib.sha1(bencoded(v1)).hexdigest() == MANIFEST["twin_infohash"]
 
 
 def magnet(*topics: str) -> str:
@@ -295,9 +295,9 @@ def test_the_magnets_and_lists_follow_from_the_documents_and_the_text() -> None:
     [shard] = RELEASE["shards"]
     topics = (f"urn:btih:{MANIFEST['infohash_v1']}", f"urn:btmh:1220{MANIFEST['infohash_v2']}")
     assert shard["magnet"] == magnet(*topics)
-    assert shard["magnet_v1"] == magnet(f"urn:btih:{MANIFEST['infohash_also_v1']}")
+    assert shard["twin_magnet"] == magnet(f"urn:btih:{MANIFEST['twin_infohash']}")
     assert (EXPECTED / "magnets.txt").read_text() == shard["magnet"] + "\n"
-    assert (EXPECTED / "magnets-v1.txt").read_text() == shard["magnet_v1"] + "\n"
+    assert (EXPECTED / "magnets-v1.txt").read_text() == shard["twin_magnet"] + "\n"
     assert json.loads((EXPECTED / "torrents.json").read_bytes()) == [
         {
             "url": f"{RELEASE['base_url'].rstrip('/')}/torrents/{NAME}.torrent",
@@ -323,6 +323,6 @@ def test_the_magnets_and_lists_follow_from_the_documents_and_the_text() -> None:
 
 def test_the_release_names_the_golden_files_by_size_and_digest() -> None:
     [shard] = RELEASE["shards"]
-    for file in (shard["torrent"], shard["torrent_v1"], shard["manifest"], shard["table"]):
+    for file in (shard["torrent"], shard["twin_torrent"], shard["manifest"], shard["members_table"]):
         data = (EXPECTED / Path(file["path"]).name).read_bytes()
         assert (file["size"], file["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())

@@ -155,7 +155,7 @@ def test_a_file_that_is_gone_stays_published(project: Project, capsys: Capture) 
     first = read_release(project)
     shutil.rmtree(project.source / "album 1")
     plan = project.run(capsys, "scan").code or json.loads(project.run(capsys, "plan", "--json").out)["plan"]
-    assert plan["gone"] == 4
+    assert plan["removed"] == 4
     second = release(project, capsys)
     assert_frozen(first, second)
     assert new_shards(first, second) == ["tones-metadata-00002"]
@@ -245,11 +245,11 @@ def test_twins_of_published_hybrids_come_and_go_without_a_source(project: Projec
     project.write_config(torrent="also_v1 = true")
     second = release(project, capsys)
     assert_frozen(first, second)
-    assert all("infohash_also_v1" in shard for shard in second["shards"])
+    assert all("twin_infohash" in shard for shard in second["shards"])
     assert (project.root / "output" / "magnets-v1.txt").read_text().count("\n") == len(second["shards"])
     project.write_config()
     third = release(project, capsys)
-    assert not any("infohash_also_v1" in shard for shard in third["shards"])
+    assert not any("twin_infohash" in shard for shard in third["shards"])
     assert not list((project.root / "output" / "torrents").glob("*.v1.torrent"))
 
 
@@ -341,7 +341,7 @@ def test_a_site_that_is_not_whole_makes_no_state(project: Project, capsys: Captu
 
 def test_shards_that_are_folders_grow_and_are_replaced_like_tars(tmp_path: Path, capsys: Capture) -> None:
     project = make_project(tmp_path / "project", files=4)
-    project.write_config(phases='[[phases]]\nname = "all"\ntitle = "All"\ncontainer = "files"\n')
+    project.write_config(phases='[[phases]]\nname = "all"\ntitle = "All"\ncontainer = "folder"\n')
     first = release(project, capsys)
     (project.source / "new.txt").write_bytes(b"new")
     (project.source / "notes.txt").write_bytes(b"changed")

@@ -53,7 +53,7 @@ def test_magnets_are_one_a_line_whole_or_by_phase() -> None:
     first, second = release.shards
     assert lists.magnets(release) == f"{first.magnet}\n{second.magnet}\n"
     assert lists.magnets(release, "rest") == f"{second.magnet}\n"
-    assert lists.magnets_v1(release) == f"{first.magnet_v1}\n"
+    assert lists.magnets_v1(release) == f"{first.twin_magnet}\n"
     assert lists.magnets_v1(release, "rest") == ""
 
 

@@ -77,7 +77,7 @@ def test_a_shard_with_no_address_has_no_document() -> None:
     [
         ({}, True),
         ({"obsolete": True}, False),
-        ({"container": "files"}, False),
+        ({"container": "folder"}, False),
         ({"infohash_v1": None}, False),
         ({"infohash_v1": None, "sha256": "ab" * 32}, True),
     ],

@@ -119,13 +119,13 @@ def test_aria2_and_transmission_read_the_torrents(
     release = json.loads((project.root / "output" / "release.json").read_text())
     for shard in release["shards"]:
         hybrid = project.root / "output" / shard["torrent"]["path"]
-        v1 = project.root / "output" / shard["torrent_v1"]["path"]
+        v1 = project.root / "output" / shard["twin_torrent"]["path"]
         assert (
             shard["file"]
             in subprocess.run([program("aria2c"), "-S", hybrid], check=True, capture_output=True, text=True).stdout
         )
         told = subprocess.run([program("transmission-show"), v1], check=True, capture_output=True, text=True).stdout
-        assert f"Hash: {shard['infohash_also_v1']}" in told
+        assert f"Hash: {shard['twin_infohash']}" in told
 
 
 def test_a_second_release_finds_nothing_to_do(project: Project, capsys: Capture) -> None:
@@ -356,10 +356,10 @@ title = "The others"
     assert project.run(capsys, "scan").code == 0
     plan = json.loads(project.run(capsys, "plan", "--json").out)["plan"]
     first, second = plan["phases"]
-    assert first["left_out"] > 0
+    assert first["over_budget"] > 0
     assert sum(shard["size"] for shard in first["shards"]) <= 60 << 10
     assert first["files"] + second["files"] == 28
-    assert plan["unphased"] == 0
+    assert plan["without_phase"] == 0
 
 
 def test_sql_that_fails_on_a_record_is_a_sentence(project: Project, capsys: Capture) -> None:

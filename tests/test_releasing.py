@@ -12,7 +12,9 @@ from packager.releasing import PackedShard, check_signer, next_release
 from tests.simulator import Publisher, hex_of, make_shard, secret_key
 
 CONFIG = parse_config('[collection]\nname = "demo"\ntitle = "Demo"\nsource = "x"\n[[phases]]\nname = "audio"\n')
-PLAN = Plan(format=1, collection="demo", date="2026-01-01T00:00:00Z", catalogue="", options="", unphased=0, phases=())
+PLAN = Plan(
+    format=1, collection="demo", date="2026-01-01T00:00:00Z", catalogue="", options="", without_phase=0, phases=()
+)
 OLD, NEW = secret_key("old").public, secret_key("new").public
 
 
@@ -47,13 +49,17 @@ def packed(number: int, also_v1: str | None = None) -> PackedShard:
             "bag_info": "",
             **facts,
             **hashes,
-            **({"infohash_also_v1": Infohash(hex_of(also_v1, 40))} if also_v1 else {}),
+            **({"twin_infohash": Infohash(hex_of(also_v1, 40))} if also_v1 else {}),
         },
         type=Manifest,
     )
     twin = PublishedFile(path="torrents/x.v1.torrent", size=1, sha256=hex_of("x")) if also_v1 else None
     return PackedShard(
-        manifest=document, torrent=shard.torrent, document=shard.manifest, table=shard.table, torrent_v1=twin
+        manifest=document,
+        torrent=shard.torrent,
+        document=shard.manifest,
+        members_table=shard.members_table,
+        twin_torrent=twin,
     )
 
 
@@ -92,7 +98,7 @@ def test_a_shard_that_is_obsolete_stays_so() -> None:
 def test_an_extra_torrent_may_come_and_go_but_not_change() -> None:
     plain = release_after(None, [packed(1)])
     twin = release_after(plain, [packed(1, "a")])
-    assert twin.shards[0].infohash_also_v1 == hex_of("a", 40)
-    assert release_after(twin, [packed(1)]).shards[0].infohash_also_v1 is None
+    assert twin.shards[0].twin_infohash == hex_of("a", 40)
+    assert release_after(twin, [packed(1)]).shards[0].twin_infohash is None
     with pytest.raises(InputError, match="a torrent cannot change"):
         release_after(twin, [packed(1, "b")])

@@ -194,7 +194,7 @@ def test_an_error_with_json_is_a_valid_line(tmp_path: Path, capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("format", 3),
+        ("format", 2),
         ("type", "manifest"),
         ("serial", 0),
         ("date", "2026-11-21"),

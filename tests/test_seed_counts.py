@@ -24,8 +24,8 @@ def test_a_hybrid_shard_with_a_twin_has_three_swarms_and_a_v2_shard_its_infohash
     shard = make_shard(also_v1=True)
     assert shard.infohash_v1
     assert shard.infohash_v2
-    assert shard.infohash_also_v1
-    expected = (shard.infohash_v1, shard.infohash_v2[:40], shard.infohash_also_v1)
+    assert shard.twin_infohash
+    expected = (shard.infohash_v1, shard.infohash_v2[:40], shard.twin_infohash)
     assert swarms(shard) == tuple(bytes.fromhex(each) for each in expected)
     assert [each.hex() for each in swarms(make_shard(version="v2"))] == [shard.infohash_v2[:40]]
 

@@ -68,7 +68,7 @@ def test_the_golden_release_is_made_again_but_for_the_digests_of_those_two_files
 
 def published(release: bytes, name: str) -> dict[str, Any]:
     [shard] = json.loads(release)["shards"]
-    file: dict[str, Any] = shard["manifest" if name == MANIFEST else "table"]
+    file: dict[str, Any] = shard["manifest" if name == MANIFEST else "members_table"]
     return {"size": file["size"], "sha256": file["sha256"]}
 
 

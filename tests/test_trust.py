@@ -172,11 +172,11 @@ ATTACKS: dict[str, tuple[Callable[[Publisher], Signed], str]] = {
         attack(with_shard(-1, torrent=a_file("Torrents/demo-audio-00002.TORRENT"))),
         "differs from another path by case",
     ),
-    "file that is a folder": (attack(with_shard(-1, table=a_file("torrents"))), "both a file and a folder"),
+    "file that is a folder": (attack(with_shard(-1, members_table=a_file("torrents"))), "both a file and a folder"),
     "climbing path": (attack(with_shard(-1, torrent=a_file("../../.ssh/authorized_keys"))), "leads out of the release"),
     "absolute path": (attack(with_shard(-1, manifest=a_file("/etc/passwd"))), "leads out of the release"),
-    "path with a backslash": (attack(with_shard(-1, table=a_file("..\\x"))), "leads out of the release"),
-    "path with a control character": (attack(with_shard(-1, table=a_file("a\x1b[2Jb"))), "a\\x1b[2Jb"),
+    "path with a backslash": (attack(with_shard(-1, members_table=a_file("..\\x"))), "leads out of the release"),
+    "path with a control character": (attack(with_shard(-1, members_table=a_file("a\x1b[2Jb"))), "a\\x1b[2Jb"),
     "shard's name that climbs": (attack(rename("../../x")), "cannot be the name of a shard"),
     "shard's name of another rule": (attack(rename("audio")), "not named by its collection, phase and number"),
     "phase's name that climbs": (
@@ -192,9 +192,9 @@ ATTACKS: dict[str, tuple[Callable[[Publisher], Signed], str]] = {
         "its magnet link is of another torrent",
     ),
     "oversized torrent": (attack(with_shard(-1, torrent=a_file(size=10**12))), "is oversized: 1000000000000 bytes"),
-    "oversized table": (attack(with_shard(-1, table=a_file(size=TABLE_LIMIT + 1))), "is oversized"),
-    "number of 70 bits": (attack(with_shard(-1, table=a_file(size=1 << 70))), "not a valid release"),
-    "negative size": (attack(with_shard(-1, table=a_file(size=-1))), "not a valid release"),
+    "oversized table": (attack(with_shard(-1, members_table=a_file(size=TABLE_LIMIT + 1))), "is oversized"),
+    "number of 70 bits": (attack(with_shard(-1, members_table=a_file(size=1 << 70))), "not a valid release"),
+    "negative size": (attack(with_shard(-1, members_table=a_file(size=-1))), "not a valid release"),
     "totals that contradict": (
         attack(lambda r: msgspec.structs.replace(r, shards=r.shards[:-1])),
         "says 4 shards, and its shards have 3",
@@ -222,7 +222,7 @@ ATTACKS: dict[str, tuple[Callable[[Publisher], Signed], str]] = {
         "unknown field",
     ),
     "not JSON": (lambda p: signed_bytes(p, b"<html>404</html>"), "not a valid release"),
-    "newer format": (attack(with_values(format=3)), "format 3 is newer than 2; update packager"),
+    "newer format": (attack(with_values(format=2)), "format 2 is newer than 1; update packager"),
 }
 
 
@@ -270,15 +270,15 @@ def test_an_extra_torrent_may_come_and_go_but_not_change(publisher: Publisher) -
             f"btih:{shard.infohash_v1}&xt=urn:btmh:1220{shard.infohash_v2}", f"btih:{infohash}"
         )
         path = f"torrents/{shard.name}.v1.torrent"
-        return with_shard(1, infohash_also_v1=infohash, magnet_v1=magnet, torrent_v1=a_file(path))
+        return with_shard(1, twin_infohash=infohash, twin_magnet=magnet, twin_torrent=a_file(path))
 
     publisher.publish(change=twin("a"))
-    publisher.publish(change=with_shard(1, infohash_also_v1=None, magnet_v1=None, torrent_v1=None))
+    publisher.publish(change=with_shard(1, twin_infohash=None, twin_magnet=None, twin_torrent=None))
     publisher.publish(change=twin("a"))
     state = follow(publisher)
-    assert state.shards[1].infohash_also_v1 == hex_of("a", 40)
+    assert state.shards[1].twin_infohash == hex_of("a", 40)
     forged = publisher.forge(publisher.next(), change=twin("b"))
-    with pytest.raises(TrustError, match="changed shard: infohash_also_v1"):
+    with pytest.raises(TrustError, match="changed shard: twin_infohash"):
         accept(state, forged.body, forged.minisig)
 
 
@@ -286,7 +286,7 @@ def test_an_extra_torrent_with_an_infohash_of_another_shard_is_refused(publisher
     shards = publisher.head.release.shards
     infohash = shards[2].infohash_v1
     magnet = f"magnet:?xt=urn:btih:{infohash}&dn={shards[1].file}&xl={shards[1].size}"
-    change = with_shard(1, infohash_also_v1=infohash, magnet_v1=magnet, torrent_v1=a_file())
+    change = with_shard(1, twin_infohash=infohash, twin_magnet=magnet, twin_torrent=a_file())
     forged = publisher.forge(publisher.next(), change=change)
     with pytest.raises(TrustError, match=r"the v1 infohash .* stands twice"):
         accept(follow(publisher), forged.body, forged.minisig)

@@ -74,7 +74,7 @@ def test_supersede_replaces_the_shards_that_hold_it(project: Project, tmp_path: 
     assert_frozen(first, second)
     old = by_name(second)["tones-rest-00001"]
     assert (old["obsolete"], old["obsolete_since"], old["superseded_by"]) == (True, 2, ["tones-rest-00002"])
-    assert old["note"] == "records of it were withdrawn"
+    assert old["reason"] == "records of it were withdrawn"
     new = rows(project.root / "output" / "manifests" / "tones-rest-00002.members.parquet")
     assert [row["id"] for row in new] == ["cover 100_~972f7df4.png", "r-18"]
     assert sorted(each["id"] for each in second["withdrawals"]) == ["r-17", "Ærø é.txt"]
@@ -196,7 +196,7 @@ def test_a_shard_whose_tags_were_wrong_is_superseded_with_a_note(
     second = release(project, capsys)
     assert_frozen(first, second)
     old = by_name(second)["tones-rest-00001"]
-    assert (old["obsolete"], old["note"]) == (True, "the titles were wrong")
+    assert (old["obsolete"], old["reason"]) == (True, "the titles were wrong")
     assert old["superseded_by"] == ["tones-rest-00002"]
     table = rows(project.root / "output" / "manifests" / "tones-rest-00002.members.parquet")
     assert {row["title"] for row in table if row["id"] == "r-17"} == {"Right title"}
@@ -212,7 +212,7 @@ def test_the_catalogues_own_shard_can_be_superseded(project: Project, capsys: Ca
     assert project.run(capsys, "supersede", "tones-metadata-00001", "--reason", "cut short").code == 0
     second = release(project, capsys)
     old = by_name(second)["tones-metadata-00001"]
-    assert (old["superseded_by"], old["note"]) == (["tones-metadata-00002"], "cut short")
+    assert (old["superseded_by"], old["reason"]) == (["tones-metadata-00002"], "cut short")
     assert project.run(capsys, "supersede", "tones-rest-00001", "--reason", "x").code == 0
     assert project.run(capsys, "supersede", "tones-rest-00001", "--undo").code == 0
     assert release(project, capsys)["serial"] == 2

@@ -27,7 +27,6 @@ KEY = {"pattern": "^RW[A-Za-z0-9+/]{54}$"}  # "Ed", 8-byte key id, 32-byte key
 ONE_UP = {"minimum": 1}
 PIECE = {"minimum": 16384}
 FORMAT = {"const": 1}
-FORMAT_OR_2 = {"enum": [1, 2]}
 
 Rule = dict[str, Any]
 Told = str | tuple[str, Rule]
@@ -45,7 +44,7 @@ SHARD_FACTS: dict[str, Told] = {
     "pieces_root": ("Pieces root of the tar (BEP 52); null in a v1-only release, and of a folder.", HEX64),
     "infohash_v1": ("Infohash of BEP 3; null in a v2-only release.", HEX40),
     "infohash_v2": ("Infohash of BEP 52; null in a v1-only release.", HEX64),
-    "infohash_also_v1": ("Infohash of the extra v1-only torrent; left out where there is none.", HEX40),
+    "twin_infohash": ("Infohash of the extra v1-only torrent; left out where there is none.", HEX40),
     "sha256": ("SHA-256 of the whole tar; left out where it was not asked for.", HEX64),
 }
 PHASE_FACTS: dict[str, Told] = {
@@ -62,7 +61,7 @@ STATE = "published; of the others the first is next, the rest planned."
 TOLD: dict[str, dict[str, Told]] = {
     "Manifest": {
         **SHARD_FACTS,
-        "format": ("Version of the formats: 2 where a field is used that 1 lacks.", FORMAT_OR_2),
+        "format": ("Version of the formats.", FORMAT),
         "type": "What this document is.",
         "tool": "What made it, for people.",
         "collection": ("The collection's name.", SLUG),
@@ -73,7 +72,7 @@ TOLD: dict[str, dict[str, Told]] = {
         "withdrawn": WITHDRAWN_MEMBERS,
     },
     "Release": {
-        "format": ("Version of the formats: 2 where a field is used that 1 lacks.", FORMAT_OR_2),
+        "format": ("Version of the formats.", FORMAT),
         "type": "What this document is.",
         "serial": ("1, 2, 3 ... without a gap.", ONE_UP),
         "date": ("Of this release.", DATE),
@@ -108,14 +107,14 @@ TOLD: dict[str, dict[str, Told]] = {
         "magnet": ("Magnet link of its torrent.", MAGNET),
         "torrent": "NAME.torrent.",
         "manifest": "NAME.manifest.json.",
-        "table": "NAME.members.parquet.",
-        "magnet_v1": ("Magnet link of the extra v1-only torrent; left out where there is none.", MAGNET),
-        "torrent_v1": "NAME.v1.torrent; left out where there is none.",
+        "members_table": "NAME.members.parquet.",
+        "twin_magnet": ("Magnet link of the extra v1-only torrent; left out where there is none.", MAGNET),
+        "twin_torrent": "NAME.v1.torrent; left out where there is none.",
         "since": ("Serial of the release that first listed it; left out where 1.", ONE_UP),
         "obsolete": "Whether nobody need hold it any more; left out where false.",
         "obsolete_since": ("Serial of the release that said so; left out where it is not obsolete.", ONE_UP),
         "superseded_by": "Names of the shards that took its place; left out where there are none.",
-        "note": "Why it is obsolete; left out where it is not.",
+        "reason": "Why it is obsolete; left out where it is not.",
         "withdrawn": WITHDRAWN_MEMBERS,
     },
     "PublishedFile": {
@@ -180,14 +179,14 @@ TOLD: dict[str, dict[str, Told]] = {
         "date": ("The torrents' creation date.", DATE),
         "catalogue": ("SHA-256 of the catalogue that was planned.", HEX64),
         "options": ("SHA-256 of the config that decides the plan.", HEX64),
-        "unphased": "Files that no phase took.",
+        "without_phase": "Files that no phase took.",
         "records": "Records of the catalogue, without those that are withdrawn.",
         "phases": "In the config's order; then those that are published and not in the config any more.",
         "superseded": "Published shards that are obsolete once this plan is published.",
         "kept": "Published records that stay in their shards.",
         "changed": "Published records whose file is another now: they are planned again.",
-        "gone": "Of those kept, records that the catalogue has no file of any more.",
-        "unmade": "Names of published shards that have no tar here, and of whose files one is gone or changed.",
+        "removed": "Of those kept, records that the catalogue has no file of any more.",
+        "sources_gone": "Names of published shards that have no tar here, and of whose files one is gone or changed.",
         "withdrawals": ("SHA-256 of what was withdrawn.", HEX64),
     },
     "Withdrawals": {
@@ -234,11 +233,11 @@ TOLD: dict[str, dict[str, Told]] = {
     "Superseded": {
         "name": ("The obsolete shard.", SHARD),
         "by": "Names of the shards that its members go to.",
-        "note": "Why.",
+        "reason": "Why.",
     },
     "PlannedPhase": {
         **PHASE_FACTS,
-        "left_out": "Files that its budget did not take.",
+        "over_budget": "Files that its budget did not take.",
         "shards": "In order.",
     },
     "PlannedShard": {
@@ -253,7 +252,7 @@ TOLD: dict[str, dict[str, Told]] = {
             "SHA-256 over what the catalogue knows of its members; empty for a published shard.",
             {"pattern": "^([0-9a-f]{64})?$"},
         ),
-        "frozen": "Whether it was published before this plan was made.",
+        "published": "Whether it was published before this plan was made.",
     },
     "PackReport": {
         "packed": "Shards packed now.",
@@ -477,7 +476,7 @@ TOLD |= {
         "name": ("The shard's name.", SHARD),
         "since": "Serial of the release that said so.",
         "by": "Names of the shards that took its place.",
-        "note": "Why.",
+        "reason": "Why.",
     },
     "ReleaseFacts": {
         "type": "What the facts are of.",

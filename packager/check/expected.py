@@ -97,7 +97,7 @@ def _named(name: str, against: Against, release: PublishedRelease | None) -> Sha
 def _bag(folder: Path, files: ShardFiles) -> Subject:
     """Return a shard's bag in a folder as what to check: taken out of its tar, or as it was published."""
     kept = shards.read_manifest(files.manifest).container
-    return shards.folder_subject(folder, files) if kept == "files" else shards.bag_subject(folder, files)
+    return shards.folder_subject(folder, files) if kept == "folder" else shards.bag_subject(folder, files)
 
 
 def _shards_in(folder: Path, release: PublishedRelease | None) -> list[Path]:

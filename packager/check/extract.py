@@ -127,7 +127,7 @@ def _contents(published: Published, files: ShardFiles) -> Contents:
 
 def _folder_ranges(folder: Path, published: Published) -> RangeSource:
     """Return the bytes of a shard that lies as a folder. Raises InputError where it does not."""
-    if published.manifest.container != "files":
+    if published.manifest.container != "folder":
         raise InputError(shown(str(folder)), "is a folder, and the shard is a tar", "give the shard's tar")
     if not (folder / PAYLOAD).is_dir():
         what = "holds the bag's own files alone: its members lie where they were collected"

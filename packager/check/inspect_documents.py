@@ -49,7 +49,7 @@ def release(path: Path, faults: FaultList) -> ReleaseFacts:
         chain=_chain(path, found, faults),
         obsolete_count=len(ended),
         obsolete=tuple(
-            ObsoleteFacts(name=each.name, since=each.obsolete_since, by=each.superseded_by, note=each.note)
+            ObsoleteFacts(name=each.name, since=each.obsolete_since, by=each.superseded_by, reason=each.reason)
             for each in ended[:LISTED]
         ),
         shards=len(live),

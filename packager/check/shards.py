@@ -61,7 +61,7 @@ class PublishedRelease:
             self._copy.bring(name)
         return ShardFiles(
             self._checked(shard.manifest),
-            self._checked(shard.table),
+            self._checked(shard.members_table),
             self._checked(shard.torrent),
             self._copy.published_at(shard.manifest.path) if self._copy else None,
         )
@@ -89,7 +89,7 @@ def open_release(place: Path | ReleaseCopy) -> PublishedRelease:
     path = place if place.name == RELEASE else place / RELEASE
     release = documents.from_bytes(read_limited(path, documents.LIMIT), Release, shown(str(path)))
     for shard in release.shards:
-        for file in (shard.manifest, shard.table, shard.torrent):
+        for file in (shard.manifest, shard.members_table, shard.torrent):
             if file.path.startswith("/") or ".." in file.path.split("/") or "\0" in file.path:
                 raise InputError(shown(str(path)), f'"{shown(file.path)}" leaves the release')
     return PublishedRelease(path.parent, release)

@@ -31,25 +31,26 @@ def show(report: PlanReport) -> None:
     """Print the plan as a table."""
     screen.table(_TITLE, map(_row, report.plan.phases), right=range(1, len(_TITLE)))
     for phase in report.plan.phases:
-        if phase.left_out:
-            screen.say(f"the budget of {phase.name} left out {count_of(phase.left_out, 'file')}")
+        if phase.over_budget:
+            screen.say(f"the budget of {phase.name} left out {count_of(phase.over_budget, 'file')}")
         over = [shard.name for shard in phase.shards if shard.oversize]
         if over:
             screen.say(f"larger than shards.size, each one file: {', '.join(over[:5])}" + (", ..." * (len(over) > 5)))
     for warning in report.warnings:
         screen.say(f"warning: {warning.where}: {warning.what}")
-    if report.plan.unphased:
-        screen.say(f"{count_of(report.plan.unphased, 'file')} in no phase: no phase's where takes them")
+    if report.plan.without_phase:
+        screen.say(f"{count_of(report.plan.without_phase, 'file')} in no phase: no phase's where takes them")
     if report.plan.kept:
         changed = f", {count_of(report.plan.changed, 'other')} changed" if report.plan.changed else ""
-        gone = f", {report.plan.gone:,} of them gone from the collection" if report.plan.gone else ""
+        gone = f", {report.plan.removed:,} of them gone from the collection" if report.plan.removed else ""
         screen.say(f"{count_of(report.plan.kept, 'published record')} stay in their shards{gone}{changed}")
-    if report.plan.unmade:
-        names = ", ".join(report.plan.unmade[:_SUPERSEDED]) + (", ..." if len(report.plan.unmade) > _SUPERSEDED else "")
+    if report.plan.sources_gone:
+        lost = report.plan.sources_gone
+        names = ", ".join(lost[:_SUPERSEDED]) + (", ..." if len(lost) > _SUPERSEDED else "")
         screen.say(f"not here any more, as they have no tar and their files changed: {names}")
         screen.say("  bring the old files back, or fetch the shards from who seeds them")
     for old in report.plan.superseded[:_SUPERSEDED]:
-        screen.say(f"obsolete: {old.name} ({old.note})")
+        screen.say(f"obsolete: {old.name} ({old.reason})")
     if len(report.plan.superseded) > _SUPERSEDED:
         screen.say(f"and {count_of(len(report.plan.superseded) - _SUPERSEDED, 'more shard')} obsolete")
     if not report.changed:

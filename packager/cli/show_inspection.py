@@ -159,7 +159,7 @@ def _manifest(facts: ManifestFacts) -> None:
             ("pieces root", found.pieces_root),
             ("infohash v1", found.infohash_v1),
             ("infohash v2", found.infohash_v2),
-            ("v1-only twin", found.infohash_also_v1),
+            ("v1-only twin", found.twin_infohash),
             ("sha256", found.sha256),
             ("oversize", "yes" if found.oversize else None),
             ("made by", found.tool),
@@ -203,7 +203,7 @@ def _release(facts: ReleaseFacts) -> None:
     _table(("phase", "state", "shards", "files", "bytes"), rows, len(facts.phases), "phase", right=(2, 3, 4))
     _table(
         ("obsolete", "since", "now", "why"),
-        [(each.name, str(each.since), ", ".join(each.by[:3]) or "-", each.note) for each in facts.obsolete],
+        [(each.name, str(each.since), ", ".join(each.by[:3]) or "-", each.reason) for each in facts.obsolete],
         facts.obsolete_count,
         "obsolete shard",
     )

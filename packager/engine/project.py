@@ -138,8 +138,8 @@ def _check_stores(config: Config, source: Place, shards: Place, where: str) -> N
         what = "true means nothing where the source is a store, which knows when a file was uploaded"
         raise InputError(f"{where}: collection.mtimes", what, "take the line out")
     for index, phase in enumerate(config.phases):
-        if phase.container == "files" and (isinstance(source, StoreAddress) or isinstance(shards, StoreAddress)):
-            what = '"files" is for files that stay in a folder of this machine'
+        if phase.container == "folder" and (isinstance(source, StoreAddress) or isinstance(shards, StoreAddress)):
+            what = '"folder" is for files that stay in a folder of this machine'
             raise InputError(phase_key(where, index, "container", phase.name), what, "take the line out")
 
 

@@ -17,7 +17,7 @@ from packager.engine.release_source import RELEASE, Source, normal, open_source,
 from packager.engine.room import refused
 from packager.engine.stores.base import Place
 from packager.errors import InputError
-from packager.model import PublishedFile, Release, ReleaseShard
+from packager.model import PublishedFile, Release
 from packager.paths import shown
 from packager.progress import Progress
 
@@ -51,7 +51,7 @@ class ReleaseCopy:
         shard = self._missing.get(name)
         if shard is None:
             return
-        files = _documents(shard)
+        files = shard.documents
         self._progress.begin("documents", sum(file.size for file in files))
         for file in files:
             self.bring_file(file)
@@ -126,11 +126,6 @@ def at_hand(
         for name in names:
             copy.bring(name)
         yield copy.folder
-
-
-def _documents(shard: ReleaseShard) -> list[PublishedFile]:
-    """Return the documents of a shard, its v1 torrent too, where it has one."""
-    return [shard.manifest, shard.table, shard.torrent, *([shard.torrent_v1] if shard.torrent_v1 else [])]
 
 
 def _signature(source: Source) -> bytes:

@@ -1,7 +1,4 @@
-"""The version of the state folder as a whole: an older one is taken on, a newer one is refused.
-
-1: packager 0.1, which kept no such file. 2: published shards are frozen beside their documents.
-"""
+"""The version of the state folder as a whole. A newer one is refused."""
 
 from pathlib import Path
 
@@ -10,7 +7,7 @@ from packager.engine.limited import read_limited
 from packager.errors import InputError
 from packager.paths import shown
 
-STATE_FORMAT = 2
+STATE_FORMAT = 1
 _FILE = "format"
 
 

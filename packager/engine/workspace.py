@@ -89,14 +89,14 @@ class Workspace:
         """Return the Parquet file of the times that a packed shard's sources had; it is never published."""
         return self.packed(name) / "mtimes.parquet"
 
-    def frozen(self, name: ShardName) -> Path:
+    def published_rows(self, name: ShardName) -> Path:
         """Return the Parquet file (model.PLANNED) of a published shard's members, as they were planned."""
-        return self.packed(name) / "frozen.parquet"
+        return self.packed(name) / "published.parquet"
 
     @property
-    def returning(self) -> Path:
+    def replanned(self) -> Path:
         """The Parquet file of published records that the plan puts into another shard, and where they lie now."""
-        return self.state / "plan" / "returning.parquet"
+        return self.state / "plan" / "replanned.parquet"
 
     def tar(self, name: ShardName) -> Path:
         """Return where a shard's tar lies, once it is whole."""

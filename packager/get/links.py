@@ -32,7 +32,7 @@ def links_of(meant: Meant) -> list[str]:
     ]
     numbers: list[int | None] = [None] * len(members)
     seeds: Sequence[str] = [address for address in shared.addresses if is_web(address)]
-    if shared.container == "files":
+    if shared.container == "folder":
         seeds = [seed.removesuffix(quote(shared.name)) for seed in seeds]  # BEP 19: clients add the folder's name
         if shared.torrent is not None:
             torrent = shared.torrent().metainfo
@@ -81,7 +81,7 @@ def _meant(link: Magnet, remote: Remote) -> Meant:
     theirs = [web_seed_address(seed, link.name) for seed in seeds]  # that of a folder ends in "/"
     shared = Shared(
         name=link.name,
-        container="files" if link.chosen else "tar",
+        container="folder" if link.chosen else "tar",
         size=link.size,
         infohash_v1=link.infohash_v1,
         infohash_v2=link.infohash_v2,

@@ -91,7 +91,7 @@ class Listed:
 
     def table(self, shard: ShardName) -> Path:
         """Return where a shard's whole members table lies."""
-        return self._place(self._listed(shard).table)
+        return self._place(self._listed(shard).members_table)
 
     def _listed(self, shard: ShardName) -> ReleaseShard:
         """Return how the release lists a shard."""

@@ -40,7 +40,7 @@ def by_sql(search: Search, shelf: Listed, *, fetched: bool) -> list[Found]:
     would be fetched than may be, where nothing is meant, or more than WHERE_MOST members.
     """
     searched = _searched(shelf.release, search.shards, search.phases)
-    cost = sum(shard.table.size for shard in searched)
+    cost = sum(shard.members_table.size for shard in searched)
     if fetched and cost > search.most:
         what = f"the members tables of {count_of(len(searched), 'shard')} are {show_size(cost)}, more than the "
         mend = "narrow it with --shard or --phase, or allow more with --most"

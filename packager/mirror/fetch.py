@@ -45,7 +45,7 @@ class How:
 def fetch(folder: MirrorFolder, shards: Sequence[ReleaseShard], how: How, around: Around) -> FetchReport:
     """Fetch and share shards, best first, until `around.stop` says so or `how` does; return how it ended.
 
-    Every shard that becomes whole is noted in proofs.json, once its tar is durable. Raises IncompleteError
+    Every shard that becomes whole is noted in verified.json, once its tar is durable. Raises IncompleteError
     where the disk fails.
     """
     with Downloads(how.reach, how.peers) as downloads:

@@ -33,7 +33,7 @@ def _handover(folder: MirrorFolder, shard: ReleaseShard, label: str) -> Handover
     return Handover(
         name=shard.name,
         torrent=_torrent(folder, shard.torrent),
-        torrent_v1=_torrent(folder, shard.torrent_v1) if shard.torrent_v1 else None,
+        twin_torrent=_torrent(folder, shard.twin_torrent) if shard.twin_torrent else None,
         save_path=folder.folder,
         label=label,
         paused=False,

@@ -51,7 +51,7 @@ def select(
     """
     blocked = {name for name, each in lying.items() if each.state == "in the way"}
     names = _where(release, seeds, settings.where)
-    folders = {shard.name for shard in release.shards if shard.container == "files"}
+    folders = {shard.name for shard in release.shards if shard.container == "folder"}
     names = (names if names is not None else {shard.name for shard in release.shards}) - blocked - folders
     listed = {shard.name for shard in release.shards if not shard.obsolete}
     choices = choose(

@@ -13,7 +13,7 @@ from packager.engine.release_source import Source, read_published
 from packager.errors import InputError, TrustError, from_os_error
 from packager.files_layout import TAG_FILES
 from packager.mirror.around import Around
-from packager.mirror.state import MirrorFolder, published_files
+from packager.mirror.state import MirrorFolder
 from packager.model import Manifest, PublishedFile, ReleaseShard
 from packager.paths import shown
 
@@ -26,7 +26,7 @@ def fetch(folder: MirrorFolder, source: Source, shards: Iterable[ReleaseShard], 
     Memory: the largest of them. Raises TrustError for one that is not what the release lists, or whose torrent
     or manifest is of another shard, KeyboardInterrupt where the owner wants to stop.
     """
-    wanted = [(shard, [file for file in published_files(shard) if not _is_here(folder, file)]) for shard in shards]
+    wanted = [(shard, [file for file in shard.documents if not _is_here(folder, file)]) for shard in shards]
     wanted = [(shard, files) for shard, files in wanted if files]
     paths: list[Path] = []
     around.progress.begin("documents", len(wanted), "shard")
@@ -37,8 +37,8 @@ def fetch(folder: MirrorFolder, source: Source, shards: Iterable[ReleaseShard], 
             data = read_published(source, file)
             if file is shard.torrent:
                 check_torrent(data, shard, shard.infohash_v1, shard.infohash_v2)
-            elif file is shard.torrent_v1:
-                check_torrent(data, shard, shard.infohash_also_v1, None)
+            elif file is shard.twin_torrent:
+                check_torrent(data, shard, shard.twin_infohash, None)
             elif file is shard.manifest:
                 _check_manifest(data, shard)
             durable.write_bytes(folder.incoming / file.path, data)
@@ -88,7 +88,7 @@ def check_torrent(data: bytes, shard: ReleaseShard, v1: str | None, v2: str | No
         raise TrustError(where, f"swapped torrent: its infohashes are not those of {shard.name}", _DO_NOT)
     files = [file for file in metainfo.files if not file.pad]
     whole = sum(file.length for file in files)
-    if shard.container == "files":
+    if shard.container == "folder":
         good = (metainfo.name, len(files), whole) == (shard.file, shard.members + TAG_FILES, shard.size)
         if not good:
             what = f"swapped torrent: it does not hold the files of {shard.file}, {shard.size} bytes"

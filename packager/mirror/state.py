@@ -1,7 +1,7 @@
 """What a mirror keeps of the release it follows, in DIR/.packager-mirror. Whole or absent at any instant.
 
 mirror.json             settings, what of the releases may never change, the shards chosen: written last
-proofs.json             when each tar was proved, and what of it was uploaded
+verified.json             when each tar was proved, and what of it was uploaded
 release/                release.json, its signature, the chosen shards' documents, as published
 release/releases/       SERIAL.json of the release that mirror.json speaks of
 """
@@ -16,7 +16,7 @@ from packager.choose import Strategy
 from packager.engine import durable
 from packager.engine.limited import read_limited
 from packager.errors import InputError, TrustError
-from packager.model import PublishedFile, Release, ReleaseShard, ShardName, Struct, Whole
+from packager.model import PublishedFile, Release, ShardName, Struct, Whole
 from packager.paths import shown
 from packager.seed_counts import AskFor
 from packager.trust import Followed
@@ -72,10 +72,10 @@ class Proof(Struct, frozen=True, kw_only=True):
 
 
 class Proofs(Struct, frozen=True, kw_only=True):
-    """proofs.json."""
+    """verified.json."""
 
     format: Whole
-    type: Literal["proofs"]
+    type: Literal["verified"]
     shards: dict[ShardName, Proof]
 
 
@@ -140,13 +140,13 @@ class MirrorFolder:
 
     def proofs(self) -> dict[ShardName, Proof]:
         """Return what was proved of tars here."""
-        path = self.state / "proofs.json"
+        path = self.state / "verified.json"
         return documents.from_bytes(_whole(path), Proofs, path).shards if path.is_file() else {}
 
     def save_proofs(self, proofs: dict[ShardName, Proof]) -> None:
         """Keep what was proved, durably."""
-        kept = Proofs(format=documents.FORMAT, type="proofs", shards=proofs)
-        durable.write_bytes(self.state / "proofs.json", documents.to_bytes(kept))
+        kept = Proofs(format=documents.FORMAT, type="verified", shards=proofs)
+        durable.write_bytes(self.state / "verified.json", documents.to_bytes(kept))
 
     def live(self, now: float) -> Live | None:
         """Return what the built-in client did a moment ago; None where it does not run."""
@@ -165,8 +165,3 @@ class MirrorFolder:
 def _whole(path: Path) -> bytes:
     """Return the bytes of a file of ours."""
     return read_limited(path, documents.LIMIT)
-
-
-def published_files(shard: ReleaseShard) -> list[PublishedFile]:
-    """Return the documents of a shard that are kept here."""
-    return [file for file in (shard.torrent, shard.torrent_v1, shard.manifest, shard.table) if file is not None]

@@ -87,7 +87,7 @@ class Compared:
 
     kept: dict[str, int]
     changed: int
-    gone: int  # of those kept: not in the catalogue, or without a file there
+    removed: int  # of those kept: not in the catalogue, or without a file there
     stale: frozenset[str] = frozenset()  # shards of which a file is gone or another: no more to be made of the source
 
 
@@ -110,7 +110,7 @@ def readable(workspace: Workspace, frozen: Sequence[Frozen]) -> list[Path]:
 
 
 def _rewritten(workspace: Workspace) -> Path:
-    return workspace.returning.with_name("rewritten.parquet")
+    return workspace.replanned.with_name("rewritten.parquet")
 
 
 def compare(
@@ -122,7 +122,7 @@ def compare(
     phases: Collection[str],
     progress: Progress,
 ) -> Compared:
-    """Make the table `files` of what is to be planned, write workspace.returning, and return the counts.
+    """Make the table `files` of what is to be planned, write workspace.replanned, and return the counts.
 
     database: with the views catalogue and withdrawn. frozen: shards of files. replaced: those that are superseded;
     all that is in them and not withdrawn is planned again. phases: of the config. Raises InputError where such a
@@ -141,7 +141,7 @@ def compare(
     progress.end()
     sql.execute(database, _RETURNING % sql.parquet(rewritten))
     rows = sql.run_batches(database, "SELECT id, shard, replaced FROM returned ORDER BY id", RETURNING)
-    tables.write_table(workspace.returning, RETURNING, rows)
+    tables.write_table(workspace.replanned, RETURNING, rows)
     sql.execute(database, "DROP VIEW files")
     sql.execute(database, _FILES)
     return _counts(database)

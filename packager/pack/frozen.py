@@ -1,6 +1,6 @@
 """Published shards as the next plan sees them: their facts, and their rows with what the sources were then.
 
-Beside a published shard's documents lies frozen.parquet, its rows of PLANNED as the plan that cut it had them, with
+Beside a published shard's documents lies published.parquet, its rows of PLANNED as the plan that cut it had them, with
 the members' digests. It is made of the members table and of the times that packing kept, whenever it is missing.
 """
 
@@ -26,7 +26,7 @@ class Frozen:
 
     shard: PlannedShard
     order: int
-    rows: Path  # its frozen.parquet
+    rows: Path  # its published.parquet
 
 
 def frozen_shards(workspace: Workspace, release: Release) -> list[Frozen]:
@@ -40,7 +40,7 @@ def frozen_shards(workspace: Workspace, release: Release) -> list[Frozen]:
     for shard in release.shards:
         if shard.obsolete:
             continue
-        rows = workspace.frozen(shard.name)
+        rows = workspace.published_rows(shard.name)
         if not rows.exists():
             _freeze(workspace, shard, order[shard.name])
         found.append(Frozen(_facts(workspace, shard), order[shard.name], rows))
@@ -63,7 +63,7 @@ def _facts(workspace: Workspace, shard: ReleaseShard) -> PlannedShard:
         bag_info=manifest.bag_info,
         torrent_size=shard.torrent.size,
         fingerprint="",
-        frozen=True,
+        published=True,
         container=manifest.container,
     )
 
@@ -90,7 +90,7 @@ def content_as_published(manifest: Manifest, wanted: Content) -> Content:
     return Content(
         collection=manifest.collection,
         version=version,
-        also_v1=wanted.also_v1 if version == "hybrid" else manifest.infohash_also_v1 is not None,
+        also_v1=wanted.also_v1 if version == "hybrid" else manifest.twin_infohash is not None,
         sha256=manifest.sha256 is not None,
         mtimes=manifest.mtimes,
     )
@@ -113,7 +113,7 @@ def touch(workspace: Workspace, frozen: Frozen, times: Mapping[int, int]) -> Non
 
 
 def _freeze(workspace: Workspace, shard: ReleaseShard, order: int) -> None:
-    """Write a shard's frozen.parquet."""
+    """Write a shard's published.parquet."""
     path = workspace.packed(shard.name) / f"{shard.name}.members.parquet"
     members = tables.read_rows(path, 0, tables.count_rows(path), MEMBERS)
     columns = {
@@ -124,7 +124,7 @@ def _freeze(workspace: Workspace, shard: ReleaseShard, order: int) -> None:
         "member": members["path"],
         MTIME.name: _times(workspace, shard, members.num_rows),
     }
-    _write(workspace.frozen(shard.name), pa.table({name: columns[name] for name in PLANNED.names}))
+    _write(workspace.published_rows(shard.name), pa.table({name: columns[name] for name in PLANNED.names}))
 
 
 def _times(workspace: Workspace, shard: ReleaseShard, rows: int) -> pa.Array:

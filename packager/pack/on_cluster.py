@@ -27,7 +27,7 @@ from packager.engine.room import refused
 from packager.engine.workers import Stopped
 from packager.errors import IncompleteError, InputError, PackagerError, from_os_error
 from packager.model import PLANNED
-from packager.pack import partway
+from packager.pack import checkpoint
 from packager.pack.shard import MARKER, Packed, ShardTask, condition, links_of, mark, pack_anew
 from packager.store_address import StoreAddress
 
@@ -193,7 +193,7 @@ def take_packed(task: ShardTask, arrived: Arrived) -> Packed:
         if name != MARKER:
             durable.write_bytes(task.folder / name, data)
     durable.write_bytes(task.folder / MARKER, arrived.documents[MARKER])
-    partway.forget(task.folder)  # of a pass here, that was killed before
+    checkpoint.forget(task.folder)  # of a pass here, that was killed before
     if arrived.folder:
         shutil.rmtree(arrived.folder, ignore_errors=True)
         durable.discard(task.tar)
@@ -204,7 +204,7 @@ def take_tar(task: ShardTask, folder: Path) -> None:
     """Give what a worker wrote its final name. Raises IncompleteError where it is not seen here."""
     shard = task.shard
     try:
-        if shard.container == "files":
+        if shard.container == "folder":
             durable.make_folder(task.tar)
             for name in (*bag.TAGGED, bag.TAGMANIFEST):
                 os.replace(folder / shard.name / name, task.tar / name)

@@ -12,7 +12,7 @@ from packager.engine.stream import Stream
 from packager.engine.workers import Tell
 from packager.engine.writer import Sink
 from packager.layout import Layout, Literal, Segment, Slice
-from packager.pack.partway import Notes
+from packager.pack.checkpoint import Notes
 
 
 def read_shard(

@@ -36,8 +36,8 @@ from packager.pack.standing import (
     keep_times,
     read_standing,
     readable,
+    sources_gone,
     successors,
-    unmade,
 )
 from packager.progress import SILENT, Progress
 from packager.releasing import not_before
@@ -82,14 +82,14 @@ def prepare(workspace: Workspace, config: Config, *, now: str, progress: Progres
         date=date,
         catalogue=catalogue,
         options=options,
-        unphased=planned.unphased,
+        without_phase=planned.without_phase,
         records=planned.records,
         phases=tuple(planned.phases),
         superseded=tuple(planned.superseded),
         kept=sum(planned.compared.kept.values()),
         changed=planned.compared.changed,
-        gone=planned.compared.gone,
-        unmade=planned.unmade,
+        removed=planned.compared.removed,
+        sources_gone=planned.sources_gone,
         withdrawals=withdrawals,
     )
     if not any(phase.shards for phase in plan.phases):
@@ -114,9 +114,9 @@ class _Planned:
         default_factory=list
     )  # each phase of files: its rows, new shards
     superseded: list[Superseded] = field(default_factory=list)
-    unmade: tuple[ShardName, ...] = ()
+    sources_gone: tuple[ShardName, ...] = ()
     records: int = 0
-    unphased: int = 0
+    without_phase: int = 0
 
 
 @dataclass(frozen=True)
@@ -142,16 +142,16 @@ class _Planner:
         if holds_catalogue(self.standing, phase.name, rows):
             keep_times(self.workspace, self.standing, phase.name, folder)
             tables.write_table(self.workspace.planned(phase.name), PLANNED, ())
-            planned.phases.append(Cutter(self.config, phase).phase(records=records, left_out=0, kept=kept))
+            planned.phases.append(Cutter(self.config, phase).phase(records=records, over_budget=0, kept=kept))
             return
         cutter = self.cutter(phase, ())
         tables.write_table(self.workspace.planned(phase.name), PLANNED, cutter.cut(iter(rows.to_batches())))
         by = tuple(shard.name for shard in cutter.shards)
         notes = self.standing.replaced
         planned.superseded += [
-            Superseded(name=shard.name, by=by, note=notes.get(shard.name, "a newer catalogue")) for shard in kept
+            Superseded(name=shard.name, by=by, reason=notes.get(shard.name, "a newer catalogue")) for shard in kept
         ]
-        planned.phases.append(cutter.phase(records=records, left_out=0))
+        planned.phases.append(cutter.phase(records=records, over_budget=0))
 
     def files_phase(self, phase: PhaseOptions, taken: selection.Taken, planned: _Planned) -> selection.Taken:
         """Plan a phase of the collection's files, and return what is taken then."""
@@ -167,14 +167,14 @@ class _Planner:
         except sql.RowError as error:
             condition = selection.wanted(phase, taken)
             raise phase_rows.order_failure(self.database, self.config, phase, condition) or error from error
-        left_out = found - rows
-        if left_out and rows < selection.count_replaced(self.database, phase):
+        over_budget = found - rows
+        if over_budget and rows < selection.count_replaced(self.database, phase):
             what = "has no room for all members of the shards that are replaced"
             raise InputError(f"packager.toml: phases {phase.name}: budget", what, "raise it")
         planned.cut.append((path, cutter.shards))
         records = planned.compared.kept.get(phase.name, 0) + rows
-        planned.phases.append(cutter.phase(records=records, left_out=left_out, kept=kept))
-        return taken.after(phase, path, cut=left_out > 0)
+        planned.phases.append(cutter.phase(records=records, over_budget=over_budget, kept=kept))
+        return taken.after(phase, path, cut=over_budget > 0)
 
     def _counted(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Tell the progress of the rows that go by."""
@@ -201,10 +201,10 @@ def _plan(workspace: Workspace, config: Config, standing: Standing, progress: Pr
             else:
                 taken = planner.files_phase(phase, taken, planned)
         planned.superseded += successors(database, standing, planned.cut)
-        planned.unphased = selection.count_left(database, taken)
+        planned.without_phase = selection.count_left(database, taken)
         progress.end()
     planned.phases += standing.closed(config, planned.compared.kept)
-    planned.unmade = unmade(workspace, standing, planned.compared.stale)
+    planned.sources_gone = sources_gone(workspace, standing, planned.compared.stale)
     return planned
 
 

@@ -74,14 +74,12 @@ class _Link(msgspec.Struct):
 def _take_shard(workspace: Workspace, shard: ReleaseShard) -> None:
     """Copy a shard's documents, its mark last. Raises TrustError for one that is not as the release lists it."""
     folder = durable.make_folder(workspace.packed(shard.name))
-    for file in (shard.torrent, shard.torrent_v1, shard.table, shard.manifest):
-        if file is not None:
-            _copy(workspace.output / file.path, folder / Path(file.path).name, file)
+    for file in shard.documents:
+        _copy(workspace.output / file.path, folder / Path(file.path).name, file)
     path = folder / f"{shard.name}.manifest.json"
     manifest = documents.from_bytes(path.read_bytes(), Manifest, path)
     if manifest.withdrawn:
-        kept = documents.FORMAT if manifest.container == "tar" else documents.FORMAT_2
-        manifest = msgspec.structs.replace(manifest, withdrawn=0, format=kept)
+        manifest = msgspec.structs.replace(manifest, withdrawn=0)
         durable.write_bytes(path, documents.to_bytes(manifest))
     torrent = folder / f"{shard.name}.torrent"
     told = torrent_file.parse(read_limited(torrent, bencode.LIMIT), torrent)

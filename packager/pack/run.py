@@ -11,7 +11,7 @@ from packager.engine.workspace import Workspace
 from packager.errors import IncompleteError, InputError, PackagerError
 from packager.model import Plan, PlannedShard, ShardName
 from packager.options import Config
-from packager.pack import on_cluster, partway
+from packager.pack import checkpoint, on_cluster
 from packager.pack.crew import Cores, crew
 from packager.pack.frozen import content_as_published, read_manifest
 from packager.pack.plan_file import sources
@@ -57,12 +57,12 @@ def tasks(
     stored = stored_tars(workspace)
 
     def content_of(shard: PlannedShard) -> Content:
-        return content_as_published(read_manifest(workspace, shard), content) if shard.frozen else content
+        return content_as_published(read_manifest(workspace, shard), content) if shard.published else content
 
     return [
         ShardTask(
             workspace=workspace,
-            planned=workspace.frozen(shard.name) if shard.frozen else workspace.planned(phase.name),
+            planned=workspace.published_rows(shard.name) if shard.published else workspace.planned(phase.name),
             source=sources(workspace, phase),
             shard=shard,
             content=content_of(shard),
@@ -127,7 +127,7 @@ def pack(
 
 def _remove_leftovers(every: Sequence[ShardTask]) -> None:
     """Remove what workers left that were killed, but what a shard's note says that it can go on from."""
-    noted = [task for task in every if (task.folder / partway.FILE).exists() and not task.is_bare]
+    noted = [task for task in every if (task.folder / checkpoint.FILE).exists() and not task.is_bare]
     for place in {task.workspace.shards_place for task in every}:
         remove_leftovers(place, _tars(every), kept=_tars(noted))
 

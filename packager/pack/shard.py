@@ -25,9 +25,9 @@ from packager.files_layout import FilesLayout
 from packager.layout import Layout
 from packager.metainfo import Contents
 from packager.model import PLANNED, Infohash, PlannedShard, Struct
-from packager.pack import partway, shard_documents
+from packager.pack import checkpoint, shard_documents
+from packager.pack.checkpoint import Notes
 from packager.pack.one_pass import read_shard
-from packager.pack.partway import Notes
 from packager.pack.shard_documents import Content, Links
 from packager.record_lines import as_members
 from packager.releasing import would_change
@@ -95,7 +95,7 @@ class ShardTask:
     @property
     def tar(self) -> Path:
         """Where its tar lies, or the folder of the bag's own files where the members are kept as files."""
-        if self.shard.container == "files":
+        if self.shard.container == "folder":
             return self.workspace.folder(self.shard.name)
         return self.workspace.tar(self.shard.name)
 
@@ -104,7 +104,7 @@ class ShardTask:
         """The bytes that are in its place, where that has its name only once it is whole; None: nothing."""
         if isinstance(self.workspace.shards_place, StoreAddress):
             return self.stored
-        last = self.tar / bag.TAGMANIFEST if self.shard.container == "files" else self.tar
+        last = self.tar / bag.TAGMANIFEST if self.shard.container == "folder" else self.tar
         try:
             size = last.stat().st_size
         except (FileNotFoundError, NotADirectoryError):
@@ -151,7 +151,7 @@ def condition(task: ShardTask) -> Condition:
     virtual = size is None and made is not None and made.virtual
     return Condition(
         made=made,
-        content=task.shard.frozen or (made is not None and made.content == task.content_digest),
+        content=task.shard.published or (made is not None and made.content == task.content_digest),
         links=made is not None and made.links == links_of(task, made) and _has_twin(task) == task.content.also_v1,
         tar=size == task.shard.size,
         virtual=virtual,
@@ -241,7 +241,7 @@ def pack_anew(task: ShardTask, links: Links, tell: Tell) -> float:
             file = _contents(shard, layout, digests)
             made = shard_documents.torrents(file, content)
             if task.published and made[0].infohashes != task.published:
-                partway.forget(task.folder)  # the sources may be mended
+                checkpoint.forget(task.folder)  # the sources may be mended
                 raise would_change(shard.name)
             durable.make_folder(task.folder)
             (task.folder / MARKER).unlink(missing_ok=True)
@@ -252,9 +252,9 @@ def pack_anew(task: ShardTask, links: Links, tell: Tell) -> float:
     shard_documents.write_table(table, layout, member_digests, mtimes=content.mtimes)
     shard_documents.write_manifest(task.folder, shard, content, digests, made)
     shard_documents.write_mtimes(task.mtimes, task.source, files)
-    if shard.container == "files" and not task.is_bare:
+    if shard.container == "folder" and not task.is_bare:
         shard_documents.write_tag_files(task.tar, layout, member_digests)
-    partway.forget(task.folder)
+    checkpoint.forget(task.folder)
     return begun.seconds if begun else 0
 
 
@@ -267,7 +267,7 @@ def _notes(task: ShardTask, layout: Layout) -> Notes | None:
     ):
         return None
     tar = None if task.is_bare else task.tar
-    return partway.notes(task.folder, task.content_digest, layout, task.shard.piece_length, tar)
+    return checkpoint.notes(task.folder, task.content_digest, layout, task.shard.piece_length, tar)
 
 
 def _contents(shard: PlannedShard, layout: Layout, digests: Digests) -> Contents:
@@ -304,7 +304,7 @@ def hashes_of(shard: PlannedShard, content: Content, layout: Layout, threads: in
 
 def _sink(task: ShardTask, at: int) -> AbstractContextManager[Sink]:
     """Return where the tar goes: its place, or nowhere for a virtual one and a published one held elsewhere."""
-    if task.shard.container == "files" or task.is_bare:
+    if task.shard.container == "folder" or task.is_bare:
         return nullcontext(Discard())
     return tar_sink(task, at)
 

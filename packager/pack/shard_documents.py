@@ -116,8 +116,8 @@ def tell_twin(folder: Path, name: ShardName, made: list[Torrent]) -> None:
     infohash = made[1].infohashes[0] if len(made) > 1 else None
     path = folder / f"{name}.manifest.json"
     manifest = documents.from_bytes(path.read_bytes(), Manifest, path)
-    if manifest.infohash_also_v1 != infohash:
-        manifest = msgspec.structs.replace(manifest, infohash_also_v1=infohash)
+    if manifest.twin_infohash != infohash:
+        manifest = msgspec.structs.replace(manifest, twin_infohash=infohash)
         durable.write_bytes(path, documents.to_bytes(manifest))
     if infohash is None:
         twin(folder, name).unlink(missing_ok=True)
@@ -129,7 +129,7 @@ def read_digests(folder: Path, shard: PlannedShard) -> Digests:
     for path in (folder / f"{shard.name}.torrent", folder / f"{shard.name}.v1.torrent"):
         if path.exists():
             told = torrent_file.parse(path.read_bytes(), path)
-            if shard.container == "files":
+            if shard.container == "folder":
                 found = _several_digests(told, found)
                 continue
             root = told.files[0].pieces_root
@@ -200,7 +200,7 @@ def write_manifest(folder: Path, shard: PlannedShard, content: Content, digests:
     """Write NAME.manifest.json durably."""
     v1, v2 = made[0].infohashes
     manifest = Manifest(
-        format=documents.FORMAT if shard.container == "tar" else documents.FORMAT_2,
+        format=documents.FORMAT,
         type="manifest",
         tool=f"archive-packager {__version__}",
         collection=content.collection,
@@ -217,7 +217,7 @@ def write_manifest(folder: Path, shard: PlannedShard, content: Content, digests:
         pieces_root=digests.pieces_root.hex() if digests.pieces_root else None,
         infohash_v1=v1,
         infohash_v2=v2,
-        infohash_also_v1=made[1].infohashes[0] if content.also_v1 else None,
+        twin_infohash=made[1].infohashes[0] if content.also_v1 else None,
         sha256=digests.sha256.hex() if digests.sha256 else None,
         bag_info=shard.bag_info,
         mtimes=content.mtimes,

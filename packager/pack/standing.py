@@ -63,7 +63,7 @@ class Standing:
                     records=phase.records if phase.content == "catalogue" else kept.get(phase.name, 0),
                     files=sum(shard.rows for shard in shards),
                     payload=sum(shard.payload for shard in shards),
-                    left_out=0,
+                    over_budget=0,
                     shards=shards,
                 )
             )
@@ -133,7 +133,7 @@ def compared(
 ) -> Compared:
     """Part the catalogue into what is published and what is to be planned, and count."""
     if not standing.of_files:
-        workspace.returning.unlink(missing_ok=True)
+        workspace.replanned.unlink(missing_ok=True)
         return _NOTHING
     phases = [phase.name for phase in config.phases if phase.content == "files"]
     return compare.compare(
@@ -185,13 +185,13 @@ def successors(
         for name, number in sql.execute(database, query):
             by[str(name)].append(shards[number].name)
     return [
-        Superseded(name=ShardName(name), by=tuple(names), note=standing.replaced[ShardName(name)])
+        Superseded(name=ShardName(name), by=tuple(names), reason=standing.replaced[ShardName(name)])
         for name, names in by.items()
         if name in standing.replaced
     ]
 
 
-def unmade(workspace: Workspace, standing: Standing, stale: Collection[str]) -> tuple[ShardName, ...]:
+def sources_gone(workspace: Workspace, standing: Standing, stale: Collection[str]) -> tuple[ShardName, ...]:
     """Return those of the shards `stale` whose bytes lay nowhere here but in the files that are not what they were."""
     tars = frozenset(tar_names(workspace) if stale else ())  # a store is asked for the list of them
     return tuple(
@@ -199,7 +199,7 @@ def unmade(workspace: Workspace, standing: Standing, stale: Collection[str]) -> 
         for each in standing.frozen
         if each.shard.name in stale
         and f"{each.shard.name}.tar" not in tars
-        and (each.shard.container == "files" or _is_virtual(workspace, each.shard.name))
+        and (each.shard.container == "folder" or _is_virtual(workspace, each.shard.name))
     )
 
 

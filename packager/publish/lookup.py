@@ -43,7 +43,7 @@ class Inputs:
     def mark(self) -> str:
         """What tells one index from another, as a digest in hex."""
         digest = hashlib.sha256(_RULE.encode())
-        shards = (f"{shard.name} {shard.since} {shard.table.sha256}" for shard in self.shards)
+        shards = (f"{shard.name} {shard.since} {shard.members_table.sha256}" for shard in self.shards)
         for text in (*self.phases, "", *self.withdrawn, "", *shards):
             digest.update(text.encode() + b"\0")
         return digest.hexdigest()
@@ -137,7 +137,7 @@ def _tables(workspace: Workspace, inputs: Inputs) -> list[Table]:
     """Return the tables of an index, where they lie now."""
     return [
         Table(
-            workspace.listed_table(shard.name, shard.table.sha256),
+            workspace.listed_table(shard.name, shard.members_table.sha256),
             inputs.phases.index(shard.phase) * NUMBERS + shard.number,
             shard.since,
         )

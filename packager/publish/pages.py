@@ -233,7 +233,7 @@ def _shards_by_phase(release: Release) -> dict[str, list[ReleaseShard]]:
 
 def _has_v1(shards: Sequence[ReleaseShard]) -> bool:
     """Say whether any shard that is to be held has an extra v1-only torrent."""
-    return any(shard.magnet_v1 is not None for shard in shards if not shard.obsolete)
+    return any(shard.twin_magnet is not None for shard in shards if not shard.obsolete)
 
 
 def _numbers(shards: int) -> dict[int, str]:

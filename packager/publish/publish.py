@@ -212,7 +212,7 @@ def _member_reader(workspace: Workspace) -> ReadMembers:
     """
 
     def read(shard: ReleaseShard, count: int) -> pa.Table:
-        path = workspace.listed_table(shard.name, shard.table.sha256)
+        path = workspace.listed_table(shard.name, shard.members_table.sha256)
         rows = tables.read_rows(path, 0, min(count, shard.members - shard.withdrawn))
         if shard.container == "tar":
             return rows

@@ -64,18 +64,18 @@ def find_changes(
 def _newer(workspace: Workspace, plan: Plan, phases: Collection[str]) -> dict[ShardName, dict[str, ShardName]]:
     """Return the published records whose newer version the plan has, by the shard that holds the older one."""
     found: dict[ShardName, dict[str, ShardName]] = {}
-    if not workspace.returning.exists():
+    if not workspace.replanned.exists():
         return found
     for phase in plan.phases:
-        fresh = [shard for shard in phase.shards if not shard.frozen]
+        fresh = [shard for shard in phase.shards if not shard.published]
         if phase.name not in phases or phase.content == "catalogue" or not fresh:
             continue
         planned = workspace.planned(phase.name)
         query = (
-            f"SELECT r.shard, r.id, p.shard AS number FROM {sql.parquet(workspace.returning)} r"  # noqa: S608
+            f"SELECT r.shard, r.id, p.shard AS number FROM {sql.parquet(workspace.replanned)} r"  # noqa: S608
             f" JOIN {sql.parquet(planned)} p USING (id) WHERE NOT r.replaced ORDER BY 1, 2"
         )
-        with closing(sql.open_database([workspace.returning, planned], workspace.state / "spill")) as database:
+        with closing(sql.open_database([workspace.replanned, planned], workspace.state / "spill")) as database:
             for shard, record, number in _rows(sql.run_batches(database, query, _MARKS)):
                 found.setdefault(ShardName(str(shard)), {})[str(record)] = fresh[int(str(number))].name
     return found
@@ -87,7 +87,7 @@ def _holding(workspace: Workspace, last: Release, ids: Sequence[str]) -> dict[st
     shards = [shard for shard in last.shards if shard.phase in of_files]
     if not ids or not shards:
         return {}
-    paths = [workspace.listed_table(shard.name, shard.table.sha256) for shard in shards]
+    paths = [workspace.listed_table(shard.name, shard.members_table.sha256) for shard in shards]
     rows = f"{sql.parquet(paths)} SEMI JOIN wanted USING (id)"
     query = f"SELECT id, file_index::BIGINT AS held FROM {rows} ORDER BY id, held"  # noqa: S608 (paths of ours, quoted)
     found: dict[str, tuple[ShardName, ...]] = dict.fromkeys(ids, ())
@@ -113,7 +113,7 @@ def listed_shard(
     """
     folder = workspace.packed(name)
     twin = folder / f"{name}.v1.torrent"
-    table = workspace.listed_table(name, last.table.sha256) if last else _full_table(workspace, name)
+    table = workspace.listed_table(name, last.members_table.sha256) if last else _full_table(workspace, name)
     if name in changes.affected:
         table = _changed_table(workspace, name, table, changes)
     manifest, document = _manifest(workspace, name, table)
@@ -122,8 +122,8 @@ def listed_shard(
         manifest=manifest,
         torrent=_file(folder / f"{name}.torrent", f"torrents/{name}.torrent"),
         document=_file(document, f"manifests/{name}.manifest.json"),
-        table=_file(table, f"manifests/{name}.members.parquet"),
-        torrent_v1=_file(twin, f"torrents/{twin.name}") if twin.exists() else None,
+        members_table=_file(table, f"manifests/{name}.members.parquet"),
+        twin_torrent=_file(twin, f"torrents/{twin.name}") if twin.exists() else None,
     )
 
 
@@ -162,7 +162,7 @@ def _manifest(workspace: Workspace, name: ShardName, table: Path) -> tuple[Manif
     withdrawn = manifest.members - tables.count_rows(table)
     if not withdrawn:
         return manifest, path
-    manifest = msgspec.structs.replace(manifest, withdrawn=withdrawn, format=documents.FORMAT_2)
+    manifest = msgspec.structs.replace(manifest, withdrawn=withdrawn)
     beside, data = path.parent / "listed" / path.name, documents.to_bytes(manifest)
     if not beside.exists() or beside.read_bytes() != data:
         durable.write_bytes(beside, data)
@@ -187,9 +187,7 @@ def place_documents(workspace: Workspace, release: Release, built: Path) -> Iter
     """Put each shard's documents into the site, linked where the file system can, and yield their facts."""
     folders = set()
     for shard in release.shards:
-        for file in (shard.torrent, shard.torrent_v1, shard.manifest, shard.table):
-            if file is None:
-                continue
+        for file in shard.documents:
             path = built / file.path
             folders.add(durable.make_folder(path.parent))
             _link(_place(workspace, shard, file), path)
@@ -200,7 +198,7 @@ def place_documents(workspace: Workspace, release: Release, built: Path) -> Iter
 
 def _place(workspace: Workspace, shard: ReleaseShard, file: PublishedFile) -> Path:
     """Return where a document lies that a release lists."""
-    if file is shard.table:
+    if file is shard.members_table:
         return workspace.listed_table(shard.name, file.sha256)
     folder = workspace.packed(shard.name)
     if file is shard.manifest and shard.withdrawn:

@@ -136,7 +136,7 @@ class Answers:
         listed = None
         if len(names) > 1 and names[0] == SHARDS:
             listed = self._shelf.listing.shards.get(names[1].decode("utf-8", "replace"))
-        if listed is not None and listed.container == "files":
+        if listed is not None and listed.container == "folder":
             path = b"/".join(names[2:]).decode("utf-8", "replace")
             run = asyncio.get_running_loop().run_in_executor
             start, size = await run(self._threads["shard"], self._shelf.place, listed, path)

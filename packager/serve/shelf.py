@@ -192,7 +192,7 @@ class Shelf:
 
     def _tar(self, listed: Listed, first: tuple[int, int]) -> Body | None:
         """Open a shard's tar; None where none of its size is there. first: the range that is sent first."""
-        if listed.container == "files":
+        if listed.container == "folder":
             return None
         place = self._workspace.shards_place
         if isinstance(place, StoreAddress):

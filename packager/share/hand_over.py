@@ -78,7 +78,7 @@ def _handover(torrents: Sequence[Seedable]) -> Handover:
     return Handover(
         name=first.file.name.removesuffix(".tar"),
         torrent=first.file.torrent,
-        torrent_v1=twins[0].file.torrent if twins else None,
+        twin_torrent=twins[0].file.torrent if twins else None,
         save_path=first.tar.absolute().parent,
         label="",
         paused=False,

@@ -150,8 +150,8 @@ def test_documents_that_release_json_does_not_list_are_refused(project: Project,
     tar = tars(project)[0]
     release = documents.from_bytes(site.files["release.json"], Release, "release.json")
     shard = next(shard for shard in release.shards if shard.file == tar.name)
-    assert shard.torrent_v1
-    for file in (shard.manifest, shard.table, shard.torrent, shard.torrent_v1):
+    assert shard.twin_torrent
+    for file in (shard.manifest, shard.members_table, shard.torrent, shard.twin_torrent):
         path = file.path
         right = site.files[path]
         for wrong in (right[:-1], right + b"\n", bytes(len(right))):

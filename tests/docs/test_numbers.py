@@ -38,7 +38,7 @@ def shard(size: int) -> ReleaseShard:
         magnet=f"magnet:?xt=urn:btih:{v1}&xt=urn:btmh:1220{v2}&dn={NAME}.tar&xl={size}",
         torrent=file,
         manifest=file,
-        table=file,
+        members_table=file,
     )
 
 

@@ -13,7 +13,7 @@ from tests.get.archives import NAME, PIECE, TRACKS, Archive, Capture, Web, count
 from tests.get.archives import member as path_of
 from tests.servers import serving
 
-MORE = 'container = "files"\n'
+MORE = 'container = "folder"\n'
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,7 @@ MANIFESTS = {
     "field-missing": manifest(size=...),
     "field-unknown": manifest(backdoor=True),
     "file-of-another-name": manifest(file="other.tar"),
-    "format-3": manifest(format=3),
+    "format-2": manifest(format=2),
     "hash-in-capitals": manifest(pieces_root=MANIFEST["pieces_root"].upper()),
     "hash-too-short": manifest(infohash_v1="abcdef"),
     "hashes-missing": manifest(infohash_v1=None, infohash_v2=None, pieces_root=None),
@@ -80,7 +80,7 @@ RELEASES = {
     "collection-name-climbs": release(collection=RELEASE["collection"] | {"name": "../x"}),
     "date-is-no-date": release(date="yesterday"),
     "file-digest-too-short": file("torrent", sha256="00"),
-    "file-outside": file("table", path="../../../etc/passwd"),
+    "file-outside": file("members_table", path="../../../etc/passwd"),
     "file-absolute": file("manifest", path="/etc/passwd"),
     "file-with-query": file("torrent", path="torrents/x?y=%2e%2e"),
     "first-with-previous": release(previous="ab" * 32),
@@ -99,7 +99,7 @@ RELEASES = {
     "shard-doubled": shards({}, {}),
     "shard-name-climbs": shards({"name": "../x", "file": "../x.tar"}),
     "shards-are-a-number": release(shards=1),
-    "twin-without-torrent": shards({"torrent_v1": None}),
+    "twin-without-torrent": shards({"twin_torrent": None}),
     "withdrawn-twice": release(withdrawals=[{"id": "ex-1", "reason": "", "date": "2026-11-21T00:00:00Z"}] * 2),
 }
 SIGNATURE = b"".join(

@@ -79,8 +79,8 @@ class Archive:
         self.files["minisign.pub"] = self.publisher.key.public.text.encode()
         self.files["torrents.json"] = torrents_json(signed.release)
         for shard in signed.release.shards:
-            for file in (shard.torrent, shard.torrent_v1, shard.manifest, shard.table):
-                if file is not None and (self.root / "output" / file.path).is_file():
+            for file in shard.documents:
+                if (self.root / "output" / file.path).is_file():
                     self.files.setdefault(file.path, (self.root / "output" / file.path).read_bytes())
 
     def sign_again(self, body: bytes) -> None:

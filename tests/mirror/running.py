@@ -187,7 +187,7 @@ class Released:
         return Handover(
             name=name,
             torrent=self.torrent(name),
-            torrent_v1=self.torrent(name, ".v1") if twin else None,
+            twin_torrent=self.torrent(name, ".v1") if twin else None,
             save_path=folder,
             label="tones",
             paused=paused,

@@ -173,7 +173,7 @@ def oversized_file(archive: Archive) -> None:
 
 def truncated_file(archive: Archive) -> None:
     archive.publish(6)
-    archive.files[archive.shards[4].table.path] = archive.files[archive.shards[4].table.path][:-1]
+    archive.files[archive.shards[4].members_table.path] = archive.files[archive.shards[4].members_table.path][:-1]
 
 
 def oversized_listing(archive: Archive) -> None:

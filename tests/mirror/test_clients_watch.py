@@ -50,9 +50,9 @@ def test_a_torrent_is_laid_there_once_even_when_the_client_takes_it_away(
 def test_a_folder_for_v1_is_given_the_v1_torrent_or_nothing(tmp_path: Path, handed: list[Handover]) -> None:
     client = open_client(f"watch-v1:{tmp_path}")
     assert client.add(handed[0])
-    assert (tmp_path / f"{handed[0].name}.torrent").read_bytes() == handed[0].torrent_v1
+    assert (tmp_path / f"{handed[0].name}.torrent").read_bytes() == handed[0].twin_torrent
     with pytest.raises(InputError) as refused:
-        client.add(dataclasses.replace(handed[1], torrent_v1=None))
+        client.add(dataclasses.replace(handed[1], twin_torrent=None))
     assert str(refused.value) == (
         f"{handed[1].name}: watch folder {tmp_path} cannot use a hybrid torrent, and the release has no v1 torrent "
         "beside it; its publisher makes one with torrent.also_v1 = true; a newer client needs none"

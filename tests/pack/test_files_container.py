@@ -1,4 +1,4 @@
-"""container = "files": the same bag as a folder, hashed where its files lie, as a multi-file torrent."""
+"""container = "folder": the same bag as a folder, hashed where its files lie, as a multi-file torrent."""
 
 import html
 import json
@@ -56,7 +56,7 @@ FILES = {
 }
 
 
-def project(root: Path, container: str = "files", version: str = "hybrid", *, also_v1: bool = False) -> Project:
+def project(root: Path, container: str = "folder", version: str = "hybrid", *, also_v1: bool = False) -> Project:
     """A collection in one shard of this container."""
     made = Project(root)
     for path, size in FILES.items():
@@ -128,11 +128,11 @@ def test_hybrid_folders_whose_names_go_on_after_others_load_in_libtorrent(
 def test_the_payload_manifests_are_those_of_the_tar_and_nothing_is_copied(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = {name: project(tmp_path / name, container=name) for name in ("tar", "files")}
+    made = {name: project(tmp_path / name, container=name) for name in ("tar", "folder")}
     for each in made.values():
         assert each.run(capsys, "release").code == 0
     subprocess.run(["tar", "xf", made["tar"].root / "shards/tones-all-00001.tar", "-C", tmp_path], check=True)
-    folder = made["files"].root / "shards" / "tones-all-00001"
+    folder = made["folder"].root / "shards" / "tones-all-00001"
     assert sorted(path.name for path in folder.rglob("*")) == sorted([*TAGGED, TAGMANIFEST])
     for name in (*TAGGED, TAGMANIFEST):
         assert (folder / name).read_bytes() == (tmp_path / "tones-all-00001" / name).read_bytes()
@@ -142,7 +142,7 @@ def test_the_payload_manifests_are_those_of_the_tar_and_nothing_is_copied(
         for each in made.values()
     ]
     assert tables[0].drop_columns("offset").equals(tables[1].drop_columns("offset"))
-    whole = whole_folder(made["files"], tmp_path / "whole")
+    whole = whole_folder(made["folder"], tmp_path / "whole")
     subprocess.run([sys.executable, "-m", "bagit", "--validate", "--quiet", str(whole)], check=True)
     subprocess.run(["sha256sum", "--check", "--quiet", MANIFEST], cwd=whole, check=True)
 
@@ -178,7 +178,7 @@ def test_lists_and_magnets_tell_a_folder(tmp_path: Path, capsys: pytest.CaptureF
     assert made.run(capsys, "release").code == 0
     release = json.loads((tmp_path / "output/release.json").read_bytes())
     (shard,) = release["shards"]
-    assert (shard["file"], shard["container"], shard["pieces_root"]) == ("tones-all-00001", "files", None)
+    assert (shard["file"], shard["container"], shard["pieces_root"]) == ("tones-all-00001", "folder", None)
     tag_files = sum(path.stat().st_size for path in (tmp_path / "shards/tones-all-00001").iterdir())
     assert shard["size"] == sum(FILES.values()) + tag_files
     (listed,) = json.loads((tmp_path / "output/torrents.json").read_bytes())
@@ -246,7 +246,7 @@ def test_the_plan_warns_of_too_many_files_and_too_large_a_torrent(
     assert "warning: all: 1 .torrent of up to " in ran.out
     report = json.loads(made.run(capsys, "plan", "--json").out)
     assert [warning["where"] for warning in report["warnings"]] == ["all", "all"]
-    config.write_text(config.read_text().replace('container = "files"', 'container = "tar"'))
+    config.write_text(config.read_text().replace('container = "folder"', 'container = "tar"'))
     assert "warning" not in made.run(capsys, "plan").out
 
 

@@ -24,7 +24,7 @@ from packager.engine.tables import read_rows, write_table
 from packager.engine.workspace import Workspace
 from packager.errors import IncompleteError
 from packager.model import PLANNED, PlannedShard, ShardName
-from packager.pack import partway, run
+from packager.pack import checkpoint, run
 from packager.pack.on_cluster import at_worker, load, pack_there
 from packager.pack.shard import ShardTask
 from packager.pack.shard_documents import Content, Links
@@ -186,7 +186,7 @@ def test_virtual_shards_and_those_kept_as_files_are_the_same_and_tars_are_writte
     project = make_project(tmp_path / "project")
     config = project.root / "packager.toml"
     phases = PHASES.replace('"All"', '"All"\nwhere = "kind = \'audio\'"')
-    files = '[[phases]]\nname = "rest"\ntitle = "Rest"\ncontainer = "files"\n'
+    files = '[[phases]]\nname = "rest"\ntitle = "Rest"\ncontainer = "folder"\n'
     metadata = '[[phases]]\nname = "metadata"\ntitle = "Metadata"\ncontent = "catalogue"\n'
     project.write_config(phases=metadata + phases + files, collection="mtimes = true", torrent="also_v1 = true")
     api.scan(config, processes=1)
@@ -226,7 +226,7 @@ def test_what_a_killed_pass_here_left_is_gone_when_a_worker_packed_its_shard(thr
     config = project.root / "packager.toml"
     api.scan(config, processes=1)
     api.plan(config)
-    note = project.root / ".packager" / "packed" / "tones-rest-00001" / partway.FILE
+    note = project.root / ".packager" / "packed" / "tones-rest-00001" / checkpoint.FILE
     left = project.root / "shards" / ".tones-rest-00001.tar.partial"
     for path in (note, left):
         path.parent.mkdir(parents=True)

@@ -52,7 +52,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     release = hostile_release()
     site.render(release, site=folder, read_members=reader(MEMBERS), signed=True)
     published = [
-        *(file.path for s in release.shards for file in (s.torrent, s.manifest, s.table, s.torrent_v1) if file),
+        *(file.path for shard in release.shards for file in shard.documents),
         *(
             "release.json",
             "releases/1.json",

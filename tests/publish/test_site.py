@@ -23,7 +23,7 @@ TWINS = "aria2 before 1.37"
 def build(folder: Path, release: Release, rows: list[dict[str, object]] | None = None, *, signed: bool = False) -> Path:
     """Render a release, and put empty files in the place of those that publish adds."""
     site.render(release, site=folder, read_members=reader(rows or []), signed=signed)
-    shards = [file for s in release.shards for file in (s.torrent, s.torrent_v1, s.manifest, s.table) if file]
+    shards = [file for shard in release.shards for file in shard.documents]
     added = ["release.json", "SHA256SUMS", *(f"releases/{serial + 1}.json" for serial in range(release.serial))]
     for path in [*added, *(file.path for file in shards), *(SIGNATURES if signed else ())]:
         (folder / path).parent.mkdir(exist_ok=True)

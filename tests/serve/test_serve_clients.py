@@ -86,7 +86,7 @@ def by_qbittorrent(path: str, project: Project, home: Path, folder: Path) -> byt
             Handover(
                 name=NAME,
                 torrent=torrent(project).read_bytes(),
-                torrent_v1=None,
+                twin_torrent=None,
                 save_path=folder,
                 label="tones",
                 paused=False,

@@ -95,7 +95,7 @@ def test_a_reader_that_begins_with_release_json_finds_every_file_at_every_moment
         there = set(bucket.listed())
         release = json.loads(bucket.get("site/release.json"))
         for shard in release["shards"]:
-            files = [shard["torrent"], shard["manifest"], shard["table"]]
+            files = [shard["torrent"], shard["manifest"], shard["members_table"]]
             missing.extend(file["path"] for file in files if f"site/{file['path']}" not in there)
 
     with object_store.proxy(s3_port, before=look) as storm:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from packager.pack import partway
+from packager.pack import checkpoint
 from tests import object_store
 from tests.object_store import Bucket
 from tests.projects import Project, make_project
@@ -74,7 +74,7 @@ def test_a_published_file_that_changes_gets_a_new_shard_where_tars_lie_in_a_stor
     project = make_project(tmp_path / "project", files=1)
     config = project.root / "packager.toml"
     config.write_text(config.read_text().replace("[shards]", f'[shards]\ndirectory = "s3://{bucket.name}/tars"'))
-    note = project.root / ".packager" / "packed" / "tones-rest-00001" / partway.FILE
+    note = project.root / ".packager" / "packed" / "tones-rest-00001" / checkpoint.FILE
     note.parent.mkdir(parents=True)
     note.write_bytes(b"of a killed run, when tars went to a folder")
     for text in (b"made of sines", b"made of SINES\n"):

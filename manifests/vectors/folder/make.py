@@ -45,7 +45,7 @@ def made() -> dict[str, bytes]:
             copy = shutil.copytree if (tar.FOLDER / name).is_dir() else shutil.copyfile
             copy(tar.FOLDER / name, project / name)
         config = project / "packager.toml"
-        config.write_text(config.read_text().replace("[[phases]]", '[[phases]]\ncontainer = "files"'))
+        config.write_text(config.read_text().replace("[[phases]]", '[[phases]]\ncontainer = "folder"'))
         api.release(config, processes=1)
         files = {Path(path).name: (project / path).read_bytes() for path in KEPT}
         table = project / f"output/manifests/{NAME}.members.parquet"

@@ -20,13 +20,13 @@ MEND = "its publisher makes one with torrent.also_v1 = true; a newer client need
 class Handover:
     """One shard for a client.
 
-    name: the shard's. torrent: the .torrent's bytes. torrent_v1: those of its v1-only twin, where there is one.
+    name: the shard's. torrent: the .torrent's bytes. twin_torrent: those of its v1-only twin, where there is one.
     save_path: the folder for the tar, absolute, as the client sees it. label: a category or label, "" for none.
     """
 
     name: str
     torrent: bytes
-    torrent_v1: bytes | None
+    twin_torrent: bytes | None
     save_path: Path
     label: str
     paused: bool
@@ -138,7 +138,7 @@ def choose(handover: Handover, takes: Collection[Version], client: str) -> bytes
 
 
 def _torrents(handover: Handover) -> list[bytes]:
-    return [each for each in (handover.torrent, handover.torrent_v1) if each is not None]
+    return [each for each in (handover.torrent, handover.twin_torrent) if each is not None]
 
 
 def _check(handover: Handover) -> None:

@@ -21,7 +21,7 @@ from packager.layout import Layout
 from packager.piece_hashes import PieceHashes
 from packager.tar_layout import TarLayout
 
-FILE = "partway"
+FILE = "checkpoint"
 SECONDS = 60.0  # between notes: the most that a kill loses, but for a member that takes longer
 _FORMAT = 1
 

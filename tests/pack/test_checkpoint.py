@@ -12,7 +12,7 @@ import pytest
 
 from packager.cli.app import main
 from packager.engine import durable
-from packager.pack import partway
+from packager.pack import checkpoint
 from packager.units import MIB
 from tests.projects import Project
 
@@ -23,13 +23,13 @@ KILLED = """
 import os, signal, sys
 from packager.cli.app import main
 from packager.engine import durable
-from packager.pack import partway
-partway.SECONDS = 0.0
+from packager.pack import checkpoint
+checkpoint.SECONDS = 0.0
 write, left = durable.write_bytes, int(sys.argv[1])
 def write_bytes(path, data):
     global left
     write(path, data)
-    left -= path.name == partway.FILE
+    left -= path.name == checkpoint.FILE
     if not left:
         os.kill(os.getpid(), signal.SIGKILL)
 durable.write_bytes = write_bytes
@@ -67,7 +67,7 @@ def packed(project: Project) -> dict[str, bytes]:
 
 
 def note(project: Project) -> Path:
-    return project.root / ".packager" / "packed" / SHARD / partway.FILE
+    return project.root / ".packager" / "packed" / SHARD / checkpoint.FILE
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_a_killed_pass_goes_on_and_what_was_read_is_not_read_again(
 ) -> None:
     killed(project, 2, "--workers", workers, *more)
     killed(project, 1, "--workers", workers, *more)
-    begun = partway._read(note(project))
+    begun = checkpoint._read(note(project))
     assert begun is not None
     assert begun.start >= 10 * MIB
     for path in sorted(project.source.iterdir())[: begun.members - 3]:
