@@ -2,6 +2,8 @@
 
 import ast
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +16,7 @@ from tests.projects import Project, make_project
 from tests.second_implementation.problems import Findings
 from tests.second_implementation.site import Site
 
+FORMAT = Path(__file__).parents[1] / "manifests/FORMAT.md"
 PACKAGE = Path(__file__).with_name("second_implementation")
 ALLOWED = {*sys.stdlib_module_names, "pyarrow", "zstandard", "cryptography"}
 SEEDED = 'web_seeds = ["https://seed.example.org/shards/", "https://b.example.org/"]'
@@ -186,3 +189,73 @@ def test_a_person_can_run_it_on_any_site_without_packager_being_loaded(tmp_path:
     command = [sys.executable, "-c", code]
     loaded = subprocess.run(command, capture_output=True, text=True, check=True, cwd=PACKAGE.parents[1])
     assert loaded.stdout == "False\n"
+
+
+READER = re.search(r"^```python\n(.*?)^```", FORMAT.read_text(encoding="utf-8"), re.M | re.S)
+
+
+@pytest.mark.parametrize("container", ["", FOLDER], ids=["tar", "folder"])
+def test_the_minimal_reader_of_the_format_reads_a_real_release(container: str, tmp_path: Path) -> None:
+    assert READER is not None
+    assert len(READER[1].splitlines()) < 30
+    project = make_project(tmp_path, files=6)
+    project.write_config(phases=PHASES.format(container=container))
+    release(project)
+    for tag in (project.root / "shards").glob("*/data"):
+        shutil.rmtree(tag)
+    for shard in (project.root / "shards").glob("*-audio-*[0-9]"):
+        shutil.copytree(project.source, shard / "data")
+    reader = tmp_path / "reader.py"
+    reader.write_text(READER[1], encoding="utf-8")
+    command = [sys.executable, reader, project.root / "output", project.root / "shards"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    sizes = {path.name: path.stat().st_size for path in project.source.rglob("*.*")}
+    read = {line.split("\t")[1].rpartition("/")[2]: int(line.split("\t")[2]) for line in done.stdout.splitlines()}
+    assert {name: read[name] for name in sizes if name in read} == {name: sizes[name] for name in sizes if name in read}
+    assert len(sizes.keys() - read.keys()) == 1  # "cover 100%.png", which has another name as a member
+    assert {"catalogue-00001.parquet", "catalogue-00001.jsonl.zst"} < read.keys()
+
+
+WRONG = {
+    "a tag file's text": ("shards/tones-audio-00001.tar", b"BagIt-Version: 1.0", b"BagIt-Version: 1.1"),
+    "a member's byte": ("shards/tones-rest-00001.tar", b"made of sines", b"made of signs"),
+    "a header's time": ("shards/tones-audio-00001.tar", b"02263523000", b"02263523001"),
+    "a magnet's tracker": ("output/magnets.txt", b"tracker.example.org", b"tracker.example.net"),
+    "a serial in the chain": ("output/releases/1.json", b'"serial": 1', b'"serial": 2'),
+    "white space in a document": ("output/release.json", b'"shards": [', b'"shards":  ['),
+    "an unknown field": ("output/release.json", b'"type": "release"', b'"kind": 1,\n  "type": "release"'),
+    "a manifest's tool": ("output/manifests/tones-audio-00001.manifest.json", b"archive-packager", b"Archive-packager"),
+    "a feed's title": ("output/feed.xml", b"<title>Tones", b"<title>tones"),
+    "a digest in the sums": ("output/SHA256SUMS", b"  feed.xml", b"  feed.xm1"),
+    "a date in a torrent": ("output/torrents/tones-audio-00001.torrent", b"i1795219200e", b"i1795219201e"),
+    "a hash in a Metalink": ("output/metalinks/tones-audio-00001.meta4", b"<hash>", b"<hash >"),
+    "a size in torrents.json": ("output/torrents.json", b'"data_size": ', b'"data_size": 1'),
+    "a line of members.tsv": ("output/manifests/tones-audio-00001.members.tsv.zst", b"", b""),
+    "a key's slot": ("output/lookup", b"", b""),
+}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = make_project(tmp_path_factory.mktemp("small"), files=4)
+    project.write_config(torrent=SEEDED, phases=PHASES.format(container=""))
+    release(project)
+    assert problems(project) == []
+    return project
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_one_changed_byte_is_found(small: Project, what: str) -> None:
+    place, old, new = WRONG[what]
+    path = small.root / place
+    if path.is_dir():
+        [path] = path.iterdir()
+    was = path.read_bytes()
+    assert old in was
+    path.unlink()  # it may be a second name of a file in the state folder
+    path.write_bytes(was.replace(old, new, 1) if old else was[:-9] + bytes([was[-9] ^ 1]) + was[-8:])
+    try:
+        assert problems(small) != []
+    finally:
+        path.write_bytes(was)

@@ -10,7 +10,8 @@ SHARD_KEPT = (
     *("name", "phase", "number", "file", "container", "size", "payload", "members", "added", "since", "piece_length"),
     *("pieces_root", "infohash_v1", "infohash_v2", "sha256"),
 )
-OBSOLETE_KEPT = ("obsolete", "obsolete_since", "superseded_by", "reason", "magnet", "torrent", "twin_torrent")
+OBSOLETE_KEPT = ("obsolete", "obsolete_since", "superseded_by", "reason")
+FROZEN = ("magnet", "torrent", "twin_infohash", "twin_magnet", "twin_torrent")  # of a shard that is obsolete
 WITHDRAWAL_KEPT = ("id", "date", "since")
 
 
@@ -48,6 +49,9 @@ def check_shard(name: str, known: dict[str, Any], shard: dict[str, Any], serial:
         same(shard.get(field), known.get(field), f"{field} of {name}")
     twins = {known.get("twin_infohash"), shard.get("twin_infohash")} - {None}
     must(len(twins) < 2, f"twin_infohash of {name} changed")
+    if shard.get("obsolete"):
+        for field in FROZEN:
+            same(shard.get(field), known.get(field), f"{field} of the obsolete shard {name}")
     if known.get("obsolete"):
         for field in OBSOLETE_KEPT:
             same(shard.get(field), known.get(field), f"{field} of the obsolete shard {name}")

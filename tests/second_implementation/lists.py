@@ -16,14 +16,21 @@ FEED_SHARDS = 500
 TITLE = 300  # characters
 
 
-def is_withheld(shard: Shard) -> bool:
-    """Return whether a shard's link must not be handed out: it is obsolete, or a withdrawal is in force in it."""
-    return shard.get("obsolete", False) or shard.get("withdrawn", 0) > 0
+def handed_out(release: Release) -> list[Shard]:
+    """Return the shards that may be handed out: those that are not withheld (section 12)."""
+    catalogues = {phase["name"] for phase in release["phases"] if phase["content"] == "catalogue"}
+    last = max((each.get("since", 1) for each in release["withdrawals"] if "lifted" not in each), default=0)
+    return [
+        shard
+        for shard in release["shards"]
+        if not shard.get("withdrawn")
+        and not (shard.get("obsolete") and shard["phase"] in catalogues and last > shard.get("since", 1))
+    ]
 
 
 def offered(release: Release, phase: str | None = None) -> Iterator[Shard]:
-    """Yield the shards that lists of links name, or those of one phase."""
-    return (each for each in release["shards"] if not is_withheld(each) and phase in (None, each["phase"]))
+    """Yield the live shards that lists of links name, or those of one phase."""
+    return (each for each in handed_out(release) if not each.get("obsolete") and phase in (None, each["phase"]))
 
 
 def magnets(release: Release, phase: str | None = None) -> bytes:
@@ -47,7 +54,7 @@ def torrents_json(release: Release, counts: dict[str, dict[str, Any]]) -> bytes:
     """Return torrents.json. counts: the four kept fields by display_name."""
     contents = {phase["name"]: phase["content"] for phase in release["phases"]}
     listed = []
-    for shard in release["shards"]:
+    for shard in handed_out(release):
         name = shard["torrent"]["path"].rpartition("/")[2]
         folder = shard.get("container", "tar") == "folder"
         listed.append(

@@ -77,7 +77,7 @@ def check(release: Release, lookup: dict[str, Any], parts: Sequence[bytes], tabl
     """Check lookup.json and its parts against the members tables."""
     found = slots(release, tables)
     newest = indexed(release)[-1]
-    seeds = values(newest["magnet"], "ws")
+    seeds = dict.fromkeys(values(newest["magnet"], "ws"))
     file = newest["file"]
     for field, expected in (
         ("collection", release["collection"]["name"]),

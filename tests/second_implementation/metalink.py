@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.second_implementation import bencode
-from tests.second_implementation.lists import Release, Shard, escaped, is_withheld, quoted_xml, url
+from tests.second_implementation.lists import Release, Shard, escaped, offered, quoted_xml, url
 from tests.second_implementation.magnet import values
 
 
@@ -13,11 +13,16 @@ def v1_torrent(shard: Shard) -> dict[str, Any] | None:
 
 
 def has_metalink(release: Release, shard: Shard) -> bool:
-    """Return whether a shard has a Metalink."""
-    if is_withheld(shard) or shard.get("container", "tar") != "tar":
+    """Return whether a shard that is offered has a Metalink."""
+    if shard.get("container", "tar") != "tar":
         return False
     checkable = "sha256" in shard or v1_torrent(shard) is not None
     return checkable and bool(release["base_url"] or values(shard["magnet"], "ws"))
+
+
+def metalinks(release: Release) -> list[Shard]:
+    """Return the shards that have a Metalink."""
+    return [shard for shard in offered(release) if has_metalink(release, shard)]
 
 
 def metalink(release: Release, shard: Shard, torrent: bytes | None) -> bytes:
@@ -35,6 +40,6 @@ def metalink(release: Release, shard: Shard, torrent: bytes | None) -> bytes:
     if release["base_url"] and listed:
         address = escaped(url(release, listed["path"]))
         lines.append(f'<metaurl mediatype="torrent" priority="1">{address}</metaurl>')
-    for priority, address in enumerate(values(shard["magnet"], "ws"), 1):
+    for priority, address in enumerate(dict.fromkeys(values(shard["magnet"], "ws")), 1):
         lines.append(f'<url priority="{priority}">{escaped(address)}</url>')
     return "\n".join([*lines, "</file>", "</metalink>", ""]).encode()

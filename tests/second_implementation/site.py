@@ -142,12 +142,10 @@ class Site:
     def metalinks(self, head: dict[str, Any]) -> None:
         """Check that exactly the Metalinks of section 13 are there, byte for byte."""
         expected = {}
-        for each in head["shards"]:
-            if metalink.has_metalink(head, each):
-                file = metalink.v1_torrent(each)
-                expected[f"{each['name']}.meta4"] = metalink.metalink(
-                    head, each, self.read(file["path"]) if file else None
-                )
+        for each in metalink.metalinks(head):
+            file = metalink.v1_torrent(each)
+            torrent = self.read(file["path"]) if file else None
+            expected[f"{each['name']}.meta4"] = metalink.metalink(head, each, torrent)
         found = sorted(path.name for path in (self.root / "metalinks").glob("*"))
         same(found, sorted(expected), "the Metalinks")
         for name, data in expected.items():
