@@ -31,6 +31,26 @@ FOLDERS = {
     "words that Windows reserves": [
         *("con", "AUX.flac", "nul .txt", "com1.tar.gz", "lpt².x", "CONIN$", "console.txt", "com10"),
     ],
+    "words that Windows does not reserve: other spaces than U+0020, other letters than ASCII": [
+        *(
+            "em/AUX\u2003.x",
+            "hard/AUX\u00a0.x",
+            "AUX y",
+            "AUX~.x",
+            "con\u0131n$",
+            "C\u00d6N",
+            "PRN\u3000x",
+            "\u017fon",
+            "COM\u0661",
+        ),
+    ],
+    "words that Windows reserves, in every case and before any dot": [
+        *("aUx .x", "NUL   .tar.gz", "conout$.txt", "Lpt\u00b9", "COM\u00b3  .a.b", "prn."),
+    ],
+    "white space of every kind at the end": [
+        *(f"end{space}" for space in "\u0020\u00a0\u1680\u2000\u2007\u200a\u202f\u205f\u3000"),
+        *(f"no end{other}" for other in "\u180e\u200b\u200d\ufeff\u2060"),
+    ],
     "not UTF-8": [
         *("caf\udce9.flac", "\udcff\udcfe", "\udce2\udc82.flac", "\udced\udca0\udc80", "💩\udcf0\udc9f\udc92.ogg"),
     ],
