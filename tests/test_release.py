@@ -304,7 +304,7 @@ def test_names_with_markup_and_escapes_are_printed_as_they_are(tmp_path: Path, c
     shutil.rmtree(project.root / ".packager" / "packed")
     ran = project.run(capsys, "pack")
     assert ran.code == 3
-    assert "a[/b].txt: has 6 bytes, had 1 at the scan" in ran.err
+    assert "a[/b].txt: changed since the scan: it has 6 bytes, not 1" in ran.err
 
 
 def test_json_is_one_document_and_errors_are_one_line(project: Project, capsys: Capture) -> None:

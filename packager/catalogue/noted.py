@@ -9,6 +9,7 @@ from pathlib import Path
 from packager import __version__, documents
 from packager.catalogue.join import Counts
 from packager.engine import durable
+from packager.engine.file_stamp import FileStamp
 from packager.errors import InputError
 from packager.model import Struct
 
@@ -16,13 +17,13 @@ FILE = "scanned.json"  # in the state folder
 
 
 class Noted(Struct, frozen=True, kw_only=True):
-    """One scan: digests in hex of what was joined, the catalogue's size and time, and the counts of its rows."""
+    """One scan: digests in hex of what was joined, the catalogue's stamp, and the counts of its rows."""
 
     format: int
     tool: str
     files: str
     records: str | None
-    catalogue: tuple[int, int]
+    catalogue: FileStamp
     rows: int
     metadata_only: int
     kinds: dict[str, int]
@@ -41,34 +42,29 @@ def digest(path: Path | None) -> str | None:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def stamp(path: Path | None) -> tuple[int, int] | None:
-    """Return a file's size and modification time, which change when it does; None for none."""
-    if path is None or not path.exists():
-        return None
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns
+def stamp(path: Path | None) -> FileStamp | None:
+    """Return what changes when a file does; None for none."""
+    return FileStamp.of(path.stat()) if path is not None and path.exists() else None
 
 
 def read(state: Path, catalogue: Path) -> Noted | None:
     """Return what was noted, if that very catalogue is still in its place."""
     try:
         noted = documents.from_bytes((state / FILE).read_bytes(), Noted, state / FILE)
-        found = catalogue.stat()
+        found = FileStamp.of(catalogue.stat())
     except (FileNotFoundError, InputError):
         return None
-    same = (noted.tool, noted.catalogue) == (__version__, (found.st_size, found.st_mtime_ns))
-    return noted if same else None
+    return noted if noted.tool == __version__ and not noted.catalogue.difference(found) else None
 
 
 def write(state: Path, catalogue: Path, files: str | None, records: str | None, counts: Counts) -> None:
     """Note what was joined to the catalogue that is in its place now."""
-    found = catalogue.stat()
     noted = Noted(
         format=documents.FORMAT,
         tool=__version__,
         files=files or "",
         records=records,
-        catalogue=(found.st_size, found.st_mtime_ns),
+        catalogue=FileStamp.of(catalogue.stat()),
         rows=counts.records,
         metadata_only=counts.metadata_only,
         kinds=counts.kinds,

@@ -18,6 +18,7 @@ from packager import paths
 from packager.catalogue import naming
 from packager.catalogue.walk import Found, Odd, found, sort_key
 from packager.engine import sql, tables
+from packager.engine.file_stamp import FileStamp
 from packager.engine.stores.base import Store
 from packager.errors import InputError
 
@@ -85,7 +86,7 @@ def _rows(store: Store) -> Iterator[_Row]:
                 yield _Row(_key(path[:depth]), path[depth], None, None)
         before = path
         if name or entry.stat.size:  # else it is what other tools put where a folder shall be
-            yield _Row(_key(path), name, entry.stat.size, entry.stat.stamp)
+            yield _Row(_key(path), name, entry.stat.size, entry.stat.stamp.mtime_ns)
 
 
 def _key(folders: tuple[bytes, ...]) -> bytes:
@@ -139,7 +140,7 @@ def _read_folder(groups: _Groups, folder: _Folder) -> Iterator[Found | Odd | _Fo
         if row.size is None:
             yield _Folder(path + b"/", member + "/", why)
         else:
-            yield found(path, member, row.size, row.stamp or 0, why)
+            yield found(path, member, FileStamp(row.size, row.stamp), why)
 
 
 def _beside_folder(name: bytes, safe: Mapping[bytes, naming.Named], folder: _Folder) -> naming.Named:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from packager import paths
 from packager.catalogue import naming
+from packager.engine.file_stamp import FileStamp
 from packager.errors import InputError
 
 # O_NOFOLLOW and O_NONBLOCK: what was a file a moment ago may be a link or a FIFO now.
@@ -19,7 +20,6 @@ OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _BY_EFFECTIVE_IDS = os.access in os.supports_effective_ids
 _US = os.geteuid()
 _SHORT = paths.PATH_MAX // 4  # characters: at most four bytes each
-_INT64 = (-(1 << 63), (1 << 63) - 1)
 _SPECIAL = (
     (stat.S_ISLNK, "a symbolic link, not followed"),
     (stat.S_ISSOCK, "a socket, not a file"),
@@ -35,7 +35,7 @@ class Found(NamedTuple):
     path: bytes
     member: str
     size: int
-    mtime_ns: int  # held within an int64
+    mtime_ns: int
     why: str
 
 
@@ -115,7 +115,7 @@ def _look(entry: os.DirEntry[bytes], folder: _Folder, named: naming.Named) -> Fo
             os.close(os.open(entry.path, OPEN_FLAGS))  # says why it cannot be
     except OSError as error:
         return Odd(path, f"cannot be read ({error.strerror}); left out of the catalogue")
-    return found(path, member, status.st_size, status.st_mtime_ns, why)
+    return found(path, member, FileStamp.of(status), why)
 
 
 def _is_own(status: os.stat_result) -> bool:
@@ -123,12 +123,10 @@ def _is_own(status: os.stat_result) -> bool:
     return status.st_uid == _US and bool(status.st_mode & stat.S_IRUSR)
 
 
-def found(path: bytes, member: str, size: int, mtime_ns: int, why: str) -> Found:
-    """Return a file, its member path bounded, and its time within an int64."""
+def found(path: bytes, member: str, stamp: FileStamp, why: str) -> Found:
+    """Return a file, its member path bounded."""
     if len(member) > _SHORT:
         short = paths.member_path(member.split("/"), path)
         why = why if short == member else f"the path is over {paths.PATH_MAX:,} bytes"
         member = short
-    if not _INT64[0] <= mtime_ns <= _INT64[1]:
-        mtime_ns = min(max(mtime_ns, _INT64[0]), _INT64[1])
-    return Found(path, member, size, mtime_ns, why)
+    return Found(path, member, stamp.size, stamp.mtime_ns or 0, why)

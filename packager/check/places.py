@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from packager.engine.file_stamp import FileStamp
 from packager.engine.stores import store_at
 from packager.engine.stores.base import Place, Stat
 from packager.faults import Fault, file_fault, size_fault
@@ -40,7 +41,7 @@ def find_file(path: bytes, size: int | None) -> Found:
         return Found(path, None, (file_fault("unreadable", path, error.strerror or str(error)),))
     if not stat.S_ISREG(found.st_mode):
         return Found(path, None, (file_fault("unreadable", path, "is not a regular file"),))
-    stamp = f"{found.st_size} {found.st_mtime_ns} {found.st_ino}"
+    stamp = " ".join(map(str, FileStamp.of(found)))
     return Found(path, found.st_size, _size_faults(path, found.st_size, size), stamp)
 
 
@@ -57,7 +58,7 @@ def find_place(place: Place, size: int, listed: Stat | None = None) -> Found:
         listed = store_at(folder).stat(name)
     if listed is None:
         return Found(path, None, (file_fault("missing", path),))
-    stamp = f"{listed.size} {listed.stamp}"
+    stamp = f"{listed.size} {listed.stamp.mtime_ns}"
     return Found(path, listed.size, _size_faults(path, listed.size, size), stamp, place)
 
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import TypeAlias
 
 from packager.engine import durable
+from packager.engine.file_stamp import FileStamp
 from packager.engine.ranges import OPEN_FLAGS, READ
 from packager.engine.workers import Tell, run_tasks
 from packager.errors import InputError, PackagerError
@@ -25,7 +25,6 @@ from packager.units import MIB
 
 _ID = 0x70_6B_67_31  # SQLite's application_id: "pkg1"
 _BUSY_SECONDS = 60.0
-_INT64 = (1 << 63) - 1
 _ROWS = 20_000  # written in one transaction
 _BATCH_BYTES, _BATCH_FILES = 256 * MIB, 512  # hashed in one task
 _SCHEMA = """
@@ -43,7 +42,7 @@ INSERT INTO files VALUES (:path, :size, :mtime_ns, :inode, :sha256) ON CONFLICT 
     size = excluded.size, mtime_ns = excluded.mtime_ns, inode = excluded.inode
 """
 
-Stamp: TypeAlias = tuple[int, int, int]  # size in bytes, mtime_ns, inode
+_UNKNOWN = FileStamp(-1, -1, -1)  # no file has it
 
 
 def default_index(environment: Mapping[str, str]) -> Path:
@@ -57,7 +56,7 @@ class File:
     """A file as it was seen; sha256 is None where it was not read, or could not be."""
 
     path: bytes  # absolute
-    stamp: Stamp
+    stamp: FileStamp
     sha256: bytes | None
 
 
@@ -151,7 +150,7 @@ class FileIndex:
         candidates = self._of_sizes({size for size, _ in wanted}, roots)
         found: dict[bytes, list[bytes]] = {}
         for file in self._current(candidates):
-            if file.sha256 is not None and (file.stamp[0], file.sha256) in wanted:
+            if file.sha256 is not None and (file.stamp.size, file.sha256) in wanted:
                 found.setdefault(file.sha256, []).append(file.path)
         return found
 
@@ -163,7 +162,7 @@ class FileIndex:
                 rows = self._database.execute(
                     "SELECT path, size, mtime_ns, inode, sha256 FROM files WHERE path = ?", (path,)
                 )
-                known += [_file(row) for row in rows] or [File(path, (-1, -1, -1), None)]
+                known += [_file(row) for row in rows] or [File(path, _UNKNOWN, None)]
         held = {file.path: file.sha256 for file in self._current(known)}
         return {path: held.get(path) for path in paths}
 
@@ -191,7 +190,7 @@ class FileIndex:
             stamp = _stamp_of(file.path)
             if stamp is None:
                 gone.append(file.path)
-            elif stamp == file.stamp and file.sha256 is not None:
+            elif not stamp.difference(file.stamp) and file.sha256 is not None:
                 yield file
             else:
                 stale.append(File(file.path, stamp, None))
@@ -203,7 +202,7 @@ class FileIndex:
         """Yield files with their SHA-256, each batch noted as soon as it is read: a run that is killed goes on."""
         if not files:
             return
-        self._progress.begin("hash", sum(file.stamp[0] for file in files))
+        self._progress.begin("hash", sum(file.stamp.size for file in files))
         tasks = list(_batches(files))
         for _, result in run_tasks(hash_files, tasks, workers=self._workers, progress=self._progress):
             if isinstance(result, PackagerError):
@@ -222,24 +221,19 @@ def _row(file: File) -> dict[str, bytes | int | None]:
 def _file(row: Sequence[object]) -> File:
     """Return a row of the index as a file; a cell of a wrong type makes it one that nothing is known of."""
     path, size, mtime_ns, inode, digest = row
-    right = isinstance(size, int) and isinstance(mtime_ns, int) and isinstance(inode, int)
-    stamp = (size, mtime_ns, inode) if right else (-1, -1, -1)
-    known = digest if right and isinstance(digest, bytes) and len(digest) == 32 else None
-    return File(path if isinstance(path, bytes) else b"", stamp, known)  # type: ignore[arg-type]  # checked by `right`
+    if not (isinstance(size, int) and isinstance(mtime_ns, int) and isinstance(inode, int)):
+        return File(path if isinstance(path, bytes) else b"", _UNKNOWN, None)
+    known = digest if isinstance(digest, bytes) and len(digest) == 32 else None
+    return File(path if isinstance(path, bytes) else b"", FileStamp(size, mtime_ns, inode), known)
 
 
-def _stamp(found: os.stat_result) -> Stamp:
-    """Return what tells a file from one that took its place or was written to; SQLite holds 63 bits."""
-    return found.st_size, found.st_mtime_ns & _INT64, found.st_ino & _INT64
-
-
-def _stamp_of(path: bytes) -> Stamp | None:
+def _stamp_of(path: bytes) -> FileStamp | None:
     """Return the stamp of a regular file, None for anything else or nothing."""
     try:
         found = os.lstat(path)
     except (OSError, ValueError):
         return None
-    return _stamp(found) if stat.S_ISREG(found.st_mode) else None
+    return FileStamp.of(found) if stat.S_ISREG(found.st_mode) else None
 
 
 def _files(root: bytes, progress: Progress) -> Iterator[File]:
@@ -254,7 +248,7 @@ def _files(root: bytes, progress: Progress) -> Iterator[File]:
                         folders.append(entry.path)
                     elif entry.is_file(follow_symlinks=False):
                         with contextlib.suppress(FileNotFoundError):
-                            yield File(entry.path, _stamp(entry.stat(follow_symlinks=False)), None)
+                            yield File(entry.path, FileStamp.of(entry.stat(follow_symlinks=False)), None)
         except OSError as error:
             progress.note(f"{shown(folder)}: {error.strerror}; what is in it is not looked at")
 
@@ -265,7 +259,7 @@ def _batches(files: Iterable[File]) -> Iterator[tuple[bytes, ...]]:
     size = 0
     for file in files:
         batch.append(file.path)
-        size += file.stamp[0]
+        size += file.stamp.size
         if size >= _BATCH_BYTES or len(batch) == _BATCH_FILES:
             yield tuple(batch)
             batch, size = [], 0
@@ -292,7 +286,8 @@ def _hash(path: bytes, tell: Tell) -> File | None:
         while data := os.read(descriptor, READ):
             state.update(data)
             tell(len(data))
-        return File(path, _stamp(before), state.digest()) if _stamp(os.fstat(descriptor)) == _stamp(before) else None
+        stamp = FileStamp.of(before)
+        return None if stamp.difference(FileStamp.of(os.fstat(descriptor))) else File(path, stamp, state.digest())
     except OSError:
         return None
     finally:

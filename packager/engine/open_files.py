@@ -8,16 +8,9 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from packager.engine.file_stamp import FileStamp
 from packager.engine.ranges import Unreadable, open_file
 from packager.paths import shown
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """A file's size in bytes and time in nanoseconds, as they should be."""
-
-    size: int
-    mtime_ns: int
 
 
 @dataclass
@@ -26,17 +19,15 @@ class Opened:
 
     descriptor: int
     path: bytes
-    stamp: Stamp
+    stamp: FileStamp
     users: int = 0
     kept: bool = True
 
     def check(self) -> None:
         """Raise Unreadable where it is not what it should be, or has no name any more."""
         found = os.fstat(self.descriptor)
-        if found.st_size != self.stamp.size:
-            raise Unreadable(shown(self.path), f"has {found.st_size} bytes, and had {self.stamp.size}")
-        if found.st_mtime_ns != self.stamp.mtime_ns:
-            raise Unreadable(shown(self.path), "was written to: its time is not what it was")
+        if difference := self.stamp.difference(FileStamp.of(found)):
+            raise Unreadable(shown(self.path), f"changed: {difference}")
         if not found.st_nlink:
             raise Unreadable(shown(self.path), "was removed, or another file has its name")
 
@@ -50,7 +41,7 @@ class OpenFiles:
         self._kept: OrderedDict[bytes, Opened] = OrderedDict()
         self._lock = threading.Lock()
 
-    def held(self, path: bytes, stamp: Stamp) -> Opened | None:
+    def held(self, path: bytes, stamp: FileStamp) -> Opened | None:
         """Return a file that is open and what it should be, without a look into its folder; None where none is."""
         with self._lock:
             found = self._kept.get(path)
@@ -65,7 +56,7 @@ class OpenFiles:
             found.users += 1
             return found
 
-    def open(self, path: bytes, stamp: Stamp) -> Opened:
+    def open(self, path: bytes, stamp: FileStamp) -> Opened:
         """Return a file, opened now where it is not open. Raises Unreadable where it is not what it should be."""
         held = self.held(path, stamp)
         if held is not None:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-from packager.engine.open_files import Opened, Stamp
+from packager.engine.file_stamp import FileStamp
+from packager.engine.open_files import Opened
 from packager.engine.ranges import READ, Unreadable, open_file
 from packager.paths import shown
 from packager.units import KIB, MIB
@@ -64,19 +65,13 @@ class OpenFile:
     def __init__(self, path: bytes) -> None:
         """Open it. Raises Unreadable where it is gone, a link, or no regular file."""
         descriptor = open_file(path)
-        found = os.fstat(descriptor)
-        self._file = Opened(descriptor, path, Stamp(found.st_size, found.st_mtime_ns))
-        self.inode = found.st_ino
+        self.stamp = FileStamp.of(os.fstat(descriptor))
+        self._file = Opened(descriptor, path, self.stamp)
 
     @property
     def size(self) -> int:
         """Its bytes."""
-        return self._file.stamp.size
-
-    @property
-    def mtime_ns(self) -> int:
-        """Its time."""
-        return self._file.stamp.mtime_ns
+        return self.stamp.size
 
     def check(self, start: int, stop: int) -> None:
         """Raise Unreadable where a range ends past the file."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from packager.engine.file_stamp import FileStamp
 from packager.errors import IncompleteError
 from packager.paths import decode_path, shown
 
@@ -109,10 +110,13 @@ def check_unchanged(descriptor: int, member: Member) -> None:
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
         raise changed_error(member, "is no longer a regular file")
-    if found.st_size != member.size:
-        raise changed_error(member, f"has {found.st_size} bytes, had {member.size} at the scan")
-    if member.mtime_ns is not None and found.st_mtime_ns != member.mtime_ns:
-        raise changed_error(member, "was written to since the scan")
+    check_stamp(FileStamp.of(found), member)
+
+
+def check_stamp(now: FileStamp, member: Member) -> None:
+    """Compare a file's stamp now with the plan. Raises ChangedError."""
+    if difference := FileStamp(member.size, member.mtime_ns).difference(now):
+        raise changed_error(member, f"changed since the scan: {difference}")
 
 
 def changed_error(member: Member, what: str) -> ChangedError:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 
+from packager.engine.file_stamp import FileStamp
 from packager.engine.sliced import WAITING, Step
 from packager.engine.stored_ranges import ReadAhead, Room, Wanted, check_version, cut, told
 from packager.engine.stores.base import AGAIN, Gone, Stat, Store
@@ -129,5 +130,6 @@ class StoredSources:
         where = shown(f"{self._store.name}/{path}")
         if found is None:
             raise Gone(where, "is not there any more", AGAIN)
-        if (found.size, found.stamp) != (self._sizes[member], self._stamps[member]):
-            raise Gone(where, "was written to since it was packed", AGAIN)
+        packed = FileStamp(int(self._sizes[member]), int(self._stamps[member]))
+        if difference := packed.difference(found.stamp):
+            raise Gone(where, f"changed since it was packed: {difference}", AGAIN)

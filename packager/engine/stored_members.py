@@ -39,7 +39,7 @@ class StoredMembers:
         except Gone as error:
             raise source.changed_error(member, f"{error.what} (in {self._store.name})") from error
         assert wanted.member == index
-        check_member(stat, member)
+        source.check_stamp(stat.stamp, member)
         return stat, data
 
     def open(self, index: int) -> "_StoredMember":
@@ -90,14 +90,6 @@ def _ranges(members: Sequence[Member]) -> Iterator[Wanted]:
             yield Wanted(path, 0, 0, index)
 
 
-def check_member(stat: Stat, member: Member) -> None:
-    """Raise ChangedError where a version is not the one that the scan saw."""
-    if stat.size != member.size:
-        raise source.changed_error(member, f"has {stat.size} bytes, had {member.size} at the scan")
-    if member.mtime_ns is not None and stat.stamp != member.mtime_ns:
-        raise source.changed_error(member, "was written to since the scan")
-
-
 def changed(address: StoreAddress, members: Sequence[Member]) -> list[ChangedError]:
     """Return what tells each member that is not as the plan says; where the store itself fails, nothing."""
     store = store_at(address)
@@ -115,7 +107,7 @@ def _fault(store: Store, member: Member) -> ChangedError | None:
     if stat is None:
         return source.changed_error(member, f"is not in {store.name} any more")
     try:
-        check_member(stat, member)
+        source.check_stamp(stat.stamp, member)
     except ChangedError as error:
         return error
     return None

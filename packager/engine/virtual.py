@@ -15,8 +15,9 @@ import pyarrow as pa
 
 from packager import documents
 from packager.engine import tables
+from packager.engine.file_stamp import FileStamp
 from packager.engine.limited import read_limited
-from packager.engine.open_files import OpenFiles, Stamp
+from packager.engine.open_files import OpenFiles
 from packager.engine.ranges import Unreadable
 from packager.engine.sliced import WAITING, Slice, Step, opened_parts
 from packager.engine.stored_body import StoredSources
@@ -124,7 +125,7 @@ class FolderSources:
         """Look below `root`. mtimes: nanoseconds, one a member. files: what is open."""
         self._rows, self._sizes = layout.members, layout.sizes
         self._root, self._mtimes, self._files = os.fsencode(root), mtimes, files
-        self._recent: dict[int, tuple[bytes, Stamp]] = {}
+        self._recent: dict[int, tuple[bytes, FileStamp]] = {}
 
     def check(self, slices: Iterator[MemberSlice]) -> None:
         """Look whether the first files are what they were."""
@@ -156,12 +157,12 @@ class FolderSources:
         finally:
             self._files.release(file)
 
-    def _known(self, member: int) -> tuple[bytes, Stamp]:
+    def _known(self, member: int) -> tuple[bytes, FileStamp]:
         """Return the path of a member's file, and its size and time as they were. Raises Unreadable."""
         found = self._recent.get(member)
         if found is None:
             place = self._root + b"/" + source_path(self._rows, member)
-            found = place, Stamp(int(self._sizes[member]), int(self._mtimes[member]))
+            found = place, FileStamp(int(self._sizes[member]), int(self._mtimes[member]))
             if len(self._recent) >= _RECENT:
                 self._recent.clear()
             self._recent[member] = found

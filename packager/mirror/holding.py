@@ -8,6 +8,7 @@ from pathlib import Path
 
 from packager.engine import durable
 from packager.engine.bad_pieces import bad_pieces
+from packager.engine.file_stamp import FileStamp
 from packager.engine.shared_file import open_shared
 from packager.errors import from_os_error
 from packager.mirror.state import MirrorFolder, Proof
@@ -57,7 +58,8 @@ def _parts(tar: Path) -> tuple[Path, ...]:
 
 
 def _facts(found: os.stat_result) -> tuple[int, int, int]:
-    return found.st_size, found.st_blocks * 512, found.st_mtime_ns
+    stamp = FileStamp.of(found)
+    return stamp.size, found.st_blocks * 512, stamp.mtime_ns or 0
 
 
 def _stat(path: Path) -> os.stat_result | None:
@@ -75,7 +77,7 @@ def is_proved(proof: Proof | None, lying: Lying) -> bool:
     return (
         proof is not None
         and proof.verified is not None
-        and (proof.size, proof.mtime_ns) == (lying.size, lying.mtime_ns)
+        and not FileStamp(proof.size, proof.mtime_ns).difference(FileStamp(lying.size, lying.mtime_ns))
         and lying.state == "whole"
     )
 

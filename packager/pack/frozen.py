@@ -102,9 +102,10 @@ def touch(workspace: Workspace, frozen: Frozen, times: Mapping[int, int]) -> Non
     times: the modification time, nanoseconds, by the member's row.
     """
     table = tables.read_rows(frozen.rows, 0, tables.count_rows(frozen.rows), PLANNED)
-    now = table[MTIME.name].combine_chunks().fill_null(-1).to_numpy(zero_copy_only=False).copy()
-    now[np.fromiter(times, np.int64)] = np.fromiter(times.values(), np.int64)
-    column = pa.array(now, MTIME.type, mask=now == -1)
+    before, rows = table[MTIME.name].combine_chunks(), np.fromiter(times, np.int64)
+    now, unknown = before.fill_null(0).to_numpy().copy(), before.is_null().to_numpy(zero_copy_only=False).copy()
+    now[rows], unknown[rows] = np.fromiter(times.values(), np.int64), False
+    column = pa.array(now, MTIME.type, mask=unknown)
     if not column.null_count:
         kept = pa.table({MTIME.name: column})
         tables.write_table(workspace.mtimes(frozen.shard.name), kept.schema, kept.to_batches())

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from packager import __version__, bag, bencode, documents, metainfo, torrent_file
 from packager.engine import durable, tables
+from packager.engine.file_stamp import FileStamp
 from packager.engine.hashing import Digests, FileTree
 from packager.engine.source import Member
 from packager.engine.stores.base import Place
@@ -187,7 +188,7 @@ def write_mtimes(path: Path, root: Place, members: Sequence[Member]) -> None:
     try:
         folder = os.fsencode(str(root))
         times = [
-            os.stat(os.path.join(folder, each.path)).st_mtime_ns if each.mtime_ns is None else each.mtime_ns
+            FileStamp.of(os.stat(os.path.join(folder, each.path))).mtime_ns if each.mtime_ns is None else each.mtime_ns
             for each in members
         ]
     except OSError as error:

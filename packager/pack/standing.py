@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from packager import documents
 from packager.engine import sql, tables
+from packager.engine.file_stamp import FileStamp
 from packager.engine.workspace import Workspace
 from packager.errors import InputError
 from packager.model import PLANNED, PlannedPhase, PlannedShard, Release, ShardName, Superseded, Withdrawals
@@ -166,7 +167,8 @@ def keep_times(workspace: Workspace, standing: Standing, phase: str, folder: Pat
     for each in standing.frozen:
         if each.shard.phase == phase:
             names = tables.read_rows(each.rows, 0, tables.count_rows(each.rows), PLANNED)["member"].to_pylist()
-            touch(workspace, each, {row: (folder / name).stat().st_mtime_ns for row, name in enumerate(names)})
+            stamps = [FileStamp.of((folder / name).stat()) for name in names]
+            touch(workspace, each, {row: stamp.mtime_ns or 0 for row, stamp in enumerate(stamps)})
 
 
 def successors(

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from packager import documents
+from packager.engine.file_stamp import FileStamp
 from packager.engine.limited import read_limited
 from packager.engine.open_files import OpenFiles
 from packager.engine.published import folder_pieces
@@ -61,7 +62,7 @@ class Listed:
 class Listing:
     """What a release.json says. shards: by the tar's file name; withdrawn: ids of records that were taken back."""
 
-    stamp: tuple[int, int, int] = (0, 0, 0)  # of the file it was read from
+    stamp: FileStamp | None = None  # of the file it was read from
     shards: dict[str, Listed] = field(default_factory=dict)
     withdrawn: frozenset[str] = frozenset()
 
@@ -73,7 +74,7 @@ class _Held:
     tar: VirtualTar
     withheld: npt.NDArray[np.int64]
     hashes: PieceHashes | None
-    times: tuple[int, int]  # inode and time of the file of its sources' times
+    times: FileStamp | None  # of the file of its sources' times
 
     @property
     def weight(self) -> int:
@@ -104,13 +105,12 @@ class Shelf:
         """Read release.json again if it is another. Raises InputError, IncompleteError where it cannot be read."""
         path = self._workspace.output / RELEASE
         try:
-            found = os.stat(path)
+            stamp = FileStamp.of(os.stat(path))
         except OSError:
             if self._listing.shards:  # a site that is being moved: what was published stays so
                 return
             raise
         self._drop_touched()
-        stamp = (found.st_ino, found.st_size, found.st_mtime_ns)
         if stamp == self._listing.stamp:
             return
         release = documents.from_bytes(read_limited(path, documents.LIMIT), Release, path)
@@ -139,13 +139,12 @@ class Shelf:
                 if held.times != self._times(name):
                     self._weight -= self._held.pop(name).weight
 
-    def _times(self, name: ShardName) -> tuple[int, int]:
+    def _times(self, name: ShardName) -> FileStamp | None:
         """Return what tells one file of sources' times from another."""
         try:
-            found = os.stat(self._workspace.mtimes(name))
+            return FileStamp.of(os.stat(self._workspace.mtimes(name)))
         except FileNotFoundError:
-            return (0, 0)
-        return found.st_ino, found.st_mtime_ns
+            return None
 
     def body_at_hand(self, listed: Listed, ranges: tuple[tuple[int, int], ...]) -> Body | None:
         """Return the body of a shard without a look at the disk; None where `body` must look. Raises WithheldError."""

@@ -108,4 +108,4 @@ def content_type(name: bytes) -> str:
 
 def entity_tag(file: OpenFile) -> str:
     """Return what tells this file's contents from others under its name (RFC 9110, 8.8.3)."""
-    return f'"{file.inode:x}-{file.size:x}-{file.mtime_ns:x}"'
+    return f'"{"-".join(f"{each:x}" for each in file.stamp)}"'

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from packager.engine.file_stamp import FileStamp
 from packager.errors import IncompleteError, InputError, from_os_error
 from packager.file_space import sort_key
 from packager.paths import shown
@@ -15,11 +16,15 @@ from packager.reports import Oddity
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A regular file. path: "/"-separated below the folder, "" for a file that was named itself; size in bytes."""
+    """A regular file. path: "/"-separated below the folder, "" for a file that was named itself."""
 
     path: str
-    size: int
-    mtime_ns: int
+    stamp: FileStamp
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return self.stamp.size
 
 
 def find_files(folder: Path, chosen: PathFilter, own: Path) -> tuple[list[FoundFile], list[Oddity]]:
@@ -45,7 +50,7 @@ def find_files(folder: Path, chosen: PathFilter, own: Path) -> tuple[list[FoundF
                 left_out.append(Oddity(where=shown(path), what=what))
             elif chosen.includes(path):
                 _check_name(path)
-                found.append(FoundFile(path, status.st_size, status.st_mtime_ns))
+                found.append(FoundFile(path, FileStamp.of(status)))
     found.sort(key=lambda file: sort_key(file.path))
     return found, sorted(left_out, key=lambda oddity: oddity.where)
 
@@ -77,7 +82,7 @@ def named_file(path: Path) -> FoundFile:
         raise InputError(shown(str(path)), error.strerror or "cannot be read") from error
     if not stat.S_ISREG(status.st_mode):
         raise InputError(shown(str(path)), "is neither a regular file nor a folder")
-    return FoundFile("", status.st_size, status.st_mtime_ns)
+    return FoundFile("", FileStamp.of(status))
 
 
 def check_unchanged(top: Path, files: Sequence[FoundFile]) -> None:
@@ -88,5 +93,6 @@ def check_unchanged(top: Path, files: Sequence[FoundFile]) -> None:
             status = os.lstat(place) if file.path else os.stat(place)
         except OSError as error:
             raise from_os_error(error, shown(str(place))) from error
-        if (status.st_size, status.st_mtime_ns) != (file.size, file.mtime_ns):
-            raise IncompleteError(shown(str(place)), "was written to while it was hashed", "run the command again")
+        if difference := file.stamp.difference(FileStamp.of(status)):
+            what = f"changed while it was read: {difference}"
+            raise IncompleteError(shown(str(place)), what, "run the command again")

@@ -82,5 +82,5 @@ def test_markers_of_folders_are_no_files() -> None:
         seen = list(walk_store(cast(Store, cast(Any, listing)), Path(scratch)))
     assert seen == [
         Odd(b"empty", "an empty folder; shards hold files only"),
-        Found(b"made/f", "made/f", 1, Stat(1, 1, "y").stamp, ""),
+        Found(b"made/f", "made/f", 1, Stat(1, 1, "y").stamp.mtime_ns, ""),
     ]

@@ -98,10 +98,10 @@ def file_for_folder(path: Path) -> None:
 
 
 CHANGES: dict[Callable[[Path], None], str] = {
-    truncate: "a/track.flac: has 4999 bytes, had 5000 at the scan",
-    grow: "a/track.flac: has 5001 bytes, had 5000 at the scan",
-    empty: "a/track.flac: has 0 bytes, had 5000 at the scan",
-    touch: "a/track.flac: was written to since the scan",
+    truncate: "a/track.flac: changed since the scan: it has 4999 bytes, not 5000",
+    grow: "a/track.flac: changed since the scan: it has 5001 bytes, not 5000",
+    empty: "a/track.flac: changed since the scan: it has 0 bytes, not 5000",
+    touch: "a/track.flac: changed since the scan: it was written to",
     delete: "a/track.flac: No such file or directory",
     delete_folder: "a/track.flac: No such file or directory",
     file_for_folder: "a/track.flac: Not a directory",
@@ -193,5 +193,5 @@ def test_a_name_that_is_not_utf8_is_opened_exactly_and_shown_safely(tmp_path: Pa
     members = source.members(planned)
     assert members == [Member(name, 3, None, None), Member("é.flac".encode(), 3, None, bytes(32))]
     assert read_all(tmp_path, members[0]) == b"abc"
-    with pytest.raises(IncompleteError, match=r"^caf\\xe9\\x1b.mp3: has 3 bytes, had 4 at the scan"):
+    with pytest.raises(IncompleteError, match=r"^caf\\xe9\\x1b.mp3: changed since the scan: it has 3 bytes, not 4"):
         read_all(tmp_path, Member(name, 4, None, None))

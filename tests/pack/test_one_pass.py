@@ -133,8 +133,8 @@ def remove(path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (shrink, "1.flac: has 3 bytes, had 9000000 at the scan"),
-        (rewrite, "1.flac: was written to since the scan"),
+        (shrink, "1.flac: changed since the scan: it has 3 bytes, not 9000000"),
+        (rewrite, "1.flac: changed since the scan: it was written to"),
         (remove, "1.flac: No such file or directory"),
     ],
 )

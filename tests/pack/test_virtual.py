@@ -159,7 +159,7 @@ def test_materialise_names_a_source_that_changed_and_leaves_nothing(
     name = "tones-rest-00001"
     failed = project.run(capsys, "materialise", name)
     assert failed.code == 3
-    expected = "other bytes than were packed" if keep_time else "was written to since the scan"
+    expected = "other bytes than were packed" if keep_time else "changed since the scan: it was written to"
     assert "cover 100" in failed.err
     assert expected in failed.err
     assert os.listdir(project.root / "shards") == []

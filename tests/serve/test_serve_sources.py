@@ -99,7 +99,7 @@ def test_a_source_that_changes_while_it_is_sent_cuts_the_answer_short(served: Se
     connection.close()
     assert tar.startswith(got)
     assert served.get(f"/shards/{NAME}", ranged(5))[0] == 206
-    assert f"/{COUNT - 1}.flac: was written to" in served.logged()
+    assert f"/{COUNT - 1}.flac: changed: it was written to" in served.logged()
 
 
 def test_bytes_that_changed_though_size_and_time_did_not_are_not_sent_by_the_paranoid(

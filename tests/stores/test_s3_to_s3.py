@@ -119,7 +119,7 @@ def test_an_object_that_changed_since_the_scan_is_named_and_its_shard_is_not_the
     bucket.client.delete_object(Bucket=bucket.name, Key="source/a/b.txt")
     ran = project.run(capsys, "pack")
     assert ran.code == 3
-    assert "large.bin: was written to since the scan" in ran.err
+    assert "large.bin: changed since the scan: it was written to" in ran.err
     assert "a/b.txt: is not in s3://" in ran.err or "a/b.txt: is not there any more" in ran.err
     assert all(old[:100] not in data for data in bucket.everything("tars/").values())
     assert bucket.uploads() == []

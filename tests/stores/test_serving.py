@@ -110,7 +110,7 @@ def test_a_store_that_is_gone_is_503_and_a_file_that_was_written_to_there_gives_
     bucket.put("source/0.flac", data[:-1] + b"!")
     bucket.put(f"tars/{NAME}", b"another")  # of another size, so it is none
     assert served.get(f"/shards/{NAME}", ranged(1_000_000))[0] == 500
-    assert "0.flac: was written to since it was packed" in served.logged()
+    assert "0.flac: changed since it was packed: it was written to" in served.logged()
     bucket.put(f"tars/{NAME}", tar)
     until(lambda: served.get(f"/shards/{NAME}", ranged(1_000_000))[0] == 206)
     assert served.get(f"/shards/{NAME}", ranged(1_000_000))[2] == tar[1_000_000:1_001_000]

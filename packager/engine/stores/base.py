@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
+from packager.engine.file_stamp import FileStamp
 from packager.errors import IncompleteError
 from packager.store_address import StoreAddress
 
@@ -36,10 +37,10 @@ class Stat(NamedTuple):
     tag: str
 
     @property
-    def stamp(self) -> int:
-        """One number for it: the time, and in its nanoseconds 30 bits of the tag's SHA-256."""
+    def stamp(self) -> FileStamp:
+        """It as the stamp of a file: 30 bits of the tag's SHA-256 are the nanoseconds of the time."""
         low = int.from_bytes(hashlib.sha256(self.tag.encode()).digest()[:4], "big") % 10**9 if self.tag else 0
-        return self.seconds * 10**9 + low
+        return FileStamp.bounded(self.size, self.seconds * 10**9 + low)
 
 
 class Entry(NamedTuple):

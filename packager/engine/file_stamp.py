@@ -1,0 +1,38 @@
+"""The stamp of a file: size, modification time and inode, which tell whether it changed. No other code compares them.
+
+Parquet, SQLite and JSON numbers have 64 bits: as nanoseconds they reach from 1677-09-21 to 2262-04-11. File systems
+store times outside of that, so every stamp moves them to the nearest time within it.
+"""
+
+import os
+from typing import NamedTuple
+
+_MIN, _MAX = -(1 << 63), (1 << 63) - 1
+
+
+class FileStamp(NamedTuple):
+    """Size in bytes, modification time in nanoseconds since 1970, inode; None where it is not known."""
+
+    size: int
+    mtime_ns: int | None
+    inode: int | None = None
+
+    @classmethod
+    def bounded(cls, size: int, mtime_ns: int, inode: int | None = None) -> "FileStamp":
+        """Return a stamp with a time of any size moved into 64 bits."""
+        return cls(size, mtime_ns if _MIN <= mtime_ns <= _MAX else min(max(mtime_ns, _MIN), _MAX), inode)
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> "FileStamp":
+        """Return the stamp of what `os.stat` returned."""
+        return cls.bounded(status.st_size, status.st_mtime_ns, status.st_ino & _MAX)
+
+    def difference(self, now: "FileStamp") -> str:
+        """Return how a file that had this stamp differs from it now, "" if it does not; None equals everything."""
+        if self.size != now.size:
+            return f"it has {now.size} bytes, not {self.size}"
+        if None not in (self.mtime_ns, now.mtime_ns) and self.mtime_ns != now.mtime_ns:
+            return "it was written to"
+        if None not in (self.inode, now.inode) and self.inode != now.inode:
+            return "another file has its name"
+        return ""
