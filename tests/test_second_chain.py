@@ -5,7 +5,8 @@ import pytest
 from packager.cli.app import main
 from packager.model import ReleaseShard
 from tests.projects import Project, make_project, write_tone
-from tests.second_implementation import documents
+from tests.second_implementation import chain, documents
+from tests.second_implementation.problems import WrongError, sha256
 from tests.second_implementation.site import Site
 
 pytestmark = pytest.mark.skipif("members_tsv" not in ReleaseShard.__struct_fields__, reason="not written yet")
@@ -101,3 +102,78 @@ def test_a_chain_of_six_releases_holds_at_each_step(chained: Project) -> None:
     found = Site(chained.root / "output", chained.root / "shards", chained.source).check()
     assert found.problems == []
     assert len(list((chained.root / "output/releases").glob("*.json"))) == 6
+
+
+def documents_of(project: Project, serial: int) -> tuple[dict, str, dict]:
+    """A release, the SHA-256 of its document, and the next release."""
+    folder = project.root / "output/releases"
+    bodies = [(folder / f"{number}.json").read_bytes() for number in (serial, serial + 1)]
+    old, new = (documents.parse(body, documents.RELEASE) for body in bodies)
+    return old, sha256(bodies[0]), new
+
+
+def shard_with(release: dict, **wanted: object) -> dict:
+    return next(s for s in release["shards"] if all(s.get(key) == value for key, value in wanted.items()))
+
+
+def other(value: object) -> object:
+    """A value of the same type that is another."""
+    return value + 1 if isinstance(value, int) else [] if isinstance(value, list) else f"{value}x"
+
+
+@pytest.mark.parametrize("field", [field for field in chain.SHARD_KEPT if field != "sha256"])
+def test_a_published_shard_that_changes_is_found(chained: Project, field: str) -> None:
+    old, digest, new = documents_of(chained, 5)
+    chain.check_step(old, digest, new)
+    shard = next(s for s in new["shards"] if s["name"] in by_name(old))
+    shard[field] = other(shard.get(field))
+    with pytest.raises(WrongError):
+        chain.check_step(old, digest, new)
+
+
+CHANGES = {
+    "a serial is skipped": lambda new: new.update(serial=new["serial"] + 1),
+    "another release before": lambda new: new.update(previous="0" * 64),
+    "an earlier date": lambda new: new.update(date="2000-01-01T00:00:00Z"),
+    "another collection": lambda new: new["collection"].update(name="others"),
+    "a shard vanishes": lambda new: new["shards"].pop(0),
+    "shards out of order": lambda new: new["shards"].reverse(),
+    "a new shard that says it is old": lambda new: shard_with(new, since=6).update(since=5),
+    "a new shard of an old date": lambda new: shard_with(new, since=6).update(added="2000-01-01T00:00:00Z"),
+    "another reason": lambda new: shard_with(new, obsolete_since=3).update(reason="no reason"),
+    "obsolete since another serial": lambda new: shard_with(new, obsolete_since=3).update(obsolete_since=4),
+    "superseded by another": lambda new: shard_with(new, obsolete_since=4).update(superseded_by=[]),
+    "an obsolete shard's magnet": lambda new: shard_with(new, obsolete_since=3).update(magnet="magnet:?"),
+    "an obsolete shard's twin": lambda new: shard_with(new, obsolete_since=3).pop("twin_torrent"),
+    "another twin": lambda new: shard_with(new, phase="rest").update(twin_infohash="0" * 40),
+    "an obsolete shard comes back": lambda new: shard_with(new, obsolete_since=3).pop("obsolete"),
+    "a withdrawal vanishes": lambda new: new["withdrawals"].pop(0),
+    "a withdrawal of another date": lambda new: new["withdrawals"][0].update(date="2000-01-01T00:00:00Z"),
+    "a withdrawal of another serial": lambda new: new["withdrawals"][0].update(since=5),
+    "a withdrawal that was lifted before": lambda new: new["withdrawals"][0].update(lifted=5),
+    "a new withdrawal of an old serial": lambda new: new["withdrawals"].append(new["withdrawals"][0] | {"since": 4}),
+    "a phase closes again": lambda new: new["phases"][1].update(state="next"),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_release_that_does_not_keep_what_it_must_is_found(chained: Project, what: str) -> None:
+    old, digest, new = documents_of(chained, 5)
+    CHANGES[what](new)
+    with pytest.raises(WrongError):
+        chain.check_step(old, digest, new)
+
+
+def test_extensions_and_what_may_change_are_accepted(chained: Project) -> None:
+    old, digest, new = documents_of(chained, 5)
+    new["extensions"] = {"another program": [1.5, None, {"x": "y"}]}
+    new["collection"]["title"] = "Another title"
+    live = shard_with(new, phase="audio", obsolete=None)
+    live["magnet"] += "&tr=x"
+    for field in ("twin_infohash", "twin_magnet", "twin_torrent"):
+        live.pop(field)
+    for each in new["withdrawals"]:
+        each.pop("title", None)
+        each.pop("files", None)
+    documents.check(new, documents.RELEASE)
+    chain.check_step(old, digest, new)

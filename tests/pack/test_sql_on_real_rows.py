@@ -61,7 +61,7 @@ def test_the_record_on_which_a_phases_sql_fails_is_named(
 def test_a_record_that_an_earlier_phase_selects_fails_in_each_run_alike(scanned: Project, capsys: Capture) -> None:
     phases = (
         f'[[phases]]\nname = "first"\nwhere = "size = {BAD}"\n'
-        "[[phases]]\nname = \"all\"\nwhere = \"(extra->>'plays')::INTEGER > 3\"\n"
+        '[[phases]]\nname = "all"\nwhere = "(extra->>\'plays\')::INTEGER > 3"\n'
     )
     scanned.write_config(phases=phases, collection='records = "records.csv"')
     assert scanned.run(capsys, "scan").code == 0
@@ -73,7 +73,7 @@ def test_a_record_that_an_earlier_phase_selects_fails_in_each_run_alike(scanned:
 def test_an_order_is_only_evaluated_on_the_records_of_its_phase(scanned: Project, capsys: Capture) -> None:
     phases = (
         f'[[phases]]\nname = "first"\nwhere = "size = {BAD}"\n'
-        "[[phases]]\nname = \"all\"\norder = \"(extra->>'plays')::INTEGER, id\"\n"
+        '[[phases]]\nname = "all"\norder = "(extra->>\'plays\')::INTEGER, id"\n'
     )
     scanned.write_config(phases=phases, collection='records = "records.csv"')
     assert scanned.run(capsys, "scan").code == 0
@@ -82,7 +82,7 @@ def test_an_order_is_only_evaluated_on_the_records_of_its_phase(scanned: Project
 
 def test_the_sql_of_a_catalogue_phase_names_the_record_too(scanned: Project, capsys: Capture) -> None:
     phases = (
-        "[[phases]]\nname = \"meta\"\ncontent = \"catalogue\"\nwhere = \"(extra->>'plays')::INTEGER > 3\"\n"
+        '[[phases]]\nname = "meta"\ncontent = "catalogue"\nwhere = "(extra->>\'plays\')::INTEGER > 3"\n'
         '[[phases]]\nname = "all"\n'
     )
     scanned.write_config(phases=phases, collection='records = "records.csv"')

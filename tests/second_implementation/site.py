@@ -31,11 +31,14 @@ class Site:
             return self.findings
         run("chain", "releases/", self.chain, head)
         tables: dict[str, list[dict[str, Any]]] = {}
+        catalogues = {phase["name"] for phase in head["phases"] if phase["content"] == "catalogue"}
         for each in head["shards"]:
             checked = Documents(self.root, head, each)
             tables[each["name"]] = run("documents", each["name"], checked.check) or []
-            for place in filter(None, (self.shards, self.source)):
-                run("shard bytes", f"{place}: {each['name']}", self.shard_bytes, checked, place)
+            for where, find, path in run("places", each["name"], self.places, checked) or ():
+                run("shard bytes", f"{each['name']} in {where}", checked.check_bytes, find, path)
+                if each["phase"] in catalogues:
+                    run("catalogue", f"{each['name']} in {where}", self.catalogue, checked, find)
         run("superseded", "members tables", check_superseded, head, tables)
         for path, data in self.derived(head).items():
             run("list", path, self.same_file, path, data)
@@ -93,28 +96,25 @@ class Site:
         must(bool(named), f"{path} is of another key")
         minisign.check(body, data, named[-1], comment)
 
-    def shard_bytes(self, checked: Documents, place: Path) -> None:
-        """Check one shard's bytes, in a folder of shards or made of the collection's files; skip one not there."""
-        listed = checked.shard
-        path = place / listed["file"]
-        folder = listed.get("container", "tar") == "folder"
-        if place == self.source:
-            find = rebuild.in_source(place)
-            if not all(is_there(find(row), row) for row in checked.lines):
-                return
-        elif folder:
-            if not (path / "data").is_dir():
-                return
-            find = rebuild.in_folder(path)
-        else:
-            if not path.exists():
-                return
-            find = rebuild.in_tar(path)
-        checked.check_bytes(find, None if place == self.source else path)
-        contents = {phase["name"]: phase["content"] for phase in checked.release["phases"]}
-        if contents[listed["phase"]] == "catalogue" and not listed.get("obsolete"):
-            withdrawn = {each["id"] for each in checked.release["withdrawals"] if "lifted" not in each}
-            catalogue.check(checked.lines, find, withdrawn, mtimes=checked.manifest.get("mtimes", False))
+    def places(self, checked: Documents) -> list[tuple[str, rebuild.Find, Path | None]]:
+        """Return where a shard's bytes are: the place's name, where its members are, and the shard on disk."""
+        found: list[tuple[str, rebuild.Find, Path | None]] = []
+        path = self.shards / checked.shard["file"] if self.shards else None
+        if path is not None and (path / "data" if checked.is_folder else path).exists():
+            found.append((str(path), rebuild.in_folder(path) if checked.is_folder else rebuild.in_tar(path), path))
+        if self.source is not None:
+            find = rebuild.in_source(self.source)
+            if all(is_there(find(row), row) for row in checked.lines):
+                tag_files = path is not None and path.is_dir() and not checked.shard.get("withdrawn")
+                found.append((str(self.source), find, path if tag_files else None))
+        return found
+
+    def catalogue(self, checked: Documents, find: rebuild.Find) -> None:
+        """Check the files in a shard of a catalogue phase."""
+        withdrawn = {each["id"] for each in checked.release["withdrawals"] if "lifted" not in each}
+        old = checked.shard.get("obsolete", False)
+        mtimes = checked.manifest.get("mtimes", False)
+        catalogue.check(checked.lines, find, set() if old else withdrawn, mtimes=mtimes)
 
     def derived(self, head: dict[str, Any]) -> dict[str, bytes]:
         """Return the lists that follow from release.json alone."""
