@@ -82,3 +82,11 @@ def written(file: dict[str, Any]) -> bytes:
 
 def test_member_names_are_made_again_byte_for_byte() -> None:
     assert load(VECTORS / "make_names.py").text() == (VECTORS / "names.json").read_text(encoding="utf-8")
+
+
+def test_the_worked_headers_of_the_format_are_made_again_byte_for_byte() -> None:
+    make = load(VECTORS / "make_headers.py")
+    text = (VECTORS.parent / "FORMAT.md").read_text(encoding="utf-8")
+    assert text.count("<!-- header ") == 3
+    assert make.text(text) == text
+    assert make.text(text.replace("  PaxHeaders", "  paxHeaders", 1)) == text
