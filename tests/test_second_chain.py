@@ -5,7 +5,7 @@ import pytest
 from packager.cli.app import main
 from packager.model import ReleaseShard
 from tests.projects import Project, make_project, write_tone
-from tests.second_implementation import chain, documents
+from tests.second_implementation import chain, documents, release
 from tests.second_implementation.problems import WrongError, sha256
 from tests.second_implementation.site import Site
 
@@ -137,7 +137,6 @@ CHANGES = {
     "an earlier date": lambda new: new.update(date="2000-01-01T00:00:00Z"),
     "another collection": lambda new: new["collection"].update(name="others"),
     "a shard vanishes": lambda new: new["shards"].pop(0),
-    "shards out of order": lambda new: new["shards"].reverse(),
     "a new shard that says it is old": lambda new: shard_with(new, since=6).update(since=5),
     "a new shard of an old date": lambda new: shard_with(new, since=6).update(added="2000-01-01T00:00:00Z"),
     "another reason": lambda new: shard_with(new, obsolete_since=3).update(reason="no reason"),
@@ -162,6 +161,21 @@ def test_a_release_that_does_not_keep_what_it_must_is_found(chained: Project, wh
     CHANGES[what](new)
     with pytest.raises(WrongError):
         chain.check_step(old, digest, new)
+
+
+def test_shards_out_of_order_and_unknown_fields_are_found_in_the_document_itself(chained: Project) -> None:
+    for change in (
+        lambda new: new["shards"].reverse(),
+        lambda new: new["shards"].insert(0, new["shards"].pop(1)),
+        lambda new: new["shards"][0].update(since=7),
+        lambda new: new["shards"][0].update(withdrawn=1, phase="audio"),
+        lambda new: new["withdrawals"].append(new["withdrawals"][0] | {"since": 4}),
+    ):
+        _, _, new = documents_of(chained, 5)
+        release.check(new)
+        change(new)
+        with pytest.raises(WrongError):
+            release.check(new)
 
 
 def test_extensions_and_what_may_change_are_accepted(chained: Project) -> None:
