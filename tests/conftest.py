@@ -3,10 +3,24 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from packager.native import hashes
+from tests.faults.failing_disk import FailingDisk, failing_disk
+
+_IN_MEMORY = Path("/dev/shm")
+_ROOM = 3 << 30  # bytes; all tests that run at once take less than half of it
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Put the tests' folders into memory where there is room: thousands of fsyncs would wait for a disk."""
+    if "PYTEST_DEBUG_TEMPROOT" in os.environ or not _IN_MEMORY.is_dir():
+        return
+    room = os.statvfs(_IN_MEMORY)
+    if room.f_bavail * room.f_frsize >= _ROOM:
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = str(_IN_MEMORY)
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +35,13 @@ def program() -> Callable[[str], str]:
         return str(path)
 
     return find
+
+
+@pytest.fixture(scope="session")
+def disk(program: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[FailingDisk]:
+    """A disk that fails on demand, and processes on it that are killed on demand."""
+    with failing_disk(tmp_path_factory.mktemp("failing-disk"), program("cc")) as built:
+        yield built
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Bad config and bad input at the command line: exit code 2, one sentence on stderr, nothing on stdout."""
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -163,8 +162,10 @@ def test_bad_input_is_one_sentence_and_exit_code_2(fault: str, project: Project,
         ["init", "/nonexistent"],
     ],
 )
-def test_a_wrong_command_line_is_exit_code_2(arguments: list[str], project: Project, capsys: Capture) -> None:
-    os.chdir(project.root)
+def test_a_wrong_command_line_is_exit_code_2(
+    arguments: list[str], project: Project, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.root)
     assert main(arguments) == 2
     printed = capsys.readouterr()
     assert printed.err

@@ -19,7 +19,7 @@ from packager.engine.destination import Destination
 from packager.engine.published import open_published, shard_files
 from packager.file_names import distinct, folded, numbered, original_path, parse_layout
 from packager.paths import is_safe_path, safe_name
-from tests.check.killing import killer
+from tests.faults.failing_disk import FailingDisk
 from tests.projects import Project, Ran, make_project
 
 Capture = pytest.CaptureFixture[str]
@@ -425,32 +425,33 @@ def test_two_do_not_write_to_one_folder_at_once(project: Project, tmp_path: Path
     assert "another packager writes there" in ran.err
 
 
-def kill_and_go_on(made: Path, tmp_path: Path, *, seed: int, kills: int) -> None:
+def kill_and_go_on(made: Path, tmp_path: Path, disk: FailingDisk, *, seed: int, kills: int) -> None:
     tar, out = made / "shards" / "tones-audio-00001.tar", tmp_path / "out"
     sums = {path: hashlib.sha256(data).digest() for path, data in files_of(made / "source").items()}
     chance = random.Random(seed)
-    with killer() as server:
-        calm = server.run(["extract", str(tar), "--to", str(tmp_path / "calm")])
-        assert calm.code == 0
-        arguments = ["extract", str(tar), "--to", str(out)]
-        for _ in range(kills):
-            if chance.random() < 0.3:
-                shutil.rmtree(out, ignore_errors=True)
-            ended = server.run(arguments, chance.uniform(0, 1.1) * calm.seconds)
-            assert ended.killed or ended.code == 0
-            for path, data in files_of(out).items():
-                if not path.startswith(b".packager-writing/"):
-                    assert hashlib.sha256(data).digest() == sums[path]
-        assert server.run(arguments).code == 0
+    killed = 0
+    calm = disk.calm(tmp_path, "extract", tar, "--to", tmp_path / "calm")
+    assert calm.code == 0, calm.err
+    while killed < kills:
+        ended = disk.kill(tmp_path, chance.randint(1, calm.calls), "extract", tar, "--to", out)
+        killed += ended.killed
+        assert ended.killed or ended.code == 0, ended.err
+        for path, data in files_of(out).items():
+            if not path.startswith(b".packager-writing/"):
+                assert hashlib.sha256(data).digest() == sums[path]
+        if not ended.killed or chance.random() < 0.3:  # what is there already is not written again
+            shutil.rmtree(out, ignore_errors=True)
+    ended = disk.calm(tmp_path, "extract", tar, "--to", out)
+    assert ended.code == 0, ended.err
     assert files_of(out) == files_of(tmp_path / "calm")
 
 
 def test_extract_killed_a_few_times_ends_right_and_gives_no_name_to_what_is_unproven(
-    made: Path, tmp_path: Path
+    made: Path, tmp_path: Path, disk: FailingDisk
 ) -> None:
-    kill_and_go_on(made, tmp_path, seed=20261121, kills=10)
+    kill_and_go_on(made, tmp_path, disk, seed=20261121, kills=10)
 
 
 @pytest.mark.soak
-def test_extract_killed_many_times_ends_right(made: Path, tmp_path: Path) -> None:
-    kill_and_go_on(made, tmp_path, seed=1, kills=50)
+def test_extract_killed_many_times_ends_right(made: Path, tmp_path: Path, disk: FailingDisk) -> None:
+    kill_and_go_on(made, tmp_path, disk, seed=1, kills=50)

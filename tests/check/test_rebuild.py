@@ -19,7 +19,7 @@ from packager.engine.published import Published, open_published, shard_files
 from packager.engine.ranges import LooseRanges, OpenRanges, Range, RangeSource, TarRanges
 from packager.layout import Layout
 from packager.progress import SILENT, Progress, Silent
-from tests.check.killing import killer
+from tests.faults.failing_disk import FailingDisk
 from tests.projects import Ran, make_project
 
 Capture = pytest.CaptureFixture[str]
@@ -354,7 +354,7 @@ def test_a_script_can_rebuild(made: Path, loose: Path, tmp_path: Path) -> None:
     assert digest(out) == digest(tar)
 
 
-def kill_and_go_on(made: Path, loose: Path, tmp_path: Path, *, seed: int, kills: int) -> None:
+def kill_and_go_on(made: Path, loose: Path, tmp_path: Path, disk: FailingDisk, *, seed: int, kills: int) -> None:
     name = "tones-audio-00001"
     for number, path in enumerate(sorted(path for path in loose.rglob("*") if path.is_file())):
         path.rename(loose / f"{number}.bin")
@@ -363,29 +363,28 @@ def kill_and_go_on(made: Path, loose: Path, tmp_path: Path, *, seed: int, kills:
     arguments = ["rebuild", name, *where, "--out", str(out), "--index", str(index)]
     chance = random.Random(seed)
     killed = 0
-    with killer() as server:
-        calm = server.run([*arguments[:-3], str(tmp_path / "calm.tar"), "--index", str(tmp_path / "calm.index")])
-        assert calm.code == 0
-        for _ in range(kills):
-            out.unlink(missing_ok=True)
-            if chance.random() < 0.4:
-                index.unlink(missing_ok=True)
-            ended = server.run(arguments, chance.uniform(0.1, 1) * calm.seconds)
-            killed += ended.killed
-            assert ended.killed or ended.code == 0
-            assert not out.exists() or digest(out) == whole
-        assert server.run(arguments).code == 0
-    assert killed >= kills // 2
+    calm = disk.calm(tmp_path, *arguments)
+    assert calm.code == 0, calm.err
+    while killed < kills:
+        out.unlink(missing_ok=True)
+        ended = disk.kill(tmp_path, chance.randint(1, calm.calls), *arguments)
+        killed += ended.killed
+        assert ended.killed or ended.code == 0, ended.err
+        assert not out.exists() or digest(out) == whole
+        if not ended.killed or chance.random() < 0.4:  # with an index there is less to change
+            index.unlink(missing_ok=True)
+    ended = disk.calm(tmp_path, *arguments)
+    assert ended.code == 0, ended.err
     assert digest(out) == whole
     assert hidden(tmp_path) == []
 
 
 def test_rebuild_killed_a_few_times_ends_right_and_gives_no_name_to_what_is_unproven(
-    made: Path, loose: Path, tmp_path: Path
+    made: Path, loose: Path, tmp_path: Path, disk: FailingDisk
 ) -> None:
-    kill_and_go_on(made, loose, tmp_path, seed=20261121, kills=10)
+    kill_and_go_on(made, loose, tmp_path, disk, seed=20261121, kills=10)
 
 
 @pytest.mark.soak
-def test_rebuild_killed_many_times_ends_right(made: Path, loose: Path, tmp_path: Path) -> None:
-    kill_and_go_on(made, loose, tmp_path, seed=1, kills=50)
+def test_rebuild_killed_many_times_ends_right(made: Path, loose: Path, tmp_path: Path, disk: FailingDisk) -> None:
+    kill_and_go_on(made, loose, tmp_path, disk, seed=1, kills=50)

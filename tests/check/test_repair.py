@@ -14,7 +14,7 @@ import pytest
 from packager import torrent_file
 from packager.cli.app import main
 from packager.engine.published import Published, open_published, shard_files
-from tests.check.killing import killer
+from tests.faults.failing_disk import FailingDisk
 from tests.peer import seeding
 from tests.projects import Project, Ran
 from tests.servers import Fault, serving
@@ -386,35 +386,32 @@ def test_a_tar_that_is_not_there_is_to_be_rebuilt(shard: Held, capsys: Capture) 
     assert "is no regular file" in shard.repair(capsys).err
 
 
-def kill_and_mend(shard: Held, seed: int, kills: int) -> None:
+def kill_and_mend(shard: Held, disk: FailingDisk, seed: int, kills: int) -> None:
     chance = random.Random(seed)
-    print("seed", seed)
-    with serving({f"{NAME}.tar": shard.right}) as site, killer() as runs:
+    with serving({f"{NAME}.tar": shard.right}) as site:
         arguments = shard.arguments("--web-seed", site.address)
-        shard.tar.write_bytes(bytes(len(shard.right)))
-        whole = runs.run(arguments).seconds
-        assert shard.tar.read_bytes() == shard.right
-        killed = 0
-        for _ in range(kills):
-            bad = damage(shard, chance.choice(DAMAGES))
-            killed += runs.run(arguments, chance.uniform(0.02, 1.0) * whole).killed
+        for number in range(kills):
+            how = DAMAGES[number % len(DAMAGES)]
+            damage(shard, how)
+            calm = disk.calm(shard.root, *arguments)
+            assert (calm.code, shard.tar.read_bytes()) == (0, shard.right), calm.err
+            bad = damage(shard, how)
+            assert disk.kill(shard.root, chance.randint(1, calm.calls), *arguments).killed
             assert set(shard.wrong()) <= set(bad)
             assert len(shard.tar.read_bytes()) <= len(shard.right)
-            assert runs.run(arguments).code == 0
-            assert shard.tar.read_bytes() == shard.right
+            again = disk.calm(shard.root, *arguments)
+            assert (again.code, shard.tar.read_bytes()) == (0, shard.right), again.err
             assert not list(shard.tar.parent.glob(".*"))
-        print("killed", killed, "of", kills)
-        assert killed > kills // 4
 
 
-def test_a_kill_leaves_right_pieces_right_and_the_next_run_ends_it(shard: Held) -> None:
-    kill_and_mend(shard, seed=20261121, kills=6)
+def test_a_kill_leaves_right_pieces_right_and_the_next_run_ends_it(shard: Held, disk: FailingDisk) -> None:
+    kill_and_mend(shard, disk, seed=20261121, kills=len(DAMAGES))
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1200)
-def test_many_kills_leave_right_pieces_right_and_the_next_run_ends_it(shard: Held) -> None:
-    kill_and_mend(shard, seed=3, kills=50)
+def test_many_kills_leave_right_pieces_right_and_the_next_run_ends_it(shard: Held, disk: FailingDisk) -> None:
+    kill_and_mend(shard, disk, seed=3, kills=50)
 
 
 @pytest.mark.soak

@@ -5,11 +5,8 @@ import json
 import os
 import random
 import shutil
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,8 +28,8 @@ from packager.engine.published import open_published, shard_files
 from packager.errors import IncompleteError, InputError
 from packager.progress import SILENT
 from packager.store_address import store_address
-from tests.check.killing import ROOT, Killer
 from tests.check.test_verify import NAME, make_release
+from tests.faults.failing_disk import FOR_EVER, FailingDisk
 
 Capture = pytest.CaptureFixture[str]
 DAY = 86400.0
@@ -205,44 +202,38 @@ def test_runs_are_joined_in_a_minute_and_cut_by_later_ones(tmp_path: Path, root:
         assert wanted == set(range(published.pieces.count)) - fresh
 
 
-@contextmanager
-def small_steps() -> Iterator[Killer]:
-    """A server of runs whose spans are short and whose state is flushed often, so that a kill meets all of it."""
-    program = (
-        "from packager.cli import verify_cmd; from packager.check import scrub, verify; "
-        "from packager.engine import hashers; from tests.check import killing; "
-        f"hashers.SPAN = {SPAN}; scrub._FLUSH_BYTES = {2 * SPAN}; killing._serve()"
-    )
-    command = [sys.executable, "-c", program]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        yield Killer(process)
+# Short spans, and a state that is flushed often: so a kill meets all of it.
+SMALL_STEPS = (
+    "from packager.check import scrub; from packager.engine import hashers; "
+    f"hashers.SPAN = {SPAN}; scrub._FLUSH_BYTES = {2 * SPAN}"
+)
 
 
-def kill_and_go_on(root: Path, capsys: Capture, seed: int, kills: int) -> None:
+def kill_and_go_on(root: Path, capsys: Capture, disk: FailingDisk, seed: int, kills: int) -> None:
     """Kill verify at `kills` instants; each next run goes on, and the last one tells the truth."""
     tar, state = tar_of(root), root / "scrub.state"
     data = bytearray(tar.read_bytes())
     data[300_000] ^= 1
     tar.write_bytes(data)
     chance = random.Random(seed)
-    arguments = ["verify", str(tar), "--state", str(state), "--rate", "20M"]
+    arguments = ["verify", str(tar), "--state", str(state), "--workers", "1"]
     killed = resumed = 0
-    with small_steps() as server:
-        whole = server.run(arguments)
-        assert whole.code == 1
-        state.unlink()
-        while killed < kills:
-            ended = server.run(arguments, chance.uniform(0.05, 0.9) * whole.seconds)
-            killed += ended.killed
-            with open_scrub(state, lambda: 2e9, None) as scrub:
-                (stream,) = subjects([tar], Against())[0].look().streams
-                wanted = {piece for run in scrub.pieces(stream, 0) for piece in run}
-            assert 300_000 // (64 << 10) in wanted
-            resumed += 1 < len(wanted) < stream.known.pieces.count
-            if not ended.killed or chance.random() < 0.3:
-                state.unlink()
-        assert resumed
-        assert server.run(arguments).code == 1
+    calm = disk.kill(root, FOR_EVER, *arguments, first=SMALL_STEPS)
+    assert calm.code == 1, calm.err
+    state.unlink()
+    while killed < kills:
+        ended = disk.kill(root, chance.randint(1, calm.calls), *arguments, first=SMALL_STEPS)
+        killed += ended.killed
+        with open_scrub(state, lambda: 2e9, None) as scrub:
+            (stream,) = subjects([tar], Against())[0].look().streams
+            wanted = {piece for run in scrub.pieces(stream, 0) for piece in run}
+        assert 300_000 // (64 << 10) in wanted
+        resumed += 1 < len(wanted) < stream.known.pieces.count
+        if not ended.killed or chance.random() < 0.3:
+            state.unlink()
+    assert resumed
+    ended = disk.calm(root, *arguments)
+    assert ended.code == 1, ended.err
     final = report_of(capsys, arguments)
     assert [fault["first_piece"] for fault in final["faults"]] == [300_000 // (64 << 10)]
     assert (final["read"], final["complete"]) == (64 << 10, True)
@@ -256,14 +247,14 @@ def report_of(capsys: Capture, arguments: list[str]) -> dict[str, Any]:
     return found
 
 
-def test_a_scrub_killed_ten_times_goes_on_and_ends_right(root: Path, capsys: Capture) -> None:
-    kill_and_go_on(root, capsys, seed=20261121, kills=10)
+def test_a_scrub_killed_ten_times_goes_on_and_ends_right(root: Path, capsys: Capture, disk: FailingDisk) -> None:
+    kill_and_go_on(root, capsys, disk, seed=20261121, kills=10)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1200)
-def test_a_scrub_killed_fifty_times_goes_on_and_ends_right(root: Path, capsys: Capture) -> None:
-    kill_and_go_on(root, capsys, seed=7, kills=50)
+def test_a_scrub_killed_fifty_times_goes_on_and_ends_right(root: Path, capsys: Capture, disk: FailingDisk) -> None:
+    kill_and_go_on(root, capsys, disk, seed=7, kills=50)
 
 
 def test_scrubs_module_flushes_by_time_and_bytes() -> None:

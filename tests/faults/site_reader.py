@@ -79,7 +79,9 @@ def reading(output: Path) -> Iterator[Seen]:
     seen, stop = Seen(), threading.Event()
 
     def loop() -> None:
-        while not stop.wait(0.005):  # so that the writers get most of the processor
+        done = False
+        while not done:  # once more after the block has ended
+            done = stop.wait(0.005)  # so that the writers get most of the processor
             try:
                 seen.serials.append(read_site(output))
             except BrokenSiteError as error:

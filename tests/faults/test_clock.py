@@ -2,12 +2,11 @@
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.faults.failing_disk import FOR_EVER, FailingDisk, Fault, build
+from tests.faults.failing_disk import FOR_EVER, FailingDisk, Fault
 from tests.projects import PHASES, Project, make_project
 
 DAY = 86_400
@@ -26,7 +25,12 @@ def project(tmp_path: Path) -> Project:
 
 def run(disk: FailingDisk, project: Project, days: int, *arguments: str) -> None:
     """Run a command whose clock is so many days ahead; it must end well."""
-    ended = disk.run(project.root, Fault(project.root, "write", 0, FOR_EVER), *arguments, ahead=days * DAY)
+    ended = disk.run(
+        Fault(project.root, "write", 0, FOR_EVER, ahead=days * DAY),
+        *arguments,
+        "--config",
+        project.root / "packager.toml",
+    )
     assert ended.code == 0, ended.err
 
 
@@ -39,9 +43,8 @@ def dates(value: object) -> list[str]:
 
 
 def test_a_clock_that_goes_back_between_commands_leaves_every_date_in_order(
-    project: Project, tmp_path: Path, program: Callable[[str], str]
+    project: Project, disk: FailingDisk
 ) -> None:
-    disk = build(tmp_path, program("cc"))
     run(disk, project, 0, "release", "--workers", "1")
     document = project.root / "output" / "release.json"
     first = json.loads(document.read_bytes())

@@ -4,13 +4,12 @@ import errno
 import re
 import shutil
 import signal
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.faults.failing_disk import FOR_EVER, FailingDisk, Fault, build
+from tests.faults.failing_disk import FOR_EVER, FailingDisk, Fault
 from tests.projects import Project, make_project
 
 # calls, error, and the exit codes that are right: a config that cannot be read is bad input, all else incomplete;
@@ -29,8 +28,8 @@ ROOM = re.compile(
 )
 
 
-def release(workers: int) -> tuple[str, ...]:
-    return ("release", "--workers", str(workers))
+def release(project: Project, workers: int) -> tuple[object, ...]:
+    return ("release", "--workers", workers, "--config", project.root / "packager.toml")
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Case:
         """Run a release with failing calls, then without; return whether the fault stopped the first."""
         calls, error, codes = FAULTS[name]
         project = self.anew(root)
-        ended = self.disk.run(project.root, Fault(project.root, calls, error, first, last), *release(workers))
+        ended = self.disk.run(Fault(project.root, calls, error, first, last), *release(project, workers))
         assert "Traceback" not in ended.err or ended.code < 0, ended.err
         if ended.code:
             assert ended.code in codes, ended
@@ -60,7 +59,7 @@ class Case:
         if ended.code and calls == "write":
             assert not (project.root / "output").exists()
             assert error == errno.EIO or ROOM.search(ended.err.splitlines()[-1]), ended.err
-        after = self.disk.run(project.root, Fault(project.root, calls, error, FOR_EVER), *release(workers))
+        after = self.disk.run(Fault(project.root, calls, error, FOR_EVER), *release(project, workers))
         assert after.code == 0, after
         # A scan tells of a file that it could not read once, and goes on without its tags.
         assert project.published() == self.expected or (ended.code == 0 and "cannot be read" in ended.err)
@@ -69,12 +68,11 @@ class Case:
 
 
 @pytest.fixture(scope="module")
-def case(tmp_path_factory: pytest.TempPathFactory, program: Callable[[str], str]) -> Case:
-    disk = build(tmp_path_factory.mktemp("shim"), program("cc"))
+def case(tmp_path_factory: pytest.TempPathFactory, disk: FailingDisk) -> Case:
     calm = make_project(tmp_path_factory.mktemp("calm"))
     case = Case(calm, {}, disk)
     project = case.anew(tmp_path_factory.mktemp("healthy") / "project")
-    assert disk.run(project.root, Fault(project.root, "write", 0, FOR_EVER), *release(1)).code == 0
+    assert disk.run(Fault(project.root, "write", 0, FOR_EVER), *release(project, 1)).code == 0
     case.expected.update(project.published())
     return case
 
@@ -91,7 +89,7 @@ def test_a_fault_now_and_then_stops_a_release_with_a_sentence_and_the_next_run_m
 
 def test_reads_of_one_byte_change_nothing(case: Case, tmp_path: Path) -> None:
     project = case.anew(tmp_path / "project")
-    ended = case.disk.run(project.root, Fault(project.source, "read", 0), *release(1))
+    ended = case.disk.run(Fault(project.source, "read", 0), *release(project, 1))
     assert ended.code == 0, ended
     assert ended.calls > sum(path.stat().st_size for path in project.source.rglob("*.wav"))
     assert project.published() == case.expected
@@ -100,7 +98,7 @@ def test_reads_of_one_byte_change_nothing(case: Case, tmp_path: Path) -> None:
 def test_a_full_disk_names_the_bytes_that_a_tar_needs(case: Case, tmp_path: Path) -> None:
     project = case.anew(tmp_path / "project")
     (project.root / "shards").mkdir()
-    ended = case.disk.run(project.root, Fault(project.root / "shards", "write", errno.ENOSPC), *release(1))
+    ended = case.disk.run(Fault(project.root / "shards", "write", errno.ENOSPC), *release(project, 1))
     assert ended.code == 3
     assert "No space left on device" in ended.err
     found = ROOM.search(ended.err)
@@ -115,7 +113,7 @@ def test_a_full_disk_names_the_bytes_that_a_tar_needs(case: Case, tmp_path: Path
 def test_every_seventh_call_may_fail(case: Case, tmp_path: Path, name: str, length: int) -> None:
     calls, error, _ = FAULTS[name]
     project = case.anew(tmp_path / "whole")
-    whole = case.disk.run(project.root, Fault(project.root, calls, error, FOR_EVER), *release(2))
+    whole = case.disk.run(Fault(project.root, calls, error, FOR_EVER), *release(project, 2))
     assert whole.calls > 50
     for first in range(1, whole.calls, 7):
         case.check(tmp_path / str(first), name, first, first + length - 1, workers=2)

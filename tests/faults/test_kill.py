@@ -4,16 +4,13 @@ import os
 import random
 import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.faults.failing_disk import FailingDisk
 from tests.faults.site_reader import reading
 from tests.projects import Project, make_project
 
@@ -78,35 +75,11 @@ VIRTUAL: dict[str, tuple[Change, tuple[str, ...]]] = {
 }
 
 
-def start(project: Project, arguments: tuple[str, ...]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "packager", *arguments, "--config", str(project.root / "packager.toml")],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-
-
-def run(project: Project, arguments: tuple[str, ...]) -> float:
-    """Run a command to its end and return the seconds that it took."""
-    began = time.monotonic()
-    process = start(project, arguments)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors.decode()
-    return time.monotonic() - began
-
-
-def kill(project: Project, arguments: tuple[str, ...], after: float, *, group: bool) -> bool:
-    """Run a command and kill it, or all its processes at once, after some seconds; say whether it had not ended."""
-    process = start(project, arguments)
-    try:
-        process.wait(after)
-    except subprocess.TimeoutExpired:
-        (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
-    _, errors = process.communicate()
-    # A worker that was just starting tells on stderr that its parent is gone; whoever killed that asked for it.
-    assert process.returncode in (0, -signal.SIGKILL), errors.decode()
-    return process.returncode != 0
+def run(disk: FailingDisk, project: Project, arguments: tuple[str, ...]) -> int:
+    """Run a command to its end and return the changes that it made."""
+    ended = disk.calm(project.root, *arguments, "--config", project.root / "packager.toml")
+    assert ended.code == 0, ended.err
+    return ended.calls
 
 
 def left(project: Project) -> dict[str, bytes]:
@@ -122,16 +95,18 @@ def left(project: Project) -> dict[str, bytes]:
 
 @dataclass(frozen=True)
 class Step:
-    """A command, the project as it is before it, what an undisturbed run leaves, and the seconds that takes."""
+    """A command, the project as it is before it, what an undisturbed run leaves, and the changes that this takes."""
 
     name: str
     arguments: tuple[str, ...]
     before: Project
     expected: dict[str, bytes]
-    seconds: float
+    changes: int
 
 
-def undisturbed(root: Path, seed: int, commands: dict[str, tuple[Change, tuple[str, ...]]]) -> list[Step]:
+def undisturbed(
+    disk: FailingDisk, root: Path, seed: int, commands: dict[str, tuple[Change, tuple[str, ...]]]
+) -> list[Step]:
     """Run commands one after the other and keep what is there before and after each."""
     project = make_project(root / "calm", seed=seed, files=5)
     steps = []
@@ -139,25 +114,26 @@ def undisturbed(root: Path, seed: int, commands: dict[str, tuple[Change, tuple[s
         change(project)
         before = Project(root / f"before {number}")
         shutil.copytree(project.root, before.root)
-        seconds = run(project, arguments)
-        steps.append(Step(name, arguments, before, left(project), seconds))
+        changes = run(disk, project, arguments)
+        steps.append(Step(name, arguments, before, left(project), changes))
     return steps
 
 
-def storm(root: Path, steps: list[Step], chance: random.Random, kills: int) -> None:
-    """Kill each step in turn at a random instant, run it again and compare, until so many had not ended when killed."""
+def storm(disk: FailingDisk, root: Path, steps: list[Step], chance: random.Random, kills: int) -> None:
+    """Kill each step in turn before one of its changes, run it again and compare, until so many were killed."""
     number = killed = 0
     while killed < kills:
         number, step = number + 1, steps[number % len(steps)]
         project = Project(root / str(number))
         shutil.copytree(step.before.root, project.root)
         with reading(project.root / "output") as seen:
-            killed += kill(
-                project, step.arguments, chance.uniform(0.15, 1.05) * step.seconds, group=chance.random() < 0.5
-            )
-            run(project, step.arguments)
+            arguments = (*step.arguments, "--config", project.root / "packager.toml")
+            group = chance.random() < 0.5
+            ended = disk.kill(project.root, chance.randint(1, step.changes), *arguments, group=group)
+            killed += ended.killed
+            assert ended.killed or ended.code == 0, ended.err
+            run(disk, project, step.arguments)
         assert not seen.broken, (step.name, number, seen.broken)
-        assert seen.serials
         assert seen.serials == sorted(seen.serials)
         found = left(project)
         different = {path for path in found | step.expected if found.get(path) != step.expected.get(path)}
@@ -165,9 +141,11 @@ def storm(root: Path, steps: list[Step], chance: random.Random, kills: int) -> N
         shutil.rmtree(project.root)
 
 
-def test_every_command_killed_at_some_instant_and_run_again_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
-    steps = undisturbed(tmp_path, 20261121, TWO_RELEASES)
-    storm(tmp_path, steps, random.Random(20261121), 9)
+def test_every_command_killed_at_some_instant_and_run_again_ends_as_an_undisturbed_one(
+    tmp_path: Path, disk: FailingDisk
+) -> None:
+    steps = undisturbed(disk, tmp_path, 20261121, TWO_RELEASES)
+    storm(disk, tmp_path, steps, random.Random(20261121), len(steps))
 
 
 @pytest.mark.soak
@@ -175,7 +153,7 @@ def test_every_command_killed_at_some_instant_and_run_again_ends_as_an_undisturb
 @pytest.mark.parametrize("commands", [TWO_RELEASES, VIRTUAL], ids=["tars", "virtual"])
 @pytest.mark.parametrize("seed", range(3))
 def test_three_hundred_kills_leave_what_undisturbed_commands_leave(
-    tmp_path: Path, seed: int, commands: dict[str, tuple[Change, tuple[str, ...]]]
+    tmp_path: Path, disk: FailingDisk, seed: int, commands: dict[str, tuple[Change, tuple[str, ...]]]
 ) -> None:
-    steps = undisturbed(tmp_path, seed, commands)
-    storm(tmp_path, steps, random.Random(seed), 50)
+    steps = undisturbed(disk, tmp_path, seed, commands)
+    storm(disk, tmp_path, steps, random.Random(seed), 50)

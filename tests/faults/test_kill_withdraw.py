@@ -2,12 +2,11 @@
 
 import json
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.faults.failing_disk import FOR_EVER, Fault, build
+from tests.faults.failing_disk import FailingDisk, Fault
 from tests.projects import Project, make_project
 
 Capture = pytest.CaptureFixture[str]
@@ -20,21 +19,21 @@ def noted(project: Project) -> list[str]:
 
 
 def test_a_withdrawal_killed_at_any_flush_is_noted_whole_or_not_at_all_and_once_when_run_again(
-    tmp_path: Path, capsys: Capture, program: Callable[[str], str]
+    tmp_path: Path, capsys: Capture, disk: FailingDisk
 ) -> None:
-    disk = build(tmp_path, program("cc"))
     project = make_project(tmp_path / "project", files=1)
     assert project.run(capsys, "scan").code == 0
     assert project.run(capsys, "withdraw", "--id", BEFORE, "--reason", "before").code == 0
     first = (project.root / "withdrawals.json").read_bytes()
     withdraw = ("withdraw", "--id", NOW, "--reason", "now")
+    config = ("--config", project.root / "packager.toml")
     seen = set()
     for number in range(1, 100):
         (project.root / "withdrawals.json").write_bytes(first)
-        ended = disk.run(project.root, Fault(project.root, "sync", -signal.SIGKILL, number, FOR_EVER), *withdraw)
+        ended = disk.run(Fault(project.root, "sync", -signal.SIGKILL, number), *withdraw, *config)
         if ended.code == 0:
             break
-        assert ended.code == -signal.SIGKILL, ended
+        assert ended.killed, ended
         seen.add(tuple(noted(project)))
         assert project.run(capsys, *withdraw).code == 0
         assert noted(project) == [BEFORE, NOW]

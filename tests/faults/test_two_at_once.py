@@ -4,7 +4,8 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,9 +16,8 @@ from packager.engine.release_source import RELEASE, open_source, read_published
 from packager.errors import IncompleteError, TrustError
 from packager.model import PublishedFile
 from packager.publish import swap
-from tests.faults.failing_disk import FailingDisk, Fault, build
+from tests.faults.failing_disk import FailingDisk, Fault
 from tests.faults.site_reader import read_site
-from tests.faults.test_kill import start
 from tests.projects import Project, make_project
 
 Capture = pytest.CaptureFixture[str]
@@ -35,21 +35,22 @@ FOLLOW = ("--budget", "1 GiB", "--unsigned", "--yes", "--client", "none", "--res
 
 
 @contextmanager
-def stopped_while_it_writes(project: Project, disk: FailingDisk) -> Iterator["subprocess.Popen[str]"]:
+def stopped_while_it_writes(project: Project, disk: FailingDisk) -> Iterator["subprocess.Popen[bytes]"]:
     """Start a scan that stops (SIGSTOP) at its second write, after that of the lock; at the end kill it as it is."""
-    process = disk.start(project.root, Fault(project.root, "write", -signal.SIGSTOP, 2, 2), "scan")
+    process = disk.start(
+        Fault(project.root, "write", -signal.SIGSTOP, 2, 2), "scan", "--config", project.root / "packager.toml"
+    )
     try:
         os.waitid(os.P_PID, process.pid, os.WSTOPPED)
         yield process
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
 
 
 def test_a_second_writer_is_told_the_first_and_readers_go_on(
-    tmp_path: Path, capsys: Capture, program: Callable[[str], str]
+    tmp_path: Path, capsys: Capture, disk: FailingDisk
 ) -> None:
-    disk = build(tmp_path, program("cc"))
     project = make_project(tmp_path / "project", files=3)
     assert project.run(capsys, "release", "--workers", "1").code == 0
     before = project.published()
@@ -105,7 +106,9 @@ def test_mirrors_verifiers_and_readers_beside_ten_releases(tmp_path: Path, capsy
     follow = ("mirror", "follow", str(site), "--to", str(mirror), *FOLLOW)
     for number in range(10):
         (project.source / f"new {number}.txt").write_text(str(number))
-        writer = start(project, ("release", "--workers", "1"))
+        config = str(project.root / "packager.toml")
+        command = [sys.executable, "-m", "packager", "release", "--workers", "1", "--config", config]
+        writer = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         codes = set()
         while writer.poll() is None:
             codes.add(main(follow))
