@@ -39,10 +39,11 @@ FAILING = [
 ]
 
 
-@pytest.mark.parametrize(("key", "sql", "what", "fix"), FAILING)
+@pytest.mark.parametrize(("case"), FAILING, ids=lambda case: case[1])
 def test_the_record_on_which_a_phases_sql_fails_is_named(
-    scanned: Project, capsys: Capture, key: str, sql: str, what: str, fix: str
+    scanned: Project, capsys: Capture, case: tuple[str, str, str, str]
 ) -> None:
+    key, sql, what, fix = case
     written = sql.replace('"', '\\"')
     phases = f'[[phases]]\nname = "first"\nwhere = "size < 3"\n[[phases]]\nname = "all"\n{key} = "{written}"\n'
     scanned.write_config(phases=phases, collection='records = "records.csv"')
