@@ -28,7 +28,7 @@ from packager.engine.workers import Stopped
 from packager.errors import IncompleteError, InputError, PackagerError, from_os_error
 from packager.model import PLANNED
 from packager.pack import checkpoint
-from packager.pack.shard import MARKER, Packed, ShardTask, condition, links_of, mark, pack_anew
+from packager.pack.shard import MARKER, Packed, ShardTask, clear_documents, condition, links_of, mark, pack_anew
 from packager.store_address import StoreAddress
 
 Given = TypeVar("Given")
@@ -185,8 +185,7 @@ def take_packed(task: ShardTask, arrived: Arrived) -> Packed:
     if arrived.packed.content != task.content_digest:
         raise InputError(task.shard.name, "a worker packed another shard than the plan has")
     bare = task.is_bare
-    durable.make_folder(task.folder)
-    (task.folder / MARKER).unlink(missing_ok=True)
+    clear_documents(task)
     if not bare and arrived.folder:
         take_tar(task, arrived.folder)
     for name, data in arrived.documents.items():

@@ -243,8 +243,7 @@ def pack_anew(task: ShardTask, links: Links, tell: Tell) -> float:
             if task.published and made[0].infohashes != task.published:
                 checkpoint.forget(task.folder)  # the sources may be mended
                 raise would_change(shard.name)
-            durable.make_folder(task.folder)
-            (task.folder / MARKER).unlink(missing_ok=True)
+            clear_documents(task)
     except IncompleteError as error:
         raise all_changed(error, task.source, files) from error
     shard_documents.write_torrents(task.folder, file, made, links)
@@ -256,6 +255,13 @@ def pack_anew(task: ShardTask, links: Links, tell: Tell) -> float:
         shard_documents.write_tag_files(task.tar, layout, member_digests)
     checkpoint.forget(task.folder)
     return begun.seconds if begun else 0
+
+
+def clear_documents(task: ShardTask) -> None:
+    """Make the folder of a shard's documents ready for those of another pass: no marker, no twin of an earlier one."""
+    durable.make_folder(task.folder)
+    (task.folder / MARKER).unlink(missing_ok=True)
+    shard_documents.twin(task.folder, task.shard.name).unlink(missing_ok=True)
 
 
 def _notes(task: ShardTask, layout: Layout) -> Notes | None:
