@@ -134,10 +134,7 @@ class SecretKey:
 
         Raises InputError: malformed, wrong password, or limits of memory and work over minisign's own.
         """
-        packed = _key_bytes(text, _SECRET.size, where)
-        algorithm, kdf, checksum, salt, opslimit, memlimit, pair = _SECRET.unpack(packed)
-        if algorithm != b"Ed" or checksum != b"B2" or kdf not in (_NO_KDF, _SCRYPT):
-            raise InputError(where, "not a secret key of a kind that minisign writes")
+        kdf, salt, opslimit, memlimit, pair = cls._unpacked(text, where)
         if kdf == _SCRYPT:
             pair = Scrypt(salt, opslimit, memlimit).cover(pair, password(), where)
             if _checksum(pair[:72]) != pair[72:]:
@@ -146,6 +143,20 @@ class SecretKey:
         if secret.public.key != pair[40:72]:
             raise InputError(where, "damaged: its secret and public halves are no pair", "restore it from a copy")
         return secret
+
+    @classmethod
+    def check(cls, text: str, where: object = "secret key") -> None:
+        """Raise InputError for a secret key file that is malformed; one without a password is opened."""
+        if cls._unpacked(text, where)[0] == _NO_KDF:
+            cls.parse(text, str, where)
+
+    @staticmethod
+    def _unpacked(text: str, where: object) -> tuple[bytes, bytes, int, int, bytes]:
+        """Return a secret key file's kind of password, its salt and limits, and the pair that it covers."""
+        algorithm, kdf, checksum, salt, opslimit, memlimit, pair = _SECRET.unpack(_key_bytes(text, _SECRET.size, where))
+        if algorithm != b"Ed" or checksum != b"B2" or kdf not in (_NO_KDF, _SCRYPT):
+            raise InputError(where, "not a secret key of a kind that minisign writes")
+        return kdf, salt, opslimit, memlimit, pair
 
 
 def from_base64(line: bytes) -> bytes:

@@ -86,7 +86,7 @@ def next_release(
         ),
         base_url=config.release.base_url,
         catalogue_records=catalogue_records,
-        phases=_phases(plan, published, closed),
+        phases=_phases(plan, published, closed, opened=opened_phases(last)),
         shards=listed,
         withdrawals=withdrawals,
         next_key=next_key.line if next_key else None,
@@ -94,9 +94,20 @@ def next_release(
     if last and _content(release) == _content(last[0]):
         return last[0]
     if last and date < last[0].date:
-        what = f'"{date}" is before the last release, of {last[0].date}'
-        raise InputError("packager.toml: release.date", what, "write a later date, or take the line out")
+        raise _date_goes_back(date, last[0])
     return release
+
+
+def check_date(config: Config, last: tuple[Release, bytes] | None) -> None:
+    """Raise InputError for a release date in the config that is before the last release's."""
+    if last and config.release.date and config.release.date < last[0].date:
+        raise _date_goes_back(config.release.date, last[0])
+
+
+def _date_goes_back(date: str, last: Release) -> InputError:
+    """Return the error for a release date that is before the last one's."""
+    what = f'"{date}" is before the last release, of {last.date}'
+    return InputError("packager.toml: release.date", what, "write a later date, or take the line out")
 
 
 def not_before(last: tuple[Release, bytes] | None, now: str) -> str:
@@ -193,13 +204,51 @@ def _is_same(one: ReleaseShard, other: ReleaseShard) -> bool:
     return (one.infohash_v1, one.infohash_v2) == (other.infohash_v1, other.infohash_v2) and len(twins) < 2
 
 
-def _phases(plan: Plan, published: set[str], closed: Mapping[str, str]) -> tuple[ReleasePhase, ...]:
-    """Return the timeline: what is published, the first phase that is not as next, the others as planned."""
+def opened_phases(last: tuple[Release, bytes] | None) -> set[str]:
+    """Return the names of the phases that the last release has published; they stay so, whatever becomes of them."""
+    return {phase.name for phase in last[0].phases if phase.state == "published"} if last else set()
+
+
+def check_publishable(
+    plan: Plan,
+    *,
+    published: Collection[str],
+    asked: Collection[str],
+    closed: Mapping[str, str],
+    last: tuple[Release, bytes] | None,
+) -> None:
+    """Raise InputError for a release that would list no shard, and for a phase that was asked for and has none.
+
+    published: names of the phases that shall be open to readers. closed: of those that are not yet, until when.
+    """
+    filled = {phase.name for phase in plan.phases if phase.shards}
+    empty = {phase.name for phase in plan.phases} - filled - opened_phases(last)
+    for name in asked:
+        if name in empty:
+            what = f'"{name}" selects no record, so there is nothing to publish'
+            raise InputError("--phase", what, "change its where in packager.toml, then run: packager release")
+    if filled.intersection(published) or (last and last[0].shards):
+        return
+    what = "nothing would be published: no phase that is open selects a record"
+    if dates := [date for name, date in closed.items() if name in filled]:
+        what = f"nothing would be published: all phases with files are under embargo until {min(dates)}"
+    raise InputError("packager.toml: phases", what, "change an embargo or a where")
+
+
+def _phases(
+    plan: Plan, published: set[str], closed: Mapping[str, str], *, opened: Collection[str]
+) -> tuple[ReleasePhase, ...]:
+    """Return the timeline: what is published, the first phase that is not as next, the others as planned.
+
+    A phase without shards is planned, and not published with nothing, unless it was published before: `opened`.
+    """
     phases = []
     waiting: State = "next"
     for phase in plan.phases:
         state: State = "published"
-        if phase.name not in published:
+        if not phase.shards and phase.name not in opened:
+            state = "planned"
+        elif phase.name not in published:
             state, waiting = waiting, "planned"
         phases.append(_phase(phase, state, closed.get(phase.name)))
     return tuple(phases)

@@ -34,7 +34,7 @@ class PlanReport(Struct, frozen=True, kw_only=True):
 
     plan: Plan
     changed: bool
-    warnings: tuple[Oddity, ...] = ()  # of phases whose torrents are more than common clients take with ease
+    warnings: tuple[Oddity, ...] = ()  # of phases without shards, or with large torrents
 
 
 class PackReport(Struct, frozen=True, kw_only=True):
@@ -124,6 +124,14 @@ class UploadReport(Struct, frozen=True, kw_only=True):
     seconds: float
 
 
+class MissingForReaders(Struct, frozen=True, kw_only=True):
+    """What readers of a release will miss: `what` is not there, what that `means` for them, the `key` to set."""
+
+    what: str
+    means: str
+    key: str
+
+
 class PublishReport(Struct, frozen=True, kw_only=True):
     """What `publish` put in place."""
 
@@ -136,6 +144,7 @@ class PublishReport(Struct, frozen=True, kw_only=True):
     size: int  # bytes of the published tars
     files: int  # of the site
     scraped: ScrapeReport | None  # None: trackers were not asked
+    missing: tuple[MissingForReaders, ...]
     upload: UploadReport | None  # None: without --to
 
 

@@ -17,7 +17,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from packager.api.archivist import Password as Password
     from packager.api.archivist import init as init
     from packager.api.archivist import keygen as keygen
     from packager.api.archivist import no_password as no_password
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from packager.api.mirrors import mirror_sync as mirror_sync
     from packager.api.packing import materialise as materialise
     from packager.api.packing import pack as pack
+    from packager.api.preflight import Password as Password
     from packager.api.serving import serve as serve
     from packager.api.sharing import seed as seed
     from packager.api.torrents import torrent as torrent
@@ -48,7 +48,8 @@ if TYPE_CHECKING:
 
 # The same names, for Python. docs/make_reference.py tells them in this order.
 _FILES = {
-    "archivist": "init scan plan publish release status keygen no_password Password",
+    "archivist": "init scan plan publish release status keygen no_password",
+    "preflight": "Password",
     "packing": "pack materialise",
     "withdrawing": "withdraw supersede",
     "estimating": "estimate",

@@ -1,15 +1,15 @@
 """What archivists do: from a folder to a published release, a command a function."""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
 
 import msgspec
 
 from packager import units
 from packager.api.machine import PATIENCE, crew_of, now
 from packager.api.packing import cores_of, tasks_of
+from packager.api.preflight import Password, check_opening, check_project, check_space
 from packager.api.uploading import GRACE, open_target
 from packager.catalogue import scan as catalogue_scan
 from packager.changes import phase_dates
@@ -23,7 +23,6 @@ from packager.pack import prepare, run
 from packager.pack.plan_file import read_plan
 from packager.progress import SILENT, Progress
 from packager.publish import publish as publishing
-from packager.releasing import closed_phases, not_before
 from packager.reports import (
     PlanReport,
     PublishReport,
@@ -32,8 +31,6 @@ from packager.reports import (
     StatusPhase,
     StatusReport,
 )
-
-Password: TypeAlias = Callable[[], str]
 
 
 def no_password() -> str:
@@ -93,14 +90,17 @@ def publish(
     phases: these, beside those published already; None: all. scrape: ask the trackers for seed counts; what
     is not told now stays as it was. to: an address (s3://, sftp://, file://) that the site is brought to after;
     with_shards: the tars too; grace: seconds that files stay there which the release has no more. password:
-    called once where release.key has one. Raises IncompleteError where a shard is not packed or the store fails
-    for now, InputError where a published shard would change or another release lies at the address.
+    called once, before anything is done, if release.key has one. Raises IncompleteError where a shard is not packed
+    or the store fails for now, InputError where a published shard would change or another release lies at the address.
     """
     options, workspace = project.load(config)
     target = open_target(to, workspace, with_shards=with_shards)
     with durable.lock(workspace.state, "publish"):
+        signer = check_project(options, workspace, password, progress=progress)
+        if target is not None:
+            target.check()
         made = read_plan(workspace)
-        report = _publish(options, workspace, made, phases=phases, scrape=scrape, password=password, progress=progress)
+        report = _publish(options, workspace, made, phases=phases, scrape=scrape, signer=signer, progress=progress)
         if target is None:
             return report
         sent = target.upload(grace=grace, now=float(units.timestamp(now())), progress=progress)
@@ -127,9 +127,12 @@ def release(
     options, workspace = project.load(config)
     cores = cores_of(processes)
     with durable.lock(workspace.state, "release"):
+        signer = check_project(options, workspace, password, progress=progress)
         scanned = catalogue_scan.scan(workspace, workers=cores.count, progress=progress)
         planned = prepare.prepare(workspace, options, now=now(), progress=progress)
         every = tasks_of(options, workspace, planned.plan, virtual=virtual)
+        check_opening(options, workspace, planned.plan)
+        check_space(workspace, every)
         with crew_of(cluster, patience, progress) as crew:
             packed = run.pack(every, cores, cluster=crew, progress=progress)
         if packed.failed:
@@ -137,7 +140,7 @@ def release(
             more = f" (and {units.count_of(others, 'more shard')})" if others else ""
             raise IncompleteError(first.where, first.what + more)
         published = _publish(
-            options, workspace, planned.plan, phases=None, scrape=scrape, password=password, progress=progress
+            options, workspace, planned.plan, phases=None, scrape=scrape, signer=signer, progress=progress
         )
     return ReleaseReport(scan=scanned, plan=planned, pack=packed, publish=published)
 
@@ -173,7 +176,8 @@ def status(config: Path) -> StatusReport:
         for phase in made.phases
     )
     left = sum(phase.left for phase in phases)
-    unpublished = any(phase.state != "published" or phase.published < phase.shards for phase in phases)
+    filled = [phase for phase in phases if phase.shards]
+    unpublished = any(phase.state != "published" or phase.published < phase.shards for phase in filled)
     return StatusReport(
         scanned=True,
         records=tables.count_rows(workspace.catalogue),
@@ -212,16 +216,12 @@ def _publish(
     *,
     phases: Sequence[str] | None,
     scrape: bool,
-    password: Password,
+    signer: keys.Signer | None,
     progress: Progress,
 ) -> PublishReport:
     """Publish phases whose every shard is whole."""
-    every = {phase.name for phase in made.phases}
-    open_now = releases.published_phases(workspace) & every
-    latest = not_before(releases.last_release(workspace), now())
-    closed = closed_phases(options, published=open_now, asked=phases or (), now=now(), latest=latest)
-    wanted = every - set(closed) if phases is None else {*phases, *open_now}
-    missing = run.missing(tasks_of(options, workspace, made, sorted(wanted)))
+    opening = check_opening(options, workspace, made, phases)
+    missing = run.missing(tasks_of(options, workspace, made, sorted(opening.phases)))
     if missing:
         more = f" (and {units.count_of(len(missing) - 1, 'more shard')})" if len(missing) > 1 else ""
         raise IncompleteError(missing[0], f"is not packed{more}", "run: packager pack")
@@ -229,10 +229,10 @@ def _publish(
         workspace,
         options,
         made,
-        phases=wanted,
-        closed=closed,
+        phases=opening.phases,
+        closed=opening.closed,
         now=now(),
-        signer=keys.Signer(workspace.key, password, progress=progress) if workspace.key else None,
+        signer=signer,
         scrape=scrape,
         progress=progress,
     )

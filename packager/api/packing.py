@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from packager.api.machine import PATIENCE, crew_of, processes_of
+from packager.api.preflight import check_project, check_space
 from packager.engine import durable, project, releases
 from packager.engine.stores import place_of
 from packager.engine.workspace import Workspace
@@ -38,7 +39,9 @@ def pack(
     """
     options, workspace = project.load(config)
     with durable.lock(workspace.state, "pack"):
+        check_project(options, workspace, None, progress=progress)
         every = tasks_of(options, workspace, read_plan(workspace), phases, virtual=virtual)
+        check_space(workspace, every)
         with crew_of(cluster, patience, progress) as crew:
             return run.pack(every, cores_of(processes), cluster=crew, progress=progress)
 

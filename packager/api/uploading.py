@@ -1,13 +1,15 @@
 """What `publish --to` needs beside publishing: the store, found usable before anything is done."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from packager.engine.room import check_writable
 from packager.engine.stores import open_store
 from packager.engine.stores.base import Store
 from packager.engine.workspace import Workspace
 from packager.errors import InputError
 from packager.progress import Progress
-from packager.publish.upload import upload
+from packager.publish.upload import check_place, upload
 from packager.publish.upload_journal import journal_path
 from packager.reports import UploadReport
 from packager.store_address import StoreAddress, store_address
@@ -23,6 +25,12 @@ class Target:
     address: StoreAddress
     store: Store
     with_shards: bool
+
+    def check(self) -> None:
+        """Raise InputError for a place that has another release, or cannot be read or written."""
+        if self.address.scheme == "file":
+            check_writable(Path(self.address.path), "--to")
+        check_place(self.workspace, self.store)
 
     def upload(self, *, grace: float, now: float, progress: Progress) -> UploadReport:
         """Bring the site there; see publish.upload. now: unix seconds."""

@@ -1,5 +1,6 @@
 """`packager publish`."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -8,7 +9,7 @@ from packager import api
 from packager.cli import bars, screen
 from packager.cli.options import DEFAULT_CONFIG, Config, Json, Phases, Scrape
 from packager.cli.password import ask_password
-from packager.reports import PublishReport, ScrapeReport, UploadReport
+from packager.reports import MissingForReaders, PublishReport, ScrapeReport, UploadReport
 from packager.units import count_of, parse_seconds, show_seconds, show_size
 
 To = Annotated[
@@ -78,9 +79,21 @@ def show(report: PublishReport) -> None:
         f"release {report.serial} of {report.date}: {count_of(report.shards, 'shard')}, {show_size(report.size)}, "
         f"a site of {count_of(report.files, 'file')}"
     )
+    _show_missing(report.missing)
     screen.say(report.index)
     if report.upload is not None:
         _show_upload(report.upload)
+
+
+def _show_missing(missing: Sequence[MissingForReaders]) -> None:
+    """Print what readers will miss, in columns, with the keys to set."""
+    if not missing:
+        return
+    screen.say("Readers of this release will miss:")
+    width = max(len(each.what) for each in missing)
+    wide = max(len(each.means) for each in missing)
+    for each in missing:
+        screen.say(f"  {each.what:<{width}}  {each.means:<{wide}}  {each.key}")
 
 
 def _show_upload(sent: UploadReport) -> None:

@@ -48,12 +48,17 @@ def read_secret(path: Path, password: Callable[[], str], *, progress: Progress =
     Raises InputError: no such file, not a secret key, wrong password, or a file that others may write
     to, since it may no longer be the user's key. One that others may only read is noted and used.
     """
+    return SecretKey.parse(_read_guarded(path, progress), password, _name(path))
+
+
+def _read_guarded(path: Path, progress: Progress) -> str:
+    """Return the text of a secret key file; note that others may read it. Raises InputError where they may write."""
     text, mode = _read(path, "make one with: packager keygen")
     if mode & 0o022:
         raise InputError(_name(path), "others may write to this secret key", f"chmod 600 {_name(path)}")
     if mode & 0o044:
         progress.note(f"{_name(path)}: others may read this secret key; chmod 600 {_name(path)}")
-    return SecretKey.parse(text, password, _name(path))
+    return text
 
 
 def read_public(source: Path | str) -> PublicKey:
@@ -117,12 +122,20 @@ def _name(path: Path) -> str:
 
 
 class Signer:
-    """A secret key file that signs; it is opened, and its password asked for, at the first signature."""
+    """A secret key file that signs; it is opened, and its password asked for, at the first signature or check."""
 
-    def __init__(self, path: Path, password: Callable[[], str], *, progress: Progress = SILENT) -> None:
-        """Sign with the key of `path`, which is not read yet."""
+    def __init__(self, path: Path, password: Callable[[], str] | None, *, progress: Progress = SILENT) -> None:
+        """Sign with the key of `path`, which is not read yet. password: None if nothing will be signed."""
         self._path, self._password, self._progress = path, password, progress
         self._secret: SecretKey | None = None
+
+    def check(self) -> None:
+        """Open the key, and ask for its password if this is to sign. Raises InputError as read_secret does."""
+        if self._password is None:
+            text = _read_guarded(self._path, self._progress)
+            SecretKey.check(text, _name(self._path))
+        else:
+            self._opened()
 
     @property
     def mark(self) -> str:
@@ -142,5 +155,6 @@ class Signer:
     def _opened(self) -> SecretKey:
         """Return the secret key, opened once."""
         if self._secret is None:
+            assert self._password is not None, "this signs nothing"
             self._secret = read_secret(self._path, self._password, progress=self._progress)
         return self._secret

@@ -3,6 +3,7 @@
 from packager import documents
 from packager.engine.workspace import Workspace
 from packager.model import Infohash, Release, ShardName
+from packager.releasing import opened_phases
 
 
 def last_release(workspace: Workspace) -> tuple[Release, bytes] | None:
@@ -17,8 +18,7 @@ def last_release(workspace: Workspace) -> tuple[Release, bytes] | None:
 
 def published_phases(workspace: Workspace) -> set[str]:
     """Return the names of the phases that the last release has published."""
-    last = last_release(workspace)
-    return {phase.name for phase in last[0].phases if phase.state == "published"} if last else set()
+    return opened_phases(last_release(workspace))
 
 
 def published_shards(workspace: Workspace) -> dict[ShardName, tuple[Infohash | None, Infohash | None]]:

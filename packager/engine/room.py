@@ -3,10 +3,10 @@
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from packager.errors import IncompleteError, from_os_error
+from packager.errors import IncompleteError, InputError, from_os_error
 from packager.paths import shown
 from packager.units import show_size
 
@@ -60,3 +60,30 @@ def free_bytes(folder: Path) -> int:
 def _standing(path: Path) -> Path:
     """Return the path, or the first of the folders above it, that is there."""
     return next(each for each in (path, *path.absolute().parents) if each.exists())
+
+
+def check_free(places: Iterable[tuple[Path, int]], mend: str) -> None:
+    """Raise IncompleteError if a disk has less free than what will be written to these folders together.
+
+    places: folders, which need not be there yet, and bytes. mend: what the user can do.
+    """
+    disks: dict[int, list[tuple[Path, int]]] = {}
+    for folder, size in places:
+        disks.setdefault(os.stat(_standing(folder)).st_dev, []).append((folder, size))
+    for each in disks.values():
+        needed = sum(size for _, size in each)
+        largest = max(each, key=lambda place: place[1])[0]
+        free = free_bytes(largest)
+        if needed > free:
+            what = f"{show_size(needed)} ({needed} bytes) will be written to this disk, and {show_size(free)} are free"
+            raise IncompleteError(shown(str(largest)), what, mend)
+
+
+def check_writable(folder: Path, where: str) -> None:
+    """Raise InputError unless a folder, which need not be there yet, can be written to. where: its key."""
+    above = _standing(folder)
+    if not above.is_dir():
+        raise InputError(where, f'"{shown(str(above))}" is not a folder', "move it away, or name another")
+    if not os.access(above, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        what = f'"{shown(str(above))}" cannot be written to'
+        raise InputError(where, what, "change its permissions, or name another folder")

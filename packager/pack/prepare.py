@@ -22,7 +22,6 @@ from packager.engine.state_format import stamp_state
 from packager.engine.withdrawals import read_withdrawals
 from packager.engine.workspace import Workspace
 from packager.errors import InputError
-from packager.folder_limits import warnings
 from packager.model import CATALOGUE, PLANNED, Plan, PlannedPhase, PlannedShard, Release, ShardName, Superseded
 from packager.options import Config, PhaseOptions
 from packager.pack.compare import Compared
@@ -39,6 +38,7 @@ from packager.pack.standing import (
     sources_gone,
     successors,
 )
+from packager.plan_warnings import warnings
 from packager.progress import SILENT, Progress
 from packager.releasing import not_before
 from packager.reports import PlanReport
@@ -139,6 +139,8 @@ class _Planner:
         folder = self.workspace.export(phase.name)
         records, rows = export(self.database, phase, folder, mtimes=self.config.collection.mtimes)
         kept = self.standing.shards(phase.name)
+        if not records and not kept:
+            rows = rows.slice(0, 0)  # a table of no record is not worth a shard
         if holds_catalogue(self.standing, phase.name, rows):
             keep_times(self.workspace, self.standing, phase.name, folder)
             tables.write_table(self.workspace.planned(phase.name), PLANNED, ())

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from packager import lists, paths, units
+from packager.model import ReleasePhase
 
 _JOINERS = "\u200c\u200d"  # Persian, Indic scripts and emoji need them; they move nothing
 _MONTHS = (
@@ -110,6 +111,11 @@ def file_url(path: str) -> str:
     return urllib.parse.quote(path) if paths.is_safe_path(path) else ""
 
 
+def has_page(phase: ReleasePhase) -> bool:
+    """Return whether a phase has pages: one that has no shards and was never published has nothing to show."""
+    return phase.shards > 0 or phase.state == "published"
+
+
 FILTERS: Mapping[str, Callable[..., object]] = MappingProxyType(
     {
         "shown": shown,
@@ -126,5 +132,6 @@ FILTERS: Mapping[str, Callable[..., object]] = MappingProxyType(
         "web_url": web_url,
         "magnet_url": magnet_url,
         "file_url": file_url,
+        "has_page": has_page,
     }
 )

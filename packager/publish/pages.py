@@ -16,6 +16,7 @@ from packager.changes import Changes, changes_in, page, phase_dates
 from packager.magnet import MagnetMember, member_field
 from packager.metalink import metalink_path
 from packager.model import Release, ReleasePhase, ReleaseShard, ShardName
+from packager.publish.filters import has_page
 from packager.seed_counts import Counted, Spread, spread
 
 SHARDS_ON_A_PAGE = 200  # a page stays under 200 KB where magnets have half a dozen trackers
@@ -185,7 +186,7 @@ def count_pages(release: Release) -> int:
         1
         + release.serial
         + len(release.shards)
-        + sum(len(_numbers(len(listed[phase.name]))) for phase in release.phases)
+        + sum(len(_numbers(len(listed[phase.name]))) for phase in release.phases if has_page(phase))
     )
 
 
@@ -219,6 +220,8 @@ def pages(
     )
     yield from _release_pages(shared)
     for phase in release.phases:
+        if not has_page(phase):
+            continue
         yield from _phase_pages(shared, phase, listed[phase.name])
         yield from _shard_pages(shared, phase, listed[phase.name], read_members, metalinks=metalinks)
 

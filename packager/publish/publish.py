@@ -28,6 +28,7 @@ from packager.publish.lookup import publish_lookup
 from packager.publish.metalinks import write_metalinks
 from packager.publish.pages import ReadMembers
 from packager.publish.shard_files import find_changes, listed_shard, place_documents
+from packager.reader_needs import missing_for_readers
 from packager.releasing import all_withdrawals, check_signer, next_release, not_before
 from packager.reports import PublishReport
 from packager.seed_counts import Counted
@@ -110,6 +111,7 @@ def publish(
         size=sum(shard.size for shard in release.shards if not shard.obsolete),
         files=_count_files(workspace.output),
         scraped=scraped,
+        missing=missing_for_readers(config),
         upload=None,
     )
 

@@ -65,6 +65,21 @@ def render(
     return written
 
 
+def check_pages(
+    release: Release,
+    read_members: ReadMembers,
+    *,
+    templates: Path,
+    signed: bool,
+    counted: Mapping[ShardName, Counted],
+    metalinks: Collection[str],
+) -> None:
+    """Render every page of a release and write none. The arguments, and what is raised: as for `render`."""
+    environment = _environment(_template_folders(templates))
+    for page in pages(release, read_members, signed=signed, metalinks=metalinks, counted=counted):
+        _rendered(environment, page, templates)
+
+
 def _lists(release: Release, counted: Mapping[ShardName, Counted]) -> Iterator[tuple[str, bytes]]:
     """Yield the path and bytes of each list; a phase that is not published has none."""
     yield "magnets.txt", lists.magnets(release).encode()
@@ -73,7 +88,7 @@ def _lists(release: Release, counted: Mapping[ShardName, Counted]) -> Iterator[t
     if twins := lists.magnets_v1(release):
         yield "magnets-v1.txt", twins.encode()
     for phase in release.phases:
-        if phase.state == "published":
+        if phase.state == "published" and phase.shards:
             yield f"phases/{phase.name}/magnets.txt", lists.magnets(release, phase.name).encode()
             if twins := lists.magnets_v1(release, phase.name):
                 yield f"phases/{phase.name}/magnets-v1.txt", twins.encode()

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from packager.engine import durable
-from packager.engine.room import refused
+from packager.engine.room import check_writable, refused
 from packager.errors import InputError
 
 _AT_FDCWD = -100
@@ -19,8 +19,9 @@ _FLUSHES = 8  # at once: the disk does them together, so 6,000 files took 0.9 s 
 _BATCH = 4096  # paths that wait for their flush
 
 
-def staging(output: Path) -> Path:
-    """Return an empty folder beside `output` to build the new site in. Raises InputError, IncompleteError."""
+def check_output(output: Path) -> None:
+    """Raise InputError where the site cannot be put in this place: what is there is not ours, or cannot be replaced."""
+    check_writable(output.parent, "packager.toml: release.output")
     if output.is_mount():
         what = "is a mount point, and no other folder can take its place"
         raise InputError(output, what, "set release.output to a folder below it")
@@ -28,6 +29,11 @@ def staging(output: Path) -> Path:
         raise InputError(output, "is not a folder", "move it away, or set another release.output")
     if output.is_dir() and any(output.iterdir()) and not (output / "release.json").is_file():
         raise InputError(output, "holds files that are no release of ours", "empty it, or set another release.output")
+
+
+def staging(output: Path) -> Path:
+    """Return an empty folder beside `output` to build the new site in. Raises InputError, IncompleteError."""
+    check_output(output)
     beside = output.with_name(f".{output.name}.next")
     durable.remove_tree(beside)
     return durable.make_folder(beside)

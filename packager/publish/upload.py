@@ -61,7 +61,7 @@ def upload(
     """
     started = time.monotonic()
     release = documents.from_bytes(read_limited(workspace.output / RELEASE, documents.LIMIT), Release, RELEASE)
-    _check_ours(workspace, store, release)
+    check_place(workspace, store)
     wanted = {file.path: file for file in _site(workspace.output)}
     absent = 0
     if with_shards:
@@ -89,18 +89,15 @@ def upload(
     )
 
 
-def _check_ours(workspace: Workspace, store: Store, release: Release) -> None:
-    """Raise InputError where another release than ours, or than one before it, lies in the store."""
+def check_place(workspace: Workspace, store: Store) -> None:
+    """Raise InputError where another release than one of this project's is in the store, or the store refuses."""
     found = store.stat(RELEASE)
     if found is None:
         return
     data = store.read(RELEASE, 0, found.size, found)[1] if found.size <= documents.LIMIT else b""
-    digest = documents.digest(data)
-    for serial in range(release.serial, 0, -1):
-        if documents.digest(_read(workspace.output / "releases" / f"{serial}.json")) == digest:
-            return
-    what = "holds a release.json that is none of this project's releases"
-    raise InputError(store.name, what, "name another place with --to, or empty this one")
+    if all(_read(path) != data for path in workspace.releases.glob("*.json")):
+        what = "holds a release.json that is none of this project's releases"
+        raise InputError(store.name, what, "name another place with --to, or empty this one")
 
 
 def _site(output: Path) -> Iterator[_File]:

@@ -147,7 +147,9 @@ def test_a_release_with_nothing_published_has_its_pages(base: str, tmp_path: Pat
     site.render(make_release(phases, [], base_url=base), site=tmp_path, read_members=reader())
     text = (tmp_path / "index.html").read_text()
     assert "Next" in text
-    assert (tmp_path / "phases" / "rest" / "index.html").is_file()
+    assert (tmp_path / "phases" / "audio" / "index.html").is_file()
+    assert not (tmp_path / "phases" / "rest").exists()
+    assert "phases/rest/" not in text
     assert json.loads((tmp_path / "torrents.json").read_text()) == []
 
 

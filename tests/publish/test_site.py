@@ -110,7 +110,8 @@ def test_pages_of_450_shards_are_linked_and_hold_each_shard_once(tmp_path: Path)
     rows_of = [link for name in sorted(folder.glob("*.html")) for link in Page(name.read_text()).values("href")]
     listed = [link for link in rows_of if link.startswith("../../shards/")]
     assert listed == [f"../../shards/{shard.name}/index.html" for shard in shards]
-    assert all((tmp_path / "phases" / phase.name / "index.html").is_file() for phase in phases)
+    pages = {path.parent.name for path in tmp_path.glob("phases/*/index.html")}
+    assert pages == {"audio", "none", "next"}  # and none of a phase that has nothing and never had
 
 
 def test_a_page_of_many_members_shows_the_first_of_them(tmp_path: Path) -> None:

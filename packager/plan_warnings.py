@@ -1,9 +1,9 @@
-"""Where a torrent of a folder is more than common clients take with ease, with the numbers. Pure."""
+"""What an archivist should know of a plan before it is packed: empty phases, torrents that clients find large. Pure."""
 
 from collections.abc import Iterable
 
 from packager.files_layout import TAG_FILES
-from packager.model import Plan, PlannedShard
+from packager.model import Plan, PlannedPhase, PlannedShard
 from packager.reports import Oddity
 from packager.units import count_of, show_size
 
@@ -12,12 +12,19 @@ TORRENT = 1 << 20  # bytes of a .torrent that is quick to fetch and to load; cli
 
 
 def warnings(plan: Plan) -> tuple[Oddity, ...]:
-    """Return a line for each phase of new shards of which some have too many files or too large a .torrent."""
-    found = []
+    """Return a line for each phase without shards, and each whose new shards have too many files or large torrents."""
+    found = [Oddity(where=phase.name, what=_empty(phase)) for phase in plan.phases if not phase.shards]
     for phase in plan.phases:
         shards = [shard for shard in phase.shards if shard.container == "folder" and not shard.published]
         found += [Oddity(where=phase.name, what=what) for what in _too_large(shards)]
     return tuple(found)
+
+
+def _empty(phase: PlannedPhase) -> str:
+    """Return why a phase has nothing to publish, and what to do."""
+    if phase.over_budget:
+        return f"its budget has no room for any of its {count_of(phase.over_budget, 'file')}: raise it, or publish none"
+    return "selects no record, so it has nothing to publish: change its where, or remove the phase"
 
 
 def _too_large(shards: Iterable[PlannedShard]) -> Iterable[str]:

@@ -1,0 +1,88 @@
+"""What can be refused is refused here, before the first byte is packed: by release, pack and publish alike.
+
+- `check_project`: a signing key that cannot be read or used, or that mirrors would not accept; a next key that is none;
+  a release date that goes back; a site or shards folder that cannot be written, or has foreign files; wrong templates
+- `check_opening`: a release of nothing; an embargo on what is published
+- `check_space`: less free space than the planned shards take
+
+The config's own syntax (trackers, web seeds, sizes) is checked when it is read, the SQL of phases on all records when
+they are planned.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from packager.api.machine import now
+from packager.engine import keys, releases
+from packager.engine.room import check_free, check_writable
+from packager.engine.workspace import Workspace
+from packager.model import Plan
+from packager.options import Config
+from packager.pack import space
+from packager.pack.shard import ShardTask
+from packager.progress import SILENT, Progress
+from packager.publish import swap
+from packager.publish.template_check import check_templates
+from packager.releasing import check_date, check_publishable, check_signer, closed_phases, not_before
+
+Password = Callable[[], str]
+
+
+def check_project(
+    options: Config, workspace: Workspace, password: Password | None, *, progress: Progress = SILENT
+) -> keys.Signer | None:
+    """Raise InputError for what would be refused after packing and needs no plan; return what signs the release.
+
+    password: called once if release.key has one; None: the key signs nothing now, and its password is not asked for.
+    """
+    last = releases.last_release(workspace)
+    signer = keys.Signer(workspace.key, password, progress=progress) if workspace.key else None
+    if signer:
+        signer.check()
+        if last and password:
+            check_signer(last[0], signer.public)
+    if workspace.next_key:
+        keys.read_public(workspace.next_key)
+    check_date(options, last)
+    swap.check_output(workspace.output)
+    if isinstance(workspace.shards_place, Path):
+        check_writable(workspace.shards_place, "packager.toml: shards.directory")
+    if workspace.templates:
+        check_templates(options, workspace.templates, signed=signer is not None)
+    return signer
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The phases that a release publishes, and those that stay closed, until when."""
+
+    phases: set[str]
+    closed: Mapping[str, str]
+
+
+def check_opening(options: Config, workspace: Workspace, plan: Plan, asked: Sequence[str] | None = None) -> Opening:
+    """Return which phases a release publishes now. asked: these, beside those that are published; None: all.
+
+    Raises InputError if none of them has a shard, for a phase that was asked for and is closed or empty, and for an
+    embargo on a phase that is published.
+    """
+    every = {phase.name for phase in plan.phases}
+    last = releases.last_release(workspace)
+    published = releases.published_phases(workspace) & every
+    closed = closed_phases(options, published=published, asked=asked or (), now=now(), latest=not_before(last, now()))
+    wanted = every - set(closed) if asked is None else {*asked, *published}
+    check_publishable(plan, published=wanted, asked=asked or (), closed=closed, last=last)
+    return Opening(wanted, closed)
+
+
+def check_space(workspace: Workspace, tasks: Sequence[ShardTask]) -> None:
+    """Raise IncompleteError if the disks have less free than the shards that are not packed yet take, with their site.
+
+    A store is not asked. What is counted is the least that it will be, so that no run is refused that would end well.
+    """
+    needed = space.needed(tasks)
+    places = [(workspace.state, needed.documents), (workspace.output, needed.pages)]
+    if isinstance(workspace.shards_place, Path):
+        places.append((workspace.shards_place, needed.tars))
+    check_free(places, "make room, pack one phase at a time with --phase, or write no tars with --virtual")

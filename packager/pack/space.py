@@ -1,0 +1,43 @@
+"""How many bytes packing and publishing will write, from the plan: known before a source byte is read."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from packager.engine import durable
+from packager.pack.shard import ShardTask, condition
+from packager.store_address import StoreAddress
+
+_MEMBER = 40  # bytes of a members table and the times of its files, the least: 32 of them are a digest
+_SHARD = 4096  # bytes of a shard's page and its lines in the lists, the least
+
+
+@dataclass(frozen=True)
+class Space:
+    """Bytes: of tars in the shards folder, of documents in the state folder, of pages in the site."""
+
+    tars: int = 0
+    documents: int = 0
+    pages: int = 0
+
+
+def needed(tasks: Iterable[ShardTask]) -> Space:
+    """Return what the shards take that are not packed yet; the documents and pages are the least that they will be."""
+    tars = documents = pages = 0
+    for task in tasks:
+        pages += _SHARD
+        if not condition(task).needs_pass:
+            continue
+        documents += task.shard.torrent_size + _MEMBER * task.shard.rows
+        if not task.is_bare and task.shard.container == "tar":
+            tars += max(0, task.shard.size - _begun(task))
+    return Space(tars, documents, pages)
+
+
+def _begun(task: ShardTask) -> int:
+    """Return the bytes on the disk of a tar that an earlier run began: they are used again, or freed first."""
+    if isinstance(task.workspace.shards_place, StoreAddress):
+        return task.shard.size
+    try:
+        return durable.partial(task.tar).stat().st_blocks * 512
+    except OSError:
+        return 0

@@ -1,0 +1,69 @@
+"""What readers of a release will miss is said once, at the end, with the key to set."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from packager.cli.app import main
+from packager.config import parse_config
+from packager.reader_needs import missing_for_readers
+from tests.projects import make_project
+
+Capture = pytest.CaptureFixture[str]
+BARE = '[collection]\nname = "a"\ntitle = "A"\nsource = "a"\n{collection}\n[[phases]]\nname = "all"\n'
+NEEDS = ["torrent.trackers", "torrent.web_seeds", "release.key", "collection.licence", "collection.contact"]
+
+
+def keys(text: str) -> list[str]:
+    return [each.key for each in missing_for_readers(parse_config(text))]
+
+
+def test_a_bare_config_misses_everything() -> None:
+    assert keys(BARE.format(collection="")) == [*NEEDS, "release.base_url"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "key"),
+    [
+        ('[torrent]\ntrackers = [["udp://t.example:1/announce"]]', "torrent.trackers"),
+        ('[torrent]\nweb_seeds = ["https://files.example/"]', "torrent.web_seeds"),
+        ('[release]\nkey = "release.key"', "release.key"),
+        ('[release]\nbase_url = "https://a.example/"', "release.base_url"),
+    ],
+)
+def test_what_is_set_is_not_missed(lines: str, key: str) -> None:
+    assert keys(BARE.format(collection="") + lines) == [each for each in [*NEEDS, "release.base_url"] if each != key]
+
+
+def test_white_space_is_no_licence() -> None:
+    assert "collection.licence" in keys(BARE.format(collection='licence = " "'))
+    assert keys(BARE.format(collection='licence = "CC0-1.0"\ncontact = "x@example.org"'))[3:] == ["release.base_url"]
+
+
+def test_release_and_publish_say_so_before_their_last_line(tmp_path: Path, capsys: Capture) -> None:
+    project = make_project(tmp_path / "project", files=1)
+    for command in ("release", "publish"):
+        lines = project.run(capsys, command).out.splitlines()
+        at = lines.index("Readers of this release will miss:")
+        assert lines[at + 1 : -1] == [
+            "  web seeds  no download without a seeder        torrent.web_seeds",
+            "  signature  no proof that the release is yours  release.key",
+            "  contact    no way to reach you                 collection.contact",
+        ]
+        assert lines[-1].endswith("index.html")
+    document = json.loads(project.run(capsys, "release", "--json").out)
+    assert [each["key"] for each in document["publish"]["missing"]] == [*NEEDS[1:3], NEEDS[4]]
+
+
+def test_a_release_that_misses_nothing_says_nothing(tmp_path: Path, capsys: Capture) -> None:
+    project = make_project(tmp_path / "project", files=1)
+    project.write_config(
+        collection='contact = "x@example.org"', torrent='web_seeds = ["https://files.example/shards/"]'
+    )
+    assert main(["keygen", "--no-password", "--secret", str(project.root / "k"), "--public", str(tmp_path / "p")]) == 0
+    path = project.root / "packager.toml"
+    path.write_text(path.read_text().replace("[release]", '[release]\nkey = "k"'))
+    ran = project.run(capsys, "release")
+    assert ran.code == 0, ran.err
+    assert "will miss" not in ran.out
