@@ -64,7 +64,7 @@ def publish(
 
 
 def show(report: PublishReport) -> None:
-    """Print what is published, the page's path last."""
+    """Print what is published and what readers will miss, the page's path last."""
     if not report.changed:
         screen.say(f"publish: nothing to do, release {report.serial} is in place")
     if report.scraped is not None:
@@ -75,11 +75,11 @@ def show(report: PublishReport) -> None:
             f"{count_of(phase.shards, 'shard')}, {show_size(phase.size)}"
             + (f"; closed until {phase.embargo}" if phase.embargo else "")
         )
+    _show_missing(report.missing)
     screen.say(
         f"release {report.serial} of {report.date}: {count_of(report.shards, 'shard')}, {show_size(report.size)}, "
         f"a site of {count_of(report.files, 'file')}"
     )
-    _show_missing(report.missing)
     screen.say(report.index)
     if report.upload is not None:
         _show_upload(report.upload)
