@@ -1,6 +1,7 @@
 """A second implementation, written from FORMAT.md alone, computes every determined byte of real releases again."""
 
 import ast
+import base64
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ import pytest
 from packager.cli.app import main
 from packager.model import ReleaseShard
 from tests.projects import Project, make_project
+from tests.second_implementation import names, table
 from tests.second_implementation.problems import Findings
 from tests.second_implementation.site import Site
 
@@ -129,6 +131,23 @@ def assert_complete(found: Findings, project: Project) -> None:
     assert found.checked["shard bytes"] == tars + shards - 1  # the catalogue's files are no loose files
     assert found.checked["catalogue"] == 1
     assert {"release", "chain", "list", "metalinks", "lookup", "superseded", "files"} <= set(found.checked)
+
+
+def test_ids_and_member_paths_of_a_release_follow_from_the_names_of_the_files(tmp_path: Path) -> None:
+    project = odd_project(tmp_path)
+    release(project)
+    source = os.fsencode(project.source) + b"/"
+    files = [os.path.join(folder, name) for folder, _, found in os.walk(source) for name in found]
+    expected = names.member_paths([file.removeprefix(source) for file in files])
+    tables = (project.root / "output/manifests").glob("*[!a]-0*.parquet")
+    rows = [row for path in tables for row in table.read(path)]
+    assert {source_path(row): row["path"] for row in rows} == expected
+    assert {source_path(row): row["id"] for row in rows} == {path: names.record_id(path) for path in expected}
+
+
+def source_path(row: dict) -> bytes:
+    raw = row["source_path_b64"]
+    return base64.b64decode(raw) if raw else (row["source_path"] or row["path"]).encode()
 
 
 def test_flat_digests_of_tars_are_computed_again(tmp_path: Path) -> None:
