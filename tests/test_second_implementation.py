@@ -19,6 +19,7 @@ from tests.second_implementation.problems import Findings
 from tests.second_implementation.site import Site
 
 FORMAT = Path(__file__).parents[1] / "manifests/FORMAT.md"
+DEMO = Path(__file__).parents[1] / "docs/demo"
 PACKAGE = Path(__file__).with_name("second_implementation")
 ALLOWED = {*sys.stdlib_module_names, "pyarrow", "zstandard", "cryptography"}
 SEEDED = 'web_seeds = ["https://seed.example.org/shards/", "https://b.example.org/"]'
@@ -182,6 +183,18 @@ def test_a_signed_release_is_checked_with_the_published_key_and_with_no_other(tm
     done = run_program(project.root / "output", "--key", other)
     assert done.returncode == 1
     assert "of another key" in done.stdout
+
+
+def test_the_demo_release_is_computed_again(tmp_path: Path) -> None:
+    shutil.copytree(DEMO, tmp_path / "docs/demo")
+    project = Project(tmp_path / "demo-release")
+    project.root.mkdir()
+    shutil.copyfile(DEMO / "packager.toml", project.root / "packager.toml")
+    sign(project)
+    release(project)
+    found = Site(project.root / "output", project.root / "shards", tmp_path / "docs/demo/collection").check()
+    assert found.problems == []
+    assert found.checked["shard bytes"] == 15  # eight tars, of which all but the catalogue are made of loose files too
 
 
 def sign(project: Project) -> None:
