@@ -7,7 +7,6 @@ phase. Run as a program it is the client: `python -m bench.cluster_plan ADDRESS 
 import json
 import pickle
 import random
-import resource
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from bench.timing import own_peak_kib
 from packager import documents
 from packager.engine import tables
 from packager.engine.cluster import open_cluster
@@ -162,7 +162,7 @@ def hand_out(address: str, folder: Path, most: int) -> dict[str, float]:
         "all": time.monotonic() - began,
         "one": making / sent,
         "bytes": travels,
-        "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "mib": own_peak_kib() / 1024,
     }
 
 

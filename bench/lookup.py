@@ -7,7 +7,6 @@ of 20,000 rows as published, and from 4,000,000 on one of 1,000,000. The index i
 import os
 import random
 import re
-import resource
 import shutil
 import statistics
 import threading
@@ -22,6 +21,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from bench.timing import own_peak_kib
 from packager import documents, lookup
 from packager.engine import tables
 from packager.engine.member_rows import read_rows
@@ -82,7 +82,7 @@ def made_release(folder: Path, members: int) -> Lookup:
     print(
         f"{size / 1e6:,.0f} MB ({size / members:.1f} B a member), a bucket {index.bucket_bytes / 1e3:.1f} KB; ", end=""
     )
-    print(f"tables {weight / 1e6:,.0f} MB; peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10:,} MiB.\n")
+    print(f"tables {weight / 1e6:,.0f} MB; peak {own_peak_kib() >> 10:,} MiB.\n")
     facts = {"collection": "bench", "serial": 1, "phases": ("all",)}
     return Lookup(**{name: facts.get(name, getattr(index, name)) for name in index.__struct_fields__})
 

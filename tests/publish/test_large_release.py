@@ -1,6 +1,5 @@
 """Thousands of shards and tens of millions of members: documents and pages stay small, and so does what is held."""
 
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +8,7 @@ import msgspec
 import pyarrow as pa
 import pytest
 
+from bench.timing import own_peak_kib
 from packager import documents, lists
 from packager.engine import tables
 from packager.model import Release
@@ -44,7 +44,7 @@ def render_large(folder: Path) -> int:
     rows = make_members([{"title": f"Song {number}", "artist": "Somebody"} for number in range(members)])
     tables.write_members(table, rows.schema, rows.to_batches(), members)
     del rows
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = own_peak_kib()
 
     def read(_: object, count: int) -> pa.Table:
         assert count <= MEMBERS_ON_A_PAGE
@@ -54,7 +54,7 @@ def render_large(folder: Path) -> int:
     pages = [file for file in written if file.path.endswith(".html")]
     assert len(pages) > 3_000
     assert max(file.size for file in pages) < 200_000
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    return own_peak_kib() - before
 
 
 @pytest.mark.soak
