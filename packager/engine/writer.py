@@ -5,6 +5,7 @@ Where the file system takes no O_DIRECT, plain writes are made. Nothing stands u
 before all of it is durable.
 """
 
+import contextlib
 import errno
 import fcntl
 import mmap
@@ -111,7 +112,7 @@ class DirectWriter:
         """Hand a buffer to the writing thread. Raises IncompleteError once a write has failed."""
         if self._error:
             self._free.put(buffer)  # whoever waits for one must wake up
-            raise refused(self._error, self._path, self._size) from self._error
+            raise self._refused(self._error) from self._error
         self._full.put((buffer, length))
 
     def keep(self) -> None:
@@ -122,8 +123,14 @@ class DirectWriter:
             os.fsync(self._descriptor)
             durable.fsync_folder(self._path.parent)
         except OSError as error:
-            raise refused(error, self._path, self._size) from error
+            raise self._refused(error) from error
         self._kept = True
+
+    def _refused(self, error: OSError) -> PackagerError:
+        """Return the error of a write; the free bytes that it reports include those that this file took."""
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._descriptor, 0)
+        return refused(error, self._path, self._size)
 
     def _run(self) -> None:
         """Write what comes, in order; after an error only give buffers back."""
