@@ -28,6 +28,7 @@ Fault = Literal[
     "redirect",
     "redirect loop",
     "wrong bytes",
+    "stalls",
 ]
 _RANGE = re.compile(r"bytes=(?:([0-9]+)-([0-9]+)|-([0-9]+))")
 
@@ -163,7 +164,11 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(bytes(1 << 16))
         else:
             self._head(206, len(body), headers)
-            self._send(body)
+            early = max(0, len(data) // 2 - start) if fault == "stalls" else len(body)
+            self._send(body[:early])
+            while site.fault == "stalls" and early < len(body) and not site.stopped.wait(0.01):
+                pass  # the second half of a file comes when the fault is over
+            self._send(body[early:])
 
     def _whole(self, data: bytes, fault: Fault) -> None:
         if fault == "gzip":

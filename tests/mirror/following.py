@@ -13,6 +13,8 @@ from pathlib import Path
 from packager.mirror.state import MirrorFolder
 from tests.peer import ROOT
 
+# The built-in client tells every half second what it does, not every ten, so that nobody waits for it.
+PROGRAM = "from packager.mirror import fetch; fetch.LIVE_SECONDS = 0.5; from packager.cli.app import run; run()"
 SECONDS = 150  # until a mirror must have done what it is to do
 
 
@@ -35,7 +37,7 @@ class Running:
 
     def start(self) -> None:
         environ = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
-        command = [sys.executable, "-m", "packager", "mirror", *self.arguments]
+        command = [sys.executable, "-c", PROGRAM, "mirror", *self.arguments]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environ
