@@ -4,14 +4,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.waiting import until
+
 REPOSITORY = Path(__file__).parents[1]
-_START_SECONDS = 120
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Cluster:
 
     def wait_for(self, count: int) -> None:
         """Wait until so many workers are there."""
-        wait_until(lambda: sum(_is_up(self.root / name) for name in self.workers) >= count, "workers")
+        until(lambda: sum(_is_up(self.root / name) for name in self.workers) >= count, lambda: "workers")
 
     def kill(self, name: str) -> None:
         """Kill a worker, at once, and remove its folder: its disk is gone, too."""
@@ -77,7 +77,7 @@ def cluster(root: Path, workers: int) -> Iterator[Cluster]:
     scheduler = _start(folder, "scheduler", *options)
     made: Cluster | None = None
     try:
-        wait_until(lambda: file.exists() and b'"address"' in file.read_bytes(), "the scheduler")
+        until(lambda: file.exists() and b'"address"' in file.read_bytes(), lambda: "the scheduler")
         address = file.read_text().partition('"address": "')[2].partition('"')[0]
         made = Cluster(root, address, scheduler)
         for _ in range(workers):
@@ -112,11 +112,3 @@ def _writes(process: int) -> bool:
         return any(os.readlink(each).endswith(".partial") for each in descriptors)
     except OSError:
         return False
-
-
-def wait_until(ready: Callable[[], bool], what: str) -> None:
-    """Wait until `ready` says so."""
-    ends = time.monotonic() + _START_SECONDS
-    while not ready():
-        assert time.monotonic() < ends, f"{what} did not start"
-        time.sleep(0.05)

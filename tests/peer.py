@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,8 +41,7 @@ def _seed(torrent: str, folder: str) -> None:
     params.trackers, params.url_seeds = [], []
     params.flags = lt.torrent_flags.seed_mode | lt.torrent_flags.upload_mode
     session.add_torrent(params)
-    end = time.monotonic() + 30
-    while not session.listen_port() and time.monotonic() < end:
+    while not session.listen_port():
         session.wait_for_alert(50)
         session.pop_alerts()
     print(f"127.0.0.1:{session.listen_port()}", flush=True)

@@ -166,7 +166,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._head(206, len(body), headers)
             early = max(0, len(data) // 2 - start) if fault == "stalls" else len(body)
             self._send(body[:early])
-            while site.fault == "stalls" and early < len(body) and not site.stopped.wait(0.01):
+            while self.site.fault == "stalls" and early < len(body) and not self.site.stopped.wait(0.01):
                 pass  # the second half of a file comes when the fault is over
             self._send(body[early:])
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.peer import local_session
 from tests.projects import Project, make_project
+from tests.waiting import until
 
 Capture = pytest.CaptureFixture[str]
 
@@ -96,18 +97,8 @@ def test_libtorrent_finds_every_byte_in_place(project: Project, capsys: Capture,
         wanted.flags |= libtorrent.torrent_flags.seed_mode & 0
         handles.append(session.add_torrent(wanted))
     for handle in handles:
-        wait_for(lambda handle=handle: handle.status().is_seeding)
+        until(lambda handle=handle: handle.status().is_seeding)
         assert handle.status().progress == 1.0
-
-
-def wait_for(true: Callable[[], bool], seconds: float = 60) -> None:
-    """Return when `true` holds; fail after `seconds`."""
-    import time
-
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.05)
 
 
 @pytest.mark.interop

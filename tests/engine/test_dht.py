@@ -11,7 +11,7 @@ from packager.engine import dht
 from packager.engine.dht import dht_counts
 from packager.errors import IncompleteError
 from packager.scrape import Counts
-from tests.mirror.running import free_port, until
+from tests.waiting import free_port, until
 
 chance = random.Random(5)
 KNOWN, ALONE, UNKNOWN = (chance.randbytes(20) for _ in range(3))

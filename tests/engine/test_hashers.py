@@ -7,7 +7,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from packager.engine.hashing import OnePass
 from packager.engine.parts import Part
 from packager.engine.pieces import Batch, Finding, Span, WholeFile, check
 from packager.errors import IncompleteError
+from tests.waiting import until
 
 
 def nothing(size: int) -> None:
@@ -198,10 +198,7 @@ def test_processes_end_when_their_parent_is_killed(tmp_path: Path) -> None:
         assert parent.stdout is not None
         children = [int(word) for word in parent.stdout.readline().split()]
         parent.send_signal(signal.SIGKILL)
-    deadline = time.monotonic() + 20
-    while any(is_running(child) for child in children):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: not any(is_running(child) for child in children))
 
 
 def is_running(process: int) -> bool:

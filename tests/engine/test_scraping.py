@@ -15,10 +15,10 @@ from packager import bencode
 from packager.engine.scraping import scrape
 from packager.scrape import HTTP_BATCH, HTTP_LIMIT, MOST, UDP_BATCH, Counts
 from packager.seed_counts import by_shard, questions, swarms
-from tests.mirror.running import free_port, until
 from tests.mirror.tracking import tracking
 from tests.releases import make_release, make_shard
 from tests.trackers import announce, bep15, bep48, http_tracker, udp_tracker
+from tests.waiting import free_port, until
 
 chance = random.Random(48)
 SWARMS = [chance.randbytes(20) for _ in range(200)]

@@ -4,9 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,8 @@ import pytest
 from packager.engine.workers import Tell, run_tasks, usable_cores
 from packager.errors import IncompleteError, InputError, PackagerError, TrustError
 from packager.progress import SILENT, Silent
+from tests.waiting import until
 
-DEADLINE_SECONDS = 20.0
 ERRORS: dict[int, PackagerError] = {
     2: InputError("a.toml", "is wrong", "mend it"),
     3: TrustError("release.json", "was signed twice"),
@@ -138,14 +137,13 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path, number: signal.
     script.write_text(ORPHANS)
     folder.mkdir()
     with subprocess.Popen([sys.executable, script, folder], stderr=subprocess.DEVNULL) as parent:
-        wait_until(lambda: len(processes(folder)) == 2 or parent.poll() is not None)
+        until(lambda: len(processes(folder)) == 2 or parent.poll() is not None)
         workers = processes(folder)
         assert len(workers) == 2
         assert all(map(is_running, workers))
         parent.send_signal(number)
-        assert parent.wait(DEADLINE_SECONDS) == -number
-    wait_until(lambda: not any(map(is_running, workers)))
-    assert not any(map(is_running, workers))
+        assert parent.wait() == -number
+    until(lambda: not any(map(is_running, workers)))
 
 
 def processes(folder: Path) -> list[int]:
@@ -160,13 +158,6 @@ def is_running(process: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state not in "ZX"
-
-
-def wait_until(met: Callable[[], bool]) -> None:
-    """Return when a condition is met, or at the deadline."""
-    end = time.monotonic() + DEADLINE_SECONDS
-    while not met() and time.monotonic() < end:
-        time.sleep(0.01)
 
 
 INTERRUPTED = """
@@ -195,9 +186,9 @@ def test_ctrl_c_stops_the_parent_and_its_workers_in_order(tmp_path: Path) -> Non
     folder.mkdir()
     command = [sys.executable, script, folder]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as parent:
-        wait_until(lambda: len(processes(folder)) == 2 or parent.poll() is not None)
+        until(lambda: len(processes(folder)) == 2 or parent.poll() is not None)
         os.killpg(parent.pid, signal.SIGINT)  # a terminal sends it to the workers as well
-        _, talk = parent.communicate(timeout=DEADLINE_SECONDS)
+        _, talk = parent.communicate()
     assert (parent.returncode, talk) == (130, "")
     assert not any(map(is_running, processes(folder)))
 

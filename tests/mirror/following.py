@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -12,18 +11,10 @@ from pathlib import Path
 
 from packager.mirror.state import MirrorFolder
 from tests.peer import ROOT
+from tests.waiting import PATIENCE, until
 
 # The built-in client tells every half second what it does, not every ten, so that nobody waits for it.
 PROGRAM = "from packager.mirror import fetch; fetch.LIVE_SECONDS = 0.5; from packager.cli.app import run; run()"
-SECONDS = 150  # until a mirror must have done what it is to do
-
-
-def until(done: Callable[[], bool], what: Callable[[], object] = str) -> None:
-    """Ask until it is done; fail with what is the case after SECONDS."""
-    end = time.monotonic() + SECONDS
-    while not done():
-        assert time.monotonic() < end, what()
-        time.sleep(0.01)
 
 
 @dataclass
@@ -51,7 +42,7 @@ class Running:
     def end(self) -> int:
         """End it in order and return its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(SECONDS)
+        return self.process.wait(PATIENCE)
 
     def proved(self) -> set[str]:
         """The shards that it found right in full."""

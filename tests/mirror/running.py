@@ -2,10 +2,8 @@
 
 import json
 import os
-import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +14,9 @@ from packager.engine.clients.address import VARIABLE
 from packager.errors import IncompleteError
 from tests.projects import make_project
 from tests.servers import Site
+from tests.waiting import free_port, until
 
 PASSWORD = "correct horse, battery: 100%@staple"
-SECONDS = 40  # until a client must have done what it is to do
 
 
 @dataclass(frozen=True)
@@ -35,20 +33,6 @@ class Running:
 
     def open(self) -> Client:
         return open_client(self.spec, self.environ)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def until(done: Callable[[], bool], what: Callable[[], object] = str) -> None:
-    """Ask until it is done; fail with what is the case after SECONDS."""
-    end = time.monotonic() + SECONDS
-    while not done():
-        assert time.monotonic() < end, what()
-        time.sleep(0.05)
 
 
 def seeds(client: Client, torrents: int) -> bool:

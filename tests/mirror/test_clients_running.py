@@ -12,8 +12,9 @@ from packager.engine.clients import open_client
 from packager.engine.clients.address import VARIABLE, parse_address
 from packager.engine.clients.handover import infohashes
 from packager.errors import InputError
-from tests.mirror.running import CLIENTS, Released, Running, made, make_release, seeds, until
+from tests.mirror.running import CLIENTS, Released, Running, made, make_release, seeds
 from tests.servers import serving
+from tests.waiting import until
 
 pytestmark = pytest.mark.interop
 NAMES = {"transmission-daemon": "Transmission", "qbittorrent-nox": "qBittorrent", "aria2c": "aria2"}

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from packager.engine.clients import answers, aria2, open_client, qbittorrent, transmission
 from packager.engine.clients.address import EXAMPLES, PATHS, VARIABLE, Address, parse_address, with_password
 from packager.errors import IncompleteError, InputError
-from tests.mirror.running import free_port
+from tests.waiting import free_port
 
 KINDS = list(PATHS)
 SECRET = "hunter2-is-secret"

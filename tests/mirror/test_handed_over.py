@@ -10,8 +10,9 @@ from packager.cli.app import main
 from packager.engine.clients.address import VARIABLE
 from packager.mirror.state import MirrorFolder
 from tests.mirror.publishing import Archive, pack
-from tests.mirror.running import CLIENTS, Running, seeds, until
+from tests.mirror.running import CLIENTS, Running, seeds
 from tests.servers import Site, serving
+from tests.waiting import until
 
 pytestmark = pytest.mark.interop
 Capture = pytest.CaptureFixture[str]

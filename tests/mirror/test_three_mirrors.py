@@ -13,11 +13,11 @@ from packager import api
 from packager.choose import choose
 from packager.mirror.state import MirrorFolder
 from packager.model import Release
-from tests.mirror.following import Running, running, until
+from tests.mirror.following import Running, running
 from tests.mirror.publishing import Archive, pack
-from tests.mirror.running import free_port
 from tests.mirror.tracking import counted, seeds_of, tracking
 from tests.peer import ROOT
+from tests.waiting import free_port, until
 
 SHARDS = 40
 MIRRORS = ("first", "second", "third")

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shlex
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,8 +14,8 @@ import pytest
 
 from packager import api
 from packager.cli.app import main
-from tests.clusters import wait_until
 from tests.projects import Project, make_project
+from tests.waiting import free_port, until
 
 PAGE = (Path(__file__).parents[2] / "docs/how-to/run-on-several-machines.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
@@ -52,15 +51,14 @@ def test_the_commands_for_a_few_servers_pack_and_verify(
         block.splitlines() for block in BLOCKS if "127.0.0.1:8786" in block or "--port 8786 --dash" in block
     )
     monkeypatch.setenv(*setting.removeprefix("export ").split("="))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     scheduler, worker, pack, verify = (line.replace("8786", port) for line in (scheduler, worker, pack, verify))
     with (
         started(scheduler.replace("8787", "0"), tmp_path / "scheduler") as scheduler_log,
         started(worker, tmp_path / "worker") as worker_log,
     ):
-        wait_until(lambda: b"Scheduler at:" in scheduler_log.read_bytes(), "the scheduler")
-        wait_until(lambda: worker_log.read_bytes().count(b"Registered to:") == 2, "workers")
+        until(lambda: b"Scheduler at:" in scheduler_log.read_bytes(), lambda: "the scheduler")
+        until(lambda: worker_log.read_bytes().count(b"Registered to:") == 2, lambda: "workers")
         assert main(shlex.split(pack)[1:]) == 0
         api.publish(project.root / "packager.toml")
         assert main([*shlex.split(verify)[1:], "--release", "output"]) == 0

@@ -16,12 +16,12 @@ from packager.model import Release
 from packager.publish import site
 from packager.scrape import Counts
 from packager.seed_counts import Counted, swarms
-from tests.mirror.running import free_port, until
 from tests.mirror.tracking import tracking
 from tests.projects import Project, make_project
 from tests.publish.test_hostile_pages import Page
 from tests.releases import make_phase, make_release, make_shard, reader
 from tests.trackers import announce, bep15, bep48, http_tracker, udp_tracker
+from tests.waiting import free_port, until
 
 Capture = pytest.CaptureFixture[str]
 TRACKER = '[["udp://tracker.example.org:6969/announce"]]'

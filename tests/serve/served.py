@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from packager import api
-from tests.mirror.running import free_port, until
 from tests.projects import Project
+from tests.waiting import PATIENCE, free_port, until
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Served:
         self, path: str, headers: Mapping[str, str] | None = None, method: str = "GET"
     ) -> tuple[int, dict[str, str], bytes]:
         """Return status, headers and body of one request on a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             connection.request(method, path, headers=dict(headers or {}))
             answer = connection.getresponse()
@@ -47,7 +47,7 @@ class Served:
 
     def raw(self, data: bytes) -> bytes:
         """Return what the server says to these bytes until it closes."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as connection:
             connection.sendall(data)
             return b"".join(iter(lambda: connection.recv(65536), b""))
 
@@ -83,7 +83,7 @@ def _answers(port: int) -> bool:
 
 @contextmanager
 def serving(project: Project, *options: str, port: int = 0) -> Iterator[Served]:
-    """Serve a released project until the block ends; then it must end well within seconds of SIGTERM."""
+    """Serve a released project until the block ends; then it must end well at SIGTERM."""
     log = project.root.parent / f"{project.root.name}.access.log"
     config = str(project.root / "packager.toml")
     port = port or free_port()
@@ -106,7 +106,7 @@ def serving(project: Project, *options: str, port: int = 0) -> Iterator[Served]:
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(30)
+            process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
             raise

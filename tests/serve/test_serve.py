@@ -12,9 +12,9 @@ import pytest
 
 from packager import api
 from packager.cli.app import main
-from tests.mirror.running import until
 from tests.projects import Project, make_project
 from tests.serve.served import Served, released, serving, tars
+from tests.waiting import until
 
 PHASES = """
 [[phases]]

@@ -10,10 +10,10 @@ from share.test_seed_folder import NAME, files_of, released
 
 from packager.magnet import parse_magnet
 from tests.get.archives import get
-from tests.mirror.running import free_port, until
 from tests.peer import local_session
 from tests.projects import Project
 from tests.serve.served import serving
+from tests.waiting import free_port, until
 
 Capture = pytest.CaptureFixture[str]
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.projects import make_project
 from tests.serve.served import Served, released, serving
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +118,7 @@ def test_thousands_of_ranges_cost_one_refusal(served: Served) -> None:
 def test_a_client_that_hangs_up_in_the_middle_leaves_no_file_open_and_no_answer(served: Served) -> None:
     before = served.metric("packager_answers")
     for _ in range(20):
-        with socket.create_connection(("127.0.0.1", served.port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", served.port), timeout=PATIENCE) as connection:
             connection.sendall(b"GET /shards/tones-audio-00001.tar HTTP/1.1\r\nHost: x\r\n\r\n")
             connection.recv(10)
     assert served.get("/release.json")[0] == 200
@@ -125,7 +126,7 @@ def test_a_client_that_hangs_up_in_the_middle_leaves_no_file_open_and_no_answer(
 
 
 def test_many_idle_connections_do_not_keep_others_out(served: Served) -> None:
-    idle = [socket.create_connection(("127.0.0.1", served.port), timeout=10) for _ in range(300)]
+    idle = [socket.create_connection(("127.0.0.1", served.port), timeout=PATIENCE) for _ in range(300)]
     try:
         assert served.get("/release.json")[0] == 200
     finally:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from packager import api
-from tests.mirror.running import until
 from tests.projects import Project
 from tests.serve.served import Served, released, serving, tars
+from tests.waiting import PATIENCE, until
 
 NAME = "tones-all-00001.tar"
 COUNT, SIZE = 8, 3_000_000
@@ -86,7 +86,7 @@ def test_ranges_of_a_source_that_changed_are_500_the_log_names_it_and_others_are
 
 
 def test_a_source_that_changes_while_it_is_sent_cuts_the_answer_short(served: Served, tar: bytes) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=PATIENCE)
     connection.request("GET", f"/shards/{NAME}")
     answer = connection.getresponse()
     got = answer.read(1000)

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from packager.errors import InputError
 from tests.check.test_how_to import commands
 from tests.peer import ROOT, local_session
 from tests.projects import Project, make_project
+from tests.waiting import PATIENCE, free_port
 
 Capture = pytest.CaptureFixture[str]
 LOCAL = Reach(address="127.0.0.1")
@@ -57,7 +57,7 @@ class Notes:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self.ended = time.monotonic() + 30
+        self.ended = time.monotonic() + PATIENCE
 
     def begin(self, what: str, _total: int | None, _unit: str = "B") -> None:
         self.lines.append(what)
@@ -72,7 +72,7 @@ class Notes:
         pass
 
     def until(self, text: str) -> Callable[[], bool]:
-        """What stops a seed when some line holds `text`, and fails after half a minute."""
+        """What stops a seed when some line holds `text`, and fails after PATIENCE."""
 
         def stop() -> bool:
             assert time.monotonic() < self.ended, self.lines
@@ -81,19 +81,13 @@ class Notes:
         return stop
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 def fetch(torrent: Path, port: int, folder: Path) -> Path:
     """Fetch a torrent whole from the one peer at a port of loopback, by libtorrent."""
     session = local_session()
     params = lt.load_torrent_file(str(torrent))
     params.save_path, params.trackers, params.peers = str(folder), [], [("127.0.0.1", port)]
     handle = session.add_torrent(params)
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE
     while not handle.status().is_seeding:
         assert time.monotonic() < end, handle.status().state
         session.wait_for_alert(100)
@@ -127,7 +121,7 @@ def test_peers_get_every_byte_by_both_torrents_and_ctrl_c_ends_it_in_order(
             folder.mkdir()
             assert fetch(torrent_of(project, tar, version), port, folder).read_bytes() == before[tar][0]
         process.send_signal(end)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate()
     assert process.returncode == 0, err
     report = json.loads(out)
     assert (report["port"], report["refused"]) == (port, [])

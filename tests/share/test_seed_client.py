@@ -10,8 +10,9 @@ import pytest
 
 from packager.cli.app import main
 from packager.engine.clients.address import VARIABLE
-from tests.mirror.running import CLIENTS, Released, Running, free_port, make_release, seeds, until
+from tests.mirror.running import CLIENTS, Released, Running, make_release, seeds
 from tests.servers import serving
+from tests.waiting import free_port, until
 
 Capture = pytest.CaptureFixture[str]
 

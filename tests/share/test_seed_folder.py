@@ -20,7 +20,8 @@ from packager.errors import InputError
 from tests.peer import local_session
 from tests.projects import Project
 from tests.servers import Site, serving
-from tests.share.test_seed import Notes, free_port, running
+from tests.share.test_seed import Notes, running
+from tests.waiting import PATIENCE, free_port
 
 NAME = "tones-all-00001"
 Capture = pytest.CaptureFixture[str]
@@ -59,7 +60,7 @@ def test_a_peer_gets_every_file_from_the_tag_files_here_and_the_members_at_the_s
         params = lt.load_torrent_file(str(torrent))
         params.save_path, params.trackers, params.url_seeds = str(tmp_path), [], []
         handle = session.add_torrent(params)
-        end = time.monotonic() + 60
+        end = time.monotonic() + PATIENCE
         while not handle.status().is_seeding:
             assert time.monotonic() < end, handle.status().state
             handle.connect_peer(("127.0.0.1", port))

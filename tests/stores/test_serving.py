@@ -15,11 +15,11 @@ from packager.engine.stored_ranges import Room
 from packager.engine.stores import store_at
 from packager.store_address import store_address
 from tests import object_store
-from tests.mirror.running import until
 from tests.object_store import Bucket, Storm
 from tests.projects import Project
 from tests.serve.served import Served, serving
 from tests.serve.test_serve_sources import PHASES, ranged
+from tests.waiting import until
 
 NAME = "tones-all-00001.tar"
 
