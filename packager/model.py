@@ -45,7 +45,8 @@ TAGS = pa.schema(
 # name is not UTF-8 it is approximate and `path_b64` (standard base64) is exact. `member` is the path
 # inside a bag's payload by the rule of paths.py. All of path, path_b64, member, size and mtime_ns are
 # null for a record with no file. sha256 is what the records file claims, 32 bytes; fault says what
-# was odd about the file or its tags.
+# was odd about the file or its tags. unread: the file could not be read; the row is that of the scan before. Null for a
+# record with no file.
 CATALOGUE = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
@@ -58,6 +59,7 @@ CATALOGUE = pa.schema(
         ("sha256", pa.binary(32)),
         *TAGS,
         ("fault", pa.string()),
+        ("unread", pa.bool_()),
     ]
 )
 
@@ -322,3 +324,4 @@ class Release(Struct, frozen=True, kw_only=True, omit_defaults=True):
     shards: tuple[ReleaseShard, ...]
     withdrawals: tuple[Withdrawal, ...]
     next_key: str | None = None  # line of the minisign key that alone signs the releases after this one
+    unread: Whole = 0  # files and folders of the collection that could not be read

@@ -51,15 +51,16 @@ def next_release(
     date: str,
     withdrawals: tuple[Withdrawal, ...] = (),
     next_key: PublicKey | None = None,
+    unread: int = 0,
 ) -> Release:
     """Return the release that lists `shards`, or the last one where nothing but the date would change.
 
     shards: those of the open phases, and all that are obsolete, in any order. published: names of the phases
     that are open to readers. closed: of those that are not, the dates until which they shall stay so, by
     name. last: the release before, and its bytes. withdrawals: all of them, `all_withdrawals`. next_key: the
-    key that signs the releases after this one, where another does from then on.
-    Raises InputError where a shard that was published would change or vanish, since torrents cannot change, and for
-    a date before the last release's.
+    key that signs the releases after this one, where another does from then on. unread: how many files and folders
+    could not be read. Raises InputError where a shard that was published would change or vanish, since torrents cannot
+    change, and for a date before the last release's.
     """
     before = {shard.name: shard for shard in last[0].shards} if last else {}
     serial = last[0].serial + 1 if last else 1
@@ -90,6 +91,7 @@ def next_release(
         shards=listed,
         withdrawals=withdrawals,
         next_key=next_key.line if next_key else None,
+        unread=unread,
     )
     if last and _content(release) == _content(last[0]):
         return last[0]

@@ -16,7 +16,7 @@ class Oddity(Struct, frozen=True, kw_only=True):
 
 
 class ScanReport(Struct, frozen=True, kw_only=True):
-    """What `scan` saw. `oddities` holds the first few; `oddity_count` counts all."""
+    """What `scan` saw. `oddities` and `unread` hold the first few; `oddity_count` and `unread_count` count all."""
 
     files: int
     bytes: int
@@ -26,6 +26,8 @@ class ScanReport(Struct, frozen=True, kw_only=True):
     kinds: dict[str, int]
     oddity_count: int
     oddities: tuple[Oddity, ...]
+    unread_count: int  # files and folders that could not be read
+    unread: tuple[Oddity, ...]
     changed: bool  # whether the catalogue is other than it was
 
 
@@ -35,6 +37,7 @@ class PlanReport(Struct, frozen=True, kw_only=True):
     plan: Plan
     changed: bool
     warnings: tuple[Oddity, ...] = ()  # of phases without shards, or with large torrents
+    unread_count: int = 0  # files and folders that the scan could not read: no new shard has them
 
 
 class PackReport(Struct, frozen=True, kw_only=True):
@@ -143,6 +146,7 @@ class PublishReport(Struct, frozen=True, kw_only=True):
     shards: int
     size: int  # bytes of the published tars
     files: int  # of the site
+    unread_count: int  # files and folders that the scan could not read, as the release says
     scraped: ScrapeReport | None  # None: trackers were not asked
     missing: tuple[MissingForReaders, ...]
     upload: UploadReport | None  # None: without --to
@@ -187,6 +191,8 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     next: str  # the command that goes on, or "" where all is done
     strangers: tuple[str, ...]  # tars in shards.directory that the plan does not know
     obsolete: tuple[str, ...]  # tars there of shards that are obsolete: nobody need hold them
+    unread_count: int = 0  # files and folders that the last scan could not read; the first of them
+    unread: tuple[Oddity, ...] = ()
 
 
 class ServeReport(Struct, frozen=True, kw_only=True):

@@ -84,6 +84,7 @@ TOLD: dict[str, dict[str, Told]] = {
         "shards": "Every published shard, phase after phase, by number.",
         "withdrawals": "Records that were taken back.",
         "next_key": ("minisign public key that alone signs the releases after this one; left out: as before.", KEY),
+        "unread": ("Files and folders of the collection that could not be read; left out where 0.", ONE_UP),
     },
     "CollectionFacts": {
         "name": ("Short name, part of every shard's.", SLUG),
@@ -165,6 +166,8 @@ TOLD: dict[str, dict[str, Told]] = {
         "tags_read": "Files whose tags were read now; the others had not changed.",
         "kinds": "Rows of each kind.",
         "oddity_count": "All oddities; .packager/oddities.jsonl tells each.",
+        "unread_count": "All files and folders that could not be read; .packager/unread.jsonl names each.",
+        "unread": "The first 1000 of them; the exit code is 3 where there are any.",
         "oddities": "The first 1000 of them.",
         "changed": "Whether the catalogue is other than it was.",
     },
@@ -172,6 +175,7 @@ TOLD: dict[str, dict[str, Told]] = {
         "plan": "The plan.",
         "changed": "Whether it was made anew.",
         "warnings": "Phases whose torrents have more files, or larger .torrents, than common clients take with ease.",
+        "unread_count": "Files and folders that the scan could not read: no new shard has them.",
     },
     "Plan": {
         "format": ("Version of the plan's form.", FORMAT),
@@ -281,6 +285,7 @@ TOLD: dict[str, dict[str, Told]] = {
         "shards": "Published shards.",
         "size": "Bytes of their tars.",
         "files": "Files of the site.",
+        "unread_count": "Files and folders that the scan could not read, as the release says.",
         "scraped": "With --scrape: what the trackers said of seed counts; null without.",
         "upload": "With --to: what was brought to the store; null without.",
     },
@@ -325,6 +330,8 @@ TOLD: dict[str, dict[str, Told]] = {
         "next": "The command that goes on, or empty where all is done.",
         "strangers": "Tars in shards.directory that the plan does not know.",
         "obsolete": "Tars there of shards that are obsolete, or will be once the plan is published.",
+        "unread_count": "Files and folders that the last scan could not read; .packager/unread.jsonl names each.",
+        "unread": "The first 1000 of them.",
     },
     "StatusPhase": {
         "name": ("The phase's name.", SLUG),

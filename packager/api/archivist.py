@@ -9,9 +9,10 @@ import msgspec
 from packager import units
 from packager.api.machine import PATIENCE, crew_of, now
 from packager.api.packing import cores_of, tasks_of
-from packager.api.preflight import Password, check_opening, check_project, check_space
+from packager.api.preflight import Password, check_opening, check_project, check_space, check_unread
 from packager.api.uploading import GRACE, open_target
 from packager.catalogue import scan as catalogue_scan
+from packager.catalogue.oddities import read_unread
 from packager.changes import phase_dates
 from packager.engine import durable, keys, project, releases, tables, workers
 from packager.engine.workspace import Workspace
@@ -57,7 +58,8 @@ def init(folder: Path, *, config: Path = Path("packager.toml"), force: bool = Fa
 def scan(config: Path, *, processes: int | None = None, progress: Progress = SILENT) -> ScanReport:
     """Make the catalogue from the source folder and the records file.
 
-    processes: that read tags; None: one a core. Raises InputError for a wrong config or record.
+    processes: that read tags; None: one a core. What could not be read is in the report, and keeps the rows that it
+    had. Raises InputError for a wrong config or record, IncompleteError where nothing could be read.
     """
     _, workspace = project.load(config)
     with durable.lock(workspace.state, "scan"):
@@ -71,7 +73,8 @@ def plan(config: Path, *, progress: Progress = SILENT) -> PlanReport:
     """
     options, workspace = project.load(config)
     with durable.lock(workspace.state, "plan"):
-        return prepare.prepare(workspace, options, now=now(), progress=progress)
+        report = prepare.prepare(workspace, options, now=now(), progress=progress)
+        return msgspec.structs.replace(report, unread_count=read_unread(workspace.state)[0])
 
 
 def publish(
@@ -82,6 +85,7 @@ def publish(
     to: str | None = None,
     with_shards: bool = False,
     grace: float = GRACE,
+    allow_unread: bool = False,
     password: Password = no_password,
     progress: Progress = SILENT,
 ) -> PublishReport:
@@ -89,9 +93,10 @@ def publish(
 
     phases: these, beside those published already; None: all. scrape: ask the trackers for seed counts; what
     is not told now stays as it was. to: an address (s3://, sftp://, file://) that the site is brought to after;
-    with_shards: the tars too; grace: seconds that files stay there which the release has no more. password:
-    called once, before anything is done, if release.key has one. Raises IncompleteError where a shard is not packed
-    or the store fails for now, InputError where a published shard would change or another release lies at the address.
+    with_shards: the tars too; grace: seconds that files stay there which the release has no more. allow_unread:
+    publish without the files and folders that the last scan could not read. password: called once, before anything is
+    done, if release.key has one. Raises IncompleteError where a shard is not packed, something could not be read or the
+    store fails for now, InputError where a published shard would change or another release lies at the address.
     """
     options, workspace = project.load(config)
     target = open_target(to, workspace, with_shards=with_shards)
@@ -99,8 +104,11 @@ def publish(
         signer = check_project(options, workspace, password, progress=progress)
         if target is not None:
             target.check()
+        unread = check_unread(workspace, allow_unread=allow_unread)
         made = read_plan(workspace)
-        report = _publish(options, workspace, made, phases=phases, scrape=scrape, signer=signer, progress=progress)
+        report = _publish(
+            options, workspace, made, phases=phases, unread=unread, scrape=scrape, signer=signer, progress=progress
+        )
         if target is None:
             return report
         sent = target.upload(grace=grace, now=float(units.timestamp(now())), progress=progress)
@@ -115,20 +123,23 @@ def release(
     cluster: str | None = None,
     patience: float = PATIENCE,
     scrape: bool = False,
+    allow_unread: bool = False,
     password: Password = no_password,
     progress: Progress = SILENT,
 ) -> ReleaseReport:
     """Scan, plan, pack and publish; what is done is not done again.
 
-    virtual, processes, cluster, patience, scrape and password: as for pack and publish; a cluster does
+    virtual, processes, cluster, patience, scrape, allow_unread and password: as for pack and publish; a cluster does
     the packing alone.
-    Raises IncompleteError naming the shards that could not be packed; then nothing new is published.
+    Raises IncompleteError where something could not be read (before anything is planned), and naming the shards that
+    could not be packed; then nothing new is published.
     """
     options, workspace = project.load(config)
     cores = cores_of(processes)
     with durable.lock(workspace.state, "release"):
         signer = check_project(options, workspace, password, progress=progress)
         scanned = catalogue_scan.scan(workspace, workers=cores.count, progress=progress)
+        unread = check_unread(workspace, allow_unread=allow_unread)
         planned = prepare.prepare(workspace, options, now=now(), progress=progress)
         every = tasks_of(options, workspace, planned.plan, virtual=virtual)
         check_opening(options, workspace, planned.plan)
@@ -140,7 +151,14 @@ def release(
             more = f" (and {units.count_of(others, 'more shard')})" if others else ""
             raise IncompleteError(first.where, first.what + more)
         published = _publish(
-            options, workspace, planned.plan, phases=None, scrape=scrape, signer=signer, progress=progress
+            options,
+            workspace,
+            planned.plan,
+            phases=None,
+            unread=unread,
+            scrape=scrape,
+            signer=signer,
+            progress=progress,
         )
     return ReleaseReport(scan=scanned, plan=planned, pack=packed, publish=published)
 
@@ -176,8 +194,10 @@ def status(config: Path) -> StatusReport:
         for phase in made.phases
     )
     left = sum(phase.left for phase in phases)
+    unread_count, unread = read_unread(workspace.state)
     filled = [phase for phase in phases if phase.shards]
     unpublished = any(phase.state != "published" or phase.published < phase.shards for phase in filled)
+    following = "packager pack" if left else "packager publish" if unpublished else ""
     return StatusReport(
         scanned=True,
         records=tables.count_rows(workspace.catalogue),
@@ -186,15 +206,18 @@ def status(config: Path) -> StatusReport:
         left=left,
         seconds_left=left / progress.rate / workers.usable_cores() if progress.rate else None,
         serial=last[0].serial if last else None,
-        next="packager pack" if left else "packager publish" if unpublished else "",
+        next="packager release" if unread_count else following,
         strangers=progress.strangers,
         obsolete=progress.obsolete,
+        unread_count=unread_count,
+        unread=unread,
     )
 
 
 def _unplanned(workspace: Workspace) -> StatusReport:
     """Return the status of a project that has no plan yet."""
     scanned = workspace.catalogue.exists()
+    unread_count, unread = read_unread(workspace.state)
     return StatusReport(
         scanned=scanned,
         records=tables.count_rows(workspace.catalogue) if scanned else 0,
@@ -203,9 +226,11 @@ def _unplanned(workspace: Workspace) -> StatusReport:
         left=0,
         seconds_left=None,
         serial=None,
-        next="packager plan" if scanned else "packager scan",
+        next="packager release" if unread_count else "packager plan" if scanned else "packager scan",
         strangers=(),
         obsolete=(),
+        unread_count=unread_count,
+        unread=unread,
     )
 
 
@@ -215,6 +240,7 @@ def _publish(
     made: Plan,
     *,
     phases: Sequence[str] | None,
+    unread: int,
     scrape: bool,
     signer: keys.Signer | None,
     progress: Progress,
@@ -232,6 +258,7 @@ def _publish(
         phases=opening.phases,
         closed=opening.closed,
         now=now(),
+        unread=unread,
         signer=signer,
         scrape=scrape,
         progress=progress,

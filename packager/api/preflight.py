@@ -3,6 +3,7 @@
 - `check_project`: a signing key that cannot be read or used, or that mirrors would not accept; a next key that is none;
   a release date that goes back; a site or shards folder that cannot be written, or has foreign files; wrong templates
 - `check_opening`: a release of nothing; an embargo on what is published
+- `check_unread`: files and folders that could not be read, unless that is allowed
 - `check_space`: less free space than the planned shards take
 
 The config's own syntax (trackers, web seeds, sizes) is checked when it is read, the SQL of phases on all records when
@@ -14,9 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packager.api.machine import now
+from packager.catalogue.oddities import UNREAD, read_unread
 from packager.engine import keys, releases
 from packager.engine.room import check_free, check_writable
 from packager.engine.workspace import Workspace
+from packager.errors import IncompleteError
 from packager.model import Plan
 from packager.options import Config
 from packager.pack import space
@@ -86,3 +89,13 @@ def check_space(workspace: Workspace, tasks: Sequence[ShardTask]) -> None:
     if isinstance(workspace.shards_place, Path):
         places.append((workspace.shards_place, needed.tars))
     check_free(places, "make room, pack one phase at a time with --phase, or write no tars with --virtual")
+
+
+def check_unread(workspace: Workspace, *, allow_unread: bool) -> int:
+    """Return how many files and folders the last scan could not read. Raises IncompleteError unless that is allowed."""
+    count, first = read_unread(workspace.state)
+    if count and not allow_unread:
+        more = f", and {count - 1:,} more ({workspace.state / UNREAD})" if count > 1 else ""
+        mend = "fix the permissions or the disk and run packager release, or publish without it: --allow-unread"
+        raise IncompleteError(first[0].where, f"{first[0].what}{more}", mend)
+    return count

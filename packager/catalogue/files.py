@@ -1,6 +1,7 @@
 """The files table: what was seen of each file of the source, in the walk's order.
 
-The next scan reads it beside its own walk, and rereads no file that is unchanged.
+The next scan reads it beside its own walk, and rereads no file that is unchanged. What it cannot read stays in the
+table as it was last seen, marked: a disk that fails is not taken for files that were deleted.
 """
 
 import os
@@ -8,8 +9,8 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,9 +20,9 @@ from packager.catalogue import fields
 from packager.catalogue.oddities import Oddities
 from packager.catalogue.readers import Readers
 from packager.catalogue.tags import Tags
-from packager.catalogue.walk import Found, Odd, sort_key
+from packager.catalogue.walk import Found, Unread, Walked, sort_key
 from packager.engine import tables
-from packager.errors import PackagerError
+from packager.errors import IncompleteError, InputError, PackagerError
 from packager.model import TAGS
 from packager.progress import Progress
 
@@ -29,7 +30,7 @@ TAG_RULES = 1  # raised whenever tags.py reads anything otherwise: then every fi
 _TAG_FIELDS = [TAGS.field(name) for name in Tags._fields if name in TAGS.names]
 
 # raw: the exact path. stem: the name without folders and extension. tag_rules: the TAG_RULES under which the
-# tags were read, 0 where they must be read again.
+# tags were read, 0 where they must be read again. unread: the file could not be read; all is as it was before that.
 FILES = pa.schema(
     [
         pa.field("raw", pa.binary(), nullable=False),
@@ -43,6 +44,7 @@ FILES = pa.schema(
         *_TAG_FIELDS,
         ("fault", pa.string()),
         pa.field("tag_rules", pa.int32(), nullable=False),
+        pa.field("unread", pa.bool_(), nullable=False),
     ]
 )
 
@@ -66,7 +68,7 @@ class _Rows:
 
     def __init__(self, batch: pa.RecordBatch) -> None:
         self.batch = batch
-        names = ("raw", "size", "mtime_ns", "member", "tag_rules")
+        names = ("raw", "size", "mtime_ns", "member", "tag_rules", "unread")
         self.known = list(zip(*(batch.column(name).to_pylist() for name in names), strict=True))
 
     @cached_property
@@ -74,6 +76,29 @@ class _Rows:
         """What was read of each."""
         columns = (self.batch.column(field.name).to_pylist() for field in _TAG_FIELDS)
         return [Tags(*values) for values in zip(*columns, self.batch.column("fault").to_pylist(), strict=True)]
+
+    def unread(self, first: int, stop: int) -> pa.RecordBatch:
+        """Return some rows, as those of files that cannot be read now."""
+        batch = self.batch.slice(first, stop - first).cast(FILES)
+        return batch.set_column(FILES.get_field_index("unread"), FILES.field("unread"), pa.repeat(True, len(batch)))
+
+
+class _Row(NamedTuple):
+    """A row of the last scan's table."""
+
+    rows: _Rows
+    at: int
+
+    @property
+    def unread(self) -> pa.RecordBatch:
+        """The row, as that of a file that cannot be read now."""
+        return self.rows.unread(self.at, self.at + 1)
+
+    def tags(self, found: Found) -> Tags | None:
+        """Return the tags of a file if it is unchanged, else None."""
+        raw, size, mtime_ns, _, rules, _ = self.rows.known[self.at]
+        same = (raw, size, mtime_ns, rules) == (found.path, found.size, found.mtime_ns, TAG_RULES)
+        return self.rows.tags[self.at] if same else None
 
 
 class _Remembered:
@@ -96,21 +121,30 @@ class _Remembered:
                 return None
         return self._ahead[0]
 
-    def tags(self, found: Found) -> Tags | None:
-        """Return the tags of a file that is unchanged since the last scan. Ask in the walk's order."""
-        key = sort_key(found.path)
+    def row(self, path: bytes) -> _Row | None:
+        """Return the row of a path, None if there is none. Ask in the walk's order."""
+        key = sort_key(path)
         while (rows := self._first()) is not None:
-            raw, size, mtime_ns, _, rules = rows.known[self._at]
-            if sort_key(raw) < key:
-                self._at += 1
-                continue
-            same = (raw, size, mtime_ns, rules) == (found.path, found.size, found.mtime_ns, TAG_RULES)
-            return rows.tags[self._at] if same else None
+            raw = rows.known[self._at][0]
+            if sort_key(raw) >= key:
+                return _Row(rows, self._at) if raw == path else None
+            self._at += 1
         return None
+
+    def below(self, folder: bytes) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of what may be a folder, and of all below it, as those of files that cannot be read now."""
+        self.row(folder)  # passes what comes before
+        while (rows := self._first()) is not None:
+            first = self._at
+            while self._at < len(rows.known) and (rows.known[self._at][0] + b"/").startswith(folder + b"/"):
+                self._at += 1
+            if first == self._at:
+                return
+            yield rows.unread(first, self._at)
 
     def same(self, group: list[Found]) -> list[pa.RecordBatch]:
         """Return the next rows, where they are those of a whole group and nothing of them changed; else none."""
-        wanted = [(found.path, found.size, found.mtime_ns, found.member, TAG_RULES) for found in group]
+        wanted = [(found.path, found.size, found.mtime_ns, found.member, TAG_RULES, False) for found in group]
         parts: list[pa.RecordBatch] = []
         rows, at, done, ahead = self._first(), self._at, 0, 0
         while rows is not None and done < len(wanted):
@@ -146,79 +180,127 @@ def _rows(table: Path) -> Iterator[_Rows]:
 class FilesTable:
     """Writes the files table for a walk, reading the tags that the table before does not hold.
 
-    started_ns: when the scan began, by the clock that gives mtimes. A table before that cannot be read, or has
-    another shape, is as none. Memory: one group of files.
+    source: what paths are below, empty for a store. name: of the source, for messages. started_ns: when the scan
+    began, by the clock that gives mtimes. oddities, unread: take what is reported of each kind. A table before that
+    cannot be read, or has another shape, is as none. Memory: one group of files.
     """
 
     table: Path
     source: bytes
+    name: str
     started_ns: int
     readers: Readers
     oddities: Oddities
+    unread: Oddities
     progress: Progress
 
-    def write(self, walked: Iterator[Found | Odd]) -> Seen:
-        """Write the table and return the counts. Raises IncompleteError and what the walk raises."""
+    def write(self, walked: Iterator[Walked]) -> Seen:
+        """Write the table and return the counts.
+
+        Raises InputError where the source has no file, IncompleteError where none could be read, and what the walk
+        raises; then the table stays as it was.
+        """
         seen, before = Seen(), _Remembered(self.table)
         tables.write_table(self.table, FILES, self._batches(walked, before, seen), quick=True)
         return seen
 
-    def _batches(self, walked: Iterator[Found | Odd], before: _Remembered, seen: Seen) -> Iterator[pa.RecordBatch]:
+    def _batches(self, walked: Iterator[Walked], before: _Remembered, seen: Seen) -> Iterator[pa.RecordBatch]:
         """Yield the rows, a group at a time."""
-        while group := list(islice(walked, _GROUP)):
-            found = [item for item in group if isinstance(item, Found)]
-            if found and (batches := before.same(found)):
-                self._tell(group, batches, seen)
-                yield from (batch.cast(FILES) for batch in batches)
-                continue
-            tagged = {item.path: before.tags(item) for item in group if isinstance(item, Found) and _is_tagged(item)}
-            if rows := list(self._rows(group, tagged, seen)):
-                arrays = [pa.array(c, field.type) for c, field in zip(zip(*rows, strict=True), FILES, strict=True)]
-                yield pa.record_batch(arrays, FILES)
+        is_empty = True
+        for group in _groups(walked):
+            batches: Iterator[pa.RecordBatch]
+            if isinstance(group, Unread):
+                self.unread.add(group.path, group.what)
+                batches = before.below(group.path)
+            elif same := before.same([item for item in group if isinstance(item, Found)]):
+                self._tell(group, same, seen)
+                batches = (batch.cast(FILES) for batch in same)
+            else:
+                batches = self._rows(group, before, seen)
+            for batch in batches:
+                is_empty = False
+                yield batch
+        if is_empty and self.unread.count:
+            raise IncompleteError(self.name, "nothing in the source can be read", "fix its permissions or its disk")
+        if is_empty:
+            mend = "set collection.source to the folder of the collection"
+            raise InputError(self.name, "the source holds no file", mend)
 
-    def _tell(self, group: list[Found | Odd], batches: list[pa.RecordBatch], seen: Seen) -> None:
-        """Tell the oddities of a group of which every file is unchanged, in the walk's order, and count its files."""
+    def _tell(self, group: list[Walked], batches: list[pa.RecordBatch], seen: Seen) -> None:
+        """Report the oddities of a group of which every file is unchanged, in the walk's order, and count its files."""
         faults = (fault for batch in batches for fault in batch.column("fault").to_pylist())
         for item in group:
-            if isinstance(item, Odd):
-                self.oddities.add(item.path, item.what)
-            elif (fault := next(faults)) or item.why:
-                self._tell_file(item, fault)
+            self._tell_of(item, next(faults) if isinstance(item, Found) else None)
         count = sum(batch.num_rows for batch in batches)
         seen.files += count
         seen.bytes += sum(pc.sum(batch.column("size")).as_py() for batch in batches)
         self.progress.advance(count)
 
-    def _tell_file(self, found: Found, fault: str | None) -> None:
-        """Tell what is odd about a file."""
-        if found.why:
-            self.oddities.add(found.path, f'named "{found.member}" in its shard: {found.why}')
-        if fault:
-            self.oddities.add(found.path, fault)
+    def _tell_of(self, item: Walked, fault: str | None) -> None:
+        """Report what is to be known of a path."""
+        if isinstance(item, Found):
+            if item.why:
+                self.oddities.add(item.path, f'named "{item.member}" in its shard: {item.why}')
+            if fault:
+                self.oddities.add(item.path, fault)
+        else:
+            (self.unread if isinstance(item, Unread) else self.oddities).add(item.path, item.what)
 
-    def _rows(
-        self, group: list[Found | Odd], tagged: dict[bytes, Tags | None], seen: Seen
-    ) -> Iterator[tuple[object, ...]]:
-        """Yield the rows of one group, and tell its oddities, in the walk's order. tagged: None where not yet read."""
-        sizes = {item.path: item.size for item in group if isinstance(item, Found)}
-        unread = [(os.path.join(self.source, path), sizes[path]) for path, tags in tagged.items() if tags is None]
-        now = self.readers.read(unread)
-        seen.tags_read += len(unread)
-        for item in group:
-            if isinstance(item, Odd):
-                self.oddities.add(item.path, item.what)
-                continue
-            tags = (tagged[item.path] or next(now)) if item.path in tagged else Tags()
-            self._tell_file(item, tags.fault)
-            seen.files += 1
-            seen.bytes += item.size
-            self.progress.advance(1)
-            yield _row(item, tags, settled=tags.settled and item.mtime_ns < self.started_ns - _RACY_NS)
+    def _rows(self, group: list[Walked], before: _Remembered, seen: Seen) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of one group, and report its oddities, in the walk's order."""
+        known = {item.path: before.row(item.path) for item in group if isinstance(item, Unread) or _is_tagged(item)}
+        tagged = {
+            item.path: row.tags(item) if (row := known[item.path]) else None
+            for item in group
+            if isinstance(item, Found) and item.path in known
+        }
+        to_read = [item for item in group if isinstance(item, Found) and tagged.get(item.path, item) is None]
+        now = self.readers.read([(os.path.join(self.source, item.path), item.size) for item in to_read])
+        seen.tags_read += len(to_read)
+        rows: list[tuple[object, ...]] = []
+        for walked in group:
+            tags = (tagged[walked.path] or next(now)) if walked.path in tagged else Tags()
+            item = walked if tags.is_read else Unread(walked.path, tags.fault or "", is_folder=False)
+            self._tell_of(item, tags.fault)
+            if isinstance(item, Found):
+                seen.files += 1
+                seen.bytes += item.size
+                self.progress.advance(1)
+                rows.append(_row(item, tags, settled=item.mtime_ns < self.started_ns - _RACY_NS))
+            elif row := known.get(item.path):
+                yield from _batch(rows)
+                rows = []
+                yield row.unread
+        yield from _batch(rows)
 
 
-def _is_tagged(found: Found) -> bool:
-    """Say whether a file's extension promises tags."""
-    return fields.extension_of(os.fsdecode(found.path.rpartition(b"/")[2])) in fields.TAGGED
+def _groups(walked: Iterator[Walked]) -> Iterator[list[Walked] | Unread]:
+    """Yield what was walked by some thousands; an unread folder by itself, since any number of files were below it."""
+    group: list[Walked] = []
+    for item in walked:
+        is_alone = isinstance(item, Unread) and item.is_folder
+        if group and (is_alone or len(group) == _GROUP):
+            yield group
+            group = []
+        if isinstance(item, Unread) and item.is_folder:
+            yield item
+        else:
+            group.append(item)
+    if group:
+        yield group
+
+
+def _batch(rows: list[tuple[object, ...]]) -> list[pa.RecordBatch]:
+    """Return rows of FILES as a batch; none of no rows."""
+    if not rows:
+        return []
+    arrays = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), FILES, strict=True)]
+    return [pa.record_batch(arrays, FILES)]
+
+
+def _is_tagged(item: Walked) -> bool:
+    """Say whether it is a file whose extension promises tags."""
+    return isinstance(item, Found) and fields.extension_of(os.fsdecode(item.path.rpartition(b"/")[2])) in fields.TAGGED
 
 
 def _row(found: Found, tags: Tags, *, settled: bool) -> tuple[object, ...]:
@@ -236,4 +318,5 @@ def _row(found: Found, tags: Tags, *, settled: bool) -> tuple[object, ...]:
         *tags[: len(_TAG_FIELDS)],
         tags.fault,
         TAG_RULES if settled else 0,
+        False,
     )

@@ -92,7 +92,7 @@ def write_catalogue(
             ask = partial(sql.run_batches, database)
             _check_matches(ask, where)
             for line, path in _tuples(ask(_ABSENT_QUERY, _ABSENT)):
-                what = f'names a file that is not in the folder: "{paths.shown(path)}"'
+                what = f'names a file that the scan did not find: "{paths.shown(path)}"'
                 oddities.add(where(line), what)
             # Joined first and sorted then: each spills by itself, both at once need far more memory.
             run(f"CREATE TEMP TABLE joined AS {_joined()}")
@@ -125,7 +125,7 @@ def _check_matches(ask: _Ask, where: Where) -> None:
 
 
 _TAGS = [name for name in TAGS.names if name in FILES.names]
-_OWN = ["path", "path_b64", "member", "size", "mtime_ns", "fault"]  # what only the file says
+_OWN = ["path", "path_b64", "member", "size", "mtime_ns", "fault", "unread"]  # what only the file says
 
 
 def _unrecorded() -> str:

@@ -10,7 +10,7 @@ from packager import __version__, documents
 from packager.catalogue.join import Counts
 from packager.engine import durable
 from packager.engine.file_stamp import FileStamp
-from packager.errors import InputError
+from packager.errors import InputError, from_os_error
 from packager.model import Struct
 
 FILE = "scanned.json"  # in the state folder
@@ -35,11 +35,14 @@ class Noted(Struct, frozen=True, kw_only=True):
 
 
 def digest(path: Path | None) -> str | None:
-    """Return the SHA-256 of a file in hex, None for none."""
+    """Return the SHA-256 of a file in hex, None for none. Raises IncompleteError where it cannot be read."""
     if path is None:
         return None
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise from_os_error(error, path, "fix its permissions or its disk") from error
 
 
 def stamp(path: Path | None) -> FileStamp | None:

@@ -1,10 +1,14 @@
-"""Oddities as they are found: all to a file, the first few to the report and the screen."""
+"""What a scan reports of files and records: warnings, and apart from them what could not be read.
+
+All of each kind go to a file, the first to the report, fewer to the screen: one kind never crowds out the other.
+"""
 
 import contextlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+import msgspec
 
 from packager import paths
 from packager.engine import durable
@@ -13,31 +17,44 @@ from packager.reports import Oddity
 
 REPORTED = 1000
 NOTED = 20
+ODDITIES, UNREAD = "oddities.jsonl", "unread.jsonl"  # in the state folder: all of each kind, a JSON object a line
 
 
 class Oddities:
-    """Counts oddities, keeps the first REPORTED, notes the first NOTED, writes each as a line of JSON."""
+    """Counts one kind, keeps the first REPORTED, notes the first NOTED, writes each as a line of JSON."""
 
-    def __init__(self, file: BinaryIO, progress: Progress) -> None:
-        """Write to an open file."""
-        self._file, self._progress = file, progress
+    def __init__(self, file: BinaryIO, progress: Progress, label: str = "") -> None:
+        """Write to an open file. label: comes before each note."""
+        self._file, self._progress, self._label = file, progress, label
         self.first: list[Oddity] = []
         self.count = 0
 
     def add(self, where: str | bytes, what: str) -> None:
-        """Tell of a path or record; `where` is made fit to be shown here, `what` already is."""
+        """Report a path or record; `where` is made fit to be shown here, `what` already is."""
         oddity = Oddity(where=paths.shown(where), what=what)
         self.count += 1
         if self.count <= REPORTED:
             self.first.append(oddity)
         if self.count <= NOTED:
-            self._progress.note(f"{oddity.where}: {oddity.what}")
-        line = json.dumps({"where": oddity.where, "what": oddity.what}, ensure_ascii=False)
-        self._file.write(line.encode() + b"\n")
+            self._progress.note(f"{self._label}{oddity.where}: {oddity.what}")
+        self._file.write(msgspec.json.encode(oddity) + b"\n")
 
 
 @contextlib.contextmanager
-def collect(path: Path, progress: Progress) -> Iterator[Oddities]:
-    """Open the file of all oddities (JSON lines of `where` and `what`); it takes its place when the block ends well."""
-    with durable.replace(path) as file:
-        yield Oddities(file, progress)
+def collect(state: Path, progress: Progress) -> Iterator[tuple[Oddities, Oddities]]:
+    """Yield what takes the warnings, and what takes what could not be read; both files are replaced at the end."""
+    with durable.replace(state / ODDITIES) as warnings, durable.replace(state / UNREAD) as unread:
+        kinds = Oddities(warnings, progress), Oddities(unread, progress, "error: ")
+        yield kinds
+        if (more := kinds[1].count - NOTED) > 0:
+            progress.note(f"error: {more:,} more files and folders cannot be read; {state / UNREAD} names all")
+
+
+def read_unread(state: Path) -> tuple[int, tuple[Oddity, ...]]:
+    """Return how many files and folders the last scan could not read, and the first REPORTED of them."""
+    count, first = 0, []
+    with contextlib.suppress(FileNotFoundError), open(state / UNREAD, "rb") as file:
+        for count, line in enumerate(file, 1):
+            if count <= REPORTED:
+                first.append(msgspec.json.decode(line, type=Oddity))
+    return count, tuple(first)

@@ -35,6 +35,10 @@ def rows(path: Path) -> Iterator[Row]:
         raise InputError(
             paths.shown(str(path)), "no such file", "set collection.records in packager.toml, or leave it out"
         )
+    try:
+        open(path, "rb").close()
+    except OSError as error:
+        raise from_os_error(error, path, "fix its permissions or its disk") from error
     yield from read(path)
 
 

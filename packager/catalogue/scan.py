@@ -8,24 +8,22 @@ from functools import partial
 from pathlib import Path
 
 from packager import paths
-from packager.catalogue import noted, record_formats
-from packager.catalogue import oddities as odd
+from packager.catalogue import noted, oddities, record_formats
 from packager.catalogue.files import FilesTable, Seen
 from packager.catalogue.join import Counts, check_records, write_catalogue
+from packager.catalogue.oddities import Oddities
 from packager.catalogue.readers import Readers
 from packager.catalogue.records import read_records
 from packager.catalogue.stored_walk import walk_store
-from packager.catalogue.walk import Found, Odd, walk
+from packager.catalogue.walk import Walked, walk
 from packager.engine import durable
 from packager.engine.stores import open_store
 from packager.engine.workspace import Workspace
-from packager.errors import InputError
 from packager.progress import SILENT, Progress
 from packager.reports import ScanReport
 from packager.store_address import StoreAddress
 
 _NEVER = (1 << 63) - 1  # ns; no file is younger
-ODDITIES = "oddities.jsonl"  # in the state folder: all of them, a JSON object a line
 
 
 def scan(workspace: Workspace, *, workers: int, progress: Progress = SILENT) -> ScanReport:
@@ -35,7 +33,8 @@ def scan(workspace: Workspace, *, workers: int, progress: Progress = SILENT) -> 
     put the new catalogue in place of the old one if it differs. The bytes of the catalogue hang on the source's and
     the records' contents and the files' mtimes, never on `workers`. Memory: DuckDB's bound and some thousand rows,
     for any number of files, beside the names of the folders on the way down to the one being read. The caller holds
-    the state folder's lock. Raises InputError (source, records) and IncompleteError (disk full, a worker killed).
+    the state folder's lock. What could not be read is in the report; it keeps the rows that it had. Raises InputError
+    (source, records) and IncompleteError (nothing could be read, disk full, a worker killed).
     """
     scratch = workspace.state / "scan"
     durable.remove_tree(scratch)
@@ -59,29 +58,26 @@ def _scan(workspace: Workspace, scratch: Path, started_ns: int, readers: Readers
     if before is not None and records != before.records:
         join.read_records()
     source, walked = _walked(workspace, scratch)
-    with odd.collect(workspace.state / ODDITIES, progress) as oddities:
+    with oddities.collect(workspace.state, progress) as (warnings, unread):
         progress.begin("scan", None, "file")
         try:
-            table = FilesTable(workspace.files, source, started_ns, readers, oddities, progress)
+            name = paths.shown(str(workspace.source_place))
+            table = FilesTable(workspace.files, source, name, started_ns, readers, warnings, unread, progress)
             seen = table.write(walked)
         finally:
             readers.close()
             progress.end()
-        if not seen.files:
-            where = paths.shown(str(workspace.source_place))
-            mend = "set collection.source to the folder of the collection"
-            raise InputError(where, "the source holds no file that can be read", mend)
         files = noted.digest(workspace.files)
         if before and (before.files, before.records) == (files, records):
-            return _report(seen, before.counts, oddities, changed=False)
+            return _report(seen, before.counts, warnings, unread, changed=False)
         (workspace.state / noted.FILE).unlink(missing_ok=True)
-        told = oddities.count
-        counts = join.write(oddities)
-        is_quiet = oddities.count == told
+        told = warnings.count
+        counts = join.write(warnings)
+        is_quiet = warnings.count == told
     changed = _put(join.catalogue, workspace.catalogue)
     if is_quiet and noted.stamp(workspace.records) == stamp:
         noted.write(workspace.state, workspace.catalogue, files, records, counts)
-    return _report(seen, counts, oddities, changed=changed)
+    return _report(seen, counts, warnings, unread, changed=changed)
 
 
 @dataclass
@@ -104,7 +100,7 @@ class _Join:
         """Return how a message names a line of the records file."""
         return record_formats.where(self.workspace.records, line) if self.workspace.records else str(line)
 
-    def write(self, oddities: odd.Oddities) -> Counts:
+    def write(self, warnings: Oddities) -> Counts:
         """Write the catalogue."""
         self.read_records()
         return write_catalogue(
@@ -113,7 +109,7 @@ class _Join:
             self.records,
             spill=self.scratch / "spill",
             where=self._where,
-            oddities=oddities,
+            oddities=warnings,
         )
 
 
@@ -126,7 +122,7 @@ def _readers(workspace: Workspace, workers: int) -> Readers:
     return Readers(workers, partial(read_stored, workspace.source_place))
 
 
-def _walked(workspace: Workspace, scratch: Path) -> tuple[bytes, Iterator[Found | Odd]]:
+def _walked(workspace: Workspace, scratch: Path) -> tuple[bytes, Iterator[Walked]]:
     """Return what paths of the source are below, and the walk of it."""
     if isinstance(workspace.source_place, StoreAddress):
         return b"", walk_store(open_store(workspace.source_place), scratch)
@@ -150,7 +146,7 @@ def _put(fresh: Path, catalogue: Path) -> bool:
     return True
 
 
-def _report(seen: Seen, counts: Counts, oddities: odd.Oddities, *, changed: bool) -> ScanReport:
+def _report(seen: Seen, counts: Counts, warnings: Oddities, unread: Oddities, *, changed: bool) -> ScanReport:
     """Return what is told of a scan."""
     return ScanReport(
         files=seen.files,
@@ -159,7 +155,9 @@ def _report(seen: Seen, counts: Counts, oddities: odd.Oddities, *, changed: bool
         metadata_only=counts.metadata_only,
         tags_read=seen.tags_read,
         kinds=counts.kinds,
-        oddity_count=oddities.count,
-        oddities=tuple(oddities.first),
+        oddity_count=warnings.count,
+        oddities=tuple(warnings.first),
+        unread_count=unread.count,
+        unread=tuple(unread.first),
         changed=changed,
     )

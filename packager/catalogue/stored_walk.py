@@ -16,19 +16,21 @@ import pyarrow as pa
 
 from packager import paths
 from packager.catalogue import naming
-from packager.catalogue.walk import Found, Odd, found, sort_key
+from packager.catalogue.walk import Odd, Unread, Walked, found, sort_key
 from packager.engine import sql, tables
 from packager.engine.file_stamp import FileStamp
 from packager.engine.stores.base import Store
 from packager.errors import InputError
 
-# folder: sort_key of its path with a "/" behind; empty for the source itself. size: null for a folder.
+# folder: sort_key of its path with a "/" behind; empty for the source itself. size: null for a folder. refused: why a
+# folder cannot be listed.
 _LISTED = pa.schema(
     [
         pa.field("folder", pa.binary(), nullable=False),
         pa.field("name", pa.binary(), nullable=False),
         ("size", pa.int64()),
         ("stamp", pa.int64()),
+        ("refused", pa.string()),
     ]
 )
 _BATCH = 16_384  # rows
@@ -38,8 +40,9 @@ _BOTH = "a folder has the same name"
 class _Row(NamedTuple):
     folder: bytes
     name: bytes
-    size: int | None
-    stamp: int | None
+    size: int | None = None
+    stamp: int | None = None
+    refused: str | None = None
 
 
 class _Folder(NamedTuple):
@@ -50,14 +53,14 @@ class _Folder(NamedTuple):
     why: str
 
 
-def walk_store(store: Store, scratch: Path) -> Iterator[Found | Odd]:
+def walk_store(store: Store, scratch: Path) -> Iterator[Walked]:
     """Yield all that a store lists, in the order of sort_key; times are stamps (engine/stores/base.py, Stat).
 
     scratch: a folder for the listing. Raises InputError and IncompleteError as the store does.
     """
     listing = scratch / "listing.parquet"
     tables.write_table(listing, _LISTED, _batches(store))
-    query = f"SELECT folder, name, size, stamp FROM {sql.parquet(listing)} ORDER BY folder, name, size"  # noqa: S608
+    query = f"SELECT folder, name, size, stamp, refused FROM {sql.parquet(listing)} ORDER BY folder, name, size"  # noqa: S608
     with closing(sql.open_database([listing], scratch / "spill")) as database:
         rows = (
             _Row(*row)
@@ -78,15 +81,21 @@ def _batches(store: Store) -> Iterator[pa.RecordBatch]:
 def _rows(store: Store) -> Iterator[_Row]:
     """Yield a row for each file and, where they begin, its folders; a folder may come several times."""
     before: tuple[bytes, ...] = ()
-    for entry in store.entries():
+    refused: list[tuple[str, str]] = []
+    for entry in store.entries(lambda folder, why: refused.append((folder, why))):
         *folders, name = os.fsencode(entry.path).split(b"/")
         path = tuple(folders)
         for depth in range(len(path)):
             if path[: depth + 1] != before[: depth + 1]:
-                yield _Row(_key(path[:depth]), path[depth], None, None)
+                yield _Row(_key(path[:depth]), path[depth])
         before = path
         if name or entry.stat.size:  # else it is what other tools put where a folder shall be
             yield _Row(_key(path), name, entry.stat.size, entry.stat.stamp.mtime_ns)
+    for folder, why in refused:
+        *above, name = os.fsencode(folder).split(b"/")
+        for depth in range(len(above)):
+            yield _Row(_key(tuple(above[:depth])), above[depth])
+        yield _Row(_key(tuple(above)), name, refused=why)
 
 
 def _key(folders: tuple[bytes, ...]) -> bytes:
@@ -110,7 +119,7 @@ class _Groups:
         return rows
 
 
-def _walk(groups: _Groups) -> Iterator[Found | Odd]:
+def _walk(groups: _Groups) -> Iterator[Walked]:
     """Yield files and oddities, depth first."""
     stack = [_read_folder(groups, _Folder(b"", "", ""))]
     while stack:
@@ -123,7 +132,7 @@ def _walk(groups: _Groups) -> Iterator[Found | Odd]:
             stack.pop()
 
 
-def _read_folder(groups: _Groups, folder: _Folder) -> Iterator[Found | Odd | _Folder]:
+def _read_folder(groups: _Groups, folder: _Folder) -> Iterator[Walked | _Folder]:
     """Yield what one folder holds, in the order of its names' bytes."""
     rows = groups.of(sort_key(folder.path))
     if not rows and folder.path:
@@ -137,7 +146,9 @@ def _read_folder(groups: _Groups, folder: _Folder) -> Iterator[Found | Odd | _Fo
         member = folder.member + named.name
         why = "; ".join(part for part in (folder.why, named.why) if part)
         path = folder.path + row.name
-        if row.size is None:
+        if row.refused is not None:
+            yield Unread(path, f"the folder cannot be read ({row.refused})", is_folder=True)
+        elif row.size is None:
             yield _Folder(path + b"/", member + "/", why)
         else:
             yield found(path, member, FileStamp(row.size, row.stamp), why)

@@ -46,7 +46,7 @@ _BROKEN = (
 
 
 class Tags(NamedTuple):
-    """A file's tags, as the catalogue's columns. fault: what was wrong; settled: False where reading itself failed."""
+    """A file's tags, as the catalogue's columns. fault: what was wrong; is_read: False where reading itself failed."""
 
     title: str | None = None
     artist: str | None = None
@@ -59,7 +59,7 @@ class Tags(NamedTuple):
     codec: str | None = None
     licence: str | None = None
     fault: str | None = None
-    settled: bool = True
+    is_read: bool = True
 
 
 _inflate = Inflate()
@@ -81,7 +81,7 @@ def read_tags(file: bytes) -> Tags:
         with open(file, "rb", opener=lambda path, _: os.open(path, OPEN_FLAGS)) as opened:
             return _parse(Bounded(opened, "x." + extension_of(os.fsdecode(os.path.basename(file)))))
     except OSError as error:
-        return Tags(fault=f"cannot be read ({error.strerror})", settled=False)
+        return _unread(error)
 
 
 def read_open(file: io.RawIOBase, path: bytes) -> Tags:
@@ -89,7 +89,7 @@ def read_open(file: io.RawIOBase, path: bytes) -> Tags:
     try:
         return _parse(Bounded(file, "x." + extension_of(os.fsdecode(os.path.basename(path)))))
     except OSError as error:
-        return Tags(fault=f"cannot be read ({error.strerror})", settled=False)
+        return _unread(error)
 
 
 def _parse(file: Bounded) -> Tags:
@@ -97,15 +97,17 @@ def _parse(file: Bounded) -> Tags:
     _inflate.left = READ_MAX
     try:
         parsed = mutagen.File(file)
-        if parsed is None:
-            return Tags(fault="its tags cannot be read: no known audio format")
-        return _fields(parsed)
+        tags = _fields(parsed) if parsed is not None else Tags(fault="its tags cannot be read: no known audio format")
     except TooMuchError:
-        return Tags(fault=f"its tags cannot be read: they need more than {READ_MAX >> 20} MiB")
+        tags = Tags(fault=f"its tags cannot be read: they need more than {READ_MAX >> 20} MiB")
     except _BROKEN as error:
-        if file.failure is not None:
-            return Tags(fault=f"cannot be read ({file.failure.strerror})", settled=False)
-        return Tags(fault=f"its tags cannot be read: {_said(error)}")
+        tags = Tags(fault=f"its tags cannot be read: {_said(error)}")
+    return tags if file.failure is None else _unread(file.failure)
+
+
+def _unread(error: OSError) -> Tags:
+    """Return the tags of a file that the system could not read; some parsers go on after that."""
+    return Tags(fault=f"cannot be read ({error.strerror})", is_read=False)
 
 
 def _said(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""The walk of the source: every file with its member path, everything else as an oddity; nothing is skipped silently.
+"""The walk of the source: every file with its member path, everything else with why it is none; nothing is skipped.
 
 Works on bytes, follows no link, reads no file's content. Depth first, each folder sorted by its names' bytes: so the
 whole walk is in the order of `sort_key`. Memory: the names of the folders on the way to the file at hand.
@@ -8,12 +8,12 @@ import os
 import stat
 from collections.abc import Iterator
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from packager import paths
 from packager.catalogue import naming
 from packager.engine.file_stamp import FileStamp
-from packager.errors import InputError
+from packager.errors import IncompleteError, InputError
 
 # O_NOFOLLOW and O_NONBLOCK: what was a file a moment ago may be a link or a FIFO now.
 OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -40,10 +40,21 @@ class Found(NamedTuple):
 
 
 class Odd(NamedTuple):
-    """Something that is left out of the catalogue, and why."""
+    """Something that is no file of the catalogue, and why."""
 
     path: bytes
     what: str
+
+
+class Unread(NamedTuple):
+    """Something that could not be read, and why. is_folder: it is a folder, or may be one."""
+
+    path: bytes
+    what: str
+    is_folder: bool
+
+
+Walked: TypeAlias = Found | Odd | Unread
 
 
 class _Folder(NamedTuple):
@@ -59,18 +70,24 @@ def sort_key(path: bytes) -> bytes:
     return path.replace(b"/", b"\0")
 
 
-def walk(source: bytes, own: frozenset[bytes] = frozenset()) -> Iterator[Found | Odd]:
+def walk(source: bytes, own: frozenset[bytes] = frozenset()) -> Iterator[Walked]:
     """Yield all that lies below a folder, in the order of sort_key.
 
     own: packager's own files and folders, as paths below the source; they are reported and left out.
-    Raises InputError where the source itself cannot be read, or two names cannot be told apart.
+    Raises InputError where the source is no folder or two names cannot be told apart, IncompleteError where it cannot
+    be read.
     """
     try:
         with os.scandir(source):
             pass
-    except OSError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         mend = "set collection.source to the folder of the collection"
         raise InputError(paths.shown(source), f"the source cannot be read ({error.strerror})", mend) from error
+    except OSError as error:
+        what = f"the source cannot be read ({error.strerror})"
+        raise IncompleteError(
+            paths.shown(source), what, "fix its permissions or its disk, then run it again"
+        ) from error
     stack = [_read_folder(source, _Folder(b"", "", ""), own)]
     while stack:
         for seen in stack[-1]:
@@ -82,14 +99,14 @@ def walk(source: bytes, own: frozenset[bytes] = frozenset()) -> Iterator[Found |
             stack.pop()
 
 
-def _read_folder(source: bytes, folder: _Folder, own: frozenset[bytes]) -> Iterator[Found | Odd | _Folder]:
+def _read_folder(source: bytes, folder: _Folder, own: frozenset[bytes]) -> Iterator[Walked | _Folder]:
     """Yield what one folder holds, in the order of its names' bytes."""
     path = folder.path.removesuffix(b"/")
     try:
         with os.scandir(os.path.join(source, path)) as listing:
             entries = sorted(listing, key=attrgetter("name"))
     except OSError as error:
-        yield Odd(path, f"the folder cannot be read ({error.strerror}); all below it is left out")
+        yield Unread(path, f"the folder cannot be read ({error.strerror})", is_folder=True)
         return
     if not entries and path:
         yield Odd(path, "an empty folder; shards hold files only")
@@ -101,20 +118,22 @@ def _read_folder(source: bytes, folder: _Folder, own: frozenset[bytes]) -> Itera
         yield _look(entry, folder, safe[entry.name])
 
 
-def _look(entry: os.DirEntry[bytes], folder: _Folder, named: naming.Named) -> Found | Odd | _Folder:
+def _look(entry: os.DirEntry[bytes], folder: _Folder, named: naming.Named) -> Walked | _Folder:
     """Return what one name of a folder stands for."""
     path, member = folder.path + entry.name, folder.member + named.name
     why = "; ".join(part for part in (folder.why, named.why) if part) if folder.why or named.why else ""
+    is_folder = True  # or is not known yet
     try:
         if entry.is_dir(follow_symlinks=False):
             return _Folder(path + b"/", member + "/", why)
+        is_folder = False
         status = entry.stat(follow_symlinks=False)
         if not stat.S_ISREG(status.st_mode):
             return Odd(path, next((what for test, what in _SPECIAL if test(status.st_mode)), "not a file"))
         if not _is_own(status) and not os.access(entry.path, os.R_OK, effective_ids=_BY_EFFECTIVE_IDS):
             os.close(os.open(entry.path, OPEN_FLAGS))  # says why it cannot be
     except OSError as error:
-        return Odd(path, f"cannot be read ({error.strerror}); left out of the catalogue")
+        return Unread(path, f"cannot be read ({error.strerror})", is_folder)
     return found(path, member, FileStamp.of(status), why)
 
 

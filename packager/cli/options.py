@@ -20,6 +20,9 @@ Phases = Annotated[
 Virtual = Annotated[
     bool, typer.Option("--virtual", help="Write no tars: packager serve makes their bytes from the sources.")
 ]
+AllowUnread = Annotated[
+    bool, typer.Option("--allow-unread", help="Publish without the files and folders that could not be read.")
+]
 Scrape = Annotated[bool, typer.Option("--scrape", help="Ask the trackers how many seeds each shard has, and show it.")]
 ReleasePlace = Annotated[
     str | None,

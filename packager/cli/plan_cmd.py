@@ -22,9 +22,10 @@ def plan(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
         report = api.plan(config, progress=progress)
     if json:
         screen.show_json(report)
-        return
-    show(report)
-    screen.say("next: packager pack")
+    else:
+        show(report)
+        screen.say("next: packager pack")
+    screen.end_unread(report.unread_count, json=json)
 
 
 def show(report: PlanReport) -> None:

@@ -7,7 +7,7 @@ import typer
 
 from packager import api
 from packager.cli import bars, screen
-from packager.cli.options import DEFAULT_CONFIG, Config, Json, Phases, Scrape
+from packager.cli.options import DEFAULT_CONFIG, AllowUnread, Config, Json, Phases, Scrape
 from packager.cli.password import ask_password
 from packager.reports import MissingForReaders, PublishReport, ScrapeReport, UploadReport
 from packager.units import count_of, parse_seconds, show_seconds, show_size
@@ -34,6 +34,7 @@ def publish(
     to: To = None,
     with_shards: WithShards = False,
     grace: Grace = "24h",
+    allow_unread: AllowUnread = False,
     json: Json = False,
 ) -> None:
     """Put the release in place: pages, lists, torrents, manifests.
@@ -54,6 +55,7 @@ def publish(
             to=to,
             with_shards=with_shards,
             grace=seconds,
+            allow_unread=allow_unread,
             password=ask_password,
             progress=progress,
         )
@@ -61,6 +63,7 @@ def publish(
         screen.show_json(report)
     else:
         show(report)
+    screen.end_unread(report.unread_count, json=json)
 
 
 def show(report: PublishReport) -> None:

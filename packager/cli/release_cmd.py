@@ -5,6 +5,7 @@ from packager.cli import bars, pack_cmd, plan_cmd, publish_cmd, scan_cmd, screen
 from packager.cli.options import (
     DEFAULT_CONFIG,
     DEFAULT_PATIENCE,
+    AllowUnread,
     Cluster,
     Config,
     Json,
@@ -29,6 +30,7 @@ def release(
     cluster: Cluster = None,
     patience: Patience = DEFAULT_PATIENCE,
     scrape: Scrape = False,
+    allow_unread: AllowUnread = False,
     json: Json = False,
 ) -> None:
     """Scan, plan, pack and publish, resuming what is done.
@@ -43,13 +45,15 @@ def release(
             cluster=cluster_of(scheduler, cluster, workers),
             patience=parse_seconds(patience, "--patience"),
             scrape=scrape,
+            allow_unread=allow_unread,
             password=ask_password,
             progress=progress,
         )
     if json:
         screen.show_json(report)
-        return
-    scan_cmd.show(report.scan)
-    plan_cmd.show(report.plan)
-    pack_cmd.show(report.pack)
-    publish_cmd.show(report.publish)
+    else:
+        scan_cmd.show(report.scan)
+        plan_cmd.show(report.plan)
+        pack_cmd.show(report.pack)
+        publish_cmd.show(report.publish)
+    screen.end_unread(report.scan.unread_count, json=json)

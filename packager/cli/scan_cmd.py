@@ -18,6 +18,8 @@ def scan(config: Config = DEFAULT_CONFIG, workers: Workers = "auto", json: Json 
         screen.show_json(report)
     else:
         show(report)
+    screen.end_unread(report.unread_count, json=json)
+    if not json:
         screen.say("next: packager plan")
 
 
@@ -29,6 +31,8 @@ def show(report: ScanReport) -> None:
         f"      {count_of(report.records, 'record')}, {report.metadata_only:,} of them without a file; "
         f"tags of {count_of(report.tags_read, 'file')} read"
     )
+    if report.unread_count:
+        screen.say(f"      {screen.unread(report.unread_count)}; .packager/unread.jsonl names all")
     if report.oddity_count:
         screen.say(f"      {report.oddity_count:,} odd, all told in .packager/oddities.jsonl")
     if not report.changed:

@@ -7,11 +7,12 @@ import sys
 from collections.abc import Iterable, Sequence
 
 import msgspec
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from packager.errors import PackagerError
+from packager.errors import IncompleteError, PackagerError
 from packager.paths import shown
 
 _PLAIN_WIDTH = 200  # columns of a table that no terminal bounds
@@ -46,6 +47,20 @@ def show_error(error: PackagerError, *, json: bool) -> None:
         talk(msgspec.json.encode(fields).decode())
     else:
         talk(f"packager: {shown(str(error), limit=4000)}")
+
+
+def unread(count: int) -> str:
+    """Return how many files and folders could not be read."""
+    return f"{count:,} {'file or folder' if count == 1 else 'files and folders'} could not be read"
+
+
+def end_unread(count: int, *, json: bool) -> None:
+    """End a command with the exit code for incomplete work if anything could not be read."""
+    if count:
+        if not json:
+            talk(f"error: {unread(count)}")
+            talk("fix:   Fix the permissions or the disk, then run: packager release")
+        raise typer.Exit(IncompleteError.exit_code)
 
 
 def table(title: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = ()) -> None:

@@ -7,6 +7,7 @@ from packager.reports import StatusReport
 from packager.units import count_of, show_seconds, show_size
 
 _NAMED = 5  # tars that are named
+_UNREAD = 20  # files and folders that are named
 
 
 def status(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
@@ -50,4 +51,12 @@ def show(report: StatusReport) -> None:
         screen.say(f"obsolete, in the shards' folder: {', '.join(report.obsolete[:_NAMED])}{more}")
     if report.strangers:
         screen.say(f"not of this plan, in the shards' folder: {', '.join(report.strangers[:_NAMED])}")
+    if report.unread_count:
+        screen.say(f"{screen.unread(report.unread_count)} by the last scan:")
+        for each in report.unread[:_UNREAD]:
+            screen.say(f"  {each.where}: {each.what}")
+        if report.unread_count > _UNREAD:
+            screen.say(f"  {report.unread_count - _UNREAD:,} more; .packager/unread.jsonl names all")
+        screen.say("fix the permissions or the disk, then run: packager release")
+        return
     screen.say(f"next: {report.next}" if report.next else "all done; packager release takes up what changed")

@@ -22,8 +22,8 @@ from packager.options import Config, PhaseOptions
 from packager.paths import shown
 from packager.values import nearest
 
-# What a phase's SQL may name. path_b64 and member follow from path; mtime_ns differs between copies.
-COLUMNS = tuple(name for name in CATALOGUE.names if name not in ("path_b64", "member", "mtime_ns"))
+# What a phase's SQL may name. path_b64 and member follow from path; mtime_ns and unread differ between copies.
+COLUMNS = tuple(name for name in CATALOGUE.names if name not in ("path_b64", "member", "mtime_ns", "unread"))
 
 # One record of which nothing is known: enough for DuckDB to try what the SQL computes from constants.
 _EMPTY_RECORD = pa.Table.from_pylist([{}], pa.schema([field.with_nullable(True) for field in CATALOGUE]))

@@ -21,7 +21,7 @@ from packager.engine import durable, tables
 from packager.engine.state_format import check_state
 from packager.engine.stores.base import Place
 from packager.engine.workspace import STATE, Workspace
-from packager.errors import InputError
+from packager.errors import IncompleteError, InputError
 from packager.options import Config
 from packager.paths import shown
 from packager.slug import slug
@@ -144,12 +144,14 @@ def _check_stores(config: Config, source: Place, shards: Place, where: str) -> N
 
 
 def _check_kind(path: Path, key: str, written: str, *, folder: bool) -> None:
-    """Raise InputError where a path is missing or no folder (no regular file)."""
+    """Raise InputError where a path is missing or no folder (no regular file), IncompleteError where it is unread."""
     try:
         mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(key, f'"{shown(written)}": not found ({shown(str(path))})', "mend the path") from None
     except OSError as error:
-        reason = "not found" if isinstance(error, FileNotFoundError) else error.strerror
-        raise InputError(key, f'"{shown(written)}": {reason} ({shown(str(path))})', "mend the path") from None
+        what = f'"{shown(written)}": cannot be read ({error.strerror})'
+        raise IncompleteError(key, what, "fix its permissions or its disk") from error
     if not (stat.S_ISDIR(mode) if folder else stat.S_ISREG(mode)):
         raise InputError(key, f'"{shown(written)}" is not a {"folder" if folder else "file"}', "mend the path")
 

@@ -1,8 +1,9 @@
 """The SQL by which phases take rows of the catalogue, in order, each record by the first that wants it.
 
 A database has the views `catalogue`, all records that are not withdrawn, as phases' SQL speaks of them; and `files`,
-those of them that are to be planned. A record of `files` that is published already has a `home`, the phase that it
-stays in; and a `place`, where a whole shard is replaced: those come first, in the order that they had.
+those of them that are to be planned: they have a file, and it was read. A record of `files` that is published already
+has a `home`, the phase that it stays in; and a `place`, where a whole shard is replaced: those come first, in the order
+that they had.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +17,7 @@ from packager.engine import phases, sql
 from packager.model import CATALOGUE, PLANNED
 from packager.options import PhaseOptions
 
-_HAS_FILE = "path IS NOT NULL"
+_IS_READ = "NOT unread"  # null for a record without a file
 _WITHDRAWN = pa.schema([("id", pa.string())])
 
 
@@ -48,7 +49,7 @@ def open_catalogue(
         left = f"{records} ANTI JOIN withdrawn USING (id)" if withdrawn else records
         sql.execute(database, f"CREATE VIEW catalogue AS {left}")
         unpublished = "NULL::VARCHAR AS home, NULL::BIGINT AS place"
-        sql.execute(database, f"CREATE VIEW files AS SELECT *, {unpublished} FROM catalogue WHERE {_HAS_FILE}")  # noqa: S608
+        sql.execute(database, f"CREATE VIEW files AS SELECT *, {unpublished} FROM catalogue WHERE {_IS_READ}")  # noqa: S608
         yield database
 
 

@@ -1,7 +1,8 @@
 """The catalogue against what is published: which records stay in their shards, and which are to be planned.
 
 A published record stays where it is as long as its file has the bytes that were published, whatever its tags or path
-are now. Sizes and times tell for most; where only the time is another, the file is read. Out of core.
+are now, or while its file cannot be read. Sizes and times tell for most; where only the time is another, the file is
+read. Out of core.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ from packager.engine import source, sql, tables
 from packager.engine.open_members import open_members
 from packager.engine.stores.base import Place
 from packager.engine.workspace import Workspace
-from packager.errors import InputError
+from packager.errors import IncompleteError, InputError
 from packager.model import ShardName
 from packager.pack.frozen import Frozen, touch
 from packager.paths import decode_path, shown
@@ -58,14 +59,14 @@ ANTI JOIN withdrawn USING (id)
 _SUSPECTS = """
 SELECT c.id, c.path, c.path_b64, c.size, c.mtime_ns, l.sha256, l.no, l.row
 FROM catalogue c JOIN latest l USING (id) JOIN listed USING (no)
-WHERE c.path IS NOT NULL AND NOT replaced AND c.size = l.size AND c.mtime_ns IS DISTINCT FROM l.mtime_ns
+WHERE NOT c.unread AND NOT replaced AND c.size = l.size AND c.mtime_ns IS DISTINCT FROM l.mtime_ns
 ORDER BY l.no, l.row
 """
 _RETURNING = """
 CREATE TEMP TABLE returned AS
 SELECT c.id, l.no, l.row, listed.name AS shard, listed.replaced
 FROM catalogue c JOIN latest l USING (id) JOIN listed USING (no)
-WHERE c.path IS NOT NULL
+WHERE NOT c.unread
     AND (listed.replaced OR c.size <> l.size OR c.id IN (SELECT id FROM %s))
 """
 # What the phases choose from. home: the phase of a record that is published already; place: its old one, if its
@@ -73,7 +74,7 @@ WHERE c.path IS NOT NULL
 _FILES = f"""
 CREATE TEMP TABLE files AS
 SELECT c.*, NULL::VARCHAR AS home, NULL::BIGINT AS place
-FROM catalogue c ANTI JOIN latest USING (id) WHERE c.path IS NOT NULL
+FROM catalogue c ANTI JOIN latest USING (id) WHERE NOT c.unread
 UNION ALL BY NAME
 SELECT c.*, CASE WHEN listed.stays THEN listed.phase END AS home,
     CASE WHEN returned.replaced THEN (returned.no::BIGINT << {_ROW_BITS}) + returned.row END AS place
@@ -160,13 +161,16 @@ def _list(
 
 
 def _check_replaced(database: sql.Database) -> None:
-    """Raise InputError where a shard is to be replaced and a file of it is not there any more."""
+    """Raise InputError where a shard is to be replaced and a file of it is gone, IncompleteError if it is unread."""
     missing = sql.execute(
         database,
-        "SELECT name, count(*), min(id) FROM latest JOIN listed USING (no) ANTI JOIN"
-        " (SELECT id FROM catalogue WHERE path IS NOT NULL) USING (id) WHERE replaced GROUP BY name ORDER BY name",
+        "SELECT name, count(*), min(id), bool_or(unread) FROM latest JOIN listed USING (no)"
+        " LEFT JOIN catalogue USING (id) WHERE replaced AND unread IS DISTINCT FROM false GROUP BY name ORDER BY name",
     )
-    for name, count, first in missing:
+    for name, count, first, is_unread in missing:
+        if is_unread:
+            what = f'is to be replaced, and {count_of(count, "file")} of it ("{shown(first)}") cannot be read'
+            raise IncompleteError(name, what, "fix the permissions or the disk, then run it again")
         raise InputError(
             name,
             f'is to be replaced, and {count_of(count, "record")} of it ("{shown(first)}") have no file at the source',

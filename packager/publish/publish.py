@@ -45,13 +45,15 @@ def publish(
     phases: set[str],
     closed: Mapping[str, str],
     now: str,
+    unread: int = 0,
     signer: keys.Signer | None = None,
     scrape: bool = False,
     progress: Progress = SILENT,
 ) -> PublishReport:
     """Publish `phases` of the plan, every shard of which must be packed, and what the site shows of the others.
 
-    closed: the dates until which other phases shall stay unpublished, by name. now: RFC 3339, the release's
+    closed: the dates until which other phases shall stay unpublished, by name. unread: how many files and folders the
+    scan could not read. now: RFC 3339, the release's
     date where the config gives none and the last one's is not later. signer: None for a release that is
     not signed; it is only asked where something is written. scrape: ask the trackers for seed counts first.
     A release of the same content keeps its serial and date, whatever the counts, and a site that shows it
@@ -83,6 +85,7 @@ def publish(
         last=last,
         date=config.release.date or not_before(last, now),
         next_key=keys.read_public(workspace.next_key) if workspace.next_key else None,
+        unread=unread,
     )
     if signer and last and release.serial > last[0].serial:
         check_signer(last[0], signer.public)
@@ -110,6 +113,7 @@ def publish(
         shards=sum(not shard.obsolete for shard in release.shards),
         size=sum(shard.size for shard in release.shards if not shard.obsolete),
         files=_count_files(workspace.output),
+        unread_count=release.unread,
         scraped=scraped,
         missing=missing_for_readers(config),
         upload=None,

@@ -48,8 +48,8 @@ def test_a_record_with_no_file_is_metadata_only_audio_unless_it_says_otherwise(p
     assert (report.files, report.records, report.metadata_only) == (1, 5, 4)
     assert report.kinds == {"audio": 3, "artwork": 1, "metadata": 1, "other": 0}
     assert told(report) == {
-        "r.csv:4": 'names a file that is not in the folder: "gone/b.flac"',
-        "r.csv:5": 'names a file that is not in the folder: "c.flac"',
+        "r.csv:4": 'names a file that the scan did not find: "gone/b.flac"',
+        "r.csv:5": 'names a file that the scan did not find: "c.flac"',
     }
 
 

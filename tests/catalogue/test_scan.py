@@ -79,6 +79,7 @@ def test_a_broken_audio_file_is_kept_with_its_fault(project: Project) -> None:
         "size": 4,
         "mtime_ns": SETTLED,
         "fault": fault,
+        "unread": False,
     }
     assert told(report) == {"bad.flac": fault}
 
@@ -173,9 +174,7 @@ def test_the_catalogue_has_the_contracts_columns(project: Project) -> None:
 def test_a_source_without_a_file_is_refused(project: Project, folders: tuple[str, ...]) -> None:
     for folder in folders:
         (project.source / folder).mkdir()
-    with pytest.raises(
-        InputError, match=r"the source holds no file that can be read; set collection\.source to the folder"
-    ):
+    with pytest.raises(InputError, match=r"the source holds no file; set collection\.source to the folder"):
         project.scan()
     assert not project.workspace.catalogue.exists()
 
@@ -239,4 +238,5 @@ def test_a_scan_that_fails_leaves_the_last_catalogue_and_no_scratch(project: Pro
         "files.parquet",
         "oddities.jsonl",
         "scanned.json",
+        "unread.jsonl",
     ]

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packager.catalogue.stored_walk import walk_store
-from packager.catalogue.walk import Found, Odd, sort_key, walk
-from packager.engine.stores.base import Entry, Stat, Store
+from packager.catalogue.walk import Found, Odd, Unread, Walked, sort_key, walk
+from packager.engine.stores.base import Entry, Refused, Stat, Store
 from packager.errors import InputError
 
 NAMES = st.text(st.sampled_from("aAb -./é%"), min_size=1, max_size=3).filter(lambda name: "/" not in name)
@@ -20,18 +20,34 @@ KEYS = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
 
 
 class Listing:
-    """A store of which only the listing is asked."""
+    """A store of which only the listing is asked. closed: folders that it refuses to list."""
 
-    def __init__(self, keys: list[str]) -> None:
-        self.keys = keys
+    def __init__(self, keys: list[str], closed: Sequence[str] = ()) -> None:
+        self.found = [Entry(key, Stat(len(key), 1, key)) for key in keys]
+        self.closed = closed
 
-    def entries(self) -> Iterator[Entry]:
-        return (Entry(key, Stat(len(key), 1, key)) for key in self.keys)
+    def entries(self, refused: Refused) -> Iterator[Entry]:
+        for folder in self.closed:
+            refused(folder, "the host refuses it")
+        return iter(self.found)
 
 
-def walked(keys: list[str]) -> list[Found | Odd]:
+def walked(keys: list[str], closed: Sequence[str] = ()) -> list[Walked]:
+    return walked_of(Listing(keys, closed))
+
+
+def walked_of(listing: Listing) -> list[Walked]:
     with tempfile.TemporaryDirectory() as scratch:
-        return list(walk_store(cast(Store, cast(Any, Listing(keys))), Path(scratch)))
+        return list(walk_store(cast(Store, cast(Any, listing)), Path(scratch)))
+
+
+def test_a_folder_that_cannot_be_listed_is_unread_in_its_place_in_the_walk() -> None:
+    seen = walked(["a/1", "b/c/x", "b/z", "d"], ["a/0", "b/c/below", "e/f"])
+    refused = "the folder cannot be read (the host refuses it)"
+    assert [item.path for item in seen] == [b"a/0", b"a/1", b"b/c/below", b"b/c/x", b"b/z", b"d", b"e/f"]
+    assert [item for item in seen if not isinstance(item, Found)] == [
+        Unread(path, refused, is_folder=True) for path in (b"a/0", b"b/c/below", b"e/f")
+    ]
 
 
 def is_folder_tree(keys: list[str]) -> bool:
@@ -75,12 +91,12 @@ def test_a_file_whose_replaced_name_is_another_s_is_refused() -> None:
 
 def test_markers_of_folders_are_no_files() -> None:
     listing = Listing([])
-    listing.entries = lambda: iter(  # type: ignore[method-assign]
-        [Entry("made/", Stat(0, 1, "x")), Entry("made/f", Stat(1, 1, "y")), Entry("empty/", Stat(0, 1, "z"))]
-    )
-    with tempfile.TemporaryDirectory() as scratch:
-        seen = list(walk_store(cast(Store, cast(Any, listing)), Path(scratch)))
-    assert seen == [
+    listing.found = [
+        Entry("made/", Stat(0, 1, "x")),
+        Entry("made/f", Stat(1, 1, "y")),
+        Entry("empty/", Stat(0, 1, "z")),
+    ]
+    assert walked_of(listing) == [
         Odd(b"empty", "an empty folder; shards hold files only"),
         Found(b"made/f", "made/f", 1, Stat(1, 1, "y").stamp.mtime_ns, ""),
     ]

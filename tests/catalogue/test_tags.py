@@ -130,7 +130,7 @@ def test_a_broken_file_tells_its_fault(tmp_path: Path, name: str, data: bytes, f
 
 
 def test_a_file_that_is_gone_is_a_fault_to_be_looked_at_again(tmp_path: Path) -> None:
-    gone = Tags(fault="cannot be read (No such file or directory)", settled=False)
+    gone = Tags(fault="cannot be read (No such file or directory)", is_read=False)
     assert read_many([os.fsencode(tmp_path / "gone.flac")]) == [gone]
 
 
@@ -186,7 +186,7 @@ def test_no_truncated_or_mutated_file_raises(tmp_path: Path, name: str) -> None:
                 data[rng.randrange(len(data))] = rng.randrange(256)
         path.write_bytes(data)
         tags = read_tags(os.fsencode(path))
-        assert tags.settled
+        assert tags.is_read
 
 
 def test_reading_changes_nothing(tmp_path: Path) -> None:

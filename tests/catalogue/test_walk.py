@@ -1,19 +1,25 @@
 """The walk: order, what is left out and why."""
 
 import os
+import shutil
 import socket
 from pathlib import Path
 
 import pytest
 from catalogue_project import Project
 
-from packager.catalogue.walk import Found, Odd, sort_key, walk
-from packager.errors import InputError
+from packager.catalogue.walk import Found, Odd, Unread, sort_key, walk
+from packager.errors import IncompleteError, InputError
 
 
 def seen(project: Project) -> dict[bytes, str]:
     """Return what is odd below the source."""
     return {item.path: item.what for item in walk(os.fsencode(project.source)) if isinstance(item, Odd)}
+
+
+def unread(project: Project) -> list[Unread]:
+    """Return what cannot be read below the source."""
+    return [item for item in walk(os.fsencode(project.source)) if isinstance(item, Unread)]
 
 
 def found(project: Project) -> list[bytes]:
@@ -56,10 +62,39 @@ def test_what_cannot_be_read_is_reported_and_left_out(unprivileged: Project) -> 
     unprivileged.put("closed/song.flac")
     (unprivileged.source / "closed").chmod(0)
     assert found(unprivileged) == [b"good.flac"]
-    assert seen(unprivileged) == {
-        b"closed": "the folder cannot be read (Permission denied); all below it is left out",
-        b"secret.flac": "cannot be read (Permission denied); left out of the catalogue",
-    }
+    assert not seen(unprivileged)
+    assert unread(unprivileged) == [
+        Unread(b"closed", "the folder cannot be read (Permission denied)", is_folder=True),
+        Unread(b"secret.flac", "cannot be read (Permission denied)", is_folder=False),
+    ]
+
+
+def test_a_folder_that_vanishes_during_the_walk_is_unread(project: Project) -> None:
+    for name in ("a/1", "b/2", "c/3"):
+        project.put(name)
+    walked = walk(os.fsencode(project.source))
+    assert next(walked).path == b"a/1"
+    shutil.rmtree(project.source / "b")
+    (project.source / "c" / "3").unlink()
+    what = "the folder cannot be read (No such file or directory)"
+    empty = Odd(b"c", "an empty folder; shards hold files only")
+    assert list(walked) == [Unread(b"b", what, is_folder=True), empty]
+
+
+def test_a_folder_whose_names_may_be_listed_and_not_opened_is_unread_name_by_name(unprivileged: Project) -> None:
+    unprivileged.put("listed/song.flac")
+    unprivileged.put("listed/below/song.flac")
+    (unprivileged.source / "listed").chmod(0o444)
+    assert [(item.path, item.is_folder) for item in unread(unprivileged)] == [
+        (b"listed/below", True),
+        (b"listed/song.flac", False),
+    ]
+
+
+def test_a_source_whose_permissions_are_missing_is_incomplete(unprivileged: Project) -> None:
+    unprivileged.source.chmod(0)
+    with pytest.raises(IncompleteError, match=r"source: the source cannot be read \(Permission denied\); fix its"):
+        unread(unprivileged)
 
 
 def test_a_source_that_cannot_be_read_is_refused(tmp_path: Path) -> None:

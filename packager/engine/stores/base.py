@@ -50,6 +50,9 @@ class Entry(NamedTuple):
     stat: Stat
 
 
+Refused: TypeAlias = Callable[[str, str], None]  # takes a folder's path, and why it cannot be listed
+
+
 class Writer(Protocol):
     """Takes a file's bytes in order."""
 
@@ -68,8 +71,11 @@ class Store(Protocol):
     def name(self) -> str:
         """The address, fit to be shown."""
 
-    def entries(self) -> Iterator[Entry]:
-        """Yield every file, as they are listed, in no order that is promised. Memory: one page of the listing."""
+    def entries(self, refused: Refused | None = None) -> Iterator[Entry]:
+        """Yield every file, as they are listed, in no order that is promised. Memory: one page of the listing.
+
+        refused: takes each folder below that cannot be listed; without it, the first such folder raises.
+        """
 
     def stat(self, path: str) -> Stat | None:
         """Return what tells a file from its other versions; None: it is not there."""

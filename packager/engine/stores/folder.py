@@ -7,7 +7,7 @@ from pathlib import Path
 
 from packager.engine import durable
 from packager.engine.limited import open_regular
-from packager.engine.stores.base import AGAIN, Entry, Gone, Stat, Writer
+from packager.engine.stores.base import AGAIN, Entry, Gone, Refused, Stat, Writer
 from packager.errors import IncompleteError, from_os_error
 from packager.paths import shown
 from packager.store_address import StoreAddress
@@ -25,9 +25,17 @@ class FolderStore:
         """The address, fit to be shown."""
         return shown(str(self._address))
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self, refused: Refused | None = None) -> Iterator[Entry]:
         """Yield the regular files; what is being written is none yet."""
-        for folder, _, names in os.walk(self._root):
+
+        def fail(error: OSError) -> None:
+            path = os.path.relpath(error.filename, self._root)
+            if refused is not None and path != ".":
+                refused(path, error.strerror or str(error))
+            elif not isinstance(error, FileNotFoundError):
+                raise self._failed(path, error) from error
+
+        for folder, _, names in os.walk(self._root, onerror=fail):
             for name in names:
                 path = Path(folder, name)
                 if _is_partial(name) or path.is_symlink() or not path.is_file():

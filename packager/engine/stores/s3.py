@@ -13,7 +13,7 @@ from threading import BoundedSemaphore
 from types import TracebackType
 from typing import Any, TypeVar
 
-from packager.engine.stores.base import AGAIN, SMALL, Entry, Gone, Stat, Transient, Writer, retried
+from packager.engine.stores.base import AGAIN, SMALL, Entry, Gone, Refused, Stat, Transient, Writer, retried
 from packager.errors import InputError, PackagerError
 from packager.paths import shown
 from packager.store_address import StoreAddress
@@ -79,7 +79,7 @@ class S3Store:
         """The address, fit to be shown."""
         return shown(str(self._address))
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self, refused: Refused | None = None) -> Iterator[Entry]:  # noqa: ARG002 (there are no folders)
         """Yield the objects, a page at a time; "folders" that other tools made are objects ending in "/"."""
         token: dict[str, str] = {}
         while True:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import TypeVar
 
-from packager.engine.stores.base import AGAIN, SMALL, Entry, Gone, Stat, Transient, Writer, retried
+from packager.engine.stores.base import AGAIN, SMALL, Entry, Gone, Refused, Stat, Transient, Writer, retried
 from packager.errors import IncompleteError, InputError
 from packager.paths import shown
 from packager.store_address import StoreAddress
@@ -57,23 +57,28 @@ class SftpStore:
         """The address, fit to be shown."""
         return shown(str(self._address))
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self, refused: Refused | None = None) -> Iterator[Entry]:
         """Yield the regular files, a folder at a time; links are not followed."""
         folders = [""]
         while folders:
             folder = folders.pop()
-            for path, found in self._listed(folder):
+            try:
+                listed = self._listed(folder)
+            except (InputError, IncompleteError) as error:
+                if folder and refused is not None:
+                    refused(folder, error.what)
+                elif not isinstance(error, Gone):
+                    raise
+                continue
+            for path, found in listed:
                 if stat.S_ISDIR(found.st_mode or 0):
                     folders.append(path)
                 elif stat.S_ISREG(found.st_mode or 0) and not _is_partial(path):
                     yield Entry(path, _stat(found))
 
     def _listed(self, folder: str) -> list[tuple[str, paramiko.SFTPAttributes]]:
-        """Return what a folder holds, by paths; one that is not there holds nothing."""
-        try:
-            found = self._do(folder, lambda sftp: sftp.listdir_attr(self._place(folder)))
-        except Gone:
-            return []
+        """Return what a folder holds, by paths. Raises Gone where it is not there."""
+        found = self._do(folder, lambda sftp: sftp.listdir_attr(self._place(folder)))
         return [(f"{folder}/{each.filename}" if folder else each.filename, each) for each in found]
 
     def stat(self, path: str) -> Stat | None:
@@ -176,12 +181,13 @@ class SftpStore:
         """Remove what stands beside the places of these files."""
         folders, count = [""], 0
         while folders:
-            for path, found in self._listed(folders.pop()):
-                if stat.S_ISDIR(found.st_mode or 0):
-                    folders.append(path)
-                elif _is_partial(path) and paths(_whole(path)):
-                    self.delete(path)
-                    count += 1
+            with suppress(Gone):
+                for path, found in self._listed(folders.pop()):
+                    if stat.S_ISDIR(found.st_mode or 0):
+                        folders.append(path)
+                    elif _is_partial(path) and paths(_whole(path)):
+                        self.delete(path)
+                        count += 1
         return count
 
     def _place(self, path: str) -> str:
