@@ -287,7 +287,13 @@ TOLD: dict[str, dict[str, Told]] = {
         "files": "Files of the site.",
         "unread_count": "Files and folders that the scan could not read, as the release says.",
         "scraped": "With --scrape: what the trackers said of seed counts; null without.",
+        "missing": "What readers of the release will miss.",
         "upload": "With --to: what was brought to the store; null without.",
+    },
+    "MissingForReaders": {
+        "what": "What is not there.",
+        "means": "What that means for readers.",
+        "key": "The key of packager.toml to set.",
     },
     "UploadReport": {
         "to": "The store's address.",
