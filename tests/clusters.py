@@ -4,14 +4,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.waiting import until
 
 REPOSITORY = Path(__file__).parents[1]
+NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass
@@ -21,6 +23,7 @@ class Cluster:
     root: Path
     address: str
     scheduler: subprocess.Popen[bytes]
+    environment: Mapping[str, str]
     workers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _numbers: int = 0
 
@@ -32,35 +35,34 @@ class Cluster:
         folder.mkdir()
         options = [self.address, "--name", name, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
         options += ["--host", "127.0.0.1", "--memory-limit", "0", "--local-directory", str(folder)]
-        self.workers[name] = _start(folder, "worker", *options)
+        self.workers[name] = _start(folder, "worker", *options, environment=self.environment)
         return name
 
     def wait_for(self, count: int) -> None:
         """Wait until so many workers are there."""
         until(lambda: sum(_is_up(self.root / name) for name in self.workers) >= count, lambda: "workers")
 
-    def kill(self, name: str) -> None:
-        """Kill a worker, at once, and remove its folder: its disk is gone, too."""
-        worker = self.workers.pop(name)
-        worker.kill()
-        worker.wait()
+    def replace_dead(self) -> int:
+        """Start a new worker for each that has died, whose disk is gone with it; return how many these were."""
+        dead = [name for name, worker in self.workers.items() if worker.poll() is not None]
+        for name in dead:
+            del self.workers[name]
+            self.add()
+        return len(dead)
 
     def writing(self) -> list[str]:
         """Return the workers that are writing a tar now."""
         return [name for name, worker in self.workers.items() if _writes(worker.pid)]
 
-    def stop(self, name: str) -> None:
-        """Let a worker hang."""
-        self.workers[name].send_signal(signal.SIGSTOP)
-
-    def go_on(self, name: str) -> None:
-        """Let a worker that hung go on."""
-        self.workers[name].send_signal(signal.SIGCONT)
+    def go_on(self) -> None:
+        """Let workers go on that were stopped."""
+        for worker in self.workers.values():
+            worker.send_signal(signal.SIGCONT)
 
 
 @contextmanager
-def cluster(root: Path, workers: int) -> Iterator[Cluster]:
-    """Start a scheduler and workers, and end them."""
+def cluster(root: Path, workers: int, environment: Mapping[str, str] = NO_VARIABLES) -> Iterator[Cluster]:
+    """Start a scheduler and workers, and end them. environment: of the workers, beside the usual one."""
     folder = root / "scheduler"
     folder.mkdir(parents=True)
     file = folder / "scheduler.json"
@@ -74,12 +76,12 @@ def cluster(root: Path, workers: int) -> Iterator[Cluster]:
         "--scheduler-file",
         str(file),
     ]
-    scheduler = _start(folder, "scheduler", *options)
+    scheduler = _start(folder, "scheduler", *options, environment=NO_VARIABLES)
     made: Cluster | None = None
     try:
         until(lambda: file.exists() and b'"address"' in file.read_bytes(), lambda: "the scheduler")
         address = file.read_text().partition('"address": "')[2].partition('"')[0]
-        made = Cluster(root, address, scheduler)
+        made = Cluster(root, address, scheduler, environment)
         for _ in range(workers):
             made.add()
         made.wait_for(workers)
@@ -90,15 +92,15 @@ def cluster(root: Path, workers: int) -> Iterator[Cluster]:
             process.wait()
 
 
-def _start(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
+def _start(folder: Path, *arguments: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     settings = {
         "DASK_DISTRIBUTED__WORKER__MEMORY__SPILL": "False",
         "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
     }
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), **settings}
+    own = {**os.environ, **environment, "PYTHONPATH": str(REPOSITORY), **settings}
     with open(folder / "log", "wb") as log:
         command = [sys.executable, "-m", "dask", *arguments]
-        return subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+        return subprocess.Popen(command, cwd=folder, env=own, stdout=log, stderr=log)
 
 
 def _is_up(folder: Path) -> bool:

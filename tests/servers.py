@@ -164,11 +164,14 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(bytes(1 << 16))
         else:
             self._head(206, len(body), headers)
-            early = max(0, len(data) // 2 - start) if fault == "stalls" else len(body)
-            self._send(body[:early])
-            while self.site.fault == "stalls" and early < len(body) and not self.site.stopped.wait(0.01):
-                pass  # the second half of a file comes when the fault is over
-            self._send(body[early:])
+            self._send_stalling(body, max(0, len(data) // 2 - start))
+
+    def _send_stalling(self, body: bytes, early: int) -> None:
+        """Send a body; while the fault is that the server stalls, only its first bytes."""
+        self._send(body[:early])
+        while self.site.fault == "stalls" and early < len(body) and not self.site.stopped.wait(0.01):
+            pass
+        self._send(body[early:])
 
     def _whole(self, data: bytes, fault: Fault) -> None:
         if fault == "gzip":

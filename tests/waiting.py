@@ -1,4 +1,4 @@
-"""What tests share that wait for other processes: patience that no slow machine wears out, and ports nobody else takes."""
+"""What tests of other processes share: patience that no slow machine wears out, and ports that nobody else takes."""
 
 import itertools
 import socket

@@ -23,12 +23,12 @@ from pathlib import Path
 FOR_EVER = 1 << 40
 ROOT = Path(__file__).parents[2]
 _CALLER, _COMMAND, _GROUP = 0, 1, -1  # times the command's process: who gets a signal, see shim.c
-_NUMBERS = "6l"
+_NUMBERS = "7l"
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Calls number `first` to `last` of a kind on files under a folder fail.
+    """Calls number `first` to `last` of a kind on files under a folder fail, all or the first of `every` so many.
 
     calls: write, read, sync, open or change, which is whatever changes a file, its name or its times. error: an errno;
     0 for reads that return one byte; below 0 the number of a signal that the process gets then. ahead: seconds, of the
@@ -41,6 +41,7 @@ class Fault:
     first: int = 1
     last: int = FOR_EVER
     ahead: int = 0
+    every: int = 1
 
 
 @dataclass(frozen=True)
@@ -80,14 +81,27 @@ class FailingDisk:
         return self._ask(fault, arguments, _GROUP if group else _COMMAND, first)
 
     def start(self, fault: Fault, *arguments: object) -> "subprocess.Popen[bytes]":
-        """Start a packager command with calls failing, as a process of its own."""
+        """Start a packager command with calls failing, as a process and session of its own.
+
+        It gets the signals, also for the calls of processes that it starts.
+        """
         self.arm(fault)
-        command = [sys.executable, "-m", "packager", *map(str, arguments)]
-        return subprocess.Popen(command, env=_environment(self.shim), stdout=subprocess.DEVNULL)
+        return subprocess.Popen(
+            [sys.executable, "-m", "packager", *map(str, arguments)],
+            env=self.environment | {"FAULT_MAIN": "1"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the environment of processes that faults meet."""
+        return _environment(self.shim)
 
     def arm(self, fault: Fault) -> None:
         """Count from 0 again, and let calls fail from now on."""
-        numbers = struct.pack(_NUMBERS, 0, fault.first, fault.last, fault.error, 0, fault.ahead)
+        numbers = struct.pack(_NUMBERS, 0, fault.first, fault.last, fault.every, fault.error, 0, fault.ahead)
         with open(_shared(self.shim), "r+b") as shared:
             shared.write(numbers + struct.pack("16s4096s", fault.calls.encode(), os.fsencode(fault.under.resolve())))
 

@@ -1,6 +1,6 @@
 /* A disk that fails on demand: preloaded into a process and all it starts, it counts calls on files under one
  * folder and makes some of them fail. Built and set up by tests/faults/failing_disk.py, which tells it in a file that
- * all processes share, FAULT_SHARED, what `struct shared` says.
+ * all processes share, FAULT_SHARED, what `struct shared` says. A process with FAULT_MAIN becomes its target.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -22,7 +22,8 @@
 
 static struct shared {
     long seen;         /* calls so far */
-    long first, last;  /* that fail, from 1 */
+    long first, last;  /* that fail, from 1, */
+    long every;        /* or the first of so many of them */
     long error;        /* what they fail with; 0 for reads: no failure, they return at most one byte; below 0: no
                           failure, a process gets this signal, as -9 */
     long target;       /* the process that gets it, below 0: the group of processes, 0: who makes the call */
@@ -41,6 +42,8 @@ __attribute__((constructor)) static void begin(void)
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
     close(descriptor);
     if (shared == MAP_FAILED) shared = NULL;
+    if (shared && getenv("FAULT_MAIN")) shared->target = getpid();
+    unsetenv("FAULT_MAIN");
 }
 
 static int counts(const char *kind)
@@ -54,7 +57,7 @@ static int fails_at(const char *path)
 {
     if (strncmp(path, shared->under, strlen(shared->under))) return 0;
     long number = __atomic_add_fetch(&shared->seen, 1, __ATOMIC_SEQ_CST);
-    if (number < shared->first || number > shared->last) return 0;
+    if (number < shared->first || number > shared->last || (number - shared->first) % shared->every) return 0;
     if (shared->error < 0) {
         kill(shared->target ? (pid_t)shared->target : getpid(), (int)-shared->error);
         return 0;

@@ -45,7 +45,7 @@ def stopped_while_it_writes(project: Project, disk: FailingDisk) -> Iterator["su
         yield process
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 def test_a_second_writer_is_told_the_first_and_readers_go_on(

@@ -5,11 +5,9 @@ import pickle
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import file_digest
 from pathlib import Path
@@ -30,15 +28,17 @@ from packager.pack.shard import ShardTask
 from packager.pack.shard_documents import Content, Links
 from tests import clusters
 from tests.clusters import Cluster
+from tests.faults.failing_disk import FailingDisk, Fault
 from tests.projects import Project, make_project
+from tests.waiting import until
 
 SHARDS, FEW = 40, 12
 PHASES = '[[phases]]\nname = "all"\ntitle = "All"\norder = "path"\n'
 
 
 @pytest.fixture(scope="module")
-def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with clusters.cluster(tmp_path_factory.mktemp("cluster"), workers=3) as made:
+def three(tmp_path_factory: pytest.TempPathFactory, disk: FailingDisk) -> Iterator[Cluster]:
+    with clusters.cluster(tmp_path_factory.mktemp("cluster"), workers=3, environment=disk.environment) as made:
         yield made
 
 
@@ -79,100 +79,84 @@ def made_by_packing(project: Project) -> dict[str, str]:
     return found
 
 
-class Storm(threading.Thread):
-    """Does something to a worker that is writing a tar, again and again, until it is told to end."""
+@contextmanager
+def replaced(cluster: Cluster) -> Iterator[list[int]]:
+    """Start a worker for each that dies while the block runs; yield how many died, as they do."""
+    died: list[int] = []
+    over = threading.Event()
 
-    def __init__(self, cluster: Cluster, strike: Callable[[str], None], *, most: int, pause: float) -> None:
-        super().__init__(daemon=True)
-        self._cluster, self._strike, self._most, self._pause = cluster, strike, most, pause
-        self._over = threading.Event()
-        self.struck = 0
+    def watch() -> None:
+        while not over.wait(0.01):
+            if count := cluster.replace_dead():
+                died.append(count)
 
-    def run(self) -> None:
-        while self.struck < self._most and not self._over.is_set():
-            writing = self._cluster.writing()
-            if writing:
-                self._strike(writing[0])
-                self.struck += 1
-            self._over.wait(self._pause if writing else 0.002)
-
-    def __enter__(self) -> "Storm":
-        self.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._over.set()
-        self.join()
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield died
+    finally:
+        over.set()
+        thread.join()
 
 
-def survives_kills(cluster: Cluster, root: Path, *, size: int, most: int, pause: float) -> None:
+def survives_kills(cluster: Cluster, disk: FailingDisk, root: Path, *, size: int, kills: int) -> None:
     project, expected = large_project(root, size, SHARDS)
-
-    def kill(name: str) -> None:
-        cluster.kill(name)
-        cluster.add()
-
-    with Storm(cluster, kill, most=most, pause=pause) as storm:
+    every = SHARDS * (size >> 20) // (kills + 1)  # writes; each shard takes one a MiB, and one for its space
+    disk.arm(Fault(project.root / "shards", "write", -signal.SIGKILL, every, every * kills, every=every))
+    with replaced(cluster) as died:
         report = api.pack(project.root / "packager.toml", cluster=cluster.address)
-    assert storm.struck >= 3
+    assert sum(died) == kills
     assert report.packed == SHARDS
     assert not report.failed
-    assert 1 <= report.redone <= 4 * storm.struck
+    assert kills <= report.redone <= 4 * kills
     assert made_by_packing(project) == expected
     assert sorted(path.name for path in (project.root / "shards").iterdir()) == [
         f"tones-all-{number:05d}.tar" for number in range(1, SHARDS + 1)
     ]
 
 
-def test_forty_shards_are_the_same_when_workers_are_killed_while_they_write(three: Cluster, tmp_path: Path) -> None:
-    survives_kills(three, tmp_path / "project", size=5 << 20, most=3, pause=0.4)
+def test_forty_shards_are_the_same_when_workers_are_killed_while_they_write(
+    three: Cluster, disk: FailingDisk, tmp_path: Path
+) -> None:
+    survives_kills(three, disk, tmp_path / "project", size=2 << 20, kills=3)
 
 
 @pytest.mark.soak
-def test_forty_shards_outlast_a_storm_of_kills(three: Cluster, tmp_path: Path) -> None:
-    survives_kills(three, tmp_path / "project", size=64 << 20, most=25, pause=2)
+def test_forty_shards_outlast_a_storm_of_kills(three: Cluster, disk: FailingDisk, tmp_path: Path) -> None:
+    survives_kills(three, disk, tmp_path / "project", size=64 << 20, kills=25)
 
 
-def test_a_worker_that_hangs_has_its_shard_packed_elsewhere_and_spoils_nothing(three: Cluster, tmp_path: Path) -> None:
+def test_a_worker_that_hangs_has_its_shard_packed_elsewhere_and_spoils_nothing(
+    three: Cluster, disk: FailingDisk, tmp_path: Path
+) -> None:
     project, expected = large_project(tmp_path / "project", 4 << 20, FEW)
-    hung: list[str] = []
-
-    def hang(name: str) -> None:
-        three.stop(name)
-        hung.append(name)
-
-    with Storm(three, hang, most=1, pause=0.1):
-        report = api.pack(project.root / "packager.toml", cluster=three.address, patience=3)
-    three.go_on(hung[0])
-    while three.writing():  # it stops writing what nobody waits for
-        time.sleep(0.02)
+    shards = project.root / "shards"
+    disk.arm(Fault(shards, "write", -signal.SIGSTOP, 3, 3))
+    report = api.pack(project.root / "packager.toml", cluster=three.address, patience=3)
+    three.go_on()
+    until(lambda: not three.writing() and all(path.name.endswith(".tar") for path in shards.iterdir()))
     assert report.packed == FEW
     assert report.redone >= 1
     assert made_by_packing(project) == expected
-    assert all(path.name.endswith(".tar") for path in (project.root / "shards").iterdir())
 
 
 @pytest.mark.parametrize("local", [False, pytest.param(True, marks=pytest.mark.soak)])
-def test_ctrl_c_stops_in_order_and_the_next_run_goes_on(three: Cluster, tmp_path: Path, *, local: bool) -> None:
-    project, expected = large_project(tmp_path / "project", 8 << 20, FEW)
+def test_ctrl_c_stops_in_order_and_the_next_run_goes_on(
+    three: Cluster, disk: FailingDisk, tmp_path: Path, *, local: bool
+) -> None:
+    project, expected = large_project(tmp_path / "project", 2 << 20, FEW)
     shards = project.root / "shards"
     crew = ["--cluster", "local:2"] if local else ["--scheduler", three.address]
-    run = subprocess.Popen(
-        [sys.executable, "-m", "packager", "pack", *crew],
-        cwd=project.root,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    while run.poll() is None and not list(shards.glob("*.tar")):
-        time.sleep(0.005)
+    third = Fault(project.root / ".packager" / "packed", "sync", -signal.SIGSTOP, 12, 12)  # some of its documents
+    run = disk.start(third, "pack", *crew, "--config", project.root / "packager.toml")
+    os.waitid(os.P_PID, run.pid, os.WSTOPPED)
     os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to all that it started, too
-    _, told = run.communicate(timeout=60)
+    run.send_signal(signal.SIGCONT)
+    _, told = run.communicate()
     assert run.returncode == 130, told
     assert b"Traceback" not in told
-    ends = time.monotonic() + 10
-    while any(path.is_dir() for path in shards.iterdir()) and time.monotonic() < ends:
-        time.sleep(0.05)  # a worker that had just begun finds that the run is over
-    assert all(path.name.endswith(".tar") and path.is_file() for path in shards.iterdir())
+    until(lambda: all(path.is_file() for path in shards.iterdir()))  # a worker finds that the run is over
+    assert all(path.name.endswith(".tar") for path in shards.iterdir())
     whole = len(list(shards.iterdir()))
     assert 0 < whole < FEW
     report = api.pack(project.root / "packager.toml", cluster=three.address)
