@@ -275,7 +275,7 @@ def test_an_unreadable_source_is_named(capsys: Capture) -> None:
         finally:
             os.seteuid(0)
     assert ran.code == 3
-    assert "notes.txt: Permission denied" in ran.err
+    assert "notes.txt: cannot be read (Permission denied)" in ran.err
 
 
 def test_names_with_markup_and_escapes_are_printed_as_they_are(tmp_path: Path, capsys: Capture) -> None:

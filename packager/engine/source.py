@@ -15,6 +15,8 @@ from packager.errors import IncompleteError
 from packager.paths import decode_path, shown
 
 _RESCAN = "mend the file, or run packager release to take it as it is now"
+_UNREAD = "fix its permissions or its disk, or move it out of the collection; then run packager release"
+_REPLACED = (errno.ENOENT, errno.ENOTDIR, errno.ENXIO)  # what is there now is no file, or nothing
 # O_NONBLOCK: a FIFO that took a file's place must not hang the run.
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -48,9 +50,12 @@ def open_member(source: bytes, member: Member) -> int:
     try:
         descriptor = os.open(source + b"/" + member.path, _FLAGS)
     except OSError as error:
-        link = error.errno == errno.ELOOP  # what O_NOFOLLOW says
-        what = "is a symbolic link now" if link else error.strerror or "cannot be opened"
-        raise changed_error(member, what) from error
+        reason = error.strerror or str(error)
+        if error.errno == errno.ELOOP:  # what O_NOFOLLOW says
+            reason = "is a symbolic link now"
+        elif error.errno not in _REPLACED:
+            raise changed_error(member, f"cannot be read ({reason})", _UNREAD) from error
+        raise changed_error(member, reason) from error
     try:
         check_unchanged(descriptor, member)
     except IncompleteError:
@@ -81,7 +86,7 @@ def read_into(descriptor: int, space: memoryview, member: Member) -> int:
     try:
         got = os.readv(descriptor, [space])
     except OSError as error:
-        raise changed_error(member, f"cannot be read ({error.strerror})") from error
+        raise changed_error(member, f"cannot be read ({error.strerror})", _UNREAD) from error
     if not got:
         raise changed_error(member, f"ended before its {member.size} bytes")
     return got
@@ -119,6 +124,6 @@ def check_stamp(now: FileStamp, member: Member) -> None:
         raise changed_error(member, f"changed since the scan: {difference}")
 
 
-def changed_error(member: Member, what: str) -> ChangedError:
+def changed_error(member: Member, what: str, fix: str = _RESCAN) -> ChangedError:
     """Return the error that names a source file."""
-    return ChangedError(shown(member.path), what, _RESCAN)
+    return ChangedError(shown(member.path), what, fix)

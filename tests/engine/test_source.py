@@ -179,7 +179,8 @@ def test_a_member_that_may_not_be_read_is_named(tmp_path: Path, member: Member, 
         "from pathlib import Path; from packager.engine.source import Member, changed",
         f"for error in changed(Path('.'), [Member({member.path!r}, {member.size}, None, None)]): print(error)",
     )
-    assert lines == ["a/track.flac: Permission denied" + MEND]
+    fix = "fix its permissions or its disk, or move it out of the collection; then run packager release"
+    assert lines == [f"a/track.flac: cannot be read (Permission denied); {fix}"]
 
 
 def test_a_name_that_is_not_utf8_is_opened_exactly_and_shown_safely(tmp_path: Path) -> None:
