@@ -12,7 +12,7 @@ from packager.files_layout import file_of
 from packager.inspection import FaultList
 from packager.magnet import parse_magnet
 from packager.merkle import BLOCK
-from packager.model import Manifest, Release, ReleasePhase, ReleaseShard
+from packager.model import Manifest, Release, ReleasePhase, ReleaseShard, Withdrawal
 from packager.paths import is_safe_name, is_safe_path, shown
 from packager.slug import is_slug
 from packager.units import parse_date
@@ -87,9 +87,7 @@ def check_release(release: Release, faults: FaultList) -> None:
     for phase in release.phases:
         faults.add_all(f"phases {shown(phase.name, 80)}", _phase_faults(phase, sums.get(phase.name, (0, 0, 0, 0))))
     _check_ends(release, faults)
-    ids = [withdrawal.id for withdrawal in release.withdrawals]
-    if len(set(ids)) != len(ids):
-        faults.add("withdrawals", f"the record {_doubled(ids)} is withdrawn twice")
+    _check_withdrawals(release, faults)
 
 
 def _check_ends(release: Release, faults: FaultList) -> None:
@@ -106,9 +104,35 @@ def _check_ends(release: Release, faults: FaultList) -> None:
                 faults.add(where, f'"{shown(name, 80)}" cannot have taken its place')
         if shard.withdrawn > shard.members:
             faults.add(where, f"{shard.withdrawn} of its {shard.members} members are withdrawn")
+
+
+def _check_withdrawals(release: Release, faults: FaultList) -> None:
+    """Add what is wrong with the withdrawals, and shards that count other ones as in force than list them."""
+    names = {shard.name for shard in release.shards}
+    last: dict[str, Withdrawal] = {}
     for each in release.withdrawals:
+        where = f"withdrawals {shown(each.id, 80)}"
         if not 1 <= each.since <= release.serial or not names.issuperset(each.shards):
-            faults.add(f"withdrawals {shown(each.id, 80)}", "names a serial or a shard that there is not")
+            faults.add(where, "names a serial or a shard that there is not")
+        if len(set(each.shards)) != len(each.shards):
+            faults.add(where, f"names the shard {_doubled(each.shards)} twice")
+        if each.lifted and not each.since < each.lifted <= release.serial:
+            faults.add(where, f"is withdrawn since serial {each.since} and lifted in serial {each.lifted}")
+        before = last.get(each.id)
+        if before is not None and not before.lifted:
+            faults.add("withdrawals", f'the record "{shown(each.id, 80)}" is withdrawn twice')
+        elif before is not None and each.since < before.lifted:
+            faults.add(where, f"is withdrawn in serial {each.since}, before it was lifted in serial {before.lifted}")
+        last[each.id] = each
+        for file in each.files:
+            faults.add_all(where, _hex_fault("sha256", file.sha256, 64))
+            if not file.size:
+                faults.add(where, "lists an empty file, which is no content")
+    counts = Counter(name for each in release.in_force for name in set(each.shards))
+    for shard in release.shards:
+        if shard.withdrawn != counts[shard.name]:
+            what = f"has {shard.withdrawn} withdrawn members, and {counts[shard.name]} withdrawals in force list it"
+            faults.add(f"shards {shown(shard.name, 80)}", what)
 
 
 def _check_head(release: Release, faults: FaultList) -> None:

@@ -47,11 +47,11 @@ def from_bytes(data: bytes, kind: type[T], where: object) -> T:
         if head.format < FORMAT:
             raise InputError(where, f"format {head.format} does not exist", "get the document again")
         document = msgspec.json.decode(data, type=kind)
+        is_canonical = len(data) <= _CANONICAL and data == to_bytes(document)
     except RecursionError as error:
         raise InputError(where, "nested too deep to be a document of ours") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(where, f"not a valid {kind.__name__.lower()} ({error})") from error
-    is_canonical = len(data) <= _CANONICAL and data == to_bytes(document)
     if not is_canonical and (key := _doubled_key(data)) is not None:
         raise InputError(where, f'holds the key "{shown(key, 80)}" twice in one object')
     return document

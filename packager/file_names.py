@@ -12,11 +12,11 @@ import pyarrow as pa
 
 from packager import paths
 from packager.errors import InputError
-from packager.model import MEMBERS
+from packager.model import LATER, MEMBERS
 from packager.values import nearest
 
 UNKNOWN = "unknown"  # stands for a field that a member lacks
-FIELDS = tuple(name for name in MEMBERS.names if name not in ("source_path_b64", "offset", "extra"))
+FIELDS = tuple(name for name in MEMBERS.names if name not in ("source_path_b64", "offset", "extra", "mtime_ns", *LATER))
 _NUMBERS = {field.name for field in MEMBERS if not pa.types.is_string(field.type) and field.name != "sha256"}
 _WIDTH = re.compile(r"0?[1-9]?[0-9]?", re.ASCII)
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,10}")

@@ -1,6 +1,6 @@
 """The index by which one member of a release is found: lookup.json, and buckets of keys by their hash. Pure.
 
-A key is a record's id, a member's path, its source's path, or an ISRC. Where its bucket lies follows from
+A key is a record's id, a member's path, its source's path (then or now), or an ISRC. Where its bucket lies follows from
 its hash alone, so nothing has to be read first. FORMAT.md tells the bytes.
 """
 
@@ -9,13 +9,14 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from packager import documents
 from packager.cut import shard_name
 from packager.errors import InputError
-from packager.model import PublishedFile, ShardName, Struct, Whole
+from packager.model import Extensions, PublishedFile, ShardName, Struct, Whole
 from packager.paths import is_safe_path, shown
 from packager.slug import is_slug
 
@@ -32,7 +33,7 @@ _ISRC = re.compile(r"[A-Za-z]{2}[A-Za-z0-9]{3}[0-9]{7}")
 _PARTS_MOST = 4096  # each takes some 150 bytes of lookup.json
 
 
-class Lookup(Struct, frozen=True, kw_only=True):
+class Lookup(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """lookup.json: how the index of one release is to be read, and what its shards have in common."""
 
     format: Whole
@@ -47,6 +48,7 @@ class Lookup(Struct, frozen=True, kw_only=True):
     phases: tuple[str, ...]
     trackers: tuple[str, ...]
     web_seeds: tuple[str, ...]
+    extensions: Extensions = msgspec.field(default_factory=dict)
 
     @property
     def bucket_bytes(self) -> int:

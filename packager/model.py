@@ -3,7 +3,7 @@
 Rows in bulk are Arrow; what there is one of per phase, shard or release is a struct.
 """
 
-from typing import Annotated, Literal, NewType, TypeAlias
+from typing import Annotated, Any, Literal, NewType, TypeAlias
 
 import msgspec
 import pyarrow as pa
@@ -79,9 +79,11 @@ PLANNED = pa.schema(
     ]
 )
 
-# A published members table: with the manifest, all that is needed to write the shard again.
-# `path` is inside the payload (below data/); `offset` is where its first byte lies in the tar.
-# source_path and source_path_b64 stand only where the member's name differs from the source's.
+# A published members table: with the manifest, all that is needed to write the shard again. Every table has all of
+# these columns. `path` is inside the payload (below data/); `offset` is where its first byte is in the tar.
+# source_path and source_path_b64 are null unless the member's name differs from the source's. What the tar itself
+# says (all up to extra) never changes; the last three columns say what happened since: the id and the source path
+# that the record has now, where they changed, and the shard that holds the newer version of the file.
 MEMBERS = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
@@ -93,11 +95,15 @@ MEMBERS = pa.schema(
         pa.field("sha256", pa.binary(32), nullable=False),
         pa.field("kind", pa.string(), nullable=False),
         *TAGS,
+        ("mtime_ns", pa.int64()),  # null unless collection.mtimes is set
+        ("current_id", pa.string()),
+        ("current_path", pa.string()),
+        ("superseded", pa.string()),
     ]
 )
-MTIME = pa.field("mtime_ns", pa.int64())  # a further column of the members table where collection.mtimes is set
-# The last column, where any member has a newer version: the name of the shard that holds that.
-SUPERSEDED = pa.field("superseded", pa.string())
+MTIME = MEMBERS.field("mtime_ns")
+SUPERSEDED = MEMBERS.field("superseded")
+LATER = ("current_id", "current_path", "superseded")  # columns that say what happened after packing
 
 
 class Struct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -174,6 +180,17 @@ class PublishedFile(Struct, frozen=True, kw_only=True):
     sha256: str
 
 
+# What other programs add to a document. Its content is ignored; we write none.
+Extensions: TypeAlias = dict[str, Any]
+
+
+class FileDigest(Struct, frozen=True, kw_only=True):
+    """A file by its content: bytes, and SHA-256 in hex."""
+
+    size: Whole
+    sha256: str
+
+
 class Manifest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """NAME.manifest.json: a shard's facts. FORMAT.md tells each field."""
 
@@ -198,7 +215,8 @@ class Manifest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     sha256: str | None = None
     bag_info: str
     mtimes: bool = False
-    withdrawn: Whole = 0  # members that were taken back since: the table has no row of them
+    withdrawn: Whole = 0  # members that are withdrawn: the table has no row of them
+    extensions: Extensions = msgspec.field(default_factory=dict)
 
 
 class CollectionFacts(Struct, frozen=True, kw_only=True):
@@ -269,7 +287,10 @@ class ReleaseShard(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Withdrawal(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A record taken back: its id, why, since when, and which shards hold a file of it."""
+    """A withdrawn record: its id, why, since when, which shards hold a file of it, and the contents of these files.
+
+    files: left out where the archivist redacts them. lifted: serial of the release that lifted the withdrawal.
+    """
 
     id: str
     reason: str
@@ -278,10 +299,21 @@ class Withdrawal(Struct, frozen=True, kw_only=True, omit_defaults=True):
     shards: tuple[ShardName, ...] = ()
     title: str = ""
     artist: str = ""
+    files: tuple[FileDigest, ...] = ()
+    lifted: Whole = 0
+
+    @property
+    def in_force(self) -> bool:
+        """Whether it was not lifted."""
+        return not self.lifted
 
 
 class WithdrawnRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A record that the archivist takes back. supersede: its shards are replaced. redact: no tag of it is told."""
+    """A record that the archivist withdraws.
+
+    supersede: its shards are replaced. redact: none of its tags and digests is published. files: the contents of its
+    published files, kept here also when redacted. lifted: serial of the release that lifts it; 0 while in force.
+    """
 
     id: str
     reason: str
@@ -290,6 +322,8 @@ class WithdrawnRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     redact: bool = False
     title: str = ""
     artist: str = ""
+    files: tuple[FileDigest, ...] = ()
+    lifted: Whole = 0
 
 
 class SupersededShard(Struct, frozen=True, kw_only=True):
@@ -325,3 +359,9 @@ class Release(Struct, frozen=True, kw_only=True, omit_defaults=True):
     withdrawals: tuple[Withdrawal, ...]
     next_key: str | None = None  # line of the minisign key that alone signs the releases after this one
     unread: Whole = 0  # files and folders of the collection that could not be read
+    extensions: Extensions = msgspec.field(default_factory=dict)
+
+    @property
+    def in_force(self) -> tuple[Withdrawal, ...]:
+        """The withdrawals that were not lifted."""
+        return tuple(each for each in self.withdrawals if each.in_force)

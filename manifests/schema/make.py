@@ -56,6 +56,7 @@ PHASE_FACTS: dict[str, Told] = {
     "content": "The records' files, or the catalogue itself.",
 }
 WITHDRAWN_MEMBERS = "Members that were withdrawn since, of which the table has no row; left out where 0."
+EXTENSIONS = "What other programs add; readers ignore its content. Left out where empty."
 STATE = "published; of the others the first is next, the rest planned."
 
 TOLD: dict[str, dict[str, Told]] = {
@@ -68,8 +69,9 @@ TOLD: dict[str, dict[str, Told]] = {
         "container": "How the bag is kept: a tar, or files in a folder.",
         "oversize": "Whether its one member is larger than the archivist's bound on shards.",
         "bag_info": "The text of bag-info.txt.",
-        "mtimes": "Whether the members table has mtime_ns; left out where false.",
+        "mtimes": "Whether the members table says the files' times in mtime_ns; left out where false.",
         "withdrawn": WITHDRAWN_MEMBERS,
+        "extensions": EXTENSIONS,
     },
     "Release": {
         "format": ("Version of the formats.", FORMAT),
@@ -82,9 +84,10 @@ TOLD: dict[str, dict[str, Told]] = {
         "catalogue_records": "Records of the whole catalogue, with and without a file.",
         "phases": "The timeline, in order.",
         "shards": "Every published shard, phase after phase, by number.",
-        "withdrawals": "Records that were taken back.",
+        "withdrawals": "Withdrawn records, also those whose withdrawal was lifted.",
         "next_key": ("minisign public key that alone signs the releases after this one; left out: as before.", KEY),
         "unread": ("Files and folders of the collection that could not be read; left out where 0.", ONE_UP),
+        "extensions": EXTENSIONS,
     },
     "CollectionFacts": {
         "name": ("Short name, part of every shard's.", SLUG),
@@ -131,6 +134,12 @@ TOLD: dict[str, dict[str, Told]] = {
         "shards": "Names of the shards that hold a file of it; left out where none does.",
         "title": "Of the record; left out where it is not told.",
         "artist": "Likewise.",
+        "files": "The contents that were withdrawn, all versions; left out where redacted, or where there are none.",
+        "lifted": ("Serial of the release that lifted it; left out while it is in force.", ONE_UP),
+    },
+    "FileDigest": {
+        "size": ("Bytes; an empty file is no content, so from 1.", ONE_UP),
+        "sha256": ("SHA-256.", HEX64),
     },
     "ListedTorrent": {
         "url": "Of NAME.torrent; relative to the release's folder where no base_url is told.",
@@ -207,6 +216,8 @@ TOLD: dict[str, dict[str, Told]] = {
         "redact": "Whether no tag of it is told; left out where false.",
         "title": "Of the record, as the release tells it; left out where it is not told.",
         "artist": "Likewise.",
+        "files": "The contents of its published files, also when redacted; left out where there are none.",
+        "lifted": ("Serial of the release that lifts it; left out while it is in force.", ONE_UP),
     },
     "SupersededShard": {
         "name": ("The shard's name.", SHARD),
@@ -597,6 +608,7 @@ TOLD |= {
         "phases": "Names of phases: a slot tells one by its place here, from 0.",
         "trackers": "Trackers of the shards' torrents.",
         "web_seeds": "Web seeds of the shards' torrents.",
+        "extensions": EXTENSIONS,
     },
     "BadMember": {
         "id": "Its record's id.",

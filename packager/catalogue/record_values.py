@@ -35,6 +35,7 @@ _ALIASES = {**{name: name for name in KNOWN}, "license": "licence"}
 _SECONDS_MAX = 1e9
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}(?:\.0*)?", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _HEX = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
 
 
@@ -118,6 +119,14 @@ def _text(value: object) -> str:
     return value
 
 
+def _id(value: object) -> str:
+    """Return an id, which is one field of a line in lists and tables."""
+    text = _text(value)
+    if _CONTROL.search(text):
+        raise _BadValueError("has a control character, such as a tab or a line break", "remove it from the id")
+    return text
+
+
 def _path(value: object) -> str:
     """Return a path below the source."""
     path = _text(value)
@@ -194,7 +203,8 @@ def _object(value: object) -> dict[str, object]:
 
 
 _CHECKS: dict[str, Callable[[object], object]] = {
-    **dict.fromkeys(("id", "title", "artist", "album", "date", "isrc", "codec", "licence"), _text),
+    **dict.fromkeys(("title", "artist", "album", "date", "isrc", "codec", "licence"), _text),
+    "id": _id,
     "path": _path,
     "kind": _kind,
     "sha256": _sha256,

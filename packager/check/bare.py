@@ -21,19 +21,18 @@ from packager.engine.ranges import Unreadable, read_file
 from packager.errors import InputError, from_os_error
 from packager.inspection import FaultList
 from packager.layout import PAYLOAD
-from packager.model import KINDS, MEMBERS, MTIME, TAGS
+from packager.model import KINDS, MEMBERS, TAGS
 from packager.paths import safe_name, shown
 from packager.record_lines import FILE
 from packager.units import MIB
 
 _LINE_MAX = MIB  # bytes of one line of records.jsonl or the manifest that are looked at
 _LINE = re.compile(rb"([0-9A-Fa-f]{64}) [ *](.+)")  # as sha256sum and RFC 8493 2.1.3 write it
-_SCHEMA = MEMBERS.append(MTIME)
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a tar should hold. members: MEMBERS with mtime_ns, sha256 null where nothing says it.
+    """What a tar should hold. members: rows of MEMBERS, sha256 null where nothing says it.
 
     faults: what of it cannot be taken out. published: whether documents beside the tar say so.
     """
@@ -95,7 +94,7 @@ def read_bag(tar: Path) -> Contents:
         if member not in bag.payload
     ]
     name = safe_name(bag.top.encode("utf-8", "surrogateescape"))
-    return Contents(name, pa.Table.from_pylist(rows, _SCHEMA), tuple(bag.faults), published=False)
+    return Contents(name, pa.Table.from_pylist(rows, MEMBERS), tuple(bag.faults), published=False)
 
 
 def _headers(tar: Path) -> _Bag:

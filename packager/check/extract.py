@@ -14,17 +14,16 @@ import pyarrow as pa
 from packager import file_names
 from packager.check.bare import Contents, read_bag
 from packager.check_reports import ExtractReport, TakenFile
-from packager.engine import foreign_tables
 from packager.engine.destination import Destination
 from packager.engine.members import chosen
-from packager.engine.published import Published, ShardFiles, documents_near, find_documents, open_published
+from packager.engine.published import Published, documents_near, find_documents, open_published
 from packager.engine.ranges import LooseRanges, RangeSource, TarRanges, Told, Unreachable, Unreadable
 from packager.engine.stored_ranges import StoredFile
 from packager.engine.stores.base import Place
 from packager.engine.taking import Taken, listed, members_of, refused, take, total_bytes
 from packager.errors import InputError
 from packager.layout import PAYLOAD
-from packager.model import MTIME
+from packager.members_table import with_current_ids
 from packager.paths import shown
 from packager.progress import Progress
 from packager.store_address import StoreAddress
@@ -100,7 +99,7 @@ def open_contents(tar: Place, release: Path | None, manifest: Path | None) -> tu
     if isinstance(tar, StoreAddress):
         files = find_documents(tar, release, manifest)
         published = open_published(files)
-        return _contents(published, files), StoredFile(tar, published.manifest.size)
+        return _contents(published), StoredFile(tar, published.manifest.size)
     folder = tar.is_dir()
     if not folder and not tar.is_file():
         raise InputError(shown(str(tar)), "not found" if not tar.exists() else "is not a file", "give a shard's tar")
@@ -112,17 +111,12 @@ def open_contents(tar: Place, release: Path | None, manifest: Path | None) -> tu
         mend = "name the release with --release, or the manifest with --manifest"
         raise InputError(shown(str(tar)), "is a folder, and no shard that is kept as files is known by its name", mend)
     published = open_published(near)
-    return _contents(published, near), _folder_ranges(tar, published) if folder else TarRanges(tar)
+    return _contents(published), _folder_ranges(tar, published) if folder else TarRanges(tar)
 
 
-def _contents(published: Published, files: ShardFiles) -> Contents:
+def _contents(published: Published) -> Contents:
     """Return what the documents of a shard say that it holds."""
-    members = published.members
-    if published.manifest.mtimes:
-        times = foreign_tables.read_table(files.table, pa.schema([MTIME]))[MTIME.name]
-    else:
-        times = pa.nulls(members.num_rows, MTIME.type)
-    return Contents(published.manifest.name, members.append_column(MTIME, times), (), published=True)
+    return Contents(published.manifest.name, with_current_ids(published.members), (), published=True)
 
 
 def _folder_ranges(folder: Path, published: Published) -> RangeSource:

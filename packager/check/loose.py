@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from packager.engine.file_index import FileIndex
 from packager.errors import InputError
-from packager.file_names import original_path
 from packager.layout import PAYLOAD
+from packager.members_table import source_paths
 from packager.model import ShardName
 from packager.paths import shown
 
@@ -99,13 +99,11 @@ def _folder(root: Path) -> bytes:
 
 
 def _paths(name: ShardName, members: pa.Table) -> Iterator[list[bytes]]:
-    """Yield where each member may lie below a folder: by its own path, its source's, as in a bag or the tar."""
-    columns = (members[column].to_pylist() for column in ("path", "source_path", "source_path_b64"))
+    """Yield where each member may lie below a folder: by its source's path, its own, as in a bag or the tar."""
     inside = PAYLOAD.encode()
-    for path, source, source_b64 in zip(*columns, strict=True):
+    for path, at_source in zip(members["path"].to_pylist(), source_paths(members), strict=True):
         own = path.encode()
-        original = original_path(source, source_b64)
-        yield [*([original] if original else []), own, inside + own, name.encode() + b"/" + inside + own]
+        yield list(dict.fromkeys([*at_source, own, inside + own, name.encode() + b"/" + inside + own]))
 
 
 def _by_path(roots: Sequence[bytes], paths: Sequence[bytes], size: int) -> bytes | None:

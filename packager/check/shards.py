@@ -23,8 +23,8 @@ from packager.engine.shared_file import open_shared
 from packager.engine.stores.base import Place, Stat
 from packager.errors import InputError, TrustError
 from packager.faults import NOTHING, Fault, Known, shard_extents
-from packager.file_names import original_path
 from packager.layout import PAYLOAD
+from packager.members_table import source_paths
 from packager.model import Manifest, PublishedFile, Release
 from packager.paths import shown
 from packager.units import GIB
@@ -246,10 +246,9 @@ def _look(folder: Folder, published: Published) -> Look:
 
 def _members(members: pa.Table) -> Iterator[tuple[list[bytes], int, bytes]]:
     """Yield each member's paths, its source's first, its size and its SHA-256."""
-    columns = ("path", "source_path", "source_path_b64", "size", "sha256")
-    for path, source, source_b64, size, digest in zip(*(members[name].to_pylist() for name in columns), strict=True):
-        original = original_path(source, source_b64) if source is not None else None
-        yield [*([original] if original else []), path.encode()], size, digest
+    columns = (members[name].to_pylist() for name in ("path", "size", "sha256"))
+    for paths, path, size, digest in zip(source_paths(members), *columns, strict=True):
+        yield list(dict.fromkeys([*paths, path.encode()])), size, digest
 
 
 def _find(folder: Folder, paths: list[bytes], size: int) -> Found:

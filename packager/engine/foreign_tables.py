@@ -65,9 +65,10 @@ def read_group(path: Path, schema: pa.Schema, group: int, held: int) -> pa.Table
 
 def _batches(path: Path, schema: pa.Schema, groups: Sequence[int] | None, limit: int) -> Iterator[pa.RecordBatch]:
     """Yield the rows of some row groups, None for all, whose pages were checked."""
-    texts = [field.name for field in schema if pa.types.is_string(field.type)]
     dense = 0
     try:
+        there = set(pq.read_schema(path).names)
+        texts = [field.name for field in schema if pa.types.is_string(field.type) and field.name in there]
         with pq.ParquetFile(path, read_dictionary=texts, pre_buffer=False) as file:
             for batch in file.iter_batches(BATCH_ROWS, row_groups=groups, columns=schema.names, use_threads=False):
                 batch.validate(full=True)
@@ -101,6 +102,9 @@ def _cast(batch: pa.RecordBatch, schema: pa.Schema, path: Path) -> pa.RecordBatc
     """Return a batch with the columns of `schema` in its order, strings spread."""
     columns = []
     for field in schema:
+        if field.name not in batch.schema.names:  # open_table has checked that it may be missing
+            columns.append(pa.nulls(batch.num_rows, field.type))
+            continue
         column = batch[field.name]
         if column.null_count and not field.nullable:
             raise InputError(path, f'column "{field.name}" has an empty cell')

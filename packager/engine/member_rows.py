@@ -16,7 +16,7 @@ from pyarrow.parquet import ColumnChunkMetaData, ParquetFile
 from packager.engine import foreign_tables, tables
 from packager.engine.release_files import ReleaseFiles
 from packager.errors import InputError, from_os_error
-from packager.model import MEMBERS, MTIME
+from packager.model import MEMBERS
 from packager.paths import shown
 from packager.trust import TABLE_LIMIT
 from packager.units import KIB, MIB, show_size
@@ -29,7 +29,7 @@ _TRAILER = 8  # the footer's length in 4 bytes, and the magic
 
 
 def read_rows(files: ReleaseFiles, path: str, rows: Sequence[int], scratch: Path) -> pa.Table:
-    """Return these rows of a members table of a release, in this order: model.MEMBERS, and mtime_ns, null without.
+    """Return these rows of a members table of a release, in this order.
 
     scratch: a folder for the sparse file. Raises InputError where the table is broken or over the limits, or
     has no such row.
@@ -61,13 +61,10 @@ def read_rows(files: ReleaseFiles, path: str, rows: Sequence[int], scratch: Path
 def rows_of(table: Path, rows: Sequence[int], held: int | None = None) -> pa.Table:
     """Return these rows of a table on this machine. held: bytes of it that are there; None: all."""
     with tables.open_table(table, MEMBERS) as file:
-        timed = MTIME.name in file.schema_arrow.names
         groups = _groups(file, rows, table)
-    schema = MEMBERS.append(MTIME) if timed else MEMBERS
     there = table.stat().st_size if held is None else held
-    read = {group: foreign_tables.read_group(table, schema, group, there) for group in sorted({g for g, _ in groups})}
-    picked = pa.concat_tables([read[group].slice(at, 1) for group, at in groups]).combine_chunks()
-    return picked if timed else picked.append_column(MTIME, pa.nulls(len(rows), MTIME.type))
+    read = {group: foreign_tables.read_group(table, MEMBERS, group, there) for group in sorted({g for g, _ in groups})}
+    return pa.concat_tables([read[group].slice(at, 1) for group, at in groups]).combine_chunks()
 
 
 def _groups(file: ParquetFile, rows: Sequence[int], where: Path) -> list[tuple[int, int]]:

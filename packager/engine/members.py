@@ -43,15 +43,16 @@ def _by_id(members: pa.Table, ids: Sequence[str]) -> "np.ndarray[tuple[int], np.
 
 
 def _by_path(members: pa.Table, patterns: Sequence[str]) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
-    """Return which rows have a path, in the shard or at the source, that one of these patterns matches."""
+    """Return which rows have a path, in the shard or at the source (then or now), that a pattern matches."""
     found = np.zeros(members.num_rows, bool)
     if not patterns:
         return found
-    sides = list(zip(members["path"].to_pylist(), members["source_path"].to_pylist(), strict=True))
+    columns = (members[name].to_pylist() for name in ("path", "source_path", "current_path"))
+    sides = list(zip(*columns, strict=True))
     for pattern in patterns:
         check_pattern(pattern, "--path")
         matches = matcher(pattern)
-        hits = [matches(path) or (source is not None and matches(source)) for path, source in sides]
+        hits = [any(path is not None and matches(path) for path in paths) for paths in sides]
         if not any(hits):
             mend = 'quote a pattern so that the shell leaves it alone: --path "*.flac"'
             raise InputError("--path", f'no member matches "{shown(pattern)}"', mend)

@@ -82,7 +82,10 @@ def _regrouped(schema: pa.Schema, batches: Iterable[pa.RecordBatch], group_rows:
 
 
 def open_table(path: Path, schema: pa.Schema | None = None) -> pq.ParquetFile:
-    """Open a Parquet file and check that it has the columns of `schema`. Raises InputError."""
+    """Open a Parquet file and check that it has the columns of `schema`; one that may be null may be missing.
+
+    Raises InputError.
+    """
     try:
         file = pq.ParquetFile(path)
         found = file.schema_arrow
@@ -94,6 +97,8 @@ def open_table(path: Path, schema: pa.Schema | None = None) -> pq.ParquetFile:
         raise InputError(path, f"not a readable Parquet file ({first_line(error)})") from error
     for field in schema or ():
         index = found.get_field_index(field.name)
+        if index < 0 and field.nullable and field.name not in found.names:  # a name that stands twice has no index
+            continue
         if index < 0 or found.field(index).type != field.type:
             raise InputError(path, f'column "{field.name}" of type {field.type} is missing')
     return file
@@ -129,10 +134,22 @@ def read_rows(path: Path, first: int, rows: int, schema: pa.Schema | None = None
                 groups.append(group)
             start = stop
         try:
-            table = file.read_row_groups(groups).slice(skip, rows)
-            return (table.select(schema.names).cast(schema) if schema else table).combine_chunks()
+            table = file.read_row_groups(groups, schema.names if schema else None).slice(skip, rows)
+            return (with_columns(table, schema) if schema else table).combine_chunks()
         except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: a null where the schema has none
             raise InputError(path, f"a row group cannot be read ({first_line(error)})") from error
+
+
+def with_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return the columns of `schema` of a table, null where it lacks one.
+
+    Raises ValueError for a null in a column that may have none.
+    """
+    columns = [
+        table[field.name] if field.name in table.column_names else pa.nulls(table.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.table(columns, names=schema.names).cast(schema)
 
 
 def first_line(error: Exception) -> str:

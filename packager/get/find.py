@@ -10,6 +10,7 @@ from packager.engine.release_files import ReleaseFiles
 from packager.errors import InputError
 from packager.get.rows import Shelf
 from packager.lookup import LOOKUP, Hit, Lookup
+from packager.members_table import with_current_ids
 from packager.model import Manifest, ShardName
 from packager.paths import is_safe_path, shown
 
@@ -45,7 +46,7 @@ def by_keys(keys: Sequence[str], files: ReleaseFiles, index: Lookup, shelf: Shel
     wanted: dict[ShardName, list[int]] = {}
     for hit in dict.fromkeys(hit for named in hits.values() for hit in named):
         wanted.setdefault(hit.shard, []).append(hit.row)
-    read = {shard: shelf.rows(shard, rows) for shard, rows in wanted.items()}
+    read = {shard: with_current_ids(shelf.rows(shard, rows)) for shard, rows in wanted.items()}
     meant: dict[Hit, None] = {}
     for key, named in hits.items():
         newest: dict[str, Hit] = {}
@@ -77,10 +78,10 @@ def _hits(key: str, files: ReleaseFiles, index: Lookup) -> list[Hit]:
 
 
 def _has(row: pa.Table, key: str) -> bool:
-    """Say whether a row's id, path, path at the source or ISRC is this key."""
-    id_, path, source, isrc = (row[name][0].as_py() for name in ("id", "path", "source_path", "isrc"))
+    """Say whether a row's id, path, path at the source (then or now) or ISRC is this key."""
+    isrc, *names = (row[name][0].as_py() for name in ("isrc", "id", "path", "source_path", "current_path"))
     as_isrc = lookup.isrc(key)
-    return key in (id_, path, source) or (as_isrc is not None and as_isrc == lookup.isrc(isrc or ""))
+    return key in names or (as_isrc is not None and as_isrc == lookup.isrc(isrc or ""))
 
 
 def checked_members(members: pa.Table) -> pa.Table:

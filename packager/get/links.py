@@ -12,12 +12,12 @@ from packager.get.sources import Meant
 from packager.get.swarm import Shared
 from packager.layout import PAYLOAD
 from packager.magnet import SCHEME, Magnet, MagnetMember, format_magnet, parse_magnet
-from packager.model import MEMBERS, MTIME
+from packager.model import MEMBERS
 from packager.paths import is_safe_name, shown
 from packager.targets import Naming
 from packager.torrent_file import file_numbers
 
-_ROWS = pa.schema([field.with_nullable(True) for field in MEMBERS.append(MTIME)])
+_ROWS = pa.schema([field.with_nullable(True) for field in MEMBERS])
 
 
 def links_of(meant: Meant) -> list[str]:

@@ -29,7 +29,7 @@ class Shelf(Protocol):
         """Return a shard's manifest."""
 
     def rows(self, shard: ShardName, rows: list[int]) -> pa.Table:
-        """Return rows of a shard's members table, with mtime_ns, null where it has none."""
+        """Return rows of a shard's members table."""
 
     def torrent(self, shard: ShardName) -> SharedFile:
         """Return a shard's torrent."""
@@ -72,7 +72,7 @@ class Listed:
         copied: what lies there is a copy for this run.
         """
         self.release, self.vouched, self.copied = release, vouched, copied
-        self.withdrawn = frozenset(withdrawal.id for withdrawal in release.withdrawals)
+        self.withdrawn = frozenset(withdrawal.id for withdrawal in release.in_force)
         self._place = place
         self._shards = {shard.name: shard for shard in release.shards}
 

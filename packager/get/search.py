@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from packager.engine import foreign_tables, tables
+from packager.engine import foreign_tables
 from packager.engine.members import chosen
 from packager.errors import InputError
 from packager.get.find import Found, checked_members
 from packager.get.rows import Listed
-from packager.model import MEMBERS, MTIME, Release, ReleaseShard
+from packager.members_table import with_current_ids
+from packager.model import MEMBERS, Release, ReleaseShard
 from packager.paths import shown
 from packager.units import MIB, count_of, show_size
 from packager.values import nearest
@@ -49,7 +49,7 @@ def by_sql(search: Search, shelf: Listed, *, fetched: bool) -> list[Found]:
     found, count = [], 0
     for shard in searched:
         path = shelf.table(shard.name)
-        members = _whole_table(path)
+        members = with_current_ids(foreign_tables.read_table(path, MEMBERS))
         if shelf.copied:
             path.unlink()  # all of them may be more than there is room for
         members = members.filter(pc.invert(pc.is_in(members["id"], gone)))
@@ -80,11 +80,3 @@ def _searched(release: Release, shards: Sequence[str], phases: Sequence[str]) ->
     return [
         shard for shard in offered if (not shards or shard.name in shards) and (not phases or shard.phase in phases)
     ]
-
-
-def _whole_table(path: Path) -> pa.Table:
-    """Return a members table with mtime_ns, null where it has none. Memory: the table."""
-    with tables.open_table(path, MEMBERS) as file:
-        timed = MTIME.name in file.schema_arrow.names
-    members = foreign_tables.read_table(path, MEMBERS.append(MTIME) if timed else MEMBERS)
-    return members if timed else members.append_column(MTIME, pa.nulls(members.num_rows, MTIME.type))

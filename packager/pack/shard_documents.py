@@ -4,7 +4,7 @@ When only links change (trackers, web seeds, date) the torrents are made anew fr
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -168,16 +168,10 @@ def write_tag_files(folder: Path, layout: Layout, digests: bytes) -> None:
 
 def write_table(path: Path, layout: Layout, digests: bytes, *, mtimes: bool) -> None:
     """Write a shard's members table durably; digests: the members' SHA-256, joined."""
-    schema = MEMBERS.append(MTIME) if mtimes else MEMBERS
-    tables.write_members(path, schema, _member_rows(layout, digests, schema), layout.members.num_rows)
-
-
-def _member_rows(layout: Layout, digests: bytes, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of the members table."""
-    rows = layout.members
+    rows = layout.members if mtimes else layout.members.drop_columns(MTIME.name)
     column = pa.FixedSizeBinaryArray.from_buffers(pa.binary(32), rows.num_rows, [None, pa.py_buffer(digests)])
     rows = rows.append_column("offset", pa.array(layout.offsets)).append_column("sha256", column)
-    yield from rows.select(schema.names).cast(schema).to_batches()
+    tables.write_members(path, MEMBERS, tables.with_columns(rows, MEMBERS).to_batches(), rows.num_rows)
 
 
 def write_mtimes(path: Path, root: Place, members: Sequence[Member]) -> None:

@@ -25,6 +25,7 @@ from packager.magnet import parse_magnet
 from packager.model import PublishedFile, Release, ReleaseShard
 from packager.progress import Progress
 
+_CURRENT_ID = "coalesce(current_id, members.id)"
 _RULE = "1"  # of the bytes below; another makes every index anew
 _KEYS = pa.schema([("hash", pa.uint64()), ("shard", pa.uint32()), ("row", pa.uint32())])
 _KEY = np.dtype([("hash", "<u8"), ("shard", "<u4"), ("row", "<u4")])
@@ -57,7 +58,7 @@ def publish_lookup(workspace: Workspace, release: Release, built: Path, progress
     """
     inputs = Inputs(
         [shard for shard in release.shards if not shard.obsolete],
-        sorted(withdrawal.id for withdrawal in release.withdrawals),
+        sorted(withdrawal.id for withdrawal in release.in_force),
         [phase.name for phase in release.phases],
     )
     if not inputs.shards:
@@ -168,15 +169,15 @@ def make(tables: Sequence[Table], withdrawn: Sequence[str], folder: Path, mark: 
 
 def _query(tables: Sequence[Table]) -> str:
     """Return the SQL for (hash, shard, row) of every key of every member, by hash, the newest shard first."""
-    rows = sql.parquet(table.path for table in tables)
+    rows = f"{sql.parquet(table.path for table in tables)} AS members"
     newest_first = sorted(range(len(tables)), key=lambda nth: (tables[nth].since, nth), reverse=True)
     listed = ", ".join(f"({nth}, {tables[nth].shard}, {rank})" for rank, nth in enumerate(newest_first))
-    names = ", ".join(f"{_normal(name)}" for name in ("id", "path", "source_path"))
+    names = ", ".join(map(_normal, (_CURRENT_ID, "path", "source_path", "current_path")))
     return f"""
         WITH shards(nth, shard, rank) AS (VALUES {listed}),
         keys AS (
             SELECT unnest(list_distinct([{names}, {_isrc("isrc")}])) AS key, file_index AS nth, file_row_number AS row
-            FROM {rows} ANTI JOIN withdrawn USING (id)
+            FROM {rows} ANTI JOIN withdrawn ON {_CURRENT_ID} = withdrawn.id
         )
         SELECT ('0x' || substr(sha256(key), 1, 16))::UBIGINT AS hash, shard, row
         FROM keys JOIN shards USING (nth)

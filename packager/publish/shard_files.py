@@ -21,7 +21,7 @@ from packager import documents
 from packager.engine import durable, sql, tables
 from packager.engine.workspace import Workspace
 from packager.errors import from_os_error
-from packager.model import SUPERSEDED, Manifest, Plan, PublishedFile, Release, ReleaseShard, ShardName
+from packager.model import MEMBERS, SUPERSEDED, Manifest, Plan, PublishedFile, Release, ReleaseShard, ShardName
 from packager.progress import Progress
 from packager.releasing import PackedShard
 
@@ -134,22 +134,19 @@ def _full_table(workspace: Workspace, name: ShardName) -> Path:
 
 def _changed_table(workspace: Workspace, name: ShardName, old: Path, changes: Changes) -> Path:
     """Write what becomes of a members table, durably, and return where it lies. Memory: one table."""
-    before = rows = tables.read_rows(old, 0, tables.count_rows(old))
+    before = rows = tables.read_rows(old, 0, tables.count_rows(old), MEMBERS)
     ids = rows["id"]
     newer = changes.newer.get(name, {})
     marks = pa.array([newer.get(each) for each in ids.to_pylist()], SUPERSEDED.type)
-    if SUPERSEDED.name in rows.column_names:
-        marks = pc.coalesce(marks, rows[SUPERSEDED.name].combine_chunks())
-        rows = rows.drop_columns(SUPERSEDED.name)
-    if marks.null_count < len(marks):
-        rows = rows.append_column(SUPERSEDED, marks)
+    marks = pc.coalesce(marks, rows[SUPERSEDED.name].combine_chunks())
+    rows = rows.set_column(rows.column_names.index(SUPERSEDED.name), SUPERSEDED, marks)
     gone = pc.is_in(ids, pa.array(list(changes.withdrawn), pa.string()))
     rows = rows.filter(pc.invert(gone)).combine_chunks()
     if rows.equals(before):
         return old
     folder = durable.make_folder(workspace.packed(name) / "listed")
     fresh = folder / "next.parquet"
-    tables.write_members(fresh, rows.schema, rows.to_batches(), rows.num_rows)
+    tables.write_members(fresh, MEMBERS, rows.to_batches(), rows.num_rows)
     path = workspace.listed_table_place(name, _digest(fresh))
     durable.move(fresh, path)
     return path

@@ -125,7 +125,7 @@ class Shelf:
             )
             for shard in release.shards
         }
-        listing = Listing(stamp, shards, frozenset(each.id for each in release.withdrawals))
+        listing = Listing(stamp, shards, frozenset(each.id for each in release.in_force))
         with self._lock:
             if listing.withdrawn != self._listing.withdrawn:
                 self._held.clear()

@@ -1,15 +1,15 @@
 """A shard that is kept as files, as a seed: each file where it lies, in the shard's folder or at the source."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from packager.bag import TAGMANIFEST
 from packager.engine.published import ShardFiles, documents_near, open_published
 from packager.engine.shared_file import SharedFolder, open_shared_folder
 from packager.errors import InputError
-from packager.file_names import original_path
 from packager.layout import PAYLOAD
+from packager.members_table import source_paths
 from packager.paths import shown
 
 
@@ -32,11 +32,11 @@ def shared_folder(folder: Path, torrent: Path, documents: ShardFiles | None, sou
     the shard's folder. Raises InputError for the first that is not there.
     """
     file = open_shared_folder(torrent)
-    at_source = dict(_at_source(documents, source)) if documents and source else {}
+    at_source = _at_source(documents, source) if documents and source else {}
     places: dict[str, str] = {}
     for path, size in file.files():
         inside = os.path.join(folder, path)
-        place = next((place for place in (inside, at_source.get(path)) if place and _has(place, size)), None)
+        place = next((place for place in (inside, *at_source.get(path, ())) if _has(place, size)), None)
         if place is None:
             mend = "verify it; for members that lie in the collection's folder name that with --source"
             raise InputError(shown(str(folder)), f"{shown(path)} is not there with its {size} bytes", mend)
@@ -45,14 +45,13 @@ def shared_folder(folder: Path, torrent: Path, documents: ShardFiles | None, sou
     return file.lying_at(places)
 
 
-def _at_source(documents: ShardFiles, source: Path) -> Iterable[tuple[str, str]]:
-    """Yield (path below the shard's folder, place at the source) of each member."""
+def _at_source(documents: ShardFiles, source: Path) -> dict[str, list[str]]:
+    """Return the places at the source where each member may be, by its path below the shard's folder."""
     members = open_published(documents).members
-    columns = (members[name].to_pylist() for name in ("path", "source_path", "source_path_b64"))
-    for path, origin, origin_b64 in zip(*columns, strict=True):
-        found = original_path(path if origin is None else origin, origin_b64)
-        if found is not None:
-            yield PAYLOAD + path, os.path.join(source, os.fsdecode(found))
+    return {
+        PAYLOAD + path: [os.path.join(source, os.fsdecode(found)) for found in paths]
+        for path, paths in zip(members["path"].to_pylist(), source_paths(members), strict=True)
+    }
 
 
 def _has(place: str, size: int) -> bool:

@@ -51,7 +51,7 @@ def write_sqlite(path: Path, rows: list[dict[str, Any]], names: list[str]) -> No
 
 WRITERS = {"csv": write_csv, "jsonl": write_jsonl, "parquet": write_parquet, "sqlite": write_sqlite}
 TEXT = st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-NAMED = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+NAMED = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8)
 ROWS = st.lists(
     st.fixed_dictionaries(
         {
@@ -298,6 +298,21 @@ BAD: list[tuple[str, bytes | Callable[[], bytes], str]] = [
         b'{"id":"a","a":' + b"[" * 5000 + b"]" * 5000 + b"}",
         "r.jsonl:1: the line is not a JSON object "
         "(maximum recursion depth exceeded while deserializing an object); write one object a line",
+    ),
+    (
+        "r.jsonl",
+        b'{"id":"a\\tb"}\n',
+        r'r.jsonl:1: id "a\x09b" has a control character, such as a tab or a line break; remove it from the id',
+    ),
+    (
+        "r.csv",
+        b'id,title\n"a\nb",x\n',
+        r'r.csv:2: id "a\x0ab" has a control character, such as a tab or a line break; remove it from the id',
+    ),
+    (
+        "r.csv",
+        "id,title\na\u0085b,x\n".encode(),
+        r'r.csv:2: id "a\x85b" has a control character, such as a tab or a line break; remove it from the id',
     ),
     ("r.jsonl", b'{"id":true}\n', 'r.jsonl:1: id "True" is not text; write it as text'),
     ("r.jsonl", b'{"id":"a","title":["b"]}\n', "r.jsonl:1: title of type list is not text; write it as text"),

@@ -64,7 +64,7 @@ def test_a_row_costs_the_tables_end_and_its_row_group(tmp_path: Path, rows: int,
 
 def test_rows_come_in_the_order_asked_for_each_group_read_once(site: Site, files: ReleaseFiles, tmp_path: Path) -> None:
     table = table_of(10_000)
-    times = table.append_column(MTIME, pa.array(range(10_000), pa.int64()))
+    times = table.set_column(MEMBERS.names.index(MTIME.name), MTIME, pa.array(range(10_000), pa.int64()))
     site.files[NAME] = write(tmp_path, times, 1024)
     wanted = [4000, 1, 4001, 0, 4000]
     found = read_rows(files, NAME, wanted, tmp_path)

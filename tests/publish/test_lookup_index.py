@@ -70,6 +70,32 @@ def test_what_was_withdrawn_vanishes(tmp_path: Path) -> None:
     assert find(tmp_path, index, "id-3") == [Hit("tones-metadata-00001", 2)]
 
 
+def test_a_moved_file_is_found_by_its_id_of_now_and_by_both_paths(tmp_path: Path) -> None:
+    rows = [
+        row(1, id="old/a.txt", path="old/a.txt", current_id="new/a.txt", current_path="new/a.txt"),
+        row(2, current_path="moved/2.flac"),
+        row(3, source_path="a/3%.flac", current_path="b/3%.flac"),
+        row(4, id="new/d.txt", path="new/d.txt", current_id="gone", current_path="gone"),
+    ]
+    index = made(tmp_path, [write(tmp_path, "one", rows, 1)], withdrawn=["gone"])
+    keys = ("old/a.txt", "new/a.txt", "id-2", "a/2.flac", "moved/2.flac", "id-3", "a/3.flac", "a/3%.flac", "b/3%.flac")
+    found = {key: [hit.row for hit in find(tmp_path, index, key)] for key in (*keys, "new/d.txt", "gone")}
+    assert found == {key: [at] for key, at in zip(keys, (0, 0, 1, 1, 1, 2, 2, 2, 2), strict=True)} | {
+        "new/d.txt": [],
+        "gone": [],
+    }
+
+
+def test_an_old_id_that_another_record_has_now_leads_to_that_alone(tmp_path: Path) -> None:
+    rows = [row(1, id="a.txt", path="a~1.txt", current_id="b.txt"), row(2, id="b.txt", path="b~1.txt", current_id="c")]
+    index = made(tmp_path, [write(tmp_path, "one", rows, 1), write(tmp_path, "two", [row(3, id="a.txt")], 2, since=2)])
+    assert [find(tmp_path, index, key) for key in ("a.txt", "b.txt", "c")] == [
+        [Hit("tones-metadata-00002", 0)],
+        [Hit("tones-metadata-00001", 0)],
+        [Hit("tones-metadata-00001", 1)],
+    ]
+
+
 def test_the_newest_shard_stands_first(tmp_path: Path) -> None:
     shards = [
         write(tmp_path, "new", [row(1)], 1, since=3),

@@ -1,0 +1,36 @@
+"""What a row of a members table says: the record's id now, and where its file may be. Pure.
+
+`id` and the paths that the tar itself names never change. `current_id` and `current_path` say what became of them.
+"""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from packager.file_names import original_path
+
+
+def current_ids(members: pa.Table) -> pa.ChunkedArray:
+    """Return the id that each row's record has now."""
+    return pc.coalesce(members["current_id"], members["id"])
+
+
+def with_current_ids(members: pa.Table) -> pa.Table:
+    """Return a members table whose `id` is the one that each record has now: what people look for and read."""
+    at = members.column_names.index("id")
+    return members.set_column(at, members.schema.field(at), current_ids(members))
+
+
+def source_paths(members: pa.Table) -> list[list[bytes]]:
+    """Return for each row the paths where its file may be below the collection's folder: where it is now, where it was.
+
+    A path that leads out of the folder is left out.
+    """
+    columns = (members[name].to_pylist() for name in ("path", "source_path", "source_path_b64", "current_path"))
+    return [
+        [
+            found
+            for found in (original_path(current, None), original_path(path if source is None else source, source_b64))
+            if found is not None
+        ]
+        for path, source, source_b64, current in zip(*columns, strict=True)
+    ]
