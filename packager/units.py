@@ -18,11 +18,11 @@ _YEAR_9999 = 253370764800  # Unix seconds; datetime ends with that year
 _SIZE = re.compile(r"\s*(\d{1,18}(?:\.\d{1,6})?)\s*([A-Za-z]*)\s*", re.ASCII)
 
 
-def parse_size(text: str, where: str = "size") -> int:
+def parse_size(text: str, where: str = "size", *, least: int = 0) -> int:
     """Return the bytes that `text` ("64 GiB", "2 TB", "1048576") means.
 
     Decimal (kB, MB, GB, TB, PB) and binary (KiB ... PiB) units, in any case; a bare number is bytes.
-    Raises InputError when it is not a size or is not a whole number of bytes of at least one.
+    Raises InputError when it is not a size, or not a whole number of bytes from `least` on.
     """
     match = _SIZE.fullmatch(text)
     factor = _FOLDED.get(match[2].lower() or "b") if match else None
@@ -31,8 +31,8 @@ def parse_size(text: str, where: str = "size") -> int:
     whole, _, part = match[1].partition(".")
     scale: int = 10 ** len(part)
     size, rest = divmod(int(whole + part) * factor, scale)
-    if rest or size < 1 or size > 1 << 62:
-        raise InputError(where, f'"{text}" is not a whole number of bytes from 1 to 4 EiB')
+    if rest or size < least or size > 1 << 62:
+        raise InputError(where, f'"{text}" is not a whole number of bytes from {least} to 4 EiB')
     return size
 
 
@@ -58,13 +58,16 @@ def show_seconds(seconds: float) -> str:
     raise AssertionError("unreachable: whole >= 60")
 
 
-def parse_seconds(text: str, where: str = "duration") -> float:
-    """Return the seconds that `text` ("90 s", "10 min", "6h", "90d", "2 w") means. Raises InputError."""
+def parse_seconds(text: str, where: str = "duration", *, least: float = 0) -> float:
+    """Return the seconds that `text` ("90 s", "10 min", "6h", "90d") means. Raises InputError; `least`: the minimum."""
     match = _DURATION.fullmatch(text.lower())
     factor = _SECONDS.get(match[2] or "s") if match else None
-    if match is None or factor is None or not float(match[1]):
+    if match is None or factor is None:
         raise InputError(where, f'"{text}" is not a duration', 'write it as "90 s", "10 min", "6 h" or "90 d"')
-    return float(match[1]) * factor
+    seconds = float(match[1]) * factor
+    if seconds < least:
+        raise InputError(where, f'"{text}" is less than {least:g} s', "write a longer time")
+    return seconds
 
 
 def count_of(number: int, noun: str) -> str:

@@ -120,8 +120,8 @@ def one_of(*words: str) -> Reader:
 def size(value: object, where: str) -> int:
     """Return bytes, from "64 GiB" or a number of bytes."""
     if isinstance(value, int) and not isinstance(value, bool):
-        if not 1 <= value <= 1 << 62:
-            raise InputError(where, f"{say(value)} is not a number of bytes from 1 to 4 EiB")
+        if not 0 <= value <= 1 << 62:
+            raise InputError(where, f"{say(value)} is not a number of bytes from 0 to 4 EiB")
         return value
     if not isinstance(value, str):
         raise InputError(where, f"{say(value)} is not a size", 'write it as "64 GiB", "500 MB" or a number of bytes')
@@ -159,7 +159,7 @@ def piece_length(value: object, where: str) -> int | None:
         raise InputError(where, f"{say(value)} is not a piece length", 'write "auto", or a size as "4 MiB"')
     length = size(value, where)
     if length & (length - 1) or not PIECE_MIN <= length <= PIECE_MAX:
-        close = min(max(1 << round(math.log2(length)), PIECE_MIN), PIECE_MAX)
+        close = min(max(1 << round(math.log2(max(length, 1))), PIECE_MIN), PIECE_MAX)
         raise InputError(
             where,
             f"{say(value)} is not a power of two from 16 KiB to 16 MiB",

@@ -21,6 +21,9 @@ from packager.errors import InputError
         ("2.000 MB", 2_000_000),
         ("4096 PiB", 1 << 62),
         ("7 B", 7),
+        ("0", 0),
+        ("0 GiB", 0),
+        ("0.0 B", 0),
     ],
 )
 def test_a_size_is_read_in_decimal_and_binary_units_of_any_case(text: str, size: int) -> None:
@@ -38,9 +41,9 @@ def test_what_is_no_size_is_refused_with_the_right_spelling(text: str) -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["0", "0 GiB", "0.5", "1.5 B", "0.0001 KiB", "4097 PiB", "999999999999999999 PiB"])
+@pytest.mark.parametrize("text", ["0.5", "1.5 B", "0.0001 KiB", "4097 PiB", "999999999999999999 PiB"])
 def test_a_size_is_a_whole_number_of_bytes_between_bounds(text: str) -> None:
-    with pytest.raises(InputError, match="is not a whole number of bytes from 1 to 4 EiB"):
+    with pytest.raises(InputError, match="is not a whole number of bytes from 0 to 4 EiB"):
         units.parse_size(text)
 
 
@@ -142,13 +145,32 @@ def test_a_date_is_written_for_feeds_and_for_torrents() -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("90", 90), ("90 s", 90), ("10 min", 600), ("1.5h", 5400), (" 6 H ", 21600), ("90d", 7776000), ("2 w", 1209600)],
+    [
+        ("90", 90),
+        ("90 s", 90),
+        ("10 min", 600),
+        ("1.5h", 5400),
+        (" 6 H ", 21600),
+        ("90d", 7776000),
+        ("2 w", 1209600),
+        ("0", 0),
+        ("0 s", 0),
+        ("0d", 0),
+    ],
 )
 def test_durations_are_read_as_people_write_them(text: str, seconds: float) -> None:
     assert units.parse_seconds(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "0", "-1 s", "soon", "1 year", "1e3", "9" * 12, "1h30", "٣ h"])
+def test_what_must_not_be_nothing_has_a_minimum() -> None:
+    with pytest.raises(InputError, match="from 1 to 4 EiB"):
+        units.parse_size("0 B", "--disk", least=1)
+    with pytest.raises(InputError, match='--patience: "0 min" is less than 1 s'):
+        units.parse_seconds("0 min", "--patience", least=1)
+    assert (units.parse_size("1", least=1), units.parse_seconds("1 s", least=1)) == (1, 1)
+
+
+@pytest.mark.parametrize("text", ["", "-1 s", "soon", "1 year", "1e3", "9" * 12, "1h30", "٣ h"])
 def test_what_is_no_duration_is_refused_with_one_that_is(text: str) -> None:
     with pytest.raises(InputError, match="is not a duration; write it as"):
         units.parse_seconds(text, "--for")

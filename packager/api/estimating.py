@@ -64,7 +64,7 @@ def _of_project(
     measured = rate or rates.hash_rate(v1=v1, v2=v2, flat=options.shards.sha256)
     spill = workspace.state / "spill-estimate"
     try:
-        fits = budgets.fits(workspace.catalogue, spill, budget) if budget else []
+        fits = budgets.fits(workspace.catalogue, spill, budget) if budget is not None else []
         if workspace.plan.exists() and shard_size is None:
             plan = read_plan(workspace)
             files, payload = (sum(getattr(phase, name) for phase in plan.phases) for name in ("files", "payload"))

@@ -25,7 +25,7 @@ def serve(
 ) -> ServeReport:
     """Serve the site and every published shard by HTTP until SIGTERM or SIGINT, and return what was sent.
 
-    A shard's bytes come from its tar, else from its sources. listen: HOST:PORT, port 0 for any free one.
+    A shard's bytes come from its tar, else from its sources. listen: [HOST]:PORT, port 0 for any free one.
     processes: that share the port. paranoid: hash each piece before a byte of it is sent. memory: bytes that a
     process may hold of shards' layouts. log: a line a request is added to this file; None: stderr. Raises
     InputError where nothing is published, or the address cannot be listened at.

@@ -45,19 +45,23 @@ def estimate(
     """
     if (records is None) != (bytes_ is None):
         raise InputError("--records" if records is None else "--bytes", "is missing", "give both, or neither")
-    if not 0 < upload < 1e9 or not 0 <= price < 1e9 or not 1 <= copies < 10**6:
-        raise InputError("estimate", "--upload, --copies and --price must be more than nothing")
+    if not 0 < upload < 1e9:
+        raise InputError("--upload", f"{upload:g} is not a rate", "write Mbit a second, more than 0")
+    if not 0 <= price < 1e9:
+        raise InputError("--price", f"{price:g} is not a price", "write a number from 0 to 1,000,000,000")
+    if not 0 <= copies < 10**6:
+        raise InputError("--copies", f"{copies} is not a number of copies", "write a number from 0 to 1,000,000")
     report = api.estimate(
         config,
         described=None
         if records is None or bytes_ is None
         else (parse_count(records, "--records"), parse_size(bytes_, "--bytes")),
-        shard_size=parse_size(shard_size, "--shard-size") if shard_size else None,
+        shard_size=parse_size(shard_size, "--shard-size", least=1) if shard_size is not None else None,
         upload_mbit=upload,
         copies=copies,
-        disk=parse_size(disk, "--disk"),
+        disk=parse_size(disk, "--disk", least=1),
         price=price,
-        budget=parse_size(budget, "--budget") if budget else None,
+        budget=parse_size(budget, "--budget") if budget is not None else None,
         processes=processes(workers),
     )
     if json:

@@ -54,7 +54,7 @@ def materialise(
             to=to,
             processes=processes(workers),
             cluster=cluster_of(scheduler, cluster, workers),
-            patience=parse_seconds(patience, "--patience"),
+            patience=parse_seconds(patience, "--patience", least=1),
             progress=progress,
         )
     if json:

@@ -39,10 +39,11 @@ Peers = Annotated[
     list[str] | None, typer.Option("--peer", help="Meet this peer, too; may be given again.", metavar="HOST:PORT")
 ]
 UploadLimit = Annotated[
-    str | None, typer.Option(help='Send at most this much a second, as "5 MiB". Default: no limit.', metavar="SIZE")
+    str | None,
+    typer.Option(help='Send at most this much a second, as "5 MiB". Default: 0, no limit.', metavar="SIZE"),
 ]
 DownloadLimit = Annotated[
-    str | None, typer.Option(help="Fetch at most this much a second. Default: no limit.", metavar="SIZE")
+    str | None, typer.Option(help="Fetch at most this much a second. Default: 0, no limit.", metavar="SIZE")
 ]
 
 
@@ -119,7 +120,7 @@ def follow(
             where=where,
             mirror_id=_mirror_id(mirror_id),
             counts=_counts(counts),
-            reserve=0 if reserve.strip() == "0" else parse_size(reserve, "--reserve"),
+            reserve=parse_size(reserve, "--reserve"),
             client=client,
             max_age=round(parse_seconds(max_age, "--max-age")),
             how=how,
@@ -220,8 +221,8 @@ def _reach(listen: str, port: int, upload: str | None, download: str | None, *, 
         address=listen,
         port=port,
         dht=dht,
-        upload_limit=parse_size(upload, "--upload-limit") if upload else 0,
-        download_limit=parse_size(download, "--download-limit") if download else 0,
+        upload_limit=parse_size(upload, "--upload-limit") if upload is not None else 0,
+        download_limit=parse_size(download, "--download-limit") if download is not None else 0,
     )
 
 
@@ -232,7 +233,7 @@ def _how(reach: Reach, peers: list[str] | None, duration: str | None, *, until_d
         peers=tuple(endpoint for peer in peers or () for endpoint in endpoints(peer)),
         web_seeds=web_seeds,
         until_done=until_done,
-        seconds=parse_seconds(duration, "--for") if duration else None,
+        seconds=parse_seconds(duration, "--for") if duration is not None else None,
     )
 
 

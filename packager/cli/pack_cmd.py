@@ -47,7 +47,7 @@ def pack(
             virtual=virtual,
             processes=processes(workers),
             cluster=cluster_of(scheduler, cluster, workers),
-            patience=parse_seconds(patience, "--patience"),
+            patience=parse_seconds(patience, "--patience", least=1),
             progress=progress,
         )
     if json:

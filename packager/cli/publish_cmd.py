@@ -46,7 +46,7 @@ def publish(
 
     Example: packager publish --phase metadata
     """
-    seconds = 0.0 if grace.strip() == "0" else parse_seconds(grace, "--grace")
+    seconds = parse_seconds(grace, "--grace")
     with bars.progress(json=json) as progress:
         report = api.publish(
             config,

@@ -43,7 +43,7 @@ def release(
             virtual=virtual,
             processes=processes(workers),
             cluster=cluster_of(scheduler, cluster, workers),
-            patience=parse_seconds(patience, "--patience"),
+            patience=parse_seconds(patience, "--patience", least=1),
             scrape=scrape,
             allow_unread=allow_unread,
             password=ask_password,

@@ -25,7 +25,8 @@ def seed(
     listen: network.Listen = "",
     dht: network.Dht = False,
     upload_limit: Annotated[
-        str | None, typer.Option(help='Send at most this much a second, as "5 MiB". Default: no limit.', metavar="SIZE")
+        str | None,
+        typer.Option(help='Send at most this much a second, as "5 MiB". Default: 0, no limit.', metavar="SIZE"),
     ] = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Read every tar in full first, by all cores; then share at once.")
@@ -61,8 +62,8 @@ def seed(
     """
     if client is not None:
         _check_client_alone({"--upload-limit": upload_limit, "--for": duration, "--dht": dht, "--listen": listen})
-    limit = parse_size(upload_limit, "--upload-limit") if upload_limit else 0
-    seconds = parse_seconds(duration, "--for") if duration else None
+    limit = parse_size(upload_limit, "--upload-limit") if upload_limit is not None else 0
+    seconds = parse_seconds(duration, "--for") if duration is not None else None
     with asked_to_stop() as stop, bars.progress(json=json) as progress:
         report = api.seed(
             paths,

@@ -15,7 +15,9 @@ from packager.units import count_of, parse_size, show_seconds, show_size
 def serve(
     *,
     config: Config = DEFAULT_CONFIG,
-    listen: Annotated[str, typer.Option(help="Where requests come in.", metavar="HOST:PORT")] = "127.0.0.1:8000",
+    listen: Annotated[
+        str, typer.Option(help="Where requests come in; port 0: any free one.", metavar="[HOST]:PORT")
+    ] = "127.0.0.1:8000",
     paranoid: Annotated[
         bool, typer.Option("--paranoid", help="Hash each piece before a byte of it is sent, as published.")
     ] = False,

@@ -104,7 +104,7 @@ def verify(
             rate=_rate(rate) if rate is not None else 0,
             processes=processes(workers),
             cluster=cluster_of(scheduler, cluster, workers),
-            patience=parse_seconds(patience, "--patience"),
+            patience=parse_seconds(patience, "--patience", least=1),
             progress=progress,
         )
     if json:

@@ -36,13 +36,16 @@ class Place:
 
 
 def parse_listen(text: str, where: str = "--listen") -> tuple[str, int]:
-    """Return the address and port of "HOST:PORT", an IPv6 address in brackets. Raises InputError."""
+    """Return the address and port of "HOST:PORT", an IPv6 address in brackets; ":PORT" is any address of the machine.
+
+    Raises InputError.
+    """
     host, colon, port = text.rpartition(":")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
         colon = ""
-    if not colon or not host or not port.isascii() or not port.isdigit() or int(port[:6]) > 65535:
+    if not colon or not port.isascii() or not port.isdigit() or int(port[:6]) > 65535:
         raise InputError(where, f'"{shown(text)}" is not HOST:PORT', 'write it as "127.0.0.1:8000" or "[::1]:8000"')
     return host, int(port)
 
@@ -78,7 +81,9 @@ def serve(serving: Serving, place: Place, *, processes: int, ready: Callable[[st
 def _bound(place: Place, *, shared: bool) -> socket.socket:
     """Return a socket bound to a place; shared: others of our processes may bind to it too. Raises InputError."""
     try:
-        found = socket.getaddrinfo(place.address, place.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        found = socket.getaddrinfo(place.address or None, place.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
+            0
+        ]
         bound = socket.socket(*found[:3])
         try:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
