@@ -15,13 +15,17 @@ import paramiko
 
 @dataclass
 class Host:
-    """The server: its folder, its port, its key; after so many requests it breaks the connection, once each."""
+    """The server: its folder, its port, its key; after so many requests it breaks the connection, once each.
+
+    closed: paths that it refuses to list and to open.
+    """
 
     root: Path
     key: paramiko.PKey
     client_key: paramiko.PKey
     port: int = 0
     break_at: set[int] = field(default_factory=set)
+    closed: set[str] = field(default_factory=set)
     requests: int = 0
     transports: list[paramiko.Transport] = field(default_factory=list)
 
@@ -89,6 +93,8 @@ class _Files(paramiko.SFTPServerInterface):
 
     def list_folder(self, path: str):
         found = self._path(path)
+        if path.lstrip("/") in self.host.closed:
+            return paramiko.SFTP_PERMISSION_DENIED
         return _told(
             lambda: [paramiko.SFTPAttributes.from_stat(each.lstat(), each.name) for each in sorted(found.iterdir())]
         )
@@ -103,6 +109,8 @@ class _Files(paramiko.SFTPServerInterface):
 
     def open(self, path: str, flags: int, attr):
         found = self._path(path)
+        if path.lstrip("/") in self.host.closed:
+            return paramiko.SFTP_PERMISSION_DENIED
         mode = "rb" if not flags & (os.O_WRONLY | os.O_RDWR) else "w+b" if flags & os.O_TRUNC else "r+b"
         return _told(lambda: _Handle(flags, open(found, mode), self.host))
 

@@ -1,5 +1,6 @@
 """SFTP as a store, against a real server: known hosts and keys only, whole files or none, through broken lines."""
 
+import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,6 +122,30 @@ def test_a_site_is_published_by_sftp_and_a_release_is_made_from_files_there(host
     assert ran.code == 0, ran.err
     found = {f"shards/{path.name}": path.read_bytes() for path in (host.root / "tars").iterdir()}
     assert found == tars
+
+
+def test_a_folder_and_a_file_that_the_host_refuses_are_unread(host: Host, tmp_path: Path, capsys) -> None:
+    project = make_project(tmp_path / "p", files=6)
+    project.source.rename(host.root / "collection")
+    config = (project.root / "packager.toml").read_text()
+    source = f'source = "{address(host, "collection")}"'
+    (project.root / "packager.toml").write_text(config.replace('source = "source"', source))
+    host.closed = {"collection/album 1", "collection/album 2/02 tone [b].wav"}
+    ran = project.run(capsys, "release", "--workers", "1")
+    assert ran.code == 3
+    assert "error: album 1: the folder cannot be read (the host refuses it)" in ran.err
+    assert "error: album 2/02 tone [b].wav: cannot be read (the host refuses it)" in ran.err
+    assert not (project.root / "output").exists()
+    assert project.run(capsys, "release", "--workers", "1", "--allow-unread").code == 3
+    first = json.loads((project.root / "output" / "release.json").read_bytes())
+    assert first["unread"] == 2
+    host.closed = set()
+    assert project.run(capsys, "release", "--workers", "1").code == 0
+    host.closed = {"collection/album 0"}
+    second = json.loads((project.root / "output" / "release.json").read_bytes())
+    assert project.run(capsys, "release", "--workers", "1", "--allow-unread").code == 3
+    third = json.loads((project.root / "output" / "release.json").read_bytes())
+    assert (third["unread"], third["shards"]) == (1, second["shards"])
 
 
 def test_tars_and_a_release_are_read_where_they_lie_at_a_host(host: Host, tmp_path: Path, capsys) -> None:
