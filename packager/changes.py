@@ -14,6 +14,7 @@ class Changes:
     added: Sequence[ReleaseShard]
     obsolete: Sequence[ReleaseShard]
     withdrawals: Sequence[Withdrawal]
+    lifted: Sequence[Withdrawal]
 
     @property
     def told(self) -> str:
@@ -22,6 +23,7 @@ class Changes:
             count_of(len(self.added), "new shard") if self.added else "",
             f"{count_of(len(self.obsolete), 'shard')} obsolete" if self.obsolete else "",
             f"{count_of(len(self.withdrawals), 'record')} withdrawn" if self.withdrawals else "",
+            f"{count_of(len(self.lifted), 'withdrawal')} lifted" if self.lifted else "",
         ]
         return ", ".join(filter(None, parts)) or "no shard is new"
 
@@ -32,6 +34,7 @@ def changes_in(release: Release, serial: int) -> Changes:
         added=[shard for shard in release.shards if shard.since == serial],
         obsolete=[shard for shard in release.shards if shard.obsolete_since == serial],
         withdrawals=[each for each in release.withdrawals if each.since == serial],
+        lifted=[each for each in release.withdrawals if each.lifted == serial],
     )
 
 

@@ -129,6 +129,22 @@ class PlannedShard(Struct, frozen=True, kw_only=True):
     container: Container = "tar"
 
 
+class WithdrawnFile(Struct, frozen=True, kw_only=True):
+    """A file of the collection that is left out, and the withdrawn record that has its content."""
+
+    path: str  # fit to be shown
+    record: str
+
+
+class Overflow(Struct, frozen=True, kw_only=True):
+    """Files that exceed a phase's budget, and where they go. payload: bytes of the files."""
+
+    phase: str | None  # the later phase that has them; None: they wait
+    files: Whole
+    payload: Whole
+    opens: str | None  # RFC 3339, where that phase is closed until then
+
+
 class PlannedPhase(Struct, frozen=True, kw_only=True):
     """One phase of the plan: its published shards that stay, then the new ones.
 
@@ -143,6 +159,7 @@ class PlannedPhase(Struct, frozen=True, kw_only=True):
     payload: Whole
     over_budget: Whole
     shards: tuple[PlannedShard, ...]
+    overflow: tuple[Overflow, ...] = ()
 
 
 class Superseded(Struct, frozen=True, kw_only=True):
@@ -169,7 +186,11 @@ class Plan(Struct, frozen=True, kw_only=True):
     changed: Whole = 0  # published records whose file is another now
     sources_gone: tuple[ShardName, ...] = ()  # published shards without a tar, of which a file is gone or another now
     removed: Whole = 0  # of those kept: not in the catalogue any more, or without their file
+    moved: Whole = 0  # of those kept: their files moved since the plan before
     withdrawals: str = ""  # SHA-256 of what is withdrawn, hex
+    withdrawn_files: Whole = 0  # files that are left out, since they have the content of a withdrawn record
+    withdrawn_named: tuple[WithdrawnFile, ...] = ()  # the first of them
+    closed: dict[str, str] = {}  # the phases under embargo, and when they open, RFC 3339
 
 
 class PublishedFile(Struct, frozen=True, kw_only=True):

@@ -24,7 +24,6 @@ from packager.model import (
     State,
     Superseded,
     Withdrawal,
-    Withdrawals,
 )
 from packager.options import Config
 
@@ -117,6 +116,18 @@ def not_before(last: tuple[Release, bytes] | None, now: str) -> str:
     return max(now, last[0].date) if last else now
 
 
+def embargoes(config: Config, *, published: Collection[str], now: str) -> dict[str, str]:
+    """Return when each phase opens that its embargo keeps closed, by name.
+
+    now: RFC 3339. published: names of phases, which stay open.
+    """
+    return {
+        phase.name: phase.embargo
+        for phase in config.phases
+        if phase.embargo and phase.embargo > now and phase.name not in published
+    }
+
+
 def closed_phases(
     config: Config, *, published: Collection[str], asked: Collection[str], now: str, latest: str
 ) -> dict[str, str]:
@@ -138,30 +149,6 @@ def closed_phases(
         if name in closed:
             raise InputError("--phase", f'"{name}" is closed until {closed[name]}', "mend its embargo, or wait")
     return closed
-
-
-def all_withdrawals(
-    last: Release | None, taken_back: Withdrawals, holding: Mapping[str, tuple[ShardName, ...]]
-) -> tuple[Withdrawal, ...]:
-    """Return what the next release says is withdrawn: what the last one said, and what was taken back since.
-
-    holding: the shards that hold files of each record that was taken back since, by id.
-    """
-    before = last.withdrawals if last else ()
-    known = {withdrawal.id for withdrawal in before}
-    return *before, *(
-        Withdrawal(
-            id=record.id,
-            reason=record.reason,
-            date=record.date,
-            since=last.serial + 1 if last else 1,
-            shards=holding.get(record.id, ()),
-            title=record.title,
-            artist=record.artist,
-        )
-        for record in taken_back.records
-        if record.id not in known
-    )
 
 
 def check_signer(last: Release, key: PublicKey) -> None:

@@ -5,7 +5,7 @@ Sizes are bytes, durations seconds. Fields are only ever added.
 
 from typing import Literal, TypeAlias
 
-from packager.model import Infohash, Plan, ReleasePhase, State, Struct, Version
+from packager.model import Infohash, Plan, ReleasePhase, State, Struct, Version, WithdrawnFile
 
 
 class Oddity(Struct, frozen=True, kw_only=True):
@@ -51,6 +51,8 @@ class PackReport(Struct, frozen=True, kw_only=True):
     seconds: float
     failed: tuple[Oddity, ...]  # shards that could not be packed, and why
     redone: int = 0  # on a cluster: tasks begun again, because a worker died, hung or could not
+    withdrawn_files: int = 0  # that the plan left out, since they have the content of a withdrawn record
+    withdrawn_named: tuple[WithdrawnFile, ...] = ()  # the first of them
 
 
 class MaterialiseReport(Struct, frozen=True, kw_only=True):
@@ -102,6 +104,8 @@ class WithdrawReport(Struct, frozen=True, kw_only=True):
     size: int  # bytes of those shards
     supersede: bool  # they are to be replaced
     written: bool  # False: a dry run
+    same_content: tuple[str, ...] = ()  # of these records: named only by their content
+    unread: tuple[Oddity, ...] = ()  # files whose content could not be read; copies of them would go unnoticed
 
 
 class SupersedeReport(Struct, frozen=True, kw_only=True):

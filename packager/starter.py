@@ -70,9 +70,10 @@ title = {audio_title}
 where = "kind = 'audio'"
 # The order inside the phase: what stands first is in the first shards.
 order = {audio_order}
-# Stop after this many bytes of tars; what does not fit is left out.
+# The tars of the phase take at most this many bytes. Other files go to the next phase whose `where` selects them, if
+# that does not open earlier; else they wait. packager plan shows where they go.
 # budget = "1 TB"
-# Keep the phase closed until this date; the site tells it.
+# Not published before this date, by this phase or any other; the site shows the date.
 # embargo = "2030-01-01"
 # "folder" publishes each shard as a folder, from which any client picks single files: for thousands, not millions.
 # container = "tar"

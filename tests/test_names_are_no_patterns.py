@@ -67,9 +67,9 @@ def test_a_project_lives_in_a_folder_of_any_name(tmp_path: Path, capsys: Capture
 def albums(tmp_path: Path, capsys: Capture) -> Project:
     """A published project with folders that patterns with brackets would confuse."""
     project = make_project(tmp_path / "project", files=1)
-    for path in ("Album [FLAC]/1.wav", "Album [FLAC]/cd 2/2.wav", "Album F/2.wav", "what?/3.wav", "whats/3.wav"):
+    for path in ("Album [FLAC]/1.wav", "Album [FLAC]/cd 2/2.wav", "Album F/2.wav", "what?/3.wav", "whatever/3.wav"):
         (project.source / path).parent.mkdir(parents=True, exist_ok=True)
-        write_tone(project.source / path, 500 + len(path))
+        write_tone(project.source / path, 500 + len(path), pitch=len(path))
     (project.source / "{a,b}").write_bytes(b"braces")
     (project.source / "a").write_bytes(b"a")
     release(project, capsys)

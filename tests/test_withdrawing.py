@@ -47,7 +47,7 @@ def test_a_withdrawn_record_stands_only_among_the_withdrawals(project: Project, 
     assert withdrawal["shards"] == ["tones-rest-00001"]
     assert "title" not in withdrawal
     site = project.root / "output"
-    assert where_told(site) == {"release.json", "releases/2.json", "releases/2.html"}
+    assert where_told(site) == {"release.json", "releases/2.json"}
     assert where_told(site, WITHDRAWN[1:]) == set()
     shard = by_name(second)["tones-rest-00001"]
     assert (shard["withdrawn"], shard.get("obsolete")) == (1, None)
@@ -62,7 +62,14 @@ def test_without_redact_the_release_tells_title_and_artist(project: Project, cap
     assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x", "--keep-shards").code == 0
     [withdrawal] = release(project, capsys)["withdrawals"]
     assert (withdrawal["title"], withdrawal["artist"]) == ("Secret title", "Hidden artist")
-    assert "Hidden artist: Secret title" in (project.root / "output" / "releases" / "2.html").read_text()
+    site = project.root / "output"
+    assert where_told(site, WITHDRAWN[2:]) == {"release.json", "releases/2.json"}
+    assert where_told(site, WITHDRAWN[:1]) == {"release.json", "releases/2.json", "releases/2.html"}
+    ran = project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x", "--redact")
+    assert ran.code == 0, ran.err
+    release(project, capsys)
+    assert where_told(site, WITHDRAWN[2:]) == {"releases/2.json"}
+    assert where_told(site, WITHDRAWN[:1]) == {"release.json", "releases/2.json", "releases/3.json"}
 
 
 def test_supersede_replaces_the_shards_that_hold_it(project: Project, tmp_path: Path, capsys: Capture) -> None:
@@ -76,7 +83,7 @@ def test_supersede_replaces_the_shards_that_hold_it(project: Project, tmp_path: 
     assert (old["obsolete"], old["obsolete_since"], old["superseded_by"]) == (True, 2, ["tones-rest-00002"])
     assert old["reason"] == "records of it were withdrawn"
     new = rows(project.root / "output" / "manifests" / "tones-rest-00002.members.parquet")
-    assert [row["id"] for row in new] == ["cover 100_~972f7df4.png", "r-18"]
+    assert [row["id"] for row in new] == ["cover 100%.png", "r-18"]
     assert sorted(each["id"] for each in second["withdrawals"]) == ["r-17", "Ærø é.txt"]
     live = [shard["name"] for shard in second["shards"] if not shard.get("obsolete")]
     for name in live:
@@ -118,7 +125,9 @@ def test_a_record_that_is_not_published_yet_is_left_out(tmp_path: Path, capsys: 
     ran = project.run(capsys, "withdraw", "--id", "notes.txt", "--reason", "x")
     assert (ran.code, "in no published shard" in ran.out) == (0, True)
     ran = project.run(capsys, "publish")
-    assert (ran.code, "is older than what was withdrawn" in ran.err) == (2, True)
+    assert (ran.code, "the plan: is out of date: records were withdrawn since" in ran.err) == (2, True)
+    ran = project.run(capsys, "pack")
+    assert (ran.code, "the plan: is out of date: records were withdrawn since" in ran.err) == (2, True)
     first = release(project, capsys)
     assert [each["id"] for each in first["withdrawals"]] == ["notes.txt"]
     assert where_told(project.root / "output", (b"notes.txt",)) == {
@@ -162,9 +171,20 @@ def test_what_is_noted_can_be_undone_until_a_release_says_it(project: Project, c
     assert json.loads(noted.read_text())["records"] == []
     assert release(project, capsys)["serial"] == 1
     assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x", "--keep-shards").code == 0
-    release(project, capsys)
-    ran = project.run(capsys, "withdraw", "--id", "r-17", "--undo")
-    assert (ran.code, "every mirror remembers that" in ran.err) == (2, True)
+    assert release(project, capsys)["serial"] == 2
+    assert project.run(capsys, "withdraw", "--id", "r-17", "--undo").code == 0
+    third = release(project, capsys)
+    [withdrawal] = third["withdrawals"]
+    assert (withdrawal["id"], withdrawal["since"], withdrawal["lifted"]) == ("r-17", 2, 3)
+    assert "withdrawn" not in by_name(third)["tones-rest-00001"]
+    assert "r-17" in {
+        row["id"] for row in rows(project.root / "output" / "manifests" / "tones-rest-00001.members.parquet")
+    }
+    assert "1 withdrawal lifted" in (project.root / "output" / "feed.xml").read_text()
+    assert release(project, capsys)["serial"] == 3
+    assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "again", "--keep-shards").code == 0
+    again = release(project, capsys)["withdrawals"]
+    assert [(each["since"], each.get("lifted"), each["reason"]) for each in again] == [(2, 3, "x"), (4, None, "again")]
 
 
 @pytest.mark.parametrize(

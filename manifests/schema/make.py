@@ -201,6 +201,20 @@ TOLD: dict[str, dict[str, Told]] = {
         "removed": "Of those kept, records that the catalogue has no file of any more.",
         "sources_gone": "Names of published shards that have no tar here, and of whose files one is gone or changed.",
         "withdrawals": ("SHA-256 of what was withdrawn.", HEX64),
+        "moved": "Of those kept, files that moved since the plan before.",
+        "withdrawn_files": "Files that are left out, because they have the content of a withdrawn record.",
+        "withdrawn_named": "The first of them.",
+        "closed": "When each phase opens that is under embargo, by its name.",
+    },
+    "WithdrawnFile": {
+        "path": "Of the file at the source.",
+        "record": "Id of the withdrawn record that has its content.",
+    },
+    "Overflow": {
+        "phase": "Name of the later phase that has these files; null if they wait.",
+        "files": "How many.",
+        "payload": "Their bytes.",
+        "opens": ("When that phase opens; null if it is open.", DATE),
     },
     "Withdrawals": {
         "format": ("Version of the formats.", FORMAT),
@@ -238,6 +252,8 @@ TOLD: dict[str, dict[str, Told]] = {
         "size": "Bytes of those shards.",
         "supersede": "Whether those shards are to be replaced.",
         "written": "Whether it was noted; not in a dry run.",
+        "same_content": "Ids of those of the records that were not named, and have the same content as one that was.",
+        "unread": "Files whose content could not be read, so that copies of them would not be noticed.",
     },
     "SupersedeReport": {
         "shards": "Names of the shards that are to be replaced.",
@@ -252,7 +268,8 @@ TOLD: dict[str, dict[str, Told]] = {
     },
     "PlannedPhase": {
         **PHASE_FACTS,
-        "over_budget": "Files that its budget did not take.",
+        "over_budget": "Files that exceed its budget.",
+        "overflow": "Where those go, phase by phase.",
         "shards": "In order.",
     },
     "PlannedShard": {
@@ -278,6 +295,8 @@ TOLD: dict[str, dict[str, Told]] = {
         "seconds": "How long it took.",
         "failed": "Shards that could not be packed, and why; the exit code is 3 where there are any.",
         "redone": "On a cluster: tasks begun again by another worker, because one died, hung or could not.",
+        "withdrawn_files": "Files that the plan left out, because they have the content of a withdrawn record.",
+        "withdrawn_named": "The first of them.",
     },
     "MaterialiseReport": {
         "written": "Tars written now.",

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from packager.api.machine import PATIENCE, crew_of, processes_of
 from packager.api.preflight import check_project, check_space
 from packager.engine import durable, project, releases
@@ -13,7 +15,7 @@ from packager.options import Config
 from packager.pack import materialise as materialising
 from packager.pack import run
 from packager.pack.crew import Cores
-from packager.pack.plan_file import read_plan
+from packager.pack.plan_file import check_current, read_plan
 from packager.pack.shard import ShardTask
 from packager.progress import SILENT, Progress
 from packager.reports import MaterialiseReport, PackReport
@@ -40,10 +42,13 @@ def pack(
     options, workspace = project.load(config)
     with durable.lock(workspace.state, "pack"):
         check_project(options, workspace, None, progress=progress)
-        every = tasks_of(options, workspace, read_plan(workspace), phases, virtual=virtual)
+        made = read_plan(workspace)
+        check_current(workspace, made)
+        every = tasks_of(options, workspace, made, phases, virtual=virtual)
         check_space(workspace, every)
         with crew_of(cluster, patience, progress) as crew:
-            return run.pack(every, cores_of(processes), cluster=crew, progress=progress)
+            report = run.pack(every, cores_of(processes), cluster=crew, progress=progress)
+    return msgspec.structs.replace(report, withdrawn_files=made.withdrawn_files, withdrawn_named=made.withdrawn_named)
 
 
 def materialise(

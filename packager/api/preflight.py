@@ -2,7 +2,7 @@
 
 - `check_project`: a signing key that cannot be read or used, or that mirrors would not accept; a next key that is none;
   a release date that goes back; a site or shards folder that cannot be written, or has foreign files; wrong templates
-- `check_opening`: a release of nothing; an embargo on what is published
+- `check_opening`: a plan that is out of date; a release of nothing; an embargo on what is published
 - `check_unread`: files and folders that could not be read, unless that is allowed
 - `check_space`: less free space than the planned shards take
 
@@ -19,10 +19,11 @@ from packager.catalogue.oddities import UNREAD, read_unread
 from packager.engine import keys, releases
 from packager.engine.room import check_free, check_writable
 from packager.engine.workspace import Workspace
-from packager.errors import IncompleteError
+from packager.errors import IncompleteError, InputError
 from packager.model import Plan
 from packager.options import Config
 from packager.pack import space
+from packager.pack.plan_file import check_current
 from packager.pack.shard import ShardTask
 from packager.progress import SILENT, Progress
 from packager.publish import swap
@@ -67,13 +68,16 @@ class Opening:
 def check_opening(options: Config, workspace: Workspace, plan: Plan, asked: Sequence[str] | None = None) -> Opening:
     """Return which phases a release publishes now. asked: these, beside those that are published; None: all.
 
-    Raises InputError if none of them has a shard, for a phase that was asked for and is closed or empty, and for an
-    embargo on a phase that is published.
+    Raises InputError if the plan is out of date, if none of them has a shard, for a phase that was asked for and is
+    closed or empty, and for an embargo on a phase that is published.
     """
+    check_current(workspace, plan)
     every = {phase.name for phase in plan.phases}
     last = releases.last_release(workspace)
     published = releases.published_phases(workspace) & every
     closed = closed_phases(options, published=published, asked=asked or (), now=now(), latest=not_before(last, now()))
+    if any(plan.closed.get(name) != date for name, date in closed.items()):
+        raise InputError("the plan", "is out of date: an embargo changed since", "run: packager release")
     wanted = every - set(closed) if asked is None else {*asked, *published}
     check_publishable(plan, published=wanted, asked=asked or (), closed=closed, last=last)
     return Opening(wanted, closed)

@@ -1,8 +1,8 @@
 """Files and records to the catalogue, out of core: who belongs to whom, what overrides what, in the order of ids.
 
 A record is matched by `path` where it has one; else by `id`: the file of that path, else the only audio file of that
-name without its extension, else the only file of that name. What a record says overrides a file's tags. A file
-without a record has its member path for an id; a record without a file is of kind audio unless it says otherwise.
+name without its extension, else the only file of that name. What a record says overrides a file's tags. A record
+without an id has that of its path, `record_ids.path_id`; one without a file is of kind audio unless it says otherwise.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,6 +19,7 @@ from packager import paths
 from packager.catalogue.files import FILES
 from packager.catalogue.oddities import Oddities
 from packager.engine import sql, tables
+from packager.engine.record_ids import path_id
 from packager.errors import InputError
 from packager.model import CATALOGUE, KINDS, TAGS
 
@@ -130,14 +131,17 @@ _OWN = ["path", "path_b64", "member", "size", "mtime_ns", "fault", "unread"]  # 
 
 def _unrecorded() -> str:
     """Return the SQL of files as rows of the catalogue that no record says anything of."""
-    columns = ["f.member AS id", "f.kind", *(f"f.{name}" for name in _OWN + _TAGS)]
+    columns = [f"{path_id('f.path', 'f.path_b64')} AS id", "f.kind", *(f"f.{name}" for name in _OWN + _TAGS)]
     columns += [f"NULL AS {name}" for name in (*TAGS.names, "sha256") if name not in _TAGS]
     return f"SELECT {', '.join(columns)}, NULL::BIGINT AS line FROM f"  # noqa: S608  # our own names
 
 
 def _joined() -> str:
     """Return the SQL of all rows of the catalogue, with their records' lines: what a record says goes first."""
-    columns = ["coalesce(r.id, f.member, r.path) AS id", "coalesce(r.kind, f.kind, 'audio') AS kind"]
+    columns = [
+        f"coalesce(r.id, {path_id('f.path', 'f.path_b64')}, {path_id('r.path')}) AS id",
+        "coalesce(r.kind, f.kind, 'audio') AS kind",
+    ]
     columns += [f"f.{name}" for name in _OWN]
     columns += [f"coalesce(r.{name}, f.{name}) AS {name}" if name in _TAGS else f"r.{name}" for name in TAGS.names]
     return (

@@ -35,7 +35,7 @@ COMMANDS = {
     "publish": "Put the release in place: pages, lists, torrents, manifests.",
     "release": "Scan, plan, pack and publish, resuming what is done.",
     "status": "Say what is done, what is next, and how long that may take.",
-    "withdraw": "Take records back.",
+    "withdraw": "Withdraw records, and replace the shards with them.",
     "supersede": "Replace shards whose content was wrong.",
     "estimate": "Say what a release will take: shards, torrents, time, disks.",
     "keygen": "Make a minisign key pair that signs releases.",

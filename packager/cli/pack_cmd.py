@@ -1,5 +1,7 @@
 """`packager pack`."""
 
+from collections.abc import Sequence
+
 import typer
 
 from packager import api
@@ -19,6 +21,8 @@ from packager.cli.options import (
     processes,
 )
 from packager.errors import IncompleteError
+from packager.model import WithdrawnFile
+from packager.paths import shown
 from packager.reports import PackReport
 from packager.units import count_of, parse_seconds, show_seconds, show_size
 
@@ -54,6 +58,7 @@ def pack(
         screen.show_json(report)
     else:
         show(report)
+        show_withdrawn(report.withdrawn_files, report.withdrawn_named)
     if report.failed:
         if not json:
             failures = ((each.where, each.what) for each in report.failed)
@@ -61,6 +66,17 @@ def pack(
         raise typer.Exit(IncompleteError.exit_code)
     if not json:
         screen.say("next: packager publish")
+
+
+def show_withdrawn(count: int, named: Sequence[WithdrawnFile]) -> None:
+    """Print which files are left out because of what they contain."""
+    if count:
+        verb = "is" if count == 1 else "are"
+        screen.say(f"{count_of(count, 'file')} {verb} left out: the content is withdrawn")
+        for file in named:
+            screen.say(f'  {file.path} (withdrawn as "{shown(file.record)}")')
+        if count > len(named):
+            screen.say(f"  and {count_of(count - len(named), 'more file')}")
 
 
 def show(report: PackReport) -> None:

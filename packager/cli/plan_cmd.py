@@ -1,9 +1,9 @@
 """`packager plan`."""
 
 from packager import api
-from packager.cli import bars, screen
+from packager.cli import bars, pack_cmd, screen
 from packager.cli.options import DEFAULT_CONFIG, Config, Json
-from packager.model import PlannedPhase
+from packager.model import Overflow, PlannedPhase
 from packager.reports import PlanReport
 from packager.units import count_of, show_size
 
@@ -32,8 +32,8 @@ def show(report: PlanReport) -> None:
     """Print the plan as a table."""
     screen.table(_TITLE, map(_row, report.plan.phases), right=range(1, len(_TITLE)))
     for phase in report.plan.phases:
-        if phase.over_budget:
-            screen.say(f"the budget of {phase.name} left out {count_of(phase.over_budget, 'file')}")
+        for part in phase.overflow:
+            screen.say(f"{phase.name}: {_overflow(part)}")
         over = [shard.name for shard in phase.shards if shard.oversize]
         if over:
             screen.say(f"larger than shards.size, each one file: {', '.join(over[:5])}" + (", ..." * (len(over) > 5)))
@@ -54,8 +54,21 @@ def show(report: PlanReport) -> None:
         screen.say(f"obsolete: {old.name} ({old.reason})")
     if len(report.plan.superseded) > _SUPERSEDED:
         screen.say(f"and {count_of(len(report.plan.superseded) - _SUPERSEDED, 'more shard')} obsolete")
+    if report.plan.moved:
+        screen.say(f"{count_of(report.plan.moved, 'published file')} moved, and stay in their shards")
+    pack_cmd.show_withdrawn(report.plan.withdrawn_files, report.plan.withdrawn_named)
     if not report.changed:
         screen.say("nothing changed since the last plan")
+
+
+def _overflow(part: Overflow) -> str:
+    """Return where files go that exceed a phase's budget."""
+    one = part.files == 1
+    files = f"{count_of(part.files, 'file')} ({show_size(part.payload)}) {'exceeds' if one else 'exceed'} its budget"
+    if part.phase is None:
+        return f"{files}; {'it waits' if one else 'they wait'}"
+    opens = f", which opens {part.opens[:10]}" if part.opens else ""
+    return f'{files}; {"it goes" if one else "they go"} to "{part.phase}"{opens}'
 
 
 def _row(phase: PlannedPhase) -> tuple[str, ...]:

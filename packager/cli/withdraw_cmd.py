@@ -7,6 +7,7 @@ import typer
 from packager import api
 from packager.cli import screen
 from packager.cli.options import DEFAULT_CONFIG, Config, Json
+from packager.paths import shown
 from packager.reports import WithdrawReport
 from packager.units import count_of, show_size
 
@@ -30,7 +31,9 @@ def withdraw(
         bool, typer.Option("--keep-shards", help="Do not replace the shards that contain them.")
     ] = False,
     redact: Annotated[bool, typer.Option("--redact", help="Tell no title and no artist of them, only the id.")] = False,
-    undo: Annotated[bool, typer.Option("--undo", help="Take it back, as long as no release says it.")] = False,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Lift the withdrawal; if it is published, the next release records that.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what is meant, and note nothing.")] = False,
     config: Config = DEFAULT_CONFIG,
     json: Json = False,
@@ -61,11 +64,14 @@ def withdraw(
 
 def _show(report: WithdrawReport, *, undo: bool) -> None:
     """Print what is meant and what follows from it."""
+    same = set(report.same_content)
     for record in report.records[:_SHOWN]:
         held = ", ".join(record.shards) or "in no published shard"
-        screen.say(f"  {record.id}: {held}")
+        screen.say(f"  {shown(record.id)}: {held}" + (" (it has the same content)" if record.id in same else ""))
     if len(report.records) > _SHOWN:
         screen.say(f"  and {count_of(len(report.records) - _SHOWN, 'more record')}; --json has all")
+    for odd in report.unread:
+        screen.say(f"warning: {odd.where}: {odd.what}; a copy of it under another name would not be noticed")
     what = count_of(len(report.records), "record")
     if undo:
         screen.say(f"{what} not withdrawn any more." if report.written else f"{what}; dry run, nothing changed.")

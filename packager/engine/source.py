@@ -3,10 +3,11 @@
 import errno
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import pyarrow as pa
 
@@ -35,10 +36,13 @@ class Member:
     sha256: bytes | None
 
 
-def members(planned: pa.Table) -> list[Member]:
-    """Return the members of a shard from its rows of the PLANNED table, in order."""
+def members(planned: pa.Table, moved: Mapping[int, bytes] = MappingProxyType({})) -> list[Member]:
+    """Return the members of a shard from its rows of the PLANNED table, in order. moved: paths that are others now."""
     columns = [planned[name].to_pylist() for name in ("path", "path_b64", "size", "mtime_ns", "sha256")]
-    return [Member(decode_path(path, b64), *rest) for path, b64, *rest in zip(*columns, strict=True)]
+    return [
+        Member(moved.get(row) or decode_path(path, b64), *rest)
+        for row, (path, b64, *rest) in enumerate(zip(*columns, strict=True))
+    ]
 
 
 def open_member(source: bytes, member: Member) -> int:

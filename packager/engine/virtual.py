@@ -4,10 +4,11 @@ A file gives bytes only while it has the size and the time that it had when the 
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -17,6 +18,7 @@ from packager import documents
 from packager.engine import tables
 from packager.engine.file_stamp import FileStamp
 from packager.engine.limited import read_limited
+from packager.engine.moved_files import source_paths
 from packager.engine.open_files import OpenFiles
 from packager.engine.ranges import Unreadable
 from packager.engine.sliced import WAITING, Slice, Step, opened_parts
@@ -38,7 +40,9 @@ _FULL = 256 * KIB  # bytes that are gathered before they are given on
 _LOOKED_AT = 64  # files of a range that `check` looks at
 _RECENT = 4096  # members of a shard whose path and stamp are kept ready
 _REPACK = "run: packager pack"
+_NONE: Mapping[int, bytes] = MappingProxyType({})
 
+Paths: TypeAlias = Mapping[int, bytes]  # by member
 SliceParts: TypeAlias = Callable[[MemberSlice], Iterator[Step]]  # gives a slice of a member's file
 
 
@@ -121,9 +125,9 @@ class Sources(Protocol):
 class FolderSources:
     """The files of a shard's members below a folder, and what each was when the shard was packed."""
 
-    def __init__(self, layout: Layout, root: Path, mtimes: Int64s, files: OpenFiles) -> None:
-        """Look below `root`. mtimes: nanoseconds, one a member. files: what is open."""
-        self._rows, self._sizes = layout.members, layout.sizes
+    def __init__(self, layout: Layout, root: Path, mtimes: Int64s, files: OpenFiles, moved: Paths = _NONE) -> None:
+        """Look below `root`. mtimes: nanoseconds, one a member. files: what is open. moved: paths as they are now."""
+        self._rows, self._sizes, self._moved = layout.members, layout.sizes, moved
         self._root, self._mtimes, self._files = os.fsencode(root), mtimes, files
         self._recent: dict[int, tuple[bytes, FileStamp]] = {}
 
@@ -161,7 +165,7 @@ class FolderSources:
         """Return the path of a member's file, and its size and time as they were. Raises Unreadable."""
         found = self._recent.get(member)
         if found is None:
-            place = self._root + b"/" + source_path(self._rows, member)
+            place = self._root + b"/" + source_path(self._rows, member, self._moved)
             found = place, FileStamp(int(self._sizes[member]), int(self._mtimes[member]))
             if len(self._recent) >= _RECENT:
                 self._recent.clear()
@@ -169,8 +173,10 @@ class FolderSources:
         return found
 
 
-def source_path(rows: pa.Table, member: int) -> bytes:
+def source_path(rows: pa.Table, member: int, moved: Paths) -> bytes:
     """Return the path of a member's file at the source. Raises Unreadable for one that leads out of it."""
+    if member in moved:
+        return moved[member]
     path, source, source_b64 = (rows[column][member].as_py() for column in ("path", "source_path", "source_path_b64"))
     found = original_path(path if source is None else source, source_b64)
     if found is None:
@@ -198,9 +204,12 @@ def open_virtual(workspace: Workspace, name: ShardName, root: Place, files: Open
         raise InputError(path, "does not fit its members table", _REPACK)
     digests = b"".join(members["sha256"].to_pylist())
     stamps = np.asarray(mtimes.to_numpy(), np.int64)
+    moved = source_paths(workspace, name)
     sources: Sources
     if isinstance(root, Path):
-        sources = FolderSources(layout, root, stamps, files)
+        sources = FolderSources(layout, root, stamps, files, moved)
     else:
-        sources = StoredSources(store_at(root), lambda member: source_path(members, member), layout.sizes, stamps, room)
+        sources = StoredSources(
+            store_at(root), lambda member: source_path(members, member, moved), layout.sizes, stamps, room
+        )
     return VirtualTar(layout, digests, sources)

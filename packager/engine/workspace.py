@@ -68,6 +68,11 @@ class Workspace:
         """Return the Parquet file (model.PLANNED) of a phase's members."""
         return self.state / "plan" / f"{phase}.parquet"
 
+    @property
+    def withdrawn_content(self) -> Path:
+        """The Parquet file of the sizes and digests of withdrawn files, as the plan knows them."""
+        return self.state / "plan" / "withdrawn.parquet"
+
     def export(self, phase: str) -> Path:
         """Return the folder of a catalogue phase's files: the source of its members."""
         return self.state / "plan" / f"{phase}.export"
@@ -88,6 +93,10 @@ class Workspace:
     def mtimes(self, name: ShardName) -> Path:
         """Return the Parquet file of the times that a packed shard's sources had; it is never published."""
         return self.packed(name) / "mtimes.parquet"
+
+    def moved(self, name: ShardName) -> Path:
+        """Return the Parquet file of a packed shard's members whose files moved since (engine/moved_files.py)."""
+        return self.packed(name) / "moved.parquet"
 
     def published_rows(self, name: ShardName) -> Path:
         """Return the Parquet file (model.PLANNED) of a published shard's members, as they were planned."""

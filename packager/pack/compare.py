@@ -1,13 +1,11 @@
 """The catalogue against what is published: which records stay in their shards, and which are to be planned.
 
 A published record stays where it is as long as its file has the bytes that were published, whatever its tags or path
-are now, or while its file cannot be read. Sizes and times tell for most; where only the time is another, the file is
-read. Out of core.
+are now, or while its file cannot be read. Sizes and times tell for most; where only the time is another, or the path
+(`moves`), the file is read. Nothing that has the content of a withdrawn record is planned. Out of core.
 """
 
-import hashlib
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -15,15 +13,15 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from packager.engine import source, sql, tables
-from packager.engine.open_members import open_members
-from packager.engine.stores.base import Place
+from packager.engine import sql, tables
+from packager.engine.packed_members import create_moved
 from packager.engine.workspace import Workspace
 from packager.errors import IncompleteError, InputError
 from packager.model import ShardName
+from packager.pack import moves
 from packager.pack.frozen import Frozen, touch
-from packager.paths import decode_path, shown
-from packager.progress import Progress
+from packager.pack.source_hashes import SourceHashes, SourceRow
+from packager.paths import shown
 from packager.units import count_of
 
 # Records that the plan puts into another shard; shard: of their newest published version. replaced: that shard is
@@ -46,14 +44,18 @@ _SUSPECT = pa.schema(
 )
 _IDS = pa.schema([("id", pa.string())])
 _ROW_BITS = 40  # of `place`, which orders replaced members by shard and row
-_READ = 1 << 20  # bytes at once
 
-# The newest published version of each record, wherever it lies.
-_FROZEN = "CREATE VIEW frozen AS SELECT * FROM %s"
+# The newest published version of each record, wherever it is; id: as it is now. place: a hash of the file's path.
+_PUBLISHED = "CREATE VIEW published AS SELECT * FROM %s"
+_KNOWN = """
+CREATE VIEW known AS
+SELECT coalesce(m.id, p.id) AS id, p.shard AS no, p.file_row_number AS row, p.size, p.mtime_ns, p.sha256,
+    CASE WHEN m.path IS NULL THEN hash(p.path, p.path_b64) ELSE hash(m.path, m.path_b64) END AS place
+FROM published p LEFT JOIN moved m ON m.no = p.shard AND m.row = p.file_row_number
+"""
 _LATEST = """
 CREATE TEMP TABLE latest AS
-SELECT id, shard AS no, file_row_number AS row, size, mtime_ns, sha256
-FROM frozen JOIN (SELECT id, max(shard) AS shard FROM frozen GROUP BY id) USING (id, shard)
+SELECT known.* FROM known JOIN (SELECT id, max(no) AS no FROM known GROUP BY id) USING (id, no)
 ANTI JOIN withdrawn USING (id)
 """
 _SUSPECTS = """
@@ -67,12 +69,12 @@ CREATE TEMP TABLE returned AS
 SELECT c.id, l.no, l.row, listed.name AS shard, listed.replaced
 FROM catalogue c JOIN latest l USING (id) JOIN listed USING (no)
 WHERE NOT c.unread
-    AND (listed.replaced OR c.size <> l.size OR c.id IN (SELECT id FROM %s))
+    AND (listed.replaced OR c.size <> l.size OR c.id IN (SELECT id FROM rewritten))
 """
 # What the phases choose from. home: the phase of a record that is published already; place: its old one, if its
 # whole shard is replaced.
 _FILES = f"""
-CREATE TEMP TABLE files AS
+CREATE TEMP TABLE left_to_plan AS
 SELECT c.*, NULL::VARCHAR AS home, NULL::BIGINT AS place
 FROM catalogue c ANTI JOIN latest USING (id) WHERE NOT c.unread
 UNION ALL BY NAME
@@ -84,22 +86,19 @@ FROM catalogue c JOIN returned USING (id) JOIN listed USING (no)
 
 @dataclass(frozen=True)
 class Compared:
-    """How the catalogue stands against what is published. kept: records that stay, by phase."""
+    """How the catalogue stands against what is published. kept: records that stay, by phase; moved: files of those."""
 
     kept: dict[str, int]
     changed: int
     removed: int  # of those kept: not in the catalogue, or without a file there
+    moved: int = 0  # since they were last compared
     stale: frozenset[str] = frozenset()  # shards of which a file is gone or another: no more to be made of the source
 
 
 class _Suspect(NamedTuple):
     """A record whose file has the published size and another time. no, row: where it is published."""
 
-    id: str
-    path: str
-    path_b64: str | None
-    size: int
-    mtime_ns: int | None
+    file: SourceRow
     sha256: bytes
     no: int
     row: int
@@ -107,45 +106,42 @@ class _Suspect(NamedTuple):
 
 def readable(workspace: Workspace, frozen: Sequence[Frozen]) -> list[Path]:
     """Return the files that comparing reads by SQL."""
-    return [*(each.rows for each in frozen), _rewritten(workspace)]
-
-
-def _rewritten(workspace: Workspace) -> Path:
-    return workspace.replanned.with_name("rewritten.parquet")
+    moved = [workspace.moved(each.shard.name) for each in frozen]
+    return [*(each.rows for each in frozen), *(path for path in moved if path.exists())]
 
 
 def compare(
-    database: sql.Database,
-    workspace: Workspace,
+    hashes: SourceHashes,
     frozen: Sequence[Frozen],
     *,
     replaced: Collection[ShardName],
     phases: Collection[str],
-    progress: Progress,
+    closed: str,
 ) -> Compared:
     """Make the table `files` of what is to be planned, write workspace.replanned, and return the counts.
 
-    database: with the views catalogue and withdrawn. frozen: shards of files. replaced: those that are superseded;
-    all that is in them and not withdrawn is planned again. phases: of the config. Raises InputError where such a
-    record has no file any more, IncompleteError where a file that must be read cannot be.
+    hashes: of a database with the views catalogue and withdrawn. frozen: shards of files. replaced: those that are
+    superseded; all that is in them and not withdrawn is planned again. phases: of the config. closed: the condition on
+    records that are under embargo, which go on as no published one. Raises InputError where
+    such a record has no file any more, IncompleteError where a file that must be read cannot be.
     """
+    database, workspace = hashes.database, hashes.workspace
     _list(database, frozen, replaced, phases)
-    sql.execute(database, _FROZEN % sql.parquet((each.rows for each in frozen), "file_row_number = true"))
+    sql.execute(database, _PUBLISHED % sql.parquet((each.rows for each in frozen), "file_row_number = true"))
+    create_moved(database, [(workspace.moved(each.shard.name), each.order) for each in frozen])
+    sql.execute(database, _KNOWN)
     sql.execute(database, _LATEST)
-    _check_replaced(database)
-    rewritten = _rewritten(workspace)
     by_order = {each.order: each for each in frozen}
-    [(size,)] = sql.execute(database, f"SELECT coalesce(sum(size), 0) FROM ({_SUSPECTS})")  # noqa: S608 (ours)
-    progress.begin("compare", int(size))
-    suspects = _suspects(sql.run_batches(database, _SUSPECTS, _SUSPECT))
-    tables.write_table(rewritten, _IDS, _compared(workspace, by_order, suspects, progress))
-    progress.end()
-    sql.execute(database, _RETURNING % sql.parquet(rewritten))
+    _find_rewritten(database, by_order, hashes)
+    moves.find_moves(database, hashes, closed)
+    moved = moves.keep_moves(database, workspace, by_order)
+    _check_replaced(database)
+    sql.execute(database, _RETURNING)
     rows = sql.run_batches(database, "SELECT id, shard, replaced FROM returned ORDER BY id", RETURNING)
     tables.write_table(workspace.replanned, RETURNING, rows)
-    sql.execute(database, "DROP VIEW files")
     sql.execute(database, _FILES)
-    return _counts(database)
+    sql.execute(database, "CREATE OR REPLACE VIEW files AS SELECT * FROM left_to_plan ANTI JOIN barred USING (id)")
+    return _counts(database, moved)
 
 
 def _list(
@@ -178,45 +174,42 @@ def _check_replaced(database: sql.Database) -> None:
         )
 
 
-def _suspects(batches: Iterator[pa.RecordBatch]) -> Iterator[_Suspect]:
-    """Yield the rows one by one."""
-    for batch in batches:
-        yield from map(_Suspect._make, zip(*(column.to_pylist() for column in batch.columns), strict=True))
+def _find_rewritten(database: sql.Database, frozen: Mapping[int, Frozen], hashes: SourceHashes) -> None:
+    """Make the table `rewritten` of the ids whose files have the published size and other bytes."""
+    sql.execute(database, "CREATE TEMP TABLE rewritten (id VARCHAR)")
+    [(size,)] = sql.execute(database, f"SELECT coalesce(sum(size), 0) FROM ({_SUSPECTS})")  # noqa: S608 (ours)
+    hashes.progress.begin("compare", int(size))
+    suspects = _suspects(sql.run_batches(database, _SUSPECTS, _SUSPECT))
+    hashes.insert("rewritten", _IDS, _rewritten(hashes, frozen, suspects))
+    hashes.progress.end()
 
 
-def _compared(
-    workspace: Workspace, frozen: dict[int, Frozen], suspects: Iterator[_Suspect], progress: Progress
+def _rewritten(
+    hashes: SourceHashes, frozen: Mapping[int, Frozen], suspects: Iterator[_Suspect]
 ) -> Iterator[pa.RecordBatch]:
     """Yield the ids of files that are others now; the times of those that are the same are kept, shard by shard."""
     for number, of_shard in groupby(suspects, key=lambda suspect: suspect.no):
         same: dict[int, int] = {}
         others: list[str] = []
         for suspect in of_shard:
-            if _digest(workspace.source_place, suspect) != suspect.sha256:
-                others.append(suspect.id)
-            elif suspect.mtime_ns is not None:
-                same[suspect.row] = suspect.mtime_ns
-            progress.advance(suspect.size)
+            if hashes.digest(suspect.file) != suspect.sha256:
+                others.append(suspect.file.id)
+            elif suspect.file.mtime_ns is not None:
+                same[suspect.row] = suspect.file.mtime_ns
         if same:
-            touch(workspace, frozen[number], same)
+            touch(hashes.workspace, frozen[number], same)
         if others:
             yield pa.record_batch([pa.array(others, pa.string())], _IDS)
 
 
-def _digest(root: Place, suspect: _Suspect) -> bytes:
-    """Return the SHA-256 of a source file. Raises IncompleteError where it cannot be read or changes."""
-    member = source.Member(decode_path(suspect.path, suspect.path_b64), suspect.size, suspect.mtime_ns, None)
-    digest, left, space = hashlib.sha256(), suspect.size, memoryview(bytearray(min(_READ, suspect.size)))
-    with open_members(root, [member]) as sources, closing(sources.open(0)) as file:
-        while left:
-            got = file.read_into(space[:left])
-            digest.update(space[:got])
-            left -= got
-        file.check()
-    return digest.digest()
+def _suspects(batches: Iterator[pa.RecordBatch]) -> Iterator[_Suspect]:
+    """Yield the rows one by one."""
+    for batch in batches:
+        for *file, sha256, number, row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            yield _Suspect(SourceRow(*file), sha256, number, row)
 
 
-def _counts(database: sql.Database) -> Compared:
+def _counts(database: sql.Database, moved: int) -> Compared:
     """Return how many records stay, changed, and are gone, and from which shards."""
     kept = sql.execute(
         database,
@@ -234,4 +227,4 @@ def _counts(database: sql.Database) -> Compared:
         " WHERE NOT listed.replaced AND (c.id IS NULL OR r.id IS NOT NULL)",
     )
     names = frozenset(str(name) for (name,) in stale)
-    return Compared({str(phase): int(count) for phase, count in kept}, int(changed), int(gone), names)
+    return Compared({str(phase): int(count) for phase, count in kept}, int(changed), int(gone), moved, names)

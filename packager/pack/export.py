@@ -18,18 +18,20 @@ from packager.record_lines import FIELDS, as_members, joined, record_lines
 ROWS = 5_000_000  # of one file: about 0.5 GB of Parquet, so that it fits a shard of any sensible size
 
 
-def export(database: sql.Database, phase: PhaseOptions, folder: Path, *, mtimes: bool) -> tuple[int, pa.Table]:
+def export(
+    database: sql.Database, phase: PhaseOptions, may_go_out: str, folder: Path, *, mtimes: bool
+) -> tuple[int, pa.Table]:
     """Write a catalogue phase's files into `folder`, made anew; return (records, their rows of PLANNED).
 
-    Both forms hold the fields of records.jsonl (FORMAT.md), ordered by id; `mtimes` adds that column
-    to the Parquet. Memory: some batches.
+    may_go_out: the condition on its records, `Selection.open_records`. Both forms hold the fields of records.jsonl
+    (FORMAT.md), ordered by id; `mtimes` adds that column to the Parquet. Memory: some batches.
     """
     durable.remove_tree(folder)
     durable.make_folder(folder)
-    total = selection.count_exported(database, phase)
+    total = selection.count_exported(database, phase, may_go_out)
     names: list[str] = []
     for number, first in enumerate(range(0, max(total, 1), ROWS), 1):
-        query = selection.exported(phase, first, ROWS)
+        query = selection.exported(phase, may_go_out, first, ROWS)
         name = f"catalogue-{number:05d}"
         schema = _schema(mtimes=mtimes)
         rows = (_row_fields(batch).select(schema.names) for batch in sql.run_batches(database, query, CATALOGUE))

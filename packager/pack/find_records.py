@@ -1,16 +1,18 @@
 """Which records are meant, in the catalogue and in every published shard: by id, by a pattern of their path, by SQL."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
 from packager.engine import phases, releases, sql
+from packager.engine.packed_members import create_members, readable, shards_of_files
 from packager.engine.phase_rows import condition_query, find_failure
 from packager.engine.workspace import Workspace
 from packager.errors import InputError
-from packager.model import CATALOGUE, MEMBERS, Release, ReleaseShard
+from packager.model import CATALOGUE, ReleaseShard
 from packager.paths import shown
 from packager.patterns import check_pattern, pattern_sql
 from packager.reports import FoundRecord
@@ -44,7 +46,7 @@ def find(workspace: Workspace, wanted: Wanted) -> tuple[FoundRecord, ...]:
     if not wanted.ids and not wanted.paths and wanted.where is None:
         raise InputError("withdraw", "no record is named", "name them: --id, --path or --where")
     last = releases.last_release(workspace)
-    shards = _shards_of_files(last[0]) if last else []
+    shards = shards_of_files(last[0] if last else None)
     with _records(workspace, shards) as database:
         database.register("ids", pa.table({"id": pa.array(wanted.ids, pa.string())}))
         query = (
@@ -58,18 +60,20 @@ def find(workspace: Workspace, wanted: Wanted) -> tuple[FoundRecord, ...]:
         except sql.RowError as error:
             named = f"(SELECT * FROM records WHERE {_named(wanted)})"  # noqa: S608 (checked)
             raise find_failure(database, named, condition_query(wanted.where or "true"), "--where") or error from None
-    found = tuple(
-        FoundRecord(
-            id=row["id"],
-            path=row["path"],
-            title=row["title"] or "",
-            artist=row["artist"] or "",
-            shards=tuple(shards[at].name for at in row["held"] or ()),
-        )
-        for row in rows
-    )
+    found = tuple(found_record(row, shards) for row in rows)
     _check_found(wanted, found)
     return found
+
+
+def found_record(row: Mapping[str, Any], shards: Sequence[ReleaseShard]) -> FoundRecord:
+    """Return a row of id, path, title, artist and `held` (places in `shards`) as a report says it."""
+    return FoundRecord(
+        id=row["id"],
+        path=row["path"],
+        title=row["title"] or "",
+        artist=row["artist"] or "",
+        shards=tuple(shards[place].name for place in row["held"] or ()),
+    )
 
 
 def _condition(wanted: Wanted) -> str:
@@ -102,28 +106,21 @@ def _check_found(wanted: Wanted, found: Sequence[FoundRecord]) -> None:
         raise InputError("withdraw", "no record is meant by that", "see what is published in the members tables")
 
 
-def _shards_of_files(release: Release) -> list[ReleaseShard]:
-    """Return the published shards whose members are files of the collection, obsolete ones too."""
-    of_files = {phase.name for phase in release.phases if phase.content == "files"}
-    return [shard for shard in release.shards if shard.phase in of_files]
-
-
 @contextmanager
 def _records(workspace: Workspace, shards: Sequence[ReleaseShard]) -> Iterator[sql.Database]:
     """Open all records as a view of the catalogue's columns; `held`: the shard that a row is of, null for none."""
-    tables = [workspace.packed(shard.name) / f"{shard.name}.members.parquet" for shard in shards]
+    tables = readable(workspace, shards)
     parts = []
     if workspace.catalogue.exists():
         parts.append(f"SELECT *, NULL::BIGINT AS held FROM {sql.parquet(workspace.catalogue)}")  # noqa: S608
-    if tables:
-        same = ", ".join(name for name in MEMBERS.names if name in CATALOGUE.names and name != "path")
-        parts.append(
-            f"SELECT {same}, coalesce(source_path, path) AS path, path AS member, source_path_b64 AS path_b64,"  # noqa: S608
-            f" file_index::BIGINT AS held FROM {sql.parquet(tables, 'union_by_name = true')}"
-        )
+    if shards:
+        same = ", ".join(name for name in CATALOGUE.names if name not in ("fault", "mtime_ns", "unread"))
+        parts.append(f"SELECT {same}, no AS held FROM member")  # noqa: S608
     if not parts:
         raise InputError(workspace.catalogue, "no catalogue has been made yet", "run: packager scan")
     with sql.open_database([workspace.catalogue, *tables], workspace.state / "spill") as database:
+        if shards:
+            create_members(database, workspace, shards)
         sql.execute(database, f"CREATE VIEW every AS {' UNION ALL BY NAME '.join(parts)}")
         sql.execute(database, f"CREATE VIEW records AS {phases.view('every')}")
         yield database

@@ -28,7 +28,18 @@ from packager.engine.workers import Stopped
 from packager.errors import IncompleteError, InputError, PackagerError, from_os_error
 from packager.model import PLANNED
 from packager.pack import checkpoint
-from packager.pack.shard import MARKER, Packed, ShardTask, clear_documents, condition, links_of, mark, pack_anew
+from packager.pack.shard import (
+    MARKER,
+    Packed,
+    ShardTask,
+    clear_documents,
+    condition,
+    links_of,
+    mark,
+    moved_of,
+    pack_anew,
+    withdrawn_of,
+)
 from packager.store_address import StoreAddress
 
 Given = TypeVar("Given")
@@ -118,6 +129,8 @@ def load(task: ShardTask, folder: Path | None) -> Load:
         links=links_of(task, stands.made),
         virtual=task.virtual or stands.virtual,
         bare=task.is_bare,
+        withdrawn=withdrawn_of(task, rows["size"].to_pylist()),
+        moved=moved_of(task),
     )
     size, data = packed(rows)
     if folder is None or len(data) <= _TRAVELS:

@@ -2,6 +2,7 @@
 
 from packager import documents
 from packager.engine.stores.base import Place
+from packager.engine.withdrawals import read_withdrawals
 from packager.engine.workspace import Workspace
 from packager.errors import InputError
 from packager.model import Plan, PlannedPhase
@@ -14,6 +15,12 @@ def read_plan(workspace: Workspace) -> Plan:
     except FileNotFoundError:
         raise InputError(workspace.plan, "no plan has been made yet", "run: packager plan") from None
     return documents.from_bytes(data, Plan, workspace.plan)
+
+
+def check_current(workspace: Workspace, plan: Plan) -> None:
+    """Raise InputError for a plan that is older than what is withdrawn now."""
+    if plan.withdrawals != documents.digest(documents.to_bytes(read_withdrawals(workspace))):
+        raise InputError("the plan", "is out of date: records were withdrawn since", "run: packager release")
 
 
 def sources(workspace: Workspace, phase: PlannedPhase) -> Place:

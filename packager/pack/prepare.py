@@ -6,28 +6,48 @@ what is withdrawn, or an option that decides it changes.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 
 from packager import documents
 from packager.config import options_digest
 from packager.cut import Cutter
-from packager.engine import durable, phase_rows, phases, releases, selection, sql, tables
+from packager.engine import durable, phase_rows, phases, releases, sql, tables
 from packager.engine.ahead import ahead
+from packager.engine.selection import (
+    Selection,
+    count_files,
+    count_records,
+    count_replaced,
+    embargoed,
+    open_catalogue,
+)
 from packager.engine.state_format import stamp_state
 from packager.engine.withdrawals import read_withdrawals
 from packager.engine.workspace import Workspace
 from packager.errors import InputError
-from packager.model import CATALOGUE, PLANNED, Plan, PlannedPhase, PlannedShard, Release, ShardName, Superseded
+from packager.model import (
+    CATALOGUE,
+    PLANNED,
+    Plan,
+    PlannedPhase,
+    PlannedShard,
+    Release,
+    ShardName,
+    Superseded,
+    WithdrawnFile,
+)
 from packager.options import Config, PhaseOptions
 from packager.pack.compare import Compared
 from packager.pack.export import export
 from packager.pack.plan_file import read_plan
 from packager.pack.recover import recover
+from packager.pack.source_hashes import SourceHashes, hashed_file
 from packager.pack.standing import (
     Standing,
     compared,
@@ -38,9 +58,10 @@ from packager.pack.standing import (
     sources_gone,
     successors,
 )
+from packager.pack.withdrawn_content import leave_out
 from packager.plan_warnings import warnings
 from packager.progress import SILENT, Progress
-from packager.releasing import not_before
+from packager.releasing import embargoes, not_before
 from packager.reports import PlanReport
 
 
@@ -63,19 +84,17 @@ def prepare(workspace: Workspace, config: Config, *, now: str, progress: Progres
     withdrawals = documents.digest(documents.to_bytes(taken_back))
     old = read_plan(workspace) if workspace.plan.exists() else None
     date = config.release.date or not_before(last, now)
-    same = old and (old.catalogue, old.options, old.withdrawals) == (catalogue, options, withdrawals)
+    opens = embargoes(config, published=releases.published_phases(workspace), now=now)
+    known = (old.catalogue, old.options, old.withdrawals, old.closed) if old else None
+    same = known == (catalogue, options, withdrawals, opens)
     if old and same and config.release.date in (None, old.date) and _knows(old, last[0] if last else None):
         return PlanReport(plan=old, changed=False, warnings=warnings(old))
     phases.check_phases(config)
     # Without its facts no half-made plan can be taken for a plan.
     workspace.plan.unlink(missing_ok=True)
     durable.fsync_folder(durable.make_folder(workspace.plan.parent))
-    planned = _plan(
-        workspace,
-        config,
-        read_standing(workspace, config, last[0] if last else None, taken_back),
-        progress,
-    )
+    standing = read_standing(workspace, config, last[0] if last else None, taken_back)
+    planned = _plan(workspace, config, standing, opens, progress)
     plan = Plan(
         format=documents.FORMAT,
         collection=config.collection.name,
@@ -89,8 +108,12 @@ def prepare(workspace: Workspace, config: Config, *, now: str, progress: Progres
         kept=sum(planned.compared.kept.values()),
         changed=planned.compared.changed,
         removed=planned.compared.removed,
+        moved=planned.compared.moved,
         sources_gone=planned.sources_gone,
         withdrawals=withdrawals,
+        withdrawn_files=planned.withdrawn_files,
+        withdrawn_named=planned.withdrawn_named,
+        closed=opens,
     )
     if not any(phase.shards for phase in plan.phases):
         raise InputError("packager.toml: phases", "no phase takes any file", "widen a phase's where, or its budget")
@@ -109,6 +132,8 @@ class _Planned:
     """A plan that is being made, phase by phase."""
 
     compared: Compared
+    withdrawn_files: int = 0
+    withdrawn_named: tuple[WithdrawnFile, ...] = ()
     phases: list[PlannedPhase] = field(default_factory=list)
     cut: list[tuple[Path, list[PlannedShard]]] = field(
         default_factory=list
@@ -127,6 +152,7 @@ class _Planner:
     workspace: Workspace
     config: Config
     standing: Standing
+    selection: Selection
     progress: Progress
 
     def cutter(self, phase: PhaseOptions, kept: tuple[PlannedShard, ...]) -> Cutter:
@@ -137,7 +163,8 @@ class _Planner:
     def catalogue_phase(self, phase: PhaseOptions, planned: _Planned) -> None:
         """Plan a phase whose members are the catalogue's own files; where they changed, new shards replace the old."""
         folder = self.workspace.export(phase.name)
-        records, rows = export(self.database, phase, folder, mtimes=self.config.collection.mtimes)
+        may_go_out = self.selection.open_records(phase, published="latest" if self.standing.of_files else None)
+        records, rows = export(self.database, phase, may_go_out, folder, mtimes=self.config.collection.mtimes)
         kept = self.standing.shards(phase.name)
         if not records and not kept:
             rows = rows.slice(0, 0)  # a table of no record is not worth a shard
@@ -155,28 +182,28 @@ class _Planner:
         ]
         planned.phases.append(cutter.phase(records=records, over_budget=0))
 
-    def files_phase(self, phase: PhaseOptions, taken: selection.Taken, planned: _Planned) -> selection.Taken:
-        """Plan a phase of the collection's files, and return what is taken then."""
+    def files_phase(self, phase: PhaseOptions, planned: _Planned) -> None:
+        """Plan a phase of the collection's files."""
         live = self.standing.shards(phase.name)
         kept = tuple(shard for shard in live if shard.name not in self.standing.replaced)
-        found = selection.count_selected(self.database, phase, taken)
-        query = selection.selected(phase, taken, returning=bool(self.standing.frozen))
+        found = self.selection.count(phase)
+        query = self.selection.query(phase, returning=bool(self.standing.frozen))
         cutter = self.cutter(phase, kept)
         path = self.workspace.planned(phase.name)
         placed = ahead(cutter.cut(sql.run_batches(self.database, query, _SELECTED)))
         try:
             rows = tables.write_table(path, PLANNED, self._counted(placed), statistics=False, quick=True)
         except sql.RowError as error:
-            condition = selection.wanted(phase, taken)
+            condition = self.selection.wanted(phase)
             raise phase_rows.order_failure(self.database, self.config, phase, condition) or error from error
-        over_budget = found - rows
-        if over_budget and rows < selection.count_replaced(self.database, phase):
+        left_out = found - rows
+        if left_out and rows < count_replaced(self.database, phase):
             what = "has no room for all members of the shards that are replaced"
             raise InputError(f"packager.toml: phases {phase.name}: budget", what, "raise it")
         planned.cut.append((path, cutter.shards))
         records = planned.compared.kept.get(phase.name, 0) + rows
-        planned.phases.append(cutter.phase(records=records, over_budget=over_budget, kept=kept))
-        return taken.after(phase, path, cut=over_budget > 0)
+        planned.phases.append(cutter.phase(records=records, over_budget=left_out, kept=kept))
+        self.selection.finish(phase, path, over=left_out > 0)
 
     def _counted(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Tell the progress of the rows that go by."""
@@ -188,23 +215,35 @@ class _Planner:
 _SELECTED = pa.schema([CATALOGUE.field(name) for name in PLANNED.names if name != "shard"])
 
 
-def _plan(workspace: Workspace, config: Config, standing: Standing, progress: Progress) -> _Planned:
+def _plan(
+    workspace: Workspace, config: Config, standing: Standing, opens: Mapping[str, str], progress: Progress
+) -> _Planned:
     """Return every phase's plan, the members of its new shards written."""
-    taken = selection.Taken()
     with _opened(workspace, config, standing) as database:
         phase_rows.check_conditions(database, config)
-        planned = _Planned(compared(database, workspace, config, standing, progress))
-        planner = _Planner(database, workspace, config, standing, progress)
-        planned.records = selection.count_records(database)
-        progress.begin("plan", selection.count_files(database), "file")
+        hashes = SourceHashes(database, workspace, progress)
+        hashes.create()
+        planned = _Planned(compared(hashes, config, standing, embargoed(config, opens)))
+        count, named = leave_out(hashes, standing.withdrawn)
+        planned.withdrawn_files, planned.withdrawn_named = count, tuple(named)
+        planner = _Planner(database, workspace, config, standing, Selection(database, config, opens), progress)
+        planned.records = count_records(database)
+        progress.begin("plan", count_files(database), "file")
         for phase in config.phases:
+            if phase.content == "files":
+                planner.files_phase(phase, planned)
+        for phase in config.phases:  # last, since they hold no record of a file that may not go out yet
             if phase.content == "catalogue":
                 planner.catalogue_phase(phase, planned)
-            else:
-                taken = planner.files_phase(phase, taken, planned)
         planned.superseded += successors(database, standing, planned.cut)
-        planned.without_phase = selection.count_left(database, taken)
+        planned.without_phase = planner.selection.count_left()
+        overflow = planner.selection.overflow()
         progress.end()
+    order = [phase.name for phase in config.phases]
+    planned.phases = [
+        msgspec.structs.replace(phase, overflow=overflow.get(phase.name, ()))
+        for phase in sorted(planned.phases, key=lambda phase: order.index(phase.name))
+    ]
     planned.phases += standing.closed(config, planned.compared.kept)
     planned.sources_gone = sources_gone(workspace, standing, planned.compared.stale)
     return planned
@@ -214,8 +253,8 @@ def _plan(workspace: Workspace, config: Config, standing: Standing, progress: Pr
 def _opened(workspace: Workspace, config: Config, standing: Standing) -> Iterator[sql.Database]:
     """Open what planning reads by SQL; its spill is gone afterwards."""
     planned = (workspace.planned(phase.name) for phase in config.phases)
-    tables_read = [workspace.catalogue, *planned, *readable(workspace, standing)]
+    tables_read = [workspace.catalogue, *planned, hashed_file(workspace), *readable(workspace, standing)]
     spill = workspace.state / "spill"
-    with selection.open_catalogue(workspace.catalogue, tables_read, spill, standing.withdrawn) as database:
+    with open_catalogue(workspace.catalogue, tables_read, spill, list(standing.withdrawn)) as database:
         yield database
     durable.remove_tree(spill)

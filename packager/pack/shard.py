@@ -6,6 +6,7 @@ by the same pass and has no tar; its documents and torrents are the same.
 """
 
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import msgspec
 from packager import bag, documents
 from packager.engine import durable, open_members, source, tables
 from packager.engine.hashing import Digests, FilesPass, OnePass
+from packager.engine.moved_files import source_paths
 from packager.engine.stores.base import Place
 from packager.engine.tar_pass import pass_of_tar
 from packager.engine.workers import Tell
@@ -29,6 +31,7 @@ from packager.pack import checkpoint, shard_documents
 from packager.pack.checkpoint import Notes
 from packager.pack.one_pass import read_shard
 from packager.pack.shard_documents import Content, Links
+from packager.pack.withdrawn_content import check_withdrawn, withdrawn_digests
 from packager.record_lines import as_members
 from packager.releasing import would_change
 from packager.shard_layout import shard_layout
@@ -56,7 +59,8 @@ class ShardTask:
     published: its infohashes where a release has listed it; they cannot change any more. virtual: write no
     tar where there is none. threads: more than one takes each hash in a thread of its own. bare: whether nothing
     is written in the tar's place; None: as that place tells, which it does on the machine that has the plan.
-    stored: bytes of its tar where tars go to a store; None: it is not there.
+    stored: bytes of its tar where tars go to a store; None: it is not there. withdrawn: SHA-256 that no member may
+    have; moved: the paths of members whose files moved since, by row; None: as the state folder of this machine says.
     """
 
     workspace: Workspace
@@ -70,6 +74,8 @@ class ShardTask:
     threads: int = 1
     bare: bool | None = None
     stored: int | None = None
+    withdrawn: frozenset[bytes] | None = None
+    moved: Mapping[int, bytes] | None = None
 
     @property
     def is_bare(self) -> bool:
@@ -176,8 +182,8 @@ def pack_shard(task: ShardTask, tell: Tell) -> Packed:
     """Write the shard's tar and documents, durably, reading each source byte once.
 
     Where only the torrents' links or twins changed, only the torrents are made anew. Raises IncompleteError naming
-    every member that changed since the scan, or the file that cannot be written, and InputError where
-    a published shard would become another; then all that stood under a final name still stands.
+    every member that changed since the scan or has withdrawn content, or the file that cannot be written, and
+    InputError where a published shard would become another; then all that stood under a final name still stands.
     """
     started = time.monotonic()
     stands = condition(task)
@@ -230,6 +236,7 @@ def pack_anew(task: ShardTask, links: Links, tell: Tell) -> float:
     """
     shard, content = task.shard, task.content
     layout, files = planned_layout(task)
+    withdrawn = withdrawn_of(task, [file.size for file in files])
     hashes = hashes_of(shard, content, layout, task.threads)
     notes = _notes(task, layout)
     begun = notes.begun if notes else None
@@ -238,6 +245,7 @@ def pack_anew(task: ShardTask, links: Links, tell: Tell) -> float:
             member_digests, digests = read_shard(
                 layout, files, task.source, hashes=hashes, sink=sink, tell=tell, threads=task.threads, notes=notes
             )
+            check_withdrawn(shard.name, [file.path for file in files], member_digests, withdrawn)
             file = _contents(shard, layout, digests)
             made = shard_documents.torrents(file, content)
             if task.published and made[0].infohashes != task.published:
@@ -297,7 +305,21 @@ def planned_layout(task: ShardTask) -> tuple[Layout, list[source.Member]]:
     )
     if layout.disk_size != shard.size:
         raise InputError(task.planned, f"does not hold the plan of {shard.name}", "run: packager plan")
-    return layout, source.members(rows)
+    return layout, source.members(rows, moved_of(task))
+
+
+def moved_of(task: ShardTask) -> Mapping[int, bytes]:
+    """Return where the files of a published shard's members are that moved since, by row."""
+    if task.moved is not None:
+        return task.moved
+    return source_paths(task.workspace, task.shard.name) if task.shard.published else {}
+
+
+def withdrawn_of(task: ShardTask, sizes: Sequence[int]) -> frozenset[bytes]:
+    """Return the SHA-256 that none of a shard's files, which have these sizes, may have."""
+    if task.withdrawn is not None:
+        return task.withdrawn
+    return withdrawn_digests(task.workspace, sizes)
 
 
 def hashes_of(shard: PlannedShard, content: Content, layout: Layout, threads: int) -> OnePass:

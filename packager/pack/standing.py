@@ -1,7 +1,6 @@
 """What stands: the last release and what is withdrawn from it, as planning the next one needs it."""
 
-from collections.abc import Collection, Iterable, Sequence
-from contextlib import closing
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,16 +9,27 @@ import pyarrow as pa
 from packager import documents
 from packager.engine import sql, tables
 from packager.engine.file_stamp import FileStamp
+from packager.engine.packed_members import opened_members, shards_of_files, withdrawn_members
 from packager.engine.workspace import Workspace
 from packager.errors import InputError
-from packager.model import PLANNED, PlannedPhase, PlannedShard, Release, ShardName, Superseded, Withdrawals
+from packager.model import (
+    PLANNED,
+    FileDigest,
+    PlannedPhase,
+    PlannedShard,
+    Release,
+    ShardName,
+    Superseded,
+    Withdrawals,
+)
 from packager.options import Config
 from packager.pack import compare
 from packager.pack.compare import Compared
 from packager.pack.frozen import Frozen, frozen_shards, touch
 from packager.pack.shard import MARKER, Packed
+from packager.pack.source_hashes import SourceHashes
 from packager.pack.tars import tar_names
-from packager.progress import Progress
+from packager.withdrawn import in_force
 
 _NOTHING = Compared({}, 0, 0)
 _WITHDRAWN = "records of it were withdrawn"
@@ -27,11 +37,14 @@ _WITHDRAWN = "records of it were withdrawn"
 
 @dataclass(frozen=True)
 class Standing:
-    """What is published, and what of it shall not stay. withdrawn: ids. replaced: names of shards, and why."""
+    """What is published, and what of it shall not stay.
+
+    withdrawn: by the id of each withdrawn record, the content of its files. replaced: names of shards, and why.
+    """
 
     last: Release | None
     frozen: tuple[Frozen, ...]  # shards that are not obsolete
-    withdrawn: tuple[str, ...]
+    withdrawn: Mapping[str, tuple[FileDigest, ...]]
     replaced: dict[ShardName, str]
 
     def shards(self, phase: str) -> tuple[PlannedShard, ...]:
@@ -81,12 +94,13 @@ def read_standing(workspace: Workspace, config: Config, last: Release | None, ta
     if last is not None:
         _check_same(config, last)
     frozen = tuple(frozen_shards(workspace, last)) if last else ()
-    before = [withdrawal.id for withdrawal in last.withdrawals] if last else []
-    withdrawn = tuple(dict.fromkeys([*before, *(record.id for record in taken_back.records)]))
-    standing = Standing(last, frozen, withdrawn, {})
+    standing = Standing(last, frozen, withdrawn_contents(workspace, last, taken_back), {})
     live = {each.shard.name for each in frozen}
-    held = _holding(workspace, standing, [record.id for record in taken_back.records if record.supersede])
-    notes = dict.fromkeys(held, _WITHDRAWN) | {
+    leaving = {record.id for record in taken_back.records if record.supersede}
+    held = _holding(
+        workspace, last, {record: files for record, files in standing.withdrawn.items() if record in leaving}
+    )
+    notes = dict.fromkeys(sorted(held & live), _WITHDRAWN) | {
         shard.name: shard.reason for shard in taken_back.shards if shard.name in live
     }
     standing.replaced.update(notes)
@@ -111,17 +125,37 @@ def _check_same(config: Config, last: Release) -> None:
             )
 
 
-def _holding(workspace: Workspace, standing: Standing, ids: Sequence[str]) -> list[ShardName]:
-    """Return the shards that hold records with these ids."""
-    shards = standing.of_files
-    if not ids or not shards:
-        return []
-    names = {each.order: each.shard.name for each in shards}
-    rows = sql.parquet(each.rows for each in shards)
-    with closing(sql.open_database([each.rows for each in shards], workspace.state / "spill")) as database:
-        database.register("wanted", pa.table({"id": pa.array(ids, pa.string())}))
-        query = f"SELECT DISTINCT shard FROM {rows} SEMI JOIN wanted USING (id) ORDER BY shard"  # noqa: S608
-        return [names[number] for (number,) in sql.execute(database, query)]
+def withdrawn_contents(
+    workspace: Workspace, last: Release | None, noted: Withdrawals
+) -> dict[str, tuple[FileDigest, ...]]:
+    """Return the withdrawn records, by id, with the content of their files.
+
+    What neither the note nor the release says of it, since it was redacted, is read from what packing kept.
+    """
+    withdrawn = in_force(last, noted)
+    unknown = [record for record, files in withdrawn.items() if not files]
+    shards = shards_of_files(last)
+    if unknown and shards:
+        with opened_members(workspace, shards) as database:
+            database.register("unknown", pa.table({"id": pa.array(unknown, pa.string())}))
+            query = (
+                "SELECT DISTINCT id, size, lower(hex(sha256)) FROM member SEMI JOIN unknown USING (id) WHERE size > 0"
+            )
+            for record, size, sha256 in sql.execute(database, f"{query} ORDER BY ALL"):
+                withdrawn[str(record)] += (FileDigest(size=int(size), sha256=str(sha256)),)
+    return withdrawn
+
+
+def _holding(
+    workspace: Workspace, last: Release | None, withdrawn: Mapping[str, Sequence[FileDigest]]
+) -> set[ShardName]:
+    """Return the shards that hold a file of these withdrawn records, or its content."""
+    shards = shards_of_files(last)
+    if not withdrawn or not shards:
+        return set()
+    with opened_members(workspace, shards) as database:
+        found = withdrawn_members(database, withdrawn, shards)
+    return {name for names in found.values() for name in names}
 
 
 def readable(workspace: Workspace, standing: Standing) -> Iterable[Path]:
@@ -129,17 +163,16 @@ def readable(workspace: Workspace, standing: Standing) -> Iterable[Path]:
     return compare.readable(workspace, standing.of_files)
 
 
-def compared(
-    database: sql.Database, workspace: Workspace, config: Config, standing: Standing, progress: Progress
-) -> Compared:
-    """Part the catalogue into what is published and what is to be planned, and count."""
+def compared(hashes: SourceHashes, config: Config, standing: Standing, closed: str) -> Compared:
+    """Part the catalogue into what is published and what is to be planned, and count.
+
+    closed: the condition on records that are under embargo.
+    """
     if not standing.of_files:
-        workspace.replanned.unlink(missing_ok=True)
+        hashes.workspace.replanned.unlink(missing_ok=True)
         return _NOTHING
     phases = [phase.name for phase in config.phases if phase.content == "files"]
-    return compare.compare(
-        database, workspace, standing.of_files, replaced=standing.replaced, phases=phases, progress=progress
-    )
+    return compare.compare(hashes, standing.of_files, replaced=standing.replaced, phases=phases, closed=closed)
 
 
 def holds_catalogue(standing: Standing, phase: str, rows: pa.Table) -> bool:

@@ -1,8 +1,9 @@
-"""Taking records back: what the next release shall say of them.
+"""Withdrawing records, and lifting that: what the next release shall say of them.
 
 Nothing changes but withdrawals.json; planning and publishing act on that.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -11,11 +12,14 @@ from packager.engine import releases
 from packager.engine.withdrawals import read_withdrawals, write_withdrawals
 from packager.engine.workspace import Workspace
 from packager.errors import InputError
-from packager.model import Release, ShardName, WithdrawnRecord
+from packager.model import FileDigest, Release, ShardName, Withdrawal, WithdrawnRecord
 from packager.pack.find_records import Wanted, find
+from packager.pack.record_contents import record_contents
 from packager.paths import shown
+from packager.progress import SILENT, Progress
 from packager.releasing import not_before
 from packager.reports import FoundRecord, WithdrawReport
+from packager.withdrawn import in_force
 
 
 @dataclass(frozen=True)
@@ -28,59 +32,109 @@ class How:
     redact: bool = False
 
 
-def withdraw(workspace: Workspace, wanted: Wanted, how: How, *, dry_run: bool = False) -> WithdrawReport:
-    """Note durably that records are taken back; what was noted of them before is kept, but for `supersede`.
+def withdraw(
+    workspace: Workspace, wanted: Wanted, how: How, *, dry_run: bool = False, progress: Progress = SILENT
+) -> WithdrawReport:
+    """Note durably that records, and the content of their files, are withdrawn.
 
-    Raises InputError where nothing is asked for or found, or the reason is empty.
+    Published records with the same content are withdrawn too. What was noted of a record before is kept; only its
+    content, `supersede` and `redact` are added. Raises InputError where nothing is asked for or found, or the reason
+    is empty.
     """
     check_reason(how.reason)
-    found = find(workspace, wanted)
+    named = find(workspace, wanted)
     noted = read_withdrawals(workspace)
-    known = {record.id: record for record in noted.records}
     last = releases.last_release(workspace)
-    published = {each.id: each for each in last[0].withdrawals} if last else {}
+    contents = record_contents(workspace, last[0] if last else None, named, progress)
+    found = (*named, *contents.copies)
+    published = {each.id: each for each in last[0].in_force} if last else {}
     how = replace(how, date=not_before(last, how.date))
-    new = [record for record in found if record.id not in known and record.id not in published]
-    for record in found:
-        known[record.id] = _noted(record, how, known.get(record.id))
+    records = {record.id: record for record in noted.records}
+    new = [each for each in found if each.id not in published and not _is_noted(records.get(each.id))]
+    for each in found:
+        before = records.get(each.id)
+        if before is None or before.lifted:
+            before = _from_release(published.get(each.id))
+        records[each.id] = _noted(each, how, contents.files[each.id], before)
     if not dry_run:
-        write_withdrawals(workspace, msgspec.structs.replace(noted, records=tuple(known.values())))
-    return _report(last[0] if last else None, found, how, new=len(new), written=not dry_run)
+        write_withdrawals(workspace, msgspec.structs.replace(noted, records=tuple(records.values())))
+    report = _report(last[0] if last else None, found, how, new=len(new), written=not dry_run)
+    return msgspec.structs.replace(
+        report, same_content=tuple(each.id for each in contents.copies), unread=contents.unread
+    )
 
 
-def _noted(record: FoundRecord, how: How, before: WithdrawnRecord | None) -> WithdrawnRecord:
+def _is_noted(record: WithdrawnRecord | None) -> bool:
+    """Say whether a withdrawal is noted that is not lifted."""
+    return record is not None and not record.lifted
+
+
+def _from_release(published: Withdrawal | None) -> WithdrawnRecord | None:
+    """Return the note of a withdrawal that is only known from the last release."""
+    if published is None:
+        return None
+    return WithdrawnRecord(
+        id=published.id,
+        reason=published.reason,
+        date=published.date,
+        title=published.title,
+        artist=published.artist,
+        files=published.files,
+    )
+
+
+def _noted(
+    record: FoundRecord, how: How, files: Sequence[FileDigest], before: WithdrawnRecord | None
+) -> WithdrawnRecord:
     """Return what is noted of a record."""
-    if before is not None:
-        return msgspec.structs.replace(before, supersede=before.supersede or how.supersede)
+    redact = how.redact or (before is not None and before.redact)
     return WithdrawnRecord(
         id=record.id,
-        reason=how.reason,
-        date=how.date,
-        supersede=how.supersede,
-        redact=how.redact,
-        title="" if how.redact else record.title,
-        artist="" if how.redact else record.artist,
+        reason=before.reason if before else how.reason,
+        date=before.date if before else how.date,
+        supersede=how.supersede or (before is not None and before.supersede),
+        redact=redact,
+        title="" if redact else before.title if before else record.title,
+        artist="" if redact else before.artist if before else record.artist,
+        files=tuple(dict.fromkeys([*(before.files if before else ()), *files])),
     )
 
 
 def undo(workspace: Workspace, wanted: Wanted, *, dry_run: bool = False) -> WithdrawReport:
-    """Take back that records are taken back. Raises InputError where a release says so already, or nothing is found."""
+    """Lift withdrawals: forget those that no release records, and have the next release lift the others.
+
+    Raises InputError where nothing is found, none of it is withdrawn, or another withdrawal that stays has the
+    same content.
+    """
     noted = read_withdrawals(workspace)
     last = releases.last_release(workspace)
-    published = {each.id for each in last[0].withdrawals} if last else set()
-    found = find(workspace, wanted)
-    ids = {record.id for record in found}
-    for record in found:
-        if record.id in published:
-            what = "is withdrawn by a release already, and every mirror remembers that"
-            raise InputError(shown(record.id), what, "publish its file again under another id")
-    kept = tuple(record for record in noted.records if record.id not in ids)
-    if len(kept) == len(noted.records):
+    release = last[0] if last else None
+    published = {each.id: each for each in release.in_force} if release else {}
+    withdrawn = in_force(release, noted)
+    found = tuple(each for each in find(workspace, wanted) if each.id in withdrawn)
+    if not found:
         raise InputError("--undo", "none of these records is withdrawn", "see withdrawals.json beside packager.toml")
+    ids = {record.id for record in found}
+    _check_content(withdrawn, ids)
+    records = {record.id: record for record in noted.records}
+    for record in ids:
+        before = records.pop(record, None) or _from_release(published.get(record))
+        if release is not None and record in published and before is not None:
+            records[record] = msgspec.structs.replace(before, lifted=release.serial + 1)
     if not dry_run:
-        write_withdrawals(workspace, msgspec.structs.replace(noted, records=kept))
-    how = How("", "")
-    return _report(last[0] if last else None, found, how, new=0, written=not dry_run)
+        write_withdrawals(workspace, msgspec.structs.replace(noted, records=tuple(records.values())))
+    return _report(release, found, How("", ""), new=0, written=not dry_run)
+
+
+def _check_content(withdrawn: Mapping[str, Sequence[FileDigest]], lifted: set[str]) -> None:
+    """Raise InputError where the content of a record that is lifted stays withdrawn with another one."""
+    content = {each: record for record in sorted(lifted) for each in withdrawn[record]}
+    for record, files in withdrawn.items():
+        same = next((each for each in files if each in content), None)
+        if record not in lifted and same is not None:
+            what = f'"{shown(record)}" is withdrawn too, and has the same content'
+            mend = f'lift both: --id "{shown(content[same])}" --id "{shown(record)}"'
+            raise InputError(shown(content[same]), what, mend)
 
 
 def check_reason(reason: str) -> None:

@@ -29,10 +29,11 @@ from packager.publish.metalinks import write_metalinks
 from packager.publish.pages import ReadMembers
 from packager.publish.shard_files import find_changes, listed_shard, place_documents
 from packager.reader_needs import missing_for_readers
-from packager.releasing import all_withdrawals, check_signer, next_release, not_before
+from packager.releasing import check_signer, next_release, not_before
 from packager.reports import PublishReport
 from packager.seed_counts import Counted
 from packager.torrent_file import file_numbers
+from packager.withdrawn import all_withdrawals
 
 RELEASE, SUMS, PUBLIC_KEY, MINISIG = "release.json", "SHA256SUMS", "minisign.pub", ".minisig"
 
@@ -66,13 +67,8 @@ def publish(
     names += [shard.name for shard in (last[0].shards if last else ()) if shard.obsolete or shard.name in ended]
     before = {shard.name: shard for shard in last[0].shards} if last else {}
     taken_back = read_withdrawals(workspace)
-    if plan.withdrawals != documents.digest(documents.to_bytes(taken_back)):
-        raise InputError(
-            workspace.plan, "is older than what was withdrawn, or than this packager", "run: packager release"
-        )
     before_this = last[0] if last else None
-    ids = [*(each.id for each in (before_this.withdrawals if before_this else ())), *(r.id for r in taken_back.records)]
-    changes = find_changes(workspace, plan, phases, before_this, list(dict.fromkeys(ids)))
+    changes = find_changes(workspace, plan, phases, before_this, taken_back)
     progress.begin("documents", len(names), "shard")
     release = next_release(
         plan,

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -19,46 +20,86 @@ import pyarrow.compute as pc
 
 from packager import documents
 from packager.engine import durable, sql, tables
+from packager.engine.moved_files import read_moved
+from packager.engine.packed_members import opened_members, shards_of_files, withdrawn_members
 from packager.engine.workspace import Workspace
 from packager.errors import from_os_error
-from packager.model import MEMBERS, SUPERSEDED, Manifest, Plan, PublishedFile, Release, ReleaseShard, ShardName
+from packager.model import (
+    MEMBERS,
+    SUPERSEDED,
+    FileDigest,
+    Manifest,
+    Plan,
+    PublishedFile,
+    Release,
+    ReleaseShard,
+    ShardName,
+    Withdrawals,
+)
 from packager.progress import Progress
 from packager.releasing import PackedShard
+from packager.withdrawn import in_force, to_lift
 
 _MARKS = pa.schema([("shard", pa.string()), ("id", pa.string()), ("number", pa.int32())])
-_HELD = pa.schema([("id", pa.string()), ("held", pa.int64())])
 
 
 @dataclass(frozen=True)
 class Changes:
     """What members tables must say that they did not say in the last release.
 
-    newer: by shard and the record's id, the shard that has its newer version. withdrawn: ids of all records taken
-    back; holding: the shards that hold each of those that were taken back since.
+    newer: by shard and the record's id, the shard that has its newer version. withdrawn: what is withdrawn, by id with
+    the content of its files; holding: the shards that hold a file of each. affected: whose tables are made again.
     """
 
     newer: Mapping[ShardName, Mapping[str, ShardName]] = field(default_factory=dict)
-    withdrawn: Collection[str] = ()
-    holding: Mapping[str, tuple[ShardName, ...]] = field(default_factory=dict)
-
-    @property
-    def affected(self) -> set[ShardName]:
-        """The shards whose tables must be made anew."""
-        return set(self.newer).union(*self.holding.values())
+    withdrawn: Mapping[str, Sequence[FileDigest]] = field(default_factory=dict)
+    holding: Mapping[str, Sequence[ShardName]] = field(default_factory=dict)
+    affected: Collection[ShardName] = ()
 
 
 def find_changes(
-    workspace: Workspace, plan: Plan, phases: Collection[str], last: Release | None, withdrawn: Sequence[str]
+    workspace: Workspace, plan: Plan, phases: Collection[str], last: Release | None, noted: Withdrawals
 ) -> Changes:
     """Return what the tables of the published shards must say now. phases: of the plan, that are published.
 
-    withdrawn: ids of all records taken back. Memory: the records that changed, or were withdrawn since.
+    noted: what the archivist withdrew. Memory: the records that changed, and those that are withdrawn.
     """
     if last is None:
         return Changes()
-    known = {withdrawal.id for withdrawal in last.withdrawals}
-    since = [each for each in withdrawn if each not in known]
-    return Changes(_newer(workspace, plan, phases), withdrawn, _holding(workspace, last, since))
+    withdrawn = in_force(last, noted)
+    lifted = to_lift(last, noted)
+    shards = shards_of_files(last)
+    holding: dict[str, list[ShardName]] = {}
+    newer = _newer(workspace, plan, phases)
+    if shards and (withdrawn or lifted):
+        with opened_members(workspace, shards) as database:
+            holding = withdrawn_members(database, withdrawn, shards)
+            for name, marks in _versions(database, [each.id for each in lifted], shards).items():
+                newer.setdefault(name, {}).update({record: new for record, new in marks.items() if record not in newer})
+    known = {each.id: each.shards for each in last.in_force}
+    affected = {
+        *newer,
+        *(name for record, names in holding.items() for name in names if name not in known.get(record, ())),
+        *(name for each in lifted for name in each.shards),
+        *(shard.name for shard in shards if workspace.moved(shard.name).exists()),
+    }
+    return Changes(newer, withdrawn, holding, affected)
+
+
+def _versions(
+    database: sql.Database, records: Sequence[str], shards: Sequence[ReleaseShard]
+) -> dict[ShardName, dict[str, ShardName]]:
+    """Return, by shard and record, the shard with the next version of some records."""
+    database.register("versioned", pa.table({"id": pa.array(records, pa.string())}))
+    by_age = sorted(range(len(shards)), key=lambda place: (shards[place].since, shards[place].name))
+    age = {place: rank for rank, place in enumerate(by_age)}
+    rows = sql.execute(database, "SELECT id, list(DISTINCT no) FROM member SEMI JOIN versioned USING (id) GROUP BY id")
+    found: dict[ShardName, dict[str, ShardName]] = {}
+    for record, places in rows:
+        live = sorted((place for place in places if not shards[place].obsolete), key=age.__getitem__)
+        for older, newer in pairwise(live):
+            found.setdefault(shards[older].name, {})[str(record)] = shards[newer].name
+    return found
 
 
 def _newer(workspace: Workspace, plan: Plan, phases: Collection[str]) -> dict[ShardName, dict[str, ShardName]]:
@@ -78,23 +119,6 @@ def _newer(workspace: Workspace, plan: Plan, phases: Collection[str]) -> dict[Sh
         with closing(sql.open_database([workspace.replanned, planned], workspace.state / "spill")) as database:
             for shard, record, number in _rows(sql.run_batches(database, query, _MARKS)):
                 found.setdefault(ShardName(str(shard)), {})[str(record)] = fresh[int(str(number))].name
-    return found
-
-
-def _holding(workspace: Workspace, last: Release, ids: Sequence[str]) -> dict[str, tuple[ShardName, ...]]:
-    """Return which published shards hold each of these records, in the order of the release."""
-    of_files = {phase.name for phase in last.phases if phase.content == "files"}
-    shards = [shard for shard in last.shards if shard.phase in of_files]
-    if not ids or not shards:
-        return {}
-    paths = [workspace.listed_table(shard.name, shard.members_table.sha256) for shard in shards]
-    rows = f"{sql.parquet(paths)} SEMI JOIN wanted USING (id)"
-    query = f"SELECT id, file_index::BIGINT AS held FROM {rows} ORDER BY id, held"  # noqa: S608 (paths of ours, quoted)
-    found: dict[str, tuple[ShardName, ...]] = dict.fromkeys(ids, ())
-    with closing(sql.open_database(paths, workspace.state / "spill")) as database:
-        database.register("wanted", pa.table({"id": pa.array(ids, pa.string())}))
-        for record, at in _rows(sql.run_batches(database, query, _HELD)):
-            found[str(record)] += (shards[int(str(at))].name,)
     return found
 
 
@@ -133,15 +157,25 @@ def _full_table(workspace: Workspace, name: ShardName) -> Path:
 
 
 def _changed_table(workspace: Workspace, name: ShardName, old: Path, changes: Changes) -> Path:
-    """Write what becomes of a members table, durably, and return where it lies. Memory: one table."""
-    before = rows = tables.read_rows(old, 0, tables.count_rows(old), MEMBERS)
-    ids = rows["id"]
+    """Write what becomes of a members table, durably, and return where it lies. Memory: one table.
+
+    old: as the last release lists it, or as packing made it.
+    """
+    full = _full_table(workspace, name)
+    rows = tables.read_rows(full, 0, tables.count_rows(full), MEMBERS)
+    before = tables.read_rows(old, 0, tables.count_rows(old), MEMBERS)
+    moved = read_moved(workspace, name)
+    ids = [moved[row].id or record if row in moved else record for row, record in enumerate(rows["id"].to_pylist())]
+    marked = dict(zip(before["path"].to_pylist(), before[SUPERSEDED.name].to_pylist(), strict=True))
     newer = changes.newer.get(name, {})
-    marks = pa.array([newer.get(each) for each in ids.to_pylist()], SUPERSEDED.type)
-    marks = pc.coalesce(marks, rows[SUPERSEDED.name].combine_chunks())
-    rows = rows.set_column(rows.column_names.index(SUPERSEDED.name), SUPERSEDED, marks)
-    gone = pc.is_in(ids, pa.array(list(changes.withdrawn), pa.string()))
-    rows = rows.filter(pc.invert(gone)).combine_chunks()
+    rows = _with_column(
+        rows,
+        SUPERSEDED.name,
+        [newer.get(record) or marked.get(path) for record, path in zip(ids, rows["path"].to_pylist(), strict=True)],
+    )
+    rows = _with_column(rows, "current_id", [moved[row].id if row in moved else None for row in range(len(ids))])
+    rows = _with_column(rows, "current_path", [moved[row].path if row in moved else None for row in range(len(ids))])
+    rows = rows.filter(pc.invert(_is_withdrawn(rows, ids, changes.withdrawn))).combine_chunks()
     if rows.equals(before):
         return old
     folder = durable.make_folder(workspace.packed(name) / "listed")
@@ -150,6 +184,18 @@ def _changed_table(workspace: Workspace, name: ShardName, old: Path, changes: Ch
     path = workspace.listed_table_place(name, _digest(fresh))
     durable.move(fresh, path)
     return path
+
+
+def _with_column(rows: pa.Table, name: str, values: Sequence[str | None]) -> pa.Table:
+    """Return a table with other values in a column."""
+    return rows.set_column(rows.schema.get_field_index(name), MEMBERS.field(name), pa.array(values, pa.string()))
+
+
+def _is_withdrawn(rows: pa.Table, ids: Sequence[str], withdrawn: Mapping[str, Sequence[FileDigest]]) -> pa.Array:
+    """Return of each row whether its record or its content is withdrawn."""
+    of_record = pc.is_in(pa.array(ids, pa.string()), pa.array(list(withdrawn), pa.string()))
+    digests = [bytes.fromhex(each.sha256) for files in withdrawn.values() for each in files]
+    return pc.or_(of_record, pc.is_in(rows["sha256"].combine_chunks(), pa.array(digests, pa.binary(32))))
 
 
 def _manifest(workspace: Workspace, name: ShardName, table: Path) -> tuple[Manifest, Path]:

@@ -1,5 +1,8 @@
 """Which record is which file's, and what becomes of those that have none."""
 
+import hashlib
+import unicodedata
+
 import pytest
 from catalogue_project import Project, told
 
@@ -59,13 +62,52 @@ def test_a_records_path_may_be_the_text_of_a_name_that_is_not_utf8(project: Proj
     project.scan()
     (row,) = project.rows().values()
     assert (row["title"], row["path_b64"]) == ("Odd", "/y50eHQ=")
-    assert row["id"] == row["member"]
+    assert row["id"] == "\ufffd.txt~365963acba3863622ba68f851c94ff4f"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(b"plain.txt", "Ærø é.txt".encode(), b"100%.txt", b"aux.txt", b"a~0123456789abcdef0123456789abcdef"),
+        *(
+            b"\xff\xfe.txt",
+            b"a\xe6\x97.txt",
+            b"line\nbreak",
+            b"tab\there",
+            b"\x7f",
+            "\u0085".encode(),
+            b"\xf4\x90\x80\x80",
+        ),
+    ],
+)
+def test_the_id_of_a_file_without_a_record_is_its_path(project: Project, name: bytes) -> None:
+    project.put(b"folder/" + name)
+    project.scan()
+    (row,) = project.rows().values()
+    path = b"folder/" + name
+    text = path.decode("utf-8", "replace")
+    if text.encode() != path or any(unicodedata.category(letter) == "Cc" for letter in text):
+        shown = "".join("\ufffd" if unicodedata.category(letter) == "Cc" else letter for letter in text)
+        assert row["id"] == f"{shown}~{hashlib.sha256(path).hexdigest()[:32]}"
+    else:
+        assert row["id"] == text
+
+
+def test_another_files_name_changes_no_id(project: Project) -> None:
+    project.put("a.txt", b"1")
+    project.scan()
+    before = set(project.rows())
+    project.put("A.txt", b"2")
+    project.put("á.txt", b"3")
+    project.put("a\u0301.txt", b"4")
+    project.scan()
+    assert before < set(project.rows())
 
 
 def test_the_catalogue_is_in_the_byte_order_of_ids(project: Project) -> None:
     for name in ("b", "B", "é", "a/b", "a-b", "\U0001f600", "\uffee"):
         project.put(name)
-    project.write_records("r.csv", b"id\nc\x00d\nc\nZ\n")
+    project.write_records("r.csv", b"id\nc!d\nc\nZ\n")
     project.scan()
     ids = list(project.rows())
     assert ids == sorted(ids, key=str.encode)

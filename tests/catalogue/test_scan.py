@@ -42,7 +42,7 @@ def test_every_name_that_cannot_stand_gets_a_member_name_and_is_told(project: Pr
     assert all(members[name] == name.decode() for name in kept)
     assert all(paths.is_safe_path(member) for member in members.values())
     assert len({paths.collision_key(member) for member in members.values()}) == len(members)
-    assert all(row["id"] == row["member"] for row in rows)
+    assert len({row["id"] for row in rows}) == len(rows)
     names = {oddity.where: oddity.what for oddity in report.oddities if oddity.what.startswith("named ")}
     assert names == {paths.shown(name): f'named "{members[name]}" in its shard: {why}' for name, why in RENAMED.items()}
 
@@ -52,7 +52,8 @@ def test_a_folders_name_is_changed_for_all_below_it(project: Project) -> None:
     project.put("50%/b%/c.txt")
     report = project.scan()
     folder = paths.safe_name(b"50%")
-    assert sorted(project.rows()) == [f"{folder}/a.txt", f"{folder}/{paths.safe_name(b'b%')}/c.txt"]
+    members = {record: row["member"] for record, row in project.rows().items()}
+    assert members == {"50%/a.txt": f"{folder}/a.txt", "50%/b%/c.txt": f"{folder}/{paths.safe_name(b'b%')}/c.txt"}
     assert report.oddity_count == 2
 
 

@@ -1,0 +1,113 @@
+"""Files that only moved: a published record whose file has another path now stays in its shard.
+
+A record without an id of its own is named by its path (`record_ids`), so a file that moved looks like one that is gone
+and a new one. Where sizes are equal the new file is read; where the SHA-256 is equal too, the record goes on under its
+new id. An id from a records file is never taken from another record that has one. Out of core.
+"""
+
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
+
+import pyarrow as pa
+
+from packager.engine import moved_files, sql
+from packager.engine.moved_files import Moved
+from packager.engine.record_ids import is_path_id
+from packager.engine.workspace import Workspace
+from packager.pack.frozen import Frozen, touch
+from packager.pack.source_hashes import SourceHashes
+
+_CHANGES = pa.schema(
+    [
+        ("no", pa.int32()),
+        ("row", pa.int64()),
+        ("id", pa.string()),
+        ("path", pa.string()),
+        ("path_b64", pa.string()),
+        ("is_back", pa.bool_()),
+        ("mtime_ns", pa.int64()),
+    ]
+)
+# Published records without their file: gone, or other bytes now.
+_ORPHANS = """
+CREATE TEMP TABLE orphan AS
+SELECT l.id, l.no, l.row, l.size, l.sha256, {by_path} AS by_path
+FROM latest l JOIN published p ON p.shard = l.no AND p.file_row_number = l.row
+LEFT JOIN moved m ON m.no = l.no AND m.row = l.row
+LEFT JOIN (SELECT id, size FROM catalogue WHERE path IS NOT NULL) c ON c.id = l.id
+WHERE c.id IS NULL OR c.size <> l.size OR l.id IN (SELECT id FROM rewritten)
+"""
+_FRESH = """
+CREATE TEMP TABLE fresh AS
+SELECT c.id, c.path, c.path_b64, c.size, c.mtime_ns, {by_path} AS by_path
+FROM catalogue c ANTI JOIN latest USING (id)
+WHERE NOT c.unread AND c.size IN (SELECT size FROM orphan) AND NOT {closed}
+"""
+# The n-th orphan of some content goes on as the n-th new file of it; ids of records files stay with their own.
+_MOVING = """
+CREATE TEMP TABLE moving AS
+SELECT o.id AS was, o.no, o.row, f.id FROM
+    (SELECT orphan.*, row_number() OVER (PARTITION BY size, sha256 ORDER BY by_path DESC, no, row) AS n FROM orphan) o
+JOIN (SELECT fresh.*, hashed.sha256, row_number() OVER (PARTITION BY size, sha256 ORDER BY by_path, id) AS n
+    FROM fresh JOIN hashed USING (id)) f
+USING (size, sha256, n)
+WHERE o.by_path OR f.by_path
+"""
+_UPDATE = "UPDATE latest SET id = moving.id FROM moving WHERE latest.no = moving.no AND latest.row = moving.row"
+# Records that stay where they are published, and whose file is elsewhere than was known; and their older versions.
+_ELSEWHERE = """
+SELECT * FROM (
+SELECT l.no, l.row, CASE WHEN c.id <> p.id THEN c.id END AS id, c.path, c.path_b64,
+    c.id = p.id AND c.path = p.path AND c.path_b64 IS NOT DISTINCT FROM p.path_b64 AS is_back,
+    CASE WHEN c.mtime_ns IS DISTINCT FROM l.mtime_ns THEN c.mtime_ns END AS mtime_ns
+FROM latest l JOIN catalogue c USING (id) JOIN listed USING (no) LEFT JOIN moving v USING (no, row)
+JOIN published p ON p.shard = l.no AND p.file_row_number = l.row
+WHERE c.path IS NOT NULL AND NOT listed.replaced AND c.size = l.size AND c.id NOT IN (SELECT id FROM rewritten)
+    AND (v.was IS NOT NULL OR hash(c.path, c.path_b64) <> l.place)
+UNION ALL
+SELECT k.no, k.row, CASE WHEN v.id <> p.id THEN v.id END, NULL, NULL, v.id = p.id, NULL
+FROM known k JOIN moving v ON k.id = v.was JOIN published p ON p.shard = k.no AND p.file_row_number = k.row
+WHERE k.no <> v.no OR k.row <> v.row
+) ORDER BY no, row
+"""
+
+
+def find_moves(database: sql.Database, hashes: SourceHashes, closed: str) -> None:
+    """Give the records of `latest` whose files moved their new ids. After the tables `rewritten` and `hashed`.
+
+    closed: the condition on records that are under embargo: a published one must not get their names.
+    """
+    path_b64 = "CASE WHEN m.path IS NULL THEN p.path_b64 ELSE m.path_b64 END"
+    sql.execute(database, _ORPHANS.format(by_path=is_path_id("l.id", "coalesce(m.path, p.path)", path_b64)))
+    sql.execute(database, _FRESH.format(by_path=is_path_id("c.id", "c.path", "c.path_b64"), closed=closed))
+    hashes.read("SELECT id, path, path_b64, size, mtime_ns FROM fresh")
+    sql.execute(database, _MOVING)
+    sql.execute(database, _UPDATE)
+
+
+def keep_moves(database: sql.Database, workspace: Workspace, frozen: Mapping[int, Frozen]) -> int:
+    """Keep, durably, where the files of published records are now, shard by shard; return how many moved just now."""
+    count = 0
+    for number, changes in groupby(_changes(sql.run_batches(database, _ELSEWHERE, _CHANGES)), key=itemgetter(0)):
+        shard = frozen[number]
+        moved, times = moved_files.read_moved(workspace, shard.shard.name), {}
+        for _, row, record, path, path_b64, is_back, mtime_ns in changes:
+            count += path is not None
+            moved.pop(row, None)
+            if not is_back:
+                moved[row] = Moved(record, path, path_b64)
+            if mtime_ns is not None:
+                times[row] = mtime_ns
+        moved_files.write_moved(workspace, shard.shard.name, moved)
+        if times:
+            touch(workspace, shard, times)
+    return count
+
+
+def _changes(
+    batches: Iterator[pa.RecordBatch],
+) -> Iterator[tuple[int, int, str | None, str | None, str | None, bool, int | None]]:
+    """Yield rows of _CHANGES one by one."""
+    for batch in batches:
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)

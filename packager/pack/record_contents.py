@@ -1,0 +1,147 @@
+"""What the files of records contain: every version that was published, and the file that is there now.
+
+A withdrawal is of content, so that no copy of it goes out under another name, and none stays on offer.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from packager.engine import sql
+from packager.engine.packed_members import create_members, readable, shards_of_files
+from packager.engine.workspace import Workspace
+from packager.errors import IncompleteError
+from packager.model import FileDigest, Release, ReleaseShard
+from packager.pack.find_records import found_record
+from packager.pack.frozen import frozen_shards
+from packager.pack.source_hashes import SourceHashes, SourceRow
+from packager.progress import Progress
+from packager.reports import FoundRecord, Oddity
+
+_CONTENT = pa.schema([("id", pa.string()), ("size", pa.int64()), ("sha256", pa.string())])
+_ROWS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("path", pa.string()),
+        ("path_b64", pa.string()),
+        ("size", pa.int64()),
+        ("mtime_ns", pa.int64()),
+    ]
+)
+_SAME = pa.schema(
+    [
+        ("id", pa.string()),
+        ("path", pa.string()),
+        ("title", pa.string()),
+        ("artist", pa.string()),
+        ("held", pa.list_(pa.int64())),
+        ("content", pa.list_(pa.struct([("size", pa.int64()), ("sha256", pa.string())]))),
+    ]
+)
+_PUBLISHED_CONTENT = (
+    "SELECT DISTINCT id, size, lower(hex(sha256)) AS sha256 FROM member SEMI JOIN found USING (id) WHERE size > 0"
+    " ORDER BY id, size, sha256"
+)
+# Files of the catalogue that were not published as they are now.
+_UNREAD = """
+SELECT id, path, path_b64, size, mtime_ns FROM {catalogue} c SEMI JOIN found USING (id)
+WHERE path IS NOT NULL AND size > 0 {unpublished} ORDER BY id
+"""
+_UNPUBLISHED = """
+AND NOT EXISTS (SELECT 1 FROM member m JOIN published p USING (no, row)
+    WHERE m.id = c.id AND p.size = c.size AND p.mtime_ns = c.mtime_ns)
+"""
+_SAME_CONTENT = """
+SELECT id, min(path) AS path, max(title) AS title, max(artist) AS artist, list_sort(list(DISTINCT no)) AS held,
+    list(DISTINCT {'size': size, 'sha256': lower(hex(sha256))}) AS content
+FROM member SEMI JOIN content USING (size, sha256) ANTI JOIN found USING (id) GROUP BY id ORDER BY id
+"""
+
+
+@dataclass(frozen=True)
+class RecordContents:
+    """The content of the files of records, by id. Empty files are no content.
+
+    copies: published records that have some of it too; files of these is the content that is the same.
+    unread: files whose content could not be read.
+    """
+
+    files: dict[str, tuple[FileDigest, ...]]
+    copies: tuple[FoundRecord, ...]
+    unread: tuple[Oddity, ...]
+
+
+def record_contents(
+    workspace: Workspace, last: Release | None, records: Sequence[FoundRecord], progress: Progress
+) -> RecordContents:
+    """Return what the files of some records contain. Reads files that were not published as they are now."""
+    shards = shards_of_files(last)
+    unread: list[Oddity] = []
+    with _opened(workspace, last, shards, [record.id for record in records]) as database:
+        files: dict[str, dict[FileDigest, None]] = {record.id: {} for record in records}
+        for batch in sql.run_batches(database, _PUBLISHED_CONTENT, _CONTENT) if shards else ():
+            for row in batch.to_pylist():
+                files[row["id"]][FileDigest(size=row["size"], sha256=row["sha256"])] = None
+        hashes = SourceHashes(database, workspace, progress)
+        for row in _unread(database, workspace, published=bool(shards)):
+            try:
+                content = FileDigest(size=row.size, sha256=hashes.digest(row).hex())
+            except IncompleteError as error:
+                unread.append(Oddity(where=error.where, what=error.what))
+            else:
+                files[row.id][content] = None
+        copies = _copies(database, shards, {each for found in files.values() for each in found})
+    known = {record: tuple(found) for record, found in files.items()}
+    return RecordContents(
+        known | {found.id: same for found, same in copies}, tuple(found for found, _ in copies), tuple(unread)
+    )
+
+
+@contextmanager
+def _opened(
+    workspace: Workspace, last: Release | None, shards: Sequence[ReleaseShard], ids: Sequence[str]
+) -> Iterator[sql.Database]:
+    """Open the catalogue, the relation `found` (id), and of what is published the views `member` and `published`."""
+    live = frozen_shards(workspace, last) if last else []
+    places = {shard.name: place for place, shard in enumerate(shards)}
+    live = [each for each in live if each.shard.name in places]
+    tables = [workspace.catalogue, *readable(workspace, shards), *(each.rows for each in live)]
+    with sql.open_database(tables, workspace.state / "spill") as database:
+        database.register("found", pa.table({"id": pa.array(ids, pa.string())}))
+        if shards:
+            create_members(database, workspace, shards)
+            numbers = pa.array([places[each.shard.name] for each in live], pa.int64())
+            database.register("live", pa.table({"place": pa.array(range(len(live)), pa.int64()), "no": numbers}))
+            published = sql.parquet((each.rows for each in live), "file_row_number = true")
+            rows = f"{published} p JOIN live ON live.place = p.file_index"
+            empty = "(SELECT NULL::BIGINT AS no, NULL::BIGINT AS row, NULL::BIGINT AS size, NULL::BIGINT AS mtime_ns) p"
+            columns = "no, file_row_number AS row, size, mtime_ns" if live else "*"
+            sql.execute(database, f"CREATE VIEW published AS SELECT {columns} FROM {rows if live else empty}")  # noqa: S608
+        yield database
+
+
+def _unread(database: sql.Database, workspace: Workspace, *, published: bool) -> list[SourceRow]:
+    """Return the files of the catalogue that must be read. published: whether anything is."""
+    if not workspace.catalogue.exists():
+        return []
+    query = _UNREAD.format(catalogue=sql.parquet(workspace.catalogue), unpublished=_UNPUBLISHED if published else "")
+    batches = sql.run_batches(database, query, _ROWS)
+    return [SourceRow(**row) for batch in batches for row in batch.to_pylist()]
+
+
+def _copies(
+    database: sql.Database, shards: Sequence[ReleaseShard], contents: set[FileDigest]
+) -> list[tuple[FoundRecord, tuple[FileDigest, ...]]]:
+    """Return the other published records with this content, each with what of it they have."""
+    if not shards or not contents:
+        return []
+    rows = [{"size": each.size, "sha256": bytes.fromhex(each.sha256)} for each in contents]
+    schema = pa.schema([("size", pa.int64()), ("sha256", pa.binary(32))])
+    database.register("content", pa.Table.from_pylist(rows, schema))
+    found = [row for batch in sql.run_batches(database, _SAME_CONTENT, _SAME) for row in batch.to_pylist()]
+    return [
+        (found_record(row, shards), tuple(FileDigest(**each) for each in row["content"]))
+        for row in sorted(found, key=lambda row: str(row["id"]))
+    ]

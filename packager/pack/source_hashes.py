@@ -1,0 +1,98 @@
+"""Source files that planning must read: the few of which size and time do not say whether they are published."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from packager.engine import source, sql, tables
+from packager.engine.open_members import open_members
+from packager.engine.workspace import Workspace
+from packager.paths import decode_path
+from packager.progress import Progress
+
+_ROWS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("path", pa.string()),
+        ("path_b64", pa.string()),
+        ("size", pa.int64()),
+        ("mtime_ns", pa.int64()),
+    ]
+)
+_HASHED = pa.schema([("id", pa.string()), ("sha256", pa.binary(32))])
+_CHUNK = 1 << 20  # bytes read at once
+_BATCH = 1000  # files
+
+
+class SourceRow(NamedTuple):
+    """A record's file as the catalogue has it; size in bytes."""
+
+    id: str
+    path: str
+    path_b64: str | None
+    size: int
+    mtime_ns: int | None
+
+
+def hashed_file(workspace: Workspace) -> Path:
+    """Return the Parquet file through which rows come into the database, which must be able to read it."""
+    return workspace.replanned.with_name("hashed.parquet")
+
+
+@dataclass(frozen=True)
+class SourceHashes:
+    """The table `hashed` (id, sha256) of a database that plans: source files that were read."""
+
+    database: sql.Database
+    workspace: Workspace
+    progress: Progress
+
+    def create(self) -> None:
+        """Make the table."""
+        sql.execute(self.database, "CREATE TEMP TABLE hashed (id VARCHAR, sha256 BLOB)")
+
+    def read(self, query: str) -> None:
+        """Read the files that a query selects (columns of SourceRow) and that are not in the table yet.
+
+        Raises IncompleteError for a file that cannot be read or changed since the scan.
+        """
+        left = f"SELECT {', '.join(_ROWS.names)} FROM ({query}) ANTI JOIN hashed USING (id)"  # noqa: S608 (ours)
+        [(size,)] = sql.execute(self.database, f"SELECT coalesce(sum(size), 0) FROM ({left})")  # noqa: S608
+        self.progress.begin("compare", int(size))
+        rows = sql.run_batches(self.database, f"{left} ORDER BY id", _ROWS)
+        self.insert("hashed", _HASHED, self._hashed(rows))
+        self.progress.end()
+
+    def _hashed(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield rows of _HASHED."""
+        for batch in batches:
+            rows = [SourceRow(*row) for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)]
+            for first in range(0, len(rows), _BATCH):
+                part = rows[first : first + _BATCH]
+                arrays = [[row.id for row in part], [self.digest(row) for row in part]]
+                yield pa.record_batch(arrays, _HASHED)
+
+    def digest(self, row: SourceRow) -> bytes:
+        """Return the SHA-256 of a source file. Raises IncompleteError where it cannot be read or changed."""
+        member = source.Member(decode_path(row.path, row.path_b64), row.size, row.mtime_ns, None)
+        digest, left, buffer = hashlib.sha256(), row.size, memoryview(bytearray(min(_CHUNK, row.size)))
+        with open_members(self.workspace.source_place, [member]) as sources, closing(sources.open(0)) as file:
+            while left:
+                got = file.read_into(buffer[:left])
+                digest.update(buffer[:got])
+                left -= got
+            file.check()
+        self.progress.advance(row.size)
+        return digest.digest()
+
+    def insert(self, table: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+        """Put rows into a table of the database; they may come of a query that is still open."""
+        path = hashed_file(self.workspace)
+        tables.write_table(path, schema, batches, quick=True)
+        sql.execute(self.database, f"INSERT INTO {table} SELECT * FROM {sql.parquet(path)}")  # noqa: S608
+        path.unlink()

@@ -1,0 +1,68 @@
+"""What is withdrawn: what the last release says, and what the archivist noted since. Pure.
+
+A withdrawal is of a record and of the content of its files. It is in force until it is lifted; both are recorded in a
+release, and stay recorded in every release after it.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from packager.model import FileDigest, Release, ShardName, Withdrawal, Withdrawals
+
+
+def in_force(last: Release | None, noted: Withdrawals) -> dict[str, tuple[FileDigest, ...]]:
+    """Return the records that the next release withdraws, by id, with the content of their files as far as it is known.
+
+    last: the newest release. A withdrawal that it records is in force also if the note of it is lost.
+    """
+    lifted = {record.id for record in noted.records if record.lifted}
+    published = {each.id: each.files for each in _published(last) if each.id not in lifted}
+    return published | {record.id: record.files for record in noted.records if not record.lifted}
+
+
+def to_lift(last: Release | None, noted: Withdrawals) -> tuple[Withdrawal, ...]:
+    """Return the withdrawals of a release that the next one lifts."""
+    lifted = {record.id for record in noted.records if record.lifted}
+    return tuple(each for each in _published(last) if each.id in lifted)
+
+
+def all_withdrawals(
+    last: Release | None, noted: Withdrawals, holding: Mapping[str, Sequence[ShardName]]
+) -> tuple[Withdrawal, ...]:
+    """Return what the next release says of withdrawals: what the last one said, what is lifted, and what is new.
+
+    holding: the shards that hold a file of each withdrawn record, by id.
+    """
+    serial = last.serial + 1 if last else 1
+    lifted = {each.id for each in to_lift(last, noted)}
+    known = {each.id for each in _published(last)}
+    records = {record.id: record for record in noted.records}
+    kept = []
+    for each in last.withdrawals if last else ():
+        record = records.get(each.id)
+        if record is not None and record.redact:
+            each = msgspec.structs.replace(each, title="", artist="", files=())  # noqa: PLW2901
+        if not each.lifted:
+            shards = tuple(dict.fromkeys([*each.shards, *holding.get(each.id, ())]))
+            each = msgspec.structs.replace(each, shards=shards, lifted=serial if each.id in lifted else 0)  # noqa: PLW2901
+        kept.append(each)
+    return *kept, *(
+        Withdrawal(
+            id=record.id,
+            reason=record.reason,
+            date=record.date,
+            since=serial,
+            shards=tuple(holding.get(record.id, ())),
+            title=record.title,
+            artist=record.artist,
+            files=() if record.redact else record.files,
+        )
+        for record in noted.records
+        if record.id not in known and not record.lifted
+    )
+
+
+def _published(last: Release | None) -> tuple[Withdrawal, ...]:
+    """Return the withdrawals in force that the newest release records."""
+    return last.in_force if last else ()

@@ -1,0 +1,315 @@
+"""Random histories of a small archive, with an independent model of what may be published."""
+
+import datetime as dt
+import hashlib
+import itertools
+import json
+import random
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from packager import trust
+from packager.cli.app import main
+from tests.site_bytes import told
+
+CONFIG = """
+[collection]
+name = "tones"
+title = "Tones"
+source = "source"
+[shards]
+size = "{size}"
+[torrent]
+version = "{version}"
+piece_length = "16 KiB"
+[[phases]]
+name = "metadata"
+title = "Metadata"
+content = "catalogue"
+[[phases]]
+name = "closed"
+title = "Closed"
+where = "contains(path, 'closed/')"
+budget = "{closed_budget}"
+embargo = "2030-01-01"
+[[phases]]
+name = "small"
+title = "Small"
+where = "contains(path, 'small/')"
+budget = "{small_budget}"
+[[phases]]
+name = "rest"
+title = "The rest"
+"""
+OPENS = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
+SIZES = (0, 5, 9000, 9000, 20_000, 20_000)  # bytes; equal sizes, so that only digests tell contents apart
+FROZEN = (
+    *("name", "phase", "number", "file", "size", "payload", "members", "added", "since", "piece_length"),
+    *("pieces_root", "infohash_v1", "infohash_v2"),
+)
+
+
+@dataclass
+class History:
+    """A project, its release chain, and what the archivist knows: files by path, what is withdrawn, the clock."""
+
+    root: Path
+    capsys: pytest.CaptureFixture[str]
+    chance: random.Random
+    now: dt.datetime = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
+    files: dict[str, bytes] = field(default_factory=dict)
+    deleted: dict[str, bytes] = field(default_factory=dict)
+    withdrawn: dict[str, set[bytes]] = field(default_factory=dict)  # in force: contents by the record's id
+    redacted: set[str] = field(default_factory=set)
+    twice: set[bytes] = field(default_factory=set)  # contents that had two paths, or came back to a path
+    used: set[str] = field(default_factory=set)  # paths that any file ever had
+    published: set[str] = field(default_factory=set)  # paths that any release has published
+    log: list[str] = field(default_factory=list)
+    followed: trust.Followed | None = None
+    last: dict[str, dict] = field(default_factory=dict)
+    serial: int = 0
+    _names: Iterator[int] = field(default_factory=itertools.count)
+
+    def __post_init__(self) -> None:
+        """Write the project's config and its first files."""
+        (self.root / "source").mkdir(parents=True)
+        config = CONFIG.format(
+            size=self.chance.choice(["64 KiB", "1 MiB"]),
+            version=self.chance.choice(["hybrid", "v1", "v2"]),
+            closed_budget=self.chance.choice(["1 GB", "50 KiB"]),
+            small_budget=self.chance.choice(["1 GB", "40 KiB"]),
+        )
+        (self.root / "packager.toml").write_text(config)
+        for _ in range(self.chance.randrange(4, 8)):
+            self.add()
+
+    # what an archivist does
+
+    def add(self) -> None:
+        folder = self.chance.choice(["closed/", "small/", "", "a [b]/"])
+        self.write(f"{folder}N{next(self._names):04d}n.txt", self.content())
+
+    def content(self) -> bytes:
+        return self.chance.randbytes(self.chance.choice(SIZES))
+
+    def write(self, path: str, data: bytes) -> None:
+        if data in self.files.values() or path in self.used:
+            self.twice.add(data)
+        self.files[path] = data
+        self.used.add(path)
+        self.deleted.pop(path, None)
+        place = self.root / "source" / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(data)
+        self.log.append(f"write {path} {hashlib.sha256(data).hexdigest()[:8]} {len(data)}")
+
+    def add_twin(self) -> None:
+        if self.files:
+            path = self.chance.choice(sorted(self.files))
+            twin = (
+                path.swapcase()
+                if "/" not in path
+                else path.rpartition("/")[0] + "/" + path.rpartition("/")[2].swapcase()
+            )
+            if twin not in self.used:
+                self.write(twin, self.content())
+
+    def edit(self) -> None:
+        if self.files:
+            path = self.chance.choice(sorted(self.files))
+            self.write(path, self.content())
+
+    def copy(self) -> None:
+        if self.files:
+            data = self.files[self.chance.choice(sorted(self.files))]
+            self.write(f"N{next(self._names):04d}n.txt", data)
+
+    def rename(self) -> None:
+        if self.files:
+            path = self.chance.choice(sorted(self.files))
+            folder = self.chance.choice([path.rpartition("/")[0], "b", ""])
+            new = f"{folder}/N{next(self._names):04d}n.txt".lstrip("/")
+            self.move(path, new)
+
+    def move(self, path: str, new: str) -> None:
+        place = self.root / "source" / new
+        place.parent.mkdir(parents=True, exist_ok=True)
+        (self.root / "source" / path).rename(place)
+        self.files[new] = self.files.pop(path)
+        self.used.add(new)
+        self.log.append(f"move {path} {new}")
+
+    def delete(self) -> None:
+        if len(self.files) > 3:
+            path = self.chance.choice(sorted(self.files))
+            (self.root / "source" / path).unlink()
+            self.deleted[path] = self.files.pop(path)
+            self.log.append(f"delete {path}")
+
+    def withdraw(self) -> None:
+        if self.files:
+            path = self.chance.choice(sorted(self.files))
+            options = [option for option in ("--redact", "--keep-shards") if self.chance.random() < 0.4]
+            code, report = self.run("withdraw", "--id", path, "--reason", "asked for", "--json", *options)
+            if code == 2:  # not scanned yet: nobody can have it
+                return
+            assert code == 0, self.told(report)
+            found = json.loads(report)
+            named = {record["id"] for record in found["records"]}
+            assert path in named, self.told(report)
+            for record in named:
+                contents = self.withdrawn.setdefault(record, set())
+                if record == path and self.files[path]:
+                    contents.add(self.files[path])
+            if "--redact" in options:
+                self.redacted |= named
+            self.log.append(f"withdraw {sorted(named)} {options}")
+
+    def undo(self) -> None:
+        if self.withdrawn:
+            ids = [self.chance.choice(sorted(self.withdrawn))]
+            while True:
+                arguments = [word for each in ids for word in ("--id", each)]
+                code, report = self.run("withdraw", "--undo", *arguments)
+                if code == 0:
+                    break
+                assert "is withdrawn too, and has the same content" in report, self.told(report)
+                more = [each for each in sorted(self.withdrawn) if each not in ids and f'"{each}"' in report]
+                assert more, self.told(report)
+                ids += more
+            for each in ids:
+                del self.withdrawn[each]
+                self.redacted.discard(each)
+            self.log.append(f"undo {ids}")
+
+    def supersede(self) -> None:
+        names = sorted(name for name, shard in self.last.items() if not shard.get("obsolete"))
+        if names:
+            name = self.chance.choice(names)
+            code, report = self.run("supersede", name, "--reason", "wrong tags")
+            assert code == 0, self.told(report)
+            self.log.append(f"supersede {name}")
+
+    def wait(self) -> None:
+        self.now += dt.timedelta(days=self.chance.choice([1, 700]))
+        self.log.append(f"now {self.now:%Y-%m-%d}")
+
+    OPERATIONS: tuple[tuple[str, int], ...] = (
+        *(("add", 3), ("add_twin", 1), ("edit", 2), ("copy", 1), ("rename", 3), ("delete", 1)),
+        *(("withdraw", 3), ("undo", 1), ("supersede", 1), ("wait", 1)),
+    )
+
+    def step(self) -> None:
+        names, weights = zip(*self.OPERATIONS, strict=True)
+        for name in self.chance.choices(names, weights, k=self.chance.randrange(1, 5)):
+            operation: Callable[[], None] = getattr(self, name)
+            operation()
+        self.release()
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        self.capsys.readouterr()
+        code = main([*arguments, "--config", str(self.root / "packager.toml")])
+        printed = self.capsys.readouterr()
+        return code, printed.out + printed.err
+
+    def release(self) -> None:
+        code, text = self.run("release", "--workers", "1")
+        while code == 2 and "have no file at the source" in text and self.deleted:
+            path = next((each for each in sorted(self.deleted) if f'"{each}"' in text), sorted(self.deleted)[0])
+            self.write(path, self.deleted[path])  # as the message says: bring it back
+            code, text = self.run("release", "--workers", "1")
+        assert code == 0, self.told(text)
+        self.log.append("release")
+        self.check()
+
+    def told(self, text: str) -> str:
+        return "\n".join([*self.log, text])
+
+    # what must hold after each release
+
+    @property
+    def is_closed(self) -> bool:
+        return self.now < OPENS
+
+    def check(self) -> None:
+        site = self.root / "output"
+        body = (site / "release.json").read_bytes()
+        release = json.loads(body)
+        shards = {shard["name"]: shard for shard in release["shards"]}
+        self.check_chain(shards, body)
+        barred = set().union(*self.withdrawn.values()) if self.withdrawn else set()
+        new = [shard for shard in shards.values() if shard.get("since", 1) == release["serial"] > self.serial]
+        for shard in new:
+            self.check_members(shard, barred)
+        self.check_site(site, barred)
+        self.check_complete(site, shards, barred)
+        self.last, self.serial = shards, release["serial"]
+
+    def check_chain(self, shards: dict[str, dict], body: bytes) -> None:
+        for name, shard in self.last.items():
+            assert name in shards, self.told(name)
+            for key in FROZEN:
+                assert shards[name].get(key) == shard.get(key), self.told(f"{name} {key}")
+            assert shards[name].get("obsolete") or not shard.get("obsolete"), self.told(name)
+        if self.followed is None:
+            self.followed = trust.pin_unsigned(body).followed
+        else:
+            self.followed = trust.accept(self.followed, body, b"").followed
+
+    def check_members(self, shard: dict, barred: set[bytes]) -> None:
+        with tarfile.open(self.root / "shards" / shard["file"]) as tar:
+            for entry in tar:
+                file = tar.extractfile(entry)
+                data = file.read() if file else b""
+                assert data not in barred or not data, self.told(f"withdrawn content in {entry.name}")
+                if self.is_closed and "/data/" in entry.name:
+                    assert "closed/" not in entry.name or self.was_open(entry.name), self.told(entry.name)
+
+    def was_open(self, name: str) -> bool:
+        return any(path.rpartition("/")[2].casefold() in name.casefold() for path in self.published)
+
+    def check_site(self, site: Path, barred: set[bytes]) -> None:
+        """Nothing but the withdrawals themselves names what is withdrawn; nothing names what is under embargo."""
+        gone = {path for path, data in self.files.items() if path in self.withdrawn or (data and data in barred)}
+        closed = {path for path in self.files if path.startswith("closed/") and path not in self.published}
+        secret = (gone | closed if self.is_closed else gone) - self.published_copies()
+        for name, text in told(site):
+            if name.startswith("releases/") or name == "release.json":
+                continue
+            for path in secret:
+                assert path.encode() not in text, self.told(f"{name} names {path}")
+        for name, text in told(site):
+            if name.endswith(".html"):
+                for path in self.redacted & set(self.withdrawn):
+                    assert path.encode() not in text, self.told(f"{name} names the redacted {path}")
+
+    def published_copies(self) -> set[str]:
+        return set()
+
+    def check_complete(self, site: Path, shards: dict[str, dict], barred: set[bytes]) -> None:
+        """Every file that may be published is, once, and nothing else is new."""
+        rows = []
+        for name, shard in shards.items():
+            if shard["phase"] != "metadata" and not shard.get("obsolete"):
+                table = pq.read_table(site / "manifests" / f"{name}.members.parquet")
+                rows += [row for row in table.to_pylist() if not row.get("superseded")]
+        found = {(row.get("current_id") or row["id"], row["sha256"]) for row in rows}
+        for path, data in self.files.items():
+            digest = hashlib.sha256(data).digest()
+            if path in self.withdrawn or (data and data in barred):
+                assert (path, digest) not in found, self.told(path)
+                continue
+            if (path, digest) in found:
+                self.published.add(path)
+                continue
+            may_wait = "small/" in path or "closed/" in path  # a budget, or an embargo
+            assert may_wait, self.told(f"{path} is not published")
+        digests = [row["sha256"] for row in rows]
+        for data in self.files.values():
+            if data and data not in self.twice:
+                assert digests.count(hashlib.sha256(data).digest()) <= 1, self.told("published twice")
