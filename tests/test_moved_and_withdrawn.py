@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -187,6 +188,21 @@ def test_what_has_no_tar_is_made_of_files_that_moved(tmp_path: Path, capsys: Cap
         ran = project.run(capsys, "materialise", "tones-all-00001", "--to", str(tmp_path / "made"))
         assert ran.code == 0, ran.err
         assert (tmp_path / "made" / "tones-all-00001.tar").stat().st_size == by_name(second)["tones-all-00001"]["size"]
+
+
+def test_a_lost_state_folder_knows_what_moved(tmp_path: Path, capsys: Capture) -> None:
+    project = make(tmp_path / "p", capsys, {"a.txt": b"one", "b.txt": b"two", "private.txt": SECRET})
+    move(project, "a.txt", "new.txt")
+    withdraw(project, capsys, "--id", "private.txt", "--keep-shards")
+    second = release(project, capsys)
+    shutil.rmtree(project.root / ".packager")
+    (project.source / "new.txt").unlink()
+    move(project, "private.txt", "renamed.txt")
+    write(project, {"c.txt": b"three"})
+    third = release(project, capsys)
+    assert new_shards(second, third) == ["tones-all-00002"]
+    assert [row["id"] for row in table(project, "tones-all-00002")] == ["c.txt"]
+    assert current(project) == {"a.txt": "new.txt", "b.txt": None}
 
 
 # withdrawn means the content

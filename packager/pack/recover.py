@@ -11,11 +11,12 @@ from pathlib import Path
 import msgspec
 
 from packager import bencode, documents, torrent_file
-from packager.engine import durable, releases
+from packager.engine import durable, releases, tables
 from packager.engine.limited import read_limited
+from packager.engine.moved_files import Moved, write_moved
 from packager.engine.workspace import Workspace
 from packager.errors import TrustError
-from packager.model import Manifest, PublishedFile, Release, ReleaseShard
+from packager.model import MEMBERS, Manifest, PublishedFile, Release, ReleaseShard
 from packager.pack.shard import MARKER, Packed
 from packager.pack.shard_documents import Links
 from packager.paths import shown
@@ -76,6 +77,7 @@ def _take_shard(workspace: Workspace, shard: ReleaseShard) -> None:
     folder = durable.make_folder(workspace.packed(shard.name))
     for file in shard.documents:
         _copy(workspace.output / file.path, folder / Path(file.path).name, file)
+    write_moved(workspace, shard.name, _moved(folder / f"{shard.name}.members.parquet"))
     path = folder / f"{shard.name}.manifest.json"
     manifest = documents.from_bytes(path.read_bytes(), Manifest, path)
     if manifest.withdrawn:
@@ -86,6 +88,13 @@ def _take_shard(workspace: Workspace, shard: ReleaseShard) -> None:
     links = Links(trackers=told.trackers, web_seeds=told.web_seeds, date=date_of(told.creation_date or 0))
     made = Packed(format=documents.FORMAT, content="", links=links, size=shard.size, seconds=0.0)
     durable.write_bytes(folder / MARKER, documents.to_bytes(made))
+
+
+def _moved(table: Path) -> dict[int, Moved]:
+    """Return the members that moved since they were packed, as a published table says it."""
+    columns = tables.read_rows(table, 0, tables.count_rows(table), MEMBERS).select(["current_id", "current_path"])
+    now = zip(*(column.to_pylist() for column in columns.columns), strict=True)
+    return {row: Moved(record, path, None) for row, (record, path) in enumerate(now) if record or path}
 
 
 def _copy(source: Path, to: Path, file: PublishedFile) -> None:
