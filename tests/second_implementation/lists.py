@@ -143,9 +143,11 @@ def news(release: Release) -> str:
     added = sum(shard.get("since", 1) == serial for shard in release["shards"])
     ended = sum(shard.get("obsolete_since") == serial for shard in release["shards"])
     gone = sum(each.get("since", 1) == serial for each in release["withdrawals"])
+    lifted = sum(each.get("lifted") == serial for each in release["withdrawals"])
     parts = [counted(added, "new shard")] * bool(added)
     parts += [counted(ended, "shard") + " obsolete"] * bool(ended)
     parts += [counted(gone, "record") + " withdrawn"] * bool(gone)
+    parts += [counted(lifted, "withdrawal") + " lifted"] * bool(lifted)
     return ", ".join(parts) or "no shard is new"
 
 
