@@ -19,7 +19,10 @@ FOLDER = Path(__file__).parent / "reference"
 ROOT = Path(__file__).parents[1]
 MADE = "<!-- Made by docs/make_reference.py: do not edit. -->\n"
 SCHEMAS = ROOT / "manifests/schema"
-STEPS = ("scan", "plan", "pack", "materialise", "publish", "release", "status", "withdraw", "supersede", "estimate")
+STEPS = (
+    *("scan", "plan", "pack", "materialise", "publish", "release", "status"),
+    *("withdraw", "supersede", "prune", "estimate"),
+)
 REPORTS = (
     *STEPS,
     "verify",

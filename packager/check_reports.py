@@ -6,6 +6,7 @@ Sizes are bytes, durations seconds. Names are fit to be shown. Fields are only e
 from typing import Literal, TypeAlias
 
 from packager.faults import Fault
+from packager.hand_out import Withheld
 from packager.model import Struct
 
 
@@ -201,3 +202,4 @@ class GetReport(Struct, frozen=True, kw_only=True):
     shard_bytes: int  # what those shards weigh
     unreachable: bool  # a source did not answer: the same command may do more later
     magnets: tuple[str, ...]  # that name each member
+    withheld: tuple[Withheld, ...]  # shards to which no link is handed out, and why

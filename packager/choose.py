@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from packager.errors import InputError
+from packager.hand_out import HandOut
 from packager.model import Release, ReleaseShard, ShardName, Struct
 from packager.units import count_of
 
@@ -44,12 +45,13 @@ def choose(
     seeds: Mapping[ShardName, int | None] | None = None,
     phases: Collection[str] | None = None,
     names: Collection[str] | None = None,
+    now: str = "",
 ) -> list[Choice]:
     """Return the shards to hold, those held already first, then those to fetch, best first.
 
     budget: bytes. mirror_id: random bytes, made once and kept. held: names of shards that are on the disk; each
     counts whole, wanted or not. seeds: how many seeds were seen of a shard, None or left out: unknown.
-    phases, names: choose among these only (None: all). Obsolete shards are never chosen.
+    phases, names: choose among these only (None: all). now: RFC 3339. Obsolete and withheld shards are never chosen.
     What is to be fetched never goes beyond the budget less all that is held, and the chosen never beyond the
     budget; a held shard that is not chosen is for its owner to remove. The order of the release's shards
     does not matter. Raises InputError for a phase that the release does not have.
@@ -57,8 +59,8 @@ def choose(
     _check_phases(release, phases)
     wanted = [
         shard
-        for shard in release.shards
-        if not shard.obsolete and (phases is None or shard.phase in phases) and (names is None or shard.name in names)
+        for shard in HandOut(release, now=now).offered()
+        if (phases is None or shard.phase in phases) and (names is None or shard.name in names)
     ]
     ranked = _ranked(release, wanted, strategy, mirror_id, seeds or {})
     on_disk = sum(shard.size for shard in release.shards if shard.name in held)

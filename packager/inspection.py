@@ -7,6 +7,7 @@ the first LISTED; the count beside each tells all. Fields are only ever added.
 from collections.abc import Iterable
 from typing import Literal
 
+from packager.hand_out import Withheld
 from packager.model import CollectionFacts, Infohash, Manifest, ReleasePhase, Struct, Version, Withdrawal
 
 LISTED = 1000
@@ -191,6 +192,8 @@ class ReleaseFacts(Struct, frozen=True, kw_only=True, tag="release"):
     size: int
     withdrawal_count: int
     withdrawals: tuple[Withdrawal, ...]
+    withheld_count: int
+    withheld: tuple[Withheld, ...]
 
 
 class MembersFacts(Struct, frozen=True, kw_only=True, tag="members table"):

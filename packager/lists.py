@@ -13,6 +13,7 @@ import msgspec
 
 from packager import changes, units
 from packager.files_layout import TAG_FILES
+from packager.hand_out import HandOut
 from packager.model import PublishedFile, Release, ReleaseShard, ShardName, Struct
 from packager.scrape import Counts
 from packager.seed_counts import Counted
@@ -51,14 +52,14 @@ class ListedTorrent(Struct, frozen=True, kw_only=True):
 def magnets(release: Release, phase: str | None = None) -> str:
     """Return magnets.txt: the magnet of each shard, or of one phase's, one a line, in the release's order.
 
-    Without the shards that are obsolete.
+    Without the shards that are obsolete or withheld (`hand_out`).
     """
-    return "".join(f"{shard.magnet}\n" for shard in _to_hold(release, phase))
+    return "".join(f"{shard.magnet}\n" for shard in _offered(release, phase))
 
 
-def _to_hold(release: Release, phase: str | None) -> Iterator[ReleaseShard]:
-    """Yield the shards, or those of one phase, that are not obsolete."""
-    return (shard for shard in release.shards if not shard.obsolete and phase in (None, shard.phase))
+def _offered(release: Release, phase: str | None = None) -> Iterator[ReleaseShard]:
+    """Yield the shards, or those of one phase, that are neither obsolete nor withheld."""
+    return (shard for shard in HandOut(release).offered() if phase in (None, shard.phase))
 
 
 def magnets_v1(release: Release, phase: str | None = None) -> str:
@@ -66,19 +67,20 @@ def magnets_v1(release: Release, phase: str | None = None) -> str:
 
     They are of the same tars as `magnets` has, so a client takes one list or the other.
     """
-    return "".join(f"{shard.twin_magnet}\n" for shard in _to_hold(release, phase) if shard.twin_magnet is not None)
+    return "".join(f"{shard.twin_magnet}\n" for shard in _offered(release, phase) if shard.twin_magnet is not None)
 
 
 def torrents_json(release: Release, counted: Mapping[ShardName, Counted] = MappingProxyType({})) -> bytes:
-    """Return torrents.json: a flat JSON list of every shard's torrent, in the release's order.
+    """Return torrents.json: a flat JSON list of each shard's torrent, in the release's order; no withheld shard's.
 
     counted: the seed counts that are known. The extra v1-only torrents are left out: their data would be
     counted twice.
     """
-    content = {phase.name: phase.content for phase in release.phases}
+    content, hand_out = {phase.name: phase.content for phase in release.phases}, HandOut(release)
     listed = [
         _listed(release, shard, counted.get(shard.name), is_metadata=content.get(shard.phase) == "catalogue")
         for shard in release.shards
+        if hand_out.withheld(shard.name) is None
     ]
     return msgspec.json.format(msgspec.json.encode(listed), indent=2) + b"\n"
 
@@ -138,8 +140,8 @@ def _sum_line(file: PublishedFile) -> str:
 def feed(release: Release) -> bytes:
     """Return feed.xml: RSS 2.0 of the newest FEED_LENGTH shards, with torrent enclosures (BEP 36).
 
-    First what is new in this release, from serial 2 on; then the shards that are not obsolete, the newest
-    first: by the date and serial they were added, then in the release's order. Without base_url an
+    First what is new in this release, from serial 2 on; then the shards that are neither obsolete nor withheld, the
+    newest first: by the date and serial they were added, then in the release's order. Without base_url an
     enclosure is the magnet itself, which BEP 36 allows as a "torrent link".
     """
     root = ET.Element("rss", {"version": "2.0", "xmlns:atom": "http://www.w3.org/2005/Atom"})
@@ -156,7 +158,7 @@ def feed(release: Release) -> bytes:
     titles = {phase.name: phase.title for phase in release.phases}
     if release.serial > 1:
         _add_release(channel, release)
-    newest = sorted(_to_hold(release, None), key=lambda shard: (shard.added, shard.since), reverse=True)
+    newest = sorted(_offered(release), key=lambda shard: (shard.added, shard.since), reverse=True)
     for shard in newest[:FEED_LENGTH]:
         _add_shard(channel, release, titles.get(shard.phase, ""), shard)
     ET.indent(root, " ")

@@ -27,14 +27,14 @@ def metalink_path(shard: ReleaseShard) -> str:
 
 
 def has_metalink(release: Release, shard: ReleaseShard) -> bool:
-    """Say whether a shard that is to be held has a document.
+    """Say whether a shard that a release offers has a document.
 
     Its release must tell where it is to be had, and something that Metalink can check it by.
     """
     has_hashes = shard.sha256 is not None or v1_torrent(shard) is not None
     has_address = bool(release.base_url or web_seeds(shard))
     # Its hashes of pieces are of one file (RFC 5854), so a folder has no document.
-    return shard.container == "tar" and not shard.obsolete and has_hashes and has_address
+    return shard.container == "tar" and has_hashes and has_address
 
 
 def metalink_of(release: Release, shard: ReleaseShard, pieces: bytes) -> bytes:

@@ -25,11 +25,13 @@ class PlannedHold(Struct, frozen=True, kw_only=True):
 
 
 class Removable(Struct, frozen=True, kw_only=True):
-    """A tar in the mirror's folder that nobody need hold any more."""
+    """A tar in the mirror's folder that is not among the chosen."""
 
     name: str
     size: int  # on the disk
     why: str
+    ended: bool  # it should be deleted: the publisher replaced it, or it must not be handed out
+    prune: bool  # `mirror prune` deletes it: it should be, and this mirror fetched it
 
 
 class CountedBy(Struct, frozen=True, kw_only=True):
@@ -100,8 +102,8 @@ class MirrorReport(Struct, frozen=True, kw_only=True):
     plan: MirrorPlan
     done: bool  # False: a dry run, or the plan was declined; nothing was written
     warnings: tuple[str, ...]
-    removed: tuple[str, ...]
     client: str
+    stopped: tuple[str, ...]  # withheld shards that the client had and was told to stop sharing
     handed: tuple[str, ...]  # shards that the client was given now
     refused: tuple[Oddity, ...]  # shards that it would not take, and why
     fetched: FetchReport | None  # of the built-in client
@@ -116,6 +118,7 @@ class HeldShard(Struct, frozen=True, kw_only=True):
     chosen: bool
     on_disk: OnDisk
     obsolete: bool
+    withheld: str | None  # why it must not be handed out
     verified: str | None  # when every byte was last found right
     progress: float | None
     seeding: bool | None
@@ -137,4 +140,5 @@ class MirrorStatus(Struct, frozen=True, kw_only=True):
     reachable: bool  # the client was asked; else what it knows is null
     shards: tuple[HeldShard, ...]
     held: int  # bytes of whole tars
+    removable: tuple[Removable, ...]
     warnings: tuple[str, ...]

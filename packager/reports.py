@@ -5,6 +5,7 @@ Sizes are bytes, durations seconds. Fields are only ever added.
 
 from typing import Literal, TypeAlias
 
+from packager.hand_out import Withheld
 from packager.model import Infohash, Plan, ReleasePhase, State, Struct, Version, WithdrawnFile
 
 
@@ -85,6 +86,14 @@ class ScrapeReport(Struct, frozen=True, kw_only=True):
     trackers: tuple[AskedTracker, ...]
 
 
+class ToDelete(Struct, frozen=True, kw_only=True):
+    """A file that should be deleted, since nobody should share it any more. size: bytes on the disk."""
+
+    path: str
+    size: int
+    why: str
+
+
 class FoundRecord(Struct, frozen=True, kw_only=True):
     """A record that is to be taken back. shards: those that hold a file of it, obsolete ones too."""
 
@@ -103,6 +112,7 @@ class WithdrawReport(Struct, frozen=True, kw_only=True):
     shards: tuple[str, ...]  # that hold them and are not obsolete
     size: int  # bytes of those shards
     supersede: bool  # they are to be replaced
+    to_delete: tuple[ToDelete, ...]  # their files here, which should be deleted once the next release replaced them
     written: bool  # False: a dry run
     same_content: tuple[str, ...] = ()  # of these records: named only by their content
     unread: tuple[Oddity, ...] = ()  # files whose content could not be read; copies of them would go unnoticed
@@ -114,7 +124,17 @@ class SupersedeReport(Struct, frozen=True, kw_only=True):
     shards: tuple[str, ...]
     members: int
     size: int  # bytes of those shards
+    to_delete: tuple[ToDelete, ...]  # their files here, which should be deleted once the next release replaced them
     written: bool  # False: a dry run
+
+
+class PruneReport(Struct, frozen=True, kw_only=True):
+    """What `prune` or `mirror prune` deleted."""
+
+    files: tuple[ToDelete, ...]
+    size: int  # bytes of those
+    deleted: bool  # False: a dry run, or the answer was no
+    kept: tuple[Oddity, ...]  # files with the name of such a tar that are not ours, and why they stay
 
 
 class UploadReport(Struct, frozen=True, kw_only=True):
@@ -127,6 +147,7 @@ class UploadReport(Struct, frozen=True, kw_only=True):
     removed: int  # files that the release has no more, and whose time of grace is over
     waiting: int  # such files whose time of grace is not over
     shards_absent: int  # with the shards: those whose tar does not lie here
+    withheld: tuple[Withheld, ...]  # shards whose tars are not handed out: not sent, and deleted if they were there
     leftovers: int  # uploads of runs that were killed, taken back
     seconds: float
 
@@ -151,6 +172,7 @@ class PublishReport(Struct, frozen=True, kw_only=True):
     size: int  # bytes of the published tars
     files: int  # of the site
     unread_count: int  # files and folders that the scan could not read, as the release says
+    withheld: tuple[Withheld, ...]  # shards that no list, feed or page offers, and why
     scraped: ScrapeReport | None  # None: trackers were not asked
     missing: tuple[MissingForReaders, ...]
     upload: UploadReport | None  # None: without --to
@@ -194,7 +216,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     serial: int | None  # of the last release
     next: str  # the command that goes on, or "" where all is done
     strangers: tuple[str, ...]  # tars in shards.directory that the plan does not know
-    obsolete: tuple[str, ...]  # tars there of shards that are obsolete: nobody need hold them
+    to_delete: tuple[ToDelete, ...]  # files there that nobody should share any more: packager prune deletes them
     unread_count: int = 0  # files and folders that the last scan could not read; the first of them
     unread: tuple[Oddity, ...] = ()
 
@@ -240,6 +262,7 @@ class SeedReport(Struct, frozen=True, kw_only=True):
     peers: int  # the most at once
     torrents: tuple[SeededTorrent, ...]
     refused: tuple[Oddity, ...]  # tars that were not shared, and why
+    withheld: tuple[Withheld, ...]  # shards that may not be handed out now, and why
     client: str | None  # the program that runs, and its version; then there are no torrents, but:
     handed: tuple[HandedTar, ...]
 

@@ -76,7 +76,6 @@ def test_a_shard_with_no_address_has_no_document() -> None:
     ("values", "has"),
     [
         ({}, True),
-        ({"obsolete": True}, False),
         ({"container": "folder"}, False),
         ({"infohash_v1": None}, False),
         ({"infohash_v1": None, "sha256": "ab" * 32}, True),

@@ -55,6 +55,7 @@ PHASE_FACTS: dict[str, Told] = {
     "payload": "Bytes of those files.",
     "content": "The records' files, or the catalogue itself.",
 }
+TO_DELETE_LATER = "Their files here, which should be deleted once the next release has replaced them."
 WITHDRAWN_MEMBERS = "Members that were withdrawn since, of which the table has no row; left out where 0."
 EXTENSIONS = "What other programs add; readers ignore its content. Left out where empty."
 STATE = "published; of the others the first is next, the rest planned."
@@ -251,6 +252,7 @@ TOLD: dict[str, dict[str, Told]] = {
         "shards": "Names of the shards that hold them and are not obsolete.",
         "size": "Bytes of those shards.",
         "supersede": "Whether those shards are to be replaced.",
+        "to_delete": TO_DELETE_LATER,
         "written": "Whether it was noted; not in a dry run.",
         "same_content": "Ids of those of the records that were not named, and have the same content as one that was.",
         "unread": "Files whose content could not be read, so that copies of them would not be noticed.",
@@ -259,7 +261,26 @@ TOLD: dict[str, dict[str, Told]] = {
         "shards": "Names of the shards that are to be replaced.",
         "members": "Their members.",
         "size": "Their bytes.",
+        "to_delete": TO_DELETE_LATER,
         "written": "Whether it was noted; not in a dry run.",
+    },
+    "ToDelete": {
+        "path": "The file, or the folder of a shard that is kept as files.",
+        "size": "Its bytes on the disk.",
+        "why": "Why nobody should share it any more.",
+    },
+    "PruneReport": {
+        "files": "The files that were deleted, or would be.",
+        "size": "Their bytes.",
+        "deleted": "Whether they were deleted; not in a dry run.",
+        "kept": "Files with such a name that are not ours, and stay.",
+    },
+    "Withheld": {
+        "name": "The shard's name.",
+        "cause": "Why it is not handed out, in one word.",
+        "reason": "The same in words.",
+        "fix": "What to do; empty where nothing.",
+        "partly": "Whether bytes of its members that are not withdrawn may be handed out.",
     },
     "Superseded": {
         "name": ("The obsolete shard.", SHARD),
@@ -316,6 +337,7 @@ TOLD: dict[str, dict[str, Told]] = {
         "size": "Bytes of their tars.",
         "files": "Files of the site.",
         "unread_count": "Files and folders that the scan could not read, as the release says.",
+        "withheld": "Shards that no list, feed or page offers, and why.",
         "scraped": "With --scrape: what the trackers said of seed counts; null without.",
         "missing": "What readers of the release will miss.",
         "upload": "With --to: what was brought to the store; null without.",
@@ -333,6 +355,7 @@ TOLD: dict[str, dict[str, Told]] = {
         "removed": "Files deleted: the release has them no more, and their time of grace is over.",
         "waiting": "Files that the release has no more, and whose time of grace is not over.",
         "shards_absent": "With --with-shards: shards that are not obsolete and whose tar does not lie here.",
+        "withheld": "Shards whose tars are not handed out: not sent, and deleted if they were there.",
         "leftovers": "Uploads by parts that a killed run left, taken back.",
         "seconds": "How long it took.",
     },
@@ -365,7 +388,7 @@ TOLD: dict[str, dict[str, Told]] = {
         "serial": "Of the last release; null where there is none.",
         "next": "The command that goes on, or empty where all is done.",
         "strangers": "Tars in shards.directory that the plan does not know.",
-        "obsolete": "Tars there of shards that are obsolete, or will be once the plan is published.",
+        "to_delete": "Files there that nobody should share any more; packager prune deletes them.",
         "unread_count": "Files and folders that the last scan could not read; .packager/unread.jsonl names each.",
         "unread": "The first 1000 of them.",
     },
@@ -540,6 +563,8 @@ TOLD |= {
         "size": "Bytes of the tars.",
         "withdrawal_count": "Records that were taken back.",
         "withdrawals": "The first 1000 of them.",
+        "withheld_count": "Shards that must not be handed out.",
+        "withheld": "The first 1000 of them, and why.",
     },
     "MembersFacts": {
         "type": "What the facts are of.",
@@ -606,6 +631,7 @@ TOLD |= {
         "shard_bytes": "Bytes of the shards that hold them.",
         "unreachable": "Whether a source did not answer, or none is known: the same command may do more later.",
         "magnets": "A magnet link that names each member, in their order.",
+        "withheld": "Shards to which no link is handed out, and why.",
     },
     "GotShard": {
         "name": "Its tar's file name.",
@@ -711,6 +737,7 @@ TOLD |= {
         "peers": "The most that were there at once.",
         "torrents": "Each torrent that was shared.",
         "refused": "Tars that were not shared, and why; the exit code is 1 where there are any.",
+        "withheld": "Shards that may not be handed out now, and why.",
         "client": "With --client: the program that they were given to, and its version; null without.",
         "handed": "With --client: the tars that it shares.",
     },
@@ -807,7 +834,7 @@ TOLD |= {
         "plan": "What is to be held.",
         "done": "False for a dry run, and where the plan was declined: nothing was written.",
         "warnings": "What its owner should know of the release.",
-        "removed": "Obsolete shards whose tars were removed.",
+        "stopped": "Withheld shards that the client had and was told to stop.",
         "client": "builtin, none, or the client's address.",
         "handed": "Shards that the client was given now.",
         "refused": "Shards that the client would not take, and why; the exit code is 1 where there are any.",
@@ -855,7 +882,9 @@ TOLD |= {
     "Removable": {
         "name": ("The shard's name.", SHARD),
         "size": "Bytes that are here.",
-        "why": "Why nobody need hold it.",
+        "why": "Why it is not among the chosen.",
+        "ended": "Whether it should be deleted: it was replaced, or must not be handed out.",
+        "prune": "Whether packager mirror prune deletes it: it should be, and this mirror fetched it.",
     },
     "FetchReport": {
         "seconds": "How long it ran.",
@@ -884,6 +913,7 @@ TOLD |= {
         "reachable": "Whether the client could be asked.",
         "shards": "Those that are chosen or lie here.",
         "held": "Bytes of the tars that are here in full.",
+        "removable": "Tars here that are not among the chosen.",
         "warnings": "What its owner should know.",
     },
     "HeldShard": {
@@ -892,6 +922,7 @@ TOLD |= {
         "chosen": "Whether it is to be held.",
         "on_disk": "How much of it is here; whole is what has its size.",
         "obsolete": "Whether nobody need hold it any more.",
+        "withheld": "Why it must not be handed out; null where it may be.",
         "verified": ("When every byte was last found right, if it did not change since; else null.", DATE),
         "progress": "What the client has of it, 0 to 1; null where it cannot be asked.",
         "seeding": "Whether the client shares it; null likewise.",
@@ -917,6 +948,7 @@ SCHEMAS: dict[str, tuple[Any, bool, bool]] = {
     "reports/status": (reports.StatusReport, False, True),
     "reports/withdraw": (reports.WithdrawReport, False, True),
     "reports/supersede": (reports.SupersedeReport, False, True),
+    "reports/prune": (reports.PruneReport, False, True),
     "reports/verify": (check_reports.VerifyReport, False, True),
     "reports/repair": (check_reports.RepairReport, False, True),
     "reports/rebuild": (check_reports.RebuildReport, False, True),

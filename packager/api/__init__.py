@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from packager.api.mirrors import AGREE_TO_PLANS as AGREE_TO_PLANS
     from packager.api.mirrors import mirror_follow as mirror_follow
     from packager.api.mirrors import mirror_magnets as mirror_magnets
+    from packager.api.mirrors import mirror_prune as mirror_prune
     from packager.api.mirrors import mirror_status as mirror_status
     from packager.api.mirrors import mirror_sync as mirror_sync
     from packager.api.packing import materialise as materialise
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from packager.api.serving import serve as serve
     from packager.api.sharing import seed as seed
     from packager.api.torrents import torrent as torrent
+    from packager.api.withdrawing import prune as prune
     from packager.api.withdrawing import supersede as supersede
     from packager.api.withdrawing import withdraw as withdraw
 
@@ -51,7 +53,7 @@ _FILES = {
     "archivist": "init scan plan publish release status keygen no_password",
     "preflight": "Password",
     "packing": "pack materialise",
-    "withdrawing": "withdraw supersede",
+    "withdrawing": "withdraw supersede prune",
     "estimating": "estimate",
     "checks": "verify inspect extract",
     "mending": "repair rebuild",
@@ -59,7 +61,7 @@ _FILES = {
     "sharing": "seed",
     "serving": "serve",
     "torrents": "torrent",
-    "mirrors": "mirror_follow mirror_sync mirror_status mirror_magnets AGREE_TO_PLANS",
+    "mirrors": "mirror_follow mirror_sync mirror_status mirror_magnets mirror_prune AGREE_TO_PLANS",
 }
 _FILE_OF = {name: file for file, names in _FILES.items() for name in names.split()}
 

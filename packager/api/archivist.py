@@ -22,6 +22,7 @@ from packager.model import Plan, State
 from packager.options import Config
 from packager.pack import prepare, run
 from packager.pack.plan_file import read_plan
+from packager.pack.prune import to_delete
 from packager.progress import SILENT, Progress
 from packager.publish import publish as publishing
 from packager.reports import (
@@ -208,7 +209,7 @@ def status(config: Path) -> StatusReport:
         serial=last[0].serial if last else None,
         next="packager release" if unread_count else following,
         strangers=progress.strangers,
-        obsolete=progress.obsolete,
+        to_delete=to_delete(workspace, last[0] if last else None, now()),
         unread_count=unread_count,
         unread=unread,
     )
@@ -228,7 +229,7 @@ def _unplanned(workspace: Workspace) -> StatusReport:
         serial=None,
         next="packager release" if unread_count else "packager plan" if scanned else "packager scan",
         strangers=(),
-        obsolete=(),
+        to_delete=(),
         unread_count=unread_count,
         unread=unread,
     )

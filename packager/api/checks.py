@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from packager.api.machine import PATIENCE, crew_of, processes_of
+from packager.api.machine import PATIENCE, crew_of, now, processes_of
 from packager.check import extract as extracting
 from packager.check import inspect as inspecting
 from packager.check import verify as verifying
 from packager.check.expected import Against, subjects
 from packager.check.run import Limits
 from packager.check_reports import ExtractReport, VerifyReport
+from packager.engine.hand_outs import HandOuts
 from packager.engine.release_copy import at_hand, is_copied, open_copy
 from packager.engine.stores import place_of
 from packager.errors import InputError
@@ -111,6 +112,7 @@ def extract(
         return extracting.extract(
             place,
             to,
+            HandOuts(now()),
             release=folder,
             manifest=manifest,
             wanted=extracting.Wanted(ids, paths, where),

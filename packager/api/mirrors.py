@@ -13,6 +13,7 @@ from packager.engine import durable
 from packager.engine.release_source import normal as normal_source
 from packager.engine.room import free_bytes
 from packager.engine.swarm import Reach
+from packager.mirror import prune as pruning
 from packager.mirror import run as mirroring
 from packager.mirror import status as mirror_states
 from packager.mirror.around import Around, Ask, Clocks
@@ -21,6 +22,7 @@ from packager.mirror.follow import Request, Trusted
 from packager.mirror.state import Mirror, MirrorFolder, Settings
 from packager.mirror_reports import MirrorReport, MirrorStatus
 from packager.progress import SILENT, Progress
+from packager.reports import PruneReport
 from packager.seed_counts import AskFor
 
 _UNTIL_DONE = How(Reach(), until_done=True)
@@ -86,7 +88,6 @@ def mirror_follow(
 def mirror_sync(
     to: Path,
     *,
-    remove_obsolete: bool = False,
     how: How | None = None,
     ask: Ask = AGREE_TO_PLANS,
     dry_run: bool = False,
@@ -96,14 +97,12 @@ def mirror_sync(
 ) -> MirrorReport:
     """Bring what is followed in the folder `to` up to date, by the wishes that `mirror_follow` kept.
 
-    remove_obsolete: remove the tars of shards that the publisher withdrew. The others as in `mirror_follow`.
+    The others as in `mirror_follow`.
     """
     folder = MirrorFolder(to)
     folder.required()
     how = how or _UNTIL_DONE
-    request = Request(
-        lambda _: folder.required().settings, ask, reach=how.reach, dry_run=dry_run, remove_obsolete=remove_obsolete
-    )
+    request = Request(lambda _: folder.required().settings, ask, reach=how.reach, dry_run=dry_run)
     return mirroring.run(folder, request, how, _around(timeout, stop, progress))
 
 
@@ -132,8 +131,26 @@ def mirror_status(
 
 
 def mirror_magnets(to: Path) -> tuple[str, ...]:
-    """Return the magnet links of the shards that the mirror in the folder `to` has chosen."""
-    return mirror_states.magnets(MirrorFolder(to))
+    """Return the magnet links of the shards that the mirror in the folder `to` has chosen, and may hand out."""
+    return mirror_states.magnets(MirrorFolder(to), now())
+
+
+def mirror_prune(
+    to: Path,
+    *,
+    ask: Callable[[PruneReport], bool] = lambda _: True,
+    dry_run: bool = False,
+    progress: Progress = SILENT,
+) -> PruneReport:
+    """Delete the tars of obsolete and withheld shards that the mirror in the folder `to` fetched; return which.
+
+    ask: called with what would be deleted, if that is anything; nothing is deleted where it returns False. Raises
+    InputError where nothing is followed there, IncompleteError where the system refuses.
+    """
+    folder = MirrorFolder(to)
+    folder.required()
+    with nullcontext() if dry_run else durable.lock(folder.state, "mirror prune"):
+        return pruning.prune(folder, ask, now=now(), dry_run=dry_run, progress=progress)
 
 
 def _around(timeout: float, stop: Callable[[], bool], progress: Progress) -> Around:

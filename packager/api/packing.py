@@ -5,11 +5,13 @@ from pathlib import Path
 
 import msgspec
 
-from packager.api.machine import PATIENCE, crew_of, processes_of
+from packager.api.machine import PATIENCE, crew_of, now, processes_of
 from packager.api.preflight import check_project, check_space
 from packager.engine import durable, project, releases
+from packager.engine.hand_outs import of_project
 from packager.engine.stores import place_of
 from packager.engine.workspace import Workspace
+from packager.errors import InputError
 from packager.model import Plan
 from packager.options import Config
 from packager.pack import materialise as materialising
@@ -66,7 +68,7 @@ def materialise(
     shards: names. to: a folder or an address (s3://, sftp://) that the tars are written to; None: shards.directory.
     processes: shards written at once; None: one a core. cluster and patience: as for pack. What
     failed (a source changed) stands in the report, and nothing of it is left. Raises InputError for a shard that is
-    not packed.
+    not packed, or has withdrawn records.
     """
     if to is not None:
         place_of(to, "--to")
@@ -74,6 +76,11 @@ def materialise(
     with durable.lock(workspace.state, "materialise"):
         every = tasks_of(options, workspace, read_plan(workspace))
         wanted = materialising.chosen(every, shards)
+        hand_out = of_project(workspace, now())
+        for task in wanted:
+            withheld = hand_out.withheld(task.shard.name)
+            if withheld is not None and withheld.cause == "withdrawn":  # others are not handed out, and may be written
+                raise InputError(withheld.name, f"is not written: {withheld.reason}", withheld.fix)
         with crew_of(cluster, patience, progress) as crew:
             return materialising.materialise(wanted, cores_of(processes), cluster=crew, progress=progress)
 

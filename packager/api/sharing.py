@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from packager.api.machine import processes_of
+from packager.api.machine import now, processes_of
 from packager.engine.clients import open_client
+from packager.engine.hand_outs import HandOuts
 from packager.engine.release_copy import at_hand
 from packager.engine.swarm import Reach
 from packager.progress import SILENT, Progress
@@ -23,6 +24,7 @@ def seed(
     key: str | None = None,
     torrent: Path | None = None,
     source: Path | None = None,
+    allow_withdrawn: bool = False,
     client: str | None = None,
     verify: bool = False,
     processes: int | None = None,
@@ -34,20 +36,22 @@ def seed(
 
     reach: how peers are met; None: on any free port of all addresses, told to trackers alone. release, key: as
     for verify. torrent: of the one tar given; None: its release's. source: the collection's folder, in which
-    members of shards that are kept as files may lie. verify: read every tar in full first, with
-    `processes`. client: the address of a program that runs and is to share them, as "transmission:URL"; each
-    tar that it does not have is read in full, then given to it, and then this ends. Raises InputError where
-    nothing can be shared, IncompleteError where the client or an address does not answer.
+    members of shards that are kept as files may lie. A shard that a release or project around it withholds
+    (packager.hand_out) is not shared; allow_withdrawn: one that was withdrawn is shared all the same. verify: read
+    every tar in full first, with `processes`. client: the address of a program that runs and is to share them, as
+    "transmission:URL"; each tar that it does not have is read in full, then given to it, and then this ends. Raises
+    InputError where nothing can be shared, IncompleteError where the client or an address does not answer.
     """
     cores = processes_of(processes)
     opened = open_client(client) if client is not None else None
     with at_hand(release, key, tars_of(paths), progress, beside=torrent) as place:
-        found, refused = find(paths, release=place, torrent=torrent, source=source)
+        seedables = find(
+            paths, HandOuts(now()), release=place, torrent=torrent, source=source, allow_withdrawn=allow_withdrawn
+        )
     if opened is not None:
-        return hand_over(opened, found, refused, workers=cores, stop=stop, clock=time.monotonic, progress=progress)
+        return hand_over(opened, seedables, workers=cores, stop=stop, clock=time.monotonic, progress=progress)
     return seeding.seed(
-        found,
-        refused,
+        seedables,
         reach or Reach(),
         verify=verify,
         workers=cores,

@@ -1,15 +1,17 @@
-"""What archivists take back: records, and shards whose content was wrong."""
+"""What archivists take back: records, and shards whose content was wrong; and their tars, which are deleted."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from packager.api.machine import now
 from packager.engine import durable, project
+from packager.pack import prune as pruning
 from packager.pack import supersede as superseding
 from packager.pack import withdraw as withdrawing
 from packager.pack.find_records import Wanted
 from packager.pack.withdraw import How
-from packager.reports import SupersedeReport, WithdrawReport
+from packager.reports import PruneReport, SupersedeReport, WithdrawReport
 
 
 def withdraw(
@@ -53,3 +55,14 @@ def supersede(
         if undo:
             return superseding.undo_supersede(workspace, shards, dry_run=dry_run)
         return superseding.supersede(workspace, shards, reason=reason, date=now(), dry_run=dry_run)
+
+
+def prune(config: Path, *, ask: Callable[[PruneReport], bool] = lambda _: True, dry_run: bool = False) -> PruneReport:
+    """Delete the tars of obsolete shards in shards.directory that this project made; return which.
+
+    ask: called with what would be deleted, if that is anything; nothing is deleted where it returns False. Raises
+    IncompleteError where the system or the store refuses.
+    """
+    _, workspace = project.load(config)
+    with nullcontext() if dry_run else durable.lock(workspace.state, "prune"):
+        return pruning.prune(workspace, ask, now=now(), dry_run=dry_run)

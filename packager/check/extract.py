@@ -15,8 +15,9 @@ from packager import file_names
 from packager.check.bare import Contents, read_bag
 from packager.check_reports import ExtractReport, TakenFile
 from packager.engine.destination import Destination
+from packager.engine.hand_outs import RELEASE, HandOuts
 from packager.engine.members import chosen
-from packager.engine.published import Published, documents_near, find_documents, open_published
+from packager.engine.published import Published, documents_near, find_documents, open_published, shard_name
 from packager.engine.ranges import LooseRanges, RangeSource, TarRanges, Told, Unreachable, Unreadable
 from packager.engine.stored_ranges import StoredFile
 from packager.engine.stores.base import Place
@@ -42,6 +43,7 @@ class Wanted:
 def extract(
     tar: Place,
     to: Path | None,
+    hand_outs: HandOuts,
     *,
     release: Path | None,
     manifest: Path | None,
@@ -54,10 +56,10 @@ def extract(
     """Write the members that are wanted below `to` (None: a folder with the shard's name, here).
 
     A member that is not what was published, or whose name another file has, stands in the report; the
-    others are written. Raises InputError where the tar or a document cannot be used or nothing is meant,
-    IncompleteError where a file cannot be written.
+    others are written. A shard that `hand_outs` says is withdrawn is refused. Raises InputError where the tar or a
+    document cannot be used or nothing is meant, IncompleteError where a file cannot be written.
     """
-    contents, source = open_contents(tar, release, manifest)
+    contents, source = open_contents(tar, release, manifest, hand_outs)
     rows = chosen(contents.members, ids=wanted.ids, paths=wanted.paths, where=wanted.where)
     to = Path(contents.name) if to is None else to
     members = contents.members.take(pa.array(rows, pa.int64()))
@@ -91,11 +93,17 @@ def extract(
     )
 
 
-def open_contents(tar: Place, release: Path | None, manifest: Path | None) -> tuple[Contents, RangeSource]:
+def open_contents(
+    tar: Place, release: Path | None, manifest: Path | None, hand_outs: HandOuts
+) -> tuple[Contents, RangeSource]:
     """Return what a tar or a shard's folder should hold, and its bytes.
 
     From its documents; from the tar itself where none are told of or found, and it is on this machine.
     """
+    places = [tar] if isinstance(tar, Path) else []
+    withheld = hand_outs.withheld([*places, *([release / RELEASE] if release else [])], shard_name(tar))
+    if withheld is not None and withheld.cause == "withdrawn":  # what is not published yet stays on this machine
+        raise InputError(withheld.name, f"is not extracted: {withheld.reason}", withheld.fix)
     if isinstance(tar, StoreAddress):
         files = find_documents(tar, release, manifest)
         published = open_published(files)

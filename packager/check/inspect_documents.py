@@ -8,6 +8,7 @@ from packager import documents
 from packager import signature as signatures
 from packager.document_checks import check_manifest, check_release
 from packager.engine.limited import read_limited
+from packager.hand_out import HandOut
 from packager.inspection import (
     LISTED,
     FaultList,
@@ -37,6 +38,7 @@ def release(path: Path, faults: FaultList) -> ReleaseFacts:
     check_release(found, faults)
     live = [shard for shard in found.shards if not shard.obsolete]
     ended = [shard for shard in found.shards if shard.obsolete]
+    withheld = HandOut(found).all_withheld()
     return ReleaseFacts(
         sha256=digest,
         serial=found.serial,
@@ -58,6 +60,8 @@ def release(path: Path, faults: FaultList) -> ReleaseFacts:
         size=sum(shard.size for shard in live),
         withdrawal_count=len(found.withdrawals),
         withdrawals=found.withdrawals[:LISTED],
+        withheld_count=len(withheld),
+        withheld=withheld[:LISTED],
     )
 
 

@@ -37,6 +37,7 @@ COMMANDS = {
     "status": "Say what is done, what is next, and how long that may take.",
     "withdraw": "Withdraw records, and replace the shards with them.",
     "supersede": "Replace shards whose content was wrong.",
+    "prune": "Delete tars that should no longer be shared.",
     "estimate": "Say what a release will take: shards, torrents, time, disks.",
     "keygen": "Make a minisign key pair that signs releases.",
     "inspect": "Tell what a file of a release says, and its faults.",

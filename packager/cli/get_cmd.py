@@ -125,6 +125,8 @@ def get(
     if json:
         screen.show_json(report)
     elif magnet:
+        for each in report.withheld:
+            screen.talk(f"no link: {each.sentence}")
         for link in report.magnets:
             screen.say(link)
     else:

@@ -1,4 +1,4 @@
-"""`packager mirror`: follow, sync, status, magnets."""
+"""`packager mirror`: follow, sync, status, prune, magnets."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ import typer
 
 from packager import api
 from packager.choose import STRATEGIES, Strategy
-from packager.cli import bars, network, screen, show_mirror
+from packager.cli import bars, deleting, network, screen, show_mirror
 from packager.cli.options import Json, Workers, processes
 from packager.cli.stopping import asked_to_stop, confirmed
 from packager.engine.remote import endpoints
@@ -137,9 +137,6 @@ def follow(
 def sync(
     *,
     to: To = Path(),
-    remove_obsolete: Annotated[
-        bool, typer.Option("--remove-obsolete", help="Remove the tars of shards that the publisher withdrew.")
-    ] = False,
     port: Port = 6881,
     listen: network.Listen = "",
     dht: network.Dht = False,
@@ -156,7 +153,7 @@ def sync(
 ) -> None:
     """Bring a mirror up to date, and go on sharing.
 
-    New shards are chosen within the budget; nothing is removed unless told.
+    New shards are chosen within the budget. Nothing is deleted; packager mirror prune deletes what should be.
 
     Example: packager mirror sync --to mirror --until-done
     """
@@ -165,7 +162,6 @@ def sync(
     with asked_to_stop() as stop, bars.progress(json=json) as progress:
         report = api.mirror_sync(
             to,
-            remove_obsolete=remove_obsolete,
             how=how,
             ask=_ask(yes=yes, json=json, dry_run=dry_run),
             dry_run=dry_run,
@@ -203,6 +199,22 @@ def status(
         show_mirror.status(report)
     if any(each.bad_pieces for each in report.shards):
         raise typer.Exit(REFUSED)
+
+
+@app.command()
+def prune(*, to: To = Path(), dry_run: deleting.DryRun = False, yes: deleting.Yes = False, json: Json = False) -> None:
+    """Delete shards that the publisher replaced or withdrew.
+
+    Only tars that this mirror fetched are deleted.
+
+    Example: packager mirror prune --to mirror --dry-run
+    """
+    with bars.progress(json=json) as progress:
+        report = api.mirror_prune(to, ask=deleting.ask(yes=yes), dry_run=dry_run, progress=progress)
+    if json:
+        screen.show_json(report)
+    else:
+        deleting.show(report, dry_run=dry_run)
 
 
 @app.command()

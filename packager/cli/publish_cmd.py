@@ -12,6 +12,8 @@ from packager.cli.password import ask_password
 from packager.reports import MissingForReaders, PublishReport, ScrapeReport, UploadReport
 from packager.units import count_of, parse_seconds, show_seconds, show_size
 
+_NAMED = 5  # withheld shards that are printed
+
 To = Annotated[
     str | None,
     typer.Option(
@@ -83,6 +85,10 @@ def show(report: PublishReport) -> None:
         f"release {report.serial} of {report.date}: {count_of(report.shards, 'shard')}, {show_size(report.size)}, "
         f"a site of {count_of(report.files, 'file')}"
     )
+    for each in report.withheld[:_NAMED]:
+        screen.say(f"withheld, on no list: {each.name}: {each.reason}")
+    if len(report.withheld) > _NAMED:
+        screen.say(f"and {count_of(len(report.withheld) - _NAMED, 'more shard')} withheld; --json lists all")
     screen.say(report.index)
     if report.upload is not None:
         _show_upload(report.upload)
@@ -106,6 +112,8 @@ def _show_upload(sent: UploadReport) -> None:
     )
     if sent.removed or sent.waiting:
         screen.say(f"  no more in the release: {sent.removed:,} deleted, {sent.waiting:,} stay for the time of grace")
+    for each in sent.withheld[:_NAMED]:
+        screen.say(f"  not there: {each.name}.tar: {each.reason}")
     if sent.shards_absent:
         screen.say(f"  {count_of(sent.shards_absent, 'shard')} whose tar does not lie here")
 

@@ -50,13 +50,17 @@ def seed(
         Path | None,
         typer.Option(help="The collection's folder, where members of shards kept as files may lie.", metavar="DIR"),
     ] = None,
+    allow_withdrawn: Annotated[
+        bool, typer.Option("--allow-withdrawn", help="Also share shards with withdrawn records.")
+    ] = False,
     workers: Workers = "auto",
     json: Json = False,
 ) -> None:
     """Share shards with the swarm until Ctrl-C.
 
     What is shared is read, never written. With --client a program that runs shares them: each tar that it does
-    not have is read in full, then given to it where it lies.
+    not have is read in full, then given to it where it lies. Shards with withdrawn records are left out, and so are
+    shards that no release lists or whose phase is under embargo.
 
     Example: packager seed shards --port 6881 --upload-limit "5 MiB"
     """
@@ -72,6 +76,7 @@ def seed(
             key=key,
             torrent=torrent,
             source=source,
+            allow_withdrawn=allow_withdrawn,
             client=client,
             verify=verify,
             processes=processes(workers),
@@ -100,9 +105,18 @@ def _show_handed(report: SeedReport, client: str) -> None:
     """Print what a client was given."""
     for refused in report.refused:
         screen.say(f"not given: {refused.where}: {refused.what}")
+    _show_withheld(report, "not given")
     given = sum(each.state == "given" for each in report.handed)
     had = f", had {len(report.handed) - given:,} before" if given < len(report.handed) else ""
     screen.say(f"seed: {shown(client)} was given {count_of(given, 'shard')}{had} ({show_seconds(report.seconds)})")
+
+
+def _show_withheld(report: SeedReport, what: str) -> None:
+    """Print the shards that may not be handed out now."""
+    for each in report.withheld:
+        screen.say(f"{what}: {each.sentence}")
+    if any(each.cause == "withdrawn" for each in report.withheld):
+        screen.say("To share withdrawn shards all the same: --allow-withdrawn")
 
 
 def show(report: SeedReport) -> None:
@@ -114,6 +128,7 @@ def show(report: SeedReport) -> None:
     screen.table(("torrent", "version", "state", "checked", "sent"), rows, right=(4,))
     for refused in report.refused:
         screen.say(f"not shared: {refused.where}: {refused.what}")
+    _show_withheld(report, "not shared")
     screen.say(
         f"seed: {show_size(report.uploaded)} sent in {show_seconds(report.seconds)}, "
         f"{count_of(report.peers, 'peer')} at most"

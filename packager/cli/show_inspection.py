@@ -213,6 +213,12 @@ def _release(facts: ReleaseFacts) -> None:
         facts.withdrawal_count,
         "record",
     )
+    _table(
+        ("withheld", "why"),
+        [(each.name, each.reason) for each in facts.withheld],
+        facts.withheld_count,
+        "withheld shard",
+    )
 
 
 def _members(facts: MembersFacts) -> None:

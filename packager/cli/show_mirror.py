@@ -1,8 +1,10 @@
 """A mirror's plan, what was done, and what it holds, as text."""
 
+from collections.abc import Sequence
+
 from packager.cli import screen
 from packager.key_pair import PublicKey
-from packager.mirror_reports import CountedBy, HeldShard, MirrorPlan, MirrorReport, MirrorStatus
+from packager.mirror_reports import CountedBy, HeldShard, MirrorPlan, MirrorReport, MirrorStatus, Removable
 from packager.units import count_of, show_seconds, show_size
 
 WITHDRAWN = 20  # records that are printed
@@ -31,8 +33,22 @@ def plan(made: MirrorPlan) -> None:
         screen.say(f"and {count_of(len(made.withdrawn) - WITHDRAWN, 'more record')} withdrawn; --json has all")
     for odd in made.left_out:
         screen.say(f"left out: {odd.where}: {odd.what}")
-    for gone in made.removable:
-        screen.say(f"may be removed: {gone.name}.tar, {show_size(gone.size)}: {gone.why}")
+    _removable(made.removable)
+
+
+def _removable(tars: Sequence[Removable]) -> None:
+    """Print the tars that should be deleted, with the command, and those that may be."""
+    ended = [each for each in tars if each.ended]
+    for each in tars:
+        if not each.ended:
+            screen.say(f"may be removed: {each.name}.tar, {show_size(each.size)}: {each.why}")
+    for each in ended:
+        ours = "" if each.prune else "; this mirror did not fetch it, so delete it yourself"
+        screen.say(f"should be deleted: {each.name}.tar, {show_size(each.size)}: {each.why}{ours}")
+    ours_too = [each.size for each in ended if each.prune]
+    if ours_too:
+        what = f"{count_of(len(ours_too), 'tar')} should be deleted ({show_size(sum(ours_too))})"
+        screen.say(f"{what}. Run: packager mirror prune")
 
 
 def _counted_by(counted: CountedBy) -> str:
@@ -49,8 +65,8 @@ def report(done: MirrorReport, *, dry_run: bool) -> None:
     if not done.done:
         screen.say("mirror: nothing was written" + (" (--dry-run)" if dry_run else ""))
         return
-    for name in done.removed:
-        screen.say(f"removed: {name}.tar")
+    for name in done.stopped:
+        screen.say(f"stopped in {done.client}: {name}: it must not be handed out any more")
     for odd in done.refused:
         screen.say(f"refused by {done.client}: {odd.where}: {odd.what}")
     if done.fetched is not None:
@@ -80,6 +96,7 @@ def status(found: MirrorStatus) -> None:
     titles = ("shard", "size", "here", "verified", "seeding", "ratio", "peers", "note")
     screen.table(titles, [_row(each) for each in found.shards], right=(1, 5, 6))
     screen.say(f"{show_size(found.held)} held of a budget of {show_size(found.budget)}; client {found.client}")
+    _removable(found.removable)
     for warning in found.warnings:
         screen.say(f"warning: {warning}")
 
@@ -91,6 +108,7 @@ def _row(shard: HeldShard) -> tuple[str, ...]:
         here += f" {shard.progress:.0%}"
     notes = [
         "obsolete" if shard.obsolete else "",
+        "withheld" if shard.withheld else "",
         "" if shard.chosen else "not chosen",
         f"{count_of(shard.bad_pieces, 'bad piece')}" if shard.bad_pieces else "",
     ]

@@ -1,7 +1,7 @@
 """`packager status`."""
 
 from packager import api
-from packager.cli import screen
+from packager.cli import deleting, screen
 from packager.cli.options import DEFAULT_CONFIG, Config, Json
 from packager.reports import StatusReport
 from packager.units import count_of, show_seconds, show_size
@@ -46,9 +46,8 @@ def show(report: StatusReport) -> None:
         screen.say(f"published: release {report.serial}" if report.serial else "nothing published yet")
     if report.seconds_left:
         screen.say(f"about {show_seconds(report.seconds_left)} of packing left, at the rate so far")
-    if report.obsolete:
-        more = ", ..." if len(report.obsolete) > _NAMED else ""
-        screen.say(f"obsolete, in the shards' folder: {', '.join(report.obsolete[:_NAMED])}{more}")
+    if report.to_delete:
+        deleting.advise(report.to_delete, "should be deleted")
     if report.strangers:
         screen.say(f"not of this plan, in the shards' folder: {', '.join(report.strangers[:_NAMED])}")
     if report.unread_count:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from packager import api
-from packager.cli import screen
+from packager.cli import deleting, screen
 from packager.cli.options import DEFAULT_CONFIG, Config, Json
 from packager.units import count_of, show_size
 
@@ -35,4 +35,6 @@ def supersede(
         screen.say(f"{what}; nothing is noted, this was a dry run")
         return
     screen.say(f"{what}: {'not replaced' if undo else 'to be replaced'}")
+    if report.to_delete:
+        deleting.advise(report.to_delete, "should be deleted after the next release")
     screen.say("next: packager release")

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from packager import api
-from packager.cli import screen
+from packager.cli import deleting, screen
 from packager.cli.options import DEFAULT_CONFIG, Config, Json
 from packager.paths import shown
 from packager.reports import WithdrawReport
@@ -91,4 +91,6 @@ def _show_withdrawn(report: WithdrawReport) -> None:
         done += (
             f"; {count_of(shards, 'shard')} ({show_size(report.size)}) with them {'is' if shards == 1 else 'are'} kept"
         )
+    if report.to_delete:
+        deleting.advise(report.to_delete, "should be deleted after the next release")
     screen.say(f"{done}." if report.written else f"{done}. Dry run: nothing changed.")

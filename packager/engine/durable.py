@@ -119,6 +119,18 @@ def write_bytes(path: Path, data: bytes) -> None:
         file.write(data)
 
 
+def remove_file(path: Path) -> bool:
+    """Remove a file, durably, if it is there; say whether it was. Raises IncompleteError."""
+    try:
+        path.unlink()
+        fsync_folder(path.parent)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise from_os_error(error, shown(str(path))) from error
+    return True
+
+
 def remove_tree(folder: Path) -> None:
     """Remove a folder and all in it, if it is there. Raises IncompleteError."""
     try:

@@ -94,7 +94,10 @@ def find(origin: Origin, wanted: Wanted, remote: Remote, opened: ExitStack, prog
             for each in found
         ]
     progress.end()
-    return Members(meant, shelf.vouched, files.cost, files.name)
+    handed_out = [each for each in meant if each.withheld is None or each.withheld.partly]
+    if not handed_out and meant[0].withheld is not None:
+        raise InputError(meant[0].withheld.name, f"is not handed out: {meant[0].withheld.reason}")
+    return Members(handed_out, shelf.vouched, files.cost, files.name)
 
 
 def _web(remote: Remote, opened: ExitStack) -> "Web":
@@ -145,7 +148,7 @@ def _meant(found: Found, shelf: Shelf, remote: Remote, trackers: Sequence[str], 
         addresses=[*own, *seeds],
         torrent=lambda: shelf.torrent(manifest.name),
     )
-    return Meant(shared, found.members)
+    return Meant(shared, found.members, shelf.withheld(manifest))
 
 
 def _is_web(address: str) -> bool:

@@ -13,6 +13,7 @@ from packager.engine.limited import read_limited
 from packager.engine.release_files import ReleaseFiles
 from packager.engine.shared_file import SharedFile, open_torrent
 from packager.errors import InputError
+from packager.hand_out import HandOut, Withheld, of_manifest
 from packager.model import Manifest, PublishedFile, Release, ReleaseShard, ShardName
 from packager.paths import is_safe_name, shown
 
@@ -24,6 +25,9 @@ class Shelf(Protocol):
 
     vouched: Vouched
     withdrawn: frozenset[str]  # ids that are not to be had, beside those that the index leaves out
+
+    def withheld(self, manifest: Manifest) -> Withheld | None:
+        """Return why a shard is not handed out; None: it may be, as far as is known."""
 
     def manifest(self, shard: ShardName) -> Manifest:
         """Return a shard's manifest."""
@@ -44,6 +48,10 @@ class Ranged:
     def __init__(self, files: ReleaseFiles, scratch: Path) -> None:
         """Read from `files`; scratch: a folder of ours."""
         self._files, self._scratch = files, scratch
+
+    def withheld(self, manifest: Manifest) -> Withheld | None:
+        """Return why a shard is not handed out, by its manifest: the index has no obsolete shard."""
+        return of_manifest(manifest)
 
     def manifest(self, shard: ShardName) -> Manifest:
         """Return a shard's manifest."""
@@ -75,6 +83,11 @@ class Listed:
         self.withdrawn = frozenset(withdrawal.id for withdrawal in release.in_force)
         self._place = place
         self._shards = {shard.name: shard for shard in release.shards}
+        self._hand_out = HandOut(release)
+
+    def withheld(self, manifest: Manifest) -> Withheld | None:
+        """Return why a shard is not handed out, by the release."""
+        return self._hand_out.withheld(manifest.name)
 
     def manifest(self, shard: ShardName) -> Manifest:
         """Return a shard's manifest."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +14,7 @@ from packager.engine.destination import Destination
 from packager.engine.release_files import Cost
 from packager.engine.remote import Remote
 from packager.engine.taking import Taken, listed, members_of, refused, take, total_bytes
+from packager.errors import InputError
 from packager.get.links import links_of
 from packager.get.sources import Meant, ShardSources
 from packager.paths import shown
@@ -46,6 +47,11 @@ def run(
     written. release, vouched, cost: where the members were found, for the report. Raises InputError for an
     address that is none, IncompleteError where a file cannot be written.
     """
+    withheld = tuple(each.withheld for each in meant if each.withheld is not None) if request.links else ()
+    if request.links:
+        meant = [each for each in meant if each.withheld is None]
+    if not meant:
+        raise InputError(withheld[0].name, f"no link to it is handed out: {withheld[0].reason}")
     members = pa.concat_tables([each.members for each in meant])
     asked = targets(members, request.naming)
     taken = Taken(renamed=[refused(members, row) for row in asked.refused])
@@ -73,6 +79,7 @@ def run(
         shard_bytes=sum(each.shared.size for each in meant),
         unreachable=fetched.unreachable,
         magnets=tuple(link for each in meant for link in links_of(each)) if request.links else (),
+        withheld=withheld,
     )
 
 
@@ -113,7 +120,8 @@ def _write(
             stop = first + each.members.num_rows
             rows = list(members_of(each.members, fetched.paths[first:stop]))
             with ExitStack() as opened:
-                sources = ShardSources(each.shared, rows, folders=request.folders, remote=request.remote, opened=opened)
+                remote = replace(request.remote, swarm=None) if each.withheld else request.remote
+                sources = ShardSources(each.shared, rows, folders=request.folders, remote=remote, opened=opened)
                 for at, member in enumerate(rows):
                     take(sources.of(at, scratch), destination, member, overwrite=request.overwrite, taken=taken)
                     progress.advance(member.size)

@@ -18,6 +18,7 @@ from packager.engine.ranges import RangeSource, TarRanges, Told, Unreachable, Un
 from packager.engine.remote import Remote, file_at, web_seed_address
 from packager.engine.taking import Member
 from packager.get.swarm import Shared, SwarmOnDemand
+from packager.hand_out import Withheld
 from packager.layout import PAYLOAD
 
 if TYPE_CHECKING:
@@ -28,10 +29,14 @@ _LOST = 2  # members in a row that a web seed may fail to give before it is aske
 
 @dataclass(frozen=True)
 class Meant:
-    """Members of one shard that are to be had: their rows, with mtime_ns, and how its tar is fetched."""
+    """Members of one shard that are to be had: their rows, with mtime_ns, and how its tar is fetched.
+
+    withheld: why no link to the shard is handed out, nor its swarm joined; None: both may be.
+    """
 
     shared: Shared
     members: pa.Table
+    withheld: Withheld | None = None
 
 
 class ShardSources:

@@ -15,11 +15,11 @@ from packager.key_pair import PublicKey
 from packager.mirror import chain, holding, shard_documents
 from packager.mirror.around import Around, Ask
 from packager.mirror.chain import Newest
-from packager.mirror.holding import Lying, removable
+from packager.mirror.holding import Lying
 from packager.mirror.seeds import seed_counts
 from packager.mirror.selection import Selection, select
 from packager.mirror.state import Chosen, Mirror, MirrorFolder, Settings
-from packager.mirror_reports import CountedBy, MirrorPlan, PlannedHold, WithdrawnThere
+from packager.mirror_reports import CountedBy, MirrorPlan, PlannedHold, Removable, WithdrawnThere
 from packager.model import Release, ReleaseShard, ShardName
 from packager.paths import shown
 from packager.progress import Progress
@@ -40,9 +40,9 @@ class Stepped:
 
     plan: MirrorPlan
     warnings: tuple[str, ...]
-    removed: tuple[str, ...]
     mirror: Mirror | None
     shards: tuple[ReleaseShard, ...]  # chosen
+    release: Release
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,6 @@ class Request:
     trusted: Trusted = Trusted()
     reach: Reach = field(default_factory=Reach)
     dry_run: bool = False
-    remove_obsolete: bool = False
 
 
 def step(folder: MirrorFolder, settings: Settings, request: Request, around: Around) -> Stepped:
@@ -70,27 +69,28 @@ def step(folder: MirrorFolder, settings: Settings, request: Request, around: Aro
         newest = _newest(source, held, request, around.progress)
         seeds, counted_by = seed_counts(source, newest.release, settings, request.reach, around)
         lying = holding.look(folder, newest.release)
-        gone = _obsolete(newest.release, lying) if request.remove_obsolete else []
-        room = around.free(folder.folder)
+        room, now = around.free(folder.folder), around.clocks.now()
         selection = select(
             newest.release,
             settings,
             seeds,
-            lying={name: each for name, each in lying.items() if name not in gone},
+            lying=lying,
             chosen_before=_stayed_with(held, settings),
-            free=room + sum(lying[name].allocated for name in gone),
+            free=room,
+            now=now,
         )
-        plan = _plan(settings, newest, selection, lying, held, free=room, counted_by=counted_by)
-        now = around.clocks.now()
+        fetched = holding.fetched_here(held, folder.proofs())
+        to_remove = holding.removable(newest.release, lying, (each.name for each in selection.chosen), fetched, now=now)
+        plan = _plan(settings, newest, selection, lying, held, free=room, counted_by=counted_by, removable=to_remove)
         warnings = _warnings(newest, settings, now)
         shards = _chosen_shards(newest.release, selection)
         if request.dry_run or not request.ask.plan(plan):
-            return Stepped(plan, warnings, (), None, shards)
+            return Stepped(plan, warnings, None, shards, newest.release)
         mirror = _mirror(settings, newest, selection, held, now)
         _fetch_documents(folder, source, shards, around)
     if mirror != held:
         folder.save(mirror, newest.body, newest.minisig)
-    return Stepped(plan, warnings, holding.remove(folder, gone), mirror, shards)
+    return Stepped(plan, warnings, mirror, shards, newest.release)
 
 
 def _newest(source: Source, held: Mirror | None, request: Request, progress: Progress) -> Newest:
@@ -123,11 +123,6 @@ def _stayed_with(held: Mirror | None, settings: Settings) -> tuple[ShardName, ..
     return tuple(each.name for each in held.chosen)
 
 
-def _obsolete(release: Release, lying: dict[ShardName, Lying]) -> list[ShardName]:
-    """Return the obsolete shards of which something lies here."""
-    return [shard.name for shard in release.shards if shard.obsolete and shard.name in lying]
-
-
 def _warnings(newest: Newest, settings: Settings, now: str) -> tuple[str, ...]:
     """Return what its owner should know of the release."""
     warnings = [trust.stale(newest.followed, now=now, max_age=settings.max_age)]
@@ -145,6 +140,7 @@ def _plan(
     *,
     free: int,
     counted_by: CountedBy,
+    removable: tuple[Removable, ...],
 ) -> MirrorPlan:
     """Return the plan as it is shown."""
     phases = {shard.name: shard.phase for shard in newest.release.shards}
@@ -171,7 +167,7 @@ def _plan(
         free=free,
         reserve=settings.reserve,
         left_out=selection.left_out,
-        removable=removable(newest.release, lying, (each.name for each in selection.chosen)),
+        removable=removable,
         obsolete=_newly_obsolete(newest.release, held),
         withdrawn=_newly_withdrawn(newest.release, held, lying),
         counted_by=counted_by,
@@ -187,7 +183,7 @@ def _newly_obsolete(release: Release, held: Mirror | None) -> tuple[str, ...]:
 def _newly_withdrawn(
     release: Release, held: Mirror | None, lying: dict[ShardName, Lying]
 ) -> tuple[WithdrawnThere, ...]:
-    """Return the records that were taken back since the release that is held; all of them where none is."""
+    """Return the records withdrawn since the release that is held, those lifted again left out; all if none is held."""
     before = set(held.followed.withdrawn) if held else set()
     return tuple(
         WithdrawnThere(
@@ -196,7 +192,7 @@ def _newly_withdrawn(
             date=each.date,
             here=tuple(name for name in each.shards if name in lying),
         )
-        for each in release.withdrawals
+        for each in release.in_force
         if each.id not in before
     )
 
@@ -212,7 +208,16 @@ def _mirror(settings: Settings, newest: Newest, selection: Selection, held: Mirr
     taken = {each.name: Chosen(name=each.name, why=shown(each.why), since=now) for each in selection.chosen}
     stayed = [each for each in (held.chosen if held else ()) if taken.pop(each.name, None)]
     chosen = (*stayed, *taken.values())
-    return Mirror(format=documents.FORMAT, type="mirror", settings=settings, followed=newest.followed, chosen=chosen)
+    names = {each.name for each in chosen}
+    before = {*held.dropped, *(each.name for each in held.chosen)} if held else set()
+    return Mirror(
+        format=documents.FORMAT,
+        type="mirror",
+        settings=settings,
+        followed=newest.followed,
+        chosen=chosen,
+        dropped=tuple(sorted(before - names)),
+    )
 
 
 def _fetch_documents(folder: MirrorFolder, source: Source, shards: tuple[ReleaseShard, ...], around: Around) -> None:

@@ -1,4 +1,4 @@
-"""Chosen shards handed to a client that runs already, once each."""
+"""Chosen shards handed to a client that runs already, once each; withheld ones stopped there."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,9 @@ from packager import bencode
 from packager.engine.clients import Client, Handover
 from packager.engine.limited import read_limited
 from packager.errors import InputError
+from packager.hand_out import HandOut
 from packager.mirror.state import MirrorFolder
-from packager.model import PublishedFile, ReleaseShard
+from packager.model import PublishedFile, Release, ReleaseShard
 from packager.reports import Oddity
 
 
@@ -26,6 +27,25 @@ def hand_over(
         except InputError as error:
             refused.append(Oddity(where=shard.name, what=f"{error.what}; {error.mend}"))
     return tuple(handed), tuple(refused)
+
+
+def stop_withheld(client: Client, release: Release, now: str) -> tuple[str, ...]:
+    """Have the client stop the withheld shards that it has; return those that it shared or fetched until now.
+
+    now: RFC 3339. Raises IncompleteError where it does not answer.
+    """
+    withheld = {each.name for each in HandOut(release, now=now).all_withheld()}
+    keys = {
+        str(key): shard.name
+        for shard in release.shards
+        if shard.name in withheld
+        for key in (shard.infohash_v1, shard.infohash_v2, shard.twin_infohash)
+        if key is not None
+    }
+    held = {key: each for key, each in client.held().items() if key in keys} if keys else {}
+    stopped = client.stop(held) if held else set()
+    running = (key for key, each in held.items() if each.seeding or (each.progress or 0) < 1)
+    return tuple(dict.fromkeys(keys[key] for key in running if key in stopped))
 
 
 def _handover(folder: MirrorFolder, shard: ReleaseShard, label: str) -> Handover:

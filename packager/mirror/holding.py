@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,8 @@ from packager.engine.bad_pieces import bad_pieces
 from packager.engine.file_stamp import FileStamp
 from packager.engine.shared_file import open_shared
 from packager.errors import from_os_error
-from packager.mirror.state import MirrorFolder, Proof
+from packager.hand_out import HandOut
+from packager.mirror.state import Mirror, MirrorFolder, Proof
 from packager.mirror_reports import OnDisk, Removable
 from packager.model import Release, ReleaseShard, ShardName
 from packager.paths import shown
@@ -82,31 +83,45 @@ def is_proved(proof: Proof | None, lying: Lying) -> bool:
     )
 
 
-def removable(release: Release, lying: Mapping[ShardName, Lying], chosen: Iterable[ShardName]) -> tuple[Removable, ...]:
-    """Return the tars here that nobody need hold any more: of obsolete shards, then of those not chosen."""
-    wanted = set(chosen)
-    reasons = {
-        shard.name: "obsolete: the publisher withdrew it" if shard.obsolete else "not among the chosen"
-        for shard in release.shards
-        if shard.name in lying and (shard.obsolete or shard.name not in wanted)
-    }
-    listed = [Removable(name=name, size=lying[ShardName(name)].size, why=why) for name, why in reasons.items()]
-    return tuple(sorted(listed, key=lambda each: (not each.why.startswith("obsolete"), each.name)))
+def fetched_here(mirror: Mirror | None, proofs: Iterable[ShardName]) -> set[ShardName]:
+    """Return the shards whose tars this mirror fetched or checked: chosen now, chosen once, or proved."""
+    chosen = (*(each.name for each in mirror.chosen), *mirror.dropped) if mirror else ()
+    return {*chosen, *proofs}
 
 
-def remove(folder: MirrorFolder, names: Iterable[ShardName]) -> tuple[str, ...]:
-    """Remove the tars of shards, and what had come of them; return those that were there. Raises IncompleteError."""
-    removed = []
+def removable(
+    release: Release,
+    lying: Mapping[ShardName, Lying],
+    chosen: Iterable[ShardName],
+    fetched: Container[str],
+    *,
+    now: str,
+) -> tuple[Removable, ...]:
+    """Return the tars here that nobody should or need hold: first those to delete, then those not chosen.
+
+    fetched: shards whose tars this mirror fetched; another file is never deleted. now: RFC 3339.
+    """
+    hand_out, wanted = HandOut(release, now=now), set(chosen)
+    listed = []
+    for shard in release.shards:
+        if shard.name not in lying:
+            continue
+        why = hand_out.withheld(shard.name)
+        if why is None and not shard.obsolete and shard.name in wanted:
+            continue
+        reason = why.reason if why else "the publisher replaced it" if shard.obsolete else "not among the chosen"
+        ended = why is not None or shard.obsolete
+        ours = shard.name in fetched and lying[shard.name].state != "in the way"
+        size = lying[shard.name].size
+        listed.append(Removable(name=shard.name, size=size, why=reason, ended=ended, prune=ended and ours))
+    return tuple(sorted(listed, key=lambda each: (not each.prune, not each.ended, each.name)))
+
+
+def remove(folder: MirrorFolder, names: Iterable[ShardName]) -> None:
+    """Remove the tars of shards, and what had come of them, durably. Raises IncompleteError."""
     for name in names:
         for path in (folder.tar(name), *_parts(folder.tar(name))):
-            try:
-                path.unlink()
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                raise from_os_error(error, shown(str(path))) from error
-            removed.append(name)
-    return tuple(dict.fromkeys(removed))
+            durable.remove_file(path)
 
 
 def sync_file(path: Path) -> None:

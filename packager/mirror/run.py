@@ -5,7 +5,7 @@ from packager.engine.clients import Client, open_client
 from packager.mirror.around import Around
 from packager.mirror.fetch import How, fetch
 from packager.mirror.follow import Request, Stepped, step
-from packager.mirror.hand_over import hand_over
+from packager.mirror.hand_over import hand_over, stop_withheld
 from packager.mirror.state import MirrorFolder, Settings
 from packager.mirror_reports import FetchReport, MirrorReport
 from packager.reports import Oddity
@@ -31,12 +31,13 @@ def run(folder: MirrorFolder, request: Request, how: How, around: Around) -> Mir
         _warn(stepped, around)
         if stepped.mirror is None:
             return _report(stepped, settings)
+        stopped = stop_withheld(client, stepped.release, around.clocks.now()) if client else ()
         if not stepped.shards:
-            return _report(stepped, settings, complete=True)
+            return _report(stepped, settings, stopped=stopped, complete=True)
         if settings.client == BUILTIN:
             fetched = fetch(folder, stepped.shards, how, around)
             return _report(stepped, settings, fetched=fetched, complete=fetched.whole == len(stepped.shards))
-        return _handed(folder, stepped, settings, client)
+        return _handed(folder, stepped, settings, client, stopped)
 
 
 def _warn(stepped: Stepped, around: Around) -> None:
@@ -45,19 +46,22 @@ def _warn(stepped: Stepped, around: Around) -> None:
         around.progress.note(f"warning: {warning}")
 
 
-def _handed(folder: MirrorFolder, stepped: Stepped, settings: Settings, client: Client | None) -> MirrorReport:
+def _handed(
+    folder: MirrorFolder, stepped: Stepped, settings: Settings, client: Client | None, stopped: tuple[str, ...]
+) -> MirrorReport:
     """Hand over to a client that runs, or to nobody."""
     if client is None:
         whole = all(each.on_disk == "whole" for each in stepped.plan.chosen)
         return _report(stepped, settings, complete=whole)
     handed, refused = hand_over(client, folder, stepped.shards, label=stepped.plan.collection)
-    return _report(stepped, settings, handed=handed, refused=refused, complete=not refused)
+    return _report(stepped, settings, stopped=stopped, handed=handed, refused=refused, complete=not refused)
 
 
 def _report(
     stepped: Stepped,
     settings: Settings,
     *,
+    stopped: tuple[str, ...] = (),
     handed: tuple[str, ...] = (),
     refused: tuple[Oddity, ...] = (),
     fetched: FetchReport | None = None,
@@ -68,8 +72,8 @@ def _report(
         plan=stepped.plan,
         done=stepped.mirror is not None,
         warnings=stepped.warnings,
-        removed=stepped.removed,
         client=settings.client,
+        stopped=stopped,
         handed=handed,
         refused=refused,
         fetched=fetched,

@@ -10,6 +10,7 @@ import pyarrow as pa
 from packager.choose import Choice, choose
 from packager.engine import sql
 from packager.errors import InputError
+from packager.hand_out import HandOut
 from packager.mirror.holding import Lying
 from packager.mirror.state import Settings
 from packager.model import Release, ShardName
@@ -43,30 +44,32 @@ def select(
     lying: Mapping[ShardName, Lying],
     chosen_before: Collection[ShardName],
     free: int,
+    now: str,
 ) -> Selection:
     """Return what is to be held within the budget, and within what the disk has free less the reserve.
 
-    chosen_before: shards that are stayed with, although nothing of them may be here yet. Raises InputError
-    for a phase or an SQL condition that is wrong.
+    chosen_before: shards that are stayed with, although nothing of them may be here yet. now: RFC 3339. Raises
+    InputError for a phase or an SQL condition that is wrong.
     """
     blocked = {name for name, each in lying.items() if each.state == "in the way"}
     names = _where(release, seeds, settings.where)
     folders = {shard.name for shard in release.shards if shard.container == "folder"}
     names = (names if names is not None else {shard.name for shard in release.shards}) - blocked - folders
-    listed = {shard.name for shard in release.shards if not shard.obsolete}
+    offered = {shard.name for shard in HandOut(release, now=now).offered()}
     choices = choose(
         release,
         budget=settings.budget,
         mirror_id=settings.mirror_id.encode(),
-        held=(set(lying) - blocked) | (set(chosen_before) & listed & names),
+        held=(set(lying) - blocked) | (set(chosen_before) & offered & names),
         strategy=settings.strategy,
         seeds=seeds,
         phases=settings.phases,
         names=names,
+        now=now,
     )
     odd = [_in_the_way(name, lying[name].size) for name in sorted(blocked)]
-    if folders & listed:
-        odd.append(_kept_as_files(sorted(folders & listed)))
+    if folders & offered:
+        odd.append(_kept_as_files(sorted(folders & offered)))
     return _with_room(choices, odd, lying, free - settings.reserve)
 
 

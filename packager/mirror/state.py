@@ -57,6 +57,7 @@ class Mirror(Struct, frozen=True, kw_only=True):
     settings: Settings
     followed: Followed
     chosen: tuple[Chosen, ...]
+    dropped: tuple[ShardName, ...] = ()  # chosen once and not now: their tars here are this mirror's
 
 
 class Proof(Struct, frozen=True, kw_only=True):

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from packager import trust
 from packager.engine.clients import open_client
 from packager.errors import PackagerError
+from packager.hand_out import HandOut, Withheld
 from packager.mirror import holding
 from packager.mirror.around import Clocks
-from packager.mirror.holding import Lying, is_proved
+from packager.mirror.holding import Lying, fetched_here, is_proved, removable
 from packager.mirror.run import BUILTIN, NONE
 from packager.mirror.state import Mirror, MirrorFolder, Proof
 from packager.mirror_reports import HeldShard, MirrorStatus
@@ -46,12 +47,15 @@ def status(
         bad = holding.prove(folder, whole, workers=workers, now=clocks.now, progress=progress)
     proofs = folder.proofs()
     warnings = [trust.stale(mirror.followed, now=clocks.now(), max_age=mirror.settings.max_age)]
+    now = clocks.now()
+    hand_out = HandOut(release, now=now)
     told, trouble = _ask(folder, mirror, shards, clocks, proofs) if ask_client else (None, None)
     held = [
         _held(
             shard,
             _state(lying, shard),
             chosen=shard.name in chosen,
+            withheld=hand_out.withheld(shard.name),
             proof=proofs.get(shard.name),
             said=(told or {}).get(shard.name),
             bad=bad.get(shard.name),
@@ -69,14 +73,18 @@ def status(
         reachable=told is not None,
         shards=tuple(held),
         held=sum(each.size for each in held if each.on_disk == "whole"),
+        removable=removable(release, lying, chosen, fetched_here(mirror, proofs), now=now),
         warnings=tuple(each for each in (*warnings, trouble) if each is not None),
     )
 
 
-def magnets(folder: MirrorFolder) -> tuple[str, ...]:
-    """Return the magnet links of the chosen shards, best first. Raises InputError where nothing is followed here."""
+def magnets(folder: MirrorFolder, now: str) -> tuple[str, ...]:
+    """Return the magnet links of the chosen shards, best first, without those that are obsolete or withheld.
+
+    now: RFC 3339. Raises InputError where nothing is followed here.
+    """
     mirror = folder.required()
-    links = {shard.name: shard.magnet for shard in folder.load_release(mirror).shards}
+    links = {shard.name: shard.magnet for shard in HandOut(folder.load_release(mirror), now=now).offered()}
     return tuple(links[each.name] for each in mirror.chosen if each.name in links)
 
 
@@ -90,6 +98,7 @@ def _held(
     lying: Lying,
     *,
     chosen: bool,
+    withheld: Withheld | None,
     proof: Proof | None,
     said: _Told | None,
     bad: int | None,
@@ -101,6 +110,7 @@ def _held(
         chosen=chosen,
         on_disk=lying.state,
         obsolete=shard.obsolete,
+        withheld=withheld.reason if withheld else None,
         verified=proof.verified if proof is not None and is_proved(proof, lying) else None,
         progress=said.progress if said else None,
         seeding=said.seeding if said else None,

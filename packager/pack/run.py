@@ -158,7 +158,6 @@ class ProgressSoFar:
     left: dict[str, int]
     rate: float | None
     strangers: tuple[str, ...]  # tars in the shards' folder that the plan does not know
-    obsolete: tuple[str, ...]  # tars there of shards that are obsolete
 
 
 def progress_of(
@@ -181,11 +180,9 @@ def progress_of(
         else:
             left[task.shard.phase] += task.shard.size
     known = set(_tars(every))
-    tars = tar_names(workspace)
     ended = {f"{name}.tar" for name in obsolete}
-    strangers = tuple(name for name in tars if name not in known and name not in ended)
-    old = tuple(name for name in tars if name in ended)
-    return ProgressSoFar(count, virtual, left, size / seconds if seconds else None, strangers, old)
+    strangers = tuple(name for name in tar_names(workspace) if name not in known and name not in ended)
+    return ProgressSoFar(count, virtual, left, size / seconds if seconds else None, strangers)
 
 
 def missing(every: list[ShardTask]) -> list[ShardName]:

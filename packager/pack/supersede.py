@@ -8,7 +8,8 @@ from packager.engine import releases
 from packager.engine.withdrawals import read_withdrawals, write_withdrawals
 from packager.engine.workspace import Workspace
 from packager.errors import InputError
-from packager.model import ReleaseShard, SupersededShard
+from packager.model import Release, ReleaseShard, SupersededShard
+from packager.pack.prune import after_the_next_release
 from packager.pack.withdraw import check_reason
 from packager.paths import shown
 from packager.reports import SupersedeReport
@@ -29,7 +30,7 @@ def supersede(
     kept = tuple(each for each in noted.shards if each.name not in fresh)
     if not dry_run:
         write_withdrawals(workspace, msgspec.structs.replace(noted, shards=(*kept, *fresh.values())))
-    return _superseded(shards, written=not dry_run)
+    return _superseded(workspace, shards, written=not dry_run)
 
 
 def undo_supersede(workspace: Workspace, names: Sequence[str], *, dry_run: bool = False) -> SupersedeReport:
@@ -42,23 +43,24 @@ def undo_supersede(workspace: Workspace, names: Sequence[str], *, dry_run: bool 
     if not dry_run:
         kept = tuple(each for each in noted.shards if each.name not in gone)
         write_withdrawals(workspace, msgspec.structs.replace(noted, shards=kept))
-    return _superseded(shards, written=not dry_run)
+    return msgspec.structs.replace(_superseded(workspace, shards, written=not dry_run), to_delete=())
 
 
-def _superseded(shards: Sequence[ReleaseShard], *, written: bool) -> SupersedeReport:
+def _superseded(workspace: Workspace, shards: Sequence[ReleaseShard], *, written: bool) -> SupersedeReport:
     """Return what was done."""
     return SupersedeReport(
         shards=tuple(shard.name for shard in shards),
         members=sum(shard.members for shard in shards),
         size=sum(shard.size for shard in shards),
+        to_delete=after_the_next_release(workspace, _last(workspace), [shard.name for shard in shards]),
         written=written,
     )
 
 
 def _published(workspace: Workspace, names: Sequence[str]) -> list[ReleaseShard]:
     """Return published shards that are not obsolete, by their names or their tars'. Raises InputError."""
-    last = releases.last_release(workspace)
-    listed = {str(shard.name): shard for shard in last[0].shards} if last else {}
+    last = _last(workspace)
+    listed = {str(shard.name): shard for shard in last.shards} if last else {}
     found = []
     for written in names:
         name = written.removesuffix(".tar")
@@ -70,3 +72,9 @@ def _published(workspace: Workspace, names: Sequence[str]) -> list[ReleaseShard]
             raise InputError(name, f"is obsolete already; in its place stands {by}")
         found.append(listed[name])
     return found
+
+
+def _last(workspace: Workspace) -> Release | None:
+    """Return the last release; None: there is none."""
+    last = releases.last_release(workspace)
+    return last[0] if last else None

@@ -14,6 +14,7 @@ from packager.engine.workspace import Workspace
 from packager.errors import InputError
 from packager.model import FileDigest, Release, ShardName, Withdrawal, WithdrawnRecord
 from packager.pack.find_records import Wanted, find
+from packager.pack.prune import after_the_next_release
 from packager.pack.record_contents import record_contents
 from packager.paths import shown
 from packager.progress import SILENT, Progress
@@ -58,7 +59,7 @@ def withdraw(
         records[each.id] = _noted(each, how, contents.files[each.id], before)
     if not dry_run:
         write_withdrawals(workspace, msgspec.structs.replace(noted, records=tuple(records.values())))
-    report = _report(last[0] if last else None, found, how, new=len(new), written=not dry_run)
+    report = _report(workspace, last[0] if last else None, found, how, new=len(new), written=not dry_run)
     return msgspec.structs.replace(
         report, same_content=tuple(each.id for each in contents.copies), unread=contents.unread
     )
@@ -123,7 +124,7 @@ def undo(workspace: Workspace, wanted: Wanted, *, dry_run: bool = False) -> With
             records[record] = msgspec.structs.replace(before, lifted=release.serial + 1)
     if not dry_run:
         write_withdrawals(workspace, msgspec.structs.replace(noted, records=tuple(records.values())))
-    return _report(release, found, How("", ""), new=0, written=not dry_run)
+    return _report(workspace, release, found, How("", ""), new=0, written=not dry_run)
 
 
 def _check_content(withdrawn: Mapping[str, Sequence[FileDigest]], lifted: set[str]) -> None:
@@ -146,7 +147,7 @@ def check_reason(reason: str) -> None:
 
 
 def _report(
-    last: Release | None, found: tuple[FoundRecord, ...], how: How, *, new: int, written: bool
+    workspace: Workspace, last: Release | None, found: tuple[FoundRecord, ...], how: How, *, new: int, written: bool
 ) -> WithdrawReport:
     """Return what was done. The shards that hold the records are those that are not obsolete."""
     live = {shard.name: shard for shard in last.shards if not shard.obsolete} if last else {}
@@ -157,5 +158,6 @@ def _report(
         shards=tuple(holding),
         size=sum(live[ShardName(name)].size for name in holding),
         supersede=how.supersede,
+        to_delete=after_the_next_release(workspace, last, holding if how.supersede else ()),
         written=written,
     )

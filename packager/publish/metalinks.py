@@ -6,17 +6,18 @@ from pathlib import Path
 
 from packager import bencode
 from packager.engine.room import refused
+from packager.hand_out import HandOut
 from packager.metalink import has_metalink, metalink_of, metalink_path, v1_torrent
 from packager.model import PublishedFile, Release
 
 
 def write_metalinks(release: Release, built: Path) -> Iterator[PublishedFile]:
-    """Write the document of every shard that has one, and yield their facts in the release's order.
+    """Write the document of every offered shard that has one, and yield their facts in the release's order.
 
     built: the site's folder, where the shards' torrents stand already. Nothing is flushed to the disk: `swap` does
     that. Memory: one torrent and its document. Raises IncompleteError where the system refuses.
     """
-    for shard in release.shards:
+    for shard in HandOut(release).offered():
         if not has_metalink(release, shard):
             continue
         path, torrent = metalink_path(shard), v1_torrent(shard)

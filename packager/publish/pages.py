@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypedDict
 import pyarrow as pa
 
 from packager.changes import Changes, changes_in, page, phase_dates
+from packager.hand_out import HandOut
 from packager.magnet import MagnetMember, member_field
 from packager.metalink import metalink_path
 from packager.model import Release, ReleasePhase, ReleaseShard, ShardName
@@ -70,6 +71,8 @@ class Page:
     signed: bool  # release.json.minisig, SHA256SUMS.minisig and minisign.pub stand at the root
     counted: Mapping[ShardName, Counted]  # the shards' seed counts, those that are known
     seeds: Spread | None  # how the shards stand by them; None where nothing is known
+    offered: Collection[ShardName]  # the shards whose links a page may show
+    withheld: Mapping[ShardName, str]  # the shards that are not handed out, and why
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,8 @@ class _Shared(TypedDict):
     signed: bool
     counted: Mapping[ShardName, Counted]
     seeds: Spread | None
+    offered: Collection[ShardName]
+    withheld: Mapping[ShardName, str]
 
 
 def totals(release: Release) -> Totals:
@@ -204,8 +209,15 @@ def pages(
     counts that are known. Memory: the release and one page; members are read when their shard's turn comes.
     """
     listed = _shards_by_phase(release)
+    hand_out = HandOut(release)
     shared = _Shared(
-        release=release, totals=totals(release), signed=signed, counted=counted, seeds=spread(release, counted)
+        release=release,
+        totals=totals(release),
+        signed=signed,
+        counted=counted,
+        seeds=spread(release, counted),
+        offered=frozenset(shard.name for shard in hand_out.offered()),
+        withheld={ShardName(each.name): each.reason for each in hand_out.all_withheld()},
     )
     parts = shares(release.phases, phase_dates(release.shards))
     yield IndexPage(
@@ -214,7 +226,7 @@ def pages(
         **shared,
         shares=parts,
         bar=max(1, sum(part.length for part in parts)),
-        has_v1=_has_v1(release.shards),
+        has_v1=_has_v1(release.shards, shared["offered"]),
         serials=range(release.serial - 1, max(0, release.serial - 1 - SERIALS), -1),
         changes=changes_in(release, release.serial),
     )
@@ -234,9 +246,9 @@ def _shards_by_phase(release: Release) -> dict[str, list[ReleaseShard]]:
     return listed
 
 
-def _has_v1(shards: Sequence[ReleaseShard]) -> bool:
-    """Say whether any shard that is to be held has an extra v1-only torrent."""
-    return any(shard.twin_magnet is not None for shard in shards if not shard.obsolete)
+def _has_v1(shards: Sequence[ReleaseShard], offered: Collection[ShardName]) -> bool:
+    """Say whether any offered shard has an extra v1-only torrent."""
+    return any(shard.twin_magnet is not None for shard in shards if shard.name in offered)
 
 
 def _numbers(shards: int) -> dict[int, str]:
@@ -276,7 +288,7 @@ def _phase_pages(shared: _Shared, phase: ReleasePhase, shards: Sequence[ReleaseS
             shards=shards[first : first + SHARDS_ON_A_PAGE],
             number=number,
             numbers=numbers,
-            has_v1=_has_v1(shards),
+            has_v1=_has_v1(shards, shared["offered"]),
         )
 
 
@@ -300,7 +312,7 @@ def _shard_pages(
             before=shards[at - 1] if at else None,
             after=shards[at + 1] if at + 1 < len(shards) else None,
             members=members,
-            links=_member_links(shard, members),
+            links=_member_links(shard, members) if shard.name in shared["offered"] else (),
             metalink=metalink_path(shard) if metalink_path(shard) in metalinks else "",
         )
 

@@ -19,6 +19,7 @@ from packager.engine.withdrawals import read_withdrawals
 from packager.engine.workspace import Workspace
 from packager.errors import IncompleteError, InputError
 from packager.estimate import LISTED, PAGE
+from packager.hand_out import HandOut
 from packager.layout import PAYLOAD
 from packager.model import Plan, PublishedFile, Release, ReleaseShard, ShardName
 from packager.options import Config
@@ -110,6 +111,7 @@ def publish(
         size=sum(shard.size for shard in release.shards if not shard.obsolete),
         files=_count_files(workspace.output),
         unread_count=release.unread,
+        withheld=HandOut(release).all_withheld(),
         scraped=scraped,
         missing=missing_for_readers(config),
         upload=None,

@@ -7,7 +7,7 @@ A run that was killed is run again: what is there as it was left is not sent aga
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from itertools import groupby
@@ -19,6 +19,7 @@ from packager.engine.limited import read_limited
 from packager.engine.stores.base import SMALL, Stat, Store
 from packager.engine.workspace import Workspace
 from packager.errors import IncompleteError, InputError, from_os_error
+from packager.hand_out import HandOut
 from packager.model import Release
 from packager.paths import shown
 from packager.progress import Progress
@@ -55,26 +56,30 @@ def upload(
 ) -> UploadReport:
     """Bring a store to what the site in workspace.output is, and return what was done.
 
-    journal: where this store's lies. with_shards: the tars too, below shards/. grace: seconds that files stay which
-    the release has no more. now: unix seconds. The caller holds the state folder's lock. Raises InputError where
-    another release lies there, IncompleteError where a file is not as it was published or the store fails for now.
+    journal: where this store's lies. with_shards: the tars too, below shards/. A withheld tar is never sent, and is
+    deleted at once if it was sent before. grace: seconds that other files stay which the release has no more. now: unix
+    seconds. The caller holds the state folder's lock. Raises InputError where another release lies there,
+    IncompleteError where a file is not as it was published or the store fails for now.
     """
     started = time.monotonic()
     release = documents.from_bytes(read_limited(workspace.output / RELEASE, documents.LIMIT), Release, RELEASE)
     check_place(workspace, store)
     wanted = {file.path: file for file in _site(workspace.output)}
-    absent = 0
+    hand_out, absent = HandOut(release), 0
+    withheld = {f"shards/{each.name}.tar": each for each in hand_out.all_withheld()}
     if with_shards:
-        tars, absent = _tars(workspace, release)
+        tars, absent = _tars(workspace, hand_out)
         wanted |= {file.path: file for file in tars}
     with Journal(journal) as known:
         swept = store.sweep(lambda path: path in wanted or path in known.files)
         there = {entry.path: entry.stat for entry in store.entries()}
         missing = [file for file in wanted.values() if not known.has(file.path, file.digest, there.get(file.path))]
         _send(store, known, missing, there, progress)
-        kept = wanted.keys() | (set() if with_shards else {path for path in known.files if _is_tar(path)})
+        left_out = tuple(each for path, each in withheld.items() if with_shards or path in known.files)
+        tars_there = {path for path in known.files if _is_tar(path) and path not in withheld}
+        kept = wanted.keys() | (set() if with_shards else tars_there)
         unused = [each for path, each in known.files.items() if path not in kept]
-        removed, waiting = _remove_unused(store, known, unused, there, grace=grace, now=now)
+        removed, waiting = _remove_unused(store, known, unused, there, withheld, grace=grace, now=now)
         swept += store.sweep(lambda path: path in wanted or path in known.files)
     return UploadReport(
         to=store.name,
@@ -84,6 +89,7 @@ def upload(
         removed=removed,
         waiting=waiting,
         shards_absent=absent,
+        withheld=left_out,
         leftovers=swept,
         seconds=round(time.monotonic() - started, 3),
     )
@@ -112,12 +118,10 @@ def _site(output: Path) -> Iterator[_File]:
             yield _File(name, output / name, len(data), hashlib.sha256(data).hexdigest(), checked=True)
 
 
-def _tars(workspace: Workspace, release: Release) -> tuple[list[_File], int]:
-    """Return the tars that lie here, of shards that are not obsolete, and how many do not."""
+def _tars(workspace: Workspace, hand_out: HandOut) -> tuple[list[_File], int]:
+    """Return the tars that lie here, of shards that are neither obsolete nor withheld, and how many do not."""
     found, absent = [], 0
-    for shard in release.shards:
-        if shard.obsolete:
-            continue
+    for shard in hand_out.offered():
         path = workspace.tar(shard.name)
         if shard.container != "tar" or not path.is_file():
             absent += 1
@@ -227,13 +231,23 @@ def _is_tar(path: str) -> bool:
 
 
 def _remove_unused(
-    store: Store, known: Journal, unused: list[Uploaded], there: Mapping[str, Stat], *, grace: float, now: float
+    store: Store,
+    known: Journal,
+    unused: list[Uploaded],
+    there: Mapping[str, Stat],
+    at_once: Container[str],
+    *,
+    grace: float,
+    now: float,
 ) -> tuple[int, int]:
-    """Delete files of ours that the release has not had for `grace` seconds; return how many, and how many wait."""
+    """Delete files of ours that the release has not had for `grace` seconds; return how many, and how many wait.
+
+    at_once: paths of files that do not wait.
+    """
     removed = waiting = 0
     for file in unused:
         since = file.unused or now
-        if file.path in there and since > now - grace:
+        if file.path in there and since > now - grace and file.path not in at_once:
             known.add(Uploaded(file.path, file.size, file.digest, file.tag, since))
             waiting += 1
             continue

@@ -46,7 +46,7 @@ _WORDS = {
     412: "it is another file by now",
     301: "a folder, whose name ends in a slash",
     416: "no such range of this file",
-    451: "these bytes were taken back by their publisher",
+    451: "these bytes were withdrawn by their publisher",
     500: "these bytes cannot be given now; the log says why",
     503: "the store that has these bytes does not give them now",
 }
@@ -136,6 +136,8 @@ class Answers:
         listed = None
         if len(names) > 1 and names[0] == SHARDS:
             listed = self._shelf.listing.shards.get(names[1].decode("utf-8", "replace"))
+        if listed is not None and listed.withheld is not None and not listed.withheld.partly:
+            raise WithheldError
         if listed is not None and listed.container == "folder":
             path = b"/".join(names[2:]).decode("utf-8", "replace")
             run = asyncio.get_running_loop().run_in_executor
@@ -149,7 +151,8 @@ class Answers:
     async def _send_shard(self, answer: "_Answer", listed: Listed, file: File, start: int = 0) -> None:
         """Send a shard, or ranges of it; or its one file that begins at `start` of its stream."""
         wish = wanted(answer.request.method, answer.request.headers, file.size, file.tag)
-        if answer.request.method == "HEAD" or wish.status not in (200, 206):
+        headless = answer.request.method == "HEAD" or wish.status not in (200, 206)
+        if headless and listed.withheld is None:
             await self._send_head(answer, wish, file)
             return
         ranges = tuple((start + first, start + stop) for first, stop in wish.ranges or ((0, file.size),))
@@ -157,7 +160,10 @@ class Answers:
         if body is None:
             body = await self._opened("shard", lambda: self._shelf.body(listed, ranges))
         try:
-            await self._send(answer, wish, file, body, start)
+            if headless:
+                await self._send_head(answer, wish, file)
+            else:
+                await self._send(answer, wish, file, body, start)
         finally:
             body.close()
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from packager import documents
+from packager.engine import tables
 from packager.engine.file_stamp import FileStamp
 from packager.engine.limited import read_limited
 from packager.engine.open_files import OpenFiles
@@ -29,6 +30,7 @@ from packager.engine.stores import store_at
 from packager.engine.virtual import VirtualTar, open_virtual
 from packager.engine.workspace import Workspace
 from packager.files_layout import FilesLayout
+from packager.hand_out import HandOut, Withheld
 from packager.model import Container, Release, ShardName
 from packager.piece_hashes import PieceHashes
 from packager.serve.counts import Counts
@@ -44,18 +46,23 @@ _LOOK_SECONDS = 1.0  # between two looks for a tar that was not there
 
 
 class WithheldError(Exception):
-    """A range holds bytes of a member that was taken back: 451. Never reaches a user."""
+    """A shard is not handed out, or a range of it has bytes of a withdrawn member: 451. Never reaches a user."""
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A shard that the release lists. tag: its entity tag, in quotes. export: its phase, if that is the catalogue."""
+    """A shard that the release lists. tag: its entity tag, in quotes. export: its phase, if that is the catalogue.
+
+    withheld: why nothing of it is handed out, or not all; None: all may be. table: SHA-256 of its members table.
+    """
 
     container: Container
     name: ShardName
     size: int
     tag: str
     export: str | None
+    withheld: Withheld | None
+    table: str
 
 
 @dataclass(frozen=True)
@@ -114,6 +121,7 @@ class Shelf:
         if stamp == self._listing.stamp:
             return
         release = documents.from_bytes(read_limited(path, documents.LIMIT), Release, path)
+        hand_out = HandOut(release)
         own = {phase.name for phase in release.phases if phase.content == "catalogue"}
         shards = {
             shard.file: Listed(
@@ -122,6 +130,8 @@ class Shelf:
                 shard.size,
                 f'"{shard.pieces_root or shard.infohash_v2 or shard.infohash_v1}"',
                 shard.phase if shard.phase in own else None,
+                hand_out.withheld(shard.name),
+                shard.members_table.sha256,
             )
             for shard in release.shards
         }
@@ -240,8 +250,10 @@ class Shelf:
         export = listed.export
         source = self._workspace.source_place if export is None else self._workspace.export(export)
         tar = open_virtual(self._workspace, listed.name, source, self._files, self._room)
-        withdrawn = pa.array(sorted(ids), pa.string())
-        withheld = np.flatnonzero(pc.is_in(tar.layout.members["id"], withdrawn).to_numpy(zero_copy_only=False))
+        gone = pc.is_in(tar.layout.members["id"], pa.array(sorted(ids), pa.string())).to_numpy(zero_copy_only=False)
+        if listed.withheld is not None:
+            gone = gone | ~np.isin(tar.layout.offsets, self._published_offsets(listed))
+        withheld = np.flatnonzero(gone)
         hashes = None
         if self._proved is not None:
             torrent = self._workspace.packed(listed.name) / f"{listed.name}.torrent"
@@ -250,6 +262,11 @@ class Shelf:
             else:
                 hashes = open_shared(torrent).pieces
         return _Held(tar, withheld, hashes, times)
+
+    def _published_offsets(self, listed: Listed) -> npt.NDArray[np.int64]:
+        """Return where the members begin that the published table still lists."""
+        table = self._workspace.listed_table(listed.name, listed.table)
+        return np.asarray(tables.read_rows(table, 0, tables.count_rows(table))["offset"].to_numpy(), dtype=np.int64)
 
     def _keep(self, name: ShardName, held: _Held, ids: frozenset[str]) -> None:
         """Hold a shard, and let go of those that were not asked for longest; one of an old release is not held."""

@@ -12,13 +12,12 @@ from packager.errors import InputError
 from packager.paths import shown
 from packager.progress import Progress
 from packager.reports import HandedTar, Oddity, SeedReport
-from packager.share.seedable import Seedable, by_tar, fault
+from packager.share.seedable import Seedable, Seedables, by_tar, fault
 
 
 def hand_over(
     client: Client,
-    found: Sequence[Seedable],
-    refused: Sequence[Oddity],
+    seedables: Seedables,
     *,
     workers: int,
     stop: Callable[[], bool],
@@ -27,13 +26,14 @@ def hand_over(
 ) -> SeedReport:
     """Give the client every right tar that it does not have, where it lies, and return what became of each.
 
-    refused: tars that were seen not to be right by then. What the client has is not read again, so that an
+    What is withheld is not given. What the client has is not read again, so that an
     interrupted run goes on. clock: seconds that only go up. Raises IncompleteError where the client does not
     answer, KeyboardInterrupt where `stop` says so; what was given by then stays given. Raises InputError where
     there is no tar to give.
     """
+    found = seedables.found
     if not found:
-        raise InputError(refused[0].where, refused[0].what)
+        raise seedables.nothing()
     began = clock()
 
     def tell(size: int) -> None:
@@ -46,7 +46,7 @@ def hand_over(
     new = [(each, handover) for each, handover in every if known.isdisjoint(infohashes(handover))]
     given = {each.tar for each, _ in new}
     handed = [HandedTar(name=shown(each.tar.name), state="had") for each, _ in every if each.tar not in given]
-    not_given = list(refused)
+    not_given = list(seedables.refused)
     progress.begin("verify", sum(each.file.size for each, _ in new))
     for each, handover in new:
         bad = _misnamed(each) or fault(each, workers=workers, tell=tell)
@@ -67,6 +67,7 @@ def hand_over(
         peers=0,
         torrents=(),
         refused=tuple(not_given),
+        withheld=tuple(seedables.withheld),
         client=client.name,
         handed=tuple(sorted(handed, key=lambda each: each.name)),
     )

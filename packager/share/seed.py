@@ -8,11 +8,10 @@ from collections.abc import Callable, Sequence
 
 from packager.engine.shared_file import SharedFolder
 from packager.engine.swarm import Reach, Seeded, Seeds
-from packager.errors import InputError
 from packager.paths import shown
 from packager.progress import Progress
-from packager.reports import Oddity, SeededTorrent, SeedReport, SeedState
-from packager.share.seedable import Seedable, prove
+from packager.reports import SeededTorrent, SeedReport, SeedState
+from packager.share.seedable import Seedable, Seedables, prove
 from packager.units import count_of, show_size
 
 _POLL_SECONDS = 0.5
@@ -20,8 +19,7 @@ _STATUS_SECONDS = 60.0
 
 
 def seed(
-    found: Sequence[Seedable],
-    refused: Sequence[Oddity],
+    seedables: Seedables,
     reach: Reach,
     *,
     verify: bool,
@@ -31,24 +29,28 @@ def seed(
     seconds: float | None,
     progress: Progress,
 ) -> SeedReport:
-    """Share the tars `found` until `stop` says so, or for `seconds`, and return what was shared.
+    """Share the tars that can be shared until `stop` says so, or for `seconds`, and return what was shared.
 
-    refused: those that were seen not to be right by then. verify: read every tar in full first, with `workers`
+    verify: read every tar in full first, with `workers`
     processes. clock: seconds that only go up. Tars that cannot be shared stand in the report. Raises InputError
     where none can.
     """
+    found, refused = seedables.found, seedables.refused
     if verify:
         found, bad = prove(found, workers=workers, stop=stop, progress=progress)
         refused = [*refused, *bad]
+        seedables = Seedables(found, refused, seedables.withheld)
+    for each in seedables.withheld:
+        progress.note(f"not shared: {each.sentence}")
     for oddity in refused:
         progress.note(f"{oddity.where}: not shared: {oddity.what}")
     if not found:
-        raise InputError(refused[0].where, refused[0].what)
+        raise seedables.nothing()
     _warn_of_solitude(found, reach, progress)
     with Seeds(reach) as seeds:
         watch = _Watch(seeds, found, clock, progress)
         watch.run(stop, seconds)
-        return _report(refused, watch)
+        return _report(seedables, watch)
 
 
 class _Watch:
@@ -147,7 +149,7 @@ def _warn_of_solitude(found: Sequence[Seedable], reach: Reach, progress: Progres
         progress.note(f"{name} names no tracker and the DHT is off: only peers told our address will come (--dht)")
 
 
-def _report(refused: Sequence[Oddity], watch: _Watch) -> SeedReport:
+def _report(seedables: Seedables, watch: _Watch) -> SeedReport:
     """Return what was shared."""
     torrents = [
         _seeded(seedable, each.state, each.uploaded, each.error)
@@ -160,7 +162,8 @@ def _report(refused: Sequence[Oddity], watch: _Watch) -> SeedReport:
         uploaded=watch.uploaded,
         peers=watch.peers,
         torrents=tuple(sorted(torrents, key=lambda each: (each.name, each.version))),
-        refused=tuple(refused),
+        refused=tuple(seedables.refused),
+        withheld=tuple(seedables.withheld),
         client=None,
         handed=(),
     )

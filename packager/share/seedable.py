@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packager.engine.bad_pieces import bad_pieces, bad_pieces_of_folder
-from packager.engine.published import ShardFiles, find_documents
+from packager.engine.hand_outs import RELEASE, HandOuts
+from packager.engine.published import ShardFiles, find_documents, shard_name
 from packager.engine.shared_file import SharedFile, SharedFolder, open_shared
 from packager.engine.workers import Tell
 from packager.errors import InputError
+from packager.hand_out import Withheld
 from packager.paths import shown
 from packager.progress import Progress
 from packager.reports import Oddity
@@ -28,12 +30,35 @@ class Seedable:
     proved: bool = False
 
 
+@dataclass(frozen=True)
+class Seedables:
+    """What was found: to be shared; not shared since it is not right, and why; withheld by the rule for handing out."""
+
+    found: Sequence[Seedable]
+    refused: Sequence[Oddity]
+    withheld: Sequence[Withheld]
+
+    def nothing(self) -> InputError:
+        """Return the error that says why nothing can be shared."""
+        if self.refused:
+            return InputError(self.refused[0].where, self.refused[0].what)
+        first = self.withheld[0]
+        return InputError(first.name, first.reason, first.fix)
+
+
 def find(
-    paths: Sequence[Path], *, release: Path | None, torrent: Path | None, source: Path | None = None
-) -> tuple[list[Seedable], list[Oddity]]:
+    paths: Sequence[Path],
+    hand_outs: HandOuts,
+    *,
+    release: Path | None,
+    torrent: Path | None,
+    source: Path | None = None,
+    allow_withdrawn: bool = False,
+) -> Seedables:
     """Return what can be shared of tars, shards' folders and folders of both, and what cannot and why, by sizes alone.
 
-    source: the collection's folder, where members of shards that are kept as files may lie. torrent: of the one
+    hand_outs: says what is withheld; with allow_withdrawn what is withdrawn is shared all the same. source: the
+    collection's folder, where members of shards that are kept as files may lie. torrent: of the one
     tar or folder given; otherwise each tar's is found with its documents, and beside it the
     v1 torrent of the same bytes, where there is one. Raises InputError for a path that is not there.
     """
@@ -42,14 +67,32 @@ def find(
         raise InputError("--torrent", f"is of one tar, and {count_of(len(tars), 'tar')} are given")
     found: list[Seedable] = []
     refused: list[Oddity] = []
+    withheld: list[Withheld] = []
     for tar in tars:
+        torrents: list[Seedable] = []
+        bad = None
         try:
             documents = None if torrent else find_documents(tar, release)
-            torrents = [torrent] if torrent else _torrents(documents)
-            found += [_one(tar, each, documents, source) for each in torrents]
+            every = [torrent] if torrent else _torrents(documents)
+            torrents = [_one(tar, each, documents, source) for each in every]
+            places, name = (tar, every[0]), torrents[0].file.name.removesuffix(".tar")
         except InputError as error:
-            refused.append(Oddity(where=shown(str(tar)), what=f"{error.what}; {error.mend}"))
-    return found, refused
+            bad = Oddity(where=shown(str(tar)), what=f"{error.what}; {error.mend}")
+            places, name = (tar, release / RELEASE if release else tar), shard_name(tar)
+        why = hand_outs.withheld(places, name, *_infohashes(torrents))
+        if why is not None and not (allow_withdrawn and why.cause == "withdrawn"):
+            withheld.append(why)
+        elif bad is not None:
+            refused.append(bad)
+        else:
+            found += torrents
+    return Seedables(found, refused, withheld)
+
+
+def _infohashes(torrents: Sequence[Seedable]) -> set[str]:
+    """Return the infohashes of a tar's torrents, in hex."""
+    told = [each.file.metainfo for each in torrents]
+    return {digest.hex() for each in told for digest in (each.infohash_v1, each.infohash_v2) if digest is not None}
 
 
 def prove(

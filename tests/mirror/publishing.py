@@ -11,7 +11,7 @@ import msgspec
 from packager import documents
 from packager.cli.app import main
 from packager.lists import torrents_json
-from packager.model import Release, ReleaseShard
+from packager.model import Release, ReleaseShard, ShardName, Withdrawal
 from packager.signature import sign
 from tests.projects import Project
 from tests.servers import Site, serving
@@ -92,6 +92,19 @@ class Archive:
         """Serve what is laid out, and the tars as web seeds."""
         with serving(self.files) as site:
             yield site
+
+
+def withdrawn_from(name: ShardName) -> Change:
+    """A change by which a record of one shard is withdrawn, and the shard kept."""
+
+    def changed(release: Release) -> Release:
+        shards = [
+            msgspec.structs.replace(shard, withdrawn=1) if shard.name == name else shard for shard in release.shards
+        ]
+        told = Withdrawal(id="r", reason="x", date=release.date, since=release.serial, shards=(name,))
+        return msgspec.structs.replace(release, shards=tuple(shards), withdrawals=(told,))
+
+    return changed
 
 
 def pack(root: Path, *, shards: int, size: int = 60_000, torrent: str = "") -> Archive:

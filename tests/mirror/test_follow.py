@@ -22,12 +22,13 @@ from packager.mirror.holding import look
 from packager.mirror.selection import select
 from packager.mirror.state import MirrorFolder, Settings
 from packager.model import Release
-from tests.mirror.publishing import Archive, pack, state_of
+from tests.mirror.publishing import Archive, pack, state_of, withdrawn_from
 from tests.mirror.test_attacks import Mirror
 from tests.peer import ROOT
 from tests.simulator import secret_key, with_values
 
 Capture = pytest.CaptureFixture[str]
+NOW = "2026-11-21T00:00:00Z"
 
 
 @pytest.fixture(scope="module")
@@ -225,11 +226,11 @@ def release_of(archive: Archive) -> Release:
 def test_the_reserve_stays_free_and_what_has_no_room_is_named(mirror: Mirror) -> None:
     release = release_of(mirror.archive)
     room = release.shards[0].size + release.shards[1].size
-    found = select(release, settings(reserve=500), {}, lying={}, chosen_before=(), free=room + 3000)
+    found = select(release, settings(reserve=500), {}, lying={}, chosen_before=(), free=room + 3000, now=NOW)
     assert sum(each.size for each in found.chosen) <= room + 2500
     assert len(found.chosen) == 2
     assert [odd.what for odd in found.left_out] == ["no room for it on the disk beside the reserve"] * 2
-    assert not select(release, settings(reserve=10**9), {}, lying={}, chosen_before=(), free=room).chosen
+    assert not select(release, settings(reserve=10**9), {}, lying={}, chosen_before=(), free=room, now=NOW).chosen
 
 
 def test_what_lies_here_counts_and_is_kept(mirror: Mirror, packed: Archive) -> None:
@@ -295,26 +296,81 @@ def test_sync_takes_new_shards_and_stays_with_those_chosen_before(mirror: Mirror
     assert len(chosen(mirror)) == 5
 
 
-def test_withdrawn_shards_are_listed_and_removed_only_when_told(
+def fetched(mirror: Mirror, packed: Archive, count: int) -> None:
+    """Follow with room for the first shards, which come as another client would bring them."""
+    for shard in packed.shards[:count]:
+        mirror.folder.mkdir(exist_ok=True)
+        (mirror.folder / shard.file).write_bytes(packed.tar(shard.name))
+    assert mirror.follow("--key", packed.key, "--budget", "340 kB") == 0
+    assert len(chosen(mirror)) == count
+
+
+def test_shards_that_were_replaced_are_listed_and_deleted_by_prune_alone(
     mirror: Mirror, packed: Archive, capsys: Capture
 ) -> None:
-    mirror.folder.mkdir()
-    for shard in packed.shards[:4]:
-        (mirror.folder / shard.file).write_bytes(packed.tar(shard.name))
+    fetched(mirror, packed, 4)
     gone = packed.shards[1]
     mirror.archive.publish(6, obsolete=[gone.name])
-    assert mirror.follow("--key", packed.key, "--budget", "340 kB") == 0
-    assert f"may be removed: {gone.name}.tar" in capsys.readouterr().out
+    assert mirror.run("sync") == 0
+    shown = capsys.readouterr().out
+    assert f"should be deleted: {gone.name}.tar" in shown
+    assert "the publisher replaced it" in shown
+    assert "1 tar should be deleted" in shown
+    assert "Run: packager mirror prune" in shown
     assert gone.name not in chosen(mirror)
-    assert len(chosen(mirror)) == 4 - 1 + 1
-    assert mirror.run("sync", "--remove-obsolete", "--dry-run") == 0
+    assert mirror.run("prune") == 2
+    assert "add --yes" in capsys.readouterr().err
+    assert mirror.run("prune", "--dry-run") == 0
+    assert "Dry run: would delete 1 tar" in capsys.readouterr().out
     assert (mirror.folder / gone.file).exists()
-    assert mirror.run("sync", "--remove-obsolete") == 0
-    assert f"removed: {gone.name}.tar" in capsys.readouterr().out
+    assert mirror.run("prune", "--yes") == 0
+    assert "Deleted 1 tar, " in capsys.readouterr().out
     assert sorted(path.name for path in mirror.folder.glob("*.tar")) == sorted(
         shard.file for shard in packed.shards[:4] if shard is not gone
     )
-    assert len(chosen(mirror)) == 5
+    assert mirror.run("prune") == 0
+    assert "Nothing to delete" in capsys.readouterr().out
+
+
+def test_a_shard_with_withdrawn_records_is_not_chosen_listed_or_kept(
+    mirror: Mirror, packed: Archive, capsys: Capture
+) -> None:
+    fetched(mirror, packed, 4)
+    gone = packed.shards[2]
+    assert mirror.run("magnets") == 0
+    assert gone.magnet in capsys.readouterr().out
+    mirror.archive.publish(6, change=withdrawn_from(gone.name))
+    assert mirror.run("sync") == 0
+    assert "1 record in it was withdrawn by the publisher" in capsys.readouterr().out
+    assert gone.name not in chosen(mirror)
+    assert mirror.run("magnets") == 0
+    assert gone.magnet not in capsys.readouterr().out
+    report = api.mirror_status(mirror.folder)
+    assert {each.name: (each.ended, each.prune) for each in report.removable} == {gone.name: (True, True)}
+    held = next(each for each in report.shards if each.name == gone.name)
+    assert held.withheld == "1 record in it was withdrawn by the publisher"
+    pruned = api.mirror_prune(mirror.folder)
+    assert [Path(each.path).name for each in pruned.files] == [gone.file]
+    assert not (mirror.folder / gone.file).exists()
+
+
+def test_prune_deletes_no_file_that_the_mirror_did_not_fetch(mirror: Mirror, packed: Archive, capsys: Capture) -> None:
+    mirror.folder.mkdir()
+    strange, larger = packed.shards[4], packed.shards[3]
+    mirror.archive.publish(6)
+    mirror.archive.publish(6, obsolete=[strange.name])
+    assert mirror.follow("--key", packed.key) == 0
+    mirror.archive.publish(6, obsolete=[strange.name, larger.name])
+    assert mirror.run("sync") == 0
+    (mirror.folder / strange.file).write_bytes(packed.tar(strange.name))  # never chosen here
+    (mirror.folder / larger.file).write_bytes(bytes(larger.size + 1))
+    capsys.readouterr()
+    assert mirror.run("prune", "--yes") == 0
+    shown = capsys.readouterr().out
+    assert shown.count("this mirror did not fetch it") == 2
+    assert "Nothing to delete" in shown
+    assert (mirror.folder / strange.file).exists()
+    assert (mirror.folder / larger.file).exists()
 
 
 def test_an_old_release_warns(mirror: Mirror, packed: Archive, capsys: Capture) -> None:

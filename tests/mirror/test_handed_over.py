@@ -9,7 +9,7 @@ import pytest
 from packager.cli.app import main
 from packager.engine.clients.address import VARIABLE
 from packager.mirror.state import MirrorFolder
-from tests.mirror.publishing import Archive, pack
+from tests.mirror.publishing import Archive, pack, withdrawn_from
 from tests.mirror.running import CLIENTS, Running, seeds
 from tests.servers import Site, serving
 from tests.waiting import until
@@ -85,6 +85,18 @@ def follow_sync_and_check(
     held = {path.stem: path.read_bytes() for path in folder.glob("*.tar")}
     assert held == {name: archive.tar(name) for name in names[:then]}
     assert client.password not in (MirrorFolder(folder).state / "mirror.json").read_text()
+
+    archive.publish(then, change=withdrawn_from(archive.shards[0].name))
+    assert run(capsys, "sync", *to)["stopped"] == names[:1]
+    stopped = archive.shards[0].file
+    until(lambda: not any(e.seeding for e in client.open().held().values() if e.name == stopped), client.open().held)
+    assert {each.name for each in client.open().held().values() if each.seeding} == {
+        shard.file for shard in archive.shards[1:then]
+    }
+    assert run(capsys, "sync", *to)["stopped"] == []
+    pruned = run(capsys, "prune", *to, "--yes")
+    assert [Path(str(each["path"])).stem for each in pruned["files"]] == names[:1]  # type: ignore[attr-defined]
+    assert not (folder / archive.shards[0].file).exists()
 
 
 def test_a_release_is_fetched_by_a_client_once(

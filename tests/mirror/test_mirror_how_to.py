@@ -46,7 +46,7 @@ def test_a_part_is_held_as_the_page_says(site: tuple[Archive, Site], capsys: pyt
         if output:
             Path(output).write_text(capsys.readouterr().out)
         run.append(command[1])
-    assert run == ["follow", "magnets", "sync", "sync", "status", "status"]
+    assert run == ["follow", "magnets", "sync", "prune", "status", "status"]
     for shard in archive.shards:
         assert Path("mirror", shard.file).read_bytes() == archive.tar(shard.name)
     assert sorted(Path("magnets.txt").read_text().splitlines()) == sorted(shard.magnet for shard in archive.shards)

@@ -6,7 +6,7 @@ token in hand.
 
 import re
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,16 @@ class Aria2:
             "check-integrity": "true",
         }
         self._ask("addTorrent", b64encode(torrent).decode("ascii"), [], options, what=handover.name)
+
+    def stop(self, infohashes: Collection[str]) -> set[str]:
+        """Pause downloads, also those that it seeds; it knows them by numbers of its own."""
+        what = "the wish to pause downloads"
+        active = self._ask("tellActive", ["gid", "infoHash"], what=what)
+        waiting = self._ask("tellWaiting", 0, _MOST, ["gid", "infoHash", "status"], what=what)
+        for each in (*active, *waiting):
+            if each.get("infoHash") in infohashes and each.get("status") != "paused":
+                self._ask("forcePause", each["gid"], what=what)
+        return set(infohashes)
 
     def _ask(self, method: str, *parameters: object, what: str) -> Any:
         """Return aria2's answer to one call (JSON-RPC 2.0). No proxy is used, no redirect followed."""

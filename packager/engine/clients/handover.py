@@ -1,6 +1,6 @@
 """What is handed to a BitTorrent client that runs already, and what it says of what it holds.
 
-Nothing is ever taken out of a client, and nothing is handed over twice.
+Nothing is ever taken out of a client, and nothing is handed over twice. What must not be shared any more is stopped.
 """
 
 from collections.abc import Collection
@@ -67,6 +67,12 @@ class Client(Protocol):
         Raises InputError where the client cannot use it or refuses, IncompleteError where it does not answer.
         """
 
+    def stop(self, infohashes: Collection[str]) -> set[str]:
+        """Stop torrents that it has, by infohashes as `held` has them; return those that it was able to stop.
+
+        Raises as `held`.
+        """
+
 
 class Program(Protocol):
     """One program's way of telling and of taking; `AddsOnce` makes a Client of it."""
@@ -79,6 +85,9 @@ class Program(Protocol):
 
     def take(self, torrent: bytes, handover: Handover) -> None:
         """Give it a torrent that it does not have."""
+
+    def stop(self, infohashes: Collection[str]) -> set[str]:
+        """Stop torrents that it has; return those that it was able to stop."""
 
 
 class AddsOnce:
@@ -99,6 +108,10 @@ class AddsOnce:
         held = self._program.held()
         self._known = set(held)
         return held
+
+    def stop(self, infohashes: Collection[str]) -> set[str]:
+        """Stop torrents that it has; return those that it was able to stop."""
+        return self._program.stop(infohashes)
 
     def add(self, handover: Handover) -> bool:
         """Hand a shard over, unless the client has it; say whether it was."""

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -76,6 +76,12 @@ class Transmission:
             )
             if labels and _LABELS <= self._rpc < _LABELS_AT_ONCE:
                 self._client.change_torrent(added.id, labels=labels)
+
+    def stop(self, infohashes: Collection[str]) -> set[str]:
+        """Stop torrents."""
+        with self._sentences("the wish to stop torrents"):
+            self._client.stop_torrent(sorted(infohashes))
+        return set(infohashes)
 
     @contextmanager
     def _sentences(self, what: str) -> Iterator[None]:

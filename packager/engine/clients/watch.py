@@ -3,6 +3,7 @@
 Most clients take a .torrent out of the folder once they have read it, so what was laid there is kept in RECORD.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
@@ -57,6 +58,13 @@ class WatchFolder:
         new = Laid(name=handover.name, infohashes=tuple(sorted(infohashes(handover))))
         lines = b"".join(msgspec.json.encode(each) + b"\n" for each in (*self._read(), new))
         durable.write_bytes(self._folder / RECORD, lines)
+
+    def stop(self, infohashes: Collection[str]) -> set[str]:
+        """Remove .torrent files that no client has read yet; a client itself cannot be told to stop."""
+        for laid in self._read():
+            if not set(laid.infohashes).isdisjoint(infohashes):
+                durable.remove_file(self._folder / f"{laid.name}.torrent")
+        return set()
 
     def _read(self) -> list[Laid]:
         """Return the lines of RECORD. Raises InputError where it is not what was written."""

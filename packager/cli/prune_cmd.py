@@ -1,0 +1,25 @@
+"""`packager prune`."""
+
+from packager import api
+from packager.cli import deleting, screen
+from packager.cli.options import DEFAULT_CONFIG, Config, Json
+
+
+def prune(
+    *,
+    config: Config = DEFAULT_CONFIG,
+    dry_run: deleting.DryRun = False,
+    yes: deleting.Yes = False,
+    json: Json = False,
+) -> None:
+    """Delete tars that should no longer be shared.
+
+    These are the tars of obsolete shards in shards.directory. Only tars that this project made are deleted.
+
+    Example: packager prune --dry-run
+    """
+    report = api.prune(config, ask=deleting.ask(yes=yes), dry_run=dry_run)
+    if json:
+        screen.show_json(report)
+    else:
+        deleting.show(report, dry_run=dry_run)

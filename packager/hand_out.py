@@ -1,0 +1,129 @@
+"""May the bytes of a shard, or a link to them, be handed out now? The one rule, asked by every command. Pure.
+
+A shard is withheld if no release lists it, if its phase is under embargo, if members of it are withdrawn, or if it is
+an obsolete shard of the catalogue that is older than a withdrawal. Other obsolete shards may be handed out.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+
+from packager.model import Manifest, Release, ReleaseShard, Struct
+from packager.units import count_of
+
+Cause: TypeAlias = Literal["unpublished", "embargoed", "withdrawn"]
+_PUBLISH = "publish it first: packager release"
+
+
+class Withheld(Struct, frozen=True, kw_only=True):
+    """A shard that is not handed out: why, and what to do ("": nothing), both for people.
+
+    partly: it is published and not obsolete, so bytes of its members that are not withdrawn may be handed out.
+    """
+
+    name: str
+    cause: Cause
+    reason: str
+    fix: str
+    partly: bool = False
+
+    @property
+    def sentence(self) -> str:
+        """The shard, the reason and the advice, on one line."""
+        return f"{self.name}: {self.reason}" + (f"; {self.fix}" if self.fix else "")
+
+
+def why_withheld(
+    name: str, listed: ReleaseShard | None, *, phase: str, embargo: str | None, catalogue_since: int, now: str
+) -> Withheld | None:
+    """Return why the shard with this name is not handed out now; None: it may be.
+
+    listed: the shard in the last release; None: no release lists it. embargo: the date until which its phase is closed,
+    and now: RFC 3339. catalogue_since: for a shard of the catalogue the serial of the newest withdrawal in force, 0 for
+    any other.
+    """
+    if embargo is not None and embargo > now:
+        reason = f'its phase "{phase}" is under embargo until {embargo}'
+        return Withheld(name=name, cause="embargoed", reason=reason, fix="wait until then, then run: packager release")
+    if listed is None:
+        return Withheld(name=name, cause="unpublished", reason="no release lists it yet", fix=_PUBLISH)
+    reason = ""
+    if listed.withdrawn:
+        reason = _withdrawn(listed.withdrawn)
+    elif listed.obsolete and catalogue_since > listed.since:
+        reason = "it is an earlier catalogue, which contains records that were withdrawn since"
+    if not reason:
+        return None
+    fix = "delete it: packager prune, in a mirror packager mirror prune" if listed.obsolete else ""
+    return Withheld(name=name, cause="withdrawn", reason=reason, fix=fix, partly=not listed.obsolete)
+
+
+class HandOut:
+    """The rule for the shards of one release, and for those of a project that no release lists yet."""
+
+    def __init__(
+        self, release: Release | None, *, now: str = "", planned: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Know a release; None: nothing is published. now: RFC 3339; "": the release's date.
+
+        planned: the phases of a project's shards that no release lists, by the shard's name.
+        """
+        self._now = now or (release.date if release else "")
+        self._listed: dict[str, ReleaseShard] = {shard.name: shard for shard in release.shards} if release else {}
+        self._planned = planned
+        phases = release.phases if release else ()
+        self._embargoes = {phase.name: phase.embargo for phase in phases}
+        self._catalogue = {phase.name for phase in phases if phase.content == "catalogue"}
+        self._withdrawn_since = max((each.since for each in release.in_force), default=0) if release else 0
+
+    def withheld(self, name: str) -> Withheld | None:
+        """Return why a shard is not handed out; None: it may be."""
+        listed = self._listed.get(name)
+        phase = listed.phase if listed else self._planned.get(name, "")
+        return why_withheld(
+            name,
+            listed,
+            phase=phase,
+            embargo=self._embargoes.get(phase),
+            catalogue_since=self._withdrawn_since if phase in self._catalogue else 0,
+            now=self._now,
+        )
+
+    def all_withheld(self) -> tuple[Withheld, ...]:
+        """Return the listed shards that are withheld, in the release's order."""
+        return tuple(found for name in self._listed if (found := self.withheld(name)))
+
+    def offered(self) -> Iterator[ReleaseShard]:
+        """Yield the listed shards that lists, feeds and pages offer: neither obsolete nor withheld."""
+        return (shard for shard in self._listed.values() if not shard.obsolete and self.withheld(shard.name) is None)
+
+    def withheld_file(self, name: str, *infohashes: str) -> Withheld | None:
+        """Return why a file is not handed out; None: it may be, or is no shard that is known here.
+
+        name: as its torrent has it, without ".tar". infohashes: of its torrent, in hex; none: they are not known.
+        """
+        known = next((self._by_infohash[each] for each in infohashes if each in self._by_infohash), None)
+        if known is None and ((name in self._listed and not infohashes) or name in self._planned):
+            known = name
+        return self.withheld(known) if known is not None else None
+
+    @cached_property
+    def _by_infohash(self) -> dict[str, str]:
+        """The listed shards' names."""
+        shards = self._listed.values()
+        hashes = ((each.infohash_v1, each.infohash_v2, each.twin_infohash) for each in shards)
+        return {key: shard.name for shard, keys in zip(shards, hashes, strict=True) for key in keys if key is not None}
+
+
+def of_manifest(manifest: Manifest) -> Withheld | None:
+    """Return why a published shard is not handed out, by its manifest alone: it knows of withdrawn members."""
+    if not manifest.withdrawn:
+        return None
+    reason = _withdrawn(manifest.withdrawn)
+    return Withheld(name=manifest.name, cause="withdrawn", reason=reason, fix="", partly=True)
+
+
+def _withdrawn(count: int) -> str:
+    """Return the reason for a shard with so many withdrawn records."""
+    return f"{count_of(count, 'record')} in it {'was' if count == 1 else 'were'} withdrawn by the publisher"

@@ -1,0 +1,59 @@
+"""The tars of a mirror that nobody should share any more, deleted: only those that this mirror fetched."""
+
+from collections.abc import Callable
+
+from packager.engine.clients import open_client
+from packager.errors import PackagerError
+from packager.mirror import holding
+from packager.mirror.hand_over import stop_withheld
+from packager.mirror.run import BUILTIN, NONE
+from packager.mirror.state import MirrorFolder
+from packager.mirror_reports import Removable
+from packager.model import ShardName
+from packager.paths import shown
+from packager.progress import Progress
+from packager.reports import Oddity, PruneReport, ToDelete
+
+
+def prune(
+    folder: MirrorFolder, ask: Callable[[PruneReport], bool], *, now: str, dry_run: bool, progress: Progress
+) -> PruneReport:
+    """Delete what has come of obsolete and withheld shards, durably, if `ask` agrees; return what it was.
+
+    A client that shares them is told to stop first, if it answers. now: RFC 3339. The caller holds the state's lock,
+    unless it is a dry run. Raises IncompleteError where the system refuses.
+    """
+    mirror = folder.required()
+    release = folder.load_release(mirror)
+    chosen = (each.name for each in mirror.chosen)
+    fetched = holding.fetched_here(mirror, folder.proofs())
+    ended = [
+        each
+        for each in holding.removable(release, holding.look(folder, release), chosen, fetched, now=now)
+        if each.ended
+    ]
+    planned = _report(folder, ended, deleted=False)
+    if dry_run or not planned.files or not ask(planned):
+        return planned
+    if mirror.settings.client not in (BUILTIN, NONE):
+        try:
+            stop_withheld(open_client(mirror.settings.client), release, now)
+        except PackagerError as error:
+            progress.note(f"warning: {error}")
+    holding.remove(folder, (ShardName(each.name) for each in ended if each.prune))
+    return _report(folder, ended, deleted=True)
+
+
+def _report(folder: MirrorFolder, ended: list[Removable], *, deleted: bool) -> PruneReport:
+    """Return what is deleted and what is not."""
+    files = tuple(
+        ToDelete(path=shown(str(folder.tar(ShardName(each.name)))), size=each.size, why=each.why)
+        for each in ended
+        if each.prune
+    )
+    kept = tuple(
+        Oddity(where=shown(str(folder.tar(ShardName(each.name)))), what="this mirror did not fetch it")
+        for each in ended
+        if not each.prune
+    )
+    return PruneReport(files=files, size=sum(each.size for each in files), deleted=deleted, kept=kept)

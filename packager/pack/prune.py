@@ -1,0 +1,203 @@
+"""The tars and folders that nobody should share any more, found and deleted: only what this project made.
+
+A tar is this project's if the shard's mark of what was packed has its size. Of a shard that is kept as files, only the
+bag's own files are this project's.
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from packager import bag, documents
+from packager.engine import durable, releases
+from packager.engine.limited import read_limited
+from packager.engine.stores import open_store
+from packager.engine.workspace import Workspace
+from packager.errors import InputError, from_os_error
+from packager.hand_out import HandOut
+from packager.model import Release, ReleaseShard
+from packager.pack.shard import MARKER, Packed
+from packager.pack.tars import stored_tars
+from packager.paths import shown
+from packager.reports import Oddity, PruneReport, ToDelete
+from packager.store_address import StoreAddress
+
+Ask = Callable[[PruneReport], bool]
+_TAG_FILES = (*bag.TAGGED, bag.TAGMANIFEST)
+_TAG_FILE_MOST = 1 << 30  # bytes
+
+
+@dataclass
+class _Found:
+    """What was found: for each file the report's line and what deletes it; and what is not ours."""
+
+    files: list[tuple[ToDelete, Callable[[], None]]] = field(default_factory=list)
+    kept: list[Oddity] = field(default_factory=list)
+
+    def add(self, path: object, size: int, why: str, delete: Callable[[], None]) -> None:
+        self.files.append((ToDelete(path=shown(str(path)), size=size, why=why), delete))
+
+
+def prune(workspace: Workspace, ask: Ask, *, now: str, dry_run: bool = False) -> PruneReport:
+    """Delete the files of obsolete shards, durably, if `ask` agrees; return what was, or would be, deleted.
+
+    now: RFC 3339. The caller holds the lock of the state folder, unless it is a dry run. Raises IncompleteError where
+    the system or the store refuses.
+    """
+    last = releases.last_release(workspace)
+    found = _find(workspace, last[0], _ended(last[0], now)) if last else _Found()
+    planned = _report(found, deleted=False)
+    if dry_run or not found.files or not ask(planned):
+        return planned
+    for _, delete in found.files:
+        delete()
+    return _report(found, deleted=True)
+
+
+def to_delete(workspace: Workspace, release: Release | None, now: str) -> tuple[ToDelete, ...]:
+    """Return the files that `prune` would delete. Reads only."""
+    return _report(_find(workspace, release, _ended(release, now)), deleted=False).files if release else ()
+
+
+def after_the_next_release(workspace: Workspace, release: Release | None, names: Iterable[str]) -> tuple[ToDelete, ...]:
+    """Return the files of published shards that should be deleted once the next release has replaced them.
+
+    A store is not asked what it has.
+    """
+    if release is None or isinstance(workspace.shards_place, StoreAddress):
+        return ()
+    replaced = dict.fromkeys(names, "the next release replaces it")
+    return _report(_find(workspace, release, replaced), deleted=False).files
+
+
+def _ended(release: Release, now: str) -> dict[str, str]:
+    """Return the obsolete shards, and why nobody should share each any more."""
+    hand_out = HandOut(release, now=now)
+    ended = {}
+    for shard in release.shards:
+        if shard.obsolete:
+            why = hand_out.withheld(shard.name)
+            by = ", ".join(shard.superseded_by[:3])
+            ended[str(shard.name)] = why.reason if why else f"it was replaced by {by}" if by else "it was replaced"
+    return ended
+
+
+def _report(found: _Found, *, deleted: bool) -> PruneReport:
+    """Return what was found as a report."""
+    files = tuple(each for each, _ in found.files)
+    return PruneReport(files=files, size=sum(each.size for each in files), deleted=deleted, kept=tuple(found.kept))
+
+
+def _find(workspace: Workspace, release: Release, why: dict[str, str]) -> _Found:
+    """Return the files of some shards that this project made. why: by the shard's name."""
+    found = _Found()
+    shards = [shard for shard in release.shards if shard.name in why]
+    if isinstance(workspace.shards_place, StoreAddress):
+        _in_store(workspace, workspace.shards_place, shards, why, found)
+        return found
+    for shard in shards:
+        if shard.container == "tar":
+            _in_folder(workspace, shard, why[shard.name], found)
+        else:
+            _bag_files(workspace, shard, why[shard.name], found)
+    return found
+
+
+def _packed_size(workspace: Workspace, shard: ReleaseShard) -> int | None:
+    """Return the bytes of the tar that this project packed; None: it did not pack the shard."""
+    marker = workspace.packed(shard.name) / MARKER
+    try:
+        return documents.from_bytes(marker.read_bytes(), Packed, marker).size
+    except (FileNotFoundError, InputError):
+        return None
+
+
+def _in_folder(workspace: Workspace, shard: ReleaseShard, why: str, found: _Found) -> None:
+    """Find a shard's tar, and what a killed run left of it."""
+    tar, ours = workspace.tar(shard.name), _packed_size(workspace, shard)
+    beside = durable.partial(tar)
+    for path in (tar, beside):
+        status = _status(path)
+        if status is None:
+            continue
+        whole = stat.S_ISREG(status.st_mode) and status.st_size == ours
+        if whole or (path == beside and stat.S_ISREG(status.st_mode) and ours is not None):
+            found.add(path, status.st_size, why, _deletion(path))
+        else:
+            what = f"another file has this name ({status.st_size} bytes)"
+            found.kept.append(Oddity(where=shown(str(path)), what=what))
+
+
+def _deletion(path: Path) -> Callable[[], None]:
+    """Return what deletes a file, durably."""
+
+    def delete() -> None:
+        durable.remove_file(path)
+
+    return delete
+
+
+def _in_store(
+    workspace: Workspace, place: StoreAddress, shards: Iterable[ReleaseShard], why: dict[str, str], found: _Found
+) -> None:
+    """Find shards' tars in the store that they go to."""
+    stored, store = stored_tars(workspace), open_store(place)
+
+    def deletion(name: str) -> Callable[[], None]:
+        return lambda: store.delete(name)
+
+    for shard in shards:
+        size = stored.get(f"{shard.name}.tar")
+        if size is None:
+            continue
+        path = f"{store.name}/{shard.name}.tar"
+        if size == _packed_size(workspace, shard):
+            found.add(path, size, why[shard.name], deletion(f"{shard.name}.tar"))
+        else:
+            found.kept.append(Oddity(where=path, what=f"another file has this name ({size} bytes)"))
+
+
+def _bag_files(workspace: Workspace, shard: ReleaseShard, why: str, found: _Found) -> None:
+    """Find the bag's own files in the folder of a shard that is kept as files; its members are the collection's."""
+    folder = workspace.folder(shard.name)
+    there = {name: status for name in _TAG_FILES if (status := _status(folder / name))}
+    if not there:
+        return
+    if _packed_size(workspace, shard) is None or not _are_ours(folder):
+        found.kept.append(Oddity(where=shown(str(folder)), what="its tag files are not those that were packed"))
+        return
+
+    def delete() -> None:
+        for name in there:
+            durable.remove_file(folder / name)
+        try:
+            folder.rmdir()  # only if nothing else is in it
+        except OSError:
+            return
+        durable.fsync_folder(folder.parent)
+
+    found.add(folder, sum(status.st_size for status in there.values()), why, delete)
+
+
+def _are_ours(folder: Path) -> bool:
+    """Say whether the tag files of a folder are a bag's: complete, with the digests of its tag manifest."""
+    try:
+        lines = read_limited(folder / bag.TAGMANIFEST, _TAG_FILE_MOST).decode().splitlines()
+        told = {line[66:]: line[:64] for line in lines}
+        read = {name: read_limited(folder / name, _TAG_FILE_MOST) for name in bag.TAGGED}
+    except (InputError, UnicodeDecodeError):
+        return False
+    return told == {name: hashlib.sha256(data).hexdigest() for name, data in read.items()}
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """Return what the system says of a path, links not followed; None: nothing is there."""
+    try:
+        return path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise from_os_error(error, shown(str(path))) from error
