@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 
-from packager import trust
+from packager import documents, hand_out, trust
 from packager.cli.app import main
+from packager.model import Release
 from tests.site_bytes import told
 
 CONFIG = """
@@ -247,6 +249,7 @@ class History:
         for shard in new:
             self.check_members(shard, barred)
         self.check_site(site, barred)
+        self.check_handed_out(site, shards, body, barred)
         self.check_complete(site, shards, barred)
         self.last, self.serial = shards, release["serial"]
 
@@ -262,13 +265,10 @@ class History:
             self.followed = trust.accept(self.followed, body, b"").followed
 
     def check_members(self, shard: dict, barred: set[bytes]) -> None:
-        with tarfile.open(self.root / "shards" / shard["file"]) as tar:
-            for entry in tar:
-                file = tar.extractfile(entry)
-                data = file.read() if file else b""
-                assert data not in barred or not data, self.told(f"withdrawn content in {entry.name}")
-                if self.is_closed and "/data/" in entry.name:
-                    assert "closed/" not in entry.name or self.was_open(entry.name), self.told(entry.name)
+        for name, data in self.contents(self.root / "shards" / shard["file"]):
+            assert data not in barred or not data, self.told(f"withdrawn content in {name}")
+            if self.is_closed and "/data/" in name:
+                assert "closed/" not in name or self.was_open(name), self.told(name)
 
     def was_open(self, name: str) -> bool:
         return any(path.rpartition("/")[2].casefold() in name.casefold() for path in self.published)
@@ -277,7 +277,7 @@ class History:
         """Nothing but the withdrawals themselves names what is withdrawn; nothing names what is under embargo."""
         gone = {path for path, data in self.files.items() if path in self.withdrawn or (data and data in barred)}
         closed = {path for path in self.files if path.startswith("closed/") and path not in self.published}
-        secret = (gone | closed if self.is_closed else gone) - self.published_copies()
+        secret = gone | closed if self.is_closed else gone
         for name, text in told(site):
             if name.startswith("releases/") or name == "release.json":
                 continue
@@ -288,8 +288,32 @@ class History:
                 for path in self.redacted & set(self.withdrawn):
                     assert path.encode() not in text, self.told(f"{name} names the redacted {path}")
 
-    def published_copies(self) -> set[str]:
-        return set()
+    def check_handed_out(self, site: Path, shards: dict[str, dict], body: bytes, barred: set[bytes]) -> None:
+        """No shard with withdrawn content, or with the record of it, is on a list or may be handed out."""
+        rule = hand_out.HandOut(documents.from_bytes(body, Release, "release.json"))
+        lists = b"".join(
+            path.read_bytes() for path in (*site.rglob("magnets*.txt"), site / "feed.xml", site / "index.html")
+        )
+        for name, shard in shards.items():
+            contents = dict(self.contents(self.root / "shards" / shard["file"]))
+            names = {path.encode() for path in self.withdrawn}
+            catalogue = b"".join(data for data in contents.values() if shard["phase"] == "metadata")
+            holds = barred & set(contents.values()) - {b""} or any(each in catalogue for each in names)
+            if holds:
+                assert rule.withheld(name) is not None, self.told(f"{name} may be handed out")
+            if holds or shard.get("obsolete"):
+                assert shard["file"].encode() not in lists, self.told(f"{name} is on a list")
+
+    @staticmethod
+    def contents(tar: Path) -> Iterator[tuple[str, bytes]]:
+        """The files of a tar, unpacked."""
+        with tarfile.open(tar) as opened:
+            for entry in opened:
+                file = opened.extractfile(entry)
+                data = file.read() if file else b""
+                if entry.name.endswith(".zst"):
+                    data = zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True).read()
+                yield entry.name, data
 
     def check_complete(self, site: Path, shards: dict[str, dict], barred: set[bytes]) -> None:
         """Every file that may be published is, once, and nothing else is new."""
@@ -297,8 +321,8 @@ class History:
         for name, shard in shards.items():
             if shard["phase"] != "metadata" and not shard.get("obsolete"):
                 table = pq.read_table(site / "manifests" / f"{name}.members.parquet")
-                rows += [row for row in table.to_pylist() if not row.get("superseded")]
-        found = {(row.get("current_id") or row["id"], row["sha256"]) for row in rows}
+                rows += [row for row in table.to_pylist() if not row["superseded"]]
+        found = {(row["current_id"] or row["id"], row["sha256"]) for row in rows}
         for path, data in self.files.items():
             digest = hashlib.sha256(data).digest()
             if path in self.withdrawn or (data and data in barred):
