@@ -15,6 +15,7 @@ from packager.catalogue import scan as catalogue_scan
 from packager.catalogue.oddities import read_unread
 from packager.changes import phase_dates
 from packager.engine import durable, keys, project, releases, tables, workers
+from packager.engine.owner import lock_project
 from packager.engine.workspace import Workspace
 from packager.errors import IncompleteError, InputError
 from packager.key_pair import PublicKey
@@ -73,7 +74,7 @@ def plan(config: Path, *, progress: Progress = SILENT) -> PlanReport:
     Raises InputError where a phase's SQL is wrong or no phase takes any file.
     """
     options, workspace = project.load(config)
-    with durable.lock(workspace.state, "plan"):
+    with lock_project(workspace.state, "plan"):
         report = prepare.prepare(workspace, options, now=now(), progress=progress)
         return msgspec.structs.replace(report, unread_count=read_unread(workspace.state)[0])
 
@@ -101,7 +102,7 @@ def publish(
     """
     options, workspace = project.load(config)
     target = open_target(to, workspace, with_shards=with_shards)
-    with durable.lock(workspace.state, "publish"):
+    with lock_project(workspace.state, "publish"):
         signer = check_project(options, workspace, password, progress=progress)
         if target is not None:
             target.check()
@@ -137,7 +138,7 @@ def release(
     """
     options, workspace = project.load(config)
     cores = cores_of(processes)
-    with durable.lock(workspace.state, "release"):
+    with lock_project(workspace.state, "release"):
         signer = check_project(options, workspace, password, progress=progress)
         scanned = catalogue_scan.scan(workspace, workers=cores.count, progress=progress)
         unread = check_unread(workspace, allow_unread=allow_unread)

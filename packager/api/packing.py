@@ -7,8 +7,9 @@ import msgspec
 
 from packager.api.machine import PATIENCE, crew_of, now, processes_of
 from packager.api.preflight import check_project, check_space
-from packager.engine import durable, project, releases
+from packager.engine import project, releases
 from packager.engine.hand_outs import of_project
+from packager.engine.owner import lock_project
 from packager.engine.stores import place_of
 from packager.engine.workspace import Workspace
 from packager.errors import InputError
@@ -42,7 +43,7 @@ def pack(
     failed stands in the report; the other shards are whole.
     """
     options, workspace = project.load(config)
-    with durable.lock(workspace.state, "pack"):
+    with lock_project(workspace.state, "pack"):
         check_project(options, workspace, None, progress=progress)
         made = read_plan(workspace)
         check_current(workspace, made)
@@ -73,7 +74,7 @@ def materialise(
     if to is not None:
         place_of(to, "--to")
     options, workspace = project.load(config, tars=to)
-    with durable.lock(workspace.state, "materialise"):
+    with lock_project(workspace.state, "materialise"):
         every = tasks_of(options, workspace, read_plan(workspace))
         wanted = materialising.chosen(every, shards)
         hand_out = of_project(workspace, now())

@@ -254,7 +254,9 @@ class _Rebuild:
 
 def _writer(out: Path, layout: Layout) -> AbstractContextManager[Sink]:
     """Return what writes the tar or the folder."""
-    return FolderWriter(out, layout) if isinstance(layout, FilesLayout) else DirectWriter(out, layout.size)
+    if isinstance(layout, FilesLayout):
+        return FolderWriter(out, layout)
+    return DirectWriter(out, layout.size, claimed=True)
 
 
 def _read_file(path: bytes, size: int, stream: Stream, taken: Callable[[memoryview], object]) -> None:

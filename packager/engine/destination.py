@@ -54,8 +54,12 @@ class Destination:
         durable.make_folder(self._root)
         try:
             self._top = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            self._staging = self._enter(self._top, self._staging_name)
-            fcntl.flock(self._staging, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            while self._staging < 0:
+                self._staging = self._enter(self._top, self._staging_name)
+                fcntl.flock(self._staging, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not self._is_there(self._staging_name, self._staging):  # its last owner has just removed it
+                    os.close(self._staging)
+                    self._staging = -1
         except BlockingIOError:
             self._close()
             raise InputError(shown(str(self._root)), "another packager writes there", "wait until it ends") from None
@@ -87,6 +91,14 @@ class Destination:
             if descriptor >= 0:
                 os.close(descriptor)
         self._top = self._staging = self._folder = -1
+
+    def _is_there(self, name: bytes, descriptor: int) -> bool:
+        """Say whether a folder that is open is the one with this name below the root."""
+        try:
+            found = os.stat(name, dir_fd=self._top, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(found, os.fstat(descriptor))
 
     def folds_case(self) -> bool:
         """Say whether the file system takes names that differ only by case for one."""

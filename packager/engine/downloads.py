@@ -4,6 +4,7 @@ libtorrent checks every piece before it counts. A file comes under a partial nam
 its own when every piece of it was found right, so a whole name is never on an unfinished file of ours.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Literal, TypeAlias
 import libtorrent as lt
 
 from packager.engine import durable
+from packager.engine.file_lock import is_at, open_locked
 from packager.engine.swarm import Reach, open_session, torrent_parameters
 from packager.model import ShardName
 from packager.paths import shown
@@ -38,12 +40,16 @@ class Download:
 
 @dataclass
 class _Torrent:
-    """A torrent of the session. at: where its file is now. asked: its own name was asked for."""
+    """A torrent of the session. at: where its file is now. asked: its own name was asked for.
+
+    lock: a descriptor that holds the right to write the file while it has its partial name, else -1.
+    """
 
     name: ShardName
     file: Path
     at: Path
     handle: lt.torrent_handle
+    lock: int = -1
     asked: bool = False
     error: str = ""
 
@@ -73,15 +79,21 @@ class Downloads:
         """Tell the trackers and leave; libtorrent writes what it has and ends here."""
         for each in self._torrents:
             self._session.remove_torrent(each.handle)
-        self._torrents.clear()
         del self._session
+        for each in self._torrents:
+            if each.lock >= 0:
+                if not os.fstat(each.lock).st_size and is_at(each.lock, durable.partial(each.file)):
+                    durable.discard(each.file)
+                os.close(each.lock)
+        self._torrents.clear()
 
     def add(self, name: ShardName, torrent: bytes, file: Path, *, web_seeds: Sequence[str], proved: bool) -> None:
         """Fetch or share the one file of a .torrent, which goes to `file`.
 
         What lies there, or under its partial name, is read in full first and what is right of it kept, unless
         proved: it was found right before and did not change; then libtorrent checks a piece when a peer
-        first asks for it. Raises InputError for a .torrent that libtorrent refuses.
+        first asks for it. Raises InputError for a .torrent that libtorrent refuses, and while another process writes
+        the file.
         """
         at = file if file.exists() else durable.partial(file)
         params = torrent_parameters(torrent, file.parent, None, name)
@@ -91,7 +103,13 @@ class Downloads:
         params.flags |= lt.torrent_flags.disable_lsd
         if proved:
             params.flags |= lt.torrent_flags.seed_mode
-        self._torrents.append(_Torrent(name, file, at, self._session.add_torrent(params)))
+        lock = -1
+        if at != file:
+            try:
+                lock = open_locked(at)
+            except BlockingIOError:
+                raise durable.written_by_another(file) from None
+        self._torrents.append(_Torrent(name, file, at, self._session.add_torrent(params), lock))
 
     def wait(self, seconds: float) -> list[str]:
         """Wait until libtorrent has something to say, or so long; return what it says of listening and trackers."""

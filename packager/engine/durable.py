@@ -1,7 +1,8 @@
 """Files that are whole or absent: written beside their place, fsynced (file and folder), renamed.
 
 A kill at any instant leaves either the old file or the new one under the final name, and at most a
-`.NAME.partial` beside it, which the next write of that name replaces.
+`.NAME.partial` beside it, which the next write of that name replaces. Its writer holds a lock on it (file_lock.py), so
+that nobody replaces what is being written.
 """
 
 import contextlib
@@ -14,14 +15,18 @@ from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
+from packager.engine.file_lock import open_locked
 from packager.engine.room import refused
 from packager.errors import InputError, from_os_error
 from packager.paths import shown
 
 
-def partial(path: Path) -> Path:
-    """Return where `path` is written before it is whole."""
-    return path.with_name(f".{path.name}.partial")
+def partial(path: Path, owner: str = "") -> Path:
+    """Return where `path` is written before it is complete.
+
+    owner: the project's id, if several projects write to the folder and each resumes what it has begun.
+    """
+    return path.with_name(f".{path.name}.{owner}.partial" if owner else f".{path.name}.partial")
 
 
 _fleeting: list[Path] = []
@@ -73,24 +78,39 @@ def replace(path: Path, size: int = 0) -> Iterator[BinaryIO]:
 
     size: the bytes that it will have at least, as far as they are known. The file is open for reading and writing.
     When the block raises, nothing is left of it. Raises IncompleteError for what the system refuses (disk full, no
-    right), and makes the folder if need be.
+    right), InputError while another process writes it, and makes the folder if need be.
     """
     make_folder(path.parent)
     beside = partial(path)
     try:
-        with open(beside, "w+b") as file:
+        descriptor = open_locked(beside)
+    except BlockingIOError:
+        raise written_by_another(path) from None
+    except OSError as error:
+        raise refused(error, path, max(size, _size(path))) from error
+    try:
+        os.ftruncate(descriptor, 0)
+        with os.fdopen(os.dup(descriptor), "r+b") as file:
             yield file
             file.flush()
             if not _is_fleeting(path):
-                os.fsync(file.fileno())
+                os.fsync(descriptor)
         move(beside, path)
-    except OSError as error:
+    except BaseException as error:
         needed = max(size, _size(beside), _size(path))  # a new table is often about as large as the old one
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, 0)  # or its space is only free when it is closed
         discard(path)
-        raise refused(error, path, needed) from error
-    except BaseException:
-        discard(path)
+        if isinstance(error, OSError):
+            raise refused(error, path, needed) from error
         raise
+    finally:
+        os.close(descriptor)  # until now it was locked
+
+
+def written_by_another(path: Path) -> InputError:
+    """Return the error for a file that another process is writing."""
+    return InputError(shown(str(path)), "another packager writes it", "wait until it ends, or stop it")
 
 
 def _size(path: Path) -> int:
@@ -101,10 +121,10 @@ def _size(path: Path) -> int:
         return 0
 
 
-def discard(path: Path) -> None:
+def discard(path: Path, owner: str = "") -> None:
     """Remove what was written for `path` so far; where the system refuses even that, leave it."""
     with contextlib.suppress(OSError):
-        partial(path).unlink()
+        partial(path, owner).unlink()
 
 
 def move(whole: Path, path: Path) -> None:

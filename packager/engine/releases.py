@@ -1,8 +1,15 @@
 """The releases made here so far, read back from the state folder."""
 
+import os
+
+import msgspec
+
 from packager import documents
+from packager.engine.limited import read_limited
 from packager.engine.workspace import Workspace
+from packager.errors import InputError
 from packager.model import Infohash, Release, ShardName
+from packager.paths import shown
 from packager.releasing import opened_phases
 
 
@@ -14,6 +21,28 @@ def last_release(workspace: Workspace) -> tuple[Release, bytes] | None:
     path = workspace.releases / f"{serials[-1]}.json"
     data = path.read_bytes()
     return documents.from_bytes(data, Release, path), data
+
+
+def check_site(workspace: Workspace) -> None:
+    """Raise InputError where the site's folder shows a release that this project did not make."""
+    path = workspace.output / "release.json"
+    if not os.path.lexists(path):
+        return
+    body = read_limited(path, documents.LIMIT)
+    try:
+        made = workspace.releases / f"{msgspec.json.decode(body, type=_Serial).serial}.json"
+        if made.read_bytes() == body:
+            return
+    except (msgspec.MsgspecError, FileNotFoundError):
+        pass
+    what = "shows a release that this project did not make"
+    raise InputError(shown(str(workspace.output)), what, "move that folder away, or set another release.output")
+
+
+class _Serial(msgspec.Struct):
+    """What of a release document says which one it is."""
+
+    serial: int
 
 
 def published_phases(workspace: Workspace) -> set[str]:

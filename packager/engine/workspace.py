@@ -115,6 +115,10 @@ class Workspace:
         """Return the folder of a shard that is kept as files; of them it holds the bag's own alone."""
         return self.shards / name
 
+    def places(self, name: ShardName) -> Path:
+        """Return the JSON list of the places where this project wrote a shard's tar."""
+        return self.state / "tars" / f"{name}.json"
+
     @property
     def seed_counts(self) -> Path:
         """The last seed counts that were had of each shard, JSON of seed_counts.SeedCounts."""

@@ -17,12 +17,14 @@ from types import TracebackType
 from typing import Protocol
 
 from packager.engine import durable
+from packager.engine.file_lock import open_locked
 from packager.engine.room import refused
 from packager.errors import PackagerError
 from packager.units import MIB
 
 BUFFER = MIB  # large enough for the disk, small enough for a core's cache
 _BUFFERS = 12  # one filled, one written, and some between, where the hashes are at different ones
+_DYING_SECONDS = 5.0  # that a worker gets to end whose parent was killed, before its lock is another packager's
 IN_FLIGHT = (
     _BUFFERS + 1
 ) * BUFFER  # bytes: what was read so long ago is hashed and written, for its buffer is filled anew
@@ -66,12 +68,15 @@ def new_buffers() -> "queue.SimpleQueue[memoryview]":
 class DirectWriter:
     """A Sink that writes a file of known size to take the place of `path` when its block ends well."""
 
-    def __init__(self, path: Path, size: int, at: int = 0) -> None:
+    def __init__(self, path: Path, size: int, at: int = 0, *, owner: str = "", claimed: bool = False) -> None:
         """Set out to write `size` bytes, of which a run before left the first `at`, a multiple of BUFFER, beside it.
 
-        What is kept stays there, too, where this run is only stopped.
+        What is kept stays there, too, where this run is only stopped. owner: the project's id. claimed: this process
+        has the right to write it (claim.only_writer); otherwise it is taken while the block runs.
         """
         self._path, self._size, self._at = path, size, at
+        self._beside, self._claimed = durable.partial(path, owner), claimed
+        self._lock = -1
         self._kept = at > 0
         self._free = new_buffers()
         self._full: queue.SimpleQueue[tuple[memoryview, int] | None] = queue.SimpleQueue()
@@ -80,16 +85,21 @@ class DirectWriter:
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
 
     def __enter__(self) -> "DirectWriter":
-        """Take the space on disk. Raises IncompleteError where it is not there."""
+        """Take the space on disk. Raises IncompleteError where it is not there, InputError where another writes it."""
         durable.make_folder(self._path.parent)
-        beside = durable.partial(self._path)
-        flags = os.O_RDWR | os.O_CLOEXEC | (0 if self._at else os.O_CREAT | os.O_TRUNC)
+        flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
+            if not self._claimed:
+                self._lock = open_locked(self._beside, _DYING_SECONDS)
             try:
-                self._descriptor = os.open(beside, flags | os.O_DIRECT, 0o644)
+                self._descriptor = os.open(self._beside, flags | os.O_DIRECT)
             except OSError:  # tmpfs and some network file systems refuse O_DIRECT
-                self._descriptor = os.open(beside, flags, 0o644)
+                self._descriptor = os.open(self._beside, flags)
+            if not self._at:
+                os.ftruncate(self._descriptor, 0)
             self._take_space()
+        except BlockingIOError:
+            raise durable.written_by_another(self._path) from None
         except OSError as error:
             self._discard()
             raise refused(error, self._path, self._size) from error
@@ -161,7 +171,7 @@ class DirectWriter:
         self._thread.join()
         if kind is not None:
             if self._kept and not issubclass(kind, PackagerError):
-                os.close(self._descriptor)
+                self._close()
             else:
                 self._discard()
             return
@@ -169,14 +179,24 @@ class DirectWriter:
             if self._error:
                 raise self._error
             os.fsync(self._descriptor)
-            durable.move(durable.partial(self._path), self._path)
+            durable.move(self._beside, self._path)
         except OSError as failed:
             self._discard()
             raise refused(failed, self._path, self._size) from failed
-        os.close(self._descriptor)
+        self._close()
 
     def _discard(self) -> None:
-        """Close and remove what was written."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-        durable.discard(self._path)
+        """Remove what was written, and close; of a claimed file keep the name, by which it is claimed."""
+        with contextlib.suppress(OSError):
+            if self._descriptor >= 0:
+                os.ftruncate(self._descriptor, 0)  # or its space is only free when it is closed
+            if self._lock >= 0:
+                self._beside.unlink()
+        self._close()
+
+    def _close(self) -> None:
+        """Close; only then another may write the file."""
+        for descriptor in (self._descriptor, self._lock):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._descriptor = self._lock = -1

@@ -93,15 +93,15 @@ class Notes:
 def notes(folder: Path, content: str, layout: Layout, piece_length: int, tar: Path | None) -> Notes | None:
     """Return the notes of a shard's pass, and where it goes on; None for a shard that cannot.
 
-    folder: of its documents. tar: where it is written to; None: nowhere. Another command may have written beside
-    that place since, so the last piece before the note is looked at there.
+    folder: of its documents. tar: the file that was begun; None: none is written. Another command may have written to
+    it since, so the last piece before the note is looked at there.
     """
     if not isinstance(layout, TarLayout):
         return None
     path = folder / FILE
     begun = _read(path)
     same = begun is not None and (begun.format, begun.content) == (_FORMAT, content)
-    if begun and same and (tar is None or _holds(durable.partial(tar), begun, layout.size, piece_length)):
+    if begun and same and (tar is None or _holds(tar, begun, layout.size, piece_length)):
         return Notes(path, content, layout, begun, _noted=begun.start)
     forget(folder)
     return Notes(path, content, layout)

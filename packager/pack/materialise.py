@@ -20,7 +20,7 @@ from packager.engine.jobs import Crew, Job
 from packager.engine.workers import Tell, run_tasks
 from packager.errors import IncompleteError, InputError, PackagerError
 from packager.model import MEMBERS
-from packager.pack import on_cluster, shard_documents
+from packager.pack import on_cluster, places, shard_documents
 from packager.pack.crew import Cores, crew
 from packager.pack.on_cluster import Load
 from packager.pack.one_pass import read_shard
@@ -64,8 +64,10 @@ def materialise(
         if not found.content:
             raise InputError(task.shard.name, "is not packed as the plan has it now", "run: packager pack")
     missing = [task for task, found in stands if not found.tar and task.shard.container == "tar"]
-    for place in {task.workspace.shards_place for task in missing}:
-        remove_leftovers(place, [f"{task.shard.name}.tar" for task in missing])
+    for task in missing:
+        places.check_name(task)
+    for place, owner in {(task.workspace.shards_place, task.owner) for task in missing}:
+        remove_leftovers(place, owner, [f"{task.shard.name}.tar" for task in missing])
     started = time.monotonic()
     failed: list[Oddity] = []
     progress.begin("materialise", sum(task.shard.size for task in missing))
@@ -129,6 +131,7 @@ def _write(task: ShardTask, tell: Tell, compare: Callable[[bytes, Digests], None
                 layout, files, task.source, hashes=hashes, sink=sink, tell=tell, threads=task.threads
             )
             compare(found, digests)
+            places.claim(task)
     except IncompleteError as error:
         raise all_changed(error, task.source, files) from error
 

@@ -27,7 +27,7 @@ from packager.engine.room import refused
 from packager.engine.workers import Stopped
 from packager.errors import IncompleteError, InputError, PackagerError, from_os_error
 from packager.model import PLANNED
-from packager.pack import checkpoint
+from packager.pack import checkpoint, places
 from packager.pack.shard import (
     MARKER,
     Packed,
@@ -47,7 +47,7 @@ Made = TypeVar("Made")
 Result = TypeVar("Result")
 
 _TRAVELS = 900_000  # bytes of rows
-ARRIVING = ".arriving-"  # begins the name of a folder in the shards' folder, one a run
+ARRIVING = ".arriving-"  # begins the name of a folder in the shards' folder, one a run; the project's id follows
 _RUNS = "run"  # a file in it while the run lasts
 
 
@@ -94,7 +94,7 @@ def run(
     if isinstance(shards, StoreAddress):
         yield from cluster.run(job(None), tasks, tell)
         return
-    folder = durable.make_folder(shards / f"{ARRIVING}{secrets.token_hex(8)}")
+    folder = durable.make_folder(shards / f"{ARRIVING}{tasks[0].owner}-{secrets.token_hex(8)}")
     durable.write_bytes(folder / _RUNS, b"")
     try:
         yield from cluster.run(job(folder), tasks, tell)
@@ -131,6 +131,7 @@ def load(task: ShardTask, folder: Path | None) -> Load:
         bare=task.is_bare,
         withdrawn=withdrawn_of(task, rows["size"].to_pylist()),
         moved=moved_of(task),
+        owner="",  # there a folder of its own is written to
     )
     size, data = packed(rows)
     if folder is None or len(data) <= _TRAVELS:
@@ -208,13 +209,14 @@ def take_packed(task: ShardTask, arrived: Arrived) -> Packed:
     checkpoint.forget(task.folder)  # of a pass here, that was killed before
     if arrived.folder:
         shutil.rmtree(arrived.folder, ignore_errors=True)
-        durable.discard(task.tar)
+        durable.discard(task.tar, task.owner)
     return arrived.packed
 
 
 def take_tar(task: ShardTask, folder: Path) -> None:
     """Give what a worker wrote its final name. Raises IncompleteError where it is not seen here."""
     shard = task.shard
+    places.claim(task)
     try:
         if shard.container == "folder":
             durable.make_folder(task.tar)

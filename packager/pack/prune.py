@@ -14,6 +14,7 @@ from pathlib import Path
 from packager import bag, documents
 from packager.engine import durable, releases
 from packager.engine.limited import read_limited
+from packager.engine.owner import owner_of
 from packager.engine.stores import open_store
 from packager.engine.workspace import Workspace
 from packager.errors import InputError, from_os_error
@@ -118,7 +119,7 @@ def _packed_size(workspace: Workspace, shard: ReleaseShard) -> int | None:
 def _in_folder(workspace: Workspace, shard: ReleaseShard, why: str, found: _Found) -> None:
     """Find a shard's tar, and what a killed run left of it."""
     tar, ours = workspace.tar(shard.name), _packed_size(workspace, shard)
-    beside = durable.partial(tar)
+    beside = durable.partial(tar, owner_of(workspace.state))
     for path in (tar, beside):
         status = _status(path)
         if status is None:

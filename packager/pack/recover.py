@@ -30,8 +30,8 @@ _MEND = "bring back the site as it was published, or the state folder"
 def recover(workspace: Workspace, collection: str, progress: Progress) -> None:
     """Where the site shows a release that the state folder does not know, take it and all before it into the state.
 
-    Nothing is done for a site of another collection. What a killed run left is simply done again. Raises
-    TrustError where the site is not whole.
+    What a killed run left is simply done again. Raises InputError for the site of another project, TrustError where
+    the site is not whole.
     """
     path = workspace.output / _RELEASE
     if not path.is_file():
@@ -39,13 +39,22 @@ def recover(workspace: Workspace, collection: str, progress: Progress) -> None:
     body = read_limited(path, documents.LIMIT)
     shown_release = documents.from_bytes(body, Release, shown(str(path)))
     last = releases.last_release(workspace)
-    if shown_release.collection.name != collection or (last and last[0].serial >= shown_release.serial):
+    if not _continues(workspace, shown_release, last, collection):
+        releases.check_site(workspace)
         return
     progress.note(f"the state folder does not know release {shown_release.serial}, which is published: taking it over")
     for shard in shown_release.shards:
         if not (workspace.packed(shard.name) / MARKER).exists():
             _take_shard(workspace, shard)
     _take_chain(workspace, body, shown_release.serial)
+
+
+def _continues(workspace: Workspace, site: Release, last: tuple[Release, bytes] | None, collection: str) -> bool:
+    """Say whether the site shows a later release of this project, or the releases of a state folder that was lost."""
+    if last is None:
+        return site.collection.name == collection
+    path = workspace.output / "releases" / f"{last[0].serial}.json"
+    return site.serial > last[0].serial and path.is_file() and read_limited(path, documents.LIMIT) == last[1]
 
 
 def _take_chain(workspace: Workspace, body: bytes, serial: int) -> None:

@@ -6,12 +6,13 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from packager.engine.jobs import Crew
+from packager.engine.owner import owner_of
 from packager.engine.workers import run_tasks
 from packager.engine.workspace import Workspace
 from packager.errors import IncompleteError, InputError, PackagerError
 from packager.model import Plan, PlannedShard, ShardName
 from packager.options import Config
-from packager.pack import checkpoint, on_cluster
+from packager.pack import checkpoint, on_cluster, places
 from packager.pack.crew import Cores, crew
 from packager.pack.frozen import content_as_published, read_manifest
 from packager.pack.plan_file import sources
@@ -54,7 +55,7 @@ def tasks(
     )
     links = Links(trackers=options.trackers, web_seeds=options.web_seeds, date=plan.date)
 
-    stored = stored_tars(workspace)
+    stored, owner = stored_tars(workspace), owner_of(workspace.state)
 
     def content_of(shard: PlannedShard) -> Content:
         return content_as_published(read_manifest(workspace, shard), content) if shard.published else content
@@ -70,6 +71,7 @@ def tasks(
             published=published.get(shard.name),
             virtual=(virtual or not config.shards.materialise) and shard.container == "tar",
             stored=stored.get(f"{shard.name}.tar"),
+            owner=owner,
         )
         for phase in plan.phases
         if phases is None or phase.name in phases
@@ -92,6 +94,9 @@ def pack(
         if task.published and found.made and found.made.size != task.shard.size:
             raise would_change(task.shard.name)
     missing = [task for task, found in stands if not found.whole]
+    for task, found in stands:
+        if found.needs_pass:
+            places.check_name(task)
     _remove_leftovers(every)
     started = time.monotonic()
     done = size = 0
@@ -128,8 +133,8 @@ def pack(
 def _remove_leftovers(every: Sequence[ShardTask]) -> None:
     """Remove what workers left that were killed, but what a shard's note says that it can go on from."""
     noted = [task for task in every if (task.folder / checkpoint.FILE).exists() and not task.is_bare]
-    for place in {task.workspace.shards_place for task in every}:
-        remove_leftovers(place, _tars(every), kept=_tars(noted))
+    for place, owner in {(task.workspace.shards_place, task.owner) for task in every}:
+        remove_leftovers(place, owner, _tars(every), kept=_tars(noted))
 
 
 def _tars(tasks: Sequence[ShardTask]) -> list[str]:

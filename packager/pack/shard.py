@@ -27,7 +27,7 @@ from packager.files_layout import FilesLayout
 from packager.layout import Layout
 from packager.metainfo import Contents
 from packager.model import PLANNED, Infohash, PlannedShard, Struct
-from packager.pack import checkpoint, shard_documents
+from packager.pack import checkpoint, places, shard_documents
 from packager.pack.checkpoint import Notes
 from packager.pack.one_pass import read_shard
 from packager.pack.shard_documents import Content, Links
@@ -61,6 +61,7 @@ class ShardTask:
     is written in the tar's place; None: as that place tells, which it does on the machine that has the plan.
     stored: bytes of its tar where tars go to a store; None: it is not there. withdrawn: SHA-256 that no member may
     have; moved: the paths of members whose files moved since, by row; None: as the state folder of this machine says.
+    owner: the project's id, which is part of the name of what it has begun to write; "" where nobody else writes.
     """
 
     workspace: Workspace
@@ -76,6 +77,7 @@ class ShardTask:
     stored: int | None = None
     withdrawn: frozenset[bytes] | None = None
     moved: Mapping[int, bytes] | None = None
+    owner: str = ""
 
     @property
     def is_bare(self) -> bool:
@@ -104,6 +106,11 @@ class ShardTask:
         if self.shard.container == "folder":
             return self.workspace.folder(self.shard.name)
         return self.workspace.tar(self.shard.name)
+
+    @property
+    def partial(self) -> Path:
+        """Where the tar is written before it is complete."""
+        return durable.partial(self.tar, self.owner)
 
     @property
     def size_there(self) -> int | None:
@@ -251,6 +258,7 @@ def pack_anew(task: ShardTask, links: Links, tell: Tell) -> float:
             if task.published and made[0].infohashes != task.published:
                 checkpoint.forget(task.folder)  # the sources may be mended
                 raise would_change(shard.name)
+            places.claim(task)
             clear_documents(task)
     except IncompleteError as error:
         raise all_changed(error, task.source, files) from error
@@ -280,8 +288,8 @@ def _notes(task: ShardTask, layout: Layout) -> Notes | None:
         or not isinstance(task.workspace.shards_place, Path)
     ):
         return None
-    tar = None if task.is_bare else task.tar
-    return checkpoint.notes(task.folder, task.content_digest, layout, task.shard.piece_length, tar)
+    begun = None if task.is_bare else task.partial
+    return checkpoint.notes(task.folder, task.content_digest, layout, task.shard.piece_length, begun)
 
 
 def _contents(shard: PlannedShard, layout: Layout, digests: Digests) -> Contents:
@@ -346,7 +354,7 @@ def tar_sink(task: ShardTask, at: int = 0) -> AbstractContextManager[Sink]:
         from packager.engine.stored_writer import StoreWriter  # an extra, and slow to import
 
         return StoreWriter(task.workspace.shards_place, f"{task.shard.name}.tar", task.shard.size)
-    return DirectWriter(task.tar, task.shard.size, at)
+    return DirectWriter(task.tar, task.shard.size, at, owner=task.owner)
 
 
 _NAMED = 20  # changed members named in one error

@@ -1,9 +1,11 @@
 """The tars that lie where they go, in a folder or in a store, and what killed runs left there."""
 
+import os
 import shutil
 from collections.abc import Collection, Iterable
 
 from packager.engine import durable
+from packager.engine.file_lock import remove_unlocked
 from packager.engine.stores import open_store
 from packager.engine.stores.base import Place
 from packager.engine.workspace import Workspace
@@ -26,19 +28,21 @@ def tar_names(workspace: Workspace) -> list[str]:
     return sorted(path.name for path in workspace.shards.glob("*.tar"))
 
 
-def remove_leftovers(place: Place, names: Iterable[str], kept: Collection[str] | None = None) -> None:
-    """Remove what a killed run left of the tars with these names.
+def remove_leftovers(place: Place, owner: str, names: Iterable[str], kept: Collection[str] | None = None) -> None:
+    """Remove what a killed run of this project left of the tars with these names; the caller holds its lock.
 
-    kept: those of which it stays; then what is left of any other goes, too, from a folder, which must be ours.
+    owner: the project's id: what others left, or are writing, stays. kept: tars of which it stays; then what is left
+    of any other goes, too.
     """
     if isinstance(place, StoreAddress):
         open_store(place).sweep(frozenset(names).__contains__)
         return
     durable.make_folder(place)
-    partials = {durable.partial(place / name) for name in names}
+    partials = {durable.partial(place / name, owner) for name in names}
     if kept is not None:
-        partials = {*place.glob(".*.tar.partial")} - {durable.partial(place / name) for name in kept}
+        partials = {*place.glob(f".*.tar.{owner}.partial")} - {durable.partial(place / name, owner) for name in kept}
     for beside in partials:
-        beside.unlink(missing_ok=True)
-    for folder in place.glob(f"{on_cluster.ARRIVING}*"):
+        if os.path.lexists(beside):
+            remove_unlocked(beside)
+    for folder in place.glob(f"{on_cluster.ARRIVING}{owner}-*"):
         shutil.rmtree(folder, ignore_errors=True)  # a worker that nobody hears any more may still write there

@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from packager import __version__, documents, lists, torrent_file
 from packager.engine import durable, keys, tables
-from packager.engine.releases import last_release
+from packager.engine.owner import owner_of
+from packager.engine.releases import check_site, last_release
 from packager.engine.room import reckoned
 from packager.engine.withdrawals import read_withdrawals
 from packager.engine.workspace import Workspace
@@ -153,7 +154,8 @@ def _publish(
     progress: Progress,
 ) -> None:
     """Build the site beside its place and swap it in."""
-    built = swap.staging(workspace.output)
+    check_site(workspace)
+    built = swap.staging(workspace.output, owner_of(workspace.state))
     files = list(place_documents(workspace, release, built))
     if signer:
         signature = signer.sign(document, f"release {release.serial} of {release.collection.name}, {release.date}")
@@ -182,7 +184,7 @@ def _publish(
         comment = f"{SUMS} of release {release.serial} of {release.collection.name}, {release.date}"
         durable.write_bytes(built / (SUMS + MINISIG), signer.sign(sums, comment))
     durable.write_bytes(built / SUMS, sums)
-    swap.swap(built, workspace.output)
+    swap.swap(built, workspace.output, lambda: check_site(workspace))
 
 
 def _place_releases(workspace: Workspace, last: int, built: Path) -> Iterator[PublishedFile]:

@@ -2,10 +2,12 @@
 
 import ctypes
 import errno
+import fcntl
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
@@ -31,16 +33,21 @@ def check_output(output: Path) -> None:
         raise InputError(output, "holds files that are no release of ours", "empty it, or set another release.output")
 
 
-def staging(output: Path) -> Path:
-    """Return an empty folder beside `output` to build the new site in. Raises InputError, IncompleteError."""
+def staging(output: Path, owner: str = "") -> Path:
+    """Return an empty folder beside `output` to build the new site in. Raises InputError, IncompleteError.
+
+    owner: the project's id, by which its leftovers are told from those of others that publish there.
+    """
     check_output(output)
-    beside = output.with_name(f".{output.name}.next")
+    beside = output.with_name(f".{output.name}.{owner}.next" if owner else f".{output.name}.next")
     durable.remove_tree(beside)
     return durable.make_folder(beside)
 
 
-def swap(built: Path, output: Path) -> None:
+def swap(built: Path, output: Path, check: Callable[[], object] = bool) -> None:
     """Make the folder `built` durable, put it in the place of `output`, and remove the old one.
+
+    check: called last of all, with other packagers locked out; what it raises leaves `output` as it is.
 
     On Linux the two folders change names in one step (renameat2): every path leads to a file of the old
     site or of the new one, and what both have is always there. Elsewhere, and on file systems that
@@ -48,20 +55,35 @@ def swap(built: Path, output: Path) -> None:
     for several paths may get some of each site; who holds the old folder open loses it, and gets no
     mixture. Raises IncompleteError.
     """
-    aside = output.with_name(f".{output.name}.old")
+    aside = built.with_suffix(".old")
     try:
         _flush(built)
-        if not output.exists():
-            os.rename(built, output)
-        elif not _exchange(built, output):
-            durable.remove_tree(aside)
-            os.rename(output, aside)
-            os.rename(built, output)
-        durable.fsync_folder(output.parent)
+        with _locked(output.parent):
+            check()
+            if not output.exists():
+                os.rename(built, output)
+            elif not _exchange(built, output):
+                durable.remove_tree(aside)
+                os.rename(output, aside)
+                os.rename(built, output)
+            durable.fsync_folder(output.parent)
     except OSError as error:
         raise refused(error, output) from error
-    durable.remove_tree(built)
+    finally:
+        durable.remove_tree(built)
     durable.remove_tree(aside)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Let no other packager exchange a folder in this one meanwhile; wait for one that does."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # some network file systems lock no folders
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _flush(folder: Path) -> None:

@@ -167,8 +167,8 @@ def test_the_original_names_come_back(project: Project, tmp_path: Path, capsys: 
     (project.source / os.fsdecode(b"caf\xe9?.txt")).write_bytes(b"latin")
     (project.source / "twin.txt").write_bytes(b"low")
     (project.source / "TWIN.txt").write_bytes(b"high")
-    shutil.rmtree(project.root / "output")
-    shutil.rmtree(project.root / ".packager")
+    for name in ("output", "shards", ".packager"):
+        shutil.rmtree(project.root / name)
     assert project.run(capsys, "release").code == 0
     for tar in shards(project)[:-1]:
         assert run(capsys, "extract", tar, "--to", tmp_path / "other").code == 0

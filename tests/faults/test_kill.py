@@ -19,6 +19,7 @@ Change = Callable[[Project], None]
 _OF_THE_RUN = {
     "lock": rb"(?s).*",
     "mtimes.parquet": rb"(?s).*",
+    "owner": rb"(?s).*",
     "packed.json": rb'"seconds": [0-9.]+',
     "scanned.json": rb'"catalogue": \[[^]]*\]',
     "withdrawals.json": rb'"date": "[^"]*"',

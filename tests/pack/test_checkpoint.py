@@ -12,6 +12,7 @@ import pytest
 
 from packager.cli.app import main
 from packager.engine import durable
+from packager.engine.owner import owner_of
 from packager.pack import checkpoint
 from packager.units import MIB
 from tests.projects import Project
@@ -23,6 +24,7 @@ KILLED = """
 import os, signal, sys
 from packager.cli.app import main
 from packager.engine import durable
+from packager.engine.owner import owner_of
 from packager.pack import checkpoint
 checkpoint.SECONDS = 0.0
 write, left = durable.write_bytes, int(sys.argv[1])
@@ -102,7 +104,7 @@ def test_a_note_is_of_no_use_without_the_bytes_that_it_stands_for(
     project: Project, expected: dict[str, bytes], capsys: Capture, *, other: bool
 ) -> None:
     killed(project, 3)
-    beside = durable.partial(project.root / "shards" / f"{SHARD}.tar")
+    beside = durable.partial(project.root / "shards" / f"{SHARD}.tar", owner_of(project.root / ".packager"))
     size = beside.stat().st_size
     os.truncate(beside, MIB if other else 30 * MIB)
     if other:

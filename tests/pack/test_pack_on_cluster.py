@@ -17,6 +17,7 @@ import pytest
 from bench.cluster_plan import measured, typical_rows
 from packager import api
 from packager.engine.cluster_worker import Work
+from packager.engine.owner import owner_of
 from packager.engine.project import load as load_project
 from packager.engine.tables import read_rows, write_table
 from packager.engine.workspace import Workspace
@@ -211,7 +212,8 @@ def test_what_a_killed_pass_here_left_is_gone_when_a_worker_packed_its_shard(thr
     api.scan(config, processes=1)
     api.plan(config)
     note = project.root / ".packager" / "packed" / "tones-rest-00001" / checkpoint.FILE
-    left = project.root / "shards" / ".tones-rest-00001.tar.partial"
+    owner = owner_of(project.root / ".packager")
+    left = project.root / "shards" / f".tones-rest-00001.tar.{owner}.partial"
     for path in (note, left):
         path.parent.mkdir(parents=True)
         path.write_bytes(b"of a killed run")

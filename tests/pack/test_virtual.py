@@ -189,10 +189,11 @@ def test_a_run_of_materialise_that_is_cut_leaves_no_tar_and_is_run_again(tmp_pat
     with pytest.raises(KeyboardInterrupt):
         materialise.write_tar(task, cut)
     assert not task.tar.exists()
-    for name in (task.tar.name, "others.tar"):
-        (task.tar.parent / f".{name}.partial").write_bytes(b"of a killed run")
+    others = task.tar.parent / ".others.tar.0123456789abcdef.partial"
+    for left in (task.partial, others):
+        left.write_bytes(b"of a killed run")
     assert api.materialise(config, ["tones-rest-00001.tar"]).written == 1
-    assert sorted(os.listdir(task.tar.parent)) == [".others.tar.partial", "tones-rest-00001.tar"]
+    assert sorted(os.listdir(task.tar.parent)) == [others.name, "tones-rest-00001.tar"]
 
 
 def test_a_source_that_changed_goes_into_a_new_virtual_shard_and_the_published_one_stays(tmp_path: Path) -> None:

@@ -1,0 +1,76 @@
+"""Which tars this project wrote, and where. It replaces no other tar, and never shares a shard's name with a project.
+
+Several projects may write to one folder. `.packager/tars/NAME.json` lists the places where this project wrote the
+shard NAME; it is written before the tar gets its name there, so that a kill leaves no tar that nobody knows.
+"""
+
+import glob
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from packager.engine import durable
+from packager.engine.file_lock import is_locked
+from packager.errors import InputError
+from packager.paths import shown
+from packager.store_address import StoreAddress
+
+if TYPE_CHECKING:
+    from packager.pack.shard import ShardTask
+
+
+def wrote(task: "ShardTask") -> bool:
+    """Say whether this project wrote the shard in the place where its tar goes now."""
+    return _place(task) in _places(task)
+
+
+def check_name(task: "ShardTask") -> None:
+    """Raise InputError where the tar would replace one that is not this project's, or another project writes it."""
+    if not task.owner or task.is_bare:
+        return
+    advice = "set another shards.directory, or another collection.name"
+    if task.size_there is not None and not wrote(task):
+        what = "is there, and this project did not write it"
+        raise InputError(_shown(task), what, f"move it away, or {advice}")
+    if isinstance(task.workspace.shards_place, StoreAddress):
+        return
+    for other in sorted(task.tar.parent.glob(f".{glob.escape(task.tar.name)}.*.partial")):
+        if other == task.partial:
+            continue
+        if is_locked(other):
+            raise InputError(_shown(task), "another project writes it at this moment", advice)
+        what = f"another project has begun to write it ({shown(other.name)})"
+        raise InputError(_shown(task), what, f"remove that file if its project is gone, or {advice}")
+
+
+def claim(task: "ShardTask") -> None:
+    """Note durably that this project writes the shard in its place. Raises InputError as `check_name`."""
+    if not task.owner or task.is_bare:
+        return
+    check_name(task)
+    places = _places(task)
+    if (place := _place(task)) not in places:
+        durable.write_bytes(task.workspace.places(task.shard.name), msgspec.json.encode(sorted({*places, place})))
+
+
+def _shown(task: "ShardTask") -> str:
+    """Return how a message names the tar."""
+    place = task.workspace.shards_place
+    return shown(f"{place}/{task.shard.name}.tar" if isinstance(place, StoreAddress) else str(task.tar))
+
+
+def _place(task: "ShardTask") -> str:
+    """Return the place that the tar goes to; a folder in the project relative to it, so that it may be moved."""
+    place, root = task.workspace.shards_place, task.workspace.root
+    if isinstance(place, Path) and place.is_relative_to(root):
+        place = place.relative_to(root)
+    return str(place).encode("utf-8", "backslashreplace").decode()
+
+
+def _places(task: "ShardTask") -> list[str]:
+    """Return the places where the shard was written; none where the list is damaged."""
+    try:
+        return msgspec.json.decode((task.workspace.places(task.shard.name)).read_bytes(), type=list[str])
+    except (OSError, msgspec.MsgspecError):
+        return []
