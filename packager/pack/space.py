@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from packager.engine import durable
 from packager.pack.shard import ShardTask, condition
 from packager.store_address import StoreAddress
 
@@ -38,6 +37,6 @@ def _begun(task: ShardTask) -> int:
     if isinstance(task.workspace.shards_place, StoreAddress):
         return task.shard.size
     try:
-        return durable.partial(task.tar).stat().st_blocks * 512
+        return task.partial.stat().st_blocks * 512
     except OSError:
         return 0
