@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from packager.engine.urls import Web
 from packager.native import hashes
 from tests.faults.failing_disk import FailingDisk, failing_disk
 
@@ -35,6 +36,14 @@ def program() -> Callable[[str], str]:
         return str(path)
 
     return find
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _requests_are_repeated_at_once() -> Iterator[None]:
+    """Take the pauses from requests that are tried again: 3.5 seconds for each server that fails."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(Web.__init__.__kwdefaults__, "pause", 0.001)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import pytest
 
 from packager import api, documents
 from packager.cli.app import main
+from packager.engine.urls import Web
 from packager.errors import IncompleteError
 from packager.model import PublishedFile
 from tests.mirror.publishing import Archive, pack, state_of
@@ -363,13 +364,14 @@ def test_a_server_that_misbehaves_for_one_torrent_of_a_true_release_is_refused(
     ],
 )
 def test_a_slow_server_is_given_up_and_the_same_command_may_do_more_later(
-    mirror: Mirror, fault: Fault, only: str
+    mirror: Mirror, fault: Fault, only: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(Web.__init__.__kwdefaults__, "tries", 2)
     before = mirror.state
     mirror.archive.publish(6)
     mirror.site.fault, mirror.site.only = fault, only
     with pytest.raises(IncompleteError, match=r"did not answer in time|answers 503") as refused:
-        api.mirror_sync(mirror.folder, timeout=0.05)
+        api.mirror_sync(mirror.folder, timeout=0.1)
     assert (only or "release.json") in str(refused.value)
     assert refused.value.exit_code == 3
     assert mirror.state == before
