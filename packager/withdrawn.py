@@ -16,15 +16,15 @@ def in_force(last: Release | None, noted: Withdrawals) -> dict[str, tuple[FileDi
 
     last: the newest release. A withdrawal that it records is in force also if the note of it is lost.
     """
-    lifted = {record.id for record in noted.records if record.lifted}
+    lifted = {each.id for each in to_lift(last, noted)}
     published = {each.id: each.files for each in _published(last) if each.id not in lifted}
     return published | {record.id: record.files for record in noted.records if not record.lifted}
 
 
 def to_lift(last: Release | None, noted: Withdrawals) -> tuple[Withdrawal, ...]:
-    """Return the withdrawals of a release that the next one lifts."""
-    lifted = {record.id for record in noted.records if record.lifted}
-    return tuple(each for each in _published(last) if each.id in lifted)
+    """Return the withdrawals of a release that the next one lifts. An older note does not lift a newer one."""
+    lifted = {record.id: record.lifted for record in noted.records}
+    return tuple(each for each in _published(last) if lifted.get(each.id, 0) > each.since)
 
 
 def all_withdrawals(

@@ -314,3 +314,22 @@ def test_a_shard_with_withdrawn_members_is_still_proved_and_mended_by_its_torren
     capsys.readouterr()
     assert main(["rebuild", str(tar), "--from", str(project.source), "--out", str(project.root / "x.tar")]) == 2
     assert "1 of its 4 members were withdrawn" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("record", ["r-17", "r-18", "cover 100%.png"])
+def test_an_older_note_lifts_no_newer_withdrawal(project: Project, capsys: Capture, record: str) -> None:
+    note = project.root / "withdrawals.json"
+    assert project.run(capsys, "withdraw", "--id", record, "--reason", "asked for").code == 0
+    release(project, capsys)
+    assert project.run(capsys, "withdraw", "--id", record, "--undo").code == 0
+    release(project, capsys)
+    older = note.read_bytes()
+    assert project.run(capsys, "withdraw", "--id", record, "--reason", "again").code == 0
+    release(project, capsys)
+    note.write_bytes(older)  # a backup of it
+    (project.source / "new.txt").write_bytes(b"new")
+    last = release(project, capsys)
+    assert [(each["since"], each.get("lifted")) for each in last["withdrawals"]] == [(2, 3), (4, None)]
+    ran = project.run(capsys, "withdraw", "--id", record, "--undo")
+    assert ran.code == 0, ran.err
+    assert [each.get("lifted") for each in release(project, capsys)["withdrawals"]] == [3, 6]

@@ -20,7 +20,7 @@ from packager.errors import IncompleteError, InputError
 from packager.model import ShardName
 from packager.pack import moves
 from packager.pack.frozen import Frozen, touch
-from packager.pack.source_hashes import SourceHashes, SourceRow
+from packager.pack.source_hashes import HASHED, SourceHashes, SourceRow
 from packager.paths import shown
 from packager.units import count_of
 
@@ -42,7 +42,6 @@ _SUSPECT = pa.schema(
         ("row", pa.int64()),
     ]
 )
-_IDS = pa.schema([("id", pa.string())])
 _ROW_BITS = 40  # of `place`, which orders replaced members by shard and row
 
 # The newest published version of each record, wherever it is; id: as it is now. place: a hash of the file's path.
@@ -61,25 +60,27 @@ ANTI JOIN withdrawn USING (id)
 _SUSPECTS = """
 SELECT c.id, c.path, c.path_b64, c.size, c.mtime_ns, l.sha256, l.no, l.row
 FROM catalogue c JOIN latest l USING (id) JOIN listed USING (no)
-WHERE NOT c.unread AND NOT replaced AND c.size = l.size AND c.mtime_ns IS DISTINCT FROM l.mtime_ns
+WHERE NOT c.unread AND (NOT replaced OR c.id IN (SELECT id FROM embargoed))
+    AND c.size = l.size AND c.mtime_ns IS DISTINCT FROM l.mtime_ns
 ORDER BY l.no, l.row
 """
 _RETURNING = """
 CREATE TEMP TABLE returned AS
-SELECT c.id, l.no, l.row, listed.name AS shard, listed.replaced
+SELECT c.id, l.no, l.row, listed.name AS shard, listed.replaced,
+    (c.size <> l.size OR c.id IN (SELECT id FROM rewritten)) AND c.id IN (SELECT id FROM embargoed) AS waits
 FROM catalogue c JOIN latest l USING (id) JOIN listed USING (no)
 WHERE NOT c.unread
     AND (listed.replaced OR c.size <> l.size OR c.id IN (SELECT id FROM rewritten))
 """
 # What the phases choose from. home: the phase of a record that is published already; place: its old one, if its
-# whole shard is replaced.
+# whole shard is replaced. A new version that an embargoed phase selects has neither, so it waits for that phase.
 _FILES = f"""
 CREATE TEMP TABLE left_to_plan AS
 SELECT c.*, NULL::VARCHAR AS home, NULL::BIGINT AS place
 FROM catalogue c ANTI JOIN latest USING (id) WHERE NOT c.unread
 UNION ALL BY NAME
-SELECT c.*, CASE WHEN listed.stays THEN listed.phase END AS home,
-    CASE WHEN returned.replaced THEN (returned.no::BIGINT << {_ROW_BITS}) + returned.row END AS place
+SELECT c.*, CASE WHEN listed.stays AND NOT waits THEN listed.phase END AS home,
+    CASE WHEN returned.replaced AND NOT waits THEN (returned.no::BIGINT << {_ROW_BITS}) + returned.row END AS place
 FROM catalogue c JOIN returned USING (id) JOIN listed USING (no)
 """  # noqa: S608 (a number of ours)
 
@@ -122,7 +123,7 @@ def compare(
 
     hashes: of a database with the views catalogue and withdrawn. frozen: shards of files. replaced: those that are
     superseded; all that is in them and not withdrawn is planned again. phases: of the config. closed: the condition on
-    records that are under embargo, which go on as no published one. Raises InputError where
+    records that are under embargo: of these nothing new is planned for a phase that is open. Raises InputError where
     such a record has no file any more, IncompleteError where a file that must be read cannot be.
     """
     database, workspace = hashes.database, hashes.workspace
@@ -131,9 +132,10 @@ def compare(
     create_moved(database, [(workspace.moved(each.shard.name), each.order) for each in frozen])
     sql.execute(database, _KNOWN)
     sql.execute(database, _LATEST)
+    sql.execute(database, f"CREATE TEMP TABLE embargoed AS SELECT id FROM catalogue WHERE {closed}")  # noqa: S608 (checked)
     by_order = {each.order: each for each in frozen}
     _find_rewritten(database, by_order, hashes)
-    moves.find_moves(database, hashes, closed)
+    moves.find_moves(database, hashes)
     moved = moves.keep_moves(database, workspace, by_order)
     _check_replaced(database)
     sql.execute(database, _RETURNING)
@@ -175,31 +177,33 @@ def _check_replaced(database: sql.Database) -> None:
 
 
 def _find_rewritten(database: sql.Database, frozen: Mapping[int, Frozen], hashes: SourceHashes) -> None:
-    """Make the table `rewritten` of the ids whose files have the published size and other bytes."""
-    sql.execute(database, "CREATE TEMP TABLE rewritten (id VARCHAR)")
+    """Make the table `rewritten` (id, sha256) of the files that have the published size and other bytes."""
+    sql.execute(database, "CREATE TEMP TABLE rewritten (id VARCHAR, sha256 BLOB)")
     [(size,)] = sql.execute(database, f"SELECT coalesce(sum(size), 0) FROM ({_SUSPECTS})")  # noqa: S608 (ours)
     hashes.progress.begin("compare", int(size))
     suspects = _suspects(sql.run_batches(database, _SUSPECTS, _SUSPECT))
-    hashes.insert("rewritten", _IDS, _rewritten(hashes, frozen, suspects))
+    hashes.insert("rewritten", HASHED, _rewritten(hashes, frozen, suspects))
+    sql.execute(database, "INSERT INTO hashed SELECT id, sha256 FROM rewritten")
     hashes.progress.end()
 
 
 def _rewritten(
     hashes: SourceHashes, frozen: Mapping[int, Frozen], suspects: Iterator[_Suspect]
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the ids of files that are others now; the times of those that are the same are kept, shard by shard."""
+    """Yield rows of HASHED of files that are others now; the times of the same ones are kept, shard by shard."""
     for number, of_shard in groupby(suspects, key=lambda suspect: suspect.no):
         same: dict[int, int] = {}
-        others: list[str] = []
+        others: dict[str, bytes] = {}
         for suspect in of_shard:
-            if hashes.digest(suspect.file) != suspect.sha256:
-                others.append(suspect.file.id)
+            digest = hashes.digest(suspect.file)
+            if digest != suspect.sha256:
+                others[suspect.file.id] = digest
             elif suspect.file.mtime_ns is not None:
                 same[suspect.row] = suspect.file.mtime_ns
         if same:
             touch(hashes.workspace, frozen[number], same)
         if others:
-            yield pa.record_batch([pa.array(others, pa.string())], _IDS)
+            yield pa.record_batch([list(others), list(others.values())], HASHED)
 
 
 def _suspects(batches: Iterator[pa.RecordBatch]) -> Iterator[_Suspect]:

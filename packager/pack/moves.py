@@ -29,20 +29,21 @@ _CHANGES = pa.schema(
         ("mtime_ns", pa.int64()),
     ]
 )
-# Published records without their file: gone, or other bytes now.
+# Published records without their file: gone, or other bytes now. A record that has an id keeps it while it has a file.
 _ORPHANS = """
 CREATE TEMP TABLE orphan AS
 SELECT l.id, l.no, l.row, l.size, l.sha256, {by_path} AS by_path
 FROM latest l JOIN published p ON p.shard = l.no AND p.file_row_number = l.row
 LEFT JOIN moved m ON m.no = l.no AND m.row = l.row
 LEFT JOIN (SELECT id, size FROM catalogue WHERE path IS NOT NULL) c ON c.id = l.id
-WHERE c.id IS NULL OR c.size <> l.size OR l.id IN (SELECT id FROM rewritten)
+WHERE c.id IS NULL OR (by_path AND (c.size <> l.size OR l.id IN (SELECT id FROM rewritten)))
 """
+# Files without their published record: new, or other bytes now.
 _FRESH = """
 CREATE TEMP TABLE fresh AS
 SELECT c.id, c.path, c.path_b64, c.size, c.mtime_ns, {by_path} AS by_path
-FROM catalogue c ANTI JOIN latest USING (id)
-WHERE NOT c.unread AND c.size IN (SELECT size FROM orphan) AND NOT {closed}
+FROM catalogue c ANTI JOIN (SELECT id FROM latest ANTI JOIN orphan USING (id)) USING (id)
+WHERE NOT c.unread AND c.size IN (SELECT size FROM orphan) AND c.id NOT IN (SELECT id FROM embargoed)
 """
 # The n-th orphan of some content goes on as the n-th new file of it; ids of records files stay with their own.
 _MOVING = """
@@ -54,7 +55,18 @@ JOIN (SELECT fresh.*, hashed.sha256, row_number() OVER (PARTITION BY size, sha25
 USING (size, sha256, n)
 WHERE o.by_path OR f.by_path
 """
-_UPDATE = "UPDATE latest SET id = moving.id FROM moving WHERE latest.no = moving.no AND latest.row = moving.row"
+# A record does not move to the path of a published one that itself stays: that is a new version of the other.
+_BLOCKED = """
+DELETE FROM moving WHERE was IN (
+    WITH RECURSIVE blocked AS (
+        SELECT was FROM moving WHERE id IN (SELECT id FROM orphan) AND id NOT IN (SELECT was FROM moving)
+        UNION SELECT moving.was FROM moving JOIN blocked ON moving.id = blocked.was
+    ) SELECT was FROM blocked)
+"""
+_UPDATES = (
+    "UPDATE latest SET id = moving.id FROM moving WHERE latest.no = moving.no AND latest.row = moving.row",
+    "DELETE FROM rewritten WHERE id IN (SELECT id FROM moving)",
+)
 # Records that stay where they are published, and whose file is elsewhere than was known; and their older versions.
 _ELSEWHERE = """
 SELECT * FROM (
@@ -73,17 +85,17 @@ WHERE k.no <> v.no OR k.row <> v.row
 """
 
 
-def find_moves(database: sql.Database, hashes: SourceHashes, closed: str) -> None:
-    """Give the records of `latest` whose files moved their new ids. After the tables `rewritten` and `hashed`.
+def find_moves(database: sql.Database, hashes: SourceHashes) -> None:
+    """Give the records of `latest` whose files moved their new ids. After the tables `rewritten` and `embargoed`.
 
-    closed: the condition on records that are under embargo: a published one must not get their names.
+    A published record never gets the name of one that is under embargo.
     """
     path_b64 = "CASE WHEN m.path IS NULL THEN p.path_b64 ELSE m.path_b64 END"
     sql.execute(database, _ORPHANS.format(by_path=is_path_id("l.id", "coalesce(m.path, p.path)", path_b64)))
-    sql.execute(database, _FRESH.format(by_path=is_path_id("c.id", "c.path", "c.path_b64"), closed=closed))
+    sql.execute(database, _FRESH.format(by_path=is_path_id("c.id", "c.path", "c.path_b64")))
     hashes.read("SELECT id, path, path_b64, size, mtime_ns FROM fresh")
-    sql.execute(database, _MOVING)
-    sql.execute(database, _UPDATE)
+    for statement in (_MOVING, _BLOCKED, *_UPDATES):
+        sql.execute(database, statement)
 
 
 def keep_moves(database: sql.Database, workspace: Workspace, frozen: Mapping[int, Frozen]) -> int:

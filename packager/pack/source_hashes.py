@@ -24,7 +24,7 @@ _ROWS = pa.schema(
         ("mtime_ns", pa.int64()),
     ]
 )
-_HASHED = pa.schema([("id", pa.string()), ("sha256", pa.binary(32))])
+HASHED = pa.schema([("id", pa.string()), ("sha256", pa.binary(32))])
 _CHUNK = 1 << 20  # bytes read at once
 _BATCH = 1000  # files
 
@@ -65,17 +65,17 @@ class SourceHashes:
         [(size,)] = sql.execute(self.database, f"SELECT coalesce(sum(size), 0) FROM ({left})")  # noqa: S608
         self.progress.begin("compare", int(size))
         rows = sql.run_batches(self.database, f"{left} ORDER BY id", _ROWS)
-        self.insert("hashed", _HASHED, self._hashed(rows))
+        self.insert("hashed", HASHED, self._hashed(rows))
         self.progress.end()
 
     def _hashed(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Yield rows of _HASHED."""
+        """Yield rows of HASHED."""
         for batch in batches:
             rows = [SourceRow(*row) for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)]
             for first in range(0, len(rows), _BATCH):
                 part = rows[first : first + _BATCH]
                 arrays = [[row.id for row in part], [self.digest(row) for row in part]]
-                yield pa.record_batch(arrays, _HASHED)
+                yield pa.record_batch(arrays, HASHED)
 
     def digest(self, row: SourceRow) -> bytes:
         """Return the SHA-256 of a source file. Raises IncompleteError where it cannot be read or changed."""

@@ -1,0 +1,65 @@
+"""Files that change their names with one another: none of them is published again."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.projects import Project
+from tests.test_growing import assert_frozen, by_name, new_shards, read_release, release
+from tests.test_moved_and_withdrawn import PHASES, Capture, current, make, move, table, write
+
+
+@pytest.mark.parametrize("extra", [0, 1], ids=["equal sizes", "other sizes"])
+@pytest.mark.parametrize("count", [2, 3])
+def test_files_that_exchange_their_names_stay_in_their_shard(
+    tmp_path: Path, capsys: Capture, count: int, extra: int
+) -> None:
+    files = {f"{number}.txt": bytes([65 + number]) * (5 + extra * number) for number in range(count)}
+    project = make(tmp_path / "p", capsys, files)
+    first = read_release(project)
+    for number in range(count):
+        move(project, f"{number}.txt", f"{number}")
+    for number in range(count):
+        move(project, f"{number}", f"{(number + 1) % count}.txt")
+    second = release(project, capsys)
+    assert new_shards(first, second) == []
+    assert_frozen(first, second)
+    assert current(project) == {f"{number}.txt": f"{(number + 1) % count}.txt" for number in range(count)}
+    assert "nothing to do" in project.run(capsys, "release").out
+
+
+def test_rotated_logs_stay_in_their_shards(tmp_path: Path, capsys: Capture) -> None:
+    project = make(tmp_path / "p", capsys, {"log": b"first"})
+    for number in (2, 3, 4):
+        for older in range(number - 1, 1, -1):
+            move(project, f"log.{older - 1}", f"log.{older}")
+        move(project, "log", "log.1")
+        write(project, {"log": b"log number %d" % number})
+        document = release(project, capsys)
+    assert [shard["members"] for shard in document["shards"]] == [1, 1, 1, 1]
+    now = [current(project, f"tones-all-0000{number}")["log"] for number in (1, 2, 3, 4)]
+    assert now == ["log.3", "log.2", "log.1", None]
+
+
+def test_a_file_that_replaces_a_published_one_is_a_new_version_of_that(tmp_path: Path, capsys: Capture) -> None:
+    project = make(tmp_path / "p", capsys, {"a": b"content a", "b": b"the b", "c": b"c is third"})
+    move(project, "b", "c")
+    move(project, "a", "b")
+    release(project, capsys)
+    marks = {row["id"]: (row["current_id"], row["superseded"]) for row in table(project, "tones-all-00001")}
+    assert marks == {"a": (None, None), "b": (None, "tones-all-00002"), "c": (None, "tones-all-00002")}
+
+
+def test_a_copy_of_an_earlier_version_takes_no_id_of_the_records_file(tmp_path: Path, capsys: Capture) -> None:
+    project = Project(tmp_path / "p")
+    write(project, {"a.txt": b"first version", "b.txt": b"two"})
+    (project.root / "records.csv").write_text("id,path\nr-1,a.txt\n")
+    project.write_config(phases=PHASES, collection='records = "records.csv"')
+    release(project, capsys)
+    move(project, "a.txt", "a.bak")
+    write(project, {"a.txt": b"edited"})
+    second = release(project, capsys)
+    marks = {row["id"]: row["superseded"] for row in table(project, "tones-all-00001")}
+    assert marks == {"r-1": "tones-all-00002", "b.txt": None}
+    assert {row["id"] for row in table(project, "tones-all-00002")} == {"r-1", "a.bak"}
+    assert by_name(second)["tones-all-00002"]["members"] == 2
