@@ -12,6 +12,7 @@ from packager.values import nearest, say, string
 
 TRACKERS = ("udp", "http", "https", "ws", "wss")
 WEB = ("https", "http")
+_LABEL = 63  # characters of one part of a host name (RFC 1035)
 _NOT_IN_URL = re.compile(r"[^!-~]|[\"<>\\^`{|}]")
 
 
@@ -31,6 +32,10 @@ def url(value: object, where: str, schemes: tuple[str, ...]) -> str:
     try:
         parts = urlsplit(written)
         complete = bool(parts.hostname) and (parts.port is not None or scheme.lower() != "udp")
+        if parts.port == 0:
+            raise InputError(where, f"{say(written)} has the port 0", "write the port that the server listens on")
+        if any(not label or len(label) > _LABEL for label in (parts.hostname or "x").rstrip(".").split(".")):
+            raise InputError(where, f"{say(written)} has no valid host name", "correct it")
     except ValueError as error:
         raise InputError(where, f"{say(written)} is not a URL ({error})") from None
     if not complete:

@@ -12,6 +12,7 @@ from packager.key_pair import PublicKey
 from packager.magnet import format_magnet
 from packager.model import (
     CollectionFacts,
+    Container,
     Infohash,
     Manifest,
     Plan,
@@ -315,16 +316,23 @@ class _Listing:
 
 
 def _magnet(facts: Manifest, config: Config, v1: Infohash | None, v2: Infohash | None) -> str:
-    """Return the magnet link of a shard by these infohashes; a web seed of a folder is the folder above it (BEP 19)."""
+    """Return the magnet link of a packed shard by these infohashes."""
+    return shard_magnet(config, facts.file, facts.container, facts.size, v1=v1, v2=v2)
+
+
+def shard_magnet(
+    config: Config, file: str, container: Container, size: int, *, v1: Infohash | None, v2: Infohash | None
+) -> str:
+    """Return the magnet link of a shard by its file; a web seed of a folder is the folder above it (BEP 19)."""
     options = config.torrent
     seeds = options.web_seeds
-    if facts.container == "tar":
-        seeds = tuple(url + facts.file if url.endswith("/") else url for url in seeds)
+    if container == "tar":
+        seeds = tuple(url + file if url.endswith("/") else url for url in seeds)
     return format_magnet(
         infohash_v1=v1,
         infohash_v2=v2,
-        name=facts.file,
-        size=facts.size,
+        name=file,
+        size=size,
         trackers=[url for tier in options.trackers for url in tier],
         web_seeds=seeds,
     )

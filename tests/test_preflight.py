@@ -9,11 +9,17 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from packager import addresses
 from packager.cli.app import main
+from packager.document_limits import check_limits
 from packager.engine import keys
+from packager.engine.project import load
+from packager.errors import InputError
 from packager.key_pair import Scrypt
+from packager.pack.plan_file import read_plan
 from tests.projects import Project, make_project, write_tone
 
 Capture = pytest.CaptureFixture[str]
@@ -234,6 +240,70 @@ def test_a_place_with_another_release_is_refused_before_the_site_is_made(
     ran = project.run(capsys, "publish", "--to", f"file://{project.root}/packager.toml/place")
     assert ran.code == 2, ran.err
     assert not (project.root / "output").exists()
+
+
+def test_an_earlier_release_that_is_missing_is_refused_before_packing(project: Project, capsys: Capture) -> None:
+    for name in ("one", "two"):
+        (project.source / f"{name}.txt").write_text(name)
+        assert project.run(capsys, "release").code == 0
+    first = project.root / ".packager" / "releases" / "1.json"
+    data = first.read_bytes()
+    first.unlink()
+    before = packed(project)
+    (project.source / "three.txt").write_text("three")
+    for command in COMMANDS:
+        ran = project.run(capsys, command)
+        assert ran.code == 2
+        assert "an earlier release is missing" in ran.err
+        assert packed(project) == before
+    first.write_bytes(data)
+    assert project.run(capsys, "release").code == 0
+
+
+def test_a_plan_older_than_what_is_withdrawn_is_not_packed(project: Project, capsys: Capture) -> None:
+    assert project.run(capsys, "withdraw", "--id", "notes.txt", "--reason", "a test", "--keep-shards").code == 0
+    for command in ("pack", "publish"):
+        ran = project.run(capsys, command)
+        assert ran.code == 2
+        assert "run: packager release" in ran.err
+        assert packed(project) == []
+
+
+def test_more_trackers_than_a_magnet_link_holds_are_refused_before_packing(project: Project, capsys: Capture) -> None:
+    tiers = ", ".join(f'["https://t{number}.example/{"a" * 1000}"]' for number in range(70))
+    path = project.root / "packager.toml"
+    path.write_text(path.read_text().replace('[["udp://tracker.example.org:6969/announce"]]', f"[{tiers}]"))
+    for command in ("release", "pack"):
+        ran = project.run(capsys, command)
+        assert ran.code == 2
+        assert "packager.toml: torrent: readers refuse a magnet link" in ran.err
+        assert packed(project) == []
+
+
+def test_more_shards_than_a_release_document_holds_are_refused(project: Project) -> None:
+    config, workspace = load(project.root / "packager.toml")
+    plan = read_plan(workspace)
+    check_limits(plan, config)
+    phase = plan.phases[1]
+    many = msgspec.structs.replace(phase, shards=phase.shards[:1] * 80_000)
+    with pytest.raises(InputError, match="raise it, so that there are fewer shards"):
+        check_limits(msgspec.structs.replace(plan, phases=(many,)), config)
+
+
+@pytest.mark.parametrize(
+    "url", ["udp://t.example:0/announce", "http://a..b/announce", "http://.example/", f"http://{'a' * 64}.example/"]
+)
+def test_a_tracker_or_web_seed_that_no_client_can_reach_is_refused(url: str) -> None:
+    with pytest.raises(InputError, match=r"trackers\[0\]\[0\]"):
+        addresses.trackers([[url]], "trackers")
+    if url.startswith("http"):
+        with pytest.raises(InputError, match=r"web_seeds\[0\]"):
+            addresses.web_seeds([url + "/"], "web_seeds")
+
+
+def test_a_tracker_by_ip_address_or_with_a_final_dot_is_accepted() -> None:
+    tiers = [["http://[2001:db8::1]:80/announce", "udp://192.0.2.1:6969", "https://tracker.example./announce"]]
+    assert addresses.trackers(tiers, "trackers") == (tuple(tiers[0]),)
 
 
 def test_nothing_is_left_of_a_check_that_passed(project: Project, capsys: Capture) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from packager import units
 from packager.api.machine import PATIENCE, crew_of, now
 from packager.api.packing import cores_of, tasks_of
-from packager.api.preflight import Password, check_opening, check_project, check_space, check_unread
+from packager.api.preflight import Password, check_opening, check_plan, check_project, check_space, check_unread
 from packager.api.uploading import GRACE, open_target
 from packager.catalogue import scan as catalogue_scan
 from packager.catalogue.oddities import read_unread
@@ -108,6 +108,7 @@ def publish(
             target.check()
         unread = check_unread(workspace, allow_unread=allow_unread)
         made = read_plan(workspace)
+        check_plan(options, workspace, made)
         report = _publish(
             options, workspace, made, phases=phases, unread=unread, scrape=scrape, signer=signer, progress=progress
         )
@@ -144,6 +145,7 @@ def release(
         unread = check_unread(workspace, allow_unread=allow_unread)
         planned = prepare.prepare(workspace, options, now=now(), progress=progress)
         every = tasks_of(options, workspace, planned.plan, virtual=virtual)
+        check_plan(options, workspace, planned.plan)
         check_opening(options, workspace, planned.plan)
         check_space(workspace, every)
         with crew_of(cluster, patience, progress) as crew:

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from packager.api.machine import PATIENCE, crew_of, now, processes_of
-from packager.api.preflight import check_project, check_space
+from packager.api.preflight import check_plan, check_project, check_space
 from packager.engine import project, releases
 from packager.engine.hand_outs import of_project
 from packager.engine.owner import lock_project
@@ -18,7 +18,7 @@ from packager.options import Config
 from packager.pack import materialise as materialising
 from packager.pack import run
 from packager.pack.crew import Cores
-from packager.pack.plan_file import check_current, read_plan
+from packager.pack.plan_file import read_plan
 from packager.pack.shard import ShardTask
 from packager.progress import SILENT, Progress
 from packager.reports import MaterialiseReport, PackReport
@@ -46,7 +46,7 @@ def pack(
     with lock_project(workspace.state, "pack"):
         check_project(options, workspace, None, progress=progress)
         made = read_plan(workspace)
-        check_current(workspace, made)
+        check_plan(options, workspace, made)
         every = tasks_of(options, workspace, made, phases, virtual=virtual)
         check_space(workspace, every)
         with crew_of(cluster, patience, progress) as crew:

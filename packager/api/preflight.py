@@ -2,7 +2,8 @@
 
 - `check_project`: a signing key that cannot be read or used, or that mirrors would not accept; a next key that is none;
   a release date that goes back; a site or shards folder that cannot be written, or has foreign files; wrong templates
-- `check_opening`: a plan that is out of date; a release of nothing; an embargo on what is published
+- `check_plan`: a plan that is out of date; more shards, trackers or web seeds than readers take
+- `check_opening`: a release of nothing; an embargo on what is published
 - `check_unread`: files and folders that could not be read, unless that is allowed
 - `check_space`: less free space than the planned shards take
 
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from packager.api.machine import now
 from packager.catalogue.oddities import UNREAD, read_unread
+from packager.document_limits import check_limits
 from packager.engine import keys, releases
 from packager.engine.room import check_free, check_writable
 from packager.engine.workspace import Workspace
@@ -49,12 +51,19 @@ def check_project(
     if workspace.next_key:
         keys.read_public(workspace.next_key)
     check_date(options, last)
+    releases.check_releases(workspace)
     swap.check_output(workspace.output)
     if isinstance(workspace.shards_place, Path):
         check_writable(workspace.shards_place, "packager.toml: shards.directory")
     if workspace.templates:
         check_templates(options, workspace.templates, signed=signer is not None)
     return signer
+
+
+def check_plan(options: Config, workspace: Workspace, plan: Plan) -> None:
+    """Raise InputError for a plan of which no release can be made, or none that readers can read."""
+    check_current(workspace, plan)
+    check_limits(plan, options)
 
 
 @dataclass(frozen=True)
@@ -68,10 +77,9 @@ class Opening:
 def check_opening(options: Config, workspace: Workspace, plan: Plan, asked: Sequence[str] | None = None) -> Opening:
     """Return which phases a release publishes now. asked: these, beside those that are published; None: all.
 
-    Raises InputError if the plan is out of date, if none of them has a shard, for a phase that was asked for and is
-    closed or empty, and for an embargo on a phase that is published.
+    Raises InputError if none of them has a shard, for a phase that was asked for and is closed or empty, and for an
+    embargo on a phase that is published.
     """
-    check_current(workspace, plan)
     every = {phase.name for phase in plan.phases}
     last = releases.last_release(workspace)
     published = releases.published_phases(workspace) & every

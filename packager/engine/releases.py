@@ -45,6 +45,15 @@ class _Serial(msgspec.Struct):
     serial: int
 
 
+def check_releases(workspace: Workspace) -> None:
+    """Raise InputError unless every release made so far is here, since each site has them all."""
+    last = last_release(workspace)
+    for serial in range(1, last[0].serial if last else 1):
+        path = workspace.releases / f"{serial}.json"
+        if not path.is_file():
+            raise InputError(path, "an earlier release is missing", "bring it back from the site's releases/")
+
+
 def published_phases(workspace: Workspace) -> set[str]:
     """Return the names of the phases that the last release has published."""
     return opened_phases(last_release(workspace))

@@ -21,15 +21,18 @@ class Space:
 
 def needed(tasks: Iterable[ShardTask]) -> Space:
     """Return what the shards take that are not packed yet; the documents and pages are the least that they will be."""
-    tars = documents = pages = 0
+    tars = documents = shards = 0
+    changed = False
     for task in tasks:
-        pages += _SHARD
-        if not condition(task).needs_pass:
+        shards += 1
+        stands = condition(task)
+        changed = changed or not stands.whole
+        if not stands.needs_pass:
             continue
         documents += task.shard.torrent_size + _MEMBER * task.shard.rows
         if not task.is_bare and task.shard.container == "tar":
             tars += max(0, task.shard.size - _begun(task))
-    return Space(tars, documents, pages)
+    return Space(tars, documents, shards * _SHARD if changed else 0)
 
 
 def _begun(task: ShardTask) -> int:

@@ -1,0 +1,32 @@
+"""Whether readers can read what a plan's release would say, checked before anything is packed. Pure."""
+
+from packager import documents
+from packager.errors import InputError
+from packager.files_layout import file_of
+from packager.magnet import parse_magnet
+from packager.model import Infohash, Plan
+from packager.options import Config
+from packager.releasing import shard_magnet
+
+_V1, _V2 = Infohash("0" * 40), Infohash("0" * 64)
+_LISTED = 600  # bytes of a shard in release.json beside its magnet link, the least
+
+
+def check_limits(plan: Plan, config: Config) -> None:
+    """Raise InputError where a magnet link or release.json would be more than readers take."""
+    size = 0
+    for phase in plan.phases:
+        if not phase.shards:
+            continue
+        last = phase.shards[-1]
+        file = file_of(last.name, last.container)
+        magnet = shard_magnet(config, file, last.container, last.size, v1=_V1, v2=_V2)
+        try:
+            parse_magnet(magnet, "packager.toml: torrent")
+        except InputError as error:
+            what = f"readers refuse a magnet link with these trackers and web seeds ({error.what})"
+            raise InputError("packager.toml: torrent", what, "correct or remove some") from error
+        size += len(phase.shards) * (len(magnet) + _LISTED)
+    if size > documents.LIMIT:
+        what = f"release.json would have more than {size} bytes, and readers take {documents.LIMIT}"
+        raise InputError("packager.toml: shards.size", what, "raise it, so that there are fewer shards")
