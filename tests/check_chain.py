@@ -99,7 +99,8 @@ def check_head(site: Path, head: dict) -> None:
         sums = (len(mine), sum(s["size"] for s in mine), sum(s["members"] for s in mine))
         must(phase["state"] != "published" or sums == (phase["shards"], phase["size"], phase["files"]), phase["name"])
     magnets = (site / "magnets.txt").read_text()
-    must(magnets == "".join(shard["magnet"] + "\n" for shard in live), "magnets.txt has others than those to hold")
+    offered = [shard for shard in live if not shard.get("withdrawn", 0)]
+    must(magnets == "".join(shard["magnet"] + "\n" for shard in offered), "magnets.txt has others than those offered")
 
 
 def check(site: Path) -> str:

@@ -122,6 +122,39 @@ def test_kept_shards_with_a_withdrawn_record_are_not_seeded_and_stand_on_no_list
     assert (ran.code, "is not written: 1 record in it was withdrawn" in ran.err) == (2, True)
 
 
+def test_what_is_lifted_again_may_be_handed_out_again(project: Project, capsys: Capture) -> None:
+    withdraw(project, capsys)
+    assert project.run(capsys, "withdraw", "--id", "notes.txt", "--undo").code == 0
+    document = release(project, capsys)
+    assert document["withdrawals"][0]["lifted"] == 3
+    code, report, _ = seed(capsys, project.root / "shards")
+    assert (code, report["withheld"]) == (0, [])
+    assert {OLD, CATALOGUE} <= shared(report)
+    with serving(project) as served:
+        assert served.get(f"/shards/{OLD}.tar", method="HEAD")[0] == 200
+
+
+def test_a_manifest_beside_the_tar_is_enough_to_withhold_it(project: Project, tmp_path: Path, capsys: Capture) -> None:
+    withdraw(project, capsys, "--keep-shards")
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    shutil.copyfile(project.root / "shards" / f"{OLD}.tar", alone / f"{OLD}.tar")
+    for path in (project.root / "output").rglob(f"{OLD}.*"):
+        shutil.copyfile(path, alone / path.name)
+    code, _, error = seed(capsys, alone)
+    assert (code, "was withdrawn" in error) == (2, True)
+    assert seed(capsys, alone, "--allow-withdrawn")[0] == 0
+
+
+def test_no_client_is_given_a_withheld_shard(project: Project, tmp_path: Path, capsys: Capture) -> None:
+    withdraw(project, capsys)
+    watched = tmp_path / "watched"
+    watched.mkdir()
+    assert main(["seed", str(project.root / "shards"), "--client", f"watch:{watched}"]) == 0
+    assert f"not given: {OLD}: 1 record in it was withdrawn" in capsys.readouterr().out
+    assert {path.stem for path in watched.glob("*.torrent")} == {"tones-audio-00001", "tones-metadata-00002", NEW}
+
+
 def test_a_superseded_shard_without_withdrawn_records_may_be_seeded(project: Project, capsys: Capture) -> None:
     assert project.run(capsys, "supersede", OLD, "--reason", "x").code == 0
     release(project, capsys)
@@ -161,6 +194,7 @@ def test_a_server_refuses_withdrawn_obsolete_shards_whole_and_kept_ones_where_th
 ) -> None:
     withdraw(project, capsys)
     with serving(project) as served:
+        assert f"{OLD}: not served: 1 record in it was withdrawn" in "".join(served.said)
         for name, status in ((OLD, 451), (CATALOGUE, 451), (NEW, 200)):
             for method in ("GET", "HEAD"):
                 assert served.get(f"/shards/{name}.tar", method=method)[0] == status, (name, method)
@@ -275,7 +309,11 @@ def test_prune_deletes_only_what_this_project_made(project: Project, capsys: Cap
     (shards / f".{OLD}.tar.partial").write_bytes(b"begun")
     (shards / ".other.tar.partial").write_bytes(b"begun elsewhere")
     before = tars(project)
-    report = api.prune(project.root / "packager.toml")
+    with pytest.MonkeyPatch.context() as patch:
+        flushed: list[Path] = []
+        patch.setattr("packager.engine.durable.fsync_folder", flushed.append)
+        report = api.prune(project.root / "packager.toml")
+    assert shards in flushed
     assert before - tars(project) == {f".{OLD}.tar.partial"}
     assert [Path(each.where).name for each in report.kept] == [f"{OLD}.tar"]
 

@@ -10,6 +10,7 @@ from packager.reports import ServeReport
 from packager.serve.processes import Place, parse_listen
 from packager.serve.processes import serve as run_server
 from packager.serve.server import Serving
+from packager.serve.shelf import Listing
 from packager.units import count_of
 
 
@@ -35,8 +36,12 @@ def serve(
         raise InputError("--workers", f"{processes} is less than 1", "write a number from 1 on")
     options, workspace = project.load(config)
 
-    def ready(url: str, shards: int) -> None:
-        progress.note(f"serving {count_of(shards, 'shard')} at {url}shards/NAME.tar, the site at {url}")
+    def ready(url: str, listing: Listing) -> None:
+        for each in listing.shards.values():
+            if each.withheld is not None:
+                what = "only in part" if each.withheld.partly else "not"
+                progress.note(f"{each.name}: {what} served: {each.withheld.reason}")
+        progress.note(f"serving {count_of(len(listing.shards), 'shard')} at {url}shards/NAME.tar, the site at {url}")
         if not options.torrent.web_seeds:
             progress.note(
                 "no torrent names a web seed: set torrent.web_seeds to this server's public address + shards/"

@@ -19,6 +19,7 @@ from packager.reports import ServeReport
 from packager.serve.counts import Counts, Numbers, shared_numbers
 from packager.serve.log import Log
 from packager.serve.server import Server, Serving, open_shelf
+from packager.serve.shelf import Listing
 
 _LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 _STDERR = 2
@@ -50,24 +51,24 @@ def parse_listen(text: str, where: str = "--listen") -> tuple[str, int]:
     return host, int(port)
 
 
-def serve(serving: Serving, place: Place, *, processes: int, ready: Callable[[str, int], None]) -> ServeReport:
+def serve(serving: Serving, place: Place, *, processes: int, ready: Callable[[str, Listing], None]) -> ServeReport:
     """Serve until SIGTERM or SIGINT and return what was sent.
 
-    ready: called with the URL and how many shards there are once requests are answered. Raises InputError
+    ready: called with the URL and what is published once requests are answered. Raises InputError
     where nothing is published or the address is none of ours, IncompleteError where a process dies.
     """
     numbers = shared_numbers(processes)
     counts = Counts(numbers, 0, processes)
     started = time.monotonic()
-    shards = len(open_shelf(serving, counts).listing.shards)
+    listing = open_shelf(serving, counts).listing
     with _bound(place, shared=processes > 1) as listening:
         url = _url(listening)
         if processes == 1:
             both = (signal.SIGINT, signal.SIGTERM)
-            Server(serving, counts, _log(place)).run(listening, both, lambda: ready(url, shards))
+            Server(serving, counts, _log(place)).run(listening, both, lambda: ready(url, listing))
         else:
             at = replace(place, address=listening.getsockname()[0], port=listening.getsockname()[1])
-            _run_several(serving, at, numbers, processes, lambda: ready(url, shards))
+            _run_several(serving, at, numbers, processes, lambda: ready(url, listing))
     return ServeReport(
         url=url,
         seconds=round(time.monotonic() - started, 3),

@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from packager.documents import LIMIT, from_bytes
 from packager.engine.bad_pieces import bad_pieces, bad_pieces_of_folder
 from packager.engine.hand_outs import RELEASE, HandOuts
+from packager.engine.limited import read_limited
 from packager.engine.published import ShardFiles, find_documents, shard_name
 from packager.engine.shared_file import SharedFile, SharedFolder, open_shared
 from packager.engine.workers import Tell
 from packager.errors import InputError
-from packager.hand_out import Withheld
+from packager.hand_out import Withheld, of_manifest
+from packager.model import Manifest
 from packager.paths import shown
 from packager.progress import Progress
 from packager.reports import Oddity
@@ -70,7 +73,7 @@ def find(
     withheld: list[Withheld] = []
     for tar in tars:
         torrents: list[Seedable] = []
-        bad = None
+        documents = bad = None
         try:
             documents = None if torrent else find_documents(tar, release)
             every = [torrent] if torrent else _torrents(documents)
@@ -80,6 +83,8 @@ def find(
             bad = Oddity(where=shown(str(tar)), what=f"{error.what}; {error.mend}")
             places, name = (tar, release / RELEASE if release else tar), shard_name(tar)
         why = hand_outs.withheld(places, name, *_infohashes(torrents))
+        if why is None and documents is not None:
+            why = _by_manifest(documents)
         if why is not None and not (allow_withdrawn and why.cause == "withdrawn"):
             withheld.append(why)
         elif bad is not None:
@@ -87,6 +92,15 @@ def find(
         else:
             found += torrents
     return Seedables(found, refused, withheld)
+
+
+def _by_manifest(documents: ShardFiles) -> Withheld | None:
+    """Return why a shard is withheld, by its manifest; None: it is not, or the manifest is of a kind not known here."""
+    try:
+        manifest = from_bytes(read_limited(documents.manifest, LIMIT), Manifest, documents.manifest)
+    except InputError:
+        return None
+    return of_manifest(manifest)
 
 
 def _infohashes(torrents: Sequence[Seedable]) -> set[str]:

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from packager import api, documents
+from packager.cli.app import main
 from packager.engine import durable
 from packager.engine.release_source import normal
 from packager.engine.room import free_bytes
@@ -349,6 +350,9 @@ def test_a_shard_with_withdrawn_records_is_not_chosen_listed_or_kept(
     assert {each.name: (each.ended, each.prune) for each in report.removable} == {gone.name: (True, True)}
     held = next(each for each in report.shards if each.name == gone.name)
     assert held.withheld == "1 record in it was withdrawn by the publisher"
+    (torrent,) = (mirror.folder / ".packager-mirror").rglob(f"{gone.name}.torrent")
+    ran = main(["seed", str(mirror.folder / gone.file), "--torrent", str(torrent), "--for", "0.1 s", "--port", "0"])
+    assert (ran, "1 record in it was withdrawn" in capsys.readouterr().err) == (2, True)
     pruned = api.mirror_prune(mirror.folder)
     assert [Path(each.path).name for each in pruned.files] == [gone.file]
     assert not (mirror.folder / gone.file).exists()
