@@ -12,10 +12,13 @@ import pytest
 
 from packager import api
 from packager.cli.app import main
+from packager.engine import durable
+from packager.engine.owner import owner_of
 from tests.peer import ROOT
 from tests.projects import Project, make_project
 from tests.serve.served import serving
 from tests.test_growing import by_name, release
+from tests.waiting import until
 
 Capture = pytest.CaptureFixture[str]
 OLD, NEW = "tones-rest-00001", "tones-rest-00002"
@@ -194,7 +197,7 @@ def test_a_server_refuses_withdrawn_obsolete_shards_whole_and_kept_ones_where_th
 ) -> None:
     withdraw(project, capsys)
     with serving(project) as served:
-        assert f"{OLD}: not served: 1 record in it was withdrawn" in "".join(served.said)
+        until(lambda: f"{OLD}: not served: 1 record in it was withdrawn" in "".join(served.said))
         for name, status in ((OLD, 451), (CATALOGUE, 451), (NEW, 200)):
             for method in ("GET", "HEAD"):
                 assert served.get(f"/shards/{name}.tar", method=method)[0] == status, (name, method)
@@ -306,15 +309,16 @@ def test_prune_deletes_only_what_this_project_made(project: Project, capsys: Cap
     (shards / f"{OLD}.tar").write_bytes(b"somebody's own")
     (shards / f"{CATALOGUE}.tar").write_bytes(b"")
     (shards / "stranger-rest-00001.tar").write_bytes(b"x")
-    (shards / f".{OLD}.tar.partial").write_bytes(b"begun")
-    (shards / ".other.tar.partial").write_bytes(b"begun elsewhere")
+    ours = durable.partial(shards / f"{OLD}.tar", owner_of(project.root / ".packager"))
+    ours.write_bytes(b"begun")
+    (shards / f".{OLD}.tar.0123.partial").write_bytes(b"begun by another project")
     before = tars(project)
     with pytest.MonkeyPatch.context() as patch:
         flushed: list[Path] = []
         patch.setattr("packager.engine.durable.fsync_folder", flushed.append)
         report = api.prune(project.root / "packager.toml")
     assert shards in flushed
-    assert before - tars(project) == {f".{OLD}.tar.partial"}
+    assert before - tars(project) == {ours.name}
     assert [Path(each.where).name for each in report.kept] == [f"{OLD}.tar"]
 
 

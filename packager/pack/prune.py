@@ -119,8 +119,9 @@ def _packed_size(workspace: Workspace, shard: ReleaseShard) -> int | None:
 def _in_folder(workspace: Workspace, shard: ReleaseShard, why: str, found: _Found) -> None:
     """Find a shard's tar, and what a killed run left of it."""
     tar, ours = workspace.tar(shard.name), _packed_size(workspace, shard)
-    beside = durable.partial(tar, owner_of(workspace.state))
-    for path in (tar, beside):
+    owner = owner_of(workspace.state)
+    beside = durable.partial(tar, owner) if owner else None
+    for path in filter(None, (tar, beside)):
         status = _status(path)
         if status is None:
             continue
