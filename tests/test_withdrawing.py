@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
-from tests.projects import Project, make_project
+from tests.projects import PHASES, Project, make_project
 from tests.site_bytes import rows, told, told_by_tar
 from tests.test_growing import assert_frozen, by_name, new_shards, read_release, release
 
@@ -333,3 +333,18 @@ def test_an_older_note_lifts_no_newer_withdrawal(project: Project, capsys: Captu
     ran = project.run(capsys, "withdraw", "--id", record, "--undo")
     assert ran.code == 0, ran.err
     assert [each.get("lifted") for each in release(project, capsys)["withdrawals"]] == [3, 6]
+
+
+@pytest.mark.parametrize("phases", [PHASES, PHASES[PHASES.index('[[phases]]\nname = "audio"') :]])
+def test_all_that_is_published_can_be_withdrawn(tmp_path: Path, capsys: Capture, phases: str) -> None:
+    project = make_project(tmp_path / "project", files=3)
+    project.write_config(phases=phases)
+    release(project, capsys)
+    assert project.run(capsys, "withdraw", "--path", "*", "--reason", "asked for").code == 0
+    second = release(project, capsys)
+    assert {shard["phase"] for shard in second["shards"] if not shard.get("obsolete")} <= {"metadata"}
+    assert len(second["withdrawals"]) == 7
+    assert "nothing to do" in project.run(capsys, "release").out
+    assert project.run(capsys, "withdraw", "--path", "*", "--undo").code == 0
+    third = release(project, capsys)
+    assert {shard["phase"] for shard in third["shards"] if not shard.get("obsolete")} >= {"audio", "rest"}

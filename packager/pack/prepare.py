@@ -115,7 +115,7 @@ def prepare(workspace: Workspace, config: Config, *, now: str, progress: Progres
         withdrawn_named=planned.withdrawn_named,
         closed=opens,
     )
-    if not any(phase.shards for phase in plan.phases):
+    if last is None and not any(phase.shards for phase in plan.phases):
         raise InputError("packager.toml: phases", "no phase takes any file", "widen a phase's where, or its budget")
     durable.write_bytes(workspace.plan, documents.to_bytes(plan))
     return PlanReport(plan=plan, changed=True, warnings=warnings(plan))
