@@ -6,10 +6,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from packager.engine.urls import Web
 from packager.native import hashes
 from tests.faults.failing_disk import FailingDisk, failing_disk
+
+# A machine that is busy draws and tries its examples slowly.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 _IN_MEMORY = Path("/dev/shm")
 _ROOM = 3 << 30  # bytes; all tests that run at once take less than half of it
@@ -17,10 +22,10 @@ _ROOM = 3 << 30  # bytes; all tests that run at once take less than half of it
 
 def pytest_configure(config: pytest.Config) -> None:
     """Put the tests' folders into memory where there is room: thousands of fsyncs would wait for a disk."""
-    if "PYTEST_DEBUG_TEMPROOT" in os.environ or not _IN_MEMORY.is_dir():
+    if "PYTEST_DEBUG_TEMPROOT" in os.environ or config.option.markexpr == "soak" or not _IN_MEMORY.is_dir():
         return
-    room = os.statvfs(_IN_MEMORY)
-    if room.f_bavail * room.f_frsize >= _ROOM:
+    disk = os.statvfs(_IN_MEMORY)
+    if disk.f_bavail * disk.f_frsize >= _ROOM and not disk.f_flag & os.ST_NOEXEC:
         os.environ["PYTEST_DEBUG_TEMPROOT"] = str(_IN_MEMORY)
 
 

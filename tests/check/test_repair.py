@@ -169,7 +169,7 @@ def test_a_peer_mends_it_by_the_bad_pieces_alone(shard: Held, how: Damage, tmp_p
     left.mkdir()
     (left / "of a killed run").write_bytes(b"x")
     with seeding(shard.torrent, tmp_path / "peer") as peer:
-        ran = shard.repair(capsys, "--peer", peer, "--listen", "127.0.0.1", "--json", "--timeout", "30")
+        ran = shard.repair(capsys, "--peer", peer, "--listen", "127.0.0.1", "--json", "--timeout", "200")
     assert ran.code == 0, ran.out
     assert json.loads(ran.out)["sources"][0]["bytes"] == total(shard, bad)
     assert shard.tar.read_bytes() == shard.right

@@ -22,7 +22,7 @@ from tests.waiting import free_port, until
 
 chance = random.Random(48)
 SWARMS = [chance.randbytes(20) for _ in range(200)]
-QUICK = 0.6  # seconds that a tracker may stay silent
+QUICK = 1.0  # seconds that a tracker may stay silent
 
 
 @pytest.fixture(autouse=True)
@@ -184,7 +184,7 @@ def test_a_hostile_tracker_costs_its_own_counts_and_a_bounded_time(name: str) ->
     assert "\x1b" not in found.trackers[0].what
     assert found.trackers[0].answered == 0
     assert found.counts == dict.fromkeys(SWARMS, Counts(seeders=1, leechers=0, completed=0))
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 60  # and not SECONDS
 
 
 def test_wrong_types_and_negative_and_huge_counts_are_no_counts() -> None:
