@@ -21,6 +21,8 @@ demo: $(STAMP) ## a real release of the bundled collection, in demo-release/
 	@cp docs/demo/packager.toml demo-release/packager.toml
 	@cd demo-release && ../$(BIN)/packager release
 
+test soak: export PYTHONDONTWRITEBYTECODE := # hundreds of commands are started, each would compile its modules again
+
 test: $(STAMP) ## the tests, on two processes; what takes long is left to soak
 	$(BIN)/pytest -n 2 -m 'not soak'
 
