@@ -12,8 +12,9 @@ from packager.engine.urls import Web
 from packager.native import hashes
 from tests.faults.failing_disk import FailingDisk, failing_disk
 
-# A machine that is busy draws and tries its examples slowly.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A machine that is busy draws and tries its examples slowly; and examples may share a test's folder.
+_UNCHECKED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+settings.register_profile("patient", deadline=None, suppress_health_check=_UNCHECKED)
 settings.load_profile("patient")
 
 _IN_MEMORY = Path("/dev/shm")

@@ -52,7 +52,7 @@ def situations(draw: st.DrawFn) -> tuple[Release, set[str], dict[str, int | None
     return release, set(held), dict(seeds)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(situations(), budgets, strategies)
 def test_what_is_chosen_never_exceeds_the_budget_and_what_is_held_counts_first(
     situation: tuple[Release, set[str], dict[str, int | None]], budget: int, strategy: Strategy
@@ -74,7 +74,7 @@ def test_what_is_chosen_never_exceeds_the_budget_and_what_is_held_counts_first(
         assert all(shard.size > room for shard in left)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(situations(), budgets, strategies, st.randoms(use_true_random=False))
 def test_the_choice_is_the_same_whatever_the_order_of_the_shards(
     situation: tuple[Release, set[str], dict[str, int | None]],
@@ -93,7 +93,7 @@ def test_the_choice_is_the_same_whatever_the_order_of_the_shards(
     assert one == two
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(situations(), budgets, budgets, strategies, strategies)
 def test_a_mirror_whose_budget_grows_keeps_what_it_has(
     situation: tuple[Release, set[str], dict[str, int | None]],

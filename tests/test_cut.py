@@ -38,7 +38,7 @@ def rows_of(records: list[dict]) -> pa.Table:
     return pa.Table.from_pylist(rows, SELECTED)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     records=st.lists(RECORDS, min_size=1, max_size=25),
     size=st.integers(64 << 10, 300_000),
@@ -70,7 +70,7 @@ def test_no_planned_tar_exceeds_the_bound_unless_it_is_one_oversize_member(
         assert planned.num_rows == len(records)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(records=st.lists(RECORDS, min_size=1, max_size=30), batch=st.integers(1, 30))
 def test_the_plan_does_not_hang_on_how_the_rows_come(records: list[dict], batch: int) -> None:
     phase = PhaseOptions(name="audio", title="Audio")

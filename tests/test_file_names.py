@@ -12,7 +12,7 @@ TEXT = st.one_of(st.none(), st.text(max_size=300), st.sampled_from(["..", ".", "
 PATHS = st.lists(st.sampled_from([b"a", b"A", b"a/b", b"a/B", b"a.x", b"A.X", b"\xc3\xa9", b"e\xcc\x81"]), max_size=8)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(values=st.lists(TEXT, min_size=3, max_size=3), track=st.one_of(st.none(), st.integers(-(2**31), 2**31 - 1)))
 def test_whatever_the_tags_are_a_layout_gives_a_safe_path_of_its_own_depth(
     values: list[str | None], track: int | None
@@ -34,7 +34,7 @@ def test_fields_are_written_as_people_write_them() -> None:
     assert {"id", "path", "kind", "artist"} <= set(FIELDS)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(wanted=PATHS)
 def test_distinct_paths_are_distinct_and_no_file_is_a_folder(wanted: list[bytes]) -> None:
     for key in (folded, exact):
@@ -62,7 +62,7 @@ def test_numbers_sort_as_played_and_no_name_grows_too_long() -> None:
     assert all(len(name) == len(b"album/") + NAME_MAX and name.endswith(b".flac") for name in names)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(path=st.one_of(st.text(max_size=60), st.from_regex(r"(\.{0,2}a?/){0,4}\.{0,2}b?", fullmatch=True)))
 def test_an_original_path_stays_below_its_folder_or_is_none(path: str) -> None:
     found = original_path(path, None)

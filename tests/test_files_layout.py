@@ -18,7 +18,7 @@ from packager.layout import Slice
 from packager.merkle import BLOCK
 from packager.model import ShardName
 
-FEW = settings(max_examples=25, deadline=None)
+FEW = settings(max_examples=25)
 LENGTHS = st.sampled_from([512, 1024])  # no real piece is as short; the stream's rules are the same
 
 
@@ -129,7 +129,7 @@ def test_both_containers_hold_the_same_bag(members: pa.Table) -> None:
         assert data in tar.tar
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     members_tables(sizes=st.sampled_from([0, 1, BLOCK, 2 * BLOCK, 2 * BLOCK + 1]) | st.integers(0, 5 * BLOCK)),
     st.lists(st.integers(0, 1 << 30), max_size=6),

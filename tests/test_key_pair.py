@@ -152,7 +152,7 @@ def test_no_limits_that_are_taken_cost_more_than_minisigns_own(opslimit: int, me
     assert n * p <= 1 << 20
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text=st.text(max_size=300) | st.binary(min_size=42, max_size=42).map(lambda b: base64.b64encode(b).decode()))
 def test_no_text_at_all_ends_in_another_error(text: str) -> None:
     for parse in (PublicKey.parse, lambda text: SecretKey.parse(text, no_password)):

@@ -188,7 +188,7 @@ def test_sha256sum_checks_both_manifests_of_what_is_unpacked(
         assert sha256sum_faults(program("sha256sum"), root, manifest) == ""
 
 
-@settings(max_examples=4, deadline=None)  # a process an example
+@settings(max_examples=4)  # a process an example
 @given(made=samples().filter(lambda made: made.contents))
 def test_bagit_py_validates_random_bags(tmp_path_factory: pytest.TempPathFactory, made: Sample) -> None:
     assert bagit_faults(unpacked(tmp_path_factory.mktemp("bag"), made)) == ""

@@ -113,7 +113,7 @@ def test_sha256sum_takes_the_line_of_any_name(name: str, tmp_path: Path) -> None
     subprocess.run(["sha256sum", "--strict", "--quiet", "-c", "SHA256SUMS"], cwd=tmp_path, check=True)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(paths=st.lists(st.text(min_size=1, max_size=40), unique=True))
 def test_every_file_has_one_line_of_the_sums(paths: list[str]) -> None:
     sums = lists.sha256sums(PublishedFile(path=path, size=1, sha256=hex_of(path)) for path in paths)
@@ -148,7 +148,7 @@ def test_the_feed_is_newest_first_with_torrents_or_magnets_enclosed() -> None:
         assert {each.get("type") for each in enclosures if each is not None} == {"application/x-bittorrent"}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(title=TEXTS, description=TEXTS, homepage=TEXTS, phase=TEXTS, base=st.sampled_from(["", "https://example.org/"]))
 def test_no_text_breaks_a_list(title: str, description: str, homepage: str, phase: str, base: str) -> None:
     release = release_of_two(title=title, description=description, homepage=homepage, base_url=base)

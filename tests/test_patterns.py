@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from packager.engine import sql
@@ -24,7 +24,6 @@ _TEXTS = st.text("ab*[]?{},%_\\/!-.^$()|+'\n\té", max_size=12)
 @example("Album [FLAC]/*", "Album [FLAC]/cd 1/2.flac")
 @example("a*a", "a")
 @example("*", "")
-@settings(deadline=None)
 def test_the_predicate_and_the_sql_mean_what_a_regular_expression_of_the_pattern_does(pattern: str, text: str) -> None:
     expected = bool(re.fullmatch("(?s:.*)".join(map(re.escape, pattern.split("*"))), text))
     assert matcher(pattern)(text) is expected

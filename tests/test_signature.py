@@ -95,7 +95,7 @@ def test_no_bit_of_a_signature_but_in_the_untrusted_comment_can_change() -> None
             check(DATA, changed, PUBLIC)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.binary(max_size=300), comment=st.text(st.characters(codec="utf-8"), max_size=40))
 @example(data=b"", comment="\u202egnp")
 def test_what_is_signed_holds_or_was_refused_at_signing(data: bytes, comment: str) -> None:
@@ -108,7 +108,7 @@ def test_what_is_signed_holds_or_was_refused_at_signing(data: bytes, comment: st
     assert sign(data, SECRET, comment) == signature
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     lines=st.lists(st.sampled_from(GOOD.splitlines()) | st.binary(max_size=120), max_size=5),
     end=st.sampled_from([b"\n", b"\r\n", b"\r", b""]),

@@ -365,7 +365,7 @@ def test_an_old_release_warns_and_a_new_one_does_not(publisher: Publisher) -> No
 steps = st.tuples(st.integers(0, 3), st.booleans(), st.booleans(), st.booleans())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(steps, min_size=1, max_size=6))
 def test_any_honest_chain_is_accepted_in_its_order_and_in_no_other(plan: list[tuple[int, bool, bool, bool]]) -> None:
     publisher = Publisher()
@@ -385,7 +385,7 @@ def test_any_honest_chain_is_accepted_in_its_order_and_in_no_other(plan: list[tu
                     accept(held, signed.body, signed.minisig)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_a_document_with_any_byte_changed_is_refused(data: st.DataObject) -> None:
     publisher = Publisher()
@@ -399,7 +399,7 @@ def test_a_document_with_any_byte_changed_is_refused(data: st.DataObject) -> Non
         accept(state, body, signed.minisig)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_a_signature_with_any_signed_byte_changed_is_refused(data: st.DataObject) -> None:
     publisher = Publisher()

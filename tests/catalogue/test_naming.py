@@ -11,7 +11,7 @@ from packager.errors import InputError
 NAMES = st.binary(min_size=1, max_size=12).filter(lambda n: b"/" not in n and b"\0" not in n and n not in (b".", b".."))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     names=st.lists(st.one_of(NAMES, st.sampled_from([b"a%", b"a_", b"A_", b"con", "é".encode(), "e\u0301".encode()])))
 )

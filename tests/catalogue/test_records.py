@@ -71,7 +71,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(rows=ROWS)
 def test_the_four_formats_give_equal_catalogues(rows: list[dict[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -380,7 +380,7 @@ def test_a_records_file_that_is_missing_or_no_parquet_is_named(project: Project)
         read(project, "r.parquet", b"PAR1 no")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.binary(max_size=60) | st.text('id,path"\n\\{}[]:1\t', max_size=40).map(str.encode), name=st.sampled_from(
     ["r.csv", "r.tsv", "r.jsonl", "r.sqlite", "r.parquet"]))  # fmt: skip
 @example(data=b'""\x00', name="r.tsv")  # whose error tells of a tab

@@ -58,7 +58,7 @@ def is_folder_tree(keys: list[str]) -> bool:
     return not files & folders and not any(name in (".", "..") for each in parts for name in each)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(KEYS, unique=True, max_size=12).filter(is_folder_tree))
 def test_a_listing_is_walked_as_the_same_files_in_a_folder(keys: list[str]) -> None:
     with tempfile.TemporaryDirectory() as root:
@@ -71,7 +71,7 @@ def test_a_listing_is_walked_as_the_same_files_in_a_folder(keys: list[str]) -> N
     assert found == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(KEYS, unique=True, max_size=12))
 def test_every_key_is_found_once_in_order_under_a_member_path_of_its_own(keys: list[str]) -> None:
     try:

@@ -4,7 +4,7 @@ from hashlib import sha1, sha256
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packager import merkle
@@ -23,7 +23,7 @@ def hashes_of(data: bytes, version: str) -> PieceHashes:
     return PieceHashes(len(data), PIECE, found.pieces_root, found.layer, found.pieces)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(
     size=st.integers(1, 9 * PIECE),
     version=st.sampled_from(["hybrid", "v1", "v2"]),

@@ -29,7 +29,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(members_tables(), st.lists(st.integers(0, 1 << 30), max_size=6))
 def test_every_file_is_written_however_the_stream_is_cut(
     tmp_path_factory: pytest.TempPathFactory, members: pa.Table, cuts: list[int]

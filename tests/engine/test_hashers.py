@@ -45,7 +45,7 @@ def span_of(path: Path, data: bytes, piece_length: int, *, v2: bool) -> Span:
     v2=st.booleans(),
     at=st.floats(0, 1, exclude_max=True),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_span_finds_the_one_piece_that_was_changed(
     tmp_path_factory: pytest.TempPathFactory, size: int, length: int, v2: bool, at: float
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import MEMBER_ROWS, Sample, sample, samples
 
@@ -45,7 +45,7 @@ def open_files() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(made=samples(), data=st.data())
 def test_every_range_is_that_of_the_tar(
     tmp_path_factory: pytest.TempPathFactory, made: Sample, data: st.DataObject

@@ -5,7 +5,7 @@ from array import array
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packager.native import hashes
@@ -13,10 +13,8 @@ from packager.native.hashes import LANES, Sha1Lanes, StreamHashes, sha256_blocks
 
 DATA = bytes(number * number * 7 % 251 for number in range(1 << 17))
 SIZES = st.integers(1, 300) | st.sampled_from([1, 55, 56, 63, 64, 65, 119, 120, 128, 1000, 2048])
-settings.register_profile(
-    "hashes", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-several = settings(settings.get_profile("hashes"))
+
+several = settings(max_examples=60)
 
 
 @given(count=st.integers(0, 40), size=SIZES, rest=st.integers(0, 300), at=st.integers(0, 130))

@@ -73,7 +73,7 @@ def check(root: Path, made: Sample) -> None:
     assert run(root, made, members, Discard()) == (found, digests)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(made=samples())
 def test_the_tar_is_the_layout_s_bytes_and_hashing_alone_finds_the_same_digests(
     tmp_path_factory: pytest.TempPathFactory, made: Sample

@@ -67,7 +67,7 @@ def made(path: Path, out: Path, wanted: Wanted, processes: int = 1) -> bytes:
     return Path(api.torrent(path, wanted, out=out, force=True, processes=processes).torrent).read_bytes()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(tree=TREES, blocks=st.sampled_from([1, 4]), version=st.sampled_from(["hybrid", "v1", "v2"]))
 def test_a_folders_torrent_equals_libtorrents_byte_for_byte(
     tmp_path_factory: pytest.TempPathFactory, tree: dict[str, int], blocks: int, version: Version
