@@ -107,6 +107,17 @@ def withdrawn_from(name: ShardName) -> Change:
     return changed
 
 
+def lifted_again(before: Signed) -> Change:
+    """A change by which the withdrawals of a release, and the counts of its shards, are lifted."""
+
+    def changed(release: Release) -> Release:
+        told = (msgspec.structs.replace(each, lifted=release.serial) for each in before.release.withdrawals)
+        shards = (msgspec.structs.replace(shard, withdrawn=0) for shard in release.shards)
+        return msgspec.structs.replace(release, shards=tuple(shards), withdrawals=tuple(told))
+
+    return changed
+
+
 def pack(root: Path, *, shards: int, size: int = 60_000, torrent: str = "") -> Archive:
     """Pack a project of `shards` files of random bytes, one a shard, and return its archive; nothing is published."""
     chance = random.Random(7)

@@ -23,7 +23,7 @@ from packager.mirror.holding import look
 from packager.mirror.selection import select
 from packager.mirror.state import MirrorFolder, Settings
 from packager.model import Release
-from tests.mirror.publishing import Archive, pack, state_of, withdrawn_from
+from tests.mirror.publishing import Archive, lifted_again, pack, state_of, withdrawn_from
 from tests.mirror.test_attacks import Mirror
 from tests.peer import ROOT
 from tests.simulator import secret_key, with_values
@@ -356,6 +356,9 @@ def test_a_shard_with_withdrawn_records_is_not_chosen_listed_or_kept(
     pruned = api.mirror_prune(mirror.folder)
     assert [Path(each.path).name for each in pruned.files] == [gone.file]
     assert not (mirror.folder / gone.file).exists()
+    mirror.archive.publish(6, change=lifted_again(mirror.archive.publisher.head))
+    assert mirror.follow("--key", packed.key, "--budget", "1 MB") == 0
+    assert gone.name in chosen(mirror)
 
 
 def test_prune_deletes_no_file_that_the_mirror_did_not_fetch(mirror: Mirror, packed: Archive, capsys: Capture) -> None:

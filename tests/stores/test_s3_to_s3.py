@@ -108,6 +108,24 @@ def test_nothing_is_done_twice_and_a_tar_that_is_lost_is_packed_again(
 
 
 @pytest.mark.soak
+def test_tars_of_obsolete_shards_are_deleted_from_the_store_if_this_project_made_them(
+    bucket: Bucket, tmp_path: Path, capsys
+) -> None:
+    local = make_project(tmp_path / "local", files=1)
+    project = in_store(local, bucket, tmp_path / "stored")
+    assert project.run(capsys, "release", "--workers", "1").code == 0
+    assert project.run(capsys, "withdraw", "--id", "notes.txt", "--reason", "x").code == 0
+    assert project.run(capsys, "release", "--workers", "1").code == 0
+    bucket.put("tars/tones-metadata-00001.tar", b"somebody's own")
+    before = set(bucket.everything("tars/"))
+    ran = project.run(capsys, "status")
+    assert "1 tar should be deleted (" in ran.out, ran.out
+    ran = project.run(capsys, "prune", "--yes")
+    assert (ran.code, "Deleted 1 tar, " in ran.out) == (0, True), ran.err
+    assert "tones-metadata-00001.tar: another file has this name (14 bytes)" in ran.out
+    assert before - set(bucket.everything("tars/")) == {"tones-rest-00001.tar"}
+
+
 def test_an_object_that_changed_since_the_scan_is_named_and_its_shard_is_not_there(
     local: Project, bucket: Bucket, tmp_path: Path, capsys
 ) -> None:
