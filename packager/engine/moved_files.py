@@ -3,7 +3,8 @@
 The tar and records.jsonl say the old path for ever; the members tables of the next release say both.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -49,12 +50,43 @@ def source_paths(workspace: Workspace, name: ShardName) -> dict[int, bytes]:
     return {row: decode_path(each.path, each.path_b64) for row, each in moved.items() if each.path is not None}
 
 
-def write_moved(workspace: Workspace, name: ShardName, moved: Mapping[int, Moved]) -> None:
-    """Keep, durably, where the members of a shard are that moved."""
-    path = workspace.moved(name)
-    if not moved:
-        path.unlink(missing_ok=True)
-        durable.fsync_folder(path.parent)
+def write_moved(workspace: Workspace, moved: Iterable[tuple[ShardName, Mapping[int, Moved]]]) -> None:
+    """Keep, durably, where the members of some shards are that moved: after a kill of all of these shards or of none.
+
+    A record may get the name that one of another shard had, so half of it would be two records of one name.
+    """
+    names = []
+    for name, members in moved:
+        rows = [{"row": row, **members[row]._asdict()} for row in sorted(members)]
+        tables.write_table(_next(workspace, name), _MOVED, pa.Table.from_pylist(rows, _MOVED).to_batches(), quick=True)
+        names.append(name)
+    if names:
+        durable.write_bytes(_journal(workspace), "\n".join(names).encode())
+        finish_moved(workspace)
+
+
+def finish_moved(workspace: Workspace) -> None:
+    """Finish what a killed `write_moved` had written for all shards."""
+    journal = _journal(workspace)
+    if not journal.exists():
         return
-    rows = [{"row": row, **moved[row]._asdict()} for row in sorted(moved)]
-    tables.write_table(path, _MOVED, pa.Table.from_pylist(rows, _MOVED).to_batches(), quick=True)
+    for name in map(ShardName, journal.read_text().split("\n")):
+        written = _next(workspace, name)
+        if not written.exists():
+            continue
+        if tables.count_rows(written):
+            durable.move(written, workspace.moved(name))
+        else:
+            durable.remove_file(workspace.moved(name))
+            durable.remove_file(written)
+    durable.remove_file(journal)
+
+
+def _next(workspace: Workspace, name: ShardName) -> Path:
+    """Return where the members of a shard that moved are before those of all shards are written."""
+    return workspace.moved(name).with_suffix(".next")
+
+
+def _journal(workspace: Workspace) -> Path:
+    """Return the list of shards whose members that moved are written, and not yet in their places."""
+    return workspace.state / "moved.txt"

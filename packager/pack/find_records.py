@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from packager.engine import phases, releases, sql
+from packager.engine.moved_files import finish_moved
 from packager.engine.packed_members import create_members, readable, shards_of_files
 from packager.engine.phase_rows import condition_query, find_failure
 from packager.engine.workspace import Workspace
@@ -47,6 +48,7 @@ def find(workspace: Workspace, wanted: Wanted) -> tuple[FoundRecord, ...]:
         raise InputError("withdraw", "no record is named", "name them: --id, --path or --where")
     last = releases.last_release(workspace)
     shards = shards_of_files(last[0] if last else None)
+    finish_moved(workspace)
     with _records(workspace, shards) as database:
         database.register("ids", pa.table({"id": pa.array(wanted.ids, pa.string())}))
         query = (

@@ -15,6 +15,7 @@ from packager.engine import moved_files, sql
 from packager.engine.moved_files import Moved
 from packager.engine.record_ids import is_path_id
 from packager.engine.workspace import Workspace
+from packager.model import ShardName
 from packager.pack.frozen import Frozen, touch
 from packager.pack.source_hashes import SourceHashes
 
@@ -99,22 +100,28 @@ def find_moves(database: sql.Database, hashes: SourceHashes) -> None:
 
 
 def keep_moves(database: sql.Database, workspace: Workspace, frozen: Mapping[int, Frozen]) -> int:
-    """Keep, durably, where the files of published records are now, shard by shard; return how many moved just now."""
-    count = 0
+    """Keep, durably, where the files of published records are now; return how many moved just now."""
+    moved_files.write_moved(workspace, _moved_by_shard(database, workspace, frozen))
+    [(count,)] = sql.execute(database, f"SELECT count(path) FROM ({_ELSEWHERE})")  # noqa: S608 (ours)
+    return int(count)
+
+
+def _moved_by_shard(
+    database: sql.Database, workspace: Workspace, frozen: Mapping[int, Frozen]
+) -> Iterator[tuple[ShardName, dict[int, Moved]]]:
+    """Yield what moved of each shard; keep the times of those files."""
     for number, changes in groupby(_changes(sql.run_batches(database, _ELSEWHERE, _CHANGES)), key=itemgetter(0)):
         shard = frozen[number]
         moved, times = moved_files.read_moved(workspace, shard.shard.name), {}
         for _, row, record, path, path_b64, is_back, mtime_ns in changes:
-            count += path is not None
             moved.pop(row, None)
             if not is_back:
                 moved[row] = Moved(record, path, path_b64)
             if mtime_ns is not None:
                 times[row] = mtime_ns
-        moved_files.write_moved(workspace, shard.shard.name, moved)
         if times:
             touch(workspace, shard, times)
-    return count
+        yield shard.shard.name, moved
 
 
 def _changes(

@@ -19,6 +19,7 @@ from packager.config import options_digest
 from packager.cut import Cutter
 from packager.engine import durable, phase_rows, phases, releases, sql, tables
 from packager.engine.ahead import ahead
+from packager.engine.moved_files import finish_moved
 from packager.engine.selection import (
     Selection,
     count_files,
@@ -79,6 +80,7 @@ def prepare(workspace: Workspace, config: Config, *, now: str, progress: Progres
     options = options_digest(config)
     stamp_state(workspace.state)
     recover(workspace, config.collection.name, progress)
+    finish_moved(workspace)
     last = releases.last_release(workspace)
     taken_back = read_withdrawals(workspace)
     withdrawals = documents.digest(documents.to_bytes(taken_back))

@@ -86,7 +86,7 @@ def _take_shard(workspace: Workspace, shard: ReleaseShard) -> None:
     folder = durable.make_folder(workspace.packed(shard.name))
     for file in shard.documents:
         _copy(workspace.output / file.path, folder / Path(file.path).name, file)
-    write_moved(workspace, shard.name, _moved(folder / f"{shard.name}.members.parquet"))
+    write_moved(workspace, [(shard.name, _moved(folder / f"{shard.name}.members.parquet"))])
     path = folder / f"{shard.name}.manifest.json"
     manifest = documents.from_bytes(path.read_bytes(), Manifest, path)
     if manifest.withdrawn:

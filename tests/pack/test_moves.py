@@ -1,9 +1,12 @@
 """Files that change their names with one another: none of them is published again."""
 
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
+from packager.engine import durable, tables
 from tests.projects import Project
 from tests.test_growing import assert_frozen, by_name, new_shards, read_release, release
 from tests.test_moved_and_withdrawn import PHASES, Capture, current, make, move, table, write
@@ -63,3 +66,37 @@ def test_a_copy_of_an_earlier_version_takes_no_id_of_the_records_file(tmp_path: 
     assert marks == {"r-1": "tones-all-00002", "b.txt": None}
     assert {row["id"] for row in table(project, "tones-all-00002")} == {"r-1", "a.bak"}
     assert by_name(second)["tones-all-00002"]["members"] == 2
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("module", "function"),
+    [(tables, "write_table"), (durable, "move"), (durable, "write_bytes"), (durable, "remove_file")],
+)
+def test_a_kill_between_two_shards_leaves_no_record_twice(
+    tmp_path: Path, capsys: Capture, module: ModuleType, function: str, nth: int
+) -> None:
+    project = make(tmp_path / "p", capsys, {name: name.encode() * 30_000 for name in ("a", "b", "c")})
+    first = read_release(project)
+    assert [shard["members"] for shard in first["shards"]] == [1, 1, 1]
+    for name in ("a", "b", "c"):
+        move(project, name, f"{name}.old")
+    for name, new in (("a", "b"), ("b", "c"), ("c", "a")):
+        move(project, f"{name}.old", new)
+    calls: list[int] = []
+
+    def kill(*arguments: Any, **options: Any) -> Any:
+        calls.append(1)
+        if len(calls) == nth:
+            raise KeyboardInterrupt
+        return getattr(module, function)(*arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        name = module.__name__.rpartition(".")[2]
+        patch.setattr(f"packager.engine.moved_files.{name}", SimpleNamespace(**{**vars(module), function: kill}))
+        assert project.run(capsys, "release").code == (130 if len(calls) >= nth else 0)
+    assert calls
+    second = release(project, capsys)
+    assert new_shards(first, second) == []
+    now = {key: value for shard in second["shards"] for key, value in current(project, shard["name"]).items()}
+    assert now == {"a": "b", "b": "c", "c": "a"}
