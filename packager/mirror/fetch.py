@@ -110,14 +110,18 @@ class _Session:
 
     def _look(self) -> None:
         """See how every torrent stands, keep what became whole, begin with the next."""
-        self._status = self._downloads.status()
+        self._refresh()
         self._peers = max(self._peers, sum(each.peers for each in self._status))
-        for each in self._status:
-            self._follow(each)
         self._begin()
         self._tell()
         if self._clocks.steady() - self._saved_at >= LIVE_SECONDS:
             self.save(live=True)
+
+    def _refresh(self) -> None:
+        """Ask how every torrent stands; what is complete has its proof before anything else sees that it is."""
+        self._status = self._downloads.status()
+        for each in self._status:
+            self._follow(each)
 
     def _follow(self, each: Download) -> None:
         """Count what came of one shard, and keep its proof when it is whole."""
@@ -159,7 +163,7 @@ class _Session:
                 proved=shard.name in self._proved,
             )
             if shard.name not in self._proved:
-                self._status = self._downloads.status()
+                self._refresh()
 
     def _has_room(self) -> bool:
         """Say whether another shard may begin."""
@@ -207,7 +211,7 @@ class _Session:
 
     def report(self) -> FetchReport:
         """Return how it ended."""
-        self._status = self._downloads.status()
+        self._refresh()
         shards = [
             FetchedShard(name=each.name, state=each.state, share=each.share, uploaded=each.uploaded, what=each.error)
             for each in self._status

@@ -8,6 +8,7 @@ import pytest
 
 from packager import api
 from packager.cli.app import main
+from packager.engine.downloads import Downloads
 from packager.engine.swarm import Reach
 from packager.mirror.fetch import How
 from packager.mirror.state import MirrorFolder
@@ -15,6 +16,7 @@ from tests.mirror.following import running
 from tests.mirror.publishing import Archive, pack
 from tests.peer import seeding
 from tests.servers import Site, serving
+from tests.waiting import until
 
 Capture = pytest.CaptureFixture[str]
 SHARDS = 6
@@ -61,6 +63,27 @@ def test_web_seeds_alone_give_every_byte(served: tuple[Archive, Site], tmp_path:
     again = api.mirror_sync(folder, how=FETCH)
     assert again.fetched is not None
     assert (again.complete, again.fetched.downloaded, again.plan.fetch) == (True, 0, 0)
+
+
+@pytest.mark.parametrize("shards", [1, 2, 3])
+def test_a_tar_that_is_checked_at_once_is_kept_as_verified(
+    served: tuple[Archive, Site], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shards: int
+) -> None:
+    archive, site = served
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+    for shard in archive.shards[:shards]:
+        (folder / shard.file).write_bytes(archive.tar(shard.name))
+    add = Downloads.add
+
+    def add_and_wait(downloads: Downloads, *arguments: object, **more: object) -> None:
+        add(downloads, *arguments, **more)  # type: ignore[arg-type]
+        until(lambda: all(each.state == "seeding" for each in downloads.status()))
+
+    monkeypatch.setattr(Downloads, "add", add_and_wait)
+    report = api.mirror_follow(site.address, folder, budget=shards * 750_000, key=archive.key, reserve=0, how=FETCH)
+    assert report.complete
+    assert [each.verified is not None for each in api.mirror_status(folder).shards] == [True] * shards
 
 
 def test_without_anybody_who_has_it_the_rest_is_left_for_the_next_run(
