@@ -1,5 +1,6 @@
 """An embargo that comes after a record was published: what was out stays out, and nothing new of it goes out before."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,23 @@ def test_a_new_version_waits_for_the_embargo(tmp_path: Path, capsys: Capture, da
     assert_frozen(second, third)
     found = [row["id"] for name in new_shards(second, third) for row in table(project, name)]
     assert sorted(found) == ["audio", "audio 2"]
+
+
+@pytest.mark.parametrize(
+    ("year", "other", "following"),
+    [("2999", "", ""), ("2001", "", "packager publish"), ("2999", 'embargo = "3000-01-01"\n', "")],
+)
+def test_status_names_no_next_command_while_an_embargo_is_all_that_is_waited_for(
+    tmp_path: Path, capsys: Capture, year: str, other: str, following: str
+) -> None:
+    second = f'[[phases]]\nname = "second"\nwhere = "path = \'b\'"\n{other}'
+    project = make(tmp_path / "p", capsys, {"c": b"c"})
+    write(project, {"audio": b"not yet", "b": b"b"})
+    project.write_config(phases=CLOSED + second + PHASES)
+    release(project, capsys)
+    project.write_config(phases=CLOSED.replace("2999", year) + second + PHASES)
+    status = json.loads(project.run(capsys, "status", "--json").out)
+    assert (status["left"], status["next"]) == (0, following)
 
 
 def test_what_is_published_stays_in_a_shard_that_is_replaced(tmp_path: Path, capsys: Capture) -> None:

@@ -199,7 +199,7 @@ def status(config: Path) -> StatusReport:
     )
     left = sum(phase.left for phase in phases)
     unread_count, unread = read_unread(workspace.state)
-    filled = [phase for phase in phases if phase.shards]
+    filled = [phase for phase in phases if phase.shards and (phase.embargo is None or phase.embargo <= now())]
     unpublished = any(phase.state != "published" or phase.published < phase.shards for phase in filled)
     following = "packager pack" if left else "packager publish" if unpublished else ""
     return StatusReport(

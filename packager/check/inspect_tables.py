@@ -1,5 +1,6 @@
 """A members table, or a catalogue in either of its forms -> totals, and whether they are what they should be."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -20,18 +21,20 @@ def members(path: Path, faults: FaultList) -> MembersFacts:
     """Return a members table's totals. Raises InputError where foreign_tables.read_batches does."""
     with tables.open_table(path) as file:
         groups, columns = file.num_row_groups, tuple(shown(name, 100) for name in file.schema_arrow.names)
-    rows = payload = end = 0
+    rows = payload = 0
     kinds: dict[str, int] = {}
-    checks, ids = PathChecks(), set[int]()
+    checks, ids, places = PathChecks(), set[int](), []
     for batch in foreign_tables.read_batches(path, MEMBERS):
         _check_paths(batch, rows, checks, faults)
         _check_ids(batch, rows, ids, faults)
-        end = _check_places(batch, rows, end, faults)
+        places.append(batch.select(["offset", "size"]))
         payload += sum(max(0, size) for size in batch["size"].to_pylist())
         for counted in pc.value_counts(batch["kind"]).to_pylist():
             kind = shown(counted["values"], 40)
             kinds[kind] = kinds.get(kind, 0) + counted["counts"]
         rows += batch.num_rows
+    if places:
+        _check_places(pa.Table.from_batches(places), faults)
     for kind in kinds.keys() - set(KINDS):
         faults.add("kind", f'"{kind}" is not one of {", ".join(KINDS)}')
     return MembersFacts(rows=rows, row_groups=groups, payload=payload, kinds=kinds, columns=columns)
@@ -53,18 +56,36 @@ def _check_ids(batch: pa.RecordBatch, first: int, ids: set[int], faults: FaultLi
         ids.add(hash(own_id))
 
 
-def _check_places(batch: pa.RecordBatch, first: int, end: int, faults: FaultList) -> int:
-    """Add members that could not lie where the table says; return where the last one ends."""
-    for at, (start, size) in enumerate(
-        zip(batch["offset"].to_pylist(), batch["size"].to_pylist(), strict=True), first + 1
-    ):
+def _check_places(places: pa.Table, faults: FaultList) -> None:
+    """Add members that could be neither in a tar nor in a folder where the table says, which does not name either."""
+    end = 0
+    wrong = []
+    for at, (start, size) in enumerate(_rows(places), 1):
         if size < 0 or start < 0:
             faults.add(f"row {at}", f"its offset of {start} or its size of {size} bytes is below 0")
             continue
         if start % tar.BLOCK or start < end + tar.BLOCK:
-            faults.add(f"row {at}", f"its offset {start} is not the begin of data in a tar, after the member before")
+            wrong.append((at, start))
         end = start + size
-    return end
+    if wrong and _overlap(places):
+        for at, start in wrong:
+            faults.add(f"row {at}", f"its offset {start} is not the begin of data in a tar, after the member before")
+
+
+def _overlap(places: pa.Table) -> bool:
+    """Say whether two members have a byte in common: those of a folder are in any order, and need no header."""
+    end = 0
+    for start, size in _rows(places.sort_by("offset")):
+        if size > 0 and start < end:
+            return True
+        end = max(end, start + size)
+    return False
+
+
+def _rows(places: pa.Table) -> Iterator[tuple[int, int]]:
+    """Return offset and size of each row."""
+    for batch in places.to_batches():
+        yield from zip(batch["offset"].to_pylist(), batch["size"].to_pylist(), strict=True)
 
 
 def is_catalogue(path: Path) -> bool:

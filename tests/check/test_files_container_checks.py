@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from pack.test_files_container import FILES, project, whole_folder
 from projects import Project
@@ -91,6 +92,21 @@ def spoil(folder: Path, path: str, at: int) -> None:
 
 def whole(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_inspect_finds_no_fault_in_the_members_table_of_a_folder_unless_members_overlap(
+    made: Project, tmp_path: Path, capsys: Capture
+) -> None:
+    table = made.root / f"output/manifests/{NAME}.members.parquet"
+    assert run(capsys, "inspect", table)[0] == 0
+    rows = pq.read_table(table)
+    offsets, sizes = rows["offset"].to_pylist(), rows["size"].to_pylist()
+    for wrong in (offsets[0], offsets[0] + 1, offsets[0] + sizes[0] - 1):
+        column = [offsets[0], wrong, *offsets[2:]]
+        changed = rows.set_column(rows.column_names.index("offset"), rows.schema.field("offset"), [column])
+        pq.write_table(changed, tmp_path / "wrong.members.parquet")
+        code, out, _ = run(capsys, "inspect", tmp_path / "wrong.members.parquet")
+        assert (code, f"its offset {wrong} is not the begin of data in a tar" in out) == (1, True), out
 
 
 def test_repair_mends_bad_missing_short_and_long_files_from_loose_ones(
