@@ -1,4 +1,4 @@
-"""The release, project and mirror that format 1 was fixed with: this version reads, continues, syncs and verifies them."""
+"""What format 1 was fixed with: this version reads, verifies, continues and syncs the kept release and mirror."""
 
 import json
 import shutil
