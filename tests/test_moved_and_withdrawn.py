@@ -307,6 +307,18 @@ def test_withdrawn_content_that_comes_while_packing_leaves_no_shard(tmp_path: Pa
     assert anywhere(project, (SECRET, b"new.txt"), tmp_path) == set()
 
 
+def test_the_catalogue_of_a_phase_that_was_removed_ends_with_a_withdrawal(tmp_path: Path, capsys: Capture) -> None:
+    catalogue = '[[phases]]\nname = "metadata"\ntitle = "M"\ncontent = "catalogue"\n'
+    project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "private.txt": SECRET}, phases=catalogue + PHASES)
+    project.write_config(phases=PHASES)
+    assert "obsolete" not in by_name(release(project, capsys))["tones-metadata-00001"]
+    withdraw(project, capsys, "--id", "private.txt", "--redact")
+    document = release(project, capsys)
+    assert by_name(document)["tones-metadata-00001"]["obsolete"] is True
+    assert "tones-metadata-00001" not in (project.root / "output" / "magnets.txt").read_text()
+    assert release(project, capsys)["serial"] == document["serial"]
+
+
 def test_a_lifted_withdrawal_is_published_again_and_recorded(tmp_path: Path, capsys: Capture) -> None:
     project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "private.txt": SECRET})
     withdraw(project, capsys, "--id", "private.txt", "--redact")

@@ -247,6 +247,7 @@ def _plan(
         for phase in sorted(planned.phases, key=lambda phase: order.index(phase.name))
     ]
     planned.phases += standing.closed(config, planned.compared.kept)
+    planned.superseded += standing.ended(config)
     planned.sources_gone = sources_gone(workspace, standing, planned.compared.stale)
     return planned
 

@@ -56,6 +56,16 @@ class Standing:
         listed = self.last.shards if self.last else ()
         return max((shard.number for shard in listed if shard.phase == phase), default=0)
 
+    def ended(self, config: Config) -> list[Superseded]:
+        """Return the shards of the catalogue that end without a successor: the config has no such phase any more."""
+        named = {phase.name for phase in config.phases}
+        own = [each.shard for each in self.frozen if each.shard.phase in _catalogue_phases(self.last) - named]
+        return [
+            Superseded(name=shard.name, by=(), reason=self.replaced[shard.name])
+            for shard in own
+            if shard.name in self.replaced
+        ]
+
     @property
     def of_files(self) -> tuple[Frozen, ...]:
         """The shards whose members are files of the collection, and not the catalogue itself."""
@@ -103,8 +113,19 @@ def read_standing(workspace: Workspace, config: Config, last: Release | None, ta
     notes = dict.fromkeys(sorted(held & live), _WITHDRAWN) | {
         shard.name: shard.reason for shard in taken_back.shards if shard.name in live
     }
-    standing.replaced.update(notes)
+    standing.replaced.update(notes | _old_catalogues(standing, config))
     return standing
+
+
+def _old_catalogues(standing: Standing, config: Config) -> dict[ShardName, str]:
+    """Return the catalogue shards of phases that the config has no more, if records were withdrawn since."""
+    last, named = standing.last, {phase.name for phase in config.phases}
+    if last is None:
+        return {}
+    known = {each.id: each.since for each in last.in_force}
+    newest = max((known.get(record, last.serial + 1) for record in standing.withdrawn), default=0)
+    left = [shard for shard in last.shards if shard.phase in _catalogue_phases(last) - named and not shard.obsolete]
+    return {shard.name: _WITHDRAWN for shard in left if shard.since < newest}
 
 
 def _check_same(config: Config, last: Release) -> None:
