@@ -133,6 +133,15 @@ def test_a_release_continues_it_and_changes_nothing_that_is_published(project: P
     assert_format_1(project)
 
 
+def test_its_state_folder_is_made_again_from_the_site(project: Project, capsys: Capture) -> None:
+    shutil.rmtree(project.root / ".packager")
+    ran = project.run(capsys, "release", "--workers", "1")
+    assert (ran.code, "kept-later-00001.tar: is there, and this project did not write it" in ran.err) == (2, True)
+    (project.root / "shards/kept-later-00001.tar").unlink()
+    before = read_release(project)
+    assert release(project, capsys) == before
+
+
 def test_a_withdrawal_of_it_is_lifted(project: Project, capsys: Capture) -> None:
     audio = "kept-audio-00001"
     assert audio not in (project.root / "output/magnets.txt").read_text()
