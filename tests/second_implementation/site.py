@@ -74,11 +74,16 @@ class Site:
             self.signatures(chained, bodies)
 
     def signatures(self, chained: list[dict[str, Any]], bodies: list[bytes]) -> None:
-        """Check the signature of every release that has one, and of SHA256SUMS."""
+        """Check the signature of every release that has one, and of SHA256SUMS.
+
+        Without a key it is minisign.pub's, which signs what follows the release that named it as the next.
+        """
         published = minisign.Key.parse(self.read("minisign.pub").decode())
         keys = [self.key or published]
         before = keys
-        for one, body in zip(chained, bodies, strict=True):
+        named = [at for at, one in enumerate(chained, 1) if one.get("next_key") == published.line]
+        first = named[-1] if named and not self.key else 0
+        for one, body in zip(chained[first:], bodies[first:], strict=True):
             name, path = one["collection"]["name"], f"releases/{one['serial']}.json.minisig"
             comment = f"release {one['serial']} of {name}, {one['date']}"
             if (self.root / path).exists():
