@@ -20,7 +20,16 @@ from tests.test_growing import assert_frozen, by_name, new_shards, read_release,
 
 Capture = pytest.CaptureFixture[str]
 ARCHIVE = Path(__file__).with_name("kept") / "format-1.tar.xz"
-INSPECTED = ("manifest.json", "release.json", "members.parquet", "members.tsv.zst", ".torrent", "magnets.txt", ".minisig", ".pub")
+INSPECTED = (
+    "manifest.json",
+    "release.json",
+    "members.parquet",
+    "members.tsv.zst",
+    ".torrent",
+    "magnets.txt",
+    ".minisig",
+    ".pub",
+)
 
 
 @pytest.fixture(scope="module")
