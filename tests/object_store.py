@@ -205,7 +205,9 @@ class Bucket:
         return data
 
     def everything(self, prefix: str = "") -> dict[str, bytes]:
-        return {key[len(prefix) :]: self.get(key) for key in self.listed() if key.startswith(prefix)}
+        """Return the objects with a prefix, but the mark that says which project they are of."""
+        found = (key for key in self.listed() if key.startswith(prefix) and not key.endswith("/.packager-owner"))
+        return {key[len(prefix) :]: self.get(key) for key in found}
 
     def uploads(self) -> list[str]:
         return [each["Key"] for each in self.client.list_multipart_uploads(Bucket=self.name).get("Uploads", ())]

@@ -56,6 +56,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("mirror", "status", "--to", "mirror", "--workers", "2"),
     ("mirror", "magnets", "--to", "mirror"),
     ("mirror", "sync", "--to", "mirror", "--yes"),
+    ("mirror", "prune", "--to", "mirror", "--dry-run"),
+    ("prune", "--dry-run"),
     ("supersede", "tones-audio-00001", "--reason", "x"),
     ("withdraw", "--id", "notes.txt", "--reason", "x"),
 )

@@ -10,8 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from packager.engine import durable
+from packager.engine.stores.base import Store
+from packager.errors import InputError
 
 _FILE = "owner"
+STORE_FILE = ".packager-owner"
 
 
 def owner_of(state: Path) -> str:
@@ -21,6 +24,23 @@ def owner_of(state: Path) -> str:
     except (OSError, UnicodeDecodeError):
         return ""
     return text if re.fullmatch("[0-9a-f]{16}", text) else ""
+
+
+def claim_store(store: Store, owner: str) -> None:
+    """Make a place in a store this project's: it has no locks, so what one project has begun another would sweep.
+
+    Raises InputError where it is another project's, IncompleteError where the store fails for now.
+    """
+    data = f"{owner}\n".encode()
+    if store.create(STORE_FILE, data):
+        return
+    found = store.stat(STORE_FILE)
+    if found is not None and not found.size:  # a kill, or a lost connection, cut it
+        found = store.put(STORE_FILE, data)
+    if found is None or found.size != len(data) or store.read(STORE_FILE, 0, found.size)[1] != data:
+        what = f"belongs to another project, as {STORE_FILE} there says"
+        fix = f"name a place of its own; if that project is gone, delete {STORE_FILE}"
+        raise InputError(store.name, what, fix)
 
 
 @contextmanager

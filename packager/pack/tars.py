@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 
 from packager.engine import durable
 from packager.engine.file_lock import remove_unlocked
+from packager.engine.owner import claim_store
 from packager.engine.stores import open_store
 from packager.engine.stores.base import Place
 from packager.engine.workspace import Workspace
@@ -35,7 +36,9 @@ def remove_leftovers(place: Place, owner: str, names: Iterable[str], kept: Colle
     of any other goes, too.
     """
     if isinstance(place, StoreAddress):
-        open_store(place).sweep(frozenset(names).__contains__)
+        store = open_store(place)
+        claim_store(store, owner)
+        store.sweep(frozenset(names).__contains__)
         return
     durable.make_folder(place)
     partials = {durable.partial(place / name, owner) for name in names}

@@ -16,6 +16,7 @@ from threading import BoundedSemaphore, Event
 
 from packager import documents
 from packager.engine.limited import read_limited
+from packager.engine.owner import claim_store, owner_of
 from packager.engine.stores.base import SMALL, Stat, Store
 from packager.engine.workspace import Workspace
 from packager.errors import IncompleteError, InputError, from_os_error
@@ -64,6 +65,7 @@ def upload(
     started = time.monotonic()
     release = documents.from_bytes(read_limited(workspace.output / RELEASE, documents.LIMIT), Release, RELEASE)
     check_place(workspace, store)
+    claim_store(store, owner_of(workspace.state))
     wanted = {file.path: file for file in _site(workspace.output)}
     hand_out, absent = HandOut(release), 0
     withheld = {f"shards/{each.name}.tar": each for each in hand_out.all_withheld()}

@@ -2,11 +2,13 @@
 
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from packager.engine.stores import base
 from tests import object_store
+from tests.stores.sftp_server import Host, know, sftp_server
 
 _number = itertools.count(1)
 
@@ -31,3 +33,17 @@ def bucket(s3_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[object_sto
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have tries follow each other quickly."""
     monkeypatch.setattr(base, "PATIENCE", base.Patience(tries=8, first=0.01, most=0.05))
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    """Return a server that this user knows, and whose key it has."""
+    (tmp_path / "served").mkdir()
+    home = tmp_path / "home"
+    (home / ".ssh").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    with sftp_server(tmp_path / "served") as served:
+        served.client_key.write_private_key_file(str(home / ".ssh" / "id_ecdsa"))
+        know(served, served.key.get_base64())
+        yield served

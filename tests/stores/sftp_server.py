@@ -111,6 +111,8 @@ class _Files(paramiko.SFTPServerInterface):
         found = self._path(path)
         if path.lstrip("/") in self.host.closed:
             return paramiko.SFTP_PERMISSION_DENIED
+        if flags & os.O_EXCL:
+            return _told(lambda: _Handle(flags, open(found, "xb"), self.host))
         mode = "rb" if not flags & (os.O_WRONLY | os.O_RDWR) else "w+b" if flags & os.O_TRUNC else "r+b"
         return _told(lambda: _Handle(flags, open(found, mode), self.host))
 
@@ -157,3 +159,13 @@ def sftp_server(root: Path) -> Iterator[Host]:
         thread.join()
         for transport in host.transports:
             transport.close()
+
+
+def know(host: Host, key: str) -> None:
+    """Write the known host's key."""
+    known = Path("~/.ssh/known_hosts").expanduser()
+    known.write_text(f"[127.0.0.1]:{host.port} ecdsa-sha2-nistp256 {key}\n")
+
+
+def address(host: Host, path: str = "site") -> str:
+    return f"sftp://archivist@127.0.0.1:{host.port}/{path}"

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
+from packager.engine.owner import STORE_FILE
 from tests import object_store
 from tests.object_store import Bucket
 from tests.projects import Project, make_project
@@ -175,6 +176,7 @@ def test_a_folder_is_a_target_too(project: Project, tmp_path: Path, capsys) -> N
     to = tmp_path / "web root"
     upload(project, capsys, f"file://{to}")
     found = {str(path.relative_to(to)): path.read_bytes() for path in to.rglob("*") if path.is_file()}
+    assert len(found.pop(STORE_FILE)) == 17
     assert found == site(project)
     assert upload(project, capsys, f"file://{to}")["uploaded"] == 0
 

@@ -2,44 +2,20 @@
 
 import json
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from packager.cli.app import main
+from packager.engine.owner import STORE_FILE
 from packager.engine.stores import open_store
 from packager.engine.stores.base import Gone
 from packager.errors import InputError
 from packager.store_address import store_address
 from tests.projects import Project, make_project
-from tests.stores.sftp_server import Host, sftp_server
+from tests.stores.sftp_server import Host, address, know
 
 pytestmark = pytest.mark.usefixtures("impatient")
-
-
-@pytest.fixture
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
-    """Return a server that this user knows, and whose key it has."""
-    (tmp_path / "served").mkdir()
-    home = tmp_path / "home"
-    (home / ".ssh").mkdir(parents=True)
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    with sftp_server(tmp_path / "served") as served:
-        served.client_key.write_private_key_file(str(home / ".ssh" / "id_ecdsa"))
-        know(served, served.key.get_base64())
-        yield served
-
-
-def know(host: Host, key: str) -> None:
-    """Write the known host's key."""
-    known = Path("~/.ssh/known_hosts").expanduser()
-    known.write_text(f"[127.0.0.1]:{host.port} ecdsa-sha2-nistp256 {key}\n")
-
-
-def address(host: Host, path: str = "site") -> str:
-    return f"sftp://archivist@127.0.0.1:{host.port}/{path}"
 
 
 def test_files_are_written_whole_listed_read_by_ranges_and_deleted(host: Host) -> None:
@@ -66,7 +42,7 @@ def test_a_file_is_not_there_before_it_is_whole_and_lines_that_break_do_no_harm(
         assert not (host.root / "site/t.tar").exists()
         writer.write(body[1 << 20 :])
     assert (host.root / "site/t.tar").read_bytes() == body
-    assert len(host.transports) > 3
+    assert len(host.transports) > 1  # how many more depends on what was on its way when a line broke
     host.break_at = {host.requests + 3}
     assert store.read("t.tar", 5, len(body))[1] == body[5:]
     assert sorted(path.name for path in (host.root / "site").iterdir()) == ["t.tar"]
@@ -106,6 +82,7 @@ def test_a_site_is_published_by_sftp_and_a_release_is_made_from_files_there(host
     assert ran.code == 0, ran.err
     made = local.published()
     there = {str(p.relative_to(host.root)): p.read_bytes() for p in (host.root / "site").rglob("*") if p.is_file()}
+    assert len(there.pop(f"site/{STORE_FILE}")) == 17
     tars = {path: data for path, data in made.items() if path.startswith("shards/")}
     site = {path.removeprefix("output/"): data for path, data in made.items() if path.startswith("output/")}
     assert there == {f"site/{path}": data for path, data in (site | tars).items()}
@@ -120,7 +97,7 @@ def test_a_site_is_published_by_sftp_and_a_release_is_made_from_files_there(host
     )
     ran = stored.run(capsys, "release", "--workers", "1")
     assert ran.code == 0, ran.err
-    found = {f"shards/{path.name}": path.read_bytes() for path in (host.root / "tars").iterdir()}
+    found = {f"shards/{path.name}": path.read_bytes() for path in (host.root / "tars").glob("*.tar")}
     assert found == tars
 
 

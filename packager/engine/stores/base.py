@@ -89,6 +89,9 @@ class Store(Protocol):
     def put(self, path: str, data: bytes) -> Stat:
         """Write a whole small file in the place of any before it, and return what it is now."""
 
+    def create(self, path: str, data: bytes) -> bool:
+        """Write a small file where none is, and say whether that was so; of several at once one does."""
+
     def writer(self, path: str, size: int) -> "AbstractContextManager[Writer]":
         """Return what takes a file of `size` bytes; the file is there when the block has ended well."""
 

@@ -69,6 +69,22 @@ class FolderStore:
         durable.write_bytes(self._root / path, data)
         return _stat((self._root / path).stat())
 
+    def create(self, path: str, data: bytes) -> bool:
+        """Write a file durably where none is."""
+        place = self._root / path
+        durable.make_folder(place.parent)
+        try:
+            with open(place, "xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            durable.fsync_folder(place.parent)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            raise self._failed(path, error) from error
+        return True
+
     @contextmanager
     def writer(self, path: str, size: int) -> Iterator[Writer]:
         """Yield the file that takes its place when the block ends well."""

@@ -141,15 +141,24 @@ class S3Store:
 
     def put(self, path: str, data: bytes) -> Stat:
         """Write an object in one request; readers meet the old one or the new one."""
-        answer = self._call(
-            self._where(path),
-            "put_object",
-            Key=self._key(path),
-            Body=data,
-            ContentMD5=_md5(data),
-            ContentType=_content_type(path),
-        )
-        return Stat(len(data), 0, _tag(answer))
+        return Stat(len(data), 0, _tag(self._put(path, data)))
+
+    def _put(self, path: str, data: bytes, **condition: str) -> Answer:
+        """Return the answer to the request that writes an object."""
+        facts = {"ContentMD5": _md5(data), "ContentType": _content_type(path), **condition}
+        return self._call(self._where(path), "put_object", Key=self._key(path), Body=data, **facts)
+
+    def create(self, path: str, data: bytes) -> bool:
+        """Write an object where none is, in one step where the store can (If-None-Match)."""
+        if self.stat(path) is not None:
+            return False
+        try:
+            self._put(path, data, IfNoneMatch="*")
+        except Gone:  # 412: it is there by now
+            return False
+        except InputError:  # of a store that knows no conditions; what it refuses for another reason it refuses again
+            self._put(path, data)
+        return True
 
     def writer(self, path: str, size: int) -> AbstractContextManager[Writer]:
         """Return what writes an object of `size` bytes: by parts where it is large, made an object at the end."""
@@ -378,7 +387,7 @@ def _told(error: ClientError, where: str) -> Exception:
     """Return what an answer that is no success means."""
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     code = shown(str(error.response.get("Error", {}).get("Code", "")), 60)
-    if status >= 500 or status in (408, 429) or code in _PASSING:
+    if (status >= 500 and status != 501) or status in (408, 429) or code in _PASSING:
         return Transient(f"the store answers {status} {code if code != str(status) else ''}".rstrip())
     if code in ("NoSuchBucket", "PermanentRedirect", "AuthorizationHeaderMalformed"):
         return InputError(where, f"the store answers {code}", "check the bucket, its region and AWS_ENDPOINT_URL")

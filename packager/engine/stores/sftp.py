@@ -114,6 +114,24 @@ class SftpStore:
             raise Gone(self._where(path), "is not there as it was written", AGAIN)
         return found
 
+    def create(self, path: str, data: bytes) -> bool:
+        """Write a file where none is; one that was written before a lost answer has these bytes."""
+        self._make_folder(path)
+
+        def create(sftp: paramiko.SFTPClient) -> bool:
+            if self.stat(path) is not None:
+                return False
+            with sftp.open(self._place(path), "wx") as file:  # fails where it is there by now
+                file.write(data)
+            return True
+
+        try:
+            return self._do(path, create)
+        except IncompleteError:
+            if self.stat(path) is None:
+                raise
+            return False
+
     @contextmanager
     def writer(self, path: str, size: int) -> Iterator[Writer]:
         """Yield what writes a file beside its place; it is renamed when the block ends well."""
@@ -138,10 +156,13 @@ class SftpStore:
 
         def write(sftp: paramiko.SFTPClient) -> None:
             with sftp.open(self._place(path), "r+b") as file:
-                file.set_pipelined(True)  # the answers are looked at when it is closed
+                file.set_pipelined(True)
                 file.seek(at)
                 for start in range(0, len(data), _WRITE):
                     file.write(data[start : start + _WRITE])
+                # Its answer follows those to the writes; when a file is closed paramiko forgives a lost connection.
+                if (file.stat().st_size or 0) < at + len(data):
+                    raise Transient("not all that was written has arrived")
 
         self._do(path, write)
 
