@@ -197,7 +197,7 @@ class ReleaseFacts(Struct, frozen=True, kw_only=True, tag="release"):
 
 
 class MembersFacts(Struct, frozen=True, kw_only=True, tag="members table"):
-    """A members table: its rows, their bytes, and how many there are of each kind."""
+    """A members table: its rows, their bytes, and how many there are of each kind. row_groups: 0 of one as lines."""
 
     rows: int
     row_groups: int

@@ -1,4 +1,4 @@
-"""What a row of a members table says: the record's id now, and where its file may be. Pure.
+"""What a row of a members table says: the record's id now, where its file may be, and its line in the TSV. Pure.
 
 `id` and the paths that the tar itself names never change. `current_id` and `current_path` say what became of them.
 """
@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from packager.file_names import original_path
+from packager.record_lines import joined, record_lines
 
 
 def current_ids(members: pa.Table) -> pa.ChunkedArray:
@@ -34,3 +35,14 @@ def source_paths(members: pa.Table) -> list[list[bytes]]:
         ]
         for path, source, source_b64, current in zip(*columns, strict=True)
     ]
+
+
+def tsv_lines(members: pa.Table) -> bytes:
+    """Return the lines of some rows: id, path, offset, size, sha256 and the line of records.jsonl, which ends it.
+
+    No field has a TAB: ids and paths have no control characters, and JSON escapes them.
+    """
+    digests = pa.array([digest.hex() for digest in members["sha256"].to_pylist()], pa.string())
+    numbers = (members[name].combine_chunks().cast(pa.string()) for name in ("offset", "size"))
+    texts = (members[name].combine_chunks() for name in ("id", "path"))
+    return bytes(joined(pc.binary_join_element_wise(*texts, *numbers, digests, record_lines(members), "\t")))

@@ -288,6 +288,7 @@ class ReleaseShard(Struct, frozen=True, kw_only=True, omit_defaults=True):
     torrent: PublishedFile
     manifest: PublishedFile
     members_table: PublishedFile
+    members_tsv: PublishedFile  # the same rows as lines
     twin_infohash: Infohash | None = None
     twin_magnet: str | None = None
     twin_torrent: PublishedFile | None = None
@@ -304,7 +305,7 @@ class ReleaseShard(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def documents(self) -> tuple[PublishedFile, ...]:
         """All published files of the shard, without the tar itself."""
         twin = () if self.twin_torrent is None else (self.twin_torrent,)
-        return self.torrent, *twin, self.manifest, self.members_table
+        return self.torrent, *twin, self.manifest, self.members_table, self.members_tsv
 
 
 class Withdrawal(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -36,6 +36,7 @@ class PackedShard(msgspec.Struct, frozen=True, kw_only=True):
     torrent: PublishedFile
     document: PublishedFile  # NAME.manifest.json
     members_table: PublishedFile
+    members_tsv: PublishedFile
     twin_torrent: PublishedFile | None = None
 
 
@@ -293,6 +294,7 @@ class _Listing:
             torrent=shard.torrent,
             manifest=shard.document,
             members_table=shard.members_table,
+            members_tsv=shard.members_tsv,
             twin_infohash=twin,
             twin_magnet=_magnet(facts, self.config, twin, None) if twin else None,
             twin_torrent=shard.twin_torrent,

@@ -234,6 +234,7 @@ def _check_sizes(shards: tuple[ReleaseShard, ...], faults: FaultList) -> None:
             (shard.twin_torrent, bencode.LIMIT),
             (shard.manifest, documents.LIMIT),
             (shard.members_table, TABLE_LIMIT),
+            (shard.members_tsv, TABLE_LIMIT),
         ):
             if file is not None and file.size > limit:
                 where = f"shards {shown(shard.name, 80)}"

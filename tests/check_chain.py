@@ -73,7 +73,7 @@ def check_head(site: Path, head: dict) -> None:
     listed = {shard["name"]: shard for shard in head["shards"]}
     withdrawn, ids = {each["id"] for each in head["withdrawals"]}, {}
     for name, shard in listed.items():
-        for kind in ("torrent", "manifest", "members_table", "twin_torrent"):
+        for kind in ("torrent", "manifest", "members_table", "members_tsv", "twin_torrent"):
             file = shard.get(kind)
             data = (site / file["path"]).read_bytes() if file else b""
             right = not file or (len(data), hashlib.sha256(data).hexdigest()) == (file["size"], file["sha256"])

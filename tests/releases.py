@@ -83,6 +83,7 @@ def make_shard(
         torrent=published(f"torrents/{name}.torrent", 345_678),
         manifest=published(f"manifests/{name}.manifest.json"),
         members_table=published(f"manifests/{name}.members.parquet", 98_765),
+        members_tsv=published(f"manifests/{name}.members.tsv.zst", 87_654),
         twin_infohash=Infohash(hex_of(f"also {name}", 40)) if also_v1 else None,
         twin_magnet=f"magnet:?xt=urn:btih:{hex_of(f'also {name}', 40)}{rest}" if also_v1 else None,
         twin_torrent=published(f"torrents/{name}.v1.torrent") if also_v1 else None,

@@ -62,6 +62,7 @@ def make_shard(collection: str, phase: str, number: int, date: str, *, size: int
         torrent=file(f"torrents/{name}.torrent"),
         manifest=file(f"manifests/{name}.manifest.json"),
         members_table=file(f"manifests/{name}.members.parquet"),
+        members_tsv=file(f"manifests/{name}.members.tsv.zst"),
     )
 
 

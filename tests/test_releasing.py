@@ -59,6 +59,7 @@ def packed(number: int, also_v1: str | None = None) -> PackedShard:
         torrent=shard.torrent,
         document=shard.manifest,
         members_table=shard.members_table,
+        members_tsv=shard.members_tsv,
         twin_torrent=twin,
     )
 

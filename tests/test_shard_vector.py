@@ -1,7 +1,7 @@
 """manifests/vectors/shard/ is what manifests/vectors/shard/make.py makes today.
 
-Two files name the versions of the tools that wrote them: NAME.manifest.json packager's, and
-NAME.members.parquet pyarrow's; release.json holds their sizes and digests. Those values alone may differ.
+Three files depend on the versions of the tools that wrote them: NAME.manifest.json on packager's, NAME.members.parquet
+on pyarrow's, NAME.members.tsv.zst on zstd's. release.json has their sizes and digests. Only those values may differ.
 """
 
 import hashlib
@@ -12,12 +12,15 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import zstandard
 
 from packager import __version__
 
 VECTORS = Path(__file__).parents[1] / "manifests/vectors"
 EXPECTED = VECTORS / "shard/expected"
 MANIFEST, TABLE = "example-texts-00001.manifest.json", "example-texts-00001.members.parquet"
+TSV = "example-texts-00001.members.tsv.zst"
+FIELDS = {MANIFEST: "manifest", TABLE: "members_table", TSV: "members_tsv"}
 
 
 def load(path: Path) -> ModuleType:
@@ -44,7 +47,7 @@ def test_the_vector_has_the_files_that_are_made(made: dict[str, bytes]) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", sorted(path.name for path in EXPECTED.iterdir() if path.name not in (MANIFEST, TABLE, "release.json"))
+    "name", sorted(path.name for path in EXPECTED.iterdir() if path.name not in (*FIELDS, "release.json"))
 )
 def test_a_golden_file_is_made_again_byte_for_byte(made: dict[str, bytes], name: str) -> None:
     assert made[name] == golden(name)
@@ -57,18 +60,24 @@ def test_the_golden_manifest_is_made_again_but_for_the_tools_version(made: dict[
     assert made[MANIFEST].replace(json.dumps(now["tool"]).encode(), then) == golden(MANIFEST)
 
 
-def test_the_golden_release_is_made_again_but_for_the_digests_of_those_two_files(made: dict[str, bytes]) -> None:
+def test_the_golden_lines_of_the_members_are_made_again(made: dict[str, bytes]) -> None:
+    now, then = (zstandard.ZstdDecompressor().stream_reader(data).read() for data in (made[TSV], golden(TSV)))
+    assert now == then
+    assert b"".join(line.split(b"\t")[5] + b"\n" for line in now.splitlines()) == golden("records.jsonl")
+
+
+def test_the_golden_release_is_made_again_but_for_the_digests_of_those_files(made: dict[str, bytes]) -> None:
     now, then = made["release.json"], golden("release.json")
-    for files, name in ((made, MANIFEST), (made, TABLE)):
-        assert published(now, name) == facts(files[name])
-    for name in (MANIFEST, TABLE):
+    for name in FIELDS:
+        assert published(now, name) == facts(made[name])
+        assert published(then, name) == facts(golden(name))
         now = now.replace(written(published(now, name)), written(published(then, name)))
     assert now == then
 
 
 def published(release: bytes, name: str) -> dict[str, Any]:
     [shard] = json.loads(release)["shards"]
-    file: dict[str, Any] = shard["manifest" if name == MANIFEST else "members_table"]
+    file: dict[str, Any] = shard[FIELDS[name]]
     return {"size": file["size"], "sha256": file["sha256"]}
 
 

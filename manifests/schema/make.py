@@ -113,6 +113,7 @@ TOLD: dict[str, dict[str, Told]] = {
         "torrent": "NAME.torrent.",
         "manifest": "NAME.manifest.json.",
         "members_table": "NAME.members.parquet.",
+        "members_tsv": "NAME.members.tsv.zst.",
         "twin_magnet": ("Magnet link of the extra v1-only torrent; left out where there is none.", MAGNET),
         "twin_torrent": "NAME.v1.torrent; left out where there is none.",
         "since": ("Serial of the release that first listed it; left out where 1.", ONE_UP),

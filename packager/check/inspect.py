@@ -29,13 +29,14 @@ _NAMES: tuple[tuple[str, FileKind], ...] = (
     (".manifest.json", "manifest"),
     ("release.json", "release"),
     (".parquet", "members table"),
+    (".tsv.zst", "members table"),
     (".jsonl.zst", "catalogue"),
     (".minisig", "signature"),
     (".pub", "public key"),
 )
 _DOCUMENT = re.compile(rb'\s*\{.*?"type"\s*:\s*"(manifest|release)"', re.S)
 _KNOWN = (
-    "give a .torrent, magnet links, a tar, a .manifest.json, a release.json, a .members.parquet, "
+    "give a .torrent, magnet links, a tar, a .manifest.json, a release.json, a .members.parquet or .members.tsv.zst, "
     "a catalogue (.jsonl.zst or .parquet), a .minisig or a .pub"
 )
 _READERS: Mapping[FileKind, Callable[[Path, FaultList], Facts | None]] = {
@@ -70,6 +71,8 @@ def inspect(what: str) -> Inspection:
     try:
         if kind == "members table" and inspect_tables.is_catalogue(path):
             kind, read = "catalogue", inspect_tables.catalogue_table
+        if kind == "catalogue" and path.name.endswith(".tsv.zst"):
+            kind, read = "members table", inspect_tables.member_lines
         facts = read(path, faults)
     except (InputError, TrustError) as error:
         faults.add(error.where.removeprefix(shown(what)).lstrip(": "), error.what)

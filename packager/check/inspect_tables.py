@@ -1,6 +1,6 @@
-"""A members table, or a catalogue in either of its forms -> totals, and whether they are what they should be."""
+"""A members table or a catalogue, in either of its forms -> totals, and whether they are what they should be."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from packager import tar
-from packager.engine import foreign_tables, seekable, tables
+from packager.engine import foreign_tables, members_tsv, seekable, tables
 from packager.inspection import CatalogueFacts, FaultList, MembersFacts
 from packager.model import CATALOGUE, KINDS, MEMBERS
 from packager.name_checks import PathChecks
@@ -21,10 +21,37 @@ def members(path: Path, faults: FaultList) -> MembersFacts:
     """Return a members table's totals. Raises InputError where foreign_tables.read_batches does."""
     with tables.open_table(path) as file:
         groups, columns = file.num_row_groups, tuple(shown(name, 100) for name in file.schema_arrow.names)
+    return _totals(foreign_tables.read_batches(path, MEMBERS), groups, columns, faults)
+
+
+def member_lines(path: Path, faults: FaultList) -> MembersFacts:
+    """Return the totals of a members table as lines. Raises InputError where members_tsv.read_batches does."""
+    return _totals(_with_kinds(members_tsv.read_batches(path), faults), 0, tuple(members_tsv.ROWS.names), faults)
+
+
+def _with_kinds(batches: Iterable[pa.RecordBatch], faults: FaultList) -> Iterator[pa.RecordBatch]:
+    """Yield rows of members_tsv.ROWS with the kind that the record says; add records that contradict their line."""
+    first = 1
+    for batch in batches:
+        kinds = []
+        columns = (batch[name].to_pylist() for name in ("line", "id", "path", "size"))
+        for number, (line, *said) in enumerate(zip(*columns, strict=True), first):
+            record = _object(line.encode(), number, faults) or {}
+            kinds.append(str(record.get("kind", "")))
+            if record and [record.get(name) for name in ("id", "path", "size")] != said:
+                faults.add(f"line {number}", "its record has another id, path or size than the line")
+        yield batch.append_column("kind", pa.array(kinds, pa.string()))
+        first += batch.num_rows
+
+
+def _totals(
+    batches: Iterable[pa.RecordBatch], groups: int, columns: tuple[str, ...], faults: FaultList
+) -> MembersFacts:
+    """Return the totals of rows that have an id, path, offset, size and kind; add what is wrong with them."""
     rows = payload = 0
     kinds: dict[str, int] = {}
     checks, ids, places = PathChecks(), set[int](), []
-    for batch in foreign_tables.read_batches(path, MEMBERS):
+    for batch in batches:
         _check_paths(batch, rows, checks, faults)
         _check_ids(batch, rows, ids, faults)
         places.append(batch.select(["offset", "size"]))
@@ -123,7 +150,13 @@ def catalogue(path: Path, faults: FaultList) -> CatalogueFacts:
 def _check_lines(lines: list[bytes], first: int, faults: FaultList) -> None:
     """Add lines that are no JSON object."""
     for number, line in enumerate(lines, first):
-        try:
-            _LINE.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            faults.add(f"line {number}", f"is not a JSON object ({str(error)[:200]})")
+        _object(line, number, faults)
+
+
+def _object(line: bytes, number: int, faults: FaultList) -> dict[str, object] | None:
+    """Return the JSON object that a line is; add a fault for one that is none."""
+    try:
+        return _LINE.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        faults.add(f"line {number}", f"is not a JSON object ({str(error)[:200]})")
+        return None

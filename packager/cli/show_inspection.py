@@ -225,7 +225,7 @@ def _members(facts: MembersFacts) -> None:
     _lines(
         [
             ("members", f"{facts.rows:,}, {_bytes(facts.payload)}"),
-            ("row groups", f"{facts.row_groups:,}"),
+            *([("row groups", f"{facts.row_groups:,}")] if facts.row_groups else []),
             *[(kind, f"{count:,}") for kind, count in sorted(facts.kinds.items())[:ROWS]],
             ("columns", ", ".join(facts.columns[:100])),
         ]

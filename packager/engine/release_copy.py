@@ -51,7 +51,7 @@ class ReleaseCopy:
         shard = self._missing.get(name)
         if shard is None:
             return
-        files = shard.documents
+        files = [file for file in shard.documents if file is not shard.members_tsv]  # the table says the same
         self._progress.begin("documents", sum(file.size for file in files))
         for file in files:
             self.bring_file(file)

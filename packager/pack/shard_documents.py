@@ -12,7 +12,7 @@ import msgspec
 import pyarrow as pa
 
 from packager import __version__, bag, bencode, documents, metainfo, torrent_file
-from packager.engine import durable, tables
+from packager.engine import durable, members_tsv, tables
 from packager.engine.file_stamp import FileStamp
 from packager.engine.hashing import Digests, FileTree
 from packager.engine.source import Member
@@ -167,11 +167,12 @@ def write_tag_files(folder: Path, layout: Layout, digests: bytes) -> None:
 
 
 def write_table(path: Path, layout: Layout, digests: bytes, *, mtimes: bool) -> None:
-    """Write a shard's members table durably; digests: the members' SHA-256, joined."""
+    """Write a shard's members table and its lines durably; digests: the members' SHA-256, joined."""
     rows = layout.members if mtimes else layout.members.drop_columns(MTIME.name)
     column = pa.FixedSizeBinaryArray.from_buffers(pa.binary(32), rows.num_rows, [None, pa.py_buffer(digests)])
     rows = rows.append_column("offset", pa.array(layout.offsets)).append_column("sha256", column)
     tables.write_members(path, MEMBERS, tables.with_columns(rows, MEMBERS).to_batches(), rows.num_rows)
+    members_tsv.write(path)
 
 
 def write_mtimes(path: Path, root: Place, members: Sequence[Member]) -> None:

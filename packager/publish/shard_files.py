@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from packager import documents
-from packager.engine import durable, sql, tables
+from packager.engine import durable, members_tsv, sql, tables
 from packager.engine.moved_files import read_moved
 from packager.engine.packed_members import opened_members, shards_of_files, withdrawn_members
 from packager.engine.workspace import Workspace
@@ -147,8 +147,15 @@ def listed_shard(
         torrent=_file(folder / f"{name}.torrent", f"torrents/{name}.torrent"),
         document=_file(document, f"manifests/{name}.manifest.json"),
         members_table=_file(table, f"manifests/{name}.members.parquet"),
+        members_tsv=_file(_lines(table), f"manifests/{name}.members.tsv.zst"),
         twin_torrent=_file(twin, f"torrents/{twin.name}") if twin.exists() else None,
     )
+
+
+def _lines(table: Path) -> Path:
+    """Return where the lines of a members table are; make them if they are missing."""
+    path = members_tsv.beside(table)
+    return path if path.exists() or not table.exists() else members_tsv.write(table)
 
 
 def _full_table(workspace: Workspace, name: ShardName) -> Path:
@@ -243,6 +250,8 @@ def _place(workspace: Workspace, shard: ReleaseShard, file: PublishedFile) -> Pa
     """Return where a document lies that a release lists."""
     if file is shard.members_table:
         return workspace.listed_table(shard.name, file.sha256)
+    if file is shard.members_tsv:
+        return members_tsv.beside(workspace.listed_table(shard.name, shard.members_table.sha256))
     folder = workspace.packed(shard.name)
     if file is shard.manifest and shard.withdrawn:
         folder /= "listed"

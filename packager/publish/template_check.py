@@ -104,6 +104,7 @@ def _shard(number: int, *, obsolete: bool = False, twin: bool = False) -> Releas
         torrent=_file(f"torrents/{name}.torrent"),
         manifest=_file(f"manifests/{name}.manifest.json"),
         members_table=_file(f"manifests/{name}.members.parquet"),
+        members_tsv=_file(f"manifests/{name}.members.tsv.zst"),
         twin_infohash=infohash if twin else None,
         twin_magnet=magnet if twin else None,
         twin_torrent=_file(f"torrents/{name}.v1.torrent") if twin else None,

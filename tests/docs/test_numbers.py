@@ -39,6 +39,7 @@ def shard(size: int) -> ReleaseShard:
         torrent=file,
         manifest=file,
         members_table=file,
+        members_tsv=file,
     )
 
 

@@ -41,7 +41,13 @@ def _check(folder: int) -> int:
     named = {
         file["path"]: file["sha256"]
         for shard in release["shards"]
-        for file in (shard["torrent"], shard["manifest"], shard["members_table"], shard.get("twin_torrent"))
+        for file in (
+            shard["torrent"],
+            shard["manifest"],
+            shard["members_table"],
+            shard["members_tsv"],
+            shard.get("twin_torrent"),
+        )
         if file
     }
     named |= {line[66:]: line[:64] for line in _read(folder, "SHA256SUMS").decode().splitlines()}

@@ -26,6 +26,7 @@ KEPT = (
     f"output/torrents/{NAME}.v1.torrent",
     f"output/manifests/{NAME}.manifest.json",
     f"output/manifests/{NAME}.members.parquet",
+    f"output/manifests/{NAME}.members.tsv.zst",
     "output/release.json",
     "output/torrents.json",
     "output/magnets.txt",
