@@ -6,10 +6,12 @@ What needs another file (a signature, the release before, a tar) is not looked a
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 from packager.errors import InputError
 from packager.files_layout import file_of
 from packager.inspection import FaultList
+from packager.key_pair import PublicKey
 from packager.magnet import parse_magnet
 from packager.merkle import BLOCK
 from packager.model import Manifest, Release, ReleasePhase, ReleaseShard, Withdrawal
@@ -86,8 +88,20 @@ def check_release(release: Release, faults: FaultList) -> None:
     sums = _sums(release.shards)
     for phase in release.phases:
         faults.add_all(f"phases {shown(phase.name, 80)}", _phase_faults(phase, sums.get(phase.name, (0, 0, 0, 0))))
+    _check_order(release, faults)
     _check_ends(release, faults)
     _check_withdrawals(release, faults)
+
+
+def _check_order(release: Release, faults: FaultList) -> None:
+    """Add the first shard that is not in the order of the phases, then of the numbers."""
+    place = {phase.name: at for at, phase in enumerate(release.phases)}
+    order = [(place[shard.phase], shard.number) for shard in release.shards if shard.phase in place]
+    for at, (one, other) in enumerate(pairwise(order)):
+        if one >= other:
+            where = f"shards {shown(release.shards[at + 1].name, 80)}"
+            faults.add(where, "is out of order: shards are listed phase after phase, by their numbers")
+            return
 
 
 def _check_ends(release: Release, faults: FaultList) -> None:
@@ -97,11 +111,17 @@ def _check_ends(release: Release, faults: FaultList) -> None:
         where = f"shards {shown(shard.name, 80)}"
         if not 1 <= shard.since <= release.serial:
             faults.add(where, f"is listed since serial {shard.since}, in serial {release.serial}")
-        if shard.obsolete_since and not (shard.obsolete and shard.since <= shard.obsolete_since <= release.serial):
+        if shard.added > release.date or (shard.since == release.serial and shard.added != release.date):
+            faults.add(where, f"is listed since serial {shard.since}, and was added {shown(shard.added, 40)}")
+        if not shard.obsolete and (shard.obsolete_since or shard.reason):
+            faults.add(where, "is not obsolete and says since when, or why")
+        elif shard.obsolete and not shard.since <= shard.obsolete_since <= release.serial:
             faults.add(where, f"is obsolete since serial {shard.obsolete_since}, which cannot be")
         for name in shard.superseded_by:
             if name not in names or name == shard.name or not shard.obsolete:
                 faults.add(where, f'"{shown(name, 80)}" cannot have taken its place')
+        if len(set(shard.superseded_by)) != len(shard.superseded_by):
+            faults.add(where, f"says twice that {_doubled(shard.superseded_by)} has taken its place")
         if shard.withdrawn > shard.members:
             faults.add(where, f"{shard.withdrawn} of its {shard.members} members are withdrawn")
 
@@ -144,12 +164,22 @@ def _check_head(release: Release, faults: FaultList) -> None:
             "previous", f"serial {release.serial} {'has no' if release.serial > 1 else 'has a'} release before it"
         )
     faults.add_all("", _hex_fault("previous", release.previous, 64))
+    if release.next_key is not None and not _is_key(release.next_key):
+        faults.add("next_key", f'"{shown(release.next_key, 80)}" is no public key')
     if not is_slug(release.collection.name):
         faults.add("collection", f'"{shown(release.collection.name, 80)}" is not the name of a collection')
     dates = [release.date, *(s.added for s in release.shards), *(w.date for w in release.withdrawals)]
     for date in dict.fromkeys(dates):
         if not _is_date(date):
             faults.add("date", f'"{shown(date, 80)}" is not a date as "2026-11-21T00:00:00Z"')
+
+
+def _is_key(line: str) -> bool:
+    """Say whether text is the one line of a public key."""
+    try:
+        return PublicKey.parse(line).line == line
+    except InputError:
+        return False
 
 
 def _is_date(text: str) -> bool:

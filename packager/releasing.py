@@ -8,6 +8,7 @@ import msgspec
 from packager import documents
 from packager.config import phase_key
 from packager.errors import InputError
+from packager.kept import ENDED, LINKS, broken_rules, kept_of
 from packager.key_pair import PublicKey
 from packager.magnet import format_magnet
 from packager.model import (
@@ -70,7 +71,6 @@ def next_release(
     listed = tuple(
         sorted(map(listing.shard, shards), key=lambda shard: (place.get(shard.phase, len(place)), shard.number)),
     )
-    _check_frozen(before, {shard.name: shard for shard in listed})
     facts = config.collection
     release = Release(
         format=documents.FORMAT,
@@ -98,6 +98,8 @@ def next_release(
         return last[0]
     if last and date < last[0].date:
         raise _date_goes_back(date, last[0])
+    if last:
+        _check_kept(last[0], release)
     return release
 
 
@@ -172,12 +174,12 @@ def _content(release: Release) -> Release:
     return msgspec.structs.replace(release, serial=0, date="", previous=None)
 
 
-def _check_frozen(before: Mapping[ShardName, ReleaseShard], now: Mapping[ShardName, ReleaseShard]) -> None:
-    """Refuse a release in which a published shard is another, or gone."""
-    for name, shard in before.items():
-        found = now.get(name)
-        if found is None or not _is_same(found, shard):
-            raise would_change(name)
+def _check_kept(last: Release, release: Release) -> None:
+    """Refuse a release that does not keep what it must of the last one: every reader would refuse it."""
+    for broken in broken_rules(kept_of(last), release):
+        if broken.shard is not None:
+            raise would_change(broken.shard)
+        raise InputError(f"release {release.serial}", str(broken), "every reader would refuse it: report this as a bug")
 
 
 def would_change(name: ShardName) -> InputError:
@@ -187,12 +189,6 @@ def would_change(name: ShardName) -> InputError:
         "published already, and this plan would change it or drop it: a torrent cannot change",
         "restore the collection and the config it was cut from, or cut a new collection under another name",
     )
-
-
-def _is_same(one: ReleaseShard, other: ReleaseShard) -> bool:
-    """Say whether two listings are of the same torrents; the extra v1-only one may be left out of either."""
-    twins = {one.twin_infohash, other.twin_infohash} - {None}
-    return (one.infohash_v1, one.infohash_v2) == (other.infohash_v1, other.infohash_v2) and len(twins) < 2
 
 
 def opened_phases(last: tuple[Release, bytes] | None) -> set[str]:
@@ -305,16 +301,15 @@ class _Listing:
         return self._ended(listed, known)
 
     def _ended(self, listed: ReleaseShard, known: ReleaseShard | None) -> ReleaseShard:
-        """Return the shard with what is said of its end, if it has come."""
-        if known and known.obsolete:
-            ended = {name: getattr(known, name) for name in ("obsolete", "obsolete_since", "superseded_by", "reason")}
-            return msgspec.structs.replace(listed, **ended)
+        """Return the shard with what is said of its end, if it has come; then its links stay as they were listed."""
         end = self.superseded.get(listed.name)
-        if end is None:
+        if known is None or not (known.obsolete or end):
             return listed
-        return msgspec.structs.replace(
-            listed, obsolete=True, obsolete_since=self.serial, superseded_by=end.by, reason=end.reason
-        )
+        kept = {name: getattr(known, name) for name in (*LINKS, *ENDED)}
+        if end and not known.obsolete:
+            new = (True, self.serial, end.by, end.reason)
+            kept |= dict(zip(ENDED, new, strict=True))
+        return msgspec.structs.replace(listed, **kept)
 
 
 def _magnet(facts: Manifest, config: Config, v1: Infohash | None, v2: Infohash | None) -> str:

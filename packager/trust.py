@@ -9,7 +9,7 @@
     equivocation  the same serial with other bytes
     gap           serials between were not stepped through (`missed` says which)
     fork          not made from the release that is held
-    frozen        a published shard changed, vanished, or came back after it was withdrawn
+    kept          something changed that each release must keep of the one before it (`kept` has the list)
     rotation      the key that is to sign the next release is none
 
 States are values: what is refused leaves the one held as it was.
@@ -25,8 +25,9 @@ from packager.cut import shard_name
 from packager.document_checks import check_release
 from packager.errors import InputError, TrustError
 from packager.inspection import FaultList
+from packager.kept import Kept, broken_rules, kept_of
 from packager.key_pair import PublicKey
-from packager.model import Infohash, Release, ReleaseShard, ShardName, Struct
+from packager.model import Release, ReleaseShard
 from packager.name_checks import PathChecks
 from packager.paths import shown
 from packager.slug import is_slug
@@ -38,33 +39,17 @@ _DAY = 86_400  # seconds
 _DO_NOT = "do not use it; ask the publisher, by another way, what is right"
 
 
-class FollowedShard(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What may never change of a published shard. The infohashes vouch for all else of it."""
-
-    name: ShardName
-    size: int  # bytes of the tar
-    infohash_v1: Infohash | None
-    infohash_v2: Infohash | None
-    twin_infohash: Infohash | None = None
-    obsolete: bool = False
-
-
-class Followed(Struct, frozen=True, kw_only=True):
-    """What a mirror keeps of the last release it accepted; some 300 bytes a shard as JSON.
+class Followed(Kept, frozen=True, kw_only=True):
+    """What a mirror keeps of the last release it accepted.
 
     digest: SHA-256 of that release.json's bytes, hex. keys: public key lines, the pinned one first, then each
-    that a release named to follow; the last signs the next release. withdrawn: ids of records.
+    that a release named to follow; the last signs the next release.
     """
 
     format: int
     type: Literal["followed"]
-    collection: str
-    serial: int
-    date: str
     digest: str
     keys: tuple[str, ...]
-    shards: tuple[FollowedShard, ...]
-    withdrawn: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -84,7 +69,7 @@ def pin(body: bytes, minisig: bytes, key: PublicKey, *, where: str = "release.js
     _check_signature(body, minisig, (key.line,), (), where)
     release = _document(body, where)
     _check_document(release, where)
-    return Accepted(_state(release, documents.digest(body), (key.line,), {}, where), release)
+    return Accepted(_state(release, documents.digest(body), (key.line,), None, where), release)
 
 
 def pin_unsigned(body: bytes, *, where: str = "release.json") -> Accepted:
@@ -94,7 +79,7 @@ def pin_unsigned(body: bytes, *, where: str = "release.json") -> Accepted:
     """
     release = _document(body, where)
     _check_document(release, where)
-    return Accepted(_state(release, documents.digest(body), (), {}, where), release)
+    return Accepted(_state(release, documents.digest(body), (), None, where), release)
 
 
 def accept(followed: Followed, body: bytes, minisig: bytes, *, where: str = "release.json") -> Accepted:
@@ -113,9 +98,9 @@ def accept(followed: Followed, body: bytes, minisig: bytes, *, where: str = "rel
     if digest == followed.digest:
         return Accepted(followed, release)
     _check_document(release, where)
-    known = {shard.name: shard for shard in followed.shards}
-    _check_frozen(followed, release, where)
-    return Accepted(_state(release, digest, followed.keys, known, where), release)
+    for broken in broken_rules(followed, release):
+        raise TrustError(where, str(broken), _DO_NOT)
+    return Accepted(_state(release, digest, followed.keys, followed, where), release)
 
 
 def missed(followed: Followed, body: bytes, *, where: str = "release.json") -> range:
@@ -243,40 +228,15 @@ def _check_sizes(shards: tuple[ReleaseShard, ...], faults: FaultList) -> None:
                 )
 
 
-def _check_frozen(followed: Followed, release: Release, where: str) -> None:
-    """Check that what was published stands as it was, and that what was withdrawn stays so."""
-    listed = {shard.name: shard for shard in release.shards}
-    for known in followed.shards:
-        found = listed.get(known.name)
-        if found is None:
-            raise TrustError(where, f"vanished shard: {known.name} was published and is not listed any more", _DO_NOT)
-        for field in ("infohash_v1", "infohash_v2", "twin_infohash", "size"):
-            old, new = getattr(known, field), getattr(found, field)
-            if old != new and not (field == "twin_infohash" and None in (old, new)):
-                what = f"changed shard: {field} of {known.name} was {old} and is {new}; a torrent cannot change"
-                raise TrustError(where, what, _DO_NOT)
-        if known.obsolete and not found.obsolete:
-            raise TrustError(where, f"withdrawn shard offered again: {known.name} was obsolete", _DO_NOT)
-    back = set(followed.withdrawn) - {withdrawal.id for withdrawal in release.withdrawals}
-    if back:
-        what = f'withdrawn record offered again: "{shown(min(back), 80)}" stands no more among the withdrawals'
-        raise TrustError(where, what, _DO_NOT)
-
-
-def _state(
-    release: Release, digest: str, keys: tuple[str, ...], known: dict[ShardName, FollowedShard], where: str
-) -> Followed:
+def _state(release: Release, digest: str, keys: tuple[str, ...], before: Kept | None, where: str) -> Followed:
     """Return the state after a release that was found right."""
+    kept = kept_of(release, before)
     return Followed(
+        **{name: getattr(kept, name) for name in Kept.__struct_fields__},
         format=documents.FORMAT,
         type="followed",
-        collection=release.collection.name,
-        serial=release.serial,
-        date=release.date,
         digest=digest,
         keys=_rotated(keys, release.next_key, where),
-        shards=tuple(_followed_shard(shard, known.get(shard.name)) for shard in release.shards),
-        withdrawn=tuple(withdrawal.id for withdrawal in release.withdrawals),
     )
 
 
@@ -284,22 +244,7 @@ def _rotated(keys: tuple[str, ...], line: str | None, where: str) -> tuple[str, 
     """Return the keys after a release that names `line`, or nothing, as the next's; none where none is pinned."""
     if line is None or not keys or line == keys[-1]:
         return keys
-    try:
-        key = PublicKey.parse(line, where)
-    except InputError as error:
-        raise TrustError(where, f'key rotation: next_key "{shown(line, 80)}" is no public key', _DO_NOT) from error
-    if key.line != line or any(PublicKey.parse(old).name == key.name and old != line for old in keys):
+    key = PublicKey.parse(line, where)  # the document was checked
+    if any(PublicKey.parse(old).name == key.name and old != line for old in keys):
         raise TrustError(where, f"key rotation: next_key {key.name} passes for a key that is another", _DO_NOT)
     return (*keys, line)
-
-
-def _followed_shard(shard: ReleaseShard, known: FollowedShard | None) -> FollowedShard:
-    """Return what may not change of a shard from now on; an extra torrent that was left out is remembered."""
-    return FollowedShard(
-        name=shard.name,
-        size=shard.size,
-        infohash_v1=shard.infohash_v1,
-        infohash_v2=shard.infohash_v2,
-        twin_infohash=shard.twin_infohash or (known.twin_infohash if known else None),
-        obsolete=shard.obsolete,
-    )

@@ -124,11 +124,14 @@ class Publisher:
         date = f"2026-{1 + serial // 28 % 12:02d}-{1 + serial % 28:02d}T00:00:00Z"
         gone = set(obsolete)
         old = [
-            msgspec.structs.replace(shard, obsolete=shard.obsolete or shard.name in gone)
+            msgspec.structs.replace(shard, obsolete=True, obsolete_since=serial, reason="wrong")
+            if shard.name in gone and not shard.obsolete
+            else shard
             for shard in (last.release.shards if last else ())
         ]
-        new = [make_shard(self.collection, self.phase, len(old) + n, date) for n in range(1, add + 1)]
-        withdrawn = [Withdrawal(id=record, reason="asked for", date=date) for record in withdraw]
+        made = (make_shard(self.collection, self.phase, len(old) + n, date) for n in range(1, add + 1))
+        new = [msgspec.structs.replace(shard, since=serial) for shard in made]
+        withdrawn = [Withdrawal(id=record, reason="asked for", date=date, since=serial) for record in withdraw]
         return Release(
             format=1,
             type="release",

@@ -379,7 +379,8 @@ def test_inspect_walks_the_chain_and_names_where_it_breaks(project: Project, cap
     ("change", "fault"),
     [
         ({"since": 7}, "is listed since serial 7, in serial 2"),
-        ({"obsolete_since": 2}, "is obsolete since serial 2, which cannot be"),
+        ({"obsolete_since": 2}, "is not obsolete and says since when, or why"),
+        ({"obsolete": True, "obsolete_since": 3}, "is obsolete since serial 3, which cannot be"),
         ({"superseded_by": ["x"]}, '"x" cannot have taken its place'),
         ({"withdrawn": 99}, "99 of its 4 members are withdrawn"),
     ],

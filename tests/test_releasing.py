@@ -6,14 +6,18 @@ import pytest
 from packager import documents
 from packager.config import parse_config
 from packager.errors import InputError
+from packager.kept import LINKS
 from packager.key_pair import PublicKey
-from packager.model import Infohash, Manifest, Plan, PublishedFile, Release
+from packager.model import Infohash, Manifest, Plan, PlannedPhase, PublishedFile, Release
 from packager.releasing import PackedShard, check_signer, next_release
 from tests.simulator import Publisher, hex_of, make_shard, secret_key
 
 CONFIG = parse_config('[collection]\nname = "demo"\ntitle = "Demo"\nsource = "x"\n[[phases]]\nname = "audio"\n')
+AUDIO = PlannedPhase(
+    name="audio", title="Audio", content="files", records=1, files=1, payload=1, over_budget=0, shards=()
+)
 PLAN = Plan(
-    format=1, collection="demo", date="2026-01-01T00:00:00Z", catalogue="", options="", without_phase=0, phases=()
+    format=1, collection="demo", date="2026-01-01T00:00:00Z", catalogue="", options="", without_phase=0, phases=(AUDIO,)
 )
 OLD, NEW = secret_key("old").public, secret_key("new").public
 
@@ -23,7 +27,7 @@ def release_after(last: Release | None, shards: list[PackedShard], next_key: Pub
         PLAN,
         CONFIG,
         shards,
-        published=set(),
+        published={"audio"},
         closed={},
         catalogue_records=1,
         last=(last, documents.to_bytes(last)) if last else None,
@@ -94,6 +98,30 @@ def test_a_shard_that_is_obsolete_stays_so() -> None:
     publisher.publish(0, obsolete=["demo-audio-00001"])
     after = release_after(publisher.head.release, [packed(1), packed(2), packed(3)])
     assert [shard.obsolete for shard in after.shards] == [True, False, False]
+
+
+def test_an_obsolete_shard_keeps_its_links_whatever_the_trackers_are() -> None:
+    publisher = Publisher()
+    publisher.publish(2)
+    publisher.publish(0, obsolete=["demo-audio-00001"])
+    last = publisher.head.release
+    shards = [packed(1, "a"), packed(2, "b")]
+    other = msgspec.structs.replace(shards[0].torrent, sha256=hex_of("other"))
+    after = release_after(last, [msgspec.structs.replace(shards[0], torrent=other), shards[1]])
+    for field in LINKS:
+        assert getattr(after.shards[0], field) == getattr(last.shards[0], field)
+    assert after.shards[1].twin_infohash == hex_of("b", 40)
+
+
+def test_what_every_reader_would_refuse_is_not_released() -> None:
+    first = release_after(None, [packed(1), packed(2)])
+    for change in ({"members": 9}, {"piece_length": 1 << 16}, {"pieces_root": hex_of("x")}, {"sha256": hex_of("x")}):
+        one = packed(1)
+        changed = msgspec.structs.replace(one, manifest=msgspec.structs.replace(one.manifest, **change))
+        with pytest.raises(InputError, match="a torrent cannot change"):
+            release_after(first, [changed, packed(2)])
+    with pytest.raises(InputError, match="a torrent cannot change"):
+        release_after(first, [packed(1)])
 
 
 def test_an_extra_torrent_may_come_and_go_but_not_change() -> None:

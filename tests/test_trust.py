@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from packager import documents
 from packager.errors import TrustError
 from packager.key_pair import SecretKey
-from packager.model import PublishedFile
+from packager.model import FileDigest, PublishedFile, Release, Withdrawal
 from packager.signature import sign
 from packager.trust import MISSED, TABLE_LIMIT, Followed, accept, missed, pin, stale
 from tests.simulator import (
@@ -19,6 +19,7 @@ from tests.simulator import (
     Signed,
     hex_of,
     make_shard,
+    phase_of,
     secret_key,
     with_shard,
     with_shards,
@@ -52,7 +53,7 @@ def test_a_chain_is_followed_release_by_release(publisher: Publisher) -> None:
     assert (state.serial, state.collection, len(state.shards)) == (3, "demo", 4)
     assert state.digest == documents.digest(publisher.head.body)
     assert [shard.obsolete for shard in state.shards] == [True, False, False, False]
-    assert state.withdrawn == ("record-7",)
+    assert [each.id for each in state.withdrawals] == ["record-7"]
     assert state.keys == (publisher.key.public.line,)
 
 
@@ -72,7 +73,7 @@ def test_the_state_is_stored_and_read_back_in_few_bytes() -> None:
     state = follow(publisher)
     data = documents.to_bytes(state)
     assert documents.from_bytes(data, Followed, "state") == state
-    assert len(data) < 400 * 500
+    assert len(data) < 650 * 500
 
 
 def attack(change: Change) -> Callable[[Publisher], Signed]:
@@ -112,6 +113,32 @@ def without_first(publisher: Publisher) -> Signed:
     return attack(with_shards(lambda shards: shards[1:]))(publisher)
 
 
+OLD_DATE = "2026-01-01T00:00:00Z"
+
+
+def dated(date: str) -> Change:
+    """A release of another date, its new shards, too."""
+
+    def changed(release: Release) -> Release:
+        shards = [msgspec.structs.replace(s, added=min(s.added, date)) for s in release.shards]
+        return msgspec.structs.replace(release, date=date, shards=tuple(shards))
+
+    return changed
+
+
+def with_withdrawal(at: int, **values: object) -> Change:
+    def changed(release: Release) -> Release:
+        withdrawals = list(release.withdrawals)
+        withdrawals[at] = msgspec.structs.replace(withdrawals[at], **values)
+        return msgspec.structs.replace(release, withdrawals=tuple(withdrawals))
+
+    return changed
+
+
+def old_withdrawal(release: Release) -> Withdrawal:
+    return Withdrawal(id="record-8", reason="x", date=release.date, since=2)
+
+
 ATTACKS: dict[str, tuple[Callable[[Publisher], Signed], str]] = {
     "tampered body": (lambda p: tampered(p.publish(), b'"Demo"', b'"Dema"'), "wrong signature"),
     "tampered signature": (
@@ -147,13 +174,64 @@ ATTACKS: dict[str, tuple[Callable[[Publisher], Signed], str]] = {
     "changed size": (attack(with_shard(1, size=1 << 21)), "changed shard: size of demo-audio-00002"),
     "vanished shard": (without_first, "vanished shard: demo-audio-00001"),
     "renamed shard": (
-        attack(with_shard(1, name="demo-audio-00009", file="demo-audio-00009.tar", number=9)),
-        "vanished shard: demo-audio-00002",
+        attack(with_shard(-2, name="demo-audio-00009", file="demo-audio-00009.tar", number=9)),
+        "is out of order",
     ),
-    "withdrawn shard offered again": (attack(with_shard(0, obsolete=False)), "withdrawn shard offered again"),
+    "shards in another order": (attack(with_shards(lambda s: [s[1], s[0], *s[2:]])), "is out of order"),
+    "withdrawn shard offered again": (
+        attack(with_shard(0, obsolete=False, obsolete_since=0, reason="")),
+        "withdrawn shard offered again: demo-audio-00001",
+    ),
     "withdrawn record offered again": (
         attack(with_values(withdrawals=())),
         'withdrawn record offered again: "record-7"',
+    ),
+    "new shard without since": (attack(with_shard(-1, since=1)), "backdated shard: since of the new shard"),
+    "new shard of an older serial": (attack(with_shard(-1, since=2)), "backdated shard: since of the new shard"),
+    "new shard of a later serial": (attack(with_shard(-1, since=9)), "is listed since serial 9, in serial 4"),
+    "new shard of another date": (attack(with_shard(-1, added=OLD_DATE)), "and was added 2026-01-01"),
+    "changed since": (attack(with_shard(1, since=2)), "changed shard: since of demo-audio-00002"),
+    "changed added": (attack(with_shard(1, added=OLD_DATE)), "changed shard: added of demo-audio-00002"),
+    "changed piece length": (attack(with_shard(1, piece_length=1 << 16)), "changed shard: piece_length of"),
+    "changed pieces root": (attack(with_shard(1, pieces_root=hex_of("x"))), "changed shard: pieces_root of"),
+    "changed sha256": (attack(with_shard(1, sha256=hex_of("x"))), "changed shard: sha256 of demo-audio-00002"),
+    "changed payload": (attack(with_shard(1, payload=512)), "changed shard: payload of demo-audio-00002"),
+    "changed members": (attack(with_shard(1, members=11)), "changed shard: members of demo-audio-00002"),
+    "changed withdrawn": (attack(with_shard(1, withdrawn=1)), "has 1 withdrawn members, and 0 withdrawals in force"),
+    "changed reason": (attack(with_shard(0, reason="x")), "changed shard: reason of demo-audio-00001"),
+    "changed obsolete_since": (attack(with_shard(0, obsolete_since=4)), "changed shard: obsolete_since of"),
+    "changed superseded_by": (
+        attack(with_shard(0, superseded_by=("demo-audio-00002",))),
+        "changed shard: superseded_by of demo-audio-00001",
+    ),
+    "obsolete since an older serial": (
+        attack(with_shard(1, obsolete=True, obsolete_since=2, reason="x")),
+        "changed shard: obsolete_since of demo-audio-00002",
+    ),
+    "obsolete without a serial": (attack(with_shard(1, obsolete=True)), "is obsolete since serial 0, which cannot be"),
+    "reason of a live shard": (attack(with_shard(1, reason="x")), "is not obsolete and says since when, or why"),
+    "changed links of an obsolete shard": (
+        attack(with_shard(0, torrent=a_file("torrents/demo-audio-00001.torrent", size=999))),
+        "changed shard: the links of demo-audio-00001",
+    ),
+    "links that change as it becomes obsolete": (
+        attack(with_shard(1, obsolete=True, obsolete_since=4, torrent=a_file("torrents/x.torrent", size=999))),
+        "changed shard: the links of demo-audio-00002",
+    ),
+    "earlier date": (attack(dated(OLD_DATE)), "earlier date: it is of 2026-01-01"),
+    "changed withdrawal": (attack(with_withdrawal(0, date=OLD_DATE)), 'changed withdrawal: the date of "record-7"'),
+    "withdrawal of another serial": (attack(with_withdrawal(0, since=2)), 'withdrawn record offered again: "record-7"'),
+    "withdrawal lifted in an older release": (
+        attack(with_withdrawal(0, since=3, lifted=9)),
+        "is withdrawn since serial 3 and lifted in serial 9",
+    ),
+    "title of a withdrawal that had none": (
+        attack(with_withdrawal(0, title="x")),
+        'changed withdrawal: title of "record-7" changed',
+    ),
+    "new withdrawal of an older serial": (
+        attack(lambda r: msgspec.structs.replace(r, withdrawals=(*r.withdrawals, old_withdrawal(r)))),
+        'backdated withdrawal: "record-8"',
     ),
     "duplicate shard": (attack(with_shards(lambda s: [*s, s[1]])), 'the shard "demo-audio-00002" stands twice'),
     "duplicate v1 infohash": (
@@ -208,7 +286,7 @@ ATTACKS: dict[str, tuple[Callable[[Publisher], Signed], str]] = {
         lambda p: p.forge(p.next(next_key=EVIL), key=EVIL),
         "wrong key id",
     ),
-    "key rotation to no key": (attack(with_values(next_key="RWQ")), 'key rotation: next_key "RWQ" is no public key'),
+    "key rotation to no key": (attack(with_values(next_key="RWQ")), 'next_key: "RWQ" is no public key'),
     "key rotation to the same id": (
         attack(with_values(next_key=SecretKey(secret_key("publisher").key_id, EVIL.seed).public.line)),
         "key rotation: next_key",
@@ -224,6 +302,65 @@ ATTACKS: dict[str, tuple[Callable[[Publisher], Signed], str]] = {
     "not JSON": (lambda p: signed_bytes(p, b"<html>404</html>"), "not a valid release"),
     "newer format": (attack(with_values(format=2)), "format 2 is newer than 1; update packager"),
 }
+
+
+def test_a_phase_that_is_published_stays_so(publisher: Publisher) -> None:
+    notes = phase_of("notes", [])
+    publisher.publish(change=lambda release: msgspec.structs.replace(release, phases=(*release.phases, notes)))
+    state = follow(publisher)
+    for change in (
+        lambda release: release,  # it is gone
+        lambda release: msgspec.structs.replace(
+            release, phases=(*release.phases, msgspec.structs.replace(notes, state="next"))
+        ),
+    ):
+        forged = publisher.forge(publisher.next(), change=change)
+        with pytest.raises(TrustError, match='closed phase: "notes" was published and is not any more'):
+            accept(state, forged.body, forged.minisig)
+
+
+def test_a_withdrawal_is_lifted_once_and_may_follow_again(publisher: Publisher) -> None:
+    def lift(serial: int) -> Change:
+        return with_withdrawal(0, lifted=serial)
+
+    again = publisher.forge(publisher.next(), change=lift(3))
+    with pytest.raises(TrustError, match="is withdrawn since serial 3 and lifted in serial 3"):
+        accept(follow(publisher), again.body, again.minisig)
+    publisher.publish(change=lift(4))
+    state = follow(publisher)
+    assert [each.lifted for each in state.withdrawals] == [4]
+    for change in (lift(5), lift(0)):
+        forged = publisher.forge(publisher.next(), change=change)
+        with pytest.raises(TrustError, match='changed withdrawal: "record-7" is lifted in serial'):
+            accept(state, forged.body, forged.minisig)
+    publisher.publish(withdraw=["record-7"])
+    assert [(each.id, each.since, each.lifted) for each in follow(publisher).withdrawals] == [
+        ("record-7", 3, 4),
+        ("record-7", 5, 0),
+    ]
+
+
+def test_what_is_said_of_a_withdrawn_record_may_be_left_out_and_not_become_another(publisher: Publisher) -> None:
+    told = {"title": "T", "artist": "A", "files": (FileDigest(size=1, sha256=hex_of("x")),)}
+    publisher.publish(change=lambda r: msgspec.structs.replace(r, withdrawals=(*r.withdrawals, said(r, **told))))
+    state = follow(publisher)
+    for field, other in (("title", "x"), ("artist", "x"), ("files", (FileDigest(size=2, sha256=hex_of("x")),))):
+        forged = publisher.forge(publisher.next(), change=with_withdrawal(1, **{field: other}))
+        with pytest.raises(TrustError, match=f'changed withdrawal: {field} of "record-8" changed'):
+            accept(state, forged.body, forged.minisig)
+    publisher.publish(change=with_withdrawal(1, title="", artist="", files=()))
+    assert follow(publisher).serial == 5
+
+
+def said(release: Release, **told: object) -> Withdrawal:
+    return Withdrawal(id="record-8", reason="x", date=release.date, since=release.serial, **told)
+
+
+def test_links_of_a_live_shard_may_change_and_stay_when_it_becomes_obsolete(publisher: Publisher) -> None:
+    other = a_file("torrents/demo-audio-00002.torrent", size=999)
+    publisher.publish(change=with_shard(1, torrent=other))
+    publisher.publish(obsolete=["demo-audio-00002"])
+    assert follow(publisher).serial == 5
 
 
 def signed_bytes(publisher: Publisher, body: bytes) -> Signed:

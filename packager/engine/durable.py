@@ -113,6 +113,20 @@ def written_by_another(path: Path) -> InputError:
     return InputError(shown(str(path)), "another packager writes it", "wait until it ends, or stop it")
 
 
+def link(source: Path, path: Path) -> None:
+    """Give a durable file a second name, or copy it if it cannot be linked.
+
+    The caller makes the new name's folder durable.
+    """
+    try:
+        os.link(source, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        with open(source, "rb") as whole, replace(path) as file:
+            shutil.copyfileobj(whole, file)
+
+
 def _size(path: Path) -> int:
     """Return the bytes of what stands under a name, 0 where nothing does."""
     try:

@@ -90,6 +90,10 @@ class Workspace:
         changed = self.listed_table_place(name, sha256)
         return changed if changed.exists() else self.packed(name) / f"{name}.members.parquet"
 
+    def listed_torrent_place(self, name: ShardName, sha256: str) -> Path:
+        """Return where a .torrent is kept that a release lists, once packing has made another. sha256: in hex."""
+        return self.packed(name) / "listed" / f"{sha256}.torrent"
+
     def mtimes(self, name: ShardName) -> Path:
         """Return the Parquet file of the times that a packed shard's sources had; it is never published."""
         return self.packed(name) / "mtimes.parquet"

@@ -184,7 +184,7 @@ def _newly_withdrawn(
     release: Release, held: Mirror | None, lying: dict[ShardName, Lying]
 ) -> tuple[WithdrawnThere, ...]:
     """Return the records withdrawn since the release that is held, those lifted again left out; all if none is held."""
-    before = set(held.followed.withdrawn) if held else set()
+    before = {each.id for each in held.followed.withdrawals if not each.lifted} if held else set()
     return tuple(
         WithdrawnThere(
             id=shown(each.id),

@@ -204,6 +204,8 @@ def pack_shard(task: ShardTask, tell: Tell) -> Packed:
         digests = shard_documents.read_digests(task.folder, task.shard)
         file = _contents(task.shard, planned_layout(task)[0], digests)
         made = shard_documents.torrents(file, task.content)
+        if task.published:
+            shard_documents.keep_torrents(task.workspace, task.shard.name)
         shard_documents.write_torrents(task.folder, file, made, links)
         shard_documents.tell_twin(task.folder, task.shard.name, made)
     seconds = round(before + time.monotonic() - started, 3)
@@ -276,6 +278,8 @@ def pack_anew(task: ShardTask, links: Links, tell: Tell) -> float:
 def clear_documents(task: ShardTask) -> None:
     """Make the folder of a shard's documents ready for those of another pass: no marker, no twin of an earlier one."""
     durable.make_folder(task.folder)
+    if task.published:
+        shard_documents.keep_torrents(task.workspace, task.shard.name)
     (task.folder / MARKER).unlink(missing_ok=True)
     shard_documents.twin(task.folder, task.shard.name).unlink(missing_ok=True)
 

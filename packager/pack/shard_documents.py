@@ -18,6 +18,7 @@ from packager.engine.hashing import Digests, FileTree
 from packager.engine.source import Member
 from packager.engine.stores.base import Place
 from packager.engine.torrents import check_torrent
+from packager.engine.workspace import Workspace
 from packager.errors import from_os_error
 from packager.files_layout import FilesLayout, file_of
 from packager.layout import Layout
@@ -110,6 +111,20 @@ def write_torrents(folder: Path, file: metainfo.Contents, made: list[Torrent], l
 def twin(folder: Path, name: ShardName) -> Path:
     """Return where the extra v1-only torrent of a shard lies, if it has one."""
     return folder / f"{name}.v1.torrent"
+
+
+def keep_torrents(workspace: Workspace, name: ShardName) -> None:
+    """Keep the torrents of a published shard under their digests, before others are made.
+
+    An obsolete shard goes on with those of the last release in which it was live.
+    """
+    folder = workspace.packed(name)
+    for path in (folder / f"{name}.torrent", twin(folder, name)):
+        if path.exists():
+            kept = workspace.listed_torrent_place(name, documents.digest(path.read_bytes()))
+            if not kept.exists():
+                durable.link(path, durable.make_folder(kept.parent) / kept.name)
+                durable.fsync_folder(kept.parent)
 
 
 def tell_twin(folder: Path, name: ShardName, made: list[Torrent]) -> None:

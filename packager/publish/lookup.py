@@ -5,8 +5,6 @@ give the same bytes, so an index is made again only where those changed.
 """
 
 import hashlib
-import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -89,7 +87,8 @@ def publish_lookup(workspace: Workspace, release: Release, built: Path, progress
     )
     try:
         for part in made.parts:
-            _link(folder / Path(part.path).name, built / part.path)
+            (built / part.path).parent.mkdir(exist_ok=True)
+            durable.link(folder / Path(part.path).name, built / part.path)
         (built / LOOKUP).write_bytes(document)
     except OSError as error:
         raise refused(error, built / LOOKUP, len(document) + sum(part.size for part in made.parts)) from error
@@ -102,15 +101,6 @@ def publish_lookup(workspace: Workspace, release: Release, built: Path, progress
 def _folder_of(address: str, file: str) -> str:
     """Return the web seed that gives a file this address (BEP 19)."""
     return address.removesuffix(file) if address.endswith(f"/{file}") else address
-
-
-def _link(source: Path, path: Path) -> None:
-    """Link a durable file to a second name, or copy it where that cannot be."""
-    path.parent.mkdir(exist_ok=True)
-    try:
-        os.link(source, path)
-    except OSError:
-        shutil.copyfile(source, path)
 
 
 def _made(folder: Path, mark: str) -> Lookup | None:

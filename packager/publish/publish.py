@@ -65,17 +65,20 @@ def publish(
     """
     last = last_release(workspace)
     names = [shard.name for phase in plan.phases if phase.name in phases for shard in phase.shards]
-    ended = {gone.name for gone in plan.superseded}
-    names += [shard.name for shard in (last[0].shards if last else ()) if shard.obsolete or shard.name in ended]
+    superseded = {gone.name for gone in plan.superseded}
+    ended = [shard.name for shard in (last[0].shards if last else ()) if shard.obsolete or shard.name in superseded]
     before = {shard.name: shard for shard in last[0].shards} if last else {}
     taken_back = read_withdrawals(workspace)
     before_this = last[0] if last else None
     changes = find_changes(workspace, plan, phases, before_this, taken_back)
-    progress.begin("documents", len(names), "shard")
+    progress.begin("documents", len(names) + len(ended), "shard")
     release = next_release(
         plan,
         config,
-        [listed_shard(workspace, name, before.get(name), changes, progress) for name in names],
+        [
+            *(listed_shard(workspace, name, before.get(name), changes, progress) for name in names),
+            *(listed_shard(workspace, name, before[name], changes, progress, obsolete=True) for name in ended),
+        ],
         published=phases,
         closed=closed,
         catalogue_records=plan.records,

@@ -6,8 +6,6 @@ release lists is still there if this one never comes to be.
 """
 
 import hashlib
-import os
-import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -23,7 +21,7 @@ from packager.engine import durable, members_tsv, sql, tables
 from packager.engine.moved_files import read_moved
 from packager.engine.packed_members import opened_members, shards_of_files, withdrawn_members
 from packager.engine.workspace import Workspace
-from packager.errors import from_os_error
+from packager.errors import InputError, from_os_error
 from packager.model import (
     MEMBERS,
     SUPERSEDED,
@@ -129,20 +127,27 @@ def _rows(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[object, ...]]:
 
 
 def listed_shard(
-    workspace: Workspace, name: ShardName, last: ReleaseShard | None, changes: Changes, progress: Progress
+    workspace: Workspace,
+    name: ShardName,
+    last: ReleaseShard | None,
+    changes: Changes,
+    progress: Progress,
+    *,
+    obsolete: bool = False,
 ) -> PackedShard:
     """Return a shard's manifest and the facts of its files as the site has them; make what must be another now.
 
-    last: as the last release lists it. Raises IncompleteError where a file of it is missing.
+    last: as the last release lists it. obsolete: now or before, so that its torrents stay as they were listed. Raises
+    IncompleteError where a file of it is missing.
     """
     folder = workspace.packed(name)
     twin = folder / f"{name}.v1.torrent"
     table = workspace.listed_table(name, last.members_table.sha256) if last else _full_table(workspace, name)
     if name in changes.affected:
         table = _changed_table(workspace, name, table, changes)
-    manifest, document = _manifest(workspace, name, table)
+    manifest, document = _manifest(workspace, name, table, last if obsolete else None)
     progress.advance(1)
-    return PackedShard(
+    packed = PackedShard(
         manifest=manifest,
         torrent=_file(folder / f"{name}.torrent", f"torrents/{name}.torrent"),
         document=_file(document, f"manifests/{name}.manifest.json"),
@@ -150,6 +155,9 @@ def listed_shard(
         members_tsv=_file(_lines(table), f"manifests/{name}.members.tsv.zst"),
         twin_torrent=_file(twin, f"torrents/{twin.name}") if twin.exists() else None,
     )
+    if last is None or not obsolete:
+        return packed
+    return msgspec.structs.replace(packed, torrent=last.torrent, twin_torrent=last.twin_torrent)
 
 
 def _lines(table: Path) -> Path:
@@ -205,14 +213,17 @@ def _is_withdrawn(rows: pa.Table, ids: Sequence[str], withdrawn: Mapping[str, Se
     return pc.or_(of_record, pc.is_in(rows["sha256"].combine_chunks(), pa.array(digests, pa.binary(32))))
 
 
-def _manifest(workspace: Workspace, name: ShardName, table: Path) -> tuple[Manifest, Path]:
-    """Return the manifest that goes with a members table, and where it lies."""
+def _manifest(workspace: Workspace, name: ShardName, table: Path, last: ReleaseShard | None) -> tuple[Manifest, Path]:
+    """Return the manifest that goes with a members table, and where it lies. last: whose twin it names."""
     path = workspace.packed(name) / f"{name}.manifest.json"
-    manifest = documents.from_bytes(path.read_bytes(), Manifest, path)
-    withdrawn = manifest.members - tables.count_rows(table)
-    if not withdrawn:
+    made = documents.from_bytes(path.read_bytes(), Manifest, path)
+    manifest = msgspec.structs.replace(
+        made,
+        withdrawn=made.members - tables.count_rows(table),
+        twin_infohash=last.twin_infohash if last else made.twin_infohash,
+    )
+    if manifest == made:
         return manifest, path
-    manifest = msgspec.structs.replace(manifest, withdrawn=withdrawn)
     beside, data = path.parent / "listed" / path.name, documents.to_bytes(manifest)
     if not beside.exists() or beside.read_bytes() != data:
         durable.write_bytes(beside, data)
@@ -240,7 +251,7 @@ def place_documents(workspace: Workspace, release: Release, built: Path) -> Iter
         for file in shard.documents:
             path = built / file.path
             folders.add(durable.make_folder(path.parent))
-            _link(_place(workspace, shard, file), path)
+            durable.link(_place(workspace, shard, file), path)
             yield file
     for folder in folders:
         durable.fsync_folder(folder)
@@ -252,16 +263,12 @@ def _place(workspace: Workspace, shard: ReleaseShard, file: PublishedFile) -> Pa
         return workspace.listed_table(shard.name, file.sha256)
     if file is shard.members_tsv:
         return members_tsv.beside(workspace.listed_table(shard.name, shard.members_table.sha256))
-    folder = workspace.packed(shard.name)
-    if file is shard.manifest and shard.withdrawn:
-        folder /= "listed"
-    return folder / Path(file.path).name
-
-
-def _link(source: Path, path: Path) -> None:
-    """Link a durable file to a second name, or copy it durably where that cannot be."""
-    try:
-        os.link(source, path)
-    except OSError:
-        with open(source, "rb") as whole, durable.replace(path) as file:
-            shutil.copyfileobj(whole, file)
+    packed = workspace.packed(shard.name) / Path(file.path).name
+    if file is shard.manifest:
+        changed = packed.parent / "listed" / packed.name
+        return changed if changed.exists() and _digest(changed) == file.sha256 else packed
+    kept = workspace.listed_torrent_place(shard.name, file.sha256)
+    if kept.exists() or not shard.obsolete or _digest(packed) == file.sha256:
+        return kept if kept.exists() else packed
+    what = "is not the .torrent that the last release lists, and an obsolete shard keeps it"
+    raise InputError(packed, what, f"bring it back from the site: {file.path}")

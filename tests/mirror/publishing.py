@@ -11,6 +11,7 @@ import msgspec
 from packager import documents
 from packager.cli.app import main
 from packager.lists import torrents_json
+from packager.kept import ENDED
 from packager.model import Release, ReleaseShard, ShardName, Withdrawal
 from packager.signature import sign
 from tests.projects import Project
@@ -63,11 +64,12 @@ class Archive:
 
         def listed(release: Release) -> Release:
             shards = [
-                before.get(shard.name) or msgspec.structs.replace(shard, added=release.date)
+                before.get(shard.name) or msgspec.structs.replace(shard, added=release.date, since=release.serial)
                 for shard in self.shards[:count]
             ]
             for at, shard in enumerate(release.shards):  # what the simulator made obsolete
-                shards[at] = msgspec.structs.replace(shards[at], obsolete=shard.obsolete)
+                ended = {field: getattr(shard, field) for field in ENDED}
+                shards[at] = msgspec.structs.replace(shards[at], **ended)
             return change(with_shards(lambda _: shards)(release))
 
         return listed

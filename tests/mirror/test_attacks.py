@@ -245,7 +245,7 @@ REFUSED = [
     (file_name_up, "cannot be the name of a shard"),
     (duplicate_shard, "stands twice"),
     (forged_rotation, "made with key"),
-    (rotation_to_nonsense, "key rotation: next_key"),
+    (rotation_to_nonsense, 'next_key: "RWnonsense" is no public key'),
     (unnamed_new_key, "made with key"),
     (key_twice, 'holds the key "serial" twice'),
 ]
@@ -282,7 +282,7 @@ def test_a_withdrawn_shard_is_not_taken_back(mirror: Mirror, capsys: Capture) ->
     mirror.archive.publish(6, obsolete=[name])
     assert mirror.run("sync") == 0
     before = mirror.state
-    mirror.archive.lay(mirror.archive.forge(6, with_shard(1, obsolete=False)))
+    mirror.archive.lay(mirror.archive.forge(6, with_shard(1, obsolete=False, obsolete_since=0, reason="")))
     assert mirror.run("sync") == 2
     assert f"withdrawn shard offered again: {name}" in capsys.readouterr().err
     assert mirror.state == before

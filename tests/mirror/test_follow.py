@@ -154,7 +154,7 @@ def test_what_is_kept_of_a_release_is_what_was_published(mirror: Mirror) -> None
     assert mirror.follow("--key", mirror.archive.key) == 0
     folder = MirrorFolder(mirror.folder).release
     kept = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    assert len(kept) == 4 + 3 * 4
+    assert len(kept) == 4 + 4 * 4
     assert kept == {path: mirror.archive.files[path] for path in kept}
 
 

@@ -1,0 +1,196 @@
+"""What a release must keep from the release before it: the list of FORMAT.md 12, in one place. Pure.
+
+Every reader that follows a collection checks it, and so does the publisher before it signs.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from packager import documents
+from packager.model import Container, FileDigest, Infohash, Release, ReleaseShard, ShardName, Struct, Whole, Withdrawal
+from packager.paths import shown
+
+# Of every published shard, as long as the collection is followed.
+SAME = (
+    *("infohash_v1", "infohash_v2", "size", "phase", "number", "file", "container", "payload", "members", "added"),
+    *("since", "piece_length", "pieces_root", "sha256"),
+)
+# Of an obsolete shard, from the last release in which it was live.
+LINKS = ("magnet", "torrent", "twin_infohash", "twin_magnet", "twin_torrent")
+# Of an obsolete shard, from the first release that says so.
+ENDED = ("obsolete", "obsolete_since", "superseded_by", "reason")
+
+
+class KeptShard(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What must not change of a published shard. links: SHA-256 of LINKS, hex, as last listed."""
+
+    name: ShardName
+    phase: str
+    number: Whole
+    file: str
+    container: Container = "tar"
+    size: Whole
+    payload: Whole
+    members: Whole
+    added: str
+    since: Whole = 1
+    piece_length: Whole
+    pieces_root: str | None
+    infohash_v1: Infohash | None
+    infohash_v2: Infohash | None
+    twin_infohash: Infohash | None = None  # also one that was left out since
+    sha256: str | None = None
+    obsolete: bool = False
+    obsolete_since: Whole = 0
+    superseded_by: tuple[ShardName, ...] = ()
+    reason: str = ""
+    links: str
+
+
+class KeptWithdrawal(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What must not change of a withdrawal; title, artist and files may be left out later."""
+
+    id: str
+    date: str
+    since: Whole = 1
+    lifted: Whole = 0
+    title: str = ""
+    artist: str = ""
+    files: tuple[FileDigest, ...] = ()
+
+
+class Kept(Struct, frozen=True, kw_only=True):
+    """What the next release must keep of one; some 600 bytes a shard as JSON. phases: those that are published."""
+
+    collection: str
+    serial: Whole
+    date: str
+    shards: tuple[KeptShard, ...]
+    withdrawals: tuple[KeptWithdrawal, ...]
+    phases: tuple[str, ...]
+
+
+class Broken(NamedTuple):
+    """A rule that a release breaks. kind: its name; shard: the published shard that it is about, if any."""
+
+    kind: str
+    what: str
+    shard: ShardName | None = None
+
+    def __str__(self) -> str:
+        """Return it as a message says it."""
+        return f"{self.kind}: {self.what}"
+
+
+def kept_of(release: Release, before: Kept | None = None) -> Kept:
+    """Return what the release after this one must keep. before: what this one had to keep."""
+    known = {shard.name: shard for shard in before.shards} if before else {}
+    return Kept(
+        collection=release.collection.name,
+        serial=release.serial,
+        date=release.date,
+        shards=tuple(_kept_shard(shard, known.get(shard.name)) for shard in release.shards),
+        withdrawals=tuple(_kept_withdrawal(each) for each in release.withdrawals),
+        phases=tuple(phase.name for phase in release.phases if phase.state == "published"),
+    )
+
+
+def _kept_shard(shard: ReleaseShard, known: KeptShard | None) -> KeptShard:
+    """Return what must not change of a shard from now on; a twin that was left out is remembered."""
+    facts = {name: getattr(shard, name) for name in ("name", *SAME, *ENDED)}
+    twin = shard.twin_infohash or (known.twin_infohash if known else None)
+    return KeptShard(**facts, twin_infohash=twin, links=_links(shard))
+
+
+def _links(shard: ReleaseShard) -> str:
+    """Return the digest of a shard's links."""
+    return documents.digest(msgspec.json.encode([getattr(shard, name) for name in LINKS]))
+
+
+def _kept_withdrawal(each: Withdrawal) -> KeptWithdrawal:
+    """Return what must not change of a withdrawal."""
+    return KeptWithdrawal(**{name: getattr(each, name) for name in KeptWithdrawal.__struct_fields__})
+
+
+def broken_rules(kept: Kept, release: Release) -> Iterator[Broken]:
+    """Yield what a release, which agrees with itself, does not keep of the one before it.
+
+    The link to that one (`previous`) and the keys are for the caller, who has the bytes and the signature.
+    """
+    if release.collection.name != kept.collection:
+        name = shown(release.collection.name, 80)
+        yield Broken("another collection", f'it is of "{name}", not of "{kept.collection}"')
+    if release.serial != kept.serial + 1:
+        yield Broken("gap", f"serial {release.serial} does not follow {kept.serial}")
+    if release.date < kept.date:
+        yield Broken("earlier date", f"it is of {shown(release.date, 40)}, and serial {kept.serial} of {kept.date}")
+    listed = {shard.name: shard for shard in release.shards}
+    for known in kept.shards:
+        found = listed.pop(known.name, None)
+        if found is None:
+            yield Broken("vanished shard", f"{known.name} was published and is not listed any more", known.name)
+        else:
+            yield from _shard_changes(known, found, release.serial)
+    for shard in listed.values():
+        for field, value, right in (("since", shard.since, release.serial), ("added", shard.added, release.date)):
+            if value != right:
+                yield Broken("backdated shard", f"{field} of the new shard {shard.name} is {value}, not {right}")
+    yield from _withdrawal_changes(kept, release)
+    published = {phase.name for phase in release.phases if phase.state == "published"}
+    for phase in kept.phases:
+        if phase not in published:
+            yield Broken("closed phase", f'"{phase}" was published and is not any more')
+
+
+def _shard_changes(known: KeptShard, found: ReleaseShard, serial: int) -> Iterator[Broken]:
+    """Yield what changed of a published shard."""
+    for field in SAME:
+        old, new = getattr(known, field), getattr(found, field)
+        if old != new:
+            yield _changed(known, field, old, new)
+    if None not in (known.twin_infohash, found.twin_infohash) and known.twin_infohash != found.twin_infohash:
+        yield _changed(known, "twin_infohash", known.twin_infohash, found.twin_infohash)
+    if known.obsolete and not found.obsolete:
+        yield Broken("withdrawn shard offered again", f"{known.name} was obsolete", known.name)
+    elif known.obsolete:
+        for field in ENDED:
+            old, new = getattr(known, field), getattr(found, field)
+            if old != new:
+                yield _changed(known, field, old, new)
+    elif found.obsolete and found.obsolete_since != serial:
+        yield _changed(known, "obsolete_since", f"not set before serial {serial}", found.obsolete_since)
+    if found.obsolete and known.links != _links(found):
+        what = f"the links of {known.name}, which is obsolete, are not those of the last release in which it was live"
+        yield Broken("changed shard", what, known.name)
+
+
+def _changed(shard: KeptShard, field: str, old: object, new: object) -> Broken:
+    """Return that a field of a published shard is another."""
+    what = f"{field} of {shard.name} was {shown(str(old), 80)} and is {shown(str(new), 80)}"
+    return Broken("changed shard", f"{what}; what is published cannot change", shard.name)
+
+
+def _withdrawal_changes(kept: Kept, release: Release) -> Iterator[Broken]:
+    """Yield what changed of the withdrawals, and new ones that are not of this release."""
+    listed = {(each.id, each.since): each for each in release.withdrawals}
+    for known in kept.withdrawals:
+        name = shown(known.id, 80)
+        found = listed.pop((known.id, known.since), None)
+        if found is None:
+            what = f'"{name}", withdrawn since serial {known.since}, is not among the withdrawals any more'
+            yield Broken("withdrawn record offered again", what)
+            continue
+        if found.date != known.date:
+            yield Broken("changed withdrawal", f'the date of "{name}" was {known.date} and is {shown(found.date, 40)}')
+        if found.lifted != known.lifted and (known.lifted or found.lifted != release.serial):
+            what = f'"{name}" is lifted in serial {found.lifted or "none"}, which is not this release'
+            yield Broken("changed withdrawal", what)
+        for field in ("title", "artist", "files"):
+            if getattr(found, field) and getattr(found, field) != getattr(known, field):
+                yield Broken("changed withdrawal", f'{field} of "{name}" changed; it may only be left out')
+    for each in listed.values():
+        if each.since != release.serial:
+            what = f'"{shown(each.id, 80)}" is new and says that it is withdrawn since serial {each.since}'
+            yield Broken("backdated withdrawal", what)
