@@ -10,8 +10,8 @@ import msgspec
 
 from packager import documents
 from packager.cli.app import main
-from packager.lists import torrents_json
 from packager.kept import ENDED
+from packager.lists import torrents_json
 from packager.model import Release, ReleaseShard, ShardName, Withdrawal
 from packager.signature import sign
 from tests.projects import Project
