@@ -82,7 +82,6 @@ def chained(tmp_path_factory: pytest.TempPathFactory) -> Project:
     assert len(third["withdrawals"]) == 3
     assert sum(shard.get("obsolete", False) for shard in third["shards"]) >= 2
 
-    edit_config(project, "trackers = [[", 'trackers = [["https://new.example.org/announce"], [')
     live = next(s for s in third["shards"] if s["phase"] == "audio" and not s.get("obsolete"))
     run(project, "supersede", live["name"], "--reason", "the tags were wrong")
     fourth = released(project)
