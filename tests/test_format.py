@@ -24,7 +24,6 @@ VECTORS = MANIFESTS / "vectors"
 SHARD, FOLDER = VECTORS / "shard/expected", VECTORS / "folder/expected"
 SOURCE = VECTORS / "shard/source"
 NAME = "example-texts-00001"
-needs_lines = pytest.mark.skipif(not (SHARD / f"{NAME}.members.tsv.zst").exists(), reason="not in the vector yet")
 TEXT = (MANIFESTS / "FORMAT.md").read_text(encoding="utf-8")
 
 
@@ -65,7 +64,6 @@ def example(first: str, last: str) -> str:
     return "".join(line.removeprefix("    ") for line in block.splitlines(keepends=True))
 
 
-@needs_lines
 def test_the_feed_and_the_metalink_that_the_text_shows_are_those_of_the_golden_release() -> None:
     release = parse((SHARD / "release.json").read_bytes(), RELEASE)
     feed = example('<rss version="2.0" xmlns:atom="http://www.w3.org/2005/Atom">', "</rss>")
@@ -87,7 +85,6 @@ def test_headers_of_the_text_are_read_back_by_tarfile(path: str, size: int) -> N
     assert (entry.name, entry.size) == (path, size)
 
 
-@needs_lines
 def test_python_reads_every_entry_of_the_shard_with_the_fixed_owner_mode_and_time() -> None:
     rows = read_tsv(SHARD / f"{NAME}.members.tsv.zst")
     with tarfile.open(SHARD / f"{NAME}.tar") as archive:
@@ -195,7 +192,6 @@ def test_golden_documents_are_canonical_and_their_rows_agree(golden: Path) -> No
     parse((golden / "torrents.json").read_bytes(), None)
 
 
-@needs_lines
 def test_the_golden_tables_have_the_same_rows() -> None:
     rows = read(SHARD / f"{NAME}.members.parquet")
     lines = read_tsv(SHARD / f"{NAME}.members.tsv.zst")
@@ -205,7 +201,6 @@ def test_the_golden_tables_have_the_same_rows() -> None:
     ]
 
 
-@needs_lines
 def test_the_golden_tar_is_written_again_from_loose_files_and_lines_without_parquet() -> None:
     manifest = parse((SHARD / f"{NAME}.manifest.json").read_bytes(), MANIFEST)
     rows = read_tsv(SHARD / f"{NAME}.members.tsv.zst")
@@ -218,7 +213,6 @@ def test_the_golden_tar_is_written_again_from_loose_files_and_lines_without_parq
         assert torrent.written(torrent.kept(data), derived) == data
 
 
-@needs_lines
 def test_the_golden_folder_has_the_torrents_of_the_text() -> None:
     manifest = parse((FOLDER / f"{NAME}.manifest.json").read_bytes(), MANIFEST)
     rows = read_tsv(SHARD / f"{NAME}.members.tsv.zst")
