@@ -19,7 +19,7 @@ NAME_MAX = 255  # bytes in one name: the limit of ext4, XFS, NTFS and others
 PATH_MAX = 1024  # bytes in a member path: leaves room for --to and the shard's name in PATH_MAX 4096
 _ROOM = 180  # bytes kept of a name that is replaced
 _RESERVED = re.compile(
-    r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9\u00b9\u00b2\u00b3])\s*(?:\..*)?", re.I | re.A | re.S
+    r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9\u00b9\u00b2\u00b3]) *(?:\..*)?", re.I | re.A | re.S
 )
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069%\\<>:"|?*]')
 _PLAIN = re.compile(rb"[A-Za-z0-9_\-(),'&+!#=@\[\]{} .]*[A-Za-z0-9_\-(),'&+!#=@\[\]{}]")

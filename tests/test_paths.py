@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from strategies import names, safe_names
 
 from packager import bag, paths
+from tests.second_implementation import names as second
 
 KEPT = [
     "a[b].flac", "-rf", "--help.ogg", " leading space.flac", "~", "~home.flac", "a~b", "#1.flac", "!bang.ogg",
@@ -36,6 +37,63 @@ REPLACED = [
     "alm\u061c.flac".encode(), "iso\u2066late.flac".encode(), b"a<b.flac", b"a>b.flac", b"a:b.flac",
     b'a"b.flac', b"a|b.flac", b"what?.flac", b"*.flac",
 ]  # fmt: skip
+
+
+WORDS = [
+    "AUX",
+    "aux",
+    "Con",
+    "con\u0131n$",
+    "CONIN$",
+    "conout$",
+    "com\u00b9",
+    "LPT0",
+    "com\u2074",
+    "COM\u0661",
+    "nu\u029f",
+]
+SPACES = [
+    "",
+    " ",
+    "  ",
+    "\u2003",
+    "\u00a0",
+    "\u3000",
+    "\u1680",
+    "\u200b",
+    "\u180e",
+    "\ufeff",
+    "\t",
+    "\x1c",
+    "\u2028",
+    "\x85",
+]
+
+
+@pytest.mark.parametrize("word", WORDS, ids=ascii)
+def test_names_near_those_that_windows_reserves_are_as_the_second_implementation_says(word: str) -> None:
+    for space in SPACES:
+        for end in ("", ".", ".x", "y", "y.x", ". ", ".x" + space):
+            for name in (word + space + end, space + word + end, word + "." + space + end):
+                if name:
+                    assert paths.is_safe_name(name) == second.is_safe(name.encode()), ascii(name)
+                    assert paths.safe_name(name.encode()) == (
+                        name if second.is_safe(name.encode()) else second.replacement(name.encode())
+                    ), ascii(name)
+
+
+def test_every_white_space_of_unicode_ends_no_name() -> None:
+    spaces = {code for code in range(0x110000) if chr(code).isspace()}
+    for code in {*spaces, *range(0x3100)}:
+        name = f"a{chr(code)}"
+        assert paths.is_safe_name(name) == second.is_safe(name.encode()), hex(code)
+
+
+@given(st.text(st.sampled_from("aAuUxXcCoOnNmM13$. \u00a0\u2003\u3000\u0131\u00b9%~_"), min_size=1, max_size=12))
+def test_a_name_is_safe_or_replaced_as_the_second_implementation_says(name: str) -> None:
+    data = name.encode()
+    assert paths.is_safe_name(name) == second.is_safe(data)
+    assert paths.safe_name(data) == (name if second.is_safe(data) else second.replacement(data))
 
 
 @pytest.mark.parametrize("name", KEPT, ids=ascii)

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import pyarrow.parquet as pq
 import pytest
 
 from packager import api
+from packager import torrent_file as torrents
 from packager.cli.app import main
 from tests.projects import make_project
 from tests.test_shard_vector import load
@@ -75,6 +77,72 @@ def test_every_report_and_document_of_a_release_is_valid(project: Path, capsys: 
     check_site(project / "output", serial=2)
     assert main(["status", *config]) == 0
     check(printed(capsys), "reports/status")
+
+
+CONTAINERS = [(kind, version) for kind in ("tar", "folder") for version in ("hybrid", "v1", "v2", "twin")]
+
+
+@pytest.mark.parametrize(("container", "version"), CONTAINERS, ids=["-".join(pair) for pair in CONTAINERS])
+def test_documents_of_every_container_and_torrent_version_are_valid(
+    container: str, version: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = make_project(tmp_path / "project", files=3)
+    options = "also_v1 = true" if version == "twin" else f'version = "{version}"'
+    phase = f'[[phases]]\nname = "all"\ntitle = "All"\ncontainer = "{container}"\n'
+    project.write_config(phases=phase, torrent=options, collection="mtimes = true")
+    assert project.run(capsys, "release").code == 0
+    (project.source / "notes.txt").write_bytes(b"written again\n")
+    (project.source / "album 0" / "00 tone [b].wav").rename(project.source / "moved.wav")
+    assert project.run(capsys, "release").code == 0
+    assert project.run(capsys, "withdraw", "--id", "empty.txt", "--id", "notes.txt", "--reason", "x").code == 0
+    assert project.run(capsys, "release").code == 0
+    assert project.run(capsys, "withdraw", "--id", "notes.txt", "--undo").code == 0
+    assert project.run(capsys, "release").code == 0
+    site = project.root / "output"
+    check_site(site, serial=4)
+    for number in range(1, 5):
+        check(json.loads((site / f"releases/{number}.json").read_bytes()), "release")
+    check(json.loads((site / "lookup.json").read_bytes()), "lookup")
+    check(json.loads((project.root / "withdrawals.json").read_bytes()), "withdrawals")
+    for path in (site / "manifests").glob("*.parquet"):
+        rows = pq.read_table(path).to_pylist()
+        check([row | {"sha256": row["sha256"].hex()} for row in rows], "members")
+    release = json.loads((site / "release.json").read_bytes())
+    listed = json.loads((site / "torrents.json").read_bytes())
+    assert len(listed) == len([shard for shard in release["shards"] if not shard.get("withdrawn")]) > 0
+    for entry in listed:
+        torrent = torrents.parse((site / "torrents" / entry["display_name"]).read_bytes(), "torrent")
+        files = [file for file in torrent.files if not file.pad]
+        assert (entry["num_files"], entry["data_size"]) == (len(files), sum(file.length for file in files))
+
+
+@pytest.mark.parametrize("vector", ["shard", "folder"])
+def test_the_golden_documents_are_valid(vector: str) -> None:
+    expected = MANIFESTS / "vectors" / vector / "expected"
+    for name, schema in (("members.json", "members"), ("torrents.json", "torrents")):
+        check(json.loads((expected / name).read_bytes()), schema)
+    check(json.loads((expected / "example-texts-00001.manifest.json").read_bytes()), "manifest")
+
+
+@pytest.mark.parametrize(
+    ("change", "valid"),
+    [
+        ({"mood": "calm"}, True),
+        ({"id": "a\tb"}, False),
+        ({"size": -1}, False),
+        ({"kind": "virus"}, False),
+        ({"sha256": "0"}, False),
+        ({"path": None}, False),
+        ({"superseded": "x"}, False),
+    ],
+)
+def test_a_row_of_a_members_table_with_one_fault_is_not_valid(change: dict[str, Any], valid: bool) -> None:
+    [row, *_] = json.loads((SHARD / "expected/members.json").read_bytes())
+    if valid:
+        check([row | change], "members")
+    else:
+        with pytest.raises(jsonschema.ValidationError):
+            check([row | change], "members")
 
 
 def check_site(site: Path, *, serial: int) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 
 from packager import check_reports, inspection, lists, lookup, mirror_reports, model, reports
 from packager import estimate as estimates
@@ -156,8 +157,8 @@ TOLD: dict[str, dict[str, Told]] = {
         "btih": ("What trackers and the DHT know it by: infohash v1, else the first 20 bytes of infohash v2.", HEX40),
         "magnet_link": ("Its magnet link.", MAGNET),
         "torrent_size": "Bytes of NAME.torrent.",
-        "num_files": ("Always 1: the tar.", {"const": 1}),
-        "data_size": "Bytes of the tar.",
+        "num_files": ("1 for a tar; for a folder its files, without pad files.", ONE_UP),
+        "data_size": ("Bytes of the tar, or of those files.", ONE_UP),
         "obsolete": "Whether a later shard takes its place.",
         "embargo": "Always false: what is listed is open.",
         "seeders": "Peers that have all of it, as trackers counted them; null where that is not known.",
@@ -1002,9 +1003,54 @@ def _field(field: Rule, rule: Rule, *, is_left_out: bool) -> Rule:
     return kinds[0] if is_left_out and len(kinds) == 1 else {"anyOf": [*kinds, {"type": "null"}]}
 
 
+MEMBERS: dict[str, Told] = {
+    "id": ("The record's id when the shard was made.", {"pattern": "^[^\\x00-\\x1f\\x7f-\\x9f]+$"}),
+    "path": ("The member path.", {"minLength": 1}),
+    "source_path": "The source path, if it is not the member path.",
+    "source_path_b64": ("The source path's bytes in base64, if it is not UTF-8.", {"contentEncoding": "base64"}),
+    "offset": ("Position of the member's first byte in the tar, or in the folder's stream.", {"minimum": 0}),
+    "size": ("The member's bytes.", {"minimum": 0}),
+    "sha256": ("The SHA-256 of the member's bytes, here in hex.", HEX64),
+    "kind": ("What it is.", {"enum": list(model.KINDS)}),
+    "title": "From the tags or the records file.",
+    "artist": "Likewise.",
+    "album": "Likewise.",
+    "track": "Likewise.",
+    "date": "As the tags or the records file have it.",
+    "year": "Likewise.",
+    "isrc": "Likewise.",
+    "duration": "Seconds, rounded to milliseconds.",
+    "codec": "Such as flac or vorbis.",
+    "licence": "Of this record.",
+    "popularity": "Larger is more popular.",
+    "extra": ("A JSON object: everything else in the records file.", {"contentMediaType": "application/json"}),
+    "mtime_ns": "The file's modification time, nanoseconds since 1970; null unless the manifest says mtimes.",
+    "current_id": "The record's id now, if it changed since the shard was made.",
+    "current_path": "The source path now, if the file moved since the shard was made.",
+    "superseded": ("The shard that contains the next version of the member, if there is one.", SHARD),
+}
+
+
+def members_schema() -> Rule:
+    """Return the schema of the rows of a members table as JSON: all columns are there, and others may be."""
+    if list(MEMBERS) != model.MEMBERS.names:
+        raise SystemExit(f"members: told and had differ: {set(MEMBERS) ^ set(model.MEMBERS.names)}")
+    properties = {}
+    for field in model.MEMBERS:
+        told = MEMBERS[field.name]
+        text, rule = told if isinstance(told, tuple) else (told, {})
+        kind = "string" if field.type in (pa.string(), pa.binary(32)) else "number"
+        kind = "integer" if pa.types.is_integer(field.type) else kind
+        value = {"type": kind} | rule
+        shown = {"anyOf": [value, {"type": "null"}]} if field.nullable else value
+        properties[field.name] = {"description": text} | shown
+    row = {"type": "object", "required": model.MEMBERS.names, "properties": properties}
+    return {"$schema": DRAFT, "title": "members", "type": "array", "items": row}
+
+
 def texts() -> dict[str, str]:
     """Return the text of every schema by its path in this folder."""
-    made = {name: schema(name) for name in SCHEMAS} | {"reports/error": ERROR}
+    made = {name: schema(name) for name in SCHEMAS} | {"members": members_schema(), "reports/error": ERROR}
     return {f"{name}.schema.json": json.dumps(text, indent=2) + "\n" for name, text in made.items()}
 
 
