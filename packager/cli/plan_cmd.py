@@ -55,7 +55,7 @@ def show(report: PlanReport) -> None:
     if len(report.plan.superseded) > _SUPERSEDED:
         screen.say(f"and {count_of(len(report.plan.superseded) - _SUPERSEDED, 'more shard')} obsolete")
     if report.plan.moved:
-        screen.say(f"{count_of(report.plan.moved, 'published file')} moved, and stay in their shards")
+        screen.say(f"moved: {count_of(report.plan.moved, 'published file')}; no shard changes for that")
     pack_cmd.show_withdrawn(report.plan.withdrawn_files, report.plan.withdrawn_named)
     if not report.changed:
         screen.say("nothing changed since the last plan")
