@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.histories import History
+from tests.second_implementation.site import Site
 
 
 def play(seed: int, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,6 +19,8 @@ def play(seed: int, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypa
     history.release()
     for _ in range(3):
         history.step()
+    found = Site(history.root / "output", history.root / "shards").check()  # the second implementation: every byte
+    assert found.problems == [], history.told("")
 
 
 @pytest.mark.parametrize("seed", range(30))

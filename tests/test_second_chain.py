@@ -163,6 +163,16 @@ def test_a_release_that_does_not_keep_what_it_must_is_found(chained: Project, wh
         chain.check_step(old, digest, new)
 
 
+def test_a_twin_that_comes_back_as_another_is_found() -> None:
+    def listed(*twins: str | None) -> list[dict]:
+        shards = [{"name": "a-b-00001"} | ({"twin_infohash": twin} if twin else {}) for twin in twins]
+        return [{"serial": number, "shards": [shard]} for number, shard in enumerate(shards, 1)]
+
+    chain.check_twins(listed("1", None, "1"))
+    with pytest.raises(WrongError, match="in serial 3"):
+        chain.check_twins(listed("1", None, "2"))
+
+
 def test_shards_out_of_order_and_unknown_fields_are_found_in_the_document_itself(chained: Project) -> None:
     for change in (
         lambda new: new["shards"].reverse(),

@@ -59,6 +59,16 @@ def check_shard(name: str, known: dict[str, Any], shard: dict[str, Any], serial:
         same(shard["obsolete_since"], serial, f"obsolete_since of {name}")
 
 
+def check_twins(chained: list[Release]) -> None:
+    """Check that no shard ever gets another twin, also not after releases without one."""
+    known: dict[str, str] = {}
+    for release in chained:
+        for shard in release["shards"]:
+            if "twin_infohash" in shard:
+                twin = known.setdefault(shard["name"], shard["twin_infohash"])
+                same(shard["twin_infohash"], twin, f"twin_infohash of {shard['name']} in serial {release['serial']}")
+
+
 def check_withdrawals(old: Release, new: Release) -> None:
     """Check that every withdrawal is kept, and may only become lifted, once."""
     now = {(each["id"], each.get("since", 1)): each for each in new["withdrawals"]}

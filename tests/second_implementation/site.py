@@ -68,6 +68,7 @@ class Site:
             release.check(one)
         for at in range(1, len(chained)):
             chain.check_step(chained[at - 1], sha256(bodies[at - 1]), chained[at])
+        chain.check_twins(chained)
         signed = (self.root / "release.json.minisig").exists()
         must(signed or not self.key, "a key was given, and the release is not signed")
         if signed:
