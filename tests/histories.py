@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import json
 import random
+import shutil
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -146,6 +147,24 @@ class History:
         self.used.add(new)
         self.log.append(f"move {path} {new}")
 
+    def exchange(self) -> None:
+        """Give two or three files the names of one another."""
+        paths = self.chance.sample(sorted(self.files), min(len(self.files), self.chance.randrange(2, 4)))
+        if any(path.startswith(("closed/", "small/")) or path in self.withdrawn for path in paths):
+            self.twice |= {self.files[path] for path in paths}  # who may not go out gives its name to nobody
+        for number, path in enumerate(paths):
+            self.move(path, f"{number}.between")
+        for number in range(len(paths)):
+            self.move(f"{number}.between", paths[number - 1])
+
+    def lose_state(self) -> None:
+        if self.serial:
+            shutil.rmtree(self.root / ".packager")
+            for tar in (self.root / "shards").iterdir():
+                if tar.stem not in self.last:  # packed and not published: nothing says any more that it is ours
+                    tar.unlink()
+            self.log.append("lose state")
+
     def delete(self) -> None:
         if len(self.files) > 3:
             path = self.chance.choice(sorted(self.files))
@@ -157,6 +176,7 @@ class History:
         if self.files:
             path = self.chance.choice(sorted(self.files))
             options = [option for option in ("--redact", "--keep-shards") if self.chance.random() < 0.4]
+            assert self.run("scan")[0] == 0  # else what a file contains now would not be known
             code, report = self.run("withdraw", "--id", path, "--reason", "asked for", "--json", *options)
             if code == 2:  # not scanned yet: nobody can have it
                 return
@@ -171,6 +191,21 @@ class History:
             if "--redact" in options:
                 self.redacted |= named
             self.log.append(f"withdraw {sorted(named)} {options}")
+
+    def redact(self) -> None:
+        """Withdraw a record once more."""
+        if self.withdrawn:
+            path = self.chance.choice(sorted(self.withdrawn))
+            assert self.run("scan")[0] == 0
+            code, report = self.run("withdraw", "--id", path, "--reason", "again", "--redact", "--json")
+            assert code == 0, self.told(report)
+            named = {record["id"] for record in json.loads(report)["records"]}
+            for record in named:
+                self.withdrawn.setdefault(record, set())
+            if self.files.get(path):
+                self.withdrawn[path].add(self.files[path])
+            self.redacted |= named
+            self.log.append(f"redact {sorted(named)}")
 
     def undo(self) -> None:
         if self.withdrawn:
@@ -203,7 +238,8 @@ class History:
 
     OPERATIONS: tuple[tuple[str, int], ...] = (
         *(("add", 3), ("add_twin", 1), ("edit", 2), ("copy", 1), ("rename", 3), ("delete", 1)),
-        *(("withdraw", 3), ("undo", 1), ("supersede", 1), ("wait", 1)),
+        *(("withdraw", 3), ("redact", 1), ("undo", 1), ("supersede", 1), ("wait", 1)),
+        *(("exchange", 2), ("lose_state", 1)),
     )
 
     def step(self) -> None:
@@ -228,6 +264,8 @@ class History:
         assert code == 0, self.told(text)
         self.log.append("release")
         self.check()
+        code, text = self.run("plan")
+        assert (code, "nothing changed" in text) == (0, True), self.told(text)
 
     def told(self, text: str) -> str:
         return "\n".join([*self.log, text])

@@ -348,3 +348,25 @@ def test_all_that_is_published_can_be_withdrawn(tmp_path: Path, capsys: Capture,
     assert project.run(capsys, "withdraw", "--path", "*", "--undo").code == 0
     third = release(project, capsys)
     assert {shard["phase"] for shard in third["shards"] if not shard.get("obsolete")} >= {"audio", "rest"}
+
+
+def test_a_lost_state_folder_is_made_again_before_anything_is_withdrawn(project: Project, capsys: Capture) -> None:
+    (project.source / "notes.txt").write_bytes(b"the second version")
+    shutil.rmtree(project.root / ".packager")
+    ran = project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x")
+    assert (ran.code, "r-17: tones-rest-00001" in ran.out) == (0, True), ran.err
+    shutil.rmtree(project.root / ".packager")
+    assert project.run(capsys, "supersede", "tones-rest-00001", "--reason", "x").code == 0
+
+
+@pytest.mark.parametrize("size", [14, 15])
+def test_withdraw_warns_of_a_file_that_changed_since_the_scan(project: Project, capsys: Capture, size: int) -> None:
+    (project.source / "notes.txt").write_bytes(b"n" * size)
+    ran = project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x")
+    assert "warning: notes.txt: changed since the scan" in ran.out
+    assert "its content now is not withdrawn: run packager scan, then withdraw it again" in ran.out
+    assert project.run(capsys, "scan").code == 0
+    assert "warning" not in project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x").out
+    (project.source / "notes.txt").rename(project.source / "other.txt")
+    assert project.run(capsys, "release", "--workers", "1").code == 0
+    assert where_told(project.root / "output", (b"other.txt",)) == set()

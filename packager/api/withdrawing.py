@@ -10,7 +10,9 @@ from packager.pack import prune as pruning
 from packager.pack import supersede as superseding
 from packager.pack import withdraw as withdrawing
 from packager.pack.find_records import Wanted
+from packager.pack.recover import recover
 from packager.pack.withdraw import How
+from packager.progress import SILENT
 from packager.reports import PruneReport, SupersedeReport, WithdrawReport
 
 
@@ -33,9 +35,10 @@ def withdraw(
     keep_shards. redact: the release names no title and artist. undo: note it no more. Raises InputError where nothing
     is found, no reason is given, or a release says already what should be undone.
     """
-    _, workspace = project.load(config)
+    options, workspace = project.load(config)
     wanted = Wanted(ids, paths, where)
     with durable.lock(workspace.state, "withdraw"):
+        recover(workspace, options.collection.name, SILENT)
         if undo:
             return withdrawing.undo(workspace, wanted, dry_run=dry_run)
         how = How(reason, now(), supersede=not keep_shards, redact=redact)
@@ -50,8 +53,9 @@ def supersede(
     Their records go into new shards of their phase, as the catalogue and the config have them then. undo: note
     it no more. Raises InputError for what is no published shard, or obsolete already.
     """
-    _, workspace = project.load(config)
+    options, workspace = project.load(config)
     with durable.lock(workspace.state, "supersede"):
+        recover(workspace, options.collection.name, SILENT)
         if undo:
             return superseding.undo_supersede(workspace, shards, dry_run=dry_run)
         return superseding.supersede(workspace, shards, reason=reason, date=now(), dry_run=dry_run)

@@ -70,8 +70,9 @@ def _show(report: WithdrawReport, *, undo: bool) -> None:
         screen.say(f"  {shown(record.id)}: {held}" + (" (it has the same content)" if record.id in same else ""))
     if len(report.records) > _SHOWN:
         screen.say(f"  and {count_of(len(report.records) - _SHOWN, 'more record')}; --json has all")
-    for odd in report.unread:
-        screen.say(f"warning: {odd.where}: {odd.what}; a copy of it under another name would not be noticed")
+    for file in report.unread:
+        advice = "its content now is not withdrawn: run packager scan, then withdraw it again"
+        screen.say(f"warning: {file.where}: {file.what}; {advice}")
     what = count_of(len(report.records), "record")
     if undo:
         screen.say(f"{what} not withdrawn any more." if report.written else f"{what}; dry run, nothing changed.")

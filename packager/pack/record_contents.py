@@ -10,26 +10,18 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from packager.engine import sql
+from packager.engine.open_members import changed
 from packager.engine.packed_members import create_members, readable, shards_of_files
 from packager.engine.workspace import Workspace
 from packager.errors import IncompleteError
 from packager.model import FileDigest, Release, ReleaseShard
 from packager.pack.find_records import found_record
 from packager.pack.frozen import frozen_shards
-from packager.pack.source_hashes import SourceHashes, SourceRow
+from packager.pack.source_hashes import ROWS, SourceHashes, SourceRow
 from packager.progress import Progress
 from packager.reports import FoundRecord, Oddity
 
 _CONTENT = pa.schema([("id", pa.string()), ("size", pa.int64()), ("sha256", pa.string())])
-_ROWS = pa.schema(
-    [
-        ("id", pa.string()),
-        ("path", pa.string()),
-        ("path_b64", pa.string()),
-        ("size", pa.int64()),
-        ("mtime_ns", pa.int64()),
-    ]
-)
 _SAME = pa.schema(
     [
         ("id", pa.string()),
@@ -44,13 +36,13 @@ _PUBLISHED_CONTENT = (
     "SELECT DISTINCT id, size, lower(hex(sha256)) AS sha256 FROM member SEMI JOIN found USING (id) WHERE size > 0"
     " ORDER BY id, size, sha256"
 )
-# Files of the catalogue that were not published as they are now.
-_UNREAD = """
+# Files of the catalogue; those that were not published as they are there must be read.
+_FILES = """
 SELECT id, path, path_b64, size, mtime_ns FROM {catalogue} c SEMI JOIN found USING (id)
-WHERE path IS NOT NULL AND size > 0 {unpublished} ORDER BY id
+WHERE path IS NOT NULL {which} ORDER BY id
 """
 _UNPUBLISHED = """
-AND NOT EXISTS (SELECT 1 FROM member m JOIN published p USING (no, row)
+AND size > 0 AND NOT EXISTS (SELECT 1 FROM member m JOIN published p USING (no, row)
     WHERE m.id = c.id AND p.size = c.size AND p.mtime_ns = c.mtime_ns)
 """
 _SAME_CONTENT = """
@@ -65,7 +57,7 @@ class RecordContents:
     """The content of the files of records, by id. Empty files are no content.
 
     copies: published records that have some of it too; files of these is the content that is the same.
-    unread: files whose content could not be read.
+    unread: files whose content now is not known: they cannot be read, or changed since the scan.
     """
 
     files: dict[str, tuple[FileDigest, ...]]
@@ -78,24 +70,29 @@ def record_contents(
 ) -> RecordContents:
     """Return what the files of some records contain. Reads files that were not published as they are now."""
     shards = shards_of_files(last)
-    unread: list[Oddity] = []
+    unread: dict[str, str] = {}
     with _opened(workspace, last, shards, [record.id for record in records]) as database:
         files: dict[str, dict[FileDigest, None]] = {record.id: {} for record in records}
         for batch in sql.run_batches(database, _PUBLISHED_CONTENT, _CONTENT) if shards else ():
             for row in batch.to_pylist():
                 files[row["id"]][FileDigest(size=row["size"], sha256=row["sha256"])] = None
         hashes = SourceHashes(database, workspace, progress)
-        for row in _unread(database, workspace, published=bool(shards)):
+        rows = _files(database, workspace, "")
+        for error in changed(workspace.source_place, [row.member for row in rows]):
+            unread[error.where] = error.what
+        for row in _files(database, workspace, _UNPUBLISHED if shards else "AND size > 0"):
             try:
                 content = FileDigest(size=row.size, sha256=hashes.digest(row).hex())
             except IncompleteError as error:
-                unread.append(Oddity(where=error.where, what=error.what))
+                unread[error.where] = error.what
             else:
                 files[row.id][content] = None
         copies = _copies(database, shards, {each for found in files.values() for each in found})
     known = {record: tuple(found) for record, found in files.items()}
     return RecordContents(
-        known | {found.id: same for found, same in copies}, tuple(found for found, _ in copies), tuple(unread)
+        known | {found.id: same for found, same in copies},
+        tuple(found for found, _ in copies),
+        tuple(Oddity(where=where, what=what) for where, what in unread.items()),
     )
 
 
@@ -122,13 +119,12 @@ def _opened(
         yield database
 
 
-def _unread(database: sql.Database, workspace: Workspace, *, published: bool) -> list[SourceRow]:
-    """Return the files of the catalogue that must be read. published: whether anything is."""
+def _files(database: sql.Database, workspace: Workspace, which: str) -> list[SourceRow]:
+    """Return the files that the catalogue has of the records. which: a further condition, as SQL."""
     if not workspace.catalogue.exists():
         return []
-    query = _UNREAD.format(catalogue=sql.parquet(workspace.catalogue), unpublished=_UNPUBLISHED if published else "")
-    batches = sql.run_batches(database, query, _ROWS)
-    return [SourceRow(**row) for batch in batches for row in batch.to_pylist()]
+    query = _FILES.format(catalogue=sql.parquet(workspace.catalogue), which=which)
+    return [SourceRow(**row) for batch in sql.run_batches(database, query, ROWS) for row in batch.to_pylist()]
 
 
 def _copies(

@@ -15,7 +15,7 @@ from packager.engine.workspace import Workspace
 from packager.paths import decode_path
 from packager.progress import Progress
 
-_ROWS = pa.schema(
+ROWS = pa.schema(
     [
         ("id", pa.string()),
         ("path", pa.string()),
@@ -37,6 +37,11 @@ class SourceRow(NamedTuple):
     path_b64: str | None
     size: int
     mtime_ns: int | None
+
+    @property
+    def member(self) -> source.Member:
+        """The file as the scan saw it."""
+        return source.Member(decode_path(self.path, self.path_b64), self.size, self.mtime_ns, None)
 
 
 def hashed_file(workspace: Workspace) -> Path:
@@ -61,10 +66,10 @@ class SourceHashes:
 
         Raises IncompleteError for a file that cannot be read or changed since the scan.
         """
-        left = f"SELECT {', '.join(_ROWS.names)} FROM ({query}) ANTI JOIN hashed USING (id)"  # noqa: S608 (ours)
+        left = f"SELECT {', '.join(ROWS.names)} FROM ({query}) ANTI JOIN hashed USING (id)"  # noqa: S608 (ours)
         [(size,)] = sql.execute(self.database, f"SELECT coalesce(sum(size), 0) FROM ({left})")  # noqa: S608
         self.progress.begin("compare", int(size))
-        rows = sql.run_batches(self.database, f"{left} ORDER BY id", _ROWS)
+        rows = sql.run_batches(self.database, f"{left} ORDER BY id", ROWS)
         self.insert("hashed", HASHED, self._hashed(rows))
         self.progress.end()
 
@@ -79,9 +84,8 @@ class SourceHashes:
 
     def digest(self, row: SourceRow) -> bytes:
         """Return the SHA-256 of a source file. Raises IncompleteError where it cannot be read or changed."""
-        member = source.Member(decode_path(row.path, row.path_b64), row.size, row.mtime_ns, None)
         digest, left, buffer = hashlib.sha256(), row.size, memoryview(bytearray(min(_CHUNK, row.size)))
-        with open_members(self.workspace.source_place, [member]) as sources, closing(sources.open(0)) as file:
+        with open_members(self.workspace.source_place, [row.member]) as sources, closing(sources.open(0)) as file:
             while left:
                 got = file.read_into(buffer[:left])
                 digest.update(buffer[:got])
