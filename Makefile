@@ -39,7 +39,7 @@ soak: $(STAMP) ## kill storms and what else takes long
 	$(BIN)/pytest -n 2 -m soak
 
 vectors: $(STAMP) ## the golden vectors and schemas, made again; then git diff should be empty
-	for script in manifests/vectors/make.py manifests/vectors/make_names.py manifests/vectors/make_headers.py manifests/vectors/shard/make.py manifests/vectors/folder/make.py manifests/schema/make.py; do \
+	for script in manifests/vectors/make.py manifests/vectors/make_names.py manifests/vectors/make_headers.py manifests/vectors/shard/make.py manifests/vectors/folder/make.py manifests/vectors/chain/make.py manifests/schema/make.py; do \
 	  $(BIN)/python $$script || exit 1; done
 
 reference: $(STAMP) ## docs/reference/, made again from --help and the API

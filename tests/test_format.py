@@ -224,3 +224,8 @@ def test_the_golden_folder_has_the_torrents_of_the_text() -> None:
         derived = torrent.of_folder(NAME, files, manifest["piece_length"], version, aligned=True)
         assert torrent.written(torrent.kept(data), derived) == data
     assert bencode.decode((FOLDER / f"{NAME}.torrent").read_bytes())[b"piece layers"]
+
+
+@pytest.mark.parametrize("case", vector("headers.json")["cases"], ids=lambda case: case["shows"])
+def test_the_header_of_a_member_of_any_size_is_made_from_the_text(case: dict[str, Any]) -> None:
+    assert tar.header(case["path"], case["size"]).hex() == case["header"]

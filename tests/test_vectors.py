@@ -19,7 +19,9 @@ def make() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["merkle.json", "metainfo.json", "magnet.json", "piece_length.json", "lookup.json"])
+@pytest.mark.parametrize(
+    "name", ["merkle.json", "metainfo.json", "magnet.json", "piece_length.json", "lookup.json", "headers.json"]
+)
 def test_a_vector_file_is_made_again_byte_for_byte(make: ModuleType, name: str) -> None:
     assert make.text(name) == (VECTORS / name).read_text(encoding="utf-8")
 

@@ -4,7 +4,9 @@ Each file says where its values come from and which second source they were comp
 two differ, nothing is written. The data of a case is byte i = i % 251, so no file has to be kept.
 """
 
+import io
 import json
+import tarfile
 import tempfile
 from collections.abc import Callable
 from hashlib import sha1, sha256
@@ -16,7 +18,7 @@ import libtorrent as lt
 import numpy as np
 import torf
 
-from packager import lookup, merkle, metainfo
+from packager import lookup, merkle, metainfo, tar
 from packager.magnet import MagnetMember, format_magnet, parse_magnet
 from packager.metainfo import SingleFile
 from packager.model import Infohash
@@ -261,6 +263,34 @@ def lookup_vectors() -> dict[str, Any]:
     }
 
 
+HEADERS = {
+    "a short path": ("example-a-00001/data/plain.txt", 19600),
+    "an empty member": ("example-a-00001/data/empty.txt", 0),
+    "one byte less than 8 GiB": ("example-a-00001/data/large.bin", 8 * GIB - 1),
+    "8 GiB: a pax record for the size": ("example-a-00001/data/large.bin", 8 * GIB),
+    "1 TiB and a long path: name and prefix stay": (f"example-a-00001/data/{'folder/' * 20}large.bin", TIB),
+    "8 GiB and a path that is not ASCII: both records": ("example-a-00001/data/Ærø.bin", 8 * GIB),
+    "the largest size of a document": ("example-a-00001/data/large.bin", (1 << 63) - 1),
+}
+
+
+def header_vectors() -> dict[str, Any]:
+    """Return the tar headers of members of every size, above all from 8 GiB on."""
+    cases = []
+    for shows, (path, size) in HEADERS.items():
+        data = tar.header(path, size)
+        with tarfile.open(fileobj=io.BytesIO(data + bytes(2 * tar.BLOCK)), format=tarfile.PAX_FORMAT) as read:
+            found = read.next()
+        assert found is not None
+        agree(shows, (path, size), (found.name, found.size))
+        cases.append({"shows": shows, "path": path, "size": size, "header": data.hex()})
+    return {
+        "origin": "packager.tar; header: all bytes before the member's first, in hex",
+        "second_source": "Python's tarfile reads the same path and size out of each",
+        "cases": cases,
+    }
+
+
 def agree(where: str, ours: object, theirs: object) -> None:
     """Stop where two sources differ."""
     if ours != theirs:
@@ -273,6 +303,7 @@ MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
     "magnet.json": magnet_vectors,
     "piece_length.json": piece_length_vectors,
     "lookup.json": lookup_vectors,
+    "headers.json": header_vectors,
 }
 
 
