@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,6 +24,8 @@ _ROOM = 3 << 30  # bytes; all tests that run at once take less than half of it
 
 def pytest_configure(config: pytest.Config) -> None:
     """Put the tests' folders into memory where there is room: thousands of fsyncs would wait for a disk."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in a job in the background; commands would inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if "PYTEST_DEBUG_TEMPROOT" in os.environ or config.option.markexpr == "soak" or not _IN_MEMORY.is_dir():
         return
     disk = os.statvfs(_IN_MEMORY)

@@ -85,13 +85,20 @@ def check_condition(sql: str, schema: pa.Schema, key: str) -> None:
         _Check(database, tuple(schema.names), _functions(database)).where(sql, key)
 
 
-def _functions(database: Database) -> dict[str, bool]:
+_known_functions: dict[str, bool] = {}  # of this DuckDB; asking takes longer than all else of a small check
+
+
+def _functions(database: Database) -> Mapping[str, bool]:
     """Return every function that DuckDB has, by name: whether a phase may call it."""
+    if _known_functions:
+        return _known_functions
     rows = database.execute(
         "SELECT function_name, coalesce(bool_and(stability = 'CONSISTENT') FILTER (function_type = 'scalar'), false) "
         "FROM duckdb_functions() GROUP BY ALL"
     ).fetchall()
-    return {name: name in _MACROS or (repeatable and name not in _UNREPEATABLE) for name, repeatable in rows}
+    for name, repeatable in rows:
+        _known_functions[name] = name in _MACROS or (repeatable and name not in _UNREPEATABLE)
+    return _known_functions
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ a folder that lies in another by a link would be released, or replaced, with it.
 """
 
 import csv
+import errno
 import json
 import os
 import sqlite3
@@ -151,6 +152,8 @@ def _check_kind(path: Path, key: str, written: str, *, folder: bool) -> None:
         raise InputError(key, f'"{shown(written)}": not found ({shown(str(path))})', "mend the path") from None
     except OSError as error:
         what = f'"{shown(written)}": cannot be read ({error.strerror})'
+        if error.errno in (errno.ELOOP, errno.ENAMETOOLONG):
+            raise InputError(key, what, "fix the path") from None
         raise IncompleteError(key, what, "fix its permissions or its disk") from error
     if not (stat.S_ISDIR(mode) if folder else stat.S_ISREG(mode)):
         raise InputError(key, f'"{shown(written)}" is not a {"folder" if folder else "file"}', "mend the path")

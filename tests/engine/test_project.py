@@ -168,7 +168,7 @@ def test_a_link_to_itself_is_refused(root: Path) -> None:
     (root / "loop").symlink_to("loop")
     key, what = refusal(write(root, source="loop"))
     assert key == "collection.source"
-    assert "mend the path" in what
+    assert "fix the path" in what
 
 
 def test_init_writes_a_config_that_loads(root: Path) -> None:
