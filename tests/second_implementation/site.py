@@ -128,7 +128,7 @@ class Site:
         if twins := lists.magnets_v1(head):
             found["magnets-v1.txt"] = twins
         for phase in head["phases"]:
-            if phase["state"] == "published":
+            if phase["state"] == "published" and phase["shards"]:
                 found[f"phases/{phase['name']}/magnets.txt"] = lists.magnets(head, phase["name"])
                 if twins := lists.magnets_v1(head, phase["name"]):
                     found[f"phases/{phase['name']}/magnets-v1.txt"] = twins
