@@ -23,8 +23,8 @@ demo: $(STAMP) ## a real release of the bundled collection, in demo-release/
 
 test soak: export PYTHONDONTWRITEBYTECODE := # hundreds of commands are started, each would compile its modules again
 
-test: $(STAMP) ## the tests, on two processes; what takes long is left to soak
-	$(BIN)/pytest -n 2 -m 'not soak'
+test: $(STAMP) ## the tests, on three processes, for many wait; what takes long is left to soak
+	$(BIN)/pytest -n 3 -m 'not soak'
 
 lint: $(STAMP) ## style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,11 +27,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Put the tests' folders into memory where there is room: thousands of fsyncs would wait for a disk."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in a job in the background; commands would inherit it
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if "PYTEST_DEBUG_TEMPROOT" in os.environ or config.option.markexpr == "soak" or not _IN_MEMORY.is_dir():
+    if "TMPDIR" in os.environ or config.option.markexpr == "soak" or not _IN_MEMORY.is_dir():
         return
     disk = os.statvfs(_IN_MEMORY)
     if disk.f_bavail * disk.f_frsize >= _ROOM and not disk.f_flag & os.ST_NOEXEC:
-        os.environ["PYTEST_DEBUG_TEMPROOT"] = str(_IN_MEMORY)
+        os.environ["TMPDIR"] = tempfile.tempdir = str(_IN_MEMORY)
 
 
 @pytest.fixture(scope="session")
