@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-import msgspec
-
 from packager import documents
 from packager import signature as signatures
 from packager.document_checks import check_manifest, check_release
 from packager.engine.limited import read_limited
+from packager.errors import InputError
 from packager.hand_out import HandOut
 from packager.inspection import (
     LISTED,
@@ -18,6 +17,7 @@ from packager.inspection import (
     ReleaseFacts,
     SignatureFacts,
 )
+from packager.kept import broken_rules, kept_of
 from packager.key_pair import KEY_LIMIT, PublicKey
 from packager.model import Manifest, Release
 from packager.paths import shown
@@ -65,34 +65,32 @@ def release(path: Path, faults: FaultList) -> ReleaseFacts:
     )
 
 
-class _Link(msgspec.Struct):
-    """What of an older release the chain is made of."""
-
-    serial: int
-    previous: str | None
-
-
 def _chain(path: Path, release: Release, faults: FaultList) -> int:
-    """Return how many releases before this one lie beside it, each the one that the next names; add where it breaks."""
+    """Return how many releases before this one are beside it, each the one that the next names; add where it breaks.
+
+    What a release does not keep of the one before it is a fault, too. Memory: two releases.
+    """
     folder = path.parent if path.name == f"{release.serial}.json" else path.parent / "releases"
-    previous = release.previous
+    after = release
     for serial in range(release.serial - 1, 0, -1):
         older = folder / f"{serial}.json"
         if not older.is_file():
             return release.serial - 1 - serial
         data = read_limited(older, documents.LIMIT)
         where = f"releases/{serial}.json"
-        if documents.digest(data) != previous:
+        if documents.digest(data) != after.previous:
             faults.add(where, f"is not the release that serial {serial + 1} follows")
             return release.serial - 1 - serial
         try:
-            link = msgspec.json.decode(data, type=_Link)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            faults.add(where, "is no release document")
+            found = documents.from_bytes(data, Release, where)
+        except InputError as error:
+            faults.add(where, error.what)
             return release.serial - 1 - serial
-        if link.serial != serial:
-            faults.add(where, f"says that it is serial {link.serial}")
-        previous = link.previous
+        if found.serial != serial:
+            faults.add(where, f"says that it is serial {found.serial}")
+        else:
+            faults.add_all(f"release {serial + 1}", map(str, broken_rules(kept_of(found), after)))
+        after = found
     return release.serial - 1
 
 

@@ -215,3 +215,16 @@ def check_superseded(head: dict[str, Any], tables: dict[str, list[Row]]) -> None
                 must(newer in listed and newer != name, f"{row['id']!r} of {name} is superseded by {newer!r}")
                 there = (row["current_id"] or row["id"]) in ids[newer] or listed[newer].get("withdrawn", 0)
                 must(bool(there), f"{row['id']!r} of {name} is not in {newer}")
+
+
+def check_records(head: dict[str, Any], tables: dict[str, list[Row]]) -> None:
+    """Check the records of each published phase of files; of those with withdrawn members it is only a lower bound."""
+    for phase in head["phases"]:
+        live = [s for s in head["shards"] if s["phase"] == phase["name"] and not s.get("obsolete")]
+        if phase["state"] == "published" and phase["content"] == "files":
+            rows = [row for shard in live for row in tables[shard["name"]] if row["superseded"] is None]
+            ids = {row["current_id"] or row["id"] for row in rows}
+            if any(shard.get("withdrawn") for shard in live):
+                must(phase["records"] >= len(ids), f"records of phase {phase['name']} are fewer than {len(ids)}")
+            else:
+                same(phase["records"], len(ids), f"records of phase {phase['name']}")

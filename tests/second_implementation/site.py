@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.second_implementation import catalogue, chain, documents, lists, lookup, metalink, minisign, rebuild, release
 from tests.second_implementation.problems import Findings, must, same, sha256
-from tests.second_implementation.shard import Documents, check_superseded, is_there
+from tests.second_implementation.shard import Documents, check_records, check_superseded, is_there
 
 KEPT_FOLDERS = ("torrents", "manifests", "metalinks", "lookup", "releases")
 
@@ -40,6 +40,7 @@ class Site:
                 if each["phase"] in catalogues:
                     run("catalogue", f"{each['name']} in {where}", self.catalogue, checked, find)
         run("superseded", "members tables", check_superseded, head, tables)
+        run("records", "release.json", check_records, head, tables)
         for path, data in self.derived(head).items():
             run("list", path, self.same_file, path, data)
         run("list", "torrents.json", self.torrents_json, head)
