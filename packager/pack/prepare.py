@@ -6,6 +6,7 @@ what is withdrawn, or an option that decides it changes.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -58,6 +59,7 @@ from packager.pack.standing import (
     readable,
     sources_gone,
     successors,
+    waiting,
 )
 from packager.pack.withdrawn_content import leave_out
 from packager.plan_warnings import warnings
@@ -240,13 +242,16 @@ def _plan(
         planned.superseded += successors(database, standing, planned.cut)
         planned.without_phase = planner.selection.count_left()
         overflow = planner.selection.overflow()
+        stay = waiting(database, standing, planned.cut)
         progress.end()
     order = [phase.name for phase in config.phases]
     planned.phases = [
-        msgspec.structs.replace(phase, overflow=overflow.get(phase.name, ()))
+        msgspec.structs.replace(
+            phase, overflow=overflow.get(phase.name, ()), records=phase.records + stay.get(phase.name, 0)
+        )
         for phase in sorted(planned.phases, key=lambda phase: order.index(phase.name))
     ]
-    planned.phases += standing.closed(config, planned.compared.kept)
+    planned.phases += standing.closed(config, Counter(planned.compared.kept) + Counter(stay))
     planned.superseded += standing.ended(config)
     planned.sources_gone = sources_gone(workspace, standing, planned.compared.stale)
     return planned

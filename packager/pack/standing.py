@@ -247,6 +247,23 @@ def successors(
     ]
 
 
+def waiting(
+    database: sql.Database, standing: Standing, planned: Sequence[tuple[Path, Sequence[PlannedShard]]]
+) -> dict[str, int]:
+    """Return, by phase, the published records whose new version is in no new shard, so that the old one stays.
+
+    planned: as for `successors`. After `compared`.
+    """
+    if not standing.of_files or not planned:
+        return {}
+    found = sql.execute(
+        database,
+        "SELECT phase, count(*) FROM returned JOIN listed USING (no) WHERE NOT returned.replaced"  # noqa: S608
+        f" AND id NOT IN (SELECT id FROM {sql.parquet(path for path, _ in planned)}) GROUP BY phase",
+    )
+    return {str(phase): int(count) for phase, count in found}
+
+
 def sources_gone(workspace: Workspace, standing: Standing, stale: Collection[str]) -> tuple[ShardName, ...]:
     """Return those of the shards `stale` whose bytes lay nowhere here but in the files that are not what they were."""
     tars = frozenset(tar_names(workspace) if stale else ())  # a store is asked for the list of them
