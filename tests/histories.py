@@ -71,6 +71,7 @@ class History:
     redacted: set[str] = field(default_factory=set)
     twice: set[bytes] = field(default_factory=set)  # contents that had two paths, or came back to a path
     used: set[str] = field(default_factory=set)  # paths that any file ever had
+    held: dict[str, set[bytes]] = field(default_factory=dict)  # all contents that a path ever had
     published: set[str] = field(default_factory=set)  # paths that any release has published
     log: list[str] = field(default_factory=list)
     followed: trust.Followed | None = None
@@ -105,6 +106,7 @@ class History:
             self.twice.add(data)
         self.files[path] = data
         self.used.add(path)
+        self.held.setdefault(path, set()).add(data)
         self.deleted.pop(path, None)
         place = self.root / "source" / path
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -143,7 +145,9 @@ class History:
         place = self.root / "source" / new
         place.parent.mkdir(parents=True, exist_ok=True)
         (self.root / "source" / path).rename(place)
+        self.held.setdefault(path, set()).add(self.files[path])
         self.files[new] = self.files.pop(path)
+        self.held.setdefault(new, set()).add(self.files[new])
         self.used.add(new)
         self.log.append(f"move {path} {new}")
 
@@ -158,7 +162,7 @@ class History:
             self.move(f"{number}.between", paths[number - 1])
 
     def lose_state(self) -> None:
-        if self.serial:
+        if self.serial and (self.root / ".packager").is_dir():
             shutil.rmtree(self.root / ".packager")
             for tar in (self.root / "shards").iterdir():
                 if tar.stem not in self.last:  # packed and not published: nothing says any more that it is ours
@@ -257,9 +261,9 @@ class History:
 
     def release(self) -> None:
         code, text = self.run("release", "--workers", "1")
-        while code == 2 and "have no file at the source" in text and self.deleted:
-            path = next((each for each in sorted(self.deleted) if f'"{each}"' in text), sorted(self.deleted)[0])
-            self.write(path, self.deleted[path])  # as the message says: bring it back
+        while code == 2 and "have no file at the source" in text:
+            path = next(each for each in sorted(self.held) if f'("{each}")' in text)
+            self.write(path, self.deleted.get(path) or b"")  # as the message says: bring it back
             code, text = self.run("release", "--workers", "1")
         assert code == 0, self.told(text)
         self.log.append("release")
@@ -314,6 +318,8 @@ class History:
     def check_site(self, site: Path, barred: set[bytes]) -> None:
         """Nothing but the withdrawals themselves names what is withdrawn; nothing names what is under embargo."""
         gone = {path for path, data in self.files.items() if path in self.withdrawn or (data and data in barred)}
+        # A path that had another content is the name of what was published then.
+        gone = {path for path in gone if len(self.held[path]) == 1 and self.files[path] not in self.twice}
         closed = {path for path in self.files if path.startswith("closed/") and path not in self.published}
         secret = gone | closed if self.is_closed else gone
         for name, text in told(site):
@@ -323,7 +329,7 @@ class History:
                 assert path.encode() not in text, self.told(f"{name} names {path}")
         for name, text in told(site):
             if name.endswith(".html"):
-                for path in self.redacted & set(self.withdrawn):
+                for path in {each for each in self.redacted & set(self.withdrawn) if len(self.held[each]) == 1}:
                     assert path.encode() not in text, self.told(f"{name} names the redacted {path}")
 
     def check_handed_out(self, site: Path, shards: dict[str, dict], body: bytes, barred: set[bytes]) -> None:
@@ -369,7 +375,8 @@ class History:
             if (path, digest) in found:
                 self.published.add(path)
                 continue
-            may_wait = "small/" in path or "closed/" in path  # a budget, or an embargo
+            # a budget, or an embargo; also of a phase that published a file which had this path, or went to it
+            may_wait = "small/" in path or "closed/" in path or len(self.held[path]) > 1
             assert may_wait, self.told(f"{path} is not published")
         digests = [row["sha256"] for row in rows]
         for data in self.files.values():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from packager import trust
 from tests.projects import Project
 from tests.site_bytes import rows, told, told_by_tar
 from tests.test_growing import assert_frozen, by_name, new_shards, read_release, release
@@ -330,6 +331,20 @@ def test_a_lifted_withdrawal_is_published_again_and_recorded(tmp_path: Path, cap
     [withdrawal] = third["withdrawals"]
     assert (withdrawal["since"], withdrawal["lifted"]) == (2, third["serial"])
     assert [row["id"] for row in table(project, "tones-all-00003")] == ["renamed.txt"]
+
+
+def test_a_withdrawal_is_lifted_after_the_state_folder_was_lost(tmp_path: Path, capsys: Capture) -> None:
+    project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "private.txt": SECRET})
+    withdraw(project, capsys, "--id", "private.txt", "--redact")
+    followed = trust.pin_unsigned((project.root / "output" / "release.json").read_bytes()).followed
+    release(project, capsys)
+    followed = trust.accept(followed, (project.root / "output" / "release.json").read_bytes(), b"").followed
+    shutil.rmtree(project.root / ".packager")
+    assert project.run(capsys, "withdraw", "--undo", "--id", "private.txt").code == 0
+    third = release(project, capsys)
+    trust.accept(followed, (project.root / "output" / "release.json").read_bytes(), b"")
+    assert by_name(third)["tones-all-00001"]["withdrawn"] == 1  # its rows are lost, so it stays withheld
+    assert [row["id"] for row in table(project, "tones-all-00003")] == ["private.txt"]
 
 
 def test_empty_files_are_no_content(tmp_path: Path, capsys: Capture) -> None:

@@ -112,7 +112,11 @@ def undo(workspace: Workspace, wanted: Wanted, *, dry_run: bool = False) -> With
     release = last[0] if last else None
     published = {each.id: each for each in release.in_force} if release else {}
     withdrawn = in_force(release, noted)
-    found = tuple(each for each in find(workspace, wanted) if each.id in withdrawn)
+    if wanted.ids and set(wanted.ids) <= withdrawn.keys() and not wanted.paths and wanted.where is None:
+        shards = {each: published[each].shards if each in published else () for each in wanted.ids}
+        found = tuple(FoundRecord(id=each, path=None, title="", artist="", shards=shards[each]) for each in shards)
+    else:
+        found = tuple(each for each in find(workspace, wanted) if each.id in withdrawn)
     if not found:
         raise InputError("--undo", "none of these records is withdrawn", "see withdrawals.json beside packager.toml")
     ids = {record.id for record in found}
