@@ -45,6 +45,7 @@ def test_withdrawals_that_agree_with_themselves_are_right() -> None:
     assert faults_of(withdrawn=0) == []
     assert faults_of(withdrawal(files=(FILE,)), withdrawn=1) == []
     assert faults_of(withdrawal(lifted=3), withdrawn=0) == []
+    assert faults_of(withdrawal(lifted=3), withdrawn=1) == []  # the rows that it would bring back were lost
     again = withdrawal(lifted=3), withdrawal(since=3, lifted=4), withdrawal(since=5)
     assert faults_of(*again, withdrawn=1) == []
     assert faults_of(withdrawal(id="not published", shards=()), withdrawn=0) == []
@@ -55,7 +56,7 @@ def test_withdrawals_that_agree_with_themselves_are_right() -> None:
     [
         ([withdrawal()], 0, "has 0 withdrawn members, and 1 withdrawals in force list it"),
         ([], 1, "has 1 withdrawn members, and 0 withdrawals in force list it"),
-        ([withdrawal(lifted=3)], 1, "has 1 withdrawn members, and 0 withdrawals in force list it"),
+        ([withdrawal(lifted=3)], 2, "has 2 withdrawn members, and 0 withdrawals in force list it"),
         ([withdrawal(), withdrawal(id="b")], 1, "has 1 withdrawn members, and 2 withdrawals in force list it"),
         ([withdrawal(), withdrawal(since=3)], 2, 'the record "a" is withdrawn twice'),
         ([withdrawal(lifted=4), withdrawal(since=3)], 1, "withdrawn in serial 3, before it was lifted in serial 4"),
