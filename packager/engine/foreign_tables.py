@@ -112,6 +112,14 @@ def _cast(batch: pa.RecordBatch, schema: pa.Schema, path: Path) -> pa.RecordBatc
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
+def _column_name(chunk: pq.ColumnChunkMetaData, path: Path) -> str:
+    """Return the name of a column chunk's column. Raises InputError where it is not UTF-8."""
+    try:
+        return str(chunk.path_in_schema)
+    except UnicodeDecodeError:
+        raise InputError(path, "is damaged: a column's name is not UTF-8") from None
+
+
 def _check_pages(
     path: Path, file: pq.ParquetFile, schema: pa.Schema, groups: Iterable[int], limit: int
 ) -> dict[str, int]:
@@ -124,7 +132,7 @@ def _check_pages(
                 chunks = file.metadata.row_group(group)
                 for at in range(chunks.num_columns):
                     chunk = chunks.column(at)
-                    if chunk.path_in_schema not in schema.names:
+                    if _column_name(chunk, path) not in schema.names:
                         continue
                     for page in _pages(data, chunk, path):
                         left -= 1
