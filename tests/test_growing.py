@@ -378,6 +378,27 @@ def test_inspect_walks_the_chain_and_names_where_it_breaks(project: Project, cap
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
+        ({"added": "2026-01-01T00:00:00Z"}, "release 2: changed shard: added of tones-rest-00001"),
+        ({"piece_length": 1 << 20}, "release 2: changed shard: piece_length of tones-rest-00001"),
+        ({"since": 2}, "release 2: changed shard: since of tones-rest-00001"),
+        ({"sha256": "0" * 64}, "release 2: changed shard: sha256 of tones-rest-00001"),
+    ],
+)
+def test_inspect_names_what_a_release_does_not_keep_of_the_one_before_it(
+    project: Project, capsys: Capture, change: dict, fault: str
+) -> None:
+    (project.source / "new.txt").write_bytes(b"new")
+    document = release(project, capsys)
+    by_name(document)["tones-rest-00001"] |= change
+    path = project.root / "output/release.json"
+    path.write_text(json.dumps(document, indent=2))
+    assert main(["inspect", str(path)]) == 1
+    assert fault in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
         ({"since": 7}, "is listed since serial 7, in serial 2"),
         ({"obsolete_since": 2}, "is not obsolete and says since when, or why"),
         ({"obsolete": True, "obsolete_since": 3}, "is obsolete since serial 3, which cannot be"),
