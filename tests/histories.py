@@ -70,6 +70,8 @@ class History:
     withdrawn: dict[str, set[bytes]] = field(default_factory=dict)  # in force: contents by the record's id
     redacted: set[str] = field(default_factory=set)
     twice: set[bytes] = field(default_factory=set)  # contents that had two paths, or came back to a path
+    exchanged: set[bytes] = field(default_factory=set)  # contents that took one another's names since the last release
+    is_stuck: bool = False  # one of those names is of a file that may not go out
     used: set[str] = field(default_factory=set)  # paths that any file ever had
     held: dict[str, set[bytes]] = field(default_factory=dict)  # all contents that a path ever had
     published: set[str] = field(default_factory=set)  # paths that any release has published
@@ -154,8 +156,10 @@ class History:
     def exchange(self) -> None:
         """Give two or three files the names of one another."""
         paths = self.chance.sample(sorted(self.files), min(len(self.files), self.chance.randrange(2, 4)))
-        if any(path.startswith(("closed/", "small/")) or path in self.withdrawn for path in paths):
-            self.twice |= {self.files[path] for path in paths}  # who may not go out gives its name to nobody
+        self.exchanged |= {self.files[path] for path in paths}
+        self.is_stuck |= any(path.startswith(("closed/", "small/")) or path in self.withdrawn for path in paths)
+        if self.is_stuck:  # who may not go out gives its name to nobody, and whoever waits for that name neither
+            self.twice |= self.exchanged
         for number, path in enumerate(paths):
             self.move(path, f"{number}.between")
         for number in range(len(paths)):
@@ -267,6 +271,7 @@ class History:
             code, text = self.run("release", "--workers", "1")
         assert code == 0, self.told(text)
         self.log.append("release")
+        self.exchanged, self.is_stuck = set(), False
         self.check()
         code, text = self.run("plan")
         assert (code, "nothing changed" in text) == (0, True), self.told(text)
@@ -375,8 +380,10 @@ class History:
             if (path, digest) in found:
                 self.published.add(path)
                 continue
-            # a budget, or an embargo; also of a phase that published a file which had this path, or went to it
+            # a budget, or an embargo; also of a phase that published a file which had this path, or went to it;
+            # or it is what a withdrawn path had before an exchange
             may_wait = "small/" in path or "closed/" in path or len(self.held[path]) > 1
+            may_wait |= any(data in self.held[each] for each in self.withdrawn)
             assert may_wait, self.told(f"{path} is not published")
         digests = [row["sha256"] for row in rows]
         for data in self.files.values():
