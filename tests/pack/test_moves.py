@@ -100,3 +100,17 @@ def test_a_kill_between_two_shards_leaves_no_record_twice(
     assert new_shards(first, second) == []
     now = {key: value for shard in second["shards"] for key, value in current(project, shard["name"]).items()}
     assert now == {"a": "b", "b": "c", "c": "a"}
+
+
+def test_a_file_that_moved_back_is_listed_where_it_is(tmp_path: Path, capsys: Capture) -> None:
+    project = make(tmp_path / "p", capsys, {"a": b"content a", "b": b"the b"})
+    move(project, "a", "z")
+    release(project, capsys)
+    assert current(project) == {"a": "z", "b": None}
+    move(project, "z", "a")
+    release(project, capsys)
+    assert [(row["id"], row["current_id"], row["current_path"]) for row in table(project, "tones-all-00001")] == [
+        ("a", None, None),
+        ("b", None, None),
+    ]
+    assert "nothing to do" in project.run(capsys, "release").out
