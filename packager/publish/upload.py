@@ -7,7 +7,7 @@ A run that was killed is run again: what is there as it was left is not sent aga
 
 import hashlib
 import time
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from itertools import groupby
@@ -76,19 +76,20 @@ def upload(
         swept = store.sweep(lambda path: path in wanted or path in known.files)
         there = {entry.path: entry.stat for entry in store.entries()}
         missing = [file for file in wanted.values() if not known.has(file.path, file.digest, there.get(file.path))]
-        _send(store, known, missing, there, progress)
         left_out = tuple(each for path, each in withheld.items() if with_shards or path in known.files)
-        tars_there = {path for path in known.files if _is_tar(path) and path not in withheld}
-        kept = wanted.keys() | (set() if with_shards else tars_there)
+        at_once = [each for path, each in known.files.items() if path in withheld]
+        removed, _ = _remove_unused(store, known, at_once, there, grace=0, now=now)  # first: sending may take days
+        _send(store, known, missing, there, progress)
+        kept = wanted.keys() | (set() if with_shards else set(filter(_is_tar, known.files)))
         unused = [each for path, each in known.files.items() if path not in kept]
-        removed, waiting = _remove_unused(store, known, unused, there, withheld, grace=grace, now=now)
+        removed_after, waiting = _remove_unused(store, known, unused, there, grace=grace, now=now)
         swept += store.sweep(lambda path: path in wanted or path in known.files)
     return UploadReport(
         to=store.name,
         uploaded=len(missing),
         bytes=sum(file.size for file in missing),
         unchanged=len(wanted) - len(missing),
-        removed=removed,
+        removed=removed + removed_after,
         waiting=waiting,
         shards_absent=absent,
         withheld=left_out,
@@ -233,23 +234,13 @@ def _is_tar(path: str) -> bool:
 
 
 def _remove_unused(
-    store: Store,
-    known: Journal,
-    unused: list[Uploaded],
-    there: Mapping[str, Stat],
-    at_once: Container[str],
-    *,
-    grace: float,
-    now: float,
+    store: Store, known: Journal, unused: list[Uploaded], there: Mapping[str, Stat], *, grace: float, now: float
 ) -> tuple[int, int]:
-    """Delete files of ours that the release has not had for `grace` seconds; return how many, and how many wait.
-
-    at_once: paths of files that do not wait.
-    """
+    """Delete files of ours that the release has not had for `grace` seconds; return how many, and how many wait."""
     removed = waiting = 0
     for file in unused:
         since = file.unused or now
-        if file.path in there and since > now - grace and file.path not in at_once:
+        if file.path in there and since > now - grace:
             known.add(Uploaded(file.path, file.size, file.digest, file.tag, since))
             waiting += 1
             continue
