@@ -24,7 +24,7 @@ from packager.errors import InputError
 from packager.model import CATALOGUE, KINDS, TAGS
 
 Where = Callable[[int], str]  # a record's line or row as a message names it
-_Ask = Callable[[str, pa.Schema], Iterator[pa.RecordBatch]]
+_Ask = Callable[[str, pa.Schema], Iterator[tuple[Any, ...]]]
 
 _LINED = pa.schema([*CATALOGUE, ("line", pa.int64())])
 _TWICE = pa.schema([("value", pa.string()), ("first", pa.int64()), ("second", pa.int64())])
@@ -60,14 +60,14 @@ def check_records(records: Path, spill: Path, where: Where) -> None:
     """Raise InputError where a table of RECORDS has an id or a path twice; name both lines."""
     with closing(sql.open_database([records], spill)) as database:
         for column in ("id", "path"):
-            twice = sql.run_batches(
+            twice = sql.run_rows(
                 database,
                 f"SELECT {column} AS value, min(line) AS first, max(line) AS second"  # noqa: S608
                 f" FROM {sql.parquet(records)} WHERE {column} IS NOT NULL"
                 " GROUP BY ALL HAVING count(*) > 1 ORDER BY second LIMIT 1",
                 _TWICE,
             )
-            for value, first, second in _tuples(twice):
+            for value, first, second in twice:
                 what = f'{column} "{paths.shown(value)}" stands twice, here and at {where(first)}'
                 raise InputError(where(second), what, "keep one of them")
 
@@ -90,9 +90,9 @@ def write_catalogue(
             run(f"CREATE VIEW r AS SELECT * FROM {sql.parquet(records)}")  # noqa: S608
             run(_CANDIDATES)
             run(_MATCHED)
-            ask = partial(sql.run_batches, database)
+            ask = partial(sql.run_rows, database)
             _check_matches(ask, where)
-            for line, path in _tuples(ask(_ABSENT_QUERY, _ABSENT)):
+            for line, path in ask(_ABSENT_QUERY, _ABSENT):
                 what = f'names a file that the scan did not find: "{paths.shown(path)}"'
                 oddities.add(where(line), what)
             # Joined first and sorted then: each spills by itself, both at once need far more memory.
@@ -113,14 +113,14 @@ def _check_matches(ask: _Ask, where: Where) -> None:
         "SELECT m.line, coalesce(r.path, r.id) AS id, a.path AS one, b.path AS other FROM matched m JOIN r USING (line)"
         " JOIN f a ON a.n = m.n JOIN f b ON b.n = m.other WHERE m.n <> m.other ORDER BY m.line LIMIT 1"
     )
-    for line, name, one, other in _tuples(ask(ambiguous, _AMBIGUOUS)):
+    for line, name, one, other in ask(ambiguous, _AMBIGUOUS):
         what = f'"{paths.shown(name)}" is ambiguous: it may mean "{paths.shown(one)}" or "{paths.shown(other)}"'
         raise InputError(where(line), what, 'say which in a column "path", or rename one of them')
     shared = (
         "SELECT any_value(f.path) AS value, min(m.line) AS first, max(m.line) AS second"
         " FROM matched m JOIN f USING (n) GROUP BY n HAVING count(*) > 1 ORDER BY second LIMIT 1"
     )
-    for path, first, second in _tuples(ask(shared, _TWICE)):
+    for path, first, second in ask(shared, _TWICE):
         what = f'the record means the file "{paths.shown(path)}", as the one at {where(first)} does'
         raise InputError(where(second), what, "keep one record a file")
 
@@ -178,9 +178,3 @@ def _refuse_twins(twins: pa.RecordBatch, where: Where) -> None:
     raise InputError(
         where(second["line"]), f"{told} stands twice, here and at {where(first['line'])}", "keep one of them"
     )
-
-
-def _tuples(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[Any, ...]]:
-    """Yield a query's few rows one by one; their types are the query's."""
-    for batch in batches:
-        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)

@@ -8,7 +8,7 @@ Memory: DuckDB's bound, a page of the listing, and the names of the folders on t
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from itertools import groupby, islice
+from itertools import groupby, islice, starmap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,12 +62,7 @@ def walk_store(store: Store, scratch: Path) -> Iterator[Walked]:
     tables.write_table(listing, _LISTED, _batches(store))
     query = f"SELECT folder, name, size, stamp, refused FROM {sql.parquet(listing)} ORDER BY folder, name, size"  # noqa: S608
     with closing(sql.open_database([listing], scratch / "spill")) as database:
-        rows = (
-            _Row(*row)
-            for batch in sql.run_batches(database, query, _LISTED)
-            for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)
-        )
-        yield from _walk(_Groups(rows))
+        yield from _walk(_Groups(starmap(_Row, sql.run_rows(database, query, _LISTED))))
 
 
 def _batches(store: Store) -> Iterator[pa.RecordBatch]:

@@ -88,6 +88,12 @@ def run_batches(database: Database, query: str, schema: pa.Schema) -> Iterator[p
         raise sql_error(error) from error
 
 
+def run_rows(database: Database, query: str, schema: pa.Schema) -> Iterator[tuple[Any, ...]]:
+    """Yield a query's rows in order, one by one, as tuples of `schema`. Raises as `run_batches` does."""
+    for batch in run_batches(database, query, schema):
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
 class RowError(InputError):
     """SQL fails on a value of a row."""
 

@@ -20,7 +20,7 @@ from packager.errors import IncompleteError, InputError
 from packager.model import ShardName
 from packager.pack import moves
 from packager.pack.frozen import Frozen, touch
-from packager.pack.source_hashes import HASHED, SourceHashes, SourceRow
+from packager.pack.source_hashes import HASHED, ROWS, SourceHashes, SourceRow
 from packager.paths import shown
 from packager.units import count_of
 
@@ -30,18 +30,7 @@ RETURNING = pa.schema([("id", pa.string()), ("shard", pa.string()), ("replaced",
 _LISTED = pa.schema(
     [("no", pa.int32()), ("name", pa.string()), ("phase", pa.string()), ("replaced", pa.bool_()), ("stays", pa.bool_())]
 )
-_SUSPECT = pa.schema(
-    [
-        ("id", pa.string()),
-        ("path", pa.string()),
-        ("path_b64", pa.string()),
-        ("size", pa.int64()),
-        ("mtime_ns", pa.int64()),
-        ("sha256", pa.binary()),
-        ("no", pa.int32()),
-        ("row", pa.int64()),
-    ]
-)
+_SUSPECT = pa.schema([*ROWS, ("sha256", pa.binary()), ("no", pa.int32()), ("row", pa.int64())])
 _ROW_BITS = 40  # of `place`, which orders replaced members by shard and row
 
 # The newest published version of each record, wherever it is; id: as it is now. place: a hash of the file's path.
@@ -181,7 +170,10 @@ def _find_rewritten(database: sql.Database, frozen: Mapping[int, Frozen], hashes
     sql.execute(database, "CREATE TEMP TABLE rewritten (id VARCHAR, sha256 BLOB)")
     [(size,)] = sql.execute(database, f"SELECT coalesce(sum(size), 0) FROM ({_SUSPECTS})")  # noqa: S608 (ours)
     hashes.progress.begin("compare", int(size))
-    suspects = _suspects(sql.run_batches(database, _SUSPECTS, _SUSPECT))
+    suspects = (
+        _Suspect(SourceRow(*file), sha256, number, row)
+        for *file, sha256, number, row in sql.run_rows(database, _SUSPECTS, _SUSPECT)
+    )
     hashes.insert("rewritten", HASHED, _rewritten(hashes, frozen, suspects))
     sql.execute(database, "INSERT INTO hashed SELECT id, sha256 FROM rewritten")
     hashes.progress.end()
@@ -204,13 +196,6 @@ def _rewritten(
             touch(hashes.workspace, frozen[number], same)
         if others:
             yield pa.record_batch([list(others), list(others.values())], HASHED)
-
-
-def _suspects(batches: Iterator[pa.RecordBatch]) -> Iterator[_Suspect]:
-    """Yield the rows one by one."""
-    for batch in batches:
-        for *file, sha256, number, row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-            yield _Suspect(SourceRow(*file), sha256, number, row)
 
 
 def _counts(database: sql.Database, moved: int) -> Compared:

@@ -110,7 +110,7 @@ def _moved_by_shard(
     database: sql.Database, workspace: Workspace, frozen: Mapping[int, Frozen]
 ) -> Iterator[tuple[ShardName, dict[int, Moved]]]:
     """Yield what moved of each shard; keep the times of those files."""
-    for number, changes in groupby(_changes(sql.run_batches(database, _ELSEWHERE, _CHANGES)), key=itemgetter(0)):
+    for number, changes in groupby(sql.run_rows(database, _ELSEWHERE, _CHANGES), key=itemgetter(0)):
         shard = frozen[number]
         moved, times = moved_files.read_moved(workspace, shard.shard.name), {}
         for _, row, record, path, path_b64, is_back, mtime_ns in changes:
@@ -122,11 +122,3 @@ def _moved_by_shard(
         if times:
             touch(workspace, shard, times)
         yield shard.shard.name, moved
-
-
-def _changes(
-    batches: Iterator[pa.RecordBatch],
-) -> Iterator[tuple[int, int, str | None, str | None, str | None, bool, int | None]]:
-    """Yield rows of _CHANGES one by one."""
-    for batch in batches:
-        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)

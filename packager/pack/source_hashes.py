@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice, starmap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,18 +70,14 @@ class SourceHashes:
         left = f"SELECT {', '.join(ROWS.names)} FROM ({query}) ANTI JOIN hashed USING (id)"  # noqa: S608 (ours)
         [(size,)] = sql.execute(self.database, f"SELECT coalesce(sum(size), 0) FROM ({left})")  # noqa: S608
         self.progress.begin("compare", int(size))
-        rows = sql.run_batches(self.database, f"{left} ORDER BY id", ROWS)
-        self.insert("hashed", HASHED, self._hashed(rows))
+        rows = sql.run_rows(self.database, f"{left} ORDER BY id", ROWS)
+        self.insert("hashed", HASHED, self._hashed(starmap(SourceRow, rows)))
         self.progress.end()
 
-    def _hashed(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def _hashed(self, rows: Iterator[SourceRow]) -> Iterator[pa.RecordBatch]:
         """Yield rows of HASHED."""
-        for batch in batches:
-            rows = [SourceRow(*row) for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)]
-            for first in range(0, len(rows), _BATCH):
-                part = rows[first : first + _BATCH]
-                arrays = [[row.id for row in part], [self.digest(row) for row in part]]
-                yield pa.record_batch(arrays, HASHED)
+        while some := list(islice(rows, _BATCH)):
+            yield pa.record_batch([[row.id for row in some], [self.digest(row) for row in some]], HASHED)
 
     def digest(self, row: SourceRow) -> bytes:
         """Return the SHA-256 of a source file. Raises IncompleteError where it cannot be read or changed."""

@@ -115,15 +115,9 @@ def _newer(workspace: Workspace, plan: Plan, phases: Collection[str]) -> dict[Sh
             f" JOIN {sql.parquet(planned)} p USING (id) WHERE NOT r.replaced ORDER BY 1, 2"
         )
         with closing(sql.open_database([workspace.replanned, planned], workspace.state / "spill")) as database:
-            for shard, record, number in _rows(sql.run_batches(database, query, _MARKS)):
-                found.setdefault(ShardName(str(shard)), {})[str(record)] = fresh[int(str(number))].name
+            for shard, record, number in sql.run_rows(database, query, _MARKS):
+                found.setdefault(ShardName(shard), {})[record] = fresh[number].name
     return found
-
-
-def _rows(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[object, ...]]:
-    """Yield a query's rows one by one."""
-    for batch in batches:
-        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
 def listed_shard(
