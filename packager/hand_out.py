@@ -123,9 +123,7 @@ class HandOut:
     @cached_property
     def _by_infohash(self) -> dict[str, str]:
         """The listed shards' names."""
-        shards = self._listed.values()
-        hashes = ((each.infohash_v1, each.infohash_v2, each.twin_infohash) for each in shards)
-        return {key: shard.name for shard, keys in zip(shards, hashes, strict=True) for key in keys if key is not None}
+        return {key: name for name, shard in self._listed.items() for key in shard.infohashes}
 
 
 def of_manifest(manifest: Manifest) -> Withheld | None:

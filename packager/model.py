@@ -307,6 +307,12 @@ class ReleaseShard(Struct, frozen=True, kw_only=True, omit_defaults=True):
         twin = () if self.twin_torrent is None else (self.twin_torrent,)
         return self.torrent, *twin, self.manifest, self.members_table, self.members_tsv
 
+    @property
+    def infohashes(self) -> tuple[Infohash, ...]:
+        """All infohashes of its torrents, of its twin too."""
+        found = (self.infohash_v1, self.infohash_v2, self.twin_infohash)
+        return tuple(each for each in found if each is not None)
+
 
 class Withdrawal(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A withdrawn record: its id, why, since when, which shards hold a file of it, and the contents of these files.

@@ -71,24 +71,16 @@ def next_release(
     listed = tuple(
         sorted(map(listing.shard, shards), key=lambda shard: (place.get(shard.phase, len(place)), shard.number)),
     )
-    facts = config.collection
     release = Release(
         format=documents.FORMAT,
         type="release",
         serial=serial,
         date=date,
         previous=documents.digest(last[1]) if last else None,
-        collection=CollectionFacts(
-            name=facts.name,
-            title=facts.title,
-            description=facts.description,
-            licence=facts.licence,
-            contact=facts.contact,
-            homepage=facts.homepage,
-        ),
+        collection=collection_facts(config),
         base_url=config.release.base_url,
         catalogue_records=catalogue_records,
-        phases=_phases(plan, published, closed, opened=opened_phases(last)),
+        phases=_phases(plan, published, closed, opened=opened_phases(last[0] if last else None)),
         shards=listed,
         withdrawals=withdrawals,
         next_key=next_key.line if next_key else None,
@@ -103,10 +95,15 @@ def next_release(
     return release
 
 
-def check_date(config: Config, last: tuple[Release, bytes] | None) -> None:
+def collection_facts(config: Config) -> CollectionFacts:
+    """Return what a release says of its collection."""
+    return CollectionFacts(**{name: getattr(config.collection, name) for name in CollectionFacts.__struct_fields__})
+
+
+def check_date(config: Config, last: Release | None) -> None:
     """Raise InputError for a release date in the config that is before the last release's."""
-    if last and config.release.date and config.release.date < last[0].date:
-        raise _date_goes_back(config.release.date, last[0])
+    if last and config.release.date and config.release.date < last.date:
+        raise _date_goes_back(config.release.date, last)
 
 
 def _date_goes_back(date: str, last: Release) -> InputError:
@@ -115,9 +112,9 @@ def _date_goes_back(date: str, last: Release) -> InputError:
     return InputError("packager.toml: release.date", what, "write a later date, or take the line out")
 
 
-def not_before(last: tuple[Release, bytes] | None, now: str) -> str:
+def not_before(last: Release | None, now: str) -> str:
     """Return `now`, or the date of the last release where the clock is behind that: no date of a release goes back."""
-    return max(now, last[0].date) if last else now
+    return max(now, last.date) if last else now
 
 
 def embargoes(config: Config, *, published: Collection[str], now: str) -> dict[str, str]:
@@ -191,9 +188,9 @@ def would_change(name: ShardName) -> InputError:
     )
 
 
-def opened_phases(last: tuple[Release, bytes] | None) -> set[str]:
+def opened_phases(last: Release | None) -> set[str]:
     """Return the names of the phases that the last release has published; they stay so, whatever becomes of them."""
-    return {phase.name for phase in last[0].phases if phase.state == "published"} if last else set()
+    return {phase.name for phase in last.phases if phase.state == "published"} if last else set()
 
 
 def check_publishable(
@@ -202,7 +199,7 @@ def check_publishable(
     published: Collection[str],
     asked: Collection[str],
     closed: Mapping[str, str],
-    last: tuple[Release, bytes] | None,
+    last: Release | None,
 ) -> None:
     """Raise InputError for a release that would list no shard, and for a phase that was asked for and has none.
 
@@ -214,7 +211,7 @@ def check_publishable(
         if name in empty:
             what = f'"{name}" selects no record, so there is nothing to publish'
             raise InputError("--phase", what, "change its where in packager.toml, then run: packager release")
-    if filled.intersection(published) or (last and last[0].shards):
+    if filled.intersection(published) or (last and last.shards):
         return
     what = "nothing would be published: no phase that is open selects a record"
     if dates := [date for name, date in closed.items() if name in filled]:

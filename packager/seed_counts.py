@@ -54,8 +54,7 @@ def swarms(shard: ReleaseShard) -> tuple[Swarm, ...]:
     A hybrid torrent has two, by its infohash v1 and by its infohash v2 cut to 20 bytes (BEP 52), which most
     clients join both; an extra v1-only torrent has one of its own.
     """
-    found = (shard.infohash_v1, shard.infohash_v2, shard.twin_infohash)
-    return tuple(dict.fromkeys(bytes.fromhex(each)[:20] for each in found if each))
+    return tuple(dict.fromkeys(bytes.fromhex(each)[:20] for each in shard.infohashes))
 
 
 def questions(release: Release) -> Questions:

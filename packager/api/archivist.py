@@ -174,10 +174,10 @@ def status(config: Path) -> StatusReport:
         return _unplanned(workspace)
     made = read_plan(workspace)
     last = releases.last_release(workspace)
-    listed = {shard.name: shard for shard in last[0].shards} if last else {}
+    listed = {shard.name: shard for shard in last.shards} if last else {}
     gone = [name for name, shard in listed.items() if shard.obsolete] + [each.name for each in made.superseded]
     progress = run.progress_of(workspace, made, tasks_of(options, workspace, made), gone)
-    states: dict[str, State] = {phase.name: phase.state for phase in last[0].phases} if last else {}
+    states: dict[str, State] = {phase.name: phase.state for phase in last.phases} if last else {}
     dates = phase_dates(listed.values())
     embargoes = {phase.name: phase.embargo for phase in options.phases}
     phases = tuple(
@@ -209,10 +209,10 @@ def status(config: Path) -> StatusReport:
         phases=phases,
         left=left,
         seconds_left=left / progress.rate / workers.usable_cores() if progress.rate else None,
-        serial=last[0].serial if last else None,
+        serial=last.serial if last else None,
         next="packager release" if unread_count else following,
         strangers=progress.strangers,
-        to_delete=to_delete(workspace, last[0] if last else None, now()),
+        to_delete=to_delete(workspace, last, now()),
         unread_count=unread_count,
         unread=unread,
     )

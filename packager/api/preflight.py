@@ -47,7 +47,7 @@ def check_project(
     if signer:
         signer.check()
         if last and password:
-            check_signer(last[0], signer.public)
+            check_signer(last, signer.public)
     if workspace.next_key:
         keys.read_public(workspace.next_key)
     check_date(options, last)

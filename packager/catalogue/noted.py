@@ -45,11 +45,6 @@ def digest(path: Path | None) -> str | None:
         raise from_os_error(error, path, "fix its permissions or its disk") from error
 
 
-def stamp(path: Path | None) -> FileStamp | None:
-    """Return what changes when a file does; None for none."""
-    return FileStamp.of(path.stat()) if path is not None and path.exists() else None
-
-
 def read(state: Path, catalogue: Path) -> Noted | None:
     """Return what was noted, if that very catalogue is still in its place."""
     try:

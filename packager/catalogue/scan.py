@@ -17,6 +17,7 @@ from packager.catalogue.records import read_records
 from packager.catalogue.stored_walk import walk_store
 from packager.catalogue.walk import Walked, walk
 from packager.engine import durable
+from packager.engine.file_stamp import FileStamp
 from packager.engine.stores import open_store
 from packager.engine.workspace import Workspace
 from packager.progress import SILENT, Progress
@@ -51,7 +52,7 @@ def _scan(workspace: Workspace, scratch: Path, started_ns: int, readers: Readers
     """Do the steps of `scan` with a scratch folder."""
     before = noted.read(workspace.state, workspace.catalogue)
     join = _Join(workspace, scratch, scratch / "catalogue.parquet")
-    stamp = noted.stamp(workspace.records)
+    stamp = FileStamp.at(workspace.records)
     if before is None:
         join.read_records()  # first, since it stops early at a hostile file of any size
     records = noted.digest(workspace.records)
@@ -75,7 +76,7 @@ def _scan(workspace: Workspace, scratch: Path, started_ns: int, readers: Readers
         counts = join.write(warnings)
         is_quiet = warnings.count == told
     changed = _put(join.catalogue, workspace.catalogue)
-    if is_quiet and noted.stamp(workspace.records) == stamp:
+    if is_quiet and stamp == FileStamp.at(workspace.records):
         noted.write(workspace.state, workspace.catalogue, files, records, counts)
     return _report(seen, counts, warnings, unread, changed=changed)
 

@@ -5,6 +5,7 @@ store times outside of that, so every stamp moves them to the nearest time withi
 """
 
 import os
+from pathlib import Path
 from typing import NamedTuple
 
 _MIN, _MAX = -(1 << 63), (1 << 63) - 1
@@ -20,12 +21,20 @@ class FileStamp(NamedTuple):
     @classmethod
     def bounded(cls, size: int, mtime_ns: int, inode: int | None = None) -> "FileStamp":
         """Return a stamp with a time of any size moved into 64 bits."""
-        return cls(size, mtime_ns if _MIN <= mtime_ns <= _MAX else min(max(mtime_ns, _MIN), _MAX), inode)
+        return cls(size, min(max(mtime_ns, _MIN), _MAX), inode)
 
     @classmethod
     def of(cls, status: os.stat_result) -> "FileStamp":
         """Return the stamp of what `os.stat` returned."""
         return cls.bounded(status.st_size, status.st_mtime_ns, status.st_ino & _MAX)
+
+    @classmethod
+    def at(cls, path: Path | None) -> "FileStamp | None":
+        """Return the stamp of the file at a path; None if there is no file, or no path."""
+        try:
+            return cls.of(path.stat()) if path else None
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
     def difference(self, now: "FileStamp") -> str:
         """Return how a file that had this stamp differs from it now, "" if it does not; None equals everything."""

@@ -59,11 +59,11 @@ def _of_folder(folder: Path, now: str) -> Iterator[HandOut]:
 def of_project(workspace: Workspace, now: str) -> HandOut:
     """Return the rule for the shards of a project, by its last release, its plan and what was withdrawn since."""
     last = releases.last_release(workspace)
-    listed = {shard.name for shard in last[0].shards} if last else set()
+    listed = {shard.name for shard in last.shards} if last else set()
     planned: dict[str, str] = {}
     if workspace.plan.is_file():
         plan = documents.from_bytes(workspace.plan.read_bytes(), Plan, workspace.plan)
         shards = ((shard.name, phase.name) for phase in plan.phases for shard in phase.shards)
         planned.update((name, phase) for name, phase in shards if name not in listed)
-    waiting = waiting_shards(last[0], read_withdrawals(workspace)) if last else ()
-    return HandOut(last[0] if last else None, now=now, planned=planned, waiting=waiting)
+    waiting = waiting_shards(last, read_withdrawals(workspace)) if last else ()
+    return HandOut(last, now=now, planned=planned, waiting=waiting)

@@ -13,7 +13,13 @@ from packager.paths import shown
 from packager.releasing import opened_phases
 
 
-def last_release(workspace: Workspace) -> tuple[Release, bytes] | None:
+def last_release(workspace: Workspace) -> Release | None:
+    """Return the last release made here, or None."""
+    last = last_release_and_bytes(workspace)
+    return last[0] if last else None
+
+
+def last_release_and_bytes(workspace: Workspace) -> tuple[Release, bytes] | None:
     """Return the last release made here and its bytes, or None."""
     serials = sorted(int(path.stem) for path in workspace.releases.glob("*.json") if path.stem.isdigit())
     if not serials:
@@ -48,7 +54,7 @@ class _Serial(msgspec.Struct):
 def check_releases(workspace: Workspace) -> None:
     """Raise InputError unless every release made so far is here, since each site has them all."""
     last = last_release(workspace)
-    for serial in range(1, last[0].serial if last else 1):
+    for serial in range(1, last.serial if last else 1):
         path = workspace.releases / f"{serial}.json"
         if not path.is_file():
             raise InputError(path, "an earlier release is missing", "bring it back from the site's releases/")
@@ -62,4 +68,4 @@ def published_phases(workspace: Workspace) -> set[str]:
 def published_shards(workspace: Workspace) -> dict[ShardName, tuple[Infohash | None, Infohash | None]]:
     """Return the infohashes, v1 and v2, of the shards that the last release lists."""
     last = last_release(workspace)
-    return {shard.name: (shard.infohash_v1, shard.infohash_v2) for shard in last[0].shards} if last else {}
+    return {shard.name: (shard.infohash_v1, shard.infohash_v2) for shard in last.shards} if last else {}

@@ -35,13 +35,7 @@ def stop_withheld(client: Client, release: Release, now: str) -> tuple[str, ...]
     now: RFC 3339. Raises IncompleteError where it does not answer.
     """
     withheld = {each.name for each in HandOut(release, now=now).all_withheld()}
-    keys = {
-        str(key): shard.name
-        for shard in release.shards
-        if shard.name in withheld
-        for key in (shard.infohash_v1, shard.infohash_v2, shard.twin_infohash)
-        if key is not None
-    }
+    keys = {str(key): shard.name for shard in release.shards if shard.name in withheld for key in shard.infohashes}
     held = {key: each for key, each in client.held().items() if key in keys} if keys else {}
     stopped = client.stop(held) if held else set()
     running = (key for key, each in held.items() if each.seeding or (each.progress or 0) < 1)

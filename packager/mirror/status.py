@@ -143,8 +143,7 @@ def _ask(
         return None, str(error)
     found = {}
     for shard in shards:
-        keys = (shard.infohash_v1, shard.infohash_v2, shard.twin_infohash)
-        one = next((held[key] for key in keys if key is not None and key in held), None)
+        one = next((held[key] for key in shard.infohashes if key in held), None)
         if one is not None:
             found[shard.name] = _Told(one.progress, one.seeding, one.ratio, one.peers)
     return found, None

@@ -1,6 +1,6 @@
 """Which records are meant, in the catalogue and in every published shard: by id, by a pattern of their path, by SQL."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,8 @@ from packager.patterns import check_pattern, pattern_sql
 from packager.reports import FoundRecord
 from packager.values import SQL_MAX
 
-_FOUND = pa.schema(
+# held: places in a list of shards.
+FOUND = pa.schema(
     [
         ("id", pa.string()),
         ("path", pa.string()),
@@ -46,8 +47,7 @@ def find(workspace: Workspace, wanted: Wanted) -> tuple[FoundRecord, ...]:
     """
     if not wanted.ids and not wanted.paths and wanted.where is None:
         raise InputError("withdraw", "no record is named", "name them: --id, --path or --where")
-    last = releases.last_release(workspace)
-    shards = shards_of_files(last[0] if last else None)
+    shards = shards_of_files(releases.last_release(workspace))
     finish_moved(workspace)
     with _records(workspace, shards) as database:
         database.register("ids", pa.table({"id": pa.array(wanted.ids, pa.string())}))
@@ -58,24 +58,19 @@ def find(workspace: Workspace, wanted: Wanted) -> tuple[FoundRecord, ...]:
             " GROUP BY id ORDER BY id"
         )
         try:
-            rows = [row for batch in sql.run_batches(database, query, _FOUND) for row in batch.to_pylist()]
+            found = tuple(found_record(row, shards) for row in sql.run_rows(database, query, FOUND))
         except sql.RowError as error:
             named = f"(SELECT * FROM records WHERE {_named(wanted)})"  # noqa: S608 (checked)
             raise find_failure(database, named, condition_query(wanted.where or "true"), "--where") or error from None
-    found = tuple(found_record(row, shards) for row in rows)
     _check_found(wanted, found)
     return found
 
 
-def found_record(row: Mapping[str, Any], shards: Sequence[ReleaseShard]) -> FoundRecord:
-    """Return a row of id, path, title, artist and `held` (places in `shards`) as a report says it."""
-    return FoundRecord(
-        id=row["id"],
-        path=row["path"],
-        title=row["title"] or "",
-        artist=row["artist"] or "",
-        shards=tuple(shards[place].name for place in row["held"] or ()),
-    )
+def found_record(row: Iterable[Any], shards: Sequence[ReleaseShard]) -> FoundRecord:
+    """Return a row of FOUND as a report says it."""
+    record, path, title, artist, held = row
+    names = tuple(shards[place].name for place in held or ())
+    return FoundRecord(id=record, path=path, title=title or "", artist=artist or "", shards=names)
 
 
 def _condition(wanted: Wanted) -> str:

@@ -45,7 +45,7 @@ from packager.model import (
     WithdrawnFile,
 )
 from packager.options import Config, PhaseOptions
-from packager.pack.compare import Compared
+from packager.pack.compare import Compared, readable
 from packager.pack.export import export
 from packager.pack.plan_file import read_plan
 from packager.pack.recover import recover
@@ -56,7 +56,6 @@ from packager.pack.standing import (
     holds_catalogue,
     keep_times,
     read_standing,
-    readable,
     sources_gone,
     successors,
     waiting,
@@ -91,13 +90,13 @@ def prepare(workspace: Workspace, config: Config, *, now: str, progress: Progres
     opens = embargoes(config, published=releases.published_phases(workspace), now=now)
     known = (old.catalogue, old.options, old.withdrawals, old.closed) if old else None
     same = known == (catalogue, options, withdrawals, opens)
-    if old and same and config.release.date in (None, old.date) and _knows(old, last[0] if last else None):
+    if old and same and config.release.date in (None, old.date) and _knows(old, last):
         return PlanReport(plan=old, changed=False, warnings=warnings(old))
     phases.check_phases(config)
     # Without its facts no half-made plan can be taken for a plan.
     workspace.plan.unlink(missing_ok=True)
     durable.fsync_folder(durable.make_folder(workspace.plan.parent))
-    standing = read_standing(workspace, config, last[0] if last else None, taken_back)
+    standing = read_standing(workspace, config, last, taken_back)
     planned = _plan(workspace, config, standing, opens, progress)
     plan = Plan(
         format=documents.FORMAT,
@@ -261,7 +260,7 @@ def _plan(
 def _opened(workspace: Workspace, config: Config, standing: Standing) -> Iterator[sql.Database]:
     """Open what planning reads by SQL; its spill is gone afterwards."""
     planned = (workspace.planned(phase.name) for phase in config.phases)
-    tables_read = [workspace.catalogue, *planned, hashed_file(workspace), *readable(workspace, standing)]
+    tables_read = [workspace.catalogue, *planned, hashed_file(workspace), *readable(workspace, standing.of_files)]
     spill = workspace.state / "spill"
     with open_catalogue(workspace.catalogue, tables_read, spill, list(standing.withdrawn)) as database:
         yield database

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from packager import bag, documents
+from packager import bag
 from packager.engine import durable, releases
 from packager.engine.limited import read_limited
 from packager.engine.owner import owner_of
@@ -20,7 +20,7 @@ from packager.engine.workspace import Workspace
 from packager.errors import InputError, from_os_error
 from packager.hand_out import HandOut
 from packager.model import Release, ReleaseShard
-from packager.pack.shard import MARKER, Packed
+from packager.pack.shard import read_packed
 from packager.pack.tars import stored_tars
 from packager.paths import shown
 from packager.reports import Oddity, PruneReport, ToDelete
@@ -49,7 +49,7 @@ def prune(workspace: Workspace, ask: Ask, *, now: str, dry_run: bool = False) ->
     the system or the store refuses.
     """
     last = releases.last_release(workspace)
-    found = _find(workspace, last[0], _ended(last[0], now)) if last else _Found()
+    found = _find(workspace, last, _ended(last, now)) if last else _Found()
     planned = _report(found, deleted=False)
     if dry_run or not found.files or not ask(planned):
         return planned
@@ -109,11 +109,8 @@ def _find(workspace: Workspace, release: Release, why: dict[str, str]) -> _Found
 
 def _packed_size(workspace: Workspace, shard: ReleaseShard) -> int | None:
     """Return the bytes of the tar that this project packed; None: it did not pack the shard."""
-    marker = workspace.packed(shard.name) / MARKER
-    try:
-        return documents.from_bytes(marker.read_bytes(), Packed, marker).size
-    except (FileNotFoundError, InputError):
-        return None
+    made = read_packed(workspace, shard.name)
+    return made.size if made else None
 
 
 def _in_folder(workspace: Workspace, shard: ReleaseShard, why: str, found: _Found) -> None:

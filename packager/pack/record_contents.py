@@ -15,23 +15,14 @@ from packager.engine.packed_members import create_members, readable, shards_of_f
 from packager.engine.workspace import Workspace
 from packager.errors import IncompleteError
 from packager.model import FileDigest, Release, ReleaseShard
-from packager.pack.find_records import found_record
+from packager.pack.find_records import FOUND, found_record
 from packager.pack.frozen import frozen_shards
 from packager.pack.source_hashes import ROWS, SourceHashes, SourceRow
 from packager.progress import Progress
 from packager.reports import FoundRecord, Oddity
 
 _CONTENT = pa.schema([("id", pa.string()), ("size", pa.int64()), ("sha256", pa.string())])
-_SAME = pa.schema(
-    [
-        ("id", pa.string()),
-        ("path", pa.string()),
-        ("title", pa.string()),
-        ("artist", pa.string()),
-        ("held", pa.list_(pa.int64())),
-        ("content", pa.list_(pa.struct([("size", pa.int64()), ("sha256", pa.string())]))),
-    ]
-)
+_SAME = FOUND.append(pa.field("content", pa.list_(pa.struct([("size", pa.int64()), ("sha256", pa.string())]))))
 _PUBLISHED_CONTENT = (
     "SELECT DISTINCT id, size, lower(hex(sha256)) AS sha256 FROM member SEMI JOIN found USING (id) WHERE size > 0"
     " ORDER BY id, size, sha256"
@@ -73,9 +64,8 @@ def record_contents(
     unread: dict[str, str] = {}
     with _opened(workspace, last, shards, [record.id for record in records]) as database:
         files: dict[str, dict[FileDigest, None]] = {record.id: {} for record in records}
-        for batch in sql.run_batches(database, _PUBLISHED_CONTENT, _CONTENT) if shards else ():
-            for row in batch.to_pylist():
-                files[row["id"]][FileDigest(size=row["size"], sha256=row["sha256"])] = None
+        for record, size, sha256 in sql.run_rows(database, _PUBLISHED_CONTENT, _CONTENT) if shards else ():
+            files[record][FileDigest(size=size, sha256=sha256)] = None
         hashes = SourceHashes(database, workspace, progress)
         rows = _files(database, workspace, "")
         for error in changed(workspace.source_place, [row.member for row in rows]):
@@ -124,7 +114,7 @@ def _files(database: sql.Database, workspace: Workspace, which: str) -> list[Sou
     if not workspace.catalogue.exists():
         return []
     query = _FILES.format(catalogue=sql.parquet(workspace.catalogue), which=which)
-    return [SourceRow(**row) for batch in sql.run_batches(database, query, ROWS) for row in batch.to_pylist()]
+    return [SourceRow(*row) for row in sql.run_rows(database, query, ROWS)]
 
 
 def _copies(
@@ -136,8 +126,7 @@ def _copies(
     rows = [{"size": each.size, "sha256": bytes.fromhex(each.sha256)} for each in contents]
     schema = pa.schema([("size", pa.int64()), ("sha256", pa.binary(32))])
     database.register("content", pa.Table.from_pylist(rows, schema))
-    found = [row for batch in sql.run_batches(database, _SAME_CONTENT, _SAME) for row in batch.to_pylist()]
     return [
-        (found_record(row, shards), tuple(FileDigest(**each) for each in row["content"]))
-        for row in sorted(found, key=lambda row: str(row["id"]))
+        (found_record(row, shards), tuple(FileDigest(**each) for each in content))
+        for *row, content in sql.run_rows(database, _SAME_CONTENT, _SAME)
     ]

@@ -38,7 +38,7 @@ def recover(workspace: Workspace, collection: str, progress: Progress) -> None:
         return
     body = read_limited(path, documents.LIMIT)
     shown_release = documents.from_bytes(body, Release, shown(str(path)))
-    last = releases.last_release(workspace)
+    last = releases.last_release_and_bytes(workspace)
     if not _continues(workspace, shown_release, last, collection):
         releases.check_site(workspace)
         return

@@ -26,7 +26,7 @@ from packager.errors import IncompleteError, InputError
 from packager.files_layout import FilesLayout
 from packager.layout import Layout
 from packager.metainfo import Contents
-from packager.model import PLANNED, Infohash, PlannedShard, Struct
+from packager.model import PLANNED, Infohash, PlannedShard, ShardName, Struct
 from packager.pack import checkpoint, places, shard_documents
 from packager.pack.checkpoint import Notes
 from packager.pack.one_pass import read_shard
@@ -153,13 +153,18 @@ class Condition:
         return not (self.content and (self.tar or self.virtual or self.elsewhere or self.to_be_virtual))
 
 
+def read_packed(workspace: Workspace, name: ShardName) -> Packed | None:
+    """Return what is said of a shard that was packed here; None: it was not, or that is damaged."""
+    marker = workspace.packed(name) / MARKER
+    try:
+        return documents.from_bytes(marker.read_bytes(), Packed, marker)
+    except (FileNotFoundError, InputError):
+        return None
+
+
 def condition(task: ShardTask) -> Condition:
     """Return how a shard stands, by its mark and its tar's size; neither is read further."""
-    marker = task.folder / MARKER
-    try:
-        made = documents.from_bytes(marker.read_bytes(), Packed, marker)
-    except (FileNotFoundError, InputError):
-        made = None
+    made = read_packed(task.workspace, task.shard.name)
     size = task.size_there
     virtual = size is None and made is not None and made.virtual
     return Condition(

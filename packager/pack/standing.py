@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from packager import documents
 from packager.engine import sql, tables
 from packager.engine.file_stamp import FileStamp
 from packager.engine.packed_members import opened_members, shards_of_files, withdrawn_members
@@ -26,7 +25,7 @@ from packager.options import Config
 from packager.pack import compare
 from packager.pack.compare import Compared
 from packager.pack.frozen import Frozen, frozen_shards, touch
-from packager.pack.shard import MARKER, Packed
+from packager.pack.shard import read_packed
 from packager.pack.source_hashes import SourceHashes
 from packager.pack.tars import tar_names
 from packager.withdrawn import in_force
@@ -179,11 +178,6 @@ def _holding(
     return {name for names in found.values() for name in names}
 
 
-def readable(workspace: Workspace, standing: Standing) -> Iterable[Path]:
-    """Return the files that planning beside this reads by SQL."""
-    return compare.readable(workspace, standing.of_files)
-
-
 def compared(hashes: SourceHashes, config: Config, standing: Standing, closed: str) -> Compared:
     """Part the catalogue into what is published and what is to be planned, and count.
 
@@ -272,14 +266,5 @@ def sources_gone(workspace: Workspace, standing: Standing, stale: Collection[str
         for each in standing.frozen
         if each.shard.name in stale
         and f"{each.shard.name}.tar" not in tars
-        and (each.shard.container == "folder" or _is_virtual(workspace, each.shard.name))
+        and (each.shard.container == "folder" or ((made := read_packed(workspace, each.shard.name)) and made.virtual))
     )
-
-
-def _is_virtual(workspace: Workspace, name: ShardName) -> bool:
-    """Say whether a shard was packed without a tar."""
-    marker = workspace.packed(name) / MARKER
-    try:
-        return documents.from_bytes(marker.read_bytes(), Packed, marker).virtual
-    except FileNotFoundError:
-        return False

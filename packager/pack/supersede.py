@@ -8,7 +8,7 @@ from packager.engine import releases
 from packager.engine.withdrawals import read_withdrawals, write_withdrawals
 from packager.engine.workspace import Workspace
 from packager.errors import InputError
-from packager.model import Release, ReleaseShard, SupersededShard
+from packager.model import ReleaseShard, SupersededShard
 from packager.pack.prune import after_the_next_release
 from packager.pack.withdraw import check_reason
 from packager.paths import shown
@@ -52,14 +52,14 @@ def _superseded(workspace: Workspace, shards: Sequence[ReleaseShard], *, written
         shards=tuple(shard.name for shard in shards),
         members=sum(shard.members for shard in shards),
         size=sum(shard.size for shard in shards),
-        to_delete=after_the_next_release(workspace, _last(workspace), [shard.name for shard in shards]),
+        to_delete=after_the_next_release(workspace, releases.last_release(workspace), [shard.name for shard in shards]),
         written=written,
     )
 
 
 def _published(workspace: Workspace, names: Sequence[str]) -> list[ReleaseShard]:
     """Return published shards that are not obsolete, by their names or their tars'. Raises InputError."""
-    last = _last(workspace)
+    last = releases.last_release(workspace)
     listed = {str(shard.name): shard for shard in last.shards} if last else {}
     found = []
     for written in names:
@@ -72,9 +72,3 @@ def _published(workspace: Workspace, names: Sequence[str]) -> list[ReleaseShard]
             raise InputError(name, f"is obsolete already; in its place stands {by}")
         found.append(listed[name])
     return found
-
-
-def _last(workspace: Workspace) -> Release | None:
-    """Return the last release; None: there is none."""
-    last = releases.last_release(workspace)
-    return last[0] if last else None

@@ -46,9 +46,9 @@ def withdraw(
     named = find(workspace, wanted)
     noted = read_withdrawals(workspace)
     last = releases.last_release(workspace)
-    contents = record_contents(workspace, last[0] if last else None, named, progress)
+    contents = record_contents(workspace, last, named, progress)
     found = (*named, *contents.copies)
-    published = {each.id: each for each in last[0].in_force} if last else {}
+    published = {each.id: each for each in last.in_force} if last else {}
     how = replace(how, date=not_before(last, how.date))
     records = {record.id: record for record in noted.records}
     new = [each for each in found if each.id not in published and not _is_noted(records.get(each.id))]
@@ -59,7 +59,7 @@ def withdraw(
         records[each.id] = _noted(each, how, contents.files[each.id], before)
     if not dry_run:
         write_withdrawals(workspace, msgspec.structs.replace(noted, records=tuple(records.values())))
-    report = _report(workspace, last[0] if last else None, found, how, new=len(new), written=not dry_run)
+    report = _report(workspace, last, found, how, new=len(new), written=not dry_run)
     return msgspec.structs.replace(
         report, same_content=tuple(each.id for each in contents.copies), unread=contents.unread
     )
@@ -110,8 +110,7 @@ def undo(workspace: Workspace, wanted: Wanted, *, dry_run: bool = False) -> With
     same content.
     """
     noted = read_withdrawals(workspace)
-    last = releases.last_release(workspace)
-    release = last[0] if last else None
+    release = releases.last_release(workspace)
     published = {each.id: each for each in release.in_force} if release else {}
     withdrawn = in_force(release, noted)
     if wanted.ids and set(wanted.ids) <= withdrawn.keys() and not wanted.paths and wanted.where is None:

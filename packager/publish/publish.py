@@ -14,7 +14,7 @@ import pyarrow as pa
 from packager import __version__, documents, lists, torrent_file, trust
 from packager.engine import durable, keys, tables
 from packager.engine.owner import owner_of
-from packager.engine.releases import check_site, last_release
+from packager.engine.releases import check_site, last_release_and_bytes
 from packager.engine.room import reckoned
 from packager.engine.withdrawals import read_withdrawals
 from packager.engine.workspace import Workspace
@@ -63,13 +63,13 @@ def publish(
     and the counts already is left alone. Raises InputError for a shard
     that cannot change any more or a wrong template, IncompleteError where the system refuses.
     """
-    last = last_release(workspace)
+    last = last_release_and_bytes(workspace)
+    before_this = last[0] if last else None
+    before = {shard.name: shard for shard in before_this.shards} if before_this else {}
     names = [shard.name for phase in plan.phases if phase.name in phases for shard in phase.shards]
     superseded = {gone.name for gone in plan.superseded}
-    ended = [shard.name for shard in (last[0].shards if last else ()) if shard.obsolete or shard.name in superseded]
-    before = {shard.name: shard for shard in last[0].shards} if last else {}
+    ended = [name for name, shard in before.items() if shard.obsolete or name in superseded]
     taken_back = read_withdrawals(workspace)
-    before_this = last[0] if last else None
     changes = find_changes(workspace, plan, phases, before_this, taken_back)
     progress.begin("documents", len(names) + len(ended), "shard")
     release = next_release(
@@ -84,12 +84,12 @@ def publish(
         catalogue_records=plan.records,
         withdrawals=all_withdrawals(before_this, taken_back, changes.holding),
         last=last,
-        date=config.release.date or not_before(last, now),
+        date=config.release.date or not_before(before_this, now),
         next_key=keys.read_public(workspace.next_key) if workspace.next_key else None,
         unread=unread,
     )
-    if signer and last and release.serial > last[0].serial:
-        check_signer(last[0], signer.public)
+    if signer and before_this and release.serial > before_this.serial:
+        check_signer(before_this, signer.public)
     progress.end()
     trust.check_document(release, RELEASE)  # never sign what every reader refuses
     document = documents.to_bytes(release)

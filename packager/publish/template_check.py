@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from packager.model import (
     MEMBERS,
-    CollectionFacts,
     Infohash,
     PublishedFile,
     Release,
@@ -22,6 +21,7 @@ from packager.model import (
 )
 from packager.options import Config
 from packager.publish import site
+from packager.releasing import collection_facts
 from packager.scrape import Counts
 from packager.seed_counts import Counted
 
@@ -42,7 +42,6 @@ def check_templates(config: Config, templates: Path, *, signed: bool) -> None:
 
 def _release(config: Config) -> Release:
     """Return a release of the collection as its pages could show it."""
-    facts = config.collection
     shards = (_shard(1, obsolete=True), _shard(2, twin=True), _shard(3))
     return Release(
         format=1,
@@ -50,14 +49,7 @@ def _release(config: Config) -> Release:
         serial=2,
         date=_DATE,
         previous=_DIGEST,
-        collection=CollectionFacts(
-            name=facts.name,
-            title=facts.title,
-            description=facts.description,
-            licence=facts.licence,
-            contact=facts.contact,
-            homepage=facts.homepage,
-        ),
+        collection=collection_facts(config),
         base_url=config.release.base_url,
         catalogue_records=3,
         phases=(_phase("files", "published", 2), _phase("more", "next", 1), _phase("none", "planned", 0)),

@@ -9,7 +9,6 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +32,7 @@ from packager.engine.withdrawals import read_withdrawals
 from packager.engine.workspace import Workspace
 from packager.files_layout import FilesLayout
 from packager.hand_out import HandOut, Withheld
-from packager.model import Container, Release, ShardName
+from packager.model import MEMBERS, Container, Release, ShardName
 from packager.piece_hashes import PieceHashes
 from packager.serve.counts import Counts
 from packager.serve.proved import ProvedBody, ProvedPieces
@@ -45,6 +44,7 @@ RELEASE = "release.json"
 _MEMBER = 350  # bytes of memory that a member takes
 _FILES = 512  # that stay open when nobody reads them
 _AHEAD = 32 * MIB  # bytes that are read ahead of a store, for all answers together
+_PATHS = pa.schema([MEMBERS.field("path")])
 _LOOK_SECONDS = 1.0  # between two looks for a tar that was not there
 
 
@@ -121,7 +121,7 @@ class Shelf:
         """
         path = self._workspace.output / RELEASE
         try:
-            stamp = FileStamp.of(os.stat(path)), _stamp(self._workspace.withdrawals)
+            stamp = FileStamp.of(os.stat(path)), FileStamp.at(self._workspace.withdrawals)
         except OSError:
             if self._listing.shards:  # a site that is being moved: what was published stays so
                 return
@@ -155,12 +155,8 @@ class Shelf:
         """Let go of shards whose sources were compared again and have other times now."""
         with self._lock:
             for name, held in [*self._held.items()]:
-                if held.times != self._times(name):
+                if held.times != FileStamp.at(self._workspace.mtimes(name)):
                     self._weight -= self._held.pop(name).weight
-
-    def _times(self, name: ShardName) -> FileStamp | None:
-        """Return what tells one file of sources' times from another."""
-        return _stamp(self._workspace.mtimes(name))
 
     def body_at_hand(self, listed: Listed, ranges: tuple[tuple[int, int], ...]) -> Body | None:
         """Return the body of a shard without a look at the disk; None where `body` must look. Raises WithheldError."""
@@ -252,14 +248,15 @@ class Shelf:
 
     def _open(self, listed: Listed, ids: frozenset[str]) -> _Held:
         """Read a shard's documents. ids: of records none of whose bytes are given."""
-        times = self._times(listed.name)
+        times = FileStamp.at(self._workspace.mtimes(listed.name))
         export = listed.export
         source = self._workspace.source_place if export is None else self._workspace.export(export)
         tar = open_virtual(self._workspace, listed.name, source, self._files, self._room)
-        gone = pc.is_in(tar.layout.members["id"], pa.array(sorted(ids), pa.string())).to_numpy(zero_copy_only=False)
+        members = tar.layout.members
+        gone = pc.is_in(members["id"], pa.array(sorted(ids), pa.string()))
         if listed.withheld is not None:
-            gone = gone | ~np.isin(tar.layout.offsets, self._published_offsets(listed))
-        withheld = np.flatnonzero(gone)
+            gone = pc.or_(gone, pc.invert(pc.is_in(members["path"], self._published_paths(listed))))
+        withheld = np.flatnonzero(gone.to_numpy(zero_copy_only=False))
         hashes = None
         if self._proved is not None:
             torrent = self._workspace.packed(listed.name) / f"{listed.name}.torrent"
@@ -269,10 +266,10 @@ class Shelf:
                 hashes = open_shared(torrent).pieces
         return _Held(tar, withheld, hashes, times)
 
-    def _published_offsets(self, listed: Listed) -> npt.NDArray[np.int64]:
-        """Return where the members begin that the published table still lists."""
+    def _published_paths(self, listed: Listed) -> pa.Array:
+        """Return the paths of the members that the published table still lists."""
         table = self._workspace.listed_table(listed.name, listed.table)
-        return np.asarray(tables.read_rows(table, 0, tables.count_rows(table))["offset"].to_numpy(), dtype=np.int64)
+        return tables.read_rows(table, 0, tables.count_rows(table), _PATHS)["path"].combine_chunks()
 
     def _keep(self, name: ShardName, held: _Held, ids: frozenset[str]) -> None:
         """Hold a shard, and let go of those that were not asked for longest; one of an old release is not held."""
@@ -283,14 +280,6 @@ class Shelf:
             self._weight += held.weight
             while self._weight > self._memory and len(self._held) > 1:
                 self._weight -= self._held.popitem(last=False)[1].weight
-
-
-def _stamp(path: Path) -> FileStamp | None:
-    """Return what tells one state of a file from another; None where there is none."""
-    try:
-        return FileStamp.of(os.stat(path))
-    except FileNotFoundError:
-        return None
 
 
 def _check_withheld(held: _Held, ranges: tuple[tuple[int, int], ...]) -> None:
