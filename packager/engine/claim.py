@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from packager.engine import durable
-from packager.engine.file_lock import is_at, open_locked
+from packager.engine.file_lock import is_at
 from packager.errors import from_os_error
 from packager.paths import shown
 
@@ -19,9 +19,7 @@ def only_writer(path: Path) -> Iterator[None]:
     """
     durable.make_folder(path.parent)
     try:
-        descriptor = open_locked(durable.partial(path))
-    except BlockingIOError:
-        raise durable.written_by_another(path) from None
+        descriptor = durable.open_partial(path)
     except OSError as error:
         raise from_os_error(error, shown(str(path)), "mend the rights, then run the command again") from error
     try:

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 import libtorrent as lt
 
 from packager.engine import durable
-from packager.engine.file_lock import is_at, open_locked
+from packager.engine.file_lock import is_at
 from packager.engine.swarm import Reach, open_session, torrent_parameters
 from packager.model import ShardName
 from packager.paths import shown
@@ -103,12 +103,7 @@ class Downloads:
         params.flags |= lt.torrent_flags.disable_lsd
         if proved:
             params.flags |= lt.torrent_flags.seed_mode
-        lock = -1
-        if at != file:
-            try:
-                lock = open_locked(at)
-            except BlockingIOError:
-                raise durable.written_by_another(file) from None
+        lock = durable.open_partial(file) if at != file else -1
         self._torrents.append(_Torrent(name, file, at, self._session.add_torrent(params), lock))
 
     def wait(self, seconds: float) -> list[str]:

@@ -83,9 +83,7 @@ def replace(path: Path, size: int = 0) -> Iterator[BinaryIO]:
     make_folder(path.parent)
     beside = partial(path)
     try:
-        descriptor = open_locked(beside)
-    except BlockingIOError:
-        raise written_by_another(path) from None
+        descriptor = open_partial(path)
     except OSError as error:
         raise refused(error, path, max(size, _size(path))) from error
     try:
@@ -108,9 +106,16 @@ def replace(path: Path, size: int = 0) -> Iterator[BinaryIO]:
         os.close(descriptor)  # until now it was locked
 
 
-def written_by_another(path: Path) -> InputError:
-    """Return the error for a file that another process is writing."""
-    return InputError(shown(str(path)), "another packager writes it", "wait until it ends, or stop it")
+def open_partial(path: Path, owner: str = "", patience: float = 0.0) -> int:
+    """Return a descriptor of the locked file in which `path` is written before it is complete.
+
+    owner: as for `partial`. patience: as for `open_locked`. Raises OSError, and InputError while another process
+    writes it.
+    """
+    try:
+        return open_locked(partial(path, owner), patience)
+    except BlockingIOError:
+        raise InputError(shown(str(path)), "another packager writes it", "wait until it ends, or stop it") from None
 
 
 def link(source: Path, path: Path) -> None:

@@ -86,7 +86,7 @@ class Selection:
 
     def count(self, phase: PhaseOptions) -> int:
         """Return how many files a phase selects, before its budget."""
-        return _count(self._database, "files", self.wanted(phase))
+        return sql.count_rows(self._database, "files", self.wanted(phase))
 
     def finish(self, phase: PhaseOptions, planned: Path, *, over: bool) -> None:
         """Note what a phase has. planned: its rows of PLANNED. over: whether it selected more than its budget holds."""
@@ -128,7 +128,7 @@ class Selection:
 
     def count_left(self) -> int:
         """Return how many files no phase selects."""
-        return _count(self._database, "files", f"home IS NULL AND {self._unselected()}")
+        return sql.count_rows(self._database, "files", f"home IS NULL AND {self._unselected()}")
 
     def overflow(self) -> dict[str, tuple[Overflow, ...]]:
         """Return where the files go that are over each phase's budget, by phase; those that wait last."""
@@ -174,25 +174,9 @@ def _plain(name: str) -> str:
 
 def count_replaced(database: sql.Database, phase: PhaseOptions) -> int:
     """Return how many files a phase must take because their shard is replaced."""
-    return _count(database, "files", f"home = {sql.quoted(phase.name)} AND place IS NOT NULL")
+    return sql.count_rows(database, "files", f"home = {sql.quoted(phase.name)} AND place IS NOT NULL")
 
 
 def count_exported(database: sql.Database, phase: PhaseOptions, may_go_out: str) -> int:
     """Return how many records a catalogue phase publishes."""
-    return _count(database, "catalogue", f"{phases.condition(phase)} AND {may_go_out}")
-
-
-def count_records(database: sql.Database) -> int:
-    """Return how many records the catalogue has, without those that are withdrawn."""
-    return _count(database, "catalogue", "true")
-
-
-def count_files(database: sql.Database) -> int:
-    """Return how many files are to be planned."""
-    return _count(database, "files", "true")
-
-
-def _count(database: sql.Database, view: str, where: str) -> int:
-    """Return how many rows of a view a condition holds for."""
-    [(count,)] = sql.execute(database, f"SELECT count(*) FROM {view} WHERE {where}")  # noqa: S608
-    return int(count)
+    return sql.count_rows(database, "catalogue", f"{phases.condition(phase)} AND {may_go_out}")

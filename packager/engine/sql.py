@@ -76,6 +76,12 @@ def execute(database: Database, query: str) -> list[tuple[Any, ...]]:
         raise sql_error(error) from error
 
 
+def count_rows(database: Database, relation: str, where: str = "true") -> int:
+    """Return how many rows of a relation a condition is true for. Raises as `run_batches` does."""
+    [(count,)] = execute(database, f"SELECT count(*) FROM {relation} WHERE {where}")  # noqa: S608
+    return int(count)
+
+
 def run_batches(database: Database, query: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Yield a query's rows in order as record batches of `schema`, BATCH_ROWS at most in each.
 

@@ -17,7 +17,6 @@ from types import TracebackType
 from typing import Protocol
 
 from packager.engine import durable
-from packager.engine.file_lock import open_locked
 from packager.engine.room import refused
 from packager.errors import PackagerError
 from packager.units import MIB
@@ -75,7 +74,7 @@ class DirectWriter:
         has the right to write it (claim.only_writer); otherwise it is taken while the block runs.
         """
         self._path, self._size, self._at = path, size, at
-        self._beside, self._claimed = durable.partial(path, owner), claimed
+        self._beside, self._owner, self._claimed = durable.partial(path, owner), owner, claimed
         self._lock = -1
         self._kept = at > 0
         self._free = new_buffers()
@@ -90,7 +89,7 @@ class DirectWriter:
         flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
             if not self._claimed:
-                self._lock = open_locked(self._beside, _DYING_SECONDS)
+                self._lock = durable.open_partial(self._path, self._owner, _DYING_SECONDS)
             try:
                 self._descriptor = os.open(self._beside, flags | os.O_DIRECT)
             except OSError:  # tmpfs and some network file systems refuse O_DIRECT
@@ -98,8 +97,6 @@ class DirectWriter:
             if not self._at:
                 os.ftruncate(self._descriptor, 0)
             self._take_space()
-        except BlockingIOError:
-            raise durable.written_by_another(self._path) from None
         except OSError as error:
             self._discard()
             raise refused(error, self._path, self._size) from error

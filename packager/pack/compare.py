@@ -204,11 +204,9 @@ def _counts(database: sql.Database, moved: int) -> Compared:
         database,
         "SELECT phase, count(*) FROM latest JOIN listed USING (no) ANTI JOIN returned USING (id) GROUP BY phase",
     )
-    [(changed,)] = sql.execute(database, "SELECT count(*) FROM returned WHERE NOT replaced")
-    [(gone,)] = sql.execute(
-        database,
-        "SELECT count(*) FROM latest ANTI JOIN (SELECT id FROM catalogue WHERE path IS NOT NULL) USING (id)",
-    )
+    changed = sql.count_rows(database, "returned", "NOT replaced")
+    with_file = "(SELECT id FROM catalogue WHERE path IS NOT NULL)"
+    gone = sql.count_rows(database, f"latest ANTI JOIN {with_file} USING (id)")
     stale = sql.execute(
         database,
         "SELECT DISTINCT listed.name FROM latest JOIN listed USING (no)"
@@ -216,4 +214,4 @@ def _counts(database: sql.Database, moved: int) -> Compared:
         " WHERE NOT listed.replaced AND (c.id IS NULL OR r.id IS NOT NULL)",
     )
     names = frozenset(str(name) for (name,) in stale)
-    return Compared({str(phase): int(count) for phase, count in kept}, int(changed), int(gone), moved, names)
+    return Compared({str(phase): int(count) for phase, count in kept}, changed, gone, moved, names)

@@ -23,8 +23,6 @@ from packager.engine.ahead import ahead
 from packager.engine.moved_files import finish_moved
 from packager.engine.selection import (
     Selection,
-    count_files,
-    count_records,
     count_replaced,
     embargoed,
     open_catalogue,
@@ -230,8 +228,8 @@ def _plan(
         count, named = leave_out(hashes, standing.withdrawn)
         planned.withdrawn_files, planned.withdrawn_named = count, tuple(named)
         planner = _Planner(database, workspace, config, standing, Selection(database, config, opens), progress)
-        planned.records = count_records(database)
-        progress.begin("plan", count_files(database), "file")
+        planned.records = sql.count_rows(database, "catalogue")
+        progress.begin("plan", sql.count_rows(database, "files"), "file")
         for phase in config.phases:
             if phase.content == "files":
                 planner.files_phase(phase, planned)

@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from packager import bag
@@ -35,10 +36,10 @@ _TAG_FILE_MOST = 1 << 30  # bytes
 class _Found:
     """What was found: for each file the report's line and what deletes it; and what is not ours."""
 
-    files: list[tuple[ToDelete, Callable[[], None]]] = field(default_factory=list)
+    files: list[tuple[ToDelete, Callable[[], object]]] = field(default_factory=list)
     kept: list[Oddity] = field(default_factory=list)
 
-    def add(self, path: object, size: int, why: str, delete: Callable[[], None]) -> None:
+    def add(self, path: object, size: int, why: str, delete: Callable[[], object]) -> None:
         self.files.append((ToDelete(path=shown(str(path)), size=size, why=why), delete))
 
 
@@ -124,19 +125,10 @@ def _in_folder(workspace: Workspace, shard: ReleaseShard, why: str, found: _Foun
             continue
         whole = stat.S_ISREG(status.st_mode) and status.st_size == ours
         if whole or (path == beside and stat.S_ISREG(status.st_mode) and ours is not None):
-            found.add(path, status.st_size, why, _deletion(path))
+            found.add(path, status.st_size, why, partial(durable.remove_file, path))
         else:
             what = f"another file has this name ({status.st_size} bytes)"
             found.kept.append(Oddity(where=shown(str(path)), what=what))
-
-
-def _deletion(path: Path) -> Callable[[], None]:
-    """Return what deletes a file, durably."""
-
-    def delete() -> None:
-        durable.remove_file(path)
-
-    return delete
 
 
 def _in_store(
@@ -144,17 +136,13 @@ def _in_store(
 ) -> None:
     """Find shards' tars in the store that they go to."""
     stored, store = stored_tars(workspace), open_store(place)
-
-    def deletion(name: str) -> Callable[[], None]:
-        return lambda: store.delete(name)
-
     for shard in shards:
         size = stored.get(f"{shard.name}.tar")
         if size is None:
             continue
         path = f"{store.name}/{shard.name}.tar"
         if size == _packed_size(workspace, shard):
-            found.add(path, size, why[shard.name], deletion(f"{shard.name}.tar"))
+            found.add(path, size, why[shard.name], partial(store.delete, f"{shard.name}.tar"))
         else:
             found.kept.append(Oddity(where=path, what=f"another file has this name ({size} bytes)"))
 

@@ -62,7 +62,7 @@ def record_contents(
     """Return what the files of some records contain. Reads files that were not published as they are now."""
     shards = shards_of_files(last)
     unread: dict[str, str] = {}
-    with _opened(workspace, last, shards, [record.id for record in records]) as database:
+    with _opened(workspace, last, shards, [record.id for record in records]) as (database, has_live):
         files: dict[str, dict[FileDigest, None]] = {record.id: {} for record in records}
         for record, size, sha256 in sql.run_rows(database, _PUBLISHED_CONTENT, _CONTENT) if shards else ():
             files[record][FileDigest(size=size, sha256=sha256)] = None
@@ -70,7 +70,7 @@ def record_contents(
         rows = _files(database, workspace, "")
         for error in changed(workspace.source_place, [row.member for row in rows]):
             unread[error.where] = error.what
-        for row in _files(database, workspace, _UNPUBLISHED if shards else "AND size > 0"):
+        for row in _files(database, workspace, _UNPUBLISHED if has_live else "AND size > 0"):
             try:
                 content = FileDigest(size=row.size, sha256=hashes.digest(row).hex())
             except IncompleteError as error:
@@ -89,8 +89,11 @@ def record_contents(
 @contextmanager
 def _opened(
     workspace: Workspace, last: Release | None, shards: Sequence[ReleaseShard], ids: Sequence[str]
-) -> Iterator[sql.Database]:
-    """Open the catalogue, the relation `found` (id), and of what is published the views `member` and `published`."""
+) -> Iterator[tuple[sql.Database, bool]]:
+    """Open the catalogue and the relation `found` (id), and of what is published the view `member`.
+
+    The second value: whether any published shard is live; then there is the view `published` of their rows.
+    """
     live = frozen_shards(workspace, last) if last else []
     places = {shard.name: place for place, shard in enumerate(shards)}
     live = [each for each in live if each.shard.name in places]
@@ -99,14 +102,14 @@ def _opened(
         database.register("found", pa.table({"id": pa.array(ids, pa.string())}))
         if shards:
             create_members(database, workspace, shards)
+        if live:
             numbers = pa.array([places[each.shard.name] for each in live], pa.int64())
             database.register("live", pa.table({"place": pa.array(range(len(live)), pa.int64()), "no": numbers}))
             published = sql.parquet((each.rows for each in live), "file_row_number = true")
+            columns = "no, file_row_number AS row, size, mtime_ns"
             rows = f"{published} p JOIN live ON live.place = p.file_index"
-            empty = "(SELECT NULL::BIGINT AS no, NULL::BIGINT AS row, NULL::BIGINT AS size, NULL::BIGINT AS mtime_ns) p"
-            columns = "no, file_row_number AS row, size, mtime_ns" if live else "*"
-            sql.execute(database, f"CREATE VIEW published AS SELECT {columns} FROM {rows if live else empty}")  # noqa: S608
-        yield database
+            sql.execute(database, f"CREATE VIEW published AS SELECT {columns} FROM {rows}")  # noqa: S608
+        yield database, bool(live)
 
 
 def _files(database: sql.Database, workspace: Workspace, which: str) -> list[SourceRow]:

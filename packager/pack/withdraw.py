@@ -72,17 +72,8 @@ def _is_noted(record: WithdrawnRecord | None) -> bool:
 
 def _from_release(published: Withdrawal | None) -> WithdrawnRecord | None:
     """Return the note of a withdrawal that is only known from the last release."""
-    if published is None:
-        return None
-    return WithdrawnRecord(
-        id=published.id,
-        reason=published.reason,
-        date=published.date,
-        title=published.title,
-        artist=published.artist,
-        files=published.files,
-        shards=published.shards,
-    )
+    names = ("id", "reason", "date", "title", "artist", "files", "shards")
+    return WithdrawnRecord(**{name: getattr(published, name) for name in names}) if published else None
 
 
 def _noted(

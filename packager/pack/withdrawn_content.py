@@ -38,9 +38,9 @@ def leave_out(hashes: SourceHashes, contents: Mapping[str, Sequence[FileDigest]]
     )
     sql.execute(database, found)
     sql.execute(database, "INSERT INTO barred SELECT id FROM with_content")
-    [(count,)] = sql.execute(database, "SELECT count(*) FROM with_content")
+    count = sql.count_rows(database, "with_content")
     named = sql.execute(database, f"SELECT path, record FROM with_content ORDER BY id LIMIT {_NAMED}")  # noqa: S608
-    return int(count), [WithdrawnFile(path=shown(str(path)), record=str(record)) for path, record in named]
+    return count, [WithdrawnFile(path=shown(str(path)), record=str(record)) for path, record in named]
 
 
 def withdrawn_digests(workspace: Workspace, sizes: Iterable[int]) -> frozenset[bytes]:
