@@ -66,7 +66,12 @@ def next_release(
     """
     before = {shard.name: shard for shard in last[0].shards} if last else {}
     serial = last[0].serial + 1 if last else 1
-    listing = _Listing(config, before, {gone.name: gone for gone in plan.superseded}, date, serial)
+    named = {shard.manifest.name for shard in shards}
+    ended = {
+        gone.name: msgspec.structs.replace(gone, by=tuple(name for name in gone.by if name in named))  # others wait
+        for gone in plan.superseded
+    }
+    listing = _Listing(config, before, ended, date, serial)
     place = {phase.name: at for at, phase in enumerate(plan.phases)}
     listed = tuple(
         sorted(map(listing.shard, shards), key=lambda shard: (place.get(shard.phase, len(place)), shard.number)),
