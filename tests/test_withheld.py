@@ -207,6 +207,18 @@ def test_an_embargoed_shard_is_packed_and_not_handed_out(tmp_path: Path, capsys:
     assert seed(capsys, tar)[1]["withheld"] == []
 
 
+def test_a_tar_that_no_plan_has_any_more_is_not_seeded(tmp_path: Path, capsys: Capture) -> None:
+    project = make_project(tmp_path / "project", files=3)
+    project.write_config(phases=CLOSED)
+    release(project, capsys)
+    (tar,) = (project.root / "shards").glob("*-audio-*.tar")
+    torrent = project.root / ".packager" / "packed" / tar.stem / f"{tar.stem}.torrent"
+    assert project.run(capsys, "withdraw", "--where", "kind = 'audio'", "--reason", "x").code == 0
+    release(project, capsys)
+    code, _, error = seed(capsys, tar, "--torrent", torrent)
+    assert (code, "no release lists it" in error) == (2, True)
+
+
 def test_nothing_is_seeded_before_the_first_release(tmp_path: Path, capsys: Capture) -> None:
     project = make_project(tmp_path / "project", files=1)
     for command in ("scan", "plan", "pack"):

@@ -57,10 +57,11 @@ def _of_folder(folder: Path, now: str) -> Iterator[HandOut]:
 
 
 def of_project(workspace: Workspace, now: str) -> HandOut:
-    """Return the rule for the shards of a project, by its last release, its plan and what was withdrawn since."""
+    """Return the rule for a project's shards, by its last release, what it planned or packed, and withdrew since."""
     last = releases.last_release(workspace)
     listed = {shard.name for shard in last.shards} if last else set()
-    planned: dict[str, str] = {}
+    packed = workspace.state / "packed"  # also of earlier plans, whose tars may be here although nothing has them now
+    planned = dict.fromkeys({path.name for path in packed.iterdir()} - listed, "") if packed.is_dir() else {}
     if workspace.plan.is_file():
         plan = documents.from_bytes(workspace.plan.read_bytes(), Plan, workspace.plan)
         shards = ((shard.name, phase.name) for phase in plan.phases for shard in phase.shards)
