@@ -82,7 +82,7 @@ class HandOut:
         self._planned, self._waiting = planned, waiting
         phases = release.phases if release else ()
         self._embargoes = {phase.name: phase.embargo for phase in phases}
-        self._catalogue = {phase.name for phase in phases if phase.content == "catalogue"}
+        self._catalogue = release.catalogue_phases if release else frozenset()
         self._withdrawn_since = max((each.since for each in release.in_force), default=0) if release else 0
 
     def withheld(self, name: str) -> Withheld | None:

@@ -392,6 +392,11 @@ class Release(Struct, frozen=True, kw_only=True, omit_defaults=True):
     extensions: Extensions = msgspec.field(default_factory=dict)
 
     @property
+    def catalogue_phases(self) -> frozenset[str]:
+        """The names of the phases whose shards contain the catalogue itself."""
+        return frozenset(phase.name for phase in self.phases if phase.content == "catalogue")
+
+    @property
     def in_force(self) -> tuple[Withdrawal, ...]:
         """The withdrawals that were not lifted."""
         return tuple(each for each in self.withdrawals if each.in_force)

@@ -16,8 +16,8 @@ from packager.model import MEMBERS, FileDigest, Release, ReleaseShard, ShardName
 
 def shards_of_files(release: Release | None) -> list[ReleaseShard]:
     """Return the shards whose members are files of the collection, obsolete ones too."""
-    of_files = {phase.name for phase in release.phases if phase.content == "files"} if release else set()
-    return [shard for shard in release.shards if shard.phase in of_files] if release else []
+    own = release.catalogue_phases if release else frozenset()
+    return [shard for shard in release.shards if shard.phase not in own] if release else []
 
 
 def readable(workspace: Workspace, shards: Sequence[ReleaseShard]) -> list[Path]:

@@ -58,17 +58,18 @@ class Standing:
     def ended(self, config: Config) -> list[Superseded]:
         """Return the shards of the catalogue that end without a successor: the config has no such phase any more."""
         named = {phase.name for phase in config.phases}
-        own = [each.shard for each in self.frozen if each.shard.phase in _catalogue_phases(self.last) - named]
+        own = _catalogue_phases(self.last) - named
         return [
-            Superseded(name=shard.name, by=(), reason=self.replaced[shard.name])
-            for shard in own
-            if shard.name in self.replaced
+            Superseded(name=each.shard.name, by=(), reason=self.replaced[each.shard.name])
+            for each in self.frozen
+            if each.shard.phase in own and each.shard.name in self.replaced
         ]
 
     @property
     def of_files(self) -> tuple[Frozen, ...]:
         """The shards whose members are files of the collection, and not the catalogue itself."""
-        return tuple(each for each in self.frozen if each.shard.phase not in _catalogue_phases(self.last))
+        own = _catalogue_phases(self.last)
+        return tuple(each for each in self.frozen if each.shard.phase not in own)
 
     def closed(self, config: Config, kept: dict[str, int]) -> list[PlannedPhase]:
         """Return the published phases that the config has no more; their shards stay. kept: records, by phase."""
@@ -93,9 +94,9 @@ class Standing:
         return made
 
 
-def _catalogue_phases(last: Release | None) -> set[str]:
+def _catalogue_phases(last: Release | None) -> frozenset[str]:
     """Return the published phases that hold the catalogue itself."""
-    return {phase.name for phase in last.phases if phase.content == "catalogue"} if last else set()
+    return last.catalogue_phases if last else frozenset()
 
 
 def read_standing(workspace: Workspace, config: Config, last: Release | None, taken_back: Withdrawals) -> Standing:
@@ -123,7 +124,8 @@ def _old_catalogues(standing: Standing, config: Config) -> dict[ShardName, str]:
         return {}
     known = {each.id: each.since for each in last.in_force}
     newest = max((known.get(record, last.serial + 1) for record in standing.withdrawn), default=0)
-    left = [shard for shard in last.shards if shard.phase in _catalogue_phases(last) - named and not shard.obsolete]
+    own = last.catalogue_phases - named
+    left = [shard for shard in last.shards if shard.phase in own and not shard.obsolete]
     return {shard.name: _WITHDRAWN for shard in left if shard.since < newest}
 
 

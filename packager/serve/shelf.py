@@ -131,7 +131,7 @@ class Shelf:
             return
         release = documents.from_bytes(read_limited(path, documents.LIMIT), Release, path)
         hand_out = HandOut(release, waiting=waiting_shards(release, read_withdrawals(self._workspace)))
-        own = {phase.name for phase in release.phases if phase.content == "catalogue"}
+        own = release.catalogue_phases
         shards = {
             shard.file: Listed(
                 shard.container,
