@@ -50,15 +50,20 @@ class KeptShard(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class KeptWithdrawal(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What must not change of a withdrawal; title, artist and files may be left out later."""
+    """What must not change of a withdrawal; title, artist and files may be left out later, shards may be added.
+
+    reason: None where a mirror noted it before it kept reasons.
+    """
 
     id: str
     date: str
+    reason: str | None = None
     since: Whole = 1
     lifted: Whole = 0
     title: str = ""
     artist: str = ""
     files: tuple[FileDigest, ...] = ()
+    shards: tuple[ShardName, ...] = ()
 
 
 class Kept(Struct, frozen=True, kw_only=True):
@@ -182,8 +187,15 @@ def _withdrawal_changes(kept: Kept, release: Release) -> Iterator[Broken]:
             what = f'"{name}", withdrawn since serial {known.since}, is not among the withdrawals any more'
             yield Broken("withdrawn record offered again", what)
             continue
-        if found.date != known.date:
-            yield Broken("changed withdrawal", f'the date of "{name}" was {known.date} and is {shown(found.date, 40)}')
+        for field in ("date", "reason"):
+            old, new = getattr(known, field), getattr(found, field)
+            if old not in (None, new):
+                yield Broken(
+                    "changed withdrawal", f'the {field} of "{name}" was {shown(old, 80)} and is {shown(new, 80)}'
+                )
+        for shard in known.shards:
+            if shard not in found.shards:
+                yield Broken("changed withdrawal", f'"{name}" does not name {shard} any more, which contains it')
         if found.lifted != known.lifted and (known.lifted or found.lifted != release.serial):
             what = f'"{name}" is lifted in serial {found.lifted or "none"}, which is not this release'
             yield Broken("changed withdrawal", what)

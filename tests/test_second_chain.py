@@ -148,6 +148,8 @@ CHANGES = {
     "an obsolete shard comes back": lambda new: shard_with(new, obsolete_since=3).pop("obsolete"),
     "a withdrawal vanishes": lambda new: new["withdrawals"].pop(0),
     "a withdrawal of another date": lambda new: new["withdrawals"][0].update(date="2000-01-01T00:00:00Z"),
+    "a withdrawal for another reason": lambda new: new["withdrawals"][0].update(reason="no reason"),
+    "a withdrawal of fewer shards": lambda new: new["withdrawals"][0]["shards"].pop(),
     "a withdrawal of another serial": lambda new: new["withdrawals"][0].update(since=5),
     "a withdrawal that was lifted before": lambda new: new["withdrawals"][0].update(lifted=5),
     "a new withdrawal of an old serial": lambda new: new["withdrawals"].append(new["withdrawals"][0] | {"since": 4}),

@@ -352,6 +352,30 @@ def test_what_is_said_of_a_withdrawn_record_may_be_left_out_and_not_become_anoth
     assert follow(publisher).serial == 5
 
 
+def test_a_withdrawal_keeps_its_reason_and_names_no_shard_less(publisher: Publisher) -> None:
+    names = ("demo-audio-00001", "demo-audio-00002")
+
+    def counted(release: Release) -> Release:
+        """Its shards say how many withdrawals name them."""
+        named = [name for each in release.withdrawals for name in each.shards]
+        shards = [msgspec.structs.replace(each, withdrawn=named.count(each.name)) for each in release.shards]
+        return msgspec.structs.replace(release, shards=tuple(shards))
+
+    def withdraw(release: Release) -> Release:
+        return msgspec.structs.replace(release, withdrawals=(*release.withdrawals, said(release, shards=names)))
+
+    publisher.publish(change=lambda release: counted(withdraw(release)))
+    state = follow(publisher)
+    for change, sentence in (
+        ({"reason": "y"}, 'changed withdrawal: the reason of "record-8" was x and is y'),
+        ({"shards": names[:1]}, f'"record-8" does not name {names[1]} any more, which contains it'),
+        ({"shards": ()}, f'"record-8" does not name {names[0]} any more'),
+    ):
+        forged = publisher.forge(publisher.next(), change=lambda r, c=change: counted(with_withdrawal(1, **c)(r)))
+        with pytest.raises(TrustError, match=sentence):
+            accept(state, forged.body, forged.minisig)
+
+
 def said(release: Release, **told: object) -> Withdrawal:
     return Withdrawal(id="record-8", reason="x", date=release.date, since=release.serial, **told)
 

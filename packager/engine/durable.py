@@ -77,8 +77,9 @@ def replace(path: Path, size: int = 0) -> Iterator[BinaryIO]:
     """Open a file that takes the place of `path`, durably, when the block ends without an exception.
 
     size: the bytes that it will have at least, as far as they are known. The file is open for reading and writing.
-    When the block raises, nothing is left of it. Raises IncompleteError for what the system refuses (disk full, no
-    right), InputError while another process writes it, and makes the folder if need be.
+    When the block raises, nothing is left of it; a file that has its name stays whole. Raises IncompleteError for what
+    the system refuses (disk full, no right), InputError while another process writes it, and makes the folder if need
+    be.
     """
     make_folder(path.parent)
     beside = partial(path)
@@ -96,14 +97,20 @@ def replace(path: Path, size: int = 0) -> Iterator[BinaryIO]:
         move(beside, path)
     except BaseException as error:
         needed = max(size, _size(beside), _size(path))  # a new table is often about as large as the old one
-        with contextlib.suppress(OSError):
-            os.ftruncate(descriptor, 0)  # or its space is only free when it is closed
+        give_up(descriptor, beside)
         discard(path)
         if isinstance(error, OSError):
             raise refused(error, path, needed) from error
         raise
     finally:
         os.close(descriptor)  # until now it was locked
+
+
+def give_up(descriptor: int, beside: Path) -> None:
+    """Free the space that an open file beside its place takes; one that has its final name by now is left alone."""
+    with contextlib.suppress(OSError):
+        if os.path.samestat(os.fstat(descriptor), os.stat(beside)):
+            os.ftruncate(descriptor, 0)  # or its space is only free when it is closed
 
 
 def open_partial(path: Path, owner: str = "", patience: float = 0.0) -> int:

@@ -135,8 +135,7 @@ class DirectWriter:
 
     def _refused(self, error: OSError) -> PackagerError:
         """Return the error of a write; the free bytes that it reports include those that this file took."""
-        with contextlib.suppress(OSError):
-            os.ftruncate(self._descriptor, 0)
+        durable.give_up(self._descriptor, self._beside)
         return refused(error, self._path, self._size)
 
     def _run(self) -> None:
@@ -184,10 +183,10 @@ class DirectWriter:
 
     def _discard(self) -> None:
         """Remove what was written, and close; of a claimed file keep the name, by which it is claimed."""
-        with contextlib.suppress(OSError):
-            if self._descriptor >= 0:
-                os.ftruncate(self._descriptor, 0)  # or its space is only free when it is closed
-            if self._lock >= 0:
+        if self._descriptor >= 0:
+            durable.give_up(self._descriptor, self._beside)
+        if self._lock >= 0:
+            with contextlib.suppress(OSError):
                 self._beside.unlink()
         self._close()
 

@@ -44,6 +44,24 @@ def _write_half(path: Path, error: BaseException) -> None:
         raise error
 
 
+@pytest.mark.parametrize("error", [PermissionError(1, "no"), OSError(5, "Input/output error"), KeyboardInterrupt()])
+def test_a_file_that_has_its_name_stays_whole_though_its_folder_cannot_be_made_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    fsync_folder = durable.fsync_folder
+
+    def refuse(folder: Path) -> None:
+        fsync_folder(folder)
+        if "a" in os.listdir(folder):
+            raise error
+
+    monkeypatch.setattr(durable, "fsync_folder", refuse)
+    with pytest.raises((type(error), IncompleteError)):
+        durable.write_bytes(tmp_path / "a", b"all of it")
+    assert (tmp_path / "a").read_bytes() == b"all of it"
+    assert os.listdir(tmp_path) == ["a"]
+
+
 def test_nothing_stands_under_the_name_before_the_block_ends(tmp_path: Path) -> None:
     path = tmp_path / "a"
     with durable.replace(path) as file:

@@ -46,6 +46,24 @@ def test_a_file_holds_what_was_put_whatever_its_size(tmp_path: Path, size: int) 
     assert os.listdir(path.parent) == ["s.tar"]
 
 
+@pytest.mark.parametrize("claimed", [False, True])
+def test_a_tar_that_has_its_name_stays_whole_though_its_folder_cannot_be_made_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, claimed: bool
+) -> None:
+    path = tmp_path / "s.tar"
+    durable.partial(path).touch()
+
+    def refuse(folder: Path) -> None:
+        if path.exists():
+            raise OSError(5, "Input/output error", str(folder))
+
+    monkeypatch.setattr(durable, "fsync_folder", refuse)
+    with pytest.raises(IncompleteError), DirectWriter(path, 5000, claimed=claimed) as writer:
+        put_all(writer, pattern(5000))
+    assert path.read_bytes() == pattern(5000)
+    assert os.listdir(tmp_path) == ["s.tar"]
+
+
 @pytest.mark.parametrize("kind", ["tmpfs", "ext2"])  # without O_DIRECT before Linux 6.6; without fallocate
 @pytest.mark.parametrize("size", [1, 4096, 5000, 1 << 20])
 def test_a_file_system_without_the_modern_calls_takes_the_same_file(mount: Mount, kind: str, size: int) -> None:

@@ -8,6 +8,7 @@ Run as a program this is a server: it has all modules loaded, and forks for each
 
 import importlib
 import json
+import multiprocessing.util
 import os
 import pkgutil
 import signal
@@ -181,6 +182,7 @@ def _become(shim: Path, target: int, first: str, arguments: Sequence[str]) -> No
     except BaseException:  # noqa: BLE001 (else the child would go on as a server)
         traceback.print_exc()
     finally:
+        multiprocessing.util._exit_function()  # as Python ends, which a fork must not
         sys.stderr.flush()
         os._exit(code)
 

@@ -12,7 +12,7 @@ SHARD_KEPT = (
 )
 OBSOLETE_KEPT = ("obsolete", "obsolete_since", "superseded_by", "reason")
 FROZEN = ("magnet", "torrent", "twin_infohash", "twin_magnet", "twin_torrent")  # of a shard that is obsolete
-WITHDRAWAL_KEPT = ("id", "date", "since")
+WITHDRAWAL_KEPT = ("id", "date", "reason", "since")
 
 
 def check_step(old: Release, digest: str, new: Release) -> None:
@@ -77,6 +77,8 @@ def check_withdrawals(old: Release, new: Release) -> None:
         must(found is not None, f"the withdrawal of {each['id']!r} is gone")
         for field in WITHDRAWAL_KEPT:
             same(found.get(field), each.get(field), f"{field} of the withdrawal of {each['id']!r}")
+        lost = set(each.get("shards", ())) - set(found.get("shards", ()))
+        must(not lost, f"the withdrawal of {each['id']!r} does not name {sorted(lost)} any more")
         if "lifted" in each:
             same(found.get("lifted"), each["lifted"], f"lifted of the withdrawal of {each['id']!r}")
         else:
