@@ -89,6 +89,11 @@ class FilesLayout(Layout):
         """Where each file begins in the stream, and its bytes, by its path below the folder."""
         return {path: (start, size) for path, start, size in self.files()}
 
+    @cached_property
+    def member_numbers(self) -> dict[str, int]:
+        """The members' numbers by their paths below the folder."""
+        return {PAYLOAD + path: number for number, path in enumerate(self.members["path"].to_pylist())}
+
     def file_number(self, member: int) -> int:
         """Return the number of a member's file in the torrent's list, from 0 and with pad files, as BEP 53 counts."""
         number = len(_BEFORE) + int(np.flatnonzero(self.order == member)[0])

@@ -242,14 +242,14 @@ def test_a_server_refuses_withdrawn_obsolete_shards_whole_and_kept_ones_where_th
         assert served.get(f"/shards/{OLD}/")[0] == 200
 
 
-def test_a_server_gives_the_ranges_of_a_kept_shard_that_touch_no_withdrawn_member(
-    project: Project, tmp_path: Path, capsys: Capture
-) -> None:
+def test_a_server_gives_only_the_data_of_other_members_of_a_kept_shard(project: Project, capsys: Capture) -> None:
     withdraw(project, capsys, "--keep-shards")
+    start = (project.root / "shards" / f"{OLD}.tar").read_bytes().index(b"island")
     with serving(project) as served:
         path = f"/shards/{OLD}.tar"
         assert [served.get(path, method=method)[0] for method in ("GET", "HEAD")] == [451, 451]
-        assert served.get(path, {"Range": "bytes=0-511"})[0] == 206
+        assert served.get(path, {"Range": "bytes=0-511"})[0] == 451
+        assert served.get(path, {"Range": f"bytes={start}-{start + 6}"})[::2] == (206, b"island\n")
 
 
 def test_a_withdrawn_shard_is_not_extracted(project: Project, tmp_path: Path, capsys: Capture) -> None:

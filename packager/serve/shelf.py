@@ -32,6 +32,7 @@ from packager.engine.withdrawals import read_withdrawals
 from packager.engine.workspace import Workspace
 from packager.files_layout import FilesLayout
 from packager.hand_out import HandOut, Withheld
+from packager.layout import Layout
 from packager.model import MEMBERS, Container, Release, ShardName
 from packager.piece_hashes import PieceHashes
 from packager.serve.counts import Counts
@@ -49,7 +50,7 @@ _LOOK_SECONDS = 1.0  # between two looks for a tar that was not there
 
 
 class WithheldError(Exception):
-    """A shard is not handed out, or a range of it has bytes of a withdrawn member: 451. Never reaches a user."""
+    """A shard, or a range of it, is not handed out: 451. Never reaches a user."""
 
 
 @dataclass(frozen=True)
@@ -72,20 +73,46 @@ class Listed:
 class Listing:
     """What a release.json says, and what was withdrawn since.
 
-    shards: by the tar's file name; withdrawn: ids of records that the release withdrew.
+    shards: by the tar's file name; withdrawn: ids of records that the release withdrew; partly: names of shards of
+    which only some members are handed out.
     """
 
     stamp: tuple[FileStamp, FileStamp | None] | None = None  # of release.json and withdrawals.json
     shards: dict[str, Listed] = field(default_factory=dict)
     withdrawn: frozenset[str] = frozenset()
+    partly: frozenset[ShardName] = frozenset()
+
+    def withdraws_as(self, other: "Listing") -> bool:
+        """Return whether two listings withhold the same members of the shards that are served."""
+        return (self.withdrawn, self.partly) == (other.withdrawn, other.partly)
+
+
+@dataclass(frozen=True)
+class _Allowed:
+    """The members of a shard that are handed out while others are withheld: numbers, and [start, end) of their data.
+
+    Only members with data, in the order of their starts. Everything else (headers, tag files, manifests) may name a
+    withdrawn record.
+    """
+
+    members: frozenset[int]
+    starts: npt.NDArray[np.int64]
+    ends: npt.NDArray[np.int64]
+
+    def contains(self, start: int, stop: int) -> bool:
+        """Return whether bytes [start, stop) are within the data of one of the members."""
+        if start == stop:  # an empty file, whose path was checked
+            return True
+        number = int(np.searchsorted(self.starts, start, "right")) - 1
+        return number >= 0 and stop <= int(self.ends[number])
 
 
 @dataclass(frozen=True)
 class _Held:
-    """A shard in memory. withheld: members none of whose bytes are given. hashes: where bytes are to be proved."""
+    """A shard in memory. allowed: the only data that is sent; None: every byte. hashes: set if bytes are proved."""
 
     tar: VirtualTar
-    withheld: npt.NDArray[np.int64]
+    allowed: _Allowed | None
     hashes: PieceHashes | None
     times: FileStamp | None  # of the file of its sources' times
 
@@ -144,9 +171,10 @@ class Shelf:
             )
             for shard in release.shards
         }
-        listing = Listing(stamp, shards, frozenset(each.id for each in release.in_force))
+        partly = frozenset(each.name for each in shards.values() if each.withheld is not None and each.withheld.partly)
+        listing = Listing(stamp, shards, frozenset(each.id for each in release.in_force), partly)
         with self._lock:
-            if listing.withdrawn != self._listing.withdrawn:
+            if not listing.withdraws_as(self._listing):
                 self._held.clear()
                 self._weight = 0
             self._listing = listing
@@ -170,12 +198,12 @@ class Shelf:
     def body(self, listed: Listed, ranges: tuple[tuple[int, int], ...]) -> Body:
         """Return the body of a shard, of which these ranges will be sent.
 
-        Raises WithheldError where one holds bytes of a member that was taken back, Unreadable where they
-        cannot be given, InputError and IncompleteError where its documents cannot be used.
+        Raises WithheldError if members are withheld and a range has bytes of anything but one other member, Unreadable
+        if the bytes are not available, InputError and IncompleteError if the shard's documents cannot be used.
         """
         tar = self._tar(listed, ranges[0])
         try:
-            if tar is None or self._listing.withdrawn or self._proved is not None:
+            if tar is None or self._listing.withdrawn or self._listing.partly or self._proved is not None:
                 held = self._hold(listed)
                 _check_withheld(held, ranges)
                 body: Body = held.tar if tar is None else tar
@@ -194,11 +222,15 @@ class Shelf:
     def place(self, listed: Listed, path: str) -> tuple[int, int]:
         """Return where a file of a shard that is kept as files begins in its stream, and its bytes.
 
-        Raises FileNotFoundError where it has no such file, else as `body`.
+        Raises FileNotFoundError if it has no such file, WithheldError if members are withheld and it is not another
+        member, else as `body`.
         """
-        layout = self._hold(listed).tar.layout
+        held = self._hold(listed)
+        layout = held.tar.layout
         if not isinstance(layout, FilesLayout) or path not in layout.places:
             raise FileNotFoundError
+        if held.allowed is not None and layout.member_numbers.get(path) not in held.allowed.members:
+            raise WithheldError
         return layout.places[path]
 
     def _tar(self, listed: Listed, first: tuple[int, int]) -> Body | None:
@@ -232,10 +264,10 @@ class Shelf:
         with self._opening:
             found = self._find(listed.name)
             if found is None:
-                withdrawn = self._listing.withdrawn
-                found = self._open(listed, withdrawn)
+                listing = self._listing
+                found = self._open(listed, listing)
                 self._counts.add("packager_shards_opened_total")
-                self._keep(listed.name, found, withdrawn)
+                self._keep(listed.name, found, listing)
         return found
 
     def _find(self, name: ShardName) -> _Held | None:
@@ -246,17 +278,13 @@ class Shelf:
                 self._held.move_to_end(name)
             return found
 
-    def _open(self, listed: Listed, ids: frozenset[str]) -> _Held:
-        """Read a shard's documents. ids: of records none of whose bytes are given."""
+    def _open(self, listed: Listed, listing: Listing) -> _Held:
+        """Read a shard's documents. listing: says what was withdrawn."""
         times = FileStamp.at(self._workspace.mtimes(listed.name))
         export = listed.export
         source = self._workspace.source_place if export is None else self._workspace.export(export)
         tar = open_virtual(self._workspace, listed.name, source, self._files, self._room)
-        members = tar.layout.members
-        gone = pc.is_in(members["id"], pa.array(sorted(ids), pa.string()))
-        if listed.withheld is not None:
-            gone = pc.or_(gone, pc.invert(pc.is_in(members["path"], self._published_paths(listed))))
-        withheld = np.flatnonzero(gone.to_numpy(zero_copy_only=False))
+        allowed = self._allowed(listed, listing, tar.layout)
         hashes = None
         if self._proved is not None:
             torrent = self._workspace.packed(listed.name) / f"{listed.name}.torrent"
@@ -264,17 +292,32 @@ class Shelf:
                 hashes = folder_pieces(tar.layout, open_shared_folder(torrent).metainfo, torrent)
             else:
                 hashes = open_shared(torrent).pieces
-        return _Held(tar, withheld, hashes, times)
+        return _Held(tar, allowed, hashes, times)
+
+    def _allowed(self, listed: Listed, listing: Listing, layout: Layout) -> _Allowed | None:
+        """Return the members of a shard that are handed out; None: the shard has none that is withheld."""
+        members, partly = layout.members, listed.name in listing.partly
+        gone = pc.is_in(members["id"], pa.array(sorted(listing.withdrawn), pa.string()))
+        if partly:
+            gone = pc.or_(gone, pc.invert(pc.is_in(members["path"], self._published_paths(listed))))
+        withheld = gone.to_numpy(zero_copy_only=False)
+        if not partly and not withheld.any():
+            return None
+        numbers = np.flatnonzero(~withheld)
+        filled = numbers[layout.sizes[numbers] > 0]
+        filled = filled[np.argsort(layout.offsets[filled])]
+        starts = layout.offsets[filled]
+        return _Allowed(frozenset(numbers.tolist()), starts, starts + layout.sizes[filled])
 
     def _published_paths(self, listed: Listed) -> pa.Array:
         """Return the paths of the members that the published table still lists."""
         table = self._workspace.listed_table(listed.name, listed.table)
         return tables.read_rows(table, 0, tables.count_rows(table), _PATHS)["path"].combine_chunks()
 
-    def _keep(self, name: ShardName, held: _Held, ids: frozenset[str]) -> None:
+    def _keep(self, name: ShardName, held: _Held, listing: Listing) -> None:
         """Hold a shard, and let go of those that were not asked for longest; one of an old release is not held."""
         with self._lock:
-            if ids != self._listing.withdrawn:
+            if not listing.withdraws_as(self._listing):
                 return
             self._held[name] = held
             self._weight += held.weight
@@ -283,12 +326,6 @@ class Shelf:
 
 
 def _check_withheld(held: _Held, ranges: tuple[tuple[int, int], ...]) -> None:
-    """Raise WithheldError where a range holds bytes of a member that was taken back."""
-    if not len(held.withheld):
-        return
-    layout = held.tar.layout
-    first = layout.offsets[held.withheld]
-    end = first + layout.sizes[held.withheld]
-    for start, stop in ranges:
-        if np.any((first < stop) & (end > start)):
-            raise WithheldError
+    """Raise WithheldError if a range has bytes that are not handed out."""
+    if held.allowed is not None and not all(held.allowed.contains(start, stop) for start, stop in ranges):
+        raise WithheldError

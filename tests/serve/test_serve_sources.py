@@ -167,19 +167,22 @@ def test_bytes_of_a_record_that_was_withdrawn_are_refused_with_or_without_a_tar(
     beside = release.with_name("next")
     beside.write_text(json.dumps(document | {"withdrawals": [taken]}))
     beside.rename(release)
-    start = start_of(served.project, tar, 2)
+    start, other = (start_of(served.project, tar, number) for number in (2, 3))
     until(lambda: served.get(path, ranged(start))[0] == 451)
     for headers, status in (
         ({}, 451),
         (ranged(start - 1, 2), 451),
         (ranged(start + SIZE - 1, 1), 451),
-        (ranged(start - 10, 10), 206),
-        (ranged(start + SIZE, 10), 206),
+        (ranged(start - 10, 10), 451),  # the header, which names it
+        (ranged(start + SIZE, 10), 451),
+        (ranged(other, SIZE), 206),
+        (ranged(other - 10, 20), 451),
     ):
         assert served.get(path, headers)[0] == status
     api.materialise(served.project.root / "packager.toml", [NAME.removesuffix(".tar")], processes=1)
     assert served.get(path, ranged(start))[0] == 451
-    assert served.get(path, ranged(start + SIZE, 10))[0] == 206
+    assert served.get(path, ranged(0, 10))[0] == 451
+    assert served.get(path, ranged(other, SIZE))[0] == 206
 
 
 def test_a_source_that_was_only_touched_is_served_again_when_a_plan_has_compared_it(served: Served, tar: bytes) -> None:
