@@ -110,20 +110,26 @@ class HandOut:
         """Yield the listed shards that lists, feeds and pages offer: neither obsolete nor withheld."""
         return (shard for shard in self._listed.values() if not shard.obsolete and self.withheld(shard.name) is None)
 
-    def withheld_file(self, name: str, *infohashes: str) -> Withheld | None:
+    def withheld_file(self, name: str, *hashes: str, size: int | None = None) -> Withheld | None:
         """Return why a file is not handed out; None: it may be, or is no shard that is known here.
 
-        name: as its torrent has it, without ".tar". infohashes: of its torrent, in hex; none: they are not known.
+        name: as its torrent has it, without ".tar". hashes: infohashes of its torrents and its pieces root, in hex;
+        none: they are not known. size: of the file in bytes, which with the name tells a shard by another torrent.
         """
-        known = next((self._by_infohash[each] for each in infohashes if each in self._by_infohash), None)
-        if known is None and ((name in self._listed and not infohashes) or name in self._planned):
+        known = next((self._by_hash[each] for each in hashes if each in self._by_hash), None)
+        listed = self._listed.get(name)
+        if known is None and (name in self._planned or (listed and (not hashes or listed.size == size))):
             known = name
         return self.withheld(known) if known is not None else None
 
     @cached_property
-    def _by_infohash(self) -> dict[str, str]:
+    def _by_hash(self) -> dict[str, str]:
         """The listed shards' names."""
-        return {key: name for name, shard in self._listed.items() for key in shard.infohashes}
+        return {
+            key: name
+            for name, shard in self._listed.items()
+            for key in (*shard.infohashes, *([shard.pieces_root] if shard.pieces_root else []))
+        }
 
 
 def of_manifest(manifest: Manifest) -> Withheld | None:

@@ -80,6 +80,15 @@ def test_a_renamed_tar_is_known_by_its_torrent_and_another_collections_is_not_by
     assert hand_out.withheld_file("other-name", str(shard.infohash_v2))
     assert hand_out.withheld_file(shard.name)
     assert hand_out.withheld_file(shard.name, "ab" * 20) is None
+    assert hand_out.withheld_file(shard.name, "ab" * 20, size=shard.size + 1) is None
+
+
+def test_another_torrent_of_a_withheld_tar_is_known_by_the_pieces_root_or_by_name_and_size() -> None:
+    shard = msgspec.structs.replace(make_shard(), withdrawn=1)
+    hand_out = HandOut(make_release(shards=[shard]))
+    assert hand_out.withheld_file("other-name", "ab" * 20, str(shard.pieces_root))
+    assert hand_out.withheld_file(shard.name, "ab" * 20, size=shard.size)
+    assert hand_out.withheld_file("other-name", "ab" * 20, size=shard.size) is None
 
 
 def test_no_list_has_a_withheld_shard() -> None:

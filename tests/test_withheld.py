@@ -124,6 +124,16 @@ def test_a_renamed_copy_with_its_torrent_elsewhere_is_not_seeded_either(project:
     assert (code, "was withdrawn" in error) == (2, True)
 
 
+@pytest.mark.parametrize("version", ["v1", "v2", "hybrid"])
+def test_no_other_torrent_of_a_withdrawn_tar_is_seeded(project: Project, capsys: Capture, version: str) -> None:
+    withdraw(project, capsys)
+    tar, made = project.root / "shards" / f"{OLD}.tar", project.root / "other.torrent"
+    options = ["--format", version, "--piece-length", "32 KiB", "--out", str(made)]
+    assert main(["torrent", str(tar), *options]) == 0
+    code, _, error = seed(capsys, tar, "--torrent", made)
+    assert (code, "was withdrawn" in error) == (2, True)
+
+
 def test_kept_shards_with_a_withdrawn_record_are_not_seeded_and_stand_on_no_list(
     project: Project, capsys: Capture
 ) -> None:

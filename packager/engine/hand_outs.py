@@ -25,14 +25,14 @@ class HandOuts:
         self._now = now
         self._known: dict[Path, list[HandOut]] = {}
 
-    def withheld(self, places: Iterable[Path], name: str, *infohashes: str) -> Withheld | None:
+    def withheld(self, places: Iterable[Path], name: str, *hashes: str, size: int | None = None) -> Withheld | None:
         """Return why a file is not handed out; None: it may be, as far as is known here.
 
         places: the file, its documents and its torrent: what is asked lies in a folder above one of them, or above the
-        current folder. name, infohashes: as for HandOut.withheld_file. Raises InputError for a broken document.
+        current folder. name, hashes, size: as for HandOut.withheld_file. Raises InputError for a broken document.
         """
         for hand_out in self._around(places):
-            found = hand_out.withheld_file(name, *infohashes)
+            found = hand_out.withheld_file(name, *hashes, size=size)
             if found is not None:
                 return found
         return None

@@ -82,7 +82,8 @@ def find(
         except InputError as error:
             bad = Oddity(where=shown(str(tar)), what=f"{error.what}; {error.mend}")
             places, name = (tar, release / RELEASE if release else tar), shard_name(tar)
-        why = hand_outs.withheld(places, name, *_infohashes(torrents))
+        size = torrents[0].file.size if torrents else None
+        why = hand_outs.withheld(places, name, *_hashes(torrents), size=size)
         if why is None and documents is not None:
             why = _by_manifest(documents)
         if why is not None and not (allow_withdrawn and why.cause == "withdrawn"):
@@ -103,10 +104,12 @@ def _by_manifest(documents: ShardFiles) -> Withheld | None:
     return of_manifest(manifest)
 
 
-def _infohashes(torrents: Sequence[Seedable]) -> set[str]:
-    """Return the infohashes of a tar's torrents, in hex."""
+def _hashes(torrents: Sequence[Seedable]) -> set[str]:
+    """Return the infohashes of a tar's torrents, and its pieces root, in hex."""
     told = [each.file.metainfo for each in torrents]
-    return {digest.hex() for each in told for digest in (each.infohash_v1, each.infohash_v2) if digest is not None}
+    roots = [each.files[0].pieces_root for each in told if len(each.files) == 1]
+    digests = [digest for each in told for digest in (each.infohash_v1, each.infohash_v2)]
+    return {digest.hex() for digest in (*digests, *roots) if digest is not None}
 
 
 def prove(
