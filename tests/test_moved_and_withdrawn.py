@@ -333,6 +333,42 @@ def test_a_lifted_withdrawal_is_published_again_and_recorded(tmp_path: Path, cap
     assert [row["id"] for row in table(project, "tones-all-00003")] == ["renamed.txt"]
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_release_is_refused_if_nothing_knows_the_content_of_a_redacted_withdrawal(
+    tmp_path: Path, capsys: Capture, *, at_once: bool
+) -> None:
+    project = make(tmp_path / "project", capsys, {"a.txt": b"a", "b.txt": SECRET, "empty.txt": b""})
+    assert project.run(capsys, "withdraw", "--id", "b.txt", "--redact", "--reason", "x").code == 0
+    release(project, capsys)
+    shutil.rmtree(project.root / ".packager")
+    if not at_once:
+        release(project, capsys)  # takes the site over, while the note is there
+    (project.root / "withdrawals.json").unlink()
+    move(project, "b.txt", "c.txt")
+    before = read_release(project)
+    for command in ("release", "plan"):
+        ran = project.run(capsys, command)
+        assert (ran.code, "would not be recognised" in ran.err, "withdraw --undo --id" in ran.err) == (2, True, True)
+    assert read_release(project) == before
+    move(project, "c.txt", "b.txt")
+    assert project.run(capsys, "scan").code == 0
+    assert project.run(capsys, "withdraw", "--id", "b.txt", "--redact", "--reason", "x").code == 0
+    move(project, "b.txt", "c.txt")
+    release(project, capsys)
+    assert anywhere(project, (SECRET, b"c.txt"), tmp_path) == set()
+
+
+def test_what_the_release_describes_needs_no_note_and_no_state(tmp_path: Path, capsys: Capture) -> None:
+    project = make(tmp_path / "project", capsys, {"a.txt": b"a", "b.txt": SECRET, "empty.txt": b""})
+    assert project.run(capsys, "withdraw", "--id", "b.txt", "--reason", "x").code == 0
+    release(project, capsys)
+    shutil.rmtree(project.root / ".packager")
+    (project.root / "withdrawals.json").unlink()
+    move(project, "b.txt", "c.txt")
+    release(project, capsys)
+    assert anywhere(project, (SECRET, b"c.txt"), tmp_path) == set()
+
+
 def test_a_withdrawal_is_lifted_after_the_state_folder_was_lost(tmp_path: Path, capsys: Capture) -> None:
     project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "private.txt": SECRET})
     withdraw(project, capsys, "--id", "private.txt", "--redact")

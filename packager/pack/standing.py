@@ -28,6 +28,7 @@ from packager.pack.frozen import Frozen, frozen_shards, touch
 from packager.pack.shard import read_packed
 from packager.pack.source_hashes import SourceHashes
 from packager.pack.tars import tar_names
+from packager.paths import shown
 from packager.withdrawn import in_force
 
 _NOTHING = Compared({}, 0, 0)
@@ -152,20 +153,36 @@ def withdrawn_contents(
 ) -> dict[str, tuple[FileDigest, ...]]:
     """Return the withdrawn records, by id, with the content of their files.
 
-    What neither the note nor the release says of it, since it was redacted, is read from what packing kept.
+    What neither the note nor the release says of it, since it was redacted, is read from what packing kept. Raises
+    InputError where nothing says it any more.
     """
     withdrawn = in_force(last, noted)
     unknown = [record for record, files in withdrawn.items() if not files]
     shards = shards_of_files(last)
-    if unknown and shards:
+    if last and unknown and shards:
+        lost = {each.id for each in last.in_force if each.shards} - {record.id for record in noted.records}
         with opened_members(workspace, shards) as database:
             database.register("unknown", pa.table({"id": pa.array(unknown, pa.string())}))
-            query = (
-                "SELECT DISTINCT id, size, lower(hex(sha256)) FROM member SEMI JOIN unknown USING (id) WHERE size > 0"
-            )
+            query = "SELECT DISTINCT id, size, lower(hex(sha256)) FROM member SEMI JOIN unknown USING (id)"
             for record, size, sha256 in sql.execute(database, f"{query} ORDER BY ALL"):
-                withdrawn[str(record)] += (FileDigest(size=int(size), sha256=str(sha256)),)
+                lost.discard(str(record))
+                if size:
+                    withdrawn[str(record)] += (FileDigest(size=int(size), sha256=str(sha256)),)
+        for record in unknown:
+            if record in lost:
+                raise _content_lost(workspace, last.serial, record)
     return withdrawn
+
+
+def _content_lost(workspace: Workspace, serial: int, record: str) -> InputError:
+    """Return the error for a redacted withdrawal whose content nothing here knows, so that it could go out again."""
+    what = (
+        f'is lost, and so is the state folder: what "{shown(record)}" contained, which release {serial} withdraws and'
+        " does not describe, would not be recognised under another name"
+    )
+    again = f'withdraw it again while its file is there: packager withdraw --id "{shown(record)}"'
+    lift = f'lift that: packager withdraw --undo --id "{shown(record)}"'
+    return InputError(shown(str(workspace.withdrawals)), what, f"bring it back from a backup, or {again}, or {lift}")
 
 
 def _holding(
