@@ -112,7 +112,7 @@ class WithdrawReport(Struct, frozen=True, kw_only=True):
     shards: tuple[str, ...]  # that hold them and are not obsolete
     size: int  # bytes of those shards
     supersede: bool  # they are to be replaced
-    to_delete: tuple[ToDelete, ...]  # their files here, which should be deleted once the next release replaced them
+    to_delete: tuple[ToDelete, ...]  # files here that should be deleted once the next release is out
     written: bool  # False: a dry run
     same_content: tuple[str, ...] = ()  # of these records: named only by their content
     unread: tuple[Oddity, ...] = ()  # files whose content could not be read; copies of them would go unnoticed
@@ -124,7 +124,7 @@ class SupersedeReport(Struct, frozen=True, kw_only=True):
     shards: tuple[str, ...]
     members: int
     size: int  # bytes of those shards
-    to_delete: tuple[ToDelete, ...]  # their files here, which should be deleted once the next release replaced them
+    to_delete: tuple[ToDelete, ...]  # files here that should be deleted once the next release is out
     written: bool  # False: a dry run
 
 

@@ -56,7 +56,7 @@ PHASE_FACTS: dict[str, Told] = {
     "payload": "Bytes of those files.",
     "content": "The records' files, or the catalogue itself.",
 }
-TO_DELETE_LATER = "Their files here, which should be deleted once the next release has replaced them."
+TO_DELETE_LATER = "Files here that should be deleted once the next release is out."
 WITHDRAWN_MEMBERS = "Members that were withdrawn since, of which the table has no row; left out where 0."
 EXTENSIONS = "What other programs add; readers ignore its content. Left out where empty."
 STATE = "published; of the others the first is next, the rest planned."

@@ -19,7 +19,7 @@ from packager.engine.owner import lock_project
 from packager.engine.workspace import Workspace
 from packager.errors import IncompleteError, InputError
 from packager.key_pair import PublicKey
-from packager.model import Plan, State
+from packager.model import Plan, ShardName, State
 from packager.options import Config
 from packager.pack import prepare, run
 from packager.pack.plan_file import read_plan
@@ -175,7 +175,9 @@ def status(config: Path) -> StatusReport:
     made = read_plan(workspace)
     last = releases.last_release(workspace)
     listed = {shard.name: shard for shard in last.shards} if last else {}
+    deletable = to_delete(workspace, last, now())
     gone = [name for name, shard in listed.items() if shard.obsolete] + [each.name for each in made.superseded]
+    gone += [ShardName(Path(each.path).name.removesuffix(".tar")) for each in deletable]
     progress = run.progress_of(workspace, made, tasks_of(options, workspace, made), gone)
     states: dict[str, State] = {phase.name: phase.state for phase in last.phases} if last else {}
     dates = phase_dates(listed.values())
@@ -212,7 +214,7 @@ def status(config: Path) -> StatusReport:
         serial=last.serial if last else None,
         next="packager release" if unread_count else following,
         strangers=progress.strangers,
-        to_delete=to_delete(workspace, last, now()),
+        to_delete=deletable,
         unread_count=unread_count,
         unread=unread,
     )

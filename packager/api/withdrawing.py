@@ -62,7 +62,9 @@ def supersede(
 
 
 def prune(config: Path, *, ask: Callable[[PruneReport], bool] = lambda _: True, dry_run: bool = False) -> PruneReport:
-    """Delete the tars of obsolete shards in shards.directory that this project made; return which.
+    """Delete the tars in shards.directory that nobody should share and that this project made; return which.
+
+    They are those of obsolete shards, and of shards that were packed and that no release and no plan has.
 
     ask: called with what would be deleted, if that is anything; nothing is deleted where it returns False. Raises
     IncompleteError where the system or the store refuses.

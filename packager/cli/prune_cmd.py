@@ -14,7 +14,8 @@ def prune(
 ) -> None:
     """Delete tars that should no longer be shared.
 
-    These are the tars of obsolete shards in shards.directory. Only tars that this project made are deleted.
+    These are the tars in shards.directory of obsolete shards, and of shards that were packed and that no release and
+    no plan has. Only tars that this project made are deleted.
 
     Example: packager prune --dry-run
     """

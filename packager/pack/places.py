@@ -12,7 +12,9 @@ import msgspec
 
 from packager.engine import durable
 from packager.engine.file_lock import is_locked
+from packager.engine.workspace import Workspace
 from packager.errors import InputError
+from packager.model import ShardName
 from packager.paths import shown
 from packager.store_address import StoreAddress
 
@@ -22,7 +24,12 @@ if TYPE_CHECKING:
 
 def wrote(task: "ShardTask") -> bool:
     """Say whether this project wrote the shard in the place where its tar goes now."""
-    return _place(task) in _places(task)
+    return wrote_shard(task.workspace, task.shard.name)
+
+
+def wrote_shard(workspace: Workspace, name: ShardName) -> bool:
+    """Say whether this project wrote the shard with this name in the place where tars go now."""
+    return _place(workspace) in _places(workspace, name)
 
 
 def check_name(task: "ShardTask") -> None:
@@ -49,8 +56,8 @@ def claim(task: "ShardTask") -> None:
     if not task.owner or task.is_bare:
         return
     check_name(task)
-    places = _places(task)
-    if (place := _place(task)) not in places:
+    places = _places(task.workspace, task.shard.name)
+    if (place := _place(task.workspace)) not in places:
         durable.write_bytes(task.workspace.places(task.shard.name), msgspec.json.encode(sorted({*places, place})))
 
 
@@ -60,17 +67,17 @@ def _shown(task: "ShardTask") -> str:
     return shown(f"{place}/{task.shard.name}.tar" if isinstance(place, StoreAddress) else str(task.tar))
 
 
-def _place(task: "ShardTask") -> str:
-    """Return the place that the tar goes to; a folder in the project relative to it, so that it may be moved."""
-    place, root = task.workspace.shards_place, task.workspace.root
+def _place(workspace: Workspace) -> str:
+    """Return the place that tars go to; a folder in the project relative to it, so that it may be moved."""
+    place, root = workspace.shards_place, workspace.root
     if isinstance(place, Path) and place.is_relative_to(root):
         place = place.relative_to(root)
     return str(place).encode("utf-8", "backslashreplace").decode()
 
 
-def _places(task: "ShardTask") -> list[str]:
+def _places(workspace: Workspace, name: ShardName) -> list[str]:
     """Return the places where the shard was written; none where the list is damaged."""
     try:
-        return msgspec.json.decode((task.workspace.places(task.shard.name)).read_bytes(), type=list[str])
+        return msgspec.json.decode(workspace.places(name).read_bytes(), type=list[str])
     except (OSError, msgspec.MsgspecError):
         return []

@@ -1,13 +1,14 @@
 """The tars and folders that nobody should share any more, found and deleted: only what this project made.
 
-A tar is this project's if the shard's mark of what was packed has its size. Of a shard that is kept as files, only the
-bag's own files are this project's.
+They are those of obsolete shards, and those that were packed and that neither a release nor the plan has. A tar is
+this project's if the shard's mark of what was packed has its size. Of a shard that is kept as files, only the bag's own
+files are this project's.
 """
 
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,8 @@ from packager.engine.stores import open_store
 from packager.engine.workspace import Workspace
 from packager.errors import InputError, from_os_error
 from packager.hand_out import HandOut
-from packager.model import Release, ReleaseShard
+from packager.model import Container, Release, ShardName
+from packager.pack import left_over
 from packager.pack.shard import read_packed
 from packager.pack.tars import stored_tars
 from packager.paths import shown
@@ -30,6 +32,16 @@ from packager.store_address import StoreAddress
 Ask = Callable[[PruneReport], bool]
 _TAG_FILES = (*bag.TAGGED, bag.TAGMANIFEST)
 _TAG_FILE_MOST = 1 << 30  # bytes
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """A shard whose tar should be deleted, and why. forget: its documents and notes go with the tar."""
+
+    name: ShardName
+    container: Container
+    why: str
+    forget: bool = False
 
 
 @dataclass
@@ -44,13 +56,13 @@ class _Found:
 
 
 def prune(workspace: Workspace, ask: Ask, *, now: str, dry_run: bool = False) -> PruneReport:
-    """Delete the files of obsolete shards, durably, if `ask` agrees; return what was, or would be, deleted.
+    """Delete, durably, the files of shards that nobody should share, if `ask` agrees; return what was, or would be.
 
     now: RFC 3339. The caller holds the lock of the state folder, unless it is a dry run. Raises IncompleteError where
     the system or the store refuses.
     """
     last = releases.last_release(workspace)
-    found = _find(workspace, last, _ended(last, now)) if last else _Found()
+    found = _find(workspace, _ended(workspace, last, now))
     planned = _report(found, deleted=False)
     if dry_run or not found.files or not ask(planned):
         return planned
@@ -61,30 +73,48 @@ def prune(workspace: Workspace, ask: Ask, *, now: str, dry_run: bool = False) ->
 
 def to_delete(workspace: Workspace, release: Release | None, now: str) -> tuple[ToDelete, ...]:
     """Return the files that `prune` would delete. Reads only."""
-    return _report(_find(workspace, release, _ended(release, now)), deleted=False).files if release else ()
+    return _report(_find(workspace, _ended(workspace, release, now)), deleted=False).files
 
 
-def after_the_next_release(workspace: Workspace, release: Release | None, names: Iterable[str]) -> tuple[ToDelete, ...]:
-    """Return the files of published shards that should be deleted once the next release has replaced them.
+def after_the_next_release(
+    workspace: Workspace, release: Release | None, names: Collection[str], withdrawn: Collection[str] = ()
+) -> tuple[ToDelete, ...]:
+    """Return the files that should be deleted once the next release is out.
 
+    names: published shards that it replaces. withdrawn: the ids of all records that it leaves out; if there are any,
+    the tars are included that no release lists and that the next plan does not have, as far as that is known now.
     A store is not asked what it has.
     """
-    if release is None or isinstance(workspace.shards_place, StoreAddress):
+    if isinstance(workspace.shards_place, StoreAddress):
         return ()
-    replaced = dict.fromkeys(names, "the next release replaces it")
-    return _report(_find(workspace, release, replaced), deleted=False).files
+    replaced = [shard for shard in release.shards if shard.name in names] if release else []
+    ended = [_Ended(shard.name, shard.container, "the next release replaces it") for shard in replaced]
+    if withdrawn:
+        ended += _left_over(workspace, release)
+        emptied = left_over.emptied(workspace, withdrawn)
+        ended += [_Ended(name, kind, "the next plan has no record for it") for name, kind in emptied.items()]
+    return _report(_find(workspace, ended), deleted=False).files
 
 
-def _ended(release: Release, now: str) -> dict[str, str]:
-    """Return the obsolete shards, and why nobody should share each any more."""
+def _ended(workspace: Workspace, release: Release | None, now: str) -> list[_Ended]:
+    """Return the shards that nobody should share any more: the obsolete ones, and those that nothing has."""
+    if release is None:
+        return _left_over(workspace, release)
     hand_out = HandOut(release, now=now)
-    ended = {}
+    ended = []
     for shard in release.shards:
         if shard.obsolete:
             why = hand_out.withheld(shard.name)
             by = ", ".join(shard.superseded_by[:3])
-            ended[str(shard.name)] = why.reason if why else f"it was replaced by {by}" if by else "it was replaced"
-    return ended
+            reason = why.reason if why else f"it was replaced by {by}" if by else "it was replaced"
+            ended.append(_Ended(shard.name, shard.container, reason))
+    return ended + _left_over(workspace, release)
+
+
+def _left_over(workspace: Workspace, release: Release | None) -> list[_Ended]:
+    """Return the shards that were packed, and that neither a release nor the plan has."""
+    found = left_over.without_plan(workspace, release)
+    return [_Ended(name, kind, "no release and no plan has it", forget=True) for name, kind in found.items()]
 
 
 def _report(found: _Found, *, deleted: bool) -> PruneReport:
@@ -93,28 +123,39 @@ def _report(found: _Found, *, deleted: bool) -> PruneReport:
     return PruneReport(files=files, size=sum(each.size for each in files), deleted=deleted, kept=tuple(found.kept))
 
 
-def _find(workspace: Workspace, release: Release, why: dict[str, str]) -> _Found:
-    """Return the files of some shards that this project made. why: by the shard's name."""
+def _find(workspace: Workspace, ended: Sequence[_Ended]) -> _Found:
+    """Return the files of some shards that this project made."""
     found = _Found()
-    shards = [shard for shard in release.shards if shard.name in why]
     if isinstance(workspace.shards_place, StoreAddress):
-        _in_store(workspace, workspace.shards_place, shards, why, found)
+        if ended:
+            _in_store(workspace, workspace.shards_place, ended, found)
         return found
-    for shard in shards:
+    for shard in ended:
         if shard.container == "tar":
-            _in_folder(workspace, shard, why[shard.name], found)
+            _in_folder(workspace, shard, found)
         else:
-            _bag_files(workspace, shard, why[shard.name], found)
+            _bag_files(workspace, shard, found)
     return found
 
 
-def _packed_size(workspace: Workspace, shard: ReleaseShard) -> int | None:
+def _packed_size(workspace: Workspace, shard: _Ended) -> int | None:
     """Return the bytes of the tar that this project packed; None: it did not pack the shard."""
     made = read_packed(workspace, shard.name)
     return made.size if made else None
 
 
-def _in_folder(workspace: Workspace, shard: ReleaseShard, why: str, found: _Found) -> None:
+def _forgetting(workspace: Workspace, shard: _Ended, delete: Callable[[], object]) -> Callable[[], object]:
+    """Return what deletes a shard's tar, and then its documents and notes if nothing needs them any more."""
+
+    def both() -> None:
+        delete()
+        durable.remove_tree(workspace.packed(shard.name))
+        durable.remove_file(workspace.places(shard.name))
+
+    return both if shard.forget else delete
+
+
+def _in_folder(workspace: Workspace, shard: _Ended, found: _Found) -> None:
     """Find a shard's tar, and what a killed run left of it."""
     tar, ours = workspace.tar(shard.name), _packed_size(workspace, shard)
     owner = owner_of(workspace.state)
@@ -125,15 +166,14 @@ def _in_folder(workspace: Workspace, shard: ReleaseShard, why: str, found: _Foun
             continue
         whole = stat.S_ISREG(status.st_mode) and status.st_size == ours
         if whole or (path == beside and stat.S_ISREG(status.st_mode) and ours is not None):
-            found.add(path, status.st_size, why, partial(durable.remove_file, path))
+            delete = _forgetting(workspace, shard, partial(durable.remove_file, path))
+            found.add(path, status.st_size, shard.why, delete)
         else:
             what = f"another file has this name ({status.st_size} bytes)"
             found.kept.append(Oddity(where=shown(str(path)), what=what))
 
 
-def _in_store(
-    workspace: Workspace, place: StoreAddress, shards: Iterable[ReleaseShard], why: dict[str, str], found: _Found
-) -> None:
+def _in_store(workspace: Workspace, place: StoreAddress, shards: Iterable[_Ended], found: _Found) -> None:
     """Find shards' tars in the store that they go to."""
     stored, store = stored_tars(workspace), open_store(place)
     for shard in shards:
@@ -142,12 +182,13 @@ def _in_store(
             continue
         path = f"{store.name}/{shard.name}.tar"
         if size == _packed_size(workspace, shard):
-            found.add(path, size, why[shard.name], partial(store.delete, f"{shard.name}.tar"))
+            delete = _forgetting(workspace, shard, partial(store.delete, f"{shard.name}.tar"))
+            found.add(path, size, shard.why, delete)
         else:
             found.kept.append(Oddity(where=path, what=f"another file has this name ({size} bytes)"))
 
 
-def _bag_files(workspace: Workspace, shard: ReleaseShard, why: str, found: _Found) -> None:
+def _bag_files(workspace: Workspace, shard: _Ended, found: _Found) -> None:
     """Find the bag's own files in the folder of a shard that is kept as files; its members are the collection's."""
     folder = workspace.folder(shard.name)
     there = {name: status for name in _TAG_FILES if (status := _status(folder / name))}
@@ -166,7 +207,8 @@ def _bag_files(workspace: Workspace, shard: ReleaseShard, why: str, found: _Foun
             return
         durable.fsync_folder(folder.parent)
 
-    found.add(folder, sum(status.st_size for status in there.values()), why, delete)
+    size = sum(status.st_size for status in there.values())
+    found.add(folder, size, shard.why, _forgetting(workspace, shard, delete))
 
 
 def _are_ours(folder: Path) -> bool:

@@ -3,7 +3,7 @@
 Nothing changes but withdrawals.json; planning and publishing act on that.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -57,9 +57,11 @@ def withdraw(
         if before is None or before.lifted:
             before = _from_release(published.get(each.id))
         records[each.id] = _noted(each, how, contents.files[each.id], before)
+    following = msgspec.structs.replace(noted, records=tuple(records.values()))
     if not dry_run:
-        write_withdrawals(workspace, msgspec.structs.replace(noted, records=tuple(records.values())))
-    report = _report(workspace, last, found, how, new=len(new), written=not dry_run)
+        write_withdrawals(workspace, following)
+    withdrawn = in_force(last, following)
+    report = _report(workspace, last, found, how, new=len(new), withdrawn=withdrawn, written=not dry_run)
     return msgspec.structs.replace(
         report, same_content=tuple(each.id for each in contents.copies), unread=contents.unread
     )
@@ -143,9 +145,19 @@ def check_reason(reason: str) -> None:
 
 
 def _report(
-    workspace: Workspace, last: Release | None, found: tuple[FoundRecord, ...], how: How, *, new: int, written: bool
+    workspace: Workspace,
+    last: Release | None,
+    found: tuple[FoundRecord, ...],
+    how: How,
+    *,
+    new: int,
+    written: bool,
+    withdrawn: Collection[str] = (),
 ) -> WithdrawReport:
-    """Return what was done. The shards that hold the records are those that are not obsolete."""
+    """Return what was done. The shards that hold the records are those that are not obsolete.
+
+    withdrawn: the ids of all records that are withdrawn now, where any were added.
+    """
     live = {shard.name: shard for shard in last.shards if not shard.obsolete} if last else {}
     holding = sorted({name for record in found for name in record.shards if name in live})
     return WithdrawReport(
@@ -154,6 +166,6 @@ def _report(
         shards=tuple(holding),
         size=sum(live[ShardName(name)].size for name in holding),
         supersede=how.supersede,
-        to_delete=after_the_next_release(workspace, last, holding if how.supersede else ()),
+        to_delete=after_the_next_release(workspace, last, holding if how.supersede else (), withdrawn),
         written=written,
     )
