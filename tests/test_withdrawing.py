@@ -341,6 +341,20 @@ def test_an_older_note_lifts_no_newer_withdrawal(project: Project, capsys: Captu
     assert [each.get("lifted") for each in release(project, capsys)["withdrawals"]] == [3] * 3 + [6] * 3
 
 
+@pytest.mark.parametrize("again", [(), ("--redact",), ("--keep-shards",)])
+def test_a_withdrawal_that_is_lifted_and_meant_again_before_a_release_is_the_one_that_it_was(
+    project: Project, capsys: Capture, again: tuple[str, ...]
+) -> None:
+    note = project.root / "withdrawals.json"
+    assert project.run(capsys, "withdraw", "--id", "r-17", "--redact", "--reason", "asked for").code == 0
+    second = release(project, capsys)
+    before = json.loads(note.read_text())
+    assert project.run(capsys, "withdraw", "--undo", "--id", "r-17").code == 0
+    assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "again", *again).code == 0
+    assert json.loads(note.read_text()) == before
+    assert release(project, capsys)["serial"] == second["serial"]
+
+
 @pytest.mark.parametrize("phases", [PHASES, PHASES[PHASES.index('[[phases]]\nname = "audio"') :]])
 def test_all_that_is_published_can_be_withdrawn(tmp_path: Path, capsys: Capture, phases: str) -> None:
     project = make_project(tmp_path / "project", files=3)

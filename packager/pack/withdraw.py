@@ -54,8 +54,10 @@ def withdraw(
     new = [each for each in found if each.id not in published and not _is_noted(records.get(each.id))]
     for each in found:
         before = records.get(each.id)
-        if before is None or before.lifted:
-            before = _from_release(published.get(each.id))
+        if each.id in published:  # in force, also if a note that no release has followed lifts it
+            before = msgspec.structs.replace(before, lifted=0) if before else _from_release(published[each.id])
+        elif before and before.lifted:
+            before = None
         records[each.id] = _noted(each, how, contents.files[each.id], before)
     following = msgspec.structs.replace(noted, records=tuple(records.values()))
     if not dry_run:
@@ -72,7 +74,7 @@ def _is_noted(record: WithdrawnRecord | None) -> bool:
     return record is not None and not record.lifted
 
 
-def _from_release(published: Withdrawal | None) -> WithdrawnRecord | None:
+def _from_release(published: Withdrawal) -> WithdrawnRecord:
     """Return the note of a withdrawal that is only known from the last release."""
     names = ("id", "reason", "date", "title", "artist", "files", "shards")
     return WithdrawnRecord(**{name: getattr(published, name) for name in names}) if published else None
@@ -117,9 +119,10 @@ def undo(workspace: Workspace, wanted: Wanted, *, dry_run: bool = False) -> With
     _check_content(withdrawn, ids)
     records = {record.id: record for record in noted.records}
     for record in ids:
-        before = records.pop(record, None) or _from_release(published.get(record))
-        if release is not None and record in published and before is not None:
-            records[record] = msgspec.structs.replace(before, lifted=release.serial + 1)
+        note = records.pop(record, None)
+        if release is not None and record in published:
+            note = note or _from_release(published[record])
+            records[record] = msgspec.structs.replace(note, lifted=release.serial + 1)
     if not dry_run:
         write_withdrawals(workspace, msgspec.structs.replace(noted, records=tuple(records.values())))
     return _report(workspace, release, found, How("", ""), new=0, written=not dry_run)
