@@ -77,7 +77,7 @@ def _is_noted(record: WithdrawnRecord | None) -> bool:
 def _from_release(published: Withdrawal) -> WithdrawnRecord:
     """Return the note of a withdrawal that is only known from the last release."""
     names = ("id", "reason", "date", "title", "artist", "files", "shards")
-    return WithdrawnRecord(**{name: getattr(published, name) for name in names}) if published else None
+    return WithdrawnRecord(**{name: getattr(published, name) for name in names})
 
 
 def _noted(
