@@ -63,7 +63,18 @@ def subjects(paths: Sequence[Place], against: Against) -> list[Subject]:
             found += _subjects(path, against, release)
         except OSError as error:
             raise from_os_error(error, shown(str(error.filename or path)), "mend the rights") from error
+    _check_evidence(found, release)
     return found
+
+
+def _check_evidence(found: Sequence[Subject], release: PublishedRelease | None) -> None:
+    """Raise InputError if nothing is to be checked: an empty list of any kind is no evidence."""
+    if not found:
+        where = release.where if release else "PATH"
+        raise InputError(where, "it lists no shard, so nothing can be checked", "name another release or folder")
+    for subject in found:
+        if subject.against and not subject.units:
+            raise InputError(subject.against, "it lists no data, so nothing can be checked", "name another list")
 
 
 def _subjects(path: Path, against: Against, release: PublishedRelease | None) -> Iterator[Subject]:

@@ -89,6 +89,9 @@ def repair(
             durable.remove_tree(_scratch(path))  # what a killed run left
         work = _Work(shard, target, progress, excess=shard.excess)
         _find(work, path, only, workers)
+        if not work.looked_at and not work.excess:
+            what = f"names no bad piece of {shown(tar.name)}, so nothing was checked"
+            raise InputError("--report", what, "leave it out to check every piece")
         if work.bad and not dry_run:
             _mend(work, local, remote, _scratch(path))
         if work.excess and not dry_run and not work.why and len(work.looked_at) == target.pieces.count:
