@@ -1,10 +1,11 @@
 """May the bytes of a shard, or a link to them, be handed out now? The one rule, asked by every command. Pure.
 
-A shard is withheld if no release lists it, if its phase is under embargo, if members of it are withdrawn, or if it is
-an obsolete shard of the catalogue that is older than a withdrawal. Other obsolete shards may be handed out.
+A shard is withheld if no release lists it, if its phase is under embargo, if members of it are withdrawn (or will be
+by the next release), or if it is an obsolete shard of the catalogue that is older than a withdrawal. Other obsolete
+shards may be handed out.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from types import MappingProxyType
 from typing import Literal, TypeAlias
@@ -13,7 +14,8 @@ from packager.model import Manifest, Release, ReleaseShard, Struct
 from packager.units import count_of
 
 Cause: TypeAlias = Literal["unpublished", "embargoed", "withdrawn"]
-_PUBLISH = "publish it first: packager release"
+_RELEASE = "packager release"
+_PUBLISH = f"publish it first: {_RELEASE}"
 
 
 class Withheld(Struct, frozen=True, kw_only=True):
@@ -45,7 +47,7 @@ def why_withheld(
     """
     if embargo is not None and embargo > now:
         reason = f'its phase "{phase}" is under embargo until {embargo}'
-        return Withheld(name=name, cause="embargoed", reason=reason, fix="wait until then, then run: packager release")
+        return Withheld(name=name, cause="embargoed", reason=reason, fix=f"wait until then, then run: {_RELEASE}")
     if listed is None:
         return Withheld(name=name, cause="unpublished", reason="no release lists it yet", fix=_PUBLISH)
     reason = ""
@@ -63,15 +65,21 @@ class HandOut:
     """The rule for the shards of one release, and for those of a project that no release lists yet."""
 
     def __init__(
-        self, release: Release | None, *, now: str = "", planned: Mapping[str, str] = MappingProxyType({})
+        self,
+        release: Release | None,
+        *,
+        now: str = "",
+        planned: Mapping[str, str] = MappingProxyType({}),
+        waiting: Collection[str] = (),
     ) -> None:
         """Know a release; None: nothing is published. now: RFC 3339; "": the release's date.
 
-        planned: the phases of a project's shards that no release lists, by the shard's name.
+        planned: the phases of a project's shards that no release lists, by the shard's name. waiting: shards with
+        records that the project's next release withdraws.
         """
         self._now = now or (release.date if release else "")
         self._listed: dict[str, ReleaseShard] = {shard.name: shard for shard in release.shards} if release else {}
-        self._planned = planned
+        self._planned, self._waiting = planned, waiting
         phases = release.phases if release else ()
         self._embargoes = {phase.name: phase.embargo for phase in phases}
         self._catalogue = {phase.name for phase in phases if phase.content == "catalogue"}
@@ -81,7 +89,7 @@ class HandOut:
         """Return why a shard is not handed out; None: it may be."""
         listed = self._listed.get(name)
         phase = listed.phase if listed else self._planned.get(name, "")
-        return why_withheld(
+        found = why_withheld(
             name,
             listed,
             phase=phase,
@@ -89,6 +97,10 @@ class HandOut:
             catalogue_since=self._withdrawn_since if phase in self._catalogue else 0,
             now=self._now,
         )
+        if found is None and name in self._waiting:
+            reason = "records that it contains or names were withdrawn since the last release"
+            found = Withheld(name=name, cause="withdrawn", reason=reason, fix=f"run: {_RELEASE}")
+        return found
 
     def all_withheld(self) -> tuple[Withheld, ...]:
         """Return the listed shards that are withheld, in the release's order."""

@@ -334,7 +334,8 @@ class WithdrawnRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A record that the archivist withdraws.
 
     supersede: its shards are replaced. redact: none of its tags and digests is published. files: the contents of its
-    published files, kept here also when redacted. lifted: serial of the release that lifts it; 0 while in force.
+    published files, kept here also when redacted. shards: published ones that hold it. lifted: serial of the release
+    that lifts it; 0 while in force.
     """
 
     id: str
@@ -345,6 +346,7 @@ class WithdrawnRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     title: str = ""
     artist: str = ""
     files: tuple[FileDigest, ...] = ()
+    shards: tuple[ShardName, ...] = ()
     lifted: Whole = 0
 
 

@@ -63,6 +63,15 @@ def all_withdrawals(
     )
 
 
+def waiting_shards(last: Release, noted: Withdrawals) -> frozenset[ShardName]:
+    """Return the shards that the next release withdraws records from, or replaces since they name such records."""
+    known = {each.id for each in last.in_force}
+    records = [record for record in noted.records if record.id not in known and not record.lifted]
+    catalogue = {phase.name for phase in last.phases if phase.content == "catalogue"}
+    naming = [shard.name for shard in last.shards if shard.phase in catalogue] if any(r.shards for r in records) else ()
+    return frozenset([*naming, *(name for record in records for name in record.shards)])
+
+
 def _published(last: Release | None) -> tuple[Withdrawal, ...]:
     """Return the withdrawals in force that the newest release records."""
     return last.in_force if last else ()

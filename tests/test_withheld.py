@@ -92,6 +92,30 @@ def test_withdrawn_obsolete_shards_are_not_seeded_and_are_named(project: Project
     assert (code, report["withheld"], shared(report)) == (0, [], live | {OLD, CATALOGUE})
 
 
+def test_what_is_withdrawn_is_withheld_before_the_next_release_says_so(project: Project, capsys: Capture) -> None:
+    tell = ("withdraw", "--id", "notes.txt", "--reason", "x")
+    with serving(project) as served:
+        assert served.get(f"/shards/{OLD}.tar", method="HEAD")[0] == 200
+        assert project.run(capsys, *tell).code == 0
+        for name, status in ((OLD, 451), (CATALOGUE, 451), ("tones-audio-00001", 200)):
+            until(lambda name=name, status=status: served.get(f"/shards/{name}.tar", method="HEAD")[0] == status)
+        code, report, _ = seed(capsys, project.root / "shards")
+        assert (code, {each["name"] for each in report["withheld"]}) == (0, {OLD, CATALOGUE})
+        assert all(each["reason"].endswith("since the last release") for each in report["withheld"])
+        ran = project.run(capsys, "materialise", OLD)
+        assert (ran.code, "withdrawn since the last release; run: packager release" in ran.err) == (2, True)
+        assert project.run(capsys, "withdraw", "--undo", "--id", "notes.txt").code == 0
+        assert seed(capsys, project.root / "shards")[1]["withheld"] == []
+        until(lambda: served.get(f"/shards/{OLD}.tar", method="HEAD")[0] == 200)
+
+
+def test_a_withdrawal_of_what_no_release_has_withholds_nothing(project: Project, capsys: Capture) -> None:
+    (project.root / "source" / "new.txt").write_text("new")
+    assert project.run(capsys, "scan").code == 0
+    assert project.run(capsys, "withdraw", "--id", "new.txt", "--reason", "x").code == 0
+    assert seed(capsys, project.root / "shards")[1]["withheld"] == []
+
+
 def test_a_renamed_copy_with_its_torrent_elsewhere_is_not_seeded_either(project: Project, capsys: Capture) -> None:
     withdraw(project, capsys)
     tar = project.root / "shards" / "copy.tar"

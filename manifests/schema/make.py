@@ -234,6 +234,7 @@ TOLD: dict[str, dict[str, Told]] = {
         "title": "Of the record, as the release tells it; left out where it is not told.",
         "artist": "Likewise.",
         "files": "The contents of its published files, also when redacted; left out where there are none.",
+        "shards": "The published shards that hold it; left out where there are none.",
         "lifted": ("Serial of the release that lifts it; left out while it is in force.", ONE_UP),
     },
     "SupersededShard": {

@@ -7,9 +7,11 @@ from pathlib import Path
 from packager import documents
 from packager.engine import releases
 from packager.engine.limited import read_limited
+from packager.engine.withdrawals import read_withdrawals
 from packager.engine.workspace import STATE, Workspace
 from packager.hand_out import HandOut, Withheld
 from packager.model import Plan, Release
+from packager.withdrawn import waiting_shards
 
 RELEASE = "release.json"
 _OF_MIRROR = Path(".packager-mirror", "release", RELEASE)
@@ -50,12 +52,12 @@ def _of_folder(folder: Path, now: str) -> Iterator[HandOut]:
         if path.is_file():
             yield HandOut(documents.from_bytes(read_limited(path, documents.LIMIT), Release, path), now=now)
     if (folder / STATE).is_dir():
-        state = Workspace(folder / "packager.toml", folder, None, folder, folder)  # of whose paths two are read
+        state = Workspace(folder / "packager.toml", folder, None, folder, folder)  # of whose paths three are read
         yield of_project(state, now)
 
 
 def of_project(workspace: Workspace, now: str) -> HandOut:
-    """Return the rule for the shards of a project, by its last release and its plan."""
+    """Return the rule for the shards of a project, by its last release, its plan and what was withdrawn since."""
     last = releases.last_release(workspace)
     listed = {shard.name for shard in last[0].shards} if last else set()
     planned: dict[str, str] = {}
@@ -63,4 +65,5 @@ def of_project(workspace: Workspace, now: str) -> HandOut:
         plan = documents.from_bytes(workspace.plan.read_bytes(), Plan, workspace.plan)
         shards = ((shard.name, phase.name) for phase in plan.phases for shard in phase.shards)
         planned.update((name, phase) for name, phase in shards if name not in listed)
-    return HandOut(last[0] if last else None, now=now, planned=planned)
+    waiting = waiting_shards(last[0], read_withdrawals(workspace)) if last else ()
+    return HandOut(last[0] if last else None, now=now, planned=planned, waiting=waiting)

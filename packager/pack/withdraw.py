@@ -81,6 +81,7 @@ def _from_release(published: Withdrawal | None) -> WithdrawnRecord | None:
         title=published.title,
         artist=published.artist,
         files=published.files,
+        shards=published.shards,
     )
 
 
@@ -98,6 +99,7 @@ def _noted(
         title="" if redact else before.title if before else record.title,
         artist="" if redact else before.artist if before else record.artist,
         files=tuple(dict.fromkeys([*(before.files if before else ()), *files])),
+        shards=tuple(dict.fromkeys([*(before.shards if before else ()), *map(ShardName, record.shards)])),
     )
 
 

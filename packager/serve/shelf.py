@@ -9,6 +9,7 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,7 @@ from packager.engine.stored_body import StoredTar
 from packager.engine.stored_ranges import Room
 from packager.engine.stores import store_at
 from packager.engine.virtual import VirtualTar, open_virtual
+from packager.engine.withdrawals import read_withdrawals
 from packager.engine.workspace import Workspace
 from packager.files_layout import FilesLayout
 from packager.hand_out import HandOut, Withheld
@@ -37,6 +39,7 @@ from packager.serve.counts import Counts
 from packager.serve.proved import ProvedBody, ProvedPieces
 from packager.store_address import StoreAddress
 from packager.units import MIB
+from packager.withdrawn import waiting_shards
 
 RELEASE = "release.json"
 _MEMBER = 350  # bytes of memory that a member takes
@@ -67,9 +70,12 @@ class Listed:
 
 @dataclass(frozen=True)
 class Listing:
-    """What a release.json says. shards: by the tar's file name; withdrawn: ids of records that were taken back."""
+    """What a release.json says, and what was withdrawn since.
 
-    stamp: FileStamp | None = None  # of the file it was read from
+    shards: by the tar's file name; withdrawn: ids of records that the release withdrew.
+    """
+
+    stamp: tuple[FileStamp, FileStamp | None] | None = None  # of release.json and withdrawals.json
     shards: dict[str, Listed] = field(default_factory=dict)
     withdrawn: frozenset[str] = frozenset()
 
@@ -109,10 +115,13 @@ class Shelf:
         return self._listing
 
     def refresh(self) -> None:
-        """Read release.json again if it is another. Raises InputError, IncompleteError where it cannot be read."""
+        """Read release.json and withdrawals.json again if one is another.
+
+        Raises InputError, IncompleteError where they cannot be read.
+        """
         path = self._workspace.output / RELEASE
         try:
-            stamp = FileStamp.of(os.stat(path))
+            stamp = FileStamp.of(os.stat(path)), _stamp(self._workspace.withdrawals)
         except OSError:
             if self._listing.shards:  # a site that is being moved: what was published stays so
                 return
@@ -121,7 +130,7 @@ class Shelf:
         if stamp == self._listing.stamp:
             return
         release = documents.from_bytes(read_limited(path, documents.LIMIT), Release, path)
-        hand_out = HandOut(release)
+        hand_out = HandOut(release, waiting=waiting_shards(release, read_withdrawals(self._workspace)))
         own = {phase.name for phase in release.phases if phase.content == "catalogue"}
         shards = {
             shard.file: Listed(
@@ -151,10 +160,7 @@ class Shelf:
 
     def _times(self, name: ShardName) -> FileStamp | None:
         """Return what tells one file of sources' times from another."""
-        try:
-            return FileStamp.of(os.stat(self._workspace.mtimes(name)))
-        except FileNotFoundError:
-            return None
+        return _stamp(self._workspace.mtimes(name))
 
     def body_at_hand(self, listed: Listed, ranges: tuple[tuple[int, int], ...]) -> Body | None:
         """Return the body of a shard without a look at the disk; None where `body` must look. Raises WithheldError."""
@@ -277,6 +283,14 @@ class Shelf:
             self._weight += held.weight
             while self._weight > self._memory and len(self._held) > 1:
                 self._weight -= self._held.popitem(last=False)[1].weight
+
+
+def _stamp(path: Path) -> FileStamp | None:
+    """Return what tells one state of a file from another; None where there is none."""
+    try:
+        return FileStamp.of(os.stat(path))
+    except FileNotFoundError:
+        return None
 
 
 def _check_withheld(held: _Held, ranges: tuple[tuple[int, int], ...]) -> None:
