@@ -68,7 +68,7 @@ def pin(body: bytes, minisig: bytes, key: PublicKey, *, where: str = "release.js
     """
     _check_signature(body, minisig, (key.line,), (), where)
     release = _document(body, where)
-    _check_document(release, where)
+    check_document(release, where)
     return Accepted(_state(release, documents.digest(body), (key.line,), None, where), release)
 
 
@@ -78,7 +78,7 @@ def pin_unsigned(body: bytes, *, where: str = "release.json") -> Accepted:
     Nothing proves who made it, then or later. Raises TrustError.
     """
     release = _document(body, where)
-    _check_document(release, where)
+    check_document(release, where)
     return Accepted(_state(release, documents.digest(body), (), None, where), release)
 
 
@@ -97,7 +97,7 @@ def accept(followed: Followed, body: bytes, minisig: bytes, *, where: str = "rel
     _check_chain(followed, release, digest, where)
     if digest == followed.digest:
         return Accepted(followed, release)
-    _check_document(release, where)
+    check_document(release, where)
     for broken in broken_rules(followed, release):
         raise TrustError(where, str(broken), _DO_NOT)
     return Accepted(_state(release, digest, followed.keys, followed, where), release)
@@ -185,8 +185,8 @@ def _check_chain(followed: Followed, release: Release, digest: str, where: str) 
         raise TrustError(where, f"fork: serial {serial} was not made from the serial {held} accepted here", _DO_NOT)
 
 
-def _check_document(release: Release, where: str) -> None:
-    """Check that a release agrees with itself, and that all it names can be fetched and stored."""
+def check_document(release: Release, where: str) -> None:
+    """Raise TrustError unless a release agrees with itself, and all it names can be fetched and stored."""
     faults = FaultList()
     check_release(release, faults)
     _check_names(release, faults)

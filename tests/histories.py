@@ -289,6 +289,7 @@ class History:
         site = self.root / "output"
         body = (site / "release.json").read_bytes()
         release = json.loads(body)
+        assert release["serial"] == self.serial or release["date"] == f"{self.now:%Y-%m-%dT%H:%M:%SZ}", self.told("")
         shards = {shard["name"]: shard for shard in release["shards"]}
         self.check_chain(shards, body)
         barred = set().union(*self.withdrawn.values()) if self.withdrawn else set()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from packager import __version__, documents, lists, torrent_file
+from packager import __version__, documents, lists, torrent_file, trust
 from packager.engine import durable, keys, tables
 from packager.engine.owner import owner_of
 from packager.engine.releases import check_site, last_release
@@ -91,6 +91,7 @@ def publish(
     if signer and last and release.serial > last[0].serial:
         check_signer(last[0], signer.public)
     progress.end()
+    trust.check_document(release, RELEASE)  # never sign what every reader refuses
     document = documents.to_bytes(release)
     if len(document) > documents.LIMIT:
         what = f"its {len(document)} bytes are more than the {documents.LIMIT} that readers take"

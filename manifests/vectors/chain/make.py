@@ -3,14 +3,16 @@
 Pages are left out, and their lines in SHA256SUMS with them: nothing but people reads them.
 """
 
+import datetime as dt
 import json
 import shutil
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 
 from packager import api
-from packager.api import archivist, packing, withdrawing
 
 FOLDER = Path(__file__).parent
 EXPECTED = FOLDER / "expected"
@@ -70,9 +72,7 @@ class Project:
     def __init__(self, root: Path) -> None:
         """Make the source, the records and the config."""
         self.root, self.config = root, root / "packager.toml"
-        self.now, self.tracker = "", "one"
-        for module in (archivist, packing, withdrawing):
-            module.now = lambda: self.now  # type: ignore[attr-defined]
+        self.now, self.tracker = dt.datetime(2026, 1, 1, tzinfo=dt.UTC), "one"
         for name, data in SOURCE.items():
             self.write(name, data)
         (root / "records.csv").write_text(RECORDS)
@@ -85,7 +85,7 @@ class Project:
 
     def release(self, day: str) -> None:
         """Make a release of a day."""
-        self.now = f"{day}T00:00:00Z"
+        self.now = dt.datetime.fromisoformat(f"{day}T00:00:00Z")
         self.config.write_text(CONFIG.format(date=day, tracker=self.tracker))
         api.release(self.config, processes=1)
 
@@ -113,7 +113,10 @@ def made() -> dict[str, bytes]:
     """Return every expected file by its path in expected/, made again in a temporary folder."""
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
-        make(Project(root))
+        project = Project(root)
+        clock = SimpleNamespace(datetime=SimpleNamespace(now=lambda _zone: project.now), UTC=dt.UTC)
+        with mock.patch("packager.api.machine.dt", clock):
+            make(project)
         files = {f"shards/{path.name}": path.read_bytes() for path in sorted((root / "shards").glob("*.tar"))}
         for path in sorted((root / "output").rglob("*")):
             if path.is_file() and path.suffix not in (".html", ".css"):
