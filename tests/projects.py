@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import struct
 import wave
 from dataclasses import dataclass
@@ -69,6 +70,15 @@ class Project:
         code = main([*arguments, "--config", str(self.root / "packager.toml")])
         printed = capsys.readouterr()
         return Ran(code, printed.out, printed.err)
+
+    def release(self) -> None:
+        """Make a release, for a fixture of a module: tests work on a `copy`."""
+        assert main(["release", "--workers", "1", "--config", str(self.root / "packager.toml")]) == 0
+
+    def copy(self, to: Path) -> "Project":
+        """Return a copy with all that was made so far."""
+        shutil.copytree(self.root, to)
+        return Project(to)
 
     def published(self) -> dict[str, bytes]:
         """Return every file of the shards and the site by its path."""

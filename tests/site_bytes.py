@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import zstandard
 
 
 def told(site: Path) -> Iterator[tuple[str, bytes]]:
@@ -18,7 +19,7 @@ def told(site: Path) -> Iterator[tuple[str, bytes]]:
         if name.endswith(".parquet"):
             yield name, repr(pq.read_table(path).to_pylist()).encode()
         if name.endswith(".zst"):
-            yield name, subprocess.run(["zstd", "-dc", path], check=True, capture_output=True).stdout
+            yield name, zstandard.ZstdDecompressor().stream_reader(path.read_bytes(), read_across_frames=True).read()
 
 
 def told_by_tar(tar: Path, folder: Path) -> Iterator[tuple[str, bytes]]:

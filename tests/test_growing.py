@@ -15,12 +15,17 @@ Capture = pytest.CaptureFixture[str]
 FROZEN = ("size", "infohash_v1", "infohash_v2", "pieces_root", "added", "members")
 
 
-@pytest.fixture
-def project(tmp_path: Path, capsys: Capture) -> Project:
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose first release is out."""
-    project = make_project(tmp_path / "project", files=12)
-    release(project, capsys)
+    project = make_project(tmp_path_factory.mktemp("released") / "project", files=12)
+    project.release()
     return project
+
+
+@pytest.fixture
+def project(released: Project, tmp_path: Path) -> Project:
+    return released.copy(tmp_path / "project")
 
 
 def release(project: Project, capsys: Capture) -> dict:

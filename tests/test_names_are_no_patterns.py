@@ -7,7 +7,7 @@ import pytest
 
 from packager.cli.app import main
 from tests.projects import Project, make_project, write_tone
-from tests.test_growing import read_release, release
+from tests.test_growing import release
 
 Capture = pytest.CaptureFixture[str]
 HOSTILE = ["a[b]*", "size=7", "q?{x,y}", "b\\[c]", "kind='z'"]
@@ -63,18 +63,22 @@ def test_a_project_lives_in_a_folder_of_any_name(tmp_path: Path, capsys: Capture
     assert [path.name for path in got.rglob("*.wav")] == ["new [x].wav"]
 
 
-@pytest.fixture
-def albums(tmp_path: Path, capsys: Capture) -> Project:
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A published project with folders that patterns with brackets would confuse."""
-    project = make_project(tmp_path / "project", files=1)
+    project = make_project(tmp_path_factory.mktemp("released") / "project", files=1)
     for path in ("Album [FLAC]/1.wav", "Album [FLAC]/cd 2/2.wav", "Album F/2.wav", "what?/3.wav", "whatever/3.wav"):
         (project.source / path).parent.mkdir(parents=True, exist_ok=True)
         write_tone(project.source / path, 500 + len(path), pitch=len(path))
     (project.source / "{a,b}").write_bytes(b"braces")
     (project.source / "a").write_bytes(b"a")
-    release(project, capsys)
-    assert read_release(project)["serial"] == 1
+    project.release()
     return project
+
+
+@pytest.fixture
+def albums(released: Project, tmp_path: Path) -> Project:
+    return released.copy(tmp_path / "project")
 
 
 MEANT = [

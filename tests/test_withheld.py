@@ -40,19 +40,18 @@ title = "The rest"
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    project = make_project(tmp_path_factory.mktemp("published") / "project", files=3)
+def released(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = make_project(tmp_path_factory.mktemp("released") / "project", files=3)
     project.write_config(torrent='web_seeds = ["http://127.0.0.1:9/shards/"]\nalso_v1 = true')
     config = project.root / "packager.toml"
     config.write_text(config.read_text().replace('trackers = [["udp://tracker.example.org:6969/announce"]]', ""))
-    assert main(["release", "--config", str(config), "--workers", "1"]) == 0
-    return project.root
+    project.release()
+    return project
 
 
 @pytest.fixture
-def project(published: Path, tmp_path: Path) -> Project:
-    shutil.copytree(published, tmp_path / "project")
-    return Project(tmp_path / "project")
+def project(released: Project, tmp_path: Path) -> Project:
+    return released.copy(tmp_path / "project")
 
 
 def withdraw(project: Project, capsys: Capture, *more: str) -> dict:
