@@ -109,10 +109,9 @@ def missed(followed: Followed, body: bytes, *, where: str = "release.json") -> r
     Its signature cannot be asked for yet, since a missed release may have named a new key. Raises TrustError
     where it has no serial, or one more than MISSED ahead: a false one would have a mirror fetch for ever.
     """
-    try:
-        serial = msgspec.json.decode(body[: documents.LIMIT], type=_Serial).serial
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise TrustError(where, "malformed: no release document with a serial", "fetch it again") from error
+    serial = claimed_serial(body)
+    if serial is None:
+        raise TrustError(where, "malformed: no release document with a serial", "fetch it again")
     if serial - followed.serial > MISSED:
         raise TrustError(
             where,
@@ -120,6 +119,14 @@ def missed(followed: Followed, body: bytes, *, where: str = "release.json") -> r
             "if the publisher says that this is right, follow the release anew with the publisher's key",
         )
     return range(followed.serial + 1, serial)
+
+
+def claimed_serial(body: bytes) -> int | None:
+    """Return the serial that an unchecked release document has; None if it has none."""
+    try:
+        return msgspec.json.decode(body[: documents.LIMIT], type=_Serial).serial
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 class _Serial(msgspec.Struct):

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from packager import documents, signature, trust
+from packager import documents, trust
 from packager.engine.keys import read_public
 from packager.engine.published import shard_name
-from packager.engine.release_source import RELEASE, Source, normal, open_source, read_published
+from packager.engine.release_source import RELEASE, Source, normal, open_source, read_published, read_signature
 from packager.engine.room import refused
 from packager.engine.stores.base import Place
 from packager.errors import InputError
@@ -23,7 +23,6 @@ from packager.progress import Progress
 
 SILENT_SECONDS = 30.0  # that a server may be
 _OPTION = "--release"
-_MINISIG = f"{RELEASE}.minisig"
 
 
 class ReleaseCopy:
@@ -98,7 +97,8 @@ def open_copy(release: Path | str | None, key: str | None, progress: Progress) -
         if public is None:
             accepted = trust.pin_unsigned(body, where=where)
         else:
-            accepted = trust.pin(body, _signature(source), public, where=where)
+            minisig = read_signature(source, RELEASE, body, [public], "without --key none is asked for")
+            accepted = trust.pin(body, minisig, public, where=where)
         Path(folder, RELEASE).write_bytes(body)
         progress.end()
         yield ReleaseCopy(origin, source, Path(folder), accepted.release, progress)
@@ -126,11 +126,3 @@ def at_hand(
         for name in names:
             copy.bring(name)
         yield copy.folder
-
-
-def _signature(source: Source) -> bytes:
-    """Return the signature beside release.json."""
-    try:
-        return source.read(_MINISIG, signature.LIMIT)
-    except InputError as error:
-        raise InputError(error.where, f"no signature: {error.what}", "without --key none is asked for") from error

@@ -3,18 +3,19 @@
 What comes is bounded in bytes and time, and checked by digest.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
-from packager import documents
+from packager import documents, signature, trust
 from packager.addresses import WEB, url
 from packager.engine.limited import read_limited
 from packager.engine.stores import place_of, store_at
 from packager.engine.stores.base import Store
 from packager.errors import IncompleteError, InputError, PackagerError, TrustError
+from packager.key_pair import PublicKey
 from packager.model import PublishedFile
 from packager.paths import shown
 from packager.store_address import is_stored, store_address
@@ -23,7 +24,7 @@ from packager.units import KIB, show_size
 if TYPE_CHECKING:
     from packager.engine.urls import Web
 
-RELEASE = "release.json"
+RELEASE, MINISIG = "release.json", ".minisig"
 PATIENCE = 10  # times the seconds that a server may stay silent: what a document may take in all
 RATE = 64 * KIB  # bytes a second: what a file of known size may take beside that
 _MEND = "nothing was changed here; ask the publisher, or give the address where the release is"
@@ -164,6 +165,29 @@ def _opened(source: str, seconds: float) -> Iterator[Source]:
 
     with Web(seconds=seconds) as web:
         yield _WebSource(source, web, seconds)
+
+
+def read_signature(source: Source, path: str, body: bytes, keys: Iterable[PublicKey], mend: str) -> bytes:
+    """Return the signature of `body`, the bytes of the release document at `path`, which are not checked yet.
+
+    releases/SERIAL.json.minisig never changes; release.json.minisig does, so a cache may have an old one beside a new
+    release.json, or the reverse. The one beside `path` is used if the first is not there, or no key of `keys` made it
+    for these bytes.
+    mend: what the user can do if there is no signature. Raises InputError.
+    """
+    serial = trust.claimed_serial(body)
+    lasting = None
+    if serial is not None and serial > 0:
+        with suppress(InputError):
+            lasting = source.read(f"releases/{serial}.json{MINISIG}", signature.LIMIT)
+    if lasting is not None and any(signature.is_right(body, lasting, key) for key in keys):
+        return lasting
+    try:
+        return source.read(path + MINISIG, signature.LIMIT)
+    except InputError as error:
+        if lasting is not None:
+            return lasting
+        raise InputError(error.where, f"no signature: {error.what}", mend) from error
 
 
 def read_published(source: Source, file: PublishedFile) -> bytes:
