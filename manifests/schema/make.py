@@ -434,6 +434,15 @@ TOLD |= {
         "faults": "How many of the faults are its own.",
         "complete": "Whether all that was to be read of it was read.",
         "refused": "Why its documents could not be used; empty where they could.",
+        "evidence": "How far `against` vouches; null: nothing does.",
+    },
+    "Evidence": {
+        "kind": "signature: a release that `key` signed; release: one whose signature was not checked; manifest: a"
+        " shard's documents alone; torrent; list: of digests; bag: a bag's own manifests.",
+        "name": "The release, the file, or the names of the bag's manifests.",
+        "serial": "The release's serial; left out where there is no release.",
+        "collection": "The release's collection; left out where there is no release.",
+        "key": "The id of the key that signed the release; left out where its signature was not checked.",
     },
     "Fault": {
         "kind": "bad: read, and not as published; missing; short; long; extra: nothing published knows it; unreadable.",
@@ -611,6 +620,7 @@ TOLD |= {
         "documents": "Whether published documents were found; else the tar was held against its own manifest.",
         "files": "Of a dry run: what would be written.",
         "unreachable": "Whether a store did not answer: the same command may do more later.",
+        "evidence": "What says how the members should be; null: the tar's own manifest.",
     },
     "GetReport": {
         "release": "The release's address or folder; empty for magnet links.",
@@ -683,6 +693,7 @@ TOLD |= {
         "fetched_bytes": "Their bytes.",
         "seconds": "How long it took.",
         "missing": "Members that were not found.",
+        "evidence": "What says how the shard should be.",
     },
     "MissingMember": {
         "id": "Its record's id.",
@@ -710,6 +721,7 @@ TOLD |= {
         "sources": "What each source gave, in the order in which they were asked.",
         "left_pieces": "Pieces that stay bad.",
         "left": "The first 1000 ranges of them.",
+        "evidence": "What says how the shard should be.",
     },
     "SourceUse": {
         "name": "A path, an address, or what else it is called.",

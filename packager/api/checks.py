@@ -14,7 +14,7 @@ from packager.check.expected import Against, subjects
 from packager.check.run import Limits
 from packager.check_reports import ExtractReport, VerifyReport
 from packager.engine.hand_outs import HandOuts
-from packager.engine.release_copy import at_hand, is_copied, open_copy
+from packager.engine.opened_release import at_hand, open_release
 from packager.engine.stores import place_of
 from packager.errors import InputError
 from packager.inspection import Inspection
@@ -74,8 +74,10 @@ def verify(
     if rate and cluster is not None:
         raise InputError("--rate", "does not bound the workers of a cluster", "leave it out")
     with ExitStack() as opened:
-        place = opened.enter_context(open_copy(release, key, progress)) if is_copied(release, key) else release
-        against = Against(Path(place) if isinstance(place, str) else place, manifest, torrent, sums)
+        named = release is not None or key is not None
+        against = Against(
+            opened.enter_context(open_release(release, key, progress)) if named else None, manifest, torrent, sums
+        )
         found = subjects([place_of(path, "PATH") for path in paths], against)
         crew = None if quick else opened.enter_context(crew_of(cluster, patience, progress))
         limits = Limits(processes_of(processes), rate, max_time, crew)
@@ -108,12 +110,12 @@ def extract(
     answer.
     """
     place = place_of(shard, "SHARD")
-    with at_hand(release, key, [place], progress, beside=manifest) as folder:
+    with at_hand(release, key, [place], progress, beside=manifest) as opened:
         return extracting.extract(
             place,
             to,
             HandOuts(now()),
-            release=folder,
+            release=opened,
             manifest=manifest,
             wanted=extracting.Wanted(ids, paths, where),
             naming=parse_naming(layout, original=original_names, play_order=play_order),

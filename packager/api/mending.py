@@ -11,8 +11,8 @@ from packager.check.named_faults import named_pieces
 from packager.check.target import open_target
 from packager.check_reports import RebuildReport, RepairReport
 from packager.engine.file_index import default_index
+from packager.engine.opened_release import at_hand
 from packager.engine.published import open_published
-from packager.engine.release_copy import at_hand
 from packager.engine.remote import Remote, in_turn
 from packager.engine.shared_file import SharedFolder, open_torrent
 from packager.errors import InputError
@@ -41,8 +41,8 @@ def repair(
     one a core. What could not be mended stands in the report. Raises InputError where the tar, a document or an
     address is wrong, TrustError where documents disagree, IncompleteError where the disk fails.
     """
-    with at_hand(release, key, [shard], progress, beside=manifest or torrent) as folder:
-        target = open_target(shard, release=folder, manifest=manifest, torrent=torrent)
+    with at_hand(release, key, [shard], progress, beside=manifest or torrent) as opened:
+        target = open_target(shard, release=opened, manifest=manifest, torrent=torrent)
     if report is not None and isinstance(target.file, SharedFolder):
         what = "names pieces of files, and the shard is kept as files"
         raise InputError("--report", what, "leave it out: all pieces are looked at then")
@@ -79,8 +79,8 @@ def rebuild(
     InputError, TrustError where its documents disagree, IncompleteError where the disk is full.
     """
     told = shard if shard.name.endswith(".manifest.json") else manifest
-    with at_hand(release, key, [shard], progress, beside=told) as folder:
-        documents = rebuilding.documents_of(shard, folder, manifest)
+    with at_hand(release, key, [shard], progress, beside=told) as opened:
+        documents = rebuilding.documents_of(shard, opened, manifest)
         published, shared = open_published(documents), open_torrent(documents.torrent)
     place = rebuilding.place_of(shard, published) if out is None else out
     with in_turn(shared, remote, place.with_name(f".{place.name}.swarm")) as fetch:

@@ -7,7 +7,7 @@ from pathlib import Path
 from packager.api.machine import now, processes_of
 from packager.engine.clients import open_client
 from packager.engine.hand_outs import HandOuts
-from packager.engine.release_copy import at_hand
+from packager.engine.opened_release import at_hand
 from packager.engine.swarm import Reach
 from packager.progress import SILENT, Progress
 from packager.reports import SeedReport
@@ -44,9 +44,9 @@ def seed(
     """
     cores = processes_of(processes)
     opened = open_client(client) if client is not None else None
-    with at_hand(release, key, tars_of(paths), progress, beside=torrent) as place:
+    with at_hand(release, key, tars_of(paths), progress, beside=torrent) as named:
         seedables = find(
-            paths, HandOuts(now()), release=place, torrent=torrent, source=source, allow_withdrawn=allow_withdrawn
+            paths, HandOuts(now()), release=named, torrent=torrent, source=source, allow_withdrawn=allow_withdrawn
         )
     if opened is not None:
         return hand_over(opened, seedables, workers=cores, stop=stop, clock=time.monotonic, progress=progress)

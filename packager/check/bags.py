@@ -10,6 +10,7 @@ from packager.check.sums import ALGORITHMS, Sum, decoded, parse_manifest
 from packager.engine.limited import read_limited
 from packager.engine.pieces import WholeFile
 from packager.errors import InputError, from_os_error
+from packager.evidence import Evidence
 from packager.faults import Fault, FaultKind, file_fault
 from packager.layout import PAYLOAD
 from packager.paths import shown
@@ -54,6 +55,7 @@ def bag_subject(folder: Path) -> Subject:
         path=folder,
         kind="bag",
         against=", ".join(match[0] for match in names),
+        evidence=Evidence(kind="bag", name=", ".join(match[0] for match in names)),
         size=sum(file.size for file in found.files if file),
         pieces=0,
         files=len(found.files),

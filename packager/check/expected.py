@@ -1,8 +1,8 @@
 """What each PATH of verify is, and what says how it should be. Files are looked for here; none of them is checked yet.
 
-Without an option, a tar's documents are those that engine/published.documents_near finds: beside it, in
-output/manifests or manifests beside or above it, in the release around it; else NAME.tar.torrent or NAME.torrent
-beside it.
+Without an option, a tar's documents are those that engine/opened_release.documents_around finds: of the release around
+it, else beside it, or in output/manifests or manifests beside or above it; else NAME.tar.torrent or NAME.torrent beside
+it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,11 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packager.check import bags, shards, sums_file, torrent_data
-from packager.check.shards import PublishedRelease, open_release
 from packager.check.subject import Look, Subject
-from packager.engine.published import ShardFiles, documents_near, shard_files
-from packager.engine.release_copy import ReleaseCopy
-from packager.engine.release_source import RELEASE
+from packager.engine.opened_release import OpenedRelease, documents_around, release_near
+from packager.engine.published import ShardFiles, shard_files
 from packager.engine.stores import store_at
 from packager.engine.stores.base import Place
 from packager.errors import InputError, from_os_error
@@ -27,12 +25,9 @@ _MANIFEST = ".manifest.json"
 
 @dataclass(frozen=True)
 class Against:
-    """What the user names to check against: one of these at most.
+    """What the user names to check against: one of these at most."""
 
-    release: its folder, its release.json, or a copy of it.
-    """
-
-    release: Path | ReleaseCopy | None = None
+    release: OpenedRelease | None = None
     manifest: Path | None = None
     torrent: Path | None = None
     sums: Path | None = None
@@ -52,7 +47,7 @@ def subjects(paths: Sequence[Place], against: Against) -> list[Subject]:
     if against.manifest is not None and not against.manifest.name.endswith(_MANIFEST):
         what = f'"{shown(str(against.manifest))}" is no NAME{_MANIFEST}'
         raise InputError("--manifest", what, "a file of digests goes with --sums, a .torrent with --torrent")
-    release = open_release(against.release) if against.release is not None else None
+    release = against.release
     wanted: list[Place] = list(paths) or ([given.parent] if given else [])
     found: list[Subject] = []
     for path in wanted:
@@ -67,7 +62,7 @@ def subjects(paths: Sequence[Place], against: Against) -> list[Subject]:
     return found
 
 
-def _check_evidence(found: Sequence[Subject], release: PublishedRelease | None) -> None:
+def _check_evidence(found: Sequence[Subject], release: OpenedRelease | None) -> None:
     """Raise InputError if nothing is to be checked: an empty list of any kind is no evidence."""
     if not found:
         where = release.where if release else "PATH"
@@ -77,7 +72,7 @@ def _check_evidence(found: Sequence[Subject], release: PublishedRelease | None) 
             raise InputError(subject.against, "it lists no data, so nothing can be checked", "name another list")
 
 
-def _subjects(path: Path, against: Against, release: PublishedRelease | None) -> Iterator[Subject]:
+def _subjects(path: Path, against: Against, release: OpenedRelease | None) -> Iterator[Subject]:
     """Yield what one path is."""
     if against.torrent is not None:
         yield torrent_data.torrent_subject(path, against.torrent)
@@ -86,7 +81,7 @@ def _subjects(path: Path, against: Against, release: PublishedRelease | None) ->
     elif not path.is_dir():
         yield _file(path, against, release)
     elif bags.is_bag(path):
-        files = _named(path.name, against, release) if against.manifest or release else documents_near(path)
+        files = _named(path.name, against, release) if against.manifest or release else documents_around(path)
         yield _bag(path, files) if files else bags.bag_subject(path)
     elif found := _shards_in(path, release):
         yield from _tars(path, found, against, release)
@@ -94,7 +89,7 @@ def _subjects(path: Path, against: Against, release: PublishedRelease | None) ->
         yield from _loose(path, against, release)
 
 
-def _named(name: str, against: Against, release: PublishedRelease | None) -> ShardFiles:
+def _named(name: str, against: Against, release: OpenedRelease | None) -> ShardFiles:
     """Return the documents of a shard, by the option that names them. Raises InputError."""
     if against.manifest is not None:
         return shard_files(against.manifest)
@@ -111,22 +106,22 @@ def _bag(folder: Path, files: ShardFiles) -> Subject:
     return shards.folder_subject(folder, files) if kept == "folder" else shards.bag_subject(folder, files)
 
 
-def _shards_in(folder: Path, release: PublishedRelease | None) -> list[Path]:
+def _shards_in(folder: Path, release: OpenedRelease | None) -> list[Path]:
     """Return the tars of a folder, and the bags in it that are shards by their names."""
     visible = (path for path in folder.iterdir() if not path.name.startswith("."))
     return sorted(path for path in visible if path.suffix == ".tar" or (bags.is_bag(path) and _known(path, release)))
 
 
-def _known(shard: Path, release: PublishedRelease | None) -> ShardFiles | None:
+def _known(shard: Path, release: OpenedRelease | None) -> ShardFiles | None:
     """Return the documents of a tar or bag by its name."""
-    return release.files(shard.name.removesuffix(".tar")) if release else documents_near(shard)
+    return release.files(shard.name.removesuffix(".tar")) if release else documents_around(shard)
 
 
-def _file(path: Path, against: Against, release: PublishedRelease | None) -> Subject:
+def _file(path: Path, against: Against, release: OpenedRelease | None) -> Subject:
     """Return one tar as what to check; it need not be there, if documents tell of it."""
     if against.manifest or release:
         return shards.tar_subject(path, _named(path.name, against, release))
-    if files := documents_near(path):
+    if files := documents_around(path):
         return shards.tar_subject(path, files)
     if torrent := _torrent_beside(path):
         return torrent_data.torrent_subject(path, torrent)
@@ -142,7 +137,7 @@ def _torrent_beside(tar: Path) -> Path | None:
     return next((path for path in beside if path.is_file()), None)
 
 
-def _tars(folder: Path, tars: list[Path], against: Against, release: PublishedRelease | None) -> Iterator[Subject]:
+def _tars(folder: Path, tars: list[Path], against: Against, release: OpenedRelease | None) -> Iterator[Subject]:
     """Yield the tars and bags of a folder; a tar that no document knows is extra, where documents know another."""
     if against.manifest is not None:
         files = shard_files(against.manifest)
@@ -151,7 +146,7 @@ def _tars(folder: Path, tars: list[Path], against: Against, release: PublishedRe
         yield _bag(bag, files) if bags.is_bag(bag) else shards.tar_subject(folder / f"{name}.tar", files)
         return
     if release is None:
-        release = _release_near(folder)
+        release = release_near(folder)
     known = {tar: _known(tar, release) for tar in tars}
     torrents = {tar: _torrent_beside(tar) for tar in tars if known[tar] is None}
     if release is None and not any(known.values()) and not any(torrents.values()):
@@ -166,15 +161,7 @@ def _tars(folder: Path, tars: list[Path], against: Against, release: PublishedRe
             yield _extra(tar, release)
 
 
-def _release_near(folder: Path) -> PublishedRelease | None:
-    """Return the release that a folder of tars is of: in it, around it, or in output/ beside or in it."""
-    absolute = folder.absolute()
-    places = (absolute, absolute / "output", absolute.parent / "output", *absolute.parents)
-    found = next((place for place in places if (place / RELEASE).is_file()), None)
-    return open_release(found) if found else None
-
-
-def _stored(place: StoreAddress, against: Against, release: PublishedRelease | None) -> Iterator[Subject]:
+def _stored(place: StoreAddress, against: Against, release: OpenedRelease | None) -> Iterator[Subject]:
     """Yield a tar in a store, or all tars of a place there; where nothing is named, a release here tells of them."""
     where = shown(str(place))
     if against.sums is not None:
@@ -187,7 +174,7 @@ def _stored(place: StoreAddress, against: Against, release: PublishedRelease | N
         tar = place if _is_tar(place) else _below(place, f"{name}.tar")
         yield shards.tar_subject(tar, shard_files(against.manifest))
         return
-    release = release or _release_near(Path())
+    release = release or release_near(Path())
     if release is None:
         raise InputError(where, "no release is named, and none is here", "name its folder or address with --release")
     if _is_tar(place):
@@ -212,15 +199,25 @@ def _below(place: StoreAddress, name: str) -> StoreAddress:
     return replace(place, path=place.below(name))
 
 
-def _extra(tar: Place, release: PublishedRelease | None) -> Subject:
+def _extra(tar: Place, release: OpenedRelease | None) -> Subject:
     """Return a tar that nothing knows, as a subject that is one fault."""
     where = f"the release in {release.where}" if release else "what is published near it"
     faults = [file_fault("extra", bytes(tar), f"{where} has no such shard")]
     look = Look(faults=faults)
-    return Subject(path=tar, kind="tar", against="", size=0, pieces=0, files=0, quick=lambda: faults, look=lambda: look)
+    return Subject(
+        path=tar,
+        kind="tar",
+        against="",
+        evidence=None,
+        size=0,
+        pieces=0,
+        files=0,
+        quick=lambda: faults,
+        look=lambda: look,
+    )
 
 
-def _loose(folder: Path, against: Against, release: PublishedRelease | None) -> Iterator[Subject]:
+def _loose(folder: Path, against: Against, release: OpenedRelease | None) -> Iterator[Subject]:
     """Yield the loose files of a folder, a subject a shard."""
     if against.manifest is not None:
         yield shards.loose_subject(folder, shard_files(against.manifest))

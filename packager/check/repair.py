@@ -228,6 +228,7 @@ def _report(work: _Work, tar: Path, *, dry_run: bool, seconds: float) -> RepairR
         sources=tuple(work.uses),
         left_pieces=len(work.why),
         left=tuple(islice(_left(known, work.why), _LEFT)),
+        evidence=work.target.evidence,
     )
 
 

@@ -9,6 +9,7 @@ from packager.check.sums import Sum, parse_sums
 from packager.engine.limited import read_limited
 from packager.engine.pieces import WholeFile
 from packager.errors import InputError
+from packager.evidence import Evidence
 from packager.faults import file_fault
 from packager.paths import shown
 from packager.units import count_of
@@ -48,6 +49,7 @@ def sums_subject(path: Path, sums: Path) -> Subject:
         path=path,
         kind="sums",
         against=where,
+        evidence=Evidence(kind="list", name=where),
         size=sum(file.size for file in files if file),
         pieces=0,
         files=len(files),

@@ -83,6 +83,7 @@ def rebuild(
 
 def show(report: RebuildReport) -> None:
     """Print what was written, or what is missing."""
+    screen.compared_with([report.evidence])
     if report.already:
         screen.say(f"rebuild: nothing to do, {report.out} is whole")
     elif report.whole:

@@ -88,6 +88,7 @@ def repair(
 
 def show(report: RepairReport) -> None:
     """Print what was bad, mended and left."""
+    screen.compared_with([report.evidence])
     checked = f"{count_of(report.checked, 'piece')} checked in {show_seconds(report.seconds)}"
     if not report.bad and not report.excess:
         screen.say(f"repair: nothing to do, {report.shard} is right ({checked})")

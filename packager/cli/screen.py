@@ -13,8 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from packager.errors import IncompleteError, PackagerError
+from packager.evidence import Evidence
 from packager.paths import shown
 
+_EVIDENCE = 3  # that are printed
 _PLAIN_WIDTH = 200  # columns of a table that no terminal bounds
 
 
@@ -33,6 +35,17 @@ def talk_of(things: Iterable[tuple[str, str]], title: str) -> None:
     talk(f"packager: {title}:")
     for where, what in things:
         talk(f"  {where}: {what}")
+
+
+def compared_with(evidence: Iterable[Evidence | None]) -> None:
+    """Print what data was compared with: each once, the first few."""
+    found = list(dict.fromkeys(each for each in evidence if each is not None))
+    for each in found[:_EVIDENCE]:
+        say(f"Compared with {shown(each.sentence(), 1000)}.")
+    if len(found) > _EVIDENCE:
+        say(f"Compared with {len(found) - _EVIDENCE:,} more; --json names them all.")
+    if any(each.kind == "release" for each in found):
+        say("Not checked against a signature. To check: --key KEY")
 
 
 def show_json(report: msgspec.Struct) -> None:

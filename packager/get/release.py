@@ -7,12 +7,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from packager import documents, trust
 from packager.addresses import WEB, url
 from packager.check_reports import Vouched
-from packager.engine.limited import read_limited
-from packager.engine.release_copy import SILENT_SECONDS, ReleaseCopy, open_copy
-from packager.engine.release_files import Cost, ReleaseFiles, open_release
+from packager.engine.opened_release import SILENT_SECONDS, OpenedRelease, evidence_of, open_release
+from packager.engine.release_files import Cost, ReleaseFiles, open_release_files
 from packager.engine.release_source import RELEASE, normal, open_source
 from packager.engine.remote import Remote, asked_seed, web_seed_address
 from packager.errors import InputError
@@ -66,7 +64,7 @@ def find(origin: Origin, wanted: Wanted, remote: Remote, opened: ExitStack, prog
     remote: whose web seeds come before the release's own. opened: keeps open what reading takes. Raises
     InputError where nothing is meant, TrustError where the release is refused.
     """
-    files = open_release(origin.source, lambda: _web(remote, opened), seconds=remote.seconds)
+    files = open_release_files(origin.source, lambda: _web(remote, opened), seconds=remote.seconds)
     scratch = Path(opened.enter_context(TemporaryDirectory(prefix="packager-", ignore_cleanup_errors=True)))
     progress.begin("find", None, "member")
     shelf: Shelf
@@ -80,7 +78,7 @@ def find(origin: Origin, wanted: Wanted, remote: Remote, opened: ExitStack, prog
         ]
     else:
         index = read_lookup(files)
-        trusted = origin.key is not None or origin.followed is not None
+        trusted = origin.key is not None or origin.followed is not None or files.folder is not None
         shelf = _listed(origin, files, opened, progress) if trusted else Ranged(files, scratch)
         found = by_keys(wanted.keys, files, index, shelf)
         meant = [
@@ -109,28 +107,27 @@ def _web(remote: Remote, opened: ExitStack) -> "Web":
 
 def _listed(origin: Origin, files: ReleaseFiles, opened: ExitStack, progress: Progress) -> Listed:
     """Return what reads the documents that the release lists, each found to be the one listed."""
-    if origin.key is None and origin.followed is None and files.folder is not None:
-        body = read_limited(files.folder / RELEASE, documents.LIMIT)
-        release = trust.pin_unsigned(body, where=RELEASE).release
-        folder = files.folder
-        return Listed(release, lambda file: folder / file.path, "release", copied=False)
     if origin.followed is not None:
         source = opened.enter_context(open_source(normal(origin.source), seconds=SILENT_SECONDS))
         place = Path(opened.enter_context(TemporaryDirectory(prefix="packager-", ignore_cleanup_errors=True)))
-        copy = ReleaseCopy(files.name, source, place, origin.followed, progress)
+        evidence = evidence_of(origin.followed, files.name)
+        release = OpenedRelease(files.name, source, place, origin.followed, evidence=evidence, progress=progress)
         vouched: Vouched = "followed"
     else:
-        copy = opened.enter_context(open_copy(origin.source, origin.key, progress))
+        release = opened.enter_context(open_release(origin.source, origin.key, progress))
         vouched = "release" if origin.key is None else "signature"
+    if not release.copied:
+        return Listed(release.release, release.open_file, vouched, copied=False)
+    if origin.followed is None:
         files.cost.requests += 1 if origin.key is None else 2
-        files.cost.received += (copy.folder / RELEASE).stat().st_size
+        files.cost.received += (release.folder / RELEASE).stat().st_size
 
     def brought(file: PublishedFile) -> Path:
         files.cost.requests += 1
         files.cost.received += file.size
-        return copy.bring_file(file)
+        return release.open_file(file)
 
-    return Listed(copy.release, brought, vouched, copied=True)
+    return Listed(release.release, brought, vouched, copied=True)
 
 
 def _meant(found: Found, shelf: Shelf, remote: Remote, trackers: Sequence[str], theirs: Sequence[str]) -> Meant:
