@@ -145,9 +145,8 @@ def _tars(folder: Path, tars: list[Path], against: Against, release: OpenedRelea
         bag = folder / name
         yield _bag(bag, files) if bags.is_bag(bag) else shards.tar_subject(folder / f"{name}.tar", files)
         return
-    if release is None:
-        release = release_near(folder)
     known = {tar: _known(tar, release) for tar in tars}
+    release = release or release_near(folder)
     torrents = {tar: _torrent_beside(tar) for tar in tars if known[tar] is None}
     if release is None and not any(known.values()) and not any(torrents.values()):
         mend = "name the release, a manifest, a .torrent or a sums file: --release, --manifest, --torrent, --sums"

@@ -5,6 +5,7 @@ Names from files and tags never pass through markup, and control characters in t
 
 import sys
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 import typer
@@ -13,8 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from packager.errors import IncompleteError, PackagerError
-from packager.evidence import Evidence
 from packager.paths import shown
+
+if TYPE_CHECKING:
+    from packager.evidence import Evidence  # with which numpy would be imported
 
 _EVIDENCE = 3  # that are printed
 _PLAIN_WIDTH = 200  # columns of a table that no terminal bounds
@@ -37,7 +40,7 @@ def talk_of(things: Iterable[tuple[str, str]], title: str) -> None:
         talk(f"  {where}: {what}")
 
 
-def compared_with(evidence: Iterable[Evidence | None]) -> None:
+def compared_with(evidence: "Iterable[Evidence | None]") -> None:
     """Print what data was compared with: each once, the first few."""
     found = list(dict.fromkeys(each for each in evidence if each is not None))
     for each in found[:_EVIDENCE]:

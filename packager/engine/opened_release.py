@@ -74,6 +74,11 @@ class OpenedRelease:
         made = {phase.name for phase in self.release.phases if phase.content == "catalogue"}
         return (shard.name for shard in self.release.shards if shard.phase not in made)
 
+    def has_documents(self, name: str) -> bool:
+        """Say whether the manifest of the shard with this name is in its folder; some keep a release.json alone."""
+        shard = self._shards.get(name)
+        return shard is not None and (self.folder / shard.manifest.path).is_file()
+
     def files(self, name: str) -> ShardFiles | None:
         """Return the documents of the shard with this name; None: the release lists no such shard.
 
@@ -155,7 +160,7 @@ def open_release(release: Path | str | None, key: str | None, progress: Progress
         body = read_limited(folder / RELEASE, documents.LIMIT)
         found = trust.pin_unsigned(body, where=shown(str(folder / RELEASE))).release
         progress.end()
-        named = str(release).removesuffix(RELEASE).rstrip("/") or "."
+        named = os.path.relpath(folder) if folder.is_relative_to(Path.cwd()) else str(folder)
         yield OpenedRelease(named, None, folder, found, evidence=evidence_of(found, shown(named)))
         return
     with (
@@ -216,8 +221,9 @@ def find_documents(tar: Place, release: OpenedRelease | None = None, manifest: P
 def documents_around(tar: Path) -> ShardFiles | None:
     """Return where a shard's documents are: those of the release around it, else as `documents_near` finds them."""
     release = release_near(Path(os.path.abspath(tar)).parent)
-    listed = release.files(shard_name(tar)) if release else None
-    return listed or documents_near(tar)
+    if release is not None and release.has_documents(shard_name(tar)):
+        return release.files(shard_name(tar))
+    return documents_near(tar)
 
 
 def evidence_of(release: Release, name: str, key: str | None = None) -> Evidence:
