@@ -27,6 +27,7 @@ from packager.engine import tables
 from packager.engine.member_rows import read_rows
 from packager.engine.release_files import open_release_files
 from packager.engine.urls import Web
+from packager.hosts import allowed_hosts
 from packager.lookup import Lookup
 from packager.model import MEMBERS
 from packager.progress import SILENT
@@ -157,7 +158,7 @@ def main(data: Path) -> None:
     print(f"Found among {MEMBERS_MADE:,} members:\n")
     print("| by | in | requests, most | bytes, median | bytes, most | ms on loopback, median | most |")
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
-    with serving(folder) as address, Web() as web:
+    with serving(folder) as address, Web(allowed=allowed_hosts(["127.0.0.1"])) as web:
         for where, chosen in pick.items():
             for column in ("id", "path", "isrc"):
                 costs = [_one(address, column, chosen(), folder, web) for _ in range(ASKED)]

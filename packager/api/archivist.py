@@ -18,6 +18,7 @@ from packager.engine import durable, keys, project, releases, tables, workers
 from packager.engine.owner import lock_project
 from packager.engine.workspace import Workspace
 from packager.errors import IncompleteError, InputError
+from packager.hosts import AllowedHosts, allowed_hosts
 from packager.key_pair import PublicKey
 from packager.model import Plan, State
 from packager.options import Config
@@ -84,6 +85,7 @@ def publish(
     *,
     phases: Sequence[str] | None = None,
     scrape: bool = False,
+    allow_hosts: Sequence[str] = (),
     to: str | None = None,
     with_shards: bool = False,
     grace: float = GRACE,
@@ -94,13 +96,15 @@ def publish(
     """Put the release and its site in place; the shards it names must be packed.
 
     phases: these, beside those published already; None: all. scrape: ask the trackers for seed counts; what
-    is not told now stays as it was. to: an address (s3://, sftp://, file://) that the site is brought to after;
+    is not told now stays as it was. allow_hosts: HOST[:PORT] of trackers on private addresses that are asked, beside
+    those of packager.toml. to: an address (s3://, sftp://, file://) that the site is brought to after;
     with_shards: the tars too; grace: seconds that files stay there which the release has no more. allow_unread:
     publish without the files and folders that the last scan could not read. password: called once, before anything is
     done, if release.key has one. Raises IncompleteError where a shard is not packed, something could not be read or the
     store fails for now, InputError where a published shard would change or another release lies at the address.
     """
     options, workspace = project.load(config)
+    asked = _asked(options, allow_hosts, scrape=scrape)
     target = open_target(to, workspace, with_shards=with_shards)
     with lock_project(workspace.state, "publish"):
         signer = check_project(options, workspace, password, progress=progress)
@@ -110,7 +114,7 @@ def publish(
         made = read_plan(workspace)
         check_plan(options, workspace, made)
         report = _publish(
-            options, workspace, made, phases=phases, unread=unread, scrape=scrape, signer=signer, progress=progress
+            options, workspace, made, phases=phases, unread=unread, scrape=asked, signer=signer, progress=progress
         )
         if target is None:
             return report
@@ -126,19 +130,20 @@ def release(
     cluster: str | None = None,
     patience: float = PATIENCE,
     scrape: bool = False,
+    allow_hosts: Sequence[str] = (),
     allow_unread: bool = False,
     password: Password = no_password,
     progress: Progress = SILENT,
 ) -> ReleaseReport:
     """Scan, plan, pack and publish; what is done is not done again.
 
-    virtual, processes, cluster, patience, scrape, allow_unread and password: as for pack and publish; a cluster does
-    the packing alone.
+    virtual, processes, cluster, patience, scrape, allow_hosts, allow_unread and password: as for pack and publish; a
+    cluster does the packing alone.
     Raises IncompleteError where something could not be read (before anything is planned), and naming the shards that
     could not be packed; then nothing new is published.
     """
     options, workspace = project.load(config)
-    cores = cores_of(processes)
+    cores, asked = cores_of(processes), _asked(options, allow_hosts, scrape=scrape)
     with lock_project(workspace.state, "release"):
         signer = check_project(options, workspace, password, progress=progress)
         scanned = catalogue_scan.scan(workspace, workers=cores.count, progress=progress)
@@ -160,7 +165,7 @@ def release(
             planned.plan,
             phases=None,
             unread=unread,
-            scrape=scrape,
+            scrape=asked,
             signer=signer,
             progress=progress,
         )
@@ -238,6 +243,13 @@ def _unplanned(workspace: Workspace) -> StatusReport:
     )
 
 
+def _asked(options: Config, allow_hosts: Sequence[str], *, scrape: bool) -> AllowedHosts | None:
+    """Return the hosts that trackers may be asked at, those of packager.toml among them; None: no tracker is asked."""
+    allowed = allowed_hosts(allow_hosts)
+    trackers = [tracker for tier in options.torrent.trackers for tracker in tier]
+    return allowed.with_addresses(trackers) if scrape else None
+
+
 def _publish(
     options: Config,
     workspace: Workspace,
@@ -245,7 +257,7 @@ def _publish(
     *,
     phases: Sequence[str] | None,
     unread: int,
-    scrape: bool,
+    scrape: AllowedHosts | None,
     signer: keys.Signer | None,
     progress: Progress,
 ) -> PublishReport:

@@ -16,6 +16,7 @@ from packager.engine.published import open_published
 from packager.engine.remote import Remote, in_turn
 from packager.engine.shared_file import SharedFolder, open_torrent
 from packager.errors import InputError
+from packager.hosts import NO_HOSTS
 from packager.progress import SILENT, Progress
 
 
@@ -41,7 +42,8 @@ def repair(
     one a core. What could not be mended stands in the report. Raises InputError where the tar, a document or an
     address is wrong, TrustError where documents disagree, IncompleteError where the disk fails.
     """
-    with at_hand(release, key, [shard], progress, beside=manifest or torrent) as opened:
+    remote = (remote or Remote()).trusting(release)
+    with at_hand(release, key, [shard], progress, beside=manifest or torrent, allowed=remote.allowed) as opened:
         target = open_target(shard, release=opened, manifest=manifest, torrent=torrent)
     if report is not None and isinstance(target.file, SharedFolder):
         what = "names pieces of files, and the shard is kept as files"
@@ -50,7 +52,7 @@ def repair(
         shard,
         target,
         copies,
-        remote or Remote(),
+        remote,
         only=None if report is None else named_pieces(report, shard, target.pieces.count),
         workers=processes_of(processes),
         dry_run=dry_run,
@@ -79,7 +81,9 @@ def rebuild(
     InputError, TrustError where its documents disagree, IncompleteError where the disk is full.
     """
     told = shard if shard.name.endswith(".manifest.json") else manifest
-    with at_hand(release, key, [shard], progress, beside=told) as opened:
+    remote = remote.trusting(release) if remote else None
+    allowed = remote.allowed if remote else NO_HOSTS
+    with at_hand(release, key, [shard], progress, beside=told, allowed=allowed) as opened:
         documents = rebuilding.documents_of(shard, opened, manifest)
         published, shared = open_published(documents), open_torrent(documents.torrent)
     place = rebuilding.place_of(shard, published) if out is None else out

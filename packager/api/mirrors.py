@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+import msgspec
+
 from packager import units
 from packager.api.machine import now, processes_of
 from packager.choose import Strategy
@@ -42,6 +44,7 @@ def mirror_follow(
     where: str | None = None,
     mirror_id: str | None = None,
     counts: AskFor = "auto",
+    allow_hosts: Sequence[str] = (),
     reserve: int = 50 * units.GIB,
     client: str = "builtin",
     max_age: int = 180 * 86_400,
@@ -59,7 +62,8 @@ def mirror_follow(
     checked, where only a key is known that was replaced since; None: the newest. phases, where (SQL): choose
     among these alone. mirror_id: None for the one kept here, or a new one. counts: where
     seed counts come from; "auto": the release's list, its trackers where that has none or old ones, and the DHT
-    where they do not answer and `how` uses it. client: "builtin", "none", or a
+    where they do not answer and `how` uses it. allow_hosts: HOST[:PORT], which may be contacted although they are not
+    on the public Internet, or the release is redirected to them; none: those kept here. client: "builtin", "none", or a
     client's address. max_age, timeout: seconds. how: of the built-in client; None: fetch all, then end.
     Raises TrustError for what is refused, with nothing changed.
     """
@@ -78,6 +82,7 @@ def mirror_follow(
             client=client,
             max_age=max_age,
             counts=counts,
+            allow_hosts=tuple(allow_hosts) or (held.settings.allow_hosts if held else ()),
         )
 
     how = how or _UNTIL_DONE
@@ -89,6 +94,7 @@ def mirror_sync(
     to: Path,
     *,
     how: How | None = None,
+    allow_hosts: Sequence[str] = (),
     ask: Ask = AGREE_TO_PLANS,
     dry_run: bool = False,
     timeout: float = 30,
@@ -102,7 +108,12 @@ def mirror_sync(
     folder = MirrorFolder(to)
     folder.required()
     how = how or _UNTIL_DONE
-    request = Request(lambda _: folder.required().settings, ask, reach=how.reach, dry_run=dry_run)
+
+    def settings(_: Mirror | None) -> Settings:
+        kept = folder.required().settings
+        return msgspec.structs.replace(kept, allow_hosts=tuple(allow_hosts) or kept.allow_hosts)
+
+    request = Request(settings, ask, reach=how.reach, dry_run=dry_run)
     return mirroring.run(folder, request, how, _around(timeout, stop, progress))
 
 

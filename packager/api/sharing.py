@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from packager.api.machine import now, processes_of
@@ -44,7 +45,9 @@ def seed(
     """
     cores = processes_of(processes)
     opened = open_client(client) if client is not None else None
-    with at_hand(release, key, tars_of(paths), progress, beside=torrent) as named:
+    reach = reach or Reach()
+    reach = replace(reach, allowed=reach.allowed.with_origin(str(release)))
+    with at_hand(release, key, tars_of(paths), progress, beside=torrent, allowed=reach.allowed) as named:
         seedables = find(
             paths, HandOuts(now()), release=named, torrent=torrent, source=source, allow_withdrawn=allow_withdrawn
         )
@@ -52,7 +55,7 @@ def seed(
         return hand_over(opened, seedables, workers=cores, stop=stop, clock=time.monotonic, progress=progress)
     return seeding.seed(
         seedables,
-        reach or Reach(),
+        reach,
         verify=verify,
         workers=cores,
         stop=stop,

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from packager import bencode, torrent_file
+from packager.addresses import without_credentials
 from packager.clients import Shape, troubles
 from packager.engine.limited import read_limited
 from packager.errors import InputError
@@ -52,8 +53,8 @@ def torrent(path: Path, faults: FaultList) -> TorrentFacts:
         pieces=_pieces(found),
         file_count=len(real),
         files=tuple(_named(file) for file in real[:LISTED]),
-        trackers=found.trackers,
-        web_seeds=found.web_seeds,
+        trackers=tuple(_listed(tier) for tier in found.trackers),
+        web_seeds=_listed(found.web_seeds),
         private=found.private,
         created=_date(found.creation_date, faults),
         comment=found.comment,
@@ -79,6 +80,9 @@ def _check_paths(files: Iterable[ListedFile], faults: FaultList) -> None:
 def _check_urls(urls: Iterable[str], what: str, schemes: tuple[str, ...], faults: FaultList) -> None:
     """Add URLs that no client can use, or that would lead one to this machine's own files."""
     for url in urls:
+        if without_credentials(url) != url:
+            faults.add("", f'the {what} "{shown(without_credentials(url), 200)}" holds a user name or a password')
+            continue
         try:
             parts = urlsplit(url)
             good = parts.scheme.lower() in schemes and bool(parts.hostname) and url.isprintable()
@@ -86,6 +90,11 @@ def _check_urls(urls: Iterable[str], what: str, schemes: tuple[str, ...], faults
             good = False
         if not good:
             faults.add("", f'the {what} "{shown(url, 200)}" is not a URL of {", ".join(schemes)}')
+
+
+def _listed(urls: Iterable[str]) -> tuple[str, ...]:
+    """Return URLs as the report lists them, without passwords."""
+    return tuple(without_credentials(url) for url in urls)
 
 
 def _named(file: ListedFile) -> NamedFile:
@@ -174,8 +183,8 @@ def _magnet_facts(found: Magnet) -> MagnetFacts:
         infohash_v2=found.infohash_v2,
         name=None if found.name is None else _text(found.name),
         size=found.size,
-        trackers=found.trackers,
-        web_seeds=found.web_seeds,
+        trackers=_listed(found.trackers),
+        web_seeds=_listed(found.web_seeds),
         peers=found.peers,
         chosen=tuple(f"{start}-{stop - 1}" for start, stop in found.chosen),
         clients=_clients(Shape(version, None, None)),

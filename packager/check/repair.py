@@ -174,8 +174,8 @@ def _open_and_mend(work: _Work, opener: Opener) -> None:
     """Ask a source over the network, if it opens."""
     try:
         source = opener([work.pieces.span(piece) for piece in work.why])
-    except Unreachable as error:
-        work.unreachable = True
+    except Unreadable as error:
+        work.unreachable |= isinstance(error, Unreachable)
         for piece in work.why:
             work.why[piece] += (str(error),)
         return

@@ -9,7 +9,7 @@ import typer
 from packager import api
 from packager.choose import STRATEGIES, Strategy
 from packager.cli import bars, deleting, network, screen, show_mirror
-from packager.cli.options import Json, Workers, processes
+from packager.cli.options import AllowHosts, Json, Workers, processes
 from packager.cli.stopping import asked_to_stop, confirmed
 from packager.engine.remote import endpoints
 from packager.engine.swarm import Reach
@@ -90,6 +90,7 @@ def follow(
     dht: network.Dht = False,
     peer: Peers = None,
     no_web_seeds: network.NoWebSeeds = False,
+    allow_host: AllowHosts = None,
     upload_limit: UploadLimit = None,
     download_limit: DownloadLimit = None,
     duration: Duration = None,
@@ -120,6 +121,7 @@ def follow(
             where=where,
             mirror_id=_mirror_id(mirror_id),
             counts=_counts(counts),
+            allow_hosts=allow_host or (),
             reserve=parse_size(reserve, "--reserve"),
             client=client,
             max_age=round(parse_seconds(max_age, "--max-age")),
@@ -142,6 +144,7 @@ def sync(
     dht: network.Dht = False,
     peer: Peers = None,
     no_web_seeds: network.NoWebSeeds = False,
+    allow_host: AllowHosts = None,
     upload_limit: UploadLimit = None,
     download_limit: DownloadLimit = None,
     duration: Duration = None,
@@ -163,6 +166,7 @@ def sync(
         report = api.mirror_sync(
             to,
             how=how,
+            allow_hosts=allow_host or (),
             ask=_ask(yes=yes, json=json, dry_run=dry_run),
             dry_run=dry_run,
             timeout=timeout,

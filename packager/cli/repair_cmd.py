@@ -8,7 +8,7 @@ import typer
 from packager import api
 from packager.check_reports import RepairReport
 from packager.cli import bars, network, screen
-from packager.cli.options import Json, ManifestFile, PublisherKey, ReleasePlace, Workers, processes
+from packager.cli.options import AllowHosts, Json, ManifestFile, PublisherKey, ReleasePlace, Workers, processes
 from packager.errors import IncompleteError
 from packager.paths import shown
 from packager.units import count_of, show_seconds, show_size
@@ -26,7 +26,7 @@ def repair(
     ] = None,
     web_seed: network.WebSeeds = None,
     no_web_seeds: network.NoWebSeeds = False,
-    other_hosts: network.OtherHosts = False,
+    allow_host: AllowHosts = None,
     swarm: network.UseSwarm = False,
     peer: network.Peers = None,
     tracker: network.Trackers = None,
@@ -56,7 +56,7 @@ def repair(
     remote = network.remote(
         web_seeds=web_seed,
         no_web_seeds=no_web_seeds,
-        other_hosts=other_hosts,
+        allow_host=allow_host,
         swarm=swarm,
         peers=peer,
         trackers=tracker,

@@ -23,6 +23,7 @@ from packager.engine.room import refused
 from packager.engine.stores.base import Place
 from packager.errors import InputError, TrustError, from_os_error
 from packager.evidence import Evidence
+from packager.hosts import NO_HOSTS, AllowedHosts
 from packager.model import PublishedFile, Release
 from packager.paths import shown
 from packager.progress import SILENT, Progress
@@ -140,12 +141,14 @@ def _write(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def open_release(release: Path | str | None, key: str | None, progress: Progress) -> Iterator[OpenedRelease]:
+def open_release(
+    release: Path | str | None, key: str | None, progress: Progress, *, allowed: AllowedHosts = NO_HOSTS
+) -> Iterator[OpenedRelease]:
     """Yield a release, checked by packager.trust.
 
     release: the address, or the path, of its folder or release.json. key: the publisher's key, as its
-    line or file; None: no signature is looked at. Raises InputError where there is none, TrustError where it is
-    refused, IncompleteError where it cannot be had now.
+    line or file; None: no signature is looked at. allowed: hosts that it may be redirected to. Raises InputError where
+    there is none, TrustError where it is refused, IncompleteError where it cannot be had now.
     """
     if release is None:
         raise InputError("--key", "says who signs a release, and no release is named", f"name it with {_OPTION}")
@@ -164,7 +167,7 @@ def open_release(release: Path | str | None, key: str | None, progress: Progress
         yield OpenedRelease(named, None, folder, found, evidence=evidence_of(found, shown(named)))
         return
     with (
-        open_source(origin, seconds=SILENT_SECONDS) as source,
+        open_source(origin, seconds=SILENT_SECONDS, allowed=allowed) as source,
         TemporaryDirectory(prefix="packager-", ignore_cleanup_errors=True) as scratch,
     ):
         body = source.read(RELEASE, documents.LIMIT)
@@ -239,7 +242,13 @@ def evidence_of(release: Release, name: str, key: str | None = None) -> Evidence
 
 @contextmanager
 def at_hand(
-    release: Path | str | None, key: str | None, shards: Iterable[Place], progress: Progress, *, beside: Path | None
+    release: Path | str | None,
+    key: str | None,
+    shards: Iterable[Place],
+    progress: Progress,
+    *,
+    beside: Path | None,
+    allowed: AllowedHosts = NO_HOSTS,
 ) -> Iterator[OpenedRelease | None]:
     """Yield the release that has these shards; None where none is named.
 
@@ -252,7 +261,7 @@ def at_hand(
     if beside is not None:
         what = f"{shown(str(beside))} is named, too, and would be used instead of what the release lists"
         raise InputError(_OPTION if key is None else "--key", what, "leave one of them out")
-    with open_release(release, key, progress) as opened:
+    with open_release(release, key, progress, allowed=allowed) as opened:
         names = [shard_name(shard) for shard in shards]
         if names and not set(opened.names).intersection(names):
             raise InputError(shown(names[0]), f"the release in {opened.where} has no such shard")

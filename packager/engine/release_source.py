@@ -15,6 +15,7 @@ from packager.engine.limited import read_limited
 from packager.engine.stores import place_of, store_at
 from packager.engine.stores.base import Store
 from packager.errors import IncompleteError, InputError, PackagerError, TrustError
+from packager.hosts import NO_HOSTS, AllowedHosts
 from packager.key_pair import PublicKey
 from packager.model import PublishedFile
 from packager.paths import shown
@@ -51,7 +52,7 @@ class _WebSource:
         try:
             return self._web.fetch(self._base + quote(path), limit=limit, seconds=PATIENCE * self._seconds + seconds)
         except InputError as error:
-            raise InputError(error.where, error.what, _MEND) from error
+            raise InputError(error.where, error.what, error.mend or _MEND) from error
 
 
 class _FolderSource:
@@ -137,13 +138,14 @@ class _Replaced:
 
 
 @contextmanager
-def open_source(source: str, *, seconds: float) -> Iterator[Source]:
-    """Yield the reader of a release. seconds: that a server may stay silent. Redirects stay on their host.
+def open_source(source: str, *, seconds: float, allowed: AllowedHosts = NO_HOSTS) -> Iterator[Source]:
+    """Yield the reader of a release. seconds: that a server may stay silent.
 
+    allowed: hosts that it may be redirected to, and that may be contacted although they are not on the public Internet.
     A file that is not what release.json lists (TrustError), or is not there, is told as IncompleteError where another
     release.json has come since: a publisher may replace the site at any time.
     """
-    with _opened(source, seconds) as found:
+    with _opened(source, seconds, allowed) as found:
         release = _Replaced(found)
         try:
             yield release
@@ -153,7 +155,7 @@ def open_source(source: str, *, seconds: float) -> Iterator[Source]:
 
 
 @contextmanager
-def _opened(source: str, seconds: float) -> Iterator[Source]:
+def _opened(source: str, seconds: float, allowed: AllowedHosts) -> Iterator[Source]:
     """Yield the reader of a place."""
     if "://" not in source:
         yield _FolderSource(Path(source))
@@ -163,7 +165,7 @@ def _opened(source: str, seconds: float) -> Iterator[Source]:
         return
     from packager.engine.urls import Web  # a folder is read long before httpx is imported
 
-    with Web(seconds=seconds) as web:
+    with Web(seconds=seconds, allowed=allowed.with_origin(source)) as web:
         yield _WebSource(source, web, seconds)
 
 

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from packager.addresses import TRACKERS, WEB, url
+from packager.addresses import TRACKERS, WEB, url, without_credentials
 from packager.engine.remote import Remote, asked_seed, is_web, web_seed_address
 from packager.errors import InputError
 from packager.get.sources import Meant
@@ -31,7 +31,7 @@ def links_of(meant: Meant) -> list[str]:
         MagnetMember(path, offset, size, sha256.hex()) for path, offset, size, sha256 in zip(*columns, strict=True)
     ]
     numbers: list[int | None] = [None] * len(members)
-    seeds: Sequence[str] = [address for address in shared.addresses if is_web(address)]
+    seeds: Sequence[str] = [each for each in shared.addresses if is_web(each) and without_credentials(each) == each]
     if shared.container == "folder":
         seeds = [seed.removesuffix(quote(shared.name)) for seed in seeds]  # BEP 19: clients add the folder's name
         if shared.torrent is not None:

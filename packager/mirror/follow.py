@@ -65,7 +65,7 @@ def step(folder: MirrorFolder, settings: Settings, request: Request, around: Aro
     Raises TrustError for what is refused; then, as for a dry run, nothing was written.
     """
     held = folder.load()
-    with open_source(settings.source, seconds=around.seconds) as source:
+    with open_source(settings.source, seconds=around.seconds, allowed=settings.allowed) as source:
         newest = _newest(source, held, request, around.progress)
         seeds, counted_by = seed_counts(source, newest.release, settings, request.reach, around)
         lying = holding.look(folder, newest.release)

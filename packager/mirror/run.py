@@ -1,5 +1,7 @@
 """`mirror follow` and `mirror sync`: one step along the release, then the shards fetched or handed over."""
 
+from dataclasses import replace
+
 from packager.engine import durable
 from packager.engine.clients import Client, open_client
 from packager.mirror.around import Around
@@ -35,6 +37,7 @@ def run(folder: MirrorFolder, request: Request, how: How, around: Around) -> Mir
         if not stepped.shards:
             return _report(stepped, settings, stopped=stopped, complete=True)
         if settings.client == BUILTIN:
+            how = replace(how, reach=replace(how.reach, allowed=settings.allowed))
             fetched = fetch(folder, stepped.shards, how, around)
             return _report(stepped, settings, fetched=fetched, complete=fetched.whole == len(stepped.shards))
         return _handed(folder, stepped, settings, client, stopped)

@@ -16,6 +16,7 @@ from packager.choose import Strategy
 from packager.engine import durable
 from packager.engine.limited import read_limited
 from packager.errors import InputError, TrustError
+from packager.hosts import AllowedHosts, allowed_hosts
 from packager.model import PublishedFile, Release, ShardName, Struct, Whole
 from packager.paths import shown
 from packager.seed_counts import AskFor
@@ -39,6 +40,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     client: str
     max_age: Whole  # seconds
     counts: AskFor = "auto"  # where seed counts come from
+    allow_hosts: tuple[str, ...] = ()  # HOST[:PORT] that may be contacted wherever they are
+
+    @property
+    def allowed(self) -> AllowedHosts:
+        """The hosts that may be contacted: those, and where the release is. Raises InputError."""
+        return allowed_hosts(self.allow_hosts).with_origin(self.source)
 
 
 class Chosen(Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from packager.engine.urls import Web
 from packager.errors import InputError
 from packager.model import MEMBERS, MTIME
 from tests.releases import make_members
-from tests.servers import Site, serving
+from tests.servers import LOOPBACK, Site, serving
 
 NAME = "manifests/tones-all-00001.members.parquet"
 
@@ -34,7 +34,7 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture
 def files(site: Site) -> Iterator[ReleaseFiles]:
-    with Web(seconds=5, tries=1) as web:
+    with Web(seconds=5, tries=1, allowed=LOOPBACK) as web:
         yield open_release_files(site.address, lambda: web, seconds=5)
 
 
@@ -52,7 +52,7 @@ def write(folder: Path, table: pa.Table, group: int = 2048) -> bytes:
 @pytest.mark.parametrize(("rows", "group", "requests"), [(50, 2048, 1), (20_000, 2048, 2), (20_000, 256, 3)])
 def test_a_row_costs_the_tables_end_and_its_row_group(tmp_path: Path, rows: int, group: int, requests: int) -> None:
     table, row = table_of(rows), rows // 3
-    with serving({NAME: write(tmp_path, table, group)}) as site, Web(seconds=5, tries=1) as web:
+    with serving({NAME: write(tmp_path, table, group)}) as site, Web(seconds=5, tries=1, allowed=LOOPBACK) as web:
         files = open_release_files(site.address, lambda: web, seconds=5)
         found = read_rows(files, NAME, [row], tmp_path)
         assert (site.requests, site.sent) == (files.cost.requests, files.cost.received)
