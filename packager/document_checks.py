@@ -217,6 +217,7 @@ def _magnet_faults(link: str, shard: ReleaseShard, v1: str | None, v2: str | Non
     except InputError as error:
         yield f"magnet: {error.what}"
         return
+    yield from (f"magnet: {remark}" for remark in magnet.remarks)
     if (magnet.infohash_v1, magnet.infohash_v2) != (v1, v2):
         yield "its magnet link is of another torrent"
     if (magnet.name, magnet.size) != (shard.file, shard.size):

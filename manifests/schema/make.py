@@ -472,6 +472,7 @@ TOLD |= {
         "facts": "What it says; null where a fault left nothing to be read.",
         "fault_count": "All faults; the exit code is 1 where there are any.",
         "faults": "The first 1000 of them.",
+        "remarks": "What is wrong, but is ignored by readers: the first 1000. The exit code does not count them.",
     },
     "InspectFault": {
         "where": "The byte, line, row or field, or empty for the file as such.",

@@ -83,7 +83,15 @@ def inspect(what: str) -> Inspection:
 
 def _inspection(file: str, kind: FileKind, size: int, facts: Facts | None, faults: FaultList) -> Inspection:
     """Return the report."""
-    return Inspection(file=file, kind=kind, size=size, facts=facts, fault_count=faults.count, faults=faults.kept)
+    return Inspection(
+        file=file,
+        kind=kind,
+        size=size,
+        facts=facts,
+        fault_count=faults.count,
+        faults=faults.kept,
+        remarks=tuple(faults.remarks),
+    )
 
 
 def _look(path: Path) -> tuple[int, bytes]:

@@ -37,7 +37,17 @@ _YEARS = 253370764800  # Unix seconds of the year 9999, where dates end
 def torrent(path: Path, faults: FaultList) -> TorrentFacts:
     """Return what a .torrent says. Raises InputError where torrent_file.parse does."""
     data = read_limited(path, bencode.LIMIT)
-    found = torrent_file.parse(data, shown(str(path)))
+    refused = _refused_by_libtorrent(data)
+    try:
+        found = torrent_file.parse(data, shown(str(path)))
+    except InputError:
+        what = f"libtorrent refuses it, too: {refused}" if refused else "libtorrent loads it, and packager does not"
+        faults.remark("", what)
+        raise
+    if refused:
+        faults.add("", f"libtorrent refuses it: {refused}")
+    for remark in found.remarks:
+        faults.remark("", remark)
     _check_paths(found.files, faults)
     _check_urls([url for tier in found.trackers for url in tier], "tracker", TRACKERS, faults)
     _check_urls(found.web_seeds, "web seed", WEB_SEEDS, faults)
@@ -62,6 +72,17 @@ def torrent(path: Path, faults: FaultList) -> TorrentFacts:
     )
 
 
+def _refused_by_libtorrent(data: bytes) -> str | None:
+    """Return why libtorrent, and so many clients, refuse a .torrent; None: they load it."""
+    from packager.engine import swarm  # libtorrent, which no other inspector needs
+
+    try:
+        swarm.load(data, "")
+    except InputError as error:
+        return error.what.removeprefix(swarm.REFUSES)
+    return None
+
+
 def _pieces(found: Metainfo) -> int:
     """Return how many pieces a torrent has; in v2 each file begins one."""
     if found.version != "v2":
@@ -78,7 +99,7 @@ def _check_paths(files: Iterable[ListedFile], faults: FaultList) -> None:
 
 
 def _check_urls(urls: Iterable[str], what: str, schemes: tuple[str, ...], faults: FaultList) -> None:
-    """Add URLs that no client can use, or that would lead one to this machine's own files."""
+    """Note URLs that no client uses, and that none here does: relative ones, or of this machine's own files."""
     for url in urls:
         if without_credentials(url) != url:
             faults.add("", f'the {what} "{shown(without_credentials(url), 200)}" holds a user name or a password')
@@ -89,7 +110,8 @@ def _check_urls(urls: Iterable[str], what: str, schemes: tuple[str, ...], faults
         except ValueError:
             good = False
         if not good:
-            faults.add("", f'the {what} "{shown(url, 200)}" is not a URL of {", ".join(schemes)}')
+            what_is_wrong = f'the {what} "{shown(url, 200)}" is not a URL of {", ".join(schemes)}, and is ignored'
+            faults.remark("", what_is_wrong)
 
 
 def _listed(urls: Iterable[str]) -> tuple[str, ...]:
@@ -118,7 +140,7 @@ def _date(seconds: int | None, faults: FaultList) -> str | None:
         return None
     if seconds < _YEARS:
         return parse_date(dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat())
-    faults.add("creation date", f"{seconds} seconds are beyond the year 9999")
+    faults.remark("creation date", f"{seconds} seconds are beyond the year 9999, and are ignored")
     return None
 
 
@@ -165,6 +187,8 @@ def _one(text: str, where: str, faults: FaultList) -> MagnetFacts | None:
     except InputError as error:
         faults.add(where, error.what)
         return None
+    for remark in found.remarks:
+        faults.remark(where, remark)
     if found.name is not None and not is_safe_name(found.name.replace("%", "_")):
         faults.add(where, f'its name "{shown(found.name, 200)}" cannot be the name of a file on every system')
     _check_urls(found.trackers, "tracker", TRACKERS, faults)

@@ -33,12 +33,15 @@ class Loaded:
     piece_length: int
 
 
+REFUSES = "libtorrent refuses the .torrent: "
+
+
 def load(data: bytes, where: object) -> Loaded:
     """Return what libtorrent reads in a .torrent's bytes. Raises InputError with its words where it refuses them."""
     try:
         found = lt.load_torrent_buffer(data)
     except RuntimeError as error:  # all that its binding raises for a bad .torrent
-        raise InputError(where, f"libtorrent refuses the .torrent: {error}") from error
+        raise InputError(where, f"{REFUSES}{error}") from error
     hashes, torrent = found.info_hashes, found.ti
     assert torrent is not None
     # files() is deprecated in libtorrent 2.1 and layout() is missing in 2.0.

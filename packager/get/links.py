@@ -1,6 +1,7 @@
 """Magnet links that name members (x.pk), both ways: made of what was found, or taken for it. Nothing is looked up."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -77,7 +78,7 @@ def _meant(link: Magnet, remote: Remote) -> Meant:
     if link.size is None or link.name is None or not is_safe_name(link.name):
         raise InputError("magnet link", f'"{shown(link.name or "")}" is not the name of a shard\'s tar')
     own = [web_seed_address(asked_seed(seed), link.name) for seed in remote.web_seeds]
-    seeds = [url(seed, "magnet link: ws", WEB) for seed in link.web_seeds] if remote.torrent_web_seeds else []
+    seeds = _usable(link.web_seeds, WEB) if remote.torrent_web_seeds else []
     theirs = [web_seed_address(seed, link.name) for seed in seeds]  # that of a folder ends in "/"
     shared = Shared(
         name=link.name,
@@ -85,7 +86,7 @@ def _meant(link: Magnet, remote: Remote) -> Meant:
         size=link.size,
         infohash_v1=link.infohash_v1,
         infohash_v2=link.infohash_v2,
-        trackers=[url(tracker, "magnet link: tr", TRACKERS) for tracker in link.trackers],
+        trackers=_usable(link.trackers, TRACKERS),
         addresses=[*own, *theirs],
         torrent=None,
     )
@@ -101,3 +102,12 @@ def _meant(link: Magnet, remote: Remote) -> Meant:
         for each in dict.fromkeys(link.members)
     ]
     return Meant(shared, pa.Table.from_pylist(rows, _ROWS))
+
+
+def _usable(urls: Sequence[str], schemes: tuple[str, ...]) -> list[str]:
+    """Return the URLs of a link that have one of `schemes`; clients ignore the others."""
+    found = []
+    for each in urls:
+        with suppress(InputError):
+            found.append(url(each, "magnet link", schemes))
+    return found
