@@ -105,8 +105,8 @@ class _Session:
         """Say whether it ends by itself: the time is up, or nothing is left to wait for."""
         if self._how.seconds is not None and self._seconds >= self._how.seconds:
             return True
-        ended = all(each.state in ("seeding", "failed") for each in self._status)
-        return self._how.until_done and not self._waiting and ended
+        ended = sum(each.state in ("seeding", "failed") for each in self._status)
+        return self._how.until_done and ended == len(self._shards)  # each of them was looked at since it was added
 
     def _look(self) -> None:
         """See how every torrent stands, keep what became whole, begin with the next."""
