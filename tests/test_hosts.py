@@ -1,10 +1,17 @@
 """Which addresses a document may name: decided by one function, for every spelling of an address."""
 
+from urllib.parse import quote
+
+import msgspec
 import pytest
 
 from packager import addresses
+from packager.document_checks import check_release
 from packager.errors import InputError
 from packager.hosts import NO_HOSTS, allowed_hosts, host_and_port, permitted, redirected, special_kind
+from packager.inspection import FaultList
+from packager.model import ReleaseShard
+from tests.releases import make_release, make_shard
 
 PUBLIC = "93.184.216.34"
 
@@ -183,3 +190,28 @@ def test_the_port_of_an_address_is_that_of_its_scheme() -> None:
     assert host_and_port("wss://a.example/x") == ("a.example", 443)
     assert host_and_port("udp://[::1]:7") == ("::1", 7)
     assert host_and_port("/srv/x") == host_and_port("s3://b/x") == host_and_port("http://[::1") == ("", 0)
+
+
+@pytest.mark.parametrize(
+    ("address", "is_right"),
+    [
+        ("http://user:hunter2@host.example/", False),
+        ("http://user@host.example/", False),
+        ("https://host.example/@x", True),
+    ],
+)
+def test_a_release_with_a_password_in_an_address_contradicts_the_rules(address: str, is_right: bool) -> None:
+    shard = make_shard()
+    release = make_release(shards=[shard])
+    for changed in (
+        msgspec.structs.replace(release, base_url=address),
+        msgspec.structs.replace(release, shards=(with_web_seed(shard, address),)),
+    ):
+        faults = FaultList()
+        check_release(changed, faults)
+        assert any("holds a user name or a password" in each.what for each in faults.kept) != is_right
+        assert not any("hunter2" in each.what for each in faults.kept)
+
+
+def with_web_seed(shard: ReleaseShard, address: str) -> ReleaseShard:
+    return msgspec.structs.replace(shard, magnet=f"{shard.magnet}&ws={quote(address, safe='')}")
