@@ -68,6 +68,7 @@ def get(
         return run(meant, request(local), release="", vouched="magnet", cost=Cost(), progress=progress)
     with ExitStack() as opened:
         origin, folders = _origin(release, key)
+        places = places.trusting(origin.source)
         if is_stored(origin.source):
             places = _with_stores(places, [os.path.join(normal(origin.source, "--release"), "shards")])
         found = find(origin, Wanted(keys, search), places, opened, progress)

@@ -63,7 +63,6 @@ def find(origin: Origin, wanted: Wanted, remote: Remote, opened: ExitStack, prog
     remote: whose web seeds come before the release's own. opened: keeps open what reading takes. Raises
     InputError where nothing is meant, TrustError where the release is refused.
     """
-    remote = remote.trusting(origin.source)
     files = open_release_files(origin.source, lambda: _web(remote, opened), seconds=remote.seconds)
     scratch = Path(opened.enter_context(TemporaryDirectory(prefix="packager-", ignore_cleanup_errors=True)))
     progress.begin("find", None, "member")
