@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import parse_qsl, quote
 
+from packager.addresses import without_credentials
 from packager.errors import InputError
 from packager.model import Infohash
 from packager.paths import is_safe_path, shown
@@ -190,7 +191,7 @@ def _size(text: str, where: object) -> int:
 def _url(text: str, key: str, where: object) -> str:
     """Return the URL of a tracker (tr) or web seed (ws)."""
     if not text.isprintable():
-        raise InputError(where, f'{key} "{shown(text, 80)}" is not a URL')
+        raise InputError(where, f'{key} "{shown(without_credentials(text), 80)}" is not a URL')
     return text
 
 

@@ -45,7 +45,7 @@ def links_of(meant: Meant) -> list[str]:
             infohash_v2=shared.infohash_v2,
             name=shared.name,
             size=shared.size,
-            trackers=shared.trackers,
+            trackers=[each for each in shared.trackers if without_credentials(each) == each],
             web_seeds=seeds,
             chosen=() if number is None else (number,),
             members=[member],
@@ -105,8 +105,11 @@ def _meant(link: Magnet, remote: Remote) -> Meant:
 
 
 def _usable(urls: Sequence[str], schemes: tuple[str, ...]) -> list[str]:
-    """Return the URLs of a link that have one of `schemes`; clients ignore the others."""
-    found = []
+    """Return the URLs of a link that have one of `schemes`; clients ignore the others.
+
+    One with a password is among them: it is refused with a sentence when it would be asked.
+    """
+    found = [each for each in urls if without_credentials(each) != each]
     for each in urls:
         with suppress(InputError):
             found.append(url(each, "magnet link", schemes))
