@@ -29,13 +29,17 @@ from packager.kept import Kept, broken_rules, kept_of
 from packager.key_pair import PublicKey
 from packager.model import Release, ReleaseShard
 from packager.name_checks import PathChecks
-from packager.paths import shown
+from packager.paths import collision_key, shown
 from packager.slug import is_slug
 
 MISSED = 1000  # releases that a mirror steps through to catch up: twenty years of weekly ones
 TABLE_LIMIT = units.GIB  # bytes of a members table that is fetched
 
 _DAY = 86_400  # seconds
+_RESERVED = {  # what a release and a mirror have beside the shards' documents, as `collision_key` has it
+    *("release.json", "release.json.minisig", "releases", "minisign.pub", "sha256sums", "sha256sums.minisig"),
+    *("torrents.json", "index.html"),
+}
 _DO_NOT = "do not use it; ask the publisher, by another way, what is right"
 
 
@@ -215,7 +219,15 @@ def _check_names(release: Release, faults: FaultList) -> None:
         if shard.name != shard_name(release.collection.name, shard.phase, shard.number):
             faults.add("shards", f'"{name}" is not named by its collection, phase and number')
         for file in shard.documents:
+            if _is_reserved(file.path):
+                faults.add(f"shards {name}", f'"{shown(file.path, 120)}" is a reserved name: the release itself has it')
             faults.add_all(f"shards {name}", paths.clashes(file.path))
+
+
+def _is_reserved(path: str) -> bool:
+    """Say whether a path is one that the release itself has, or that a file has while it is written."""
+    names = [collision_key(name) for name in path.split("/")]
+    return names[0] in _RESERVED or any(name.startswith(".") for name in names)
 
 
 def _check_sizes(shards: tuple[ReleaseShard, ...], faults: FaultList) -> None:

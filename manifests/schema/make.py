@@ -874,6 +874,12 @@ TOLD |= {
         "obsolete": "Names of shards that are obsolete now and were not in the release that was held.",
         "withdrawn": "Records that were taken back since that release.",
         "counted_by": "Where the seed counts come from that were chosen by.",
+        "changed": "Settings that are others than those that were kept.",
+    },
+    "ChangedSetting": {
+        "name": "The setting's name.",
+        "before": "What was kept; sizes in bytes, times in seconds.",
+        "now": "What this run asks for.",
     },
     "WithdrawnThere": {
         "id": "The record's id.",
@@ -931,6 +937,7 @@ TOLD |= {
         "held": "Bytes of the tars that are here in full.",
         "removable": "Tars here that are not among the chosen.",
         "warnings": "What its owner should know.",
+        "health": "Healthy, or the worst of: damaged (exit code 1), incomplete, old (exit code 3).",
     },
     "HeldShard": {
         "name": ("The shard's name.", SHARD),

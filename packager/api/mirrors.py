@@ -1,6 +1,5 @@
 """What mirrors do: follow a publisher, hold a part of the release, say what is held."""
 
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -8,7 +7,6 @@ from pathlib import Path
 
 import msgspec
 
-from packager import units
 from packager.api.machine import now, processes_of
 from packager.choose import Strategy
 from packager.engine import durable
@@ -21,7 +19,7 @@ from packager.mirror import status as mirror_states
 from packager.mirror.around import Around, Ask, Clocks
 from packager.mirror.fetch import How
 from packager.mirror.follow import Request, Trusted
-from packager.mirror.state import Mirror, MirrorFolder, Settings
+from packager.mirror.state import Mirror, MirrorFolder, Settings, settings_of
 from packager.mirror_reports import MirrorReport, MirrorStatus
 from packager.progress import SILENT, Progress
 from packager.reports import PruneReport
@@ -35,19 +33,19 @@ def mirror_follow(
     source: str,
     to: Path,
     *,
-    budget: int,
+    budget: int | None = None,
     key: str | None = None,
     unsigned: bool = False,
     start: int | None = None,
-    strategy: Strategy = "spread",
+    strategy: Strategy | None = None,
     phases: Sequence[str] | None = None,
     where: str | None = None,
     mirror_id: str | None = None,
-    counts: AskFor = "auto",
+    counts: AskFor | None = None,
     allow_hosts: Sequence[str] = (),
-    reserve: int = 50 * units.GIB,
-    client: str = "builtin",
-    max_age: int = 180 * 86_400,
+    reserve: int | None = None,
+    client: str | None = None,
+    max_age: int | None = None,
     how: How | None = None,
     ask: Ask = AGREE_TO_PLANS,
     dry_run: bool = False,
@@ -57,33 +55,36 @@ def mirror_follow(
 ) -> MirrorReport:
     """Follow the release at `source`, a URL or folder, into the folder `to`: choose shards, and fetch them.
 
-    budget, reserve: bytes. key: the publisher's key line or file, which is pinned; None: the one beside the
-    release, if `ask` agrees to it. unsigned: there is none. start: the serial of the first release that is
-    checked, where only a key is known that was replaced since; None: the newest. phases, where (SQL): choose
-    among these alone. mirror_id: None for the one kept here, or a new one. counts: where
-    seed counts come from; "auto": the release's list, its trackers where that has none or old ones, and the DHT
-    where they do not answer and `how` uses it. allow_hosts: HOST[:PORT], which may be contacted although they are not
-    on the public Internet, or the release is redirected to them; none: those kept here. client: "builtin", "none", or a
-    client's address. max_age, timeout: seconds. how: of the built-in client; None: fetch all, then end.
+    Settings that are None stay as they are kept in `to`. These are budget and reserve (bytes), strategy, phases, where
+    (SQL), mirror_id, counts, client and max_age (seconds). The first time a budget is needed; the others are 50 GiB,
+    "spread", all, all, a random id, "auto", "builtin" and 180 days. phases, where: choose only among these; () and ""
+    mean all again. counts: where seed counts come from; "auto": the release's list, its trackers if that has none
+    or old ones, and the DHT if they do not answer and `how` uses it. client: "builtin", "none", or a client's address.
+
+    key: the publisher's key line or file, which is pinned; None: the one beside the release, if `ask` agrees to it.
+    allow_hosts: HOST[:PORT], which may be contacted although they are not on the public Internet, or the release is
+    redirected to them; none: those kept here.
+    unsigned: there is none. start: the serial of the first release that is checked, if only a key is known that was
+    replaced since; None: the newest. timeout: seconds. how: of the built-in client; None: fetch all, then end.
     Raises TrustError for what is refused, with nothing changed.
     """
 
     def settings(held: Mirror | None) -> Settings:
         if dry_run and held is None and mirror_id is None:
             progress.note("this mirror has no id yet and one was drawn for this plan; --mirror-id keeps it the same")
-        return Settings(
-            source=normal_source(source),
-            budget=budget,
-            strategy=strategy,
-            mirror_id=mirror_id or (held.settings.mirror_id if held else secrets.token_hex(16)),
-            phases=tuple(phases) if phases else None,
-            where=where,
-            reserve=reserve,
-            client=client,
-            max_age=max_age,
-            counts=counts,
-            allow_hosts=tuple(allow_hosts) or (held.settings.allow_hosts if held else ()),
-        )
+        given = {
+            "budget": budget,
+            "strategy": strategy,
+            "mirror_id": mirror_id,
+            "phases": None if phases is None else tuple(phases),
+            "where": where,
+            "reserve": reserve,
+            "client": client,
+            "max_age": max_age,
+            "counts": counts,
+            "allow_hosts": tuple(allow_hosts) or None,
+        }
+        return settings_of(held.settings if held else None, normal_source(source), given)
 
     how = how or _UNTIL_DONE
     request = Request(settings, ask, Trusted(key, unsigned, start), how.reach, dry_run=dry_run)

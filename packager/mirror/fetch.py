@@ -154,6 +154,9 @@ class _Session:
             if shard.name not in self._proved and not self._has_room():
                 return
             self._waiting.pop(0)
+            if shard.name not in self._proofs:  # from now on the file of that name is this mirror's
+                self._proofs[shard.name] = Proof()
+                self._folder.save_proofs(self._proofs)
             file = open_shared(self._folder.document(shard.torrent))
             self._downloads.add(
                 shard.name,

@@ -1,5 +1,7 @@
 """`mirror follow` and `mirror sync`: one step along the release, then the shards fetched or handed over."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from packager.engine import durable
@@ -26,7 +28,7 @@ def run(folder: MirrorFolder, request: Request, how: How, around: Around) -> Mir
         stepped = step(folder, settings, request, around)
         _warn(stepped, around)
         return _report(stepped, settings)
-    with durable.lock(folder.state, "mirror"):
+    with _without_trace(folder), durable.lock(folder.state, "mirror"):
         settings = request.settings(folder.load())
         client = None if settings.client in (BUILTIN, NONE) else open_client(settings.client)
         stepped = step(folder, settings, request, around)
@@ -41,6 +43,20 @@ def run(folder: MirrorFolder, request: Request, how: How, around: Around) -> Mir
             fetched = fetch(folder, stepped.shards, how, around)
             return _report(stepped, settings, fetched=fetched, complete=fetched.whole == len(stepped.shards))
         return _handed(folder, stepped, settings, client, stopped)
+
+
+@contextmanager
+def _without_trace(folder: MirrorFolder) -> Iterator[None]:
+    """Remove at the end what the block made of a mirror, if it is none: the first release was refused or declined."""
+    missing = [each for each in (folder.state, folder.folder) if not each.exists()]
+    try:
+        yield
+    finally:
+        if folder.state in missing and not (folder.state / "mirror.json").is_file():
+            durable.remove_tree(folder.state)
+            if folder.folder in missing:
+                with suppress(OSError):  # something else is in it
+                    folder.folder.rmdir()
 
 
 def _warn(stepped: Stepped, around: Around) -> None:
