@@ -13,6 +13,7 @@ import pytest
 
 from packager import bencode
 from packager.cli.app import main
+from packager.mirror.state import MirrorFolder
 from tests.projects import Project
 
 Capture = pytest.CaptureFixture[str]
@@ -206,6 +207,23 @@ def test_a_torrent_alone_sends_a_client_nowhere(hostile: Hostile, key: bytes, va
     assert run("seed", hostile.tar, "--torrent", "x.torrent", *session) == 1
     assert hostile.listener.arrived == []
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_mirror_keeps_the_hosts_that_it_was_allowed(hostile: Hostile) -> None:
+    follow = ("mirror", "follow", hostile.release, "--to", "m", *FOLLOW[:-1], "list", "--client", "none")
+
+    def kept() -> tuple[str, ...]:
+        return MirrorFolder(Path("m")).required().settings.allow_hosts
+
+    assert run(*follow, "--allow-host", "http://nas.example/") == 2
+    assert not Path("m").exists()
+    assert run(*follow, "--allow-host", "nas.example:80", "--allow-host", "10.0.0.0/8") == 0
+    assert kept() == ("nas.example:80", "10.0.0.0/8")
+    for again in (("mirror", "sync", "--to", "m", "--yes"), follow):
+        assert run(*again) == 0
+        assert kept() == ("nas.example:80", "10.0.0.0/8")
+    assert run("mirror", "sync", "--to", "m", "--yes", "--allow-host", "other.example") == 0
+    assert kept() == ("other.example",)
 
 
 def test_a_password_in_an_address_is_never_shown(hostile: Hostile, capsys: Capture) -> None:

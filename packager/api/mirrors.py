@@ -13,6 +13,7 @@ from packager.engine import durable
 from packager.engine.release_source import normal as normal_source
 from packager.engine.room import free_bytes
 from packager.engine.swarm import Reach
+from packager.hosts import allowed_hosts
 from packager.mirror import prune as pruning
 from packager.mirror import run as mirroring
 from packager.mirror import status as mirror_states
@@ -86,6 +87,7 @@ def mirror_follow(
         }
         return settings_of(held.settings if held else None, normal_source(source), given)
 
+    allowed_hosts(allow_hosts)  # wrong ones are refused before anything is done
     how = how or _UNTIL_DONE
     request = Request(settings, ask, Trusted(key, unsigned, start), how.reach, dry_run=dry_run)
     return mirroring.run(MirrorFolder(to), request, how, _around(timeout, stop, progress))
@@ -108,6 +110,7 @@ def mirror_sync(
     """
     folder = MirrorFolder(to)
     folder.required()
+    allowed_hosts(allow_hosts)  # wrong ones are refused before anything is done
     how = how or _UNTIL_DONE
 
     def settings(_: Mirror | None) -> Settings:

@@ -4,13 +4,8 @@ import datetime as dt
 import ipaddress
 import socket
 import ssl
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from email.utils import format_datetime
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Sequence
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -19,18 +14,20 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from packager.engine import urls
+from packager import bencode
+from packager.engine.downloads import Downloads
 from packager.engine.resolver import permitted_urls
-from packager.engine.retrying import seconds_asked
+from packager.engine.swarm import Reach, open_session
 from packager.engine.udp_tracker import UdpTracker
 from packager.engine.urls import Web
 from packager.errors import IncompleteError, InputError
 from packager.hosts import NO_HOSTS, allowed_hosts
-from tests.servers import LOOPBACK, serving
+from packager.model import ShardName
+from tests.servers import LOOPBACK, answering, send, serving
+from tests.waiting import until
 
 DATA = bytes(range(256)) * 40
 PUBLIC = "192.31.196.1"  # of AS112: public, and nobody answers there; no test connects to it
-Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
 @pytest.fixture(autouse=True)
@@ -38,48 +35,6 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-
-
-@contextmanager
-def answering(answer: Answer, *, tls: ssl.SSLContext | None = None) -> Iterator[tuple[int, list[str]]]:
-    """Answer requests on 127.0.0.1; yield the port, and the addresses that were asked for."""
-    asked: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version, disable_nagle_algorithm = "HTTP/1.1", True
-
-        def log_message(self, *arguments: object) -> None:
-            """Log nothing."""
-
-        def do_GET(self) -> None:
-            asked.append(f"{self.headers['Host']} {self.path}")
-            answer(self)
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads, block_on_close = True, False
-
-        def handle_error(self, request: object, client_address: object) -> None:
-            """Say nothing: clients of these tests hang up on purpose."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    if tls:
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield server.server_address[1], asked
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def send(handler: BaseHTTPRequestHandler, status: int, body: bytes = b"", **headers: str) -> None:
-    handler.send_response(status)
-    for name, value in {"Content_Length": str(len(body)), **headers}.items():
-        handler.send_header(name.replace("_", "-"), value)
-    handler.end_headers()
-    handler.wfile.write(body)
 
 
 @pytest.fixture
@@ -186,126 +141,47 @@ def test_each_hop_of_a_redirect_is_checked() -> None:
                 assert web.fetch(address, limit=len(DATA)) == DATA
 
 
-@pytest.mark.parametrize("header", ["1", "date"])
-def test_a_busy_server_is_asked_again_when_it_says(header: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    paused: list[float] = []
-    monkeypatch.setattr(urls, "time", _Clock(paused))
-    answers = iter((429, 503, 200))
+def test_libtorrent_is_kept_from_the_same_addresses_whatever_it_looks_up_itself(
+    resolver: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    resolver("localhost", [PUBLIC])  # libtorrent asks the system's own resolver, which says 127.0.0.1
+    with answering(lambda handler: send(handler, 200, DATA)) as (port, asked):
+        address = f"http://localhost:{port}/"
+        assert permitted_urls([address], NO_HOSTS) == [address]
+        info = {b"name": b"x", b"length": len(DATA), b"piece length": 16384, b"pieces": bytes(20)}
+        torrent = bencode.encode({b"info": info, b"announce": f"{address}announce".encode()})
+        said: list[str] = []
+        with Downloads(Reach()) as downloads:
+            downloads.add(ShardName("x"), torrent, tmp_path / "x", web_seeds=[f"{address}x"], proved=False)
 
-    def busy(handler: BaseHTTPRequestHandler) -> None:
-        later = format_datetime(dt.datetime.fromtimestamp(time.time() + 30, dt.UTC), usegmt=True)
-        send(handler, next(answers), DATA, Retry_After=later if header == "date" else "30")
+            def are_refused() -> bool:
+                said.extend(downloads.wait(0.05))
+                return any("127.0.0.1: no peer is met" in line for line in said) and any(
+                    f"{address}announce" in line and "banned by IP filter" in line for line in said
+                )
 
-    with answering(busy) as (port, asked), Web(allowed=LOOPBACK, pause=0.5) as web:
-        assert web.fetch(f"http://127.0.0.1:{port}/x", limit=len(DATA)) == DATA
-    assert len(asked) == 3
-    assert len(set(paused)) == 2
-    for least, most, pause in zip((0.25, 0.5), (0.5, 1.0), paused, strict=True):  # jitter beside what it asked
-        assert 28 + least <= pause <= 30 + most
-
-
-class _Clock:
-    """The time, in which nobody sleeps."""
-
-    def __init__(self, paused: list[float]) -> None:
-        self.sleep = paused.append
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(time, name)
+            until(are_refused, lambda: said)
+        assert asked == []
 
 
-def test_a_server_that_asks_for_an_hour_is_given_up_with_its_own_words() -> None:
-    with answering(lambda handler: send(handler, 503, Retry_After="3600")) as (port, asked):
-        with Web(allowed=LOOPBACK) as web, pytest.raises(IncompleteError, match=r"answers 503 .* asks to wait 1 h"):
-            web.fetch(f"http://127.0.0.1:{port}/x", limit=5)
-        assert len(asked) == 1
-
-
-def test_what_a_server_asks_to_wait_is_read_in_both_forms() -> None:
-    now = 1_700_000_000
-    date = format_datetime(dt.datetime.fromtimestamp(now + 90, dt.UTC), usegmt=True)
-    asked = {"0": 0, " 17 ": 17, date: 90, "9" * 400: 999_999_999, "Tue, 14 Nov 2023 22:13:20": 0}
-    assert {each: seconds_asked(each, now) for each in asked} == asked
-    for nonsense in ("", "-5", "1.5", "soon", "Wed, 99 Nov 2023 22:13:20 GMT", "\N{SUPERSCRIPT TWO}", "0" * 9 + "x"):
-        assert seconds_asked(nonsense, now) == 0
-    assert seconds_asked(format_datetime(dt.datetime.fromtimestamp(5, dt.UTC)), now) == 0
-
-
-@pytest.mark.parametrize("of", ["a range", "a file"])
-def test_a_server_that_sends_a_byte_at_a_time_is_given_up_in_bounded_time(of: str) -> None:
-    def drip(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(206 if of == "a range" else 200)
-        handler.send_header("Content-Range", f"bytes 0-{(16 << 20) - 1}/{1 << 30}")
-        handler.send_header("Content-Length", str(16 << 20))
-        handler.end_headers()
-        while True:
-            handler.wfile.write(b"x")
-            time.sleep(0.02)
-
-    with answering(drip) as (port, asked), Web(seconds=0.3, allowed=LOOPBACK) as web:
-        began = time.monotonic()
-        address = f"http://127.0.0.1:{port}/x"
-        read = partial(web.read_range, address, 0, 16 << 20, size=1 << 30)
-        with pytest.raises(IncompleteError, match=r"sent [0-9]+ bytes in 0 s, which is too slow"):
-            read() if of == "a range" else web.fetch(address, limit=16 << 20)
-        assert time.monotonic() - began < 60  # it would take hours
-    assert len(asked) == 1
-
-
-def test_a_slow_server_that_keeps_the_least_rate_is_read_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(urls, "SLOWEST", 20)
-
-    def slow(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(200)
-        handler.end_headers()
-        for at in range(0, 60, 10):
-            handler.wfile.write(DATA[at : at + 10])
-            time.sleep(0.1)
-        handler.close_connection = True
-
-    with answering(slow) as (port, _), Web(seconds=0.25, allowed=LOOPBACK) as web:
-        assert web.fetch(f"http://127.0.0.1:{port}/x", limit=100, seconds=60) == DATA[:60]
-
-
-@pytest.mark.parametrize("most", [1, 700, 1 << 20])
-def test_an_answer_shorter_than_the_range_is_continued(most: int) -> None:
-    def some(handler: BaseHTTPRequestHandler) -> None:
-        start, stop = (int(each) for each in handler.headers["Range"].removeprefix("bytes=").split("-"))
-        stop = min(stop + 1, start + most)
-        send(handler, 206, DATA[start:stop], Content_Range=f"bytes {start}-{stop - 1}/{len(DATA)}")
-
-    with answering(some) as (port, asked), Web(allowed=LOOPBACK) as web:
-        address = f"http://127.0.0.1:{port}/x"
-        assert web.read_range(address, 5, 105, size=len(DATA)) == DATA[5:105]
-        assert len(asked) == -(-100 // most)
-        if most == 1:
-            with pytest.raises(InputError, match="in more than 256 parts"):
-                web.read_range(address, 0, 300, size=len(DATA))
-        else:
-            assert web.read_range(address, 0, len(DATA), size=len(DATA)) == DATA
-
-
-@pytest.mark.parametrize("given", ["bytes 6-104/10240", "bytes 5-105/10240", "bytes 5-4/10240", "bytes 0-104/10240"])
-def test_an_answer_that_does_not_begin_the_range_is_refused(given: str) -> None:
-    with answering(lambda handler: send(handler, 206, DATA[5:105], Content_Range=given)) as (port, asked):
-        with Web(allowed=LOOPBACK) as web, pytest.raises(InputError, match="sends the range"):
-            web.read_range(f"http://127.0.0.1:{port}/x", 5, 105, size=len(DATA))
-        assert len(asked) == 1
-
-
-@pytest.mark.parametrize("encoding", ["aws-chunked", "AWS-Chunked", "aws-chunked, identity", ""])
-def test_the_encoding_that_stores_repeat_of_an_upload_is_no_encoding(encoding: str) -> None:
-    plain = partial(send, status=200, body=DATA, Content_Encoding=encoding)
-    with answering(plain) as (port, _), Web(allowed=LOOPBACK) as web:
-        assert web.fetch(f"http://127.0.0.1:{port}/x", limit=len(DATA)) == DATA
-
-
-@pytest.mark.parametrize("encoding", ["aws-chunked, gzip", "br", "chunked"])
-def test_a_packed_body_is_refused(encoding: str) -> None:
-    packed = partial(send, status=200, body=DATA, Content_Encoding=encoding)
-    refused = pytest.raises(InputError, match="sends its bytes packed")
-    with answering(packed) as (port, _), Web(allowed=LOOPBACK) as web, refused:
-        web.fetch(f"http://127.0.0.1:{port}/x", limit=len(DATA))
+@pytest.mark.parametrize(
+    ("reach", "peers", "open_to"),
+    [
+        (Reach(), [], []),
+        (Reach(address="127.0.0.9"), [], ["127.0.0.1"]),
+        (Reach(allowed=allowed_hosts(["10.0.0.0/8"])), [], ["10.1.2.3"]),
+        (Reach(allowed=allowed_hosts(["localhost"])), ["fd00::1"], ["127.0.0.1", "fd00::1"]),
+        (Reach(allowed=NO_HOSTS.with_origin("http://192.168.1.5/")), ["169.254.1.1"], ["192.168.1.5", "169.254.1.1"]),
+    ],
+)
+def test_a_session_is_open_to_public_addresses_and_those_that_are_allowed(
+    reach: Reach, peers: list[str], open_to: list[str]
+) -> None:
+    private = ["127.0.0.1", "10.1.2.3", "192.168.1.5", "169.254.1.1", "fd00::1", "fe80::1", "0.0.0.0", "100.64.0.1"]
+    found = open_session(reach, 0, peers).get_ip_filter()
+    assert [each for each in private if not found.access(each)] == [each for each in private if each in open_to]
+    assert not found.access(PUBLIC)
+    assert not found.access("2606:4700::1111")
 
 
 @pytest.fixture(scope="module")
