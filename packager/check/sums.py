@@ -9,6 +9,7 @@ import binascii
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import unquote_to_bytes
 
 from packager.digests import BY_DIGITS, algorithm_of_tag, algorithms_of_size
 from packager.errors import InputError
@@ -18,6 +19,7 @@ ALGORITHMS = frozenset(BY_DIGITS.values())
 _PLAIN = re.compile(rb"(\\?)([0-9A-Fa-f]{16,128})(?: [ *]|[ \t])(.+)", re.S)  # "HEX  PATH", "HEX *PATH", "HEX PATH"
 _TAGGED = re.compile(rb"(\\?)([A-Za-z][A-Za-z0-9/_-]{1,15}) ?\((.+)\) ?= ?([0-9A-Fa-f:]+|[0-9A-Za-z+/]+={0,2})", re.S)
 _MANIFEST = re.compile(rb"([0-9A-Fa-f]{32,128})[ \t]+\*?(.+)", re.S)
+_OUTSIDE = re.compile(rb"~|[A-Za-z]:[\\/]|\\")  # a home, a drive, a share: RFC 8493 2.1.3 names them
 _ESCAPED = {b"\\n": b"\n", b"\\r": b"\r", b"\\\\": b"\\"}  # coreutils' manual, "cksum output modes"
 _COMMENTS = (b"#", b";")
 _UNREAD = 20  # lines that are reported one by one
@@ -99,12 +101,12 @@ def _digest(text: bytes, place: str) -> bytes:
 def parse_manifest(data: bytes, algorithm: str, where: object) -> list[Sum]:
     """Return what a bag's manifest lists; %0A, %0D and %25 in its paths are decoded. Raises InputError."""
     sums = []
-    for number, line in _lines(data):
+    for number, line in lines(data):
         place = f"{where}: line {number}"
         match = _MANIFEST.fullmatch(line)
         if match is None or BY_DIGITS.get(len(match[1])) != algorithm:
             raise InputError(place, f'"{shown(line, 80)}" is not a {algorithm} digest and a path')
-        path = _checked(match[2].removeprefix(b"./"), place)
+        path = check_bag_path(match[2].removeprefix(b"./"), place)
         sums.append(Sum(path, algorithm, bytes.fromhex(match[1].decode())))
     _check_once(sums, where)
     return sums
@@ -121,15 +123,15 @@ def _list_lines(data: bytes) -> Iterator[tuple[int, bytes]]:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):  # as a Windows shell writes what it redirects
         data = data.decode("utf-16", "replace").encode()
     if b"\0" in data:
-        lines: Iterable[tuple[int, bytes]] = enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\0"), 1)
+        every: Iterable[tuple[int, bytes]] = enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\0"), 1)
     else:
-        lines = _lines(data)
-    for number, line in lines:
+        every = lines(data)
+    for number, line in every:
         if line.strip() and not line.startswith(_COMMENTS):
             yield number, line
 
 
-def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
+def lines(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield (number, line) of lines with something in them."""
     for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         text = line.removesuffix(b"\r")
@@ -145,10 +147,19 @@ def _relative(path: bytes, place: str, folders: Sequence[bytes]) -> bytes:
             raise InputError(place, f'"{shown(path)}" is not in the folder that is checked')
         path = below
     names = [name for name in path.split(b"/") if name not in (b"", b".")]
-    return _checked(b"/".join(names), place)
+    return check_path(b"/".join(names), place)
 
 
-def _checked(path: bytes, place: object) -> bytes:
+def check_bag_path(path: bytes, place: object) -> bytes:
+    """Return a path of a bag's tag file as it is written. Raises InputError if some reader takes it out of the bag."""
+    for reading in (path, unquote_to_bytes(path)):
+        if _OUTSIDE.match(reading):
+            raise InputError(place, f'"{shown(path)}" leaves the bag')
+        check_path(reading, place)
+    return check_path(path, place)
+
+
+def check_path(path: bytes, place: object) -> bytes:
     """Return a path that stays below its folder. Raises InputError for another."""
     names = path.removeprefix(b"./").split(b"/")
     if b"\0" in path or any(name in (b"", b".", b"..") for name in names):

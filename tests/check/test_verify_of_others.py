@@ -200,6 +200,7 @@ def test_a_payload_file_must_stand_in_every_manifest(data: Path, capsys: Capture
     bagit.make_bag(str(data), checksums=["sha256", "md5"])
     for path in data.glob("tagmanifest-*"):
         path.unlink()
+    (data / "bagit.txt").write_text("BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n")
     manifest = data / "manifest-md5.txt"
     manifest.write_text("".join(line for line in manifest.read_text().splitlines(True) if "two" not in line))
     code, report = verify(capsys, data)
