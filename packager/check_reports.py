@@ -110,6 +110,9 @@ class RepairReport(Struct, frozen=True, kw_only=True):
     mended_bytes: int
     excess: int  # bytes that stood past the shard's end
     cut: bool  # they were cut off
+    missing_files: tuple[str, ...]  # without bytes, so that no piece tells of them: the first thousand
+    missing_file_count: int
+    created_files: int  # of those
     whole: bool  # nothing is left to mend; where only some pieces were checked, of those
     unreachable: bool  # a source did not answer and something is left: the same command may do more later
     dry_run: bool

@@ -54,6 +54,8 @@ class _Work:
     unreachable: bool = False
     excess: int = 0  # bytes past the shard's end, when it was opened
     cut: bool = False
+    missing: Sequence[str] = ()  # files without bytes
+    created: int = 0
 
     @property
     def pieces(self) -> PieceHashes:
@@ -89,6 +91,9 @@ def repair(
             durable.remove_tree(_scratch(path))  # what a killed run left
         work = _Work(shard, target, progress, excess=shard.excess)
         _find(work, path, only, workers)
+        work.missing = shard.missing_empty()
+        if not dry_run:
+            work.created = sum(shard.create_empty(name) for name in work.missing)
         if not work.looked_at and not work.excess:
             what = f"names no bad piece of {shown(tar.name)}, so nothing was checked"
             raise InputError("--report", what, "leave it out to check every piece")
@@ -103,7 +108,7 @@ def repair(
 def _opened(path: Path, target: Target, *, writable: bool) -> AbstractContextManager[InPlace | FolderInPlace]:
     """Open what is to be mended."""
     if isinstance(target.file, SharedFolder):
-        return opened_folder(path, target.file, writable=writable)
+        return opened_folder(path, target.file)
     return opened(path, target.pieces, writable=writable)
 
 
@@ -221,7 +226,10 @@ def _report(work: _Work, tar: Path, *, dry_run: bool, seconds: float) -> RepairR
         mended_bytes=_bytes(pieces, work.written),
         excess=work.excess,
         cut=work.cut,
-        whole=not work.why and (work.cut or not work.excess),
+        missing_files=tuple(work.missing[:_LEFT]),
+        missing_file_count=len(work.missing),
+        created_files=work.created,
+        whole=not work.why and (work.cut or not work.excess) and work.created == len(work.missing),
         unreachable=work.unreachable and bool(work.why),
         dry_run=dry_run,
         seconds=seconds,

@@ -90,7 +90,7 @@ def show(report: RepairReport) -> None:
     """Print what was bad, mended and left."""
     screen.compared_with([report.evidence])
     checked = f"{count_of(report.checked, 'piece')} checked in {show_seconds(report.seconds)}"
-    if not report.bad and not report.excess:
+    if not report.bad and not report.excess and not report.missing_file_count:
         screen.say(f"repair: nothing to do, {report.shard} is right ({checked})")
         return
     screen.say(f"{report.shard}: {count_of(report.bad, 'bad piece')}, {show_size(report.bad_bytes)} ({checked})")
@@ -104,6 +104,11 @@ def show(report: RepairReport) -> None:
             screen.say(shown(f"    touched: {', '.join(touched[:_SHOWN])}{more}", 2000))
         for why in left.why:
             screen.say(f"    {why}")
+    if report.missing_file_count:
+        names = ", ".join(report.missing_files[:_SHOWN])
+        more = f" and {report.missing_file_count - _SHOWN:,} more" if report.missing_file_count > _SHOWN else ""
+        what = f"{count_of(report.missing_file_count, 'file')} without bytes missing, {report.created_files:,} created"
+        screen.say(shown(f"  {what}: {names}{more}", 2000))
     if report.excess:
         screen.say(f"  {show_size(report.excess)} past the shard's end: {'cut off' if report.cut else 'left there'}")
     if report.whole:
@@ -115,6 +120,8 @@ def show(report: RepairReport) -> None:
 def _next(report: RepairReport) -> str:
     """Return the last line where something is left."""
     left = count_of(report.left_pieces, "bad piece")
+    if not report.left_pieces and report.created_files < report.missing_file_count:
+        return "repair: something else has the name of a missing file; move it, and run the command again"
     if report.unreachable:
         return f"repair: {left} left, and a source did not answer; run the command again later"
     if not report.left_pieces:
