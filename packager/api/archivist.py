@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from packager import units
+from packager.api.arguments import AnyPath, as_path, as_text, as_texts
 from packager.api.machine import PATIENCE, crew_of, now
 from packager.api.packing import cores_of, tasks_of
 from packager.api.preflight import Password, check_opening, check_plan, check_project, check_space, check_unread
@@ -42,38 +43,44 @@ def no_password() -> str:
     raise InputError("release.key", "the key has a password and none was given", "set PACKAGER_KEY_PASSWORD")
 
 
-def keygen(secret: Path, public: Path, *, password: str | None) -> PublicKey:
+def keygen(secret: AnyPath, public: AnyPath, *, password: str | None) -> PublicKey:
     """Make a minisign key pair's two files and return the public key.
 
     password: None for a secret key that none covers. Raises InputError where either file is there.
     """
+    secret = as_path(secret)
+    public = as_path(public)
     return keys.write_key_pair(secret, public, password=password, random=secrets.token_bytes(keys.RANDOM))
 
 
-def init(folder: Path, *, config: Path = Path("packager.toml"), force: bool = False) -> Path:
+def init(folder: AnyPath, *, config: AnyPath = Path("packager.toml"), force: bool = False) -> Path:
     """Write a commented packager.toml for the collection in `folder` and return its path.
 
     Raises InputError where `folder` is none, or the config is there already and `force` is not set.
     """
+    folder = as_path(folder)
+    config = as_path(config)
     return project.init(folder, config, force=force)
 
 
-def scan(config: Path, *, processes: int | None = None, progress: Progress = SILENT) -> ScanReport:
+def scan(config: AnyPath, *, processes: int | None = None, progress: Progress = SILENT) -> ScanReport:
     """Make the catalogue from the source folder and the records file.
 
     processes: that read tags; None: one a core. What could not be read is in the report, and keeps the rows that it
     had. Raises InputError for a wrong config or record, IncompleteError where nothing could be read.
     """
+    config = as_path(config)
     _, workspace = project.load(config)
     with durable.lock(workspace.state, "scan"):
         return catalogue_scan.scan(workspace, workers=processes or workers.usable_cores(), progress=progress)
 
 
-def plan(config: Path, *, progress: Progress = SILENT) -> PlanReport:
+def plan(config: AnyPath, *, progress: Progress = SILENT) -> PlanReport:
     """Cut the catalogue into phases and shards; nothing is read but the catalogue.
 
     Raises InputError where a phase's SQL is wrong or no phase takes any file.
     """
+    config = as_path(config)
     options, workspace = project.load(config)
     with lock_project(workspace.state, "plan"):
         report = prepare.prepare(workspace, options, now=now(), progress=progress)
@@ -81,12 +88,12 @@ def plan(config: Path, *, progress: Progress = SILENT) -> PlanReport:
 
 
 def publish(
-    config: Path,
+    config: AnyPath,
     *,
-    phases: Sequence[str] | None = None,
+    phases: str | Sequence[str] | None = None,
     scrape: bool = False,
-    allow_hosts: Sequence[str] = (),
-    to: str | None = None,
+    allow_hosts: str | Sequence[str] = (),
+    to: AnyPath | None = None,
     with_shards: bool = False,
     grace: float = GRACE,
     allow_unread: bool = False,
@@ -103,6 +110,10 @@ def publish(
     done, if release.key has one. Raises IncompleteError where a shard is not packed, something could not be read or the
     store fails for now, InputError where a published shard would change or another release lies at the address.
     """
+    to = as_text(to)
+    config = as_path(config)
+    phases = as_texts(phases)
+    allow_hosts = as_texts(allow_hosts)
     options, workspace = project.load(config)
     asked = _asked(options, allow_hosts, scrape=scrape)
     target = open_target(to, workspace, with_shards=with_shards)
@@ -123,14 +134,14 @@ def publish(
 
 
 def release(
-    config: Path,
+    config: AnyPath,
     *,
     virtual: bool = False,
     processes: int | None = None,
     cluster: str | None = None,
     patience: float = PATIENCE,
     scrape: bool = False,
-    allow_hosts: Sequence[str] = (),
+    allow_hosts: str | Sequence[str] = (),
     allow_unread: bool = False,
     password: Password = no_password,
     progress: Progress = SILENT,
@@ -142,6 +153,8 @@ def release(
     Raises IncompleteError where something could not be read (before anything is planned), and naming the shards that
     could not be packed; then nothing new is published.
     """
+    config = as_path(config)
+    allow_hosts = as_texts(allow_hosts)
     options, workspace = project.load(config)
     cores, asked = cores_of(processes), _asked(options, allow_hosts, scrape=scrape)
     with lock_project(workspace.state, "release"):
@@ -172,8 +185,9 @@ def release(
     return ReleaseReport(scan=scanned, plan=planned, pack=packed, publish=published)
 
 
-def status(config: Path) -> StatusReport:
+def status(config: AnyPath) -> StatusReport:
     """Say what is done, what is next and how long it may take. Reads only; takes no lock."""
+    config = as_path(config)
     options, workspace = project.load(config)
     if not workspace.plan.exists():
         return _unplanned(workspace)

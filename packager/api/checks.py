@@ -4,8 +4,8 @@ import secrets
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
+from packager.api.arguments import AnyPath, as_path, as_place, as_places, as_text, as_texts
 from packager.api.machine import PATIENCE, crew_of, now, processes_of
 from packager.check import extract as extracting
 from packager.check import inspect as inspecting
@@ -22,26 +22,27 @@ from packager.progress import SILENT, Progress
 from packager.targets import parse_naming
 
 
-def inspect(file: str) -> Inspection:
+def inspect(file: AnyPath) -> Inspection:
     """Return what a file of a release, one made by others, or a magnet link is and says, with its faults.
 
     Raises InputError where it is of no kind that is known. Needs no packager.toml and takes no lock.
     """
+    file = as_text(file)
     return inspecting.inspect(file)
 
 
 def verify(
-    paths: Sequence[Path | str],
+    paths: AnyPath | Sequence[AnyPath],
     *,
-    release: Path | str | None = None,
-    key: str | None = None,
-    manifest: Path | None = None,
-    torrent: Path | None = None,
-    sums: Path | None = None,
+    release: AnyPath | None = None,
+    key: AnyPath | None = None,
+    manifest: AnyPath | None = None,
+    torrent: AnyPath | None = None,
+    sums: AnyPath | None = None,
     quick: bool = False,
     sample: str | None = None,
     seed: int | None = None,
-    state: Path | None = None,
+    state: AnyPath | None = None,
     older_than: float | None = None,
     max_time: float | None = None,
     rate: int = 0,
@@ -64,6 +65,13 @@ def verify(
     Raises InputError and TrustError where nothing says how the data should be, or documents disagree, IncompleteError
     where an address does not answer.
     """
+    key = as_text(key)
+    paths = as_places(paths)
+    release = as_place(release)
+    manifest = as_path(manifest)
+    torrent = as_path(torrent)
+    sums = as_path(sums)
+    state = as_path(state)
     how = verifying.parse_mode(
         quick=quick,
         sample=sample,
@@ -85,14 +93,14 @@ def verify(
 
 
 def extract(
-    shard: Path | str,
-    to: Path | None = None,
+    shard: AnyPath,
+    to: AnyPath | None = None,
     *,
-    release: Path | str | None = None,
-    key: str | None = None,
-    manifest: Path | None = None,
-    ids: Sequence[str] = (),
-    paths: Sequence[str] = (),
+    release: AnyPath | None = None,
+    key: AnyPath | None = None,
+    manifest: AnyPath | None = None,
+    ids: str | Sequence[str] = (),
+    paths: str | Sequence[str] = (),
     where: str | None = None,
     layout: str | None = None,
     original_names: bool = False,
@@ -109,6 +117,13 @@ def extract(
     tar, a document or a choice is wrong, IncompleteError where a file cannot be written or an address does not
     answer.
     """
+    key = as_text(key)
+    shard = as_place(shard)
+    to = as_path(to)
+    release = as_place(release)
+    manifest = as_path(manifest)
+    ids = as_texts(ids)
+    paths = as_texts(paths)
     place = place_of(shard, "SHARD")
     with at_hand(release, key, [place], progress, beside=manifest) as opened:
         return extracting.extract(

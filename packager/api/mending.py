@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
+from packager.api.arguments import AnyPath, as_path, as_paths, as_place, as_text
 from packager.api.machine import processes_of
 from packager.check import rebuild as rebuilding
 from packager.check import repair as repairing
@@ -21,15 +21,15 @@ from packager.progress import SILENT, Progress
 
 
 def repair(
-    shard: Path,
-    copies: Sequence[Path] = (),
+    shard: AnyPath,
+    copies: AnyPath | Sequence[AnyPath] = (),
     remote: Remote | None = None,
     *,
-    release: Path | str | None = None,
-    key: str | None = None,
-    manifest: Path | None = None,
-    torrent: Path | None = None,
-    report: Path | None = None,
+    release: AnyPath | None = None,
+    key: AnyPath | None = None,
+    manifest: AnyPath | None = None,
+    torrent: AnyPath | None = None,
+    report: AnyPath | None = None,
     processes: int | None = None,
     dry_run: bool = False,
     progress: Progress = SILENT,
@@ -42,6 +42,13 @@ def repair(
     one a core. What could not be mended stands in the report. Raises InputError where the tar, a document or an
     address is wrong, TrustError where documents disagree, IncompleteError where the disk fails.
     """
+    key = as_text(key)
+    shard = as_path(shard)
+    copies = as_paths(copies)
+    release = as_place(release)
+    manifest = as_path(manifest)
+    torrent = as_path(torrent)
+    report = as_path(report)
     remote = (remote or Remote()).trusting(release)
     with at_hand(release, key, [shard], progress, beside=manifest or torrent, allowed=remote.allowed) as opened:
         target = open_target(shard, release=opened, manifest=manifest, torrent=torrent)
@@ -61,14 +68,14 @@ def repair(
 
 
 def rebuild(
-    shard: Path,
-    sources: Sequence[Path],
-    out: Path | None = None,
+    shard: AnyPath,
+    sources: AnyPath | Sequence[AnyPath],
+    out: AnyPath | None = None,
     *,
-    release: Path | str | None = None,
-    key: str | None = None,
-    manifest: Path | None = None,
-    index: Path | None = None,
+    release: AnyPath | None = None,
+    key: AnyPath | None = None,
+    manifest: AnyPath | None = None,
+    index: AnyPath | None = None,
     remote: Remote | None = None,
     processes: int | None = None,
     progress: Progress = SILENT,
@@ -80,6 +87,13 @@ def rebuild(
     from; None: nowhere. Members that are nowhere stand in the report, and then nothing is written. Raises
     InputError, TrustError where its documents disagree, IncompleteError where the disk is full.
     """
+    key = as_text(key)
+    shard = as_path(shard)
+    sources = as_paths(sources)
+    out = as_path(out)
+    release = as_place(release)
+    manifest = as_path(manifest)
+    index = as_path(index)
     told = shard if shard.name.endswith(".manifest.json") else manifest
     remote = remote.trusting(release) if remote else None
     allowed = remote.allowed if remote else NO_HOSTS

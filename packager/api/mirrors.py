@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from pathlib import Path
 
 import msgspec
 
+from packager.api.arguments import AnyPath, as_path, as_text, as_texts
 from packager.api.machine import now, processes_of
 from packager.choose import Strategy
 from packager.engine import durable
@@ -31,19 +31,19 @@ AGREE_TO_PLANS = Ask(key=lambda _: False, plan=lambda _: True)  # and to no key
 
 
 def mirror_follow(
-    source: str,
-    to: Path,
+    source: AnyPath,
+    to: AnyPath,
     *,
     budget: int | None = None,
-    key: str | None = None,
+    key: AnyPath | None = None,
     unsigned: bool = False,
     start: int | None = None,
     strategy: Strategy | None = None,
-    phases: Sequence[str] | None = None,
+    phases: str | Sequence[str] | None = None,
     where: str | None = None,
     mirror_id: str | None = None,
     counts: AskFor | None = None,
-    allow_hosts: Sequence[str] = (),
+    allow_hosts: str | Sequence[str] = (),
     reserve: int | None = None,
     client: str | None = None,
     max_age: int | None = None,
@@ -69,6 +69,11 @@ def mirror_follow(
     replaced since; None: the newest. timeout: seconds. how: of the built-in client; None: fetch all, then end.
     Raises TrustError for what is refused, with nothing changed.
     """
+    key = as_text(key)
+    source = as_text(source)
+    to = as_path(to)
+    phases = as_texts(phases)
+    allow_hosts = as_texts(allow_hosts)
 
     def settings(held: Mirror | None) -> Settings:
         if dry_run and held is None and mirror_id is None:
@@ -94,10 +99,10 @@ def mirror_follow(
 
 
 def mirror_sync(
-    to: Path,
+    to: AnyPath,
     *,
     how: How | None = None,
-    allow_hosts: Sequence[str] = (),
+    allow_hosts: str | Sequence[str] = (),
     ask: Ask = AGREE_TO_PLANS,
     dry_run: bool = False,
     timeout: float = 30,
@@ -108,6 +113,8 @@ def mirror_sync(
 
     The others as in `mirror_follow`.
     """
+    to = as_path(to)
+    allow_hosts = as_texts(allow_hosts)
     folder = MirrorFolder(to)
     folder.required()
     allowed_hosts(allow_hosts)  # wrong ones are refused before anything is done
@@ -122,7 +129,7 @@ def mirror_sync(
 
 
 def mirror_status(
-    to: Path,
+    to: AnyPath,
     *,
     ask_client: bool = True,
     verify: bool = False,
@@ -133,6 +140,7 @@ def mirror_status(
 
     verify: read every whole tar in full first, with `processes`, and keep what was proved.
     """
+    to = as_path(to)
     folder = MirrorFolder(to)
     with durable.lock(folder.state, "mirror status") if verify and folder.required() else nullcontext():
         return mirror_states.status(
@@ -145,13 +153,14 @@ def mirror_status(
         )
 
 
-def mirror_magnets(to: Path) -> tuple[str, ...]:
+def mirror_magnets(to: AnyPath) -> tuple[str, ...]:
     """Return the magnet links of the shards that the mirror in the folder `to` has chosen, and may hand out."""
+    to = as_path(to)
     return mirror_states.magnets(MirrorFolder(to), now())
 
 
 def mirror_prune(
-    to: Path,
+    to: AnyPath,
     *,
     ask: Callable[[PruneReport], bool] = lambda _: True,
     dry_run: bool = False,
@@ -162,6 +171,7 @@ def mirror_prune(
     ask: called with what would be deleted, if that is anything; nothing is deleted where it returns False. Raises
     InputError where nothing is followed there, IncompleteError where the system refuses.
     """
+    to = as_path(to)
     folder = MirrorFolder(to)
     folder.required()
     with nullcontext() if dry_run else durable.lock(folder.state, "mirror prune"):

@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
+from packager.api.arguments import AnyPath, as_path, as_paths, as_place, as_text
 from packager.api.machine import now, processes_of
 from packager.engine.clients import open_client
 from packager.engine.hand_outs import HandOuts
@@ -18,13 +18,13 @@ from packager.share.seedable import find, tars_of
 
 
 def seed(
-    paths: Sequence[Path],
+    paths: AnyPath | Sequence[AnyPath],
     reach: Reach | None = None,
     *,
-    release: Path | str | None = None,
-    key: str | None = None,
-    torrent: Path | None = None,
-    source: Path | None = None,
+    release: AnyPath | None = None,
+    key: AnyPath | None = None,
+    torrent: AnyPath | None = None,
+    source: AnyPath | None = None,
     allow_withdrawn: bool = False,
     client: str | None = None,
     verify: bool = False,
@@ -43,6 +43,11 @@ def seed(
     "transmission:URL"; each tar that it does not have is read in full, then given to it, and then this ends. Raises
     InputError where nothing can be shared, IncompleteError where the client or an address does not answer.
     """
+    key = as_text(key)
+    paths = as_paths(paths)
+    release = as_place(release)
+    torrent = as_path(torrent)
+    source = as_path(source)
     cores = processes_of(processes)
     opened = open_client(client) if client is not None else None
     reach = reach or Reach()
