@@ -1,5 +1,6 @@
 """A bag in a folder (RFC 8493), any maker's, held against its own manifests and tag manifests."""
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from packager.evidence import Evidence
 from packager.faults import Fault, FaultKind, file_fault
 from packager.layout import PAYLOAD
 from packager.paths import shown
+from packager.unfinished import final_name, sentence
 
 DECLARATION = "bagit.txt"
 FETCH = "fetch.txt"
@@ -123,7 +125,15 @@ def extra_faults(folder: Path, known: Iterable[str]) -> list[Fault]:
     """Return the faults of files that stand in a bag's payload and are none of `known`, paths below the bag."""
     inside = Folder(folder)
     paths = {inside.path + b"/" + path.encode() for path in known}
-    return [file_fault("extra", path, "not in the shard") for path, _ in _payload(inside, folder) if path not in paths]
+    extra = (path for path, _ in _payload(inside, folder) if path not in paths)
+    return [file_fault("extra", path, _unfinished(path) or "not in the shard") for path in extra]
+
+
+def _unfinished(path: bytes) -> str:
+    """Return that a file is an unfinished download, "" if it is none."""
+    name = os.fsdecode(os.path.basename(path))
+    final = final_name(name)
+    return sentence(name, final) if final else ""
 
 
 def look(
@@ -158,7 +168,7 @@ def look(
     for path, size in _payload(inside, folder):
         octets, count = octets + size, count + 1
         if path not in known:
-            faults.append(file_fault("extra", path, "not in the bag's manifest"))
+            faults.append(file_fault("extra", path, _unfinished(path) or "not in the bag's manifest"))
     if oxum:
         faults += _oxum_faults(folder, octets, count, encoding)
     return Look(faults=faults, files=files)

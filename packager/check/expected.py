@@ -16,9 +16,10 @@ from packager.engine.published import ShardFiles, shard_files
 from packager.engine.stores import store_at
 from packager.engine.stores.base import Place
 from packager.errors import InputError, from_os_error
-from packager.faults import file_fault
+from packager.faults import Fault, file_fault
 from packager.paths import shown
 from packager.store_address import StoreAddress
+from packager.unfinished import final_name, sentence
 
 _MANIFEST = ".manifest.json"
 
@@ -74,6 +75,13 @@ def _check_evidence(found: Sequence[Subject], release: OpenedRelease | None) -> 
 
 def _subjects(path: Path, against: Against, release: OpenedRelease | None) -> Iterator[Subject]:
     """Yield what one path is."""
+    named = against.torrent is not None or against.sums is not None  # which may be of a file with any name
+    if not named and final_name(path.name) and path.is_file():
+        yield _unfinished(path)
+        return
+    control = path.with_name(f"{path.name}.aria2")
+    if not named and control.is_file():
+        yield _unfinished(control)
     if against.torrent is not None:
         yield torrent_data.torrent_subject(path, against.torrent)
     elif against.sums is not None:
@@ -83,10 +91,28 @@ def _subjects(path: Path, against: Against, release: OpenedRelease | None) -> It
     elif bags.is_bag(path):
         files = _named(path.name, against, release) if against.manifest or release else documents_around(path)
         yield _bag(path, files) if files else bags.bag_subject(path)
-    elif found := _shards_in(path, release):
-        yield from _tars(path, found, against, release)
     else:
-        yield from _loose(path, against, release)
+        unfinished = [file for file in sorted(path.iterdir()) if _is_unfinished_tar(file)]
+        yield from map(_unfinished, unfinished)
+        if found := _shards_in(path, release):
+            yield from _tars(path, found, against, release)
+        elif not unfinished:
+            yield from _loose(path, against, release)
+
+
+def _is_unfinished_tar(file: Path) -> bool:
+    """Say whether a file is an unfinished download of a tar."""
+    final = final_name(file.name)
+    if final is None or not final.endswith(".tar") or not file.is_file():
+        return False
+    return file.name.lower().endswith(".aria2") or not file.with_name(final).exists()
+
+
+def _unfinished(file: Path) -> Subject:
+    """Return an unfinished download, as a subject that is one fault."""
+    final = final_name(file.name)
+    assert final is not None
+    return _faulty(file, [file_fault("short", bytes(file), sentence(file.name, final))])
 
 
 def _named(name: str, against: Against, release: OpenedRelease | None) -> ShardFiles:
@@ -201,7 +227,11 @@ def _below(place: StoreAddress, name: str) -> StoreAddress:
 def _extra(tar: Place, release: OpenedRelease | None) -> Subject:
     """Return a tar that nothing knows, as a subject that is one fault."""
     where = f"the release in {release.where}" if release else "what is published near it"
-    faults = [file_fault("extra", bytes(tar), f"{where} has no such shard")]
+    return _faulty(tar, [file_fault("extra", bytes(tar), f"{where} has no such shard")])
+
+
+def _faulty(tar: Place, faults: list[Fault]) -> Subject:
+    """Return a tar of which nothing but its faults is known."""
     look = Look(faults=faults)
     return Subject(
         path=tar,

@@ -17,7 +17,7 @@ from packager.check_reports import ExtractReport, TakenFile
 from packager.engine.destination import Destination
 from packager.engine.hand_outs import RELEASE, HandOuts
 from packager.engine.members import chosen
-from packager.engine.opened_release import OpenedRelease, documents_around, find_documents
+from packager.engine.opened_release import OpenedRelease, check_finished, documents_around, find_documents
 from packager.engine.published import Published, open_published, shard_name
 from packager.engine.ranges import LooseRanges, RangeSource, TarRanges, Told, Unreachable, Unreadable
 from packager.engine.stored_ranges import StoredFile
@@ -110,6 +110,7 @@ def open_contents(
         files = find_documents(tar, release, manifest)
         published = open_published(files)
         return _contents(published), StoredFile(tar, published.manifest.size)
+    check_finished(tar.name)
     folder = tar.is_dir()
     if not folder and not tar.is_file():
         raise InputError(shown(str(tar)), "not found" if not tar.exists() else "is not a file", "give a shard's tar")

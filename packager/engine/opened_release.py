@@ -27,6 +27,7 @@ from packager.hosts import NO_HOSTS, AllowedHosts
 from packager.model import PublishedFile, Release
 from packager.paths import shown
 from packager.progress import SILENT, Progress
+from packager.unfinished import final_name, sentence
 
 SILENT_SECONDS = 30.0  # that a server may be
 _OPTION = "--release"
@@ -206,9 +207,10 @@ def find_documents(tar: Place, release: OpenedRelease | None = None, manifest: P
 
     tar: the shard's tar, or where it would be; its name says which shard. Raises InputError if there are none.
     """
+    name = shard_name(tar)
+    check_finished(name)
     if manifest is not None:
         return shard_files(manifest)
-    name = shard_name(tar)
     if release is not None:
         found = release.files(name)
         if found is None:
@@ -219,6 +221,14 @@ def find_documents(tar: Place, release: OpenedRelease | None = None, manifest: P
         what = f"no {shown(name)}.manifest.json is beside it or in a release around it"
         raise InputError(shown(str(tar)), what, "name the release with --release, or the manifest with --manifest")
     return near
+
+
+def check_finished(name: str) -> None:
+    """Raise InputError for the name of an unfinished download."""
+    final = final_name(name)
+    if final is not None:
+        what, _, mend = sentence(name, final).partition(": ")
+        raise InputError(shown(name), f"is {what}", mend)
 
 
 def documents_around(tar: Path) -> ShardFiles | None:
@@ -263,6 +273,8 @@ def at_hand(
         raise InputError(_OPTION if key is None else "--key", what, "leave one of them out")
     with open_release(release, key, progress, allowed=allowed) as opened:
         names = [shard_name(shard) for shard in shards]
+        for name in names:
+            check_finished(name)
         if names and not set(opened.names).intersection(names):
             raise InputError(shown(names[0]), f"the release in {opened.where} has no such shard")
         yield opened
