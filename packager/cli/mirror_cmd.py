@@ -34,6 +34,9 @@ Duration = Annotated[
     str | None, typer.Option("--for", help='End after this time, as "8 h". Default: never.', metavar="TIME")
 ]
 UntilDone = Annotated[bool, typer.Option("--until-done", help="End when every chosen shard is whole; share no longer.")]
+CheckEvery = Annotated[
+    str, typer.Option("--check-every", help="Look for a new release at this interval.", metavar="TIME")
+]
 Port = Annotated[int, typer.Option(help="TCP and UDP port that peers come to; 0: any free one.")]
 Peers = Annotated[
     list[str] | None, typer.Option("--peer", help="Meet this peer, too; may be given again.", metavar="HOST:PORT")
@@ -106,6 +109,7 @@ def follow(
     download_limit: DownloadLimit = None,
     duration: Duration = None,
     until_done: UntilDone = False,
+    check_every: CheckEvery = "6 h",
     timeout: network.Timeout = 30,
     dry_run: DryRun = False,
     yes: Yes = False,
@@ -120,7 +124,7 @@ def follow(
     Example: packager mirror follow https://archive.example.org/ --to mirror --budget "2 TB" --dry-run
     """
     reach = _reach(listen, port, upload_limit, download_limit, dht=dht)
-    how = _how(reach, peer, duration, until_done=until_done, web_seeds=not no_web_seeds)
+    how = _how(reach, peer, duration, until_done=until_done, web_seeds=not no_web_seeds, check_every=check_every)
     with asked_to_stop() as stop, bars.progress(json=json) as progress:
         report = api.mirror_follow(
             source,
@@ -162,6 +166,7 @@ def sync(
     download_limit: DownloadLimit = None,
     duration: Duration = None,
     until_done: UntilDone = False,
+    check_every: CheckEvery = "6 h",
     timeout: network.Timeout = 30,
     dry_run: DryRun = False,
     yes: Yes = False,
@@ -174,7 +179,7 @@ def sync(
     Example: packager mirror sync --to mirror --until-done
     """
     reach = _reach(listen, port, upload_limit, download_limit, dht=dht)
-    how = _how(reach, peer, duration, until_done=until_done, web_seeds=not no_web_seeds)
+    how = _how(reach, peer, duration, until_done=until_done, web_seeds=not no_web_seeds, check_every=check_every)
     with asked_to_stop() as stop, bars.progress(json=json) as progress:
         report = api.mirror_sync(
             to,
@@ -256,7 +261,15 @@ def _reach(listen: str, port: int, upload: str | None, download: str | None, *, 
     )
 
 
-def _how(reach: Reach, peers: list[str] | None, duration: str | None, *, until_done: bool, web_seeds: bool) -> How:
+def _how(
+    reach: Reach,
+    peers: list[str] | None,
+    duration: str | None,
+    *,
+    until_done: bool,
+    web_seeds: bool,
+    check_every: str,
+) -> How:
     """Return how the built-in client works."""
     return How(
         reach=reach,
@@ -264,6 +277,7 @@ def _how(reach: Reach, peers: list[str] | None, duration: str | None, *, until_d
         web_seeds=web_seeds,
         until_done=until_done,
         seconds=parse_seconds(duration, "--for") if duration is not None else None,
+        check_every=parse_seconds(check_every, "--check-every"),
     )
 
 

@@ -32,7 +32,8 @@ _TOLD = 1000  # different lines of libtorrent's that are shown
 class How:
     """How the built-in client works, and when it ends by itself.
 
-    peers: (IP address, port). until_done: end when every shard is whole. seconds: end after so long.
+    peers: (IP address, port). until_done: end when every shard is whole. seconds: end after so long. check_every:
+    seconds between two looks for a new release.
     """
 
     reach: Reach
@@ -40,10 +41,19 @@ class How:
     web_seeds: bool = True
     until_done: bool = False
     seconds: float | None = None
+    check_every: float = 6 * 3600
 
 
-def fetch(folder: MirrorFolder, shards: Sequence[ReleaseShard], how: How, around: Around) -> FetchReport:
+def fetch(
+    folder: MirrorFolder,
+    shards: Sequence[ReleaseShard],
+    how: How,
+    around: Around,
+    changed: Callable[[], bool] = lambda: False,
+) -> FetchReport:
     """Fetch and share shards, best first, until `around.stop` says so or `how` does; return how it ended.
+
+    changed: says whether there is something new, which ends it, too.
 
     Every shard that becomes whole is noted in verified.json, once its tar is durable. Raises IncompleteError
     where the disk fails.
@@ -51,7 +61,7 @@ def fetch(folder: MirrorFolder, shards: Sequence[ReleaseShard], how: How, around
     with Downloads(how.reach, how.peers) as downloads:
         session = _Session(folder, shards, downloads, how, around)
         try:
-            session.run(around.stop)
+            session.run(lambda: around.stop() or changed())
             return session.report()
         finally:
             session.save(live=False)

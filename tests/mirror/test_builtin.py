@@ -16,7 +16,8 @@ from tests.mirror.following import running
 from tests.mirror.publishing import Archive, pack
 from tests.peer import seeding
 from tests.servers import Site, serving
-from tests.waiting import until
+from tests.share.test_seed import Notes
+from tests.waiting import PATIENCE, until
 
 Capture = pytest.CaptureFixture[str]
 SHARDS = 6
@@ -161,3 +162,33 @@ def test_a_mirror_killed_in_the_middle_goes_on_and_shares_what_it_has(
     assert_whole(archive, folder, names)
     assert not (MirrorFolder(folder).state / "live.json").exists()
     assert main(["mirror", "status", "--to", str(folder)]) == 0
+
+
+def test_a_mirror_that_runs_takes_a_new_release_and_warns_of_one_that_is_refused(
+    served: tuple[Archive, Site], tmp_path: Path
+) -> None:
+    packed, site = served
+    archive = Archive(packed.root, packed.shards)
+    before, site.files = site.files, archive.files
+    archive.files |= {path: data for path, data in before.items() if path.startswith("shards/")}
+    archive.publish(1)
+    folder, notes = MirrorFolder(tmp_path / "mirror"), Notes()
+
+    def stop() -> bool:
+        """Publish release 2 when the first shard is here, break it once it is taken, and end at the warning."""
+        proved = [proof for proof in folder.proofs().values() if proof.verified]
+        if archive.publisher.head.release.serial == 1 and proved:
+            archive.publish(2)
+        elif len(proved) == 2:
+            archive.files["release.json"] = b"{"
+        return any("malformed" in note for note in notes.lines)
+
+    try:
+        how = How(LOCAL, check_every=0.2, seconds=PATIENCE)
+        api.mirror_follow(
+            site.address, folder.folder, budget=10**8, key=archive.key, reserve=0, how=how, stop=stop, progress=notes
+        )
+    finally:
+        site.files = before
+    assert folder.required().followed.serial == 2
+    assert [proof.verified is not None for proof in folder.proofs().values()] == [True, True]
