@@ -344,7 +344,7 @@ def open_session(reach: Reach, alerts: int, peers: Sequence[str] = ()) -> lt.ses
 def _ip_filter(reach: Reach, peers: Sequence[str]) -> lt.ip_filter:
     """Return the addresses that a session neither contacts nor lets in."""
     found = lt.ip_filter()
-    allowed = [*reach.allowed.networks, *(ipaddress.ip_network(each) for each in peers)]
+    allowed = [*reach.allowed.networks, *(ipaddress.ip_network(each.partition("%")[0]) for each in peers)]
     for name, port in reach.allowed.names:
         with suppress(OSError, UnicodeError, InputError):
             allowed += [ipaddress.ip_network(each.partition("%")[0]) for each in permitted(name, port, reach.allowed)]

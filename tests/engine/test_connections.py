@@ -170,7 +170,7 @@ def test_libtorrent_is_kept_from_the_same_addresses_whatever_it_looks_up_itself(
         (Reach(), [], []),
         (Reach(address="127.0.0.9"), [], ["127.0.0.1"]),
         (Reach(allowed=allowed_hosts(["10.0.0.0/8"])), [], ["10.1.2.3"]),
-        (Reach(allowed=allowed_hosts(["localhost"])), ["fd00::1"], ["127.0.0.1", "fd00::1"]),
+        (Reach(allowed=allowed_hosts(["localhost"])), ["fd00::1", "fe80::1%lo"], ["127.0.0.1", "fd00::1", "fe80::1"]),
         (Reach(allowed=NO_HOSTS.with_origin("http://192.168.1.5/")), ["169.254.1.1"], ["192.168.1.5", "169.254.1.1"]),
     ],
 )
