@@ -18,7 +18,7 @@ from packager.engine.file_stamp import FileStamp
 from packager.engine.keys import read_public
 from packager.engine.limited import open_regular, read_limited
 from packager.engine.published import ShardFiles, documents_near, shard_files, shard_name
-from packager.engine.release_source import RELEASE, Source, normal, open_source, read_published, read_signature
+from packager.engine.release_source import RELEASE, Source, normal, open_source, read_signature, save_published
 from packager.engine.room import refused
 from packager.engine.stores.base import Place
 from packager.errors import InputError, TrustError, from_os_error
@@ -111,7 +111,7 @@ class OpenedRelease:
         if self._source is None:
             _check_document(path, file)
         elif file.path not in self._copied:
-            _write(path, read_published(self._source, file))
+            _copy(self._source, file, path)
             self._copied.add(file.path)
         return path
 
@@ -132,13 +132,14 @@ def _check_document(path: Path, file: PublishedFile) -> None:
         raise TrustError(where, f"its SHA-256 is {digest}, {RELEASE} says {file.sha256}")
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Write a document that was copied."""
+def _copy(source: Source, file: PublishedFile, path: Path) -> None:
+    """Copy a document that a release lists, and check it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        with open(path, "w+b") as copy:
+            save_published(source, file, copy)
     except OSError as error:
-        raise refused(error, path, len(data), "make room, or set TMPDIR") from error
+        raise refused(error, path, file.size, "make room, or set TMPDIR") from error
 
 
 @contextmanager

@@ -3,24 +3,25 @@
 What comes is bounded in bytes and time, and checked by digest.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 from urllib.parse import quote
 
 from packager import documents, signature, trust
 from packager.addresses import WEB, url
-from packager.engine.limited import read_limited
+from packager.engine.limited import limited_parts, read_limited
 from packager.engine.stores import place_of, store_at
-from packager.engine.stores.base import Store
+from packager.engine.stores.base import RANGE, Stat, Store
 from packager.errors import IncompleteError, InputError, PackagerError, TrustError
 from packager.hosts import NO_HOSTS, AllowedHosts
 from packager.key_pair import PublicKey
 from packager.model import PublishedFile
 from packager.paths import shown
 from packager.store_address import is_stored, store_address
-from packager.units import KIB, show_size
+from packager.units import KIB, MIB, show_size
 
 if TYPE_CHECKING:
     from packager.engine.urls import Web
@@ -40,6 +41,9 @@ class Source(Protocol):
         Raises InputError, or IncompleteError where it fails for now.
         """
 
+    def save(self, path: str, file: BinaryIO, limit: int, *, seconds: float) -> None:
+        """Write a file of at most `limit` bytes to an open one, some of it at a time; else as `read`."""
+
 
 class _WebSource:
     """A release below an http(s) address."""
@@ -54,6 +58,13 @@ class _WebSource:
         except InputError as error:
             raise InputError(error.where, error.what, error.mend or _MEND) from error
 
+    def save(self, path: str, file: BinaryIO, limit: int, *, seconds: float) -> None:
+        """Write a file to an open one, as it comes."""
+        try:
+            self._web.save(self._base + quote(path), file, limit=limit, seconds=PATIENCE * self._seconds + seconds)
+        except InputError as error:
+            raise InputError(error.where, error.what, error.mend or _MEND) from error
+
 
 class _FolderSource:
     """A release in a folder."""
@@ -64,6 +75,11 @@ class _FolderSource:
     def read(self, path: str, limit: int, *, seconds: float = 0) -> bytes:  # noqa: ARG002 (disks are not waited for)
         """Return a file of at most `limit` bytes."""
         return read_limited(self._folder / path, limit)
+
+    def save(self, path: str, file: BinaryIO, limit: int, *, seconds: float) -> None:  # noqa: ARG002
+        """Copy a file to an open one."""
+        for data in limited_parts(self._folder / path, limit):
+            file.write(data)
 
 
 class _StoreSource:
@@ -76,16 +92,28 @@ class _StoreSource:
         """Return a file of at most `limit` bytes."""
         return read_stored(self._store, path, limit)
 
+    def save(self, path: str, file: BinaryIO, limit: int, *, seconds: float) -> None:  # noqa: ARG002
+        """Write a file to an open one, range by range."""
+        found = stored_stat(self._store, path, limit)
+        for start in range(0, found.size, RANGE):
+            file.write(self._store.read(path, start, min(start + RANGE, found.size), found)[1])
+
 
 def read_stored(store: Store, path: str, limit: int) -> bytes:
     """Return a whole file of a store, of at most `limit` bytes. Raises InputError where it is not there."""
+    found = stored_stat(store, path, limit)
+    return store.read(path, 0, found.size, found)[1]
+
+
+def stored_stat(store: Store, path: str, limit: int) -> Stat:
+    """Return the version of a file of a store, of at most `limit` bytes. Raises InputError where it is not there."""
     where = f"{store.name}/{shown(path)}"
     found = store.stat(path)
     if found is None:
         raise InputError(where, "not found", _MEND)
     if found.size > limit:
         raise InputError(where, f"has more than {show_size(limit)}, all that it may", _MEND)
-    return store.read(path, 0, found.size, found)[1]
+    return found
 
 
 def normal(source: str, where: str = "URL") -> str:
@@ -123,6 +151,14 @@ class _Replaced:
         if path == RELEASE:
             self._body = data
         return data
+
+    def save(self, path: str, file: BinaryIO, limit: int, *, seconds: float) -> None:
+        """Write a file to an open one. Raises IncompleteError where a newer release lacks it."""
+        try:
+            self._source.save(path, file, limit, seconds=seconds)
+        except InputError as error:
+            self.check(error)
+            raise
 
     def check(self, error: PackagerError) -> None:
         """Raise IncompleteError where another release.json stands there now than the one that was read."""
@@ -201,3 +237,18 @@ def read_published(source: Source, file: PublishedFile) -> bytes:
     if len(data) != file.size or documents.digest(data) != file.sha256:
         raise TrustError(shown(file.path), f"not the file that {RELEASE} lists: its bytes are others", _MEND)
     return data
+
+
+def save_published(source: Source, file: PublishedFile, to: BinaryIO) -> None:
+    """Write a file that a release lists to an empty one that is open, some at a time; raises as `read_published`."""
+    try:
+        source.save(file.path, to, file.size, seconds=file.size / RATE)
+    except InputError as error:
+        raise TrustError(error.where, f"{error.what}: not the {file.size} bytes that {RELEASE} lists", _MEND) from error
+    to.flush()
+    to.seek(0)
+    digest = hashlib.sha256()
+    while data := to.read(MIB):
+        digest.update(data)
+    if digest.hexdigest() != file.sha256 or to.tell() != file.size:
+        raise TrustError(shown(file.path), f"not the file that {RELEASE} lists: its bytes are others", _MEND)

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, aclosing, asynccontextmanager
 from functools import partial
 from types import TracebackType
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 import anyio
 import httpx
@@ -102,6 +102,25 @@ class Web:
             return await self._body(response, address, limit)
 
         return self._persist(address, {}, take, seconds)
+
+    def save(self, address: str, file: BinaryIO, *, limit: int, seconds: float = 600) -> None:
+        """Write a whole file of at most `limit` bytes to an open one, as it comes; raises as `fetch`.
+
+        A try that failed is written over by the next.
+        """
+
+        async def take(response: httpx.Response) -> bytes:
+            if response.status_code != httpx.codes.OK:
+                raise _refused(address, response)
+            file.seek(0)
+            file.truncate()
+            async for read in self._reads(response, address):
+                if file.tell() + len(read) > limit:
+                    raise InputError(shown(address), f"sends more than {show_size(limit)}, all that it may")
+                file.write(read)
+            return b""
+
+        self._persist(address, {}, take, seconds)
 
     def read_range(self, address: str, start: int, stop: int, *, size: int | None = None) -> bytes:
         """Return bytes [start, stop) of a file, which must have `size` bytes where that is given.

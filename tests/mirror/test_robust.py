@@ -2,12 +2,14 @@
 
 import json
 import shutil
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from packager import documents
 from packager.cli.app import main
 from packager.mirror.state import MirrorFolder
 from packager.model import Release
@@ -209,3 +211,38 @@ def test_the_exit_code_of_status_is_for_monitors(mirror: Mirror, capsys: Capture
     assert capsys.readouterr().out.splitlines()[-1].startswith("Old release: 4 of 4 shards, release 1")
     assert mirror.follow("--where", "false", "--max-age", "36500 d") == 0
     assert mirror.run("status") == 3
+
+
+@pytest.mark.parametrize("by", ["folder", "address"])
+def test_a_members_table_is_written_to_disk_as_it_comes(packed: Archive, tmp_path: Path, by: str) -> None:
+    large = 160 << 20 if by == "folder" else 3 << 20  # release.json alone is read into a buffer of 48 MiB
+    archive = Archive(packed.root, packed.shards)
+    data = bytes(large)
+
+    def larger(release: Release) -> Release:
+        first, *others = release.shards
+        table = msgspec.structs.replace(first.members_table, size=large, sha256=documents.digest(data))
+        return msgspec.structs.replace(release, shards=(msgspec.structs.replace(first, members_table=table), *others))
+
+    archive.publish(1, larger)
+    archive.files[archive.shards[0].members_table.path] = data
+    with archive.served() as site:
+        source = site.address
+        if by == "folder":
+            source = str(tmp_path / "site")
+            for name, content in archive.files.items():
+                (tmp_path / "site" / name).parent.mkdir(parents=True, exist_ok=True)
+                (tmp_path / "site" / name).write_bytes(content)
+        mirror = Patient(archive, site, tmp_path / "mirror")
+        command = ["follow", source, "--budget", "1 GB", "--reserve", "0", "--client", "none", "--key", archive.key]
+        assert mirror.run(*command, "--dry-run") == 0  # what is imported and kept once
+        tracemalloc.start()
+        try:
+            assert mirror.run(*command) == 0
+            most = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    kept = tmp_path / "mirror" / ".packager-mirror" / "release" / archive.shards[0].members_table.path
+    assert kept.stat().st_size == large
+    if by == "folder":
+        assert most < large / 2
