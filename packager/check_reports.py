@@ -113,6 +113,8 @@ class RepairReport(Struct, frozen=True, kw_only=True):
     missing_files: tuple[str, ...]  # without bytes, so that no piece tells of them: the first thousand
     missing_file_count: int
     created_files: int  # of those
+    extra_files: tuple[str, ...]  # not in the shard; none is ever deleted: the first thousand
+    extra_file_count: int
     whole: bool  # nothing is left to mend; where only some pieces were checked, of those
     unreachable: bool  # a source did not answer and something is left: the same command may do more later
     dry_run: bool

@@ -718,6 +718,8 @@ TOLD |= {
         "missing_files": "Files without bytes that were missing, so that no piece tells of them: the first 1000.",
         "missing_file_count": "How many there were.",
         "created_files": "How many of them were created.",
+        "extra_files": "Files in a shard's folder that are not in the shard, and that stay there: the first 1000.",
+        "extra_file_count": "How many there are.",
         "whole": "Whether nothing is left to mend; with --report, of the pieces that were looked at.",
         "unreachable": "Whether something is left and a source did not answer: the exit code is then 3, else 1.",
         "dry_run": "Whether it was only told what is bad.",

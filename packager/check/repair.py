@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from itertools import groupby, islice
 from pathlib import Path
 
+from packager.check.bags import extra_faults
 from packager.check.folder_in_place import FolderInPlace, opened_folder
 from packager.check.in_place import InPlace, opened
 from packager.check.loose import Finder
@@ -56,6 +57,7 @@ class _Work:
     cut: bool = False
     missing: Sequence[str] = ()  # files without bytes
     created: int = 0
+    extra: Sequence[str] = ()  # files that are not in the shard
 
     @property
     def pieces(self) -> PieceHashes:
@@ -92,6 +94,8 @@ def repair(
         work = _Work(shard, target, progress, excess=shard.excess)
         _find(work, path, only, workers)
         work.missing = shard.missing_empty()
+        if isinstance(target.file, SharedFolder):
+            work.extra = [fault.path for fault in extra_faults(path, (name for name, _ in target.file.files()))]
         if not dry_run:
             work.created = sum(shard.create_empty(name) for name in work.missing)
         if not work.looked_at and not work.excess:
@@ -229,7 +233,9 @@ def _report(work: _Work, tar: Path, *, dry_run: bool, seconds: float) -> RepairR
         missing_files=tuple(work.missing[:_LEFT]),
         missing_file_count=len(work.missing),
         created_files=work.created,
-        whole=not work.why and (work.cut or not work.excess) and work.created == len(work.missing),
+        whole=not work.why and (work.cut or not work.excess) and work.created == len(work.missing) and not work.extra,
+        extra_files=tuple(work.extra[:_LEFT]),
+        extra_file_count=len(work.extra),
         unreachable=work.unreachable and bool(work.why),
         dry_run=dry_run,
         seconds=seconds,

@@ -90,7 +90,7 @@ def show(report: RepairReport) -> None:
     """Print what was bad, mended and left."""
     screen.compared_with([report.evidence])
     checked = f"{count_of(report.checked, 'piece')} checked in {show_seconds(report.seconds)}"
-    if not report.bad and not report.excess and not report.missing_file_count:
+    if not report.bad and not report.excess and not report.missing_file_count and not report.extra_file_count:
         screen.say(f"repair: nothing to do, {report.shard} is right ({checked})")
         return
     screen.say(f"{report.shard}: {count_of(report.bad, 'bad piece')}, {show_size(report.bad_bytes)} ({checked})")
@@ -109,6 +109,10 @@ def show(report: RepairReport) -> None:
         more = f" and {report.missing_file_count - _SHOWN:,} more" if report.missing_file_count > _SHOWN else ""
         what = f"{count_of(report.missing_file_count, 'file')} without bytes missing, {report.created_files:,} created"
         screen.say(shown(f"  {what}: {names}{more}", 2000))
+    if report.extra_file_count:
+        names = ", ".join(report.extra_files[:_SHOWN])
+        more = f" and {report.extra_file_count - _SHOWN:,} more" if report.extra_file_count > _SHOWN else ""
+        screen.say(shown(f"  {count_of(report.extra_file_count, 'file')} not in the shard: {names}{more}", 2000))
     if report.excess:
         screen.say(f"  {show_size(report.excess)} past the shard's end: {'cut off' if report.cut else 'left there'}")
     if report.whole:
@@ -122,6 +126,8 @@ def _next(report: RepairReport) -> str:
     left = count_of(report.left_pieces, "bad piece")
     if not report.left_pieces and report.created_files < report.missing_file_count:
         return "repair: something else has the name of a missing file; move it, and run the command again"
+    if not report.left_pieces and report.extra_file_count:
+        return "repair: every piece is right; move the files that are not in the shard"
     if report.unreachable:
         return f"repair: {left} left, and a source did not answer; run the command again later"
     if not report.left_pieces:

@@ -84,6 +84,12 @@ def check_empty_files(folder: Path, capsys: Capture, release: tuple[object, ...]
     code, report = repair()
     assert (code, report["whole"], report["created_files"], empty.read_bytes()) == (0, True, 1, b"")
     assert faults(capsys, folder, *release) == []
+    (folder / "data/a/odd").write_bytes(b"x")
+    for options in (["--dry-run"], []):
+        code, report = repair(*options)
+        assert (code, report["whole"], report["extra_files"]) == (1, False, [str(folder / "data/a/odd")])
+    assert "move the files that are not in the shard" in run(capsys, "repair", folder, *release, "--no-web-seeds")[1]
+    (folder / "data/a/odd").unlink()
     shutil.move(folder / "data/a", folder.parent / "kept")
     code, report = repair("--dry-run")
     assert (report["missing_files"], report["bad"] > 0) == (["data/a/empty"], True)
