@@ -25,8 +25,9 @@ from bench.timing import own_peak_kib
 from packager import documents, lookup
 from packager.engine import tables
 from packager.engine.member_rows import read_rows
-from packager.engine.release_files import open_release
+from packager.engine.release_files import open_release_files
 from packager.engine.urls import Web
+from packager.hosts import allowed_hosts
 from packager.lookup import Lookup
 from packager.model import MEMBERS
 from packager.progress import SILENT
@@ -129,7 +130,7 @@ def serving(folder: Path) -> Iterator[str]:
 def look_up(address: str, key: str, scratch: Path, web: Web) -> tuple[int, int, float, pa.Table]:
     """Find one member from nothing: requests, bytes, milliseconds, its row."""
     began = time.monotonic()
-    files = open_release(address, lambda: web, seconds=30)
+    files = open_release_files(address, lambda: web, seconds=30)
     index = lookup.from_bytes(files.read(lookup.LOOKUP, lookup.LIMIT), lookup.LOOKUP)
     place = lookup.place(index, key)
     hit = lookup.hits(index, files.read_range(place.part.path, place.start, place.stop), place.mark)[0]
@@ -157,7 +158,7 @@ def main(data: Path) -> None:
     print(f"Found among {MEMBERS_MADE:,} members:\n")
     print("| by | in | requests, most | bytes, median | bytes, most | ms on loopback, median | most |")
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
-    with serving(folder) as address, Web() as web:
+    with serving(folder) as address, Web(allowed=allowed_hosts(["127.0.0.1"])) as web:
         for where, chosen in pick.items():
             for column in ("id", "path", "isrc"):
                 costs = [_one(address, column, chosen(), folder, web) for _ in range(ASKED)]

@@ -14,11 +14,32 @@ TRACKERS = ("udp", "http", "https", "ws", "wss")
 WEB = ("https", "http")
 _LABEL = 63  # characters of one part of a host name (RFC 1035)
 _NOT_IN_URL = re.compile(r"[^!-~]|[\"<>\\^`{|}]")
+_CREDENTIALS = "the address holds a user name or a password, which everybody who reads it would see"
+
+
+def without_credentials(written: str) -> str:
+    """Return an address fit to be shown: "..." in the place of a user name and password."""
+    scheme, separator, rest = written.partition("://")
+    if not separator:
+        scheme, rest = "", written
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    user, at, host = authority.rpartition("@")
+    port = (host.partition("]")[2] or host).partition(":")[2]
+    if port and not port.isdecimal() and "@" in rest:  # a "/" in a password seems to end the host
+        user, at, _ = rest.rpartition("@")
+    return f"{scheme}{separator}...@{rest[len(user) + 1 :]}" if at else written
+
+
+def refuse_credentials(written: str, where: object) -> None:
+    """Raise InputError, which repeats nothing of it, for an address with a user name or a password."""
+    if without_credentials(written) != written:
+        raise InputError(where, _CREDENTIALS, "write it without")
 
 
 def url(value: object, where: str, schemes: tuple[str, ...]) -> str:
-    """Return an absolute URL of one of `schemes`, ASCII only (RFC 3986)."""
+    """Return an absolute URL of one of `schemes`, ASCII only, without a user name or password (RFC 3986)."""
     written = string(value, where)
+    refuse_credentials(written, where)
     scheme, separator, rest = written.partition("://")
     if not separator:
         raise InputError(where, f"{say(written)} is not a URL", f'did you mean "{schemes[0]}://{shown(written, 60)}"?')

@@ -1,9 +1,12 @@
-"""Bencoding, BEP 3, both ways: what is written is canonical, and only what is canonical is read.
+"""Bencoding, BEP 3, both ways: what is written is canonical. No file is read here.
 
-So an infohash can be taken over a decoded info dictionary encoded again. No file is read here.
+`decode` reads only what is canonical. `decode_torrent` reads what libtorrent reads, with a remark where that is not
+canonical, and the place of each value, since an infohash is of the bytes as they are.
 """
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from packager.errors import InputError
@@ -16,6 +19,8 @@ DEPTH = 100  # nested lists and dictionaries: libtorrent's own limit
 VALUES = 2_000_000  # lists, dictionaries, strings and integers, keys not counted: bounds memory to some 300 MB
 _INTEGER = re.compile(rb"i(0|-?[1-9][0-9]{0,18})e")
 _LENGTH = re.compile(rb"(0|[1-9][0-9]{0,7}):")
+_LOOSE_INTEGER = re.compile(rb"i(-?[0-9]{1,24})e")
+_LOOSE_LENGTH = re.compile(rb"([0-9]{1,8}):")
 
 
 def encode(value: Value) -> bytes:
@@ -61,8 +66,37 @@ def decode(data: bytes, where: object, *, any_order: bool = False) -> Value:
     return value
 
 
+@dataclass(frozen=True)
+class Decoded:
+    """A dictionary that was read liberally. spans: the bytes [start, stop) of each of its values, by key."""
+
+    value: Dictionary
+    spans: Mapping[bytes, tuple[int, int]]
+    remarks: tuple[str, ...]
+
+
+def decode_torrent(data: bytes, where: object, strict: frozenset[bytes]) -> Decoded:
+    """Return the dictionary that `data` begins with, as libtorrent reads it.
+
+    Bytes after its end, keys in any order, leading zeros and -0 are remarks; so are keys that are doubled, of which
+    the first counts. But in and for the values of the keys `strict` a doubled key is refused: two readers would see
+    two things. Raises InputError as `decode` for all else, and if it is no dictionary.
+    """
+    if len(data) > LIMIT:
+        raise InputError(where, f"{len(data)} bytes are more than the {LIMIT} that a .torrent may have")
+    reader = _LooseReader(data, where, strict)
+    value = reader.value(DEPTH)
+    if not isinstance(value, dict):
+        raise InputError(where, "is not a bencoded dictionary, so not a .torrent")
+    if reader.at != len(data):
+        reader.remark("after the end", f"{len(data) - reader.at} bytes follow the end")
+    return Decoded(value, reader.spans, tuple(reader.remarks.values()))
+
+
 class _Reader:
     """Reads values from `data`, one after another, from byte `at`."""
+
+    integer, length = _INTEGER, _LENGTH
 
     def __init__(self, data: bytes, where: object, *, any_order: bool) -> None:
         self.at = 0
@@ -90,20 +124,22 @@ class _Reader:
         return value
 
     def _integer(self) -> int:
-        match = _INTEGER.match(self._data, self.at)
+        match = self.integer.match(self._data, self.at)
         number = int(match[1]) if match else 1 << 64
         if match is None or not -(1 << 63) <= number < 1 << 63:
             raise self.fault("not an integer in canonical form and of at most 64 bits")
+        self._check_digits(match[1])
         self.at = match.end()
         return number
 
     def _string(self) -> bytes:
-        match = _LENGTH.match(self._data, self.at)
+        match = self.length.match(self._data, self.at)
         if match is None:
             raise self.fault("no bencoded value begins here")
         start, length = match.end(), int(match[1])
         if start + length > len(self._data):
             raise self.fault(f"a string of {length} bytes is cut short")
+        self._check_digits(match[1])
         self.at = start + length
         return self._data[start : self.at]
 
@@ -119,12 +155,67 @@ class _Reader:
         while self._data[self.at : self.at + 1] != b"e":
             start = self.at
             key = self._string()
-            if key in values or (last is not None and key < last and not self._any_order):
-                self.at = start
-                raise self.fault("a dictionary's key is doubled" if key in values else "dictionary keys out of order")
-            values[key] = self.value(depth)
+            if key in values:
+                self._doubled(key, start, depth)
+            elif last is not None and key < last:
+                self._unsorted(start)
+            found = self._keyed(key, depth)
+            values.setdefault(key, found)
             last = key
         return values
+
+    def _keyed(self, key: bytes, depth: int) -> Value:  # noqa: ARG002 (a looser reader asks)
+        return self.value(depth)
+
+    def _check_digits(self, digits: bytes) -> None:
+        """Take note of digits that are not canonical; the pattern lets none through."""
+
+    def _doubled(self, key: bytes, start: int, depth: int) -> None:  # noqa: ARG002 (a looser reader asks)
+        self.at = start
+        raise self.fault("a dictionary's key is doubled")
+
+    def _unsorted(self, start: int) -> None:
+        if not self._any_order:
+            self.at = start
+            raise self.fault("dictionary keys out of order")
+
+
+class _LooseReader(_Reader):
+    """Reads what libtorrent reads. remarks: by kind, the first of each."""
+
+    integer, length = _LOOSE_INTEGER, _LOOSE_LENGTH
+
+    def __init__(self, data: bytes, where: object, strict: frozenset[bytes]) -> None:
+        super().__init__(data, where, any_order=True)
+        self.spans: dict[bytes, tuple[int, int]] = {}
+        self.remarks: dict[str, str] = {}
+        self._strict, self._is_strict = strict, False
+
+    def remark(self, kind: str, what: str) -> None:
+        """Take note of the first of a kind."""
+        self.remarks.setdefault(kind, f"byte {self.at}: {what}")
+
+    def _check_digits(self, digits: bytes) -> None:
+        if digits.lstrip(b"-").startswith(b"0") and digits != b"0":
+            self.remark("digits", "a number has a leading zero or is -0")
+
+    def _keyed(self, key: bytes, depth: int) -> Value:
+        if depth < DEPTH - 1:
+            return self.value(depth)
+        self._is_strict = key in self._strict
+        start = self.at
+        value = self.value(depth)
+        self.spans.setdefault(key, (start, self.at))
+        self._is_strict = False
+        return value
+
+    def _doubled(self, key: bytes, start: int, depth: int) -> None:
+        if self._is_strict or (depth == DEPTH - 1 and key in self._strict):
+            super()._doubled(key, start, depth)
+        self.remark("doubled", "a dictionary's key is doubled; the first counts")
+
+    def _unsorted(self, start: int) -> None:
+        self.remarks.setdefault("order", f"byte {start}: dictionary keys out of order")
 
 
 def get_integer(fields: Dictionary, key: str, where: object) -> int:

@@ -5,6 +5,7 @@ Sizes are bytes, durations seconds. Names are fit to be shown. Fields are only e
 
 from typing import Literal, TypeAlias
 
+from packager.evidence import Evidence
 from packager.faults import Fault
 from packager.hand_out import Withheld
 from packager.model import Struct
@@ -44,6 +45,7 @@ class ExtractReport(Struct, frozen=True, kw_only=True):
     documents: bool  # False: nothing published was found, the tar was held against its own manifest
     files: tuple[TakenFile, ...]  # of a dry run: what would be written
     unreachable: bool = False  # a store did not answer: the same command may do more later
+    evidence: Evidence | None  # what says how the members should be; null: the tar's own manifest
 
 
 class MissingMember(Struct, frozen=True, kw_only=True):
@@ -71,6 +73,7 @@ class RebuildReport(Struct, frozen=True, kw_only=True):
     fetched_bytes: int
     seconds: float
     missing: tuple[MissingMember, ...]
+    evidence: Evidence  # what says how the shard should be
 
 
 class LeftPieces(Struct, frozen=True, kw_only=True):
@@ -107,6 +110,11 @@ class RepairReport(Struct, frozen=True, kw_only=True):
     mended_bytes: int
     excess: int  # bytes that stood past the shard's end
     cut: bool  # they were cut off
+    missing_files: tuple[str, ...]  # without bytes, so that no piece tells of them: the first thousand
+    missing_file_count: int
+    created_files: int  # of those
+    extra_files: tuple[str, ...]  # not in the shard; none is ever deleted: the first thousand
+    extra_file_count: int
     whole: bool  # nothing is left to mend; where only some pieces were checked, of those
     unreachable: bool  # a source did not answer and something is left: the same command may do more later
     dry_run: bool
@@ -114,6 +122,7 @@ class RepairReport(Struct, frozen=True, kw_only=True):
     sources: tuple[SourceUse, ...]
     left_pieces: int
     left: tuple[LeftPieces, ...]  # the first thousand
+    evidence: Evidence  # what says how the shard should be
 
 
 SubjectKind: TypeAlias = Literal["tar", "bag", "loose files", "torrent", "sums"]
@@ -135,6 +144,7 @@ class CheckedSubject(Struct, frozen=True, kw_only=True):
     faults: int
     complete: bool  # all that was to be read of it was read
     refused: str  # why its documents could not be used; "" where they could
+    evidence: Evidence | None  # how far `against` vouches; null: nothing does
 
 
 class Sample(Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
+from packager.addresses import without_credentials
 from packager.errors import InputError
 from packager.files_layout import file_of
 from packager.inspection import FaultList
@@ -167,6 +168,8 @@ def _check_head(release: Release, faults: FaultList) -> None:
     faults.add_all("", _hex_fault("previous", release.previous, 64))
     if release.next_key is not None and not _is_key(release.next_key):
         faults.add("next_key", f'"{shown(release.next_key, 80)}" is no public key')
+    if without_credentials(release.base_url) != release.base_url:
+        faults.add("base_url", "it holds a user name or a password")
     if not is_slug(release.collection.name):
         faults.add("collection", f'"{shown(release.collection.name, 80)}" is not the name of a collection')
     dates = [release.date, *(s.added for s in release.shards), *(w.date for w in release.withdrawals)]
@@ -217,6 +220,9 @@ def _magnet_faults(link: str, shard: ReleaseShard, v1: str | None, v2: str | Non
     except InputError as error:
         yield f"magnet: {error.what}"
         return
+    yield from (f"magnet: {remark}" for remark in magnet.remarks)
+    if any(without_credentials(each) != each for each in (*magnet.trackers, *magnet.web_seeds)):
+        yield "its magnet link holds a user name or a password"
     if (magnet.infohash_v1, magnet.infohash_v2) != (v1, v2):
         yield "its magnet link is of another torrent"
     if (magnet.name, magnet.size) != (shard.file, shard.size):

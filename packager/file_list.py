@@ -32,14 +32,17 @@ class ListedFile:
     pad: bool = False
 
 
-def listed_files(info: Dictionary, version: Version, piece_length: int, where: object) -> tuple[ListedFile, ...]:
-    """Return the files in their order; a hybrid's two lists must say the same."""
+def listed_files(
+    info: Dictionary, version: Version, piece_length: int, where: object, remarks: list[str]
+) -> tuple[ListedFile, ...]:
+    """Return the files in their order; a hybrid's two lists must say the same. remarks: takes what was ignored."""
     if version == "v1":
-        files = list(_v1_files(info, where))
+        files = list(_v1_files(info, where, remarks))
     elif version == "v2":
-        files = list(_v2_files(info, piece_length, where))
+        files = list(_v2_files(info, piece_length, where, remarks))
     else:
-        files = _merged(list(_v1_files(info, where)), list(_v2_files(info, piece_length, where)), piece_length, where)
+        v1, v2 = _v1_files(info, where, remarks), _v2_files(info, piece_length, where, remarks)
+        files = _merged(list(v1), list(v2), piece_length, where)
     if not files:
         raise InputError(where, "lists no file")
     if files[-1].offset + files[-1].length >= TOTAL:
@@ -57,14 +60,25 @@ def _component(raw: Value, where: object) -> str:
     return raw.decode("utf-8", "surrogateescape")
 
 
-def torrent_name(info: Dictionary, where: object) -> str:
-    """Return the torrent's name; old v1 torrents may give it once more in UTF-8."""
-    return _component(get_string(info, "name.utf-8" if b"name.utf-8" in info else "name", where), where)
+def _in_utf8(fields: Dictionary, key: str, kind: type, remarks: list[str]) -> str:
+    """Return the key under which old v1 torrents give a name once more in UTF-8, or `key` if they do not."""
+    again = f"{key}.utf-8"
+    value = fields.get(again.encode())
+    if isinstance(value, kind):
+        return again
+    if value is not None:
+        remarks.append(f'"{again}" is of the wrong type, and is ignored')
+    return key
 
 
-def _v1_files(info: Dictionary, where: object) -> Iterator[ListedFile]:
+def torrent_name(info: Dictionary, where: object, remarks: list[str]) -> str:
+    """Return the torrent's name."""
+    return _component(get_string(info, _in_utf8(info, "name", bytes, remarks), where), where)
+
+
+def _v1_files(info: Dictionary, where: object, remarks: list[str]) -> Iterator[ListedFile]:
     """Yield the files of BEP 3's "length" or "files", each beginning where the one before ends."""
-    name = torrent_name(info, where)
+    name = torrent_name(info, where, remarks)
     if b"files" not in info:
         yield ListedFile((name,), get_integer(info, "length", where), 0)
         return
@@ -74,35 +88,41 @@ def _v1_files(info: Dictionary, where: object) -> Iterator[ListedFile]:
     for entry in get_list(info, "files", where):
         if not isinstance(entry, dict):
             raise InputError(where, '"files" holds something that is not a dictionary')
-        names = get_list(entry, "path.utf-8" if b"path.utf-8" in entry else "path", where)
-        if not 1 <= len(names) < PATH_DEPTH:
-            raise InputError(where, f"a path of {len(names)} names, not from 1 to {PATH_DEPTH - 1}")
-        pad = b"p" in _attributes(entry, where)
+        pad = b"p" in _attributes(entry, where, remarks)
         length = get_integer(entry, "length", where)
+        unnamed = pad and b"path" not in entry  # libtorrent names it by its length
+        names = [b".pad", b"%d" % length] if unnamed else get_list(entry, _in_utf8(entry, "path", list, remarks), where)
+        if not 1 <= len(names) <= PATH_DEPTH:
+            raise InputError(where, f"a path of {len(names)} names, not from 1 to {PATH_DEPTH}")
         yield ListedFile((name, *(_component(raw, where) for raw in names)), length, offset, pad=pad)
         offset += length
 
 
-def _attributes(entry: Dictionary, where: object) -> bytes:
+def _attributes(entry: Dictionary, where: object, remarks: list[str]) -> bytes:
     """Return a file's attributes (BEP 47), a letter each; a symbolic link is refused."""
-    attributes = get_string(entry, "attr", where) if b"attr" in entry else b""
+    attributes = entry.get(b"attr", b"")
+    if not isinstance(attributes, bytes):
+        remarks.append('"attr" is not a string, and is ignored')
+        return b""
     if b"l" in attributes:
         raise InputError(where, "holds a symbolic link, which may lead out of its folder")
     return attributes
 
 
-def _v2_files(info: Dictionary, piece_length: int, where: object) -> Iterator[ListedFile]:
+def _v2_files(info: Dictionary, piece_length: int, where: object, remarks: list[str]) -> Iterator[ListedFile]:
     """Yield the files of BEP 52's "file tree" in its order, each at the beginning of a piece."""
     tree = get_dictionary(info, "file tree", where)
     top = next(iter(tree.values()), None)
     single = len(tree) == 1 and isinstance(top, dict) and b"" in top and b"files" not in info
     offset = 0
-    for path, leaf in _leaves(tree, () if single else (torrent_name(info, where),), where):
+    for path, leaf in _leaves(tree, () if single else (torrent_name(info, where, remarks),), where):
         length = get_integer(leaf, "length", where)
         root = get_string(leaf, "pieces root", where) if length else None
         if root is not None and len(root) != V2_DIGEST:
             raise InputError(where, f'a "pieces root" has {len(root)} bytes, not {V2_DIGEST}')
-        if b"p" in _attributes(leaf, where):
+        if root is not None and not any(root):
+            raise InputError(where, f'the pieces root of "{shown("/".join(path))}" is all zeros')
+        if b"p" in _attributes(leaf, where, remarks):
             raise InputError(where, '"file tree" holds a pad file')
         yield ListedFile(path, length, offset, root)
         offset += -(-length // piece_length) * piece_length

@@ -26,18 +26,19 @@ FileKind = Literal[
 
 
 class InspectFault(Struct, frozen=True, kw_only=True):
-    """Something wrong. `where`: the byte, line or field, or "" for the file as such; fit to be shown."""
+    """Something wrong, or a remark. `where`: the byte, line or field, or "" for the file as such; fit to be shown."""
 
     where: str
     what: str
 
 
 class FaultList:
-    """Faults as they are found: all counted, the first LISTED kept."""
+    """Faults as they are found: all counted, the first LISTED kept; and remarks, which are no faults."""
 
     def __init__(self) -> None:
         """Begin with none."""
         self.count = 0
+        self.remarks: list[InspectFault] = []
         self._kept: list[InspectFault] = []
 
     def add(self, where: str, what: str) -> None:
@@ -45,6 +46,11 @@ class FaultList:
         self.count += 1
         if len(self._kept) < LISTED:
             self._kept.append(InspectFault(where=where, what=what))
+
+    def remark(self, where: str, what: str) -> None:
+        """Take note of something that is wrong and that readers ignore; the first LISTED are kept."""
+        if len(self.remarks) < LISTED:
+            self.remarks.append(InspectFault(where=where, what=what))
 
     def add_all(self, where: str, whats: Iterable[str]) -> None:
         """Count several faults of one place."""
@@ -252,6 +258,7 @@ class Inspection(Struct, frozen=True, kw_only=True):
     facts: Facts | None
     fault_count: int
     faults: tuple[InspectFault, ...]
+    remarks: tuple[InspectFault, ...]  # wrong, but ignored by readers; the exit code does not count them
 
     @property
     def ok(self) -> bool:

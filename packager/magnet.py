@@ -6,13 +6,17 @@ What a link says is a stranger's word: its name is to be shown, never to be a pa
 import base64
 import binascii
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import parse_qsl, quote
 
+from packager.addresses import without_credentials
 from packager.errors import InputError
 from packager.model import Infohash
 from packager.paths import is_safe_path, shown
+
+Read = TypeVar("Read")
 
 LIMIT = 64 * 1024  # characters of a link that is read
 FIELDS = 4096  # of a link that is read, and ranges of its `so`
@@ -40,7 +44,8 @@ class Magnet:
     """What a magnet link says. Infohashes are hex; size is bytes.
 
     peers: "host:port" (BEP 9, x.pe). chosen: file numbers as half-open (start, stop), empty for all (BEP 53).
-    members: those that it is meant for (x.pk, which is ours; other clients fetch the whole torrent).
+    members: those that it is meant for (x.pk, which is ours; other clients fetch the whole torrent). remarks: fields
+    that are wrong and were ignored.
     """
 
     infohash_v1: Infohash | None
@@ -52,6 +57,7 @@ class Magnet:
     peers: tuple[str, ...] = ()
     chosen: tuple[tuple[int, int], ...] = ()
     members: tuple[MagnetMember, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def format_magnet(
@@ -87,48 +93,64 @@ def member_field(member: MagnetMember) -> str:
 def parse_magnet(text: str, where: object = "magnet link") -> Magnet:
     """Return what a magnet link says.
 
-    Keys that are not known are passed over. Raises InputError naming the fault: not a magnet link, over
-    LIMIT characters or FIELDS fields, not UTF-8, no BitTorrent infohash, an infohash that is not one or two
-    that differ, a size, URL, peer, file range or member that is not one.
+    Keys count in any case; those that are not known are passed over. A field that is wrong is ignored, with a remark;
+    but the infohashes and members, which say what is meant, are refused if none is left or they differ. Raises
+    InputError: not a magnet link, over LIMIT characters or FIELDS fields, no BitTorrent infohash, two that differ, a
+    member that is none.
     """
     if not text.lower().startswith(SCHEME):
         raise InputError(where, f'"{shown(text, 60)}" is not a magnet link', f'it begins with "{SCHEME}"')
     if len(text) > LIMIT:
         raise InputError(where, f"{len(text)} characters are more than the {LIMIT} a magnet link may have")
-    fields = _fields(text[len(SCHEME) :], where)
-    v1 = {_btih(value, where) for value in _starting(fields.get("xt", []), _V1)}
-    v2 = {_btmh(value, where) for value in _starting(fields.get("xt", []), _V2)}
+    remarks: list[str] = []
+    fields = _fields(text[len(SCHEME) :], where, remarks)
+
+    def read(key: str, reader: Callable[[str, object], Read]) -> list[Read]:
+        found = []
+        for value in fields.get(key, []):
+            try:
+                found.append(reader(value, where))
+            except InputError as error:
+                remarks.append(f"{error.what}, and is ignored")
+        return found
+
+    topics = fields.get("xt", [])
+    fields |= {_V1: _starting(topics, _V1), _V2: _starting(topics, _V2)}
+    v1, v2 = set(read(_V1, _btih)), set(read(_V2, _btmh))
     if not v1 and not v2:
-        raise InputError(where, "names no torrent: no xt=urn:btih: or xt=urn:btmh:")
+        wrong = next((remark for remark in remarks if "infohash" in remark), None)
+        raise InputError(where, wrong or "names no torrent: no xt=urn:btih: or xt=urn:btmh:")
     if len(v1) > 1 or len(v2) > 1:
         raise InputError(where, "names several torrents: two infohashes of one version differ")
-    sizes = fields.get("xl", [])
-    size = _size(sizes[0], where) if sizes else None
-    chosen = tuple(each for value in fields.get("so", []) for each in _chosen(value, where))
+    size = next(iter(read("xl", _size)), None)
+    chosen = tuple(each for ranges in read("so", _chosen) for each in ranges)
     return Magnet(
         infohash_v1=min(v1, default=None),
         infohash_v2=min(v2, default=None),
         name=next(iter(fields.get("dn", [])), None),
         size=size,
-        trackers=_urls(fields, "tr", where),
-        web_seeds=_urls(fields, "ws", where),
-        peers=tuple(_peer(value, where) for value in fields.get("x.pe", [])),
+        trackers=tuple(dict.fromkeys(read("tr", lambda value, at: _url(value, "tr", at)))),
+        web_seeds=tuple(dict.fromkeys(read("ws", lambda value, at: _url(value, "ws", at)))),
+        peers=tuple(read("x.pe", _peer)),
         chosen=chosen,
         members=tuple(_member(value, None if chosen else size, where) for value in fields.get("x.pk", [])),
+        remarks=tuple(dict.fromkeys(remarks)),
     )
 
 
-def _fields(query: str, where: object) -> dict[str, list[str]]:
-    """Return the values of each key, percent-decoded, without empty ones."""
+def _fields(query: str, where: object, remarks: list[str]) -> dict[str, list[str]]:
+    """Return the values of each key in lower case, percent-decoded; empty ones and what is not UTF-8 are left out."""
     if query.count("&") >= FIELDS:
         raise InputError(where, f"more than the {FIELDS} fields a magnet link may have")
-    try:
-        pairs = parse_qsl(query, errors="strict")
-    except UnicodeDecodeError as error:
-        raise InputError(where, "holds percent-encoded bytes that are not UTF-8") from error
     fields: dict[str, list[str]] = {}
-    for key, value in pairs:
-        fields.setdefault(_NUMBERED.sub("", key), []).append(value)
+    for written, value in parse_qsl(query, errors="surrogateescape"):
+        key = _NUMBERED.sub("", written).lower()
+        if not (key + value).isascii() and any("\ud800" <= each <= "\udfff" for each in key + value):
+            remarks.append(f"{shown(key, 40)} holds percent-encoded bytes that are not UTF-8, and is ignored")
+            continue
+        if key != _NUMBERED.sub("", written):
+            remarks.append(f'"{shown(written, 40)}" is written in upper case, and read as "{shown(key, 40)}"')
+        fields.setdefault(key, []).append(value)
     return fields
 
 
@@ -166,13 +188,11 @@ def _size(text: str, where: object) -> int:
     return int(text)
 
 
-def _urls(fields: dict[str, list[str]], key: str, where: object) -> tuple[str, ...]:
-    """Return tracker (tr) or web seed (ws) URLs in their order, each once."""
-    urls = fields.get(key, [])
-    for url in urls:
-        if not url.isprintable():
-            raise InputError(where, f'{key} "{shown(url, 80)}" is not a URL')
-    return tuple(dict.fromkeys(urls))
+def _url(text: str, key: str, where: object) -> str:
+    """Return the URL of a tracker (tr) or web seed (ws)."""
+    if not text.isprintable():
+        raise InputError(where, f'{key} "{shown(without_credentials(text), 80)}" is not a URL')
+    return text
 
 
 def _peer(text: str, where: object) -> str:

@@ -10,6 +10,7 @@ from packager.model import Struct
 from packager.reports import AskedTracker, Oddity
 from packager.seed_counts import CountSource
 
+Health: TypeAlias = Literal["healthy", "damaged", "incomplete", "old"]
 OnDisk: TypeAlias = Literal["whole", "partial", "missing", "in the way"]
 FetchState: TypeAlias = Literal["waiting", "checking", "downloading", "seeding", "failed"]
 
@@ -53,6 +54,14 @@ class WithdrawnThere(Struct, frozen=True, kw_only=True):
     here: tuple[str, ...]
 
 
+class ChangedSetting(Struct, frozen=True, kw_only=True):
+    """A setting of a mirror that is another than the one that was kept; sizes in bytes, times in seconds."""
+
+    name: str
+    before: str
+    now: str
+
+
 class MirrorPlan(Struct, frozen=True, kw_only=True):
     """What a mirror is to hold of the newest release, before anything is done."""
 
@@ -72,6 +81,7 @@ class MirrorPlan(Struct, frozen=True, kw_only=True):
     obsolete: tuple[str, ...]  # shards that are obsolete since the release that was held
     withdrawn: tuple[WithdrawnThere, ...]  # records taken back since then
     counted_by: CountedBy
+    changed: tuple[ChangedSetting, ...]  # settings that are others than those that were kept
 
 
 class FetchedShard(Struct, frozen=True, kw_only=True):
@@ -142,3 +152,4 @@ class MirrorStatus(Struct, frozen=True, kw_only=True):
     held: int  # bytes of whole tars
     removable: tuple[Removable, ...]
     warnings: tuple[str, ...]
+    health: Health  # damaged before incomplete before old: its release is older than max_age

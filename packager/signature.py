@@ -85,6 +85,15 @@ def check(data: bytes, signature: bytes, public: PublicKey, *, where: object = "
     return comment.decode("utf-8")
 
 
+def is_right(data: bytes, signature: bytes, public: PublicKey) -> bool:
+    """Say whether a .minisig text holds for `data`."""
+    try:
+        check(data, signature, public)
+    except TrustError:
+        return False
+    return True
+
+
 def _parse_signature(text: bytes, where: object) -> tuple[bytes, bytes, bytes, bytes, bytes]:
     """Return algorithm, key id, signature, trusted comment and global signature. Raises TrustError."""
     if len(text) > LIMIT:

@@ -1,7 +1,8 @@
 """A stranger's .torrent read and checked: single- or multi-file, v1, v2 or hybrid. Pure; no data is read.
 
 BEP 3, BEP 52, BEP 47 (pad files), BEP 12 (tracker tiers), BEP 19 (web seeds), BEP 27 (private). Limits:
-bencode.LIMIT bytes, which hold at most 370,000 files, and those of file_list.py.
+bencode.LIMIT bytes, which hold at most 370,000 files, and those of file_list.py. What decides about bytes and
+paths is strict; fields that do not are ignored if they are wrong, with a remark.
 """
 
 from collections.abc import Mapping
@@ -9,14 +10,15 @@ from dataclasses import dataclass
 from hashlib import sha1, sha256
 
 from packager import bencode, merkle
-from packager.bencode import Dictionary, Value, get_dictionary, get_integer, get_list, get_string
+from packager.bencode import Dictionary, Value, get_dictionary, get_integer, get_string
 from packager.errors import InputError
 from packager.file_list import ListedFile, listed_files, torrent_name
 from packager.metainfo import V1_DIGEST, V2_DIGEST
 from packager.model import Version
 from packager.paths import shown
 
-PIECE_MOST = 256 << 20  # bytes of a piece; libtorrent refuses 512 MiB
+PIECE_MOST = (1 << 29) - merkle.BLOCK  # bytes of a piece; libtorrent refuses more
+_STRICT = frozenset((b"info", b"piece layers"))
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Metainfo:
 
     piece_length: bytes. pieces: 20 bytes a piece, empty in v2. layers: by pieces root, 32 bytes a piece, of
     each file longer than one piece. infohash_v1: 20 bytes; infohash_v2: 32. trackers: announce URLs by
-    tier. creation_date: Unix seconds.
+    tier. creation_date: Unix seconds. remarks: what is wrong and was ignored.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Metainfo:
     private: bool
     creation_date: int | None
     comment: str | None
+    remarks: tuple[str, ...] = ()
 
 
 def file_numbers(metainfo: Metainfo) -> dict[tuple[str, ...], int]:
@@ -57,23 +60,22 @@ def file_numbers(metainfo: Metainfo) -> dict[tuple[str, ...], int]:
 
 
 def parse(data: bytes, where: object) -> Metainfo:
-    """Return what a .torrent's bytes say.
+    """Return what a .torrent's bytes say; infohashes are those of the bytes of `info` as they are.
 
-    Raises InputError naming the first fault: bencoding that is not canonical, a key that is missing or of
-    the wrong type, a limit passed, a path that leaves its folder or that two files share, a symbolic link,
-    pieces that are not as many as the bytes need, v1 and v2 lists that differ, a piece layer that is
-    missing or whose root is another.
+    Raises InputError naming the first fault: bencoding that libtorrent does not read or that two readers could
+    understand differently, a key that is missing or of the wrong type, a limit passed, a path that leaves its folder
+    or that two files share, a symbolic link, no bytes, pieces that are not as many as the bytes need, v1 and v2 lists
+    that differ, a piece layer that is missing or whose root is another.
     """
-    top = bencode.decode(data, where)
-    if not isinstance(top, dict):
-        raise InputError(where, "is not a bencoded dictionary, so not a .torrent")
+    decoded = bencode.decode_torrent(data, where, _STRICT)
+    top, remarks = decoded.value, [*decoded.remarks]
     info = get_dictionary(top, "info", where)
-    version = _version(info, where)
+    version = _version(info, where, remarks)
     piece_length = _piece_length(info, version, where)
-    files = listed_files(info, version, piece_length, where)
-    raw = bencode.encode(info)
+    files = listed_files(info, version, piece_length, where, remarks)
+    raw = memoryview(data)[slice(*decoded.spans[b"info"])]
     return Metainfo(
-        name=torrent_name(info, where),
+        name=torrent_name(info, where, remarks),
         version=version,
         piece_length=piece_length,
         files=files,
@@ -81,27 +83,55 @@ def parse(data: bytes, where: object) -> Metainfo:
         layers=_layers(top, files, piece_length, where) if version != "v1" else {},
         infohash_v1=sha1(raw).digest() if version != "v2" else None,
         infohash_v2=sha256(raw).digest() if version != "v1" else None,
-        trackers=_trackers(top, where),
-        web_seeds=_web_seeds(top, where),
-        private=info.get(b"private") == 1,
-        creation_date=get_integer(top, "creation date", where) if b"creation date" in top else None,
-        comment=_text(get_string(top, "comment", where)) if b"comment" in top else None,
+        trackers=_trackers(top, remarks),
+        web_seeds=_urls(top, "url-list", remarks),
+        private=_integer(info, "private", remarks) == 1,
+        creation_date=_integer(top, "creation date", remarks),
+        comment=_text(_string(top, "comment", remarks)),
+        remarks=tuple(dict.fromkeys(remarks)),
     )
 
 
-def _text(raw: bytes) -> str:
-    """Return a string that is only shown or fetched from, never a path."""
-    return raw.decode("utf-8", "replace")
+def _ignored(key: str, what: str, remarks: list[str]) -> None:
+    """Take note of a field that is wrong."""
+    remarks.append(f'"{key}" {what}, and is ignored')
 
 
-def _version(info: Dictionary, where: object) -> Version:
+def _integer(fields: Dictionary, key: str, remarks: list[str]) -> int | None:
+    """Return an optional integer from 0, None where there is none."""
+    value = fields.get(key.encode())
+    if isinstance(value, int) and value >= 0:
+        return value
+    if value is not None:
+        _ignored(key, "is not a whole number from 0", remarks)
+    return None
+
+
+def _string(fields: Dictionary, key: str, remarks: list[str]) -> bytes | None:
+    """Return an optional string, None where there is none."""
+    value = fields.get(key.encode())
+    if value is not None and not isinstance(value, bytes):
+        _ignored(key, "is not a string", remarks)
+        return None
+    return value
+
+
+def _text(raw: bytes | None) -> str | None:
+    """Return a string that is only shown, never a path."""
+    return None if raw is None else raw.decode("utf-8", "replace")
+
+
+def _version(info: Dictionary, where: object, remarks: list[str]) -> Version:
     """Return which of BEP 3 and BEP 52 the info dictionary follows."""
     v1 = b"pieces" in info
-    if b"meta version" not in info and b"file tree" not in info:
+    meta = info.get(b"meta version")
+    if b"file tree" not in info and (not isinstance(meta, int) or meta < 2):
+        if meta is not None:
+            _ignored("meta version", "is not 2", remarks)
         return "v1"
-    if info.get(b"meta version") != 2:
+    if meta != 2:
         raise InputError(where, f'"meta version" is {get_integer(info, "meta version", where)}, not 2')
-    return "hybrid" if v1 else "v2"
+    return "hybrid" if v1 or b"files" in info or b"length" in info else "v2"
 
 
 def _piece_length(info: Dictionary, version: Version, where: object) -> int:
@@ -117,6 +147,8 @@ def _piece_length(info: Dictionary, version: Version, where: object) -> int:
 def _pieces(info: Dictionary, files: tuple[ListedFile, ...], piece_length: int, where: object) -> bytes:
     """Return the SHA-1 of each piece, joined; there must be as many as the bytes need."""
     pieces = get_string(info, "pieces", where)
+    if not any(file.length for file in files if not file.pad):
+        raise InputError(where, "its files have no bytes, so it proves nothing")
     needed = -(-(files[-1].offset + files[-1].length) // piece_length)
     if len(pieces) != needed * V1_DIGEST:
         raise InputError(where, f'"pieces" has {len(pieces)} bytes, not {V1_DIGEST} for each of {needed} pieces')
@@ -127,6 +159,8 @@ def _layers(top: Dictionary, files: tuple[ListedFile, ...], piece_length: int, w
     """Return the piece layer of each file longer than a piece, by its pieces root, which it must give."""
     given = get_dictionary(top, "piece layers", where) if b"piece layers" in top else {}
     layers: dict[bytes, bytes] = {}
+    if not any(file.length for file in files):
+        raise InputError(where, "its files have no bytes, so it proves nothing")
     for file in files:
         root = file.pieces_root
         if root is None or file.length <= piece_length:
@@ -145,30 +179,40 @@ def _layers(top: Dictionary, files: tuple[ListedFile, ...], piece_length: int, w
     return layers
 
 
-def _trackers(top: Dictionary, where: object) -> tuple[tuple[str, ...], ...]:
+def _trackers(top: Dictionary, remarks: list[str]) -> tuple[tuple[str, ...], ...]:
     """Return announce URLs by tier: "announce-list" where there is one (BEP 12), else "announce"."""
     tiers = []
-    for tier in get_list(top, "announce-list", where) if b"announce-list" in top else []:
-        if not isinstance(tier, list):
-            raise InputError(where, '"announce-list" holds something that is not a list')
-        tiers.append(_urls(tier, "announce-list", where))
-    if not any(tiers) and b"announce" in top:
-        tiers = [_urls([get_string(top, "announce", where)], "announce", where)]
+    listed = top.get(b"announce-list", [])
+    if not isinstance(listed, list):
+        _ignored("announce-list", "is not a list", remarks)
+        listed = []
+    for tier in listed:
+        if isinstance(tier, list):
+            tiers.append(_texts(tier, "announce-list", remarks))
+        else:
+            _ignored("announce-list", "holds something that is not a list", remarks)
+    if not any(tiers):
+        tiers = [_urls(top, "announce", remarks)]
     return tuple(tier for tier in tiers if tier)
 
 
-def _web_seeds(top: Dictionary, where: object) -> tuple[str, ...]:
-    """Return the web seeds' URLs: "url-list", a list or one string (BEP 19)."""
-    if isinstance(top.get(b"url-list"), bytes):
-        return _urls([top[b"url-list"]], "url-list", where)
-    return _urls(get_list(top, "url-list", where), "url-list", where) if b"url-list" in top else ()
+def _urls(top: Dictionary, key: str, remarks: list[str]) -> tuple[str, ...]:
+    """Return the URLs of a field that is a list or one string."""
+    value = top.get(key.encode(), [])
+    if isinstance(value, bytes):
+        value = [value]
+    if not isinstance(value, list):
+        _ignored(key, "is not a list", remarks)
+        return ()
+    return _texts(value, key, remarks)
 
 
-def _urls(values: list[Value], key: str, where: object) -> tuple[str, ...]:
+def _texts(values: list[Value], key: str, remarks: list[str]) -> tuple[str, ...]:
     """Return URLs as text, without the empty ones that some programs write."""
-    urls = []
+    found = []
     for value in values:
-        if not isinstance(value, bytes):
-            raise InputError(where, f'"{key}" holds something that is not a string')
-        urls.append(_text(value))
-    return tuple(url for url in urls if url)
+        if isinstance(value, bytes):
+            found.append(value.decode("utf-8", "replace").strip())
+        else:
+            _ignored(key, "holds something that is not a string", remarks)
+    return tuple(url for url in found if url)

@@ -29,13 +29,17 @@ from packager.kept import Kept, broken_rules, kept_of
 from packager.key_pair import PublicKey
 from packager.model import Release, ReleaseShard
 from packager.name_checks import PathChecks
-from packager.paths import shown
+from packager.paths import collision_key, shown
 from packager.slug import is_slug
 
 MISSED = 1000  # releases that a mirror steps through to catch up: twenty years of weekly ones
 TABLE_LIMIT = units.GIB  # bytes of a members table that is fetched
 
 _DAY = 86_400  # seconds
+_RESERVED = {  # what a release and a mirror have beside the shards' documents, as `collision_key` has it
+    *("release.json", "release.json.minisig", "releases", "minisign.pub", "sha256sums", "sha256sums.minisig"),
+    *("torrents.json", "index.html"),
+}
 _DO_NOT = "do not use it; ask the publisher, by another way, what is right"
 
 
@@ -109,10 +113,9 @@ def missed(followed: Followed, body: bytes, *, where: str = "release.json") -> r
     Its signature cannot be asked for yet, since a missed release may have named a new key. Raises TrustError
     where it has no serial, or one more than MISSED ahead: a false one would have a mirror fetch for ever.
     """
-    try:
-        serial = msgspec.json.decode(body[: documents.LIMIT], type=_Serial).serial
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise TrustError(where, "malformed: no release document with a serial", "fetch it again") from error
+    serial = claimed_serial(body)
+    if serial is None:
+        raise TrustError(where, "malformed: no release document with a serial", "fetch it again")
     if serial - followed.serial > MISSED:
         raise TrustError(
             where,
@@ -120,6 +123,14 @@ def missed(followed: Followed, body: bytes, *, where: str = "release.json") -> r
             "if the publisher says that this is right, follow the release anew with the publisher's key",
         )
     return range(followed.serial + 1, serial)
+
+
+def claimed_serial(body: bytes) -> int | None:
+    """Return the serial that an unchecked release document has; None if it has none."""
+    try:
+        return msgspec.json.decode(body[: documents.LIMIT], type=_Serial).serial
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 class _Serial(msgspec.Struct):
@@ -208,7 +219,15 @@ def _check_names(release: Release, faults: FaultList) -> None:
         if shard.name != shard_name(release.collection.name, shard.phase, shard.number):
             faults.add("shards", f'"{name}" is not named by its collection, phase and number')
         for file in shard.documents:
+            if _is_reserved(file.path):
+                faults.add(f"shards {name}", f'"{shown(file.path, 120)}" is a reserved name: the release itself has it')
             faults.add_all(f"shards {name}", paths.clashes(file.path))
+
+
+def _is_reserved(path: str) -> bool:
+    """Say whether a path is one that the release itself has, or that a file has while it is written."""
+    names = [collision_key(name) for name in path.split("/")]
+    return names[0] in _RESERVED or any(name.startswith(".") for name in names)
 
 
 def _check_sizes(shards: tuple[ReleaseShard, ...], faults: FaultList) -> None:

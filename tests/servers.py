@@ -1,13 +1,18 @@
 """A real HTTP server on loopback that answers ranges, counts the bytes it sends, and can misbehave."""
 
 import re
+import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal, cast
 from urllib.parse import unquote
+
+from packager.hosts import allowed_hosts
+
+LOOPBACK = allowed_hosts(["127.0.0.0/8"])  # what a user says who wants addresses of documents to be asked there
 
 Fault = Literal[
     "",
@@ -30,6 +35,7 @@ Fault = Literal[
     "wrong bytes",
     "stalls",
 ]
+Answer = Callable[[BaseHTTPRequestHandler], None]
 _RANGE = re.compile(r"bytes=(?:([0-9]+)-([0-9]+)|-([0-9]+))")
 
 
@@ -191,3 +197,45 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._head(200, len(data), {})
         self._send(data)
+
+
+@contextmanager
+def answering(answer: Answer, *, tls: ssl.SSLContext | None = None) -> Iterator[tuple[int, list[str]]]:
+    """Answer requests on 127.0.0.1; yield the port, and the addresses that were asked for."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version, disable_nagle_algorithm = "HTTP/1.1", True
+
+        def log_message(self, *arguments: object) -> None:
+            """Log nothing."""
+
+        def do_GET(self) -> None:
+            asked.append(f"{self.headers['Host']} {self.path}")
+            answer(self)
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads, block_on_close = True, False
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            """Say nothing: clients of these tests hang up on purpose."""
+
+    server = Server(("127.0.0.1", 0), Handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield server.server_address[1], asked
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def send(handler: BaseHTTPRequestHandler, status: int, body: bytes = b"", **headers: str) -> None:
+    handler.send_response(status)
+    for name, value in {"Content_Length": str(len(body)), **headers}.items():
+        handler.send_header(name.replace("_", "-"), value)
+    handler.end_headers()
+    handler.wfile.write(body)

@@ -156,6 +156,22 @@ def read_by_plan(project: Project, capsys: Capture) -> int:
     return sum(path.startswith(str(project.source)) and os.path.getsize(path) > 0 for path in opened)
 
 
+@pytest.mark.parametrize("gone", [None, "album 1/01 tone [b].wav"])
+def test_members_of_a_replaced_shard_keep_their_order_whatever_the_config_says_now(
+    project: Project, capsys: Capture, gone: str | None
+) -> None:
+    names = [f"tones-audio-0000{number}" for number in (1, 2, 3)]
+    old = [row["id"] for name in names for row in members(project, name)]
+    project.write_config(size="1 MiB", phases=PHASES.replace("size DESC", "size ASC"))
+    (project.source / "album 1" / "new.wav").write_bytes(b"RIFF, not quite")
+    if gone:
+        assert project.run(capsys, "withdraw", "--id", gone, "--reason", "x", "--keep-shards").code == 0
+    assert project.run(capsys, "supersede", *names, "--reason", "x").code == 0
+    assert release(project, capsys)["serial"] == 2
+    kept = [each for each in old if each != gone]
+    assert [row["id"] for row in members(project, "tones-audio-00004")] == [*kept, "album 1/new.wav"]
+
+
 def test_a_file_that_is_gone_stays_published(project: Project, capsys: Capture) -> None:
     first = read_release(project)
     shutil.rmtree(project.source / "album 1")

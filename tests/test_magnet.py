@@ -112,16 +112,6 @@ def test_peers_chosen_files_numbered_and_unknown_keys_are_understood() -> None:
         (f"magnet:?xt=urn:btmh:1220{V2[:-1]}x", "is not a v2 infohash"),
         (f"magnet:?{XT1}&xt=urn:btih:{V1[::-1]}", "names several torrents: two infohashes of one version differ"),
         (f"magnet:?{XT2}&xt=urn:btmh:1220{V2[::-1]}", "names several torrents"),
-        (f"magnet:?{XT1}&xl=-1", 'xl "-1" is not a number of bytes'),
-        (f"magnet:?{XT1}&xl={'9' * 5000}", "is not a number of bytes"),
-        (f"magnet:?{XT1}&xl=%D9%A3", "is not a number of bytes"),
-        (f"magnet:?{XT1}&dn=%ff", "holds percent-encoded bytes that are not UTF-8"),
-        (f"magnet:?{XT1}&tr=http://a/%0AHost:b", 'tr "http://a/\\x0aHost:b" is not a URL'),
-        (f"magnet:?{XT1}&x.pe=1.2.3.4", 'x.pe "1.2.3.4" is not a host and port'),
-        (f"magnet:?{XT1}&x.pe=1.2.3.4:65536", "is not a host and port"),
-        (f"magnet:?{XT1}&so=2-1", 'so "2-1" is not a list of file numbers such as "0,2,4-6"'),
-        (f"magnet:?{XT1}&so=1,,2", "is not a list of file numbers"),
-        (f"magnet:?{XT1}&so={'1,' * 5000}1", "is not a list of file numbers"),
         (f"magnet:?{XT1}" + "&tr=udp://t" * 5000, f"more than the {FIELDS} fields a magnet link may have"),
         (f"magnet:?{XT1}&dn=" + "x" * LIMIT, f"characters are more than the {LIMIT} a magnet link may have"),
     ],
@@ -130,6 +120,35 @@ def test_peers_chosen_files_numbered_and_unknown_keys_are_understood() -> None:
 def test_a_fault_is_named(link: str, fault: str) -> None:
     with pytest.raises(InputError, match=re.escape(fault)):
         parse_magnet(link)
+
+
+@pytest.mark.parametrize(
+    ("link", "remark"),
+    [
+        (f"magnet:?{XT1}&xl=-1", 'xl "-1" is not a number of bytes'),
+        (f"magnet:?{XT1}&xl={'9' * 5000}", "is not a number of bytes"),
+        (f"magnet:?{XT1}&xl=%D9%A3", "is not a number of bytes"),
+        (f"magnet:?{XT1}&dn=%ff", "dn holds percent-encoded bytes that are not UTF-8"),
+        (f"magnet:?{XT1}&tr=http://a/%0AHost:b", 'tr "http://a/\\x0aHost:b" is not a URL'),
+        (f"magnet:?{XT1}&x.pe=1.2.3.4", 'x.pe "1.2.3.4" is not a host and port'),
+        (f"magnet:?{XT1}&x.pe=1.2.3.4:65536", "is not a host and port"),
+        (f"magnet:?{XT1}&so=2-1", 'so "2-1" is not a list of file numbers such as "0,2,4-6"'),
+        (f"magnet:?{XT1}&so=1,,2", "is not a list of file numbers"),
+        (f"magnet:?{XT1}&so={'1,' * 5000}1", "is not a list of file numbers"),
+        (f"magnet:?{XT1}&so=3-", 'so "3-" is not a list of file numbers'),
+        (f"magnet:?{XT1}&x.pe=a", 'x.pe "a" is not a host and port'),
+        (f"magnet:?{XT1}&xl=abc", 'xl "abc" is not a number of bytes'),
+        (f"magnet:?{XT1}&xt=urn:btih:abc", '"abc" is not a v1 infohash'),
+        (f"magnet:?{XT1.upper()}", '"XT" is written in upper case, and read as "xt"'),
+        (f"magnet:?{XT1}&ws=a%00", 'ws "a\\x00" is not a URL'),
+    ],
+    ids=lambda part: part[:60],
+)
+def test_a_field_that_is_wrong_is_ignored_and_named(link: str, remark: str) -> None:
+    found = parse_magnet(link)
+    assert (found.infohash_v1, found.size, found.name, found.peers, found.chosen) == (V1, None, None, (), ())
+    assert (found.trackers, found.web_seeds, len(found.remarks)) == ((), (), 1)
+    assert remark in found.remarks[0]
 
 
 @given(text=st.text(max_size=60) | st.text("xtdnlrwso.pe=&%:-,0129af", max_size=60))

@@ -3,6 +3,7 @@
 from itertools import chain, groupby, pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +25,18 @@ def test_no_shard_exceeds_its_room_unless_it_holds_one_member(costs: list[int], 
     assert list(chain.from_iterable(shards)) == costs
     assert all(sum(shard) <= room or len(shard) == 1 for shard in shards)
     assert all(sum(shard) + following[0] > room for shard, following in pairwise(shards))
+
+
+@pytest.mark.parametrize("costs", [[10], [3, 7], [1, 2, 3, 4], [1] * 10])
+def test_a_shard_is_filled_to_its_last_byte_and_not_one_further(costs: list[int]) -> None:
+    assert NextFit(10).place(np.array(costs)).tolist() == [0] * len(costs)
+    assert NextFit(10).place(np.array([*costs, 1])).tolist() == [0] * len(costs) + [1]
+    if len(costs) > 1:
+        assert NextFit(9).place(np.array(costs)).tolist() == [0] * (len(costs) - 1) + [1]
+    batches = NextFit(10)  # the room that is left counts for the next batch in the same way
+    assert [batches.place(np.array([cost])).tolist() for cost in (4, 6, 1)] == [[0], [0], [1]]
+    for budget, taken in ((110, len(costs)), (109, len(costs) - 1)):
+        assert len(NextFit(10, 100, budget).place(np.array(costs))) == taken
 
 
 @given(COSTS, ROOM, st.lists(st.integers(0, 60), max_size=5), st.none() | st.integers(0, 300_000))

@@ -142,7 +142,7 @@ def test_other_programs_ways_of_writing_are_read() -> None:
         (v1(name=b"/etc"), '"/etc" cannot be the name of a file or folder'),
         (v1(name=b"\x1b[31m\0"), '"\\x1b[31m\\x00" cannot be the name'),
         (v1(name=b"a" * 256), "cannot be the name of a file or folder"),
-        (v1(piece_length=0), '"piece length" is 0, not from 1 to 268435456 bytes'),
+        (v1(piece_length=0), '"piece length" is 0, not from 1 to 536854528 bytes'),
         (v1(piece_length=1 << 31), '"piece length" is 2147483648, not from 1'),
         (v1(piece_length=None), '"piece length" is missing or not a whole number from 0'),
         (v1(piece_length=b"16384"), '"piece length" is missing or not a whole number from 0'),
@@ -157,14 +157,45 @@ def test_other_programs_ways_of_writing_are_read() -> None:
         (v1(length=None, files=b"x"), '"files" is missing or not a list'),
         (v1_files(7), '"files" holds something that is not a dictionary'),
         (v1_files({b"length": 0}), '"path" is missing or not a list'),
-        (v1_files({b"length": 0, b"path": []}), "a path of 0 names, not from 1 to 99"),
-        (v1_files({b"length": 0, b"path": [b"a"] * 1000}), "a path of 1000 names, not from 1 to 99"),
+        (v1_files({b"length": 0, b"path": []}), "a path of 0 names, not from 1 to 100"),
+        (v1_files({b"length": 0, b"path": [b"a"] * 1000}), "a path of 1000 names, not from 1 to 100"),
         (v1_files({b"length": 0, b"path": [b"..", b"x"]}), '".." cannot be the name'),
         (v1_files({b"length": 0, b"path": [b"", b"x"]}), '"" cannot be the name'),
         (v1_files({b"length": 0, b"path": [7]}), "a path holds something that is not a string"),
         (v1_files({b"length": 0, b"path": [b"a"]}), 'lists "n/a" twice'),
         (v1_files({b"length": 0, b"path": [b"a", b"b"]}), '"n/a" is both a file and a folder'),
         (v1_files({b"length": 0, b"path": [b"s"], b"attr": b"l"}), "holds a symbolic link"),
+        (v1(length=0, pieces=b""), "its files have no bytes, so it proves nothing"),
+        (v1(length=None, files=[{b"length": 0, b"path": [b"a"]}], pieces=b""), "its files have no bytes"),
+        (v1(**{"name.utf-8": b"..", "name": b"a"}), '".." cannot be the name of a file or folder'),
+    ],
+    ids=lambda part: part if isinstance(part, str) else "",
+)
+def test_a_v1_torrents_fault_is_named(data: bytes, fault: str) -> None:
+    with pytest.raises(InputError, match=re.escape(fault)):
+        parse(data, "x.torrent")
+
+
+def with_info(raw: bytes, after: bytes = b"") -> bytes:
+    """A .torrent with an info dictionary of these bytes, and what follows it in the outer dictionary."""
+    return b"d4:info" + raw + after + b"e"
+
+
+RAW = bencode.encode(INFO)
+UNSORTED = b"d4:name1:n6:lengthi5e12:piece lengthi16384e6:pieces20:" + b"x" * 20 + b"e"
+
+
+@pytest.mark.parametrize(
+    ("data", "remark"),
+    [
+        (with_info(RAW) + b"\n", "byte 83: 1 bytes follow the end"),
+        (with_info(RAW) + b"\0" * 400, "byte 83: 400 bytes follow the end"),
+        (with_info(RAW, b"8:announce8:http://a"), "byte 82: dictionary keys out of order"),
+        (with_info(UNSORTED), "byte 17: dictionary keys out of order"),
+        (with_info(RAW.replace(b"i5e", b"i05e")), "a number has a leading zero or is -0"),
+        (with_info(RAW.replace(b"1:n", b"01:n")), "a number has a leading zero or is -0"),
+        (b"d7:comment1:a7:comment1:b4:info" + RAW + b"e", "byte 22: a dictionary's key is doubled; the first counts"),
+        (bencode.encode({b"info": INFO, b"announce-list": 7}), '"announce-list" is not a list'),
         (
             bencode.encode({b"info": INFO, b"announce-list": [b"x"]}),
             '"announce-list" holds something that is not a list',
@@ -173,14 +204,45 @@ def test_other_programs_ways_of_writing_are_read() -> None:
             bencode.encode({b"info": INFO, b"announce-list": [[7]]}),
             '"announce-list" holds something that is not a string',
         ),
-        (bencode.encode({b"info": INFO, b"url-list": 7}), '"url-list" is missing or not a list'),
-        (bencode.encode({b"info": INFO, b"creation date": b"x"}), '"creation date" is missing or not a whole number'),
+        (bencode.encode({b"info": INFO, b"announce": 7}), '"announce" is not a list'),
+        (bencode.encode({b"info": INFO, b"url-list": 7}), '"url-list" is not a list'),
+        (bencode.encode({b"info": INFO, b"url-list": [7]}), '"url-list" holds something that is not a string'),
+        (bencode.encode({b"info": INFO, b"creation date": b"x"}), '"creation date" is not a whole number'),
+        (bencode.encode({b"info": INFO, b"creation date": -1}), '"creation date" is not a whole number'),
+        (bencode.encode({b"info": INFO, b"comment": 7}), '"comment" is not a string'),
+        (v1(private=b"1"), '"private" is not a whole number'),
+        (v1(**{"name.utf-8": 7}), '"name.utf-8" is of the wrong type'),
+        (v1(meta_version=1), '"meta version" is not 2'),
+        (v1(meta_version=b"2"), '"meta version" is not 2'),
+        (v1_files({b"length": 0, b"path": [b"b"], b"attr": 7}), '"attr" is not a string'),
+        (v1_files({b"length": 0, b"path": [b"b"], b"path.utf-8": 7}), '"path.utf-8" is of the wrong type'),
     ],
     ids=lambda part: part if isinstance(part, str) else "",
 )
-def test_a_v1_torrents_fault_is_named(data: bytes, fault: str) -> None:
-    with pytest.raises(InputError, match=re.escape(fault)):
-        parse(data, "x.torrent")
+def test_what_does_not_matter_is_ignored_with_a_remark(data: bytes, remark: str) -> None:
+    found = agrees_with_libtorrent(data)  # the infohashes, too: those of the bytes as they are
+    assert len(found.remarks) == 1
+    assert remark in found.remarks[0]
+    assert sum(file.length for file in found.files) == 5
+
+
+def test_a_torrent_of_our_own_has_no_remark_and_a_pad_file_needs_no_path() -> None:
+    assert parse(v1(), "x").remarks == ()
+    found = parse(v1_files({b"length": 4, b"attr": b"p"}), "x")
+    assert found.files[1].path == ("n", ".pad", "4")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        with_info(b"d6:lengthi5e6:lengthi6e4:name1:n12:piece lengthi16384e6:pieces20:" + b"x" * 20 + b"e"),
+        with_info(RAW, b"4:info" + RAW),
+        with_info(RAW, b"12:piece layersde12:piece layersde"),
+    ],
+)
+def test_a_doubled_key_that_decides_is_refused(data: bytes) -> None:
+    with pytest.raises(InputError, match="a dictionary's key is doubled"):
+        parse(data, "x")
 
 
 Change = Callable[[dict[bytes, Any]], object]
@@ -226,6 +288,10 @@ def flipped(top: dict[bytes, Any]) -> None:
             'the piece layer of "album/a/z/last.bin" has 5 bytes, not 32 a piece',
         ),
         (flipped, "does not give its pieces root"),
+        (
+            lambda top: tree(top)[b"b.bin"][b""].update({b"pieces root": bytes(32)}),
+            'root of "album/b.bin" is all zeros',
+        ),
     ],
 )
 def test_a_hybrid_torrents_fault_is_named(album: Path, change: Change, fault: str) -> None:

@@ -434,6 +434,15 @@ TOLD |= {
         "faults": "How many of the faults are its own.",
         "complete": "Whether all that was to be read of it was read.",
         "refused": "Why its documents could not be used; empty where they could.",
+        "evidence": "How far `against` vouches; null: nothing does.",
+    },
+    "Evidence": {
+        "kind": "signature: a release that `key` signed; release: one whose signature was not checked; manifest: a"
+        " shard's documents alone; torrent; list: of digests; bag: a bag's own manifests.",
+        "name": "The release, the file, or the names of the bag's manifests.",
+        "serial": "The release's serial; left out where there is no release.",
+        "collection": "The release's collection; left out where there is no release.",
+        "key": "The id of the key that signed the release; left out where its signature was not checked.",
     },
     "Fault": {
         "kind": "bad: read, and not as published; missing; short; long; extra: nothing published knows it; unreadable.",
@@ -463,6 +472,7 @@ TOLD |= {
         "facts": "What it says; null where a fault left nothing to be read.",
         "fault_count": "All faults; the exit code is 1 where there are any.",
         "faults": "The first 1000 of them.",
+        "remarks": "What is wrong, but is ignored by readers: the first 1000. The exit code does not count them.",
     },
     "InspectFault": {
         "where": "The byte, line, row or field, or empty for the file as such.",
@@ -611,6 +621,7 @@ TOLD |= {
         "documents": "Whether published documents were found; else the tar was held against its own manifest.",
         "files": "Of a dry run: what would be written.",
         "unreachable": "Whether a store did not answer: the same command may do more later.",
+        "evidence": "What says how the members should be; null: the tar's own manifest.",
     },
     "GetReport": {
         "release": "The release's address or folder; empty for magnet links.",
@@ -683,6 +694,7 @@ TOLD |= {
         "fetched_bytes": "Their bytes.",
         "seconds": "How long it took.",
         "missing": "Members that were not found.",
+        "evidence": "What says how the shard should be.",
     },
     "MissingMember": {
         "id": "Its record's id.",
@@ -703,6 +715,11 @@ TOLD |= {
         "mended_bytes": "Their bytes.",
         "excess": "Bytes that stood past the shard's end.",
         "cut": "Whether they were cut off.",
+        "missing_files": "Files without bytes that were missing, so that no piece tells of them: the first 1000.",
+        "missing_file_count": "How many there were.",
+        "created_files": "How many of them were created.",
+        "extra_files": "Files in a shard's folder that are not in the shard, and that stay there: the first 1000.",
+        "extra_file_count": "How many there are.",
         "whole": "Whether nothing is left to mend; with --report, of the pieces that were looked at.",
         "unreachable": "Whether something is left and a source did not answer: the exit code is then 3, else 1.",
         "dry_run": "Whether it was only told what is bad.",
@@ -710,6 +727,7 @@ TOLD |= {
         "sources": "What each source gave, in the order in which they were asked.",
         "left_pieces": "Pieces that stay bad.",
         "left": "The first 1000 ranges of them.",
+        "evidence": "What says how the shard should be.",
     },
     "SourceUse": {
         "name": "A path, an address, or what else it is called.",
@@ -861,6 +879,12 @@ TOLD |= {
         "obsolete": "Names of shards that are obsolete now and were not in the release that was held.",
         "withdrawn": "Records that were taken back since that release.",
         "counted_by": "Where the seed counts come from that were chosen by.",
+        "changed": "Settings that are others than those that were kept.",
+    },
+    "ChangedSetting": {
+        "name": "The setting's name.",
+        "before": "What was kept; sizes in bytes, times in seconds.",
+        "now": "What this run asks for.",
     },
     "WithdrawnThere": {
         "id": "The record's id.",
@@ -918,6 +942,7 @@ TOLD |= {
         "held": "Bytes of the tars that are here in full.",
         "removable": "Tars here that are not among the chosen.",
         "warnings": "What its owner should know.",
+        "health": "Healthy, or the worst of: damaged (exit code 1), incomplete, old (exit code 3).",
     },
     "HeldShard": {
         "name": ("The shard's name.", SHARD),

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from packager import units
+from packager.api.arguments import AnyPath, as_path, as_text, as_texts
 from packager.api.machine import PATIENCE, crew_of, now
 from packager.api.packing import cores_of, tasks_of
 from packager.api.preflight import Password, check_opening, check_plan, check_project, check_space, check_unread
@@ -18,6 +19,7 @@ from packager.engine import durable, keys, project, releases, tables, workers
 from packager.engine.owner import lock_project
 from packager.engine.workspace import Workspace
 from packager.errors import IncompleteError, InputError
+from packager.hosts import AllowedHosts, allowed_hosts
 from packager.key_pair import PublicKey
 from packager.model import Plan, ShardName, State
 from packager.options import Config
@@ -41,38 +43,44 @@ def no_password() -> str:
     raise InputError("release.key", "the key has a password and none was given", "set PACKAGER_KEY_PASSWORD")
 
 
-def keygen(secret: Path, public: Path, *, password: str | None) -> PublicKey:
+def keygen(secret: AnyPath, public: AnyPath, *, password: str | None) -> PublicKey:
     """Make a minisign key pair's two files and return the public key.
 
     password: None for a secret key that none covers. Raises InputError where either file is there.
     """
+    secret = as_path(secret)
+    public = as_path(public)
     return keys.write_key_pair(secret, public, password=password, random=secrets.token_bytes(keys.RANDOM))
 
 
-def init(folder: Path, *, config: Path = Path("packager.toml"), force: bool = False) -> Path:
+def init(folder: AnyPath, *, config: AnyPath = Path("packager.toml"), force: bool = False) -> Path:
     """Write a commented packager.toml for the collection in `folder` and return its path.
 
     Raises InputError where `folder` is none, or the config is there already and `force` is not set.
     """
+    folder = as_path(folder)
+    config = as_path(config)
     return project.init(folder, config, force=force)
 
 
-def scan(config: Path, *, processes: int | None = None, progress: Progress = SILENT) -> ScanReport:
+def scan(config: AnyPath, *, processes: int | None = None, progress: Progress = SILENT) -> ScanReport:
     """Make the catalogue from the source folder and the records file.
 
     processes: that read tags; None: one a core. What could not be read is in the report, and keeps the rows that it
     had. Raises InputError for a wrong config or record, IncompleteError where nothing could be read.
     """
+    config = as_path(config)
     _, workspace = project.load(config)
     with durable.lock(workspace.state, "scan"):
         return catalogue_scan.scan(workspace, workers=processes or workers.usable_cores(), progress=progress)
 
 
-def plan(config: Path, *, progress: Progress = SILENT) -> PlanReport:
+def plan(config: AnyPath, *, progress: Progress = SILENT) -> PlanReport:
     """Cut the catalogue into phases and shards; nothing is read but the catalogue.
 
     Raises InputError where a phase's SQL is wrong or no phase takes any file.
     """
+    config = as_path(config)
     options, workspace = project.load(config)
     with lock_project(workspace.state, "plan"):
         report = prepare.prepare(workspace, options, now=now(), progress=progress)
@@ -80,11 +88,12 @@ def plan(config: Path, *, progress: Progress = SILENT) -> PlanReport:
 
 
 def publish(
-    config: Path,
+    config: AnyPath,
     *,
-    phases: Sequence[str] | None = None,
+    phases: str | Sequence[str] | None = None,
     scrape: bool = False,
-    to: str | None = None,
+    allow_hosts: str | Sequence[str] = (),
+    to: AnyPath | None = None,
     with_shards: bool = False,
     grace: float = GRACE,
     allow_unread: bool = False,
@@ -94,13 +103,19 @@ def publish(
     """Put the release and its site in place; the shards it names must be packed.
 
     phases: these, beside those published already; None: all. scrape: ask the trackers for seed counts; what
-    is not told now stays as it was. to: an address (s3://, sftp://, file://) that the site is brought to after;
+    is not told now stays as it was. allow_hosts: HOST[:PORT] of trackers on private addresses that are asked, beside
+    those of packager.toml. to: an address (s3://, sftp://, file://) that the site is brought to after;
     with_shards: the tars too; grace: seconds that files stay there which the release has no more. allow_unread:
     publish without the files and folders that the last scan could not read. password: called once, before anything is
     done, if release.key has one. Raises IncompleteError where a shard is not packed, something could not be read or the
     store fails for now, InputError where a published shard would change or another release lies at the address.
     """
+    to = as_text(to)
+    config = as_path(config)
+    phases = as_texts(phases)
+    allow_hosts = as_texts(allow_hosts)
     options, workspace = project.load(config)
+    asked = _asked(options, allow_hosts, scrape=scrape)
     target = open_target(to, workspace, with_shards=with_shards)
     with lock_project(workspace.state, "publish"):
         signer = check_project(options, workspace, password, progress=progress)
@@ -110,7 +125,7 @@ def publish(
         made = read_plan(workspace)
         check_plan(options, workspace, made)
         report = _publish(
-            options, workspace, made, phases=phases, unread=unread, scrape=scrape, signer=signer, progress=progress
+            options, workspace, made, phases=phases, unread=unread, scrape=asked, signer=signer, progress=progress
         )
         if target is None:
             return report
@@ -119,26 +134,29 @@ def publish(
 
 
 def release(
-    config: Path,
+    config: AnyPath,
     *,
     virtual: bool = False,
     processes: int | None = None,
     cluster: str | None = None,
     patience: float = PATIENCE,
     scrape: bool = False,
+    allow_hosts: str | Sequence[str] = (),
     allow_unread: bool = False,
     password: Password = no_password,
     progress: Progress = SILENT,
 ) -> ReleaseReport:
     """Scan, plan, pack and publish; what is done is not done again.
 
-    virtual, processes, cluster, patience, scrape, allow_unread and password: as for pack and publish; a cluster does
-    the packing alone.
+    virtual, processes, cluster, patience, scrape, allow_hosts, allow_unread and password: as for pack and publish; a
+    cluster does the packing alone.
     Raises IncompleteError where something could not be read (before anything is planned), and naming the shards that
     could not be packed; then nothing new is published.
     """
+    config = as_path(config)
+    allow_hosts = as_texts(allow_hosts)
     options, workspace = project.load(config)
-    cores = cores_of(processes)
+    cores, asked = cores_of(processes), _asked(options, allow_hosts, scrape=scrape)
     with lock_project(workspace.state, "release"):
         signer = check_project(options, workspace, password, progress=progress)
         scanned = catalogue_scan.scan(workspace, workers=cores.count, progress=progress)
@@ -160,15 +178,16 @@ def release(
             planned.plan,
             phases=None,
             unread=unread,
-            scrape=scrape,
+            scrape=asked,
             signer=signer,
             progress=progress,
         )
     return ReleaseReport(scan=scanned, plan=planned, pack=packed, publish=published)
 
 
-def status(config: Path) -> StatusReport:
+def status(config: AnyPath) -> StatusReport:
     """Say what is done, what is next and how long it may take. Reads only; takes no lock."""
+    config = as_path(config)
     options, workspace = project.load(config)
     if not workspace.plan.exists():
         return _unplanned(workspace)
@@ -240,6 +259,13 @@ def _unplanned(workspace: Workspace) -> StatusReport:
     )
 
 
+def _asked(options: Config, allow_hosts: Sequence[str], *, scrape: bool) -> AllowedHosts | None:
+    """Return the hosts that trackers may be asked at, those of packager.toml among them; None: no tracker is asked."""
+    allowed = allowed_hosts(allow_hosts)
+    trackers = [tracker for tier in options.torrent.trackers for tracker in tier]
+    return allowed.with_addresses(trackers) if scrape else None
+
+
 def _publish(
     options: Config,
     workspace: Workspace,
@@ -247,7 +273,7 @@ def _publish(
     *,
     phases: Sequence[str] | None,
     unread: int,
-    scrape: bool,
+    scrape: AllowedHosts | None,
     signer: keys.Signer | None,
     progress: Progress,
 ) -> PublishReport:

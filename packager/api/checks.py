@@ -4,8 +4,8 @@ import secrets
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
+from packager.api.arguments import AnyPath, as_path, as_place, as_places, as_text, as_texts
 from packager.api.machine import PATIENCE, crew_of, now, processes_of
 from packager.check import extract as extracting
 from packager.check import inspect as inspecting
@@ -14,7 +14,7 @@ from packager.check.expected import Against, subjects
 from packager.check.run import Limits
 from packager.check_reports import ExtractReport, VerifyReport
 from packager.engine.hand_outs import HandOuts
-from packager.engine.release_copy import at_hand, is_copied, open_copy
+from packager.engine.opened_release import at_hand, open_release
 from packager.engine.stores import place_of
 from packager.errors import InputError
 from packager.inspection import Inspection
@@ -22,26 +22,27 @@ from packager.progress import SILENT, Progress
 from packager.targets import parse_naming
 
 
-def inspect(file: str) -> Inspection:
+def inspect(file: AnyPath) -> Inspection:
     """Return what a file of a release, one made by others, or a magnet link is and says, with its faults.
 
     Raises InputError where it is of no kind that is known. Needs no packager.toml and takes no lock.
     """
+    file = as_text(file)
     return inspecting.inspect(file)
 
 
 def verify(
-    paths: Sequence[Path | str],
+    paths: AnyPath | Sequence[AnyPath],
     *,
-    release: Path | str | None = None,
-    key: str | None = None,
-    manifest: Path | None = None,
-    torrent: Path | None = None,
-    sums: Path | None = None,
+    release: AnyPath | None = None,
+    key: AnyPath | None = None,
+    manifest: AnyPath | None = None,
+    torrent: AnyPath | None = None,
+    sums: AnyPath | None = None,
     quick: bool = False,
     sample: str | None = None,
     seed: int | None = None,
-    state: Path | None = None,
+    state: AnyPath | None = None,
     older_than: float | None = None,
     max_time: float | None = None,
     rate: int = 0,
@@ -64,6 +65,13 @@ def verify(
     Raises InputError and TrustError where nothing says how the data should be, or documents disagree, IncompleteError
     where an address does not answer.
     """
+    key = as_text(key)
+    paths = as_places(paths)
+    release = as_place(release)
+    manifest = as_path(manifest)
+    torrent = as_path(torrent)
+    sums = as_path(sums)
+    state = as_path(state)
     how = verifying.parse_mode(
         quick=quick,
         sample=sample,
@@ -74,8 +82,10 @@ def verify(
     if rate and cluster is not None:
         raise InputError("--rate", "does not bound the workers of a cluster", "leave it out")
     with ExitStack() as opened:
-        place = opened.enter_context(open_copy(release, key, progress)) if is_copied(release, key) else release
-        against = Against(Path(place) if isinstance(place, str) else place, manifest, torrent, sums)
+        named = release is not None or key is not None
+        against = Against(
+            opened.enter_context(open_release(release, key, progress)) if named else None, manifest, torrent, sums
+        )
         found = subjects([place_of(path, "PATH") for path in paths], against)
         crew = None if quick else opened.enter_context(crew_of(cluster, patience, progress))
         limits = Limits(processes_of(processes), rate, max_time, crew)
@@ -83,14 +93,14 @@ def verify(
 
 
 def extract(
-    shard: Path | str,
-    to: Path | None = None,
+    shard: AnyPath,
+    to: AnyPath | None = None,
     *,
-    release: Path | str | None = None,
-    key: str | None = None,
-    manifest: Path | None = None,
-    ids: Sequence[str] = (),
-    paths: Sequence[str] = (),
+    release: AnyPath | None = None,
+    key: AnyPath | None = None,
+    manifest: AnyPath | None = None,
+    ids: str | Sequence[str] = (),
+    paths: str | Sequence[str] = (),
     where: str | None = None,
     layout: str | None = None,
     original_names: bool = False,
@@ -107,13 +117,20 @@ def extract(
     tar, a document or a choice is wrong, IncompleteError where a file cannot be written or an address does not
     answer.
     """
+    key = as_text(key)
+    shard = as_place(shard)
+    to = as_path(to)
+    release = as_place(release)
+    manifest = as_path(manifest)
+    ids = as_texts(ids)
+    paths = as_texts(paths)
     place = place_of(shard, "SHARD")
-    with at_hand(release, key, [place], progress, beside=manifest) as folder:
+    with at_hand(release, key, [place], progress, beside=manifest) as opened:
         return extracting.extract(
             place,
             to,
             HandOuts(now()),
-            release=folder,
+            release=opened,
             manifest=manifest,
             wanted=extracting.Wanted(ids, paths, where),
             naming=parse_naming(layout, original=original_names, play_order=play_order),

@@ -1,8 +1,7 @@
 """How an archivist learns what a release will take, before anything is made."""
 
-from pathlib import Path
-
 from packager import estimate as estimates
+from packager.api.arguments import AnyPath, as_path
 from packager.api.machine import processes_of
 from packager.engine import budget as budgets
 from packager.engine import durable, project, rates, tables
@@ -16,7 +15,7 @@ _NAMES = ("collection", "phase")  # names as long as most, where none are known
 
 
 def estimate(
-    config: Path | None = None,
+    config: AnyPath | None = None,
     *,
     described: tuple[int, int] | None = None,
     shard_size: int | None = None,
@@ -34,6 +33,7 @@ def estimate(
     files and their bytes, where there is no project. shard_size, disk and budget are bytes; price is of a TB;
     rate: bytes a second that one core hashes, None: measured. Takes no lock. Raises InputError.
     """
+    config = as_path(config)
     wishes = Wishes(processes_of(processes), upload_mbit, copies, disk, price)
     if described is not None:
         lot = estimates.described(*described)

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from packager.api.arguments import AnyPath, as_path, as_place, as_places, as_text, as_texts
 from packager.check_reports import GetReport
 from packager.engine.release_files import Cost
 from packager.engine.release_source import normal
@@ -22,13 +23,13 @@ from packager.targets import parse_naming
 
 
 def get(
-    keys: Sequence[str] = (),
-    to: Path = Path(),
+    keys: str | Sequence[str] = (),
+    to: AnyPath = Path(),
     *,
-    release: Path | str | None = None,
-    key: str | None = None,
+    release: AnyPath | None = None,
+    key: AnyPath | None = None,
     search: Search | None = None,
-    tars: Sequence[Path | str] = (),
+    tars: AnyPath | Sequence[AnyPath] = (),
     remote: Remote | None = None,
     layout: str | None = None,
     original_names: bool = False,
@@ -49,6 +50,11 @@ def get(
     choice is wrong, TrustError where the release is refused, IncompleteError where a file cannot be written or
     nothing answers.
     """
+    key = as_text(key)
+    keys = as_texts(keys)
+    to = as_path(to)
+    release = as_place(release)
+    tars = as_places(tars)
     stores = [str(each) for each in tars if is_address(str(each))]
     local = [Path(each) for each in tars if not is_address(str(each))]
     places = _with_stores(remote or Remote(), stores)
@@ -68,6 +74,7 @@ def get(
         return run(meant, request(local), release="", vouched="magnet", cost=Cost(), progress=progress)
     with ExitStack() as opened:
         origin, folders = _origin(release, key)
+        places = places.trusting(origin.source)
         if is_stored(origin.source):
             places = _with_stores(places, [os.path.join(normal(origin.source, "--release"), "shards")])
         found = find(origin, Wanted(keys, search), places, opened, progress)

@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
+from packager.api.arguments import AnyPath, as_path, as_paths, as_place, as_text
 from packager.api.machine import processes_of
 from packager.check import rebuild as rebuilding
 from packager.check import repair as repairing
@@ -11,24 +11,25 @@ from packager.check.named_faults import named_pieces
 from packager.check.target import open_target
 from packager.check_reports import RebuildReport, RepairReport
 from packager.engine.file_index import default_index
+from packager.engine.opened_release import at_hand
 from packager.engine.published import open_published
-from packager.engine.release_copy import at_hand
 from packager.engine.remote import Remote, in_turn
 from packager.engine.shared_file import SharedFolder, open_torrent
 from packager.errors import InputError
+from packager.hosts import NO_HOSTS
 from packager.progress import SILENT, Progress
 
 
 def repair(
-    shard: Path,
-    copies: Sequence[Path] = (),
+    shard: AnyPath,
+    copies: AnyPath | Sequence[AnyPath] = (),
     remote: Remote | None = None,
     *,
-    release: Path | str | None = None,
-    key: str | None = None,
-    manifest: Path | None = None,
-    torrent: Path | None = None,
-    report: Path | None = None,
+    release: AnyPath | None = None,
+    key: AnyPath | None = None,
+    manifest: AnyPath | None = None,
+    torrent: AnyPath | None = None,
+    report: AnyPath | None = None,
     processes: int | None = None,
     dry_run: bool = False,
     progress: Progress = SILENT,
@@ -41,8 +42,16 @@ def repair(
     one a core. What could not be mended stands in the report. Raises InputError where the tar, a document or an
     address is wrong, TrustError where documents disagree, IncompleteError where the disk fails.
     """
-    with at_hand(release, key, [shard], progress, beside=manifest or torrent) as folder:
-        target = open_target(shard, release=folder, manifest=manifest, torrent=torrent)
+    key = as_text(key)
+    shard = as_path(shard)
+    copies = as_paths(copies)
+    release = as_place(release)
+    manifest = as_path(manifest)
+    torrent = as_path(torrent)
+    report = as_path(report)
+    remote = (remote or Remote()).trusting(release)
+    with at_hand(release, key, [shard], progress, beside=manifest or torrent, allowed=remote.allowed) as opened:
+        target = open_target(shard, release=opened, manifest=manifest, torrent=torrent)
     if report is not None and isinstance(target.file, SharedFolder):
         what = "names pieces of files, and the shard is kept as files"
         raise InputError("--report", what, "leave it out: all pieces are looked at then")
@@ -50,7 +59,7 @@ def repair(
         shard,
         target,
         copies,
-        remote or Remote(),
+        remote,
         only=None if report is None else named_pieces(report, shard, target.pieces.count),
         workers=processes_of(processes),
         dry_run=dry_run,
@@ -59,14 +68,14 @@ def repair(
 
 
 def rebuild(
-    shard: Path,
-    sources: Sequence[Path],
-    out: Path | None = None,
+    shard: AnyPath,
+    sources: AnyPath | Sequence[AnyPath],
+    out: AnyPath | None = None,
     *,
-    release: Path | str | None = None,
-    key: str | None = None,
-    manifest: Path | None = None,
-    index: Path | None = None,
+    release: AnyPath | None = None,
+    key: AnyPath | None = None,
+    manifest: AnyPath | None = None,
+    index: AnyPath | None = None,
     remote: Remote | None = None,
     processes: int | None = None,
     progress: Progress = SILENT,
@@ -78,9 +87,18 @@ def rebuild(
     from; None: nowhere. Members that are nowhere stand in the report, and then nothing is written. Raises
     InputError, TrustError where its documents disagree, IncompleteError where the disk is full.
     """
+    key = as_text(key)
+    shard = as_path(shard)
+    sources = as_paths(sources)
+    out = as_path(out)
+    release = as_place(release)
+    manifest = as_path(manifest)
+    index = as_path(index)
     told = shard if shard.name.endswith(".manifest.json") else manifest
-    with at_hand(release, key, [shard], progress, beside=told) as folder:
-        documents = rebuilding.documents_of(shard, folder, manifest)
+    remote = remote.trusting(release) if remote else None
+    allowed = remote.allowed if remote else NO_HOSTS
+    with at_hand(release, key, [shard], progress, beside=told, allowed=allowed) as opened:
+        documents = rebuilding.documents_of(shard, opened, manifest)
         published, shared = open_published(documents), open_torrent(documents.torrent)
     place = rebuilding.place_of(shard, published) if out is None else out
     with in_turn(shared, remote, place.with_name(f".{place.name}.swarm")) as fetch:

@@ -1,25 +1,26 @@
 """What mirrors do: follow a publisher, hold a part of the release, say what is held."""
 
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from pathlib import Path
 
-from packager import units
+import msgspec
+
+from packager.api.arguments import AnyPath, as_path, as_text, as_texts
 from packager.api.machine import now, processes_of
 from packager.choose import Strategy
 from packager.engine import durable
 from packager.engine.release_source import normal as normal_source
 from packager.engine.room import free_bytes
 from packager.engine.swarm import Reach
+from packager.hosts import allowed_hosts
 from packager.mirror import prune as pruning
 from packager.mirror import run as mirroring
 from packager.mirror import status as mirror_states
 from packager.mirror.around import Around, Ask, Clocks
 from packager.mirror.fetch import How
 from packager.mirror.follow import Request, Trusted
-from packager.mirror.state import Mirror, MirrorFolder, Settings
+from packager.mirror.state import Mirror, MirrorFolder, Settings, settings_of
 from packager.mirror_reports import MirrorReport, MirrorStatus
 from packager.progress import SILENT, Progress
 from packager.reports import PruneReport
@@ -30,21 +31,22 @@ AGREE_TO_PLANS = Ask(key=lambda _: False, plan=lambda _: True)  # and to no key
 
 
 def mirror_follow(
-    source: str,
-    to: Path,
+    source: AnyPath,
+    to: AnyPath,
     *,
-    budget: int,
-    key: str | None = None,
+    budget: int | None = None,
+    key: AnyPath | None = None,
     unsigned: bool = False,
     start: int | None = None,
-    strategy: Strategy = "spread",
-    phases: Sequence[str] | None = None,
+    strategy: Strategy | None = None,
+    phases: str | Sequence[str] | None = None,
     where: str | None = None,
     mirror_id: str | None = None,
-    counts: AskFor = "auto",
-    reserve: int = 50 * units.GIB,
-    client: str = "builtin",
-    max_age: int = 180 * 86_400,
+    counts: AskFor | None = None,
+    allow_hosts: str | Sequence[str] = (),
+    reserve: int | None = None,
+    client: str | None = None,
+    max_age: int | None = None,
     how: How | None = None,
     ask: Ask = AGREE_TO_PLANS,
     dry_run: bool = False,
@@ -54,41 +56,53 @@ def mirror_follow(
 ) -> MirrorReport:
     """Follow the release at `source`, a URL or folder, into the folder `to`: choose shards, and fetch them.
 
-    budget, reserve: bytes. key: the publisher's key line or file, which is pinned; None: the one beside the
-    release, if `ask` agrees to it. unsigned: there is none. start: the serial of the first release that is
-    checked, where only a key is known that was replaced since; None: the newest. phases, where (SQL): choose
-    among these alone. mirror_id: None for the one kept here, or a new one. counts: where
-    seed counts come from; "auto": the release's list, its trackers where that has none or old ones, and the DHT
-    where they do not answer and `how` uses it. client: "builtin", "none", or a
-    client's address. max_age, timeout: seconds. how: of the built-in client; None: fetch all, then end.
+    Settings that are None stay as they are kept in `to`. These are budget and reserve (bytes), strategy, phases, where
+    (SQL), mirror_id, counts, client and max_age (seconds). The first time a budget is needed; the others are 50 GiB,
+    "spread", all, all, a random id, "auto", "builtin" and 180 days. phases, where: choose only among these; () and ""
+    mean all again. counts: where seed counts come from; "auto": the release's list, its trackers if that has none
+    or old ones, and the DHT if they do not answer and `how` uses it. client: "builtin", "none", or a client's address.
+
+    key: the publisher's key line or file, which is pinned; None: the one beside the release, if `ask` agrees to it.
+    allow_hosts: HOST[:PORT], which may be contacted although they are not on the public Internet, or the release is
+    redirected to them; none: those kept here.
+    unsigned: there is none. start: the serial of the first release that is checked, if only a key is known that was
+    replaced since; None: the newest. timeout: seconds. how: of the built-in client; None: fetch all, then end.
     Raises TrustError for what is refused, with nothing changed.
     """
+    key = as_text(key)
+    source = as_text(source)
+    to = as_path(to)
+    phases = as_texts(phases)
+    allow_hosts = as_texts(allow_hosts)
 
     def settings(held: Mirror | None) -> Settings:
         if dry_run and held is None and mirror_id is None:
             progress.note("this mirror has no id yet and one was drawn for this plan; --mirror-id keeps it the same")
-        return Settings(
-            source=normal_source(source),
-            budget=budget,
-            strategy=strategy,
-            mirror_id=mirror_id or (held.settings.mirror_id if held else secrets.token_hex(16)),
-            phases=tuple(phases) if phases else None,
-            where=where,
-            reserve=reserve,
-            client=client,
-            max_age=max_age,
-            counts=counts,
-        )
+        given = {
+            "budget": budget,
+            "strategy": strategy,
+            "mirror_id": mirror_id,
+            "phases": None if phases is None else tuple(phases),
+            "where": where,
+            "reserve": reserve,
+            "client": client,
+            "max_age": max_age,
+            "counts": counts,
+            "allow_hosts": tuple(allow_hosts) or None,
+        }
+        return settings_of(held.settings if held else None, normal_source(source), given)
 
+    allowed_hosts(allow_hosts)  # wrong ones are refused before anything is done
     how = how or _UNTIL_DONE
     request = Request(settings, ask, Trusted(key, unsigned, start), how.reach, dry_run=dry_run)
     return mirroring.run(MirrorFolder(to), request, how, _around(timeout, stop, progress))
 
 
 def mirror_sync(
-    to: Path,
+    to: AnyPath,
     *,
     how: How | None = None,
+    allow_hosts: str | Sequence[str] = (),
     ask: Ask = AGREE_TO_PLANS,
     dry_run: bool = False,
     timeout: float = 30,
@@ -99,15 +113,23 @@ def mirror_sync(
 
     The others as in `mirror_follow`.
     """
+    to = as_path(to)
+    allow_hosts = as_texts(allow_hosts)
     folder = MirrorFolder(to)
     folder.required()
+    allowed_hosts(allow_hosts)  # wrong ones are refused before anything is done
     how = how or _UNTIL_DONE
-    request = Request(lambda _: folder.required().settings, ask, reach=how.reach, dry_run=dry_run)
+
+    def settings(_: Mirror | None) -> Settings:
+        kept = folder.required().settings
+        return msgspec.structs.replace(kept, allow_hosts=tuple(allow_hosts) or kept.allow_hosts)
+
+    request = Request(settings, ask, reach=how.reach, dry_run=dry_run)
     return mirroring.run(folder, request, how, _around(timeout, stop, progress))
 
 
 def mirror_status(
-    to: Path,
+    to: AnyPath,
     *,
     ask_client: bool = True,
     verify: bool = False,
@@ -118,6 +140,7 @@ def mirror_status(
 
     verify: read every whole tar in full first, with `processes`, and keep what was proved.
     """
+    to = as_path(to)
     folder = MirrorFolder(to)
     with durable.lock(folder.state, "mirror status") if verify and folder.required() else nullcontext():
         return mirror_states.status(
@@ -130,13 +153,14 @@ def mirror_status(
         )
 
 
-def mirror_magnets(to: Path) -> tuple[str, ...]:
+def mirror_magnets(to: AnyPath) -> tuple[str, ...]:
     """Return the magnet links of the shards that the mirror in the folder `to` has chosen, and may hand out."""
+    to = as_path(to)
     return mirror_states.magnets(MirrorFolder(to), now())
 
 
 def mirror_prune(
-    to: Path,
+    to: AnyPath,
     *,
     ask: Callable[[PruneReport], bool] = lambda _: True,
     dry_run: bool = False,
@@ -147,6 +171,7 @@ def mirror_prune(
     ask: called with what would be deleted, if that is anything; nothing is deleted where it returns False. Raises
     InputError where nothing is followed there, IncompleteError where the system refuses.
     """
+    to = as_path(to)
     folder = MirrorFolder(to)
     folder.required()
     with nullcontext() if dry_run else durable.lock(folder.state, "mirror prune"):

@@ -1,10 +1,10 @@
 """How shards are packed: apart from the archivist's other steps, since it is what must start quickly."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 
+from packager.api.arguments import AnyPath, as_path, as_text, as_texts
 from packager.api.machine import PATIENCE, crew_of, now, processes_of
 from packager.api.preflight import check_plan, check_project, check_space
 from packager.engine import project, releases
@@ -25,9 +25,9 @@ from packager.reports import MaterialiseReport, PackReport
 
 
 def pack(
-    config: Path,
+    config: AnyPath,
     *,
-    phases: Sequence[str] | None = None,
+    phases: str | Sequence[str] | None = None,
     virtual: bool = False,
     processes: int | None = None,
     cluster: str | None = None,
@@ -42,6 +42,8 @@ def pack(
     the same paths. patience: seconds that one of them may tell nothing before its shard is given to another. What
     failed stands in the report; the other shards are whole.
     """
+    config = as_path(config)
+    phases = as_texts(phases)
     options, workspace = project.load(config)
     with lock_project(workspace.state, "pack"):
         check_project(options, workspace, None, progress=progress)
@@ -55,10 +57,10 @@ def pack(
 
 
 def materialise(
-    config: Path,
-    shards: Sequence[str],
+    config: AnyPath,
+    shards: str | Sequence[str],
     *,
-    to: str | None = None,
+    to: AnyPath | None = None,
     processes: int | None = None,
     cluster: str | None = None,
     patience: float = PATIENCE,
@@ -71,6 +73,9 @@ def materialise(
     failed (a source changed) stands in the report, and nothing of it is left. Raises InputError for a shard that is
     not packed, or has withdrawn records.
     """
+    to = as_text(to)
+    config = as_path(config)
+    shards = as_texts(shards)
     if to is not None:
         place_of(to, "--to")
     options, workspace = project.load(config, tars=to)

@@ -1,8 +1,7 @@
 """How archivists give a release to the web, with no tar or with some."""
 
-from pathlib import Path
-
 from packager import units
+from packager.api.arguments import AnyPath, as_path
 from packager.engine import project
 from packager.errors import InputError
 from packager.progress import SILENT, Progress
@@ -15,13 +14,13 @@ from packager.units import count_of
 
 
 def serve(
-    config: Path,
+    config: AnyPath,
     *,
     listen: str = "127.0.0.1:8000",
     processes: int = 1,
     paranoid: bool = False,
     memory: int = 256 * units.MIB,
-    log: Path | None = None,
+    log: AnyPath | None = None,
     progress: Progress = SILENT,
 ) -> ServeReport:
     """Serve the site and every published shard by HTTP until SIGTERM or SIGINT, and return what was sent.
@@ -31,6 +30,8 @@ def serve(
     process may hold of shards' layouts. log: a line a request is added to this file; None: stderr. Raises
     InputError where nothing is published, or the address cannot be listened at.
     """
+    config = as_path(config)
+    log = as_path(log)
     address, port = parse_listen(listen)
     if processes < 1:
         raise InputError("--workers", f"{processes} is less than 1", "write a number from 1 on")

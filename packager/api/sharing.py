@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from dataclasses import replace
 
+from packager.api.arguments import AnyPath, as_path, as_paths, as_place, as_text
 from packager.api.machine import now, processes_of
 from packager.engine.clients import open_client
 from packager.engine.hand_outs import HandOuts
-from packager.engine.release_copy import at_hand
+from packager.engine.opened_release import at_hand
 from packager.engine.swarm import Reach
 from packager.progress import SILENT, Progress
 from packager.reports import SeedReport
@@ -17,13 +18,13 @@ from packager.share.seedable import find, tars_of
 
 
 def seed(
-    paths: Sequence[Path],
+    paths: AnyPath | Sequence[AnyPath],
     reach: Reach | None = None,
     *,
-    release: Path | str | None = None,
-    key: str | None = None,
-    torrent: Path | None = None,
-    source: Path | None = None,
+    release: AnyPath | None = None,
+    key: AnyPath | None = None,
+    torrent: AnyPath | None = None,
+    source: AnyPath | None = None,
     allow_withdrawn: bool = False,
     client: str | None = None,
     verify: bool = False,
@@ -42,17 +43,24 @@ def seed(
     "transmission:URL"; each tar that it does not have is read in full, then given to it, and then this ends. Raises
     InputError where nothing can be shared, IncompleteError where the client or an address does not answer.
     """
+    key = as_text(key)
+    paths = as_paths(paths)
+    release = as_place(release)
+    torrent = as_path(torrent)
+    source = as_path(source)
     cores = processes_of(processes)
     opened = open_client(client) if client is not None else None
-    with at_hand(release, key, tars_of(paths), progress, beside=torrent) as place:
+    reach = reach or Reach()
+    reach = replace(reach, allowed=reach.allowed.with_origin(str(release)))
+    with at_hand(release, key, tars_of(paths), progress, beside=torrent, allowed=reach.allowed) as named:
         seedables = find(
-            paths, HandOuts(now()), release=place, torrent=torrent, source=source, allow_withdrawn=allow_withdrawn
+            paths, HandOuts(now()), release=named, torrent=torrent, source=source, allow_withdrawn=allow_withdrawn
         )
     if opened is not None:
         return hand_over(opened, seedables, workers=cores, stop=stop, clock=time.monotonic, progress=progress)
     return seeding.seed(
         seedables,
-        reach or Reach(),
+        reach,
         verify=verify,
         workers=cores,
         stop=stop,

@@ -1,7 +1,6 @@
 """How anybody makes a torrent of files that lie somewhere, without a project."""
 
-from pathlib import Path
-
+from packager.api.arguments import AnyPath, as_path
 from packager.api.machine import processes_of
 from packager.progress import SILENT, Progress
 from packager.reports import TorrentReport
@@ -9,10 +8,10 @@ from packager.share import torrent as torrents
 
 
 def torrent(
-    path: Path,
+    path: AnyPath,
     wanted: torrents.Wanted | None = None,
     *,
-    out: Path | None = None,
+    out: AnyPath | None = None,
     force: bool = False,
     processes: int | None = None,
     progress: Progress = SILENT,
@@ -23,6 +22,8 @@ def torrent(
     .torrent, or a folder for it; None: NAME.torrent in the current folder. force: replace what is there. Raises
     InputError where `path` gives no torrent, IncompleteError where a file cannot be read or changes meanwhile.
     """
+    path = as_path(path)
+    out = as_path(out)
     return torrents.make_torrent(
         path,
         wanted or torrents.Wanted(),

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from pathlib import Path
 
+from packager.api.arguments import AnyPath, as_path, as_texts
 from packager.api.machine import now
 from packager.engine import durable, project
 from packager.pack import prune as pruning
@@ -17,10 +17,10 @@ from packager.reports import PruneReport, SupersedeReport, WithdrawReport
 
 
 def withdraw(
-    config: Path,
+    config: AnyPath,
     *,
-    ids: Sequence[str] = (),
-    paths: Sequence[str] = (),
+    ids: str | Sequence[str] = (),
+    paths: str | Sequence[str] = (),
     where: str | None = None,
     reason: str = "",
     keep_shards: bool = False,
@@ -35,6 +35,9 @@ def withdraw(
     keep_shards. redact: the release names no title and artist. undo: note it no more. Raises InputError where nothing
     is found, no reason is given, or a release says already what should be undone.
     """
+    config = as_path(config)
+    ids = as_texts(ids)
+    paths = as_texts(paths)
     options, workspace = project.load(config)
     wanted = Wanted(ids, paths, where)
     with durable.lock(workspace.state, "withdraw"):
@@ -46,13 +49,15 @@ def withdraw(
 
 
 def supersede(
-    config: Path, shards: Sequence[str], *, reason: str = "", undo: bool = False, dry_run: bool = False
+    config: AnyPath, shards: str | Sequence[str], *, reason: str = "", undo: bool = False, dry_run: bool = False
 ) -> SupersedeReport:
     """Note in withdrawals.json that published shards are to be replaced; the next plan and release act on it.
 
     Their records go into new shards of their phase, as the catalogue and the config have them then. undo: note
     it no more. Raises InputError for what is no published shard, or obsolete already.
     """
+    config = as_path(config)
+    shards = as_texts(shards)
     options, workspace = project.load(config)
     with durable.lock(workspace.state, "supersede"):
         recover(workspace, options.collection.name, SILENT)
@@ -61,7 +66,9 @@ def supersede(
         return superseding.supersede(workspace, shards, reason=reason, date=now(), dry_run=dry_run)
 
 
-def prune(config: Path, *, ask: Callable[[PruneReport], bool] = lambda _: True, dry_run: bool = False) -> PruneReport:
+def prune(
+    config: AnyPath, *, ask: Callable[[PruneReport], bool] = lambda _: True, dry_run: bool = False
+) -> PruneReport:
     """Delete the tars in shards.directory that nobody should share and that this project made; return which.
 
     They are those of obsolete shards, and of shards that were packed and that no release and no plan has.
@@ -69,6 +76,7 @@ def prune(config: Path, *, ask: Callable[[PruneReport], bool] = lambda _: True, 
     ask: called with what would be deleted, if that is anything; nothing is deleted where it returns False. Raises
     IncompleteError where the system or the store refuses.
     """
+    config = as_path(config)
     _, workspace = project.load(config)
     with nullcontext() if dry_run else durable.lock(workspace.state, "prune"):
         return pruning.prune(workspace, ask, now=now(), dry_run=dry_run)

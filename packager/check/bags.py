@@ -1,24 +1,33 @@
 """A bag in a folder (RFC 8493), any maker's, held against its own manifests and tag manifests."""
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from packager.check.places import Folder
 from packager.check.subject import Look, Subject
-from packager.check.sums import ALGORITHMS, Sum, decoded, parse_manifest
+from packager.check.sums import ALGORITHMS, Sum, check_bag_path, decoded, lines, parse_manifest
 from packager.engine.limited import read_limited
 from packager.engine.pieces import WholeFile
 from packager.errors import InputError, from_os_error
+from packager.evidence import Evidence
 from packager.faults import Fault, FaultKind, file_fault
 from packager.layout import PAYLOAD
 from packager.paths import shown
+from packager.unfinished import final_name, sentence
 
 DECLARATION = "bagit.txt"
-_LIMIT = 256 << 20  # bytes of a manifest
+FETCH = "fetch.txt"
+_LIMIT = 256 << 20  # bytes of a manifest, or of fetch.txt
 _TAG_LIMIT = 1 << 20  # of bagit.txt and bag-info.txt
 _NAME = re.compile(r"(tag)?manifest-([a-z0-9]+)\.txt")
-_OXUM = re.compile(rb"^Payload-Oxum[ \t]*:[ \t]*(\d{1,18})\.(\d{1,18})[ \t]*\r?$", re.M | re.I)
+_DECLARED = re.compile(
+    r"BagIt-Version: (0\.9[3-7]|1\.[0-9]+)\r?\n" r"Tag-File-Character-Encoding: ([A-Za-z0-9._:-]{1,40})(?:\r?\n)?"
+)  # RFC 8493 2.1.1, and the versions before it
+_OXUM = re.compile(r"^Payload-Oxum[ \t]*:[ \t]*(\d{1,18})\.(\d{1,18})[ \t]*\r?$", re.M | re.I | re.A)
+_INFO = ("bag-info.txt", "package-info.txt")  # the second until version 0.95
+_EVERY = "1."  # versions from which each manifest lists every file (RFC 8493 3)
 
 
 def is_bag(folder: Path) -> bool:
@@ -29,31 +38,38 @@ def is_bag(folder: Path) -> bool:
 def bag_subject(folder: Path) -> Subject:
     """Return a bag as what to check.
 
-    Each file is read once, for all of the bag's algorithms. Raises InputError where a manifest is broken or none
-    is there. Memory: some hundred bytes a file.
+    Each file is read once, for all of the bag's algorithms. Raises InputError where a tag file is broken, a manifest
+    is missing or none lists a file, or a path leaves the bag. Memory: some hundred bytes a file.
     """
+    where = shown(str(folder))
     names = [match for path in sorted(folder.iterdir()) if (match := _NAME.fullmatch(path.name)) is not None]
     if not any(not match[1] for match in names):
-        raise InputError(shown(str(folder)), "a bag without a manifest", "is it whole?")
-    _check_encoding(folder)
+        raise InputError(where, "a bag without a manifest", "is it whole?")
+    if not (folder / PAYLOAD).is_dir():
+        raise InputError(where, f"a bag without {PAYLOAD}", "is it whole?")
+    version, encoding = _declared(folder)
     listed: dict[bytes, list[Sum]] = {}
     payload: list[set[bytes]] = []
     for match in names:
         if match[2] not in ALGORITHMS:
             raise InputError(shown(str(folder / match[0])), f'"{match[2]}" is no algorithm that is known here')
-        sums = parse_manifest(read_limited(folder / match[0], _LIMIT), match[2], shown(str(folder / match[0])))
-        for entry in sums:
+        text = _tag_file(folder, match[0], encoding, _LIMIT)
+        for entry in (sums := parse_manifest(text, match[2], shown(str(folder / match[0])))):
             if entry.path.startswith(PAYLOAD.encode()) == bool(match[1]):
                 what = f'"{shown(entry.path)}" cannot stand in this manifest'
                 raise InputError(shown(str(folder / match[0])), what)
             listed.setdefault(entry.path, []).append(entry)
         if not match[1]:
             payload.append({entry.path for entry in sums})
-    found = look(folder, listed, payload)
+    if not any(payload):
+        raise InputError(where, "its manifests list no file, so nothing can be checked")
+    _check_fetch(folder, encoding, set().union(*payload))
+    found = look(folder, listed, payload if version.startswith(_EVERY) else (), encoding=encoding)
     return Subject(
         path=folder,
         kind="bag",
         against=", ".join(match[0] for match in names),
+        evidence=Evidence(kind="bag", name=", ".join(match[0] for match in names)),
         size=sum(file.size for file in found.files if file),
         pieces=0,
         files=len(found.files),
@@ -62,28 +78,77 @@ def bag_subject(folder: Path) -> Subject:
     )
 
 
-def _check_encoding(folder: Path) -> None:
-    """Raise InputError where the bag's tag files are in an encoding other than UTF-8 or its parts."""
-    text = read_limited(folder / DECLARATION, _TAG_LIMIT).decode("utf-8-sig", "replace")
-    match = re.search(r"^Tag-File-Character-Encoding[ \t]*:[ \t]*(\S+)", text, re.M | re.I)
-    if match and match[1].upper() not in {"UTF-8", "UTF8", "US-ASCII", "ASCII"}:
-        raise InputError(shown(str(folder / DECLARATION)), f'"{shown(match[1])}" tag files are not read, only UTF-8')
+def _declared(folder: Path) -> tuple[str, str]:
+    """Return a bag's version and the encoding of its other tag files. Raises InputError for a wrong bagit.txt."""
+    where = shown(str(folder / DECLARATION))
+    match = _DECLARED.fullmatch(read_limited(folder / DECLARATION, _TAG_LIMIT).decode("utf-8", "replace"))
+    if match is None:
+        what = "is not the two lines of a BagIt declaration, in UTF-8 without a byte order mark"
+        raise InputError(where, what, "RFC 8493 2.1.1 has them")
+    try:
+        "".encode(match[2])
+    except (LookupError, UnicodeError):
+        raise InputError(where, f'"{shown(match[2])}" is not a known text encoding') from None
+    return match[1], match[2]
+
+
+def _tag_file(folder: Path, name: str, encoding: str, limit: int) -> bytes:
+    """Return a tag file of a bag in UTF-8. Raises InputError if it is not in the bag's encoding."""
+    data = read_limited(folder / name, limit)
+    if encoding.upper() in {"UTF-8", "UTF8", "US-ASCII", "ASCII"}:
+        return data  # file names that are not UTF-8 stay as they are
+    try:
+        return data.decode(encoding).removeprefix("\ufeff").encode()
+    except (UnicodeError, LookupError):
+        raise InputError(shown(str(folder / name)), f"is not in {shown(encoding)}, the bag's encoding") from None
+
+
+def _check_fetch(folder: Path, encoding: str, payload: set[bytes]) -> None:
+    """Raise InputError for a line of fetch.txt that is none, that leaves data/, or that no manifest lists."""
+    if not (folder / FETCH).is_file():
+        return
+    text = _tag_file(folder, FETCH, encoding, _LIMIT)
+    listed = {decoded(path) for path in payload}
+    for number, line in lines(text):
+        place = f"{shown(str(folder / FETCH))}: line {number}"
+        parts = line.split(None, 2)
+        if len(parts) != 3 or not re.fullmatch(rb"-|[0-9]{1,18}", parts[1]) or b":" not in parts[0]:
+            raise InputError(place, f'"{shown(line, 80)}" is not a URL, a length and a path')
+        path = decoded(check_bag_path(parts[2].removeprefix(b"./"), place))
+        if not path.startswith(PAYLOAD.encode()):
+            raise InputError(place, f'"{shown(path)}" is not in {PAYLOAD}')
+        if path not in listed and parts[2] not in payload:
+            raise InputError(place, f'"{shown(path)}" is in no manifest of the bag')
 
 
 def extra_faults(folder: Path, known: Iterable[str]) -> list[Fault]:
     """Return the faults of files that stand in a bag's payload and are none of `known`, paths below the bag."""
     inside = Folder(folder)
     paths = {inside.path + b"/" + path.encode() for path in known}
-    return [file_fault("extra", path, "not in the shard") for path, _ in _payload(inside, folder) if path not in paths]
+    extra = (path for path, _ in _payload(inside, folder) if path not in paths)
+    return [file_fault("extra", path, _unfinished(path) or "not in the shard") for path in extra]
+
+
+def _unfinished(path: bytes) -> str:
+    """Return that a file is an unfinished download, "" if it is none."""
+    name = os.fsdecode(os.path.basename(path))
+    final = final_name(name)
+    return sentence(name, final) if final else ""
 
 
 def look(
-    folder: Path, listed: Mapping[bytes, Sequence[Sum]], payload: Sequence[set[bytes]] = (), *, oxum: bool = True
+    folder: Path,
+    listed: Mapping[bytes, Sequence[Sum]],
+    payload: Sequence[set[bytes]] = (),
+    *,
+    oxum: bool = True,
+    encoding: str = "UTF-8",
 ) -> Look:
     """Return the look at a bag's files.
 
     listed: the digests of each by its path as a manifest has it. payload: what each payload manifest lists; each
-    must list every file of the payload (RFC 8493 3). oxum: hold the payload against bag-info.txt's Payload-Oxum.
+    must list every file of the payload (RFC 8493 3). oxum: hold the payload against bag-info.txt's Payload-Oxum;
+    encoding: of that file.
     """
     inside = Folder(folder)
     faults: list[Fault] = []
@@ -103,9 +168,9 @@ def look(
     for path, size in _payload(inside, folder):
         octets, count = octets + size, count + 1
         if path not in known:
-            faults.append(file_fault("extra", path, "not in the bag's manifest"))
+            faults.append(file_fault("extra", path, _unfinished(path) or "not in the bag's manifest"))
     if oxum:
-        faults += _oxum_faults(folder, octets, count)
+        faults += _oxum_faults(folder, octets, count, encoding)
     return Look(faults=faults, files=files)
 
 
@@ -120,14 +185,15 @@ def _payload(inside: Folder, folder: Path) -> Iterator[tuple[bytes, int]]:
         raise from_os_error(error, shown(error.filename or str(folder)), "mend the rights") from error
 
 
-def _oxum_faults(folder: Path, octets: int, count: int) -> list[Fault]:
+def _oxum_faults(folder: Path, octets: int, count: int, encoding: str) -> list[Fault]:
     """Return the fault of a payload that has not the bytes and files that bag-info.txt says (RFC 8493 2.2.2)."""
-    info = folder / "bag-info.txt"
-    if not info.is_file():
-        return []
-    match = _OXUM.search(read_limited(info, _TAG_LIMIT))
-    if match is None or (int(match[1]), int(match[2])) == (octets, count):
-        return []
-    kind: FaultKind = "long" if (octets, count) > (int(match[1]), int(match[2])) else "short"
-    what = f"{count} files of {octets} bytes, and Payload-Oxum is {match[1].decode()}.{match[2].decode()}"
-    return [file_fault(kind, bytes(folder) + b"/" + PAYLOAD.encode(), what)]
+    for name in _INFO:
+        if not (folder / name).is_file():
+            continue
+        match = _OXUM.search(_tag_file(folder, name, encoding, _TAG_LIMIT).decode("utf-8", "replace"))
+        if match is None or (int(match[1]), int(match[2])) == (octets, count):
+            continue
+        kind: FaultKind = "long" if (octets, count) > (int(match[1]), int(match[2])) else "short"
+        what = f"{count} files of {octets} bytes, and Payload-Oxum is {match[1]}.{match[2]}"
+        return [file_fault(kind, bytes(folder) + b"/" + PAYLOAD.encode(), what)]
+    return []

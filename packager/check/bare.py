@@ -19,6 +19,7 @@ from packager.check_reports import BadMember
 from packager.engine.limited import open_regular
 from packager.engine.ranges import Unreadable, read_file
 from packager.errors import InputError, from_os_error
+from packager.evidence import Evidence
 from packager.inspection import FaultList
 from packager.layout import PAYLOAD
 from packager.model import KINDS, MEMBERS, TAGS
@@ -34,13 +35,13 @@ _LINE = re.compile(rb"([0-9A-Fa-f]{64}) [ *](.+)")  # as sha256sum and RFC 8493 
 class Contents:
     """What a tar should hold. members: rows of MEMBERS, sha256 null where nothing says it.
 
-    faults: what of it cannot be taken out. published: whether documents beside the tar say so.
+    faults: what of it cannot be taken out. evidence: the documents that say so; None: the tar itself.
     """
 
     name: str
     members: pa.Table
     faults: tuple[BadMember, ...]
-    published: bool
+    evidence: Evidence | None
 
 
 class _Record(msgspec.Struct):
@@ -94,7 +95,7 @@ def read_bag(tar: Path) -> Contents:
         if member not in bag.payload
     ]
     name = safe_name(bag.top.encode("utf-8", "surrogateescape"))
-    return Contents(name, pa.Table.from_pylist(rows, MEMBERS), tuple(bag.faults), published=False)
+    return Contents(name, pa.Table.from_pylist(rows, MEMBERS), tuple(bag.faults), None)
 
 
 def _headers(tar: Path) -> _Bag:

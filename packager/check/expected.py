@@ -1,8 +1,8 @@
 """What each PATH of verify is, and what says how it should be. Files are looked for here; none of them is checked yet.
 
-Without an option, a tar's documents are those that engine/published.documents_near finds: beside it, in
-output/manifests or manifests beside or above it, in the release around it; else NAME.tar.torrent or NAME.torrent
-beside it.
+Without an option, a tar's documents are those that engine/opened_release.documents_around finds: of the release around
+it, else beside it, or in output/manifests or manifests beside or above it; else NAME.tar.torrent or NAME.torrent beside
+it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,29 +10,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packager.check import bags, shards, sums_file, torrent_data
-from packager.check.shards import PublishedRelease, open_release
 from packager.check.subject import Look, Subject
-from packager.engine.published import ShardFiles, documents_near, shard_files
-from packager.engine.release_copy import ReleaseCopy
-from packager.engine.release_source import RELEASE
+from packager.engine.opened_release import OpenedRelease, documents_around, release_near
+from packager.engine.published import ShardFiles, shard_files
 from packager.engine.stores import store_at
 from packager.engine.stores.base import Place
 from packager.errors import InputError, from_os_error
-from packager.faults import file_fault
+from packager.faults import Fault, file_fault
 from packager.paths import shown
 from packager.store_address import StoreAddress
+from packager.unfinished import final_name, sentence
 
 _MANIFEST = ".manifest.json"
 
 
 @dataclass(frozen=True)
 class Against:
-    """What the user names to check against: one of these at most.
+    """What the user names to check against: one of these at most."""
 
-    release: its folder, its release.json, or a copy of it.
-    """
-
-    release: Path | ReleaseCopy | None = None
+    release: OpenedRelease | None = None
     manifest: Path | None = None
     torrent: Path | None = None
     sums: Path | None = None
@@ -52,7 +48,7 @@ def subjects(paths: Sequence[Place], against: Against) -> list[Subject]:
     if against.manifest is not None and not against.manifest.name.endswith(_MANIFEST):
         what = f'"{shown(str(against.manifest))}" is no NAME{_MANIFEST}'
         raise InputError("--manifest", what, "a file of digests goes with --sums, a .torrent with --torrent")
-    release = open_release(against.release) if against.release is not None else None
+    release = against.release
     wanted: list[Place] = list(paths) or ([given.parent] if given else [])
     found: list[Subject] = []
     for path in wanted:
@@ -63,11 +59,29 @@ def subjects(paths: Sequence[Place], against: Against) -> list[Subject]:
             found += _subjects(path, against, release)
         except OSError as error:
             raise from_os_error(error, shown(str(error.filename or path)), "mend the rights") from error
+    _check_evidence(found, release)
     return found
 
 
-def _subjects(path: Path, against: Against, release: PublishedRelease | None) -> Iterator[Subject]:
+def _check_evidence(found: Sequence[Subject], release: OpenedRelease | None) -> None:
+    """Raise InputError if nothing is to be checked: an empty list of any kind is no evidence."""
+    if not found:
+        where = release.where if release else "PATH"
+        raise InputError(where, "it lists no shard, so nothing can be checked", "name another release or folder")
+    for subject in found:
+        if subject.against and not subject.units:
+            raise InputError(subject.against, "it lists no data, so nothing can be checked", "name another list")
+
+
+def _subjects(path: Path, against: Against, release: OpenedRelease | None) -> Iterator[Subject]:
     """Yield what one path is."""
+    named = against.torrent is not None or against.sums is not None  # which may be of a file with any name
+    if not named and final_name(path.name) and path.is_file():
+        yield _unfinished(path)
+        return
+    control = path.with_name(f"{path.name}.aria2")
+    if not named and control.is_file():
+        yield _unfinished(control)
     if against.torrent is not None:
         yield torrent_data.torrent_subject(path, against.torrent)
     elif against.sums is not None:
@@ -75,15 +89,33 @@ def _subjects(path: Path, against: Against, release: PublishedRelease | None) ->
     elif not path.is_dir():
         yield _file(path, against, release)
     elif bags.is_bag(path):
-        files = _named(path.name, against, release) if against.manifest or release else documents_near(path)
+        files = _named(path.name, against, release) if against.manifest or release else documents_around(path)
         yield _bag(path, files) if files else bags.bag_subject(path)
-    elif found := _shards_in(path, release):
-        yield from _tars(path, found, against, release)
     else:
-        yield from _loose(path, against, release)
+        unfinished = [file for file in sorted(path.iterdir()) if _is_unfinished_tar(file)]
+        yield from map(_unfinished, unfinished)
+        if found := _shards_in(path, release):
+            yield from _tars(path, found, against, release)
+        elif not unfinished:
+            yield from _loose(path, against, release)
 
 
-def _named(name: str, against: Against, release: PublishedRelease | None) -> ShardFiles:
+def _is_unfinished_tar(file: Path) -> bool:
+    """Say whether a file is an unfinished download of a tar."""
+    final = final_name(file.name)
+    if final is None or not final.endswith(".tar") or not file.is_file():
+        return False
+    return file.name.lower().endswith(".aria2") or not file.with_name(final).exists()
+
+
+def _unfinished(file: Path) -> Subject:
+    """Return an unfinished download, as a subject that is one fault."""
+    final = final_name(file.name)
+    assert final is not None
+    return _faulty(file, [file_fault("short", bytes(file), sentence(file.name, final))])
+
+
+def _named(name: str, against: Against, release: OpenedRelease | None) -> ShardFiles:
     """Return the documents of a shard, by the option that names them. Raises InputError."""
     if against.manifest is not None:
         return shard_files(against.manifest)
@@ -100,22 +132,22 @@ def _bag(folder: Path, files: ShardFiles) -> Subject:
     return shards.folder_subject(folder, files) if kept == "folder" else shards.bag_subject(folder, files)
 
 
-def _shards_in(folder: Path, release: PublishedRelease | None) -> list[Path]:
+def _shards_in(folder: Path, release: OpenedRelease | None) -> list[Path]:
     """Return the tars of a folder, and the bags in it that are shards by their names."""
     visible = (path for path in folder.iterdir() if not path.name.startswith("."))
     return sorted(path for path in visible if path.suffix == ".tar" or (bags.is_bag(path) and _known(path, release)))
 
 
-def _known(shard: Path, release: PublishedRelease | None) -> ShardFiles | None:
+def _known(shard: Path, release: OpenedRelease | None) -> ShardFiles | None:
     """Return the documents of a tar or bag by its name."""
-    return release.files(shard.name.removesuffix(".tar")) if release else documents_near(shard)
+    return release.files(shard.name.removesuffix(".tar")) if release else documents_around(shard)
 
 
-def _file(path: Path, against: Against, release: PublishedRelease | None) -> Subject:
+def _file(path: Path, against: Against, release: OpenedRelease | None) -> Subject:
     """Return one tar as what to check; it need not be there, if documents tell of it."""
     if against.manifest or release:
         return shards.tar_subject(path, _named(path.name, against, release))
-    if files := documents_near(path):
+    if files := documents_around(path):
         return shards.tar_subject(path, files)
     if torrent := _torrent_beside(path):
         return torrent_data.torrent_subject(path, torrent)
@@ -131,7 +163,7 @@ def _torrent_beside(tar: Path) -> Path | None:
     return next((path for path in beside if path.is_file()), None)
 
 
-def _tars(folder: Path, tars: list[Path], against: Against, release: PublishedRelease | None) -> Iterator[Subject]:
+def _tars(folder: Path, tars: list[Path], against: Against, release: OpenedRelease | None) -> Iterator[Subject]:
     """Yield the tars and bags of a folder; a tar that no document knows is extra, where documents know another."""
     if against.manifest is not None:
         files = shard_files(against.manifest)
@@ -139,9 +171,8 @@ def _tars(folder: Path, tars: list[Path], against: Against, release: PublishedRe
         bag = folder / name
         yield _bag(bag, files) if bags.is_bag(bag) else shards.tar_subject(folder / f"{name}.tar", files)
         return
-    if release is None:
-        release = _release_near(folder)
     known = {tar: _known(tar, release) for tar in tars}
+    release = release or release_near(folder)
     torrents = {tar: _torrent_beside(tar) for tar in tars if known[tar] is None}
     if release is None and not any(known.values()) and not any(torrents.values()):
         mend = "name the release, a manifest, a .torrent or a sums file: --release, --manifest, --torrent, --sums"
@@ -155,15 +186,7 @@ def _tars(folder: Path, tars: list[Path], against: Against, release: PublishedRe
             yield _extra(tar, release)
 
 
-def _release_near(folder: Path) -> PublishedRelease | None:
-    """Return the release that a folder of tars is of: in it, around it, or in output/ beside or in it."""
-    absolute = folder.absolute()
-    places = (absolute, absolute / "output", absolute.parent / "output", *absolute.parents)
-    found = next((place for place in places if (place / RELEASE).is_file()), None)
-    return open_release(found) if found else None
-
-
-def _stored(place: StoreAddress, against: Against, release: PublishedRelease | None) -> Iterator[Subject]:
+def _stored(place: StoreAddress, against: Against, release: OpenedRelease | None) -> Iterator[Subject]:
     """Yield a tar in a store, or all tars of a place there; where nothing is named, a release here tells of them."""
     where = shown(str(place))
     if against.sums is not None:
@@ -176,7 +199,7 @@ def _stored(place: StoreAddress, against: Against, release: PublishedRelease | N
         tar = place if _is_tar(place) else _below(place, f"{name}.tar")
         yield shards.tar_subject(tar, shard_files(against.manifest))
         return
-    release = release or _release_near(Path())
+    release = release or release_near(Path())
     if release is None:
         raise InputError(where, "no release is named, and none is here", "name its folder or address with --release")
     if _is_tar(place):
@@ -201,15 +224,29 @@ def _below(place: StoreAddress, name: str) -> StoreAddress:
     return replace(place, path=place.below(name))
 
 
-def _extra(tar: Place, release: PublishedRelease | None) -> Subject:
+def _extra(tar: Place, release: OpenedRelease | None) -> Subject:
     """Return a tar that nothing knows, as a subject that is one fault."""
     where = f"the release in {release.where}" if release else "what is published near it"
-    faults = [file_fault("extra", bytes(tar), f"{where} has no such shard")]
+    return _faulty(tar, [file_fault("extra", bytes(tar), f"{where} has no such shard")])
+
+
+def _faulty(tar: Place, faults: list[Fault]) -> Subject:
+    """Return a tar of which nothing but its faults is known."""
     look = Look(faults=faults)
-    return Subject(path=tar, kind="tar", against="", size=0, pieces=0, files=0, quick=lambda: faults, look=lambda: look)
+    return Subject(
+        path=tar,
+        kind="tar",
+        against="",
+        evidence=None,
+        size=0,
+        pieces=0,
+        files=0,
+        quick=lambda: faults,
+        look=lambda: look,
+    )
 
 
-def _loose(folder: Path, against: Against, release: PublishedRelease | None) -> Iterator[Subject]:
+def _loose(folder: Path, against: Against, release: OpenedRelease | None) -> Iterator[Subject]:
     """Yield the loose files of a folder, a subject a shard."""
     if against.manifest is not None:
         yield shards.loose_subject(folder, shard_files(against.manifest))

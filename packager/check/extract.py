@@ -17,7 +17,8 @@ from packager.check_reports import ExtractReport, TakenFile
 from packager.engine.destination import Destination
 from packager.engine.hand_outs import RELEASE, HandOuts
 from packager.engine.members import chosen
-from packager.engine.published import Published, documents_near, find_documents, open_published, shard_name
+from packager.engine.opened_release import OpenedRelease, check_finished, documents_around, find_documents
+from packager.engine.published import Published, open_published, shard_name
 from packager.engine.ranges import LooseRanges, RangeSource, TarRanges, Told, Unreachable, Unreadable
 from packager.engine.stored_ranges import StoredFile
 from packager.engine.stores.base import Place
@@ -45,7 +46,7 @@ def extract(
     to: Path | None,
     hand_outs: HandOuts,
     *,
-    release: Path | None,
+    release: OpenedRelease | None,
     manifest: Path | None,
     wanted: Wanted,
     naming: Naming,
@@ -87,32 +88,34 @@ def extract(
         bad=tuple(found.bad),
         in_the_way=tuple(found.in_the_way),
         renamed=tuple(found.renamed),
-        documents=contents.published,
+        documents=contents.evidence is not None,
+        evidence=contents.evidence,
         files=files,
         unreachable=unreachable,
     )
 
 
 def open_contents(
-    tar: Place, release: Path | None, manifest: Path | None, hand_outs: HandOuts
+    tar: Place, release: OpenedRelease | None, manifest: Path | None, hand_outs: HandOuts
 ) -> tuple[Contents, RangeSource]:
     """Return what a tar or a shard's folder should hold, and its bytes.
 
     From its documents; from the tar itself where none are told of or found, and it is on this machine.
     """
     places = [tar] if isinstance(tar, Path) else []
-    withheld = hand_outs.withheld([*places, *([release / RELEASE] if release else [])], shard_name(tar))
+    withheld = hand_outs.withheld([*places, *([release.folder / RELEASE] if release else [])], shard_name(tar))
     if withheld is not None and withheld.cause == "withdrawn":  # what is not published yet stays on this machine
         raise InputError(withheld.name, f"is not extracted: {withheld.reason}", withheld.fix)
     if isinstance(tar, StoreAddress):
         files = find_documents(tar, release, manifest)
         published = open_published(files)
         return _contents(published), StoredFile(tar, published.manifest.size)
+    check_finished(tar.name)
     folder = tar.is_dir()
     if not folder and not tar.is_file():
         raise InputError(shown(str(tar)), "not found" if not tar.exists() else "is not a file", "give a shard's tar")
     told = release is not None or manifest is not None
-    near = find_documents(tar, release, manifest) if told else documents_near(tar)
+    near = find_documents(tar, release, manifest) if told else documents_around(tar)
     if near is None and not folder:
         return read_bag(tar), TarRanges(tar)
     if near is None:
@@ -124,7 +127,7 @@ def open_contents(
 
 def _contents(published: Published) -> Contents:
     """Return what the documents of a shard say that it holds."""
-    return Contents(published.manifest.name, with_current_ids(published.members), (), published=True)
+    return Contents(published.manifest.name, with_current_ids(published.members), (), published.evidence)
 
 
 def _folder_ranges(folder: Path, published: Published) -> RangeSource:

@@ -4,6 +4,7 @@ It never writes bytes that are not right, and never to a piece that is.
 """
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,13 +27,22 @@ class FolderInPlace:
     file.
     """
 
-    def __init__(self, folder: Path, files: NamedFiles, pieces: PieceHashes, *, writable: bool) -> None:
-        """Work below `folder`; empty files that are missing are made where it may be written."""
+    def __init__(self, folder: Path, files: NamedFiles, pieces: PieceHashes) -> None:
+        """Work below `folder`."""
         self._folder, self._files, self._pieces = folder, files, pieces
-        if writable:
-            for path, size in zip(files.paths, files.space.sizes.tolist(), strict=True):
-                if not size and not os.path.lexists(folder / path):
-                    os.close(self._open(path, os.O_WRONLY | os.O_CREAT))
+
+    def missing_empty(self) -> list[str]:
+        """Return the paths of files without bytes that are missing: no piece tells of them."""
+        sizes = zip(self._files.paths, self._files.space.sizes.tolist(), strict=True)
+        return [path for path, size in sizes if not size and not os.path.isfile(self._folder / path)]
+
+    def create_empty(self, path: str) -> bool:
+        """Create a file without bytes, and say whether it is there now: not if something else has its name."""
+        if os.path.lexists(self._folder / path):
+            return False
+        os.close(self._open(path, os.O_WRONLY | os.O_CREAT))
+        durable.fsync_folder((self._folder / path).parent)
+        return True
 
     @property
     def size(self) -> int:
@@ -91,10 +101,11 @@ class FolderInPlace:
         """Yield (path, bytes past its end) of each file that has some."""
         for path, size in zip(self._files.paths, self._files.space.sizes.tolist(), strict=True):
             try:
-                excess = (self._folder / path).stat().st_size - size
+                found = (self._folder / path).stat()
             except OSError:
                 continue
-            if excess > 0:
+            excess = found.st_size - size
+            if excess > 0 and stat.S_ISREG(found.st_mode):
                 yield path, excess
 
     def _write(self, path: str, at: int, left: memoryview) -> None:
@@ -124,9 +135,9 @@ class FolderInPlace:
 
 
 @contextmanager
-def opened_folder(path: Path, file: SharedFolder, *, writable: bool) -> Iterator[FolderInPlace]:
+def opened_folder(path: Path, file: SharedFolder) -> Iterator[FolderInPlace]:
     """Open a shard's folder. Raises InputError where there is none."""
     if not path.is_dir():
         mend = f"write it from loose files: packager rebuild {shown(str(path))} --from FOLDER"
         raise InputError(shown(str(path)), "is no folder, and the shard is kept as files", mend)
-    yield FolderInPlace(path, file.named, file.pieces, writable=writable)
+    yield FolderInPlace(path, file.named, file.pieces)

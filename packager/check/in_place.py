@@ -29,6 +29,14 @@ class InPlace:
         """The file's bytes now."""
         return os.fstat(self._descriptor).st_size
 
+    def missing_empty(self) -> list[str]:
+        """Return none: a tar is one file."""
+        return []
+
+    def create_empty(self, path: str) -> bool:
+        """Never asked."""
+        raise AssertionError(path)
+
     @property
     def excess(self) -> int:
         """Bytes past the end of the shard."""

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from urllib.parse import unquote
 
 from packager import magnet
 from packager.check import inspect_documents, inspect_metainfo, inspect_tables, inspect_tar
@@ -61,7 +62,8 @@ def inspect(what: str) -> Inspection:
     faults = FaultList()
     if what[: len(magnet.SCHEME)].lower() == magnet.SCHEME:
         facts: Facts | None = inspect_metainfo.one_magnet(what, faults)
-        return _inspection(shown(what, 200), "magnet links", len(os.fsencode(what)), facts, faults)
+        title = what.partition("&")[0] if "@" in unquote(what) else what  # there may be a password in the rest
+        return _inspection(shown(title, 200), "magnet links", len(os.fsencode(what)), facts, faults)
     path = Path(what)
     size, head = _look(path)
     kind = _kind(head, path.name)
@@ -81,7 +83,15 @@ def inspect(what: str) -> Inspection:
 
 def _inspection(file: str, kind: FileKind, size: int, facts: Facts | None, faults: FaultList) -> Inspection:
     """Return the report."""
-    return Inspection(file=file, kind=kind, size=size, facts=facts, fault_count=faults.count, faults=faults.kept)
+    return Inspection(
+        file=file,
+        kind=kind,
+        size=size,
+        facts=facts,
+        fault_count=faults.count,
+        faults=faults.kept,
+        remarks=tuple(faults.remarks),
+    )
 
 
 def _look(path: Path) -> tuple[int, bytes]:

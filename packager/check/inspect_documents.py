@@ -4,6 +4,7 @@ from pathlib import Path
 
 from packager import documents
 from packager import signature as signatures
+from packager.addresses import without_credentials
 from packager.document_checks import check_manifest, check_release
 from packager.engine.limited import read_limited
 from packager.errors import InputError
@@ -45,7 +46,7 @@ def release(path: Path, faults: FaultList) -> ReleaseFacts:
         date=found.date,
         previous=found.previous,
         collection=found.collection,
-        base_url=found.base_url,
+        base_url=without_credentials(found.base_url),
         catalogue_records=found.catalogue_records,
         phases=found.phases[:LISTED],
         chain=_chain(path, found, faults),

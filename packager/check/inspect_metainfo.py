@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from packager import bencode, torrent_file
+from packager.addresses import without_credentials
 from packager.clients import Shape, troubles
 from packager.engine.limited import read_limited
 from packager.errors import InputError
@@ -36,7 +37,17 @@ _YEARS = 253370764800  # Unix seconds of the year 9999, where dates end
 def torrent(path: Path, faults: FaultList) -> TorrentFacts:
     """Return what a .torrent says. Raises InputError where torrent_file.parse does."""
     data = read_limited(path, bencode.LIMIT)
-    found = torrent_file.parse(data, shown(str(path)))
+    refused = _refused_by_libtorrent(data)
+    try:
+        found = torrent_file.parse(data, shown(str(path)))
+    except InputError:
+        what = f"libtorrent refuses it, too: {refused}" if refused else "libtorrent loads it, and packager does not"
+        faults.remark("", what)
+        raise
+    if refused:
+        faults.add("", f"libtorrent refuses it: {refused}")
+    for remark in found.remarks:
+        faults.remark("", remark)
     _check_paths(found.files, faults)
     _check_urls([url for tier in found.trackers for url in tier], "tracker", TRACKERS, faults)
     _check_urls(found.web_seeds, "web seed", WEB_SEEDS, faults)
@@ -52,13 +63,24 @@ def torrent(path: Path, faults: FaultList) -> TorrentFacts:
         pieces=_pieces(found),
         file_count=len(real),
         files=tuple(_named(file) for file in real[:LISTED]),
-        trackers=found.trackers,
-        web_seeds=found.web_seeds,
+        trackers=tuple(_listed(tier) for tier in found.trackers),
+        web_seeds=_listed(found.web_seeds),
         private=found.private,
         created=_date(found.creation_date, faults),
         comment=found.comment,
         clients=_clients(Shape(found.version, found.piece_length, len(data))),
     )
+
+
+def _refused_by_libtorrent(data: bytes) -> str | None:
+    """Return why libtorrent, and so many clients, refuse a .torrent; None: they load it."""
+    from packager.engine import swarm  # libtorrent, which no other inspector needs
+
+    try:
+        swarm.load(data, "")
+    except InputError as error:
+        return error.what.removeprefix(swarm.REFUSES)
+    return None
 
 
 def _pieces(found: Metainfo) -> int:
@@ -77,15 +99,24 @@ def _check_paths(files: Iterable[ListedFile], faults: FaultList) -> None:
 
 
 def _check_urls(urls: Iterable[str], what: str, schemes: tuple[str, ...], faults: FaultList) -> None:
-    """Add URLs that no client can use, or that would lead one to this machine's own files."""
+    """Note URLs that no client uses, and that none here does: relative ones, or of this machine's own files."""
     for url in urls:
+        if without_credentials(url) != url:
+            faults.add("", f'the {what} "{shown(without_credentials(url), 200)}" holds a user name or a password')
+            continue
         try:
             parts = urlsplit(url)
             good = parts.scheme.lower() in schemes and bool(parts.hostname) and url.isprintable()
         except ValueError:
             good = False
         if not good:
-            faults.add("", f'the {what} "{shown(url, 200)}" is not a URL of {", ".join(schemes)}')
+            what_is_wrong = f'the {what} "{shown(url, 200)}" is not a URL of {", ".join(schemes)}, and is ignored'
+            faults.remark("", what_is_wrong)
+
+
+def _listed(urls: Iterable[str]) -> tuple[str, ...]:
+    """Return URLs as the report lists them, without passwords."""
+    return tuple(without_credentials(url) for url in urls)
 
 
 def _named(file: ListedFile) -> NamedFile:
@@ -109,7 +140,7 @@ def _date(seconds: int | None, faults: FaultList) -> str | None:
         return None
     if seconds < _YEARS:
         return parse_date(dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat())
-    faults.add("creation date", f"{seconds} seconds are beyond the year 9999")
+    faults.remark("creation date", f"{seconds} seconds are beyond the year 9999, and are ignored")
     return None
 
 
@@ -156,6 +187,8 @@ def _one(text: str, where: str, faults: FaultList) -> MagnetFacts | None:
     except InputError as error:
         faults.add(where, error.what)
         return None
+    for remark in found.remarks:
+        faults.remark(where, remark)
     if found.name is not None and not is_safe_name(found.name.replace("%", "_")):
         faults.add(where, f'its name "{shown(found.name, 200)}" cannot be the name of a file on every system')
     _check_urls(found.trackers, "tracker", TRACKERS, faults)
@@ -174,8 +207,8 @@ def _magnet_facts(found: Magnet) -> MagnetFacts:
         infohash_v2=found.infohash_v2,
         name=None if found.name is None else _text(found.name),
         size=found.size,
-        trackers=found.trackers,
-        web_seeds=found.web_seeds,
+        trackers=_listed(found.trackers),
+        web_seeds=_listed(found.web_seeds),
         peers=found.peers,
         chosen=tuple(f"{start}-{stop - 1}" for start, stop in found.chosen),
         clients=_clients(Shape(version, None, None)),

@@ -20,7 +20,8 @@ from packager.engine.claim import only_writer
 from packager.engine.file_index import FileIndex
 from packager.engine.folder_writer import FolderWriter
 from packager.engine.hashing import Digests, FilesPass, FileTree, OnePass
-from packager.engine.published import Published, ShardFiles, find_documents, shard_files
+from packager.engine.opened_release import OpenedRelease, find_documents
+from packager.engine.published import Published, ShardFiles, shard_files
 from packager.engine.ranges import FolderRanges, OpenRanges, RangeSource, TarRanges, Unreadable, open_file
 from packager.engine.stream import Stream
 from packager.engine.writer import DirectWriter, Sink
@@ -82,10 +83,11 @@ def rebuild(
         fetched_bytes=sum(finder.sizes[member] for member in fetched or ()),
         seconds=round(time.monotonic() - started, 3),
         missing=tuple(job.missing(member) for member in finder.missing) if fetched is None else (),
+        evidence=published.evidence,
     )
 
 
-def documents_of(shard: Path, release: Path | None, manifest: Path | None) -> ShardFiles:
+def documents_of(shard: Path, release: OpenedRelease | None, manifest: Path | None) -> ShardFiles:
     """Return the documents of the shard that is meant: by its manifest, its tar's path, or its name alone."""
     if shard.name.endswith(".manifest.json") and manifest is None:
         return shard_files(shard)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from itertools import groupby, islice
 from pathlib import Path
 
+from packager.check.bags import extra_faults
 from packager.check.folder_in_place import FolderInPlace, opened_folder
 from packager.check.in_place import InPlace, opened
 from packager.check.loose import Finder
@@ -54,6 +55,9 @@ class _Work:
     unreachable: bool = False
     excess: int = 0  # bytes past the shard's end, when it was opened
     cut: bool = False
+    missing: Sequence[str] = ()  # files without bytes
+    created: int = 0
+    extra: Sequence[str] = ()  # files that are not in the shard
 
     @property
     def pieces(self) -> PieceHashes:
@@ -89,6 +93,14 @@ def repair(
             durable.remove_tree(_scratch(path))  # what a killed run left
         work = _Work(shard, target, progress, excess=shard.excess)
         _find(work, path, only, workers)
+        work.missing = shard.missing_empty()
+        if isinstance(target.file, SharedFolder):
+            work.extra = [fault.path for fault in extra_faults(path, (name for name, _ in target.file.files()))]
+        if not dry_run:
+            work.created = sum(shard.create_empty(name) for name in work.missing)
+        if not work.looked_at and not work.excess:
+            what = f"names no bad piece of {shown(tar.name)}, so nothing was checked"
+            raise InputError("--report", what, "leave it out to check every piece")
         if work.bad and not dry_run:
             _mend(work, local, remote, _scratch(path))
         if work.excess and not dry_run and not work.why and len(work.looked_at) == target.pieces.count:
@@ -100,7 +112,7 @@ def repair(
 def _opened(path: Path, target: Target, *, writable: bool) -> AbstractContextManager[InPlace | FolderInPlace]:
     """Open what is to be mended."""
     if isinstance(target.file, SharedFolder):
-        return opened_folder(path, target.file, writable=writable)
+        return opened_folder(path, target.file)
     return opened(path, target.pieces, writable=writable)
 
 
@@ -171,8 +183,8 @@ def _open_and_mend(work: _Work, opener: Opener) -> None:
     """Ask a source over the network, if it opens."""
     try:
         source = opener([work.pieces.span(piece) for piece in work.why])
-    except Unreachable as error:
-        work.unreachable = True
+    except Unreadable as error:
+        work.unreachable |= isinstance(error, Unreachable)
         for piece in work.why:
             work.why[piece] += (str(error),)
         return
@@ -218,13 +230,19 @@ def _report(work: _Work, tar: Path, *, dry_run: bool, seconds: float) -> RepairR
         mended_bytes=_bytes(pieces, work.written),
         excess=work.excess,
         cut=work.cut,
-        whole=not work.why and (work.cut or not work.excess),
+        missing_files=tuple(work.missing[:_LEFT]),
+        missing_file_count=len(work.missing),
+        created_files=work.created,
+        whole=not work.why and (work.cut or not work.excess) and work.created == len(work.missing) and not work.extra,
+        extra_files=tuple(work.extra[:_LEFT]),
+        extra_file_count=len(work.extra),
         unreachable=work.unreachable and bool(work.why),
         dry_run=dry_run,
         seconds=seconds,
         sources=tuple(work.uses),
         left_pieces=len(work.why),
         left=tuple(islice(_left(known, work.why), _LEFT)),
+        evidence=work.target.evidence,
     )
 
 

@@ -232,6 +232,7 @@ class Run:
                 path=shown(bytes(opened.subject.path)),
                 kind=opened.subject.kind,
                 against=opened.subject.against,
+                evidence=opened.subject.evidence,
                 size=opened.subject.size,
                 pieces=opened.subject.pieces,
                 files=opened.subject.files,

@@ -1,7 +1,6 @@
 """Shards held against their published documents: as tars, or as the loose files that went into them."""
 
 import hashlib
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,82 +16,17 @@ from packager.check.sums import Sum
 from packager.engine.limited import read_limited
 from packager.engine.pieces import WholeFile
 from packager.engine.published import Published, ShardFiles, WithdrawnMembersError, open_published
-from packager.engine.release_copy import ReleaseCopy
-from packager.engine.release_source import RELEASE
 from packager.engine.shared_file import open_shared
 from packager.engine.stores.base import Place, Stat
-from packager.errors import InputError, TrustError
+from packager.errors import InputError
 from packager.faults import NOTHING, Fault, Known, shard_extents
 from packager.layout import PAYLOAD
 from packager.members_table import source_paths
-from packager.model import Manifest, PublishedFile, Release
+from packager.model import Manifest
 from packager.paths import shown
-from packager.units import GIB
 
 _PIECES_MOST = bencode.LIMIT // 20  # more do not fit a .torrent
 _MEMBERS_MOST = 50_000_000
-_DOCUMENT_MOST = 4 * GIB  # bytes of a published document whose digest is taken
-
-
-class PublishedRelease:
-    """A release in a folder: which shards it names, and their documents, whose digests it holds."""
-
-    def __init__(self, folder: Path, release: Release, copy: ReleaseCopy | None = None) -> None:
-        """Take what open_release read. copy: what brings documents into the folder when they are asked for."""
-        self.where = shown(copy.origin if copy else str(folder))
-        self.release = release
-        self._folder, self._copy = folder, copy
-        self._by_name = {str(shard.name): shard for shard in release.shards}
-
-    def with_loose_files(self) -> Iterator[str]:
-        """Yield the names of shards whose members are the source's files; a catalogue phase's are made for it alone."""
-        made = {phase.name for phase in self.release.phases if phase.content == "catalogue"}
-        return (shard.name for shard in self.release.shards if shard.phase not in made)
-
-    def files(self, name: str) -> ShardFiles | None:
-        """Return where the documents of the shard with this name lie; None: the release knows none.
-
-        Raises TrustError where one of them is not the one that the release names.
-        """
-        shard = self._by_name.get(name)
-        if shard is None:
-            return None
-        if self._copy:
-            self._copy.bring(name)
-        return ShardFiles(
-            self._checked(shard.manifest),
-            self._checked(shard.members_table),
-            self._checked(shard.torrent),
-            self._copy.published_at(shard.manifest.path) if self._copy else None,
-        )
-
-    def _checked(self, file: PublishedFile) -> Path:
-        """Return where a document lies, found to be the one that the release names."""
-        found = Folder(self._folder).find(os.fsencode(file.path), file.size)
-        where = self._folder / file.path
-        if found.size is None or found.faults or file.size > _DOCUMENT_MOST:
-            raise InputError(shown(str(where)), "not there, or not of the size that release.json says")
-        with open(where, "rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
-        if digest != file.sha256:
-            raise TrustError(shown(str(where)), f"its SHA-256 is {digest}, release.json says {file.sha256}")
-        return where
-
-
-def open_release(place: Path | ReleaseCopy) -> PublishedRelease:
-    """Return the release at `place`: its folder, its release.json, or a copy of it.
-
-    Raises InputError where there is none, or it is broken, or a document's path leaves its folder.
-    """
-    if isinstance(place, ReleaseCopy):
-        return PublishedRelease(place.folder, place.release, place)
-    path = place if place.name == RELEASE else place / RELEASE
-    release = documents.from_bytes(read_limited(path, documents.LIMIT), Release, shown(str(path)))
-    for shard in release.shards:
-        for file in (shard.manifest, shard.members_table, shard.torrent):
-            if file.path.startswith("/") or ".." in file.path.split("/") or "\0" in file.path:
-                raise InputError(shown(str(path)), f'"{shown(file.path)}" leaves the release')
-    return PublishedRelease(path.parent, release)
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -128,6 +62,7 @@ def tar_subject(tar: Place, files: ShardFiles, listed: Stat | None = None) -> Su
         path=tar,
         kind="tar",
         against=files.told_by,
+        evidence=files.evidence,
         size=manifest.size,
         pieces=-(-manifest.size // manifest.piece_length),
         files=0,
@@ -152,6 +87,7 @@ def folder_subject(folder: Path, files: ShardFiles) -> Subject:
         path=folder,
         kind="bag",
         against=files.told_by,
+        evidence=files.evidence,
         size=manifest.size,
         pieces=-(-manifest.size // manifest.piece_length),
         files=0,
@@ -173,6 +109,7 @@ def _own_files(folder: Path, files: ShardFiles) -> Subject:
         path=folder,
         kind="bag",
         against=files.told_by,
+        evidence=files.evidence,
         size=sum(path.stat().st_size for path in folder.iterdir()),
         pieces=0,
         files=len(TAGGED) + 1,
@@ -192,6 +129,7 @@ def loose_subject(folder: Path, files: ShardFiles) -> Subject:
         path=folder,
         kind="loose files",
         against=files.told_by,
+        evidence=files.evidence,
         size=manifest.payload,
         pieces=0,
         files=manifest.members,
@@ -212,6 +150,7 @@ def bag_subject(folder: Path, files: ShardFiles) -> Subject:
         path=folder,
         kind="bag",
         against=files.told_by,
+        evidence=files.evidence,
         size=manifest.payload,
         pieces=0,
         files=manifest.members + len(TAGGED) + 1,

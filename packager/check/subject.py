@@ -16,6 +16,7 @@ from packager.engine.parts import Part
 from packager.engine.pieces import Span, WholeFile
 from packager.engine.stored_spans import StoredSpan
 from packager.engine.stores.base import Place
+from packager.evidence import Evidence
 from packager.faults import Fault, Known, gap_fault
 from packager.store_address import StoreAddress
 
@@ -96,12 +97,14 @@ Looking: TypeAlias = Callable[[], Look]
 class Subject:
     """One thing to check. size: bytes that it should have. pieces and files: how many there are to check.
 
-    against: what says how it should be. quick: the faults of presence and size; look: those, and what to read.
+    against: what says how it should be; evidence: how far that vouches, None if nothing does. quick: the faults of
+    presence and size; look: those, and what to read.
     """
 
     path: Place
     kind: SubjectKind
     against: str
+    evidence: Evidence | None
     size: int
     pieces: int
     files: int

@@ -1,62 +1,112 @@
-"""Lines of digests and paths: a sha256sum file as coreutils write it, or a bag's manifest (RFC 8493 2.1.3). Pure."""
+"""Lists of digests and paths: what coreutils, openssl and the BSDs' tools write, or a bag's manifest. Pure.
 
+A bag's manifest is strict (RFC 8493 2.1.3). Of any other list, each line is read for itself: those that cannot be
+read are reported by their number, and the others are used.
+"""
+
+import base64
+import binascii
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import unquote_to_bytes
 
+from packager.digests import BY_DIGITS, algorithm_of_tag, algorithms_of_size
 from packager.errors import InputError
 from packager.paths import shown
 
-BY_DIGITS = {32: "md5", 40: "sha1", 56: "sha224", 64: "sha256", 96: "sha384", 128: "sha512"}
 ALGORITHMS = frozenset(BY_DIGITS.values())
-_LINE = re.compile(rb"(\\?)([0-9A-Fa-f]{32,128}) [ *](.+)", re.S)
-_TAGGED = re.compile(rb"(\\?)(MD5|SHA1|SHA224|SHA256|SHA384|SHA512) \((.+)\) = ([0-9A-Fa-f]{32,128})", re.S)
+_PLAIN = re.compile(rb"(\\?)([0-9A-Fa-f]{16,128})(?: [ *]|[ \t])(.+)", re.S)  # "HEX  PATH", "HEX *PATH", "HEX PATH"
+_TAGGED = re.compile(rb"(\\?)([A-Za-z][A-Za-z0-9/_-]{1,15}) ?\((.+)\) ?= ?([0-9A-Fa-f:]+|[0-9A-Za-z+/]+={0,2})", re.S)
 _MANIFEST = re.compile(rb"([0-9A-Fa-f]{32,128})[ \t]+\*?(.+)", re.S)
+_OUTSIDE = re.compile(rb"~|[A-Za-z]:[\\/]|\\")  # a home, a drive, a share: RFC 8493 2.1.3 names them
 _ESCAPED = {b"\\n": b"\n", b"\\r": b"\r", b"\\\\": b"\\"}  # coreutils' manual, "cksum output modes"
+_COMMENTS = (b"#", b";")
+_UNREAD = 20  # lines that are reported one by one
 
 
 @dataclass(frozen=True)
 class Sum:
-    """The digest that the file at a relative path should have. algorithm: hashlib's name."""
+    """The digest that the file at a relative path should have. algorithm: as packager.digests names it."""
 
     path: bytes
     algorithm: str
     digest: bytes
 
 
-def parse_sums(data: bytes, where: object) -> list[Sum]:
-    """Return what a sums file lists: "HEX  PATH", "HEX *PATH" or "SHA256 (PATH) = HEX", a line each.
+@dataclass
+class SumsList:
+    """What a list of digests says. unread: a sentence for each line that could not be read, for the first of them."""
 
-    The digits say which algorithm. Raises InputError naming the first line that is none of these, whose path
-    leaves the folder, or whose path stood before.
+    sums: list[Sum] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    unread_count: int = 0
+
+    def skip(self, error: InputError) -> None:
+        """Note a line that cannot be read."""
+        self.unread_count += 1
+        if self.unread_count <= _UNREAD:
+            self.unread.append(f"{error.where}: {error.what}")
+
+
+def parse_sums(data: bytes, where: object, *, folders: Sequence[bytes] = (), name: str = "") -> SumsList:
+    """Return what a list of digests says, line by line.
+
+    "HEX  PATH", "HEX *PATH", "HEX PATH", "SHA256 (PATH) = HEX" and "SHA2-256(PATH)= HEX", with LF, CRLF or NUL
+    (sha256sum -z) between lines, escaped names, comments and a byte order mark. folders: the absolute paths of the
+    folder that is checked; an absolute path below one of them is that file. name: the list's own name. Raises
+    InputError if it has no digest at all.
     """
-    sums = []
-    for number, line in _lines(data):
-        place = f"{where}: line {number}"
-        if match := _TAGGED.fullmatch(line):
-            escaped, path, digits = match[1], match[3], match[4]
-            if BY_DIGITS.get(len(digits)) != match[2].decode().lower():
-                raise InputError(place, f"{len(digits)} hex digits are no {match[2].decode()}")
-        elif match := _LINE.fullmatch(line):
-            escaped, digits, path = match[1], match[2], match[3]
-        else:
-            raise InputError(place, f'"{shown(line, 80)}" is not a digest and a path')
-        if escaped:
-            path = re.sub(rb"\\[nr\\]", lambda found: _ESCAPED[found[0]], path)
-        sums.append(Sum(_checked(path, place), _algorithm(digits, place), bytes.fromhex(digits.decode())))
-    _check_once(sums, where)
-    return sums
+    found = SumsList()
+    for number, line in _list_lines(data):
+        place = f"line {number}"
+        try:
+            found.sums.append(_parse_line(line, place, folders, name))
+        except InputError as error:
+            found.skip(error)
+    if not found.sums:
+        what = f"it lists no digest{f'; {found.unread[0]}' if found.unread else ''}"
+        raise InputError(where, what, "name a list as sha256sum writes it")
+    return found
+
+
+def _parse_line(line: bytes, place: str, folders: Sequence[bytes], name: str) -> Sum:
+    """Return what one line says. Raises InputError."""
+    if match := _TAGGED.fullmatch(line):
+        escaped, tag, path, digits = match.groups()
+        digest = _digest(digits, place)
+        algorithm = algorithm_of_tag(tag.decode(), len(digest), place)
+    elif (match := _PLAIN.fullmatch(line)) and len(match[2]) % 2 == 0:
+        escaped, digits, path = match.groups()
+        digest = bytes.fromhex(digits.decode())
+        algorithm = algorithms_of_size(len(digest), name)
+    else:
+        raise InputError(place, f'"{shown(line, 80)}" is not a digest and a path')
+    if escaped:
+        path = re.sub(rb"\\[nr\\]", lambda found: _ESCAPED[found[0]], path)
+    return Sum(_relative(path, place, folders), algorithm, digest)
+
+
+def _digest(text: bytes, place: str) -> bytes:
+    """Return a digest written in hex, in hex with colons (openssl dgst -c) or in base64 (cksum --base64)."""
+    digits = text.replace(b":", b"")
+    if len(digits) % 2 == 0 and re.fullmatch(rb"[0-9A-Fa-f]+", digits):
+        return bytes.fromhex(digits.decode())
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise InputError(place, f'"{shown(text, 80)}" is not a digest') from None
 
 
 def parse_manifest(data: bytes, algorithm: str, where: object) -> list[Sum]:
     """Return what a bag's manifest lists; %0A, %0D and %25 in its paths are decoded. Raises InputError."""
     sums = []
-    for number, line in _lines(data):
+    for number, line in lines(data):
         place = f"{where}: line {number}"
         match = _MANIFEST.fullmatch(line)
         if match is None or BY_DIGITS.get(len(match[1])) != algorithm:
             raise InputError(place, f'"{shown(line, 80)}" is not a {algorithm} digest and a path')
-        path = _checked(match[2].removeprefix(b"./"), place)
+        path = check_bag_path(match[2].removeprefix(b"./"), place)
         sums.append(Sum(path, algorithm, bytes.fromhex(match[1].decode())))
     _check_once(sums, where)
     return sums
@@ -68,7 +118,20 @@ def decoded(path: bytes) -> bytes:
     return re.sub(rb"%(?:0[AaDd]|25)", lambda found: codes[found[0].upper()], path)
 
 
-def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
+def _list_lines(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield (number, line) of the lines of a list that say something; comments say nothing."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):  # as a Windows shell writes what it redirects
+        data = data.decode("utf-16", "replace").encode()
+    if b"\0" in data:
+        every: Iterable[tuple[int, bytes]] = enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\0"), 1)
+    else:
+        every = lines(data)
+    for number, line in every:
+        if line.strip() and not line.startswith(_COMMENTS):
+            yield number, line
+
+
+def lines(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield (number, line) of lines with something in them."""
     for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         text = line.removesuffix(b"\r")
@@ -76,15 +139,27 @@ def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
             yield number, text
 
 
-def _algorithm(digits: bytes, place: str) -> str:
-    """Return the algorithm whose digests have this many hex digits."""
-    name = BY_DIGITS.get(len(digits))
-    if name is None:
-        raise InputError(place, f"{len(digits)} hex digits are no MD5, SHA-1 or SHA-2")
-    return name
+def _relative(path: bytes, place: str, folders: Sequence[bytes]) -> bytes:
+    """Return a path of a list below the folder that is checked. Raises InputError if it is not below it."""
+    if path.startswith(b"/"):
+        below = next((path[len(top) :] for top in folders if path.startswith(top.rstrip(b"/") + b"/")), None)
+        if below is None:
+            raise InputError(place, f'"{shown(path)}" is not in the folder that is checked')
+        path = below
+    names = [name for name in path.split(b"/") if name not in (b"", b".")]
+    return check_path(b"/".join(names), place)
 
 
-def _checked(path: bytes, place: str) -> bytes:
+def check_bag_path(path: bytes, place: object) -> bytes:
+    """Return a path of a bag's tag file as it is written. Raises InputError if some reader takes it out of the bag."""
+    for reading in (path, unquote_to_bytes(path)):
+        if _OUTSIDE.match(reading):
+            raise InputError(place, f'"{shown(path)}" leaves the bag')
+        check_path(reading, place)
+    return check_path(path, place)
+
+
+def check_path(path: bytes, place: object) -> bytes:
     """Return a path that stays below its folder. Raises InputError for another."""
     names = path.removeprefix(b"./").split(b"/")
     if b"\0" in path or any(name in (b"", b".", b"..") for name in names):

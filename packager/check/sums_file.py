@@ -1,48 +1,78 @@
-"""What a sums file lists (sha256sum's, md5sum's and others'), held against the files in a folder."""
+"""What a list of digests says (sha256sum's, openssl's and others'), held against the files in a folder."""
 
+import os
 from pathlib import Path
 
-from packager.check.places import Folder
+from packager.check.places import Folder, Found
 from packager.check.subject import Look, Subject
-from packager.check.sums import parse_sums
+from packager.check.sums import Sum, parse_sums
 from packager.engine.limited import read_limited
 from packager.engine.pieces import WholeFile
 from packager.errors import InputError
-from packager.faults import Fault
+from packager.evidence import Evidence
+from packager.faults import file_fault
 from packager.paths import shown
+from packager.units import count_of
 
-_LIMIT = 256 << 20  # bytes of a sums file
+_LIMIT = 256 << 20  # bytes of a list
 
 
 def sums_subject(path: Path, sums: Path) -> Subject:
-    """Return what a sums file lists as what to check.
+    """Return what a list of digests says as what to check; its lines that cannot be read are faults.
 
-    path: the folder that its paths begin in, or one file of it. Raises InputError where the sums file is broken
-    or does not list that file.
+    path: the folder that its paths begin in, or one file of it. Raises InputError where the list has no digest, or
+    does not list that file.
     """
-    listed = parse_sums(read_limited(sums, _LIMIT), shown(str(sums)))
-    folder = path
+    folder = path if path.is_dir() else path.parent
+    where = shown(str(sums))
+    tops = dict.fromkeys((os.fsencode(os.path.abspath(folder)), os.path.realpath(os.fsencode(folder))))
+    listed = parse_sums(read_limited(sums, _LIMIT), where, folders=list(tops), name=sums.name)
+    chosen = listed.sums
+    faults = [file_fault("unreadable", os.fsencode(sums), what) for what in listed.unread]
+    if listed.unread_count > len(listed.unread):
+        more = count_of(listed.unread_count - len(listed.unread), "more line")
+        faults.append(file_fault("unreadable", os.fsencode(sums), f"{more} not a digest and a path"))
     if not path.is_dir():
-        folder, name = path.parent, bytes(path.relative_to(path.parent))
-        listed = [entry for entry in listed if entry.path == name]
-        if not listed:
-            raise InputError(shown(str(sums)), f'does not list "{shown(name)}"')
+        faults, chosen = [], _lines_of(path, sums, chosen)
     inside = Folder(folder)
-    faults: list[Fault] = []
+    by_path: dict[bytes, list[Sum]] = {}
+    for entry in chosen:
+        by_path.setdefault(entry.path, []).append(entry)
     files: list[WholeFile | None] = []
-    for entry in listed:
-        found = inside.find(entry.path)
+    for name, entries in by_path.items():
+        found = _find(inside, name)
         faults += found.faults
-        digests = ((entry.algorithm, entry.digest),)
+        digests = tuple(dict.fromkeys((entry.algorithm, entry.digest) for entry in entries))
         files.append(None if found.size is None else WholeFile(found.path, found.size, digests, found.stamp))
     look = Look(faults=faults, files=files)
     return Subject(
         path=path,
         kind="sums",
-        against=shown(str(sums)),
+        against=where,
+        evidence=Evidence(kind="list", name=where),
         size=sum(file.size for file in files if file),
         pieces=0,
         files=len(files),
         quick=lambda: faults,
         look=lambda: look,
     )
+
+
+def _lines_of(path: Path, sums: Path, listed: list[Sum]) -> list[Sum]:
+    """Return what a list says of one file, which its paths name from the file's own folder or from the list's."""
+    name = os.fsencode(path.name)
+    from_list = os.path.relpath(os.path.abspath(os.fsencode(path)), os.path.abspath(os.fsencode(sums.parent)))
+    for wanted in dict.fromkeys((name, from_list)):
+        if found := [Sum(name, each.algorithm, each.digest) for each in listed if each.path == wanted]:
+            return found
+    raise InputError(shown(str(sums)), f'does not list "{shown(name)}"')
+
+
+def _find(inside: Folder, path: bytes) -> Found:
+    """Return what is at a path; programs on Windows write back slashes between folders."""
+    found = inside.find(path)
+    if found.size is None and b"\\" in path:
+        other = path.replace(b"\\", b"/")
+        if not any(name in (b"", b".", b"..") for name in other.split(b"/")):
+            found = min((found, inside.find(other)), key=lambda each: each.size is None)
+    return found

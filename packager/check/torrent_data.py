@@ -10,6 +10,7 @@ from packager.check.subject import Look, Subject, joined_stream, one_stream
 from packager.engine.limited import read_limited
 from packager.engine.stores.base import Place
 from packager.errors import InputError
+from packager.evidence import Evidence
 from packager.faults import NOTHING, Known, file_extents
 from packager.file_list import ListedFile
 from packager.paths import shown
@@ -39,6 +40,7 @@ def torrent_subject(path: Place, torrent: Path) -> Subject:
         path=data,
         kind="torrent",
         against=shown(str(torrent)),
+        evidence=Evidence(kind="torrent", name=shown(str(torrent))),
         size=sum(file.length for file in metainfo.files if not file.pad),
         pieces=count,
         files=0,

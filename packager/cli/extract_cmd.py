@@ -91,6 +91,8 @@ def show(report: ExtractReport) -> None:
     show_members(report.bad, "bad")
     if not report.documents:
         screen.talk("packager: no published documents found: checked against the tar's own manifest only")
+    if not report.dry_run:
+        screen.compared_with([report.evidence])
     chosen = f"{count_of(report.chosen, 'member')}, {show_size(report.bytes)}"
     if report.dry_run:
         screen.say(f"extract: {chosen}; a dry run, nothing is written")

@@ -8,7 +8,7 @@ import typer
 from packager import api
 from packager.check_reports import GetReport
 from packager.cli import bars, network, screen
-from packager.cli.options import Json, PublisherKey
+from packager.cli.options import AllowHosts, Json, PublisherKey
 from packager.cli.show_members import show_files, show_members
 from packager.errors import IncompleteError, InputError
 from packager.get.search import Search
@@ -61,7 +61,7 @@ def get(
     ] = None,
     web_seed: network.WebSeeds = None,
     no_web_seeds: network.NoWebSeeds = False,
-    other_hosts: network.OtherHosts = False,
+    allow_host: AllowHosts = None,
     swarm: network.UseSwarm = False,
     peer: network.Peers = None,
     tracker: network.Trackers = None,
@@ -96,7 +96,7 @@ def get(
     remote = network.remote(
         web_seeds=web_seed,
         no_web_seeds=no_web_seeds,
-        other_hosts=other_hosts,
+        allow_host=allow_host,
         swarm=swarm,
         peers=peer,
         trackers=tracker,

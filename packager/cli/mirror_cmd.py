@@ -9,7 +9,7 @@ import typer
 from packager import api
 from packager.choose import STRATEGIES, Strategy
 from packager.cli import bars, deleting, network, screen, show_mirror
-from packager.cli.options import Json, Workers, processes
+from packager.cli.options import AllowHosts, Json, Workers, processes
 from packager.cli.stopping import asked_to_stop, confirmed
 from packager.engine.remote import endpoints
 from packager.engine.swarm import Reach
@@ -34,6 +34,9 @@ Duration = Annotated[
     str | None, typer.Option("--for", help='End after this time, as "8 h". Default: never.', metavar="TIME")
 ]
 UntilDone = Annotated[bool, typer.Option("--until-done", help="End when every chosen shard is whole; share no longer.")]
+CheckEvery = Annotated[
+    str, typer.Option("--check-every", help="Look for a new release at this interval.", metavar="TIME")
+]
 Port = Annotated[int, typer.Option(help="TCP and UDP port that peers come to; 0: any free one.")]
 Peers = Annotated[
     list[str] | None, typer.Option("--peer", help="Meet this peer, too; may be given again.", metavar="HOST:PORT")
@@ -52,7 +55,9 @@ def follow(
     source: Annotated[str, typer.Argument(help="Where the release is published: its address or folder.")],
     *,
     to: To,
-    budget: Annotated[str, typer.Option(help='Bytes that the tars may take at most, as "2 TB".', metavar="SIZE")],
+    budget: Annotated[
+        str | None, typer.Option(help='What the shards may take, as "2 TB". Needed the first time.', metavar="SIZE")
+    ] = None,
     key: Annotated[
         str | None, typer.Option(help="The publisher's public key: its .pub file, or its line.", metavar="FILE|RW...")
     ] = None,
@@ -63,37 +68,48 @@ def follow(
         int | None,
         typer.Option(min=1, help="Begin the chain at this release; for a key that was replaced.", metavar="SERIAL"),
     ] = None,
-    strategy: Annotated[str, typer.Option(help=f"Which shards: {', '.join(STRATEGIES)}.", metavar="NAME")] = "spread",
+    strategy: Annotated[
+        str | None, typer.Option(help=f"Which shards: {', '.join(STRATEGIES)}. First: spread.", metavar="NAME")
+    ] = None,
     phase: Annotated[
-        list[str] | None, typer.Option("--phase", "-p", help="Only this phase; may be given again.", metavar="NAME")
+        list[str] | None,
+        typer.Option("--phase", "-p", help='Only this phase; repeatable. "*": all again.', metavar="NAME"),
     ] = None,
     where: Annotated[
         str | None,
-        typer.Option(help="Only these: SQL over name, phase, size, members, added, seeders.", metavar="SQL"),
+        typer.Option(help='Only these: SQL over name, phase, size, members, added, seeders. "": all.', metavar="SQL"),
     ] = None,
     mirror_id: Annotated[
         str | None, typer.Option(help="What sets this mirror's choice apart. Default: made once.", metavar="TEXT")
     ] = None,
     counts: Annotated[
-        str, typer.Option(help=f"Where seed counts come from: {', '.join(ASK_FOR)}.", metavar="NAME")
-    ] = "auto",
-    reserve: Annotated[str, typer.Option(help="Bytes of the disk to leave free.", metavar="SIZE")] = "50 GiB",
+        str | None,
+        typer.Option(help=f"Where seed counts come from: {', '.join(ASK_FOR)}. First: auto.", metavar="NAME"),
+    ] = None,
+    reserve: Annotated[
+        str | None, typer.Option(help="Bytes of the disk to leave free. First: 50 GiB.", metavar="SIZE")
+    ] = None,
     client: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="Who fetches: builtin, none, qbittorrent:URL, transmission:URL, aria2:URL, watch:DIR.", metavar="SPEC"
+            help="Who fetches: builtin (first), none, qbittorrent:URL, transmission:URL, aria2:URL, watch:DIR.",
+            metavar="SPEC",
         ),
-    ] = "builtin",
-    max_age: Annotated[str, typer.Option(help="Warn of a release older than this.", metavar="TIME")] = "180d",
+    ] = None,
+    max_age: Annotated[
+        str | None, typer.Option(help="Warn of a release older than this. First: 180 d.", metavar="TIME")
+    ] = None,
     port: Port = 6881,
     listen: network.Listen = "",
     dht: network.Dht = False,
     peer: Peers = None,
     no_web_seeds: network.NoWebSeeds = False,
+    allow_host: AllowHosts = None,
     upload_limit: UploadLimit = None,
     download_limit: DownloadLimit = None,
     duration: Duration = None,
     until_done: UntilDone = False,
+    check_every: CheckEvery = "6 h",
     timeout: network.Timeout = 30,
     dry_run: DryRun = False,
     yes: Yes = False,
@@ -101,28 +117,31 @@ def follow(
 ) -> None:
     """Check a signed release, choose shards, fetch and share.
 
+    Options are kept; run it again with those that should change, and the plan shows what changes.
+
     What is chosen stays within the budget and is shown before it is fetched.
 
     Example: packager mirror follow https://archive.example.org/ --to mirror --budget "2 TB" --dry-run
     """
     reach = _reach(listen, port, upload_limit, download_limit, dht=dht)
-    how = _how(reach, peer, duration, until_done=until_done, web_seeds=not no_web_seeds)
+    how = _how(reach, peer, duration, until_done=until_done, web_seeds=not no_web_seeds, check_every=check_every)
     with asked_to_stop() as stop, bars.progress(json=json) as progress:
         report = api.mirror_follow(
             source,
             to,
-            budget=parse_size(budget, "--budget"),
+            budget=None if budget is None else parse_size(budget, "--budget"),
             key=key,
             unsigned=unsigned,
             start=start,
-            strategy=_strategy(strategy),
-            phases=phase,
+            strategy=None if strategy is None else _strategy(strategy),
+            phases=() if phase == ["*"] else phase,
             where=where,
             mirror_id=_mirror_id(mirror_id),
-            counts=_counts(counts),
-            reserve=parse_size(reserve, "--reserve"),
+            counts=None if counts is None else _counts(counts),
+            reserve=None if reserve is None else parse_size(reserve, "--reserve"),
+            allow_hosts=allow_host or (),
             client=client,
-            max_age=round(parse_seconds(max_age, "--max-age")),
+            max_age=None if max_age is None else round(parse_seconds(max_age, "--max-age")),
             how=how,
             ask=_ask(yes=yes, json=json, dry_run=dry_run),
             dry_run=dry_run,
@@ -142,10 +161,12 @@ def sync(
     dht: network.Dht = False,
     peer: Peers = None,
     no_web_seeds: network.NoWebSeeds = False,
+    allow_host: AllowHosts = None,
     upload_limit: UploadLimit = None,
     download_limit: DownloadLimit = None,
     duration: Duration = None,
     until_done: UntilDone = False,
+    check_every: CheckEvery = "6 h",
     timeout: network.Timeout = 30,
     dry_run: DryRun = False,
     yes: Yes = False,
@@ -158,11 +179,12 @@ def sync(
     Example: packager mirror sync --to mirror --until-done
     """
     reach = _reach(listen, port, upload_limit, download_limit, dht=dht)
-    how = _how(reach, peer, duration, until_done=until_done, web_seeds=not no_web_seeds)
+    how = _how(reach, peer, duration, until_done=until_done, web_seeds=not no_web_seeds, check_every=check_every)
     with asked_to_stop() as stop, bars.progress(json=json) as progress:
         report = api.mirror_sync(
             to,
             how=how,
+            allow_hosts=allow_host or (),
             ask=_ask(yes=yes, json=json, dry_run=dry_run),
             dry_run=dry_run,
             timeout=timeout,
@@ -185,7 +207,8 @@ def status(
 
     A client that is reachable says how it shares.
 
-    The exit code is 1 where --verify found something bad.
+    The exit code is for monitors: 0 healthy; 1 if --verify found something bad; 3 if a chosen shard is not complete
+    and checked, nothing is chosen, or the release is older than --max-age.
 
     Example: packager mirror status --to mirror
     """
@@ -197,8 +220,8 @@ def status(
         screen.show_json(report)
     else:
         show_mirror.status(report)
-    if any(each.bad_pieces for each in report.shards):
-        raise typer.Exit(REFUSED)
+    if report.health != "healthy":
+        raise typer.Exit(REFUSED if report.health == "damaged" else INCOMPLETE)
 
 
 @app.command()
@@ -238,7 +261,15 @@ def _reach(listen: str, port: int, upload: str | None, download: str | None, *, 
     )
 
 
-def _how(reach: Reach, peers: list[str] | None, duration: str | None, *, until_done: bool, web_seeds: bool) -> How:
+def _how(
+    reach: Reach,
+    peers: list[str] | None,
+    duration: str | None,
+    *,
+    until_done: bool,
+    web_seeds: bool,
+    check_every: str,
+) -> How:
     """Return how the built-in client works."""
     return How(
         reach=reach,
@@ -246,6 +277,7 @@ def _how(reach: Reach, peers: list[str] | None, duration: str | None, *, until_d
         web_seeds=web_seeds,
         until_done=until_done,
         seconds=parse_seconds(duration, "--for") if duration is not None else None,
+        check_every=parse_seconds(check_every, "--check-every"),
     )
 
 

@@ -6,6 +6,7 @@ import typer
 
 from packager.engine.remote import Remote, Swarm
 from packager.engine.swarm import Reach
+from packager.hosts import allowed_hosts
 
 WebSeeds = Annotated[
     list[str] | None,
@@ -14,7 +15,6 @@ WebSeeds = Annotated[
     ),
 ]
 NoWebSeeds = Annotated[bool, typer.Option("--no-web-seeds", help="Leave the web seeds alone that the torrent names.")]
-OtherHosts = Annotated[bool, typer.Option("--other-hosts", help="Follow a web seed's redirects to other hosts.")]
 UseSwarm = Annotated[bool, typer.Option("--swarm", help="Fetch from the swarm that the torrent's trackers know.")]
 Peers = Annotated[
     list[str] | None, typer.Option("--peer", help="Fetch from this peer; may be given again.", metavar="HOST:PORT")
@@ -33,7 +33,7 @@ def remote(
     *,
     web_seeds: list[str] | None,
     no_web_seeds: bool,
-    other_hosts: bool,
+    allow_host: list[str] | None,
     swarm: bool,
     peers: list[str] | None,
     trackers: list[str] | None,
@@ -47,7 +47,7 @@ def remote(
     return Remote(
         web_seeds=tuple(web_seeds or ()),
         torrent_web_seeds=not no_web_seeds,
-        other_hosts=other_hosts,
+        allowed=allowed_hosts(allow_host or ()),
         swarm=Swarm(reach, tuple(peers or ()), tuple(trackers or ()), swarm) if found or peers else None,
         seconds=timeout,
     )

@@ -24,6 +24,14 @@ AllowUnread = Annotated[
     bool, typer.Option("--allow-unread", help="Publish without the files and folders that could not be read.")
 ]
 Scrape = Annotated[bool, typer.Option("--scrape", help="Ask the trackers how many seeds each shard has, and show it.")]
+AllowHosts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-host",
+        help="Contact this host, although a document or a redirect names it. Repeatable.",
+        metavar="HOST[:PORT]",
+    ),
+]
 ReleasePlace = Annotated[
     str | None,
     typer.Option(

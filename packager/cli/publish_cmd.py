@@ -7,7 +7,7 @@ import typer
 
 from packager import api
 from packager.cli import bars, screen
-from packager.cli.options import DEFAULT_CONFIG, AllowUnread, Config, Json, Phases, Scrape
+from packager.cli.options import DEFAULT_CONFIG, AllowHosts, AllowUnread, Config, Json, Phases, Scrape
 from packager.cli.password import ask_password
 from packager.reports import MissingForReaders, PublishReport, ScrapeReport, UploadReport
 from packager.units import count_of, parse_seconds, show_seconds, show_size
@@ -33,6 +33,7 @@ def publish(
     *,
     phase: Phases = None,
     scrape: Scrape = False,
+    allow_host: AllowHosts = None,
     to: To = None,
     with_shards: WithShards = False,
     grace: Grace = "24h",
@@ -54,6 +55,7 @@ def publish(
             config,
             phases=phase,
             scrape=scrape,
+            allow_hosts=allow_host or (),
             to=to,
             with_shards=with_shards,
             grace=seconds,

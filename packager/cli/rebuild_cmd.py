@@ -8,7 +8,7 @@ import typer
 from packager import api
 from packager.check_reports import RebuildReport
 from packager.cli import bars, network, screen
-from packager.cli.options import Json, ManifestFile, PublisherKey, ReleasePlace, Workers, processes
+from packager.cli.options import AllowHosts, Json, ManifestFile, PublisherKey, ReleasePlace, Workers, processes
 from packager.errors import IncompleteError
 from packager.units import count_of, show_seconds, show_size
 
@@ -31,7 +31,7 @@ def rebuild(
     ] = None,
     web_seed: network.WebSeeds = None,
     no_web_seeds: network.NoWebSeeds = False,
-    other_hosts: network.OtherHosts = False,
+    allow_host: AllowHosts = None,
     swarm: network.UseSwarm = False,
     peer: network.Peers = None,
     tracker: network.Trackers = None,
@@ -52,7 +52,7 @@ def rebuild(
     remote = network.remote(
         web_seeds=web_seed,
         no_web_seeds=no_web_seeds,
-        other_hosts=other_hosts,
+        allow_host=allow_host,
         swarm=swarm,
         peers=peer,
         trackers=tracker,
@@ -83,6 +83,7 @@ def rebuild(
 
 def show(report: RebuildReport) -> None:
     """Print what was written, or what is missing."""
+    screen.compared_with([report.evidence])
     if report.already:
         screen.say(f"rebuild: nothing to do, {report.out} is whole")
     elif report.whole:

@@ -5,6 +5,7 @@ from packager.cli import bars, pack_cmd, plan_cmd, publish_cmd, scan_cmd, screen
 from packager.cli.options import (
     DEFAULT_CONFIG,
     DEFAULT_PATIENCE,
+    AllowHosts,
     AllowUnread,
     Cluster,
     Config,
@@ -30,6 +31,7 @@ def release(
     cluster: Cluster = None,
     patience: Patience = DEFAULT_PATIENCE,
     scrape: Scrape = False,
+    allow_host: AllowHosts = None,
     allow_unread: AllowUnread = False,
     json: Json = False,
 ) -> None:
@@ -45,6 +47,7 @@ def release(
             cluster=cluster_of(scheduler, cluster, workers),
             patience=parse_seconds(patience, "--patience", least=1),
             scrape=scrape,
+            allow_hosts=allow_host or (),
             allow_unread=allow_unread,
             password=ask_password,
             progress=progress,

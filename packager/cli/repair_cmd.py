@@ -8,7 +8,7 @@ import typer
 from packager import api
 from packager.check_reports import RepairReport
 from packager.cli import bars, network, screen
-from packager.cli.options import Json, ManifestFile, PublisherKey, ReleasePlace, Workers, processes
+from packager.cli.options import AllowHosts, Json, ManifestFile, PublisherKey, ReleasePlace, Workers, processes
 from packager.errors import IncompleteError
 from packager.paths import shown
 from packager.units import count_of, show_seconds, show_size
@@ -26,7 +26,7 @@ def repair(
     ] = None,
     web_seed: network.WebSeeds = None,
     no_web_seeds: network.NoWebSeeds = False,
-    other_hosts: network.OtherHosts = False,
+    allow_host: AllowHosts = None,
     swarm: network.UseSwarm = False,
     peer: network.Peers = None,
     tracker: network.Trackers = None,
@@ -56,7 +56,7 @@ def repair(
     remote = network.remote(
         web_seeds=web_seed,
         no_web_seeds=no_web_seeds,
-        other_hosts=other_hosts,
+        allow_host=allow_host,
         swarm=swarm,
         peers=peer,
         trackers=tracker,
@@ -88,8 +88,9 @@ def repair(
 
 def show(report: RepairReport) -> None:
     """Print what was bad, mended and left."""
+    screen.compared_with([report.evidence])
     checked = f"{count_of(report.checked, 'piece')} checked in {show_seconds(report.seconds)}"
-    if not report.bad and not report.excess:
+    if not report.bad and not report.excess and not report.missing_file_count and not report.extra_file_count:
         screen.say(f"repair: nothing to do, {report.shard} is right ({checked})")
         return
     screen.say(f"{report.shard}: {count_of(report.bad, 'bad piece')}, {show_size(report.bad_bytes)} ({checked})")
@@ -103,6 +104,15 @@ def show(report: RepairReport) -> None:
             screen.say(shown(f"    touched: {', '.join(touched[:_SHOWN])}{more}", 2000))
         for why in left.why:
             screen.say(f"    {why}")
+    if report.missing_file_count:
+        names = ", ".join(report.missing_files[:_SHOWN])
+        more = f" and {report.missing_file_count - _SHOWN:,} more" if report.missing_file_count > _SHOWN else ""
+        what = f"{count_of(report.missing_file_count, 'file')} without bytes missing, {report.created_files:,} created"
+        screen.say(shown(f"  {what}: {names}{more}", 2000))
+    if report.extra_file_count:
+        names = ", ".join(report.extra_files[:_SHOWN])
+        more = f" and {report.extra_file_count - _SHOWN:,} more" if report.extra_file_count > _SHOWN else ""
+        screen.say(shown(f"  {count_of(report.extra_file_count, 'file')} not in the shard: {names}{more}", 2000))
     if report.excess:
         screen.say(f"  {show_size(report.excess)} past the shard's end: {'cut off' if report.cut else 'left there'}")
     if report.whole:
@@ -114,6 +124,10 @@ def show(report: RepairReport) -> None:
 def _next(report: RepairReport) -> str:
     """Return the last line where something is left."""
     left = count_of(report.left_pieces, "bad piece")
+    if not report.left_pieces and report.created_files < report.missing_file_count:
+        return "repair: something else has the name of a missing file; move it, and run the command again"
+    if not report.left_pieces and report.extra_file_count:
+        return "repair: every piece is right; move the files that are not in the shard"
     if report.unreachable:
         return f"repair: {left} left, and a source did not answer; run the command again later"
     if not report.left_pieces:

@@ -5,6 +5,7 @@ Names from files and tags never pass through markup, and control characters in t
 
 import sys
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 import typer
@@ -15,6 +16,10 @@ from rich.text import Text
 from packager.errors import IncompleteError, PackagerError
 from packager.paths import shown
 
+if TYPE_CHECKING:
+    from packager.evidence import Evidence  # with which numpy would be imported
+
+_EVIDENCE = 3  # that are printed
 _PLAIN_WIDTH = 200  # columns of a table that no terminal bounds
 
 
@@ -33,6 +38,17 @@ def talk_of(things: Iterable[tuple[str, str]], title: str) -> None:
     talk(f"packager: {title}:")
     for where, what in things:
         talk(f"  {where}: {what}")
+
+
+def compared_with(evidence: "Iterable[Evidence | None]") -> None:
+    """Print what data was compared with: each once, the first few."""
+    found = list(dict.fromkeys(each for each in evidence if each is not None))
+    for each in found[:_EVIDENCE]:
+        say(f"Compared with {shown(each.sentence(), 1000)}.")
+    if len(found) > _EVIDENCE:
+        say(f"Compared with {len(found) - _EVIDENCE:,} more; --json names them all.")
+    if any(each.kind == "release" for each in found):
+        say("Not checked against a signature. To check: --key KEY")
 
 
 def show_json(report: msgspec.Struct) -> None:

@@ -7,10 +7,11 @@ import typer
 
 from packager import api
 from packager.cli import bars, network, screen
-from packager.cli.options import Json, PublisherKey, ReleasePlace, Workers, processes
+from packager.cli.options import AllowHosts, Json, PublisherKey, ReleasePlace, Workers, processes
 from packager.cli.stopping import asked_to_stop
 from packager.engine.swarm import Reach
 from packager.errors import InputError
+from packager.hosts import allowed_hosts
 from packager.paths import shown
 from packager.reports import SeedReport
 from packager.units import count_of, parse_seconds, parse_size, show_seconds, show_size
@@ -24,6 +25,7 @@ def seed(
     port: Annotated[int, typer.Option(help="TCP and UDP port that peers come to; 0: any free one.")] = 6881,
     listen: network.Listen = "",
     dht: network.Dht = False,
+    allow_host: AllowHosts = None,
     upload_limit: Annotated[
         str | None,
         typer.Option(help='Send at most this much a second, as "5 MiB". Default: 0, no limit.', metavar="SIZE"),
@@ -71,7 +73,7 @@ def seed(
     with asked_to_stop() as stop, bars.progress(json=json) as progress:
         report = api.seed(
             paths,
-            Reach(address=listen, port=port, dht=dht, upload_limit=limit),
+            Reach(address=listen, port=port, dht=dht, upload_limit=limit, allowed=allowed_hosts(allow_host or ())),
             release=release,
             key=key,
             torrent=torrent,

@@ -30,6 +30,9 @@ def show(report: Inspection) -> None:
     screen.say(f"{report.file}: {report.kind}, {_bytes(report.size)}")
     if report.facts is not None:
         _SHOW[type(report.facts)](report.facts)
+    for remark in report.remarks[:ROWS]:
+        screen.say(f"  note: {remark.where}: {remark.what}" if remark.where else f"  note: {remark.what}")
+    _more(len(report.remarks), "note")
     if report.ok:
         screen.say("no faults found")
         return

@@ -24,6 +24,9 @@ def plan(made: MirrorPlan) -> None:
     for each in made.counted_by.trackers:
         if each.what:
             screen.say(f"  {each.tracker}: {each.what}")
+    for change in made.changed:
+        before, now = (_setting(change.name, value) for value in (change.before, change.now))
+        screen.say(f"changed: {change.name.replace('_', '-')}: {before} -> {now}")
     for name in made.obsolete:
         screen.say(f"obsolete now: {name}")
     for record in made.withdrawn[:WITHDRAWN]:
@@ -34,6 +37,13 @@ def plan(made: MirrorPlan) -> None:
     for odd in made.left_out:
         screen.say(f"left out: {odd.where}: {odd.what}")
     _removable(made.removable)
+
+
+def _setting(name: str, value: str) -> str:
+    """Return a setting's value for people."""
+    if name in ("budget", "reserve"):
+        return show_size(int(value))
+    return show_seconds(int(value)) if name == "max_age" else value
 
 
 def _removable(tars: Sequence[Removable]) -> None:
@@ -99,6 +109,12 @@ def status(found: MirrorStatus) -> None:
     _removable(found.removable)
     for warning in found.warnings:
         screen.say(f"warning: {warning}")
+    chosen = [each for each in found.shards if each.chosen]
+    whole = sum(each.on_disk == "whole" and not each.bad_pieces for each in chosen)
+    checked = min((each.verified or "" for each in chosen), default="")[:10]
+    words = {"healthy": "Healthy", "damaged": "Damaged", "incomplete": "Incomplete", "old": "Old release"}
+    when = f", checked {checked}" if checked else ""
+    screen.say(f"{words[found.health]}: {whole} of {count_of(len(chosen), 'shard')}, release {found.serial}{when}.")
 
 
 def _row(shard: HeldShard) -> tuple[str, ...]:

@@ -124,7 +124,8 @@ def _rate(text: str) -> int:
 
 
 def show(report: VerifyReport) -> None:
-    """Print every fault, then what was proved."""
+    """Print what data was compared with, every fault, then what was proved."""
+    screen.compared_with([subject.evidence for subject in report.subjects])
     for fault in report.faults:
         _show_fault(fault)
     for subject in report.subjects:

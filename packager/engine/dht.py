@@ -39,7 +39,7 @@ def dht_counts(
     address: the IP address of ours to ask from, "" for any. nodes: (IP address, port) of the DHT to begin at; none:
     libtorrent's. stop: whether to end now. Raises IncompleteError where no node of the DHT answers.
     """
-    session = open_session(Reach(address=address, incoming=False, dht=True), _ALERTS)
+    session = open_session(Reach(address=address, incoming=False, dht=True), _ALERTS, [node for node, _ in nodes])
     session.apply_settings({"dht_upload_rate_limit": _RATE})
     if nodes:  # one's own, and perhaps of one address, which would be banned for its many packets
         session.apply_settings(

@@ -15,7 +15,9 @@ import libtorrent as lt
 
 from packager.engine import durable
 from packager.engine.file_lock import is_at
-from packager.engine.swarm import Reach, open_session, torrent_parameters
+from packager.engine.resolver import permitted_urls
+from packager.engine.swarm import Reach, open_session, said, torrent_parameters
+from packager.errors import InputError
 from packager.model import ShardName
 from packager.paths import shown
 
@@ -59,7 +61,8 @@ class Downloads:
 
     def __init__(self, reach: Reach, peers: Sequence[tuple[str, int]] = ()) -> None:
         """Meet peers as `reach` says, and these (IP address, port) beside those that trackers name."""
-        self._session = open_session(reach, _ALERTS)
+        self._reach, self._session = reach, open_session(reach, _ALERTS, [address for address, _ in peers])
+        self._refused: list[InputError] = []
         # Peers turn away who was killed and comes back until they give up the old connection, a minute or so with
         # uTP; libtorrent's own 60 s and 3 tries would leave a lone peer until the tracker is asked again, half an
         # hour later.
@@ -96,9 +99,9 @@ class Downloads:
         the file.
         """
         at = file if file.exists() else durable.partial(file)
-        params = torrent_parameters(torrent, file.parent, None, name)
+        params = torrent_parameters(torrent, file.parent, None, name, reach=self._reach, refused=self._refused)
         params.renamed_files = {0: at.name}
-        params.url_seeds = list(web_seeds)
+        params.url_seeds = permitted_urls(web_seeds, self._reach.allowed, self._refused)
         params.peers = list(self._peers)
         params.flags |= lt.torrent_flags.disable_lsd
         if proved:
@@ -109,15 +112,15 @@ class Downloads:
     def wait(self, seconds: float) -> list[str]:
         """Wait until libtorrent has something to say, or so long; return what it says of listening and trackers."""
         self._session.wait_for_alert(round(seconds * 1000))
-        said = (lt.listen_succeeded_alert, lt.listen_failed_alert, lt.tracker_error_alert)
-        lines = []
+        lines = [str(error) for error in self._refused]
+        self._refused.clear()
         for alert in self._session.pop_alerts():
             if isinstance(alert, lt.file_renamed_alert):
                 self._of(alert.handle).at = self._of(alert.handle).file
             elif isinstance(alert, lt.file_rename_failed_alert):
                 self._of(alert.handle).error = shown(alert.message())
-            elif isinstance(alert, said):
-                lines.append(shown(alert.message()))
+            elif line := said(alert):
+                lines.append(line)
         return lines
 
     def _of(self, handle: lt.torrent_handle) -> _Torrent:

@@ -15,7 +15,7 @@ from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
-from packager.engine.file_lock import open_locked
+from packager.engine.file_lock import open_locked, open_own
 from packager.engine.room import refused
 from packager.errors import InputError, from_os_error
 from packager.paths import shown
@@ -213,6 +213,6 @@ def lock(state: Path, command: str) -> Iterator[None]:
 def _lock_file(state: Path) -> FileIO:
     """Open the lock file, unbuffered. Raises IncompleteError."""
     try:
-        return open(state / "lock", "r+b", 0, opener=lambda name, flags: os.open(name, flags | os.O_CREAT, 0o666))
+        return os.fdopen(open_own(state / "lock"), "r+b", 0)
     except OSError as error:
         raise refused(error, state / "lock") from error

@@ -8,10 +8,11 @@ import contextlib
 import errno
 import fcntl
 import os
+import stat
 import time
 from pathlib import Path
 
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of a file system that has none
 _POLL_SECONDS = 0.05
 
@@ -23,7 +24,7 @@ def open_locked(path: Path, patience: float = 0.0) -> int:
     """
     until = time.monotonic() + patience
     while True:
-        descriptor = os.open(path, _FLAGS, 0o666)
+        descriptor = open_own(path)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -39,6 +40,30 @@ def open_locked(path: Path, patience: float = 0.0) -> int:
         if is_at(descriptor, path):
             return descriptor
         os.close(descriptor)  # its last owner renamed or removed it meanwhile
+
+
+def open_own(path: Path) -> int:
+    """Return a descriptor of a file that only this tool writes, made if need be.
+
+    A link, or a file that has another name, too, is removed and not followed: what it leads to is somebody's. Raises
+    OSError.
+    """
+    while True:
+        with contextlib.suppress(FileExistsError):
+            return os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            descriptor = os.open(path, _FLAGS)
+        except FileNotFoundError:  # removed meanwhile
+            continue
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+        else:
+            status = os.fstat(descriptor)
+            if stat.S_ISREG(status.st_mode) and status.st_nlink <= 1:
+                return descriptor
+            os.close(descriptor)
+        path.unlink(missing_ok=True)
 
 
 def is_at(descriptor: int, path: Path) -> bool:

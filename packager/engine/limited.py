@@ -2,11 +2,14 @@
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from packager.errors import InputError, from_os_error
 from packager.paths import shown
+
+_PART = 1 << 20  # bytes read at once
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -39,3 +42,17 @@ def read_limited(path: Path, limit: int) -> bytes:
     if data is None or len(data) > limit:
         raise InputError(shown(str(path)), f"larger than the {limit} bytes that are read of it")
     return data
+
+
+def limited_parts(path: Path, limit: int) -> Iterator[bytes]:
+    """Yield a file's bytes, some at a time. Raises as `read_limited`."""
+    left = limit
+    try:
+        with open_regular(path) as file:
+            while data := file.read(min(_PART, left + 1)):
+                left -= len(data)
+                if left < 0:
+                    raise InputError(shown(str(path)), f"larger than the {limit} bytes that are read of it")
+                yield data
+    except OSError as error:
+        raise from_os_error(error, shown(str(path))) from error

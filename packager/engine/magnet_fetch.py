@@ -7,6 +7,7 @@ from pathlib import Path
 import libtorrent as lt
 
 from packager.engine.ranges import Range
+from packager.engine.resolver import permitted_urls
 from packager.engine.swarm import PieceFetch, Reach
 from packager.errors import IncompleteError
 from packager.model import Infohash
@@ -40,7 +41,8 @@ class MagnetFetch(PieceFetch):
         flags = lt.torrent_flags
         params.flags = (flags.default_flags & ~flags.auto_managed & ~flags.paused) | flags.default_dont_download
         params.peers = list(peers)
-        params.trackers, params.tracker_tiers = list(trackers), [0] * len(trackers)
+        kept = permitted_urls(trackers, reach.allowed)
+        params.trackers, params.tracker_tiers = kept, [0] * len(kept)
         self._ranges, self._size = ranges, size
         self.piece_length = 0  # bytes; known once it is entered
         self._expect(_ASIDE)

@@ -4,13 +4,13 @@ It imports little, so that a process is ready within some hundredths of a second
 into one buffer. What cannot be read is told, and reading goes on behind it.
 """
 
-import hashlib
 import os
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, TypeVar
 
 from packager import merkle
+from packager.digests import new_hash
 from packager.engine.abreast import CHUNK, SPACE, Pieces
 from packager.engine.parts import Part, Parts, Read, Tell, open_regular
 
@@ -53,7 +53,7 @@ class Span:
 
 @dataclass(frozen=True)
 class WholeFile:
-    """A file and the digests that it should have: pairs of a hashlib algorithm and its bytes.
+    """A file and the digests that it should have: pairs of an algorithm, as packager.digests names it, and its bytes.
 
     stamp: its size, time and inode as they were found, for whoever remembers what was proved.
     """
@@ -127,14 +127,28 @@ def _check_batch(batch: Batch, tell: Tell) -> list[Finding]:
 
 
 def _is_right(file: WholeFile, tell: Tell) -> bool:
-    """Read a file once and say whether it has every digest that it should have. Raises OSError."""
-    states = [hashlib.new(name, usedforsecurity=False) for name, _ in file.digests]
-    descriptor = open_regular(file.path)
+    """Read a file and say whether it has every digest that it should have. Raises OSError.
+
+    It is read a second time only if a digest may be by another algorithm than the most likely one.
+    """
+    wanted = [(names.split("|"), digest) for names, digest in file.digests]
+    found = _digests(file.path, [names[0] for names, _ in wanted], tell)
+    left = [(names[1:], digest) for names, digest in wanted if found[names[0]] != digest]
+    if not all(names for names, _ in left):
+        return False
+    found = _digests(file.path, [name for names, _ in left for name in names], tell) if left else {}
+    return all(any(found[name] == digest for name in names) for names, digest in left)
+
+
+def _digests(path: bytes, algorithms: list[str], tell: Tell) -> dict[str, bytes]:
+    """Return a file's digests by algorithm, read once. Raises OSError."""
+    states = {name: new_hash(name) for name in algorithms}
+    descriptor = open_regular(path)
     try:
         while got := os.readv(descriptor, [SPACE[:CHUNK]]):
-            for state in states:
+            for state in states.values():
                 state.update(SPACE[:got])
             tell(got)
     finally:
         os.close(descriptor)
-    return all(state.digest() == digest for state, (_, digest) in zip(states, file.digests, strict=True))
+    return {name: state.digest() for name, state in states.items()}

@@ -16,6 +16,7 @@ from packager.engine import foreign_tables, tables
 from packager.engine.limited import read_limited
 from packager.engine.stores.base import Place
 from packager.errors import InputError, TrustError
+from packager.evidence import Evidence
 from packager.files_layout import FilesLayout, file_of
 from packager.layout import Layout
 from packager.model import MEMBERS, Manifest
@@ -33,17 +34,27 @@ class WithdrawnMembersError(InputError):
 
 @dataclass(frozen=True)
 class ShardFiles:
-    """Where a shard's published documents lie. origin: where the manifest was copied from, if it was."""
+    """Where a shard's published documents are.
+
+    release: the release that was found to list them, if one is known. origin: where the manifest was copied from, if
+    it was.
+    """
 
     manifest: Path
     table: Path
     torrent: Path
+    release: Evidence | None = None
     origin: str | None = None
 
     @property
     def told_by(self) -> str:
         """What is said to tell of the shard."""
         return shown(self.origin or str(self.manifest))
+
+    @property
+    def evidence(self) -> Evidence:
+        """What vouches for the shard: the release, or the manifest alone."""
+        return self.release or Evidence(kind="manifest", name=self.told_by)
 
 
 @dataclass(frozen=True)
@@ -56,6 +67,7 @@ class Published:
     digests: bytes
     pieces: PieceHashes
     metainfo: Metainfo
+    evidence: Evidence
 
 
 def shard_files(manifest: Path) -> ShardFiles:
@@ -66,28 +78,6 @@ def shard_files(manifest: Path) -> ShardFiles:
     if not torrent.exists():
         torrent = folder.parent / "torrents" / torrent.name
     return ShardFiles(manifest, folder / f"{name}.members.parquet", torrent)
-
-
-def find_documents(tar: Place, release: Path | None = None, manifest: Path | None = None) -> ShardFiles:
-    """Return where the documents of a shard lie: as told, else as `documents_near` finds them.
-
-    tar: the shard's tar, or where it would lie; its name says which shard. release: a release's folder,
-    or its release.json. Raises InputError where no manifest is there.
-    """
-    if manifest is not None:
-        return shard_files(manifest)
-    name = f"{shard_name(tar)}.manifest.json"
-    if release is not None:
-        folder = release.parent if release.name == "release.json" else release
-        found = _first((folder / "manifests" / name, folder / name))
-        if found is None:
-            raise InputError(shown(str(folder)), f"has no manifests/{shown(name)}", "name the manifest with --manifest")
-        return found
-    near = documents_near(tar) if isinstance(tar, Path) else None
-    if near is None:
-        what = f"no {shown(name)} is beside it or in a release around it"
-        raise InputError(shown(str(tar)), what, "name the release with --release, or the manifest with --manifest")
-    return near
 
 
 def documents_near(tar: Path) -> ShardFiles | None:
@@ -148,7 +138,7 @@ def open_published(files: ShardFiles) -> Published:
         pieces: PieceHashes = folder_pieces(layout, metainfo, files.torrent)
     else:
         pieces = _pieces(manifest, metainfo, files)
-    return Published(manifest, members, layout, digests, pieces, metainfo)
+    return Published(manifest, members, layout, digests, pieces, metainfo, files.evidence)
 
 
 def _check_torrent(manifest: Manifest, metainfo: Metainfo, files: ShardFiles) -> None:

@@ -172,7 +172,7 @@ def _checked(path: str) -> str:
     return path
 
 
-def open_release(source: str, open_web: Callable[[], "Web"], *, seconds: float) -> ReleaseFiles:
+def open_release_files(source: str, open_web: Callable[[], "Web"], *, seconds: float) -> ReleaseFiles:
     """Return what reads a release at a folder, an http(s) address or a store's, or that of its release.json.
 
     open_web: asked once, for an address. seconds: that a server may stay silent. Raises InputError where it

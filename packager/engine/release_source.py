@@ -3,27 +3,30 @@
 What comes is bounded in bytes and time, and checked by digest.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 from urllib.parse import quote
 
-from packager import documents
+from packager import documents, signature, trust
 from packager.addresses import WEB, url
-from packager.engine.limited import read_limited
+from packager.engine.limited import limited_parts, read_limited
 from packager.engine.stores import place_of, store_at
-from packager.engine.stores.base import Store
+from packager.engine.stores.base import RANGE, Stat, Store
 from packager.errors import IncompleteError, InputError, PackagerError, TrustError
+from packager.hosts import NO_HOSTS, AllowedHosts
+from packager.key_pair import PublicKey
 from packager.model import PublishedFile
 from packager.paths import shown
 from packager.store_address import is_stored, store_address
-from packager.units import KIB, show_size
+from packager.units import KIB, MIB, show_size
 
 if TYPE_CHECKING:
     from packager.engine.urls import Web
 
-RELEASE = "release.json"
+RELEASE, MINISIG = "release.json", ".minisig"
 PATIENCE = 10  # times the seconds that a server may stay silent: what a document may take in all
 RATE = 64 * KIB  # bytes a second: what a file of known size may take beside that
 _MEND = "nothing was changed here; ask the publisher, or give the address where the release is"
@@ -38,6 +41,9 @@ class Source(Protocol):
         Raises InputError, or IncompleteError where it fails for now.
         """
 
+    def save(self, path: str, file: BinaryIO, limit: int, *, seconds: float) -> None:
+        """Write a file of at most `limit` bytes to an open one, some of it at a time; else as `read`."""
+
 
 class _WebSource:
     """A release below an http(s) address."""
@@ -50,7 +56,14 @@ class _WebSource:
         try:
             return self._web.fetch(self._base + quote(path), limit=limit, seconds=PATIENCE * self._seconds + seconds)
         except InputError as error:
-            raise InputError(error.where, error.what, _MEND) from error
+            raise InputError(error.where, error.what, error.mend or _MEND) from error
+
+    def save(self, path: str, file: BinaryIO, limit: int, *, seconds: float) -> None:
+        """Write a file to an open one, as it comes."""
+        try:
+            self._web.save(self._base + quote(path), file, limit=limit, seconds=PATIENCE * self._seconds + seconds)
+        except InputError as error:
+            raise InputError(error.where, error.what, error.mend or _MEND) from error
 
 
 class _FolderSource:
@@ -63,6 +76,11 @@ class _FolderSource:
         """Return a file of at most `limit` bytes."""
         return read_limited(self._folder / path, limit)
 
+    def save(self, path: str, file: BinaryIO, limit: int, *, seconds: float) -> None:  # noqa: ARG002
+        """Copy a file to an open one."""
+        for data in limited_parts(self._folder / path, limit):
+            file.write(data)
+
 
 class _StoreSource:
     """A release in a store."""
@@ -74,16 +92,28 @@ class _StoreSource:
         """Return a file of at most `limit` bytes."""
         return read_stored(self._store, path, limit)
 
+    def save(self, path: str, file: BinaryIO, limit: int, *, seconds: float) -> None:  # noqa: ARG002
+        """Write a file to an open one, range by range."""
+        found = stored_stat(self._store, path, limit)
+        for start in range(0, found.size, RANGE):
+            file.write(self._store.read(path, start, min(start + RANGE, found.size), found)[1])
+
 
 def read_stored(store: Store, path: str, limit: int) -> bytes:
     """Return a whole file of a store, of at most `limit` bytes. Raises InputError where it is not there."""
+    found = stored_stat(store, path, limit)
+    return store.read(path, 0, found.size, found)[1]
+
+
+def stored_stat(store: Store, path: str, limit: int) -> Stat:
+    """Return the version of a file of a store, of at most `limit` bytes. Raises InputError where it is not there."""
     where = f"{store.name}/{shown(path)}"
     found = store.stat(path)
     if found is None:
         raise InputError(where, "not found", _MEND)
     if found.size > limit:
         raise InputError(where, f"has more than {show_size(limit)}, all that it may", _MEND)
-    return store.read(path, 0, found.size, found)[1]
+    return found
 
 
 def normal(source: str, where: str = "URL") -> str:
@@ -122,6 +152,14 @@ class _Replaced:
             self._body = data
         return data
 
+    def save(self, path: str, file: BinaryIO, limit: int, *, seconds: float) -> None:
+        """Write a file to an open one. Raises IncompleteError where a newer release lacks it."""
+        try:
+            self._source.save(path, file, limit, seconds=seconds)
+        except InputError as error:
+            self.check(error)
+            raise
+
     def check(self, error: PackagerError) -> None:
         """Raise IncompleteError where another release.json stands there now than the one that was read."""
         if self._body is None:
@@ -136,13 +174,14 @@ class _Replaced:
 
 
 @contextmanager
-def open_source(source: str, *, seconds: float) -> Iterator[Source]:
-    """Yield the reader of a release. seconds: that a server may stay silent. Redirects stay on their host.
+def open_source(source: str, *, seconds: float, allowed: AllowedHosts = NO_HOSTS) -> Iterator[Source]:
+    """Yield the reader of a release. seconds: that a server may stay silent.
 
+    allowed: hosts that it may be redirected to, and that may be contacted although they are not on the public Internet.
     A file that is not what release.json lists (TrustError), or is not there, is told as IncompleteError where another
     release.json has come since: a publisher may replace the site at any time.
     """
-    with _opened(source, seconds) as found:
+    with _opened(source, seconds, allowed) as found:
         release = _Replaced(found)
         try:
             yield release
@@ -152,7 +191,7 @@ def open_source(source: str, *, seconds: float) -> Iterator[Source]:
 
 
 @contextmanager
-def _opened(source: str, seconds: float) -> Iterator[Source]:
+def _opened(source: str, seconds: float, allowed: AllowedHosts) -> Iterator[Source]:
     """Yield the reader of a place."""
     if "://" not in source:
         yield _FolderSource(Path(source))
@@ -162,8 +201,31 @@ def _opened(source: str, seconds: float) -> Iterator[Source]:
         return
     from packager.engine.urls import Web  # a folder is read long before httpx is imported
 
-    with Web(seconds=seconds) as web:
+    with Web(seconds=seconds, allowed=allowed.with_origin(source)) as web:
         yield _WebSource(source, web, seconds)
+
+
+def read_signature(source: Source, path: str, body: bytes, keys: Iterable[PublicKey], mend: str) -> bytes:
+    """Return the signature of `body`, the bytes of the release document at `path`, which are not checked yet.
+
+    releases/SERIAL.json.minisig never changes; release.json.minisig does, so a cache may have an old one beside a new
+    release.json, or the reverse. The one beside `path` is used if the first is not there, or no key of `keys` made it
+    for these bytes.
+    mend: what the user can do if there is no signature. Raises InputError.
+    """
+    serial = trust.claimed_serial(body)
+    lasting = None
+    if serial is not None and serial > 0:
+        with suppress(InputError):
+            lasting = source.read(f"releases/{serial}.json{MINISIG}", signature.LIMIT)
+    if lasting is not None and any(signature.is_right(body, lasting, key) for key in keys):
+        return lasting
+    try:
+        return source.read(path + MINISIG, signature.LIMIT)
+    except InputError as error:
+        if lasting is not None:
+            return lasting
+        raise InputError(error.where, f"no signature: {error.what}", mend) from error
 
 
 def read_published(source: Source, file: PublishedFile) -> bytes:
@@ -175,3 +237,18 @@ def read_published(source: Source, file: PublishedFile) -> bytes:
     if len(data) != file.size or documents.digest(data) != file.sha256:
         raise TrustError(shown(file.path), f"not the file that {RELEASE} lists: its bytes are others", _MEND)
     return data
+
+
+def save_published(source: Source, file: PublishedFile, to: BinaryIO) -> None:
+    """Write a file that a release lists to an empty one that is open, some at a time; raises as `read_published`."""
+    try:
+        source.save(file.path, to, file.size, seconds=file.size / RATE)
+    except InputError as error:
+        raise TrustError(error.where, f"{error.what}: not the {file.size} bytes that {RELEASE} lists", _MEND) from error
+    to.flush()
+    to.seek(0)
+    digest = hashlib.sha256()
+    while data := to.read(MIB):
+        digest.update(data)
+    if digest.hexdigest() != file.sha256 or to.tell() != file.size:
+        raise TrustError(shown(file.path), f"not the file that {RELEASE} lists: its bytes are others", _MEND)

@@ -7,13 +7,14 @@ import re
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import quote
 
-from packager.addresses import TRACKERS, WEB, url
+from packager.addresses import TRACKERS, WEB, url, without_credentials
 from packager.engine.ranges import OpenRanges, Range, RangeSource, TarRanges, Unreachable, Unreadable
+from packager.engine.resolver import permitted_urls
 from packager.engine.shared_file import SharedFile, SharedFolder
 from packager.engine.stored_ranges import StoredFile
 from packager.engine.stores import place_of
@@ -21,6 +22,7 @@ from packager.engine.swarm import PieceFetch, Reach
 from packager.engine.urls import Web
 from packager.errors import IncompleteError, InputError
 from packager.file_space import NamedFiles
+from packager.hosts import NO_HOSTS, AllowedHosts
 from packager.paths import shown
 from packager.store_address import is_stored
 from packager.units import MIB
@@ -49,15 +51,24 @@ class Swarm:
 class Remote:
     """Where bytes may be fetched from.
 
-    web_seeds: beside those of the torrent, and before them. other_hosts: follow their redirects to other
-    hosts. swarm: None for no swarm. seconds: that a server or the swarm may stay silent.
+    web_seeds: beside those of the torrent, and before them. allowed: hosts that the user allows. swarm: None for no
+    swarm. seconds: that a server or the swarm may stay silent.
     """
 
     web_seeds: tuple[str, ...] = ()
     torrent_web_seeds: bool = True
-    other_hosts: bool = False
+    allowed: AllowedHosts = NO_HOSTS
     swarm: Swarm | None = None
     seconds: float = 60
+
+    @property
+    def hosts(self) -> AllowedHosts:
+        """The hosts that may be contacted although they are not on the public Internet: allowed, or in an address."""
+        return self.allowed.with_addresses((*self.web_seeds, *(self.swarm.trackers if self.swarm else ())))
+
+    def trusting(self, origin: object) -> "Remote":
+        """Return this for documents that come from the address `origin`, which may name their own host."""
+        return replace(self, allowed=self.allowed.with_origin(str(origin)))
 
 
 class WebRanges:
@@ -72,7 +83,7 @@ class WebRanges:
     @property
     def name(self) -> str:
         """The file's address."""
-        return shown(self._address)
+        return shown(without_credentials(self._address))
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield bytes [start, stop). Raises Unreadable where it refuses, Unreachable where it fails for now."""
@@ -109,7 +120,7 @@ class FolderWebRanges:
     @property
     def name(self) -> str:
         """The folder's address."""
-        return shown(self._address)
+        return shown(without_credentials(self._address))
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield bytes [start, stop). Raises Unreadable where it refuses, Unreachable where it fails for now."""
@@ -158,10 +169,10 @@ def remote_sources(file: SharedFile, remote: Remote, scratch: Path) -> Iterator[
         openers: list[Opener] = []
         addresses = _addresses(file, remote)
         if addresses:
-            web = opened.enter_context(Web(seconds=remote.seconds, other_hosts=remote.other_hosts))
+            web = opened.enter_context(Web(seconds=remote.seconds, allowed=remote.hosts))
             openers += [_web_opener(web, address, file) for address in addresses]
         if remote.swarm is not None:
-            openers.append(_swarm_opener(opened, file, remote.swarm, remote.seconds, scratch))
+            openers.append(_swarm_opener(opened, file, remote, scratch))
         yield openers
 
 
@@ -229,6 +240,15 @@ def is_web(address: str) -> bool:
     return address.partition("://")[0].lower() in WEB
 
 
+def is_asked(seed: str) -> bool:
+    """Say whether a web seed of a document is asked, or refused with a sentence; others are for other programs."""
+    if without_credentials(seed) != seed:
+        return is_web(seed)
+    with suppress(InputError):
+        return bool(url(seed, "web seed", WEB))
+    return False
+
+
 def file_at(address: str, size: int, open_web: Callable[[], Web]) -> RangeSource:
     """Return the file of `size` bytes at the address of a web seed, on the web or in a store."""
     if is_web(address):
@@ -245,9 +265,7 @@ def _quoted(address: str, path: str) -> str:
 def _addresses(file: SharedFile, remote: Remote) -> list[str]:
     """Return the file's addresses at the web seeds; those of a torrent that are no web address are left out."""
     seeds = [asked_seed(seed) for seed in remote.web_seeds]
-    for seed in file.metainfo.web_seeds[:_OWN] if remote.torrent_web_seeds else ():
-        with suppress(InputError):
-            seeds.append(url(seed, "url-list", WEB))
+    seeds += [seed for seed in file.metainfo.web_seeds[:_OWN] if remote.torrent_web_seeds and is_asked(seed)]
     return list(dict.fromkeys(web_seed_address(seed, file.name) for seed in seeds))
 
 
@@ -258,8 +276,10 @@ def _web_opener(web: Web, address: str, file: SharedFile) -> Opener:
     return lambda _wanted: file_at(address, file.size, lambda: web)
 
 
-def _swarm_opener(opened: ExitStack, file: SharedFile, swarm: Swarm, seconds: float, scratch: Path) -> Opener:
+def _swarm_opener(opened: ExitStack, file: SharedFile, remote: Remote, scratch: Path) -> Opener:
     """Return what begins to fetch the pieces that ranges touch, until `opened` is closed."""
+    swarm = remote.swarm
+    assert swarm is not None
     name = f"the swarm of {shown(file.name)}"
     length = file.metainfo.piece_length
     trackers = [url(tracker, "--tracker", TRACKERS) for tracker in swarm.trackers]
@@ -278,15 +298,25 @@ def _swarm_opener(opened: ExitStack, file: SharedFile, swarm: Swarm, seconds: fl
             file.torrent,
             sorted({piece for each in wanted for piece in _touched(each, length)}),
             scratch,
-            reach=swarm.reach,
+            reach=replace(swarm.reach, allowed=remote.hosts),
             peers=[endpoint for peer in peers for endpoint in _endpoints(*peer)],
-            trackers=trackers,
-            seconds=seconds,
+            trackers=permitted_trackers(trackers, remote),
+            seconds=remote.seconds,
             where=name,
         )
         return SwarmRanges(current.enter_context(fetch), length, name, short=isinstance(file, SharedFolder))
 
     return open_swarm
+
+
+def permitted_trackers(trackers: Sequence[str], remote: Remote) -> list[str]:
+    """Return the trackers that may be contacted. Raises Unreadable where none may, and nobody else is to be asked."""
+    refused: list[InputError] = []
+    kept = permitted_urls(trackers, remote.hosts, refused)
+    swarm = remote.swarm
+    if refused and swarm and not (kept or swarm.peers or swarm.reach.dht):
+        raise Unreadable(refused[0].where, refused[0].what, refused[0].mend)
+    return kept
 
 
 def endpoints(peer: str) -> list[tuple[str, int]]:

@@ -13,9 +13,11 @@ from threading import Event
 from types import TracebackType
 from typing import Protocol
 
+from packager.addresses import without_credentials
 from packager.engine.udp_tracker import UdpTracker
 from packager.engine.urls import Web
 from packager.errors import IncompleteError, InputError, PackagerError
+from packager.hosts import NO_HOSTS, AllowedHosts
 from packager.paths import shown
 from packager.progress import SILENT, Progress
 from packager.reports import AskedTracker
@@ -58,6 +60,7 @@ class _Tracker(Protocol):
 def scrape(
     questions: Questions,
     *,
+    allowed: AllowedHosts = NO_HOSTS,
     seconds: float = SECONDS,
     silent: float = SILENT_SECONDS,
     stop: Callable[[], bool] = lambda: False,
@@ -65,12 +68,12 @@ def scrape(
 ) -> Scraped:
     """Ask every tracker for its swarms, and return what they said.
 
-    seconds: that it may take in all, beside the request that is under way then. silent: seconds until a tracker
-    that does not answer is given up. stop: whether to end now. A tracker that fails is no error: what it said
-    before counts.
+    allowed: hosts that may be contacted although they are not on the public Internet. seconds: that it may take in
+    all, beside the request that is under way then. silent: seconds until a tracker that does not answer is given up.
+    stop: whether to end now. A tracker that fails is no error: what it said before counts.
     """
     end, over = time.monotonic() + seconds, Event()
-    asking = [_Asking(tracker, swarms, silent) for tracker, swarms in questions.items()]
+    asking = [_Asking(tracker, swarms, silent, allowed) for tracker, swarms in questions.items()]
     progress.begin("seed counts", sum(len(swarms) for swarms in questions.values()), "swarm")
     told = 0
     with ThreadPoolExecutor(max(1, len(asking))) as pool:
@@ -94,8 +97,8 @@ def scrape(
 class _Asking:
     """One tracker, and what it has said so far."""
 
-    def __init__(self, tracker: str, swarms: Sequence[Swarm], silent: float) -> None:
-        self._tracker, self._swarms, self._silent = tracker, swarms, silent
+    def __init__(self, tracker: str, swarms: Sequence[Swarm], silent: float, allowed: AllowedHosts) -> None:
+        self._tracker, self._swarms, self._silent, self._allowed = tracker, swarms, silent, allowed
         self.counts: dict[Swarm, Counts] = {}
         self._what, self._seconds = "", 0.0
 
@@ -103,7 +106,7 @@ class _Asking:
         """Ask until all is said, the time is up, or it fails."""
         began = time.monotonic()
         try:
-            with _open(self._tracker, self._silent) as tracker:
+            with _open(self._tracker, self._silent, self._allowed) as tracker:
                 at = 0
                 while at < len(self._swarms):
                     if over.is_set() or time.monotonic() > end:
@@ -112,13 +115,13 @@ class _Asking:
                     self.counts.update(found)
                     at += len(found)
         except PackagerError as error:
-            self._what = error.what
+            self._what = error.what + (f"; {error.mend}" if isinstance(error, InputError) and error.mend else "")
         self._seconds = time.monotonic() - began
 
     def report(self) -> AskedTracker:
         """Return how it did."""
         return AskedTracker(
-            tracker=shown(self._tracker, 200),
+            tracker=shown(without_credentials(self._tracker), 200),
             asked=len(self._swarms),
             answered=len(self.counts),
             seconds=round(self._seconds, 3),
@@ -135,23 +138,23 @@ def _merged(asking: Sequence[_Asking]) -> dict[Swarm, Counts]:
     return merged
 
 
-def _open(tracker: str, silent: float) -> AbstractContextManager[_Tracker]:
+def _open(tracker: str, silent: float, allowed: AllowedHosts) -> AbstractContextManager[_Tracker]:
     """Return what asks a tracker. Raises InputError for one that cannot be asked, as by WebSocket."""
     scheme = tracker.partition("://")[0].lower()
     if scheme == "udp":
-        return UdpTracker(tracker, seconds=silent)
+        return UdpTracker(tracker, seconds=silent, allowed=allowed)
     if scheme in ("http", "https"):
-        return _HttpTracker(tracker, silent)
+        return _HttpTracker(tracker, silent, allowed)
     raise InputError(shown(tracker, 200), "cannot be asked: neither http, https nor udp")
 
 
 class _HttpTracker:
     """A tracker by HTTP; a context manager. seconds: that it may take for an answer."""
 
-    def __init__(self, announce: str, seconds: float) -> None:
+    def __init__(self, announce: str, seconds: float, allowed: AllowedHosts) -> None:
         self._address, self._where = scrape_url(announce), shown(announce, 200)
         self._seconds, self._batch = seconds, HTTP_BATCH
-        self._web = Web(seconds=seconds, tries=_TRIES)
+        self._web = Web(seconds=seconds, tries=_TRIES, allowed=allowed)
 
     def __enter__(self) -> "_HttpTracker":
         """Open."""

@@ -12,6 +12,7 @@ from typing import Literal, Protocol, TypeAlias
 from packager.engine.file_stamp import FileStamp
 from packager.engine.open_files import Opened
 from packager.engine.ranges import READ, Unreadable, open_file
+from packager.engine.tar_notes import TarNote
 from packager.paths import shown
 from packager.units import KIB, MIB
 
@@ -65,7 +66,8 @@ class OpenFile:
     def __init__(self, path: bytes) -> None:
         """Open it. Raises Unreadable where it is gone, a link, or no regular file."""
         descriptor = open_file(path)
-        self.stamp = FileStamp.of(os.fstat(descriptor))
+        status = os.fstat(descriptor)
+        self.stamp, self.note = FileStamp.of(status), TarNote.of(status)
         self._file = Opened(descriptor, path, self.stamp)
 
     @property
@@ -86,6 +88,25 @@ class OpenFile:
     def close(self) -> None:
         """Close the file."""
         os.close(self._file.descriptor)
+
+
+class Zeros:
+    """A file of zeros that is on no disk: a pad file of a torrent (BEP 47)."""
+
+    def __init__(self, size: int) -> None:
+        """Give `size` bytes."""
+        self.size = size
+
+    def check(self, start: int, stop: int) -> None:
+        """Do nothing: zeros are always there."""
+
+    def parts(self, start: int, stop: int) -> Iterator[Step]:
+        """Yield bytes [start, stop)."""
+        for at in range(start, stop, SMALL):
+            yield bytes(min(SMALL, stop - at))
+
+    def close(self) -> None:
+        """Do nothing: nothing is open."""
 
 
 def read(steps: Iterator[Step]) -> bytes:

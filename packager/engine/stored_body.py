@@ -14,6 +14,7 @@ from packager.engine.file_stamp import FileStamp
 from packager.engine.sliced import WAITING, Step
 from packager.engine.stored_ranges import ReadAhead, Room, Wanted, check_version, cut, told
 from packager.engine.stores.base import AGAIN, Gone, Stat, Store
+from packager.engine.tar_notes import TarNote
 from packager.file_space import Int64s
 from packager.layout import Slice
 from packager.paths import shown
@@ -36,6 +37,11 @@ class StoredTar:
     def size(self) -> int:
         """Its bytes."""
         return self._size
+
+    @property
+    def note(self) -> TarNote | None:
+        """How it is in the store, as far as that was seen."""
+        return TarNote.stored(self._seen.stamp) if self._seen else None
 
     def is_there(self, start: int, stop: int) -> bool:
         """Read the first bytes of a range; say whether a tar of its size is there. Raises as `check`."""

@@ -6,6 +6,7 @@ It is the client that a release must satisfy. It checks what it fetches; whoever
 import ipaddress
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +16,9 @@ import libtorrent as lt
 
 from packager import __version__
 from packager.engine import durable
+from packager.engine.resolver import permitted, permitted_urls
 from packager.errors import IncompleteError, InputError
+from packager.hosts import NO_HOSTS, OPTION, SPECIAL, AllowedHosts, special_kind
 from packager.paths import shown
 from packager.units import show_seconds, show_size
 
@@ -30,12 +33,15 @@ class Loaded:
     piece_length: int
 
 
+REFUSES = "libtorrent refuses the .torrent: "
+
+
 def load(data: bytes, where: object) -> Loaded:
     """Return what libtorrent reads in a .torrent's bytes. Raises InputError with its words where it refuses them."""
     try:
         found = lt.load_torrent_buffer(data)
     except RuntimeError as error:  # all that its binding raises for a bad .torrent
-        raise InputError(where, f"libtorrent refuses the .torrent: {error}") from error
+        raise InputError(where, f"{REFUSES}{error}") from error
     hashes, torrent = found.info_hashes, found.ti
     assert torrent is not None
     # files() is deprecated in libtorrent 2.1 and layout() is missing in 2.0.
@@ -61,7 +67,8 @@ class Reach:
     """How a session meets peers.
 
     address: the IP address of ours to listen at, "" for all. port: TCP and UDP, 0 for any free one. incoming:
-    let peers connect to us. Limits are bytes a second, 0 for none.
+    let peers connect to us. Limits are bytes a second, 0 for none. allowed: hosts that may be contacted although they
+    are not on the public Internet.
     """
 
     address: str = ""
@@ -70,6 +77,7 @@ class Reach:
     dht: bool = False
     upload_limit: int = 0
     download_limit: int = 0
+    allowed: AllowedHosts = NO_HOSTS
 
 
 class PieceFetch:
@@ -95,7 +103,7 @@ class PieceFetch:
         peers: (IP address, port) to connect to. trackers: the only ones told. seconds: without a byte from
         any peer, then the swarm is given up. where: what messages call the torrent.
         """
-        params = torrent_parameters(torrent, scratch, trackers, where)
+        params = torrent_parameters(torrent, scratch, trackers, where, reach=reach)
         wanted = set(pieces)
         info = params.ti
         assert info is not None
@@ -113,7 +121,7 @@ class PieceFetch:
     ) -> None:
         """Open the session that is to fetch."""
         self._params, self._scratch, self._seconds, self._where = params, scratch, seconds, where
-        self._session = open_session(reach, _ALERTS | _PIECES)
+        self._session = open_session(reach, _ALERTS | _PIECES, [address for address, _ in params.peers])
         self._done: set[int] = set()
         self.received = 0  # bytes of blocks that peers sent
 
@@ -193,8 +201,9 @@ class Seeds:
 
     def __init__(self, reach: Reach) -> None:
         """Listen as `reach` says."""
-        self._session = open_session(reach, _ALERTS)
+        self._reach, self._session = reach, open_session(reach, _ALERTS)
         self._handles: list[tuple[str, lt.torrent_handle]] = []
+        self._refused: list[InputError] = []
 
     def __enter__(self) -> "Seeds":
         """Open."""
@@ -215,7 +224,7 @@ class Seeds:
         proved: it was read and found right in this run; otherwise libtorrent reads it in full before it
         shares a byte. Nothing of it is ever fetched.
         """
-        params = torrent_parameters(torrent, file.parent, None, str(file))
+        params = torrent_parameters(torrent, file.parent, None, str(file), reach=self._reach, refused=self._refused)
         params.renamed_files = {0: file.name}
         params.flags |= lt.torrent_flags.upload_mode | lt.torrent_flags.disable_lsd
         if proved:
@@ -227,7 +236,7 @@ class Seeds:
 
         places: absolute paths of files that do not lie in it, by their paths below it.
         """
-        params = torrent_parameters(torrent, folder.parent, None, str(folder))
+        params = torrent_parameters(torrent, folder.parent, None, str(folder), reach=self._reach, refused=self._refused)
         assert params.ti is not None
         files, pad = params.ti.layout(), lt.file_storage.flag_pad_file
         renamed = {}
@@ -244,8 +253,9 @@ class Seeds:
     def wait(self, seconds: float) -> list[str]:
         """Wait until libtorrent has something to say, or so long; return what it says of listening and trackers."""
         self._session.wait_for_alert(round(seconds * 1000))
-        said = (lt.listen_succeeded_alert, lt.listen_failed_alert, lt.tracker_error_alert)
-        return [shown(alert.message()) for alert in self._session.pop_alerts() if isinstance(alert, said)]
+        lines = [*map(str, self._refused), *(line for alert in self._session.pop_alerts() if (line := said(alert)))]
+        self._refused.clear()
+        return lines
 
     def port(self) -> int:
         """Return the TCP port that peers reach us at, 0 where we listen at none."""
@@ -292,10 +302,27 @@ def _interfaces(reach: Reach) -> str:
     return f"[{address}]:{reach.port}" if address.version == 6 else f"{address}:{reach.port}"
 
 
-def open_session(reach: Reach, alerts: int) -> lt.session:
-    """Return a session that does only what `reach` asks for: no local discovery, no port mapping."""
-    return lt.session(
+def said(alert: lt.alert) -> str:
+    """Return what an alert of libtorrent's says of listening, trackers and refused peers; "" for any other."""
+    if isinstance(alert, lt.peer_blocked_alert):
+        address = str(alert.endpoint[0])
+        return f"{address}: no peer is met at {special_kind(address)} address; to allow it: {OPTION} {address}"
+    if isinstance(alert, lt.listen_succeeded_alert | lt.listen_failed_alert | lt.tracker_error_alert):
+        return shown(alert.message())
+    return ""
+
+
+def open_session(reach: Reach, alerts: int, peers: Sequence[str] = ()) -> lt.session:
+    """Return a session that does only what `reach` asks for: no local discovery, no port mapping.
+
+    It contacts public addresses alone, whoever names them, and those that `reach` allows. peers: IP addresses that the
+    user named. A session that listens on a loopback address meets peers of this machine.
+    """
+    session = lt.session(
         {
+            "apply_ip_filter_to_trackers": True,
+            "ssrf_mitigation": True,
+            "allow_idna": False,
             "listen_interfaces": _interfaces(reach),
             "enable_dht": reach.dht,
             "enable_incoming_tcp": reach.incoming,
@@ -306,23 +333,53 @@ def open_session(reach: Reach, alerts: int) -> lt.session:
             "enable_upnp": False,
             "enable_natpmp": False,
             "stop_tracker_timeout": 1,  # seconds that its end may take
-            "alert_mask": alerts,
+            "alert_mask": alerts | lt.alert.category_t.ip_block_notification,
             "user_agent": f"archive-packager/{__version__}",
         }
     )
+    session.set_ip_filter(_ip_filter(reach, peers))
+    return session
+
+
+def _ip_filter(reach: Reach, peers: Sequence[str]) -> lt.ip_filter:
+    """Return the addresses that a session neither contacts nor lets in."""
+    found = lt.ip_filter()
+    allowed = [*reach.allowed.networks, *(ipaddress.ip_network(each.partition("%")[0]) for each in peers)]
+    for name, port in reach.allowed.names:
+        with suppress(OSError, UnicodeError, InputError):
+            allowed += [ipaddress.ip_network(each.partition("%")[0]) for each in permitted(name, port, reach.allowed)]
+    loopback = next(networks for kind, networks in SPECIAL if kind == "a loopback")
+    if reach.address and ipaddress.ip_address(reach.address).is_loopback:
+        allowed += loopback
+    for blocked, networks in ((1, [each for _, kind in SPECIAL for each in kind]), (0, allowed)):
+        for network in networks:
+            found.add_rule(str(network[0]), str(network[-1]), blocked)
+    return found
 
 
 def torrent_parameters(
-    torrent: bytes, folder: Path, trackers: Sequence[str] | None, where: str
+    torrent: bytes,
+    folder: Path,
+    trackers: Sequence[str] | None,
+    where: str,
+    *,
+    reach: Reach,
+    refused: list[InputError] | None = None,
 ) -> lt.add_torrent_params:
-    """Return what adds a torrent whose file lies in `folder`: at once, no web seeds; trackers None: its own."""
+    """Return what adds a torrent whose file lies in `folder`: at once, no web seeds; trackers None: its own.
+
+    Trackers that may not be contacted are left out; refused: gets the reason for each.
+    """
     try:
         params = lt.load_torrent_buffer(torrent)
     except RuntimeError as error:  # all that its binding raises for a bad .torrent
         raise InputError(where, f"libtorrent refuses the .torrent: {error}") from error
     params.save_path = str(folder)
     params.flags = lt.torrent_flags.default_flags & ~lt.torrent_flags.auto_managed & ~lt.torrent_flags.paused
-    params.url_seeds = []
-    if trackers is not None:
-        params.trackers, params.tracker_tiers = list(trackers), [0] * len(trackers)
+    params.url_seeds, params.dht_nodes = [], []
+    named = list(params.trackers) if trackers is None else list(trackers)
+    tiers = list(params.tracker_tiers) if trackers is None else []
+    kept = permitted_urls(named, reach.allowed, refused)
+    tier_of = dict(zip(named, [*tiers, *[0] * (len(named) - len(tiers))], strict=True))
+    params.trackers, params.tracker_tiers = kept, [tier_of[each] for each in kept]
     return params

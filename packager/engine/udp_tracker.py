@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import TracebackType
 
+from packager.engine.resolver import permitted
 from packager.errors import IncompleteError, InputError, from_os_error
+from packager.hosts import NO_HOSTS, AllowedHosts
 from packager.paths import shown
 from packager.scrape import (
     UDP_BATCH,
@@ -28,21 +30,21 @@ _CONNECTION_SECONDS = 50  # that a connection id is used; BEP 15 lets a client u
 
 
 class UdpTracker:
-    """A tracker that answers; a context manager. seconds: that it may stay silent."""
+    """A tracker that answers; a context manager. seconds: that it may stay silent. allowed: see packager.hosts."""
 
-    def __init__(self, announce: str, *, seconds: float) -> None:
+    def __init__(self, announce: str, *, seconds: float, allowed: AllowedHosts = NO_HOSTS) -> None:
         """Name it. Raises InputError for what is no UDP tracker."""
         self._host, self._port = udp_address(announce)
-        self._where, self._seconds = shown(announce, 200), seconds
+        self._where, self._seconds, self._allowed = shown(announce, 200), seconds, allowed
         self._connection, self._connected_at = 0, float("-inf")
 
     def __enter__(self) -> "UdpTracker":
-        """Find an address of it that answers. Raises IncompleteError."""
+        """Find an address of it that answers. Raises IncompleteError, InputError where it may not be contacted."""
         fault: InputError | IncompleteError | None = None
-        for family, kind, protocol, _, address in self._addresses():
-            self._socket = socket.socket(family, kind, protocol)
+        for address in self._addresses():
+            self._socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
             try:
-                self._socket.connect(address)
+                self._socket.connect((address, self._port))
                 self._connect()
             except OSError as error:
                 fault = from_os_error(error, self._where, "try again later")
@@ -70,14 +72,13 @@ class UdpTracker:
         packet = self._exchange(lambda transaction: udp_request(self._connection, transaction, asked))
         return udp_answer(packet, asked, self._where)
 
-    def _addresses(self) -> list[tuple[int, int, int, str, tuple[object, ...]]]:
-        """Return what getaddrinfo says of the host. Raises IncompleteError."""
+    def _addresses(self) -> list[str]:
+        """Return the IP addresses of the host that may be contacted. Raises IncompleteError, InputError."""
         try:
-            found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)
+            return permitted(self._host, self._port, self._allowed)[:ADDRESSES]
         except (OSError, UnicodeError) as error:
             what = f"its host is not found ({shown(str(error), 100)})"
             raise IncompleteError(self._where, what, "try again later") from error
-        return list(found[:ADDRESSES])
 
     def _connect(self) -> None:
         """Get a connection id."""

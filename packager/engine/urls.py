@@ -2,58 +2,82 @@
 
 A server is a stranger. It may send what was not asked for, too much, too slowly, packed, or a redirect to
 somewhere else: each is refused with a sentence. What it sends is unchecked; whoever asks compares it with
-published hashes. Proxies of the environment (HTTPS_PROXY, NO_PROXY) are used.
+published hashes. Which hosts may be asked is decided by packager.hosts, each time a connection is opened.
 """
 
+import random
 import re
+import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack, aclosing, asynccontextmanager
+from functools import partial
 from types import TracebackType
-from typing import TypeAlias
-from urllib.parse import urljoin, urlsplit
+from typing import BinaryIO, TypeAlias
 
 import anyio
 import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from packager import __version__
-from packager.addresses import WEB, url
+from packager.addresses import WEB, url, without_credentials
+from packager.engine.resolver import permitted
+from packager.engine.retrying import seconds_asked
+from packager.engine.transport import CheckedTransport
 from packager.errors import IncompleteError, InputError
+from packager.hosts import NO_HOSTS, AllowedHosts, redirected
 from packager.paths import shown
-from packager.units import KIB, MIB, show_size
+from packager.units import KIB, MIB, show_seconds, show_size
 
 REDIRECTS = 5  # followed for one request
 TRIES = 4  # of a request that the server or the network fails
 PREFIX = MIB  # bytes read from the start of a file whose server ignores Range
 RATE = 16 * KIB  # bytes a second: a server slower than this over a whole range is given up
+SLOWEST = 4 * KIB  # bytes a second: a server slower than this over WINDOW is given up at once
+WINDOW = 10.0  # seconds over which its rate is measured, or the time that it may stay silent if that is less
+WAIT = 60.0  # seconds that a server may ask us to wait (Retry-After); one that asks for more is given up
+PARTS = 256  # answers that one range may come in
 _AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504))  # statuses that may pass
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)")
+_PLAIN = frozenset(("", "identity", "aws-chunked"))  # S3 stores repeat the last one for an upload; the bytes are plain
 _LATER = "try again later"
+_CERTIFICATES = "if you trust its issuer, set SSL_CERT_FILE to a file with the issuer's certificate (PEM)"
 
 Take: TypeAlias = Callable[[httpx.Response], Awaitable[bytes]]
+
+
+class _BusyError(IncompleteError):
+    """The server is busy. seconds: that it asked us to wait, 0 where it did not say."""
+
+    seconds = 0.0
+
+
+class _SlowError(IncompleteError):
+    """The server sends too slowly to be asked again."""
 
 
 class Web:
     """Requests over connections that are kept while it is open; used as a context manager, by one thread.
 
     seconds: that a server may stay silent. pause: seconds before a request is tried again, doubled each
-    time; tries: in all. other_hosts: follow redirects to another host, too. `received` counts the bytes of bodies,
-    `requests` what was asked, each try of it.
+    time; tries: in all. allowed: hosts that may be contacted although they are not on the public Internet.
+    `received` counts the bytes of bodies, `requests` what was asked, each try of it.
     """
 
     def __init__(
-        self, *, seconds: float = 30, pause: float = 0.5, tries: int = TRIES, other_hosts: bool = False
+        self, *, seconds: float = 30, pause: float = 0.5, tries: int = TRIES, allowed: AllowedHosts = NO_HOSTS
     ) -> None:
-        """Say how patient to be, and whether redirects may leave the host that was asked."""
-        self._seconds, self._pause, self._tries, self._other_hosts = seconds, pause, tries, other_hosts
+        """Say how patient to be, and which hosts may be contacted."""
+        self._seconds, self._pause, self._tries, self._allowed = seconds, pause, tries, allowed
         self._open = ExitStack()
         self.received = self.requests = 0
 
     def __enter__(self) -> "Web":
         """Start the thread that the requests run in; a deadline there holds for name look-ups, too."""
+        transport = CheckedTransport(partial(permitted, allowed=self._allowed))
         self._portal: BlockingPortal = self._open.enter_context(start_blocking_portal())
         self._client = httpx.AsyncClient(
+            transport=transport,
             timeout=self._seconds,
             headers={"User-Agent": f"archive-packager/{__version__}", "Accept-Encoding": "identity"},
         )
@@ -79,23 +103,50 @@ class Web:
 
         return self._persist(address, {}, take, seconds)
 
+    def save(self, address: str, file: BinaryIO, *, limit: int, seconds: float = 600) -> None:
+        """Write a whole file of at most `limit` bytes to an open one, as it comes; raises as `fetch`.
+
+        A try that failed is written over by the next.
+        """
+
+        async def take(response: httpx.Response) -> bytes:
+            if response.status_code != httpx.codes.OK:
+                raise _refused(address, response)
+            file.seek(0)
+            file.truncate()
+            async for read in self._reads(response, address):
+                if file.tell() + len(read) > limit:
+                    raise InputError(shown(address), f"sends more than {show_size(limit)}, all that it may")
+                file.write(read)
+            return b""
+
+        self._persist(address, {}, take, seconds)
+
     def read_range(self, address: str, start: int, stop: int, *, size: int | None = None) -> bytes:
         """Return bytes [start, stop) of a file, which must have `size` bytes where that is given.
 
-        A server that ignores Range is read from the file's start, if `stop` is at most PREFIX.
-        Raises InputError where its answer is not that range; IncompleteError where it fails for now.
+        A server that ignores Range is read from the file's start, if `stop` is at most PREFIX. One that sends less
+        than it was asked for is asked for the rest. Raises InputError where its answer is not that range;
+        IncompleteError where it fails for now.
         """
+        data, end = b"", time.monotonic() + self._seconds + (stop - start) / RATE
+        for _ in range(PARTS):
+            data += self._read_part(address, start + len(data), stop, size, end - time.monotonic())
+            if len(data) == stop - start:
+                return data
+        raise InputError(shown(address), f"sends a range of {stop - start} bytes in more than {PARTS} parts")
+
+    def _read_part(self, address: str, start: int, stop: int, size: int | None, seconds: float) -> bytes:
+        """Return the first bytes of a range, at least one, within `seconds` a try."""
 
         async def take(response: httpx.Response) -> bytes:
             if response.status_code == httpx.codes.OK and stop <= PREFIX:
                 return await self._prefix(response, address, start, stop, size)
-            _check_partial(response, address, start, stop, size)
-            data = await self._body(response, address, stop - start)
-            if len(data) < stop - start:
-                raise IncompleteError(shown(address), f"sent {len(data)} of {stop - start} bytes", _LATER)
+            data = await self._body(response, address, _part_length(response, address, start, stop, size))
+            if not data:
+                raise IncompleteError(shown(address), f"sent 0 of {stop - start} bytes", _LATER)
             return data
 
-        seconds = self._seconds + (stop - start) / RATE
         return self._persist(address, {"Range": f"bytes={start}-{stop - 1}"}, take, seconds)
 
     def read_tail(self, address: str, length: int) -> tuple[int, bytes]:
@@ -122,33 +173,43 @@ class Web:
         return size, data
 
     def _persist(self, address: str, headers: dict[str, str], take: Take, seconds: float) -> bytes:
-        """Ask up to `tries` times, waiting longer each time."""
-        url(address, "web address", WEB)
+        """Ask up to `tries` times, waiting longer each time, or as long as a busy server says."""
+        url(address, shown(without_credentials(address)), WEB)
         for attempt in range(1, self._tries + 1):
+            asked = 0.0
             try:
                 return self._portal.call(self._ask, address, headers, take, seconds)
-            except IncompleteError:
-                if attempt == self._tries:
+            except _SlowError:
+                raise
+            except IncompleteError as error:
+                asked = error.seconds if isinstance(error, _BusyError) else 0.0
+                if attempt == self._tries or asked > WAIT:
                     raise
-            time.sleep(self._pause * 2 ** (attempt - 1))
+            pause = self._pause * 2 ** (attempt - 1)
+            jitter = random.uniform(pause / 2, pause)  # noqa: S311 (many mirrors wait for one server: not all at once)
+            time.sleep(asked + jitter)
         raise AssertionError("unreachable: the last try returns or raises")
 
     async def _ask(self, address: str, headers: dict[str, str], take: Take, seconds: float) -> bytes:
         """Return what `take` makes of the answer. Raises InputError or IncompleteError, nothing of httpx's."""
         where = shown(address)
         self.requests += 1
+        answered = False
         try:
             with anyio.fail_after(seconds):
                 async with self._answer(address, headers) as response:
+                    answered = True
                     if response.status_code in _AGAIN:
-                        what = f"answers {response.status_code} {shown(response.reason_phrase, 80)}"
-                        raise IncompleteError(where, what, _LATER)
+                        raise _busy(where, response)
                     return await take(response)
         except (TimeoutError, httpx.TimeoutException) as error:
+            if answered and isinstance(error, TimeoutError):
+                raise _SlowError(where, f"did not send all of it in {show_seconds(seconds)}", _LATER) from error
             raise IncompleteError(where, "did not answer in time", _LATER) from error
         except (httpx.InvalidURL, UnicodeError) as error:
             raise InputError(where, f"is not a web address ({shown(str(error), 200)})") from error
         except httpx.HTTPError as error:
+            _check_certificate(error, where)
             what = shown(str(error), 200) or type(error).__name__
             raise IncompleteError(where, f"could not be read ({what})", _LATER) from error
 
@@ -157,93 +218,102 @@ class Web:
         """Yield the answer, its body not read, after the redirects that are allowed."""
         asked = address
         for _ in range(REDIRECTS + 1):
-            async with self._client.stream("GET", asked, headers=headers) as response:
+            request = self._client.build_request("GET", asked, headers=headers)
+            with anyio.fail_after(self._seconds):  # headers that drip are no sign of life
+                response = await self._client.send(request, stream=True)
+            try:
                 if not response.has_redirect_location:
                     yield response
                     return
-                asked = _redirected(asked, response.headers["location"], other_hosts=self._other_hosts)
+                asked = redirected(asked, response.headers["location"], self._allowed)
+            finally:
+                await response.aclose()
         raise InputError(shown(address), f"redirects more than {REDIRECTS} times")
 
     async def _body(self, response: httpx.Response, address: str, most: int) -> bytes:
         """Return a body of at most `most` bytes. Raises InputError where more comes or it is packed."""
-        _check_plain(response, address)
         data = bytearray()
-        async for read in response.aiter_raw():
+        async for read in self._reads(response, address):
             data += read
-            self.received += len(read)
             if len(data) > most:
                 raise InputError(shown(address), f"sends more than {show_size(most)}, all that it may")
         return bytes(data)
 
+    async def _reads(self, response: httpx.Response, address: str) -> AsyncGenerator[bytes, None]:
+        """Yield a body as it comes. Raises InputError where it is packed, _SlowError where it comes too slowly."""
+        _check_plain(response, address)
+        window = min(WINDOW, self._seconds)
+        began, received = 0.0, 0
+        async for read in response.aiter_raw():
+            self.received += len(read)
+            now = time.monotonic()
+            if not received:
+                began = now  # until the first byte, and after each, it may be silent for self._seconds
+            elif now - began >= window:
+                if received < SLOWEST * (now - began):
+                    what = f"sent {received} bytes in {show_seconds(now - began)}, which is too slow"
+                    raise _SlowError(shown(address), what, "use another address, or try again later")
+                began, received = now, 0
+            received += len(read)
+            yield read
+
     async def _prefix(self, response: httpx.Response, address: str, start: int, stop: int, size: int | None) -> bytes:
         """Return bytes [start, stop) from the start of a whole file, and leave the rest of it."""
-        _check_plain(response, address)
         length = response.headers.get("content-length", "")
         if size is not None and length.isdecimal() and int(length[:19]) != size:
             raise InputError(shown(address), f"is a file of {length[:19]} bytes, not {size}")
         data = bytearray()
-        async for read in response.aiter_raw():
-            data += read
-            self.received += len(read)
-            if len(data) >= stop:
-                return bytes(data[start:stop])
+        async with aclosing(self._reads(response, address)) as reads:
+            async for read in reads:
+                data += read
+                if len(data) >= stop:
+                    return bytes(data[start:stop])
         raise InputError(shown(address), f"ends after {len(data)} bytes")
 
 
-def fetch(address: str, *, limit: int, seconds: float = 600) -> bytes:
-    """Return one file of at most `limit` bytes by its http(s) address; see Web.fetch."""
-    with Web() as web:
-        return web.fetch(address, limit=limit, seconds=seconds)
+def _busy(where: str, response: httpx.Response) -> _BusyError:
+    """Return the error for a status that may pass, with the time that the server asks us to wait."""
+    what = f"answers {response.status_code} {shown(response.reason_phrase, 80)}"
+    seconds = seconds_asked(response.headers.get("retry-after", ""), time.time())
+    if seconds > WAIT:
+        what += f", and asks to wait {show_seconds(seconds)}"
+    error = _BusyError(where, what, _LATER)
+    error.seconds = seconds
+    return error
 
 
-def _redirected(asked: str, location: str, *, other_hosts: bool) -> str:
-    """Return where a redirect leads.
-
-    Raises InputError for one away from http(s), from https to http, or to another host unless allowed. The
-    port belongs to the host, so that no server sends us to another service of the same machine; from http
-    to https the standard ports change as they should.
-    """
-    where = shown(asked)
-    try:
-        target = url(urljoin(asked, location), "redirect", WEB)
-    except (InputError, ValueError):
-        raise InputError(where, f'redirects to "{shown(location, 120)}", which is no web address') from None
-    old, new = urlsplit(asked), urlsplit(target)
-    if (old.scheme.lower(), new.scheme.lower()) == ("https", "http"):
-        raise InputError(where, f'redirects from https to "{shown(target, 120)}", where anybody can listen')
-    if other_hosts or (old.hostname, _port(asked)) == (new.hostname, _port(target)):
-        return target
-    if old.hostname == new.hostname and (_port(asked), _port(target)) == (80, 443):
-        return target
-    what = f"redirects to another host, {shown(target, 120)}"
-    raise InputError(where, what, "allow it with --other-hosts, or name that address with --web-seed")
-
-
-def _port(address: str) -> int:
-    """Return the port of a checked address."""
-    parts = urlsplit(address)
-    return parts.port or (443 if parts.scheme.lower() == "https" else 80)
+def _check_certificate(error: BaseException | None, where: str) -> None:
+    """Raise InputError where a connection failed because the server's certificate is not trusted."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            what = f"its certificate is not trusted ({shown(error.verify_message, 120)})"
+            raise InputError(where, what, _CERTIFICATES) from error
+        error = error.__cause__ or error.__context__
 
 
 def _check_plain(response: httpx.Response, address: str) -> None:
     """Raise InputError for a packed body: what comes must be the file's own bytes, and as many as were asked."""
-    encoding = response.headers.get("content-encoding", "identity")
-    if encoding.strip().lower() not in ("identity", ""):
+    encoding = response.headers.get("content-encoding", "")
+    if not {each.strip().lower() for each in encoding.split(",")} <= _PLAIN:
         raise InputError(shown(address), f"sends its bytes packed ({shown(encoding, 40)}), though asked not to")
 
 
-def _check_partial(response: httpx.Response, address: str, start: int, stop: int, size: int | None) -> None:
-    """Raise InputError where an answer is not bytes [start, stop) of a file of `size` bytes (RFC 9110, 14.4)."""
+def _part_length(response: httpx.Response, address: str, start: int, stop: int, size: int | None) -> int:
+    """Return how many bytes of the range [start, stop) an answer has (RFC 9110, 14.4), which may be fewer than asked.
+
+    Raises InputError where it is not the range's beginning, or not of a file of `size` bytes.
+    """
     if response.status_code == httpx.codes.OK:
         raise InputError(shown(address), "ignores Range and sends the whole file", "use another web seed")
     if response.status_code != httpx.codes.PARTIAL_CONTENT:
         raise _refused(address, response)
     given = response.headers.get("content-range", "")
     match = _CONTENT_RANGE.fullmatch(given.strip())
-    if match is None or (int(match[1]), int(match[2])) != (start, stop - 1):
+    if match is None or int(match[1]) != start or not start <= int(match[2]) < stop:
         raise InputError(shown(address), f'sends the range "{shown(given, 60)}", not bytes {start}-{stop - 1}')
     if size is not None and match[3] not in ("*", str(size)):
         raise InputError(shown(address), f"is a file of {match[3]} bytes, not {size}")
+    return int(match[2]) + 1 - start
 
 
 def _tail_size(response: httpx.Response, address: str, length: int) -> int:

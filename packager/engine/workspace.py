@@ -123,6 +123,10 @@ class Workspace:
         """Return the JSON list of the places where this project wrote a shard's tar."""
         return self.state / "tars" / f"{name}.json"
 
+    def tar_note(self, name: ShardName) -> Path:
+        """Return the JSON note (engine/tar_notes.py) of how a shard's tar was when this project wrote it."""
+        return self.state / "tars" / f"{name}.written.json"
+
     @property
     def seed_counts(self) -> Path:
         """The last seed counts that were had of each shard, JSON of seed_counts.SeedCounts."""

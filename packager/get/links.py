@@ -1,11 +1,12 @@
 """Magnet links that name members (x.pk), both ways: made of what was found, or taken for it. Nothing is looked up."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from urllib.parse import quote
 
 import pyarrow as pa
 
-from packager.addresses import TRACKERS, WEB, url
+from packager.addresses import TRACKERS, WEB, url, without_credentials
 from packager.engine.remote import Remote, asked_seed, is_web, web_seed_address
 from packager.errors import InputError
 from packager.get.sources import Meant
@@ -31,7 +32,7 @@ def links_of(meant: Meant) -> list[str]:
         MagnetMember(path, offset, size, sha256.hex()) for path, offset, size, sha256 in zip(*columns, strict=True)
     ]
     numbers: list[int | None] = [None] * len(members)
-    seeds: Sequence[str] = [address for address in shared.addresses if is_web(address)]
+    seeds: Sequence[str] = [each for each in shared.addresses if is_web(each) and without_credentials(each) == each]
     if shared.container == "folder":
         seeds = [seed.removesuffix(quote(shared.name)) for seed in seeds]  # BEP 19: clients add the folder's name
         if shared.torrent is not None:
@@ -44,7 +45,7 @@ def links_of(meant: Meant) -> list[str]:
             infohash_v2=shared.infohash_v2,
             name=shared.name,
             size=shared.size,
-            trackers=shared.trackers,
+            trackers=[each for each in shared.trackers if without_credentials(each) == each],
             web_seeds=seeds,
             chosen=() if number is None else (number,),
             members=[member],
@@ -77,7 +78,7 @@ def _meant(link: Magnet, remote: Remote) -> Meant:
     if link.size is None or link.name is None or not is_safe_name(link.name):
         raise InputError("magnet link", f'"{shown(link.name or "")}" is not the name of a shard\'s tar')
     own = [web_seed_address(asked_seed(seed), link.name) for seed in remote.web_seeds]
-    seeds = [url(seed, "magnet link: ws", WEB) for seed in link.web_seeds] if remote.torrent_web_seeds else []
+    seeds = _usable(link.web_seeds, WEB) if remote.torrent_web_seeds else []
     theirs = [web_seed_address(seed, link.name) for seed in seeds]  # that of a folder ends in "/"
     shared = Shared(
         name=link.name,
@@ -85,7 +86,7 @@ def _meant(link: Magnet, remote: Remote) -> Meant:
         size=link.size,
         infohash_v1=link.infohash_v1,
         infohash_v2=link.infohash_v2,
-        trackers=[url(tracker, "magnet link: tr", TRACKERS) for tracker in link.trackers],
+        trackers=_usable(link.trackers, TRACKERS),
         addresses=[*own, *theirs],
         torrent=None,
     )
@@ -101,3 +102,15 @@ def _meant(link: Magnet, remote: Remote) -> Meant:
         for each in dict.fromkeys(link.members)
     ]
     return Meant(shared, pa.Table.from_pylist(rows, _ROWS))
+
+
+def _usable(urls: Sequence[str], schemes: tuple[str, ...]) -> list[str]:
+    """Return the URLs of a link that have one of `schemes`; clients ignore the others.
+
+    One with a password is among them: it is refused with a sentence when it would be asked.
+    """
+    found = [each for each in urls if without_credentials(each) != each]
+    for each in urls:
+        with suppress(InputError):
+            found.append(url(each, "magnet link", schemes))
+    return found

@@ -7,14 +7,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from packager import documents, trust
-from packager.addresses import WEB, url
 from packager.check_reports import Vouched
-from packager.engine.limited import read_limited
-from packager.engine.release_copy import SILENT_SECONDS, ReleaseCopy, open_copy
-from packager.engine.release_files import Cost, ReleaseFiles, open_release
+from packager.engine.opened_release import SILENT_SECONDS, OpenedRelease, evidence_of, open_release
+from packager.engine.release_files import Cost, ReleaseFiles, open_release_files
 from packager.engine.release_source import RELEASE, normal, open_source
-from packager.engine.remote import Remote, asked_seed, web_seed_address
+from packager.engine.remote import Remote, asked_seed, is_asked, web_seed_address
 from packager.errors import InputError
 from packager.get.find import Found, by_keys, read_lookup
 from packager.get.rows import Listed, Ranged, Shelf
@@ -66,12 +63,12 @@ def find(origin: Origin, wanted: Wanted, remote: Remote, opened: ExitStack, prog
     remote: whose web seeds come before the release's own. opened: keeps open what reading takes. Raises
     InputError where nothing is meant, TrustError where the release is refused.
     """
-    files = open_release(origin.source, lambda: _web(remote, opened), seconds=remote.seconds)
+    files = open_release_files(origin.source, lambda: _web(remote, opened), seconds=remote.seconds)
     scratch = Path(opened.enter_context(TemporaryDirectory(prefix="packager-", ignore_cleanup_errors=True)))
     progress.begin("find", None, "member")
     shelf: Shelf
     if wanted.search is not None:
-        shelf = listed = _listed(origin, files, opened, progress)
+        shelf = listed = _listed(origin, files, remote, opened, progress)
         found = by_sql(wanted.search, listed, fetched=files.folder is None)
         magnets = {shard.name: parse_magnet(shard.magnet) for shard in listed.release.shards}
         meant = [
@@ -80,8 +77,8 @@ def find(origin: Origin, wanted: Wanted, remote: Remote, opened: ExitStack, prog
         ]
     else:
         index = read_lookup(files)
-        trusted = origin.key is not None or origin.followed is not None
-        shelf = _listed(origin, files, opened, progress) if trusted else Ranged(files, scratch)
+        trusted = origin.key is not None or origin.followed is not None or files.folder is not None
+        shelf = _listed(origin, files, remote, opened, progress) if trusted else Ranged(files, scratch)
         found = by_keys(wanted.keys, files, index, shelf)
         meant = [
             _meant(
@@ -104,40 +101,39 @@ def _web(remote: Remote, opened: ExitStack) -> "Web":
     """Return connections to where a release is, that are kept."""
     from packager.engine.urls import Web  # a folder is read long before httpx is imported
 
-    return opened.enter_context(Web(seconds=remote.seconds, other_hosts=remote.other_hosts))
+    return opened.enter_context(Web(seconds=remote.seconds, allowed=remote.hosts))
 
 
-def _listed(origin: Origin, files: ReleaseFiles, opened: ExitStack, progress: Progress) -> Listed:
+def _listed(origin: Origin, files: ReleaseFiles, remote: Remote, opened: ExitStack, progress: Progress) -> Listed:
     """Return what reads the documents that the release lists, each found to be the one listed."""
-    if origin.key is None and origin.followed is None and files.folder is not None:
-        body = read_limited(files.folder / RELEASE, documents.LIMIT)
-        release = trust.pin_unsigned(body, where=RELEASE).release
-        folder = files.folder
-        return Listed(release, lambda file: folder / file.path, "release", copied=False)
     if origin.followed is not None:
-        source = opened.enter_context(open_source(normal(origin.source), seconds=SILENT_SECONDS))
+        source = opened.enter_context(open_source(normal(origin.source), seconds=SILENT_SECONDS, allowed=remote.hosts))
         place = Path(opened.enter_context(TemporaryDirectory(prefix="packager-", ignore_cleanup_errors=True)))
-        copy = ReleaseCopy(files.name, source, place, origin.followed, progress)
+        evidence = evidence_of(origin.followed, files.name)
+        release = OpenedRelease(files.name, source, place, origin.followed, evidence=evidence, progress=progress)
         vouched: Vouched = "followed"
     else:
-        copy = opened.enter_context(open_copy(origin.source, origin.key, progress))
+        release = opened.enter_context(open_release(origin.source, origin.key, progress, allowed=remote.hosts))
         vouched = "release" if origin.key is None else "signature"
+    if not release.copied:
+        return Listed(release.release, release.open_file, vouched, copied=False)
+    if origin.followed is None:
         files.cost.requests += 1 if origin.key is None else 2
-        files.cost.received += (copy.folder / RELEASE).stat().st_size
+        files.cost.received += (release.folder / RELEASE).stat().st_size
 
     def brought(file: PublishedFile) -> Path:
         files.cost.requests += 1
         files.cost.received += file.size
-        return copy.bring_file(file)
+        return release.open_file(file)
 
-    return Listed(copy.release, brought, vouched, copied=True)
+    return Listed(release.release, brought, vouched, copied=True)
 
 
 def _meant(found: Found, shelf: Shelf, remote: Remote, trackers: Sequence[str], theirs: Sequence[str]) -> Meant:
     """Return members and how their tar is fetched. theirs: its addresses at the release's own web seeds."""
     manifest = found.manifest
     own = [web_seed_address(asked_seed(seed), manifest.file) for seed in remote.web_seeds]
-    seeds = [seed for seed in theirs if _is_web(seed)] if remote.torrent_web_seeds else []
+    seeds = [seed for seed in theirs if is_asked(seed)] if remote.torrent_web_seeds else []
     shared = Shared(
         name=manifest.file,
         container=manifest.container,
@@ -149,12 +145,3 @@ def _meant(found: Found, shelf: Shelf, remote: Remote, trackers: Sequence[str], 
         torrent=lambda: shelf.torrent(manifest.name),
     )
     return Meant(shared, found.members, shelf.withheld(manifest))
-
-
-def _is_web(address: str) -> bool:
-    """Say whether an address from a release can be asked; some torrents name others."""
-    try:
-        url(address, "web seed", WEB)
-    except InputError:
-        return False
-    return True

@@ -99,7 +99,7 @@ class ShardSources:
         if self._web is None:
             from packager.engine.urls import Web  # a tar on this machine is read long before httpx is imported
 
-            web = Web(seconds=self._remote.seconds, other_hosts=self._remote.other_hosts)
+            web = Web(seconds=self._remote.seconds, allowed=self._remote.hosts)
             self._web = self._opened.enter_context(web)
         return self._web
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from packager.addresses import TRACKERS, url
 from packager.engine.ranges import Range, RangeSource, Unreachable, Unreadable
-from packager.engine.remote import Remote, SwarmRanges, endpoints, remote_sources
+from packager.engine.remote import Remote, SwarmRanges, endpoints, permitted_trackers, remote_sources
 from packager.engine.shared_file import SharedFile
 from packager.errors import IncompleteError, InputError
 from packager.model import Container, Infohash
@@ -95,13 +95,14 @@ class SwarmOnDemand:
         trackers += shared.trackers if swarm.torrent_trackers else ()
         if not (trackers or swarm.peers or swarm.reach.dht):
             raise InputError("--swarm", "the link names no tracker, and nobody else is to ask", "add --peer or --dht")
+        trackers = permitted_trackers(trackers, self._remote)
         try:
             fetch = MagnetFetch(
                 (shared.infohash_v1, shared.infohash_v2),
                 self._wanted,
                 self._scratch,
                 size=shared.size,
-                reach=swarm.reach,
+                reach=replace(swarm.reach, allowed=self._remote.hosts),
                 peers=[endpoint for peer in swarm.peers for endpoint in endpoints(peer)],
                 trackers=trackers,
                 seconds=self._remote.seconds,

@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from packager import documents, signature, trust
+from packager import documents, trust
 from packager.engine.keys import read_public
-from packager.engine.release_source import RELEASE, Source
+from packager.engine.release_source import RELEASE, Source, read_signature
 from packager.errors import InputError, TrustError
 from packager.key_pair import KEY_LIMIT, PublicKey
-from packager.mirror.state import MINISIG
 from packager.model import Release
 from packager.trust import Followed
 
 PUBLIC_KEY = "minisign.pub"
+_UNSIGNED = "nothing was changed here; a release that is not signed is followed with --unsigned alone"
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,11 @@ def first(
     if unsigned:
         accepted, minisig = trust.pin_unsigned(body, where=path), None
     else:
-        minisig = _signature(source, path)
-        accepted = trust.pin(body, minisig, key or _offered(source, confirm), where=path)
+        if key is None:
+            read_signature(source, path, body, [], _UNSIGNED)  # if there is none, no key is asked about
+            key = _offered(source, confirm)
+        minisig = read_signature(source, path, body, [key], _UNSIGNED)
+        accepted = trust.pin(body, minisig, key, where=path)
     if start is not None:
         return following(source, accepted.followed)
     return Newest(accepted.followed, accepted.release, body, minisig)
@@ -49,24 +52,21 @@ def first(
 def following(source: Source, followed: Followed) -> Newest:
     """Return the newest release after the one held, stepping through those that were missed. Raises TrustError."""
     body = source.read(RELEASE, documents.LIMIT)
-    minisig = _signature(source, RELEASE) if followed.keys else b""
     for serial in trust.missed(followed, body):
         path = f"releases/{serial}.json"
         step = source.read(path, documents.LIMIT)
-        followed = trust.accept(followed, step, _signature(source, path) if followed.keys else b"", where=path).followed
+        followed = trust.accept(followed, step, _signature(source, path, step, followed), where=path).followed
         if followed.serial != serial:
             raise TrustError(path, f"gap: holds serial {followed.serial}", "do not use it; ask the publisher")
+    minisig = _signature(source, RELEASE, body, followed)
     accepted = trust.accept(followed, body, minisig)
     return Newest(accepted.followed, accepted.release, body, minisig or None)
 
 
-def _signature(source: Source, path: str) -> bytes:
-    """Return the signature beside a release document."""
-    try:
-        return source.read(path + MINISIG, signature.LIMIT)
-    except InputError as error:
-        mend = "nothing was changed here; a release that is not signed is followed with --unsigned alone"
-        raise InputError(error.where, f"no signature: {error.what}", mend) from error
+def _signature(source: Source, path: str, body: bytes, followed: Followed) -> bytes:
+    """Return the signature of a release document; none if no key is pinned."""
+    keys = [PublicKey.parse(line, "pinned key") for line in followed.keys]
+    return read_signature(source, path, body, keys, _UNSIGNED) if keys else b""
 
 
 def _offered(source: Source, confirm: Callable[[PublicKey], bool]) -> PublicKey:

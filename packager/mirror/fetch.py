@@ -32,7 +32,8 @@ _TOLD = 1000  # different lines of libtorrent's that are shown
 class How:
     """How the built-in client works, and when it ends by itself.
 
-    peers: (IP address, port). until_done: end when every shard is whole. seconds: end after so long.
+    peers: (IP address, port). until_done: end when every shard is whole. seconds: end after so long. check_every:
+    seconds between two looks for a new release.
     """
 
     reach: Reach
@@ -40,10 +41,19 @@ class How:
     web_seeds: bool = True
     until_done: bool = False
     seconds: float | None = None
+    check_every: float = 6 * 3600
 
 
-def fetch(folder: MirrorFolder, shards: Sequence[ReleaseShard], how: How, around: Around) -> FetchReport:
+def fetch(
+    folder: MirrorFolder,
+    shards: Sequence[ReleaseShard],
+    how: How,
+    around: Around,
+    changed: Callable[[], bool] = lambda: False,
+) -> FetchReport:
     """Fetch and share shards, best first, until `around.stop` says so or `how` does; return how it ended.
+
+    changed: says whether there is something new, which ends it, too.
 
     Every shard that becomes whole is noted in verified.json, once its tar is durable. Raises IncompleteError
     where the disk fails.
@@ -51,7 +61,7 @@ def fetch(folder: MirrorFolder, shards: Sequence[ReleaseShard], how: How, around
     with Downloads(how.reach, how.peers) as downloads:
         session = _Session(folder, shards, downloads, how, around)
         try:
-            session.run(around.stop)
+            session.run(lambda: around.stop() or changed())
             return session.report()
         finally:
             session.save(live=False)
@@ -105,8 +115,8 @@ class _Session:
         """Say whether it ends by itself: the time is up, or nothing is left to wait for."""
         if self._how.seconds is not None and self._seconds >= self._how.seconds:
             return True
-        ended = all(each.state in ("seeding", "failed") for each in self._status)
-        return self._how.until_done and not self._waiting and ended
+        ended = sum(each.state in ("seeding", "failed") for each in self._status)
+        return self._how.until_done and ended == len(self._shards)  # each of them was looked at since it was added
 
     def _look(self) -> None:
         """See how every torrent stands, keep what became whole, begin with the next."""
@@ -154,6 +164,9 @@ class _Session:
             if shard.name not in self._proved and not self._has_room():
                 return
             self._waiting.pop(0)
+            if shard.name not in self._proofs:  # from now on the file of that name is this mirror's
+                self._proofs[shard.name] = Proof()
+                self._folder.save_proofs(self._proofs)
             file = open_shared(self._folder.document(shard.torrent))
             self._downloads.add(
                 shard.name,

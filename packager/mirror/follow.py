@@ -3,12 +3,14 @@
 Nothing stands in the state before all of it was found right. Fetching the shards themselves is fetch.py's.
 """
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
-from packager import documents, trust
+from packager import documents, torrent_file, trust
 from packager.engine import durable
-from packager.engine.release_source import Source, open_source
+from packager.engine.release_source import Source, open_source, read_published
+from packager.engine.shared_file import SharedFile
 from packager.engine.swarm import Reach
 from packager.errors import InputError
 from packager.key_pair import PublicKey
@@ -19,7 +21,7 @@ from packager.mirror.holding import Lying
 from packager.mirror.seeds import seed_counts
 from packager.mirror.selection import Selection, select
 from packager.mirror.state import Chosen, Mirror, MirrorFolder, Settings
-from packager.mirror_reports import CountedBy, MirrorPlan, PlannedHold, Removable, WithdrawnThere
+from packager.mirror_reports import ChangedSetting, CountedBy, MirrorPlan, PlannedHold, Removable, WithdrawnThere
 from packager.model import Release, ReleaseShard, ShardName
 from packager.paths import shown
 from packager.progress import Progress
@@ -65,10 +67,11 @@ def step(folder: MirrorFolder, settings: Settings, request: Request, around: Aro
     Raises TrustError for what is refused; then, as for a dry run, nothing was written.
     """
     held = folder.load()
-    with open_source(settings.source, seconds=around.seconds) as source:
+    with open_source(settings.source, seconds=around.seconds, allowed=settings.allowed) as source:
         newest = _newest(source, held, request, around.progress)
         seeds, counted_by = seed_counts(source, newest.release, settings, request.reach, around)
-        lying = holding.look(folder, newest.release)
+        proofs = folder.proofs()
+        lying = _related(source, folder, newest.release, holding.look(folder, newest.release), proofs)
         room, now = around.free(folder.folder), around.clocks.now()
         selection = select(
             newest.release,
@@ -79,16 +82,16 @@ def step(folder: MirrorFolder, settings: Settings, request: Request, around: Aro
             free=room,
             now=now,
         )
-        fetched = holding.fetched_here(held, folder.proofs())
+        fetched = holding.fetched_here(held, proofs)
         to_remove = holding.removable(newest.release, lying, (each.name for each in selection.chosen), fetched, now=now)
         plan = _plan(settings, newest, selection, lying, held, free=room, counted_by=counted_by, removable=to_remove)
-        warnings = _warnings(newest, settings, now)
+        warnings = (*_warnings(newest, settings, now), *filter(None, [folder.proofs_fault()]))
         shards = _chosen_shards(newest.release, selection)
         if request.dry_run or not request.ask.plan(plan):
             return Stepped(plan, warnings, None, shards, newest.release)
         mirror = _mirror(settings, newest, selection, held, now)
         _fetch_documents(folder, source, shards, around)
-    if mirror != held:
+    if mirror != held or not folder.is_kept(mirror, newest.body):
         folder.save(mirror, newest.body, newest.minisig)
     return Stepped(plan, warnings, mirror, shards, newest.release)
 
@@ -111,6 +114,26 @@ def _newest(source: Source, held: Mirror | None, request: Request, progress: Pro
     if trusted.unsigned and pinned:
         raise InputError("--unsigned", "a key is pinned here, and stays so", "leave it out")
     return chain.following(source, held.followed)
+
+
+def _related(
+    source: Source, folder: MirrorFolder, release: Release, lying: dict[ShardName, Lying], proofs: Container[ShardName]
+) -> dict[ShardName, Lying]:
+    """Return what is on the disk, with files in the way that have the name of a shard and are of something else.
+
+    Files of the built-in client are in `proofs` from their first byte. Others are compared with the shard's torrent.
+    """
+    found = dict(lying)
+    for shard in release.shards:
+        here = lying.get(shard.name)
+        tar = folder.tar(shard.name)
+        if here is None or here.state == "in the way" or shard.name in proofs or not tar.is_file():
+            continue
+        torrent = read_published(source, shard.torrent)
+        shard_documents.check_torrent(torrent, shard, shard.infohash_v1, shard.infohash_v2)
+        if holding.is_unrelated(tar, SharedFile(torrent, torrent_file.parse(torrent, shard.torrent.path)).pieces):
+            found[shard.name] = dataclasses.replace(here, state="in the way")
+    return found
 
 
 def _stayed_with(held: Mirror | None, settings: Settings) -> tuple[ShardName, ...]:
@@ -171,7 +194,26 @@ def _plan(
         obsolete=_newly_obsolete(newest.release, held),
         withdrawn=_newly_withdrawn(newest.release, held, lying),
         counted_by=counted_by,
+        changed=_changed(held, settings),
     )
+
+
+def _changed(held: Mirror | None, settings: Settings) -> tuple[ChangedSetting, ...]:
+    """Return the settings that are others than those that are kept."""
+    if held is None:
+        return ()
+    return tuple(
+        ChangedSetting(name=name, before=_text(before), now=_text(now))
+        for name in Settings.__struct_fields__
+        if (before := getattr(held.settings, name)) != (now := getattr(settings, name))
+    )
+
+
+def _text(value: object) -> str:
+    """Return a setting as text."""
+    if value is None:
+        return "all"
+    return shown(", ".join(map(str, value)) if isinstance(value, tuple) else str(value))
 
 
 def _newly_obsolete(release: Release, held: Mirror | None) -> tuple[str, ...]:

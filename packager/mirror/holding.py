@@ -16,6 +16,7 @@ from packager.mirror.state import Mirror, MirrorFolder, Proof
 from packager.mirror_reports import OnDisk, Removable
 from packager.model import Release, ReleaseShard, ShardName
 from packager.paths import shown
+from packager.piece_hashes import PieceHashes
 from packager.progress import Progress
 
 
@@ -33,7 +34,7 @@ NOTHING = Lying("missing", 0, 0, 0)
 
 
 def look(folder: MirrorFolder, release: Release) -> dict[ShardName, Lying]:
-    """Return how the tar of each shard lies; those of which nothing is there are left out."""
+    """Return how the tar of each shard is on the disk; those of which nothing is there are left out."""
     found = {shard.name: look_at(folder, shard) for shard in release.shards}
     return {name: lying for name, lying in found.items() if lying.state != "missing"}
 
@@ -51,6 +52,24 @@ def look_at(folder: MirrorFolder, shard: ReleaseShard) -> Lying:
         if part is not None:
             return Lying("partial", *_facts(part))
     return NOTHING
+
+
+def is_unrelated(tar: Path, hashes: PieceHashes) -> bool:
+    """Say whether a file has bytes, and no piece of it is right: it is another file under a shard's name.
+
+    Zeros are nobody's: a torrent client takes the space before the bytes come. Reads up to the first right piece.
+    """
+    used = False
+    with open(tar, "rb", buffering=0) as file:
+        for piece in range(hashes.count):
+            start, stop = hashes.span(piece)
+            data = os.pread(file.fileno(), stop - start, start)
+            if not data:
+                break
+            if hashes.is_right(piece, data):
+                return False
+            used = used or any(data)
+    return used
 
 
 def _parts(tar: Path) -> tuple[Path, ...]:

@@ -1,8 +1,17 @@
 """`mirror follow` and `mirror sync`: one step along the release, then the shards fetched or handed over."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+import msgspec
+
+from packager import documents
 from packager.engine import durable
 from packager.engine.clients import Client, open_client
-from packager.mirror.around import Around
+from packager.engine.release_source import RELEASE, open_source
+from packager.errors import PackagerError
+from packager.mirror.around import Around, Ask
 from packager.mirror.fetch import How, fetch
 from packager.mirror.follow import Request, Stepped, step
 from packager.mirror.hand_over import hand_over, stop_withheld
@@ -24,7 +33,7 @@ def run(folder: MirrorFolder, request: Request, how: How, around: Around) -> Mir
         stepped = step(folder, settings, request, around)
         _warn(stepped, around)
         return _report(stepped, settings)
-    with durable.lock(folder.state, "mirror"):
+    with _without_trace(folder), durable.lock(folder.state, "mirror"):
         settings = request.settings(folder.load())
         client = None if settings.client in (BUILTIN, NONE) else open_client(settings.client)
         stepped = step(folder, settings, request, around)
@@ -35,9 +44,83 @@ def run(folder: MirrorFolder, request: Request, how: How, around: Around) -> Mir
         if not stepped.shards:
             return _report(stepped, settings, stopped=stopped, complete=True)
         if settings.client == BUILTIN:
-            fetched = fetch(folder, stepped.shards, how, around)
+            how = replace(how, reach=replace(how.reach, allowed=settings.allowed))
+            stepped, fetched = _fetch_on(folder, stepped, replace(request, settings=lambda _: settings), how, around)
             return _report(stepped, settings, fetched=fetched, complete=fetched.whole == len(stepped.shards))
         return _handed(folder, stepped, settings, client, stopped)
+
+
+def _fetch_on(
+    folder: MirrorFolder, stepped: Stepped, request: Request, how: How, around: Around
+) -> tuple[Stepped, FetchReport]:
+    """Fetch and share, and take each new release that appears meanwhile; return the last step and all that was done.
+
+    A release that is refused, or cannot be fetched, changes nothing: a warning names it, and sharing goes on.
+    """
+    settings = request.settings(None)
+    request = replace(request, ask=Ask(key=lambda _: False, plan=lambda _: True))
+    watch = NewRelease(settings, stepped, how.check_every, around)
+    began, received, sent = around.clocks.steady(), 0, 0
+    while True:
+        used = around.clocks.steady() - began
+        left = how if how.seconds is None else replace(how, seconds=max(0.0, how.seconds - used))
+        fetched = fetch(folder, stepped.shards, left, around, watch.look)
+        received, sent = received + fetched.downloaded, sent + fetched.uploaded
+        if not watch.found:
+            seconds = around.clocks.steady() - began
+            return stepped, msgspec.structs.replace(fetched, downloaded=received, uploaded=sent, seconds=seconds)
+        try:
+            stepped = step(folder, settings, request, around)
+            _warn(stepped, around)
+        except PackagerError as error:
+            around.progress.note(f"warning: {error}")
+            watch.look_again()
+        watch.found = False
+
+
+class NewRelease:
+    """Looks at intervals whether the source has another release.json than the one that was looked at last."""
+
+    def __init__(self, settings: Settings, stepped: Stepped, every: float, around: Around) -> None:
+        """Look each `every` seconds, first after the same time."""
+        self._settings, self._every, self._around = settings, every, around
+        self._digest = stepped.mirror.followed.digest if stepped.mirror else ""
+        self._looked = around.clocks.steady()
+        self.found = False
+
+    def look(self) -> bool:
+        """Say whether there is another one; a source that does not answer has none."""
+        now = self._around.clocks.steady()
+        if self.found or now - self._looked < self._every:
+            return self.found
+        self._looked = now
+        try:
+            allowed = self._settings.allowed
+            with open_source(self._settings.source, seconds=self._around.seconds, allowed=allowed) as source:
+                digest = documents.digest(source.read(RELEASE, documents.LIMIT))
+        except PackagerError as error:
+            self._around.progress.note(f"warning: {error}")
+            return False
+        self.found, self._digest = digest != self._digest, digest
+        return self.found
+
+    def look_again(self) -> None:
+        """Take the same one for a new one the next time, too: it was refused, or did not come."""
+        self._digest = ""
+
+
+@contextmanager
+def _without_trace(folder: MirrorFolder) -> Iterator[None]:
+    """Remove at the end what the block made of a mirror, if it is none: the first release was refused or declined."""
+    missing = [each for each in (folder.state, folder.folder) if not each.exists()]
+    try:
+        yield
+    finally:
+        if folder.state in missing and not (folder.state / "mirror.json").is_file():
+            durable.remove_tree(folder.state)
+            if folder.folder in missing:
+                with suppress(OSError):  # something else is in it
+                    folder.folder.rmdir()
 
 
 def _warn(stepped: Stepped, around: Around) -> None:

@@ -54,7 +54,7 @@ def seed_counts(
         return by_list
     trackers: tuple[AskedTracker, ...] = ()
     if asked != "dht":
-        found, trackers = _scraped(release, around)
+        found, trackers = _scraped(release, settings, around)
         if found:
             return _said(release, {**listed, **found}, "trackers", around.clocks.now(), trackers)
     by_dht = asked == "dht" or (asked == "auto" and reach.dht)
@@ -87,10 +87,14 @@ def _is_wanting(release: Release, settings: Settings, listed: Seeds, at: str | N
     return not is_known or at is None or is_older(at, now=around.clocks.now(), seconds=OLD_SECONDS)
 
 
-def _scraped(release: Release, around: Around) -> tuple[dict[ShardName, int | None], tuple[AskedTracker, ...]]:
+def _scraped(
+    release: Release, settings: Settings, around: Around
+) -> tuple[dict[ShardName, int | None], tuple[AskedTracker, ...]]:
     """Return what the release's trackers say."""
     silent = min(around.seconds, SILENT_SECONDS)
-    scraped = scrape(questions(release), silent=silent, stop=around.stop, progress=around.progress)
+    scraped = scrape(
+        questions(release), allowed=settings.allowed, silent=silent, stop=around.stop, progress=around.progress
+    )
     return _seeders(by_shard(release, scraped.counts)), scraped.trackers
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from packager import documents, torrent_file
 from packager.engine import durable
-from packager.engine.release_source import Source, read_published
+from packager.engine.release_source import Source, read_published, save_published
 from packager.errors import InputError, TrustError, from_os_error
 from packager.files_layout import TAG_FILES
 from packager.mirror.around import Around
@@ -23,8 +23,8 @@ _DO_NOT = "do not use it; ask the publisher, by another way, what is right"
 def fetch(folder: MirrorFolder, source: Source, shards: Iterable[ReleaseShard], around: Around) -> list[Path]:
     """Fetch what is not here yet, or changed, of the shards' documents into folder.incoming; return their paths.
 
-    Memory: the largest of them. Raises TrustError for one that is not what the release lists, or whose torrent
-    or manifest is of another shard, KeyboardInterrupt where the owner wants to stop.
+    Memory: the largest manifest or torrent. Raises TrustError for one that is not what the release lists, or whose
+    torrent or manifest is of another shard, KeyboardInterrupt where the owner wants to stop.
     """
     wanted = [(shard, [file for file in shard.documents if not _is_here(folder, file)]) for shard in shards]
     wanted = [(shard, files) for shard, files in wanted if files]
@@ -34,6 +34,14 @@ def fetch(folder: MirrorFolder, source: Source, shards: Iterable[ReleaseShard], 
         if around.stop():
             raise KeyboardInterrupt
         for file in files:
+            if file in (
+                shard.members_table,
+                shard.members_tsv,
+            ):  # up to 1 GiB each
+                with durable.replace(folder.incoming / file.path, file.size) as table:
+                    save_published(source, file, table)
+                paths.append(Path(file.path))
+                continue
             data = read_published(source, file)
             if file is shard.torrent:
                 check_torrent(data, shard, shard.infohash_v1, shard.infohash_v2)

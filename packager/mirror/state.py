@@ -1,11 +1,14 @@
 """What a mirror keeps of the release it follows, in DIR/.packager-mirror. Whole or absent at any instant.
 
 mirror.json             settings, what of the releases may never change, the shards chosen: written last
-verified.json             when each tar was proved, and what of it was uploaded
+mirror.json.sha256      digests of mirror.json: of the last one, and of the one before
+verified.json           when each tar was proved, and what of it was uploaded: a cache, rebuilt if it is damaged
 release/                release.json, its signature, the chosen shards' documents, as published
 release/releases/       SERIAL.json of the release that mirror.json speaks of
 """
 
+import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -16,13 +19,16 @@ from packager.choose import Strategy
 from packager.engine import durable
 from packager.engine.limited import read_limited
 from packager.errors import InputError, TrustError
+from packager.hosts import AllowedHosts, allowed_hosts
 from packager.model import PublishedFile, Release, ShardName, Struct, Whole
 from packager.paths import shown
 from packager.seed_counts import AskFor
 from packager.trust import Followed
+from packager.units import GIB
 
 STATE = ".packager-mirror"
 RELEASE, MINISIG = "release.json", ".minisig"
+_DIGESTS = "mirror.json.sha256"
 LIVE_SECONDS = 10  # between two writings of what the built-in client does
 
 
@@ -39,6 +45,31 @@ class Settings(Struct, frozen=True, kw_only=True):
     client: str
     max_age: Whole  # seconds
     counts: AskFor = "auto"  # where seed counts come from
+    allow_hosts: tuple[str, ...] = ()  # HOST[:PORT] that may be contacted wherever they are
+
+    @property
+    def allowed(self) -> AllowedHosts:
+        """The hosts that may be contacted: those, and where the release is. Raises InputError."""
+        return allowed_hosts(self.allow_hosts).with_origin(self.source)
+
+
+_FIRST: dict[str, object] = {"reserve": 50 * GIB, "client": "builtin", "max_age": 180 * 86_400}
+
+
+def settings_of(kept: Settings | None, source: str, given: Mapping[str, object]) -> Settings:
+    """Return the settings that were given, by their names, and for those that are None what is kept, or the default.
+
+    Raises InputError if no budget is given the first time.
+    """
+    wishes = {name: value for name, value in given.items() if value is not None}
+    if kept is None:
+        if "budget" not in wishes:
+            raise InputError("--budget", "is needed the first time", 'say what the shards may take, as "2 TB"')
+        wishes = {**_FIRST, "mirror_id": secrets.token_hex(16), **wishes}
+        settings = Settings(source=source, **wishes)  # type: ignore[arg-type]
+    else:
+        settings = msgspec.structs.replace(kept, source=source, **wishes)
+    return msgspec.structs.replace(settings, phases=settings.phases or None, where=settings.where or None)
 
 
 class Chosen(Struct, frozen=True, kw_only=True):
@@ -110,7 +141,24 @@ class MirrorFolder:
     def load(self) -> Mirror | None:
         """Return what is kept; None where nothing is followed here yet. Raises InputError where it is damaged."""
         path = self.state / "mirror.json"
-        return documents.from_bytes(_whole(path), Mirror, path) if path.is_file() else None
+        if not path.is_file():
+            return None
+        mend = "move it away and follow the release again: tars that are here are kept, and checked"
+        body = _whole(path)
+        if self._digests and documents.digest(body) not in self._digests:
+            raise InputError(path, "is damaged: its SHA-256 is not the one that was kept", mend)
+        try:
+            return documents.from_bytes(body, Mirror, path)
+        except InputError as error:
+            raise InputError(error.where, error.what, error.mend or mend) from error
+
+    @property
+    def _digests(self) -> list[str]:
+        """The SHA-256 that mirror.json may have: that of the last one, and of the one before if a kill came between."""
+        try:
+            return (self.state / _DIGESTS).read_text("ascii", "replace").split()
+        except FileNotFoundError:  # of an earlier version
+            return []
 
     def required(self) -> Mirror:
         """Return what is kept. Raises InputError where nothing is followed here."""
@@ -128,31 +176,60 @@ class MirrorFolder:
             raise TrustError(shown(str(path)), "is not the release that was accepted", "packager mirror sync")
         return documents.from_bytes(body, Release, path)
 
+    def is_kept(self, mirror: Mirror, body: bytes) -> bool:
+        """Say whether a release that was accepted is kept here as it is."""
+        path = self.release / "releases" / f"{mirror.followed.serial}.json"
+        return path.is_file() and _whole(path) == body
+
     def save(self, mirror: Mirror, body: bytes, minisig: bytes | None) -> None:
         """Keep a release that was accepted and what was chosen of it, durably; the shards' documents are there."""
         kept = self.release / "releases" / f"{mirror.followed.serial}.json"
         if minisig is not None:
             durable.write_bytes(kept.with_name(kept.name + MINISIG), minisig)
         durable.write_bytes(kept, body)
-        durable.write_bytes(self.state / "mirror.json", documents.to_bytes(mirror))
+        state, data = self.state / "mirror.json", documents.to_bytes(mirror)
+        digests = [documents.digest(each) for each in (data, _whole(state) if state.is_file() else data)]
+        durable.write_bytes(self.state / _DIGESTS, "".join(f"{each}\n" for each in digests).encode())
+        durable.write_bytes(state, data)
         if minisig is not None:
             durable.write_bytes(self.release / (RELEASE + MINISIG), minisig)
         durable.write_bytes(self.release / RELEASE, body)
 
     def proofs(self) -> dict[ShardName, Proof]:
         """Return what was proved of tars here."""
+        try:
+            return self._read_proofs()
+        except InputError:  # a cache: what it said is found again by reading the tars
+            return {}
+
+    def proofs_fault(self) -> str | None:
+        """Return a warning if what was proved of tars here cannot be read; None if it can."""
+        try:
+            self._read_proofs()
+        except InputError as error:
+            return f"{error.where}: {error.what}; it is set aside, and the tars are checked again"
+        return None
+
+    def _read_proofs(self) -> dict[ShardName, Proof]:
+        """Return what was proved of tars here. Raises InputError if it is damaged."""
         path = self.state / "verified.json"
         return documents.from_bytes(_whole(path), Proofs, path).shards if path.is_file() else {}
 
     def save_proofs(self, proofs: dict[ShardName, Proof]) -> None:
-        """Keep what was proved, durably."""
+        """Keep what was proved, durably; what cannot be read is set aside."""
+        if self.proofs_fault() is not None:
+            path = self.state / "verified.json"
+            path.replace(path.with_name("verified.json.damaged"))
         kept = Proofs(format=documents.FORMAT, type="verified", shards=proofs)
         durable.write_bytes(self.state / "verified.json", documents.to_bytes(kept))
 
     def live(self, now: float) -> Live | None:
         """Return what the built-in client did a moment ago; None where it does not run."""
         path = self.state / "live.json"
-        live = documents.from_bytes(_whole(path), Live, path) if path.is_file() else None
+        try:
+            live = documents.from_bytes(_whole(path), Live, path) if path.is_file() else None
+        except InputError:  # the client writes it again in a moment
+            return None
         return live if live is not None and abs(now - live.at) < 3 * LIVE_SECONDS else None
 
     def save_live(self, live: Live | None) -> None:

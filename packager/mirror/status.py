@@ -1,6 +1,6 @@
 """What a mirror holds and what its client says of it; the chosen magnet links. Reads alone, but for a full check."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from packager import trust
@@ -12,7 +12,7 @@ from packager.mirror.around import Clocks
 from packager.mirror.holding import Lying, fetched_here, is_proved, removable
 from packager.mirror.run import BUILTIN, NONE
 from packager.mirror.state import Mirror, MirrorFolder, Proof
-from packager.mirror_reports import HeldShard, MirrorStatus
+from packager.mirror_reports import Health, HeldShard, MirrorStatus
 from packager.model import ReleaseShard, ShardName
 from packager.progress import Progress
 
@@ -46,8 +46,9 @@ def status(
         whole = [each for each in shards if each.name in chosen and _state(lying, each).state == "whole"]
         bad = holding.prove(folder, whole, workers=workers, now=clocks.now, progress=progress)
     proofs = folder.proofs()
-    warnings = [trust.stale(mirror.followed, now=clocks.now(), max_age=mirror.settings.max_age)]
     now = clocks.now()
+    stale = trust.stale(mirror.followed, now=now, max_age=mirror.settings.max_age)
+    warnings = [stale, folder.proofs_fault()]
     hand_out = HandOut(release, now=now)
     told, trouble = _ask(folder, mirror, shards, clocks, proofs) if ask_client else (None, None)
     held = [
@@ -75,7 +76,20 @@ def status(
         held=sum(each.size for each in held if each.on_disk == "whole"),
         removable=removable(release, lying, chosen, fetched_here(mirror, proofs), now=now),
         warnings=tuple(each for each in (*warnings, trouble) if each is not None),
+        health=_health(held, mirror.settings.client, stale=stale is not None),
     )
+
+
+def _health(held: Sequence[HeldShard], client: str, *, stale: bool) -> Health:
+    """Return whether all is well, for programs that watch a mirror."""
+    chosen = [each for each in held if each.chosen]
+    if any(each.bad_pieces for each in held):
+        return "damaged"
+    unchecked = client == BUILTIN and any(each.verified is None for each in chosen)
+    coming = any(each.on_disk != "whole" or (1.0 if each.progress is None else each.progress) < 1 for each in chosen)
+    if coming or unchecked or not chosen:
+        return "incomplete"
+    return "old" if stale else "healthy"
 
 
 def magnets(folder: MirrorFolder, now: str) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ import msgspec
 from packager.engine import tables
 from packager.engine.hashing import Digests
 from packager.engine.jobs import Crew, Job
+from packager.engine.tar_notes import note_tar
 from packager.engine.workers import Tell, run_tasks
 from packager.errors import IncompleteError, InputError, PackagerError
 from packager.model import MEMBERS
@@ -134,6 +135,7 @@ def _write(task: ShardTask, tell: Tell, compare: Callable[[bytes, Digests], None
             places.claim(task)
     except IncompleteError as error:
         raise all_changed(error, task.source, files) from error
+    note_tar(task.workspace, shard.name)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from packager.engine import durable, tables
 from packager.engine.jobs import Crew, Job, Tell
 from packager.engine.packed_rows import packed, unpacked
 from packager.engine.room import refused
+from packager.engine.tar_notes import note_tar
 from packager.engine.workers import Stopped
 from packager.errors import IncompleteError, InputError, PackagerError, from_os_error
 from packager.model import PLANNED
@@ -202,6 +203,8 @@ def take_packed(task: ShardTask, arrived: Arrived) -> Packed:
     clear_documents(task)
     if not bare and arrived.folder:
         take_tar(task, arrived.folder)
+    elif not bare and task.shard.container == "tar":
+        note_tar(task.workspace, task.shard.name)
     for name, data in arrived.documents.items():
         if name != MARKER:
             durable.write_bytes(task.folder / name, data)
@@ -229,5 +232,6 @@ def take_tar(task: ShardTask, folder: Path) -> None:
             what = f"a worker wrote {shard.size} bytes, and {size} of them are seen here"
             raise IncompleteError(task.tar, what, "shards.directory must be one folder for all machines")
         durable.move(folder / task.tar.name, task.tar)
+        note_tar(task.workspace, shard.name)
     except OSError as error:
         raise refused(error, Path(error.filename or task.tar)) from error

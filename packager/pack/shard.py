@@ -18,6 +18,7 @@ from packager.engine import durable, open_members, source, tables
 from packager.engine.hashing import Digests, FilesPass, OnePass
 from packager.engine.moved_files import source_paths
 from packager.engine.stores.base import Place
+from packager.engine.tar_notes import note_tar
 from packager.engine.tar_pass import pass_of_tar
 from packager.engine.workers import Tell
 from packager.engine.workspace import Workspace
@@ -269,6 +270,8 @@ def pack_anew(task: ShardTask, links: Links, tell: Tell) -> float:
             clear_documents(task)
     except IncompleteError as error:
         raise all_changed(error, task.source, files) from error
+    if shard.container == "tar" and not task.is_bare:
+        note_tar(task.workspace, shard.name)
     shard_documents.write_torrents(task.folder, file, made, links)
     table = task.folder / f"{shard.name}.members.parquet"
     shard_documents.write_table(table, layout, member_digests, mtimes=content.mtimes)

@@ -10,6 +10,7 @@ from packager import documents
 from packager.engine import durable
 from packager.engine.limited import read_limited
 from packager.engine.workspace import Workspace
+from packager.hosts import AllowedHosts
 from packager.model import Release, ShardName
 from packager.paths import shown
 from packager.progress import Progress
@@ -30,11 +31,12 @@ def kept(workspace: Workspace) -> Mapping[ShardName, Counted]:
 
 
 def ask(
-    workspace: Workspace, release: Release, *, now: str, progress: Progress
+    workspace: Workspace, release: Release, allowed: AllowedHosts, *, now: str, progress: Progress
 ) -> tuple[Mapping[ShardName, Counted], ScrapeReport]:
     """Ask the release's trackers, keep what they say, and return the counts of all shards and who said what.
 
-    now: RFC 3339, the time that the counts get. What a tracker that fails does not tell stays as it was.
+    allowed: hosts that may be asked although they are not on the public Internet. now: RFC 3339, the time that the
+    counts get. What a tracker that fails does not tell stays as it was.
     """
     from packager.engine.scraping import scrape  # httpx, which no other publishing needs, takes 0.2 s to load
 
@@ -42,7 +44,7 @@ def ask(
     asked = questions(release)
     if not asked:
         progress.note("no seed counts: the release names no tracker that could be asked")
-    scraped = scrape(asked, progress=progress)
+    scraped = scrape(asked, allowed=allowed, progress=progress)
     found = by_shard(release, scraped.counts)
     counted = renewed(kept(workspace), found, now)
     if found:

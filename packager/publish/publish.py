@@ -21,6 +21,7 @@ from packager.engine.workspace import Workspace
 from packager.errors import IncompleteError, InputError
 from packager.estimate import LISTED, PAGE
 from packager.hand_out import HandOut
+from packager.hosts import AllowedHosts
 from packager.layout import PAYLOAD
 from packager.model import Plan, PublishedFile, Release, ReleaseShard, ShardName
 from packager.options import Config
@@ -50,7 +51,7 @@ def publish(
     now: str,
     unread: int = 0,
     signer: keys.Signer | None = None,
-    scrape: bool = False,
+    scrape: AllowedHosts | None = None,
     progress: Progress = SILENT,
 ) -> PublishReport:
     """Publish `phases` of the plan, every shard of which must be packed, and what the site shows of the others.
@@ -58,7 +59,8 @@ def publish(
     closed: the dates until which other phases shall stay unpublished, by name. unread: how many files and folders the
     scan could not read. now: RFC 3339, the release's
     date where the config gives none and the last one's is not later. signer: None for a release that is
-    not signed; it is only asked where something is written. scrape: ask the trackers for seed counts first.
+    not signed; it is only asked where something is written. scrape: ask the trackers for seed counts first, at
+    these hosts and public ones.
     A release of the same content keeps its serial and date, whatever the counts, and a site that shows it
     and the counts already is left alone. Raises InputError for a shard
     that cannot change any more or a wrong template, IncompleteError where the system refuses.
@@ -97,8 +99,8 @@ def publish(
         what = f"its {len(document)} bytes are more than the {documents.LIMIT} that readers take"
         raise InputError(RELEASE, what, "raise shards.size, so that there are fewer shards")
     counted, scraped = counting.kept(workspace), None
-    if scrape:
-        counted, scraped = counting.ask(workspace, release, now=now, progress=progress)
+    if scrape is not None:
+        counted, scraped = counting.ask(workspace, release, scrape, now=now, progress=progress)
     shown = _shown(document, workspace.templates, signer, lists.torrents_json(release, counted))
     changed = not _is_shown(workspace, shown)
     if changed:

@@ -3,6 +3,7 @@
 /                     the site: release.output
 /shards/NAME.tar      a shard (BEP 19), whether its tar is there or not
 /shards/NAME/PATH     a file of a shard that is kept as files
+/shards/NAME/.pad/N   N zeros: a pad file of its torrent (BEP 47)
 /metrics              the counts, as Prometheus reads them
 """
 
@@ -23,8 +24,8 @@ from aiohttp import web
 
 from packager import byte_ranges
 from packager.byte_ranges import Range
-from packager.engine.ranges import Unreachable, Unreadable
-from packager.engine.sliced import Body
+from packager.engine.ranges import Unreadable
+from packager.engine.sliced import Body, Zeros
 from packager.errors import PackagerError
 from packager.paths import shown
 from packager.preconditions import Wanted, wanted
@@ -33,9 +34,8 @@ from packager.serve.counts import Counts
 from packager.serve.log import Log
 from packager.serve.sending import Connection
 from packager.serve.shelf import Listed, Shelf, WithheldError
-from packager.serve.site_files import BadPathError, FolderError
+from packager.serve.site_files import SHARDS, BadPathError, FolderError
 
-SHARDS = b"shards"
 _TAR = "application/x-tar"
 _BYTES = "application/octet-stream"  # whatever a member is, no browser runs it
 _METRICS = "text/plain; version=0.0.4; charset=utf-8"
@@ -47,8 +47,8 @@ _WORDS = {
     301: "a folder, whose name ends in a slash",
     416: "no such range of this file",
     451: "these bytes were withdrawn by their publisher",
-    500: "these bytes cannot be given now; the log says why",
-    503: "the store that has these bytes does not give them now",
+    500: "this cannot be read; the log says why",
+    503: "these bytes are not available now; the log says why",
 }
 _LATER = "60"  # seconds
 _CORK = getattr(socket, "TCP_CORK", None)
@@ -95,7 +95,7 @@ class Answers:
         except (Unreadable, PackagerError) as error:
             self._counts.add("packager_errors_total", "source")
             self._log.error(f"{request.method} {shown(request.raw_path)}: {error}")
-            await self._fail(answer, 503 if isinstance(error, Unreachable) else 500)
+            await self._fail(answer, 503 if isinstance(error, Unreadable) else 500)
         except ConnectionError:
             self._counts.add("packager_errors_total", "left")
             answer.cut()
@@ -138,7 +138,12 @@ class Answers:
             listed = self._shelf.listing.shards.get(names[1].decode("utf-8", "replace"))
         if listed is not None and listed.withheld is not None and not listed.withheld.partly:
             raise WithheldError
-        if listed is not None and listed.container == "folder":
+        pad = site_files.pad_size(names)
+        if pad is not None:
+            if listed is None or listed.container != "folder":
+                raise FileNotFoundError
+            await self._send_pad(answer, listed, pad)
+        elif listed is not None and listed.container == "folder":
             path = b"/".join(names[2:]).decode("utf-8", "replace")
             run = asyncio.get_running_loop().run_in_executor
             start, size = await run(self._threads["shard"], self._shelf.place, listed, path)
@@ -149,23 +154,37 @@ class Answers:
             await self._send_site_file(answer, names)
 
     async def _send_shard(self, answer: "_Answer", listed: Listed, file: File, start: int = 0) -> None:
-        """Send a shard, or ranges of it; or its one file that begins at `start` of its stream."""
+        """Send a shard, or ranges of it; or its one file that begins at `start` of its stream.
+
+        The head of an answer is sent only if the first bytes of the body are available, for HEAD as for GET.
+        """
         wish = wanted(answer.request.method, answer.request.headers, file.size, file.tag)
-        headless = answer.request.method == "HEAD" or wish.status not in (200, 206)
-        if headless and listed.withheld is None:
+        if wish.status not in (200, 206) and listed.withheld is None:
             await self._send_head(answer, wish, file)
             return
         ranges = tuple((start + first, start + stop) for first, stop in wish.ranges or ((0, file.size),))
         body = self._shelf.body_at_hand(listed, ranges)
         if body is None:
             body = await self._opened("shard", lambda: self._shelf.body(listed, ranges))
+        await self._send_opened(answer, wish, file, body, start)
+
+    async def _send_opened(self, answer: "_Answer", wish: Wanted, file: File, body: Body, start: int = 0) -> None:
+        """Send what is asked for of an open file, and close it."""
         try:
-            if headless:
+            if answer.request.method == "HEAD" or wish.status not in (200, 206):
                 await self._send_head(answer, wish, file)
             else:
                 await self._send(answer, wish, file, body, start)
         finally:
             body.close()
+
+    async def _send_pad(self, answer: "_Answer", listed: Listed, size: int) -> None:
+        """Send a pad file of a shard that is kept as files: zeros, which no file has. Raises FileNotFoundError."""
+        if size > listed.piece_length:
+            raise FileNotFoundError
+        file = File(size, f'"pad-{size}"', _BYTES, "shard")
+        wish = wanted(answer.request.method, answer.request.headers, file.size, file.tag)
+        await self._send_opened(answer, wish, file, Zeros(size))
 
     async def _send_site_file(self, answer: "_Answer", names: list[bytes]) -> None:
         """Send a file of the site, or ranges of it."""
@@ -175,15 +194,9 @@ class Answers:
             name = answer.request.raw_path.partition("?")[0].rpartition("/")[2]
             await self._say(answer, 301, {"Location": f"./{name}/"})
             return
-        try:
-            file = File(body.size, site_files.entity_tag(body), site_files.content_type(names[-1]), "site")
-            wish = wanted(answer.request.method, answer.request.headers, file.size, file.tag)
-            if answer.request.method == "HEAD" or wish.status not in (200, 206):
-                await self._send_head(answer, wish, file)
-            else:
-                await self._send(answer, wish, file, body)
-        finally:
-            body.close()
+        file = File(body.size, site_files.entity_tag(body), site_files.content_type(names[-1]), "site")
+        wish = wanted(answer.request.method, answer.request.headers, file.size, file.tag)
+        await self._send_opened(answer, wish, file, body)
 
     async def _send_head(self, answer: "_Answer", wish: Wanted, file: File) -> None:
         """Send an answer that has none of the file's bytes."""

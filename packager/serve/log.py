@@ -3,9 +3,11 @@
 import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from packager.paths import shown
 
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 _TEXT = 300  # characters of what a client sent that are kept
 
 
@@ -14,6 +16,24 @@ class Log:
     """Where lines go: an open file, to which each is added by one write, whichever process it comes from."""
 
     descriptor: int
+    path: Path | None = None
+
+    @classmethod
+    def open(cls, path: Path) -> "Log":
+        """Open a file to add lines to. Raises OSError."""
+        return cls(os.open(path, _FLAGS, 0o640), path)
+
+    def reopen(self) -> None:
+        """Go on in the file that has the path now: a program that rotates logs has moved the old one away."""
+        if self.path is None:
+            return
+        try:
+            new = os.open(self.path, _FLAGS, 0o640)
+        except OSError as error:
+            self.error(f"the log cannot be opened again, lines are still added to the old one: {error.strerror}")
+            return
+        os.dup2(new, self.descriptor, inheritable=False)
+        os.close(new)
 
     def request(self, *, client: str, line: str, status: int, sent: int, referrer: str, agent: str) -> None:
         """Write what was asked and answered; what clients sent is made visible, and cannot end its field or line."""

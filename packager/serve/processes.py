@@ -21,7 +21,6 @@ from packager.serve.log import Log
 from packager.serve.server import Server, Serving, open_shelf
 from packager.serve.shelf import Listing
 
-_LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 _STDERR = 2
 _POLL_SECONDS = 0.2
 _END_SECONDS = 15.0  # that processes get to finish their answers
@@ -60,7 +59,7 @@ def serve(serving: Serving, place: Place, *, processes: int, ready: Callable[[st
     numbers = shared_numbers(processes)
     counts = Counts(numbers, 0, processes)
     started = time.monotonic()
-    listing = open_shelf(serving, counts).listing
+    listing = open_shelf(serving, counts, lambda _: None).listing
     with _bound(place, shared=processes > 1) as listening:
         url = _url(listening)
         if processes == 1:
@@ -114,7 +113,7 @@ def _log(place: Place) -> Log:
     if place.log is None:
         return Log(_STDERR)
     try:
-        return Log(os.open(place.log, _LOG_FLAGS, 0o640))
+        return Log.open(place.log)
     except OSError as error:
         raise from_os_error(error, shown(str(place.log)), "mend the rights, then run the command again") from error
 
@@ -122,11 +121,14 @@ def _log(place: Place) -> Log:
 def _run_several(serving: Serving, place: Place, numbers: Numbers, processes: int, ready: Callable[[], None]) -> None:
     """Serve by several processes until a signal; where one dies, all end. Raises IncompleteError then."""
     asked: list[int] = []
+    pipes: list[Connection] = []
+    running: list[SpawnProcess] = []
     old = {
         number: signal.signal(number, lambda got, _: asked.append(got)) for number in (signal.SIGINT, signal.SIGTERM)
     }
+    if place.log is not None:
+        old[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # in processes that start, too
     context = spawn_context()
-    pipes, running = [], []
     try:
         for number in range(processes):
             ours, theirs = context.Pipe(duplex=False)
@@ -137,6 +139,8 @@ def _run_several(serving: Serving, place: Place, numbers: Numbers, processes: in
             pipes.append(ours)
         for pipe in pipes:
             _wait_for(pipe, asked)
+        if place.log is not None:
+            signal.signal(signal.SIGHUP, lambda got, _: _send(running, got))
         if not asked:
             ready()
         while not asked and not wait([each.sentinel for each in running], _POLL_SECONDS):
@@ -147,6 +151,13 @@ def _run_several(serving: Serving, place: Place, numbers: Numbers, processes: in
         _end(running)
         for number, handler in old.items():
             signal.signal(number, handler)
+
+
+def _send(running: list[SpawnProcess], number: int) -> None:
+    """Send a signal to the processes that run."""
+    for each in running:
+        if each.pid is not None and each.is_alive():
+            os.kill(each.pid, number)
 
 
 def _wait_for(pipe: Connection, asked: list[int]) -> None:

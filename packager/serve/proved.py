@@ -1,8 +1,8 @@
-"""A body of which no byte is given before its piece was hashed and found as published."""
+"""A body of which no byte is sent before its piece was hashed and found as published."""
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from packager.engine.ranges import Unreadable
 from packager.engine.sliced import WAITING, Body, Step, read
@@ -10,7 +10,7 @@ from packager.model import ShardName
 from packager.piece_hashes import PieceHashes
 from packager.units import MIB
 
-_STEP = MIB  # bytes given on at once; nothing more of a piece is held for a slow client
+_STEP = MIB  # bytes sent at once; nothing more of a piece is held for a slow client
 _AT_ONCE = 2  # pieces that are read and hashed at a time
 
 
@@ -23,24 +23,28 @@ class ProvedPieces:
         self._pieces: OrderedDict[tuple[ShardName, int], bytes] = OrderedDict()
         self._lock, self._readers = threading.Lock(), threading.BoundedSemaphore(_AT_ONCE)
 
-    def get(self, name: ShardName, number: int, body: Body, hashes: PieceHashes) -> bytes:
-        """Return the bytes of a piece of a shard. Raises Unreadable where they are not what was published."""
+    def at_once(self, piece_length: int) -> int:
+        """Return how many pieces are checked before the head of an answer: they are still held when they are sent."""
+        return max(1, self._bound // 2 // piece_length)
+
+    def get(self, name: ShardName, number: int, bodies: Sequence[Body], hashes: PieceHashes) -> bytes:
+        """Return the bytes of a piece of a shard, from the first body that has them as published.
+
+        Raises Unreadable if none has.
+        """
         key = (name, number)
         with self._lock:
             if key in self._pieces:
                 self._pieces.move_to_end(key)
                 return self._pieces[key]
         with self._readers:
-            start, stop = hashes.span(number)
-            data = read(body.parts(start, stop))
-            if not hashes.is_right(number, data):
-                raise Unreadable(name, f"piece {number} (bytes {start} to {stop}) is not what was published")
+            data = _right(name, number, bodies, hashes)
         with self._lock:
             self._keep(key, data)
         return data
 
     def _keep(self, key: tuple[ShardName, int], data: bytes) -> None:
-        """Hold a piece, and let go of those that were not asked for longest."""
+        """Hold a piece, and drop those that were not asked for longest."""
         if key in self._pieces:
             return
         self._pieces[key] = data
@@ -49,23 +53,39 @@ class ProvedPieces:
             self._held -= len(self._pieces.popitem(last=False)[1])
 
 
-class ProvedBody:
-    """A shard's body, piece by piece as published."""
+def _right(name: ShardName, number: int, bodies: Sequence[Body], hashes: PieceHashes) -> bytes:
+    """Read a piece from the first body that has it as published. Raises Unreadable."""
+    start, stop = hashes.span(number)
+    for body in bodies:
+        try:
+            data = read(body.parts(start, stop))
+        except Unreadable:
+            if body is bodies[-1]:
+                raise
+            continue
+        if hashes.is_right(number, data):
+            return data
+    raise Unreadable(name, f"piece {number} (bytes {start} to {stop}) is not what was published")
 
-    def __init__(self, name: ShardName, body: Body, hashes: PieceHashes, pieces: ProvedPieces) -> None:
-        """Prove what `body` gives by `hashes`, and keep what was proved in `pieces`."""
-        self._name, self._body, self._hashes, self._pieces = name, body, hashes, pieces
+
+class ProvedBody:
+    """A shard's body, piece by piece as published, from whichever of several bodies has it so."""
+
+    def __init__(self, name: ShardName, bodies: Sequence[Body], hashes: PieceHashes, pieces: ProvedPieces) -> None:
+        """Check what `bodies` give by `hashes`, the first of them first, and keep what was right in `pieces`."""
+        self._name, self._bodies, self._hashes, self._pieces = name, bodies, hashes, pieces
 
     @property
     def size(self) -> int:
         """Its bytes."""
-        return self._body.size
+        return self._bodies[0].size
 
     def check(self, start: int, stop: int) -> None:
-        """Raise Unreadable where the first piece of a range is not as published; later ones are seen later."""
-        self._body.check(start, stop)
-        for number in self._hashes.touched(start, stop)[:1]:
-            self._pieces.get(self._name, number, self._body, self._hashes)
+        """Raise Unreadable if one of the first pieces of a range is not as published; later ones are seen later."""
+        if len(self._bodies) == 1:
+            self._bodies[0].check(start, stop)
+        for number in self._hashes.touched(start, stop)[: self._pieces.at_once(self._hashes.piece_length)]:
+            self._pieces.get(self._name, number, self._bodies, self._hashes)
 
     def parts(self, start: int, stop: int) -> Iterator[Step]:
         """Yield bytes [start, stop). Raises Unreadable naming the piece that is not as published."""
@@ -74,9 +94,10 @@ class ProvedBody:
             first, end = self._hashes.span(number)
             end = min(end, stop, start + _STEP)
             yield WAITING
-            yield self._pieces.get(self._name, number, self._body, self._hashes)[start - first : end - first]
+            yield self._pieces.get(self._name, number, self._bodies, self._hashes)[start - first : end - first]
             start = end
 
     def close(self) -> None:
-        """Close the body."""
-        self._body.close()
+        """Close the bodies."""
+        for body in self._bodies:
+            body.close()

@@ -47,10 +47,19 @@ class Serving:
     paranoid: bool
 
 
-def open_shelf(serving: Serving, counts: Counts) -> Shelf:
-    """Return the published shards. Raises InputError where there are none, IncompleteError where the system refuses."""
-    proved = ProvedPieces(_PROVED) if serving.paranoid else None
-    shelf = Shelf(serving.workspace, counts, memory=serving.memory, proved=proved)
+def open_shelf(serving: Serving, counts: Counts, warn: Callable[[str], None]) -> Shelf:
+    """Return the published shards. warn: takes what the log should say of them.
+
+    Raises InputError where there are none, IncompleteError where the system refuses.
+    """
+    shelf = Shelf(
+        serving.workspace,
+        counts,
+        memory=serving.memory,
+        pieces=ProvedPieces(_PROVED),
+        paranoid=serving.paranoid,
+        warn=warn,
+    )
     try:
         shelf.refresh()
     except FileNotFoundError:
@@ -65,7 +74,7 @@ class Server:
     def __init__(self, serving: Serving, counts: Counts, log: Log) -> None:
         """Count and write there. Raises as `open_shelf`."""
         self._serving, self._counts, self._log = serving, counts, log
-        self._shelf = open_shelf(serving, counts)
+        self._shelf = open_shelf(serving, counts, log.error)
 
     def run(self, listening: socket.socket, signals: Sequence[signal.Signals], ready: Callable[[], None]) -> None:
         """Serve on a bound socket until one of `signals`; a second one ends at once. ready: called when it listens."""
@@ -80,6 +89,8 @@ class Server:
         stop = asyncio.Event()
         for number in signals:
             asyncio.get_running_loop().add_signal_handler(number, _asked_to_end, stop)
+        if self._log.path is not None:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._log.reopen)
         with ThreadPoolExecutor(_THREADS, "site") as site, ThreadPoolExecutor(_THREADS, "shards") as shards:
             threads: dict[What, Executor] = {"site": site, "shard": shards}
             answers = Answers(self._serving.workspace.output, self._shelf, self._counts, self._log, threads)

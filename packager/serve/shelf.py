@@ -1,4 +1,4 @@
-"""The published shards, each as a body to send: its tar where it is there, else its sources.
+"""The published shards, each as a body to send: its tar if that is as it was written, else what proves to be right.
 
 What is published is read from the site's release.json, again whenever that changes. Layouts are held within a
 bound of bytes, those that were asked for last.
@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,6 +28,7 @@ from packager.engine.sliced import Body, OpenFile
 from packager.engine.stored_body import StoredTar
 from packager.engine.stored_ranges import Room
 from packager.engine.stores import store_at
+from packager.engine.tar_notes import TarNote, noted_tar
 from packager.engine.virtual import VirtualTar, open_virtual
 from packager.engine.withdrawals import read_withdrawals
 from packager.engine.workspace import Workspace
@@ -58,6 +60,7 @@ class Listed:
     """A shard that the release lists. tag: its entity tag, in quotes. export: its phase, if that is the catalogue.
 
     withheld: why nothing of it is handed out, or not all; None: all may be. table: SHA-256 of its members table.
+    piece_length: in bytes; no pad file of it is longer.
     """
 
     container: Container
@@ -67,6 +70,7 @@ class Listed:
     export: str | None
     withheld: Withheld | None
     table: str
+    piece_length: int
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ class _Allowed:
 
 @dataclass(frozen=True)
 class _Held:
-    """A shard in memory. allowed: the only data that is sent; None: every byte. hashes: set if bytes are proved."""
+    """A shard in memory. allowed: the only data that is sent; None: every byte. hashes: only if pieces are checked."""
 
     tar: VirtualTar
     allowed: _Allowed | None
@@ -126,9 +130,24 @@ class _Held:
 class Shelf:
     """The shards of one project. Its methods may be called by many threads."""
 
-    def __init__(self, workspace: Workspace, counts: Counts, *, memory: int, proved: ProvedPieces | None) -> None:
-        """Hold layouts in `memory` bytes, and one at least. proved: give no byte before its piece was hashed."""
-        self._workspace, self._counts, self._memory, self._proved = workspace, counts, memory, proved
+    def __init__(
+        self,
+        workspace: Workspace,
+        counts: Counts,
+        *,
+        memory: int,
+        pieces: ProvedPieces,
+        paranoid: bool,
+        warn: Callable[[str], None],
+    ) -> None:
+        """Hold layouts in `memory` bytes, and one at least. paranoid: send no byte before its piece was hashed.
+
+        pieces: those that were hashed. warn: called once for each tar that is not as it was written.
+        """
+        self._workspace, self._counts, self._memory = workspace, counts, memory
+        self._pieces, self._paranoid, self._warn = pieces, paranoid, warn
+        self._notes: dict[ShardName, TarNote | None] = {}
+        self._changed: set[ShardName] = set()  # tars that were warned of
         self._files, self._room = OpenFiles(_FILES), Room(_AHEAD)
         self._without_tar: dict[ShardName, float] = {}  # when its tar was looked for in vain, seconds
         self._listing = Listing()
@@ -168,6 +187,7 @@ class Shelf:
                 shard.phase if shard.phase in own else None,
                 hand_out.withheld(shard.name),
                 shard.members_table.sha256,
+                shard.piece_length,
             )
             for shard in release.shards
         }
@@ -190,7 +210,7 @@ class Shelf:
         """Return the body of a shard without a look at the disk; None where `body` must look. Raises WithheldError."""
         looked = self._without_tar.get(listed.name, -_LOOK_SECONDS)
         held = self._find(listed.name)
-        if held is None or self._proved is not None or time.monotonic() - looked >= _LOOK_SECONDS:
+        if held is None or self._paranoid or time.monotonic() - looked >= _LOOK_SECONDS:
             return None
         _check_withheld(held, ranges)
         return held.tar if len(ranges) == 1 and held.tar.is_open(*ranges[0]) else None
@@ -198,17 +218,20 @@ class Shelf:
     def body(self, listed: Listed, ranges: tuple[tuple[int, int], ...]) -> Body:
         """Return the body of a shard, of which these ranges will be sent.
 
+        A tar that is not as it was written is sent only in pieces that are as published; the sources have the others.
         Raises WithheldError if members are withheld and a range has bytes of anything but one other member, Unreadable
         if the bytes are not available, InputError and IncompleteError if the shard's documents cannot be used.
         """
         tar = self._tar(listed, ranges[0])
         try:
-            if tar is None or self._listing.withdrawn or self._listing.partly or self._proved is not None:
-                held = self._hold(listed)
+            prove = self._paranoid or (tar is not None and not self._is_as_written(listed.name, tar))
+            if tar is None or self._listing.withdrawn or self._listing.partly or prove:
+                held = self._hold(listed, prove=prove)
                 _check_withheld(held, ranges)
                 body: Body = held.tar if tar is None else tar
-                if held.hashes is not None and self._proved is not None:
-                    body = ProvedBody(listed.name, body, held.hashes, self._proved)
+                if prove and held.hashes is not None:
+                    bodies = [held.tar] if tar is None else [tar, held.tar]
+                    body = ProvedBody(listed.name, bodies, held.hashes, self._pieces)
             else:
                 body = tar
             for start, stop in ranges:
@@ -233,7 +256,21 @@ class Shelf:
             raise WithheldError
         return layout.places[path]
 
-    def _tar(self, listed: Listed, first: tuple[int, int]) -> Body | None:
+    def _is_as_written(self, name: ShardName, tar: OpenFile | StoredTar) -> bool:
+        """Say whether a tar has the size and times that it had when this project wrote it."""
+        if tar.note is not None and tar.note == self._notes.get(name):
+            return True
+        noted = self._notes[name] = noted_tar(self._workspace, name)
+        if noted is not None and tar.note == noted:
+            self._changed.discard(name)
+            return True
+        if name not in self._changed:
+            self._changed.add(name)
+            why = "was changed after it was written" if noted else "has no note of its size and times"
+            self._warn(f"{name}.tar {why}: each of its pieces is checked before it is sent")
+        return False
+
+    def _tar(self, listed: Listed, first: tuple[int, int]) -> OpenFile | StoredTar | None:
         """Open a shard's tar; None where none of its size is there. first: the range that is sent first."""
         if listed.container == "folder":
             return None
@@ -256,29 +293,30 @@ class Shelf:
         self._without_tar[listed.name] = time.monotonic()
         return None
 
-    def _hold(self, listed: Listed) -> _Held:
-        """Return a shard's layout from memory, or read it; one is read at a time."""
-        found = self._find(listed.name)
+    def _hold(self, listed: Listed, *, prove: bool = False) -> _Held:
+        """Return a shard's layout, prove: with its hashes, from memory, or read it; one is read at a time."""
+        found = self._find(listed.name, prove=prove)
         if found is not None:
             return found
         with self._opening:
-            found = self._find(listed.name)
+            found = self._find(listed.name, prove=prove)
             if found is None:
                 listing = self._listing
-                found = self._open(listed, listing)
+                found = self._open(listed, listing, prove=prove)
                 self._counts.add("packager_shards_opened_total")
                 self._keep(listed.name, found, listing)
         return found
 
-    def _find(self, name: ShardName) -> _Held | None:
-        """Return a shard that is in memory."""
+    def _find(self, name: ShardName, *, prove: bool = False) -> _Held | None:
+        """Return a shard that is in memory, prove: if its hashes are, too."""
         with self._lock:
             found = self._held.get(name)
-            if found is not None:
-                self._held.move_to_end(name)
+            if found is None or (prove and found.hashes is None):
+                return None
+            self._held.move_to_end(name)
             return found
 
-    def _open(self, listed: Listed, listing: Listing) -> _Held:
+    def _open(self, listed: Listed, listing: Listing, *, prove: bool) -> _Held:
         """Read a shard's documents. listing: says what was withdrawn."""
         times = FileStamp.at(self._workspace.mtimes(listed.name))
         export = listed.export
@@ -286,7 +324,7 @@ class Shelf:
         tar = open_virtual(self._workspace, listed.name, source, self._files, self._room)
         allowed = self._allowed(listed, listing, tar.layout)
         hashes = None
-        if self._proved is not None:
+        if prove:
             torrent = self._workspace.packed(listed.name) / f"{listed.name}.torrent"
             if isinstance(tar.layout, FilesLayout):
                 hashes = folder_pieces(tar.layout, open_shared_folder(torrent).metainfo, torrent)
@@ -319,6 +357,8 @@ class Shelf:
         with self._lock:
             if not listing.withdraws_as(self._listing):
                 return
+            if name in self._held:
+                self._weight -= self._held.pop(name).weight
             self._held[name] = held
             self._weight += held.weight
             while self._weight > self._memory and len(self._held) > 1:

@@ -10,7 +10,9 @@ from packager.engine.ranges import Unreadable
 from packager.engine.sliced import OpenFile
 
 INDEX = b"index.html"
+SHARDS = b"shards"
 _PLAIN = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+", re.ASCII)  # what shards and nearly all pages are called
+_ABSOLUTE = re.compile(r"https?://[^/?#]+(?=[/?#]|$)", re.ASCII | re.IGNORECASE)
 _TEXT = "text/plain; charset=utf-8"
 _TYPES = {
     b".css": "text/css; charset=utf-8",
@@ -44,10 +46,12 @@ class FolderError(Exception):
 def names_of(target: str) -> list[bytes]:
     """Return the names of a request's path, decoded once (RFC 3986, 2.1); the last is empty where it ends in "/".
 
+    The target may be a complete address, as a proxy sends it (RFC 9112, 3.2.2); it is answered for any host.
+
     Raises BadPathError for a target that is no absolute path, a bad escape, and an escaped "/" or NUL;
     FileNotFoundError for a name that no file here has: "..", hidden, with a control character or backslash.
     """
-    path = target.partition("?")[0]
+    path = _ABSOLUTE.sub("", target, count=1).partition("?")[0] or "/"
     if _PLAIN.fullmatch(path):
         return path[1:].encode().split(b"/")
     if not path.startswith("/") or "#" in path:
@@ -60,9 +64,16 @@ def names_of(target: str) -> list[bytes]:
         if b"/" in name or b"\0" in name:
             raise BadPathError
         names.append(name)
-    if any(_is_refused(name) for name in names) or b"" in names[:-1]:
+    if (pad_size(names) is None and any(_is_refused(name) for name in names)) or b"" in names[:-1]:
         raise FileNotFoundError
     return names
+
+
+def pad_size(names: list[bytes]) -> int | None:
+    """Return the bytes of the pad file shards/NAME/.pad/SIZE (BEP 47) that a path names; None if it names none."""
+    if len(names) != 4 or names[0] != SHARDS or names[2] != b".pad":
+        return None
+    return int(names[3]) if re.fullmatch(rb"[1-9][0-9]{0,11}", names[3]) else None
 
 
 def _is_refused(name: bytes) -> bool:

@@ -11,7 +11,8 @@ from packager.documents import LIMIT, from_bytes
 from packager.engine.bad_pieces import bad_pieces, bad_pieces_of_folder
 from packager.engine.hand_outs import RELEASE, HandOuts
 from packager.engine.limited import read_limited
-from packager.engine.published import ShardFiles, find_documents, shard_name
+from packager.engine.opened_release import OpenedRelease, find_documents
+from packager.engine.published import ShardFiles, shard_name
 from packager.engine.shared_file import SharedFile, SharedFolder, open_shared
 from packager.engine.workers import Tell
 from packager.errors import InputError
@@ -53,7 +54,7 @@ def find(
     paths: Sequence[Path],
     hand_outs: HandOuts,
     *,
-    release: Path | None,
+    release: OpenedRelease | None,
     torrent: Path | None,
     source: Path | None = None,
     allow_withdrawn: bool = False,
@@ -81,7 +82,7 @@ def find(
             places, name = (tar, every[0]), torrents[0].file.name.removesuffix(".tar")
         except InputError as error:
             bad = Oddity(where=shown(str(tar)), what=f"{error.what}; {error.mend}")
-            places, name = (tar, release / RELEASE if release else tar), shard_name(tar)
+            places, name = (tar, release.folder / RELEASE if release else tar), shard_name(tar)
         size = torrents[0].file.size if torrents else None
         why = hand_outs.withheld(places, name, *_hashes(torrents), size=size)
         if why is None and documents is not None:

@@ -146,7 +146,7 @@ WRONG = {
     ("--layout", "/{title}"): 'has the name ""',
     ("--layout", "{title}/"): 'has the name ""',
     ("--layout", "{title}", "--original-names"): "does not go with --layout",
-    ("--release", "nosuch"): "nosuch: has no manifests/tones-rest-00001.manifest.json",
+    ("--release", "nosuch"): "nosuch: no release.json is there",
     ("--manifest", "nosuch.manifest.json"): "nosuch.manifest.json: not found",
 }
 

@@ -53,9 +53,49 @@ def test_a_downloaded_folder_is_proved_and_each_bad_byte_found(made: Project, tm
         named = [found["path"], *found.get("members", ()), *found.get("tag_files", ())]
         assert any(name.endswith(path.removeprefix("data/")) for name in named), found
         (folder / path).write_bytes(right)
+    check_empty_files(folder, capsys, release)
     (folder / "data/a/empty").unlink()
     (folder / "data/odd").write_bytes(b"x")
     assert sorted(fault["kind"] for fault in faults(capsys, folder, *release)) == ["extra", "missing"]
+
+
+def check_empty_files(folder: Path, capsys: Capture, release: tuple[object, ...]) -> None:
+    """Repair and its dry run report a missing file without bytes, which no piece tells of, as verify does."""
+
+    def repair(*options: str) -> tuple[int, Any]:
+        code, out, err = run(capsys, "repair", folder, *release, "--no-web-seeds", "--json", *options)
+        assert out, err
+        return code, json.loads(out)
+
+    empty = folder / "data/a/empty"
+    empty.unlink()
+    for blocked in (False, True):
+        if blocked:
+            empty.mkdir()
+        assert [fault["path"] for fault in faults(capsys, folder, *release)] == [str(empty)]
+        code, report = repair("--dry-run")
+        assert (code, report["whole"], report["missing_files"]) == (1, False, ["data/a/empty"])
+        assert not empty.is_file()
+    code, report = repair()
+    assert (code, report["whole"], report["created_files"]) == (1, False, 0)
+    assert "something else has the name" in run(capsys, "repair", folder, *release, "--no-web-seeds")[1]
+    empty.rmdir()
+    assert "1 file without bytes missing" in run(capsys, "repair", folder, *release, "--dry-run")[1]
+    code, report = repair()
+    assert (code, report["whole"], report["created_files"], empty.read_bytes()) == (0, True, 1, b"")
+    assert faults(capsys, folder, *release) == []
+    (folder / "data/a/odd").write_bytes(b"x")
+    for options in (["--dry-run"], []):
+        code, report = repair(*options)
+        assert (code, report["whole"], report["extra_files"]) == (1, False, [str(folder / "data/a/odd")])
+    assert "move the files that are not in the shard" in run(capsys, "repair", folder, *release, "--no-web-seeds")[1]
+    (folder / "data/a/odd").unlink()
+    shutil.move(folder / "data/a", folder.parent / "kept")
+    code, report = repair("--dry-run")
+    assert (report["missing_files"], report["bad"] > 0) == (["data/a/empty"], True)
+    assert repair()[1]["created_files"] == 1
+    shutil.rmtree(folder / "data/a")
+    shutil.move(folder.parent / "kept", folder / "data/a")
 
 
 def test_the_archivists_own_folder_and_files_are_proved_where_they_lie(made: Project, capsys: Capture) -> None:

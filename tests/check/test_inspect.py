@@ -227,8 +227,9 @@ def test_a_shard_of_other_bytes_is_not_deterministic(change: Any, departure: str
 
 
 def test_long_lists_are_cut_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    files = [{b"length": 0, b"path": [b"%d" % number]} for number in range(3000)]
-    info = {b"files": files, b"name": b"x", b"piece length": 16384, b"pieces": b""}
+    files: list[Any] = [{b"length": 0, b"path": [b"%d" % number]} for number in range(3000)]
+    files[0][b"length"] = 1
+    info = {b"files": files, b"name": b"x", b"piece length": 16384, b"pieces": bytes(20)}
     (tmp_path / "x.torrent").write_bytes(bencode.encode({b"info": info}))
     facts = report(capsys, tmp_path / "x.torrent")["facts"]
     assert (facts["file_count"], len(facts["files"])) == (3000, 1000)

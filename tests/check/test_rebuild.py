@@ -327,7 +327,7 @@ def test_an_index_that_lies_costs_time_only(made: Path, loose: Path, tmp_path: P
 
 WRONG = {
     ("nosuch", "--from", "."): "nosuch: no nosuch.manifest.json is beside it",
-    ("tones-rest-00001", "--from", ".", "--release", "nosuch"): "nosuch: has no manifests/tones-rest-00001",
+    ("tones-rest-00001", "--from", ".", "--release", "nosuch"): "nosuch: no release.json is there",
     ("nosuch.manifest.json", "--from", "."): "nosuch.manifest.json: not found",
     ("tones-rest-00001", "--from", "nosuch", "--release", "OUTPUT"): "nosuch: is not a folder",
     ("tones-rest-00001", "--from", ".", "--release", "OUTPUT", "--workers", "0"): "--workers",

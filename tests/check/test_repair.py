@@ -355,7 +355,7 @@ def test_the_web_seeds_of_the_torrent_are_asked_without_being_named(
         assert torrent_file.parse(torrent.read_bytes(), torrent).web_seeds[1] == site.address
         bad = damage(shard, flip_a_bit)
         capsys.readouterr()
-        assert main(["repair", str(shard.tar), "--torrent", str(torrent)]) == 0
+        assert main(["repair", str(shard.tar), "--torrent", str(torrent), "--allow-host", "127.0.0.1"]) == 0
         assert site.sent == total(shard, bad)
 
 
@@ -427,3 +427,26 @@ def test_a_shard_of_256_mib_is_mended_by_the_touched_pieces_alone(tmp_path: Path
             assert shard.repair(capsys, "--web-seed", site.address).code == 0
             assert site.sent == total(shard, bad)
         assert hashlib.sha256(shard.tar.read_bytes()).digest() == digest
+
+
+@pytest.mark.parametrize("lying", ["drops", "flips"])
+def test_what_was_written_is_read_back_from_a_disk_that_lies(
+    shard: Held, capsys: Capture, monkeypatch: pytest.MonkeyPatch, lying: str
+) -> None:
+    """A disk that reports success and keeps other bytes: the piece is bad, and the run says so."""
+    shard.tar.write_bytes(shard.right[:5] + b"?" + shard.right[6:])
+    write = os.pwrite
+
+    def lie(descriptor: int, data: memoryview, at: int) -> int:
+        if lying == "drops":
+            return len(data)
+        return write(descriptor, bytes([data[0] ^ 1]) + bytes(data[1:]), at)
+
+    monkeypatch.setattr(os, "pwrite", lie)
+    ran = shard.repair(capsys, "--from", shard.root / "source", "--json", "--workers", "1")
+    report = json.loads(ran.out)
+    assert (ran.code, report["whole"], report["mended"], report["left_pieces"]) == (1, False, 0, 1)
+    assert "the disk gives others back" in report["left"][0]["why"][0]
+    monkeypatch.undo()
+    assert shard.repair(capsys, "--from", shard.root / "source").code == 0
+    assert shard.wrong() == []

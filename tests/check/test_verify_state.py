@@ -265,10 +265,10 @@ def test_documents_that_cannot_be_read_now_leave_out_their_tar_and_a_store_that_
     def fails() -> NoReturn:
         raise IncompleteError("x", "Input/output error")
 
-    good = Subject(Path("b.tar"), "tar", "", 1, 1, 0, quick=list, look=Look)
-    run = Run([Subject(Path("a.tar"), "tar", "", 1, 1, 0, quick=fails, look=fails), good], Everything(), SILENT)
+    good = Subject(Path("b.tar"), "tar", "", None, 1, 1, 0, quick=list, look=Look)
+    run = Run([Subject(Path("a.tar"), "tar", "", None, 1, 1, 0, quick=fails, look=fails), good], Everything(), SILENT)
     run.look_quickly(time.monotonic)
     assert [each.refused for each in run.report("quick", seconds=0).subjects] == ["x: Input/output error", ""]
-    stored = Subject(store_address("s3://bucket/a.tar", "test"), "tar", "", 1, 1, 0, quick=fails, look=fails)
+    stored = Subject(store_address("s3://bucket/a.tar", "test"), "tar", "", None, 1, 1, 0, quick=fails, look=fails)
     with pytest.raises(IncompleteError):
         Run([stored, good], Everything(), SILENT).look_quickly(time.monotonic)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from packager.engine import durable
+from packager.engine.writer import DirectWriter
 from packager.errors import IncompleteError, InputError
 
 Mount = Callable[[str], Path]
@@ -209,3 +210,34 @@ def test_what_is_fleeting_is_whole_and_not_fsynced(tmp_path: Path, monkeypatch: 
     durable.write_bytes(tmp_path / "scratch" / "a" / "file", b"3")
     assert len(flushed) == 4
     assert (tmp_path / "scratch" / "a" / "file").read_bytes() == b"3"
+
+
+@pytest.mark.parametrize("make", [os.symlink, os.link])
+def test_a_link_where_a_file_is_written_first_is_removed_and_not_followed(
+    tmp_path: Path, make: Callable[[Path, Path], None]
+) -> None:
+    victim, state = tmp_path / "victim", tmp_path / "state"
+    victim.write_bytes(b"somebody's")
+    state.mkdir()
+    make(victim, durable.partial(state / "mirror.json"))
+    durable.write_bytes(state / "mirror.json", b"ours")
+    make(victim, state / "lock")
+    with durable.lock(state, "test"):
+        assert b"packager test" in (state / "lock").read_bytes()
+    make(victim, durable.partial(state / "a.tar", "owner"))
+    with DirectWriter(state / "a.tar", 3, owner="owner") as sink:
+        buffer = sink.buffer()
+        buffer[:3] = b"tar"
+        sink.put(buffer, 3)
+    assert (state / "mirror.json").read_bytes() == b"ours"
+    assert (state / "a.tar").read_bytes() == b"tar"
+    assert victim.read_bytes() == b"somebody's"
+
+
+def test_a_link_to_a_file_that_is_not_there_makes_none(tmp_path: Path) -> None:
+    (tmp_path / ".a.partial").symlink_to(tmp_path / "made")
+    (tmp_path / "lock").symlink_to(tmp_path / "made")
+    durable.write_bytes(tmp_path / "a", b"ours")
+    with durable.lock(tmp_path, "test"):
+        assert (tmp_path / "a").read_bytes() == b"ours"
+    assert not (tmp_path / "made").exists()

@@ -65,3 +65,24 @@ def test_a_text_in_every_row_is_counted_in_every_row(rows: int, tmp_path: Path) 
             foreign_tables.read_table(tmp_path / "x", SCHEMA)
     else:
         assert foreign_tables.read_table(tmp_path / "x", SCHEMA).num_rows == rows
+
+
+@pytest.mark.parametrize("group", [100, 1000])
+def test_the_bytes_of_all_pages_columns_and_row_groups_are_counted_together(
+    group: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No page, column or row group is over the limit, and their sum is, by one byte."""
+    path = tmp_path / "x"
+    pq.write_table(
+        good(1000), path, row_group_size=group, use_dictionary=False, data_page_size=512, write_batch_size=50
+    )
+    with tables.open_table(path, SCHEMA) as file:
+        unpacked = foreign_tables._check_pages(path, file, SCHEMA, range(file.num_row_groups), 1 << 40)
+        chunks = [file.metadata.row_group(at).column(0) for at in range(file.num_row_groups)]
+    assert sum(chunk.total_uncompressed_size for chunk in chunks) > unpacked["path"] > 1000  # many pages, all counted
+    monkeypatch.setattr(foreign_tables, "RATIO", 0)
+    monkeypatch.setattr(foreign_tables, "ROOM", sum(unpacked.values()))
+    assert foreign_tables.count_rows(path, SCHEMA) == 1000
+    monkeypatch.setattr(foreign_tables, "ROOM", sum(unpacked.values()) - 1)
+    with pytest.raises(InputError, match="unpacks to more than the"):
+        foreign_tables.count_rows(path, SCHEMA)

@@ -9,12 +9,12 @@ import pytest
 
 from packager.engine import member_rows, tables
 from packager.engine.member_rows import TAIL, read_rows
-from packager.engine.release_files import ReleaseFiles, open_release
+from packager.engine.release_files import ReleaseFiles, open_release_files
 from packager.engine.urls import Web
 from packager.errors import InputError
 from packager.model import MEMBERS, MTIME
 from tests.releases import make_members
-from tests.servers import Site, serving
+from tests.servers import LOOPBACK, Site, serving
 
 NAME = "manifests/tones-all-00001.members.parquet"
 
@@ -34,8 +34,8 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture
 def files(site: Site) -> Iterator[ReleaseFiles]:
-    with Web(seconds=5, tries=1) as web:
-        yield open_release(site.address, lambda: web, seconds=5)
+    with Web(seconds=5, tries=1, allowed=LOOPBACK) as web:
+        yield open_release_files(site.address, lambda: web, seconds=5)
 
 
 def table_of(rows: int) -> pa.Table:
@@ -52,8 +52,8 @@ def write(folder: Path, table: pa.Table, group: int = 2048) -> bytes:
 @pytest.mark.parametrize(("rows", "group", "requests"), [(50, 2048, 1), (20_000, 2048, 2), (20_000, 256, 3)])
 def test_a_row_costs_the_tables_end_and_its_row_group(tmp_path: Path, rows: int, group: int, requests: int) -> None:
     table, row = table_of(rows), rows // 3
-    with serving({NAME: write(tmp_path, table, group)}) as site, Web(seconds=5, tries=1) as web:
-        files = open_release(site.address, lambda: web, seconds=5)
+    with serving({NAME: write(tmp_path, table, group)}) as site, Web(seconds=5, tries=1, allowed=LOOPBACK) as web:
+        files = open_release_files(site.address, lambda: web, seconds=5)
         found = read_rows(files, NAME, [row], tmp_path)
         assert (site.requests, site.sent) == (files.cost.requests, files.cost.received)
     assert found.select(MEMBERS.names).to_pylist() == table.slice(row, 1).to_pylist()
@@ -77,7 +77,7 @@ def test_a_folder_gives_the_same_row(tmp_path: Path) -> None:
     table = table_of(3000)
     (tmp_path / "manifests").mkdir()
     (tmp_path / NAME).write_bytes(write(tmp_path, table, 1024))
-    files = open_release(str(tmp_path), lambda: pytest.fail("a folder needs no network"), seconds=5)
+    files = open_release_files(str(tmp_path), lambda: pytest.fail("a folder needs no network"), seconds=5)
     assert read_rows(files, NAME, [2999], tmp_path)["id"].to_pylist() == table["id"].to_pylist()[-1:]
 
 

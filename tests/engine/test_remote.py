@@ -16,7 +16,7 @@ from packager.engine.urls import Web
 from packager.errors import InputError
 from packager.layout import Layout
 from tests.peer import seeding
-from tests.servers import serving
+from tests.servers import LOOPBACK, serving
 
 DATA = random.Random(3).randbytes(300_000)
 PIECE = 64 << 10
@@ -121,7 +121,7 @@ def test_a_torrent_of_a_folder_is_no_shard(tmp_path: Path) -> None:
 
 
 def test_a_silent_web_seed_is_given_up_after_two_reads() -> None:
-    with serving({"a b.tar": DATA}, "503") as site, Web(pause=0.001) as web:
+    with serving({"a b.tar": DATA}, "503") as site, Web(pause=0.001, allowed=LOOPBACK) as web:
         source = WebRanges(web, site.address + "a%20b.tar", len(DATA))
         for _ in range(4):
             with pytest.raises(Unreachable, match="answers 503"):

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from packager.engine.urls import PREFIX, Web, fetch
+from packager.engine.urls import PREFIX, Web
 from packager.errors import IncompleteError, InputError
+from packager.hosts import NO_HOSTS
 from packager.units import MIB
-from tests.servers import Fault, serving
+from tests.servers import LOOPBACK, Fault, serving
 
 DATA = random.Random(5).randbytes(3 * MIB)
 
@@ -23,7 +24,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def web() -> Iterator[Web]:
-    with Web() as opened:
+    with Web(allowed=LOOPBACK) as opened:
         yield opened
 
 
@@ -35,12 +36,12 @@ def test_a_range_is_asked_for_and_nothing_else_is_sent(web: Web) -> None:
         assert site.sent == web.received == 778
 
 
-def test_a_file_is_fetched_up_to_its_limit() -> None:
+def test_a_file_is_fetched_up_to_its_limit(web: Web) -> None:
     with serving({"release.json": b"x" * 1000}) as site:
         address = site.address + "release.json"
-        assert fetch(address, limit=1000) == b"x" * 1000
+        assert web.fetch(address, limit=1000) == b"x" * 1000
         with pytest.raises(InputError, match="sends more than 999 B"):
-            fetch(address, limit=999)
+            web.fetch(address, limit=999)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,7 @@ def test_an_answer_that_is_not_the_range_is_refused_once(web: Web, fault: Fault,
     ],
 )
 def test_a_failure_that_may_pass_is_tried_again_and_then_told(fault: Fault, sentence: str) -> None:
-    with Web(seconds=0.2) as web, serving({"x.tar": DATA}, fault) as site:
+    with Web(seconds=0.2, allowed=LOOPBACK) as web, serving({"x.tar": DATA}, fault) as site:
         with pytest.raises(IncompleteError, match=sentence):
             web.read_range(site.address + "x.tar", 2_000_000, 2_000_100, size=len(DATA))
         assert site.requests == 4
@@ -105,7 +106,7 @@ def test_the_start_of_a_file_is_read_where_range_is_ignored(web: Web) -> None:
 
 @pytest.mark.parametrize("target", ["file:///etc/hostname", "ftp://127.0.0.1/x", "unix://x/y"])
 def test_a_redirect_that_leaves_the_web_is_refused(target: str) -> None:
-    with serving({"x.tar": DATA}, "redirect", target) as site, Web(other_hosts=True) as web:
+    with serving({"x.tar": DATA}, "redirect", target) as site, Web(allowed=LOOPBACK) as web:
         with pytest.raises(InputError, match="which is no web address"):
             web.read_range(site.address + "x.tar", 0, 10)
         assert site.requests == 1
@@ -122,10 +123,13 @@ def test_a_redirect_that_cannot_be_read_is_refused(web: Web) -> None:
 def test_a_redirect_to_another_host_is_followed_only_where_that_is_allowed(web: Web) -> None:
     with serving({"y.tar": DATA}) as other, serving({"x.tar": DATA}, "redirect") as site:
         site.target = other.address + "y.tar"
-        with pytest.raises(InputError, match=r"redirects to another host.*--other-hosts"):
-            web.read_range(site.address + "x.tar", 0, 10)
+        with (
+            Web(allowed=NO_HOSTS.with_addresses([site.address])) as strict,
+            pytest.raises(InputError, match=r"redirects to another host.*--allow-host 127\.0\.0\.1"),
+        ):
+            strict.read_range(site.address + "x.tar", 0, 10)
         assert other.requests == 0
-        with Web(other_hosts=True) as trusting:
+        with Web(allowed=LOOPBACK) as trusting:
             assert trusting.read_range(site.address + "x.tar", 0, 10) == DATA[:10]
 
 

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +35,26 @@ def put_all(writer: DirectWriter, data: bytes) -> None:
         writer.put(buffer, len(part))
 
 
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Return the list of calls that write a file, make it durable or rename it, each with the file's name."""
+    made: list[tuple[str, str]] = []
+
+    def noted(name: str) -> None:
+        call = getattr(os, name)
+
+        def note(file: int | Path, *arguments: object, **options: object) -> object:
+            place = os.readlink(f"/proc/self/fd/{file}") if isinstance(file, int) else file
+            made.append((name, Path(place).name))
+            return call(file, *arguments, **options)
+
+        monkeypatch.setattr(os, name, note)
+
+    for name in ("pwrite", "fsync", "replace"):
+        noted(name)
+    return made
+
+
 SIZES = [1, 511, 4095, 4096, 4097, BUFFER - 512, BUFFER - 1, BUFFER, BUFFER + 1, BUFFER + 4096, 5 * BUFFER + 1536]
 
 
@@ -62,6 +83,21 @@ def test_a_tar_that_has_its_name_stays_whole_though_its_folder_cannot_be_made_du
         put_all(writer, pattern(5000))
     assert path.read_bytes() == pattern(5000)
     assert os.listdir(tmp_path) == ["s.tar"]
+
+
+@pytest.mark.parametrize("size", [1, BUFFER, 5 * BUFFER + 1536])
+def test_every_byte_is_durable_before_the_file_has_its_name(
+    size: int, tmp_path: Path, calls: list[tuple[str, str]]
+) -> None:
+    path = tmp_path / "s.tar"
+    with DirectWriter(path, size) as writer:
+        put_all(writer, pattern(size))
+        if size > BUFFER:
+            writer.keep()  # for a note that a killed run goes on from
+            assert ("fsync", durable.partial(path).name) in calls
+    last = [call for call in calls if call[1] == durable.partial(path).name]
+    assert last[-2:] == [("fsync", durable.partial(path).name), ("replace", durable.partial(path).name)]
+    assert calls[-1] == ("fsync", tmp_path.name)
 
 
 @pytest.mark.parametrize("kind", ["tmpfs", "ext2"])  # without O_DIRECT before Linux 6.6; without fallocate
@@ -151,14 +187,20 @@ def test_a_folder_in_the_place_of_the_file_is_told_in_one_sentence(tmp_path: Pat
 
 
 def test_no_file_and_no_thread_stays_open(tmp_path: Path) -> None:
-    def open_files() -> list[str]:
-        return sorted(os.listdir("/proc/self/fd")) + sorted(os.listdir("/proc/self/task"))
-
-    before = open_files()
     write(tmp_path / "a", pattern(5000))
     with pytest.raises(ZeroDivisionError):
         _stopped(tmp_path / "b", ZeroDivisionError())
-    assert open_files() == before
+    held = [path for each in Path("/proc/self/fd").iterdir() if (path := _target(each)).startswith(f"{tmp_path}/")]
+    assert held == []
+    assert "writer" not in {thread.name for thread in threading.enumerate()}
+
+
+def _target(descriptor: Path) -> str:
+    """Return the path of an open file; that of the listing is closed by now."""
+    try:
+        return os.readlink(descriptor)
+    except FileNotFoundError:
+        return ""
 
 
 def test_a_pass_that_only_hashes_keeps_nothing() -> None:

@@ -135,9 +135,9 @@ class Web:
 
 
 def get(capsys: Capture, *arguments: object) -> tuple[int, dict[str, Any]]:
-    """Run `packager get --json`; return its code and its report, or its error."""
+    """Run `packager get --json`, with web seeds on loopback allowed; return its code and its report, or its error."""
     capsys.readouterr()
-    code = main(["get", "--json", *map(str, arguments)])
+    code = main(["get", "--json", "--allow-host", "127.0.0.1", *map(str, arguments)])
     printed = capsys.readouterr()
     assert "Traceback" not in printed.err
     return code, json.loads(printed.out or printed.err)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from packager.cli.app import main
 from tests.get.archives import (
     NAME,
     TRACKS,
@@ -176,3 +177,15 @@ def test_a_web_seed_that_is_down_is_not_asked_for_every_member(web: Web, tmp_pat
         away.rename(web.archive.tar)
     assert (code, report["unreachable"], len(report["bad"])) == (3, True, 5)
     assert web.site.requests == 2 * 4  # two members, four tries each
+
+
+def test_a_release_on_the_web_may_name_its_own_host_and_one_in_a_folder_may_not(
+    web: Web, tmp_path: Path, capsys: Capture
+) -> None:
+    assert main(["get", "id-2", "--release", web.release, "--to", str(tmp_path / "web")]) == 0
+    assert (tmp_path / "web" / member(2)).read_bytes() == web.archive.source(2)
+    shutil.copytree(web.archive.output, tmp_path / "output")
+    asked = web.site.requests
+    assert main(["get", "id-2", "--release", str(tmp_path / "output"), "--to", str(tmp_path / "folder")]) == 1
+    assert "not contacted: is at a loopback address" in capsys.readouterr().err
+    assert web.site.requests == asked

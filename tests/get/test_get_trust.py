@@ -1,5 +1,7 @@
 """What vouches for a member: ranges alone, a signed release, or the release that a mirror accepted."""
 
+import hashlib
+import json
 import shutil
 from pathlib import Path
 
@@ -25,6 +27,16 @@ TABLE = f"manifests/{NAME}.members.parquet"
 def sign_release(folder: Path, key: SecretKey = KEY) -> None:
     body = (folder / "release.json").read_bytes()
     (folder / "release.json.minisig").write_bytes(sign(body, key, "release 1 of tones"))
+
+
+def list_again(folder: Path, table: Path) -> None:
+    """Let a release list a members table as it is now."""
+    path = folder / "release.json"
+    release = json.loads(path.read_bytes())
+    listed = release["shards"][0]["members_table"]
+    listed["size"], listed["sha256"] = table.stat().st_size, hashlib.sha256(table.read_bytes()).hexdigest()
+    path.unlink()
+    path.write_text(json.dumps(release))
 
 
 @pytest.fixture
@@ -138,6 +150,9 @@ def test_a_table_whose_path_leads_astray_is_refused(
         row["path"] = path if row["id"] == "id-4" else row["path"]
     table.unlink()
     tables.write_members(table, MEMBERS, pa.Table.from_pylist(rows, MEMBERS).to_batches(), 60)
+    code, error = get(capsys, "id-4", "--release", signed.output, "--to", tmp_path / "to")
+    assert (code, "release.json says" in error["what"]) == (2, True)
+    list_again(signed.output, table)
     for arguments in (["id-4"], ["--where", "id = 'id-4'"]):
         code, error = get(capsys, *arguments, "--release", signed.output, "--to", tmp_path / "to")
         assert code == 2

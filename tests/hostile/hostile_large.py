@@ -39,8 +39,8 @@ def many_files() -> bytes:
 
 def many_twins() -> bytes:
     """A torrent of 150,000 files, of which the last is the first in capitals."""
-    files = [{b"length": 0, b"path": [b"a%d" % at]} for at in range(150_000)] + [{b"length": 0, b"path": [b"A0"]}]
-    return hostile_torrents.v1(info_length=None, info_files=files, info_name=b"x", info_pieces=b"")
+    files = [{b"length": 0, b"path": [b"a%d" % at]} for at in range(150_000)] + [{b"length": 1, b"path": [b"A0"]}]
+    return hostile_torrents.v1(info_length=None, info_files=files, info_name=b"x")
 
 
 def withdrawals() -> bytes:

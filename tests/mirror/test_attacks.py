@@ -16,10 +16,11 @@ from packager.errors import IncompleteError
 from packager.model import PublishedFile
 from tests.mirror.publishing import Archive, pack, state_of
 from tests.servers import Fault, Site
-from tests.simulator import secret_key, with_shard, with_shards, with_values
+from tests.simulator import Signed, secret_key, with_shard, with_shards, with_values
 
 Capture = pytest.CaptureFixture[str]
 THIEF = secret_key("thief")
+SIGNATURES = ("release.json.minisig", "releases/2.json.minisig")
 
 
 @pytest.fixture(scope="module")
@@ -79,19 +80,20 @@ def tampered_body(archive: Archive) -> None:
 
 def tampered_signature(archive: Archive) -> None:
     archive.publish(6)
-    signature = archive.files["release.json.minisig"]
-    archive.files["release.json.minisig"] = flip(signature, signature.index(b"\n") + 40)
+    for name in SIGNATURES:
+        archive.files[name] = flip(archive.files[name], archive.files[name].index(b"\n") + 40)
 
 
 def tampered_comment(archive: Archive) -> None:
     archive.publish(6)
-    signature = archive.files["release.json.minisig"]
-    archive.files["release.json.minisig"] = signature.replace(b"release 2 of", b"release 3 of")
+    for name in SIGNATURES:
+        archive.files[name] = archive.files[name].replace(b"release 2 of", b"release 3 of")
 
 
 def no_signature(archive: Archive) -> None:
     archive.publish(6)
-    del archive.files["release.json.minisig"]
+    for name in SIGNATURES:
+        del archive.files[name]
 
 
 def other_key(archive: Archive) -> None:
@@ -266,6 +268,30 @@ def test_an_attack_is_refused_by_name_and_the_state_stays(
     assert mirror.state == before
 
 
+CACHED = {
+    "an old signature": lambda old, _: {"release.json.minisig": old.minisig},
+    "an old release": lambda old, _: {"release.json": old.body},
+    "an old release and no signature": lambda old, _: {"release.json": old.body, "release.json.minisig": b""},
+    "a signature that was cut": lambda _, new: {"release.json.minisig": new.minisig[:80]},
+    "a lasting signature of another release": lambda old, _: {"releases/2.json.minisig": old.minisig},
+}
+
+
+@pytest.mark.parametrize("cached", CACHED.values(), ids=CACHED)
+def test_a_cache_that_mixes_two_releases_makes_no_forgery_of_an_honest_one(
+    mirror: Mirror, cached: Callable[[Signed, Signed], dict[str, bytes]], tmp_path: Path, capsys: Capture
+) -> None:
+    archive = mirror.archive
+    archive.publish(6)
+    old, new = archive.publisher.signed
+    archive.files |= cached(old, new)
+    assert mirror.run("sync") == 0, capsys.readouterr().err
+    assert Mirror(archive, mirror.site, tmp_path / "first").follow("--key", archive.key) == 0
+    tar = archive.root / "shards" / f"{archive.shards[0].name}.tar"
+    command = ["verify", str(tar), "--release", mirror.site.address, "--key", archive.key, "--workers", "1"]
+    assert main(command) == 0, capsys.readouterr().err
+
+
 def test_a_rollback_is_refused(mirror: Mirror, capsys: Capture) -> None:
     mirror.archive.publish(6)
     assert mirror.run("sync") == 0
@@ -370,7 +396,7 @@ def test_a_slow_server_is_given_up_and_the_same_command_may_do_more_later(
     before = mirror.state
     mirror.archive.publish(6)
     mirror.site.fault, mirror.site.only = fault, only
-    with pytest.raises(IncompleteError, match=r"did not answer in time|answers 503") as refused:
+    with pytest.raises(IncompleteError, match=r"did not answer in time|too slow|answers 503") as refused:
         api.mirror_sync(mirror.folder, timeout=0.1)
     assert (only or "release.json") in str(refused.value)
     assert refused.value.exit_code == 3

@@ -16,7 +16,8 @@ from tests.mirror.following import running
 from tests.mirror.publishing import Archive, pack
 from tests.peer import seeding
 from tests.servers import Site, serving
-from tests.waiting import until
+from tests.share.test_seed import Notes
+from tests.waiting import PATIENCE, until
 
 Capture = pytest.CaptureFixture[str]
 SHARDS = 6
@@ -134,7 +135,7 @@ def test_a_web_seed_that_sends_other_bytes_gives_nothing(served: tuple[Archive, 
 def shares(folder: Path, capsys: Capture) -> bool:
     """Say whether the mirror's status says that its client runs, can be reached and has a shard to share."""
     capsys.readouterr()
-    assert main(["mirror", "status", "--to", str(folder), "--json"]) == 0
+    assert main(["mirror", "status", "--to", str(folder), "--json"]) in (0, 3)
     status = json.loads(capsys.readouterr().out)
     return bool(status["reachable"]) and any(each["seeding"] for each in status["shards"])
 
@@ -147,6 +148,7 @@ def test_a_mirror_killed_in_the_middle_goes_on_and_shares_what_it_has(
     site.fault = "stalls"  # so that until the kill only the one shard can be whole that the peer has
     with seeding(archive.root / "output" / archive.shards[0].torrent.path, archive.root / "shards") as peer:
         arguments = ["follow", site.address, "--budget", "10 MB", "--reserve", "0", "--key", archive.key]
+        arguments += ["--max-age", "36500 d"]
         arguments += ["--listen", "127.0.0.2", "--port", "0", "--peer", peer]
         with running(folder, *arguments) as mirror:
             mirror.until(lambda: bool(mirror.proved()))
@@ -160,3 +162,33 @@ def test_a_mirror_killed_in_the_middle_goes_on_and_shares_what_it_has(
     assert_whole(archive, folder, names)
     assert not (MirrorFolder(folder).state / "live.json").exists()
     assert main(["mirror", "status", "--to", str(folder)]) == 0
+
+
+def test_a_mirror_that_runs_takes_a_new_release_and_warns_of_one_that_is_refused(
+    served: tuple[Archive, Site], tmp_path: Path
+) -> None:
+    packed, site = served
+    archive = Archive(packed.root, packed.shards)
+    before, site.files = site.files, archive.files
+    archive.files |= {path: data for path, data in before.items() if path.startswith("shards/")}
+    archive.publish(1)
+    folder, notes = MirrorFolder(tmp_path / "mirror"), Notes()
+
+    def stop() -> bool:
+        """Publish release 2 when the first shard is here, break it once it is taken, and end at the warning."""
+        proved = [proof for proof in folder.proofs().values() if proof.verified]
+        if archive.publisher.head.release.serial == 1 and proved:
+            archive.publish(2)
+        elif len(proved) == 2:
+            archive.files["release.json"] = b"{"
+        return any("malformed" in note for note in notes.lines)
+
+    try:
+        how = How(LOCAL, check_every=0.2, seconds=PATIENCE)
+        api.mirror_follow(
+            site.address, folder.folder, budget=10**8, key=archive.key, reserve=0, how=how, stop=stop, progress=notes
+        )
+    finally:
+        site.files = before
+    assert folder.required().followed.serial == 2
+    assert [proof.verified is not None for proof in folder.proofs().values()] == [True, True]

@@ -60,6 +60,7 @@ def follow_sync_and_check(
     archive.publish(first)
     to = ["--to", str(folder)]
     asked = ["follow", site.address, "--key", archive.key, "--budget", "1 GB", "--reserve", "0", *to]
+    asked += ["--max-age", "36500 d"]
     report = run(capsys, *asked, "--client", client.spec)
     names = [shard.name for shard in archive.shards]
     assert sorted(report["handed"]) == names[:first]  # type: ignore[call-overload]

@@ -41,7 +41,7 @@ def test_a_part_is_held_as_the_page_says(site: tuple[Archive, Site], capsys: pyt
         ended = END if command[1] in ("follow", "sync") else []
         capsys.readouterr()
         if command[1] == "follow":
-            ended = [*ended, "--reserve", "0"]
+            ended = [*ended, "--reserve", "0", "--max-age", "36500 d"]
         assert main([*shlex.split(words), *ended]) == 0, capsys.readouterr().err
         if output:
             Path(output).write_text(capsys.readouterr().out)
@@ -68,6 +68,6 @@ def test_reports_are_valid(site: tuple[Archive, Site], capsys: pytest.CaptureFix
         ("mirror-status", [*status, "--verify", "--workers", "1"]),
     ):
         capsys.readouterr()
-        assert main(command) == 0
+        assert main(command) == (3 if command[1] == "status" else 0)  # one file is in the way
         schema = json.loads((SCHEMAS / f"{name}.schema.json").read_bytes())
         jsonschema.Draft202012Validator(schema).validate(json.loads(capsys.readouterr().out))

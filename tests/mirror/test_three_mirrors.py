@@ -43,6 +43,8 @@ def origin(archive: Archive) -> Iterator[None]:
         "127.0.0.1",
         "--port",
         "0",
+        "--allow-host",
+        "127.0.0.1",
     ]
     with subprocess.Popen(
         [*command, "--verify"], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

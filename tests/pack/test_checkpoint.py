@@ -113,6 +113,30 @@ def test_a_note_is_of_no_use_without_the_bytes_that_it_stands_for(
     assert packed(project) == expected
 
 
+def test_what_a_note_stands_for_is_durable_before_it_is(
+    project: Project, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def note_fsync(descriptor: int) -> None:
+        fsync(descriptor)
+        done.append(f"fsync {Path(os.readlink(f'/proc/self/fd/{descriptor}')).name}")
+
+    def note_replace(old: Path, new: Path) -> None:
+        replace(old, new)
+        done.append(f"now {new.name}")
+
+    monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    monkeypatch.setattr(os, "replace", note_replace)
+    assert project.run(capsys, "pack", "--workers", "1").code == 0
+    tar = durable.partial(project.root / "shards" / f"{SHARD}.tar", owner_of(project.root / ".packager")).name
+    steps = [each for each in done if each in (f"fsync {tar}", f"now {checkpoint.FILE}")]
+    assert len(steps) > 5
+    assert steps == [f"fsync {tar}", f"now {checkpoint.FILE}"] * (len(steps) // 2) + [f"fsync {tar}"]
+
+
 def test_notes_of_a_pass_that_wrote_no_tar_are_no_tar(
     project: Project, expected: dict[str, bytes], capsys: Capture
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from strategies import MEMBER_ROWS, Sample, content, sample, samples
 
+from packager.engine import source
 from packager.engine.hashing import Digests, OnePass
 from packager.engine.source import Member
 from packager.engine.tar_pass import pass_of_tar
@@ -154,6 +155,28 @@ def test_a_member_that_changes_during_the_pass_is_named_and_no_tar_appears(
     with pytest.raises(IncompleteError) as error:
         pack(path, made, members, tmp_path, tell)
     assert str(error.value) == sentence + MEND
+    assert os.listdir(path.parent) == []
+
+
+@pytest.mark.parametrize("size", [1, 511, BUFFER, 3 * BUFFER + 7])
+def test_a_member_that_is_written_to_as_its_last_byte_is_read_is_named_and_no_tar_appears(
+    size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = of_sizes(size, 5)
+    members = laid_out(tmp_path, made)
+    read_into, left = source.read_into, [size]
+
+    def read(descriptor: int, space: memoryview, member: Member) -> int:
+        got = read_into(descriptor, space, member)
+        left[0] -= got
+        if not left[0]:
+            rewrite(tmp_path / "0.flac")
+        return got
+
+    monkeypatch.setattr(source, "read_into", read)
+    path = tmp_path / "shards" / "s.tar"
+    with pytest.raises(IncompleteError, match=r"^0\.flac: changed since the scan: it was written to"):
+        pack(path, made, members, tmp_path, ignore)
     assert os.listdir(path.parent) == []
 
 

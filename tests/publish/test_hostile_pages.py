@@ -99,6 +99,15 @@ def test_no_page_has_a_script_or_a_handler_or_a_strange_link(built: Path) -> Non
             assert not link.startswith("data:") or link.startswith("data:image/svg+xml,"), (path, link)
 
 
+def test_every_page_forbids_scripts_forms_and_whatever_is_on_other_hosts(built: Path) -> None:
+    for page in sorted(built.rglob("*.html")):
+        head = page.read_text().partition("<title>")[0]
+        policy = head.partition('<meta http-equiv="Content-Security-Policy" content="')[2].partition('"')[0]
+        rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+        assert (rules["default-src"], rules["base-uri"], rules["form-action"]) == ("'none'",) * 3, page
+        assert {source for each in rules.values() for source in each.split()} <= {"'none'", "'self'", "file:", "data:"}
+
+
 def test_every_link_of_every_page_leads_to_a_file(built: Path) -> None:
     for path, page in pages(built):
         for link in page.values("href", "src"):

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -189,8 +190,31 @@ def test_several_processes_share_one_port_and_their_counts(real: Project) -> Non
         for _ in range(12):
             assert running.get(f"/shards/{name}", {"Range": "bytes=100-199"})[2] == data[100:200]
         until(lambda: running.metric('packager_requests_total{code="206"}') == 12)
-        children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
-        assert len(children) >= 2
+        listed = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
+        until(lambda: any("serving" in line for line in running.said))
+        children = [int(each) for each in listed if running.log in opened(int(each))]
+        assert len(children) == 2
+        rotate(running, children)
+
+
+def rotate(running: Served, processes: list[int]) -> None:
+    """Move the log away, send SIGHUP, and see that every process goes on in a new one."""
+    old = running.log.rename(running.log.with_suffix(".1"))
+    running.process.send_signal(signal.SIGHUP)
+    until(lambda: running.log.exists() and all(running.log in opened(pid) for pid in processes))
+    before = old.read_text()
+    assert running.get("/release.json?after")[0] == 200
+    until(lambda: "GET /release.json?after" in running.log.read_text())
+    assert old.read_text() == before
+
+
+def opened(pid: int) -> list[Path]:
+    """Return the files that a process has open."""
+    return [each.readlink() for each in Path(f"/proc/{pid}/fd").iterdir() if each.is_symlink()]
+
+
+def test_a_log_that_was_moved_away_is_opened_again_at_sighup(served: Served) -> None:
+    rotate(served, [served.process.pid])
 
 
 def test_a_new_release_is_served_without_a_restart(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """A shard that is kept as files, from the server: every file of it by its path, and single ones by `get`."""
 
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -8,6 +10,7 @@ import pytest
 from pack.test_files_container import whole_folder
 from share.test_seed_folder import NAME, files_of, released
 
+from packager import torrent_file
 from packager.magnet import parse_magnet
 from tests.get.archives import get
 from tests.peer import local_session
@@ -49,6 +52,21 @@ def test_libtorrent_fetches_a_folder_that_exists_nowhere(tmp_path: Path, capsys:
         assert by_libtorrent(held, tmp_path / "got") == right
 
 
+@pytest.mark.interop
+def test_aria2_fetches_a_folder_that_exists_nowhere_and_its_pad_files(
+    tmp_path: Path, capsys: Capture, program: Callable[[str], str]
+) -> None:
+    port = free_port()
+    held = released(tmp_path / "project", capsys, "v1", web_seed=f"http://127.0.0.1:{port}/shards/")
+    right = files_of(whole_folder(held, tmp_path / "whole"))
+    command = [program("aria2c"), "--quiet", "--no-conf", "--enable-dht=false", "--bt-enable-lpd=false"]
+    command += ["--seed-time=0", "--interface=127.0.0.1", f"--listen-port={free_port()}", "--bt-stop-timeout=60"]
+    torrent = held.root / "output/torrents" / f"{NAME}.torrent"
+    with serving(held, port=port):
+        subprocess.run([*command, "-d", tmp_path / "got", torrent], check=True, timeout=120, capture_output=True)
+    assert files_of(tmp_path / "got" / NAME) == right
+
+
 def file_url(path: str) -> str:
     return f"/shards/{NAME}/{quote(path)}"
 
@@ -62,6 +80,15 @@ def test_every_file_and_range_of_it_is_answered_and_nothing_else(tmp_path: Path,
             assert (status, body) == (200, data), path
             assert headers["Content-Type"] == "application/octet-stream"
             assert served.get(file_url(path), method="HEAD")[1]["Content-Length"] == str(len(data))
+        metainfo = torrent_file.parse((held.root / "output/torrents" / f"{NAME}.torrent").read_bytes(), "torrent")
+        pads = {"/".join(file.path[1:]): file.length for file in metainfo.files if file.pad}
+        assert pads
+        for path, size in pads.items():
+            assert served.get(file_url(path))[::2] == (200, bytes(size))
+            status, headers, body = served.get(file_url(path), {"Range": "bytes=5-6"})
+            assert (status, headers["Content-Range"], body) == (206, f"bytes 5-6/{size}", b"\0\0")
+            status, headers, _ = served.get(file_url(path), method="HEAD")
+            assert (status, headers["Content-Length"]) == (200, str(size))
         path = "data/Album/01 one.flac"
         for wanted, start, stop in (("0-0", 0, 1), ("16384-40000", 16_384, 40_001), ("-5", 299_995, 300_000)):
             status, headers, body = served.get(file_url(path), {"Range": f"bytes={wanted}"})
@@ -79,10 +106,18 @@ def test_every_file_and_range_of_it_is_answered_and_nothing_else(tmp_path: Path,
             file_url("data"),
             file_url("data/x"),
             f"/shards/{NAME}.tar",
+            file_url(".pad/0"),
+            file_url(".pad/05"),
+            file_url(".pad/16385"),
+            file_url(".pad/-1"),
+            file_url(".pad/x"),
+            file_url(".pad/"),
+            file_url("data/.pad/5"),
+            "/shards/none/.pad/5",
         ):
             assert served.get(none)[0] == 404, none
         (held.source / "cover.jpg").write_bytes(b"another")
-        assert served.get(file_url("data/cover.jpg"))[0] == 500
+        assert served.get(file_url("data/cover.jpg"))[0] == 503
     assert "cover.jpg" in served.logged() + "".join(served.said)
 
 

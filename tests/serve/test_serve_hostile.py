@@ -61,8 +61,10 @@ def ask(served: Served, target: str, more: str = "") -> bytes:
         "/a%2",
         "/" + "a" * 5000,
         "/" + "a/" * 2000,
-        "http://127.0.0.1/release.json",
         "http://example.org/../packager.toml",
+        "http:///release.json",
+        "ftp://example.org/release.json",
+        "http://example.org/.hidden",
         "*",
         "release.json",
         "/%252e%252e/packager.toml",
@@ -78,6 +80,15 @@ def test_no_path_leads_out_of_the_site(served: Served, target: str) -> None:
 def test_the_good_path_beside_them_is_answered(served: Served) -> None:
     assert status_of(ask(served, "/release.json")) == 200
     assert status_of(ask(served, "/%72elease.json?/../x")) == 200
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["http://127.0.0.1/release.json", "HTTP://archive.example:8000/release.json?x", "https://[::1]/%72elease.json"],
+)
+def test_a_complete_address_is_answered_for_any_host_as_rfc_9112_asks(served: Served, target: str) -> None:
+    assert b'"type": "release"' in ask(served, target).replace(b'":"', b'": "')
+    assert status_of(ask(served, target.partition("/rel")[0].partition("/%")[0])) == 200  # index.html
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,7 @@ def test_a_v1_torrent_of_other_bytes_is_not_proved_by_the_first_one(project: Pro
         (["SHARDS", "--port", "70000"], "is not a port"),
         (["SHARDS", "--listen", "localhost"], "is not an IP address"),
         (["SHARDS", "--upload-limit", "fast"], "is not a size"),
-        (["SHARDS", "--release", "nowhere"], "has no manifests"),
+        (["SHARDS", "--release", "nowhere"], "no release.json is there"),
     ],
 )
 def test_a_wrong_argument_is_a_sentence(

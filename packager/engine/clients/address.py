@@ -61,11 +61,11 @@ def parse_address(spec: str) -> Address:
     if kind in FOLDERS:
         return Address(kind, shown(spec), rest)
     _refuse_secret(kind, rest)
-    parts = urlsplit(url(rest, f"{_OPTION} {kind}", WEB))
-    host = parts.netloc.rpartition("@")[2]
+    scheme, separator, place = rest.partition("://")
+    user, _, plain = place.rpartition("@")
+    parts = urlsplit(url(f"{scheme}{separator}{plain}", f"{_OPTION} {kind}", WEB))
     path = parts.path if parts.path.strip("/") else PATHS[kind]
-    user = unquote(parts.username) if parts.username else None
-    return Address(kind, shown(spec), f"{parts.scheme}://{host}{path}", user)
+    return Address(kind, shown(spec), f"{parts.scheme}://{parts.netloc}{path}", unquote(user) or None)
 
 
 def _refuse_secret(kind: str, rest: str) -> None:

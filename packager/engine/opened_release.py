@@ -1,0 +1,281 @@
+"""The one way to open a published release, in a folder or at an address, and its shards' documents.
+
+packager.trust checks release.json, and its signature if a key is given; a document must have the size and SHA-256
+that release.json lists. From a folder without a key, documents are used where they are; else they are copied here for
+one run.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from packager import documents, trust
+from packager.engine.file_stamp import FileStamp
+from packager.engine.keys import read_public
+from packager.engine.limited import open_regular, read_limited
+from packager.engine.published import ShardFiles, documents_near, shard_files, shard_name
+from packager.engine.release_source import RELEASE, Source, normal, open_source, read_signature, save_published
+from packager.engine.room import refused
+from packager.engine.stores.base import Place
+from packager.errors import InputError, TrustError, from_os_error
+from packager.evidence import Evidence
+from packager.hosts import NO_HOSTS, AllowedHosts
+from packager.model import PublishedFile, Release
+from packager.paths import shown
+from packager.progress import SILENT, Progress
+from packager.unfinished import final_name, sentence
+
+SILENT_SECONDS = 30.0  # that a server may be
+_OPTION = "--release"
+
+
+class OpenedRelease:
+    """A release that was accepted, and its shards' documents, each found to be the one that it lists.
+
+    origin: where it is published: an address that ends in "/", or a folder. folder: has release.json, and the
+    documents that were opened. evidence: what vouches for it.
+    """
+
+    def __init__(
+        self,
+        origin: str,
+        source: Source | None,
+        folder: Path,
+        release: Release,
+        *,
+        evidence: Evidence,
+        progress: Progress = SILENT,
+    ) -> None:
+        """Copy documents from `source` into `folder`, which exists; source None: they are in `folder`."""
+        self.origin, self.folder, self.release, self.evidence = origin, folder, release, evidence
+        self._source, self._progress = source, progress
+        self._shards = {str(shard.name): shard for shard in release.shards}
+        self._copied: set[str] = set()
+
+    @property
+    def copied(self) -> bool:
+        """Whether its documents are copied for this run."""
+        return self._source is not None
+
+    @property
+    def where(self) -> str:
+        """The release's place, fit to be shown."""
+        return shown(self.origin)
+
+    @property
+    def names(self) -> Iterable[str]:
+        """The names of its shards."""
+        return self._shards.keys()
+
+    def with_loose_files(self) -> Iterator[str]:
+        """Yield the names of shards whose members are the source's files; a catalogue phase's are made for it alone."""
+        made = {phase.name for phase in self.release.phases if phase.content == "catalogue"}
+        return (shard.name for shard in self.release.shards if shard.phase not in made)
+
+    def has_documents(self, name: str) -> bool:
+        """Say whether the manifest of the shard with this name is in its folder; some keep a release.json alone."""
+        shard = self._shards.get(name)
+        return shard is not None and (self.folder / shard.manifest.path).is_file()
+
+    def files(self, name: str) -> ShardFiles | None:
+        """Return the documents of the shard with this name; None: the release lists no such shard.
+
+        Memory: the largest of them, if they are copied. Raises TrustError for one that is not what the release lists,
+        InputError or IncompleteError if it cannot be read.
+        """
+        shard = self._shards.get(name)
+        if shard is None:
+            return None
+        wanted = [file for file in shard.documents if file is not shard.members_tsv]  # the table says the same
+        copied = [file for file in wanted if self._source is not None and file.path not in self._copied]
+        self._progress.begin("documents", sum(file.size for file in copied))
+        for file in copied:
+            self.open_file(file)
+            self._progress.advance(file.size)
+        self._progress.end()
+        return ShardFiles(
+            self.open_file(shard.manifest),
+            self.open_file(shard.members_table),
+            self.open_file(shard.torrent),
+            self.evidence,
+            os.path.join(self.origin, shard.manifest.path) if self._source else None,
+        )
+
+    def open_file(self, file: PublishedFile) -> Path:
+        """Return where a document that the release lists is here, found to be the one listed. Raises as `files`."""
+        path = self.folder / file.path
+        if self._source is None:
+            _check_document(path, file)
+        elif file.path not in self._copied:
+            _copy(self._source, file, path)
+            self._copied.add(file.path)
+        return path
+
+
+def _check_document(path: Path, file: PublishedFile) -> None:
+    """Raise InputError or TrustError if a document in a folder is not the one that its release lists."""
+    where = shown(str(path))
+    try:
+        with open_regular(path) as opened:
+            if os.fstat(opened.fileno()).st_size != file.size:
+                raise TrustError(where, f"it does not have the {file.size} bytes that {RELEASE} says")
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()  # type: ignore[arg-type]
+    except FileNotFoundError:
+        raise InputError(where, f"not found, and {RELEASE} lists it", "fetch it again") from None
+    except OSError as error:
+        raise from_os_error(error, where) from error
+    if digest != file.sha256:
+        raise TrustError(where, f"its SHA-256 is {digest}, {RELEASE} says {file.sha256}")
+
+
+def _copy(source: Source, file: PublishedFile, path: Path) -> None:
+    """Copy a document that a release lists, and check it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "w+b") as copy:
+            save_published(source, file, copy)
+    except OSError as error:
+        raise refused(error, path, file.size, "make room, or set TMPDIR") from error
+
+
+@contextmanager
+def open_release(
+    release: Path | str | None, key: str | None, progress: Progress, *, allowed: AllowedHosts = NO_HOSTS
+) -> Iterator[OpenedRelease]:
+    """Yield a release, checked by packager.trust.
+
+    release: the address, or the path, of its folder or release.json. key: the publisher's key, as its
+    line or file; None: no signature is looked at. allowed: hosts that it may be redirected to. Raises InputError where
+    there is none, TrustError where it is refused, IncompleteError where it cannot be had now.
+    """
+    if release is None:
+        raise InputError("--key", "says who signs a release, and no release is named", f"name it with {_OPTION}")
+    public = read_public(key) if key is not None else None
+    origin = normal(str(release), _OPTION)
+    progress.begin("release", None)
+    if public is None and "://" not in origin:
+        folder = Path(origin)
+        if not (folder / RELEASE).is_file():
+            mend = "name the folder of a release, or a shard's manifest with --manifest"
+            raise InputError(shown(str(release)), f"no {RELEASE} is there", mend)
+        body = read_limited(folder / RELEASE, documents.LIMIT)
+        found = trust.pin_unsigned(body, where=shown(str(folder / RELEASE))).release
+        progress.end()
+        named = os.path.relpath(folder) if folder.is_relative_to(Path.cwd()) else str(folder)
+        yield OpenedRelease(named, None, folder, found, evidence=evidence_of(found, shown(named)))
+        return
+    with (
+        open_source(origin, seconds=SILENT_SECONDS, allowed=allowed) as source,
+        TemporaryDirectory(prefix="packager-", ignore_cleanup_errors=True) as scratch,
+    ):
+        body = source.read(RELEASE, documents.LIMIT)
+        where = shown(os.path.join(origin, RELEASE))
+        if public is None:
+            accepted = trust.pin_unsigned(body, where=where)
+        else:
+            minisig = read_signature(source, RELEASE, body, [public], "without --key none is asked for")
+            accepted = trust.pin(body, minisig, public, where=where)
+        Path(scratch, RELEASE).write_bytes(body)
+        progress.end()
+        evidence = evidence_of(accepted.release, shown(origin), public.name if public else None)
+        yield OpenedRelease(origin, source, Path(scratch), accepted.release, evidence=evidence, progress=progress)
+
+
+def release_near(folder: Path) -> OpenedRelease | None:
+    """Return the release that a folder of tars is of: in it, around it, or in output/ beside or in it; None: none is.
+
+    Raises as `open_release`.
+    """
+    absolute = folder.absolute()
+    places = (absolute, absolute / "output", absolute.parent / "output", *absolute.parents)
+    found = next((place for place in places if (place / RELEASE).is_file()), None)
+    return None if found is None else _read_once(found, FileStamp.of((found / RELEASE).stat()))
+
+
+@lru_cache(maxsize=1)
+def _read_once(folder: Path, stamp: FileStamp) -> OpenedRelease:  # noqa: ARG001 (another file has another one)
+    """Return the release in a folder, which many tars beside each other are asked for."""
+    with open_release(folder, None, SILENT) as release:
+        return release  # in a folder: nothing of it ends here
+
+
+def find_documents(tar: Place, release: OpenedRelease | None = None, manifest: Path | None = None) -> ShardFiles:
+    """Return where a shard's documents are: those of the manifest, the release's, else as `documents_around` finds.
+
+    tar: the shard's tar, or where it would be; its name says which shard. Raises InputError if there are none.
+    """
+    name = shard_name(tar)
+    check_finished(name)
+    if manifest is not None:
+        return shard_files(manifest)
+    if release is not None:
+        found = release.files(name)
+        if found is None:
+            raise InputError(shown(name), f"the release in {release.where} has no such shard")
+        return found
+    near = documents_around(tar) if isinstance(tar, Path) else None
+    if near is None:
+        what = f"no {shown(name)}.manifest.json is beside it or in a release around it"
+        raise InputError(shown(str(tar)), what, "name the release with --release, or the manifest with --manifest")
+    return near
+
+
+def check_finished(name: str) -> None:
+    """Raise InputError for the name of an unfinished download."""
+    final = final_name(name)
+    if final is not None:
+        what, _, mend = sentence(name, final).partition(": ")
+        raise InputError(shown(name), f"is {what}", mend)
+
+
+def documents_around(tar: Path) -> ShardFiles | None:
+    """Return where a shard's documents are: those of the release around it, else as `documents_near` finds them."""
+    release = release_near(Path(os.path.abspath(tar)).parent)
+    if release is not None and release.has_documents(shard_name(tar)):
+        return release.files(shard_name(tar))
+    return documents_near(tar)
+
+
+def evidence_of(release: Release, name: str, key: str | None = None) -> Evidence:
+    """Return what a release is as evidence. key: the id of the key that it was found to be signed by."""
+    return Evidence(
+        kind="release" if key is None else "signature",
+        name=name,
+        serial=release.serial,
+        collection=release.collection.name,
+        key=key,
+    )
+
+
+@contextmanager
+def at_hand(
+    release: Path | str | None,
+    key: str | None,
+    shards: Iterable[Place],
+    progress: Progress,
+    *,
+    beside: Path | None,
+    allowed: AllowedHosts = NO_HOSTS,
+) -> Iterator[OpenedRelease | None]:
+    """Yield the release that has these shards; None where none is named.
+
+    shards: their tars, or where those would be. beside: a document that is named, too, and would be used instead.
+    Raises as `open_release`, and InputError where the release lists none of the shards.
+    """
+    if release is None and key is None:
+        yield None
+        return
+    if beside is not None:
+        what = f"{shown(str(beside))} is named, too, and would be used instead of what the release lists"
+        raise InputError(_OPTION if key is None else "--key", what, "leave one of them out")
+    with open_release(release, key, progress, allowed=allowed) as opened:
+        names = [shard_name(shard) for shard in shards]
+        for name in names:
+            check_finished(name)
+        if names and not set(opened.names).intersection(names):
+            raise InputError(shown(names[0]), f"the release in {opened.where} has no such shard")
+        yield opened

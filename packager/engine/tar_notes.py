@@ -1,0 +1,55 @@
+"""Which tar this project wrote: its size and times, noted when it got its name. They show later whether it changed.
+
+A file's change time moves with every write, and no program can set it back. A tar whose times are others is not
+wrong; it is only not known to be right.
+"""
+
+import os
+
+import msgspec
+
+from packager.engine import durable
+from packager.engine.file_stamp import FileStamp
+from packager.engine.stores import store_at
+from packager.engine.workspace import Workspace
+from packager.model import ShardName, Struct
+from packager.store_address import StoreAddress
+
+
+class TarNote(Struct, frozen=True):
+    """Size in bytes, and times of modification and change in nanoseconds since 1970; 0 for what a store lacks."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> "TarNote":
+        """Return the note of what `os.stat` returned."""
+        stamp = FileStamp.of(status)
+        return cls(stamp.size, stamp.mtime_ns or 0, FileStamp.bounded(0, status.st_ctime_ns).mtime_ns or 0)
+
+    @classmethod
+    def stored(cls, stamp: FileStamp) -> "TarNote":
+        """Return the note of a file in a store."""
+        return cls(stamp.size, stamp.mtime_ns or 0, 0)
+
+
+def note_tar(workspace: Workspace, name: ShardName) -> None:
+    """Note durably how a tar is that was just written in its place. Raises IncompleteError."""
+    place = workspace.shards_place
+    if isinstance(place, StoreAddress):
+        stat = store_at(place).stat(f"{name}.tar")
+        note = TarNote.stored(stat.stamp) if stat else None
+    else:
+        note = TarNote.of(os.stat(workspace.tar(name)))
+    if note is not None:
+        durable.write_bytes(workspace.tar_note(name), msgspec.json.encode(note))
+
+
+def noted_tar(workspace: Workspace, name: ShardName) -> TarNote | None:
+    """Return how a tar was when this project wrote it; None where that was not noted, or the note is damaged."""
+    try:
+        return msgspec.json.decode(workspace.tar_note(name).read_bytes(), type=TarNote)
+    except (OSError, msgspec.MsgspecError):
+        return None
