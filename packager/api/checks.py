@@ -112,7 +112,7 @@ def extract(
         return extracting.extract(
             place,
             to,
-            HandOuts(now()),
+            HandOuts(now),
             release=folder,
             manifest=manifest,
             wanted=extracting.Wanted(ids, paths, where),
