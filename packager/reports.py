@@ -262,7 +262,7 @@ class SeedReport(Struct, frozen=True, kw_only=True):
     peers: int  # the most at once
     torrents: tuple[SeededTorrent, ...]
     refused: tuple[Oddity, ...]  # tars that were not shared, and why
-    withheld: tuple[Withheld, ...]  # shards that may not be handed out now, and why
+    withheld: tuple[Withheld, ...]  # shards that were not shared, or no longer from some time on, and why
     client: str | None  # the program that runs, and its version; then there are no torrents, but:
     handed: tuple[HandedTar, ...]
 

@@ -129,7 +129,7 @@ def extract(
         return extracting.extract(
             place,
             to,
-            HandOuts(now()),
+            HandOuts(now),
             release=opened,
             manifest=manifest,
             wanted=extracting.Wanted(ids, paths, where),

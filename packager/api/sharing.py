@@ -38,10 +38,11 @@ def seed(
     reach: how peers are met; None: on any free port of all addresses, told to trackers alone. release, key: as
     for verify. torrent: of the one tar given; None: its release's. source: the collection's folder, in which
     members of shards that are kept as files may lie. A shard that a release or project around it withholds
-    (packager.hand_out) is not shared; allow_withdrawn: one that was withdrawn is shared all the same. verify: read
-    every tar in full first, with `processes`. client: the address of a program that runs and is to share them, as
-    "transmission:URL"; each tar that it does not have is read in full, then given to it, and then this ends. Raises
-    InputError where nothing can be shared, IncompleteError where the client or an address does not answer.
+    (packager.hand_out) is not shared, and sharing stops if it is withheld later; allow_withdrawn: one that was
+    withdrawn is shared all the same. verify: read every tar in full first, with `processes`. client: the address of
+    a program that runs and is to share them, as "transmission:URL"; each tar that it does not have is read in full,
+    then given to it, and then this ends. Raises InputError where nothing can be shared, IncompleteError where the
+    client or an address does not answer.
     """
     key = as_text(key)
     paths = as_paths(paths)
@@ -54,7 +55,7 @@ def seed(
     reach = replace(reach, allowed=reach.allowed.with_origin(str(release)))
     with at_hand(release, key, tars_of(paths), progress, beside=torrent, allowed=reach.allowed) as named:
         seedables = find(
-            paths, HandOuts(now()), release=named, torrent=torrent, source=source, allow_withdrawn=allow_withdrawn
+            paths, HandOuts(now), release=named, torrent=torrent, source=source, allow_withdrawn=allow_withdrawn
         )
     if opened is not None:
         return hand_over(opened, seedables, workers=cores, stop=stop, clock=time.monotonic, progress=progress)

@@ -1,11 +1,13 @@
 """Whether a file on this disk may be handed out: asked of every release, project and mirror around it. Reads only."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 from packager import documents
 from packager.engine import releases
+from packager.engine.file_stamp import FileStamp
 from packager.engine.limited import read_limited
 from packager.engine.withdrawals import read_withdrawals
 from packager.engine.workspace import STATE, Workspace
@@ -15,15 +17,27 @@ from packager.withdrawn import waiting_shards
 
 RELEASE = "release.json"
 _OF_MIRROR = Path(".packager-mirror", "release", RELEASE)
+_Stamps: TypeAlias = tuple[FileStamp | None, ...]
 
 
 class HandOuts:
-    """The rule (packager.hand_out) for files anywhere. Each release and plan is read once; memory: those."""
+    """The rule (packager.hand_out) for files anywhere.
 
-    def __init__(self, now: str) -> None:
-        """Answer as of `now`, RFC 3339."""
+    Each release and plan is read once, and again after `refresh` finds that it changed; memory: those.
+    """
+
+    def __init__(self, now: Callable[[], str]) -> None:
+        """Answer as of the time when a document is read. now: returns it, RFC 3339."""
         self._now = now
-        self._known: dict[Path, list[HandOut]] = {}
+        self._here = Path(os.path.abspath("here"))  # as it is now: a long run may outlive its current folder
+        self._known: dict[Path, tuple[_Stamps, list[HandOut]]] = {}
+
+    def refresh(self) -> bool:
+        """Forget each release, plan and note that changed on disk since it was read; return whether any did."""
+        changed = [folder for folder, (stamps, _) in self._known.items() if _stamps(folder) != stamps]
+        for folder in changed:
+            del self._known[folder]
+        return bool(changed)
 
     def withheld(self, places: Iterable[Path], name: str, *hashes: str, size: int | None = None) -> Withheld | None:
         """Return why a file is not handed out; None: it may be, as far as is known here.
@@ -39,11 +53,19 @@ class HandOuts:
 
     def _around(self, places: Iterable[Path]) -> Iterator[HandOut]:
         """Yield what is known in the folders above some paths and above the current folder."""
-        folders = (above for place in (*places, Path("here")) for above in Path(os.path.abspath(place)).parents)
+        folders = (above for place in (*places, self._here) for above in Path(os.path.abspath(place)).parents)
         for folder in dict.fromkeys(folders):
             if folder not in self._known:
-                self._known[folder] = list(_of_folder(folder, self._now))
-            yield from self._known[folder]
+                stamps = _stamps(folder)  # before it is read, so that no later change is missed
+                self._known[folder] = stamps, list(_of_folder(folder, self._now()))
+            yield from self._known[folder][1]
+
+
+def _stamps(folder: Path) -> _Stamps:
+    """Return the stamps of what `_of_folder` reads."""
+    state = Workspace(folder / "packager.toml", folder, None, folder, folder)
+    paths = (folder / RELEASE, folder / _OF_MIRROR, state.releases, state.plan, state.packed_folder, state.withdrawals)
+    return tuple(FileStamp.at(path) for path in paths)
 
 
 def _of_folder(folder: Path, now: str) -> Iterator[HandOut]:
@@ -60,7 +82,7 @@ def of_project(workspace: Workspace, now: str) -> HandOut:
     """Return the rule for a project's shards, by its last release, what it planned or packed, and withdrew since."""
     last = releases.last_release(workspace)
     listed = {shard.name for shard in last.shards} if last else set()
-    packed = workspace.state / "packed"  # also of earlier plans, whose tars may be here although nothing has them now
+    packed = workspace.packed_folder  # also of earlier plans, whose tars may be here although nothing has them now
     planned = dict.fromkeys({path.name for path in packed.iterdir()} - listed, "") if packed.is_dir() else {}
     if workspace.plan.is_file():
         plan = documents.from_bytes(workspace.plan.read_bytes(), Plan, workspace.plan)

@@ -250,6 +250,11 @@ class Seeds:
             params.flags |= lt.torrent_flags.seed_mode
         self._handles.append((folder.name, self._session.add_torrent(params)))
 
+    def remove(self, number: int) -> None:
+        """Share a torrent no longer: its peers are disconnected and its trackers are told. number: as in `status`."""
+        _, handle = self._handles.pop(number)
+        self._session.remove_torrent(handle)
+
     def wait(self, seconds: float) -> list[str]:
         """Wait until libtorrent has something to say, or so long; return what it says of listening and trackers."""
         self._session.wait_for_alert(round(seconds * 1000))

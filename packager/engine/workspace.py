@@ -77,9 +77,14 @@ class Workspace:
         """Return the folder of a catalogue phase's files: the source of its members."""
         return self.state / "plan" / f"{phase}.export"
 
+    @property
+    def packed_folder(self) -> Path:
+        """The folder of every packed shard's documents."""
+        return self.state / "packed"
+
     def packed(self, name: ShardName) -> Path:
         """Return the folder of a packed shard's documents: manifest, members table, torrents."""
-        return self.state / "packed" / name
+        return self.packed_folder / name
 
     def listed_table_place(self, name: ShardName, sha256: str) -> Path:
         """Return where a members table lies that is another than the one that packing made. sha256: in hex."""

@@ -1,13 +1,16 @@
 """Share shards by libtorrent until told to stop. Their files are read and never written.
 
 libtorrent reads a tar in full before it shares a byte of it, and shares none that is not whole; only a tar
-that was read in full and found right in this run is shared at once.
+that was read in full and found right in this run is shared at once. What is withheld later is shared no longer.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from packager.engine.shared_file import SharedFolder
 from packager.engine.swarm import Reach, Seeded, Seeds
+from packager.errors import PackagerError
+from packager.hand_out import Withheld
 from packager.paths import shown
 from packager.progress import Progress
 from packager.reports import SeededTorrent, SeedReport, SeedState
@@ -16,6 +19,7 @@ from packager.units import count_of, show_size
 
 _POLL_SECONDS = 0.5
 _STATUS_SECONDS = 60.0
+_RULE_SECONDS = 5.0  # between two looks whether a release or a withdrawal around changed
 
 
 def seed(
@@ -39,7 +43,7 @@ def seed(
     if verify:
         found, bad = prove(found, workers=workers, stop=stop, progress=progress)
         refused = [*refused, *bad]
-        seedables = Seedables(found, refused, seedables.withheld)
+        seedables = replace(seedables, found=found, refused=refused)
     for each in seedables.withheld:
         progress.note(f"not shared: {each.sentence}")
     for oddity in refused:
@@ -48,19 +52,25 @@ def seed(
         raise seedables.nothing()
     _warn_of_solitude(found, reach, progress)
     with Seeds(reach) as seeds:
-        watch = _Watch(seeds, found, clock, progress)
+        watch = _Watch(seeds, seedables, clock, progress)
         watch.run(stop, seconds)
         return _report(seedables, watch)
 
 
 class _Watch:
-    """What is seen of the seeds while they are shared. Those that libtorrent must read are added one by one."""
+    """What is seen of the seeds while they are shared. Those that libtorrent must read are added one by one.
 
-    def __init__(self, seeds: Seeds, found: Sequence[Seedable], clock: Callable[[], float], progress: Progress) -> None:
-        self._seeds, self._clock, self._progress = seeds, clock, progress
+    withheld: the shards that were shared, or waited for it, until the rule withheld them.
+    """
+
+    def __init__(self, seeds: Seeds, seedables: Seedables, clock: Callable[[], float], progress: Progress) -> None:
+        self._seeds, self._rule, self._clock, self._progress = seeds, seedables.rule, clock, progress
         self.added: list[Seedable] = []
-        self.waiting = sorted(found, key=lambda each: not each.proved)
+        self.waiting = sorted(seedables.found, key=lambda each: not each.proved)
+        self.withheld: list[Withheld] = []
+        self._sent_before = 0  # bytes of torrents that are shared no longer
         self._began = clock()
+        self._asked_at = self._began - _RULE_SECONDS
         self._told: set[str] = set()
         self._states: list[str] = []
         self._said_at = self._began
@@ -78,17 +88,41 @@ class _Watch:
         return self._seeds.port()
 
     def run(self, stop: Callable[[], bool], seconds: float | None) -> None:
-        """Watch until `stop` says so or the time is up."""
+        """Watch until `stop` says so, the time is up, or all shards are withheld."""
         self._progress.begin("seed", None)
+        self._stop_withheld()
         self._add()
         self._look()
-        while not stop() and (seconds is None or self.seconds < seconds):
+        while (self.added or self.waiting) and not stop() and (seconds is None or self.seconds < seconds):
             left = _POLL_SECONDS if seconds is None else min(_POLL_SECONDS, seconds - self.seconds)
             for line in self._seeds.wait(max(left, 0)):
                 self._tell(line)
+            self._stop_withheld()
             self._look()
             self._add()
+        if not self.added and not self.waiting:
+            self._progress.note("nothing is left to share")
         self._progress.end()
+
+    def _stop_withheld(self) -> None:
+        """Stop the torrents of shards that are withheld by now, if it is time to ask."""
+        if self._clock() - self._asked_at < _RULE_SECONDS:
+            return
+        self._asked_at = self._clock()
+        try:
+            found = self._rule.ask_again(each.tar for each in (*self.added, *self.waiting))
+        except (PackagerError, OSError) as error:
+            self._tell(f"cannot check what is withheld, and will try again: {error}")
+            return
+        for why in found.values():
+            self._progress.note(f"no longer shared: {why.sentence}")
+        self.withheld += found.values()
+        self.waiting = [each for each in self.waiting if each.tar not in found]
+        for number, status in reversed([*enumerate(self._seeds.status() if found else ())]):
+            if self.added[number].tar in found:
+                self._sent_before += status.uploaded
+                self._seeds.remove(number)
+                del self.added[number]
 
     def _add(self) -> None:
         """Share what is proved, and the next that is not, unless one is being read: disks like one reader."""
@@ -113,7 +147,7 @@ class _Watch:
     def _look(self) -> None:
         """See how every torrent stands, and tell what changed."""
         self.status = self._seeds.status()
-        uploaded = sum(each.uploaded for each in self.status)
+        uploaded = self._sent_before + sum(each.uploaded for each in self.status)
         self._progress.advance(uploaded - self.uploaded)
         self.uploaded = uploaded
         peers = sum(each.peers for each in self.status)
@@ -121,12 +155,12 @@ class _Watch:
         states = [each.state for each in self.status]
         due = self._clock() - self._said_at >= _STATUS_SECONDS
         if states != self._states or due:
-            self._progress.note(_line(self.status, len(self.waiting), peers))
+            self._progress.note(_line(self.status, len(self.waiting), peers, uploaded))
             self._states, self._said_at = list(states), self._clock()
 
 
-def _line(status: Sequence[Seeded], waiting: int, peers: int) -> str:
-    """Return one line on all torrents."""
+def _line(status: Sequence[Seeded], waiting: int, peers: int, sent: int) -> str:
+    """Return one line on all torrents. sent: bytes."""
     counts = [
         f"{count} {state}"
         for state in ("seeding", "checking", "incomplete", "failed")
@@ -137,7 +171,7 @@ def _line(status: Sequence[Seeded], waiting: int, peers: int) -> str:
         counts.append(f"{sum(checking) / len(checking):.0%} checked")
     if waiting:
         counts.append(f"{waiting} waiting to be read")
-    sent, rate = sum(each.uploaded for each in status), sum(each.rate for each in status)
+    rate = sum(each.rate for each in status)
     return f"{', '.join(counts)}; {count_of(peers, 'peer')}, {show_size(sent)} sent, {show_size(rate)}/s"
 
 
@@ -163,7 +197,7 @@ def _report(seedables: Seedables, watch: _Watch) -> SeedReport:
         peers=watch.peers,
         torrents=tuple(sorted(torrents, key=lambda each: (each.name, each.version))),
         refused=tuple(seedables.refused),
-        withheld=tuple(seedables.withheld),
+        withheld=(*seedables.withheld, *watch.withheld),
         client=None,
         handed=(),
     )

@@ -7,20 +7,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from packager.documents import LIMIT, from_bytes
 from packager.engine.bad_pieces import bad_pieces, bad_pieces_of_folder
 from packager.engine.hand_outs import RELEASE, HandOuts
-from packager.engine.limited import read_limited
 from packager.engine.opened_release import OpenedRelease, find_documents
 from packager.engine.published import ShardFiles, shard_name
 from packager.engine.shared_file import SharedFile, SharedFolder, open_shared
 from packager.engine.workers import Tell
 from packager.errors import InputError
-from packager.hand_out import Withheld, of_manifest
-from packager.model import Manifest
+from packager.hand_out import Withheld
 from packager.paths import shown
 from packager.progress import Progress
 from packager.reports import Oddity
+from packager.share.rule import Known, Rule
 from packager.share.seedable_folder import folders_in, is_shards_folder, shared_folder
 from packager.units import count_of
 
@@ -36,11 +34,15 @@ class Seedable:
 
 @dataclass(frozen=True)
 class Seedables:
-    """What was found: to be shared; not shared since it is not right, and why; withheld by the rule for handing out."""
+    """What was found: to be shared; not shared since it is not right, and why; withheld by the rule for handing out.
+
+    rule: says later which of them are withheld by then.
+    """
 
     found: Sequence[Seedable]
     refused: Sequence[Oddity]
     withheld: Sequence[Withheld]
+    rule: Rule
 
     def nothing(self) -> InputError:
         """Return the error that says why nothing can be shared."""
@@ -72,6 +74,7 @@ def find(
     found: list[Seedable] = []
     refused: list[Oddity] = []
     withheld: list[Withheld] = []
+    rule = Rule(hand_outs, allow_withdrawn=allow_withdrawn)
     for tar in tars:
         torrents: list[Seedable] = []
         documents = bad = None
@@ -83,34 +86,24 @@ def find(
         except InputError as error:
             bad = Oddity(where=shown(str(tar)), what=f"{error.what}; {error.mend}")
             places, name = (tar, release.folder / RELEASE if release else tar), shard_name(tar)
+        manifest = documents.manifest if documents is not None else None
         size = torrents[0].file.size if torrents else None
-        why = hand_outs.withheld(places, name, *_hashes(torrents), size=size)
-        if why is None and documents is not None:
-            why = _by_manifest(documents)
-        if why is not None and not (allow_withdrawn and why.cause == "withdrawn"):
+        why = rule.withheld(tar, Known(places, name, _hashes(torrents), size, manifest))
+        if why is not None:
             withheld.append(why)
         elif bad is not None:
             refused.append(bad)
         else:
             found += torrents
-    return Seedables(found, refused, withheld)
+    return Seedables(found, refused, withheld, rule)
 
 
-def _by_manifest(documents: ShardFiles) -> Withheld | None:
-    """Return why a shard is withheld, by its manifest; None: it is not, or the manifest is of a kind not known here."""
-    try:
-        manifest = from_bytes(read_limited(documents.manifest, LIMIT), Manifest, documents.manifest)
-    except InputError:
-        return None
-    return of_manifest(manifest)
-
-
-def _hashes(torrents: Sequence[Seedable]) -> set[str]:
+def _hashes(torrents: Sequence[Seedable]) -> frozenset[str]:
     """Return the infohashes of a tar's torrents, and its pieces root, in hex."""
     told = [each.file.metainfo for each in torrents]
     roots = [each.files[0].pieces_root for each in told if len(each.files) == 1]
     digests = [digest for each in told for digest in (each.infohash_v1, each.infohash_v2)]
-    return {digest.hex() for digest in (*digests, *roots) if digest is not None}
+    return frozenset(digest.hex() for digest in (*digests, *roots) if digest is not None)
 
 
 def prove(

@@ -1,0 +1,66 @@
+"""Which tars may be shared: the rule for handing out, asked for each tar, and again while it is shared."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from packager.documents import LIMIT, from_bytes
+from packager.engine.hand_outs import HandOuts
+from packager.engine.limited import read_limited
+from packager.errors import InputError
+from packager.hand_out import Withheld, of_manifest
+from packager.model import Manifest
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the rule is asked about: a tar's places, name, hashes and size (HandOuts.withheld), and its manifest."""
+
+    places: tuple[Path, ...]
+    name: str
+    hashes: frozenset[str]
+    size: int | None
+    manifest: Path | None
+
+
+class Rule:
+    """The rule for the tars of one run."""
+
+    def __init__(self, hand_outs: HandOuts, *, allow_withdrawn: bool) -> None:
+        """Ask `hand_outs`. allow_withdrawn: withhold nothing because it was withdrawn."""
+        self._hand_outs, self._allow_withdrawn = hand_outs, allow_withdrawn
+        self._known: dict[Path, Known] = {}
+        self._is_due = False  # the last try failed
+
+    def withheld(self, tar: Path, known: Known) -> Withheld | None:
+        """Return why a tar is not shared; None: it may be. Raises InputError for a broken document."""
+        self._known[tar] = known
+        return self._ask(known)
+
+    def ask_again(self, tars: Iterable[Path]) -> dict[Path, Withheld]:
+        """Return which of some tars, all asked about before, are withheld now, and why.
+
+        Reads nothing unless a release, a plan or a withdrawal changed since. Raises PackagerError or
+        OSError for a document that is broken or not readable; the next call asks again.
+        """
+        self._is_due = self._hand_outs.refresh() or self._is_due
+        if not self._is_due:
+            return {}
+        found = {tar: why for tar in dict.fromkeys(tars) if (why := self._ask(self._known[tar])) is not None}
+        self._is_due = False
+        return found
+
+    def _ask(self, known: Known) -> Withheld | None:
+        """Ask the releases, projects and mirrors around a tar, then its manifest."""
+        why = self._hand_outs.withheld(known.places, known.name, *known.hashes, size=known.size)
+        if why is None and known.manifest is not None:
+            why = _by_manifest(known.manifest)
+        return None if why is not None and self._allow_withdrawn and why.cause == "withdrawn" else why
+
+
+def _by_manifest(path: Path) -> Withheld | None:
+    """Return why a shard is withheld, by its manifest; None: it is not, or the manifest is gone or of another kind."""
+    try:
+        return of_manifest(from_bytes(read_limited(path, LIMIT), Manifest, path))
+    except InputError:
+        return None
