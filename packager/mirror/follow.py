@@ -186,6 +186,7 @@ def _plan(
         budget=settings.budget,
         chosen=chosen,
         size=sum(each.size for each in chosen),
+        documents=sum(each.documents for each in selection.chosen),
         fetch=sum(each.size for each in chosen if each.on_disk != "whole"),
         free=free,
         reserve=settings.reserve,

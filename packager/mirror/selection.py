@@ -78,7 +78,8 @@ def _with_room(choices: Sequence[Choice], odd: list[Oddity], lying: Mapping[Shar
     chosen = []
     for choice in choices:
         here = lying.get(choice.name)
-        need = 0 if here and here.state == "whole" else max(0, choice.size - (here.allocated if here else 0))
+        need = choice.documents
+        need += 0 if here and here.state == "whole" else max(0, choice.size - (here.allocated if here else 0))
         if need > max(0, room):
             odd.append(Oddity(where=choice.name, what="no room for it on the disk beside the reserve"))
             continue
