@@ -110,7 +110,7 @@ def cut(data: bytes) -> bytes:
 
 
 def flipped(data: bytes) -> bytes:
-    return data.replace(b"1", b"3", 1)
+    return data.replace(b'"budget": 1', b'"budget": 3', 1)
 
 
 def emptied(data: bytes) -> bytes:
