@@ -54,7 +54,8 @@ def choose(
     """Return the shards to hold, those held already first, then those to fetch, best first.
 
     budget: bytes of tars and of their documents. mirror_id: random bytes, made once and kept. held: names of shards
-    that are on the disk; each counts whole, wanted or not. seeds: how many seeds were seen of a shard, None or left out: unknown.
+    that are on the disk; each counts whole, wanted or not. seeds: how many seeds were seen of a shard, None or left
+    out: unknown.
     phases, names: choose among these only (None: all). now: RFC 3339. Obsolete and withheld shards are never chosen.
     What is to be fetched never goes beyond the budget less all that is held, and the chosen never beyond the
     budget; a held shard that is not chosen is for its owner to remove. The order of the release's shards
