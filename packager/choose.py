@@ -27,10 +27,14 @@ STEEPNESS = 8  # of a shard's weight in its seeds; bench/mirrors.py compares oth
 
 
 class Choice(Struct, frozen=True, kw_only=True):
-    """A shard to hold. size: bytes of its tar. held: it is there already. why: for people."""
+    """A shard to hold. size: bytes of its tar. documents: bytes of its other files. held: the tar is there already.
+
+    why: for people.
+    """
 
     name: ShardName
     size: int
+    documents: int
     held: bool
     why: str
 
@@ -49,8 +53,9 @@ def choose(
 ) -> list[Choice]:
     """Return the shards to hold, those held already first, then those to fetch, best first.
 
-    budget: bytes. mirror_id: random bytes, made once and kept. held: names of shards that are on the disk; each
-    counts whole, wanted or not. seeds: how many seeds were seen of a shard, None or left out: unknown.
+    budget: bytes of tars and of their documents. mirror_id: random bytes, made once and kept. held: names of shards
+    that are on the disk; each counts whole, wanted or not. seeds: how many seeds were seen of a shard, None or left
+    out: unknown.
     phases, names: choose among these only (None: all). now: RFC 3339. Obsolete and withheld shards are never chosen.
     What is to be fetched never goes beyond the budget less all that is held, and the chosen never beyond the
     budget; a held shard that is not chosen is for its owner to remove. The order of the release's shards
@@ -63,7 +68,7 @@ def choose(
         if (phases is None or shard.phase in phases) and (names is None or shard.name in names)
     ]
     ranked = _ranked(release, wanted, strategy, mirror_id, seeds or {})
-    on_disk = sum(shard.size for shard in release.shards if shard.name in held)
+    on_disk = sum(shard.size + documents_of(shard) for shard in release.shards if shard.name in held)
     kept = _within(budget, ((shard, "held already") for shard, _ in ranked if shard.name in held), held=True)
     new = _within(budget - on_disk, (pair for pair in ranked if pair[0].name not in held), held=False)
     return kept + new
@@ -81,10 +86,16 @@ def _within(budget: int, ranked: Iterable[tuple[ReleaseShard, str]], *, held: bo
     """Return the best shards that fit; one that is too large for what is left is passed over."""
     chosen, left = [], budget
     for shard, why in ranked:
-        if shard.size <= left:
-            left -= shard.size
-            chosen.append(Choice(name=shard.name, size=shard.size, held=held, why=why))
+        documents = documents_of(shard)
+        if shard.size + documents <= left:
+            left -= shard.size + documents
+            chosen.append(Choice(name=shard.name, size=shard.size, documents=documents, held=held, why=why))
     return chosen
+
+
+def documents_of(shard: ReleaseShard) -> int:
+    """Return the bytes of a shard's torrents, manifest and tables, which are held with its tar."""
+    return sum(file.size for file in shard.documents)
 
 
 def _ranked(

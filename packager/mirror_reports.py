@@ -73,6 +73,7 @@ class MirrorPlan(Struct, frozen=True, kw_only=True):
     budget: int
     chosen: tuple[PlannedHold, ...]
     size: int  # of the chosen
+    documents: int  # bytes of their torrents, manifests and tables, which count in the budget, too
     fetch: int  # bytes of the chosen that are not here yet
     free: int  # on the disk now
     reserve: int  # of them, to be left alone

@@ -9,13 +9,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager.choose import STRATEGIES, Choice, Strategy, choose, estimated, scores, uniforms, weights
+from packager.choose import STRATEGIES, Choice, Strategy, choose, documents_of, estimated, scores, uniforms, weights
 from packager.errors import InputError
-from packager.model import Release, ReleaseShard
+from packager.model import PublishedFile, Release, ReleaseShard
 from tests.simulator import Publisher, make_shard, phase_of
 
 DATES = ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z")
 ME = b"a mirror's id"
+
+
+def bare(shard: ReleaseShard, size: int = 0) -> ReleaseShard:
+    """Return a shard whose documents have this size each."""
+    files = {
+        name: msgspec.structs.replace(file, size=size)
+        for name in shard.__struct_fields__
+        if isinstance(file := getattr(shard, name), PublishedFile)
+    }
+    return msgspec.structs.replace(shard, **files)
 
 
 def make_release(sizes: list[int], second: list[int] | None = None, obsolete: frozenset[int] = frozenset()) -> Release:
@@ -24,7 +34,7 @@ def make_release(sizes: list[int], second: list[int] | None = None, obsolete: fr
     shards: list[ReleaseShard] = []
     for phase, each in phases.items():
         for at, size in enumerate(each, 1):
-            made = make_shard("demo", phase, at, DATES[at % 2], size=size << 20)
+            made = bare(make_shard("demo", phase, at, DATES[at % 2], size=size << 20))
             shards.append(msgspec.structs.replace(made, obsolete=len(shards) in obsolete))
     publisher = Publisher()
     return msgspec.structs.replace(
@@ -215,3 +225,15 @@ def test_the_numbers_drawn_are_those_of_the_written_formula() -> None:
     rows = scores(np.stack([drawn, drawn]), weights(np.arange(100.0)))
     one = [float(scores(drawn[at : at + 1], weights(np.array([float(at)])))[0]) for at in range(100)]
     assert rows[0].tolist() == rows[1].tolist() == pytest.approx(one, rel=1e-12)
+
+
+def test_documents_count_in_the_budget_as_tars_do() -> None:
+    release = make_release([1, 1, 1], [])
+    large = msgspec.structs.replace(release, shards=tuple(bare(shard, 10 << 20) for shard in release.shards))
+    each = documents_of(large.shards[0])
+    assert each == len(large.shards[0].documents) * (10 << 20)
+    for budget, count in ((1 << 20, 0), ((1 << 20) + each - 1, 0), ((1 << 20) + each, 1), (2 * (each + (1 << 20)), 2)):
+        chosen = choose(large, budget=budget, mirror_id=b"x")
+        assert [choice.documents for choice in chosen] == [each] * count
+    held = choose(large, budget=2 * (each + (1 << 20)) - 1, mirror_id=b"x", held={large.shards[0].name})
+    assert [choice.name for choice in held] == [large.shards[0].name]

@@ -871,6 +871,7 @@ TOLD |= {
         "budget": "Bytes that the tars may take.",
         "chosen": "Shards to hold: those here already, then the others, best first.",
         "size": "Bytes of their tars.",
+        "documents": "Bytes of their torrents, manifests and tables, which count in the budget, too.",
         "fetch": "Of these, bytes of the tars that are not here in full.",
         "free": "Bytes free on the disk.",
         "reserve": "Bytes of these that stay free.",

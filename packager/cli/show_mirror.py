@@ -17,7 +17,8 @@ def plan(made: MirrorPlan) -> None:
     rows = [(each.name, each.phase, show_size(each.size), each.on_disk, each.why) for each in made.chosen]
     screen.table(("shard", "phase", "size", "here", "why"), rows, right=(2,))
     screen.say(
-        f"{count_of(len(made.chosen), 'shard')}, {show_size(made.size)} of a budget of {show_size(made.budget)}; "
+        f"{count_of(len(made.chosen), 'shard')}, {show_size(made.size)} and {show_size(made.documents)} of documents, "
+        f"of a budget of {show_size(made.budget)}; "
         f"{show_size(made.fetch)} to fetch; {show_size(made.free)} free, {show_size(made.reserve)} of it kept free"
     )
     screen.say(_counted_by(made.counted_by))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from packager.engine.urls import Web
 
 RELEASE, MINISIG = "release.json", ".minisig"
+MIRRORED = ".packager-mirror/release"  # what a mirror keeps of the release that it follows
 PATIENCE = 10  # times the seconds that a server may stay silent: what a document may take in all
 RATE = 64 * KIB  # bytes a second: what a file of known size may take beside that
 _MEND = "nothing was changed here; ask the publisher, or give the address where the release is"
@@ -127,6 +128,8 @@ def normal(source: str, where: str = "URL") -> str:
         return str(place) if isinstance(place, Path) else f"{place}/"
     if "://" not in source:
         folder = Path(source).absolute()
+        if (folder / MIRRORED / RELEASE).is_file() and not (folder / RELEASE).exists():  # a mirror's own folder
+            return str(folder / MIRRORED)
         return str(folder.parent if folder.name == RELEASE and not folder.is_dir() else folder)
     address = url(source, where, WEB)
     if "?" in address or "#" in address:

@@ -6,6 +6,7 @@ Nothing stands in the state before all of it was found right. Fetching the shard
 import dataclasses
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from packager import documents, torrent_file, trust
 from packager.engine import durable
@@ -81,6 +82,7 @@ def step(folder: MirrorFolder, settings: Settings, request: Request, around: Aro
             chosen_before=_stayed_with(held, settings),
             free=room,
             now=now,
+            without_documents=_without_documents(settings.source, folder, newest.release),
         )
         fetched = holding.fetched_here(held, proofs)
         to_remove = holding.removable(newest.release, lying, (each.name for each in selection.chosen), fetched, now=now)
@@ -136,6 +138,22 @@ def _related(
     return found
 
 
+def _without_documents(source: str, folder: MirrorFolder, release: Release) -> list[ShardName]:
+    """Return the shards of which a folder lacks a document, and this mirror, too; none of a source that is no folder.
+
+    A mirror that stands in for the publisher has the documents of its own shards only.
+    """
+    if "://" in source:
+        return []
+    places = (Path(source), folder.release)
+    return [
+        shard.name
+        for shard in release.shards
+        if not shard.obsolete
+        and not all(any((place / file.path).is_file() for place in places) for file in shard.documents)
+    ]
+
+
 def _stayed_with(held: Mirror | None, settings: Settings) -> tuple[ShardName, ...]:
     """Return the shards chosen before, where the owner's wishes are what they were."""
     if held is None:
@@ -186,6 +204,7 @@ def _plan(
         budget=settings.budget,
         chosen=chosen,
         size=sum(each.size for each in chosen),
+        documents=sum(each.documents for each in selection.chosen),
         fetch=sum(each.size for each in chosen if each.on_disk != "whole"),
         free=free,
         reserve=settings.reserve,

@@ -45,16 +45,19 @@ def select(
     chosen_before: Collection[ShardName],
     free: int,
     now: str,
+    without_documents: Collection[ShardName] = (),
 ) -> Selection:
     """Return what is to be held within the budget, and within what the disk has free less the reserve.
 
-    chosen_before: shards that are stayed with, although nothing of them may be here yet. now: RFC 3339. Raises
+    chosen_before: shards that are stayed with, although nothing of them may be here yet. without_documents: shards of
+    which the source lacks a document. now: RFC 3339. Raises
     InputError for a phase or an SQL condition that is wrong.
     """
     blocked = {name for name, each in lying.items() if each.state == "in the way"}
     names = _where(release, seeds, settings.where)
     folders = {shard.name for shard in release.shards if shard.container == "folder"}
     names = (names if names is not None else {shard.name for shard in release.shards}) - blocked - folders
+    names -= set(without_documents)
     offered = {shard.name for shard in HandOut(release, now=now).offered()}
     choices = choose(
         release,
@@ -68,6 +71,8 @@ def select(
         now=now,
     )
     odd = [_in_the_way(name, lying[name].size) for name in sorted(blocked)]
+    if without_documents:
+        odd.append(_without_documents(sorted(without_documents)))
     if folders & offered:
         odd.append(_kept_as_files(sorted(folders & offered)))
     return _with_room(choices, odd, lying, free - settings.reserve)
@@ -78,7 +83,8 @@ def _with_room(choices: Sequence[Choice], odd: list[Oddity], lying: Mapping[Shar
     chosen = []
     for choice in choices:
         here = lying.get(choice.name)
-        need = 0 if here and here.state == "whole" else max(0, choice.size - (here.allocated if here else 0))
+        need = choice.documents
+        need += 0 if here and here.state == "whole" else max(0, choice.size - (here.allocated if here else 0))
         if need > max(0, room):
             odd.append(Oddity(where=choice.name, what="no room for it on the disk beside the reserve"))
             continue
@@ -91,6 +97,13 @@ def _in_the_way(name: str, size: int) -> Oddity:
     """Return what is said of a tar that has the name of a shard and is none."""
     what = f"what lies here under its name has {size} bytes and is not it: move it away, or mend it: packager repair"
     return Oddity(where=f"{name}.tar", what=what)
+
+
+def _without_documents(names: Sequence[str]) -> Oddity:
+    """Return what is said of shards whose documents the source does not have."""
+    more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+    what = "the source does not have its documents: a mirror keeps those of its own shards only; follow the publisher"
+    return Oddity(where=f"{names[0]}{more}", what=f"{what}, or a mirror that has it")
 
 
 def _kept_as_files(names: Sequence[str]) -> Oddity:

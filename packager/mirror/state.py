@@ -145,12 +145,13 @@ class MirrorFolder:
             return None
         mend = "move it away and follow the release again: tars that are here are kept, and checked"
         body = _whole(path)
-        if self._digests and documents.digest(body) not in self._digests:
-            raise InputError(path, "is damaged: its SHA-256 is not the one that was kept", mend)
         try:
-            return documents.from_bytes(body, Mirror, path)
+            mirror = documents.from_bytes(body, Mirror, path)
         except InputError as error:
             raise InputError(error.where, error.what, error.mend or mend) from error
+        if self._digests and documents.digest(body) not in self._digests:
+            raise InputError(path, "is damaged: its SHA-256 is not the one that was kept", mend)
+        return mirror
 
     @property
     def _digests(self) -> list[str]:

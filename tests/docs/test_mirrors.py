@@ -39,7 +39,7 @@ def test_the_simulation_takes_the_shards_that_choose_takes() -> None:
             taken = np.argsort(way(drawn, np.array(seeds, dtype=np.float64))[0])[:20].tolist()
             chosen = choose.choose(
                 release,
-                budget=20 * shards[0].size,
+                budget=20 * (shards[0].size + choose.documents_of(shards[0])),
                 mirror_id=mirror,
                 strategy=strategy,
                 seeds={shard.name: count for shard, count in zip(shards, seeds, strict=True)},

@@ -110,7 +110,7 @@ def cut(data: bytes) -> bytes:
 
 
 def flipped(data: bytes) -> bytes:
-    return data.replace(b"1", b"3", 1)
+    return data.replace(b'"budget": 1', b'"budget": 3', 1)
 
 
 def emptied(data: bytes) -> bytes:
@@ -246,3 +246,33 @@ def test_a_members_table_is_written_to_disk_as_it_comes(packed: Archive, tmp_pat
     assert kept.stat().st_size == large
     if by == "folder":
         assert most < large / 2
+
+
+@pytest.mark.parametrize("inner", ["", ".packager-mirror/release"])
+def test_a_mirror_can_stand_in_for_the_publisher_for_the_shards_that_it_has(
+    mirror: Mirror, tmp_path: Path, inner: str, capsys: Capture
+) -> None:
+    assert (
+        mirror.follow("--key", mirror.archive.key, "--where", "name IN ('tones-audio-00002', 'tones-audio-00003')") == 0
+    )
+    capsys.readouterr()
+    second = Patient(mirror.archive, mirror.site, tmp_path / "second")
+    options = ["--budget", "1 GB", "--reserve", "0", "--client", "none", "--key", mirror.archive.key]
+    assert second.run("follow", str(mirror.folder / inner), *options) == 0
+    assert "left out: tones-audio-00001 and 1 more: the source does not have its documents" in capsys.readouterr().out
+    kept = MirrorFolder(second.folder)
+    assert sorted(each.name for each in kept.required().chosen) == ["tones-audio-00002", "tones-audio-00003"]
+    assert all(kept.document(mirror.archive.shards[at].torrent).is_file() for at in (1, 2))
+    assert second.run("sync") == 0
+    mirror.archive.publish(4)
+    assert second.run("follow", mirror.site.address) == 0  # the publisher again
+    assert len(kept.required().chosen) == 4
+
+
+def test_a_kept_document_with_a_flipped_bit_is_fetched_again(mirror: Mirror) -> None:
+    assert mirror.follow("--key", mirror.archive.key) == 0
+    place = MirrorFolder(mirror.folder).document(mirror.archive.shards[0].members_table)
+    right = place.read_bytes()
+    place.write_bytes(right[:-9] + bytes([right[-9] ^ 1]) + right[-8:])
+    assert mirror.run("sync") == 0
+    assert place.read_bytes() == right

@@ -1,0 +1,83 @@
+"""What an earlier run packed is used only if it is what this run would make; what is published never changes."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from packager import api
+from packager.errors import InputError, TrustError
+from tests.projects import Project
+
+PHASES = '[[phases]]\nname = "all"\ntitle = "All"\norder = "path"\n'
+NAME = "tones-all-00001"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    made = Project(tmp_path / "p")
+    made.source.mkdir(parents=True)
+    for name in ("a", "b"):
+        (made.source / f"{name}.bin").write_bytes(name.encode() * 5000)
+    made.write_config(phases=PHASES)
+    return made
+
+
+def packed(project: Project) -> bytes:
+    """Scan, plan and pack a project, and return its tar."""
+    config = project.root / "packager.toml"
+    api.scan(config, processes=1)
+    api.plan(config)
+    assert not api.pack(config, processes=1).failed
+    return (project.root / "shards" / f"{NAME}.tar").read_bytes()
+
+
+def test_a_tar_that_was_made_for_another_plan_of_the_same_size_is_packed_again(project: Project) -> None:
+    before = packed(project)
+    config = project.root / "packager.toml"
+    config.write_text(config.read_text().replace("Tones & <noises>", "Noises & <tones>"))
+    after = packed(project)
+    assert len(after) == len(before)
+    assert b"Noises & <tones>" in after
+    assert b"Tones & <noises>" not in after
+
+
+@pytest.mark.parametrize("change", [lambda tar: tar + b"x", lambda tar: tar[:-512], lambda _: b""])
+def test_a_tar_of_the_wrong_size_is_packed_again(project: Project, change: "type[bytes]") -> None:
+    before = packed(project)
+    tar = project.root / "shards" / f"{NAME}.tar"
+    tar.write_bytes(change(before))
+    assert packed(project) == before
+
+
+def test_a_published_tar_is_not_replaced_by_one_with_another_infohash(project: Project) -> None:
+    config, tar = project.root / "packager.toml", project.root / "shards" / f"{NAME}.tar"
+    api.release(config, processes=1)
+    short = tar.read_bytes()[:-512]
+    tar.write_bytes(short)
+    source = project.source / "a.bin"
+    status = source.stat()
+    source.write_bytes(b"x" * status.st_size)
+    os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))
+    try:
+        failed = [f"{each.where}: {each.what}" for each in api.pack(config, processes=1).failed]
+    except InputError as error:
+        failed = [str(error)]
+    assert len(failed) == 1
+    assert NAME in failed[0]
+    assert tar.read_bytes() == short
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_site_whose_chain_is_broken_is_not_taken_for_the_state(project: Project, number: int) -> None:
+    config = project.root / "packager.toml"
+    for count in range(3):
+        (project.source / f"new {count}.bin").write_bytes(bytes([count]) * 3000)
+        api.release(config, processes=1)
+    for kept in (project.root / ".packager" / "releases").iterdir():
+        kept.unlink()
+    document = project.root / "output" / "releases" / f"{number}.json"
+    document.write_bytes(document.read_bytes().replace(b"CC0-1.0", b"CC9-9.9"))
+    (project.source / "another.bin").write_bytes(b"another")
+    with pytest.raises(TrustError, match=rf"releases/{number}\.json|releases/{number + 1}\.json"):
+        api.release(config, processes=1)
