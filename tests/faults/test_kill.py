@@ -22,6 +22,7 @@ _OF_THE_RUN = {
     "owner": rb"(?s).*",
     "packed.json": rb'"seconds": [0-9.]+',
     "scanned.json": rb'"catalogue": \[[^]]*\]',
+    "written.json": rb"(?s).*",  # a tar's times
     "withdrawals.json": rb'"date": "[^"]*"',
 }
 
@@ -89,7 +90,7 @@ def left(project: Project) -> dict[str, bytes]:
     for path in sorted(project.root.rglob("*")):
         if path.is_file():
             data = path.read_bytes()
-            pattern = _OF_THE_RUN.get(path.name)
+            pattern = _OF_THE_RUN.get(path.name.partition(".")[2] if path.parent.name == "tars" else path.name)
             found[str(path.relative_to(project.root))] = re.sub(pattern, b"", data) if pattern else data
     return found
 

@@ -381,14 +381,16 @@ def test_two_writers_of_one_file_are_told_of_each_other(tmp_path: Path) -> None:
     assert tars(tmp_path) == {"a": b"first"}
 
 
-def test_a_link_in_the_place_of_a_partial_file_is_not_followed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+def test_a_link_in_the_place_of_a_partial_file_is_not_followed(tmp_path: Path, link: str) -> None:
     (tmp_path / "victim").write_bytes(b"keep")
-    durable.partial(tmp_path / "a").symlink_to("victim")
-    with pytest.raises(Exception, match="symbolic link"):
-        durable.write_bytes(tmp_path / "a", b"new")
-    with pytest.raises(Exception, match="symbolic link"):
-        DirectWriter(tmp_path / "a", 10).__enter__()
+    getattr(durable.partial(tmp_path / "a"), link)(tmp_path / "victim")
+    durable.write_bytes(tmp_path / "a", b"new")
+    getattr(durable.partial(tmp_path / "b"), link)(tmp_path / "victim")
+    with DirectWriter(tmp_path / "b", 10) as writer:
+        writer.put(writer.buffer(), 10)
     assert (tmp_path / "victim").read_bytes() == b"keep"
+    assert ((tmp_path / "a").read_bytes(), (tmp_path / "b").read_bytes()) == (b"new", bytes(10))
 
 
 def test_a_claimed_tar_stays_claimed_when_a_pass_fails(tmp_path: Path) -> None:

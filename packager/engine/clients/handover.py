@@ -3,6 +3,7 @@
 Nothing is ever taken out of a client, and nothing is handed over twice. What must not be shared any more is stopped.
 """
 
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from packager.errors import InputError
 from packager.model import Version
 from packager.paths import is_safe_name, shown
 
+LISTING_SECONDS = 3.0  # that a program may take to list what it was given
+_POLL_SECONDS = 0.1
 MEND = "its publisher makes one with torrent.also_v1 = true; a newer client needs none"
 
 
@@ -124,10 +127,19 @@ class AddsOnce:
         try:
             self._program.take(torrent, handover)
         except InputError:
-            if ours.isdisjoint(self.held()):
+            if not self._lists(ours):
                 raise
-            return False  # another run was quicker, or the client was slow to list it
+            return False  # another run was quicker
         self._known = known | ours
+        return True
+
+    def _lists(self, infohashes: Collection[str]) -> bool:
+        """Say whether it lists one of these torrents, soon: it may be about to, and refuses it a second time."""
+        end = time.monotonic() + LISTING_SECONDS
+        while set(infohashes).isdisjoint(self.held()):
+            if time.monotonic() >= end:
+                return False
+            time.sleep(_POLL_SECONDS)
         return True
 
 
