@@ -130,10 +130,17 @@ class PlannedShard(Struct, frozen=True, kw_only=True):
 
 
 class WithdrawnFile(Struct, frozen=True, kw_only=True):
-    """A file of the collection that is left out, and the withdrawn record that has its content."""
+    """A file of the collection that is left out, and the withdrawn record that has its content or its id."""
 
     path: str  # fit to be shown
     record: str
+
+
+class OtherContent(Struct, frozen=True, kw_only=True):
+    """Files that are left out since their records are withdrawn, although their content is not the withdrawn one."""
+
+    files: Whole
+    named: tuple[WithdrawnFile, ...]  # the first of them
 
 
 class Overflow(Struct, frozen=True, kw_only=True):
@@ -191,6 +198,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     withdrawn_files: Whole = 0  # files that are left out, since they have the content of a withdrawn record
     withdrawn_named: tuple[WithdrawnFile, ...] = ()  # the first of them
     closed: dict[str, str] = {}  # the phases under embargo, and when they open, RFC 3339
+    other_content: OtherContent | msgspec.UnsetType = msgspec.UNSET  # unset: there are no such files
 
 
 class PublishedFile(Struct, frozen=True, kw_only=True):

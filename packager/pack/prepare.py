@@ -34,6 +34,7 @@ from packager.errors import InputError
 from packager.model import (
     CATALOGUE,
     PLANNED,
+    OtherContent,
     Plan,
     PlannedPhase,
     PlannedShard,
@@ -114,6 +115,7 @@ def prepare(workspace: Workspace, config: Config, *, now: str, progress: Progres
         withdrawals=withdrawals,
         withdrawn_files=planned.withdrawn_files,
         withdrawn_named=planned.withdrawn_named,
+        other_content=planned.other_content,
         closed=opens,
     )
     if last is None and not any(phase.shards for phase in plan.phases):
@@ -135,6 +137,7 @@ class _Planned:
     compared: Compared
     withdrawn_files: int = 0
     withdrawn_named: tuple[WithdrawnFile, ...] = ()
+    other_content: OtherContent | msgspec.UnsetType = msgspec.UNSET
     phases: list[PlannedPhase] = field(default_factory=list)
     cut: list[tuple[Path, list[PlannedShard]]] = field(
         default_factory=list
@@ -225,8 +228,9 @@ def _plan(
         hashes = SourceHashes(database, workspace, progress)
         hashes.create()
         planned = _Planned(compared(hashes, config, standing, embargoed(config, opens)))
-        count, named = leave_out(hashes, standing.withdrawn)
+        count, named, other = leave_out(hashes, standing.withdrawn)
         planned.withdrawn_files, planned.withdrawn_named = count, tuple(named)
+        planned.other_content = other or msgspec.UNSET
         planner = _Planner(database, workspace, config, standing, Selection(database, config, opens), progress)
         planned.records = sql.count_rows(database, "catalogue")
         progress.begin("plan", sql.count_rows(database, "files"), "file")
@@ -258,7 +262,8 @@ def _plan(
 def _opened(workspace: Workspace, config: Config, standing: Standing) -> Iterator[sql.Database]:
     """Open what planning reads by SQL; its spill is gone afterwards."""
     planned = (workspace.planned(phase.name) for phase in config.phases)
-    tables_read = [workspace.catalogue, *planned, hashed_file(workspace), *readable(workspace, standing.of_files)]
+    kept = [hashed_file(workspace), workspace.withdrawn_hashes]
+    tables_read = [workspace.catalogue, *planned, *kept, *readable(workspace, standing.of_files)]
     spill = workspace.state / "spill"
     with open_catalogue(workspace.catalogue, tables_read, spill, list(standing.withdrawn)) as database:
         yield database
