@@ -143,6 +143,15 @@ class OtherContent(Struct, frozen=True, kw_only=True):
     named: tuple[WithdrawnFile, ...]  # the first of them
 
 
+class TakenBefore(Struct, frozen=True, kw_only=True):
+    """Records that a phase under embargo selects and that an earlier phase publishes before the embargo ends."""
+
+    phase: str
+    by: str  # the earlier phase
+    records: Whole
+    opens: str | None  # RFC 3339, when the earlier phase opens; None: it is open
+
+
 class Overflow(Struct, frozen=True, kw_only=True):
     """Files that exceed a phase's budget, and where they go. payload: bytes of the files."""
 
@@ -199,6 +208,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     withdrawn_named: tuple[WithdrawnFile, ...] = ()  # the first of them
     closed: dict[str, str] = {}  # the phases under embargo, and when they open, RFC 3339
     other_content: OtherContent | msgspec.UnsetType = msgspec.UNSET  # unset: there are no such files
+    taken_before: tuple[TakenBefore, ...] | msgspec.UnsetType = msgspec.UNSET  # unset: there are no such records
+    selected: dict[str, int] | msgspec.UnsetType = msgspec.UNSET  # by phases without shards: what their where selects
 
 
 class PublishedFile(Struct, frozen=True, kw_only=True):

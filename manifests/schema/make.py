@@ -213,6 +213,14 @@ TOLD: dict[str, dict[str, Told]] = {
         "withdrawn_named": "The first of them.",
         "closed": "When each phase opens that is under embargo, by its name.",
         "other_content": OTHER_CONTENT,
+        "taken_before": "Records that an earlier phase takes from a phase under embargo. Left out where there are none.",
+        "selected": "Records that the where of each phase without shards selects; left out where none selects any.",
+    },
+    "TakenBefore": {
+        "phase": "Name of the phase under embargo.",
+        "by": "Name of the earlier phase that publishes the records sooner.",
+        "records": "How many.",
+        "opens": ("When that phase opens; null if it is open.", DATE),
     },
     "WithdrawnFile": {
         "path": "Of the file at the source.",

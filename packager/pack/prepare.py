@@ -24,8 +24,10 @@ from packager.engine.moved_files import finish_moved
 from packager.engine.selection import (
     Selection,
     count_replaced,
+    count_selected,
     embargoed,
     open_catalogue,
+    taken_before,
 )
 from packager.engine.state_format import stamp_state
 from packager.engine.withdrawals import read_withdrawals
@@ -41,6 +43,7 @@ from packager.model import (
     Release,
     ShardName,
     Superseded,
+    TakenBefore,
     WithdrawnFile,
 )
 from packager.options import Config, PhaseOptions
@@ -116,6 +119,8 @@ def prepare(workspace: Workspace, config: Config, *, now: str, progress: Progres
         withdrawn_files=planned.withdrawn_files,
         withdrawn_named=planned.withdrawn_named,
         other_content=planned.other_content,
+        taken_before=tuple(planned.taken_before) or msgspec.UNSET,
+        selected=planned.selected or msgspec.UNSET,
         closed=opens,
     )
     if last is None and not any(phase.shards for phase in plan.phases):
@@ -138,6 +143,8 @@ class _Planned:
     withdrawn_files: int = 0
     withdrawn_named: tuple[WithdrawnFile, ...] = ()
     other_content: OtherContent | msgspec.UnsetType = msgspec.UNSET
+    taken_before: list[TakenBefore] = field(default_factory=list)
+    selected: dict[str, int] = field(default_factory=dict)
     phases: list[PlannedPhase] = field(default_factory=list)
     cut: list[tuple[Path, list[PlannedShard]]] = field(
         default_factory=list
@@ -240,6 +247,9 @@ def _plan(
         for phase in config.phases:  # last, since they hold no record of a file that may not go out yet
             if phase.content == "catalogue":
                 planner.catalogue_phase(phase, planned)
+        planned.taken_before = taken_before(database, config, opens, workspace.planned)
+        empty = [phase.name for phase in planned.phases if not phase.shards]
+        planned.selected = count_selected(database, config, empty, workspace.catalogue)
         planned.superseded += successors(database, standing, planned.cut)
         planned.without_phase = planner.selection.count_left()
         overflow = planner.selection.overflow()
