@@ -12,7 +12,7 @@ TORRENT = 1 << 20  # bytes of a .torrent that is quick to fetch and to load; cli
 
 
 def warnings(plan: Plan) -> tuple[Oddity, ...]:
-    """Return lines for embargoes that hold no record, for phases without shards, and for torrents that are too large."""
+    """Return lines for embargoes that miss records, for phases without shards, and for torrents that are too large."""
     found = [Oddity(where=each.phase, what=_taken_before(each)) for each in plan.taken_before or ()]
     selected = plan.selected or {}
     empty = [phase for phase in plan.phases if not phase.shards]

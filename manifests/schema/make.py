@@ -213,7 +213,7 @@ TOLD: dict[str, dict[str, Told]] = {
         "withdrawn_named": "The first of them.",
         "closed": "When each phase opens that is under embargo, by its name.",
         "other_content": OTHER_CONTENT,
-        "taken_before": "Records that an earlier phase takes from a phase under embargo. Left out where there are none.",
+        "taken_before": "Records that an earlier phase takes from one under embargo. Left out where there are none.",
         "selected": "Records that the where of each phase without shards selects; left out where none selects any.",
     },
     "TakenBefore": {

@@ -69,10 +69,13 @@ from packager.releasing import embargoes, not_before
 from packager.reports import PlanReport
 
 
-def prepare(workspace: Workspace, config: Config, *, now: str, progress: Progress = SILENT) -> PlanReport:
+def prepare(
+    workspace: Workspace, config: Config, *, now: str, virtual: bool = False, progress: Progress = SILENT
+) -> PlanReport:
     """Make the plan, or find that the one there still stands.
 
-    now: RFC 3339, the release date where the config gives none. Raises InputError where a phase's SQL
+    now: RFC 3339, the release date where the config gives none. virtual: no tars are written, whatever the config says.
+    Raises InputError where a phase's SQL
     is wrong, a file is larger than a shard and the config refuses that, nothing is left to release, or the
     config is of another collection than what is published.
     """
@@ -99,7 +102,8 @@ def prepare(workspace: Workspace, config: Config, *, now: str, progress: Progres
     workspace.plan.unlink(missing_ok=True)
     durable.fsync_folder(durable.make_folder(workspace.plan.parent))
     standing = read_standing(workspace, config, last, taken_back)
-    planned = _plan(workspace, config, standing, opens, progress)
+    is_virtual = virtual or not config.shards.materialise
+    planned = _plan(workspace, config, standing, opens, progress, virtual=is_virtual)
     plan = Plan(
         format=documents.FORMAT,
         collection=config.collection.name,
@@ -227,7 +231,13 @@ _SELECTED = pa.schema([CATALOGUE.field(name) for name in PLANNED.names if name !
 
 
 def _plan(
-    workspace: Workspace, config: Config, standing: Standing, opens: Mapping[str, str], progress: Progress
+    workspace: Workspace,
+    config: Config,
+    standing: Standing,
+    opens: Mapping[str, str],
+    progress: Progress,
+    *,
+    virtual: bool,
 ) -> _Planned:
     """Return every phase's plan, the members of its new shards written."""
     with _opened(workspace, config, standing) as database:
@@ -264,7 +274,7 @@ def _plan(
     ]
     planned.phases += standing.closed(config, Counter(planned.compared.kept) + Counter(stay))
     planned.superseded += standing.ended(config)
-    planned.sources_gone = sources_gone(workspace, standing, planned.compared.stale)
+    planned.sources_gone = sources_gone(workspace, standing, planned.compared.stale, virtual=virtual)
     return planned
 
 
