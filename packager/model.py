@@ -130,10 +130,26 @@ class PlannedShard(Struct, frozen=True, kw_only=True):
 
 
 class WithdrawnFile(Struct, frozen=True, kw_only=True):
-    """A file of the collection that is left out, and the withdrawn record that has its content."""
+    """A file of the collection that is left out, and the withdrawn record that has its content or its id."""
 
     path: str  # fit to be shown
     record: str
+
+
+class OtherContent(Struct, frozen=True, kw_only=True):
+    """Files that are left out since their records are withdrawn, although their content is not the withdrawn one."""
+
+    files: Whole
+    named: tuple[WithdrawnFile, ...]  # the first of them
+
+
+class TakenBefore(Struct, frozen=True, kw_only=True):
+    """Records that a phase under embargo selects and that an earlier phase publishes before the embargo ends."""
+
+    phase: str
+    by: str  # the earlier phase
+    records: Whole
+    opens: str | None  # RFC 3339, when the earlier phase opens; None: it is open
 
 
 class Overflow(Struct, frozen=True, kw_only=True):
@@ -191,6 +207,9 @@ class Plan(Struct, frozen=True, kw_only=True):
     withdrawn_files: Whole = 0  # files that are left out, since they have the content of a withdrawn record
     withdrawn_named: tuple[WithdrawnFile, ...] = ()  # the first of them
     closed: dict[str, str] = {}  # the phases under embargo, and when they open, RFC 3339
+    other_content: OtherContent | msgspec.UnsetType = msgspec.UNSET  # unset: there are no such files
+    taken_before: tuple[TakenBefore, ...] | msgspec.UnsetType = msgspec.UNSET  # unset: there are no such records
+    selected: dict[str, int] | msgspec.UnsetType = msgspec.UNSET  # by phases without shards: what their where selects
 
 
 class PublishedFile(Struct, frozen=True, kw_only=True):

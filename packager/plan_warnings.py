@@ -1,9 +1,9 @@
-"""What an archivist should know of a plan before it is packed: empty phases, torrents that clients find large. Pure."""
+"""What an archivist should know of a plan before it is packed: embargoes, empty phases, large torrents. Pure."""
 
 from collections.abc import Iterable
 
 from packager.files_layout import TAG_FILES
-from packager.model import Plan, PlannedPhase, PlannedShard
+from packager.model import Plan, PlannedPhase, PlannedShard, TakenBefore
 from packager.reports import Oddity
 from packager.units import count_of, show_size
 
@@ -12,18 +12,32 @@ TORRENT = 1 << 20  # bytes of a .torrent that is quick to fetch and to load; cli
 
 
 def warnings(plan: Plan) -> tuple[Oddity, ...]:
-    """Return a line for each phase without shards, and each whose new shards have too many files or large torrents."""
-    found = [Oddity(where=phase.name, what=_empty(phase)) for phase in plan.phases if not phase.shards]
+    """Return lines for embargoes that miss records, for phases without shards, and for torrents that are too large."""
+    found = [Oddity(where=each.phase, what=_taken_before(each)) for each in plan.taken_before or ()]
+    selected = plan.selected or {}
+    empty = [phase for phase in plan.phases if not phase.shards]
+    found += [Oddity(where=phase.name, what=_empty(phase, selected.get(phase.name, 0))) for phase in empty]
     for phase in plan.phases:
         shards = [shard for shard in phase.shards if shard.container == "folder" and not shard.published]
         found += [Oddity(where=phase.name, what=what) for what in _too_large(shards)]
     return tuple(found)
 
 
-def _empty(phase: PlannedPhase) -> str:
-    """Return why a phase has nothing to publish, and what to do."""
+def _taken_before(found: TakenBefore) -> str:
+    """Return what is said of records that go out before the embargo of a phase that selects them, and what to do."""
+    one = found.records == 1
+    records = f"{count_of(found.records, 'record')} that phase {found.phase} selects {'is' if one else 'are'}"
+    when = f"opens {found.opens[:10]}" if found.opens else "is open"
+    return f"{records} taken by the earlier phase {found.by}, which {when}: move {found.phase} before it"
+
+
+def _empty(phase: PlannedPhase, selected: int) -> str:
+    """Return why a phase has nothing to publish, and what to do. selected: records for which its where is true."""
     if phase.over_budget:
         return f"its budget has no room for any of its {count_of(phase.over_budget, 'file')}: raise it, or publish none"
+    if selected:
+        records = f"the {count_of(selected, 'record')} that it selects"
+        return f"has nothing to publish: {records} are in another phase, published, under embargo, withdrawn or unread"
     return "selects no record, so it has nothing to publish: change its where, or remove the phase"
 
 

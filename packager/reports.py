@@ -5,8 +5,10 @@ Sizes are bytes, durations seconds. Fields are only ever added.
 
 from typing import Literal, TypeAlias
 
+import msgspec
+
 from packager.hand_out import Withheld
-from packager.model import Infohash, Plan, ReleasePhase, State, Struct, Version, WithdrawnFile
+from packager.model import Infohash, OtherContent, Plan, ReleasePhase, State, Struct, Version, WithdrawnFile
 
 
 class Oddity(Struct, frozen=True, kw_only=True):
@@ -54,6 +56,7 @@ class PackReport(Struct, frozen=True, kw_only=True):
     redone: int = 0  # on a cluster: tasks begun again, because a worker died, hung or could not
     withdrawn_files: int = 0  # that the plan left out, since they have the content of a withdrawn record
     withdrawn_named: tuple[WithdrawnFile, ...] = ()  # the first of them
+    other_content: OtherContent | msgspec.UnsetType = msgspec.UNSET  # as in the plan
 
 
 class MaterialiseReport(Struct, frozen=True, kw_only=True):

@@ -73,7 +73,8 @@ order = {audio_order}
 # The tars of the phase take at most this many bytes. Other files go to the next phase whose `where` selects them, if
 # that does not open earlier; else they wait. packager plan shows where they go.
 # budget = "1 TB"
-# Not published before this date, by this phase or any other; the site shows the date.
+# The records that this phase takes are not published before this date, by this phase or any other. A record that an
+# earlier phase takes is not held: put a phase with an embargo before phases that select the same records.
 # embargo = "2030-01-01"
 # "folder" publishes each shard as a folder, from which any client picks single files: for thousands, not millions.
 # container = "tar"

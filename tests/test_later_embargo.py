@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.projects import Project
 from tests.test_growing import assert_frozen, new_shards, release
 from tests.test_moved_and_withdrawn import PHASES, Capture, anywhere, make, move, table, write
 
@@ -61,3 +62,47 @@ def test_what_is_published_stays_in_a_shard_that_is_replaced(tmp_path: Path, cap
     move(project, "audio", "audio 2")
     release(project, capsys)  # the name of a closed record is none that a published one may get
     assert anywhere(project, (b"audio 2",), tmp_path) == set()
+
+
+EMB = '[[phases]]\nname = "emb"\nwhere = "path LIKE \'%secret%\'"\nembargo = "2999-01-01"\n'
+
+
+@pytest.mark.parametrize(
+    ("phases", "expected"),
+    [
+        (PHASES + EMB, "2 records that phase emb selects are taken by the earlier phase all, which is open"),
+        (
+            PHASES.replace("[[phases]]", '[[phases]]\nembargo = "2998-01-01"') + EMB + '[[phases]]\nname = "x"\n',
+            "2 records that phase emb selects are taken by the earlier phase all, which opens 2998-01-01",
+        ),
+        (
+            '[[phases]]\nname = "one"\nwhere = "path = \'secret 1\'"\n' + EMB + PHASES,
+            "1 record that phase emb selects is taken by the earlier phase one, which is open",
+        ),
+        (EMB + PHASES, None),
+        (PHASES.replace("[[phases]]", "[[phases]]\nwhere = \"path = 'a'\"") + EMB, None),
+    ],
+)
+def test_plan_warns_of_records_that_an_earlier_phase_takes_from_an_embargo(
+    tmp_path: Path, capsys: Capture, phases: str, expected: str | None
+) -> None:
+    project = Project(tmp_path / "p")
+    write(project, {"a": b"a", "secret 1": b"1", "secret 2": b"2"})
+    project.write_config(phases=phases)
+    assert project.run(capsys, "scan").code == 0
+    for _ in range(2):  # also of a plan that did not change
+        ran = project.run(capsys, "plan")
+        assert ("move emb before it" in ran.out) == (expected is not None)
+        if expected:
+            assert f"warning: emb: {expected}: move emb before it\n" in ran.out
+
+
+def test_a_phase_whose_records_are_elsewhere_is_not_to_be_removed(tmp_path: Path, capsys: Capture) -> None:
+    project = make(tmp_path / "p", capsys, {"a": b"a", "secret 1": b"1", "secret 2": b"2"})
+    project.write_config(phases=PHASES + EMB)
+    wanted = "warning: emb: has nothing to publish: the 2 records that it selects are in another phase, published"
+    ran = project.run(capsys, "plan")
+    assert (wanted in ran.out, "change its where" in ran.out) == (True, False), ran.out
+    assert project.run(capsys, "withdraw", "--path", "*secret*", "--reason", "x").code == 0
+    ran = project.run(capsys, "release")
+    assert (wanted in ran.out, "change its where" in ran.out) == (True, False), ran.out

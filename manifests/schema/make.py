@@ -57,6 +57,10 @@ PHASE_FACTS: dict[str, Told] = {
     "content": "The records' files, or the catalogue itself.",
 }
 TO_DELETE_LATER = "Files here that should be deleted once the next release is out."
+OTHER_CONTENT = (
+    "Files that are left out because their ids are withdrawn, although their content is not what was withdrawn. Left"
+    " out where there are none."
+)
 WITHDRAWN_MEMBERS = "Members that were withdrawn since, of which the table has no row; left out where 0."
 EXTENSIONS = "What other programs add; readers ignore its content. Left out where empty."
 STATE = "published; of the others the first is next, the rest planned."
@@ -208,10 +212,23 @@ TOLD: dict[str, dict[str, Told]] = {
         "withdrawn_files": "Files that are left out, because they have the content of a withdrawn record.",
         "withdrawn_named": "The first of them.",
         "closed": "When each phase opens that is under embargo, by its name.",
+        "other_content": OTHER_CONTENT,
+        "taken_before": "Records that an earlier phase takes from one under embargo. Left out where there are none.",
+        "selected": "Records that the where of each phase without shards selects; left out where none selects any.",
+    },
+    "TakenBefore": {
+        "phase": "Name of the phase under embargo.",
+        "by": "Name of the earlier phase that publishes the records sooner.",
+        "records": "How many.",
+        "opens": ("When that phase opens; null if it is open.", DATE),
     },
     "WithdrawnFile": {
         "path": "Of the file at the source.",
-        "record": "Id of the withdrawn record that has its content.",
+        "record": "Id of the withdrawn record that has its content, or its id.",
+    },
+    "OtherContent": {
+        "files": "How many.",
+        "named": "The first of them.",
     },
     "Overflow": {
         "phase": "Name of the later phase that has these files; null if they wait.",
@@ -321,6 +338,7 @@ TOLD: dict[str, dict[str, Told]] = {
         "redone": "On a cluster: tasks begun again by another worker, because one died, hung or could not.",
         "withdrawn_files": "Files that the plan left out, because they have the content of a withdrawn record.",
         "withdrawn_named": "The first of them.",
+        "other_content": OTHER_CONTENT,
     },
     "MaterialiseReport": {
         "written": "Tars written now.",

@@ -161,7 +161,7 @@ def release(
         signer = check_project(options, workspace, password, progress=progress)
         scanned = catalogue_scan.scan(workspace, workers=cores.count, progress=progress)
         unread = check_unread(workspace, allow_unread=allow_unread)
-        planned = prepare.prepare(workspace, options, now=now(), progress=progress)
+        planned = prepare.prepare(workspace, options, now=now(), virtual=virtual, progress=progress)
         every = tasks_of(options, workspace, planned.plan, virtual=virtual)
         check_plan(options, workspace, planned.plan)
         check_opening(options, workspace, planned.plan)

@@ -53,7 +53,12 @@ def pack(
         check_space(workspace, every)
         with crew_of(cluster, patience, progress) as crew:
             report = run.pack(every, cores_of(processes), cluster=crew, progress=progress)
-    return msgspec.structs.replace(report, withdrawn_files=made.withdrawn_files, withdrawn_named=made.withdrawn_named)
+    return msgspec.structs.replace(
+        report,
+        withdrawn_files=made.withdrawn_files,
+        withdrawn_named=made.withdrawn_named,
+        other_content=made.other_content,
+    )
 
 
 def materialise(

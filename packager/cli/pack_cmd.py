@@ -1,7 +1,9 @@
 """`packager pack`."""
 
+import shlex
 from collections.abc import Sequence
 
+import msgspec
 import typer
 
 from packager import api
@@ -21,7 +23,7 @@ from packager.cli.options import (
     processes,
 )
 from packager.errors import IncompleteError
-from packager.model import WithdrawnFile
+from packager.model import OtherContent, WithdrawnFile
 from packager.paths import shown
 from packager.reports import PackReport
 from packager.units import count_of, parse_seconds, show_seconds, show_size
@@ -59,6 +61,7 @@ def pack(
     else:
         show(report)
         show_withdrawn(report.withdrawn_files, report.withdrawn_named)
+        show_other_content(report.other_content)
     if report.failed:
         if not json:
             failures = ((each.where, each.what) for each in report.failed)
@@ -77,6 +80,20 @@ def show_withdrawn(count: int, named: Sequence[WithdrawnFile]) -> None:
             screen.say(f'  {file.path} (withdrawn as "{shown(file.record)}")')
         if count > len(named):
             screen.say(f"  and {count_of(count - len(named), 'more file')}")
+
+
+def show_other_content(found: OtherContent | msgspec.UnsetType) -> None:
+    """Print which files are left out because of their ids alone, and how to publish them."""
+    if not found:
+        return
+    what = "is left out: its id is" if found.files == 1 else "are left out: their ids are"
+    screen.say(f"{count_of(found.files, 'file')} {what} withdrawn, though the content is not what was withdrawn")
+    for file in found.named:
+        screen.say(f'  {file.path} (id "{shown(file.record)}")')
+    if found.files > len(found.named):
+        screen.say(f"  and {count_of(found.files - len(found.named), 'more file')}")
+    first = shlex.quote(shown(found.named[0].record))
+    screen.say(f"  to publish such a file, give it another id, or run: packager withdraw --undo --id {first}")
 
 
 def show(report: PackReport) -> None:

@@ -57,6 +57,7 @@ def show(report: PlanReport) -> None:
     if report.plan.moved:
         screen.say(f"moved: {count_of(report.plan.moved, 'published file')}; no shard changes for that")
     pack_cmd.show_withdrawn(report.plan.withdrawn_files, report.plan.withdrawn_named)
+    pack_cmd.show_other_content(report.plan.other_content)
     if not report.changed:
         screen.say("nothing changed since the last plan")
 

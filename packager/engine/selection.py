@@ -9,14 +9,14 @@ No record goes out before the phase that selected it opens: what exceeds a budge
 it, if that does not open earlier; else it waits.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 
 from packager.engine import phases, sql
-from packager.model import CATALOGUE, PLANNED, Overflow
+from packager.model import CATALOGUE, PLANNED, Overflow, TakenBefore
 from packager.options import Config, PhaseOptions
 
 _IS_READ = "NOT unread"  # null for a record without a file
@@ -180,3 +180,38 @@ def count_replaced(database: sql.Database, phase: PhaseOptions) -> int:
 def count_exported(database: sql.Database, phase: PhaseOptions, may_go_out: str) -> int:
     """Return how many records a catalogue phase publishes."""
     return sql.count_rows(database, "catalogue", f"{phases.condition(phase)} AND {may_go_out}")
+
+
+def taken_before(
+    database: sql.Database, config: Config, opens: Mapping[str, str], planned: Callable[[str], Path]
+) -> list[TakenBefore]:
+    """Return the records that phases under embargo select and earlier phases, which open sooner, have in new shards.
+
+    opens: when each phase that is closed opens, RFC 3339, by name. planned: returns a phase's rows of PLANNED.
+    """
+    found = []
+    every = [phase for phase in config.phases if phase.content == "files"]
+    for place, phase in enumerate(every):
+        for earlier in every[:place]:
+            if opens.get(earlier.name, "") < opens.get(phase.name, ""):
+                rows = f"files SEMI JOIN {sql.parquet(planned(earlier.name))} USING (id)"
+                count = sql.count_rows(database, rows, phases.condition(phase))
+                if count:
+                    sooner = opens.get(earlier.name)
+                    found.append(TakenBefore(phase=phase.name, by=earlier.name, records=count, opens=sooner))
+    return found
+
+
+def count_selected(database: sql.Database, config: Config, names: Collection[str], catalogue: Path) -> dict[str, int]:
+    """Return how many records the `where` of each of these phases selects; those that select none are left out.
+
+    Records that are withdrawn, published or taken by another phase are counted, too; for a phase of files only
+    those with a file.
+    """
+    found = {}
+    for phase in config.phases:
+        if phase.name in names:
+            has_file = " AND path IS NOT NULL" if phase.content == "files" else ""
+            where = f"coalesce(TRY({phases.condition(phase)}), false){has_file}"
+            found[phase.name] = sql.count_rows(database, f"({phases.view(sql.parquet(catalogue))})", where)
+    return {name: count for name, count in found.items() if count}

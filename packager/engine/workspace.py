@@ -73,6 +73,11 @@ class Workspace:
         """The Parquet file of the sizes and digests of withdrawn files, as the plan knows them."""
         return self.state / "plan" / "withdrawn.parquet"
 
+    @property
+    def withdrawn_hashes(self) -> Path:
+        """The Parquet file of the digests of files whose records are withdrawn, so that they are read once."""
+        return self.state / "withdrawn-hashes.parquet"
+
     def export(self, phase: str) -> Path:
         """Return the folder of a catalogue phase's files: the source of its members."""
         return self.state / "plan" / f"{phase}.export"

@@ -24,8 +24,10 @@ from packager.engine.moved_files import finish_moved
 from packager.engine.selection import (
     Selection,
     count_replaced,
+    count_selected,
     embargoed,
     open_catalogue,
+    taken_before,
 )
 from packager.engine.state_format import stamp_state
 from packager.engine.withdrawals import read_withdrawals
@@ -34,12 +36,14 @@ from packager.errors import InputError
 from packager.model import (
     CATALOGUE,
     PLANNED,
+    OtherContent,
     Plan,
     PlannedPhase,
     PlannedShard,
     Release,
     ShardName,
     Superseded,
+    TakenBefore,
     WithdrawnFile,
 )
 from packager.options import Config, PhaseOptions
@@ -65,10 +69,13 @@ from packager.releasing import embargoes, not_before
 from packager.reports import PlanReport
 
 
-def prepare(workspace: Workspace, config: Config, *, now: str, progress: Progress = SILENT) -> PlanReport:
+def prepare(
+    workspace: Workspace, config: Config, *, now: str, virtual: bool = False, progress: Progress = SILENT
+) -> PlanReport:
     """Make the plan, or find that the one there still stands.
 
-    now: RFC 3339, the release date where the config gives none. Raises InputError where a phase's SQL
+    now: RFC 3339, the release date where the config gives none. virtual: no tars are written, whatever the config says.
+    Raises InputError where a phase's SQL
     is wrong, a file is larger than a shard and the config refuses that, nothing is left to release, or the
     config is of another collection than what is published.
     """
@@ -95,7 +102,8 @@ def prepare(workspace: Workspace, config: Config, *, now: str, progress: Progres
     workspace.plan.unlink(missing_ok=True)
     durable.fsync_folder(durable.make_folder(workspace.plan.parent))
     standing = read_standing(workspace, config, last, taken_back)
-    planned = _plan(workspace, config, standing, opens, progress)
+    is_virtual = virtual or not config.shards.materialise
+    planned = _plan(workspace, config, standing, opens, progress, virtual=is_virtual)
     plan = Plan(
         format=documents.FORMAT,
         collection=config.collection.name,
@@ -114,6 +122,9 @@ def prepare(workspace: Workspace, config: Config, *, now: str, progress: Progres
         withdrawals=withdrawals,
         withdrawn_files=planned.withdrawn_files,
         withdrawn_named=planned.withdrawn_named,
+        other_content=planned.other_content,
+        taken_before=tuple(planned.taken_before) or msgspec.UNSET,
+        selected=planned.selected or msgspec.UNSET,
         closed=opens,
     )
     if last is None and not any(phase.shards for phase in plan.phases):
@@ -135,6 +146,9 @@ class _Planned:
     compared: Compared
     withdrawn_files: int = 0
     withdrawn_named: tuple[WithdrawnFile, ...] = ()
+    other_content: OtherContent | msgspec.UnsetType = msgspec.UNSET
+    taken_before: list[TakenBefore] = field(default_factory=list)
+    selected: dict[str, int] = field(default_factory=dict)
     phases: list[PlannedPhase] = field(default_factory=list)
     cut: list[tuple[Path, list[PlannedShard]]] = field(
         default_factory=list
@@ -217,7 +231,13 @@ _SELECTED = pa.schema([CATALOGUE.field(name) for name in PLANNED.names if name !
 
 
 def _plan(
-    workspace: Workspace, config: Config, standing: Standing, opens: Mapping[str, str], progress: Progress
+    workspace: Workspace,
+    config: Config,
+    standing: Standing,
+    opens: Mapping[str, str],
+    progress: Progress,
+    *,
+    virtual: bool,
 ) -> _Planned:
     """Return every phase's plan, the members of its new shards written."""
     with _opened(workspace, config, standing) as database:
@@ -225,8 +245,9 @@ def _plan(
         hashes = SourceHashes(database, workspace, progress)
         hashes.create()
         planned = _Planned(compared(hashes, config, standing, embargoed(config, opens)))
-        count, named = leave_out(hashes, standing.withdrawn)
+        count, named, other = leave_out(hashes, standing.withdrawn)
         planned.withdrawn_files, planned.withdrawn_named = count, tuple(named)
+        planned.other_content = other or msgspec.UNSET
         planner = _Planner(database, workspace, config, standing, Selection(database, config, opens), progress)
         planned.records = sql.count_rows(database, "catalogue")
         progress.begin("plan", sql.count_rows(database, "files"), "file")
@@ -236,6 +257,9 @@ def _plan(
         for phase in config.phases:  # last, since they hold no record of a file that may not go out yet
             if phase.content == "catalogue":
                 planner.catalogue_phase(phase, planned)
+        planned.taken_before = taken_before(database, config, opens, workspace.planned)
+        empty = [phase.name for phase in planned.phases if not phase.shards]
+        planned.selected = count_selected(database, config, empty, workspace.catalogue)
         planned.superseded += successors(database, standing, planned.cut)
         planned.without_phase = planner.selection.count_left()
         overflow = planner.selection.overflow()
@@ -250,7 +274,7 @@ def _plan(
     ]
     planned.phases += standing.closed(config, Counter(planned.compared.kept) + Counter(stay))
     planned.superseded += standing.ended(config)
-    planned.sources_gone = sources_gone(workspace, standing, planned.compared.stale)
+    planned.sources_gone = sources_gone(workspace, standing, planned.compared.stale, virtual=virtual)
     return planned
 
 
@@ -258,7 +282,8 @@ def _plan(
 def _opened(workspace: Workspace, config: Config, standing: Standing) -> Iterator[sql.Database]:
     """Open what planning reads by SQL; its spill is gone afterwards."""
     planned = (workspace.planned(phase.name) for phase in config.phases)
-    tables_read = [workspace.catalogue, *planned, hashed_file(workspace), *readable(workspace, standing.of_files)]
+    kept = [hashed_file(workspace), workspace.withdrawn_hashes]
+    tables_read = [workspace.catalogue, *planned, *kept, *readable(workspace, standing.of_files)]
     spill = workspace.state / "spill"
     with open_catalogue(workspace.catalogue, tables_read, spill, list(standing.withdrawn)) as database:
         yield database

@@ -55,6 +55,7 @@ def tasks(
     )
     links = Links(trackers=options.trackers, web_seeds=options.web_seeds, date=plan.date)
 
+    without_tars = virtual or not config.shards.materialise
     stored, owner = stored_tars(workspace), owner_of(workspace.state)
 
     def content_of(shard: PlannedShard) -> Content:
@@ -69,7 +70,7 @@ def tasks(
             content=content_of(shard),
             links=links,
             published=published.get(shard.name),
-            virtual=(virtual or not config.shards.materialise) and shard.container == "tar",
+            virtual=without_tars and shard.container == "tar" and shard.name not in plan.sources_gone,
             stored=stored.get(f"{shard.name}.tar"),
             owner=owner,
         )

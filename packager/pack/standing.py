@@ -277,13 +277,21 @@ def waiting(
     return {str(phase): int(count) for phase, count in found}
 
 
-def sources_gone(workspace: Workspace, standing: Standing, stale: Collection[str]) -> tuple[ShardName, ...]:
-    """Return those of the shards `stale` whose bytes lay nowhere here but in the files that are not what they were."""
+def sources_gone(
+    workspace: Workspace, standing: Standing, stale: Collection[str], *, virtual: bool
+) -> tuple[ShardName, ...]:
+    """Return those of the shards `stale` whose bytes lay nowhere here but in the files that are not what they were.
+
+    virtual: shards have no tars, so one without a tar was virtual, also if the state folder that said so was lost.
+    """
     tars = frozenset(tar_names(workspace) if stale else ())  # a store is asked for the list of them
+
+    def is_virtual(shard: PlannedShard) -> bool:
+        made = read_packed(workspace, shard.name)
+        return shard.container == "folder" or (made is not None and (made.virtual or virtual))
+
     return tuple(
         each.shard.name
         for each in standing.frozen
-        if each.shard.name in stale
-        and f"{each.shard.name}.tar" not in tars
-        and (each.shard.container == "folder" or ((made := read_packed(workspace, each.shard.name)) and made.virtual))
+        if each.shard.name in stale and f"{each.shard.name}.tar" not in tars and is_virtual(each.shard)
     )

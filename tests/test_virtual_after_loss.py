@@ -1,0 +1,36 @@
+"""A virtual shard of which a file is gone or changed stays published, also if the state folder was lost."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.test_growing import assert_frozen, read_release
+from tests.test_moved_and_withdrawn import Capture, make, write
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+@pytest.mark.parametrize("change", ["gone", "other size", "equal size"])
+@pytest.mark.parametrize("is_option", [False, True])
+def test_a_release_goes_on(tmp_path: Path, capsys: Capture, change: str, *, is_option: bool, is_lost: bool) -> None:
+    project = make(tmp_path / "p", capsys, {"s": b"s", "t": b"t"})
+    shutil.rmtree(project.root / "shards")
+    shutil.rmtree(project.root / ".packager")
+    shutil.rmtree(project.root / "output")
+    config = project.root / "packager.toml"
+    if not is_option:
+        config.write_text(config.read_text().replace("[shards]", "[shards]\nmaterialise = false"))
+    command = ("release", "--virtual") if is_option else ("release",)
+    assert project.run(capsys, *command).code == 0
+    first = read_release(project)
+    if change == "gone":
+        (project.source / "t").unlink()
+    else:
+        write(project, {"t": b"other" if change == "other size" else b"x"})
+    if is_lost:
+        shutil.rmtree(project.root / ".packager")
+    for _ in range(2):
+        ran = project.run(capsys, *command)
+        assert ran.code == 0, ran.err
+        assert "not here any more, as they have no tar and their files changed: tones-all-00001" in ran.out
+    assert_frozen(first, read_release(project))
