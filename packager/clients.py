@@ -50,6 +50,10 @@ def _link_v2_only(shape: Shape) -> bool:
     return shape.torrent_size is None and shape.version == "v2"
 
 
+def _link_hybrid(shape: Shape) -> bool:
+    return shape.torrent_size is None and shape.version == "hybrid"
+
+
 FACTS = (
     ClientFact(
         client="Transmission",
@@ -61,13 +65,30 @@ FACTS = (
         applies=_file_with_v2,
     ),
     ClientFact(
+        client="Transmission",
+        version="3.00",
+        refuses=True,
+        why="it cannot read what peers send of a torrent with v2 in it; by a v1-only magnet link it fetches the tar",
+        tried=True,
+        applies=lambda shape: shape.torrent_size is None and shape.version != "v1",
+    ),
+    ClientFact(
         client="aria2",
         version="1.36.0",
         refuses=False,
         why="it drops the empty key of BEP 52's file tree and so takes a wrong v1 infohash from the .torrent of a "
-        "hybrid, by which it finds no swarm; by a magnet link or a v1-only .torrent it has the right one",
+        "hybrid, by which it finds no swarm; web seeds work, and so does a v1-only .torrent or magnet link",
         tried=True,
         applies=lambda shape: shape.torrent_size is not None and shape.version == "hybrid",
+    ),
+    ClientFact(
+        client="aria2",
+        version="1.36.0",
+        refuses=False,
+        why="it fetches nothing by the magnet link of a hybrid, whose BEP 52 file tree it reads wrong; by a v1-only "
+        "magnet link it fetches the tar",
+        tried=True,
+        applies=_link_hybrid,
     ),
     ClientFact(
         client="aria2",
@@ -82,6 +103,31 @@ FACTS = (
         version="1.36.0",
         refuses=True,
         why='"Unrecognized URI": it knows no magnet link without a v1 infohash',
+        tried=True,
+        applies=_link_v2_only,
+    ),
+    ClientFact(
+        client="rtorrent",
+        version="0.9.8",
+        refuses=True,
+        why='"Invalid magnet URI": it takes no link with a v2 infohash in it; by a v1-only magnet link it fetches the '
+        "tar, and it uses no web seed",
+        tried=True,
+        applies=_link_hybrid,
+    ),
+    ClientFact(
+        client="rtorrent",
+        version="0.9.8",
+        refuses=True,
+        why="it knows BEP 3 alone",
+        tried=True,
+        applies=lambda shape: shape.version == "v2",
+    ),
+    ClientFact(
+        client="Deluge",
+        version="2.0.3",
+        refuses=True,
+        why="it takes no magnet link without a v1 infohash; a v2-only .torrent it does",
         tried=True,
         applies=_link_v2_only,
     ),

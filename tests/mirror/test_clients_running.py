@@ -1,6 +1,7 @@
 """Debian's clients, driven by the hand-over: each fetches a release, finds it right, and is given nothing twice."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,20 @@ def test_what_lies_in_the_folder_already_is_checked_and_not_fetched_again(
         assert client.add(released.handover(name, folder))
     until(lambda: seeds(client, len(released.tars)), client.held)
     assert released.site.sent == sent
+
+
+def test_what_is_proved_is_read_again_only_by_clients_that_can_do_no_other(
+    running: Running, released: Released, tmp_path: Path
+) -> None:
+    folder, client = made(tmp_path / "held"), running.open()
+    name = next(iter(released.tars))
+    data = bytearray(released.tars[name])
+    data[len(data) // 2] ^= 1  # so that whoever reads it says so
+    (folder / f"{name}.tar").write_bytes(data)
+    handover = replace(released.handover(name, folder), proved=True)
+    assert client.add(handover)
+    until(lambda: seeds(client, 1), client.held)
+    assert (folder / f"{name}.tar").read_bytes() == (data if client.trusts else released.tars[name])
 
 
 def test_what_is_handed_over_paused_waits(running: Running, released: Released, tmp_path: Path) -> None:

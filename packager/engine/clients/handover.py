@@ -25,6 +25,7 @@ class Handover:
 
     name: the shard's. torrent: the .torrent's bytes. twin_torrent: those of its v1-only twin, where there is one.
     save_path: the folder for the tar, absolute, as the client sees it. label: a category or label, "" for none.
+    proved: the tar is there, and all of it was read and found right: the client need not read it again.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Handover:
     save_path: Path
     label: str
     paused: bool
+    proved: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,10 @@ class Client(Protocol):
     def name(self) -> str:
         """The program and its version, or the folder."""
 
+    @property
+    def trusts(self) -> bool:
+        """Whether it shares a proved tar without reading it."""
+
     def held(self) -> dict[str, Held]:
         """Return all torrents that it has, by infohash in hex: 40 digits (v1) or 64 (v2), a hybrid by both.
 
@@ -82,6 +88,7 @@ class Program(Protocol):
 
     name: str
     takes: tuple[Version, ...]  # the versions of torrents that it uses rightly
+    trusts: bool  # it shares what is proved without reading it
 
     def held(self) -> dict[str, Held]:
         """Return all torrents that it has, by infohash in hex."""
@@ -105,6 +112,11 @@ class AddsOnce:
     def name(self) -> str:
         """The program and its version, or the folder."""
         return self._program.name
+
+    @property
+    def trusts(self) -> bool:
+        """Whether it shares a proved tar without reading it."""
+        return self._program.trusts
 
     def held(self) -> dict[str, Held]:
         """Return all torrents that it has, by infohash in hex."""

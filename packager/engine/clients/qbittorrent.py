@@ -19,6 +19,8 @@ _USER = "admin"  # qBittorrent's own default
 class QBittorrent:
     """A running qBittorrent."""
 
+    trusts = True
+
     def __init__(self, address: Address) -> None:
         """Reach it and log in. No proxy is used and no redirect followed: the password is for this host."""
         self._address = address
@@ -66,6 +68,7 @@ class QBittorrent:
                 content_layout="Original",
                 use_auto_torrent_management=False,  # else the category decides the folder
                 use_download_path=False,
+                is_skip_checking=handover.proved,
             )
         if answer == "Fails.":
             raise answers.refusal(self._address, handover.name, "")

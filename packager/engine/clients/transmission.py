@@ -26,6 +26,8 @@ _SILENT = logging.Logger("transmission-rpc, silenced", logging.CRITICAL + 1)
 class Transmission:
     """A running Transmission."""
 
+    trusts = False
+
     def __init__(self, address: Address) -> None:
         """Reach it and log in; the library uses no proxy."""
         self._address = address

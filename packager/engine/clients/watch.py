@@ -30,6 +30,8 @@ class Laid(Struct, frozen=True, kw_only=True):
 class WatchFolder:
     """A folder that some client watches."""
 
+    trusts = False
+
     def __init__(self, address: Address) -> None:
         """Check that it is there: one made here would be watched by nobody."""
         self._folder = Path(address.target)
