@@ -23,8 +23,8 @@ demo: $(STAMP) ## a real release of the bundled collection, in demo-release/
 
 test soak: export PYTHONDONTWRITEBYTECODE := # hundreds of commands are started, each would compile its modules again
 
-test: $(STAMP) ## the tests, on three processes, for many wait; what takes long is left to soak
-	$(BIN)/pytest -n 3 -m 'not soak'
+test: $(STAMP) ## the tests, on four processes, for many wait; what takes long is left to soak
+	$(BIN)/pytest -n 4 --dist worksteal -m 'not soak'
 
 lint: $(STAMP) ## style, types and the direction of imports
 	$(BIN)/ruff check .
@@ -41,6 +41,9 @@ soak: $(STAMP) ## kill storms and what else takes long
 vectors: $(STAMP) ## the golden vectors and schemas, made again; then git diff should be empty
 	for script in manifests/vectors/make.py manifests/vectors/make_names.py manifests/vectors/make_headers.py manifests/vectors/shard/make.py manifests/vectors/folder/make.py manifests/vectors/chain/make.py manifests/schema/make.py; do \
 	  $(BIN)/python $$script || exit 1; done
+
+clients: $(STAMP) ## docs/reference/clients.md, made again by five real clients
+	WRITE_CLIENTS=1 $(BIN)/pytest -n 0 -m soak tests/interop/test_matrix.py
 
 reference: $(STAMP) ## docs/reference/, made again from --help and the API
 	$(BIN)/python docs/make_reference.py

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
+from packager.engine.published import open_published, shard_files
 
 CONFIG = """
 [collection]
@@ -121,3 +122,16 @@ def write_tone(path: Path, samples: int, *, pitch: int = 0) -> None:
         file.setsampwidth(2)
         file.setframerate(8000)
         file.writeframes(frames)
+
+
+def whole_folder(made: Project, to: Path, name: str = "tones-all-00001") -> Path:
+    """The shard's folder with its members, as a client would have it."""
+    manifest = made.root / "output" / "manifests" / f"{name}.manifest.json"
+    published = open_published(shard_files(manifest))
+    folder = to / name
+    shutil.copytree(made.root / "shards" / name, folder)
+    for row in published.members.to_pylist():
+        place = folder / "data" / row["path"]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(made.source / (row["source_path"] or row["path"]), place)
+    return folder

@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from pack.test_files_container import FILES, project, whole_folder
-from projects import Project
+from pack.test_files_container import FILES, project
+from projects import Project, whole_folder
 
 from packager.cli.app import main
 from tests.peer import seeding

@@ -14,7 +14,7 @@ from typing import Any
 import libtorrent as lt
 import pytest
 from by_libtorrent import FLAGS
-from projects import Project
+from projects import Project, whole_folder
 
 from packager import torrent_file
 from packager.bag import MANIFEST, TAGGED, TAGMANIFEST
@@ -67,19 +67,6 @@ def project(root: Path, container: str = "folder", version: str = "hybrid", *, a
     config = CONFIG.format(container=container, version=version, also_v1=str(also_v1).lower())
     (root / "packager.toml").write_text(config)
     return made
-
-
-def whole_folder(made: Project, to: Path, name: str = "tones-all-00001") -> Path:
-    """The shard's folder with its members, as a client would have it."""
-    manifest = made.root / "output" / "manifests" / f"{name}.manifest.json"
-    published = open_published(shard_files(manifest))
-    folder = to / name
-    shutil.copytree(made.root / "shards" / name, folder)
-    for row in published.members.to_pylist():
-        place = folder / "data" / row["path"]
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(made.source / (row["source_path"] or row["path"]), place)
-    return folder
 
 
 def by_libtorrent(folder: Path, version: str, also: bytes = b"") -> dict[bytes, Any]:

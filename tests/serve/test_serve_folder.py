@@ -7,14 +7,13 @@ from urllib.parse import quote
 
 import libtorrent as lt
 import pytest
-from pack.test_files_container import whole_folder
 from share.test_seed_folder import NAME, files_of, released
 
 from packager import torrent_file
 from packager.magnet import parse_magnet
 from tests.get.archives import get
 from tests.peer import local_session
-from tests.projects import Project
+from tests.projects import Project, whole_folder
 from tests.serve.served import serving
 from tests.waiting import free_port, until
 

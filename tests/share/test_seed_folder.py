@@ -11,14 +11,14 @@ import httpx
 import libtorrent as lt
 import pytest
 from mirror.running import PASSWORD, made, qbittorrent, transmission, until
-from pack.test_files_container import FILES, project, whole_folder
+from pack.test_files_container import FILES, project
 
 from packager import api, torrent_file
 from packager.engine.published import open_published, shard_files
 from packager.engine.swarm import Reach
 from packager.errors import InputError
 from tests.peer import local_session
-from tests.projects import Project
+from tests.projects import Project, whole_folder
 from tests.servers import Site, serving
 from tests.share.test_seed import Notes, running
 from tests.waiting import PATIENCE, free_port
