@@ -55,7 +55,7 @@ class Aria2:
         return {each["infoHash"]: _held(each) for each in listed if "infoHash" in each and each["status"] not in _GONE}
 
     def take(self, torrent: bytes, handover: Handover) -> None:
-        """Give it a torrent; it has no labels. What is in the folder already is checked, unless it is proved, and never overwritten."""
+        """Give it a torrent; it has no labels. What is in the folder already is checked, unless it is proved."""
         options = {
             "dir": str(handover.save_path),
             "pause": "true" if handover.paused else "false",
