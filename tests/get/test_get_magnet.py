@@ -147,7 +147,7 @@ def test_a_link_to_bytes_beyond_its_torrent_is_given_up(web: Web, tmp_path: Path
     size = web.archive.tar.stat().st_size
     far = f"{head.replace(f'xl={size}', f'xl={100 * size}')}&x.pk={50 * size}:10:{field.split(':', 2)[2]}"
     with counting_peer(web.archive.torrent, web.archive.tar.parent) as peer:
-        arguments = ["--no-web-seeds", "--peer", peer.address, "--listen", "127.0.0.1", "--timeout", "20"]
+        arguments = ["--no-web-seeds", "--peer", peer.address, "--listen", "127.0.0.1", "--timeout", "200"]
         code, report = get(capsys, far, *arguments, "--to", tmp_path / "to")
     assert (code, report["written"]) == (3, 0)
     assert "and the link says" in report["bad"][0]["what"]
