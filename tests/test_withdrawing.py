@@ -355,6 +355,27 @@ def test_a_withdrawal_that_is_lifted_and_meant_again_before_a_release_is_the_one
     assert release(project, capsys)["serial"] == second["serial"]
 
 
+@pytest.mark.parametrize(
+    "note", [("withdraw", "--id", "r-17", "--reason", "x"), ("supersede", "tones-audio-00001", "--reason", "x")]
+)
+def test_status_says_that_what_was_noted_waits_for_a_release(
+    project: Project, capsys: Capture, note: tuple[str, ...]
+) -> None:
+    def following() -> str:
+        return str(json.loads(project.run(capsys, "status", "--json").out)["next"])
+
+    assert following() == ""
+    assert project.run(capsys, *note).code == 0
+    assert following() == "packager release"
+    undo = ("withdraw", "--undo", "--id", "r-17") if note[0] == "withdraw" else ()
+    if undo:
+        assert project.run(capsys, *undo).code == 0
+        assert following() == ""
+        assert project.run(capsys, *note).code == 0
+    release(project, capsys)
+    assert following() == ""
+
+
 @pytest.mark.parametrize("phases", [PHASES, PHASES[PHASES.index('[[phases]]\nname = "audio"') :]])
 def test_all_that_is_published_can_be_withdrawn(tmp_path: Path, capsys: Capture, phases: str) -> None:
     project = make_project(tmp_path / "project", files=3)

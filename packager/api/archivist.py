@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from packager import units
+from packager import documents, units
 from packager.api.arguments import AnyPath, as_path, as_text, as_texts
 from packager.api.machine import PATIENCE, crew_of, now
 from packager.api.packing import cores_of, tasks_of
@@ -17,6 +17,7 @@ from packager.catalogue.oddities import read_unread
 from packager.changes import phase_dates
 from packager.engine import durable, keys, project, releases, tables, workers
 from packager.engine.owner import lock_project
+from packager.engine.withdrawals import read_withdrawals
 from packager.engine.workspace import Workspace
 from packager.errors import IncompleteError, InputError
 from packager.hosts import AllowedHosts, allowed_hosts
@@ -223,6 +224,8 @@ def status(config: AnyPath) -> StatusReport:
     filled = [phase for phase in phases if phase.shards and (phase.embargo is None or phase.embargo <= now())]
     unpublished = any(phase.state != "published" or phase.published < phase.shards for phase in filled)
     following = "packager pack" if left else "packager publish" if unpublished else ""
+    if unread_count or made.withdrawals != documents.digest(documents.to_bytes(read_withdrawals(workspace))):
+        following = "packager release"  # the plan is out of date, too, if a withdrawal was noted or lifted since
     return StatusReport(
         scanned=True,
         records=tables.count_rows(workspace.catalogue),
@@ -231,7 +234,7 @@ def status(config: AnyPath) -> StatusReport:
         left=left,
         seconds_left=left / progress.rate / workers.usable_cores() if progress.rate else None,
         serial=last.serial if last else None,
-        next="packager release" if unread_count else following,
+        next=following,
         strangers=progress.strangers,
         to_delete=deletable,
         unread_count=unread_count,

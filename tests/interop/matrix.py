@@ -209,7 +209,7 @@ def page(found: Mapping[tuple[str, str, str], bool]) -> str:
     return HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def told(text: str) -> dict[tuple[str, str, str], bool]:
+def cells_of(text: str) -> dict[tuple[str, str, str], bool]:
     """Return what a page says, by client (without its version), kind and way."""
     lines = [line.strip("| \n").split(" | ") for line in text.splitlines() if line.startswith("| ")]
     columns = [tuple(column.split(": ")) for column in lines[0][1:]]

@@ -1,6 +1,6 @@
 """Five real clients on loopback, each started with one torrent or magnet link and a folder to save to.
 
-They meet nobody of their own accord: a seed connects to the port that they listen at. What they did is told by the
+They meet nobody of their own accord: a seed connects to the port that they listen at. What they did is seen in the
 files in the folder alone.
 """
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from packager.clients import Shape, troubles
-from tests.interop.matrix import KINDS, PAGE, page, told, tried
+from tests.interop.matrix import KINDS, PAGE, cells_of, page, tried
 from tests.interop.programs import CLIENTS
 
 NAMES = {
@@ -23,7 +23,7 @@ VERSIONS = {"v1 twin": "v1", "folder": "hybrid", "folder's v1 twin": "v1"}
 
 @pytest.mark.parametrize("client", NAMES)
 def test_inspect_says_of_each_client_what_the_page_says(client: str) -> None:
-    cells = told(PAGE.read_text(encoding="utf-8"))
+    cells = cells_of(PAGE.read_text(encoding="utf-8"))
     for kind in KINDS:
         for way, size in ((".torrent", 1000), ("magnet", None)):
             shape = Shape(VERSIONS.get(kind, kind), 16384, size)
