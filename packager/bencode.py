@@ -19,8 +19,8 @@ DEPTH = 100  # nested lists and dictionaries: libtorrent's own limit
 VALUES = 2_000_000  # lists, dictionaries, strings and integers, keys not counted: bounds memory to some 300 MB
 _INTEGER = re.compile(rb"i(0|-?[1-9][0-9]{0,18})e")
 _LENGTH = re.compile(rb"(0|[1-9][0-9]{0,7}):")
-_LOOSE_INTEGER = re.compile(rb"i(-?[0-9]{1,24})e")
-_LOOSE_LENGTH = re.compile(rb"([0-9]{1,8}):")
+_LOOSE_INTEGER = re.compile(rb"i(-?[0-9]{1,20})e")
+_LOOSE_LENGTH = re.compile(rb"([0-9]{1,16}):")
 
 
 def encode(value: Value) -> bytes:
@@ -78,7 +78,7 @@ class Decoded:
 def decode_torrent(data: bytes, where: object, strict: frozenset[bytes]) -> Decoded:
     """Return the dictionary that `data` begins with, as libtorrent reads it.
 
-    Bytes after its end, keys in any order, leading zeros and -0 are remarks; so are keys that are doubled, of which
+    Bytes after its end, keys in any order, leading zeros, -0 and integers of more than 64 bits are remarks; so are keys that are doubled, of which
     the first counts. But in and for the values of the keys `strict` a doubled key is refused: two readers would see
     two things. Raises InputError as `decode` for all else, and if it is no dictionary.
     """
@@ -96,7 +96,7 @@ def decode_torrent(data: bytes, where: object, strict: frozenset[bytes]) -> Deco
 class _Reader:
     """Reads values from `data`, one after another, from byte `at`."""
 
-    integer, length = _INTEGER, _LENGTH
+    integer, length, any_size = _INTEGER, _LENGTH, False
 
     def __init__(self, data: bytes, where: object, *, any_order: bool) -> None:
         self.at = 0
@@ -126,7 +126,7 @@ class _Reader:
     def _integer(self) -> int:
         match = self.integer.match(self._data, self.at)
         number = int(match[1]) if match else 1 << 64
-        if match is None or not -(1 << 63) <= number < 1 << 63:
+        if match is None or not (self.any_size or -(1 << 63) <= number < 1 << 63):
             raise self.fault("not an integer in canonical form and of at most 64 bits")
         self._check_digits(match[1])
         self.at = match.end()
@@ -183,7 +183,7 @@ class _Reader:
 class _LooseReader(_Reader):
     """Reads what libtorrent reads. remarks: by kind, the first of each."""
 
-    integer, length = _LOOSE_INTEGER, _LOOSE_LENGTH
+    integer, length, any_size = _LOOSE_INTEGER, _LOOSE_LENGTH, True
 
     def __init__(self, data: bytes, where: object, strict: frozenset[bytes]) -> None:
         super().__init__(data, where, any_order=True)
@@ -198,6 +198,8 @@ class _LooseReader(_Reader):
     def _check_digits(self, digits: bytes) -> None:
         if digits.lstrip(b"-").startswith(b"0") and digits != b"0":
             self.remark("digits", "a number has a leading zero or is -0")
+        if len(digits) > 18 and not -(1 << 63) <= int(digits) < 1 << 63:
+            self.remark("size", "an integer has more than 64 bits")
 
     def _keyed(self, key: bytes, depth: int) -> Value:
         if depth < DEPTH - 1:

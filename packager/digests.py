@@ -19,7 +19,7 @@ _OTHERS = {
     128: ("sha3_512",),
 }
 _SHA2 = re.compile(r"sha(?:2)?-?(1|224|256|384|512)")
-_SHA512T = re.compile(r"sha(?:2-)?512[-/t](224|256)")
+_SHA512T = re.compile(r"sha(?:2-)?512[-/t]?(224|256)")
 _SHA3 = re.compile(r"sha3-?(224|256|384|512)")
 _BLAKE2 = re.compile(r"blake2([bs])-?([0-9]{1,3})?")
 _MOST = {"b": 512, "s": 256}  # bits
@@ -53,11 +53,8 @@ def is_known(algorithm: str) -> bool:
     return True
 
 
-def algorithm_of_tag(tag: str, size: int, where: object) -> str:
-    """Return the algorithm that a tag names, such as "SHA256", "SHA2-256" or "BLAKE2b-384".
-
-    size: bytes of its digest. Raises InputError for a tag that is not known, or of digests of another size.
-    """
+def algorithm_named(tag: str) -> str | None:
+    """Return the algorithm that a tag names, such as "SHA256", "SHA2-256", "sha3_512" or "BLAKE2b-384"; None: none."""
     name = tag.lower().replace("_", "-")
     found = name
     if match := _SHA512T.fullmatch(name):
@@ -71,9 +68,23 @@ def algorithm_of_tag(tag: str, size: int, where: object) -> str:
         found = f"blake2{match[1]}-{bits}" if bits % 8 == 0 and 0 < bits <= _MOST[match[1]] else ""
     elif name in ("rmd160", "ripemd-160"):
         found = "ripemd160"
-    if not found or found.startswith("shake") or not is_known(found):
+    return found if found and not found.startswith("shake") and is_known(found) else None
+
+
+def digest_size(algorithm: str) -> int:
+    """Return the bytes of a digest."""
+    return len(new_hash(algorithm).digest())
+
+
+def algorithm_of_tag(tag: str, size: int, where: object) -> str:
+    """Return the algorithm that a tag names. size: bytes of its digest.
+
+    Raises InputError for a tag that is not known, or of digests of another size.
+    """
+    found = algorithm_named(tag)
+    if found is None:
         raise InputError(where, f'"{tag}" is not a known digest algorithm')
-    if len(new_hash(found).digest()) != size:
+    if digest_size(found) != size:
         raise InputError(where, f"a digest of {size} bytes is not {tag}")
     return found
 

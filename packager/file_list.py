@@ -80,6 +80,7 @@ def _v1_files(info: Dictionary, where: object, remarks: list[str]) -> Iterator[L
     """Yield the files of BEP 3's "length" or "files", each beginning where the one before ends."""
     name = torrent_name(info, where, remarks)
     if b"files" not in info:
+        _attributes(info, where, remarks)
         yield ListedFile((name,), get_integer(info, "length", where), 0)
         return
     if b"length" in info:

@@ -125,9 +125,11 @@ def _version(info: Dictionary, where: object, remarks: list[str]) -> Version:
     """Return which of BEP 3 and BEP 52 the info dictionary follows."""
     v1 = b"pieces" in info
     meta = info.get(b"meta version")
-    if b"file tree" not in info and (not isinstance(meta, int) or meta < 2):
+    if not isinstance(info.get(b"file tree"), dict) and (not isinstance(meta, int) or meta < 2):
         if meta is not None:
             _ignored("meta version", "is not 2", remarks)
+        if b"file tree" in info:
+            _ignored("file tree", "is not a dictionary", remarks)
         return "v1"
     if meta != 2:
         raise InputError(where, f'"meta version" is {get_integer(info, "meta version", where)}, not 2')

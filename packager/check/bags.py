@@ -7,7 +7,8 @@ from pathlib import Path
 
 from packager.check.places import Folder
 from packager.check.subject import Look, Subject
-from packager.check.sums import ALGORITHMS, Sum, check_bag_path, decoded, lines, parse_manifest
+from packager.check.sums import Sum, check_bag_path, decoded, parse_manifest, tag_lines
+from packager.digests import algorithm_named
 from packager.engine.limited import read_limited
 from packager.engine.pieces import WholeFile
 from packager.errors import InputError, from_os_error
@@ -21,11 +22,13 @@ DECLARATION = "bagit.txt"
 FETCH = "fetch.txt"
 _LIMIT = 256 << 20  # bytes of a manifest, or of fetch.txt
 _TAG_LIMIT = 1 << 20  # of bagit.txt and bag-info.txt
-_NAME = re.compile(r"(tag)?manifest-([a-z0-9]+)\.txt")
+_NAME = re.compile(r"(tag)?manifest-([a-z0-9]+(?:[_-][0-9]+)?)\.txt")  # bagit-python writes sha3_256
 _DECLARED = re.compile(
-    r"BagIt-Version: (0\.9[3-7]|1\.[0-9]+)\r?\n" r"Tag-File-Character-Encoding: ([A-Za-z0-9._:-]{1,40})(?:\r?\n)?"
+    r"BagIt-Version: (0\.9[3-7]|1\.[0-9]+)(?:\r\n|\n|\r)"
+    r"Tag-File-Character-Encoding: ([A-Za-z0-9._:-]{1,40})(?:\r\n|\n|\r)?"
 )  # RFC 8493 2.1.1, and the versions before it
-_OXUM = re.compile(r"^Payload-Oxum[ \t]*:[ \t]*(\d{1,18})\.(\d{1,18})[ \t]*\r?$", re.M | re.I | re.A)
+_OXUM = re.compile(r"^Payload-Oxum[ \t]*:\s*(.*?)[ \t]*$", re.M | re.I | re.A)
+_OCTETS_COUNT = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
 _INFO = ("bag-info.txt", "package-info.txt")  # the second until version 0.95
 _EVERY = "1."  # versions from which each manifest lists every file (RFC 8493 3)
 
@@ -42,7 +45,11 @@ def bag_subject(folder: Path) -> Subject:
     is missing or none lists a file, or a path leaves the bag. Memory: some hundred bytes a file.
     """
     where = shown(str(folder))
-    names = [match for path in sorted(folder.iterdir()) if (match := _NAME.fullmatch(path.name)) is not None]
+    every = [match for path in sorted(folder.iterdir()) if (match := _NAME.fullmatch(path.name)) is not None]
+    names = [match for match in every if algorithm_named(match[2])]
+    unknown = next((match for match in every if not match[1] and match not in names), None)
+    if unknown and not any(not match[1] for match in names):
+        raise InputError(shown(str(folder / unknown[0])), f'"{unknown[2]}" is no algorithm that is known here')
     if not any(not match[1] for match in names):
         raise InputError(where, "a bag without a manifest", "is it whole?")
     if not (folder / PAYLOAD).is_dir():
@@ -51,10 +58,9 @@ def bag_subject(folder: Path) -> Subject:
     listed: dict[bytes, list[Sum]] = {}
     payload: list[set[bytes]] = []
     for match in names:
-        if match[2] not in ALGORITHMS:
-            raise InputError(shown(str(folder / match[0])), f'"{match[2]}" is no algorithm that is known here')
         text = _tag_file(folder, match[0], encoding, _LIMIT)
-        for entry in (sums := parse_manifest(text, match[2], shown(str(folder / match[0])))):
+        algorithm = algorithm_named(match[2]) or ""
+        for entry in (sums := parse_manifest(text, algorithm, shown(str(folder / match[0])))):
             if entry.path.startswith(PAYLOAD.encode()) == bool(match[1]):
                 what = f'"{shown(entry.path)}" cannot stand in this manifest'
                 raise InputError(shown(str(folder / match[0])), what)
@@ -109,7 +115,7 @@ def _check_fetch(folder: Path, encoding: str, payload: set[bytes]) -> None:
         return
     text = _tag_file(folder, FETCH, encoding, _LIMIT)
     listed = {decoded(path) for path in payload}
-    for number, line in lines(text):
+    for number, line in tag_lines(text):
         place = f"{shown(str(folder / FETCH))}: line {number}"
         parts = line.split(None, 2)
         if len(parts) != 3 or not re.fullmatch(rb"-|[0-9]{1,18}", parts[1]) or b":" not in parts[0]:
@@ -155,9 +161,9 @@ def look(
     files: list[WholeFile | None] = []
     known = set[bytes]()
     for path, sums in listed.items():
-        found = inside.find(decoded(path))
-        if found.size is None and b"%" in path:
-            found = min((found, inside.find(path)), key=lambda each: each.size is None)  # not encoded by its maker
+        found = inside.find_any(decoded(path), path)  # not encoded by some makers
+        if found.path in known:  # another path of the manifest
+            found = inside.find(decoded(path))
         known.add(found.path)
         faults += found.faults
         digests = tuple((entry.algorithm, entry.digest) for entry in sums)
@@ -190,10 +196,14 @@ def _oxum_faults(folder: Path, octets: int, count: int, encoding: str) -> list[F
     for name in _INFO:
         if not (folder / name).is_file():
             continue
-        match = _OXUM.search(_tag_file(folder, name, encoding, _TAG_LIMIT).decode("utf-8", "replace"))
-        if match is None or (int(match[1]), int(match[2])) == (octets, count):
-            continue
-        kind: FaultKind = "long" if (octets, count) > (int(match[1]), int(match[2])) else "short"
-        what = f"{count} files of {octets} bytes, and Payload-Oxum is {match[1]}.{match[2]}"
-        return [file_fault(kind, bytes(folder) + b"/" + PAYLOAD.encode(), what)]
+        text = _tag_file(folder, name, encoding, _TAG_LIMIT).decode("utf-8", "replace").replace("\r", "\n")
+        for oxum in _OXUM.findall(text):
+            if (match := _OCTETS_COUNT.fullmatch(oxum)) is None:
+                what = f'Payload-Oxum is "{shown(oxum, 40)}", not OCTETS.FILES'
+                return [file_fault("unreadable", bytes(folder / name), what)]
+            if (int(match[1]), int(match[2])) == (octets, count):
+                continue
+            kind: FaultKind = "long" if (octets, count) > (int(match[1]), int(match[2])) else "short"
+            what = f"{count} files of {octets} bytes, and Payload-Oxum is {match[0]}"
+            return [file_fault(kind, bytes(folder) + b"/" + PAYLOAD.encode(), what)]
     return []

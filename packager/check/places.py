@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +94,19 @@ class Folder:
         if not self._is_inside(os.path.dirname(path)) or (os.path.islink(path) and not self._holds(path)):
             return Found(path, None, (file_fault("unreadable", path, "a link on its way leads out of the folder"),))
         return find_file(path, size)
+
+    def find_any(self, *paths: bytes) -> Found:
+        """Return the first of some paths where a file is; its name may be in another Unicode normal form there.
+
+        If there is none, what is at the first path. File systems and unpackers change a name's form.
+        """
+        first = self.find(paths[0])
+        if first.size is not None:
+            return first
+        for form in ("NFC", "NFD"):
+            paths += tuple(os.fsencode(unicodedata.normalize(form, os.fsdecode(path))) for path in paths)
+        found = (self.find(path) for path in dict.fromkeys(paths[1:]))
+        return next((each for each in found if each.size is not None), first)
 
     def _is_inside(self, folder: bytes) -> bool:
         """Say whether a folder lies in this one, links resolved; remembered, since many files share it."""

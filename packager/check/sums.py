@@ -11,14 +11,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
-from packager.digests import BY_DIGITS, algorithm_of_tag, algorithms_of_size
+from packager.digests import algorithm_of_tag, algorithms_of_size, digest_size
 from packager.errors import InputError
 from packager.paths import shown
 
-ALGORITHMS = frozenset(BY_DIGITS.values())
-_PLAIN = re.compile(rb"(\\?)([0-9A-Fa-f]{16,128})(?: [ *]|[ \t])(.+)", re.S)  # "HEX  PATH", "HEX *PATH", "HEX PATH"
+# "HEX  PATH", "HEX *PATH", "HEX PATH"
+_PLAIN = re.compile(rb"[ \t]*(\\?)([0-9A-Fa-f]{16,128})(?: [ *]|[ \t])(.+)", re.S)
+_ALONE = re.compile(rb"(?:\(stdin\) ?= ?)?([0-9A-Fa-f]{32,128})[ \t]*")  # what a tool writes of its standard input
+NAMELESS = (b"-", b"stdin")  # what stands for the path of that
+_ARMOR = re.compile(  # around a list that is signed
+    rb"^-----BEGIN PGP SIGNED MESSAGE-----(?:\r?\n\w+: [^\n]*)*"
+    rb"|^-----BEGIN PGP SIGNATURE-----\r?\n.*?^-----END PGP SIGNATURE-----",
+    re.M | re.S,
+)
 _TAGGED = re.compile(rb"(\\?)([A-Za-z][A-Za-z0-9/_-]{1,15}) ?\((.+)\) ?= ?([0-9A-Fa-f:]+|[0-9A-Za-z+/]+={0,2})", re.S)
-_MANIFEST = re.compile(rb"([0-9A-Fa-f]{32,128})[ \t]+\*?(.+)", re.S)
+_MANIFEST = re.compile(rb"([0-9A-Fa-f]{2,128})[ \t]+\*?(.+)", re.S)
 _OUTSIDE = re.compile(rb"~|[A-Za-z]:[\\/]|\\")  # a home, a drive, a share: RFC 8493 2.1.3 names them
 _ESCAPED = {b"\\n": b"\n", b"\\r": b"\r", b"\\\\": b"\\"}  # coreutils' manual, "cksum output modes"
 _COMMENTS = (b"#", b";")
@@ -52,21 +59,28 @@ class SumsList:
 def parse_sums(data: bytes, where: object, *, folders: Sequence[bytes] = (), name: str = "") -> SumsList:
     """Return what a list of digests says, line by line.
 
-    "HEX  PATH", "HEX *PATH", "HEX PATH", "SHA256 (PATH) = HEX" and "SHA2-256(PATH)= HEX", with LF, CRLF or NUL
-    (sha256sum -z) between lines, escaped names, comments and a byte order mark. folders: the absolute paths of the
-    folder that is checked; an absolute path below one of them is that file. name: the list's own name. Raises
-    InputError if it has no digest at all.
+    "HEX  PATH", "HEX *PATH", "HEX PATH", "SHA256 (PATH) = HEX" and "SHA2-256(PATH)= HEX", with LF, CRLF, CR or NUL
+    (sha256sum -z) between lines, escaped names, comments, a byte order mark and PGP's armor. A digest alone gets the
+    path "-". folders: the absolute paths of the folder that is checked; an absolute path below one of them is that
+    file. name: the list's own name. Raises InputError if it has no digest at all.
     """
-    found = SumsList()
-    for number, line in _list_lines(data):
-        place = f"line {number}"
-        try:
-            found.sums.append(_parse_line(line, place, folders, name))
-        except InputError as error:
-            found.skip(error)
+    read = [_parse_lines(each, folders, name) for each in _readings(data)]
+    found = max(read, key=lambda each: len(each.sums))
     if not found.sums:
         what = f"it lists no digest{f'; {found.unread[0]}' if found.unread else ''}"
         raise InputError(where, what, "name a list as sha256sum writes it")
+    return found
+
+
+def _parse_lines(numbered: Iterable[tuple[int, bytes]], folders: Sequence[bytes], name: str) -> SumsList:
+    """Return what numbered lines say; comments say nothing."""
+    found = SumsList()
+    for number, line in numbered:
+        if line.strip() and not line.startswith(_COMMENTS):
+            try:
+                found.sums.append(_parse_line(line, f"line {number}", folders, name))
+            except InputError as error:
+                found.skip(error)
     return found
 
 
@@ -80,6 +94,9 @@ def _parse_line(line: bytes, place: str, folders: Sequence[bytes], name: str) ->
         escaped, digits, path = match.groups()
         digest = bytes.fromhex(digits.decode())
         algorithm = algorithms_of_size(len(digest), name)
+    elif (match := _ALONE.fullmatch(line)) and len(match[1]) % 2 == 0:
+        digest = bytes.fromhex(match[1].decode())
+        return Sum(NAMELESS[0], algorithms_of_size(len(digest), name), digest)
     else:
         raise InputError(place, f'"{shown(line, 80)}" is not a digest and a path')
     if escaped:
@@ -100,11 +117,11 @@ def _digest(text: bytes, place: str) -> bytes:
 
 def parse_manifest(data: bytes, algorithm: str, where: object) -> list[Sum]:
     """Return what a bag's manifest lists; %0A, %0D and %25 in its paths are decoded. Raises InputError."""
-    sums = []
-    for number, line in lines(data):
+    sums, digits = [], 2 * digest_size(algorithm)
+    for number, line in tag_lines(data):
         place = f"{where}: line {number}"
         match = _MANIFEST.fullmatch(line)
-        if match is None or BY_DIGITS.get(len(match[1])) != algorithm:
+        if match is None or len(match[1]) != digits:
             raise InputError(place, f'"{shown(line, 80)}" is not a {algorithm} digest and a path')
         path = check_bag_path(match[2].removeprefix(b"./"), place)
         sums.append(Sum(path, algorithm, bytes.fromhex(match[1].decode())))
@@ -118,17 +135,19 @@ def decoded(path: bytes) -> bytes:
     return re.sub(rb"%(?:0[AaDd]|25)", lambda found: codes[found[0].upper()], path)
 
 
-def _list_lines(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield (number, line) of the lines of a list that say something; comments say nothing."""
+def _readings(data: bytes) -> Iterator[Iterable[tuple[int, bytes]]]:
+    """Yield the ways in which a list may be cut into numbered lines: by NUL, if it has one, and by line ends."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):  # as a Windows shell writes what it redirects
         data = data.decode("utf-16", "replace").encode()
     if b"\0" in data:
-        every: Iterable[tuple[int, bytes]] = enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\0"), 1)
-    else:
-        every = lines(data)
-    for number, line in every:
-        if line.strip() and not line.startswith(_COMMENTS):
-            yield number, line
+        yield enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\0"), 1)
+    data = _ARMOR.sub(lambda found: b"\n" * found[0].count(b"\n"), data)
+    yield lines(data if b"\n" in data else data.replace(b"\r", b"\n"))  # file names may hold CR
+
+
+def tag_lines(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield (number, line) of a bag's tag file, whose lines end with LF, CRLF or CR (RFC 8493 2.1.1)."""
+    return lines(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
 
 
 def lines(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -1,11 +1,13 @@
 """What a list of digests says (sha256sum's, openssl's and others'), held against the files in a folder."""
 
 import os
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from packager.check.places import Folder, Found
+from packager.check.places import Folder
 from packager.check.subject import Look, Subject
-from packager.check.sums import Sum, parse_sums
+from packager.check.sums import NAMELESS, Sum, parse_sums
 from packager.engine.limited import read_limited
 from packager.engine.pieces import WholeFile
 from packager.errors import InputError
@@ -32,6 +34,8 @@ def sums_subject(path: Path, sums: Path) -> Subject:
     if listed.unread_count > len(listed.unread):
         more = count_of(listed.unread_count - len(listed.unread), "more line")
         faults.append(file_fault("unreadable", os.fsencode(sums), f"{more} not a digest and a path"))
+    if path.is_dir() and all(each.path in NAMELESS and not (path / os.fsdecode(each.path)).exists() for each in chosen):
+        raise InputError(where, "its digest has no path", "name its file: packager verify FILE --sums LIST")
     if not path.is_dir():
         faults, chosen = [], _lines_of(path, sums, chosen)
     inside = Folder(folder)
@@ -40,7 +44,7 @@ def sums_subject(path: Path, sums: Path) -> Subject:
         by_path.setdefault(entry.path, []).append(entry)
     files: list[WholeFile | None] = []
     for name, entries in by_path.items():
-        found = _find(inside, name)
+        found = inside.find_any(*_readings(name))
         faults += found.faults
         digests = tuple(dict.fromkeys((entry.algorithm, entry.digest) for entry in entries))
         files.append(None if found.size is None else WholeFile(found.path, found.size, digests, found.stamp))
@@ -65,14 +69,14 @@ def _lines_of(path: Path, sums: Path, listed: list[Sum]) -> list[Sum]:
     for wanted in dict.fromkeys((name, from_list)):
         if found := [Sum(name, each.algorithm, each.digest) for each in listed if each.path == wanted]:
             return found
+    if len(listed) == 1 and listed[0].path in NAMELESS:
+        return [replace(listed[0], path=name)]
     raise InputError(shown(str(sums)), f'does not list "{shown(name)}"')
 
 
-def _find(inside: Folder, path: bytes) -> Found:
-    """Return what is at a path; programs on Windows write back slashes between folders."""
-    found = inside.find(path)
-    if found.size is None and b"\\" in path:
-        other = path.replace(b"\\", b"/")
-        if not any(name in (b"", b".", b"..") for name in other.split(b"/")):
-            found = min((found, inside.find(other)), key=lambda each: each.size is None)
-    return found
+def _readings(path: bytes) -> Iterator[bytes]:
+    """Yield what a path may mean: as it is, with more white space before it, with a Windows program's back slashes."""
+    yield path
+    for other in (path.lstrip(b" \t"), path.replace(b"\\", b"/").removeprefix(b"./")):
+        if other != path and not any(name in (b"", b".", b"..") for name in other.split(b"/")):
+            yield other

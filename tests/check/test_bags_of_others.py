@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from unicodedata import normalize
 
 import bagit
 import pytest
@@ -71,6 +72,16 @@ VALID: dict[str, Edit] = {
     "dot slash in the manifest": lambda bag: write_manifest(bag, "sha512", prefix="./"),
     "star in the manifest": lambda bag: write_manifest(bag, "sha512", prefix="*"),
     "crlf": lambda bag: line_of(bag, lambda text: text.replace("\n", "\r\n")),
+    "cr": lambda bag: [
+        line_of(bag, lambda text: text.replace("\n", "\r"), name)
+        for name in ("bagit.txt", "bag-info.txt", "manifest-sha512.txt")
+    ],
+    "sha3, as bagit-python names it": lambda bag: [
+        write_manifest(bag, "sha3_256"),
+        (bag / "manifest-sha512.txt").unlink(),
+    ],
+    "blake2b beside sha512": lambda bag: write_manifest(bag, "blake2b"),
+    "oxum on the next line": lambda bag: (bag / "bag-info.txt").write_text("Payload-Oxum:\n 6.2\n"),
     "no bag-info": lambda bag: (bag / "bag-info.txt").unlink(),
     "metadata twice": lambda bag: line_of(bag, lambda text: text + "Contact-Name: B\n" * 2, "bag-info.txt"),
     "bag in a bag": lambda bag: [
@@ -104,6 +115,10 @@ INVALID: dict[str, Edit] = {
     "unknown algorithm": lambda bag: (bag / "manifest-sha512.txt").rename(bag / "manifest-x1.txt"),
     "digest cut short": lambda bag: line_of(bag, lambda text: text[1:]),
     "oxum of another payload": lambda bag: (bag / "bag-info.txt").write_text("Payload-Oxum: 7.2\n"),
+    "oxum of another payload, with cr": lambda bag: (bag / "bag-info.txt").write_text("A: b\rPayload-Oxum: 7.2\r"),
+    "oxum that is none": lambda bag: (bag / "bag-info.txt").write_text("Payload-Oxum: six\n"),
+    "oxum twice": lambda bag: (bag / "bag-info.txt").write_text("Payload-Oxum: 6.2\nPayload-Oxum: 7.2\n"),
+    "both Unicode forms of one file": lambda bag: line_of(bag, lambda text: text + normalize("NFD", text)),
     "tag file changed": lambda bag: [
         (bag / "tagmanifest-md5.txt").write_text(f"{'0' * 32} bag-info.txt\n"),
     ],
@@ -152,6 +167,23 @@ def test_every_valid_bag_is_good(tmp_path: Path, capsys: Capture, kind: str) -> 
     code, said = verify(capsys, bag)
     assert code == 0, said
     bagit.Bag(str(bag)).validate()
+
+
+def test_a_name_may_be_in_another_unicode_form_on_disk(tmp_path: Path, capsys: Capture) -> None:
+    bag = make_bag(tmp_path / "bag")
+    for form in ("NFC", "NFD"):
+        line_of(bag, lambda text, form=form: normalize(form, text))  # type: ignore[misc]
+        assert verify(capsys, bag)[0] == 0
+    (bag / "data/sub/zwei ä.txt").write_bytes(b"TWO")
+    assert verify(capsys, bag)[0] == 1
+
+
+def test_a_manifest_of_an_unknown_algorithm_is_passed_over_beside_a_known_one(tmp_path: Path, capsys: Capture) -> None:
+    bag = make_bag(tmp_path / "bag")
+    (bag / "manifest-xxh64.txt").write_text("0123456789abcdef data/test 1.txt\n")
+    code, said = verify(capsys, bag)
+    assert code == 0
+    assert "xxh64" not in said
 
 
 @pytest.mark.parametrize("kind", INVALID)

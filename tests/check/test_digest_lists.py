@@ -90,6 +90,12 @@ FORMS = {
     "BLAKE2 without tags": b"".join(b2("one.bin", bits) + b"  one.bin\n" for bits in (64, 128, 256, 384, 504, 512)),
     "base64": b"SHA256 (empty) = 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
     "doubled lines": GOOD + GOOD,
+    "cr alone": ONE + b"  one.bin\r" + TWO + b"  sub/two.bin\r",
+    "white space before": b"  " + ONE + b"  one.bin\n\t" + TWO + b" *sub/two.bin\n",
+    "columns": ONE + b"    one.bin\n" + TWO + b"\t\tsub/two.bin\n",
+    "back slashes after a dot": TWO + b" *.\\sub\\two.bin",
+    "signed with PGP": b"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n" + GOOD
+    + b"-----BEGIN PGP SIGNATURE-----\n\niQIzBAEB\n=abcd\n-----END PGP SIGNATURE-----\n",
 }  # fmt: skip
 
 
@@ -109,6 +115,27 @@ def test_the_name_of_a_list_may_say_its_algorithm(data: Path, capsys: Capture) -
         assert (code, report["faults"]) == (0, [])
     assert report["read"] == 2 * len(FILES["one.bin"])  # SHA-512 first; only what differs is read again
     assert verify_list(capsys, data, b2("one.bin", 512) + b"  one.bin\n", "B2SUMS")[1]["read"] == len(FILES["one.bin"])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"%s", b"%s  -\n", b"%s *stdin\n", b"SHA2-256(stdin)= %s", b"(stdin)= %s\n", b"SHA256 (-) = %s"],
+)
+def test_a_digest_of_standard_input_is_of_the_one_file_that_is_named(
+    data: Path, capsys: Capture, content: bytes
+) -> None:
+    sums = data.parent / "one.sha256"
+    sums.write_bytes(content % ONE)
+    assert verify(capsys, data / "one.bin", "--sums", sums)[0] == 0
+    assert verify(capsys, data / "sub/two.bin", "--sums", sums)[0] == 1
+    code, report = verify(capsys, data, "--sums", sums)
+    assert (code, "its digest has no path" in " ".join(report["error"].split())) == (2, True)
+
+
+def test_a_nul_in_a_list_of_lines_costs_its_line_alone(data: Path, capsys: Capture) -> None:
+    code, report = verify_list(capsys, data, GOOD + b"x\0y\n" + EMPTY + b"  empty\n")
+    assert (code, report["subjects"][0]["files"]) == (1, 2)
+    assert [fault["kind"] for fault in report["faults"]] == ["unreadable"]
 
 
 @pytest.mark.parametrize(
