@@ -23,7 +23,7 @@ from packager.paths import shown
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _WRITING = b"file"
 _REFUSED = (errno.EILSEQ, errno.EINVAL, errno.ENAMETOOLONG)
 _TAKEN = (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST)
@@ -73,8 +73,7 @@ class Destination:
     ) -> None:
         """Make the last names durable and leave nothing half written."""
         try:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(_WRITING, dir_fd=self._staging)
+            self._remove_writing()
             self._leave()
             with contextlib.suppress(OSError):  # somebody put something there
                 os.rmdir(self._staging_name, dir_fd=self._top)
@@ -103,7 +102,7 @@ class Destination:
     def folds_case(self) -> bool:
         """Say whether the file system takes names that differ only by case for one."""
         try:
-            os.close(os.open(_WRITING, _NEW, 0o644, dir_fd=self._staging))
+            os.close(self._new())
             os.stat(_WRITING.upper(), dir_fd=self._staging)
         except OSError:
             return False
@@ -155,7 +154,7 @@ class Destination:
         *folders, name = path.split(b"/")
         with self._told(path):
             folder = self._folder_of(folders)
-            descriptor = os.open(_WRITING, _NEW, 0o644, dir_fd=self._staging)
+            descriptor = self._new()
         try:
             state = sha256()
             for data in pieces:
@@ -174,6 +173,16 @@ class Destination:
         finally:
             os.close(descriptor)
         return True
+
+    def _new(self) -> int:
+        """Open the file that is written; one that has its name, which may be a link to another file, is removed."""
+        self._remove_writing()
+        return os.open(_WRITING, _NEW, 0o644, dir_fd=self._staging)
+
+    def _remove_writing(self) -> None:
+        """Remove the file that is written, if it is there."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(_WRITING, dir_fd=self._staging)
 
     def _folder_of(self, folders: list[bytes]) -> int:
         """Return the descriptor of a folder below the root, made if need be; it stays open for the next file."""

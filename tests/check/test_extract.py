@@ -7,7 +7,7 @@ import random
 import resource
 import shutil
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -385,6 +385,23 @@ def test_no_link_in_the_folder_is_followed(project: Project, tmp_path: Path, cap
     assert run(capsys, "extract", tar, "--to", out, "--overwrite").code == 0
     assert (outside / "precious").read_bytes() == b"mine"
     assert not (out / name).is_symlink()
+
+
+@pytest.mark.parametrize("make", [os.link, os.symlink, shutil.copyfile])
+def test_a_file_with_the_name_of_the_one_that_is_written_is_replaced_and_not_written_to(
+    make: Callable[[Path, Path], object], tmp_path: Path
+) -> None:
+    victim, data = tmp_path / "victim", b"a member"
+    victim.write_bytes(b"mine")
+    (tmp_path / "out" / ".packager-writing").mkdir(parents=True)
+    make(victim, tmp_path / "out" / ".packager-writing" / "file")
+    with Destination(tmp_path / "out") as destination:
+        assert destination.put(b"a", [data], sha256_=hashlib.sha256(data).digest(), mtime_ns=None)
+        make(victim, tmp_path / "out" / ".packager-writing" / "file")
+        assert not destination.put(b"b", [data], sha256_=bytes(32), mtime_ns=None)
+        assert destination.put(b"c", [data], sha256_=hashlib.sha256(data).digest(), mtime_ns=None)
+    assert victim.read_bytes() == b"mine"
+    assert files_of(tmp_path / "out") == {b"a": data, b"c": data}
 
 
 def test_names_with_markup_and_escapes_are_printed_as_they_are(
