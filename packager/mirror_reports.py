@@ -6,6 +6,7 @@ Sizes are bytes, durations seconds. Names are fit to be shown. Fields are only e
 from typing import Literal, TypeAlias
 
 from packager.choose import Strategy
+from packager.evidence import Evidence
 from packager.model import Struct
 from packager.reports import AskedTracker, Oddity
 from packager.seed_counts import CountSource
@@ -69,6 +70,7 @@ class MirrorPlan(Struct, frozen=True, kw_only=True):
     serial: int
     date: str
     key: str | None  # line of the pinned minisign key; None: the release is followed unsigned
+    evidence: Evidence  # what vouches for the release
     strategy: Strategy
     budget: int
     chosen: tuple[PlannedHold, ...]
@@ -146,6 +148,7 @@ class MirrorStatus(Struct, frozen=True, kw_only=True):
     serial: int
     date: str
     key: str | None
+    evidence: Evidence  # what vouches for the release
     budget: int
     client: str
     reachable: bool  # the client was asked; else what it knows is null

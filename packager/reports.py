@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from packager.evidence import Evidence
 from packager.hand_out import Withheld
 from packager.model import Infohash, OtherContent, Plan, ReleasePhase, State, Struct, Version, WithdrawnFile
 
@@ -245,6 +246,7 @@ class SeededTorrent(Struct, frozen=True, kw_only=True):
     version: Version
     state: SeedState
     proved: bool  # read in full by us in this run, so libtorrent did not read it again
+    evidence: Evidence  # what says how the tar should be
     uploaded: int
     what: str  # why it failed
 
@@ -254,6 +256,7 @@ class HandedTar(Struct, frozen=True, kw_only=True):
 
     name: str
     state: Literal["given", "had"]
+    evidence: Evidence  # what says how the tar should be
 
 
 class SeedReport(Struct, frozen=True, kw_only=True):

@@ -105,6 +105,7 @@ def _check_client_alone(options: dict[str, object]) -> None:
 
 def _show_handed(report: SeedReport, client: str) -> None:
     """Print what a client was given."""
+    screen.compared_with([each.evidence for each in report.handed])
     for refused in report.refused:
         screen.say(f"not given: {refused.where}: {refused.what}")
     _show_withheld(report, "not given")
@@ -123,6 +124,7 @@ def _show_withheld(report: SeedReport, what: str) -> None:
 
 def show(report: SeedReport) -> None:
     """Print what was shared."""
+    screen.compared_with([each.evidence for each in report.torrents])
     rows = [
         (each.name, each.version, each.state, "by us" if each.proved else "by libtorrent", show_size(each.uploaded))
         for each in report.torrents

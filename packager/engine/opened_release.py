@@ -97,10 +97,12 @@ class OpenedRelease:
             self.open_file(file)
             self._progress.advance(file.size)
         self._progress.end()
+        twin = shard.twin_torrent  # a folder may be without
         return ShardFiles(
             self.open_file(shard.manifest),
             self.open_file(shard.members_table),
             self.open_file(shard.torrent),
+            self.open_file(twin) if twin and (self.folder / twin.path).is_file() else None,
             self.evidence,
             os.path.join(self.origin, shard.manifest.path) if self._source else None,
         )

@@ -36,13 +36,14 @@ class WithdrawnMembersError(InputError):
 class ShardFiles:
     """Where a shard's published documents are.
 
-    release: the release that was found to list them, if one is known. origin: where the manifest was copied from, if
-    it was.
+    twin: the v1 torrent of the same bytes, if there is one. release: the release that was found to list them, if one
+    is known. origin: where the manifest was copied from, if it was.
     """
 
     manifest: Path
     table: Path
     torrent: Path
+    twin: Path | None = None
     release: Evidence | None = None
     origin: str | None = None
 
@@ -77,7 +78,8 @@ def shard_files(manifest: Path) -> ShardFiles:
     torrent = folder / f"{name}.torrent"
     if not torrent.exists():
         torrent = folder.parent / "torrents" / torrent.name
-    return ShardFiles(manifest, folder / f"{name}.members.parquet", torrent)
+    twin = torrent.with_suffix(".v1.torrent")
+    return ShardFiles(manifest, folder / f"{name}.members.parquet", torrent, twin if twin.is_file() else None)
 
 
 def documents_near(tar: Path) -> ShardFiles | None:

@@ -9,6 +9,7 @@ from packager.engine.release_source import RELEASE, Source, read_signature
 from packager.errors import InputError, TrustError
 from packager.key_pair import KEY_LIMIT, PublicKey
 from packager.model import Release
+from packager.signature import describe
 from packager.trust import Followed
 
 PUBLIC_KEY = "minisign.pub"
@@ -23,6 +24,11 @@ class Newest:
     release: Release
     body: bytes
     minisig: bytes | None
+
+    @property
+    def signer(self) -> str | None:
+        """The id of the key that signed it; None where no signature is asked for."""
+        return describe(self.minisig).key if self.minisig else None
 
 
 def first(

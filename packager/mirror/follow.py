@@ -10,6 +10,7 @@ from pathlib import Path
 
 from packager import documents, torrent_file, trust
 from packager.engine import durable
+from packager.engine.opened_release import evidence_of
 from packager.engine.release_source import Source, open_source, read_published
 from packager.engine.shared_file import SharedFile
 from packager.engine.swarm import Reach
@@ -200,6 +201,7 @@ def _plan(
         serial=newest.followed.serial,
         date=newest.followed.date,
         key=newest.followed.keys[0] if newest.followed.keys else None,
+        evidence=evidence_of(newest.release, shown(settings.source), newest.signer),
         strategy=settings.strategy,
         budget=settings.budget,
         chosen=chosen,

@@ -18,11 +18,12 @@ from packager import documents
 from packager.choose import Strategy
 from packager.engine import durable
 from packager.engine.limited import read_limited
-from packager.errors import InputError, TrustError
+from packager.errors import InputError, PackagerError, TrustError
 from packager.hosts import AllowedHosts, allowed_hosts
 from packager.model import PublishedFile, Release, ShardName, Struct, Whole
 from packager.paths import shown
 from packager.seed_counts import AskFor
+from packager.signature import LIMIT, describe
 from packager.trust import Followed
 from packager.units import GIB
 
@@ -176,6 +177,14 @@ class MirrorFolder:
         if documents.digest(body) != mirror.followed.digest:
             raise TrustError(shown(str(path)), "is not the release that was accepted", "packager mirror sync")
         return documents.from_bytes(body, Release, path)
+
+    def signer(self, mirror: Mirror) -> str | None:
+        """Return the id of the key that signed the release accepted last; None if none is pinned or that is lost."""
+        path = self.release / "releases" / f"{mirror.followed.serial}.json{MINISIG}"
+        try:
+            return describe(read_limited(path, LIMIT)).key if mirror.followed.keys else None
+        except PackagerError:
+            return None
 
     def is_kept(self, mirror: Mirror, body: bytes) -> bool:
         """Say whether a release that was accepted is kept here as it is."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from packager import trust
 from packager.engine.clients import open_client
+from packager.engine.opened_release import evidence_of
 from packager.errors import PackagerError
 from packager.hand_out import HandOut, Withheld
 from packager.mirror import holding
@@ -14,6 +15,7 @@ from packager.mirror.run import BUILTIN, NONE
 from packager.mirror.state import Mirror, MirrorFolder, Proof
 from packager.mirror_reports import Health, HeldShard, MirrorStatus
 from packager.model import ReleaseShard, ShardName
+from packager.paths import shown
 from packager.progress import Progress
 
 
@@ -69,6 +71,7 @@ def status(
         serial=mirror.followed.serial,
         date=mirror.followed.date,
         key=mirror.followed.keys[0] if mirror.followed.keys else None,
+        evidence=evidence_of(release, shown(mirror.settings.source), folder.signer(mirror)),
         budget=mirror.settings.budget,
         client=mirror.settings.client,
         reachable=told is not None,

@@ -4,6 +4,7 @@ A client that is given a wrong tar would write to it, since it fetches what is m
 """
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from packager.engine.clients import Client, Handover
 from packager.engine.clients.handover import infohashes
@@ -45,15 +46,14 @@ def hand_over(
     every = [(torrents[0], _handover(torrents)) for torrents in by_tar(found)]
     new = [(each, handover) for each, handover in every if known.isdisjoint(infohashes(handover))]
     given = {each.tar for each, _ in new}
-    handed = [HandedTar(name=shown(each.tar.name), state="had") for each, _ in every if each.tar not in given]
+    handed = [_handed(each, "had") for each, _ in every if each.tar not in given]
     not_given = list(seedables.refused)
     progress.begin("verify", sum(each.file.size for each, _ in new))
     for each, handover in new:
         bad = _misnamed(each) or fault(each, workers=workers, tell=tell)
         try:
             if bad is None:
-                added = client.add(handover)
-                handed.append(HandedTar(name=shown(each.tar.name), state="given" if added else "had"))
+                handed.append(_handed(each, "given" if client.add(handover) else "had"))
         except InputError as error:
             bad = Oddity(where=shown(str(each.tar)), what=f"{error.what}; {error.mend}")
         if bad is not None:
@@ -74,6 +74,11 @@ def hand_over(
         client=client.name,
         handed=tuple(sorted(handed, key=lambda each: each.name)),
     )
+
+
+def _handed(each: Seedable, state: Literal["given", "had"]) -> HandedTar:
+    """Return what is reported of a tar that the client has."""
+    return HandedTar(name=shown(each.tar.name), state=state, evidence=each.evidence)
 
 
 def _handover(torrents: Sequence[Seedable]) -> Handover:

@@ -210,6 +210,7 @@ def _seeded(seedable: Seedable, state: SeedState, uploaded: int = 0, error: str 
         version=seedable.file.metainfo.version,
         state=state,
         proved=seedable.proved,
+        evidence=seedable.evidence,
         uploaded=uploaded,
         what=error or ("not all its pieces are right" if state == "incomplete" else ""),
     )

@@ -14,6 +14,7 @@ from packager.engine.published import ShardFiles, shard_name
 from packager.engine.shared_file import SharedFile, SharedFolder, open_shared
 from packager.engine.workers import Tell
 from packager.errors import InputError
+from packager.evidence import Evidence
 from packager.hand_out import Withheld
 from packager.paths import shown
 from packager.progress import Progress
@@ -25,10 +26,14 @@ from packager.units import count_of
 
 @dataclass(frozen=True)
 class Seedable:
-    """A tar, or a shard's folder, and a torrent of it. proved: it was read in full in this run, and found right."""
+    """A tar, or a shard's folder, and a torrent of it.
+
+    evidence: what says that the torrent is right. proved: the tar was read in full in this run, and found right.
+    """
 
     tar: Path
     file: SharedFile
+    evidence: Evidence
     proved: bool = False
 
 
@@ -80,7 +85,7 @@ def find(
         documents = bad = None
         try:
             documents = None if torrent else find_documents(tar, release)
-            every = [torrent] if torrent else _torrents(documents)
+            every = [each for each in (torrent, documents and documents.torrent, documents and documents.twin) if each]
             torrents = [_one(tar, each, documents, source) for each in every]
             places, name = (tar, every[0]), torrents[0].file.name.removesuffix(".tar")
         except InputError as error:
@@ -187,24 +192,18 @@ def _tars(path: Path) -> Iterator[Path]:
     yield from tars
 
 
-def _torrents(documents: ShardFiles | None) -> list[Path]:
-    """Return a shard's torrents."""
-    assert documents is not None
-    torrent = documents.torrent
-    twin = torrent.with_suffix(".v1.torrent")
-    return [torrent, twin] if twin.is_file() else [torrent]
-
-
 def _one(tar: Path, torrent: Path, documents: ShardFiles | None, source: Path | None) -> Seedable:
     """Return a tar with a torrent of one file of its size, or a folder with one of files that are all there.
 
     Raises InputError.
     """
+    release = documents.release if documents is not None else None
+    evidence = release or Evidence(kind="torrent", name=shown(str(torrent)))
     if tar.is_dir():
-        return Seedable(tar, shared_folder(tar, torrent, documents, source))
+        return Seedable(tar, shared_folder(tar, torrent, documents, source), evidence)
     file = open_shared(torrent)
     size = tar.stat().st_size
     if size != file.size:
         where = shown(str(tar))
         raise InputError(where, f"has {size} bytes, not {file.size}", f"mend with: packager repair {where}")
-    return Seedable(tar, file)
+    return Seedable(tar, file, evidence)

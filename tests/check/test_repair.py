@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from packager import torrent_file
+from packager.check.in_place import opened
 from packager.cli.app import main
 from packager.engine.published import Published, open_published, shard_files
+from packager.piece_hashes import PieceHashes
 from tests.faults.failing_disk import FailingDisk
 from tests.peer import seeding
 from tests.projects import Project, Ran
@@ -427,6 +429,22 @@ def test_a_shard_of_256_mib_is_mended_by_the_touched_pieces_alone(tmp_path: Path
             assert shard.repair(capsys, "--web-seed", site.address).code == 0
             assert site.sent == total(shard, bad)
         assert hashlib.sha256(shard.tar.read_bytes()).digest() == digest
+
+
+def test_what_was_written_is_read_back_from_the_disk_and_not_from_the_page_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, tar = bytes(range(256)) * 16, tmp_path / "a.tar"
+    tar.write_bytes(bytes(4096))
+    pieces = PieceHashes(4096, 4096, None, b"", hashlib.sha1(data).digest())
+    calls: list[tuple[object, ...]] = []
+    monkeypatch.setattr(os, "fsync", lambda _: calls.append(("fsync",)))
+    monkeypatch.setattr(os, "posix_fadvise", lambda _, *what: calls.append(what))
+    with opened(tar, pieces, writable=True) as shard:
+        assert shard.still_bad([0]) == [0]
+        shard.write(0, data)
+        assert shard.still_bad([0]) == []
+    assert calls[-2:] == [("fsync",), (0, 4096, os.POSIX_FADV_DONTNEED)]
 
 
 @pytest.mark.parametrize("lying", ["drops", "flips"])

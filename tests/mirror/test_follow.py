@@ -19,6 +19,7 @@ from packager.engine import durable
 from packager.engine.release_source import normal
 from packager.engine.room import free_bytes
 from packager.errors import InputError
+from packager.key_pair import PublicKey
 from packager.lists import ListedTorrent
 from packager.mirror.holding import look
 from packager.mirror.selection import select
@@ -196,6 +197,11 @@ def test_json_is_one_document_with_the_plan(mirror: Mirror, capsys: Capture) -> 
     assert mirror.follow("--key", mirror.archive.key, "--json") == 0
     report = json.loads(capsys.readouterr().out)
     assert report["plan"]["key"] == mirror.archive.key
+    signed = {"kind": "signature", "name": mirror.site.address, "serial": 1, "collection": "tones"}
+    assert report["plan"]["evidence"] == signed | {"key": PublicKey.parse(mirror.archive.key).name}
+    assert json.loads(msgspec.json.encode(api.mirror_status(mirror.folder).evidence)) == report["plan"]["evidence"]
+    (mirror.folder / ".packager-mirror/release/releases/1.json.minisig").unlink()
+    assert api.mirror_status(mirror.folder).evidence.kind == "release"
     assert {each["on_disk"] for each in report["plan"]["chosen"]} == {"missing"}
     assert report["done"] is True
     assert report["complete"] is False

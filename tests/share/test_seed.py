@@ -17,7 +17,8 @@ import pytest
 from packager import api
 from packager.cli.app import main
 from packager.engine.swarm import Reach
-from packager.errors import InputError
+from packager.errors import InputError, TrustError
+from packager.evidence import Evidence
 from tests.check.test_how_to import commands
 from tests.peer import ROOT, local_session
 from tests.projects import Project, make_project
@@ -176,12 +177,29 @@ def test_a_v1_torrent_of_other_bytes_is_not_proved_by_the_first_one(project: Pro
     metainfo = lt.bdecode((folder / f"{one.stem}.v1.torrent").read_bytes())
     metainfo[b"info"][b"pieces"] = bytes(len(metainfo[b"info"][b"pieces"]))
     (folder / f"{one.stem}.v1.torrent").write_bytes(lt.bencode(metainfo))
+    with pytest.raises(TrustError, match=r"\.v1\.torrent: .* release\.json says"):
+        api.seed([one], LOCAL, seconds=0)
+    (project.root / "output" / "release.json").unlink()  # its documents are all that is left of the release
     notes = Notes()
     report = api.seed([one], LOCAL, verify=True, processes=1, stop=notes.until("1 incomplete"), progress=notes)
     assert [(each.version, each.state, each.proved) for each in report.torrents] == [
         ("hybrid", "seeding", True),
         ("v1", "incomplete", False),
     ]
+
+
+def test_each_torrent_says_what_vouches_for_it(project: Project, capsys: Capture) -> None:
+    tar = tars(project)[0]
+    site = str(project.root / "output")
+    report = api.seed([tar], LOCAL, seconds=0)
+    assert [each.evidence for each in report.torrents] == [
+        Evidence(kind="release", name=site, serial=1, collection="tones")
+    ] * 2
+    report = api.seed([tar], LOCAL, torrent=torrent_of(project, tar), seconds=0)
+    assert [each.evidence.kind for each in report.torrents] == ["torrent"]
+    capsys.readouterr()
+    assert main(["seed", str(tar), "--listen", "127.0.0.1", "--port", "0", "--for", "0 s"]) == 0
+    assert capsys.readouterr().out.startswith(f"Compared with release 1 of tones in {site}.\n")
 
 
 @pytest.mark.parametrize(
