@@ -78,9 +78,9 @@ class Decoded:
 def decode_torrent(data: bytes, where: object, strict: frozenset[bytes]) -> Decoded:
     """Return the dictionary that `data` begins with, as libtorrent reads it.
 
-    Bytes after its end, keys in any order, leading zeros, -0 and integers of more than 64 bits are remarks; so are keys that are doubled, of which
-    the first counts. But in and for the values of the keys `strict` a doubled key is refused: two readers would see
-    two things. Raises InputError as `decode` for all else, and if it is no dictionary.
+    Bytes after its end, keys in any order, leading zeros, -0 and integers of more than 64 bits are remarks; so are keys
+    that are doubled, of which the first counts. But in and for the values of the keys `strict` a doubled key is
+    refused: two readers would see two things. Raises InputError as `decode` for all else, and if it is no dictionary.
     """
     if len(data) > LIMIT:
         raise InputError(where, f"{len(data)} bytes are more than the {LIMIT} that a .torrent may have")

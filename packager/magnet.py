@@ -23,6 +23,9 @@ FIELDS = 4096  # of a link that is read, and ranges of its `so`
 SCHEME = "magnet:?"
 _V1, _V2 = "urn:btih:", "urn:btmh:"
 _SHA2_256 = "1220"  # multihash: SHA-256, 32 bytes
+_LINK = re.compile(r"magnet:/*\?", re.I)
+_AROUND = ('""', "''", "<>")  # where a link was copied from
+_IGNORED = ", and is ignored"
 _NUMBERED = re.compile(r"\.[0-9]+$")  # several of a key may be written xt.1, xt.2
 _RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
 _MEMBER = re.compile(r"([0-9]{1,18}):([0-9]{1,18}):([0-9a-f]{64}):(.{1,4096})", re.S)
@@ -90,6 +93,17 @@ def member_field(member: MagnetMember) -> str:
     return f"x.pk={member.offset}:{member.size}:{member.sha256}:{quote(member.path)}"
 
 
+def bare_link(text: str) -> str:
+    """Return a link without white space, a byte order mark, quotes or angle brackets around it."""
+    text = text.strip("\ufeff \t\r\n")
+    return text[1:-1] if text[:1] + text[-1:] in _AROUND else text
+
+
+def is_link(text: str) -> bool:
+    """Say whether a text is meant as a magnet link."""
+    return _LINK.match(bare_link(text)) is not None
+
+
 def parse_magnet(text: str, where: object = "magnet link") -> Magnet:
     """Return what a magnet link says.
 
@@ -98,11 +112,15 @@ def parse_magnet(text: str, where: object = "magnet link") -> Magnet:
     InputError: not a magnet link, over LIMIT characters or FIELDS fields, no BitTorrent infohash, two that differ, a
     member that is none.
     """
+    text = bare_link(text)
     if not text.lower().startswith(SCHEME):
         raise InputError(where, f'"{shown(text, 60)}" is not a magnet link', f'it begins with "{SCHEME}"')
     if len(text) > LIMIT:
         raise InputError(where, f"{len(text)} characters are more than the {LIMIT} a magnet link may have")
     remarks: list[str] = []
+    if "&amp;" in text:
+        remarks.append('"&amp;" is HTML for "&", and read as that')
+        text = text.replace("&amp;", "&")
     fields = _fields(text[len(SCHEME) :], where, remarks)
 
     def read(key: str, reader: Callable[[str, object], Read]) -> list[Read]:
@@ -111,14 +129,14 @@ def parse_magnet(text: str, where: object = "magnet link") -> Magnet:
             try:
                 found.append(reader(value, where))
             except InputError as error:
-                remarks.append(f"{error.what}, and is ignored")
+                remarks.append(f"{error.what}{_IGNORED}")
         return found
 
     topics = fields.get("xt", [])
     fields |= {_V1: _starting(topics, _V1), _V2: _starting(topics, _V2)}
     v1, v2 = set(read(_V1, _btih)), set(read(_V2, _btmh))
     if not v1 and not v2:
-        wrong = next((remark for remark in remarks if "infohash" in remark), None)
+        wrong = next((remark.removesuffix(_IGNORED) for remark in remarks if "infohash" in remark), None)
         raise InputError(where, wrong or "names no torrent: no xt=urn:btih: or xt=urn:btmh:")
     if len(v1) > 1 or len(v2) > 1:
         raise InputError(where, "names several torrents: two infohashes of one version differ")

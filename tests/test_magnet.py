@@ -14,7 +14,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from packager.errors import InputError
-from packager.magnet import FIELDS, LIMIT, Magnet, MagnetMember, format_magnet, parse_magnet
+from packager.magnet import FIELDS, LIMIT, Magnet, MagnetMember, format_magnet, is_link, parse_magnet
 from packager.model import Infohash
 from packager.paths import is_safe_path
 from tests.strategies import safe_names
@@ -82,6 +82,21 @@ def test_an_infohash_may_be_upper_case_hex_or_base32() -> None:
     assert parse_magnet(f"magnet:?{XT1}&xt=urn:btih:{base32}").infohash_v1 == V1
 
 
+@pytest.mark.parametrize("around", ["%s", " %s\n", '"%s"', "'%s'", "<%s>", "\ufeff%s\r\n", "magnet:?dn=x&amp;%s"])
+def test_a_link_is_read_as_it_was_copied(around: str) -> None:
+    link = around % (XT1 if "dn=" in around else f"magnet:?{XT1}")
+    assert is_link(link)
+    assert parse_magnet(link).infohash_v1 == V1
+
+
+def test_a_slash_too_many_is_named_and_no_file_is_looked_for() -> None:
+    for link in (f"magnet://?{XT1}", f"magnet:/?{XT1}"):
+        assert is_link(link)
+        with pytest.raises(InputError, match=re.escape('it begins with "magnet:?"')):
+            parse_magnet(link)
+    assert not is_link("magnets.txt")
+
+
 def test_peers_chosen_files_numbered_and_unknown_keys_are_understood() -> None:
     found = parse_magnet(
         f"magnet:?xt.1=urn:btih:{V1}&xt.2=urn:btmh:1220{V2}&xt=urn:sha1:{'A' * 32}&dn=a+b"
@@ -125,6 +140,7 @@ def test_a_fault_is_named(link: str, fault: str) -> None:
 @pytest.mark.parametrize(
     ("link", "remark"),
     [
+        (f"magnet:?xl=&amp;{XT1}", '"&amp;" is HTML for "&"'),
         (f"magnet:?{XT1}&xl=-1", 'xl "-1" is not a number of bytes'),
         (f"magnet:?{XT1}&xl={'9' * 5000}", "is not a number of bytes"),
         (f"magnet:?{XT1}&xl=%D9%A3", "is not a number of bytes"),

@@ -12,10 +12,11 @@ from packager.engine.release_files import Cost
 from packager.engine.release_source import normal
 from packager.engine.remote import Remote, asked_seed
 from packager.errors import InputError
-from packager.get.links import by_links, is_link
+from packager.get.links import by_links
 from packager.get.release import Origin, Wanted, find
 from packager.get.run import Request, run
 from packager.get.search import Search
+from packager.magnet import is_link
 from packager.mirror.state import MirrorFolder
 from packager.progress import SILENT, Progress
 from packager.store_address import is_address, is_stored

@@ -60,7 +60,8 @@ def inspect(what: str) -> Inspection:
     it cannot be read.
     """
     faults = FaultList()
-    if what[: len(magnet.SCHEME)].lower() == magnet.SCHEME:
+    if magnet.is_link(what):
+        what = magnet.bare_link(what)
         facts: Facts | None = inspect_metainfo.one_magnet(what, faults)
         title = what.partition("&")[0] if "@" in unquote(what) else what  # there may be a password in the rest
         return _inspection(shown(title, 200), "magnet links", len(os.fsencode(what)), facts, faults)

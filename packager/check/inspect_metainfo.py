@@ -106,7 +106,7 @@ def _check_urls(urls: Iterable[str], what: str, schemes: tuple[str, ...], faults
             continue
         try:
             parts = urlsplit(url)
-            good = parts.scheme.lower() in schemes and bool(parts.hostname) and url.isprintable()
+            good = parts.scheme.lower() in schemes and bool(parts.hostname) and url.isprintable() and parts.port != 0
         except ValueError:
             good = False
         if not good:
@@ -182,11 +182,18 @@ def one_magnet(text: str, faults: FaultList) -> MagnetsFacts:
 
 def _one(text: str, where: str, faults: FaultList) -> MagnetFacts | None:
     """Return what one link says; None where it is none, which is a fault."""
+    from packager.engine import magnet_fetch  # libtorrent, as above
+
+    refused = magnet_fetch.refused_link(text)
     try:
         found = parse_magnet(text)
     except InputError as error:
         faults.add(where, error.what)
+        if not refused:
+            faults.remark(where, "libtorrent takes the link, and packager does not")
         return None
+    if refused:
+        faults.remark(where, f"libtorrent refuses the link as it is written: {refused}")
     for remark in found.remarks:
         faults.remark(where, remark)
     if found.name is not None and not is_safe_name(found.name.replace("%", "_")):

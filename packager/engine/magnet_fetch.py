@@ -17,6 +17,15 @@ from packager.units import show_seconds
 _ASIDE = 16 << 20  # bytes of a description that peers may send: the info dictionary
 
 
+def refused_link(link: str) -> str | None:
+    """Return why libtorrent refuses a magnet link, None where it takes it. Nothing is fetched."""
+    try:
+        lt.parse_magnet_uri(link)
+    except (RuntimeError, UnicodeEncodeError) as error:
+        return str(error) if isinstance(error, RuntimeError) else "it is not UTF-8"
+    return None
+
+
 class MagnetFetch(PieceFetch):
     """Given ranges of the one file that infohashes name, from its swarm; a context manager as PieceFetch is."""
 

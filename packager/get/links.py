@@ -12,7 +12,7 @@ from packager.errors import InputError
 from packager.get.sources import Meant
 from packager.get.swarm import Shared
 from packager.layout import PAYLOAD
-from packager.magnet import SCHEME, Magnet, MagnetMember, format_magnet, parse_magnet
+from packager.magnet import Magnet, MagnetMember, format_magnet, parse_magnet
 from packager.model import MEMBERS
 from packager.paths import is_safe_name, shown
 from packager.targets import Naming
@@ -52,11 +52,6 @@ def links_of(meant: Meant) -> list[str]:
         )
         for member, number in zip(members, numbers, strict=True)
     ]
-
-
-def is_link(key: str) -> bool:
-    """Say whether a key is a magnet link."""
-    return key.lower().startswith(SCHEME)
 
 
 def by_links(links: Sequence[str], naming: Naming, remote: Remote) -> list[Meant]:

@@ -124,7 +124,11 @@ def test_a_magnet_link_may_be_given_itself(capsys: pytest.CaptureFixture[str]) -
     code, out, _ = run(capsys, link)
     assert code == 0
     assert "example-texts-00001.tar" in out
-    assert report(capsys, link.replace("magnet:", "MAGNET:"))["facts"]["count"] == 1
+    for written in (link.replace("magnet:", "MAGNET:"), link.replace("?", "?&", 1)):
+        found = report(capsys, written)
+        assert found["facts"]["count"] == 1
+        assert found["remarks"][0]["what"].startswith("libtorrent refuses the link as it is written: ")
+    assert report(capsys, f' "{link}"\n')["facts"]["count"] == 1
 
 
 def test_clients_that_have_trouble_are_told_by_the_torrents_version(capsys: pytest.CaptureFixture[str]) -> None:
