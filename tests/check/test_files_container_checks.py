@@ -1,6 +1,7 @@
 """Shards that are kept as files: verified, taken out of, and what is not done with them said in a sentence."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -174,6 +175,19 @@ def test_repair_mends_bad_missing_short_and_long_files_from_loose_ones(
     report = json.loads(out)
     assert (code, report["whole"], report["mended"], report["left"]) == (0, True, report["bad"], []), err
     assert whole(folder) == right
+
+
+def test_repair_reads_back_what_it_wrote_into_a_folder(
+    made: Project, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = whole_folder(made, tmp_path / "got")
+    spoil(folder, "data/Album/01 one.flac", 0)
+    monkeypatch.setattr(os, "pwrite", lambda _, data, __: len(data))  # a disk that says yes and keeps nothing
+    options = ("--release", made.root / "output", "--no-web-seeds", "--workers", 1, "--json")
+    code, out, _ = run(capsys, "repair", folder, "--from", made.source, *options)
+    report = json.loads(out)
+    assert (code, report["whole"], report["mended"], report["left_pieces"]) == (1, False, 0, report["bad"])
+    assert "the disk gives others back" in report["left"][0]["why"][0]
 
 
 def test_repair_takes_just_the_bad_pieces_of_a_folder_from_a_web_seed_and_from_peers(

@@ -1,5 +1,6 @@
 """A stream of files becomes a folder, whole or absent, however its bytes come."""
 
+import os
 import random
 from hashlib import sha256
 from itertools import pairwise
@@ -66,3 +67,31 @@ def test_an_error_leaves_nothing_and_what_a_killed_run_left_is_in_no_way(tmp_pat
         buffer[: len(stream)] = stream
         writer.put(buffer, len(stream))
     assert files_of(tmp_path / "s") == files
+
+
+def test_every_file_and_folder_is_durable_before_the_folder_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"id": name, "path": name, "kind": "audio", "size": size} for name, size in (("a/b", 1000), ("c", 0))]
+    made, stream, files = made_of(pa.Table.from_pylist(rows, MEMBER_ROWS))
+    done: list[str] = []
+    fsync, rename = os.fsync, os.rename
+
+    def note_fsync(descriptor: int) -> None:
+        fsync(descriptor)
+        done.append(os.path.relpath(os.readlink(f"/proc/self/fd/{descriptor}"), tmp_path))
+
+    def note_rename(old: Path, new: Path) -> None:
+        rename(old, new)
+        done.append(f"now {new.name}")
+
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    monkeypatch.setattr(os, "rename", note_rename)
+    with FolderWriter(tmp_path / "s", made) as writer:
+        writer.buffer()[: len(stream)] = stream
+        writer.put(writer.buffer(), len(stream))
+    assert files_of(tmp_path / "s") == files
+    named = done.index("now s")
+    folders = {".s.folder", *(f".s.folder/{above}" for path in files for above in Path(path).parents if above.name)}
+    assert set(done[:named]) >= {f".s.folder/{path}" for path in files} | folders
+    assert done[named:] == ["now s", "."]

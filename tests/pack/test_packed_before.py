@@ -1,12 +1,15 @@
 """What an earlier run packed is used only if it is what this run would make; what is published never changes."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from packager import api
 from packager.errors import InputError, TrustError
+from packager.pack import shard_documents
+from packager.pack.shard import MARKER
 from tests.projects import Project
 
 PHASES = '[[phases]]\nname = "all"\ntitle = "All"\norder = "path"\n'
@@ -81,3 +84,41 @@ def test_a_site_whose_chain_is_broken_is_not_taken_for_the_state(project: Projec
     (project.source / "another.bin").write_bytes(b"another")
     with pytest.raises(TrustError, match=rf"releases/{number}\.json|releases/{number + 1}\.json"):
         api.release(config, processes=1)
+
+
+@pytest.mark.parametrize("kind", ["manifest.json", "members.parquet", "torrent"])
+def test_a_site_with_another_document_is_not_taken_for_the_state(project: Project, kind: str) -> None:
+    config = project.root / "packager.toml"
+    api.release(config, processes=1)
+    shutil.rmtree(project.root / ".packager")
+    document = next((project.root / "output").rglob(f"{NAME}.{kind}"))
+    document.write_bytes(document.read_bytes() + b" ")
+    with pytest.raises(TrustError, match=f"{NAME}.{kind}: is not the file that release.json names"):
+        api.release(config, processes=1)
+
+
+def test_other_trackers_are_in_the_torrents_of_the_next_run(project: Project) -> None:
+    packed(project)
+    torrent = next((project.root / ".packager").rglob(f"{NAME}.torrent"))
+    config = project.root / "packager.toml"
+    assert b"other.example" not in torrent.read_bytes()
+    config.write_text(config.read_text().replace("tracker.example.org", "other.example"))
+    packed(project)
+    assert b"other.example" in torrent.read_bytes()
+
+
+def test_a_shard_that_is_packed_again_is_not_complete_until_it_is(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tar = packed(project)
+    (project.root / "shards" / f"{NAME}.tar").unlink()
+
+    def end(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shard_documents, "write_manifest", end)
+    with pytest.raises(KeyboardInterrupt):
+        packed(project)
+    assert not list((project.root / ".packager").rglob(MARKER))
+    monkeypatch.undo()
+    assert packed(project) == tar

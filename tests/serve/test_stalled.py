@@ -5,13 +5,16 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from packager.serve import server
 from packager.serve.answers import Answers, _Answer
 from packager.serve.counts import Counts, shared_numbers
 from packager.serve.log import Log
+from packager.serve.server import Server
 
 
 class Request:
@@ -66,3 +69,27 @@ def test_a_client_that_takes_nothing_is_cut_and_one_that_takes_some_is_not(
     assert not asyncio.run(cut())
     now += 101
     assert asyncio.run(cut())
+
+
+def test_the_server_looks_for_clients_that_take_nothing_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    serving = Server.__new__(Server)
+    serving._shelf = cast("Any", SimpleNamespace(refresh=lambda: None))
+    serving._counts = Counts(shared_numbers(1), 0, 1)
+    serving._log = Log(os.open(os.devnull, 1))
+    monkeypatch.setattr(server, "_TICK_SECONDS", 0)
+
+    async def tick() -> None:
+        runner = SimpleNamespace(server=None)
+        ticking = asyncio.create_task(
+            serving._tick(cast("Any", runner), cast("Any", SimpleNamespace(cut_stalled=asked.append)))
+        )
+        while len(asked) < 3:
+            assert not ticking.done()
+            await asyncio.sleep(0)
+        ticking.cancel()
+
+    asyncio.run(tick())
+    assert set(asked) == {server._STALLED_SECONDS}
