@@ -23,7 +23,12 @@ class PackagerError(Exception):
 
     def __str__(self) -> str:
         """Return the sentence."""
-        return f"{self.where}: {self.what}" + (f"; {self.mend}" if self.mend else "")
+        return f"{self.where}: {self.advice}"
+
+    @property
+    def advice(self) -> str:
+        """What happened and what to do, without the place."""
+        return f"{self.what}; {self.mend}" if self.mend else self.what
 
     def __reduce__(self) -> tuple[type["PackagerError"], tuple[str, str, str]]:
         """Pickle by the three parts, so that a worker's error arrives whole."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from packager.check import bags, shards, sums_file, torrent_data
 from packager.check.subject import Look, Subject
 from packager.engine.opened_release import OpenedRelease, documents_around, release_near
-from packager.engine.published import ShardFiles, shard_files
+from packager.engine.published import ShardFiles, shard_files, shard_name
 from packager.engine.stores import store_at
 from packager.engine.stores.base import Place
 from packager.errors import InputError, from_os_error
@@ -140,7 +140,13 @@ def _shards_in(folder: Path, release: OpenedRelease | None) -> list[Path]:
 
 def _known(shard: Path, release: OpenedRelease | None) -> ShardFiles | None:
     """Return the documents of a tar or bag by its name."""
-    return release.files(shard.name.removesuffix(".tar")) if release else documents_around(shard)
+    return _listed(shard, release) if release else documents_around(shard)
+
+
+def _listed(shard: Place, release: OpenedRelease) -> ShardFiles | None:
+    """Return the documents of a tar or bag that a release has."""
+    name = shard_name(shard)
+    return release.files(name) if release.has_documents(name) else None
 
 
 def _file(path: Path, against: Against, release: OpenedRelease | None) -> Subject:
@@ -210,7 +216,8 @@ def _stored(place: StoreAddress, against: Against, release: OpenedRelease | None
     if not listed:
         raise InputError(where, "holds no tar", "give the address of a tar, or the one that tars lie right below")
     for name, stat in sorted(listed.items()):
-        files, tar = release.files(name.removesuffix(".tar")), _below(place, name)
+        tar = _below(place, name)
+        files = _listed(tar, release)
         yield shards.tar_subject(tar, files, stat) if files else _extra(tar, release)
 
 
@@ -227,7 +234,9 @@ def _below(place: StoreAddress, name: str) -> StoreAddress:
 def _extra(tar: Place, release: OpenedRelease | None) -> Subject:
     """Return a tar that nothing knows, as a subject that is one fault."""
     where = f"the release in {release.where}" if release else "what is published near it"
-    return _faulty(tar, [file_fault("extra", bytes(tar), f"{where} has no such shard")])
+    is_listed = release is not None and shard_name(tar) in release.names
+    lacks = "lists this shard and has no documents to check it by" if is_listed else "has no such shard"
+    return _faulty(tar, [file_fault("extra", bytes(tar), f"{where} {lacks}")])
 
 
 def _faulty(tar: Place, faults: list[Fault]) -> Subject:

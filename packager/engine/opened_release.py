@@ -18,7 +18,15 @@ from packager.engine.file_stamp import FileStamp
 from packager.engine.keys import read_public
 from packager.engine.limited import open_regular, read_limited
 from packager.engine.published import ShardFiles, documents_near, shard_files, shard_name
-from packager.engine.release_source import RELEASE, Source, normal, open_source, read_signature, save_published
+from packager.engine.release_source import (
+    MIRRORED,
+    RELEASE,
+    Source,
+    normal,
+    open_source,
+    read_signature,
+    save_published,
+)
 from packager.engine.room import refused
 from packager.engine.stores.base import Place
 from packager.errors import InputError, TrustError, from_os_error
@@ -77,9 +85,11 @@ class OpenedRelease:
         return (shard.name for shard in self.release.shards if shard.phase not in made)
 
     def has_documents(self, name: str) -> bool:
-        """Say whether the manifest of the shard with this name is in its folder; some keep a release.json alone."""
+        """Say whether it has the manifest of the shard with this name; a mirror has those of its own shards only."""
         shard = self._shards.get(name)
-        return shard is not None and (self.folder / shard.manifest.path).is_file()
+        if shard is None or "://" in self.origin:
+            return shard is not None
+        return Path(self.folder if self._source is None else self.origin, shard.manifest.path).is_file()
 
     def files(self, name: str) -> ShardFiles | None:
         """Return the documents of the shard with this name; None: the release lists no such shard.
@@ -188,12 +198,14 @@ def open_release(
 
 
 def release_near(folder: Path) -> OpenedRelease | None:
-    """Return the release that a folder of tars is of: in it, around it, or in output/ beside or in it; None: none is.
+    """Return the release that a folder of tars is of; None: none is.
+
+    It is in the folder, in what a mirror there keeps, around it, or in output/ beside or in it.
 
     Raises as `open_release`.
     """
     absolute = folder.absolute()
-    places = (absolute, absolute / "output", absolute.parent / "output", *absolute.parents)
+    places = (absolute, absolute / MIRRORED, absolute / "output", absolute.parent / "output", *absolute.parents)
     found = next((place for place in places if (place / RELEASE).is_file()), None)
     return None if found is None else _read_once(found, FileStamp.of((found / RELEASE).stat()))
 

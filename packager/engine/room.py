@@ -33,6 +33,8 @@ def refused(error: OSError, path: Path, needed: int = 0, mend: str = MEND) -> In
     and what is free there. mend: for all other errors.
     """
     where = shown(str(path))
+    if error.errno == errno.EISDIR:
+        mend = "move that folder away, then run the command again"
     if error.errno not in _FULL:
         return from_os_error(error, where, mend)
     disk = os.statvfs(_standing(path))

@@ -115,7 +115,7 @@ class _Asking:
                     self.counts.update(found)
                     at += len(found)
         except PackagerError as error:
-            self._what = error.what + (f"; {error.mend}" if isinstance(error, InputError) and error.mend else "")
+            self._what = error.advice if isinstance(error, InputError) else error.what
         self._seconds = time.monotonic() - began
 
     def report(self) -> AskedTracker:

@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from packager.addresses import TRACKERS, WEB, url, without_credentials
-from packager.engine.remote import Remote, asked_seed, is_web, web_seed_address
+from packager.addresses import TRACKERS, url, without_credentials
+from packager.engine.remote import Remote, asked_seed, is_asked, is_web, web_seed_address
 from packager.errors import InputError
 from packager.get.sources import Meant
 from packager.get.swarm import Shared
@@ -73,7 +73,7 @@ def _meant(link: Magnet, remote: Remote) -> Meant:
     if link.size is None or link.name is None or not is_safe_name(link.name):
         raise InputError("magnet link", f'"{shown(link.name or "")}" is not the name of a shard\'s tar')
     own = [web_seed_address(asked_seed(seed), link.name) for seed in remote.web_seeds]
-    seeds = _usable(link.web_seeds, WEB) if remote.torrent_web_seeds else []
+    seeds = [seed for seed in link.web_seeds if is_asked(seed)] if remote.torrent_web_seeds else []
     theirs = [web_seed_address(seed, link.name) for seed in seeds]  # that of a folder ends in "/"
     shared = Shared(
         name=link.name,
@@ -81,7 +81,7 @@ def _meant(link: Magnet, remote: Remote) -> Meant:
         size=link.size,
         infohash_v1=link.infohash_v1,
         infohash_v2=link.infohash_v2,
-        trackers=_usable(link.trackers, TRACKERS),
+        trackers=_usable(link.trackers),
         addresses=[*own, *theirs],
         torrent=None,
     )
@@ -99,13 +99,13 @@ def _meant(link: Magnet, remote: Remote) -> Meant:
     return Meant(shared, pa.Table.from_pylist(rows, _ROWS))
 
 
-def _usable(urls: Sequence[str], schemes: tuple[str, ...]) -> list[str]:
-    """Return the URLs of a link that have one of `schemes`; clients ignore the others.
+def _usable(trackers: Sequence[str]) -> list[str]:
+    """Return the trackers of a link that clients can ask; the others are ignored.
 
     One with a password is among them: it is refused with a sentence when it would be asked.
     """
-    found = [each for each in urls if without_credentials(each) != each]
-    for each in urls:
+    found = [each for each in trackers if without_credentials(each) != each]
+    for each in trackers:
         with suppress(InputError):
-            found.append(url(each, "magnet link", schemes))
+            found.append(url(each, "magnet link", TRACKERS))
     return found

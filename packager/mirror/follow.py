@@ -94,7 +94,7 @@ def step(folder: MirrorFolder, settings: Settings, request: Request, around: Aro
             return Stepped(plan, warnings, None, shards, newest.release)
         mirror = _mirror(settings, newest, selection, held, now)
         _fetch_documents(folder, source, shards, around)
-    if mirror != held or not folder.is_kept(mirror, newest.body):
+    if mirror != held or not folder.is_kept(mirror, newest.body, newest.minisig):
         folder.save(mirror, newest.body, newest.minisig)
     return Stepped(plan, warnings, mirror, shards, newest.release)
 

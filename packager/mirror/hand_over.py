@@ -25,7 +25,7 @@ def hand_over(
             if client.add(_handover(folder, shard, label)):
                 handed.append(shard.name)
         except InputError as error:
-            refused.append(Oddity(where=shard.name, what=f"{error.what}; {error.mend}"))
+            refused.append(Oddity(where=shard.name, what=error.advice))
     return tuple(handed), tuple(refused)
 
 

@@ -49,8 +49,10 @@ def look_at(folder: MirrorFolder, shard: ReleaseShard) -> Lying:
         return Lying(state, *_facts(found))
     for path in _parts(tar):
         part = _stat(path)
-        if part is not None:
+        if part is not None and stat.S_ISREG(part.st_mode):
             return Lying("partial", *_facts(part))
+        if part is not None and stat.S_ISDIR(part.st_mode) and path == durable.partial(tar):  # nothing can come
+            return Lying("in the way", *_facts(part))
     return NOTHING
 
 
@@ -83,9 +85,9 @@ def _facts(found: os.stat_result) -> tuple[int, int, int]:
 
 
 def _stat(path: Path) -> os.stat_result | None:
-    """Return what the system says of a path; None where nothing is there."""
+    """Return what the system says of a path, or of a link there that leads nowhere; None where nothing is there."""
     try:
-        return path.stat()
+        return path.stat() if path.exists() else path.lstat()
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -126,6 +128,8 @@ def removable(
         if shard.name not in lying:
             continue
         why = hand_out.withheld(shard.name)
+        if why is None and not shard.obsolete and lying[shard.name].state == "in the way":
+            continue  # somebody's own file: the plan names it
         if why is None and not shard.obsolete and shard.name in wanted:
             continue
         reason = why.reason if why else "the publisher replaced it" if shard.obsolete else "not among the chosen"

@@ -15,6 +15,7 @@ from packager.mirror.holding import Lying
 from packager.mirror.state import Settings
 from packager.model import Release, ShardName
 from packager.reports import Oddity
+from packager.units import count_of
 
 SHARDS = pa.schema(
     [
@@ -95,7 +96,8 @@ def _with_room(choices: Sequence[Choice], odd: list[Oddity], lying: Mapping[Shar
 
 def _in_the_way(name: str, size: int) -> Oddity:
     """Return what is said of a tar that has the name of a shard and is none."""
-    what = f"what lies here under its name has {size} bytes and is not it: move it away, or mend it: packager repair"
+    here = count_of(size, "byte")
+    what = f"what lies here under its name has {here} and is not it: move it away, or mend it: packager repair"
     return Oddity(where=f"{name}.tar", what=what)
 
 

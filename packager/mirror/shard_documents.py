@@ -10,6 +10,7 @@ from pathlib import Path
 from packager import documents, torrent_file
 from packager.engine import durable
 from packager.engine.release_source import Source, read_published, save_published
+from packager.engine.room import refused
 from packager.errors import InputError, TrustError, from_os_error
 from packager.files_layout import TAG_FILES
 from packager.mirror.around import Around
@@ -79,7 +80,10 @@ def place(folder: MirrorFolder, paths: Iterable[Path]) -> None:
     for path in paths:
         to = folder.release / path
         parents.add(durable.make_folder(to.parent))
-        (folder.incoming / path).replace(to)
+        try:
+            (folder.incoming / path).replace(to)
+        except OSError as error:
+            raise refused(error, to) from error
     for parent in parents:
         durable.fsync_folder(parent)
 

@@ -7,6 +7,7 @@ release/                release.json, its signature, the chosen shards' document
 release/releases/       SERIAL.json of the release that mirror.json speaks of
 """
 
+import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -142,11 +143,11 @@ class MirrorFolder:
     def load(self) -> Mirror | None:
         """Return what is kept; None where nothing is followed here yet. Raises InputError where it is damaged."""
         path = self.state / "mirror.json"
-        if not path.is_file():
-            return None
         mend = "move it away and follow the release again: tars that are here are kept, and checked"
-        body = _whole(path)
         try:
+            body = _state_file(path)
+            if body is None:
+                return None
             mirror = documents.from_bytes(body, Mirror, path)
         except InputError as error:
             raise InputError(error.where, error.what, error.mend or mend) from error
@@ -158,9 +159,9 @@ class MirrorFolder:
     def _digests(self) -> list[str]:
         """The SHA-256 that mirror.json may have: that of the last one, and of the one before if a kill came between."""
         try:
-            return (self.state / _DIGESTS).read_text("ascii", "replace").split()
-        except FileNotFoundError:  # of an earlier version
-            return []
+            return (_state_file(self.state / _DIGESTS) or b"").decode("ascii", "replace").split()  # earlier: no file
+        except InputError as error:
+            raise InputError(error.where, error.what, "move it away; packager mirror sync writes it again") from error
 
     def required(self) -> Mirror:
         """Return what is kept. Raises InputError where nothing is followed here."""
@@ -172,9 +173,9 @@ class MirrorFolder:
 
     def load_release(self, mirror: Mirror) -> Release:
         """Return the release that was accepted last. Raises TrustError where its file is not what was accepted."""
-        path = self.release / "releases" / f"{mirror.followed.serial}.json"
-        body = read_limited(path, documents.LIMIT)
-        if documents.digest(body) != mirror.followed.digest:
+        path = self._copies(mirror)[0]
+        body = _readable(path)
+        if body is None or documents.digest(body) != mirror.followed.digest:
             raise TrustError(shown(str(path)), "is not the release that was accepted", "packager mirror sync")
         return documents.from_bytes(body, Release, path)
 
@@ -186,24 +187,30 @@ class MirrorFolder:
         except PackagerError:
             return None
 
-    def is_kept(self, mirror: Mirror, body: bytes) -> bool:
-        """Say whether a release that was accepted is kept here as it is."""
-        path = self.release / "releases" / f"{mirror.followed.serial}.json"
-        return path.is_file() and _whole(path) == body
+    def _copies(self, mirror: Mirror) -> tuple[Path, Path]:
+        """Return where the release that was accepted is kept."""
+        return self.release / "releases" / f"{mirror.followed.serial}.json", self.release / RELEASE
+
+    def is_kept(self, mirror: Mirror, body: bytes, minisig: bytes | None) -> bool:
+        """Say whether a release that was accepted, and its signature, are kept here as they are."""
+        return all(
+            _readable(copy) == body and (minisig is None or _readable(copy.with_name(copy.name + MINISIG)) == minisig)
+            for copy in self._copies(mirror)
+        )
 
     def save(self, mirror: Mirror, body: bytes, minisig: bytes | None) -> None:
         """Keep a release that was accepted and what was chosen of it, durably; the shards' documents are there."""
-        kept = self.release / "releases" / f"{mirror.followed.serial}.json"
+        kept, newest = self._copies(mirror)
         if minisig is not None:
             durable.write_bytes(kept.with_name(kept.name + MINISIG), minisig)
         durable.write_bytes(kept, body)
         state, data = self.state / "mirror.json", documents.to_bytes(mirror)
-        digests = [documents.digest(each) for each in (data, _whole(state) if state.is_file() else data)]
+        digests = [documents.digest(each) for each in (data, _state_file(state) or data)]
         durable.write_bytes(self.state / _DIGESTS, "".join(f"{each}\n" for each in digests).encode())
         durable.write_bytes(state, data)
         if minisig is not None:
-            durable.write_bytes(self.release / (RELEASE + MINISIG), minisig)
-        durable.write_bytes(self.release / RELEASE, body)
+            durable.write_bytes(newest.with_name(newest.name + MINISIG), minisig)
+        durable.write_bytes(newest, body)
 
     def proofs(self) -> dict[ShardName, Proof]:
         """Return what was proved of tars here."""
@@ -223,7 +230,8 @@ class MirrorFolder:
     def _read_proofs(self) -> dict[ShardName, Proof]:
         """Return what was proved of tars here. Raises InputError if it is damaged."""
         path = self.state / "verified.json"
-        return documents.from_bytes(_whole(path), Proofs, path).shards if path.is_file() else {}
+        body = _state_file(path)
+        return documents.from_bytes(body, Proofs, path).shards if body is not None else {}
 
     def save_proofs(self, proofs: dict[ShardName, Proof]) -> None:
         """Keep what was proved, durably; what cannot be read is set aside."""
@@ -237,7 +245,8 @@ class MirrorFolder:
         """Return what the built-in client did a moment ago; None where it does not run."""
         path = self.state / "live.json"
         try:
-            live = documents.from_bytes(_whole(path), Live, path) if path.is_file() else None
+            body = _state_file(path)
+            live = documents.from_bytes(body, Live, path) if body is not None else None
         except InputError:  # the client writes it again in a moment
             return None
         return live if live is not None and abs(now - live.at) < 3 * LIVE_SECONDS else None
@@ -250,6 +259,14 @@ class MirrorFolder:
             durable.write_bytes(self.state / "live.json", msgspec.json.encode(live))
 
 
-def _whole(path: Path) -> bytes:
-    """Return the bytes of a file of ours."""
-    return read_limited(path, documents.LIMIT)
+def _state_file(path: Path) -> bytes | None:
+    """Return the bytes of a file of ours; None where nothing has its name. Raises InputError where that is no file."""
+    return read_limited(path, documents.LIMIT) if os.path.lexists(path) else None
+
+
+def _readable(path: Path) -> bytes | None:
+    """Return the bytes of a copy that can be fetched again; None where it cannot be read."""
+    try:
+        return read_limited(path, documents.LIMIT)
+    except PackagerError:
+        return None

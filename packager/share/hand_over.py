@@ -55,7 +55,7 @@ def hand_over(
             if bad is None:
                 handed.append(_handed(each, "given" if client.add(handover) else "had"))
         except InputError as error:
-            bad = Oddity(where=shown(str(each.tar)), what=f"{error.what}; {error.mend}")
+            bad = Oddity(where=shown(str(each.tar)), what=error.advice)
         if bad is not None:
             not_given.append(bad)
             progress.note(f"{bad.where}: not given: {bad.what}")

@@ -89,7 +89,7 @@ def find(
             torrents = [_one(tar, each, documents, source) for each in every]
             places, name = (tar, every[0]), torrents[0].file.name.removesuffix(".tar")
         except InputError as error:
-            bad = Oddity(where=shown(str(tar)), what=f"{error.what}; {error.mend}")
+            bad = Oddity(where=shown(str(tar)), what=error.advice)
             places, name = (tar, release.folder / RELEASE if release else tar), shard_name(tar)
         manifest = documents.manifest if documents is not None else None
         size = torrents[0].file.size if torrents else None

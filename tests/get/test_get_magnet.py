@@ -1,5 +1,6 @@
 """Magnet links that name members: made, read back by web seed and swarm, ignored by others, refused where hostile."""
 
+import hashlib
 import urllib.parse
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from packager.cli.app import main
 from packager.magnet import parse_magnet
 from tests.get.archives import NAME, Capture, Web, counting_peer, covering, files_of, get, member
+from tests.test_hostile_addresses import listening
 
 SHA = "ab" * 32
 BASE = f"magnet:?xt=urn:btih:{'1' * 40}&dn={NAME}.tar&xl=1000"
@@ -112,6 +114,24 @@ def test_an_address_of_a_link_that_is_none_of_the_webs_is_ignored(tmp_path: Path
     for field in ("ws=file:%2F%2F%2Fetc%2Fpasswd", "ws=%2Frelative%2F", "tr=nothing", "so=3-", "x.pe=a"):
         code, report = get(capsys, f"{BASE}&{field}&x.pk=0:10:{SHA}:a", "--to", tmp_path / "to")
         assert (code, report["written"]) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    "seed",
+    ["sftp://user@127.0.0.1:{port}/x", "SFTP://user:pw@localhost:{port}/x", "s3://user@bucket/x", "file://u@/{here}"],
+)
+def test_a_link_never_leads_to_a_store_though_its_address_has_a_user_name(
+    tmp_path: Path, capsys: Capture, seed: str
+) -> None:
+    here = tmp_path / "here"
+    here.write_bytes(bytes(1000))
+    digest = hashlib.sha256(bytes(10)).hexdigest()
+    with listening() as listener:
+        written = urllib.parse.quote(seed.format(port=listener.port, here=here), safe="")
+        code, report = get(capsys, f"{BASE}&ws={written}&x.pk=0:10:{digest}:a", "--to", tmp_path / "to")
+        assert (code, listener.arrived) == (3, [])
+    assert "no source has it" in str(report)
+    assert not files_of(tmp_path / "to")
 
 
 def test_a_link_of_wrong_bytes_writes_nothing(web: Web, tmp_path: Path, capsys: Capture) -> None:

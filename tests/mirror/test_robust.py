@@ -13,6 +13,7 @@ from packager import documents
 from packager.cli.app import main
 from packager.mirror.state import MirrorFolder
 from packager.model import Release
+from packager.units import count_of
 from tests.mirror.publishing import Archive, pack, state_of
 from tests.mirror.test_attacks import Mirror
 
@@ -185,7 +186,8 @@ def test_an_unrelated_file_with_a_shards_name_is_left_alone_and_named(
     capsys.readouterr()
     more = ["--client", "builtin", "--for", "0 s", "--port", "0", "--no-web-seeds"]
     mirror.follow("--key", mirror.archive.key, *more)
-    assert f"left out: {shard.file}: what lies here under its name has {len(mine)} bytes" in capsys.readouterr().out
+    size = count_of(len(mine), "byte")
+    assert f"left out: {shard.file}: what lies here under its name has {size}" in capsys.readouterr().out
     assert (mirror.folder / shard.file).read_bytes() == mine
     assert mirror.run("prune", "--yes") == 0
     assert (mirror.folder / shard.file).read_bytes() == mine

@@ -3,6 +3,7 @@
 One connection, which one thread uses at a time; where it breaks, it is made anew and the call done again.
 """
 
+import logging
 import os
 import stat
 import threading
@@ -40,6 +41,7 @@ def _tell_but_of_readers(failed: threading.ExceptHookArgs) -> None:
 
 
 threading.excepthook = _tell_but_of_readers
+logging.getLogger("paramiko").addHandler(logging.NullHandler())  # else it writes tracebacks to stderr
 
 
 class SftpStore:
