@@ -12,6 +12,7 @@ import pytest
 from packager import api
 from packager.api import arguments
 from packager.errors import PackagerError
+from tests.check.test_bags_of_others import make_bag
 from tests.projects import make_project
 
 FUNCTIONS = {name: getattr(api, name) for name in dir(api) if inspect.isfunction(getattr(api, name))}
@@ -25,6 +26,13 @@ class Named:
 
     def __fspath__(self) -> str:
         return str(self.path)
+
+
+class Bytes:
+    """A path of bytes."""
+
+    def __fspath__(self) -> bytes:
+        return b"x"
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -66,3 +74,53 @@ def test_a_single_text_is_one_value_and_never_its_letters(tmp_path: Path) -> Non
         api.pack(config, phases="audios", processes=1)
     with pytest.raises(PackagerError, match="tones-audio-9"):
         api.materialise(config, "tones-audio-9", processes=1)
+
+
+WRONG: dict[Any, list[Any]] = {
+    os.PathLike[str]: [None, b"x", 5, {}, object(), "a\0b", Bytes()],
+    str: [None, b"x", 5, ["x"]],
+    int: ["5", None, 1.5, [1]],
+    bool: ["yes", []],
+}
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_an_argument_of_a_wrong_type_is_named_before_anything_is_done(name: str) -> None:
+    parameters = inspect.signature(FUNCTIONS[name]).parameters
+    needed = {each.name: "x" for each in parameters.values() if each.default is each.empty}
+    for parameter in parameters.values():
+        union = get_origin(parameter.annotation) in (Union, types.UnionType)
+        kinds = get_args(parameter.annotation) if union else (parameter.annotation,)
+        first = os.PathLike[str] if os.PathLike[str] in kinds else next((each for each in kinds if each in WRONG), None)
+        for value in WRONG.get(first, []):
+            listed = any(get_origin(kind) is Sequence for kind in kinds)
+            if (value is None and type(None) in kinds) or (isinstance(value, list) and listed):
+                continue
+            with pytest.raises(PackagerError) as caught:
+                FUNCTIONS[name](**{**needed, parameter.name: value})
+            assert str(caught.value).startswith(f"{parameter.name}: "), caught.value
+
+
+def test_a_path_that_is_too_long_is_our_error(tmp_path: Path) -> None:
+    for call in (lambda: api.mirror_status("x" * 5000), lambda: api.extract("x" * 5000, tmp_path)):
+        with pytest.raises(PackagerError, match="too long"):
+            call()
+
+
+def test_no_path_at_all_is_said(tmp_path: Path) -> None:
+    for call in (api.verify, api.seed):
+        with pytest.raises(PackagerError, match="none is given"):
+            call([])
+        with pytest.raises(PackagerError, match="none is given"):
+            call(each for each in ())
+
+
+def test_the_current_folder_is_checked_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for path in ("", ".", "./"):
+        with pytest.raises(PackagerError, match="holds no tar and is no bag"):
+            api.verify(path)
+    make_bag(tmp_path / "b")
+    monkeypatch.chdir(tmp_path / "b")
+    assert api.verify(".", processes=1).good
+    assert api.verify("data/..", processes=1).good

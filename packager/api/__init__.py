@@ -14,7 +14,10 @@ than half a second, and most runs need one.
 """
 
 from importlib import import_module
+from types import FunctionType
 from typing import TYPE_CHECKING
+
+from packager.api.checked import checked
 
 if TYPE_CHECKING:
     from packager.api.archivist import init as init
@@ -72,7 +75,8 @@ if not TYPE_CHECKING:  # so that mypy still finds a name that is not there
         """Return a command's function from its file."""
         if name not in _FILE_OF:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(f"{__name__}.{_FILE_OF[name]}"), name)
+        found = getattr(import_module(f"{__name__}.{_FILE_OF[name]}"), name)
+        return checked(found) if isinstance(found, FunctionType) else found
 
 
 def __dir__() -> list[str]:

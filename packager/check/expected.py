@@ -5,6 +5,7 @@ it, else beside it, or in output/manifests or manifests beside or above it; else
 it.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -75,11 +76,13 @@ def _check_evidence(found: Sequence[Subject], release: OpenedRelease | None) -> 
 
 def _subjects(path: Path, against: Against, release: OpenedRelease | None) -> Iterator[Subject]:
     """Yield what one path is."""
+    if path.name in ("", ".."):  # as of ".", whose name says which shard it is
+        path = Path(os.path.abspath(path))
     named = against.torrent is not None or against.sums is not None  # which may be of a file with any name
     if not named and final_name(path.name) and path.is_file():
         yield _unfinished(path)
         return
-    control = path.with_name(f"{path.name}.aria2")
+    control = Path(f"{path}.aria2")
     if not named and control.is_file():
         yield _unfinished(control)
     if against.torrent is not None:

@@ -17,12 +17,13 @@ from packager.check_reports import ExtractReport, TakenFile
 from packager.engine.destination import Destination
 from packager.engine.hand_outs import RELEASE, HandOuts
 from packager.engine.members import chosen
-from packager.engine.opened_release import OpenedRelease, check_finished, documents_around, find_documents
+from packager.engine.opened_release import OpenedRelease, documents_around, find_documents
 from packager.engine.published import Published, open_published, shard_name
 from packager.engine.ranges import LooseRanges, RangeSource, TarRanges, Told, Unreachable, Unreadable
 from packager.engine.stored_ranges import StoredFile
 from packager.engine.stores.base import Place
 from packager.engine.taking import Taken, listed, members_of, refused, take, total_bytes
+from packager.engine.unfinished_files import check_finished
 from packager.errors import InputError
 from packager.layout import PAYLOAD
 from packager.members_table import with_current_ids
@@ -110,7 +111,7 @@ def open_contents(
         files = find_documents(tar, release, manifest)
         published = open_published(files)
         return _contents(published), StoredFile(tar, published.manifest.size)
-    check_finished(tar.name)
+    check_finished(tar)
     folder = tar.is_dir()
     if not folder and not tar.is_file():
         raise InputError(shown(str(tar)), "not found" if not tar.exists() else "is not a file", "give a shard's tar")

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from packager.engine.room import refused
+from packager.engine.unfinished_files import check_finished
 from packager.errors import IncompleteError, InputError, from_os_error
 from packager.paths import shown
 from packager.piece_hashes import PieceHashes
@@ -99,6 +100,7 @@ def opened(path: Path, pieces: PieceHashes, *, writable: bool) -> Iterator[InPla
     try:
         descriptor = os.open(path, flags)
     except FileNotFoundError:
+        check_finished(path)
         mend = f"write it from loose files: packager rebuild {where} --from FOLDER"
         raise InputError(where, "is not there, and only what is there can be mended", mend) from None
     except IsADirectoryError:

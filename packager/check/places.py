@@ -11,9 +11,9 @@ from pathlib import Path
 from packager.engine.file_stamp import FileStamp
 from packager.engine.stores import store_at
 from packager.engine.stores.base import Place, Stat
+from packager.engine.unfinished_files import unfinished_beside
 from packager.faults import Fault, file_fault, size_fault
 from packager.store_address import StoreAddress
-from packager.unfinished import SUFFIXES, sentence
 
 _GONE = frozenset((errno.ENOENT, errno.ENOTDIR))
 
@@ -39,22 +39,12 @@ def find_file(path: bytes, size: int | None) -> Found:
         found = os.stat(path)
     except OSError as error:
         if error.errno in _GONE:
-            return Found(path, None, (file_fault("missing", path, _unfinished(path)),))
+            return Found(path, None, (file_fault("missing", path, unfinished_beside(path)),))
         return Found(path, None, (file_fault("unreadable", path, error.strerror or str(error)),))
     if not stat.S_ISREG(found.st_mode):
         return Found(path, None, (file_fault("unreadable", path, "is not a regular file"),))
     stamp = " ".join(map(str, FileStamp.of(found)))
     return Found(path, found.st_size, _size_faults(path, found.st_size, size), stamp)
-
-
-def _unfinished(path: bytes) -> str:
-    """Return that an unfinished download of a file is beside the place where it is missing; "" if none is."""
-    for suffix in SUFFIXES:
-        beside = path + suffix.encode()
-        if os.path.isfile(beside):
-            name = os.fsdecode(os.path.basename(beside))
-            return f"{name} is {sentence(name, os.fsdecode(os.path.basename(path)))}"
-    return ""
 
 
 def find_place(place: Place, size: int, listed: Stat | None = None) -> Found:

@@ -29,13 +29,13 @@ from packager.engine.release_source import (
 )
 from packager.engine.room import refused
 from packager.engine.stores.base import Place
+from packager.engine.unfinished_files import check_name
 from packager.errors import InputError, TrustError, from_os_error
 from packager.evidence import Evidence
 from packager.hosts import NO_HOSTS, AllowedHosts
 from packager.model import PublishedFile, Release
 from packager.paths import shown
 from packager.progress import SILENT, Progress
-from packager.unfinished import final_name, sentence
 
 SILENT_SECONDS = 30.0  # that a server may be
 _OPTION = "--release"
@@ -223,7 +223,7 @@ def find_documents(tar: Place, release: OpenedRelease | None = None, manifest: P
     tar: the shard's tar, or where it would be; its name says which shard. Raises InputError if there are none.
     """
     name = shard_name(tar)
-    check_finished(name)
+    check_name(name)
     if manifest is not None:
         return shard_files(manifest)
     if release is not None:
@@ -236,14 +236,6 @@ def find_documents(tar: Place, release: OpenedRelease | None = None, manifest: P
         what = f"no {shown(name)}.manifest.json is beside it or in a release around it"
         raise InputError(shown(str(tar)), what, "name the release with --release, or the manifest with --manifest")
     return near
-
-
-def check_finished(name: str) -> None:
-    """Raise InputError for the name of an unfinished download."""
-    final = final_name(name)
-    if final is not None:
-        what, _, mend = sentence(name, final).partition(": ")
-        raise InputError(shown(name), f"is {what}", mend)
 
 
 def documents_around(tar: Path) -> ShardFiles | None:
@@ -289,7 +281,7 @@ def at_hand(
     with open_release(release, key, progress, allowed=allowed) as opened:
         names = [shard_name(shard) for shard in shards]
         for name in names:
-            check_finished(name)
+            check_name(name)
         if names and not set(opened.names).intersection(names):
             raise InputError(shown(names[0]), f"the release in {opened.where} has no such shard")
         yield opened

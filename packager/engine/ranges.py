@@ -173,5 +173,5 @@ def _read(descriptor: int, length: int, at: int, path: bytes) -> bytes:
     except OSError as error:
         raise Unreadable(shown(path), f"cannot be read at byte {at} ({error.strerror})") from error
     if not data:
-        raise Unreadable(shown(path), f"ends at byte {at}")
+        raise Unreadable(shown(path), f"ends at byte {min(at, os.fstat(descriptor).st_size)}")
     return data

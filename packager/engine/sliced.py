@@ -161,6 +161,6 @@ def _pread(descriptor: int, path: bytes, start: int, stop: int) -> Iterator[byte
         except OSError as error:
             raise Unreadable(shown(path), f"cannot be read at byte {start} ({error.strerror})") from error
         if not data:
-            raise Unreadable(shown(path), f"ends at byte {start}")
+            raise Unreadable(shown(path), f"ends at byte {min(start, os.fstat(descriptor).st_size)}")
         start += len(data)
         yield data

@@ -12,6 +12,7 @@ from packager.engine.hand_outs import RELEASE, HandOuts
 from packager.engine.opened_release import OpenedRelease, find_documents
 from packager.engine.published import ShardFiles, shard_name
 from packager.engine.shared_file import SharedFile, SharedFolder, open_shared
+from packager.engine.unfinished_files import check_finished
 from packager.engine.workers import Tell
 from packager.errors import InputError
 from packager.evidence import Evidence
@@ -53,6 +54,8 @@ class Seedables:
         """Return the error that says why nothing can be shared."""
         if self.refused:
             return InputError(self.refused[0].where, self.refused[0].what)
+        if not self.withheld:
+            return InputError("PATH", "none is given", "name a tar, a shard's folder, or a folder of them")
         first = self.withheld[0]
         return InputError(first.name, first.reason, first.fix)
 
@@ -182,12 +185,15 @@ def _tars(path: Path) -> Iterator[Path]:
     """Yield a tar, or the tars of a folder in the order of their names."""
     if not path.is_dir() or is_shards_folder(path):
         if not path.exists():
+            check_finished(path)
             raise InputError(shown(str(path)), "not found", "give a shard's tar, or a folder of tars")
         yield path
         return
     tars = sorted(tar for tar in path.glob("*.tar") if not tar.name.startswith("."))
     tars += folders_in(path)
     if not tars:
+        for part in sorted(path.glob("*.tar.*")):
+            check_finished(part)
         raise InputError(shown(str(path)), "holds no tar", "give the folder where the tars lie")
     yield from tars
 

@@ -65,6 +65,24 @@ def test_no_command_takes_an_unfinished_tar_for_another_shard(
     assert run(capsys, "verify", part.parent, "--release", release)[0] == 0
 
 
+def test_a_tar_that_is_missing_beside_its_unfinished_download_is_not_just_missing(
+    release: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    part = tmp_path / "got" / f"{TAR}.fdmdownload"
+    part.write_bytes(b"x")
+    tar = part.with_name(TAR)
+    for command in ("repair", "extract", "seed"):
+        code, said = run(capsys, command, tar.parent if command == "seed" else tar, "--release", release)
+        assert (code, f"is an unfinished download of {TAR}" in " ".join(said.split())) == (2, True), command
+
+
+def test_a_tar_that_is_cut_short_ends_where_it_ends(release: Path, tmp_path: Path, capsys: Capture) -> None:
+    tar = tmp_path / "got" / TAR
+    tar.write_bytes((GOLDEN / TAR).read_bytes()[:700])
+    code, said = run(capsys, "extract", tar, "--to", tmp_path / "out", "--release", release)
+    assert (code, "the tar ends at byte 700" in said) == (1, True)
+
+
 def test_a_tar_that_aria2_has_not_finished_is_named(release: Path, tmp_path: Path, capsys: Capture) -> None:
     tar = tmp_path / "got" / TAR
     shutil.copy(GOLDEN / TAR, tar)

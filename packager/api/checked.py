@@ -1,0 +1,88 @@
+"""The types of what scripts pass: what a function's signature does not allow is refused before anything is done."""
+
+import functools
+import inspect
+import os
+import types
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ParamSpec, TypeVar, Union, get_args, get_origin
+
+from packager.engine.room import unforeseen
+from packager.errors import InputError
+from packager.paths import shown
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+_WORDS = {str: "a str", int: "a whole number", float: "a number", bool: "True or False", type(None): "None"}
+
+
+@functools.cache
+def checked(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Return the function with its arguments checked by its signature; what else the system refuses is our error, too.
+
+    Raises InputError for a value of a wrong type, and for a path with a NUL in it.
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        bound = signature.bind(*args, **kwargs)
+        for name, value in bound.arguments.items():
+            bound.arguments[name] = _checked(name, value, signature.parameters[name].annotation)
+        try:
+            return function(*bound.args, **bound.kwargs)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            if error.errno is None:  # another library's own, and so a bug
+                raise
+            raise unforeseen(error) from error
+
+    return call
+
+
+def _checked(name: str, value: Any, annotation: Any) -> Any:
+    """Return an argument; what can be iterated but is no sequence as a list."""
+    kinds = _kinds(annotation)
+    listed = any(get_origin(kind) is Sequence for kind in kinds)
+    if listed and isinstance(value, Iterable) and not isinstance(value, (Sequence, Mapping, bytearray, os.PathLike)):
+        value = list(value)
+    if not any(_is(value, kind) for kind in kinds):
+        wanted = " or ".join(dict.fromkeys(_words(kind) for kind in kinds))
+        raise InputError(name, f"{shown(repr(value), 60)} is a {type(value).__name__}, not {wanted}")
+    if os.PathLike[str] in kinds or any(os.PathLike[str] in _kinds(each) for kind in kinds for each in get_args(kind)):
+        for each in [value] if isinstance(value, (str, os.PathLike)) or value is None else value:
+            if each is not None and "\0" in os.fspath(each):
+                raise InputError(name, f'"{shown(os.fspath(each), 60)}" has a NUL in it, so it is no path')
+    return value
+
+
+def _kinds(annotation: Any) -> tuple[Any, ...]:
+    """Return the types of which an annotation allows any."""
+    return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+
+
+def _is(value: Any, kind: Any) -> bool:
+    """Say whether a value is of a type, as far as that can be said: protocols and callables are not looked at."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is os.PathLike:
+        return isinstance(value, os.PathLike) and isinstance(os.fspath(value), str)
+    if origin is Sequence:
+        sequence = isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray))
+        return sequence and all(any(_is(each, one) for one in _kinds(inner[0])) for each in value)
+    if origin is tuple and Ellipsis not in inner:
+        return isinstance(value, tuple) and len(value) == len(inner) and all(map(_is, value, inner))
+    if kind in (int, bool, float):
+        return hasattr(value, "__index__") or (kind is float and hasattr(value, "__float__"))
+    kind = type(None) if kind is None else kind
+    return isinstance(value, kind) if isinstance(kind, type) and not getattr(kind, "_is_protocol", False) else True
+
+
+def _words(kind: Any) -> str:
+    """Return what a type is called."""
+    if get_origin(kind) is os.PathLike:
+        return "a path"
+    if get_origin(kind) is Sequence:
+        return "a list of them"
+    return _WORDS.get(kind) or str(getattr(kind, "__name__", kind))
