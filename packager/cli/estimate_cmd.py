@@ -64,10 +64,7 @@ def estimate(
         budget=parse_size(budget, "--budget") if budget is not None else None,
         processes=processes(workers),
     )
-    if json:
-        screen.show_json(report)
-    else:
-        show(report)
+    screen.show(report, show, json=json)
 
 
 def show(report: EstimateReport) -> None:

@@ -72,10 +72,7 @@ def extract(
             dry_run=dry_run,
             progress=progress,
         )
-    if json:
-        screen.show_json(report)
-    else:
-        show(report)
+    screen.show(report, show, json=json)
     if report.bad:
         raise typer.Exit(IncompleteError.exit_code if report.unreachable else _BAD)
     if report.in_the_way:

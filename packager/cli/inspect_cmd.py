@@ -21,8 +21,5 @@ def inspect(
     Example: packager inspect output/torrents/tones-rest-00001.torrent
     """
     report = api.inspect(file)
-    if json:
-        screen.show_json(report)
-    else:
-        show_inspection.show(report)
+    screen.show(report, show_inspection.show, json=json)
     raise typer.Exit(0 if report.ok else 1)

@@ -57,10 +57,7 @@ def materialise(
             patience=parse_seconds(patience, "--patience", least=1),
             progress=progress,
         )
-    if json:
-        screen.show_json(report)
-    else:
-        show(report)
+    screen.show(report, show, json=json)
     if report.failed:
         if not json:
             failures = ((each.where, each.what) for each in report.failed)

@@ -216,10 +216,7 @@ def status(
         report = api.mirror_status(
             to, ask_client=ask_client, verify=verify, processes=processes(workers), progress=progress
         )
-    if json:
-        screen.show_json(report)
-    else:
-        show_mirror.status(report)
+    screen.show(report, show_mirror.status, json=json)
     if report.health != "healthy":
         raise typer.Exit(REFUSED if report.health == "damaged" else INCOMPLETE)
 

@@ -63,10 +63,7 @@ def publish(
             password=ask_password,
             progress=progress,
         )
-    if json:
-        screen.show_json(report)
-    else:
-        show(report)
+    screen.show(report, show, json=json)
     screen.end_unread(report.unread_count, json=json)
 
 

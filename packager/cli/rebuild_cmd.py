@@ -73,10 +73,7 @@ def rebuild(
             processes=processes(workers),
             progress=progress,
         )
-    if json:
-        screen.show_json(report)
-    else:
-        show(report)
+    screen.show(report, show, json=json)
     if not report.whole:
         raise typer.Exit(IncompleteError.exit_code)
 

@@ -78,10 +78,7 @@ def repair(
             dry_run=dry_run,
             progress=progress,
         )
-    if json:
-        screen.show_json(found)
-    else:
-        show(found)
+    screen.show(found, show, json=json)
     if not found.whole:
         raise typer.Exit(IncompleteError.exit_code if found.unreachable else BAD_LEFT)
 

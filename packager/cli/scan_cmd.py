@@ -14,10 +14,7 @@ def scan(config: Config = DEFAULT_CONFIG, workers: Workers = "auto", json: Json 
     """
     with bars.progress(json=json) as progress:
         report = api.scan(config, processes=processes(workers), progress=progress)
-    if json:
-        screen.show_json(report)
-    else:
-        show(report)
+    screen.show(report, show, json=json)
     screen.end_unread(report.unread_count, json=json)
     if not json:
         screen.say("next: packager plan")

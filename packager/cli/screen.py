@@ -4,8 +4,8 @@ Names from files and tags never pass through markup, and control characters in t
 """
 
 import sys
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 import typer
@@ -18,6 +18,8 @@ from packager.paths import shown
 
 if TYPE_CHECKING:
     from packager.evidence import Evidence  # with which numpy would be imported
+
+Report = TypeVar("Report", bound=msgspec.Struct)
 
 _EVIDENCE = 3  # that are printed
 _PLAIN_WIDTH = 200  # columns of a table that no terminal bounds
@@ -54,6 +56,14 @@ def compared_with(evidence: "Iterable[Evidence | None]") -> None:
 def show_json(report: msgspec.Struct) -> None:
     """Print a report as one JSON document on stdout."""
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n")
+
+
+def show(report: Report, print_report: Callable[[Report], None], *, json: bool) -> None:
+    """Print a report: as one JSON document, or by `print_report`."""
+    if json:
+        show_json(report)
+    else:
+        print_report(report)
 
 
 def show_error(error: PackagerError, *, json: bool) -> None:

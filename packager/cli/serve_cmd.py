@@ -48,10 +48,7 @@ def serve(
             log=access_log,
             progress=progress,
         )
-    if json:
-        screen.show_json(report)
-    else:
-        show(report)
+    screen.show(report, show, json=json)
 
 
 def show(report: ServeReport) -> None:

@@ -16,10 +16,7 @@ def status(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     Example: packager status
     """
     report = api.status(config)
-    if json:
-        screen.show_json(report)
-    else:
-        show(report)
+    screen.show(report, show, json=json)
 
 
 def show(report: StatusReport) -> None:

@@ -97,10 +97,7 @@ def torrent(
     )
     with bars.progress(json=json) as progress:
         report = api.torrent(path, wanted, out=out, force=force, processes=processes(workers), progress=progress)
-    if json:
-        screen.show_json(report)
-    else:
-        show(report)
+    screen.show(report, show, json=json)
 
 
 def _infohash(text: str) -> Infohash:

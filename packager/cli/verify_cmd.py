@@ -107,10 +107,7 @@ def verify(
             patience=parse_seconds(patience, "--patience", least=1),
             progress=progress,
         )
-    if json:
-        screen.show_json(report)
-    else:
-        show(report)
+    screen.show(report, show, json=json)
     if not report.good:
         raise typer.Exit(BAD if report.faults else InputError.exit_code)
     if not report.complete:
