@@ -8,8 +8,10 @@ import typer
 from packager import api
 from packager.check_reports import GetReport
 from packager.cli import bars, network, screen
-from packager.cli.options import AllowHosts, Json, PublisherKey
+from packager.cli.groups import with_options
+from packager.cli.options import Json, PublisherKey
 from packager.cli.show_members import show_files, show_members
+from packager.engine.remote import Remote
 from packager.errors import IncompleteError, InputError
 from packager.get.search import Search
 from packager.units import count_of, parse_size, show_size
@@ -24,6 +26,7 @@ _VOUCHED = {
 }
 
 
+@with_options(remote=network.remote)
 def get(
     keys: Annotated[
         list[str] | None,
@@ -59,15 +62,7 @@ def get(
             "--from", help="A folder or a store (s3://, sftp://) that may hold shards' tars; again.", metavar="DIR|URL"
         ),
     ] = None,
-    web_seed: network.WebSeeds = None,
-    no_web_seeds: network.NoWebSeeds = False,
-    allow_host: AllowHosts = None,
-    swarm: network.UseSwarm = False,
-    peer: network.Peers = None,
-    tracker: network.Trackers = None,
-    dht: network.Dht = False,
-    listen: network.Listen = "",
-    timeout: network.Timeout = 60,
+    remote: Remote,
     layout: Annotated[
         str | None,
         typer.Option("--layout", help='Name files from tags: "{artist}/{album}/{track:02} {title}".', metavar="LAYOUT"),
@@ -93,17 +88,6 @@ def get(
     """
     if (shards or phases) and where is None:
         raise InputError("--shard" if shards else "--phase", "narrows --where, which is not given", "add --where")
-    remote = network.remote(
-        web_seeds=web_seed,
-        no_web_seeds=no_web_seeds,
-        allow_host=allow_host,
-        swarm=swarm,
-        peers=peer,
-        trackers=tracker,
-        dht=dht,
-        listen=listen,
-        timeout=timeout,
-    )
     search = Search(where, shards or (), phases or (), parse_size(most, "--most")) if where is not None else None
     with bars.progress(json=json) as progress:
         report = api.get(

@@ -4,24 +4,12 @@ from typing import Annotated
 
 import typer
 
+from packager.cli.options import AllowHosts
 from packager.engine.remote import Remote, Swarm
 from packager.engine.swarm import Reach
 from packager.hosts import allowed_hosts
 
-WebSeeds = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--web-seed", help="Fetch from this address, or the folder it names with a / at its end.", metavar="URL"
-    ),
-]
 NoWebSeeds = Annotated[bool, typer.Option("--no-web-seeds", help="Leave the web seeds alone that the torrent names.")]
-UseSwarm = Annotated[bool, typer.Option("--swarm", help="Fetch from the swarm that the torrent's trackers know.")]
-Peers = Annotated[
-    list[str] | None, typer.Option("--peer", help="Fetch from this peer; may be given again.", metavar="HOST:PORT")
-]
-Trackers = Annotated[
-    list[str] | None, typer.Option("--tracker", help="Ask this tracker, too; may be given again.", metavar="URL")
-]
 Dht = Annotated[bool, typer.Option("--dht/--no-dht", help="Find peers through the DHT.")]
 Listen = Annotated[str, typer.Option(help="Our IP address to meet peers at. Default: all.", metavar="ADDRESS")]
 Timeout = Annotated[
@@ -31,24 +19,33 @@ Timeout = Annotated[
 
 def remote(
     *,
-    web_seeds: list[str] | None,
-    no_web_seeds: bool,
-    allow_host: list[str] | None,
-    swarm: bool,
-    peers: list[str] | None,
-    trackers: list[str] | None,
-    dht: bool,
-    listen: str,
-    timeout: float,
+    web_seed: Annotated[
+        list[str] | None,
+        typer.Option(help="Fetch from this address, or the folder it names with a / at its end.", metavar="URL"),
+    ] = None,
+    no_web_seeds: NoWebSeeds = False,
+    allow_host: AllowHosts = None,
+    swarm: Annotated[
+        bool, typer.Option("--swarm", help="Fetch from the swarm that the torrent's trackers know.")
+    ] = False,
+    peer: Annotated[
+        list[str] | None, typer.Option(help="Fetch from this peer; may be given again.", metavar="HOST:PORT")
+    ] = None,
+    tracker: Annotated[
+        list[str] | None, typer.Option(help="Ask this tracker, too; may be given again.", metavar="URL")
+    ] = None,
+    dht: Dht = False,
+    listen: Listen = "",
+    timeout: Timeout = 60,
 ) -> Remote:
     """Return where bytes may be fetched from. Peers alone are met without letting anybody connect to us."""
-    found = swarm or dht or bool(trackers)
+    found = swarm or dht or bool(tracker)
     reach = Reach(address=listen, incoming=found, dht=dht)
     return Remote(
-        web_seeds=tuple(web_seeds or ()),
+        web_seeds=tuple(web_seed or ()),
         torrent_web_seeds=not no_web_seeds,
         allowed=allowed_hosts(allow_host or ()),
-        swarm=Swarm(reach, tuple(peers or ()), tuple(trackers or ()), swarm) if found or peers else None,
+        swarm=Swarm(reach, tuple(peer or ()), tuple(tracker or ()), swarm) if found or peer else None,
         seconds=timeout,
     )
 

@@ -8,11 +8,14 @@ import typer
 from packager import api
 from packager.check_reports import RebuildReport
 from packager.cli import bars, network, screen
-from packager.cli.options import AllowHosts, Json, ManifestFile, PublisherKey, ReleasePlace, Workers, processes
+from packager.cli.groups import with_options
+from packager.cli.options import Json, ManifestFile, PublisherKey, ReleasePlace, Workers, processes
+from packager.engine.remote import Remote
 from packager.errors import IncompleteError
 from packager.units import count_of, show_seconds, show_size
 
 
+@with_options(remote=network.remote)
 def rebuild(
     shard: Annotated[Path, typer.Argument(help="The shard's name, its tar or its manifest.", metavar="SHARD")],
     *,
@@ -29,15 +32,7 @@ def rebuild(
         Path | None,
         typer.Option(help="Remembers what was hashed. Default: in the user's cache folder.", metavar="FILE"),
     ] = None,
-    web_seed: network.WebSeeds = None,
-    no_web_seeds: network.NoWebSeeds = False,
-    allow_host: AllowHosts = None,
-    swarm: network.UseSwarm = False,
-    peer: network.Peers = None,
-    tracker: network.Trackers = None,
-    dht: network.Dht = False,
-    listen: network.Listen = "",
-    timeout: network.Timeout = 60,
+    remote: Remote,
     workers: Workers = "auto",
     json: Json = False,
 ) -> None:
@@ -49,17 +44,6 @@ def rebuild(
 
     Example: packager rebuild audio-00001 --release output --from /music
     """
-    remote = network.remote(
-        web_seeds=web_seed,
-        no_web_seeds=no_web_seeds,
-        allow_host=allow_host,
-        swarm=swarm,
-        peers=peer,
-        trackers=tracker,
-        dht=dht,
-        listen=listen,
-        timeout=timeout,
-    )
     with bars.progress(json=json) as progress:
         report = api.rebuild(
             shard,

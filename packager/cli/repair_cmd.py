@@ -8,7 +8,9 @@ import typer
 from packager import api
 from packager.check_reports import RepairReport
 from packager.cli import bars, network, screen
-from packager.cli.options import AllowHosts, Json, ManifestFile, PublisherKey, ReleasePlace, Workers, processes
+from packager.cli.groups import with_options
+from packager.cli.options import Json, ManifestFile, PublisherKey, ReleasePlace, Workers, processes
+from packager.engine.remote import Remote
 from packager.errors import IncompleteError
 from packager.paths import shown
 from packager.units import count_of, show_seconds, show_size
@@ -17,6 +19,7 @@ BAD_LEFT = 1
 _SHOWN = 5  # members named for a range of pieces; --json names all
 
 
+@with_options(remote=network.remote)
 def repair(
     shard: Annotated[Path, typer.Argument(help="The shard's tar.", metavar="SHARD")],
     *,
@@ -24,15 +27,7 @@ def repair(
         list[Path] | None,
         typer.Option("--from", help="Another copy of the tar, or a folder of loose files; again.", metavar="PATH"),
     ] = None,
-    web_seed: network.WebSeeds = None,
-    no_web_seeds: network.NoWebSeeds = False,
-    allow_host: AllowHosts = None,
-    swarm: network.UseSwarm = False,
-    peer: network.Peers = None,
-    tracker: network.Trackers = None,
-    dht: network.Dht = False,
-    listen: network.Listen = "",
-    timeout: network.Timeout = 60,
+    remote: Remote,
     release: ReleasePlace = None,
     key: PublisherKey = None,
     manifest: ManifestFile = None,
@@ -53,17 +48,6 @@ def repair(
 
     Example: packager repair audio-00001.tar --web-seed https://mirror.example.org/shards/
     """
-    remote = network.remote(
-        web_seeds=web_seed,
-        no_web_seeds=no_web_seeds,
-        allow_host=allow_host,
-        swarm=swarm,
-        peers=peer,
-        trackers=tracker,
-        dht=dht,
-        listen=listen,
-        timeout=timeout,
-    )
     with bars.progress(json=json) as progress:
         found = api.repair(
             shard,
