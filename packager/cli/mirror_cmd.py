@@ -2,13 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from packager import api
-from packager.choose import STRATEGIES, Strategy
+from packager.choose import STRATEGIES
 from packager.cli import bars, deleting, network, screen, show_mirror
+from packager.cli.groups import with_options
 from packager.cli.options import AllowHosts, Json, Workers, processes
 from packager.cli.stopping import asked_to_stop, confirmed
 from packager.engine.remote import endpoints
@@ -19,38 +20,63 @@ from packager.mirror.around import Ask
 from packager.mirror.fetch import How
 from packager.mirror_reports import MirrorPlan, MirrorReport
 from packager.paths import shown
-from packager.seed_counts import ASK_FOR, AskFor
+from packager.seed_counts import ASK_FOR
 from packager.units import parse_seconds, parse_size
 from packager.values import nearest
 
 REFUSED, INCOMPLETE = 1, 3
+Name = TypeVar("Name", bound=str)
 
 app = typer.Typer(no_args_is_help=True, help="Hold a part of a release that others publish.")
 
 To = Annotated[Path, typer.Option("--to", help="The mirror's folder; tars come into it.", metavar="DIR")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan; write nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing: trust the key that is shown, take the plan.")]
-Duration = Annotated[
-    str | None, typer.Option("--for", help='End after this time, as "8 h". Default: never.', metavar="TIME")
-]
-UntilDone = Annotated[bool, typer.Option("--until-done", help="End when every chosen shard is whole; share no longer.")]
-CheckEvery = Annotated[
-    str, typer.Option("--check-every", help="Look for a new release at this interval.", metavar="TIME")
-]
-Port = Annotated[int, typer.Option(help="TCP and UDP port that peers come to; 0: any free one.")]
-Peers = Annotated[
-    list[str] | None, typer.Option("--peer", help="Meet this peer, too; may be given again.", metavar="HOST:PORT")
-]
-UploadLimit = Annotated[
-    str | None,
-    typer.Option(help='Send at most this much a second, as "5 MiB". Default: 0, no limit.', metavar="SIZE"),
-]
-DownloadLimit = Annotated[
-    str | None, typer.Option(help="Fetch at most this much a second. Default: 0, no limit.", metavar="SIZE")
-]
+
+
+def fetching(
+    *,
+    port: Annotated[int, typer.Option(help="TCP and UDP port that peers come to; 0: any free one.")] = 6881,
+    listen: network.Listen = "",
+    dht: network.Dht = False,
+    peer: Annotated[
+        list[str] | None, typer.Option(help="Meet this peer, too; may be given again.", metavar="HOST:PORT")
+    ] = None,
+    no_web_seeds: network.NoWebSeeds = False,
+    upload_limit: Annotated[
+        str, typer.Option(help='Send at most this much a second, as "5 MiB"; 0: no limit.', metavar="SIZE")
+    ] = "0",
+    download_limit: Annotated[
+        str, typer.Option(help="Fetch at most this much a second; 0: no limit.", metavar="SIZE")
+    ] = "0",
+    duration: Annotated[
+        str | None, typer.Option("--for", help='End after this time, as "8 h". Default: never.', metavar="TIME")
+    ] = None,
+    until_done: Annotated[
+        bool, typer.Option("--until-done", help="End when every chosen shard is whole; share no longer.")
+    ] = False,
+    check_every: Annotated[str, typer.Option(help="Look for a new release at this interval.", metavar="TIME")] = "6 h",
+) -> How:
+    """Return how the built-in client works."""
+    reach = Reach(
+        address=listen,
+        port=port,
+        dht=dht,
+        upload_limit=parse_size(upload_limit, "--upload-limit"),
+        download_limit=parse_size(download_limit, "--download-limit"),
+    )
+    return How(
+        reach=reach,
+        peers=tuple(endpoint for each in peer or () for endpoint in endpoints(each)),
+        web_seeds=not no_web_seeds,
+        until_done=until_done,
+        seconds=parse_seconds(duration, "--for") if duration is not None else None,
+        check_every=parse_seconds(check_every, "--check-every"),
+    )
 
 
 @app.command()
+@with_options(how=fetching)
 def follow(
     source: Annotated[str, typer.Argument(help="Where the release is published: its address or folder.")],
     *,
@@ -99,17 +125,8 @@ def follow(
     max_age: Annotated[
         str | None, typer.Option(help="Warn of a release older than this. First: 180 d.", metavar="TIME")
     ] = None,
-    port: Port = 6881,
-    listen: network.Listen = "",
-    dht: network.Dht = False,
-    peer: Peers = None,
-    no_web_seeds: network.NoWebSeeds = False,
+    how: How,
     allow_host: AllowHosts = None,
-    upload_limit: UploadLimit = None,
-    download_limit: DownloadLimit = None,
-    duration: Duration = None,
-    until_done: UntilDone = False,
-    check_every: CheckEvery = "6 h",
     timeout: network.Timeout = 30,
     dry_run: DryRun = False,
     yes: Yes = False,
@@ -123,8 +140,6 @@ def follow(
 
     Example: packager mirror follow https://archive.example.org/ --to mirror --budget "2 TB" --dry-run
     """
-    reach = _reach(listen, port, upload_limit, download_limit, dht=dht)
-    how = _how(reach, peer, duration, until_done=until_done, web_seeds=not no_web_seeds, check_every=check_every)
     with asked_to_stop() as stop, bars.progress(json=json) as progress:
         report = api.mirror_follow(
             source,
@@ -133,11 +148,11 @@ def follow(
             key=key,
             unsigned=unsigned,
             start=start,
-            strategy=None if strategy is None else _strategy(strategy),
+            strategy=_one_of(STRATEGIES, strategy, "--strategy", "no strategy"),
             phases=() if phase == ["*"] else phase,
             where=where,
             mirror_id=_mirror_id(mirror_id),
-            counts=None if counts is None else _counts(counts),
+            counts=_one_of(ASK_FOR, counts, "--counts", "not where seed counts come from"),
             reserve=None if reserve is None else parse_size(reserve, "--reserve"),
             allow_hosts=allow_host or (),
             client=client,
@@ -153,20 +168,12 @@ def follow(
 
 
 @app.command()
+@with_options(how=fetching)
 def sync(
     *,
     to: To = Path(),
-    port: Port = 6881,
-    listen: network.Listen = "",
-    dht: network.Dht = False,
-    peer: Peers = None,
-    no_web_seeds: network.NoWebSeeds = False,
+    how: How,
     allow_host: AllowHosts = None,
-    upload_limit: UploadLimit = None,
-    download_limit: DownloadLimit = None,
-    duration: Duration = None,
-    until_done: UntilDone = False,
-    check_every: CheckEvery = "6 h",
     timeout: network.Timeout = 30,
     dry_run: DryRun = False,
     yes: Yes = False,
@@ -178,8 +185,6 @@ def sync(
 
     Example: packager mirror sync --to mirror --until-done
     """
-    reach = _reach(listen, port, upload_limit, download_limit, dht=dht)
-    how = _how(reach, peer, duration, until_done=until_done, web_seeds=not no_web_seeds, check_every=check_every)
     with asked_to_stop() as stop, bars.progress(json=json) as progress:
         report = api.mirror_sync(
             to,
@@ -247,55 +252,14 @@ def magnets(*, to: To = Path()) -> None:
         screen.say(link)
 
 
-def _reach(listen: str, port: int, upload: str | None, download: str | None, *, dht: bool) -> Reach:
-    """Return how peers are met."""
-    return Reach(
-        address=listen,
-        port=port,
-        dht=dht,
-        upload_limit=parse_size(upload, "--upload-limit") if upload is not None else 0,
-        download_limit=parse_size(download, "--download-limit") if download is not None else 0,
-    )
-
-
-def _how(
-    reach: Reach,
-    peers: list[str] | None,
-    duration: str | None,
-    *,
-    until_done: bool,
-    web_seeds: bool,
-    check_every: str,
-) -> How:
-    """Return how the built-in client works."""
-    return How(
-        reach=reach,
-        peers=tuple(endpoint for peer in peers or () for endpoint in endpoints(peer)),
-        web_seeds=web_seeds,
-        until_done=until_done,
-        seconds=parse_seconds(duration, "--for") if duration is not None else None,
-        check_every=parse_seconds(check_every, "--check-every"),
-    )
-
-
-def _strategy(name: str) -> Strategy:
-    """Return a strategy by its name. Raises InputError."""
-    for strategy in STRATEGIES:
-        if strategy == name:
-            return strategy
-    close = nearest(name, STRATEGIES)
-    mend = f'did you mean "{close}"?' if close else f"they are {', '.join(STRATEGIES)}"
-    raise InputError("--strategy", f'"{shown(name, 40)}" is no strategy', mend)
-
-
-def _counts(name: str) -> AskFor:
-    """Return where counts come from by its name. Raises InputError."""
-    for each in ASK_FOR:
-        if each == name:
-            return each
-    close = nearest(name, ASK_FOR)
-    mend = f'did you mean "{close}"?' if close else f"they are {', '.join(ASK_FOR)}"
-    raise InputError("--counts", f'"{shown(name, 40)}" is not where seed counts come from', mend)
+def _one_of(names: tuple[Name, ...], written: str | None, option: str, what: str) -> Name | None:
+    """Return the name that was written; None where none was. Raises InputError for another, as `what` says."""
+    found = next((name for name in names if name == written), None)
+    if written is None or found is not None:
+        return found
+    close = nearest(written, names)
+    mend = f'did you mean "{close}"?' if close else f"they are {', '.join(names)}"
+    raise InputError(option, f'"{shown(written, 40)}" is {what}', mend)
 
 
 def _mirror_id(text: str | None) -> str | None:
