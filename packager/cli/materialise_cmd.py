@@ -5,24 +5,15 @@ from typing import Annotated
 import typer
 
 from packager import api
-from packager.cli import bars, screen
-from packager.cli.options import (
-    DEFAULT_CONFIG,
-    DEFAULT_PATIENCE,
-    Cluster,
-    Config,
-    Json,
-    Patience,
-    Scheduler,
-    Workers,
-    cluster_of,
-    processes,
-)
+from packager.cli import bars, options, screen
+from packager.cli.groups import with_options
+from packager.cli.options import DEFAULT_CONFIG, Config, Json, Machines
 from packager.errors import IncompleteError
 from packager.reports import MaterialiseReport
-from packager.units import count_of, parse_seconds, show_seconds, show_size
+from packager.units import count_of, show_seconds, show_size
 
 
+@with_options(machines=options.machines)
 def materialise(
     shards: Annotated[list[str], typer.Argument(help="Names of packed shards.", metavar="SHARD...")],
     *,
@@ -35,10 +26,7 @@ def materialise(
             metavar="DIR|URL",
         ),
     ] = None,
-    workers: Workers = "auto",
-    scheduler: Scheduler = None,
-    cluster: Cluster = None,
-    patience: Patience = DEFAULT_PATIENCE,
+    machines: Machines,
     json: Json = False,
 ) -> None:
     """Write the tars of shards that were packed without.
@@ -52,9 +40,9 @@ def materialise(
             config,
             shards,
             to=to,
-            processes=processes(workers),
-            cluster=cluster_of(scheduler, cluster, workers),
-            patience=parse_seconds(patience, "--patience", least=1),
+            processes=machines.processes,
+            cluster=machines.cluster,
+            patience=machines.patience,
             progress=progress,
         )
     screen.show(report, show, json=json)

@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 import platform
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 
 from packager import __version__
 from packager.errors import InputError
+from packager.units import parse_seconds
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The project's packager.toml.", metavar="FILE")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
@@ -51,25 +53,7 @@ ManifestFile = Annotated[
     Path | None,
     typer.Option("--manifest", help="The shard's .manifest.json. Default: the one beside it.", metavar="FILE"),
 ]
-Scheduler = Annotated[
-    str | None,
-    typer.Option(
-        "--scheduler",
-        help="Have the workers of a running Dask cluster do the work: its scheduler's address, or the file that"
-        " it wrote (.json).",
-        metavar="tcp://HOST:PORT",
-    ),
-]
-Cluster = Annotated[
-    str | None,
-    typer.Option("--cluster", help="Start a Dask cluster of N processes on this machine.", metavar="local:N"),
-]
-Patience = Annotated[
-    str,
-    typer.Option("--patience", help="On a cluster: give a worker's task to another after so long without a sign."),
-]
 DEFAULT_CONFIG = Path("packager.toml")
-DEFAULT_PATIENCE = "10m"
 
 
 def processes(workers: str) -> int | None:
@@ -81,8 +65,34 @@ def processes(workers: str) -> int | None:
     return int(workers)
 
 
-def cluster_of(scheduler: str | None, cluster: str | None, workers: str) -> str | None:
-    """Return the cluster that is asked for; None: this machine's processes. Raises InputError."""
+@dataclass(frozen=True)
+class Machines:
+    """What does the work: processes of this machine (None: one a core), or a cluster, with patience in seconds."""
+
+    processes: int | None
+    cluster: str | None
+    patience: float
+
+
+def machines(
+    *,
+    workers: Workers = "auto",
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            help="Have the workers of a running Dask cluster do the work: its scheduler's address, or the file that"
+            " it wrote (.json).",
+            metavar="tcp://HOST:PORT",
+        ),
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="Start a Dask cluster of N processes on this machine.", metavar="local:N")
+    ] = None,
+    patience: Annotated[
+        str, typer.Option(help="On a cluster: give a worker's task to another after so long without a sign.")
+    ] = "10m",
+) -> Machines:
+    """Return what does the work. Raises InputError."""
     if scheduler is not None and cluster is not None:
         raise InputError("--cluster", "does not go with --scheduler", "leave one of them out")
     asked = "--scheduler" if scheduler is not None else "--cluster" if cluster is not None else ""
@@ -90,7 +100,7 @@ def cluster_of(scheduler: str | None, cluster: str | None, workers: str) -> str 
         raise InputError("--workers", f"does not go with {asked}", "a cluster has as many workers as were started")
     if cluster is not None and not cluster.startswith("local:"):
         raise InputError("--cluster", f'"{cluster}" is not known', "write local:N, N worker processes from 1 on")
-    return scheduler or cluster
+    return Machines(processes(workers), scheduler or cluster, parse_seconds(patience, "--patience", least=1))
 
 
 def _print_version(*, wanted: bool) -> None:

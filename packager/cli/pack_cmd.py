@@ -7,37 +7,23 @@ import msgspec
 import typer
 
 from packager import api
-from packager.cli import bars, screen
-from packager.cli.options import (
-    DEFAULT_CONFIG,
-    DEFAULT_PATIENCE,
-    Cluster,
-    Config,
-    Json,
-    Patience,
-    Phases,
-    Scheduler,
-    Virtual,
-    Workers,
-    cluster_of,
-    processes,
-)
+from packager.cli import bars, options, screen
+from packager.cli.groups import with_options
+from packager.cli.options import DEFAULT_CONFIG, Config, Json, Machines, Phases, Virtual
 from packager.errors import IncompleteError
 from packager.model import OtherContent, WithdrawnFile
 from packager.paths import shown
 from packager.reports import PackReport
-from packager.units import count_of, parse_seconds, show_seconds, show_size
+from packager.units import count_of, show_seconds, show_size
 
 
+@with_options(machines=options.machines)
 def pack(
     config: Config = DEFAULT_CONFIG,
     *,
     phase: Phases = None,
     virtual: Virtual = False,
-    workers: Workers = "auto",
-    scheduler: Scheduler = None,
-    cluster: Cluster = None,
-    patience: Patience = DEFAULT_PATIENCE,
+    machines: Machines,
     json: Json = False,
 ) -> None:
     """Write every planned shard that is not whole yet.
@@ -51,9 +37,9 @@ def pack(
             config,
             phases=phase,
             virtual=virtual,
-            processes=processes(workers),
-            cluster=cluster_of(scheduler, cluster, workers),
-            patience=parse_seconds(patience, "--patience", least=1),
+            processes=machines.processes,
+            cluster=machines.cluster,
+            patience=machines.patience,
             progress=progress,
         )
     if json:

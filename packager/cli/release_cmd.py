@@ -1,35 +1,18 @@
 """`packager release`."""
 
 from packager import api
-from packager.cli import bars, pack_cmd, plan_cmd, publish_cmd, scan_cmd, screen
-from packager.cli.options import (
-    DEFAULT_CONFIG,
-    DEFAULT_PATIENCE,
-    AllowHosts,
-    AllowUnread,
-    Cluster,
-    Config,
-    Json,
-    Patience,
-    Scheduler,
-    Scrape,
-    Virtual,
-    Workers,
-    cluster_of,
-    processes,
-)
+from packager.cli import bars, options, pack_cmd, plan_cmd, publish_cmd, scan_cmd, screen
+from packager.cli.groups import with_options
+from packager.cli.options import DEFAULT_CONFIG, AllowHosts, AllowUnread, Config, Json, Machines, Scrape, Virtual
 from packager.cli.password import ask_password
-from packager.units import parse_seconds
 
 
+@with_options(machines=options.machines)
 def release(
     config: Config = DEFAULT_CONFIG,
     *,
     virtual: Virtual = False,
-    workers: Workers = "auto",
-    scheduler: Scheduler = None,
-    cluster: Cluster = None,
-    patience: Patience = DEFAULT_PATIENCE,
+    machines: Machines,
     scrape: Scrape = False,
     allow_host: AllowHosts = None,
     allow_unread: AllowUnread = False,
@@ -43,9 +26,9 @@ def release(
         report = api.release(
             config,
             virtual=virtual,
-            processes=processes(workers),
-            cluster=cluster_of(scheduler, cluster, workers),
-            patience=parse_seconds(patience, "--patience", least=1),
+            processes=machines.processes,
+            cluster=machines.cluster,
+            patience=machines.patience,
             scrape=scrape,
             allow_hosts=allow_host or (),
             allow_unread=allow_unread,

@@ -7,19 +7,9 @@ import typer
 
 from packager import api
 from packager.check_reports import CheckedSubject, VerifyReport
-from packager.cli import bars, screen
-from packager.cli.options import (
-    DEFAULT_PATIENCE,
-    Cluster,
-    Json,
-    Patience,
-    PublisherKey,
-    ReleasePlace,
-    Scheduler,
-    Workers,
-    cluster_of,
-    processes,
-)
+from packager.cli import bars, options, screen
+from packager.cli.groups import with_options
+from packager.cli.options import Json, Machines, PublisherKey, ReleasePlace
 from packager.errors import IncompleteError, InputError
 from packager.faults import Fault
 from packager.paths import shown
@@ -30,6 +20,7 @@ BAD = 1
 _NAMES = 10  # members of a fault that are printed; --json has all
 
 
+@with_options(machines=options.machines)
 def verify(
     paths: Annotated[
         list[str] | None,
@@ -75,10 +66,7 @@ def verify(
     rate: Annotated[
         str | None, typer.Option("--rate", help="Bytes to read a second at most, in all.", metavar="100M")
     ] = None,
-    workers: Workers = "auto",
-    scheduler: Scheduler = None,
-    cluster: Cluster = None,
-    patience: Patience = DEFAULT_PATIENCE,
+    machines: Machines,
     json: Json = False,
 ) -> None:
     """Prove every byte; name each bad piece, range and member.
@@ -102,9 +90,9 @@ def verify(
             older_than=parse_seconds(older_than, "--older-than") if older_than is not None else None,
             max_time=parse_seconds(max_time, "--max-time") if max_time is not None else None,
             rate=_rate(rate) if rate is not None else 0,
-            processes=processes(workers),
-            cluster=cluster_of(scheduler, cluster, workers),
-            patience=parse_seconds(patience, "--patience", least=1),
+            processes=machines.processes,
+            cluster=machines.cluster,
+            patience=machines.patience,
             progress=progress,
         )
     screen.show(report, show, json=json)
