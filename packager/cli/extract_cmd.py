@@ -8,12 +8,9 @@ import typer
 from packager import api
 from packager.check_reports import ExtractReport
 from packager.cli import bars, screen
+from packager.cli.members import Layout, ListOnly, OriginalNames, Overwrite, PlayOrder, end, show_members
 from packager.cli.options import Json, ManifestFile, PublisherKey, ReleasePlace
-from packager.cli.show_members import show_files, show_members
-from packager.errors import IncompleteError
 from packager.units import count_of, show_size
-
-_BAD = 1
 
 
 def extract(
@@ -34,18 +31,11 @@ def extract(
     where: Annotated[
         str | None, typer.Option("--where", help="Only members for which this SQL is true.", metavar="SQL")
     ] = None,
-    layout: Annotated[
-        str | None,
-        typer.Option("--layout", help='Name files from tags: "{artist}/{album}/{track:02} {title}".', metavar="LAYOUT"),
-    ] = None,
-    original_names: Annotated[
-        bool, typer.Option("--original-names", help="Give back the names at the source.")
-    ] = False,
-    play_order: Annotated[
-        bool, typer.Option("--play-order", help="Number the files by album and track, before their names.")
-    ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write over files with other contents.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be written, and write nothing.")] = False,
+    layout: Layout = None,
+    original_names: OriginalNames = False,
+    play_order: PlayOrder = False,
+    overwrite: Overwrite = False,
+    dry_run: ListOnly = False,
     release: ReleasePlace = None,
     key: PublisherKey = None,
     manifest: ManifestFile = None,
@@ -73,19 +63,12 @@ def extract(
             progress=progress,
         )
     screen.show(report, show, json=json)
-    if report.bad:
-        raise typer.Exit(IncompleteError.exit_code if report.unreachable else _BAD)
-    if report.in_the_way:
-        raise typer.Exit(IncompleteError.exit_code)
+    end(report)
 
 
 def show(report: ExtractReport) -> None:
     """Print what was taken out, and what was not."""
-    if report.dry_run:
-        show_files(report.files)
-    show_members(report.renamed, "not under the name that was asked for")
-    show_members(report.in_the_way, "not written; write over them with --overwrite")
-    show_members(report.bad, "bad")
+    show_members(report, "bad")
     if not report.documents:
         screen.talk("packager: no published documents found: checked against the tar's own manifest only")
     if not report.dry_run:

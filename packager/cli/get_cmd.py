@@ -9,14 +9,13 @@ from packager import api
 from packager.check_reports import GetReport
 from packager.cli import bars, network, screen
 from packager.cli.groups import with_options
+from packager.cli.members import Layout, ListOnly, OriginalNames, Overwrite, PlayOrder, end, show_members
 from packager.cli.options import Json, PublisherKey
-from packager.cli.show_members import show_files, show_members
 from packager.engine.remote import Remote
-from packager.errors import IncompleteError, InputError
+from packager.errors import InputError
 from packager.get.search import Search
 from packager.units import count_of, parse_size, show_size
 
-_BAD = 1
 _VOUCHED = {
     "ranges": "only the way it came vouches for it; --key checks the publisher's signature",
     "release": "its table is the one that release.json lists; --key checks the publisher's signature",
@@ -63,21 +62,14 @@ def get(
         ),
     ] = None,
     remote: Remote,
-    layout: Annotated[
-        str | None,
-        typer.Option("--layout", help='Name files from tags: "{artist}/{album}/{track:02} {title}".', metavar="LAYOUT"),
-    ] = None,
-    original_names: Annotated[
-        bool, typer.Option("--original-names", help="Give back the names at the source.")
-    ] = False,
-    play_order: Annotated[
-        bool, typer.Option("--play-order", help="Number the files by album and track, before their names.")
-    ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write over files with other contents.")] = False,
+    layout: Layout = None,
+    original_names: OriginalNames = False,
+    play_order: PlayOrder = False,
+    overwrite: Overwrite = False,
     magnet: Annotated[
         bool, typer.Option("--magnet", help="Print a magnet link to each member, and fetch nothing of it.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be written, and write nothing.")] = False,
+    dry_run: ListOnly = False,
     json: Json = False,
 ) -> None:
     """Take single files out of a release, without their shards.
@@ -115,19 +107,12 @@ def get(
             screen.say(link)
     else:
         show(report)
-    if report.bad:
-        raise typer.Exit(IncompleteError.exit_code if report.unreachable else _BAD)
-    if report.in_the_way:
-        raise typer.Exit(IncompleteError.exit_code)
+    end(report)
 
 
 def show(report: GetReport) -> None:
     """Print what was had, what it cost and what vouches for it."""
-    if report.dry_run:
-        show_files(report.files)
-    show_members(report.renamed, "not under the name that was asked for")
-    show_members(report.in_the_way, "not written; write over them with --overwrite")
-    show_members(report.bad, "not had")
+    show_members(report, "not had")
     chosen = f"{count_of(report.chosen, 'member')}, {show_size(report.bytes)}"
     looked_up = f"{show_size(report.lookup_bytes)} in {count_of(report.lookup_requests, 'request')} to find"
     if report.dry_run:

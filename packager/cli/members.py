@@ -1,0 +1,49 @@
+"""What `extract` and `get` share: how members are named, what is printed of them, and the exit code."""
+
+from typing import Annotated
+
+import typer
+
+from packager.check_reports import ExtractReport, GetReport
+from packager.cli import screen
+from packager.errors import IncompleteError
+from packager.units import count_of
+
+_BAD = 1
+
+Layout = Annotated[
+    str | None, typer.Option(help='Name files from tags: "{artist}/{album}/{track:02} {title}".', metavar="LAYOUT")
+]
+OriginalNames = Annotated[bool, typer.Option("--original-names", help="Give back the names at the source.")]
+PlayOrder = Annotated[
+    bool, typer.Option("--play-order", help="Number the files by album and track, before their names.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write over files with other contents.")]
+ListOnly = Annotated[bool, typer.Option("--dry-run", help="List what would be written, and write nothing.")]
+
+
+def show_members(report: ExtractReport | GetReport, bad: str) -> None:
+    """Print the files that a dry run would write; on stderr the members that are not as they should be, and why.
+
+    bad: what is said of those that could not be written.
+    """
+    if report.dry_run:
+        rows = ((f"{file.size:,}", file.id, file.path) for file in report.files)
+        screen.table(("bytes", "id", "file"), rows, right=[0])
+    for members, title in (
+        (report.renamed, "not under the name that was asked for"),
+        (report.in_the_way, "not written; write over them with --overwrite"),
+        (report.bad, bad),
+    ):
+        if members:
+            screen.talk(f"packager: {count_of(len(members), 'member')} {title}:")
+        for member in members:
+            screen.talk(f"  {member.path}: {member.what}" if member.path else f"  {member.what}")
+
+
+def end(report: ExtractReport | GetReport) -> None:
+    """End the command with the exit code for members that are bad, could not be fetched or were not written."""
+    if report.bad and not report.unreachable:
+        raise typer.Exit(_BAD)
+    if report.bad or report.in_the_way:
+        raise typer.Exit(IncompleteError.exit_code)
