@@ -49,9 +49,9 @@ def keygen(secret: AnyPath, public: AnyPath, *, password: str | None) -> PublicK
 
     password: None for a secret key that none covers. Raises InputError where either file is there.
     """
-    secret = as_path(secret)
-    public = as_path(public)
-    return keys.write_key_pair(secret, public, password=password, random=secrets.token_bytes(keys.RANDOM))
+    return keys.write_key_pair(
+        as_path(secret), as_path(public), password=password, random=secrets.token_bytes(keys.RANDOM)
+    )
 
 
 def init(folder: AnyPath, *, config: AnyPath = Path("packager.toml"), force: bool = False) -> Path:
@@ -59,9 +59,7 @@ def init(folder: AnyPath, *, config: AnyPath = Path("packager.toml"), force: boo
 
     Raises InputError where `folder` is none, or the config is there already and `force` is not set.
     """
-    folder = as_path(folder)
-    config = as_path(config)
-    return project.init(folder, config, force=force)
+    return project.init(as_path(folder), as_path(config), force=force)
 
 
 def scan(config: AnyPath, *, processes: int | None = None, progress: Progress = SILENT) -> ScanReport:
@@ -70,8 +68,7 @@ def scan(config: AnyPath, *, processes: int | None = None, progress: Progress = 
     processes: that read tags; None: one a core. What could not be read is in the report, and keeps the rows that it
     had. Raises InputError for a wrong config or record, IncompleteError where nothing could be read.
     """
-    config = as_path(config)
-    _, workspace = project.load(config)
+    _, workspace = project.load(as_path(config))
     with durable.lock(workspace.state, "scan"):
         return catalogue_scan.scan(workspace, workers=processes or workers.usable_cores(), progress=progress)
 
@@ -81,8 +78,7 @@ def plan(config: AnyPath, *, progress: Progress = SILENT) -> PlanReport:
 
     Raises InputError where a phase's SQL is wrong or no phase takes any file.
     """
-    config = as_path(config)
-    options, workspace = project.load(config)
+    options, workspace = project.load(as_path(config))
     with lock_project(workspace.state, "plan"):
         report = prepare.prepare(workspace, options, now=now(), progress=progress)
         return msgspec.structs.replace(report, unread_count=read_unread(workspace.state)[0])
@@ -111,13 +107,9 @@ def publish(
     done, if release.key has one. Raises IncompleteError where a shard is not packed, something could not be read or the
     store fails for now, InputError where a published shard would change or another release lies at the address.
     """
-    to = as_text(to)
-    config = as_path(config)
-    phases = as_texts(phases)
-    allow_hosts = as_texts(allow_hosts)
-    options, workspace = project.load(config)
-    asked = _asked(options, allow_hosts, scrape=scrape)
-    target = open_target(to, workspace, with_shards=with_shards)
+    options, workspace = project.load(as_path(config))
+    asked = _asked(options, as_texts(allow_hosts), scrape=scrape)
+    target = open_target(as_text(to), workspace, with_shards=with_shards)
     with lock_project(workspace.state, "publish"):
         signer = check_project(options, workspace, password, progress=progress)
         if target is not None:
@@ -126,7 +118,14 @@ def publish(
         made = read_plan(workspace)
         check_plan(options, workspace, made)
         report = _publish(
-            options, workspace, made, phases=phases, unread=unread, scrape=asked, signer=signer, progress=progress
+            options,
+            workspace,
+            made,
+            phases=as_texts(phases),
+            unread=unread,
+            scrape=asked,
+            signer=signer,
+            progress=progress,
         )
         if target is None:
             return report
@@ -154,10 +153,8 @@ def release(
     Raises IncompleteError where something could not be read (before anything is planned), and naming the shards that
     could not be packed; then nothing new is published.
     """
-    config = as_path(config)
-    allow_hosts = as_texts(allow_hosts)
-    options, workspace = project.load(config)
-    cores, asked = cores_of(processes), _asked(options, allow_hosts, scrape=scrape)
+    options, workspace = project.load(as_path(config))
+    cores, asked = cores_of(processes), _asked(options, as_texts(allow_hosts), scrape=scrape)
     with lock_project(workspace.state, "release"):
         signer = check_project(options, workspace, password, progress=progress)
         scanned = catalogue_scan.scan(workspace, workers=cores.count, progress=progress)
@@ -188,8 +185,7 @@ def release(
 
 def status(config: AnyPath) -> StatusReport:
     """Say what is done, what is next and how long it may take. Reads only; takes no lock."""
-    config = as_path(config)
-    options, workspace = project.load(config)
+    options, workspace = project.load(as_path(config))
     if not workspace.plan.exists():
         return _unplanned(workspace)
     made = read_plan(workspace)

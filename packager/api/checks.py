@@ -27,8 +27,7 @@ def inspect(file: AnyPath) -> Inspection:
 
     Raises InputError where it is of no kind that is known. Needs no packager.toml and takes no lock.
     """
-    file = as_text(file)
-    return inspecting.inspect(file)
+    return inspecting.inspect(as_text(file))
 
 
 def verify(
@@ -68,15 +67,11 @@ def verify(
     key = as_text(key)
     paths = as_places(paths)
     release = as_place(release)
-    manifest = as_path(manifest)
-    torrent = as_path(torrent)
-    sums = as_path(sums)
-    state = as_path(state)
     how = verifying.parse_mode(
         quick=quick,
         sample=sample,
         seed=secrets.randbelow(1 << 32) if seed is None else seed,
-        state=state,
+        state=as_path(state),
         older_than=older_than,
     )
     if rate and cluster is not None:
@@ -84,7 +79,10 @@ def verify(
     with ExitStack() as opened:
         named = release is not None or key is not None
         against = Against(
-            opened.enter_context(open_release(release, key, progress)) if named else None, manifest, torrent, sums
+            opened.enter_context(open_release(release, key, progress)) if named else None,
+            as_path(manifest),
+            as_path(torrent),
+            as_path(sums),
         )
         found = subjects([place_of(path, "PATH") for path in paths], against)
         crew = None if quick else opened.enter_context(crew_of(cluster, patience, progress))
@@ -117,22 +115,16 @@ def extract(
     tar, a document or a choice is wrong, IncompleteError where a file cannot be written or an address does not
     answer.
     """
-    key = as_text(key)
-    shard = as_place(shard)
-    to = as_path(to)
-    release = as_place(release)
     manifest = as_path(manifest)
-    ids = as_texts(ids)
-    paths = as_texts(paths)
-    place = place_of(shard, "SHARD")
-    with at_hand(release, key, [place], progress, beside=manifest) as opened:
+    place = place_of(as_place(shard), "SHARD")
+    with at_hand(as_place(release), as_text(key), [place], progress, beside=manifest) as opened:
         return extracting.extract(
             place,
-            to,
+            as_path(to),
             HandOuts(now),
             release=opened,
             manifest=manifest,
-            wanted=extracting.Wanted(ids, paths, where),
+            wanted=extracting.Wanted(as_texts(ids), as_texts(paths), where),
             naming=parse_naming(layout, original=original_names, play_order=play_order),
             overwrite=overwrite,
             dry_run=dry_run,

@@ -42,15 +42,15 @@ def repair(
     one a core. What could not be mended stands in the report. Raises InputError where the tar, a document or an
     address is wrong, TrustError where documents disagree, IncompleteError where the disk fails.
     """
-    key = as_text(key)
     shard = as_path(shard)
-    copies = as_paths(copies)
     release = as_place(release)
     manifest = as_path(manifest)
     torrent = as_path(torrent)
     report = as_path(report)
     remote = (remote or Remote()).trusting(release)
-    with at_hand(release, key, [shard], progress, beside=manifest or torrent, allowed=remote.allowed) as opened:
+    with at_hand(
+        release, as_text(key), [shard], progress, beside=manifest or torrent, allowed=remote.allowed
+    ) as opened:
         target = open_target(shard, release=opened, manifest=manifest, torrent=torrent)
     if report is not None and isinstance(target.file, SharedFolder):
         what = "names pieces of files, and the shard is kept as files"
@@ -58,7 +58,7 @@ def repair(
     return repairing.repair(
         shard,
         target,
-        copies,
+        as_paths(copies),
         remote,
         only=None if report is None else named_pieces(report, shard, target.pieces.count),
         workers=processes_of(processes),
@@ -87,9 +87,7 @@ def rebuild(
     from; None: nowhere. Members that are nowhere stand in the report, and then nothing is written. Raises
     InputError, TrustError where its documents disagree, IncompleteError where the disk is full.
     """
-    key = as_text(key)
     shard = as_path(shard)
-    sources = as_paths(sources)
     out = as_path(out)
     release = as_place(release)
     manifest = as_path(manifest)
@@ -97,14 +95,14 @@ def rebuild(
     told = shard if shard.name.endswith(".manifest.json") else manifest
     remote = remote.trusting(release) if remote else None
     allowed = remote.allowed if remote else NO_HOSTS
-    with at_hand(release, key, [shard], progress, beside=told, allowed=allowed) as opened:
+    with at_hand(release, as_text(key), [shard], progress, beside=told, allowed=allowed) as opened:
         documents = rebuilding.documents_of(shard, opened, manifest)
         published, shared = open_published(documents), open_torrent(documents.torrent)
     place = rebuilding.place_of(shard, published) if out is None else out
     with in_turn(shared, remote, place.with_name(f".{place.name}.swarm")) as fetch:
         return rebuilding.rebuild(
             published,
-            sources,
+            as_paths(sources),
             place,
             index=default_index(os.environ) if index is None else index,
             workers=processes_of(processes),

@@ -69,9 +69,7 @@ def mirror_follow(
     replaced since; None: the newest. timeout: seconds. how: of the built-in client; None: fetch all, then end.
     Raises TrustError for what is refused, with nothing changed.
     """
-    key = as_text(key)
     source = as_text(source)
-    to = as_path(to)
     phases = as_texts(phases)
     allow_hosts = as_texts(allow_hosts)
 
@@ -94,8 +92,8 @@ def mirror_follow(
 
     allowed_hosts(allow_hosts)  # wrong ones are refused before anything is done
     how = how or _UNTIL_DONE
-    request = Request(settings, ask, Trusted(key, unsigned, start), how.reach, dry_run=dry_run)
-    return mirroring.run(MirrorFolder(to), request, how, _around(timeout, stop, progress))
+    request = Request(settings, ask, Trusted(as_text(key), unsigned, start), how.reach, dry_run=dry_run)
+    return mirroring.run(MirrorFolder(as_path(to)), request, how, _around(timeout, stop, progress))
 
 
 def mirror_sync(
@@ -113,9 +111,8 @@ def mirror_sync(
 
     The others as in `mirror_follow`.
     """
-    to = as_path(to)
     allow_hosts = as_texts(allow_hosts)
-    folder = MirrorFolder(to)
+    folder = MirrorFolder(as_path(to))
     folder.required()
     allowed_hosts(allow_hosts)  # wrong ones are refused before anything is done
     how = how or _UNTIL_DONE
@@ -140,8 +137,7 @@ def mirror_status(
 
     verify: read every whole tar in full first, with `processes`, and keep what was proved.
     """
-    to = as_path(to)
-    folder = MirrorFolder(to)
+    folder = MirrorFolder(as_path(to))
     with durable.lock(folder.state, "mirror status") if verify and folder.required() else nullcontext():
         return mirror_states.status(
             folder,
@@ -155,8 +151,7 @@ def mirror_status(
 
 def mirror_magnets(to: AnyPath) -> tuple[str, ...]:
     """Return the magnet links of the shards that the mirror in the folder `to` has chosen, and may hand out."""
-    to = as_path(to)
-    return mirror_states.magnets(MirrorFolder(to), now())
+    return mirror_states.magnets(MirrorFolder(as_path(to)), now())
 
 
 def mirror_prune(
@@ -171,8 +166,7 @@ def mirror_prune(
     ask: called with what would be deleted, if that is anything; nothing is deleted where it returns False. Raises
     InputError where nothing is followed there, IncompleteError where the system refuses.
     """
-    to = as_path(to)
-    folder = MirrorFolder(to)
+    folder = MirrorFolder(as_path(to))
     folder.required()
     with nullcontext() if dry_run else durable.lock(folder.state, "mirror prune"):
         return pruning.prune(folder, ask, now=now(), dry_run=dry_run, progress=progress)

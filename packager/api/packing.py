@@ -42,14 +42,12 @@ def pack(
     the same paths. patience: seconds that one of them may tell nothing before its shard is given to another. What
     failed stands in the report; the other shards are whole.
     """
-    config = as_path(config)
-    phases = as_texts(phases)
-    options, workspace = project.load(config)
+    options, workspace = project.load(as_path(config))
     with lock_project(workspace.state, "pack"):
         check_project(options, workspace, None, progress=progress)
         made = read_plan(workspace)
         check_plan(options, workspace, made)
-        every = tasks_of(options, workspace, made, phases, virtual=virtual)
+        every = tasks_of(options, workspace, made, as_texts(phases), virtual=virtual)
         check_space(workspace, every)
         with crew_of(cluster, patience, progress) as crew:
             report = run.pack(every, cores_of(processes), cluster=crew, progress=progress)
@@ -79,14 +77,12 @@ def materialise(
     not packed, or has withdrawn records.
     """
     to = as_text(to)
-    config = as_path(config)
-    shards = as_texts(shards)
     if to is not None:
         place_of(to, "--to")
-    options, workspace = project.load(config, tars=to)
+    options, workspace = project.load(as_path(config), tars=to)
     with lock_project(workspace.state, "materialise"):
         every = tasks_of(options, workspace, read_plan(workspace))
-        wanted = materialising.chosen(every, shards)
+        wanted = materialising.chosen(every, as_texts(shards))
         hand_out = of_project(workspace, now())
         for task in wanted:
             withheld = hand_out.withheld(task.shard.name)

@@ -30,12 +30,10 @@ def serve(
     process may hold of shards' layouts. log: a line a request is added to this file; None: stderr. Raises
     InputError where nothing is published, or the address cannot be listened at.
     """
-    config = as_path(config)
-    log = as_path(log)
     address, port = parse_listen(listen)
     if processes < 1:
         raise InputError("--workers", f"{processes} is less than 1", "write a number from 1 on")
-    options, workspace = project.load(config)
+    options, workspace = project.load(as_path(config))
 
     def ready(url: str, listing: Listing) -> None:
         for each in listing.shards.values():
@@ -49,4 +47,4 @@ def serve(
             )
 
     serving = Serving(workspace, memory, paranoid)
-    return run_server(serving, Place(address, port, log), processes=processes, ready=ready)
+    return run_server(serving, Place(address, port, as_path(log)), processes=processes, ready=ready)

@@ -44,18 +44,21 @@ def seed(
     then given to it, and then this ends. Raises InputError where nothing can be shared, IncompleteError where the
     client or an address does not answer.
     """
-    key = as_text(key)
     paths = as_paths(paths)
     release = as_place(release)
     torrent = as_path(torrent)
-    source = as_path(source)
     cores = processes_of(processes)
     opened = open_client(client) if client is not None else None
     reach = reach or Reach()
     reach = replace(reach, allowed=reach.allowed.with_origin(str(release)))
-    with at_hand(release, key, tars_of(paths), progress, beside=torrent, allowed=reach.allowed) as named:
+    with at_hand(release, as_text(key), tars_of(paths), progress, beside=torrent, allowed=reach.allowed) as named:
         seedables = find(
-            paths, HandOuts(now), release=named, torrent=torrent, source=source, allow_withdrawn=allow_withdrawn
+            paths,
+            HandOuts(now),
+            release=named,
+            torrent=torrent,
+            source=as_path(source),
+            allow_withdrawn=allow_withdrawn,
         )
     if opened is not None:
         return hand_over(opened, seedables, workers=cores, stop=stop, clock=time.monotonic, progress=progress)

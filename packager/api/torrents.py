@@ -22,12 +22,10 @@ def torrent(
     .torrent, or a folder for it; None: NAME.torrent in the current folder. force: replace what is there. Raises
     InputError where `path` gives no torrent, IncompleteError where a file cannot be read or changes meanwhile.
     """
-    path = as_path(path)
-    out = as_path(out)
     return torrents.make_torrent(
-        path,
+        as_path(path),
         wanted or torrents.Wanted(),
-        out=out,
+        out=as_path(out),
         force=force,
         processes=processes_of(processes),
         progress=progress,

@@ -35,11 +35,8 @@ def withdraw(
     keep_shards. redact: the release names no title and artist. undo: note it no more. Raises InputError where nothing
     is found, no reason is given, or a release says already what should be undone.
     """
-    config = as_path(config)
-    ids = as_texts(ids)
-    paths = as_texts(paths)
-    options, workspace = project.load(config)
-    wanted = Wanted(ids, paths, where)
+    options, workspace = project.load(as_path(config))
+    wanted = Wanted(as_texts(ids), as_texts(paths), where)
     with durable.lock(workspace.state, "withdraw"):
         recover(workspace, options.collection.name, SILENT)
         if undo:
@@ -56,9 +53,8 @@ def supersede(
     Their records go into new shards of their phase, as the catalogue and the config have them then. undo: note
     it no more. Raises InputError for what is no published shard, or obsolete already.
     """
-    config = as_path(config)
     shards = as_texts(shards)
-    options, workspace = project.load(config)
+    options, workspace = project.load(as_path(config))
     with durable.lock(workspace.state, "supersede"):
         recover(workspace, options.collection.name, SILENT)
         if undo:
@@ -76,7 +72,6 @@ def prune(
     ask: called with what would be deleted, if that is anything; nothing is deleted where it returns False. Raises
     IncompleteError where the system or the store refuses.
     """
-    config = as_path(config)
-    _, workspace = project.load(config)
+    _, workspace = project.load(as_path(config))
     with nullcontext() if dry_run else durable.lock(workspace.state, "prune"):
         return pruning.prune(workspace, ask, now=now(), dry_run=dry_run)
