@@ -1,7 +1,7 @@
 """Shards held against their published documents: as tars, or as the loose files that went into them."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +11,9 @@ from packager import bencode, documents, tar
 from packager.bag import TAGGED, TAGMANIFEST, tagmanifest
 from packager.check import bags, torrent_data
 from packager.check.places import Folder, Found, find_place
-from packager.check.subject import Look, Subject, one_stream
+from packager.check.subject import Look, Looking, Subject, one_stream
 from packager.check.sums import Sum
+from packager.check_reports import SubjectKind
 from packager.engine.limited import read_limited
 from packager.engine.pieces import WholeFile
 from packager.engine.published import Published, ShardFiles, WithdrawnMembersError, open_published
@@ -58,17 +59,7 @@ def tar_subject(tar: Place, files: ShardFiles, listed: Stat | None = None) -> Su
     def quick() -> list[Fault]:
         return list(look().faults) if find_place(tar, manifest.size, listed).faults else []
 
-    return Subject(
-        path=tar,
-        kind="tar",
-        against=files.told_by,
-        evidence=files.evidence,
-        size=manifest.size,
-        pieces=-(-manifest.size // manifest.piece_length),
-        files=0,
-        quick=quick,
-        look=look,
-    )
+    return _subject(tar, "tar", files, look, size=manifest.size, pieces=_pieces(manifest), quick=quick)
 
 
 def folder_subject(folder: Path, files: ShardFiles) -> Subject:
@@ -83,39 +74,19 @@ def folder_subject(folder: Path, files: ShardFiles) -> Subject:
         extra = bags.extra_faults(folder, ("/".join(file.path[1:]) for file in metainfo.files))
         return replace(found, faults=[*found.faults, *extra])
 
-    return Subject(
-        path=folder,
-        kind="bag",
-        against=files.told_by,
-        evidence=files.evidence,
-        size=manifest.size,
-        pieces=-(-manifest.size // manifest.piece_length),
-        files=0,
-        quick=lambda: look().faults,
-        look=look,
-    )
+    return _subject(folder, "bag", files, look, size=manifest.size, pieces=_pieces(manifest))
 
 
 def _own_files(folder: Path, files: ShardFiles) -> Subject:
     """Return the bag's own files as what to check: their members lie elsewhere."""
 
     def look() -> Look:
-        published = open_published(files)
-        names = (*TAGGED, TAGMANIFEST)
-        listed = _listed(published)
-        return bags.look(folder, {name.encode(): listed[name.encode()] for name in names}, oxum=False)
+        listed = _listed(open_published(files))
+        names = (name.encode() for name in (*TAGGED, TAGMANIFEST))
+        return bags.look(folder, {name: listed[name] for name in names}, oxum=False)
 
-    return Subject(
-        path=folder,
-        kind="bag",
-        against=files.told_by,
-        evidence=files.evidence,
-        size=sum(path.stat().st_size for path in folder.iterdir()),
-        pieces=0,
-        files=len(TAGGED) + 1,
-        quick=lambda: look().faults,
-        look=look,
-    )
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    return _subject(folder, "bag", files, look, size=size, count=len(TAGGED) + 1)
 
 
 def loose_subject(folder: Path, files: ShardFiles) -> Subject:
@@ -125,17 +96,7 @@ def loose_subject(folder: Path, files: ShardFiles) -> Subject:
     def look() -> Look:
         return _look(Folder(folder), open_published(files))
 
-    return Subject(
-        path=folder,
-        kind="loose files",
-        against=files.told_by,
-        evidence=files.evidence,
-        size=manifest.payload,
-        pieces=0,
-        files=manifest.members,
-        quick=lambda: look().faults,
-        look=look,
-    )
+    return _subject(folder, "loose files", files, look, size=manifest.payload, count=manifest.members)
 
 
 def bag_subject(folder: Path, files: ShardFiles) -> Subject:
@@ -143,20 +104,40 @@ def bag_subject(folder: Path, files: ShardFiles) -> Subject:
     manifest = read_manifest(files.manifest)
 
     def look() -> Look:
-        published = open_published(files)
-        return bags.look(folder, _listed(published))
+        return bags.look(folder, _listed(open_published(files)))
 
+    count = manifest.members + len(TAGGED) + 1
+    return _subject(folder, "bag", files, look, size=manifest.payload, count=count)
+
+
+def _subject(
+    path: Place,
+    kind: SubjectKind,
+    files: ShardFiles,
+    look: Looking,
+    *,
+    size: int,
+    pieces: int = 0,
+    count: int = 0,
+    quick: Callable[[], Sequence[Fault]] | None = None,
+) -> Subject:
+    """Return what to check by a shard's documents. count: files; quick: None for the faults of `look`."""
     return Subject(
-        path=folder,
-        kind="bag",
+        path=path,
+        kind=kind,
         against=files.told_by,
         evidence=files.evidence,
-        size=manifest.payload,
-        pieces=0,
-        files=manifest.members + len(TAGGED) + 1,
-        quick=lambda: look().faults,
+        size=size,
+        pieces=pieces,
+        files=count,
+        quick=quick or (lambda: look().faults),
         look=look,
     )
+
+
+def _pieces(manifest: Manifest) -> int:
+    """Return how many pieces a shard has."""
+    return -(-manifest.size // manifest.piece_length)
 
 
 def _listed(published: Published) -> dict[bytes, list[Sum]]:
