@@ -6,13 +6,14 @@ What comes is bounded in bytes and time, and checked by digest.
 import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 from urllib.parse import quote
 
 from packager import documents, signature, trust
 from packager.addresses import WEB, url
-from packager.engine.limited import limited_parts, read_limited
+from packager.engine.limited import limited_parts
 from packager.engine.stores import place_of, store_at
 from packager.engine.stores.base import RANGE, Stat, Store
 from packager.errors import IncompleteError, InputError, PackagerError, TrustError
@@ -36,30 +37,26 @@ _MEND = "nothing was changed here; ask the publisher, or give the address where 
 class Source(Protocol):
     """Reads files of a release by their paths in it."""
 
-    def read(self, path: str, limit: int, *, seconds: float = 0) -> bytes:
-        """Return a file of at most `limit` bytes; it may take `seconds` more than any document may.
+    def save(self, path: str, file: BinaryIO, limit: int, *, seconds: float = 0) -> None:
+        """Write a file of at most `limit` bytes to an open one; it may take `seconds` more than any document may.
 
         Raises InputError, or IncompleteError where it fails for now.
         """
 
-    def save(self, path: str, file: BinaryIO, limit: int, *, seconds: float) -> None:
-        """Write a file of at most `limit` bytes to an open one, some of it at a time; else as `read`."""
+    def read(self, path: str, limit: int, *, seconds: float = 0) -> bytes:
+        """Return a file of at most `limit` bytes; else as `save`."""
+        file = BytesIO()
+        self.save(path, file, limit, seconds=seconds)
+        return file.getvalue()
 
 
-class _WebSource:
+class _WebSource(Source):
     """A release below an http(s) address."""
 
     def __init__(self, base: str, web: "Web", seconds: float) -> None:
         self._base, self._web, self._seconds = base, web, seconds
 
-    def read(self, path: str, limit: int, *, seconds: float = 0) -> bytes:
-        """Return a file of at most `limit` bytes."""
-        try:
-            return self._web.fetch(self._base + quote(path), limit=limit, seconds=PATIENCE * self._seconds + seconds)
-        except InputError as error:
-            raise InputError(error.where, error.what, error.mend or _MEND) from error
-
-    def save(self, path: str, file: BinaryIO, limit: int, *, seconds: float) -> None:
+    def save(self, path: str, file: BinaryIO, limit: int, *, seconds: float = 0) -> None:
         """Write a file to an open one, as it comes."""
         try:
             self._web.save(self._base + quote(path), file, limit=limit, seconds=PATIENCE * self._seconds + seconds)
@@ -67,33 +64,25 @@ class _WebSource:
             raise InputError(error.where, error.what, error.mend or _MEND) from error
 
 
-class _FolderSource:
+class _FolderSource(Source):
     """A release in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def read(self, path: str, limit: int, *, seconds: float = 0) -> bytes:  # noqa: ARG002 (disks are not waited for)
-        """Return a file of at most `limit` bytes."""
-        return read_limited(self._folder / path, limit)
-
-    def save(self, path: str, file: BinaryIO, limit: int, *, seconds: float) -> None:  # noqa: ARG002
+    def save(self, path: str, file: BinaryIO, limit: int, *, seconds: float = 0) -> None:  # noqa: ARG002 (a disk)
         """Copy a file to an open one."""
         for data in limited_parts(self._folder / path, limit):
             file.write(data)
 
 
-class _StoreSource:
+class _StoreSource(Source):
     """A release in a store."""
 
     def __init__(self, address: str) -> None:
         self._store = store_at(store_address(address, "release"))
 
-    def read(self, path: str, limit: int, *, seconds: float = 0) -> bytes:  # noqa: ARG002 (a store has its patience)
-        """Return a file of at most `limit` bytes."""
-        return read_stored(self._store, path, limit)
-
-    def save(self, path: str, file: BinaryIO, limit: int, *, seconds: float) -> None:  # noqa: ARG002
+    def save(self, path: str, file: BinaryIO, limit: int, *, seconds: float = 0) -> None:  # noqa: ARG002 (its own)
         """Write a file to an open one, range by range."""
         found = stored_stat(self._store, path, limit)
         for start in range(0, found.size, RANGE):
@@ -137,7 +126,7 @@ def normal(source: str, where: str = "URL") -> str:
     return address.removesuffix(RELEASE).rstrip("/") + "/"
 
 
-class _Replaced:
+class _Replaced(Source):
     """A release that a newer one may replace while it is read."""
 
     def __init__(self, source: Source) -> None:
@@ -145,17 +134,13 @@ class _Replaced:
         self._body: bytes | None = None
 
     def read(self, path: str, limit: int, *, seconds: float = 0) -> bytes:
-        """Return a file of at most `limit` bytes. Raises IncompleteError where a newer release lacks it."""
-        try:
-            data = self._source.read(path, limit, seconds=seconds)
-        except InputError as error:
-            self.check(error)
-            raise
+        """Return a file of at most `limit` bytes. Raises as `save`."""
+        data = super().read(path, limit, seconds=seconds)
         if path == RELEASE:
             self._body = data
         return data
 
-    def save(self, path: str, file: BinaryIO, limit: int, *, seconds: float) -> None:
+    def save(self, path: str, file: BinaryIO, limit: int, *, seconds: float = 0) -> None:
         """Write a file to an open one. Raises IncompleteError where a newer release lacks it."""
         try:
             self._source.save(path, file, limit, seconds=seconds)
@@ -233,13 +218,9 @@ def read_signature(source: Source, path: str, body: bytes, keys: Iterable[Public
 
 def read_published(source: Source, file: PublishedFile) -> bytes:
     """Return a file that a release lists. Raises TrustError where it is not of the listed size and digest."""
-    try:
-        data = source.read(file.path, file.size, seconds=file.size / RATE)
-    except InputError as error:
-        raise TrustError(error.where, f"{error.what}: not the {file.size} bytes that {RELEASE} lists", _MEND) from error
-    if len(data) != file.size or documents.digest(data) != file.sha256:
-        raise TrustError(shown(file.path), f"not the file that {RELEASE} lists: its bytes are others", _MEND)
-    return data
+    data = BytesIO()
+    save_published(source, file, data)
+    return data.getvalue()
 
 
 def save_published(source: Source, file: PublishedFile, to: BinaryIO) -> None:

@@ -5,6 +5,7 @@ somewhere else: each is refused with a sentence. What it sends is unchecked; who
 published hashes. Which hosts may be asked is decided by packager.hosts, each time a connection is opened.
 """
 
+import io
 import random
 import re
 import ssl
@@ -95,13 +96,9 @@ class Web:
 
         Raises InputError where the server refuses or sends more; IncompleteError where it fails for now.
         """
-
-        async def take(response: httpx.Response) -> bytes:
-            if response.status_code != httpx.codes.OK:
-                raise _refused(address, response)
-            return await self._body(response, address, limit)
-
-        return self._persist(address, {}, take, seconds)
+        file = io.BytesIO()
+        self.save(address, file, limit=limit, seconds=seconds)
+        return file.getvalue()
 
     def save(self, address: str, file: BinaryIO, *, limit: int, seconds: float = 600) -> None:
         """Write a whole file of at most `limit` bytes to an open one, as it comes; raises as `fetch`.
