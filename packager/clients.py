@@ -32,10 +32,10 @@ class ClientFact:
 
     client: str
     version: str
-    refuses: bool  # False: it takes them, and goes wrong
-    why: str
-    tried: bool
     applies: Callable[[Shape], bool]
+    why: str
+    refuses: bool = True  # False: it takes them, and goes wrong
+    tried: bool = True
 
 
 def _file_with_v2(shape: Shape) -> bool:
@@ -56,104 +56,84 @@ def _link_hybrid(shape: Shape) -> bool:
 
 FACTS = (
     ClientFact(
-        client="Transmission",
-        version="3.00",
-        refuses=True,
-        why='"Error parsing": its parser cannot read the empty key that BEP 52\'s file tree has; '
+        "Transmission",
+        "3.00",
+        _file_with_v2,
+        '"Error parsing": its parser cannot read the empty key that BEP 52\'s file tree has; '
         "it takes v1-only torrents, and Transmission 4 reads hybrids",
-        tried=True,
-        applies=_file_with_v2,
     ),
     ClientFact(
-        client="Transmission",
-        version="3.00",
-        refuses=True,
-        why="it cannot read what peers send of a torrent with v2 in it; by a v1-only magnet link it fetches the tar",
-        tried=True,
-        applies=lambda shape: shape.torrent_size is None and shape.version != "v1",
+        "Transmission",
+        "3.00",
+        lambda shape: shape.torrent_size is None and shape.version != "v1",
+        "it cannot read what peers send of a torrent with v2 in it; by a v1-only magnet link it fetches the tar",
     ),
     ClientFact(
-        client="aria2",
-        version="1.36.0",
-        refuses=False,
-        why="it drops the empty key of BEP 52's file tree and so takes a wrong v1 infohash from the .torrent of a "
+        "aria2",
+        "1.36.0",
+        lambda shape: shape.torrent_size is not None and shape.version == "hybrid",
+        "it drops the empty key of BEP 52's file tree and so takes a wrong v1 infohash from the .torrent of a "
         "hybrid, by which it finds no swarm; web seeds work, and so does a v1-only .torrent or magnet link",
-        tried=True,
-        applies=lambda shape: shape.torrent_size is not None and shape.version == "hybrid",
-    ),
-    ClientFact(
-        client="aria2",
-        version="1.36.0",
         refuses=False,
-        why="it fetches nothing by the magnet link of a hybrid, whose BEP 52 file tree it reads wrong; by a v1-only "
+    ),
+    ClientFact(
+        "aria2",
+        "1.36.0",
+        _link_hybrid,
+        "it fetches nothing by the magnet link of a hybrid, whose BEP 52 file tree it reads wrong; by a v1-only "
         "magnet link it fetches the tar",
-        tried=True,
-        applies=_link_hybrid,
+        refuses=False,
     ),
     ClientFact(
-        client="aria2",
-        version="1.36.0",
-        refuses=True,
-        why='"Missing pieces in torrent metainfo": it knows BEP 3 alone',
-        tried=True,
-        applies=_file_v2_only,
+        "aria2",
+        "1.36.0",
+        _file_v2_only,
+        '"Missing pieces in torrent metainfo": it knows BEP 3 alone',
     ),
     ClientFact(
-        client="aria2",
-        version="1.36.0",
-        refuses=True,
-        why='"Unrecognized URI": it knows no magnet link without a v1 infohash',
-        tried=True,
-        applies=_link_v2_only,
+        "aria2",
+        "1.36.0",
+        _link_v2_only,
+        '"Unrecognized URI": it knows no magnet link without a v1 infohash',
     ),
     ClientFact(
-        client="rtorrent",
-        version="0.9.8",
-        refuses=True,
-        why='"Invalid magnet URI": it takes no link with a v2 infohash in it; by a v1-only magnet link it fetches the '
+        "rtorrent",
+        "0.9.8",
+        _link_hybrid,
+        '"Invalid magnet URI": it takes no link with a v2 infohash in it; by a v1-only magnet link it fetches the '
         "tar, and it uses no web seed",
-        tried=True,
-        applies=_link_hybrid,
     ),
     ClientFact(
-        client="rtorrent",
-        version="0.9.8",
-        refuses=True,
-        why="it knows BEP 3 alone",
-        tried=True,
-        applies=lambda shape: shape.version == "v2",
+        "rtorrent",
+        "0.9.8",
+        lambda shape: shape.version == "v2",
+        "it knows BEP 3 alone",
     ),
     ClientFact(
-        client="Deluge",
-        version="2.0.3",
-        refuses=True,
-        why="it takes no magnet link without a v1 infohash; a v2-only .torrent it does",
-        tried=True,
-        applies=_link_v2_only,
+        "Deluge",
+        "2.0.3",
+        _link_v2_only,
+        "it takes no magnet link without a v1 infohash; a v2-only .torrent it does",
     ),
     ClientFact(
-        client="clients on libtorrent 1.x (qBittorrent before 4.4)",
-        version="1.2",
-        refuses=True,
-        why="v2-only torrents came with libtorrent 2",
+        "clients on libtorrent 1.x (qBittorrent before 4.4)",
+        "1.2",
+        lambda shape: shape.version == "v2",
+        "v2-only torrents came with libtorrent 2",
         tried=False,
-        applies=lambda shape: shape.version == "v2",
     ),
     ClientFact(
-        client="clients on libtorrent (qBittorrent, Deluge)",
-        version="2.1.1",
-        refuses=True,
-        why=f"it loads .torrent files up to {LIMIT:,} bytes",
-        tried=True,
-        applies=lambda shape: (shape.torrent_size or 0) > LIMIT,
+        "clients on libtorrent (qBittorrent, Deluge)",
+        "2.1.1",
+        lambda shape: (shape.torrent_size or 0) > LIMIT,
+        f"it loads .torrent files up to {LIMIT:,} bytes",
     ),
     ClientFact(
-        client="some clients",
-        version="",
-        refuses=True,
-        why="pieces over 16 MiB are more than they allow",
+        "some clients",
+        "",
+        lambda shape: (shape.piece_length or 0) > PIECE_COMMON,
+        "pieces over 16 MiB are more than they allow",
         tried=False,
-        applies=lambda shape: (shape.piece_length or 0) > PIECE_COMMON,
     ),
 )
 

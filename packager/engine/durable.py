@@ -49,9 +49,13 @@ def _is_fleeting(path: Path) -> bool:
 
 def fsync_folder(folder: Path) -> None:
     """Make the names in a folder durable."""
-    if _is_fleeting(folder):
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    if not _is_fleeting(folder):
+        fsync_path(folder)
+
+
+def fsync_path(path: Path | str) -> None:
+    """Make what a file or folder contains durable. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

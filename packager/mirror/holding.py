@@ -150,11 +150,7 @@ def remove(folder: MirrorFolder, names: Iterable[ShardName]) -> None:
 def sync_file(path: Path) -> None:
     """Make a tar that another library wrote, and its name, durable. Raises IncompleteError."""
     try:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        durable.fsync_path(path)
         durable.fsync_folder(path.parent)
     except OSError as error:
         raise from_os_error(error, shown(str(path))) from error

@@ -27,6 +27,13 @@ SHARDS = pa.schema(
         ("seeders", pa.int64()),
     ]
 )
+_WITHOUT_DOCUMENTS = (
+    "the source does not have its documents: a mirror keeps those of its own shards only; follow the publisher, or a"
+    " mirror that has it"
+)
+_KEPT_AS_FILES = (
+    "kept as files, and a mirror holds tars: give the .torrent to a torrent client, which picks any of its files"
+)
 
 
 @dataclass(frozen=True)
@@ -73,9 +80,9 @@ def select(
     )
     odd = [_in_the_way(name, lying[name].size) for name in sorted(blocked)]
     if without_documents:
-        odd.append(_without_documents(sorted(without_documents)))
+        odd.append(_left_out(sorted(without_documents), _WITHOUT_DOCUMENTS))
     if folders & offered:
-        odd.append(_kept_as_files(sorted(folders & offered)))
+        odd.append(_left_out(sorted(folders & offered), _KEPT_AS_FILES))
     return _with_room(choices, odd, lying, free - settings.reserve)
 
 
@@ -101,17 +108,9 @@ def _in_the_way(name: str, size: int) -> Oddity:
     return Oddity(where=f"{name}.tar", what=what)
 
 
-def _without_documents(names: Sequence[str]) -> Oddity:
-    """Return what is said of shards whose documents the source does not have."""
+def _left_out(names: Sequence[str], what: str) -> Oddity:
+    """Return what is said of shards that are left out for the same reason."""
     more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
-    what = "the source does not have its documents: a mirror keeps those of its own shards only; follow the publisher"
-    return Oddity(where=f"{names[0]}{more}", what=f"{what}, or a mirror that has it")
-
-
-def _kept_as_files(names: Sequence[str]) -> Oddity:
-    """Return what is said of shards that are folders."""
-    more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
-    what = "kept as files, and a mirror holds tars: give the .torrent to a torrent client, which picks any of its files"
     return Oddity(where=f"{names[0]}{more}", what=what)
 
 

@@ -91,7 +91,7 @@ def _flush(folder: Path) -> None:
     paths = _tree(folder)
     with ThreadPoolExecutor(_FLUSHES) as pool:
         while batch := list(islice(paths, _BATCH)):
-            for _ in pool.map(_fsync, batch):
+            for _ in pool.map(durable.fsync_path, batch):
                 pass
 
 
@@ -100,15 +100,6 @@ def _tree(folder: Path) -> Iterator[str]:
     for inner, _, names in os.walk(folder):
         yield inner
         yield from (os.path.join(inner, name) for name in names)
-
-
-def _fsync(path: str) -> None:
-    """Make what one file or folder holds durable."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _exchange(one: Path, other: Path) -> bool:

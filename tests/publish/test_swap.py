@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from packager.engine import durable
 from packager.errors import IncompleteError, InputError
 from packager.publish import swap
 
@@ -187,20 +188,20 @@ def test_every_file_and_folder_is_flushed_before_the_swap(tmp_path: Path, monkey
     output, flushed = tmp_path / "output", list[str]()
     built = build_release(output, 3)
     within = {str(built), *map(str, built.rglob("*"))}
-    flush, rename = swap._fsync, os.rename
+    flush, rename = durable.fsync_path, os.rename
 
-    def note(path: str) -> None:
+    def note(path: Path | str) -> None:
         flush(path)
-        flushed.append(path)
+        flushed.append(str(path))
 
     def check(source: Path, target: Path) -> None:
         assert set(flushed) == within
         rename(source, target)
 
-    monkeypatch.setattr(swap, "_fsync", note)
+    monkeypatch.setattr(durable, "fsync_path", note)
     monkeypatch.setattr(os, "rename", check)
     swap.swap(built, output)
-    assert sorted(flushed) == sorted(within)
+    assert sorted(flushed) == sorted([*within, str(tmp_path)])  # the folder with both names, after the rename
 
 
 def test_a_refused_swap_leaves_the_old_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
