@@ -38,14 +38,6 @@ class ClientFact:
     tried: bool = True
 
 
-def _file_with_v2(shape: Shape) -> bool:
-    return shape.torrent_size is not None and shape.version != "v1"
-
-
-def _file_v2_only(shape: Shape) -> bool:
-    return shape.torrent_size is not None and shape.version == "v2"
-
-
 def _link_v2_only(shape: Shape) -> bool:
     return shape.torrent_size is None and shape.version == "v2"
 
@@ -58,7 +50,7 @@ FACTS = (
     ClientFact(
         "Transmission",
         "3.00",
-        _file_with_v2,
+        lambda shape: shape.torrent_size is not None and shape.version != "v1",
         '"Error parsing": its parser cannot read the empty key that BEP 52\'s file tree has; '
         "it takes v1-only torrents, and Transmission 4 reads hybrids",
     ),
@@ -87,7 +79,7 @@ FACTS = (
     ClientFact(
         "aria2",
         "1.36.0",
-        _file_v2_only,
+        lambda shape: shape.torrent_size is not None and shape.version == "v2",
         '"Missing pieces in torrent metainfo": it knows BEP 3 alone',
     ),
     ClientFact(

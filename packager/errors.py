@@ -52,3 +52,8 @@ class IncompleteError(PackagerError):
 def from_os_error(error: OSError, where: object, mend: str = "run the command again") -> IncompleteError:
     """Return the IncompleteError that tells an OSError in the system's own words."""
     return IncompleteError(where, error.strerror or str(error), mend)
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of a library's message, or the name of the error if it has none."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -52,14 +52,9 @@ def sample(total: int, count: int, seed: int) -> Sequence[int]:
         return range(total)
     taken: set[int] = set()
     for last in range(total - count, total):
-        drawn = _number(seed, last) * (last + 1) >> 256
+        drawn = int.from_bytes(sha256(f"{seed}:{last}".encode()).digest(), "big") * (last + 1) >> 256
         taken.add(last if drawn in taken else drawn)
     return sorted(taken)
-
-
-def _number(seed: int, place: int) -> int:
-    """Return a number below 2**256 that seed and place alone decide."""
-    return int.from_bytes(sha256(f"{seed}:{place}".encode()).digest(), "big")
 
 
 def bad_below(total: int, taken: int) -> int:

@@ -87,7 +87,7 @@ def parse(data: bytes, where: object) -> Metainfo:
         web_seeds=_urls(top, "url-list", remarks),
         private=_integer(info, "private", remarks) == 1,
         creation_date=_integer(top, "creation date", remarks),
-        comment=_text(_string(top, "comment", remarks)),
+        comment=_string(top, "comment", remarks),
         remarks=tuple(dict.fromkeys(remarks)),
     )
 
@@ -107,18 +107,14 @@ def _integer(fields: Dictionary, key: str, remarks: list[str]) -> int | None:
     return None
 
 
-def _string(fields: Dictionary, key: str, remarks: list[str]) -> bytes | None:
-    """Return an optional string, None where there is none."""
+def _string(fields: Dictionary, key: str, remarks: list[str]) -> str | None:
+    """Return an optional string that is only shown, never a path; None where there is none."""
     value = fields.get(key.encode())
-    if value is not None and not isinstance(value, bytes):
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if value is not None:
         _ignored(key, "is not a string", remarks)
-        return None
-    return value
-
-
-def _text(raw: bytes | None) -> str | None:
-    """Return a string that is only shown, never a path."""
-    return None if raw is None else raw.decode("utf-8", "replace")
+    return None
 
 
 def _version(info: Dictionary, where: object, remarks: list[str]) -> Version:

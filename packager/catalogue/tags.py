@@ -20,6 +20,7 @@ from packager import paths
 from packager.catalogue.bounds import READ_MAX, Bounded, Inflate, TooMuchError
 from packager.catalogue.fields import TEXT_MAX, clean_text, extension_of, year_of
 from packager.catalogue.walk import OPEN_FLAGS
+from packager.errors import first_line
 
 _SECONDS_MAX = 1e9
 _TRACK = re.compile(r"\s*([0-9]{1,9})(?![0-9])")
@@ -114,7 +115,7 @@ def _said(error: Exception) -> str:
     """Return the first line of an error's message; of one that tells of this process's stack, only what it means."""
     if isinstance(error, RecursionError):
         return "nested too deeply"
-    return paths.shown((str(error).splitlines() or [""])[0], 120) or type(error).__name__
+    return paths.shown(first_line(error), 120)
 
 
 def _fields(parsed: mutagen.FileType) -> Tags:

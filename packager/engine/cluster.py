@@ -20,7 +20,7 @@ from packager.engine.child_processes import isolated
 from packager.engine.cluster_run import Course
 from packager.engine.cluster_workers import Workers
 from packager.engine.jobs import Job, Tell
-from packager.errors import IncompleteError, InputError, PackagerError
+from packager.errors import IncompleteError, InputError, PackagerError, first_line
 from packager.progress import Progress
 
 Task = TypeVar("Task")
@@ -109,16 +109,12 @@ def _connected(where: Any, address: str) -> Iterator[Any]:
                 where, timeout=_CONNECT_SECONDS, set_as_default=False, name="packager", **scheduler_file
             )
     except (OSError, TimeoutError, ValueError) as error:  # ValueError: no TLS keys are configured
-        raise IncompleteError(address, f"no scheduler answers ({_first_line(error)})", "is it running?") from error
+        raise IncompleteError(address, f"no scheduler answers ({first_line(error)})", "is it running?") from error
     try:
         yield client
     finally:
         with contextlib.suppress(OSError, TimeoutError):
             client.close(timeout=5)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 class Cluster:

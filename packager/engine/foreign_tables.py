@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from packager.engine import tables
 from packager.engine.limited import open_regular
-from packager.errors import InputError, from_os_error
+from packager.errors import InputError, first_line, from_os_error
 from packager.parquet_pages import HEADER_MOST, PageHeader, ShortError, parse_page_header
 from packager.units import MIB, show_size
 
@@ -77,9 +77,9 @@ def _batches(path: Path, schema: pa.Schema, groups: Sequence[int] | None, limit:
                     raise InputError(path, f"its rows unpack to more than the {show_size(limit)} that such a file may")
                 yield _cast(batch, schema, path)
     except OSError as error:
-        raise InputError(path, f"a row group cannot be read ({_first_line(error)})") from error
+        raise InputError(path, f"a row group cannot be read ({first_line(error)})") from error
     except pa.ArrowException as error:
-        raise InputError(path, f"a row group cannot be read ({_first_line(error)})") from error
+        raise InputError(path, f"a row group cannot be read ({first_line(error)})") from error
 
 
 def read_table(path: Path, schema: pa.Schema) -> pa.Table:
@@ -180,8 +180,3 @@ def _page_at(data: BinaryIO, at: int, path: Path) -> PageHeader:
             if len(held) < window or window >= HEADER_MOST:
                 raise InputError(path, f"byte {at}: a page's header is cut short") from None
         window *= 16
-
-
-def _first_line(error: Exception) -> str:
-    """Return the first line of a library's message."""
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -5,7 +5,6 @@ and sizes are those of the layout, the torrent's hashes are the manifest's.
 """
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,18 +93,13 @@ def documents_near(tar: Path) -> ShardFiles | None:
     for base in (folder, folder.parent):
         places += [base / "output" / "manifests", base / "manifests"]
     places += [above / "manifests" for above in folder.parents if os.path.isfile(above / "release.json")]
-    return _first(place / name for place in places)
+    return next((shard_files(place / name) for place in places if os.path.isfile(place / name)), None)
 
 
 def shard_name(tar: Place) -> str:
     """Return the name of the shard whose tar (or name alone) a path or an address is."""
     name = Path(os.path.abspath(tar)).name if isinstance(tar, Path) else tar.parted()[1]
     return name.removesuffix(".tar")
-
-
-def _first(manifests: Iterable[Path]) -> ShardFiles | None:
-    """Return the documents of the first manifest that is there."""
-    return next((shard_files(path) for path in manifests if os.path.isfile(path)), None)
 
 
 def open_published(files: ShardFiles) -> Published:

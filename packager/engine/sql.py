@@ -12,9 +12,9 @@ import duckdb
 import pyarrow as pa
 
 from packager.engine import durable
-from packager.engine.tables import BATCH_ROWS, first_line
+from packager.engine.tables import BATCH_ROWS
 from packager.engine.workers import usable_cores
-from packager.errors import IncompleteError, InputError, PackagerError
+from packager.errors import IncompleteError, InputError, PackagerError, first_line
 from packager.paths import shown
 
 Database: TypeAlias = duckdb.DuckDBPyConnection

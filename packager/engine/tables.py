@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from packager.engine import durable
-from packager.errors import InputError, from_os_error
+from packager.errors import InputError, first_line, from_os_error
 
 BATCH_ROWS = 65_536
 
@@ -150,8 +150,3 @@ def with_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
         for field in schema
     ]
     return pa.table(columns, names=schema.names).cast(schema)
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of a library's message."""
-    return (str(error).splitlines() or [type(error).__name__])[0]

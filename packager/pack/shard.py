@@ -168,20 +168,16 @@ def condition(task: ShardTask) -> Condition:
     made = read_packed(task.workspace, task.shard.name)
     size = task.size_there
     virtual = size is None and made is not None and made.virtual
+    twin = shard_documents.twin(task.folder, task.shard.name)
     return Condition(
         made=made,
         content=task.shard.published or (made is not None and made.content == task.content_digest),
-        links=made is not None and made.links == links_of(task, made) and _has_twin(task) == task.content.also_v1,
+        links=made is not None and made.links == links_of(task, made) and twin.exists() == task.content.also_v1,
         tar=size == task.shard.size,
         virtual=virtual,
         elsewhere=size is None and task.published is not None and not virtual and not task.virtual,
         to_be_virtual=size is None and task.virtual,
     )
-
-
-def _has_twin(task: ShardTask) -> bool:
-    """Say whether a shard has its extra v1-only torrent."""
-    return shard_documents.twin(task.folder, task.shard.name).exists()
 
 
 def links_of(task: ShardTask, made: Packed | None) -> Links:

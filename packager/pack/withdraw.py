@@ -51,7 +51,8 @@ def withdraw(
     published = {each.id: each for each in last.in_force} if last else {}
     how = replace(how, date=not_before(last, how.date))
     records = {record.id: record for record in noted.records}
-    new = [each for each in found if each.id not in published and not _is_noted(records.get(each.id))]
+    known = published.keys() | {record.id for record in noted.records if not record.lifted}
+    new = [each for each in found if each.id not in known]
     for each in found:
         before = records.get(each.id)
         if each.id in published:  # in force, also if a note that no release has followed lifts it
@@ -67,11 +68,6 @@ def withdraw(
     return msgspec.structs.replace(
         report, same_content=tuple(each.id for each in contents.copies), unread=contents.unread
     )
-
-
-def _is_noted(record: WithdrawnRecord | None) -> bool:
-    """Say whether a withdrawal is noted that is not lifted."""
-    return record is not None and not record.lifted
 
 
 def _from_release(published: Withdrawal) -> WithdrawnRecord:
