@@ -8,7 +8,6 @@ from packager import api
 from packager.cli import bars, options, screen
 from packager.cli.groups import with_options
 from packager.cli.options import DEFAULT_CONFIG, Config, Json, Machines
-from packager.errors import IncompleteError
 from packager.reports import MaterialiseReport
 from packager.units import count_of, show_seconds, show_size
 
@@ -46,11 +45,7 @@ def materialise(
             progress=progress,
         )
     screen.show(report, show, json=json)
-    if report.failed:
-        if not json:
-            failures = ((each.where, each.what) for each in report.failed)
-            screen.talk_of(failures, f"{count_of(len(report.failed), 'tar')} could not be written")
-        raise typer.Exit(IncompleteError.exit_code)
+    screen.end_failed(report.failed, f"{count_of(len(report.failed), 'tar')} could not be written", json=json)
 
 
 def show(report: MaterialiseReport) -> None:

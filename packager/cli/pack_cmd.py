@@ -4,13 +4,11 @@ import shlex
 from collections.abc import Sequence
 
 import msgspec
-import typer
 
 from packager import api
 from packager.cli import bars, options, screen
 from packager.cli.groups import with_options
 from packager.cli.options import DEFAULT_CONFIG, Config, Json, Machines, Phases, Virtual
-from packager.errors import IncompleteError
 from packager.model import OtherContent, WithdrawnFile
 from packager.paths import shown
 from packager.reports import PackReport
@@ -48,11 +46,7 @@ def pack(
         show(report)
         show_withdrawn(report.withdrawn_files, report.withdrawn_named)
         show_other_content(report.other_content)
-    if report.failed:
-        if not json:
-            failures = ((each.where, each.what) for each in report.failed)
-            screen.talk_of(failures, f"{count_of(len(report.failed), 'shard')} could not be packed")
-        raise typer.Exit(IncompleteError.exit_code)
+    screen.end_failed(report.failed, f"{count_of(len(report.failed), 'shard')} could not be packed", json=json)
     if not json:
         screen.say("next: packager publish")
 

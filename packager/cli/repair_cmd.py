@@ -1,5 +1,6 @@
 """`packager repair`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -81,25 +82,27 @@ def show(report: RepairReport) -> None:
         numbers = f"piece {left.first}" if left.first == left.last else f"pieces {left.first} to {left.last}"
         screen.say(f"  {numbers} (bytes {left.start} to {left.stop}) {'is' if left.first == left.last else 'are'} bad")
         if touched := [*left.members, *left.tag_files]:
-            more = f" and {len(touched) - _SHOWN:,} more" if len(touched) > _SHOWN else ""
-            screen.say(shown(f"    touched: {', '.join(touched[:_SHOWN])}{more}", 2000))
+            _say_names("    touched", touched, len(touched))
         for why in left.why:
             screen.say(f"    {why}")
     if report.missing_file_count:
-        names = ", ".join(report.missing_files[:_SHOWN])
-        more = f" and {report.missing_file_count - _SHOWN:,} more" if report.missing_file_count > _SHOWN else ""
         what = f"{count_of(report.missing_file_count, 'file')} without bytes missing, {report.created_files:,} created"
-        screen.say(shown(f"  {what}: {names}{more}", 2000))
+        _say_names(f"  {what}", report.missing_files, report.missing_file_count)
     if report.extra_file_count:
-        names = ", ".join(report.extra_files[:_SHOWN])
-        more = f" and {report.extra_file_count - _SHOWN:,} more" if report.extra_file_count > _SHOWN else ""
-        screen.say(shown(f"  {count_of(report.extra_file_count, 'file')} not in the shard: {names}{more}", 2000))
+        what = f"{count_of(report.extra_file_count, 'file')} not in the shard"
+        _say_names(f"  {what}", report.extra_files, report.extra_file_count)
     if report.excess:
         screen.say(f"  {show_size(report.excess)} past the shard's end: {'cut off' if report.cut else 'left there'}")
     if report.whole:
         screen.say(f"repair: {count_of(report.mended, 'piece')} mended and read back; {report.shard} is right")
     elif not report.dry_run:
         screen.say(_next(report))
+
+
+def _say_names(what: str, names: Sequence[str], count: int) -> None:
+    """Print the first of `count` names."""
+    more = f" and {count - _SHOWN:,} more" if count > _SHOWN else ""
+    screen.say(shown(f"{what}: {', '.join(names[:_SHOWN])}{more}", 2000))
 
 
 def _next(report: RepairReport) -> str:

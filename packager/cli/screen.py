@@ -17,7 +17,8 @@ from packager.errors import IncompleteError, PackagerError
 from packager.paths import shown
 
 if TYPE_CHECKING:
-    from packager.evidence import Evidence  # with which numpy would be imported
+    from packager.evidence import Evidence  # with which numpy would be imported, as with the next
+    from packager.reports import Oddity
 
 Report = TypeVar("Report", bound=msgspec.Struct)
 
@@ -33,13 +34,6 @@ def say(text: str) -> None:
 def talk(text: str) -> None:
     """Print one line beside the result, on stderr."""
     sys.stderr.write(f"{text}\n")
-
-
-def talk_of(things: Iterable[tuple[str, str]], title: str) -> None:
-    """Print what became of each of several things, its name first, on stderr, below a title."""
-    talk(f"packager: {title}:")
-    for where, what in things:
-        talk(f"  {where}: {what}")
 
 
 def compared_with(evidence: "Iterable[Evidence | None]") -> None:
@@ -78,6 +72,16 @@ def show_error(error: PackagerError, *, json: bool) -> None:
 def unread(count: int) -> str:
     """Return how many files and folders could not be read."""
     return f"{count:,} {'file or folder' if count == 1 else 'files and folders'} could not be read"
+
+
+def end_failed(failed: "Sequence[Oddity]", what: str, *, json: bool) -> None:
+    """End a command with the exit code for incomplete work if anything failed; each failure is printed below `what`."""
+    if failed:
+        if not json:
+            talk(f"packager: {what}:")
+            for each in failed:
+                talk(f"  {each.where}: {each.what}")
+        raise typer.Exit(IncompleteError.exit_code)
 
 
 def end_unread(count: int, *, json: bool) -> None:

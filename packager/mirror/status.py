@@ -1,10 +1,9 @@
 """What a mirror holds and what its client says of it; the chosen magnet links. Reads alone, but for a full check."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from packager import trust
-from packager.engine.clients import open_client
+from packager.engine.clients import Held, open_client
 from packager.engine.opened_release import evidence_of
 from packager.errors import PackagerError
 from packager.hand_out import HandOut, Withheld
@@ -17,16 +16,6 @@ from packager.mirror_reports import Health, HeldShard, MirrorStatus
 from packager.model import ReleaseShard, ShardName
 from packager.paths import shown
 from packager.progress import Progress
-
-
-@dataclass(frozen=True)
-class _Told:
-    """What a client tells of one shard."""
-
-    progress: float | None
-    seeding: bool
-    ratio: float
-    peers: int
 
 
 def status(
@@ -117,7 +106,7 @@ def _held(
     chosen: bool,
     withheld: Withheld | None,
     proof: Proof | None,
-    said: _Told | None,
+    said: Held | None,
     bad: int | None,
 ) -> HeldShard:
     """Return how one shard stands."""
@@ -143,7 +132,7 @@ def _ask(
     shards: Iterable[ReleaseShard],
     clocks: Clocks,
     proofs: Mapping[ShardName, Proof],
-) -> tuple[dict[ShardName, _Told] | None, str | None]:
+) -> tuple[dict[ShardName, Held] | None, str | None]:
     """Return what the client tells of shards, or None, and why it tells nothing."""
     spec = mirror.settings.client
     if spec == NONE:
@@ -153,14 +142,13 @@ def _ask(
         if live is None:
             return None, "the built-in client does not run: packager mirror sync"
         ratios = {shard.name: proofs.get(shard.name, Proof()).uploaded / max(1, shard.size) for shard in shards}
-        return {name: _Told(*facts[:2], ratios.get(name, 0.0), facts[2]) for name, facts in live.shards.items()}, None
+        return {
+            name: Held(name=name, progress=share, seeding=seeding, ratio=ratios.get(name, 0.0), peers=peers, path=None)
+            for name, (share, seeding, peers) in live.shards.items()
+        }, None
     try:
         held = open_client(spec).held()
     except PackagerError as error:
         return None, str(error)
-    found = {}
-    for shard in shards:
-        one = next((held[key] for key in shard.infohashes if key in held), None)
-        if one is not None:
-            found[shard.name] = _Told(one.progress, one.seeding, one.ratio, one.peers)
-    return found, None
+    known = {shard.name: next((held[key] for key in shard.infohashes if key in held), None) for shard in shards}
+    return {name: one for name, one in known.items() if one is not None}, None

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 
 from packager.engine.clients.address import Address, parse_address, with_password
-from packager.engine.clients.handover import AddsOnce, Client, Handover, Held, Program
+from packager.engine.clients.handover import Client, Handover, Held, Program
 from packager.errors import InputError
 
 __all__ = ["Client", "Handover", "Held", "open_client"]
@@ -22,7 +22,7 @@ def open_client(spec: str, environ: Mapping[str, str] = os.environ) -> Client:
     """
     address = with_password(parse_address(spec), environ)
     try:
-        return AddsOnce(_open(address))
+        return Client(_open(address))
     except ModuleNotFoundError as error:
         extra = _LIBRARIES.get(error.name or "")
         if extra is None:

@@ -53,38 +53,11 @@ class Held:
     path: Path | None
 
 
-class Client(Protocol):
-    """A client that torrents are handed to."""
-
-    @property
-    def name(self) -> str:
-        """The program and its version, or the folder."""
-
-    @property
-    def trusts(self) -> bool:
-        """Whether it shares a proved tar without reading it."""
-
-    def held(self) -> dict[str, Held]:
-        """Return all torrents that it has, by infohash in hex: 40 digits (v1) or 64 (v2), a hybrid by both.
-
-        Raises IncompleteError where it does not answer, InputError where it refuses.
-        """
-
-    def add(self, handover: Handover) -> bool:
-        """Hand a shard over, unless the client has it in any of its versions; say whether it was.
-
-        Raises InputError where the client cannot use it or refuses, IncompleteError where it does not answer.
-        """
-
-    def stop(self, infohashes: Collection[str]) -> set[str]:
-        """Stop torrents that it has, by infohashes as `held` has them; return those that it was able to stop.
-
-        Raises as `held`.
-        """
-
-
 class Program(Protocol):
-    """One program's way of telling and of taking; `AddsOnce` makes a Client of it."""
+    """One program's way of telling and of taking.
+
+    Every call raises IncompleteError if it does not answer, InputError if it refuses.
+    """
 
     name: str
     takes: tuple[Version, ...]  # the versions of torrents that it uses rightly
@@ -100,8 +73,11 @@ class Program(Protocol):
         """Stop torrents that it has; return those that it was able to stop."""
 
 
-class AddsOnce:
-    """A Client that gives a program nothing which that has already. It is asked once, and again by `held`."""
+class Client:
+    """A client that torrents are handed to: a program, given nothing that it has already. Raises as `Program`.
+
+    It is asked once what it has, and again by `held`.
+    """
 
     def __init__(self, program: Program) -> None:
         """Give to this program."""
@@ -119,17 +95,17 @@ class AddsOnce:
         return self._program.trusts
 
     def held(self) -> dict[str, Held]:
-        """Return all torrents that it has, by infohash in hex."""
+        """Return all torrents that it has, by infohash in hex: 40 digits (v1) or 64 (v2), a hybrid by both."""
         held = self._program.held()
         self._known = set(held)
         return held
 
     def stop(self, infohashes: Collection[str]) -> set[str]:
-        """Stop torrents that it has; return those that it was able to stop."""
+        """Stop torrents that it has, by infohashes as `held` has them; return those that it was able to stop."""
         return self._program.stop(infohashes)
 
     def add(self, handover: Handover) -> bool:
-        """Hand a shard over, unless the client has it; say whether it was."""
+        """Hand a shard over, unless the client has it in any of its versions; say whether it was."""
         _check(handover)
         ours = infohashes(handover)
         known = self._known if self._known is not None else set(self.held())
