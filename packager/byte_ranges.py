@@ -10,7 +10,8 @@ from typing import TypeAlias
 Range: TypeAlias = tuple[int, int]
 
 MOST = 64  # ranges of one request; RFC 9110 14.2 lets a server refuse many
-_SPEC = re.compile(r"([0-9]{0,19})-([0-9]{0,19})", re.ASCII)  # 19 digits hold every position of 63 bits
+_SPEC = re.compile(r"([0-9]*)-([0-9]*)", re.ASCII)
+_DIGITS = 19  # hold every position of 63 bits; a longer number lies past the end of any file
 
 
 class UnsatisfiableError(Exception):
@@ -41,7 +42,7 @@ def _parse_one(spec: str, size: int) -> Range | None:
     match = _SPEC.fullmatch(spec)
     if match is None or spec == "-":
         raise UnsatisfiableError
-    first, last = match[1], match[2]
+    first, last = (digits.lstrip("0")[: _DIGITS + 1] or digits[:1] for digits in match.groups())
     if not first:
         start, stop = max(0, size - int(last)), size
     elif last and int(last) < int(first):

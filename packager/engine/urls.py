@@ -39,8 +39,10 @@ WINDOW = 10.0  # seconds over which its rate is measured, or the time that it ma
 WAIT = 60.0  # seconds that a server may ask us to wait (Retry-After); one that asks for more is given up
 PARTS = 256  # answers that one range may come in
 _AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504))  # statuses that may pass
-_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)")
-_PLAIN = frozenset(("", "identity", "aws-chunked"))  # S3 stores repeat the last one for an upload; the bytes are plain
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)", re.I)
+_SIZE = re.compile(r"bytes \*/([0-9]{1,19})", re.I)
+# Of plain bytes: S3 stores repeat what an upload said, which is "aws-chunked" or what people took an encoding for.
+_PLAIN = frozenset(("", "identity", "aws-chunked", "none", "null", "binary", "8bit", "utf-8", "utf8"))
 _LATER = "try again later"
 _CERTIFICATES = "if you trust its issuer, set SSL_CERT_FILE to a file with the issuer's certificate (PEM)"
 
@@ -149,7 +151,8 @@ class Web:
     def read_tail(self, address: str, length: int) -> tuple[int, bytes]:
         """Return a file's size, and its last `length` bytes, or all of a shorter one (RFC 9110, 14.1.2).
 
-        A server that ignores Range is read in full, up to PREFIX. Raises as read_range.
+        A server that ignores Range is read in full, up to PREFIX; what it leaves out is asked for once more. Raises as
+        read_range.
         """
         size = 0
 
@@ -159,14 +162,13 @@ class Web:
                 data = await self._body(response, address, PREFIX)
                 size = len(data)
                 return data[-length:]
-            size = _tail_size(response, address, length)
-            data = await self._body(response, address, length)
-            if len(data) < min(length, size):
-                raise IncompleteError(shown(address), f"sent {len(data)} of {min(length, size)} bytes", _LATER)
-            return data
+            size, begins = _tail(response, address, length)
+            return await self._body(response, address, length) if begins else b""
 
         seconds = self._seconds + length / RATE
         data = self._persist(address, {"Range": f"bytes=-{length}"}, take, seconds)
+        if (missing := min(length, size) - len(data)) > 0:
+            data += self.read_range(address, size - missing, size, size=size)
         return size, data
 
     def _persist(self, address: str, headers: dict[str, str], take: Take, seconds: float) -> bytes:
@@ -313,16 +315,18 @@ def _part_length(response: httpx.Response, address: str, start: int, stop: int, 
     return int(match[2]) + 1 - start
 
 
-def _tail_size(response: httpx.Response, address: str, length: int) -> int:
-    """Return the size of a file of which an answer is the last `length` bytes, or all. Raises InputError."""
+def _tail(response: httpx.Response, address: str, length: int) -> tuple[int, bool]:
+    """Return a file's size, and whether an answer begins where its last `length` bytes do. Raises InputError."""
+    given = response.headers.get("content-range", "")
+    none = response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE
+    if none and (match := _SIZE.fullmatch(given.strip())):
+        return int(match[1]), False  # there are fewer, as some servers say of a short file
     if response.status_code != httpx.codes.PARTIAL_CONTENT:
         raise _refused(address, response)
-    given = response.headers.get("content-range", "")
     match = _CONTENT_RANGE.fullmatch(given.strip())
-    size = int(match[3]) if match and match[3] != "*" else 0
-    if match is None or (int(match[1]), int(match[2])) != (max(0, size - length), size - 1):
+    if match is None or match[3] == "*" or not int(match[1]) <= int(match[2]) < int(match[3]):
         raise InputError(shown(address), f'sends the range "{shown(given, 60)}", not the last {length} bytes')
-    return size
+    return int(match[3]), int(match[1]) == max(0, int(match[3]) - length)
 
 
 def _refused(address: str, response: httpx.Response) -> InputError:

@@ -123,6 +123,34 @@ def test_an_answer_shorter_than_the_range_is_continued(most: int) -> None:
             assert web.read_range(address, 0, len(DATA), size=len(DATA)) == DATA
 
 
+@pytest.mark.parametrize("length", [100, len(DATA), 3 * len(DATA)])
+@pytest.mark.parametrize("kind", ["cut", "from the start", "416"])
+def test_the_end_of_a_file_is_read_of_servers_that_give_another_part_first(kind: str, length: int) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        first, _, last = handler.headers["Range"].removeprefix("bytes=").partition("-")
+        start = int(first) if first else max(0, len(DATA) - int(last))
+        stop = int(last) + 1 if first else len(DATA)
+        if not first and kind == "416":
+            send(handler, 416, b"", Content_Range=f"bytes */{len(DATA)}")
+            return
+        if not first and kind == "from the start":
+            start, stop = 0, 10
+        if not first and kind == "cut":
+            stop = start + 10
+        send(handler, 206, DATA[start:stop], Content_Range=f"bytes {start}-{stop - 1}/{len(DATA)}")
+
+    with answering(answer) as (port, asked), Web(allowed=LOOPBACK) as web:
+        assert web.read_tail(f"http://127.0.0.1:{port}/x", length) == (len(DATA), DATA[-length:])
+        assert len(asked) == 2
+
+
+@pytest.mark.parametrize("given", ["bytes 5-104/10240", "Bytes 5-104/10240", "BYTES 5-104/*"])
+def test_the_unit_of_a_range_may_be_written_in_any_case(given: str) -> None:
+    part = partial(send, status=206, body=DATA[5:105], Content_Range=given)
+    with answering(part) as (port, _), Web(allowed=LOOPBACK) as web:
+        assert web.read_range(f"http://127.0.0.1:{port}/x", 5, 105, size=len(DATA)) == DATA[5:105]
+
+
 @pytest.mark.parametrize("given", ["bytes 6-104/10240", "bytes 5-105/10240", "bytes 5-4/10240", "bytes 0-104/10240"])
 def test_an_answer_that_does_not_begin_the_range_is_refused(given: str) -> None:
     with answering(lambda handler: send(handler, 206, DATA[5:105], Content_Range=given)) as (port, asked):
@@ -131,7 +159,9 @@ def test_an_answer_that_does_not_begin_the_range_is_refused(given: str) -> None:
         assert len(asked) == 1
 
 
-@pytest.mark.parametrize("encoding", ["aws-chunked", "AWS-Chunked", "aws-chunked, identity", ""])
+@pytest.mark.parametrize(
+    "encoding", ["aws-chunked", "AWS-Chunked", "aws-chunked, identity", "", "UTF-8", "none", "binary"]
+)
 def test_the_encoding_that_stores_repeat_of_an_upload_is_no_encoding(encoding: str) -> None:
     plain = partial(send, status=200, body=DATA, Content_Encoding=encoding)
     with answering(plain) as (port, _), Web(allowed=LOOPBACK) as web:
