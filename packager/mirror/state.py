@@ -19,7 +19,7 @@ from packager import documents
 from packager.choose import Strategy
 from packager.engine import durable
 from packager.engine.limited import read_limited
-from packager.errors import InputError, PackagerError, TrustError
+from packager.errors import InputError, PackagerError, TrustError, from_os_error
 from packager.hosts import AllowedHosts, allowed_hosts
 from packager.model import PublishedFile, Release, ShardName, Struct, Whole
 from packager.paths import shown
@@ -260,8 +260,17 @@ class MirrorFolder:
 
 
 def _state_file(path: Path) -> bytes | None:
-    """Return the bytes of a file of ours; None where nothing has its name. Raises InputError where that is no file."""
-    return read_limited(path, documents.LIMIT) if os.path.lexists(path) else None
+    """Return the bytes of a file of ours; None if nothing has its name.
+
+    Raises InputError if that is no file, IncompleteError if the system refuses to look.
+    """
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise from_os_error(error, shown(str(path))) from error
+    return read_limited(path, documents.LIMIT)
 
 
 def _readable(path: Path) -> bytes | None:

@@ -1,6 +1,8 @@
 """A mirror that no release, no broken file and no forgotten option can break."""
 
+import errno
 import json
+import os
 import shutil
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -11,6 +13,7 @@ import pytest
 
 from packager import documents
 from packager.cli.app import main
+from packager.errors import IncompleteError
 from packager.mirror.state import MirrorFolder
 from packager.model import Release
 from packager.units import count_of
@@ -278,3 +281,21 @@ def test_a_kept_document_with_a_flipped_bit_is_fetched_again(mirror: Mirror) -> 
     place.write_bytes(right[:-9] + bytes([right[-9] ^ 1]) + right[-8:])
     assert mirror.run("sync") == 0
     assert place.read_bytes() == right
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [(errno.EACCES, "Permission denied"), (errno.EIO, "Input/output error"), (errno.ENOENT, None)]
+)
+def test_a_state_that_the_system_does_not_show_is_not_a_folder_without_a_mirror(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, words: str | None
+) -> None:
+    def refuse(path: Path) -> None:
+        raise OSError(code, os.strerror(code), str(path))
+
+    monkeypatch.setattr(os, "lstat", refuse)
+    folder = MirrorFolder(tmp_path)
+    if words is None:
+        assert folder.load() is None
+        return
+    with pytest.raises(IncompleteError, match=f"mirror.json: {words}"):
+        folder.load()
