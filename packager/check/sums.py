@@ -187,7 +187,7 @@ def check_path(path: bytes, place: object) -> bytes:
 
 
 def _check_once(sums: Iterable[Sum], where: object) -> None:
-    """Raise InputError where a path stands twice with different digests."""
+    """Raise InputError if a path is listed twice with different digests."""
     seen: dict[tuple[bytes, str], bytes] = {}
     for entry in sums:
         if seen.setdefault((entry.path, entry.algorithm), entry.digest) != entry.digest:

@@ -162,7 +162,7 @@ def open_release(
 
     release: the address, or the path, of its folder or release.json. key: the publisher's key, as its
     line or file; None: no signature is looked at. allowed: hosts that it may be redirected to. Raises InputError where
-    there is none, TrustError where it is refused, IncompleteError where it cannot be had now.
+    there is none, TrustError where it is refused, IncompleteError where it is not available now.
     """
     if release is None:
         raise InputError("--key", "says who signs a release, and no release is named", f"name it with {_OPTION}")

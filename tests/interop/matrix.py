@@ -42,7 +42,7 @@ NAME = "tones-all-00001"
 HEAD = """# Which client takes what
 
 Tried with the programs of Debian 12 on loopback: one shard, and one seed that connects to the client, or the web seed
-alone. "yes": every byte of the shard came. `packager inspect` tells it of one torrent or link. `make clients` tries it
+alone. "yes": every byte of the shard came. `packager inspect` says it of one torrent or link. `make clients` tries it
 again.
 
 - **hybrid**: a tar with `version = "hybrid"`; **v1 twin**: its `NAME.v1.torrent` (`also_v1 = true`); **v1** and **v2**:
