@@ -18,6 +18,23 @@ from packager.model import Version
 from packager.paths import shown
 
 PIECE_MOST = (1 << 29) - merkle.BLOCK  # bytes of a piece; libtorrent refuses more
+# Fields that nothing here reads, and what they should be: BEP 5, 17, 35, 36, 38; those without a BEP by their use.
+_UNREAD: Mapping[str, type] = {
+    "httpseeds": list,
+    "nodes": list,
+    "created by": bytes,
+    "encoding": bytes,
+    "similar": list,
+    "collections": list,
+}
+_UNREAD_INFO: Mapping[str, type] = {
+    "source": bytes,
+    "similar": list,
+    "collections": list,
+    "md5sum": bytes,
+    "sha1": bytes,
+    "ssl-cert": bytes,
+}
 _STRICT = frozenset((b"info", b"piece layers"))
 
 
@@ -73,6 +90,8 @@ def parse(data: bytes, where: object) -> Metainfo:
     version = _version(info, where, remarks)
     piece_length = _piece_length(info, version, where)
     files = listed_files(info, version, piece_length, where, remarks)
+    _check_unread(top, _UNREAD, remarks)
+    _check_unread(info, _UNREAD_INFO, remarks)
     raw = memoryview(data)[slice(*decoded.spans[b"info"])]
     return Metainfo(
         name=torrent_name(info, where, remarks),
@@ -95,6 +114,14 @@ def parse(data: bytes, where: object) -> Metainfo:
 def _ignored(key: str, what: str, remarks: list[str]) -> None:
     """Take note of a field that is wrong."""
     remarks.append(f'"{key}" {what}, and is ignored')
+
+
+def _check_unread(fields: Dictionary, kinds: Mapping[str, type], remarks: list[str]) -> None:
+    """Take note of fields of a wrong type that other programs read, but not this one."""
+    for key, kind in kinds.items():
+        value = fields.get(key.encode())
+        if value is not None and not isinstance(value, kind):
+            _ignored(key, f"is not a {'list' if kind is list else 'string'}", remarks)
 
 
 def _integer(fields: Dictionary, key: str, remarks: list[str]) -> int | None:
