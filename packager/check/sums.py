@@ -19,10 +19,11 @@ from packager.paths import shown
 _PLAIN = re.compile(rb"[ \t]*(\\?)([0-9A-Fa-f]{16,128})(?: [ *]|[ \t])(.+)", re.S)
 _ALONE = re.compile(rb"(?:\(stdin\) ?= ?)?([0-9A-Fa-f]{32,128})[ \t]*")  # what a tool writes of its standard input
 NAMELESS = (b"-", b"stdin")  # what stands for the path of that
-_ARMOR = re.compile(  # around a list that is signed
-    rb"^-----BEGIN PGP SIGNED MESSAGE-----(?:\r?\n\w+: [^\n]*)*"
-    rb"|^-----BEGIN PGP SIGNATURE-----\r?\n.*?^-----END PGP SIGNATURE-----",
-    re.M | re.S,
+_ARMOR = re.compile(  # around a list that is signed; a line with a digest and a path is no part of it
+    rb"^-----BEGIN PGP SIGNED MESSAGE-----(?:\r?\n(?:Hash|NotDashEscaped|Comment|Charset): [^\n]*)*"
+    rb"|^-----BEGIN PGP SIGNATURE-----\r?\n(?:(?:Version|Comment): [^\n]*\n)*(?:[A-Za-z0-9+/=]*\r?\n)*"
+    rb"-----END PGP SIGNATURE-----",
+    re.M,
 )
 _TAGGED = re.compile(rb"(\\?)([A-Za-z][A-Za-z0-9/_-]{1,15}) ?\((.+)\) ?= ?([0-9A-Fa-f:]+|[0-9A-Za-z+/]+={0,2})", re.S)
 _MANIFEST = re.compile(rb"([0-9A-Fa-f]{2,128})[ \t]+\*?(.+)", re.S)

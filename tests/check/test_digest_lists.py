@@ -132,6 +132,12 @@ def test_a_digest_of_standard_input_is_of_the_one_file_that_is_named(
     assert (code, "its digest has no path" in " ".join(report["error"].split())) == (2, True)
 
 
+def test_a_line_in_a_signature_that_has_no_end_is_not_lost(data: Path, capsys: Capture) -> None:
+    begin = b"-----BEGIN PGP SIGNATURE-----\n"
+    code, report = verify_list(capsys, data, GOOD + begin + EMPTY + b"  empty\n" + begin * 20_000)
+    assert (code, report["subjects"][0]["files"], len(report["faults"])) == (1, 2, 21)
+
+
 def test_a_nul_in_a_list_of_lines_costs_its_line_alone(data: Path, capsys: Capture) -> None:
     code, report = verify_list(capsys, data, GOOD + b"x\0y\n" + EMPTY + b"  empty\n")
     assert (code, report["subjects"][0]["files"]) == (1, 2)
