@@ -5,10 +5,48 @@ release, and stay recorded in every release after it.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import msgspec
 
-from packager.model import FileDigest, Release, ShardName, Withdrawal, Withdrawals
+from packager.model import FileDigest, Release, ShardName, Struct, Whole, Withdrawal
+
+
+class WithdrawnRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A record that the archivist withdraws.
+
+    supersede: its shards are replaced. redact: none of its tags and digests is published. files: the contents of its
+    published files, kept here also when redacted. shards: published ones that hold it. lifted: serial of the release
+    that lifts it; 0 while in force.
+    """
+
+    id: str
+    reason: str
+    date: str
+    supersede: bool = False
+    redact: bool = False
+    title: str = ""
+    artist: str = ""
+    files: tuple[FileDigest, ...] = ()
+    shards: tuple[ShardName, ...] = ()
+    lifted: Whole = 0
+
+
+class SupersededShard(Struct, frozen=True, kw_only=True):
+    """A shard whose content was wrong: its members go into new shards, as the catalogue knows them now."""
+
+    name: ShardName
+    reason: str
+    date: str
+
+
+class Withdrawals(Struct, frozen=True, kw_only=True):
+    """withdrawals.json beside packager.toml: what the archivist took back, for the next release and all after it."""
+
+    format: Whole
+    type: Literal["withdrawals"]
+    records: tuple[WithdrawnRecord, ...] = ()
+    shards: tuple[SupersededShard, ...] = ()
 
 
 def in_force(last: Release | None, noted: Withdrawals) -> dict[str, tuple[FileDigest, ...]]:

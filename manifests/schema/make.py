@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from packager import check_reports, inspection, lists, lookup, mirror_reports, model, reports
+from packager import check_reports, inspection, lists, lookup, mirror_reports, model, reports, withdrawn
 from packager import estimate as estimates
 
 FOLDER = Path(__file__).parent
@@ -987,7 +987,7 @@ TOLD |= {
 SCHEMAS: dict[str, tuple[Any, bool, bool]] = {
     "manifest": (model.Manifest, False, False),
     "release": (model.Release, False, False),
-    "withdrawals": (model.Withdrawals, False, False),
+    "withdrawals": (withdrawn.Withdrawals, False, False),
     "torrents": (lists.ListedTorrent, True, True),
     "lookup": (lookup.Lookup, False, False),
     "reports/scan": (reports.ScanReport, False, True),

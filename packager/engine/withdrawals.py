@@ -4,8 +4,8 @@ from packager import documents
 from packager.engine import durable
 from packager.engine.limited import read_limited
 from packager.engine.workspace import Workspace
-from packager.model import Withdrawals
 from packager.paths import shown
+from packager.withdrawn import Withdrawals
 
 
 def read_withdrawals(workspace: Workspace) -> Withdrawals:

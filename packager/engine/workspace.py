@@ -46,7 +46,7 @@ class Workspace:
 
     @property
     def withdrawals(self) -> Path:
-        """What the archivist took back, JSON of model.Withdrawals. Beside packager.toml: it cannot be made again."""
+        """What the archivist withdrew, JSON of withdrawn.Withdrawals. Beside packager.toml: it cannot be made again."""
         return self.root / "withdrawals.json"
 
     @property

@@ -11,16 +11,7 @@ from packager.engine.file_stamp import FileStamp
 from packager.engine.packed_members import opened_members, shards_of_files, withdrawn_members
 from packager.engine.workspace import Workspace
 from packager.errors import InputError
-from packager.model import (
-    PLANNED,
-    FileDigest,
-    PlannedPhase,
-    PlannedShard,
-    Release,
-    ShardName,
-    Superseded,
-    Withdrawals,
-)
+from packager.model import PLANNED, FileDigest, PlannedPhase, PlannedShard, Release, ShardName, Superseded
 from packager.options import Config
 from packager.pack import compare
 from packager.pack.compare import Compared
@@ -29,7 +20,7 @@ from packager.pack.shard import read_packed
 from packager.pack.source_hashes import SourceHashes
 from packager.pack.tars import tar_names
 from packager.paths import shown
-from packager.withdrawn import in_force
+from packager.withdrawn import Withdrawals, in_force
 
 _NOTHING = Compared({}, 0, 0)
 _WITHDRAWN = "records of it were withdrawn"

@@ -8,12 +8,13 @@ from packager.engine import releases
 from packager.engine.withdrawals import read_withdrawals, write_withdrawals
 from packager.engine.workspace import Workspace
 from packager.errors import InputError
-from packager.model import ReleaseShard, SupersededShard
+from packager.model import ReleaseShard
 from packager.pack.prune import after_the_next_release
 from packager.pack.withdraw import check_reason
 from packager.paths import shown
 from packager.reports import SupersedeReport
 from packager.values import nearest
+from packager.withdrawn import SupersededShard
 
 
 def supersede(

@@ -12,7 +12,7 @@ from packager.engine import releases
 from packager.engine.withdrawals import read_withdrawals, write_withdrawals
 from packager.engine.workspace import Workspace
 from packager.errors import InputError
-from packager.model import FileDigest, Release, ShardName, Withdrawal, WithdrawnRecord
+from packager.model import FileDigest, Release, ShardName, Withdrawal
 from packager.pack.find_records import Wanted, find
 from packager.pack.prune import after_the_next_release
 from packager.pack.record_contents import record_contents
@@ -20,7 +20,7 @@ from packager.paths import shown
 from packager.progress import SILENT, Progress
 from packager.releasing import not_before
 from packager.reports import FoundRecord, WithdrawReport
-from packager.withdrawn import in_force
+from packager.withdrawn import WithdrawnRecord, in_force
 
 
 @dataclass(frozen=True)

@@ -32,11 +32,10 @@ from packager.model import (
     Release,
     ReleaseShard,
     ShardName,
-    Withdrawals,
 )
 from packager.progress import Progress
 from packager.releasing import PackedShard
-from packager.withdrawn import in_force, to_lift
+from packager.withdrawn import Withdrawals, in_force, to_lift
 
 _MARKS = pa.schema([("shard", pa.string()), ("id", pa.string()), ("number", pa.int32())])
 
