@@ -72,7 +72,9 @@ def make_folder(folder: Path) -> Path:
         if not folder.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     except OSError as error:
-        raise refused(error, folder, mend="make room for this folder and run the command again") from error
+        nearest = next((above for above in (folder, *folder.parents) if os.path.lexists(above)), folder)
+        where = folder if os.path.isdir(nearest) else nearest  # a file or a link that leads nowhere, in the way
+        raise refused(error, where, mend="make room for this folder and run the command again") from error
     return folder
 
 
@@ -182,13 +184,16 @@ def remove_file(path: Path) -> bool:
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a folder and all in it, if it is there. Raises IncompleteError."""
+    """Remove a folder and all in it, or a link in its place, if it is there. Raises IncompleteError."""
     try:
-        shutil.rmtree(folder)
+        if folder.is_symlink():
+            folder.unlink()  # what it leads to is somebody's
+        else:
+            shutil.rmtree(folder)
     except FileNotFoundError:
         return
     except OSError as error:
-        raise from_os_error(error, folder) from error
+        raise refused(error, folder) from error
 
 
 @contextlib.contextmanager

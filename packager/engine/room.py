@@ -13,6 +13,7 @@ from packager.units import show_size
 MEND = "make room or mend the rights, then run the command again"
 _AGAIN = "run the command again"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_TAKEN = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP)
 _reckoned: list[int] = []
 
 
@@ -33,8 +34,8 @@ def refused(error: OSError, path: Path, needed: int = 0, mend: str = MEND) -> In
     and what is free there. mend: for all other errors.
     """
     where = shown(str(path))
-    if error.errno == errno.EISDIR:
-        mend = "move that folder away, then run the command again"
+    if error.errno in _TAKEN:
+        mend = "move away what is in its place, then run the command again"
     if error.errno not in _FULL:
         return from_os_error(error, where, mend)
     disk = os.statvfs(_standing(path))

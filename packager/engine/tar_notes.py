@@ -10,10 +10,14 @@ import msgspec
 
 from packager.engine import durable
 from packager.engine.file_stamp import FileStamp
+from packager.engine.limited import read_limited
 from packager.engine.stores import store_at
 from packager.engine.workspace import Workspace
+from packager.errors import PackagerError
 from packager.model import ShardName, Struct
 from packager.store_address import StoreAddress
+
+_MOST = 1000  # bytes of a note that are read
 
 
 class TarNote(Struct, frozen=True):
@@ -50,6 +54,6 @@ def note_tar(workspace: Workspace, name: ShardName) -> None:
 def noted_tar(workspace: Workspace, name: ShardName) -> TarNote | None:
     """Return how a tar was when this project wrote it; None where that was not noted, or the note is damaged."""
     try:
-        return msgspec.json.decode(workspace.tar_note(name).read_bytes(), type=TarNote)
-    except (OSError, msgspec.MsgspecError):
+        return msgspec.json.decode(read_limited(workspace.tar_note(name), _MOST), type=TarNote)
+    except (PackagerError, msgspec.MsgspecError):
         return None

@@ -107,10 +107,10 @@ def test_a_full_disk_is_told_in_one_sentence_and_nothing_is_left(mount: Mount) -
 
 def test_a_folder_in_the_place_of_the_file_is_told_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
-    with pytest.raises(IncompleteError, match="/a: Is a directory; make room"):
+    with pytest.raises(IncompleteError, match="/a: Is a directory; move away"):
         durable.write_bytes(tmp_path / "a", b"x")
     (tmp_path / ".b.partial").mkdir()
-    with pytest.raises(IncompleteError, match="/b: Is a directory; make room"):
+    with pytest.raises(IncompleteError, match="/b: Is a directory; move away"):
         durable.write_bytes(tmp_path / "b", b"x")
     assert not (tmp_path / ".a.partial").exists()
 
@@ -123,10 +123,12 @@ def test_a_folder_and_those_above_it_are_made_once(tmp_path: Path) -> None:
 
 def test_a_file_in_the_place_of_a_folder_is_told_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"")
-    for folder in (tmp_path / "a", tmp_path / "a" / "b"):
-        with pytest.raises(IncompleteError) as error:
-            durable.make_folder(folder)
-        assert str(error.value) == f"{folder}: Not a directory; make room for this folder and run the command again"
+    (tmp_path / "link").symlink_to("nowhere")
+    for name, what in (("a", "Not a directory"), ("link", "File exists")):
+        for folder in (tmp_path / name, tmp_path / name / "b" / "c"):
+            with pytest.raises(IncompleteError, match="; move away what is in its place") as error:
+                durable.make_folder(folder)
+            assert str(error.value).startswith(f"{tmp_path / name}: {what}")
 
 
 def test_a_folder_without_rights_is_told_in_one_sentence(tmp_path: Path, as_nobody: AsNobody) -> None:
@@ -153,7 +155,7 @@ def test_a_tree_is_removed_if_it_is_there(tmp_path: Path) -> None:
     durable.remove_tree(tmp_path / "a")
     assert os.listdir(tmp_path) == []
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(IncompleteError, match="/file: Not a directory; run the command again"):
+    with pytest.raises(IncompleteError, match="/file: Not a directory; move away"):
         durable.remove_tree(tmp_path / "file")
 
 

@@ -181,7 +181,7 @@ def _put_for_ever(path: Path, puts: list[int]) -> None:
 def test_a_folder_in_the_place_of_the_file_is_told_in_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "s.tar"
     path.mkdir()
-    with pytest.raises(IncompleteError, match=r"/s.tar: Is a directory; make room or mend the rights"):
+    with pytest.raises(IncompleteError, match=r"/s.tar: Is a directory; move away what is in its place"):
         write(path, pattern(5000))
     assert os.listdir(tmp_path) == ["s.tar"]
 

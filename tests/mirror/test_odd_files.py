@@ -57,7 +57,7 @@ def test_what_is_no_file_in_a_tars_place_is_left_alone_and_the_others_are_fetche
     assert f"left out: {place.name}: what lies here under its name has" in out
     assert "may be removed" not in out
     assert "1 shard," in out
-    assert os.lstat(place) == before
+    assert (os.lstat(place).st_ino, os.lstat(place).st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 def test_a_folder_in_the_place_of_an_unfinished_tar_stops_only_that_one(mirror: Patient, capsys: Capture) -> None:
@@ -122,8 +122,29 @@ def test_a_folder_in_the_place_of_a_document_is_named_and_to_be_moved_away(mirro
     folder(torrent)
     capsys.readouterr()
     assert mirror.run("sync") == 3
-    assert f"{torrent}: Is a directory; move that folder away" in capsys.readouterr().err
+    assert f"{torrent}: Is a directory; move away what is in its place" in capsys.readouterr().err
     assert (torrent / "mine.txt").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("made", [dangling, loop, Path.touch, os.mkfifo])
+def test_what_is_no_folder_in_the_place_of_one_is_named_and_to_be_moved_away(
+    mirror: Patient, made: Callable[[Path], None], capsys: Capture
+) -> None:
+    mirror.folder.mkdir()
+    made(mirror.folder / ".packager-mirror")
+    assert mirror.follow("--key", mirror.archive.key) == 3
+    told = capsys.readouterr().err
+    assert f"{mirror.folder / '.packager-mirror'}: " in told
+    assert "; move away what is in its place" in told
+
+
+def test_a_link_where_documents_come_in_is_removed_and_not_followed(mirror: Patient, tmp_path: Path) -> None:
+    assert mirror.follow("--key", mirror.archive.key) == 0
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "x").write_bytes(b"x")
+    (mirror.folder / ".packager-mirror" / "incoming").symlink_to(tmp_path / "theirs")
+    assert mirror.run("sync") == 0
+    assert [path.name for path in (tmp_path / "theirs").iterdir()] == ["x"]
 
 
 @pytest.mark.parametrize("named", [[], ["--release", "here"], ["--release", "here", "--key", "theirs"]])

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from packager import api
+from packager.engine.tar_notes import noted_tar
+from packager.engine.workspace import Workspace
+from packager.model import ShardName
 from tests.projects import Project
 from tests.serve.served import Served, released, serving, tars
 from tests.waiting import PATIENCE, until
@@ -189,6 +192,17 @@ def test_a_tar_that_was_changed_gives_no_wrong_byte_whatever_became_of_its_time(
         assert served.get(path, ranged(at))[0] == 503
         assert served.get(path, ranged(0))[::2] == (206, tar[:1000])  # a piece that is right
         assert "has no note of its size and times" in served.logged()
+
+
+@pytest.mark.parametrize("made", [os.mkfifo, Path.mkdir, lambda path: os.truncate(path.touch() or path, 1 << 30)])
+def test_a_note_of_a_tar_that_is_no_note_is_none_and_holds_nothing_up(
+    tmp_path: Path, made: Callable[[Path], None]
+) -> None:
+    workspace = Workspace(tmp_path / "packager.toml", tmp_path, None, tmp_path, tmp_path)
+    note = workspace.tar_note(ShardName(NAME))
+    note.parent.mkdir(parents=True)
+    made(note)
+    assert noted_tar(workspace, ShardName(NAME)) is None
 
 
 def test_a_tar_that_is_there_is_preferred_and_one_of_another_size_is_not(served: Served, tar: bytes) -> None:
