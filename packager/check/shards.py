@@ -19,6 +19,7 @@ from packager.engine.pieces import WholeFile
 from packager.engine.published import Published, ShardFiles, WithdrawnMembersError, open_published
 from packager.engine.shared_file import open_shared
 from packager.engine.stores.base import Place, Stat
+from packager.engine.workspace import STATE
 from packager.errors import InputError
 from packager.faults import NOTHING, Fault, Known, shard_extents
 from packager.layout import PAYLOAD
@@ -65,7 +66,7 @@ def tar_subject(tar: Place, files: ShardFiles, listed: Stat | None = None) -> Su
 def folder_subject(folder: Path, files: ShardFiles) -> Subject:
     """Return a shard that is kept as files as what to check, with its members where any are. Raises InputError."""
     manifest = read_manifest(files.manifest)
-    if not (folder / PAYLOAD).exists():
+    if not (folder / PAYLOAD).exists() and _is_of_project(folder):
         return _own_files(folder, files)
 
     def look() -> Look:
@@ -77,8 +78,17 @@ def folder_subject(folder: Path, files: ShardFiles) -> Subject:
     return _subject(folder, "bag", files, look, size=manifest.size, pieces=_pieces(manifest))
 
 
+def _is_of_project(folder: Path) -> bool:
+    """Say whether a project is above a folder or above the current one: its packer leaves members where they are.
+
+    Anybody else who has no member has lost them.
+    """
+    places = (*folder.absolute().parents, Path.cwd(), *Path.cwd().parents)
+    return any((place / STATE).is_dir() for place in places)
+
+
 def _own_files(folder: Path, files: ShardFiles) -> Subject:
-    """Return the bag's own files as what to check: their members lie elsewhere."""
+    """Return the bag's own files as what to check: its members are in the project's sources."""
 
     def look() -> Look:
         listed = _listed(open_published(files))

@@ -58,6 +58,8 @@ def test_a_downloaded_folder_is_proved_and_each_bad_byte_found(made: Project, tm
     (folder / "data/a/empty").unlink()
     (folder / "data/odd").write_bytes(b"x")
     assert sorted(fault["kind"] for fault in faults(capsys, folder, *release)) == ["extra", "missing"]
+    shutil.rmtree(folder / "data")  # all members: only the project that packed them keeps them elsewhere
+    assert {"missing"} == {fault["kind"] for fault in faults(capsys, folder, *release)}
 
 
 def check_empty_files(folder: Path, capsys: Capture, release: tuple[object, ...]) -> None:
