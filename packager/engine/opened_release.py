@@ -33,12 +33,13 @@ from packager.engine.unfinished_files import check_name
 from packager.errors import InputError, TrustError, from_os_error
 from packager.evidence import Evidence
 from packager.hosts import NO_HOSTS, AllowedHosts
-from packager.model import PublishedFile, Release
+from packager.model import Manifest, PublishedFile, Release, ReleaseShard
 from packager.paths import shown
 from packager.progress import SILENT, Progress
 
 SILENT_SECONDS = 30.0  # that a server may be
 _OPTION = "--release"
+_DO_NOT = "do not use it; ask the publisher, by another way, what is right"
 
 
 class OpenedRelease:
@@ -108,8 +109,10 @@ class OpenedRelease:
             self._progress.advance(file.size)
         self._progress.end()
         twin = shard.twin_torrent  # a folder may be without
+        manifest = self.open_file(shard.manifest)
+        check_manifest(read_limited(manifest, documents.LIMIT), shard)
         return ShardFiles(
-            self.open_file(shard.manifest),
+            manifest,
             self.open_file(shard.members_table),
             self.open_file(shard.torrent),
             self.open_file(twin) if twin and (self.folder / twin.path).is_file() else None,
@@ -126,6 +129,18 @@ class OpenedRelease:
             _copy(self._source, file, path)
             self._copied.add(file.path)
         return path
+
+
+def check_manifest(data: bytes, shard: ReleaseShard) -> None:
+    """Raise TrustError where a manifest is of another shard than the release lists."""
+    where = shown(shard.manifest.path)
+    try:
+        manifest = documents.from_bytes(data, Manifest, where)
+    except InputError as error:
+        raise TrustError(where, error.what, _DO_NOT) from error
+    for field in ("name", "size", "infohash_v1", "infohash_v2", "pieces_root"):
+        if getattr(manifest, field) != getattr(shard, field):
+            raise TrustError(where, f"swapped manifest: its {field} is not that of {shard.name}", _DO_NOT)
 
 
 def _check_document(path: Path, file: PublishedFile) -> None:

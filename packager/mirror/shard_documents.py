@@ -7,15 +7,16 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from packager import documents, torrent_file
+from packager import torrent_file
 from packager.engine import durable
+from packager.engine.opened_release import check_manifest
 from packager.engine.release_source import Source, read_published, save_published
 from packager.engine.room import refused
 from packager.errors import InputError, TrustError, from_os_error
 from packager.files_layout import TAG_FILES
 from packager.mirror.around import Around
 from packager.mirror.state import MirrorFolder
-from packager.model import Manifest, PublishedFile, ReleaseShard
+from packager.model import PublishedFile, ReleaseShard
 from packager.paths import shown
 
 _DO_NOT = "do not use it; ask the publisher, by another way, what is right"
@@ -49,7 +50,7 @@ def fetch(folder: MirrorFolder, source: Source, shards: Iterable[ReleaseShard], 
             elif file is shard.twin_torrent:
                 check_torrent(data, shard, shard.twin_infohash, None)
             elif file is shard.manifest:
-                _check_manifest(data, shard)
+                check_manifest(data, shard)
             durable.write_bytes(folder.incoming / file.path, data)
             paths.append(Path(file.path))
         around.progress.advance(1)
@@ -108,15 +109,3 @@ def check_torrent(data: bytes, shard: ReleaseShard, v1: str | None, v2: str | No
     elif [(file.path, file.length) for file in files] != [((shard.file,), shard.size)]:
         what = f"swapped torrent: it does not hold the one file {shard.file} of {shard.size} bytes"
         raise TrustError(where, what, _DO_NOT)
-
-
-def _check_manifest(data: bytes, shard: ReleaseShard) -> None:
-    """Raise TrustError where a manifest is of another shard than the release lists."""
-    where = shown(shard.manifest.path)
-    try:
-        manifest = documents.from_bytes(data, Manifest, where)
-    except InputError as error:
-        raise TrustError(where, error.what, _DO_NOT) from error
-    for field in ("name", "size", "infohash_v1", "infohash_v2", "pieces_root"):
-        if getattr(manifest, field) != getattr(shard, field):
-            raise TrustError(where, f"swapped manifest: its {field} is not that of {shard.name}", _DO_NOT)
