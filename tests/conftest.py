@@ -3,10 +3,12 @@
 import os
 import shutil
 import signal
+import ssl
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -46,6 +48,21 @@ def program() -> Callable[[str], str]:
         return str(path)
 
     return find
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _certificates_are_read_once() -> Iterator[None]:
+    """Keep the certificates that are trusted: hundreds of clients would read them anew, each in 15 ms."""
+    real = httpx.create_ssl_context
+    kept: dict[str | None, ssl.SSLContext] = {}
+
+    def read() -> ssl.SSLContext:
+        named = os.environ.get("SSL_CERT_FILE")
+        return kept[named] if named in kept else kept.setdefault(named, real())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(httpx, "create_ssl_context", read)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,7 +13,13 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
+import botocore.session
 import pytest
+from botocore.loaders import create_loader
+
+_loader = create_loader()
+# Every session reads the descriptions of S3 again, for a tenth of a second; here all share what one has read.
+botocore.session.create_loader = lambda _path=None: _loader
 
 FAULTS = ("500", "503", "lost", "cut", "slow")
 _SERVER = """
@@ -181,8 +187,6 @@ class Bucket:
     """A bucket met directly, by botocore and not by the code under test."""
 
     def __init__(self, port: int, name: str) -> None:
-        import botocore.session
-
         self.name, self.port = name, port
         self.client = botocore.session.get_session().create_client(
             "s3",

@@ -63,6 +63,7 @@ def ordering(phase: PhaseOptions) -> str:
     return f"\n{phase.order}\n"
 
 
+@lru_cache  # scan, plan and release of one config ask in turn
 def check_phases(config: Config, where: str = "packager.toml") -> None:
     """Raise InputError for the first phase whose `where` or `order` is not SQL that a plan can repeat."""
     with open_database([], Path(tempfile.gettempdir())) as database:

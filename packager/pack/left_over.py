@@ -7,7 +7,7 @@ import pyarrow as pa
 from packager import documents
 from packager.engine import sql
 from packager.engine.workspace import Workspace
-from packager.model import Container, Manifest, PlannedPhase, Release, ShardName
+from packager.model import Container, Manifest, Release, ShardName
 from packager.pack.places import wrote_shard
 from packager.pack.plan_file import read_plan
 from packager.pack.shard import read_packed
@@ -36,22 +36,23 @@ def emptied(workspace: Workspace, withdrawn: Collection[str]) -> dict[ShardName,
     """
     if not workspace.plan.exists():
         return {}
+    new = {
+        phase.name: [shard for shard in phase.shards if not shard.published]
+        for phase in read_plan(workspace).phases
+        if phase.content == "files"
+    }
+    ours = {shard.name for shards in new.values() for shard in shards if _is_ours(workspace, shard.name)}
+    rows = {name: workspace.planned(name) for name, shards in new.items() if ours.intersection(s.name for s in shards)}
     found: dict[ShardName, Container] = {}
-    for phase in read_plan(workspace).phases:
-        new = [shard for shard in phase.shards if not shard.published]
-        if new and phase.content == "files" and any(_is_ours(workspace, shard.name) for shard in new):
-            last = new[len(new) - _without_records(workspace, phase, withdrawn) :]
-            found |= {shard.name: shard.container for shard in last if _is_ours(workspace, shard.name)}
-    return found
-
-
-def _without_records(workspace: Workspace, phase: PlannedPhase, withdrawn: Collection[str]) -> int:
-    """Return how many new shards of a phase have only withdrawn records."""
-    rows = workspace.planned(phase.name)
-    with sql.open_database([rows], workspace.state / "spill") as database:
+    if not rows:
+        return found
+    with sql.open_database(rows.values(), workspace.state / "spill") as database:
         database.register("withdrawn", pa.table({"id": pa.array(list(withdrawn), pa.string())}))
-        left = f"(SELECT DISTINCT shard FROM {sql.parquet(rows)} ANTI JOIN withdrawn USING (id))"  # noqa: S608
-        return sum(not shard.published for shard in phase.shards) - sql.count_rows(database, left)
+        for name, path in rows.items():
+            left = f"(SELECT DISTINCT shard FROM {sql.parquet(path)} ANTI JOIN withdrawn USING (id))"  # noqa: S608
+            needless = new[name][sql.count_rows(database, left) :]
+            found |= {shard.name: shard.container for shard in needless if shard.name in ours}
+    return found
 
 
 def _is_ours(workspace: Workspace, name: ShardName) -> bool:

@@ -102,20 +102,23 @@ def _versions(
 def _newer(workspace: Workspace, plan: Plan, phases: Collection[str]) -> dict[ShardName, dict[str, ShardName]]:
     """Return the published records whose newer version the plan has, by the shard that holds the older one."""
     found: dict[ShardName, dict[str, ShardName]] = {}
-    if not workspace.replanned.exists():
+    fresh = {
+        workspace.planned(phase.name): new
+        for phase in plan.phases
+        if phase.name in phases
+        and phase.content != "catalogue"
+        and (new := [shard for shard in phase.shards if not shard.published])
+    }
+    if not fresh or not workspace.replanned.exists() or not tables.count_rows(workspace.replanned):
         return found
-    for phase in plan.phases:
-        fresh = [shard for shard in phase.shards if not shard.published]
-        if phase.name not in phases or phase.content == "catalogue" or not fresh:
-            continue
-        planned = workspace.planned(phase.name)
-        query = (
-            f"SELECT r.shard, r.id, p.shard AS number FROM {sql.parquet(workspace.replanned)} r"  # noqa: S608
-            f" JOIN {sql.parquet(planned)} p USING (id) WHERE NOT r.replaced ORDER BY 1, 2"
-        )
-        with closing(sql.open_database([workspace.replanned, planned], workspace.state / "spill")) as database:
+    with closing(sql.open_database([workspace.replanned, *fresh], workspace.state / "spill")) as database:
+        for planned, shards in fresh.items():
+            query = (
+                f"SELECT r.shard, r.id, p.shard AS number FROM {sql.parquet(workspace.replanned)} r"  # noqa: S608
+                f" JOIN {sql.parquet(planned)} p USING (id) WHERE NOT r.replaced ORDER BY 1, 2"
+            )
             for shard, record, number in sql.run_rows(database, query, _MARKS):
-                found.setdefault(ShardName(shard), {})[record] = fresh[number].name
+                found.setdefault(ShardName(shard), {})[record] = shards[number].name
     return found
 
 
