@@ -157,7 +157,7 @@ def test_no_page_is_written_outside_the_site(tmp_path: Path) -> None:
 
 def test_a_page_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "shards").write_bytes(b"")
-    with pytest.raises(IncompleteError, match=r"shards/audio-0001.*; make room"):
+    with pytest.raises(IncompleteError, match=r"shards/audio-0001.*; move away what is in its place"):
         site.render(make_release(), site=tmp_path, read_members=reader())
 
 
