@@ -7,8 +7,8 @@ from typing import Literal, TypeAlias
 
 from packager.evidence import Evidence
 from packager.faults import Fault
-from packager.hand_out import Withheld
 from packager.model import Struct
+from packager.withheld import Withheld
 
 
 class BadMember(Struct, frozen=True, kw_only=True):

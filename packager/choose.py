@@ -9,18 +9,16 @@ docs/explanation/choosing-shards.md tells why, with a simulation (bench/mirrors.
 import hashlib
 import statistics
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Literal, TypeAlias, get_args
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from packager.errors import InputError
 from packager.hand_out import HandOut
-from packager.model import Release, ReleaseShard, ShardName, Struct
+from packager.model import Release, ReleaseShard, ShardName, Strategy, Struct
 from packager.units import count_of
 
-Strategy: TypeAlias = Literal["spread", "rarest", "popular", "phase", "oldest"]
-STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 STEEPNESS = 8  # of a shard's weight in its seeds; bench/mirrors.py compares others

@@ -8,32 +8,13 @@ shards may be handed out.
 from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from types import MappingProxyType
-from typing import Literal, TypeAlias
 
-from packager.model import Manifest, Release, ReleaseShard, Struct
+from packager.model import Manifest, Release, ReleaseShard
 from packager.units import count_of
+from packager.withheld import Withheld
 
-Cause: TypeAlias = Literal["unpublished", "embargoed", "withdrawn"]
 _RELEASE = "packager release"
 _PUBLISH = f"publish it first: {_RELEASE}"
-
-
-class Withheld(Struct, frozen=True, kw_only=True):
-    """A shard that is not handed out: why, and what to do ("": nothing), both for people.
-
-    partly: it is published and not obsolete, so bytes of its members that are not withdrawn may be handed out.
-    """
-
-    name: str
-    cause: Cause
-    reason: str
-    fix: str
-    partly: bool = False
-
-    @property
-    def sentence(self) -> str:
-        """The shard, the reason and the advice, on one line."""
-        return f"{self.name}: {self.reason}" + (f"; {self.fix}" if self.fix else "")
 
 
 def why_withheld(

@@ -5,11 +5,9 @@ Sizes are bytes, durations seconds. Names are fit to be shown. Fields are only e
 
 from typing import Literal, TypeAlias
 
-from packager.choose import Strategy
 from packager.evidence import Evidence
-from packager.model import Struct
+from packager.model import CountSource, Strategy, Struct
 from packager.reports import AskedTracker, Oddity
-from packager.seed_counts import CountSource
 
 Health: TypeAlias = Literal["healthy", "damaged", "incomplete", "old"]
 OnDisk: TypeAlias = Literal["whole", "partial", "missing", "in the way"]

@@ -3,7 +3,7 @@
 Rows in bulk are Arrow; what there is one of per phase, shard or release is a struct.
 """
 
-from typing import Annotated, Any, Literal, NewType, TypeAlias
+from typing import Annotated, Any, Literal, NewType, TypeAlias, get_args
 
 import msgspec
 import pyarrow as pa
@@ -104,6 +104,11 @@ MEMBERS = pa.schema(
 MTIME = MEMBERS.field("mtime_ns")
 SUPERSEDED = MEMBERS.field("superseded")
 LATER = ("current_id", "current_path", "superseded")  # columns that say what happened after packing
+Strategy: TypeAlias = Literal["spread", "rarest", "popular", "phase", "oldest"]
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+CountSource: TypeAlias = Literal["list", "trackers", "dht", "nobody"]
+AskFor: TypeAlias = Literal["auto", "list", "trackers", "dht"]
+ASK_FOR: tuple[AskFor, ...] = get_args(AskFor)
 
 
 class Struct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

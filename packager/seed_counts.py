@@ -6,7 +6,7 @@ Counts are not signed and no part of release.json: trackers can be lied to. Noth
 import datetime as dt
 import statistics
 from collections.abc import Iterable, Mapping
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 from packager.errors import InputError
 from packager.magnet import parse_magnet
@@ -16,9 +16,6 @@ from packager.scrape import Counts, Swarm, known
 MOST_TRACKERS = 16  # that are asked: those that most shards name
 _LOOKED_AT = 1000  # trackers of a release, the first: bounds memory
 
-CountSource: TypeAlias = Literal["list", "trackers", "dht", "nobody"]
-AskFor: TypeAlias = Literal["auto", "list", "trackers", "dht"]
-ASK_FOR: tuple[AskFor, ...] = get_args(AskFor)
 Questions: TypeAlias = dict[str, list[Swarm]]  # tracker's announce URL -> swarms, in their order
 
 

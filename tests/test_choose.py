@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager.choose import STRATEGIES, Choice, Strategy, choose, documents_of, estimated, scores, uniforms, weights
+from packager.choose import Choice, choose, documents_of, estimated, scores, uniforms, weights
 from packager.errors import InputError
-from packager.model import PublishedFile, Release, ReleaseShard
+from packager.model import STRATEGIES, PublishedFile, Release, ReleaseShard, Strategy
 from tests.simulator import Publisher, make_shard, phase_of
 
 DATES = ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z")

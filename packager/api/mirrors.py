@@ -8,7 +8,6 @@ import msgspec
 
 from packager.api.arguments import AnyPath, as_path, as_text, as_texts
 from packager.api.machine import now, processes_of
-from packager.choose import Strategy
 from packager.engine import durable
 from packager.engine.release_source import normal as normal_source
 from packager.engine.room import free_bytes
@@ -22,9 +21,9 @@ from packager.mirror.fetch import How
 from packager.mirror.follow import Request, Trusted
 from packager.mirror.state import Mirror, MirrorFolder, Settings, settings_of
 from packager.mirror_reports import MirrorReport, MirrorStatus
+from packager.model import AskFor, Strategy
 from packager.progress import SILENT, Progress
 from packager.reports import PruneReport
-from packager.seed_counts import AskFor
 
 _UNTIL_DONE = How(Reach(), until_done=True)
 AGREE_TO_PLANS = Ask(key=lambda _: False, plan=lambda _: True)  # and to no key

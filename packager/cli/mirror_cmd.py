@@ -7,7 +7,6 @@ from typing import Annotated, TypeVar
 import typer
 
 from packager import api
-from packager.choose import STRATEGIES
 from packager.cli import bars, deleting, network, screen, show_mirror
 from packager.cli.groups import with_options
 from packager.cli.options import AllowHosts, Json, Workers, processes
@@ -19,8 +18,8 @@ from packager.key_pair import PublicKey
 from packager.mirror.around import Ask
 from packager.mirror.fetch import How
 from packager.mirror_reports import MirrorPlan, MirrorReport
+from packager.model import ASK_FOR, STRATEGIES
 from packager.paths import shown
-from packager.seed_counts import ASK_FOR
 from packager.units import parse_seconds, parse_size
 from packager.values import nearest
 

@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from packager.model import Struct
+
 _MIN, _MAX = -(1 << 63), (1 << 63) - 1
 
 
@@ -45,3 +47,22 @@ class FileStamp(NamedTuple):
         if None not in (self.inode, now.inode) and self.inode != now.inode:
             return "another file has its name"
         return ""
+
+
+class TarNote(Struct, frozen=True):
+    """Size in bytes, and times of modification and change in nanoseconds since 1970; 0 for what a store lacks."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> "TarNote":
+        """Return the note of what `os.stat` returned."""
+        stamp = FileStamp.of(status)
+        return cls(stamp.size, stamp.mtime_ns or 0, FileStamp.bounded(0, status.st_ctime_ns).mtime_ns or 0)
+
+    @classmethod
+    def stored(cls, stamp: FileStamp) -> "TarNote":
+        """Return the note of a file in a store."""
+        return cls(stamp.size, stamp.mtime_ns or 0, 0)

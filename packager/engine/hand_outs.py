@@ -11,9 +11,10 @@ from packager.engine.file_stamp import FileStamp
 from packager.engine.limited import read_limited
 from packager.engine.withdrawals import read_withdrawals
 from packager.engine.workspace import STATE, Workspace
-from packager.hand_out import HandOut, Withheld
+from packager.hand_out import HandOut
 from packager.model import Plan, Release
 from packager.withdrawn import waiting_shards
+from packager.withheld import Withheld
 
 RELEASE = "release.json"
 _OF_MIRROR = Path(".packager-mirror", "release", RELEASE)

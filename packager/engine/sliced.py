@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-from packager.engine.file_stamp import FileStamp
+from packager.engine.file_stamp import FileStamp, TarNote
 from packager.engine.open_files import Opened
 from packager.engine.ranges import READ, Unreadable, open_file
-from packager.engine.tar_notes import TarNote
 from packager.paths import shown
 from packager.units import KIB, MIB
 

@@ -10,11 +10,10 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 
-from packager.engine.file_stamp import FileStamp
+from packager.engine.file_stamp import FileStamp, TarNote
 from packager.engine.sliced import WAITING, Step
 from packager.engine.stored_ranges import ReadAhead, Room, Wanted, check_version, cut, told
 from packager.engine.stores.base import AGAIN, Gone, Stat, Store
-from packager.engine.tar_notes import TarNote
 from packager.file_space import Int64s
 from packager.layout import Slice
 from packager.paths import shown

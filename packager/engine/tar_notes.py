@@ -9,34 +9,15 @@ import os
 import msgspec
 
 from packager.engine import durable
-from packager.engine.file_stamp import FileStamp
+from packager.engine.file_stamp import TarNote
 from packager.engine.limited import read_limited
 from packager.engine.stores import store_at
 from packager.engine.workspace import Workspace
 from packager.errors import PackagerError
-from packager.model import ShardName, Struct
+from packager.model import ShardName
 from packager.store_address import StoreAddress
 
 _MOST = 1000  # bytes of a note that are read
-
-
-class TarNote(Struct, frozen=True):
-    """Size in bytes, and times of modification and change in nanoseconds since 1970; 0 for what a store lacks."""
-
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> "TarNote":
-        """Return the note of what `os.stat` returned."""
-        stamp = FileStamp.of(status)
-        return cls(stamp.size, stamp.mtime_ns or 0, FileStamp.bounded(0, status.st_ctime_ns).mtime_ns or 0)
-
-    @classmethod
-    def stored(cls, stamp: FileStamp) -> "TarNote":
-        """Return the note of a file in a store."""
-        return cls(stamp.size, stamp.mtime_ns or 0, 0)
 
 
 def note_tar(workspace: Workspace, name: ShardName) -> None:

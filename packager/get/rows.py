@@ -13,9 +13,10 @@ from packager.engine.limited import read_limited
 from packager.engine.release_files import ReleaseFiles
 from packager.engine.shared_file import SharedFile, open_torrent
 from packager.errors import InputError
-from packager.hand_out import HandOut, Withheld, of_manifest
+from packager.hand_out import HandOut, of_manifest
 from packager.model import Manifest, PublishedFile, Release, ReleaseShard, ShardName
 from packager.paths import is_safe_name, shown
+from packager.withheld import Withheld
 
 _MANIFEST_MOST = 1 << 20  # bytes; ours have some 1,500
 

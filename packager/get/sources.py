@@ -18,8 +18,8 @@ from packager.engine.ranges import RangeSource, TarRanges, Told, Unreachable, Un
 from packager.engine.remote import Remote, file_at, web_seed_address
 from packager.engine.taking import Member
 from packager.get.swarm import Shared, SwarmOnDemand
-from packager.hand_out import Withheld
 from packager.layout import PAYLOAD
+from packager.withheld import Withheld
 
 if TYPE_CHECKING:
     from packager.engine.urls import Web

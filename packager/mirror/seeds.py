@@ -16,12 +16,12 @@ from packager.lists import short_infohash
 from packager.mirror.around import Around
 from packager.mirror.state import Settings
 from packager.mirror_reports import CountedBy
-from packager.model import Release, ShardName
+from packager.model import CountSource, Release, ShardName
 from packager.paths import shown
 from packager.progress import Progress
 from packager.reports import AskedTracker
 from packager.scrape import Counts
-from packager.seed_counts import CountSource, by_shard, is_older, newest, questions
+from packager.seed_counts import by_shard, is_older, newest, questions
 
 TORRENTS = "torrents.json"
 LIMIT = 64 << 20  # bytes of torrents.json that are read: some 60,000 torrents

@@ -16,14 +16,12 @@ from typing import Literal
 import msgspec
 
 from packager import documents
-from packager.choose import Strategy
 from packager.engine import durable
 from packager.engine.limited import read_limited
 from packager.errors import InputError, PackagerError, TrustError, from_os_error
 from packager.hosts import AllowedHosts, allowed_hosts
-from packager.model import PublishedFile, Release, ShardName, Struct, Whole
+from packager.model import AskFor, PublishedFile, Release, ShardName, Strategy, Struct, Whole
 from packager.paths import shown
-from packager.seed_counts import AskFor
 from packager.signature import LIMIT, describe
 from packager.trust import Followed
 from packager.units import GIB

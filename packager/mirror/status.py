@@ -6,7 +6,7 @@ from packager import trust
 from packager.engine.clients import Held, open_client
 from packager.engine.opened_release import evidence_of
 from packager.errors import PackagerError
-from packager.hand_out import HandOut, Withheld
+from packager.hand_out import HandOut
 from packager.mirror import holding
 from packager.mirror.around import Clocks
 from packager.mirror.holding import Lying, fetched_here, is_proved, removable
@@ -16,6 +16,7 @@ from packager.mirror_reports import Health, HeldShard, MirrorStatus
 from packager.model import ReleaseShard, ShardName
 from packager.paths import shown
 from packager.progress import Progress
+from packager.withheld import Withheld
 
 
 def status(

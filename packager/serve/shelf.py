@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from packager import documents
 from packager.engine import tables
-from packager.engine.file_stamp import FileStamp
+from packager.engine.file_stamp import FileStamp, TarNote
 from packager.engine.limited import read_limited
 from packager.engine.open_files import OpenFiles
 from packager.engine.published import folder_pieces
@@ -28,12 +28,12 @@ from packager.engine.sliced import Body, OpenFile
 from packager.engine.stored_body import StoredTar
 from packager.engine.stored_ranges import Room
 from packager.engine.stores import store_at
-from packager.engine.tar_notes import TarNote, noted_tar
+from packager.engine.tar_notes import noted_tar
 from packager.engine.virtual import VirtualTar, open_virtual
 from packager.engine.withdrawals import read_withdrawals
 from packager.engine.workspace import Workspace
 from packager.files_layout import FilesLayout
-from packager.hand_out import HandOut, Withheld
+from packager.hand_out import HandOut
 from packager.layout import Layout
 from packager.model import MEMBERS, Container, Release, ShardName
 from packager.piece_hashes import PieceHashes
@@ -42,6 +42,7 @@ from packager.serve.proved import ProvedBody, ProvedPieces
 from packager.store_address import StoreAddress
 from packager.units import MIB
 from packager.withdrawn import waiting_shards
+from packager.withheld import Withheld
 
 RELEASE = "release.json"
 _MEMBER = 350  # bytes of memory that a member takes

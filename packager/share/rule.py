@@ -8,8 +8,9 @@ from packager.documents import LIMIT, from_bytes
 from packager.engine.hand_outs import HandOuts
 from packager.engine.limited import read_limited
 from packager.errors import InputError
-from packager.hand_out import Withheld, of_manifest
+from packager.hand_out import of_manifest
 from packager.model import Manifest
+from packager.withheld import Withheld
 
 
 @dataclass(frozen=True)

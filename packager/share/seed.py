@@ -10,12 +10,12 @@ from dataclasses import replace
 from packager.engine.shared_file import SharedFolder
 from packager.engine.swarm import Reach, Seeded, Seeds
 from packager.errors import PackagerError
-from packager.hand_out import Withheld
 from packager.paths import shown
 from packager.progress import Progress
 from packager.reports import SeededTorrent, SeedReport, SeedState
 from packager.share.seedable import Seedable, Seedables, prove
 from packager.units import count_of, show_size
+from packager.withheld import Withheld
 
 _POLL_SECONDS = 0.5
 _STATUS_SECONDS = 60.0

@@ -16,13 +16,13 @@ from packager.engine.unfinished_files import check_finished
 from packager.engine.workers import Tell
 from packager.errors import InputError
 from packager.evidence import Evidence
-from packager.hand_out import Withheld
 from packager.paths import shown
 from packager.progress import Progress
 from packager.reports import Oddity
 from packager.share.rule import Known, Rule
 from packager.share.seedable_folder import folders_in, is_shards_folder, shared_folder
 from packager.units import count_of
+from packager.withheld import Withheld
 
 
 @dataclass(frozen=True)

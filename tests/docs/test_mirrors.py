@@ -9,7 +9,7 @@ from pages import DOCS, ROOT
 
 from bench import mirrors
 from packager import choose
-from packager.model import Infohash
+from packager.model import STRATEGIES, Infohash
 from tests.simulator import Publisher, make_shard, phase_of
 
 CHOOSING = (DOCS / "explanation/choosing-shards.md").read_text(encoding="utf-8")
@@ -49,7 +49,7 @@ def test_the_simulation_takes_the_shards_that_choose_takes() -> None:
 
 def test_every_strategy_stands_in_the_table_and_the_formula_is_the_codes() -> None:
     told = re.findall(r"^\| `(\w+)` \|", CHOOSING, re.MULTILINE)
-    assert sorted(told) == sorted(choose.STRATEGIES)
+    assert sorted(told) == sorted(STRATEGIES)
     assert f"(1 + seeds)^-{choose.STEEPNESS}" in CHOOSING
     one, two = choose.weights(np.array([20.0, 21.0]))
     assert f"20 seeds against 21 is {one / two:.2f} : 1" in CHOOSING
