@@ -13,7 +13,7 @@ from pathlib import Path
 from bench import cluster_plan, datasets
 from bench.datasets import DataSet
 from bench.timing import Contender, measure, table
-from tests.clusters import cluster
+from tests.helpers.dask_clusters import cluster
 
 ROUNDS = 3
 CONFIG = """

@@ -16,18 +16,19 @@ from pathlib import Path
 import pyarrow as pa
 
 from bench.timing import own_peak_kib
-from packager import documents
-from packager.engine import tables
-from packager.engine.cluster import open_cluster
-from packager.engine.cluster_worker import Work
-from packager.engine.jobs import Job, Tell
-from packager.engine.packed_rows import unpacked
-from packager.engine.project import load as load_project
+from packager.core.releases import documents
+from packager.engine.processes.dask_cluster import open_cluster
+from packager.engine.processes.dask_task import Work
+from packager.engine.processes.worker_pool import Job, Tell
+from packager.engine.project.load_project import load as load_project
+from packager.engine.project.plan_file import read_plan
+from packager.engine.tables import parquet
 from packager.model import PLANNED, Plan, PlannedPhase, PlannedShard, ShardName
-from packager.pack import on_cluster, run
-from packager.pack.plan_file import read_plan
+from packager.pack import pack
+from packager.pack.shard import pack_on_cluster
+from packager.pack.shard.packed_rows import unpacked
 from packager.progress import SILENT
-from tests.clusters import REPOSITORY, cluster
+from tests.helpers.dask_clusters import REPOSITORY, cluster
 
 CONFIG = """
 [collection]
@@ -82,14 +83,14 @@ def make_plan(folder: Path, shards: int, members: int, kinds: int) -> None:
     (folder / "source").mkdir(parents=True)
     (folder / "packager.toml").write_text(CONFIG)
     _, workspace = load_project(folder / "packager.toml")
-    rows = pa.concat_tables([typical_rows(kinds)] * (tables.BATCH_ROWS // kinds))
+    rows = pa.concat_tables([typical_rows(kinds)] * (parquet.BATCH_ROWS // kinds))
     block = rows.combine_chunks().to_batches()[0]
 
     def batches() -> Iterator[pa.RecordBatch]:
         for start in range(0, members, len(block)):
             yield block.slice(0, min(len(block), members - start))
 
-    tables.write_table(workspace.planned("all"), PLANNED, batches())
+    parquet.write_table(workspace.planned("all"), PLANNED, batches())
     each = members // shards
     planned = tuple(
         PlannedShard(
@@ -116,7 +117,7 @@ def make_plan(folder: Path, shards: int, members: int, kinds: int) -> None:
     workspace.plan.write_bytes(documents.to_bytes(plan))
 
 
-def nothing(given: on_cluster.Load, tell: Tell, scratch: Path) -> int:
+def nothing(given: pack_on_cluster.Load, tell: Tell, scratch: Path) -> int:
     """Unpack what travelled, on a worker."""
     del tell, scratch
     rows = given.rows
@@ -134,19 +135,19 @@ def hand_out(address: str, folder: Path, most: int) -> dict[str, float]:
     """
     began = time.monotonic()
     options, workspace = load_project(folder / "packager.toml")
-    every = run.tasks(workspace, options, read_plan(workspace), {})
-    missing = [task for task in every if not run.condition(task).whole]
+    every = pack.tasks(workspace, options, read_plan(workspace), {})
+    missing = [task for task in every if not pack.condition(task).whole]
     planned = time.monotonic()
     first = making = 0.0
     travels = sent = 0
     with open_cluster(address, patience=600, progress=SILENT) as crew:
 
-        def job(arriving: Path | None) -> Job[run.ShardTask, on_cluster.Load, int, int]:
-            def send(task: run.ShardTask) -> on_cluster.Load:
+        def job(arriving: Path | None) -> Job[pack.ShardTask, pack_on_cluster.Load, int, int]:
+            def send(task: pack.ShardTask) -> pack_on_cluster.Load:
                 nonlocal first, making, travels, sent
                 begun = time.monotonic()
                 first = first or begun
-                given = on_cluster.load(task, arriving)
+                given = pack_on_cluster.load(task, arriving)
                 making, sent = making + time.monotonic() - begun, sent + 1
                 if sent <= 20:
                     travels = max(travels, len(pickle.dumps(Work(nothing, given))))
@@ -154,7 +155,7 @@ def hand_out(address: str, folder: Path, most: int) -> dict[str, float]:
 
             return Job(send=send, there=nothing, receive=lambda task, rows: rows - task.shard.rows, name=str)
 
-        wrong = sum(bool(result) for _, result in on_cluster.run(crew, job, missing[:most], lambda _: None))
+        wrong = sum(bool(result) for _, result in pack_on_cluster.run(crew, job, missing[:most], lambda _: None))
     assert not wrong
     return {
         "tasks": planned - began,
@@ -167,7 +168,7 @@ def hand_out(address: str, folder: Path, most: int) -> dict[str, float]:
 
 
 def measured(
-    folder: Path, shards: int, members: int, *, kinds: int = tables.BATCH_ROWS, most: int | None = None
+    folder: Path, shards: int, members: int, *, kinds: int = parquet.BATCH_ROWS, most: int | None = None
 ) -> dict[str, float]:
     """Make a plan and hand it out by a client of its own; return what `hand_out` does."""
     make_plan(folder / "project", shards, members, kinds)

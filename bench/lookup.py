@@ -22,16 +22,16 @@ import duckdb
 import pyarrow as pa
 
 from bench.timing import own_peak_kib
-from packager import documents, lookup
-from packager.engine import tables
-from packager.engine.member_rows import read_rows
-from packager.engine.release_files import open_release_files
-from packager.engine.urls import Web
-from packager.hosts import allowed_hosts
-from packager.lookup import Lookup
+from packager.core.http.allowed_hosts import allowed_hosts
+from packager.core.releases import documents, lookup_index
+from packager.core.releases.lookup_index import Lookup
+from packager.engine.network.http_client import Web
+from packager.engine.published.member_rows import read_rows
+from packager.engine.published.release_ranges import open_release_files
+from packager.engine.tables import parquet
 from packager.model import MEMBERS
 from packager.progress import SILENT
-from packager.publish.lookup import Table, make
+from packager.publish.build_lookup import Table, make
 
 MEMBERS_MADE = int(os.environ.get("LOOKUP_MEMBERS", "200000"))
 SHARD, LARGE = 20_000, 1_000_000  # members; 86 million on 300 TB in shards of 64 GiB are some 20,000 a shard
@@ -73,7 +73,7 @@ def made_release(folder: Path, members: int) -> Lookup:
     for number, rows in shards(members):
         path = folder / f"manifests/bench-all-{number:05d}.members.parquet"
         table = database.sql(ROWS, params=[rows.start, rows.stop]).to_arrow_table().cast(MEMBERS)
-        tables.write_members(path, MEMBERS, table.to_batches(), table.num_rows)
+        parquet.write_members(path, MEMBERS, table.to_batches(), table.num_rows)
         made.append(Table(path, number, 1))
     database.close()
     began = time.monotonic()
@@ -131,9 +131,9 @@ def look_up(address: str, key: str, scratch: Path, web: Web) -> tuple[int, int, 
     """Find one member from nothing: requests, bytes, milliseconds, its row."""
     began = time.monotonic()
     files = open_release_files(address, lambda: web, seconds=30)
-    index = lookup.from_bytes(files.read(lookup.LOOKUP, lookup.LIMIT), lookup.LOOKUP)
-    place = lookup.place(index, key)
-    hit = lookup.hits(index, files.read_range(place.part.path, place.start, place.stop), place.mark)[0]
+    index = lookup_index.from_bytes(files.read(lookup_index.LOOKUP, lookup_index.LIMIT), lookup_index.LOOKUP)
+    place = lookup_index.place(index, key)
+    hit = lookup_index.hits(index, files.read_range(place.part.path, place.start, place.stop), place.mark)[0]
     rows = read_rows(files, f"manifests/{hit.shard}.members.parquet", [hit.row], scratch)
     files.read(f"manifests/{hit.shard}.manifest.json", 1 << 20)
     return files.cost.requests, files.cost.received, 1000 * (time.monotonic() - began), rows
@@ -145,7 +145,7 @@ def main(data: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "manifests").mkdir(parents=True)
     index = made_release(folder, MEMBERS_MADE)
-    (folder / lookup.LOOKUP).write_bytes(documents.to_bytes(index))
+    (folder / lookup_index.LOOKUP).write_bytes(documents.to_bytes(index))
     for number, _ in shards(MEMBERS_MADE):  # as long as a manifest of a shard of 64 GiB
         (folder / f"manifests/bench-all-{number:05d}.manifest.json").write_bytes(bytes(1500))
     chance = random.Random(1)

@@ -9,14 +9,14 @@ from hashlib import sha256
 from pathlib import Path
 from unittest.mock import patch
 
-from packager import merkle
 from packager.api.packing import tasks_of
-from packager.engine import project
-from packager.engine.hashing import Digests
-from packager.engine.source import Member
-from packager.layout import Layout
-from packager.pack import shard
-from packager.pack.plan_file import read_plan
+from packager.core.bittorrent import merkle
+from packager.core.shards.layout import Layout
+from packager.engine.files.source_files import Member
+from packager.engine.hashing.stream_hasher import Digests
+from packager.engine.project import load_project
+from packager.engine.project.plan_file import read_plan
+from packager.pack.shard import pack_shard
 
 
 def made_up_pass(
@@ -32,12 +32,12 @@ def made_up_pass(
 
 def main(config: Path) -> None:
     """Pack what is not whole; no tar is written."""
-    options, workspace = project.load(config)
+    options, workspace = load_project.load(config)
     for task in tasks_of(options, workspace, read_plan(workspace), virtual=True):
-        if not shard.condition(task).whole:
+        if not pack_shard.condition(task).whole:
             instead = partial(made_up_pass, piece_length=task.shard.piece_length)
-            with patch.object(shard, "read_shard", instead):  # the files are not there
-                shard.pack_shard(task, lambda _: None)
+            with patch.object(pack_shard, "read_shard", instead):  # the files are not there
+                pack_shard.pack_shard(task, lambda _: None)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from bench.datasets import IS_SMALL
 from bench.timing import Contender, measure_once
-from packager.engine import tables
+from packager.engine.tables import parquet
 from packager.model import CATALOGUE
 
 ROWS = [float(rows) for rows in os.environ.get("ROWS", "0.1" if IS_SMALL else "1,10,50").split(",")]
@@ -71,8 +71,8 @@ def write_catalogue(path: Path, rows: int) -> None:
         path AS member, 'audio' AS kind, (2000000 + hash(i, 4) % 12000000)::BIGINT AS size,
         1700000000000000000 AS mtime_ns, 'mp3' AS codec FROM range({rows}) t(i)"""
     with duckdb.connect() as database:
-        batches = database.sql(query).to_arrow_reader(tables.BATCH_ROWS)
-        tables.write_table(path, CATALOGUE, map(_as_catalogue, batches), quick=True)
+        batches = database.sql(query).to_arrow_reader(parquet.BATCH_ROWS)
+        parquet.write_table(path, CATALOGUE, map(_as_catalogue, batches), quick=True)
 
 
 def _as_catalogue(batch: pa.RecordBatch) -> pa.RecordBatch:

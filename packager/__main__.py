@@ -1,11 +1,11 @@
 """The command `packager`, and `python -m packager`: first of all the current folder leaves the module path."""
 
-from packager.engine import safe_path
+from packager.engine.processes import import_path
 
 
 def run() -> None:
     """Run the command line of this process."""
-    safe_path.leave_current_folder()
+    import_path.leave_current_folder()
     from packager.cli import app  # not before: it imports much
 
     app.run()

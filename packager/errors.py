@@ -5,7 +5,7 @@
     |-- TrustError        2  a signature, chain or digest does not hold: do not use it
     `-- IncompleteError   3  the work stopped half way (disk full, source changed): run again
 
-Damage that a check finds is a value (`packager.faults`), not an exception.
+Damage that a check finds is a value (`packager.core.reports.faults`), not an exception.
 """
 
 from typing import ClassVar

@@ -12,9 +12,9 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, settings
 
-from packager.engine.urls import Web
+from packager.engine.network.http_client import Web
 from packager.native import hashes
-from tests.faults.failing_disk import FailingDisk, failing_disk
+from tests.helpers.failing_disk import FailingDisk, failing_disk
 
 # A machine that is busy draws and tries its examples slowly; and examples may share a test's folder.
 _UNCHECKED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]

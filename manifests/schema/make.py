@@ -11,8 +11,10 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from packager import check_reports, inspection, lists, lookup, mirror_reports, model, reports, withdrawn
-from packager import estimate as estimates
+from packager import model
+from packager.core.estimates import estimate as estimates
+from packager.core.releases import lookup_index, release_lists, withdrawn_records
+from packager.core.reports import check_reports, inspection, mirror_reports, reports
 
 FOLDER = Path(__file__).parent
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -987,9 +989,9 @@ TOLD |= {
 SCHEMAS: dict[str, tuple[Any, bool, bool]] = {
     "manifest": (model.Manifest, False, False),
     "release": (model.Release, False, False),
-    "withdrawals": (withdrawn.Withdrawals, False, False),
-    "torrents": (lists.ListedTorrent, True, True),
-    "lookup": (lookup.Lookup, False, False),
+    "withdrawals": (withdrawn_records.Withdrawals, False, False),
+    "torrents": (release_lists.ListedTorrent, True, True),
+    "lookup": (lookup_index.Lookup, False, False),
     "reports/scan": (reports.ScanReport, False, True),
     "reports/plan": (reports.PlanReport, False, True),
     "reports/pack": (reports.PackReport, False, True),

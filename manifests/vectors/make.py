@@ -18,11 +18,13 @@ import libtorrent as lt
 import numpy as np
 import torf
 
-from packager import lookup, merkle, metainfo, tar
-from packager.magnet import MagnetMember, format_magnet, parse_magnet
-from packager.metainfo import SingleFile
+from packager.core.bittorrent import build_torrent, merkle
+from packager.core.bittorrent.build_torrent import SingleFile
+from packager.core.bittorrent.magnet import MagnetMember, format_magnet, parse_magnet
+from packager.core.bittorrent.piece_length import LOADABLE, choose_piece_length
+from packager.core.releases import lookup_index
+from packager.core.shards import build_tar_header
 from packager.model import Infohash
-from packager.piece_length import LOADABLE, choose_piece_length
 from packager.units import GIB, KIB, MIB, TIB
 
 FOLDER = Path(__file__).parent
@@ -98,7 +100,7 @@ def merkle_vectors() -> dict[str, Any]:
         )
     return {
         "origin": "libtorrent 2.1.1, set_piece_hashes with v2_only (BEP 52)",
-        "second_source": "packager/merkle.py",
+        "second_source": "packager/core/bittorrent/merkle.py",
         "data": "byte i of a case's data is i % 251; piece_layer is empty for a file of at most one piece",
         "cases": cases,
     }
@@ -110,11 +112,11 @@ def metainfo_vectors() -> dict[str, Any]:
     for name, size in SIZES.items():
         for version in ("hybrid", "v1", "v2"):
             file = file_of("d\u00e9mo-audio-00001.tar", pattern(size))
-            info = metainfo.info(file, version)
-            data = metainfo.torrent(info, file=file, trackers=TRACKERS, web_seeds=WEB_SEEDS, creation_date=DATE)
+            info = build_torrent.info(file, version)
+            data = build_torrent.torrent(info, file=file, trackers=TRACKERS, web_seeds=WEB_SEEDS, creation_date=DATE)
             made = by_libtorrent(file.name, pattern(size), version)
-            v1 = metainfo.infohash_v1(info).hex() if version != "v2" else None
-            v2 = metainfo.infohash_v2(info).hex() if version != "v1" else None
+            v1 = build_torrent.infohash_v1(info).hex() if version != "v2" else None
+            v2 = build_torrent.infohash_v2(info).hex() if version != "v1" else None
             agree(f"{name}, {version}", lt.bencode(info), lt.bencode(made[b"info"]))
             agree(f"{name}, {version}", lt.bdecode(data).get(b"piece layers"), made.get(b"piece layers"))
             if v1:
@@ -130,7 +132,7 @@ def metainfo_vectors() -> dict[str, Any]:
                 }
             )
     return {
-        "origin": "packager/metainfo.py (BEP 3, BEP 12, BEP 19, BEP 52)",
+        "origin": "packager/core/bittorrent/build_torrent.py (BEP 3, BEP 12, BEP 19, BEP 52)",
         "second_source": "libtorrent 2.1.1: same info dictionary and piece layers; torf 4.3.1: same v1 infohash",
         "data": "byte i of a case's data is i % 251",
         "file_name": "d\u00e9mo-audio-00001.tar",
@@ -199,7 +201,7 @@ def magnet_vectors() -> dict[str, Any]:
             }
         )
     return {
-        "origin": "packager/magnet.py (BEP 9, BEP 52, BEP 53)",
+        "origin": "packager/core/bittorrent/magnet.py (BEP 9, BEP 52, BEP 53)",
         "second_source": "libtorrent 2.1.1, parse_magnet_uri: the same infohashes, name, trackers and web seeds",
         "cases": cases,
     }
@@ -234,7 +236,7 @@ def piece_length_vectors() -> dict[str, Any]:
             agree(where, chosen == 256 * KIB or smaller > (room if chosen <= 16 * MIB else LOADABLE - 64 * KIB), True)
             cases.append({"size": size, "version": version, "piece_length": chosen})
     return {
-        "origin": "packager/piece_length.py, whose rule docs/explanation/piece-length.md tells",
+        "origin": "packager/core/bittorrent/piece_length.py, whose rule docs/explanation/piece-length.md tells",
         "second_source": "the size of a .torrent with digests of zeros, bencoded by libtorrent 2.1.1, at this piece "
         "length and at half of it",
         "cases": cases,
@@ -247,17 +249,17 @@ def lookup_vectors() -> dict[str, Any]:
     with duckdb.connect() as database:
         for key in ("ex-1", "USS1Z9900001", "us-s1z-99-00001", "Us S1z 99 00001", "USS1Z990000", "café/01 é.flac", ""):
             query = "SELECT ('0x' || substr(sha256($1), 1, 16))::UHUGEINT AS hash"
-            theirs = database.execute(query, [lookup.normal(key)]).fetchall()[0][0]
-            agree(key, lookup.key_hash(key), theirs)
+            theirs = database.execute(query, [lookup_index.normal(key)]).fetchall()[0][0]
+            agree(key, lookup_index.key_hash(key), theirs)
             places = []
             for buckets in (1, 7, 129_000, (1 << 32) - 1):
                 shifted = f"SELECT ($1::UHUGEINT * {buckets}) >> 64"
-                (bucket,) = lookup.bucket_numbers(np.array([theirs], np.uint64), buckets).tolist()
+                (bucket,) = lookup_index.bucket_numbers(np.array([theirs], np.uint64), buckets).tolist()
                 agree(key, bucket, database.execute(shifted, [theirs]).fetchall()[0][0])
                 places.append({"buckets": buckets, "bucket": bucket})
-            cases.append({"key": key, "normal": lookup.normal(key), "hash": f"{theirs:016x}", "places": places})
+            cases.append({"key": key, "normal": lookup_index.normal(key), "hash": f"{theirs:016x}", "places": places})
     return {
-        "origin": "packager/lookup.py",
+        "origin": "packager/core/releases/lookup_index.py",
         "second_source": "DuckDB 2.0.0: its sha256 and its integers of 128 bits",
         "cases": cases,
     }
@@ -278,14 +280,16 @@ def header_vectors() -> dict[str, Any]:
     """Return the tar headers of members of every size, above all from 8 GiB on."""
     cases = []
     for shows, (path, size) in HEADERS.items():
-        data = tar.header(path, size)
-        with tarfile.open(fileobj=io.BytesIO(data + bytes(2 * tar.BLOCK)), format=tarfile.PAX_FORMAT) as read:
+        data = build_tar_header.header(path, size)
+        with tarfile.open(
+            fileobj=io.BytesIO(data + bytes(2 * build_tar_header.BLOCK)), format=tarfile.PAX_FORMAT
+        ) as read:
             found = read.next()
         assert found is not None
         agree(shows, (path, size), (found.name, found.size))
         cases.append({"shows": shows, "path": path, "size": size, "header": data.hex()})
     return {
-        "origin": "packager.tar; header: all bytes before the member's first, in hex",
+        "origin": "packager.core.shards.build_tar_header; header: all bytes before the member's first, in hex",
         "second_source": "Python's tarfile reads the same path and size out of each",
         "cases": cases,
     }

@@ -7,7 +7,7 @@ which a test compares with the dumps.
 import re
 from pathlib import Path
 
-from packager.tar import header
+from packager.core.shards.build_tar_header import header
 
 FORMAT = Path(__file__).parents[1] / "FORMAT.md"
 WIDTH = 16

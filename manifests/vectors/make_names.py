@@ -1,6 +1,6 @@
 """Make names.json again (`python manifests/vectors/make_names.py`): folders' names and their member names.
 
-The rule is FORMAT.md, "Member names". tests/test_format.py compares these with a second implementation
+The rule is FORMAT.md, "Member names". tests/formats/test_format.py compares these with a second implementation
 of that text.
 """
 
@@ -10,12 +10,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from packager.catalogue import walk
+from packager.catalogue.walk import walk_folder
 from packager.paths import encode_path
 
 FOLDER = Path(__file__).parent
 NAME = "names.json"
-ORIGIN = "packager's walk of a folder on ext4; checked by the second implementation in tests/test_format.py"
+ORIGIN = "packager's walk of a folder on ext4; checked by the second implementation in tests/formats/test_format.py"
 LONG = "/".join(f"folder {number:02d} {'x' * 200}" for number in range(5))
 # What each folder shows, and the paths below it; bytes that are not UTF-8 as lone surrogates (os.fsdecode).
 FOLDERS = {
@@ -73,7 +73,11 @@ def walked(paths: list[str]) -> list[dict[str, str]]:
             file = source / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch()
-        return [_case(found.path, found.member) for found in walk.walk(bytes(source)) if isinstance(found, walk.Found)]
+        return [
+            _case(found.path, found.member)
+            for found in walk_folder.walk(bytes(source))
+            if isinstance(found, walk_folder.Found)
+        ]
 
 
 def _case(source: bytes, member: str) -> dict[str, str]:

@@ -17,35 +17,35 @@ from importlib import import_module
 from types import FunctionType
 from typing import TYPE_CHECKING
 
-from packager.api.checked import checked
+from packager.api.checked_calls import checked
 
 if TYPE_CHECKING:
-    from packager.api.archivist import init as init
-    from packager.api.archivist import keygen as keygen
-    from packager.api.archivist import no_password as no_password
-    from packager.api.archivist import plan as plan
-    from packager.api.archivist import publish as publish
-    from packager.api.archivist import release as release
-    from packager.api.archivist import scan as scan
-    from packager.api.archivist import status as status
-    from packager.api.checks import extract as extract
-    from packager.api.checks import inspect as inspect
-    from packager.api.checks import verify as verify
+    from packager.api.checking import extract as extract
+    from packager.api.checking import inspect as inspect
+    from packager.api.checking import verify as verify
     from packager.api.estimating import estimate as estimate
-    from packager.api.listening import get as get
-    from packager.api.mending import rebuild as rebuild
-    from packager.api.mending import repair as repair
-    from packager.api.mirrors import AGREE_TO_PLANS as AGREE_TO_PLANS
-    from packager.api.mirrors import mirror_follow as mirror_follow
-    from packager.api.mirrors import mirror_magnets as mirror_magnets
-    from packager.api.mirrors import mirror_prune as mirror_prune
-    from packager.api.mirrors import mirror_status as mirror_status
-    from packager.api.mirrors import mirror_sync as mirror_sync
+    from packager.api.getting import get as get
+    from packager.api.mirroring import AGREE_TO_PLANS as AGREE_TO_PLANS
+    from packager.api.mirroring import mirror_follow as mirror_follow
+    from packager.api.mirroring import mirror_magnets as mirror_magnets
+    from packager.api.mirroring import mirror_prune as mirror_prune
+    from packager.api.mirroring import mirror_status as mirror_status
+    from packager.api.mirroring import mirror_sync as mirror_sync
     from packager.api.packing import materialise as materialise
     from packager.api.packing import pack as pack
     from packager.api.preflight import Password as Password
+    from packager.api.releasing import init as init
+    from packager.api.releasing import keygen as keygen
+    from packager.api.releasing import no_password as no_password
+    from packager.api.releasing import plan as plan
+    from packager.api.releasing import publish as publish
+    from packager.api.releasing import release as release
+    from packager.api.releasing import scan as scan
+    from packager.api.releasing import status as status
+    from packager.api.repairing import rebuild as rebuild
+    from packager.api.repairing import repair as repair
+    from packager.api.seeding import seed as seed
     from packager.api.serving import serve as serve
-    from packager.api.sharing import seed as seed
     from packager.api.torrents import torrent as torrent
     from packager.api.withdrawing import prune as prune
     from packager.api.withdrawing import supersede as supersede
@@ -53,18 +53,18 @@ if TYPE_CHECKING:
 
 # The same names, for Python. docs/make_reference.py tells them in this order.
 _FILES = {
-    "archivist": "init scan plan publish release status keygen no_password",
+    "releasing": "init scan plan publish release status keygen no_password",
     "preflight": "Password",
     "packing": "pack materialise",
     "withdrawing": "withdraw supersede prune",
     "estimating": "estimate",
-    "checks": "verify inspect extract",
-    "mending": "repair rebuild",
-    "listening": "get",
-    "sharing": "seed",
+    "checking": "verify inspect extract",
+    "repairing": "repair rebuild",
+    "getting": "get",
+    "seeding": "seed",
     "serving": "serve",
     "torrents": "torrent",
-    "mirrors": "mirror_follow mirror_sync mirror_status mirror_magnets mirror_prune AGREE_TO_PLANS",
+    "mirroring": "mirror_follow mirror_sync mirror_status mirror_magnets mirror_prune AGREE_TO_PLANS",
 }
 _FILE_OF = {name: file for file, names in _FILES.items() for name in names.split()}
 

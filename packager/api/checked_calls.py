@@ -7,7 +7,7 @@ import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar, Union, get_args, get_origin
 
-from packager.engine.room import unforeseen
+from packager.engine.files.write_errors import unforeseen
 from packager.errors import InputError
 from packager.paths import shown
 

@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from packager.api.arguments import AnyPath, as_path, as_place, as_places, as_text, as_texts
-from packager.api.machine import PATIENCE, crew_of, now, processes_of
-from packager.check import extract as extracting
-from packager.check import inspect as inspecting
-from packager.check import verify as verifying
-from packager.check.expected import Against, subjects
-from packager.check.run import Limits
-from packager.check_reports import ExtractReport, VerifyReport
-from packager.engine.hand_outs import HandOuts
-from packager.engine.opened_release import at_hand, open_release
+from packager.api.workers import PATIENCE, crew_of, now, processes_of
+from packager.check.extract import extract as extracting
+from packager.check.inspect import inspect as inspecting
+from packager.check.targets.find_targets import Against, subjects
+from packager.check.verify import verify as verifying
+from packager.check.verify.verify_run import Limits
+from packager.core.reports.check_reports import ExtractReport, VerifyReport
+from packager.core.reports.inspection import Inspection
+from packager.core.shards.extract_paths import parse_naming
+from packager.engine.published.open_release import at_hand, open_release
+from packager.engine.published.shareable_files import HandOuts
 from packager.engine.stores import place_of
 from packager.errors import InputError
-from packager.inspection import Inspection
 from packager.progress import SILENT, Progress
-from packager.targets import parse_naming
 
 
 def inspect(file: AnyPath) -> Inspection:

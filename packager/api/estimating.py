@@ -1,15 +1,18 @@
 """How an archivist learns what a release will take, before anything is made."""
 
-from packager import estimate as estimates
 from packager.api.arguments import AnyPath, as_path
-from packager.api.machine import processes_of
-from packager.engine import budget as budgets
-from packager.engine import durable, project, rates, tables
-from packager.engine.workspace import Workspace
+from packager.api.workers import processes_of
+from packager.core.estimates import estimate as estimates
+from packager.core.estimates.estimate import EstimateReport, Lot, Wishes
+from packager.engine.files import atomic_files
+from packager.engine.hashing import hash_rate
+from packager.engine.project import load_project
+from packager.engine.project.plan_file import read_plan
+from packager.engine.project.project import Workspace
+from packager.engine.tables import catalogue_totals as budgets
+from packager.engine.tables import parquet
 from packager.errors import InputError
-from packager.estimate import EstimateReport, Lot, Wishes
 from packager.options import Config, ShardOptions, TorrentOptions
-from packager.pack.plan_file import read_plan
 
 _NAMES = ("collection", "phase")  # names as long as most, where none are known
 
@@ -39,11 +42,11 @@ def estimate(
         lot = estimates.described(*described)
         size = ShardOptions(size=shard_size) if shard_size else ShardOptions()
         cut = estimates.cut(lot, _NAMES, size, TorrentOptions())
-        measured = rate or rates.hash_rate(v1=True, v2=True, flat=False)
+        measured = rate or hash_rate.hash_rate(v1=True, v2=True, flat=False)
         return estimates.estimate("description", records=lot.files, lot=lot, shards=cut, rate=measured, wishes=wishes)
     if config is None:
         raise InputError("estimate", "neither a packager.toml nor numbers were given", "give --records and --bytes")
-    options, workspace = project.load(config)
+    options, workspace = load_project.load(config)
     return _of_project(options, workspace, wishes, shard_size=shard_size, budget=budget, rate=rate)
 
 
@@ -61,7 +64,7 @@ def _of_project(
         raise InputError(workspace.catalogue, "no catalogue has been made yet", "run: packager scan")
     torrent = options.torrent
     v1, v2 = torrent.version != "v2" or torrent.also_v1, torrent.version != "v1"
-    measured = rate or rates.hash_rate(v1=v1, v2=v2, flat=options.shards.sha256)
+    measured = rate or hash_rate.hash_rate(v1=v1, v2=v2, flat=options.shards.sha256)
     spill = workspace.state / "spill-estimate"
     try:
         fits = budgets.fits(workspace.catalogue, spill, budget) if budget is not None else []
@@ -70,7 +73,7 @@ def _of_project(
             files, payload = (sum(getattr(phase, name) for phase in plan.phases) for name in ("files", "payload"))
             return estimates.estimate(
                 "plan",
-                records=tables.count_rows(workspace.catalogue),
+                records=parquet.count_rows(workspace.catalogue),
                 lot=Lot(files, payload, 0, 0),
                 shards=estimates.planned(plan),
                 rate=measured,
@@ -80,7 +83,7 @@ def _of_project(
             )
         records, lot = budgets.totals(workspace.catalogue, spill)
     finally:
-        durable.remove_tree(spill)
+        atomic_files.remove_tree(spill)
     size = ShardOptions(size=shard_size) if shard_size else options.shards
     names = (options.collection.name, max((phase.name for phase in options.phases), key=len))
     return estimates.estimate(

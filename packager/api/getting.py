@@ -7,20 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from packager.api.arguments import AnyPath, as_path, as_place, as_places, as_text, as_texts
-from packager.check_reports import GetReport
-from packager.engine.release_files import Cost
-from packager.engine.release_source import normal
-from packager.engine.remote import Remote, asked_seed
+from packager.core.bittorrent.magnet import is_link
+from packager.core.config.store_url import is_address, is_stored
+from packager.core.reports.check_reports import GetReport
+from packager.core.shards.extract_paths import parse_naming
+from packager.engine.network.remote_readers import Remote, asked_seed
+from packager.engine.published.release_ranges import Cost
+from packager.engine.published.release_reader import normal
 from packager.errors import InputError
-from packager.get.links import by_links
-from packager.get.release import Origin, Wanted, find
-from packager.get.run import Request, run
-from packager.get.search import Search
-from packager.magnet import is_link
+from packager.get.find_by_sql import Search
+from packager.get.get import Request, run
+from packager.get.member_links import by_links
+from packager.get.select_members import Origin, Wanted, find
 from packager.mirror.state import MirrorFolder
 from packager.progress import SILENT, Progress
-from packager.store_address import is_address, is_stored
-from packager.targets import parse_naming
 
 
 def get(

@@ -7,23 +7,23 @@ from contextlib import nullcontext
 import msgspec
 
 from packager.api.arguments import AnyPath, as_path, as_text, as_texts
-from packager.api.machine import now, processes_of
-from packager.engine import durable
-from packager.engine.release_source import normal as normal_source
-from packager.engine.room import free_bytes
-from packager.engine.swarm import Reach
-from packager.hosts import allowed_hosts
-from packager.mirror import prune as pruning
-from packager.mirror import run as mirroring
+from packager.api.workers import now, processes_of
+from packager.core.http.allowed_hosts import allowed_hosts
+from packager.core.reports.mirror_reports import MirrorReport, MirrorStatus
+from packager.core.reports.reports import PruneReport
+from packager.engine.files import atomic_files
+from packager.engine.files.write_errors import free_bytes
+from packager.engine.network.libtorrent_session import Reach
+from packager.engine.published.release_reader import normal as normal_source
+from packager.mirror import mirror as mirroring
+from packager.mirror import prune_mirror as pruning
 from packager.mirror import status as mirror_states
-from packager.mirror.around import Around, Ask, Clocks
-from packager.mirror.fetch import How
+from packager.mirror.context import Around, Ask, Clocks
+from packager.mirror.fetch_shards import How
 from packager.mirror.follow import Request, Trusted
 from packager.mirror.state import Mirror, MirrorFolder, Settings, settings_of
-from packager.mirror_reports import MirrorReport, MirrorStatus
 from packager.model import AskFor, Strategy
 from packager.progress import SILENT, Progress
-from packager.reports import PruneReport
 
 _UNTIL_DONE = How(Reach(), until_done=True)
 AGREE_TO_PLANS = Ask(key=lambda _: False, plan=lambda _: True)  # and to no key
@@ -137,7 +137,7 @@ def mirror_status(
     verify: read every whole tar in full first, with `processes`, and keep what was proved.
     """
     folder = MirrorFolder(as_path(to))
-    with durable.lock(folder.state, "mirror status") if verify and folder.required() else nullcontext():
+    with atomic_files.lock(folder.state, "mirror status") if verify and folder.required() else nullcontext():
         return mirror_states.status(
             folder,
             _clocks(),
@@ -167,7 +167,7 @@ def mirror_prune(
     """
     folder = MirrorFolder(as_path(to))
     folder.required()
-    with nullcontext() if dry_run else durable.lock(folder.state, "mirror prune"):
+    with nullcontext() if dry_run else atomic_files.lock(folder.state, "mirror prune"):
         return pruning.prune(folder, ask, now=now(), dry_run=dry_run, progress=progress)
 
 

@@ -5,23 +5,23 @@ from collections.abc import Sequence
 import msgspec
 
 from packager.api.arguments import AnyPath, as_path, as_text, as_texts
-from packager.api.machine import PATIENCE, crew_of, now, processes_of
 from packager.api.preflight import check_plan, check_project, check_space
-from packager.engine import project, releases
-from packager.engine.hand_outs import of_project
-from packager.engine.owner import lock_project
+from packager.api.workers import PATIENCE, crew_of, now, processes_of
+from packager.core.reports.reports import MaterialiseReport, PackReport
+from packager.engine.project import last_release, load_project
+from packager.engine.project.owner_id import lock_project
+from packager.engine.project.plan_file import read_plan
+from packager.engine.project.project import Workspace
+from packager.engine.published.shareable_files import of_project
 from packager.engine.stores import place_of
-from packager.engine.workspace import Workspace
 from packager.errors import InputError
 from packager.model import Plan
 from packager.options import Config
 from packager.pack import materialise as materialising
-from packager.pack import run
-from packager.pack.crew import Cores
-from packager.pack.plan_file import read_plan
-from packager.pack.shard import ShardTask
+from packager.pack import pack as packing
+from packager.pack.shard.pack_shard import ShardTask
+from packager.pack.worker_plan import Cores
 from packager.progress import SILENT, Progress
-from packager.reports import MaterialiseReport, PackReport
 
 
 def pack(
@@ -42,7 +42,7 @@ def pack(
     the same paths. patience: seconds that one of them may tell nothing before its shard is given to another. What
     failed stands in the report; the other shards are whole.
     """
-    options, workspace = project.load(as_path(config))
+    options, workspace = load_project.load(as_path(config))
     with lock_project(workspace.state, "pack"):
         check_project(options, workspace, None, progress=progress)
         made = read_plan(workspace)
@@ -50,7 +50,7 @@ def pack(
         every = tasks_of(options, workspace, made, as_texts(phases), virtual=virtual)
         check_space(workspace, every)
         with crew_of(cluster, patience, progress) as crew:
-            report = run.pack(every, cores_of(processes), cluster=crew, progress=progress)
+            report = packing.pack(every, cores_of(processes), cluster=crew, progress=progress)
     return msgspec.structs.replace(
         report,
         withdrawn_files=made.withdrawn_files,
@@ -79,7 +79,7 @@ def materialise(
     to = as_text(to)
     if to is not None:
         place_of(to, "--to")
-    options, workspace = project.load(as_path(config), tars=to)
+    options, workspace = load_project.load(as_path(config), tars=to)
     with lock_project(workspace.state, "materialise"):
         every = tasks_of(options, workspace, read_plan(workspace))
         wanted = materialising.chosen(every, as_texts(shards))
@@ -106,4 +106,4 @@ def tasks_of(
     virtual: bool = False,
 ) -> list[ShardTask]:
     """Return the shards of a plan, or of some of its phases, as tasks that know what is published."""
-    return run.tasks(workspace, options, made, releases.published_shards(workspace), phases, virtual=virtual)
+    return packing.tasks(workspace, options, made, last_release.published_shards(workspace), phases, virtual=virtual)

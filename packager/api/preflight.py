@@ -15,44 +15,45 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from packager.api.machine import now
-from packager.catalogue.oddities import UNREAD, read_unread
-from packager.document_limits import check_limits
-from packager.engine import keys, releases
-from packager.engine.room import check_free, check_writable
-from packager.engine.workspace import Workspace
+from packager.api.workers import now
+from packager.catalogue.warning_log import UNREAD, read_unread
+from packager.core.releases.document_limits import check_limits
+from packager.core.releases.next_release import check_date, check_publishable, check_signer, closed_phases, not_before
+from packager.engine.files import key_files
+from packager.engine.files.write_errors import check_free, check_writable
+from packager.engine.project import last_release
+from packager.engine.project.plan_file import check_current
+from packager.engine.project.project import Workspace
 from packager.errors import IncompleteError, InputError
 from packager.model import Plan
 from packager.options import Config
-from packager.pack import space
-from packager.pack.plan_file import check_current
-from packager.pack.shard import ShardTask
+from packager.pack.plan import needed_space
+from packager.pack.shard.pack_shard import ShardTask
 from packager.progress import SILENT, Progress
-from packager.publish import swap
-from packager.publish.template_check import check_templates
-from packager.releasing import check_date, check_publishable, check_signer, closed_phases, not_before
+from packager.publish import swap_folder
+from packager.publish.site.check_templates import check_templates
 
 Password = Callable[[], str]
 
 
 def check_project(
     options: Config, workspace: Workspace, password: Password | None, *, progress: Progress = SILENT
-) -> keys.Signer | None:
+) -> key_files.Signer | None:
     """Raise InputError for what would be refused after packing and needs no plan; return what signs the release.
 
     password: called once if release.key has one; None: the key signs nothing now, and its password is not asked for.
     """
-    last = releases.last_release(workspace)
-    signer = keys.Signer(workspace.key, password, progress=progress) if workspace.key else None
+    last = last_release.last_release(workspace)
+    signer = key_files.Signer(workspace.key, password, progress=progress) if workspace.key else None
     if signer:
         signer.check()
         if last and password:
             check_signer(last, signer.public)
     if workspace.next_key:
-        keys.read_public(workspace.next_key)
+        key_files.read_public(workspace.next_key)
     check_date(options, last)
-    releases.check_releases(workspace)
-    swap.check_output(workspace.output)
+    last_release.check_releases(workspace)
+    swap_folder.check_output(workspace.output)
     if isinstance(workspace.shards_place, Path):
         check_writable(workspace.shards_place, "packager.toml: shards.directory")
     if workspace.templates:
@@ -81,8 +82,8 @@ def check_opening(options: Config, workspace: Workspace, plan: Plan, asked: Sequ
     embargo on a phase that is published.
     """
     every = {phase.name for phase in plan.phases}
-    last = releases.last_release(workspace)
-    published = releases.published_phases(workspace) & every
+    last = last_release.last_release(workspace)
+    published = last_release.published_phases(workspace) & every
     closed = closed_phases(options, published=published, asked=asked or (), now=now(), latest=not_before(last, now()))
     if any(plan.closed.get(name) != date for name, date in closed.items()):
         raise InputError("the plan", "is out of date: an embargo changed since", "run: packager release")
@@ -96,7 +97,7 @@ def check_space(workspace: Workspace, tasks: Sequence[ShardTask]) -> None:
 
     A store is not asked. What is counted is the least that it will be, so that no run is refused that would end well.
     """
-    needed = space.needed(tasks)
+    needed = needed_space.needed(tasks)
     places = [(workspace.state, needed.documents), (workspace.output, needed.pages)]
     if isinstance(workspace.shards_place, Path):
         places.append((workspace.shards_place, needed.tars))

@@ -6,30 +6,19 @@ from pathlib import Path
 
 import msgspec
 
-from packager import documents, units
+from packager import units
 from packager.api.arguments import AnyPath, as_path, as_text, as_texts
-from packager.api.machine import PATIENCE, crew_of, now
 from packager.api.packing import cores_of, tasks_of
 from packager.api.preflight import Password, check_opening, check_plan, check_project, check_space, check_unread
 from packager.api.uploading import GRACE, open_target
+from packager.api.workers import PATIENCE, crew_of, now
 from packager.catalogue import scan as catalogue_scan
-from packager.catalogue.oddities import read_unread
-from packager.changes import phase_dates
-from packager.engine import durable, keys, project, releases, tables, workers
-from packager.engine.owner import lock_project
-from packager.engine.withdrawals import read_withdrawals
-from packager.engine.workspace import Workspace
-from packager.errors import IncompleteError, InputError
-from packager.hosts import AllowedHosts, allowed_hosts
-from packager.key_pair import PublicKey
-from packager.model import Plan, ShardName, State
-from packager.options import Config
-from packager.pack import prepare, run
-from packager.pack.plan_file import read_plan
-from packager.pack.prune import to_delete
-from packager.progress import SILENT, Progress
-from packager.publish import publish as publishing
-from packager.reports import (
+from packager.catalogue.warning_log import read_unread
+from packager.core.http.allowed_hosts import AllowedHosts, allowed_hosts
+from packager.core.releases import documents
+from packager.core.releases.minisign_key import PublicKey
+from packager.core.releases.release_changes import phase_dates
+from packager.core.reports.reports import (
     PlanReport,
     PublishReport,
     ReleaseReport,
@@ -37,6 +26,22 @@ from packager.reports import (
     StatusPhase,
     StatusReport,
 )
+from packager.engine.files import atomic_files, key_files
+from packager.engine.processes import process_pool
+from packager.engine.project import last_release, load_project
+from packager.engine.project.owner_id import lock_project
+from packager.engine.project.plan_file import read_plan
+from packager.engine.project.project import Workspace
+from packager.engine.project.withdrawals_file import read_withdrawals
+from packager.engine.tables import parquet
+from packager.errors import IncompleteError, InputError
+from packager.model import Plan, ShardName, State
+from packager.options import Config
+from packager.pack import pack
+from packager.pack.plan import make_plan
+from packager.pack.prune.prune import to_delete
+from packager.progress import SILENT, Progress
+from packager.publish import publish as publishing
 
 
 def no_password() -> str:
@@ -49,8 +54,8 @@ def keygen(secret: AnyPath, public: AnyPath, *, password: str | None) -> PublicK
 
     password: None for a secret key that none covers. Raises InputError where either file is there.
     """
-    return keys.write_key_pair(
-        as_path(secret), as_path(public), password=password, random=secrets.token_bytes(keys.RANDOM)
+    return key_files.write_key_pair(
+        as_path(secret), as_path(public), password=password, random=secrets.token_bytes(key_files.RANDOM)
     )
 
 
@@ -59,7 +64,7 @@ def init(folder: AnyPath, *, config: AnyPath = Path("packager.toml"), force: boo
 
     Raises InputError where `folder` is none, or the config is there already and `force` is not set.
     """
-    return project.init(as_path(folder), as_path(config), force=force)
+    return load_project.init(as_path(folder), as_path(config), force=force)
 
 
 def scan(config: AnyPath, *, processes: int | None = None, progress: Progress = SILENT) -> ScanReport:
@@ -68,9 +73,9 @@ def scan(config: AnyPath, *, processes: int | None = None, progress: Progress = 
     processes: that read tags; None: one a core. What could not be read is in the report, and keeps the rows that it
     had. Raises InputError for a wrong config or record, IncompleteError where nothing could be read.
     """
-    _, workspace = project.load(as_path(config))
-    with durable.lock(workspace.state, "scan"):
-        return catalogue_scan.scan(workspace, workers=processes or workers.usable_cores(), progress=progress)
+    _, workspace = load_project.load(as_path(config))
+    with atomic_files.lock(workspace.state, "scan"):
+        return catalogue_scan.scan(workspace, workers=processes or process_pool.usable_cores(), progress=progress)
 
 
 def plan(config: AnyPath, *, progress: Progress = SILENT) -> PlanReport:
@@ -78,9 +83,9 @@ def plan(config: AnyPath, *, progress: Progress = SILENT) -> PlanReport:
 
     Raises InputError where a phase's SQL is wrong or no phase takes any file.
     """
-    options, workspace = project.load(as_path(config))
+    options, workspace = load_project.load(as_path(config))
     with lock_project(workspace.state, "plan"):
-        report = prepare.prepare(workspace, options, now=now(), progress=progress)
+        report = make_plan.prepare(workspace, options, now=now(), progress=progress)
         return msgspec.structs.replace(report, unread_count=read_unread(workspace.state)[0])
 
 
@@ -107,7 +112,7 @@ def publish(
     done, if release.key has one. Raises IncompleteError where a shard is not packed, something could not be read or the
     store fails for now, InputError where a published shard would change or another release lies at the address.
     """
-    options, workspace = project.load(as_path(config))
+    options, workspace = load_project.load(as_path(config))
     asked = _asked(options, as_texts(allow_hosts), scrape=scrape)
     target = open_target(as_text(to), workspace, with_shards=with_shards)
     with lock_project(workspace.state, "publish"):
@@ -153,19 +158,19 @@ def release(
     Raises IncompleteError where something could not be read (before anything is planned), and naming the shards that
     could not be packed; then nothing new is published.
     """
-    options, workspace = project.load(as_path(config))
+    options, workspace = load_project.load(as_path(config))
     cores, asked = cores_of(processes), _asked(options, as_texts(allow_hosts), scrape=scrape)
     with lock_project(workspace.state, "release"):
         signer = check_project(options, workspace, password, progress=progress)
         scanned = catalogue_scan.scan(workspace, workers=cores.count, progress=progress)
         unread = check_unread(workspace, allow_unread=allow_unread)
-        planned = prepare.prepare(workspace, options, now=now(), virtual=virtual, progress=progress)
+        planned = make_plan.prepare(workspace, options, now=now(), virtual=virtual, progress=progress)
         every = tasks_of(options, workspace, planned.plan, virtual=virtual)
         check_plan(options, workspace, planned.plan)
         check_opening(options, workspace, planned.plan)
         check_space(workspace, every)
         with crew_of(cluster, patience, progress) as crew:
-            packed = run.pack(every, cores, cluster=crew, progress=progress)
+            packed = pack.pack(every, cores, cluster=crew, progress=progress)
         if packed.failed:
             first, others = packed.failed[0], len(packed.failed) - 1
             more = f" (and {units.count_of(others, 'more shard')})" if others else ""
@@ -185,16 +190,16 @@ def release(
 
 def status(config: AnyPath) -> StatusReport:
     """Say what is done, what is next and how long it may take. Reads only; takes no lock."""
-    options, workspace = project.load(as_path(config))
+    options, workspace = load_project.load(as_path(config))
     if not workspace.plan.exists():
         return _unplanned(workspace)
     made = read_plan(workspace)
-    last = releases.last_release(workspace)
+    last = last_release.last_release(workspace)
     listed = {shard.name: shard for shard in last.shards} if last else {}
     deletable = to_delete(workspace, last, now())
     gone = [name for name, shard in listed.items() if shard.obsolete] + [each.name for each in made.superseded]
     gone += [ShardName(Path(each.path).name.removesuffix(".tar")) for each in deletable]
-    progress = run.progress_of(workspace, made, tasks_of(options, workspace, made), gone)
+    progress = pack.progress_of(workspace, made, tasks_of(options, workspace, made), gone)
     states: dict[str, State] = {phase.name: phase.state for phase in last.phases} if last else {}
     dates = phase_dates(listed.values())
     embargoes = {phase.name: phase.embargo for phase in options.phases}
@@ -224,11 +229,11 @@ def status(config: AnyPath) -> StatusReport:
         following = "packager release"  # the plan is out of date, too, if a withdrawal was noted or lifted since
     return StatusReport(
         scanned=True,
-        records=tables.count_rows(workspace.catalogue),
+        records=parquet.count_rows(workspace.catalogue),
         planned=True,
         phases=phases,
         left=left,
-        seconds_left=left / progress.rate / workers.usable_cores() if progress.rate else None,
+        seconds_left=left / progress.rate / process_pool.usable_cores() if progress.rate else None,
         serial=last.serial if last else None,
         next=following,
         strangers=progress.strangers,
@@ -244,7 +249,7 @@ def _unplanned(workspace: Workspace) -> StatusReport:
     unread_count, unread = read_unread(workspace.state)
     return StatusReport(
         scanned=scanned,
-        records=tables.count_rows(workspace.catalogue) if scanned else 0,
+        records=parquet.count_rows(workspace.catalogue) if scanned else 0,
         planned=False,
         phases=(),
         left=0,
@@ -273,12 +278,12 @@ def _publish(
     phases: Sequence[str] | None,
     unread: int,
     scrape: AllowedHosts | None,
-    signer: keys.Signer | None,
+    signer: key_files.Signer | None,
     progress: Progress,
 ) -> PublishReport:
     """Publish phases whose every shard is whole."""
     opening = check_opening(options, workspace, made, phases)
-    missing = run.missing(tasks_of(options, workspace, made, sorted(opening.phases)))
+    missing = pack.missing(tasks_of(options, workspace, made, sorted(opening.phases)))
     if missing:
         more = f" (and {units.count_of(len(missing) - 1, 'more shard')})" if len(missing) > 1 else ""
         raise IncompleteError(missing[0], f"is not packed{more}", "run: packager pack")

@@ -4,19 +4,19 @@ import os
 from collections.abc import Sequence
 
 from packager.api.arguments import AnyPath, as_path, as_paths, as_place, as_text
-from packager.api.machine import processes_of
-from packager.check import rebuild as rebuilding
-from packager.check import repair as repairing
-from packager.check.named_faults import named_pieces
-from packager.check.target import open_target
-from packager.check_reports import RebuildReport, RepairReport
-from packager.engine.file_index import default_index
-from packager.engine.opened_release import at_hand
-from packager.engine.published import open_published
-from packager.engine.remote import Remote, in_turn
-from packager.engine.shared_file import SharedFolder, open_torrent
+from packager.api.workers import processes_of
+from packager.check.repair import rebuild as rebuilding
+from packager.check.repair import repair as repairing
+from packager.check.repair.bad_pieces_in_report import named_pieces
+from packager.check.repair.expected_shard import open_target
+from packager.core.http.allowed_hosts import NO_HOSTS
+from packager.core.reports.check_reports import RebuildReport, RepairReport
+from packager.engine.files.shard_torrent import SharedFolder, open_torrent
+from packager.engine.hashing.file_index import default_index
+from packager.engine.network.remote_readers import Remote, in_turn
+from packager.engine.published.open_release import at_hand
+from packager.engine.published.published_shard import open_published
 from packager.errors import InputError
-from packager.hosts import NO_HOSTS
 from packager.progress import SILENT, Progress
 
 

@@ -5,15 +5,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from packager.api.arguments import AnyPath, as_path, as_paths, as_place, as_text
-from packager.api.machine import now, processes_of
+from packager.api.workers import now, processes_of
+from packager.core.reports.reports import SeedReport
 from packager.engine.clients import open_client
-from packager.engine.hand_outs import HandOuts
-from packager.engine.opened_release import at_hand
-from packager.engine.swarm import Reach
+from packager.engine.network.libtorrent_session import Reach
+from packager.engine.published.open_release import at_hand
+from packager.engine.published.shareable_files import HandOuts
 from packager.progress import SILENT, Progress
-from packager.reports import SeedReport
 from packager.share import seed as seeding
-from packager.share.hand_over import hand_over
+from packager.share.seed_with_client import hand_over
 from packager.share.seedable import find, tars_of
 
 
@@ -38,7 +38,7 @@ def seed(
     reach: how peers are met; None: on any free port of all addresses, told to trackers alone. release, key: as
     for verify. torrent: of the one tar given; None: its release's. source: the collection's folder, in which
     members of shards that are kept as files may lie. A shard that a release or project around it withholds
-    (packager.hand_out) is not shared, and sharing stops if it is withheld later; allow_withdrawn: one that was
+    (core/releases/sharing_rule) is not shared, and sharing stops if it is withheld later; allow_withdrawn: one that was
     withdrawn is shared all the same. verify: read every tar in full first, with `processes`. client: the address of
     a program that runs and is to share them, as "transmission:URL"; each tar that it does not have is read in full,
     then given to it, and then this ends. Raises InputError where nothing can be shared, IncompleteError where the

@@ -2,14 +2,14 @@
 
 from packager import units
 from packager.api.arguments import AnyPath, as_path
-from packager.engine import project
+from packager.core.reports.reports import ServeReport
+from packager.engine.project import load_project
 from packager.errors import InputError
 from packager.progress import SILENT, Progress
-from packager.reports import ServeReport
 from packager.serve.processes import Place, parse_listen
 from packager.serve.processes import serve as run_server
 from packager.serve.server import Serving
-from packager.serve.shelf import Listing
+from packager.serve.shard_cache import Listing
 from packager.units import count_of
 
 
@@ -33,7 +33,7 @@ def serve(
     address, port = parse_listen(listen)
     if processes < 1:
         raise InputError("--workers", f"{processes} is less than 1", "write a number from 1 on")
-    options, workspace = project.load(as_path(config))
+    options, workspace = load_project.load(as_path(config))
 
     def ready(url: str, listing: Listing) -> None:
         for each in listing.shards.values():

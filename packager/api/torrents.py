@@ -1,10 +1,10 @@
 """How anybody makes a torrent of files that lie somewhere, without a project."""
 
 from packager.api.arguments import AnyPath, as_path
-from packager.api.machine import processes_of
+from packager.api.workers import processes_of
+from packager.core.reports.reports import TorrentReport
 from packager.progress import SILENT, Progress
-from packager.reports import TorrentReport
-from packager.share import torrent as torrents
+from packager.share import make_torrent as torrents
 
 
 def torrent(

@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from packager.engine.room import check_writable
+from packager.core.config.store_url import StoreAddress, store_address
+from packager.core.reports.reports import UploadReport
+from packager.engine.files.write_errors import check_writable
+from packager.engine.project.project import Workspace
 from packager.engine.stores import open_store
 from packager.engine.stores.base import Store
-from packager.engine.workspace import Workspace
 from packager.errors import InputError
 from packager.progress import Progress
 from packager.publish.upload import check_place, upload
 from packager.publish.upload_journal import journal_path
-from packager.reports import UploadReport
-from packager.store_address import StoreAddress, store_address
 
 GRACE = 24 * 3600.0  # seconds
 

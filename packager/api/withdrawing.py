@@ -4,16 +4,17 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
 from packager.api.arguments import AnyPath, as_path, as_texts
-from packager.api.machine import now
-from packager.engine import durable, project
-from packager.pack import prune as pruning
-from packager.pack import supersede as superseding
-from packager.pack import withdraw as withdrawing
-from packager.pack.find_records import Wanted
-from packager.pack.recover import recover
-from packager.pack.withdraw import How
+from packager.api.workers import now
+from packager.core.reports.reports import PruneReport, SupersedeReport, WithdrawReport
+from packager.engine.files import atomic_files
+from packager.engine.project import load_project
+from packager.pack.plan.recover_state import recover
+from packager.pack.prune import prune as pruning
+from packager.pack.withdraw import supersede as superseding
+from packager.pack.withdraw import withdraw as withdrawing
+from packager.pack.withdraw.find_records import Wanted
+from packager.pack.withdraw.withdraw import How
 from packager.progress import SILENT
-from packager.reports import PruneReport, SupersedeReport, WithdrawReport
 
 
 def withdraw(
@@ -35,9 +36,9 @@ def withdraw(
     keep_shards. redact: the release names no title and artist. undo: note it no more. Raises InputError where nothing
     is found, no reason is given, or a release says already what should be undone.
     """
-    options, workspace = project.load(as_path(config))
+    options, workspace = load_project.load(as_path(config))
     wanted = Wanted(as_texts(ids), as_texts(paths), where)
-    with durable.lock(workspace.state, "withdraw"):
+    with atomic_files.lock(workspace.state, "withdraw"):
         recover(workspace, options.collection.name, SILENT)
         if undo:
             return withdrawing.undo(workspace, wanted, dry_run=dry_run)
@@ -54,8 +55,8 @@ def supersede(
     it no more. Raises InputError for what is no published shard, or obsolete already.
     """
     shards = as_texts(shards)
-    options, workspace = project.load(as_path(config))
-    with durable.lock(workspace.state, "supersede"):
+    options, workspace = load_project.load(as_path(config))
+    with atomic_files.lock(workspace.state, "supersede"):
         recover(workspace, options.collection.name, SILENT)
         if undo:
             return superseding.undo_supersede(workspace, shards, dry_run=dry_run)
@@ -72,6 +73,6 @@ def prune(
     ask: called with what would be deleted, if that is anything; nothing is deleted where it returns False. Raises
     IncompleteError where the system or the store refuses.
     """
-    _, workspace = project.load(as_path(config))
-    with nullcontext() if dry_run else durable.lock(workspace.state, "prune"):
+    _, workspace = load_project.load(as_path(config))
+    with nullcontext() if dry_run else atomic_files.lock(workspace.state, "prune"):
         return pruning.prune(workspace, ask, now=now(), dry_run=dry_run)

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from packager import units
-from packager.engine import workers
-from packager.engine.jobs import Crew
+from packager.engine.processes import process_pool
+from packager.engine.processes.worker_pool import Crew
 from packager.errors import InputError
 from packager.progress import Progress
 
@@ -17,7 +17,7 @@ def processes_of(asked: int | None) -> int:
     """Return how many processes to use. Raises InputError for none or fewer."""
     if asked is not None and asked < 1:
         raise InputError("--workers", f"{asked} is less than 1", 'write a number from 1 on, or "auto"')
-    return asked or workers.usable_cores()
+    return asked or process_pool.usable_cores()
 
 
 def now() -> str:
@@ -35,7 +35,7 @@ def crew_of(cluster: str | None, patience: float, progress: Progress) -> Iterato
         yield None
         return
     try:
-        from packager.engine.cluster import open_cluster  # Dask takes more than half a second to load
+        from packager.engine.processes.dask_cluster import open_cluster  # Dask takes more than half a second to load
     except ModuleNotFoundError as error:
         mend = 'install it: pip install "archive-packager[cluster]"'
         raise InputError("--scheduler", f"needs Dask, and {error.name} is not installed", mend) from error

@@ -16,17 +16,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from packager import paths
-from packager.catalogue import fields
-from packager.catalogue.oddities import Oddities
-from packager.catalogue.readers import Readers
-from packager.catalogue.tags import Tags
-from packager.catalogue.walk import Found, Unread, Walked, sort_key
-from packager.engine import tables
+from packager.catalogue.records import field_rules
+from packager.catalogue.tags.read_tags import Tags
+from packager.catalogue.tags.tag_readers import Readers
+from packager.catalogue.walk.walk_folder import Found, Unread, Walked, sort_key
+from packager.catalogue.warning_log import Oddities
+from packager.engine.tables import parquet
 from packager.errors import IncompleteError, InputError, PackagerError
 from packager.model import TAGS
 from packager.progress import Progress
 
-TAG_RULES = 1  # raised whenever tags.py reads anything otherwise: then every file is reread once
+TAG_RULES = 1  # raised whenever read_tags.py reads anything otherwise: then every file is reread once
 _TAG_FIELDS = [TAGS.field(name) for name in Tags._fields if name in TAGS.names]
 
 # raw: the exact path. stem: the name without folders and extension. tag_rules: the TAG_RULES under which the
@@ -169,7 +169,7 @@ class _Remembered:
 def _rows(table: Path) -> Iterator[_Rows]:
     """Yield the rows of a table, some thousand at once; none of a table that is no use."""
     try:
-        for batch in tables.read_batches(table, FILES, FILES.names):
+        for batch in parquet.read_batches(table, FILES, FILES.names):
             for first in range(0, batch.num_rows, _GROUP):
                 yield _Rows(batch.slice(first, _GROUP))
     except PackagerError:
@@ -201,7 +201,7 @@ class FilesTable:
         raises; then the table stays as it was.
         """
         seen, before = Seen(), _Remembered(self.table)
-        tables.write_table(self.table, FILES, self._batches(walked, before, seen), quick=True)
+        parquet.write_table(self.table, FILES, self._batches(walked, before, seen), quick=True)
         return seen
 
     def _batches(self, walked: Iterator[Walked], before: _Remembered, seen: Seen) -> Iterator[pa.RecordBatch]:
@@ -300,7 +300,10 @@ def _batch(rows: list[tuple[object, ...]]) -> list[pa.RecordBatch]:
 
 def _is_tagged(item: Walked) -> bool:
     """Say whether it is a file whose extension promises tags."""
-    return isinstance(item, Found) and fields.extension_of(os.fsdecode(item.path.rpartition(b"/")[2])) in fields.TAGGED
+    return (
+        isinstance(item, Found)
+        and field_rules.extension_of(os.fsdecode(item.path.rpartition(b"/")[2])) in field_rules.TAGGED
+    )
 
 
 def _row(found: Found, tags: Tags, *, settled: bool) -> tuple[object, ...]:
@@ -311,8 +314,8 @@ def _row(found: Found, tags: Tags, *, settled: bool) -> tuple[object, ...]:
         path,
         path_b64,
         found.member,
-        fields.stem_of(path),
-        fields.kind_of(fields.extension_of(path.rpartition("/")[2])),
+        field_rules.stem_of(path),
+        field_rules.kind_of(field_rules.extension_of(path.rpartition("/")[2])),
         found.size,
         found.mtime_ns,
         *tags[: len(_TAG_FIELDS)],

@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from packager import paths
-from packager.catalogue.files import FILES
-from packager.catalogue.oddities import Oddities
-from packager.engine import sql, tables
-from packager.engine.record_ids import path_id
+from packager.catalogue.files_table import FILES
+from packager.catalogue.warning_log import Oddities
+from packager.engine.tables import parquet, sql
+from packager.engine.tables.record_ids import path_id
 from packager.errors import InputError
 from packager.model import CATALOGUE, KINDS, TAGS
 
@@ -100,7 +100,7 @@ def write_catalogue(
             run("DROP TABLE candidates; DROP TABLE matched")
             rows = "SELECT * FROM joined"
         ordered = sql.run_batches(database, f"{rows} ORDER BY id, line", _LINED)
-        tables.write_table(catalogue, CATALOGUE, _counted(ordered, counts, where), quick=True)
+        parquet.write_table(catalogue, CATALOGUE, _counted(ordered, counts, where), quick=True)
     return counts
 
 

@@ -6,10 +6,11 @@ Only a scan whose join told no oddity is noted, so that none is ever left untold
 import hashlib
 from pathlib import Path
 
-from packager import __version__, documents
-from packager.catalogue.join import Counts
-from packager.engine import durable
-from packager.engine.file_stamp import FileStamp
+from packager import __version__
+from packager.catalogue.join_records import Counts
+from packager.core.releases import documents
+from packager.engine.files import atomic_files
+from packager.engine.files.file_stamp import FileStamp
 from packager.errors import InputError, from_os_error
 from packager.model import Struct
 
@@ -67,4 +68,4 @@ def write(state: Path, catalogue: Path, files: str | None, records: str | None, 
         metadata_only=counts.metadata_only,
         kinds=counts.kinds,
     )
-    durable.write_bytes(state / FILE, documents.to_bytes(noted))
+    atomic_files.write_bytes(state / FILE, documents.to_bytes(noted))

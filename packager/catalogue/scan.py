@@ -8,21 +8,22 @@ from functools import partial
 from pathlib import Path
 
 from packager import paths
-from packager.catalogue import noted, oddities, record_formats
-from packager.catalogue.files import FilesTable, Seen
-from packager.catalogue.join import Counts, check_records, write_catalogue
-from packager.catalogue.oddities import Oddities
-from packager.catalogue.readers import Readers
-from packager.catalogue.records import read_records
-from packager.catalogue.stored_walk import walk_store
-from packager.catalogue.walk import Walked, walk
-from packager.engine import durable
-from packager.engine.file_stamp import FileStamp
+from packager.catalogue import last_scan, warning_log
+from packager.catalogue.files_table import FilesTable, Seen
+from packager.catalogue.join_records import Counts, check_records, write_catalogue
+from packager.catalogue.records import record_formats
+from packager.catalogue.records.read_records import read_records
+from packager.catalogue.tags.tag_readers import Readers
+from packager.catalogue.walk.walk_folder import Walked, walk
+from packager.catalogue.walk.walk_store import walk_store
+from packager.catalogue.warning_log import Oddities
+from packager.core.config.store_url import StoreAddress
+from packager.core.reports.reports import ScanReport
+from packager.engine.files import atomic_files
+from packager.engine.files.file_stamp import FileStamp
+from packager.engine.project.project import Workspace
 from packager.engine.stores import open_store
-from packager.engine.workspace import Workspace
 from packager.progress import SILENT, Progress
-from packager.reports import ScanReport
-from packager.store_address import StoreAddress
 
 _NEVER = (1 << 63) - 1  # ns; no file is younger
 
@@ -38,28 +39,28 @@ def scan(workspace: Workspace, *, workers: int, progress: Progress = SILENT) -> 
     (source, records) and IncompleteError (nothing could be read, disk full, a worker killed).
     """
     scratch = workspace.state / "scan"
-    durable.remove_tree(scratch)
-    started_ns = durable.make_folder(scratch).stat().st_mtime_ns  # the file system's clock, which gives mtimes too
+    atomic_files.remove_tree(scratch)
+    started_ns = atomic_files.make_folder(scratch).stat().st_mtime_ns  # the file system's clock, which gives mtimes too
     try:
         if isinstance(workspace.source_place, StoreAddress) and workspace.source_place.scheme == "s3":
             started_ns = _NEVER  # an object's stamp holds its ETag: one that is written twice in a tick has two
         return _scan(workspace, scratch, started_ns, _readers(workspace, workers), progress)
     finally:
-        durable.remove_tree(scratch)
+        atomic_files.remove_tree(scratch)
 
 
 def _scan(workspace: Workspace, scratch: Path, started_ns: int, readers: Readers, progress: Progress) -> ScanReport:
     """Do the steps of `scan` with a scratch folder."""
-    before = noted.read(workspace.state, workspace.catalogue)
+    before = last_scan.read(workspace.state, workspace.catalogue)
     join = _Join(workspace, scratch, scratch / "catalogue.parquet")
     stamp = FileStamp.at(workspace.records)
     if before is None:
         join.read_records()  # first, since it stops early at a hostile file of any size
-    records = noted.digest(workspace.records)
+    records = last_scan.digest(workspace.records)
     if before is not None and records != before.records:
         join.read_records()
     source, walked = _walked(workspace, scratch)
-    with oddities.collect(workspace.state, progress) as (warnings, unread):
+    with warning_log.collect(workspace.state, progress) as (warnings, unread):
         progress.begin("scan", None, "file")
         try:
             name = paths.shown(str(workspace.source_place))
@@ -68,16 +69,16 @@ def _scan(workspace: Workspace, scratch: Path, started_ns: int, readers: Readers
         finally:
             readers.close()
             progress.end()
-        files = noted.digest(workspace.files)
+        files = last_scan.digest(workspace.files)
         if before and (before.files, before.records) == (files, records):
             return _report(seen, before.counts, warnings, unread, changed=False)
-        (workspace.state / noted.FILE).unlink(missing_ok=True)
+        (workspace.state / last_scan.FILE).unlink(missing_ok=True)
         told = warnings.count
         counts = join.write(warnings)
         is_quiet = warnings.count == told
     changed = _put(join.catalogue, workspace.catalogue)
     if is_quiet and stamp == FileStamp.at(workspace.records):
-        noted.write(workspace.state, workspace.catalogue, files, records, counts)
+        last_scan.write(workspace.state, workspace.catalogue, files, records, counts)
     return _report(seen, counts, warnings, unread, changed=changed)
 
 
@@ -118,7 +119,7 @@ def _readers(workspace: Workspace, workers: int) -> Readers:
     """Return what reads tags."""
     if not isinstance(workspace.source_place, StoreAddress):
         return Readers(workers)
-    from packager.catalogue.stored_tags import read_stored  # an extra, and slow to import
+    from packager.catalogue.tags.stored_tags import read_stored  # an extra, and slow to import
 
     return Readers(workers, partial(read_stored, workspace.source_place))
 
@@ -143,7 +144,7 @@ def _put(fresh: Path, catalogue: Path) -> bool:
     """Put a new catalogue in place, unless the one there is equal; say whether it was not."""
     if catalogue.exists() and filecmp.cmp(fresh, catalogue, shallow=False):
         return False
-    durable.move(fresh, catalogue)
+    atomic_files.move(fresh, catalogue)
     return True
 
 

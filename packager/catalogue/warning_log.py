@@ -11,9 +11,9 @@ from typing import BinaryIO
 import msgspec
 
 from packager import paths
-from packager.engine import durable
+from packager.core.reports.reports import Oddity
+from packager.engine.files import atomic_files
 from packager.progress import Progress
-from packager.reports import Oddity
 
 REPORTED = 1000
 NOTED = 20
@@ -43,7 +43,7 @@ class Oddities:
 @contextlib.contextmanager
 def collect(state: Path, progress: Progress) -> Iterator[tuple[Oddities, Oddities]]:
     """Yield what takes the warnings, and what takes what could not be read; both files are replaced at the end."""
-    with durable.replace(state / ODDITIES) as warnings, durable.replace(state / UNREAD) as unread:
+    with atomic_files.replace(state / ODDITIES) as warnings, atomic_files.replace(state / UNREAD) as unread:
         kinds = Oddities(warnings, progress), Oddities(unread, progress, "error: ")
         yield kinds
         if (more := kinds[1].count - NOTED) > 0:

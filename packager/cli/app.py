@@ -14,9 +14,9 @@ from typing import Any, TypeAlias
 import typer
 from typer.core import TyperGroup
 
-from packager.cli import screen
-from packager.cli.options import version_callback
-from packager.engine.room import unforeseen
+from packager.cli import output
+from packager.cli.common_options import version_callback
+from packager.engine.files.write_errors import unforeseen
 from packager.errors import InputError, PackagerError
 
 INTERRUPTED = 130
@@ -101,7 +101,7 @@ def main(arguments: Sequence[str]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1 if end.code else 0
     except PackagerError as error:
-        screen.show_error(error, json="--json" in arguments)
+        output.show_error(error, json="--json" in arguments)
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -113,7 +113,7 @@ def main(arguments: Sequence[str]) -> int:
         if error.errno is None:  # another library's own, and so a bug
             raise
         told = unforeseen(error)
-        screen.show_error(told, json="--json" in arguments)
+        output.show_error(told, json="--json" in arguments)
         return told.exit_code
     return 0
 

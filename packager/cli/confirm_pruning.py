@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from packager.cli import screen
-from packager.cli.stopping import confirmed
+from packager.cli import output
+from packager.cli.interrupt import confirmed
+from packager.core.reports.reports import PruneReport, ToDelete
 from packager.errors import InputError
-from packager.reports import PruneReport, ToDelete
 from packager.units import count_of, show_size
 
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="List what would be deleted; delete nothing.")]
@@ -30,7 +30,7 @@ def ask(*, yes: bool) -> Callable[[PruneReport], bool]:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise InputError("prune", f"{what}, would be deleted", "add --yes to delete without a question")
         for each in planned.files[:_SHOWN]:
-            screen.talk(line(each))
+            output.talk(line(each))
         if not confirmed(f"Delete {what}?", default=False):
             raise KeyboardInterrupt
         return True
@@ -46,23 +46,23 @@ def line(each: ToDelete) -> str:
 def advise(files: Sequence[ToDelete], what: str) -> None:
     """Print files that should be deleted and the command that does it. what: goes after their number."""
     for each in files[:_SHOWN]:
-        screen.say(f"  {line(each)}")
+        output.say(f"  {line(each)}")
     if len(files) > _SHOWN:
-        screen.say(f"  and {count_of(len(files) - _SHOWN, 'more file')}; --json lists all")
+        output.say(f"  and {count_of(len(files) - _SHOWN, 'more file')}; --json lists all")
     size = show_size(sum(each.size for each in files))
-    screen.say(f"{count_of(len(files), 'tar')} {what} ({size}). Run: packager prune")
+    output.say(f"{count_of(len(files), 'tar')} {what} ({size}). Run: packager prune")
 
 
 def show(report: PruneReport, *, dry_run: bool) -> None:
     """Print what was deleted; the sum last."""
     for each in report.files[:_SHOWN]:
-        screen.say(line(each))
+        output.say(line(each))
     if len(report.files) > _SHOWN:
-        screen.say(f"and {count_of(len(report.files) - _SHOWN, 'more file')}; --json lists all")
+        output.say(f"and {count_of(len(report.files) - _SHOWN, 'more file')}; --json lists all")
     for kept in report.kept:
-        screen.say(f"not deleted: {kept.where}: {kept.what}")
+        output.say(f"not deleted: {kept.where}: {kept.what}")
     what = f"{count_of(len(report.files), 'tar')}, {show_size(report.size)}"
     if not report.files:
-        screen.say("Nothing to delete.")
+        output.say("Nothing to delete.")
     else:
-        screen.say(f"Dry run: would delete {what}." if dry_run else f"Deleted {what}.")
+        output.say(f"Dry run: would delete {what}." if dry_run else f"Deleted {what}.")

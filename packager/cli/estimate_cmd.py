@@ -5,10 +5,10 @@ from typing import Annotated
 import typer
 
 from packager import api
-from packager.cli import screen
-from packager.cli.options import DEFAULT_CONFIG, Config, Json, Workers, processes
+from packager.cli import output
+from packager.cli.common_options import DEFAULT_CONFIG, Config, Json, Workers, processes
+from packager.core.estimates.estimate import EstimatedFit, EstimateReport, parse_count
 from packager.errors import InputError
-from packager.estimate import EstimatedFit, EstimateReport, parse_count
 from packager.units import count_of, parse_size, show_seconds, show_size
 
 _TB = 10**12
@@ -64,7 +64,7 @@ def estimate(
         budget=parse_size(budget, "--budget") if budget is not None else None,
         processes=processes(workers),
     )
-    screen.show(report, show, json=json)
+    output.show(report, show, json=json)
 
 
 def show(report: EstimateReport) -> None:
@@ -92,18 +92,18 @@ def show(report: EstimateReport) -> None:
             f"{show_seconds(report.upload_seconds)} for {copies} at {report.upload_mbit:g} Mbit/s",
         ),
     ]
-    screen.table(("what", _BASIS[report.basis]), rows)
+    output.table(("what", _BASIS[report.basis]), rows)
     stores = [
         (f"kept {store.way}", show_size(store.size), f"{store.disks:,}", f"{store.price:,.0f}")
         for store in report.stores
     ]
-    screen.table(
+    output.table(
         ("beside the collection", "bytes", f"disks of {report.disk / _TB:g} TB", f"money at {report.price:g} a TB"),
         stores,
         right=(1, 2, 3),
     )
     for fit in report.fits:
-        screen.say(_fit(fit, report))
+        output.say(_fit(fit, report))
 
 
 def _fit(fit: EstimatedFit, report: EstimateReport) -> str:

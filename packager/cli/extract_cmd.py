@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from packager import api
-from packager.check_reports import ExtractReport
-from packager.cli import bars, screen
-from packager.cli.members import Layout, ListOnly, OriginalNames, Overwrite, PlayOrder, end, show_members
-from packager.cli.options import Json, ManifestFile, PublisherKey, ReleasePlace
+from packager.cli import output, progress_bars
+from packager.cli.common_options import Json, ManifestFile, PublisherKey, ReleasePlace
+from packager.cli.member_options import Layout, ListOnly, OriginalNames, Overwrite, PlayOrder, end, show_members
+from packager.core.reports.check_reports import ExtractReport
 from packager.units import count_of, show_size
 
 
@@ -45,7 +45,7 @@ def extract(
 
     Example: packager extract audio-00001.tar --to music --layout "{artist}/{album}/{title}"
     """
-    with bars.progress(json=json) as progress:
+    with progress_bars.progress(json=json) as progress:
         report = api.extract(
             shard,
             to,
@@ -62,7 +62,7 @@ def extract(
             dry_run=dry_run,
             progress=progress,
         )
-    screen.show(report, show, json=json)
+    output.show(report, show, json=json)
     end(report)
 
 
@@ -70,14 +70,14 @@ def show(report: ExtractReport) -> None:
     """Print what was taken out, and what was not."""
     show_members(report, "bad")
     if not report.documents:
-        screen.talk("packager: no published documents found: checked against the tar's own manifest only")
+        output.talk("packager: no published documents found: checked against the tar's own manifest only")
     if not report.dry_run:
-        screen.compared_with([report.evidence])
+        output.compared_with([report.evidence])
     chosen = f"{count_of(report.chosen, 'member')}, {show_size(report.bytes)}"
     if report.dry_run:
-        screen.say(f"extract: {chosen}; a dry run, nothing is written")
+        output.say(f"extract: {chosen}; a dry run, nothing is written")
     elif report.already == report.chosen:
-        screen.say(f"extract: nothing to do, {count_of(report.already, 'member')} in {report.to} already")
+        output.say(f"extract: nothing to do, {count_of(report.already, 'member')} in {report.to} already")
     else:
         already = f"; {report.already:,} there already" if report.already else ""
-        screen.say(f"extract: {report.written:,} of {chosen} to {report.to}{already}")
+        output.say(f"extract: {report.written:,} of {chosen} to {report.to}{already}")

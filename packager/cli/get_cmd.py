@@ -6,14 +6,14 @@ from typing import Annotated
 import typer
 
 from packager import api
-from packager.check_reports import GetReport
-from packager.cli import bars, network, screen
-from packager.cli.groups import with_options
-from packager.cli.members import Layout, ListOnly, OriginalNames, Overwrite, PlayOrder, end, show_members
-from packager.cli.options import Json, PublisherKey
-from packager.engine.remote import Remote
+from packager.cli import network_options, output, progress_bars
+from packager.cli.common_options import Json, PublisherKey
+from packager.cli.member_options import Layout, ListOnly, OriginalNames, Overwrite, PlayOrder, end, show_members
+from packager.cli.option_groups import with_options
+from packager.core.reports.check_reports import GetReport
+from packager.engine.network.remote_readers import Remote
 from packager.errors import InputError
-from packager.get.search import Search
+from packager.get.find_by_sql import Search
 from packager.units import count_of, parse_size, show_size
 
 _VOUCHED = {
@@ -25,7 +25,7 @@ _VOUCHED = {
 }
 
 
-@with_options(remote=network.remote)
+@with_options(remote=network_options.remote)
 def get(
     keys: Annotated[
         list[str] | None,
@@ -81,7 +81,7 @@ def get(
     if (shards or phases) and where is None:
         raise InputError("--shard" if shards else "--phase", "narrows --where, which is not given", "add --where")
     search = Search(where, shards or (), phases or (), parse_size(most, "--most")) if where is not None else None
-    with bars.progress(json=json) as progress:
+    with progress_bars.progress(json=json) as progress:
         report = api.get(
             keys or (),
             to,
@@ -99,12 +99,12 @@ def get(
             progress=progress,
         )
     if json:
-        screen.show_json(report)
+        output.show_json(report)
     elif magnet:
         for each in report.withheld:
-            screen.talk(f"no link: {each.sentence}")
+            output.talk(f"no link: {each.sentence}")
         for link in report.magnets:
-            screen.say(link)
+            output.say(link)
     else:
         show(report)
     end(report)
@@ -116,15 +116,15 @@ def show(report: GetReport) -> None:
     chosen = f"{count_of(report.chosen, 'member')}, {show_size(report.bytes)}"
     looked_up = f"{show_size(report.lookup_bytes)} in {count_of(report.lookup_requests, 'request')} to find"
     if report.dry_run:
-        screen.say(f"get: {chosen}, {looked_up}; a dry run, nothing is written")
+        output.say(f"get: {chosen}, {looked_up}; a dry run, nothing is written")
         return
     if report.already == report.chosen:
-        screen.say(f"get: nothing to do, {count_of(report.already, 'member')} in {report.to} already")
+        output.say(f"get: nothing to do, {count_of(report.already, 'member')} in {report.to} already")
         return
     already = f"; {report.already:,} there already" if report.already else ""
-    screen.say(f"get: {report.written:,} of {chosen} to {report.to}{already}")
+    output.say(f"get: {report.written:,} of {chosen} to {report.to}{already}")
     them = count_of(len(report.shards), "shard")
-    screen.say(
+    output.say(
         f"  transferred {show_size(report.transferred)}, and {looked_up}; {them} of {show_size(report.shard_bytes)}"
     )
-    screen.say(f"  {_VOUCHED[report.vouched]}")
+    output.say(f"  {_VOUCHED[report.vouched]}")

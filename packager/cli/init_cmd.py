@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from packager import api
-from packager.cli import screen
-from packager.cli.options import DEFAULT_CONFIG, Config
+from packager.cli import output
+from packager.cli.common_options import DEFAULT_CONFIG, Config
 
 
 def init(
@@ -20,4 +20,4 @@ def init(
     Example: packager init music
     """
     path = api.init(folder, config=config, force=force)
-    screen.say(f"{path} is written: read it, change what you like, then run: packager release")
+    output.say(f"{path} is written: read it, change what you like, then run: packager release")

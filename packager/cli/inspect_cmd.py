@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from packager import api
-from packager.cli import screen, show_inspection
-from packager.cli.options import Json
+from packager.cli import output, print_inspection
+from packager.cli.common_options import Json
 
 
 def inspect(
@@ -21,5 +21,5 @@ def inspect(
     Example: packager inspect output/torrents/tones-rest-00001.torrent
     """
     report = api.inspect(file)
-    screen.show(report, show_inspection.show, json=json)
+    output.show(report, print_inspection.show, json=json)
     raise typer.Exit(0 if report.ok else 1)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from packager import api
-from packager.cli import screen
+from packager.cli import output
 from packager.cli.password import new_password
 
 
@@ -20,5 +20,5 @@ def keygen(
     Example: packager keygen --no-password
     """
     key = api.keygen(secret, public, password=None if no_password else new_password())
-    screen.say(f'{secret} and {public} are written; in packager.toml, under [release], write: key = "{secret}"')
-    screen.say(f"mirrors check releases with: minisign -Vm release.json -P {key.line}")
+    output.say(f'{secret} and {public} are written; in packager.toml, under [release], write: key = "{secret}"')
+    output.say(f"mirrors check releases with: minisign -Vm release.json -P {key.line}")

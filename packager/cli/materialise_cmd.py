@@ -5,14 +5,14 @@ from typing import Annotated
 import typer
 
 from packager import api
-from packager.cli import bars, options, screen
-from packager.cli.groups import with_options
-from packager.cli.options import DEFAULT_CONFIG, Config, Json, Machines
-from packager.reports import MaterialiseReport
+from packager.cli import common_options, output, progress_bars
+from packager.cli.common_options import DEFAULT_CONFIG, Config, Json, Machines
+from packager.cli.option_groups import with_options
+from packager.core.reports.reports import MaterialiseReport
 from packager.units import count_of, show_seconds, show_size
 
 
-@with_options(machines=options.machines)
+@with_options(machines=common_options.machines)
 def materialise(
     shards: Annotated[list[str], typer.Argument(help="Names of packed shards.", metavar="SHARD...")],
     *,
@@ -34,7 +34,7 @@ def materialise(
 
     Example: packager materialise tones-audio-00001
     """
-    with bars.progress(json=json) as progress:
+    with progress_bars.progress(json=json) as progress:
         report = api.materialise(
             config,
             shards,
@@ -44,18 +44,18 @@ def materialise(
             patience=machines.patience,
             progress=progress,
         )
-    screen.show(report, show, json=json)
-    screen.end_failed(report.failed, f"{count_of(len(report.failed), 'tar')} could not be written", json=json)
+    output.show(report, show, json=json)
+    output.end_failed(report.failed, f"{count_of(len(report.failed), 'tar')} could not be written", json=json)
 
 
 def show(report: MaterialiseReport) -> None:
     """Print what was written."""
     if report.redone:
-        screen.say(f"materialise: {count_of(report.redone, 'task')} done again by another worker")
+        output.say(f"materialise: {count_of(report.redone, 'task')} done again by another worker")
     if not report.written and not report.failed:
-        screen.say(f"materialise: nothing to do, {count_of(report.already, 'tar')} there already")
+        output.say(f"materialise: nothing to do, {count_of(report.already, 'tar')} there already")
         return
-    screen.say(
+    output.say(
         f"materialise: {count_of(report.written, 'tar')}, {show_size(report.bytes)} in {show_seconds(report.seconds)}"
         + (f"; {report.already:,} there already" if report.already else "")
     )

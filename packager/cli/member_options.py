@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from packager.check_reports import ExtractReport, GetReport
-from packager.cli import screen
+from packager.cli import output
+from packager.core.reports.check_reports import ExtractReport, GetReport
 from packager.errors import IncompleteError
 from packager.units import count_of
 
@@ -29,16 +29,16 @@ def show_members(report: ExtractReport | GetReport, bad: str) -> None:
     """
     if report.dry_run:
         rows = ((f"{file.size:,}", file.id, file.path) for file in report.files)
-        screen.table(("bytes", "id", "file"), rows, right=[0])
+        output.table(("bytes", "id", "file"), rows, right=[0])
     for members, title in (
         (report.renamed, "not under the name that was asked for"),
         (report.in_the_way, "not written; write over them with --overwrite"),
         (report.bad, bad),
     ):
         if members:
-            screen.talk(f"packager: {count_of(len(members), 'member')} {title}:")
+            output.talk(f"packager: {count_of(len(members), 'member')} {title}:")
         for member in members:
-            screen.talk(f"  {member.path}: {member.what}" if member.path else f"  {member.what}")
+            output.talk(f"  {member.path}: {member.what}" if member.path else f"  {member.what}")
 
 
 def end(report: ExtractReport | GetReport) -> None:

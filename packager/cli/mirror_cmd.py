@@ -7,21 +7,21 @@ from typing import Annotated, TypeVar
 import typer
 
 from packager import api
-from packager.cli import bars, deleting, network, screen, show_mirror
-from packager.cli.groups import with_options
-from packager.cli.options import AllowHosts, Json, Workers, processes
-from packager.cli.stopping import asked_to_stop, confirmed
-from packager.engine.remote import endpoints
-from packager.engine.swarm import Reach
+from packager.cli import confirm_pruning, network_options, output, print_mirror, progress_bars
+from packager.cli.common_options import AllowHosts, Json, Workers, processes
+from packager.cli.interrupt import asked_to_stop, confirmed
+from packager.cli.option_groups import with_options
+from packager.core.config.option_values import nearest
+from packager.core.releases.minisign_key import PublicKey
+from packager.core.reports.mirror_reports import MirrorPlan, MirrorReport
+from packager.engine.network.libtorrent_session import Reach
+from packager.engine.network.remote_readers import endpoints
 from packager.errors import InputError
-from packager.key_pair import PublicKey
-from packager.mirror.around import Ask
-from packager.mirror.fetch import How
-from packager.mirror_reports import MirrorPlan, MirrorReport
+from packager.mirror.context import Ask
+from packager.mirror.fetch_shards import How
 from packager.model import ASK_FOR, STRATEGIES
 from packager.paths import shown
 from packager.units import parse_seconds, parse_size
-from packager.values import nearest
 
 REFUSED, INCOMPLETE = 1, 3
 Name = TypeVar("Name", bound=str)
@@ -36,12 +36,12 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing: trust the k
 def fetching(
     *,
     port: Annotated[int, typer.Option(help="TCP and UDP port that peers come to; 0: any free one.")] = 6881,
-    listen: network.Listen = "",
-    dht: network.Dht = False,
+    listen: network_options.Listen = "",
+    dht: network_options.Dht = False,
     peer: Annotated[
         list[str] | None, typer.Option(help="Meet this peer, too; may be given again.", metavar="HOST:PORT")
     ] = None,
-    no_web_seeds: network.NoWebSeeds = False,
+    no_web_seeds: network_options.NoWebSeeds = False,
     upload_limit: Annotated[
         str, typer.Option(help='Send at most this much a second, as "5 MiB"; 0: no limit.', metavar="SIZE")
     ] = "0",
@@ -126,7 +126,7 @@ def follow(
     ] = None,
     how: How,
     allow_host: AllowHosts = None,
-    timeout: network.Timeout = 30,
+    timeout: network_options.Timeout = 30,
     dry_run: DryRun = False,
     yes: Yes = False,
     json: Json = False,
@@ -139,7 +139,7 @@ def follow(
 
     Example: packager mirror follow https://archive.example.org/ --to mirror --budget "2 TB" --dry-run
     """
-    with asked_to_stop() as stop, bars.progress(json=json) as progress:
+    with asked_to_stop() as stop, progress_bars.progress(json=json) as progress:
         report = api.mirror_follow(
             source,
             to,
@@ -173,7 +173,7 @@ def sync(
     to: To = Path(),
     how: How,
     allow_host: AllowHosts = None,
-    timeout: network.Timeout = 30,
+    timeout: network_options.Timeout = 30,
     dry_run: DryRun = False,
     yes: Yes = False,
     json: Json = False,
@@ -184,7 +184,7 @@ def sync(
 
     Example: packager mirror sync --to mirror --until-done
     """
-    with asked_to_stop() as stop, bars.progress(json=json) as progress:
+    with asked_to_stop() as stop, progress_bars.progress(json=json) as progress:
         report = api.mirror_sync(
             to,
             how=how,
@@ -216,29 +216,31 @@ def status(
 
     Example: packager mirror status --to mirror
     """
-    with bars.progress(json=json) as progress:
+    with progress_bars.progress(json=json) as progress:
         report = api.mirror_status(
             to, ask_client=ask_client, verify=verify, processes=processes(workers), progress=progress
         )
-    screen.show(report, show_mirror.status, json=json)
+    output.show(report, print_mirror.status, json=json)
     if report.health != "healthy":
         raise typer.Exit(REFUSED if report.health == "damaged" else INCOMPLETE)
 
 
 @app.command()
-def prune(*, to: To = Path(), dry_run: deleting.DryRun = False, yes: deleting.Yes = False, json: Json = False) -> None:
+def prune(
+    *, to: To = Path(), dry_run: confirm_pruning.DryRun = False, yes: confirm_pruning.Yes = False, json: Json = False
+) -> None:
     """Delete shards that the publisher replaced or withdrew.
 
     Only tars that this mirror fetched are deleted.
 
     Example: packager mirror prune --to mirror --dry-run
     """
-    with bars.progress(json=json) as progress:
-        report = api.mirror_prune(to, ask=deleting.ask(yes=yes), dry_run=dry_run, progress=progress)
+    with progress_bars.progress(json=json) as progress:
+        report = api.mirror_prune(to, ask=confirm_pruning.ask(yes=yes), dry_run=dry_run, progress=progress)
     if json:
-        screen.show_json(report)
+        output.show_json(report)
     else:
-        deleting.show(report, dry_run=dry_run)
+        confirm_pruning.show(report, dry_run=dry_run)
 
 
 @app.command()
@@ -248,7 +250,7 @@ def magnets(*, to: To = Path()) -> None:
     Example: packager mirror magnets --to mirror > magnets.txt
     """
     for link in api.mirror_magnets(to):
-        screen.say(link)
+        output.say(link)
 
 
 def _one_of(names: tuple[Name, ...], written: str | None, option: str, what: str) -> Name | None:
@@ -273,7 +275,7 @@ def _ask(*, yes: bool, json: bool, dry_run: bool) -> Ask:
     terminal = sys.stdin.isatty() and sys.stderr.isatty()
 
     def key(offered: PublicKey) -> bool:
-        screen.talk(f"key {offered.name} stands beside the release: {offered.line}")
+        output.talk(f"key {offered.name} stands beside the release: {offered.line}")
         if yes:
             return True
         if not terminal:
@@ -283,7 +285,7 @@ def _ask(*, yes: bool, json: bool, dry_run: bool) -> Ask:
 
     def plan(made: MirrorPlan) -> bool:
         if not json and not dry_run:
-            show_mirror.plan(made)
+            print_mirror.plan(made)
         return yes or not terminal or confirmed("Go on?", default=True)
 
     return Ask(key, plan)
@@ -292,11 +294,11 @@ def _ask(*, yes: bool, json: bool, dry_run: bool) -> Ask:
 def _end(report: MirrorReport, *, dry_run: bool, json: bool) -> None:
     """Print what was done, and exit by it."""
     if json:
-        screen.show_json(report)
+        output.show_json(report)
     else:
         if dry_run:
-            show_mirror.plan(report.plan)
-        show_mirror.report(report, dry_run=dry_run)
+            print_mirror.plan(report.plan)
+        print_mirror.report(report, dry_run=dry_run)
     if report.refused:
         raise typer.Exit(REFUSED)
     if report.fetched is not None and not report.complete:

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from packager.cli.options import AllowHosts
-from packager.engine.remote import Remote, Swarm
-from packager.engine.swarm import Reach
-from packager.hosts import allowed_hosts
+from packager.cli.common_options import AllowHosts
+from packager.core.http.allowed_hosts import allowed_hosts
+from packager.engine.network.libtorrent_session import Reach
+from packager.engine.network.remote_readers import Remote, Swarm
 
 NoWebSeeds = Annotated[bool, typer.Option("--no-web-seeds", help="Leave the web seeds alone that the torrent names.")]
 Dht = Annotated[bool, typer.Option("--dht/--no-dht", help="Find peers through the DHT.")]

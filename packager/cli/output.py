@@ -17,8 +17,8 @@ from packager.errors import IncompleteError, PackagerError
 from packager.paths import shown
 
 if TYPE_CHECKING:
-    from packager.evidence import Evidence  # with which numpy would be imported, as with the next
-    from packager.reports import Oddity
+    from packager.core.reports.evidence import Evidence  # with which numpy would be imported, as with the next
+    from packager.core.reports.reports import Oddity
 
 Report = TypeVar("Report", bound=msgspec.Struct)
 

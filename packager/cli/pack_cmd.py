@@ -6,16 +6,16 @@ from collections.abc import Sequence
 import msgspec
 
 from packager import api
-from packager.cli import bars, options, screen
-from packager.cli.groups import with_options
-from packager.cli.options import DEFAULT_CONFIG, Config, Json, Machines, Phases, Virtual
+from packager.cli import common_options, output, progress_bars
+from packager.cli.common_options import DEFAULT_CONFIG, Config, Json, Machines, Phases, Virtual
+from packager.cli.option_groups import with_options
+from packager.core.reports.reports import PackReport
 from packager.model import OtherContent, WithdrawnFile
 from packager.paths import shown
-from packager.reports import PackReport
 from packager.units import count_of, show_seconds, show_size
 
 
-@with_options(machines=options.machines)
+@with_options(machines=common_options.machines)
 def pack(
     config: Config = DEFAULT_CONFIG,
     *,
@@ -30,7 +30,7 @@ def pack(
 
     Example: packager pack --phase metadata
     """
-    with bars.progress(json=json) as progress:
+    with progress_bars.progress(json=json) as progress:
         report = api.pack(
             config,
             phases=phase,
@@ -41,25 +41,25 @@ def pack(
             progress=progress,
         )
     if json:
-        screen.show_json(report)
+        output.show_json(report)
     else:
         show(report)
         show_withdrawn(report.withdrawn_files, report.withdrawn_named)
         show_other_content(report.other_content)
-    screen.end_failed(report.failed, f"{count_of(len(report.failed), 'shard')} could not be packed", json=json)
+    output.end_failed(report.failed, f"{count_of(len(report.failed), 'shard')} could not be packed", json=json)
     if not json:
-        screen.say("next: packager publish")
+        output.say("next: packager publish")
 
 
 def show_withdrawn(count: int, named: Sequence[WithdrawnFile]) -> None:
     """Print which files are left out because of what they contain."""
     if count:
         verb = "is" if count == 1 else "are"
-        screen.say(f"{count_of(count, 'file')} {verb} left out: the content is withdrawn")
+        output.say(f"{count_of(count, 'file')} {verb} left out: the content is withdrawn")
         for file in named:
-            screen.say(f'  {file.path} (withdrawn as "{shown(file.record)}")')
+            output.say(f'  {file.path} (withdrawn as "{shown(file.record)}")')
         if count > len(named):
-            screen.say(f"  and {count_of(count - len(named), 'more file')}")
+            output.say(f"  and {count_of(count - len(named), 'more file')}")
 
 
 def show_other_content(found: OtherContent | msgspec.UnsetType) -> None:
@@ -67,31 +67,31 @@ def show_other_content(found: OtherContent | msgspec.UnsetType) -> None:
     if not found:
         return
     what = "is left out: its id is" if found.files == 1 else "are left out: their ids are"
-    screen.say(f"{count_of(found.files, 'file')} {what} withdrawn, though the content is not what was withdrawn")
+    output.say(f"{count_of(found.files, 'file')} {what} withdrawn, though the content is not what was withdrawn")
     for file in found.named:
-        screen.say(f'  {file.path} (id "{shown(file.record)}")')
+        output.say(f'  {file.path} (id "{shown(file.record)}")')
     if found.files > len(found.named):
-        screen.say(f"  and {count_of(found.files - len(found.named), 'more file')}")
+        output.say(f"  and {count_of(found.files - len(found.named), 'more file')}")
     first = shlex.quote(shown(found.named[0].record))
-    screen.say(f"  to publish such a file, give it another id, or run: packager withdraw --undo --id {first}")
+    output.say(f"  to publish such a file, give it another id, or run: packager withdraw --undo --id {first}")
 
 
 def show(report: PackReport) -> None:
     """Print what was packed."""
     if report.elsewhere:
-        screen.say(f"pack: {count_of(report.elsewhere, 'published tar')} not in the shards' folder, and left so")
+        output.say(f"pack: {count_of(report.elsewhere, 'published tar')} not in the shards' folder, and left so")
     if report.virtual:
-        screen.say(f"pack: {count_of(report.virtual, 'shard')} virtual, without a tar")
+        output.say(f"pack: {count_of(report.virtual, 'shard')} virtual, without a tar")
     if report.redone:
-        screen.say(f"pack: {count_of(report.redone, 'task')} done again by another worker")
+        output.say(f"pack: {count_of(report.redone, 'task')} done again by another worker")
     if not report.packed and not report.failed:
-        screen.say(f"pack: nothing to do, {count_of(report.already, 'shard')} whole already")
+        output.say(f"pack: nothing to do, {count_of(report.already, 'shard')} whole already")
         return
     if not report.bytes and not report.failed:
-        screen.say(f"pack: the torrents of {count_of(report.packed, 'shard')} made anew, nothing read")
+        output.say(f"pack: the torrents of {count_of(report.packed, 'shard')} made anew, nothing read")
         return
     rate = f", {show_size(round(report.bytes / report.seconds))}/s" if report.seconds else ""
-    screen.say(
+    output.say(
         f"pack: {count_of(report.packed, 'shard')}, {show_size(report.bytes)} in {show_seconds(report.seconds)}{rate}"
         + (f"; {report.already:,} whole already" if report.already else "")
     )

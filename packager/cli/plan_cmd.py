@@ -1,10 +1,10 @@
 """`packager plan`."""
 
 from packager import api
-from packager.cli import bars, pack_cmd, screen
-from packager.cli.options import DEFAULT_CONFIG, Config, Json
+from packager.cli import output, pack_cmd, progress_bars
+from packager.cli.common_options import DEFAULT_CONFIG, Config, Json
+from packager.core.reports.reports import PlanReport
 from packager.model import Overflow, PlannedPhase
-from packager.reports import PlanReport
 from packager.units import count_of, show_size
 
 _SUPERSEDED = 5  # shards that are printed
@@ -18,48 +18,48 @@ def plan(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
 
     Example: packager plan
     """
-    with bars.progress(json=json) as progress:
+    with progress_bars.progress(json=json) as progress:
         report = api.plan(config, progress=progress)
     if json:
-        screen.show_json(report)
+        output.show_json(report)
     else:
         show(report)
-        screen.say("next: packager pack")
-    screen.end_unread(report.unread_count, json=json)
+        output.say("next: packager pack")
+    output.end_unread(report.unread_count, json=json)
 
 
 def show(report: PlanReport) -> None:
     """Print the plan as a table."""
-    screen.table(_TITLE, map(_row, report.plan.phases), right=range(1, len(_TITLE)))
+    output.table(_TITLE, map(_row, report.plan.phases), right=range(1, len(_TITLE)))
     for phase in report.plan.phases:
         for part in phase.overflow:
-            screen.say(f"{phase.name}: {_overflow(part)}")
+            output.say(f"{phase.name}: {_overflow(part)}")
         over = [shard.name for shard in phase.shards if shard.oversize]
         if over:
-            screen.say(f"larger than shards.size, each one file: {', '.join(over[:5])}" + (", ..." * (len(over) > 5)))
+            output.say(f"larger than shards.size, each one file: {', '.join(over[:5])}" + (", ..." * (len(over) > 5)))
     for warning in report.warnings:
-        screen.say(f"warning: {warning.where}: {warning.what}")
+        output.say(f"warning: {warning.where}: {warning.what}")
     if report.plan.without_phase:
-        screen.say(f"{count_of(report.plan.without_phase, 'file')} in no phase: no phase's where takes them")
+        output.say(f"{count_of(report.plan.without_phase, 'file')} in no phase: no phase's where takes them")
     if report.plan.kept:
         changed = f", {count_of(report.plan.changed, 'other')} changed" if report.plan.changed else ""
         gone = f", {report.plan.removed:,} of them gone from the collection" if report.plan.removed else ""
-        screen.say(f"{count_of(report.plan.kept, 'published record')} stay in their shards{gone}{changed}")
+        output.say(f"{count_of(report.plan.kept, 'published record')} stay in their shards{gone}{changed}")
     if report.plan.sources_gone:
         lost = report.plan.sources_gone
         names = ", ".join(lost[:_SUPERSEDED]) + (", ..." if len(lost) > _SUPERSEDED else "")
-        screen.say(f"not here any more, as they have no tar and their files changed: {names}")
-        screen.say("  bring the old files back, or fetch the shards from who seeds them")
+        output.say(f"not here any more, as they have no tar and their files changed: {names}")
+        output.say("  bring the old files back, or fetch the shards from who seeds them")
     for old in report.plan.superseded[:_SUPERSEDED]:
-        screen.say(f"obsolete: {old.name} ({old.reason})")
+        output.say(f"obsolete: {old.name} ({old.reason})")
     if len(report.plan.superseded) > _SUPERSEDED:
-        screen.say(f"and {count_of(len(report.plan.superseded) - _SUPERSEDED, 'more shard')} obsolete")
+        output.say(f"and {count_of(len(report.plan.superseded) - _SUPERSEDED, 'more shard')} obsolete")
     if report.plan.moved:
-        screen.say(f"moved: {count_of(report.plan.moved, 'published file')}; no shard changes for that")
+        output.say(f"moved: {count_of(report.plan.moved, 'published file')}; no shard changes for that")
     pack_cmd.show_withdrawn(report.plan.withdrawn_files, report.plan.withdrawn_named)
     pack_cmd.show_other_content(report.plan.other_content)
     if not report.changed:
-        screen.say("nothing changed since the last plan")
+        output.say("nothing changed since the last plan")
 
 
 def _overflow(part: Overflow) -> str:

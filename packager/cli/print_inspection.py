@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from packager.cli import screen
-from packager.inspection import (
+from packager.cli import output
+from packager.core.reports.inspection import (
     CatalogueFacts,
     ClientTrouble,
     Inspection,
@@ -27,18 +27,18 @@ _WIDTH = 300  # characters of a value
 
 def show(report: Inspection) -> None:
     """Print an inspection."""
-    screen.say(f"{report.file}: {report.kind}, {_bytes(report.size)}")
+    output.say(f"{report.file}: {report.kind}, {_bytes(report.size)}")
     if report.facts is not None:
         _SHOW[type(report.facts)](report.facts)
     for remark in report.remarks[:ROWS]:
-        screen.say(f"  note: {remark.where}: {remark.what}" if remark.where else f"  note: {remark.what}")
+        output.say(f"  note: {remark.where}: {remark.what}" if remark.where else f"  note: {remark.what}")
     _more(len(report.remarks), "note")
     if report.ok:
-        screen.say("no faults found")
+        output.say("no faults found")
         return
-    screen.say(f"{count_of(report.fault_count, 'fault')}:")
+    output.say(f"{count_of(report.fault_count, 'fault')}:")
     for fault in report.faults[:ROWS]:
-        screen.say(f"  {fault.where}: {fault.what}" if fault.where else f"  {fault.what}")
+        output.say(f"  {fault.where}: {fault.what}" if fault.where else f"  {fault.what}")
     _more(report.fault_count, "fault")
 
 
@@ -51,7 +51,7 @@ def _lines(pairs: Iterable[tuple[str, object]]) -> None:
     """Print "name  value" lines, those without a value left out."""
     for name, value in pairs:
         if value is not None and value != "":
-            screen.say(f"  {name:<14} {shown(str(value), _WIDTH)}")
+            output.say(f"  {name:<14} {shown(str(value), _WIDTH)}")
 
 
 def _table(
@@ -59,14 +59,14 @@ def _table(
 ) -> None:
     """Print the first rows of a table, and how many more there are."""
     if rows:
-        screen.table(title, rows[:ROWS], right=right)
+        output.table(title, rows[:ROWS], right=right)
     _more(count, noun)
 
 
 def _more(count: int, noun: str) -> None:
     """Say how many things were not printed."""
     if count > ROWS:
-        screen.say(f"  and {count_of(count - ROWS, f'more {noun}')}; --json has up to 1,000")
+        output.say(f"  and {count_of(count - ROWS, f'more {noun}')}; --json has up to 1,000")
 
 
 def _clients(clients: tuple[ClientTrouble, ...]) -> None:
@@ -74,7 +74,7 @@ def _clients(clients: tuple[ClientTrouble, ...]) -> None:
     for client in clients:
         verb = "refuses it" if client.refuses else "reads it wrong"
         tried = "" if client.tried else " (not tried by us)"
-        screen.say(f"  {' '.join((client.client, client.version)).strip()} {verb}: {client.why}{tried}")
+        output.say(f"  {' '.join((client.client, client.version)).strip()} {verb}: {client.why}{tried}")
 
 
 def _torrent(facts: TorrentFacts) -> None:

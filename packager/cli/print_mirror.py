@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from packager.cli import screen
-from packager.key_pair import PublicKey
-from packager.mirror_reports import CountedBy, HeldShard, MirrorPlan, MirrorReport, MirrorStatus, Removable
+from packager.cli import output
+from packager.core.releases.minisign_key import PublicKey
+from packager.core.reports.mirror_reports import CountedBy, HeldShard, MirrorPlan, MirrorReport, MirrorStatus, Removable
 from packager.units import count_of, show_seconds, show_size
 
 WITHDRAWN = 20  # records that are printed
@@ -13,30 +13,30 @@ WITHDRAWN = 20  # records that are printed
 def plan(made: MirrorPlan) -> None:
     """Print which shards are to be held, and why."""
     signed = f"signed, key {PublicKey.parse(made.key).name} pinned" if made.key else "NOT SIGNED"
-    screen.say(f"{made.collection}, release {made.serial} of {made.date[:10]}, {signed}")
+    output.say(f"{made.collection}, release {made.serial} of {made.date[:10]}, {signed}")
     rows = [(each.name, each.phase, show_size(each.size), each.on_disk, each.why) for each in made.chosen]
-    screen.table(("shard", "phase", "size", "here", "why"), rows, right=(2,))
-    screen.say(
+    output.table(("shard", "phase", "size", "here", "why"), rows, right=(2,))
+    output.say(
         f"{count_of(len(made.chosen), 'shard')}, {show_size(made.size)} and {show_size(made.documents)} of documents, "
         f"of a budget of {show_size(made.budget)}; "
         f"{show_size(made.fetch)} to fetch; {show_size(made.free)} free, {show_size(made.reserve)} of it kept free"
     )
-    screen.say(_counted_by(made.counted_by))
+    output.say(_counted_by(made.counted_by))
     for each in made.counted_by.trackers:
         if each.what:
-            screen.say(f"  {each.tracker}: {each.what}")
+            output.say(f"  {each.tracker}: {each.what}")
     for change in made.changed:
         before, now = (_setting(change.name, value) for value in (change.before, change.now))
-        screen.say(f"changed: {change.name.replace('_', '-')}: {before} -> {now}")
+        output.say(f"changed: {change.name.replace('_', '-')}: {before} -> {now}")
     for name in made.obsolete:
-        screen.say(f"obsolete now: {name}")
+        output.say(f"obsolete now: {name}")
     for record in made.withdrawn[:WITHDRAWN]:
         held = f"; it is in {', '.join(record.here)}" if record.here else ""
-        screen.say(f"withdrawn: {record.id}: {record.reason}{held}")
+        output.say(f"withdrawn: {record.id}: {record.reason}{held}")
     if len(made.withdrawn) > WITHDRAWN:
-        screen.say(f"and {count_of(len(made.withdrawn) - WITHDRAWN, 'more record')} withdrawn; --json has all")
+        output.say(f"and {count_of(len(made.withdrawn) - WITHDRAWN, 'more record')} withdrawn; --json has all")
     for odd in made.left_out:
-        screen.say(f"left out: {odd.where}: {odd.what}")
+        output.say(f"left out: {odd.where}: {odd.what}")
     _removable(made.removable)
 
 
@@ -52,14 +52,14 @@ def _removable(tars: Sequence[Removable]) -> None:
     ended = [each for each in tars if each.ended]
     for each in tars:
         if not each.ended:
-            screen.say(f"may be removed: {each.name}.tar, {show_size(each.size)}: {each.why}")
+            output.say(f"may be removed: {each.name}.tar, {show_size(each.size)}: {each.why}")
     for each in ended:
         ours = "" if each.prune else "; this mirror did not fetch it, so delete it yourself"
-        screen.say(f"should be deleted: {each.name}.tar, {show_size(each.size)}: {each.why}{ours}")
+        output.say(f"should be deleted: {each.name}.tar, {show_size(each.size)}: {each.why}{ours}")
     ours_too = [each.size for each in ended if each.prune]
     if ours_too:
         what = f"{count_of(len(ours_too), 'tar')} should be deleted ({show_size(sum(ours_too))})"
-        screen.say(f"{what}. Run: packager mirror prune")
+        output.say(f"{what}. Run: packager mirror prune")
 
 
 def _counted_by(counted: CountedBy) -> str:
@@ -74,28 +74,28 @@ def _counted_by(counted: CountedBy) -> str:
 def report(done: MirrorReport, *, dry_run: bool) -> None:
     """Print what was done."""
     if not done.done:
-        screen.say("mirror: nothing was written" + (" (--dry-run)" if dry_run else ""))
+        output.say("mirror: nothing was written" + (" (--dry-run)" if dry_run else ""))
         return
     for name in done.stopped:
-        screen.say(f"stopped in {done.client}: {name}: it must not be handed out any more")
+        output.say(f"stopped in {done.client}: {name}: it must not be handed out any more")
     for odd in done.refused:
-        screen.say(f"refused by {done.client}: {odd.where}: {odd.what}")
+        output.say(f"refused by {done.client}: {odd.where}: {odd.what}")
     if done.fetched is not None:
         fetched = done.fetched
         for shard in fetched.shards:
             if shard.state != "seeding":
-                screen.say(
+                output.say(
                     f"{shard.name}: {shard.state}, {shard.share:.0%} is here" + (f": {shard.what}" * bool(shard.what))
                 )
-        screen.say(
+        output.say(
             f"mirror: {fetched.whole} of {count_of(len(fetched.shards), 'shard')} whole and checked; "
             f"{show_size(fetched.downloaded)} received, {show_size(fetched.uploaded)} sent "
             f"in {show_seconds(fetched.seconds)}; go on with: packager mirror sync"
         )
     elif done.client == "none":
-        screen.say("mirror: nothing fetched (--client none); links: packager mirror magnets")
+        output.say("mirror: nothing fetched (--client none); links: packager mirror magnets")
     else:
-        screen.say(
+        output.say(
             f"mirror: {count_of(len(done.handed), 'shard')} handed to {done.client}; see: packager mirror status"
         )
 
@@ -103,19 +103,19 @@ def report(done: MirrorReport, *, dry_run: bool) -> None:
 def status(found: MirrorStatus) -> None:
     """Print what a mirror holds."""
     signed = f"key {PublicKey.parse(found.key).name}" if found.key else "NOT SIGNED"
-    screen.say(f"{found.collection}, release {found.serial} of {found.date[:10]}, {signed}, from {found.source}")
+    output.say(f"{found.collection}, release {found.serial} of {found.date[:10]}, {signed}, from {found.source}")
     titles = ("shard", "size", "here", "verified", "seeding", "ratio", "peers", "note")
-    screen.table(titles, [_row(each) for each in found.shards], right=(1, 5, 6))
-    screen.say(f"{show_size(found.held)} held of a budget of {show_size(found.budget)}; client {found.client}")
+    output.table(titles, [_row(each) for each in found.shards], right=(1, 5, 6))
+    output.say(f"{show_size(found.held)} held of a budget of {show_size(found.budget)}; client {found.client}")
     _removable(found.removable)
     for warning in found.warnings:
-        screen.say(f"warning: {warning}")
+        output.say(f"warning: {warning}")
     chosen = [each for each in found.shards if each.chosen]
     whole = sum(each.on_disk == "whole" and not each.bad_pieces for each in chosen)
     checked = min((each.verified or "" for each in chosen), default="")[:10]
     words = {"healthy": "Healthy", "damaged": "Damaged", "incomplete": "Incomplete", "old": "Old release"}
     when = f", checked {checked}" if checked else ""
-    screen.say(f"{words[found.health]}: {whole} of {count_of(len(chosen), 'shard')}, release {found.serial}{when}.")
+    output.say(f"{words[found.health]}: {whole} of {count_of(len(chosen), 'shard')}, release {found.serial}{when}.")
 
 
 def _row(shard: HeldShard) -> tuple[str, ...]:

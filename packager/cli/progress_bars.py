@@ -10,7 +10,7 @@ from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TextColumn, T
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from packager.cli.screen import talk
+from packager.cli.output import talk
 from packager.paths import shown
 from packager.progress import SILENT, Progress
 from packager.units import show_seconds, show_size

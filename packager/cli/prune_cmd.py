@@ -1,15 +1,15 @@
 """`packager prune`."""
 
 from packager import api
-from packager.cli import deleting, screen
-from packager.cli.options import DEFAULT_CONFIG, Config, Json
+from packager.cli import confirm_pruning, output
+from packager.cli.common_options import DEFAULT_CONFIG, Config, Json
 
 
 def prune(
     *,
     config: Config = DEFAULT_CONFIG,
-    dry_run: deleting.DryRun = False,
-    yes: deleting.Yes = False,
+    dry_run: confirm_pruning.DryRun = False,
+    yes: confirm_pruning.Yes = False,
     json: Json = False,
 ) -> None:
     """Delete tars that should no longer be shared.
@@ -19,8 +19,8 @@ def prune(
 
     Example: packager prune --dry-run
     """
-    report = api.prune(config, ask=deleting.ask(yes=yes), dry_run=dry_run)
+    report = api.prune(config, ask=confirm_pruning.ask(yes=yes), dry_run=dry_run)
     if json:
-        screen.show_json(report)
+        output.show_json(report)
     else:
-        deleting.show(report, dry_run=dry_run)
+        confirm_pruning.show(report, dry_run=dry_run)

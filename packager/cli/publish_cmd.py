@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from packager import api
-from packager.cli import bars, screen
-from packager.cli.options import DEFAULT_CONFIG, AllowHosts, AllowUnread, Config, Json, Phases, Scrape
+from packager.cli import output, progress_bars
+from packager.cli.common_options import DEFAULT_CONFIG, AllowHosts, AllowUnread, Config, Json, Phases, Scrape
 from packager.cli.password import ask_password
-from packager.reports import MissingForReaders, PublishReport, ScrapeReport, UploadReport
+from packager.core.reports.reports import MissingForReaders, PublishReport, ScrapeReport, UploadReport
 from packager.units import count_of, parse_seconds, show_seconds, show_size
 
 _NAMED = 5  # withheld shards that are printed
@@ -50,7 +50,7 @@ def publish(
     Example: packager publish --phase metadata
     """
     seconds = parse_seconds(grace, "--grace")
-    with bars.progress(json=json) as progress:
+    with progress_bars.progress(json=json) as progress:
         report = api.publish(
             config,
             phases=phase,
@@ -63,32 +63,32 @@ def publish(
             password=ask_password,
             progress=progress,
         )
-    screen.show(report, show, json=json)
-    screen.end_unread(report.unread_count, json=json)
+    output.show(report, show, json=json)
+    output.end_unread(report.unread_count, json=json)
 
 
 def show(report: PublishReport) -> None:
     """Print what is published and what readers will miss, the page's path last."""
     if not report.changed:
-        screen.say(f"publish: nothing to do, release {report.serial} is in place")
+        output.say(f"publish: nothing to do, release {report.serial} is in place")
     if report.scraped is not None:
         _show_scraped(report.scraped)
     for phase in report.phases:
-        screen.say(
+        output.say(
             f"  {phase.state:<9}  {phase.name}: {count_of(phase.files, 'file')} in "
             f"{count_of(phase.shards, 'shard')}, {show_size(phase.size)}"
             + (f"; closed until {phase.embargo}" if phase.embargo else "")
         )
     _show_missing(report.missing)
-    screen.say(
+    output.say(
         f"release {report.serial} of {report.date}: {count_of(report.shards, 'shard')}, {show_size(report.size)}, "
         f"a site of {count_of(report.files, 'file')}"
     )
     for each in report.withheld[:_NAMED]:
-        screen.say(f"withheld, on no list: {each.name}: {each.reason}")
+        output.say(f"withheld, on no list: {each.name}: {each.reason}")
     if len(report.withheld) > _NAMED:
-        screen.say(f"and {count_of(len(report.withheld) - _NAMED, 'more shard')} withheld; --json lists all")
-    screen.say(report.index)
+        output.say(f"and {count_of(len(report.withheld) - _NAMED, 'more shard')} withheld; --json lists all")
+    output.say(report.index)
     if report.upload is not None:
         _show_upload(report.upload)
 
@@ -97,32 +97,32 @@ def _show_missing(missing: Sequence[MissingForReaders]) -> None:
     """Print what readers will miss, in columns, with the keys to set."""
     if not missing:
         return
-    screen.say("Readers of this release will miss:")
+    output.say("Readers of this release will miss:")
     width = max(len(each.what) for each in missing)
     wide = max(len(each.means) for each in missing)
     for each in missing:
-        screen.say(f"  {each.what:<{width}}  {each.means:<{wide}}  {each.key}")
+        output.say(f"  {each.what:<{width}}  {each.means:<{wide}}  {each.key}")
 
 
 def _show_upload(sent: UploadReport) -> None:
     """Print what was brought to a store."""
-    screen.say(
+    output.say(
         f"{sent.to}: {count_of(sent.uploaded, 'file')} sent ({show_size(sent.bytes)}), {sent.unchanged:,} there already"
     )
     if sent.removed or sent.waiting:
-        screen.say(f"  no more in the release: {sent.removed:,} deleted, {sent.waiting:,} stay for the time of grace")
+        output.say(f"  no more in the release: {sent.removed:,} deleted, {sent.waiting:,} stay for the time of grace")
     for each in sent.withheld[:_NAMED]:
-        screen.say(f"  not there: {each.name}.tar: {each.reason}")
+        output.say(f"  not there: {each.name}.tar: {each.reason}")
     if sent.shards_absent:
-        screen.say(f"  {count_of(sent.shards_absent, 'shard')} whose tar does not lie here")
+        output.say(f"  {count_of(sent.shards_absent, 'shard')} whose tar does not lie here")
 
 
 def _show_scraped(scraped: ScrapeReport) -> None:
     """Print what the trackers said."""
     for each in scraped.trackers:
         told = f"told of {each.answered:,} of {count_of(each.asked, 'swarm')}"
-        screen.say(f"  {each.tracker}: {told}" + (f"; {each.what}" if each.what else ""))
-    screen.say(
+        output.say(f"  {each.tracker}: {told}" + (f"; {each.what}" if each.what else ""))
+    output.say(
         f"seed counts: {scraped.counted:,} of {count_of(scraped.shards, 'shard')} "
         f"in {show_seconds(scraped.seconds)}; the others keep what was counted last"
     )

@@ -6,16 +6,16 @@ from typing import Annotated
 import typer
 
 from packager import api
-from packager.check_reports import RebuildReport
-from packager.cli import bars, network, screen
-from packager.cli.groups import with_options
-from packager.cli.options import Json, ManifestFile, PublisherKey, ReleasePlace, Workers, processes
-from packager.engine.remote import Remote
+from packager.cli import network_options, output, progress_bars
+from packager.cli.common_options import Json, ManifestFile, PublisherKey, ReleasePlace, Workers, processes
+from packager.cli.option_groups import with_options
+from packager.core.reports.check_reports import RebuildReport
+from packager.engine.network.remote_readers import Remote
 from packager.errors import IncompleteError
 from packager.units import count_of, show_seconds, show_size
 
 
-@with_options(remote=network.remote)
+@with_options(remote=network_options.remote)
 def rebuild(
     shard: Annotated[Path, typer.Argument(help="The shard's name, its tar or its manifest.", metavar="SHARD")],
     *,
@@ -44,7 +44,7 @@ def rebuild(
 
     Example: packager rebuild audio-00001 --release output --from /music
     """
-    with bars.progress(json=json) as progress:
+    with progress_bars.progress(json=json) as progress:
         report = api.rebuild(
             shard,
             sources,
@@ -53,31 +53,31 @@ def rebuild(
             key=key,
             manifest=manifest,
             index=index,
-            remote=network.asked(remote),
+            remote=network_options.asked(remote),
             processes=processes(workers),
             progress=progress,
         )
-    screen.show(report, show, json=json)
+    output.show(report, show, json=json)
     if not report.whole:
         raise typer.Exit(IncompleteError.exit_code)
 
 
 def show(report: RebuildReport) -> None:
     """Print what was written, or what is missing."""
-    screen.compared_with([report.evidence])
+    output.compared_with([report.evidence])
     if report.already:
-        screen.say(f"rebuild: nothing to do, {report.out} is whole")
+        output.say(f"rebuild: nothing to do, {report.out} is whole")
     elif report.whole:
         found = [f"{report.by_path:,} by path", f"{report.by_content:,} by content"]
         found += [f"{report.fetched:,} fetched ({show_size(report.fetched_bytes)})"] * bool(report.fetched)
         members = f"{count_of(report.members, 'member')} ({', '.join(found)})"
-        screen.say(f"rebuild: {members}, {show_size(report.size)} in {show_seconds(report.seconds)}")
-        screen.say(report.out)
+        output.say(f"rebuild: {members}, {show_size(report.size)} in {show_seconds(report.seconds)}")
+        output.say(report.out)
     else:
         lost = show_size(sum(member.size for member in report.missing))
-        screen.talk(f"packager: {report.shard}: {count_of(len(report.missing), 'member')} missing, {lost}:")
+        output.talk(f"packager: {report.shard}: {count_of(len(report.missing), 'member')} missing, {lost}:")
         for member in report.missing:
-            screen.talk(f"  {member.path} ({member.size} bytes, SHA-256 {member.sha256}): {member.what}")
-        screen.say(
+            output.talk(f"  {member.path} ({member.size} bytes, SHA-256 {member.sha256}): {member.what}")
+        output.say(
             f"rebuild: nothing is written, {len(report.missing):,} of {count_of(report.members, 'member')} missing"
         )

@@ -1,13 +1,13 @@
 """`packager release`."""
 
 from packager import api
-from packager.cli import bars, options, pack_cmd, plan_cmd, publish_cmd, scan_cmd, screen
-from packager.cli.groups import with_options
-from packager.cli.options import DEFAULT_CONFIG, AllowHosts, AllowUnread, Config, Json, Machines, Scrape, Virtual
+from packager.cli import common_options, output, pack_cmd, plan_cmd, progress_bars, publish_cmd, scan_cmd
+from packager.cli.common_options import DEFAULT_CONFIG, AllowHosts, AllowUnread, Config, Json, Machines, Scrape, Virtual
+from packager.cli.option_groups import with_options
 from packager.cli.password import ask_password
 
 
-@with_options(machines=options.machines)
+@with_options(machines=common_options.machines)
 def release(
     config: Config = DEFAULT_CONFIG,
     *,
@@ -22,7 +22,7 @@ def release(
 
     Example: packager release
     """
-    with bars.progress(json=json) as progress:
+    with progress_bars.progress(json=json) as progress:
         report = api.release(
             config,
             virtual=virtual,
@@ -36,10 +36,10 @@ def release(
             progress=progress,
         )
     if json:
-        screen.show_json(report)
+        output.show_json(report)
     else:
         scan_cmd.show(report.scan)
         plan_cmd.show(report.plan)
         pack_cmd.show(report.pack)
         publish_cmd.show(report.publish)
-    screen.end_unread(report.scan.unread_count, json=json)
+    output.end_unread(report.scan.unread_count, json=json)

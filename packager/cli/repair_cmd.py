@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from packager import api
-from packager.check_reports import RepairReport
-from packager.cli import bars, network, screen
-from packager.cli.groups import with_options
-from packager.cli.options import Json, ManifestFile, PublisherKey, ReleasePlace, Workers, processes
-from packager.engine.remote import Remote
+from packager.cli import network_options, output, progress_bars
+from packager.cli.common_options import Json, ManifestFile, PublisherKey, ReleasePlace, Workers, processes
+from packager.cli.option_groups import with_options
+from packager.core.reports.check_reports import RepairReport
+from packager.engine.network.remote_readers import Remote
 from packager.errors import IncompleteError
 from packager.paths import shown
 from packager.units import count_of, show_seconds, show_size
@@ -20,7 +20,7 @@ BAD_LEFT = 1
 _SHOWN = 5  # members named for a range of pieces; --json names all
 
 
-@with_options(remote=network.remote)
+@with_options(remote=network_options.remote)
 def repair(
     shard: Annotated[Path, typer.Argument(help="The shard's tar.", metavar="SHARD")],
     *,
@@ -49,7 +49,7 @@ def repair(
 
     Example: packager repair audio-00001.tar --web-seed https://mirror.example.org/shards/
     """
-    with bars.progress(json=json) as progress:
+    with progress_bars.progress(json=json) as progress:
         found = api.repair(
             shard,
             copies or (),
@@ -63,28 +63,28 @@ def repair(
             dry_run=dry_run,
             progress=progress,
         )
-    screen.show(found, show, json=json)
+    output.show(found, show, json=json)
     if not found.whole:
         raise typer.Exit(IncompleteError.exit_code if found.unreachable else BAD_LEFT)
 
 
 def show(report: RepairReport) -> None:
     """Print what was bad, mended and left."""
-    screen.compared_with([report.evidence])
+    output.compared_with([report.evidence])
     checked = f"{count_of(report.checked, 'piece')} checked in {show_seconds(report.seconds)}"
     if not report.bad and not report.excess and not report.missing_file_count and not report.extra_file_count:
-        screen.say(f"repair: nothing to do, {report.shard} is right ({checked})")
+        output.say(f"repair: nothing to do, {report.shard} is right ({checked})")
         return
-    screen.say(f"{report.shard}: {count_of(report.bad, 'bad piece')}, {show_size(report.bad_bytes)} ({checked})")
+    output.say(f"{report.shard}: {count_of(report.bad, 'bad piece')}, {show_size(report.bad_bytes)} ({checked})")
     for source in report.sources:
-        screen.say(f"  {count_of(source.pieces, 'piece')} from {source.name}, {show_size(source.bytes)} read")
+        output.say(f"  {count_of(source.pieces, 'piece')} from {source.name}, {show_size(source.bytes)} read")
     for left in report.left:
         numbers = f"piece {left.first}" if left.first == left.last else f"pieces {left.first} to {left.last}"
-        screen.say(f"  {numbers} (bytes {left.start} to {left.stop}) {'is' if left.first == left.last else 'are'} bad")
+        output.say(f"  {numbers} (bytes {left.start} to {left.stop}) {'is' if left.first == left.last else 'are'} bad")
         if touched := [*left.members, *left.tag_files]:
             _say_names("    touched", touched, len(touched))
         for why in left.why:
-            screen.say(f"    {why}")
+            output.say(f"    {why}")
     if report.missing_file_count:
         what = f"{count_of(report.missing_file_count, 'file')} without bytes missing, {report.created_files:,} created"
         _say_names(f"  {what}", report.missing_files, report.missing_file_count)
@@ -92,17 +92,17 @@ def show(report: RepairReport) -> None:
         what = f"{count_of(report.extra_file_count, 'file')} not in the shard"
         _say_names(f"  {what}", report.extra_files, report.extra_file_count)
     if report.excess:
-        screen.say(f"  {show_size(report.excess)} past the shard's end: {'cut off' if report.cut else 'left there'}")
+        output.say(f"  {show_size(report.excess)} past the shard's end: {'cut off' if report.cut else 'left there'}")
     if report.whole:
-        screen.say(f"repair: {count_of(report.mended, 'piece')} mended and read back; {report.shard} is right")
+        output.say(f"repair: {count_of(report.mended, 'piece')} mended and read back; {report.shard} is right")
     elif not report.dry_run:
-        screen.say(_next(report))
+        output.say(_next(report))
 
 
 def _say_names(what: str, names: Sequence[str], count: int) -> None:
     """Print the first of `count` names."""
     more = f" and {count - _SHOWN:,} more" if count > _SHOWN else ""
-    screen.say(shown(f"{what}: {', '.join(names[:_SHOWN])}{more}", 2000))
+    output.say(shown(f"{what}: {', '.join(names[:_SHOWN])}{more}", 2000))
 
 
 def _next(report: RepairReport) -> str:

@@ -1,9 +1,9 @@
 """`packager scan`."""
 
 from packager import api
-from packager.cli import bars, screen
-from packager.cli.options import DEFAULT_CONFIG, Config, Json, Workers, processes
-from packager.reports import ScanReport
+from packager.cli import output, progress_bars
+from packager.cli.common_options import DEFAULT_CONFIG, Config, Json, Workers, processes
+from packager.core.reports.reports import ScanReport
 from packager.units import count_of, show_size
 
 
@@ -12,25 +12,25 @@ def scan(config: Config = DEFAULT_CONFIG, workers: Workers = "auto", json: Json 
 
     Example: packager scan
     """
-    with bars.progress(json=json) as progress:
+    with progress_bars.progress(json=json) as progress:
         report = api.scan(config, processes=processes(workers), progress=progress)
-    screen.show(report, show, json=json)
-    screen.end_unread(report.unread_count, json=json)
+    output.show(report, show, json=json)
+    output.end_unread(report.unread_count, json=json)
     if not json:
-        screen.say("next: packager plan")
+        output.say("next: packager plan")
 
 
 def show(report: ScanReport) -> None:
     """Print what a scan saw."""
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in report.kinds.items() if count)
-    screen.say(f"scan: {count_of(report.files, 'file')}, {show_size(report.bytes)} ({kinds})")
-    screen.say(
+    output.say(f"scan: {count_of(report.files, 'file')}, {show_size(report.bytes)} ({kinds})")
+    output.say(
         f"      {count_of(report.records, 'record')}, {report.metadata_only:,} of them without a file; "
         f"tags of {count_of(report.tags_read, 'file')} read"
     )
     if report.unread_count:
-        screen.say(f"      {screen.unread(report.unread_count)}; .packager/unread.jsonl names all")
+        output.say(f"      {output.unread(report.unread_count)}; .packager/unread.jsonl names all")
     if report.oddity_count:
-        screen.say(f"      {report.oddity_count:,} odd, all told in .packager/oddities.jsonl")
+        output.say(f"      {report.oddity_count:,} odd, all told in .packager/oddities.jsonl")
     if not report.changed:
-        screen.say("      nothing changed since the last scan")
+        output.say("      nothing changed since the last scan")

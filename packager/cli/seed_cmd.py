@@ -6,14 +6,14 @@ from typing import Annotated
 import typer
 
 from packager import api
-from packager.cli import bars, network, screen
-from packager.cli.options import AllowHosts, Json, PublisherKey, ReleasePlace, Workers, processes
-from packager.cli.stopping import asked_to_stop
-from packager.engine.swarm import Reach
+from packager.cli import network_options, output, progress_bars
+from packager.cli.common_options import AllowHosts, Json, PublisherKey, ReleasePlace, Workers, processes
+from packager.cli.interrupt import asked_to_stop
+from packager.core.http.allowed_hosts import allowed_hosts
+from packager.core.reports.reports import SeedReport
+from packager.engine.network.libtorrent_session import Reach
 from packager.errors import InputError
-from packager.hosts import allowed_hosts
 from packager.paths import shown
-from packager.reports import SeedReport
 from packager.units import count_of, parse_seconds, parse_size, show_seconds, show_size
 
 NOT_ALL_SHARED = 1
@@ -23,8 +23,8 @@ def seed(
     paths: Annotated[list[Path], typer.Argument(help="Tars of shards, and folders of them.", metavar="PATH...")],
     *,
     port: Annotated[int, typer.Option(help="TCP and UDP port that peers come to; 0: any free one.")] = 6881,
-    listen: network.Listen = "",
-    dht: network.Dht = False,
+    listen: network_options.Listen = "",
+    dht: network_options.Dht = False,
     allow_host: AllowHosts = None,
     upload_limit: Annotated[
         str | None,
@@ -70,7 +70,7 @@ def seed(
         _check_client_alone({"--upload-limit": upload_limit, "--for": duration, "--dht": dht, "--listen": listen})
     limit = parse_size(upload_limit, "--upload-limit") if upload_limit is not None else 0
     seconds = parse_seconds(duration, "--for") if duration is not None else None
-    with asked_to_stop() as stop, bars.progress(json=json) as progress:
+    with asked_to_stop() as stop, progress_bars.progress(json=json) as progress:
         report = api.seed(
             paths,
             Reach(address=listen, port=port, dht=dht, upload_limit=limit, allowed=allowed_hosts(allow_host or ())),
@@ -87,7 +87,7 @@ def seed(
             progress=progress,
         )
     if json:
-        screen.show_json(report)
+        output.show_json(report)
     elif report.client is not None:
         _show_handed(report, report.client)
     else:
@@ -105,35 +105,35 @@ def _check_client_alone(options: dict[str, object]) -> None:
 
 def _show_handed(report: SeedReport, client: str) -> None:
     """Print what a client was given."""
-    screen.compared_with([each.evidence for each in report.handed])
+    output.compared_with([each.evidence for each in report.handed])
     for refused in report.refused:
-        screen.say(f"not given: {refused.where}: {refused.what}")
+        output.say(f"not given: {refused.where}: {refused.what}")
     _show_withheld(report, "not given")
     given = sum(each.state == "given" for each in report.handed)
     had = f", had {len(report.handed) - given:,} before" if given < len(report.handed) else ""
-    screen.say(f"seed: {shown(client)} was given {count_of(given, 'shard')}{had} ({show_seconds(report.seconds)})")
+    output.say(f"seed: {shown(client)} was given {count_of(given, 'shard')}{had} ({show_seconds(report.seconds)})")
 
 
 def _show_withheld(report: SeedReport, what: str) -> None:
     """Print the shards that may not be handed out now."""
     for each in report.withheld:
-        screen.say(f"{what}: {each.sentence}")
+        output.say(f"{what}: {each.sentence}")
     if any(each.cause == "withdrawn" for each in report.withheld):
-        screen.say("To share withdrawn shards all the same: --allow-withdrawn")
+        output.say("To share withdrawn shards all the same: --allow-withdrawn")
 
 
 def show(report: SeedReport) -> None:
     """Print what was shared."""
-    screen.compared_with([each.evidence for each in report.torrents])
+    output.compared_with([each.evidence for each in report.torrents])
     rows = [
         (each.name, each.version, each.state, "by us" if each.proved else "by libtorrent", show_size(each.uploaded))
         for each in report.torrents
     ]
-    screen.table(("torrent", "version", "state", "checked", "sent"), rows, right=(4,))
+    output.table(("torrent", "version", "state", "checked", "sent"), rows, right=(4,))
     for refused in report.refused:
-        screen.say(f"not shared: {refused.where}: {refused.what}")
+        output.say(f"not shared: {refused.where}: {refused.what}")
     _show_withheld(report, "not shared")
-    screen.say(
+    output.say(
         f"seed: {show_size(report.uploaded)} sent in {show_seconds(report.seconds)}, "
         f"{count_of(report.peers, 'peer')} at most"
     )

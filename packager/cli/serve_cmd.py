@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from packager import api
-from packager.cli import bars, screen
-from packager.cli.options import DEFAULT_CONFIG, Config, Json
-from packager.reports import ServeReport
+from packager.cli import output, progress_bars
+from packager.cli.common_options import DEFAULT_CONFIG, Config, Json
+from packager.core.reports.reports import ServeReport
 from packager.units import count_of, parse_size, show_seconds, show_size
 
 
@@ -38,7 +38,7 @@ def serve(
     Example: packager serve --listen 127.0.0.1:8000
     """
     size = parse_size(memory, "--memory")
-    with bars.progress(json=json) as progress:
+    with progress_bars.progress(json=json) as progress:
         report = api.serve(
             config,
             listen=listen,
@@ -48,13 +48,13 @@ def serve(
             log=access_log,
             progress=progress,
         )
-    screen.show(report, show, json=json)
+    output.show(report, show, json=json)
 
 
 def show(report: ServeReport) -> None:
     """Print what was sent."""
     errors = f", {count_of(report.errors, 'answer')} refused or cut" if report.errors else ""
-    screen.say(
+    output.say(
         f"serve: {show_size(report.bytes)} sent in {show_seconds(report.seconds)}, "
         f"{count_of(report.requests, 'request')}{errors}"
     )

@@ -1,9 +1,9 @@
 """`packager status`."""
 
 from packager import api
-from packager.cli import deleting, screen
-from packager.cli.options import DEFAULT_CONFIG, Config, Json
-from packager.reports import StatusReport
+from packager.cli import confirm_pruning, output
+from packager.cli.common_options import DEFAULT_CONFIG, Config, Json
+from packager.core.reports.reports import StatusReport
 from packager.units import count_of, show_seconds, show_size
 
 _NAMED = 5  # tars that are named
@@ -16,13 +16,13 @@ def status(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     Example: packager status
     """
     report = api.status(config)
-    screen.show(report, show, json=json)
+    output.show(report, show, json=json)
 
 
 def show(report: StatusReport) -> None:
     """Print the state of a project, the next command last."""
     if not report.planned:
-        screen.say(f"scanned: {count_of(report.records, 'record')}" if report.scanned else "not scanned yet")
+        output.say(f"scanned: {count_of(report.records, 'record')}" if report.scanned else "not scanned yet")
     else:
         rows = [
             (
@@ -34,25 +34,25 @@ def show(report: StatusReport) -> None:
             )
             for phase in report.phases
         ]
-        screen.table(("phase", "state", "packed", "bytes", "left"), rows, right=(2, 3, 4))
+        output.table(("phase", "state", "packed", "bytes", "left"), rows, right=(2, 3, 4))
         for phase in report.phases:
             if phase.opened and phase.grown != phase.opened:
-                screen.say(f"{phase.name}: open since {phase.opened[:10]}, newest shard of {(phase.grown or '')[:10]}")
+                output.say(f"{phase.name}: open since {phase.opened[:10]}, newest shard of {(phase.grown or '')[:10]}")
             if phase.embargo and phase.state != "published":
-                screen.say(f"{phase.name}: closed until {phase.embargo}")
-        screen.say(f"published: release {report.serial}" if report.serial else "nothing published yet")
+                output.say(f"{phase.name}: closed until {phase.embargo}")
+        output.say(f"published: release {report.serial}" if report.serial else "nothing published yet")
     if report.seconds_left:
-        screen.say(f"about {show_seconds(report.seconds_left)} of packing left, at the rate so far")
+        output.say(f"about {show_seconds(report.seconds_left)} of packing left, at the rate so far")
     if report.to_delete:
-        deleting.advise(report.to_delete, "should be deleted")
+        confirm_pruning.advise(report.to_delete, "should be deleted")
     if report.strangers:
-        screen.say(f"not of this plan, in the shards' folder: {', '.join(report.strangers[:_NAMED])}")
+        output.say(f"not of this plan, in the shards' folder: {', '.join(report.strangers[:_NAMED])}")
     if report.unread_count:
-        screen.say(f"{screen.unread(report.unread_count)} by the last scan:")
+        output.say(f"{output.unread(report.unread_count)} by the last scan:")
         for each in report.unread[:_UNREAD]:
-            screen.say(f"  {each.where}: {each.what}")
+            output.say(f"  {each.where}: {each.what}")
         if report.unread_count > _UNREAD:
-            screen.say(f"  {report.unread_count - _UNREAD:,} more; .packager/unread.jsonl names all")
-        screen.say("fix the permissions or the disk, then run: packager release")
+            output.say(f"  {report.unread_count - _UNREAD:,} more; .packager/unread.jsonl names all")
+        output.say("fix the permissions or the disk, then run: packager release")
         return
-    screen.say(f"next: {report.next}" if report.next else "all done; packager release takes up what changed")
+    output.say(f"next: {report.next}" if report.next else "all done; packager release takes up what changed")

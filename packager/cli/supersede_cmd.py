@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from packager import api
-from packager.cli import deleting, screen
-from packager.cli.options import DEFAULT_CONFIG, Config, Json
+from packager.cli import confirm_pruning, output
+from packager.cli.common_options import DEFAULT_CONFIG, Config, Json
 from packager.units import count_of, show_size
 
 
@@ -28,13 +28,13 @@ def supersede(
     """
     report = api.supersede(config, shards, reason=reason, undo=undo, dry_run=dry_run)
     if json:
-        screen.show_json(report)
+        output.show_json(report)
         return
     what = f"{count_of(len(report.shards), 'shard')}, {count_of(report.members, 'member')}, {show_size(report.size)}"
     if not report.written:
-        screen.say(f"{what}; nothing is noted, this was a dry run")
+        output.say(f"{what}; nothing is noted, this was a dry run")
         return
-    screen.say(f"{what}: {'not replaced' if undo else 'to be replaced'}")
+    output.say(f"{what}: {'not replaced' if undo else 'to be replaced'}")
     if report.to_delete:
-        deleting.advise(report.to_delete, "should be deleted after the next release")
-    screen.say("next: packager release")
+        confirm_pruning.advise(report.to_delete, "should be deleted after the next release")
+    output.say("next: packager release")

@@ -6,14 +6,16 @@ from typing import Annotated, cast
 
 import typer
 
-from packager import addresses, api, magnet, units, values
-from packager.cli import bars, screen
-from packager.cli.options import Json, Workers, processes
+from packager import api, units
+from packager.cli import output, progress_bars
+from packager.cli.common_options import Json, Workers, processes
+from packager.core.bittorrent import magnet
+from packager.core.config import option_values, url_values
+from packager.core.reports.reports import TorrentReport
+from packager.core.shards.path_patterns import PathFilter
 from packager.errors import InputError
 from packager.model import Infohash, Version
-from packager.patterns import PathFilter
-from packager.reports import TorrentReport
-from packager.share.torrent import Wanted
+from packager.share.make_torrent import Wanted
 from packager.units import count_of, show_seconds, show_size
 
 _WEB_SEED = "A folder on the web that holds the file or folder, or the file itself (BEP 19); may be given again."
@@ -82,22 +84,22 @@ def torrent(
     Example: packager torrent music/ --tracker udp://tracker.example:1337/announce
     """
     wanted = Wanted(
-        version=cast(Version, values.one_of("hybrid", "v1", "v2")(format_, "--format")),
+        version=cast(Version, option_values.one_of("hybrid", "v1", "v2")(format_, "--format")),
         name=name,
-        piece_length=values.piece_length(piece_length, "--piece-length"),
-        trackers=addresses.trackers([tier.split(",") for tier in tracker or ()], "--tracker"),
-        web_seeds=tuple(addresses.url(url, "--web-seed", addresses.WEB) for url in web_seed or ()),
-        comment=values.text(comment, "--comment"),
-        source=values.line(source, "--source"),
+        piece_length=option_values.piece_length(piece_length, "--piece-length"),
+        trackers=url_values.trackers([tier.split(",") for tier in tracker or ()], "--tracker"),
+        web_seeds=tuple(url_values.url(url, "--web-seed", url_values.WEB) for url in web_seed or ()),
+        comment=option_values.text(comment, "--comment"),
+        source=option_values.line(source, "--source"),
         private=private,
         similar=tuple(_infohash(text) for text in similar or ()),
-        collections=tuple(values.title(each, "--collection") for each in collection or ()),
+        collections=tuple(option_values.title(each, "--collection") for each in collection or ()),
         creation_date=_date(creation_date),
         filter=PathFilter(include or (), exclude or ()),
     )
-    with bars.progress(json=json) as progress:
+    with progress_bars.progress(json=json) as progress:
         report = api.torrent(path, wanted, out=out, force=force, processes=processes(workers), progress=progress)
-    screen.show(report, show, json=json)
+    output.show(report, show, json=json)
 
 
 def _infohash(text: str) -> Infohash:
@@ -122,13 +124,13 @@ def _date(written: str | None) -> str | None:
 def show(report: TorrentReport) -> None:
     """Print what was made; the magnet link stands last, alone on its line."""
     for oddity in report.left_out:
-        screen.talk(f"packager: left out: {oddity.where}: {oddity.what}")
+        output.talk(f"packager: left out: {oddity.where}: {oddity.what}")
     files = count_of(report.files, "file")
     pieces = f"{count_of(report.pieces, 'piece')} of {show_size(report.piece_length)}"
     rate = f", {show_size(round(report.size / report.seconds))}/s" if report.seconds else ""
-    screen.say(f"{report.torrent}: {report.version}, {files}, {show_size(report.size)} in {pieces}")
-    screen.say(f"hashed in {show_seconds(report.seconds)}{rate}; the .torrent has {show_size(report.torrent_size)}")
+    output.say(f"{report.torrent}: {report.version}, {files}, {show_size(report.size)} in {pieces}")
+    output.say(f"hashed in {show_seconds(report.seconds)}{rate}; the .torrent has {show_size(report.torrent_size)}")
     for version, infohash in (("v1", report.infohash_v1), ("v2", report.infohash_v2)):
         if infohash:
-            screen.say(f"infohash {version}: {infohash}")
-    screen.say(report.magnet)
+            output.say(f"infohash {version}: {infohash}")
+    output.say(report.magnet)

@@ -6,21 +6,21 @@ from typing import Annotated
 import typer
 
 from packager import api
-from packager.check_reports import CheckedSubject, VerifyReport
-from packager.cli import bars, options, screen
-from packager.cli.groups import with_options
-from packager.cli.options import Json, Machines, PublisherKey, ReleasePlace
+from packager.cli import common_options, output, progress_bars
+from packager.cli.common_options import Json, Machines, PublisherKey, ReleasePlace
+from packager.cli.option_groups import with_options
+from packager.core.config.store_url import is_stored
+from packager.core.reports.check_reports import CheckedSubject, VerifyReport
+from packager.core.reports.faults import Fault
 from packager.errors import IncompleteError, InputError
-from packager.faults import Fault
 from packager.paths import shown
-from packager.store_address import is_stored
 from packager.units import count_of, parse_seconds, parse_size, show_seconds, show_size
 
 BAD = 1
 _NAMES = 10  # members of a fault that are printed; --json has all
 
 
-@with_options(machines=options.machines)
+@with_options(machines=common_options.machines)
 def verify(
     paths: Annotated[
         list[str] | None,
@@ -75,7 +75,7 @@ def verify(
 
     Example: packager verify shards/
     """
-    with bars.progress(json=json) as progress:
+    with progress_bars.progress(json=json) as progress:
         report = api.verify(
             paths or (),
             release=release,
@@ -95,7 +95,7 @@ def verify(
             patience=machines.patience,
             progress=progress,
         )
-    screen.show(report, show, json=json)
+    output.show(report, show, json=json)
     if not report.good:
         raise typer.Exit(BAD if report.faults else InputError.exit_code)
     if not report.complete:
@@ -110,31 +110,31 @@ def _rate(text: str) -> int:
 
 def show(report: VerifyReport) -> None:
     """Print what data was compared with, every fault, then what was proved."""
-    screen.compared_with([subject.evidence for subject in report.subjects])
+    output.compared_with([subject.evidence for subject in report.subjects])
     for fault in report.faults:
         _show_fault(fault)
     for subject in report.subjects:
         if subject.refused:
-            screen.talk(f"packager: {subject.path}: not checked: {shown(subject.refused, 2000)}")
+            output.talk(f"packager: {subject.path}: not checked: {shown(subject.refused, 2000)}")
     if report.sample:
         taken = f"{report.sample.taken:,} of {count_of(report.sample.of, report.sample.unit)}"
-        screen.say(f"sample: {taken}, --seed {report.sample.seed}: {report.sample.proves}")
+        output.say(f"sample: {taken}, --seed {report.sample.seed}: {report.sample.proves}")
     if report.proved_before:
-        screen.say(f"proved before and not read again: {show_size(report.proved_before)}")
+        output.say(f"proved before and not read again: {show_size(report.proved_before)}")
     if report.redone:
-        screen.say(f"verify: {count_of(report.redone, 'task')} done again by another worker")
-    screen.say(f"verify: {_verdict(report)}; {_work(report)}")
+        output.say(f"verify: {count_of(report.redone, 'task')} done again by another worker")
+    output.say(f"verify: {_verdict(report)}; {_work(report)}")
     if mend := _mend(report):
-        screen.say(mend)
+        output.say(mend)
 
 
 def _show_fault(fault: Fault) -> None:
     """Print a fault and the first members that it touches."""
-    screen.say(shown(f"{fault.path}: {fault.sentence()}", 2000))
+    output.say(shown(f"{fault.path}: {fault.sentence()}", 2000))
     for name in fault.members[:_NAMES]:
-        screen.say(f"    {shown(name)}")
+        output.say(f"    {shown(name)}")
     if len(fault.members) > _NAMES:
-        screen.say(f"    and {len(fault.members) - _NAMES:,} more; --json names them all")
+        output.say(f"    and {len(fault.members) - _NAMES:,} more; --json names them all")
 
 
 def _verdict(report: VerifyReport) -> str:

@@ -5,10 +5,10 @@ from typing import Annotated
 import typer
 
 from packager import api
-from packager.cli import deleting, screen
-from packager.cli.options import DEFAULT_CONFIG, Config, Json
+from packager.cli import confirm_pruning, output
+from packager.cli.common_options import DEFAULT_CONFIG, Config, Json
+from packager.core.reports.reports import WithdrawReport
 from packager.paths import shown
-from packager.reports import WithdrawReport
 from packager.units import count_of, show_size
 
 _SHOWN = 20  # records that are printed; --json has all
@@ -57,7 +57,7 @@ def withdraw(
         dry_run=dry_run,
     )
     if json:
-        screen.show_json(report)
+        output.show_json(report)
     else:
         _show(report, undo=undo)
 
@@ -67,19 +67,19 @@ def _show(report: WithdrawReport, *, undo: bool) -> None:
     same = set(report.same_content)
     for record in report.records[:_SHOWN]:
         held = ", ".join(record.shards) or "in no published shard"
-        screen.say(f"  {shown(record.id)}: {held}" + (" (it has the same content)" if record.id in same else ""))
+        output.say(f"  {shown(record.id)}: {held}" + (" (it has the same content)" if record.id in same else ""))
     if len(report.records) > _SHOWN:
-        screen.say(f"  and {count_of(len(report.records) - _SHOWN, 'more record')}; --json has all")
+        output.say(f"  and {count_of(len(report.records) - _SHOWN, 'more record')}; --json has all")
     for file in report.unread:
         advice = "its content now is not withdrawn: run packager scan, then withdraw it again"
-        screen.say(f"warning: {file.where}: {file.what}; {advice}")
+        output.say(f"warning: {file.where}: {file.what}; {advice}")
     what = count_of(len(report.records), "record")
     if undo:
-        screen.say(f"{what} not withdrawn any more." if report.written else f"{what}; dry run, nothing changed.")
+        output.say(f"{what} not withdrawn any more." if report.written else f"{what}; dry run, nothing changed.")
     else:
         _show_withdrawn(report)
     if report.written:
-        screen.say("Next: packager release")
+        output.say("Next: packager release")
 
 
 def _show_withdrawn(report: WithdrawReport) -> None:
@@ -93,5 +93,5 @@ def _show_withdrawn(report: WithdrawReport) -> None:
             f"; {count_of(shards, 'shard')} ({show_size(report.size)}) with them {'is' if shards == 1 else 'are'} kept"
         )
     if report.to_delete:
-        deleting.advise(report.to_delete, "should be deleted after the next release")
-    screen.say(f"{done}." if report.written else f"{done}. Dry run: nothing changed.")
+        confirm_pruning.advise(report.to_delete, "should be deleted after the next release")
+    output.say(f"{done}." if report.written else f"{done}. Dry run: nothing changed.")

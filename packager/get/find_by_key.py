@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from packager import lookup
-from packager.engine.release_files import ReleaseFiles
+from packager.core.releases import lookup_index
+from packager.core.releases.lookup_index import LOOKUP, Hit, Lookup
+from packager.core.releases.members_table import with_current_ids
+from packager.engine.published.release_ranges import ReleaseFiles
 from packager.errors import InputError
-from packager.get.rows import Shelf
-from packager.lookup import LOOKUP, Hit, Lookup
-from packager.members_table import with_current_ids
+from packager.get.shard_tables import Shelf
 from packager.model import Manifest, ShardName
 from packager.paths import is_safe_path, shown
 
@@ -28,7 +28,7 @@ class Found:
 def read_lookup(files: ReleaseFiles) -> Lookup:
     """Return the lookup.json of a release. Raises InputError where it has none."""
     try:
-        return lookup.from_bytes(files.read(LOOKUP, lookup.LIMIT), LOOKUP)
+        return lookup_index.from_bytes(files.read(LOOKUP, lookup_index.LIMIT), LOOKUP)
     except InputError as error:
         mend = "take members by --where, or shard by shard with packager extract"
         raise InputError(error.where, error.what, error.mend or mend) from error
@@ -68,20 +68,20 @@ def by_keys(keys: Sequence[str], files: ReleaseFiles, index: Lookup, shelf: Shel
 
 def _hits(key: str, files: ReleaseFiles, index: Lookup) -> list[Hit]:
     """Return the members that may have a key, newest first."""
-    place = lookup.place(index, key)
+    place = lookup_index.place(index, key)
     try:
         bucket = files.read_range(place.part.path, place.start, place.stop)
     except InputError as error:
         mend = "the release may have been published anew meanwhile: run the command again"
         raise InputError(error.where, error.what, mend) from error
-    return lookup.hits(index, bucket, place.mark, place.part.path)
+    return lookup_index.hits(index, bucket, place.mark, place.part.path)
 
 
 def _has(row: pa.Table, key: str) -> bool:
     """Say whether a row's id, path, path at the source (then or now) or ISRC is this key."""
     isrc, *names = (row[name][0].as_py() for name in ("isrc", "id", "path", "source_path", "current_path"))
-    as_isrc = lookup.isrc(key)
-    return key in names or (as_isrc is not None and as_isrc == lookup.isrc(isrc or ""))
+    as_isrc = lookup_index.isrc(key)
+    return key in names or (as_isrc is not None and as_isrc == lookup_index.isrc(isrc or ""))
 
 
 def checked_members(members: pa.Table) -> pa.Table:

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from packager.engine import foreign_tables
-from packager.engine.members import chosen
+from packager.core.config.option_values import nearest
+from packager.core.releases.members_table import with_current_ids
+from packager.engine.tables import untrusted_parquet
+from packager.engine.tables.filter_members import chosen
 from packager.errors import InputError
-from packager.get.find import Found, checked_members
-from packager.get.rows import Listed
-from packager.members_table import with_current_ids
+from packager.get.find_by_key import Found, checked_members
+from packager.get.shard_tables import Listed
 from packager.model import MEMBERS, Release, ReleaseShard
 from packager.paths import shown
 from packager.units import MIB, count_of, show_size
-from packager.values import nearest
 
 WHERE_MOST = 100_000  # members that SQL may mean in one command
 
@@ -49,7 +49,7 @@ def by_sql(search: Search, shelf: Listed, *, fetched: bool) -> list[Found]:
     found, count = [], 0
     for shard in searched:
         path = shelf.table(shard.name)
-        members = with_current_ids(foreign_tables.read_table(path, MEMBERS))
+        members = with_current_ids(untrusted_parquet.read_table(path, MEMBERS))
         if shelf.copied:
             path.unlink()  # all of them may be more than there is room for
         members = members.filter(pc.invert(pc.is_in(members["id"], gone)))

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from packager import file_names
-from packager.check_reports import GetReport, GotShard, Vouched
-from packager.engine import durable
-from packager.engine.destination import Destination
-from packager.engine.release_files import Cost
-from packager.engine.remote import Remote
-from packager.engine.taking import Taken, listed, members_of, refused, take, total_bytes
+from packager.core.reports.check_reports import GetReport, GotShard, Vouched
+from packager.core.shards import path_formats
+from packager.core.shards.extract_paths import Naming, targets
+from packager.engine.files import atomic_files
+from packager.engine.files.member_writer import Taken, listed, members_of, refused, take, total_bytes
+from packager.engine.files.output_folder import Destination
+from packager.engine.network.remote_readers import Remote
+from packager.engine.published.release_ranges import Cost
 from packager.errors import InputError
-from packager.get.links import links_of
-from packager.get.sources import Meant, ShardSources
+from packager.get.member_links import links_of
+from packager.get.member_readers import Meant, ShardSources
 from packager.paths import shown
 from packager.progress import Progress
-from packager.targets import Naming, targets
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def run(
     asked = targets(members, request.naming)
     taken = Taken(renamed=[refused(members, row) for row in asked.refused])
     if request.dry_run:
-        fetched = _Fetched(file_names.distinct(asked.paths, file_names.exact), [0] * len(meant))
+        fetched = _Fetched(path_formats.distinct(asked.paths, path_formats.exact), [0] * len(meant))
     else:
         fetched = _write(meant, asked.paths, request, taken, progress)
     return GetReport(
@@ -109,11 +109,11 @@ def _write(
     """Write every member that a source has right."""
     tops = {path.partition(b"/")[0] for path in asked}
     scratch = request.to / _unused(".packager-swarm", tops)
-    durable.remove_tree(scratch)  # what a killed run left
+    atomic_files.remove_tree(scratch)  # what a killed run left
     with Destination(request.to, avoid=tops) as destination:
         # Names as at the source may differ only by case; the shard's own and a layout's never should.
         exact = request.naming.original and not destination.folds_case()
-        fetched = _Fetched(file_names.distinct(asked, file_names.exact if exact else file_names.folded))
+        fetched = _Fetched(path_formats.distinct(asked, path_formats.exact if exact else path_formats.folded))
         progress.begin("get", sum(total_bytes(each.members) for each in meant))
         first = 0
         for each in meant:
@@ -134,7 +134,7 @@ def _write(
 
 def _unused(name: str, tops: set[bytes]) -> str:
     """Return a name that no file to come has at its top."""
-    taken = {file_names.folded(top) for top in tops}
-    while file_names.folded(name.encode()) in taken:
+    taken = {path_formats.folded(top) for top in tops}
+    while path_formats.folded(name.encode()) in taken:
         name += "~"
     return name

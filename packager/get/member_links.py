@@ -6,17 +6,17 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from packager.addresses import TRACKERS, url, without_credentials
-from packager.engine.remote import Remote, asked_seed, is_asked, is_web, web_seed_address
+from packager.core.bittorrent.magnet import Magnet, MagnetMember, format_magnet, parse_magnet
+from packager.core.bittorrent.parse_torrent import file_numbers
+from packager.core.config.url_values import TRACKERS, url, without_credentials
+from packager.core.shards.extract_paths import Naming
+from packager.core.shards.layout import PAYLOAD
+from packager.engine.network.remote_readers import Remote, asked_seed, is_asked, is_web, web_seed_address
 from packager.errors import InputError
-from packager.get.sources import Meant
-from packager.get.swarm import Shared
-from packager.layout import PAYLOAD
-from packager.magnet import Magnet, MagnetMember, format_magnet, parse_magnet
+from packager.get.member_readers import Meant
+from packager.get.shard_swarm import Shared
 from packager.model import MEMBERS
 from packager.paths import is_safe_name, shown
-from packager.targets import Naming
-from packager.torrent_file import file_numbers
 
 _ROWS = pa.schema([field.with_nullable(True) for field in MEMBERS])
 

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from packager.engine.ranges import RangeSource, TarRanges, Told, Unreachable, Unreadable
-from packager.engine.remote import Remote, file_at, web_seed_address
-from packager.engine.taking import Member
-from packager.get.swarm import Shared, SwarmOnDemand
-from packager.layout import PAYLOAD
-from packager.withheld import Withheld
+from packager.core.reports.withheld import Withheld
+from packager.core.shards.layout import PAYLOAD
+from packager.engine.files.member_writer import Member
+from packager.engine.files.range_readers import RangeSource, TarRanges, Told, Unreachable, Unreadable
+from packager.engine.network.remote_readers import Remote, file_at, web_seed_address
+from packager.get.shard_swarm import Shared, SwarmOnDemand
 
 if TYPE_CHECKING:
-    from packager.engine.urls import Web
+    from packager.engine.network.http_client import Web
 
 _LOST = 2  # members in a row that a web seed may fail to give before it is asked no more
 
@@ -97,7 +97,9 @@ class ShardSources:
     def _open_web(self) -> "Web":
         """Return connections that are kept."""
         if self._web is None:
-            from packager.engine.urls import Web  # a tar on this machine is read long before httpx is imported
+            from packager.engine.network.http_client import (
+                Web,  # a tar on this machine is read long before httpx is imported
+            )
 
             web = Web(seconds=self._remote.seconds, allowed=self._remote.hosts)
             self._web = self._opened.enter_context(web)

@@ -7,23 +7,23 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from packager.check_reports import Vouched
-from packager.engine.opened_release import SILENT_SECONDS, OpenedRelease, evidence_of, open_release
-from packager.engine.release_files import Cost, ReleaseFiles, open_release_files
-from packager.engine.release_source import RELEASE, normal, open_source
-from packager.engine.remote import Remote, asked_seed, is_asked, web_seed_address
+from packager.core.bittorrent.magnet import parse_magnet
+from packager.core.reports.check_reports import Vouched
+from packager.engine.network.remote_readers import Remote, asked_seed, is_asked, web_seed_address
+from packager.engine.published.open_release import SILENT_SECONDS, OpenedRelease, evidence_of, open_release
+from packager.engine.published.release_ranges import Cost, ReleaseFiles, open_release_files
+from packager.engine.published.release_reader import RELEASE, normal, open_source
 from packager.errors import InputError
-from packager.get.find import Found, by_keys, read_lookup
-from packager.get.rows import Listed, Ranged, Shelf
-from packager.get.search import Search, by_sql
-from packager.get.sources import Meant
-from packager.get.swarm import Shared
-from packager.magnet import parse_magnet
+from packager.get.find_by_key import Found, by_keys, read_lookup
+from packager.get.find_by_sql import Search, by_sql
+from packager.get.member_readers import Meant
+from packager.get.shard_swarm import Shared
+from packager.get.shard_tables import Listed, Ranged, Shelf
 from packager.model import PublishedFile, Release
 from packager.progress import Progress
 
 if TYPE_CHECKING:
-    from packager.engine.urls import Web
+    from packager.engine.network.http_client import Web
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def find(origin: Origin, wanted: Wanted, remote: Remote, opened: ExitStack, prog
 
 def _web(remote: Remote, opened: ExitStack) -> "Web":
     """Return connections to where a release is, that are kept."""
-    from packager.engine.urls import Web  # a folder is read long before httpx is imported
+    from packager.engine.network.http_client import Web  # a folder is read long before httpx is imported
 
     return opened.enter_context(Web(seconds=remote.seconds, allowed=remote.hosts))
 

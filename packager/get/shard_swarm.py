@@ -5,10 +5,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from packager.addresses import TRACKERS, url
-from packager.engine.ranges import Range, RangeSource, Unreachable, Unreadable
-from packager.engine.remote import Remote, SwarmRanges, endpoints, permitted_trackers, remote_sources
-from packager.engine.shared_file import SharedFile
+from packager.core.config.url_values import TRACKERS, url
+from packager.engine.files.range_readers import Range, RangeSource, Unreachable, Unreadable
+from packager.engine.files.shard_torrent import SharedFile
+from packager.engine.network.remote_readers import Remote, SwarmRanges, endpoints, permitted_trackers, remote_sources
 from packager.errors import IncompleteError, InputError
 from packager.model import Container, Infohash
 from packager.paths import shown
@@ -86,7 +86,9 @@ class SwarmOnDemand:
 
     def _by_link(self) -> RangeSource:
         """Return the swarm of infohashes alone. Raises Unreachable where nobody in it answers."""
-        from packager.engine.magnet_fetch import MagnetFetch  # few ask by link, and libtorrent takes long to import
+        from packager.engine.network.magnet_fetch import (
+            MagnetFetch,  # few ask by link, and libtorrent takes long to import
+        )
 
         swarm = self._remote.swarm
         assert swarm is not None

@@ -6,17 +6,18 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from packager import bencode, documents, torrent_file
-from packager.check_reports import Vouched
-from packager.engine import member_rows
-from packager.engine.limited import read_limited
-from packager.engine.release_files import ReleaseFiles
-from packager.engine.shared_file import SharedFile, open_torrent
+from packager.core.bittorrent import bencode, parse_torrent
+from packager.core.releases import documents
+from packager.core.releases.sharing_rule import HandOut, of_manifest
+from packager.core.reports.check_reports import Vouched
+from packager.core.reports.withheld import Withheld
+from packager.engine.files.limited_read import read_limited
+from packager.engine.files.shard_torrent import SharedFile, open_torrent
+from packager.engine.published import member_rows
+from packager.engine.published.release_ranges import ReleaseFiles
 from packager.errors import InputError
-from packager.hand_out import HandOut, of_manifest
 from packager.model import Manifest, PublishedFile, Release, ReleaseShard, ShardName
 from packager.paths import is_safe_name, shown
-from packager.withheld import Withheld
 
 _MANIFEST_MOST = 1 << 20  # bytes; ours have some 1,500
 
@@ -67,7 +68,7 @@ class Ranged:
         """Return a shard's torrent."""
         path = f"torrents/{shard}.torrent"
         data = self._files.read(path, bencode.LIMIT)
-        return SharedFile(data, torrent_file.parse(data, path))
+        return SharedFile(data, parse_torrent.parse(data, path))
 
 
 class Listed:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from packager.choose import Choice, choose
-from packager.engine import sql
+from packager.core.releases.choose_shards import Choice, choose
+from packager.core.releases.sharing_rule import HandOut
+from packager.core.reports.reports import Oddity
+from packager.engine.tables import sql
 from packager.errors import InputError
-from packager.hand_out import HandOut
-from packager.mirror.holding import Lying
+from packager.mirror.local_shards import Lying
 from packager.mirror.state import Settings
 from packager.model import Release, ShardName
-from packager.reports import Oddity
 from packager.units import count_of
 
 SHARDS = pa.schema(

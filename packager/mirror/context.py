@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from packager.key_pair import PublicKey
-from packager.mirror_reports import MirrorPlan
+from packager.core.releases.minisign_key import PublicKey
+from packager.core.reports.mirror_reports import MirrorPlan
 from packager.progress import Progress
 
 

@@ -7,14 +7,14 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from packager import torrent_file
-from packager.engine import durable
-from packager.engine.opened_release import check_manifest
-from packager.engine.release_source import Source, read_published, save_published
-from packager.engine.room import refused
+from packager.core.bittorrent import parse_torrent
+from packager.core.shards.folder_layout import TAG_FILES
+from packager.engine.files import atomic_files
+from packager.engine.files.write_errors import refused
+from packager.engine.published.open_release import check_manifest
+from packager.engine.published.release_reader import Source, read_published, save_published
 from packager.errors import InputError, TrustError, from_os_error
-from packager.files_layout import TAG_FILES
-from packager.mirror.around import Around
+from packager.mirror.context import Around
 from packager.mirror.state import MirrorFolder
 from packager.model import PublishedFile, ReleaseShard
 from packager.paths import shown
@@ -40,7 +40,7 @@ def fetch(folder: MirrorFolder, source: Source, shards: Iterable[ReleaseShard], 
                 shard.members_table,
                 shard.members_tsv,
             ):  # up to 1 GiB each
-                with durable.replace(folder.incoming / file.path, file.size) as table:
+                with atomic_files.replace(folder.incoming / file.path, file.size) as table:
                     save_published(source, file, table)
                 paths.append(Path(file.path))
                 continue
@@ -51,7 +51,7 @@ def fetch(folder: MirrorFolder, source: Source, shards: Iterable[ReleaseShard], 
                 check_torrent(data, shard, shard.twin_infohash, None)
             elif file is shard.manifest:
                 check_manifest(data, shard)
-            durable.write_bytes(folder.incoming / file.path, data)
+            atomic_files.write_bytes(folder.incoming / file.path, data)
             paths.append(Path(file.path))
         around.progress.advance(1)
     around.progress.end()
@@ -80,20 +80,20 @@ def place(folder: MirrorFolder, paths: Iterable[Path]) -> None:
     parents = set()
     for path in paths:
         to = folder.release / path
-        parents.add(durable.make_folder(to.parent))
+        parents.add(atomic_files.make_folder(to.parent))
         try:
             (folder.incoming / path).replace(to)
         except OSError as error:
             raise refused(error, to) from error
     for parent in parents:
-        durable.fsync_folder(parent)
+        atomic_files.fsync_folder(parent)
 
 
 def check_torrent(data: bytes, shard: ReleaseShard, v1: str | None, v2: str | None) -> None:
     """Raise TrustError where a .torrent is not the one of a shard by these infohashes, in hex."""
     where = shown(shard.torrent.path)
     try:
-        metainfo = torrent_file.parse(data, where)
+        metainfo = parse_torrent.parse(data, where)
     except InputError as error:
         raise TrustError(where, error.what, _DO_NOT) from error
     found = tuple(digest.hex() if digest else None for digest in (metainfo.infohash_v1, metainfo.infohash_v2))

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 import msgspec
 
-from packager import documents
-from packager.engine.downloads import Download, Downloads
-from packager.engine.shared_file import open_shared
-from packager.engine.swarm import Reach
-from packager.mirror import holding
-from packager.mirror.around import Around
-from packager.mirror.holding import is_proved, proof_of
+from packager.core.releases import documents
+from packager.core.reports.mirror_reports import FetchedShard, FetchReport
+from packager.engine.files.shard_torrent import open_shared
+from packager.engine.network.downloads import Download, Downloads
+from packager.engine.network.libtorrent_session import Reach
+from packager.mirror import local_shards
+from packager.mirror.context import Around
+from packager.mirror.local_shards import is_proved, proof_of
 from packager.mirror.state import LIVE_SECONDS, Live, MirrorFolder, Proof
-from packager.mirror_reports import FetchedShard, FetchReport
 from packager.model import ReleaseShard, ShardName
 from packager.units import count_of, show_size
 
@@ -78,7 +78,7 @@ class _Session:
         self._shards = {shard.name: shard for shard in shards}
         self._proofs = folder.proofs()
         self._base = {name: proof.uploaded for name, proof in self._proofs.items()}
-        here = {shard.name: holding.look_at(folder, shard) for shard in shards}
+        here = {shard.name: local_shards.look_at(folder, shard) for shard in shards}
         self._proved = {name for name, each in here.items() if is_proved(self._proofs.get(name), each)}
         order = {"whole": 1, "partial": 2}
         self._waiting = sorted(
@@ -150,8 +150,8 @@ class _Session:
 
     def _keep(self, shard: ReleaseShard) -> None:
         """Make a tar durable that was found right in full, and note that it was."""
-        holding.sync_file(self._folder.tar(shard.name))
-        lying = holding.look_at(self._folder, shard)
+        local_shards.sync_file(self._folder.tar(shard.name))
+        lying = local_shards.look_at(self._folder, shard)
         self._proofs[shard.name] = proof_of(lying, self._clocks.now(), self._uploaded(shard.name))
         self._proved.add(shard.name)
         self._folder.save_proofs(self._proofs)

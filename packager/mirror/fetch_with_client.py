@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from packager import bencode
+from packager.core.bittorrent import bencode
+from packager.core.releases.sharing_rule import HandOut
+from packager.core.reports.reports import Oddity
 from packager.engine.clients import Client, Handover
-from packager.engine.limited import read_limited
+from packager.engine.files.limited_read import read_limited
 from packager.errors import InputError
-from packager.hand_out import HandOut
 from packager.mirror.state import MirrorFolder
 from packager.model import PublishedFile, Release, ReleaseShard
-from packager.reports import Oddity
 
 
 def hand_over(

@@ -7,21 +7,21 @@ from collections.abc import Mapping
 
 import msgspec
 
-from packager.engine.dht import dht_counts
-from packager.engine.release_source import Source
-from packager.engine.scraping import SILENT_SECONDS, scrape
-from packager.engine.swarm import Reach
+from packager.core.bittorrent.scrape import Counts
+from packager.core.releases.release_lists import short_infohash
+from packager.core.releases.seed_counts import by_shard, is_older, newest, questions
+from packager.core.reports.mirror_reports import CountedBy
+from packager.core.reports.reports import AskedTracker
+from packager.engine.network.dht import dht_counts
+from packager.engine.network.libtorrent_session import Reach
+from packager.engine.network.scrape_trackers import SILENT_SECONDS, scrape
+from packager.engine.published.release_reader import Source
 from packager.errors import IncompleteError, PackagerError
-from packager.lists import short_infohash
-from packager.mirror.around import Around
+from packager.mirror.context import Around
 from packager.mirror.state import Settings
-from packager.mirror_reports import CountedBy
 from packager.model import CountSource, Release, ShardName
 from packager.paths import shown
 from packager.progress import Progress
-from packager.reports import AskedTracker
-from packager.scrape import Counts
-from packager.seed_counts import by_shard, is_older, newest, questions
 
 TORRENTS = "torrents.json"
 LIMIT = 64 << 20  # bytes of torrents.json that are read: some 60,000 torrents

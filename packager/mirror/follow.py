@@ -1,6 +1,6 @@
 """One step of a mirror: the newest release checked, shards chosen, the plan shown, then documents and state.
 
-Nothing stands in the state before all of it was found right. Fetching the shards themselves is fetch.py's.
+Nothing stands in the state before all of it was found right. Fetching the shards themselves is fetch_shards.py's.
 """
 
 import dataclasses
@@ -8,22 +8,30 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from packager import documents, torrent_file, trust
-from packager.engine import durable
-from packager.engine.opened_release import evidence_of
-from packager.engine.release_source import Source, open_source, read_published
-from packager.engine.shared_file import SharedFile
-from packager.engine.swarm import Reach
+from packager.core.bittorrent import parse_torrent
+from packager.core.releases import documents, trust
+from packager.core.releases.minisign_key import PublicKey
+from packager.core.reports.mirror_reports import (
+    ChangedSetting,
+    CountedBy,
+    MirrorPlan,
+    PlannedHold,
+    Removable,
+    WithdrawnThere,
+)
+from packager.engine.files import atomic_files
+from packager.engine.files.shard_torrent import SharedFile
+from packager.engine.network.libtorrent_session import Reach
+from packager.engine.published.open_release import evidence_of
+from packager.engine.published.release_reader import Source, open_source, read_published
 from packager.errors import InputError
-from packager.key_pair import PublicKey
-from packager.mirror import chain, holding, shard_documents
-from packager.mirror.around import Around, Ask
-from packager.mirror.chain import Newest
-from packager.mirror.holding import Lying
-from packager.mirror.seeds import seed_counts
-from packager.mirror.selection import Selection, select
+from packager.mirror import fetch_documents, local_shards, release_chain
+from packager.mirror.choose_for_disk import Selection, select
+from packager.mirror.context import Around, Ask
+from packager.mirror.find_seed_counts import seed_counts
+from packager.mirror.local_shards import Lying
+from packager.mirror.release_chain import Newest
 from packager.mirror.state import Chosen, Mirror, MirrorFolder, Settings
-from packager.mirror_reports import ChangedSetting, CountedBy, MirrorPlan, PlannedHold, Removable, WithdrawnThere
 from packager.model import Release, ReleaseShard, ShardName
 from packager.paths import shown
 from packager.progress import Progress
@@ -73,7 +81,7 @@ def step(folder: MirrorFolder, settings: Settings, request: Request, around: Aro
         newest = _newest(source, held, request, around.progress)
         seeds, counted_by = seed_counts(source, newest.release, settings, request.reach, around)
         proofs = folder.proofs()
-        lying = _related(source, folder, newest.release, holding.look(folder, newest.release), proofs)
+        lying = _related(source, folder, newest.release, local_shards.look(folder, newest.release), proofs)
         room, now = around.free(folder.folder), around.clocks.now()
         selection = select(
             newest.release,
@@ -85,8 +93,10 @@ def step(folder: MirrorFolder, settings: Settings, request: Request, around: Aro
             now=now,
             without_documents=_without_documents(settings.source, folder, newest.release),
         )
-        fetched = holding.fetched_here(held, proofs)
-        to_remove = holding.removable(newest.release, lying, (each.name for each in selection.chosen), fetched, now=now)
+        fetched = local_shards.fetched_here(held, proofs)
+        to_remove = local_shards.removable(
+            newest.release, lying, (each.name for each in selection.chosen), fetched, now=now
+        )
         plan = _plan(settings, newest, selection, lying, held, free=room, counted_by=counted_by, removable=to_remove)
         warnings = (*_warnings(newest, settings, now), *filter(None, [folder.proofs_fault()]))
         shards = _chosen_shards(newest.release, selection)
@@ -102,13 +112,15 @@ def step(folder: MirrorFolder, settings: Settings, request: Request, around: Aro
 def _newest(source: Source, held: Mirror | None, request: Request, progress: Progress) -> Newest:
     """Return the newest release, by the key pinned here or by one that is agreed to now."""
     trusted = request.trusted
-    key = chain.given(trusted.key)
+    key = release_chain.given(trusted.key)
     if held is None:
         if trusted.unsigned and key is not None:
             raise InputError("--unsigned", "a key is given as well", "leave one of them out")
         if trusted.unsigned:
             progress.note("NOT SIGNED: nothing proves who made this release; only that later ones follow from it")
-        return chain.first(source, key=key, unsigned=trusted.unsigned, start=trusted.start, confirm=request.ask.key)
+        return release_chain.first(
+            source, key=key, unsigned=trusted.unsigned, start=trusted.start, confirm=request.ask.key
+        )
     pinned = held.followed.keys
     if key is not None and key.line not in pinned:
         name = PublicKey.parse(pinned[0]).name if pinned else "none"
@@ -116,7 +128,7 @@ def _newest(source: Source, held: Mirror | None, request: Request, progress: Pro
         raise InputError("--key", f"{key.name} is not the key pinned here ({name})", mend)
     if trusted.unsigned and pinned:
         raise InputError("--unsigned", "a key is pinned here, and stays so", "leave it out")
-    return chain.following(source, held.followed)
+    return release_chain.following(source, held.followed)
 
 
 def _related(
@@ -133,8 +145,8 @@ def _related(
         if here is None or here.state == "in the way" or shard.name in proofs or not tar.is_file():
             continue
         torrent = read_published(source, shard.torrent)
-        shard_documents.check_torrent(torrent, shard, shard.infohash_v1, shard.infohash_v2)
-        if holding.is_unrelated(tar, SharedFile(torrent, torrent_file.parse(torrent, shard.torrent.path)).pieces):
+        fetch_documents.check_torrent(torrent, shard, shard.infohash_v1, shard.infohash_v2)
+        if local_shards.is_unrelated(tar, SharedFile(torrent, parse_torrent.parse(torrent, shard.torrent.path)).pieces):
             found[shard.name] = dataclasses.replace(here, state="in the way")
     return found
 
@@ -191,7 +203,7 @@ def _plan(
             name=each.name,
             phase=phases[each.name],
             size=each.size,
-            on_disk=lying.get(each.name, holding.NOTHING).state,
+            on_disk=lying.get(each.name, local_shards.NOTHING).state,
             why=each.why if each.name in lying or each.why != "held already" else "chosen before",
         )
         for each in selection.chosen
@@ -286,7 +298,7 @@ def _mirror(settings: Settings, newest: Newest, selection: Selection, held: Mirr
 def _fetch_documents(folder: MirrorFolder, source: Source, shards: tuple[ReleaseShard, ...], around: Around) -> None:
     """Fetch and check the shards' documents, and put them into their places when all of them are right."""
     try:
-        durable.remove_tree(folder.incoming)  # what a killed run left
-        shard_documents.place(folder, shard_documents.fetch(folder, source, shards, around))
+        atomic_files.remove_tree(folder.incoming)  # what a killed run left
+        fetch_documents.place(folder, fetch_documents.fetch(folder, source, shards, around))
     finally:
-        durable.remove_tree(folder.incoming)
+        atomic_files.remove_tree(folder.incoming)

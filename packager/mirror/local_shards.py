@@ -6,17 +6,17 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from packager.engine import durable
-from packager.engine.bad_pieces import bad_pieces
-from packager.engine.file_stamp import FileStamp
-from packager.engine.shared_file import open_shared
+from packager.core.bittorrent.piece_hashes import PieceHashes
+from packager.core.releases.sharing_rule import HandOut
+from packager.core.reports.mirror_reports import OnDisk, Removable
+from packager.engine.files import atomic_files
+from packager.engine.files.file_stamp import FileStamp
+from packager.engine.files.shard_torrent import open_shared
+from packager.engine.hashing.find_bad_pieces import bad_pieces
 from packager.errors import from_os_error
-from packager.hand_out import HandOut
 from packager.mirror.state import Mirror, MirrorFolder, Proof
-from packager.mirror_reports import OnDisk, Removable
 from packager.model import Release, ReleaseShard, ShardName
 from packager.paths import shown
-from packager.piece_hashes import PieceHashes
 from packager.progress import Progress
 
 
@@ -51,7 +51,7 @@ def look_at(folder: MirrorFolder, shard: ReleaseShard) -> Lying:
         part = _stat(path)
         if part is not None and stat.S_ISREG(part.st_mode):
             return Lying("partial", *_facts(part))
-        if part is not None and stat.S_ISDIR(part.st_mode) and path == durable.partial(tar):  # nothing can come
+        if part is not None and stat.S_ISDIR(part.st_mode) and path == atomic_files.partial(tar):  # nothing can come
             return Lying("in the way", *_facts(part))
     return NOTHING
 
@@ -76,7 +76,7 @@ def is_unrelated(tar: Path, hashes: PieceHashes) -> bool:
 
 def _parts(tar: Path) -> tuple[Path, ...]:
     """Return where a tar lies while it comes: ours, Transmission's, qBittorrent's."""
-    return durable.partial(tar), tar.with_name(f"{tar.name}.part"), tar.with_name(f"{tar.name}.!qB")
+    return atomic_files.partial(tar), tar.with_name(f"{tar.name}.part"), tar.with_name(f"{tar.name}.!qB")
 
 
 def _facts(found: os.stat_result) -> tuple[int, int, int]:
@@ -144,14 +144,14 @@ def remove(folder: MirrorFolder, names: Iterable[ShardName]) -> None:
     """Remove the tars of shards, and what had come of them, durably. Raises IncompleteError."""
     for name in names:
         for path in (folder.tar(name), *_parts(folder.tar(name))):
-            durable.remove_file(path)
+            atomic_files.remove_file(path)
 
 
 def sync_file(path: Path) -> None:
     """Make a tar that another library wrote, and its name, durable. Raises IncompleteError."""
     try:
-        durable.fsync_path(path)
-        durable.fsync_folder(path.parent)
+        atomic_files.fsync_path(path)
+        atomic_files.fsync_folder(path.parent)
     except OSError as error:
         raise from_os_error(error, shown(str(path))) from error
 

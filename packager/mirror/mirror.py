@@ -6,18 +6,18 @@ from dataclasses import replace
 
 import msgspec
 
-from packager import documents
-from packager.engine import durable
+from packager.core.releases import documents
+from packager.core.reports.mirror_reports import FetchReport, MirrorReport
+from packager.core.reports.reports import Oddity
 from packager.engine.clients import Client, open_client
-from packager.engine.release_source import RELEASE, open_source
+from packager.engine.files import atomic_files
+from packager.engine.published.release_reader import RELEASE, open_source
 from packager.errors import PackagerError
-from packager.mirror.around import Around, Ask
-from packager.mirror.fetch import How, fetch
+from packager.mirror.context import Around, Ask
+from packager.mirror.fetch_shards import How, fetch
+from packager.mirror.fetch_with_client import hand_over, stop_withheld
 from packager.mirror.follow import Request, Stepped, step
-from packager.mirror.hand_over import hand_over, stop_withheld
 from packager.mirror.state import MirrorFolder, Settings
-from packager.mirror_reports import FetchReport, MirrorReport
-from packager.reports import Oddity
 
 BUILTIN, NONE = "builtin", "none"
 
@@ -33,7 +33,7 @@ def run(folder: MirrorFolder, request: Request, how: How, around: Around) -> Mir
         stepped = step(folder, settings, request, around)
         _warn(stepped, around)
         return _report(stepped, settings)
-    with _without_trace(folder), durable.lock(folder.state, "mirror"):
+    with _without_trace(folder), atomic_files.lock(folder.state, "mirror"):
         settings = request.settings(folder.load())
         client = None if settings.client in (BUILTIN, NONE) else open_client(settings.client)
         stepped = step(folder, settings, request, around)
@@ -117,7 +117,7 @@ def _without_trace(folder: MirrorFolder) -> Iterator[None]:
         yield
     finally:
         if folder.state in missing and not (folder.state / "mirror.json").is_file():
-            durable.remove_tree(folder.state)
+            atomic_files.remove_tree(folder.state)
             if folder.folder in missing:
                 with suppress(OSError):  # something else is in it
                     folder.folder.rmdir()

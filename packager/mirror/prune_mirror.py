@@ -2,17 +2,17 @@
 
 from collections.abc import Callable
 
+from packager.core.reports.mirror_reports import Removable
+from packager.core.reports.reports import Oddity, PruneReport, ToDelete
 from packager.engine.clients import open_client
 from packager.errors import PackagerError
-from packager.mirror import holding
-from packager.mirror.hand_over import stop_withheld
-from packager.mirror.run import BUILTIN, NONE
+from packager.mirror import local_shards
+from packager.mirror.fetch_with_client import stop_withheld
+from packager.mirror.mirror import BUILTIN, NONE
 from packager.mirror.state import MirrorFolder
-from packager.mirror_reports import Removable
 from packager.model import ShardName
 from packager.paths import shown
 from packager.progress import Progress
-from packager.reports import Oddity, PruneReport, ToDelete
 
 
 def prune(
@@ -26,10 +26,10 @@ def prune(
     mirror = folder.required()
     release = folder.load_release(mirror)
     chosen = (each.name for each in mirror.chosen)
-    fetched = holding.fetched_here(mirror, folder.proofs())
+    fetched = local_shards.fetched_here(mirror, folder.proofs())
     ended = [
         each
-        for each in holding.removable(release, holding.look(folder, release), chosen, fetched, now=now)
+        for each in local_shards.removable(release, local_shards.look(folder, release), chosen, fetched, now=now)
         if each.ended
     ]
     planned = _report(folder, ended, deleted=False)
@@ -40,7 +40,7 @@ def prune(
             stop_withheld(open_client(mirror.settings.client), release, now)
         except PackagerError as error:
             progress.note(f"warning: {error}")
-    holding.remove(folder, (ShardName(each.name) for each in ended if each.prune))
+    local_shards.remove(folder, (ShardName(each.name) for each in ended if each.prune))
     return _report(folder, ended, deleted=True)
 
 

@@ -1,16 +1,16 @@
-"""The newest release, reached from the one held step by step, each step checked by packager.trust. Writes nothing."""
+"""The newest release, reached from the one held step by step, each checked (core/releases/trust.py). Writes nothing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from packager import documents, trust
-from packager.engine.keys import read_public
-from packager.engine.release_source import RELEASE, Source, read_signature
+from packager.core.releases import documents, trust
+from packager.core.releases.minisign_key import KEY_LIMIT, PublicKey
+from packager.core.releases.minisign_signature import describe
+from packager.core.releases.trust import Followed
+from packager.engine.files.key_files import read_public
+from packager.engine.published.release_reader import RELEASE, Source, read_signature
 from packager.errors import InputError, TrustError
-from packager.key_pair import KEY_LIMIT, PublicKey
 from packager.model import Release
-from packager.signature import describe
-from packager.trust import Followed
 
 PUBLIC_KEY = "minisign.pub"
 _UNSIGNED = "nothing was changed here; a release that is not signed is followed with --unsigned alone"

@@ -15,15 +15,15 @@ from typing import Literal
 
 import msgspec
 
-from packager import documents
-from packager.engine import durable
-from packager.engine.limited import read_limited
+from packager.core.http.allowed_hosts import AllowedHosts, allowed_hosts
+from packager.core.releases import documents
+from packager.core.releases.minisign_signature import LIMIT, describe
+from packager.core.releases.trust import Followed
+from packager.engine.files import atomic_files
+from packager.engine.files.limited_read import read_limited
 from packager.errors import InputError, PackagerError, TrustError, from_os_error
-from packager.hosts import AllowedHosts, allowed_hosts
 from packager.model import AskFor, PublishedFile, Release, ShardName, Strategy, Struct, Whole
 from packager.paths import shown
-from packager.signature import LIMIT, describe
-from packager.trust import Followed
 from packager.units import GIB
 
 STATE = ".packager-mirror"
@@ -200,15 +200,15 @@ class MirrorFolder:
         """Keep a release that was accepted and what was chosen of it, durably; the shards' documents are there."""
         kept, newest = self._copies(mirror)
         if minisig is not None:
-            durable.write_bytes(kept.with_name(kept.name + MINISIG), minisig)
-        durable.write_bytes(kept, body)
+            atomic_files.write_bytes(kept.with_name(kept.name + MINISIG), minisig)
+        atomic_files.write_bytes(kept, body)
         state, data = self.state / "mirror.json", documents.to_bytes(mirror)
         digests = [documents.digest(each) for each in (data, _state_file(state) or data)]
-        durable.write_bytes(self.state / _DIGESTS, "".join(f"{each}\n" for each in digests).encode())
-        durable.write_bytes(state, data)
+        atomic_files.write_bytes(self.state / _DIGESTS, "".join(f"{each}\n" for each in digests).encode())
+        atomic_files.write_bytes(state, data)
         if minisig is not None:
-            durable.write_bytes(newest.with_name(newest.name + MINISIG), minisig)
-        durable.write_bytes(newest, body)
+            atomic_files.write_bytes(newest.with_name(newest.name + MINISIG), minisig)
+        atomic_files.write_bytes(newest, body)
 
     def proofs(self) -> dict[ShardName, Proof]:
         """Return what was proved of tars here."""
@@ -237,7 +237,7 @@ class MirrorFolder:
             path = self.state / "verified.json"
             path.replace(path.with_name("verified.json.damaged"))
         kept = Proofs(format=documents.FORMAT, type="verified", shards=proofs)
-        durable.write_bytes(self.state / "verified.json", documents.to_bytes(kept))
+        atomic_files.write_bytes(self.state / "verified.json", documents.to_bytes(kept))
 
     def live(self, now: float) -> Live | None:
         """Return what the built-in client did a moment ago; None where it does not run."""
@@ -254,7 +254,7 @@ class MirrorFolder:
         if live is None:
             (self.state / "live.json").unlink(missing_ok=True)
         else:
-            durable.write_bytes(self.state / "live.json", msgspec.json.encode(live))
+            atomic_files.write_bytes(self.state / "live.json", msgspec.json.encode(live))
 
 
 def _state_file(path: Path) -> bytes | None:

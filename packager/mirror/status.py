@@ -2,21 +2,21 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from packager import trust
+from packager.core.releases import trust
+from packager.core.releases.sharing_rule import HandOut
+from packager.core.reports.mirror_reports import Health, HeldShard, MirrorStatus
+from packager.core.reports.withheld import Withheld
 from packager.engine.clients import Held, open_client
-from packager.engine.opened_release import evidence_of
+from packager.engine.published.open_release import evidence_of
 from packager.errors import PackagerError
-from packager.hand_out import HandOut
-from packager.mirror import holding
-from packager.mirror.around import Clocks
-from packager.mirror.holding import Lying, fetched_here, is_proved, removable
-from packager.mirror.run import BUILTIN, NONE
+from packager.mirror import local_shards
+from packager.mirror.context import Clocks
+from packager.mirror.local_shards import Lying, fetched_here, is_proved, removable
+from packager.mirror.mirror import BUILTIN, NONE
 from packager.mirror.state import Mirror, MirrorFolder, Proof
-from packager.mirror_reports import Health, HeldShard, MirrorStatus
 from packager.model import ReleaseShard, ShardName
 from packager.paths import shown
 from packager.progress import Progress
-from packager.withheld import Withheld
 
 
 def status(
@@ -30,13 +30,13 @@ def status(
     """
     mirror = folder.required()
     release = folder.load_release(mirror)
-    lying = holding.look(folder, release)
+    lying = local_shards.look(folder, release)
     chosen = {each.name for each in mirror.chosen}
     shards = [shard for shard in release.shards if shard.name in chosen or shard.name in lying]
     bad: dict[ShardName, int] = {}
     if verify:
         whole = [each for each in shards if each.name in chosen and _state(lying, each).state == "whole"]
-        bad = holding.prove(folder, whole, workers=workers, now=clocks.now, progress=progress)
+        bad = local_shards.prove(folder, whole, workers=workers, now=clocks.now, progress=progress)
     proofs = folder.proofs()
     now = clocks.now()
     stale = trust.stale(mirror.followed, now=now, max_age=mirror.settings.max_age)
@@ -97,7 +97,7 @@ def magnets(folder: MirrorFolder, now: str) -> tuple[str, ...]:
 
 def _state(lying: Mapping[ShardName, Lying], shard: ReleaseShard) -> Lying:
     """Return how a shard lies."""
-    return lying.get(shard.name, holding.NOTHING)
+    return lying.get(shard.name, local_shards.NOTHING)
 
 
 def _held(

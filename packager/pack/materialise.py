@@ -14,25 +14,25 @@ from pathlib import Path
 
 import msgspec
 
-from packager.engine import tables
-from packager.engine.hashing import Digests
-from packager.engine.jobs import Crew, Job
-from packager.engine.tar_notes import note_tar
-from packager.engine.workers import Tell, run_tasks
+from packager.core.config.option_values import nearest
+from packager.core.reports.reports import MaterialiseReport, Oddity
+from packager.engine.hashing.stream_hasher import Digests
+from packager.engine.processes.process_pool import Tell, run_tasks
+from packager.engine.processes.worker_pool import Crew, Job
+from packager.engine.project.tar_stamps import note_tar
+from packager.engine.tables import parquet
 from packager.errors import IncompleteError, InputError, PackagerError
 from packager.model import MEMBERS
-from packager.pack import on_cluster, places, shard_documents
-from packager.pack.crew import Cores, crew
-from packager.pack.on_cluster import Load
-from packager.pack.one_pass import read_shard
-from packager.pack.run import failure
-from packager.pack.shard import ShardTask, all_changed, condition, hashes_of, planned_layout, tar_sink
-from packager.pack.tars import remove_leftovers
+from packager.pack.pack import failure
+from packager.pack.shard import own_tars, pack_on_cluster, write_documents
+from packager.pack.shard.existing_tars import remove_leftovers
+from packager.pack.shard.pack_on_cluster import Load
+from packager.pack.shard.pack_shard import ShardTask, all_changed, condition, hashes_of, planned_layout, tar_sink
+from packager.pack.shard.read_shard import read_shard
+from packager.pack.worker_plan import Cores, crew
 from packager.paths import shown
 from packager.progress import SILENT, Progress
-from packager.reports import MaterialiseReport, Oddity
 from packager.units import show_size
-from packager.values import nearest
 
 _NAMED = 20  # changed members named in one error
 
@@ -66,7 +66,7 @@ def materialise(
             raise InputError(task.shard.name, "is not packed as the plan has it now", "run: packager pack")
     missing = [task for task, found in stands if not found.tar and task.shard.container == "tar"]
     for task in missing:
-        places.check_name(task)
+        own_tars.check_name(task)
     for place, owner in {(task.workspace.shards_place, task.owner) for task in missing}:
         remove_leftovers(place, owner, [f"{task.shard.name}.tar" for task in missing])
     started = time.monotonic()
@@ -98,9 +98,9 @@ def _results(
 ) -> Generator[tuple[ShardTask, int | PackagerError], None, None]:
     """Write tars, largest first, and yield each task with its tar's bytes or its error."""
     largest_first = sorted(missing, key=lambda task: -task.shard.size)
-    here, there = on_cluster.parted(largest_first, cluster)
+    here, there = pack_on_cluster.parted(largest_first, cluster)
     if cluster and there:
-        yield from on_cluster.run(cluster, writing, there, progress.advance)
+        yield from pack_on_cluster.run(cluster, writing, there, progress.advance)
     processes, tasks = crew(here, cores)
     yield from run_tasks(write_tar, tasks, workers=processes, progress=progress)
 
@@ -132,7 +132,7 @@ def _write(task: ShardTask, tell: Tell, compare: Callable[[bytes, Digests], None
                 layout, files, task.source, hashes=hashes, sink=sink, tell=tell, threads=task.threads
             )
             compare(found, digests)
-            places.claim(task)
+            own_tars.claim(task)
     except IncompleteError as error:
         raise all_changed(error, task.source, files) from error
     note_tar(task.workspace, shard.name)
@@ -165,7 +165,7 @@ class _OtherBytes(Exception):  # noqa: N818 (never reaches a user: it keeps a ta
 def writing(folder: Path | None) -> Job[ShardTask, ToWrite, Written, int]:
     """Return how tars are written elsewhere. folder: that workers write to; None: they write to a store."""
     return Job(
-        send=lambda task: ToWrite(on_cluster.load(task, folder), _digest(_packed(task))),
+        send=lambda task: ToWrite(pack_on_cluster.load(task, folder), _digest(_packed(task))),
         there=write_there,
         receive=take_written,
         name=lambda task: task.shard.name,
@@ -181,9 +181,9 @@ def write_there(given: ToWrite, tell: Tell, scratch: Path) -> Written:
         if _digest(digests) != given.expected:
             raise _OtherBytes
 
-    with on_cluster.at_worker(given.load, scratch) as task, contextlib.suppress(_OtherBytes):
+    with pack_on_cluster.at_worker(given.load, scratch) as task, contextlib.suppress(_OtherBytes):
         _write(task, tell, compare)
-    return Written(*read[0], on_cluster.where_written(task))
+    return Written(*read[0], pack_on_cluster.where_written(task))
 
 
 def take_written(task: ShardTask, written: Written) -> int:
@@ -191,13 +191,13 @@ def take_written(task: ShardTask, written: Written) -> int:
     if written.digests != _packed(task):
         raise _other_bytes(task, written.found)
     if written.folder:
-        on_cluster.take_tar(task, written.folder)
+        pack_on_cluster.take_tar(task, written.folder)
     return task.shard.size
 
 
 def _packed(task: ShardTask) -> Digests:
     """Return the digests of a shard as it was packed."""
-    return shard_documents.read_digests(task.folder, task.shard)
+    return write_documents.read_digests(task.folder, task.shard)
 
 
 def _digest(digests: Digests) -> bytes:
@@ -207,7 +207,7 @@ def _digest(digests: Digests) -> bytes:
 
 def _other_bytes(task: ShardTask, found: bytes) -> IncompleteError:
     """Return the error that names the members whose bytes changed, though their sizes and times did not."""
-    table = tables.read_rows(task.folder / f"{task.shard.name}.members.parquet", 0, task.shard.rows, MEMBERS)
+    table = parquet.read_rows(task.folder / f"{task.shard.name}.members.parquet", 0, task.shard.rows, MEMBERS)
     paths, digests = table["path"].to_pylist(), table["sha256"].to_pylist()
     wrong = [path for row, path in enumerate(paths) if found[32 * row : 32 * row + 32] != digests[row]]
     named = ", ".join(shown(path) for path in wrong[:_NAMED]) or "no member"

@@ -5,24 +5,24 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from packager.engine.jobs import Crew
-from packager.engine.owner import owner_of
-from packager.engine.workers import run_tasks
-from packager.engine.workspace import Workspace
+from packager.core.releases.next_release import would_change
+from packager.core.reports.reports import Oddity, PackReport
+from packager.engine.processes.process_pool import run_tasks
+from packager.engine.processes.worker_pool import Crew
+from packager.engine.project.owner_id import owner_of
+from packager.engine.project.plan_file import sources
+from packager.engine.project.project import Workspace
 from packager.errors import IncompleteError, InputError, PackagerError
 from packager.model import Plan, PlannedShard, ShardName
 from packager.options import Config
-from packager.pack import checkpoint, on_cluster, places
-from packager.pack.crew import Cores, crew
-from packager.pack.frozen import content_as_published, read_manifest
-from packager.pack.plan_file import sources
-from packager.pack.shard import Infohashes, Packed, ShardTask, condition, pack_shard
-from packager.pack.shard_documents import Content, Links
-from packager.pack.tars import remove_leftovers, stored_tars, tar_names
+from packager.pack.plan.published_shards import content_as_published, read_manifest
+from packager.pack.shard import checkpoint, own_tars, pack_on_cluster
+from packager.pack.shard.existing_tars import remove_leftovers, stored_tars, tar_names
+from packager.pack.shard.pack_shard import Infohashes, Packed, ShardTask, condition, pack_shard
+from packager.pack.shard.write_documents import Content, Links
+from packager.pack.worker_plan import Cores, crew
 from packager.paths import shown
 from packager.progress import SILENT, Progress
-from packager.releasing import would_change
-from packager.reports import Oddity, PackReport
 from packager.units import count_of, show_size
 
 Published = Mapping[ShardName, Infohashes]
@@ -97,7 +97,7 @@ def pack(
     missing = [task for task, found in stands if not found.whole]
     for task, found in stands:
         if found.needs_pass:
-            places.check_name(task)
+            own_tars.check_name(task)
     _remove_leftovers(every)
     started = time.monotonic()
     done = size = 0
@@ -147,9 +147,9 @@ def _results(
     tasks: Sequence[ShardTask], read: int, cores: Cores, *, cluster: Crew | None, progress: Progress
 ) -> Generator[tuple[ShardTask, Packed | PackagerError], None, None]:
     """Pack shards and yield what comes of each. read: how many of the first need their sources read."""
-    here, there = on_cluster.parted(tasks[:read], cluster)
+    here, there = pack_on_cluster.parted(tasks[:read], cluster)
     if cluster and there:
-        yield from on_cluster.run(cluster, on_cluster.packing, there, progress.advance)
+        yield from pack_on_cluster.run(cluster, pack_on_cluster.packing, there, progress.advance)
     processes, shared_out = crew(here, cores, more=len(tasks) - read)
     shared_out += tasks[read:]  # of which only torrents are made
     yield from run_tasks(pack_shard, shared_out, workers=processes, progress=progress)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from packager.pack.shard import ShardTask
-from packager.store_address import StoreAddress
+from packager.core.config.store_url import StoreAddress
+from packager.pack.shard.pack_shard import ShardTask
 
 _LANES = 3  # what one process keeps busy with threads: reading, members and pieces, blocks
 _QUICK = 2 << 30  # bytes: what takes two seconds is done before started processes have paid for their start

@@ -14,12 +14,23 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from packager import documents
-from packager.engine import durable, sql
-from packager.engine.room import refused
-from packager.engine.workspace import Workspace
-from packager.lookup import BUCKET_KEYS, EMPTY, LOOKUP, NUMBERS, PART_BYTES, SAME_KEY, SLOT, Lookup, bucket_numbers
-from packager.magnet import parse_magnet
+from packager.core.bittorrent.magnet import parse_magnet
+from packager.core.releases import documents
+from packager.core.releases.lookup_index import (
+    BUCKET_KEYS,
+    EMPTY,
+    LOOKUP,
+    NUMBERS,
+    PART_BYTES,
+    SAME_KEY,
+    SLOT,
+    Lookup,
+    bucket_numbers,
+)
+from packager.engine.files import atomic_files
+from packager.engine.files.write_errors import refused
+from packager.engine.project.project import Workspace
+from packager.engine.tables import sql
 from packager.model import PublishedFile, Release, ReleaseShard
 from packager.progress import Progress
 
@@ -88,7 +99,7 @@ def publish_lookup(workspace: Workspace, release: Release, built: Path, progress
     try:
         for part in made.parts:
             (built / part.path).parent.mkdir(exist_ok=True)
-            durable.link(folder / Path(part.path).name, built / part.path)
+            atomic_files.link(folder / Path(part.path).name, built / part.path)
         (built / LOOKUP).write_bytes(document)
     except OSError as error:
         raise refused(error, built / LOOKUP, len(document) + sum(part.size for part in made.parts)) from error
@@ -141,8 +152,8 @@ def make(tables: Sequence[Table], withdrawn: Sequence[str], folder: Path, mark: 
 
     mark: what tells this index from another; the names of its parts begin with it. Raises IncompleteError.
     """
-    durable.remove_tree(folder)
-    durable.make_folder(folder)
+    atomic_files.remove_tree(folder)
+    atomic_files.make_folder(folder)
     keys, spill = folder / "keys", folder / "spill"
     progress.begin("lookup", None, "key")
     with closing(sql.open_database([table.path for table in tables], spill)) as database:
@@ -151,9 +162,9 @@ def make(tables: Sequence[Table], withdrawn: Sequence[str], folder: Path, mark: 
     made = _write_index(keys, count, folder, mark)
     progress.end()
     keys.unlink()
-    durable.remove_tree(spill)
-    durable.write_bytes(folder / LOOKUP, documents.to_bytes(made))
-    durable.write_bytes(folder / "mark", mark.encode())
+    atomic_files.remove_tree(spill)
+    atomic_files.write_bytes(folder / LOOKUP, documents.to_bytes(made))
+    atomic_files.write_bytes(folder / "mark", mark.encode())
     return made
 
 
@@ -176,13 +187,13 @@ def _query(tables: Sequence[Table]) -> str:
 
 
 def _isrc(column: str) -> str:
-    """Return the SQL of lookup.isrc for a column: NULL where it holds none."""
+    """Return the SQL of lookup_index.isrc for a column: NULL where it holds none."""
     bare = f"replace(replace({column}, '-', ''), ' ', '')"
     return f"CASE WHEN regexp_full_match({bare}, '[A-Za-z]{{2}}[A-Za-z0-9]{{3}}[0-9]{{7}}') THEN upper({bare}) END"
 
 
 def _normal(column: str) -> str:
-    """Return the SQL of lookup.normal for a column."""
+    """Return the SQL of lookup_index.normal for a column."""
     return f"coalesce({_isrc(column)}, {column})"
 
 
@@ -229,7 +240,7 @@ def _write_index(keys: Path, count: int, folder: Path, mark: str) -> Lookup:
     for number, first in enumerate(range(0, len(counts), part_buckets(slots)), 1):
         path = folder / f"{mark[:8]}-{number:05d}.bin"
         digest = hashlib.sha256()
-        with durable.replace(path) as file:
+        with atomic_files.replace(path) as file:
             for data in _buckets(rows, starts, slots, range(first, min(len(counts), first + part_buckets(slots)))):
                 file.write(data)
                 digest.update(data)

@@ -16,11 +16,14 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from packager import documents
-from packager.engine import durable, members_tsv, sql, tables
-from packager.engine.moved_files import read_moved
-from packager.engine.packed_members import opened_members, shards_of_files, withdrawn_members
-from packager.engine.workspace import Workspace
+from packager.core.releases import documents
+from packager.core.releases.next_release import PackedShard
+from packager.core.releases.withdrawn_records import Withdrawals, in_force, to_lift
+from packager.engine.files import atomic_files
+from packager.engine.project.project import Workspace
+from packager.engine.published.listed_members import opened_members, shards_of_files, withdrawn_members
+from packager.engine.published.moved_files import read_moved
+from packager.engine.tables import members_tsv, parquet, sql
 from packager.errors import InputError, from_os_error
 from packager.model import (
     MEMBERS,
@@ -34,8 +37,6 @@ from packager.model import (
     ShardName,
 )
 from packager.progress import Progress
-from packager.releasing import PackedShard
-from packager.withdrawn import Withdrawals, in_force, to_lift
 
 _MARKS = pa.schema([("shard", pa.string()), ("id", pa.string()), ("number", pa.int32())])
 
@@ -109,7 +110,7 @@ def _newer(workspace: Workspace, plan: Plan, phases: Collection[str]) -> dict[Sh
         and phase.content != "catalogue"
         and (new := [shard for shard in phase.shards if not shard.published])
     }
-    if not fresh or not workspace.replanned.exists() or not tables.count_rows(workspace.replanned):
+    if not fresh or not workspace.replanned.exists() or not parquet.count_rows(workspace.replanned):
         return found
     with closing(sql.open_database([workspace.replanned, *fresh], workspace.state / "spill")) as database:
         for planned, shards in fresh.items():
@@ -173,8 +174,8 @@ def _changed_table(workspace: Workspace, name: ShardName, old: Path, changes: Ch
     old: as the last release lists it, or as packing made it.
     """
     full = _full_table(workspace, name)
-    rows = tables.read_rows(full, 0, tables.count_rows(full), MEMBERS)
-    before = tables.read_rows(old, 0, tables.count_rows(old), MEMBERS)
+    rows = parquet.read_rows(full, 0, parquet.count_rows(full), MEMBERS)
+    before = parquet.read_rows(old, 0, parquet.count_rows(old), MEMBERS)
     moved = read_moved(workspace, name)
     ids = [moved[row].id or record if row in moved else record for row, record in enumerate(rows["id"].to_pylist())]
     marked = dict(zip(before["path"].to_pylist(), before[SUPERSEDED.name].to_pylist(), strict=True))
@@ -189,11 +190,11 @@ def _changed_table(workspace: Workspace, name: ShardName, old: Path, changes: Ch
     rows = rows.filter(pc.invert(_is_withdrawn(rows, ids, changes.withdrawn))).combine_chunks()
     if rows.equals(before):
         return old
-    folder = durable.make_folder(workspace.packed(name) / "listed")
+    folder = atomic_files.make_folder(workspace.packed(name) / "listed")
     fresh = folder / "next.parquet"
-    tables.write_members(fresh, MEMBERS, rows.to_batches(), rows.num_rows)
+    parquet.write_members(fresh, MEMBERS, rows.to_batches(), rows.num_rows)
     path = workspace.listed_table_place(name, _digest(fresh))
-    durable.move(fresh, path)
+    atomic_files.move(fresh, path)
     return path
 
 
@@ -215,14 +216,14 @@ def _manifest(workspace: Workspace, name: ShardName, table: Path, last: ReleaseS
     made = documents.from_bytes(path.read_bytes(), Manifest, path)
     manifest = msgspec.structs.replace(
         made,
-        withdrawn=made.members - tables.count_rows(table),
+        withdrawn=made.members - parquet.count_rows(table),
         twin_infohash=last.twin_infohash if last else made.twin_infohash,
     )
     if manifest == made:
         return manifest, path
     beside, data = path.parent / "listed" / path.name, documents.to_bytes(manifest)
     if not beside.exists() or beside.read_bytes() != data:
-        durable.write_bytes(beside, data)
+        atomic_files.write_bytes(beside, data)
     return manifest, beside
 
 
@@ -246,11 +247,11 @@ def place_documents(workspace: Workspace, release: Release, built: Path) -> Iter
     for shard in release.shards:
         for file in shard.documents:
             path = built / file.path
-            folders.add(durable.make_folder(path.parent))
-            durable.link(_place(workspace, shard, file), path)
+            folders.add(atomic_files.make_folder(path.parent))
+            atomic_files.link(_place(workspace, shard, file), path)
             yield file
     for folder in folders:
-        durable.fsync_folder(folder)
+        atomic_files.fsync_folder(folder)
 
 
 def _place(workspace: Workspace, shard: ReleaseShard, file: PublishedFile) -> Path:

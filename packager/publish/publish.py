@@ -11,32 +11,36 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from packager import __version__, documents, lists, torrent_file, trust
-from packager.engine import durable, keys, tables
-from packager.engine.owner import owner_of
-from packager.engine.releases import check_site, last_release_and_bytes
-from packager.engine.room import reckoned
-from packager.engine.withdrawals import read_withdrawals
-from packager.engine.workspace import Workspace
+from packager import __version__
+from packager.core.bittorrent import parse_torrent
+from packager.core.bittorrent.parse_torrent import file_numbers
+from packager.core.estimates.estimate import LISTED, PAGE
+from packager.core.http.allowed_hosts import AllowedHosts
+from packager.core.releases import documents, release_lists, trust
+from packager.core.releases.next_release import check_signer, next_release, not_before
+from packager.core.releases.seed_counts import Counted
+from packager.core.releases.sharing_rule import HandOut
+from packager.core.releases.withdrawn_records import all_withdrawals
+from packager.core.reports.reader_needs import missing_for_readers
+from packager.core.reports.reports import PublishReport
+from packager.core.shards.layout import PAYLOAD
+from packager.engine.files import atomic_files, key_files
+from packager.engine.files.write_errors import reckoned
+from packager.engine.project.last_release import check_site, last_release_and_bytes
+from packager.engine.project.owner_id import owner_of
+from packager.engine.project.project import Workspace
+from packager.engine.project.withdrawals_file import read_withdrawals
+from packager.engine.tables import parquet
 from packager.errors import IncompleteError, InputError
-from packager.estimate import LISTED, PAGE
-from packager.hand_out import HandOut
-from packager.hosts import AllowedHosts
-from packager.layout import PAYLOAD
 from packager.model import Plan, PublishedFile, Release, ReleaseShard, ShardName
 from packager.options import Config
 from packager.progress import SILENT, Progress
-from packager.publish import counting, site, swap
-from packager.publish.lookup import publish_lookup
-from packager.publish.metalinks import write_metalinks
-from packager.publish.pages import ReadMembers
-from packager.publish.shard_files import find_changes, listed_shard, place_documents
-from packager.reader_needs import missing_for_readers
-from packager.releasing import check_signer, next_release, not_before
-from packager.reports import PublishReport
-from packager.seed_counts import Counted
-from packager.torrent_file import file_numbers
-from packager.withdrawn import all_withdrawals
+from packager.publish import site_seed_counts, swap_folder
+from packager.publish.build_lookup import publish_lookup
+from packager.publish.listed_shards import find_changes, listed_shard, place_documents
+from packager.publish.site import render
+from packager.publish.site.pages import ReadMembers
+from packager.publish.write_metalinks import write_metalinks
 
 RELEASE, SUMS, PUBLIC_KEY, MINISIG = "release.json", "SHA256SUMS", "minisign.pub", ".minisig"
 
@@ -50,7 +54,7 @@ def publish(
     closed: Mapping[str, str],
     now: str,
     unread: int = 0,
-    signer: keys.Signer | None = None,
+    signer: key_files.Signer | None = None,
     scrape: AllowedHosts | None = None,
     progress: Progress = SILENT,
 ) -> PublishReport:
@@ -87,7 +91,7 @@ def publish(
         withdrawals=all_withdrawals(before_this, taken_back, changes.holding),
         last=last,
         date=config.release.date or not_before(before_this, now),
-        next_key=keys.read_public(workspace.next_key) if workspace.next_key else None,
+        next_key=key_files.read_public(workspace.next_key) if workspace.next_key else None,
         unread=unread,
     )
     if signer and before_this and release.serial > before_this.serial:
@@ -98,16 +102,16 @@ def publish(
     if len(document) > documents.LIMIT:
         what = f"its {len(document)} bytes are more than the {documents.LIMIT} that readers take"
         raise InputError(RELEASE, what, "raise shards.size, so that there are fewer shards")
-    counted, scraped = counting.kept(workspace), None
+    counted, scraped = site_seed_counts.kept(workspace), None
     if scrape is not None:
-        counted, scraped = counting.ask(workspace, release, scrape, now=now, progress=progress)
-    shown = _shown(document, workspace.templates, signer, lists.torrents_json(release, counted))
+        counted, scraped = site_seed_counts.ask(workspace, release, scrape, now=now, progress=progress)
+    shown = _shown(document, workspace.templates, signer, release_lists.torrents_json(release, counted))
     changed = not _is_shown(workspace, shown)
     if changed:
         with reckoned(len(release.shards) * (PAGE + LISTED)):
             _publish(workspace, release, document, signer, counted=counted, progress=progress)
         with suppress(IncompleteError):  # it only saves the next publish its work
-            durable.write_bytes(workspace.state / "shown", shown)
+            atomic_files.write_bytes(workspace.state / "shown", shown)
     return PublishReport(
         serial=release.serial,
         changed=changed,
@@ -131,11 +135,11 @@ def _count_files(output: Path) -> int:
         return sum(1 for _ in file) + 1 + (output / (SUMS + MINISIG)).exists()
 
 
-def _shown(document: bytes, templates: Path | None, signer: keys.Signer | None, torrents: bytes) -> bytes:
+def _shown(document: bytes, templates: Path | None, signer: key_files.Signer | None, torrents: bytes) -> bytes:
     """Return what tells one state of the site from another: the release, templates, key, seed counts, this tool."""
     digest = hashlib.sha256(document + torrents)
     digest.update((signer.mark if signer else "").encode())
-    for folder in (site.default_templates(), *([templates] if templates else [])):
+    for folder in (render.default_templates(), *([templates] if templates else [])):
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
     return f"{__version__} {digest.hexdigest()}\n".encode()
@@ -154,27 +158,27 @@ def _publish(
     workspace: Workspace,
     release: Release,
     document: bytes,
-    signer: keys.Signer | None,
+    signer: key_files.Signer | None,
     *,
     counted: Mapping[ShardName, Counted],
     progress: Progress,
 ) -> None:
     """Build the site beside its place and swap it in."""
     check_site(workspace)
-    built = swap.staging(workspace.output, owner_of(workspace.state))
+    built = swap_folder.staging(workspace.output, owner_of(workspace.state))
     files = list(place_documents(workspace, release, built))
     if signer:
         signature = signer.sign(document, f"release {release.serial} of {release.collection.name}, {release.date}")
-        durable.write_bytes(workspace.releases / f"{release.serial}.json{MINISIG}", signature)
+        atomic_files.write_bytes(workspace.releases / f"{release.serial}.json{MINISIG}", signature)
         files.append(_write(built, RELEASE + MINISIG, signature))
         files.append(_write(built, PUBLIC_KEY, signer.public.text.encode()))
-    durable.write_bytes(workspace.releases / f"{release.serial}.json", document)
+    atomic_files.write_bytes(workspace.releases / f"{release.serial}.json", document)
     files += _place_releases(workspace, release.serial, built)
     metalinks = list(write_metalinks(release, built))
     reader = _member_reader(workspace)
     files += metalinks
     files += publish_lookup(workspace, release, built, progress)
-    files += site.render(
+    files += render.render(
         release,
         site=built,
         read_members=reader,
@@ -185,12 +189,12 @@ def _publish(
         progress=progress,
     )
     files.append(_write(built, RELEASE, document))
-    sums = lists.sha256sums(files).encode()
+    sums = release_lists.sha256sums(files).encode()
     if signer:
         comment = f"{SUMS} of release {release.serial} of {release.collection.name}, {release.date}"
-        durable.write_bytes(built / (SUMS + MINISIG), signer.sign(sums, comment))
-    durable.write_bytes(built / SUMS, sums)
-    swap.swap(built, workspace.output, lambda: check_site(workspace))
+        atomic_files.write_bytes(built / (SUMS + MINISIG), signer.sign(sums, comment))
+    atomic_files.write_bytes(built / SUMS, sums)
+    swap_folder.swap(built, workspace.output, lambda: check_site(workspace))
 
 
 def _place_releases(workspace: Workspace, last: int, built: Path) -> Iterator[PublishedFile]:
@@ -213,7 +217,7 @@ def _read_release(workspace: Workspace, serial: int) -> bytes:
 
 def _write(built: Path, path: str, data: bytes) -> PublishedFile:
     """Write one file of the site and return its facts."""
-    durable.write_bytes(built / path, data)
+    atomic_files.write_bytes(built / path, data)
     return PublishedFile(path=path, size=len(data), sha256=documents.digest(data))
 
 
@@ -225,11 +229,11 @@ def _member_reader(workspace: Workspace) -> ReadMembers:
 
     def read(shard: ReleaseShard, count: int) -> pa.Table:
         path = workspace.listed_table(shard.name, shard.members_table.sha256)
-        rows = tables.read_rows(path, 0, min(count, shard.members - shard.withdrawn))
+        rows = parquet.read_rows(path, 0, min(count, shard.members - shard.withdrawn))
         if shard.container == "tar":
             return rows
         torrent = workspace.packed(shard.name) / f"{shard.name}.torrent"
-        known = file_numbers(torrent_file.parse(torrent.read_bytes(), torrent))
+        known = file_numbers(parse_torrent.parse(torrent.read_bytes(), torrent))
         paths = [(shard.file, *f"{PAYLOAD}{path}".split("/")) for path in rows["path"].to_pylist()]
         return rows.append_column("file_number", pa.array([known[path] for path in paths], pa.int64()))
 

@@ -6,16 +6,16 @@ No part of the release: release.json, its serial and its chain do not hang on th
 import time
 from collections.abc import Mapping
 
-from packager import documents
-from packager.engine import durable
-from packager.engine.limited import read_limited
-from packager.engine.workspace import Workspace
-from packager.hosts import AllowedHosts
+from packager.core.http.allowed_hosts import AllowedHosts
+from packager.core.releases import documents
+from packager.core.releases.seed_counts import Counted, SeedCounts, by_shard, questions, renewed
+from packager.core.reports.reports import ScrapeReport
+from packager.engine.files import atomic_files
+from packager.engine.files.limited_read import read_limited
+from packager.engine.project.project import Workspace
 from packager.model import Release, ShardName
 from packager.paths import shown
 from packager.progress import Progress
-from packager.reports import ScrapeReport
-from packager.seed_counts import Counted, SeedCounts, by_shard, questions, renewed
 from packager.units import parse_date
 
 
@@ -38,7 +38,9 @@ def ask(
     allowed: hosts that may be asked although they are not on the public Internet. now: RFC 3339, the time that the
     counts get. What a tracker that fails does not tell stays as it was.
     """
-    from packager.engine.scraping import scrape  # httpx, which no other publishing needs, takes 0.2 s to load
+    from packager.engine.network.scrape_trackers import (
+        scrape,  # httpx, which no other publishing needs, takes 0.2 s to load
+    )
 
     began = time.monotonic()
     asked = questions(release)
@@ -49,7 +51,7 @@ def ask(
     counted = renewed(kept(workspace), found, now)
     if found:
         document = SeedCounts(format=documents.FORMAT, type="seed-counts", shards=counted)
-        durable.write_bytes(workspace.seed_counts, documents.to_bytes(document))
+        atomic_files.write_bytes(workspace.seed_counts, documents.to_bytes(document))
     return counted, ScrapeReport(
         counted=len(found),
         shards=len(release.shards),

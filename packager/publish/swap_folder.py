@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
-from packager.engine import durable
-from packager.engine.room import check_writable, refused
+from packager.engine.files import atomic_files
+from packager.engine.files.write_errors import check_writable, refused
 from packager.errors import InputError
 
 _AT_FDCWD = -100
@@ -40,8 +40,8 @@ def staging(output: Path, owner: str = "") -> Path:
     """
     check_output(output)
     beside = output.with_name(f".{output.name}.{owner}.next" if owner else f".{output.name}.next")
-    durable.remove_tree(beside)
-    return durable.make_folder(beside)
+    atomic_files.remove_tree(beside)
+    return atomic_files.make_folder(beside)
 
 
 def swap(built: Path, output: Path, check: Callable[[], object] = bool) -> None:
@@ -63,15 +63,15 @@ def swap(built: Path, output: Path, check: Callable[[], object] = bool) -> None:
             if not output.exists():
                 os.rename(built, output)
             elif not _exchange(built, output):
-                durable.remove_tree(aside)
+                atomic_files.remove_tree(aside)
                 os.rename(output, aside)
                 os.rename(built, output)
-            durable.fsync_folder(output.parent)
+            atomic_files.fsync_folder(output.parent)
     except OSError as error:
         raise refused(error, output) from error
     finally:
-        durable.remove_tree(built)
-    durable.remove_tree(aside)
+        atomic_files.remove_tree(built)
+    atomic_files.remove_tree(aside)
 
 
 @contextmanager
@@ -91,7 +91,7 @@ def _flush(folder: Path) -> None:
     paths = _tree(folder)
     with ThreadPoolExecutor(_FLUSHES) as pool:
         while batch := list(islice(paths, _BATCH)):
-            for _ in pool.map(durable.fsync_path, batch):
+            for _ in pool.map(atomic_files.fsync_path, batch):
                 pass
 
 

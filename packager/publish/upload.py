@@ -14,19 +14,19 @@ from itertools import groupby
 from pathlib import Path
 from threading import BoundedSemaphore, Event
 
-from packager import documents
-from packager.engine.limited import read_limited
-from packager.engine.owner import claim_store, owner_of
+from packager.core.releases import documents
+from packager.core.releases.sharing_rule import HandOut
+from packager.core.reports.reports import UploadReport
+from packager.engine.files.limited_read import read_limited
+from packager.engine.project.owner_id import claim_store, owner_of
+from packager.engine.project.project import Workspace
 from packager.engine.stores.base import SMALL, Stat, Store
-from packager.engine.workspace import Workspace
 from packager.errors import IncompleteError, InputError, from_os_error
-from packager.hand_out import HandOut
 from packager.model import Release
 from packager.paths import shown
 from packager.progress import Progress
 from packager.publish.publish import MINISIG, RELEASE, SUMS
 from packager.publish.upload_journal import Journal, Uploaded
-from packager.reports import UploadReport
 
 _LANES = 8  # files on their way at once
 _LARGE = 2  # large ones among them: each holds some parts in memory

@@ -12,11 +12,11 @@ from types import TracebackType
 
 import msgspec
 
-from packager.engine import durable
-from packager.engine.room import refused
+from packager.core.config.store_url import StoreAddress
+from packager.engine.files import atomic_files
+from packager.engine.files.write_errors import refused
 from packager.engine.stores.base import Stat
 from packager.errors import from_os_error
-from packager.store_address import StoreAddress
 
 
 class Uploaded(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -57,7 +57,7 @@ class Journal:
                 self._take(decoder.decode(line))
             except msgspec.DecodeError:  # cut by a power failure: that file is uploaded again
                 continue
-        durable.write_bytes(path, b"".join(msgspec.json.encode(each) + b"\n" for each in self.files.values()))
+        atomic_files.write_bytes(path, b"".join(msgspec.json.encode(each) + b"\n" for each in self.files.values()))
 
     def __enter__(self) -> "Journal":
         """Open it to be added to."""

@@ -4,10 +4,10 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from packager import bencode
-from packager.engine.room import refused
-from packager.hand_out import HandOut
-from packager.metalink import has_metalink, metalink_of, metalink_path, v1_torrent
+from packager.core.bittorrent import bencode
+from packager.core.releases.metalink import has_metalink, metalink_of, metalink_path, v1_torrent
+from packager.core.releases.sharing_rule import HandOut
+from packager.engine.files.write_errors import refused
 from packager.model import PublishedFile, Release
 
 

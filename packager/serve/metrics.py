@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Protocol
 
-from packager.engine.child_processes import spawn_context
+from packager.engine.processes.child_processes import spawn_context
 
 CODES = (200, 206, 301, 304, 400, 404, 405, 412, 416, 451, 500, 503)
 # name, kind, help, the label's name and its values; each value has one number a process

@@ -11,15 +11,15 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
-from packager.engine.child_processes import spawn_context
-from packager.engine.workers import die_with_parent
+from packager.core.reports.reports import ServeReport
+from packager.engine.processes.child_processes import spawn_context
+from packager.engine.processes.process_pool import die_with_parent
 from packager.errors import IncompleteError, InputError, PackagerError, from_os_error
 from packager.paths import shown
-from packager.reports import ServeReport
-from packager.serve.counts import Counts, Numbers, shared_numbers
-from packager.serve.log import Log
+from packager.serve.access_log import Log
+from packager.serve.metrics import Counts, Numbers, shared_numbers
 from packager.serve.server import Server, Serving, open_shelf
-from packager.serve.shelf import Listing
+from packager.serve.shard_cache import Listing
 
 _STDERR = 2
 _POLL_SECONDS = 0.2

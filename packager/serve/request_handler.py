@@ -22,18 +22,18 @@ from typing import Literal, TypeAlias, TypeVar
 
 from aiohttp import web
 
-from packager import byte_ranges
-from packager.byte_ranges import Range
-from packager.engine.ranges import Unreadable
-from packager.engine.sliced import Body, Zeros
+from packager.core.http import range_header
+from packager.core.http.conditional_request import Wanted, wanted
+from packager.core.http.range_header import Range
+from packager.engine.files.file_body import Body, Zeros
+from packager.engine.files.range_readers import Unreadable
 from packager.errors import PackagerError
 from packager.paths import shown
-from packager.preconditions import Wanted, wanted
 from packager.serve import site_files
-from packager.serve.counts import Counts
-from packager.serve.log import Log
-from packager.serve.sending import Connection
-from packager.serve.shelf import Listed, Shelf, WithheldError
+from packager.serve.access_log import Log
+from packager.serve.metrics import Counts
+from packager.serve.send_body import Connection
+from packager.serve.shard_cache import Listed, Shelf, WithheldError
 from packager.serve.site_files import SHARDS, BadPathError, FolderError
 
 _TAR = "application/x-tar"
@@ -217,10 +217,10 @@ class Answers:
         ranges: Sequence[Range] = wish.ranges or ((0, file.size),)
         heads = [b""] * (len(ranges) + 1)
         if len(wish.ranges) == 1:
-            headers["Content-Range"] = byte_ranges.content_range(ranges[0], file.size)
+            headers["Content-Range"] = range_header.content_range(ranges[0], file.size)
         elif wish.ranges:
             boundary = secrets.token_hex(16)
-            heads = byte_ranges.part_heads(ranges, file.size, file.content_type, boundary)
+            heads = range_header.part_heads(ranges, file.size, file.content_type, boundary)
             headers["Content-Type"] = f"multipart/byteranges; boundary={boundary}"
         length = sum(map(len, heads)) + sum(stop - start for start, stop in ranges)
         answer.hold_back(wanted=True)

@@ -7,8 +7,8 @@ from concurrent.futures import Executor
 
 from aiohttp import web
 
-from packager.engine.ranges import Unreadable
-from packager.engine.sliced import WAITING, Slice, Step
+from packager.engine.files.file_body import WAITING, Slice, Step
+from packager.engine.files.range_readers import Unreadable
 from packager.paths import shown
 from packager.units import KIB
 

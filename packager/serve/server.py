@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 from aiohttp import http_exceptions, web
 
-from packager.engine.workspace import Workspace
+from packager.engine.project.project import Workspace
 from packager.errors import InputError, PackagerError
 from packager.paths import shown
-from packager.serve.answers import Answers, What
-from packager.serve.counts import Counts
-from packager.serve.log import Log
-from packager.serve.proved import ProvedPieces
-from packager.serve.shelf import RELEASE, Shelf
+from packager.serve.access_log import Log
+from packager.serve.metrics import Counts
+from packager.serve.request_handler import Answers, What
+from packager.serve.shard_cache import RELEASE, Shelf
+from packager.serve.verified_body import ProvedPieces
 from packager.units import MIB
 
 _THREADS = 32  # that open and read files of the site, and as many for shards

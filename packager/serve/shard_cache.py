@@ -16,33 +16,33 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from packager import documents
-from packager.engine import tables
-from packager.engine.file_stamp import FileStamp, TarNote
-from packager.engine.limited import read_limited
-from packager.engine.open_files import OpenFiles
-from packager.engine.published import folder_pieces
-from packager.engine.ranges import Unreadable
-from packager.engine.shared_file import open_shared, open_shared_folder
-from packager.engine.sliced import Body, OpenFile
-from packager.engine.stored_body import StoredTar
-from packager.engine.stored_ranges import Room
+from packager.core.bittorrent.piece_hashes import PieceHashes
+from packager.core.config.store_url import StoreAddress
+from packager.core.releases import documents
+from packager.core.releases.sharing_rule import HandOut
+from packager.core.releases.withdrawn_records import waiting_shards
+from packager.core.reports.withheld import Withheld
+from packager.core.shards.folder_layout import FilesLayout
+from packager.core.shards.layout import Layout
+from packager.engine.files.file_body import Body, OpenFile
+from packager.engine.files.file_stamp import FileStamp, TarNote
+from packager.engine.files.limited_read import read_limited
+from packager.engine.files.open_file_cache import OpenFiles
+from packager.engine.files.range_readers import Unreadable
+from packager.engine.files.shard_torrent import open_shared, open_shared_folder
+from packager.engine.project.project import Workspace
+from packager.engine.project.tar_stamps import noted_tar
+from packager.engine.project.withdrawals_file import read_withdrawals
+from packager.engine.published.published_shard import folder_pieces
+from packager.engine.published.virtual_tar import VirtualTar, open_virtual
 from packager.engine.stores import store_at
-from packager.engine.tar_notes import noted_tar
-from packager.engine.virtual import VirtualTar, open_virtual
-from packager.engine.withdrawals import read_withdrawals
-from packager.engine.workspace import Workspace
-from packager.files_layout import FilesLayout
-from packager.hand_out import HandOut
-from packager.layout import Layout
+from packager.engine.stores.read_ahead import Room
+from packager.engine.stores.stored_body import StoredTar
+from packager.engine.tables import parquet
 from packager.model import MEMBERS, Container, Release, ShardName
-from packager.piece_hashes import PieceHashes
-from packager.serve.counts import Counts
-from packager.serve.proved import ProvedBody, ProvedPieces
-from packager.store_address import StoreAddress
+from packager.serve.metrics import Counts
+from packager.serve.verified_body import ProvedBody, ProvedPieces
 from packager.units import MIB
-from packager.withdrawn import waiting_shards
-from packager.withheld import Withheld
 
 RELEASE = "release.json"
 _MEMBER = 350  # bytes of memory that a member takes
@@ -351,7 +351,7 @@ class Shelf:
     def _published_paths(self, listed: Listed) -> pa.Array:
         """Return the paths of the members that the published table still lists."""
         table = self._workspace.listed_table(listed.name, listed.table)
-        return tables.read_rows(table, 0, tables.count_rows(table), _PATHS)["path"].combine_chunks()
+        return parquet.read_rows(table, 0, parquet.count_rows(table), _PATHS)["path"].combine_chunks()
 
     def _keep(self, name: ShardName, held: _Held, listing: Listing) -> None:
         """Hold a shard, and let go of those that were not asked for longest; one of an old release is not held."""

@@ -6,8 +6,8 @@ import stat
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
-from packager.engine.ranges import Unreadable
-from packager.engine.sliced import OpenFile
+from packager.engine.files.file_body import OpenFile
+from packager.engine.files.range_readers import Unreadable
 
 INDEX = b"index.html"
 SHARDS = b"shards"

@@ -4,10 +4,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
-from packager.engine.ranges import Unreadable
-from packager.engine.sliced import WAITING, Body, Step, read
+from packager.core.bittorrent.piece_hashes import PieceHashes
+from packager.engine.files.file_body import WAITING, Body, Step, read
+from packager.engine.files.range_readers import Unreadable
 from packager.model import ShardName
-from packager.piece_hashes import PieceHashes
 from packager.units import MIB
 
 _STEP = MIB  # bytes sent at once; nothing more of a piece is held for a slow client

@@ -10,22 +10,22 @@ from pathlib import Path
 
 import msgspec
 
-from packager import bencode, metainfo
-from packager.engine import durable
-from packager.engine.hashing import FileTree
-from packager.engine.torrent_hashes import TorrentHashes, hash_files
-from packager.engine.torrents import check_torrent
+from packager.core.bittorrent import bencode, build_torrent
+from packager.core.bittorrent.build_torrent import Contents, Folder, FolderFile, SingleFile, unhashed_folder
+from packager.core.bittorrent.file_offsets import FileSpace, file_space
+from packager.core.bittorrent.magnet import format_magnet
+from packager.core.bittorrent.piece_length import LOADABLE, piece_length_of_files
+from packager.core.reports.reports import Oddity, TorrentReport
+from packager.core.shards.path_patterns import PathFilter
+from packager.engine.files import atomic_files
+from packager.engine.hashing.hash_torrent import TorrentHashes, hash_files
+from packager.engine.hashing.stream_hasher import FileTree
+from packager.engine.network.check_torrent import check_torrent
 from packager.errors import InputError
-from packager.file_space import FileSpace, file_space
-from packager.magnet import format_magnet
-from packager.metainfo import Contents, Folder, FolderFile, SingleFile, unhashed_folder
 from packager.model import Infohash, Version
 from packager.paths import NAME_MAX, shown
-from packager.patterns import PathFilter
-from packager.piece_length import LOADABLE, piece_length_of_files
 from packager.progress import Progress
-from packager.reports import Oddity, TorrentReport
-from packager.share.folder import FoundFile, check_unchanged, find_files, named_file
+from packager.share.select_files import FoundFile, check_unchanged, find_files, named_file
 from packager.units import timestamp
 
 
@@ -128,10 +128,10 @@ def make_torrent(
     check_unchanged(source.top, source.files)
     contents = source.contents(hashes)
     info, data = _torrent(contents, wanted)
-    v1 = metainfo.infohash_v1(info) if wanted.version != "v2" else None
-    v2 = metainfo.infohash_v2(info) if wanted.version != "v1" else None
+    v1 = build_torrent.infohash_v1(info) if wanted.version != "v2" else None
+    v2 = build_torrent.infohash_v2(info) if wanted.version != "v1" else None
     check_torrent(data, infohash_v1=v1, infohash_v2=v2, size=contents.size, where=shown(str(place)))
-    durable.write_bytes(place, data)
+    atomic_files.write_bytes(place, data)
     report = _report(source, wanted, (v1, v2))
     return msgspec.structs.replace(
         report,
@@ -144,9 +144,9 @@ def make_torrent(
 
 def _torrent(contents: Contents, wanted: Wanted) -> tuple[bencode.Dictionary, bytes]:
     """Return the info dictionary and the .torrent's bytes."""
-    info = metainfo.info(contents, wanted.version) | wanted.extra
+    info = build_torrent.info(contents, wanted.version) | wanted.extra
     date = timestamp(wanted.creation_date) if wanted.creation_date is not None else None
-    data = metainfo.torrent(
+    data = build_torrent.torrent(
         info,
         file=contents,
         trackers=wanted.trackers,

@@ -7,15 +7,15 @@ that was read in full and found right in this run is shared at once. What is wit
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from packager.engine.shared_file import SharedFolder
-from packager.engine.swarm import Reach, Seeded, Seeds
+from packager.core.reports.reports import SeededTorrent, SeedReport, SeedState
+from packager.core.reports.withheld import Withheld
+from packager.engine.files.shard_torrent import SharedFolder
+from packager.engine.network.libtorrent_session import Reach, Seeded, Seeds
 from packager.errors import PackagerError
 from packager.paths import shown
 from packager.progress import Progress
-from packager.reports import SeededTorrent, SeedReport, SeedState
 from packager.share.seedable import Seedable, Seedables, prove
 from packager.units import count_of, show_size
-from packager.withheld import Withheld
 
 _POLL_SECONDS = 0.5
 _STATUS_SECONDS = 60.0

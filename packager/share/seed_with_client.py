@@ -6,13 +6,13 @@ A client that is given a wrong tar would write to it, since it fetches what is m
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+from packager.core.reports.reports import HandedTar, Oddity, SeedReport
 from packager.engine.clients import Client, Handover
-from packager.engine.clients.handover import infohashes
-from packager.engine.shared_file import SharedFolder
+from packager.engine.clients.client import infohashes
+from packager.engine.files.shard_torrent import SharedFolder
 from packager.errors import InputError
 from packager.paths import shown
 from packager.progress import Progress
-from packager.reports import HandedTar, Oddity, SeedReport
 from packager.share.seedable import Seedable, Seedables, by_tar, fault
 
 

@@ -7,22 +7,22 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from packager.engine.bad_pieces import bad_pieces, bad_pieces_of_folder
-from packager.engine.hand_outs import RELEASE, HandOuts
-from packager.engine.opened_release import OpenedRelease, find_documents
-from packager.engine.published import ShardFiles, shard_name
-from packager.engine.shared_file import SharedFile, SharedFolder, open_shared
-from packager.engine.unfinished_files import check_finished
-from packager.engine.workers import Tell
+from packager.core.reports.evidence import Evidence
+from packager.core.reports.reports import Oddity
+from packager.core.reports.withheld import Withheld
+from packager.engine.files.shard_torrent import SharedFile, SharedFolder, open_shared
+from packager.engine.files.unfinished_files import check_finished
+from packager.engine.hashing.find_bad_pieces import bad_pieces, bad_pieces_of_folder
+from packager.engine.processes.process_pool import Tell
+from packager.engine.published.open_release import OpenedRelease, find_documents
+from packager.engine.published.published_shard import ShardFiles, shard_name
+from packager.engine.published.shareable_files import RELEASE, HandOuts
 from packager.errors import InputError
-from packager.evidence import Evidence
 from packager.paths import shown
 from packager.progress import Progress
-from packager.reports import Oddity
-from packager.share.rule import Known, Rule
 from packager.share.seedable_folder import folders_in, is_shards_folder, shared_folder
+from packager.share.shareable_tars import Known, Rule
 from packager.units import count_of
-from packager.withheld import Withheld
 
 
 @dataclass(frozen=True)

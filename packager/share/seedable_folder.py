@@ -4,12 +4,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from packager.bag import TAGMANIFEST
-from packager.engine.published import ShardFiles, documents_near, open_published
-from packager.engine.shared_file import SharedFolder, open_shared_folder
+from packager.core.releases.members_table import source_paths
+from packager.core.shards.bag import TAGMANIFEST
+from packager.core.shards.layout import PAYLOAD
+from packager.engine.files.shard_torrent import SharedFolder, open_shared_folder
+from packager.engine.published.published_shard import ShardFiles, documents_near, open_published
 from packager.errors import InputError
-from packager.layout import PAYLOAD
-from packager.members_table import source_paths
 from packager.paths import shown
 
 

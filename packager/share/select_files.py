@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from packager.engine.file_stamp import FileStamp
+from packager.core.bittorrent.file_offsets import sort_key
+from packager.core.reports.reports import Oddity
+from packager.core.shards.path_patterns import PathFilter
+from packager.engine.files.file_stamp import FileStamp
 from packager.errors import IncompleteError, InputError, from_os_error
-from packager.file_space import sort_key
 from packager.paths import shown
-from packager.patterns import PathFilter
-from packager.reports import Oddity
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from packager.documents import LIMIT, from_bytes
-from packager.engine.hand_outs import HandOuts
-from packager.engine.limited import read_limited
+from packager.core.releases.documents import LIMIT, from_bytes
+from packager.core.releases.sharing_rule import of_manifest
+from packager.core.reports.withheld import Withheld
+from packager.engine.files.limited_read import read_limited
+from packager.engine.published.shareable_files import HandOuts
 from packager.errors import InputError
-from packager.hand_out import of_manifest
 from packager.model import Manifest
-from packager.withheld import Withheld
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import pytest
 from packager import api
 from packager.api import arguments
 from packager.errors import PackagerError
-from tests.check.test_bags_of_others import make_bag
-from tests.projects import make_project
+from tests.check.targets.test_bag_target import make_bag
+from tests.helpers.projects import make_project
 
 FUNCTIONS = {name: getattr(api, name) for name in dir(api) if inspect.isfunction(getattr(api, name))}
 

@@ -12,15 +12,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from packager import addresses
 from packager.cli.app import main
-from packager.document_limits import check_limits
-from packager.engine import keys
-from packager.engine.project import load
+from packager.core.config import url_values
+from packager.core.releases.document_limits import check_limits
+from packager.core.releases.minisign_key import Scrypt
+from packager.engine.files import key_files
+from packager.engine.project.load_project import load
+from packager.engine.project.plan_file import read_plan
 from packager.errors import InputError
-from packager.key_pair import Scrypt
-from packager.pack.plan_file import read_plan
-from tests.projects import Project, make_project, write_tone
+from tests.helpers.projects import Project, make_project, write_tone
 
 Capture = pytest.CaptureFixture[str]
 COMMANDS = ("release", "pack", "publish")
@@ -157,7 +157,9 @@ def test_a_folder_that_cannot_be_written_is_refused(project: Project, capsys: Ca
 @pytest.fixture
 def covered(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     """The project, whose key has a password; no terminal and no variable gives it."""
-    monkeypatch.setattr(keys, "Scrypt", partial(Scrypt, opslimit=1 << 15, memlimit=1 << 20))  # not some seconds a time
+    monkeypatch.setattr(
+        key_files, "Scrypt", partial(Scrypt, opslimit=1 << 15, memlimit=1 << 20)
+    )  # not some seconds a time
     monkeypatch.setenv("PACKAGER_KEY_PASSWORD", "correct horse")
     assert main(keygen(project.root, "covered")) == 0
     monkeypatch.delenv("PACKAGER_KEY_PASSWORD")
@@ -295,15 +297,15 @@ def test_more_shards_than_a_release_document_holds_are_refused(project: Project)
 )
 def test_a_tracker_or_web_seed_that_no_client_can_reach_is_refused(url: str) -> None:
     with pytest.raises(InputError, match=r"trackers\[0\]\[0\]"):
-        addresses.trackers([[url]], "trackers")
+        url_values.trackers([[url]], "trackers")
     if url.startswith("http"):
         with pytest.raises(InputError, match=r"web_seeds\[0\]"):
-            addresses.web_seeds([url + "/"], "web_seeds")
+            url_values.web_seeds([url + "/"], "web_seeds")
 
 
 def test_a_tracker_by_ip_address_or_with_a_final_dot_is_accepted() -> None:
     tiers = [["http://[2001:db8::1]:80/announce", "udp://192.0.2.1:6969", "https://tracker.example./announce"]]
-    assert addresses.trackers(tiers, "trackers") == (tuple(tiers[0]),)
+    assert url_values.trackers(tiers, "trackers") == (tuple(tiers[0]),)
 
 
 def test_nothing_is_left_of_a_check_that_passed(project: Project, capsys: Capture) -> None:
@@ -313,7 +315,7 @@ def test_nothing_is_left_of_a_check_that_passed(project: Project, capsys: Captur
     shutil.rmtree(project.root / "output")
     assert sorted(path.name for path in project.root.iterdir()) == before
     own = project.root / "templates"
-    shutil.copytree(Path(__file__).parent.parent / "release_templates", own)
+    shutil.copytree(Path(__file__).parents[2] / "release_templates", own)
     set_keys(project, 'templates = "templates"')
     ran = project.run(capsys, "release", "--json")
     assert ran.code == 0, ran.err

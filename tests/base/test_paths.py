@@ -6,12 +6,13 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from bags import bagit_faults, sha256sum_faults
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import names, safe_names
 
-from packager import bag, paths
+from packager import paths
+from packager.core.shards import bag
+from tests.helpers.bagit_programs import bagit_faults, sha256sum_faults
+from tests.helpers.strategies import names, safe_names
 from tests.second_implementation import names as second
 
 KEPT = [

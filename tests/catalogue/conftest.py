@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from catalogue_project import Project
+
+from tests.helpers.catalogue_projects import Project
 
 
 @pytest.fixture

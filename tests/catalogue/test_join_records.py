@@ -4,9 +4,9 @@ import hashlib
 import unicodedata
 
 import pytest
-from catalogue_project import Project, told
 
 from packager.errors import InputError
+from tests.helpers.catalogue_projects import Project, told
 
 
 def test_a_record_is_joined_by_path_and_overrides_the_tags(project: Project) -> None:

@@ -6,11 +6,11 @@ import unicodedata
 
 import pyarrow.parquet as pq
 import pytest
-from catalogue_project import SETTLED, Project, told
 
 from packager import paths
 from packager.errors import InputError
 from packager.model import CATALOGUE
+from tests.helpers.catalogue_projects import SETTLED, Project, told
 
 RENAMED = {
     b"latin1-\xe9.flac": "the name is not UTF-8",

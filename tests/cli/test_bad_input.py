@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
-from tests.projects import Project, make_project
+from tests.helpers.projects import Project, make_project
 
 Capture = pytest.CaptureFixture[str]
-BROKEN = Path(__file__).parent / "broken" / "config"
+BROKEN = Path(__file__).parents[1] / "core/config/bad_configs"
 SENTENCES: dict[str, str] = json.loads((BROKEN / "sentences.json").read_text())
 
 

@@ -1,4 +1,4 @@
-"""groups.py: options that several commands share stand in the place of one parameter."""
+"""option_groups.py: options that several commands share stand in the place of one parameter."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from packager.cli.groups import with_options
+from packager.cli.option_groups import with_options
 from packager.errors import InputError
 
 

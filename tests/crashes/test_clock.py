@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.failing_disk import FOR_EVER, FailingDisk, Fault
-from tests.projects import PHASES, Project, make_project
+from tests.helpers.failing_disk import FOR_EVER, FailingDisk, Fault
+from tests.helpers.projects import PHASES, Project, make_project
 
 DAY = 86_400
 Capture = pytest.CaptureFixture[str]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.failing_disk import FOR_EVER, FailingDisk, Fault
-from tests.projects import Project, make_project
+from tests.helpers.failing_disk import FOR_EVER, FailingDisk, Fault
+from tests.helpers.projects import Project, make_project
 
 # calls, error, and the exit codes that are right: a config that cannot be read is bad input, all else incomplete;
 # where a worker is killed the command ends by itself

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.failing_disk import FailingDisk
-from tests.faults.site_reader import reading
-from tests.projects import Project, make_project
+from tests.helpers.failing_disk import FailingDisk
+from tests.helpers.projects import Project, make_project
+from tests.helpers.site_reader import reading
 
 Change = Callable[[Project], None]
 # What tells of the run and not of its result: who has the lock, when our own files were written, how long that took.

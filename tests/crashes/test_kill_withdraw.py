@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.failing_disk import FailingDisk, Fault
-from tests.projects import Project, make_project
+from tests.helpers.failing_disk import FailingDisk, Fault
+from tests.helpers.projects import Project, make_project
 
 Capture = pytest.CaptureFixture[str]
 BEFORE, NOW = "notes.txt", "empty.txt"

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
-from packager.engine.release_source import RELEASE, open_source, read_published
+from packager.engine.published.release_reader import RELEASE, open_source, read_published
 from packager.errors import IncompleteError, TrustError
 from packager.model import PublishedFile
-from packager.publish import swap
-from tests.faults.failing_disk import FailingDisk, Fault
-from tests.faults.site_reader import read_site
-from tests.projects import Project, make_project
+from packager.publish import swap_folder
+from tests.helpers.failing_disk import FailingDisk, Fault
+from tests.helpers.projects import Project, make_project
+from tests.helpers.site_reader import read_site
 
 Capture = pytest.CaptureFixture[str]
 WRITERS = (
@@ -78,10 +78,10 @@ def test_a_release_that_is_replaced_while_it_is_read_is_no_attack(tmp_path: Path
     output = tmp_path / "output"
 
     def publish(serial: str) -> None:
-        built = swap.staging(output)
+        built = swap_folder.staging(output)
         for name in (RELEASE, "table", *(["old"] if serial == "1" else [])):
             (built / name).write_text(serial)
-        swap.swap(built, output)
+        swap_folder.swap(built, output)
 
     def read(path: str, serial: str) -> None:
         with open_source(str(output), seconds=1) as source:

@@ -12,19 +12,19 @@ from pathlib import Path
 import pytest
 
 from packager import api
-from packager.check import rebuild as rebuilding
+from packager.check.repair import rebuild as rebuilding
 from packager.cli.app import main
-from packager.engine import durable, file_lock
-from packager.engine.claim import only_writer
-from packager.engine.destination import Destination
-from packager.engine.owner import owner_of
-from packager.engine.writer import DirectWriter
+from packager.core.reports.reports import PackReport
+from packager.engine.files import atomic_files, locked_file
+from packager.engine.files.direct_writer import DirectWriter
+from packager.engine.files.output_folder import Destination
+from packager.engine.files.output_lock import only_writer
+from packager.engine.project.owner_id import owner_of
 from packager.errors import InputError
 from packager.progress import Silent
-from packager.publish import swap
-from packager.reports import PackReport
-from tests.pack import test_checkpoint as checkpoints
-from tests.projects import Project, make_project
+from packager.publish import swap_folder
+from tests.helpers.projects import Project, make_project
+from tests.pack.shard import test_checkpoint as checkpoints
 
 Capture = pytest.CaptureFixture[str]
 SHARD = "tones-rest-00001"
@@ -231,7 +231,7 @@ class file_lock_held:  # noqa: N801 (used as a function)
         self.path = path
 
     def __enter__(self) -> None:
-        self.descriptor = file_lock.open_locked(self.path)
+        self.descriptor = locked_file.open_locked(self.path)
 
     def __exit__(self, *_: object) -> None:
         os.close(self.descriptor)
@@ -298,14 +298,14 @@ def test_of_two_projects_that_publish_at_once_into_one_folder_one_is_refused(
     site = tmp_path / "site"
     a = project_in(tmp_path / "a", tmp_path / "a-shards", output=site)
     b = project_in(tmp_path / "b", tmp_path / "b-shards", output=site, name=name, seed=2)
-    flush = swap._flush
+    flush = swap_folder._flush
 
     def second(folder: Path) -> None:
-        monkeypatch.setattr(swap, "_flush", flush)
+        monkeypatch.setattr(swap_folder, "_flush", flush)
         api.release(b.root / "packager.toml", processes=1)
         flush(folder)
 
-    monkeypatch.setattr(swap, "_flush", second)
+    monkeypatch.setattr(swap_folder, "_flush", second)
     with pytest.raises(InputError, match="shows a release that this project did not make"):
         api.release(a.root / "packager.toml", processes=1)
     assert main(["inspect", str(site / "release.json")]) == 0
@@ -337,7 +337,7 @@ def test_two_mirrors_in_one_folder_do_not_take_each_others_state(tmp_path: Path,
     before = tars_below(folder)
     assert main(["mirror", "follow", sites[1], "--to", str(folder), *FOLLOW]) in (1, 2)
     assert tars_below(folder) == before
-    with durable.lock(folder / ".packager-mirror", "mirror sync"):
+    with atomic_files.lock(folder / ".packager-mirror", "mirror sync"):
         assert main(["mirror", "follow", sites[0], "--to", str(folder), *FOLLOW]) == 2
     assert "in use by packager mirror sync" in capsys.readouterr().err
 
@@ -373,9 +373,9 @@ def test_an_extract_that_begins_as_another_ends_has_a_folder_to_write_to(
 
 def test_two_writers_of_one_file_are_told_of_each_other(tmp_path: Path) -> None:
     path = tmp_path / "a"
-    with durable.replace(path) as file:
+    with atomic_files.replace(path) as file:
         file.write(b"first")
-        for second in (lambda: durable.write_bytes(path, b"second"), lambda: only_writer(path).__enter__()):
+        for second in (lambda: atomic_files.write_bytes(path, b"second"), lambda: only_writer(path).__enter__()):
             with pytest.raises(InputError, match="/a: another packager writes it; wait until it ends"):
                 second()
     assert tars(tmp_path) == {"a": b"first"}
@@ -384,9 +384,9 @@ def test_two_writers_of_one_file_are_told_of_each_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
 def test_a_link_in_the_place_of_a_partial_file_is_not_followed(tmp_path: Path, link: str) -> None:
     (tmp_path / "victim").write_bytes(b"keep")
-    getattr(durable.partial(tmp_path / "a"), link)(tmp_path / "victim")
-    durable.write_bytes(tmp_path / "a", b"new")
-    getattr(durable.partial(tmp_path / "b"), link)(tmp_path / "victim")
+    getattr(atomic_files.partial(tmp_path / "a"), link)(tmp_path / "victim")
+    atomic_files.write_bytes(tmp_path / "a", b"new")
+    getattr(atomic_files.partial(tmp_path / "b"), link)(tmp_path / "victim")
     with DirectWriter(tmp_path / "b", 10) as writer:
         writer.put(writer.buffer(), 10)
     assert (tmp_path / "victim").read_bytes() == b"keep"
@@ -399,5 +399,5 @@ def test_a_claimed_tar_stays_claimed_when_a_pass_fails(tmp_path: Path) -> None:
         with pytest.raises(rebuilding.WrongMember), DirectWriter(path, 5000, claimed=True):
             raise rebuilding.WrongMember(0, "wrong")
         with pytest.raises(InputError, match="another packager writes it"):
-            durable.write_bytes(path, b"another")
+            atomic_files.write_bytes(path, b"another")
     assert tars(tmp_path) == {}

@@ -14,8 +14,8 @@ import pytest
 
 from packager import api
 from packager.cli.app import main
-from tests.projects import Project, make_project
-from tests.waiting import free_port, until
+from tests.helpers.projects import Project, make_project
+from tests.helpers.waiting import free_port, until
 
 PAGE = (Path(__file__).parents[2] / "docs/how-to/run-on-several-machines.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)

@@ -9,9 +9,9 @@ import jsonschema
 import pytest
 
 from packager.cli.app import main
-from tests.check.test_how_to import ROOT, commands
-from tests.get.archives import Capture, Web, counting_peer, files_of, isrc, member
+from tests.docs.test_check_how_to import ROOT, commands
 from tests.get.test_get_trust import KEY, sign_release
+from tests.helpers.tagged_archive import Capture, Web, counting_peer, files_of, isrc, member
 
 SCHEMA = json.loads((ROOT / "manifests/schema/reports/get.schema.json").read_bytes())
 

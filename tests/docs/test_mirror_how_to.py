@@ -9,9 +9,9 @@ import jsonschema
 import pytest
 
 from packager.cli.app import main
-from tests.check.test_how_to import ROOT, commands
-from tests.mirror.publishing import Archive, pack
-from tests.servers import Site, serving
+from tests.docs.test_check_how_to import ROOT, commands
+from tests.helpers.http_server import Site, serving
+from tests.helpers.publisher import Archive, pack
 
 SCHEMAS = ROOT / "manifests/schema/reports"
 END = ["--listen", "127.0.0.2", "--port", "0", "--for", "20s", "--until-done"]

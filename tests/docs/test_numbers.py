@@ -4,13 +4,13 @@ from pathlib import Path
 
 import msgspec
 
-from packager import documents
-from packager.metainfo import torrent_size
-from packager.metalink import metalink
+from packager.core.bittorrent.build_torrent import torrent_size
+from packager.core.bittorrent.piece_length import choose_piece_length
+from packager.core.releases import documents
+from packager.core.releases.metalink import metalink
+from packager.core.shards.build_tar_header import BLOCK
 from packager.model import Infohash, PublishedFile, ReleaseShard, ShardName
 from packager.options import TorrentOptions
-from packager.piece_length import choose_piece_length
-from packager.tar import BLOCK
 from packager.units import GIB, show_size
 
 DESIGN = Path(__file__).parents[2] / "docs/design.md"

@@ -5,14 +5,14 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from pages import DOCS, PAGES, ROOT, load
 
-from packager import record_lines
-from packager.config import parse_config
-from packager.engine.phases import check_phases
+from packager.core.config.parse_config import parse_config
+from packager.core.releases.release_lists import ListedTorrent
+from packager.core.shards import records_jsonl
+from packager.engine.tables.phase_sql import check_phases
 from packager.errors import IncompleteError, InputError, TrustError
-from packager.lists import ListedTorrent
 from packager.model import MEMBERS, CollectionFacts, Manifest, Release, ReleasePhase, ReleaseShard, Withdrawal
+from tests.helpers.load_script import DOCS, PAGES, ROOT, load
 
 LINK = re.compile(r"\[[^\]]*\]\(([^()\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
@@ -61,7 +61,7 @@ def test_every_field_of_a_document_stands_in_the_format() -> None:
     kinds = (Manifest, Release, ReleasePhase, ReleaseShard, CollectionFacts, Withdrawal, ListedTorrent)
     names = {name for kind in kinds for name in kind.__struct_fields__} | set(MEMBERS.names)
     assert {name for name in names if f"`{name}`" not in text} == set()
-    assert ", ".join(f"`{name}`" for name in record_lines.FIELDS) in " ".join(text.split())
+    assert ", ".join(f"`{name}`" for name in records_jsonl.FIELDS) in " ".join(text.split())
 
 
 TOML = [

@@ -7,9 +7,9 @@ import pytest
 
 from packager import api
 from packager.cli.app import main
-from packager.engine.remote import Remote
-from tests.check.test_how_to import NAME, commands, project
-from tests.servers import serving
+from packager.engine.network.remote_readers import Remote
+from tests.docs.test_check_how_to import NAME, commands, project
+from tests.helpers.http_server import serving
 
 __all__ = ["project"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
-from tests.projects import Project
-from tests.serve.served import serving, tars
-from tests.waiting import free_port
+from tests.helpers.projects import Project
+from tests.helpers.serve_process import serving, tars
+from tests.helpers.waiting import free_port
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/serve.md"
 CONFIG = '[collection]\nname = "songs"\ntitle = "Songs"\nsource = "source"\n[[phases]]\nname = "all"\ntitle = "All"\n'

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from pages import DOCS, ROOT, load
 
 from packager import api
+from tests.helpers.load_script import DOCS, ROOT, load
 
 console = load(DOCS / "console.py")
 SHARD = ROOT / "manifests/vectors/shard"

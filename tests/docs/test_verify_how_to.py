@@ -7,8 +7,8 @@ import pytest
 
 from packager import api
 from packager.cli.app import main
-from tests.check.test_how_to import SHARD, commands
-from tests.servers import serving
+from tests.docs.test_check_how_to import SHARD, commands
+from tests.helpers.http_server import serving
 
 ADDRESS = "https://archive.example.org/"
 

@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from projects import make_project, write_tone
 
 from packager import api
+from tests.helpers.projects import make_project, write_tone
 
 CONFIG = "packager.toml"
 

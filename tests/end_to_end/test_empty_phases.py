@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.projects import PHASES, Project, make_project
-from tests.test_growing import read_release, release
+from tests.end_to_end.test_growing import read_release, release
+from tests.helpers.projects import PHASES, Project, make_project
 
 Capture = pytest.CaptureFixture[str]
 NONE = '[[phases]]\nname = "video"\ntitle = "Films"\nwhere = "kind = \'video\'"\n'

@@ -10,17 +10,17 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from packager import documents
 from packager.cli.app import main
-from packager.engine.open_files import OpenFiles
-from packager.engine.project import load
-from packager.engine.sliced import read
-from packager.engine.stored_ranges import Room
-from packager.engine.virtual import open_virtual
-from packager.mirror.holding import is_proved, look_at, proof_of
+from packager.core.releases import documents
+from packager.engine.files.file_body import read
+from packager.engine.files.open_file_cache import OpenFiles
+from packager.engine.project.load_project import load
+from packager.engine.published.virtual_tar import open_virtual
+from packager.engine.stores.read_ahead import Room
+from packager.mirror.local_shards import is_proved, look_at, proof_of
 from packager.mirror.state import MirrorFolder
 from packager.model import Release
-from tests.projects import Project, make_project
+from tests.helpers.projects import Project, make_project
 
 Capture = pytest.CaptureFixture[str]
 YEAR = 31_556_952  # seconds

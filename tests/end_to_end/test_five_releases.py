@@ -15,14 +15,14 @@ import pytest
 
 from packager import api
 from packager.cli.app import main
-from packager.engine.swarm import Reach
-from packager.mirror.fetch import How
+from packager.core.reports.mirror_reports import MirrorReport
+from packager.engine.network.libtorrent_session import Reach
+from packager.mirror.fetch_shards import How
 from packager.mirror.state import MirrorFolder
-from packager.mirror_reports import MirrorReport
-from tests.projects import Project
-from tests.servers import Site, serving
-from tests.site_bytes import told, told_by_tar
-from tests.test_growing import assert_frozen, by_name, new_shards, read_release
+from tests.end_to_end.test_growing import assert_frozen, by_name, new_shards, read_release
+from tests.helpers.http_server import Site, serving
+from tests.helpers.projects import Project
+from tests.helpers.site_contents import told, told_by_tar
 
 Capture = pytest.CaptureFixture[str]
 CHECKER = (sys.executable, "-m", "tests.second_implementation")
@@ -143,7 +143,7 @@ def followed(growing: Growing, before: dict | None, after: dict) -> MirrorReport
 
 def run_checker(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run the second implementation, which needs nothing but its own files."""
-    command, root = [*CHECKER, *arguments], Path(__file__).parents[1]
+    command, root = [*CHECKER, *arguments], Path(__file__).parents[2]
     return subprocess.run(
         command, capture_output=True, text=True, check=False, cwd=root, env={"PATH": os.environ["PATH"]}
     )

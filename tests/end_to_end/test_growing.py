@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from packager.cli.app import main
-from tests.projects import PHASES, Project, make_project, write_tone
+from tests.helpers.projects import PHASES, Project, make_project, write_tone
 
 Capture = pytest.CaptureFixture[str]
 FROZEN = ("size", "infohash_v1", "infohash_v2", "pieces_root", "added", "members")

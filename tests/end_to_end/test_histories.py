@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.histories import History
+from tests.helpers.histories import History
 from tests.second_implementation.site import Site
 
 
@@ -15,7 +15,7 @@ def play(seed: int, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypa
     """Play one history of four releases."""
     history = History(tmp_path / "project", capsys, random.Random(seed))
     clock = SimpleNamespace(datetime=SimpleNamespace(now=lambda _zone: history.now), UTC=dt.UTC)
-    monkeypatch.setattr("packager.api.machine.dt", clock)
+    monkeypatch.setattr("packager.api.workers.dt", clock)
     history.release()
     for _ in range(3):
         history.step()

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from packager import bencode
 from packager.cli.app import main
+from packager.core.bittorrent import bencode
 from packager.mirror.state import MirrorFolder
-from tests.projects import Project
+from tests.helpers.projects import Project
 
 Capture = pytest.CaptureFixture[str]
 NAME = "tones-all-00001"

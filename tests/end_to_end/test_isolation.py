@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from packager.cli import app
-from packager.engine.child_processes import spawn_context
-from packager.engine.hashers import Hashers
-from packager.engine.safe_path import leave_current_folder, module_path
-from packager.engine.workers import run_tasks
+from packager.engine.hashing.hash_pool import Hashers
+from packager.engine.processes.child_processes import spawn_context
+from packager.engine.processes.import_path import leave_current_folder, module_path
+from packager.engine.processes.process_pool import run_tasks
 from packager.progress import SILENT
-from tests.engine.test_workers import square
-from tests.projects import Project, make_project, write_tone
+from tests.engine.processes.test_process_pool import square
+from tests.helpers.projects import Project, make_project, write_tone
 
 CONSOLE = (str(Path(sys.executable).with_name("packager")),)
 MODULE = (sys.executable, "-P", "-m", "packager")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.projects import Project
-from tests.test_growing import assert_frozen, new_shards, release
-from tests.test_moved_and_withdrawn import PHASES, Capture, anywhere, make, move, table, write
+from tests.end_to_end.test_growing import assert_frozen, new_shards, release
+from tests.end_to_end.test_moved_and_withdrawn import PHASES, Capture, anywhere, make, move, table, write
+from tests.helpers.projects import Project
 
 CLOSED = """
 [[phases]]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from packager import trust
-from tests.projects import Project
-from tests.site_bytes import rows, told, told_by_tar
-from tests.test_growing import assert_frozen, by_name, new_shards, read_release, release
+from packager.core.releases import trust
+from tests.end_to_end.test_growing import assert_frozen, by_name, new_shards, read_release, release
+from tests.helpers.projects import Project
+from tests.helpers.site_contents import rows, told, told_by_tar
 
 Capture = pytest.CaptureFixture[str]
 PHASES = '[[phases]]\nname = "all"\ntitle = "All"\n'

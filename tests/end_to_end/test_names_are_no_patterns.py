@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
-from tests.projects import Project, make_project, write_tone
-from tests.test_growing import release
+from tests.end_to_end.test_growing import release
+from tests.helpers.projects import Project, make_project, write_tone
 
 Capture = pytest.CaptureFixture[str]
 HOSTILE = ["a[b]*", "size=7", "q?{x,y}", "b\\[c]", "kind='z'"]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.projects import Project
-from tests.test_growing import release
-from tests.test_moved_and_withdrawn import Capture, make, move, read_release, write
+from tests.end_to_end.test_growing import release
+from tests.end_to_end.test_moved_and_withdrawn import Capture, make, move, read_release, write
+from tests.helpers.projects import Project
 
 LINE = "is left out: its id is withdrawn, though the content is not what was withdrawn"
 
@@ -52,7 +52,7 @@ def test_the_withdrawn_content_at_its_place_has_no_line_and_is_read_once(
     project = withdrawn(tmp_path / "p", capsys, {"a": b"a", "b": b"evil", "empty": b""}, "b", "empty")
     (project.source / "b").touch()
     assert "other_content" not in planned(project, capsys)
-    monkeypatch.setattr("packager.pack.source_hashes.open_members", None)  # no source file can be read
+    monkeypatch.setattr("packager.pack.content.source_hashes.open_members", None)  # no source file can be read
     write(project, {"new": b"another new file"})
     plan = planned(project, capsys)
     assert ("other_content" in plan, plan["withdrawn_files"]) == (False, 0)

@@ -16,7 +16,7 @@ import pytest
 
 from packager import __version__
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def tracked() -> list[Path]:
@@ -117,7 +117,7 @@ def test_the_wheel_carries_templates_formats_and_types(installed: Path) -> None:
     [
         ("units.py", "import os", "the core does no I/O"),
         ("catalogue/scan.py", "import packager.publish.publish", "imports point down"),
-        ("pack/run.py", "import duckdb", "one door: duckdb"),
+        ("pack/pack.py", "import duckdb", "one door: duckdb"),
     ],
 )
 def test_a_stray_import_breaks_its_contract(file: str, line: str, contract: str, tmp_path: Path) -> None:

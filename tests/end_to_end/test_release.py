@@ -12,9 +12,9 @@ import bagit
 import libtorrent
 import pytest
 
-from tests.peer import local_session
-from tests.projects import Project, make_project
-from tests.waiting import until
+from tests.helpers.libtorrent_peer import local_session
+from tests.helpers.projects import Project, make_project
+from tests.helpers.waiting import until
 
 Capture = pytest.CaptureFixture[str]
 

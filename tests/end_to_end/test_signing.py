@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from packager import trust
 from packager.cli.app import main
-from packager.engine import keys
+from packager.core.releases import trust
+from packager.core.releases.minisign_key import Scrypt
+from packager.engine.files import key_files
 from packager.errors import TrustError
-from packager.key_pair import Scrypt
-from tests.projects import Project, make_project
+from tests.helpers.projects import Project, make_project
 
 Capture = pytest.CaptureFixture[str]
 
@@ -64,7 +64,7 @@ def test_no_secret_reaches_the_site_the_state_or_the_screen(signed: Project, cap
 
 
 def test_a_mirror_follows_the_old_key_to_the_new_one_and_no_further_key(signed: Project, capsys: Capture) -> None:
-    old = keys.read_public(signed.root / "old.pub")
+    old = key_files.read_public(signed.root / "old.pub")
     assert signed.run(capsys, "publish").code == 2  # nothing planned yet
     assert signed.run(capsys, "release").code == 0
     followed = trust.pin(read(signed, "release.json"), read(signed, "release.json.minisig"), old).followed
@@ -79,8 +79,8 @@ def test_a_mirror_follows_the_old_key_to_the_new_one_and_no_further_key(signed: 
     assert signed.run(capsys, "release").code == 0
     followed = trust.accept(followed, read(signed, "release.json"), read(signed, "release.json.minisig")).followed
     assert followed.serial == 3
-    secret = keys.read_secret(signed.root / "old.key", lambda: "")
-    forged = keys.signature.sign(read(signed, "release.json") + b"\n", secret, "forged")
+    secret = key_files.read_secret(signed.root / "old.key", lambda: "")
+    forged = key_files.signature.sign(read(signed, "release.json") + b"\n", secret, "forged")
     with pytest.raises(TrustError):
         trust.accept(followed, read(signed, "release.json") + b"\n", forged)
 
@@ -88,7 +88,9 @@ def test_a_mirror_follows_the_old_key_to_the_new_one_and_no_further_key(signed: 
 def test_a_key_with_a_password_is_asked_for_once_and_refused_where_nobody_can_answer(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keys, "Scrypt", partial(Scrypt, opslimit=1 << 15, memlimit=1 << 20))  # not some seconds a time
+    monkeypatch.setattr(
+        key_files, "Scrypt", partial(Scrypt, opslimit=1 << 15, memlimit=1 << 20)
+    )  # not some seconds a time
     project = make_project(tmp_path / "project", files=2)
     monkeypatch.setenv("PACKAGER_KEY_PASSWORD", "correct horse")
     secret, public = project.root / "my.key", project.root / "my.pub"

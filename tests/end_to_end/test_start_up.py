@@ -12,7 +12,7 @@ from packager import __version__, api
 from packager.cli import app
 from packager.native import hashes
 
-SHARD = Path(__file__).parents[1] / "manifests/vectors/shard/expected"
+SHARD = Path(__file__).parents[2] / "manifests/vectors/shard/expected"
 HEAVY = {"anyio", "cryptography", "duckdb", "httpx", "jinja2", "libtorrent", "mutagen", "numpy", "pyarrow", "torf"}
 OF_OTHERS = {"anyio", "duckdb", "httpx", "jinja2", "libtorrent", "mutagen", "torf"}  # that `verify` has no use for
 RUN = """

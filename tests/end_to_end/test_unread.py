@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from packager.cli.app import main
-from tests.projects import Project, make_project
+from tests.helpers.projects import Project, make_project
 
 Capture = pytest.CaptureFixture[str]
 NOBODY = 65534

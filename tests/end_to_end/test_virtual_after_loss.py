@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_growing import assert_frozen, read_release
-from tests.test_moved_and_withdrawn import Capture, make, write
+from tests.end_to_end.test_growing import assert_frozen, read_release
+from tests.end_to_end.test_moved_and_withdrawn import Capture, make, write
 
 
 @pytest.mark.parametrize("is_lost", [False, True])

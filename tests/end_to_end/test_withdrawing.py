@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
-from tests.projects import PHASES, Project, make_project
-from tests.site_bytes import rows, told, told_by_tar
-from tests.test_growing import assert_frozen, by_name, new_shards, read_release, release
+from tests.end_to_end.test_growing import assert_frozen, by_name, new_shards, read_release, release
+from tests.helpers.projects import PHASES, Project, make_project
+from tests.helpers.site_contents import rows, told, told_by_tar
 
 Capture = pytest.CaptureFixture[str]
 RECORDS = "id,path,title,artist\nr-17,notes.txt,Secret title,Hidden artist\nr-18,empty.txt,Nothing,Nobody\n"
@@ -292,7 +292,7 @@ def test_a_killed_release_of_a_withdrawal_is_simply_run_again(
     for command in (("scan",), ("plan",), ("pack",)):
         assert project.run(capsys, *command).code == 0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("packager.publish.swap.swap", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("packager.publish.swap_folder.swap", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         assert project.run(capsys, "publish").code == 130
     assert len(json.loads((project.root / "output" / "release.json").read_text())["withdrawals"]) == 0
     for each in (project, calm):

@@ -12,13 +12,13 @@ import pytest
 
 from packager import api
 from packager.cli.app import main
-from packager.engine import durable
-from packager.engine.owner import owner_of
-from tests.peer import ROOT
-from tests.projects import Project, make_project
-from tests.serve.served import serving
-from tests.test_growing import by_name, release
-from tests.waiting import until
+from packager.engine.files import atomic_files
+from packager.engine.project.owner_id import owner_of
+from tests.end_to_end.test_growing import by_name, release
+from tests.helpers.libtorrent_peer import ROOT
+from tests.helpers.projects import Project, make_project
+from tests.helpers.serve_process import serving
+from tests.helpers.waiting import until
 
 Capture = pytest.CaptureFixture[str]
 OLD, NEW = "tones-rest-00001", "tones-rest-00002"
@@ -354,13 +354,13 @@ def test_prune_deletes_only_what_this_project_made(project: Project, capsys: Cap
     (shards / f"{OLD}.tar").write_bytes(b"somebody's own")
     (shards / f"{CATALOGUE}.tar").write_bytes(b"")
     (shards / "stranger-rest-00001.tar").write_bytes(b"x")
-    ours = durable.partial(shards / f"{OLD}.tar", owner_of(project.root / ".packager"))
+    ours = atomic_files.partial(shards / f"{OLD}.tar", owner_of(project.root / ".packager"))
     ours.write_bytes(b"begun")
     (shards / f".{OLD}.tar.0123.partial").write_bytes(b"begun by another project")
     before = tars(project)
     with pytest.MonkeyPatch.context() as patch:
         flushed: list[Path] = []
-        patch.setattr("packager.engine.durable.fsync_folder", flushed.append)
+        patch.setattr("packager.engine.files.atomic_files.fsync_folder", flushed.append)
         report = api.prune(project.root / "packager.toml")
     assert shards in flushed
     assert before - tars(project) == {ours.name}

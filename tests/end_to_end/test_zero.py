@@ -9,7 +9,7 @@ import pytest
 from packager.cli.app import main
 from packager.errors import InputError
 from packager.serve.processes import parse_listen
-from tests.projects import PHASES, Project, make_project
+from tests.helpers.projects import PHASES, Project, make_project
 
 Capture = pytest.CaptureFixture[str]
 

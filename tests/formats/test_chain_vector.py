@@ -6,13 +6,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from packager.engine import members_tsv
-from packager.lookup import from_bytes, hits, place
-from packager.trust import accept, pin_unsigned
+from packager.core.releases.lookup_index import from_bytes, hits, place
+from packager.core.releases.trust import accept, pin_unsigned
+from packager.engine.tables import members_tsv
+from tests.formats.test_shard_vector import load
 from tests.second_implementation.site import Site
-from tests.test_shard_vector import load
 
-CHAIN = Path(__file__).parents[1] / "manifests/vectors/chain"
+CHAIN = Path(__file__).parents[2] / "manifests/vectors/chain"
 RELEASE = CHAIN / "expected/release"
 MAKE = load(CHAIN / "make.py")
 # Whether a key leads to a member: not that of a file that was withdrawn.

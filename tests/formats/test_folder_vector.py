@@ -11,9 +11,9 @@ import libtorrent as lt
 import pytest
 
 from packager import __version__
-from tests.test_shard_vector import load
+from tests.formats.test_shard_vector import load
 
-VECTORS = Path(__file__).parents[1] / "manifests/vectors"
+VECTORS = Path(__file__).parents[2] / "manifests/vectors"
 EXPECTED = VECTORS / "folder/expected"
 NAME = "example-texts-00001"
 MANIFEST = f"{NAME}.manifest.json"

@@ -19,7 +19,7 @@ from tests.second_implementation.rebuild import folder_files, in_source, tar_seg
 from tests.second_implementation.shard import same_stream
 from tests.second_implementation.table import members_tsv, read, read_tsv
 
-MANIFESTS = Path(__file__).parents[1] / "manifests"
+MANIFESTS = Path(__file__).parents[2] / "manifests"
 VECTORS = MANIFESTS / "vectors"
 SHARD, FOLDER = VECTORS / "shard/expected", VECTORS / "folder/expected"
 SOURCE = VECTORS / "shard/source"

@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from packager import api
-from packager import torrent_file as torrents
 from packager.cli.app import main
-from tests.projects import make_project
-from tests.test_shard_vector import load
+from packager.core.bittorrent import parse_torrent as torrents
+from tests.formats.test_shard_vector import load
+from tests.helpers.projects import make_project
 
-MANIFESTS = Path(__file__).parents[1] / "manifests"
+MANIFESTS = Path(__file__).parents[2] / "manifests"
 SCHEMA, SHARD = MANIFESTS / "schema", MANIFESTS / "vectors/shard"
 PHASES = """[[phases]]
 name = "metadata"

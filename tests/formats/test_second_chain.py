@@ -3,7 +3,7 @@
 import pytest
 
 from packager.cli.app import main
-from tests.projects import Project, make_project, write_tone
+from tests.helpers.projects import Project, make_project, write_tone
 from tests.second_implementation import chain, documents, release
 from tests.second_implementation.problems import WrongError, sha256
 from tests.second_implementation.site import Site

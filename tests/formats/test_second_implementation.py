@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
-from tests.projects import Project, make_project
+from tests.helpers.projects import Project, make_project
 from tests.second_implementation import names, table
 from tests.second_implementation.problems import Findings
 from tests.second_implementation.site import Site
 
-FORMAT = Path(__file__).parents[1] / "manifests/FORMAT.md"
-DEMO = Path(__file__).parents[1] / "docs/demo"
-PACKAGE = Path(__file__).with_name("second_implementation")
+FORMAT = Path(__file__).parents[2] / "manifests/FORMAT.md"
+DEMO = Path(__file__).parents[2] / "docs/demo"
+PACKAGE = Path(__file__).parents[1] / "second_implementation"
 ALLOWED = {*sys.stdlib_module_names, "pyarrow", "zstandard", "cryptography"}
 SEEDED = 'web_seeds = ["https://seed.example.org/shards/", "https://b.example.org/"]'
 PHASES = """

@@ -16,7 +16,7 @@ import zstandard
 
 from packager import __version__
 
-VECTORS = Path(__file__).parents[1] / "manifests/vectors"
+VECTORS = Path(__file__).parents[2] / "manifests/vectors"
 EXPECTED = VECTORS / "shard/expected"
 MANIFEST, TABLE = "example-texts-00001.manifest.json", "example-texts-00001.members.parquet"
 TSV = "example-texts-00001.members.tsv.zst"

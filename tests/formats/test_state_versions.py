@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
-from packager.engine.state_format import STATE_FORMAT
-from tests.projects import Project, make_project
-from tests.test_growing import assert_frozen, new_shards, release
+from packager.engine.project.state_format import STATE_FORMAT
+from tests.end_to_end.test_growing import assert_frozen, new_shards, release
+from tests.helpers.projects import Project, make_project
 
 Capture = pytest.CaptureFixture[str]
 COMMANDS = ("scan", "plan", "pack", "publish", "release", "status")

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-VECTORS = Path(__file__).parents[1] / "manifests/vectors"
+VECTORS = Path(__file__).parents[2] / "manifests/vectors"
 
 
 @pytest.fixture(scope="module")

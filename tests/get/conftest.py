@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.get.archives import Web, make_archive
-from tests.servers import serving
+from tests.helpers.http_server import serving
+from tests.helpers.tagged_archive import Web, make_archive
 
 
 @pytest.fixture(autouse=True)

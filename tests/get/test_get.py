@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
-from tests.get.archives import (
+from tests.helpers.tagged_archive import (
     NAME,
     TRACKS,
     Capture,

@@ -7,11 +7,22 @@ from pathlib import Path
 import libtorrent as lt
 import pytest
 
-from packager.engine.published import open_published, shard_files
-from packager.magnet import parse_magnet
-from tests.get.archives import NAME, PIECE, TRACKS, Archive, Capture, Web, counting_peer, files_of, get, make_archive
-from tests.get.archives import member as path_of
-from tests.servers import serving
+from packager.core.bittorrent.magnet import parse_magnet
+from packager.engine.published.published_shard import open_published, shard_files
+from tests.helpers.http_server import serving
+from tests.helpers.tagged_archive import (
+    NAME,
+    PIECE,
+    TRACKS,
+    Archive,
+    Capture,
+    Web,
+    counting_peer,
+    files_of,
+    get,
+    make_archive,
+)
+from tests.helpers.tagged_archive import member as path_of
 
 MORE = 'container = "folder"\n'
 

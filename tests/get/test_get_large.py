@@ -13,9 +13,9 @@ import pytest
 
 from bench.lookup import RangeHandler
 from packager.cli.app import main
-from packager.engine.published import open_published, shard_files
-from tests.get.archives import PHASES, Capture, counting_peer, get
-from tests.projects import Project
+from packager.engine.published.published_shard import open_published, shard_files
+from tests.helpers.projects import Project
+from tests.helpers.tagged_archive import PHASES, Capture, counting_peer, get
 
 NAME = "tones-all-00001"
 TRACK = 4_000_000

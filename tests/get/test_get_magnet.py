@@ -8,9 +8,9 @@ import libtorrent as lt
 import pytest
 
 from packager.cli.app import main
-from packager.magnet import parse_magnet
-from tests.get.archives import NAME, Capture, Web, counting_peer, covering, files_of, get, member
-from tests.test_hostile_addresses import listening
+from packager.core.bittorrent.magnet import parse_magnet
+from tests.end_to_end.test_hostile_addresses import listening
+from tests.helpers.tagged_archive import NAME, Capture, Web, counting_peer, covering, files_of, get, member
 
 SHA = "ab" * 32
 BASE = f"magnet:?xt=urn:btih:{'1' * 40}&dn={NAME}.tar&xl=1000"

@@ -10,14 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from packager import documents
 from packager.cli.app import main
-from packager.engine import tables
-from packager.key_pair import SecretKey
-from packager.lookup import SLOT
+from packager.core.releases import documents
+from packager.core.releases.lookup_index import SLOT
+from packager.core.releases.minisign_key import SecretKey
+from packager.core.releases.minisign_signature import sign
+from packager.engine.tables import parquet
 from packager.model import MEMBERS, Release, Withdrawal
-from packager.signature import sign
-from tests.get.archives import NAME, Archive, Capture, Web, files_of, get, make_archive, member
+from tests.helpers.tagged_archive import NAME, Archive, Capture, Web, files_of, get, make_archive, member
 
 KEY = SecretKey(b"listener", bytes(range(32)))
 OTHER = SecretKey(b"stranger", bytes(range(1, 33)))
@@ -145,11 +145,11 @@ def test_a_table_whose_path_leads_astray_is_refused(
     signed: Archive, tmp_path: Path, capsys: Capture, path: str
 ) -> None:
     table = signed.output / TABLE
-    rows = tables.read_rows(table, 0, 60).to_pylist()
+    rows = parquet.read_rows(table, 0, 60).to_pylist()
     for row in rows:
         row["path"] = path if row["id"] == "id-4" else row["path"]
     table.unlink()
-    tables.write_members(table, MEMBERS, pa.Table.from_pylist(rows, MEMBERS).to_batches(), 60)
+    parquet.write_members(table, MEMBERS, pa.Table.from_pylist(rows, MEMBERS).to_batches(), 60)
     code, error = get(capsys, "id-4", "--release", signed.output, "--to", tmp_path / "to")
     assert (code, "release.json says" in error["what"]) == (2, True)
     list_again(signed.output, table)

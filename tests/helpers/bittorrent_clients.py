@@ -10,11 +10,11 @@ from pathlib import Path
 
 from packager.cli.app import main
 from packager.engine.clients import Client, Handover, open_client
-from packager.engine.clients.address import VARIABLE
+from packager.engine.clients.client_url import VARIABLE
 from packager.errors import IncompleteError
-from tests.projects import make_project
-from tests.servers import Site
-from tests.waiting import free_port, until
+from tests.helpers.http_server import Site
+from tests.helpers.projects import make_project
+from tests.helpers.waiting import free_port, until
 
 PASSWORD = "correct horse, battery: 100%@staple"
 

@@ -8,11 +8,11 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from packager.catalogue.scan import scan
-from packager.engine.workspace import Workspace
+from packager.core.reports.reports import ScanReport
+from packager.engine.project.project import Workspace
 from packager.progress import SILENT, Progress
-from packager.reports import ScanReport
 
-MEDIA = Path(__file__).parent / "media"
+MEDIA = Path(__file__).parents[1] / "catalogue/media"
 SETTLED = 1_600_000_000_000_000_000  # an mtime in ns, long before any scan
 
 

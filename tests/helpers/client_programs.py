@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.waiting import free_port
+from tests.helpers.waiting import free_port
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import errno
 import os
 from pathlib import Path
 
-from packager.engine.jobs import Job, Tell
+from packager.engine.processes.worker_pool import Job, Tell
 from packager.errors import InputError, from_os_error
 
 

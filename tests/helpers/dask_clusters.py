@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from tests.waiting import until
+from tests.helpers.waiting import until
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 

@@ -125,7 +125,7 @@ def failing_disk(folder: Path, compiler: str) -> Iterator[FailingDisk]:
     source = Path(__file__).with_name("shim.c")
     subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", shim, source, "-ldl"], check=True)
     _shared(shim).write_bytes(bytes(8192))
-    command = [sys.executable, "-m", "tests.faults.failing_disk", shim]
+    command = [sys.executable, "-m", "tests.helpers.failing_disk", shim]
     environment = _environment(shim)
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

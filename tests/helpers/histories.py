@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from packager import documents, hand_out, trust
 from packager.cli.app import main
+from packager.core.releases import documents, sharing_rule, trust
 from packager.model import Release
-from tests.site_bytes import told
+from tests.helpers.site_contents import told
 
 CONFIG = """
 [collection]
@@ -340,7 +340,7 @@ class History:
 
     def check_handed_out(self, site: Path, shards: dict[str, dict], body: bytes, barred: set[bytes]) -> None:
         """No shard with withdrawn content, or with the record of it, is on a list or may be handed out."""
-        rule = hand_out.HandOut(documents.from_bytes(body, Release, "release.json"))
+        rule = sharing_rule.HandOut(documents.from_bytes(body, Release, "release.json"))
         lists = b"".join(
             path.read_bytes() for path in (*site.rglob("magnets*.txt"), site / "feed.xml", site / "index.html")
         )

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal, cast
 from urllib.parse import unquote
 
-from packager.hosts import allowed_hosts
+from packager.core.http.allowed_hosts import allowed_hosts
 
 LOOPBACK = allowed_hosts(["127.0.0.0/8"])  # what a user says who wants addresses of documents to be asked there
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import libtorrent as lt
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LOCAL = {
     "listen_interfaces": "127.0.0.1:0",
     "enable_dht": False,
@@ -23,7 +23,7 @@ LOCAL = {
 @contextmanager
 def seeding(torrent: Path, folder: Path) -> Iterator[str]:
     """Yield "127.0.0.1:PORT" of a peer that has the file of `torrent`, in `folder`, whatever its bytes are."""
-    command = [sys.executable, "-m", "tests.peer", torrent, folder]
+    command = [sys.executable, "-m", "tests.helpers.libtorrent_peer", torrent, folder]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield process.stdout.readline().strip()

@@ -194,6 +194,6 @@ def make_members(rows: Sequence[dict[str, object]]) -> pa.Table:
 
 
 def reader(rows: Sequence[dict[str, object]] = ()) -> Callable[[ReleaseShard, int], pa.Table]:
-    """Return what `site.render` reads members by: the same rows for every shard."""
+    """Return what `render` reads members by: the same rows for every shard."""
     table = make_members(rows)
     return lambda _, count: table.slice(0, count)

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from packager.mirror.state import MirrorFolder
-from tests.peer import ROOT
-from tests.waiting import PATIENCE, until
+from tests.helpers.libtorrent_peer import ROOT
+from tests.helpers.waiting import PATIENCE, until
 
 # The built-in client tells every half second what it does, not every ten, so that nobody waits for it.
-PROGRAM = "from packager.mirror import fetch; fetch.LIVE_SECONDS = 0.5; from packager.cli.app import run; run()"
+PROGRAM = (
+    "from packager.mirror import fetch_shards; fetch_shards.LIVE_SECONDS = 0.5; from packager.cli.app import run; run()"
+)
 
 
 @dataclass

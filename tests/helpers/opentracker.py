@@ -8,11 +8,11 @@ from urllib.parse import quote_from_bytes
 
 import msgspec
 
-from packager import bencode
-from packager.engine.urls import Web
-from packager.lists import ListedTorrent
+from packager.core.bittorrent import bencode
+from packager.core.releases.release_lists import ListedTorrent
+from packager.engine.network.http_client import Web
 from packager.model import ReleaseShard
-from tests.servers import LOOPBACK
+from tests.helpers.http_server import LOOPBACK
 
 
 @contextmanager

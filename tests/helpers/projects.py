@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
-from packager.engine.published import open_published, shard_files
+from packager.engine.published.published_shard import open_published, shard_files
 
 CONFIG = """
 [collection]

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import msgspec
 
-from packager import documents
 from packager.cli.app import main
-from packager.kept import ENDED
-from packager.lists import torrents_json
+from packager.core.releases import documents
+from packager.core.releases.kept_entries import ENDED
+from packager.core.releases.minisign_signature import sign
+from packager.core.releases.release_lists import torrents_json
 from packager.model import Release, ReleaseShard, ShardName, Withdrawal
-from packager.signature import sign
-from tests.projects import Project
-from tests.servers import Site, serving
-from tests.simulator import Change, Publisher, Signed, with_shards
+from tests.helpers.http_server import Site, serving
+from tests.helpers.projects import Project
+from tests.helpers.simulated_publisher import Change, Publisher, Signed, with_shards
 
 COLLECTION, PHASE = "tones", "audio"
 PHASES = f"""

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from packager import api
-from tests.projects import Project
-from tests.waiting import PATIENCE, free_port, until
+from tests.helpers.projects import Project
+from tests.helpers.waiting import PATIENCE, free_port, until
 
 
 @dataclass

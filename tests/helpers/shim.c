@@ -1,5 +1,5 @@
 /* A disk that fails on demand: preloaded into a process and all it starts, it counts calls on files under one
- * folder and makes some of them fail. Built and set up by tests/faults/failing_disk.py, which tells it in a file that
+ * folder and makes some of them fail. Built and set up by tests/helpers/failing_disk.py, which tells it in a file that
  * all processes share, FAULT_SHARED, what `struct shared` says. A process with FAULT_MAIN becomes its target.
  */
 #define _GNU_SOURCE

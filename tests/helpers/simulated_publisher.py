@@ -6,20 +6,12 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from packager import documents
-from packager.cut import shard_name
-from packager.key_pair import SecretKey
-from packager.magnet import format_magnet
-from packager.model import (
-    CollectionFacts,
-    Infohash,
-    PublishedFile,
-    Release,
-    ReleasePhase,
-    ReleaseShard,
-    Withdrawal,
-)
-from packager.signature import sign
+from packager.core.bittorrent.magnet import format_magnet
+from packager.core.releases import documents
+from packager.core.releases.minisign_key import SecretKey
+from packager.core.releases.minisign_signature import sign
+from packager.core.shards.cut_shards import shard_name
+from packager.model import CollectionFacts, Infohash, PublishedFile, Release, ReleasePhase, ReleaseShard, Withdrawal
 
 SIZE = 1 << 20  # bytes of a shard's tar
 PAYLOAD = SIZE - 10240

@@ -7,11 +7,11 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from packager import paths
-from packager.layout import Segment, Slice
+from packager.core.shards.layout import Segment, Slice
+from packager.core.shards.tar_layout import TarLayout, tar_layout
 from packager.model import TAGS, ShardName
-from packager.tar_layout import TarLayout, tar_layout
 
-# What a members table of record_lines.as_members holds.
+# What a members table of records_jsonl.as_members holds.
 MEMBER_ROWS = pa.schema(
     [
         ("id", pa.string()),

@@ -13,10 +13,10 @@ import libtorrent as lt
 import pytest
 
 from packager.cli.app import main
-from packager.engine.published import open_published, shard_files
-from tests.peer import local_session
-from tests.projects import Project
-from tests.servers import Site
+from packager.engine.published.published_shard import open_published, shard_files
+from tests.helpers.http_server import Site
+from tests.helpers.libtorrent_peer import local_session
+from tests.helpers.projects import Project
 
 Capture = pytest.CaptureFixture[str]
 NAME = "tones-all-00001"

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from packager import bencode
-from packager.engine.urls import Web
-from tests.servers import LOOPBACK
+from packager.core.bittorrent import bencode
+from packager.engine.network.http_client import Web
+from tests.helpers.http_server import LOOPBACK
 
 Parts = Iterator[bytes] | bytes
 

@@ -1,4 +1,4 @@
-"""Make the hostile corpus again: `python tests/hostile/make.py` writes files/, one file or folder a fault.
+"""Make the hostile corpus again: `python tests/hostile/make_cases.py` writes files/, one file or folder a fault.
 
 What is large or only claims to be is made by `hostile_large` when a test runs. cases.toml says what each
 must end in. Parquet's bytes hang on pyarrow's version; all others are the same wherever they are made.

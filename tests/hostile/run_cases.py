@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from packager import cli
-from packager.cli import screen
+from packager.cli import output
 from packager.cli.app import main
-from packager.engine import published
+from packager.engine.published import published_shard
 from packager.errors import PackagerError
 
 CPU_MOST = 60  # seconds
@@ -30,9 +30,9 @@ CPU_MOST = 60  # seconds
 def open_documents(arguments: Sequence[str]) -> int:
     """Read a shard's published documents as every command that needs them does."""
     try:
-        published.open_published(published.shard_files(Path(arguments[0])))
+        published_shard.open_published(published_shard.shard_files(Path(arguments[0])))
     except PackagerError as error:
-        screen.show_error(error, json=False)
+        output.show_error(error, json=False)
         return error.exit_code
     return 0
 

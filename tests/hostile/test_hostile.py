@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import hostile_large
-import make
+import make_cases
 import pytest
 
 HERE = Path(__file__).parent
@@ -105,7 +105,7 @@ COMMANDS: dict[str, Callable[[Path, Path], list[str]]] = {
 @pytest.mark.parametrize("group", COMMANDS)
 def test_every_file_ends_as_its_case_says(group: str, tmp_path: Path) -> None:
     cases = CASES[group]
-    files = {name: make.FILES / name for name in cases}
+    files = {name: make_cases.FILES / name for name in cases}
     if group.endswith("-large"):
         files = {name: tmp_path / name for name in cases}
         for name, path in files.items():
@@ -153,7 +153,7 @@ def faults(result: dict[str, Any], code: int, sentence: str) -> list[str]:
 
 @functools.cache
 def made() -> dict[str, bytes]:
-    return make.made()
+    return make_cases.made()
 
 
 def test_every_file_of_the_corpus_has_a_case() -> None:
@@ -164,7 +164,9 @@ def test_every_file_of_the_corpus_has_a_case() -> None:
 
 def test_the_corpus_is_what_its_script_makes() -> None:
     kept = {
-        path.relative_to(make.FILES).as_posix(): path.read_bytes() for path in make.FILES.rglob("*") if path.is_file()
+        path.relative_to(make_cases.FILES).as_posix(): path.read_bytes()
+        for path in make_cases.FILES.rglob("*")
+        if path.is_file()
     }
     assert set(kept) == set(made())
     same = {name for name, data in made().items() if kept[name] == data}
@@ -172,6 +174,6 @@ def test_the_corpus_is_what_its_script_makes() -> None:
 
 
 def test_the_corpus_is_small() -> None:
-    sizes = [path.stat().st_size for path in make.FILES.rglob("*") if path.is_file()]
+    sizes = [path.stat().st_size for path in make_cases.FILES.rglob("*") if path.is_file()]
     assert max(sizes) < FILE_MOST
     assert sum(sizes) < TOTAL_MOST

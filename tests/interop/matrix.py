@@ -20,12 +20,13 @@ from pathlib import Path
 
 import libtorrent as lt
 
-from packager import api, torrent_file
-from tests.interop.programs import CLIENTS, Start, running, version
-from tests.peer import local_session
-from tests.projects import Project, whole_folder
-from tests.serve.served import serving
-from tests.waiting import free_port
+from packager import api
+from packager.core.bittorrent import parse_torrent
+from tests.helpers.client_programs import CLIENTS, Start, running, version
+from tests.helpers.libtorrent_peer import local_session
+from tests.helpers.projects import Project, whole_folder
+from tests.helpers.serve_process import serving
+from tests.helpers.waiting import free_port
 
 PAGE = Path(__file__).parents[2] / "docs/reference/clients.md"
 KINDS = {  # each with the options of its release; twins are of the release before them
@@ -106,7 +107,7 @@ def nginx(shard: Shard, scratch: Path, port: int) -> Iterator[None]:
     for folder in (root, pads):
         folder.mkdir()
     (root / "shards").symlink_to(shard.folder)
-    metainfo = torrent_file.parse(Path(shard.given["serve"]).read_bytes(), "served")
+    metainfo = parse_torrent.parse(Path(shard.given["serve"]).read_bytes(), "served")
     for size in {file.length for file in metainfo.files if file.pad}:
         (pads / str(size)).write_bytes(bytes(size))
     config = scratch / "nginx.conf"

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from packager import bencode, torrent_file
-from packager.engine import swarm
+from packager.core.bittorrent import bencode, parse_torrent
+from packager.core.bittorrent.merkle import BLOCK, pieces_root
+from packager.engine.network import libtorrent_session
 from packager.errors import InputError
-from packager.merkle import BLOCK, pieces_root
 
-TRUST = (Path(__file__).parents[1] / "docs/explanation/trust.md").read_text(encoding="utf-8")
+TRUST = (Path(__file__).parents[2] / "docs/explanation/trust.md").read_text(encoding="utf-8")
 HASH = b"h" * 20
 
 
@@ -225,7 +225,7 @@ EXCEPTIONS = {
 
 def loads(data: bytes, *, ours: bool) -> bool:
     try:
-        torrent_file.parse(data, "x") if ours else swarm.load(data, "x")
+        parse_torrent.parse(data, "x") if ours else libtorrent_session.load(data, "x")
     except InputError:
         return False
     return True

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from packager.clients import Shape, troubles
+from packager.core.bittorrent.client_support import Shape, troubles
+from tests.helpers.client_programs import CLIENTS
 from tests.interop.matrix import KINDS, PAGE, cells_of, page, tried
-from tests.interop.programs import CLIENTS
 
 NAMES = {
     "aria2c": "aria2",

@@ -12,15 +12,15 @@ import sys
 import tarfile
 from pathlib import Path
 
-from packager.api import machine
+from packager.api import workers
 from packager.cli.app import main
-from packager.engine import keys
-from tests.projects import write_tone
+from packager.engine.files import key_files
+from tests.helpers.projects import write_tone
 
 ARCHIVE = Path(__file__).with_name("format-1.tar.xz")
 SOURCES_TIME = 1_767_225_600  # 2026-01-01, of every file: a second that each archive format can write
 CLOCK = {"now": ""}
-machine.now = lambda: CLOCK["now"]  # before other modules import it
+workers.now = lambda: CLOCK["now"]  # before other modules import it
 secrets.token_hex = lambda count=32: "5eed" * (count // 2)  # the project's id
 CONFIG = """\
 [collection]
@@ -139,8 +139,8 @@ def make_project(project: Path) -> None:
     write(project / "packager.toml", CONFIG.encode())
     write(project / "records.csv", RECORDS.encode())
     for name in ("first", "second"):
-        random = hashlib.shake_256(f"{name} test key: everybody knows it".encode()).digest(keys.RANDOM)
-        keys.write_key_pair(project / f"{name}.key", project / f"{name}.pub", password=None, random=random)
+        random = hashlib.shake_256(f"{name} test key: everybody knows it".encode()).digest(key_files.RANDOM)
+        key_files.write_key_pair(project / f"{name}.key", project / f"{name}.pub", password=None, random=random)
 
 
 def follow(project: Path, mirror: Path) -> None:

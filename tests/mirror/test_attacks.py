@@ -9,14 +9,15 @@ from typing import Literal
 import msgspec
 import pytest
 
-from packager import api, documents
+from packager import api
 from packager.cli.app import main
-from packager.engine.urls import Web
+from packager.core.releases import documents
+from packager.engine.network.http_client import Web
 from packager.errors import IncompleteError
 from packager.model import PublishedFile
-from tests.mirror.publishing import Archive, pack, state_of
-from tests.servers import Fault, Site
-from tests.simulator import Signed, secret_key, with_shard, with_shards, with_values
+from tests.helpers.http_server import Fault, Site
+from tests.helpers.publisher import Archive, pack, state_of
+from tests.helpers.simulated_publisher import Signed, secret_key, with_shard, with_shards, with_values
 
 Capture = pytest.CaptureFixture[str]
 THIEF = secret_key("thief")

@@ -8,16 +8,16 @@ import pytest
 
 from packager import api
 from packager.cli.app import main
-from packager.engine.downloads import Downloads
-from packager.engine.swarm import Reach
-from packager.mirror.fetch import How
+from packager.engine.network.downloads import Downloads
+from packager.engine.network.libtorrent_session import Reach
+from packager.mirror.fetch_shards import How
 from packager.mirror.state import MirrorFolder
-from tests.mirror.following import running
-from tests.mirror.publishing import Archive, pack
-from tests.peer import seeding
-from tests.servers import Site, serving
+from tests.helpers.http_server import Site, serving
+from tests.helpers.libtorrent_peer import seeding
+from tests.helpers.mirror_process import running
+from tests.helpers.publisher import Archive, pack
+from tests.helpers.waiting import PATIENCE, until
 from tests.share.test_seed import Notes
-from tests.waiting import PATIENCE, until
 
 Capture = pytest.CaptureFixture[str]
 SHARDS = 6

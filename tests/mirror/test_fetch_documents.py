@@ -5,11 +5,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from packager import documents
+from packager.core.bittorrent.parse_torrent import parse
+from packager.core.releases import documents
 from packager.errors import TrustError
-from packager.mirror.shard_documents import check_torrent
+from packager.mirror.fetch_documents import check_torrent
 from packager.model import Release, ReleaseShard, ShardName
-from packager.torrent_file import parse
 
 VECTORS = Path(__file__).parents[2] / "manifests/vectors"
 NAME = ShardName("example-texts-00001")

@@ -7,15 +7,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from packager.core.bittorrent.scrape import Counts
+from packager.core.releases.release_lists import torrents_json
+from packager.core.releases.seed_counts import Counted, swarms
 from packager.errors import IncompleteError
-from packager.lists import torrents_json
-from packager.mirror import seeds
+from packager.mirror import find_seed_counts
 from packager.mirror.state import MirrorFolder
-from packager.scrape import Counts
-from packager.seed_counts import Counted, swarms
-from tests.mirror.publishing import Archive, pack
+from tests.helpers.publisher import Archive, pack
+from tests.helpers.trackers import bep15, udp_tracker
 from tests.mirror.test_attacks import Mirror
-from tests.trackers import bep15, udp_tracker
 
 Capture = pytest.CaptureFixture[str]
 Told = dict[bytes, tuple[int, int, int]]
@@ -106,7 +106,7 @@ def test_old_counts_of_the_list_give_way_to_those_of_trackers(mirror: Mirror, to
 
 
 def test_old_counts_are_better_than_none(mirror: Mirror, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seeds, "questions", lambda _: {"udp://127.0.0.1:1/announce": [b"x" * 20]})
+    monkeypatch.setattr(find_seed_counts, "questions", lambda _: {"udp://127.0.0.1:1/announce": [b"x" * 20]})
     publish_counts(mirror, (7, 7, 7, 2, 7, 2), OLD)
     assert follow(mirror) == 0
     assert chosen(mirror) == names(mirror, 3, 5)
@@ -149,8 +149,8 @@ def test_the_dht_is_asked_where_no_tracker_answers_and_it_is_used(
     mirror: Mirror, told: Told, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     found = {swarms(shard)[0]: Counts(seeders=at) for at, shard in enumerate(mirror.archive.shards)}
-    monkeypatch.setattr(seeds, "questions", lambda _: {})
-    monkeypatch.setattr(seeds, "dht_counts", lambda asked, **_: {swarm: found[swarm] for swarm in asked})
+    monkeypatch.setattr(find_seed_counts, "questions", lambda _: {})
+    monkeypatch.setattr(find_seed_counts, "dht_counts", lambda asked, **_: {swarm: found[swarm] for swarm in asked})
     assert follow(mirror, "--dry-run") == 0
     assert "seed counts: none, so all shards count alike" in capsys.readouterr().out
     assert follow(mirror, "--dht") == 0
@@ -164,7 +164,7 @@ def test_a_dht_that_does_not_answer_is_said_to_be_so(
     def silent(*_: object, **__: object) -> dict[bytes, Counts]:
         raise IncompleteError("DHT", "no node of it answers")
 
-    monkeypatch.setattr(seeds, "dht_counts", silent)
+    monkeypatch.setattr(find_seed_counts, "dht_counts", silent)
     assert follow(mirror, "--counts", "dht") == 0
     printed = capsys.readouterr()
     assert "no seed counts from the DHT: DHT: no node of it answers" in printed.err

@@ -12,23 +12,24 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from packager import api, documents
-from packager.choose import documents_of
+from packager import api
 from packager.cli.app import main
-from packager.engine import durable
-from packager.engine.release_source import normal
-from packager.engine.room import free_bytes
+from packager.core.releases import documents
+from packager.core.releases.choose_shards import documents_of
+from packager.core.releases.minisign_key import PublicKey
+from packager.core.releases.release_lists import ListedTorrent
+from packager.engine.files import atomic_files
+from packager.engine.files.write_errors import free_bytes
+from packager.engine.published.release_reader import normal
 from packager.errors import InputError
-from packager.key_pair import PublicKey
-from packager.lists import ListedTorrent
-from packager.mirror.holding import look
-from packager.mirror.selection import select
+from packager.mirror.choose_for_disk import select
+from packager.mirror.local_shards import look
 from packager.mirror.state import MirrorFolder, Settings
 from packager.model import Release
-from tests.mirror.publishing import Archive, lifted_again, pack, state_of, withdrawn_from
+from tests.helpers.libtorrent_peer import ROOT
+from tests.helpers.publisher import Archive, lifted_again, pack, state_of, withdrawn_from
+from tests.helpers.simulated_publisher import secret_key, with_values
 from tests.mirror.test_attacks import Mirror
-from tests.peer import ROOT
-from tests.simulator import secret_key, with_values
 
 Capture = pytest.CaptureFixture[str]
 NOW = "2026-11-21T00:00:00Z"
@@ -164,7 +165,7 @@ def test_what_is_kept_of_a_release_is_what_was_published(mirror: Mirror) -> None
 def test_a_folder_is_followed_like_an_address(mirror: Mirror, packed: Archive, tmp_path: Path) -> None:
     site = tmp_path / "site"
     for path, data in mirror.archive.files.items():
-        durable.write_bytes(site / path, data)
+        atomic_files.write_bytes(site / path, data)
     for source in (site, site / "release.json"):
         folder = tmp_path / f"to {source.name}"
         report = api.mirror_follow(str(source), folder, budget=10**6, key=packed.key, client="none", reserve=0)
@@ -400,7 +401,7 @@ def test_only_one_writes_at_a_time_and_status_can_still_be_asked(
     mirror: Mirror, packed: Archive, capsys: Capture
 ) -> None:
     assert mirror.follow("--key", packed.key) == 0
-    with durable.lock(MirrorFolder(mirror.folder).state, "mirror"):
+    with atomic_files.lock(MirrorFolder(mirror.folder).state, "mirror"):
         assert mirror.run("sync") == 2
         assert f"in use by packager mirror, process {os.getpid()} on" in capsys.readouterr().err
         assert mirror.run("status") == 3  # nothing is here yet
@@ -450,8 +451,8 @@ def test_a_kill_between_the_documents_and_the_state_is_mended_by_the_next_run(mi
     assert mirror.follow("--key", packed.key) == 0
     folder = MirrorFolder(mirror.folder)
     mirror.archive.publish(6)
-    durable.write_bytes(folder.incoming / "torrents" / "half", b"left by a kill")
-    durable.write_bytes(folder.release / "releases" / "2.json", mirror.archive.files["release.json"])
+    atomic_files.write_bytes(folder.incoming / "torrents" / "half", b"left by a kill")
+    atomic_files.write_bytes(folder.release / "releases" / "2.json", mirror.archive.files["release.json"])
     kept = folder.required()
     assert folder.load_release(kept).serial == 1
     assert mirror.run("sync") == 0

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
-from packager.engine.clients.address import VARIABLE
+from packager.engine.clients.client_url import VARIABLE
 from packager.mirror.state import MirrorFolder
-from tests.mirror.publishing import Archive, pack, withdrawn_from
-from tests.mirror.running import CLIENTS, Running, seeds
-from tests.servers import Site, serving
-from tests.waiting import until
+from tests.helpers.bittorrent_clients import CLIENTS, Running, seeds
+from tests.helpers.http_server import Site, serving
+from tests.helpers.publisher import Archive, pack, withdrawn_from
+from tests.helpers.waiting import until
 
 pytestmark = pytest.mark.interop
 Capture = pytest.CaptureFixture[str]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
-from tests.mirror.publishing import Archive, pack
+from tests.helpers.publisher import Archive, pack
 from tests.mirror.test_robust import Patient
 
 Capture = pytest.CaptureFixture[str]

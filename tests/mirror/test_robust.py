@@ -11,13 +11,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from packager import documents
 from packager.cli.app import main
+from packager.core.releases import documents
 from packager.errors import IncompleteError
 from packager.mirror.state import MirrorFolder
 from packager.model import Release
 from packager.units import count_of
-from tests.mirror.publishing import Archive, pack, state_of
+from tests.helpers.publisher import Archive, pack, state_of
 from tests.mirror.test_attacks import Mirror
 
 Capture = pytest.CaptureFixture[str]

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from packager import api
-from packager.choose import choose, documents_of
+from packager.core.releases.choose_shards import choose, documents_of
 from packager.mirror.state import MirrorFolder
 from packager.model import Release
-from tests.mirror.following import Running, running
-from tests.mirror.publishing import Archive, pack
-from tests.mirror.tracking import counted, seeds_of, tracking
-from tests.peer import ROOT
-from tests.waiting import free_port, until
+from tests.helpers.libtorrent_peer import ROOT
+from tests.helpers.mirror_process import Running, running
+from tests.helpers.opentracker import counted, seeds_of, tracking
+from tests.helpers.publisher import Archive, pack
+from tests.helpers.waiting import free_port, until
 
 SHARDS = 40
 MIRRORS = ("first", "second", "third")

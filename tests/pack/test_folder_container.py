@@ -13,13 +13,13 @@ from typing import Any
 
 import libtorrent as lt
 import pytest
-from by_libtorrent import FLAGS
-from projects import Project, whole_folder
 
-from packager import torrent_file
-from packager.bag import MANIFEST, TAGGED, TAGMANIFEST
-from packager.engine.published import open_published, shard_files
-from packager.magnet import parse_magnet
+from packager.core.bittorrent import parse_torrent
+from packager.core.bittorrent.magnet import parse_magnet
+from packager.core.shards.bag import MANIFEST, TAGGED, TAGMANIFEST
+from packager.engine.published.published_shard import open_published, shard_files
+from tests.helpers.libtorrent_torrents import FLAGS
+from tests.helpers.projects import Project, whole_folder
 
 CONFIG = """
 [collection]
@@ -71,7 +71,7 @@ def project(root: Path, container: str = "folder", version: str = "hybrid", *, a
 
 def by_libtorrent(folder: Path, version: str, also: bytes = b"") -> dict[bytes, Any]:
     """What libtorrent makes of a folder, its files in the order of a .torrent of ours."""
-    told = torrent_file.parse(also, "ours")
+    told = parse_torrent.parse(also, "ours")
     entries = [lt.create_file_entry("/".join(file.path), file.length) for file in told.files if not file.pad]
     creator = lt.create_torrent(entries, 16384, FLAGS[version])
     lt.set_piece_hashes(creator, str(folder.parent))
@@ -84,7 +84,7 @@ def test_the_torrent_is_libtorrents_own_of_the_folder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], version: str
 ) -> None:
     # libtorrent orders "Album (live)/" before "Album/" and "b.ogg" before "b/", and refuses its own hybrid then; see
-    # tests/share/test_torrent.py.
+    # tests/share/test_make_torrent.py.
     made = project(tmp_path, version=version)
     shutil.rmtree(made.source / "Album (live)")
     (made.source / "a/b.ogg").unlink()
@@ -138,7 +138,7 @@ def test_offsets_are_of_the_torrents_stream(tmp_path: Path, capsys: pytest.Captu
     made = project(tmp_path)
     assert made.run(capsys, "release").code == 0
     published = open_published(shard_files(tmp_path / "output/manifests/tones-all-00001.manifest.json"))
-    told = torrent_file.parse((tmp_path / "output/torrents/tones-all-00001.torrent").read_bytes(), "x")
+    told = parse_torrent.parse((tmp_path / "output/torrents/tones-all-00001.torrent").read_bytes(), "x")
     listed = {"/".join(file.path[2:]): file.offset for file in told.files if file.path[1] == "data"}
     assert dict(zip(*(published.members[name].to_pylist() for name in ("path", "offset")), strict=True)) == listed
     pieces = published.pieces

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from packager import api
-from packager.engine import project as projects
+from packager.engine.project import load_project as projects
+from packager.engine.project.plan_file import read_plan
 from packager.errors import InputError
 from packager.pack import materialise
-from packager.pack.plan_file import read_plan
-from packager.pack.run import tasks
-from tests.projects import Project, make_project
+from packager.pack.pack import tasks
+from tests.helpers.projects import Project, make_project
 
 CONFIG = "packager.toml"
 

@@ -6,10 +6,10 @@ from typing import cast
 
 import pytest
 
+from packager.core.config.store_url import StoreAddress
 from packager.engine.stores.base import Place
-from packager.pack.crew import Cores, crew
-from packager.pack.shard import ShardTask
-from packager.store_address import StoreAddress
+from packager.pack.shard.pack_shard import ShardTask
+from packager.pack.worker_plan import Cores, crew
 
 GIB = 1 << 30
 

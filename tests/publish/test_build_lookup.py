@@ -7,22 +7,22 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from packager import lookup
-from packager.engine import tables
-from packager.lookup import EMPTY, NUMBERS, SLOT, Hit, Lookup
+from packager.core.releases import lookup_index
+from packager.core.releases.lookup_index import EMPTY, NUMBERS, SLOT, Hit, Lookup
+from packager.engine.tables import parquet
 from packager.model import MEMBERS
 from packager.progress import SILENT
-from packager.publish import lookup as making
-from packager.publish.lookup import Table, make
-from tests.projects import make_project
-from tests.releases import make_members
+from packager.publish import build_lookup as making
+from packager.publish.build_lookup import Table, make
+from tests.helpers.made_up_releases import make_members
+from tests.helpers.projects import make_project
 
 MARK = "abcdef0123456789"
 
 
 def write(folder: Path, name: str, rows: Sequence[dict[str, object]], shard: int, since: int = 1) -> Table:
     path = folder / f"{name}.members.parquet"
-    tables.write_members(path, MEMBERS, make_members(rows).to_batches(), len(rows))
+    parquet.write_members(path, MEMBERS, make_members(rows).to_batches(), len(rows))
     return Table(path, shard, since)
 
 
@@ -33,10 +33,10 @@ def made(folder: Path, members: Sequence[Table], withdrawn: Sequence[str] = ()) 
 
 
 def find(folder: Path, index: Lookup, key: str) -> list[Hit]:
-    place = lookup.place(index, key)
+    place = lookup_index.place(index, key)
     part = (folder / place.part.path).read_bytes()
     assert len(part) == place.part.size
-    return lookup.hits(index, part[place.start : place.stop], place.mark)
+    return lookup_index.hits(index, part[place.start : place.stop], place.mark)
 
 
 def row(number: int, **more: object) -> dict[str, object]:
@@ -109,9 +109,9 @@ def test_the_newest_shard_stands_first(tmp_path: Path) -> None:
 def test_a_wrong_isrc_of_thousands_of_members_does_not_swell_the_index(tmp_path: Path) -> None:
     rows = [row(number, isrc="XXXXX0000000") for number in range(6000)]
     index = made(tmp_path, [write(tmp_path, "one", rows, 1)])
-    assert len(find(tmp_path, index, "XXXXX0000000")) == lookup.SAME_KEY
-    assert index.keys == 12_000 + lookup.SAME_KEY
-    assert index.slots < 1.2 * lookup.BUCKET_KEYS
+    assert len(find(tmp_path, index, "XXXXX0000000")) == lookup_index.SAME_KEY
+    assert index.keys == 12_000 + lookup_index.SAME_KEY
+    assert index.slots < 1.2 * lookup_index.BUCKET_KEYS
 
 
 def test_a_bucket_has_room_for_all_its_keys_and_ends_empty(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_only_what_changed_makes_the_index_anew(tmp_path: Path, capsys: pytest.C
 def test_the_tables_schema_may_differ_by_further_columns(tmp_path: Path) -> None:
     one = write(tmp_path, "one", [row(1)], 1)
     more = make_members([row(2)]).append_column("mtime_ns", pa.array([1], pa.int64()))
-    tables.write_members(tmp_path / "two", more.schema, more.to_batches(), 1)
+    parquet.write_members(tmp_path / "two", more.schema, more.to_batches(), 1)
     for order in ([one, Table(tmp_path / "two", 2, 1)], [Table(tmp_path / "two", 2, 1), one]):
         assert find(tmp_path, made(tmp_path, order), "id-2") == [Hit("tones-metadata-00002", 0)]
 

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pytest
 
 from bench.timing import own_peak_kib
-from packager import documents, lists
-from packager.engine import tables
+from packager.core.releases import documents, release_lists
+from packager.engine.tables import parquet
 from packager.model import Release
-from packager.publish import site
-from packager.publish.pages import MEMBERS_ON_A_PAGE
-from tests.releases import make_members, make_phase, make_release, make_shard
+from packager.publish.site import render
+from packager.publish.site.pages import MEMBERS_ON_A_PAGE
+from tests.helpers.made_up_releases import make_members, make_phase, make_release, make_shard
 
 TRACKERS = "&tr=udp%3A%2F%2Ftracker-of-some-length.example.org%3A6969%2Fannounce" * 4
 WEB_SEED = "&ws=https%3A%2F%2Farchive.example.org%2Fshards%2F"
@@ -31,7 +31,7 @@ def large_release(shards: int, members: int) -> Release:
 def test_the_documents_of_5_000_shards_are_under_10_mb() -> None:
     release = large_release(5_000, 17_200)
     assert len(documents.to_bytes(release)) < 10_000_000
-    assert len(lists.torrents_json(release, {})) < 10_000_000
+    assert len(release_lists.torrents_json(release, {})) < 10_000_000
 
 
 def render_large(folder: Path) -> int:
@@ -42,15 +42,15 @@ def render_large(folder: Path) -> int:
     members = 28_700
     table = folder / "members.parquet"
     rows = make_members([{"title": f"Song {number}", "artist": "Somebody"} for number in range(members)])
-    tables.write_members(table, rows.schema, rows.to_batches(), members)
+    parquet.write_members(table, rows.schema, rows.to_batches(), members)
     del rows
     before = own_peak_kib()
 
     def read(_: object, count: int) -> pa.Table:
         assert count <= MEMBERS_ON_A_PAGE
-        return tables.read_rows(table, 0, count)
+        return parquet.read_rows(table, 0, count)
 
-    written = site.render(large_release(3_000, members), site=folder / "site", read_members=read)
+    written = render.render(large_release(3_000, members), site=folder / "site", read_members=read)
     pages = [file for file in written if file.path.endswith(".html")]
     assert len(pages) > 3_000
     assert max(file.size for file in pages) < 200_000

@@ -9,19 +9,19 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from packager import documents
 from packager.cli.app import main
-from packager.lists import torrents_json
+from packager.core.bittorrent.scrape import Counts
+from packager.core.releases import documents
+from packager.core.releases.release_lists import torrents_json
+from packager.core.releases.seed_counts import Counted, swarms
 from packager.model import Release
-from packager.publish import site
-from packager.scrape import Counts
-from packager.seed_counts import Counted, swarms
-from tests.mirror.tracking import tracking
-from tests.projects import Project, make_project
-from tests.publish.test_hostile_pages import Page
-from tests.releases import make_phase, make_release, make_shard, reader
-from tests.trackers import announce, bep15, bep48, http_tracker, udp_tracker
-from tests.waiting import free_port, until
+from packager.publish.site import render
+from tests.helpers.made_up_releases import make_phase, make_release, make_shard, reader
+from tests.helpers.opentracker import tracking
+from tests.helpers.projects import Project, make_project
+from tests.helpers.trackers import announce, bep15, bep48, http_tracker, udp_tracker
+from tests.helpers.waiting import free_port, until
+from tests.publish.site.test_hostile_pages import Page
 
 Capture = pytest.CaptureFixture[str]
 TRACKER = '[["udp://tracker.example.org:6969/announce"]]'
@@ -212,7 +212,7 @@ def test_an_unknown_count_is_a_dash_and_the_time_is_shown(tmp_path: Path) -> Non
         shards[0].name: Counted(counts=Counts(seeders=0, leechers=1234), at=AT),
         shards[1].name: Counted(counts=Counts(seeders=31), at="2026-11-19T00:00:00Z"),
     }
-    site.render(release, site=tmp_path, read_members=reader(), counted=counted)
+    render.render(release, site=tmp_path, read_members=reader(), counted=counted)
     phase = (tmp_path / "phases" / "audio" / "index.html").read_text()
     rows = [line for line in phase.splitlines() if line.startswith('<tr><th scope="row">')]
     seeders = [row.split('<td class="n">')[3].split("<")[0] for row in rows]

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from packager import documents
-from packager.metalink import NAMESPACE
+from packager.core.releases import documents
+from packager.core.releases.metalink import NAMESPACE
 from packager.model import Release
-from tests.projects import Project, make_project
-from tests.publish.test_hostile_pages import Page
-from tests.publish.test_site import dead_links
-from tests.servers import serving
+from tests.helpers.http_server import serving
+from tests.helpers.projects import Project, make_project
+from tests.publish.site.test_hostile_pages import Page
+from tests.publish.site.test_render import dead_links
 
 Capture = pytest.CaptureFixture[str]
 BASE = "https://archive.example.org/"

@@ -13,9 +13,9 @@ import pytest
 
 from packager import api
 from packager.cli.app import main
-from tests.projects import Project, make_project
-from tests.serve.served import Served, released, serving, tars
-from tests.waiting import until
+from tests.helpers.projects import Project, make_project
+from tests.helpers.serve_process import Served, released, serving, tars
+from tests.helpers.waiting import until
 
 PHASES = """
 [[phases]]

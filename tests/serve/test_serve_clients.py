@@ -11,11 +11,11 @@ import libtorrent as lt
 import pytest
 
 from packager.engine.clients import Handover
-from tests.mirror.running import CLIENTS, seeds
-from tests.peer import local_session
-from tests.projects import Project
-from tests.serve.served import Served, released, serving, tars
-from tests.waiting import free_port, until
+from tests.helpers.bittorrent_clients import CLIENTS, seeds
+from tests.helpers.libtorrent_peer import local_session
+from tests.helpers.projects import Project
+from tests.helpers.serve_process import Served, released, serving, tars
+from tests.helpers.waiting import free_port, until
 
 pytestmark = pytest.mark.interop
 NAME = "tones-all-00001"

@@ -7,15 +7,15 @@ from urllib.parse import quote
 
 import libtorrent as lt
 import pytest
-from share.test_seed_folder import NAME, files_of, released
 
-from packager import torrent_file
-from packager.magnet import parse_magnet
-from tests.get.archives import get
-from tests.peer import local_session
-from tests.projects import Project, whole_folder
-from tests.serve.served import serving
-from tests.waiting import free_port, until
+from packager.core.bittorrent import parse_torrent
+from packager.core.bittorrent.magnet import parse_magnet
+from tests.helpers.libtorrent_peer import local_session
+from tests.helpers.projects import Project, whole_folder
+from tests.helpers.serve_process import serving
+from tests.helpers.tagged_archive import get
+from tests.helpers.waiting import free_port, until
+from tests.share.test_seed_folder import NAME, files_of, released
 
 Capture = pytest.CaptureFixture[str]
 
@@ -79,7 +79,7 @@ def test_every_file_and_range_of_it_is_answered_and_nothing_else(tmp_path: Path,
             assert (status, body) == (200, data), path
             assert headers["Content-Type"] == "application/octet-stream"
             assert served.get(file_url(path), method="HEAD")[1]["Content-Length"] == str(len(data))
-        metainfo = torrent_file.parse((held.root / "output/torrents" / f"{NAME}.torrent").read_bytes(), "torrent")
+        metainfo = parse_torrent.parse((held.root / "output/torrents" / f"{NAME}.torrent").read_bytes(), "torrent")
         pads = {"/".join(file.path[1:]): file.length for file in metainfo.files if file.pad}
         assert pads
         for path, size in pads.items():

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.projects import make_project
-from tests.serve.served import Served, released, serving
-from tests.waiting import PATIENCE
+from tests.helpers.projects import make_project
+from tests.helpers.serve_process import Served, released, serving
+from tests.helpers.waiting import PATIENCE
 
 
 @pytest.fixture(scope="module")

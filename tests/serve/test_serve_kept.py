@@ -9,10 +9,10 @@ from urllib.parse import quote
 import pytest
 
 from packager import api
-from tests.get.archives import get
-from tests.projects import Project
-from tests.serve.served import Served, released, serving
-from tests.test_growing import release
+from tests.end_to_end.test_growing import release
+from tests.helpers.projects import Project
+from tests.helpers.serve_process import Served, released, serving
+from tests.helpers.tagged_archive import get
 
 Capture = pytest.CaptureFixture[str]
 NAME = "tones-all-00001"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.projects import Project
-from tests.serve.served import Served, released, serving
+from tests.helpers.projects import Project
+from tests.helpers.serve_process import Served, released, serving
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
 NAME = "tones-all-00001.tar"

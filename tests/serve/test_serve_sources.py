@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from packager import api
-from packager.engine.tar_notes import noted_tar
-from packager.engine.workspace import Workspace
+from packager.engine.project.project import Workspace
+from packager.engine.project.tar_stamps import noted_tar
 from packager.model import ShardName
-from tests.projects import Project
-from tests.serve.served import Served, released, serving, tars
-from tests.waiting import PATIENCE, until
+from tests.helpers.projects import Project
+from tests.helpers.serve_process import Served, released, serving, tars
+from tests.helpers.waiting import PATIENCE, until
 
 NAME = "tones-all-00001.tar"
 COUNT, SIZE = 8, 3_000_000

@@ -11,9 +11,9 @@ from typing import Any, cast
 import pytest
 
 from packager.serve import server
-from packager.serve.answers import Answers, _Answer
-from packager.serve.counts import Counts, shared_numbers
-from packager.serve.log import Log
+from packager.serve.access_log import Log
+from packager.serve.metrics import Counts, shared_numbers
+from packager.serve.request_handler import Answers, _Answer
 from packager.serve.server import Server
 
 

@@ -10,19 +10,20 @@ from typing import Any
 import libtorrent as lt
 import pytest
 import torf
-from by_libtorrent import FLAGS, pattern
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager import api, torrent_file
+from packager import api
 from packager.cli.app import main
+from packager.core.bittorrent import parse_torrent
+from packager.core.bittorrent.file_offsets import sort_key
+from packager.core.bittorrent.merkle import BLOCK
+from packager.core.shards.path_patterns import PathFilter
 from packager.errors import IncompleteError, InputError
-from packager.file_space import sort_key
-from packager.merkle import BLOCK
 from packager.model import Infohash, Version
-from packager.patterns import PathFilter
 from packager.progress import Silent
-from packager.share.torrent import Wanted
+from packager.share.make_torrent import Wanted
+from tests.helpers.libtorrent_torrents import FLAGS, pattern
 
 NAMES = st.sampled_from(["a", "b", "a.txt", "a-b", "é", "夏", "A B", "z" * 200, ".hidden", "~", "0", "ab", "a b"])
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
@@ -89,7 +90,7 @@ def test_a_folders_torrent_equals_libtorrents_byte_for_byte(
     # after a folder's by a byte below "/": "a b" beside "a/x". Ours stands in BEP 52's order, which it loads.
     if version != "hybrid" or paths == sorted(paths, key=str.encode):
         assert ours == lt.bencode(by_libtorrent(folder, paths, blocks * BLOCK, version))
-    assert torrent_file.parse(ours, "ours").name == "the folder"
+    assert parse_torrent.parse(ours, "ours").name == "the folder"
 
 
 @pytest.mark.parametrize("version", ["hybrid", "v1", "v2"])
@@ -159,7 +160,7 @@ def test_patterns_include_and_exclude(tmp_path: Path) -> None:
 
     def taken(**patterns: tuple[str, ...]) -> list[str]:
         data = made(folder, tmp_path, Wanted(filter=PathFilter(**patterns)))
-        return ["/".join(file.path[1:]) for file in torrent_file.parse(data, "x").files if not file.pad]
+        return ["/".join(file.path[1:]) for file in parse_torrent.parse(data, "x").files if not file.pad]
 
     assert taken(exclude=(".DS_Store", "*.log")) == ["cd1/a.flac", "cd2/b.flac", "cover.jpg"]
     assert taken(include=("*.flac",)) == ["cd1/a.flac", "cd2/b.flac"]
@@ -250,7 +251,7 @@ def test_json_is_one_document_and_the_magnet_stands_in_it(
     tracker = "udp://tracker.example:1337"
     assert main(["torrent", "f", "--json", "-t", tracker, "-t", f"{tracker}/2,{tracker}/3", "--source", "S"]) == 0
     report = json.loads(capsys.readouterr().out)
-    found = torrent_file.parse(Path("f.torrent").read_bytes(), "x")
+    found = parse_torrent.parse(Path("f.torrent").read_bytes(), "x")
     assert found.trackers == ((tracker,), (f"{tracker}/2", f"{tracker}/3"))
     assert report["magnet"].startswith(f"magnet:?xt=urn:btih:{report['infohash_v1']}&xt=urn:btmh:1220")
     assert (report["files"], report["size"], report["pieces"]) == (2, 11, 2)

@@ -16,13 +16,13 @@ import pytest
 
 from packager import api
 from packager.cli.app import main
-from packager.engine.swarm import Reach
+from packager.core.reports.evidence import Evidence
+from packager.engine.network.libtorrent_session import Reach
 from packager.errors import InputError, TrustError
-from packager.evidence import Evidence
-from tests.check.test_how_to import commands
-from tests.peer import ROOT, local_session
-from tests.projects import Project, make_project
-from tests.waiting import PATIENCE, free_port
+from tests.docs.test_check_how_to import commands
+from tests.helpers.libtorrent_peer import ROOT, local_session
+from tests.helpers.projects import Project, make_project
+from tests.helpers.waiting import PATIENCE, free_port
 
 Capture = pytest.CaptureFixture[str]
 LOCAL = Reach(address="127.0.0.1")

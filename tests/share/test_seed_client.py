@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from packager.cli.app import main
-from packager.engine.clients.address import VARIABLE
-from tests.mirror.running import CLIENTS, Released, Running, make_release, seeds
-from tests.servers import serving
-from tests.waiting import free_port, until
+from packager.engine.clients.client_url import VARIABLE
+from tests.helpers.bittorrent_clients import CLIENTS, Released, Running, make_release, seeds
+from tests.helpers.http_server import serving
+from tests.helpers.waiting import free_port, until
 
 Capture = pytest.CaptureFixture[str]
 

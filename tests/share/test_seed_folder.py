@@ -10,18 +10,19 @@ from typing import Any
 import httpx
 import libtorrent as lt
 import pytest
-from mirror.running import PASSWORD, made, qbittorrent, transmission, until
-from pack.test_files_container import FILES, project
 
-from packager import api, torrent_file
-from packager.engine.published import open_published, shard_files
-from packager.engine.swarm import Reach
+from packager import api
+from packager.core.bittorrent import parse_torrent
+from packager.engine.network.libtorrent_session import Reach
+from packager.engine.published.published_shard import open_published, shard_files
 from packager.errors import InputError
-from tests.peer import local_session
-from tests.projects import Project, whole_folder
-from tests.servers import Site, serving
+from tests.helpers.bittorrent_clients import PASSWORD, made, qbittorrent, transmission, until
+from tests.helpers.http_server import Site, serving
+from tests.helpers.libtorrent_peer import local_session
+from tests.helpers.projects import Project, whole_folder
+from tests.helpers.waiting import PATIENCE, free_port
+from tests.pack.test_folder_container import FILES, project
 from tests.share.test_seed import Notes, running
-from tests.waiting import PATIENCE, free_port
 
 NAME = "tones-all-00001"
 Capture = pytest.CaptureFixture[str]
@@ -133,7 +134,7 @@ def number_of(held: Project, path: str) -> int:
     published = open_published(shard_files(held.root / f"output/manifests/{NAME}.manifest.json"))
     paths = published.members["path"].to_pylist()
     number = published.layout.file_number(paths.index(path.removeprefix("data/")))  # type: ignore[attr-defined]
-    told = torrent_file.parse((held.root / f"output/torrents/{NAME}.torrent").read_bytes(), "x")
+    told = parse_torrent.parse((held.root / f"output/torrents/{NAME}.torrent").read_bytes(), "x")
     listed = told.files[number]
     assert "/".join(listed.path[1:]) == path
     return int(number)

@@ -8,16 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from packager import api, documents, torrent_file
+from packager import api
 from packager.cli.app import main
-from packager.engine.hand_outs import HandOuts
-from packager.engine.swarm import Reach
-from packager.reports import SeedReport
+from packager.core.bittorrent import parse_torrent
+from packager.core.releases import documents
+from packager.core.reports.reports import SeedReport
+from packager.engine.network.libtorrent_session import Reach
+from packager.engine.published.shareable_files import HandOuts
 from packager.share import seed as seeding
 from packager.share.seedable import find
-from tests.projects import Project, make_project
+from tests.helpers.projects import Project, make_project
+from tests.helpers.waiting import PATIENCE, free_port, until
 from tests.share.test_seed import Notes
-from tests.waiting import PATIENCE, free_port, until
 
 Capture = pytest.CaptureFixture[str]
 OLD = "tones-rest-00001"
@@ -79,7 +81,7 @@ def nothing() -> None:
 
 def answers(torrent: Path, port: int) -> bool:
     """Say whether a client at a port of loopback answers a handshake for a torrent's v1 infohash."""
-    infohash = torrent_file.parse(torrent.read_bytes(), torrent).infohash_v1
+    infohash = parse_torrent.parse(torrent.read_bytes(), torrent).infohash_v1
     assert infohash is not None
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as peer:
         peer.sendall(b"\x13BitTorrent protocol" + bytes(8) + infohash + b"-XX0000-" + bytes(12))

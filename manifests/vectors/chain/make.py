@@ -115,7 +115,7 @@ def made() -> dict[str, bytes]:
         root = Path(temporary)
         project = Project(root)
         clock = SimpleNamespace(datetime=SimpleNamespace(now=lambda _zone: project.now), UTC=dt.UTC)
-        with mock.patch("packager.api.machine.dt", clock):
+        with mock.patch("packager.api.workers.dt", clock):
             make(project)
         files = {f"shards/{path.name}": path.read_bytes() for path in sorted((root / "shards").glob("*.tar"))}
         for path in sorted((root / "output").rglob("*")):

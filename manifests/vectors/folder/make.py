@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from packager import api
-from packager.engine import tables
+from packager.engine.tables import parquet
 
 FOLDER = Path(__file__).parent
 EXPECTED = FOLDER / "expected"
@@ -49,7 +49,7 @@ def made() -> dict[str, bytes]:
         api.release(config, processes=1)
         files = {Path(path).name: (project / path).read_bytes() for path in KEPT}
         table = project / f"output/manifests/{NAME}.members.parquet"
-        files["members.json"] = tar.members_json(tables.read_rows(table, 0, tables.count_rows(table)))
+        files["members.json"] = tar.members_json(parquet.read_rows(table, 0, parquet.count_rows(table)))
         files |= {name: (project / "shards" / NAME / name).read_bytes() for name in TAG_FILES}
         assert sorted(path.name for path in (project / "shards").rglob("*") if path.is_file()) == sorted(TAG_FILES)
     return files

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from packager import api
-from packager.engine import tables
+from packager.engine.tables import parquet
 
 FOLDER = Path(__file__).parent
 EXPECTED = FOLDER / "expected"
@@ -45,7 +45,7 @@ def made() -> dict[str, bytes]:
         api.release(project / "packager.toml", processes=1)
         files = {Path(path).name: (project / path).read_bytes() for path in KEPT}
         table = project / f"output/manifests/{NAME}.members.parquet"
-        files["members.json"] = members_json(tables.read_rows(table, 0, tables.count_rows(table)))
+        files["members.json"] = members_json(parquet.read_rows(table, 0, parquet.count_rows(table)))
         with tarfile.open(project / f"shards/{NAME}.tar") as tar:
             for name in ("bag-info.txt", "records.jsonl", "manifest-sha256.txt", "tagmanifest-sha256.txt"):
                 held = tar.extractfile(f"{NAME}/{name}")

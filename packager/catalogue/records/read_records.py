@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from packager.catalogue import record_formats
-from packager.catalogue.record_values import RECORDS, record
-from packager.engine import tables
+from packager.catalogue.records import record_formats
+from packager.catalogue.records.record_values import RECORDS, record
+from packager.engine.tables import parquet
 
 _BATCH = 8192
 
@@ -25,7 +25,7 @@ def read_records(path: Path, into: Path) -> int:
             arrays = [pa.array(c, field.type) for c, field in zip(zip(*rows, strict=True), RECORDS, strict=True)]
             yield pa.record_batch(arrays, RECORDS)
 
-    return tables.write_table(into, RECORDS, batches(), quick=True)
+    return parquet.write_table(into, RECORDS, batches(), quick=True)
 
 
 def _checked(path: Path) -> Iterator[tuple[object, ...]]:

@@ -14,8 +14,8 @@ import msgspec
 import pyarrow as pa
 
 from packager import paths
-from packager.catalogue.record_values import VALUE_MAX, Columns, columns_of
-from packager.engine import tables
+from packager.catalogue.records.record_values import VALUE_MAX, Columns, columns_of
+from packager.engine.tables import parquet
 from packager.errors import InputError, from_os_error
 
 Row = tuple[int, Columns, tuple[object, ...]]
@@ -146,7 +146,7 @@ def _jsonl(path: Path) -> Iterator[Row]:
 def _parquet(path: Path) -> Iterator[Row]:
     """Yield the rows of a Parquet file; times finer than microseconds are cut to them."""
     number = 0
-    for batch in tables.read_batches(path):
+    for batch in parquet.read_batches(path):
         columns = _header(batch.schema.names, paths.shown(path.name), "name the key column so")
         try:
             lists = [_python(column) for column in batch.columns]

@@ -13,7 +13,7 @@ import msgspec
 import pyarrow as pa
 
 from packager import paths
-from packager.catalogue.fields import year_of
+from packager.catalogue.records.field_rules import year_of
 from packager.errors import InputError
 from packager.model import KINDS, TAGS
 

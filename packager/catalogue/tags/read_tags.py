@@ -17,9 +17,9 @@ import mutagen
 import mutagen.id3._frames as id3_frames
 
 from packager import paths
-from packager.catalogue.bounds import READ_MAX, Bounded, Inflate, TooMuchError
-from packager.catalogue.fields import TEXT_MAX, clean_text, extension_of, year_of
-from packager.catalogue.walk import OPEN_FLAGS
+from packager.catalogue.records.field_rules import TEXT_MAX, clean_text, extension_of, year_of
+from packager.catalogue.tags.bounded_file import READ_MAX, Bounded, Inflate, TooMuchError
+from packager.catalogue.walk.walk_folder import OPEN_FLAGS
 from packager.errors import first_line
 
 _SECONDS_MAX = 1e9

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from errno import EIO
 
-from packager.catalogue.tags import Tags, read_open
+from packager.catalogue.tags.read_tags import Tags, read_open
+from packager.core.config.store_url import StoreAddress
 from packager.engine.stores import store_at
 from packager.engine.stores.base import Stat, Store
 from packager.errors import PackagerError
-from packager.store_address import StoreAddress
 
 _BLOCK = 128 << 10  # bytes of one range: most tags and the first frames are in the first
 _LANES = 16  # files whose first range is asked for at once

@@ -5,8 +5,8 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeAlias
 
-from packager.catalogue.tags import Tags, read_many
-from packager.engine.child_processes import spawn_context
+from packager.catalogue.tags.read_tags import Tags, read_many
+from packager.engine.processes.child_processes import spawn_context
 from packager.errors import IncompleteError
 
 _TASK = 32  # files a worker is given at once

@@ -11,8 +11,8 @@ from operator import attrgetter
 from typing import NamedTuple, TypeAlias
 
 from packager import paths
-from packager.catalogue import naming
-from packager.engine.file_stamp import FileStamp
+from packager.catalogue.walk import member_names
+from packager.engine.files.file_stamp import FileStamp
 from packager.errors import IncompleteError, InputError
 
 # O_NOFOLLOW and O_NONBLOCK: what was a file a moment ago may be a link or a FIFO now.
@@ -110,7 +110,7 @@ def _read_folder(source: bytes, folder: _Folder, own: frozenset[bytes]) -> Itera
         return
     if not entries and path:
         yield Odd(path, "an empty folder; shards hold files only")
-    safe = naming.safe_names([entry.name for entry in entries], folder=path)
+    safe = member_names.safe_names([entry.name for entry in entries], folder=path)
     for entry in entries:
         if own and folder.path + entry.name in own:
             yield Odd(folder.path + entry.name, "made by packager itself, left out")
@@ -118,7 +118,7 @@ def _read_folder(source: bytes, folder: _Folder, own: frozenset[bytes]) -> Itera
         yield _look(entry, folder, safe[entry.name])
 
 
-def _look(entry: os.DirEntry[bytes], folder: _Folder, named: naming.Named) -> Walked | _Folder:
+def _look(entry: os.DirEntry[bytes], folder: _Folder, named: member_names.Named) -> Walked | _Folder:
     """Return what one name of a folder stands for."""
     path, member = folder.path + entry.name, folder.member + named.name
     why = "; ".join(part for part in (folder.why, named.why) if part) if folder.why or named.why else ""

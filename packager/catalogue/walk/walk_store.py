@@ -15,11 +15,11 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from packager import paths
-from packager.catalogue import naming
-from packager.catalogue.walk import Odd, Unread, Walked, found, sort_key
-from packager.engine import sql, tables
-from packager.engine.file_stamp import FileStamp
+from packager.catalogue.walk import member_names
+from packager.catalogue.walk.walk_folder import Odd, Unread, Walked, found, sort_key
+from packager.engine.files.file_stamp import FileStamp
 from packager.engine.stores.base import Store
+from packager.engine.tables import parquet, sql
 from packager.errors import InputError
 
 # folder: sort_key of its path with a "/" behind; empty for the source itself. size: null for a folder. refused: why a
@@ -59,7 +59,7 @@ def walk_store(store: Store, scratch: Path) -> Iterator[Walked]:
     scratch: a folder for the listing. Raises InputError and IncompleteError as the store does.
     """
     listing = scratch / "listing.parquet"
-    tables.write_table(listing, _LISTED, _batches(store))
+    parquet.write_table(listing, _LISTED, _batches(store))
     query = f"SELECT folder, name, size, stamp, refused FROM {sql.parquet(listing)} ORDER BY folder, name, size"  # noqa: S608
     with closing(sql.open_database([listing], scratch / "spill")) as database:
         yield from _walk(_Groups(starmap(_Row, sql.run_rows(database, query, _LISTED))))
@@ -133,7 +133,7 @@ def _read_folder(groups: _Groups, folder: _Folder) -> Iterator[Walked | _Folder]
     if not rows and folder.path:
         yield Odd(folder.path[:-1], "an empty folder; shards hold files only")
     folders = {row.name for row in rows if row.size is None}
-    safe = naming.safe_names(list(dict.fromkeys(row.name for row in rows)), folder=folder.path[:-1])
+    safe = member_names.safe_names(list(dict.fromkeys(row.name for row in rows)), folder=folder.path[:-1])
     for row in rows:
         named = safe[row.name]
         if row.size is not None and row.name in folders:
@@ -149,10 +149,10 @@ def _read_folder(groups: _Groups, folder: _Folder) -> Iterator[Walked | _Folder]
             yield found(path, member, FileStamp(row.size, row.stamp), why)
 
 
-def _beside_folder(name: bytes, safe: Mapping[bytes, naming.Named], folder: _Folder) -> naming.Named:
+def _beside_folder(name: bytes, safe: Mapping[bytes, member_names.Named], folder: _Folder) -> member_names.Named:
     """Return the name of a file where a folder has the same one. Raises InputError where it is a third's, too."""
     new = paths.safe_name(name, collides=True)
     if any(paths.collision_key(each.name) == paths.collision_key(new) for each in safe.values()):
         what = f'"{paths.shown(name)}" would be named "{new}" in a shard, and another is'
         raise InputError(paths.shown(folder.path) or "source", what, "rename one of them")
-    return naming.Named(new, _BOTH)
+    return member_names.Named(new, _BOTH)

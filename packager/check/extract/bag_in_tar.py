@@ -13,18 +13,18 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
-from packager.bag import MANIFEST
-from packager.check.tar_reader import ReadEntry, TarReader
-from packager.check_reports import BadMember
-from packager.engine.limited import open_regular
-from packager.engine.ranges import Unreadable, read_file
+from packager.core.reports.check_reports import BadMember
+from packager.core.reports.evidence import Evidence
+from packager.core.reports.inspection import FaultList
+from packager.core.shards.bag import MANIFEST
+from packager.core.shards.layout import PAYLOAD
+from packager.core.shards.records_jsonl import FILE
+from packager.engine.files.limited_read import open_regular
+from packager.engine.files.range_readers import Unreadable, read_file
+from packager.engine.files.tar_reader import ReadEntry, TarReader
 from packager.errors import InputError, from_os_error
-from packager.evidence import Evidence
-from packager.inspection import FaultList
-from packager.layout import PAYLOAD
 from packager.model import KINDS, MEMBERS, TAGS
 from packager.paths import safe_name, shown
-from packager.record_lines import FILE
 from packager.units import MIB
 
 _LINE_MAX = MIB  # bytes of one line of records.jsonl or the manifest that are looked at

@@ -11,26 +11,26 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from packager import file_names
-from packager.check.bare import Contents, read_bag
-from packager.check_reports import ExtractReport, TakenFile
-from packager.engine.destination import Destination
-from packager.engine.hand_outs import RELEASE, HandOuts
-from packager.engine.members import chosen
-from packager.engine.opened_release import OpenedRelease, documents_around, find_documents
-from packager.engine.published import Published, open_published, shard_name
-from packager.engine.ranges import LooseRanges, RangeSource, TarRanges, Told, Unreachable, Unreadable
-from packager.engine.stored_ranges import StoredFile
+from packager.check.extract.bag_in_tar import Contents, read_bag
+from packager.core.config.store_url import StoreAddress
+from packager.core.releases.members_table import with_current_ids
+from packager.core.reports.check_reports import ExtractReport, TakenFile
+from packager.core.shards import path_formats
+from packager.core.shards.extract_paths import Naming, targets
+from packager.core.shards.layout import PAYLOAD
+from packager.engine.files.member_writer import Taken, listed, members_of, refused, take, total_bytes
+from packager.engine.files.output_folder import Destination
+from packager.engine.files.range_readers import LooseRanges, RangeSource, TarRanges, Told, Unreachable, Unreadable
+from packager.engine.files.unfinished_files import check_finished
+from packager.engine.published.open_release import OpenedRelease, documents_around, find_documents
+from packager.engine.published.published_shard import Published, open_published, shard_name
+from packager.engine.published.shareable_files import RELEASE, HandOuts
 from packager.engine.stores.base import Place
-from packager.engine.taking import Taken, listed, members_of, refused, take, total_bytes
-from packager.engine.unfinished_files import check_finished
+from packager.engine.stores.read_ahead import StoredFile
+from packager.engine.tables.filter_members import chosen
 from packager.errors import InputError
-from packager.layout import PAYLOAD
-from packager.members_table import with_current_ids
 from packager.paths import shown
 from packager.progress import Progress
-from packager.store_address import StoreAddress
-from packager.targets import Naming, targets
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def extract(
     unreachable = False
     if dry_run:
         files = tuple(
-            listed(member) for member in members_of(members, file_names.distinct(asked.paths, file_names.exact))
+            listed(member) for member in members_of(members, path_formats.distinct(asked.paths, path_formats.exact))
         )
     else:
         unreachable = _write(
@@ -158,7 +158,7 @@ def _write(
     with Destination(to, avoid={path.partition(b"/")[0] for path in asked}) as destination:
         # Names as at the source may differ only by case; the shard's own and a layout's never should.
         exact = naming.original and not destination.folds_case()
-        paths = file_names.distinct(asked, file_names.exact if exact else file_names.folded)
+        paths = path_formats.distinct(asked, path_formats.exact if exact else path_formats.folded)
         called = "the folder" if isinstance(source, LooseRanges) else "the tar"
         unreachable = False
 

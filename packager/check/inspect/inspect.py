@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import unquote
 
-from packager import magnet
-from packager.check import inspect_documents, inspect_metainfo, inspect_tables, inspect_tar
-from packager.engine.limited import open_regular
+from packager.check.inspect import inspect_documents, inspect_tables, inspect_tar, inspect_torrent
+from packager.core.bittorrent import magnet
+from packager.core.reports.inspection import Facts, FaultList, FileKind, Inspection
+from packager.core.shards.parse_tar_header import is_header
+from packager.engine.files.limited_read import open_regular
 from packager.errors import InputError, TrustError, from_os_error
-from packager.inspection import Facts, FaultList, FileKind, Inspection
 from packager.paths import shown
-from packager.tar_headers import is_header
 
 _HEAD = 8192  # bytes that are looked at to know a file
 _BOM = b"\xef\xbb\xbf"
@@ -41,8 +41,8 @@ _KNOWN = (
     "a catalogue (.jsonl.zst or .parquet), a .minisig or a .pub"
 )
 _READERS: Mapping[FileKind, Callable[[Path, FaultList], Facts | None]] = {
-    "torrent": inspect_metainfo.torrent,
-    "magnet links": inspect_metainfo.magnets,
+    "torrent": inspect_torrent.torrent,
+    "magnet links": inspect_torrent.magnets,
     "tar": inspect_tar.tar,
     "manifest": inspect_documents.manifest,
     "release": inspect_documents.release,
@@ -62,7 +62,7 @@ def inspect(what: str) -> Inspection:
     faults = FaultList()
     if magnet.is_link(what):
         what = magnet.bare_link(what)
-        facts: Facts | None = inspect_metainfo.one_magnet(what, faults)
+        facts: Facts | None = inspect_torrent.one_magnet(what, faults)
         title = what.partition("&")[0] if "@" in unquote(what) else what  # there may be a password in the rest
         return _inspection(shown(title, 200), "magnet links", len(os.fsencode(what)), facts, faults)
     path = Path(what)

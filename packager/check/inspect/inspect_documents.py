@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from packager import documents
-from packager import signature as signatures
-from packager.addresses import without_credentials
-from packager.document_checks import check_manifest, check_release
-from packager.engine.limited import read_limited
-from packager.errors import InputError
-from packager.hand_out import HandOut
-from packager.inspection import (
+from packager.core.config.url_values import without_credentials
+from packager.core.releases import documents
+from packager.core.releases import minisign_signature as signatures
+from packager.core.releases.document_checks import check_manifest, check_release
+from packager.core.releases.kept_entries import broken_rules, kept_of
+from packager.core.releases.minisign_key import KEY_LIMIT, PublicKey
+from packager.core.releases.sharing_rule import HandOut
+from packager.core.reports.inspection import (
     LISTED,
     FaultList,
     KeyFacts,
@@ -18,8 +18,8 @@ from packager.inspection import (
     ReleaseFacts,
     SignatureFacts,
 )
-from packager.kept import broken_rules, kept_of
-from packager.key_pair import KEY_LIMIT, PublicKey
+from packager.engine.files.limited_read import read_limited
+from packager.errors import InputError
 from packager.model import Manifest, Release
 from packager.paths import shown
 

@@ -7,21 +7,21 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from packager import tar
-from packager.engine import foreign_tables, members_tsv, seekable, tables
-from packager.inspection import CatalogueFacts, FaultList, MembersFacts
+from packager.core.reports.inspection import CatalogueFacts, FaultList, MembersFacts
+from packager.core.shards import build_tar_header
+from packager.core.shards.portable_paths import PathChecks
+from packager.engine.tables import jsonl_zst_reader, members_tsv, parquet, untrusted_parquet
 from packager.model import CATALOGUE, KINDS, MEMBERS
-from packager.name_checks import PathChecks
 from packager.paths import is_safe_path, shown
 
 _LINE = msgspec.json.Decoder(dict[str, object])
 
 
 def members(path: Path, faults: FaultList) -> MembersFacts:
-    """Return a members table's totals. Raises InputError where foreign_tables.read_batches does."""
-    with tables.open_table(path) as file:
+    """Return a members table's totals. Raises InputError where read_untrusted_batches does."""
+    with parquet.open_table(path) as file:
         groups, columns = file.num_row_groups, tuple(shown(name, 100) for name in file.schema_arrow.names)
-    return _totals(foreign_tables.read_batches(path, MEMBERS), groups, columns, faults)
+    return _totals(untrusted_parquet.read_batches(path, MEMBERS), groups, columns, faults)
 
 
 def member_lines(path: Path, faults: FaultList) -> MembersFacts:
@@ -91,7 +91,7 @@ def _check_places(places: pa.Table, faults: FaultList) -> None:
         if size < 0 or start < 0:
             faults.add(f"row {at}", f"its offset of {start} or its size of {size} bytes is below 0")
             continue
-        if start % tar.BLOCK or start < end + tar.BLOCK:
+        if start % build_tar_header.BLOCK or start < end + build_tar_header.BLOCK:
             wrong.append((at, start))
         end = start + size
     if wrong and _overlap(places):
@@ -117,26 +117,26 @@ def _rows(places: pa.Table) -> Iterator[tuple[int, int]]:
 
 def is_catalogue(path: Path) -> bool:
     """Say whether a Parquet file has records rather than members, which have bytes. Raises InputError."""
-    with tables.open_table(path) as file:
+    with parquet.open_table(path) as file:
         names = set(file.schema_arrow.names)
     return {"id", "title"} <= names and not {"offset", "sha256"} & names
 
 
 def catalogue_table(path: Path, faults: FaultList) -> CatalogueFacts:
-    """Return a Parquet catalogue's totals. Raises InputError where foreign_tables.read_batches does."""
-    with tables.open_table(path) as file:
+    """Return a Parquet catalogue's totals. Raises InputError where read_untrusted_batches does."""
+    with parquet.open_table(path) as file:
         groups, names = file.num_row_groups, set(file.schema_arrow.names)
     records, ids = 0, set[int]()
-    for batch in foreign_tables.read_batches(path, pa.schema([field for field in CATALOGUE if field.name in names])):
+    for batch in untrusted_parquet.read_batches(path, pa.schema([field for field in CATALOGUE if field.name in names])):
         _check_ids(batch, records, ids, faults)
         records += batch.num_rows
     return CatalogueFacts(records=records, row_groups=groups)
 
 
 def catalogue(path: Path, faults: FaultList) -> CatalogueFacts:
-    """Return the totals of a catalogue of lines. Raises InputError where seekable.read_frames does."""
+    """Return the totals of a catalogue of lines. Raises InputError where jsonl_zst_reader.read_frames does."""
     records = unpacked = frames = 0
-    for frame in seekable.read_frames(path):
+    for frame in jsonl_zst_reader.read_frames(path):
         frames += 1
         unpacked += len(frame)
         if not frame.endswith(b"\n"):

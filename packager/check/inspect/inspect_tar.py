@@ -6,18 +6,18 @@ Nothing is written, no link is followed, and the entries' data are passed over.
 import os
 from pathlib import Path
 
-from packager import bag, record_lines
-from packager import tar as tars
-from packager.check.tar_reader import ReadEntry, TarReader
-from packager.engine.limited import open_regular
+from packager.core.reports.inspection import LISTED, BagFacts, FaultList, TarEntry, TarFacts
+from packager.core.shards import bag, records_jsonl
+from packager.core.shards import build_tar_header as tars
+from packager.core.shards.layout import PAYLOAD
+from packager.core.shards.portable_paths import PathChecks
+from packager.engine.files.limited_read import open_regular
+from packager.engine.files.tar_reader import ReadEntry, TarReader
 from packager.errors import from_os_error
-from packager.inspection import LISTED, BagFacts, FaultList, TarEntry, TarFacts
-from packager.layout import PAYLOAD
-from packager.name_checks import PathChecks
 from packager.paths import encode_path, shown
 
 DEPARTURES = 10  # that are told
-_LEADING = ("bagit.txt", "bag-info.txt", record_lines.FILE)  # before the payload, in order
+_LEADING = ("bagit.txt", "bag-info.txt", records_jsonl.FILE)  # before the payload, in order
 _RANKS = {name: rank for rank, name in enumerate((*_LEADING, PAYLOAD, bag.MANIFEST, bag.TAGMANIFEST))}
 _LINKS = ("hard link", "symbolic link")
 
@@ -79,7 +79,7 @@ class _Found:
 
 
 def _is_ours(entry: ReadEntry) -> bool:
-    """Say whether an entry's header blocks are those that `packager.tar` writes."""
+    """Say whether an entry's header blocks are those that `core/shards/build_tar_header` writes."""
     try:
         path = entry.path.decode("utf-8")
     except UnicodeDecodeError:

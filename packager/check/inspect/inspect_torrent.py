@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from packager import bencode, torrent_file
-from packager.addresses import without_credentials
-from packager.clients import Shape, troubles
-from packager.engine.limited import read_limited
-from packager.errors import InputError
-from packager.file_list import ListedFile
-from packager.inspection import (
+from packager.core.bittorrent import bencode, parse_torrent
+from packager.core.bittorrent.client_support import Shape, troubles
+from packager.core.bittorrent.magnet import Magnet, parse_magnet
+from packager.core.bittorrent.parse_file_list import ListedFile
+from packager.core.bittorrent.parse_torrent import Metainfo
+from packager.core.config.url_values import without_credentials
+from packager.core.reports.inspection import (
     LISTED,
     ClientTrouble,
     FaultList,
@@ -21,11 +21,11 @@ from packager.inspection import (
     NamedFile,
     TorrentFacts,
 )
-from packager.magnet import Magnet, parse_magnet
+from packager.core.shards.portable_paths import PathChecks
+from packager.engine.files.limited_read import read_limited
+from packager.errors import InputError
 from packager.model import Infohash, Version
-from packager.name_checks import PathChecks
 from packager.paths import encode_path, is_safe_name, shown
-from packager.torrent_file import Metainfo
 from packager.units import MIB, parse_date
 
 TRACKERS = ("udp", "http", "https", "ws", "wss")  # BEP 15, BEP 3, WebTorrent
@@ -35,11 +35,11 @@ _YEARS = 253370764800  # Unix seconds of the year 9999, where dates end
 
 
 def torrent(path: Path, faults: FaultList) -> TorrentFacts:
-    """Return what a .torrent says. Raises InputError where torrent_file.parse does."""
+    """Return what a .torrent says. Raises InputError where parse_torrent.parse does."""
     data = read_limited(path, bencode.LIMIT)
     refused = _refused_by_libtorrent(data)
     try:
-        found = torrent_file.parse(data, shown(str(path)))
+        found = parse_torrent.parse(data, shown(str(path)))
     except InputError:
         what = f"libtorrent refuses it, too: {refused}" if refused else "libtorrent loads it, and packager does not"
         faults.remark("", what)
@@ -74,12 +74,12 @@ def torrent(path: Path, faults: FaultList) -> TorrentFacts:
 
 def _refused_by_libtorrent(data: bytes) -> str | None:
     """Return why libtorrent, and so many clients, refuse a .torrent; None: they load it."""
-    from packager.engine import swarm  # libtorrent, which no other inspector needs
+    from packager.engine.network import libtorrent_session  # libtorrent, which no other inspector needs
 
     try:
-        swarm.load(data, "")
+        libtorrent_session.load(data, "")
     except InputError as error:
-        return error.what.removeprefix(swarm.REFUSES)
+        return error.what.removeprefix(libtorrent_session.REFUSES)
     return None
 
 
@@ -182,7 +182,7 @@ def one_magnet(text: str, faults: FaultList) -> MagnetsFacts:
 
 def _one(text: str, where: str, faults: FaultList) -> MagnetFacts | None:
     """Return what one link says; None where it is none, which is a fault."""
-    from packager.engine import magnet_fetch  # libtorrent, as above
+    from packager.engine.network import magnet_fetch  # libtorrent, as above
 
     refused = magnet_fetch.refused_link(text)
     try:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import msgspec
 
-from packager import documents
-from packager.engine.limited import read_limited
+from packager.core.releases import documents
+from packager.engine.files.limited_read import read_limited
 from packager.errors import InputError
 from packager.paths import shown
 

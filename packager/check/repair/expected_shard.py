@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from packager.engine.opened_release import OpenedRelease, find_documents
-from packager.engine.published import Published, WithdrawnMembersError, open_published
-from packager.engine.shared_file import SharedFile, open_torrent
-from packager.evidence import Evidence
+from packager.core.bittorrent.piece_hashes import PieceHashes
+from packager.core.reports.evidence import Evidence
+from packager.engine.files.shard_torrent import SharedFile, open_torrent
+from packager.engine.published.open_release import OpenedRelease, find_documents
+from packager.engine.published.published_shard import Published, WithdrawnMembersError, open_published
 from packager.paths import shown
-from packager.piece_hashes import PieceHashes
 
 
 @dataclass(frozen=True)

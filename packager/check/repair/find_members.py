@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from packager.engine.file_index import FileIndex
+from packager.core.releases.members_table import source_paths
+from packager.core.shards.layout import PAYLOAD
+from packager.engine.hashing.file_index import FileIndex
 from packager.errors import InputError
-from packager.layout import PAYLOAD
-from packager.members_table import source_paths
 from packager.model import ShardName
 from packager.paths import shown
 

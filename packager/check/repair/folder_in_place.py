@@ -1,4 +1,4 @@
-"""A shard's folder opened to be mended where it lies, as in_place.py opens a tar.
+"""A shard's folder opened to be mended where it lies, as tar_in_place.py opens a tar.
 
 It never writes bytes that are not right, and never to a piece that is.
 """
@@ -9,15 +9,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from packager.check.in_place import MEND
-from packager.engine import durable
-from packager.engine.ranges import FolderRanges, Unreadable
-from packager.engine.room import refused
-from packager.engine.shared_file import SharedFolder
+from packager.check.repair.tar_in_place import MEND
+from packager.core.bittorrent.file_offsets import NamedFiles
+from packager.core.bittorrent.piece_hashes import PieceHashes
+from packager.engine.files import atomic_files
+from packager.engine.files.range_readers import FolderRanges, Unreadable
+from packager.engine.files.shard_torrent import SharedFolder
+from packager.engine.files.write_errors import refused
 from packager.errors import InputError, from_os_error
-from packager.file_space import NamedFiles
 from packager.paths import shown
-from packager.piece_hashes import PieceHashes
 
 
 class FolderInPlace:
@@ -41,7 +41,7 @@ class FolderInPlace:
         if os.path.lexists(self._folder / path):
             return False
         os.close(self._open(path, os.O_WRONLY | os.O_CREAT))
-        durable.fsync_folder((self._folder / path).parent)
+        atomic_files.fsync_folder((self._folder / path).parent)
         return True
 
     @property
@@ -85,7 +85,7 @@ class FolderInPlace:
             finally:
                 os.close(descriptor)
         for folder in {(self._folder / path).parent for path in touched}:
-            durable.fsync_folder(folder)
+            atomic_files.fsync_folder(folder)
         return [piece for piece in pieces if not self.is_right(piece)]
 
     def cut(self) -> None:
@@ -123,7 +123,7 @@ class FolderInPlace:
     def _open(self, path: str, flags: int) -> int:
         """Open a file of the folder. Raises IncompleteError."""
         place = self._folder / path
-        durable.make_folder(place.parent)
+        atomic_files.make_folder(place.parent)
         try:
             return os.open(place, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
         except OSError as error:

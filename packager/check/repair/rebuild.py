@@ -14,24 +14,24 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from packager.check.loose import Finder
-from packager.check_reports import MissingMember, RebuildReport
-from packager.engine.claim import only_writer
-from packager.engine.file_index import FileIndex
-from packager.engine.folder_writer import FolderWriter
-from packager.engine.hashing import Digests, FilesPass, FileTree, OnePass
-from packager.engine.opened_release import OpenedRelease, find_documents
-from packager.engine.published import Published, ShardFiles, shard_files
-from packager.engine.ranges import FolderRanges, OpenRanges, RangeSource, TarRanges, Unreadable, open_file
-from packager.engine.stream import Stream
-from packager.engine.writer import DirectWriter, Sink
+from packager.check.repair.find_members import Finder
+from packager.core.bittorrent.piece_hashes import FolderHashes, folder_hashes
+from packager.core.reports.check_reports import MissingMember, RebuildReport
+from packager.core.shards.folder_layout import FilesLayout
+from packager.core.shards.layout import Layout, Slice
+from packager.core.shards.tar_layout import TarLayout
+from packager.engine.files.direct_writer import DirectWriter, Sink
+from packager.engine.files.folder_writer import FolderWriter
+from packager.engine.files.output_lock import only_writer
+from packager.engine.files.range_readers import FolderRanges, OpenRanges, RangeSource, TarRanges, Unreadable, open_file
+from packager.engine.hashing.file_index import FileIndex
+from packager.engine.hashing.hashing_writer import Stream
+from packager.engine.hashing.stream_hasher import Digests, FilesPass, FileTree, OnePass
+from packager.engine.published.open_release import OpenedRelease, find_documents
+from packager.engine.published.published_shard import Published, ShardFiles, shard_files
 from packager.errors import InputError, TrustError
-from packager.files_layout import FilesLayout
-from packager.layout import Layout, Slice
 from packager.paths import shown
-from packager.piece_hashes import FolderHashes, folder_hashes
 from packager.progress import Progress
-from packager.tar_layout import TarLayout
 
 
 class WrongMember(Exception):  # noqa: N818 (ends one pass and never reaches a user)

@@ -18,22 +18,22 @@ from dataclasses import dataclass, field
 from itertools import groupby, islice
 from pathlib import Path
 
-from packager.check.bags import extra_faults
-from packager.check.folder_in_place import FolderInPlace, opened_folder
-from packager.check.in_place import InPlace, opened
-from packager.check.loose import Finder
-from packager.check.target import Target
-from packager.check_reports import LeftPieces, RepairReport, SourceUse
-from packager.engine import durable
-from packager.engine.bad_pieces import bad_pieces, bad_pieces_of_folder
-from packager.engine.claim import only_writer
-from packager.engine.ranges import LooseRanges, RangeSource, TarRanges, Unreachable, Unreadable
-from packager.engine.remote import Opener, Remote, remote_sources
-from packager.engine.shared_file import SharedFolder
+from packager.check.repair.expected_shard import Target
+from packager.check.repair.find_members import Finder
+from packager.check.repair.folder_in_place import FolderInPlace, opened_folder
+from packager.check.repair.tar_in_place import InPlace, opened
+from packager.check.targets.bag_target import extra_faults
+from packager.core.bittorrent.piece_hashes import PieceHashes
+from packager.core.reports.check_reports import LeftPieces, RepairReport, SourceUse
+from packager.core.reports.faults import NOTHING, Known, merged, shard_extents
+from packager.engine.files import atomic_files
+from packager.engine.files.output_lock import only_writer
+from packager.engine.files.range_readers import LooseRanges, RangeSource, TarRanges, Unreachable, Unreadable
+from packager.engine.files.shard_torrent import SharedFolder
+from packager.engine.hashing.find_bad_pieces import bad_pieces, bad_pieces_of_folder
+from packager.engine.network.remote_readers import Opener, Remote, remote_sources
 from packager.errors import InputError
-from packager.faults import NOTHING, Known, merged, shard_extents
 from packager.paths import shown
-from packager.piece_hashes import PieceHashes
 from packager.progress import Progress
 from packager.units import count_of, show_size
 
@@ -90,7 +90,7 @@ def repair(
         _opened(path, target, writable=not dry_run) as shard,
     ):
         if not dry_run:
-            durable.remove_tree(_scratch(path))  # what a killed run left
+            atomic_files.remove_tree(_scratch(path))  # what a killed run left
         work = _Work(shard, target, progress, excess=shard.excess)
         _find(work, path, only, workers)
         work.missing = shard.missing_empty()

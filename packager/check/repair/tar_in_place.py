@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from packager.engine.room import refused
-from packager.engine.unfinished_files import check_finished
+from packager.core.bittorrent.piece_hashes import PieceHashes
+from packager.engine.files.unfinished_files import check_finished
+from packager.engine.files.write_errors import refused
 from packager.errors import IncompleteError, InputError, from_os_error
 from packager.paths import shown
-from packager.piece_hashes import PieceHashes
 
 MEND = "make room or mend the disk, then run the command again"
 

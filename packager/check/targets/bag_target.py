@@ -5,18 +5,18 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from packager.check.places import Folder
-from packager.check.subject import Look, Subject
-from packager.check.sums import Sum, check_bag_path, decoded, parse_manifest, tag_lines
-from packager.digests import algorithm_named
-from packager.engine.limited import read_limited
-from packager.engine.pieces import WholeFile
+from packager.check.targets.find_files import Folder
+from packager.check.targets.target import Look, Subject
+from packager.core.bittorrent.unfinished_names import final_name, sentence
+from packager.core.reports.evidence import Evidence
+from packager.core.reports.faults import Fault, FaultKind, file_fault
+from packager.core.shards.checksum_file import Sum, check_bag_path, decoded, parse_manifest, tag_lines
+from packager.core.shards.digest_algorithms import algorithm_named
+from packager.core.shards.layout import PAYLOAD
+from packager.engine.files.limited_read import read_limited
+from packager.engine.hashing.check_tasks import WholeFile
 from packager.errors import InputError, from_os_error
-from packager.evidence import Evidence
-from packager.faults import Fault, FaultKind, file_fault
-from packager.layout import PAYLOAD
 from packager.paths import shown
-from packager.unfinished import final_name, sentence
 
 DECLARATION = "bagit.txt"
 FETCH = "fetch.txt"

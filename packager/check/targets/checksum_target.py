@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from packager.check.places import Folder
-from packager.check.subject import Look, Subject
-from packager.check.sums import NAMELESS, Sum, parse_sums
-from packager.engine.limited import read_limited
-from packager.engine.pieces import WholeFile
+from packager.check.targets.find_files import Folder
+from packager.check.targets.target import Look, Subject
+from packager.core.reports.evidence import Evidence
+from packager.core.reports.faults import file_fault
+from packager.core.shards.checksum_file import NAMELESS, Sum, parse_sums
+from packager.engine.files.limited_read import read_limited
+from packager.engine.hashing.check_tasks import WholeFile
 from packager.errors import InputError
-from packager.evidence import Evidence
-from packager.faults import file_fault
 from packager.paths import shown
 from packager.units import count_of
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from packager.engine.file_stamp import FileStamp
+from packager.core.config.store_url import StoreAddress
+from packager.core.reports.faults import Fault, file_fault, size_fault
+from packager.engine.files.file_stamp import FileStamp
+from packager.engine.files.unfinished_files import unfinished_beside
 from packager.engine.stores import store_at
 from packager.engine.stores.base import Place, Stat
-from packager.engine.unfinished_files import unfinished_beside
-from packager.faults import Fault, file_fault, size_fault
-from packager.store_address import StoreAddress
 
 _GONE = frozenset((errno.ENOENT, errno.ENOTDIR))
 

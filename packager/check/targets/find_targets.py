@@ -1,6 +1,6 @@
 """What each PATH of verify is, and what says how it should be. Files are looked for here; none of them is checked yet.
 
-Without an option, a tar's documents are those that engine/opened_release.documents_around finds: of the release around
+Without an option, a tar's documents are those that open_release.documents_around finds: of the release around
 it, else beside it, or in output/manifests or manifests beside or above it; else NAME.tar.torrent or NAME.torrent beside
 it.
 """
@@ -10,17 +10,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from packager.check import bags, shards, sums_file, torrent_data
-from packager.check.subject import Look, Subject
-from packager.engine.opened_release import OpenedRelease, documents_around, release_near
-from packager.engine.published import ShardFiles, shard_files, shard_name
+from packager.check.targets import bag_target, checksum_target, shard_target, torrent_target
+from packager.check.targets.target import Look, Subject
+from packager.core.bittorrent.unfinished_names import final_name, sentence
+from packager.core.config.store_url import StoreAddress
+from packager.core.reports.faults import Fault, file_fault
+from packager.engine.published.open_release import OpenedRelease, documents_around, release_near
+from packager.engine.published.published_shard import ShardFiles, shard_files, shard_name
 from packager.engine.stores import store_at
 from packager.engine.stores.base import Place
 from packager.errors import InputError, from_os_error
-from packager.faults import Fault, file_fault
 from packager.paths import shown
-from packager.store_address import StoreAddress
-from packager.unfinished import final_name, sentence
 
 _MANIFEST = ".manifest.json"
 
@@ -86,14 +86,14 @@ def _subjects(path: Path, against: Against, release: OpenedRelease | None) -> It
     if not named and control.is_file():
         yield _unfinished(control)
     if against.torrent is not None:
-        yield torrent_data.torrent_subject(path, against.torrent)
+        yield torrent_target.torrent_subject(path, against.torrent)
     elif against.sums is not None:
-        yield sums_file.sums_subject(path, against.sums)
+        yield checksum_target.sums_subject(path, against.sums)
     elif not path.is_dir():
         yield _file(path, against, release)
-    elif bags.is_bag(path):
+    elif bag_target.is_bag(path):
         files = _named(path.name, against, release) if against.manifest or release else documents_around(path)
-        yield _bag(path, files) if files else bags.bag_subject(path)
+        yield _bag(path, files) if files else bag_target.bag_subject(path)
     else:
         unfinished = [file for file in sorted(path.iterdir()) if _is_unfinished_tar(file)]
         yield from map(_unfinished, unfinished)
@@ -131,14 +131,16 @@ def _named(name: str, against: Against, release: OpenedRelease | None) -> ShardF
 
 def _bag(folder: Path, files: ShardFiles) -> Subject:
     """Return a shard's bag in a folder as what to check: taken out of its tar, or as it was published."""
-    kept = shards.read_manifest(files.manifest).container
-    return shards.folder_subject(folder, files) if kept == "folder" else shards.bag_subject(folder, files)
+    kept = shard_target.read_manifest(files.manifest).container
+    return shard_target.folder_subject(folder, files) if kept == "folder" else shard_target.bag_subject(folder, files)
 
 
 def _shards_in(folder: Path, release: OpenedRelease | None) -> list[Path]:
     """Return the tars of a folder, and the bags in it that are shards by their names."""
     visible = (path for path in folder.iterdir() if not path.name.startswith("."))
-    return sorted(path for path in visible if path.suffix == ".tar" or (bags.is_bag(path) and _known(path, release)))
+    return sorted(
+        path for path in visible if path.suffix == ".tar" or (bag_target.is_bag(path) and _known(path, release))
+    )
 
 
 def _known(shard: Path, release: OpenedRelease | None) -> ShardFiles | None:
@@ -155,11 +157,11 @@ def _listed(shard: Place, release: OpenedRelease) -> ShardFiles | None:
 def _file(path: Path, against: Against, release: OpenedRelease | None) -> Subject:
     """Return one tar as what to check; it need not be there, if documents tell of it."""
     if against.manifest or release:
-        return shards.tar_subject(path, _named(path.name, against, release))
+        return shard_target.tar_subject(path, _named(path.name, against, release))
     if files := documents_around(path):
-        return shards.tar_subject(path, files)
+        return shard_target.tar_subject(path, files)
     if torrent := _torrent_beside(path):
-        return torrent_data.torrent_subject(path, torrent)
+        return torrent_target.torrent_subject(path, torrent)
     if not path.exists():
         raise InputError(shown(str(path)), "not found")
     mend = "name the release, the manifest, the .torrent or the sums file: --release, --manifest, --torrent, --sums"
@@ -178,7 +180,7 @@ def _tars(folder: Path, tars: list[Path], against: Against, release: OpenedRelea
         files = shard_files(against.manifest)
         name = against.manifest.name.removesuffix(_MANIFEST)
         bag = folder / name
-        yield _bag(bag, files) if bags.is_bag(bag) else shards.tar_subject(folder / f"{name}.tar", files)
+        yield _bag(bag, files) if bag_target.is_bag(bag) else shard_target.tar_subject(folder / f"{name}.tar", files)
         return
     known = {tar: _known(tar, release) for tar in tars}
     release = release or release_near(folder)
@@ -188,9 +190,9 @@ def _tars(folder: Path, tars: list[Path], against: Against, release: OpenedRelea
         raise InputError(shown(str(folder)), "nothing near says what its tars should be", mend)
     for tar in tars:
         if found := known[tar]:
-            yield _bag(tar, found) if tar.is_dir() else shards.tar_subject(tar, found)
+            yield _bag(tar, found) if tar.is_dir() else shard_target.tar_subject(tar, found)
         elif torrent := torrents[tar]:
-            yield torrent_data.torrent_subject(tar, torrent)
+            yield torrent_target.torrent_subject(tar, torrent)
         else:
             yield _extra(tar, release)
 
@@ -201,18 +203,18 @@ def _stored(place: StoreAddress, against: Against, release: OpenedRelease | None
     if against.sums is not None:
         raise InputError("--sums", f"is of files in a folder, and {where} is in a store", "copy them here")
     if against.torrent is not None:
-        yield torrent_data.torrent_subject(place, against.torrent)
+        yield torrent_target.torrent_subject(place, against.torrent)
         return
     if against.manifest is not None:
         name = against.manifest.name.removesuffix(_MANIFEST)
         tar = place if _is_tar(place) else _below(place, f"{name}.tar")
-        yield shards.tar_subject(tar, shard_files(against.manifest))
+        yield shard_target.tar_subject(tar, shard_files(against.manifest))
         return
     release = release or release_near(Path())
     if release is None:
         raise InputError(where, "no release is named, and none is here", "name its folder or address with --release")
     if _is_tar(place):
-        yield shards.tar_subject(place, _named(place.parted()[1], against, release))
+        yield shard_target.tar_subject(place, _named(place.parted()[1], against, release))
         return
     entries = store_at(place).entries()
     listed = {each.path: each.stat for each in entries if each.path.endswith(".tar") and "/" not in each.path}
@@ -221,7 +223,7 @@ def _stored(place: StoreAddress, against: Against, release: OpenedRelease | None
     for name, stat in sorted(listed.items()):
         tar = _below(place, name)
         files = _listed(tar, release)
-        yield shards.tar_subject(tar, files, stat) if files else _extra(tar, release)
+        yield shard_target.tar_subject(tar, files, stat) if files else _extra(tar, release)
 
 
 def _is_tar(place: StoreAddress) -> bool:
@@ -261,10 +263,10 @@ def _faulty(tar: Place, faults: list[Fault]) -> Subject:
 def _loose(folder: Path, against: Against, release: OpenedRelease | None) -> Iterator[Subject]:
     """Yield the loose files of a folder, a subject a shard."""
     if against.manifest is not None:
-        yield shards.loose_subject(folder, shard_files(against.manifest))
+        yield shard_target.loose_subject(folder, shard_files(against.manifest))
     elif release is not None:
         for name in release.with_loose_files():
-            yield shards.loose_subject(folder, _named(name, against, release))
+            yield shard_target.loose_subject(folder, _named(name, against, release))
     else:
         what = "holds no tar and is no bag, so it takes a release to say what its files should be"
         raise InputError(shown(str(folder)), what, "name it: --release, --manifest, --torrent or --sums")

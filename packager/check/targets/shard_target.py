@@ -7,23 +7,25 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from packager import bencode, documents, tar
-from packager.bag import TAGGED, TAGMANIFEST, tagmanifest
-from packager.check import bags, torrent_data
-from packager.check.places import Folder, Found, find_place
-from packager.check.subject import Look, Looking, Subject, one_stream
-from packager.check.sums import Sum
-from packager.check_reports import SubjectKind
-from packager.engine.limited import read_limited
-from packager.engine.pieces import WholeFile
-from packager.engine.published import Published, ShardFiles, WithdrawnMembersError, open_published
-from packager.engine.shared_file import open_shared
+from packager.check.targets import bag_target, torrent_target
+from packager.check.targets.find_files import Folder, Found, find_place
+from packager.check.targets.target import Look, Looking, Subject, one_stream
+from packager.core.bittorrent import bencode
+from packager.core.releases import documents
+from packager.core.releases.members_table import source_paths
+from packager.core.reports.check_reports import SubjectKind
+from packager.core.reports.faults import NOTHING, Fault, Known, shard_extents
+from packager.core.shards import build_tar_header
+from packager.core.shards.bag import TAGGED, TAGMANIFEST, tagmanifest
+from packager.core.shards.checksum_file import Sum
+from packager.core.shards.layout import PAYLOAD
+from packager.engine.files.limited_read import read_limited
+from packager.engine.files.shard_torrent import open_shared
+from packager.engine.hashing.check_tasks import WholeFile
+from packager.engine.project.project import STATE
+from packager.engine.published.published_shard import Published, ShardFiles, WithdrawnMembersError, open_published
 from packager.engine.stores.base import Place, Stat
-from packager.engine.workspace import STATE
 from packager.errors import InputError
-from packager.faults import NOTHING, Fault, Known, shard_extents
-from packager.layout import PAYLOAD
-from packager.members_table import source_paths
 from packager.model import Manifest
 from packager.paths import shown
 
@@ -36,7 +38,7 @@ def read_manifest(path: Path) -> Manifest:
     manifest = documents.from_bytes(read_limited(path, documents.LIMIT), Manifest, shown(str(path)))
     pieces = -(-manifest.size // max(manifest.piece_length, 1))
     counted = 0 < pieces <= _PIECES_MOST and 0 < manifest.members <= _MEMBERS_MOST and manifest.piece_length > 0
-    header = tar.BLOCK if manifest.container == "tar" else 0
+    header = build_tar_header.BLOCK if manifest.container == "tar" else 0
     if not counted or not 0 <= manifest.payload <= manifest.size - manifest.members * header:
         raise InputError(shown(str(path)), "its sizes are not those of a shard")
     return manifest
@@ -71,8 +73,8 @@ def folder_subject(folder: Path, files: ShardFiles) -> Subject:
 
     def look() -> Look:
         metainfo = open_published(files).metainfo
-        found = torrent_data.look(folder, metainfo)
-        extra = bags.extra_faults(folder, ("/".join(file.path[1:]) for file in metainfo.files))
+        found = torrent_target.look(folder, metainfo)
+        extra = bag_target.extra_faults(folder, ("/".join(file.path[1:]) for file in metainfo.files))
         return replace(found, faults=[*found.faults, *extra])
 
     return _subject(folder, "bag", files, look, size=manifest.size, pieces=_pieces(manifest))
@@ -93,7 +95,7 @@ def _own_files(folder: Path, files: ShardFiles) -> Subject:
     def look() -> Look:
         listed = _listed(open_published(files))
         names = (name.encode() for name in (*TAGGED, TAGMANIFEST))
-        return bags.look(folder, {name: listed[name] for name in names}, oxum=False)
+        return bag_target.look(folder, {name: listed[name] for name in names}, oxum=False)
 
     size = sum(path.stat().st_size for path in folder.iterdir())
     return _subject(folder, "bag", files, look, size=size, count=len(TAGGED) + 1)
@@ -114,7 +116,7 @@ def bag_subject(folder: Path, files: ShardFiles) -> Subject:
     manifest = read_manifest(files.manifest)
 
     def look() -> Look:
-        return bags.look(folder, _listed(open_published(files)))
+        return bag_target.look(folder, _listed(open_published(files)))
 
     count = manifest.members + len(TAGGED) + 1
     return _subject(folder, "bag", files, look, size=manifest.payload, count=count)

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
-from packager import merkle
-from packager.check.places import Found
-from packager.check_reports import SubjectKind
-from packager.engine.parts import Part
-from packager.engine.pieces import Span, WholeFile
-from packager.engine.stored_spans import StoredSpan
+from packager.check.targets.find_files import Found
+from packager.core.bittorrent import merkle
+from packager.core.config.store_url import StoreAddress
+from packager.core.reports.check_reports import SubjectKind
+from packager.core.reports.evidence import Evidence
+from packager.core.reports.faults import Fault, Known, gap_fault
+from packager.engine.files.joined_files import Part
+from packager.engine.hashing.check_tasks import Span, WholeFile
 from packager.engine.stores.base import Place
-from packager.evidence import Evidence
-from packager.faults import Fault, Known, gap_fault
-from packager.store_address import StoreAddress
+from packager.engine.stores.stored_pieces import StoredSpan
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,19 +4,19 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from packager import bencode, torrent_file
-from packager.check.places import Folder, Found, find_place
-from packager.check.subject import Look, Subject, joined_stream, one_stream
-from packager.engine.limited import read_limited
+from packager.check.targets.find_files import Folder, Found, find_place
+from packager.check.targets.target import Look, Subject, joined_stream, one_stream
+from packager.core.bittorrent import bencode, parse_torrent
+from packager.core.bittorrent.parse_file_list import ListedFile
+from packager.core.bittorrent.parse_torrent import Metainfo
+from packager.core.bittorrent.piece_hashes import PieceHashes
+from packager.core.config.store_url import StoreAddress
+from packager.core.reports.evidence import Evidence
+from packager.core.reports.faults import NOTHING, Known, file_extents
+from packager.engine.files.limited_read import read_limited
 from packager.engine.stores.base import Place
 from packager.errors import InputError
-from packager.evidence import Evidence
-from packager.faults import NOTHING, Known, file_extents
-from packager.file_list import ListedFile
 from packager.paths import shown
-from packager.piece_hashes import PieceHashes
-from packager.store_address import StoreAddress
-from packager.torrent_file import Metainfo
 
 
 def torrent_subject(path: Place, torrent: Path) -> Subject:
@@ -26,7 +26,7 @@ def torrent_subject(path: Place, torrent: Path) -> Subject:
     or what stands before the name. Raises InputError
     where the .torrent is broken or its data is neither.
     """
-    metainfo = torrent_file.parse(read_limited(torrent, bencode.LIMIT), shown(str(torrent)))
+    metainfo = parse_torrent.parse(read_limited(torrent, bencode.LIMIT), shown(str(torrent)))
     data = _place(path, metainfo, torrent)
     if metainfo.version == "v1":
         count = len(metainfo.pieces) // 20

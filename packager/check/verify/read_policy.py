@@ -4,8 +4,8 @@ import bisect
 from collections.abc import Sequence
 from typing import Protocol
 
-from packager.check.subject import Stream
-from packager.engine.pieces import WholeFile
+from packager.check.targets.target import Stream
+from packager.engine.hashing.check_tasks import WholeFile
 
 
 class Choice(Protocol):

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from packager.check.subject import Stream
-from packager.engine import durable
-from packager.engine.pieces import WholeFile
+from packager.check.targets.target import Stream
+from packager.core.config.store_url import is_address
+from packager.engine.files import atomic_files
+from packager.engine.hashing.check_tasks import WholeFile
 from packager.engine.stores.base import Place
 from packager.errors import IncompleteError, InputError
 from packager.paths import shown
-from packager.store_address import is_address
 from packager.units import GIB
 
 _APPLICATION = 0x7061636B  # "pack": says whose file it is
@@ -185,7 +185,7 @@ def open_scrub(path: Path, clock: Callable[[], float], older_than: float | None)
     Raises InputError where it is another kind of file or in use, IncompleteError where it cannot be written.
     """
     where = shown(str(path))
-    durable.make_folder(path.parent)
+    atomic_files.make_folder(path.parent)
     try:
         database = sqlite3.connect(path, timeout=0, isolation_level="DEFERRED")
     except sqlite3.Error as error:

@@ -7,15 +7,15 @@ from typing import TypeAlias
 
 import msgspec
 
-from packager import sampling
-from packager.check.choice import Everything, Sampled
-from packager.check.run import Clock, Limits, Run
-from packager.check.scrub import open_scrub
-from packager.check.subject import Subject
-from packager.check_reports import Sample, VerifyReport
+from packager.check.targets.target import Subject
+from packager.check.verify.read_policy import Everything, Sampled
+from packager.check.verify.scrub_state import open_scrub
+from packager.check.verify.verify_run import Clock, Limits, Run
+from packager.core.estimates import sampling
+from packager.core.estimates.sampling import SampleSize, parse_sample
+from packager.core.reports.check_reports import Sample, VerifyReport
 from packager.errors import InputError
 from packager.progress import Progress
-from packager.sampling import SampleSize, parse_sample
 
 
 @dataclass(frozen=True)

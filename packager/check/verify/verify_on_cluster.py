@@ -8,9 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Generic, TypeAlias, TypeVar
 
-from packager.engine.jobs import Crew, Job, Tell
-from packager.engine.pieces import Batch, Finding, Span, Task, check
-from packager.engine.stored_spans import StoredSpan
+from packager.engine.hashing.check_tasks import Batch, Finding, Span, Task, check
+from packager.engine.processes.worker_pool import Crew, Job, Tell
+from packager.engine.stores.stored_pieces import StoredSpan
 from packager.errors import PackagerError
 from packager.units import GIB, KIB
 
@@ -30,7 +30,7 @@ class _Group(Generic[Key]):
 
 
 class ClusterHashers:
-    """Runs tasks as `engine.hashers.Hashers` does, on the workers of a cluster; a context manager."""
+    """Runs tasks as `hash_pool.Hashers` does, on the workers of a cluster; a context manager."""
 
     def __init__(self, crew: Crew) -> None:
         """Take the workers."""

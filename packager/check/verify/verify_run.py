@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from packager.check.choice import Choice
-from packager.check.on_cluster import ClusterHashers
-from packager.check.subject import Look, Stream, Subject
-from packager.check_reports import CheckedSubject, VerifyMode, VerifyReport
-from packager.engine.hashers import MOST, SPAN, Hashers, pieces_of_task
-from packager.engine.jobs import Crew
-from packager.engine.pieces import Batch, Finding, Runnable, Span, Task, WholeFile
+from packager.check.targets.target import Look, Stream, Subject
+from packager.check.verify.read_policy import Choice
+from packager.check.verify.verify_on_cluster import ClusterHashers
+from packager.core.config.store_url import StoreAddress
+from packager.core.reports.check_reports import CheckedSubject, VerifyMode, VerifyReport
+from packager.core.reports.faults import Fault, file_fault, piece_faults
+from packager.engine.hashing.check_tasks import Batch, Finding, Runnable, Span, Task, WholeFile
+from packager.engine.hashing.hash_pool import MOST, SPAN, Hashers, pieces_of_task
+from packager.engine.processes.worker_pool import Crew
 from packager.errors import IncompleteError, PackagerError
-from packager.faults import Fault, file_fault, piece_faults
 from packager.paths import shown
 from packager.progress import Progress
-from packager.store_address import StoreAddress
 from packager.units import count_of
 
 Clock: TypeAlias = Callable[[], float]  # Unix seconds

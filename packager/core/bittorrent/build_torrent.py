@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha1, sha256
 from typing import TypeAlias
 
-from packager import bencode
+from packager.core.bittorrent import bencode
 from packager.model import Version
 from packager.options import TorrentOptions
 

@@ -1,13 +1,13 @@
 """What BitTorrent clients make of a torrent or magnet link: where one refuses it or reads it wrong, and why.
 
-A table of facts, each with the version it was seen in; nothing is run here. `tests/test_clients.py`
+A table of facts, each with the version it was seen in; nothing is run here. `test_client_support.py`
 runs those programs that are installed and compares.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from packager.bencode import LIMIT
+from packager.core.bittorrent.bencode import LIMIT
 from packager.model import Version
 from packager.units import MIB
 

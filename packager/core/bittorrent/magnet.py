@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import parse_qsl, quote
 
-from packager.addresses import without_credentials
+from packager.core.config.url_values import without_credentials
 from packager.errors import InputError
 from packager.model import Infohash
 from packager.paths import is_safe_path, shown

@@ -6,9 +6,9 @@ A path that could leave its folder, or that two files share, is refused; so are 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from packager.bencode import Dictionary, Value, get_dictionary, get_integer, get_list, get_string
+from packager.core.bittorrent.bencode import Dictionary, Value, get_dictionary, get_integer, get_list, get_string
+from packager.core.bittorrent.build_torrent import V2_DIGEST
 from packager.errors import InputError
-from packager.metainfo import V2_DIGEST
 from packager.model import Version
 from packager.paths import NAME_MAX, shown
 

@@ -1,7 +1,7 @@
 """A stranger's .torrent read and checked: single- or multi-file, v1, v2 or hybrid. Pure; no data is read.
 
 BEP 3, BEP 52, BEP 47 (pad files), BEP 12 (tracker tiers), BEP 19 (web seeds), BEP 27 (private). Limits:
-bencode.LIMIT bytes, which hold at most 370,000 files, and those of file_list.py. What decides about bytes and
+bencode.LIMIT bytes, which hold at most 370,000 files, and those of parse_file_list.py. What decides about bytes and
 paths is strict; fields that do not are ignored if they are wrong, with a remark.
 """
 
@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha1, sha256
 
-from packager import bencode, merkle
-from packager.bencode import Dictionary, Value, get_dictionary, get_integer, get_string
+from packager.core.bittorrent import bencode, merkle
+from packager.core.bittorrent.bencode import Dictionary, Value, get_dictionary, get_integer, get_string
+from packager.core.bittorrent.build_torrent import V1_DIGEST, V2_DIGEST
+from packager.core.bittorrent.parse_file_list import ListedFile, listed_files, torrent_name
 from packager.errors import InputError
-from packager.file_list import ListedFile, listed_files, torrent_name
-from packager.metainfo import V1_DIGEST, V2_DIGEST
 from packager.model import Version
 from packager.paths import shown
 

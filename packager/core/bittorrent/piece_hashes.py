@@ -10,8 +10,8 @@ from hashlib import sha1
 import numpy as np
 import numpy.typing as npt
 
-from packager import merkle
-from packager.file_space import FileSpace, Int64s
+from packager.core.bittorrent import merkle
+from packager.core.bittorrent.file_offsets import FileSpace, Int64s
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from packager.merkle import BLOCK
+from packager.core.bittorrent.merkle import BLOCK
 from packager.model import Version
 from packager.units import KIB, MIB
 

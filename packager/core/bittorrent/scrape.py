@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 from urllib.parse import quote_from_bytes, urlsplit, urlunsplit
 
-from packager import bencode
-from packager.addresses import TRACKERS, WEB, url
+from packager.core.bittorrent import bencode
+from packager.core.config.url_values import TRACKERS, WEB, url
 from packager.errors import InputError
 from packager.model import Struct, Whole
 from packager.paths import shown

@@ -1,7 +1,7 @@
 """The text of packager.toml -> Config. Every fault is named by its key, its value and the nearest right spelling.
 
-Nothing is read but the text: whether paths exist engine/project.py asks, whether SQL fits the
-catalogue engine/phases.py.
+Nothing is read but the text: whether paths exist engine/project/load_project.py asks, whether SQL fits the
+catalogue engine/tables/phase_sql.py.
 """
 
 import hashlib
@@ -10,64 +10,57 @@ from collections.abc import Mapping
 
 import msgspec
 
-from packager import addresses, values
+from packager.core.config import option_values, url_values
+from packager.core.config.option_values import Reader, nearest, say
 from packager.errors import InputError
-from packager.options import (
-    CollectionOptions,
-    Config,
-    PhaseOptions,
-    ReleaseOptions,
-    ShardOptions,
-    TorrentOptions,
-)
+from packager.options import CollectionOptions, Config, PhaseOptions, ReleaseOptions, ShardOptions, TorrentOptions
 from packager.paths import shown
 from packager.slug import is_slug
-from packager.values import Reader, nearest, say
 
 # The readers of every table's keys; a key of options.py that is not here cannot be set.
 TABLES: dict[str, dict[str, Reader]] = {
     "collection": {
-        "name": values.name,
-        "title": values.title,
-        "source": values.path,
-        "description": values.text,
-        "records": values.path,
-        "licence": values.line,
-        "contact": values.line,
-        "homepage": addresses.web_page,
-        "mtimes": values.flag,
+        "name": option_values.name,
+        "title": option_values.title,
+        "source": option_values.path,
+        "description": option_values.text,
+        "records": option_values.path,
+        "licence": option_values.line,
+        "contact": option_values.line,
+        "homepage": url_values.web_page,
+        "mtimes": option_values.flag,
     },
     "shards": {
-        "size": values.shard_size,
-        "directory": values.path,
-        "oversize": values.one_of("own-shard", "refuse"),
-        "sha256": values.flag,
-        "materialise": values.flag,
+        "size": option_values.shard_size,
+        "directory": option_values.path,
+        "oversize": option_values.one_of("own-shard", "refuse"),
+        "sha256": option_values.flag,
+        "materialise": option_values.flag,
     },
     "torrent": {
-        "version": values.one_of("hybrid", "v1", "v2"),
-        "also_v1": values.flag,
-        "piece_length": values.piece_length,
-        "trackers": addresses.trackers,
-        "web_seeds": addresses.web_seeds,
+        "version": option_values.one_of("hybrid", "v1", "v2"),
+        "also_v1": option_values.flag,
+        "piece_length": option_values.piece_length,
+        "trackers": url_values.trackers,
+        "web_seeds": url_values.web_seeds,
     },
     "phases": {
-        "name": values.name,
-        "title": values.title,
-        "where": values.sql,
-        "order": values.sql,
-        "budget": values.size,
-        "content": values.one_of("files", "catalogue"),
-        "container": values.one_of("tar", "folder"),
-        "embargo": values.date,
+        "name": option_values.name,
+        "title": option_values.title,
+        "where": option_values.sql,
+        "order": option_values.sql,
+        "budget": option_values.size,
+        "content": option_values.one_of("files", "catalogue"),
+        "container": option_values.one_of("tar", "folder"),
+        "embargo": option_values.date,
     },
     "release": {
-        "output": values.path,
-        "base_url": addresses.base_url,
-        "date": values.date,
-        "key": values.path,
-        "next_key": values.path,
-        "templates": values.path,
+        "output": option_values.path,
+        "base_url": url_values.base_url,
+        "date": option_values.date,
+        "key": option_values.path,
+        "next_key": option_values.path,
+        "templates": option_values.path,
     },
 }
 OPTIONS: dict[str, type[msgspec.Struct]] = {

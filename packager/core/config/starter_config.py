@@ -1,6 +1,6 @@
 """The packager.toml that `packager init` writes: every key with a line that explains it, defaults as they are.
 
-Pure: the folder is looked at by engine/project.py.
+Pure: the folder is looked at by engine/project/load_project.py.
 """
 
 from packager.paths import shown

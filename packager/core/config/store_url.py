@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
+from packager.core.config.option_values import nearest, say
 from packager.errors import InputError
 from packager.paths import shown
-from packager.values import nearest, say
 
 SCHEMES = ("s3", "sftp", "file")
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://")

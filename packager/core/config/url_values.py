@@ -1,14 +1,14 @@
 """One URL or list of URLs of packager.toml -> checked (RFC 3986): trackers, web seeds, pages.
 
-The readers are values.Reader: value and where in, InputError with the nearest right spelling.
+The readers are option_values.Reader: value and where in, InputError with the nearest right spelling.
 """
 
 import re
 from urllib.parse import urlsplit
 
+from packager.core.config.option_values import nearest, say, string
 from packager.errors import InputError
 from packager.paths import shown
-from packager.values import nearest, say, string
 
 TRACKERS = ("udp", "http", "https", "ws", "wss")
 WEB = ("https", "http")

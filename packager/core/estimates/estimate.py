@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from packager import bag, layout, tar, tar_layout
-from packager.cut import MOST_SHARDS, shard_name
+from packager.core.bittorrent.build_torrent import torrent_size
+from packager.core.bittorrent.piece_length import choose_piece_length
+from packager.core.shards import bag, build_tar_header, layout, tar_layout
+from packager.core.shards.cut_shards import MOST_SHARDS, shard_name
 from packager.errors import InputError
-from packager.metainfo import torrent_size
 from packager.model import Plan, Struct
 from packager.options import ShardOptions, TorrentOptions
-from packager.piece_length import choose_piece_length
 
 # Bytes, as releases of this tool have them on the average; tables and pages hang on how much tags say.
 PATH = 40  # a member's path
@@ -141,7 +141,7 @@ def cut(lot: Lot, prefix: tuple[str, str], shards: ShardOptions, torrent: Torren
     if not lot.files:
         return Cut(0, 0, 0, 0, 0)
     manifest = lot.paths + lot.files * bag.manifest_line_size(len(layout.PAYLOAD))
-    bytes_ = lot.payload + lot.files * (tar.BLOCK + tar.BLOCK // 2) + lot.lines + manifest
+    bytes_ = lot.payload + lot.files * (build_tar_header.BLOCK + build_tar_header.BLOCK // 2) + lot.lines + manifest
     room = shards.size - fixed - bytes_ // lot.files // 2
     count = max(1, math.ceil(bytes_ / room)) if room > 0 else lot.files
     size = bytes_ + count * fixed

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 from urllib.parse import urljoin, urlsplit
 
-from packager.addresses import WEB, url, without_credentials
+from packager.core.config.url_values import WEB, url, without_credentials
 from packager.errors import InputError
 from packager.paths import shown
 

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from packager import byte_ranges
-from packager.byte_ranges import Range, UnsatisfiableError
+from packager.core.http import range_header
+from packager.core.http.range_header import Range, UnsatisfiableError
 
 _TAG = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
@@ -36,7 +36,7 @@ def wanted(method: str, headers: Mapping[str, str], size: int, tag: str) -> Want
     if asked is None or headers.get("If-Range", tag).strip() != tag:
         return Wanted(200)
     try:
-        ranges = byte_ranges.parse(asked, size)
+        ranges = range_header.parse(asked, size)
     except UnsatisfiableError:
         return Wanted(416)
     return Wanted(200) if ranges is None else Wanted(206, tuple(ranges))

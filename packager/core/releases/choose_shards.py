@@ -14,8 +14,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from packager.core.releases.sharing_rule import HandOut
 from packager.errors import InputError
-from packager.hand_out import HandOut
 from packager.model import Release, ReleaseShard, ShardName, Strategy, Struct
 from packager.units import count_of
 

@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from packager.addresses import without_credentials
+from packager.core.bittorrent.magnet import parse_magnet
+from packager.core.bittorrent.merkle import BLOCK
+from packager.core.config.url_values import without_credentials
+from packager.core.releases.minisign_key import PublicKey
+from packager.core.reports.inspection import FaultList
+from packager.core.shards.folder_layout import file_of
 from packager.errors import InputError
-from packager.files_layout import file_of
-from packager.inspection import FaultList
-from packager.key_pair import PublicKey
-from packager.magnet import parse_magnet
-from packager.merkle import BLOCK
 from packager.model import Manifest, Release, ReleasePhase, ReleaseShard, Withdrawal
 from packager.paths import is_safe_name, is_safe_path, shown
 from packager.slug import is_slug

@@ -1,12 +1,12 @@
 """Whether readers can read what a plan's release would say, checked before anything is packed. Pure."""
 
-from packager import documents
+from packager.core.bittorrent.magnet import parse_magnet
+from packager.core.releases import documents
+from packager.core.releases.next_release import shard_magnet
+from packager.core.shards.folder_layout import file_of
 from packager.errors import InputError
-from packager.files_layout import file_of
-from packager.magnet import parse_magnet
 from packager.model import Infohash, Plan
 from packager.options import Config
-from packager.releasing import shard_magnet
 
 _V1, _V2 = Infohash("0" * 40), Infohash("0" * 64)
 _LISTED = 600  # bytes of a shard in release.json beside its magnet link, the least

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from packager import documents
+from packager.core.releases import documents
 from packager.model import Container, FileDigest, Infohash, Release, ReleaseShard, ShardName, Struct, Whole, Withdrawal
 from packager.paths import shown
 

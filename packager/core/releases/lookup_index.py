@@ -13,8 +13,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from packager import documents
-from packager.cut import shard_name
+from packager.core.releases import documents
+from packager.core.shards.cut_shards import shard_name
 from packager.errors import InputError
 from packager.model import Extensions, PublishedFile, ShardName, Struct, Whole
 from packager.paths import is_safe_path, shown

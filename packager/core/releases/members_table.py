@@ -6,8 +6,8 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from packager.file_names import original_path
-from packager.record_lines import joined, record_lines
+from packager.core.shards.path_formats import original_path
+from packager.core.shards.records_jsonl import joined, record_lines
 
 
 def current_ids(members: pa.Table) -> pa.ChunkedArray:

@@ -7,10 +7,10 @@ has them. The v2 hashes cannot stand here: a node of BEP 52's tree is no hash of
 from collections.abc import Sequence
 from xml.sax.saxutils import escape, quoteattr
 
-from packager.addresses import WEB, url
+from packager.core.bittorrent.magnet import parse_magnet
+from packager.core.config.url_values import WEB, url
+from packager.core.releases.release_lists import published_url
 from packager.errors import InputError
-from packager.lists import published_url
-from packager.magnet import parse_magnet
 from packager.model import PublishedFile, Release, ReleaseShard
 from packager.units import MIB
 

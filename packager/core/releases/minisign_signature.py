@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from packager.core.releases.minisign_key import UNTRUSTED, PublicKey, SecretKey, from_base64, key_name
 from packager.errors import InputError, TrustError
-from packager.key_pair import UNTRUSTED, PublicKey, SecretKey, from_base64, key_name
 
 LIMIT = 8192  # bytes of a signature that is read; minisign's own limit is this for its trusted comment
 

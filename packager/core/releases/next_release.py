@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import msgspec
 
-from packager import documents
-from packager.config import phase_key
+from packager.core.bittorrent.magnet import format_magnet
+from packager.core.config.parse_config import phase_key
+from packager.core.releases import documents
+from packager.core.releases.kept_entries import ENDED, LINKS, broken_rules, kept_of
+from packager.core.releases.minisign_key import PublicKey
 from packager.errors import InputError
-from packager.kept import ENDED, LINKS, broken_rules, kept_of
-from packager.key_pair import PublicKey
-from packager.magnet import format_magnet
 from packager.model import (
     CollectionFacts,
     Container,

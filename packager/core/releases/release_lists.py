@@ -11,12 +11,13 @@ from types import MappingProxyType
 
 import msgspec
 
-from packager import changes, units
-from packager.files_layout import TAG_FILES
-from packager.hand_out import HandOut
+from packager import units
+from packager.core.bittorrent.scrape import Counts
+from packager.core.releases import release_changes
+from packager.core.releases.seed_counts import Counted
+from packager.core.releases.sharing_rule import HandOut
+from packager.core.shards.folder_layout import TAG_FILES
 from packager.model import PublishedFile, Release, ReleaseShard, ShardName, Struct
-from packager.scrape import Counts
-from packager.seed_counts import Counted
 
 FEED_LENGTH = 500  # shards in the feed, the newest
 _TEXT = 300  # characters of a title or description that a feed carries for each shard
@@ -168,9 +169,9 @@ def feed(release: Release) -> bytes:
 def _add_release(channel: ET.Element, release: Release) -> None:
     """Add the item that says what is new against the release before."""
     item = ET.SubElement(channel, "item")
-    _add(item, "title", f"Release {release.serial}: {changes.told(release, release.serial)}")
-    _add(item, "link", published_url(release, changes.page(release.serial)))
-    _add(item, "description", changes.told(release, release.serial))
+    _add(item, "title", f"Release {release.serial}: {release_changes.told(release, release.serial)}")
+    _add(item, "link", published_url(release, release_changes.page(release.serial)))
+    _add(item, "description", release_changes.told(release, release.serial))
     guid = f"urn:sha256:{release.previous}:{release.serial}"
     ET.SubElement(item, "guid", isPermaLink="false").text = guid
     _add(item, "pubDate", units.rfc822(release.date))

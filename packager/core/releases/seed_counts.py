@@ -8,10 +8,10 @@ import statistics
 from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
 
+from packager.core.bittorrent.magnet import parse_magnet
+from packager.core.bittorrent.scrape import Counts, Swarm, known
 from packager.errors import InputError
-from packager.magnet import parse_magnet
 from packager.model import Release, ReleaseShard, ShardName, Struct, Whole
-from packager.scrape import Counts, Swarm, known
 
 MOST_TRACKERS = 16  # that are asked: those that most shards name
 _LOOKED_AT = 1000  # trackers of a release, the first: bounds memory

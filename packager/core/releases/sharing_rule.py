@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from types import MappingProxyType
 
+from packager.core.reports.withheld import Withheld
 from packager.model import Manifest, Release, ReleaseShard
 from packager.units import count_of
-from packager.withheld import Withheld
 
 _RELEASE = "packager release"
 _PUBLISH = f"publish it first: {_RELEASE}"

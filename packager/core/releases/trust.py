@@ -20,15 +20,17 @@ from typing import Literal
 
 import msgspec
 
-from packager import bencode, documents, signature, units
-from packager.cut import shard_name
-from packager.document_checks import check_release
+from packager import units
+from packager.core.bittorrent import bencode
+from packager.core.releases import documents, minisign_signature
+from packager.core.releases.document_checks import check_release
+from packager.core.releases.kept_entries import Kept, broken_rules, kept_of
+from packager.core.releases.minisign_key import PublicKey
+from packager.core.reports.inspection import FaultList
+from packager.core.shards.cut_shards import shard_name
+from packager.core.shards.portable_paths import PathChecks
 from packager.errors import InputError, TrustError
-from packager.inspection import FaultList
-from packager.kept import Kept, broken_rules, kept_of
-from packager.key_pair import PublicKey
 from packager.model import Release, ReleaseShard
-from packager.name_checks import PathChecks
 from packager.paths import collision_key, shown
 from packager.slug import is_slug
 
@@ -158,7 +160,7 @@ def stale(followed: Followed, *, now: str, max_age: int) -> str | None:
 def _check_signature(body: bytes, minisig: bytes, allowed: tuple[str, ...], known: tuple[str, ...], where: str) -> None:
     """Check that one of the keys allowed signed `body`; one that is only known has been replaced."""
     file = f"{where}.minisig"
-    made_with = signature.describe(minisig, where=file).key
+    made_with = minisign_signature.describe(minisig, where=file).key
     keys = [PublicKey.parse(line, "pinned key") for line in allowed]
     replaced = {PublicKey.parse(line, "pinned key").name for line in known} - {key.name for key in keys}
     if made_with in replaced:
@@ -166,7 +168,7 @@ def _check_signature(body: bytes, minisig: bytes, allowed: tuple[str, ...], know
             file, f"replaced key: made with key {made_with}, which signs no more; {keys[-1].name} does", _DO_NOT
         )
     key = next((key for key in keys if key.name == made_with), keys[-1])
-    signature.check(body, minisig, key, where=file)
+    minisign_signature.check(body, minisig, key, where=file)
 
 
 def _document(body: bytes, where: str) -> Release:

@@ -5,10 +5,10 @@ Sizes are bytes, durations seconds. Names are fit to be shown. Fields are only e
 
 from typing import Literal, TypeAlias
 
-from packager.evidence import Evidence
-from packager.faults import Fault
+from packager.core.reports.evidence import Evidence
+from packager.core.reports.faults import Fault
+from packager.core.reports.withheld import Withheld
 from packager.model import Struct
-from packager.withheld import Withheld
 
 
 class BadMember(Struct, frozen=True, kw_only=True):

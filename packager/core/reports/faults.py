@@ -8,13 +8,13 @@ from typing import Literal, TypeAlias
 import msgspec
 import numpy as np
 
-from packager import bag, record_lines, tar
-from packager.files_layout import TAG_FILES, FilesLayout
-from packager.layout import PAYLOAD, Int64s, Layout
+from packager.core.bittorrent.piece_hashes import PieceHashes
+from packager.core.shards import bag, build_tar_header, records_jsonl
+from packager.core.shards.folder_layout import TAG_FILES, FilesLayout
+from packager.core.shards.layout import PAYLOAD, Int64s, Layout
+from packager.core.shards.tar_layout import TarLayout
 from packager.model import Struct
 from packager.paths import shown
-from packager.piece_hashes import PieceHashes
-from packager.tar_layout import TarLayout
 from packager.units import count_of, show_size
 
 FaultKind: TypeAlias = Literal["bad", "missing", "short", "long", "extra", "unreadable"]
@@ -147,7 +147,7 @@ def tar_extents(layout: TarLayout) -> Extents:
     before = _tag_spans(
         layout.name,
         0,
-        {"bagit.txt": len(bag.BAGIT_TXT), "bag-info.txt": len(layout.bag_info), record_lines.FILE: records},
+        {"bagit.txt": len(bag.BAGIT_TXT), "bag-info.txt": len(layout.bag_info), records_jsonl.FILE: records},
     )
     after = _tag_spans(layout.name, layout.manifest_start, {bag.MANIFEST: lines, bag.TAGMANIFEST: bag.TAGMANIFEST_SIZE})
     paths = layout.members["path"]
@@ -173,9 +173,9 @@ def _tag_spans(shard: str, at: int, files: Mapping[str, int]) -> list[tuple[str,
     """Return (name, start, stop) of tag files that stand one after the other from `at`."""
     spans = []
     for name, size in files.items():
-        stop = at + tar.header_size(f"{shard}/{name}", size) + size
+        stop = at + build_tar_header.header_size(f"{shard}/{name}", size) + size
         spans.append((name, at, stop))
-        at = stop + tar.padding(size)
+        at = stop + build_tar_header.padding(size)
     return spans
 
 

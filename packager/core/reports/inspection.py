@@ -7,8 +7,8 @@ the first LISTED; the count beside each tells all. Fields are only ever added.
 from collections.abc import Iterable
 from typing import Literal
 
+from packager.core.reports.withheld import Withheld
 from packager.model import CollectionFacts, Infohash, Manifest, ReleasePhase, Struct, Version, Withdrawal
-from packager.withheld import Withheld
 
 LISTED = 1000
 

@@ -5,9 +5,9 @@ Sizes are bytes, durations seconds. Names are fit to be shown. Fields are only e
 
 from typing import Literal, TypeAlias
 
-from packager.evidence import Evidence
+from packager.core.reports.evidence import Evidence
+from packager.core.reports.reports import AskedTracker, Oddity
 from packager.model import CountSource, Strategy, Struct
-from packager.reports import AskedTracker, Oddity
 
 Health: TypeAlias = Literal["healthy", "damaged", "incomplete", "old"]
 OnDisk: TypeAlias = Literal["whole", "partial", "missing", "in the way"]

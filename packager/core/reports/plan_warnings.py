@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from packager.files_layout import TAG_FILES
+from packager.core.reports.reports import Oddity
+from packager.core.shards.folder_layout import TAG_FILES
 from packager.model import Plan, PlannedPhase, PlannedShard, TakenBefore
-from packager.reports import Oddity
 from packager.units import count_of, show_size
 
 FILES = 5000  # that a client lists, creates and opens without its user waiting

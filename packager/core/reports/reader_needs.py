@@ -1,7 +1,7 @@
 """What readers of a release need and its config does not give: one closing note of `release` and `publish`. Pure."""
 
+from packager.core.reports.reports import MissingForReaders
 from packager.options import Config
-from packager.reports import MissingForReaders
 
 
 def missing_for_readers(config: Config) -> tuple[MissingForReaders, ...]:

@@ -7,9 +7,9 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from packager.evidence import Evidence
+from packager.core.reports.evidence import Evidence
+from packager.core.reports.withheld import Withheld
 from packager.model import Infohash, OtherContent, Plan, ReleasePhase, State, Struct, Version, WithdrawnFile
-from packager.withheld import Withheld
 
 
 class Oddity(Struct, frozen=True, kw_only=True):

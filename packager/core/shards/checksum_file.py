@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
-from packager.digests import algorithm_of_tag, algorithms_of_size, digest_size
+from packager.core.shards.digest_algorithms import algorithm_of_tag, algorithms_of_size, digest_size
 from packager.errors import InputError
 from packager.paths import shown
 
@@ -35,7 +35,7 @@ _UNREAD = 20  # lines that are reported one by one
 
 @dataclass(frozen=True)
 class Sum:
-    """The digest that the file at a relative path should have. algorithm: as packager.digests names it."""
+    """The digest that the file at a relative path should have. algorithm: as digest_algorithms names it."""
 
     path: bytes
     algorithm: str

@@ -11,16 +11,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from packager import bag, layout, record_lines
+from packager.core.bittorrent.build_torrent import folder_torrent_size, torrent_size
+from packager.core.bittorrent.piece_length import LOADABLE, choose_piece_length
+from packager.core.shards import bag, layout, records_jsonl
+from packager.core.shards.folder_layout import FILES_SIZING, planned_files
+from packager.core.shards.next_fit import NextFit, runs
+from packager.core.shards.tar_layout import TAR_SIZING
 from packager.errors import InputError
-from packager.files_layout import FILES_SIZING, planned_files
-from packager.metainfo import folder_torrent_size, torrent_size
 from packager.model import PLANNED, PlannedPhase, PlannedShard, ShardName
 from packager.options import Config, PhaseOptions
 from packager.paths import shown
-from packager.piece_length import LOADABLE, choose_piece_length
-from packager.plan import NextFit, runs
-from packager.tar_layout import TAR_SIZING
 from packager.units import count_of, show_size
 
 _ROWS = 8192
@@ -48,7 +48,7 @@ class _Fingerprint:
     def update(self, rows: pa.Table, lines: pa.Array) -> None:
         """Add members: tags and names by their lines, times, and digests that the records file gives."""
         tags, times, digests = self._columns
-        tags.update(record_lines.joined(lines))
+        tags.update(records_jsonl.joined(lines))
         times.update(pc.fill_null(rows["mtime_ns"], -1).to_numpy().tobytes())
         given = rows["sha256"]
         known = given.null_count < rows.num_rows
@@ -102,8 +102,8 @@ class Cutter:
         """Yield the rows that the budget takes as rows of PLANNED."""
         for batch in _slices(batches):
             rows = pa.Table.from_batches([batch])
-            members = record_lines.as_members(rows)
-            lines = record_lines.record_lines(members)
+            members = records_jsonl.as_members(rows)
+            lines = records_jsonl.record_lines(members)
             costs = self._sizing.costs(self._sample, members, pc.binary_length(lines).to_numpy().astype(np.int64))
             numbers = self._fit.place(costs.total)
             for number, first, stop in runs(numbers):

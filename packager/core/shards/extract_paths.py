@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from packager import file_names
+from packager.core.shards import path_formats
+from packager.core.shards.path_formats import NameLayout
 from packager.errors import InputError
-from packager.file_names import NameLayout
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ def parse_naming(layout: str | None, *, original: bool, play_order: bool) -> Nam
     """Return the naming that is asked for. Raises InputError where a layout is none, or both are asked for."""
     if layout is not None and original:
         raise InputError("--original-names", "does not go with --layout", "leave one of them out")
-    return Naming(original, None if layout is None else file_names.parse_layout(layout), play_order)
+    return Naming(original, None if layout is None else path_formats.parse_layout(layout), play_order)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def targets(members: pa.Table, naming: Naming) -> Targets:
         columns = {name: members[name].to_pylist() for name in naming.layout.fields}
         found = [
             naming.layout.path(
-                {name: column[row] for name, column in columns.items()}, file_names.extension(path)
+                {name: column[row] for name, column in columns.items()}, path_formats.extension(path)
             ).encode()
             for row, path in enumerate(paths)
         ]
@@ -58,7 +58,7 @@ def _original(members: pa.Table) -> tuple[list[bytes], list[int]]:
     paths, refused = [], []
     columns = (members[name].to_pylist() for name in ("path", "source_path", "source_path_b64"))
     for row, (path, source, source_b64) in enumerate(zip(*columns, strict=True)):
-        original = file_names.original_path(source, source_b64)
+        original = path_formats.original_path(source, source_b64)
         if source is not None and original is None:
             refused.append(row)
         paths.append(original or path.encode())
@@ -74,5 +74,5 @@ def _numbered(members: pa.Table, paths: Sequence[bytes]) -> list[bytes]:
     ]
     numbered = list(paths)
     for number, row in enumerate(sorted(range(len(keys)), key=keys.__getitem__), 1):
-        numbered[row] = file_names.numbered(paths[row], number, len(keys))
+        numbered[row] = path_formats.numbered(paths[row], number, len(keys))
     return numbered

@@ -17,9 +17,10 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from packager import bag, record_lines
-from packager.file_space import FileSpace, Int64s, NamedFiles, file_space, sort_key
-from packager.layout import (
+from packager.core.bittorrent.file_offsets import FileSpace, Int64s, NamedFiles, file_space, sort_key
+from packager.core.bittorrent.piece_length import piece_length_of_files
+from packager.core.shards import bag, records_jsonl
+from packager.core.shards.layout import (
     PAYLOAD,
     Costs,
     Layout,
@@ -35,11 +36,10 @@ from packager.layout import (
 )
 from packager.model import Container, ShardName, Version
 from packager.options import TorrentOptions
-from packager.piece_length import piece_length_of_files
 from packager.units import MIB
 
 _BEFORE = ("bag-info.txt", "bagit.txt")  # tag files that stand before the members, as sort_key has it
-_AFTER = (bag.MANIFEST, record_lines.FILE, bag.TAGMANIFEST)
+_AFTER = (bag.MANIFEST, records_jsonl.FILE, bag.TAGMANIFEST)
 TAG_FILES = len(_BEFORE) + len(_AFTER)
 _ZEROS = bytes(MIB)
 
@@ -125,12 +125,12 @@ class FilesLayout(Layout):
 
 
 def files_layout(name: ShardName, bag_info: str, members: pa.Table, *, piece_length: int, aligned: bool) -> FilesLayout:
-    """Return the layout of a shard from its members, rows with the columns record_lines.FIELDS in the manifest's order.
+    """Return the layout of a shard from its members, rows with the columns records_jsonl.FIELDS in manifest order.
 
     aligned: each file begins a piece, as in all torrents but v1-only ones. Memory: the rows, and eight int64 a member.
     """
     info = bag_info.encode()
-    cost = bare_costs(members, record_lines.line_sizes(members))
+    cost = bare_costs(members, records_jsonl.line_sizes(members))
     record_ends, manifest_ends = np.cumsum(cost.lines), np.cumsum(cost.manifest)
     tags = tag_sizes(len(info), last_of(record_ends), last_of(manifest_ends))
     order = stream_order(members)

@@ -2,7 +2,7 @@
 
 The layout is known before a source byte is read: every offset, the total size. Packing, verifying,
 serving and repairing are readers of it. Pure: it holds rows and numbers, and opens nothing. Here stands what
-both containers share: tar_layout.py has the tar, files_layout.py the folder.
+both containers share: tar_layout.py has the tar, folder_layout.py the folder.
 """
 
 from abc import ABC, abstractmethod
@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from packager import bag, record_lines
+from packager.core.shards import bag, records_jsonl
 from packager.model import ShardName
 
 Int64s: TypeAlias = npt.NDArray[np.int64]
@@ -90,7 +90,7 @@ def tag_sizes(bag_info_bytes: int, lines: int, manifest: int) -> dict[str, int]:
     return {
         "bagit.txt": len(bag.BAGIT_TXT),
         "bag-info.txt": bag_info_bytes,
-        record_lines.FILE: lines,
+        records_jsonl.FILE: lines,
         bag.MANIFEST: manifest,
         bag.TAGMANIFEST: bag.TAGMANIFEST_SIZE,
     }
@@ -111,7 +111,7 @@ class Layout(ABC):
 
     name: ShardName
     bag_info: bytes
-    members: pa.Table  # columns of record_lines.FIELDS, in order
+    members: pa.Table  # columns of records_jsonl.FIELDS, in order
     offsets: Int64s  # of each member's first byte in the stream
     record_ends: Int64s  # bytes of records.jsonl up to and with each member's line
     manifest_ends: Int64s  # likewise of manifest-sha256.txt
@@ -170,8 +170,8 @@ class Layout(ABC):
             return self.manifest_lines(digests)
         if name == bag.TAGMANIFEST:
             return (bag.tagmanifest(self.tag_digests(digests)),)
-        if name == record_lines.FILE:
-            return record_lines.stream_lines(self.members)
+        if name == records_jsonl.FILE:
+            return records_jsonl.stream_lines(self.members)
         return (self.bag_info if name == "bag-info.txt" else bag.BAGIT_TXT,)
 
     def tag_digests(self, digests: bytes) -> list[bytes]:

@@ -3,10 +3,10 @@
 import numpy as np
 import pyarrow as pa
 
-from packager.files_layout import files_layout, is_aligned
-from packager.layout import Layout
+from packager.core.shards.folder_layout import files_layout, is_aligned
+from packager.core.shards.layout import Layout
+from packager.core.shards.tar_layout import tar_layout
 from packager.model import Container, Manifest, ShardName, Version
-from packager.tar_layout import tar_layout
 
 
 def shard_layout(

@@ -1,13 +1,13 @@
 """The header blocks of a stranger's tar, read: POSIX ustar, pax records, GNU numbers (IEEE Std 1003.1, pax). Pure.
 
-`packager.tar` writes them.
+`core/shards/build_tar_header` writes them.
 """
 
 import re
 from dataclasses import dataclass
 
+from packager.core.shards.build_tar_header import BLOCK
 from packager.errors import InputError
-from packager.tar import BLOCK
 
 SIZE_END = 1 << 60  # bytes of an entry, which stay below it
 _OCTAL = re.compile(rb"[ \0]*([0-7]*)[ \0]*")

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from packager import paths
+from packager.core.config.option_values import nearest
 from packager.errors import InputError
 from packager.model import LATER, MEMBERS
-from packager.values import nearest
 
 UNKNOWN = "unknown"  # stands for a field that a member lacks
 FIELDS = tuple(name for name in MEMBERS.names if name not in ("source_path_b64", "offset", "extra", "mtime_ns", *LATER))

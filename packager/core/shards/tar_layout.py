@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from packager import bag, record_lines, tar
-from packager.layout import (
+from packager.core.shards import bag, build_tar_header, records_jsonl
+from packager.core.shards.layout import (
     BATCH,
     PAYLOAD,
     Costs,
@@ -35,31 +35,34 @@ from packager.model import ShardName
 
 
 def costs(name: str, members: pa.Table, line_sizes: Int64s) -> Costs:
-    """Return what each row (columns of record_lines.FIELDS) costs in a tar with a name as long as `name`."""
+    """Return what each row (columns of records_jsonl.FIELDS) costs in a tar with a name as long as `name`."""
     bare = bare_costs(members, line_sizes)
     headers = _header_sizes(name, members, numbers_of(pc.binary_length(members["path"])))
-    return replace(bare, framing=headers + (-bare.sizes % tar.BLOCK))
+    return replace(bare, framing=headers + (-bare.sizes % build_tar_header.BLOCK))
 
 
 def _header_sizes(name: str, members: pa.Table, path_bytes: Int64s) -> Int64s:
     """Return the bytes of each row's tar header; one block for all but long, non-ASCII or huge members."""
     prefix = f"{name}/{PAYLOAD}"
-    sizes = np.full(members.num_rows, tar.BLOCK, np.int64)
+    sizes = np.full(members.num_rows, build_tar_header.BLOCK, np.int64)
     plain = pc.string_is_ascii(members["path"]).to_numpy(zero_copy_only=False)
     odd = np.flatnonzero(~plain | (path_bytes > 100 - len(prefix)) | (numbers_of(members["size"]) >= 8 << 30))
     for row in odd.tolist():
-        sizes[row] = tar.header_size(prefix + members["path"][row].as_py(), members["size"][row].as_py())
+        sizes[row] = build_tar_header.header_size(prefix + members["path"][row].as_py(), members["size"][row].as_py())
     return sizes
 
 
 def _entries(name: str, files: Mapping[str, int]) -> int:
     """Return the bytes that tag files of these sizes take in the tar: headers, data, padding."""
-    return sum(tar.header_size(f"{name}/{file}", size) + size + tar.padding(size) for file, size in files.items())
+    return sum(
+        build_tar_header.header_size(f"{name}/{file}", size) + size + build_tar_header.padding(size)
+        for file, size in files.items()
+    )
 
 
 def tar_size(name: str, bag_info_bytes: int, spans: int, lines: int, manifest: int) -> int:
     """Return the bytes of a shard's tar from the sums of its members' spans, lines and manifest lines."""
-    return _entries(name, tag_sizes(bag_info_bytes, lines, manifest)) + spans + len(tar.END)
+    return _entries(name, tag_sizes(bag_info_bytes, lines, manifest)) + spans + len(build_tar_header.END)
 
 
 def fixed_cost(name: str, bag_info_bytes: int) -> int:
@@ -67,8 +70,10 @@ def fixed_cost(name: str, bag_info_bytes: int) -> int:
 
     The two tag files that grow with the members are counted with the largest header and padding.
     """
-    largest = tar.header_size(f"{name}/{bag.MANIFEST}", 1 << 40) - tar.header_size(f"{name}/{bag.MANIFEST}", 0)
-    return tar_size(name, bag_info_bytes, 0, 0, 0) + 2 * (largest + tar.BLOCK - 1)
+    largest = build_tar_header.header_size(f"{name}/{bag.MANIFEST}", 1 << 40) - build_tar_header.header_size(
+        f"{name}/{bag.MANIFEST}", 0
+    )
+    return tar_size(name, bag_info_bytes, 0, 0, 0) + 2 * (largest + build_tar_header.BLOCK - 1)
 
 
 TAR_SIZING = Sizing(costs, fixed_cost, tar_size)
@@ -105,10 +110,12 @@ class TarLayout(Layout):
     def _head(self) -> bytes:
         """All before the lines of records.jsonl."""
         entries = b"".join(
-            tar.header(f"{self.name}/{file}", len(data)) + data + bytes(tar.padding(len(data)))
+            build_tar_header.header(f"{self.name}/{file}", len(data))
+            + data
+            + bytes(build_tar_header.padding(len(data)))
             for file, data in (("bagit.txt", bag.BAGIT_TXT), ("bag-info.txt", self.bag_info))
         )
-        return entries + tar.header(f"{self.name}/{record_lines.FILE}", last_of(self.record_ends))
+        return entries + build_tar_header.header(f"{self.name}/{records_jsonl.FILE}", last_of(self.record_ends))
 
     def _segments(self, start: int, stop: int, digests: bytes) -> Iterator[Segment]:
         """Yield the segments of a range; an empty member's slice stands right after its header's last byte."""
@@ -123,8 +130,8 @@ class TarLayout(Layout):
             return
         yield self._head
         if stop > len(self._head):
-            yield from record_lines.stream_lines(self.members)
-            yield bytes(tar.padding(last_of(self.record_ends)))
+            yield from records_jsonl.stream_lines(self.members)
+            yield bytes(build_tar_header.padding(last_of(self.record_ends)))
 
     def _payload(self, start: int, stop: int) -> Iterator[Segment]:
         """Yield headers, members' slices and padding of a range."""
@@ -133,9 +140,9 @@ class TarLayout(Layout):
         for row in range(first, last, BATCH):
             for member, path, at, data, size, end in self._rows(row, min(row + BATCH, last)):
                 if start <= at and data <= stop:
-                    yield Literal(tar.header(path, size))
+                    yield Literal(build_tar_header.header(path, size))
                 elif start < data:
-                    yield from clipped(iter((tar.header(path, size),)), at, start, stop)
+                    yield from clipped(iter((build_tar_header.header(path, size),)), at, start, stop)
                 if start < data <= stop if not size else start < data + size and stop > data:
                     yield Slice(member, max(start - data, 0), min(stop - data, size))
                 if data + size < end and stop > data + size and start < end:
@@ -158,24 +165,24 @@ class TarLayout(Layout):
     def _after(self, digests: bytes) -> Iterator[bytes]:
         """Yield all from the manifest's header to the end of the tar."""
         size = last_of(self.manifest_ends)
-        yield tar.header(f"{self.name}/{bag.MANIFEST}", size)
+        yield build_tar_header.header(f"{self.name}/{bag.MANIFEST}", size)
         yield from self.manifest_lines(digests)
-        yield bytes(tar.padding(size))
+        yield bytes(build_tar_header.padding(size))
         tagmanifest = bag.tagmanifest(self.tag_digests(digests))
-        yield tar.header(f"{self.name}/{bag.TAGMANIFEST}", len(tagmanifest)) + tagmanifest
-        yield bytes(tar.padding(len(tagmanifest))) + tar.END
+        yield build_tar_header.header(f"{self.name}/{bag.TAGMANIFEST}", len(tagmanifest)) + tagmanifest
+        yield bytes(build_tar_header.padding(len(tagmanifest))) + build_tar_header.END
 
 
 def tar_layout(name: ShardName, bag_info: str, members: pa.Table) -> TarLayout:
-    """Return the layout of a shard from its members, rows with the columns record_lines.FIELDS in tar order.
+    """Return the layout of a shard from its members, rows with the columns records_jsonl.FIELDS in tar order.
 
     Memory: the rows, and five int64 a member.
     """
     info = bag_info.encode()
-    cost = costs(name, members, record_lines.line_sizes(members))
+    cost = costs(name, members, records_jsonl.line_sizes(members))
     record_ends, manifest_ends = np.cumsum(cost.lines), np.cumsum(cost.manifest)
     first = _entries(
-        name, {"bagit.txt": len(bag.BAGIT_TXT), "bag-info.txt": len(info), record_lines.FILE: last_of(record_ends)}
+        name, {"bagit.txt": len(bag.BAGIT_TXT), "bag-info.txt": len(info), records_jsonl.FILE: last_of(record_ends)}
     )
     starts = first + np.concatenate([np.zeros(1, np.int64), np.cumsum(cost.spans)])
     return TarLayout(
@@ -183,7 +190,7 @@ def tar_layout(name: ShardName, bag_info: str, members: pa.Table) -> TarLayout:
         bag_info=info,
         members=members.combine_chunks(),
         starts=starts,
-        offsets=starts[1:] - (-cost.sizes % tar.BLOCK) - cost.sizes,
+        offsets=starts[1:] - (-cost.sizes % build_tar_header.BLOCK) - cost.sizes,
         record_ends=record_ends,
         manifest_ends=manifest_ends,
         size=tar_size(name, len(info), int(cost.spans.sum()), last_of(record_ends), last_of(manifest_ends)),

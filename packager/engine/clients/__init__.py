@@ -3,8 +3,8 @@
 import os
 from collections.abc import Mapping
 
-from packager.engine.clients.address import Address, parse_address, with_password
-from packager.engine.clients.handover import Client, Handover, Held, Program
+from packager.engine.clients.client import Client, Handover, Held, Program
+from packager.engine.clients.client_url import Address, parse_address, with_password
 from packager.errors import InputError
 
 __all__ = ["Client", "Handover", "Held", "open_client"]
@@ -17,7 +17,7 @@ def open_client(spec: str, environ: Mapping[str, str] = os.environ) -> Client:
 
     spec: "qbittorrent:URL", "transmission:URL", "aria2:URL" (a user may stand in the URL, a password not),
     "watch:FOLDER", or "watch-v1:FOLDER" for a client that reads v1 torrents alone. environ: where the password
-    or token is, see `address.with_password`. Raises InputError for a wrong spec, password or version or a
+    or token is, see `client_url.with_password`. Raises InputError for a wrong spec, password or version or a
     library that is not installed; IncompleteError where the client does not answer.
     """
     address = with_password(parse_address(spec), environ)
@@ -45,6 +45,6 @@ def _open(address: Address) -> Program:
         from packager.engine.clients.aria2 import Aria2
 
         return Aria2(address)
-    from packager.engine.clients.watch import WatchFolder
+    from packager.engine.clients.watch_folder import WatchFolder
 
     return WatchFolder(address)

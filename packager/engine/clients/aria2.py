@@ -12,9 +12,9 @@ from typing import Any
 
 import httpx
 
-from packager.engine.clients import answers
-from packager.engine.clients.address import Address
-from packager.engine.clients.handover import Handover, Held
+from packager.engine.clients import client_errors
+from packager.engine.clients.client import Handover, Held
+from packager.engine.clients.client_url import Address
 from packager.model import Version
 from packager.paths import shown
 
@@ -35,7 +35,7 @@ class Aria2:
         found = self._ask("getVersion", what="the question for its version")
         version = found.get("version") if isinstance(found, dict) else None
         if not isinstance(version, str):
-            raise answers.another_program(address)
+            raise client_errors.another_program(address)
         self.name = f"aria2 {shown(version, 40)}"
         self.takes = takes(version)
 
@@ -79,19 +79,21 @@ class Aria2:
         token = [f"token:{self._address.password}"] if self._address.password is not None else []
         question = {"jsonrpc": "2.0", "id": "", "method": f"aria2.{method}", "params": [*token, *parameters]}
         try:
-            reply = httpx.post(self._address.target, json=question, timeout=answers.SECONDS, trust_env=False).json()
+            reply = httpx.post(
+                self._address.target, json=question, timeout=client_errors.SECONDS, trust_env=False
+            ).json()
         except httpx.HTTPError as error:
-            raise answers.silent(self._address, error) from error
+            raise client_errors.silent(self._address, error) from error
         except (httpx.InvalidURL, ValueError) as error:
-            raise answers.another_program(self._address) from error
+            raise client_errors.another_program(self._address) from error
         if not isinstance(reply, dict) or not {"result", "error"} & reply.keys():
-            raise answers.another_program(self._address)
+            raise client_errors.another_program(self._address)
         if "error" not in reply:
             return reply["result"]
         words = reply["error"].get("message", "") if isinstance(reply["error"], dict) else ""
         if words == "Unauthorized":
-            raise answers.wrong_password(self._address)
-        raise answers.refusal(self._address, what, words)
+            raise client_errors.wrong_password(self._address)
+        raise client_errors.refusal(self._address, what, words)
 
 
 def _held(told: dict[str, Any]) -> Held:

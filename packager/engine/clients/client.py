@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from packager import torrent_file
+from packager.core.bittorrent import parse_torrent
 from packager.errors import InputError
 from packager.model import Version
 from packager.paths import is_safe_name, shown
@@ -133,7 +133,7 @@ class Client:
 
 def infohashes(handover: Handover) -> set[str]:
     """Return every infohash that a client may know the shard by, in hex: v1, v2 and the twin's."""
-    found = [torrent_file.parse(torrent, handover.name) for torrent in _torrents(handover)]
+    found = [parse_torrent.parse(torrent, handover.name) for torrent in _torrents(handover)]
     return {digest.hex() for each in found for digest in (each.infohash_v1, each.infohash_v2) if digest is not None}
 
 
@@ -142,7 +142,7 @@ def choose(handover: Handover, takes: Collection[Version], client: str) -> bytes
 
     Raises InputError, with what the publisher would have to do, where it can use neither.
     """
-    versions = [torrent_file.parse(torrent, handover.name).version for torrent in _torrents(handover)]
+    versions = [parse_torrent.parse(torrent, handover.name).version for torrent in _torrents(handover)]
     for version, torrent in zip(versions, _torrents(handover), strict=True):
         if version in takes:
             return torrent

@@ -1,6 +1,6 @@
 """What stops a talk with a client, as sentences: it does not answer, it refuses us, it is another program."""
 
-from packager.engine.clients.address import VARIABLE, Address
+from packager.engine.clients.client_url import VARIABLE, Address
 from packager.errors import IncompleteError, InputError
 from packager.paths import shown
 

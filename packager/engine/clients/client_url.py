@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from packager.addresses import WEB, url
+from packager.core.config.option_values import nearest
+from packager.core.config.url_values import WEB, url
 from packager.errors import InputError
 from packager.paths import shown
-from packager.values import nearest
 
 VARIABLE = "PACKAGER_CLIENT_PASSWORD"
 FOLDERS = ("watch", "watch-v1")

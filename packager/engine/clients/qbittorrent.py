@@ -6,9 +6,9 @@ from pathlib import Path
 
 import qbittorrentapi
 
-from packager.engine.clients import answers
-from packager.engine.clients.address import Address
-from packager.engine.clients.handover import Handover, Held
+from packager.engine.clients import client_errors
+from packager.engine.clients.client import Handover, Held
+from packager.engine.clients.client_url import Address
 from packager.model import Version
 from packager.paths import shown
 
@@ -28,7 +28,7 @@ class QBittorrent:
             host=address.target,
             username=address.user or (_USER if address.password is not None else None),
             password=address.password,
-            REQUESTS_ARGS={"timeout": answers.SECONDS, "allow_redirects": False, "proxies": {"no_proxy": "*"}},
+            REQUESTS_ARGS={"timeout": client_errors.SECONDS, "allow_redirects": False, "proxies": {"no_proxy": "*"}},
             HTTPADAPTER_ARGS={"max_retries": 0},  # urllib3 would tell the terminal of each
             FORCE_SCHEME_FROM_HOST=True,
             DISABLE_LOGGING_DEBUG_OUTPUT=True,
@@ -71,7 +71,7 @@ class QBittorrent:
                 is_skip_checking=handover.proved,
             )
         if answer == "Fails.":
-            raise answers.refusal(self._address, handover.name, "")
+            raise client_errors.refusal(self._address, handover.name, "")
 
     def stop(self, infohashes: Collection[str]) -> set[str]:
         """Stop torrents; it knows each by 40 digits, those of v1 or the first of v2."""
@@ -85,15 +85,15 @@ class QBittorrent:
         try:
             yield
         except qbittorrentapi.Forbidden403Error as error:
-            raise answers.refusal(self._address, "us", error, "wait an hour, or restart it") from error
+            raise client_errors.refusal(self._address, "us", error, "wait an hour, or restart it") from error
         except (qbittorrentapi.LoginFailed, qbittorrentapi.Unauthorized401Error) as error:
-            raise answers.wrong_password(self._address) from error
+            raise client_errors.wrong_password(self._address) from error
         except (qbittorrentapi.NotFound404Error, ValueError) as error:
-            raise answers.another_program(self._address) from error
+            raise client_errors.another_program(self._address) from error
         except qbittorrentapi.HTTPError as error:
-            raise answers.refusal(self._address, what, error) from error
+            raise client_errors.refusal(self._address, what, error) from error
         except qbittorrentapi.APIConnectionError as error:
-            raise answers.silent(self._address, error) from error
+            raise client_errors.silent(self._address, error) from error
 
 
 def takes(libtorrent: str) -> tuple[Version, ...]:

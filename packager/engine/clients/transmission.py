@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import transmission_rpc
 
-from packager.engine.clients import answers
-from packager.engine.clients.address import Address
-from packager.engine.clients.handover import Handover, Held
+from packager.engine.clients import client_errors
+from packager.engine.clients.client import Handover, Held
+from packager.engine.clients.client_url import Address
 from packager.errors import InputError
 from packager.model import Version
 from packager.paths import shown
@@ -40,7 +40,7 @@ class Transmission:
                 host=f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or "",
                 port=parts.port or (443 if parts.scheme == "https" else 80),
                 path=parts.path,
-                timeout=answers.SECONDS,
+                timeout=client_errors.SECONDS,
                 logger=_SILENT,
             )
             session = self._client.get_session()
@@ -91,16 +91,16 @@ class Transmission:
         try:
             yield
         except transmission_rpc.TransmissionAuthError as error:
-            raise answers.wrong_password(self._address) from error
+            raise client_errors.wrong_password(self._address) from error
         except (transmission_rpc.TransmissionConnectError, OSError) as error:
-            raise answers.silent(self._address, error) from error
+            raise client_errors.silent(self._address, error) from error
         except transmission_rpc.TransmissionError as error:
             words = error.response.get("result") if isinstance(error.response, dict) else None
             if not isinstance(words, str):
-                raise answers.another_program(self._address) from error
-            raise answers.refusal(self._address, what, words) from error
+                raise client_errors.another_program(self._address) from error
+            raise client_errors.refusal(self._address, what, words) from error
         except (KeyError, TypeError, ValueError) as error:
-            raise answers.another_program(self._address) from error
+            raise client_errors.another_program(self._address) from error
 
 
 def takes(version: str) -> tuple[Version, ...]:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import msgspec
 
-from packager.engine import durable
-from packager.engine.clients.address import Address
-from packager.engine.clients.handover import Handover, Held, infohashes
+from packager.engine.clients.client import Handover, Held, infohashes
+from packager.engine.clients.client_url import Address
+from packager.engine.files import atomic_files
 from packager.errors import InputError, from_os_error
 from packager.model import Struct, Version
 from packager.paths import shown
@@ -56,16 +56,16 @@ class WatchFolder:
         path = self._folder / f"{handover.name}.torrent"
         if _read_all(path) not in (b"", torrent):
             raise InputError(path, "another torrent lies here under this name", "move it away")
-        durable.write_bytes(path, torrent)
+        atomic_files.write_bytes(path, torrent)
         new = Laid(name=handover.name, infohashes=tuple(sorted(infohashes(handover))))
         lines = b"".join(msgspec.json.encode(each) + b"\n" for each in (*self._read(), new))
-        durable.write_bytes(self._folder / RECORD, lines)
+        atomic_files.write_bytes(self._folder / RECORD, lines)
 
     def stop(self, infohashes: Collection[str]) -> set[str]:
         """Remove .torrent files that no client has read yet; a client itself cannot be told to stop."""
         for laid in self._read():
             if not set(laid.infohashes).isdisjoint(infohashes):
-                durable.remove_file(self._folder / f"{laid.name}.torrent")
+                atomic_files.remove_file(self._folder / f"{laid.name}.torrent")
         return set()
 
     def _read(self) -> list[Laid]:

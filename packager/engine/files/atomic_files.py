@@ -15,8 +15,8 @@ from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
-from packager.engine.file_lock import open_locked, open_own
-from packager.engine.room import refused
+from packager.engine.files.locked_file import open_locked, open_own
+from packager.engine.files.write_errors import refused
 from packager.errors import InputError, from_os_error
 from packager.paths import shown
 

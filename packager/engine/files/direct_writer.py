@@ -16,8 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
-from packager.engine import durable
-from packager.engine.room import refused
+from packager.engine.files import atomic_files
+from packager.engine.files.write_errors import refused
 from packager.errors import PackagerError
 from packager.units import MIB
 
@@ -74,7 +74,7 @@ class DirectWriter:
         has the right to write it (claim.only_writer); otherwise it is taken while the block runs.
         """
         self._path, self._size, self._at = path, size, at
-        self._beside, self._owner, self._claimed = durable.partial(path, owner), owner, claimed
+        self._beside, self._owner, self._claimed = atomic_files.partial(path, owner), owner, claimed
         self._lock = -1
         self._kept = at > 0
         self._free = new_buffers()
@@ -85,11 +85,11 @@ class DirectWriter:
 
     def __enter__(self) -> "DirectWriter":
         """Take the space on disk. Raises IncompleteError where it is not there, InputError where another writes it."""
-        durable.make_folder(self._path.parent)
+        atomic_files.make_folder(self._path.parent)
         flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
             if not self._claimed:
-                self._lock = durable.open_partial(self._path, self._owner, _DYING_SECONDS)
+                self._lock = atomic_files.open_partial(self._path, self._owner, _DYING_SECONDS)
             try:
                 self._descriptor = os.open(self._beside, flags | os.O_DIRECT)
             except OSError:  # tmpfs and some network file systems refuse O_DIRECT
@@ -128,14 +128,14 @@ class DirectWriter:
             if self._error:
                 raise self._error
             os.fsync(self._descriptor)
-            durable.fsync_folder(self._path.parent)
+            atomic_files.fsync_folder(self._path.parent)
         except OSError as error:
             raise self._refused(error) from error
         self._kept = True
 
     def _refused(self, error: OSError) -> PackagerError:
         """Return the error of a write; the free bytes that it reports include those that this file took."""
-        durable.give_up(self._descriptor, self._beside)
+        atomic_files.give_up(self._descriptor, self._beside)
         return refused(error, self._path, self._size)
 
     def _run(self) -> None:
@@ -175,7 +175,7 @@ class DirectWriter:
             if self._error:
                 raise self._error
             os.fsync(self._descriptor)
-            durable.move(self._beside, self._path)
+            atomic_files.move(self._beside, self._path)
         except OSError as failed:
             self._discard()
             raise refused(failed, self._path, self._size) from failed
@@ -184,7 +184,7 @@ class DirectWriter:
     def _discard(self) -> None:
         """Remove what was written, and close; of a claimed file keep the name, by which it is claimed."""
         if self._descriptor >= 0:
-            durable.give_up(self._descriptor, self._beside)
+            atomic_files.give_up(self._descriptor, self._beside)
         if self._lock >= 0:
             with contextlib.suppress(OSError):
                 self._beside.unlink()

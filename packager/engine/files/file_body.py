@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-from packager.engine.file_stamp import FileStamp, TarNote
-from packager.engine.open_files import Opened
-from packager.engine.ranges import READ, Unreadable, open_file
+from packager.engine.files.file_stamp import FileStamp, TarNote
+from packager.engine.files.open_file_cache import Opened
+from packager.engine.files.range_readers import READ, Unreadable, open_file
 from packager.paths import shown
 from packager.units import KIB, MIB
 

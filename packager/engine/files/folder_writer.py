@@ -10,10 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from packager.engine import durable
-from packager.engine.room import refused
-from packager.engine.writer import BUFFER
-from packager.files_layout import FilesLayout
+from packager.core.shards.folder_layout import FilesLayout
+from packager.engine.files import atomic_files
+from packager.engine.files.direct_writer import BUFFER
+from packager.engine.files.write_errors import refused
 
 
 class FolderWriter:
@@ -31,8 +31,8 @@ class FolderWriter:
 
     def __enter__(self) -> "FolderWriter":
         """Begin. Raises IncompleteError."""
-        durable.remove_tree(self._beside)  # what a killed run left
-        durable.make_folder(self._beside)
+        atomic_files.remove_tree(self._beside)  # what a killed run left
+        atomic_files.make_folder(self._beside)
         self._open_next()
         return self
 
@@ -86,10 +86,10 @@ class FolderWriter:
         try:
             if kind is None:
                 for folder in self._folders:
-                    durable.fsync_folder(folder)
+                    atomic_files.fsync_folder(folder)
                 os.rename(self._beside, self._path)
-                durable.fsync_folder(self._path.parent)
+                atomic_files.fsync_folder(self._path.parent)
         except OSError as failure:
             raise refused(failure, self._path, self._size) from failure
         finally:
-            durable.remove_tree(self._beside)
+            atomic_files.remove_tree(self._beside)

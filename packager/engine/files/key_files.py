@@ -7,10 +7,10 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from packager import signature
-from packager.engine.durable import fsync_folder, make_folder
+from packager.core.releases import minisign_signature
+from packager.core.releases.minisign_key import KEY_LIMIT, PublicKey, Scrypt, SecretKey
+from packager.engine.files.atomic_files import fsync_folder, make_folder
 from packager.errors import InputError, from_os_error
-from packager.key_pair import KEY_LIMIT, PublicKey, Scrypt, SecretKey
 from packager.paths import shown
 from packager.progress import SILENT, Progress
 
@@ -150,7 +150,7 @@ class Signer:
 
     def sign(self, data: bytes, trusted_comment: str) -> bytes:
         """Return the .minisig of `data`. Raises InputError as read_secret does."""
-        return signature.sign(data, self._opened(), trusted_comment)
+        return minisign_signature.sign(data, self._opened(), trusted_comment)
 
     def _opened(self) -> SecretKey:
         """Return the secret key, opened once."""

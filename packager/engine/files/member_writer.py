@@ -10,9 +10,9 @@ from typing import TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from packager.check_reports import BadMember, TakenFile
-from packager.engine.destination import Destination, InTheWayError, NameRefusedError
-from packager.engine.ranges import RangeSource, Unreadable
+from packager.core.reports.check_reports import BadMember, TakenFile
+from packager.engine.files.output_folder import Destination, InTheWayError, NameRefusedError
+from packager.engine.files.range_readers import RangeSource, Unreadable
 from packager.paths import encode_path, shown
 
 Sources: TypeAlias = Iterable[tuple[str, RangeSource]]  # what a message calls each, and the source

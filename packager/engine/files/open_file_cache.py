@@ -8,8 +8,8 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from packager.engine.file_stamp import FileStamp
-from packager.engine.ranges import Unreadable, open_file
+from packager.engine.files.file_stamp import FileStamp
+from packager.engine.files.range_readers import Unreadable, open_file
 from packager.paths import shown
 
 

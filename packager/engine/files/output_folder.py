@@ -14,11 +14,11 @@ from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 
-from packager.engine import durable
-from packager.engine.ranges import READ
-from packager.engine.room import refused
+from packager.core.shards.path_formats import folded
+from packager.engine.files import atomic_files
+from packager.engine.files.range_readers import READ
+from packager.engine.files.write_errors import refused
 from packager.errors import InputError
-from packager.file_names import folded
 from packager.paths import shown
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -51,7 +51,7 @@ class Destination:
 
     def __enter__(self) -> "Destination":
         """Open the folder. Raises InputError where another process writes to it, IncompleteError where it cannot be."""
-        durable.make_folder(self._root)
+        atomic_files.make_folder(self._root)
         try:
             self._top = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             while self._staging < 0:

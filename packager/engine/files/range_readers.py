@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
+from packager.core.bittorrent.file_offsets import NamedFiles
+from packager.core.shards.layout import Layout, Slice
 from packager.errors import IncompleteError
-from packager.file_space import NamedFiles
-from packager.layout import Layout, Slice
 from packager.paths import shown
 from packager.units import MIB
 

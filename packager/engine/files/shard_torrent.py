@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from packager import bencode, torrent_file
-from packager.engine.limited import read_limited
+from packager.core.bittorrent import bencode, parse_torrent
+from packager.core.bittorrent.file_offsets import FileSpace, NamedFiles
+from packager.core.bittorrent.parse_torrent import Metainfo
+from packager.core.bittorrent.piece_hashes import PieceHashes, folder_hashes
+from packager.engine.files.limited_read import read_limited
 from packager.errors import InputError
-from packager.file_space import FileSpace, NamedFiles
 from packager.paths import shown
-from packager.piece_hashes import PieceHashes, folder_hashes
-from packager.torrent_file import Metainfo
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class SharedFolder(SharedFile):
 def open_shared_folder(torrent: Path) -> SharedFolder:
     """Read a .torrent of a folder. Raises InputError where it is broken, or of a file."""
     data = read_limited(torrent, bencode.LIMIT)
-    metainfo = torrent_file.parse(data, torrent)
+    metainfo = parse_torrent.parse(data, torrent)
     if any(len(file.path) < 2 for file in metainfo.files):
         raise InputError(shown(str(torrent)), "is of a file, and not of a folder")
     return SharedFolder(data, metainfo)
@@ -109,14 +109,14 @@ def open_shared_folder(torrent: Path) -> SharedFolder:
 def open_torrent(torrent: Path) -> SharedFile:
     """Read a .torrent of a file or of a folder. Raises InputError where it is broken."""
     data = read_limited(torrent, bencode.LIMIT)
-    metainfo = torrent_file.parse(data, torrent)
+    metainfo = parse_torrent.parse(data, torrent)
     return (SharedFolder if len(metainfo.files[0].path) > 1 else SharedFile)(data, metainfo)
 
 
 def open_shared(torrent: Path) -> SharedFile:
     """Read a .torrent of one file. Raises InputError where it is broken, or of a folder."""
     data = read_limited(torrent, bencode.LIMIT)
-    metainfo = torrent_file.parse(data, torrent)
+    metainfo = parse_torrent.parse(data, torrent)
     if len(metainfo.files) != 1 or len(metainfo.files[0].path) != 1:
         what = "is of a folder: its shard is kept as files, and this works on tars"
         mend = "a torrent client checks such a folder, and fetches what is bad or missing in it"

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import pyarrow as pa
 
-from packager.engine.file_stamp import FileStamp
+from packager.engine.files.file_stamp import FileStamp
 from packager.errors import IncompleteError
 from packager.paths import decode_path, shown
 

@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from packager import tar
-from packager.errors import InputError
-from packager.inspection import FaultList
-from packager.paths import shown
-from packager.tar_headers import (
+from packager.core.reports.inspection import FaultList
+from packager.core.shards import build_tar_header
+from packager.core.shards.parse_tar_header import (
     EXTENDED,
     GNU_LINK,
     GNU_PATH,
@@ -23,12 +21,14 @@ from packager.tar_headers import (
     parse_pax,
     pax_size,
 )
+from packager.errors import InputError
+from packager.paths import shown
 from packager.units import MIB
 
 ENTRIES = 2_000_000  # that are read
 EXTENDED_MOST = MIB  # bytes of a pax or GNU header; the longest path that systems take has 4,096
 _TAIL = 64 * MIB  # bytes after the end that are looked at
-_ZERO = bytes(tar.BLOCK)
+_ZERO = bytes(build_tar_header.BLOCK)
 _WITH_DATA = ("file", "GNU sparse file")
 _FOR_ALL = ("path", "linkpath", "size")  # what a global pax header must not say of every entry
 
@@ -88,7 +88,7 @@ class TarReader:
         count = 0
         while (block := self._block()) is not None:
             header = parse_block(block, f"byte {self._at}")
-            self._at += tar.BLOCK
+            self._at += build_tar_header.BLOCK
             pending.header += block
             if header.typeflag in EXTENDED:
                 self._extend(header, pending)
@@ -106,11 +106,11 @@ class TarReader:
     def _block(self) -> bytes | None:
         """Return the header block at hand; None at the end, which is checked."""
         self._file.seek(self._at)
-        block = self._file.read(tar.BLOCK)
+        block = self._file.read(build_tar_header.BLOCK)
         if block == _ZERO:
             self._end()
             return None
-        if len(block) < tar.BLOCK:
+        if len(block) < build_tar_header.BLOCK:
             what = f"cut short in a header, {len(block)} bytes after its begin" if block else "ends without zero blocks"
             self._faults.add(f"byte {self._at}", what)
             return None
@@ -118,8 +118,8 @@ class TarReader:
 
     def _end(self) -> None:
         """Check what stands at the first zero block: one more, and nothing but zeros after it."""
-        after = self._at + 2 * tar.BLOCK
-        if self._file.read(tar.BLOCK) != _ZERO:
+        after = self._at + 2 * build_tar_header.BLOCK
+        if self._file.read(build_tar_header.BLOCK) != _ZERO:
             self._faults.add(
                 f"byte {self._at}",
                 "it ends with one zero block, not two" + ", and other bytes follow" * (after <= self._size),
@@ -140,11 +140,11 @@ class TarReader:
 
     def _extend(self, header: TarHeader, pending: _Pending) -> None:
         """Take up a pax or GNU header. Raises InputError where it is cut short, too long or not one."""
-        where = f"byte {self._at - tar.BLOCK}"
+        where = f"byte {self._at - build_tar_header.BLOCK}"
         if header.size > EXTENDED_MOST:
             raise InputError(where, f"an extended header of {header.size} bytes, more than {EXTENDED_MOST}")
-        data = self._file.read(header.size + tar.padding(header.size))
-        if len(data) < header.size + tar.padding(header.size):
+        data = self._file.read(header.size + build_tar_header.padding(header.size))
+        if len(data) < header.size + build_tar_header.padding(header.size):
             raise InputError(where, f"an extended header of {header.size} bytes is cut short")
         self._at += len(data)
         pending.header += data
@@ -190,15 +190,15 @@ class TarReader:
 
     def _pass(self, entry: ReadEntry) -> None:
         """Go on to the block after an entry's data. Raises InputError where they are cut short."""
-        end = entry.offset + entry.size + tar.padding(entry.size)
+        end = entry.offset + entry.size + build_tar_header.padding(entry.size)
         if end > self._size:
             left = max(0, self._size - entry.offset)
             raise InputError(
                 f"byte {entry.start}", f'"{shown(entry.path)}" says it has {entry.size} bytes, and {left} are left'
             )
-        if entry.size % tar.BLOCK and not self._odd_padding:
+        if entry.size % build_tar_header.BLOCK and not self._odd_padding:
             self._file.seek(entry.offset + entry.size)
-            if any(self._file.read(tar.padding(entry.size))):
+            if any(self._file.read(build_tar_header.padding(entry.size))):
                 self._odd_padding = True
                 self.departures.append(f'the padding of "{shown(entry.path)}" is not zeros')
         self._at = end

@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
+from packager.core.bittorrent.unfinished_names import SUFFIXES, final_name, sentence
 from packager.errors import InputError
 from packager.paths import shown
-from packager.unfinished import SUFFIXES, final_name, sentence
 
 
 def unfinished_beside(path: bytes) -> str:

@@ -9,10 +9,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, TypeVar
 
-from packager import merkle
-from packager.digests import new_hash
-from packager.engine.abreast import CHUNK, SPACE, Pieces
-from packager.engine.parts import Part, Parts, Read, Tell, open_regular
+from packager.core.bittorrent import merkle
+from packager.core.shards.digest_algorithms import new_hash
+from packager.engine.files.joined_files import Part, Parts, Read, Tell, open_regular
+from packager.engine.hashing.interleaved_pieces import CHUNK, SPACE, Pieces
 
 Found_co = TypeVar("Found_co", covariant=True)
 Verdict: TypeAlias = Literal["bad", "unreadable"]
@@ -53,7 +53,7 @@ class Span:
 
 @dataclass(frozen=True)
 class WholeFile:
-    """A file and the digests that it should have: pairs of an algorithm, as packager.digests names it, and its bytes.
+    """A file and the digests that it should have: pairs of an algorithm, as digest_algorithms names it, and its bytes.
 
     stamp: its size, time and inode as they were found, for whoever remembers what was proved.
     """

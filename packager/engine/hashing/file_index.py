@@ -14,10 +14,10 @@ from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 
-from packager.engine import durable
-from packager.engine.file_stamp import FileStamp
-from packager.engine.ranges import OPEN_FLAGS, READ
-from packager.engine.workers import Tell, run_tasks
+from packager.engine.files import atomic_files
+from packager.engine.files.file_stamp import FileStamp
+from packager.engine.files.range_readers import OPEN_FLAGS, READ
+from packager.engine.processes.process_pool import Tell, run_tasks
 from packager.errors import InputError, PackagerError
 from packager.paths import shown
 from packager.progress import Progress
@@ -69,7 +69,7 @@ class FileIndex:
 
     def __enter__(self) -> "FileIndex":
         """Open the file. Raises InputError where it is not an index of ours or cannot be used."""
-        durable.make_folder(self._path.parent)
+        atomic_files.make_folder(self._path.parent)
         with self._told():
             self._database = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
         try:

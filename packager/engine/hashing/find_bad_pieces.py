@@ -4,13 +4,13 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from packager import merkle
-from packager.engine.hashers import Hashers, pieces_of_task
-from packager.engine.parts import Part
-from packager.engine.pieces import Span
-from packager.engine.shared_file import SharedFolder
-from packager.engine.workers import Tell
-from packager.piece_hashes import FolderHashes, PieceHashes
+from packager.core.bittorrent import merkle
+from packager.core.bittorrent.piece_hashes import FolderHashes, PieceHashes
+from packager.engine.files.joined_files import Part
+from packager.engine.files.shard_torrent import SharedFolder
+from packager.engine.hashing.check_tasks import Span
+from packager.engine.hashing.hash_pool import Hashers, pieces_of_task
+from packager.engine.processes.process_pool import Tell
 
 
 def bad_pieces(path: bytes, hashes: PieceHashes, numbers: Sequence[int], *, workers: int, tell: Tell) -> list[int]:

@@ -15,9 +15,9 @@ from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Any, TypeAlias, TypeVar
 
-from packager.engine.child_processes import environment
-from packager.engine.parts import Tell
-from packager.engine.pieces import Runnable
+from packager.engine.files.joined_files import Tell
+from packager.engine.hashing.check_tasks import Runnable
+from packager.engine.processes.child_processes import environment
 from packager.errors import IncompleteError, PackagerError
 from packager.native.hashes import lanes
 
@@ -31,7 +31,9 @@ _AHEAD = 2  # tasks that a process holds, so that it never waits for the next
 _TELL = 16 << 20  # bytes read before a process says so
 _ONE_IS_ENOUGH = 500 << 20  # bytes a second: one core hashes more
 _WIDE = 256 << 20  # bytes that a task may have so that its pieces are enough to be hashed side by side
-_PROGRAM = "import sys; from packager.engine.hashers import serve; serve(int(sys.argv[1]), float(sys.argv[2]))"
+_PROGRAM = (
+    "import sys; from packager.engine.hashing.hash_pool import serve; serve(int(sys.argv[1]), float(sys.argv[2]))"
+)
 
 
 def pieces_of_task(piece_length: int, *, v1: bool) -> int:

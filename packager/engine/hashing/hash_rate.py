@@ -2,9 +2,9 @@
 
 import time
 
-from packager.engine.stream import Stream
-from packager.engine.tar_pass import pass_of_tar
-from packager.engine.writer import BUFFER, Discard
+from packager.engine.files.direct_writer import BUFFER, Discard
+from packager.engine.hashing.hashing_writer import Stream
+from packager.engine.hashing.tar_hasher import pass_of_tar
 
 
 def hash_rate(*, v1: bool, v2: bool, flat: bool, seconds: float = 0.5) -> float:

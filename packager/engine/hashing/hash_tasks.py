@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from packager import merkle
-from packager.engine.abreast import Pieces
-from packager.engine.parts import Part, Parts, Tell
+from packager.core.bittorrent import merkle
+from packager.engine.files.joined_files import Part, Parts, Tell
+from packager.engine.hashing.interleaved_pieces import Pieces
 
 
 @dataclass(frozen=True)

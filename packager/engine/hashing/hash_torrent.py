@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from packager import merkle
-from packager.engine.hashers import MOST, SPAN, Hashers, pieces_of_task
-from packager.engine.hashing import FileTree
-from packager.engine.parts import Part
-from packager.engine.unhashed import Unhashed
-from packager.engine.workers import Tell
+from packager.core.bittorrent import merkle
+from packager.core.bittorrent.file_offsets import FileSpace
+from packager.engine.files.joined_files import Part
+from packager.engine.hashing.hash_pool import MOST, SPAN, Hashers, pieces_of_task
+from packager.engine.hashing.hash_tasks import Unhashed
+from packager.engine.hashing.stream_hasher import FileTree
+from packager.engine.processes.process_pool import Tell
 from packager.errors import IncompleteError
-from packager.file_space import FileSpace
 from packager.paths import shown
 
 

@@ -4,11 +4,11 @@ from array import array
 from hashlib import sha256
 from types import TracebackType
 
-from packager.engine.hashing import OnePass
-from packager.engine.lanes import Lanes
-from packager.engine.tar_pass import TarPass
-from packager.engine.workers import Tell
-from packager.engine.writer import BUFFER, Sink
+from packager.engine.files.direct_writer import BUFFER, Sink
+from packager.engine.hashing.parallel_hashes import Lanes
+from packager.engine.hashing.stream_hasher import OnePass
+from packager.engine.hashing.tar_hasher import TarPass
+from packager.engine.processes.process_pool import Tell
 
 
 class Stream:

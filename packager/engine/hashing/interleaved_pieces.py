@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from packager import merkle
-from packager.engine.parts import Parts, Read, Tell
+from packager.core.bittorrent import merkle
+from packager.engine.files.joined_files import Parts, Read, Tell
 from packager.native.hashes import LANES, Sha1Lanes, lanes
 
 CHUNK = 1 << 20  # bytes of one piece that are read at once; a multiple of BEP 52's block, and fits a core's cache

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TypeAlias
 
-from packager.engine.writer import Sink
+from packager.engine.files.direct_writer import Sink
 
 Update: TypeAlias = Callable[[memoryview], None]
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha1, sha256
 
-from packager import merkle
-from packager.file_space import FileSpace
+from packager.core.bittorrent import merkle
+from packager.core.bittorrent.file_offsets import FileSpace
 
 
 @dataclass(frozen=True)

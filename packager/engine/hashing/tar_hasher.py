@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Callable
 from queue import SimpleQueue
 
-from packager.engine.hashing import Digests, OnePass
+from packager.engine.hashing.stream_hasher import Digests, OnePass
 from packager.native.hashes import StreamHashes, has_streams
 
 

@@ -2,7 +2,7 @@
 
 import torf
 
-from packager.engine import swarm
+from packager.engine.network import libtorrent_session
 from packager.errors import InputError, TrustError
 
 
@@ -16,7 +16,7 @@ def check_torrent(
     a hybrid as v1 and has no reading of a v2-only torrent, which is left to libtorrent. Raises TrustError.
     """
     try:
-        loaded = swarm.load(data, where)
+        loaded = libtorrent_session.load(data, where)
     except InputError as error:
         raise TrustError(where, error.what) from error
     for version, ours, theirs in (

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 
 import libtorrent as lt
 
-from packager.engine.swarm import Reach, open_session
+from packager.core.bittorrent.scrape import Counts, Swarm
+from packager.engine.network.libtorrent_session import Reach, open_session
 from packager.errors import IncompleteError
 from packager.progress import SILENT, Progress
-from packager.scrape import Counts, Swarm
 
 SECONDS = 300.0  # that it may take in all: some 3,000 swarms
 BEGUN_A_SECOND = 10  # look-ups: each is some fifty small packets

@@ -13,10 +13,10 @@ from typing import Literal, TypeAlias
 
 import libtorrent as lt
 
-from packager.engine import durable
-from packager.engine.file_lock import is_at
-from packager.engine.resolver import permitted_urls
-from packager.engine.swarm import Reach, open_session, said, torrent_parameters
+from packager.engine.files import atomic_files
+from packager.engine.files.locked_file import is_at
+from packager.engine.network.libtorrent_session import Reach, open_session, said, torrent_parameters
+from packager.engine.network.resolver import permitted_urls
 from packager.errors import InputError
 from packager.model import ShardName
 from packager.paths import shown
@@ -85,8 +85,8 @@ class Downloads:
         del self._session
         for each in self._torrents:
             if each.lock >= 0:
-                if not os.fstat(each.lock).st_size and is_at(each.lock, durable.partial(each.file)):
-                    durable.discard(each.file)
+                if not os.fstat(each.lock).st_size and is_at(each.lock, atomic_files.partial(each.file)):
+                    atomic_files.discard(each.file)
                 os.close(each.lock)
         self._torrents.clear()
 
@@ -98,7 +98,7 @@ class Downloads:
         first asks for it. Raises InputError for a .torrent that libtorrent refuses, and while another process writes
         the file.
         """
-        at = file if file.exists() else durable.partial(file)
+        at = file if file.exists() else atomic_files.partial(file)
         params = torrent_parameters(torrent, file.parent, None, name, reach=self._reach, refused=self._refused)
         params.renamed_files = {0: at.name}
         params.url_seeds = permitted_urls(web_seeds, self._reach.allowed, self._refused)
@@ -106,7 +106,7 @@ class Downloads:
         params.flags |= lt.torrent_flags.disable_lsd
         if proved:
             params.flags |= lt.torrent_flags.seed_mode
-        lock = durable.open_partial(file) if at != file else -1
+        lock = atomic_files.open_partial(file) if at != file else -1
         self._torrents.append(_Torrent(name, file, at, self._session.add_torrent(params), lock))
 
     def wait(self, seconds: float) -> list[str]:

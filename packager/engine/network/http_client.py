@@ -2,7 +2,7 @@
 
 A server is a stranger. It may send what was not asked for, too much, too slowly, packed, or a redirect to
 somewhere else: each is refused with a sentence. What it sends is unchecked; whoever asks compares it with
-published hashes. Which hosts may be asked is decided by packager.hosts, each time a connection is opened.
+published hashes. Which hosts may be asked is decided by core/http/allowed_hosts.py, each time a connection is opened.
 """
 
 import io
@@ -21,12 +21,12 @@ import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from packager import __version__
-from packager.addresses import WEB, url, without_credentials
-from packager.engine.resolver import permitted
-from packager.engine.retrying import seconds_asked
-from packager.engine.transport import CheckedTransport
+from packager.core.config.url_values import WEB, url, without_credentials
+from packager.core.http.allowed_hosts import NO_HOSTS, AllowedHosts, redirected
+from packager.engine.network.http_transport import CheckedTransport
+from packager.engine.network.resolver import permitted
+from packager.engine.network.retry_after import seconds_asked
 from packager.errors import IncompleteError, InputError
-from packager.hosts import NO_HOSTS, AllowedHosts, redirected
 from packager.paths import shown
 from packager.units import KIB, MIB, show_seconds, show_size
 

@@ -15,10 +15,10 @@ from typing import Literal
 import libtorrent as lt
 
 from packager import __version__
-from packager.engine import durable
-from packager.engine.resolver import permitted, permitted_urls
+from packager.core.http.allowed_hosts import NO_HOSTS, OPTION, SPECIAL, AllowedHosts, special_kind
+from packager.engine.files import atomic_files
+from packager.engine.network.resolver import permitted, permitted_urls
 from packager.errors import IncompleteError, InputError
-from packager.hosts import NO_HOSTS, OPTION, SPECIAL, AllowedHosts, special_kind
 from packager.paths import shown
 from packager.units import show_seconds, show_size
 
@@ -127,8 +127,8 @@ class PieceFetch:
 
     def __enter__(self) -> "PieceFetch":
         """Begin to fetch. Raises IncompleteError where the scratch folder cannot be made."""
-        durable.remove_tree(self._scratch)  # what a killed run left
-        durable.make_folder(self._scratch)
+        atomic_files.remove_tree(self._scratch)  # what a killed run left
+        atomic_files.make_folder(self._scratch)
         self._handle = self._session.add_torrent(self._params)
         self._moved = time.monotonic()
         return self
@@ -139,7 +139,7 @@ class PieceFetch:
         """Leave the swarm, and take the scratch folder away."""
         self._session.remove_torrent(self._handle)
         del self._handle, self._session  # libtorrent ends here, and lets go of the files
-        durable.remove_tree(self._scratch)
+        atomic_files.remove_tree(self._scratch)
 
     def piece(self, number: int) -> bytes:
         """Return the bytes of a wanted piece when it has come; the others go on coming meanwhile.

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import libtorrent as lt
 
-from packager.engine.ranges import Range
-from packager.engine.resolver import permitted_urls
-from packager.engine.swarm import PieceFetch, Reach
+from packager.engine.files.range_readers import Range
+from packager.engine.network.libtorrent_session import PieceFetch, Reach
+from packager.engine.network.resolver import permitted_urls
 from packager.errors import IncompleteError
 from packager.model import Infohash
 from packager.paths import shown

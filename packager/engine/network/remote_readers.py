@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import quote
 
-from packager.addresses import TRACKERS, WEB, url, without_credentials
-from packager.engine.ranges import OpenRanges, Range, RangeSource, TarRanges, Unreachable, Unreadable
-from packager.engine.resolver import permitted_urls
-from packager.engine.shared_file import SharedFile, SharedFolder
-from packager.engine.stored_ranges import StoredFile
+from packager.core.bittorrent.file_offsets import NamedFiles
+from packager.core.config.store_url import is_stored
+from packager.core.config.url_values import TRACKERS, WEB, url, without_credentials
+from packager.core.http.allowed_hosts import NO_HOSTS, AllowedHosts
+from packager.engine.files.range_readers import OpenRanges, Range, RangeSource, TarRanges, Unreachable, Unreadable
+from packager.engine.files.shard_torrent import SharedFile, SharedFolder
+from packager.engine.network.http_client import Web
+from packager.engine.network.libtorrent_session import PieceFetch, Reach
+from packager.engine.network.resolver import permitted_urls
 from packager.engine.stores import place_of
-from packager.engine.swarm import PieceFetch, Reach
-from packager.engine.urls import Web
+from packager.engine.stores.read_ahead import StoredFile
 from packager.errors import IncompleteError, InputError
-from packager.file_space import NamedFiles
-from packager.hosts import NO_HOSTS, AllowedHosts
 from packager.paths import shown
-from packager.store_address import is_stored
 from packager.units import MIB
 
 _STEP = 16 * MIB  # bytes of one HTTP request at most

@@ -3,10 +3,10 @@
 import socket
 from collections.abc import Sequence
 
-from packager import hosts
-from packager.addresses import refuse_credentials
+from packager.core.config.url_values import refuse_credentials
+from packager.core.http import allowed_hosts
+from packager.core.http.allowed_hosts import AllowedHosts
 from packager.errors import InputError
-from packager.hosts import AllowedHosts
 from packager.paths import shown
 
 _first_public: dict[str, bool] = {}  # host name -> whether its first answer in this process had a public address
@@ -24,9 +24,9 @@ def permitted(host: str, port: int, allowed: AllowedHosts) -> list[str]:
     Raises InputError where none may, OSError or UnicodeError where it is not found.
     """
     found = look_up(host, port)
-    is_public = any(not hosts.special_kind(each) for each in found)
+    is_public = any(not allowed_hosts.special_kind(each) for each in found)
     was_public = _first_public.setdefault(host.lower().rstrip("."), is_public)
-    return hosts.permitted(host, port, found, allowed, was_public=was_public)
+    return allowed_hosts.permitted(host, port, found, allowed, was_public=was_public)
 
 
 def permitted_urls(urls: Sequence[str], allowed: AllowedHosts, refused: list[InputError] | None = None) -> list[str]:
@@ -44,7 +44,7 @@ def permitted_urls(urls: Sequence[str], allowed: AllowedHosts, refused: list[Inp
         except InputError as error:
             why.append(error)
             continue
-        place = hosts.host_and_port(url)
+        place = allowed_hosts.host_and_port(url)
         if not place[0]:
             why.append(InputError(shown(url, 200), "not contacted: not an address of http, https, udp or ws"))
             continue

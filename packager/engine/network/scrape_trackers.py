@@ -13,15 +13,7 @@ from threading import Event
 from types import TracebackType
 from typing import Protocol
 
-from packager.addresses import without_credentials
-from packager.engine.udp_tracker import UdpTracker
-from packager.engine.urls import Web
-from packager.errors import IncompleteError, InputError, PackagerError
-from packager.hosts import NO_HOSTS, AllowedHosts
-from packager.paths import shown
-from packager.progress import SILENT, Progress
-from packager.reports import AskedTracker
-from packager.scrape import (
+from packager.core.bittorrent.scrape import (
     HTTP_BATCH,
     HTTP_LIMIT,
     UDP_BATCH,
@@ -32,7 +24,15 @@ from packager.scrape import (
     http_request,
     scrape_url,
 )
-from packager.seed_counts import Questions
+from packager.core.config.url_values import without_credentials
+from packager.core.http.allowed_hosts import NO_HOSTS, AllowedHosts
+from packager.core.releases.seed_counts import Questions
+from packager.core.reports.reports import AskedTracker
+from packager.engine.network.http_client import Web
+from packager.engine.network.udp_tracker import UdpTracker
+from packager.errors import IncompleteError, InputError, PackagerError
+from packager.paths import shown
+from packager.progress import SILENT, Progress
 
 SECONDS = 120.0  # that all trackers together may take
 SILENT_SECONDS = 10.0  # that one may stay silent

@@ -7,11 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import TracebackType
 
-from packager.engine.resolver import permitted
-from packager.errors import IncompleteError, InputError, from_os_error
-from packager.hosts import NO_HOSTS, AllowedHosts
-from packager.paths import shown
-from packager.scrape import (
+from packager.core.bittorrent.scrape import (
     UDP_BATCH,
     UDP_LIMIT,
     Counts,
@@ -23,6 +19,10 @@ from packager.scrape import (
     udp_request,
     udp_transaction,
 )
+from packager.core.http.allowed_hosts import NO_HOSTS, AllowedHosts
+from packager.engine.network.resolver import permitted
+from packager.errors import IncompleteError, InputError, from_os_error
+from packager.paths import shown
 
 TRIES = 3  # of a packet
 ADDRESSES = 4  # of a host that are tried
@@ -30,7 +30,7 @@ _CONNECTION_SECONDS = 50  # that a connection id is used; BEP 15 lets a client u
 
 
 class UdpTracker:
-    """A tracker that answers; a context manager. seconds: that it may stay silent. allowed: see packager.hosts."""
+    """A tracker that answers; a context manager. seconds: that it may stay silent. allowed: as everywhere."""
 
     def __init__(self, announce: str, *, seconds: float, allowed: AllowedHosts = NO_HOSTS) -> None:
         """Name it. Raises InputError for what is no UDP tracker."""

@@ -12,7 +12,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
-from packager.engine.safe_path import module_path
+from packager.engine.processes.import_path import module_path
 
 
 def environment() -> dict[str, str]:

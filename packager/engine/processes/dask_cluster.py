@@ -15,11 +15,11 @@ from typing import Any, TypeVar
 import dask
 import distributed
 
-from packager.engine import cluster_worker
-from packager.engine.child_processes import isolated
-from packager.engine.cluster_run import Course
-from packager.engine.cluster_workers import Workers
-from packager.engine.jobs import Job, Tell
+from packager.engine.processes import dask_task
+from packager.engine.processes.child_processes import isolated
+from packager.engine.processes.dask_run import Course
+from packager.engine.processes.dask_workers import Workers
+from packager.engine.processes.worker_pool import Job, Tell
 from packager.errors import IncompleteError, InputError, PackagerError, first_line
 from packager.progress import Progress
 
@@ -91,7 +91,7 @@ def _local(count: str) -> Iterator[Any]:
             security=True,  # keys of its own: Dask runs what it is sent, and a port here is open to every user
             memory_limit=0,
             local_directory=scratch,
-            preload=[cluster_worker.__name__],
+            preload=[dask_task.__name__],
             silence_logs=logging.CRITICAL,
         ) as cluster,
     ):

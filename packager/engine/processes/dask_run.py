@@ -16,11 +16,11 @@ from typing import Any, Generic, TypeVar
 import distributed
 from distributed.scheduler import KilledWorker
 
-from packager.engine.cluster_worker import TOPIC, Ended, Work
-from packager.engine.cluster_workers import Workers
-from packager.engine.jobs import Job, Tell
-from packager.engine.room import unforeseen
-from packager.engine.workers import Stopped
+from packager.engine.files.write_errors import unforeseen
+from packager.engine.processes.dask_task import TOPIC, Ended, Work
+from packager.engine.processes.dask_workers import Workers
+from packager.engine.processes.process_pool import Stopped
+from packager.engine.processes.worker_pool import Job, Tell
 from packager.errors import IncompleteError, PackagerError
 
 Task = TypeVar("Task")

@@ -13,9 +13,9 @@ from typing import Any, Generic, TypeVar
 import distributed
 
 from packager import __version__
-from packager.engine.jobs import Tell
-from packager.engine.room import unforeseen
-from packager.engine.workers import Stopped
+from packager.engine.files.write_errors import unforeseen
+from packager.engine.processes.process_pool import Stopped
+from packager.engine.processes.worker_pool import Tell
 from packager.errors import IncompleteError, PackagerError
 
 Load = TypeVar("Load")

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from packager import __version__
-from packager.engine.cluster_worker import Work, work, wrong_version
+from packager.engine.processes.dask_task import Work, work, wrong_version
 from packager.errors import IncompleteError
 from packager.progress import Progress
 

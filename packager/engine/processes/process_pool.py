@@ -14,8 +14,8 @@ from multiprocessing.connection import wait as wait_for
 from multiprocessing.sharedctypes import Synchronized
 from typing import TypeAlias, TypeVar
 
-from packager.engine.child_processes import spawn_context
-from packager.engine.room import unforeseen
+from packager.engine.files.write_errors import unforeseen
+from packager.engine.processes.child_processes import spawn_context
 from packager.errors import IncompleteError, PackagerError
 from packager.progress import Progress
 

@@ -4,13 +4,13 @@ import os
 
 import msgspec
 
-from packager import documents
-from packager.engine.limited import read_limited
-from packager.engine.workspace import Workspace
+from packager.core.releases import documents
+from packager.core.releases.next_release import opened_phases
+from packager.engine.files.limited_read import read_limited
+from packager.engine.project.project import Workspace
 from packager.errors import InputError
 from packager.model import Infohash, Release, ShardName
 from packager.paths import shown
-from packager.releasing import opened_phases
 
 
 def last_release(workspace: Workspace) -> Release | None:

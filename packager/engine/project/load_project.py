@@ -17,17 +17,18 @@ from pathlib import Path
 
 import msgspec
 
-from packager.config import parse_config, phase_key
-from packager.engine import durable, tables
-from packager.engine.state_format import check_state
+from packager.core.config.parse_config import parse_config, phase_key
+from packager.core.config.starter_config import starter_config, starter_title
+from packager.core.config.store_url import StoreAddress, is_address, store_address
+from packager.engine.files import atomic_files
+from packager.engine.project.project import STATE, Workspace
+from packager.engine.project.state_format import check_state
 from packager.engine.stores.base import Place
-from packager.engine.workspace import STATE, Workspace
+from packager.engine.tables import parquet
 from packager.errors import IncompleteError, InputError
 from packager.options import Config
 from packager.paths import shown
 from packager.slug import slug
-from packager.starter import starter_config, starter_title
-from packager.store_address import StoreAddress, is_address, store_address
 
 CONFIG_MAX = 1 << 20  # bytes
 RECORDS = ("records.csv", "records.jsonl", "records.parquet", "records.sqlite")
@@ -227,7 +228,7 @@ def init(folder: Path, config_path: Path, *, force: bool = False) -> Path:
         popularity=bool(found) and _has_popularity(found[0]),
     )
     _workspace(parse_config(text, where), config_path, where)
-    durable.write_bytes(config_path, text.encode())
+    atomic_files.write_bytes(config_path, text.encode())
     return config_path
 
 
@@ -255,7 +256,7 @@ def _has_popularity(records: Path) -> bool:
 def _columns(records: Path) -> list[str]:
     """Return the columns of a records file, of JSONL the fields of its first line."""
     if records.suffix == ".parquet":
-        with tables.open_table(records) as file:
+        with parquet.open_table(records) as file:
             return list(file.schema_arrow.names)
     if records.suffix == ".sqlite":
         with closing(sqlite3.connect(f"{records.as_uri()}?mode=ro", uri=True)) as database:

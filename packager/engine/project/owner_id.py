@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from packager.engine import durable
+from packager.engine.files import atomic_files
 from packager.engine.stores.base import Store
 from packager.errors import InputError
 
@@ -45,8 +45,8 @@ def claim_store(store: Store, owner: str) -> None:
 
 @contextmanager
 def lock_project(state: Path, command: str) -> Iterator[None]:
-    """Hold the lock of a state folder, as `durable.lock`, for a command that writes to folders that others share."""
-    with durable.lock(state, command):
+    """Hold the lock of a state folder, for a command that writes to folders that others share (atomic_files.lock)."""
+    with atomic_files.lock(state, command):
         if not owner_of(state):
-            durable.write_bytes(state / _FILE, f"{secrets.token_hex(8)}\n".encode())
+            atomic_files.write_bytes(state / _FILE, f"{secrets.token_hex(8)}\n".encode())
         yield

@@ -1,9 +1,9 @@
 """The plan's facts as they stand in the state folder, for all that come after planning."""
 
-from packager import documents
+from packager.core.releases import documents
+from packager.engine.project.project import Workspace
+from packager.engine.project.withdrawals_file import read_withdrawals
 from packager.engine.stores.base import Place
-from packager.engine.withdrawals import read_withdrawals
-from packager.engine.workspace import Workspace
 from packager.errors import InputError
 from packager.model import Plan, PlannedPhase
 

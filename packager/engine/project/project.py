@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from packager.core.config.store_url import StoreAddress
 from packager.engine.stores.base import Place
 from packager.errors import InputError
 from packager.model import ShardName
-from packager.store_address import StoreAddress
 
 STATE = ".packager"
 
@@ -109,7 +109,7 @@ class Workspace:
         return self.packed(name) / "mtimes.parquet"
 
     def moved(self, name: ShardName) -> Path:
-        """Return the Parquet file of a packed shard's members whose files moved since (engine/moved_files.py)."""
+        """Return the Parquet file of a packed shard's members whose files moved since (published/moved_files.py)."""
         return self.packed(name) / "moved.parquet"
 
     def published_rows(self, name: ShardName) -> Path:
@@ -134,7 +134,7 @@ class Workspace:
         return self.state / "tars" / f"{name}.json"
 
     def tar_note(self, name: ShardName) -> Path:
-        """Return the JSON note (engine/tar_notes.py) of how a shard's tar was when this project wrote it."""
+        """Return the JSON note (engine/project/tar_stamps.py) of how a shard's tar was when this project wrote it."""
         return self.state / "tars" / f"{name}.written.json"
 
     @property

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from packager.engine import durable
-from packager.engine.limited import read_limited
+from packager.engine.files import atomic_files
+from packager.engine.files.limited_read import read_limited
 from packager.errors import InputError
 from packager.paths import shown
 
@@ -29,4 +29,4 @@ def stamp_state(state: Path) -> None:
     """Note durably that a state folder is of this version; the caller holds its lock."""
     path, text = state / _FILE, f"{STATE_FORMAT}\n".encode()
     if not path.exists() or path.read_bytes() != text:
-        durable.write_bytes(path, text)
+        atomic_files.write_bytes(path, text)

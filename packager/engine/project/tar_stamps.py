@@ -8,14 +8,14 @@ import os
 
 import msgspec
 
-from packager.engine import durable
-from packager.engine.file_stamp import TarNote
-from packager.engine.limited import read_limited
+from packager.core.config.store_url import StoreAddress
+from packager.engine.files import atomic_files
+from packager.engine.files.file_stamp import TarNote
+from packager.engine.files.limited_read import read_limited
+from packager.engine.project.project import Workspace
 from packager.engine.stores import store_at
-from packager.engine.workspace import Workspace
 from packager.errors import PackagerError
 from packager.model import ShardName
-from packager.store_address import StoreAddress
 
 _MOST = 1000  # bytes of a note that are read
 
@@ -29,7 +29,7 @@ def note_tar(workspace: Workspace, name: ShardName) -> None:
     else:
         note = TarNote.of(os.stat(workspace.tar(name)))
     if note is not None:
-        durable.write_bytes(workspace.tar_note(name), msgspec.json.encode(note))
+        atomic_files.write_bytes(workspace.tar_note(name), msgspec.json.encode(note))
 
 
 def noted_tar(workspace: Workspace, name: ShardName) -> TarNote | None:

@@ -1,11 +1,11 @@
 """What the archivist took back, as it lies beside packager.toml."""
 
-from packager import documents
-from packager.engine import durable
-from packager.engine.limited import read_limited
-from packager.engine.workspace import Workspace
+from packager.core.releases import documents
+from packager.core.releases.withdrawn_records import Withdrawals
+from packager.engine.files import atomic_files
+from packager.engine.files.limited_read import read_limited
+from packager.engine.project.project import Workspace
 from packager.paths import shown
-from packager.withdrawn import Withdrawals
 
 
 def read_withdrawals(workspace: Workspace) -> Withdrawals:
@@ -18,4 +18,4 @@ def read_withdrawals(workspace: Workspace) -> Withdrawals:
 
 def write_withdrawals(workspace: Workspace, withdrawals: Withdrawals) -> None:
     """Keep what is withdrawn, durably. Raises IncompleteError."""
-    durable.write_bytes(workspace.withdrawals, documents.to_bytes(withdrawals))
+    atomic_files.write_bytes(workspace.withdrawals, documents.to_bytes(withdrawals))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from packager.engine import sql
-from packager.engine.workspace import Workspace
+from packager.engine.project.project import Workspace
+from packager.engine.tables import sql
 from packager.model import MEMBERS, FileDigest, Release, ReleaseShard, ShardName
 
 

@@ -13,12 +13,12 @@ from typing import BinaryIO
 import pyarrow as pa
 from pyarrow.parquet import ColumnChunkMetaData, ParquetFile
 
-from packager.engine import foreign_tables, tables
-from packager.engine.release_files import ReleaseFiles
+from packager.core.releases.trust import TABLE_LIMIT
+from packager.engine.published.release_ranges import ReleaseFiles
+from packager.engine.tables import parquet, untrusted_parquet
 from packager.errors import InputError, from_os_error
 from packager.model import MEMBERS
 from packager.paths import shown
-from packager.trust import TABLE_LIMIT
 from packager.units import KIB, MIB, show_size
 
 TAIL = 64 * KIB  # bytes read from a table's end at first: the footer of some 35,000 members, or a small table whole
@@ -60,10 +60,12 @@ def read_rows(files: ReleaseFiles, path: str, rows: Sequence[int], scratch: Path
 
 def rows_of(table: Path, rows: Sequence[int], held: int | None = None) -> pa.Table:
     """Return these rows of a table on this machine. held: bytes of it that are there; None: all."""
-    with tables.open_table(table, MEMBERS) as file:
+    with parquet.open_table(table, MEMBERS) as file:
         groups = _groups(file, rows, table)
     there = table.stat().st_size if held is None else held
-    read = {group: foreign_tables.read_group(table, MEMBERS, group, there) for group in sorted({g for g, _ in groups})}
+    read = {
+        group: untrusted_parquet.read_group(table, MEMBERS, group, there) for group in sorted({g for g, _ in groups})
+    }
     return pa.concat_tables([read[group].slice(at, 1) for group, at in groups]).combine_chunks()
 
 
@@ -81,7 +83,7 @@ def _groups(file: ParquetFile, rows: Sequence[int], where: Path) -> list[tuple[i
 
 def _group_ranges(table: Path, rows: Sequence[int]) -> list[tuple[int, int]]:
     """Return the bytes of each row group that holds one of these rows."""
-    with tables.open_table(table, MEMBERS) as file:
+    with parquet.open_table(table, MEMBERS) as file:
         ranges = []
         for group in sorted({group for group, _ in _groups(file, rows, table)}):
             metadata = file.metadata.row_group(group)

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from packager.engine import durable, tables
-from packager.engine.workspace import Workspace
+from packager.engine.files import atomic_files
+from packager.engine.project.project import Workspace
+from packager.engine.tables import parquet
 from packager.model import ShardName
 from packager.paths import decode_path
 
@@ -39,7 +40,7 @@ def read_moved(workspace: Workspace, name: ShardName) -> dict[int, Moved]:
     path = workspace.moved(name)
     if not path.exists():
         return {}
-    columns = tables.read_rows(path, 0, tables.count_rows(path), _MOVED).to_pydict()
+    columns = parquet.read_rows(path, 0, parquet.count_rows(path), _MOVED).to_pydict()
     moved = map(Moved, columns["id"], columns["path"], columns["path_b64"])
     return dict(zip(columns["row"], moved, strict=True))
 
@@ -58,10 +59,10 @@ def write_moved(workspace: Workspace, moved: Iterable[tuple[ShardName, Mapping[i
     names = []
     for name, members in moved:
         rows = [{"row": row, **members[row]._asdict()} for row in sorted(members)]
-        tables.write_table(_next(workspace, name), _MOVED, pa.Table.from_pylist(rows, _MOVED).to_batches(), quick=True)
+        parquet.write_table(_next(workspace, name), _MOVED, pa.Table.from_pylist(rows, _MOVED).to_batches(), quick=True)
         names.append(name)
     if names:
-        durable.write_bytes(_journal(workspace), "\n".join(names).encode())
+        atomic_files.write_bytes(_journal(workspace), "\n".join(names).encode())
         finish_moved(workspace)
 
 
@@ -73,8 +74,8 @@ def finish_moved(workspace: Workspace) -> None:
     for name in map(ShardName, journal.read_text().split("\n")):
         written = _next(workspace, name)
         if written.exists():  # without rows, too: the last release may list files as moved that moved back since
-            durable.move(written, workspace.moved(name))
-    durable.remove_file(journal)
+            atomic_files.move(written, workspace.moved(name))
+    atomic_files.remove_file(journal)
 
 
 def _next(workspace: Workspace, name: ShardName) -> Path:

@@ -1,8 +1,8 @@
 """The one way to open a published release, in a folder or at an address, and its shards' documents.
 
-packager.trust checks release.json, and its signature if a key is given; a document must have the size and SHA-256
-that release.json lists. From a folder without a key, documents are used where they are; else they are copied here for
-one run.
+core/releases/trust.py checks release.json, and its signature if a key is given; a document must have the size and
+SHA-256 that release.json lists. From a folder without a key, documents are used where they are; else they are copied
+here for one run.
 """
 
 import hashlib
@@ -13,12 +13,16 @@ from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from packager import documents, trust
-from packager.engine.file_stamp import FileStamp
-from packager.engine.keys import read_public
-from packager.engine.limited import open_regular, read_limited
-from packager.engine.published import ShardFiles, documents_near, shard_files, shard_name
-from packager.engine.release_source import (
+from packager.core.http.allowed_hosts import NO_HOSTS, AllowedHosts
+from packager.core.releases import documents, trust
+from packager.core.reports.evidence import Evidence
+from packager.engine.files.file_stamp import FileStamp
+from packager.engine.files.key_files import read_public
+from packager.engine.files.limited_read import open_regular, read_limited
+from packager.engine.files.unfinished_files import check_name
+from packager.engine.files.write_errors import refused
+from packager.engine.published.published_shard import ShardFiles, documents_near, shard_files, shard_name
+from packager.engine.published.release_reader import (
     MIRRORED,
     RELEASE,
     Source,
@@ -27,12 +31,8 @@ from packager.engine.release_source import (
     read_signature,
     save_published,
 )
-from packager.engine.room import refused
 from packager.engine.stores.base import Place
-from packager.engine.unfinished_files import check_name
 from packager.errors import InputError, TrustError, from_os_error
-from packager.evidence import Evidence
-from packager.hosts import NO_HOSTS, AllowedHosts
 from packager.model import Manifest, PublishedFile, Release, ReleaseShard
 from packager.paths import shown
 from packager.progress import SILENT, Progress
@@ -173,7 +173,7 @@ def _copy(source: Source, file: PublishedFile, path: Path) -> None:
 def open_release(
     release: Path | str | None, key: str | None, progress: Progress, *, allowed: AllowedHosts = NO_HOSTS
 ) -> Iterator[OpenedRelease]:
-    """Yield a release, checked by packager.trust.
+    """Yield a release, checked by core/releases/trust.py.
 
     release: the address, or the path, of its folder or release.json. key: the publisher's key, as its
     line or file; None: no signature is looked at. allowed: hosts that it may be redirected to. Raises InputError where

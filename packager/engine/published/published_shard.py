@@ -10,20 +10,22 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from packager import bencode, documents, tar, torrent_file
-from packager.engine import foreign_tables, tables
-from packager.engine.limited import read_limited
+from packager.core.bittorrent import bencode, parse_torrent
+from packager.core.bittorrent.parse_torrent import Metainfo
+from packager.core.bittorrent.piece_hashes import PieceHashes, folder_hashes
+from packager.core.releases import documents
+from packager.core.reports.evidence import Evidence
+from packager.core.shards import build_tar_header
+from packager.core.shards.folder_layout import FilesLayout, file_of
+from packager.core.shards.layout import Layout
+from packager.core.shards.make_layout import published_layout
+from packager.core.shards.portable_paths import PathChecks
+from packager.engine.files.limited_read import read_limited
 from packager.engine.stores.base import Place
+from packager.engine.tables import parquet, untrusted_parquet
 from packager.errors import InputError, TrustError
-from packager.evidence import Evidence
-from packager.files_layout import FilesLayout, file_of
-from packager.layout import Layout
 from packager.model import MEMBERS, Manifest
-from packager.name_checks import PathChecks
 from packager.paths import is_safe_name, is_safe_path, shown
-from packager.piece_hashes import PieceHashes, folder_hashes
-from packager.shard_layout import published_layout
-from packager.torrent_file import Metainfo
 from packager.units import count_of
 
 
@@ -113,10 +115,10 @@ def open_published(files: ShardFiles) -> Published:
     manifest = documents.from_bytes(read_limited(files.manifest, documents.LIMIT), Manifest, files.manifest)
     if not is_safe_name(manifest.name) or manifest.file != file_of(manifest.name, manifest.container):
         raise InputError(files.manifest, f'"{shown(manifest.file)}" is not the file of a shard')
-    metainfo = torrent_file.parse(read_limited(files.torrent, bencode.LIMIT), files.torrent)
+    metainfo = parse_torrent.parse(read_limited(files.torrent, bencode.LIMIT), files.torrent)
     _check_torrent(manifest, metainfo, files)
-    rows = foreign_tables.count_rows(files.table, MEMBERS)
-    most = manifest.size // tar.BLOCK if manifest.container == "tar" else len(metainfo.files)
+    rows = untrusted_parquet.count_rows(files.table, MEMBERS)
+    most = manifest.size // build_tar_header.BLOCK if manifest.container == "tar" else len(metainfo.files)
     left = manifest.members - manifest.withdrawn
     if rows != left or rows > most:
         raise TrustError(files.table, f"has {rows} members, the manifest says {left}")
@@ -124,7 +126,7 @@ def open_published(files: ShardFiles) -> Published:
         told = f"{manifest.withdrawn:,} of its {count_of(manifest.members, 'member')} were withdrawn"
         mend = "its torrent still proves it: packager verify, packager repair"
         raise WithdrawnMembersError(manifest.name, f"{told}, and its table lacks them", mend)
-    members = foreign_tables.read_table(files.table, MEMBERS)
+    members = untrusted_parquet.read_table(files.table, MEMBERS)
     _check_members(members, manifest, files.table)
     layout = published_layout(manifest, members)
     if layout is None:
@@ -180,7 +182,7 @@ def _check_members(members: pa.Table, manifest: Manifest, where: Path) -> None:
     """Raise InputError for a member that no shard of ours can hold, TrustError where their sum is another."""
     paths = PathChecks()
     payload = 0  # Python's integers: a sum of int64 could wrap around to the manifest's
-    for batch in members.select(["path", "size"]).to_batches(tables.BATCH_ROWS):
+    for batch in members.select(["path", "size"]).to_batches(parquet.BATCH_ROWS):
         for path, size in zip(batch["path"].to_pylist(), batch["size"].to_pylist(), strict=True):
             if path is None or size is None or not is_safe_path(path):
                 raise InputError(where, f'"{shown(path or "")}" cannot be the path of a member')

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
-from packager.addresses import WEB
-from packager.engine.limited import open_regular, read_limited
-from packager.engine.release_source import PATIENCE, RATE, normal, read_stored
+from packager.core.config.store_url import store_address
+from packager.core.config.url_values import WEB
+from packager.engine.files.limited_read import open_regular, read_limited
+from packager.engine.published.release_reader import PATIENCE, RATE, normal, read_stored
 from packager.engine.stores import store_at
 from packager.errors import InputError, from_os_error
 from packager.paths import is_safe_path, shown
-from packager.store_address import store_address
 
 if TYPE_CHECKING:
-    from packager.engine.urls import Web  # a folder is read long before httpx is imported
+    from packager.engine.network.http_client import Web  # a folder is read long before httpx is imported
 
 
 @dataclass

@@ -11,21 +11,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 from urllib.parse import quote
 
-from packager import documents, signature, trust
-from packager.addresses import WEB, url
-from packager.engine.limited import limited_parts
+from packager.core.config.store_url import is_stored, store_address
+from packager.core.config.url_values import WEB, url
+from packager.core.http.allowed_hosts import NO_HOSTS, AllowedHosts
+from packager.core.releases import documents, minisign_signature, trust
+from packager.core.releases.minisign_key import PublicKey
+from packager.engine.files.limited_read import limited_parts
 from packager.engine.stores import place_of, store_at
 from packager.engine.stores.base import RANGE, Stat, Store
 from packager.errors import IncompleteError, InputError, PackagerError, TrustError
-from packager.hosts import NO_HOSTS, AllowedHosts
-from packager.key_pair import PublicKey
 from packager.model import PublishedFile
 from packager.paths import shown
-from packager.store_address import is_stored, store_address
 from packager.units import KIB, MIB, show_size
 
 if TYPE_CHECKING:
-    from packager.engine.urls import Web
+    from packager.engine.network.http_client import Web
 
 RELEASE, MINISIG = "release.json", ".minisig"
 MIRRORED = ".packager-mirror/release"  # what a mirror keeps of the release that it follows
@@ -187,7 +187,7 @@ def _opened(source: str, seconds: float, allowed: AllowedHosts) -> Iterator[Sour
     if not source.startswith(WEB):
         yield _StoreSource(source)
         return
-    from packager.engine.urls import Web  # a folder is read long before httpx is imported
+    from packager.engine.network.http_client import Web  # a folder is read long before httpx is imported
 
     with Web(seconds=seconds, allowed=allowed.with_origin(source)) as web:
         yield _WebSource(source, web, seconds)
@@ -205,11 +205,11 @@ def read_signature(source: Source, path: str, body: bytes, keys: Iterable[Public
     lasting = None
     if serial is not None and serial > 0:
         with suppress(InputError):
-            lasting = source.read(f"releases/{serial}.json{MINISIG}", signature.LIMIT)
-    if lasting is not None and any(signature.is_right(body, lasting, key) for key in keys):
+            lasting = source.read(f"releases/{serial}.json{MINISIG}", minisign_signature.LIMIT)
+    if lasting is not None and any(minisign_signature.is_right(body, lasting, key) for key in keys):
         return lasting
     try:
-        return source.read(path + MINISIG, signature.LIMIT)
+        return source.read(path + MINISIG, minisign_signature.LIMIT)
     except InputError as error:
         if lasting is not None:
             return lasting

@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-from packager import documents
-from packager.engine import releases
-from packager.engine.file_stamp import FileStamp
-from packager.engine.limited import read_limited
-from packager.engine.withdrawals import read_withdrawals
-from packager.engine.workspace import STATE, Workspace
-from packager.hand_out import HandOut
+from packager.core.releases import documents
+from packager.core.releases.sharing_rule import HandOut
+from packager.core.releases.withdrawn_records import waiting_shards
+from packager.core.reports.withheld import Withheld
+from packager.engine.files.file_stamp import FileStamp
+from packager.engine.files.limited_read import read_limited
+from packager.engine.project import last_release
+from packager.engine.project.project import STATE, Workspace
+from packager.engine.project.withdrawals_file import read_withdrawals
 from packager.model import Plan, Release
-from packager.withdrawn import waiting_shards
-from packager.withheld import Withheld
 
 RELEASE = "release.json"
 _OF_MIRROR = Path(".packager-mirror", "release", RELEASE)
@@ -22,7 +22,7 @@ _Stamps: TypeAlias = tuple[FileStamp | None, ...]
 
 
 class HandOuts:
-    """The rule (packager.hand_out) for files anywhere.
+    """The rule (core/releases/sharing_rule.py) for files anywhere.
 
     Each release and plan is read once, and again after `refresh` finds that it changed; memory: those.
     """
@@ -81,7 +81,7 @@ def _of_folder(folder: Path, now: str) -> Iterator[HandOut]:
 
 def of_project(workspace: Workspace, now: str) -> HandOut:
     """Return the rule for a project's shards, by its last release, what it planned or packed, and withdrew since."""
-    last = releases.last_release(workspace)
+    last = last_release.last_release(workspace)
     listed = {shard.name for shard in last.shards} if last else set()
     packed = workspace.packed_folder  # also of earlier plans, whose tars may be here although nothing has them now
     planned = dict.fromkeys({path.name for path in packed.iterdir()} - listed, "") if packed.is_dir() else {}

@@ -14,26 +14,26 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from packager import documents
-from packager.engine import tables
-from packager.engine.file_stamp import FileStamp
-from packager.engine.limited import read_limited
-from packager.engine.moved_files import source_paths
-from packager.engine.open_files import OpenFiles
-from packager.engine.ranges import Unreadable
-from packager.engine.sliced import WAITING, Slice, Step, opened_parts
-from packager.engine.stored_body import StoredSources
-from packager.engine.stored_ranges import Room
+from packager.core.releases import documents
+from packager.core.shards.layout import Int64s, Layout
+from packager.core.shards.layout import Slice as MemberSlice
+from packager.core.shards.make_layout import published_layout
+from packager.core.shards.path_formats import original_path
+from packager.engine.files.file_body import WAITING, Slice, Step, opened_parts
+from packager.engine.files.file_stamp import FileStamp
+from packager.engine.files.limited_read import read_limited
+from packager.engine.files.open_file_cache import OpenFiles
+from packager.engine.files.range_readers import Unreadable
+from packager.engine.project.project import Workspace
+from packager.engine.published.moved_files import source_paths
 from packager.engine.stores import store_at
 from packager.engine.stores.base import Place
-from packager.engine.workspace import Workspace
+from packager.engine.stores.read_ahead import Room
+from packager.engine.stores.stored_body import StoredSources
+from packager.engine.tables import parquet
 from packager.errors import InputError
-from packager.file_names import original_path
-from packager.layout import Int64s, Layout
-from packager.layout import Slice as MemberSlice
 from packager.model import MEMBERS, MTIME, Manifest, ShardName
 from packager.paths import shown
-from packager.shard_layout import published_layout
 from packager.units import KIB
 
 _FULL = 256 * KIB  # bytes that are gathered before they are given on
@@ -195,10 +195,10 @@ def open_virtual(workspace: Workspace, name: ShardName, root: Place, files: Open
     folder = workspace.packed(name)
     path = folder / f"{name}.manifest.json"
     manifest = documents.from_bytes(read_limited(path, documents.LIMIT), Manifest, path)
-    members = tables.read_rows(folder / f"{name}.members.parquet", 0, manifest.members, MEMBERS)
+    members = parquet.read_rows(folder / f"{name}.members.parquet", 0, manifest.members, MEMBERS)
     if not workspace.mtimes(name).exists():
         raise InputError(name, "was packed before its sources' times were kept", "run: packager pack --virtual")
-    mtimes = tables.read_rows(workspace.mtimes(name), 0, manifest.members)[MTIME.name]
+    mtimes = parquet.read_rows(workspace.mtimes(name), 0, manifest.members)[MTIME.name]
     layout = published_layout(manifest, members)
     if layout is None or len(mtimes) != manifest.members:
         raise InputError(path, "does not fit its members table", _REPACK)

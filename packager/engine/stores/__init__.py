@@ -8,8 +8,8 @@ all of it is.
 from functools import lru_cache
 from pathlib import Path
 
+from packager.core.config.store_url import StoreAddress, is_address, store_address
 from packager.engine.stores.base import Place, Store
-from packager.store_address import StoreAddress, is_address, store_address
 
 
 def open_store(address: StoreAddress) -> Store:

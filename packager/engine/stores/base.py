@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
-from packager.engine.file_stamp import FileStamp
+from packager.core.config.store_url import StoreAddress
+from packager.engine.files.file_stamp import FileStamp
 from packager.errors import IncompleteError
-from packager.store_address import StoreAddress
 
 Result = TypeVar("Result")
 Place: TypeAlias = Path | StoreAddress  # a folder of this machine, or a store

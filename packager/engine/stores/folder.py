@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from packager.engine import durable
-from packager.engine.limited import open_regular
+from packager.core.config.store_url import StoreAddress
+from packager.engine.files import atomic_files
+from packager.engine.files.limited_read import open_regular
 from packager.engine.stores.base import AGAIN, Entry, Gone, Refused, Stat, Writer
 from packager.errors import IncompleteError, from_os_error
 from packager.paths import shown
-from packager.store_address import StoreAddress
 
 
 class FolderStore:
@@ -66,19 +66,19 @@ class FolderStore:
 
     def put(self, path: str, data: bytes) -> Stat:
         """Write a file durably."""
-        durable.write_bytes(self._root / path, data)
+        atomic_files.write_bytes(self._root / path, data)
         return _stat((self._root / path).stat())
 
     def create(self, path: str, data: bytes) -> bool:
         """Write a file durably where none is."""
         place = self._root / path
-        durable.make_folder(place.parent)
+        atomic_files.make_folder(place.parent)
         try:
             with open(place, "xb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            durable.fsync_folder(place.parent)
+            atomic_files.fsync_folder(place.parent)
         except FileExistsError:
             return False
         except OSError as error:
@@ -88,7 +88,7 @@ class FolderStore:
     @contextmanager
     def writer(self, path: str, size: int) -> Iterator[Writer]:
         """Yield the file that takes its place when the block ends well."""
-        with durable.replace(self._root / path) as file:
+        with atomic_files.replace(self._root / path) as file:
             yield _File(file.write)
             if file.tell() != size:
                 raise IncompleteError(self._where(path), f"got {file.tell()} bytes, not {size}", AGAIN)
@@ -112,7 +112,7 @@ class FolderStore:
             for name in filter(_is_partial, names):
                 whole = Path(folder, name[1 : -len(".partial")])
                 if paths(str(whole.relative_to(self._root))):
-                    durable.discard(whole)
+                    atomic_files.discard(whole)
                     count += 1
         return count
 
@@ -138,7 +138,7 @@ class _File:
 
 
 def _is_partial(name: str) -> bool:
-    """Say whether a file is one that is being written (durable.partial)."""
+    """Say whether a file is one that is being written (atomic_files.partial)."""
     return name.startswith(".") and name.endswith(".partial")
 
 

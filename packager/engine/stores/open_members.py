@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
-from packager.engine import source
-from packager.engine.source import Member
+from packager.engine.files import source_files
+from packager.engine.files.source_files import Member
 from packager.engine.stores.base import Place
 
 
@@ -47,13 +47,13 @@ class _File:
     __slots__ = ("_descriptor", "_member")
 
     def __init__(self, root: bytes, member: Member) -> None:
-        self._descriptor, self._member = source.open_member(root, member), member
+        self._descriptor, self._member = source_files.open_member(root, member), member
 
     def read_into(self, space: memoryview) -> int:
-        return source.read_into(self._descriptor, space, self._member)
+        return source_files.read_into(self._descriptor, space, self._member)
 
     def check(self) -> None:
-        source.check_unchanged(self._descriptor, self._member)
+        source_files.check_unchanged(self._descriptor, self._member)
 
     def close(self) -> None:
         os.close(self._descriptor)
@@ -63,15 +63,15 @@ def open_members(root: Place, members: Sequence[Member]) -> AbstractContextManag
     """Return what opens a shard's members. root: the folder or the store that their paths are relative to."""
     if isinstance(root, Path):
         return nullcontext(_FolderMembers(root, members))
-    from packager.engine.stored_members import StoredMembers  # an extra, and slow to import
+    from packager.engine.stores.stored_members import StoredMembers  # an extra, and slow to import
 
     return StoredMembers(root, members)
 
 
-def changed(root: Place, members: Sequence[Member]) -> list[source.ChangedError]:
+def changed(root: Place, members: Sequence[Member]) -> list[source_files.ChangedError]:
     """Return what opening each member now would raise because it changed since the scan; nothing is read."""
     if isinstance(root, Path):
-        return source.changed(root, members)
-    from packager.engine.stored_members import changed as changed_there  # as above
+        return source_files.changed(root, members)
+    from packager.engine.stores.stored_members import changed as changed_there  # as above
 
     return changed_there(root, members)

@@ -13,12 +13,12 @@ from functools import partial
 from types import TracebackType
 from typing import NamedTuple
 
-from packager.engine.ranges import Unreachable, Unreadable
+from packager.core.config.store_url import StoreAddress
+from packager.engine.files.range_readers import Unreachable, Unreadable
 from packager.engine.stores import store_at
 from packager.engine.stores.base import AGAIN, RANGE, Gone, Stat, Store
 from packager.errors import IncompleteError, InputError
 from packager.paths import shown
-from packager.store_address import StoreAddress
 from packager.units import MIB
 
 LANES = 32  # ranges on their way at once: a small file takes as long as its answer
@@ -123,7 +123,7 @@ def cut(path: str, start: int, stop: int, member: int = 0, step: int = RANGE) ->
 
 
 class StoredFile:
-    """One file of a store, as a source of ranges (engine/ranges.RangeSource). Memory: AHEAD, and a range."""
+    """One file of a store, as a source of ranges (range_readers.RangeSource). Memory: AHEAD, and a range."""
 
     def __init__(self, address: StoreAddress, size: int | None = None) -> None:
         """Read the file at an address. size: that it must have; None: any."""

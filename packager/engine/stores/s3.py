@@ -13,10 +13,10 @@ from threading import BoundedSemaphore
 from types import TracebackType
 from typing import Any, TypeVar
 
+from packager.core.config.store_url import StoreAddress
 from packager.engine.stores.base import AGAIN, SMALL, Entry, Gone, Refused, Stat, Transient, Writer, retried
 from packager.errors import InputError, PackagerError
 from packager.paths import shown
-from packager.store_address import StoreAddress
 from packager.units import MIB
 
 try:

@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import TypeVar
 
+from packager.core.config.store_url import StoreAddress
 from packager.engine.stores.base import AGAIN, SMALL, Entry, Gone, Refused, Stat, Transient, Writer, retried
 from packager.errors import IncompleteError, InputError
 from packager.paths import shown
-from packager.store_address import StoreAddress
 
 try:
     import paramiko

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 
-from packager.engine.file_stamp import FileStamp, TarNote
-from packager.engine.sliced import WAITING, Step
-from packager.engine.stored_ranges import ReadAhead, Room, Wanted, check_version, cut, told
+from packager.core.bittorrent.file_offsets import Int64s
+from packager.core.shards.layout import Slice
+from packager.engine.files.file_body import WAITING, Step
+from packager.engine.files.file_stamp import FileStamp, TarNote
 from packager.engine.stores.base import AGAIN, Gone, Stat, Store
-from packager.file_space import Int64s
-from packager.layout import Slice
+from packager.engine.stores.read_ahead import ReadAhead, Room, Wanted, check_version, cut, told
 from packager.paths import shown
 from packager.units import MIB
 
@@ -88,7 +88,7 @@ class StoredTar:
 
 
 class StoredSources:
-    """The files of a shard's members in a store, and what each was when the shard was packed (virtual.Sources)."""
+    """The files of a shard's members in a store, and what each was when the shard was packed (virtual_tar.Sources)."""
 
     def __init__(
         self, store: Store, path_of: Callable[[int], bytes], sizes: Int64s, stamps: Int64s, room: Room
@@ -103,7 +103,7 @@ class StoredSources:
             with told():
                 self._look_at(self._store.stat(path), path, each.member)
 
-    def are_open(self, slices: Iterator[Slice]) -> bool:  # noqa: ARG002 (see virtual.Sources)
+    def are_open(self, slices: Iterator[Slice]) -> bool:  # noqa: ARG002 (see virtual_tar.Sources)
         """Say no: a store is asked each time."""
         return False
 

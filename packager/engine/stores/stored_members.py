@@ -9,17 +9,17 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 
-from packager.engine import source
-from packager.engine.source import ChangedError, Member
-from packager.engine.stored_ranges import LANES, ReadAhead, Wanted, cut
+from packager.core.config.store_url import StoreAddress
+from packager.engine.files import source_files
+from packager.engine.files.source_files import ChangedError, Member
 from packager.engine.stores import store_at
 from packager.engine.stores.base import Gone, Stat, Store
+from packager.engine.stores.read_ahead import LANES, ReadAhead, Wanted, cut
 from packager.errors import IncompleteError
-from packager.store_address import StoreAddress
 
 
 class StoredMembers:
-    """Opens members in order; a context manager, whose threads end with it. Memory: stored_ranges.AHEAD."""
+    """Opens members in order; a context manager, whose threads end with it. Memory: read_ahead.AHEAD."""
 
     def __init__(self, address: StoreAddress, members: Sequence[Member]) -> None:
         """Take the members of a shard, paths relative to the store's address."""
@@ -37,9 +37,9 @@ class StoredMembers:
         try:
             wanted, stat, data = next(self._ahead)
         except Gone as error:
-            raise source.changed_error(member, f"{error.what} (in {self._store.name})") from error
+            raise source_files.changed_error(member, f"{error.what} (in {self._store.name})") from error
         assert wanted.member == index
-        source.check_stamp(stat.stamp, member)
+        source_files.check_stamp(stat.stamp, member)
         return stat, data
 
     def open(self, index: int) -> "_StoredMember":
@@ -66,7 +66,7 @@ class _StoredMember:
         if self._at == len(self._data):
             stat, self._data = self._members.next_range(self._index)
             if self._tag not in ("", stat.tag):
-                raise source.changed_error(self._member, "was written to while it was read")
+                raise source_files.changed_error(self._member, "was written to while it was read")
             self._at, self._tag = 0, stat.tag
         got = min(len(space), len(self._data) - self._at)
         space[:got] = memoryview(self._data)[self._at : self._at + got]
@@ -105,9 +105,9 @@ def _fault(store: Store, member: Member) -> ChangedError | None:
     """Return what is wrong with a member now."""
     stat = store.stat(os.fsdecode(member.path))
     if stat is None:
-        return source.changed_error(member, f"is not in {store.name} any more")
+        return source_files.changed_error(member, f"is not in {store.name} any more")
     try:
-        source.check_stamp(stat.stamp, member)
+        source_files.check_stamp(stat.stamp, member)
     except ChangedError as error:
         return error
     return None

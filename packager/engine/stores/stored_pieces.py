@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from packager.engine.parts import Read
-from packager.engine.pieces import Span
-from packager.engine.stored_ranges import ReadAhead, cut
+from packager.core.config.store_url import StoreAddress
+from packager.engine.files.joined_files import Read
+from packager.engine.hashing.check_tasks import Span
 from packager.engine.stores import store_at
 from packager.engine.stores.base import Gone
-from packager.store_address import StoreAddress
+from packager.engine.stores.read_ahead import ReadAhead, cut
 
 
 @dataclass(frozen=True)

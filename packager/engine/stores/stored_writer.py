@@ -4,9 +4,9 @@ import queue
 from contextlib import ExitStack
 from types import TracebackType
 
+from packager.core.config.store_url import StoreAddress
+from packager.engine.files.direct_writer import new_buffers
 from packager.engine.stores import store_at
-from packager.engine.writer import new_buffers
-from packager.store_address import StoreAddress
 
 
 class StoreWriter:

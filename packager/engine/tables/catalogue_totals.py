@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from packager.engine import sql
-from packager.estimate import LINE, EstimatedFit, Lot, Order
+from packager.core.estimates.estimate import LINE, EstimatedFit, Lot, Order
+from packager.engine.tables import sql
 
 # What is told of an order, its column, its SQL, the aggregate of the last that fits.
 _ORDERS: tuple[tuple[Order, str, str, str], ...] = (

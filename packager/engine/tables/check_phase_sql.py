@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from packager.config import phase_key
-from packager.engine import phases, sql
+from packager.core.config.parse_config import phase_key
+from packager.engine.tables import phase_sql, sql
 from packager.errors import InputError, PackagerError
 from packager.options import Config, PhaseOptions
 from packager.paths import shown
@@ -19,7 +19,7 @@ def check_conditions(database: sql.Database, config: Config) -> None:
         asked = [phase for phase in config.phases if phase.content == content and phase.where.strip() != "true"]
         if not asked:
             continue
-        counts = ", ".join(f"count(*) FILTER ({phases.condition(phase)})" for phase in asked)
+        counts = ", ".join(f"count(*) FILTER ({phase_sql.condition(phase)})" for phase in asked)
         try:
             sql.execute(database, f"SELECT {counts} FROM {view}")  # noqa: S608 (checked by check_phases)
         except sql.RowError as error:
@@ -35,7 +35,7 @@ def order_failure(database: sql.Database, config: Config, phase: PhaseOptions, c
     key = phase_key("packager.toml", config.phases.index(phase), "order", phase.name)
 
     def query(rows: str) -> str:
-        return f"SELECT id FROM {rows} ORDER BY {phases.ordering(phase)}, id"  # noqa: S608 (checked by check_phases)
+        return f"SELECT id FROM {rows} ORDER BY {phase_sql.ordering(phase)}, id"  # noqa: S608 (checked by check_phases)
 
     return find_failure(database, f"(SELECT * FROM files WHERE {condition})", query, key)  # noqa: S608 (likewise)
 

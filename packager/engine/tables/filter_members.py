@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from packager.engine import tables
+from packager.core.config.option_values import SQL_MAX
+from packager.core.shards.path_patterns import check_pattern, matcher
+from packager.engine.tables import parquet
 from packager.errors import InputError
 from packager.paths import shown
-from packager.patterns import check_pattern, matcher
-from packager.values import SQL_MAX
 
 _WHERE = "--where"
 
@@ -21,7 +21,7 @@ def chosen(members: pa.Table, *, ids: Sequence[str], paths: Sequence[str], where
     """Return the rows of a members table that are meant, in order; all where nothing is asked.
 
     A member is meant where its id or its path (or its path at the source) is one of those asked for, and
-    `where` holds for it. paths: patterns (packager/patterns.py). Raises InputError for an id
+    `where` holds for it. paths: patterns (packager/core/shards/path_patterns.py). Raises InputError for an id
     or a pattern that no member has, and for SQL that is not one condition.
     """
     named = np.ones(members.num_rows, bool)
@@ -62,21 +62,27 @@ def _by_path(members: pa.Table, patterns: Sequence[str]) -> "np.ndarray[tuple[in
 
 def _by_condition(members: pa.Table, where: str) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
     """Return the rows for which an SQL condition is true."""
-    from packager.engine import phase_rows, phases, sql  # few ask by SQL, and DuckDB takes long to import
+    from packager.engine.tables import (  # few ask by SQL, and DuckDB takes long to import
+        check_phase_sql,
+        phase_sql,
+        sql,
+    )
 
     if not where.strip() or len(where) > SQL_MAX or "\0" in where:
         raise InputError(_WHERE, f"is empty, holds NUL or has more than {SQL_MAX} characters")
-    phases.check_condition(where, members.schema, _WHERE)
+    phase_sql.check_condition(where, members.schema, _WHERE)
     rows = members.append_column("row number", pa.array(np.arange(members.num_rows)))
     found = np.zeros(members.num_rows, bool)
     with tempfile.TemporaryDirectory(prefix="packager-") as spill, sql.open_database([], Path(spill)) as database:
         database.register("records", rows)
-        query = f'SELECT "row number" FROM ({phases.view("records")}) WHERE coalesce((\n{where}\n), false)'  # noqa: S608 (checked above)
+        query = f'SELECT "row number" FROM ({phase_sql.view("records")}) WHERE coalesce((\n{where}\n), false)'  # noqa: S608 (checked above)
         try:
-            for batch in database.sql(query).to_arrow_reader(tables.BATCH_ROWS):
+            for batch in database.sql(query).to_arrow_reader(parquet.BATCH_ROWS):
                 found[batch.column(0).to_numpy()] = True
         except sql.SqlError as error:
-            evaluate = phase_rows.condition_query(where)
-            view = f"({phases.view('records')})"
-            raise phase_rows.find_failure(database, view, evaluate, _WHERE) or sql.sql_error(error, _WHERE) from None
+            evaluate = check_phase_sql.condition_query(where)
+            view = f"({phase_sql.view('records')})"
+            raise check_phase_sql.find_failure(database, view, evaluate, _WHERE) or sql.sql_error(
+                error, _WHERE
+            ) from None
     return found

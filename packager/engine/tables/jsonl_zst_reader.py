@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import zstandard
 
-from packager.engine.limited import open_regular
+from packager.engine.files.limited_read import open_regular
 from packager.errors import InputError, from_os_error
 from packager.paths import shown
 from packager.units import MIB, show_size

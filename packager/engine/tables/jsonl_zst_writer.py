@@ -10,7 +10,7 @@ from pathlib import Path
 
 import zstandard
 
-from packager.engine import durable
+from packager.engine.files import atomic_files
 from packager.units import MIB
 
 FRAME = MIB  # bytes of lines in a frame, at least; a frame ends at the end of a line
@@ -26,7 +26,7 @@ def write_lines(path: Path, lines: Iterable[bytes]) -> int:
     """
     compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True, write_content_size=True)
     table: list[tuple[int, int]] = []
-    with durable.replace(path) as file:
+    with atomic_files.replace(path) as file:
         for frame in _frames(lines):
             packed = compressor.compress(frame)
             file.write(packed)

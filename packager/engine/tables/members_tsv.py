@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from packager.engine import jsonl, seekable, tables
+from packager.core.releases.members_table import tsv_lines
+from packager.engine.tables import jsonl_zst_reader, jsonl_zst_writer, parquet
 from packager.errors import InputError
-from packager.members_table import tsv_lines
 from packager.model import MEMBERS
 from packager.paths import shown
 
@@ -28,7 +28,7 @@ def beside(table: Path) -> Path:
 def write(table: Path) -> Path:
     """Write the lines of a members table beside it, durably, and return where. Memory: some thousand rows."""
     path = beside(table)
-    jsonl.write_lines(path, map(tsv_lines, _few_rows(tables.read_batches(table, MEMBERS))))
+    jsonl_zst_writer.write_lines(path, map(tsv_lines, _few_rows(parquet.read_batches(table, MEMBERS))))
     return path
 
 
@@ -42,10 +42,10 @@ def _few_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
 def read_batches(path: Path) -> Iterator[pa.RecordBatch]:
     """Yield the rows of ROWS that the lines say, frame by frame.
 
-    Raises InputError for what `seekable.read_frames` refuses, and for a line that is not as FORMAT.md 7 says.
+    Raises InputError for what `jsonl_zst_reader.read_frames` refuses, and for a line that is not as FORMAT.md 7 says.
     """
     first = 1
-    for frame in seekable.read_frames(path):
+    for frame in jsonl_zst_reader.read_frames(path):
         lines = frame.split(b"\n")
         if lines.pop():
             raise InputError(shown(str(path)), "a frame does not end at the end of a line")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from packager.engine import durable
+from packager.engine.files import atomic_files
 from packager.errors import InputError, first_line, from_os_error
 
 BATCH_ROWS = 65_536
@@ -46,7 +46,7 @@ def write_table(
     """
     rows = 0
     with (
-        durable.replace(path) as file,
+        atomic_files.replace(path) as file,
         pq.ParquetWriter(
             file,
             schema,

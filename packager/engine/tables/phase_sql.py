@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from packager.config import phase_key
-from packager.engine.sql import Database, SqlError, open_database, plain_words
+from packager.core.config.option_values import nearest
+from packager.core.config.parse_config import phase_key
+from packager.engine.tables.sql import Database, SqlError, open_database, plain_words
 from packager.errors import InputError
 from packager.model import CATALOGUE
 from packager.options import Config, PhaseOptions
 from packager.paths import shown
-from packager.values import nearest
 
 # What a phase's SQL may name. path_b64 and member follow from path; mtime_ns and unread differ between copies.
 COLUMNS = tuple(name for name in CATALOGUE.names if name not in ("path_b64", "member", "mtime_ns", "unread"))

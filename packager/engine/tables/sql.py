@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 import duckdb
 import pyarrow as pa
 
-from packager.engine import durable
-from packager.engine.tables import BATCH_ROWS
-from packager.engine.workers import usable_cores
+from packager.engine.files import atomic_files
+from packager.engine.processes.process_pool import usable_cores
+from packager.engine.tables.parquet import BATCH_ROWS
 from packager.errors import IncompleteError, InputError, PackagerError, first_line
 from packager.paths import shown
 
@@ -33,7 +33,7 @@ def open_database(readable: Iterable[Path], spill: Path, *, threads: int | None 
     database.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
     database.execute("SET preserve_insertion_order = true")
     database.execute("SET TimeZone = 'UTC'")  # the machine's own would show in casts of dates with an offset
-    database.execute(f"SET temp_directory = {quoted(str(durable.make_folder(spill)))}")
+    database.execute(f"SET temp_directory = {quoted(str(atomic_files.make_folder(spill)))}")
     database.execute("SET autoinstall_known_extensions = false")
     database.execute("SET autoload_known_extensions = false")
     readable = tuple(readable)

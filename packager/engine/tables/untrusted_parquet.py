@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from packager.engine import tables
-from packager.engine.limited import open_regular
+from packager.engine.files.limited_read import open_regular
+from packager.engine.tables import parquet
+from packager.engine.tables.page_header import HEADER_MOST, PageHeader, ShortError, parse_page_header
 from packager.errors import InputError, first_line, from_os_error
-from packager.parquet_pages import HEADER_MOST, PageHeader, ShortError, parse_page_header
 from packager.units import MIB, show_size
 
 BATCH_ROWS = 8192
@@ -33,7 +33,7 @@ ENCODINGS = (None, _PLAIN, _PLAIN_DICTIONARY, _RLE, _RLE_DICTIONARY)  # no other
 def count_rows(path: Path, schema: pa.Schema) -> int:
     """Return the rows of a table whose pages are within the limits. Raises InputError as `read_batches`."""
     open_regular(path).close()
-    with tables.open_table(path, schema) as file:
+    with parquet.open_table(path, schema) as file:
         unpacked = _check_pages(path, file, schema, range(file.num_row_groups), _limit(path))
         rows = int(file.metadata.num_rows)
     for name, size in unpacked.items():  # each path stands once, so it takes bytes of its own
@@ -58,7 +58,7 @@ def read_group(path: Path, schema: pa.Schema, group: int, held: int) -> pa.Table
     held: bytes of the file that are there at all, which the limits go by. Raises as `read_batches`.
     """
     limit = ROOM + RATIO * held
-    with tables.open_table(path, schema) as file:
+    with parquet.open_table(path, schema) as file:
         _check_pages(path, file, schema, [group], limit)
     return pa.Table.from_batches(_batches(path, schema, [group], limit), schema).combine_chunks()
 

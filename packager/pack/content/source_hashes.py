@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from packager.engine import source, sql, tables
-from packager.engine.open_members import open_members
-from packager.engine.workspace import Workspace
+from packager.engine.files import source_files
+from packager.engine.project.project import Workspace
+from packager.engine.stores.open_members import open_members
+from packager.engine.tables import parquet, sql
 from packager.paths import decode_path
 from packager.progress import Progress
 
@@ -40,9 +41,9 @@ class SourceRow(NamedTuple):
     mtime_ns: int | None
 
     @property
-    def member(self) -> source.Member:
+    def member(self) -> source_files.Member:
         """The file as the scan saw it."""
-        return source.Member(decode_path(self.path, self.path_b64), self.size, self.mtime_ns, None)
+        return source_files.Member(decode_path(self.path, self.path_b64), self.size, self.mtime_ns, None)
 
 
 def hashed_file(workspace: Workspace) -> Path:
@@ -94,6 +95,6 @@ class SourceHashes:
     def insert(self, table: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
         """Put rows into a table of the database; they may come of a query that is still open."""
         path = hashed_file(self.workspace)
-        tables.write_table(path, schema, batches, quick=True)
+        parquet.write_table(path, schema, batches, quick=True)
         sql.execute(self.database, f"INSERT INTO {table} SELECT * FROM {sql.parquet(path)}")  # noqa: S608
         path.unlink()

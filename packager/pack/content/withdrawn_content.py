@@ -14,12 +14,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from packager.engine import sql, tables
-from packager.engine.packed_members import CONTENT, create_contents
-from packager.engine.workspace import Workspace
+from packager.engine.project.project import Workspace
+from packager.engine.published.listed_members import CONTENT, create_contents
+from packager.engine.tables import parquet, sql
 from packager.errors import IncompleteError
 from packager.model import FileDigest, OtherContent, ShardName, WithdrawnFile
-from packager.pack.source_hashes import ROWS, SourceHashes, SourceRow
+from packager.pack.content.source_hashes import ROWS, SourceHashes, SourceRow
 from packager.paths import shown
 
 _NAMED = 20  # files that a plan names
@@ -47,7 +47,7 @@ def leave_out(
     """
     database, workspace = hashes.database, hashes.workspace
     known = create_contents(database, contents)
-    tables.write_table(workspace.withdrawn_content, CONTENT, known.to_batches(), quick=True)
+    parquet.write_table(workspace.withdrawn_content, CONTENT, known.to_batches(), quick=True)
     if not contents:
         return 0, [], None
     hashes.read("SELECT id, path, path_b64, size, mtime_ns FROM files SEMI JOIN withdrawn_content USING (size)")
@@ -105,7 +105,7 @@ def _read_own(hashes: SourceHashes) -> None:
         hashes.insert("own_hash", _OWN_HASHES, _digests(hashes, rows))
         hashes.progress.end()
     every = sql.run_batches(database, "SELECT * FROM own_hash ORDER BY id", _OWN_HASHES)
-    tables.write_table(path, _OWN_HASHES, every, quick=True)
+    parquet.write_table(path, _OWN_HASHES, every, quick=True)
 
 
 def _digests(hashes: SourceHashes, rows: Iterator[tuple[Any, ...]]) -> Iterator[pa.RecordBatch]:
@@ -124,9 +124,9 @@ def _digests(hashes: SourceHashes, rows: Iterator[tuple[Any, ...]]) -> Iterator[
 def withdrawn_digests(workspace: Workspace, sizes: Iterable[int]) -> frozenset[bytes]:
     """Return the SHA-256 of withdrawn files that have one of these sizes, as the plan knew them."""
     path = workspace.withdrawn_content
-    if not path.exists() or not tables.count_rows(path):
+    if not path.exists() or not parquet.count_rows(path):
         return frozenset()
-    known = tables.read_rows(path, 0, tables.count_rows(path), CONTENT)
+    known = parquet.read_rows(path, 0, parquet.count_rows(path), CONTENT)
     same = pc.is_in(known["size"], pa.array(np.unique(np.fromiter(sizes, np.int64))))
     return frozenset(known["sha256"].filter(same).to_pylist())
 

@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from packager.engine import sql, tables
-from packager.engine.packed_members import create_moved
-from packager.engine.workspace import Workspace
+from packager.engine.project.project import Workspace
+from packager.engine.published.listed_members import create_moved
+from packager.engine.tables import parquet, sql
 from packager.errors import IncompleteError, InputError
 from packager.model import ShardName
-from packager.pack import moves
-from packager.pack.frozen import Frozen, touch
-from packager.pack.source_hashes import HASHED, ROWS, SourceHashes, SourceRow
+from packager.pack.content.source_hashes import HASHED, ROWS, SourceHashes, SourceRow
+from packager.pack.plan import moved_records
+from packager.pack.plan.published_shards import Frozen, touch
 from packager.paths import shown
 from packager.units import count_of
 
@@ -124,12 +124,12 @@ def compare(
     sql.execute(database, f"CREATE TEMP TABLE embargoed AS SELECT id FROM catalogue WHERE {closed}")  # noqa: S608 (checked)
     by_order = {each.order: each for each in frozen}
     _find_rewritten(database, by_order, hashes)
-    moves.find_moves(database, hashes)
-    moved = moves.keep_moves(database, workspace, by_order)
+    moved_records.find_moves(database, hashes)
+    moved = moved_records.keep_moves(database, workspace, by_order)
     _check_replaced(database)
     sql.execute(database, _RETURNING)
     rows = sql.run_batches(database, "SELECT id, shard, replaced FROM returned ORDER BY id", RETURNING)
-    tables.write_table(workspace.replanned, RETURNING, rows)
+    parquet.write_table(workspace.replanned, RETURNING, rows)
     sql.execute(database, _FILES)
     sql.execute(database, "CREATE OR REPLACE VIEW files AS SELECT * FROM left_to_plan ANTI JOIN barred USING (id)")
     return _counts(database, moved)

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from packager.engine import durable, jsonl, selection, sql, tables
-from packager.engine.ahead import ahead
+from packager.core.shards.records_jsonl import FIELDS, as_members, joined, record_lines
+from packager.engine.files import atomic_files
+from packager.engine.processes.prefetch import ahead
+from packager.engine.tables import jsonl_zst_writer, parquet, select_records, sql
 from packager.model import CATALOGUE, PLANNED
 from packager.options import PhaseOptions
-from packager.record_lines import FIELDS, as_members, joined, record_lines
 
 ROWS = 5_000_000  # of one file: about 0.5 GB of Parquet, so that it fits a shard of any sensible size
 
@@ -26,18 +27,18 @@ def export(
     may_go_out: the condition on its records, `Selection.open_records`. Both forms hold the fields of records.jsonl
     (FORMAT.md), ordered by id; `mtimes` adds that column to the Parquet. Memory: some batches.
     """
-    durable.remove_tree(folder)
-    durable.make_folder(folder)
-    total = selection.count_exported(database, phase, may_go_out)
+    atomic_files.remove_tree(folder)
+    atomic_files.make_folder(folder)
+    total = select_records.count_exported(database, phase, may_go_out)
     names: list[str] = []
     for number, first in enumerate(range(0, max(total, 1), ROWS), 1):
-        query = selection.exported(phase, may_go_out, first, ROWS)
+        query = select_records.exported(phase, may_go_out, first, ROWS)
         name = f"catalogue-{number:05d}"
         schema = _schema(mtimes=mtimes)
         rows = (_row_fields(batch).select(schema.names) for batch in sql.run_batches(database, query, CATALOGUE))
         batches = (batch for table in rows for batch in table.cast(schema).to_batches())
-        tables.write_table(folder / f"{name}.parquet", schema, ahead(batches))
-        jsonl.write_lines(folder / f"{name}.jsonl.zst", ahead(_lines(folder / f"{name}.parquet")))
+        parquet.write_table(folder / f"{name}.parquet", schema, ahead(batches))
+        jsonl_zst_writer.write_lines(folder / f"{name}.jsonl.zst", ahead(_lines(folder / f"{name}.parquet")))
         names += [f"{name}.parquet", f"{name}.jsonl.zst"]
     return total, pa.Table.from_pylist([_planned(folder / name) for name in names], PLANNED)
 
@@ -74,5 +75,5 @@ def _row_fields(batch: pa.RecordBatch) -> pa.Table:
 
 def _lines(path: Path) -> Iterator[bytes]:
     """Yield the lines of an exported Parquet file."""
-    for batch in tables.read_batches(path):
+    for batch in parquet.read_batches(path):
         yield bytes(joined(record_lines(pa.Table.from_batches([batch]))))

@@ -15,13 +15,22 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
-from packager import documents
-from packager.config import options_digest
-from packager.cut import Cutter
-from packager.engine import durable, phase_rows, phases, releases, sql, tables
-from packager.engine.ahead import ahead
-from packager.engine.moved_files import finish_moved
-from packager.engine.selection import (
+from packager.core.config.parse_config import options_digest
+from packager.core.releases import documents
+from packager.core.releases.next_release import embargoes, not_before
+from packager.core.reports.plan_warnings import warnings
+from packager.core.reports.reports import PlanReport
+from packager.core.shards.cut_shards import Cutter
+from packager.engine.files import atomic_files
+from packager.engine.processes.prefetch import ahead
+from packager.engine.project import last_release
+from packager.engine.project.plan_file import read_plan
+from packager.engine.project.project import Workspace
+from packager.engine.project.state_format import stamp_state
+from packager.engine.project.withdrawals_file import read_withdrawals
+from packager.engine.published.moved_files import finish_moved
+from packager.engine.tables import check_phase_sql, parquet, phase_sql, sql
+from packager.engine.tables.select_records import (
     Selection,
     count_replaced,
     count_selected,
@@ -29,9 +38,6 @@ from packager.engine.selection import (
     open_catalogue,
     taken_before,
 )
-from packager.engine.state_format import stamp_state
-from packager.engine.withdrawals import read_withdrawals
-from packager.engine.workspace import Workspace
 from packager.errors import InputError
 from packager.model import (
     CATALOGUE,
@@ -47,12 +53,11 @@ from packager.model import (
     WithdrawnFile,
 )
 from packager.options import Config, PhaseOptions
-from packager.pack.compare import Compared, readable
-from packager.pack.export import export
-from packager.pack.plan_file import read_plan
-from packager.pack.recover import recover
-from packager.pack.source_hashes import SourceHashes, hashed_file
-from packager.pack.standing import (
+from packager.pack.content.source_hashes import SourceHashes, hashed_file
+from packager.pack.content.withdrawn_content import leave_out
+from packager.pack.plan.compare import Compared, readable
+from packager.pack.plan.export_catalogue import export
+from packager.pack.plan.published_state import (
     Standing,
     compared,
     holds_catalogue,
@@ -62,11 +67,8 @@ from packager.pack.standing import (
     successors,
     waiting,
 )
-from packager.pack.withdrawn_content import leave_out
-from packager.plan_warnings import warnings
+from packager.pack.plan.recover_state import recover
 from packager.progress import SILENT, Progress
-from packager.releasing import embargoes, not_before
-from packager.reports import PlanReport
 
 
 def prepare(
@@ -87,20 +89,20 @@ def prepare(
     stamp_state(workspace.state)
     recover(workspace, config.collection.name, progress)
     finish_moved(workspace)
-    last = releases.last_release(workspace)
+    last = last_release.last_release(workspace)
     taken_back = read_withdrawals(workspace)
     withdrawals = documents.digest(documents.to_bytes(taken_back))
     old = read_plan(workspace) if workspace.plan.exists() else None
     date = config.release.date or not_before(last, now)
-    opens = embargoes(config, published=releases.published_phases(workspace), now=now)
+    opens = embargoes(config, published=last_release.published_phases(workspace), now=now)
     known = (old.catalogue, old.options, old.withdrawals, old.closed) if old else None
     same = known == (catalogue, options, withdrawals, opens)
     if old and same and config.release.date in (None, old.date) and _knows(old, last):
         return PlanReport(plan=old, changed=False, warnings=warnings(old))
-    phases.check_phases(config)
+    phase_sql.check_phases(config)
     # Without its facts no half-made plan can be taken for a plan.
     workspace.plan.unlink(missing_ok=True)
-    durable.fsync_folder(durable.make_folder(workspace.plan.parent))
+    atomic_files.fsync_folder(atomic_files.make_folder(workspace.plan.parent))
     standing = read_standing(workspace, config, last, taken_back)
     is_virtual = virtual or not config.shards.materialise
     planned = _plan(workspace, config, standing, opens, progress, virtual=is_virtual)
@@ -129,7 +131,7 @@ def prepare(
     )
     if last is None and not any(phase.shards for phase in plan.phases):
         raise InputError("packager.toml: phases", "no phase takes any file", "widen a phase's where, or its budget")
-    durable.write_bytes(workspace.plan, documents.to_bytes(plan))
+    atomic_files.write_bytes(workspace.plan, documents.to_bytes(plan))
     return PlanReport(plan=plan, changed=True, warnings=warnings(plan))
 
 
@@ -185,11 +187,11 @@ class _Planner:
             rows = rows.slice(0, 0)  # a table of no record is not worth a shard
         if holds_catalogue(self.standing, phase.name, rows):
             keep_times(self.workspace, self.standing, phase.name, folder)
-            tables.write_table(self.workspace.planned(phase.name), PLANNED, ())
+            parquet.write_table(self.workspace.planned(phase.name), PLANNED, ())
             planned.phases.append(Cutter(self.config, phase).phase(records=records, over_budget=0, kept=kept))
             return
         cutter = self.cutter(phase, ())
-        tables.write_table(self.workspace.planned(phase.name), PLANNED, cutter.cut(iter(rows.to_batches())))
+        parquet.write_table(self.workspace.planned(phase.name), PLANNED, cutter.cut(iter(rows.to_batches())))
         by = tuple(shard.name for shard in cutter.shards)
         notes = self.standing.replaced
         planned.superseded += [
@@ -207,10 +209,10 @@ class _Planner:
         path = self.workspace.planned(phase.name)
         placed = ahead(cutter.cut(sql.run_batches(self.database, query, _SELECTED)))
         try:
-            rows = tables.write_table(path, PLANNED, self._counted(placed), statistics=False, quick=True)
+            rows = parquet.write_table(path, PLANNED, self._counted(placed), statistics=False, quick=True)
         except sql.RowError as error:
             condition = self.selection.wanted(phase)
-            raise phase_rows.order_failure(self.database, self.config, phase, condition) or error from error
+            raise check_phase_sql.order_failure(self.database, self.config, phase, condition) or error from error
         left_out = found - rows
         if left_out and rows < count_replaced(self.database, phase):
             what = "has no room for all members of the shards that are replaced"
@@ -241,7 +243,7 @@ def _plan(
 ) -> _Planned:
     """Return every phase's plan, the members of its new shards written."""
     with _opened(workspace, config, standing) as database:
-        phase_rows.check_conditions(database, config)
+        check_phase_sql.check_conditions(database, config)
         hashes = SourceHashes(database, workspace, progress)
         hashes.create()
         planned = _Planned(compared(hashes, config, standing, embargoed(config, opens)))
@@ -287,4 +289,4 @@ def _opened(workspace: Workspace, config: Config, standing: Standing) -> Iterato
     spill = workspace.state / "spill"
     with open_catalogue(workspace.catalogue, tables_read, spill, list(standing.withdrawn)) as database:
         yield database
-    durable.remove_tree(spill)
+    atomic_files.remove_tree(spill)

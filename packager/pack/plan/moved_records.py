@@ -11,13 +11,14 @@ from operator import itemgetter
 
 import pyarrow as pa
 
-from packager.engine import moved_files, sql
-from packager.engine.moved_files import Moved
-from packager.engine.record_ids import is_path_id
-from packager.engine.workspace import Workspace
+from packager.engine.project.project import Workspace
+from packager.engine.published import moved_files
+from packager.engine.published.moved_files import Moved
+from packager.engine.tables import sql
+from packager.engine.tables.record_ids import is_path_id
 from packager.model import ShardName
-from packager.pack.frozen import Frozen, touch
-from packager.pack.source_hashes import SourceHashes
+from packager.pack.content.source_hashes import SourceHashes
+from packager.pack.plan.published_shards import Frozen, touch
 
 _CHANGES = pa.schema(
     [

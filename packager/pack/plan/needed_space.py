@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from packager.pack.shard import ShardTask, condition
-from packager.store_address import StoreAddress
+from packager.core.config.store_url import StoreAddress
+from packager.pack.shard.pack_shard import ShardTask, condition
 
 _MEMBER = 40  # bytes of a members table and the times of its files, the least: 32 of them are a digest
 _SHARD = 4096  # bytes of a shard's page and its lines in the lists, the least

@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from packager import documents
-from packager.engine import tables
-from packager.engine.workspace import Workspace
+from packager.core.releases import documents
+from packager.engine.project.project import Workspace
+from packager.engine.tables import parquet
 from packager.errors import InputError
 from packager.model import MEMBERS, MTIME, PLANNED, Manifest, PlannedShard, Release, ReleaseShard, Version
-from packager.pack.shard_documents import Content
+from packager.pack.shard.write_documents import Content
 
 
 @dataclass(frozen=True)
@@ -101,14 +101,14 @@ def touch(workspace: Workspace, frozen: Frozen, times: Mapping[int, int]) -> Non
 
     times: the modification time, nanoseconds, by the member's row.
     """
-    table = tables.read_rows(frozen.rows, 0, tables.count_rows(frozen.rows), PLANNED)
+    table = parquet.read_rows(frozen.rows, 0, parquet.count_rows(frozen.rows), PLANNED)
     before, rows = table[MTIME.name].combine_chunks(), np.fromiter(times, np.int64)
     now, unknown = before.fill_null(0).to_numpy().copy(), before.is_null().to_numpy(zero_copy_only=False).copy()
     now[rows], unknown[rows] = np.fromiter(times.values(), np.int64), False
     column = pa.array(now, MTIME.type, mask=unknown)
     if not column.null_count:
         kept = pa.table({MTIME.name: column})
-        tables.write_table(workspace.mtimes(frozen.shard.name), kept.schema, kept.to_batches())
+        parquet.write_table(workspace.mtimes(frozen.shard.name), kept.schema, kept.to_batches())
     at = table.schema.get_field_index(MTIME.name)
     _write(frozen.rows, table.set_column(at, PLANNED.field(at), column))
 
@@ -116,7 +116,7 @@ def touch(workspace: Workspace, frozen: Frozen, times: Mapping[int, int]) -> Non
 def _freeze(workspace: Workspace, shard: ReleaseShard, order: int) -> None:
     """Write a shard's published.parquet."""
     path = workspace.packed(shard.name) / f"{shard.name}.members.parquet"
-    members = tables.read_rows(path, 0, tables.count_rows(path), MEMBERS)
+    members = parquet.read_rows(path, 0, parquet.count_rows(path), MEMBERS)
     columns = {
         **{name: members[name] for name in MEMBERS.names if name in PLANNED.names},
         "shard": pa.array(np.full(members.num_rows, order), pa.int32()),
@@ -131,11 +131,11 @@ def _freeze(workspace: Workspace, shard: ReleaseShard, order: int) -> None:
 def _times(workspace: Workspace, shard: ReleaseShard, rows: int) -> pa.Array:
     """Return the times that the sources had when the shard was packed; null where that was not kept."""
     kept = workspace.mtimes(shard.name)
-    if kept.exists() and tables.count_rows(kept) == rows:
-        return tables.read_rows(kept, 0, rows)[MTIME.name]
+    if kept.exists() and parquet.count_rows(kept) == rows:
+        return parquet.read_rows(kept, 0, rows)[MTIME.name]
     return pa.nulls(rows, MTIME.type)
 
 
 def _write(path: Path, rows: pa.Table) -> None:
     """Write rows of PLANNED durably."""
-    tables.write_table(path, PLANNED, rows.cast(PLANNED).combine_chunks().to_batches(), quick=True)
+    parquet.write_table(path, PLANNED, rows.cast(PLANNED).combine_chunks().to_batches(), quick=True)

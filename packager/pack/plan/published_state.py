@@ -6,21 +6,21 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from packager.engine import sql, tables
-from packager.engine.file_stamp import FileStamp
-from packager.engine.packed_members import opened_members, shards_of_files, withdrawn_members
-from packager.engine.workspace import Workspace
+from packager.core.releases.withdrawn_records import Withdrawals, in_force
+from packager.engine.files.file_stamp import FileStamp
+from packager.engine.project.project import Workspace
+from packager.engine.published.listed_members import opened_members, shards_of_files, withdrawn_members
+from packager.engine.tables import parquet, sql
 from packager.errors import InputError
 from packager.model import PLANNED, FileDigest, PlannedPhase, PlannedShard, Release, ShardName, Superseded
 from packager.options import Config
-from packager.pack import compare
-from packager.pack.compare import Compared
-from packager.pack.frozen import Frozen, frozen_shards, touch
-from packager.pack.shard import read_packed
-from packager.pack.source_hashes import SourceHashes
-from packager.pack.tars import tar_names
+from packager.pack.content.source_hashes import SourceHashes
+from packager.pack.plan import compare
+from packager.pack.plan.compare import Compared
+from packager.pack.plan.published_shards import Frozen, frozen_shards, touch
+from packager.pack.shard.existing_tars import tar_names
+from packager.pack.shard.pack_shard import read_packed
 from packager.paths import shown
-from packager.withdrawn import Withdrawals, in_force
 
 _NOTHING = Compared({}, 0, 0)
 _WITHDRAWN = "records of it were withdrawn"
@@ -210,7 +210,7 @@ def holds_catalogue(standing: Standing, phase: str, rows: pa.Table) -> bool:
         return False
     held: list[tuple[object, ...]] = []
     for each in shards:
-        table = tables.read_rows(each.rows, 0, tables.count_rows(each.rows), PLANNED)
+        table = parquet.read_rows(each.rows, 0, parquet.count_rows(each.rows), PLANNED)
         held += _files_of(table)
     return held == _files_of(rows)
 
@@ -224,7 +224,7 @@ def keep_times(workspace: Workspace, standing: Standing, phase: str, folder: Pat
     """Keep, durably, which times the files in `folder` have that are those of a published catalogue phase."""
     for each in standing.frozen:
         if each.shard.phase == phase:
-            names = tables.read_rows(each.rows, 0, tables.count_rows(each.rows), PLANNED)["member"].to_pylist()
+            names = parquet.read_rows(each.rows, 0, parquet.count_rows(each.rows), PLANNED)["member"].to_pylist()
             stamps = [FileStamp.of((folder / name).stat()) for name in names]
             touch(workspace, each, {row: stamp.mtime_ns or 0 for row, stamp in enumerate(stamps)})
 

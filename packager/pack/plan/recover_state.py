@@ -10,15 +10,18 @@ from pathlib import Path
 
 import msgspec
 
-from packager import bencode, documents, torrent_file
-from packager.engine import durable, releases, tables
-from packager.engine.limited import read_limited
-from packager.engine.moved_files import Moved, write_moved
-from packager.engine.workspace import Workspace
+from packager.core.bittorrent import bencode, parse_torrent
+from packager.core.releases import documents
+from packager.engine.files import atomic_files
+from packager.engine.files.limited_read import read_limited
+from packager.engine.project import last_release
+from packager.engine.project.project import Workspace
+from packager.engine.published.moved_files import Moved, write_moved
+from packager.engine.tables import parquet
 from packager.errors import TrustError
 from packager.model import MEMBERS, Manifest, PublishedFile, Release, ReleaseShard
-from packager.pack.shard import MARKER, Packed
-from packager.pack.shard_documents import Links
+from packager.pack.shard.pack_shard import MARKER, Packed
+from packager.pack.shard.write_documents import Links
 from packager.paths import shown
 from packager.progress import Progress
 from packager.units import date_of
@@ -38,9 +41,9 @@ def recover(workspace: Workspace, collection: str, progress: Progress) -> None:
         return
     body = read_limited(path, documents.LIMIT)
     shown_release = documents.from_bytes(body, Release, shown(str(path)))
-    last = releases.last_release_and_bytes(workspace)
+    last = last_release.last_release_and_bytes(workspace)
     if not _continues(workspace, shown_release, last, collection):
-        releases.check_site(workspace)
+        last_release.check_site(workspace)
         return
     progress.note(f"the state folder does not know release {shown_release.serial}, which is published: taking it over")
     for shard in shown_release.shards:
@@ -67,12 +70,12 @@ def _take_chain(workspace: Workspace, body: bytes, serial: int) -> None:
         if documents.digest(data) != after.previous:
             raise TrustError(f"releases/{older}.json", f"is not the release that serial {older + 1} follows", _MEND)
         found[older] = data
-    durable.remove_tree(workspace.releases)
+    atomic_files.remove_tree(workspace.releases)
     for number in sorted(found):
         signature = folder / f"{number}.json{_MINISIG}"
         if signature.is_file():
-            durable.write_bytes(workspace.releases / signature.name, read_limited(signature, documents.LIMIT))
-        durable.write_bytes(workspace.releases / f"{number}.json", found[number])
+            atomic_files.write_bytes(workspace.releases / signature.name, read_limited(signature, documents.LIMIT))
+        atomic_files.write_bytes(workspace.releases / f"{number}.json", found[number])
 
 
 class _Link(msgspec.Struct):
@@ -83,7 +86,7 @@ class _Link(msgspec.Struct):
 
 def _take_shard(workspace: Workspace, shard: ReleaseShard) -> None:
     """Copy a shard's documents, its mark last. Raises TrustError for one that is not as the release lists it."""
-    folder = durable.make_folder(workspace.packed(shard.name))
+    folder = atomic_files.make_folder(workspace.packed(shard.name))
     for file in shard.documents:
         _copy(workspace.output / file.path, folder / Path(file.path).name, file)
     write_moved(workspace, [(shard.name, _moved(folder / f"{shard.name}.members.parquet"))])
@@ -91,17 +94,17 @@ def _take_shard(workspace: Workspace, shard: ReleaseShard) -> None:
     manifest = documents.from_bytes(path.read_bytes(), Manifest, path)
     if manifest.withdrawn:
         manifest = msgspec.structs.replace(manifest, withdrawn=0)
-        durable.write_bytes(path, documents.to_bytes(manifest))
+        atomic_files.write_bytes(path, documents.to_bytes(manifest))
     torrent = folder / f"{shard.name}.torrent"
-    told = torrent_file.parse(read_limited(torrent, bencode.LIMIT), torrent)
+    told = parse_torrent.parse(read_limited(torrent, bencode.LIMIT), torrent)
     links = Links(trackers=told.trackers, web_seeds=told.web_seeds, date=date_of(told.creation_date or 0))
     made = Packed(format=documents.FORMAT, content="", links=links, size=shard.size, seconds=0.0)
-    durable.write_bytes(folder / MARKER, documents.to_bytes(made))
+    atomic_files.write_bytes(folder / MARKER, documents.to_bytes(made))
 
 
 def _moved(table: Path) -> dict[int, Moved]:
     """Return the members that moved since they were packed, as a published table says it."""
-    columns = tables.read_rows(table, 0, tables.count_rows(table), MEMBERS).select(["current_id", "current_path"])
+    columns = parquet.read_rows(table, 0, parquet.count_rows(table), MEMBERS).select(["current_id", "current_path"])
     now = zip(*(column.to_pylist() for column in columns.columns), strict=True)
     return {row: Moved(record, path, None) for row, (record, path) in enumerate(now) if record or path}
 
@@ -110,7 +113,7 @@ def _copy(source: Path, to: Path, file: PublishedFile) -> None:
     """Copy one published file, and check it."""
     digest = hashlib.sha256()
     try:
-        with open(source, "rb") as whole, durable.replace(to) as copy:
+        with open(source, "rb") as whole, atomic_files.replace(to) as copy:
             shutil.copyfileobj(whole, copy)
             copy.seek(0)
             while data := copy.read(1 << 20):

@@ -4,13 +4,13 @@ from collections.abc import Collection
 
 import pyarrow as pa
 
-from packager import documents
-from packager.engine import sql
-from packager.engine.workspace import Workspace
+from packager.core.releases import documents
+from packager.engine.project.plan_file import read_plan
+from packager.engine.project.project import Workspace
+from packager.engine.tables import sql
 from packager.model import Container, Manifest, Release, ShardName
-from packager.pack.places import wrote_shard
-from packager.pack.plan_file import read_plan
-from packager.pack.shard import read_packed
+from packager.pack.shard.own_tars import wrote_shard
+from packager.pack.shard.pack_shard import read_packed
 
 
 def without_plan(workspace: Workspace, release: Release | None) -> dict[ShardName, Container]:

@@ -13,21 +13,22 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from packager import bag
-from packager.engine import durable, releases
-from packager.engine.limited import read_limited
-from packager.engine.owner import owner_of
+from packager.core.config.store_url import StoreAddress
+from packager.core.releases.sharing_rule import HandOut
+from packager.core.reports.reports import Oddity, PruneReport, ToDelete
+from packager.core.shards import bag
+from packager.engine.files import atomic_files
+from packager.engine.files.limited_read import read_limited
+from packager.engine.project import last_release
+from packager.engine.project.owner_id import owner_of
+from packager.engine.project.project import Workspace
 from packager.engine.stores import open_store
-from packager.engine.workspace import Workspace
 from packager.errors import InputError, from_os_error
-from packager.hand_out import HandOut
 from packager.model import Container, Release, ShardName
-from packager.pack import left_over
-from packager.pack.shard import read_packed
-from packager.pack.tars import stored_tars
+from packager.pack.prune import orphaned_shards
+from packager.pack.shard.existing_tars import stored_tars
+from packager.pack.shard.pack_shard import read_packed
 from packager.paths import shown
-from packager.reports import Oddity, PruneReport, ToDelete
-from packager.store_address import StoreAddress
 
 Ask = Callable[[PruneReport], bool]
 _TAG_FILES = (*bag.TAGGED, bag.TAGMANIFEST)
@@ -61,7 +62,7 @@ def prune(workspace: Workspace, ask: Ask, *, now: str, dry_run: bool = False) ->
     now: RFC 3339. The caller holds the lock of the state folder, unless it is a dry run. Raises IncompleteError where
     the system or the store refuses.
     """
-    last = releases.last_release(workspace)
+    last = last_release.last_release(workspace)
     found = _find(workspace, _ended(workspace, last, now))
     planned = _report(found, deleted=False)
     if dry_run or not found.files or not ask(planned):
@@ -91,7 +92,7 @@ def after_the_next_release(
     ended = [_Ended(shard.name, shard.container, "the next release replaces it") for shard in replaced]
     if withdrawn:
         ended += _left_over(workspace, release)
-        emptied = left_over.emptied(workspace, withdrawn)
+        emptied = orphaned_shards.emptied(workspace, withdrawn)
         ended += [_Ended(name, kind, "the next plan has no record for it") for name, kind in emptied.items()]
     return _report(_find(workspace, ended), deleted=False).files
 
@@ -113,7 +114,7 @@ def _ended(workspace: Workspace, release: Release | None, now: str) -> list[_End
 
 def _left_over(workspace: Workspace, release: Release | None) -> list[_Ended]:
     """Return the shards that were packed, and that neither a release nor the plan has."""
-    found = left_over.without_plan(workspace, release)
+    found = orphaned_shards.without_plan(workspace, release)
     return [_Ended(name, kind, "no release and no plan has it", forget=True) for name, kind in found.items()]
 
 
@@ -149,8 +150,8 @@ def _forgetting(workspace: Workspace, shard: _Ended, delete: Callable[[], object
 
     def both() -> None:
         delete()
-        durable.remove_tree(workspace.packed(shard.name))
-        durable.remove_file(workspace.places(shard.name))
+        atomic_files.remove_tree(workspace.packed(shard.name))
+        atomic_files.remove_file(workspace.places(shard.name))
 
     return both if shard.forget else delete
 
@@ -159,14 +160,14 @@ def _in_folder(workspace: Workspace, shard: _Ended, found: _Found) -> None:
     """Find a shard's tar, and what a killed run left of it."""
     tar, ours = workspace.tar(shard.name), _packed_size(workspace, shard)
     owner = owner_of(workspace.state)
-    beside = durable.partial(tar, owner) if owner else None
+    beside = atomic_files.partial(tar, owner) if owner else None
     for path in filter(None, (tar, beside)):
         status = _status(path)
         if status is None:
             continue
         whole = stat.S_ISREG(status.st_mode) and status.st_size == ours
         if whole or (path == beside and stat.S_ISREG(status.st_mode) and ours is not None):
-            delete = _forgetting(workspace, shard, partial(durable.remove_file, path))
+            delete = _forgetting(workspace, shard, partial(atomic_files.remove_file, path))
             found.add(path, status.st_size, shard.why, delete)
         else:
             what = f"another file has this name ({status.st_size} bytes)"
@@ -200,12 +201,12 @@ def _bag_files(workspace: Workspace, shard: _Ended, found: _Found) -> None:
 
     def delete() -> None:
         for name in there:
-            durable.remove_file(folder / name)
+            atomic_files.remove_file(folder / name)
         try:
             folder.rmdir()  # only if nothing else is in it
         except OSError:
             return
-        durable.fsync_folder(folder.parent)
+        atomic_files.fsync_folder(folder.parent)
 
     size = sum(status.st_size for status in there.values())
     found.add(folder, size, shard.why, _forgetting(workspace, shard, delete))

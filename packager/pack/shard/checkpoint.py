@@ -13,13 +13,13 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from packager.engine import durable
-from packager.engine.hashing import OnePass
-from packager.engine.writer import BUFFER, IN_FLIGHT, DirectWriter, Sink
+from packager.core.bittorrent.piece_hashes import PieceHashes
+from packager.core.shards.layout import Layout
+from packager.core.shards.tar_layout import TarLayout
+from packager.engine.files import atomic_files
+from packager.engine.files.direct_writer import BUFFER, IN_FLIGHT, DirectWriter, Sink
+from packager.engine.hashing.stream_hasher import OnePass
 from packager.errors import IncompleteError
-from packager.layout import Layout
-from packager.piece_hashes import PieceHashes
-from packager.tar_layout import TarLayout
 
 FILE = "checkpoint"
 SECONDS = 60.0  # between notes: the most that a kill loses, but for a member that takes longer
@@ -86,7 +86,7 @@ class Notes:
             seconds=now - self._started + (self.begun.seconds if self.begun else 0),
         )
         with suppress(IncompleteError):  # the pass can do without
-            durable.write_bytes(self.path, msgspec.msgpack.encode(note))
+            atomic_files.write_bytes(self.path, msgspec.msgpack.encode(note))
         self._last, self._noted = time.monotonic(), start
 
 
@@ -113,7 +113,7 @@ def forget(folder: Path) -> None:
         (folder / FILE).unlink()
     except FileNotFoundError:
         return
-    durable.fsync_folder(folder)
+    atomic_files.fsync_folder(folder)
 
 
 def _read(path: Path) -> Note | None:

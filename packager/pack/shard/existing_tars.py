@@ -4,14 +4,14 @@ import os
 import shutil
 from collections.abc import Collection, Iterable
 
-from packager.engine import durable
-from packager.engine.file_lock import remove_unlocked
-from packager.engine.owner import claim_store
+from packager.core.config.store_url import StoreAddress
+from packager.engine.files import atomic_files
+from packager.engine.files.locked_file import remove_unlocked
+from packager.engine.project.owner_id import claim_store
+from packager.engine.project.project import Workspace
 from packager.engine.stores import open_store
 from packager.engine.stores.base import Place
-from packager.engine.workspace import Workspace
-from packager.pack import on_cluster
-from packager.store_address import StoreAddress
+from packager.pack.shard import pack_on_cluster
 
 
 def stored_tars(workspace: Workspace) -> dict[str, int]:
@@ -40,12 +40,14 @@ def remove_leftovers(place: Place, owner: str, names: Iterable[str], kept: Colle
         claim_store(store, owner)
         store.sweep(frozenset(names).__contains__)
         return
-    durable.make_folder(place)
-    partials = {durable.partial(place / name, owner) for name in names}
+    atomic_files.make_folder(place)
+    partials = {atomic_files.partial(place / name, owner) for name in names}
     if kept is not None:
-        partials = {*place.glob(f".*.tar.{owner}.partial")} - {durable.partial(place / name, owner) for name in kept}
+        partials = {*place.glob(f".*.tar.{owner}.partial")} - {
+            atomic_files.partial(place / name, owner) for name in kept
+        }
     for beside in partials:
         if os.path.lexists(beside):
             remove_unlocked(beside)
-    for folder in place.glob(f"{on_cluster.ARRIVING}{owner}-*"):
+    for folder in place.glob(f"{pack_on_cluster.ARRIVING}{owner}-*"):
         shutil.rmtree(folder, ignore_errors=True)  # a worker that nobody hears any more may still write there

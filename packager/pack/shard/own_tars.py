@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from packager.engine import durable
-from packager.engine.file_lock import is_locked
-from packager.engine.workspace import Workspace
+from packager.core.config.store_url import StoreAddress
+from packager.engine.files import atomic_files
+from packager.engine.files.locked_file import is_locked
+from packager.engine.project.project import Workspace
 from packager.errors import InputError
 from packager.model import ShardName
 from packager.paths import shown
-from packager.store_address import StoreAddress
 
 if TYPE_CHECKING:
-    from packager.pack.shard import ShardTask
+    from packager.pack.shard.pack_shard import ShardTask
 
 
 def wrote(task: "ShardTask") -> bool:
@@ -58,7 +58,7 @@ def claim(task: "ShardTask") -> None:
     check_name(task)
     places = _places(task.workspace, task.shard.name)
     if (place := _place(task.workspace)) not in places:
-        durable.write_bytes(task.workspace.places(task.shard.name), msgspec.json.encode(sorted({*places, place})))
+        atomic_files.write_bytes(task.workspace.places(task.shard.name), msgspec.json.encode(sorted({*places, place})))
 
 
 def _shown(task: "ShardTask") -> str:

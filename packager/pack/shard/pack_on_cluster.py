@@ -19,17 +19,18 @@ from typing import TypeVar
 
 import msgspec
 
-from packager import bag
-from packager.engine import durable, tables
-from packager.engine.jobs import Crew, Job, Tell
-from packager.engine.packed_rows import packed, unpacked
-from packager.engine.room import refused
-from packager.engine.tar_notes import note_tar
-from packager.engine.workers import Stopped
+from packager.core.config.store_url import StoreAddress
+from packager.core.shards import bag
+from packager.engine.files import atomic_files
+from packager.engine.files.write_errors import refused
+from packager.engine.processes.process_pool import Stopped
+from packager.engine.processes.worker_pool import Crew, Job, Tell
+from packager.engine.project.tar_stamps import note_tar
+from packager.engine.tables import parquet
 from packager.errors import IncompleteError, InputError, PackagerError, from_os_error
 from packager.model import PLANNED
-from packager.pack import checkpoint, places
-from packager.pack.shard import (
+from packager.pack.shard import checkpoint, own_tars
+from packager.pack.shard.pack_shard import (
     MARKER,
     Packed,
     ShardTask,
@@ -41,7 +42,7 @@ from packager.pack.shard import (
     pack_anew,
     withdrawn_of,
 )
-from packager.store_address import StoreAddress
+from packager.pack.shard.packed_rows import packed, unpacked
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -95,8 +96,8 @@ def run(
     if isinstance(shards, StoreAddress):
         yield from cluster.run(job(None), tasks, tell)
         return
-    folder = durable.make_folder(shards / f"{ARRIVING}{tasks[0].owner}-{secrets.token_hex(8)}")
-    durable.write_bytes(folder / _RUNS, b"")
+    folder = atomic_files.make_folder(shards / f"{ARRIVING}{tasks[0].owner}-{secrets.token_hex(8)}")
+    atomic_files.write_bytes(folder / _RUNS, b"")
     try:
         yield from cluster.run(job(folder), tasks, tell)
     finally:
@@ -123,7 +124,7 @@ def load(task: ShardTask, folder: Path | None) -> Load:
     """
     stands = condition(task)
     shard = task.shard
-    rows = tables.read_rows(task.planned, shard.first_row, shard.rows, PLANNED)
+    rows = parquet.read_rows(task.planned, shard.first_row, shard.rows, PLANNED)
     going = replace(
         task,
         shard=msgspec.structs.replace(shard, first_row=0),
@@ -143,7 +144,7 @@ def load(task: ShardTask, folder: Path | None) -> Load:
 
 
 def pack_there(given: Load, tell: Tell, scratch: Path) -> Arrived:
-    """Pack a shard on a worker. Raises as `shard.pack_shard`; then nothing of it is left."""
+    """Pack a shard on a worker. Raises as `pack_shard.pack_shard`; then nothing of it is left."""
     started = time.monotonic()
     with at_worker(given, scratch) as task:
         pack_anew(task, task.links, tell)
@@ -174,8 +175,8 @@ def at_worker(given: Load, scratch: Path) -> Iterator[ShardTask]:
     if isinstance(rows, Path):
         rows = int(rows.suffixes[-2][1:]), rows.read_bytes()
     try:
-        with durable.fleeting(scratch):  # what is kept of it is made durable where it is received
-            tables.write_table(planned, PLANNED, unpacked(rows).to_batches())
+        with atomic_files.fleeting(scratch):  # what is kept of it is made durable where it is received
+            parquet.write_table(planned, PLANNED, unpacked(rows).to_batches())
             yield replace(given.task, workspace=workspace, planned=planned)
         if arriving and not (arriving / _RUNS).exists():
             raise Stopped
@@ -207,31 +208,31 @@ def take_packed(task: ShardTask, arrived: Arrived) -> Packed:
         note_tar(task.workspace, task.shard.name)
     for name, data in arrived.documents.items():
         if name != MARKER:
-            durable.write_bytes(task.folder / name, data)
-    durable.write_bytes(task.folder / MARKER, arrived.documents[MARKER])
+            atomic_files.write_bytes(task.folder / name, data)
+    atomic_files.write_bytes(task.folder / MARKER, arrived.documents[MARKER])
     checkpoint.forget(task.folder)  # of a pass here, that was killed before
     if arrived.folder:
         shutil.rmtree(arrived.folder, ignore_errors=True)
-        durable.discard(task.tar, task.owner)
+        atomic_files.discard(task.tar, task.owner)
     return arrived.packed
 
 
 def take_tar(task: ShardTask, folder: Path) -> None:
     """Give what a worker wrote its final name. Raises IncompleteError where it is not seen here."""
     shard = task.shard
-    places.claim(task)
+    own_tars.claim(task)
     try:
         if shard.container == "folder":
-            durable.make_folder(task.tar)
+            atomic_files.make_folder(task.tar)
             for name in (*bag.TAGGED, bag.TAGMANIFEST):
                 os.replace(folder / shard.name / name, task.tar / name)
-            durable.fsync_folder(task.tar)
+            atomic_files.fsync_folder(task.tar)
             return
         size = (folder / task.tar.name).stat().st_size
         if size != shard.size:
             what = f"a worker wrote {shard.size} bytes, and {size} of them are seen here"
             raise IncompleteError(task.tar, what, "shards.directory must be one folder for all machines")
-        durable.move(folder / task.tar.name, task.tar)
+        atomic_files.move(folder / task.tar.name, task.tar)
         note_tar(task.workspace, shard.name)
     except OSError as error:
         raise refused(error, Path(error.filename or task.tar)) from error

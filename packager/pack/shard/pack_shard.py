@@ -13,30 +13,33 @@ from pathlib import Path
 
 import msgspec
 
-from packager import bag, documents
-from packager.engine import durable, open_members, source, tables
-from packager.engine.hashing import Digests, FilesPass, OnePass
-from packager.engine.moved_files import source_paths
+from packager.core.bittorrent.build_torrent import Contents
+from packager.core.config.store_url import StoreAddress
+from packager.core.releases import documents
+from packager.core.releases.next_release import would_change
+from packager.core.shards import bag
+from packager.core.shards.folder_layout import FilesLayout
+from packager.core.shards.layout import Layout
+from packager.core.shards.make_layout import shard_layout
+from packager.core.shards.records_jsonl import as_members
+from packager.engine.files import atomic_files, source_files
+from packager.engine.files.direct_writer import DirectWriter, Discard, Sink
+from packager.engine.hashing.stream_hasher import Digests, FilesPass, OnePass
+from packager.engine.hashing.tar_hasher import pass_of_tar
+from packager.engine.processes.process_pool import Tell
+from packager.engine.project.project import Workspace
+from packager.engine.project.tar_stamps import note_tar
+from packager.engine.published.moved_files import source_paths
+from packager.engine.stores import open_members
 from packager.engine.stores.base import Place
-from packager.engine.tar_notes import note_tar
-from packager.engine.tar_pass import pass_of_tar
-from packager.engine.workers import Tell
-from packager.engine.workspace import Workspace
-from packager.engine.writer import DirectWriter, Discard, Sink
+from packager.engine.tables import parquet
 from packager.errors import IncompleteError, InputError
-from packager.files_layout import FilesLayout
-from packager.layout import Layout
-from packager.metainfo import Contents
 from packager.model import PLANNED, Infohash, PlannedShard, ShardName, Struct
-from packager.pack import checkpoint, places, shard_documents
-from packager.pack.checkpoint import Notes
-from packager.pack.one_pass import read_shard
-from packager.pack.shard_documents import Content, Links
-from packager.pack.withdrawn_content import check_withdrawn, withdrawn_digests
-from packager.record_lines import as_members
-from packager.releasing import would_change
-from packager.shard_layout import shard_layout
-from packager.store_address import StoreAddress
+from packager.pack.content.withdrawn_content import check_withdrawn, withdrawn_digests
+from packager.pack.shard import checkpoint, own_tars, write_documents
+from packager.pack.shard.checkpoint import Notes
+from packager.pack.shard.read_shard import read_shard
+from packager.pack.shard.write_documents import Content, Links
 
 MARKER = "packed.json"
 Infohashes = tuple[Infohash | None, Infohash | None]  # v1, v2
@@ -111,7 +114,7 @@ class ShardTask:
     @property
     def partial(self) -> Path:
         """Where the tar is written before it is complete."""
-        return durable.partial(self.tar, self.owner)
+        return atomic_files.partial(self.tar, self.owner)
 
     @property
     def size_there(self) -> int | None:
@@ -168,7 +171,7 @@ def condition(task: ShardTask) -> Condition:
     made = read_packed(task.workspace, task.shard.name)
     size = task.size_there
     virtual = size is None and made is not None and made.virtual
-    twin = shard_documents.twin(task.folder, task.shard.name)
+    twin = write_documents.twin(task.folder, task.shard.name)
     return Condition(
         made=made,
         content=task.shard.published or (made is not None and made.content == task.content_digest),
@@ -202,14 +205,14 @@ def pack_shard(task: ShardTask, tell: Tell) -> Packed:
         before = pack_anew(task, links, tell)
     else:
         if stands.to_be_virtual:
-            shard_documents.write_mtimes(task.mtimes, task.source, planned_layout(task)[1])
-        digests = shard_documents.read_digests(task.folder, task.shard)
+            write_documents.write_mtimes(task.mtimes, task.source, planned_layout(task)[1])
+        digests = write_documents.read_digests(task.folder, task.shard)
         file = _contents(task.shard, planned_layout(task)[0], digests)
-        made = shard_documents.torrents(file, task.content)
+        made = write_documents.torrents(file, task.content)
         if task.published:
-            shard_documents.keep_torrents(task.workspace, task.shard.name)
-        shard_documents.write_torrents(task.folder, file, made, links)
-        shard_documents.tell_twin(task.folder, task.shard.name, made)
+            write_documents.keep_torrents(task.workspace, task.shard.name)
+        write_documents.write_torrents(task.folder, file, made, links)
+        write_documents.tell_twin(task.folder, task.shard.name, made)
     seconds = round(before + time.monotonic() - started, 3)
     return mark(
         task,
@@ -236,7 +239,7 @@ def mark(task: ShardTask, links: Links, *, seconds: float, virtual: bool) -> Pac
         seconds=seconds,
         virtual=virtual,
     )
-    durable.write_bytes(task.folder / MARKER, documents.to_bytes(done))
+    atomic_files.write_bytes(task.folder / MARKER, documents.to_bytes(done))
     return done
 
 
@@ -258,34 +261,34 @@ def pack_anew(task: ShardTask, links: Links, tell: Tell) -> float:
             )
             check_withdrawn(shard.name, [file.path for file in files], member_digests, withdrawn)
             file = _contents(shard, layout, digests)
-            made = shard_documents.torrents(file, content)
+            made = write_documents.torrents(file, content)
             if task.published and made[0].infohashes != task.published:
                 checkpoint.forget(task.folder)  # the sources may be mended
                 raise would_change(shard.name)
-            places.claim(task)
+            own_tars.claim(task)
             clear_documents(task)
     except IncompleteError as error:
         raise all_changed(error, task.source, files) from error
     if shard.container == "tar" and not task.is_bare:
         note_tar(task.workspace, shard.name)
-    shard_documents.write_torrents(task.folder, file, made, links)
+    write_documents.write_torrents(task.folder, file, made, links)
     table = task.folder / f"{shard.name}.members.parquet"
-    shard_documents.write_table(table, layout, member_digests, mtimes=content.mtimes)
-    shard_documents.write_manifest(task.folder, shard, content, digests, made)
-    shard_documents.write_mtimes(task.mtimes, task.source, files)
+    write_documents.write_table(table, layout, member_digests, mtimes=content.mtimes)
+    write_documents.write_manifest(task.folder, shard, content, digests, made)
+    write_documents.write_mtimes(task.mtimes, task.source, files)
     if shard.container == "folder" and not task.is_bare:
-        shard_documents.write_tag_files(task.tar, layout, member_digests)
+        write_documents.write_tag_files(task.tar, layout, member_digests)
     checkpoint.forget(task.folder)
     return begun.seconds if begun else 0
 
 
 def clear_documents(task: ShardTask) -> None:
     """Make the folder of a shard's documents ready for those of another pass: no marker, no twin of an earlier one."""
-    durable.make_folder(task.folder)
+    atomic_files.make_folder(task.folder)
     if task.published:
-        shard_documents.keep_torrents(task.workspace, task.shard.name)
+        write_documents.keep_torrents(task.workspace, task.shard.name)
     (task.folder / MARKER).unlink(missing_ok=True)
-    shard_documents.twin(task.folder, task.shard.name).unlink(missing_ok=True)
+    write_documents.twin(task.folder, task.shard.name).unlink(missing_ok=True)
 
 
 def _notes(task: ShardTask, layout: Layout) -> Notes | None:
@@ -303,14 +306,14 @@ def _notes(task: ShardTask, layout: Layout) -> Notes | None:
 def _contents(shard: PlannedShard, layout: Layout, digests: Digests) -> Contents:
     """Return a shard as its metainfo tells it."""
     if isinstance(layout, FilesLayout):
-        return shard_documents.folder(layout, digests)
-    return shard_documents.single_file(shard, digests)
+        return write_documents.folder(layout, digests)
+    return write_documents.single_file(shard, digests)
 
 
-def planned_layout(task: ShardTask) -> tuple[Layout, list[source.Member]]:
+def planned_layout(task: ShardTask) -> tuple[Layout, list[source_files.Member]]:
     """Return the layout of a shard and its members' files, from the plan. Raises InputError where that is another."""
     shard = task.shard
-    rows = tables.read_rows(task.planned, shard.first_row, shard.rows, PLANNED)
+    rows = parquet.read_rows(task.planned, shard.first_row, shard.rows, PLANNED)
     layout = shard_layout(
         shard.name,
         shard.bag_info,
@@ -321,7 +324,7 @@ def planned_layout(task: ShardTask) -> tuple[Layout, list[source.Member]]:
     )
     if layout.disk_size != shard.size:
         raise InputError(task.planned, f"does not hold the plan of {shard.name}", "run: packager plan")
-    return layout, source.members(rows, moved_of(task))
+    return layout, source_files.members(rows, moved_of(task))
 
 
 def moved_of(task: ShardTask) -> Mapping[int, bytes]:
@@ -359,7 +362,7 @@ def tar_sink(task: ShardTask, at: int = 0) -> AbstractContextManager[Sink]:
     at: the bytes that a killed run left beside that place.
     """
     if isinstance(task.workspace.shards_place, StoreAddress):
-        from packager.engine.stored_writer import StoreWriter  # an extra, and slow to import
+        from packager.engine.stores.stored_writer import StoreWriter  # an extra, and slow to import
 
         return StoreWriter(task.workspace.shards_place, f"{task.shard.name}.tar", task.shard.size)
     return DirectWriter(task.tar, task.shard.size, at, owner=task.owner)
@@ -368,9 +371,9 @@ def tar_sink(task: ShardTask, at: int = 0) -> AbstractContextManager[Sink]:
 _NAMED = 20  # changed members named in one error
 
 
-def all_changed(first: IncompleteError, root: Place, files: list[source.Member]) -> IncompleteError:
+def all_changed(first: IncompleteError, root: Place, files: list[source_files.Member]) -> IncompleteError:
     """Return the error that stopped the pass, with every other member of the shard that changed too."""
-    if isinstance(root, StoreAddress) and not isinstance(first, source.ChangedError):
+    if isinstance(root, StoreAddress) and not isinstance(first, source_files.ChangedError):
         return first  # the store itself fails: it is not asked for every member
     others = [error for error in open_members.changed(root, files) if error.where != first.where]
     if not others:

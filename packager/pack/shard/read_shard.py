@@ -4,20 +4,20 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from packager.engine import source
-from packager.engine.hashing import Digests, OnePass
-from packager.engine.open_members import OpenMember, open_members
+from packager.core.shards.layout import Layout, Literal, Segment, Slice
+from packager.engine.files import source_files
+from packager.engine.files.direct_writer import Sink
+from packager.engine.hashing.hashing_writer import Stream
+from packager.engine.hashing.stream_hasher import Digests, OnePass
+from packager.engine.processes.process_pool import Tell
 from packager.engine.stores.base import Place
-from packager.engine.stream import Stream
-from packager.engine.workers import Tell
-from packager.engine.writer import Sink
-from packager.layout import Layout, Literal, Segment, Slice
-from packager.pack.checkpoint import Notes
+from packager.engine.stores.open_members import OpenMember, open_members
+from packager.pack.shard.checkpoint import Notes
 
 
 def read_shard(
     layout: Layout,
-    members: list[source.Member],
+    members: list[source_files.Member],
     root: Place,
     *,
     hashes: OnePass,
@@ -58,7 +58,7 @@ def read_shard(
     return found, hashes.finish()
 
 
-def _read_again(stream: Stream, segments: Iterator[Segment], members: list[source.Member], root: Place) -> None:
+def _read_again(stream: Stream, segments: Iterator[Segment], members: list[source_files.Member], root: Place) -> None:
     """Read into the stream what pieces need of members whose own digests are known."""
     assert isinstance(root, Path)
     for segment in segments:
@@ -66,11 +66,11 @@ def _read_again(stream: Stream, segments: Iterator[Segment], members: list[sourc
             stream.write(segment.data)
             continue
         member = members[segment.member]
-        with source.opened(root, member) as descriptor:
+        with source_files.opened(root, member) as descriptor:
             os.lseek(descriptor, segment.start, os.SEEK_SET)
             left = segment.stop - segment.start
             while left:
-                got = source.read_into(descriptor, stream.space(left), member)
+                got = source_files.read_into(descriptor, stream.space(left), member)
                 stream.filled(got)
                 left -= got
 
@@ -78,7 +78,7 @@ def _read_again(stream: Stream, segments: Iterator[Segment], members: list[sourc
 class _MemberDigests:
     """The SHA-256 of members, which come in the order in which they are read, some time after that."""
 
-    def __init__(self, members: list[source.Member]) -> None:
+    def __init__(self, members: list[source_files.Member]) -> None:
         self.joined = bytearray(32 * len(members))  # in the members' own order
         self._members = members
         self._read: list[int] = []
@@ -94,12 +94,12 @@ class _MemberDigests:
         """Take what has come. Raises IncompleteError for a member that the catalogue holds another SHA-256 of."""
         for member in self._read[self._taken : len(digests) // 32]:
             digest = bytes(digests[32 * self._taken : 32 * self._taken + 32])
-            source.check_digest(self._members[member], digest)
+            source_files.check_digest(self._members[member], digest)
             self.joined[32 * member : 32 * member + 32] = digest
             self._taken += 1
 
 
-def _read_member(stream: Stream, member: source.Member, opened: OpenMember) -> None:
+def _read_member(stream: Stream, member: source_files.Member, opened: OpenMember) -> None:
     """Read a whole member into the stream, and close it."""
     left = member.size
     stream.begin_member()

@@ -11,19 +11,23 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
-from packager import __version__, bag, bencode, documents, metainfo, torrent_file
-from packager.engine import durable, members_tsv, tables
-from packager.engine.file_stamp import FileStamp
-from packager.engine.hashing import Digests, FileTree
-from packager.engine.source import Member
+from packager import __version__
+from packager.core.bittorrent import bencode, build_torrent, parse_torrent
+from packager.core.bittorrent.parse_torrent import Metainfo
+from packager.core.releases import documents
+from packager.core.shards import bag
+from packager.core.shards.folder_layout import FilesLayout, file_of
+from packager.core.shards.layout import Layout
+from packager.engine.files import atomic_files
+from packager.engine.files.file_stamp import FileStamp
+from packager.engine.files.source_files import Member
+from packager.engine.hashing.stream_hasher import Digests, FileTree
+from packager.engine.network.check_torrent import check_torrent
+from packager.engine.project.project import Workspace
 from packager.engine.stores.base import Place
-from packager.engine.torrents import check_torrent
-from packager.engine.workspace import Workspace
+from packager.engine.tables import members_tsv, parquet
 from packager.errors import from_os_error
-from packager.files_layout import FilesLayout, file_of
-from packager.layout import Layout
 from packager.model import MEMBERS, MTIME, Infohash, Manifest, PlannedShard, ShardName, Struct, Version
-from packager.torrent_file import Metainfo
 from packager.units import timestamp
 
 
@@ -57,14 +61,14 @@ class Torrent:
     def infohashes(self) -> tuple[Infohash | None, Infohash | None]:
         """The infohashes, v1 and v2, in hex; None where the version has none."""
         return (
-            Infohash(metainfo.infohash_v1(self.info).hex()) if self.version != "v2" else None,
-            Infohash(metainfo.infohash_v2(self.info).hex()) if self.version != "v1" else None,
+            Infohash(build_torrent.infohash_v1(self.info).hex()) if self.version != "v2" else None,
+            Infohash(build_torrent.infohash_v2(self.info).hex()) if self.version != "v1" else None,
         )
 
 
-def single_file(shard: PlannedShard, digests: Digests) -> metainfo.SingleFile:
+def single_file(shard: PlannedShard, digests: Digests) -> build_torrent.SingleFile:
     """Return the tar as its metainfo tells it."""
-    return metainfo.SingleFile(
+    return build_torrent.SingleFile(
         name=f"{shard.name}.tar",
         size=shard.size,
         piece_length=shard.piece_length,
@@ -74,30 +78,30 @@ def single_file(shard: PlannedShard, digests: Digests) -> metainfo.SingleFile:
     )
 
 
-def folder(layout: FilesLayout, digests: Digests) -> metainfo.Folder:
+def folder(layout: FilesLayout, digests: Digests) -> build_torrent.Folder:
     """Return a shard that is kept as files as its metainfo tells it."""
     trees = digests.trees or [FileTree(b"", None)] * len(layout.space.sizes)
     files = [
-        metainfo.FolderFile(path, size, pad, tree.layer, tree.pieces_root)
+        build_torrent.FolderFile(path, size, pad, tree.layer, tree.pieces_root)
         for (path, _, size), pad, tree in zip(layout.files(), layout.space.pads.tolist(), trees, strict=True)
     ]
-    return metainfo.Folder(layout.file, layout.space.piece_length, files, digests.pieces)
+    return build_torrent.Folder(layout.file, layout.space.piece_length, files, digests.pieces)
 
 
-def torrents(file: metainfo.Contents, content: Content) -> list[Torrent]:
+def torrents(file: build_torrent.Contents, content: Content) -> list[Torrent]:
     """Return the shard's torrents, the main one first."""
     name = file.name.removesuffix(".tar")
-    made = [Torrent(f"{name}.torrent", content.version, metainfo.info(file, content.version))]
+    made = [Torrent(f"{name}.torrent", content.version, build_torrent.info(file, content.version))]
     if content.also_v1:
-        made.append(Torrent(f"{name}.v1.torrent", "v1", metainfo.info(file, "v1")))
+        made.append(Torrent(f"{name}.v1.torrent", "v1", build_torrent.info(file, "v1")))
     return made
 
 
-def write_torrents(folder: Path, file: metainfo.Contents, made: list[Torrent], links: Links) -> None:
+def write_torrents(folder: Path, file: build_torrent.Contents, made: list[Torrent], links: Links) -> None:
     """Write .torrent files durably, each checked by other libraries. Raises TrustError, IncompleteError."""
     for torrent in made:
         v1, v2 = (bytes.fromhex(infohash) if infohash else None for infohash in torrent.infohashes)
-        data = metainfo.torrent(
+        data = build_torrent.torrent(
             torrent.info,
             file=file,
             trackers=links.trackers,
@@ -105,7 +109,7 @@ def write_torrents(folder: Path, file: metainfo.Contents, made: list[Torrent], l
             creation_date=timestamp(links.date),
         )
         check_torrent(data, infohash_v1=v1, infohash_v2=v2, size=file.size, where=torrent.file)
-        durable.write_bytes(folder / torrent.file, data)
+        atomic_files.write_bytes(folder / torrent.file, data)
 
 
 def twin(folder: Path, name: ShardName) -> Path:
@@ -123,8 +127,8 @@ def keep_torrents(workspace: Workspace, name: ShardName) -> None:
         if path.exists():
             kept = workspace.listed_torrent_place(name, documents.digest(path.read_bytes()))
             if not kept.exists():
-                durable.link(path, durable.make_folder(kept.parent) / kept.name)
-                durable.fsync_folder(kept.parent)
+                atomic_files.link(path, atomic_files.make_folder(kept.parent) / kept.name)
+                atomic_files.fsync_folder(kept.parent)
 
 
 def tell_twin(folder: Path, name: ShardName, made: list[Torrent]) -> None:
@@ -134,7 +138,7 @@ def tell_twin(folder: Path, name: ShardName, made: list[Torrent]) -> None:
     manifest = documents.from_bytes(path.read_bytes(), Manifest, path)
     if manifest.twin_infohash != infohash:
         manifest = msgspec.structs.replace(manifest, twin_infohash=infohash)
-        durable.write_bytes(path, documents.to_bytes(manifest))
+        atomic_files.write_bytes(path, documents.to_bytes(manifest))
     if infohash is None:
         twin(folder, name).unlink(missing_ok=True)
 
@@ -144,7 +148,7 @@ def read_digests(folder: Path, shard: PlannedShard) -> Digests:
     found = Digests(pieces=b"", layer=b"", pieces_root=None, sha256=None)
     for path in (folder / f"{shard.name}.torrent", folder / f"{shard.name}.v1.torrent"):
         if path.exists():
-            told = torrent_file.parse(path.read_bytes(), path)
+            told = parse_torrent.parse(path.read_bytes(), path)
             if shard.container == "folder":
                 found = _several_digests(told, found)
                 continue
@@ -177,7 +181,7 @@ def _several_digests(told: Metainfo, found: Digests) -> Digests:
 def write_tag_files(folder: Path, layout: Layout, digests: bytes) -> None:
     """Write the bag's own files durably, the one that tells of all the others last. digests: the members', joined."""
     for name in (*bag.TAGGED, bag.TAGMANIFEST):
-        with durable.replace(folder / name) as file:
+        with atomic_files.replace(folder / name) as file:
             file.writelines(layout.tag_file(name, digests))
 
 
@@ -186,7 +190,7 @@ def write_table(path: Path, layout: Layout, digests: bytes, *, mtimes: bool) -> 
     rows = layout.members if mtimes else layout.members.drop_columns(MTIME.name)
     column = pa.FixedSizeBinaryArray.from_buffers(pa.binary(32), rows.num_rows, [None, pa.py_buffer(digests)])
     rows = rows.append_column("offset", pa.array(layout.offsets)).append_column("sha256", column)
-    tables.write_members(path, MEMBERS, tables.with_columns(rows, MEMBERS).to_batches(), rows.num_rows)
+    parquet.write_members(path, MEMBERS, parquet.with_columns(rows, MEMBERS).to_batches(), rows.num_rows)
     members_tsv.write(path)
 
 
@@ -204,7 +208,7 @@ def write_mtimes(path: Path, root: Place, members: Sequence[Member]) -> None:
     except OSError as error:
         raise from_os_error(error, root) from error
     rows = pa.table({MTIME.name: pa.array(times, MTIME.type)})
-    tables.write_table(path, rows.schema, iter(rows.to_batches()))
+    parquet.write_table(path, rows.schema, iter(rows.to_batches()))
 
 
 def write_manifest(folder: Path, shard: PlannedShard, content: Content, digests: Digests, made: list[Torrent]) -> None:
@@ -233,4 +237,4 @@ def write_manifest(folder: Path, shard: PlannedShard, content: Content, digests:
         bag_info=shard.bag_info,
         mtimes=content.mtimes,
     )
-    durable.write_bytes(folder / f"{shard.name}.manifest.json", documents.to_bytes(manifest))
+    atomic_files.write_bytes(folder / f"{shard.name}.manifest.json", documents.to_bytes(manifest))

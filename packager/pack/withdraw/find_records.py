@@ -7,17 +7,18 @@ from typing import Any
 
 import pyarrow as pa
 
-from packager.engine import phases, releases, sql
-from packager.engine.moved_files import finish_moved
-from packager.engine.packed_members import create_members, readable, shards_of_files
-from packager.engine.phase_rows import condition_query, find_failure
-from packager.engine.workspace import Workspace
+from packager.core.config.option_values import SQL_MAX
+from packager.core.reports.reports import FoundRecord
+from packager.core.shards.path_patterns import check_pattern, pattern_sql
+from packager.engine.project import last_release
+from packager.engine.project.project import Workspace
+from packager.engine.published.listed_members import create_members, readable, shards_of_files
+from packager.engine.published.moved_files import finish_moved
+from packager.engine.tables import phase_sql, sql
+from packager.engine.tables.check_phase_sql import condition_query, find_failure
 from packager.errors import InputError
 from packager.model import CATALOGUE, ReleaseShard
 from packager.paths import shown
-from packager.patterns import check_pattern, pattern_sql
-from packager.reports import FoundRecord
-from packager.values import SQL_MAX
 
 # held: places in a list of shards.
 FOUND = pa.schema(
@@ -47,7 +48,7 @@ def find(workspace: Workspace, wanted: Wanted) -> tuple[FoundRecord, ...]:
     """
     if not wanted.ids and not wanted.paths and wanted.where is None:
         raise InputError("withdraw", "no record is named", "name them: --id, --path or --where")
-    shards = shards_of_files(releases.last_release(workspace))
+    shards = shards_of_files(last_release.last_release(workspace))
     finish_moved(workspace)
     with _records(workspace, shards) as database:
         database.register("ids", pa.table({"id": pa.array(wanted.ids, pa.string())}))
@@ -80,7 +81,7 @@ def _condition(wanted: Wanted) -> str:
         return named
     if not wanted.where.strip() or len(wanted.where) > SQL_MAX or "\0" in wanted.where:
         raise InputError("--where", f"is empty, holds NUL or has more than {SQL_MAX} characters")
-    phases.check_condition(wanted.where, CATALOGUE, "--where")
+    phase_sql.check_condition(wanted.where, CATALOGUE, "--where")
     return f"CASE WHEN {named} THEN coalesce((\n{wanted.where}\n), false) ELSE false END"
 
 
@@ -119,5 +120,5 @@ def _records(workspace: Workspace, shards: Sequence[ReleaseShard]) -> Iterator[s
         if shards:
             create_members(database, workspace, shards)
         sql.execute(database, f"CREATE VIEW every AS {' UNION ALL BY NAME '.join(parts)}")
-        sql.execute(database, f"CREATE VIEW records AS {phases.view('every')}")
+        sql.execute(database, f"CREATE VIEW records AS {phase_sql.view('every')}")
         yield database

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from packager.engine import sql
-from packager.engine.open_members import changed
-from packager.engine.packed_members import create_members, readable, shards_of_files
-from packager.engine.workspace import Workspace
+from packager.core.reports.reports import FoundRecord, Oddity
+from packager.engine.project.project import Workspace
+from packager.engine.published.listed_members import create_members, readable, shards_of_files
+from packager.engine.stores.open_members import changed
+from packager.engine.tables import sql
 from packager.errors import IncompleteError
 from packager.model import FileDigest, Release, ReleaseShard
-from packager.pack.find_records import FOUND, found_record
-from packager.pack.frozen import frozen_shards
-from packager.pack.source_hashes import ROWS, SourceHashes, SourceRow
+from packager.pack.content.source_hashes import ROWS, SourceHashes, SourceRow
+from packager.pack.plan.published_shards import frozen_shards
+from packager.pack.withdraw.find_records import FOUND, found_record
 from packager.progress import Progress
-from packager.reports import FoundRecord, Oddity
 
 _CONTENT = pa.schema([("id", pa.string()), ("size", pa.int64()), ("sha256", pa.string())])
 _SAME = FOUND.append(pa.field("content", pa.list_(pa.struct([("size", pa.int64()), ("sha256", pa.string())]))))

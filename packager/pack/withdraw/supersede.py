@@ -4,17 +4,17 @@ from collections.abc import Sequence
 
 import msgspec
 
-from packager.engine import releases
-from packager.engine.withdrawals import read_withdrawals, write_withdrawals
-from packager.engine.workspace import Workspace
+from packager.core.config.option_values import nearest
+from packager.core.releases.withdrawn_records import SupersededShard
+from packager.core.reports.reports import SupersedeReport
+from packager.engine.project import last_release
+from packager.engine.project.project import Workspace
+from packager.engine.project.withdrawals_file import read_withdrawals, write_withdrawals
 from packager.errors import InputError
 from packager.model import ReleaseShard
-from packager.pack.prune import after_the_next_release
-from packager.pack.withdraw import check_reason
+from packager.pack.prune.prune import after_the_next_release
+from packager.pack.withdraw.withdraw import check_reason
 from packager.paths import shown
-from packager.reports import SupersedeReport
-from packager.values import nearest
-from packager.withdrawn import SupersededShard
 
 
 def supersede(
@@ -53,14 +53,16 @@ def _superseded(workspace: Workspace, shards: Sequence[ReleaseShard], *, written
         shards=tuple(shard.name for shard in shards),
         members=sum(shard.members for shard in shards),
         size=sum(shard.size for shard in shards),
-        to_delete=after_the_next_release(workspace, releases.last_release(workspace), [shard.name for shard in shards]),
+        to_delete=after_the_next_release(
+            workspace, last_release.last_release(workspace), [shard.name for shard in shards]
+        ),
         written=written,
     )
 
 
 def _published(workspace: Workspace, names: Sequence[str]) -> list[ReleaseShard]:
     """Return published shards that are not obsolete, by their names or their tars'. Raises InputError."""
-    last = releases.last_release(workspace)
+    last = last_release.last_release(workspace)
     listed = {str(shard.name): shard for shard in last.shards} if last else {}
     found = []
     for written in names:

@@ -8,19 +8,19 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from packager.engine import releases
-from packager.engine.withdrawals import read_withdrawals, write_withdrawals
-from packager.engine.workspace import Workspace
+from packager.core.releases.next_release import not_before
+from packager.core.releases.withdrawn_records import WithdrawnRecord, in_force
+from packager.core.reports.reports import FoundRecord, WithdrawReport
+from packager.engine.project import last_release
+from packager.engine.project.project import Workspace
+from packager.engine.project.withdrawals_file import read_withdrawals, write_withdrawals
 from packager.errors import InputError
 from packager.model import FileDigest, Release, ShardName, Withdrawal
-from packager.pack.find_records import Wanted, find
-from packager.pack.prune import after_the_next_release
-from packager.pack.record_contents import record_contents
+from packager.pack.prune.prune import after_the_next_release
+from packager.pack.withdraw.find_records import Wanted, find
+from packager.pack.withdraw.record_contents import record_contents
 from packager.paths import shown
 from packager.progress import SILENT, Progress
-from packager.releasing import not_before
-from packager.reports import FoundRecord, WithdrawReport
-from packager.withdrawn import WithdrawnRecord, in_force
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def withdraw(
     check_reason(how.reason)
     named = find(workspace, wanted)
     noted = read_withdrawals(workspace)
-    last = releases.last_release(workspace)
+    last = last_release.last_release(workspace)
     contents = record_contents(workspace, last, named, progress)
     found = (*named, *contents.copies)
     published = {each.id: each for each in last.in_force} if last else {}
@@ -101,7 +101,7 @@ def undo(workspace: Workspace, wanted: Wanted, *, dry_run: bool = False) -> With
     same content.
     """
     noted = read_withdrawals(workspace)
-    release = releases.last_release(workspace)
+    release = last_release.last_release(workspace)
     published = {each.id: each for each in release.in_force} if release else {}
     withdrawn = in_force(release, noted)
     if wanted.ids and set(wanted.ids) <= withdrawn.keys() and not wanted.paths and wanted.where is None:

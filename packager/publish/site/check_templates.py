@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from packager.core.bittorrent.scrape import Counts
+from packager.core.releases.next_release import collection_facts
+from packager.core.releases.seed_counts import Counted
 from packager.model import (
     MEMBERS,
     Infohash,
@@ -20,10 +23,7 @@ from packager.model import (
     Withdrawal,
 )
 from packager.options import Config
-from packager.publish import site
-from packager.releasing import collection_facts
-from packager.scrape import Counts
-from packager.seed_counts import Counted
+from packager.publish.site import render
 
 _DATE = "2026-01-01T00:00:00Z"
 _DIGEST = "0" * 64
@@ -37,7 +37,7 @@ def check_templates(config: Config, templates: Path, *, signed: bool) -> None:
     counted = {shard.name: counts for shard in release.shards[1:]}
     metalinks = {f"torrents/{shard.name}.meta4" for shard in release.shards}
     for known in ({}, counted):
-        site.check_pages(release, _members, templates=templates, signed=signed, counted=known, metalinks=metalinks)
+        render.check_pages(release, _members, templates=templates, signed=signed, counted=known, metalinks=metalinks)
 
 
 def _release(config: Config) -> Release:

@@ -10,7 +10,8 @@ import urllib.parse
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from packager import lists, paths, units
+from packager import paths, units
+from packager.core.releases import release_lists
 from packager.model import ReleasePhase
 
 _JOINERS = "\u200c\u200d"  # Persian, Indic scripts and emoji need them; they move nothing
@@ -128,7 +129,7 @@ FILTERS: Mapping[str, Callable[..., object]] = MappingProxyType(
         "clock": clock,
         "hex": bytes.hex,
         "short": short,
-        "infohash": lists.short_infohash,
+        "infohash": release_lists.short_infohash,
         "web_url": web_url,
         "magnet_url": magnet_url,
         "file_url": file_url,

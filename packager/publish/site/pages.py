@@ -12,13 +12,13 @@ from typing import Any, ClassVar, TypedDict
 
 import pyarrow as pa
 
-from packager.changes import Changes, changes_in, page, phase_dates
-from packager.hand_out import HandOut
-from packager.magnet import MagnetMember, member_field
-from packager.metalink import metalink_path
+from packager.core.bittorrent.magnet import MagnetMember, member_field
+from packager.core.releases.metalink import metalink_path
+from packager.core.releases.release_changes import Changes, changes_in, page, phase_dates
+from packager.core.releases.seed_counts import Counted, Spread, spread
+from packager.core.releases.sharing_rule import HandOut
 from packager.model import Release, ReleasePhase, ReleaseShard, ShardName
-from packager.publish.filters import has_page
-from packager.seed_counts import Counted, Spread, spread
+from packager.publish.site.filters import has_page
 
 SHARDS_ON_A_PAGE = 200  # a page stays under 200 KB where magnets have half a dozen trackers
 MEMBERS_ON_A_PAGE = 200

@@ -18,14 +18,15 @@ from types import MappingProxyType
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from packager import lists, paths
-from packager.engine.room import refused
+from packager import paths
+from packager.core.releases import release_lists
+from packager.core.releases.seed_counts import Counted
+from packager.engine.files.write_errors import refused
 from packager.errors import InputError, from_os_error
 from packager.model import PublishedFile, Release, ShardName
 from packager.progress import SILENT, Progress
-from packager.publish.filters import FILTERS
-from packager.publish.pages import Page, ReadMembers, count_pages, pages
-from packager.seed_counts import Counted
+from packager.publish.site.filters import FILTERS
+from packager.publish.site.pages import Page, ReadMembers, count_pages, pages
 
 STYLE = "style.css"
 # What a wrong template can raise while it runs, beside jinja2's own errors.
@@ -82,15 +83,15 @@ def check_pages(
 
 def _lists(release: Release, counted: Mapping[ShardName, Counted]) -> Iterator[tuple[str, bytes]]:
     """Yield the path and bytes of each list; a phase that is not published has none."""
-    yield "magnets.txt", lists.magnets(release).encode()
-    yield "torrents.json", lists.torrents_json(release, counted)
-    yield "feed.xml", lists.feed(release)
-    if twins := lists.magnets_v1(release):
+    yield "magnets.txt", release_lists.magnets(release).encode()
+    yield "torrents.json", release_lists.torrents_json(release, counted)
+    yield "feed.xml", release_lists.feed(release)
+    if twins := release_lists.magnets_v1(release):
         yield "magnets-v1.txt", twins.encode()
     for phase in release.phases:
         if phase.state == "published" and phase.shards:
-            yield f"phases/{phase.name}/magnets.txt", lists.magnets(release, phase.name).encode()
-            if twins := lists.magnets_v1(release, phase.name):
+            yield f"phases/{phase.name}/magnets.txt", release_lists.magnets(release, phase.name).encode()
+            if twins := release_lists.magnets_v1(release, phase.name):
                 yield f"phases/{phase.name}/magnets-v1.txt", twins.encode()
 
 

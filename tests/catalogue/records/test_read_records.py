@@ -13,13 +13,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from catalogue_project import Project
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from packager.catalogue.record_values import RECORDS
-from packager.catalogue.records import read_records
+from packager.catalogue.records.read_records import read_records
+from packager.catalogue.records.record_values import RECORDS
 from packager.errors import InputError
+from tests.helpers.catalogue_projects import Project
 
 TYPES = {"track": pa.int64(), "year": pa.int32(), "duration": pa.float64(), "popularity": pa.float64()}
 

@@ -8,16 +8,16 @@ import zlib
 from pathlib import Path
 
 import pytest
-from catalogue_project import MEDIA
 from mutagen.aiff import AIFF
 from mutagen.flac import FLAC
 from mutagen.id3 import TDRC, TIT2, TPE1, TRCK, TSRC, WCOP
 from mutagen.mp3 import MP3
 from mutagen.wave import WAVE
 
-from packager.catalogue.bounds import READ_MAX
-from packager.catalogue.fields import TEXT_MAX, clean_text
-from packager.catalogue.tags import Tags, read_many, read_tags
+from packager.catalogue.records.field_rules import TEXT_MAX, clean_text
+from packager.catalogue.tags.bounded_file import READ_MAX
+from packager.catalogue.tags.read_tags import Tags, read_many, read_tags
+from tests.helpers.catalogue_projects import MEDIA
 
 SINE = Tags("Sine", "Nobody", "Tones", 3, "1999-04-12", 1999, "ZZXXX9900001", 0.2)
 ID3 = (TIT2(3, ["Sine"]), TPE1(3, ["Nobody", "Someone"]), TRCK(3, ["3/12"]), TDRC(3, ["1999-04-12"]), TSRC(3, ["X"]))

@@ -4,10 +4,10 @@ import os
 import signal
 
 import pytest
-from catalogue_project import MEDIA
 
-from packager.catalogue.readers import Readers
+from packager.catalogue.tags.tag_readers import Readers
 from packager.errors import IncompleteError
+from tests.helpers.catalogue_projects import MEDIA
 
 
 def test_tags_come_in_order_and_a_dead_worker_is_told() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packager import paths
-from packager.catalogue.naming import safe_names
+from packager.catalogue.walk.member_names import safe_names
 from packager.errors import InputError
 
 NAMES = st.binary(min_size=1, max_size=12).filter(lambda n: b"/" not in n and b"\0" not in n and n not in (b".", b".."))

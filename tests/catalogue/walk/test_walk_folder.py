@@ -6,10 +6,10 @@ import socket
 from pathlib import Path
 
 import pytest
-from catalogue_project import Project
 
-from packager.catalogue.walk import Found, Odd, Unread, sort_key, walk
+from packager.catalogue.walk.walk_folder import Found, Odd, Unread, sort_key, walk
 from packager.errors import IncompleteError, InputError
+from tests.helpers.catalogue_projects import Project
 
 
 def seen(project: Project) -> dict[bytes, str]:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager.catalogue.stored_walk import walk_store
-from packager.catalogue.walk import Found, Odd, Unread, Walked, sort_key, walk
+from packager.catalogue.walk.walk_folder import Found, Odd, Unread, Walked, sort_key, walk
+from packager.catalogue.walk.walk_store import walk_store
 from packager.engine.stores.base import Entry, Refused, Stat, Store
 from packager.errors import InputError
 

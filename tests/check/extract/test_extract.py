@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from packager.cli.app import main
-from packager.engine.destination import Destination
-from packager.engine.published import open_published, shard_files
-from packager.file_names import distinct, folded, numbered, original_path, parse_layout
+from packager.core.shards.path_formats import distinct, folded, numbered, original_path, parse_layout
+from packager.engine.files.output_folder import Destination
+from packager.engine.published.published_shard import open_published, shard_files
 from packager.paths import is_safe_path, safe_name
-from tests.faults.failing_disk import FailingDisk
-from tests.projects import Project, Ran, make_project
+from tests.helpers.failing_disk import FailingDisk
+from tests.helpers.projects import Project, Ran, make_project
 
 Capture = pytest.CaptureFixture[str]
 

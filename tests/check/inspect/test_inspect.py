@@ -14,15 +14,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager import bencode, inspection
-from packager.check.inspect import inspect
-from packager.check.tar_reader import TarReader
+from packager.check.inspect.inspect import inspect
 from packager.cli.app import main
-from packager.engine import jsonl
+from packager.core.bittorrent import bencode
+from packager.core.reports import inspection
+from packager.core.reports.inspection import FaultList, Inspection
+from packager.engine.files.tar_reader import TarReader
+from packager.engine.tables import jsonl_zst_writer
 from packager.errors import InputError
-from packager.inspection import FaultList, Inspection
 
-MANIFESTS = Path(__file__).parents[2] / "manifests"
+MANIFESTS = Path(__file__).parents[3] / "manifests"
 GOLDEN = MANIFESTS / "vectors/shard/expected"
 NAME = "example-texts-00001"
 SIGNED = json.loads((MANIFESTS / "vectors/signature.json").read_bytes())
@@ -50,7 +51,7 @@ def report(capsys: pytest.CaptureFixture[str], file: Path | str) -> Any:
 def good(tmp_path: Path) -> dict[str, Path]:
     """A good file of every kind."""
     catalogue = tmp_path / "catalogue-00001.jsonl.zst"
-    jsonl.write_lines(catalogue, [LINES])
+    jsonl_zst_writer.write_lines(catalogue, [LINES])
     (tmp_path / "release.json.minisig").write_text(SIGNED["signed"][0]["signature"])
     (tmp_path / "key.pub").write_text(SIGNED["public_key"])
     return {

@@ -8,12 +8,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from pack.test_files_container import FILES, project
-from projects import Project, whole_folder
 
 from packager.cli.app import main
-from tests.peer import seeding
-from tests.servers import serving
+from tests.helpers.http_server import serving
+from tests.helpers.libtorrent_peer import seeding
+from tests.helpers.projects import Project, whole_folder
+from tests.pack.test_folder_container import FILES, project
 
 NAME = "tones-all-00001"
 Capture = pytest.CaptureFixture[str]

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 from packager import api
-from packager.check import rebuild as rebuilding
+from packager.check.repair import rebuild as rebuilding
 from packager.cli.app import main
-from packager.engine.claim import only_writer
-from packager.engine.published import Published, open_published, shard_files
-from packager.engine.ranges import LooseRanges, OpenRanges, Range, RangeSource, TarRanges
-from packager.layout import Layout
+from packager.core.shards.layout import Layout
+from packager.engine.files.output_lock import only_writer
+from packager.engine.files.range_readers import LooseRanges, OpenRanges, Range, RangeSource, TarRanges
+from packager.engine.published.published_shard import Published, open_published, shard_files
 from packager.progress import SILENT, Progress, Silent
-from tests.faults.failing_disk import FailingDisk
-from tests.projects import Ran, make_project
+from tests.helpers.failing_disk import FailingDisk
+from tests.helpers.projects import Ran, make_project
 
 Capture = pytest.CaptureFixture[str]
 

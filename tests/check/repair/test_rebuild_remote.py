@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
-from tests.check.test_repair import NAME, Held, held, make_release
-from tests.peer import seeding
-from tests.servers import serving
+from tests.check.repair.test_repair import NAME, Held, held, make_release
+from tests.helpers.http_server import serving
+from tests.helpers.libtorrent_peer import seeding
 
 Capture = pytest.CaptureFixture[str]
 LOST = (3, 9)

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from packager import torrent_file
-from packager.check.in_place import opened
+from packager.check.repair.tar_in_place import opened
 from packager.cli.app import main
-from packager.engine.published import Published, open_published, shard_files
-from packager.piece_hashes import PieceHashes
-from tests.faults.failing_disk import FailingDisk
-from tests.peer import seeding
-from tests.projects import Project, Ran
-from tests.servers import Fault, serving
+from packager.core.bittorrent import parse_torrent
+from packager.core.bittorrent.piece_hashes import PieceHashes
+from packager.engine.published.published_shard import Published, open_published, shard_files
+from tests.helpers.failing_disk import FailingDisk
+from tests.helpers.http_server import Fault, serving
+from tests.helpers.libtorrent_peer import seeding
+from tests.helpers.projects import Project, Ran
 
 Capture = pytest.CaptureFixture[str]
 NAME = "tones-all-00001"
@@ -346,7 +346,7 @@ def test_the_torrent_alone_is_enough_for_a_copy_and_a_web_seed(shard: Held, tmp_
 def test_the_web_seeds_of_the_torrent_are_asked_without_being_named(
     shard: Held, tmp_path: Path, capsys: Capture
 ) -> None:
-    from packager import bencode
+    from packager.core.bittorrent import bencode
 
     with serving({f"{NAME}.tar": shard.right}) as site:
         metainfo = bencode.decode(shard.torrent.read_bytes(), "torrent")
@@ -354,7 +354,7 @@ def test_the_web_seeds_of_the_torrent_are_asked_without_being_named(
         metainfo[b"url-list"] = [b"ftp://127.0.0.1/", site.address.encode()]
         torrent = tmp_path / "seeded.torrent"
         torrent.write_bytes(bencode.encode(metainfo))
-        assert torrent_file.parse(torrent.read_bytes(), torrent).web_seeds[1] == site.address
+        assert parse_torrent.parse(torrent.read_bytes(), torrent).web_seeds[1] == site.address
         bad = damage(shard, flip_a_bit)
         capsys.readouterr()
         assert main(["repair", str(shard.tar), "--torrent", str(torrent), "--allow-host", "127.0.0.1"]) == 0

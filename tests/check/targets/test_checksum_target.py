@@ -12,7 +12,7 @@ import pytest
 
 from packager.cli.app import main
 
-GOLDEN = Path(__file__).parents[2] / "manifests/vectors/shard/expected"
+GOLDEN = Path(__file__).parents[3] / "manifests/vectors/shard/expected"
 Capture = pytest.CaptureFixture[str]
 FILES = {"one.bin": b"1" * 5000, "sub/two.bin": b"22", "empty": b""}
 

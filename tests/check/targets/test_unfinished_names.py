@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
-from packager.unfinished import SUFFIXES, final_name, sentence
+from packager.core.bittorrent.unfinished_names import SUFFIXES, final_name, sentence
 
 Capture = pytest.CaptureFixture[str]
-GOLDEN = Path(__file__).parents[2] / "manifests/vectors/shard/expected"
+GOLDEN = Path(__file__).parents[3] / "manifests/vectors/shard/expected"
 TAR = "example-texts-00001.tar"
 MANIFEST = GOLDEN / "example-texts-00001.manifest.json"
 

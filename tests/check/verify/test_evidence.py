@@ -11,11 +11,11 @@ import bagit
 import pytest
 
 from packager.cli.app import main
-from packager.key_pair import SecretKey
-from packager.signature import sign
+from packager.core.releases.minisign_key import SecretKey
+from packager.core.releases.minisign_signature import sign
 
 Capture = pytest.CaptureFixture[str]
-GOLDEN = Path(__file__).parents[2] / "manifests/vectors/shard/expected"
+GOLDEN = Path(__file__).parents[3] / "manifests/vectors/shard/expected"
 SOURCE = GOLDEN.parent / "source"
 NAME = "example-texts-00001"
 KEY = SecretKey(b"evidence", bytes(range(32)))

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from packager import documents
 from packager.cli.app import main
+from packager.core.releases import documents
 from packager.model import Release
-from tests.projects import Project, make_project
-from tests.servers import Fault, Site, serving
+from tests.helpers.http_server import Fault, Site, serving
+from tests.helpers.projects import Project, make_project
 
 Capture = pytest.CaptureFixture[str]
 

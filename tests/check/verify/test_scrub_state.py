@@ -13,23 +13,23 @@ from typing import Any, NoReturn
 import pytest
 
 from packager import api
-from packager.check import scrub as scrubs
-from packager.check import verify as verifying
-from packager.check.choice import Everything
-from packager.check.expected import Against, subjects
-from packager.check.run import Limits, Run
-from packager.check.scrub import open_scrub
-from packager.check.subject import Look, Subject
-from packager.check.verify import Scrubbing
-from packager.check_reports import VerifyReport
+from packager.check.targets.find_targets import Against, subjects
+from packager.check.targets.target import Look, Subject
+from packager.check.verify import scrub_state as scrubs
+from packager.check.verify import verify as verifying
+from packager.check.verify.read_policy import Everything
+from packager.check.verify.scrub_state import open_scrub
+from packager.check.verify.verify import Scrubbing
+from packager.check.verify.verify_run import Limits, Run
 from packager.cli.app import main
-from packager.engine import hashers
-from packager.engine.published import open_published, shard_files
+from packager.core.config.store_url import store_address
+from packager.core.reports.check_reports import VerifyReport
+from packager.engine.hashing import hash_pool
+from packager.engine.published.published_shard import open_published, shard_files
 from packager.errors import IncompleteError, InputError
 from packager.progress import SILENT
-from packager.store_address import store_address
-from tests.check.test_verify import NAME, make_release
-from tests.faults.failing_disk import FOR_EVER, FailingDisk
+from tests.check.verify.test_verify import NAME, make_release
+from tests.helpers.failing_disk import FOR_EVER, FailingDisk
 
 Capture = pytest.CaptureFixture[str]
 DAY = 86400.0
@@ -45,7 +45,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def root(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(hashers, "SPAN", SPAN)
+    monkeypatch.setattr(hash_pool, "SPAN", SPAN)
     shutil.copytree(made, tmp_path / "project")
     return tmp_path / "project"
 
@@ -204,8 +204,8 @@ def test_runs_are_joined_in_a_minute_and_cut_by_later_ones(tmp_path: Path, root:
 
 # Short spans, and a state that is flushed often: so a kill meets all of it.
 SMALL_STEPS = (
-    "from packager.check import scrub; from packager.engine import hashers; "
-    f"hashers.SPAN = {SPAN}; scrub._FLUSH_BYTES = {2 * SPAN}"
+    "from packager.check.verify import scrub_state; from packager.engine.hashing import hash_pool; "
+    f"hash_pool.SPAN = {SPAN}; scrub_state._FLUSH_BYTES = {2 * SPAN}"
 )
 
 

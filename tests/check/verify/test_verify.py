@@ -14,13 +14,13 @@ import jsonschema
 import pytest
 
 from packager.cli.app import main
-from packager.engine.published import Published, open_published, shard_files
-from packager.faults import tar_extents
-from tests.projects import Project, Ran
+from packager.core.reports.faults import tar_extents
+from packager.engine.published.published_shard import Published, open_published, shard_files
+from tests.helpers.projects import Project, Ran
 
 Capture = pytest.CaptureFixture[str]
 NAME = "tones-all-00001"
-SCHEMA = json.loads((Path(__file__).parents[2] / "manifests/schema/reports/verify.schema.json").read_bytes())
+SCHEMA = json.loads((Path(__file__).parents[3] / "manifests/schema/reports/verify.schema.json").read_bytes())
 PHASE = '[[phases]]\nname = "all"\ntitle = "All"\n'
 
 

@@ -13,7 +13,7 @@ import libtorrent as lt
 import pytest
 
 from packager.cli.app import main
-from tests.by_libtorrent import made_of_data, made_of_folder
+from tests.helpers.libtorrent_torrents import made_of_data, made_of_folder
 
 Capture = pytest.CaptureFixture[str]
 SIZES = {"a/one.bin": 100_000, "a/two.bin": 5, "b/empty.bin": 0, "b/three.bin": 70_001, "z.bin": 16_384}

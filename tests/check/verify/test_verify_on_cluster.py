@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
-from tests.projects import make_project
+from tests.helpers.projects import make_project
 
 Capture = pytest.CaptureFixture[str]
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from packager import bencode
-from packager.bencode import DEPTH, LIMIT, VALUES, Value
+from packager.core.bittorrent import bencode
+from packager.core.bittorrent.bencode import DEPTH, LIMIT, VALUES, Value
 from packager.errors import InputError
 
 VALUE: st.SearchStrategy[Value] = st.recursive(

@@ -1,4 +1,4 @@
-"""metainfo.py: byte for byte what libtorrent makes of the same file, and the published vectors."""
+"""build_torrent.py: byte for byte what libtorrent makes of the same file, and the published vectors."""
 
 import json
 from hashlib import sha1, sha256
@@ -6,18 +6,18 @@ from pathlib import Path
 
 import libtorrent as lt
 import pytest
-from by_libtorrent import made_of_data, pattern
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager import bencode, metainfo
-from packager.engine.hashing import OnePass
-from packager.merkle import BLOCK
-from packager.metainfo import SingleFile
+from packager.core.bittorrent import bencode, build_torrent
+from packager.core.bittorrent.build_torrent import SingleFile
+from packager.core.bittorrent.merkle import BLOCK
+from packager.engine.hashing.stream_hasher import OnePass
 from packager.model import Version
 from packager.options import TorrentOptions
+from tests.helpers.libtorrent_torrents import made_of_data, pattern
 
-VECTORS = json.loads((Path(__file__).parents[1] / "manifests/vectors/metainfo.json").read_text())
+VECTORS = json.loads((Path(__file__).parents[3] / "manifests/vectors/metainfo.json").read_text())
 VERSIONS: tuple[Version, ...] = ("hybrid", "v1", "v2")
 SIZES = (
     1,
@@ -56,23 +56,23 @@ def test_metainfo_equals_what_libtorrent_makes_of_the_file(
     tmp_path: Path, size: int, piece_length: int, version: Version
 ) -> None:
     file = hashed("d\u00e9mo.tar", pattern(size), piece_length)
-    info = metainfo.info(file, version)
+    info = build_torrent.info(file, version)
     made = made_of_data(tmp_path, file.name, pattern(size), piece_length, version)
     assert bencode.encode(info) == lt.bencode(made[b"info"])
-    ours = metainfo.torrent(info, file=file, trackers=(), web_seeds=(), creation_date=DATE)
+    ours = build_torrent.torrent(info, file=file, trackers=(), web_seeds=(), creation_date=DATE)
     assert ours == lt.bencode({**made, b"creation date": DATE})
     hashes = lt.load_torrent_buffer(ours).info_hashes
     if version != "v2":
-        assert metainfo.infohash_v1(info) == hashes.v1.to_bytes()
+        assert build_torrent.infohash_v1(info) == hashes.v1.to_bytes()
     if version != "v1":
-        assert metainfo.infohash_v2(info) == hashes.v2.to_bytes()
+        assert build_torrent.infohash_v2(info) == hashes.v2.to_bytes()
 
 
 @pytest.mark.parametrize("vector", VECTORS["cases"], ids=lambda vector: vector["name"])
 def test_torrent_equals_the_published_vector(vector: dict[str, str | int]) -> None:
     file = hashed(VECTORS["file_name"], pattern(int(vector["length"])), VECTORS["piece_length"])
-    info = metainfo.info(file, vector["version"])
-    data = metainfo.torrent(
+    info = build_torrent.info(file, vector["version"])
+    data = build_torrent.torrent(
         info,
         file=file,
         trackers=VECTORS["trackers"],
@@ -80,22 +80,22 @@ def test_torrent_equals_the_published_vector(vector: dict[str, str | int]) -> No
         creation_date=VECTORS["creation_date"],
     )
     assert data.hex() == vector["torrent"]
-    assert vector["infohash_v1"] in (None, metainfo.infohash_v1(info).hex())
-    assert vector["infohash_v2"] in (None, metainfo.infohash_v2(info).hex())
+    assert vector["infohash_v1"] in (None, build_torrent.infohash_v1(info).hex())
+    assert vector["infohash_v2"] in (None, build_torrent.infohash_v2(info).hex())
 
 
 def test_infohashes_are_sha1_and_sha256_of_the_bencoded_info_dictionary() -> None:
-    info = metainfo.info(SingleFile("a", 1, BLOCK, b"x" * 20), "v1")
+    info = build_torrent.info(SingleFile("a", 1, BLOCK, b"x" * 20), "v1")
     raw = b"d6:lengthi1e4:name1:a12:piece lengthi16384e6:pieces20:" + b"x" * 20 + b"e"
     assert bencode.encode(info) == raw
-    assert metainfo.infohash_v1(info) == sha1(raw).digest()
-    assert metainfo.infohash_v2(info) == sha256(raw).digest()
+    assert build_torrent.infohash_v1(info) == sha1(raw).digest()
+    assert build_torrent.infohash_v2(info) == sha256(raw).digest()
 
 
 def test_trackers_web_seeds_and_date_stand_beside_the_info_dictionary_and_no_tool_is_named() -> None:
     file = SingleFile("a.tar", 1, BLOCK, b"x" * 20)
-    data = metainfo.torrent(
-        metainfo.info(file, "v1"),
+    data = build_torrent.torrent(
+        build_torrent.info(file, "v1"),
         file=file,
         trackers=(("http://a/announce",), (), ("http://b/announce", "udp://c:1")),
         web_seeds=("https://w/",),
@@ -114,9 +114,9 @@ def test_trackers_web_seeds_and_date_stand_beside_the_info_dictionary_and_no_too
 
 def test_a_v1_twin_has_the_hybrids_pieces_and_another_infohash() -> None:
     file = hashed("a.tar", pattern(5 * BLOCK), BLOCK)
-    hybrid, twin = metainfo.info(file, "hybrid"), metainfo.info(file, "v1")
+    hybrid, twin = build_torrent.info(file, "hybrid"), build_torrent.info(file, "v1")
     assert twin.items() <= hybrid.items()
-    assert metainfo.infohash_v1(hybrid) != metainfo.infohash_v1(twin)
+    assert build_torrent.infohash_v1(hybrid) != build_torrent.infohash_v1(twin)
 
 
 @given(
@@ -137,17 +137,17 @@ def test_the_size_of_a_torrent_is_known_before_its_file_is_hashed(
     name: str, size: int, piece_length: int, options: TorrentOptions
 ) -> None:
     file = hashed(name, pattern(size), piece_length)
-    made = metainfo.torrent(
-        metainfo.info(file, options.version),
+    made = build_torrent.torrent(
+        build_torrent.info(file, options.version),
         file=file,
         trackers=options.trackers,
         web_seeds=options.web_seeds,
         creation_date=DATE,
     )
-    assert metainfo.torrent_size(name, size, piece_length, options) == len(made)
+    assert build_torrent.torrent_size(name, size, piece_length, options) == len(made)
 
 
 def test_the_size_of_a_torrent_is_exact_for_an_early_date_too() -> None:
     file = hashed("a", b"x", BLOCK)
-    made = metainfo.torrent(metainfo.info(file, "v1"), file=file, trackers=(), web_seeds=(), creation_date=0)
-    assert metainfo.torrent_size("a", 1, BLOCK, TorrentOptions(version="v1"), creation_date=0) == len(made)
+    made = build_torrent.torrent(build_torrent.info(file, "v1"), file=file, trackers=(), web_seeds=(), creation_date=0)
+    assert build_torrent.torrent_size("a", 1, BLOCK, TorrentOptions(version="v1"), creation_date=0) == len(made)

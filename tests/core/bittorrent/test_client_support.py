@@ -1,4 +1,4 @@
-"""clients.py: what it says of clients, compared with those that are installed."""
+"""client_support.py: what it says of clients, compared with those that are installed."""
 
 import hashlib
 import re
@@ -8,12 +8,12 @@ from pathlib import Path
 
 import libtorrent as lt
 import pytest
-from by_libtorrent import made_of_data, pattern
 
-from packager import bencode
-from packager.clients import FACTS, Shape, troubles
-from packager.torrent_file import PIECE_MOST
+from packager.core.bittorrent import bencode
+from packager.core.bittorrent.client_support import FACTS, Shape, troubles
+from packager.core.bittorrent.parse_torrent import PIECE_MOST
 from packager.units import MIB
+from tests.helpers.libtorrent_torrents import made_of_data, pattern
 
 VERSIONS = ("v1", "hybrid", "v2")
 

@@ -13,13 +13,13 @@ import torf
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from packager.core.bittorrent.magnet import FIELDS, LIMIT, Magnet, MagnetMember, format_magnet, is_link, parse_magnet
 from packager.errors import InputError
-from packager.magnet import FIELDS, LIMIT, Magnet, MagnetMember, format_magnet, is_link, parse_magnet
 from packager.model import Infohash
 from packager.paths import is_safe_path
-from tests.strategies import safe_names
+from tests.helpers.strategies import safe_names
 
-VECTORS = json.loads((Path(__file__).parents[1] / "manifests/vectors/magnet.json").read_text(encoding="utf-8"))
+VECTORS = json.loads((Path(__file__).parents[3] / "manifests/vectors/magnet.json").read_text(encoding="utf-8"))
 V1, V2 = "0123456789abcdef0123456789abcdef01234567", "fedcba98" * 8
 XT1, XT2 = f"xt=urn:btih:{V1}", f"xt=urn:btmh:1220{V2}"
 

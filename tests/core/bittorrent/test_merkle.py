@@ -5,14 +5,14 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from by_libtorrent import made_of_data, pattern
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager import merkle
-from packager.merkle import BLOCK
+from packager.core.bittorrent import merkle
+from packager.core.bittorrent.merkle import BLOCK
+from tests.helpers.libtorrent_torrents import made_of_data, pattern
 
-VECTORS = json.loads((Path(__file__).parents[1] / "manifests/vectors/merkle.json").read_text())
+VECTORS = json.loads((Path(__file__).parents[3] / "manifests/vectors/merkle.json").read_text())
 SIZES = (
     1,
     BLOCK - 1,

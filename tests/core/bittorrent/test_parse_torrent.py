@@ -1,4 +1,4 @@
-"""torrent_file.py and file_list.py: strangers' torrents read right, and hostile ones refused by name."""
+"""parse_torrent.py and parse_file_list.py: strangers' torrents read right, and hostile ones refused by name."""
 
 import contextlib
 import re
@@ -9,15 +9,15 @@ from typing import Any
 
 import libtorrent as lt
 import pytest
-from by_libtorrent import made_of_data, made_of_folder, pattern
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager import bencode, metainfo
+from packager.core.bittorrent import bencode, build_torrent
+from packager.core.bittorrent.build_torrent import SingleFile
+from packager.core.bittorrent.merkle import BLOCK
+from packager.core.bittorrent.parse_torrent import Metainfo, parse
 from packager.errors import InputError
-from packager.merkle import BLOCK
-from packager.metainfo import SingleFile
-from packager.torrent_file import Metainfo, parse
+from tests.helpers.libtorrent_torrents import made_of_data, made_of_folder, pattern
 
 FILES = {"b.bin": 3, "a/é.bin": 20_000, "a/empty": 0, "a/z/last.bin": 3 * BLOCK, "C.txt": 5}
 VERSIONS = ("hybrid", "v1", "v2")
@@ -89,8 +89,8 @@ def test_a_folder_with_one_file_of_its_own_name_stays_a_folder_where_v1_says_so(
 
 def test_our_own_torrent_is_read_back_whole() -> None:
     file = SingleFile("demo.tar", 5, BLOCK, b"p" * 20, b"", b"r" * 32)
-    info = metainfo.info(file, "hybrid")
-    data = metainfo.torrent(
+    info = build_torrent.info(file, "hybrid")
+    data = build_torrent.torrent(
         info,
         file=file,
         trackers=(("http://a/x",), ("http://b/x", "udp://c:1")),
@@ -101,7 +101,7 @@ def test_our_own_torrent_is_read_back_whole() -> None:
     assert found.trackers == (("http://a/x",), ("http://b/x", "udp://c:1"))
     assert found.web_seeds == ("http://w/",)
     assert (found.creation_date, found.comment, found.private) == (7, None, False)
-    assert (found.infohash_v1, found.infohash_v2) == (metainfo.infohash_v1(info), metainfo.infohash_v2(info))
+    assert (found.infohash_v1, found.infohash_v2) == (build_torrent.infohash_v1(info), build_torrent.infohash_v2(info))
 
 
 INFO: dict[bytes, Any] = {b"name": b"n", b"piece length": BLOCK, b"length": 5, b"pieces": b"x" * 20}

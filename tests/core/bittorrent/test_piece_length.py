@@ -7,10 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager.metainfo import torrent_size
-from packager.model import Version
-from packager.options import TorrentOptions
-from packager.piece_length import (
+from packager.core.bittorrent.build_torrent import torrent_size
+from packager.core.bittorrent.piece_length import (
     ALLOWANCE,
     DIGESTS,
     LARGEST,
@@ -20,9 +18,11 @@ from packager.piece_length import (
     choose_piece_length,
     piece_length_of_files,
 )
+from packager.model import Version
+from packager.options import TorrentOptions
 from packager.units import GIB, MIB, TIB, show_size
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 VECTORS = json.loads((ROOT / "manifests/vectors/piece_length.json").read_text())
 PAGE = ROOT / "docs/explanation/piece-length.md"
 VERSIONS: tuple[Version, ...] = ("hybrid", "v1", "v2")

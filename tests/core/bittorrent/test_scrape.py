@@ -7,10 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager import bencode
-from packager.engine.scraping import SECONDS, SILENT_SECONDS
-from packager.errors import InputError
-from packager.scrape import (
+from packager.core.bittorrent import bencode
+from packager.core.bittorrent.scrape import (
     HTTP_BATCH,
     MOST,
     UDP_BATCH,
@@ -27,6 +25,8 @@ from packager.scrape import (
     udp_request,
     udp_transaction,
 )
+from packager.engine.network.scrape_trackers import SECONDS, SILENT_SECONDS
+from packager.errors import InputError
 
 ONE, TWO = bytes(range(20)), bytes(range(200, 220))
 SWARMS = st.lists(st.binary(min_size=20, max_size=20), min_size=1, max_size=5, unique=True)
@@ -188,7 +188,7 @@ def test_what_is_no_udp_tracker_is_refused(announce: str) -> None:
 
 
 def test_the_numbers_of_the_how_to_are_those_of_the_code() -> None:
-    text = " ".join((Path(__file__).parents[1] / "docs/how-to/count-seeds.md").read_text(encoding="utf-8").split())
+    text = " ".join((Path(__file__).parents[3] / "docs/how-to/count-seeds.md").read_text(encoding="utf-8").split())
     assert f"{HTTP_BATCH} swarms a request ({UDP_BATCH} by UDP)" in text
     assert f"4,400 hybrid shards are {2 * 4400 // HTTP_BATCH} requests" in text
     assert (SILENT_SECONDS, SECONDS) == (10, 120)

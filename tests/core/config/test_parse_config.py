@@ -13,18 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager.config import OPTIONS, TABLES, options_digest, parse_config
+from packager.core.config.parse_config import OPTIONS, TABLES, options_digest, parse_config
 from packager.errors import InputError
-from packager.options import (
-    CollectionOptions,
-    Config,
-    PhaseOptions,
-    ReleaseOptions,
-    ShardOptions,
-    TorrentOptions,
-)
+from packager.options import CollectionOptions, Config, PhaseOptions, ReleaseOptions, ShardOptions, TorrentOptions
 
-BROKEN = Path(__file__).parent / "broken" / "config"
+BROKEN = Path(__file__).with_name("bad_configs")
 SENTENCES: dict[str, str] = json.loads((BROKEN / "sentences.json").read_text())
 LEAST = '[collection]\nname = "songs"\ntitle = "Songs"\nsource = "songs"\n\n[[phases]]\nname = "audio-live"\n'
 FULL = """
@@ -273,7 +266,7 @@ def test_any_value_of_any_key_is_read_or_refused(table: str, data: st.DataObject
     assert refusal(lambda: reader(value, "packager.toml: key")).isprintable()
 
 
-REFERENCE = Path(__file__).parent.parent / "docs" / "reference" / "config.md"
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "config.md"
 ROW = re.compile(r"^\| `(\w+)\.(\w+)` \| [^|]+ \| (?:`(.+?)`|required|none|from the name) \| .+ \| `(.+)` \|$", re.M)
 
 

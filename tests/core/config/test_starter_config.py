@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packager.config import OPTIONS, parse_config
+from packager.core.config.parse_config import OPTIONS, parse_config
+from packager.core.config.starter_config import quoted, starter_config, starter_title
 from packager.options import CollectionOptions, Config, PhaseOptions
 from packager.slug import SLUG_MAX, is_slug, slug
-from packager.starter import quoted, starter_config, starter_title
 
 
 def expected(records: str | None, audio: PhaseOptions) -> Config:

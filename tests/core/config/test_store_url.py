@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from packager.core.config.store_url import StoreAddress, is_address, store_address
 from packager.errors import InputError
-from packager.store_address import StoreAddress, is_address, store_address
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from projects import Project, make_project
 
-from packager import api, estimate
-from packager.engine import budget as budgets
+from packager import api
+from packager.core.estimates import estimate
+from packager.core.estimates.estimate import Cut, Lot, Wishes
+from packager.engine.tables import catalogue_totals as budgets
 from packager.errors import InputError
-from packager.estimate import Cut, Lot, Wishes
 from packager.options import ShardOptions, TorrentOptions
+from tests.helpers.projects import Project, make_project
 
 TB = 10**12
 ONE_PHASE = """

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from packager.core.estimates.sampling import SampleSize, bad_below, parse_sample, proved, sample
 from packager.errors import InputError
-from packager.sampling import SampleSize, bad_below, parse_sample, proved, sample
 
 
 @given(total=st.integers(0, 500), share=st.floats(0, 1), seed=st.integers(0, 1 << 40))

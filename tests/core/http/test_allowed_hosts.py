@@ -5,13 +5,13 @@ from urllib.parse import quote
 import msgspec
 import pytest
 
-from packager import addresses
-from packager.document_checks import check_release
+from packager.core.config import url_values
+from packager.core.http.allowed_hosts import NO_HOSTS, allowed_hosts, host_and_port, permitted, redirected, special_kind
+from packager.core.releases.document_checks import check_release
+from packager.core.reports.inspection import FaultList
 from packager.errors import InputError
-from packager.hosts import NO_HOSTS, allowed_hosts, host_and_port, permitted, redirected, special_kind
-from packager.inspection import FaultList
 from packager.model import ReleaseShard
-from tests.releases import make_release, make_shard
+from tests.helpers.made_up_releases import make_release, make_shard
 
 PUBLIC = "93.184.216.34"
 
@@ -168,21 +168,21 @@ def test_a_redirect_on_the_host_or_to_an_allowed_one_is_followed(location: str, 
 )
 def test_an_address_with_a_user_name_or_password_is_refused_and_not_repeated(written: str) -> None:
     readers = (
-        lambda: addresses.url(written, "tracker", addresses.TRACKERS),
-        lambda: addresses.base_url(written, "release.base_url"),
-        lambda: addresses.web_seeds([written], "torrent.web_seeds"),
-        lambda: addresses.trackers([[written]], "torrent.trackers"),
+        lambda: url_values.url(written, "tracker", url_values.TRACKERS),
+        lambda: url_values.base_url(written, "release.base_url"),
+        lambda: url_values.web_seeds([written], "torrent.web_seeds"),
+        lambda: url_values.trackers([[written]], "torrent.trackers"),
     )
     for read in readers:
         with pytest.raises(InputError, match="holds a user name or a password") as refused:
             read()
         assert "hunter2" not in str(refused.value)
-    assert "hunter2" not in addresses.without_credentials(written)
+    assert "hunter2" not in url_values.without_credentials(written)
 
 
 def test_an_at_sign_in_a_path_is_no_user_name() -> None:
     for written in ("https://host.example/@user/x", "http://host.example:80/a@b", "http://[::1]:80/x?y=z@w"):
-        assert addresses.without_credentials(written) == addresses.url(written, "page", addresses.WEB) == written
+        assert url_values.without_credentials(written) == url_values.url(written, "page", url_values.WEB) == written
 
 
 def test_the_port_of_an_address_is_that_of_its_scheme() -> None:

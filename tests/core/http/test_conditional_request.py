@@ -2,7 +2,7 @@
 
 import pytest
 
-from packager.preconditions import Wanted, wanted
+from packager.core.http.conditional_request import Wanted, wanted
 
 TAG = '"abc"'
 WHOLE, PART = Wanted(200), Wanted(206, ((5, 10),))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager.byte_ranges import MOST, UnsatisfiableError, content_range, parse, part_heads
+from packager.core.http.range_header import MOST, UnsatisfiableError, content_range, parse, part_heads
 
 SIZE = 10_000
 

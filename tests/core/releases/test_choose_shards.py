@@ -1,4 +1,4 @@
-"""choose.py: within the budget, the same for the same, apart for different mirrors, and steady."""
+"""choose_shards.py: within the budget, the same for the same, apart for different mirrors, and steady."""
 
 import hashlib
 import random
@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager.choose import Choice, choose, documents_of, estimated, scores, uniforms, weights
+from packager.core.releases.choose_shards import Choice, choose, documents_of, estimated, scores, uniforms, weights
 from packager.errors import InputError
 from packager.model import STRATEGIES, PublishedFile, Release, ReleaseShard, Strategy
-from tests.simulator import Publisher, make_shard, phase_of
+from tests.helpers.simulated_publisher import Publisher, make_shard, phase_of
 
 DATES = ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z")
 ME = b"a mirror's id"

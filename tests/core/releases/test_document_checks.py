@@ -7,15 +7,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from packager import documents, lookup
-from packager.document_checks import check_release
+from packager.core.releases import documents, lookup_index
+from packager.core.releases.document_checks import check_release
+from packager.core.releases.lookup_index import Lookup
+from packager.core.reports.inspection import FaultList
 from packager.errors import InputError
-from packager.inspection import FaultList
-from packager.lookup import Lookup
 from packager.model import FileDigest, Manifest, PublishedFile, Release, ReleaseShard, Withdrawal
-from tests.releases import make_shard
+from tests.helpers.made_up_releases import make_shard
 
-VECTOR = Path(__file__).parents[1] / "manifests/vectors/shard/expected"
+VECTOR = Path(__file__).parents[3] / "manifests/vectors/shard/expected"
 DATE = "2026-11-21T00:00:00Z"
 FILE = FileDigest(size=5, sha256="0" * 64)
 
@@ -102,7 +102,7 @@ ANYTHING = {"a": [1, -5, 2.5, None, True, "x", {"": {}}], "b": 1 << 80, "é": "\
 @pytest.mark.parametrize("kind", [Release, Manifest, Lookup])
 @pytest.mark.parametrize("extensions", [ANYTHING, {}, {"format": 9}])
 def test_extensions_of_any_content_are_read_and_ignored(kind: type, extensions: Any) -> None:
-    read = lookup.from_bytes if kind is Lookup else lambda data, where: documents.from_bytes(data, kind, where)
+    read = lookup_index.from_bytes if kind is Lookup else lambda data, where: documents.from_bytes(data, kind, where)
     document = read(with_extensions(kind, extensions), "x.json")
     without = msgspec.structs.replace(document, extensions={})
     assert without == read(with_extensions(kind, {}), "x.json")

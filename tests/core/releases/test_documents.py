@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packager import documents
+from packager.core.releases import documents
 from packager.errors import InputError
 from packager.model import Manifest, Struct, Whole
 

@@ -9,16 +9,16 @@ import pytest
 
 from packager.cli.app import main
 from packager.mirror.state import MirrorFolder
-from tests.peer import seeding
-from tests.projects import Project, Ran
+from tests.end_to_end.test_growing import assert_frozen, by_name, new_shards, read_release, release
+from tests.helpers.libtorrent_peer import seeding
+from tests.helpers.projects import Project, Ran
+from tests.helpers.serve_process import serving
+from tests.helpers.site_contents import rows
 from tests.second_implementation.minisign import Key
 from tests.second_implementation.site import Site
-from tests.serve.served import serving
-from tests.site_bytes import rows
-from tests.test_growing import assert_frozen, by_name, new_shards, read_release, release
 
 Capture = pytest.CaptureFixture[str]
-ARCHIVE = Path(__file__).with_name("kept") / "format-1.tar.xz"
+ARCHIVE = Path(__file__).parents[2] / "kept/format-1.tar.xz"
 INSPECTED = (
     "manifest.json",
     "release.json",

@@ -11,16 +11,16 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
 
-from packager.check.loose import Finder
+from packager.check.repair.find_members import Finder
 from packager.cli.app import main
-from packager.engine import foreign_tables, tables
-from packager.engine.members import chosen
+from packager.core.releases.members_table import source_paths, with_current_ids
+from packager.engine.tables import parquet, untrusted_parquet
+from packager.engine.tables.filter_members import chosen
 from packager.errors import InputError
-from packager.members_table import source_paths, with_current_ids
 from packager.model import LATER, MEMBERS, ShardName
-from tests.projects import Project, make_project
-from tests.releases import make_members
-from tests.test_growing import release
+from tests.end_to_end.test_growing import release
+from tests.helpers.made_up_releases import make_members
+from tests.helpers.projects import Project, make_project
 
 Capture = pytest.CaptureFixture[str]
 
@@ -85,10 +85,10 @@ def test_unknown_columns_are_ignored_and_missing_ones_are_null(name: str, tmp_pa
     expected = table
     if name == "no title":
         expected = table.set_column(table.column_names.index("title"), "title", pa.nulls(2, pa.string()))
-    for read in (foreign_tables.read_table(path, MEMBERS), tables.read_rows(path, 0, 2, MEMBERS)):
+    for read in (untrusted_parquet.read_table(path, MEMBERS), parquet.read_rows(path, 0, 2, MEMBERS)):
         assert read.schema == MEMBERS
         assert read.to_pylist() == expected.to_pylist()
-    assert foreign_tables.read_group(path, MEMBERS, 0, path.stat().st_size).to_pylist() == expected.to_pylist()
+    assert untrusted_parquet.read_group(path, MEMBERS, 0, path.stat().st_size).to_pylist() == expected.to_pylist()
 
 
 @pytest.mark.parametrize("column", ["id", "path", "offset", "size", "sha256", "kind"])
@@ -96,7 +96,7 @@ def test_a_column_that_may_not_be_null_may_not_be_missing(column: str, tmp_path:
     path = tmp_path / "x.members.parquet"
     pq.write_table(make_members([{"id": "a", "path": "a.txt"}]).drop_columns([column]), path)
     with pytest.raises(InputError, match=f'column "{column}" of type'):
-        foreign_tables.read_table(path, MEMBERS)
+        untrusted_parquet.read_table(path, MEMBERS)
 
 
 def test_a_shard_is_rebuilt_verified_and_extracted_by_a_table_with_other_columns(

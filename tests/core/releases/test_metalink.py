@@ -11,12 +11,12 @@ import libtorrent as lt
 import msgspec
 import pytest
 
+from packager.core.releases.metalink import LIMIT, NAMESPACE, has_metalink, metalink
 from packager.errors import InputError
-from packager.metalink import LIMIT, NAMESPACE, has_metalink, metalink
 from packager.model import ReleaseShard
-from tests.by_libtorrent import made_of_data
-from tests.servers import Site, serving
-from tests.simulator import Publisher, make_shard
+from tests.helpers.http_server import Site, serving
+from tests.helpers.libtorrent_torrents import made_of_data
+from tests.helpers.simulated_publisher import Publisher, make_shard
 
 PIECE = 1 << 18
 DATA = hashlib.shake_256(b"a tar").digest(5 * PIECE + 777)

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from packager.core.releases.minisign_key import MEMLIMIT, OPSLIMIT, PASSWORD_LIMIT, PublicKey, Scrypt, SecretKey
 from packager.errors import InputError
-from packager.key_pair import MEMLIMIT, OPSLIMIT, PASSWORD_LIMIT, PublicKey, Scrypt, SecretKey
 
 VECTORS = json.loads(
-    (Path(__file__).parents[1] / "manifests" / "vectors" / "signature.json").read_text(encoding="utf-8")
+    (Path(__file__).parents[3] / "manifests" / "vectors" / "signature.json").read_text(encoding="utf-8")
 )
 PROTECTED = VECTORS["protected"]
 PUBLIC = PublicKey.parse(VECTORS["public_key"])

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from packager.core.releases.minisign_key import PublicKey, SecretKey
+from packager.core.releases.minisign_signature import LIMIT, check, sign
 from packager.errors import InputError, TrustError
-from packager.key_pair import PublicKey, SecretKey
-from packager.signature import LIMIT, check, sign
 
-FOLDER = Path(__file__).parents[1] / "manifests" / "vectors"
+FOLDER = Path(__file__).parents[3] / "manifests" / "vectors"
 VECTORS = json.loads((FOLDER / "signature.json").read_text(encoding="utf-8"))
 PUBLIC = PublicKey.parse(VECTORS["public_key"])
 DATA = b'{"serial": 7}\n'

@@ -1,16 +1,16 @@
-"""releasing.py: what a next release says of keys, and of shards that were published."""
+"""next_release.py: what a next release says of keys, and of shards that were published."""
 
 import msgspec
 import pytest
 
-from packager import documents
-from packager.config import parse_config
+from packager.core.config.parse_config import parse_config
+from packager.core.releases import documents
+from packager.core.releases.kept_entries import LINKS
+from packager.core.releases.minisign_key import PublicKey
+from packager.core.releases.next_release import PackedShard, check_signer, next_release
 from packager.errors import InputError
-from packager.kept import LINKS
-from packager.key_pair import PublicKey
 from packager.model import Infohash, Manifest, Plan, PlannedPhase, PublishedFile, Release
-from packager.releasing import PackedShard, check_signer, next_release
-from tests.simulator import Publisher, hex_of, make_shard, secret_key
+from tests.helpers.simulated_publisher import Publisher, hex_of, make_shard, secret_key
 
 CONFIG = parse_config('[collection]\nname = "demo"\ntitle = "Demo"\nsource = "x"\n[[phases]]\nname = "audio"\n')
 AUDIO = PlannedPhase(

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from packager.scrape import Counts
-from packager.seed_counts import (
+from packager.core.bittorrent.scrape import Counts
+from packager.core.releases.seed_counts import (
     MOST_TRACKERS,
     Counted,
     Spread,
@@ -15,7 +15,7 @@ from packager.seed_counts import (
     spread,
     swarms,
 )
-from tests.releases import make_release, make_shard
+from tests.helpers.made_up_releases import make_release, make_shard
 
 TRACKER = "udp://tracker.example.org:6969/announce"
 

@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from packager import lists
-from packager.hand_out import HandOut, why_withheld
+from packager.core.releases import release_lists
+from packager.core.releases.sharing_rule import HandOut, why_withheld
 from packager.model import Release, Withdrawal
-from tests.releases import make_phase, make_release, make_shard
+from tests.helpers.made_up_releases import make_phase, make_release, make_shard
 
 DATE, LATER = "2026-11-21T00:00:00Z", "2030-01-01T00:00:00Z"
 
@@ -95,8 +95,8 @@ def test_no_list_has_a_withheld_shard() -> None:
     shards = [make_shard(number=1, also_v1=True), make_shard(number=2, also_v1=True)]
     shards[0] = msgspec.structs.replace(shards[0], withdrawn=1)
     release = make_release(shards=shards)
-    texts = [lists.magnets(release), lists.magnets(release, "audio"), lists.magnets_v1(release)]
-    texts += [lists.torrents_json(release).decode(), lists.feed(release).decode()]
+    texts = [release_lists.magnets(release), release_lists.magnets(release, "audio"), release_lists.magnets_v1(release)]
+    texts += [release_lists.torrents_json(release).decode(), release_lists.feed(release).decode()]
     for text in texts:
         assert "audio-0001" not in text
         assert "audio-0002" in text

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager import documents
+from packager.core.releases import documents
+from packager.core.releases.minisign_key import SecretKey
+from packager.core.releases.minisign_signature import sign
+from packager.core.releases.trust import MISSED, TABLE_LIMIT, Followed, accept, missed, pin, stale
 from packager.errors import TrustError
-from packager.key_pair import SecretKey
 from packager.model import FileDigest, PublishedFile, Release, Withdrawal
-from packager.signature import sign
-from packager.trust import MISSED, TABLE_LIMIT, Followed, accept, missed, pin, stale
-from tests.simulator import (
+from tests.helpers.simulated_publisher import (
     Change,
     Publisher,
     Signed,

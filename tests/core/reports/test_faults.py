@@ -8,8 +8,9 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager import faults
-from packager.faults import (
+from packager.core.bittorrent.piece_hashes import PieceHashes
+from packager.core.reports import faults
+from packager.core.reports.faults import (
     Extents,
     Known,
     file_extents,
@@ -20,10 +21,9 @@ from packager.faults import (
     size_fault,
     tar_extents,
 )
-from packager.layout import Literal
+from packager.core.shards.layout import Literal
+from packager.core.shards.tar_layout import TarLayout, tar_layout
 from packager.model import MEMBERS, ShardName
-from packager.piece_hashes import PieceHashes
-from packager.tar_layout import TarLayout, tar_layout
 
 SIZES = (700, 0, 512, 1, 9000)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
-from packager.config import parse_config
-from packager.reader_needs import missing_for_readers
-from tests.projects import make_project
+from packager.core.config.parse_config import parse_config
+from packager.core.reports.reader_needs import missing_for_readers
+from tests.helpers.projects import make_project
 
 Capture = pytest.CaptureFixture[str]
 BARE = '[collection]\nname = "a"\ntitle = "A"\nsource = "a"\n{collection}\n[[phases]]\nname = "all"\n'

@@ -5,9 +5,9 @@ from hashlib import sha256
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import HOSTILE, safe_names
 
-from packager import bag
+from packager.core.shards import bag
+from tests.helpers.strategies import HOSTILE, safe_names
 
 
 def test_bagit_txt_is_the_two_lines_of_the_standard() -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import names
 
-from packager import paths, tar
+from packager import paths
+from packager.core.shards import build_tar_header
+from tests.helpers.strategies import names
 
 GIB = 1 << 30
 PATHS = {
@@ -44,7 +45,7 @@ SIZES = [0, 1, 512, 8 * GIB - 1, 8 * GIB, 1 << 40]
 
 def read_header(header: bytes) -> tarfile.TarInfo:
     """Return what Python's tarfile makes of a header."""
-    with tarfile.open(fileobj=io.BytesIO(header + tar.END), mode="r:") as archive:
+    with tarfile.open(fileobj=io.BytesIO(header + build_tar_header.END), mode="r:") as archive:
         member = archive.next()
     assert member is not None
     return member
@@ -53,12 +54,12 @@ def read_header(header: bytes) -> tarfile.TarInfo:
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
 def test_a_header_says_its_path_and_size_and_nothing_of_the_machine(path: str, size: int) -> None:
-    header = tar.header(path, size)
+    header = build_tar_header.header(path, size)
     member = read_header(header)
     assert (member.name, member.size) == (path, size)
     assert (member.uid, member.gid, member.uname, member.gname) == (0, 0, "", "")
-    assert (member.mode, member.mtime, member.type) == (0o644, tar.MTIME, tarfile.REGTYPE)
-    assert member.offset_data == len(header) == tar.header_size(path, size)
+    assert (member.mode, member.mtime, member.type) == (0o644, build_tar_header.MTIME, tarfile.REGTYPE)
+    assert member.offset_data == len(header) == build_tar_header.header_size(path, size)
 
 
 @pytest.mark.parametrize(
@@ -75,19 +76,19 @@ def test_a_header_says_its_path_and_size_and_nothing_of_the_machine(path: str, s
     ],
 )
 def test_a_pax_header_stands_only_where_a_field_does_not_fit(path: str, size: int, blocks: int) -> None:
-    assert len(tar.header(path, size)) == blocks * tar.BLOCK
+    assert len(build_tar_header.header(path, size)) == blocks * build_tar_header.BLOCK
 
 
 @given(st.lists(names().map(paths.safe_name), min_size=1, max_size=6).map("/".join), st.integers(0, 1 << 50))
 def test_the_size_of_a_header_is_known_without_making_it(path: str, size: int) -> None:
-    header = tar.header(path, size)
-    assert tar.header_size(path, size) == len(header)
+    header = build_tar_header.header(path, size)
+    assert build_tar_header.header_size(path, size) == len(header)
     assert (read_header(header).name, read_header(header).size) == (path, size)
 
 
 @pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
 def test_a_reader_without_pax_is_never_given_an_absolute_path(path: str) -> None:
-    last = tar.header(path, 0)[-tar.BLOCK :]
+    last = build_tar_header.header(path, 0)[-build_tar_header.BLOCK :]
     prefix, name = last[345:500].rstrip(b"\0"), last[:100].rstrip(b"\0")
     assert name
     assert not name.startswith(b"/")
@@ -96,7 +97,7 @@ def test_a_reader_without_pax_is_never_given_an_absolute_path(path: str) -> None
 
 @pytest.mark.parametrize(("size", "zeros"), [(0, 0), (1, 511), (511, 1), (512, 0), (513, 511)])
 def test_data_is_padded_to_whole_blocks(size: int, zeros: int) -> None:
-    assert tar.padding(size) == zeros
+    assert build_tar_header.padding(size) == zeros
 
 
 @pytest.mark.interop
@@ -107,12 +108,18 @@ def test_gnu_tar_writes_the_same_archive_of_a_plain_file(
     data = b"d" * 700
     (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / path).write_bytes(data)
-    options = ["--format=ustar", "--blocking-factor=1", f"--mtime=@{tar.MTIME}", "--mode=0644"]
+    options = ["--format=ustar", "--blocking-factor=1", f"--mtime=@{build_tar_header.MTIME}", "--mode=0644"]
     owner = ["--owner=0", "--group=0", "--numeric-owner"]
     done = subprocess.run(
         [program("tar"), *options, *owner, "--create", "--file=-", path], cwd=tmp_path, capture_output=True, check=True
     )
-    assert tar.header(path, len(data)) + data + bytes(tar.padding(len(data))) + tar.END == done.stdout
+    assert (
+        build_tar_header.header(path, len(data))
+        + data
+        + bytes(build_tar_header.padding(len(data)))
+        + build_tar_header.END
+        == done.stdout
+    )
 
 
 @pytest.mark.interop
@@ -120,7 +127,11 @@ def test_gnu_tar_lists_every_path_and_size(tmp_path: Path, program: Callable[[st
     wanted = [(path, size) for path in PATHS.values() for size in (0, 513)]
     archive = tmp_path / "all.tar"
     archive.write_bytes(
-        b"".join(tar.header(path, size) + b"x" * size + bytes(tar.padding(size)) for path, size in wanted) + tar.END
+        b"".join(
+            build_tar_header.header(path, size) + b"x" * size + bytes(build_tar_header.padding(size))
+            for path, size in wanted
+        )
+        + build_tar_header.END
     )
     assert listed(program("tar"), archive) == [("-rw-r--r--", "0/0", size, path) for path, size in wanted]
 
@@ -130,10 +141,10 @@ def test_gnu_tar_lists_every_path_and_size(tmp_path: Path, program: Callable[[st
 def test_gnu_tar_lists_a_huge_file(tmp_path: Path, program: Callable[[str], str], size: int) -> None:
     archive = tmp_path / "huge.tar"
     with open(archive, "wb") as file:
-        file.write(tar.header("s/é", size))
-        file.truncate(file.tell() + size + tar.padding(size))
+        file.write(build_tar_header.header("s/é", size))
+        file.truncate(file.tell() + size + build_tar_header.padding(size))
         file.seek(0, 2)
-        file.write(tar.header("s/after", 0) + tar.END)
+        file.write(build_tar_header.header("s/after", 0) + build_tar_header.END)
     assert listed(program("tar"), archive) == [("-rw-r--r--", "0/0", size, "s/é"), ("-rw-r--r--", "0/0", 0, "s/after")]
 
 

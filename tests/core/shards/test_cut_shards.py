@@ -4,11 +4,11 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager.cut import Cutter
+from packager.core.shards.cut_shards import Cutter
+from packager.core.shards.records_jsonl import as_members
+from packager.core.shards.tar_layout import tar_layout
 from packager.model import CATALOGUE, PLANNED
 from packager.options import CollectionOptions, Config, PhaseOptions, ShardOptions
-from packager.record_lines import as_members
-from packager.tar_layout import tar_layout
 
 SELECTED = pa.schema([CATALOGUE.field(name) for name in PLANNED.names if name != "shard"])
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=120)

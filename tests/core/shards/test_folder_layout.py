@@ -8,15 +8,15 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import MEMBER_ROWS, content, members_tables, read, sample
 
-from packager import bag
-from packager.engine.hashing import FilesPass, FileTree, OnePass
-from packager.file_space import sort_key
-from packager.files_layout import FilesLayout, files_layout
-from packager.layout import Slice
-from packager.merkle import BLOCK
+from packager.core.bittorrent.file_offsets import sort_key
+from packager.core.bittorrent.merkle import BLOCK
+from packager.core.shards import bag
+from packager.core.shards.folder_layout import FilesLayout, files_layout
+from packager.core.shards.layout import Slice
+from packager.engine.hashing.stream_hasher import FilesPass, FileTree, OnePass
 from packager.model import ShardName
+from tests.helpers.strategies import MEMBER_ROWS, content, members_tables, read, sample
 
 FEW = settings(max_examples=25)
 LENGTHS = st.sampled_from([512, 1024])  # no real piece is as short; the stream's rules are the same

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from bags import bagit_faults, sha256sum_faults
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import MEMBER_ROWS, Sample, members_tables, read, sample, samples
 
-from packager import bag, record_lines, tar, tar_layout
-from packager.layout import Literal, Slice
+from packager.core.shards import bag, build_tar_header, records_jsonl, tar_layout
+from packager.core.shards.layout import Literal, Slice
 from packager.model import ShardName
+from tests.helpers.bagit_programs import bagit_faults, sha256sum_faults
+from tests.helpers.strategies import MEMBER_ROWS, Sample, members_tables, read, sample, samples
 
 FEW = settings(max_examples=15)  # a tar an example
 
@@ -30,9 +30,9 @@ def members_of(*sizes: int) -> pa.Table:
 @given(samples())
 def test_the_size_known_beforehand_is_the_size_of_the_tar(made: Sample) -> None:
     assert len(made.tar) == made.layout.size
-    assert made.layout.size % tar.BLOCK == 0
-    assert made.tar.endswith(tar.END)
-    assert not made.tar[: -len(tar.END)].endswith(tar.END)
+    assert made.layout.size % build_tar_header.BLOCK == 0
+    assert made.tar.endswith(build_tar_header.END)
+    assert not made.tar[: -len(build_tar_header.END)].endswith(build_tar_header.END)
 
 
 @FEW
@@ -101,7 +101,7 @@ def test_the_manifests_hold_the_digests_of_what_the_tar_holds(made: Sample) -> N
             assert sha256(held[path]).hexdigest() == digest
     listed = [line.split(b"  ", 1)[1].decode() for line in held[bag.MANIFEST].splitlines()]
     assert listed == [path for path in held if path.startswith("data/")]
-    assert held["records.jsonl"] == b"".join(record_lines.stream_lines(made.layout.members))
+    assert held["records.jsonl"] == b"".join(records_jsonl.stream_lines(made.layout.members))
     assert held["bagit.txt"] == bag.BAGIT_TXT
     ends = made.layout.record_ends.tolist(), made.layout.manifest_ends.tolist()
     assert [end[-1] if end else 0 for end in ends] == [len(held["records.jsonl"]), len(held[bag.MANIFEST])]
@@ -111,7 +111,7 @@ def test_the_manifests_hold_the_digests_of_what_the_tar_holds(made: Sample) -> N
 @given(members_tables(sizes=st.integers(0, 1 << 44)), st.integers(0, 400), st.sampled_from([1, 16, 79, 94, 150, 240]))
 def test_the_costs_bound_the_tar_and_are_close(members: pa.Table, bag_info: int, name_length: int) -> None:
     name = "n" * name_length
-    costs = tar_layout.costs(name, members, record_lines.line_sizes(members))
+    costs = tar_layout.costs(name, members, records_jsonl.line_sizes(members))
     bound = int(costs.total.sum()) + tar_layout.fixed_cost(name, bag_info)
     size = tar_layout.tar_layout(ShardName(name), "x" * bag_info, members).size
     assert size <= bound < size + 8192
@@ -122,11 +122,11 @@ def test_the_costs_bound_the_tar_and_are_close(members: pa.Table, bag_info: int,
 def test_costs_are_a_row_s_own_however_the_rows_are_batched(members: pa.Table, data: st.DataObject) -> None:
     first = data.draw(st.integers(0, members.num_rows))
     stop = data.draw(st.integers(first, members.num_rows))
-    whole = tar_layout.costs("s", members, record_lines.line_sizes(members))
+    whole = tar_layout.costs("s", members, records_jsonl.line_sizes(members))
     rows = members.slice(first, stop - first)
-    part = tar_layout.costs("s", rows, record_lines.line_sizes(rows))
+    part = tar_layout.costs("s", rows, records_jsonl.line_sizes(rows))
     assert part.total.tolist() == whole.part(first, stop).total.tolist() == whole.total[first:stop].tolist()
-    assert (whole.total >= tar.BLOCK).all()
+    assert (whole.total >= build_tar_header.BLOCK).all()
 
 
 def test_the_tar_of_huge_members_is_known_without_reading_one() -> None:

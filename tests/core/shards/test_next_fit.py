@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packager.plan import NextFit, runs
+from packager.core.shards.next_fit import NextFit, runs
 
 COSTS = st.lists(st.integers(1, 10_000), max_size=60)
 ROOM = st.integers(1, 10_000)

@@ -5,7 +5,16 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager.file_names import FIELDS, distinct, exact, extension, folded, numbered, original_path, parse_layout
+from packager.core.shards.path_formats import (
+    FIELDS,
+    distinct,
+    exact,
+    extension,
+    folded,
+    numbered,
+    original_path,
+    parse_layout,
+)
 from packager.paths import NAME_MAX, is_safe_path
 
 TEXT = st.one_of(st.none(), st.text(max_size=300), st.sampled_from(["..", ".", "/", "CON", "a/../..", "x\0", "\udcff"]))

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from packager.engine import sql
+from packager.core.shards.path_patterns import PathFilter, check_pattern, matcher, pattern_sql
+from packager.engine.tables import sql
 from packager.errors import InputError
-from packager.patterns import PathFilter, check_pattern, matcher, pattern_sql
 
 # Few letters, so that texts match by chance; and what some other kind of pattern takes for more than itself.
 _TEXTS = st.text("ab*[]?{},%_\\/!-.^$()|+'\n\té", max_size=12)

@@ -8,11 +8,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import MEMBER_ROWS, members_tables
 
-from packager import record_lines
+from packager.core.shards import records_jsonl
+from packager.core.shards.records_jsonl import FIELDS
 from packager.model import PLANNED
-from packager.record_lines import FIELDS
+from tests.helpers.strategies import MEMBER_ROWS, members_tables
 
 PLAIN = {"id": "1", "path": "a.flac", "kind": "audio", "size": 3}
 
@@ -39,7 +39,7 @@ def table(*rows: dict[str, Any]) -> pa.Table:
 @settings(max_examples=20)
 @given(members_tables())
 def test_a_line_reads_back_as_the_fields_of_its_row_that_are_not_null(members: pa.Table) -> None:
-    lines = b"".join(record_lines.stream_lines(members)).split(b"\n")[:-1]
+    lines = b"".join(records_jsonl.stream_lines(members)).split(b"\n")[:-1]
     assert len(lines) == members.num_rows
     for line, row in zip(lines, members.to_pylist(), strict=True):
         found = json.loads(line)
@@ -53,7 +53,7 @@ def test_a_line_reads_back_as_the_fields_of_its_row_that_are_not_null(members: p
 @settings(max_examples=20)
 @given(members_tables())
 def test_a_line_is_what_the_written_rule_says_byte_for_byte(members: pa.Table) -> None:
-    assert b"".join(record_lines.stream_lines(members)) == b"".join(map(reference, members.to_pylist()))
+    assert b"".join(records_jsonl.stream_lines(members)) == b"".join(map(reference, members.to_pylist()))
 
 
 @pytest.mark.parametrize(
@@ -73,8 +73,8 @@ def test_a_line_is_what_the_written_rule_says_byte_for_byte(members: pa.Table) -
 )  # fmt: skip
 def test_hostile_text_is_escaped_the_same_with_and_without_control_characters_beside_it(title: str, text: str) -> None:
     expected = '{"id":"1","path":"a.flac","kind":"audio","size":3,"title":' + text + "}\n"
-    alone = record_lines.record_lines(table({"title": title}))
-    beside = record_lines.record_lines(table({"title": "\x02"}, {"title": title}, {"title": "plain"}))
+    alone = records_jsonl.record_lines(table({"title": title}))
+    beside = records_jsonl.record_lines(table({"title": "\x02"}, {"title": title}, {"title": "plain"}))
     assert alone[0].as_py() == beside[1].as_py() == expected
 
 
@@ -85,7 +85,7 @@ def test_hostile_text_is_escaped_the_same_with_and_without_control_characters_be
      (213.347, "213.347")],
 )  # fmt: skip
 def test_a_number_is_the_shortest_decimal_of_its_double(value: float, text: str) -> None:
-    line = record_lines.record_lines(table({"duration": value}))[0].as_py()
+    line = records_jsonl.record_lines(table({"duration": value}))[0].as_py()
     assert line == '{"id":"1","path":"a.flac","kind":"audio","size":3,"duration":' + text + "}\n"
     assert json.loads(line)["duration"] == value
 
@@ -93,21 +93,21 @@ def test_a_number_is_the_shortest_decimal_of_its_double(value: float, text: str)
 @settings(max_examples=20)
 @given(members_tables(most=12), st.data())
 def test_lines_are_the_same_however_the_rows_are_sliced_and_chunked(members: pa.Table, data: st.DataObject) -> None:
-    whole = record_lines.record_lines(members)
-    sizes = record_lines.line_sizes(members)
+    whole = records_jsonl.record_lines(members)
+    sizes = records_jsonl.line_sizes(members)
     first = data.draw(st.integers(0, members.num_rows))
     stop = data.draw(st.integers(first, members.num_rows))
     chunked = pa.concat_tables([members.slice(0, first), members.slice(first)])
-    assert record_lines.record_lines(chunked).equals(whole)
-    assert record_lines.record_lines(members.slice(first, stop - first)).to_pylist() == whole[first:stop].to_pylist()
+    assert records_jsonl.record_lines(chunked).equals(whole)
+    assert records_jsonl.record_lines(members.slice(first, stop - first)).to_pylist() == whole[first:stop].to_pylist()
     part = whole.slice(first, stop - first)
-    assert bytes(record_lines.joined(part)) == "".join(part.to_pylist()).encode()
-    assert b"".join(record_lines.stream_lines(members.slice(first, stop - first))) == bytes(record_lines.joined(part))
+    assert bytes(records_jsonl.joined(part)) == "".join(part.to_pylist()).encode()
+    assert b"".join(records_jsonl.stream_lines(members.slice(first, stop - first))) == bytes(records_jsonl.joined(part))
     assert sizes.tolist() == [len(line.encode()) for line in whole.to_pylist()]
 
 
 def test_more_rows_than_one_batch_are_streamed_in_order() -> None:
-    rows = record_lines._BATCH * 2 + 1
+    rows = records_jsonl._BATCH * 2 + 1
     members = pa.table(
         {
             "id": pa.array([str(n) for n in range(rows)]),
@@ -117,17 +117,17 @@ def test_more_rows_than_one_batch_are_streamed_in_order() -> None:
             "title": pa.array(["\n" if n == rows - 1 else None for n in range(rows)], pa.string()),
         }
     )
-    streamed = b"".join(record_lines.stream_lines(members))
+    streamed = b"".join(records_jsonl.stream_lines(members))
     assert streamed == b"".join(map(reference, members.to_pylist()))
-    assert int(record_lines.line_sizes(members).sum()) == len(streamed)
+    assert int(records_jsonl.line_sizes(members).sum()) == len(streamed)
 
 
 def test_no_rows_have_no_lines() -> None:
     empty = MEMBER_ROWS.empty_table()
-    assert len(record_lines.record_lines(empty)) == 0
-    assert bytes(record_lines.joined(record_lines.record_lines(empty))) == b""
-    assert record_lines.line_sizes(empty).tolist() == []
-    assert list(record_lines.stream_lines(empty)) == []
+    assert len(records_jsonl.record_lines(empty)) == 0
+    assert bytes(records_jsonl.joined(records_jsonl.record_lines(empty))) == b""
+    assert records_jsonl.line_sizes(empty).tolist() == []
+    assert list(records_jsonl.stream_lines(empty)) == []
 
 
 def test_the_source_path_stands_only_where_the_member_is_named_otherwise() -> None:
@@ -138,7 +138,7 @@ def test_the_source_path_stands_only_where_the_member_is_named_otherwise() -> No
         {"path": "same\ufffd", "path_b64": "c2FtZf8=", "member": "same\ufffd"},
     ]
     full = [{"shard": 0, "id": str(n), "kind": "audio", "size": n, **row} for n, row in enumerate(rows)]
-    members = record_lines.as_members(pa.Table.from_pylist(full, PLANNED))
+    members = records_jsonl.as_members(pa.Table.from_pylist(full, PLANNED))
     assert members.schema.names == [*FIELDS, "mtime_ns"]
     assert members.select(["path", "source_path", "source_path_b64"]).to_pylist() == [
         {"path": "a.flac", "source_path": None, "source_path_b64": None},
@@ -159,4 +159,4 @@ def test_the_source_path_stands_only_where_the_member_is_named_otherwise() -> No
 )
 def test_doubles_in_bulk_are_written_as_each_alone(values: list[float | None]) -> None:
     wanted = [None if value is None else repr(value).removesuffix(".0") for value in values]
-    assert record_lines._numbers(pa.array(values, pa.float64())).to_pylist() == wanted
+    assert records_jsonl._numbers(pa.array(values, pa.float64())).to_pylist() == wanted

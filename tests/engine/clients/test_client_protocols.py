@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager.engine.clients import answers, aria2, open_client, qbittorrent, transmission
-from packager.engine.clients.address import EXAMPLES, PATHS, VARIABLE, Address, parse_address, with_password
+from packager.engine.clients import aria2, client_errors, open_client, qbittorrent, transmission
+from packager.engine.clients.client_url import EXAMPLES, PATHS, VARIABLE, Address, parse_address, with_password
 from packager.errors import IncompleteError, InputError
-from tests.waiting import free_port
+from tests.helpers.waiting import free_port
 
 KINDS = list(PATHS)
 SECRET = "hunter2-is-secret"
@@ -262,7 +262,7 @@ def test_a_password_goes_to_no_proxy(kind: str, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_client_that_says_nothing_is_given_up(kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(answers, "SECONDS", 0.2)
+    monkeypatch.setattr(client_errors, "SECONDS", 0.2)
     with _Server(("127.0.0.1", 0), _Handler) as listening:  # it takes connections, and nobody reads them
         spec = f"{kind}:http://127.0.0.1:{listening.server_address[1]}"
         with pytest.raises(IncompleteError) as refused:

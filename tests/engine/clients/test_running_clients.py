@@ -8,14 +8,14 @@ import pytest
 import qbittorrentapi
 import transmission_rpc
 
-from packager import torrent_file
+from packager.core.bittorrent import parse_torrent
 from packager.engine.clients import open_client
-from packager.engine.clients.address import VARIABLE, parse_address
-from packager.engine.clients.handover import infohashes
+from packager.engine.clients.client import infohashes
+from packager.engine.clients.client_url import VARIABLE, parse_address
 from packager.errors import InputError
-from tests.mirror.running import CLIENTS, Released, Running, made, make_release, seeds
-from tests.servers import serving
-from tests.waiting import until
+from tests.helpers.bittorrent_clients import CLIENTS, Released, Running, made, make_release, seeds
+from tests.helpers.http_server import serving
+from tests.helpers.waiting import until
 
 pytestmark = pytest.mark.interop
 NAMES = {"transmission-daemon": "Transmission", "qbittorrent-nox": "qBittorrent", "aria2c": "aria2"}
@@ -42,7 +42,7 @@ def running(kind: str, program: Callable[[str], str], tmp_path: Path) -> Iterato
 
 
 def infohash(torrent: bytes) -> str:
-    digest = torrent_file.parse(torrent, "torrent").infohash_v1
+    digest = parse_torrent.parse(torrent, "torrent").infohash_v1
     assert digest is not None
     return digest.hex()
 

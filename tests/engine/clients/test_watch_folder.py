@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from packager.engine import durable
 from packager.engine.clients import Handover, Held, open_client
-from packager.engine.clients.handover import infohashes
-from packager.engine.clients.watch import RECORD
+from packager.engine.clients.client import infohashes
+from packager.engine.clients.watch_folder import RECORD
+from packager.engine.files import atomic_files
 from packager.errors import InputError
-from tests.mirror.running import Released, make_release
-from tests.servers import Site
+from tests.helpers.bittorrent_clients import Released, make_release
+from tests.helpers.http_server import Site
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_a_folder_for_v1_is_given_the_v1_torrent_or_nothing(tmp_path: Path, hand
 
 def test_a_run_killed_between_the_torrent_and_the_record_lays_it_again(tmp_path: Path, handed: list[Handover]) -> None:
     (tmp_path / f"{handed[0].name}.torrent").write_bytes(handed[0].torrent)
-    durable.partial(tmp_path / RECORD).write_bytes(b'{"nam')
+    atomic_files.partial(tmp_path / RECORD).write_bytes(b'{"nam')
     assert open_client(f"watch:{tmp_path}").add(handed[0])
 
 

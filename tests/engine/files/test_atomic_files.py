@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from packager.engine import durable
-from packager.engine.writer import DirectWriter
+from packager.engine.files import atomic_files
+from packager.engine.files.direct_writer import DirectWriter
 from packager.errors import IncompleteError, InputError
 
 Mount = Callable[[str], Path]
@@ -21,8 +21,8 @@ FULL = "No space left on device; at least 3 MiB (3145728 bytes) are needed here 
 
 def test_a_written_file_stands_whole_with_nothing_beside_it(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folders" / "a.json"
-    durable.write_bytes(path, b"one")
-    durable.write_bytes(path, b"two")
+    atomic_files.write_bytes(path, b"one")
+    atomic_files.write_bytes(path, b"two")
     assert path.read_bytes() == b"two"
     assert os.listdir(path.parent) == ["a.json"]
 
@@ -40,7 +40,7 @@ def test_a_write_that_is_stopped_leaves_what_was_there(tmp_path: Path, error: Ba
 
 
 def _write_half(path: Path, error: BaseException) -> None:
-    with durable.replace(path) as file:
+    with atomic_files.replace(path) as file:
         file.write(b"half")
         raise error
 
@@ -49,34 +49,34 @@ def _write_half(path: Path, error: BaseException) -> None:
 def test_a_file_that_has_its_name_stays_whole_though_its_folder_cannot_be_made_durable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
-    fsync_folder = durable.fsync_folder
+    fsync_folder = atomic_files.fsync_folder
 
     def refuse(folder: Path) -> None:
         fsync_folder(folder)
         if "a" in os.listdir(folder):
             raise error
 
-    monkeypatch.setattr(durable, "fsync_folder", refuse)
+    monkeypatch.setattr(atomic_files, "fsync_folder", refuse)
     with pytest.raises((type(error), IncompleteError)):
-        durable.write_bytes(tmp_path / "a", b"all of it")
+        atomic_files.write_bytes(tmp_path / "a", b"all of it")
     assert (tmp_path / "a").read_bytes() == b"all of it"
     assert os.listdir(tmp_path) == ["a"]
 
 
 def test_nothing_stands_under_the_name_before_the_block_ends(tmp_path: Path) -> None:
     path = tmp_path / "a"
-    with durable.replace(path) as file:
+    with atomic_files.replace(path) as file:
         file.write(b"x" * 100_000)
         file.flush()
         assert os.listdir(tmp_path) == [".a.partial"]
-        assert durable.partial(path).name == ".a.partial"
+        assert atomic_files.partial(path).name == ".a.partial"
     assert path.stat().st_size == 100_000
 
 
 def test_what_a_killed_write_left_is_replaced_by_the_next(tmp_path: Path) -> None:
     path = tmp_path / "a"
-    durable.partial(path).write_bytes(b"a longer file that a kill left")
-    durable.write_bytes(path, b"short")
+    atomic_files.partial(path).write_bytes(b"a longer file that a kill left")
+    atomic_files.write_bytes(path, b"short")
     assert path.read_bytes() == b"short"
     assert os.listdir(tmp_path) == ["a"]
 
@@ -85,8 +85,8 @@ def test_a_write_killed_half_way_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"old")
     code = (
-        "import os, signal, sys; from pathlib import Path; from packager.engine import durable\n"
-        "with durable.replace(Path(sys.argv[1])) as file:\n"
+        "import os, signal, sys; from pathlib import Path; from packager.engine.files import atomic_files\n"
+        "with atomic_files.replace(Path(sys.argv[1])) as file:\n"
         "    file.write(b'new'); file.flush(); os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, path], check=False)
@@ -96,9 +96,9 @@ def test_a_write_killed_half_way_leaves_the_old_file(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_told_in_one_sentence_and_nothing_is_left(mount: Mount) -> None:
     path = mount("tmpfs") / "a"
-    durable.write_bytes(path, b"old")
+    atomic_files.write_bytes(path, b"old")
     with pytest.raises(IncompleteError) as error:
-        durable.write_bytes(path, bytes(3 << 20))
+        atomic_files.write_bytes(path, bytes(3 << 20))
     assert str(error.value) == f"{path}: {FULL} the command again"
     assert error.value.exit_code == 3
     assert path.read_bytes() == b"old"
@@ -108,16 +108,16 @@ def test_a_full_disk_is_told_in_one_sentence_and_nothing_is_left(mount: Mount) -
 def test_a_folder_in_the_place_of_the_file_is_told_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     with pytest.raises(IncompleteError, match="/a: Is a directory; move away"):
-        durable.write_bytes(tmp_path / "a", b"x")
+        atomic_files.write_bytes(tmp_path / "a", b"x")
     (tmp_path / ".b.partial").mkdir()
     with pytest.raises(IncompleteError, match="/b: Is a directory; move away"):
-        durable.write_bytes(tmp_path / "b", b"x")
+        atomic_files.write_bytes(tmp_path / "b", b"x")
     assert not (tmp_path / ".a.partial").exists()
 
 
 def test_a_folder_and_those_above_it_are_made_once(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b" / "c"
-    assert durable.make_folder(folder) == folder == durable.make_folder(folder)
+    assert atomic_files.make_folder(folder) == folder == atomic_files.make_folder(folder)
     assert folder.is_dir()
 
 
@@ -127,7 +127,7 @@ def test_a_file_in_the_place_of_a_folder_is_told_in_one_sentence(tmp_path: Path)
     for name, what in (("a", "Not a directory"), ("link", "File exists")):
         for folder in (tmp_path / name, tmp_path / name / "b" / "c"):
             with pytest.raises(IncompleteError, match="; move away what is in its place") as error:
-                durable.make_folder(folder)
+                atomic_files.make_folder(folder)
             assert str(error.value).startswith(f"{tmp_path / name}: {what}")
 
 
@@ -136,32 +136,32 @@ def test_a_folder_without_rights_is_told_in_one_sentence(tmp_path: Path, as_nobo
     (tmp_path / "closed").mkdir(mode=0o000)
     (tmp_path / "seen").chmod(0o555)
     lines = as_nobody(
-        "from pathlib import Path; from packager.engine import durable; from packager.errors import PackagerError",
+        "from pathlib import Path\nfrom packager.engine.files import atomic_files\nfrom packager.errors import PackagerError",
         "def tell(call, *args):\n"
         "    try: call(*args); print('done')\n"
         "    except PackagerError as error: print(error.exit_code, error.what)\n"
-        "tell(durable.make_folder, Path('closed/a/b'))\n"
-        "tell(durable.write_bytes, Path('closed/a'), b'x')\n"
-        "tell(durable.write_bytes, Path('seen/a'), b'x')\n"
-        "tell(durable.remove_tree, Path('seen/kept'))\n"
-        "tell(lambda: durable.lock(Path('seen'), 'scan').__enter__())\n",
+        "tell(atomic_files.make_folder, Path('closed/a/b'))\n"
+        "tell(atomic_files.write_bytes, Path('closed/a'), b'x')\n"
+        "tell(atomic_files.write_bytes, Path('seen/a'), b'x')\n"
+        "tell(atomic_files.remove_tree, Path('seen/kept'))\n"
+        "tell(lambda: atomic_files.lock(Path('seen'), 'scan').__enter__())\n",
     )
     assert lines == ["3 Permission denied"] * 5
 
 
 def test_a_tree_is_removed_if_it_is_there(tmp_path: Path) -> None:
-    durable.write_bytes(tmp_path / "a" / "b" / "c", b"x")
-    durable.remove_tree(tmp_path / "a")
-    durable.remove_tree(tmp_path / "a")
+    atomic_files.write_bytes(tmp_path / "a" / "b" / "c", b"x")
+    atomic_files.remove_tree(tmp_path / "a")
+    atomic_files.remove_tree(tmp_path / "a")
     assert os.listdir(tmp_path) == []
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(IncompleteError, match="/file: Not a directory; move away"):
-        durable.remove_tree(tmp_path / "file")
+        atomic_files.remove_tree(tmp_path / "file")
 
 
 HOLD = (
-    "import sys; from pathlib import Path; from packager.engine import durable\n"
-    "with durable.lock(Path(sys.argv[1]), 'mirror sync'):\n"
+    "import sys; from pathlib import Path; from packager.engine.files import atomic_files\n"
+    "with atomic_files.lock(Path(sys.argv[1]), 'mirror sync'):\n"
     "    print('held', flush=True); sys.stdin.read()\n"
 )
 
@@ -172,7 +172,7 @@ def test_a_second_process_is_told_the_first_until_that_one_ends_though_it_may_be
         assert owner.stdout is not None
         assert owner.stdout.readline() == b"held\n"
         owner.send_signal(signal.SIGSTOP)  # a process that is stopped holds on
-        with pytest.raises(InputError) as error, durable.lock(state, "scan"):
+        with pytest.raises(InputError) as error, atomic_files.lock(state, "scan"):
             pytest.fail("two processes hold the lock")
         assert str(error.value) == (
             f"{state}: in use by packager mirror sync, process {owner.pid} on {os.uname().nodename};"
@@ -180,14 +180,14 @@ def test_a_second_process_is_told_the_first_until_that_one_ends_though_it_may_be
         )
         owner.kill()
         assert owner.wait() == -signal.SIGKILL
-        with durable.lock(state, "scan"):
+        with atomic_files.lock(state, "scan"):
             assert (state / "lock").read_text() == f"packager scan, process {os.getpid()} on {os.uname().nodename}\n"
 
 
 def test_the_lock_can_be_held_again_after_an_exception(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), durable.lock(tmp_path, "scan"):
+    with pytest.raises(ZeroDivisionError), atomic_files.lock(tmp_path, "scan"):
         raise ZeroDivisionError
-    with durable.lock(tmp_path, "scan"):
+    with atomic_files.lock(tmp_path, "scan"):
         pass
 
 
@@ -196,7 +196,10 @@ def test_a_full_disk_takes_no_lock_and_says_so(mount: Mount) -> None:
     with open(folder / "fill", "wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(bytes(1 << 16))
-    with pytest.raises(IncompleteError, match="/lock: No space left on device; at least"), durable.lock(folder, "scan"):
+    with (
+        pytest.raises(IncompleteError, match="/lock: No space left on device; at least"),
+        atomic_files.lock(folder, "scan"),
+    ):
         pytest.fail("a lock that names no owner")
 
 
@@ -204,12 +207,12 @@ def test_what_is_fleeting_is_whole_and_not_fsynced(tmp_path: Path, monkeypatch: 
     flushed: list[int] = []
     monkeypatch.setattr("os.fsync", flushed.append)
     (tmp_path / "scratch").mkdir()
-    with durable.fleeting(tmp_path / "scratch"):
-        durable.write_bytes(tmp_path / "scratch" / "a" / "file", b"1")
+    with atomic_files.fleeting(tmp_path / "scratch"):
+        atomic_files.write_bytes(tmp_path / "scratch" / "a" / "file", b"1")
         assert flushed == []
-        durable.write_bytes(tmp_path / "file", b"2")
+        atomic_files.write_bytes(tmp_path / "file", b"2")
         assert len(flushed) == 2
-    durable.write_bytes(tmp_path / "scratch" / "a" / "file", b"3")
+    atomic_files.write_bytes(tmp_path / "scratch" / "a" / "file", b"3")
     assert len(flushed) == 4
     assert (tmp_path / "scratch" / "a" / "file").read_bytes() == b"3"
 
@@ -221,12 +224,12 @@ def test_a_link_where_a_file_is_written_first_is_removed_and_not_followed(
     victim, state = tmp_path / "victim", tmp_path / "state"
     victim.write_bytes(b"somebody's")
     state.mkdir()
-    make(victim, durable.partial(state / "mirror.json"))
-    durable.write_bytes(state / "mirror.json", b"ours")
+    make(victim, atomic_files.partial(state / "mirror.json"))
+    atomic_files.write_bytes(state / "mirror.json", b"ours")
     make(victim, state / "lock")
-    with durable.lock(state, "test"):
+    with atomic_files.lock(state, "test"):
         assert b"packager test" in (state / "lock").read_bytes()
-    make(victim, durable.partial(state / "a.tar", "owner"))
+    make(victim, atomic_files.partial(state / "a.tar", "owner"))
     with DirectWriter(state / "a.tar", 3, owner="owner") as sink:
         buffer = sink.buffer()
         buffer[:3] = b"tar"
@@ -239,7 +242,7 @@ def test_a_link_where_a_file_is_written_first_is_removed_and_not_followed(
 def test_a_link_to_a_file_that_is_not_there_makes_none(tmp_path: Path) -> None:
     (tmp_path / ".a.partial").symlink_to(tmp_path / "made")
     (tmp_path / "lock").symlink_to(tmp_path / "made")
-    durable.write_bytes(tmp_path / "a", b"ours")
-    with durable.lock(tmp_path, "test"):
+    atomic_files.write_bytes(tmp_path / "a", b"ours")
+    with atomic_files.lock(tmp_path, "test"):
         assert (tmp_path / "a").read_bytes() == b"ours"
     assert not (tmp_path / "made").exists()

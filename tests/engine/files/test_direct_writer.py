@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from packager.engine import durable
-from packager.engine.writer import BUFFER, DirectWriter, Discard
+from packager.engine.files import atomic_files
+from packager.engine.files.direct_writer import BUFFER, DirectWriter, Discard
 from packager.errors import IncompleteError
 
 Mount = Callable[[str], Path]
@@ -72,13 +72,13 @@ def test_a_tar_that_has_its_name_stays_whole_though_its_folder_cannot_be_made_du
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, claimed: bool
 ) -> None:
     path = tmp_path / "s.tar"
-    durable.partial(path).touch()
+    atomic_files.partial(path).touch()
 
     def refuse(folder: Path) -> None:
         if path.exists():
             raise OSError(5, "Input/output error", str(folder))
 
-    monkeypatch.setattr(durable, "fsync_folder", refuse)
+    monkeypatch.setattr(atomic_files, "fsync_folder", refuse)
     with pytest.raises(IncompleteError), DirectWriter(path, 5000, claimed=claimed) as writer:
         put_all(writer, pattern(5000))
     assert path.read_bytes() == pattern(5000)
@@ -94,9 +94,9 @@ def test_every_byte_is_durable_before_the_file_has_its_name(
         put_all(writer, pattern(size))
         if size > BUFFER:
             writer.keep()  # for a note that a killed run goes on from
-            assert ("fsync", durable.partial(path).name) in calls
-    last = [call for call in calls if call[1] == durable.partial(path).name]
-    assert last[-2:] == [("fsync", durable.partial(path).name), ("replace", durable.partial(path).name)]
+            assert ("fsync", atomic_files.partial(path).name) in calls
+    last = [call for call in calls if call[1] == atomic_files.partial(path).name]
+    assert last[-2:] == [("fsync", atomic_files.partial(path).name), ("replace", atomic_files.partial(path).name)]
     assert calls[-1] == ("fsync", tmp_path.name)
 
 
@@ -123,7 +123,7 @@ def test_the_page_cache_is_passed_by_where_the_file_system_allows_it(tmp_path: P
 def test_the_new_file_takes_the_place_of_the_old_one_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "s.tar"
     path.write_bytes(b"old")
-    durable.partial(path).write_bytes(bytes(3 * 4096))
+    atomic_files.partial(path).write_bytes(bytes(3 * 4096))
     with DirectWriter(path, 5000) as writer:
         put_all(writer, pattern(5000))
         assert path.read_bytes() == b"old"

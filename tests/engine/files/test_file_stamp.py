@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packager.engine.file_stamp import FileStamp
+from packager.engine.files.file_stamp import FileStamp
 from packager.engine.stores.base import Stat
 
 MIN, MAX = -(1 << 63), (1 << 63) - 1

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import MEMBER_ROWS, content, members_tables, read
 
-from packager.engine.folder_writer import FolderWriter
-from packager.files_layout import FilesLayout, files_layout
+from packager.core.shards.folder_layout import FilesLayout, files_layout
+from packager.engine.files.folder_writer import FolderWriter
 from packager.model import ShardName
+from tests.helpers.strategies import MEMBER_ROWS, content, members_tables, read
 
 
 def made_of(members: pa.Table) -> tuple[FilesLayout, bytes, dict[str, bytes]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.projects import Project, make_project
+from tests.helpers.projects import Project, make_project
 
 Capture = pytest.CaptureFixture[str]
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from packager.engine.keys import RANDOM, read_public, read_secret, write_key_pair
+from packager.core.releases.minisign_key import Scrypt, SecretKey
+from packager.core.releases.minisign_signature import check, sign
+from packager.engine.files.key_files import RANDOM, read_public, read_secret, write_key_pair
 from packager.errors import IncompleteError, InputError
-from packager.key_pair import Scrypt, SecretKey
 from packager.progress import Silent
-from packager.signature import check, sign
 
 BYTES = bytes(range(RANDOM))
 COMMENT = "release 1 of demo, 2026-11-21T00:00:00Z"

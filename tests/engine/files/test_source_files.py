@@ -10,8 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from packager.engine import source
-from packager.engine.source import Member
+from packager.engine.files import source_files
+from packager.engine.files.source_files import Member
 from packager.errors import IncompleteError
 from packager.model import PLANNED
 
@@ -33,18 +33,18 @@ def read_all(root: Path, member: Member, step: int = 999) -> bytes:
     """Read a member as a pass does."""
     held = bytearray()
     space = memoryview(bytearray(step))
-    with source.opened(root, member) as descriptor:
+    with source_files.opened(root, member) as descriptor:
         while len(held) < member.size:
-            got = source.read_into(descriptor, space[: member.size - len(held)], member)
+            got = source_files.read_into(descriptor, space[: member.size - len(held)], member)
             held += space[:got]
-    source.check_digest(member, sha256(held).digest())
+    source_files.check_digest(member, sha256(held).digest())
     return bytes(held)
 
 
 def test_a_member_that_is_as_it_was_is_read_whole(tmp_path: Path, member: Member) -> None:
     assert read_all(tmp_path, member) == DATA
     assert read_all(tmp_path, Member(member.path, member.size, None, None)) == DATA
-    assert source.changed(tmp_path, [member]) == []
+    assert source_files.changed(tmp_path, [member]) == []
 
 
 def truncate(path: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_member_that_changed_since_the_scan_is_named(
         read_all(tmp_path, member)
     assert str(error.value) == sentence + MEND
     assert error.value.exit_code == 3
-    assert [str(fault) for fault in source.changed(tmp_path, [member, member])] == [sentence + MEND] * 2
+    assert [str(fault) for fault in source_files.changed(tmp_path, [member, member])] == [sentence + MEND] * 2
 
 
 @pytest.mark.parametrize("change", [truncate, grow, touch, empty], ids=lambda change: change.__name__)
@@ -134,16 +134,16 @@ def test_a_member_that_changes_while_it_is_read_is_named(
 
 
 def _read_and(change: Callable[[Path], None], root: Path, member: Member) -> None:
-    with source.opened(root, member) as descriptor:
-        source.read_into(descriptor, memoryview(bytearray(100)), member)
+    with source_files.opened(root, member) as descriptor:
+        source_files.read_into(descriptor, memoryview(bytearray(100)), member)
         change(root / "a" / "track.flac")
 
 
 def test_a_member_that_ends_early_is_named_at_once(tmp_path: Path, member: Member) -> None:
-    with source.opened(tmp_path, Member(member.path, member.size, None, None)) as descriptor:
+    with source_files.opened(tmp_path, Member(member.path, member.size, None, None)) as descriptor:
         os.truncate(tmp_path / "a" / "track.flac", 0)
         with pytest.raises(IncompleteError) as error:
-            source.read_into(descriptor, memoryview(bytearray(100)), member)
+            source_files.read_into(descriptor, memoryview(bytearray(100)), member)
         os.truncate(tmp_path / "a" / "track.flac", member.size)
     assert str(error.value) == "a/track.flac: ended before its 5000 bytes" + MEND
 
@@ -169,14 +169,14 @@ def test_no_file_stays_open(tmp_path: Path, member: Member) -> None:
     before = os.listdir("/proc/self/fd")
     read_all(tmp_path, member)
     truncate(tmp_path / "a" / "track.flac")
-    source.changed(tmp_path, [member] * 3)
+    source_files.changed(tmp_path, [member] * 3)
     assert os.listdir("/proc/self/fd") == before
 
 
 def test_a_member_that_may_not_be_read_is_named(tmp_path: Path, member: Member, as_nobody: AsNobody) -> None:
     (tmp_path / "a" / "track.flac").chmod(0o000)
     lines = as_nobody(
-        "from pathlib import Path; from packager.engine.source import Member, changed",
+        "from pathlib import Path; from packager.engine.files.source_files import Member, changed",
         f"for error in changed(Path('.'), [Member({member.path!r}, {member.size}, None, None)]): print(error)",
     )
     fix = "fix its permissions or its disk, or move it out of the collection; then run packager release"
@@ -191,7 +191,7 @@ def test_a_name_that_is_not_utf8_is_opened_exactly_and_shown_safely(tmp_path: Pa
         "member": "caf_~1.mp3", "kind": "audio", "size": 3,
     }  # fmt: skip
     planned = pa.Table.from_pylist([row, {**row, "path": "é.flac", "path_b64": None, "sha256": bytes(32)}], PLANNED)
-    members = source.members(planned)
+    members = source_files.members(planned)
     assert members == [Member(name, 3, None, None), Member("é.flac".encode(), 3, None, bytes(32))]
     assert read_all(tmp_path, members[0]) == b"abc"
     with pytest.raises(IncompleteError, match=r"^caf\\xe9\\x1b.mp3: changed since the scan: it has 3 bytes, not 4"):

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from packager.engine.room import unforeseen
+from packager.engine.files.write_errors import unforeseen
 
 
 @pytest.mark.parametrize("name", ["/a/b", b"/a/b"])

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager import merkle
-from packager.engine.bad_pieces import bad_pieces
-from packager.engine.hashing import OnePass
-from packager.piece_hashes import PieceHashes
-from tests.by_libtorrent import pattern
+from packager.core.bittorrent import merkle
+from packager.core.bittorrent.piece_hashes import PieceHashes
+from packager.engine.hashing.find_bad_pieces import bad_pieces
+from packager.engine.hashing.stream_hasher import OnePass
+from tests.helpers.libtorrent_torrents import pattern
 
 PIECE = 32 << 10
 

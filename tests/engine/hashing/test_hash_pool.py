@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager import merkle
-from packager.engine import abreast, hashers
-from packager.engine.hashers import Hashers
-from packager.engine.hashing import OnePass
-from packager.engine.parts import Part
-from packager.engine.pieces import Batch, Finding, Span, WholeFile, check
+from packager.core.bittorrent import merkle
+from packager.engine.files.joined_files import Part
+from packager.engine.hashing import hash_pool, interleaved_pieces
+from packager.engine.hashing.check_tasks import Batch, Finding, Span, WholeFile, check
+from packager.engine.hashing.hash_pool import Hashers
+from packager.engine.hashing.stream_hasher import OnePass
 from packager.errors import IncompleteError
-from tests.waiting import until
+from tests.helpers.waiting import until
 
 
 def nothing(size: int) -> None:
@@ -134,18 +134,18 @@ def test_any_number_of_processes_finds_the_same(tmp_path: Path, count: int) -> N
 def test_pipes_never_block_each_other_when_every_piece_of_the_largest_tasks_is_bad(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.touch()
-    os.truncate(path, hashers.MOST * 16384)
-    part = Part(os.fsencode(path), 0, hashers.MOST * 16384)
-    task = Span((part,), 16384, 1, random.Random(1).randbytes(32 * hashers.MOST))
+    os.truncate(path, hash_pool.MOST * 16384)
+    part = Part(os.fsencode(path), 0, hash_pool.MOST * 16384)
+    task = Span((part,), 16384, 1, random.Random(1).randbytes(32 * hash_pool.MOST))
     with Hashers(2) as running:
         found = [len(findings) for _, _, findings in running.run(((at, task) for at in range(12)), nothing)]
-    assert found == [hashers.MOST] * 12
+    assert found == [hash_pool.MOST] * 12
 
 
 def test_the_rate_holds_by_a_clock_that_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr(hashers.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
-    paced = hashers._paced(nothing, 1000, lambda: now[0])
+    monkeypatch.setattr(hash_pool.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    paced = hash_pool._paced(nothing, 1000, lambda: now[0])
     for _ in range(50):
         paced(100)
     assert now[0] == pytest.approx(5.0)
@@ -176,10 +176,10 @@ def test_a_module_in_the_current_folder_is_not_imported(tmp_path: Path) -> None:
         (tmp_path / f"{name}.py").write_text("raise SystemExit('a stranger was imported')\n")
     program = (
         "import sys; sys.path.pop(0)\n"
-        "from packager.engine.hashers import Hashers\n"
+        "from packager.engine.hashing.hash_pool import Hashers\n"
         "with Hashers(2) as running: print(list(running.run([], print)))\n"
         "with Hashers(2) as running:\n"
-        "    from packager.engine.pieces import Batch\n"
+        "    from packager.engine.hashing.check_tasks import Batch\n"
         "    print([found for _, _, found in running.run([(0, Batch(()))], print)])\n"
     )
     ran = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -189,7 +189,7 @@ def test_a_module_in_the_current_folder_is_not_imported(tmp_path: Path) -> None:
 def test_processes_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     program = (
         "import sys, time\n"
-        "from packager.engine.hashers import Hashers\n"
+        "from packager.engine.hashing.hash_pool import Hashers\n"
         "with Hashers(2) as running:\n"
         "    print(*(process.pid for process in running._processes), flush=True)\n"
         "    time.sleep(60)\n"
@@ -209,4 +209,4 @@ def is_running(process: int) -> bool:
 
 
 def test_a_chunk_is_whole_blocks() -> None:
-    assert abreast.CHUNK % merkle.BLOCK == 0
+    assert interleaved_pieces.CHUNK % merkle.BLOCK == 0

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager.engine import abreast
-from packager.engine.abreast import Hashed, Pieces
-from packager.engine.parts import Part, Parts
+from packager.engine.files.joined_files import Part, Parts
+from packager.engine.hashing import interleaved_pieces
+from packager.engine.hashing.interleaved_pieces import Hashed, Pieces
 
 KIB = 1 << 10
 BLOCK = 16 * KIB
@@ -39,8 +39,8 @@ def alone(data: bytes, length: int, used: Sequence[int]) -> list[Hashed]:
 def disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """A disk without heads, and one with them. Windows are small, so that most do not hold whole pieces."""
     monkeypatch.setattr(Parts, "reads_anywhere", lambda *_: request.param == "anywhere")
-    monkeypatch.setattr(abreast, "_WINDOW", 16 * BLOCK)
-    monkeypatch.setattr(abreast, "CHUNK", 2 * BLOCK)
+    monkeypatch.setattr(interleaved_pieces, "_WINDOW", 16 * BLOCK)
+    monkeypatch.setattr(interleaved_pieces, "CHUNK", 2 * BLOCK)
     return str(request.param)
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from packager.engine.hashing import OnePass
-from packager.engine.lanes import Lanes
-from packager.engine.stream import Stream
-from packager.engine.writer import BUFFER, DirectWriter, Discard
+from packager.engine.files.direct_writer import BUFFER, DirectWriter, Discard
+from packager.engine.hashing.hashing_writer import Stream
+from packager.engine.hashing.parallel_hashes import Lanes
+from packager.engine.hashing.stream_hasher import OnePass
 from packager.errors import IncompleteError
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager.engine.hashing import Digests, OnePass
+from packager.engine.hashing.stream_hasher import Digests, OnePass
 
 KIB = 1 << 10
 BLOCK = 16 * KIB

@@ -8,11 +8,11 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from packager.engine import urls
-from packager.engine.retrying import seconds_asked
-from packager.engine.urls import Web
+from packager.engine.network import http_client
+from packager.engine.network.http_client import Web
+from packager.engine.network.retry_after import seconds_asked
 from packager.errors import IncompleteError, InputError
-from tests.servers import LOOPBACK, answering, send
+from tests.helpers.http_server import LOOPBACK, answering, send
 
 DATA = bytes(range(256)) * 40
 
@@ -27,7 +27,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("header", ["1", "date"])
 def test_a_busy_server_is_asked_again_when_it_says(header: str, monkeypatch: pytest.MonkeyPatch) -> None:
     paused: list[float] = []
-    monkeypatch.setattr(urls, "time", _Clock(paused))
+    monkeypatch.setattr(http_client, "time", _Clock(paused))
     answers = iter((429, 503, 200))
 
     def busy(handler: BaseHTTPRequestHandler) -> None:
@@ -91,7 +91,7 @@ def test_a_server_that_sends_a_byte_at_a_time_is_given_up_in_bounded_time(of: st
 
 
 def test_a_slow_server_that_keeps_the_least_rate_is_read_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(urls, "SLOWEST", 20)
+    monkeypatch.setattr(http_client, "SLOWEST", 20)
 
     def slow(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)

@@ -1,4 +1,4 @@
-"""torrents.py and swarm.py: a .torrent that other programs read otherwise is not published."""
+"""check_torrent.py and libtorrent_session.py: a .torrent that other programs read otherwise is not published."""
 
 import re
 import subprocess
@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from by_libtorrent import made_of_folder, pattern
 
-from packager import bencode, metainfo
-from packager.engine import swarm
-from packager.engine.hashing import OnePass
-from packager.engine.torrents import check_torrent
+from packager.core.bittorrent import bencode, build_torrent
+from packager.core.bittorrent.build_torrent import SingleFile
+from packager.core.bittorrent.merkle import BLOCK
+from packager.engine.hashing.stream_hasher import OnePass
+from packager.engine.network import libtorrent_session
+from packager.engine.network.check_torrent import check_torrent
 from packager.errors import InputError, TrustError
-from packager.merkle import BLOCK
-from packager.metainfo import SingleFile
 from packager.model import Version
+from tests.helpers.libtorrent_torrents import made_of_folder, pattern
 
 VERSIONS: tuple[Version, ...] = ("hybrid", "v1", "v2")
 SIZE = 5 * BLOCK + 17
@@ -31,8 +31,8 @@ def made(version: Version, **changes: Any) -> tuple[bytes, dict[str, Any]]:
     found = hashes.finish()
     file = SingleFile("demo-audio-00001.tar", SIZE, 2 * BLOCK, found.pieces, found.layer, found.pieces_root)
     file = replace(file, **changes)
-    info = metainfo.info(file, version)
-    data = metainfo.torrent(
+    info = build_torrent.info(file, version)
+    data = build_torrent.torrent(
         info,
         file=file,
         trackers=(("http://t.example/announce",), ("udp://u.example:6969",)),
@@ -40,8 +40,8 @@ def made(version: Version, **changes: Any) -> tuple[bytes, dict[str, Any]]:
         creation_date=1795219200,
     )
     facts = {
-        "infohash_v1": metainfo.infohash_v1(info) if version != "v2" else None,
-        "infohash_v2": metainfo.infohash_v2(info) if version != "v1" else None,
+        "infohash_v1": build_torrent.infohash_v1(info) if version != "v2" else None,
+        "infohash_v2": build_torrent.infohash_v2(info) if version != "v1" else None,
         "size": file.size,
         "where": "demo-audio-00001.torrent",
     }
@@ -52,7 +52,9 @@ def made(version: Version, **changes: Any) -> tuple[bytes, dict[str, Any]]:
 def test_a_good_torrent_passes(version: Version) -> None:
     data, facts = made(version)
     check_torrent(data, **facts)
-    assert swarm.load(data, "x") == swarm.Loaded(facts["infohash_v1"], facts["infohash_v2"], SIZE, 2 * BLOCK)
+    assert libtorrent_session.load(data, "x") == libtorrent_session.Loaded(
+        facts["infohash_v1"], facts["infohash_v2"], SIZE, 2 * BLOCK
+    )
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -61,7 +63,7 @@ def test_pad_files_do_not_count_as_data(tmp_path: Path, version: Version) -> Non
     for name, size in (("a", 3), ("b", BLOCK + 1)):
         (tmp_path / "album" / name).write_bytes(pattern(size))
     data = bencode.encode(made_of_folder(tmp_path / "album", BLOCK, version))
-    assert swarm.load(data, "x").size == BLOCK + 4
+    assert libtorrent_session.load(data, "x").size == BLOCK + 4
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,7 @@ def test_what_torf_does_not_validate_is_refused() -> None:
 @pytest.mark.parametrize("data", [b"", b"x", b"de", b"d4:infodee", b"l" * 100_000])
 def test_bytes_that_are_no_torrent_end_in_our_error(data: bytes) -> None:
     with pytest.raises(InputError, match=r"x\.torrent: libtorrent refuses the \.torrent"):
-        swarm.load(data, "x.torrent")
+        libtorrent_session.load(data, "x.torrent")
 
 
 @pytest.mark.interop
@@ -134,7 +136,7 @@ def without_empty_keys(data: bytes) -> bytes:
     """What aria2 before 1.37 takes for a hybrid's v1 infohash: its parser drops BEP 52's zero-length key."""
     top: Any = bencode.decode(data, "x")
     tree = top[b"info"][b"file tree"]
-    return metainfo.infohash_v1({**top[b"info"], b"file tree": {name: {} for name in tree}})
+    return build_torrent.infohash_v1({**top[b"info"], b"file tree": {name: {} for name in tree}})
 
 
 @pytest.mark.interop

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 import libtorrent as lt
 import pytest
 
-from packager.engine import dht
-from packager.engine.dht import dht_counts
+from packager.core.bittorrent.scrape import Counts
+from packager.engine.network import dht
+from packager.engine.network.dht import dht_counts
 from packager.errors import IncompleteError
-from packager.scrape import Counts
-from tests.waiting import free_port, until
+from tests.helpers.waiting import free_port, until
 
 chance = random.Random(5)
 KNOWN, ALONE, UNKNOWN = (chance.randbytes(20) for _ in range(3))

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from packager.engine.urls import PREFIX, Web
+from packager.core.http.allowed_hosts import NO_HOSTS
+from packager.engine.network.http_client import PREFIX, Web
 from packager.errors import IncompleteError, InputError
-from packager.hosts import NO_HOSTS
 from packager.units import MIB
-from tests.servers import LOOPBACK, Fault, serving
+from tests.helpers.http_server import LOOPBACK, Fault, serving
 
 DATA = random.Random(5).randbytes(3 * MIB)
 

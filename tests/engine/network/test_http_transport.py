@@ -14,17 +14,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from packager import bencode
-from packager.engine.downloads import Downloads
-from packager.engine.resolver import permitted_urls
-from packager.engine.swarm import Reach, open_session
-from packager.engine.udp_tracker import UdpTracker
-from packager.engine.urls import Web
+from packager.core.bittorrent import bencode
+from packager.core.http.allowed_hosts import NO_HOSTS, allowed_hosts
+from packager.engine.network.downloads import Downloads
+from packager.engine.network.http_client import Web
+from packager.engine.network.libtorrent_session import Reach, open_session
+from packager.engine.network.resolver import permitted_urls
+from packager.engine.network.udp_tracker import UdpTracker
 from packager.errors import IncompleteError, InputError
-from packager.hosts import NO_HOSTS, allowed_hosts
 from packager.model import ShardName
-from tests.servers import LOOPBACK, answering, send, serving
-from tests.waiting import until
+from tests.helpers.http_server import LOOPBACK, answering, send, serving
+from tests.helpers.waiting import until
 
 DATA = bytes(range(256)) * 40
 PUBLIC = "192.31.196.1"  # of AS112: public, and nobody answers there; no test connects to it

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from packager import bencode, metainfo, torrent_file
-from packager.engine.hashing import OnePass
-from packager.engine.ranges import Unreachable, Unreadable
-from packager.engine.remote import Remote, Swarm, WebRanges, in_turn, remote_sources, web_seed_address
-from packager.engine.shared_file import SharedFile, open_shared
-from packager.engine.swarm import Reach
-from packager.engine.urls import Web
+from packager.core.bittorrent import bencode, build_torrent, parse_torrent
+from packager.core.shards.layout import Layout
+from packager.engine.files.range_readers import Unreachable, Unreadable
+from packager.engine.files.shard_torrent import SharedFile, open_shared
+from packager.engine.hashing.stream_hasher import OnePass
+from packager.engine.network.http_client import Web
+from packager.engine.network.libtorrent_session import Reach
+from packager.engine.network.remote_readers import Remote, Swarm, WebRanges, in_turn, remote_sources, web_seed_address
 from packager.errors import InputError
-from packager.layout import Layout
-from tests.peer import seeding
-from tests.servers import LOOPBACK, serving
+from tests.helpers.http_server import LOOPBACK, serving
+from tests.helpers.libtorrent_peer import seeding
 
 DATA = random.Random(3).randbytes(300_000)
 PIECE = 64 << 10
@@ -34,11 +34,11 @@ def shared(web_seeds: tuple[str, ...] = ()) -> SharedFile:
     hashes = OnePass(len(DATA), PIECE, v1=True, v2=True, flat=False)
     hashes.update(memoryview(DATA))
     found = hashes.finish()
-    file = metainfo.SingleFile("a b.tar", len(DATA), PIECE, found.pieces, found.layer, found.pieces_root)
-    made = metainfo.torrent(
-        metainfo.info(file, "hybrid"), file=file, trackers=(), web_seeds=web_seeds, creation_date=1_700_000_000
+    file = build_torrent.SingleFile("a b.tar", len(DATA), PIECE, found.pieces, found.layer, found.pieces_root)
+    made = build_torrent.torrent(
+        build_torrent.info(file, "hybrid"), file=file, trackers=(), web_seeds=web_seeds, creation_date=1_700_000_000
     )
-    return SharedFile(made, torrent_file.parse(made, "a b.torrent"))
+    return SharedFile(made, parse_torrent.parse(made, "a b.torrent"))
 
 
 def read(source: Iterator[bytes]) -> bytes:

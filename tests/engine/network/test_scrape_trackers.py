@@ -11,15 +11,15 @@ from urllib.parse import quote
 import msgspec
 import pytest
 
-from packager import bencode
-from packager.engine.scraping import scrape
-from packager.scrape import HTTP_BATCH, HTTP_LIMIT, MOST, UDP_BATCH, Counts
-from packager.seed_counts import by_shard, questions, swarms
-from tests.mirror.tracking import tracking
-from tests.releases import make_release, make_shard
-from tests.servers import LOOPBACK
-from tests.trackers import announce, bep15, bep48, http_tracker, udp_tracker
-from tests.waiting import free_port, until
+from packager.core.bittorrent import bencode
+from packager.core.bittorrent.scrape import HTTP_BATCH, HTTP_LIMIT, MOST, UDP_BATCH, Counts
+from packager.core.releases.seed_counts import by_shard, questions, swarms
+from packager.engine.network.scrape_trackers import scrape
+from tests.helpers.http_server import LOOPBACK
+from tests.helpers.made_up_releases import make_release, make_shard
+from tests.helpers.opentracker import tracking
+from tests.helpers.trackers import announce, bep15, bep48, http_tracker, udp_tracker
+from tests.helpers.waiting import free_port, until
 
 chance = random.Random(48)
 SWARMS = [chance.randbytes(20) for _ in range(200)]

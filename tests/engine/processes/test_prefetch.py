@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from packager.engine.ahead import ahead
+from packager.engine.processes.prefetch import ahead
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from packager.engine.workers import Tell, run_tasks, usable_cores
+from packager.engine.processes.process_pool import Tell, run_tasks, usable_cores
 from packager.errors import IncompleteError, InputError, PackagerError, TrustError
 from packager.progress import SILENT, Silent
-from tests.waiting import until
+from tests.helpers.waiting import until
 
 ERRORS: dict[int, PackagerError] = {
     2: InputError("a.toml", "is wrong", "mend it"),
@@ -117,7 +117,7 @@ def test_the_cores_this_process_may_use_are_counted() -> None:
 ORPHANS = """
 import os, sys, threading
 from pathlib import Path
-from packager.engine.workers import run_tasks
+from packager.engine.processes.process_pool import run_tasks
 from packager.progress import SILENT
 
 def stay(folder, tell):
@@ -163,7 +163,7 @@ def is_running(process: int) -> bool:
 INTERRUPTED = """
 import os, signal, sys
 from pathlib import Path
-from packager.engine.workers import run_tasks
+from packager.engine.processes.process_pool import run_tasks
 from packager.progress import SILENT
 
 def stay(folder, tell):

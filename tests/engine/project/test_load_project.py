@@ -7,8 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from packager.engine import tables
-from packager.engine.project import init, load
+from packager.engine.project.load_project import init, load
+from packager.engine.tables import parquet
 from packager.errors import InputError, PackagerError
 from packager.options import Config
 
@@ -206,7 +206,7 @@ def records(path: Path, columns: list[str]) -> None:
     elif path.suffix == ".jsonl":
         path.write_text("{" + ", ".join(f'"{column}": 1' for column in columns) + "}\n")
     elif path.suffix == ".parquet":
-        tables.write_table(path, pa.schema([(column, pa.string()) for column in columns]), [])
+        parquet.write_table(path, pa.schema([(column, pa.string()) for column in columns]), [])
     else:
         with sqlite3.connect(path) as database:
             database.execute(f"CREATE TABLE records ({', '.join(columns)})")

@@ -7,14 +7,15 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from packager.engine import member_rows, tables
-from packager.engine.member_rows import TAIL, read_rows
-from packager.engine.release_files import ReleaseFiles, open_release_files
-from packager.engine.urls import Web
+from packager.engine.network.http_client import Web
+from packager.engine.published import member_rows
+from packager.engine.published.member_rows import TAIL, read_rows
+from packager.engine.published.release_ranges import ReleaseFiles, open_release_files
+from packager.engine.tables import parquet
 from packager.errors import InputError
 from packager.model import MEMBERS, MTIME
-from tests.releases import make_members
-from tests.servers import LOOPBACK, Site, serving
+from tests.helpers.http_server import LOOPBACK, Site, serving
+from tests.helpers.made_up_releases import make_members
 
 NAME = "manifests/tones-all-00001.members.parquet"
 
@@ -45,7 +46,7 @@ def table_of(rows: int) -> pa.Table:
 
 def write(folder: Path, table: pa.Table, group: int = 2048) -> bytes:
     path = folder / "made.parquet"
-    tables.write_table(path, table.schema, table.to_batches(), group_rows=group, statistics=False)
+    parquet.write_table(path, table.schema, table.to_batches(), group_rows=group, statistics=False)
     return path.read_bytes()
 
 

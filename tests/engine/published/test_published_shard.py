@@ -1,4 +1,4 @@
-"""published.py: a torrent that holds other files than the manifest says is refused, whatever its infohashes."""
+"""published_shard.py: a torrent that holds other files than the manifest says is refused, whatever its infohashes."""
 
 import json
 import shutil
@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from packager import bencode, torrent_file
 from packager.cli.app import main
-from packager.engine.published import folder_pieces, open_published, shard_files
-from packager.engine.shared_file import SharedFolder, open_torrent
+from packager.core.bittorrent import bencode, parse_torrent
+from packager.engine.files.shard_torrent import SharedFolder, open_torrent
+from packager.engine.published.published_shard import folder_pieces, open_published, shard_files
 from packager.errors import TrustError
 
-VECTORS = Path(__file__).parents[2] / "manifests/vectors"
+VECTORS = Path(__file__).parents[3] / "manifests/vectors"
 NAME = "example-texts-00001"
 
 
@@ -30,7 +30,7 @@ def change_torrent(manifest: Path, old: bytes, new: bytes) -> None:
     torrent = manifest.with_name(f"{NAME}.torrent")
     data = torrent.read_bytes().replace(old, new)
     assert data != torrent.read_bytes()
-    found = torrent_file.parse(data, "x")
+    found = parse_torrent.parse(data, "x")
     torrent.write_bytes(data)
     document = json.loads(manifest.read_bytes())
     assert found.infohash_v1 is not None
@@ -50,7 +50,7 @@ def test_a_torrent_of_another_file_is_refused(shard: Path, capsys: pytest.Captur
 
 @pytest.mark.parametrize("difference", [1, -1])
 def test_a_torrent_of_another_size_is_refused(shard: Path, difference: int) -> None:
-    size = torrent_file.parse(shard.with_name(f"{NAME}.torrent").read_bytes(), "x").files[0].length
+    size = parse_torrent.parse(shard.with_name(f"{NAME}.torrent").read_bytes(), "x").files[0].length
     change_torrent(shard, b"lengthi%de" % size, b"lengthi%de" % (size + difference))
     with pytest.raises(TrustError, match="does not hold the one file"):
         open_published(shard_files(shard))

@@ -9,13 +9,13 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import MEMBER_ROWS, Sample, sample, samples
 
-from packager.engine.file_stamp import FileStamp
-from packager.engine.open_files import OpenFiles
-from packager.engine.ranges import Unreadable
-from packager.engine.sliced import SMALL, WAITING, OpenFile, Slice, read
-from packager.engine.virtual import FolderSources, VirtualTar
+from packager.engine.files.file_body import SMALL, WAITING, OpenFile, Slice, read
+from packager.engine.files.file_stamp import FileStamp
+from packager.engine.files.open_file_cache import OpenFiles
+from packager.engine.files.range_readers import Unreadable
+from packager.engine.published.virtual_tar import FolderSources, VirtualTar
+from tests.helpers.strategies import MEMBER_ROWS, Sample, sample, samples
 
 BIG = 9 << 20
 

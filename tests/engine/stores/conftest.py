@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from packager.engine.stores import base
-from tests import object_store
-from tests.stores.sftp_server import Host, know, sftp_server
+from tests.helpers import s3_server
+from tests.helpers.sftp_server import Host, know, sftp_server
 
 _number = itertools.count(1)
 
@@ -16,15 +16,15 @@ _number = itertools.count(1)
 @pytest.fixture(scope="session")
 def s3_port() -> Iterator[int]:
     """Return the port of the S3 server."""
-    with object_store.s3_server() as port:
+    with s3_server.s3_server() as port:
         yield port
 
 
 @pytest.fixture
-def bucket(s3_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[object_store.Bucket]:
+def bucket(s3_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[s3_server.Bucket]:
     """Return an empty bucket, and have packager meet its server."""
-    object_store.use(monkeypatch, f"http://127.0.0.1:{s3_port}")
-    found = object_store.Bucket(s3_port, f"bucket-{next(_number)}")
+    s3_server.use(monkeypatch, f"http://127.0.0.1:{s3_port}")
+    found = s3_server.Bucket(s3_port, f"bucket-{next(_number)}")
     yield found
     found.close()
 

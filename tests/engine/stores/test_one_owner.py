@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from packager import api
-from packager.engine.owner import STORE_FILE, claim_store
+from packager.core.config.store_url import store_address
+from packager.engine.project.owner_id import STORE_FILE, claim_store
 from packager.engine.stores import open_store
 from packager.engine.stores.base import Store
 from packager.engine.stores.s3 import S3Store
 from packager.errors import InputError
-from packager.store_address import store_address
-from tests.faults.test_two_projects import Meanwhile, plan
-from tests.object_store import Bucket
-from tests.projects import Project, make_project
-from tests.stores.sftp_server import Host, address
+from tests.crashes.test_two_projects import Meanwhile, plan
+from tests.helpers.projects import Project, make_project
+from tests.helpers.s3_server import Bucket
+from tests.helpers.sftp_server import Host, address
 
 A, B = "0123456789abcdef", "fedcba9876543210"
 SENTENCE = "belongs to another project, as .packager-owner there says; name a place of its own"

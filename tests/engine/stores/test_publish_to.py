@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
-from packager.engine.owner import STORE_FILE
-from tests import object_store
-from tests.object_store import Bucket
-from tests.projects import Project, make_project
+from packager.engine.project.owner_id import STORE_FILE
+from tests.helpers import s3_server
+from tests.helpers.projects import Project, make_project
+from tests.helpers.s3_server import Bucket
 
 TARGET = "s3://{}/site"
 
@@ -99,8 +99,8 @@ def test_a_reader_that_begins_with_release_json_finds_every_file_at_every_moment
             files = [shard["torrent"], shard["manifest"], shard["members_table"]]
             missing.extend(file["path"] for file in files if f"site/{file['path']}" not in there)
 
-    with object_store.proxy(s3_port, before=look) as storm:
-        object_store.use(monkeypatch, storm.address)
+    with s3_server.proxy(s3_port, before=look) as storm:
+        s3_server.use(monkeypatch, storm.address)
         upload(project, capsys, to, "--grace", "0")
     puts = [path for method, path in storm.requests if method == "PUT"]
     assert puts[-1].partition("?")[0].endswith("/release.json")
@@ -134,13 +134,13 @@ def test_old_files_go_after_the_time_of_grace_and_files_of_others_never(
 def test_through_faults_of_every_kind_the_result_is_the_same_and_no_upload_is_left(
     project: Project, bucket: Bucket, s3_port: int, capsys, monkeypatch
 ) -> None:
-    with object_store.proxy(s3_port, share=0.25, seed=4) as storm:
-        object_store.use(monkeypatch, storm.address)
+    with s3_server.proxy(s3_port, share=0.25, seed=4) as storm:
+        s3_server.use(monkeypatch, storm.address)
         upload(project, capsys, TARGET.format(bucket.name), "--with-shards")
     tars = {f"shards/{path.name}": path.read_bytes() for path in (project.root / "shards").glob("*.tar")}
     assert bucket.everything("site/") == site(project) | tars
     assert bucket.uploads() == []
-    assert set(storm.done) == {"", *object_store.FAULTS}
+    assert set(storm.done) == {"", *s3_server.FAULTS}
 
 
 def test_a_release_of_another_project_is_not_overwritten(project: Project, bucket: Bucket, capsys) -> None:
@@ -206,7 +206,7 @@ def test_a_publish_that_is_killed_at_any_request_is_resumed_and_leaves_nothing_o
         kill_when(moment, project, to, s3_port, monkeypatch)
         assert "site/release.json" not in bucket.listed()
         assert bucket.uploads() or moment in (ends_an_upload, sends_a_page)
-    object_store.use(monkeypatch, f"http://127.0.0.1:{s3_port}")
+    s3_server.use(monkeypatch, f"http://127.0.0.1:{s3_port}")
     last = upload(project, capsys, to, "--with-shards")
     assert int(str(last["unchanged"])) > 0
     tars = {f"shards/{path.name}": path.read_bytes() for path in (project.root / "shards").glob("*.tar")}
@@ -219,8 +219,8 @@ def kill_when(
 ) -> None:
     """Publish in a process of its own, which is killed when it sends such a request; the store still does it."""
     command = [sys.executable, "-m", "packager", "publish", "--with-shards", "--to", to]
-    with object_store.proxy(port) as storm:
-        object_store.use(monkeypatch, storm.address)
+    with s3_server.proxy(port) as storm:
+        s3_server.use(monkeypatch, storm.address)
         with subprocess.Popen(
             [*command, "-c", project.root / "packager.toml"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         ) as running:

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
-from packager.engine.hashers import Hashers
-from packager.engine.parts import Part
-from packager.engine.stored_spans import StoredSpan
+from packager.core.config.store_url import store_address
+from packager.engine.files.joined_files import Part
+from packager.engine.hashing.hash_pool import Hashers
 from packager.engine.stores import store_at
+from packager.engine.stores.stored_pieces import StoredSpan
 from packager.errors import InputError
-from packager.store_address import store_address
-from tests import object_store
-from tests.object_store import Bucket, Storm
-from tests.projects import Project, Ran, make_project
+from tests.helpers import s3_server
+from tests.helpers.projects import Project, Ran, make_project
+from tests.helpers.s3_server import Bucket, Storm
 
 
 @pytest.fixture(scope="module")
@@ -43,15 +43,15 @@ def filled(released: Project, s3_port: int) -> Iterator[Bucket]:
 def stored(filled: Bucket, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     """Return that bucket, and have packager meet its server."""
     store_at.cache_clear()  # what was met before by another address
-    object_store.use(monkeypatch, f"http://127.0.0.1:{filled.port}")
+    s3_server.use(monkeypatch, f"http://127.0.0.1:{filled.port}")
     return filled
 
 
 @pytest.fixture
 def storm(stored: Bucket, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storm]:
     """Have packager meet the server by a proxy, and return that one's plan."""
-    with object_store.proxy(stored.port) as storm:
-        object_store.use(monkeypatch, storm.address)
+    with s3_server.proxy(stored.port) as storm:
+        s3_server.use(monkeypatch, storm.address)
         yield storm
 
 
@@ -89,7 +89,7 @@ def test_verify_proves_all_tars_of_a_place_through_faults_of_every_kind(
         f"{place}/shards/{tar.name}" for tar in tars(released)
     ]
     assert report["read"] == report["size"] == sum(tar.stat().st_size for tar in tars(released))
-    assert len(set(storm.done) & set(object_store.FAULTS)) >= 3
+    assert len(set(storm.done) & set(s3_server.FAULTS)) >= 3
 
 
 def test_verify_names_what_is_bad_missing_short_and_unknown_in_a_store(

@@ -4,12 +4,12 @@ import random
 
 import pytest
 
+from packager.core.config.store_url import store_address
 from packager.engine.stores import base, open_store, s3
 from packager.engine.stores.base import Gone, Store
 from packager.errors import IncompleteError, InputError
-from packager.store_address import store_address
-from tests import object_store
-from tests.object_store import Bucket
+from tests.helpers import s3_server
+from tests.helpers.s3_server import Bucket
 
 
 def store_of(bucket: Bucket, prefix: str = "p") -> Store:
@@ -44,8 +44,8 @@ def test_a_listing_of_several_pages_is_whole(bucket: Bucket, monkeypatch) -> Non
 @pytest.mark.usefixtures("impatient")
 def test_bytes_are_right_through_every_fault(bucket: Bucket, s3_port: int, monkeypatch) -> None:
     data = {f"f{number}": noise(100_000 * number, number) for number in range(1, 13)}
-    with object_store.proxy(s3_port, share=0.35, seed=6) as storm:
-        object_store.use(monkeypatch, storm.address)
+    with s3_server.proxy(s3_port, share=0.35, seed=6) as storm:
+        s3_server.use(monkeypatch, storm.address)
         store = store_of(bucket)
         for path, body in data.items():
             store.put(path, body)
@@ -53,7 +53,7 @@ def test_bytes_are_right_through_every_fault(bucket: Bucket, s3_port: int, monke
         assert {path: stat.size for path, stat in found.items()} == {path: len(body) for path, body in data.items()}
         for path, body in data.items():
             assert store.read(path, 1000, len(body), found[path]) == (found[path], body[1000:])
-    assert set(storm.done) == {"", *object_store.FAULTS}
+    assert set(storm.done) == {"", *s3_server.FAULTS}
     assert bucket.everything("p/") == data
 
 
@@ -62,8 +62,8 @@ def test_an_upload_by_parts_is_invisible_until_it_is_whole_and_leaves_nothing_ov
     bucket: Bucket, s3_port: int, monkeypatch
 ) -> None:
     body = noise(40 << 20)
-    with object_store.proxy(s3_port, share=0.3, seed=3) as storm:
-        object_store.use(monkeypatch, storm.address)
+    with s3_server.proxy(s3_port, share=0.3, seed=3) as storm:
+        s3_server.use(monkeypatch, storm.address)
         store = store_of(bucket)
         with store.writer("big.tar", len(body)) as writer:
             for at in range(0, len(body), 1 << 20):
@@ -71,7 +71,7 @@ def test_an_upload_by_parts_is_invisible_until_it_is_whole_and_leaves_nothing_ov
             assert bucket.listed() == []
     assert bucket.get("p/big.tar") == body
     assert bucket.uploads() == []
-    assert sum(storm.done[fault] for fault in object_store.FAULTS) >= 2
+    assert sum(storm.done[fault] for fault in s3_server.FAULTS) >= 2
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -80,8 +80,8 @@ def test_an_upload_whose_last_answer_is_lost_is_found_to_be_done(
     bucket: Bucket, s3_port: int, monkeypatch, seed: int
 ) -> None:
     body = noise(17 << 20, seed)
-    with object_store.proxy(s3_port, share=0.5, faults=("lost",), seed=seed) as storm:
-        object_store.use(monkeypatch, storm.address)
+    with s3_server.proxy(s3_port, share=0.5, faults=("lost",), seed=seed) as storm:
+        s3_server.use(monkeypatch, storm.address)
         with store_of(bucket).writer("t.tar", len(body)) as writer:
             writer.write(body)
     assert bucket.get("p/t.tar") == body
@@ -120,8 +120,8 @@ def test_a_cut_read_goes_on_at_its_offset_and_only_if_the_object_is_the_same(
     bucket: Bucket, s3_port: int, monkeypatch
 ) -> None:
     bucket.put("p/f", noise(3 << 20, 1))
-    with object_store.proxy(s3_port, share=1.0, faults=("cut",)) as storm:
-        object_store.use(monkeypatch, storm.address)
+    with s3_server.proxy(s3_port, share=1.0, faults=("cut",)) as storm:
+        s3_server.use(monkeypatch, storm.address)
         store = store_of(bucket)
 
         def replace(method: str, path: str) -> None:
@@ -139,8 +139,8 @@ def test_a_cut_read_goes_on_at_its_offset_and_only_if_the_object_is_the_same(
 def test_a_store_that_never_recovers_is_told_in_a_sentence_with_exit_code_3(
     bucket: Bucket, s3_port: int, monkeypatch
 ) -> None:
-    with object_store.proxy(s3_port, share=1.0, faults=("503",)) as storm:
-        object_store.use(monkeypatch, storm.address)
+    with s3_server.proxy(s3_port, share=1.0, faults=("503",)) as storm:
+        s3_server.use(monkeypatch, storm.address)
         with pytest.raises(IncompleteError, match="the store answers 503 SlowDown, 8 times in a row; run the command"):
             list(store_of(bucket).entries())
     assert len(storm.requests) == base.PATIENCE.tries

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
-from tests.object_store import Bucket
-from tests.projects import Project, make_project
-from tests.stores.test_s3_to_s3 import in_store
+from tests.engine.stores.test_s3_to_s3 import in_store
+from tests.helpers.projects import Project, make_project
+from tests.helpers.s3_server import Bucket
 
 
 def test_workers_read_from_s3_and_write_to_s3_what_one_machine_packs(

@@ -12,10 +12,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from packager.pack import checkpoint
-from tests import object_store
-from tests.object_store import Bucket
-from tests.projects import Project, make_project
+from packager.pack.shard import checkpoint
+from tests.helpers import s3_server
+from tests.helpers.projects import Project, make_project
+from tests.helpers.s3_server import Bucket
 
 
 @pytest.fixture
@@ -50,16 +50,16 @@ def test_a_release_from_s3_to_s3_is_byte_for_byte_that_of_folders_through_faults
 ) -> None:
     assert local.run(capsys, "release").code == 0
     project = in_store(local, bucket, local.root.parent / "stored")
-    with object_store.proxy(s3_port, share=0.15, seed=4) as storm:
-        object_store.use(monkeypatch, storm.address)
+    with s3_server.proxy(s3_port, share=0.15, seed=4) as storm:
+        s3_server.use(monkeypatch, storm.address)
         ran = project.run(capsys, "release", "--workers", "1")
         assert ran.code == 0, ran.err
         sent = project.run(capsys, "publish", "--to", f"s3://{bucket.name}/site", "--json")
         assert sent.code == 0, sent.err
-    assert set(storm.done) == {"", *object_store.FAULTS}
+    assert set(storm.done) == {"", *s3_server.FAULTS}
     written = [path.read_bytes() for path in project.root.rglob("*") if path.is_file()]
     said = [ran.out, ran.err, sent.out, sent.err]
-    assert not object_store.tells_a_key(*said, *written, *bucket.everything().values())
+    assert not s3_server.tells_a_key(*said, *written, *bucket.everything().values())
     made = local.published()
     tars = {path.removeprefix("shards/"): data for path, data in made.items() if path.startswith("shards/")}
     assert len(tars) >= 3
@@ -168,12 +168,12 @@ def test_odd_keys_are_named_by_the_rule_and_folders_that_other_tools_made_are_no
 def test_tags_are_read_by_ranges_and_are_those_of_the_folder(
     local: Project, bucket: Bucket, s3_port: int, capsys, monkeypatch
 ) -> None:
-    media = Path(__file__).parent.parent / "catalogue" / "media"
+    media = Path(__file__).parents[2] / "catalogue/media"
     shutil.copytree(media, local.source / "media")
     assert local.run(capsys, "scan").code == 0
     project = in_store(local, bucket, local.root.parent / "stored")
-    with object_store.proxy(s3_port) as storm:
-        object_store.use(monkeypatch, storm.address)
+    with s3_server.proxy(s3_port) as storm:
+        s3_server.use(monkeypatch, storm.address)
         assert project.run(capsys, "scan").code == 0
     columns = ["id", "path", "member", "size", "title", "artist", "album", "duration", "codec"]
     one, other = (
@@ -200,15 +200,15 @@ def test_tars_are_written_to_a_store_of_virtual_shards_through_faults_and_none_o
     data = path.read_bytes()
     path.write_bytes(bytes(len(data)))
     os.utime(path, ns=(old.st_mtime_ns, old.st_mtime_ns))  # as many bytes, the same time
-    with object_store.proxy(bucket.port, share=0.15, seed=4) as storm:
-        object_store.use(monkeypatch, storm.address)
+    with s3_server.proxy(bucket.port, share=0.15, seed=4) as storm:
+        s3_server.use(monkeypatch, storm.address)
         ran = local.run(capsys, "materialise", *names, "--to", f"s3://{bucket.name}/tars", "--workers", "1")
     assert ran.code == 3
     assert f"{path.relative_to(local.source)}: other bytes than were packed" in ran.err
     assert bucket.uploads() == []
     path.write_bytes(data)
     os.utime(path, ns=(old.st_mtime_ns, old.st_mtime_ns))
-    object_store.use(monkeypatch, f"http://127.0.0.1:{bucket.port}")
+    s3_server.use(monkeypatch, f"http://127.0.0.1:{bucket.port}")
     stored = set(bucket.everything("tars/"))
     assert stored == {f"{name}.tar" for name in names} - {f"{changed}.tar"}
     to = tmp_path / "tars"
@@ -261,8 +261,8 @@ def test_a_release_that_is_killed_again_and_again_ends_with_the_same_bytes_and_n
     project = in_store(local, bucket, local.root.parent / "stored")
     command = [sys.executable, "-m", "packager", "release", "--workers", "2", "-c", project.root / "packager.toml"]
     kills, code = 0, -1
-    with object_store.proxy(bucket.port, share=0.05, seed=seed) as storm:
-        object_store.use(monkeypatch, storm.address)
+    with s3_server.proxy(bucket.port, share=0.05, seed=seed) as storm:
+        s3_server.use(monkeypatch, storm.address)
         while code:
             last = 2 + seed + 5 * kills  # later and later, until a run ends before
             storm.requests.clear()

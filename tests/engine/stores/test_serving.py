@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 
 from packager import api
-from packager.engine.project import load
-from packager.engine.ranges import Unreadable
-from packager.engine.stored_body import StoredTar
-from packager.engine.stored_ranges import Room
+from packager.core.config.store_url import store_address
+from packager.engine.files.range_readers import Unreadable
+from packager.engine.project.load_project import load
+from packager.engine.project.tar_stamps import note_tar
 from packager.engine.stores import store_at
-from packager.engine.tar_notes import note_tar
+from packager.engine.stores.read_ahead import Room
+from packager.engine.stores.stored_body import StoredTar
 from packager.model import ShardName
-from packager.store_address import store_address
-from tests import object_store
-from tests.object_store import Bucket, Storm
-from tests.projects import Project
-from tests.serve.served import Served, serving
+from tests.helpers import s3_server
+from tests.helpers.projects import Project
+from tests.helpers.s3_server import Bucket, Storm
+from tests.helpers.serve_process import Served, serving
+from tests.helpers.waiting import until
 from tests.serve.test_serve_sources import PHASES, ranged
-from tests.waiting import until
 
 NAME = "tones-all-00001.tar"
 
@@ -48,7 +48,7 @@ def make(root: Path, bucket: Bucket, files: int) -> Project:
 def storm(bucket: Bucket) -> Iterator[Storm]:
     """Return the plan of a proxy before the store."""
     store_at.cache_clear()
-    with object_store.proxy(bucket.port) as storm:
+    with s3_server.proxy(bucket.port) as storm:
         yield storm
 
 
@@ -58,7 +58,7 @@ def served(
 ) -> Iterator[Served]:
     """Return a server of a tar that is nowhere, made of so many sources in a store."""
     project = make(tmp_path / "p", bucket, request.param)
-    object_store.use(monkeypatch, storm.address)
+    s3_server.use(monkeypatch, storm.address)
     with serving(project) as running:
         yield running
 
@@ -96,7 +96,7 @@ def test_a_shard_is_served_of_sources_or_of_a_tar_in_a_store_through_faults(
             assert (status, body) == (206, tar[start : start + 3000])
         bucket.put(f"tars/{NAME}", tar)
     assert set(storm.done) > {""}
-    assert not object_store.tells_a_key(served.logged(), *served.said)
+    assert not s3_server.tells_a_key(served.logged(), *served.said)
 
 
 @pytest.mark.soak

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
-from packager.engine.owner import STORE_FILE
+from packager.core.config.store_url import store_address
+from packager.engine.project.owner_id import STORE_FILE
 from packager.engine.stores import open_store
 from packager.engine.stores.base import Gone
 from packager.errors import InputError
-from packager.store_address import store_address
-from tests.projects import Project, make_project
-from tests.stores.sftp_server import Host, address, know
+from tests.helpers.projects import Project, make_project
+from tests.helpers.sftp_server import Host, address, know
 
 pytestmark = pytest.mark.usefixtures("impatient")
 

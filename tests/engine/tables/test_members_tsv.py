@@ -8,16 +8,16 @@ import pyarrow as pa
 import pytest
 import zstandard
 from hypothesis import given
-from strategies import members_tables
 
-from packager.check.inspect import inspect
-from packager.engine import jsonl, members_tsv, tables
+from packager.check.inspect.inspect import inspect
+from packager.core.shards.records_jsonl import record_lines
+from packager.engine.tables import jsonl_zst_writer, members_tsv, parquet
 from packager.errors import InputError
 from packager.model import MEMBERS
-from packager.record_lines import record_lines
-from tests.projects import make_project
-from tests.releases import make_members
-from tests.test_growing import release
+from tests.end_to_end.test_growing import release
+from tests.helpers.made_up_releases import make_members
+from tests.helpers.projects import make_project
+from tests.helpers.strategies import members_tables
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 LINE = b"a\ta.txt\t1536\t2\t" + b"0" * 64 + b'\t{"id":"a","path":"a.txt","kind":"other","size":2}\n'
@@ -25,7 +25,7 @@ LINE = b"a\ta.txt\t1536\t2\t" + b"0" * 64 + b'\t{"id":"a","path":"a.txt","kind":
 
 def write(folder: Path, members: pa.Table) -> Path:
     table = folder / "x.members.parquet"
-    tables.write_members(table, MEMBERS, members.to_batches(), members.num_rows)
+    parquet.write_members(table, MEMBERS, members.to_batches(), members.num_rows)
     return members_tsv.write(table)
 
 
@@ -90,7 +90,7 @@ BAD = {
 def test_lines_of_another_form_are_refused(name: str, tmp_path: Path) -> None:
     data, sentence = BAD[name]
     path = tmp_path / "x.members.tsv.zst"
-    jsonl.write_lines(path, [data])
+    jsonl_zst_writer.write_lines(path, [data])
     with pytest.raises(InputError, match=sentence):
         list(members_tsv.read_batches(path))
     [fault] = inspect(str(path)).faults
@@ -101,7 +101,7 @@ def test_lines_of_another_form_are_refused(name: str, tmp_path: Path) -> None:
 def test_a_file_that_claims_more_than_a_frame_may_have_is_refused(size: int, tmp_path: Path) -> None:
     path = tmp_path / "x.members.tsv.zst"
     if size < 1 << 32:
-        path.write_bytes(zstandard.compress(bytes(size)) + jsonl._seek_table([(0, size)]))
+        path.write_bytes(zstandard.compress(bytes(size)) + jsonl_zst_writer._seek_table([(0, size)]))
     else:
         path.write_bytes(zstandard.compress(LINE))  # no seek table
     with pytest.raises(InputError):
@@ -120,7 +120,7 @@ def test_a_file_that_claims_more_than_a_frame_may_have_is_refused(size: int, tmp
 )
 def test_inspect_says_what_is_wrong_with_the_lines(line: bytes, sentence: str, tmp_path: Path) -> None:
     path = tmp_path / "x.members.tsv.zst"
-    jsonl.write_lines(path, [line])
+    jsonl_zst_writer.write_lines(path, [line])
     found = inspect(str(path))
     assert found.kind == "members table"
     assert any(sentence in f"{each.where}: {each.what}" for each in found.faults)
@@ -135,7 +135,7 @@ def test_the_lines_of_a_release_follow_its_tables(tmp_path: Path, capsys: pytest
     site = project.root / "output"
     for shard in second["shards"]:
         lines = pa.Table.from_batches(members_tsv.read_batches(site / shard["members_tsv"]["path"]), members_tsv.ROWS)
-        table = tables.read_rows(path := site / shard["members_table"]["path"], 0, tables.count_rows(path), MEMBERS)
+        table = parquet.read_rows(path := site / shard["members_table"]["path"], 0, parquet.count_rows(path), MEMBERS)
         assert lines.select(["id", "path", "sha256"]).equals(table.select(["id", "path", "sha256"]))
         assert inspect(str(site / shard["members_tsv"]["path"])).faults == ()
     [old] = [shard for shard in second["shards"] if shard["name"] == "tones-rest-00001"]

@@ -1,4 +1,4 @@
-"""parquet_pages.py: page headers as pyarrow writes them, and no bytes that end in anything but its two errors."""
+"""page_header.py: page headers as pyarrow writes them, and no bytes that end in anything but its two errors."""
 
 import io
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from packager.engine.tables.page_header import PageHeader, ShortError, parse_page_header
 from packager.errors import InputError
-from packager.parquet_pages import PageHeader, ShortError, parse_page_header
 
 
 def pages(data: bytes, chunk: pq.ColumnChunkMetaData) -> Iterator[PageHeader]:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager.engine import sql, tables
+from packager.engine.tables import parquet, sql
 from packager.errors import IncompleteError, InputError
 
 Mount = Callable[[str], Path]
@@ -44,16 +44,16 @@ def test_the_bytes_do_not_hang_on_how_the_rows_come(
     tmp_path_factory: pytest.TempPathFactory, count: int, cuts: list[int], group_rows: int
 ) -> None:
     folder, table = tmp_path_factory.mktemp("tables"), rows(count)
-    assert tables.write_table(folder / "a", SCHEMA, cut(table, []), group_rows=group_rows) == count
-    assert tables.write_table(folder / "b", SCHEMA, cut(table, cuts), group_rows=group_rows) == count
+    assert parquet.write_table(folder / "a", SCHEMA, cut(table, []), group_rows=group_rows) == count
+    assert parquet.write_table(folder / "b", SCHEMA, cut(table, cuts), group_rows=group_rows) == count
     fresh = pa.Table.from_pylist(table.to_pylist(), SCHEMA).to_batches()
-    tables.write_table(folder / "c", SCHEMA, fresh, group_rows=group_rows)
+    parquet.write_table(folder / "c", SCHEMA, fresh, group_rows=group_rows)
     assert (folder / "a").read_bytes() == (folder / "b").read_bytes() == (folder / "c").read_bytes()
     groups = pq.ParquetFile(folder / "b").metadata
     sizes = [groups.row_group(n).num_rows for n in range(groups.num_row_groups)]
     assert sizes == [group_rows] * (count // group_rows) + [count % group_rows] * bool(count % group_rows)
-    assert tables.count_rows(folder / "b") == count
-    assert pa.Table.from_batches(tables.read_batches(folder / "b", SCHEMA), SCHEMA).equals(table)
+    assert parquet.count_rows(folder / "b") == count
+    assert pa.Table.from_batches(parquet.read_batches(folder / "b", SCHEMA), SCHEMA).equals(table)
 
 
 @settings(max_examples=60)
@@ -61,17 +61,17 @@ def test_the_bytes_do_not_hang_on_how_the_rows_come(
 def test_any_rows_are_found_across_row_groups(tmp_path_factory: pytest.TempPathFactory, first: int, count: int) -> None:
     path = tmp_path_factory.getbasetemp() / "found.parquet"
     if not path.exists():
-        tables.write_table(path, SCHEMA, rows(40).to_batches(), group_rows=7)
-    assert tables.read_rows(path, first, count, SCHEMA).equals(rows(40).slice(first, count).combine_chunks())
+        parquet.write_table(path, SCHEMA, rows(40).to_batches(), group_rows=7)
+    assert parquet.read_rows(path, first, count, SCHEMA).equals(rows(40).slice(first, count).combine_chunks())
 
 
 def test_columns_are_read_in_the_schema_s_order_and_others_are_let_be(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     more = rows(5).append_column("more", pa.array(range(5))).select(["more", "sha256", "size", "id"])
     pq.write_table(more, path)
-    assert tables.read_rows(path, 1, 3, SCHEMA).equals(rows(5).slice(1, 3).combine_chunks())
-    assert tables.read_rows(path, 1, 3).column_names == ["more", "sha256", "size", "id"]
-    assert [batch.schema.names for batch in tables.read_batches(path, SCHEMA, ["id"])] == [["id"]]
+    assert parquet.read_rows(path, 1, 3, SCHEMA).equals(rows(5).slice(1, 3).combine_chunks())
+    assert parquet.read_rows(path, 1, 3).column_names == ["more", "sha256", "size", "id"]
+    assert [batch.schema.names for batch in parquet.read_batches(path, SCHEMA, ["id"])] == [["id"]]
 
 
 def test_a_stopped_write_leaves_the_old_table(tmp_path: Path) -> None:
@@ -80,10 +80,10 @@ def test_a_stopped_write_leaves_the_old_table(tmp_path: Path) -> None:
         raise ZeroDivisionError
 
     path = tmp_path / "a.parquet"
-    tables.write_table(path, SCHEMA, rows(3).to_batches())
+    parquet.write_table(path, SCHEMA, rows(3).to_batches())
     with pytest.raises(ZeroDivisionError):
-        tables.write_table(path, SCHEMA, stopping(), group_rows=4)
-    assert tables.count_rows(path) == 3
+        parquet.write_table(path, SCHEMA, stopping(), group_rows=4)
+    assert parquet.count_rows(path) == 3
     assert os.listdir(tmp_path) == ["a.parquet"]
 
 
@@ -92,7 +92,7 @@ def test_a_full_disk_is_told_in_one_sentence(mount: Mount) -> None:
     noise = pa.schema([("noise", pa.binary())])
     batches = (pa.record_batch([pa.array([random.Random(n).randbytes(1 << 20)])], noise) for n in range(5))
     with pytest.raises(IncompleteError) as error:
-        tables.write_table(path, noise, batches, group_rows=1)
+        parquet.write_table(path, noise, batches, group_rows=1)
     assert str(error.value).startswith(f"{path}: No space left on device; at least ")
     assert os.listdir(path.parent) == []
 
@@ -101,15 +101,15 @@ def test_a_full_disk_is_told_in_one_sentence(mount: Mount) -> None:
 def table(tmp_path: Path) -> Path:
     """A small Parquet file of several row groups."""
     path = tmp_path / "a.parquet"
-    tables.write_table(path, SCHEMA, rows(50).to_batches(), group_rows=20)
+    parquet.write_table(path, SCHEMA, rows(50).to_batches(), group_rows=20)
     return path
 
 
 def read_in_every_way(path: Path) -> None:
     """Open a table and read all of it twice."""
-    tables.count_rows(path)
-    list(tables.read_batches(path, SCHEMA))
-    tables.read_rows(path, 0, 50, SCHEMA)
+    parquet.count_rows(path)
+    list(parquet.read_batches(path, SCHEMA))
+    parquet.read_rows(path, 0, 50, SCHEMA)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_what_is_no_parquet_is_refused_in_one_sentence(tmp_path: Path, data: byt
     path = tmp_path / "a.parquet"
     path.write_bytes(data)
     with pytest.raises(InputError) as error:
-        tables.open_table(path, SCHEMA)
+        parquet.open_table(path, SCHEMA)
     assert str(error.value).startswith(f"{path}: not a readable Parquet file (")
     assert "\n" not in str(error.value)
 
@@ -178,7 +178,7 @@ def test_a_table_without_a_column_or_of_another_type_is_refused(
 ) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table(columns), path)
-    for read in (lambda: tables.open_table(path, SCHEMA), lambda: read_in_every_way(path)):
+    for read in (lambda: parquet.open_table(path, SCHEMA), lambda: read_in_every_way(path)):
         with pytest.raises(InputError) as error:
             read()
         assert str(error.value) == f"{path}: {sentence}"
@@ -189,14 +189,14 @@ def test_a_null_where_none_may_be_is_refused(tmp_path: Path) -> None:
     loose = pa.schema([field.with_nullable(True) for field in SCHEMA])
     pq.write_table(pa.Table.from_pylist([{"id": None, "size": 1}], loose), path)
     with pytest.raises(InputError, match="Casting field 'id' with null values to non-nullable"):
-        tables.read_rows(path, 0, 1, SCHEMA)
+        parquet.read_rows(path, 0, 1, SCHEMA)
 
 
 def test_a_table_that_is_not_there_or_a_folder_is_told_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(IncompleteError, match="No such file or directory"):
-        tables.open_table(tmp_path / "none.parquet")
+        parquet.open_table(tmp_path / "none.parquet")
     with pytest.raises((InputError, IncompleteError)) as error:
-        tables.open_table(tmp_path)
+        parquet.open_table(tmp_path)
     assert str(error.value).startswith(f"{tmp_path}: ")
 
 
@@ -262,7 +262,7 @@ def test_names_in_sql_are_quoted() -> None:
 @pytest.mark.parametrize("name", ["it's.parquet", "a*b.parquet", "a[b].parquet", "a,b.parquet", "é?.parquet"])
 def test_a_table_of_an_odd_name_is_read_and_only_that(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    tables.write_table(path, SCHEMA, rows(3).to_batches())
+    parquet.write_table(path, SCHEMA, rows(3).to_batches())
     with sql.open_database([path], tmp_path / "spill's") as database:
         count = database.execute(f"SELECT count(*) FROM read_parquet({sql.quoted(str(path))})").fetchall()
     assert count == [(3,)]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager.engine import sql
-from packager.engine.phases import COLUMNS, check_phases, condition, ordering, view
+from packager.engine.tables import sql
+from packager.engine.tables.phase_sql import COLUMNS, check_phases, condition, ordering, view
 from packager.errors import InputError
 from packager.model import CATALOGUE
 from packager.options import CollectionOptions, Config, PhaseOptions

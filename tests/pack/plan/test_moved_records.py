@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from packager.engine import durable, tables
-from tests.projects import Project
-from tests.test_growing import assert_frozen, by_name, new_shards, read_release, release
-from tests.test_moved_and_withdrawn import PHASES, Capture, current, make, move, table, write
+from packager.engine.files import atomic_files
+from packager.engine.tables import parquet
+from tests.end_to_end.test_growing import assert_frozen, by_name, new_shards, read_release, release
+from tests.end_to_end.test_moved_and_withdrawn import PHASES, Capture, current, make, move, table, write
+from tests.helpers.projects import Project
 
 
 @pytest.mark.parametrize("extra", [0, 1], ids=["equal sizes", "other sizes"])
@@ -71,7 +72,7 @@ def test_a_copy_of_an_earlier_version_takes_no_id_of_the_records_file(tmp_path: 
 @pytest.mark.parametrize("nth", [1, 2, 3])
 @pytest.mark.parametrize(
     ("module", "function"),
-    [(tables, "write_table"), (durable, "move"), (durable, "write_bytes"), (durable, "remove_file")],
+    [(parquet, "write_table"), (atomic_files, "move"), (atomic_files, "write_bytes"), (atomic_files, "remove_file")],
 )
 def test_a_kill_between_two_shards_leaves_no_record_twice(
     tmp_path: Path, capsys: Capture, module: ModuleType, function: str, nth: int
@@ -93,7 +94,9 @@ def test_a_kill_between_two_shards_leaves_no_record_twice(
 
     with pytest.MonkeyPatch.context() as patch:
         name = module.__name__.rpartition(".")[2]
-        patch.setattr(f"packager.engine.moved_files.{name}", SimpleNamespace(**{**vars(module), function: kill}))
+        patch.setattr(
+            f"packager.engine.published.moved_files.{name}", SimpleNamespace(**{**vars(module), function: kill})
+        )
         assert project.run(capsys, "release").code == (130 if len(calls) >= nth else 0)
     assert calls
     second = release(project, capsys)

@@ -8,7 +8,7 @@ import pytest
 
 from bench import scale
 from packager import api
-from packager.engine import sql
+from packager.engine.tables import sql
 
 CONFIG = """
 [collection]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
-from tests.projects import Project
+from tests.helpers.projects import Project
 
 Capture = pytest.CaptureFixture[str]
 BAD = 42  # the number of the record whose values are wrong

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
-from packager.engine import durable
-from packager.engine.owner import owner_of
-from packager.pack import checkpoint
+from packager.engine.files import atomic_files
+from packager.engine.project.owner_id import owner_of
+from packager.pack.shard import checkpoint
 from packager.units import MIB
-from tests.projects import Project
+from tests.helpers.projects import Project
 
 Capture = pytest.CaptureFixture[str]
 SHARD = "tones-all-00001"
@@ -23,18 +23,18 @@ SHARD = "tones-all-00001"
 KILLED = """
 import os, signal, sys
 from packager.cli.app import main
-from packager.engine import durable
-from packager.engine.owner import owner_of
-from packager.pack import checkpoint
+from packager.engine.files import atomic_files
+from packager.engine.project.owner_id import owner_of
+from packager.pack.shard import checkpoint
 checkpoint.SECONDS = 0.0
-write, left = durable.write_bytes, int(sys.argv[1])
+write, left = atomic_files.write_bytes, int(sys.argv[1])
 def write_bytes(path, data):
     global left
     write(path, data)
     left -= path.name == checkpoint.FILE
     if not left:
         os.kill(os.getpid(), signal.SIGKILL)
-durable.write_bytes = write_bytes
+atomic_files.write_bytes = write_bytes
 main(sys.argv[2:])
 """
 
@@ -104,7 +104,7 @@ def test_a_note_is_of_no_use_without_the_bytes_that_it_stands_for(
     project: Project, expected: dict[str, bytes], capsys: Capture, *, other: bool
 ) -> None:
     killed(project, 3)
-    beside = durable.partial(project.root / "shards" / f"{SHARD}.tar", owner_of(project.root / ".packager"))
+    beside = atomic_files.partial(project.root / "shards" / f"{SHARD}.tar", owner_of(project.root / ".packager"))
     size = beside.stat().st_size
     os.truncate(beside, MIB if other else 30 * MIB)
     if other:
@@ -131,7 +131,7 @@ def test_what_a_note_stands_for_is_durable_before_it_is(
     monkeypatch.setattr(os, "fsync", note_fsync)
     monkeypatch.setattr(os, "replace", note_replace)
     assert project.run(capsys, "pack", "--workers", "1").code == 0
-    tar = durable.partial(project.root / "shards" / f"{SHARD}.tar", owner_of(project.root / ".packager")).name
+    tar = atomic_files.partial(project.root / "shards" / f"{SHARD}.tar", owner_of(project.root / ".packager")).name
     steps = [each for each in done if each in (f"fsync {tar}", f"now {checkpoint.FILE}")]
     assert len(steps) > 5
     assert steps == [f"fsync {tar}", f"now {checkpoint.FILE}"] * (len(steps) // 2) + [f"fsync {tar}"]

@@ -16,22 +16,23 @@ import pytest
 
 from bench.cluster_plan import measured, typical_rows
 from packager import api
-from packager.engine.cluster_worker import Work
-from packager.engine.owner import owner_of
-from packager.engine.project import load as load_project
-from packager.engine.tables import read_rows, write_table
-from packager.engine.workspace import Workspace
+from packager.engine.processes.dask_task import Work
+from packager.engine.project.load_project import load as load_project
+from packager.engine.project.owner_id import owner_of
+from packager.engine.project.project import Workspace
+from packager.engine.tables.parquet import read_rows, write_table
 from packager.errors import IncompleteError
 from packager.model import PLANNED, PlannedShard, ShardName
-from packager.pack import checkpoint, run
-from packager.pack.on_cluster import at_worker, load, pack_there
-from packager.pack.shard import ShardTask
-from packager.pack.shard_documents import Content, Links
-from tests import clusters
-from tests.clusters import Cluster
-from tests.faults.failing_disk import FailingDisk, Fault
-from tests.projects import Project, make_project
-from tests.waiting import until
+from packager.pack import pack
+from packager.pack.shard import checkpoint
+from packager.pack.shard.pack_on_cluster import at_worker, load, pack_there
+from packager.pack.shard.pack_shard import ShardTask
+from packager.pack.shard.write_documents import Content, Links
+from tests.helpers import dask_clusters
+from tests.helpers.dask_clusters import Cluster
+from tests.helpers.failing_disk import FailingDisk, Fault
+from tests.helpers.projects import Project, make_project
+from tests.helpers.waiting import until
 
 SHARDS, FEW = 40, 12
 PHASES = '[[phases]]\nname = "all"\ntitle = "All"\norder = "path"\n'
@@ -39,7 +40,7 @@ PHASES = '[[phases]]\nname = "all"\ntitle = "All"\norder = "path"\n'
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory: pytest.TempPathFactory, disk: FailingDisk) -> Iterator[Cluster]:
-    with clusters.cluster(tmp_path_factory.mktemp("cluster"), workers=3, environment=disk.environment) as made:
+    with dask_clusters.cluster(tmp_path_factory.mktemp("cluster"), workers=3, environment=disk.environment) as made:
         yield made
 
 
@@ -228,7 +229,7 @@ def test_a_machine_that_does_not_see_the_folders_says_which(tmp_path: Path) -> N
     api.scan(config, processes=1)
     plan = api.plan(config).plan
     options, workspace = load_project(config)
-    task = run.tasks(workspace, options, plan, {}, ["audio"])[0]
+    task = pack.tasks(workspace, options, plan, {}, ["audio"])[0]
     for there in (replace(task, source=tmp_path / "elsewhere"), task):
         given = replace(load(task, tmp_path), task=there, arriving=tmp_path / "elsewhere")
         with pytest.raises(IncompleteError, match="elsewhere: is not there for a worker: all machines need it"):

@@ -8,9 +8,9 @@ import pytest
 
 from packager import api
 from packager.errors import InputError, TrustError
-from packager.pack import shard_documents
-from packager.pack.shard import MARKER
-from tests.projects import Project
+from packager.pack.shard import write_documents
+from packager.pack.shard.pack_shard import MARKER
+from tests.helpers.projects import Project
 
 PHASES = '[[phases]]\nname = "all"\ntitle = "All"\norder = "path"\n'
 NAME = "tones-all-00001"
@@ -116,7 +116,7 @@ def test_a_shard_that_is_packed_again_is_not_complete_until_it_is(
     def end(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(shard_documents, "write_manifest", end)
+    monkeypatch.setattr(write_documents, "write_manifest", end)
     with pytest.raises(KeyboardInterrupt):
         packed(project)
     assert not list((project.root / ".packager").rglob(MARKER))

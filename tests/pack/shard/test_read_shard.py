@@ -10,16 +10,16 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
-from strategies import MEMBER_ROWS, Sample, content, sample, samples
 
-from packager.engine import source
-from packager.engine.hashing import Digests, OnePass
-from packager.engine.source import Member
-from packager.engine.tar_pass import pass_of_tar
-from packager.engine.workers import Stopped, Tell
-from packager.engine.writer import BUFFER, DirectWriter, Discard, Sink
+from packager.engine.files import source_files
+from packager.engine.files.direct_writer import BUFFER, DirectWriter, Discard, Sink
+from packager.engine.files.source_files import Member
+from packager.engine.hashing.stream_hasher import Digests, OnePass
+from packager.engine.hashing.tar_hasher import pass_of_tar
+from packager.engine.processes.process_pool import Stopped, Tell
 from packager.errors import IncompleteError
-from packager.pack.one_pass import read_shard
+from packager.pack.shard.read_shard import read_shard
+from tests.helpers.strategies import MEMBER_ROWS, Sample, content, sample, samples
 
 PIECE = 256 << 10
 MEND = "; mend the file, or run packager release to take it as it is now"
@@ -164,7 +164,7 @@ def test_a_member_that_is_written_to_as_its_last_byte_is_read_is_named_and_no_ta
 ) -> None:
     made = of_sizes(size, 5)
     members = laid_out(tmp_path, made)
-    read_into, left = source.read_into, [size]
+    read_into, left = source_files.read_into, [size]
 
     def read(descriptor: int, space: memoryview, member: Member) -> int:
         got = read_into(descriptor, space, member)
@@ -173,7 +173,7 @@ def test_a_member_that_is_written_to_as_its_last_byte_is_read_is_named_and_no_ta
             rewrite(tmp_path / "0.flac")
         return got
 
-    monkeypatch.setattr(source, "read_into", read)
+    monkeypatch.setattr(source_files, "read_into", read)
     path = tmp_path / "shards" / "s.tar"
     with pytest.raises(IncompleteError, match=r"^0\.flac: changed since the scan: it was written to"):
         pack(path, made, members, tmp_path, ignore)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.projects import PHASES, make_project, write_tone
-from tests.test_growing import read_release
+from tests.end_to_end.test_growing import read_release
+from tests.helpers.projects import PHASES, make_project, write_tone
 
 Capture = pytest.CaptureFixture[str]
 FOLDERS = '[[phases]]\nname = "audio"\ncontainer = "folder"\nwhere = "kind = \'audio\'"\n[[phases]]\nname = "rest"\n'

@@ -2,8 +2,8 @@
 
 import pytest
 
-from packager.publish.filters import clock, file_url, magnet_url, shown, web_url
-from tests.releases import HOSTILE
+from packager.publish.site.filters import clock, file_url, magnet_url, shown, web_url
+from tests.helpers.made_up_releases import HOSTILE
 
 
 def test_only_what_is_a_web_address_a_magnet_or_a_path_becomes_a_link() -> None:

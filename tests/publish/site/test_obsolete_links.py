@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from packager import torrent_file
-from packager.kept import LINKS
-from packager.magnet import parse_magnet
-from tests.projects import Project, make_project
-from tests.test_growing import by_name, release
+from packager.core.bittorrent import parse_torrent
+from packager.core.bittorrent.magnet import parse_magnet
+from packager.core.releases.kept_entries import LINKS
+from tests.end_to_end.test_growing import by_name, release
+from tests.helpers.projects import Project, make_project
 
 Capture = pytest.CaptureFixture[str]
 TWIN = "also_v1 = true"
@@ -43,7 +43,7 @@ def site_torrents(project: Project, name: str) -> list[bytes]:
 def assert_links_agree(project: Project, shard: dict) -> None:
     """The .torrent in the site is the one listed, and has the trackers of the magnet."""
     path = project.root / "output" / shard["torrent"]["path"]
-    torrent = torrent_file.parse(path.read_bytes(), path)
+    torrent = parse_torrent.parse(path.read_bytes(), path)
     magnet = parse_magnet(shard["magnet"])
     assert [each for tier in torrent.trackers for each in tier] == list(magnet.trackers)
     assert (project.root / "output" / "SHA256SUMS").read_text().count(shard["torrent"]["sha256"]) == 1

@@ -11,10 +11,10 @@ import pytest
 from packager.cli.app import main
 from packager.errors import IncompleteError, InputError
 from packager.model import Release
-from packager.publish import site
-from tests.projects import make_project
-from tests.publish.test_hostile_pages import Page, pages
-from tests.releases import hostile_release, hostile_rows, make_phase, make_release, make_shard, reader
+from packager.publish.site import render
+from tests.helpers.made_up_releases import hostile_release, hostile_rows, make_phase, make_release, make_shard, reader
+from tests.helpers.projects import make_project
+from tests.publish.site.test_hostile_pages import Page, pages
 
 SIGNATURES = ("release.json.minisig", "SHA256SUMS.minisig", "minisign.pub")
 TWINS = "aria2 before 1.37"
@@ -22,7 +22,7 @@ TWINS = "aria2 before 1.37"
 
 def build(folder: Path, release: Release, rows: list[dict[str, object]] | None = None, *, signed: bool = False) -> Path:
     """Render a release, and put empty files in the place of those that publish adds."""
-    site.render(release, site=folder, read_members=reader(rows or []), signed=signed)
+    render.render(release, site=folder, read_members=reader(rows or []), signed=signed)
     shards = [file for shard in release.shards for file in shard.documents]
     added = ["release.json", "SHA256SUMS", *(f"releases/{serial + 1}.json" for serial in range(release.serial))]
     for path in [*added, *(file.path for file in shards), *(SIGNATURES if signed else ())]:
@@ -51,8 +51,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_what_is_told_as_written_is_what_was_written_and_the_same_every_time(tmp_path: Path) -> None:
     release = make_release()
-    told = site.render(release, site=tmp_path / "one", read_members=reader([{"title": "x"}]))
-    again = site.render(release, site=tmp_path / "two", read_members=reader([{"title": "x"}]))
+    told = render.render(release, site=tmp_path / "one", read_members=reader([{"title": "x"}]))
+    again = render.render(release, site=tmp_path / "two", read_members=reader([{"title": "x"}]))
     assert told == again
     written = {
         path.relative_to(tmp_path / "one").as_posix(): path.read_bytes()
@@ -151,14 +151,14 @@ def test_hostile_texts_are_shown_as_they_are(hostile: Path) -> None:
 
 def test_no_page_is_written_outside_the_site(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be a path of the site"):
-        site.render(make_release([make_phase("../../up")], []), site=tmp_path / "out", read_members=reader())
+        render.render(make_release([make_phase("../../up")], []), site=tmp_path / "out", read_members=reader())
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_a_page_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "shards").write_bytes(b"")
     with pytest.raises(IncompleteError, match=r"shards/audio-0001.*; move away what is in its place"):
-        site.render(make_release(), site=tmp_path, read_members=reader())
+        render.render(make_release(), site=tmp_path, read_members=reader())
 
 
 @pytest.mark.interop

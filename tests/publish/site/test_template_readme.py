@@ -3,10 +3,10 @@
 import re
 from dataclasses import fields
 
-from packager.publish import pages, site
-from packager.publish.filters import FILTERS
+from packager.publish.site import pages, render
+from packager.publish.site.filters import FILTERS
 
-README = (site.default_templates() / "README.md").read_text()
+README = (render.default_templates() / "README.md").read_text()
 
 
 def told(heading: str) -> set[str]:
@@ -24,5 +24,5 @@ def test_every_variable_is_told() -> None:
 
 def test_every_filter_and_template_is_told() -> None:
     assert told("## Filters") == set(FILTERS)
-    there = {path.name for path in site.default_templates().glob("*.html")}
+    there = {path.name for path in render.default_templates().glob("*.html")}
     assert set(re.findall(r"^\| `(\w+\.html)`", README, re.M)) == there

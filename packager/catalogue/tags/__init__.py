@@ -1,0 +1,1 @@
+"""Tags of audio files, read by mutagen on several processes and within limits."""

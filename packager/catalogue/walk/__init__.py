@@ -1,0 +1,1 @@
+"""The files of the source, in sorted order, with a member name for each."""

@@ -1,0 +1,1 @@
+"""`repair` and `rebuild`: bad pieces replaced in place, and whole shards written again from loose files."""

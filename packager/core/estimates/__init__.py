@@ -1,0 +1,1 @@
+"""How large, how long and how sure: the arithmetic of `estimate` and of samples. Measuring is in `engine/hashing/`."""
