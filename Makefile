@@ -26,11 +26,12 @@ test soak: export PYTHONDONTWRITEBYTECODE := # hundreds of commands are started,
 test: $(STAMP) ## the tests, on four processes, for many wait; what takes long is left to soak
 	$(BIN)/pytest -n 4 --dist worksteal -m 'not soak'
 
-lint: $(STAMP) ## style, types and the direction of imports
+lint: $(STAMP) ## style, types, the direction of imports, names that stand twice
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python .ci/check_names.py
 
 bench: $(STAMP) ## all benchmarks, or make bench WHAT=pack
 	$(BIN)/python -m bench.run $(WHAT)

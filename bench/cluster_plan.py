@@ -18,15 +18,15 @@ import pyarrow as pa
 from bench.timing import own_peak_kib
 from packager.core.releases import documents
 from packager.engine.processes.dask_cluster import open_cluster
-from packager.engine.processes.dask_task import Work
+from packager.engine.processes.dask_task import RemoteTask
 from packager.engine.processes.worker_pool import Job, Tell
-from packager.engine.project.load_project import load as load_project
+from packager.engine.project.load_project import load_project
 from packager.engine.project.plan_file import read_plan
 from packager.engine.tables import parquet
 from packager.model import PLANNED, Plan, PlannedPhase, PlannedShard, ShardName
 from packager.pack import pack
 from packager.pack.shard import pack_on_cluster
-from packager.pack.shard.packed_rows import unpacked
+from packager.pack.shard.packed_rows import decompress_rows
 from packager.progress import SILENT
 from tests.helpers.dask_clusters import REPOSITORY, cluster
 
@@ -82,7 +82,7 @@ def make_plan(folder: Path, shards: int, members: int, kinds: int) -> None:
     """Write a project with a plan of so many shards of as many members each. kinds: of rows; few are quickly made."""
     (folder / "source").mkdir(parents=True)
     (folder / "packager.toml").write_text(CONFIG)
-    _, workspace = load_project(folder / "packager.toml")
+    _, project = load_project(folder / "packager.toml")
     rows = pa.concat_tables([typical_rows(kinds)] * (parquet.BATCH_ROWS // kinds))
     block = rows.combine_chunks().to_batches()[0]
 
@@ -90,7 +90,7 @@ def make_plan(folder: Path, shards: int, members: int, kinds: int) -> None:
         for start in range(0, members, len(block)):
             yield block.slice(0, min(len(block), members - start))
 
-    parquet.write_table(workspace.planned("all"), PLANNED, batches())
+    parquet.write_rows(project.planned("all"), PLANNED, batches())
     each = members // shards
     planned = tuple(
         PlannedShard(
@@ -114,17 +114,17 @@ def make_plan(folder: Path, shards: int, members: int, kinds: int) -> None:
         format=documents.FORMAT, collection="bench", date="2026-11-21T00:00:00Z", catalogue="", options="",
         without_phase=0, phases=(phase,),
     )  # fmt: skip
-    workspace.plan.write_bytes(documents.to_bytes(plan))
+    project.plan.write_bytes(documents.to_bytes(plan))
 
 
-def nothing(given: pack_on_cluster.Load, tell: Tell, scratch: Path) -> int:
+def nothing(given: pack_on_cluster.SentTask, tell: Tell, scratch: Path) -> int:
     """Unpack what travelled, on a worker."""
     del tell, scratch
     rows = given.rows
     if isinstance(rows, Path):
         rows = int(rows.suffixes[-2][1:]), rows.read_bytes()
         given.rows.unlink()  # type: ignore[union-attr]  # a path, as asked above
-    return int(unpacked(rows).num_rows)
+    return int(decompress_rows(rows).num_rows)
 
 
 def hand_out(address: str, folder: Path, most: int) -> dict[str, float]:
@@ -134,23 +134,23 @@ def hand_out(address: str, folder: Path, most: int) -> dict[str, float]:
     to be made; the most bytes that travelled of one of the first 20, and the most MiB of memory.
     """
     began = time.monotonic()
-    options, workspace = load_project(folder / "packager.toml")
-    every = pack.tasks(workspace, options, read_plan(workspace), {})
+    options, project = load_project(folder / "packager.toml")
+    every = pack.make_tasks(project, options, read_plan(project), {})
     missing = [task for task in every if not pack.condition(task).whole]
     planned = time.monotonic()
     first = making = 0.0
     travels = sent = 0
     with open_cluster(address, patience=600, progress=SILENT) as crew:
 
-        def job(arriving: Path | None) -> Job[pack.ShardTask, pack_on_cluster.Load, int, int]:
-            def send(task: pack.ShardTask) -> pack_on_cluster.Load:
+        def job(arriving: Path | None) -> Job[pack.ShardTask, pack_on_cluster.SentTask, int, int]:
+            def send(task: pack.ShardTask) -> pack_on_cluster.SentTask:
                 nonlocal first, making, travels, sent
                 begun = time.monotonic()
                 first = first or begun
                 given = pack_on_cluster.load(task, arriving)
                 making, sent = making + time.monotonic() - begun, sent + 1
                 if sent <= 20:
-                    travels = max(travels, len(pickle.dumps(Work(nothing, given))))
+                    travels = max(travels, len(pickle.dumps(RemoteTask(nothing, given))))
                 return given
 
             return Job(send=send, there=nothing, receive=lambda task, rows: rows - task.shard.rows, name=str)

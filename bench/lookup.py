@@ -25,13 +25,13 @@ from bench.timing import own_peak_kib
 from packager.core.http.allowed_hosts import allowed_hosts
 from packager.core.releases import documents, lookup_index
 from packager.core.releases.lookup_index import Lookup
-from packager.engine.network.http_client import Web
+from packager.engine.network.http_client import HttpClient
 from packager.engine.published.member_rows import read_rows
 from packager.engine.published.release_ranges import open_release_files
 from packager.engine.tables import parquet
 from packager.model import MEMBERS
 from packager.progress import SILENT
-from packager.publish.build_lookup import Table, make
+from packager.publish.build_lookup import MembersTable, build_lookup
 
 MEMBERS_MADE = int(os.environ.get("LOOKUP_MEMBERS", "200000"))
 SHARD, LARGE = 20_000, 1_000_000  # members; 86 million on 300 TB in shards of 64 GiB are some 20,000 a shard
@@ -69,15 +69,15 @@ def shards(members: int) -> Iterator[tuple[int, range]]:
 def made_release(folder: Path, members: int) -> Lookup:
     """Make the tables and the index of so many members, and say what the index took."""
     database = duckdb.connect()
-    made: list[Table] = []
+    made: list[MembersTable] = []
     for number, rows in shards(members):
         path = folder / f"manifests/bench-all-{number:05d}.members.parquet"
         table = database.sql(ROWS, params=[rows.start, rows.stop]).to_arrow_table().cast(MEMBERS)
         parquet.write_members(path, MEMBERS, table.to_batches(), table.num_rows)
-        made.append(Table(path, number, 1))
+        made.append(MembersTable(path, number, 1))
     database.close()
     began = time.monotonic()
-    index = make(made, [], folder / "lookup", "bench000", SILENT)
+    index = build_lookup(made, [], folder / "lookup", "bench000", SILENT)
     print(f"Index made in {time.monotonic() - began:.0f} s: {index.keys:,} keys, {len(index.parts)} parts, ", end="")
     size, weight = sum(part.size for part in index.parts), sum(table.path.stat().st_size for table in made)
     print(
@@ -127,13 +127,13 @@ def serving(folder: Path) -> Iterator[str]:
     server.server_close()
 
 
-def look_up(address: str, key: str, scratch: Path, web: Web) -> tuple[int, int, float, pa.Table]:
+def look_up(address: str, key: str, scratch: Path, web: HttpClient) -> tuple[int, int, float, pa.Table]:
     """Find one member from nothing: requests, bytes, milliseconds, its row."""
     began = time.monotonic()
     files = open_release_files(address, lambda: web, seconds=30)
-    index = lookup_index.from_bytes(files.read(lookup_index.LOOKUP, lookup_index.LIMIT), lookup_index.LOOKUP)
-    place = lookup_index.place(index, key)
-    hit = lookup_index.hits(index, files.read_range(place.part.path, place.start, place.stop), place.mark)[0]
+    index = lookup_index.parse_lookup(files.read(lookup_index.LOOKUP, lookup_index.LIMIT), lookup_index.LOOKUP)
+    place = lookup_index.bucket_range(index, key)
+    hit = lookup_index.parse_bucket(index, files.read_range(place.part.path, place.start, place.stop), place.mark)[0]
     rows = read_rows(files, f"manifests/{hit.shard}.members.parquet", [hit.row], scratch)
     files.read(f"manifests/{hit.shard}.manifest.json", 1 << 20)
     return files.cost.requests, files.cost.received, 1000 * (time.monotonic() - began), rows
@@ -158,7 +158,7 @@ def main(data: Path) -> None:
     print(f"Found among {MEMBERS_MADE:,} members:\n")
     print("| by | in | requests, most | bytes, median | bytes, most | ms on loopback, median | most |")
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
-    with serving(folder) as address, Web(allowed=allowed_hosts(["127.0.0.1"])) as web:
+    with serving(folder) as address, HttpClient(allowed=allowed_hosts(["127.0.0.1"])) as web:
         for where, chosen in pick.items():
             for column in ("id", "path", "isrc"):
                 costs = [_one(address, column, chosen(), folder, web) for _ in range(ASKED)]
@@ -169,7 +169,7 @@ def main(data: Path) -> None:
     shutil.rmtree(folder)
 
 
-def _one(address: str, column: str, number: int, scratch: Path, web: Web) -> tuple[int, int, float]:
+def _one(address: str, column: str, number: int, scratch: Path, web: HttpClient) -> tuple[int, int, float]:
     """Look up one member by its own key, which is made here again."""
     with duckdb.connect() as database:
         (key,) = database.execute(f"SELECT {column} FROM ({ROWS})", [number, number + 1]).fetchall()[0]

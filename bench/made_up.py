@@ -12,7 +12,7 @@ from unittest.mock import patch
 from packager.api.packing import tasks_of
 from packager.core.bittorrent import merkle
 from packager.core.shards.layout import Layout
-from packager.engine.files.source_files import Member
+from packager.engine.files.source_files import SourceFile
 from packager.engine.hashing.stream_hasher import Digests
 from packager.engine.project import load_project
 from packager.engine.project.plan_file import read_plan
@@ -20,7 +20,7 @@ from packager.pack.shard import pack_shard
 
 
 def made_up_pass(
-    layout: Layout, members: list[Member], _: object, *, piece_length: int, **__: object
+    layout: Layout, members: list[SourceFile], _: object, *, piece_length: int, **__: object
 ) -> tuple[bytes, Digests]:
     """Return what a pass over a tar of more than one piece could, reading nothing."""
     name = layout.name.encode()
@@ -32,9 +32,9 @@ def made_up_pass(
 
 def main(config: Path) -> None:
     """Pack what is not whole; no tar is written."""
-    options, workspace = load_project.load(config)
-    for task in tasks_of(options, workspace, read_plan(workspace), virtual=True):
-        if not pack_shard.condition(task).whole:
+    options, project = load_project.load_project(config)
+    for task in tasks_of(options, project, read_plan(project), virtual=True):
+        if not pack_shard.shard_status(task).whole:
             instead = partial(made_up_pass, piece_length=task.shard.piece_length)
             with patch.object(pack_shard, "read_shard", instead):  # the files are not there
                 pack_shard.pack_shard(task, lambda _: None)

@@ -72,7 +72,7 @@ def write_catalogue(path: Path, rows: int) -> None:
         1700000000000000000 AS mtime_ns, 'mp3' AS codec FROM range({rows}) t(i)"""
     with duckdb.connect() as database:
         batches = database.sql(query).to_arrow_reader(parquet.BATCH_ROWS)
-        parquet.write_table(path, CATALOGUE, map(_as_catalogue, batches), quick=True)
+        parquet.write_rows(path, CATALOGUE, map(_as_catalogue, batches), quick=True)
 
 
 def _as_catalogue(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -111,11 +111,11 @@ AskFor: TypeAlias = Literal["auto", "list", "trackers", "dht"]
 ASK_FOR: tuple[AskFor, ...] = get_args(AskFor)
 
 
-class Struct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class FrozenStruct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of the documents and facts: immutable, by keyword, no unknown fields read."""
 
 
-class PlannedShard(Struct, frozen=True, kw_only=True):
+class PlannedShard(FrozenStruct, frozen=True, kw_only=True):
     """A shard as the plan fixes it, before a source byte is read. Byte counts unless said otherwise."""
 
     name: ShardName
@@ -134,21 +134,21 @@ class PlannedShard(Struct, frozen=True, kw_only=True):
     container: Container = "tar"
 
 
-class WithdrawnFile(Struct, frozen=True, kw_only=True):
+class WithdrawnFile(FrozenStruct, frozen=True, kw_only=True):
     """A file of the collection that is left out, and the withdrawn record that has its content or its id."""
 
     path: str  # fit to be shown
     record: str
 
 
-class OtherContent(Struct, frozen=True, kw_only=True):
+class OtherContent(FrozenStruct, frozen=True, kw_only=True):
     """Files that are left out since their records are withdrawn, although their content is not the withdrawn one."""
 
     files: Whole
     named: tuple[WithdrawnFile, ...]  # the first of them
 
 
-class TakenBefore(Struct, frozen=True, kw_only=True):
+class TakenBefore(FrozenStruct, frozen=True, kw_only=True):
     """Records that a phase under embargo selects and that an earlier phase publishes before the embargo ends."""
 
     phase: str
@@ -157,7 +157,7 @@ class TakenBefore(Struct, frozen=True, kw_only=True):
     opens: str | None  # RFC 3339, when the earlier phase opens; None: it is open
 
 
-class Overflow(Struct, frozen=True, kw_only=True):
+class OverBudget(FrozenStruct, frozen=True, kw_only=True):
     """Files that exceed a phase's budget, and where they go. payload: bytes of the files."""
 
     phase: str | None  # the later phase that has them; None: they wait
@@ -166,7 +166,7 @@ class Overflow(Struct, frozen=True, kw_only=True):
     opens: str | None  # RFC 3339, where that phase is closed until then
 
 
-class PlannedPhase(Struct, frozen=True, kw_only=True):
+class PlannedPhase(FrozenStruct, frozen=True, kw_only=True):
     """One phase of the plan: its published shards that stay, then the new ones.
 
     over_budget: files that its budget did not take. records: that it holds, each counted once.
@@ -180,10 +180,10 @@ class PlannedPhase(Struct, frozen=True, kw_only=True):
     payload: Whole
     over_budget: Whole
     shards: tuple[PlannedShard, ...]
-    overflow: tuple[Overflow, ...] = ()
+    overflow: tuple[OverBudget, ...] = ()
 
 
-class Superseded(Struct, frozen=True, kw_only=True):
+class Superseded(FrozenStruct, frozen=True, kw_only=True):
     """A published shard that nobody need hold any more once the plan is published: which take its place, and why."""
 
     name: ShardName
@@ -191,7 +191,7 @@ class Superseded(Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class Plan(Struct, frozen=True, kw_only=True):
+class Plan(FrozenStruct, frozen=True, kw_only=True):
     """The plan's facts; the members of its new shards stand in one PLANNED Parquet file a phase."""
 
     format: Whole
@@ -217,7 +217,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     selected: dict[str, int] | msgspec.UnsetType = msgspec.UNSET  # by phases without shards: what their where selects
 
 
-class PublishedFile(Struct, frozen=True, kw_only=True):
+class PublishedFile(FrozenStruct, frozen=True, kw_only=True):
     """A file of the release: path relative to release.json, its size in bytes, SHA-256 in hex."""
 
     path: str
@@ -229,14 +229,14 @@ class PublishedFile(Struct, frozen=True, kw_only=True):
 Extensions: TypeAlias = dict[str, Any]
 
 
-class FileDigest(Struct, frozen=True, kw_only=True):
+class FileDigest(FrozenStruct, frozen=True, kw_only=True):
     """A file by its content: bytes, and SHA-256 in hex."""
 
     size: Whole
     sha256: str
 
 
-class Manifest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Manifest(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
     """NAME.manifest.json: a shard's facts. FORMAT.md tells each field."""
 
     format: Whole
@@ -264,7 +264,7 @@ class Manifest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     extensions: Extensions = msgspec.field(default_factory=dict)
 
 
-class CollectionFacts(Struct, frozen=True, kw_only=True):
+class CollectionFacts(FrozenStruct, frozen=True, kw_only=True):
     """Who and what a release is of, as the config says it."""
 
     name: str
@@ -275,7 +275,7 @@ class CollectionFacts(Struct, frozen=True, kw_only=True):
     homepage: str
 
 
-class ReleasePhase(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ReleasePhase(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
     """A phase in the timeline, its obsolete shards not counted. `payload` and `size` are bytes, of files and of tars.
 
     embargo: RFC 3339, where it stays closed until then.
@@ -293,7 +293,7 @@ class ReleasePhase(Struct, frozen=True, kw_only=True, omit_defaults=True):
     embargo: str | None = None
 
 
-class ReleaseShard(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ReleaseShard(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
     """A published shard, with all that a mirror needs to choose, fetch and check it."""
 
     name: ShardName
@@ -338,7 +338,7 @@ class ReleaseShard(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return tuple(each for each in found if each is not None)
 
 
-class Withdrawal(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Withdrawal(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
     """A withdrawn record: its id, why, since when, which shards hold a file of it, and the contents of these files.
 
     files: left out where the archivist redacts them. lifted: serial of the release that lifted the withdrawal.
@@ -360,7 +360,7 @@ class Withdrawal(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return not self.lifted
 
 
-class Release(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Release(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
     """release.json: the signed head of an append-only chain. FORMAT.md tells each field."""
 
     format: Whole

@@ -5,10 +5,10 @@ Sizes are bytes, paths are as written (relative to packager.toml), dates RFC 333
 
 from typing import Literal
 
-from packager.model import Container, Content, Struct, Version
+from packager.model import Container, Content, FrozenStruct, Version
 
 
-class CollectionOptions(Struct, frozen=True, kw_only=True):
+class CollectionOptions(FrozenStruct, frozen=True, kw_only=True):
     """[collection]: what is released, and from where."""
 
     name: str
@@ -22,7 +22,7 @@ class CollectionOptions(Struct, frozen=True, kw_only=True):
     mtimes: bool = False
 
 
-class ShardOptions(Struct, frozen=True, kw_only=True):
+class ShardOptions(FrozenStruct, frozen=True, kw_only=True):
     """[shards]: the bound on a tar, and where tars go."""
 
     size: int = 64 << 30
@@ -32,7 +32,7 @@ class ShardOptions(Struct, frozen=True, kw_only=True):
     materialise: bool = True
 
 
-class TorrentOptions(Struct, frozen=True, kw_only=True):
+class TorrentOptions(FrozenStruct, frozen=True, kw_only=True):
     """[torrent]: metainfo version, piece length in bytes (None: chosen), tracker tiers, web seeds."""
 
     version: Version = "hybrid"
@@ -42,7 +42,7 @@ class TorrentOptions(Struct, frozen=True, kw_only=True):
     web_seeds: tuple[str, ...] = ()
 
 
-class PhaseOptions(Struct, frozen=True, kw_only=True):
+class PhaseOptions(FrozenStruct, frozen=True, kw_only=True):
     """One [[phases]]: `where` and `order` are SQL over the catalogue; budget is bytes of its shards.
 
     embargo: RFC 3339; the phase is not published before.
@@ -58,7 +58,7 @@ class PhaseOptions(Struct, frozen=True, kw_only=True):
     embargo: str | None = None
 
 
-class ReleaseOptions(Struct, frozen=True, kw_only=True):
+class ReleaseOptions(FrozenStruct, frozen=True, kw_only=True):
     """[release]: the site's folder and address, the release date, the signing key, own templates."""
 
     output: str = "output"
@@ -69,7 +69,7 @@ class ReleaseOptions(Struct, frozen=True, kw_only=True):
     templates: str | None = None
 
 
-class Config(Struct, frozen=True, kw_only=True):
+class Config(FrozenStruct, frozen=True, kw_only=True):
     """packager.toml, checked."""
 
     collection: CollectionOptions

@@ -159,7 +159,7 @@ def decode_path(path: str, path_b64: str | None) -> bytes:
     return path.encode() if path_b64 is None else base64.b64decode(path_b64)
 
 
-def shown(text: str | bytes, limit: int = 300) -> str:
+def display_text(text: str | bytes, limit: int = 300) -> str:
     r"""Return a name or tag fit for a terminal, a log or a line: no control, bidirectional or lone code.
 
     What cannot be shown is written as an escape (\x1b, \u202e); over `limit` characters it is cut with "...".

@@ -36,7 +36,7 @@ def parse_size(text: str, where: str = "size", *, least: int = 0) -> int:
     return size
 
 
-def show_size(size: float) -> str:
+def format_size(size: float) -> str:
     """Return bytes as a short binary figure: "0 B", "1.5 KiB", "64 GiB", "1 TiB"."""
     value, unit = float(size), "B"
     for step in ("KiB", "MiB", "GiB", "TiB", "PiB"):
@@ -46,7 +46,7 @@ def show_size(size: float) -> str:
     return f"{value:.0f} {unit}" if unit == "B" or value == int(value) else f"{value:.1f} {unit}"
 
 
-def show_seconds(seconds: float) -> str:
+def format_seconds(seconds: float) -> str:
     """Return a duration as its two largest units: "45 s", "3 min 20 s", "2 h 5 min", "4 d 1 h"."""
     whole = max(0, round(seconds))
     if whole < 60:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, settings
 
-from packager.engine.network.http_client import Web
+from packager.engine.network.http_client import HttpClient
 from packager.native import hashes
 from tests.helpers.failing_disk import FailingDisk, failing_disk
 
@@ -69,7 +69,7 @@ def _certificates_are_read_once() -> Iterator[None]:
 def _requests_are_repeated_at_once() -> Iterator[None]:
     """Take the pauses from requests that are tried again: 3.5 seconds for each server that fails."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(Web.__init__.__kwdefaults__, "pause", 0.001)
+        patch.setitem(HttpClient.__init__.__kwdefaults__, "pause", 0.001)
         yield
 
 

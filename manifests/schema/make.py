@@ -232,7 +232,7 @@ TOLD: dict[str, dict[str, Told]] = {
         "files": "How many.",
         "named": "The first of them.",
     },
-    "Overflow": {
+    "OverBudget": {
         "phase": "Name of the later phase that has these files; null if they wait.",
         "files": "How many.",
         "payload": "Their bytes.",
@@ -286,7 +286,7 @@ TOLD: dict[str, dict[str, Told]] = {
         "to_delete": TO_DELETE_LATER,
         "written": "Whether it was noted; not in a dry run.",
     },
-    "ToDelete": {
+    "PruneItem": {
         "path": "The file, or the folder of a shard that is kept as files.",
         "size": "Its bytes on the disk.",
         "why": "Why nobody should share it any more.",
@@ -388,7 +388,7 @@ TOLD: dict[str, dict[str, Told]] = {
         "seconds": "How long it took.",
         "trackers": "Each tracker that was asked.",
     },
-    "AskedTracker": {
+    "TrackerAnswer": {
         "tracker": "Its announce URL, control characters made visible.",
         "asked": "Swarms that it was asked for; a hybrid torrent has two.",
         "answered": "Swarms that it answered for.",
@@ -444,7 +444,7 @@ TOLD |= {
         "sample": "Of mode sample: which part was read, and what it proves; null otherwise.",
         "redone": "On a cluster: tasks begun again by another worker, because one died, hung or could not.",
     },
-    "CheckedSubject": {
+    "VerifiedTarget": {
         "path": "Where it is, fit to be shown.",
         "kind": "A shard's tar, a bag, a shard's loose files, a torrent's data, or what a file of digests lists.",
         "against": "What says how it should be: the path of a manifest or .torrent, a bag's manifests; empty: nothing.",
@@ -494,7 +494,7 @@ TOLD |= {
         "faults": "The first 1000 of them.",
         "remarks": "What is wrong, but is ignored by readers: the first 1000. The exit code does not count them.",
     },
-    "InspectFault": {
+    "Issue": {
         "where": "The byte, line, row or field, or empty for the file as such.",
         "what": "What is wrong there, control characters made visible.",
     },
@@ -667,7 +667,7 @@ TOLD |= {
         "magnets": "A magnet link that names each member, in their order.",
         "withheld": "Shards to which no link is handed out, and why.",
     },
-    "GotShard": {
+    "ShardTransfer": {
         "name": "Its tar's file name.",
         "size": "Bytes of the tar.",
         "members": "Its members that were asked for.",
@@ -689,12 +689,12 @@ TOLD |= {
         "web_seeds": "Web seeds of the shards' torrents.",
         "extensions": EXTENSIONS,
     },
-    "BadMember": {
+    "MemberIssue": {
         "id": "Its record's id.",
         "path": "Its path in the shard.",
         "what": "What is to be said of it.",
     },
-    "TakenFile": {
+    "ExtractedFile": {
         "id": "Its record's id.",
         "member": "Its path in the shard.",
         "path": "The file's path below the folder it goes to. Where it is not UTF-8, approximate.",
@@ -749,12 +749,12 @@ TOLD |= {
         "left": "The first 1000 ranges of them.",
         "evidence": "What says how the shard should be.",
     },
-    "SourceUse": {
+    "DataSourceUse": {
         "name": "A path, an address, or what else it is called.",
         "pieces": "Pieces mended from it.",
         "bytes": "Bytes read from it, right or not.",
     },
-    "LeftPieces": {
+    "UnrepairedPieces": {
         "first": "The first piece, counted from 0.",
         "last": "The last one.",
         "start": "Their first byte in the tar, counted from 0.",
@@ -782,7 +782,7 @@ TOLD |= {
         "client": "With --client: the program that they were given to, and its version; null without.",
         "handed": "With --client: the tars that it shares.",
     },
-    "HandedTar": {
+    "AddedTar": {
         "name": "The tar's file name.",
         "state": "given: in this run, read in full and found right; had: by the client before, not read again.",
         "evidence": "What says how the tar should be.",
@@ -910,20 +910,20 @@ TOLD |= {
         "before": "What was kept; sizes in bytes, times in seconds.",
         "now": "What this run asks for.",
     },
-    "WithdrawnThere": {
+    "WithdrawnLocally": {
         "id": "The record's id.",
         "reason": "Why, in the publisher's words.",
         "date": ("Since when.", DATE),
         "here": "Names of shards that hold a file of it and lie here.",
     },
-    "CountedBy": {
+    "SeedCountSource": {
         "source": "The release's torrents.json, its trackers, the DHT (peers, seeds or not), or nobody.",
         "at": "When they were counted, of torrents.json as that says it; null where nobody tells.",
         "known": "Shards of which they tell.",
         "of": "Shards that are not obsolete.",
         "trackers": "Each tracker that was asked now.",
     },
-    "PlannedHold": {
+    "PlannedDownload": {
         "name": ("The shard's name.", SHARD),
         "phase": ("Its phase.", SLUG),
         "size": "Bytes of its tar.",
@@ -969,7 +969,7 @@ TOLD |= {
         "warnings": "What its owner should know.",
         "health": "Healthy, or the worst of: damaged (exit code 1), incomplete, old (exit code 3).",
     },
-    "HeldShard": {
+    "MirrorShard": {
         "name": ("The shard's name.", SHARD),
         "size": "Bytes of its tar.",
         "chosen": "Whether it is to be held.",

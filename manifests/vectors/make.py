@@ -19,7 +19,7 @@ import numpy as np
 import torf
 
 from packager.core.bittorrent import build_torrent, merkle
-from packager.core.bittorrent.build_torrent import SingleFile
+from packager.core.bittorrent.build_torrent import SingleFileContents
 from packager.core.bittorrent.magnet import MagnetMember, format_magnet, parse_magnet
 from packager.core.bittorrent.piece_length import LOADABLE, choose_piece_length
 from packager.core.releases import lookup_index
@@ -63,14 +63,14 @@ def by_libtorrent(name: str, data: bytes, version: str) -> dict[bytes, Any]:
         return made
 
 
-def file_of(name: str, data: bytes) -> SingleFile:
+def file_of(name: str, data: bytes) -> SingleFileContents:
     """Return a file's digests by the plain reading of BEP 3 and BEP 52."""
     pieces = [data[at : at + PIECE_LENGTH] for at in range(0, len(data), PIECE_LENGTH)]
     width = PIECE_LENGTH // BLOCK
     leaves = b"".join(sha256(data[at : at + BLOCK]).digest() for at in range(0, len(data), BLOCK))
     layer = b"".join(merkle.root(leaves[at : at + 32 * width], width) for at in range(0, len(leaves), 32 * width))
     single = len(data) <= PIECE_LENGTH
-    return SingleFile(
+    return SingleFileContents(
         name=name,
         size=len(data),
         piece_length=PIECE_LENGTH,
@@ -100,7 +100,7 @@ def merkle_vectors() -> dict[str, Any]:
         )
     return {
         "origin": "libtorrent 2.1.1, set_piece_hashes with v2_only (BEP 52)",
-        "second_source": "packager/core/bittorrent/merkle.py",
+        "second_source": "packager/merkle.py",
         "data": "byte i of a case's data is i % 251; piece_layer is empty for a file of at most one piece",
         "cases": cases,
     }
@@ -112,8 +112,10 @@ def metainfo_vectors() -> dict[str, Any]:
     for name, size in SIZES.items():
         for version in ("hybrid", "v1", "v2"):
             file = file_of("d\u00e9mo-audio-00001.tar", pattern(size))
-            info = build_torrent.info(file, version)
-            data = build_torrent.torrent(info, file=file, trackers=TRACKERS, web_seeds=WEB_SEEDS, creation_date=DATE)
+            info = build_torrent.build_info(file, version)
+            data = build_torrent.build_torrent(
+                info, file=file, trackers=TRACKERS, web_seeds=WEB_SEEDS, creation_date=DATE
+            )
             made = by_libtorrent(file.name, pattern(size), version)
             v1 = build_torrent.infohash_v1(info).hex() if version != "v2" else None
             v2 = build_torrent.infohash_v2(info).hex() if version != "v1" else None
@@ -132,7 +134,7 @@ def metainfo_vectors() -> dict[str, Any]:
                 }
             )
     return {
-        "origin": "packager/core/bittorrent/build_torrent.py (BEP 3, BEP 12, BEP 19, BEP 52)",
+        "origin": "packager/metainfo.py (BEP 3, BEP 12, BEP 19, BEP 52)",
         "second_source": "libtorrent 2.1.1: same info dictionary and piece layers; torf 4.3.1: same v1 infohash",
         "data": "byte i of a case's data is i % 251",
         "file_name": "d\u00e9mo-audio-00001.tar",
@@ -201,7 +203,7 @@ def magnet_vectors() -> dict[str, Any]:
             }
         )
     return {
-        "origin": "packager/core/bittorrent/magnet.py (BEP 9, BEP 52, BEP 53)",
+        "origin": "packager/magnet.py (BEP 9, BEP 52, BEP 53)",
         "second_source": "libtorrent 2.1.1, parse_magnet_uri: the same infohashes, name, trackers and web seeds",
         "cases": cases,
     }
@@ -236,7 +238,7 @@ def piece_length_vectors() -> dict[str, Any]:
             agree(where, chosen == 256 * KIB or smaller > (room if chosen <= 16 * MIB else LOADABLE - 64 * KIB), True)
             cases.append({"size": size, "version": version, "piece_length": chosen})
     return {
-        "origin": "packager/core/bittorrent/piece_length.py, whose rule docs/explanation/piece-length.md tells",
+        "origin": "packager/piece_length.py, whose rule docs/explanation/piece-length.md tells",
         "second_source": "the size of a .torrent with digests of zeros, bencoded by libtorrent 2.1.1, at this piece "
         "length and at half of it",
         "cases": cases,
@@ -259,7 +261,7 @@ def lookup_vectors() -> dict[str, Any]:
                 places.append({"buckets": buckets, "bucket": bucket})
             cases.append({"key": key, "normal": lookup_index.normal(key), "hash": f"{theirs:016x}", "places": places})
     return {
-        "origin": "packager/core/releases/lookup_index.py",
+        "origin": "packager/lookup.py",
         "second_source": "DuckDB 2.0.0: its sha256 and its integers of 128 bits",
         "cases": cases,
     }
@@ -280,7 +282,7 @@ def header_vectors() -> dict[str, Any]:
     """Return the tar headers of members of every size, above all from 8 GiB on."""
     cases = []
     for shows, (path, size) in HEADERS.items():
-        data = build_tar_header.header(path, size)
+        data = build_tar_header.build_tar_header(path, size)
         with tarfile.open(
             fileobj=io.BytesIO(data + bytes(2 * build_tar_header.BLOCK)), format=tarfile.PAX_FORMAT
         ) as read:
@@ -289,7 +291,7 @@ def header_vectors() -> dict[str, Any]:
         agree(shows, (path, size), (found.name, found.size))
         cases.append({"shows": shows, "path": path, "size": size, "header": data.hex()})
     return {
-        "origin": "packager.core.shards.build_tar_header; header: all bytes before the member's first, in hex",
+        "origin": "packager.tar; header: all bytes before the member's first, in hex",
         "second_source": "Python's tarfile reads the same path and size out of each",
         "cases": cases,
     }

@@ -7,7 +7,7 @@ which a test compares with the dumps.
 import re
 from pathlib import Path
 
-from packager.core.shards.build_tar_header import header
+from packager.core.shards.build_tar_header import build_tar_header
 
 FORMAT = Path(__file__).parents[1] / "FORMAT.md"
 WIDTH = 16
@@ -27,7 +27,7 @@ def dump(data: bytes) -> str:
 
 def text(written: str) -> str:
     """Return FORMAT.md's text with every worked header written again."""
-    return _EXAMPLE.sub(lambda found: f"{found[1]}\n{dump(header(found[3], int(found[2])))}", written)
+    return _EXAMPLE.sub(lambda found: f"{found[1]}\n{dump(build_tar_header(found[3], int(found[2])))}", written)
 
 
 def main() -> None:

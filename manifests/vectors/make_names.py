@@ -1,6 +1,6 @@
 """Make names.json again (`python manifests/vectors/make_names.py`): folders' names and their member names.
 
-The rule is FORMAT.md, "Member names". tests/formats/test_format.py compares these with a second implementation
+The rule is FORMAT.md, "Member names". tests/test_format.py compares these with a second implementation
 of that text.
 """
 
@@ -15,7 +15,7 @@ from packager.paths import encode_path
 
 FOLDER = Path(__file__).parent
 NAME = "names.json"
-ORIGIN = "packager's walk of a folder on ext4; checked by the second implementation in tests/formats/test_format.py"
+ORIGIN = "packager's walk of a folder on ext4; checked by the second implementation in tests/test_format.py"
 LONG = "/".join(f"folder {number:02d} {'x' * 200}" for number in range(5))
 # What each folder shows, and the paths below it; bytes that are not UTF-8 as lone surrogates (os.fsdecode).
 FOLDERS = {
@@ -75,8 +75,8 @@ def walked(paths: list[str]) -> list[dict[str, str]]:
             file.touch()
         return [
             _case(found.path, found.member)
-            for found in walk_folder.walk(bytes(source))
-            if isinstance(found, walk_folder.Found)
+            for found in walk_folder.walk_folder(bytes(source))
+            if isinstance(found, walk_folder.WalkedFile)
         ]
 
 

@@ -18,10 +18,10 @@ def as_path(path: AnyPath | None) -> Path | None:
 
 
 @overload
-def as_place(place: AnyPath) -> Path | str: ...
+def as_location(place: AnyPath) -> Path | str: ...
 @overload
-def as_place(place: AnyPath | None) -> Path | str | None: ...
-def as_place(place: AnyPath | None) -> Path | str | None:
+def as_location(place: AnyPath | None) -> Path | str | None: ...
+def as_location(place: AnyPath | None) -> Path | str | None:
     """Return a folder or file as a Path, and an address or other text as it is; None stays None."""
     return place if place is None or isinstance(place, str) else Path(place)
 
@@ -31,9 +31,9 @@ def as_paths(paths: AnyPath | Sequence[AnyPath]) -> list[Path]:
     return [Path(path) for path in _listed(paths)]
 
 
-def as_places(places: AnyPath | Sequence[AnyPath]) -> list[Path | str]:
+def as_locations(places: AnyPath | Sequence[AnyPath]) -> list[Path | str]:
     """Return folders, files and addresses as `as_place` does; a single one as a list of one."""
-    return [as_place(place) for place in _listed(places)]
+    return [as_location(place) for place in _listed(places)]
 
 
 @overload

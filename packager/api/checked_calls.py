@@ -7,9 +7,9 @@ import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar, Union, get_args, get_origin
 
-from packager.engine.files.write_errors import unforeseen
+from packager.engine.files.write_errors import system_error
 from packager.errors import InputError
-from packager.paths import shown
+from packager.paths import display_text
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -37,7 +37,7 @@ def checked(function: Callable[Parameters, Result]) -> Callable[Parameters, Resu
         except OSError as error:
             if error.errno is None:  # another library's own, and so a bug
                 raise
-            raise unforeseen(error) from error
+            raise system_error(error) from error
 
     return call
 
@@ -50,11 +50,11 @@ def _checked(name: str, value: Any, annotation: Any) -> Any:
         value = list(value)
     if not any(_is(value, kind) for kind in kinds):
         wanted = " or ".join(dict.fromkeys(_words(kind) for kind in kinds))
-        raise InputError(name, f"{shown(repr(value), 60)} is a {type(value).__name__}, not {wanted}")
+        raise InputError(name, f"{display_text(repr(value), 60)} is a {type(value).__name__}, not {wanted}")
     if os.PathLike[str] in kinds or any(os.PathLike[str] in _kinds(each) for kind in kinds for each in get_args(kind)):
         for each in [value] if isinstance(value, (str, os.PathLike)) or value is None else value:
             if each is not None and "\0" in os.fspath(each):
-                raise InputError(name, f'"{shown(os.fspath(each), 60)}" has a NUL in it, so it is no path')
+                raise InputError(name, f'"{display_text(os.fspath(each), 60)}" has a NUL in it, so it is no path')
     return value
 
 

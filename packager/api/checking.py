@@ -5,19 +5,19 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from packager.api.arguments import AnyPath, as_path, as_place, as_places, as_text, as_texts
-from packager.api.workers import PATIENCE, crew_of, now, processes_of
+from packager.api.arguments import AnyPath, as_location, as_locations, as_path, as_text, as_texts
+from packager.api.workers import PATIENCE, now, open_worker_pool, worker_count
 from packager.check.extract import extract as extracting
 from packager.check.inspect import inspect as inspecting
-from packager.check.targets.find_targets import Against, subjects
+from packager.check.targets.find_targets import CheckAgainst, find_targets
 from packager.check.verify import verify as verifying
-from packager.check.verify.verify_run import Limits
+from packager.check.verify.verify_run import RunLimits
 from packager.core.reports.check_reports import ExtractReport, VerifyReport
 from packager.core.reports.inspection import Inspection
 from packager.core.shards.extract_paths import parse_naming
-from packager.engine.published.open_release import at_hand, open_release
-from packager.engine.published.shareable_files import HandOuts
-from packager.engine.stores import place_of
+from packager.engine.published.open_release import documents_of_shards, open_release
+from packager.engine.published.shareable_files import ShareableFiles
+from packager.engine.stores import parse_location
 from packager.errors import InputError
 from packager.progress import SILENT, Progress
 
@@ -65,8 +65,8 @@ def verify(
     where an address does not answer.
     """
     key = as_text(key)
-    paths = as_places(paths)
-    release = as_place(release)
+    paths = as_locations(paths)
+    release = as_location(release)
     how = verifying.parse_mode(
         quick=quick,
         sample=sample,
@@ -78,15 +78,15 @@ def verify(
         raise InputError("--rate", "does not bound the workers of a cluster", "leave it out")
     with ExitStack() as opened:
         named = release is not None or key is not None
-        against = Against(
+        against = CheckAgainst(
             opened.enter_context(open_release(release, key, progress)) if named else None,
             as_path(manifest),
             as_path(torrent),
             as_path(sums),
         )
-        found = subjects([place_of(path, "PATH") for path in paths], against)
-        crew = None if quick else opened.enter_context(crew_of(cluster, patience, progress))
-        limits = Limits(processes_of(processes), rate, max_time, crew)
+        found = find_targets([parse_location(path, "PATH") for path in paths], against)
+        crew = None if quick else opened.enter_context(open_worker_pool(cluster, patience, progress))
+        limits = RunLimits(worker_count(processes), rate, max_time, crew)
         return verifying.verify(found, how, limits, clock=time.time, progress=progress)
 
 
@@ -116,15 +116,15 @@ def extract(
     answer.
     """
     manifest = as_path(manifest)
-    place = place_of(as_place(shard), "SHARD")
-    with at_hand(as_place(release), as_text(key), [place], progress, beside=manifest) as opened:
+    place = parse_location(as_location(shard), "SHARD")
+    with documents_of_shards(as_location(release), as_text(key), [place], progress, beside=manifest) as opened:
         return extracting.extract(
             place,
             as_path(to),
-            HandOuts(now),
+            ShareableFiles(now),
             release=opened,
             manifest=manifest,
-            wanted=extracting.Wanted(as_texts(ids), as_texts(paths), where),
+            wanted=extracting.MemberFilter(as_texts(ids), as_texts(paths), where),
             naming=parse_naming(layout, original=original_names, play_order=play_order),
             overwrite=overwrite,
             dry_run=dry_run,

@@ -1,14 +1,14 @@
 """How an archivist learns what a release will take, before anything is made."""
 
 from packager.api.arguments import AnyPath, as_path
-from packager.api.workers import processes_of
+from packager.api.workers import worker_count
 from packager.core.estimates import estimate as estimates
-from packager.core.estimates.estimate import EstimateReport, Lot, Wishes
+from packager.core.estimates.estimate import EstimateOptions, EstimateReport, FileTotals
 from packager.engine.files import atomic_files
 from packager.engine.hashing import hash_rate
 from packager.engine.project import load_project
 from packager.engine.project.plan_file import read_plan
-from packager.engine.project.project import Workspace
+from packager.engine.project.project import Project
 from packager.engine.tables import catalogue_totals as budgets
 from packager.engine.tables import parquet
 from packager.errors import InputError
@@ -37,7 +37,7 @@ def estimate(
     rate: bytes a second that one core hashes, None: measured. Takes no lock. Raises InputError.
     """
     config = as_path(config)
-    wishes = Wishes(processes_of(processes), upload_mbit, copies, disk, price)
+    wishes = EstimateOptions(worker_count(processes), upload_mbit, copies, disk, price)
     if described is not None:
         lot = estimates.described(*described)
         size = ShardOptions(size=shard_size) if shard_size else ShardOptions()
@@ -46,42 +46,42 @@ def estimate(
         return estimates.estimate("description", records=lot.files, lot=lot, shards=cut, rate=measured, wishes=wishes)
     if config is None:
         raise InputError("estimate", "neither a packager.toml nor numbers were given", "give --records and --bytes")
-    options, workspace = load_project.load(config)
-    return _of_project(options, workspace, wishes, shard_size=shard_size, budget=budget, rate=rate)
+    options, project = load_project.load_project(config)
+    return _of_project(options, project, wishes, shard_size=shard_size, budget=budget, rate=rate)
 
 
 def _of_project(
     options: Config,
-    workspace: Workspace,
-    wishes: Wishes,
+    project: Project,
+    wishes: EstimateOptions,
     *,
     shard_size: int | None,
     budget: int | None,
     rate: float | None,
 ) -> EstimateReport:
     """Return the estimate of a project, from its plan or its catalogue."""
-    if not workspace.catalogue.exists():
-        raise InputError(workspace.catalogue, "no catalogue has been made yet", "run: packager scan")
+    if not project.catalogue.exists():
+        raise InputError(project.catalogue, "no catalogue has been made yet", "run: packager scan")
     torrent = options.torrent
     v1, v2 = torrent.version != "v2" or torrent.also_v1, torrent.version != "v1"
     measured = rate or hash_rate.hash_rate(v1=v1, v2=v2, flat=options.shards.sha256)
-    spill = workspace.state / "spill-estimate"
+    spill = project.state / "spill-estimate"
     try:
-        fits = budgets.fits(workspace.catalogue, spill, budget) if budget is not None else []
-        if workspace.plan.exists() and shard_size is None:
-            plan = read_plan(workspace)
+        fits = budgets.budget_fits(project.catalogue, spill, budget) if budget is not None else []
+        if project.plan.exists() and shard_size is None:
+            plan = read_plan(project)
             files, payload = (sum(getattr(phase, name) for phase in plan.phases) for name in ("files", "payload"))
             return estimates.estimate(
                 "plan",
-                records=parquet.count_rows(workspace.catalogue),
-                lot=Lot(files, payload, 0, 0),
+                records=parquet.count_rows(project.catalogue),
+                lot=FileTotals(files, payload, 0, 0),
                 shards=estimates.planned(plan),
                 rate=measured,
                 wishes=wishes,
                 budget=budget,
                 fits=fits,
             )
-        records, lot = budgets.totals(workspace.catalogue, spill)
+        records, lot = budgets.catalogue_totals(project.catalogue, spill)
     finally:
         atomic_files.remove_tree(spill)
     size = ShardOptions(size=shard_size) if shard_size else options.shards

@@ -6,19 +6,19 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from packager.api.arguments import AnyPath, as_path, as_place, as_places, as_text, as_texts
+from packager.api.arguments import AnyPath, as_location, as_locations, as_path, as_text, as_texts
 from packager.core.bittorrent.magnet import is_link
-from packager.core.config.store_url import is_address, is_stored
+from packager.core.config.store_url import is_store_location, is_store_url
 from packager.core.reports.check_reports import GetReport
 from packager.core.shards.extract_paths import parse_naming
-from packager.engine.network.remote_readers import Remote, asked_seed
-from packager.engine.published.release_ranges import Cost
+from packager.engine.network.remote_readers import NetworkOptions, asked_seed
+from packager.engine.published.release_ranges import TransferCost
 from packager.engine.published.release_reader import normal
 from packager.errors import InputError
-from packager.get.find_by_sql import Search
-from packager.get.get import Request, run
-from packager.get.member_links import by_links
-from packager.get.select_members import Origin, Wanted, find
+from packager.get.find_by_sql import SearchLimits
+from packager.get.get import GetOptions, get_members
+from packager.get.member_links import find_by_links
+from packager.get.select_members import MemberQuery, ReleaseLocation, select_members
 from packager.mirror.state import MirrorFolder
 from packager.progress import SILENT, Progress
 
@@ -29,9 +29,9 @@ def get(
     *,
     release: AnyPath | None = None,
     key: AnyPath | None = None,
-    search: Search | None = None,
+    search: SearchLimits | None = None,
     tars: AnyPath | Sequence[AnyPath] = (),
-    remote: Remote | None = None,
+    remote: NetworkOptions | None = None,
     layout: str | None = None,
     original_names: bool = False,
     play_order: bool = False,
@@ -54,15 +54,15 @@ def get(
     key = as_text(key)
     keys = as_texts(keys)
     to = as_path(to)
-    release = as_place(release)
-    tars = as_places(tars)
-    stores = [str(each) for each in tars if is_address(str(each))]
-    local = [Path(each) for each in tars if not is_address(str(each))]
-    places = _with_stores(remote or Remote(), stores)
+    release = as_location(release)
+    tars = as_locations(tars)
+    stores = [str(each) for each in tars if is_store_url(str(each))]
+    local = [Path(each) for each in tars if not is_store_url(str(each))]
+    places = _with_stores(remote or NetworkOptions(), stores)
     naming = parse_naming(layout, original=original_names, play_order=play_order)
 
-    def request(folders: Sequence[Path]) -> Request:
-        return Request(to, naming, places, folders, overwrite=overwrite, dry_run=dry_run or links, links=links)
+    def request(folders: Sequence[Path]) -> GetOptions:
+        return GetOptions(to, naming, places, folders, overwrite=overwrite, dry_run=dry_run or links, links=links)
 
     if not keys and search is None:
         raise InputError("KEY", "nothing is asked for", "give an id, a path, an ISRC or a magnet link, or --where")
@@ -71,15 +71,15 @@ def get(
     if any(is_link(each) for each in keys):
         if release is not None or key is not None or not all(is_link(each) for each in keys):
             raise InputError("KEY", "a magnet link stands for itself", "give links alone, without --release and --key")
-        meant = by_links(keys, naming, places)
-        return run(meant, request(local), release="", vouched="magnet", cost=Cost(), progress=progress)
+        meant = find_by_links(keys, naming, places)
+        return get_members(meant, request(local), release="", vouched="magnet", cost=TransferCost(), progress=progress)
     with ExitStack() as opened:
         origin, folders = _origin(release, key)
         places = places.trusting(origin.source)
-        if is_stored(origin.source):
+        if is_store_location(origin.source):
             places = _with_stores(places, [os.path.join(normal(origin.source, "--release"), "shards")])
-        found = find(origin, Wanted(keys, search), places, opened, progress)
-        return run(
+        found = select_members(origin, MemberQuery(keys, search), places, opened, progress)
+        return get_members(
             found.meant,
             request([*local, *folders]),
             release=found.where,
@@ -89,27 +89,27 @@ def get(
         )
 
 
-def _with_stores(remote: Remote, addresses: Sequence[str]) -> Remote:
+def _with_stores(remote: NetworkOptions, addresses: Sequence[str]) -> NetworkOptions:
     """Return where bytes may be fetched from, with places in stores that tars lie right below."""
     seeds = tuple(asked_seed(f"{address.rstrip('/')}/", "--from") for address in addresses)
     return replace(remote, web_seeds=(*seeds, *remote.web_seeds))
 
 
-def _origin(release: Path | str | None, key: str | None) -> tuple[Origin, list[Path]]:
+def _origin(release: Path | str | None, key: str | None) -> tuple[ReleaseLocation, list[Path]]:
     """Return where a release is, and the folders beside it that may hold its tars."""
     if release is None:
         here = (place for place in (Path(), Path("output")) if (place / "release.json").is_file())
         release = next(here, None)
     if release is None:
         raise InputError("--release", "no release is named, and none is here", "name its folder or address")
-    if is_stored(str(release)):
+    if is_store_location(str(release)):
         release = normal(str(release), "--release")  # that of file:// is a path
     if "://" in str(release):
-        return Origin(str(release), key), []
+        return ReleaseLocation(str(release), key), []
     folder = Path(release)
     folder = folder.parent if folder.name == "release.json" else folder
     mirror = MirrorFolder(folder).load()
     if mirror is not None:
         accepted = MirrorFolder(folder).load_release(mirror) if key is None else None
-        return Origin(mirror.settings.source, key, accepted), [folder]
-    return Origin(str(folder), key), [folder, folder / "shards", folder.absolute().parent / "shards"]
+        return ReleaseLocation(mirror.settings.source, key, accepted), [folder]
+    return ReleaseLocation(str(folder), key), [folder, folder / "shards", folder.absolute().parent / "shards"]

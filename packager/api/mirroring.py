@@ -7,26 +7,26 @@ from contextlib import nullcontext
 import msgspec
 
 from packager.api.arguments import AnyPath, as_path, as_text, as_texts
-from packager.api.workers import now, processes_of
+from packager.api.workers import now, worker_count
 from packager.core.http.allowed_hosts import allowed_hosts
 from packager.core.reports.mirror_reports import MirrorReport, MirrorStatus
 from packager.core.reports.reports import PruneReport
 from packager.engine.files import atomic_files
 from packager.engine.files.write_errors import free_bytes
-from packager.engine.network.libtorrent_session import Reach
+from packager.engine.network.libtorrent_session import PeerOptions
 from packager.engine.published.release_reader import normal as normal_source
 from packager.mirror import mirror as mirroring
 from packager.mirror import prune_mirror as pruning
 from packager.mirror import status as mirror_states
-from packager.mirror.context import Around, Ask, Clocks
-from packager.mirror.fetch_shards import How
-from packager.mirror.follow import Request, Trusted
-from packager.mirror.state import Mirror, MirrorFolder, Settings, settings_of
+from packager.mirror.context import Clocks, Confirmations, RunContext
+from packager.mirror.fetch_shards import FetchOptions
+from packager.mirror.follow import FirstTrust, StepOptions
+from packager.mirror.state import MirrorFolder, MirrorState, Settings, settings_of
 from packager.model import AskFor, Strategy
 from packager.progress import SILENT, Progress
 
-_UNTIL_DONE = How(Reach(), until_done=True)
-AGREE_TO_PLANS = Ask(key=lambda _: False, plan=lambda _: True)  # and to no key
+_UNTIL_DONE = FetchOptions(PeerOptions(), until_done=True)
+AGREE_TO_PLANS = Confirmations(key=lambda _: False, plan=lambda _: True)  # and to no key
 
 
 def mirror_follow(
@@ -46,8 +46,8 @@ def mirror_follow(
     reserve: int | None = None,
     client: str | None = None,
     max_age: int | None = None,
-    how: How | None = None,
-    ask: Ask = AGREE_TO_PLANS,
+    how: FetchOptions | None = None,
+    ask: Confirmations = AGREE_TO_PLANS,
     dry_run: bool = False,
     timeout: float = 30,
     stop: Callable[[], bool] = lambda: False,
@@ -72,7 +72,7 @@ def mirror_follow(
     phases = as_texts(phases)
     allow_hosts = as_texts(allow_hosts)
 
-    def settings(held: Mirror | None) -> Settings:
+    def settings(held: MirrorState | None) -> Settings:
         if dry_run and held is None and mirror_id is None:
             progress.note("this mirror has no id yet and one was drawn for this plan; --mirror-id keeps it the same")
         given = {
@@ -91,16 +91,16 @@ def mirror_follow(
 
     allowed_hosts(allow_hosts)  # wrong ones are refused before anything is done
     how = how or _UNTIL_DONE
-    request = Request(settings, ask, Trusted(as_text(key), unsigned, start), how.reach, dry_run=dry_run)
-    return mirroring.run(MirrorFolder(as_path(to)), request, how, _around(timeout, stop, progress))
+    request = StepOptions(settings, ask, FirstTrust(as_text(key), unsigned, start), how.reach, dry_run=dry_run)
+    return mirroring.run_mirror(MirrorFolder(as_path(to)), request, how, _around(timeout, stop, progress))
 
 
 def mirror_sync(
     to: AnyPath,
     *,
-    how: How | None = None,
+    how: FetchOptions | None = None,
     allow_hosts: str | Sequence[str] = (),
-    ask: Ask = AGREE_TO_PLANS,
+    ask: Confirmations = AGREE_TO_PLANS,
     dry_run: bool = False,
     timeout: float = 30,
     stop: Callable[[], bool] = lambda: False,
@@ -116,12 +116,12 @@ def mirror_sync(
     allowed_hosts(allow_hosts)  # wrong ones are refused before anything is done
     how = how or _UNTIL_DONE
 
-    def settings(_: Mirror | None) -> Settings:
+    def settings(_: MirrorState | None) -> Settings:
         kept = folder.required().settings
         return msgspec.structs.replace(kept, allow_hosts=tuple(allow_hosts) or kept.allow_hosts)
 
-    request = Request(settings, ask, reach=how.reach, dry_run=dry_run)
-    return mirroring.run(folder, request, how, _around(timeout, stop, progress))
+    request = StepOptions(settings, ask, reach=how.reach, dry_run=dry_run)
+    return mirroring.run_mirror(folder, request, how, _around(timeout, stop, progress))
 
 
 def mirror_status(
@@ -137,20 +137,22 @@ def mirror_status(
     verify: read every whole tar in full first, with `processes`, and keep what was proved.
     """
     folder = MirrorFolder(as_path(to))
-    with atomic_files.lock(folder.state, "mirror status") if verify and folder.required() else nullcontext():
-        return mirror_states.status(
+    with (
+        atomic_files.lock_state_folder(folder.state, "mirror status") if verify and folder.required() else nullcontext()
+    ):
+        return mirror_states.mirror_status(
             folder,
             _clocks(),
             ask_client=ask_client,
             verify=verify,
-            workers=processes_of(processes),
+            workers=worker_count(processes),
             progress=progress,
         )
 
 
 def mirror_magnets(to: AnyPath) -> tuple[str, ...]:
     """Return the magnet links of the shards that the mirror in the folder `to` has chosen, and may hand out."""
-    return mirror_states.magnets(MirrorFolder(as_path(to)), now())
+    return mirror_states.mirror_magnets(MirrorFolder(as_path(to)), now())
 
 
 def mirror_prune(
@@ -167,13 +169,13 @@ def mirror_prune(
     """
     folder = MirrorFolder(as_path(to))
     folder.required()
-    with nullcontext() if dry_run else atomic_files.lock(folder.state, "mirror prune"):
-        return pruning.prune(folder, ask, now=now(), dry_run=dry_run, progress=progress)
+    with nullcontext() if dry_run else atomic_files.lock_state_folder(folder.state, "mirror prune"):
+        return pruning.prune_mirror(folder, ask, now=now(), dry_run=dry_run, progress=progress)
 
 
-def _around(timeout: float, stop: Callable[[], bool], progress: Progress) -> Around:
+def _around(timeout: float, stop: Callable[[], bool], progress: Progress) -> RunContext:
     """Return what a mirror's run meets on this machine."""
-    return Around(_clocks(), free_bytes, timeout, stop, progress)
+    return RunContext(_clocks(), free_bytes, timeout, stop, progress)
 
 
 def _clocks() -> Clocks:

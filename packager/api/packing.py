@@ -6,21 +6,21 @@ import msgspec
 
 from packager.api.arguments import AnyPath, as_path, as_text, as_texts
 from packager.api.preflight import check_plan, check_project, check_space
-from packager.api.workers import PATIENCE, crew_of, now, processes_of
+from packager.api.workers import PATIENCE, now, open_worker_pool, worker_count
 from packager.core.reports.reports import MaterialiseReport, PackReport
 from packager.engine.project import last_release, load_project
 from packager.engine.project.owner_id import lock_project
 from packager.engine.project.plan_file import read_plan
-from packager.engine.project.project import Workspace
-from packager.engine.published.shareable_files import of_project
-from packager.engine.stores import place_of
+from packager.engine.project.project import Project
+from packager.engine.published.shareable_files import shareable_files_of
+from packager.engine.stores import parse_location
 from packager.errors import InputError
 from packager.model import Plan
 from packager.options import Config
 from packager.pack import materialise as materialising
 from packager.pack import pack as packing
 from packager.pack.shard.pack_shard import ShardTask
-from packager.pack.worker_plan import Cores
+from packager.pack.worker_plan import WorkerPlan
 from packager.progress import SILENT, Progress
 
 
@@ -42,15 +42,15 @@ def pack(
     the same paths. patience: seconds that one of them may tell nothing before its shard is given to another. What
     failed stands in the report; the other shards are whole.
     """
-    options, workspace = load_project.load(as_path(config))
-    with lock_project(workspace.state, "pack"):
-        check_project(options, workspace, None, progress=progress)
-        made = read_plan(workspace)
-        check_plan(options, workspace, made)
-        every = tasks_of(options, workspace, made, as_texts(phases), virtual=virtual)
-        check_space(workspace, every)
-        with crew_of(cluster, patience, progress) as crew:
-            report = packing.pack(every, cores_of(processes), cluster=crew, progress=progress)
+    options, project = load_project.load_project(as_path(config))
+    with lock_project(project.state, "pack"):
+        check_project(options, project, None, progress=progress)
+        made = read_plan(project)
+        check_plan(options, project, made)
+        every = tasks_of(options, project, made, as_texts(phases), virtual=virtual)
+        check_space(project, every)
+        with open_worker_pool(cluster, patience, progress) as crew:
+            report = packing.pack(every, worker_plan_of(processes), cluster=crew, progress=progress)
     return msgspec.structs.replace(
         report,
         withdrawn_files=made.withdrawn_files,
@@ -78,32 +78,32 @@ def materialise(
     """
     to = as_text(to)
     if to is not None:
-        place_of(to, "--to")
-    options, workspace = load_project.load(as_path(config), tars=to)
-    with lock_project(workspace.state, "materialise"):
-        every = tasks_of(options, workspace, read_plan(workspace))
+        parse_location(to, "--to")
+    options, project = load_project.load_project(as_path(config), tars=to)
+    with lock_project(project.state, "materialise"):
+        every = tasks_of(options, project, read_plan(project))
         wanted = materialising.chosen(every, as_texts(shards))
-        hand_out = of_project(workspace, now())
+        hand_out = shareable_files_of(project, now())
         for task in wanted:
             withheld = hand_out.withheld(task.shard.name)
             if withheld is not None and withheld.cause == "withdrawn":  # others are not handed out, and may be written
                 raise InputError(withheld.name, f"is not written: {withheld.reason}", withheld.fix)
-        with crew_of(cluster, patience, progress) as crew:
-            return materialising.materialise(wanted, cores_of(processes), cluster=crew, progress=progress)
+        with open_worker_pool(cluster, patience, progress) as crew:
+            return materialising.materialise(wanted, worker_plan_of(processes), cluster=crew, progress=progress)
 
 
-def cores_of(processes: int | None) -> Cores:
+def worker_plan_of(processes: int | None) -> WorkerPlan:
     """Return the cores to pack with, None: all of them where that gains something. Raises InputError for no core."""
-    return Cores(processes_of(processes), auto=processes is None)
+    return WorkerPlan(worker_count(processes), auto=processes is None)
 
 
 def tasks_of(
     options: Config,
-    workspace: Workspace,
+    project: Project,
     made: Plan,
     phases: Sequence[str] | None = None,
     *,
     virtual: bool = False,
 ) -> list[ShardTask]:
     """Return the shards of a plan, or of some of its phases, as tasks that know what is published."""
-    return packing.tasks(workspace, options, made, last_release.published_shards(workspace), phases, virtual=virtual)
+    return packing.make_tasks(project, options, made, last_release.published_shards(project), phases, virtual=virtual)

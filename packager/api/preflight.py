@@ -23,7 +23,7 @@ from packager.engine.files import key_files
 from packager.engine.files.write_errors import check_free, check_writable
 from packager.engine.project import last_release
 from packager.engine.project.plan_file import check_current
-from packager.engine.project.project import Workspace
+from packager.engine.project.project import Project
 from packager.errors import IncompleteError, InputError
 from packager.model import Plan
 from packager.options import Config
@@ -37,33 +37,33 @@ Password = Callable[[], str]
 
 
 def check_project(
-    options: Config, workspace: Workspace, password: Password | None, *, progress: Progress = SILENT
+    options: Config, project: Project, password: Password | None, *, progress: Progress = SILENT
 ) -> key_files.Signer | None:
     """Raise InputError for what would be refused after packing and needs no plan; return what signs the release.
 
     password: called once if release.key has one; None: the key signs nothing now, and its password is not asked for.
     """
-    last = last_release.last_release(workspace)
-    signer = key_files.Signer(workspace.key, password, progress=progress) if workspace.key else None
+    last = last_release.read_last_release(project)
+    signer = key_files.Signer(project.key, password, progress=progress) if project.key else None
     if signer:
         signer.check()
         if last and password:
             check_signer(last, signer.public)
-    if workspace.next_key:
-        key_files.read_public(workspace.next_key)
+    if project.next_key:
+        key_files.read_public(project.next_key)
     check_date(options, last)
-    last_release.check_releases(workspace)
-    swap_folder.check_output(workspace.output)
-    if isinstance(workspace.shards_place, Path):
-        check_writable(workspace.shards_place, "packager.toml: shards.directory")
-    if workspace.templates:
-        check_templates(options, workspace.templates, signed=signer is not None)
+    last_release.check_releases(project)
+    swap_folder.check_output(project.output)
+    if isinstance(project.shards_place, Path):
+        check_writable(project.shards_place, "packager.toml: shards.directory")
+    if project.templates:
+        check_templates(options, project.templates, signed=signer is not None)
     return signer
 
 
-def check_plan(options: Config, workspace: Workspace, plan: Plan) -> None:
+def check_plan(options: Config, project: Project, plan: Plan) -> None:
     """Raise InputError for a plan of which no release can be made, or none that readers can read."""
-    check_current(workspace, plan)
+    check_current(project, plan)
     check_limits(plan, options)
 
 
@@ -75,15 +75,15 @@ class Opening:
     closed: Mapping[str, str]
 
 
-def check_opening(options: Config, workspace: Workspace, plan: Plan, asked: Sequence[str] | None = None) -> Opening:
+def check_opening(options: Config, project: Project, plan: Plan, asked: Sequence[str] | None = None) -> Opening:
     """Return which phases a release publishes now. asked: these, beside those that are published; None: all.
 
     Raises InputError if none of them has a shard, for a phase that was asked for and is closed or empty, and for an
     embargo on a phase that is published.
     """
     every = {phase.name for phase in plan.phases}
-    last = last_release.last_release(workspace)
-    published = last_release.published_phases(workspace) & every
+    last = last_release.read_last_release(project)
+    published = last_release.published_phases(project) & every
     closed = closed_phases(options, published=published, asked=asked or (), now=now(), latest=not_before(last, now()))
     if any(plan.closed.get(name) != date for name, date in closed.items()):
         raise InputError("the plan", "is out of date: an embargo changed since", "run: packager release")
@@ -92,23 +92,23 @@ def check_opening(options: Config, workspace: Workspace, plan: Plan, asked: Sequ
     return Opening(wanted, closed)
 
 
-def check_space(workspace: Workspace, tasks: Sequence[ShardTask]) -> None:
+def check_space(project: Project, tasks: Sequence[ShardTask]) -> None:
     """Raise IncompleteError if the disks have less free than the shards that are not packed yet take, with their site.
 
     A store is not asked. What is counted is the least that it will be, so that no run is refused that would end well.
     """
-    needed = needed_space.needed(tasks)
-    places = [(workspace.state, needed.documents), (workspace.output, needed.pages)]
-    if isinstance(workspace.shards_place, Path):
-        places.append((workspace.shards_place, needed.tars))
+    needed = needed_space.needed_space(tasks)
+    places = [(project.state, needed.documents), (project.output, needed.pages)]
+    if isinstance(project.shards_place, Path):
+        places.append((project.shards_place, needed.tars))
     check_free(places, "make room, pack one phase at a time with --phase, or write no tars with --virtual")
 
 
-def check_unread(workspace: Workspace, *, allow_unread: bool) -> int:
+def check_unread(project: Project, *, allow_unread: bool) -> int:
     """Return how many files and folders the last scan could not read. Raises IncompleteError unless that is allowed."""
-    count, first = read_unread(workspace.state)
+    count, first = read_unread(project.state)
     if count and not allow_unread:
-        more = f", and {count - 1:,} more ({workspace.state / UNREAD})" if count > 1 else ""
+        more = f", and {count - 1:,} more ({project.state / UNREAD})" if count > 1 else ""
         mend = "fix the permissions or the disk and run packager release, or publish without it: --allow-unread"
         raise IncompleteError(first[0].where, f"{first[0].what}{more}", mend)
     return count

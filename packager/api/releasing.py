@@ -8,10 +8,10 @@ import msgspec
 
 from packager import units
 from packager.api.arguments import AnyPath, as_path, as_text, as_texts
-from packager.api.packing import cores_of, tasks_of
+from packager.api.packing import tasks_of, worker_plan_of
 from packager.api.preflight import Password, check_opening, check_plan, check_project, check_space, check_unread
-from packager.api.uploading import GRACE, open_target
-from packager.api.workers import PATIENCE, crew_of, now
+from packager.api.uploading import GRACE, open_destination
+from packager.api.workers import PATIENCE, now, open_worker_pool
 from packager.catalogue import scan as catalogue_scan
 from packager.catalogue.warning_log import read_unread
 from packager.core.http.allowed_hosts import AllowedHosts, allowed_hosts
@@ -31,7 +31,7 @@ from packager.engine.processes import process_pool
 from packager.engine.project import last_release, load_project
 from packager.engine.project.owner_id import lock_project
 from packager.engine.project.plan_file import read_plan
-from packager.engine.project.project import Workspace
+from packager.engine.project.project import Project
 from packager.engine.project.withdrawals_file import read_withdrawals
 from packager.engine.tables import parquet
 from packager.errors import IncompleteError, InputError
@@ -64,7 +64,7 @@ def init(folder: AnyPath, *, config: AnyPath = Path("packager.toml"), force: boo
 
     Raises InputError where `folder` is none, or the config is there already and `force` is not set.
     """
-    return load_project.init(as_path(folder), as_path(config), force=force)
+    return load_project.init_project(as_path(folder), as_path(config), force=force)
 
 
 def scan(config: AnyPath, *, processes: int | None = None, progress: Progress = SILENT) -> ScanReport:
@@ -73,9 +73,9 @@ def scan(config: AnyPath, *, processes: int | None = None, progress: Progress = 
     processes: that read tags; None: one a core. What could not be read is in the report, and keeps the rows that it
     had. Raises InputError for a wrong config or record, IncompleteError where nothing could be read.
     """
-    _, workspace = load_project.load(as_path(config))
-    with atomic_files.lock(workspace.state, "scan"):
-        return catalogue_scan.scan(workspace, workers=processes or process_pool.usable_cores(), progress=progress)
+    _, project = load_project.load_project(as_path(config))
+    with atomic_files.lock_state_folder(project.state, "scan"):
+        return catalogue_scan.scan(project, workers=processes or process_pool.available_cores(), progress=progress)
 
 
 def plan(config: AnyPath, *, progress: Progress = SILENT) -> PlanReport:
@@ -83,10 +83,10 @@ def plan(config: AnyPath, *, progress: Progress = SILENT) -> PlanReport:
 
     Raises InputError where a phase's SQL is wrong or no phase takes any file.
     """
-    options, workspace = load_project.load(as_path(config))
-    with lock_project(workspace.state, "plan"):
-        report = make_plan.prepare(workspace, options, now=now(), progress=progress)
-        return msgspec.structs.replace(report, unread_count=read_unread(workspace.state)[0])
+    options, project = load_project.load_project(as_path(config))
+    with lock_project(project.state, "plan"):
+        report = make_plan.make_plan(project, options, now=now(), progress=progress)
+        return msgspec.structs.replace(report, unread_count=read_unread(project.state)[0])
 
 
 def publish(
@@ -112,19 +112,19 @@ def publish(
     done, if release.key has one. Raises IncompleteError where a shard is not packed, something could not be read or the
     store fails for now, InputError where a published shard would change or another release lies at the address.
     """
-    options, workspace = load_project.load(as_path(config))
+    options, project = load_project.load_project(as_path(config))
     asked = _asked(options, as_texts(allow_hosts), scrape=scrape)
-    target = open_target(as_text(to), workspace, with_shards=with_shards)
-    with lock_project(workspace.state, "publish"):
-        signer = check_project(options, workspace, password, progress=progress)
+    target = open_destination(as_text(to), project, with_shards=with_shards)
+    with lock_project(project.state, "publish"):
+        signer = check_project(options, project, password, progress=progress)
         if target is not None:
             target.check()
-        unread = check_unread(workspace, allow_unread=allow_unread)
-        made = read_plan(workspace)
-        check_plan(options, workspace, made)
+        unread = check_unread(project, allow_unread=allow_unread)
+        made = read_plan(project)
+        check_plan(options, project, made)
         report = _publish(
             options,
-            workspace,
+            project,
             made,
             phases=as_texts(phases),
             unread=unread,
@@ -158,18 +158,18 @@ def release(
     Raises IncompleteError where something could not be read (before anything is planned), and naming the shards that
     could not be packed; then nothing new is published.
     """
-    options, workspace = load_project.load(as_path(config))
-    cores, asked = cores_of(processes), _asked(options, as_texts(allow_hosts), scrape=scrape)
-    with lock_project(workspace.state, "release"):
-        signer = check_project(options, workspace, password, progress=progress)
-        scanned = catalogue_scan.scan(workspace, workers=cores.count, progress=progress)
-        unread = check_unread(workspace, allow_unread=allow_unread)
-        planned = make_plan.prepare(workspace, options, now=now(), virtual=virtual, progress=progress)
-        every = tasks_of(options, workspace, planned.plan, virtual=virtual)
-        check_plan(options, workspace, planned.plan)
-        check_opening(options, workspace, planned.plan)
-        check_space(workspace, every)
-        with crew_of(cluster, patience, progress) as crew:
+    options, project = load_project.load_project(as_path(config))
+    cores, asked = worker_plan_of(processes), _asked(options, as_texts(allow_hosts), scrape=scrape)
+    with lock_project(project.state, "release"):
+        signer = check_project(options, project, password, progress=progress)
+        scanned = catalogue_scan.scan(project, workers=cores.count, progress=progress)
+        unread = check_unread(project, allow_unread=allow_unread)
+        planned = make_plan.make_plan(project, options, now=now(), virtual=virtual, progress=progress)
+        every = tasks_of(options, project, planned.plan, virtual=virtual)
+        check_plan(options, project, planned.plan)
+        check_opening(options, project, planned.plan)
+        check_space(project, every)
+        with open_worker_pool(cluster, patience, progress) as crew:
             packed = pack.pack(every, cores, cluster=crew, progress=progress)
         if packed.failed:
             first, others = packed.failed[0], len(packed.failed) - 1
@@ -177,7 +177,7 @@ def release(
             raise IncompleteError(first.where, first.what + more)
         published = _publish(
             options,
-            workspace,
+            project,
             planned.plan,
             phases=None,
             unread=unread,
@@ -190,16 +190,16 @@ def release(
 
 def status(config: AnyPath) -> StatusReport:
     """Say what is done, what is next and how long it may take. Reads only; takes no lock."""
-    options, workspace = load_project.load(as_path(config))
-    if not workspace.plan.exists():
-        return _unplanned(workspace)
-    made = read_plan(workspace)
-    last = last_release.last_release(workspace)
+    options, project = load_project.load_project(as_path(config))
+    if not project.plan.exists():
+        return _unplanned(project)
+    made = read_plan(project)
+    last = last_release.read_last_release(project)
     listed = {shard.name: shard for shard in last.shards} if last else {}
-    deletable = to_delete(workspace, last, now())
+    deletable = to_delete(project, last, now())
     gone = [name for name, shard in listed.items() if shard.obsolete] + [each.name for each in made.superseded]
     gone += [ShardName(Path(each.path).name.removesuffix(".tar")) for each in deletable]
-    progress = pack.progress_of(workspace, made, tasks_of(options, workspace, made), gone)
+    progress = pack.progress_of(project, made, tasks_of(options, project, made), gone)
     states: dict[str, State] = {phase.name: phase.state for phase in last.phases} if last else {}
     dates = phase_dates(listed.values())
     embargoes = {phase.name: phase.embargo for phase in options.phases}
@@ -221,19 +221,19 @@ def status(config: AnyPath) -> StatusReport:
         for phase in made.phases
     )
     left = sum(phase.left for phase in phases)
-    unread_count, unread = read_unread(workspace.state)
+    unread_count, unread = read_unread(project.state)
     filled = [phase for phase in phases if phase.shards and (phase.embargo is None or phase.embargo <= now())]
     unpublished = any(phase.state != "published" or phase.published < phase.shards for phase in filled)
     following = "packager pack" if left else "packager publish" if unpublished else ""
-    if unread_count or made.withdrawals != documents.digest(documents.to_bytes(read_withdrawals(workspace))):
+    if unread_count or made.withdrawals != documents.digest(documents.to_bytes(read_withdrawals(project))):
         following = "packager release"  # the plan is out of date, too, if a withdrawal was noted or lifted since
     return StatusReport(
         scanned=True,
-        records=parquet.count_rows(workspace.catalogue),
+        records=parquet.count_rows(project.catalogue),
         planned=True,
         phases=phases,
         left=left,
-        seconds_left=left / progress.rate / process_pool.usable_cores() if progress.rate else None,
+        seconds_left=left / progress.rate / process_pool.available_cores() if progress.rate else None,
         serial=last.serial if last else None,
         next=following,
         strangers=progress.strangers,
@@ -243,13 +243,13 @@ def status(config: AnyPath) -> StatusReport:
     )
 
 
-def _unplanned(workspace: Workspace) -> StatusReport:
+def _unplanned(project: Project) -> StatusReport:
     """Return the status of a project that has no plan yet."""
-    scanned = workspace.catalogue.exists()
-    unread_count, unread = read_unread(workspace.state)
+    scanned = project.catalogue.exists()
+    unread_count, unread = read_unread(project.state)
     return StatusReport(
         scanned=scanned,
-        records=parquet.count_rows(workspace.catalogue) if scanned else 0,
+        records=parquet.count_rows(project.catalogue) if scanned else 0,
         planned=False,
         phases=(),
         left=0,
@@ -272,7 +272,7 @@ def _asked(options: Config, allow_hosts: Sequence[str], *, scrape: bool) -> Allo
 
 def _publish(
     options: Config,
-    workspace: Workspace,
+    project: Project,
     made: Plan,
     *,
     phases: Sequence[str] | None,
@@ -282,13 +282,13 @@ def _publish(
     progress: Progress,
 ) -> PublishReport:
     """Publish phases whose every shard is whole."""
-    opening = check_opening(options, workspace, made, phases)
-    missing = pack.missing(tasks_of(options, workspace, made, sorted(opening.phases)))
+    opening = check_opening(options, project, made, phases)
+    missing = pack.incomplete_shards(tasks_of(options, project, made, sorted(opening.phases)))
     if missing:
         more = f" (and {units.count_of(len(missing) - 1, 'more shard')})" if len(missing) > 1 else ""
         raise IncompleteError(missing[0], f"is not packed{more}", "run: packager pack")
     return publishing.publish(
-        workspace,
+        project,
         options,
         made,
         phases=opening.phases,

@@ -3,19 +3,19 @@
 import os
 from collections.abc import Sequence
 
-from packager.api.arguments import AnyPath, as_path, as_paths, as_place, as_text
-from packager.api.workers import processes_of
+from packager.api.arguments import AnyPath, as_location, as_path, as_paths, as_text
+from packager.api.workers import worker_count
 from packager.check.repair import rebuild as rebuilding
 from packager.check.repair import repair as repairing
-from packager.check.repair.bad_pieces_in_report import named_pieces
-from packager.check.repair.expected_shard import open_target
+from packager.check.repair.bad_pieces_in_report import read_bad_pieces
+from packager.check.repair.expected_shard import open_expected_shard
 from packager.core.http.allowed_hosts import NO_HOSTS
 from packager.core.reports.check_reports import RebuildReport, RepairReport
-from packager.engine.files.shard_torrent import SharedFolder, open_torrent
+from packager.engine.files.shard_torrent import FolderTorrent, open_torrent
 from packager.engine.hashing.file_index import default_index
-from packager.engine.network.remote_readers import Remote, in_turn
-from packager.engine.published.open_release import at_hand
-from packager.engine.published.published_shard import open_published
+from packager.engine.network.remote_readers import NetworkOptions, first_working_reader
+from packager.engine.published.open_release import documents_of_shards
+from packager.engine.published.published_shard import open_published_shard
 from packager.errors import InputError
 from packager.progress import SILENT, Progress
 
@@ -23,7 +23,7 @@ from packager.progress import SILENT, Progress
 def repair(
     shard: AnyPath,
     copies: AnyPath | Sequence[AnyPath] = (),
-    remote: Remote | None = None,
+    remote: NetworkOptions | None = None,
     *,
     release: AnyPath | None = None,
     key: AnyPath | None = None,
@@ -43,16 +43,16 @@ def repair(
     address is wrong, TrustError where documents disagree, IncompleteError where the disk fails.
     """
     shard = as_path(shard)
-    release = as_place(release)
+    release = as_location(release)
     manifest = as_path(manifest)
     torrent = as_path(torrent)
     report = as_path(report)
-    remote = (remote or Remote()).trusting(release)
-    with at_hand(
+    remote = (remote or NetworkOptions()).trusting(release)
+    with documents_of_shards(
         release, as_text(key), [shard], progress, beside=manifest or torrent, allowed=remote.allowed
     ) as opened:
-        target = open_target(shard, release=opened, manifest=manifest, torrent=torrent)
-    if report is not None and isinstance(target.file, SharedFolder):
+        target = open_expected_shard(shard, release=opened, manifest=manifest, torrent=torrent)
+    if report is not None and isinstance(target.file, FolderTorrent):
         what = "names pieces of files, and the shard is kept as files"
         raise InputError("--report", what, "leave it out: all pieces are looked at then")
     return repairing.repair(
@@ -60,8 +60,8 @@ def repair(
         target,
         as_paths(copies),
         remote,
-        only=None if report is None else named_pieces(report, shard, target.pieces.count),
-        workers=processes_of(processes),
+        only=None if report is None else read_bad_pieces(report, shard, target.pieces.count),
+        workers=worker_count(processes),
         dry_run=dry_run,
         progress=progress,
     )
@@ -76,7 +76,7 @@ def rebuild(
     key: AnyPath | None = None,
     manifest: AnyPath | None = None,
     index: AnyPath | None = None,
-    remote: Remote | None = None,
+    remote: NetworkOptions | None = None,
     processes: int | None = None,
     progress: Progress = SILENT,
 ) -> RebuildReport:
@@ -89,23 +89,23 @@ def rebuild(
     """
     shard = as_path(shard)
     out = as_path(out)
-    release = as_place(release)
+    release = as_location(release)
     manifest = as_path(manifest)
     index = as_path(index)
     told = shard if shard.name.endswith(".manifest.json") else manifest
     remote = remote.trusting(release) if remote else None
     allowed = remote.allowed if remote else NO_HOSTS
-    with at_hand(release, as_text(key), [shard], progress, beside=told, allowed=allowed) as opened:
+    with documents_of_shards(release, as_text(key), [shard], progress, beside=told, allowed=allowed) as opened:
         documents = rebuilding.documents_of(shard, opened, manifest)
-        published, shared = open_published(documents), open_torrent(documents.torrent)
+        published, shared = open_published_shard(documents), open_torrent(documents.torrent)
     place = rebuilding.place_of(shard, published) if out is None else out
-    with in_turn(shared, remote, place.with_name(f".{place.name}.swarm")) as fetch:
+    with first_working_reader(shared, remote, place.with_name(f".{place.name}.swarm")) as fetch:
         return rebuilding.rebuild(
             published,
             as_paths(sources),
             place,
             index=default_index(os.environ) if index is None else index,
-            workers=processes_of(processes),
+            workers=worker_count(processes),
             fetch=fetch,
             progress=progress,
         )

@@ -4,22 +4,22 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from packager.api.arguments import AnyPath, as_path, as_paths, as_place, as_text
-from packager.api.workers import now, processes_of
+from packager.api.arguments import AnyPath, as_location, as_path, as_paths, as_text
+from packager.api.workers import now, worker_count
 from packager.core.reports.reports import SeedReport
 from packager.engine.clients import open_client
-from packager.engine.network.libtorrent_session import Reach
-from packager.engine.published.open_release import at_hand
-from packager.engine.published.shareable_files import HandOuts
+from packager.engine.network.libtorrent_session import PeerOptions
+from packager.engine.published.open_release import documents_of_shards
+from packager.engine.published.shareable_files import ShareableFiles
 from packager.progress import SILENT, Progress
 from packager.share import seed as seeding
-from packager.share.seed_with_client import hand_over
-from packager.share.seedable import find, tars_of
+from packager.share.seed_with_client import seed_with_client
+from packager.share.seedable import find_seedable, tars_of
 
 
 def seed(
     paths: AnyPath | Sequence[AnyPath],
-    reach: Reach | None = None,
+    reach: PeerOptions | None = None,
     *,
     release: AnyPath | None = None,
     key: AnyPath | None = None,
@@ -45,23 +45,25 @@ def seed(
     client or an address does not answer.
     """
     paths = as_paths(paths)
-    release = as_place(release)
+    release = as_location(release)
     torrent = as_path(torrent)
-    cores = processes_of(processes)
+    cores = worker_count(processes)
     opened = open_client(client) if client is not None else None
-    reach = reach or Reach()
+    reach = reach or PeerOptions()
     reach = replace(reach, allowed=reach.allowed.with_origin(str(release)))
-    with at_hand(release, as_text(key), tars_of(paths), progress, beside=torrent, allowed=reach.allowed) as named:
-        seedables = find(
+    with documents_of_shards(
+        release, as_text(key), tars_of(paths), progress, beside=torrent, allowed=reach.allowed
+    ) as named:
+        seedables = find_seedable(
             paths,
-            HandOuts(now),
+            ShareableFiles(now),
             release=named,
             torrent=torrent,
             source=as_path(source),
             allow_withdrawn=allow_withdrawn,
         )
     if opened is not None:
-        return hand_over(opened, seedables, workers=cores, stop=stop, clock=time.monotonic, progress=progress)
+        return seed_with_client(opened, seedables, workers=cores, stop=stop, clock=time.monotonic, progress=progress)
     return seeding.seed(
         seedables,
         reach,

@@ -6,10 +6,10 @@ from packager.core.reports.reports import ServeReport
 from packager.engine.project import load_project
 from packager.errors import InputError
 from packager.progress import SILENT, Progress
-from packager.serve.processes import Place, parse_listen
+from packager.serve.processes import ListenAddress, parse_listen
 from packager.serve.processes import serve as run_server
-from packager.serve.server import Serving
-from packager.serve.shard_cache import Listing
+from packager.serve.server import ServeOptions
+from packager.serve.shard_cache import ReleaseListing
 from packager.units import count_of
 
 
@@ -33,9 +33,9 @@ def serve(
     address, port = parse_listen(listen)
     if processes < 1:
         raise InputError("--workers", f"{processes} is less than 1", "write a number from 1 on")
-    options, workspace = load_project.load(as_path(config))
+    options, project = load_project.load_project(as_path(config))
 
-    def ready(url: str, listing: Listing) -> None:
+    def ready(url: str, listing: ReleaseListing) -> None:
         for each in listing.shards.values():
             if each.withheld is not None:
                 what = "only in part" if each.withheld.partly else "not"
@@ -46,5 +46,5 @@ def serve(
                 "no torrent names a web seed: set torrent.web_seeds to this server's public address + shards/"
             )
 
-    serving = Serving(workspace, memory, paranoid)
-    return run_server(serving, Place(address, port, as_path(log)), processes=processes, ready=ready)
+    serving = ServeOptions(project, memory, paranoid)
+    return run_server(serving, ListenAddress(address, port, as_path(log)), processes=processes, ready=ready)

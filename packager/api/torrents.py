@@ -1,7 +1,7 @@
 """How anybody makes a torrent of files that lie somewhere, without a project."""
 
 from packager.api.arguments import AnyPath, as_path
-from packager.api.workers import processes_of
+from packager.api.workers import worker_count
 from packager.core.reports.reports import TorrentReport
 from packager.progress import SILENT, Progress
 from packager.share import make_torrent as torrents
@@ -9,7 +9,7 @@ from packager.share import make_torrent as torrents
 
 def torrent(
     path: AnyPath,
-    wanted: torrents.Wanted | None = None,
+    wanted: torrents.TorrentSpec | None = None,
     *,
     out: AnyPath | None = None,
     force: bool = False,
@@ -24,9 +24,9 @@ def torrent(
     """
     return torrents.make_torrent(
         as_path(path),
-        wanted or torrents.Wanted(),
+        wanted or torrents.TorrentSpec(),
         out=as_path(out),
         force=force,
-        processes=processes_of(processes),
+        processes=worker_count(processes),
         progress=progress,
     )

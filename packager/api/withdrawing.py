@@ -8,12 +8,12 @@ from packager.api.workers import now
 from packager.core.reports.reports import PruneReport, SupersedeReport, WithdrawReport
 from packager.engine.files import atomic_files
 from packager.engine.project import load_project
-from packager.pack.plan.recover_state import recover
+from packager.pack.plan.recover_state import recover_state
 from packager.pack.prune import prune as pruning
 from packager.pack.withdraw import supersede as superseding
 from packager.pack.withdraw import withdraw as withdrawing
-from packager.pack.withdraw.find_records import Wanted
-from packager.pack.withdraw.withdraw import How
+from packager.pack.withdraw.find_records import RecordFilter
+from packager.pack.withdraw.withdraw import WithdrawOptions
 from packager.progress import SILENT
 
 
@@ -36,14 +36,14 @@ def withdraw(
     keep_shards. redact: the release names no title and artist. undo: note it no more. Raises InputError where nothing
     is found, no reason is given, or a release says already what should be undone.
     """
-    options, workspace = load_project.load(as_path(config))
-    wanted = Wanted(as_texts(ids), as_texts(paths), where)
-    with atomic_files.lock(workspace.state, "withdraw"):
-        recover(workspace, options.collection.name, SILENT)
+    options, project = load_project.load_project(as_path(config))
+    wanted = RecordFilter(as_texts(ids), as_texts(paths), where)
+    with atomic_files.lock_state_folder(project.state, "withdraw"):
+        recover_state(project, options.collection.name, SILENT)
         if undo:
-            return withdrawing.undo(workspace, wanted, dry_run=dry_run)
-        how = How(reason, now(), supersede=not keep_shards, redact=redact)
-        return withdrawing.withdraw(workspace, wanted, how, dry_run=dry_run)
+            return withdrawing.undo_withdraw(project, wanted, dry_run=dry_run)
+        how = WithdrawOptions(reason, now(), supersede=not keep_shards, redact=redact)
+        return withdrawing.withdraw(project, wanted, how, dry_run=dry_run)
 
 
 def supersede(
@@ -55,12 +55,12 @@ def supersede(
     it no more. Raises InputError for what is no published shard, or obsolete already.
     """
     shards = as_texts(shards)
-    options, workspace = load_project.load(as_path(config))
-    with atomic_files.lock(workspace.state, "supersede"):
-        recover(workspace, options.collection.name, SILENT)
+    options, project = load_project.load_project(as_path(config))
+    with atomic_files.lock_state_folder(project.state, "supersede"):
+        recover_state(project, options.collection.name, SILENT)
         if undo:
-            return superseding.undo_supersede(workspace, shards, dry_run=dry_run)
-        return superseding.supersede(workspace, shards, reason=reason, date=now(), dry_run=dry_run)
+            return superseding.undo_supersede(project, shards, dry_run=dry_run)
+        return superseding.supersede(project, shards, reason=reason, date=now(), dry_run=dry_run)
 
 
 def prune(
@@ -73,6 +73,6 @@ def prune(
     ask: called with what would be deleted, if that is anything; nothing is deleted where it returns False. Raises
     IncompleteError where the system or the store refuses.
     """
-    _, workspace = load_project.load(as_path(config))
-    with nullcontext() if dry_run else atomic_files.lock(workspace.state, "prune"):
-        return pruning.prune(workspace, ask, now=now(), dry_run=dry_run)
+    _, project = load_project.load_project(as_path(config))
+    with nullcontext() if dry_run else atomic_files.lock_state_folder(project.state, "prune"):
+        return pruning.prune(project, ask, now=now(), dry_run=dry_run)

@@ -6,18 +6,18 @@ from contextlib import contextmanager
 
 from packager import units
 from packager.engine.processes import process_pool
-from packager.engine.processes.worker_pool import Crew
+from packager.engine.processes.worker_pool import WorkerPool
 from packager.errors import InputError
 from packager.progress import Progress
 
 PATIENCE = 600.0  # seconds that a cluster's worker may tell nothing while it has a task
 
 
-def processes_of(asked: int | None) -> int:
+def worker_count(asked: int | None) -> int:
     """Return how many processes to use. Raises InputError for none or fewer."""
     if asked is not None and asked < 1:
         raise InputError("--workers", f"{asked} is less than 1", 'write a number from 1 on, or "auto"')
-    return asked or process_pool.usable_cores()
+    return asked or process_pool.available_cores()
 
 
 def now() -> str:
@@ -26,7 +26,7 @@ def now() -> str:
 
 
 @contextmanager
-def crew_of(cluster: str | None, patience: float, progress: Progress) -> Iterator[Crew | None]:
+def open_worker_pool(cluster: str | None, patience: float, progress: Progress) -> Iterator[WorkerPool | None]:
     """Connect to a cluster's workers and yield them; None: this machine's processes do the work.
 
     Raises InputError where Dask is not installed, or the address is none.

@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 from packager import paths
 from packager.catalogue.records import field_rules
 from packager.catalogue.tags.read_tags import Tags
-from packager.catalogue.tags.tag_readers import Readers
-from packager.catalogue.walk.walk_folder import Found, Unread, Walked, sort_key
-from packager.catalogue.warning_log import Oddities
+from packager.catalogue.tags.tag_readers import TagReaders
+from packager.catalogue.walk.walk_folder import UnreadFolder, Walked, WalkedFile, sort_key
+from packager.catalogue.warning_log import WarningLog
 from packager.engine.tables import parquet
 from packager.errors import IncompleteError, InputError, PackagerError
 from packager.model import TAGS
@@ -55,7 +55,7 @@ _GROUP = 4096  # files looked at before their tags are read
 
 
 @dataclass
-class Seen:
+class ScanCounts:
     """Counts of one scan: files, their bytes, and the files whose tags were read now."""
 
     files: int = 0
@@ -94,7 +94,7 @@ class _Row(NamedTuple):
         """The row, as that of a file that cannot be read now."""
         return self.rows.unread(self.at, self.at + 1)
 
-    def tags(self, found: Found) -> Tags | None:
+    def tags(self, found: WalkedFile) -> Tags | None:
         """Return the tags of a file if it is unchanged, else None."""
         raw, size, mtime_ns, _, rules, _ = self.rows.known[self.at]
         same = (raw, size, mtime_ns, rules) == (found.path, found.size, found.mtime_ns, TAG_RULES)
@@ -142,7 +142,7 @@ class _Remembered:
                 return
             yield rows.unread(first, self._at)
 
-    def same(self, group: list[Found]) -> list[pa.RecordBatch]:
+    def same(self, group: list[WalkedFile]) -> list[pa.RecordBatch]:
         """Return the next rows, where they are those of a whole group and nothing of them changed; else none."""
         wanted = [(found.path, found.size, found.mtime_ns, found.member, TAG_RULES, False) for found in group]
         parts: list[pa.RecordBatch] = []
@@ -189,30 +189,30 @@ class FilesTable:
     source: bytes
     name: str
     started_ns: int
-    readers: Readers
-    oddities: Oddities
-    unread: Oddities
+    readers: TagReaders
+    oddities: WarningLog
+    unread: WarningLog
     progress: Progress
 
-    def write(self, walked: Iterator[Walked]) -> Seen:
+    def write(self, walked: Iterator[Walked]) -> ScanCounts:
         """Write the table and return the counts.
 
         Raises InputError where the source has no file, IncompleteError where none could be read, and what the walk
         raises; then the table stays as it was.
         """
-        seen, before = Seen(), _Remembered(self.table)
-        parquet.write_table(self.table, FILES, self._batches(walked, before, seen), quick=True)
+        seen, before = ScanCounts(), _Remembered(self.table)
+        parquet.write_rows(self.table, FILES, self._batches(walked, before, seen), quick=True)
         return seen
 
-    def _batches(self, walked: Iterator[Walked], before: _Remembered, seen: Seen) -> Iterator[pa.RecordBatch]:
+    def _batches(self, walked: Iterator[Walked], before: _Remembered, seen: ScanCounts) -> Iterator[pa.RecordBatch]:
         """Yield the rows, a group at a time."""
         is_empty = True
         for group in _groups(walked):
             batches: Iterator[pa.RecordBatch]
-            if isinstance(group, Unread):
+            if isinstance(group, UnreadFolder):
                 self.unread.add(group.path, group.what)
                 batches = before.below(group.path)
-            elif same := before.same([item for item in group if isinstance(item, Found)]):
+            elif same := before.same([item for item in group if isinstance(item, WalkedFile)]):
                 self._tell(group, same, seen)
                 batches = (batch.cast(FILES) for batch in same)
             else:
@@ -226,11 +226,11 @@ class FilesTable:
             mend = "set collection.source to the folder of the collection"
             raise InputError(self.name, "the source holds no file", mend)
 
-    def _tell(self, group: list[Walked], batches: list[pa.RecordBatch], seen: Seen) -> None:
+    def _tell(self, group: list[Walked], batches: list[pa.RecordBatch], seen: ScanCounts) -> None:
         """Report the oddities of a group of which every file is unchanged, in the walk's order, and count its files."""
         faults = (fault for batch in batches for fault in batch.column("fault").to_pylist())
         for item in group:
-            self._tell_of(item, next(faults) if isinstance(item, Found) else None)
+            self._tell_of(item, next(faults) if isinstance(item, WalkedFile) else None)
         count = sum(batch.num_rows for batch in batches)
         seen.files += count
         seen.bytes += sum(pc.sum(batch.column("size")).as_py() for batch in batches)
@@ -238,31 +238,33 @@ class FilesTable:
 
     def _tell_of(self, item: Walked, fault: str | None) -> None:
         """Report what is to be known of a path."""
-        if isinstance(item, Found):
+        if isinstance(item, WalkedFile):
             if item.why:
                 self.oddities.add(item.path, f'named "{item.member}" in its shard: {item.why}')
             if fault:
                 self.oddities.add(item.path, fault)
         else:
-            (self.unread if isinstance(item, Unread) else self.oddities).add(item.path, item.what)
+            (self.unread if isinstance(item, UnreadFolder) else self.oddities).add(item.path, item.what)
 
-    def _rows(self, group: list[Walked], before: _Remembered, seen: Seen) -> Iterator[pa.RecordBatch]:
+    def _rows(self, group: list[Walked], before: _Remembered, seen: ScanCounts) -> Iterator[pa.RecordBatch]:
         """Yield the rows of one group, and report its oddities, in the walk's order."""
-        known = {item.path: before.row(item.path) for item in group if isinstance(item, Unread) or _is_tagged(item)}
+        known = {
+            item.path: before.row(item.path) for item in group if isinstance(item, UnreadFolder) or _is_tagged(item)
+        }
         tagged = {
             item.path: row.tags(item) if (row := known[item.path]) else None
             for item in group
-            if isinstance(item, Found) and item.path in known
+            if isinstance(item, WalkedFile) and item.path in known
         }
-        to_read = [item for item in group if isinstance(item, Found) and tagged.get(item.path, item) is None]
+        to_read = [item for item in group if isinstance(item, WalkedFile) and tagged.get(item.path, item) is None]
         now = self.readers.read([(os.path.join(self.source, item.path), item.size) for item in to_read])
         seen.tags_read += len(to_read)
         rows: list[tuple[object, ...]] = []
         for walked in group:
             tags = (tagged[walked.path] or next(now)) if walked.path in tagged else Tags()
-            item = walked if tags.is_read else Unread(walked.path, tags.fault or "", is_folder=False)
+            item = walked if tags.is_read else UnreadFolder(walked.path, tags.fault or "", is_folder=False)
             self._tell_of(item, tags.fault)
-            if isinstance(item, Found):
+            if isinstance(item, WalkedFile):
                 seen.files += 1
                 seen.bytes += item.size
                 self.progress.advance(1)
@@ -274,15 +276,15 @@ class FilesTable:
         yield from _batch(rows)
 
 
-def _groups(walked: Iterator[Walked]) -> Iterator[list[Walked] | Unread]:
+def _groups(walked: Iterator[Walked]) -> Iterator[list[Walked] | UnreadFolder]:
     """Yield what was walked by some thousands; an unread folder by itself, since any number of files were below it."""
     group: list[Walked] = []
     for item in walked:
-        is_alone = isinstance(item, Unread) and item.is_folder
+        is_alone = isinstance(item, UnreadFolder) and item.is_folder
         if group and (is_alone or len(group) == _GROUP):
             yield group
             group = []
-        if isinstance(item, Unread) and item.is_folder:
+        if isinstance(item, UnreadFolder) and item.is_folder:
             yield item
         else:
             group.append(item)
@@ -301,12 +303,12 @@ def _batch(rows: list[tuple[object, ...]]) -> list[pa.RecordBatch]:
 def _is_tagged(item: Walked) -> bool:
     """Say whether it is a file whose extension promises tags."""
     return (
-        isinstance(item, Found)
+        isinstance(item, WalkedFile)
         and field_rules.extension_of(os.fsdecode(item.path.rpartition(b"/")[2])) in field_rules.TAGGED
     )
 
 
-def _row(found: Found, tags: Tags, *, settled: bool) -> tuple[object, ...]:
+def _row(found: WalkedFile, tags: Tags, *, settled: bool) -> tuple[object, ...]:
     """Return a file's row of FILES."""
     path, path_b64 = paths.encode_path(found.path)
     return (

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from packager import paths
 from packager.catalogue.files_table import FILES
-from packager.catalogue.warning_log import Oddities
+from packager.catalogue.warning_log import WarningLog
 from packager.engine.tables import parquet, sql
 from packager.engine.tables.record_ids import path_id
 from packager.errors import InputError
@@ -48,7 +48,7 @@ FROM candidates GROUP BY line
 
 
 @dataclass
-class Counts:
+class CatalogueCounts:
     """Rows of the catalogue: all, those without a file, and by kind."""
 
     records: int = 0
@@ -68,19 +68,19 @@ def check_records(records: Path, spill: Path, where: Where) -> None:
                 _TWICE,
             )
             for value, first, second in twice:
-                what = f'{column} "{paths.shown(value)}" stands twice, here and at {where(first)}'
+                what = f'{column} "{paths.display_text(value)}" stands twice, here and at {where(first)}'
                 raise InputError(where(second), what, "keep one of them")
 
 
 def write_catalogue(
-    catalogue: Path, files: Path, records: Path | None, *, spill: Path, where: Where, oddities: Oddities
-) -> Counts:
+    catalogue: Path, files: Path, records: Path | None, *, spill: Path, where: Where, oddities: WarningLog
+) -> CatalogueCounts:
     """Write the catalogue (model.CATALOGUE) of a files table and a table of RECORDS, ordered by the bytes of id.
 
     DuckDB's bound of memory and a spill folder, whatever the number of rows. Raises InputError for an id that means
     several files, two records of one file, and two rows of one id.
     """
-    counts = Counts()
+    counts = CatalogueCounts()
     with closing(sql.open_database([files, *([records] if records else [])], spill)) as database:
         from_files = sql.parquet(files, "file_row_number = true")
         run = partial(sql.execute, database)
@@ -93,14 +93,14 @@ def write_catalogue(
             ask = partial(sql.run_rows, database)
             _check_matches(ask, where)
             for line, path in ask(_ABSENT_QUERY, _ABSENT):
-                what = f'names a file that the scan did not find: "{paths.shown(path)}"'
+                what = f'names a file that the scan did not find: "{paths.display_text(path)}"'
                 oddities.add(where(line), what)
             # Joined first and sorted then: each spills by itself, both at once need far more memory.
             run(f"CREATE TEMP TABLE joined AS {_joined()}")
             run("DROP TABLE candidates; DROP TABLE matched")
             rows = "SELECT * FROM joined"
         ordered = sql.run_batches(database, f"{rows} ORDER BY id, line", _LINED)
-        parquet.write_table(catalogue, CATALOGUE, _counted(ordered, counts, where), quick=True)
+        parquet.write_rows(catalogue, CATALOGUE, _counted(ordered, counts, where), quick=True)
     return counts
 
 
@@ -114,14 +114,15 @@ def _check_matches(ask: _Ask, where: Where) -> None:
         " JOIN f a ON a.n = m.n JOIN f b ON b.n = m.other WHERE m.n <> m.other ORDER BY m.line LIMIT 1"
     )
     for line, name, one, other in ask(ambiguous, _AMBIGUOUS):
-        what = f'"{paths.shown(name)}" is ambiguous: it may mean "{paths.shown(one)}" or "{paths.shown(other)}"'
+        meant = f'"{paths.display_text(one)}" or "{paths.display_text(other)}"'
+        what = f'"{paths.display_text(name)}" is ambiguous: it may mean {meant}'
         raise InputError(where(line), what, 'say which in a column "path", or rename one of them')
     shared = (
         "SELECT any_value(f.path) AS value, min(m.line) AS first, max(m.line) AS second"
         " FROM matched m JOIN f USING (n) GROUP BY n HAVING count(*) > 1 ORDER BY second LIMIT 1"
     )
     for path, first, second in ask(shared, _TWICE):
-        what = f'the record means the file "{paths.shown(path)}", as the one at {where(first)} does'
+        what = f'the record means the file "{paths.display_text(path)}", as the one at {where(first)} does'
         raise InputError(where(second), what, "keep one record a file")
 
 
@@ -150,7 +151,7 @@ def _joined() -> str:
     )
 
 
-def _counted(batches: Iterator[pa.RecordBatch], counts: Counts, where: Where) -> Iterator[pa.RecordBatch]:
+def _counted(batches: Iterator[pa.RecordBatch], counts: CatalogueCounts, where: Where) -> Iterator[pa.RecordBatch]:
     """Yield the rows without their lines, counting them. Raises InputError where two that follow have one id."""
     last = None
     for batch in batches:
@@ -171,9 +172,9 @@ def _counted(batches: Iterator[pa.RecordBatch], counts: Counts, where: Where) ->
 def _refuse_twins(twins: pa.RecordBatch, where: Where) -> None:
     """Raise the InputError of two rows with one id; a file that has no record comes last."""
     first, second = twins.to_pylist()
-    told = f'id "{paths.shown(first["id"])}"'
+    told = f'id "{paths.display_text(first["id"])}"'
     if second["line"] is None:
-        what = f'{told} is also the id of the file "{paths.shown(second["path"])}", which no record names'
+        what = f'{told} is also the id of the file "{paths.display_text(second["path"])}", which no record names'
         raise InputError(where(first["line"]), what, "give the record another id, or give the file a record")
     raise InputError(
         where(second["line"]), f"{told} stands twice, here and at {where(first['line'])}", "keep one of them"

@@ -7,17 +7,17 @@ import hashlib
 from pathlib import Path
 
 from packager import __version__
-from packager.catalogue.join_records import Counts
+from packager.catalogue.join_records import CatalogueCounts
 from packager.core.releases import documents
 from packager.engine.files import atomic_files
 from packager.engine.files.file_stamp import FileStamp
 from packager.errors import InputError, from_os_error
-from packager.model import Struct
+from packager.model import FrozenStruct
 
 FILE = "scanned.json"  # in the state folder
 
 
-class Noted(Struct, frozen=True, kw_only=True):
+class LastScan(FrozenStruct, frozen=True, kw_only=True):
     """One scan: digests in hex of what was joined, the catalogue's stamp, and the counts of its rows."""
 
     format: int
@@ -30,12 +30,12 @@ class Noted(Struct, frozen=True, kw_only=True):
     kinds: dict[str, int]
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> CatalogueCounts:
         """The counts as the join returned them."""
-        return Counts(self.rows, self.metadata_only, dict(self.kinds))
+        return CatalogueCounts(self.rows, self.metadata_only, dict(self.kinds))
 
 
-def digest(path: Path | None) -> str | None:
+def file_digest(path: Path | None) -> str | None:
     """Return the SHA-256 of a file in hex, None for none. Raises IncompleteError where it cannot be read."""
     if path is None:
         return None
@@ -46,19 +46,21 @@ def digest(path: Path | None) -> str | None:
         raise from_os_error(error, path, "fix its permissions or its disk") from error
 
 
-def read(state: Path, catalogue: Path) -> Noted | None:
+def read_last_scan(state: Path, catalogue: Path) -> LastScan | None:
     """Return what was noted, if that very catalogue is still in its place."""
     try:
-        noted = documents.from_bytes((state / FILE).read_bytes(), Noted, state / FILE)
+        noted = documents.from_bytes((state / FILE).read_bytes(), LastScan, state / FILE)
         found = FileStamp.of(catalogue.stat())
     except (FileNotFoundError, InputError):
         return None
     return noted if noted.tool == __version__ and not noted.catalogue.difference(found) else None
 
 
-def write(state: Path, catalogue: Path, files: str | None, records: str | None, counts: Counts) -> None:
+def write_last_scan(
+    state: Path, catalogue: Path, files: str | None, records: str | None, counts: CatalogueCounts
+) -> None:
     """Note what was joined to the catalogue that is in its place now."""
-    noted = Noted(
+    noted = LastScan(
         format=documents.FORMAT,
         tool=__version__,
         files=files or "",

@@ -9,26 +9,26 @@ from pathlib import Path
 
 from packager import paths
 from packager.catalogue import last_scan, warning_log
-from packager.catalogue.files_table import FilesTable, Seen
-from packager.catalogue.join_records import Counts, check_records, write_catalogue
+from packager.catalogue.files_table import FilesTable, ScanCounts
+from packager.catalogue.join_records import CatalogueCounts, check_records, write_catalogue
 from packager.catalogue.records import record_formats
 from packager.catalogue.records.read_records import read_records
-from packager.catalogue.tags.tag_readers import Readers
-from packager.catalogue.walk.walk_folder import Walked, walk
+from packager.catalogue.tags.tag_readers import TagReaders
+from packager.catalogue.walk.walk_folder import Walked, walk_folder
 from packager.catalogue.walk.walk_store import walk_store
-from packager.catalogue.warning_log import Oddities
-from packager.core.config.store_url import StoreAddress
+from packager.catalogue.warning_log import WarningLog
+from packager.core.config.store_url import StoreUrl
 from packager.core.reports.reports import ScanReport
 from packager.engine.files import atomic_files
 from packager.engine.files.file_stamp import FileStamp
-from packager.engine.project.project import Workspace
+from packager.engine.project.project import Project
 from packager.engine.stores import open_store
 from packager.progress import SILENT, Progress
 
 _NEVER = (1 << 63) - 1  # ns; no file is younger
 
 
-def scan(workspace: Workspace, *, workers: int, progress: Progress = SILENT) -> ScanReport:
+def scan(project: Project, *, workers: int, progress: Progress = SILENT) -> ScanReport:
     """Make the catalogue of a source folder, with what the records file says, and return what was seen.
 
     Steps: check the records; walk the source and read the tags of what is new or changed since the last scan; join;
@@ -38,47 +38,47 @@ def scan(workspace: Workspace, *, workers: int, progress: Progress = SILENT) -> 
     the state folder's lock. What could not be read is in the report; it keeps the rows that it had. Raises InputError
     (source, records) and IncompleteError (nothing could be read, disk full, a worker killed).
     """
-    scratch = workspace.state / "scan"
+    scratch = project.state / "scan"
     atomic_files.remove_tree(scratch)
     started_ns = atomic_files.make_folder(scratch).stat().st_mtime_ns  # the file system's clock, which gives mtimes too
     try:
-        if isinstance(workspace.source_place, StoreAddress) and workspace.source_place.scheme == "s3":
+        if isinstance(project.source_place, StoreUrl) and project.source_place.scheme == "s3":
             started_ns = _NEVER  # an object's stamp holds its ETag: one that is written twice in a tick has two
-        return _scan(workspace, scratch, started_ns, _readers(workspace, workers), progress)
+        return _scan(project, scratch, started_ns, _readers(project, workers), progress)
     finally:
         atomic_files.remove_tree(scratch)
 
 
-def _scan(workspace: Workspace, scratch: Path, started_ns: int, readers: Readers, progress: Progress) -> ScanReport:
+def _scan(project: Project, scratch: Path, started_ns: int, readers: TagReaders, progress: Progress) -> ScanReport:
     """Do the steps of `scan` with a scratch folder."""
-    before = last_scan.read(workspace.state, workspace.catalogue)
-    join = _Join(workspace, scratch, scratch / "catalogue.parquet")
-    stamp = FileStamp.at(workspace.records)
+    before = last_scan.read_last_scan(project.state, project.catalogue)
+    join = _Join(project, scratch, scratch / "catalogue.parquet")
+    stamp = FileStamp.at(project.records)
     if before is None:
         join.read_records()  # first, since it stops early at a hostile file of any size
-    records = last_scan.digest(workspace.records)
+    records = last_scan.file_digest(project.records)
     if before is not None and records != before.records:
         join.read_records()
-    source, walked = _walked(workspace, scratch)
-    with warning_log.collect(workspace.state, progress) as (warnings, unread):
+    source, walked = _walked(project, scratch)
+    with warning_log.collect_warnings(project.state, progress) as (warnings, unread):
         progress.begin("scan", None, "file")
         try:
-            name = paths.shown(str(workspace.source_place))
-            table = FilesTable(workspace.files, source, name, started_ns, readers, warnings, unread, progress)
+            name = paths.display_text(str(project.source_place))
+            table = FilesTable(project.files, source, name, started_ns, readers, warnings, unread, progress)
             seen = table.write(walked)
         finally:
             readers.close()
             progress.end()
-        files = last_scan.digest(workspace.files)
+        files = last_scan.file_digest(project.files)
         if before and (before.files, before.records) == (files, records):
             return _report(seen, before.counts, warnings, unread, changed=False)
-        (workspace.state / last_scan.FILE).unlink(missing_ok=True)
+        (project.state / last_scan.FILE).unlink(missing_ok=True)
         told = warnings.count
         counts = join.write(warnings)
         is_quiet = warnings.count == told
-    changed = _put(join.catalogue, workspace.catalogue)
-    if is_quiet and stamp == FileStamp.at(workspace.records):
-        last_scan.write(workspace.state, workspace.catalogue, files, records, counts)
+    changed = _put(join.catalogue, project.catalogue)
+    if is_quiet and stamp == FileStamp.at(project.records):
+        last_scan.write_last_scan(project.state, project.catalogue, files, records, counts)
     return _report(seen, counts, warnings, unread, changed=changed)
 
 
@@ -86,28 +86,28 @@ def _scan(workspace: Workspace, scratch: Path, started_ns: int, readers: Readers
 class _Join:
     """The files table and the records file on their way to a catalogue."""
 
-    workspace: Workspace
+    project: Project
     scratch: Path
     catalogue: Path
     records: Path | None = None  # the table of RECORDS, once they are read
 
     def read_records(self) -> None:
         """Read and check the records file, if there is one. Raises InputError."""
-        if self.workspace.records is not None and self.records is None:
+        if self.project.records is not None and self.records is None:
             self.records = self.scratch / "records.parquet"
-            read_records(self.workspace.records, self.records)
+            read_records(self.project.records, self.records)
             check_records(self.records, self.scratch / "spill", self._where)
 
     def _where(self, line: int) -> str:
         """Return how a message names a line of the records file."""
-        return record_formats.where(self.workspace.records, line) if self.workspace.records else str(line)
+        return record_formats.row_location(self.project.records, line) if self.project.records else str(line)
 
-    def write(self, warnings: Oddities) -> Counts:
+    def write(self, warnings: WarningLog) -> CatalogueCounts:
         """Write the catalogue."""
         self.read_records()
         return write_catalogue(
             self.catalogue,
-            self.workspace.files,
+            self.project.files,
             self.records,
             spill=self.scratch / "spill",
             where=self._where,
@@ -115,26 +115,26 @@ class _Join:
         )
 
 
-def _readers(workspace: Workspace, workers: int) -> Readers:
+def _readers(project: Project, workers: int) -> TagReaders:
     """Return what reads tags."""
-    if not isinstance(workspace.source_place, StoreAddress):
-        return Readers(workers)
+    if not isinstance(project.source_place, StoreUrl):
+        return TagReaders(workers)
     from packager.catalogue.tags.stored_tags import read_stored  # an extra, and slow to import
 
-    return Readers(workers, partial(read_stored, workspace.source_place))
+    return TagReaders(workers, partial(read_stored, project.source_place))
 
 
-def _walked(workspace: Workspace, scratch: Path) -> tuple[bytes, Iterator[Walked]]:
+def _walked(project: Project, scratch: Path) -> tuple[bytes, Iterator[Walked]]:
     """Return what paths of the source are below, and the walk of it."""
-    if isinstance(workspace.source_place, StoreAddress):
-        return b"", walk_store(open_store(workspace.source_place), scratch)
-    source = os.path.realpath(os.fsencode(workspace.source_place))
-    return source, walk(source, _own(workspace, source))
+    if isinstance(project.source_place, StoreUrl):
+        return b"", walk_store(open_store(project.source_place), scratch)
+    source = os.path.realpath(os.fsencode(project.source_place))
+    return source, walk_folder(source, _own(project, source))
 
 
-def _own(workspace: Workspace, source: bytes) -> frozenset[bytes]:
+def _own(project: Project, source: bytes) -> frozenset[bytes]:
     """Return what of packager's own lies below the source, as paths below it."""
-    ours = (workspace.config, workspace.state, workspace.shards_place, workspace.output)
+    ours = (project.config, project.state, project.shards_place, project.output)
     real = (os.path.realpath(os.fsencode(path)) for path in ours if isinstance(path, Path))
     prefix = source.rstrip(b"/") + b"/"
     return frozenset(path[len(prefix) :] for path in real if path.startswith(prefix))
@@ -144,11 +144,13 @@ def _put(fresh: Path, catalogue: Path) -> bool:
     """Put a new catalogue in place, unless the one there is equal; say whether it was not."""
     if catalogue.exists() and filecmp.cmp(fresh, catalogue, shallow=False):
         return False
-    atomic_files.move(fresh, catalogue)
+    atomic_files.move_file(fresh, catalogue)
     return True
 
 
-def _report(seen: Seen, counts: Counts, warnings: Oddities, unread: Oddities, *, changed: bool) -> ScanReport:
+def _report(
+    seen: ScanCounts, counts: CatalogueCounts, warnings: WarningLog, unread: WarningLog, *, changed: bool
+) -> ScanReport:
     """Return what is told of a scan."""
     return ScanReport(
         files=seen.files,

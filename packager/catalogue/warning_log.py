@@ -20,7 +20,7 @@ NOTED = 20
 ODDITIES, UNREAD = "oddities.jsonl", "unread.jsonl"  # in the state folder: all of each kind, a JSON object a line
 
 
-class Oddities:
+class WarningLog:
     """Counts one kind, keeps the first REPORTED, notes the first NOTED, writes each as a line of JSON."""
 
     def __init__(self, file: BinaryIO, progress: Progress, label: str = "") -> None:
@@ -31,7 +31,7 @@ class Oddities:
 
     def add(self, where: str | bytes, what: str) -> None:
         """Report a path or record; `where` is made fit to be shown here, `what` already is."""
-        oddity = Oddity(where=paths.shown(where), what=what)
+        oddity = Oddity(where=paths.display_text(where), what=what)
         self.count += 1
         if self.count <= REPORTED:
             self.first.append(oddity)
@@ -41,10 +41,10 @@ class Oddities:
 
 
 @contextlib.contextmanager
-def collect(state: Path, progress: Progress) -> Iterator[tuple[Oddities, Oddities]]:
+def collect_warnings(state: Path, progress: Progress) -> Iterator[tuple[WarningLog, WarningLog]]:
     """Yield what takes the warnings, and what takes what could not be read; both files are replaced at the end."""
-    with atomic_files.replace(state / ODDITIES) as warnings, atomic_files.replace(state / UNREAD) as unread:
-        kinds = Oddities(warnings, progress), Oddities(unread, progress, "error: ")
+    with atomic_files.replace_file(state / ODDITIES) as warnings, atomic_files.replace_file(state / UNREAD) as unread:
+        kinds = WarningLog(warnings, progress), WarningLog(unread, progress, "error: ")
         yield kinds
         if (more := kinds[1].count - NOTED) > 0:
             progress.note(f"error: {more:,} more files and folders cannot be read; {state / UNREAD} names all")

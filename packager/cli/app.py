@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 from packager.cli import output
 from packager.cli.common_options import version_callback
-from packager.engine.files.write_errors import unforeseen
+from packager.engine.files.write_errors import system_error
 from packager.errors import InputError, PackagerError
 
 INTERRUPTED = 130
@@ -112,7 +112,7 @@ def main(arguments: Sequence[str]) -> int:
     except OSError as error:  # of a call whose failure nothing below tells better, as that of a failing disk
         if error.errno is None:  # another library's own, and so a bug
             raise
-        told = unforeseen(error)
+        told = system_error(error)
         output.show_error(told, json="--json" in arguments)
         return told.exit_code
     return 0

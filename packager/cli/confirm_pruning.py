@@ -7,17 +7,17 @@ from typing import Annotated
 import typer
 
 from packager.cli import output
-from packager.cli.interrupt import confirmed
-from packager.core.reports.reports import PruneReport, ToDelete
+from packager.cli.interrupt import confirm
+from packager.core.reports.reports import PruneItem, PruneReport
 from packager.errors import InputError
-from packager.units import count_of, show_size
+from packager.units import count_of, format_size
 
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="List what would be deleted; delete nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")]
 _SHOWN = 20  # files that are printed; --json has all
 
 
-def ask(*, yes: bool) -> Callable[[PruneReport], bool]:
+def confirm_pruning(*, yes: bool) -> Callable[[PruneReport], bool]:
     """Return what asks on the terminal whether to delete; the answer no is the interrupt, exit code 130.
 
     What it returns raises InputError if there is no terminal to ask on and --yes was not given.
@@ -26,43 +26,43 @@ def ask(*, yes: bool) -> Callable[[PruneReport], bool]:
     def agreed(planned: PruneReport) -> bool:
         if yes:
             return True
-        what = f"{count_of(len(planned.files), 'tar')}, {show_size(planned.size)}"
+        what = f"{count_of(len(planned.files), 'tar')}, {format_size(planned.size)}"
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise InputError("prune", f"{what}, would be deleted", "add --yes to delete without a question")
         for each in planned.files[:_SHOWN]:
-            output.talk(line(each))
-        if not confirmed(f"Delete {what}?", default=False):
+            output.stderr_console(print_item(each))
+        if not confirm(f"Delete {what}?", default=False):
             raise KeyboardInterrupt
         return True
 
     return agreed
 
 
-def line(each: ToDelete) -> str:
+def print_item(each: PruneItem) -> str:
     """Return a file, its size and why it should be deleted, on one line."""
-    return f"{each.path}: {show_size(each.size)}: {each.why}"
+    return f"{each.path}: {format_size(each.size)}: {each.why}"
 
 
-def advise(files: Sequence[ToDelete], what: str) -> None:
+def print_advice(files: Sequence[PruneItem], what: str) -> None:
     """Print files that should be deleted and the command that does it. what: goes after their number."""
     for each in files[:_SHOWN]:
-        output.say(f"  {line(each)}")
+        output.print_message(f"  {print_item(each)}")
     if len(files) > _SHOWN:
-        output.say(f"  and {count_of(len(files) - _SHOWN, 'more file')}; --json lists all")
-    size = show_size(sum(each.size for each in files))
-    output.say(f"{count_of(len(files), 'tar')} {what} ({size}). Run: packager prune")
+        output.print_message(f"  and {count_of(len(files) - _SHOWN, 'more file')}; --json lists all")
+    size = format_size(sum(each.size for each in files))
+    output.print_message(f"{count_of(len(files), 'tar')} {what} ({size}). Run: packager prune")
 
 
-def show(report: PruneReport, *, dry_run: bool) -> None:
+def print_report(report: PruneReport, *, dry_run: bool) -> None:
     """Print what was deleted; the sum last."""
     for each in report.files[:_SHOWN]:
-        output.say(line(each))
+        output.print_message(print_item(each))
     if len(report.files) > _SHOWN:
-        output.say(f"and {count_of(len(report.files) - _SHOWN, 'more file')}; --json lists all")
+        output.print_message(f"and {count_of(len(report.files) - _SHOWN, 'more file')}; --json lists all")
     for kept in report.kept:
-        output.say(f"not deleted: {kept.where}: {kept.what}")
-    what = f"{count_of(len(report.files), 'tar')}, {show_size(report.size)}"
+        output.print_message(f"not deleted: {kept.where}: {kept.what}")
+    what = f"{count_of(len(report.files), 'tar')}, {format_size(report.size)}"
     if not report.files:
-        output.say("Nothing to delete.")
+        output.print_message("Nothing to delete.")
     else:
-        output.say(f"Dry run: would delete {what}." if dry_run else f"Deleted {what}.")
+        output.print_message(f"Dry run: would delete {what}." if dry_run else f"Deleted {what}.")

@@ -9,7 +9,7 @@ from packager.cli import output
 from packager.cli.common_options import DEFAULT_CONFIG, Config, Json, Workers, processes
 from packager.core.estimates.estimate import EstimatedFit, EstimateReport, parse_count
 from packager.errors import InputError
-from packager.units import count_of, parse_size, show_seconds, show_size
+from packager.units import count_of, format_seconds, format_size, parse_size
 
 _TB = 10**12
 _BASIS = {
@@ -73,37 +73,38 @@ def show(report: EstimateReport) -> None:
     copies = "one copy" if report.copies == 1 else f"{report.copies:,} copies"
     rows = [
         ("records", f"{report.records:,}"),
-        ("files", f"{report.files:,}, {show_size(report.payload)}"),
-        ("shards", f"{report.shards:,}, {show_size(report.size)} of tars"),
-        (".torrents", f"{show_size(report.torrents)}; the largest {show_size(report.torrent_size)}"),
-        ("pieces", show_size(report.piece_length)),
+        ("files", f"{report.files:,}, {format_size(report.payload)}"),
+        ("shards", f"{report.shards:,}, {format_size(report.size)} of tars"),
+        (".torrents", f"{format_size(report.torrents)}; the largest {format_size(report.torrent_size)}"),
+        ("pieces", format_size(report.piece_length)),
         (
             "site",
-            f"{show_size(report.site)}: members tables {show_size(report.tables)}, pages {show_size(report.pages)}",
+            f"{format_size(report.site)}: members tables {format_size(report.tables)}, "
+            f"pages {format_size(report.pages)}",
         ),
-        ("hashing", f"{show_seconds(report.hash_seconds)} on {cores} at {show_size(round(report.rate))}/s each"),
+        ("hashing", f"{format_seconds(report.hash_seconds)} on {cores} at {format_size(round(report.rate))}/s each"),
         (
             "read, written",
-            f"{show_size(report.moved)}: {show_seconds(report.line_seconds)} through 10 Gbit/s,"
-            f" {show_seconds(report.disk_seconds)} by disks of 1 GB/s together",
+            f"{format_size(report.moved)}: {format_seconds(report.line_seconds)} through 10 Gbit/s,"
+            f" {format_seconds(report.disk_seconds)} by disks of 1 GB/s together",
         ),
         (
             "upload",
-            f"{show_seconds(report.upload_seconds)} for {copies} at {report.upload_mbit:g} Mbit/s",
+            f"{format_seconds(report.upload_seconds)} for {copies} at {report.upload_mbit:g} Mbit/s",
         ),
     ]
-    output.table(("what", _BASIS[report.basis]), rows)
+    output.print_table(("what", _BASIS[report.basis]), rows)
     stores = [
-        (f"kept {store.way}", show_size(store.size), f"{store.disks:,}", f"{store.price:,.0f}")
+        (f"kept {store.way}", format_size(store.size), f"{store.disks:,}", f"{store.price:,.0f}")
         for store in report.stores
     ]
-    output.table(
+    output.print_table(
         ("beside the collection", "bytes", f"disks of {report.disk / _TB:g} TB", f"money at {report.price:g} a TB"),
         stores,
         right=(1, 2, 3),
     )
     for fit in report.fits:
-        output.say(_fit(fit, report))
+        output.print_message(_fit(fit, report))
 
 
 def _fit(fit: EstimatedFit, report: EstimateReport) -> str:
@@ -113,6 +114,6 @@ def _fit(fit: EstimatedFit, report: EstimateReport) -> str:
     more = f", and {fit.unknown:,} of none" if fit.unknown and fit.until is not None else ""
     share = f"{100 * fit.size / report.payload:.1f} %" if report.payload else "nothing"
     return (
-        f"{show_size(report.budget or 0)}, {fit.order}: {count_of(fit.files, 'file')}, {show_size(fit.size)}"
+        f"{format_size(report.budget or 0)}, {fit.order}: {count_of(fit.files, 'file')}, {format_size(fit.size)}"
         f" ({share}), {until}{more}"
     )

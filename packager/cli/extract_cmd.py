@@ -10,7 +10,7 @@ from packager.cli import output, progress_bars
 from packager.cli.common_options import Json, ManifestFile, PublisherKey, ReleasePlace
 from packager.cli.member_options import Layout, ListOnly, OriginalNames, Overwrite, PlayOrder, end, show_members
 from packager.core.reports.check_reports import ExtractReport
-from packager.units import count_of, show_size
+from packager.units import count_of, format_size
 
 
 def extract(
@@ -45,7 +45,7 @@ def extract(
 
     Example: packager extract audio-00001.tar --to music --layout "{artist}/{album}/{title}"
     """
-    with progress_bars.progress(json=json) as progress:
+    with progress_bars.show_progress(json=json) as progress:
         report = api.extract(
             shard,
             to,
@@ -70,14 +70,14 @@ def show(report: ExtractReport) -> None:
     """Print what was taken out, and what was not."""
     show_members(report, "bad")
     if not report.documents:
-        output.talk("packager: no published documents found: checked against the tar's own manifest only")
+        output.stderr_console("packager: no published documents found: checked against the tar's own manifest only")
     if not report.dry_run:
         output.compared_with([report.evidence])
-    chosen = f"{count_of(report.chosen, 'member')}, {show_size(report.bytes)}"
+    chosen = f"{count_of(report.chosen, 'member')}, {format_size(report.bytes)}"
     if report.dry_run:
-        output.say(f"extract: {chosen}; a dry run, nothing is written")
+        output.print_message(f"extract: {chosen}; a dry run, nothing is written")
     elif report.already == report.chosen:
-        output.say(f"extract: nothing to do, {count_of(report.already, 'member')} in {report.to} already")
+        output.print_message(f"extract: nothing to do, {count_of(report.already, 'member')} in {report.to} already")
     else:
         already = f"; {report.already:,} there already" if report.already else ""
-        output.say(f"extract: {report.written:,} of {chosen} to {report.to}{already}")
+        output.print_message(f"extract: {report.written:,} of {chosen} to {report.to}{already}")

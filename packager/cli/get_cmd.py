@@ -11,10 +11,10 @@ from packager.cli.common_options import Json, PublisherKey
 from packager.cli.member_options import Layout, ListOnly, OriginalNames, Overwrite, PlayOrder, end, show_members
 from packager.cli.option_groups import with_options
 from packager.core.reports.check_reports import GetReport
-from packager.engine.network.remote_readers import Remote
+from packager.engine.network.remote_readers import NetworkOptions
 from packager.errors import InputError
-from packager.get.find_by_sql import Search
-from packager.units import count_of, parse_size, show_size
+from packager.get.find_by_sql import SearchLimits
+from packager.units import count_of, format_size, parse_size
 
 _VOUCHED = {
     "ranges": "only the way it came vouches for it; --key checks the publisher's signature",
@@ -25,7 +25,7 @@ _VOUCHED = {
 }
 
 
-@with_options(remote=network_options.remote)
+@with_options(remote=network_options.network_options)
 def get(
     keys: Annotated[
         list[str] | None,
@@ -61,7 +61,7 @@ def get(
             "--from", help="A folder or a store (s3://, sftp://) that may hold shards' tars; again.", metavar="DIR|URL"
         ),
     ] = None,
-    remote: Remote,
+    remote: NetworkOptions,
     layout: Layout = None,
     original_names: OriginalNames = False,
     play_order: PlayOrder = False,
@@ -80,8 +80,8 @@ def get(
     """
     if (shards or phases) and where is None:
         raise InputError("--shard" if shards else "--phase", "narrows --where, which is not given", "add --where")
-    search = Search(where, shards or (), phases or (), parse_size(most, "--most")) if where is not None else None
-    with progress_bars.progress(json=json) as progress:
+    search = SearchLimits(where, shards or (), phases or (), parse_size(most, "--most")) if where is not None else None
+    with progress_bars.show_progress(json=json) as progress:
         report = api.get(
             keys or (),
             to,
@@ -102,9 +102,9 @@ def get(
         output.show_json(report)
     elif magnet:
         for each in report.withheld:
-            output.talk(f"no link: {each.sentence}")
+            output.stderr_console(f"no link: {each.sentence}")
         for link in report.magnets:
-            output.say(link)
+            output.print_message(link)
     else:
         show(report)
     end(report)
@@ -113,18 +113,18 @@ def get(
 def show(report: GetReport) -> None:
     """Print what was had, what it cost and what vouches for it."""
     show_members(report, "not had")
-    chosen = f"{count_of(report.chosen, 'member')}, {show_size(report.bytes)}"
-    looked_up = f"{show_size(report.lookup_bytes)} in {count_of(report.lookup_requests, 'request')} to find"
+    chosen = f"{count_of(report.chosen, 'member')}, {format_size(report.bytes)}"
+    looked_up = f"{format_size(report.lookup_bytes)} in {count_of(report.lookup_requests, 'request')} to find"
     if report.dry_run:
-        output.say(f"get: {chosen}, {looked_up}; a dry run, nothing is written")
+        output.print_message(f"get: {chosen}, {looked_up}; a dry run, nothing is written")
         return
     if report.already == report.chosen:
-        output.say(f"get: nothing to do, {count_of(report.already, 'member')} in {report.to} already")
+        output.print_message(f"get: nothing to do, {count_of(report.already, 'member')} in {report.to} already")
         return
     already = f"; {report.already:,} there already" if report.already else ""
-    output.say(f"get: {report.written:,} of {chosen} to {report.to}{already}")
+    output.print_message(f"get: {report.written:,} of {chosen} to {report.to}{already}")
     them = count_of(len(report.shards), "shard")
-    output.say(
-        f"  transferred {show_size(report.transferred)}, and {looked_up}; {them} of {show_size(report.shard_bytes)}"
+    output.print_message(
+        f"  transferred {format_size(report.transferred)}, and {looked_up}; {them} of {format_size(report.shard_bytes)}"
     )
-    output.say(f"  {_VOUCHED[report.vouched]}")
+    output.print_message(f"  {_VOUCHED[report.vouched]}")

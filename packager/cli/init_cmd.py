@@ -20,4 +20,4 @@ def init(
     Example: packager init music
     """
     path = api.init(folder, config=config, force=force)
-    output.say(f"{path} is written: read it, change what you like, then run: packager release")
+    output.print_message(f"{path} is written: read it, change what you like, then run: packager release")

@@ -21,5 +21,5 @@ def inspect(
     Example: packager inspect output/torrents/tones-rest-00001.torrent
     """
     report = api.inspect(file)
-    output.show(report, print_inspection.show, json=json)
+    output.show(report, print_inspection.print_inspection, json=json)
     raise typer.Exit(0 if report.ok else 1)

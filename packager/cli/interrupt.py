@@ -10,7 +10,7 @@ import typer
 
 
 @contextmanager
-def asked_to_stop() -> Iterator[threading.Event]:
+def stop_requested() -> Iterator[threading.Event]:
     """Yield what Ctrl-C and SIGTERM (which systemd sends) set. A second one interrupts as ever."""
     stop = threading.Event()
 
@@ -27,7 +27,7 @@ def asked_to_stop() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def confirmed(question: str, *, default: bool) -> bool:
+def confirm(question: str, *, default: bool) -> bool:
     """Return the answer to a question on the terminal; there Ctrl-C interrupts at once."""
     old = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

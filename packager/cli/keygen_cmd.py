@@ -20,5 +20,7 @@ def keygen(
     Example: packager keygen --no-password
     """
     key = api.keygen(secret, public, password=None if no_password else new_password())
-    output.say(f'{secret} and {public} are written; in packager.toml, under [release], write: key = "{secret}"')
-    output.say(f"mirrors check releases with: minisign -Vm release.json -P {key.line}")
+    output.print_message(
+        f'{secret} and {public} are written; in packager.toml, under [release], write: key = "{secret}"'
+    )
+    output.print_message(f"mirrors check releases with: minisign -Vm release.json -P {key.line}")

@@ -9,7 +9,7 @@ from packager.cli import common_options, output, progress_bars
 from packager.cli.common_options import DEFAULT_CONFIG, Config, Json, Machines
 from packager.cli.option_groups import with_options
 from packager.core.reports.reports import MaterialiseReport
-from packager.units import count_of, show_seconds, show_size
+from packager.units import count_of, format_seconds, format_size
 
 
 @with_options(machines=common_options.machines)
@@ -34,7 +34,7 @@ def materialise(
 
     Example: packager materialise tones-audio-00001
     """
-    with progress_bars.progress(json=json) as progress:
+    with progress_bars.show_progress(json=json) as progress:
         report = api.materialise(
             config,
             shards,
@@ -51,11 +51,11 @@ def materialise(
 def show(report: MaterialiseReport) -> None:
     """Print what was written."""
     if report.redone:
-        output.say(f"materialise: {count_of(report.redone, 'task')} done again by another worker")
+        output.print_message(f"materialise: {count_of(report.redone, 'task')} done again by another worker")
     if not report.written and not report.failed:
-        output.say(f"materialise: nothing to do, {count_of(report.already, 'tar')} there already")
+        output.print_message(f"materialise: nothing to do, {count_of(report.already, 'tar')} there already")
         return
-    output.say(
-        f"materialise: {count_of(report.written, 'tar')}, {show_size(report.bytes)} in {show_seconds(report.seconds)}"
-        + (f"; {report.already:,} there already" if report.already else "")
+    output.print_message(
+        f"materialise: {count_of(report.written, 'tar')}, {format_size(report.bytes)}"
+        f" in {format_seconds(report.seconds)}" + (f"; {report.already:,} there already" if report.already else "")
     )

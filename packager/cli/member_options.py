@@ -29,16 +29,16 @@ def show_members(report: ExtractReport | GetReport, bad: str) -> None:
     """
     if report.dry_run:
         rows = ((f"{file.size:,}", file.id, file.path) for file in report.files)
-        output.table(("bytes", "id", "file"), rows, right=[0])
+        output.print_table(("bytes", "id", "file"), rows, right=[0])
     for members, title in (
         (report.renamed, "not under the name that was asked for"),
         (report.in_the_way, "not written; write over them with --overwrite"),
         (report.bad, bad),
     ):
         if members:
-            output.talk(f"packager: {count_of(len(members), 'member')} {title}:")
+            output.stderr_console(f"packager: {count_of(len(members), 'member')} {title}:")
         for member in members:
-            output.talk(f"  {member.path}: {member.what}" if member.path else f"  {member.what}")
+            output.stderr_console(f"  {member.path}: {member.what}" if member.path else f"  {member.what}")
 
 
 def end(report: ExtractReport | GetReport) -> None:

@@ -9,18 +9,18 @@ import typer
 from packager import api
 from packager.cli import confirm_pruning, network_options, output, print_mirror, progress_bars
 from packager.cli.common_options import AllowHosts, Json, Workers, processes
-from packager.cli.interrupt import asked_to_stop, confirmed
+from packager.cli.interrupt import confirm, stop_requested
 from packager.cli.option_groups import with_options
 from packager.core.config.option_values import nearest
 from packager.core.releases.minisign_key import PublicKey
 from packager.core.reports.mirror_reports import MirrorPlan, MirrorReport
-from packager.engine.network.libtorrent_session import Reach
+from packager.engine.network.libtorrent_session import PeerOptions
 from packager.engine.network.remote_readers import endpoints
 from packager.errors import InputError
-from packager.mirror.context import Ask
-from packager.mirror.fetch_shards import How
+from packager.mirror.context import Confirmations
+from packager.mirror.fetch_shards import FetchOptions
 from packager.model import ASK_FOR, STRATEGIES
-from packager.paths import shown
+from packager.paths import display_text
 from packager.units import parse_seconds, parse_size
 
 REFUSED, INCOMPLETE = 1, 3
@@ -55,16 +55,16 @@ def fetching(
         bool, typer.Option("--until-done", help="End when every chosen shard is whole; share no longer.")
     ] = False,
     check_every: Annotated[str, typer.Option(help="Look for a new release at this interval.", metavar="TIME")] = "6 h",
-) -> How:
+) -> FetchOptions:
     """Return how the built-in client works."""
-    reach = Reach(
+    reach = PeerOptions(
         address=listen,
         port=port,
         dht=dht,
         upload_limit=parse_size(upload_limit, "--upload-limit"),
         download_limit=parse_size(download_limit, "--download-limit"),
     )
-    return How(
+    return FetchOptions(
         reach=reach,
         peers=tuple(endpoint for each in peer or () for endpoint in endpoints(each)),
         web_seeds=not no_web_seeds,
@@ -124,7 +124,7 @@ def follow(
     max_age: Annotated[
         str | None, typer.Option(help="Warn of a release older than this. First: 180 d.", metavar="TIME")
     ] = None,
-    how: How,
+    how: FetchOptions,
     allow_host: AllowHosts = None,
     timeout: network_options.Timeout = 30,
     dry_run: DryRun = False,
@@ -139,7 +139,7 @@ def follow(
 
     Example: packager mirror follow https://archive.example.org/ --to mirror --budget "2 TB" --dry-run
     """
-    with asked_to_stop() as stop, progress_bars.progress(json=json) as progress:
+    with stop_requested() as stop, progress_bars.show_progress(json=json) as progress:
         report = api.mirror_follow(
             source,
             to,
@@ -171,7 +171,7 @@ def follow(
 def sync(
     *,
     to: To = Path(),
-    how: How,
+    how: FetchOptions,
     allow_host: AllowHosts = None,
     timeout: network_options.Timeout = 30,
     dry_run: DryRun = False,
@@ -184,7 +184,7 @@ def sync(
 
     Example: packager mirror sync --to mirror --until-done
     """
-    with asked_to_stop() as stop, progress_bars.progress(json=json) as progress:
+    with stop_requested() as stop, progress_bars.show_progress(json=json) as progress:
         report = api.mirror_sync(
             to,
             how=how,
@@ -216,11 +216,11 @@ def status(
 
     Example: packager mirror status --to mirror
     """
-    with progress_bars.progress(json=json) as progress:
+    with progress_bars.show_progress(json=json) as progress:
         report = api.mirror_status(
             to, ask_client=ask_client, verify=verify, processes=processes(workers), progress=progress
         )
-    output.show(report, print_mirror.status, json=json)
+    output.show(report, print_mirror.print_status, json=json)
     if report.health != "healthy":
         raise typer.Exit(REFUSED if report.health == "damaged" else INCOMPLETE)
 
@@ -235,12 +235,12 @@ def prune(
 
     Example: packager mirror prune --to mirror --dry-run
     """
-    with progress_bars.progress(json=json) as progress:
-        report = api.mirror_prune(to, ask=confirm_pruning.ask(yes=yes), dry_run=dry_run, progress=progress)
+    with progress_bars.show_progress(json=json) as progress:
+        report = api.mirror_prune(to, ask=confirm_pruning.confirm_pruning(yes=yes), dry_run=dry_run, progress=progress)
     if json:
         output.show_json(report)
     else:
-        confirm_pruning.show(report, dry_run=dry_run)
+        confirm_pruning.print_report(report, dry_run=dry_run)
 
 
 @app.command()
@@ -250,7 +250,7 @@ def magnets(*, to: To = Path()) -> None:
     Example: packager mirror magnets --to mirror > magnets.txt
     """
     for link in api.mirror_magnets(to):
-        output.say(link)
+        output.print_message(link)
 
 
 def _one_of(names: tuple[Name, ...], written: str | None, option: str, what: str) -> Name | None:
@@ -260,35 +260,35 @@ def _one_of(names: tuple[Name, ...], written: str | None, option: str, what: str
         return found
     close = nearest(written, names)
     mend = f'did you mean "{close}"?' if close else f"they are {', '.join(names)}"
-    raise InputError(option, f'"{shown(written, 40)}" is {what}', mend)
+    raise InputError(option, f'"{display_text(written, 40)}" is {what}', mend)
 
 
 def _mirror_id(text: str | None) -> str | None:
     """Return the mirror's id as given. Raises InputError where it is empty, too long or not UTF-8."""
     if text is not None and (not 1 <= len(text) <= 200 or not text.isprintable()):
-        raise InputError("--mirror-id", f'"{shown(text, 40)}" is not 1 to 200 printable characters')
+        raise InputError("--mirror-id", f'"{display_text(text, 40)}" is not 1 to 200 printable characters')
     return text
 
 
-def _ask(*, yes: bool, json: bool, dry_run: bool) -> Ask:
+def _ask(*, yes: bool, json: bool, dry_run: bool) -> Confirmations:
     """Return what asks the owner on the terminal; without one only what needs no answer goes on."""
     terminal = sys.stdin.isatty() and sys.stderr.isatty()
 
     def key(offered: PublicKey) -> bool:
-        output.talk(f"key {offered.name} stands beside the release: {offered.line}")
+        output.stderr_console(f"key {offered.name} stands beside the release: {offered.line}")
         if yes:
             return True
         if not terminal:
             what = "no key was given, and there is no terminal to agree to the one beside the release on"
             raise InputError("--key", what, "get it from the publisher and give it with --key, or trust it with --yes")
-        return confirmed("Is this the publisher's key, as you know it from elsewhere?", default=False)
+        return confirm("Is this the publisher's key, as you know it from elsewhere?", default=False)
 
     def plan(made: MirrorPlan) -> bool:
         if not json and not dry_run:
-            print_mirror.plan(made)
-        return yes or not terminal or confirmed("Go on?", default=True)
+            print_mirror.print_plan(made)
+        return yes or not terminal or confirm("Go on?", default=True)
 
-    return Ask(key, plan)
+    return Confirmations(key, plan)
 
 
 def _end(report: MirrorReport, *, dry_run: bool, json: bool) -> None:
@@ -297,8 +297,8 @@ def _end(report: MirrorReport, *, dry_run: bool, json: bool) -> None:
         output.show_json(report)
     else:
         if dry_run:
-            print_mirror.plan(report.plan)
-        print_mirror.report(report, dry_run=dry_run)
+            print_mirror.print_plan(report.plan)
+        print_mirror.print_report(report, dry_run=dry_run)
     if report.refused:
         raise typer.Exit(REFUSED)
     if report.fetched is not None and not report.complete:

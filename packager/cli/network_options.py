@@ -6,8 +6,8 @@ import typer
 
 from packager.cli.common_options import AllowHosts
 from packager.core.http.allowed_hosts import allowed_hosts
-from packager.engine.network.libtorrent_session import Reach
-from packager.engine.network.remote_readers import Remote, Swarm
+from packager.engine.network.libtorrent_session import PeerOptions
+from packager.engine.network.remote_readers import NetworkOptions, SwarmOptions
 
 NoWebSeeds = Annotated[bool, typer.Option("--no-web-seeds", help="Leave the web seeds alone that the torrent names.")]
 Dht = Annotated[bool, typer.Option("--dht/--no-dht", help="Find peers through the DHT.")]
@@ -17,7 +17,7 @@ Timeout = Annotated[
 ]
 
 
-def remote(
+def network_options(
     *,
     web_seed: Annotated[
         list[str] | None,
@@ -37,19 +37,19 @@ def remote(
     dht: Dht = False,
     listen: Listen = "",
     timeout: Timeout = 60,
-) -> Remote:
+) -> NetworkOptions:
     """Return where bytes may be fetched from. Peers alone are met without letting anybody connect to us."""
     found = swarm or dht or bool(tracker)
-    reach = Reach(address=listen, incoming=found, dht=dht)
-    return Remote(
+    reach = PeerOptions(address=listen, incoming=found, dht=dht)
+    return NetworkOptions(
         web_seeds=tuple(web_seed or ()),
         torrent_web_seeds=not no_web_seeds,
         allowed=allowed_hosts(allow_host or ()),
-        swarm=Swarm(reach, tuple(peer or ()), tuple(tracker or ()), swarm) if found or peer else None,
+        swarm=SwarmOptions(reach, tuple(peer or ()), tuple(tracker or ()), swarm) if found or peer else None,
         seconds=timeout,
     )
 
 
-def asked(remote: Remote) -> Remote | None:
+def asked(remote: NetworkOptions) -> NetworkOptions | None:
     """Return `remote` where the user named any source over the network, None where nothing was asked for."""
     return remote if remote.web_seeds or remote.swarm else None

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from packager.errors import IncompleteError, PackagerError
-from packager.paths import shown
+from packager.paths import display_text
 
 if TYPE_CHECKING:
     from packager.core.reports.evidence import Evidence  # with which numpy would be imported, as with the next
@@ -26,12 +26,12 @@ _EVIDENCE = 3  # that are printed
 _PLAIN_WIDTH = 200  # columns of a table that no terminal bounds
 
 
-def say(text: str) -> None:
+def print_message(text: str) -> None:
     """Print one line of the result on stdout."""
     sys.stdout.write(f"{text}\n")
 
 
-def talk(text: str) -> None:
+def stderr_console(text: str) -> None:
     """Print one line beside the result, on stderr."""
     sys.stderr.write(f"{text}\n")
 
@@ -40,11 +40,11 @@ def compared_with(evidence: "Iterable[Evidence | None]") -> None:
     """Print what data was compared with: each once, the first few."""
     found = list(dict.fromkeys(each for each in evidence if each is not None))
     for each in found[:_EVIDENCE]:
-        say(f"Compared with {shown(each.sentence(), 1000)}.")
+        print_message(f"Compared with {display_text(each.sentence(), 1000)}.")
     if len(found) > _EVIDENCE:
-        say(f"Compared with {len(found) - _EVIDENCE:,} more; --json names them all.")
+        print_message(f"Compared with {len(found) - _EVIDENCE:,} more; --json names them all.")
     if any(each.kind == "release" for each in found):
-        say("Not checked against a signature. To check: --key KEY")
+        print_message("Not checked against a signature. To check: --key KEY")
 
 
 def show_json(report: msgspec.Struct) -> None:
@@ -64,9 +64,9 @@ def show_error(error: PackagerError, *, json: bool) -> None:
     """Print an error on stderr: its sentence, or one JSON line with `code`, `where`, `what`, `mend`."""
     if json:
         fields = {"code": error.exit_code, "where": error.where, "what": error.what, "mend": error.mend}
-        talk(msgspec.json.encode(fields).decode())
+        stderr_console(msgspec.json.encode(fields).decode())
     else:
-        talk(f"packager: {shown(str(error), limit=4000)}")
+        stderr_console(f"packager: {display_text(str(error), limit=4000)}")
 
 
 def unread(count: int) -> str:
@@ -78,9 +78,9 @@ def end_failed(failed: "Sequence[Oddity]", what: str, *, json: bool) -> None:
     """End a command with the exit code for incomplete work if anything failed; each failure is printed below `what`."""
     if failed:
         if not json:
-            talk(f"packager: {what}:")
+            stderr_console(f"packager: {what}:")
             for each in failed:
-                talk(f"  {each.where}: {each.what}")
+                stderr_console(f"  {each.where}: {each.what}")
         raise typer.Exit(IncompleteError.exit_code)
 
 
@@ -88,19 +88,19 @@ def end_unread(count: int, *, json: bool) -> None:
     """End a command with the exit code for incomplete work if anything could not be read."""
     if count:
         if not json:
-            talk(f"error: {unread(count)}")
-            talk("fix:   Fix the permissions or the disk, then run: packager release")
+            stderr_console(f"error: {unread(count)}")
+            stderr_console("fix:   Fix the permissions or the disk, then run: packager release")
         raise typer.Exit(IncompleteError.exit_code)
 
 
-def table(title: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = ()) -> None:
+def print_table(title: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = ()) -> None:
     """Print a table on stdout; `right` are the columns, from 0, whose cells stand at the right."""
     grid = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     numbers = set(right)
     for index, name in enumerate(title):
         grid.add_column(Text(name), justify="right" if index in numbers else "left", overflow="fold")
     for row in rows:
-        grid.add_row(*(Text(shown(cell)) for cell in row))
+        grid.add_row(*(Text(display_text(cell)) for cell in row))
     console = Console(markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
         console = Console(markup=False, highlight=False, emoji=False, width=_PLAIN_WIDTH)

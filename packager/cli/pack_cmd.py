@@ -11,8 +11,8 @@ from packager.cli.common_options import DEFAULT_CONFIG, Config, Json, Machines, 
 from packager.cli.option_groups import with_options
 from packager.core.reports.reports import PackReport
 from packager.model import OtherContent, WithdrawnFile
-from packager.paths import shown
-from packager.units import count_of, show_seconds, show_size
+from packager.paths import display_text
+from packager.units import count_of, format_seconds, format_size
 
 
 @with_options(machines=common_options.machines)
@@ -30,7 +30,7 @@ def pack(
 
     Example: packager pack --phase metadata
     """
-    with progress_bars.progress(json=json) as progress:
+    with progress_bars.show_progress(json=json) as progress:
         report = api.pack(
             config,
             phases=phase,
@@ -48,18 +48,18 @@ def pack(
         show_other_content(report.other_content)
     output.end_failed(report.failed, f"{count_of(len(report.failed), 'shard')} could not be packed", json=json)
     if not json:
-        output.say("next: packager publish")
+        output.print_message("next: packager publish")
 
 
 def show_withdrawn(count: int, named: Sequence[WithdrawnFile]) -> None:
     """Print which files are left out because of what they contain."""
     if count:
         verb = "is" if count == 1 else "are"
-        output.say(f"{count_of(count, 'file')} {verb} left out: the content is withdrawn")
+        output.print_message(f"{count_of(count, 'file')} {verb} left out: the content is withdrawn")
         for file in named:
-            output.say(f'  {file.path} (withdrawn as "{shown(file.record)}")')
+            output.print_message(f'  {file.path} (withdrawn as "{display_text(file.record)}")')
         if count > len(named):
-            output.say(f"  and {count_of(count - len(named), 'more file')}")
+            output.print_message(f"  and {count_of(count - len(named), 'more file')}")
 
 
 def show_other_content(found: OtherContent | msgspec.UnsetType) -> None:
@@ -67,31 +67,36 @@ def show_other_content(found: OtherContent | msgspec.UnsetType) -> None:
     if not found:
         return
     what = "is left out: its id is" if found.files == 1 else "are left out: their ids are"
-    output.say(f"{count_of(found.files, 'file')} {what} withdrawn, though the content is not what was withdrawn")
+    output.print_message(
+        f"{count_of(found.files, 'file')} {what} withdrawn, though the content is not what was withdrawn"
+    )
     for file in found.named:
-        output.say(f'  {file.path} (id "{shown(file.record)}")')
+        output.print_message(f'  {file.path} (id "{display_text(file.record)}")')
     if found.files > len(found.named):
-        output.say(f"  and {count_of(found.files - len(found.named), 'more file')}")
-    first = shlex.quote(shown(found.named[0].record))
-    output.say(f"  to publish such a file, give it another id, or run: packager withdraw --undo --id {first}")
+        output.print_message(f"  and {count_of(found.files - len(found.named), 'more file')}")
+    first = shlex.quote(display_text(found.named[0].record))
+    output.print_message(f"  to publish such a file, give it another id, or run: packager withdraw --undo --id {first}")
 
 
 def show(report: PackReport) -> None:
     """Print what was packed."""
     if report.elsewhere:
-        output.say(f"pack: {count_of(report.elsewhere, 'published tar')} not in the shards' folder, and left so")
+        output.print_message(
+            f"pack: {count_of(report.elsewhere, 'published tar')} not in the shards' folder, and left so"
+        )
     if report.virtual:
-        output.say(f"pack: {count_of(report.virtual, 'shard')} virtual, without a tar")
+        output.print_message(f"pack: {count_of(report.virtual, 'shard')} virtual, without a tar")
     if report.redone:
-        output.say(f"pack: {count_of(report.redone, 'task')} done again by another worker")
+        output.print_message(f"pack: {count_of(report.redone, 'task')} done again by another worker")
     if not report.packed and not report.failed:
-        output.say(f"pack: nothing to do, {count_of(report.already, 'shard')} whole already")
+        output.print_message(f"pack: nothing to do, {count_of(report.already, 'shard')} whole already")
         return
     if not report.bytes and not report.failed:
-        output.say(f"pack: the torrents of {count_of(report.packed, 'shard')} made anew, nothing read")
+        output.print_message(f"pack: the torrents of {count_of(report.packed, 'shard')} made anew, nothing read")
         return
-    rate = f", {show_size(round(report.bytes / report.seconds))}/s" if report.seconds else ""
-    output.say(
-        f"pack: {count_of(report.packed, 'shard')}, {show_size(report.bytes)} in {show_seconds(report.seconds)}{rate}"
+    rate = f", {format_size(round(report.bytes / report.seconds))}/s" if report.seconds else ""
+    output.print_message(
+        f"pack: {count_of(report.packed, 'shard')}, {format_size(report.bytes)}"
+        f" in {format_seconds(report.seconds)}{rate}"
         + (f"; {report.already:,} whole already" if report.already else "")
     )

@@ -4,8 +4,8 @@ from packager import api
 from packager.cli import output, pack_cmd, progress_bars
 from packager.cli.common_options import DEFAULT_CONFIG, Config, Json
 from packager.core.reports.reports import PlanReport
-from packager.model import Overflow, PlannedPhase
-from packager.units import count_of, show_size
+from packager.model import OverBudget, PlannedPhase
+from packager.units import count_of, format_size
 
 _SUPERSEDED = 5  # shards that are printed
 _TITLE = ("phase", "records", "files", "bytes", "shards", "largest shard", "piece length", ".torrent")
@@ -18,54 +18,56 @@ def plan(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
 
     Example: packager plan
     """
-    with progress_bars.progress(json=json) as progress:
+    with progress_bars.show_progress(json=json) as progress:
         report = api.plan(config, progress=progress)
     if json:
         output.show_json(report)
     else:
         show(report)
-        output.say("next: packager pack")
+        output.print_message("next: packager pack")
     output.end_unread(report.unread_count, json=json)
 
 
 def show(report: PlanReport) -> None:
     """Print the plan as a table."""
-    output.table(_TITLE, map(_row, report.plan.phases), right=range(1, len(_TITLE)))
+    output.print_table(_TITLE, map(_row, report.plan.phases), right=range(1, len(_TITLE)))
     for phase in report.plan.phases:
         for part in phase.overflow:
-            output.say(f"{phase.name}: {_overflow(part)}")
+            output.print_message(f"{phase.name}: {_overflow(part)}")
         over = [shard.name for shard in phase.shards if shard.oversize]
         if over:
-            output.say(f"larger than shards.size, each one file: {', '.join(over[:5])}" + (", ..." * (len(over) > 5)))
+            output.print_message(
+                f"larger than shards.size, each one file: {', '.join(over[:5])}" + (", ..." * (len(over) > 5))
+            )
     for warning in report.warnings:
-        output.say(f"warning: {warning.where}: {warning.what}")
+        output.print_message(f"warning: {warning.where}: {warning.what}")
     if report.plan.without_phase:
-        output.say(f"{count_of(report.plan.without_phase, 'file')} in no phase: no phase's where takes them")
+        output.print_message(f"{count_of(report.plan.without_phase, 'file')} in no phase: no phase's where takes them")
     if report.plan.kept:
         changed = f", {count_of(report.plan.changed, 'other')} changed" if report.plan.changed else ""
         gone = f", {report.plan.removed:,} of them gone from the collection" if report.plan.removed else ""
-        output.say(f"{count_of(report.plan.kept, 'published record')} stay in their shards{gone}{changed}")
+        output.print_message(f"{count_of(report.plan.kept, 'published record')} stay in their shards{gone}{changed}")
     if report.plan.sources_gone:
         lost = report.plan.sources_gone
         names = ", ".join(lost[:_SUPERSEDED]) + (", ..." if len(lost) > _SUPERSEDED else "")
-        output.say(f"not here any more, as they have no tar and their files changed: {names}")
-        output.say("  bring the old files back, or fetch the shards from who seeds them")
+        output.print_message(f"not here any more, as they have no tar and their files changed: {names}")
+        output.print_message("  bring the old files back, or fetch the shards from who seeds them")
     for old in report.plan.superseded[:_SUPERSEDED]:
-        output.say(f"obsolete: {old.name} ({old.reason})")
+        output.print_message(f"obsolete: {old.name} ({old.reason})")
     if len(report.plan.superseded) > _SUPERSEDED:
-        output.say(f"and {count_of(len(report.plan.superseded) - _SUPERSEDED, 'more shard')} obsolete")
+        output.print_message(f"and {count_of(len(report.plan.superseded) - _SUPERSEDED, 'more shard')} obsolete")
     if report.plan.moved:
-        output.say(f"moved: {count_of(report.plan.moved, 'published file')}; no shard changes for that")
+        output.print_message(f"moved: {count_of(report.plan.moved, 'published file')}; no shard changes for that")
     pack_cmd.show_withdrawn(report.plan.withdrawn_files, report.plan.withdrawn_named)
     pack_cmd.show_other_content(report.plan.other_content)
     if not report.changed:
-        output.say("nothing changed since the last plan")
+        output.print_message("nothing changed since the last plan")
 
 
-def _overflow(part: Overflow) -> str:
+def _overflow(part: OverBudget) -> str:
     """Return where files go that exceed a phase's budget."""
     one = part.files == 1
-    files = f"{count_of(part.files, 'file')} ({show_size(part.payload)}) {'exceeds' if one else 'exceed'} its budget"
+    files = f"{count_of(part.files, 'file')} ({format_size(part.payload)}) {'exceeds' if one else 'exceed'} its budget"
     if part.phase is None:
         return f"{files}; {'it waits' if one else 'they wait'}"
     opens = f", which opens {part.opens[:10]}" if part.opens else ""
@@ -77,12 +79,12 @@ def _row(phase: PlannedPhase) -> tuple[str, ...]:
     largest = max(phase.shards, key=lambda shard: shard.size, default=None)
     facts = ("-", "-", "-")
     if largest:
-        facts = (show_size(largest.size), show_size(largest.piece_length), show_size(largest.torrent_size))
+        facts = (format_size(largest.size), format_size(largest.piece_length), format_size(largest.torrent_size))
     return (
         phase.name,
         f"{phase.records:,}",
         f"{phase.files:,}",
-        show_size(phase.payload),
+        format_size(phase.payload),
         f"{len(phase.shards):,}",
         *facts,
     )

@@ -18,40 +18,40 @@ from packager.core.reports.inspection import (
     TorrentFacts,
 )
 from packager.model import Manifest
-from packager.paths import shown
-from packager.units import count_of, show_size
+from packager.paths import display_text
+from packager.units import count_of, format_size
 
 ROWS = 20  # of a table; --json has more
 _WIDTH = 300  # characters of a value
 
 
-def show(report: Inspection) -> None:
+def print_inspection(report: Inspection) -> None:
     """Print an inspection."""
-    output.say(f"{report.file}: {report.kind}, {_bytes(report.size)}")
+    output.print_message(f"{report.file}: {report.kind}, {_bytes(report.size)}")
     if report.facts is not None:
         _SHOW[type(report.facts)](report.facts)
     for remark in report.remarks[:ROWS]:
-        output.say(f"  note: {remark.where}: {remark.what}" if remark.where else f"  note: {remark.what}")
+        output.print_message(f"  note: {remark.where}: {remark.what}" if remark.where else f"  note: {remark.what}")
     _more(len(report.remarks), "note")
     if report.ok:
-        output.say("no faults found")
+        output.print_message("no faults found")
         return
-    output.say(f"{count_of(report.fault_count, 'fault')}:")
+    output.print_message(f"{count_of(report.fault_count, 'fault')}:")
     for fault in report.faults[:ROWS]:
-        output.say(f"  {fault.where}: {fault.what}" if fault.where else f"  {fault.what}")
+        output.print_message(f"  {fault.where}: {fault.what}" if fault.where else f"  {fault.what}")
     _more(report.fault_count, "fault")
 
 
 def _bytes(size: int) -> str:
     """Return a byte count in full and, from a KiB on, short."""
-    return count_of(size, "byte") + (f" ({show_size(size)})" if size >= 1024 else "")
+    return count_of(size, "byte") + (f" ({format_size(size)})" if size >= 1024 else "")
 
 
 def _lines(pairs: Iterable[tuple[str, object]]) -> None:
     """Print "name  value" lines, those without a value left out."""
     for name, value in pairs:
         if value is not None and value != "":
-            output.say(f"  {name:<14} {shown(str(value), _WIDTH)}")
+            output.print_message(f"  {name:<14} {display_text(str(value), _WIDTH)}")
 
 
 def _table(
@@ -59,14 +59,14 @@ def _table(
 ) -> None:
     """Print the first rows of a table, and how many more there are."""
     if rows:
-        output.table(title, rows[:ROWS], right=right)
+        output.print_table(title, rows[:ROWS], right=right)
     _more(count, noun)
 
 
 def _more(count: int, noun: str) -> None:
     """Say how many things were not printed."""
     if count > ROWS:
-        output.say(f"  and {count_of(count - ROWS, f'more {noun}')}; --json has up to 1,000")
+        output.print_message(f"  and {count_of(count - ROWS, f'more {noun}')}; --json has up to 1,000")
 
 
 def _clients(clients: tuple[ClientTrouble, ...]) -> None:
@@ -74,7 +74,7 @@ def _clients(clients: tuple[ClientTrouble, ...]) -> None:
     for client in clients:
         verb = "refuses it" if client.refuses else "reads it wrong"
         tried = "" if client.tried else " (not tried by us)"
-        output.say(f"  {' '.join((client.client, client.version)).strip()} {verb}: {client.why}{tried}")
+        output.print_message(f"  {' '.join((client.client, client.version)).strip()} {verb}: {client.why}{tried}")
 
 
 def _torrent(facts: TorrentFacts) -> None:
@@ -87,7 +87,7 @@ def _torrent(facts: TorrentFacts) -> None:
             ("infohash v2", facts.infohash_v2),
             ("size", _bytes(facts.size)),
             ("padding", _bytes(facts.padding) if facts.padding else None),
-            ("pieces", f"{facts.pieces:,} of {show_size(facts.piece_length)}"),
+            ("pieces", f"{facts.pieces:,} of {format_size(facts.piece_length)}"),
             ("files", f"{facts.file_count:,}"),
             *[(name, ", ".join(tier[:ROWS])) for name, tier in zip(tiers[:ROWS], facts.trackers, strict=False)],
             *[("web seed", url) for url in facts.web_seeds[:ROWS]],
@@ -158,7 +158,7 @@ def _manifest(facts: ManifestFacts) -> None:
             ("phase", f"{found.phase}, number {found.number:,}"),
             ("tar", f"{found.file}, {_bytes(found.size)}"),
             ("payload", f"{count_of(found.members, 'member')}, {_bytes(found.payload)}"),
-            ("piece length", show_size(found.piece_length)),
+            ("piece length", format_size(found.piece_length)),
             ("pieces root", found.pieces_root),
             ("infohash v1", found.infohash_v1),
             ("infohash v2", found.infohash_v2),
@@ -200,7 +200,7 @@ def _release(facts: ReleaseFacts) -> None:
         ]
     )
     rows = [
-        (phase.name, phase.state, f"{phase.shards:,}", f"{phase.files:,}", show_size(phase.size))
+        (phase.name, phase.state, f"{phase.shards:,}", f"{phase.files:,}", format_size(phase.size))
         for phase in facts.phases
     ]
     _table(("phase", "state", "shards", "files", "bytes"), rows, len(facts.phases), "phase", right=(2, 3, 4))

@@ -4,47 +4,57 @@ from collections.abc import Sequence
 
 from packager.cli import output
 from packager.core.releases.minisign_key import PublicKey
-from packager.core.reports.mirror_reports import CountedBy, HeldShard, MirrorPlan, MirrorReport, MirrorStatus, Removable
-from packager.units import count_of, show_seconds, show_size
+from packager.core.reports.mirror_reports import (
+    MirrorPlan,
+    MirrorReport,
+    MirrorShard,
+    MirrorStatus,
+    Removable,
+    SeedCountSource,
+)
+from packager.units import count_of, format_seconds, format_size
 
 WITHDRAWN = 20  # records that are printed
 
 
-def plan(made: MirrorPlan) -> None:
+def print_plan(made: MirrorPlan) -> None:
     """Print which shards are to be held, and why."""
     signed = f"signed, key {PublicKey.parse(made.key).name} pinned" if made.key else "NOT SIGNED"
-    output.say(f"{made.collection}, release {made.serial} of {made.date[:10]}, {signed}")
-    rows = [(each.name, each.phase, show_size(each.size), each.on_disk, each.why) for each in made.chosen]
-    output.table(("shard", "phase", "size", "here", "why"), rows, right=(2,))
-    output.say(
-        f"{count_of(len(made.chosen), 'shard')}, {show_size(made.size)} and {show_size(made.documents)} of documents, "
-        f"of a budget of {show_size(made.budget)}; "
-        f"{show_size(made.fetch)} to fetch; {show_size(made.free)} free, {show_size(made.reserve)} of it kept free"
+    output.print_message(f"{made.collection}, release {made.serial} of {made.date[:10]}, {signed}")
+    rows = [(each.name, each.phase, format_size(each.size), each.on_disk, each.why) for each in made.chosen]
+    output.print_table(("shard", "phase", "size", "here", "why"), rows, right=(2,))
+    output.print_message(
+        f"{count_of(len(made.chosen), 'shard')}, {format_size(made.size)}"
+        f" and {format_size(made.documents)} of documents, of a budget of {format_size(made.budget)}; "
+        f"{format_size(made.fetch)} to fetch; "
+        f"{format_size(made.free)} free, {format_size(made.reserve)} of it kept free"
     )
-    output.say(_counted_by(made.counted_by))
+    output.print_message(_counted_by(made.counted_by))
     for each in made.counted_by.trackers:
         if each.what:
-            output.say(f"  {each.tracker}: {each.what}")
+            output.print_message(f"  {each.tracker}: {each.what}")
     for change in made.changed:
         before, now = (_setting(change.name, value) for value in (change.before, change.now))
-        output.say(f"changed: {change.name.replace('_', '-')}: {before} -> {now}")
+        output.print_message(f"changed: {change.name.replace('_', '-')}: {before} -> {now}")
     for name in made.obsolete:
-        output.say(f"obsolete now: {name}")
+        output.print_message(f"obsolete now: {name}")
     for record in made.withdrawn[:WITHDRAWN]:
         held = f"; it is in {', '.join(record.here)}" if record.here else ""
-        output.say(f"withdrawn: {record.id}: {record.reason}{held}")
+        output.print_message(f"withdrawn: {record.id}: {record.reason}{held}")
     if len(made.withdrawn) > WITHDRAWN:
-        output.say(f"and {count_of(len(made.withdrawn) - WITHDRAWN, 'more record')} withdrawn; --json has all")
+        output.print_message(
+            f"and {count_of(len(made.withdrawn) - WITHDRAWN, 'more record')} withdrawn; --json has all"
+        )
     for odd in made.left_out:
-        output.say(f"left out: {odd.where}: {odd.what}")
+        output.print_message(f"left out: {odd.where}: {odd.what}")
     _removable(made.removable)
 
 
 def _setting(name: str, value: str) -> str:
     """Return a setting's value for people."""
     if name in ("budget", "reserve"):
-        return show_size(int(value))
-    return show_seconds(int(value)) if name == "max_age" else value
+        return format_size(int(value))
+    return format_seconds(int(value)) if name == "max_age" else value
 
 
 def _removable(tars: Sequence[Removable]) -> None:
@@ -52,17 +62,17 @@ def _removable(tars: Sequence[Removable]) -> None:
     ended = [each for each in tars if each.ended]
     for each in tars:
         if not each.ended:
-            output.say(f"may be removed: {each.name}.tar, {show_size(each.size)}: {each.why}")
+            output.print_message(f"may be removed: {each.name}.tar, {format_size(each.size)}: {each.why}")
     for each in ended:
         ours = "" if each.prune else "; this mirror did not fetch it, so delete it yourself"
-        output.say(f"should be deleted: {each.name}.tar, {show_size(each.size)}: {each.why}{ours}")
+        output.print_message(f"should be deleted: {each.name}.tar, {format_size(each.size)}: {each.why}{ours}")
     ours_too = [each.size for each in ended if each.prune]
     if ours_too:
-        what = f"{count_of(len(ours_too), 'tar')} should be deleted ({show_size(sum(ours_too))})"
-        output.say(f"{what}. Run: packager mirror prune")
+        what = f"{count_of(len(ours_too), 'tar')} should be deleted ({format_size(sum(ours_too))})"
+        output.print_message(f"{what}. Run: packager mirror prune")
 
 
-def _counted_by(counted: CountedBy) -> str:
+def _counted_by(counted: SeedCountSource) -> str:
     """Return where the seed counts come from."""
     if counted.source == "nobody":
         return "seed counts: none, so all shards count alike"
@@ -71,54 +81,60 @@ def _counted_by(counted: CountedBy) -> str:
     return f"seed counts: from {sources[counted.source]}{when}; {counted.known:,} of {count_of(counted.of, 'shard')}"
 
 
-def report(done: MirrorReport, *, dry_run: bool) -> None:
+def print_report(done: MirrorReport, *, dry_run: bool) -> None:
     """Print what was done."""
     if not done.done:
-        output.say("mirror: nothing was written" + (" (--dry-run)" if dry_run else ""))
+        output.print_message("mirror: nothing was written" + (" (--dry-run)" if dry_run else ""))
         return
     for name in done.stopped:
-        output.say(f"stopped in {done.client}: {name}: it must not be handed out any more")
+        output.print_message(f"stopped in {done.client}: {name}: it must not be handed out any more")
     for odd in done.refused:
-        output.say(f"refused by {done.client}: {odd.where}: {odd.what}")
+        output.print_message(f"refused by {done.client}: {odd.where}: {odd.what}")
     if done.fetched is not None:
         fetched = done.fetched
         for shard in fetched.shards:
             if shard.state != "seeding":
-                output.say(
+                output.print_message(
                     f"{shard.name}: {shard.state}, {shard.share:.0%} is here" + (f": {shard.what}" * bool(shard.what))
                 )
-        output.say(
+        output.print_message(
             f"mirror: {fetched.whole} of {count_of(len(fetched.shards), 'shard')} whole and checked; "
-            f"{show_size(fetched.downloaded)} received, {show_size(fetched.uploaded)} sent "
-            f"in {show_seconds(fetched.seconds)}; go on with: packager mirror sync"
+            f"{format_size(fetched.downloaded)} received, {format_size(fetched.uploaded)} sent "
+            f"in {format_seconds(fetched.seconds)}; go on with: packager mirror sync"
         )
     elif done.client == "none":
-        output.say("mirror: nothing fetched (--client none); links: packager mirror magnets")
+        output.print_message("mirror: nothing fetched (--client none); links: packager mirror magnets")
     else:
-        output.say(
+        output.print_message(
             f"mirror: {count_of(len(done.handed), 'shard')} handed to {done.client}; see: packager mirror status"
         )
 
 
-def status(found: MirrorStatus) -> None:
+def print_status(found: MirrorStatus) -> None:
     """Print what a mirror holds."""
     signed = f"key {PublicKey.parse(found.key).name}" if found.key else "NOT SIGNED"
-    output.say(f"{found.collection}, release {found.serial} of {found.date[:10]}, {signed}, from {found.source}")
+    output.print_message(
+        f"{found.collection}, release {found.serial} of {found.date[:10]}, {signed}, from {found.source}"
+    )
     titles = ("shard", "size", "here", "verified", "seeding", "ratio", "peers", "note")
-    output.table(titles, [_row(each) for each in found.shards], right=(1, 5, 6))
-    output.say(f"{show_size(found.held)} held of a budget of {show_size(found.budget)}; client {found.client}")
+    output.print_table(titles, [_row(each) for each in found.shards], right=(1, 5, 6))
+    output.print_message(
+        f"{format_size(found.held)} held of a budget of {format_size(found.budget)}; client {found.client}"
+    )
     _removable(found.removable)
     for warning in found.warnings:
-        output.say(f"warning: {warning}")
+        output.print_message(f"warning: {warning}")
     chosen = [each for each in found.shards if each.chosen]
     whole = sum(each.on_disk == "whole" and not each.bad_pieces for each in chosen)
     checked = min((each.verified or "" for each in chosen), default="")[:10]
     words = {"healthy": "Healthy", "damaged": "Damaged", "incomplete": "Incomplete", "old": "Old release"}
     when = f", checked {checked}" if checked else ""
-    output.say(f"{words[found.health]}: {whole} of {count_of(len(chosen), 'shard')}, release {found.serial}{when}.")
+    output.print_message(
+        f"{words[found.health]}: {whole} of {count_of(len(chosen), 'shard')}, release {found.serial}{when}."
+    )
 
 
-def _row(shard: HeldShard) -> tuple[str, ...]:
+def _row(shard: MirrorShard) -> tuple[str, ...]:
     """Return a shard's line; what is not known is a dash."""
     here: str = shard.on_disk
     if shard.progress is not None and shard.progress < 1:
@@ -131,7 +147,7 @@ def _row(shard: HeldShard) -> tuple[str, ...]:
     ]
     return (
         shard.name,
-        show_size(shard.size),
+        format_size(shard.size),
         here,
         shard.verified[:16].replace("T", " ") if shard.verified else "-",
         "-" if shard.seeding is None else "yes" if shard.seeding else "no",

@@ -10,16 +10,16 @@ from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TextColumn, T
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from packager.cli.output import talk
-from packager.paths import shown
+from packager.cli.output import stderr_console
+from packager.paths import display_text
 from packager.progress import SILENT, Progress
-from packager.units import show_seconds, show_size
+from packager.units import format_seconds, format_size
 
 _LINE_SECONDS = 60.0
 
 
 @contextmanager
-def progress(*, json: bool) -> Iterator[Progress]:
+def show_progress(*, json: bool) -> Iterator[Progress]:
     """Yield what a command tells its progress to."""
     if json:
         yield SILENT
@@ -46,8 +46,8 @@ def amount(done: float, total: float | None, seconds: float, unit: str) -> str:
     """Return "1.2 GiB of 64 GiB, 512 MiB/s" or "1,200 files, 300/s"."""
     rate = done / seconds if seconds > 0 else 0
     if unit == "B":
-        whole = f" of {show_size(total)}" if total is not None else ""
-        return f"{show_size(done)}{whole}, {show_size(round(rate))}/s"
+        whole = f" of {format_size(total)}" if total is not None else ""
+        return f"{format_size(done)}{whole}, {format_size(round(rate))}/s"
     whole = f" of {total:,.0f}" if total is not None else ""
     return f"{done:,.0f}{whole} {unit}s, {rate:,.0f}/s"
 
@@ -80,7 +80,7 @@ class _Bar:
 
     def note(self, text: str) -> None:
         """Print a line above the bar."""
-        self._bars.console.print(Text(shown(text)))
+        self._bars.console.print(Text(display_text(text)))
 
     def end(self) -> None:
         """Take the bar away."""
@@ -110,18 +110,18 @@ class _Lines:
         now = time.monotonic()
         if now - self._said >= _LINE_SECONDS:
             self._said = now
-            talk(f"{self._what}: {self._line(now - self._began)}")
+            stderr_console(f"{self._what}: {self._line(now - self._began)}")
 
     def _line(self, seconds: float) -> str:
         """Return what is done and the time left."""
         text = amount(self._done, self._total, seconds, self._unit)
         if self._total and self._done:
-            text += f", {show_seconds(seconds * (self._total - self._done) / self._done)} left"
+            text += f", {format_seconds(seconds * (self._total - self._done) / self._done)} left"
         return text
 
     def note(self, text: str) -> None:
         """Say a line now."""
-        talk(shown(text))
+        stderr_console(display_text(text))
 
     def end(self) -> None:
         """Close the task."""

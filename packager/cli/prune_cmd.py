@@ -19,8 +19,8 @@ def prune(
 
     Example: packager prune --dry-run
     """
-    report = api.prune(config, ask=confirm_pruning.ask(yes=yes), dry_run=dry_run)
+    report = api.prune(config, ask=confirm_pruning.confirm_pruning(yes=yes), dry_run=dry_run)
     if json:
         output.show_json(report)
     else:
-        confirm_pruning.show(report, dry_run=dry_run)
+        confirm_pruning.print_report(report, dry_run=dry_run)

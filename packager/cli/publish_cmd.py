@@ -10,7 +10,7 @@ from packager.cli import output, progress_bars
 from packager.cli.common_options import DEFAULT_CONFIG, AllowHosts, AllowUnread, Config, Json, Phases, Scrape
 from packager.cli.password import ask_password
 from packager.core.reports.reports import MissingForReaders, PublishReport, ScrapeReport, UploadReport
-from packager.units import count_of, parse_seconds, show_seconds, show_size
+from packager.units import count_of, format_seconds, format_size, parse_seconds
 
 _NAMED = 5  # withheld shards that are printed
 
@@ -50,7 +50,7 @@ def publish(
     Example: packager publish --phase metadata
     """
     seconds = parse_seconds(grace, "--grace")
-    with progress_bars.progress(json=json) as progress:
+    with progress_bars.show_progress(json=json) as progress:
         report = api.publish(
             config,
             phases=phase,
@@ -70,25 +70,25 @@ def publish(
 def show(report: PublishReport) -> None:
     """Print what is published and what readers will miss, the page's path last."""
     if not report.changed:
-        output.say(f"publish: nothing to do, release {report.serial} is in place")
+        output.print_message(f"publish: nothing to do, release {report.serial} is in place")
     if report.scraped is not None:
         _show_scraped(report.scraped)
     for phase in report.phases:
-        output.say(
+        output.print_message(
             f"  {phase.state:<9}  {phase.name}: {count_of(phase.files, 'file')} in "
-            f"{count_of(phase.shards, 'shard')}, {show_size(phase.size)}"
+            f"{count_of(phase.shards, 'shard')}, {format_size(phase.size)}"
             + (f"; closed until {phase.embargo}" if phase.embargo else "")
         )
     _show_missing(report.missing)
-    output.say(
-        f"release {report.serial} of {report.date}: {count_of(report.shards, 'shard')}, {show_size(report.size)}, "
+    output.print_message(
+        f"release {report.serial} of {report.date}: {count_of(report.shards, 'shard')}, {format_size(report.size)}, "
         f"a site of {count_of(report.files, 'file')}"
     )
     for each in report.withheld[:_NAMED]:
-        output.say(f"withheld, on no list: {each.name}: {each.reason}")
+        output.print_message(f"withheld, on no list: {each.name}: {each.reason}")
     if len(report.withheld) > _NAMED:
-        output.say(f"and {count_of(len(report.withheld) - _NAMED, 'more shard')} withheld; --json lists all")
-    output.say(report.index)
+        output.print_message(f"and {count_of(len(report.withheld) - _NAMED, 'more shard')} withheld; --json lists all")
+    output.print_message(report.index)
     if report.upload is not None:
         _show_upload(report.upload)
 
@@ -97,32 +97,35 @@ def _show_missing(missing: Sequence[MissingForReaders]) -> None:
     """Print what readers will miss, in columns, with the keys to set."""
     if not missing:
         return
-    output.say("Readers of this release will miss:")
+    output.print_message("Readers of this release will miss:")
     width = max(len(each.what) for each in missing)
     wide = max(len(each.means) for each in missing)
     for each in missing:
-        output.say(f"  {each.what:<{width}}  {each.means:<{wide}}  {each.key}")
+        output.print_message(f"  {each.what:<{width}}  {each.means:<{wide}}  {each.key}")
 
 
 def _show_upload(sent: UploadReport) -> None:
     """Print what was brought to a store."""
-    output.say(
-        f"{sent.to}: {count_of(sent.uploaded, 'file')} sent ({show_size(sent.bytes)}), {sent.unchanged:,} there already"
+    output.print_message(
+        f"{sent.to}: {count_of(sent.uploaded, 'file')} sent ({format_size(sent.bytes)}),"
+        f" {sent.unchanged:,} there already"
     )
     if sent.removed or sent.waiting:
-        output.say(f"  no more in the release: {sent.removed:,} deleted, {sent.waiting:,} stay for the time of grace")
+        output.print_message(
+            f"  no more in the release: {sent.removed:,} deleted, {sent.waiting:,} stay for the time of grace"
+        )
     for each in sent.withheld[:_NAMED]:
-        output.say(f"  not there: {each.name}.tar: {each.reason}")
+        output.print_message(f"  not there: {each.name}.tar: {each.reason}")
     if sent.shards_absent:
-        output.say(f"  {count_of(sent.shards_absent, 'shard')} whose tar does not lie here")
+        output.print_message(f"  {count_of(sent.shards_absent, 'shard')} whose tar does not lie here")
 
 
 def _show_scraped(scraped: ScrapeReport) -> None:
     """Print what the trackers said."""
     for each in scraped.trackers:
         told = f"told of {each.answered:,} of {count_of(each.asked, 'swarm')}"
-        output.say(f"  {each.tracker}: {told}" + (f"; {each.what}" if each.what else ""))
-    output.say(
+        output.print_message(f"  {each.tracker}: {told}" + (f"; {each.what}" if each.what else ""))
+    output.print_message(
         f"seed counts: {scraped.counted:,} of {count_of(scraped.shards, 'shard')} "
-        f"in {show_seconds(scraped.seconds)}; the others keep what was counted last"
+        f"in {format_seconds(scraped.seconds)}; the others keep what was counted last"
     )

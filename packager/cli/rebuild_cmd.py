@@ -10,12 +10,12 @@ from packager.cli import network_options, output, progress_bars
 from packager.cli.common_options import Json, ManifestFile, PublisherKey, ReleasePlace, Workers, processes
 from packager.cli.option_groups import with_options
 from packager.core.reports.check_reports import RebuildReport
-from packager.engine.network.remote_readers import Remote
+from packager.engine.network.remote_readers import NetworkOptions
 from packager.errors import IncompleteError
-from packager.units import count_of, show_seconds, show_size
+from packager.units import count_of, format_seconds, format_size
 
 
-@with_options(remote=network_options.remote)
+@with_options(remote=network_options.network_options)
 def rebuild(
     shard: Annotated[Path, typer.Argument(help="The shard's name, its tar or its manifest.", metavar="SHARD")],
     *,
@@ -32,7 +32,7 @@ def rebuild(
         Path | None,
         typer.Option(help="Remembers what was hashed. Default: in the user's cache folder.", metavar="FILE"),
     ] = None,
-    remote: Remote,
+    remote: NetworkOptions,
     workers: Workers = "auto",
     json: Json = False,
 ) -> None:
@@ -44,7 +44,7 @@ def rebuild(
 
     Example: packager rebuild audio-00001 --release output --from /music
     """
-    with progress_bars.progress(json=json) as progress:
+    with progress_bars.show_progress(json=json) as progress:
         report = api.rebuild(
             shard,
             sources,
@@ -66,18 +66,18 @@ def show(report: RebuildReport) -> None:
     """Print what was written, or what is missing."""
     output.compared_with([report.evidence])
     if report.already:
-        output.say(f"rebuild: nothing to do, {report.out} is whole")
+        output.print_message(f"rebuild: nothing to do, {report.out} is whole")
     elif report.whole:
         found = [f"{report.by_path:,} by path", f"{report.by_content:,} by content"]
-        found += [f"{report.fetched:,} fetched ({show_size(report.fetched_bytes)})"] * bool(report.fetched)
+        found += [f"{report.fetched:,} fetched ({format_size(report.fetched_bytes)})"] * bool(report.fetched)
         members = f"{count_of(report.members, 'member')} ({', '.join(found)})"
-        output.say(f"rebuild: {members}, {show_size(report.size)} in {show_seconds(report.seconds)}")
-        output.say(report.out)
+        output.print_message(f"rebuild: {members}, {format_size(report.size)} in {format_seconds(report.seconds)}")
+        output.print_message(report.out)
     else:
-        lost = show_size(sum(member.size for member in report.missing))
-        output.talk(f"packager: {report.shard}: {count_of(len(report.missing), 'member')} missing, {lost}:")
+        lost = format_size(sum(member.size for member in report.missing))
+        output.stderr_console(f"packager: {report.shard}: {count_of(len(report.missing), 'member')} missing, {lost}:")
         for member in report.missing:
-            output.talk(f"  {member.path} ({member.size} bytes, SHA-256 {member.sha256}): {member.what}")
-        output.say(
+            output.stderr_console(f"  {member.path} ({member.size} bytes, SHA-256 {member.sha256}): {member.what}")
+        output.print_message(
             f"rebuild: nothing is written, {len(report.missing):,} of {count_of(report.members, 'member')} missing"
         )

@@ -22,7 +22,7 @@ def release(
 
     Example: packager release
     """
-    with progress_bars.progress(json=json) as progress:
+    with progress_bars.show_progress(json=json) as progress:
         report = api.release(
             config,
             virtual=virtual,

@@ -11,16 +11,16 @@ from packager.cli import network_options, output, progress_bars
 from packager.cli.common_options import Json, ManifestFile, PublisherKey, ReleasePlace, Workers, processes
 from packager.cli.option_groups import with_options
 from packager.core.reports.check_reports import RepairReport
-from packager.engine.network.remote_readers import Remote
+from packager.engine.network.remote_readers import NetworkOptions
 from packager.errors import IncompleteError
-from packager.paths import shown
-from packager.units import count_of, show_seconds, show_size
+from packager.paths import display_text
+from packager.units import count_of, format_seconds, format_size
 
 BAD_LEFT = 1
 _SHOWN = 5  # members named for a range of pieces; --json names all
 
 
-@with_options(remote=network_options.remote)
+@with_options(remote=network_options.network_options)
 def repair(
     shard: Annotated[Path, typer.Argument(help="The shard's tar.", metavar="SHARD")],
     *,
@@ -28,7 +28,7 @@ def repair(
         list[Path] | None,
         typer.Option("--from", help="Another copy of the tar, or a folder of loose files; again.", metavar="PATH"),
     ] = None,
-    remote: Remote,
+    remote: NetworkOptions,
     release: ReleasePlace = None,
     key: PublisherKey = None,
     manifest: ManifestFile = None,
@@ -49,7 +49,7 @@ def repair(
 
     Example: packager repair audio-00001.tar --web-seed https://mirror.example.org/shards/
     """
-    with progress_bars.progress(json=json) as progress:
+    with progress_bars.show_progress(json=json) as progress:
         found = api.repair(
             shard,
             copies or (),
@@ -71,20 +71,26 @@ def repair(
 def show(report: RepairReport) -> None:
     """Print what was bad, mended and left."""
     output.compared_with([report.evidence])
-    checked = f"{count_of(report.checked, 'piece')} checked in {show_seconds(report.seconds)}"
+    checked = f"{count_of(report.checked, 'piece')} checked in {format_seconds(report.seconds)}"
     if not report.bad and not report.excess and not report.missing_file_count and not report.extra_file_count:
-        output.say(f"repair: nothing to do, {report.shard} is right ({checked})")
+        output.print_message(f"repair: nothing to do, {report.shard} is right ({checked})")
         return
-    output.say(f"{report.shard}: {count_of(report.bad, 'bad piece')}, {show_size(report.bad_bytes)} ({checked})")
+    output.print_message(
+        f"{report.shard}: {count_of(report.bad, 'bad piece')}, {format_size(report.bad_bytes)} ({checked})"
+    )
     for source in report.sources:
-        output.say(f"  {count_of(source.pieces, 'piece')} from {source.name}, {show_size(source.bytes)} read")
+        output.print_message(
+            f"  {count_of(source.pieces, 'piece')} from {source.name}, {format_size(source.bytes)} read"
+        )
     for left in report.left:
         numbers = f"piece {left.first}" if left.first == left.last else f"pieces {left.first} to {left.last}"
-        output.say(f"  {numbers} (bytes {left.start} to {left.stop}) {'is' if left.first == left.last else 'are'} bad")
+        output.print_message(
+            f"  {numbers} (bytes {left.start} to {left.stop}) {'is' if left.first == left.last else 'are'} bad"
+        )
         if touched := [*left.members, *left.tag_files]:
             _say_names("    touched", touched, len(touched))
         for why in left.why:
-            output.say(f"    {why}")
+            output.print_message(f"    {why}")
     if report.missing_file_count:
         what = f"{count_of(report.missing_file_count, 'file')} without bytes missing, {report.created_files:,} created"
         _say_names(f"  {what}", report.missing_files, report.missing_file_count)
@@ -92,17 +98,21 @@ def show(report: RepairReport) -> None:
         what = f"{count_of(report.extra_file_count, 'file')} not in the shard"
         _say_names(f"  {what}", report.extra_files, report.extra_file_count)
     if report.excess:
-        output.say(f"  {show_size(report.excess)} past the shard's end: {'cut off' if report.cut else 'left there'}")
+        output.print_message(
+            f"  {format_size(report.excess)} past the shard's end: {'cut off' if report.cut else 'left there'}"
+        )
     if report.whole:
-        output.say(f"repair: {count_of(report.mended, 'piece')} mended and read back; {report.shard} is right")
+        output.print_message(
+            f"repair: {count_of(report.mended, 'piece')} mended and read back; {report.shard} is right"
+        )
     elif not report.dry_run:
-        output.say(_next(report))
+        output.print_message(_next(report))
 
 
 def _say_names(what: str, names: Sequence[str], count: int) -> None:
     """Print the first of `count` names."""
     more = f" and {count - _SHOWN:,} more" if count > _SHOWN else ""
-    output.say(shown(f"{what}: {', '.join(names[:_SHOWN])}{more}", 2000))
+    output.print_message(display_text(f"{what}: {', '.join(names[:_SHOWN])}{more}", 2000))
 
 
 def _next(report: RepairReport) -> str:

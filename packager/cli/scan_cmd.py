@@ -4,7 +4,7 @@ from packager import api
 from packager.cli import output, progress_bars
 from packager.cli.common_options import DEFAULT_CONFIG, Config, Json, Workers, processes
 from packager.core.reports.reports import ScanReport
-from packager.units import count_of, show_size
+from packager.units import count_of, format_size
 
 
 def scan(config: Config = DEFAULT_CONFIG, workers: Workers = "auto", json: Json = False) -> None:
@@ -12,25 +12,25 @@ def scan(config: Config = DEFAULT_CONFIG, workers: Workers = "auto", json: Json 
 
     Example: packager scan
     """
-    with progress_bars.progress(json=json) as progress:
+    with progress_bars.show_progress(json=json) as progress:
         report = api.scan(config, processes=processes(workers), progress=progress)
     output.show(report, show, json=json)
     output.end_unread(report.unread_count, json=json)
     if not json:
-        output.say("next: packager plan")
+        output.print_message("next: packager plan")
 
 
 def show(report: ScanReport) -> None:
     """Print what a scan saw."""
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in report.kinds.items() if count)
-    output.say(f"scan: {count_of(report.files, 'file')}, {show_size(report.bytes)} ({kinds})")
-    output.say(
+    output.print_message(f"scan: {count_of(report.files, 'file')}, {format_size(report.bytes)} ({kinds})")
+    output.print_message(
         f"      {count_of(report.records, 'record')}, {report.metadata_only:,} of them without a file; "
         f"tags of {count_of(report.tags_read, 'file')} read"
     )
     if report.unread_count:
-        output.say(f"      {output.unread(report.unread_count)}; .packager/unread.jsonl names all")
+        output.print_message(f"      {output.unread(report.unread_count)}; .packager/unread.jsonl names all")
     if report.oddity_count:
-        output.say(f"      {report.oddity_count:,} odd, all told in .packager/oddities.jsonl")
+        output.print_message(f"      {report.oddity_count:,} odd, all told in .packager/oddities.jsonl")
     if not report.changed:
-        output.say("      nothing changed since the last scan")
+        output.print_message("      nothing changed since the last scan")

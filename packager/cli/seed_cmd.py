@@ -8,13 +8,13 @@ import typer
 from packager import api
 from packager.cli import network_options, output, progress_bars
 from packager.cli.common_options import AllowHosts, Json, PublisherKey, ReleasePlace, Workers, processes
-from packager.cli.interrupt import asked_to_stop
+from packager.cli.interrupt import stop_requested
 from packager.core.http.allowed_hosts import allowed_hosts
 from packager.core.reports.reports import SeedReport
-from packager.engine.network.libtorrent_session import Reach
+from packager.engine.network.libtorrent_session import PeerOptions
 from packager.errors import InputError
-from packager.paths import shown
-from packager.units import count_of, parse_seconds, parse_size, show_seconds, show_size
+from packager.paths import display_text
+from packager.units import count_of, format_seconds, format_size, parse_seconds, parse_size
 
 NOT_ALL_SHARED = 1
 
@@ -70,10 +70,12 @@ def seed(
         _check_client_alone({"--upload-limit": upload_limit, "--for": duration, "--dht": dht, "--listen": listen})
     limit = parse_size(upload_limit, "--upload-limit") if upload_limit is not None else 0
     seconds = parse_seconds(duration, "--for") if duration is not None else None
-    with asked_to_stop() as stop, progress_bars.progress(json=json) as progress:
+    with stop_requested() as stop, progress_bars.show_progress(json=json) as progress:
         report = api.seed(
             paths,
-            Reach(address=listen, port=port, dht=dht, upload_limit=limit, allowed=allowed_hosts(allow_host or ())),
+            PeerOptions(
+                address=listen, port=port, dht=dht, upload_limit=limit, allowed=allowed_hosts(allow_host or ())
+            ),
             release=release,
             key=key,
             torrent=torrent,
@@ -107,33 +109,35 @@ def _show_handed(report: SeedReport, client: str) -> None:
     """Print what a client was given."""
     output.compared_with([each.evidence for each in report.handed])
     for refused in report.refused:
-        output.say(f"not given: {refused.where}: {refused.what}")
+        output.print_message(f"not given: {refused.where}: {refused.what}")
     _show_withheld(report, "not given")
     given = sum(each.state == "given" for each in report.handed)
     had = f", had {len(report.handed) - given:,} before" if given < len(report.handed) else ""
-    output.say(f"seed: {shown(client)} was given {count_of(given, 'shard')}{had} ({show_seconds(report.seconds)})")
+    output.print_message(
+        f"seed: {display_text(client)} was given {count_of(given, 'shard')}{had} ({format_seconds(report.seconds)})"
+    )
 
 
 def _show_withheld(report: SeedReport, what: str) -> None:
     """Print the shards that may not be handed out now."""
     for each in report.withheld:
-        output.say(f"{what}: {each.sentence}")
+        output.print_message(f"{what}: {each.sentence}")
     if any(each.cause == "withdrawn" for each in report.withheld):
-        output.say("To share withdrawn shards all the same: --allow-withdrawn")
+        output.print_message("To share withdrawn shards all the same: --allow-withdrawn")
 
 
 def show(report: SeedReport) -> None:
     """Print what was shared."""
     output.compared_with([each.evidence for each in report.torrents])
     rows = [
-        (each.name, each.version, each.state, "by us" if each.proved else "by libtorrent", show_size(each.uploaded))
+        (each.name, each.version, each.state, "by us" if each.proved else "by libtorrent", format_size(each.uploaded))
         for each in report.torrents
     ]
-    output.table(("torrent", "version", "state", "checked", "sent"), rows, right=(4,))
+    output.print_table(("torrent", "version", "state", "checked", "sent"), rows, right=(4,))
     for refused in report.refused:
-        output.say(f"not shared: {refused.where}: {refused.what}")
+        output.print_message(f"not shared: {refused.where}: {refused.what}")
     _show_withheld(report, "not shared")
-    output.say(
-        f"seed: {show_size(report.uploaded)} sent in {show_seconds(report.seconds)}, "
+    output.print_message(
+        f"seed: {format_size(report.uploaded)} sent in {format_seconds(report.seconds)}, "
         f"{count_of(report.peers, 'peer')} at most"
     )

@@ -9,7 +9,7 @@ from packager import api
 from packager.cli import output, progress_bars
 from packager.cli.common_options import DEFAULT_CONFIG, Config, Json
 from packager.core.reports.reports import ServeReport
-from packager.units import count_of, parse_size, show_seconds, show_size
+from packager.units import count_of, format_seconds, format_size, parse_size
 
 
 def serve(
@@ -38,7 +38,7 @@ def serve(
     Example: packager serve --listen 127.0.0.1:8000
     """
     size = parse_size(memory, "--memory")
-    with progress_bars.progress(json=json) as progress:
+    with progress_bars.show_progress(json=json) as progress:
         report = api.serve(
             config,
             listen=listen,
@@ -54,7 +54,7 @@ def serve(
 def show(report: ServeReport) -> None:
     """Print what was sent."""
     errors = f", {count_of(report.errors, 'answer')} refused or cut" if report.errors else ""
-    output.say(
-        f"serve: {show_size(report.bytes)} sent in {show_seconds(report.seconds)}, "
+    output.print_message(
+        f"serve: {format_size(report.bytes)} sent in {format_seconds(report.seconds)}, "
         f"{count_of(report.requests, 'request')}{errors}"
     )

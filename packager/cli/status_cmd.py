@@ -4,7 +4,7 @@ from packager import api
 from packager.cli import confirm_pruning, output
 from packager.cli.common_options import DEFAULT_CONFIG, Config, Json
 from packager.core.reports.reports import StatusReport
-from packager.units import count_of, show_seconds, show_size
+from packager.units import count_of, format_seconds, format_size
 
 _NAMED = 5  # tars that are named
 _UNREAD = 20  # files and folders that are named
@@ -22,37 +22,39 @@ def status(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
 def show(report: StatusReport) -> None:
     """Print the state of a project, the next command last."""
     if not report.planned:
-        output.say(f"scanned: {count_of(report.records, 'record')}" if report.scanned else "not scanned yet")
+        output.print_message(f"scanned: {count_of(report.records, 'record')}" if report.scanned else "not scanned yet")
     else:
         rows = [
             (
                 phase.name,
                 phase.state,
                 f"{phase.packed:,} of {phase.shards:,}" + (f" ({phase.virtual:,} virtual)" if phase.virtual else ""),
-                show_size(phase.size),
-                show_size(phase.left),
+                format_size(phase.size),
+                format_size(phase.left),
             )
             for phase in report.phases
         ]
-        output.table(("phase", "state", "packed", "bytes", "left"), rows, right=(2, 3, 4))
+        output.print_table(("phase", "state", "packed", "bytes", "left"), rows, right=(2, 3, 4))
         for phase in report.phases:
             if phase.opened and phase.grown != phase.opened:
-                output.say(f"{phase.name}: open since {phase.opened[:10]}, newest shard of {(phase.grown or '')[:10]}")
+                output.print_message(
+                    f"{phase.name}: open since {phase.opened[:10]}, newest shard of {(phase.grown or '')[:10]}"
+                )
             if phase.embargo and phase.state != "published":
-                output.say(f"{phase.name}: closed until {phase.embargo}")
-        output.say(f"published: release {report.serial}" if report.serial else "nothing published yet")
+                output.print_message(f"{phase.name}: closed until {phase.embargo}")
+        output.print_message(f"published: release {report.serial}" if report.serial else "nothing published yet")
     if report.seconds_left:
-        output.say(f"about {show_seconds(report.seconds_left)} of packing left, at the rate so far")
+        output.print_message(f"about {format_seconds(report.seconds_left)} of packing left, at the rate so far")
     if report.to_delete:
-        confirm_pruning.advise(report.to_delete, "should be deleted")
+        confirm_pruning.print_advice(report.to_delete, "should be deleted")
     if report.strangers:
-        output.say(f"not of this plan, in the shards' folder: {', '.join(report.strangers[:_NAMED])}")
+        output.print_message(f"not of this plan, in the shards' folder: {', '.join(report.strangers[:_NAMED])}")
     if report.unread_count:
-        output.say(f"{output.unread(report.unread_count)} by the last scan:")
+        output.print_message(f"{output.unread(report.unread_count)} by the last scan:")
         for each in report.unread[:_UNREAD]:
-            output.say(f"  {each.where}: {each.what}")
+            output.print_message(f"  {each.where}: {each.what}")
         if report.unread_count > _UNREAD:
-            output.say(f"  {report.unread_count - _UNREAD:,} more; .packager/unread.jsonl names all")
-        output.say("fix the permissions or the disk, then run: packager release")
+            output.print_message(f"  {report.unread_count - _UNREAD:,} more; .packager/unread.jsonl names all")
+        output.print_message("fix the permissions or the disk, then run: packager release")
         return
-    output.say(f"next: {report.next}" if report.next else "all done; packager release takes up what changed")
+    output.print_message(f"next: {report.next}" if report.next else "all done; packager release takes up what changed")

@@ -7,7 +7,7 @@ import typer
 from packager import api
 from packager.cli import confirm_pruning, output
 from packager.cli.common_options import DEFAULT_CONFIG, Config, Json
-from packager.units import count_of, show_size
+from packager.units import count_of, format_size
 
 
 def supersede(
@@ -30,11 +30,11 @@ def supersede(
     if json:
         output.show_json(report)
         return
-    what = f"{count_of(len(report.shards), 'shard')}, {count_of(report.members, 'member')}, {show_size(report.size)}"
+    what = f"{count_of(len(report.shards), 'shard')}, {count_of(report.members, 'member')}, {format_size(report.size)}"
     if not report.written:
-        output.say(f"{what}; nothing is noted, this was a dry run")
+        output.print_message(f"{what}; nothing is noted, this was a dry run")
         return
-    output.say(f"{what}: {'not replaced' if undo else 'to be replaced'}")
+    output.print_message(f"{what}: {'not replaced' if undo else 'to be replaced'}")
     if report.to_delete:
-        confirm_pruning.advise(report.to_delete, "should be deleted after the next release")
-    output.say("next: packager release")
+        confirm_pruning.print_advice(report.to_delete, "should be deleted after the next release")
+    output.print_message("next: packager release")

@@ -12,11 +12,11 @@ from packager.cli.common_options import Json, Workers, processes
 from packager.core.bittorrent import magnet
 from packager.core.config import option_values, url_values
 from packager.core.reports.reports import TorrentReport
-from packager.core.shards.path_patterns import PathFilter
+from packager.core.shards.path_patterns import PatternFilter
 from packager.errors import InputError
 from packager.model import Infohash, Version
-from packager.share.make_torrent import Wanted
-from packager.units import count_of, show_seconds, show_size
+from packager.share.make_torrent import TorrentSpec
+from packager.units import count_of, format_seconds, format_size
 
 _WEB_SEED = "A folder on the web that holds the file or folder, or the file itself (BEP 19); may be given again."
 _DATE = "Its date, as 2026-11-21. Default: that of SOURCE_DATE_EPOCH, else none: equal files give an equal .torrent."
@@ -83,7 +83,7 @@ def torrent(
 
     Example: packager torrent music/ --tracker udp://tracker.example:1337/announce
     """
-    wanted = Wanted(
+    wanted = TorrentSpec(
         version=cast(Version, option_values.one_of("hybrid", "v1", "v2")(format_, "--format")),
         name=name,
         piece_length=option_values.piece_length(piece_length, "--piece-length"),
@@ -95,9 +95,9 @@ def torrent(
         similar=tuple(_infohash(text) for text in similar or ()),
         collections=tuple(option_values.title(each, "--collection") for each in collection or ()),
         creation_date=_date(creation_date),
-        filter=PathFilter(include or (), exclude or ()),
+        filter=PatternFilter(include or (), exclude or ()),
     )
-    with progress_bars.progress(json=json) as progress:
+    with progress_bars.show_progress(json=json) as progress:
         report = api.torrent(path, wanted, out=out, force=force, processes=processes(workers), progress=progress)
     output.show(report, show, json=json)
 
@@ -124,13 +124,15 @@ def _date(written: str | None) -> str | None:
 def show(report: TorrentReport) -> None:
     """Print what was made; the magnet link stands last, alone on its line."""
     for oddity in report.left_out:
-        output.talk(f"packager: left out: {oddity.where}: {oddity.what}")
+        output.stderr_console(f"packager: left out: {oddity.where}: {oddity.what}")
     files = count_of(report.files, "file")
-    pieces = f"{count_of(report.pieces, 'piece')} of {show_size(report.piece_length)}"
-    rate = f", {show_size(round(report.size / report.seconds))}/s" if report.seconds else ""
-    output.say(f"{report.torrent}: {report.version}, {files}, {show_size(report.size)} in {pieces}")
-    output.say(f"hashed in {show_seconds(report.seconds)}{rate}; the .torrent has {show_size(report.torrent_size)}")
+    pieces = f"{count_of(report.pieces, 'piece')} of {format_size(report.piece_length)}"
+    rate = f", {format_size(round(report.size / report.seconds))}/s" if report.seconds else ""
+    output.print_message(f"{report.torrent}: {report.version}, {files}, {format_size(report.size)} in {pieces}")
+    output.print_message(
+        f"hashed in {format_seconds(report.seconds)}{rate}; the .torrent has {format_size(report.torrent_size)}"
+    )
     for version, infohash in (("v1", report.infohash_v1), ("v2", report.infohash_v2)):
         if infohash:
-            output.say(f"infohash {version}: {infohash}")
-    output.say(report.magnet)
+            output.print_message(f"infohash {version}: {infohash}")
+    output.print_message(report.magnet)

@@ -9,12 +9,12 @@ from packager import api
 from packager.cli import common_options, output, progress_bars
 from packager.cli.common_options import Json, Machines, PublisherKey, ReleasePlace
 from packager.cli.option_groups import with_options
-from packager.core.config.store_url import is_stored
-from packager.core.reports.check_reports import CheckedSubject, VerifyReport
+from packager.core.config.store_url import is_store_location
+from packager.core.reports.check_reports import VerifiedTarget, VerifyReport
 from packager.core.reports.faults import Fault
 from packager.errors import IncompleteError, InputError
-from packager.paths import shown
-from packager.units import count_of, parse_seconds, parse_size, show_seconds, show_size
+from packager.paths import display_text
+from packager.units import count_of, format_seconds, format_size, parse_seconds, parse_size
 
 BAD = 1
 _NAMES = 10  # members of a fault that are printed; --json has all
@@ -75,7 +75,7 @@ def verify(
 
     Example: packager verify shards/
     """
-    with progress_bars.progress(json=json) as progress:
+    with progress_bars.show_progress(json=json) as progress:
         report = api.verify(
             paths or (),
             release=release,
@@ -115,26 +115,26 @@ def show(report: VerifyReport) -> None:
         _show_fault(fault)
     for subject in report.subjects:
         if subject.refused:
-            output.talk(f"packager: {subject.path}: not checked: {shown(subject.refused, 2000)}")
+            output.stderr_console(f"packager: {subject.path}: not checked: {display_text(subject.refused, 2000)}")
     if report.sample:
         taken = f"{report.sample.taken:,} of {count_of(report.sample.of, report.sample.unit)}"
-        output.say(f"sample: {taken}, --seed {report.sample.seed}: {report.sample.proves}")
+        output.print_message(f"sample: {taken}, --seed {report.sample.seed}: {report.sample.proves}")
     if report.proved_before:
-        output.say(f"proved before and not read again: {show_size(report.proved_before)}")
+        output.print_message(f"proved before and not read again: {format_size(report.proved_before)}")
     if report.redone:
-        output.say(f"verify: {count_of(report.redone, 'task')} done again by another worker")
-    output.say(f"verify: {_verdict(report)}; {_work(report)}")
+        output.print_message(f"verify: {count_of(report.redone, 'task')} done again by another worker")
+    output.print_message(f"verify: {_verdict(report)}; {_work(report)}")
     if mend := _mend(report):
-        output.say(mend)
+        output.print_message(mend)
 
 
 def _show_fault(fault: Fault) -> None:
     """Print a fault and the first members that it touches."""
-    output.say(shown(f"{fault.path}: {fault.sentence()}", 2000))
+    output.print_message(display_text(f"{fault.path}: {fault.sentence()}", 2000))
     for name in fault.members[:_NAMES]:
-        output.say(f"    {shown(name)}")
+        output.print_message(f"    {display_text(name)}")
     if len(fault.members) > _NAMES:
-        output.say(f"    and {len(fault.members) - _NAMES:,} more; --json names them all")
+        output.print_message(f"    and {len(fault.members) - _NAMES:,} more; --json names them all")
 
 
 def _verdict(report: VerifyReport) -> str:
@@ -150,10 +150,10 @@ def _verdict(report: VerifyReport) -> str:
     pieces = sum(subject.pieces for subject in report.subjects)
     files = sum(subject.files for subject in report.subjects)
     counts = [count_of(number, noun) for number, noun in ((pieces, "piece"), (files, "file")) if number]
-    return f"{told or 'nothing to check'} ({', '.join([*counts, show_size(report.size)])})"
+    return f"{told or 'nothing to check'} ({', '.join([*counts, format_size(report.size)])})"
 
 
-def _is_good(subject: CheckedSubject) -> bool:
+def _is_good(subject: VerifiedTarget) -> bool:
     """Say whether a subject was checked to its end and nothing is wrong with it."""
     return subject.complete and not subject.faults and not subject.refused
 
@@ -162,15 +162,15 @@ def _work(report: VerifyReport) -> str:
     """Return what was read, and how fast."""
     if report.mode == "quick":
         return "no data was read"
-    rate = f", {show_size(round(report.read / report.seconds))}/s" if report.seconds > 0 else ""
+    rate = f", {format_size(round(report.read / report.seconds))}/s" if report.seconds > 0 else ""
     stopped = "" if report.complete else "stopped: "
-    return f"{stopped}{show_size(report.read)} read in {show_seconds(report.seconds)}{rate}"
+    return f"{stopped}{format_size(report.read)} read in {format_seconds(report.seconds)}{rate}"
 
 
 def _mend(report: VerifyReport) -> str:
     """Return the next command."""
     bad = [subject for subject in report.subjects if subject.kind == "tar" and subject.faults and subject.against]
-    if bad and is_stored(bad[0].path):
+    if bad and is_store_location(bad[0].path):
         return "put the right tars in their places: pack them again, or mend copies of them here with packager repair"
     if bad:
         return f"mend with: packager repair {bad[0].path}" + (f", and {len(bad) - 1:,} more" if len(bad) > 1 else "")

@@ -8,8 +8,8 @@ from packager import api
 from packager.cli import confirm_pruning, output
 from packager.cli.common_options import DEFAULT_CONFIG, Config, Json
 from packager.core.reports.reports import WithdrawReport
-from packager.paths import shown
-from packager.units import count_of, show_size
+from packager.paths import display_text
+from packager.units import count_of, format_size
 
 _SHOWN = 20  # records that are printed; --json has all
 
@@ -67,19 +67,23 @@ def _show(report: WithdrawReport, *, undo: bool) -> None:
     same = set(report.same_content)
     for record in report.records[:_SHOWN]:
         held = ", ".join(record.shards) or "in no published shard"
-        output.say(f"  {shown(record.id)}: {held}" + (" (it has the same content)" if record.id in same else ""))
+        output.print_message(
+            f"  {display_text(record.id)}: {held}" + (" (it has the same content)" if record.id in same else "")
+        )
     if len(report.records) > _SHOWN:
-        output.say(f"  and {count_of(len(report.records) - _SHOWN, 'more record')}; --json has all")
+        output.print_message(f"  and {count_of(len(report.records) - _SHOWN, 'more record')}; --json has all")
     for file in report.unread:
         advice = "its content now is not withdrawn: run packager scan, then withdraw it again"
-        output.say(f"warning: {file.where}: {file.what}; {advice}")
+        output.print_message(f"warning: {file.where}: {file.what}; {advice}")
     what = count_of(len(report.records), "record")
     if undo:
-        output.say(f"{what} not withdrawn any more." if report.written else f"{what}; dry run, nothing changed.")
+        output.print_message(
+            f"{what} not withdrawn any more." if report.written else f"{what}; dry run, nothing changed."
+        )
     else:
         _show_withdrawn(report)
     if report.written:
-        output.say("Next: packager release")
+        output.print_message("Next: packager release")
 
 
 def _show_withdrawn(report: WithdrawReport) -> None:
@@ -87,11 +91,10 @@ def _show_withdrawn(report: WithdrawReport) -> None:
     count, shards = len(report.records), len(report.shards)
     done = f"{count_of(count, 'record')} {'is' if count == 1 else 'are'} withdrawn from the next release"
     if report.supersede and shards:
-        done += f"; {count_of(shards, 'shard')} ({show_size(report.size)}) will be replaced"
+        done += f"; {count_of(shards, 'shard')} ({format_size(report.size)}) will be replaced"
     elif shards:
-        done += (
-            f"; {count_of(shards, 'shard')} ({show_size(report.size)}) with them {'is' if shards == 1 else 'are'} kept"
-        )
+        are = "is" if shards == 1 else "are"
+        done += f"; {count_of(shards, 'shard')} ({format_size(report.size)}) with them {are} kept"
     if report.to_delete:
-        confirm_pruning.advise(report.to_delete, "should be deleted after the next release")
-    output.say(f"{done}." if report.written else f"{done}. Dry run: nothing changed.")
+        confirm_pruning.print_advice(report.to_delete, "should be deleted after the next release")
+    output.print_message(f"{done}." if report.written else f"{done}. Dry run: nothing changed.")

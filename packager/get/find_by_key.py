@@ -6,35 +6,35 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from packager.core.releases import lookup_index
-from packager.core.releases.lookup_index import LOOKUP, Hit, Lookup
+from packager.core.releases.lookup_index import LOOKUP, Lookup, LookupHit
 from packager.core.releases.members_table import with_current_ids
-from packager.engine.published.release_ranges import ReleaseFiles
+from packager.engine.published.release_ranges import ReleaseRanges
 from packager.errors import InputError
-from packager.get.shard_tables import Shelf
+from packager.get.shard_tables import ShardTables
 from packager.model import Manifest, ShardName
-from packager.paths import is_safe_path, shown
+from packager.paths import display_text, is_safe_path
 
 KEYS_MOST = 1000  # ids, paths and ISRCs of one command
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundMembers:
     """Members of one shard that are meant: their rows of its table, with mtime_ns."""
 
     manifest: Manifest
     members: pa.Table
 
 
-def read_lookup(files: ReleaseFiles) -> Lookup:
+def read_lookup(files: ReleaseRanges) -> Lookup:
     """Return the lookup.json of a release. Raises InputError where it has none."""
     try:
-        return lookup_index.from_bytes(files.read(LOOKUP, lookup_index.LIMIT), LOOKUP)
+        return lookup_index.parse_lookup(files.read(LOOKUP, lookup_index.LIMIT), LOOKUP)
     except InputError as error:
         mend = "take members by --where, or shard by shard with packager extract"
         raise InputError(error.where, error.what, error.mend or mend) from error
 
 
-def by_keys(keys: Sequence[str], files: ReleaseFiles, index: Lookup, shelf: Shelf) -> list[Found]:
+def find_by_keys(keys: Sequence[str], files: ReleaseRanges, index: Lookup, shelf: ShardTables) -> list[FoundMembers]:
     """Return the members that have one of these ids, paths or ISRCs, each once.
 
     Where several shards hold an id, the newest one's member is meant. Memory: a bucket, and a row group a
@@ -47,34 +47,36 @@ def by_keys(keys: Sequence[str], files: ReleaseFiles, index: Lookup, shelf: Shel
     for hit in dict.fromkeys(hit for named in hits.values() for hit in named):
         wanted.setdefault(hit.shard, []).append(hit.row)
     read = {shard: with_current_ids(shelf.rows(shard, rows)) for shard, rows in wanted.items()}
-    meant: dict[Hit, None] = {}
+    meant: dict[LookupHit, None] = {}
     for key, named in hits.items():
-        newest: dict[str, Hit] = {}
+        newest: dict[str, LookupHit] = {}
         for hit in named:
             row = read[hit.shard].slice(wanted[hit.shard].index(hit.row), 1)
             if _has(row, key) and row["id"][0].as_py() not in shelf.withdrawn:
                 newest.setdefault(row["id"][0].as_py(), hit)
         if not newest:
             mend = "give an id, a path or an ISRC in full; for anything else there is --where"
-            raise InputError(shown(key), f"no member of the release at {files.name} has this id, path or ISRC", mend)
+            raise InputError(
+                display_text(key), f"no member of the release at {files.name} has this id, path or ISRC", mend
+            )
         meant |= dict.fromkeys(newest.values())
     found = []
     for (shard, table), rows in zip(read.items(), wanted.values(), strict=True):
-        numbers = [at for at, row in enumerate(rows) if Hit(shard, row) in meant]
+        numbers = [at for at, row in enumerate(rows) if LookupHit(shard, row) in meant]
         if numbers:
-            found.append(Found(shelf.manifest(shard), checked_members(table.take(numbers))))
+            found.append(FoundMembers(shelf.manifest(shard), checked_members(table.take(numbers))))
     return found
 
 
-def _hits(key: str, files: ReleaseFiles, index: Lookup) -> list[Hit]:
+def _hits(key: str, files: ReleaseRanges, index: Lookup) -> list[LookupHit]:
     """Return the members that may have a key, newest first."""
-    place = lookup_index.place(index, key)
+    place = lookup_index.bucket_range(index, key)
     try:
         bucket = files.read_range(place.part.path, place.start, place.stop)
     except InputError as error:
         mend = "the release may have been published anew meanwhile: run the command again"
         raise InputError(error.where, error.what, mend) from error
-    return lookup_index.hits(index, bucket, place.mark, place.part.path)
+    return lookup_index.parse_bucket(index, bucket, place.mark, place.part.path)
 
 
 def _has(row: pa.Table, key: str) -> bool:
@@ -88,5 +90,5 @@ def checked_members(members: pa.Table) -> pa.Table:
     """Return rows that can be members of a shard. Raises InputError for a path that leads astray."""
     for path, size, offset in zip(*(members[name].to_pylist() for name in ("path", "size", "offset")), strict=True):
         if not is_safe_path(path) or not 0 <= size < 1 << 60 or not 0 <= offset < 1 << 62:
-            raise InputError("members table", f'"{shown(path)}" of {size} bytes at {offset} cannot be a member')
+            raise InputError("members table", f'"{display_text(path)}" of {size} bytes at {offset} cannot be a member')
     return members

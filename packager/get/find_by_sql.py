@@ -9,19 +9,19 @@ import pyarrow.compute as pc
 from packager.core.config.option_values import nearest
 from packager.core.releases.members_table import with_current_ids
 from packager.engine.tables import untrusted_parquet
-from packager.engine.tables.filter_members import chosen
+from packager.engine.tables.filter_members import filter_members
 from packager.errors import InputError
-from packager.get.find_by_key import Found, checked_members
-from packager.get.shard_tables import Listed
+from packager.get.find_by_key import FoundMembers, checked_members
+from packager.get.shard_tables import CompleteTables
 from packager.model import MEMBERS, Release, ReleaseShard
-from packager.paths import shown
-from packager.units import MIB, count_of, show_size
+from packager.paths import display_text
+from packager.units import MIB, count_of, format_size
 
 WHERE_MOST = 100_000  # members that SQL may mean in one command
 
 
 @dataclass(frozen=True)
-class Search:
+class SearchLimits:
     """Which members are meant by SQL, in which shards or phases; all where none is named.
 
     most: bytes of members tables that may be fetched for it.
@@ -33,7 +33,7 @@ class Search:
     most: int = 256 * MIB
 
 
-def by_sql(search: Search, shelf: Listed, *, fetched: bool) -> list[Found]:
+def find_by_sql(search: SearchLimits, shelf: CompleteTables, *, fetched: bool) -> list[FoundMembers]:
     """Return the members for which an SQL condition is true, and that were not withdrawn.
 
     fetched: each table is fetched for it. Memory and room: one members table. Raises InputError where more
@@ -42,24 +42,24 @@ def by_sql(search: Search, shelf: Listed, *, fetched: bool) -> list[Found]:
     searched = _searched(shelf.release, search.shards, search.phases)
     cost = sum(shard.members_table.size for shard in searched)
     if fetched and cost > search.most:
-        what = f"the members tables of {count_of(len(searched), 'shard')} are {show_size(cost)}, more than the "
+        what = f"the members tables of {count_of(len(searched), 'shard')} are {format_size(cost)}, more than the "
         mend = "narrow it with --shard or --phase, or allow more with --most"
-        raise InputError("--where", f"{what}{show_size(search.most)} that may be fetched", mend)
+        raise InputError("--where", f"{what}{format_size(search.most)} that may be fetched", mend)
     gone = pa.array(sorted(shelf.withdrawn), pa.string())
     found, count = [], 0
     for shard in searched:
         path = shelf.table(shard.name)
-        members = with_current_ids(untrusted_parquet.read_table(path, MEMBERS))
+        members = with_current_ids(untrusted_parquet.read_untrusted_table(path, MEMBERS))
         if shelf.copied:
             path.unlink()  # all of them may be more than there is room for
         members = members.filter(pc.invert(pc.is_in(members["id"], gone)))
-        rows = chosen(members, ids=(), paths=(), where=search.where)
+        rows = filter_members(members, ids=(), paths=(), where=search.where)
         meant = members.take(pa.array(rows, pa.int64()))
         count += meant.num_rows
         if count > WHERE_MOST:
             raise InputError("--where", f"means more than {WHERE_MOST} members", "narrow it, or take whole shards")
         if meant.num_rows:
-            found.append(Found(shelf.manifest(shard.name), checked_members(meant)))
+            found.append(FoundMembers(shelf.manifest(shard.name), checked_members(meant)))
     if not found:
         raise InputError("--where", f"means no member of {count_of(len(searched), 'shard')}")
     return found
@@ -75,8 +75,8 @@ def _searched(release: Release, shards: Sequence[str], phases: Sequence[str]) ->
         for name in names:
             if name not in known:
                 close = nearest(name, sorted(known))
-                mend = f'did you mean "{shown(close)}"?' if close else ""
-                raise InputError(option, f'the release has no "{shown(name)}"', mend)
+                mend = f'did you mean "{display_text(close)}"?' if close else ""
+                raise InputError(option, f'the release has no "{display_text(name)}"', mend)
     return [
         shard for shard in offered if (not shards or shard.name in shards) and (not phases or shard.phase in phases)
     ]

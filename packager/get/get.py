@@ -7,39 +7,52 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from packager.core.reports.check_reports import GetReport, GotShard, Vouched
+from packager.core.reports.check_reports import GetReport, ShardTransfer, Vouched
 from packager.core.shards import path_formats
-from packager.core.shards.extract_paths import Naming, targets
+from packager.core.shards.extract_paths import NamingOptions, output_paths
 from packager.engine.files import atomic_files
-from packager.engine.files.member_writer import Taken, listed, members_of, refused, take, total_bytes
-from packager.engine.files.output_folder import Destination
-from packager.engine.network.remote_readers import Remote
-from packager.engine.published.release_ranges import Cost
+from packager.engine.files.member_writer import (
+    WriteResult,
+    extracted_files,
+    members_of,
+    refused,
+    total_bytes,
+    write_members,
+)
+from packager.engine.files.output_folder import OutputFolder
+from packager.engine.network.remote_readers import NetworkOptions
+from packager.engine.published.release_ranges import TransferCost
 from packager.errors import InputError
 from packager.get.member_links import links_of
-from packager.get.member_readers import Meant, ShardSources
-from packager.paths import shown
+from packager.get.member_readers import MemberReaders, SelectedMembers
+from packager.paths import display_text
 from packager.progress import Progress
 
 
 @dataclass(frozen=True)
-class Request:
+class GetOptions:
     """What is asked of a run.
 
     folders: where shards may lie. dry_run: nothing is fetched or written. links: magnet links are made.
     """
 
     to: Path
-    naming: Naming
-    remote: Remote
+    naming: NamingOptions
+    remote: NetworkOptions
     folders: Sequence[Path] = ()
     overwrite: bool = False
     dry_run: bool = False
     links: bool = False
 
 
-def run(
-    meant: Sequence[Meant], request: Request, *, release: str, vouched: Vouched, cost: Cost, progress: Progress
+def get_members(
+    meant: Sequence[SelectedMembers],
+    request: GetOptions,
+    *,
+    release: str,
+    vouched: Vouched,
+    cost: TransferCost,
+    progress: Progress,
 ) -> GetReport:
     """Write the members that are meant below a folder, and return what that cost.
 
@@ -53,15 +66,15 @@ def run(
     if not meant:
         raise InputError(withheld[0].name, f"no link to it is handed out: {withheld[0].reason}")
     members = pa.concat_tables([each.members for each in meant])
-    asked = targets(members, request.naming)
-    taken = Taken(renamed=[refused(members, row) for row in asked.refused])
+    asked = output_paths(members, request.naming)
+    taken = WriteResult(renamed=[refused(members, row) for row in asked.refused])
     if request.dry_run:
-        fetched = _Fetched(path_formats.distinct(asked.paths, path_formats.exact), [0] * len(meant))
+        fetched = _Fetched(path_formats.make_distinct(asked.paths, path_formats.exact_path), [0] * len(meant))
     else:
         fetched = _write(meant, asked.paths, request, taken, progress)
     return GetReport(
         release=release,
-        to=shown(str(request.to)),
+        to=display_text(str(request.to)),
         dry_run=request.dry_run,
         vouched=vouched,
         chosen=members.num_rows,
@@ -71,7 +84,7 @@ def run(
         bad=tuple(taken.bad),
         in_the_way=tuple(taken.in_the_way),
         renamed=tuple(taken.renamed),
-        files=tuple(listed(member) for member in members_of(members, fetched.paths)),
+        files=tuple(extracted_files(member) for member in members_of(members, fetched.paths)),
         shards=tuple(_got(each, bytes_) for each, bytes_ in zip(meant, fetched.transferred, strict=True)),
         lookup_requests=cost.requests,
         lookup_bytes=cost.received,
@@ -83,10 +96,10 @@ def run(
     )
 
 
-def _got(meant: Meant, transferred: int) -> GotShard:
+def _got(meant: SelectedMembers, transferred: int) -> ShardTransfer:
     """Return what was had of a shard."""
-    return GotShard(
-        name=shown(meant.shared.name),
+    return ShardTransfer(
+        name=display_text(meant.shared.name),
         size=meant.shared.size,
         members=meant.members.num_rows,
         bytes=total_bytes(meant.members),
@@ -104,16 +117,22 @@ class _Fetched:
 
 
 def _write(
-    meant: Sequence[Meant], asked: Sequence[bytes], request: Request, taken: Taken, progress: Progress
+    meant: Sequence[SelectedMembers],
+    asked: Sequence[bytes],
+    request: GetOptions,
+    taken: WriteResult,
+    progress: Progress,
 ) -> _Fetched:
     """Write every member that a source has right."""
     tops = {path.partition(b"/")[0] for path in asked}
     scratch = request.to / _unused(".packager-swarm", tops)
     atomic_files.remove_tree(scratch)  # what a killed run left
-    with Destination(request.to, avoid=tops) as destination:
+    with OutputFolder(request.to, avoid=tops) as destination:
         # Names as at the source may differ only by case; the shard's own and a layout's never should.
         exact = request.naming.original and not destination.folds_case()
-        fetched = _Fetched(path_formats.distinct(asked, path_formats.exact if exact else path_formats.folded))
+        fetched = _Fetched(
+            path_formats.make_distinct(asked, path_formats.exact_path if exact else path_formats.folded_path)
+        )
         progress.begin("get", sum(total_bytes(each.members) for each in meant))
         first = 0
         for each in meant:
@@ -121,9 +140,11 @@ def _write(
             rows = list(members_of(each.members, fetched.paths[first:stop]))
             with ExitStack() as opened:
                 remote = replace(request.remote, swarm=None) if each.withheld else request.remote
-                sources = ShardSources(each.shared, rows, folders=request.folders, remote=remote, opened=opened)
+                sources = MemberReaders(each.shared, rows, folders=request.folders, remote=remote, opened=opened)
                 for at, member in enumerate(rows):
-                    take(sources.of(at, scratch), destination, member, overwrite=request.overwrite, taken=taken)
+                    write_members(
+                        sources.of(at, scratch), destination, member, overwrite=request.overwrite, taken=taken
+                    )
                     progress.advance(member.size)
             fetched.transferred.append(sources.transferred)
             fetched.unreachable = fetched.unreachable or sources.unreachable
@@ -134,7 +155,7 @@ def _write(
 
 def _unused(name: str, tops: set[bytes]) -> str:
     """Return a name that no file to come has at its top."""
-    taken = {path_formats.folded(top) for top in tops}
-    while path_formats.folded(name.encode()) in taken:
+    taken = {path_formats.folded_path(top) for top in tops}
+    while path_formats.folded_path(name.encode()) in taken:
         name += "~"
     return name

@@ -9,19 +9,19 @@ import pyarrow as pa
 from packager.core.bittorrent.magnet import Magnet, MagnetMember, format_magnet, parse_magnet
 from packager.core.bittorrent.parse_torrent import file_numbers
 from packager.core.config.url_values import TRACKERS, url, without_credentials
-from packager.core.shards.extract_paths import Naming
+from packager.core.shards.extract_paths import NamingOptions
 from packager.core.shards.layout import PAYLOAD
-from packager.engine.network.remote_readers import Remote, asked_seed, is_asked, is_web, web_seed_address
+from packager.engine.network.remote_readers import NetworkOptions, asked_seed, is_asked, is_web, web_seed_address
 from packager.errors import InputError
-from packager.get.member_readers import Meant
-from packager.get.shard_swarm import Shared
+from packager.get.member_readers import SelectedMembers
+from packager.get.shard_swarm import ShardDownload
 from packager.model import MEMBERS
-from packager.paths import is_safe_name, shown
+from packager.paths import display_text, is_safe_name
 
 _ROWS = pa.schema([field.with_nullable(True) for field in MEMBERS])
 
 
-def links_of(meant: Meant) -> list[str]:
+def links_of(meant: SelectedMembers) -> list[str]:
     """Return a magnet link for each member: of its shard, naming its range; in a folder also its file (BEP 53).
 
     The torrent of a folder is read for that.
@@ -54,7 +54,7 @@ def links_of(meant: Meant) -> list[str]:
     ]
 
 
-def by_links(links: Sequence[str], naming: Naming, remote: Remote) -> list[Meant]:
+def find_by_links(links: Sequence[str], naming: NamingOptions, remote: NetworkOptions) -> list[SelectedMembers]:
     """Return the members that magnet links name. Raises InputError where one names none, or is no link.
 
     remote: whose web seeds come before the link's own; a web seed that is a folder's address has the tar
@@ -65,17 +65,17 @@ def by_links(links: Sequence[str], naming: Naming, remote: Remote) -> list[Meant
     return [_meant(parse_magnet(link), remote) for link in links]
 
 
-def _meant(link: Magnet, remote: Remote) -> Meant:
+def _meant(link: Magnet, remote: NetworkOptions) -> SelectedMembers:
     """Return the members that one link names."""
     if not link.members:
         mend = "any torrent client fetches the whole; links to members are made by: packager get ID --magnet"
         raise InputError("magnet link", "names a whole torrent and no member of it", mend)
     if link.size is None or link.name is None or not is_safe_name(link.name):
-        raise InputError("magnet link", f'"{shown(link.name or "")}" is not the name of a shard\'s tar')
+        raise InputError("magnet link", f'"{display_text(link.name or "")}" is not the name of a shard\'s tar')
     own = [web_seed_address(asked_seed(seed), link.name) for seed in remote.web_seeds]
     seeds = [seed for seed in link.web_seeds if is_asked(seed)] if remote.torrent_web_seeds else []
     theirs = [web_seed_address(seed, link.name) for seed in seeds]  # that of a folder ends in "/"
-    shared = Shared(
+    shared = ShardDownload(
         name=link.name,
         container="folder" if link.chosen else "tar",
         size=link.size,
@@ -96,7 +96,7 @@ def _meant(link: Magnet, remote: Remote) -> Meant:
         }
         for each in dict.fromkeys(link.members)
     ]
-    return Meant(shared, pa.Table.from_pylist(rows, _ROWS))
+    return SelectedMembers(shared, pa.Table.from_pylist(rows, _ROWS))
 
 
 def _usable(trackers: Sequence[str]) -> list[str]:

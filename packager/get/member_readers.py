@@ -16,47 +16,59 @@ import pyarrow as pa
 
 from packager.core.reports.withheld import Withheld
 from packager.core.shards.layout import PAYLOAD
-from packager.engine.files.member_writer import Member
-from packager.engine.files.range_readers import RangeSource, TarRanges, Told, Unreachable, Unreadable
-from packager.engine.network.remote_readers import Remote, file_at, web_seed_address
-from packager.get.shard_swarm import Shared, SwarmOnDemand
+from packager.engine.files.member_writer import MemberOutput
+from packager.engine.files.range_readers import (
+    RangeReader,
+    ReportingReader,
+    TarRangeReader,
+    UnreachableError,
+    UnreadableError,
+)
+from packager.engine.network.remote_readers import NetworkOptions, file_at, web_seed_address
+from packager.get.shard_swarm import ShardDownload, SwarmOnDemand
 
 if TYPE_CHECKING:
-    from packager.engine.network.http_client import Web
+    from packager.engine.network.http_client import HttpClient
 
 _LOST = 2  # members in a row that a web seed may fail to give before it is asked no more
 
 
 @dataclass(frozen=True)
-class Meant:
+class SelectedMembers:
     """Members of one shard that are to be had: their rows, with mtime_ns, and how its tar is fetched.
 
     withheld: why no link to the shard is handed out, nor its swarm joined; None: both may be.
     """
 
-    shared: Shared
+    shared: ShardDownload
     members: pa.Table
     withheld: Withheld | None = None
 
 
-class ShardSources:
+class MemberReaders:
     """The sources of one shard's members, which are asked for in the order in which they are told."""
 
     def __init__(
-        self, shared: Shared, members: Sequence[Member], *, folders: Sequence[Path], remote: Remote, opened: ExitStack
+        self,
+        shared: ShardDownload,
+        members: Sequence[MemberOutput],
+        *,
+        folders: Sequence[Path],
+        remote: NetworkOptions,
+        opened: ExitStack,
     ) -> None:
         """Set out to read `members`. folders: where the shard may lie. opened: keeps what is opened."""
         self._shared, self._members, self._remote, self._opened = shared, members, remote, opened
         self._places = [folder / shared.name for folder in folders]
-        self._web: Web | None = None
-        self._tars: dict[str, RangeSource] = {}
+        self._web: HttpClient | None = None
+        self._tars: dict[str, RangeReader] = {}
         self._lost: Counter[str] = Counter()  # by address: reads in a row that failed for now
         self._swarm: SwarmOnDemand | None = None
         self._pieces: set[int] = set()
         self.transferred = 0  # bytes over the network
         self.unreachable = False  # a source failed for now, or there is none
 
-    def of(self, number: int, scratch: Path) -> Iterator[tuple[str, RangeSource]]:
+    def of(self, number: int, scratch: Path) -> Iterator[tuple[str, RangeReader]]:
         """Yield the sources of a member by its number among those told, the cheapest first.
 
         scratch: a folder that the swarm makes, uses and takes away.
@@ -70,22 +82,22 @@ class ShardSources:
         for address in self._shared.addresses:
             if self._lost[address] < _LOST:
                 source = self._at_web_seed(address, member)
-                yield source.name, Told(source, partial(self._take_note, address))
+                yield source.name, ReportingReader(source, partial(self._take_note, address))
         if self._remote.swarm is not None:
             if self._swarm is None:
                 wanted = [(each.offset, each.offset + each.size) for each in self._members[number:]]
                 self._swarm = SwarmOnDemand(self._shared, wanted, self._remote, scratch, self._opened)
-            yield self._swarm.name, Told(self._swarm, self._take_pieces)
+            yield self._swarm.name, ReportingReader(self._swarm, self._take_pieces)
         self.unreachable = self.unreachable or not known
 
-    def _local(self, place: Path, member: Member) -> RangeSource | None:
+    def _local(self, place: Path, member: MemberOutput) -> RangeReader | None:
         """Return a shard on this machine, or the member's file in its folder; None where it is not there."""
         if self._shared.container == "tar":
-            return TarRanges(place) if _has_size(place, self._shared.size) else None
+            return TarRangeReader(place) if _has_size(place, self._shared.size) else None
         file = place / PAYLOAD / member.path
-        return _Shifted(TarRanges(file), member.offset) if _has_size(file, member.size) else None
+        return _Shifted(TarRangeReader(file), member.offset) if _has_size(file, member.size) else None
 
-    def _at_web_seed(self, address: str, member: Member) -> RangeSource:
+    def _at_web_seed(self, address: str, member: MemberOutput) -> RangeReader:
         """Return the tar at a web seed, or the member's file in the folder there."""
         if self._shared.container == "tar":
             if address not in self._tars:
@@ -94,36 +106,36 @@ class ShardSources:
         file = web_seed_address(f"{address}/", PAYLOAD + member.path)
         return _Shifted(file_at(file, member.size, self._open_web), member.offset)
 
-    def _open_web(self) -> "Web":
+    def _open_web(self) -> "HttpClient":
         """Return connections that are kept."""
         if self._web is None:
             from packager.engine.network.http_client import (
-                Web,  # a tar on this machine is read long before httpx is imported
+                HttpClient,  # a tar on this machine is read long before httpx is imported
             )
 
-            web = Web(seconds=self._remote.seconds, allowed=self._remote.hosts)
+            web = HttpClient(seconds=self._remote.seconds, allowed=self._remote.hosts)
             self._web = self._opened.enter_context(web)
         return self._web
 
-    def _take_note(self, address: str, start: int, stop: int, error: Unreadable | None) -> None:
+    def _take_note(self, address: str, start: int, stop: int, error: UnreadableError | None) -> None:
         """Count what a web seed sent, and how often it failed."""
         self.transferred += stop - start
-        self._lost[address] = self._lost[address] + 1 if isinstance(error, Unreachable) else 0
-        self.unreachable = self.unreachable or isinstance(error, Unreachable)
+        self._lost[address] = self._lost[address] + 1 if isinstance(error, UnreachableError) else 0
+        self.unreachable = self.unreachable or isinstance(error, UnreachableError)
 
-    def _take_pieces(self, start: int, stop: int, error: Unreadable | None) -> None:
+    def _take_pieces(self, start: int, stop: int, error: UnreadableError | None) -> None:
         """Count the pieces that the swarm sent, each once."""
         length = self._swarm.piece_length if self._swarm else 1
         pieces = set(range(start // length, -(-stop // length))) - self._pieces if stop > start else set()
         self._pieces |= pieces
         self.transferred += len(pieces) * length
-        self.unreachable = self.unreachable or isinstance(error, Unreachable)
+        self.unreachable = self.unreachable or isinstance(error, UnreachableError)
 
 
 class _Shifted:
     """A file that begins at a position of the torrent's stream."""
 
-    def __init__(self, source: RangeSource, start: int) -> None:
+    def __init__(self, source: RangeReader, start: int) -> None:
         self._source, self._start = source, start
 
     @property

@@ -6,16 +6,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packager.core.config.url_values import TRACKERS, url
-from packager.engine.files.range_readers import Range, RangeSource, Unreachable, Unreadable
-from packager.engine.files.shard_torrent import SharedFile
-from packager.engine.network.remote_readers import Remote, SwarmRanges, endpoints, permitted_trackers, remote_sources
+from packager.engine.files.range_readers import Range, RangeReader, UnreachableError, UnreadableError
+from packager.engine.files.shard_torrent import ShardTorrent
+from packager.engine.network.remote_readers import (
+    NetworkOptions,
+    SwarmReader,
+    endpoints,
+    open_remote_readers,
+    permitted_trackers,
+)
 from packager.errors import IncompleteError, InputError
 from packager.model import Container, Infohash
-from packager.paths import shown
+from packager.paths import display_text
 
 
 @dataclass(frozen=True)
-class Shared:
+class ShardDownload:
     """A shard's tar or folder as it can be fetched.
 
     addresses: of the tar or the folder at web seeds. torrent: returns its torrent, for the swarm; None where
@@ -29,26 +35,26 @@ class Shared:
     infohash_v2: Infohash | None
     trackers: Sequence[str]
     addresses: Sequence[str]
-    torrent: Callable[[], SharedFile] | None
+    torrent: Callable[[], ShardTorrent] | None
 
 
 class SwarmOnDemand:
     """The swarm of a shard, met when the first byte is asked of it; a source of ranges."""
 
     def __init__(
-        self, shared: Shared, wanted: Sequence[Range], remote: Remote, scratch: Path, opened: ExitStack
+        self, shared: ShardDownload, wanted: Sequence[Range], remote: NetworkOptions, scratch: Path, opened: ExitStack
     ) -> None:
         """Set out to read the ranges `wanted`, in order. scratch: a folder that it makes, uses and takes away."""
         self._shared, self._wanted, self._scratch, self._opened = shared, wanted, scratch, opened
         self._remote = replace(remote, web_seeds=(), torrent_web_seeds=False)
-        self._source: RangeSource | None = None
-        self._failure: Unreadable | None = None
+        self._source: RangeReader | None = None
+        self._failure: UnreadableError | None = None
         self._piece_length = 1
 
     @property
     def name(self) -> str:
         """Which swarm."""
-        return f"the swarm of {shown(self._shared.name)}"
+        return f"the swarm of {display_text(self._shared.name)}"
 
     @property
     def piece_length(self) -> int:
@@ -63,31 +69,31 @@ class SwarmOnDemand:
             try:
                 torrent = self._shared.torrent
                 self._source = self._by_link() if torrent is None else self._by_torrent(torrent)
-            except Unreadable as error:
+            except UnreadableError as error:
                 self._failure = error
                 raise
         return self._source.read(start, stop)
 
-    def _by_torrent(self, read: Callable[[], SharedFile]) -> RangeSource:
+    def _by_torrent(self, read: Callable[[], ShardTorrent]) -> RangeReader:
         """Return the swarm of a .torrent. Raises Unreadable where that is not the shard's."""
         try:
             torrent = read()
         except InputError as error:
-            raise Unreadable(error.where, error.what, error.mend) from error
+            raise UnreadableError(error.where, error.what, error.mend) from error
         except IncompleteError as error:
-            raise Unreachable(error.where, error.what, error.mend) from error
+            raise UnreachableError(error.where, error.what, error.mend) from error
         told = torrent.metainfo
         found = tuple(hash_.hex() if hash_ else None for hash_ in (told.infohash_v1, told.infohash_v2))
         if found != (self._shared.infohash_v1, self._shared.infohash_v2):
-            raise Unreadable(self.name, "has another torrent than its manifest says")
-        (opener,) = self._opened.enter_context(remote_sources(torrent, self._remote, self._scratch))
+            raise UnreadableError(self.name, "has another torrent than its manifest says")
+        (opener,) = self._opened.enter_context(open_remote_readers(torrent, self._remote, self._scratch))
         self._piece_length = told.piece_length
         return opener(self._wanted)
 
-    def _by_link(self) -> RangeSource:
+    def _by_link(self) -> RangeReader:
         """Return the swarm of infohashes alone. Raises Unreachable where nobody in it answers."""
         from packager.engine.network.magnet_fetch import (
-            MagnetFetch,  # few ask by link, and libtorrent takes long to import
+            MagnetDownload,  # few ask by link, and libtorrent takes long to import
         )
 
         swarm = self._remote.swarm
@@ -99,7 +105,7 @@ class SwarmOnDemand:
             raise InputError("--swarm", "the link names no tracker, and nobody else is to ask", "add --peer or --dht")
         trackers = permitted_trackers(trackers, self._remote)
         try:
-            fetch = MagnetFetch(
+            fetch = MagnetDownload(
                 (shared.infohash_v1, shared.infohash_v2),
                 self._wanted,
                 self._scratch,
@@ -112,6 +118,6 @@ class SwarmOnDemand:
             )
             self._opened.enter_context(fetch)
         except IncompleteError as error:
-            raise Unreachable(error.where, error.what, error.mend) from error
+            raise UnreachableError(error.where, error.what, error.mend) from error
         self._piece_length = fetch.piece_length
-        return SwarmRanges(fetch, fetch.piece_length, self.name)
+        return SwarmReader(fetch, fetch.piece_length, self.name)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from packager.core.releases.choose_shards import Choice, choose
-from packager.core.releases.sharing_rule import HandOut
+from packager.core.releases.choose_shards import ShardChoice, choose_shards
+from packager.core.releases.sharing_rule import SharingRule
 from packager.core.reports.reports import Oddity
 from packager.engine.tables import sql
 from packager.errors import InputError
-from packager.mirror.local_shards import Lying
+from packager.mirror.local_shards import LocalShard
 from packager.mirror.state import Settings
 from packager.model import Release, ShardName
 from packager.units import count_of
@@ -37,24 +37,24 @@ _KEPT_AS_FILES = (
 
 
 @dataclass(frozen=True)
-class Selection:
+class DiskChoice:
     """Shards to hold, best first, and those that were chosen and for which the disk has no room."""
 
-    chosen: tuple[Choice, ...]
+    chosen: tuple[ShardChoice, ...]
     left_out: tuple[Oddity, ...]
 
 
-def select(
+def choose_for_disk(
     release: Release,
     settings: Settings,
     seeds: Mapping[ShardName, int | None],
     *,
-    lying: Mapping[ShardName, Lying],
+    lying: Mapping[ShardName, LocalShard],
     chosen_before: Collection[ShardName],
     free: int,
     now: str,
     without_documents: Collection[ShardName] = (),
-) -> Selection:
+) -> DiskChoice:
     """Return what is to be held within the budget, and within what the disk has free less the reserve.
 
     chosen_before: shards that are stayed with, although nothing of them may be here yet. without_documents: shards of
@@ -66,8 +66,8 @@ def select(
     folders = {shard.name for shard in release.shards if shard.container == "folder"}
     names = (names if names is not None else {shard.name for shard in release.shards}) - blocked - folders
     names -= set(without_documents)
-    offered = {shard.name for shard in HandOut(release, now=now).offered()}
-    choices = choose(
+    offered = {shard.name for shard in SharingRule(release, now=now).offered()}
+    choices = choose_shards(
         release,
         budget=settings.budget,
         mirror_id=settings.mirror_id.encode(),
@@ -86,7 +86,9 @@ def select(
     return _with_room(choices, odd, lying, free - settings.reserve)
 
 
-def _with_room(choices: Sequence[Choice], odd: list[Oddity], lying: Mapping[ShardName, Lying], room: int) -> Selection:
+def _with_room(
+    choices: Sequence[ShardChoice], odd: list[Oddity], lying: Mapping[ShardName, LocalShard], room: int
+) -> DiskChoice:
     """Return the choices for which there is room; what lies here in full needs none."""
     chosen = []
     for choice in choices:
@@ -98,7 +100,7 @@ def _with_room(choices: Sequence[Choice], odd: list[Oddity], lying: Mapping[Shar
             continue
         room -= need
         chosen.append(choice)
-    return Selection(tuple(chosen), tuple(odd))
+    return DiskChoice(tuple(chosen), tuple(odd))
 
 
 def _in_the_way(name: str, size: int) -> Oddity:

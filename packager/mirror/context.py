@@ -19,7 +19,7 @@ class Clocks:
 
 
 @dataclass(frozen=True)
-class Around:
+class RunContext:
     """What a run meets. seconds: that a server may stay silent. free: bytes free on the disk of a folder."""
 
     clocks: Clocks
@@ -30,7 +30,7 @@ class Around:
 
 
 @dataclass(frozen=True)
-class Ask:
+class Confirmations:
     """What the owner of a mirror is asked. key: whether to trust it. plan: whether to go on."""
 
     key: Callable[[PublicKey], bool]

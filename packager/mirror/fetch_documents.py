@@ -10,19 +10,21 @@ from pathlib import Path
 from packager.core.bittorrent import parse_torrent
 from packager.core.shards.folder_layout import TAG_FILES
 from packager.engine.files import atomic_files
-from packager.engine.files.write_errors import refused
+from packager.engine.files.write_errors import write_error
 from packager.engine.published.open_release import check_manifest
-from packager.engine.published.release_reader import Source, read_published, save_published
+from packager.engine.published.release_reader import ReleaseReader, read_published, save_published
 from packager.errors import InputError, TrustError, from_os_error
-from packager.mirror.context import Around
+from packager.mirror.context import RunContext
 from packager.mirror.state import MirrorFolder
 from packager.model import PublishedFile, ReleaseShard
-from packager.paths import shown
+from packager.paths import display_text
 
 _DO_NOT = "do not use it; ask the publisher, by another way, what is right"
 
 
-def fetch(folder: MirrorFolder, source: Source, shards: Iterable[ReleaseShard], around: Around) -> list[Path]:
+def fetch_documents(
+    folder: MirrorFolder, source: ReleaseReader, shards: Iterable[ReleaseShard], around: RunContext
+) -> list[Path]:
     """Fetch what is not here yet, or changed, of the shards' documents into folder.incoming; return their paths.
 
     Memory: the largest manifest or torrent. Raises TrustError for one that is not what the release lists, or whose
@@ -40,7 +42,7 @@ def fetch(folder: MirrorFolder, source: Source, shards: Iterable[ReleaseShard], 
                 shard.members_table,
                 shard.members_tsv,
             ):  # up to 1 GiB each
-                with atomic_files.replace(folder.incoming / file.path, file.size) as table:
+                with atomic_files.replace_file(folder.incoming / file.path, file.size) as table:
                     save_published(source, file, table)
                 paths.append(Path(file.path))
                 continue
@@ -72,7 +74,7 @@ def _is_here(folder: MirrorFolder, file: PublishedFile) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise from_os_error(error, shown(str(path))) from error
+        raise from_os_error(error, display_text(str(path))) from error
 
 
 def place(folder: MirrorFolder, paths: Iterable[Path]) -> None:
@@ -84,16 +86,16 @@ def place(folder: MirrorFolder, paths: Iterable[Path]) -> None:
         try:
             (folder.incoming / path).replace(to)
         except OSError as error:
-            raise refused(error, to) from error
+            raise write_error(error, to) from error
     for parent in parents:
         atomic_files.fsync_folder(parent)
 
 
 def check_torrent(data: bytes, shard: ReleaseShard, v1: str | None, v2: str | None) -> None:
     """Raise TrustError where a .torrent is not the one of a shard by these infohashes, in hex."""
-    where = shown(shard.torrent.path)
+    where = display_text(shard.torrent.path)
     try:
-        metainfo = parse_torrent.parse(data, where)
+        metainfo = parse_torrent.parse_torrent(data, where)
     except InputError as error:
         raise TrustError(where, error.what, _DO_NOT) from error
     found = tuple(digest.hex() if digest else None for digest in (metainfo.infohash_v1, metainfo.infohash_v2))

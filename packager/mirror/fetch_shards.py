@@ -11,15 +11,15 @@ import msgspec
 
 from packager.core.releases import documents
 from packager.core.reports.mirror_reports import FetchedShard, FetchReport
-from packager.engine.files.shard_torrent import open_shared
-from packager.engine.network.downloads import Download, Downloads
-from packager.engine.network.libtorrent_session import Reach
+from packager.engine.files.shard_torrent import open_shard_torrent
+from packager.engine.network.downloads import DownloadSession, DownloadStatus
+from packager.engine.network.libtorrent_session import PeerOptions
 from packager.mirror import local_shards
-from packager.mirror.context import Around
+from packager.mirror.context import RunContext
 from packager.mirror.local_shards import is_proved, proof_of
-from packager.mirror.state import LIVE_SECONDS, Live, MirrorFolder, Proof
+from packager.mirror.state import LIVE_SECONDS, MirrorFolder, RunState, VerifiedTar
 from packager.model import ReleaseShard, ShardName
-from packager.units import count_of, show_size
+from packager.units import count_of, format_size
 
 ACTIVE = 8  # shards that come at once; one that stands still does not count
 STILL_SECONDS = 60.0  # without a byte: it stands still
@@ -29,14 +29,14 @@ _TOLD = 1000  # different lines of libtorrent's that are shown
 
 
 @dataclass(frozen=True)
-class How:
+class FetchOptions:
     """How the built-in client works, and when it ends by itself.
 
     peers: (IP address, port). until_done: end when every shard is whole. seconds: end after so long. check_every:
     seconds between two looks for a new release.
     """
 
-    reach: Reach
+    reach: PeerOptions
     peers: tuple[tuple[str, int], ...] = ()
     web_seeds: bool = True
     until_done: bool = False
@@ -44,11 +44,11 @@ class How:
     check_every: float = 6 * 3600
 
 
-def fetch(
+def fetch_shards(
     folder: MirrorFolder,
     shards: Sequence[ReleaseShard],
-    how: How,
-    around: Around,
+    how: FetchOptions,
+    around: RunContext,
     changed: Callable[[], bool] = lambda: False,
 ) -> FetchReport:
     """Fetch and share shards, best first, until `around.stop` says so or `how` does; return how it ended.
@@ -58,7 +58,7 @@ def fetch(
     Every shard that becomes whole is noted in verified.json, once its tar is durable. Raises IncompleteError
     where the disk fails.
     """
-    with Downloads(how.reach, how.peers) as downloads:
+    with DownloadSession(how.reach, how.peers) as downloads:
         session = _Session(folder, shards, downloads, how, around)
         try:
             session.run(lambda: around.stop() or changed())
@@ -71,7 +71,12 @@ class _Session:
     """What is seen of the shards while they come."""
 
     def __init__(
-        self, folder: MirrorFolder, shards: Sequence[ReleaseShard], downloads: Downloads, how: How, around: Around
+        self,
+        folder: MirrorFolder,
+        shards: Sequence[ReleaseShard],
+        downloads: DownloadSession,
+        how: FetchOptions,
+        around: RunContext,
     ) -> None:
         self._folder, self._downloads, self._how = folder, downloads, how
         self._clocks, self._progress = around.clocks, around.progress
@@ -89,7 +94,7 @@ class _Session:
         self._best: dict[ShardName, int] = {}  # the most that was right of each, for progress
         self._told: set[str] = set()
         self._states: list[str] = []
-        self._status: list[Download] = []
+        self._status: list[DownloadStatus] = []
         self._peers = 0
 
     @property
@@ -133,7 +138,7 @@ class _Session:
         for each in self._status:
             self._follow(each)
 
-    def _follow(self, each: Download) -> None:
+    def _follow(self, each: DownloadStatus) -> None:
         """Count what came of one shard, and keep its proof when it is whole."""
         share, _ = self._moved.get(each.name, (-1.0, 0.0))
         if each.share != share:
@@ -165,9 +170,9 @@ class _Session:
                 return
             self._waiting.pop(0)
             if shard.name not in self._proofs:  # from now on the file of that name is this mirror's
-                self._proofs[shard.name] = Proof()
+                self._proofs[shard.name] = VerifiedTar()
                 self._folder.save_proofs(self._proofs)
-            file = open_shared(self._folder.document(shard.torrent))
+            file = open_shard_torrent(self._folder.document(shard.torrent))
             self._downloads.add(
                 shard.name,
                 file.torrent,
@@ -199,7 +204,7 @@ class _Session:
             counts.append(f"{len(self._waiting)} waiting")
         down, up = (sum(getattr(each, what) for each in self._status) for what in ("downloaded", "uploaded"))
         peers = count_of(sum(each.peers for each in self._status), "peer")
-        told = f"{', '.join(counts)}; {peers}, {show_size(down)} received, {show_size(up)} sent"
+        told = f"{', '.join(counts)}; {peers}, {format_size(down)} received, {format_size(up)} sent"
         self._progress.note(told)
 
     def _uploaded(self, name: ShardName) -> int:
@@ -211,10 +216,10 @@ class _Session:
         """Keep what was sent, and tell `mirror status` how all stand; live: this goes on."""
         self._saved_at = self._clocks.steady()
         for each in self._status:
-            proof = self._proofs.get(each.name, Proof())
+            proof = self._proofs.get(each.name, VerifiedTar())
             self._proofs[each.name] = msgspec.structs.replace(proof, uploaded=self._uploaded(each.name))
         self._folder.save_proofs(self._proofs)
-        now = Live(
+        now = RunState(
             format=documents.FORMAT,
             type="live",
             at=self._clocks.unix(),

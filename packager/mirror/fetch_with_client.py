@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 
 from packager.core.bittorrent import bencode
-from packager.core.releases.sharing_rule import HandOut
+from packager.core.releases.sharing_rule import SharingRule
 from packager.core.reports.reports import Oddity
-from packager.engine.clients import Client, Handover
+from packager.engine.clients import Client, TorrentToAdd
 from packager.engine.files.limited_read import read_limited
 from packager.errors import InputError
 from packager.mirror.state import MirrorFolder
 from packager.model import PublishedFile, Release, ReleaseShard
 
 
-def hand_over(
+def add_to_client(
     client: Client, folder: MirrorFolder, shards: Sequence[ReleaseShard], *, label: str
 ) -> tuple[tuple[str, ...], tuple[Oddity, ...]]:
     """Give the client what it does not have; return which shards it was given, and which it refused and why.
@@ -34,7 +34,7 @@ def stop_withheld(client: Client, release: Release, now: str) -> tuple[str, ...]
 
     now: RFC 3339. Raises IncompleteError where it does not answer.
     """
-    withheld = {each.name for each in HandOut(release, now=now).all_withheld()}
+    withheld = {each.name for each in SharingRule(release, now=now).all_withheld()}
     keys = {str(key): shard.name for shard in release.shards if shard.name in withheld for key in shard.infohashes}
     held = {key: each for key, each in client.held().items() if key in keys} if keys else {}
     stopped = client.stop(held) if held else set()
@@ -42,9 +42,9 @@ def stop_withheld(client: Client, release: Release, now: str) -> tuple[str, ...]
     return tuple(dict.fromkeys(keys[key] for key in running if key in stopped))
 
 
-def _handover(folder: MirrorFolder, shard: ReleaseShard, label: str) -> Handover:
+def _handover(folder: MirrorFolder, shard: ReleaseShard, label: str) -> TorrentToAdd:
     """Return a shard as a client is given it: its tar goes into the mirror's folder."""
-    return Handover(
+    return TorrentToAdd(
         name=shard.name,
         torrent=_torrent(folder, shard.torrent),
         twin_torrent=_torrent(folder, shard.twin_torrent) if shard.twin_torrent else None,

@@ -7,20 +7,20 @@ from collections.abc import Mapping
 
 import msgspec
 
-from packager.core.bittorrent.scrape import Counts
+from packager.core.bittorrent.scrape import SwarmCounts
 from packager.core.releases.release_lists import short_infohash
 from packager.core.releases.seed_counts import by_shard, is_older, newest, questions
-from packager.core.reports.mirror_reports import CountedBy
-from packager.core.reports.reports import AskedTracker
+from packager.core.reports.mirror_reports import SeedCountSource
+from packager.core.reports.reports import TrackerAnswer
 from packager.engine.network.dht import dht_counts
-from packager.engine.network.libtorrent_session import Reach
-from packager.engine.network.scrape_trackers import SILENT_SECONDS, scrape
-from packager.engine.published.release_reader import Source
+from packager.engine.network.libtorrent_session import PeerOptions
+from packager.engine.network.scrape_trackers import SILENT_SECONDS, scrape_trackers
+from packager.engine.published.release_reader import ReleaseReader
 from packager.errors import IncompleteError, PackagerError
-from packager.mirror.context import Around
+from packager.mirror.context import RunContext
 from packager.mirror.state import Settings
 from packager.model import CountSource, Release, ShardName
-from packager.paths import shown
+from packager.paths import display_text
 from packager.progress import Progress
 
 TORRENTS = "torrents.json"
@@ -39,9 +39,9 @@ class _Listed(msgspec.Struct):
     stats_scraped_at: str | None = None
 
 
-def seed_counts(
-    source: Source, release: Release, settings: Settings, reach: Reach, around: Around
-) -> tuple[Seeds, CountedBy]:
+def find_seed_counts(
+    source: ReleaseReader, release: Release, settings: Settings, reach: PeerOptions, around: RunContext
+) -> tuple[Seeds, SeedCountSource]:
     """Return the seeds of each shard, None or left out where nobody knows, and who said so.
 
     settings.counts: whom to ask; "auto": the list, then the trackers where it has no counts or old ones and the
@@ -52,7 +52,7 @@ def seed_counts(
     by_list = _said(release, listed, "list" if _known(release, listed) else "nobody", at)
     if asked == "list" or (asked == "auto" and not _is_wanting(release, settings, listed, at, around)):
         return by_list
-    trackers: tuple[AskedTracker, ...] = ()
+    trackers: tuple[TrackerAnswer, ...] = ()
     if asked != "dht":
         found, trackers = _scraped(release, settings, around)
         if found:
@@ -63,12 +63,14 @@ def seed_counts(
     return by_list[0], msgspec.structs.replace(by_list[1], trackers=trackers)
 
 
-def _published(source: Source, release: Release, progress: Progress) -> tuple[dict[ShardName, int | None], str | None]:
+def _published(
+    source: ReleaseReader, release: Release, progress: Progress
+) -> tuple[dict[ShardName, int | None], str | None]:
     """Return the counts of torrents.json and the newest time it gives them; none where it cannot be had or read."""
     try:
         lines = msgspec.json.decode(source.read(TORRENTS, LIMIT), type=list[_Listed])
     except (PackagerError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        progress.note(f"no list of seed counts: {shown(str(error), 200)}")
+        progress.note(f"no list of seed counts: {display_text(str(error), 200)}")
         return {}, None
     counted = {each.btih: each for each in lines if each.seeders is not None and 0 <= each.seeders < 1 << 31}
     times = [each.stats_scraped_at for each in counted.values()]
@@ -77,7 +79,7 @@ def _published(source: Source, release: Release, progress: Progress) -> tuple[di
     return {name: each.seeders for name, each in counts.items() if each}, at
 
 
-def _is_wanting(release: Release, settings: Settings, listed: Seeds, at: str | None, around: Around) -> bool:
+def _is_wanting(release: Release, settings: Settings, listed: Seeds, at: str | None, around: RunContext) -> bool:
     """Say whether the list does not do: the choice hangs on counts, and it has none, or old ones."""
     total = sum(shard.size for shard in release.shards if not shard.obsolete)
     is_chosen_by = settings.strategy != "popular" and total > settings.budget
@@ -88,17 +90,17 @@ def _is_wanting(release: Release, settings: Settings, listed: Seeds, at: str | N
 
 
 def _scraped(
-    release: Release, settings: Settings, around: Around
-) -> tuple[dict[ShardName, int | None], tuple[AskedTracker, ...]]:
+    release: Release, settings: Settings, around: RunContext
+) -> tuple[dict[ShardName, int | None], tuple[TrackerAnswer, ...]]:
     """Return what the release's trackers say."""
     silent = min(around.seconds, SILENT_SECONDS)
-    scraped = scrape(
+    scraped = scrape_trackers(
         questions(release), allowed=settings.allowed, silent=silent, stop=around.stop, progress=around.progress
     )
     return _seeders(by_shard(release, scraped.counts)), scraped.trackers
 
 
-def _by_dht(release: Release, reach: Reach, around: Around) -> dict[ShardName, int | None]:
+def _by_dht(release: Release, reach: PeerOptions, around: RunContext) -> dict[ShardName, int | None]:
     """Return how many peers the DHT knows of each shard, by the infohash that torrents.json names."""
     swarms = {bytes.fromhex(short_infohash(shard)): shard.name for shard in release.shards if not shard.obsolete}
     try:
@@ -109,7 +111,7 @@ def _by_dht(release: Release, reach: Reach, around: Around) -> dict[ShardName, i
     return _seeders({swarms[swarm]: counts for swarm, counts in found.items()})
 
 
-def _seeders(counts: Mapping[ShardName, Counts]) -> dict[ShardName, int | None]:
+def _seeders(counts: Mapping[ShardName, SwarmCounts]) -> dict[ShardName, int | None]:
     """Return the seeders alone."""
     return {name: each.seeders for name, each in counts.items()}
 
@@ -124,9 +126,9 @@ def _said(
     seeds: Seeds,
     source: CountSource,
     at: str | None,
-    trackers: tuple[AskedTracker, ...] = (),
-) -> tuple[Seeds, CountedBy]:
+    trackers: tuple[TrackerAnswer, ...] = (),
+) -> tuple[Seeds, SeedCountSource]:
     """Return counts, and who said so."""
     count = sum(not shard.obsolete for shard in release.shards)
-    told = shown(at, _MOST_TIME) if at else None
-    return seeds, CountedBy(source=source, at=told, known=_known(release, seeds), of=count, trackers=trackers)
+    told = display_text(at, _MOST_TIME) if at else None
+    return seeds, SeedCountSource(source=source, at=told, known=_known(release, seeds), of=count, trackers=trackers)

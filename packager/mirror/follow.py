@@ -13,32 +13,32 @@ from packager.core.releases import documents, trust
 from packager.core.releases.minisign_key import PublicKey
 from packager.core.reports.mirror_reports import (
     ChangedSetting,
-    CountedBy,
     MirrorPlan,
-    PlannedHold,
+    PlannedDownload,
     Removable,
-    WithdrawnThere,
+    SeedCountSource,
+    WithdrawnLocally,
 )
 from packager.engine.files import atomic_files
-from packager.engine.files.shard_torrent import SharedFile
-from packager.engine.network.libtorrent_session import Reach
+from packager.engine.files.shard_torrent import ShardTorrent
+from packager.engine.network.libtorrent_session import PeerOptions
 from packager.engine.published.open_release import evidence_of
-from packager.engine.published.release_reader import Source, open_source, read_published
+from packager.engine.published.release_reader import ReleaseReader, open_release_reader, read_published
 from packager.errors import InputError
 from packager.mirror import fetch_documents, local_shards, release_chain
-from packager.mirror.choose_for_disk import Selection, select
-from packager.mirror.context import Around, Ask
-from packager.mirror.find_seed_counts import seed_counts
-from packager.mirror.local_shards import Lying
-from packager.mirror.release_chain import Newest
-from packager.mirror.state import Chosen, Mirror, MirrorFolder, Settings
+from packager.mirror.choose_for_disk import DiskChoice, choose_for_disk
+from packager.mirror.context import Confirmations, RunContext
+from packager.mirror.find_seed_counts import find_seed_counts
+from packager.mirror.local_shards import LocalShard
+from packager.mirror.release_chain import AcceptedRelease
+from packager.mirror.state import ChosenShard, MirrorFolder, MirrorState, Settings
 from packager.model import Release, ReleaseShard, ShardName
-from packager.paths import shown
+from packager.paths import display_text
 from packager.progress import Progress
 
 
 @dataclass(frozen=True)
-class Trusted:
+class FirstTrust:
     """How the first release is trusted: a key given, the one beside the release, or none; start: its serial."""
 
     key: str | None = None
@@ -47,43 +47,43 @@ class Trusted:
 
 
 @dataclass(frozen=True)
-class Stepped:
+class StepResult:
     """A step that was taken, or only planned. mirror: what is kept now, None where nothing is."""
 
     plan: MirrorPlan
     warnings: tuple[str, ...]
-    mirror: Mirror | None
+    mirror: MirrorState | None
     shards: tuple[ReleaseShard, ...]  # chosen
     release: Release
 
 
 @dataclass(frozen=True)
-class Request:
+class StepOptions:
     """What is asked of a step. settings: the owner's wishes, made from what is kept here, if anything is.
 
     reach: how the DHT is met, where seeds are counted by it.
     """
 
-    settings: Callable[[Mirror | None], Settings]
-    ask: Ask
-    trusted: Trusted = Trusted()
-    reach: Reach = field(default_factory=Reach)
+    settings: Callable[[MirrorState | None], Settings]
+    ask: Confirmations
+    trusted: FirstTrust = FirstTrust()
+    reach: PeerOptions = field(default_factory=PeerOptions)
     dry_run: bool = False
 
 
-def step(folder: MirrorFolder, settings: Settings, request: Request, around: Around) -> Stepped:
+def follow_release(folder: MirrorFolder, settings: Settings, request: StepOptions, around: RunContext) -> StepResult:
     """Follow the newest release and choose of it; the caller holds the state's lock, unless it is a dry run.
 
     Raises TrustError for what is refused; then, as for a dry run, nothing was written.
     """
     held = folder.load()
-    with open_source(settings.source, seconds=around.seconds, allowed=settings.allowed) as source:
+    with open_release_reader(settings.source, seconds=around.seconds, allowed=settings.allowed) as source:
         newest = _newest(source, held, request, around.progress)
-        seeds, counted_by = seed_counts(source, newest.release, settings, request.reach, around)
+        seeds, counted_by = find_seed_counts(source, newest.release, settings, request.reach, around)
         proofs = folder.proofs()
-        lying = _related(source, folder, newest.release, local_shards.look(folder, newest.release), proofs)
+        lying = _related(source, folder, newest.release, local_shards.find_local_shards(folder, newest.release), proofs)
         room, now = around.free(folder.folder), around.clocks.now()
-        selection = select(
+        selection = choose_for_disk(
             newest.release,
             settings,
             seeds,
@@ -101,24 +101,26 @@ def step(folder: MirrorFolder, settings: Settings, request: Request, around: Aro
         warnings = (*_warnings(newest, settings, now), *filter(None, [folder.proofs_fault()]))
         shards = _chosen_shards(newest.release, selection)
         if request.dry_run or not request.ask.plan(plan):
-            return Stepped(plan, warnings, None, shards, newest.release)
+            return StepResult(plan, warnings, None, shards, newest.release)
         mirror = _mirror(settings, newest, selection, held, now)
         _fetch_documents(folder, source, shards, around)
     if mirror != held or not folder.is_kept(mirror, newest.body, newest.minisig):
         folder.save(mirror, newest.body, newest.minisig)
-    return Stepped(plan, warnings, mirror, shards, newest.release)
+    return StepResult(plan, warnings, mirror, shards, newest.release)
 
 
-def _newest(source: Source, held: Mirror | None, request: Request, progress: Progress) -> Newest:
+def _newest(
+    source: ReleaseReader, held: MirrorState | None, request: StepOptions, progress: Progress
+) -> AcceptedRelease:
     """Return the newest release, by the key pinned here or by one that is agreed to now."""
     trusted = request.trusted
-    key = release_chain.given(trusted.key)
+    key = release_chain.given_release(trusted.key)
     if held is None:
         if trusted.unsigned and key is not None:
             raise InputError("--unsigned", "a key is given as well", "leave one of them out")
         if trusted.unsigned:
             progress.note("NOT SIGNED: nothing proves who made this release; only that later ones follow from it")
-        return release_chain.first(
+        return release_chain.first_release(
             source, key=key, unsigned=trusted.unsigned, start=trusted.start, confirm=request.ask.key
         )
     pinned = held.followed.keys
@@ -128,12 +130,16 @@ def _newest(source: Source, held: Mirror | None, request: Request, progress: Pro
         raise InputError("--key", f"{key.name} is not the key pinned here ({name})", mend)
     if trusted.unsigned and pinned:
         raise InputError("--unsigned", "a key is pinned here, and stays so", "leave it out")
-    return release_chain.following(source, held.followed)
+    return release_chain.next_releases(source, held.followed)
 
 
 def _related(
-    source: Source, folder: MirrorFolder, release: Release, lying: dict[ShardName, Lying], proofs: Container[ShardName]
-) -> dict[ShardName, Lying]:
+    source: ReleaseReader,
+    folder: MirrorFolder,
+    release: Release,
+    lying: dict[ShardName, LocalShard],
+    proofs: Container[ShardName],
+) -> dict[ShardName, LocalShard]:
     """Return what is on the disk, with files in the way that have the name of a shard and are of something else.
 
     Files of the built-in client are in `proofs` from their first byte. Others are compared with the shard's torrent.
@@ -146,7 +152,9 @@ def _related(
             continue
         torrent = read_published(source, shard.torrent)
         fetch_documents.check_torrent(torrent, shard, shard.infohash_v1, shard.infohash_v2)
-        if local_shards.is_unrelated(tar, SharedFile(torrent, parse_torrent.parse(torrent, shard.torrent.path)).pieces):
+        if local_shards.is_unrelated(
+            tar, ShardTorrent(torrent, parse_torrent.parse_torrent(torrent, shard.torrent.path)).pieces
+        ):
             found[shard.name] = dataclasses.replace(here, state="in the way")
     return found
 
@@ -167,7 +175,7 @@ def _without_documents(source: str, folder: MirrorFolder, release: Release) -> l
     ]
 
 
-def _stayed_with(held: Mirror | None, settings: Settings) -> tuple[ShardName, ...]:
+def _stayed_with(held: MirrorState | None, settings: Settings) -> tuple[ShardName, ...]:
     """Return the shards chosen before, where the owner's wishes are what they were."""
     if held is None:
         return ()
@@ -177,9 +185,9 @@ def _stayed_with(held: Mirror | None, settings: Settings) -> tuple[ShardName, ..
     return tuple(each.name for each in held.chosen)
 
 
-def _warnings(newest: Newest, settings: Settings, now: str) -> tuple[str, ...]:
+def _warnings(newest: AcceptedRelease, settings: Settings, now: str) -> tuple[str, ...]:
     """Return what its owner should know of the release."""
-    warnings = [trust.stale(newest.followed, now=now, max_age=settings.max_age)]
+    warnings = [trust.staleness_warning(newest.followed, now=now, max_age=settings.max_age)]
     if not newest.followed.keys:
         warnings.append("not signed: nothing proves who made this release")
     return tuple(warning for warning in warnings if warning is not None)
@@ -187,19 +195,19 @@ def _warnings(newest: Newest, settings: Settings, now: str) -> tuple[str, ...]:
 
 def _plan(
     settings: Settings,
-    newest: Newest,
-    selection: Selection,
-    lying: dict[ShardName, Lying],
-    held: Mirror | None,
+    newest: AcceptedRelease,
+    selection: DiskChoice,
+    lying: dict[ShardName, LocalShard],
+    held: MirrorState | None,
     *,
     free: int,
-    counted_by: CountedBy,
+    counted_by: SeedCountSource,
     removable: tuple[Removable, ...],
 ) -> MirrorPlan:
     """Return the plan as it is shown."""
     phases = {shard.name: shard.phase for shard in newest.release.shards}
     chosen = tuple(
-        PlannedHold(
+        PlannedDownload(
             name=each.name,
             phase=phases[each.name],
             size=each.size,
@@ -213,7 +221,7 @@ def _plan(
         serial=newest.followed.serial,
         date=newest.followed.date,
         key=newest.followed.keys[0] if newest.followed.keys else None,
-        evidence=evidence_of(newest.release, shown(settings.source), newest.signer),
+        evidence=evidence_of(newest.release, display_text(settings.source), newest.signer),
         strategy=settings.strategy,
         budget=settings.budget,
         chosen=chosen,
@@ -231,7 +239,7 @@ def _plan(
     )
 
 
-def _changed(held: Mirror | None, settings: Settings) -> tuple[ChangedSetting, ...]:
+def _changed(held: MirrorState | None, settings: Settings) -> tuple[ChangedSetting, ...]:
     """Return the settings that are others than those that are kept."""
     if held is None:
         return ()
@@ -246,24 +254,24 @@ def _text(value: object) -> str:
     """Return a setting as text."""
     if value is None:
         return "all"
-    return shown(", ".join(map(str, value)) if isinstance(value, tuple) else str(value))
+    return display_text(", ".join(map(str, value)) if isinstance(value, tuple) else str(value))
 
 
-def _newly_obsolete(release: Release, held: Mirror | None) -> tuple[str, ...]:
+def _newly_obsolete(release: Release, held: MirrorState | None) -> tuple[str, ...]:
     """Return the shards that are obsolete and were not in the release that is held."""
     before = {shard.name for shard in held.followed.shards if not shard.obsolete} if held else set()
     return tuple(shard.name for shard in release.shards if shard.obsolete and shard.name in before)
 
 
 def _newly_withdrawn(
-    release: Release, held: Mirror | None, lying: dict[ShardName, Lying]
-) -> tuple[WithdrawnThere, ...]:
+    release: Release, held: MirrorState | None, lying: dict[ShardName, LocalShard]
+) -> tuple[WithdrawnLocally, ...]:
     """Return the records withdrawn since the release that is held, those lifted again left out; all if none is held."""
     before = {each.id for each in held.followed.withdrawals if not each.lifted} if held else set()
     return tuple(
-        WithdrawnThere(
-            id=shown(each.id),
-            reason=shown(each.reason),
+        WithdrawnLocally(
+            id=display_text(each.id),
+            reason=display_text(each.reason),
             date=each.date,
             here=tuple(name for name in each.shards if name in lying),
         )
@@ -272,20 +280,22 @@ def _newly_withdrawn(
     )
 
 
-def _chosen_shards(release: Release, selection: Selection) -> tuple[ReleaseShard, ...]:
+def _chosen_shards(release: Release, selection: DiskChoice) -> tuple[ReleaseShard, ...]:
     """Return the chosen shards as the release lists them, best first."""
     by_name = {shard.name: shard for shard in release.shards}
     return tuple(by_name[each.name] for each in selection.chosen)
 
 
-def _mirror(settings: Settings, newest: Newest, selection: Selection, held: Mirror | None, now: str) -> Mirror:
+def _mirror(
+    settings: Settings, newest: AcceptedRelease, selection: DiskChoice, held: MirrorState | None, now: str
+) -> MirrorState:
     """Return what is kept after this step."""
-    taken = {each.name: Chosen(name=each.name, why=shown(each.why), since=now) for each in selection.chosen}
+    taken = {each.name: ChosenShard(name=each.name, why=display_text(each.why), since=now) for each in selection.chosen}
     stayed = [each for each in (held.chosen if held else ()) if taken.pop(each.name, None)]
     chosen = (*stayed, *taken.values())
     names = {each.name for each in chosen}
     before = {*held.dropped, *(each.name for each in held.chosen)} if held else set()
-    return Mirror(
+    return MirrorState(
         format=documents.FORMAT,
         type="mirror",
         settings=settings,
@@ -295,10 +305,12 @@ def _mirror(settings: Settings, newest: Newest, selection: Selection, held: Mirr
     )
 
 
-def _fetch_documents(folder: MirrorFolder, source: Source, shards: tuple[ReleaseShard, ...], around: Around) -> None:
+def _fetch_documents(
+    folder: MirrorFolder, source: ReleaseReader, shards: tuple[ReleaseShard, ...], around: RunContext
+) -> None:
     """Fetch and check the shards' documents, and put them into their places when all of them are right."""
     try:
         atomic_files.remove_tree(folder.incoming)  # what a killed run left
-        fetch_documents.place(folder, fetch_documents.fetch(folder, source, shards, around))
+        fetch_documents.place(folder, fetch_documents.fetch_documents(folder, source, shards, around))
     finally:
         atomic_files.remove_tree(folder.incoming)

@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packager.core.bittorrent.piece_hashes import PieceHashes
-from packager.core.releases.sharing_rule import HandOut
+from packager.core.releases.sharing_rule import SharingRule
 from packager.core.reports.mirror_reports import OnDisk, Removable
 from packager.engine.files import atomic_files
 from packager.engine.files.file_stamp import FileStamp
-from packager.engine.files.shard_torrent import open_shared
+from packager.engine.files.shard_torrent import open_shard_torrent
 from packager.engine.hashing.find_bad_pieces import bad_pieces
 from packager.errors import from_os_error
-from packager.mirror.state import Mirror, MirrorFolder, Proof
+from packager.mirror.state import MirrorFolder, MirrorState, VerifiedTar
 from packager.model import Release, ReleaseShard, ShardName
-from packager.paths import shown
+from packager.paths import display_text
 from packager.progress import Progress
 
 
 @dataclass(frozen=True)
-class Lying:
+class LocalShard:
     """A shard's tar, or the part of it that has come, as it lies. allocated: bytes that it takes on the disk."""
 
     state: OnDisk
@@ -30,29 +30,31 @@ class Lying:
     mtime_ns: int
 
 
-NOTHING = Lying("missing", 0, 0, 0)
+NOTHING = LocalShard("missing", 0, 0, 0)
 
 
-def look(folder: MirrorFolder, release: Release) -> dict[ShardName, Lying]:
+def find_local_shards(folder: MirrorFolder, release: Release) -> dict[ShardName, LocalShard]:
     """Return how the tar of each shard is on the disk; those of which nothing is there are left out."""
     found = {shard.name: look_at(folder, shard) for shard in release.shards}
     return {name: lying for name, lying in found.items() if lying.state != "missing"}
 
 
-def look_at(folder: MirrorFolder, shard: ReleaseShard) -> Lying:
+def look_at(folder: MirrorFolder, shard: ReleaseShard) -> LocalShard:
     """Return how one shard's tar lies: whole is what has its size; only a proof says more."""
     tar = folder.tar(shard.name)
     found = _stat(tar)
     if found is not None:
         size = found.st_size if stat.S_ISREG(found.st_mode) else shard.size + 1
         state: OnDisk = "whole" if size == shard.size else "partial" if size < shard.size else "in the way"
-        return Lying(state, *_facts(found))
+        return LocalShard(state, *_facts(found))
     for path in _parts(tar):
         part = _stat(path)
         if part is not None and stat.S_ISREG(part.st_mode):
-            return Lying("partial", *_facts(part))
-        if part is not None and stat.S_ISDIR(part.st_mode) and path == atomic_files.partial(tar):  # nothing can come
-            return Lying("in the way", *_facts(part))
+            return LocalShard("partial", *_facts(part))
+        if (
+            part is not None and stat.S_ISDIR(part.st_mode) and path == atomic_files.partial_path(tar)
+        ):  # nothing can come
+            return LocalShard("in the way", *_facts(part))
     return NOTHING
 
 
@@ -76,7 +78,7 @@ def is_unrelated(tar: Path, hashes: PieceHashes) -> bool:
 
 def _parts(tar: Path) -> tuple[Path, ...]:
     """Return where a tar lies while it comes: ours, Transmission's, qBittorrent's."""
-    return atomic_files.partial(tar), tar.with_name(f"{tar.name}.part"), tar.with_name(f"{tar.name}.!qB")
+    return atomic_files.partial_path(tar), tar.with_name(f"{tar.name}.part"), tar.with_name(f"{tar.name}.!qB")
 
 
 def _facts(found: os.stat_result) -> tuple[int, int, int]:
@@ -91,10 +93,10 @@ def _stat(path: Path) -> os.stat_result | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise from_os_error(error, shown(str(path))) from error
+        raise from_os_error(error, display_text(str(path))) from error
 
 
-def is_proved(proof: Proof | None, lying: Lying) -> bool:
+def is_proved(proof: VerifiedTar | None, lying: LocalShard) -> bool:
     """Say whether a tar was found right in full and did not change since."""
     return (
         proof is not None
@@ -104,7 +106,7 @@ def is_proved(proof: Proof | None, lying: Lying) -> bool:
     )
 
 
-def fetched_here(mirror: Mirror | None, proofs: Iterable[ShardName]) -> set[ShardName]:
+def fetched_here(mirror: MirrorState | None, proofs: Iterable[ShardName]) -> set[ShardName]:
     """Return the shards whose tars this mirror fetched or checked: chosen now, chosen once, or proved."""
     chosen = (*(each.name for each in mirror.chosen), *mirror.dropped) if mirror else ()
     return {*chosen, *proofs}
@@ -112,7 +114,7 @@ def fetched_here(mirror: Mirror | None, proofs: Iterable[ShardName]) -> set[Shar
 
 def removable(
     release: Release,
-    lying: Mapping[ShardName, Lying],
+    lying: Mapping[ShardName, LocalShard],
     chosen: Iterable[ShardName],
     fetched: Container[str],
     *,
@@ -122,7 +124,7 @@ def removable(
 
     fetched: shards whose tars this mirror fetched; another file is never deleted. now: RFC 3339.
     """
-    hand_out, wanted = HandOut(release, now=now), set(chosen)
+    hand_out, wanted = SharingRule(release, now=now), set(chosen)
     listed = []
     for shard in release.shards:
         if shard.name not in lying:
@@ -153,29 +155,29 @@ def sync_file(path: Path) -> None:
         atomic_files.fsync_path(path)
         atomic_files.fsync_folder(path.parent)
     except OSError as error:
-        raise from_os_error(error, shown(str(path))) from error
+        raise from_os_error(error, display_text(str(path))) from error
 
 
-def prove(
+def verify_tars(
     folder: MirrorFolder, shards: Iterable[ReleaseShard], *, workers: int, now: Callable[[], str], progress: Progress
 ) -> dict[ShardName, int]:
     """Read whole tars in full and keep what was proved; return how many bad pieces each has."""
     proofs, bad = folder.proofs(), {}
     for shard in shards:
         lying = look_at(folder, shard)
-        pieces = open_shared(folder.document(shard.torrent)).pieces
+        pieces = open_shard_torrent(folder.document(shard.torrent)).pieces
         progress.begin(f"verify {shard.name}", shard.size)
         wrong = bad_pieces(
             bytes(folder.tar(shard.name)), pieces, range(pieces.count), workers=workers, tell=progress.advance
         )
         progress.end()
         bad[shard.name] = len(wrong)
-        kept = proofs.get(shard.name, Proof())
+        kept = proofs.get(shard.name, VerifiedTar())
         proofs[shard.name] = proof_of(lying, None if wrong else now(), kept.uploaded)
         folder.save_proofs(proofs)
     return bad
 
 
-def proof_of(lying: Lying, verified: str | None, uploaded: int) -> Proof:
+def proof_of(lying: LocalShard, verified: str | None, uploaded: int) -> VerifiedTar:
     """Return what is kept of a tar that was found right, or not (None), as it lies."""
-    return Proof(verified=verified, size=lying.size, mtime_ns=lying.mtime_ns, uploaded=uploaded)
+    return VerifiedTar(verified=verified, size=lying.size, mtime_ns=lying.mtime_ns, uploaded=uploaded)

@@ -11,18 +11,18 @@ from packager.core.reports.mirror_reports import FetchReport, MirrorReport
 from packager.core.reports.reports import Oddity
 from packager.engine.clients import Client, open_client
 from packager.engine.files import atomic_files
-from packager.engine.published.release_reader import RELEASE, open_source
+from packager.engine.published.release_reader import RELEASE, open_release_reader
 from packager.errors import PackagerError
-from packager.mirror.context import Around, Ask
-from packager.mirror.fetch_shards import How, fetch
-from packager.mirror.fetch_with_client import hand_over, stop_withheld
-from packager.mirror.follow import Request, Stepped, step
+from packager.mirror.context import Confirmations, RunContext
+from packager.mirror.fetch_shards import FetchOptions, fetch_shards
+from packager.mirror.fetch_with_client import add_to_client, stop_withheld
+from packager.mirror.follow import StepOptions, StepResult, follow_release
 from packager.mirror.state import MirrorFolder, Settings
 
 BUILTIN, NONE = "builtin", "none"
 
 
-def run(folder: MirrorFolder, request: Request, how: How, around: Around) -> MirrorReport:
+def run_mirror(folder: MirrorFolder, request: StepOptions, how: FetchOptions, around: RunContext) -> MirrorReport:
     """Follow, choose, and fetch or hand over; return what was done.
 
     A dry run takes no lock and writes nothing. Raises TrustError for a release that is refused, with
@@ -30,13 +30,13 @@ def run(folder: MirrorFolder, request: Request, how: How, around: Around) -> Mir
     """
     if request.dry_run:
         settings = request.settings(folder.load())
-        stepped = step(folder, settings, request, around)
+        stepped = follow_release(folder, settings, request, around)
         _warn(stepped, around)
         return _report(stepped, settings)
-    with _without_trace(folder), atomic_files.lock(folder.state, "mirror"):
+    with _without_trace(folder), atomic_files.lock_state_folder(folder.state, "mirror"):
         settings = request.settings(folder.load())
         client = None if settings.client in (BUILTIN, NONE) else open_client(settings.client)
-        stepped = step(folder, settings, request, around)
+        stepped = follow_release(folder, settings, request, around)
         _warn(stepped, around)
         if stepped.mirror is None:
             return _report(stepped, settings)
@@ -51,26 +51,26 @@ def run(folder: MirrorFolder, request: Request, how: How, around: Around) -> Mir
 
 
 def _fetch_on(
-    folder: MirrorFolder, stepped: Stepped, request: Request, how: How, around: Around
-) -> tuple[Stepped, FetchReport]:
+    folder: MirrorFolder, stepped: StepResult, request: StepOptions, how: FetchOptions, around: RunContext
+) -> tuple[StepResult, FetchReport]:
     """Fetch and share, and take each new release that appears meanwhile; return the last step and all that was done.
 
     A release that is refused, or cannot be fetched, changes nothing: a warning names it, and sharing goes on.
     """
     settings = request.settings(None)
-    request = replace(request, ask=Ask(key=lambda _: False, plan=lambda _: True))
+    request = replace(request, ask=Confirmations(key=lambda _: False, plan=lambda _: True))
     watch = NewRelease(settings, stepped, how.check_every, around)
     began, received, sent = around.clocks.steady(), 0, 0
     while True:
         used = around.clocks.steady() - began
         left = how if how.seconds is None else replace(how, seconds=max(0.0, how.seconds - used))
-        fetched = fetch(folder, stepped.shards, left, around, watch.look)
+        fetched = fetch_shards(folder, stepped.shards, left, around, watch.look)
         received, sent = received + fetched.downloaded, sent + fetched.uploaded
         if not watch.found:
             seconds = around.clocks.steady() - began
             return stepped, msgspec.structs.replace(fetched, downloaded=received, uploaded=sent, seconds=seconds)
         try:
-            stepped = step(folder, settings, request, around)
+            stepped = follow_release(folder, settings, request, around)
             _warn(stepped, around)
         except PackagerError as error:
             around.progress.note(f"warning: {error}")
@@ -81,7 +81,7 @@ def _fetch_on(
 class NewRelease:
     """Looks at intervals whether the source has another release.json than the one that was looked at last."""
 
-    def __init__(self, settings: Settings, stepped: Stepped, every: float, around: Around) -> None:
+    def __init__(self, settings: Settings, stepped: StepResult, every: float, around: RunContext) -> None:
         """Look each `every` seconds, first after the same time."""
         self._settings, self._every, self._around = settings, every, around
         self._digest = stepped.mirror.followed.digest if stepped.mirror else ""
@@ -96,7 +96,7 @@ class NewRelease:
         self._looked = now
         try:
             allowed = self._settings.allowed
-            with open_source(self._settings.source, seconds=self._around.seconds, allowed=allowed) as source:
+            with open_release_reader(self._settings.source, seconds=self._around.seconds, allowed=allowed) as source:
                 digest = documents.digest(source.read(RELEASE, documents.LIMIT))
         except PackagerError as error:
             self._around.progress.note(f"warning: {error}")
@@ -123,25 +123,25 @@ def _without_trace(folder: MirrorFolder) -> Iterator[None]:
                     folder.folder.rmdir()
 
 
-def _warn(stepped: Stepped, around: Around) -> None:
+def _warn(stepped: StepResult, around: RunContext) -> None:
     """Say what the owner should know before the long work begins."""
     for warning in stepped.warnings:
         around.progress.note(f"warning: {warning}")
 
 
 def _handed(
-    folder: MirrorFolder, stepped: Stepped, settings: Settings, client: Client | None, stopped: tuple[str, ...]
+    folder: MirrorFolder, stepped: StepResult, settings: Settings, client: Client | None, stopped: tuple[str, ...]
 ) -> MirrorReport:
     """Hand over to a client that runs, or to nobody."""
     if client is None:
         whole = all(each.on_disk == "whole" for each in stepped.plan.chosen)
         return _report(stepped, settings, complete=whole)
-    handed, refused = hand_over(client, folder, stepped.shards, label=stepped.plan.collection)
+    handed, refused = add_to_client(client, folder, stepped.shards, label=stepped.plan.collection)
     return _report(stepped, settings, stopped=stopped, handed=handed, refused=refused, complete=not refused)
 
 
 def _report(
-    stepped: Stepped,
+    stepped: StepResult,
     settings: Settings,
     *,
     stopped: tuple[str, ...] = (),

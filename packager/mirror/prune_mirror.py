@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from packager.core.reports.mirror_reports import Removable
-from packager.core.reports.reports import Oddity, PruneReport, ToDelete
+from packager.core.reports.reports import Oddity, PruneItem, PruneReport
 from packager.engine.clients import open_client
 from packager.errors import PackagerError
 from packager.mirror import local_shards
@@ -11,11 +11,11 @@ from packager.mirror.fetch_with_client import stop_withheld
 from packager.mirror.mirror import BUILTIN, NONE
 from packager.mirror.state import MirrorFolder
 from packager.model import ShardName
-from packager.paths import shown
+from packager.paths import display_text
 from packager.progress import Progress
 
 
-def prune(
+def prune_mirror(
     folder: MirrorFolder, ask: Callable[[PruneReport], bool], *, now: str, dry_run: bool, progress: Progress
 ) -> PruneReport:
     """Delete what has come of obsolete and withheld shards, durably, if `ask` agrees; return what it was.
@@ -29,7 +29,9 @@ def prune(
     fetched = local_shards.fetched_here(mirror, folder.proofs())
     ended = [
         each
-        for each in local_shards.removable(release, local_shards.look(folder, release), chosen, fetched, now=now)
+        for each in local_shards.removable(
+            release, local_shards.find_local_shards(folder, release), chosen, fetched, now=now
+        )
         if each.ended
     ]
     planned = _report(folder, ended, deleted=False)
@@ -47,12 +49,12 @@ def prune(
 def _report(folder: MirrorFolder, ended: list[Removable], *, deleted: bool) -> PruneReport:
     """Return what is deleted and what is not."""
     files = tuple(
-        ToDelete(path=shown(str(folder.tar(ShardName(each.name)))), size=each.size, why=each.why)
+        PruneItem(path=display_text(str(folder.tar(ShardName(each.name)))), size=each.size, why=each.why)
         for each in ended
         if each.prune
     )
     kept = tuple(
-        Oddity(where=shown(str(folder.tar(ShardName(each.name)))), what="this mirror did not fetch it")
+        Oddity(where=display_text(str(folder.tar(ShardName(each.name)))), what="this mirror did not fetch it")
         for each in ended
         if not each.prune
     )

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from packager.core.releases import documents, trust
 from packager.core.releases.minisign_key import KEY_LIMIT, PublicKey
 from packager.core.releases.minisign_signature import describe
-from packager.core.releases.trust import Followed
+from packager.core.releases.trust import FollowedState
 from packager.engine.files.key_files import read_public
-from packager.engine.published.release_reader import RELEASE, Source, read_signature
+from packager.engine.published.release_reader import RELEASE, ReleaseReader, read_signature
 from packager.errors import InputError, TrustError
 from packager.model import Release
 
@@ -17,10 +17,10 @@ _UNSIGNED = "nothing was changed here; a release that is not signed is followed 
 
 
 @dataclass(frozen=True)
-class Newest:
+class AcceptedRelease:
     """A release that was accepted: its bytes, its signature where one is asked for, the state after it."""
 
-    followed: Followed
+    followed: FollowedState
     release: Release
     body: bytes
     minisig: bytes | None
@@ -31,9 +31,14 @@ class Newest:
         return describe(self.minisig).key if self.minisig else None
 
 
-def first(
-    source: Source, *, key: PublicKey | None, unsigned: bool, start: int | None, confirm: Callable[[PublicKey], bool]
-) -> Newest:
+def first_release(
+    source: ReleaseReader,
+    *,
+    key: PublicKey | None,
+    unsigned: bool,
+    start: int | None,
+    confirm: Callable[[PublicKey], bool],
+) -> AcceptedRelease:
     """Return the newest release, from the one on that a mirror begins with, whose key is pinned.
 
     key: None for the one that stands beside the release, which `confirm` is asked about. unsigned: no
@@ -51,31 +56,31 @@ def first(
         minisig = read_signature(source, path, body, [key], _UNSIGNED)
         accepted = trust.pin(body, minisig, key, where=path)
     if start is not None:
-        return following(source, accepted.followed)
-    return Newest(accepted.followed, accepted.release, body, minisig)
+        return next_releases(source, accepted.followed)
+    return AcceptedRelease(accepted.followed, accepted.release, body, minisig)
 
 
-def following(source: Source, followed: Followed) -> Newest:
+def next_releases(source: ReleaseReader, followed: FollowedState) -> AcceptedRelease:
     """Return the newest release after the one held, stepping through those that were missed. Raises TrustError."""
     body = source.read(RELEASE, documents.LIMIT)
-    for serial in trust.missed(followed, body):
+    for serial in trust.missed_serials(followed, body):
         path = f"releases/{serial}.json"
         step = source.read(path, documents.LIMIT)
-        followed = trust.accept(followed, step, _signature(source, path, step, followed), where=path).followed
+        followed = trust.accept_release(followed, step, _signature(source, path, step, followed), where=path).followed
         if followed.serial != serial:
             raise TrustError(path, f"gap: holds serial {followed.serial}", "do not use it; ask the publisher")
     minisig = _signature(source, RELEASE, body, followed)
-    accepted = trust.accept(followed, body, minisig)
-    return Newest(accepted.followed, accepted.release, body, minisig or None)
+    accepted = trust.accept_release(followed, body, minisig)
+    return AcceptedRelease(accepted.followed, accepted.release, body, minisig or None)
 
 
-def _signature(source: Source, path: str, body: bytes, followed: Followed) -> bytes:
+def _signature(source: ReleaseReader, path: str, body: bytes, followed: FollowedState) -> bytes:
     """Return the signature of a release document; none if no key is pinned."""
     keys = [PublicKey.parse(line, "pinned key") for line in followed.keys]
     return read_signature(source, path, body, keys, _UNSIGNED) if keys else b""
 
 
-def _offered(source: Source, confirm: Callable[[PublicKey], bool]) -> PublicKey:
+def _offered(source: ReleaseReader, confirm: Callable[[PublicKey], bool]) -> PublicKey:
     """Return the key that stands beside the release, if it is agreed to."""
     mend = "get the key from its publisher and give it with --key"
     try:
@@ -88,6 +93,6 @@ def _offered(source: Source, confirm: Callable[[PublicKey], bool]) -> PublicKey:
     return key
 
 
-def given(key: str | None) -> PublicKey | None:
+def given_release(key: str | None) -> PublicKey | None:
     """Return the key that --key names: a file, or a line that begins with RW. Raises InputError."""
     return None if key is None else read_public(key)

@@ -18,12 +18,12 @@ import msgspec
 from packager.core.http.allowed_hosts import AllowedHosts, allowed_hosts
 from packager.core.releases import documents
 from packager.core.releases.minisign_signature import LIMIT, describe
-from packager.core.releases.trust import Followed
+from packager.core.releases.trust import FollowedState
 from packager.engine.files import atomic_files
 from packager.engine.files.limited_read import read_limited
 from packager.errors import InputError, PackagerError, TrustError, from_os_error
-from packager.model import AskFor, PublishedFile, Release, ShardName, Strategy, Struct, Whole
-from packager.paths import shown
+from packager.model import AskFor, FrozenStruct, PublishedFile, Release, ShardName, Strategy, Whole
+from packager.paths import display_text
 from packager.units import GIB
 
 STATE = ".packager-mirror"
@@ -32,7 +32,7 @@ _DIGESTS = "mirror.json.sha256"
 LIVE_SECONDS = 10  # between two writings of what the built-in client does
 
 
-class Settings(Struct, frozen=True, kw_only=True):
+class Settings(FrozenStruct, frozen=True, kw_only=True):
     """What its owner asked of a mirror. source: a URL that ends in "/", or a folder. Sizes are bytes."""
 
     source: str
@@ -72,7 +72,7 @@ def settings_of(kept: Settings | None, source: str, given: Mapping[str, object])
     return msgspec.structs.replace(settings, phases=settings.phases or None, where=settings.where or None)
 
 
-class Chosen(Struct, frozen=True, kw_only=True):
+class ChosenShard(FrozenStruct, frozen=True, kw_only=True):
     """A shard that is to be held, why, and since when."""
 
     name: ShardName
@@ -80,18 +80,18 @@ class Chosen(Struct, frozen=True, kw_only=True):
     since: str
 
 
-class Mirror(Struct, frozen=True, kw_only=True):
+class MirrorState(FrozenStruct, frozen=True, kw_only=True):
     """mirror.json."""
 
     format: Whole
     type: Literal["mirror"]
     settings: Settings
-    followed: Followed
-    chosen: tuple[Chosen, ...]
+    followed: FollowedState
+    chosen: tuple[ChosenShard, ...]
     dropped: tuple[ShardName, ...] = ()  # chosen once and not now: their tars here are this mirror's
 
 
-class Proof(Struct, frozen=True, kw_only=True):
+class VerifiedTar(FrozenStruct, frozen=True, kw_only=True):
     """When a tar was found right in full, and its size and time then: if they changed it is no proof any more.
 
     uploaded: bytes of it that were ever sent to peers.
@@ -103,15 +103,15 @@ class Proof(Struct, frozen=True, kw_only=True):
     uploaded: Whole = 0
 
 
-class Proofs(Struct, frozen=True, kw_only=True):
+class VerifiedTars(FrozenStruct, frozen=True, kw_only=True):
     """verified.json."""
 
     format: Whole
     type: Literal["verified"]
-    shards: dict[ShardName, Proof]
+    shards: dict[ShardName, VerifiedTar]
 
 
-class Live(Struct, frozen=True, kw_only=True):
+class RunState(FrozenStruct, frozen=True, kw_only=True):
     """live.json: how the built-in client's torrents stood a moment ago. port: that it listens at."""
 
     format: Whole
@@ -138,7 +138,7 @@ class MirrorFolder:
         """Return where a published file lies that was checked."""
         return self.release / file.path
 
-    def load(self) -> Mirror | None:
+    def load(self) -> MirrorState | None:
         """Return what is kept; None where nothing is followed here yet. Raises InputError where it is damaged."""
         path = self.state / "mirror.json"
         mend = "move it away and follow the release again: tars that are here are kept, and checked"
@@ -146,7 +146,7 @@ class MirrorFolder:
             body = _state_file(path)
             if body is None:
                 return None
-            mirror = documents.from_bytes(body, Mirror, path)
+            mirror = documents.from_bytes(body, MirrorState, path)
         except InputError as error:
             raise InputError(error.where, error.what, error.mend or mend) from error
         if self._digests and documents.digest(body) not in self._digests:
@@ -161,23 +161,23 @@ class MirrorFolder:
         except InputError as error:
             raise InputError(error.where, error.what, "move it away; packager mirror sync writes it again") from error
 
-    def required(self) -> Mirror:
+    def required(self) -> MirrorState:
         """Return what is kept. Raises InputError where nothing is followed here."""
         mirror = self.load()
         if mirror is None:
-            where = shown(str(self.folder))
+            where = display_text(str(self.folder))
             raise InputError(where, "no release is followed here", f"packager mirror follow URL --to {where}")
         return mirror
 
-    def load_release(self, mirror: Mirror) -> Release:
+    def load_release(self, mirror: MirrorState) -> Release:
         """Return the release that was accepted last. Raises TrustError where its file is not what was accepted."""
         path = self._copies(mirror)[0]
         body = _readable(path)
         if body is None or documents.digest(body) != mirror.followed.digest:
-            raise TrustError(shown(str(path)), "is not the release that was accepted", "packager mirror sync")
+            raise TrustError(display_text(str(path)), "is not the release that was accepted", "packager mirror sync")
         return documents.from_bytes(body, Release, path)
 
-    def signer(self, mirror: Mirror) -> str | None:
+    def signer(self, mirror: MirrorState) -> str | None:
         """Return the id of the key that signed the release accepted last; None if none is pinned or that is lost."""
         path = self.release / "releases" / f"{mirror.followed.serial}.json{MINISIG}"
         try:
@@ -185,18 +185,18 @@ class MirrorFolder:
         except PackagerError:
             return None
 
-    def _copies(self, mirror: Mirror) -> tuple[Path, Path]:
+    def _copies(self, mirror: MirrorState) -> tuple[Path, Path]:
         """Return where the release that was accepted is kept."""
         return self.release / "releases" / f"{mirror.followed.serial}.json", self.release / RELEASE
 
-    def is_kept(self, mirror: Mirror, body: bytes, minisig: bytes | None) -> bool:
+    def is_kept(self, mirror: MirrorState, body: bytes, minisig: bytes | None) -> bool:
         """Say whether a release that was accepted, and its signature, are kept here as they are."""
         return all(
             _readable(copy) == body and (minisig is None or _readable(copy.with_name(copy.name + MINISIG)) == minisig)
             for copy in self._copies(mirror)
         )
 
-    def save(self, mirror: Mirror, body: bytes, minisig: bytes | None) -> None:
+    def save(self, mirror: MirrorState, body: bytes, minisig: bytes | None) -> None:
         """Keep a release that was accepted and what was chosen of it, durably; the shards' documents are there."""
         kept, newest = self._copies(mirror)
         if minisig is not None:
@@ -210,7 +210,7 @@ class MirrorFolder:
             atomic_files.write_bytes(newest.with_name(newest.name + MINISIG), minisig)
         atomic_files.write_bytes(newest, body)
 
-    def proofs(self) -> dict[ShardName, Proof]:
+    def proofs(self) -> dict[ShardName, VerifiedTar]:
         """Return what was proved of tars here."""
         try:
             return self._read_proofs()
@@ -225,31 +225,31 @@ class MirrorFolder:
             return f"{error.where}: {error.what}; it is set aside, and the tars are checked again"
         return None
 
-    def _read_proofs(self) -> dict[ShardName, Proof]:
+    def _read_proofs(self) -> dict[ShardName, VerifiedTar]:
         """Return what was proved of tars here. Raises InputError if it is damaged."""
         path = self.state / "verified.json"
         body = _state_file(path)
-        return documents.from_bytes(body, Proofs, path).shards if body is not None else {}
+        return documents.from_bytes(body, VerifiedTars, path).shards if body is not None else {}
 
-    def save_proofs(self, proofs: dict[ShardName, Proof]) -> None:
+    def save_proofs(self, proofs: dict[ShardName, VerifiedTar]) -> None:
         """Keep what was proved, durably; what cannot be read is set aside."""
         if self.proofs_fault() is not None:
             path = self.state / "verified.json"
             path.replace(path.with_name("verified.json.damaged"))
-        kept = Proofs(format=documents.FORMAT, type="verified", shards=proofs)
+        kept = VerifiedTars(format=documents.FORMAT, type="verified", shards=proofs)
         atomic_files.write_bytes(self.state / "verified.json", documents.to_bytes(kept))
 
-    def live(self, now: float) -> Live | None:
+    def live(self, now: float) -> RunState | None:
         """Return what the built-in client did a moment ago; None where it does not run."""
         path = self.state / "live.json"
         try:
             body = _state_file(path)
-            live = documents.from_bytes(body, Live, path) if body is not None else None
+            live = documents.from_bytes(body, RunState, path) if body is not None else None
         except InputError:  # the client writes it again in a moment
             return None
         return live if live is not None and abs(now - live.at) < 3 * LIVE_SECONDS else None
 
-    def save_live(self, live: Live | None) -> None:
+    def save_live(self, live: RunState | None) -> None:
         """Tell `mirror status` what the built-in client does; None: it ends."""
         if live is None:
             (self.state / "live.json").unlink(missing_ok=True)
@@ -267,7 +267,7 @@ def _state_file(path: Path) -> bytes | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise from_os_error(error, shown(str(path))) from error
+        raise from_os_error(error, display_text(str(path))) from error
     return read_limited(path, documents.LIMIT)
 
 

@@ -3,23 +3,23 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from packager.core.releases import trust
-from packager.core.releases.sharing_rule import HandOut
-from packager.core.reports.mirror_reports import Health, HeldShard, MirrorStatus
+from packager.core.releases.sharing_rule import SharingRule
+from packager.core.reports.mirror_reports import Health, MirrorShard, MirrorStatus
 from packager.core.reports.withheld import Withheld
-from packager.engine.clients import Held, open_client
+from packager.engine.clients import ClientTorrent, open_client
 from packager.engine.published.open_release import evidence_of
 from packager.errors import PackagerError
 from packager.mirror import local_shards
 from packager.mirror.context import Clocks
-from packager.mirror.local_shards import Lying, fetched_here, is_proved, removable
+from packager.mirror.local_shards import LocalShard, fetched_here, is_proved, removable
 from packager.mirror.mirror import BUILTIN, NONE
-from packager.mirror.state import Mirror, MirrorFolder, Proof
+from packager.mirror.state import MirrorFolder, MirrorState, VerifiedTar
 from packager.model import ReleaseShard, ShardName
-from packager.paths import shown
+from packager.paths import display_text
 from packager.progress import Progress
 
 
-def status(
+def mirror_status(
     folder: MirrorFolder, clocks: Clocks, *, ask_client: bool, verify: bool, workers: int, progress: Progress
 ) -> MirrorStatus:
     """Return how each shard stands that is chosen or lies here.
@@ -30,18 +30,18 @@ def status(
     """
     mirror = folder.required()
     release = folder.load_release(mirror)
-    lying = local_shards.look(folder, release)
+    lying = local_shards.find_local_shards(folder, release)
     chosen = {each.name for each in mirror.chosen}
     shards = [shard for shard in release.shards if shard.name in chosen or shard.name in lying]
     bad: dict[ShardName, int] = {}
     if verify:
         whole = [each for each in shards if each.name in chosen and _state(lying, each).state == "whole"]
-        bad = local_shards.prove(folder, whole, workers=workers, now=clocks.now, progress=progress)
+        bad = local_shards.verify_tars(folder, whole, workers=workers, now=clocks.now, progress=progress)
     proofs = folder.proofs()
     now = clocks.now()
-    stale = trust.stale(mirror.followed, now=now, max_age=mirror.settings.max_age)
+    stale = trust.staleness_warning(mirror.followed, now=now, max_age=mirror.settings.max_age)
     warnings = [stale, folder.proofs_fault()]
-    hand_out = HandOut(release, now=now)
+    hand_out = SharingRule(release, now=now)
     told, trouble = _ask(folder, mirror, shards, clocks, proofs) if ask_client else (None, None)
     held = [
         _held(
@@ -61,7 +61,7 @@ def status(
         serial=mirror.followed.serial,
         date=mirror.followed.date,
         key=mirror.followed.keys[0] if mirror.followed.keys else None,
-        evidence=evidence_of(release, shown(mirror.settings.source), folder.signer(mirror)),
+        evidence=evidence_of(release, display_text(mirror.settings.source), folder.signer(mirror)),
         budget=mirror.settings.budget,
         client=mirror.settings.client,
         reachable=told is not None,
@@ -73,7 +73,7 @@ def status(
     )
 
 
-def _health(held: Sequence[HeldShard], client: str, *, stale: bool) -> Health:
+def _health(held: Sequence[MirrorShard], client: str, *, stale: bool) -> Health:
     """Return whether all is well, for programs that watch a mirror."""
     chosen = [each for each in held if each.chosen]
     if any(each.bad_pieces for each in held):
@@ -85,33 +85,33 @@ def _health(held: Sequence[HeldShard], client: str, *, stale: bool) -> Health:
     return "old" if stale else "healthy"
 
 
-def magnets(folder: MirrorFolder, now: str) -> tuple[str, ...]:
+def mirror_magnets(folder: MirrorFolder, now: str) -> tuple[str, ...]:
     """Return the magnet links of the chosen shards, best first, without those that are obsolete or withheld.
 
     now: RFC 3339. Raises InputError where nothing is followed here.
     """
     mirror = folder.required()
-    links = {shard.name: shard.magnet for shard in HandOut(folder.load_release(mirror), now=now).offered()}
+    links = {shard.name: shard.magnet for shard in SharingRule(folder.load_release(mirror), now=now).offered()}
     return tuple(links[each.name] for each in mirror.chosen if each.name in links)
 
 
-def _state(lying: Mapping[ShardName, Lying], shard: ReleaseShard) -> Lying:
+def _state(lying: Mapping[ShardName, LocalShard], shard: ReleaseShard) -> LocalShard:
     """Return how a shard lies."""
     return lying.get(shard.name, local_shards.NOTHING)
 
 
 def _held(
     shard: ReleaseShard,
-    lying: Lying,
+    lying: LocalShard,
     *,
     chosen: bool,
     withheld: Withheld | None,
-    proof: Proof | None,
-    said: Held | None,
+    proof: VerifiedTar | None,
+    said: ClientTorrent | None,
     bad: int | None,
-) -> HeldShard:
+) -> MirrorShard:
     """Return how one shard stands."""
-    return HeldShard(
+    return MirrorShard(
         name=shard.name,
         size=shard.size,
         chosen=chosen,
@@ -129,11 +129,11 @@ def _held(
 
 def _ask(
     folder: MirrorFolder,
-    mirror: Mirror,
+    mirror: MirrorState,
     shards: Iterable[ReleaseShard],
     clocks: Clocks,
-    proofs: Mapping[ShardName, Proof],
-) -> tuple[dict[ShardName, Held] | None, str | None]:
+    proofs: Mapping[ShardName, VerifiedTar],
+) -> tuple[dict[ShardName, ClientTorrent] | None, str | None]:
     """Return what the client tells of shards, or None, and why it tells nothing."""
     spec = mirror.settings.client
     if spec == NONE:
@@ -142,9 +142,11 @@ def _ask(
         live = folder.live(clocks.unix())
         if live is None:
             return None, "the built-in client does not run: packager mirror sync"
-        ratios = {shard.name: proofs.get(shard.name, Proof()).uploaded / max(1, shard.size) for shard in shards}
+        ratios = {shard.name: proofs.get(shard.name, VerifiedTar()).uploaded / max(1, shard.size) for shard in shards}
         return {
-            name: Held(name=name, progress=share, seeding=seeding, ratio=ratios.get(name, 0.0), peers=peers, path=None)
+            name: ClientTorrent(
+                name=name, progress=share, seeding=seeding, ratio=ratios.get(name, 0.0), peers=peers, path=None
+            )
             for name, (share, seeding, peers) in live.shards.items()
         }, None
     try:

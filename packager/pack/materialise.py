@@ -18,21 +18,21 @@ from packager.core.config.option_values import nearest
 from packager.core.reports.reports import MaterialiseReport, Oddity
 from packager.engine.hashing.stream_hasher import Digests
 from packager.engine.processes.process_pool import Tell, run_tasks
-from packager.engine.processes.worker_pool import Crew, Job
-from packager.engine.project.tar_stamps import note_tar
+from packager.engine.processes.worker_pool import Job, WorkerPool
+from packager.engine.project.tar_stamps import write_tar_stamp
 from packager.engine.tables import parquet
 from packager.errors import IncompleteError, InputError, PackagerError
 from packager.model import MEMBERS
 from packager.pack.pack import failure
 from packager.pack.shard import own_tars, pack_on_cluster, write_documents
 from packager.pack.shard.existing_tars import remove_leftovers
-from packager.pack.shard.pack_on_cluster import Load
-from packager.pack.shard.pack_shard import ShardTask, all_changed, condition, hashes_of, planned_layout, tar_sink
+from packager.pack.shard.pack_on_cluster import SentTask
+from packager.pack.shard.pack_shard import ShardTask, all_changed, hashes_of, planned_layout, shard_status, tar_sink
 from packager.pack.shard.read_shard import read_shard
-from packager.pack.worker_plan import Cores, crew
-from packager.paths import shown
+from packager.pack.worker_plan import WorkerPlan, plan_workers
+from packager.paths import display_text
 from packager.progress import SILENT, Progress
-from packager.units import show_size
+from packager.units import format_size
 
 _NAMED = 20  # changed members named in one error
 
@@ -46,13 +46,13 @@ def chosen(every: Sequence[ShardTask], names: Sequence[str]) -> list[ShardTask]:
         if name not in by_name:
             close = nearest(name, by_name)
             mend = f'did you mean "{close}"?' if close else "see: packager status"
-            raise InputError(shown(written), "is no shard of the plan", mend)
+            raise InputError(display_text(written), "is no shard of the plan", mend)
         found[name] = by_name[name]
     return list(found.values())
 
 
 def materialise(
-    wanted: Sequence[ShardTask], cores: Cores, *, cluster: Crew | None = None, progress: Progress = SILENT
+    wanted: Sequence[ShardTask], cores: WorkerPlan, *, cluster: WorkerPool | None = None, progress: Progress = SILENT
 ) -> MaterialiseReport:
     """Write the tars of these shards that have none; those with one of the right size, and folders, are left alone.
 
@@ -60,14 +60,14 @@ def materialise(
     disk is full) leaves nothing of itself and does not stop the others; the report names each.
     Raises InputError where one is not packed as the plan says.
     """
-    stands = [(task, condition(task)) for task in wanted]
+    stands = [(task, shard_status(task)) for task in wanted]
     for task, found in stands:
         if not found.content:
             raise InputError(task.shard.name, "is not packed as the plan has it now", "run: packager pack")
     missing = [task for task, found in stands if not found.tar and task.shard.container == "tar"]
     for task in missing:
         own_tars.check_name(task)
-    for place, owner in {(task.workspace.shards_place, task.owner) for task in missing}:
+    for place, owner in {(task.project.shards_place, task.owner) for task in missing}:
         remove_leftovers(place, owner, [f"{task.shard.name}.tar" for task in missing])
     started = time.monotonic()
     failed: list[Oddity] = []
@@ -78,7 +78,7 @@ def materialise(
         for task, result in results:
             if isinstance(result, int):
                 written, size = written + 1, size + result
-                progress.note(f"{task.shard.name}: {show_size(result)}")
+                progress.note(f"{task.shard.name}: {format_size(result)}")
             else:
                 failed.append(failure(task, result))
                 progress.note(f"{task.shard.name}: {result}")
@@ -94,14 +94,14 @@ def materialise(
 
 
 def _results(
-    missing: Sequence[ShardTask], cores: Cores, *, cluster: Crew | None, progress: Progress
+    missing: Sequence[ShardTask], cores: WorkerPlan, *, cluster: WorkerPool | None, progress: Progress
 ) -> Generator[tuple[ShardTask, int | PackagerError], None, None]:
     """Write tars, largest first, and yield each task with its tar's bytes or its error."""
     largest_first = sorted(missing, key=lambda task: -task.shard.size)
-    here, there = pack_on_cluster.parted(largest_first, cluster)
+    here, there = pack_on_cluster.split_tasks(largest_first, cluster)
     if cluster and there:
         yield from pack_on_cluster.run(cluster, writing, there, progress.advance)
-    processes, tasks = crew(here, cores)
+    processes, tasks = plan_workers(here, cores)
     yield from run_tasks(write_tar, tasks, workers=processes, progress=progress)
 
 
@@ -135,19 +135,19 @@ def _write(task: ShardTask, tell: Tell, compare: Callable[[bytes, Digests], None
             own_tars.claim(task)
     except IncompleteError as error:
         raise all_changed(error, task.source, files) from error
-    note_tar(task.workspace, shard.name)
+    write_tar_stamp(task.project, shard.name)
 
 
 @dataclass(frozen=True)
-class ToWrite:
+class SentTarTask:
     """What travels: the task, and the SHA-256 over the digests that its tar must have."""
 
-    load: Load
+    load: SentTask
     expected: bytes
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenTar:
     """What a worker read: its members' SHA-256, joined, and its digests; and the folder where the tar lies.
 
     Where the digests are others than expected, there is no tar. folder: None: it lies in a store.
@@ -162,17 +162,17 @@ class _OtherBytes(Exception):  # noqa: N818 (never reaches a user: it keeps a ta
     """What was read is not what was packed."""
 
 
-def writing(folder: Path | None) -> Job[ShardTask, ToWrite, Written, int]:
+def writing(folder: Path | None) -> Job[ShardTask, SentTarTask, WrittenTar, int]:
     """Return how tars are written elsewhere. folder: that workers write to; None: they write to a store."""
     return Job(
-        send=lambda task: ToWrite(pack_on_cluster.load(task, folder), _digest(_packed(task))),
+        send=lambda task: SentTarTask(pack_on_cluster.load(task, folder), _digest(_packed(task))),
         there=write_there,
         receive=take_written,
         name=lambda task: task.shard.name,
     )
 
 
-def write_there(given: ToWrite, tell: Tell, scratch: Path) -> Written:
+def write_there(given: SentTarTask, tell: Tell, scratch: Path) -> WrittenTar:
     """Write a tar on a worker, if it is what was packed. Raises IncompleteError where it cannot be read or written."""
     read: list[tuple[bytes, Digests]] = []
 
@@ -183,10 +183,10 @@ def write_there(given: ToWrite, tell: Tell, scratch: Path) -> Written:
 
     with pack_on_cluster.at_worker(given.load, scratch) as task, contextlib.suppress(_OtherBytes):
         _write(task, tell, compare)
-    return Written(*read[0], pack_on_cluster.where_written(task))
+    return WrittenTar(*read[0], pack_on_cluster.where_written(task))
 
 
-def take_written(task: ShardTask, written: Written) -> int:
+def take_written(task: ShardTask, written: WrittenTar) -> int:
     """Give a tar that was written elsewhere its name. Raises IncompleteError where it was not what was packed."""
     if written.digests != _packed(task):
         raise _other_bytes(task, written.found)
@@ -210,6 +210,6 @@ def _other_bytes(task: ShardTask, found: bytes) -> IncompleteError:
     table = parquet.read_rows(task.folder / f"{task.shard.name}.members.parquet", 0, task.shard.rows, MEMBERS)
     paths, digests = table["path"].to_pylist(), table["sha256"].to_pylist()
     wrong = [path for row, path in enumerate(paths) if found[32 * row : 32 * row + 32] != digests[row]]
-    named = ", ".join(shown(path) for path in wrong[:_NAMED]) or "no member"
+    named = ", ".join(display_text(path) for path in wrong[:_NAMED]) or "no member"
     more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
     return IncompleteError(task.shard.name, f"{named}{more}: other bytes than were packed", "bring the old file back")

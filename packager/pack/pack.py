@@ -5,31 +5,31 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from packager.core.releases.next_release import would_change
+from packager.core.releases.next_release import published_shard_error
 from packager.core.reports.reports import Oddity, PackReport
 from packager.engine.processes.process_pool import run_tasks
-from packager.engine.processes.worker_pool import Crew
-from packager.engine.project.owner_id import owner_of
+from packager.engine.processes.worker_pool import WorkerPool
+from packager.engine.project.owner_id import project_owner
 from packager.engine.project.plan_file import sources
-from packager.engine.project.project import Workspace
+from packager.engine.project.project import Project
 from packager.errors import IncompleteError, InputError, PackagerError
 from packager.model import Plan, PlannedShard, ShardName
 from packager.options import Config
 from packager.pack.plan.published_shards import content_as_published, read_manifest
 from packager.pack.shard import checkpoint, own_tars, pack_on_cluster
 from packager.pack.shard.existing_tars import remove_leftovers, stored_tars, tar_names
-from packager.pack.shard.pack_shard import Infohashes, Packed, ShardTask, condition, pack_shard
-from packager.pack.shard.write_documents import Content, Links
-from packager.pack.worker_plan import Cores, crew
-from packager.paths import shown
+from packager.pack.shard.pack_shard import Infohashes, PackedMarker, ShardTask, pack_shard, shard_status
+from packager.pack.shard.write_documents import HashedOptions, OuterFields
+from packager.pack.worker_plan import WorkerPlan, plan_workers
+from packager.paths import display_text
 from packager.progress import SILENT, Progress
-from packager.units import count_of, show_size
+from packager.units import count_of, format_size
 
 Published = Mapping[ShardName, Infohashes]
 
 
-def tasks(
-    workspace: Workspace,
+def make_tasks(
+    project: Project,
     config: Config,
     plan: Plan,
     published: Published,
@@ -44,28 +44,28 @@ def tasks(
     """
     unknown = set(phases or ()) - {phase.name for phase in plan.phases}
     if unknown:
-        raise InputError("--phase", f'no phase is named "{shown(min(unknown))}"', "see: packager status")
+        raise InputError("--phase", f'no phase is named "{display_text(min(unknown))}"', "see: packager status")
     options = config.torrent
-    content = Content(
+    content = HashedOptions(
         collection=config.collection.name,
         version=options.version,
         also_v1=options.also_v1,
         sha256=config.shards.sha256,
         mtimes=config.collection.mtimes,
     )
-    links = Links(trackers=options.trackers, web_seeds=options.web_seeds, date=plan.date)
+    links = OuterFields(trackers=options.trackers, web_seeds=options.web_seeds, date=plan.date)
 
     without_tars = virtual or not config.shards.materialise
-    stored, owner = stored_tars(workspace), owner_of(workspace.state)
+    stored, owner = stored_tars(project), project_owner(project.state)
 
-    def content_of(shard: PlannedShard) -> Content:
-        return content_as_published(read_manifest(workspace, shard), content) if shard.published else content
+    def content_of(shard: PlannedShard) -> HashedOptions:
+        return content_as_published(read_manifest(project, shard), content) if shard.published else content
 
     return [
         ShardTask(
-            workspace=workspace,
-            planned=workspace.published_rows(shard.name) if shard.published else workspace.planned(phase.name),
-            source=sources(workspace, phase),
+            project=project,
+            planned=project.published_rows(shard.name) if shard.published else project.planned(phase.name),
+            source=sources(project, phase),
             shard=shard,
             content=content_of(shard),
             links=links,
@@ -81,7 +81,7 @@ def tasks(
 
 
 def pack(
-    every: list[ShardTask], cores: Cores, *, cluster: Crew | None = None, progress: Progress = SILENT
+    every: list[ShardTask], cores: WorkerPlan, *, cluster: WorkerPool | None = None, progress: Progress = SILENT
 ) -> PackReport:
     """Pack the shards that are not whole; the tars of published shards that are gone stay gone, virtual ones have none.
 
@@ -90,10 +90,10 @@ def pack(
     Where the sources of a published shard were touched they are read again and compared. Raises InputError where it
     would become another, and then its tar still stands; IncompleteError where a worker process dies.
     """
-    stands = [(task, condition(task)) for task in every]
+    stands = [(task, shard_status(task)) for task in every]
     for task, found in stands:
         if task.published and found.made and found.made.size != task.shard.size:
-            raise would_change(task.shard.name)
+            raise published_shard_error(task.shard.name)
     missing = [task for task, found in stands if not found.whole]
     for task, found in stands:
         if found.needs_pass:
@@ -109,10 +109,10 @@ def pack(
     results = _results(largest_first, len(to_read), cores, cluster=cluster, progress=progress)
     with closing(results):  # what is still out is stopped before anything else ends
         for task, result in results:
-            if isinstance(result, Packed):
+            if isinstance(result, PackedMarker):
                 done, size = done + 1, size + to_read.get(task.shard.name, 0)
                 virtual += result.virtual
-                progress.note(f"{task.shard.name}: {count_of(task.shard.rows, 'member')}, {show_size(result.size)}")
+                progress.note(f"{task.shard.name}: {count_of(task.shard.rows, 'member')}, {format_size(result.size)}")
             else:
                 failed.append(failure(task, result))
                 progress.note(f"{task.shard.name}: {result}")
@@ -134,7 +134,7 @@ def pack(
 def _remove_leftovers(every: Sequence[ShardTask]) -> None:
     """Remove what workers left that were killed, but what a shard's note says that it can go on from."""
     noted = [task for task in every if (task.folder / checkpoint.FILE).exists() and not task.is_bare]
-    for place, owner in {(task.workspace.shards_place, task.owner) for task in every}:
+    for place, owner in {(task.project.shards_place, task.owner) for task in every}:
         remove_leftovers(place, owner, _tars(every), kept=_tars(noted))
 
 
@@ -144,19 +144,19 @@ def _tars(tasks: Sequence[ShardTask]) -> list[str]:
 
 
 def _results(
-    tasks: Sequence[ShardTask], read: int, cores: Cores, *, cluster: Crew | None, progress: Progress
-) -> Generator[tuple[ShardTask, Packed | PackagerError], None, None]:
+    tasks: Sequence[ShardTask], read: int, cores: WorkerPlan, *, cluster: WorkerPool | None, progress: Progress
+) -> Generator[tuple[ShardTask, PackedMarker | PackagerError], None, None]:
     """Pack shards and yield what comes of each. read: how many of the first need their sources read."""
-    here, there = pack_on_cluster.parted(tasks[:read], cluster)
+    here, there = pack_on_cluster.split_tasks(tasks[:read], cluster)
     if cluster and there:
         yield from pack_on_cluster.run(cluster, pack_on_cluster.packing, there, progress.advance)
-    processes, shared_out = crew(here, cores, more=len(tasks) - read)
+    processes, shared_out = plan_workers(here, cores, more=len(tasks) - read)
     shared_out += tasks[read:]  # of which only torrents are made
     yield from run_tasks(pack_shard, shared_out, workers=processes, progress=progress)
 
 
 @dataclass(frozen=True)
-class ProgressSoFar:
+class PackProgress:
     """How far packing is: shards packed, virtual ones, and bytes left by phase; bytes a second of one process."""
 
     packed: dict[str, int]
@@ -167,8 +167,8 @@ class ProgressSoFar:
 
 
 def progress_of(
-    workspace: Workspace, plan: Plan, every: list[ShardTask], obsolete: Iterable[ShardName] = ()
-) -> ProgressSoFar:
+    project: Project, plan: Plan, every: list[ShardTask], obsolete: Iterable[ShardName] = ()
+) -> PackProgress:
     """Return how far packing is, from the marks of what is whole. Reads a small file a shard.
 
     obsolete: published shards that the plan has no more.
@@ -177,7 +177,7 @@ def progress_of(
     virtual, left = dict(count), dict(count)
     size, seconds = 0, 0.0
     for task in every:
-        found = condition(task)
+        found = shard_status(task)
         if found.whole and found.made:
             count[task.shard.phase] += 1
             virtual[task.shard.phase] += found.virtual
@@ -187,13 +187,13 @@ def progress_of(
             left[task.shard.phase] += task.shard.size
     known = set(_tars(every))
     ended = {f"{name}.tar" for name in obsolete}
-    strangers = tuple(name for name in tar_names(workspace) if name not in known and name not in ended)
-    return ProgressSoFar(count, virtual, left, size / seconds if seconds else None, strangers)
+    strangers = tuple(name for name in tar_names(project) if name not in known and name not in ended)
+    return PackProgress(count, virtual, left, size / seconds if seconds else None, strangers)
 
 
-def missing(every: list[ShardTask]) -> list[ShardName]:
+def incomplete_shards(every: list[ShardTask]) -> list[ShardName]:
     """Return the names of the shards that are not whole, in the plan's order."""
-    return [task.shard.name for task in every if not condition(task).whole]
+    return [task.shard.name for task in every if not shard_status(task).whole]
 
 
 def failure(task: ShardTask, error: PackagerError) -> Oddity:

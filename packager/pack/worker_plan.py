@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from packager.core.config.store_url import StoreAddress
+from packager.core.config.store_url import StoreUrl
 from packager.pack.shard.pack_shard import ShardTask
 
 _LANES = 3  # what one process keeps busy with threads: reading, members and pieces, blocks
@@ -14,14 +14,14 @@ _RATE, _A_MEMBER, _A_SHARD = 0.7e9, 60e-6, 0.02  # bytes a second of one core; s
 
 
 @dataclass(frozen=True)
-class Cores:
+class WorkerPlan:
     """How many processes may work at once. auto: whether fewer are started where more would gain nothing."""
 
     count: int
     auto: bool = False
 
 
-def crew(tasks: Sequence[ShardTask], cores: Cores, more: int = 0) -> tuple[int, list[ShardTask]]:
+def plan_workers(tasks: Sequence[ShardTask], cores: WorkerPlan, more: int = 0) -> tuple[int, list[ShardTask]]:
     """Return how many processes to use, and the tasks with the threads that each may use; the order is kept.
 
     tasks: those whose sources are read, largest first. The last ones, when fewer are left than cores, get the
@@ -43,4 +43,4 @@ def crew(tasks: Sequence[ShardTask], cores: Cores, more: int = 0) -> tuple[int, 
 
 def _waits(task: ShardTask) -> bool:
     """Say whether a shard's packing waits for a store rather than for a core."""
-    return isinstance(task.source, StoreAddress) or isinstance(task.workspace.shards_place, StoreAddress)
+    return isinstance(task.source, StoreUrl) or isinstance(task.project.shards_place, StoreUrl)

@@ -28,8 +28,8 @@ from packager.core.releases.lookup_index import (
     bucket_numbers,
 )
 from packager.engine.files import atomic_files
-from packager.engine.files.write_errors import refused
-from packager.engine.project.project import Workspace
+from packager.engine.files.write_errors import write_error
+from packager.engine.project.project import Project
 from packager.engine.tables import sql
 from packager.model import PublishedFile, Release, ReleaseShard
 from packager.progress import Progress
@@ -42,7 +42,7 @@ _BLOCK = 1 << 20  # keys that are in memory at once
 
 
 @dataclass(frozen=True)
-class Inputs:
+class LookupInputs:
     """All that an index is made of: the tables of shards, in the release's order, without what was withdrawn."""
 
     shards: Sequence[ReleaseShard]
@@ -59,22 +59,22 @@ class Inputs:
         return digest.hexdigest()
 
 
-def publish_lookup(workspace: Workspace, release: Release, built: Path, progress: Progress) -> list[PublishedFile]:
+def publish_lookup(project: Project, release: Release, built: Path, progress: Progress) -> list[PublishedFile]:
     """Put the index of a release into the site that is being built; return the facts of its files.
 
     No record that was withdrawn and no shard that is obsolete stands in it; where nothing is left, there is
     no index. Memory: DuckDB's bound and some 50 MB. Raises IncompleteError where the system refuses.
     """
-    inputs = Inputs(
+    inputs = LookupInputs(
         [shard for shard in release.shards if not shard.obsolete],
         sorted(withdrawal.id for withdrawal in release.in_force),
         [phase.name for phase in release.phases],
     )
     if not inputs.shards:
         return []
-    folder = workspace.state / "lookup"
-    made = _made(folder, inputs.mark) or make(
-        _tables(workspace, inputs), inputs.withdrawn, folder, inputs.mark, progress
+    folder = project.state / "lookup"
+    made = _made(folder, inputs.mark) or build_lookup(
+        _tables(project, inputs), inputs.withdrawn, folder, inputs.mark, progress
     )
     if not made.keys:
         return []
@@ -102,7 +102,7 @@ def publish_lookup(workspace: Workspace, release: Release, built: Path, progress
             atomic_files.link(folder / Path(part.path).name, built / part.path)
         (built / LOOKUP).write_bytes(document)
     except OSError as error:
-        raise refused(error, built / LOOKUP, len(document) + sum(part.size for part in made.parts)) from error
+        raise write_error(error, built / LOOKUP, len(document) + sum(part.size for part in made.parts)) from error
     return [
         *made.parts,
         PublishedFile(path=LOOKUP, size=len(document), sha256=documents.digest(document)),
@@ -127,7 +127,7 @@ def _made(folder: Path, mark: str) -> Lookup | None:
 
 
 @dataclass(frozen=True)
-class Table:
+class MembersTable:
     """A members table of the index. shard: as slots name it. since: larger is newer; of equal ones the later."""
 
     path: Path
@@ -135,11 +135,11 @@ class Table:
     since: int
 
 
-def _tables(workspace: Workspace, inputs: Inputs) -> list[Table]:
+def _tables(project: Project, inputs: LookupInputs) -> list[MembersTable]:
     """Return the tables of an index, where they lie now."""
     return [
-        Table(
-            workspace.listed_table(shard.name, shard.members_table.sha256),
+        MembersTable(
+            project.listed_table(shard.name, shard.members_table.sha256),
             inputs.phases.index(shard.phase) * NUMBERS + shard.number,
             shard.since,
         )
@@ -147,7 +147,9 @@ def _tables(workspace: Workspace, inputs: Inputs) -> list[Table]:
     ]
 
 
-def make(tables: Sequence[Table], withdrawn: Sequence[str], folder: Path, mark: str, progress: Progress) -> Lookup:
+def build_lookup(
+    tables: Sequence[MembersTable], withdrawn: Sequence[str], folder: Path, mark: str, progress: Progress
+) -> Lookup:
     """Make an index in a folder of its own, durably, its mark last; what the release says of itself is left empty.
 
     mark: what tells this index from another; the names of its parts begin with it. Raises IncompleteError.
@@ -168,7 +170,7 @@ def make(tables: Sequence[Table], withdrawn: Sequence[str], folder: Path, mark: 
     return made
 
 
-def _query(tables: Sequence[Table]) -> str:
+def _query(tables: Sequence[MembersTable]) -> str:
     """Return the SQL for (hash, shard, row) of every key of every member, by hash, the newest shard first."""
     rows = f"{sql.parquet(table.path for table in tables)} AS members"
     newest_first = sorted(range(len(tables)), key=lambda nth: (tables[nth].since, nth), reverse=True)
@@ -214,7 +216,7 @@ def _sort_keys(database: sql.Database, text: str, path: Path, progress: Progress
                 count += len(kept)
                 progress.advance(len(kept))
     except OSError as error:
-        raise refused(error, path, count * _KEY.itemsize) from error
+        raise write_error(error, path, count * _KEY.itemsize) from error
     return count
 
 
@@ -240,7 +242,7 @@ def _write_index(keys: Path, count: int, folder: Path, mark: str) -> Lookup:
     for number, first in enumerate(range(0, len(counts), part_buckets(slots)), 1):
         path = folder / f"{mark[:8]}-{number:05d}.bin"
         digest = hashlib.sha256()
-        with atomic_files.replace(path) as file:
+        with atomic_files.replace_file(path) as file:
             for data in _buckets(rows, starts, slots, range(first, min(len(counts), first + part_buckets(slots)))):
                 file.write(data)
                 digest.update(data)

@@ -20,7 +20,7 @@ from packager.core.releases import documents
 from packager.core.releases.next_release import PackedShard
 from packager.core.releases.withdrawn_records import Withdrawals, in_force, to_lift
 from packager.engine.files import atomic_files
-from packager.engine.project.project import Workspace
+from packager.engine.project.project import Project
 from packager.engine.published.listed_members import opened_members, shards_of_files, withdrawn_members
 from packager.engine.published.moved_files import read_moved
 from packager.engine.tables import members_tsv, parquet, sql
@@ -42,7 +42,7 @@ _MARKS = pa.schema([("shard", pa.string()), ("id", pa.string()), ("number", pa.i
 
 
 @dataclass(frozen=True)
-class Changes:
+class TableChanges:
     """What members tables must say that they did not say in the last release.
 
     newer: by shard and the record's id, the shard that has its newer version. withdrawn: what is withdrawn, by id with
@@ -56,21 +56,21 @@ class Changes:
 
 
 def find_changes(
-    workspace: Workspace, plan: Plan, phases: Collection[str], last: Release | None, noted: Withdrawals
-) -> Changes:
+    project: Project, plan: Plan, phases: Collection[str], last: Release | None, noted: Withdrawals
+) -> TableChanges:
     """Return what the tables of the published shards must say now. phases: of the plan, that are published.
 
     noted: what the archivist withdrew. Memory: the records that changed, and those that are withdrawn.
     """
     if last is None:
-        return Changes()
+        return TableChanges()
     withdrawn = in_force(last, noted)
     lifted = to_lift(last, noted)
     shards = shards_of_files(last)
     holding: dict[str, list[ShardName]] = {}
-    newer = _newer(workspace, plan, phases)
+    newer = _newer(project, plan, phases)
     if shards and (withdrawn or lifted):
-        with opened_members(workspace, shards) as database:
+        with opened_members(project, shards) as database:
             holding = withdrawn_members(database, withdrawn, shards)
             for name, marks in _versions(database, [each.id for each in lifted], shards).items():
                 newer.setdefault(name, {}).update({record: new for record, new in marks.items() if record not in newer})
@@ -79,9 +79,9 @@ def find_changes(
         *newer,
         *(name for record, names in holding.items() for name in names if name not in known.get(record, ())),
         *(name for each in lifted for name in each.shards),
-        *(shard.name for shard in shards if workspace.moved(shard.name).exists()),
+        *(shard.name for shard in shards if project.moved(shard.name).exists()),
     }
-    return Changes(newer, withdrawn, holding, affected)
+    return TableChanges(newer, withdrawn, holding, affected)
 
 
 def _versions(
@@ -100,22 +100,22 @@ def _versions(
     return found
 
 
-def _newer(workspace: Workspace, plan: Plan, phases: Collection[str]) -> dict[ShardName, dict[str, ShardName]]:
+def _newer(project: Project, plan: Plan, phases: Collection[str]) -> dict[ShardName, dict[str, ShardName]]:
     """Return the published records whose newer version the plan has, by the shard that holds the older one."""
     found: dict[ShardName, dict[str, ShardName]] = {}
     fresh = {
-        workspace.planned(phase.name): new
+        project.planned(phase.name): new
         for phase in plan.phases
         if phase.name in phases
         and phase.content != "catalogue"
         and (new := [shard for shard in phase.shards if not shard.published])
     }
-    if not fresh or not workspace.replanned.exists() or not parquet.count_rows(workspace.replanned):
+    if not fresh or not project.replanned.exists() or not parquet.count_rows(project.replanned):
         return found
-    with closing(sql.open_database([workspace.replanned, *fresh], workspace.state / "spill")) as database:
+    with closing(sql.open_database([project.replanned, *fresh], project.state / "spill")) as database:
         for planned, shards in fresh.items():
             query = (
-                f"SELECT r.shard, r.id, p.shard AS number FROM {sql.parquet(workspace.replanned)} r"  # noqa: S608
+                f"SELECT r.shard, r.id, p.shard AS number FROM {sql.parquet(project.replanned)} r"  # noqa: S608
                 f" JOIN {sql.parquet(planned)} p USING (id) WHERE NOT r.replaced ORDER BY 1, 2"
             )
             for shard, record, number in sql.run_rows(database, query, _MARKS):
@@ -124,10 +124,10 @@ def _newer(workspace: Workspace, plan: Plan, phases: Collection[str]) -> dict[Sh
 
 
 def listed_shard(
-    workspace: Workspace,
+    project: Project,
     name: ShardName,
     last: ReleaseShard | None,
-    changes: Changes,
+    changes: TableChanges,
     progress: Progress,
     *,
     obsolete: bool = False,
@@ -137,12 +137,12 @@ def listed_shard(
     last: as the last release lists it. obsolete: now or before, so that its torrents stay as they were listed. Raises
     IncompleteError where a file of it is missing.
     """
-    folder = workspace.packed(name)
+    folder = project.packed(name)
     twin = folder / f"{name}.v1.torrent"
-    table = workspace.listed_table(name, last.members_table.sha256) if last else _full_table(workspace, name)
+    table = project.listed_table(name, last.members_table.sha256) if last else _full_table(project, name)
     if name in changes.affected:
-        table = _changed_table(workspace, name, table, changes)
-    manifest, document = _manifest(workspace, name, table, last if obsolete else None)
+        table = _changed_table(project, name, table, changes)
+    manifest, document = _manifest(project, name, table, last if obsolete else None)
     progress.advance(1)
     packed = PackedShard(
         manifest=manifest,
@@ -159,24 +159,24 @@ def listed_shard(
 
 def _lines(table: Path) -> Path:
     """Return where the lines of a members table are; make them if they are missing."""
-    path = members_tsv.beside(table)
-    return path if path.exists() or not table.exists() else members_tsv.write(table)
+    path = members_tsv.members_tsv_path(table)
+    return path if path.exists() or not table.exists() else members_tsv.write_members_tsv(table)
 
 
-def _full_table(workspace: Workspace, name: ShardName) -> Path:
+def _full_table(project: Project, name: ShardName) -> Path:
     """Return where the table lies that packing made."""
-    return workspace.packed(name) / f"{name}.members.parquet"
+    return project.packed(name) / f"{name}.members.parquet"
 
 
-def _changed_table(workspace: Workspace, name: ShardName, old: Path, changes: Changes) -> Path:
+def _changed_table(project: Project, name: ShardName, old: Path, changes: TableChanges) -> Path:
     """Write what becomes of a members table, durably, and return where it lies. Memory: one table.
 
     old: as the last release lists it, or as packing made it.
     """
-    full = _full_table(workspace, name)
+    full = _full_table(project, name)
     rows = parquet.read_rows(full, 0, parquet.count_rows(full), MEMBERS)
     before = parquet.read_rows(old, 0, parquet.count_rows(old), MEMBERS)
-    moved = read_moved(workspace, name)
+    moved = read_moved(project, name)
     ids = [moved[row].id or record if row in moved else record for row, record in enumerate(rows["id"].to_pylist())]
     marked = dict(zip(before["path"].to_pylist(), before[SUPERSEDED.name].to_pylist(), strict=True))
     newer = changes.newer.get(name, {})
@@ -190,11 +190,11 @@ def _changed_table(workspace: Workspace, name: ShardName, old: Path, changes: Ch
     rows = rows.filter(pc.invert(_is_withdrawn(rows, ids, changes.withdrawn))).combine_chunks()
     if rows.equals(before):
         return old
-    folder = atomic_files.make_folder(workspace.packed(name) / "listed")
+    folder = atomic_files.make_folder(project.packed(name) / "listed")
     fresh = folder / "next.parquet"
     parquet.write_members(fresh, MEMBERS, rows.to_batches(), rows.num_rows)
-    path = workspace.listed_table_place(name, _digest(fresh))
-    atomic_files.move(fresh, path)
+    path = project.listed_table_place(name, _digest(fresh))
+    atomic_files.move_file(fresh, path)
     return path
 
 
@@ -210,9 +210,9 @@ def _is_withdrawn(rows: pa.Table, ids: Sequence[str], withdrawn: Mapping[str, Se
     return pc.or_(of_record, pc.is_in(rows["sha256"].combine_chunks(), pa.array(digests, pa.binary(32))))
 
 
-def _manifest(workspace: Workspace, name: ShardName, table: Path, last: ReleaseShard | None) -> tuple[Manifest, Path]:
+def _manifest(project: Project, name: ShardName, table: Path, last: ReleaseShard | None) -> tuple[Manifest, Path]:
     """Return the manifest that goes with a members table, and where it lies. last: whose twin it names."""
-    path = workspace.packed(name) / f"{name}.manifest.json"
+    path = project.packed(name) / f"{name}.manifest.json"
     made = documents.from_bytes(path.read_bytes(), Manifest, path)
     manifest = msgspec.structs.replace(
         made,
@@ -241,30 +241,30 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def place_documents(workspace: Workspace, release: Release, built: Path) -> Iterator[PublishedFile]:
+def place_documents(project: Project, release: Release, built: Path) -> Iterator[PublishedFile]:
     """Put each shard's documents into the site, linked where the file system can, and yield their facts."""
     folders = set()
     for shard in release.shards:
         for file in shard.documents:
             path = built / file.path
             folders.add(atomic_files.make_folder(path.parent))
-            atomic_files.link(_place(workspace, shard, file), path)
+            atomic_files.link(_place(project, shard, file), path)
             yield file
     for folder in folders:
         atomic_files.fsync_folder(folder)
 
 
-def _place(workspace: Workspace, shard: ReleaseShard, file: PublishedFile) -> Path:
+def _place(project: Project, shard: ReleaseShard, file: PublishedFile) -> Path:
     """Return where a document lies that a release lists."""
     if file is shard.members_table:
-        return workspace.listed_table(shard.name, file.sha256)
+        return project.listed_table(shard.name, file.sha256)
     if file is shard.members_tsv:
-        return members_tsv.beside(workspace.listed_table(shard.name, shard.members_table.sha256))
-    packed = workspace.packed(shard.name) / Path(file.path).name
+        return members_tsv.members_tsv_path(project.listed_table(shard.name, shard.members_table.sha256))
+    packed = project.packed(shard.name) / Path(file.path).name
     if file is shard.manifest:
         changed = packed.parent / "listed" / packed.name
         return changed if changed.exists() and _digest(changed) == file.sha256 else packed
-    kept = workspace.listed_torrent_place(shard.name, file.sha256)
+    kept = project.listed_torrent_place(shard.name, file.sha256)
     if kept.exists() or not shard.obsolete or _digest(packed) == file.sha256:
         return kept if kept.exists() else packed
     what = "is not the .torrent that the last release lists, and an obsolete shard keeps it"

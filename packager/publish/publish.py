@@ -19,16 +19,16 @@ from packager.core.http.allowed_hosts import AllowedHosts
 from packager.core.releases import documents, release_lists, trust
 from packager.core.releases.next_release import check_signer, next_release, not_before
 from packager.core.releases.seed_counts import Counted
-from packager.core.releases.sharing_rule import HandOut
+from packager.core.releases.sharing_rule import SharingRule
 from packager.core.releases.withdrawn_records import all_withdrawals
 from packager.core.reports.reader_needs import missing_for_readers
 from packager.core.reports.reports import PublishReport
 from packager.core.shards.layout import PAYLOAD
 from packager.engine.files import atomic_files, key_files
-from packager.engine.files.write_errors import reckoned
-from packager.engine.project.last_release import check_site, last_release_and_bytes
-from packager.engine.project.owner_id import owner_of
-from packager.engine.project.project import Workspace
+from packager.engine.files.write_errors import expect_bytes
+from packager.engine.project.last_release import check_site, read_last_release_bytes
+from packager.engine.project.owner_id import project_owner
+from packager.engine.project.project import Project
 from packager.engine.project.withdrawals_file import read_withdrawals
 from packager.engine.tables import parquet
 from packager.errors import IncompleteError, InputError
@@ -46,7 +46,7 @@ RELEASE, SUMS, PUBLIC_KEY, MINISIG = "release.json", "SHA256SUMS", "minisign.pub
 
 
 def publish(
-    workspace: Workspace,
+    project: Project,
     config: Config,
     plan: Plan,
     *,
@@ -69,21 +69,21 @@ def publish(
     and the counts already is left alone. Raises InputError for a shard
     that cannot change any more or a wrong template, IncompleteError where the system refuses.
     """
-    last = last_release_and_bytes(workspace)
+    last = read_last_release_bytes(project)
     before_this = last[0] if last else None
     before = {shard.name: shard for shard in before_this.shards} if before_this else {}
     names = [shard.name for phase in plan.phases if phase.name in phases for shard in phase.shards]
     superseded = {gone.name for gone in plan.superseded}
     ended = [name for name, shard in before.items() if shard.obsolete or name in superseded]
-    taken_back = read_withdrawals(workspace)
-    changes = find_changes(workspace, plan, phases, before_this, taken_back)
+    taken_back = read_withdrawals(project)
+    changes = find_changes(project, plan, phases, before_this, taken_back)
     progress.begin("documents", len(names) + len(ended), "shard")
     release = next_release(
         plan,
         config,
         [
-            *(listed_shard(workspace, name, before.get(name), changes, progress) for name in names),
-            *(listed_shard(workspace, name, before[name], changes, progress, obsolete=True) for name in ended),
+            *(listed_shard(project, name, before.get(name), changes, progress) for name in names),
+            *(listed_shard(project, name, before[name], changes, progress, obsolete=True) for name in ended),
         ],
         published=phases,
         closed=closed,
@@ -91,7 +91,7 @@ def publish(
         withdrawals=all_withdrawals(before_this, taken_back, changes.holding),
         last=last,
         date=config.release.date or not_before(before_this, now),
-        next_key=key_files.read_public(workspace.next_key) if workspace.next_key else None,
+        next_key=key_files.read_public(project.next_key) if project.next_key else None,
         unread=unread,
     )
     if signer and before_this and release.serial > before_this.serial:
@@ -102,27 +102,27 @@ def publish(
     if len(document) > documents.LIMIT:
         what = f"its {len(document)} bytes are more than the {documents.LIMIT} that readers take"
         raise InputError(RELEASE, what, "raise shards.size, so that there are fewer shards")
-    counted, scraped = site_seed_counts.kept(workspace), None
+    counted, scraped = site_seed_counts.read_seed_counts(project), None
     if scrape is not None:
-        counted, scraped = site_seed_counts.ask(workspace, release, scrape, now=now, progress=progress)
-    shown = _shown(document, workspace.templates, signer, release_lists.torrents_json(release, counted))
-    changed = not _is_shown(workspace, shown)
+        counted, scraped = site_seed_counts.update_seed_counts(project, release, scrape, now=now, progress=progress)
+    shown = _shown(document, project.templates, signer, release_lists.torrents_json(release, counted))
+    changed = not _is_shown(project, shown)
     if changed:
-        with reckoned(len(release.shards) * (PAGE + LISTED)):
-            _publish(workspace, release, document, signer, counted=counted, progress=progress)
+        with expect_bytes(len(release.shards) * (PAGE + LISTED)):
+            _publish(project, release, document, signer, counted=counted, progress=progress)
         with suppress(IncompleteError):  # it only saves the next publish its work
-            atomic_files.write_bytes(workspace.state / "shown", shown)
+            atomic_files.write_bytes(project.state / "shown", shown)
     return PublishReport(
         serial=release.serial,
         changed=changed,
         date=release.date,
-        index=str(workspace.output / "index.html"),
+        index=str(project.output / "index.html"),
         phases=release.phases,
         shards=sum(not shard.obsolete for shard in release.shards),
         size=sum(shard.size for shard in release.shards if not shard.obsolete),
-        files=_count_files(workspace.output),
+        files=_count_files(project.output),
         unread_count=release.unread,
-        withheld=HandOut(release).all_withheld(),
+        withheld=SharingRule(release).all_withheld(),
         scraped=scraped,
         missing=missing_for_readers(config),
         upload=None,
@@ -145,17 +145,17 @@ def _shown(document: bytes, templates: Path | None, signer: key_files.Signer | N
     return f"{__version__} {digest.hexdigest()}\n".encode()
 
 
-def _is_shown(workspace: Workspace, shown: bytes) -> bool:
+def _is_shown(project: Project, shown: bytes) -> bool:
     """Say whether the site in its place is that state, by what was noted and what stands there."""
     try:
-        noted = (workspace.state / "shown").read_bytes()
-        return noted == shown and (workspace.output / SUMS).is_file() and (workspace.output / RELEASE).is_file()
+        noted = (project.state / "shown").read_bytes()
+        return noted == shown and (project.output / SUMS).is_file() and (project.output / RELEASE).is_file()
     except FileNotFoundError:
         return False
 
 
 def _publish(
-    workspace: Workspace,
+    project: Project,
     release: Release,
     document: bytes,
     signer: key_files.Signer | None,
@@ -164,28 +164,28 @@ def _publish(
     progress: Progress,
 ) -> None:
     """Build the site beside its place and swap it in."""
-    check_site(workspace)
-    built = swap_folder.staging(workspace.output, owner_of(workspace.state))
-    files = list(place_documents(workspace, release, built))
+    check_site(project)
+    built = swap_folder.new_site_folder(project.output, project_owner(project.state))
+    files = list(place_documents(project, release, built))
     if signer:
         signature = signer.sign(document, f"release {release.serial} of {release.collection.name}, {release.date}")
-        atomic_files.write_bytes(workspace.releases / f"{release.serial}.json{MINISIG}", signature)
+        atomic_files.write_bytes(project.releases / f"{release.serial}.json{MINISIG}", signature)
         files.append(_write(built, RELEASE + MINISIG, signature))
         files.append(_write(built, PUBLIC_KEY, signer.public.text.encode()))
-    atomic_files.write_bytes(workspace.releases / f"{release.serial}.json", document)
-    files += _place_releases(workspace, release.serial, built)
+    atomic_files.write_bytes(project.releases / f"{release.serial}.json", document)
+    files += _place_releases(project, release.serial, built)
     metalinks = list(write_metalinks(release, built))
-    reader = _member_reader(workspace)
+    reader = _member_reader(project)
     files += metalinks
-    files += publish_lookup(workspace, release, built, progress)
-    files += render.render(
+    files += publish_lookup(project, release, built, progress)
+    files += render.render_site(
         release,
         site=built,
         read_members=reader,
         signed=signer is not None,
         metalinks=frozenset(file.path for file in metalinks),
         counted=counted,
-        templates=workspace.templates,
+        templates=project.templates,
         progress=progress,
     )
     files.append(_write(built, RELEASE, document))
@@ -194,21 +194,21 @@ def _publish(
         comment = f"{SUMS} of release {release.serial} of {release.collection.name}, {release.date}"
         atomic_files.write_bytes(built / (SUMS + MINISIG), signer.sign(sums, comment))
     atomic_files.write_bytes(built / SUMS, sums)
-    swap_folder.swap(built, workspace.output, lambda: check_site(workspace))
+    swap_folder.swap_site(built, project.output, lambda: check_site(project))
 
 
-def _place_releases(workspace: Workspace, last: int, built: Path) -> Iterator[PublishedFile]:
+def _place_releases(project: Project, last: int, built: Path) -> Iterator[PublishedFile]:
     """Put every release document so far, and its signature, into the site and yield their facts."""
     for serial in range(1, last + 1):
-        yield _write(built, f"releases/{serial}.json", _read_release(workspace, serial))
-        signature = workspace.releases / f"{serial}.json{MINISIG}"
+        yield _write(built, f"releases/{serial}.json", _read_release(project, serial))
+        signature = project.releases / f"{serial}.json{MINISIG}"
         if signature.exists():
             yield _write(built, f"releases/{signature.name}", signature.read_bytes())
 
 
-def _read_release(workspace: Workspace, serial: int) -> bytes:
+def _read_release(project: Project, serial: int) -> bytes:
     """Return the bytes of a release made here."""
-    path = workspace.releases / f"{serial}.json"
+    path = project.releases / f"{serial}.json"
     try:
         return path.read_bytes()
     except OSError as error:
@@ -221,19 +221,19 @@ def _write(built: Path, path: str, data: bytes) -> PublishedFile:
     return PublishedFile(path=path, size=len(data), sha256=documents.digest(data))
 
 
-def _member_reader(workspace: Workspace) -> ReadMembers:
+def _member_reader(project: Project) -> ReadMembers:
     """Return the function by which pages read the first rows of a shard's members table.
 
     Those of a shard that is kept as files have their file's number in the torrent, too (BEP 53): file_number.
     """
 
     def read(shard: ReleaseShard, count: int) -> pa.Table:
-        path = workspace.listed_table(shard.name, shard.members_table.sha256)
+        path = project.listed_table(shard.name, shard.members_table.sha256)
         rows = parquet.read_rows(path, 0, min(count, shard.members - shard.withdrawn))
         if shard.container == "tar":
             return rows
-        torrent = workspace.packed(shard.name) / f"{shard.name}.torrent"
-        known = file_numbers(parse_torrent.parse(torrent.read_bytes(), torrent))
+        torrent = project.packed(shard.name) / f"{shard.name}.torrent"
+        known = file_numbers(parse_torrent.parse_torrent(torrent.read_bytes(), torrent))
         paths = [(shard.file, *f"{PAYLOAD}{path}".split("/")) for path in rows["path"].to_pylist()]
         return rows.append_column("file_number", pa.array([known[path] for path in paths], pa.int64()))
 

@@ -8,30 +8,30 @@ from collections.abc import Mapping
 
 from packager.core.http.allowed_hosts import AllowedHosts
 from packager.core.releases import documents
-from packager.core.releases.seed_counts import Counted, SeedCounts, by_shard, questions, renewed
+from packager.core.releases.seed_counts import Counted, SeedCounts, by_shard, merge_counts, questions
 from packager.core.reports.reports import ScrapeReport
 from packager.engine.files import atomic_files
 from packager.engine.files.limited_read import read_limited
-from packager.engine.project.project import Workspace
+from packager.engine.project.project import Project
 from packager.model import Release, ShardName
-from packager.paths import shown
+from packager.paths import display_text
 from packager.progress import Progress
 from packager.units import parse_date
 
 
-def kept(workspace: Workspace) -> Mapping[ShardName, Counted]:
+def read_seed_counts(project: Project) -> Mapping[ShardName, Counted]:
     """Return the last counts that were had of each shard. Raises InputError where their file is damaged."""
-    path = workspace.seed_counts
+    path = project.seed_counts
     if not path.is_file():
         return {}
     shards = documents.from_bytes(read_limited(path, documents.LIMIT), SeedCounts, path).shards
     for name, each in shards.items():
-        parse_date(each.at, f"{path}: {shown(name)}")
+        parse_date(each.at, f"{path}: {display_text(name)}")
     return shards
 
 
-def ask(
-    workspace: Workspace, release: Release, allowed: AllowedHosts, *, now: str, progress: Progress
+def update_seed_counts(
+    project: Project, release: Release, allowed: AllowedHosts, *, now: str, progress: Progress
 ) -> tuple[Mapping[ShardName, Counted], ScrapeReport]:
     """Ask the release's trackers, keep what they say, and return the counts of all shards and who said what.
 
@@ -39,19 +39,19 @@ def ask(
     counts get. What a tracker that fails does not tell stays as it was.
     """
     from packager.engine.network.scrape_trackers import (
-        scrape,  # httpx, which no other publishing needs, takes 0.2 s to load
+        scrape_trackers,  # httpx, which no other publishing needs, takes 0.2 s to load
     )
 
     began = time.monotonic()
     asked = questions(release)
     if not asked:
         progress.note("no seed counts: the release names no tracker that could be asked")
-    scraped = scrape(asked, allowed=allowed, progress=progress)
+    scraped = scrape_trackers(asked, allowed=allowed, progress=progress)
     found = by_shard(release, scraped.counts)
-    counted = renewed(kept(workspace), found, now)
+    counted = merge_counts(read_seed_counts(project), found, now)
     if found:
         document = SeedCounts(format=documents.FORMAT, type="seed-counts", shards=counted)
-        atomic_files.write_bytes(workspace.seed_counts, documents.to_bytes(document))
+        atomic_files.write_bytes(project.seed_counts, documents.to_bytes(document))
     return counted, ScrapeReport(
         counted=len(found),
         shards=len(release.shards),

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from packager.engine.files import atomic_files
-from packager.engine.files.write_errors import check_writable, refused
+from packager.engine.files.write_errors import check_writable, write_error
 from packager.errors import InputError
 
 _AT_FDCWD = -100
@@ -33,7 +33,7 @@ def check_output(output: Path) -> None:
         raise InputError(output, "holds files that are no release of ours", "empty it, or set another release.output")
 
 
-def staging(output: Path, owner: str = "") -> Path:
+def new_site_folder(output: Path, owner: str = "") -> Path:
     """Return an empty folder beside `output` to build the new site in. Raises InputError, IncompleteError.
 
     owner: the project's id, by which its leftovers are told from those of others that publish there.
@@ -44,7 +44,7 @@ def staging(output: Path, owner: str = "") -> Path:
     return atomic_files.make_folder(beside)
 
 
-def swap(built: Path, output: Path, check: Callable[[], object] = bool) -> None:
+def swap_site(built: Path, output: Path, check: Callable[[], object] = bool) -> None:
     """Make the folder `built` durable, put it in the place of `output`, and remove the old one.
 
     check: called last of all, with other packagers locked out; what it raises leaves `output` as it is.
@@ -68,7 +68,7 @@ def swap(built: Path, output: Path, check: Callable[[], object] = bool) -> None:
                 os.rename(built, output)
             atomic_files.fsync_folder(output.parent)
     except OSError as error:
-        raise refused(error, output) from error
+        raise write_error(error, output) from error
     finally:
         atomic_files.remove_tree(built)
     atomic_files.remove_tree(aside)

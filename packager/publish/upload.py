@@ -15,18 +15,18 @@ from pathlib import Path
 from threading import BoundedSemaphore, Event
 
 from packager.core.releases import documents
-from packager.core.releases.sharing_rule import HandOut
+from packager.core.releases.sharing_rule import SharingRule
 from packager.core.reports.reports import UploadReport
 from packager.engine.files.limited_read import read_limited
-from packager.engine.project.owner_id import claim_store, owner_of
-from packager.engine.project.project import Workspace
-from packager.engine.stores.base import SMALL, Stat, Store
+from packager.engine.project.owner_id import claim_store, project_owner
+from packager.engine.project.project import Project
+from packager.engine.stores.base import SMALL, Store, StoreStat
 from packager.errors import IncompleteError, InputError, from_os_error
 from packager.model import Release
-from packager.paths import shown
+from packager.paths import display_text
 from packager.progress import Progress
 from packager.publish.publish import MINISIG, RELEASE, SUMS
-from packager.publish.upload_journal import Journal, Uploaded
+from packager.publish.upload_journal import UploadedFile, UploadJournal
 
 _LANES = 8  # files on their way at once
 _LARGE = 2  # large ones among them: each holds some parts in memory
@@ -46,7 +46,7 @@ class _File:
 
 
 def upload(
-    workspace: Workspace,
+    project: Project,
     store: Store,
     journal: Path,
     *,
@@ -55,7 +55,7 @@ def upload(
     now: float,
     progress: Progress,
 ) -> UploadReport:
-    """Bring a store to what the site in workspace.output is, and return what was done.
+    """Bring a store to what the site in project.output is, and return what was done.
 
     journal: where this store's lies. with_shards: the tars too, below shards/. A withheld tar is never sent, and is
     deleted at once if it was sent before. grace: seconds that other files stay which the release has no more. now: unix
@@ -63,16 +63,16 @@ def upload(
     IncompleteError where a file is not as it was published or the store fails for now.
     """
     started = time.monotonic()
-    release = documents.from_bytes(read_limited(workspace.output / RELEASE, documents.LIMIT), Release, RELEASE)
-    check_place(workspace, store)
-    claim_store(store, owner_of(workspace.state))
-    wanted = {file.path: file for file in _site(workspace.output)}
-    hand_out, absent = HandOut(release), 0
+    release = documents.from_bytes(read_limited(project.output / RELEASE, documents.LIMIT), Release, RELEASE)
+    check_place(project, store)
+    claim_store(store, project_owner(project.state))
+    wanted = {file.path: file for file in _site(project.output)}
+    hand_out, absent = SharingRule(release), 0
     withheld = {f"shards/{each.name}.tar": each for each in hand_out.all_withheld()}
     if with_shards:
-        tars, absent = _tars(workspace, hand_out)
+        tars, absent = _tars(project, hand_out)
         wanted |= {file.path: file for file in tars}
-    with Journal(journal) as known:
+    with UploadJournal(journal) as known:
         swept = store.sweep(lambda path: path in wanted or path in known.files)
         there = {entry.path: entry.stat for entry in store.entries()}
         missing = [file for file in wanted.values() if not known.has(file.path, file.digest, there.get(file.path))]
@@ -98,13 +98,13 @@ def upload(
     )
 
 
-def check_place(workspace: Workspace, store: Store) -> None:
+def check_place(project: Project, store: Store) -> None:
     """Raise InputError where another release than one of this project's is in the store, or the store refuses."""
     found = store.stat(RELEASE)
     if found is None:
         return
     data = store.read(RELEASE, 0, found.size, found)[1] if found.size <= documents.LIMIT else b""
-    if all(_read(path) != data for path in workspace.releases.glob("*.json")):
+    if all(_read(path) != data for path in project.releases.glob("*.json")):
         what = "holds a release.json that is none of this project's releases"
         raise InputError(store.name, what, "name another place with --to, or empty this one")
 
@@ -121,11 +121,11 @@ def _site(output: Path) -> Iterator[_File]:
             yield _File(name, output / name, len(data), hashlib.sha256(data).hexdigest(), checked=True)
 
 
-def _tars(workspace: Workspace, hand_out: HandOut) -> tuple[list[_File], int]:
+def _tars(project: Project, hand_out: SharingRule) -> tuple[list[_File], int]:
     """Return the tars that lie here, of shards that are neither obsolete nor withheld, and how many do not."""
     found, absent = [], 0
     for shard in hand_out.offered():
-        path = workspace.tar(shard.name)
+        path = project.tar(shard.name)
         if shard.container != "tar" or not path.is_file():
             absent += 1
             continue
@@ -152,7 +152,7 @@ def _read(path: Path) -> bytes:
         raise from_os_error(error, path, "run: packager publish") from error
 
 
-def _step(file: _File, there: Mapping[str, Stat]) -> int:
+def _step(file: _File, there: Mapping[str, StoreStat]) -> int:
     """Return in which step a file is sent: a later step begins when all of the one before is there."""
     if file.path in (RELEASE, RELEASE + MINISIG):
         return 5 if file.path == RELEASE else 4
@@ -163,7 +163,9 @@ def _step(file: _File, there: Mapping[str, Stat]) -> int:
     return 1 if file.path in there else 0
 
 
-def _send(store: Store, known: Journal, missing: list[_File], there: Mapping[str, Stat], progress: Progress) -> None:
+def _send(
+    store: Store, known: UploadJournal, missing: list[_File], there: Mapping[str, StoreStat], progress: Progress
+) -> None:
     """Send files, step by step; where one fails, or the run is stopped, what is on its way is given up."""
     given_up, large = Event(), BoundedSemaphore(_LARGE)
 
@@ -173,7 +175,7 @@ def _send(store: Store, known: Journal, missing: list[_File], there: Mapping[str
         else:
             with large:
                 stat = _stream(store, file, given_up)
-        known.add(Uploaded(file.path, file.size, file.digest, stat.tag))
+        known.add(UploadedFile(file.path, file.size, file.digest, stat.tag))
         return file.size
 
     def step(file: _File) -> int:
@@ -193,7 +195,7 @@ def _send(store: Store, known: Journal, missing: list[_File], there: Mapping[str
     progress.end()
 
 
-def _put(store: Store, file: _File) -> Stat:
+def _put(store: Store, file: _File) -> StoreStat:
     """Send a small file in one request, if it is what was published."""
     data = _read(file.local)
     if len(data) != file.size or (file.checked and hashlib.sha256(data).hexdigest() != file.digest):
@@ -201,7 +203,7 @@ def _put(store: Store, file: _File) -> Stat:
     return store.put(file.path, data)
 
 
-def _stream(store: Store, file: _File, given_up: Event) -> Stat:
+def _stream(store: Store, file: _File, given_up: Event) -> StoreStat:
     """Send a large file as it is read; it is not there where it is not what was published, or is given up."""
     digest, left = hashlib.sha256(), file.size
     try:
@@ -212,14 +214,18 @@ def _stream(store: Store, file: _File, given_up: Event) -> Stat:
                 writer.write(data)
                 left -= len(data)
                 if given_up.is_set():
-                    raise IncompleteError(f"{store.name}/{shown(file.path)}", "was given up", "run the command again")
+                    raise IncompleteError(
+                        f"{store.name}/{display_text(file.path)}", "was given up", "run the command again"
+                    )
             if left or whole.read(1) or (file.checked and digest.hexdigest() != file.digest):
                 raise _changed(file)
     except OSError as error:
         raise from_os_error(error, file.local) from error
     stat = store.stat(file.path)
     if stat is None or stat.size != file.size:
-        raise IncompleteError(f"{store.name}/{shown(file.path)}", "is not there as it was written", "run it again")
+        raise IncompleteError(
+            f"{store.name}/{display_text(file.path)}", "is not there as it was written", "run it again"
+        )
     return stat
 
 
@@ -234,18 +240,24 @@ def _is_tar(path: str) -> bool:
 
 
 def _remove_unused(
-    store: Store, known: Journal, unused: list[Uploaded], there: Mapping[str, Stat], *, grace: float, now: float
+    store: Store,
+    known: UploadJournal,
+    unused: list[UploadedFile],
+    there: Mapping[str, StoreStat],
+    *,
+    grace: float,
+    now: float,
 ) -> tuple[int, int]:
     """Delete files of ours that the release has not had for `grace` seconds; return how many, and how many wait."""
     removed = waiting = 0
     for file in unused:
         since = file.unused or now
         if file.path in there and since > now - grace:
-            known.add(Uploaded(file.path, file.size, file.digest, file.tag, since))
+            known.add(UploadedFile(file.path, file.size, file.digest, file.tag, since))
             waiting += 1
             continue
         if file.path in there and there[file.path].tag == file.tag:  # else it is somebody else's by now
             store.delete(file.path)
             removed += 1
-        known.add(Uploaded(file.path, gone=True))
+        known.add(UploadedFile(file.path, gone=True))
     return removed, waiting

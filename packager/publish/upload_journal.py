@@ -12,14 +12,14 @@ from types import TracebackType
 
 import msgspec
 
-from packager.core.config.store_url import StoreAddress
+from packager.core.config.store_url import StoreUrl
 from packager.engine.files import atomic_files
-from packager.engine.files.write_errors import refused
-from packager.engine.stores.base import Stat
+from packager.engine.files.write_errors import write_error
+from packager.engine.stores.base import StoreStat
 from packager.errors import from_os_error
 
 
-class Uploaded(msgspec.Struct, frozen=True, omit_defaults=True):
+class UploadedFile(msgspec.Struct, frozen=True, omit_defaults=True):
     """A file as it was uploaded.
 
     digest: what tells its content. tag: the store's. unused: unix seconds since when no release has it, 0: one has.
@@ -33,19 +33,19 @@ class Uploaded(msgspec.Struct, frozen=True, omit_defaults=True):
     gone: bool = False
 
 
-def journal_path(state: Path, address: StoreAddress) -> Path:
+def journal_path(state: Path, address: StoreUrl) -> Path:
     """Return where the journal of a store lies in the state folder."""
     return state / "uploads" / f"{hashlib.sha256(str(address).encode()).hexdigest()[:16]}.jsonl"
 
 
-class Journal:
+class UploadJournal:
     """The journal of one store, open to be added to. Threads may write to it at once."""
 
     def __init__(self, path: Path) -> None:
         """Read it, and write it anew with one line a file."""
-        self.files: dict[str, Uploaded] = {}
+        self.files: dict[str, UploadedFile] = {}
         self._path, self._lock = path, Lock()
-        decoder = msgspec.json.Decoder(Uploaded)
+        decoder = msgspec.json.Decoder(UploadedFile)
         try:
             lines = path.read_bytes().split(b"\n")[:-1]
         except FileNotFoundError:
@@ -59,12 +59,12 @@ class Journal:
                 continue
         atomic_files.write_bytes(path, b"".join(msgspec.json.encode(each) + b"\n" for each in self.files.values()))
 
-    def __enter__(self) -> "Journal":
+    def __enter__(self) -> "UploadJournal":
         """Open it to be added to."""
         self._file = open(self._path, "ab", buffering=0)
         return self
 
-    def has(self, path: str, digest: str, found: Stat | None) -> bool:
+    def has(self, path: str, digest: str, found: StoreStat | None) -> bool:
         """Say whether a file of this content was uploaded, and is in the store as it was left."""
         known = self.files.get(path)
         return (
@@ -78,16 +78,16 @@ class Journal:
             )
         )
 
-    def add(self, line: Uploaded) -> None:
+    def add(self, line: UploadedFile) -> None:
         """Write one line; it need not be durable, since what it lacks is done again."""
         with self._lock:
             self._take(line)
             try:
                 os.write(self._file.fileno(), msgspec.json.encode(line) + b"\n")
             except OSError as error:
-                raise refused(error, self._path) from error
+                raise write_error(error, self._path) from error
 
-    def _take(self, line: Uploaded) -> None:
+    def _take(self, line: UploadedFile) -> None:
         """Know what a line says."""
         if line.gone:
             self.files.pop(line.path, None)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from packager.core.bittorrent import bencode
 from packager.core.releases.metalink import has_metalink, metalink_of, metalink_path, v1_torrent
-from packager.core.releases.sharing_rule import HandOut
-from packager.engine.files.write_errors import refused
+from packager.core.releases.sharing_rule import SharingRule
+from packager.engine.files.write_errors import write_error
 from packager.model import PublishedFile, Release
 
 
@@ -17,7 +17,7 @@ def write_metalinks(release: Release, built: Path) -> Iterator[PublishedFile]:
     built: the site's folder, where the shards' torrents stand already. Nothing is flushed to the disk: `swap` does
     that. Memory: one torrent and its document. Raises IncompleteError where the system refuses.
     """
-    for shard in HandOut(release).offered():
+    for shard in SharingRule(release).offered():
         if not has_metalink(release, shard):
             continue
         path, torrent = metalink_path(shard), v1_torrent(shard)
@@ -26,7 +26,7 @@ def write_metalinks(release: Release, built: Path) -> Iterator[PublishedFile]:
             (built / path).parent.mkdir(exist_ok=True)
             (built / path).write_bytes(data)
         except OSError as error:
-            raise refused(error, built / path, len(data)) from error
+            raise write_error(error, built / path, len(data)) from error
         yield PublishedFile(path=path, size=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 

@@ -5,21 +5,21 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from packager.paths import shown
+from packager.paths import display_text
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 _TEXT = 300  # characters of what a client sent that are kept
 
 
 @dataclass(frozen=True)
-class Log:
+class AccessLog:
     """Where lines go: an open file, to which each is added by one write, whichever process it comes from."""
 
     descriptor: int
     path: Path | None = None
 
     @classmethod
-    def open(cls, path: Path) -> "Log":
+    def open(cls, path: Path) -> "AccessLog":
         """Open a file to add lines to. Raises OSError."""
         return cls(os.open(path, _FLAGS, 0o640), path)
 
@@ -52,4 +52,4 @@ class Log:
 
 def _safe(text: str) -> str:
     """Return a client's text as it can stand between quotes."""
-    return shown(text.replace("\\", "\\\\").replace('"', '\\"'), _TEXT) or "-"
+    return display_text(text.replace("\\", "\\\\").replace('"', '\\"'), _TEXT) or "-"

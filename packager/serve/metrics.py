@@ -29,7 +29,7 @@ _SLOTS = {
 }
 
 
-class Numbers(Protocol):
+class SharedNumbers(Protocol):
     """An array of integers that processes share."""
 
     def __getitem__(self, index: int, /) -> int:
@@ -39,16 +39,16 @@ class Numbers(Protocol):
         """Set one."""
 
 
-def shared_numbers(processes: int) -> Numbers:
+def shared_numbers(processes: int) -> SharedNumbers:
     """Return zeros for the counts of so many processes; it can be handed to processes that are spawned."""
-    numbers: Numbers = spawn_context().RawArray("q", len(_SLOTS) * processes)
+    numbers: SharedNumbers = spawn_context().RawArray("q", len(_SLOTS) * processes)
     return numbers
 
 
-class Counts:
+class Metrics:
     """The counts of all processes; only one's own are written, so that no lock is needed."""
 
-    def __init__(self, numbers: Numbers, process: int, processes: int) -> None:
+    def __init__(self, numbers: SharedNumbers, process: int, processes: int) -> None:
         """Write as process number `process`, counted from 0."""
         self._numbers, self._first, self._processes = numbers, process * len(_SLOTS), processes
 

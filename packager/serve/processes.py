@@ -15,11 +15,11 @@ from packager.core.reports.reports import ServeReport
 from packager.engine.processes.child_processes import spawn_context
 from packager.engine.processes.process_pool import die_with_parent
 from packager.errors import IncompleteError, InputError, PackagerError, from_os_error
-from packager.paths import shown
-from packager.serve.access_log import Log
-from packager.serve.metrics import Counts, Numbers, shared_numbers
-from packager.serve.server import Server, Serving, open_shelf
-from packager.serve.shard_cache import Listing
+from packager.paths import display_text
+from packager.serve.access_log import AccessLog
+from packager.serve.metrics import Metrics, SharedNumbers, shared_numbers
+from packager.serve.server import ServeOptions, Server, open_shard_cache
+from packager.serve.shard_cache import ReleaseListing
 
 _STDERR = 2
 _POLL_SECONDS = 0.2
@@ -27,7 +27,7 @@ _END_SECONDS = 15.0  # that processes get to finish their answers
 
 
 @dataclass(frozen=True)
-class Place:
+class ListenAddress:
     """Where the server listens and writes. address: of this machine; port: 0 for any free one."""
 
     address: str
@@ -46,20 +46,24 @@ def parse_listen(text: str, where: str = "--listen") -> tuple[str, int]:
     elif ":" in host:
         colon = ""
     if not colon or not port.isascii() or not port.isdigit() or int(port[:6]) > 65535:
-        raise InputError(where, f'"{shown(text)}" is not HOST:PORT', 'write it as "127.0.0.1:8000" or "[::1]:8000"')
+        raise InputError(
+            where, f'"{display_text(text)}" is not HOST:PORT', 'write it as "127.0.0.1:8000" or "[::1]:8000"'
+        )
     return host, int(port)
 
 
-def serve(serving: Serving, place: Place, *, processes: int, ready: Callable[[str, Listing], None]) -> ServeReport:
+def serve(
+    serving: ServeOptions, place: ListenAddress, *, processes: int, ready: Callable[[str, ReleaseListing], None]
+) -> ServeReport:
     """Serve until SIGTERM or SIGINT and return what was sent.
 
     ready: called with the URL and what is published once requests are answered. Raises InputError
     where nothing is published or the address is none of ours, IncompleteError where a process dies.
     """
     numbers = shared_numbers(processes)
-    counts = Counts(numbers, 0, processes)
+    counts = Metrics(numbers, 0, processes)
     started = time.monotonic()
-    listing = open_shelf(serving, counts, lambda _: None).listing
+    listing = open_shard_cache(serving, counts, lambda _: None).listing
     with _bound(place, shared=processes > 1) as listening:
         url = _url(listening)
         if processes == 1:
@@ -78,7 +82,7 @@ def serve(serving: Serving, place: Place, *, processes: int, ready: Callable[[st
     )
 
 
-def _bound(place: Place, *, shared: bool) -> socket.socket:
+def _bound(place: ListenAddress, *, shared: bool) -> socket.socket:
     """Return a socket bound to a place; shared: others of our processes may bind to it too. Raises InputError."""
     try:
         found = socket.getaddrinfo(place.address or None, place.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
@@ -94,7 +98,7 @@ def _bound(place: Place, *, shared: bool) -> socket.socket:
             bound.close()
             raise
     except (OSError, UnicodeError) as error:
-        where = f"{shown(place.address)}:{place.port}"
+        where = f"{display_text(place.address)}:{place.port}"
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
             where, f"cannot be listened at ({reason})", "name an address of this machine, and a free port"
@@ -108,17 +112,21 @@ def _url(listening: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
-def _log(place: Place) -> Log:
+def _log(place: ListenAddress) -> AccessLog:
     """Open the log. Raises IncompleteError."""
     if place.log is None:
-        return Log(_STDERR)
+        return AccessLog(_STDERR)
     try:
-        return Log.open(place.log)
+        return AccessLog.open(place.log)
     except OSError as error:
-        raise from_os_error(error, shown(str(place.log)), "mend the rights, then run the command again") from error
+        raise from_os_error(
+            error, display_text(str(place.log)), "mend the rights, then run the command again"
+        ) from error
 
 
-def _run_several(serving: Serving, place: Place, numbers: Numbers, processes: int, ready: Callable[[], None]) -> None:
+def _run_several(
+    serving: ServeOptions, place: ListenAddress, numbers: SharedNumbers, processes: int, ready: Callable[[], None]
+) -> None:
     """Serve by several processes until a signal; where one dies, all end. Raises IncompleteError then."""
     asked: list[int] = []
     pipes: list[Connection] = []
@@ -132,7 +140,7 @@ def _run_several(serving: Serving, place: Place, numbers: Numbers, processes: in
     try:
         for number in range(processes):
             ours, theirs = context.Pipe(duplex=False)
-            work = (serving, place, Counts(numbers, number, processes), theirs)
+            work = (serving, place, Metrics(numbers, number, processes), theirs)
             running.append(context.Process(target=_work, args=work, name=f"serve-{number}"))
             running[-1].start()
             theirs.close()
@@ -185,7 +193,7 @@ def _end(running: list[SpawnProcess]) -> None:
             each.join()
 
 
-def _work(serving: Serving, place: Place, counts: Counts, pipe: Connection) -> None:
+def _work(serving: ServeOptions, place: ListenAddress, counts: Metrics, pipe: Connection) -> None:
     """Serve in a process of its own. Ctrl-C is the parent's to handle, and its death is ours."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=die_with_parent, daemon=True).start()

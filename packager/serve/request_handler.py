@@ -23,17 +23,17 @@ from typing import Literal, TypeAlias, TypeVar
 from aiohttp import web
 
 from packager.core.http import range_header
-from packager.core.http.conditional_request import Wanted, wanted
+from packager.core.http.conditional_request import ResponsePlan, evaluate_request
 from packager.core.http.range_header import Range
-from packager.engine.files.file_body import Body, Zeros
-from packager.engine.files.range_readers import Unreadable
+from packager.engine.files.file_body import Body, ZeroBody
+from packager.engine.files.range_readers import UnreadableError
 from packager.errors import PackagerError
-from packager.paths import shown
+from packager.paths import display_text
 from packager.serve import site_files
-from packager.serve.access_log import Log
-from packager.serve.metrics import Counts
-from packager.serve.send_body import Connection
-from packager.serve.shard_cache import Listed, Shelf, WithheldError
+from packager.serve.access_log import AccessLog
+from packager.serve.metrics import Metrics
+from packager.serve.send_body import SendingConnection
+from packager.serve.shard_cache import ListedShard, ShardCache, WithheldError
 from packager.serve.site_files import SHARDS, BadPathError, FolderError
 
 _TAR = "application/x-tar"
@@ -57,7 +57,7 @@ Opened = TypeVar("Opened", bound=Body)
 
 
 @dataclass(frozen=True)
-class File:
+class Resource:
     """What a request's path names, by what is known before a byte of it is opened."""
 
     size: int
@@ -66,10 +66,12 @@ class File:
     what: What  # the counts' word for it
 
 
-class Answers:
+class RequestHandler:
     """Answers requests of one process."""
 
-    def __init__(self, site: Path, shelf: Shelf, counts: Counts, log: Log, threads: Mapping[What, Executor]) -> None:
+    def __init__(
+        self, site: Path, shelf: ShardCache, counts: Metrics, log: AccessLog, threads: Mapping[What, Executor]
+    ) -> None:
         """Answer from these; the site's files and the shards are read by threads of their own: a shard may be slow."""
         self._site, self._shelf, self._counts, self._log, self._threads = site, shelf, counts, log, threads
         self._under_way: set[_Answer] = set()
@@ -92,10 +94,10 @@ class Answers:
         except (FileNotFoundError, WithheldError, BadPathError) as refusal:
             status = {FileNotFoundError: 404, WithheldError: 451}.get(type(refusal), 400)
             await self._say(answer, status)
-        except (Unreadable, PackagerError) as error:
+        except (UnreadableError, PackagerError) as error:
             self._counts.add("packager_errors_total", "source")
-            self._log.error(f"{request.method} {shown(request.raw_path)}: {error}")
-            await self._fail(answer, 503 if isinstance(error, Unreadable) else 500)
+            self._log.error(f"{request.method} {display_text(request.raw_path)}: {error}")
+            await self._fail(answer, 503 if isinstance(error, UnreadableError) else 500)
         except ConnectionError:
             self._counts.add("packager_errors_total", "left")
             answer.cut()
@@ -147,18 +149,18 @@ class Answers:
             path = b"/".join(names[2:]).decode("utf-8", "replace")
             run = asyncio.get_running_loop().run_in_executor
             start, size = await run(self._threads["shard"], self._shelf.place, listed, path)
-            await self._send_shard(answer, listed, File(size, listed.tag, _BYTES, "shard"), start)
+            await self._send_shard(answer, listed, Resource(size, listed.tag, _BYTES, "shard"), start)
         elif listed is not None and len(names) == 2:
-            await self._send_shard(answer, listed, File(listed.size, listed.tag, _TAR, "shard"))
+            await self._send_shard(answer, listed, Resource(listed.size, listed.tag, _TAR, "shard"))
         else:
             await self._send_site_file(answer, names)
 
-    async def _send_shard(self, answer: "_Answer", listed: Listed, file: File, start: int = 0) -> None:
+    async def _send_shard(self, answer: "_Answer", listed: ListedShard, file: Resource, start: int = 0) -> None:
         """Send a shard, or ranges of it; or its one file that begins at `start` of its stream.
 
         The head of an answer is sent only if the first bytes of the body are available, for HEAD as for GET.
         """
-        wish = wanted(answer.request.method, answer.request.headers, file.size, file.tag)
+        wish = evaluate_request(answer.request.method, answer.request.headers, file.size, file.tag)
         if wish.status not in (200, 206) and listed.withheld is None:
             await self._send_head(answer, wish, file)
             return
@@ -168,7 +170,9 @@ class Answers:
             body = await self._opened("shard", lambda: self._shelf.body(listed, ranges))
         await self._send_opened(answer, wish, file, body, start)
 
-    async def _send_opened(self, answer: "_Answer", wish: Wanted, file: File, body: Body, start: int = 0) -> None:
+    async def _send_opened(
+        self, answer: "_Answer", wish: ResponsePlan, file: Resource, body: Body, start: int = 0
+    ) -> None:
         """Send what is asked for of an open file, and close it."""
         try:
             if answer.request.method == "HEAD" or wish.status not in (200, 206):
@@ -178,13 +182,13 @@ class Answers:
         finally:
             body.close()
 
-    async def _send_pad(self, answer: "_Answer", listed: Listed, size: int) -> None:
+    async def _send_pad(self, answer: "_Answer", listed: ListedShard, size: int) -> None:
         """Send a pad file of a shard that is kept as files: zeros, which no file has. Raises FileNotFoundError."""
         if size > listed.piece_length:
             raise FileNotFoundError
-        file = File(size, f'"pad-{size}"', _BYTES, "shard")
-        wish = wanted(answer.request.method, answer.request.headers, file.size, file.tag)
-        await self._send_opened(answer, wish, file, Zeros(size))
+        file = Resource(size, f'"pad-{size}"', _BYTES, "shard")
+        wish = evaluate_request(answer.request.method, answer.request.headers, file.size, file.tag)
+        await self._send_opened(answer, wish, file, ZeroBody(size))
 
     async def _send_site_file(self, answer: "_Answer", names: list[bytes]) -> None:
         """Send a file of the site, or ranges of it."""
@@ -194,11 +198,11 @@ class Answers:
             name = answer.request.raw_path.partition("?")[0].rpartition("/")[2]
             await self._say(answer, 301, {"Location": f"./{name}/"})
             return
-        file = File(body.size, site_files.entity_tag(body), site_files.content_type(names[-1]), "site")
-        wish = wanted(answer.request.method, answer.request.headers, file.size, file.tag)
+        file = Resource(body.size, site_files.entity_tag(body), site_files.content_type(names[-1]), "site")
+        wish = evaluate_request(answer.request.method, answer.request.headers, file.size, file.tag)
         await self._send_opened(answer, wish, file, body)
 
-    async def _send_head(self, answer: "_Answer", wish: Wanted, file: File) -> None:
+    async def _send_head(self, answer: "_Answer", wish: ResponsePlan, file: Resource) -> None:
         """Send an answer that has none of the file's bytes."""
         headers = {"ETag": file.tag, "Accept-Ranges": "bytes"}
         if wish.status == 200:
@@ -211,7 +215,7 @@ class Answers:
         else:
             await self._say(answer, wish.status, headers)
 
-    async def _send(self, answer: "_Answer", wish: Wanted, file: File, body: Body, at: int = 0) -> None:
+    async def _send(self, answer: "_Answer", wish: ResponsePlan, file: Resource, body: Body, at: int = 0) -> None:
         """Send a file, a range of it, or several. at: where it begins in the body."""
         headers = {"ETag": file.tag, "Accept-Ranges": "bytes", "Content-Type": file.content_type}
         ranges: Sequence[Range] = wish.ranges or ((0, file.size),)
@@ -230,7 +234,7 @@ class Answers:
             answer.sent += size
             self._counts.add("packager_sent_bytes_total", file.what, size)
 
-        connection = Connection(answer.request, self._threads[file.what], sent)
+        connection = SendingConnection(answer.request, self._threads[file.what], sent)
         for head, (start, stop) in zip(heads, ranges, strict=False):
             if head:
                 await answer.response.write(head)

@@ -7,15 +7,15 @@ from concurrent.futures import Executor
 
 from aiohttp import web
 
-from packager.engine.files.file_body import WAITING, Slice, Step
-from packager.engine.files.range_readers import Unreadable
-from packager.paths import shown
+from packager.engine.files.file_body import WAITING, FileChunk, Step
+from packager.engine.files.range_readers import UnreadableError
+from packager.paths import display_text
 from packager.units import KIB
 
 _WRITTEN_AT_ONCE = 256 * KIB  # bytes from memory in one step
 
 
-class Connection:
+class SendingConnection:
     """Where one answer's body goes. sent: called with the bytes of each step."""
 
     def __init__(self, request: web.BaseRequest, threads: Executor, sent: Callable[[int], None]) -> None:
@@ -35,7 +35,7 @@ class Connection:
                     making = asyncio.get_running_loop().run_in_executor(self._threads, next, steps, None)
                     step = await asyncio.shield(making)
                     continue
-                if isinstance(step, Slice):
+                if isinstance(step, FileChunk):
                     await self._send_slice(response, step)
                 else:
                     await self._write(response, step)
@@ -54,7 +54,7 @@ class Connection:
             await response.write(step)
             self._sent(len(step))
 
-    async def _send_slice(self, response: web.StreamResponse, part: Slice) -> None:
+    async def _send_slice(self, response: web.StreamResponse, part: FileChunk) -> None:
         """Send bytes of an open file without reading them, where the system can."""
         outgoing = await self._flushed()
         try:
@@ -78,7 +78,7 @@ class Connection:
             raise ConnectionResetError("the client is gone")
         return os.dup(transport.get_extra_info("socket").fileno())
 
-    async def _send_file(self, outgoing: int, part: Slice) -> Slice | None:
+    async def _send_file(self, outgoing: int, part: FileChunk) -> FileChunk | None:
         """Send a slice; return what is left of it where the file's system cannot send it."""
         at = part.start
         while at < part.stop:
@@ -90,9 +90,9 @@ class Connection:
             except ConnectionError:
                 raise
             except OSError:
-                return Slice(part.descriptor, part.path, at, part.stop)
+                return FileChunk(part.descriptor, part.path, at, part.stop)
             if not step:
-                raise Unreadable(shown(part.path), f"ends at byte {at}")
+                raise UnreadableError(display_text(part.path), f"ends at byte {at}")
             at += step
             self._sent(step)
         return None

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 from aiohttp import http_exceptions, web
 
-from packager.engine.project.project import Workspace
+from packager.engine.project.project import Project
 from packager.errors import InputError, PackagerError
-from packager.paths import shown
-from packager.serve.access_log import Log
-from packager.serve.metrics import Counts
-from packager.serve.request_handler import Answers, What
-from packager.serve.shard_cache import RELEASE, Shelf
-from packager.serve.verified_body import ProvedPieces
+from packager.paths import display_text
+from packager.serve.access_log import AccessLog
+from packager.serve.metrics import Metrics
+from packager.serve.request_handler import RequestHandler, What
+from packager.serve.shard_cache import RELEASE, ShardCache
+from packager.serve.verified_body import VerifiedPieces
 from packager.units import MIB
 
 _THREADS = 32  # that open and read files of the site, and as many for shards
@@ -39,31 +39,31 @@ _SWITCH_SECONDS = 0.001  # after which a thread that computes lets the others se
 
 
 @dataclass(frozen=True)
-class Serving:
+class ServeOptions:
     """How a process serves. memory: bytes for layouts of shards. paranoid: hash each piece before it is sent."""
 
-    workspace: Workspace
+    project: Project
     memory: int
     paranoid: bool
 
 
-def open_shelf(serving: Serving, counts: Counts, warn: Callable[[str], None]) -> Shelf:
+def open_shard_cache(serving: ServeOptions, counts: Metrics, warn: Callable[[str], None]) -> ShardCache:
     """Return the published shards. warn: takes what the log should say of them.
 
     Raises InputError where there are none, IncompleteError where the system refuses.
     """
-    shelf = Shelf(
-        serving.workspace,
+    shelf = ShardCache(
+        serving.project,
         counts,
         memory=serving.memory,
-        pieces=ProvedPieces(_PROVED),
+        pieces=VerifiedPieces(_PROVED),
         paranoid=serving.paranoid,
         warn=warn,
     )
     try:
         shelf.refresh()
     except FileNotFoundError:
-        where = shown(str(serving.workspace.output / RELEASE))
+        where = display_text(str(serving.project.output / RELEASE))
         raise InputError(where, "nothing is published yet", "run: packager release") from None
     return shelf
 
@@ -71,10 +71,10 @@ def open_shelf(serving: Serving, counts: Counts, warn: Callable[[str], None]) ->
 class Server:
     """One process's server."""
 
-    def __init__(self, serving: Serving, counts: Counts, log: Log) -> None:
+    def __init__(self, serving: ServeOptions, counts: Metrics, log: AccessLog) -> None:
         """Count and write there. Raises as `open_shelf`."""
         self._serving, self._counts, self._log = serving, counts, log
-        self._shelf = open_shelf(serving, counts, log.error)
+        self._shelf = open_shard_cache(serving, counts, log.error)
 
     def run(self, listening: socket.socket, signals: Sequence[signal.Signals], ready: Callable[[], None]) -> None:
         """Serve on a bound socket until one of `signals`; a second one ends at once. ready: called when it listens."""
@@ -93,7 +93,7 @@ class Server:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._log.reopen)
         with ThreadPoolExecutor(_THREADS, "site") as site, ThreadPoolExecutor(_THREADS, "shards") as shards:
             threads: dict[What, Executor] = {"site": site, "shard": shards}
-            answers = Answers(self._serving.workspace.output, self._shelf, self._counts, self._log, threads)
+            answers = RequestHandler(self._serving.project.output, self._shelf, self._counts, self._log, threads)
             runner = web.ServerRunner(self._protocol(answers), shutdown_timeout=_GRACE_SECONDS)
             await runner.setup()
             await web.SockSite(runner, listening, backlog=_BACKLOG).start()
@@ -103,7 +103,7 @@ class Server:
             ticking.cancel()
             await runner.cleanup()
 
-    def _protocol(self, answers: Answers) -> web.Server:
+    def _protocol(self, answers: RequestHandler) -> web.Server:
         """Return the protocol with its limits."""
         logger = logging.Logger("packager.serve")
         logger.addHandler(_Protocol(self._counts, self._log))
@@ -119,7 +119,7 @@ class Server:
             logger=logger,
         )
 
-    async def _tick(self, runner: web.ServerRunner, answers: Answers) -> None:
+    async def _tick(self, runner: web.ServerRunner, answers: RequestHandler) -> None:
         """Look for a new release, for clients that take nothing, and at what is open, once a second."""
         said = ""
         while True:
@@ -154,7 +154,7 @@ def _asked_to_end(stop: asyncio.Event) -> None:
 class _Protocol(logging.Handler):
     """What aiohttp says: a line for a request that is none, a traceback for a fault of ours."""
 
-    def __init__(self, counts: Counts, log: Log) -> None:
+    def __init__(self, counts: Metrics, log: AccessLog) -> None:
         """Count and write there."""
         super().__init__(logging.WARNING)
         self._counts, self._log = counts, log
@@ -164,6 +164,6 @@ class _Protocol(logging.Handler):
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, http_exceptions.HttpProcessingError):
             self._counts.add("packager_requests_total", "400")
-            self._log.error(f"{record.getMessage()}: {shown(error.message)}")
+            self._log.error(f"{record.getMessage()}: {display_text(error.message)}")
         else:
             self._log.error(self.format(record))

@@ -17,31 +17,31 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from packager.core.bittorrent.piece_hashes import PieceHashes
-from packager.core.config.store_url import StoreAddress
+from packager.core.config.store_url import StoreUrl
 from packager.core.releases import documents
-from packager.core.releases.sharing_rule import HandOut
+from packager.core.releases.sharing_rule import SharingRule
 from packager.core.releases.withdrawn_records import waiting_shards
 from packager.core.reports.withheld import Withheld
-from packager.core.shards.folder_layout import FilesLayout
+from packager.core.shards.folder_layout import FolderLayout
 from packager.core.shards.layout import Layout
-from packager.engine.files.file_body import Body, OpenFile
-from packager.engine.files.file_stamp import FileStamp, TarNote
+from packager.engine.files.file_body import Body, FileBody
+from packager.engine.files.file_stamp import FileStamp, TarStamp
 from packager.engine.files.limited_read import read_limited
-from packager.engine.files.open_file_cache import OpenFiles
-from packager.engine.files.range_readers import Unreadable
-from packager.engine.files.shard_torrent import open_shared, open_shared_folder
-from packager.engine.project.project import Workspace
-from packager.engine.project.tar_stamps import noted_tar
+from packager.engine.files.open_file_cache import OpenFileCache
+from packager.engine.files.range_readers import UnreadableError
+from packager.engine.files.shard_torrent import open_folder_torrent, open_shard_torrent
+from packager.engine.project.project import Project
+from packager.engine.project.tar_stamps import read_tar_stamp
 from packager.engine.project.withdrawals_file import read_withdrawals
 from packager.engine.published.published_shard import folder_pieces
 from packager.engine.published.virtual_tar import VirtualTar, open_virtual
 from packager.engine.stores import store_at
-from packager.engine.stores.read_ahead import Room
+from packager.engine.stores.read_ahead import MemoryLimit
 from packager.engine.stores.stored_body import StoredTar
 from packager.engine.tables import parquet
 from packager.model import MEMBERS, Container, Release, ShardName
-from packager.serve.metrics import Counts
-from packager.serve.verified_body import ProvedBody, ProvedPieces
+from packager.serve.metrics import Metrics
+from packager.serve.verified_body import VerifiedBody, VerifiedPieces
 from packager.units import MIB
 
 RELEASE = "release.json"
@@ -57,7 +57,7 @@ class WithheldError(Exception):
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedShard:
     """A shard that the release lists. tag: its entity tag, in quotes. export: its phase, if that is the catalogue.
 
     withheld: why nothing of it is handed out, or not all; None: all may be. table: SHA-256 of its members table.
@@ -75,7 +75,7 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Listing:
+class ReleaseListing:
     """What a release.json says, and what was withdrawn since.
 
     shards: by the tar's file name; withdrawn: ids of records that the release withdrew; partly: names of shards of
@@ -83,11 +83,11 @@ class Listing:
     """
 
     stamp: tuple[FileStamp, FileStamp | None] | None = None  # of release.json and withdrawals.json
-    shards: dict[str, Listed] = field(default_factory=dict)
+    shards: dict[str, ListedShard] = field(default_factory=dict)
     withdrawn: frozenset[str] = frozenset()
     partly: frozenset[ShardName] = frozenset()
 
-    def withdraws_as(self, other: "Listing") -> bool:
+    def withdraws_as(self, other: "ReleaseListing") -> bool:
         """Return whether two listings withhold the same members of the shards that are served."""
         return (self.withdrawn, self.partly) == (other.withdrawn, other.partly)
 
@@ -128,16 +128,16 @@ class _Held:
         return _MEMBER * len(self.tar.layout.offsets) + hashes
 
 
-class Shelf:
+class ShardCache:
     """The shards of one project. Its methods may be called by many threads."""
 
     def __init__(
         self,
-        workspace: Workspace,
-        counts: Counts,
+        project: Project,
+        counts: Metrics,
         *,
         memory: int,
-        pieces: ProvedPieces,
+        pieces: VerifiedPieces,
         paranoid: bool,
         warn: Callable[[str], None],
     ) -> None:
@@ -145,19 +145,19 @@ class Shelf:
 
         pieces: those that were hashed. warn: called once for each tar that is not as it was written.
         """
-        self._workspace, self._counts, self._memory = workspace, counts, memory
+        self._workspace, self._counts, self._memory = project, counts, memory
         self._pieces, self._paranoid, self._warn = pieces, paranoid, warn
-        self._notes: dict[ShardName, TarNote | None] = {}
+        self._notes: dict[ShardName, TarStamp | None] = {}
         self._changed: set[ShardName] = set()  # tars that were warned of
-        self._files, self._room = OpenFiles(_FILES), Room(_AHEAD)
+        self._files, self._room = OpenFileCache(_FILES), MemoryLimit(_AHEAD)
         self._without_tar: dict[ShardName, float] = {}  # when its tar was looked for in vain, seconds
-        self._listing = Listing()
+        self._listing = ReleaseListing()
         self._held: OrderedDict[ShardName, _Held] = OrderedDict()
         self._weight = 0
         self._lock, self._opening = threading.Lock(), threading.Lock()
 
     @property
-    def listing(self) -> Listing:
+    def listing(self) -> ReleaseListing:
         """What was published when that was last looked at."""
         return self._listing
 
@@ -177,10 +177,10 @@ class Shelf:
         if stamp == self._listing.stamp:
             return
         release = documents.from_bytes(read_limited(path, documents.LIMIT), Release, path)
-        hand_out = HandOut(release, waiting=waiting_shards(release, read_withdrawals(self._workspace)))
+        hand_out = SharingRule(release, waiting=waiting_shards(release, read_withdrawals(self._workspace)))
         own = release.catalogue_phases
         shards = {
-            shard.file: Listed(
+            shard.file: ListedShard(
                 shard.container,
                 shard.name,
                 shard.size,
@@ -193,7 +193,7 @@ class Shelf:
             for shard in release.shards
         }
         partly = frozenset(each.name for each in shards.values() if each.withheld is not None and each.withheld.partly)
-        listing = Listing(stamp, shards, frozenset(each.id for each in release.in_force), partly)
+        listing = ReleaseListing(stamp, shards, frozenset(each.id for each in release.in_force), partly)
         with self._lock:
             if not listing.withdraws_as(self._listing):
                 self._held.clear()
@@ -207,7 +207,7 @@ class Shelf:
                 if held.times != FileStamp.at(self._workspace.mtimes(name)):
                     self._weight -= self._held.pop(name).weight
 
-    def body_at_hand(self, listed: Listed, ranges: tuple[tuple[int, int], ...]) -> Body | None:
+    def body_at_hand(self, listed: ListedShard, ranges: tuple[tuple[int, int], ...]) -> Body | None:
         """Return the body of a shard without a look at the disk; None where `body` must look. Raises WithheldError."""
         looked = self._without_tar.get(listed.name, -_LOOK_SECONDS)
         held = self._find(listed.name)
@@ -216,7 +216,7 @@ class Shelf:
         _check_withheld(held, ranges)
         return held.tar if len(ranges) == 1 and held.tar.is_open(*ranges[0]) else None
 
-    def body(self, listed: Listed, ranges: tuple[tuple[int, int], ...]) -> Body:
+    def body(self, listed: ListedShard, ranges: tuple[tuple[int, int], ...]) -> Body:
         """Return the body of a shard, of which these ranges will be sent.
 
         A tar that is not as it was written is sent only in pieces that are as published; the sources have the others.
@@ -232,7 +232,7 @@ class Shelf:
                 body: Body = held.tar if tar is None else tar
                 if prove and held.hashes is not None:
                     bodies = [held.tar] if tar is None else [tar, held.tar]
-                    body = ProvedBody(listed.name, bodies, held.hashes, self._pieces)
+                    body = VerifiedBody(listed.name, bodies, held.hashes, self._pieces)
             else:
                 body = tar
             for start, stop in ranges:
@@ -243,7 +243,7 @@ class Shelf:
             raise
         return body
 
-    def place(self, listed: Listed, path: str) -> tuple[int, int]:
+    def place(self, listed: ListedShard, path: str) -> tuple[int, int]:
         """Return where a file of a shard that is kept as files begins in its stream, and its bytes.
 
         Raises FileNotFoundError if it has no such file, WithheldError if members are withheld and it is not another
@@ -251,17 +251,17 @@ class Shelf:
         """
         held = self._hold(listed)
         layout = held.tar.layout
-        if not isinstance(layout, FilesLayout) or path not in layout.places:
+        if not isinstance(layout, FolderLayout) or path not in layout.places:
             raise FileNotFoundError
         if held.allowed is not None and layout.member_numbers.get(path) not in held.allowed.members:
             raise WithheldError
         return layout.places[path]
 
-    def _is_as_written(self, name: ShardName, tar: OpenFile | StoredTar) -> bool:
+    def _is_as_written(self, name: ShardName, tar: FileBody | StoredTar) -> bool:
         """Say whether a tar has the size and times that it had when this project wrote it."""
         if tar.note is not None and tar.note == self._notes.get(name):
             return True
-        noted = self._notes[name] = noted_tar(self._workspace, name)
+        noted = self._notes[name] = read_tar_stamp(self._workspace, name)
         if noted is not None and tar.note == noted:
             self._changed.discard(name)
             return True
@@ -271,12 +271,12 @@ class Shelf:
             self._warn(f"{name}.tar {why}: each of its pieces is checked before it is sent")
         return False
 
-    def _tar(self, listed: Listed, first: tuple[int, int]) -> OpenFile | StoredTar | None:
+    def _tar(self, listed: ListedShard, first: tuple[int, int]) -> FileBody | StoredTar | None:
         """Open a shard's tar; None where none of its size is there. first: the range that is sent first."""
         if listed.container == "folder":
             return None
         place = self._workspace.shards_place
-        if isinstance(place, StoreAddress):
+        if isinstance(place, StoreUrl):
             if time.monotonic() - self._without_tar.get(listed.name, -_LOOK_SECONDS) < _LOOK_SECONDS:
                 return None
             stored = StoredTar(store_at(place), f"{listed.name}.tar", listed.size, self._room)
@@ -285,16 +285,16 @@ class Shelf:
             self._without_tar[listed.name] = time.monotonic()
             return None
         try:
-            tar = OpenFile(os.path.realpath(os.fsencode(self._workspace.tar(listed.name))))
+            tar = FileBody(os.path.realpath(os.fsencode(self._workspace.tar(listed.name))))
             if tar.size == listed.size:
                 return tar
             tar.close()
-        except Unreadable:
+        except UnreadableError:
             pass
         self._without_tar[listed.name] = time.monotonic()
         return None
 
-    def _hold(self, listed: Listed, *, prove: bool = False) -> _Held:
+    def _hold(self, listed: ListedShard, *, prove: bool = False) -> _Held:
         """Return a shard's layout, prove: with its hashes, from memory, or read it; one is read at a time."""
         found = self._find(listed.name, prove=prove)
         if found is not None:
@@ -317,7 +317,7 @@ class Shelf:
             self._held.move_to_end(name)
             return found
 
-    def _open(self, listed: Listed, listing: Listing, *, prove: bool) -> _Held:
+    def _open(self, listed: ListedShard, listing: ReleaseListing, *, prove: bool) -> _Held:
         """Read a shard's documents. listing: says what was withdrawn."""
         times = FileStamp.at(self._workspace.mtimes(listed.name))
         export = listed.export
@@ -327,13 +327,13 @@ class Shelf:
         hashes = None
         if prove:
             torrent = self._workspace.packed(listed.name) / f"{listed.name}.torrent"
-            if isinstance(tar.layout, FilesLayout):
-                hashes = folder_pieces(tar.layout, open_shared_folder(torrent).metainfo, torrent)
+            if isinstance(tar.layout, FolderLayout):
+                hashes = folder_pieces(tar.layout, open_folder_torrent(torrent).metainfo, torrent)
             else:
-                hashes = open_shared(torrent).pieces
+                hashes = open_shard_torrent(torrent).pieces
         return _Held(tar, allowed, hashes, times)
 
-    def _allowed(self, listed: Listed, listing: Listing, layout: Layout) -> _Allowed | None:
+    def _allowed(self, listed: ListedShard, listing: ReleaseListing, layout: Layout) -> _Allowed | None:
         """Return the members of a shard that are handed out; None: the shard has none that is withheld."""
         members, partly = layout.members, listed.name in listing.partly
         gone = pc.is_in(members["id"], pa.array(sorted(listing.withdrawn), pa.string()))
@@ -348,12 +348,12 @@ class Shelf:
         starts = layout.offsets[filled]
         return _Allowed(frozenset(numbers.tolist()), starts, starts + layout.sizes[filled])
 
-    def _published_paths(self, listed: Listed) -> pa.Array:
+    def _published_paths(self, listed: ListedShard) -> pa.Array:
         """Return the paths of the members that the published table still lists."""
         table = self._workspace.listed_table(listed.name, listed.table)
         return parquet.read_rows(table, 0, parquet.count_rows(table), _PATHS)["path"].combine_chunks()
 
-    def _keep(self, name: ShardName, held: _Held, listing: Listing) -> None:
+    def _keep(self, name: ShardName, held: _Held, listing: ReleaseListing) -> None:
         """Hold a shard, and let go of those that were not asked for longest; one of an old release is not held."""
         with self._lock:
             if not listing.withdraws_as(self._listing):

@@ -6,8 +6,8 @@ import stat
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
-from packager.engine.files.file_body import OpenFile
-from packager.engine.files.range_readers import Unreadable
+from packager.engine.files.file_body import FileBody
+from packager.engine.files.range_readers import UnreadableError
 
 INDEX = b"index.html"
 SHARDS = b"shards"
@@ -81,7 +81,7 @@ def _is_refused(name: bytes) -> bool:
     return name.startswith(b".") or b"\\" in name or any(code < 0x20 or code == 0x7F for code in name)
 
 
-def open_site_file(site: Path, names: list[bytes]) -> OpenFile:
+def open_site_file(site: Path, names: list[bytes]) -> FileBody:
     """Open the file of the site with these names; a folder's is its index.html.
 
     Raises FileNotFoundError where there is none, FolderError for a folder that was not asked for as such.
@@ -99,8 +99,8 @@ def open_site_file(site: Path, names: list[bytes]) -> OpenFile:
     if not stat.S_ISREG(mode):
         raise FileNotFoundError
     try:
-        return OpenFile(place)
-    except Unreadable as error:
+        return FileBody(place)
+    except UnreadableError as error:
         raise FileNotFoundError from error
 
 
@@ -117,6 +117,6 @@ def content_type(name: bytes) -> str:
     return _TYPES.get(os.path.splitext(name or INDEX)[1].lower(), "application/octet-stream")
 
 
-def entity_tag(file: OpenFile) -> str:
+def entity_tag(file: FileBody) -> str:
     """Return what tells this file's contents from others under its name (RFC 9110, 8.8.3)."""
     return f'"{"-".join(f"{each:x}" for each in file.stamp)}"'

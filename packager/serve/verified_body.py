@@ -5,8 +5,8 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
 from packager.core.bittorrent.piece_hashes import PieceHashes
-from packager.engine.files.file_body import WAITING, Body, Step, read
-from packager.engine.files.range_readers import Unreadable
+from packager.engine.files.file_body import WAITING, Body, Step, read_chunk
+from packager.engine.files.range_readers import UnreadableError
 from packager.model import ShardName
 from packager.units import MIB
 
@@ -14,7 +14,7 @@ _STEP = MIB  # bytes sent at once; nothing more of a piece is held for a slow cl
 _AT_ONCE = 2  # pieces that are read and hashed at a time
 
 
-class ProvedPieces:
+class VerifiedPieces:
     """Pieces found right, the last that were asked for, within a bound of bytes; for many threads."""
 
     def __init__(self, bound: int) -> None:
@@ -58,20 +58,20 @@ def _right(name: ShardName, number: int, bodies: Sequence[Body], hashes: PieceHa
     start, stop = hashes.span(number)
     for body in bodies:
         try:
-            data = read(body.parts(start, stop))
-        except Unreadable:
+            data = read_chunk(body.parts(start, stop))
+        except UnreadableError:
             if body is bodies[-1]:
                 raise
             continue
         if hashes.is_right(number, data):
             return data
-    raise Unreadable(name, f"piece {number} (bytes {start} to {stop}) is not what was published")
+    raise UnreadableError(name, f"piece {number} (bytes {start} to {stop}) is not what was published")
 
 
-class ProvedBody:
+class VerifiedBody:
     """A shard's body, piece by piece as published, from whichever of several bodies has it so."""
 
-    def __init__(self, name: ShardName, bodies: Sequence[Body], hashes: PieceHashes, pieces: ProvedPieces) -> None:
+    def __init__(self, name: ShardName, bodies: Sequence[Body], hashes: PieceHashes, pieces: VerifiedPieces) -> None:
         """Check what `bodies` give by `hashes`, the first of them first, and keep what was right in `pieces`."""
         self._name, self._bodies, self._hashes, self._pieces = name, bodies, hashes, pieces
 

@@ -11,26 +11,32 @@ from pathlib import Path
 import msgspec
 
 from packager.core.bittorrent import bencode, build_torrent
-from packager.core.bittorrent.build_torrent import Contents, Folder, FolderFile, SingleFile, unhashed_folder
-from packager.core.bittorrent.file_offsets import FileSpace, file_space
+from packager.core.bittorrent.build_torrent import (
+    Contents,
+    FolderContents,
+    FolderFile,
+    SingleFileContents,
+    unhashed_folder,
+)
+from packager.core.bittorrent.file_offsets import FileOffsets, file_offsets
 from packager.core.bittorrent.magnet import format_magnet
 from packager.core.bittorrent.piece_length import LOADABLE, piece_length_of_files
 from packager.core.reports.reports import Oddity, TorrentReport
-from packager.core.shards.path_patterns import PathFilter
+from packager.core.shards.path_patterns import PatternFilter
 from packager.engine.files import atomic_files
-from packager.engine.hashing.hash_torrent import TorrentHashes, hash_files
+from packager.engine.hashing.hash_torrent import TorrentHashes, hash_torrent_files
 from packager.engine.hashing.stream_hasher import FileTree
 from packager.engine.network.check_torrent import check_torrent
 from packager.errors import InputError
 from packager.model import Infohash, Version
-from packager.paths import NAME_MAX, shown
+from packager.paths import NAME_MAX, display_text
 from packager.progress import Progress
-from packager.share.select_files import FoundFile, check_unchanged, find_files, named_file
+from packager.share.select_files import SelectedFile, check_unchanged, find_files, named_file
 from packager.units import timestamp
 
 
 @dataclass(frozen=True)
-class Wanted:
+class TorrentSpec:
     """What a torrent is to be. Values are checked already.
 
     name: None for that of the file or folder. piece_length: bytes, None to choose. trackers: URLs by tier.
@@ -49,7 +55,7 @@ class Wanted:
     similar: tuple[Infohash, ...] = ()
     collections: tuple[str, ...] = ()
     creation_date: str | None = None
-    filter: PathFilter = field(default_factory=PathFilter)
+    filter: PatternFilter = field(default_factory=PatternFilter)
 
     @property
     def extra(self) -> bencode.Dictionary:
@@ -72,8 +78,8 @@ class _Source:
 
     top: Path
     name: str
-    files: list[FoundFile]
-    space: FileSpace
+    files: list[SelectedFile]
+    space: FileOffsets
 
     @property
     def single(self) -> bool:
@@ -86,14 +92,14 @@ class _Source:
         length = self.space.piece_length
         if self.single:
             tree, size = trees[0], self.files[0].size
-            return SingleFile(self.name, size, length, hashes.pieces, tree.layer, tree.pieces_root)
+            return SingleFileContents(self.name, size, length, hashes.pieces, tree.layer, tree.pieces_root)
         files = [
             FolderFile(file.path, file.size, pad, tree.layer, tree.pieces_root)
             for file, pad, tree in zip(self.files, self.space.pads.tolist(), trees, strict=True)
         ]
-        return Folder(self.name, length, files, hashes.pieces)
+        return FolderContents(self.name, length, files, hashes.pieces)
 
-    def torrent_bytes(self, wanted: Wanted) -> int:
+    def torrent_bytes(self, wanted: TorrentSpec) -> int:
         """Return the most bytes that the .torrent will have; files alike make it less."""
         files = zip(
             (file.path for file in self.files), self.space.sizes.tolist(), self.space.pads.tolist(), strict=True
@@ -102,7 +108,7 @@ class _Source:
 
 
 def make_torrent(
-    path: Path, wanted: Wanted, *, out: Path | None, force: bool, processes: int, progress: Progress
+    path: Path, wanted: TorrentSpec, *, out: Path | None, force: bool, processes: int, progress: Progress
 ) -> TorrentReport:
     """Hash a file or folder where it lies, write its .torrent, and return what it says.
 
@@ -116,7 +122,7 @@ def make_torrent(
     source, left_out = _source(path, name, wanted, place)
     _check_size(source, wanted)
     progress.begin("torrent", int(source.space.sizes.sum()))
-    hashes = hash_files(
+    hashes = hash_torrent_files(
         [bytes(source.top / file.path) if file.path else bytes(source.top) for file in source.files],
         source.space,
         v1=wanted.version != "v2",
@@ -130,7 +136,7 @@ def make_torrent(
     info, data = _torrent(contents, wanted)
     v1 = build_torrent.infohash_v1(info) if wanted.version != "v2" else None
     v2 = build_torrent.infohash_v2(info) if wanted.version != "v1" else None
-    check_torrent(data, infohash_v1=v1, infohash_v2=v2, size=contents.size, where=shown(str(place)))
+    check_torrent(data, infohash_v1=v1, infohash_v2=v2, size=contents.size, where=display_text(str(place)))
     atomic_files.write_bytes(place, data)
     report = _report(source, wanted, (v1, v2))
     return msgspec.structs.replace(
@@ -142,11 +148,11 @@ def make_torrent(
     )
 
 
-def _torrent(contents: Contents, wanted: Wanted) -> tuple[bencode.Dictionary, bytes]:
+def _torrent(contents: Contents, wanted: TorrentSpec) -> tuple[bencode.Dictionary, bytes]:
     """Return the info dictionary and the .torrent's bytes."""
-    info = build_torrent.info(contents, wanted.version) | wanted.extra
+    info = build_torrent.build_info(contents, wanted.version) | wanted.extra
     date = timestamp(wanted.creation_date) if wanted.creation_date is not None else None
-    data = build_torrent.torrent(
+    data = build_torrent.build_torrent(
         info,
         file=contents,
         trackers=wanted.trackers,
@@ -157,7 +163,7 @@ def _torrent(contents: Contents, wanted: Wanted) -> tuple[bencode.Dictionary, by
     return info, data
 
 
-def _name(path: Path, wanted: Wanted) -> str:
+def _name(path: Path, wanted: TorrentSpec) -> str:
     """Return the torrent's name."""
     name = wanted.name if wanted.name is not None else path.absolute().resolve().name
     try:
@@ -165,7 +171,7 @@ def _name(path: Path, wanted: Wanted) -> str:
     except UnicodeEncodeError:
         good = False
     if not good:
-        raise InputError(shown(name), "cannot be the name of a torrent", "give another with --name")
+        raise InputError(display_text(name), "cannot be the name of a torrent", "give another with --name")
     return name
 
 
@@ -173,11 +179,13 @@ def _place(out: Path | None, name: str, *, force: bool) -> Path:
     """Return where the .torrent goes. Raises InputError where something is there already."""
     place = Path(f"{name}.torrent") if out is None else out / f"{name}.torrent" if out.is_dir() else out
     if place.exists() and not force:
-        raise InputError(shown(str(place)), "is there already", "write another with --out, or replace it with --force")
+        raise InputError(
+            display_text(str(place)), "is there already", "write another with --out, or replace it with --force"
+        )
     return place.absolute()
 
 
-def _source(path: Path, name: str, wanted: Wanted, place: Path) -> tuple[_Source, list[Oddity]]:
+def _source(path: Path, name: str, wanted: TorrentSpec, place: Path) -> tuple[_Source, list[Oddity]]:
     """Return what the torrent is made of, and what was left out."""
     left_out: list[Oddity] = []
     if path.is_dir():
@@ -187,25 +195,25 @@ def _source(path: Path, name: str, wanted: Wanted, place: Path) -> tuple[_Source
     sizes = [file.size for file in files]
     if not sum(sizes):
         mend = "loosen --include and --exclude" if wanted.filter.include or wanted.filter.exclude else ""
-        raise InputError(shown(str(path)), "has no byte to make a torrent of", mend)
+        raise InputError(display_text(str(path)), "has no byte to make a torrent of", mend)
     for seed in wanted.web_seeds:
         if path.is_dir() and not seed.endswith("/"):
             raise InputError("--web-seed", f'"{seed}" is no folder', f'for a folder it ends in "/": "{seed}/" (BEP 19)')
     length = wanted.piece_length or piece_length_of_files(sizes, wanted.version)
-    space = file_space(sizes, length, aligned=wanted.version != "v1")
+    space = file_offsets(sizes, length, aligned=wanted.version != "v1")
     return _Source(path, name, files, space), left_out
 
 
-def _check_size(source: _Source, wanted: Wanted) -> None:
+def _check_size(source: _Source, wanted: TorrentSpec) -> None:
     """Raise InputError for a .torrent that clients will not load."""
     size = source.torrent_bytes(wanted)
     if size > LOADABLE:
         what = f"the .torrent would have {size:,} bytes, and clients load up to {LOADABLE:,}"
         mend = "make several torrents of parts of it, or larger pieces with --piece-length"
-        raise InputError(f"{shown(str(source.top))}: {len(source.files):,} files", what, mend)
+        raise InputError(f"{display_text(str(source.top))}: {len(source.files):,} files", what, mend)
 
 
-def _report(source: _Source, wanted: Wanted, infohashes: tuple[bytes | None, bytes | None]) -> TorrentReport:
+def _report(source: _Source, wanted: TorrentSpec, infohashes: tuple[bytes | None, bytes | None]) -> TorrentReport:
     """Return the facts of a torrent before it is written."""
     v1, v2 = (Infohash(infohash.hex()) if infohash else None for infohash in infohashes)
     size = int(source.space.sizes.sum())

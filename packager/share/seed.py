@@ -9,13 +9,13 @@ from dataclasses import replace
 
 from packager.core.reports.reports import SeededTorrent, SeedReport, SeedState
 from packager.core.reports.withheld import Withheld
-from packager.engine.files.shard_torrent import SharedFolder
-from packager.engine.network.libtorrent_session import Reach, Seeded, Seeds
+from packager.engine.files.shard_torrent import FolderTorrent
+from packager.engine.network.libtorrent_session import PeerOptions, SeedSession, SeedStatus
 from packager.errors import PackagerError
-from packager.paths import shown
+from packager.paths import display_text
 from packager.progress import Progress
-from packager.share.seedable import Seedable, Seedables, prove
-from packager.units import count_of, show_size
+from packager.share.seedable import Seedable, Seedables, verify_tars_to_seed
+from packager.units import count_of, format_size
 
 _POLL_SECONDS = 0.5
 _STATUS_SECONDS = 60.0
@@ -24,7 +24,7 @@ _RULE_SECONDS = 5.0  # between two looks whether a release or a withdrawal aroun
 
 def seed(
     seedables: Seedables,
-    reach: Reach,
+    reach: PeerOptions,
     *,
     verify: bool,
     workers: int,
@@ -41,7 +41,7 @@ def seed(
     """
     found, refused = seedables.found, seedables.refused
     if verify:
-        found, bad = prove(found, workers=workers, stop=stop, progress=progress)
+        found, bad = verify_tars_to_seed(found, workers=workers, stop=stop, progress=progress)
         refused = [*refused, *bad]
         seedables = replace(seedables, found=found, refused=refused)
     for each in seedables.withheld:
@@ -51,7 +51,7 @@ def seed(
     if not found:
         raise seedables.nothing()
     _warn_of_solitude(found, reach, progress)
-    with Seeds(reach) as seeds:
+    with SeedSession(reach) as seeds:
         watch = _Watch(seeds, seedables, clock, progress)
         watch.run(stop, seconds)
         return _report(seedables, watch)
@@ -63,7 +63,9 @@ class _Watch:
     withheld: the shards that were shared, or waited for it, until the rule withheld them.
     """
 
-    def __init__(self, seeds: Seeds, seedables: Seedables, clock: Callable[[], float], progress: Progress) -> None:
+    def __init__(
+        self, seeds: SeedSession, seedables: Seedables, clock: Callable[[], float], progress: Progress
+    ) -> None:
         self._seeds, self._rule, self._clock, self._progress = seeds, seedables.rule, clock, progress
         self.added: list[Seedable] = []
         self.waiting = sorted(seedables.found, key=lambda each: not each.proved)
@@ -74,7 +76,7 @@ class _Watch:
         self._told: set[str] = set()
         self._states: list[str] = []
         self._said_at = self._began
-        self.status: list[Seeded] = []
+        self.status: list[SeedStatus] = []
         self.uploaded = self.peers = 0
 
     @property
@@ -128,7 +130,7 @@ class _Watch:
         """Share what is proved, and the next that is not, unless one is being read: disks like one reader."""
         while self.waiting and (self.waiting[0].proved or not self._is_checking()):
             each = self.waiting.pop(0)
-            if isinstance(each.file, SharedFolder):
+            if isinstance(each.file, FolderTorrent):
                 self._seeds.add_folder(each.file.torrent, each.tar.absolute(), each.file.places, proved=each.proved)
             else:
                 self._seeds.add(each.file.torrent, each.tar, proved=each.proved)
@@ -159,7 +161,7 @@ class _Watch:
             self._states, self._said_at = list(states), self._clock()
 
 
-def _line(status: Sequence[Seeded], waiting: int, peers: int, sent: int) -> str:
+def _line(status: Sequence[SeedStatus], waiting: int, peers: int, sent: int) -> str:
     """Return one line on all torrents. sent: bytes."""
     counts = [
         f"{count} {state}"
@@ -172,14 +174,14 @@ def _line(status: Sequence[Seeded], waiting: int, peers: int, sent: int) -> str:
     if waiting:
         counts.append(f"{waiting} waiting to be read")
     rate = sum(each.rate for each in status)
-    return f"{', '.join(counts)}; {count_of(peers, 'peer')}, {show_size(sent)} sent, {show_size(rate)}/s"
+    return f"{', '.join(counts)}; {count_of(peers, 'peer')}, {format_size(sent)} sent, {format_size(rate)}/s"
 
 
-def _warn_of_solitude(found: Sequence[Seedable], reach: Reach, progress: Progress) -> None:
+def _warn_of_solitude(found: Sequence[Seedable], reach: PeerOptions, progress: Progress) -> None:
     """Say where nobody will learn of a seed."""
     alone = [each for each in found if not each.file.metainfo.trackers]
     if alone and not reach.dht:
-        name = shown(alone[0].file.name)
+        name = display_text(alone[0].file.name)
         progress.note(f"{name} names no tracker and the DHT is off: only peers told our address will come (--dht)")
 
 
@@ -206,7 +208,7 @@ def _report(seedables: Seedables, watch: _Watch) -> SeedReport:
 def _seeded(seedable: Seedable, state: SeedState, uploaded: int = 0, error: str = "") -> SeededTorrent:
     """Return how one torrent was shared."""
     return SeededTorrent(
-        name=shown(seedable.tar.name),
+        name=display_text(seedable.tar.name),
         version=seedable.file.metainfo.version,
         state=state,
         proved=seedable.proved,

@@ -6,17 +6,17 @@ A client that is given a wrong tar would write to it, since it fetches what is m
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from packager.core.reports.reports import HandedTar, Oddity, SeedReport
-from packager.engine.clients import Client, Handover
+from packager.core.reports.reports import AddedTar, Oddity, SeedReport
+from packager.engine.clients import Client, TorrentToAdd
 from packager.engine.clients.client import infohashes
-from packager.engine.files.shard_torrent import SharedFolder
+from packager.engine.files.shard_torrent import FolderTorrent
 from packager.errors import InputError
-from packager.paths import shown
+from packager.paths import display_text
 from packager.progress import Progress
 from packager.share.seedable import Seedable, Seedables, by_tar, fault
 
 
-def hand_over(
+def seed_with_client(
     client: Client,
     seedables: Seedables,
     *,
@@ -55,7 +55,7 @@ def hand_over(
             if bad is None:
                 handed.append(_handed(each, "given" if client.add(handover) else "had"))
         except InputError as error:
-            bad = Oddity(where=shown(str(each.tar)), what=error.advice)
+            bad = Oddity(where=display_text(str(each.tar)), what=error.advice)
         if bad is not None:
             not_given.append(bad)
             progress.note(f"{bad.where}: not given: {bad.what}")
@@ -76,15 +76,15 @@ def hand_over(
     )
 
 
-def _handed(each: Seedable, state: Literal["given", "had"]) -> HandedTar:
+def _handed(each: Seedable, state: Literal["given", "had"]) -> AddedTar:
     """Return what is reported of a tar that the client has."""
-    return HandedTar(name=shown(each.tar.name), state=state, evidence=each.evidence)
+    return AddedTar(name=display_text(each.tar.name), state=state, evidence=each.evidence)
 
 
-def _handover(torrents: Sequence[Seedable]) -> Handover:
+def _handover(torrents: Sequence[Seedable]) -> TorrentToAdd:
     """Return a tar as a client is given it: it is saved where it lies."""
     first, *twins = torrents
-    return Handover(
+    return TorrentToAdd(
         name=first.file.name.removesuffix(".tar"),
         torrent=first.file.torrent,
         twin_torrent=twins[0].file.torrent if twins else None,
@@ -97,11 +97,12 @@ def _handover(torrents: Sequence[Seedable]) -> Handover:
 
 def _misnamed(each: Seedable) -> Oddity | None:
     """Return that a client would look for the tar under another name, and fetch it there, if so."""
-    if isinstance(each.file, SharedFolder) and each.file.places:
+    if isinstance(each.file, FolderTorrent) and each.file.places:
         what = "its members do not lie in it, and a client looks for them there; share it with: packager seed --source"
-        return Oddity(where=shown(str(each.tar)), what=what)
+        return Oddity(where=display_text(str(each.tar)), what=what)
     if each.tar.name == each.file.name:
         return None
     return Oddity(
-        where=shown(str(each.tar)), what=f'its torrent calls it "{shown(each.file.name)}"; rename it, or link it so'
+        where=display_text(str(each.tar)),
+        what=f'its torrent calls it "{display_text(each.file.name)}"; rename it, or link it so',
     )

@@ -10,18 +10,18 @@ from pathlib import Path
 from packager.core.reports.evidence import Evidence
 from packager.core.reports.reports import Oddity
 from packager.core.reports.withheld import Withheld
-from packager.engine.files.shard_torrent import SharedFile, SharedFolder, open_shared
+from packager.engine.files.shard_torrent import FolderTorrent, ShardTorrent, open_shard_torrent
 from packager.engine.files.unfinished_files import check_finished
 from packager.engine.hashing.find_bad_pieces import bad_pieces, bad_pieces_of_folder
 from packager.engine.processes.process_pool import Tell
 from packager.engine.published.open_release import OpenedRelease, find_documents
 from packager.engine.published.published_shard import ShardFiles, shard_name
-from packager.engine.published.shareable_files import RELEASE, HandOuts
+from packager.engine.published.shareable_files import RELEASE, ShareableFiles
 from packager.errors import InputError
-from packager.paths import shown
+from packager.paths import display_text
 from packager.progress import Progress
 from packager.share.seedable_folder import folders_in, is_shards_folder, shared_folder
-from packager.share.shareable_tars import Known, Rule
+from packager.share.shareable_tars import KnownTar, TarSharingRule
 from packager.units import count_of
 
 
@@ -33,7 +33,7 @@ class Seedable:
     """
 
     tar: Path
-    file: SharedFile
+    file: ShardTorrent
     evidence: Evidence
     proved: bool = False
 
@@ -48,7 +48,7 @@ class Seedables:
     found: Sequence[Seedable]
     refused: Sequence[Oddity]
     withheld: Sequence[Withheld]
-    rule: Rule
+    rule: TarSharingRule
 
     def nothing(self) -> InputError:
         """Return the error that says why nothing can be shared."""
@@ -60,9 +60,9 @@ class Seedables:
         return InputError(first.name, first.reason, first.fix)
 
 
-def find(
+def find_seedable(
     paths: Sequence[Path],
-    hand_outs: HandOuts,
+    hand_outs: ShareableFiles,
     *,
     release: OpenedRelease | None,
     torrent: Path | None,
@@ -82,7 +82,7 @@ def find(
     found: list[Seedable] = []
     refused: list[Oddity] = []
     withheld: list[Withheld] = []
-    rule = Rule(hand_outs, allow_withdrawn=allow_withdrawn)
+    rule = TarSharingRule(hand_outs, allow_withdrawn=allow_withdrawn)
     for tar in tars:
         torrents: list[Seedable] = []
         documents = bad = None
@@ -92,11 +92,11 @@ def find(
             torrents = [_one(tar, each, documents, source) for each in every]
             places, name = (tar, every[0]), torrents[0].file.name.removesuffix(".tar")
         except InputError as error:
-            bad = Oddity(where=shown(str(tar)), what=error.advice)
+            bad = Oddity(where=display_text(str(tar)), what=error.advice)
             places, name = (tar, release.folder / RELEASE if release else tar), shard_name(tar)
         manifest = documents.manifest if documents is not None else None
         size = torrents[0].file.size if torrents else None
-        why = rule.withheld(tar, Known(places, name, _hashes(torrents), size, manifest))
+        why = rule.withheld(tar, KnownTar(places, name, _hashes(torrents), size, manifest))
         if why is not None:
             withheld.append(why)
         elif bad is not None:
@@ -114,7 +114,7 @@ def _hashes(torrents: Sequence[Seedable]) -> frozenset[str]:
     return frozenset(digest.hex() for digest in (*digests, *roots) if digest is not None)
 
 
-def prove(
+def verify_tars_to_seed(
     found: Sequence[Seedable], *, workers: int, stop: Callable[[], bool], progress: Progress
 ) -> tuple[list[Seedable], list[Oddity]]:
     """Read every tar in full, once, and return what was found right and what is refused.
@@ -155,14 +155,14 @@ def fault(each: Seedable, *, workers: int, tell: Tell) -> Oddity | None:
     """
     pieces = each.file.pieces
     every = range(pieces.count)
-    if isinstance(each.file, SharedFolder):
+    if isinstance(each.file, FolderTorrent):
         wrong = bad_pieces_of_folder(each.tar, each.file, every, workers=workers, tell=tell)
     else:
         wrong = bad_pieces(bytes(each.tar), pieces, every, workers=workers, tell=tell)
     return _bad(each.tar, len(wrong)) if wrong else None
 
 
-def _same_hashes(one: SharedFile, other: SharedFile) -> bool:
+def _same_hashes(one: ShardTorrent, other: ShardTorrent) -> bool:
     """Say whether two torrents have the same v1 pieces of a file; one is the same as itself."""
     if one is other:
         return True
@@ -172,7 +172,7 @@ def _same_hashes(one: SharedFile, other: SharedFile) -> bool:
 
 def _bad(tar: Path, count: int) -> Oddity:
     """Return what is said of a tar with bad pieces."""
-    where = shown(str(tar))
+    where = display_text(str(tar))
     return Oddity(where=where, what=f"{count_of(count, 'bad piece')}; mend with: packager repair {where}")
 
 
@@ -186,7 +186,7 @@ def _tars(path: Path) -> Iterator[Path]:
     if not path.is_dir() or is_shards_folder(path):
         if not path.exists():
             check_finished(path)
-            raise InputError(shown(str(path)), "not found", "give a shard's tar, or a folder of tars")
+            raise InputError(display_text(str(path)), "not found", "give a shard's tar, or a folder of tars")
         yield path
         return
     tars = sorted(tar for tar in path.glob("*.tar") if not tar.name.startswith("."))
@@ -194,7 +194,7 @@ def _tars(path: Path) -> Iterator[Path]:
     if not tars:
         for part in sorted(path.glob("*.tar.*")):
             check_finished(part)
-        raise InputError(shown(str(path)), "holds no tar", "give the folder where the tars lie")
+        raise InputError(display_text(str(path)), "holds no tar", "give the folder where the tars lie")
     yield from tars
 
 
@@ -204,12 +204,12 @@ def _one(tar: Path, torrent: Path, documents: ShardFiles | None, source: Path | 
     Raises InputError.
     """
     release = documents.release if documents is not None else None
-    evidence = release or Evidence(kind="torrent", name=shown(str(torrent)))
+    evidence = release or Evidence(kind="torrent", name=display_text(str(torrent)))
     if tar.is_dir():
         return Seedable(tar, shared_folder(tar, torrent, documents, source), evidence)
-    file = open_shared(torrent)
+    file = open_shard_torrent(torrent)
     size = tar.stat().st_size
     if size != file.size:
-        where = shown(str(tar))
+        where = display_text(str(tar))
         raise InputError(where, f"has {size} bytes, not {file.size}", f"mend with: packager repair {where}")
     return Seedable(tar, file, evidence)

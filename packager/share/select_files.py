@@ -8,14 +8,14 @@ from pathlib import Path
 
 from packager.core.bittorrent.file_offsets import sort_key
 from packager.core.reports.reports import Oddity
-from packager.core.shards.path_patterns import PathFilter
+from packager.core.shards.path_patterns import PatternFilter
 from packager.engine.files.file_stamp import FileStamp
 from packager.errors import IncompleteError, InputError, from_os_error
-from packager.paths import shown
+from packager.paths import display_text
 
 
 @dataclass(frozen=True, slots=True)
-class FoundFile:
+class SelectedFile:
     """A regular file. path: "/"-separated below the folder, "" for a file that was named itself."""
 
     path: str
@@ -27,13 +27,13 @@ class FoundFile:
         return self.stamp.size
 
 
-def find_files(folder: Path, chosen: PathFilter, own: Path) -> tuple[list[FoundFile], list[Oddity]]:
+def find_files(folder: Path, chosen: PatternFilter, own: Path) -> tuple[list[SelectedFile], list[Oddity]]:
     """Return the files below a folder that a torrent takes, in its order, and what was left out and why.
 
     own: what will be written, which is no part of it. Raises InputError for a name that is not UTF-8,
     IncompleteError for a folder that cannot be read. Memory: all of them.
     """
-    found: list[FoundFile] = []
+    found: list[SelectedFile] = []
     left_out: list[Oddity] = []
     folders = [""]
     while folders:
@@ -47,10 +47,10 @@ def find_files(folder: Path, chosen: PathFilter, own: Path) -> tuple[list[FoundF
                 folders.append(path)
             elif not stat.S_ISREG(status.st_mode):
                 what = "a symbolic link, not followed" if stat.S_ISLNK(status.st_mode) else "no regular file"
-                left_out.append(Oddity(where=shown(path), what=what))
+                left_out.append(Oddity(where=display_text(path), what=what))
             elif chosen.includes(path):
                 _check_name(path)
-                found.append(FoundFile(path, FileStamp.of(status)))
+                found.append(SelectedFile(path, FileStamp.of(status)))
     found.sort(key=lambda file: sort_key(file.path))
     return found, sorted(left_out, key=lambda oddity: oddity.where)
 
@@ -61,7 +61,9 @@ def _entries(folder: Path, inner: str) -> list[os.DirEntry[str]]:
         with os.scandir(folder / inner) as listing:
             return list(listing)
     except OSError as error:
-        raise from_os_error(error, shown(str(folder / inner)), "mend its rights, or leave it out: --exclude") from error
+        raise from_os_error(
+            error, display_text(str(folder / inner)), "mend its rights, or leave it out: --exclude"
+        ) from error
 
 
 def _check_name(path: str) -> None:
@@ -70,29 +72,29 @@ def _check_name(path: str) -> None:
         path.encode()
     except UnicodeEncodeError:
         what = "its name is not UTF-8, as a torrent's must be"
-        raise InputError(shown(path), what, "rename it, or leave it out: --exclude") from None
+        raise InputError(display_text(path), what, "rename it, or leave it out: --exclude") from None
 
 
-def named_file(path: Path) -> FoundFile:
+def named_file(path: Path) -> SelectedFile:
     """Return a file that was named itself. Raises InputError where it is no regular file, or its name is not UTF-8."""
     _check_name(path.name)
     try:
         status = os.stat(path)
     except OSError as error:
-        raise InputError(shown(str(path)), error.strerror or "cannot be read") from error
+        raise InputError(display_text(str(path)), error.strerror or "cannot be read") from error
     if not stat.S_ISREG(status.st_mode):
-        raise InputError(shown(str(path)), "is neither a regular file nor a folder")
-    return FoundFile("", FileStamp.of(status))
+        raise InputError(display_text(str(path)), "is neither a regular file nor a folder")
+    return SelectedFile("", FileStamp.of(status))
 
 
-def check_unchanged(top: Path, files: Sequence[FoundFile]) -> None:
+def check_unchanged(top: Path, files: Sequence[SelectedFile]) -> None:
     """Raise IncompleteError naming the first file whose size or modification time is not what it was."""
     for file in files:
         place = top / file.path if file.path else top
         try:
             status = os.lstat(place) if file.path else os.stat(place)
         except OSError as error:
-            raise from_os_error(error, shown(str(place))) from error
+            raise from_os_error(error, display_text(str(place))) from error
         if difference := file.stamp.difference(FileStamp.of(status)):
             what = f"changed while it was read: {difference}"
-            raise IncompleteError(shown(str(place)), what, "run the command again")
+            raise IncompleteError(display_text(str(place)), what, "run the command again")

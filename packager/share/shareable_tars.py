@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packager.core.releases.documents import LIMIT, from_bytes
-from packager.core.releases.sharing_rule import of_manifest
+from packager.core.releases.sharing_rule import sharing_rule_of
 from packager.core.reports.withheld import Withheld
 from packager.engine.files.limited_read import read_limited
-from packager.engine.published.shareable_files import HandOuts
+from packager.engine.published.shareable_files import ShareableFiles
 from packager.errors import InputError
 from packager.model import Manifest
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownTar:
     """What the rule is asked about: a tar's places, name, hashes and size (HandOuts.withheld), and its manifest."""
 
     places: tuple[Path, ...]
@@ -24,16 +24,16 @@ class Known:
     manifest: Path | None
 
 
-class Rule:
+class TarSharingRule:
     """The rule for the tars of one run."""
 
-    def __init__(self, hand_outs: HandOuts, *, allow_withdrawn: bool) -> None:
+    def __init__(self, hand_outs: ShareableFiles, *, allow_withdrawn: bool) -> None:
         """Ask `hand_outs`. allow_withdrawn: withhold nothing because it was withdrawn."""
         self._hand_outs, self._allow_withdrawn = hand_outs, allow_withdrawn
-        self._known: dict[Path, Known] = {}
+        self._known: dict[Path, KnownTar] = {}
         self._is_due = False  # the last try failed
 
-    def withheld(self, tar: Path, known: Known) -> Withheld | None:
+    def withheld(self, tar: Path, known: KnownTar) -> Withheld | None:
         """Return why a tar is not shared; None: it may be. Raises InputError for a broken document."""
         self._known[tar] = known
         return self._ask(known)
@@ -51,7 +51,7 @@ class Rule:
         self._is_due = False
         return found
 
-    def _ask(self, known: Known) -> Withheld | None:
+    def _ask(self, known: KnownTar) -> Withheld | None:
         """Ask the releases, projects and mirrors around a tar, then its manifest."""
         why = self._hand_outs.withheld(known.places, known.name, *known.hashes, size=known.size)
         if why is None and known.manifest is not None:
@@ -62,6 +62,6 @@ class Rule:
 def _by_manifest(path: Path) -> Withheld | None:
     """Return why a shard is withheld, by its manifest; None: it is not, or the manifest is gone or of another kind."""
     try:
-        return of_manifest(from_bytes(read_limited(path, LIMIT), Manifest, path))
+        return sharing_rule_of(from_bytes(read_limited(path, LIMIT), Manifest, path))
     except InputError:
         return None

@@ -15,9 +15,9 @@ import pytest
 from packager.cli.app import main
 from packager.core.config import url_values
 from packager.core.releases.document_limits import check_limits
-from packager.core.releases.minisign_key import Scrypt
+from packager.core.releases.minisign_key import ScryptParameters
 from packager.engine.files import key_files
-from packager.engine.project.load_project import load
+from packager.engine.project.load_project import load_project
 from packager.engine.project.plan_file import read_plan
 from packager.errors import InputError
 from tests.helpers.projects import Project, make_project, write_tone
@@ -158,7 +158,7 @@ def test_a_folder_that_cannot_be_written_is_refused(project: Project, capsys: Ca
 def covered(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     """The project, whose key has a password; no terminal and no variable gives it."""
     monkeypatch.setattr(
-        key_files, "Scrypt", partial(Scrypt, opslimit=1 << 15, memlimit=1 << 20)
+        key_files, "ScryptParameters", partial(ScryptParameters, opslimit=1 << 15, memlimit=1 << 20)
     )  # not some seconds a time
     monkeypatch.setenv("PACKAGER_KEY_PASSWORD", "correct horse")
     assert main(keygen(project.root, "covered")) == 0
@@ -283,7 +283,7 @@ def test_more_trackers_than_a_magnet_link_holds_are_refused_before_packing(proje
 
 
 def test_more_shards_than_a_release_document_holds_are_refused(project: Project) -> None:
-    config, workspace = load(project.root / "packager.toml")
+    config, workspace = load_project(project.root / "packager.toml")
     plan = read_plan(workspace)
     check_limits(plan, config)
     phase = plan.phases[1]

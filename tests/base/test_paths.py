@@ -239,7 +239,7 @@ def test_a_path_that_is_not_utf8_is_kept_exactly_beside_its_text(path: bytes) ->
 
 @given(st.text(st.characters(), max_size=400) | names() | st.binary(max_size=400), st.integers(3, 300))
 def test_what_is_shown_holds_no_character_that_a_terminal_acts_on(text: str | bytes, limit: int) -> None:
-    shown = paths.shown(text, limit)
+    shown = paths.display_text(text, limit)
     assert all(unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") for c in shown)
     shown.encode()
     assert len(shown) <= 10 * limit
@@ -263,7 +263,7 @@ def test_what_is_shown_holds_no_character_that_a_terminal_acts_on(text: str | by
     ids=ascii,
 )
 def test_a_name_is_shown_as_it_is_but_for_escapes(text: str | bytes, shown: str) -> None:
-    assert paths.shown(text) == shown
+    assert paths.display_text(text) == shown
 
 
 @pytest.fixture

@@ -63,12 +63,12 @@ def test_a_size_is_a_whole_number_of_bytes_between_bounds(text: str) -> None:
     ],
 )
 def test_a_size_is_shown_as_a_short_binary_figure(size: int, text: str) -> None:
-    assert units.show_size(size) == text
+    assert units.format_size(size) == text
 
 
 @given(st.integers(1, 1 << 62))
 def test_a_shown_size_reads_back_within_its_rounding(size: int) -> None:
-    shown = units.show_size(size)
+    shown = units.format_size(size)
     number, unit = shown.split()
     assert float(number) < 1024 or unit == "PiB"
     assert abs(float(number) * units.UNITS[unit] - size) <= units.UNITS[unit] * 0.0501
@@ -88,7 +88,7 @@ def test_a_shown_size_reads_back_within_its_rounding(size: int) -> None:
     ],
 )
 def test_a_duration_is_shown_in_its_two_largest_units(seconds: float, text: str) -> None:
-    assert units.show_seconds(seconds) == text
+    assert units.format_seconds(seconds) == text
 
 
 def test_a_count_goes_with_its_noun() -> None:

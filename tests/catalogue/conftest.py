@@ -8,27 +8,27 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.catalogue_projects import Project
+from tests.helpers.catalogue_projects import CatalogueProject
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> CatalogueProject:
     """Return an empty project."""
-    return Project(tmp_path)
+    return CatalogueProject(tmp_path)
 
 
 @pytest.fixture
-def unprivileged() -> Iterator[Project]:
+def unprivileged() -> Iterator[CatalogueProject]:
     """Yield a project of a user whom rights bind: root becomes nobody for the test."""
     if os.geteuid() != 0:
         folder = tempfile.mkdtemp()
-        yield Project(Path(folder))
+        yield CatalogueProject(Path(folder))
     else:
         folder = tempfile.mkdtemp()
         os.chown(folder, 65534, 65534)
         os.seteuid(65534)
         try:
-            yield Project(Path(folder))
+            yield CatalogueProject(Path(folder))
         finally:
             os.seteuid(0)
     for path, _, _ in os.walk(folder):

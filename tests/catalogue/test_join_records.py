@@ -6,10 +6,10 @@ import unicodedata
 import pytest
 
 from packager.errors import InputError
-from tests.helpers.catalogue_projects import Project, told
+from tests.helpers.catalogue_projects import CatalogueProject, told
 
 
-def test_a_record_is_joined_by_path_and_overrides_the_tags(project: Project) -> None:
+def test_a_record_is_joined_by_path_and_overrides_the_tags(project: CatalogueProject) -> None:
     project.put_media("sine.flac", "album/sine.flac")
     project.write_records("r.csv", b"id,path,title,year,popularity,Label\nt1,album/sine.flac,Better,,7,Big\n")
     report = project.scan()
@@ -20,7 +20,7 @@ def test_a_record_is_joined_by_path_and_overrides_the_tags(project: Project) -> 
     assert (report.records, report.metadata_only, report.oddity_count) == (1, 0, 0)
 
 
-def test_an_id_that_is_a_files_path_is_that_file(project: Project) -> None:
+def test_an_id_that_is_a_files_path_is_that_file(project: CatalogueProject) -> None:
     project.put("a.flac/notes")
     project.put("a.flac.txt")
     project.write_records("r.csv", b"id,title\na.flac/notes,Notes\na.flac.txt,Text\n")
@@ -28,7 +28,7 @@ def test_an_id_that_is_a_files_path_is_that_file(project: Project) -> None:
     assert {key: row["title"] for key, row in project.rows().items()} == {"a.flac/notes": "Notes", "a.flac.txt": "Text"}
 
 
-def test_an_id_may_be_the_name_without_extension_and_audio_goes_first(project: Project) -> None:
+def test_an_id_may_be_the_name_without_extension_and_audio_goes_first(project: CatalogueProject) -> None:
     for name in ("x/T1.flac", "x/T1.jpg", "x/T1.txt", "x/cover.jpg"):
         project.put(name)
     project.write_records("r.csv", b"id,title\nT1,Song\ncover,Cover\n")
@@ -40,7 +40,7 @@ def test_an_id_may_be_the_name_without_extension_and_audio_goes_first(project: P
     assert {"x/T1.jpg", "x/T1.txt"} < set(rows)
 
 
-def test_a_record_with_no_file_is_metadata_only_audio_unless_it_says_otherwise(project: Project) -> None:
+def test_a_record_with_no_file_is_metadata_only_audio_unless_it_says_otherwise(project: CatalogueProject) -> None:
     project.put("a.txt")
     project.write_records("r.csv", b"id,path,kind,title\nlost,,,Lost\npic,,Artwork,\n,gone/b.flac,,Gone\nc,c.flac,,\n")
     report = project.scan()
@@ -56,7 +56,7 @@ def test_a_record_with_no_file_is_metadata_only_audio_unless_it_says_otherwise(p
     }
 
 
-def test_a_records_path_may_be_the_text_of_a_name_that_is_not_utf8(project: Project) -> None:
+def test_a_records_path_may_be_the_text_of_a_name_that_is_not_utf8(project: CatalogueProject) -> None:
     project.put(b"\xff.txt")
     project.write_records("r.csv", "path,title\n\ufffd.txt,Odd\n".encode())
     project.scan()
@@ -80,7 +80,7 @@ def test_a_records_path_may_be_the_text_of_a_name_that_is_not_utf8(project: Proj
         ),
     ],
 )
-def test_the_id_of_a_file_without_a_record_is_its_path(project: Project, name: bytes) -> None:
+def test_the_id_of_a_file_without_a_record_is_its_path(project: CatalogueProject, name: bytes) -> None:
     project.put(b"folder/" + name)
     project.scan()
     (row,) = project.rows().values()
@@ -93,7 +93,7 @@ def test_the_id_of_a_file_without_a_record_is_its_path(project: Project, name: b
         assert row["id"] == text
 
 
-def test_another_files_name_changes_no_id(project: Project) -> None:
+def test_another_files_name_changes_no_id(project: CatalogueProject) -> None:
     project.put("a.txt", b"1")
     project.scan()
     before = set(project.rows())
@@ -104,7 +104,7 @@ def test_another_files_name_changes_no_id(project: Project) -> None:
     assert before < set(project.rows())
 
 
-def test_the_catalogue_is_in_the_byte_order_of_ids(project: Project) -> None:
+def test_the_catalogue_is_in_the_byte_order_of_ids(project: CatalogueProject) -> None:
     for name in ("b", "B", "é", "a/b", "a-b", "\U0001f600", "\uffee"):
         project.put(name)
     project.write_records("r.csv", b"id\nc!d\nc\nZ\n")
@@ -114,7 +114,7 @@ def test_the_catalogue_is_in_the_byte_order_of_ids(project: Project) -> None:
     assert len(ids) == 10
 
 
-def test_the_claimed_digest_is_kept(project: Project) -> None:
+def test_the_claimed_digest_is_kept(project: CatalogueProject) -> None:
     project.put("a.txt")
     project.write_records("r.csv", b"path,sha256\na.txt," + b"aB" * 32 + b"\n")
     project.scan()
@@ -154,17 +154,17 @@ def test_the_claimed_digest_is_kept(project: Project) -> None:
         ),
     ],
 )
-def test_records_that_cannot_be_told_apart_are_refused(project: Project, records: str, sentence: str) -> None:
+def test_records_that_cannot_be_told_apart_are_refused(project: CatalogueProject, records: str, sentence: str) -> None:
     for name in ("a/song.flac", "a/song.jpg", "b/song.mp3", "a/cover.jpg", "b/cover.png", "a/one.txt"):
         project.put(name)
     project.write_records("r.csv", records.encode())
     with pytest.raises(InputError) as refused:
         project.scan()
     assert str(refused.value) == sentence
-    assert not project.workspace.catalogue.exists()
+    assert not project.project.catalogue.exists()
 
 
-def test_two_files_of_one_approximate_text_are_ambiguous(project: Project) -> None:
+def test_two_files_of_one_approximate_text_are_ambiguous(project: CatalogueProject) -> None:
     project.put(b"\xff.txt")
     project.put(b"\xfe.txt")
     project.write_records("r.csv", "path\n\ufffd.txt\n".encode())

@@ -10,7 +10,7 @@ import pytest
 from packager import paths
 from packager.errors import InputError
 from packager.model import CATALOGUE
-from tests.helpers.catalogue_projects import SETTLED, Project, told
+from tests.helpers.catalogue_projects import SETTLED, CatalogueProject, told
 
 RENAMED = {
     b"latin1-\xe9.flac": "the name is not UTF-8",
@@ -31,12 +31,12 @@ RENAMED = {
 }
 
 
-def test_every_name_that_cannot_stand_gets_a_member_name_and_is_told(project: Project) -> None:
+def test_every_name_that_cannot_stand_gets_a_member_name_and_is_told(project: CatalogueProject) -> None:
     kept = [b"[b]a[/b].txt", "日本.txt".encode(), b"plain.txt", b".hidden"]
     for name in (*RENAMED, *kept):
         project.put(name)
     report = project.scan()
-    rows = pq.read_table(project.workspace.catalogue).to_pylist()
+    rows = pq.read_table(project.project.catalogue).to_pylist()
     members = {paths.decode_path(row["path"], row["path_b64"]): row["member"] for row in rows}
     assert set(members) == {*RENAMED, *kept}
     assert all(members[name] == name.decode() for name in kept)
@@ -44,10 +44,12 @@ def test_every_name_that_cannot_stand_gets_a_member_name_and_is_told(project: Pr
     assert len({paths.collision_key(member) for member in members.values()}) == len(members)
     assert len({row["id"] for row in rows}) == len(rows)
     names = {oddity.where: oddity.what for oddity in report.oddities if oddity.what.startswith("named ")}
-    assert names == {paths.shown(name): f'named "{members[name]}" in its shard: {why}' for name, why in RENAMED.items()}
+    assert names == {
+        paths.display_text(name): f'named "{members[name]}" in its shard: {why}' for name, why in RENAMED.items()
+    }
 
 
-def test_a_folders_name_is_changed_for_all_below_it(project: Project) -> None:
+def test_a_folders_name_is_changed_for_all_below_it(project: CatalogueProject) -> None:
     project.put("50%/a.txt")
     project.put("50%/b%/c.txt")
     report = project.scan()
@@ -57,7 +59,7 @@ def test_a_folders_name_is_changed_for_all_below_it(project: Project) -> None:
     assert report.oddity_count == 2
 
 
-def test_a_long_path_gets_a_short_member_path(project: Project) -> None:
+def test_a_long_path_gets_a_short_member_path(project: CatalogueProject) -> None:
     path = "/".join(["f" * 200] * 6) + "/song.flac"
     project.put(path)
     report = project.scan()
@@ -68,7 +70,7 @@ def test_a_long_path_gets_a_short_member_path(project: Project) -> None:
     assert "the path is over 1,024 bytes" in report.oddities[0].what
 
 
-def test_a_broken_audio_file_is_kept_with_its_fault(project: Project) -> None:
+def test_a_broken_audio_file_is_kept_with_its_fault(project: CatalogueProject) -> None:
     project.put("bad.flac", b"fLaC")
     report = project.scan()
     fault = "its tags cannot be read: file said 1 bytes, read 0 bytes"
@@ -85,7 +87,7 @@ def test_a_broken_audio_file_is_kept_with_its_fault(project: Project) -> None:
     assert told(report) == {"bad.flac": fault}
 
 
-def test_kinds_are_told_by_extension(project: Project) -> None:
+def test_kinds_are_told_by_extension(project: CatalogueProject) -> None:
     for name in ("a.FLAC", "b.caf", "c.JPG", "d.cue", "e.bin", "flac", ".mp3"):
         project.put(name)
     report = project.scan()
@@ -96,21 +98,21 @@ def test_kinds_are_told_by_extension(project: Project) -> None:
     assert report.tags_read == 1
 
 
-def test_a_second_scan_rereads_nothing_and_changes_nothing(project: Project) -> None:
+def test_a_second_scan_rereads_nothing_and_changes_nothing(project: CatalogueProject) -> None:
     for name in ("sine.flac", "sine.ogg", "sine.mp3"):
         project.put_media(name)
     project.put("bad.flac", b"fLaC")
     project.put("a.txt")
     first = project.scan()
-    bytes_before = project.workspace.catalogue.read_bytes()
+    bytes_before = project.project.catalogue.read_bytes()
     second = project.scan()
     assert (first.tags_read, first.changed, first.files) == (4, True, 5)
     assert (second.tags_read, second.changed, second.files) == (0, False, 5)
-    assert project.workspace.catalogue.read_bytes() == bytes_before
+    assert project.project.catalogue.read_bytes() == bytes_before
     assert second.oddities == first.oddities
 
 
-def test_only_what_changed_is_reread(project: Project) -> None:
+def test_only_what_changed_is_reread(project: CatalogueProject) -> None:
     for name in ("sine.flac", "sine.ogg", "sine.mp3", "sine.opus"):
         project.put_media(name)
     project.scan()
@@ -128,7 +130,7 @@ def test_only_what_changed_is_reread(project: Project) -> None:
     }
 
 
-def test_a_file_as_young_as_the_scan_is_reread(project: Project) -> None:
+def test_a_file_as_young_as_the_scan_is_reread(project: CatalogueProject) -> None:
     path = project.put_media("sine.flac")
     os.utime(path)
     project.scan()
@@ -136,51 +138,51 @@ def test_a_file_as_young_as_the_scan_is_reread(project: Project) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"", b"PAR1 not a table"])
-def test_a_files_table_that_is_no_use_is_as_none(project: Project, damage: bytes) -> None:
+def test_a_files_table_that_is_no_use_is_as_none(project: CatalogueProject, damage: bytes) -> None:
     project.put_media("sine.flac")
     project.scan()
-    project.workspace.files.write_bytes(damage)
+    project.project.files.write_bytes(damage)
     assert project.scan().tags_read == 1
-    pq.write_table(pq.read_table(project.workspace.files).drop(["stem"]), project.workspace.files)
+    pq.write_table(pq.read_table(project.project.files).drop(["stem"]), project.project.files)
     assert project.scan().tags_read == 1
 
 
-def test_any_number_of_workers_gives_the_same_bytes(project: Project) -> None:
+def test_any_number_of_workers_gives_the_same_bytes(project: CatalogueProject) -> None:
     for number in range(80):
         project.put_media(("sine.flac", "sine.mp3")[number % 2], f"{number}.{('flac', 'mp3')[number % 2]}")
         project.put(f"{number}.ogg", b"OggS broken" * (number % 3))
     bytes_by_workers = set()
     for workers in (1, 2, 3):
-        project.workspace.files.unlink(missing_ok=True)
+        project.project.files.unlink(missing_ok=True)
         report = project.scan(workers)
         assert report.tags_read == 160
-        state = project.workspace.state
+        state = project.project.state
         bytes_by_workers.add(
             (
-                project.workspace.catalogue.read_bytes(),
-                project.workspace.files.read_bytes(),
+                project.project.catalogue.read_bytes(),
+                project.project.files.read_bytes(),
                 (state / "oddities.jsonl").read_bytes(),
             )
         )
     assert len(bytes_by_workers) == 1
 
 
-def test_the_catalogue_has_the_contracts_columns(project: Project) -> None:
+def test_the_catalogue_has_the_contracts_columns(project: CatalogueProject) -> None:
     project.put("a.txt")
     project.scan()
-    assert pq.read_schema(project.workspace.catalogue) == CATALOGUE
+    assert pq.read_schema(project.project.catalogue) == CATALOGUE
 
 
 @pytest.mark.parametrize("folders", [(), ("folder", "other")])
-def test_a_source_without_a_file_is_refused(project: Project, folders: tuple[str, ...]) -> None:
+def test_a_source_without_a_file_is_refused(project: CatalogueProject, folders: tuple[str, ...]) -> None:
     for folder in folders:
         (project.source / folder).mkdir()
     with pytest.raises(InputError, match=r"the source holds no file; set collection\.source to the folder"):
         project.scan()
-    assert not project.workspace.catalogue.exists()
+    assert not project.project.catalogue.exists()
 
 
-def test_packagers_own_files_in_the_source_are_left_out(project: Project) -> None:
+def test_packagers_own_files_in_the_source_are_left_out(project: CatalogueProject) -> None:
     project.source = project.root  # as `packager init .` has it
     for name in ("packager.toml", "song.txt", "output/index.html", "shards/a.tar"):
         project.put(name)
@@ -194,7 +196,7 @@ def test_packagers_own_files_in_the_source_are_left_out(project: Project) -> Non
     assert not report.changed
 
 
-def test_all_oddities_are_written_and_the_first_are_told(project: Project) -> None:
+def test_all_oddities_are_written_and_the_first_are_told(project: CatalogueProject) -> None:
     class Notes:
         def __init__(self) -> None:
             self.notes: list[str] = []
@@ -219,22 +221,22 @@ def test_all_oddities_are_written_and_the_first_are_told(project: Project) -> No
     report = project.scan(progress=notes)
     assert (report.oddity_count, len(report.oddities), len(notes.notes), notes.files) == (1005, 1000, 20, 1005)
     assert notes.calls == [("scan", None, "file"), ("end",)]
-    lines = (project.workspace.state / "oddities.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (project.project.state / "oddities.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1005
     assert json.loads(lines[-1])["where"] == "1004%.txt"
     assert notes.notes[0].startswith('0000%.txt: named "0000_~')
 
 
-def test_a_scan_that_fails_leaves_the_last_catalogue_and_no_scratch(project: Project) -> None:
+def test_a_scan_that_fails_leaves_the_last_catalogue_and_no_scratch(project: CatalogueProject) -> None:
     project.put("a.txt")
     project.scan()
-    before = project.workspace.catalogue.read_bytes()
+    before = project.project.catalogue.read_bytes()
     project.put("b.txt")
     project.write_records("r.csv", b"id,path\n1,a.txt\n2,a.txt\n")
     with pytest.raises(InputError):
         project.scan()
-    assert project.workspace.catalogue.read_bytes() == before
-    assert sorted(path.name for path in project.workspace.state.iterdir()) == [
+    assert project.project.catalogue.read_bytes() == before
+    assert sorted(path.name for path in project.project.state.iterdir()) == [
         "catalogue.parquet",
         "files.parquet",
         "oddities.jsonl",

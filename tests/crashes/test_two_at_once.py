@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
-from packager.engine.published.release_reader import RELEASE, open_source, read_published
+from packager.engine.published.release_reader import RELEASE, open_release_reader, read_published
 from packager.errors import IncompleteError, TrustError
 from packager.model import PublishedFile
 from packager.publish import swap_folder
@@ -78,13 +78,13 @@ def test_a_release_that_is_replaced_while_it_is_read_is_no_attack(tmp_path: Path
     output = tmp_path / "output"
 
     def publish(serial: str) -> None:
-        built = swap_folder.staging(output)
+        built = swap_folder.new_site_folder(output)
         for name in (RELEASE, "table", *(["old"] if serial == "1" else [])):
             (built / name).write_text(serial)
-        swap_folder.swap(built, output)
+        swap_folder.swap_site(built, output)
 
     def read(path: str, serial: str) -> None:
-        with open_source(str(output), seconds=1) as source:
+        with open_release_reader(str(output), seconds=1) as source:
             source.read(RELEASE, 1)
             publish(serial)
             read_published(source, PublishedFile(path=path, size=1, sha256="00" * 32))

@@ -17,9 +17,9 @@ from packager.cli.app import main
 from packager.core.reports.reports import PackReport
 from packager.engine.files import atomic_files, locked_file
 from packager.engine.files.direct_writer import DirectWriter
-from packager.engine.files.output_folder import Destination
-from packager.engine.files.output_lock import only_writer
-from packager.engine.project.owner_id import owner_of
+from packager.engine.files.output_folder import OutputFolder
+from packager.engine.files.output_lock import lock_output
+from packager.engine.project.owner_id import project_owner
 from packager.errors import InputError
 from packager.progress import Silent
 from packager.publish import swap_folder
@@ -122,7 +122,7 @@ def test_another_project_leaves_what_a_killed_one_resumes_from(tmp_path: Path, s
     plan(a)
     checkpoints.killed(a, 3)
     [left] = shards.iterdir()
-    assert owner_of(a.root / ".packager") in left.name
+    assert project_owner(a.root / ".packager") in left.name
     before = left.read_bytes()
     b = project_in(tmp_path / "b", shards, name="noises")
     theirs = shards / ".arriving-0123456789abcdef-run"
@@ -141,7 +141,7 @@ def test_another_project_leaves_what_a_killed_one_resumes_from(tmp_path: Path, s
 def test_a_project_removes_its_own_leftovers(tmp_path: Path, shards: Path) -> None:
     a = project_in(tmp_path / "a", shards)
     shards.mkdir()
-    owner = owner_of(a.root / ".packager")
+    owner = project_owner(a.root / ".packager")
     partial, run = shards / f".gone-rest-00001.tar.{owner}.partial", shards / f".arriving-{owner}-run"
     partial.touch()
     run.mkdir()
@@ -337,7 +337,7 @@ def test_two_mirrors_in_one_folder_do_not_take_each_others_state(tmp_path: Path,
     before = tars_below(folder)
     assert main(["mirror", "follow", sites[1], "--to", str(folder), *FOLLOW]) in (1, 2)
     assert tars_below(folder) == before
-    with atomic_files.lock(folder / ".packager-mirror", "mirror sync"):
+    with atomic_files.lock_state_folder(folder / ".packager-mirror", "mirror sync"):
         assert main(["mirror", "follow", sites[0], "--to", str(folder), *FOLLOW]) == 2
     assert "in use by packager mirror sync" in capsys.readouterr().err
 
@@ -346,7 +346,7 @@ def test_two_extracts_into_one_folder_do_not_write_at_once(tmp_path: Path, capsy
     project = make_project(tmp_path / "project")
     assert project.run(capsys, "release").code == 0
     tar, to = str(project.root / "shards" / f"{SHARD}.tar"), tmp_path / "to"
-    with Destination(to):
+    with OutputFolder(to):
         assert main(["extract", tar, "--to", str(to)]) == 2
     assert "another packager writes there; wait until it ends" in capsys.readouterr().err
     assert main(["extract", tar, "--to", str(to)]) == 0
@@ -355,17 +355,17 @@ def test_two_extracts_into_one_folder_do_not_write_at_once(tmp_path: Path, capsy
 def test_an_extract_that_begins_as_another_ends_has_a_folder_to_write_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, enter = Destination(tmp_path), Destination._enter
+    first, enter = OutputFolder(tmp_path), OutputFolder._enter
     first.__enter__()
 
-    def enter_then_end(self: Destination, parent: int, name: bytes) -> int:
+    def enter_then_end(self: OutputFolder, parent: int, name: bytes) -> int:
         found = enter(self, parent, name)
-        monkeypatch.setattr(Destination, "_enter", enter)
+        monkeypatch.setattr(OutputFolder, "_enter", enter)
         first.__exit__(None, None, None)  # and its folder is removed
         return found
 
-    monkeypatch.setattr(Destination, "_enter", enter_then_end)
-    with Destination(tmp_path) as second:
+    monkeypatch.setattr(OutputFolder, "_enter", enter_then_end)
+    with OutputFolder(tmp_path) as second:
         digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         assert second.put(b"a", [b"abc"], sha256_=bytes.fromhex(digest), mtime_ns=None)
     assert tars(tmp_path) == {"a": b"abc"}
@@ -373,9 +373,9 @@ def test_an_extract_that_begins_as_another_ends_has_a_folder_to_write_to(
 
 def test_two_writers_of_one_file_are_told_of_each_other(tmp_path: Path) -> None:
     path = tmp_path / "a"
-    with atomic_files.replace(path) as file:
+    with atomic_files.replace_file(path) as file:
         file.write(b"first")
-        for second in (lambda: atomic_files.write_bytes(path, b"second"), lambda: only_writer(path).__enter__()):
+        for second in (lambda: atomic_files.write_bytes(path, b"second"), lambda: lock_output(path).__enter__()):
             with pytest.raises(InputError, match="/a: another packager writes it; wait until it ends"):
                 second()
     assert tars(tmp_path) == {"a": b"first"}
@@ -384,9 +384,9 @@ def test_two_writers_of_one_file_are_told_of_each_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
 def test_a_link_in_the_place_of_a_partial_file_is_not_followed(tmp_path: Path, link: str) -> None:
     (tmp_path / "victim").write_bytes(b"keep")
-    getattr(atomic_files.partial(tmp_path / "a"), link)(tmp_path / "victim")
+    getattr(atomic_files.partial_path(tmp_path / "a"), link)(tmp_path / "victim")
     atomic_files.write_bytes(tmp_path / "a", b"new")
-    getattr(atomic_files.partial(tmp_path / "b"), link)(tmp_path / "victim")
+    getattr(atomic_files.partial_path(tmp_path / "b"), link)(tmp_path / "victim")
     with DirectWriter(tmp_path / "b", 10) as writer:
         writer.put(writer.buffer(), 10)
     assert (tmp_path / "victim").read_bytes() == b"keep"
@@ -395,7 +395,7 @@ def test_a_link_in_the_place_of_a_partial_file_is_not_followed(tmp_path: Path, l
 
 def test_a_claimed_tar_stays_claimed_when_a_pass_fails(tmp_path: Path) -> None:
     path = tmp_path / "a.tar"
-    with only_writer(path):
+    with lock_output(path):
         with pytest.raises(rebuilding.WrongMember), DirectWriter(path, 5000, claimed=True):
             raise rebuilding.WrongMember(0, "wrong")
         with pytest.raises(InputError, match="another packager writes it"):

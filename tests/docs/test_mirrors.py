@@ -37,7 +37,7 @@ def test_the_simulation_takes_the_shards_that_choose_takes() -> None:
         drawn = choose_shards.uniforms(mirror, infohashes)[np.newaxis]
         for strategy, way in (("spread", mirrors.spread), ("rarest", mirrors.rarest)):
             taken = np.argsort(way(drawn, np.array(seeds, dtype=np.float64))[0])[:20].tolist()
-            chosen = choose_shards.choose(
+            chosen = choose_shards.choose_shards(
                 release,
                 budget=20 * (shards[0].size + choose_shards.documents_of(shards[0])),
                 mirror_id=mirror,
@@ -59,7 +59,8 @@ def test_every_strategy_stands_in_the_table_and_the_formula_is_the_codes() -> No
 
 def test_every_refusal_in_the_table_is_one_that_the_code_makes() -> None:
     code = "".join(
-        (ROOT / "packager" / name).read_text(encoding="utf-8") for name in ("trust.py", "kept.py", "signature.py")
+        (ROOT / "packager/core/releases" / f"{name}.py").read_text(encoding="utf-8")
+        for name in ("trust", "kept_entries", "minisign_signature")
     )
     code += "not a valid release"  # documents.py writes the kind's name
     refused = TRUST.partition("\n## What is refused\n")[2].partition("\n## ")[0]

@@ -11,7 +11,7 @@ from packager.core.releases.metalink import metalink
 from packager.core.shards.build_tar_header import BLOCK
 from packager.model import Infohash, PublishedFile, ReleaseShard, ShardName
 from packager.options import TorrentOptions
-from packager.units import GIB, show_size
+from packager.units import GIB, format_size
 
 DESIGN = Path(__file__).parents[2] / "docs/design.md"
 RECORDS, BYTES = 256_000_000, 300 * 10**12
@@ -53,14 +53,14 @@ def figures(size: int) -> dict[str, str]:
     entry = documents.to_bytes(listed).count(b"\n") * 4 + len(documents.to_bytes(listed))
     return {
         "shards": f"{shards:,}",
-        "piece length (hybrid)": show_size(piece),
-        "one .torrent": show_size(torrent),
-        "all .torrents": show_size(torrent * shards),
-        "all .meta4, where web seeds or a base_url are told": show_size(len(meta4) * shards),
-        "release.json": show_size(entry * shards),
-        "magnets.txt": show_size((len(listed.magnet) + 1) * shards),
-        "tar headers and padding": show_size((BLOCK + BLOCK // 2) * RECORDS),
-        "digests in all members tables": show_size(32 * RECORDS),
+        "piece length (hybrid)": format_size(piece),
+        "one .torrent": format_size(torrent),
+        "all .torrents": format_size(torrent * shards),
+        "all .meta4, where web seeds or a base_url are told": format_size(len(meta4) * shards),
+        "release.json": format_size(entry * shards),
+        "magnets.txt": format_size((len(listed.magnet) + 1) * shards),
+        "tar headers and padding": format_size((BLOCK + BLOCK // 2) * RECORDS),
+        "digests in all members tables": format_size(32 * RECORDS),
     }
 
 

@@ -12,11 +12,11 @@ import pytest
 
 from packager.cli.app import main
 from packager.core.releases import documents
-from packager.engine.files.file_body import read
-from packager.engine.files.open_file_cache import OpenFiles
-from packager.engine.project.load_project import load
+from packager.engine.files.file_body import read_chunk
+from packager.engine.files.open_file_cache import OpenFileCache
+from packager.engine.project.load_project import load_project
 from packager.engine.published.virtual_tar import open_virtual
-from packager.engine.stores.read_ahead import Room
+from packager.engine.stores.read_ahead import MemoryLimit
 from packager.mirror.local_shards import is_proved, look_at, proof_of
 from packager.mirror.state import MirrorFolder
 from packager.model import Release
@@ -94,10 +94,10 @@ def test_a_file_of_any_time_is_released_once_and_is_unchanged_then(
 @some_times
 def test_a_file_of_any_time_is_served_and_materialised(project: Project, capsys: Capture) -> None:
     assert project.run(capsys, "release", "--virtual").code == 0
-    _, workspace = load(project.root / "packager.toml")
+    _, workspace = load_project(project.root / "packager.toml")
     name = "tones-audio-00001"
-    tar = open_virtual(workspace, name, project.source, OpenFiles(8), Room(1 << 20))
-    served = read(tar.parts(0, tar.size))
+    tar = open_virtual(workspace, name, project.source, OpenFileCache(8), MemoryLimit(1 << 20))
+    served = read_chunk(tar.parts(0, tar.size))
     ran = project.run(capsys, "materialise", name)
     assert ran.code == 0, ran.err
     assert served == (project.root / "shards" / f"{name}.tar").read_bytes()

@@ -16,8 +16,8 @@ import pytest
 from packager import api
 from packager.cli.app import main
 from packager.core.reports.mirror_reports import MirrorReport
-from packager.engine.network.libtorrent_session import Reach
-from packager.mirror.fetch_shards import How
+from packager.engine.network.libtorrent_session import PeerOptions
+from packager.mirror.fetch_shards import FetchOptions
 from packager.mirror.state import MirrorFolder
 from tests.end_to_end.test_growing import assert_frozen, by_name, new_shards, read_release
 from tests.helpers.http_server import Site, serving
@@ -26,7 +26,7 @@ from tests.helpers.site_contents import told, told_by_tar
 
 Capture = pytest.CaptureFixture[str]
 CHECKER = (sys.executable, "-m", "tests.second_implementation")
-FETCH = How(Reach(address="127.0.0.2"), until_done=True, seconds=120)
+FETCH = FetchOptions(PeerOptions(address="127.0.0.2"), until_done=True, seconds=120)
 CONFIG = """
 [collection]
 name = "texts"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from packager.cli import app
-from packager.engine.hashing.hash_pool import Hashers
+from packager.engine.hashing.hash_pool import HashPool
 from packager.engine.processes.child_processes import spawn_context
 from packager.engine.processes.import_path import leave_current_folder, module_path
 from packager.engine.processes.process_pool import run_tasks
@@ -143,7 +143,7 @@ def test_no_child_process_looks_where_the_parent_stands(
     monkeypatch.setenv("ARROW_DEFAULT_MEMORY_POOL", "system")  # run_tasks sets it
     before = dict(os.environ)
     assert len(list(run_tasks(square, [1, 4], workers=2, progress=SILENT))) == 2
-    with Hashers(2) as hashers:
+    with HashPool(2) as hashers:
         assert list(hashers.run([], len)) == []
     process = spawn_context().Process(target=print)
     process.start()

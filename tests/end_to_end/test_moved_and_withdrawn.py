@@ -374,11 +374,11 @@ def test_a_withdrawal_is_lifted_after_the_state_folder_was_lost(tmp_path: Path, 
     withdraw(project, capsys, "--id", "private.txt", "--redact")
     followed = trust.pin_unsigned((project.root / "output" / "release.json").read_bytes()).followed
     release(project, capsys)
-    followed = trust.accept(followed, (project.root / "output" / "release.json").read_bytes(), b"").followed
+    followed = trust.accept_release(followed, (project.root / "output" / "release.json").read_bytes(), b"").followed
     shutil.rmtree(project.root / ".packager")
     assert project.run(capsys, "withdraw", "--undo", "--id", "private.txt").code == 0
     third = release(project, capsys)
-    trust.accept(followed, (project.root / "output" / "release.json").read_bytes(), b"")
+    trust.accept_release(followed, (project.root / "output" / "release.json").read_bytes(), b"")
     assert by_name(third)["tones-all-00001"]["withdrawn"] == 1  # its rows are lost, so it stays withheld
     assert [row["id"] for row in table(project, "tones-all-00003")] == ["private.txt"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
-from packager.core.releases import trust
-from packager.core.releases.minisign_key import Scrypt
+from packager.core.releases import minisign_signature, trust
+from packager.core.releases.minisign_key import ScryptParameters
 from packager.engine.files import key_files
 from packager.errors import TrustError
 from tests.helpers.projects import Project, make_project
@@ -70,26 +70,30 @@ def test_a_mirror_follows_the_old_key_to_the_new_one_and_no_further_key(signed: 
     followed = trust.pin(read(signed, "release.json"), read(signed, "release.json.minisig"), old).followed
     set_release_keys(signed, 'key = "old.key"\nnext_key = "new.pub"')
     assert signed.run(capsys, "release").code == 0
-    followed = trust.accept(followed, read(signed, "release.json"), read(signed, "release.json.minisig")).followed
+    followed = trust.accept_release(
+        followed, read(signed, "release.json"), read(signed, "release.json.minisig")
+    ).followed
     set_release_keys(signed, 'key = "old.key"')
     refused = signed.run(capsys, "release")
     assert refused.code == 2
     assert "mirrors accept no other" in refused.err
     set_release_keys(signed, 'key = "new.key"')
     assert signed.run(capsys, "release").code == 0
-    followed = trust.accept(followed, read(signed, "release.json"), read(signed, "release.json.minisig")).followed
+    followed = trust.accept_release(
+        followed, read(signed, "release.json"), read(signed, "release.json.minisig")
+    ).followed
     assert followed.serial == 3
     secret = key_files.read_secret(signed.root / "old.key", lambda: "")
-    forged = key_files.signature.sign(read(signed, "release.json") + b"\n", secret, "forged")
+    forged = minisign_signature.sign(read(signed, "release.json") + b"\n", secret, "forged")
     with pytest.raises(TrustError):
-        trust.accept(followed, read(signed, "release.json") + b"\n", forged)
+        trust.accept_release(followed, read(signed, "release.json") + b"\n", forged)
 
 
 def test_a_key_with_a_password_is_asked_for_once_and_refused_where_nobody_can_answer(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        key_files, "Scrypt", partial(Scrypt, opslimit=1 << 15, memlimit=1 << 20)
+        key_files, "ScryptParameters", partial(ScryptParameters, opslimit=1 << 15, memlimit=1 << 20)
     )  # not some seconds a time
     project = make_project(tmp_path / "project", files=2)
     monkeypatch.setenv("PACKAGER_KEY_PASSWORD", "correct horse")

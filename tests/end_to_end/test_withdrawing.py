@@ -292,7 +292,7 @@ def test_a_killed_release_of_a_withdrawal_is_simply_run_again(
     for command in (("scan",), ("plan",), ("pack",)):
         assert project.run(capsys, *command).code == 0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("packager.publish.swap_folder.swap", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("packager.publish.swap_folder.swap_site", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         assert project.run(capsys, "publish").code == 130
     assert len(json.loads((project.root / "output" / "release.json").read_text())["withdrawals"]) == 0
     for each in (project, calm):

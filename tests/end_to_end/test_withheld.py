@@ -13,7 +13,7 @@ import pytest
 from packager import api
 from packager.cli.app import main
 from packager.engine.files import atomic_files
-from packager.engine.project.owner_id import owner_of
+from packager.engine.project.owner_id import project_owner
 from tests.end_to_end.test_growing import by_name, release
 from tests.helpers.libtorrent_peer import ROOT
 from tests.helpers.projects import Project, make_project
@@ -354,7 +354,7 @@ def test_prune_deletes_only_what_this_project_made(project: Project, capsys: Cap
     (shards / f"{OLD}.tar").write_bytes(b"somebody's own")
     (shards / f"{CATALOGUE}.tar").write_bytes(b"")
     (shards / "stranger-rest-00001.tar").write_bytes(b"x")
-    ours = atomic_files.partial(shards / f"{OLD}.tar", owner_of(project.root / ".packager"))
+    ours = atomic_files.partial_path(shards / f"{OLD}.tar", project_owner(project.root / ".packager"))
     ours.write_bytes(b"begun")
     (shards / f".{OLD}.tar.0123.partial").write_bytes(b"begun by another project")
     before = tars(project)

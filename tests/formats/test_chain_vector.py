@@ -6,8 +6,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from packager.core.releases.lookup_index import from_bytes, hits, place
-from packager.core.releases.trust import accept, pin_unsigned
+from packager.core.releases.lookup_index import bucket_range, parse_bucket, parse_lookup
+from packager.core.releases.trust import accept_release, pin_unsigned
 from packager.engine.tables import members_tsv
 from tests.formats.test_shard_vector import load
 from tests.second_implementation.site import Site
@@ -40,7 +40,7 @@ def test_a_follower_accepts_the_four_releases_one_after_another() -> None:
     bodies = [(RELEASE / f"releases/{serial}.json").read_bytes() for serial in range(1, 5)]
     state = pin_unsigned(bodies[0]).followed
     for body in bodies[1:]:
-        state = accept(state, body, b"").followed
+        state = accept_release(state, body, b"").followed
     assert state.serial == 4
     assert [(each.id, each.since, each.lifted) for each in state.withdrawals] == [
         ("ex-3", 3, 4),
@@ -54,11 +54,11 @@ def test_the_chain_has_what_it_is_for() -> None:
     assert [row["id"] for row in rows] == ["ex-2", "empty.txt", "ex-1", "ex-3", "moves.txt"]
     assert {row["superseded"] for row in rows} == {None, "example-texts-00002"}
     assert ("moved.txt", "moved.txt") in {(row["current_id"], row["current_path"]) for row in rows}
-    lines = [row for batch in members_tsv.read_batches(RELEASE / "manifests/example-texts-00001.members.tsv.zst")
+    lines = [row for batch in members_tsv.read_members_tsv(RELEASE / "manifests/example-texts-00001.members.tsv.zst")
              for row in batch.to_pylist()]  # fmt: skip
     assert [line["id"] for line in lines] == [row["id"] for row in rows]
-    index = from_bytes((RELEASE / "lookup.json").read_bytes(), "lookup.json")
+    index = parse_lookup((RELEASE / "lookup.json").read_bytes(), "lookup.json")
     for key, found in KEYS.items():
-        where = place(index, key)
+        where = bucket_range(index, key)
         bucket = (RELEASE / where.part.path).read_bytes()[where.start : where.stop]
-        assert bool(hits(index, bucket, where.mark)) == found, key
+        assert bool(parse_bucket(index, bucket, where.mark)) == found, key

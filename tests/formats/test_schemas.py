@@ -111,7 +111,7 @@ def test_documents_of_every_container_and_torrent_version_are_valid(
     listed = json.loads((site / "torrents.json").read_bytes())
     assert len(listed) == len([shard for shard in release["shards"] if not shard.get("withdrawn")]) > 0
     for entry in listed:
-        torrent = torrents.parse((site / "torrents" / entry["display_name"]).read_bytes(), "torrent")
+        torrent = torrents.parse_torrent((site / "torrents" / entry["display_name"]).read_bytes(), "torrent")
         files = [file for file in torrent.files if not file.pad]
         assert (entry["num_files"], entry["data_size"]) == (len(files), sum(file.length for file in files))
 

@@ -8,7 +8,7 @@ import libtorrent as lt
 import pytest
 
 from packager.core.bittorrent.magnet import parse_magnet
-from packager.engine.published.published_shard import open_published, shard_files
+from packager.engine.published.published_shard import open_published_shard, shard_files
 from tests.helpers.http_server import serving
 from tests.helpers.tagged_archive import (
     NAME,
@@ -97,7 +97,7 @@ def test_a_link_chooses_the_file_that_any_client_chooses_by_it(folder: Web, tmp_
 
 
 def test_the_number_of_a_file_is_the_layouts(folder: Web, capsys: Capture) -> None:
-    published = open_published(shard_files(folder.archive.output / "manifests" / f"{NAME}.manifest.json"))
+    published = open_published_shard(shard_files(folder.archive.output / "manifests" / f"{NAME}.manifest.json"))
     ids = published.members["id"].to_pylist()
     _, report = get(capsys, "id-7", "--release", folder.release, "--magnet")
     ((number, _),) = parse_magnet(report["magnets"][0]).chosen

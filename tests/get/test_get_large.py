@@ -13,7 +13,7 @@ import pytest
 
 from bench.lookup import RangeHandler
 from packager.cli.app import main
-from packager.engine.published.published_shard import open_published, shard_files
+from packager.engine.published.published_shard import open_published_shard, shard_files
 from tests.helpers.projects import Project
 from tests.helpers.tagged_archive import PHASES, Capture, counting_peer, get
 
@@ -71,7 +71,7 @@ def test_a_track_of_a_4_gib_shard_costs_its_pieces_and_a_megabyte(
             file.truncate(TRACK)  # sparse: only the shard takes 4 GiB
     project.write_config(size="8 GiB", phases=PHASES)
     assert main(["release", "--json", "--config", str(tmp_path / "packager.toml")]) == 0
-    published = open_published(shard_files(tmp_path / "output/manifests" / f"{NAME}.manifest.json"))
+    published = open_published_shard(shard_files(tmp_path / "output/manifests" / f"{NAME}.manifest.json"))
     assert published.manifest.size > 4 << 30
     piece, key = published.manifest.piece_length, "0700 track.flac"
     start = int(published.layout.offsets[700])

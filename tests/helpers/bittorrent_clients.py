@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packager.cli.app import main
-from packager.engine.clients import Client, Handover, open_client
+from packager.engine.clients import Client, TorrentToAdd, open_client
 from packager.engine.clients.client_url import VARIABLE
 from packager.errors import IncompleteError
 from tests.helpers.http_server import Site
@@ -167,8 +167,8 @@ class Released:
     def torrent(self, name: str, version: str = "") -> bytes:
         return (self.root / "output" / "torrents" / f"{name}{version}.torrent").read_bytes()
 
-    def handover(self, name: str, folder: Path, *, twin: bool = True, paused: bool = False) -> Handover:
-        return Handover(
+    def handover(self, name: str, folder: Path, *, twin: bool = True, paused: bool = False) -> TorrentToAdd:
+        return TorrentToAdd(
             name=name,
             torrent=self.torrent(name),
             twin_torrent=self.torrent(name, ".v1") if twin else None,

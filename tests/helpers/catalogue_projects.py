@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from packager.catalogue.scan import scan
 from packager.core.reports.reports import ScanReport
-from packager.engine.project.project import Workspace
+from packager.engine.project.project import Project
 from packager.progress import SILENT, Progress
 
 MEDIA = Path(__file__).parents[1] / "catalogue/media"
@@ -17,7 +17,7 @@ SETTLED = 1_600_000_000_000_000_000  # an mtime in ns, long before any scan
 
 
 @dataclass
-class Project:
+class CatalogueProject:
     root: Path
     records: Path | None = None
     source: Path = field(init=False)
@@ -27,8 +27,8 @@ class Project:
         self.source.mkdir(exist_ok=True)
 
     @property
-    def workspace(self) -> Workspace:
-        return Workspace(
+    def project(self) -> Project:
+        return Project(
             config=self.root / "packager.toml",
             source_place=self.source,
             records=self.records,
@@ -56,11 +56,11 @@ class Project:
         return self.records
 
     def scan(self, workers: int = 1, progress: Progress = SILENT) -> ScanReport:
-        return scan(self.workspace, workers=workers, progress=progress)
+        return scan(self.project, workers=workers, progress=progress)
 
     def rows(self) -> dict[str, dict[str, Any]]:
         """Return the catalogue's rows by id, nulls left out."""
-        table = pq.read_table(self.workspace.catalogue)
+        table = pq.read_table(self.project.catalogue)
         return {row["id"]: {k: v for k, v in row.items() if v is not None} for row in table.to_pylist()}
 
 

@@ -76,7 +76,7 @@ class History:
     held: dict[str, set[bytes]] = field(default_factory=dict)  # all contents that a path ever had
     published: set[str] = field(default_factory=set)  # paths that any release has published
     log: list[str] = field(default_factory=list)
-    followed: trust.Followed | None = None
+    followed: trust.FollowedState | None = None
     last: dict[str, dict] = field(default_factory=dict)
     serial: int = 0
     _names: Iterator[int] = field(default_factory=itertools.count)
@@ -310,7 +310,7 @@ class History:
         if self.followed is None:
             self.followed = trust.pin_unsigned(body).followed
         else:
-            self.followed = trust.accept(self.followed, body, b"").followed
+            self.followed = trust.accept_release(self.followed, body, b"").followed
 
     def check_members(self, shard: dict, barred: set[bytes]) -> None:
         for name, data in self.contents(self.root / "shards" / shard["file"]):
@@ -340,7 +340,7 @@ class History:
 
     def check_handed_out(self, site: Path, shards: dict[str, dict], body: bytes, barred: set[bytes]) -> None:
         """No shard with withdrawn content, or with the record of it, is on a list or may be handed out."""
-        rule = sharing_rule.HandOut(documents.from_bytes(body, Release, "release.json"))
+        rule = sharing_rule.SharingRule(documents.from_bytes(body, Release, "release.json"))
         lists = b"".join(
             path.read_bytes() for path in (*site.rglob("magnets*.txt"), site / "feed.xml", site / "index.html")
         )

@@ -10,7 +10,7 @@ import msgspec
 
 from packager.core.bittorrent import bencode
 from packager.core.releases.release_lists import ListedTorrent
-from packager.engine.network.http_client import Web
+from packager.engine.network.http_client import HttpClient
 from packager.model import ReleaseShard
 from tests.helpers.http_server import LOOPBACK
 
@@ -34,7 +34,7 @@ def tracking(path: str, home: Path, port: int, shards: Iterable[ReleaseShard]) -
 def seeds_of(tracker: str, shards: Iterable[ReleaseShard]) -> dict[str, int]:
     """How many seeds the tracker counts of each shard, by its v1 infohash (BEP 48)."""
     counts = {}
-    with Web(seconds=5, allowed=LOOPBACK) as web:
+    with HttpClient(seconds=5, allowed=LOOPBACK) as web:
         for shard in shards:
             infohash = bytes.fromhex(shard.infohash_v1 or "")
             answer = web.fetch(f"{tracker}scrape?info_hash={quote_from_bytes(infohash)}", limit=10_000)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
-from packager.engine.published.published_shard import open_published, shard_files
+from packager.engine.published.published_shard import open_published_shard, shard_files
 
 CONFIG = """
 [collection]
@@ -127,7 +127,7 @@ def write_tone(path: Path, samples: int, *, pitch: int = 0) -> None:
 def whole_folder(made: Project, to: Path, name: str = "tones-all-00001") -> Path:
     """The shard's folder with its members, as a client would have it."""
     manifest = made.root / "output" / "manifests" / f"{name}.manifest.json"
-    published = open_published(shard_files(manifest))
+    published = open_published_shard(shard_files(manifest))
     folder = to / name
     shutil.copytree(made.root / "shards" / name, folder)
     for row in published.members.to_pylist():

@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from packager import paths
-from packager.core.shards.layout import Segment, Slice
+from packager.core.shards.layout import MemberRange, Segment
 from packager.core.shards.tar_layout import TarLayout, tar_layout
 from packager.model import TAGS, ShardName
 
@@ -111,7 +111,8 @@ def content(row: int, size: int) -> bytes:
 def read(segments: "list[Segment]", contents: list[bytes]) -> bytes:
     """Return the bytes that segments stand for."""
     return b"".join(
-        contents[part.member][part.start : part.stop] if isinstance(part, Slice) else part.data for part in segments
+        contents[part.member][part.start : part.stop] if isinstance(part, MemberRange) else part.data
+        for part in segments
     )
 
 

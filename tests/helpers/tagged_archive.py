@@ -13,7 +13,7 @@ import libtorrent as lt
 import pytest
 
 from packager.cli.app import main
-from packager.engine.published.published_shard import open_published, shard_files
+from packager.engine.published.published_shard import open_published_shard, shard_files
 from tests.helpers.http_server import Site
 from tests.helpers.libtorrent_peer import local_session
 from tests.helpers.projects import Project
@@ -149,7 +149,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 def covering(archive: Archive, number: int) -> int:
     """The bytes of the pieces that hold a track."""
-    published = open_published(shard_files(archive.output / "manifests" / f"{NAME}.manifest.json"))
+    published = open_published_shard(shard_files(archive.output / "manifests" / f"{NAME}.manifest.json"))
     row = published.members["id"].to_pylist().index(f"id-{number}")
     start = int(published.layout.offsets[row])
     stop = start + int(published.layout.sizes[row])

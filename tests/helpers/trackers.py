@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from packager.core.bittorrent import bencode
-from packager.engine.network.http_client import Web
+from packager.engine.network.http_client import HttpClient
 from tests.helpers.http_server import LOOPBACK
 
 Parts = Iterator[bytes] | bytes
@@ -19,7 +19,7 @@ def announce(tracker: str, infohash: bytes, *, port: int, left: int = 0, event: 
     """Announce a peer of 127.0.0.1 to a tracker by HTTP (BEP 3). left: bytes; 0 for a seed."""
     peer = f"-AP0001-{port:012d}"
     query = f"info_hash={quote_from_bytes(infohash, safe='')}&peer_id={peer}&port={port}&uploaded=0&downloaded=0"
-    with Web(seconds=5, allowed=LOOPBACK) as web:
+    with HttpClient(seconds=5, allowed=LOOPBACK) as web:
         answer = web.fetch(f"{tracker}announce?{query}&left={left}&event={event}&compact=1", limit=10_000)
     assert b"failure reason" not in answer, answer
 

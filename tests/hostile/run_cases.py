@@ -30,7 +30,7 @@ CPU_MOST = 60  # seconds
 def open_documents(arguments: Sequence[str]) -> int:
     """Read a shard's published documents as every command that needs them does."""
     try:
-        published_shard.open_published(published_shard.shard_files(Path(arguments[0])))
+        published_shard.open_published_shard(published_shard.shard_files(Path(arguments[0])))
     except PackagerError as error:
         output.show_error(error, json=False)
         return error.exit_code

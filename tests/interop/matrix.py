@@ -107,7 +107,7 @@ def nginx(shard: Shard, scratch: Path, port: int) -> Iterator[None]:
     for folder in (root, pads):
         folder.mkdir()
     (root / "shards").symlink_to(shard.folder)
-    metainfo = parse_torrent.parse(Path(shard.given["serve"]).read_bytes(), "served")
+    metainfo = parse_torrent.parse_torrent(Path(shard.given["serve"]).read_bytes(), "served")
     for size in {file.length for file in metainfo.files if file.pad}:
         (pads / str(size)).write_bytes(bytes(size))
     config = scratch / "nginx.conf"

@@ -225,7 +225,7 @@ EXCEPTIONS = {
 
 def loads(data: bytes, *, ours: bool) -> bool:
     try:
-        parse_torrent.parse(data, "x") if ours else libtorrent_session.load(data, "x")
+        parse_torrent.parse_torrent(data, "x") if ours else libtorrent_session.read_with_libtorrent(data, "x")
     except InputError:
         return False
     return True

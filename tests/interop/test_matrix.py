@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from packager.core.bittorrent.client_support import Shape, troubles
+from packager.core.bittorrent.client_support import TorrentShape, client_troubles
 from tests.helpers.client_programs import CLIENTS
 from tests.interop.matrix import KINDS, PAGE, cells_of, page, tried
 
@@ -26,8 +26,8 @@ def test_inspect_says_of_each_client_what_the_page_says(client: str) -> None:
     cells = cells_of(PAGE.read_text(encoding="utf-8"))
     for kind in KINDS:
         for way, size in ((".torrent", 1000), ("magnet", None)):
-            shape = Shape(VERSIONS.get(kind, kind), 16384, size)
-            named = any(fact.client == NAMES[client] for fact in troubles(shape))
+            shape = TorrentShape(VERSIONS.get(kind, kind), 16384, size)
+            named = any(fact.client == NAMES[client] for fact in client_troubles(shape))
             assert (client, kind, way) in SEEN_ONLY or named is not cells[client, kind, way], (kind, way)
 
 

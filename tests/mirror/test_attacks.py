@@ -12,7 +12,7 @@ import pytest
 from packager import api
 from packager.cli.app import main
 from packager.core.releases import documents
-from packager.engine.network.http_client import Web
+from packager.engine.network.http_client import HttpClient
 from packager.errors import IncompleteError
 from packager.model import PublishedFile
 from tests.helpers.http_server import Fault, Site
@@ -393,7 +393,7 @@ def test_a_server_that_misbehaves_for_one_torrent_of_a_true_release_is_refused(
 def test_a_slow_server_is_given_up_and_the_same_command_may_do_more_later(
     mirror: Mirror, fault: Fault, only: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(Web.__init__.__kwdefaults__, "tries", 2)
+    monkeypatch.setitem(HttpClient.__init__.__kwdefaults__, "tries", 2)
     before = mirror.state
     mirror.archive.publish(6)
     mirror.site.fault, mirror.site.only = fault, only

@@ -8,9 +8,9 @@ import pytest
 
 from packager import api
 from packager.cli.app import main
-from packager.engine.network.downloads import Downloads
-from packager.engine.network.libtorrent_session import Reach
-from packager.mirror.fetch_shards import How
+from packager.engine.network.downloads import DownloadSession
+from packager.engine.network.libtorrent_session import PeerOptions
+from packager.mirror.fetch_shards import FetchOptions
 from packager.mirror.state import MirrorFolder
 from tests.helpers.http_server import Site, serving
 from tests.helpers.libtorrent_peer import seeding
@@ -21,8 +21,8 @@ from tests.share.test_seed import Notes
 
 Capture = pytest.CaptureFixture[str]
 SHARDS = 6
-LOCAL = Reach(address="127.0.0.2")
-FETCH = How(LOCAL, until_done=True, seconds=60)
+LOCAL = PeerOptions(address="127.0.0.2")
+FETCH = FetchOptions(LOCAL, until_done=True, seconds=60)
 
 
 @pytest.fixture(scope="module")
@@ -75,13 +75,13 @@ def test_a_tar_that_is_checked_at_once_is_kept_as_verified(
     folder.mkdir()
     for shard in archive.shards[:shards]:
         (folder / shard.file).write_bytes(archive.tar(shard.name))
-    add = Downloads.add
+    add = DownloadSession.add
 
-    def add_and_wait(downloads: Downloads, *arguments: object, **more: object) -> None:
+    def add_and_wait(downloads: DownloadSession, *arguments: object, **more: object) -> None:
         add(downloads, *arguments, **more)  # type: ignore[arg-type]
         until(lambda: all(each.state == "seeding" for each in downloads.status()))
 
-    monkeypatch.setattr(Downloads, "add", add_and_wait)
+    monkeypatch.setattr(DownloadSession, "add", add_and_wait)
     report = api.mirror_follow(site.address, folder, budget=shards * 750_000, key=archive.key, reserve=0, how=FETCH)
     assert report.complete
     assert [each.verified is not None for each in api.mirror_status(folder).shards] == [True] * shards
@@ -122,7 +122,7 @@ def test_a_web_seed_that_sends_other_bytes_gives_nothing(served: tuple[Archive, 
     try:
         for shard in archive.shards:
             archive.files[f"shards/{shard.file}"] = bytes(shard.size)
-        how = How(LOCAL, until_done=True, seconds=2)
+        how = FetchOptions(LOCAL, until_done=True, seconds=2)
         folder = tmp_path / "mirror"
         report = api.mirror_follow(site.address, folder, budget=800_000, key=archive.key, reserve=0, how=how)
     finally:
@@ -184,7 +184,7 @@ def test_a_mirror_that_runs_takes_a_new_release_and_warns_of_one_that_is_refused
         return any("malformed" in note for note in notes.lines)
 
     try:
-        how = How(LOCAL, check_every=0.2, seconds=PATIENCE)
+        how = FetchOptions(LOCAL, check_every=0.2, seconds=PATIENCE)
         api.mirror_follow(
             site.address, folder.folder, budget=10**8, key=archive.key, reserve=0, how=how, stop=stop, progress=notes
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from packager.core.bittorrent.parse_torrent import parse
+from packager.core.bittorrent.parse_torrent import parse_torrent
 from packager.core.releases import documents
 from packager.errors import TrustError
 from packager.mirror.fetch_documents import check_torrent
@@ -19,7 +19,7 @@ def listed(container: str) -> tuple[bytes, ReleaseShard]:
     """Return a golden torrent, and a shard that is listed with its infohashes."""
     expected = VECTORS / container.replace("tar", "shard") / "expected"
     torrent = (expected / f"{NAME}.torrent").read_bytes()
-    found = parse(torrent, NAME)
+    found = parse_torrent(torrent, NAME)
     body = (VECTORS / "shard/expected/release.json").read_bytes()
     shard = documents.from_bytes(body, Release, NAME).shards[0]
     files = [file for file in found.files if not file.pad]

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from packager.core.bittorrent.scrape import Counts
+from packager.core.bittorrent.scrape import SwarmCounts
 from packager.core.releases.release_lists import torrents_json
 from packager.core.releases.seed_counts import Counted, swarms
 from packager.errors import IncompleteError
@@ -67,7 +67,7 @@ def tell(mirror: Mirror, told: Told, seeders: Sequence[int]) -> None:
 def publish_counts(mirror: Mirror, seeders: Sequence[int], at: str) -> None:
     """Put counts into torrents.json, as its publisher does."""
     counted = {
-        shard.name: Counted(counts=Counts(seeders=count), at=at)
+        shard.name: Counted(counts=SwarmCounts(seeders=count), at=at)
         for shard, count in zip(mirror.archive.shards, seeders, strict=True)
     }
     mirror.archive.files["torrents.json"] = torrents_json(mirror.archive.publisher.head.release, counted)
@@ -148,7 +148,7 @@ def test_a_condition_on_seeders_has_the_trackers_asked(mirror: Mirror, told: Tol
 def test_the_dht_is_asked_where_no_tracker_answers_and_it_is_used(
     mirror: Mirror, told: Told, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    found = {swarms(shard)[0]: Counts(seeders=at) for at, shard in enumerate(mirror.archive.shards)}
+    found = {swarms(shard)[0]: SwarmCounts(seeders=at) for at, shard in enumerate(mirror.archive.shards)}
     monkeypatch.setattr(find_seed_counts, "questions", lambda _: {})
     monkeypatch.setattr(find_seed_counts, "dht_counts", lambda asked, **_: {swarm: found[swarm] for swarm in asked})
     assert follow(mirror, "--dry-run") == 0
@@ -161,7 +161,7 @@ def test_the_dht_is_asked_where_no_tracker_answers_and_it_is_used(
 def test_a_dht_that_does_not_answer_is_said_to_be_so(
     mirror: Mirror, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    def silent(*_: object, **__: object) -> dict[bytes, Counts]:
+    def silent(*_: object, **__: object) -> dict[bytes, SwarmCounts]:
         raise IncompleteError("DHT", "no node of it answers")
 
     monkeypatch.setattr(find_seed_counts, "dht_counts", silent)

@@ -22,8 +22,8 @@ from packager.engine.files import atomic_files
 from packager.engine.files.write_errors import free_bytes
 from packager.engine.published.release_reader import normal
 from packager.errors import InputError
-from packager.mirror.choose_for_disk import select
-from packager.mirror.local_shards import look
+from packager.mirror.choose_for_disk import choose_for_disk
+from packager.mirror.local_shards import find_local_shards
 from packager.mirror.state import MirrorFolder, Settings
 from packager.model import Release
 from tests.helpers.libtorrent_peer import ROOT
@@ -237,11 +237,13 @@ def release_of(archive: Archive) -> Release:
 def test_the_reserve_stays_free_and_what_has_no_room_is_named(mirror: Mirror) -> None:
     release = release_of(mirror.archive)
     room = sum(shard.size + documents_of(shard) for shard in release.shards[:2])
-    found = select(release, settings(reserve=500), {}, lying={}, chosen_before=(), free=room + 3000, now=NOW)
+    found = choose_for_disk(release, settings(reserve=500), {}, lying={}, chosen_before=(), free=room + 3000, now=NOW)
     assert sum(each.size + each.documents for each in found.chosen) <= room + 2500
     assert len(found.chosen) == 2
     assert [odd.what for odd in found.left_out] == ["no room for it on the disk beside the reserve"] * 2
-    assert not select(release, settings(reserve=10**9), {}, lying={}, chosen_before=(), free=room, now=NOW).chosen
+    assert not choose_for_disk(
+        release, settings(reserve=10**9), {}, lying={}, chosen_before=(), free=room, now=NOW
+    ).chosen
 
 
 def test_what_lies_here_counts_and_is_kept(mirror: Mirror, packed: Archive) -> None:
@@ -401,7 +403,7 @@ def test_only_one_writes_at_a_time_and_status_can_still_be_asked(
     mirror: Mirror, packed: Archive, capsys: Capture
 ) -> None:
     assert mirror.follow("--key", packed.key) == 0
-    with atomic_files.lock(MirrorFolder(mirror.folder).state, "mirror"):
+    with atomic_files.lock_state_folder(MirrorFolder(mirror.folder).state, "mirror"):
         assert mirror.run("sync") == 2
         assert f"in use by packager mirror, process {os.getpid()} on" in capsys.readouterr().err
         assert mirror.run("status") == 3  # nothing is here yet
@@ -458,7 +460,7 @@ def test_a_kill_between_the_documents_and_the_state_is_mended_by_the_next_run(mi
     assert mirror.run("sync") == 0
     assert folder.load_release(folder.required()).serial == 2
     assert not folder.incoming.exists()
-    assert not look(folder, folder.load_release(folder.required()))
+    assert not find_local_shards(folder, folder.load_release(folder.required()))
     assert documents.digest((folder.release / "release.json").read_bytes()) == folder.required().followed.digest
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from packager import api
-from packager.core.releases.choose_shards import choose, documents_of
+from packager.core.releases.choose_shards import choose_shards, documents_of
 from packager.mirror.state import MirrorFolder
 from packager.model import Release
 from tests.helpers.libtorrent_peer import ROOT
@@ -122,7 +122,7 @@ def left_out(release: Release, trial: int, *, counted: bool) -> int:
     seeds = {shard.name: 1 for shard in release.shards}
     missing = set(seeds)
     for name in MIRRORS:
-        chosen = choose(release, budget=budget, mirror_id=f"{name} {trial}".encode(), seeds=dict(seeds))
+        chosen = choose_shards(release, budget=budget, mirror_id=f"{name} {trial}".encode(), seeds=dict(seeds))
         missing -= {each.name for each in chosen}
         for each in chosen:
             seeds[each.name] += counted

@@ -17,7 +17,7 @@ import pytest
 from packager.core.bittorrent import parse_torrent
 from packager.core.bittorrent.magnet import parse_magnet
 from packager.core.shards.bag import MANIFEST, TAGGED, TAGMANIFEST
-from packager.engine.published.published_shard import open_published, shard_files
+from packager.engine.published.published_shard import open_published_shard, shard_files
 from tests.helpers.libtorrent_torrents import FLAGS
 from tests.helpers.projects import Project, whole_folder
 
@@ -71,7 +71,7 @@ def project(root: Path, container: str = "folder", version: str = "hybrid", *, a
 
 def by_libtorrent(folder: Path, version: str, also: bytes = b"") -> dict[bytes, Any]:
     """What libtorrent makes of a folder, its files in the order of a .torrent of ours."""
-    told = parse_torrent.parse(also, "ours")
+    told = parse_torrent.parse_torrent(also, "ours")
     entries = [lt.create_file_entry("/".join(file.path), file.length) for file in told.files if not file.pad]
     creator = lt.create_torrent(entries, 16384, FLAGS[version])
     lt.set_piece_hashes(creator, str(folder.parent))
@@ -125,7 +125,7 @@ def test_the_payload_manifests_are_those_of_the_tar_and_nothing_is_copied(
         assert (folder / name).read_bytes() == (tmp_path / "tones-all-00001" / name).read_bytes()
     assert "data/Album/01 one.flac" in (folder / MANIFEST).read_text()
     tables = [
-        open_published(shard_files(each.root / "output/manifests/tones-all-00001.manifest.json")).members
+        open_published_shard(shard_files(each.root / "output/manifests/tones-all-00001.manifest.json")).members
         for each in made.values()
     ]
     assert tables[0].drop_columns("offset").equals(tables[1].drop_columns("offset"))
@@ -137,8 +137,8 @@ def test_the_payload_manifests_are_those_of_the_tar_and_nothing_is_copied(
 def test_offsets_are_of_the_torrents_stream(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = project(tmp_path)
     assert made.run(capsys, "release").code == 0
-    published = open_published(shard_files(tmp_path / "output/manifests/tones-all-00001.manifest.json"))
-    told = parse_torrent.parse((tmp_path / "output/torrents/tones-all-00001.torrent").read_bytes(), "x")
+    published = open_published_shard(shard_files(tmp_path / "output/manifests/tones-all-00001.manifest.json"))
+    told = parse_torrent.parse_torrent((tmp_path / "output/torrents/tones-all-00001.torrent").read_bytes(), "x")
     listed = {"/".join(file.path[2:]): file.offset for file in told.files if file.path[1] == "data"}
     assert dict(zip(*(published.members[name].to_pylist() for name in ("path", "offset")), strict=True)) == listed
     pieces = published.pieces

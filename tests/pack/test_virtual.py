@@ -12,7 +12,7 @@ from packager.engine.project import load_project as projects
 from packager.engine.project.plan_file import read_plan
 from packager.errors import InputError
 from packager.pack import materialise
-from packager.pack.pack import tasks
+from packager.pack.pack import make_tasks
 from tests.helpers.projects import Project, make_project
 
 CONFIG = "packager.toml"
@@ -180,8 +180,8 @@ def test_a_run_of_materialise_that_is_cut_leaves_no_tar_and_is_run_again(tmp_pat
     project = make_project(tmp_path / "p")
     config = project.root / CONFIG
     api.release(config, virtual=True, processes=1)
-    options, workspace = projects.load(config)
-    task = materialise.chosen(tasks(workspace, options, read_plan(workspace), {}), ["tones-rest-00001"])[0]
+    options, workspace = projects.load_project(config)
+    task = materialise.chosen(make_tasks(workspace, options, read_plan(workspace), {}), ["tones-rest-00001"])[0]
 
     def cut(_: int) -> None:
         raise KeyboardInterrupt

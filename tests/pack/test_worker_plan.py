@@ -6,10 +6,10 @@ from typing import cast
 
 import pytest
 
-from packager.core.config.store_url import StoreAddress
+from packager.core.config.store_url import StoreUrl
 from packager.engine.stores.base import Place
 from packager.pack.shard.pack_shard import ShardTask
-from packager.pack.worker_plan import Cores, crew
+from packager.pack.worker_plan import WorkerPlan, plan_workers
 
 GIB = 1 << 30
 
@@ -24,7 +24,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Lies:
-    """Of the workspace, what is asked."""
+    """Of the project, what is asked."""
 
     shards_place: Place = Path("shards")
 
@@ -35,7 +35,7 @@ class Task:
 
     shard: Planned
     source: Place = Path("source")
-    workspace: Lies = Lies()
+    project: Lies = Lies()
     threads: int = 1
 
 
@@ -60,25 +60,25 @@ def test_the_last_shards_get_the_cores_that_would_be_idle(
     count: int, workers: int, processes: int, threads: list[int]
 ) -> None:
     given = tasks(count)
-    used, made = crew(given, Cores(workers))
+    used, made = plan_workers(given, WorkerPlan(workers))
     assert (used, [task.threads for task in made]) == (processes, threads)
     assert [replace(task, threads=1) for task in made] == given
 
 
 def test_a_quick_run_of_large_files_on_few_cores_starts_no_processes() -> None:
-    used, made = crew(tasks(4, size=GIB // 4, rows=250), Cores(2))
+    used, made = plan_workers(tasks(4, size=GIB // 4, rows=250), WorkerPlan(2))
     assert used == 1
     assert [task.threads for task in made] == [2] * 4
 
 
 def test_tiny_files_are_left_to_processes_since_threads_share_one_interpreter() -> None:
-    assert crew(tasks(2, size=GIB, rows=65_536), Cores(2)) == (2, tasks(2, size=GIB, rows=65_536))
+    assert plan_workers(tasks(2, size=GIB, rows=65_536), WorkerPlan(2)) == (2, tasks(2, size=GIB, rows=65_536))
 
 
 def test_what_is_done_before_processes_have_started_is_done_by_this_one_unless_a_number_was_asked_for() -> None:
     small = tasks(4, size=1 << 20, rows=100)
-    assert crew(small, Cores(8, auto=True)) == (1, small)
-    assert crew(small, Cores(8, auto=True), more=3000)[0] == 8
-    assert crew(small, Cores(8))[0] == 8
-    stored = cast("list[ShardTask]", [replace(task, source=StoreAddress("s3", "bucket", "a")) for task in small])
-    assert crew(stored, Cores(8, auto=True))[0] == 8
+    assert plan_workers(small, WorkerPlan(8, auto=True)) == (1, small)
+    assert plan_workers(small, WorkerPlan(8, auto=True), more=3000)[0] == 8
+    assert plan_workers(small, WorkerPlan(8))[0] == 8
+    stored = cast("list[ShardTask]", [replace(task, source=StoreUrl("s3", "bucket", "a")) for task in small])
+    assert plan_workers(stored, WorkerPlan(8, auto=True))[0] == 8

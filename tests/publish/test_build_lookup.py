@@ -8,35 +8,35 @@ import pyarrow as pa
 import pytest
 
 from packager.core.releases import lookup_index
-from packager.core.releases.lookup_index import EMPTY, NUMBERS, SLOT, Hit, Lookup
+from packager.core.releases.lookup_index import EMPTY, NUMBERS, SLOT, Lookup, LookupHit
 from packager.engine.tables import parquet
 from packager.model import MEMBERS
 from packager.progress import SILENT
 from packager.publish import build_lookup as making
-from packager.publish.build_lookup import Table, make
+from packager.publish.build_lookup import MembersTable, build_lookup
 from tests.helpers.made_up_releases import make_members
 from tests.helpers.projects import make_project
 
 MARK = "abcdef0123456789"
 
 
-def write(folder: Path, name: str, rows: Sequence[dict[str, object]], shard: int, since: int = 1) -> Table:
+def write(folder: Path, name: str, rows: Sequence[dict[str, object]], shard: int, since: int = 1) -> MembersTable:
     path = folder / f"{name}.members.parquet"
     parquet.write_members(path, MEMBERS, make_members(rows).to_batches(), len(rows))
-    return Table(path, shard, since)
+    return MembersTable(path, shard, since)
 
 
-def made(folder: Path, members: Sequence[Table], withdrawn: Sequence[str] = ()) -> Lookup:
-    index = make(members, withdrawn, folder / "lookup", MARK, SILENT)
+def made(folder: Path, members: Sequence[MembersTable], withdrawn: Sequence[str] = ()) -> Lookup:
+    index = build_lookup(members, withdrawn, folder / "lookup", MARK, SILENT)
     facts = {"collection": "tones", "serial": 1, "phases": ("metadata", "audio")}
     return Lookup(**{name: facts.get(name, getattr(index, name)) for name in index.__struct_fields__})
 
 
-def find(folder: Path, index: Lookup, key: str) -> list[Hit]:
-    place = lookup_index.place(index, key)
+def find(folder: Path, index: Lookup, key: str) -> list[LookupHit]:
+    place = lookup_index.bucket_range(index, key)
     part = (folder / place.part.path).read_bytes()
     assert len(part) == place.part.size
-    return lookup_index.hits(index, part[place.start : place.stop], place.mark)
+    return lookup_index.parse_bucket(index, part[place.start : place.stop], place.mark)
 
 
 def row(number: int, **more: object) -> dict[str, object]:
@@ -51,10 +51,14 @@ def test_every_key_of_every_member_leads_to_its_row(tmp_path: Path) -> None:
     assert index.keys == 15_001
     assert index.buckets == 8
     for number in (0, 17, 2999, 3000, 4999):
-        hit = Hit("tones-metadata-00001", number) if number < 3000 else Hit("tones-audio-00002", number - 3000)
+        hit = (
+            LookupHit("tones-metadata-00001", number)
+            if number < 3000
+            else LookupHit("tones-audio-00002", number - 3000)
+        )
         for key in (f"id-{number}", f"a/{number}.flac", f"USABC{number % 100:02d}{number:05d}"):
             assert hit in find(tmp_path, index, key)
-    assert find(tmp_path, index, "a/seventeen%.flac") == [Hit("tones-metadata-00001", 17)]
+    assert find(tmp_path, index, "a/seventeen%.flac") == [LookupHit("tones-metadata-00001", 17)]
 
 
 def test_a_key_that_nobody_has_leads_nowhere(tmp_path: Path) -> None:
@@ -67,7 +71,7 @@ def test_what_was_withdrawn_vanishes(tmp_path: Path) -> None:
     rows = [row(1), row(2, id="it's"), row(3)]
     index = made(tmp_path, [write(tmp_path, "one", rows, 1)], withdrawn=["it's", "id-9"])
     assert find(tmp_path, index, "it's") == find(tmp_path, index, "a/2.flac") == []
-    assert find(tmp_path, index, "id-3") == [Hit("tones-metadata-00001", 2)]
+    assert find(tmp_path, index, "id-3") == [LookupHit("tones-metadata-00001", 2)]
 
 
 def test_a_moved_file_is_found_by_its_id_of_now_and_by_both_paths(tmp_path: Path) -> None:
@@ -90,9 +94,9 @@ def test_an_old_id_that_another_record_has_now_leads_to_that_alone(tmp_path: Pat
     rows = [row(1, id="a.txt", path="a~1.txt", current_id="b.txt"), row(2, id="b.txt", path="b~1.txt", current_id="c")]
     index = made(tmp_path, [write(tmp_path, "one", rows, 1), write(tmp_path, "two", [row(3, id="a.txt")], 2, since=2)])
     assert [find(tmp_path, index, key) for key in ("a.txt", "b.txt", "c")] == [
-        [Hit("tones-metadata-00002", 0)],
-        [Hit("tones-metadata-00001", 0)],
-        [Hit("tones-metadata-00001", 1)],
+        [LookupHit("tones-metadata-00002", 0)],
+        [LookupHit("tones-metadata-00001", 0)],
+        [LookupHit("tones-metadata-00001", 1)],
     ]
 
 
@@ -129,7 +133,7 @@ def test_parts_are_cut_between_buckets(tmp_path: Path, monkeypatch: pytest.Monke
     index = made(tmp_path, [write(tmp_path, "one", rows, 1)])
     assert (len(index.parts), index.part_buckets) == (3, 2)
     for number in range(0, 5000, 97):
-        assert find(tmp_path, index, f"id-{number}") == [Hit("tones-metadata-00001", number)]
+        assert find(tmp_path, index, f"id-{number}") == [LookupHit("tones-metadata-00001", number)]
 
 
 def test_blocks_of_any_size_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,8 +162,8 @@ def test_the_tables_schema_may_differ_by_further_columns(tmp_path: Path) -> None
     one = write(tmp_path, "one", [row(1)], 1)
     more = make_members([row(2)]).append_column("mtime_ns", pa.array([1], pa.int64()))
     parquet.write_members(tmp_path / "two", more.schema, more.to_batches(), 1)
-    for order in ([one, Table(tmp_path / "two", 2, 1)], [Table(tmp_path / "two", 2, 1), one]):
-        assert find(tmp_path, made(tmp_path, order), "id-2") == [Hit("tones-metadata-00002", 0)]
+    for order in ([one, MembersTable(tmp_path / "two", 2, 1)], [MembersTable(tmp_path / "two", 2, 1), one]):
+        assert find(tmp_path, made(tmp_path, order), "id-2") == [LookupHit("tones-metadata-00002", 0)]
 
 
 def test_an_index_that_lost_a_part_is_made_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,7 +50,7 @@ def render_large(folder: Path) -> int:
         assert count <= MEMBERS_ON_A_PAGE
         return parquet.read_rows(table, 0, count)
 
-    written = render.render(large_release(3_000, members), site=folder / "site", read_members=read)
+    written = render.render_site(large_release(3_000, members), site=folder / "site", read_members=read)
     pages = [file for file in written if file.path.endswith(".html")]
     assert len(pages) > 3_000
     assert max(file.size for file in pages) < 200_000

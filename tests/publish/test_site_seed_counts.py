@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from packager.cli.app import main
-from packager.core.bittorrent.scrape import Counts
+from packager.core.bittorrent.scrape import SwarmCounts
 from packager.core.releases import documents
 from packager.core.releases.release_lists import torrents_json
 from packager.core.releases.seed_counts import Counted, swarms
@@ -209,10 +209,10 @@ def test_an_unknown_count_is_a_dash_and_the_time_is_shown(tmp_path: Path) -> Non
     shards = [make_shard(number=number) for number in (1, 2, 3)]
     release = make_release([make_phase(shards=shards)], shards)
     counted = {
-        shards[0].name: Counted(counts=Counts(seeders=0, leechers=1234), at=AT),
-        shards[1].name: Counted(counts=Counts(seeders=31), at="2026-11-19T00:00:00Z"),
+        shards[0].name: Counted(counts=SwarmCounts(seeders=0, leechers=1234), at=AT),
+        shards[1].name: Counted(counts=SwarmCounts(seeders=31), at="2026-11-19T00:00:00Z"),
     }
-    render.render(release, site=tmp_path, read_members=reader(), counted=counted)
+    render.render_site(release, site=tmp_path, read_members=reader(), counted=counted)
     phase = (tmp_path / "phases" / "audio" / "index.html").read_text()
     rows = [line for line in phase.splitlines() if line.startswith('<tr><th scope="row">')]
     seeders = [row.split('<td class="n">')[3].split("<")[0] for row in rows]
@@ -230,7 +230,7 @@ def test_an_unknown_count_is_a_dash_and_the_time_is_shown(tmp_path: Path) -> Non
 
 def test_the_list_holds_the_counts_of_each_shard_and_null_where_they_are_not_known() -> None:
     shards = [make_shard(number=number) for number in (1, 2)]
-    counted = {shards[1].name: Counted(counts=Counts(seeders=3, completed=0), at=AT)}
+    counted = {shards[1].name: Counted(counts=SwarmCounts(seeders=3, completed=0), at=AT)}
     rows = json.loads(torrents_json(make_release(shards=shards), counted))
     fields = ("seeders", "leechers", "completed", "stats_scraped_at")
     assert [[row[field] for field in fields] for row in rows] == [[None] * 4, [3, None, 0, AT]]

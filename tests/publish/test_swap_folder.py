@@ -16,7 +16,7 @@ from packager.publish import swap_folder
 
 
 def build(output: Path, serial: int) -> Path:
-    built = swap_folder.staging(output)
+    built = swap_folder.new_site_folder(output)
     (built / "release.json").write_text(str(serial))
     (built / "index.html").write_text(str(serial))
     return built
@@ -24,7 +24,7 @@ def build(output: Path, serial: int) -> Path:
 
 def test_a_reader_always_finds_a_whole_site(tmp_path: Path) -> None:
     output = tmp_path / "output"
-    swap_folder.swap(build(output, 0), output)
+    swap_folder.swap_site(build(output, 0), output)
     stop, seen, missing = threading.Event(), set(), []
 
     def read() -> None:
@@ -38,7 +38,7 @@ def test_a_reader_always_finds_a_whole_site(tmp_path: Path) -> None:
     thread = threading.Thread(target=read)
     thread.start()
     for serial in range(1, 100):
-        swap_folder.swap(build(output, serial), output)
+        swap_folder.swap_site(build(output, serial), output)
     stop.set()
     thread.join()
     assert missing == []
@@ -53,7 +53,7 @@ def test_where_the_system_cannot_exchange_the_old_site_is_moved_aside(
     monkeypatch.setattr(swap_folder, "_exchange", lambda *_: False)
     output = tmp_path / "output"
     for serial in range(3):
-        swap_folder.swap(build(output, serial), output)
+        swap_folder.swap_site(build(output, serial), output)
     assert (output / "release.json").read_text() == "2"
     assert [path.name for path in tmp_path.iterdir()] == ["output"]
 
@@ -77,19 +77,19 @@ def test_what_is_no_site_of_ours_is_never_replaced(kind: str, tmp_path: Path) ->
         output.mkdir()
         (output / "thesis.txt").write_text("mine")
     with pytest.raises(InputError, match="output"):
-        swap_folder.staging(output)
+        swap_folder.new_site_folder(output)
 
 
 def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
     output = tmp_path / "output"
     output.mkdir()
-    swap_folder.swap(build(output, 1), output)
+    swap_folder.swap_site(build(output, 1), output)
     assert (output / "release.json").read_text() == "1"
 
 
 def build_release(output: Path, serial: int) -> Path:
     """Build a site of as many shards as its serial says: their documents never change, the page does."""
-    built = swap_folder.staging(output)
+    built = swap_folder.new_site_folder(output)
     documents = {f"torrents/{number}.torrent": f"torrent {number}" for number in range(serial)}
     (built / "torrents").mkdir()
     for path, text in {**documents, "index.html": f"{serial} shards"}.items():
@@ -128,7 +128,7 @@ def reading(read: Callable[[], None]) -> Iterator[list[Exception]]:
 
 def test_what_an_opened_release_names_is_there_before_and_after_a_swap(tmp_path: Path) -> None:
     output = tmp_path / "output"
-    swap_folder.swap(build_release(output, 1), output)
+    swap_folder.swap_site(build_release(output, 1), output)
     reads = []
 
     def read() -> None:
@@ -139,7 +139,7 @@ def test_what_an_opened_release_names_is_there_before_and_after_a_swap(tmp_path:
 
     with reading(read) as raised:
         for serial in range(2, 40):
-            swap_folder.swap(build_release(output, serial), output)
+            swap_folder.swap_site(build_release(output, serial), output)
     read()
     assert raised == []
     assert reads == sorted(reads)
@@ -148,7 +148,7 @@ def test_what_an_opened_release_names_is_there_before_and_after_a_swap(tmp_path:
 
 def test_who_holds_the_folder_open_reads_one_site_alone_for_as_long_as_it_is_there(tmp_path: Path) -> None:
     output = tmp_path / "output"
-    swap_folder.swap(build_release(output, 1), output)
+    swap_folder.swap_site(build_release(output, 1), output)
     whole = []
 
     def read() -> None:
@@ -164,7 +164,7 @@ def test_who_holds_the_folder_open_reads_one_site_alone_for_as_long_as_it_is_the
 
     with reading(read) as raised:
         for serial in range(2, 40):
-            swap_folder.swap(build_release(output, serial), output)
+            swap_folder.swap_site(build_release(output, serial), output)
     read()
     assert raised == []
     assert whole
@@ -177,9 +177,9 @@ def data_in(folder: int, path: str) -> bytes:
 
 def test_a_kill_between_the_two_steps_of_moving_aside_is_mended_by_the_next_swap(tmp_path: Path) -> None:
     output = tmp_path / "output"
-    swap_folder.swap(build(output, 1), output)
+    swap_folder.swap_site(build(output, 1), output)
     output.rename(tmp_path / ".output.old")
-    swap_folder.swap(build(output, 2), output)
+    swap_folder.swap_site(build(output, 2), output)
     assert (output / "release.json").read_text() == "2"
     assert [path.name for path in tmp_path.iterdir()] == ["output"]
 
@@ -200,13 +200,13 @@ def test_every_file_and_folder_is_flushed_before_the_swap(tmp_path: Path, monkey
 
     monkeypatch.setattr(atomic_files, "fsync_path", note)
     monkeypatch.setattr(os, "rename", check)
-    swap_folder.swap(built, output)
+    swap_folder.swap_site(built, output)
     assert sorted(flushed) == sorted([*within, str(tmp_path)])  # the folder with both names, after the rename
 
 
 def test_a_refused_swap_leaves_the_old_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     output = tmp_path / "output"
-    swap_folder.swap(build(output, 1), output)
+    swap_folder.swap_site(build(output, 1), output)
     built = build(output, 2)
 
     def refuse(_: Path, other: Path) -> bool:
@@ -214,10 +214,10 @@ def test_a_refused_swap_leaves_the_old_site(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(swap_folder, "_exchange", refuse)
     with pytest.raises(IncompleteError, match=r"output: .*busy"):
-        swap_folder.swap(built, output)
+        swap_folder.swap_site(built, output)
     assert (output / "release.json").read_text() == "1"
 
 
 def test_a_mount_point_is_refused_since_no_folder_can_take_its_place() -> None:
     with pytest.raises(InputError, match="is a mount point"):
-        swap_folder.staging(Path("/proc"))
+        swap_folder.new_site_folder(Path("/proc"))

@@ -10,7 +10,7 @@ from pathlib import Path
 import libtorrent as lt
 import pytest
 
-from packager.engine.clients import Handover
+from packager.engine.clients import TorrentToAdd
 from tests.helpers.bittorrent_clients import CLIENTS, seeds
 from tests.helpers.libtorrent_peer import local_session
 from tests.helpers.projects import Project
@@ -84,7 +84,7 @@ def by_qbittorrent(path: str, project: Project, home: Path, folder: Path) -> byt
     with CLIENTS["qbittorrent-nox"](path, home) as running:
         client = running.open()
         assert client.add(
-            Handover(
+            TorrentToAdd(
                 name=NAME,
                 torrent=torrent(project).read_bytes(),
                 twin_torrent=None,

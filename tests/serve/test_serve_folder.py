@@ -79,7 +79,9 @@ def test_every_file_and_range_of_it_is_answered_and_nothing_else(tmp_path: Path,
             assert (status, body) == (200, data), path
             assert headers["Content-Type"] == "application/octet-stream"
             assert served.get(file_url(path), method="HEAD")[1]["Content-Length"] == str(len(data))
-        metainfo = parse_torrent.parse((held.root / "output/torrents" / f"{NAME}.torrent").read_bytes(), "torrent")
+        metainfo = parse_torrent.parse_torrent(
+            (held.root / "output/torrents" / f"{NAME}.torrent").read_bytes(), "torrent"
+        )
         pads = {"/".join(file.path[1:]): file.length for file in metainfo.files if file.pad}
         assert pads
         for path, size in pads.items():

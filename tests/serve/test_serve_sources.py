@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from packager import api
-from packager.engine.project.project import Workspace
-from packager.engine.project.tar_stamps import noted_tar
+from packager.engine.project.project import Project as ProjectPaths
+from packager.engine.project.tar_stamps import read_tar_stamp
 from packager.model import ShardName
 from tests.helpers.projects import Project
 from tests.helpers.serve_process import Served, released, serving, tars
@@ -198,11 +198,11 @@ def test_a_tar_that_was_changed_gives_no_wrong_byte_whatever_became_of_its_time(
 def test_a_note_of_a_tar_that_is_no_note_is_none_and_holds_nothing_up(
     tmp_path: Path, made: Callable[[Path], None]
 ) -> None:
-    workspace = Workspace(tmp_path / "packager.toml", tmp_path, None, tmp_path, tmp_path)
+    workspace = ProjectPaths(tmp_path / "packager.toml", tmp_path, None, tmp_path, tmp_path)
     note = workspace.tar_note(ShardName(NAME))
     note.parent.mkdir(parents=True)
     made(note)
-    assert noted_tar(workspace, ShardName(NAME)) is None
+    assert read_tar_stamp(workspace, ShardName(NAME)) is None
 
 
 def test_a_tar_that_is_there_is_preferred_and_one_of_another_size_is_not(served: Served, tar: bytes) -> None:

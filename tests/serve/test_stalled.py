@@ -11,9 +11,9 @@ from typing import Any, cast
 import pytest
 
 from packager.serve import server
-from packager.serve.access_log import Log
-from packager.serve.metrics import Counts, shared_numbers
-from packager.serve.request_handler import Answers, _Answer
+from packager.serve.access_log import AccessLog
+from packager.serve.metrics import Metrics, shared_numbers
+from packager.serve.request_handler import RequestHandler, _Answer
 from packager.serve.server import Server
 
 
@@ -44,7 +44,9 @@ def test_a_client_that_takes_nothing_is_cut_and_one_that_takes_some_is_not(
 ) -> None:
     ours, theirs = pair
     ours.setblocking(False)
-    answers = Answers(tmp_path, cast("Any", None), Counts(shared_numbers(1), 0, 1), Log(os.open(os.devnull, 1)), {})
+    answers = RequestHandler(
+        tmp_path, cast("Any", None), Metrics(shared_numbers(1), 0, 1), AccessLog(os.open(os.devnull, 1)), {}
+    )
     request = Request(ours)
     answer = _Answer(cast("Any", request))
     answers._under_way.add(answer)
@@ -78,8 +80,8 @@ def test_the_server_looks_for_clients_that_take_nothing_again_and_again(
     asked: list[float] = []
     serving = Server.__new__(Server)
     serving._shelf = cast("Any", SimpleNamespace(refresh=lambda: looks.append(None)))
-    serving._counts = Counts(shared_numbers(1), 0, 1)
-    serving._log = Log(os.open(os.devnull, 1))
+    serving._counts = Metrics(shared_numbers(1), 0, 1)
+    serving._log = AccessLog(os.open(os.devnull, 1))
     monkeypatch.setattr(server, "_TICK_SECONDS", 0)
 
     async def tick() -> None:

@@ -18,11 +18,11 @@ from packager.cli.app import main
 from packager.core.bittorrent import parse_torrent
 from packager.core.bittorrent.file_offsets import sort_key
 from packager.core.bittorrent.merkle import BLOCK
-from packager.core.shards.path_patterns import PathFilter
+from packager.core.shards.path_patterns import PatternFilter
 from packager.errors import IncompleteError, InputError
 from packager.model import Infohash, Version
 from packager.progress import Silent
-from packager.share.make_torrent import Wanted
+from packager.share.make_torrent import TorrentSpec
 from tests.helpers.libtorrent_torrents import FLAGS, pattern
 
 NAMES = st.sampled_from(["a", "b", "a.txt", "a-b", "é", "夏", "A B", "z" * 200, ".hidden", "~", "0", "ab", "a b"])
@@ -63,7 +63,7 @@ def by_libtorrent(folder: Path, paths: list[str], piece_length: int, version: Ve
     return made
 
 
-def made(path: Path, out: Path, wanted: Wanted, processes: int = 1) -> bytes:
+def made(path: Path, out: Path, wanted: TorrentSpec, processes: int = 1) -> bytes:
     """The bytes of our .torrent of a path."""
     return Path(api.torrent(path, wanted, out=out, force=True, processes=processes).torrent).read_bytes()
 
@@ -78,7 +78,7 @@ def test_a_folders_torrent_equals_libtorrents_byte_for_byte(
     paths = plant(folder, tree)
     if not any((folder / path).stat().st_size for path in paths):
         return
-    ours = made(folder, folder.parent / "out.torrent", Wanted(version=version, piece_length=blocks * BLOCK))
+    ours = made(folder, folder.parent / "out.torrent", TorrentSpec(version=version, piece_length=blocks * BLOCK))
     loaded = lt.load_torrent_buffer(ours).ti
     files = loaded.layout()
     pad = lt.file_storage.flag_pad_file
@@ -90,7 +90,7 @@ def test_a_folders_torrent_equals_libtorrents_byte_for_byte(
     # after a folder's by a byte below "/": "a b" beside "a/x". Ours stands in BEP 52's order, which it loads.
     if version != "hybrid" or paths == sorted(paths, key=str.encode):
         assert ours == lt.bencode(by_libtorrent(folder, paths, blocks * BLOCK, version))
-    assert parse_torrent.parse(ours, "ours").name == "the folder"
+    assert parse_torrent.parse_torrent(ours, "ours").name == "the folder"
 
 
 @pytest.mark.parametrize("version", ["hybrid", "v1", "v2"])
@@ -102,7 +102,7 @@ def test_any_number_of_processes_makes_the_same_of_many_and_large_files(
     tree = {f"{number % 7}/{number}": number * 37 for number in range(700)} | {"large": (70 << 20) + 5}
     folder.mkdir()
     paths = plant(folder, tree)
-    wanted = Wanted(version=version, piece_length=2 * BLOCK)
+    wanted = TorrentSpec(version=version, piece_length=2 * BLOCK)
     ours = made(folder, tmp_path / "x.torrent", wanted, processes)
     assert ours == lt.bencode(by_libtorrent(folder, paths, 2 * BLOCK, version))
 
@@ -117,7 +117,7 @@ def test_what_stands_beside_the_files_equals_libtorrents(tmp_path: Path) -> None
         "private": True,
         "comment": "c",
     }
-    wanted = Wanted(
+    wanted = TorrentSpec(
         piece_length=BLOCK,
         similar=(Infohash("ab" * 20), Infohash("01" * 20)),
         collections=("x", "y"),
@@ -130,7 +130,7 @@ def test_what_stands_beside_the_files_equals_libtorrents(tmp_path: Path) -> None
 @pytest.mark.parametrize("version", ["hybrid", "v1", "v2"])
 def test_one_file_gives_a_single_file_torrent(tmp_path: Path, version: Version) -> None:
     (tmp_path / "one.flac").write_bytes(pattern(100_000))
-    ours = lt.bdecode(made(tmp_path / "one.flac", tmp_path, Wanted(version=version, piece_length=BLOCK)))
+    ours = lt.bdecode(made(tmp_path / "one.flac", tmp_path, TorrentSpec(version=version, piece_length=BLOCK)))
     creator = lt.create_torrent([lt.create_file_entry("one.flac", 100_000)], BLOCK, FLAGS[version])
     lt.set_piece_hashes(creator, str(tmp_path))
     theirs = creator.generate()
@@ -159,8 +159,8 @@ def test_patterns_include_and_exclude(tmp_path: Path) -> None:
     plant(folder, {"cd1/a.flac": 1, "cd1/a.log": 1, "cd2/b.flac": 1, "cover.jpg": 1, ".DS_Store": 1})
 
     def taken(**patterns: tuple[str, ...]) -> list[str]:
-        data = made(folder, tmp_path, Wanted(filter=PathFilter(**patterns)))
-        return ["/".join(file.path[1:]) for file in parse_torrent.parse(data, "x").files if not file.pad]
+        data = made(folder, tmp_path, TorrentSpec(filter=PatternFilter(**patterns)))
+        return ["/".join(file.path[1:]) for file in parse_torrent.parse_torrent(data, "x").files if not file.pad]
 
     assert taken(exclude=(".DS_Store", "*.log")) == ["cd1/a.flac", "cd2/b.flac", "cover.jpg"]
     assert taken(include=("*.flac",)) == ["cd1/a.flac", "cd2/b.flac"]
@@ -251,7 +251,7 @@ def test_json_is_one_document_and_the_magnet_stands_in_it(
     tracker = "udp://tracker.example:1337"
     assert main(["torrent", "f", "--json", "-t", tracker, "-t", f"{tracker}/2,{tracker}/3", "--source", "S"]) == 0
     report = json.loads(capsys.readouterr().out)
-    found = parse_torrent.parse(Path("f.torrent").read_bytes(), "x")
+    found = parse_torrent.parse_torrent(Path("f.torrent").read_bytes(), "x")
     assert found.trackers == ((tracker,), (f"{tracker}/2", f"{tracker}/3"))
     assert report["magnet"].startswith(f"magnet:?xt=urn:btih:{report['infohash_v1']}&xt=urn:btmh:1220")
     assert (report["files"], report["size"], report["pieces"]) == (2, 11, 2)
@@ -264,7 +264,7 @@ def test_a_torrent_that_no_client_would_load_is_refused_before_a_byte_is_read(tm
     os.truncate(tmp_path / "f" / "huge", 8 << 30)
     (tmp_path / "f" / "small").write_bytes(b"x")
     with pytest.raises(InputError, match="clients load up to"):
-        api.torrent(tmp_path / "f", Wanted(piece_length=BLOCK), out=tmp_path)
+        api.torrent(tmp_path / "f", TorrentSpec(piece_length=BLOCK), out=tmp_path)
 
 
 @pytest.mark.interop
@@ -274,7 +274,7 @@ def test_transmission_and_torf_load_it_and_find_the_infohash(tmp_path: Path, pro
     plant(folder, {"a/x": 5, "a b": 40000, "z": 0})
     hybrid = api.torrent(folder, out=tmp_path / "hybrid.torrent")
     assert torf.Torrent.read(hybrid.torrent, validate=True).infohash == hybrid.infohash_v1
-    report = api.torrent(folder, Wanted(version="v1"), out=tmp_path)
+    report = api.torrent(folder, TorrentSpec(version="v1"), out=tmp_path)
     show = [program("transmission-show"), report.torrent]  # 3.00 takes no hybrid, whoever made it
     assert str(report.infohash_v1) in subprocess.run(show, capture_output=True, text=True, check=True).stdout
     read = torf.Torrent.read(report.torrent, validate=True)

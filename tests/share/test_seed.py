@@ -17,7 +17,7 @@ import pytest
 from packager import api
 from packager.cli.app import main
 from packager.core.reports.evidence import Evidence
-from packager.engine.network.libtorrent_session import Reach
+from packager.engine.network.libtorrent_session import PeerOptions
 from packager.errors import InputError, TrustError
 from tests.docs.test_check_how_to import commands
 from tests.helpers.libtorrent_peer import ROOT, local_session
@@ -25,7 +25,7 @@ from tests.helpers.projects import Project, make_project
 from tests.helpers.waiting import PATIENCE, free_port
 
 Capture = pytest.CaptureFixture[str]
-LOCAL = Reach(address="127.0.0.1")
+LOCAL = PeerOptions(address="127.0.0.1")
 
 
 @pytest.fixture(scope="module")

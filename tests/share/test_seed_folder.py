@@ -13,8 +13,8 @@ import pytest
 
 from packager import api
 from packager.core.bittorrent import parse_torrent
-from packager.engine.network.libtorrent_session import Reach
-from packager.engine.published.published_shard import open_published, shard_files
+from packager.engine.network.libtorrent_session import PeerOptions
+from packager.engine.published.published_shard import open_published_shard, shard_files
 from packager.errors import InputError
 from tests.helpers.bittorrent_clients import PASSWORD, made, qbittorrent, transmission, until
 from tests.helpers.http_server import Site, serving
@@ -26,7 +26,7 @@ from tests.share.test_seed import Notes, running
 
 NAME = "tones-all-00001"
 Capture = pytest.CaptureFixture[str]
-LOCAL = Reach(address="127.0.0.1")
+LOCAL = PeerOptions(address="127.0.0.1")
 
 
 def released(
@@ -131,10 +131,10 @@ WANTED = "data/Album/02 two.flac"
 
 def number_of(held: Project, path: str) -> int:
     """The number of a file in the torrent's list, from 0, by the layout."""
-    published = open_published(shard_files(held.root / f"output/manifests/{NAME}.manifest.json"))
+    published = open_published_shard(shard_files(held.root / f"output/manifests/{NAME}.manifest.json"))
     paths = published.members["path"].to_pylist()
     number = published.layout.file_number(paths.index(path.removeprefix("data/")))  # type: ignore[attr-defined]
-    told = parse_torrent.parse((held.root / f"output/torrents/{NAME}.torrent").read_bytes(), "x")
+    told = parse_torrent.parse_torrent((held.root / f"output/torrents/{NAME}.torrent").read_bytes(), "x")
     listed = told.files[number]
     assert "/".join(listed.path[1:]) == path
     return int(number)

@@ -13,10 +13,10 @@ from packager.cli.app import main
 from packager.core.bittorrent import parse_torrent
 from packager.core.releases import documents
 from packager.core.reports.reports import SeedReport
-from packager.engine.network.libtorrent_session import Reach
-from packager.engine.published.shareable_files import HandOuts
+from packager.engine.network.libtorrent_session import PeerOptions
+from packager.engine.published.shareable_files import ShareableFiles
 from packager.share import seed as seeding
-from packager.share.seedable import find
+from packager.share.seedable import find_seedable
 from tests.helpers.projects import Project, make_project
 from tests.helpers.waiting import PATIENCE, free_port, until
 from tests.share.test_seed import Notes
@@ -67,7 +67,7 @@ class Script:
         return not self._steps
 
     def seed(self, *paths: Path, port: int = 0, **more: object) -> SeedReport:
-        reach = Reach(address="127.0.0.1", port=port)
+        reach = PeerOptions(address="127.0.0.1", port=port)
         return api.seed(paths, reach, stop=self, progress=self.notes, **more)  # type: ignore[arg-type]
 
 
@@ -81,7 +81,7 @@ def nothing() -> None:
 
 def answers(torrent: Path, port: int) -> bool:
     """Say whether a client at a port of loopback answers a handshake for a torrent's v1 infohash."""
-    infohash = parse_torrent.parse(torrent.read_bytes(), torrent).infohash_v1
+    infohash = parse_torrent.parse_torrent(torrent.read_bytes(), torrent).infohash_v1
     assert infohash is not None
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as peer:
         peer.sendall(b"\x13BitTorrent protocol" + bytes(8) + infohash + b"-XX0000-" + bytes(12))
@@ -173,13 +173,13 @@ def test_a_seed_with_nothing_left_ends_and_one_that_allows_withdrawn_shards_goes
 def test_what_is_withdrawn_while_tars_are_proved_is_never_shared(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prove = seeding.prove
+    prove = seeding.verify_tars_to_seed
 
     def prove_and_withdraw(*arguments: object, **more: object) -> object:
         withdraw(project)
         return prove(*arguments, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(seeding, "prove", prove_and_withdraw)
+    monkeypatch.setattr(seeding, "verify_tars_to_seed", prove_and_withdraw)
     script = Script(("2 seeding", nothing))
     report = script.seed(project.root / "shards", verify=True, processes=1)
     assert shared(report) == {AUDIO}
@@ -208,9 +208,9 @@ def test_the_rule_is_asked_at_most_every_few_seconds_and_reads_only_what_changed
     asked: list[float] = []
     read: list[object] = []
     clock = [0.0]
-    refresh, from_bytes = HandOuts.refresh, documents.from_bytes
+    refresh, from_bytes = ShareableFiles.refresh, documents.from_bytes
 
-    def counted(hand_outs: HandOuts) -> bool:
+    def counted(hand_outs: ShareableFiles) -> bool:
         asked.append(clock[0])
         return refresh(hand_outs)
 
@@ -227,13 +227,15 @@ def test_the_rule_is_asked_at_most_every_few_seconds_and_reads_only_what_changed
             yield False
         yield True
 
-    monkeypatch.setattr(HandOuts, "refresh", counted)
-    seedables = find([project.root / "shards"], HandOuts(lambda: "2026-12-01T00:00:00Z"), release=None, torrent=None)
+    monkeypatch.setattr(ShareableFiles, "refresh", counted)
+    seedables = find_seedable(
+        [project.root / "shards"], ShareableFiles(lambda: "2026-12-01T00:00:00Z"), release=None, torrent=None
+    )
     monkeypatch.setattr(documents, "from_bytes", reading)
     ticking = ticks()
     seeding.seed(
         seedables,
-        Reach(address="127.0.0.1"),
+        PeerOptions(address="127.0.0.1"),
         verify=False,
         workers=1,
         stop=lambda: next(ticking),

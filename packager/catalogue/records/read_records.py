@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from packager.catalogue.records import record_formats
-from packager.catalogue.records.record_values import RECORDS, record
+from packager.catalogue.records.record_values import RECORDS, parse_record
 from packager.engine.tables import parquet
 
 _BATCH = 8192
@@ -25,10 +25,10 @@ def read_records(path: Path, into: Path) -> int:
             arrays = [pa.array(c, field.type) for c, field in zip(zip(*rows, strict=True), RECORDS, strict=True)]
             yield pa.record_batch(arrays, RECORDS)
 
-    return parquet.write_table(into, RECORDS, batches(), quick=True)
+    return parquet.write_rows(into, RECORDS, batches(), quick=True)
 
 
 def _checked(path: Path) -> Iterator[tuple[object, ...]]:
     """Yield the rows of RECORDS."""
-    for number, columns, values in record_formats.rows(path):
-        yield record(columns, values, number, record_formats.where(path, number))
+    for number, columns, values in record_formats.read_rows(path):
+        yield parse_record(columns, values, number, record_formats.row_location(path, number))

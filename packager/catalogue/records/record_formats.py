@@ -14,7 +14,7 @@ import msgspec
 import pyarrow as pa
 
 from packager import paths
-from packager.catalogue.records.record_values import VALUE_MAX, Columns, columns_of
+from packager.catalogue.records.record_values import VALUE_MAX, Columns, find_columns
 from packager.engine.tables import parquet
 from packager.errors import InputError, from_os_error
 
@@ -22,18 +22,18 @@ Row = tuple[int, Columns, tuple[object, ...]]
 _BOM = b"\xef\xbb\xbf"
 
 
-def rows(path: Path) -> Iterator[Row]:
+def read_rows(path: Path) -> Iterator[Row]:
     """Yield (line or row number from 1, columns, values) of each record. Raises InputError."""
     read = _FORMATS.get(path.suffix.lower())
     if read is None:
         raise InputError(
-            paths.shown(path.name),
-            f'"{paths.shown(path.suffix)}" is not the extension of a records file',
+            paths.display_text(path.name),
+            f'"{paths.display_text(path.suffix)}" is not the extension of a records file',
             f"name it {', '.join(list(_FORMATS)[:-1])} or {list(_FORMATS)[-1]}",
         )
     if not path.is_file():
         raise InputError(
-            paths.shown(str(path)), "no such file", "set collection.records in packager.toml, or leave it out"
+            paths.display_text(str(path)), "no such file", "set collection.records in packager.toml, or leave it out"
         )
     try:
         open(path, "rb").close()
@@ -42,7 +42,7 @@ def rows(path: Path) -> Iterator[Row]:
     yield from read(path)
 
 
-def where(path: Path, number: int) -> str:
+def row_location(path: Path, number: int) -> str:
     """Return how a message names a record: "records.csv:12" by line, "records.parquet: row 12" in a table."""
     return f"{_called(path)}{number}"
 
@@ -50,7 +50,7 @@ def where(path: Path, number: int) -> str:
 @lru_cache
 def _called(path: Path) -> str:
     """Return what stands before a record's number; asked for every record."""
-    name = paths.shown(path.name)
+    name = paths.display_text(path.name)
     return f"{name}:" if _FORMATS.get(path.suffix.lower()) in _TEXT else f"{name}: row "
 
 
@@ -62,19 +62,21 @@ def _lines(path: Path) -> Iterator[str]:
             while line := file.readline(VALUE_MAX + 1):
                 number += 1
                 if len(line) > VALUE_MAX:
-                    raise InputError(where(path, number), f"a line of over {VALUE_MAX:,} bytes", "part or shorten it")
+                    raise InputError(
+                        row_location(path, number), f"a line of over {VALUE_MAX:,} bytes", "part or shorten it"
+                    )
                 try:
                     yield (line.removeprefix(_BOM) if number == 1 else line).decode("utf-8")
                 except UnicodeDecodeError as error:
                     what = f"byte {error.start + 1} of the line is not UTF-8"
-                    raise InputError(where(path, number), what, "save the file as UTF-8") from None
+                    raise InputError(row_location(path, number), what, "save the file as UTF-8") from None
     except OSError as error:
         raise from_os_error(error, path) from error
 
 
 def _header(names: Sequence[str], place: str, mend: str) -> Columns:
     """Return a table's columns. Raises InputError where none can say which record a row is."""
-    columns = columns_of(names, place)
+    columns = find_columns(names, place)
     if not {"id", "path"} & set(columns.known):
         raise InputError(place, 'there is neither a column "id" nor a column "path"', mend)
     return columns
@@ -89,26 +91,26 @@ def _csv(path: Path, delimiter: str = ",") -> Iterator[Row]:
         try:
             row = next(reader, None)
         except csv.Error as error:
-            raise InputError(where(path, start), *_csv_fault(error)) from None
+            raise InputError(row_location(path, start), *_csv_fault(error)) from None
         if row is None:
             break
         if not row:
             continue
         if columns is None:
             mend = "name the columns in the first line, parted by commas (.csv) or tabs (.tsv)"
-            columns = _header(row, where(path, start), mend)
+            columns = _header(row, row_location(path, start), mend)
             continue
         if len(row) != len(columns.names):
             what = f"{len(row)} values where the header names {len(columns.names)} columns"
-            raise InputError(where(path, start), what, "quote values that hold the separator")
+            raise InputError(row_location(path, start), what, "quote values that hold the separator")
         yield start, columns, tuple(row)
     if columns is None:
-        raise InputError(paths.shown(path.name), "the file is empty", "its first line must name the columns")
+        raise InputError(paths.display_text(path.name), "the file is empty", "its first line must name the columns")
 
 
 def _csv_fault(error: csv.Error) -> tuple[str, str]:
     """Return what a csv.Error means to the archivist, and the mend."""
-    said = paths.shown(str(error))
+    said = paths.display_text(str(error))
     if "unexpected end of data" in said:
         return "a quote is opened here and never closed", 'close it; write a quote inside a value as ""'
     if "field limit" in said:
@@ -134,12 +136,12 @@ def _jsonl(path: Path) -> Iterator[Row]:
         try:
             row = decoder.decode(line)
         except (msgspec.DecodeError, RecursionError) as error:
-            said = paths.shown(str(error), 100)
+            said = paths.display_text(str(error), 100)
             raise InputError(
-                where(path, number), f"the line is not a JSON object ({said})", "write one object a line"
+                row_location(path, number), f"the line is not a JSON object ({said})", "write one object a line"
             ) from None
         if columns.names != tuple(row):
-            columns = columns_of(tuple(row), where(path, number))
+            columns = find_columns(tuple(row), row_location(path, number))
         yield number, columns, tuple(row.values())
 
 
@@ -147,12 +149,12 @@ def _parquet(path: Path) -> Iterator[Row]:
     """Yield the rows of a Parquet file; times finer than microseconds are cut to them."""
     number = 0
     for batch in parquet.read_batches(path):
-        columns = _header(batch.schema.names, paths.shown(path.name), "name the key column so")
+        columns = _header(batch.schema.names, paths.display_text(path.name), "name the key column so")
         try:
             lists = [_python(column) for column in batch.columns]
         except (ValueError, OverflowError, pa.ArrowException) as error:
             what = f"a value of rows {number + 1} to {number + batch.num_rows} cannot be read ({error})"
-            raise InputError(paths.shown(path.name), paths.shown(what), "write the file again") from None
+            raise InputError(paths.display_text(path.name), paths.display_text(what), "write the file again") from None
         for values in zip(*lists, strict=True):
             number += 1
             yield number, columns, values
@@ -167,7 +169,7 @@ def _python(column: pa.Array) -> list[object]:
 
 def _sqlite(path: Path) -> Iterator[Row]:
     """Yield the rows of the table or view "records", or of the only table, of a database opened read-only."""
-    name = paths.shown(path.name)
+    name = paths.display_text(path.name)
     try:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
             database.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
@@ -179,7 +181,7 @@ def _sqlite(path: Path) -> Iterator[Row]:
             for number, values in enumerate(cursor, 1):
                 yield number, columns, values
     except sqlite3.Error as error:
-        raise InputError(name, f"not a readable SQLite database ({paths.shown(str(error), 100)})") from None
+        raise InputError(name, f"not a readable SQLite database ({paths.display_text(str(error), 100)})") from None
 
 
 def _table(database: sqlite3.Connection, name: str) -> str:

@@ -50,7 +50,7 @@ class _BadValueError(Exception):
     """A value that its column cannot hold: what it is, and the mend."""
 
 
-def columns_of(names: Sequence[str], where: str) -> Columns:
+def find_columns(names: Sequence[str], where: str) -> Columns:
     """Return what each column is. Raises InputError for one without a name, or named twice."""
     known = tuple(_ALIASES.get(name.strip().lower()) for name in names)
     seen: dict[str, str] = {}
@@ -59,13 +59,15 @@ def columns_of(names: Sequence[str], where: str) -> Columns:
             raise InputError(where, "a column has no name", "name it, or take it out")
         if (ours or name) in seen:
             first = seen[ours or name]
-            twice = f'column "{paths.shown(first)}" stands twice' + (f', as "{name}" too' if name != first else "")
+            twice = f'column "{paths.display_text(first)}" stands twice' + (
+                f', as "{name}" too' if name != first else ""
+            )
             raise InputError(where, twice, "keep one of them")
         seen[ours or name] = name
     return Columns(tuple(names), known)
 
 
-def record(columns: Columns, values: Sequence[object], line: int, where: str) -> tuple[object, ...]:
+def parse_record(columns: Columns, values: Sequence[object], line: int, where: str) -> tuple[object, ...]:
     """Return one record as a row of RECORDS. Nulls and empty text are null. Raises InputError."""
     held: dict[str, object] = {}
     extra: dict[str, object] = {}
@@ -93,7 +95,7 @@ def _quoted(value: object) -> str:
     """Return a value as a message shows it."""
     if isinstance(value, (bytes, list, dict)):
         return f"of type {type(value).__name__}"
-    return f'"{paths.shown(str(value), 100)}"'
+    return f'"{paths.display_text(str(value), 100)}"'
 
 
 def _text(value: object) -> str:
@@ -221,7 +223,7 @@ def _extra(columns: dict[str, object], given: object, where: str) -> str | None:
     merged = {name: value for name, value in given.items() if value is not None} if isinstance(given, dict) else {}
     for name, value in columns.items():
         if name in merged:
-            raise InputError(where, f'"{paths.shown(name)}" stands in extra and as a column', "keep one of them")
+            raise InputError(where, f'"{paths.display_text(name)}" stands in extra and as a column', "keep one of them")
         merged[name] = value
     if not merged:
         return None

@@ -11,7 +11,7 @@ class TooMuchError(Exception):
     """More bytes were asked for than tags may take."""
 
 
-class Inflate:
+class BoundedInflater:
     """Stands for zlib inside mutagen's ID3 frames, where a small frame may unpack to any size."""
 
     error = zlib.error
@@ -32,7 +32,7 @@ class Inflate:
         return unpacked
 
 
-class Bounded(io.RawIOBase):
+class BoundedFile(io.RawIOBase):
     """A file of which READ_MAX bytes may be read. `name` tells mutagen no more than the extension."""
 
     def __init__(self, file: BinaryIO | io.RawIOBase, name: str) -> None:

@@ -18,7 +18,7 @@ import mutagen.id3._frames as id3_frames
 
 from packager import paths
 from packager.catalogue.records.field_rules import TEXT_MAX, clean_text, extension_of, year_of
-from packager.catalogue.tags.bounded_file import READ_MAX, Bounded, Inflate, TooMuchError
+from packager.catalogue.tags.bounded_file import READ_MAX, BoundedFile, BoundedInflater, TooMuchError
 from packager.catalogue.walk.walk_folder import OPEN_FLAGS
 from packager.errors import first_line
 
@@ -63,7 +63,7 @@ class Tags(NamedTuple):
     is_read: bool = True
 
 
-_inflate = Inflate()
+_inflate = BoundedInflater()
 setattr(id3_frames, "zlib", _inflate)  # noqa: B010  # typed as the module that it replaces
 
 
@@ -80,7 +80,7 @@ def read_tags(file: bytes) -> Tags:
     """
     try:
         with open(file, "rb", opener=lambda path, _: os.open(path, OPEN_FLAGS)) as opened:
-            return _parse(Bounded(opened, "x." + extension_of(os.fsdecode(os.path.basename(file)))))
+            return _parse(BoundedFile(opened, "x." + extension_of(os.fsdecode(os.path.basename(file)))))
     except OSError as error:
         return _unread(error)
 
@@ -88,12 +88,12 @@ def read_tags(file: bytes) -> Tags:
 def read_open(file: io.RawIOBase, path: bytes) -> Tags:
     """Return the tags of an open file, which raises OSError where it cannot be read. Raises nothing."""
     try:
-        return _parse(Bounded(file, "x." + extension_of(os.fsdecode(os.path.basename(path)))))
+        return _parse(BoundedFile(file, "x." + extension_of(os.fsdecode(os.path.basename(path)))))
     except OSError as error:
         return _unread(error)
 
 
-def _parse(file: Bounded) -> Tags:
+def _parse(file: BoundedFile) -> Tags:
     """Return the tags of an open file."""
     _inflate.left = READ_MAX
     try:
@@ -115,7 +115,7 @@ def _said(error: Exception) -> str:
     """Return the first line of an error's message; of one that tells of this process's stack, only what it means."""
     if isinstance(error, RecursionError):
         return "nested too deeply"
-    return paths.shown(first_line(error), 120)
+    return paths.display_text(first_line(error), 120)
 
 
 def _fields(parsed: mutagen.FileType) -> Tags:

@@ -7,32 +7,32 @@ from concurrent.futures import ThreadPoolExecutor
 from errno import EIO
 
 from packager.catalogue.tags.read_tags import Tags, read_open
-from packager.core.config.store_url import StoreAddress
+from packager.core.config.store_url import StoreUrl
 from packager.engine.stores import store_at
-from packager.engine.stores.base import Stat, Store
+from packager.engine.stores.base import Store, StoreStat
 from packager.errors import PackagerError
 
 _BLOCK = 128 << 10  # bytes of one range: most tags and the first frames are in the first
 _LANES = 16  # files whose first range is asked for at once
 
 
-def read_stored(address: StoreAddress, files: Sequence[tuple[bytes, int]]) -> list[Tags]:
+def read_stored(address: StoreUrl, files: Sequence[tuple[bytes, int]]) -> list[Tags]:
     """Return the tags of several files, given with their sizes, in order: a worker's task. Raises nothing."""
     store = store_at(address)
-    opened = [StoredFile(store, os.fsdecode(path), size) for path, size in files]
+    opened = [StoreFileObject(store, os.fsdecode(path), size) for path, size in files]
     with ThreadPoolExecutor(_LANES, "tags") as pool:
-        list(pool.map(StoredFile.begin, opened))
+        list(pool.map(StoreFileObject.begin, opened))
     return [read_open(file, path) for file, (path, _) in zip(opened, files, strict=True)]
 
 
-class StoredFile(io.RawIOBase):
+class StoreFileObject(io.RawIOBase):
     """A file of a store as a file: blocks are fetched when they are first read, all of one version."""
 
     def __init__(self, store: Store, path: str, size: int) -> None:
         """Take a file of `size` bytes; nothing is asked of it yet."""
         self._store, self._path, self._size = store, path, size
         self._blocks: dict[int, bytes] = {}
-        self._seen: Stat | None = None
+        self._seen: StoreStat | None = None
         self._failure: PackagerError | None = None
         self._at = 0
 

@@ -22,7 +22,7 @@ def read_folder(files: Sequence[Unread]) -> list[Tags]:
     return read_many(path for path, _ in files)
 
 
-class Readers:
+class TagReaders:
     """Reads tags in order, by as many processes as it is allowed; starts them only when there is enough to read."""
 
     def __init__(self, workers: int, read: Read = read_folder) -> None:

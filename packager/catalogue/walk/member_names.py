@@ -9,14 +9,14 @@ from packager.errors import InputError
 LONG_PATHS = paths.collision_key("long-paths~")  # where paths.member_path puts paths that are too long
 
 
-class Named(NamedTuple):
+class MemberName(NamedTuple):
     """A member name, and why it is not the file's own; "" where it is."""
 
     name: str
     why: str
 
 
-def safe_names(names: Sequence[bytes], *, folder: bytes) -> dict[bytes, Named]:
+def member_names(names: Sequence[bytes], *, folder: bytes) -> dict[bytes, MemberName]:
     """Return the member name of each of a folder's names; no two are the same to any file system.
 
     folder: the folder's path below the source, b"" for the source itself. A name that is already what
@@ -24,7 +24,7 @@ def safe_names(names: Sequence[bytes], *, folder: bytes) -> dict[bytes, Named]:
     Raises InputError where two names cannot be told apart (a hash's first 32 bits are equal).
     """
     if paths.are_plain(names):  # most folders; a plain name is never LONG_PATHS
-        return {name: Named(name.decode("ascii"), "") for name in names}
+        return {name: MemberName(name.decode("ascii"), "") for name in names}
     twins = paths.colliding(names)
     taken = set() if folder else {name for name in names if paths.collision_key(_text(name)) == LONG_PATHS}
     while True:
@@ -35,7 +35,7 @@ def safe_names(names: Sequence[bytes], *, folder: bytes) -> dict[bytes, Named]:
             break
         taken |= {kept[key] for key in changed.keys() & kept.keys()}
     _check_distinct(safe, changed, folder)
-    return {name: Named(new, _why(name, new, twins, taken)) for name, new in safe.items()}
+    return {name: MemberName(new, _why(name, new, twins, taken)) for name, new in safe.items()}
 
 
 def _check_distinct(safe: dict[bytes, str], changed: dict[str, bytes], folder: bytes) -> None:
@@ -44,8 +44,9 @@ def _check_distinct(safe: dict[bytes, str], changed: dict[str, bytes], folder: b
         other = changed.get(paths.collision_key(new), name)
         if other != name:
             raise InputError(
-                paths.shown(folder) or "source",
-                f'"{paths.shown(name)}" and "{paths.shown(other)}" would both be named "{new}" in a shard',
+                paths.display_text(folder) or "source",
+                f'"{paths.display_text(name)}" and "{paths.display_text(other)}" would both be named'
+                f' "{new}" in a shard',
                 "rename one of them",
             )
 

@@ -29,7 +29,7 @@ _SPECIAL = (
 )
 
 
-class Found(NamedTuple):
+class WalkedFile(NamedTuple):
     """A file that can be opened. `why` says why its member path is not its own; "" where it is."""
 
     path: bytes
@@ -39,14 +39,14 @@ class Found(NamedTuple):
     why: str
 
 
-class Odd(NamedTuple):
+class SkippedEntry(NamedTuple):
     """Something that is no file of the catalogue, and why."""
 
     path: bytes
     what: str
 
 
-class Unread(NamedTuple):
+class UnreadFolder(NamedTuple):
     """Something that could not be read, and why. is_folder: it is a folder, or may be one."""
 
     path: bytes
@@ -54,7 +54,7 @@ class Unread(NamedTuple):
     is_folder: bool
 
 
-Walked: TypeAlias = Found | Odd | Unread
+Walked: TypeAlias = WalkedFile | SkippedEntry | UnreadFolder
 
 
 class _Folder(NamedTuple):
@@ -70,7 +70,7 @@ def sort_key(path: bytes) -> bytes:
     return path.replace(b"/", b"\0")
 
 
-def walk(source: bytes, own: frozenset[bytes] = frozenset()) -> Iterator[Walked]:
+def walk_folder(source: bytes, own: frozenset[bytes] = frozenset()) -> Iterator[Walked]:
     """Yield all that lies below a folder, in the order of sort_key.
 
     own: packager's own files and folders, as paths below the source; they are reported and left out.
@@ -82,11 +82,11 @@ def walk(source: bytes, own: frozenset[bytes] = frozenset()) -> Iterator[Walked]
             pass
     except (FileNotFoundError, NotADirectoryError) as error:
         mend = "set collection.source to the folder of the collection"
-        raise InputError(paths.shown(source), f"the source cannot be read ({error.strerror})", mend) from error
+        raise InputError(paths.display_text(source), f"the source cannot be read ({error.strerror})", mend) from error
     except OSError as error:
         what = f"the source cannot be read ({error.strerror})"
         raise IncompleteError(
-            paths.shown(source), what, "fix its permissions or its disk, then run it again"
+            paths.display_text(source), what, "fix its permissions or its disk, then run it again"
         ) from error
     stack = [_read_folder(source, _Folder(b"", "", ""), own)]
     while stack:
@@ -106,19 +106,19 @@ def _read_folder(source: bytes, folder: _Folder, own: frozenset[bytes]) -> Itera
         with os.scandir(os.path.join(source, path)) as listing:
             entries = sorted(listing, key=attrgetter("name"))
     except OSError as error:
-        yield Unread(path, f"the folder cannot be read ({error.strerror})", is_folder=True)
+        yield UnreadFolder(path, f"the folder cannot be read ({error.strerror})", is_folder=True)
         return
     if not entries and path:
-        yield Odd(path, "an empty folder; shards hold files only")
-    safe = member_names.safe_names([entry.name for entry in entries], folder=path)
+        yield SkippedEntry(path, "an empty folder; shards hold files only")
+    safe = member_names.member_names([entry.name for entry in entries], folder=path)
     for entry in entries:
         if own and folder.path + entry.name in own:
-            yield Odd(folder.path + entry.name, "made by packager itself, left out")
+            yield SkippedEntry(folder.path + entry.name, "made by packager itself, left out")
             continue
         yield _look(entry, folder, safe[entry.name])
 
 
-def _look(entry: os.DirEntry[bytes], folder: _Folder, named: member_names.Named) -> Walked | _Folder:
+def _look(entry: os.DirEntry[bytes], folder: _Folder, named: member_names.MemberName) -> Walked | _Folder:
     """Return what one name of a folder stands for."""
     path, member = folder.path + entry.name, folder.member + named.name
     why = "; ".join(part for part in (folder.why, named.why) if part) if folder.why or named.why else ""
@@ -129,12 +129,12 @@ def _look(entry: os.DirEntry[bytes], folder: _Folder, named: member_names.Named)
         is_folder = False
         status = entry.stat(follow_symlinks=False)
         if not stat.S_ISREG(status.st_mode):
-            return Odd(path, next((what for test, what in _SPECIAL if test(status.st_mode)), "not a file"))
+            return SkippedEntry(path, next((what for test, what in _SPECIAL if test(status.st_mode)), "not a file"))
         if not _is_own(status) and not os.access(entry.path, os.R_OK, effective_ids=_BY_EFFECTIVE_IDS):
             os.close(os.open(entry.path, OPEN_FLAGS))  # says why it cannot be
     except OSError as error:
-        return Unread(path, f"cannot be read ({error.strerror})", is_folder)
-    return found(path, member, FileStamp.of(status), why)
+        return UnreadFolder(path, f"cannot be read ({error.strerror})", is_folder)
+    return walked_file(path, member, FileStamp.of(status), why)
 
 
 def _is_own(status: os.stat_result) -> bool:
@@ -142,10 +142,10 @@ def _is_own(status: os.stat_result) -> bool:
     return status.st_uid == _US and bool(status.st_mode & stat.S_IRUSR)
 
 
-def found(path: bytes, member: str, stamp: FileStamp, why: str) -> Found:
+def walked_file(path: bytes, member: str, stamp: FileStamp, why: str) -> WalkedFile:
     """Return a file, its member path bounded."""
     if len(member) > _SHORT:
         short = paths.member_path(member.split("/"), path)
         why = why if short == member else f"the path is over {paths.PATH_MAX:,} bytes"
         member = short
-    return Found(path, member, stamp.size, stamp.mtime_ns or 0, why)
+    return WalkedFile(path, member, stamp.size, stamp.mtime_ns or 0, why)

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from packager import paths
 from packager.catalogue.walk import member_names
-from packager.catalogue.walk.walk_folder import Odd, Unread, Walked, found, sort_key
+from packager.catalogue.walk.walk_folder import SkippedEntry, UnreadFolder, Walked, sort_key, walked_file
 from packager.engine.files.file_stamp import FileStamp
 from packager.engine.stores.base import Store
 from packager.engine.tables import parquet, sql
@@ -59,7 +59,7 @@ def walk_store(store: Store, scratch: Path) -> Iterator[Walked]:
     scratch: a folder for the listing. Raises InputError and IncompleteError as the store does.
     """
     listing = scratch / "listing.parquet"
-    parquet.write_table(listing, _LISTED, _batches(store))
+    parquet.write_rows(listing, _LISTED, _batches(store))
     query = f"SELECT folder, name, size, stamp, refused FROM {sql.parquet(listing)} ORDER BY folder, name, size"  # noqa: S608
     with closing(sql.open_database([listing], scratch / "spill")) as database:
         yield from _walk(_Groups(starmap(_Row, sql.run_rows(database, query, _LISTED))))
@@ -131,9 +131,9 @@ def _read_folder(groups: _Groups, folder: _Folder) -> Iterator[Walked | _Folder]
     """Yield what one folder holds, in the order of its names' bytes."""
     rows = groups.of(sort_key(folder.path))
     if not rows and folder.path:
-        yield Odd(folder.path[:-1], "an empty folder; shards hold files only")
+        yield SkippedEntry(folder.path[:-1], "an empty folder; shards hold files only")
     folders = {row.name for row in rows if row.size is None}
-    safe = member_names.safe_names(list(dict.fromkeys(row.name for row in rows)), folder=folder.path[:-1])
+    safe = member_names.member_names(list(dict.fromkeys(row.name for row in rows)), folder=folder.path[:-1])
     for row in rows:
         named = safe[row.name]
         if row.size is not None and row.name in folders:
@@ -142,17 +142,19 @@ def _read_folder(groups: _Groups, folder: _Folder) -> Iterator[Walked | _Folder]
         why = "; ".join(part for part in (folder.why, named.why) if part)
         path = folder.path + row.name
         if row.refused is not None:
-            yield Unread(path, f"the folder cannot be read ({row.refused})", is_folder=True)
+            yield UnreadFolder(path, f"the folder cannot be read ({row.refused})", is_folder=True)
         elif row.size is None:
             yield _Folder(path + b"/", member + "/", why)
         else:
-            yield found(path, member, FileStamp(row.size, row.stamp), why)
+            yield walked_file(path, member, FileStamp(row.size, row.stamp), why)
 
 
-def _beside_folder(name: bytes, safe: Mapping[bytes, member_names.Named], folder: _Folder) -> member_names.Named:
+def _beside_folder(
+    name: bytes, safe: Mapping[bytes, member_names.MemberName], folder: _Folder
+) -> member_names.MemberName:
     """Return the name of a file where a folder has the same one. Raises InputError where it is a third's, too."""
     new = paths.safe_name(name, collides=True)
     if any(paths.collision_key(each.name) == paths.collision_key(new) for each in safe.values()):
-        what = f'"{paths.shown(name)}" would be named "{new}" in a shard, and another is'
-        raise InputError(paths.shown(folder.path) or "source", what, "rename one of them")
-    return member_names.Named(new, _BOTH)
+        what = f'"{paths.display_text(name)}" would be named "{new}" in a shard, and another is'
+        raise InputError(paths.display_text(folder.path) or "source", what, "rename one of them")
+    return member_names.MemberName(new, _BOTH)

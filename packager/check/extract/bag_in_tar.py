@@ -13,18 +13,18 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
-from packager.core.reports.check_reports import BadMember
+from packager.core.reports.check_reports import MemberIssue
 from packager.core.reports.evidence import Evidence
-from packager.core.reports.inspection import FaultList
+from packager.core.reports.inspection import IssueList
 from packager.core.shards.bag import MANIFEST
 from packager.core.shards.layout import PAYLOAD
 from packager.core.shards.records_jsonl import FILE
 from packager.engine.files.limited_read import open_regular
-from packager.engine.files.range_readers import Unreadable, read_file
+from packager.engine.files.range_readers import UnreadableError, read_file
 from packager.engine.files.tar_reader import ReadEntry, TarReader
 from packager.errors import InputError, from_os_error
 from packager.model import KINDS, MEMBERS, TAGS
-from packager.paths import safe_name, shown
+from packager.paths import display_text, safe_name
 from packager.units import MIB
 
 _LINE_MAX = MIB  # bytes of one line of records.jsonl or the manifest that are looked at
@@ -32,7 +32,7 @@ _LINE = re.compile(rb"([0-9A-Fa-f]{64}) [ *](.+)")  # as sha256sum and RFC 8493 
 
 
 @dataclass(frozen=True)
-class Contents:
+class TarContents:
     """What a tar should hold. members: rows of MEMBERS, sha256 null where nothing says it.
 
     faults: what of it cannot be taken out. evidence: the documents that say so; None: the tar itself.
@@ -40,7 +40,7 @@ class Contents:
 
     name: str
     members: pa.Table
-    faults: tuple[BadMember, ...]
+    faults: tuple[MemberIssue, ...]
     evidence: Evidence | None
 
 
@@ -73,10 +73,10 @@ class _Bag:
     top: str | None = None
     payload: dict[str, tuple[int, int]] = field(default_factory=dict)  # path below data/: offset, size
     tags: dict[str, tuple[int, int]] = field(default_factory=dict)
-    faults: list[BadMember] = field(default_factory=list)
+    faults: list[MemberIssue] = field(default_factory=list)
 
 
-def read_bag(tar: Path) -> Contents:
+def read_tar_contents(tar: Path) -> TarContents:
     """Return what a bag in a tar says it holds. Raises InputError where it is none.
 
     Memory: some KiB a member.
@@ -84,33 +84,35 @@ def read_bag(tar: Path) -> Contents:
     bag = _headers(tar)
     if bag.top is None or not bag.payload or MANIFEST not in bag.tags:
         what = f"no published documents are found, and it is no bag: no {PAYLOAD} or no {MANIFEST} in it"
-        raise InputError(shown(str(tar)), what, "name the release with --release, or the manifest with --manifest")
+        raise InputError(
+            display_text(str(tar)), what, "name the release with --release, or the manifest with --manifest"
+        )
     path = str(tar).encode("utf-8", "surrogateescape")
     digests = _digests(path, *bag.tags[MANIFEST], bag)
     records = _records(path, *bag.tags[FILE], bag) if FILE in bag.tags else {}
     rows = [_row(member, offset, size, digests, records) for member, (offset, size) in bag.payload.items()]
     bag.faults += [
-        BadMember(id=shown(member), path=shown(member), what="stands in the manifest, not in the tar")
+        MemberIssue(id=display_text(member), path=display_text(member), what="stands in the manifest, not in the tar")
         for member in digests
         if member not in bag.payload
     ]
     name = safe_name(bag.top.encode("utf-8", "surrogateescape"))
-    return Contents(name, pa.Table.from_pylist(rows, MEMBERS), tuple(bag.faults), None)
+    return TarContents(name, pa.Table.from_pylist(rows, MEMBERS), tuple(bag.faults), None)
 
 
 def _headers(tar: Path) -> _Bag:
     """Return where the files of a tar lie, the last of several with one name; damage ends the reading."""
-    bag, faults = _Bag(), FaultList()
+    bag, faults = _Bag(), IssueList()
     try:
         with open_regular(tar) as file:
             for entry in TarReader(file, os.fstat(file.fileno()).st_size, faults).entries():
                 _take(bag, entry)
     except OSError as error:
-        raise from_os_error(error, shown(str(tar))) from error
+        raise from_os_error(error, display_text(str(tar))) from error
     if not bag.payload and faults.kept:
         first = faults.kept[0]
-        raise InputError(shown(str(tar)), f"not a readable tar ({first.where}: {first.what})")
-    bag.faults += [BadMember(id="", path="", what=f"{fault.where}: {fault.what}") for fault in faults.kept]
+        raise InputError(display_text(str(tar)), f"not a readable tar ({first.where}: {first.what})")
+    bag.faults += [MemberIssue(id="", path="", what=f"{fault.where}: {fault.what}") for fault in faults.kept]
     return bag
 
 
@@ -125,7 +127,7 @@ def _take(bag: _Bag, entry: ReadEntry) -> None:
     elif "\0" in path or any(name in ("", ".", "..") for name in path.split("/")):
         _fault(bag, entry.text, "its path leaves the bag, or is none")
     elif bag.top not in (None, top):
-        _fault(bag, entry.text, f"stands beside the bag's folder {shown(bag.top or '')}")
+        _fault(bag, entry.text, f"stands beside the bag's folder {display_text(bag.top or '')}")
     else:
         bag.top = top
         of = bag.payload if inside.startswith(PAYLOAD) else bag.tags
@@ -134,7 +136,7 @@ def _take(bag: _Bag, entry: ReadEntry) -> None:
 
 def _fault(bag: _Bag, path: str, what: str) -> None:
     """Note something that is left out."""
-    bag.faults.append(BadMember(id="", path=shown(path), what=what))
+    bag.faults.append(MemberIssue(id="", path=display_text(path), what=what))
 
 
 def _lines(path: bytes, start: int, size: int) -> Iterator[bytes]:
@@ -146,7 +148,7 @@ def _lines(path: bytes, start: int, size: int) -> Iterator[bytes]:
             yield from lines
             if len(held) > _LINE_MAX:
                 held = held[:_LINE_MAX]
-    except Unreadable:
+    except UnreadableError:
         return
     yield held
 

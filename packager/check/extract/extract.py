@@ -11,30 +11,44 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from packager.check.extract.bag_in_tar import Contents, read_bag
-from packager.core.config.store_url import StoreAddress
+from packager.check.extract.bag_in_tar import TarContents, read_tar_contents
+from packager.core.config.store_url import StoreUrl
 from packager.core.releases.members_table import with_current_ids
-from packager.core.reports.check_reports import ExtractReport, TakenFile
+from packager.core.reports.check_reports import ExtractedFile, ExtractReport
 from packager.core.shards import path_formats
-from packager.core.shards.extract_paths import Naming, targets
+from packager.core.shards.extract_paths import NamingOptions, output_paths
 from packager.core.shards.layout import PAYLOAD
-from packager.engine.files.member_writer import Taken, listed, members_of, refused, take, total_bytes
-from packager.engine.files.output_folder import Destination
-from packager.engine.files.range_readers import LooseRanges, RangeSource, TarRanges, Told, Unreachable, Unreadable
+from packager.engine.files.member_writer import (
+    WriteResult,
+    extracted_files,
+    members_of,
+    refused,
+    total_bytes,
+    write_members,
+)
+from packager.engine.files.output_folder import OutputFolder
+from packager.engine.files.range_readers import (
+    LooseFileReader,
+    RangeReader,
+    ReportingReader,
+    TarRangeReader,
+    UnreachableError,
+    UnreadableError,
+)
 from packager.engine.files.unfinished_files import check_finished
 from packager.engine.published.open_release import OpenedRelease, documents_around, find_documents
-from packager.engine.published.published_shard import Published, open_published, shard_name
-from packager.engine.published.shareable_files import RELEASE, HandOuts
+from packager.engine.published.published_shard import PublishedShard, open_published_shard, shard_name
+from packager.engine.published.shareable_files import RELEASE, ShareableFiles
 from packager.engine.stores.base import Place
-from packager.engine.stores.read_ahead import StoredFile
-from packager.engine.tables.filter_members import chosen
+from packager.engine.stores.read_ahead import StoreRangeReader
+from packager.engine.tables.filter_members import filter_members
 from packager.errors import InputError
-from packager.paths import shown
+from packager.paths import display_text
 from packager.progress import Progress
 
 
 @dataclass(frozen=True)
-class Wanted:
+class MemberFilter:
     """Which members are meant; all where nothing is said."""
 
     ids: Sequence[str] = ()
@@ -45,12 +59,12 @@ class Wanted:
 def extract(
     tar: Place,
     to: Path | None,
-    hand_outs: HandOuts,
+    hand_outs: ShareableFiles,
     *,
     release: OpenedRelease | None,
     manifest: Path | None,
-    wanted: Wanted,
-    naming: Naming,
+    wanted: MemberFilter,
+    naming: NamingOptions,
     overwrite: bool,
     dry_run: bool,
     progress: Progress,
@@ -62,17 +76,18 @@ def extract(
     document cannot be used or nothing is meant, IncompleteError where a file cannot be written.
     """
     contents, source = open_contents(tar, release, manifest, hand_outs)
-    rows = chosen(contents.members, ids=wanted.ids, paths=wanted.paths, where=wanted.where)
+    rows = filter_members(contents.members, ids=wanted.ids, paths=wanted.paths, where=wanted.where)
     to = Path(contents.name) if to is None else to
     members = contents.members.take(pa.array(rows, pa.int64()))
-    found = Taken(bad=list(contents.faults) if len(rows) == contents.members.num_rows else [])
-    asked = targets(members, naming)
+    found = WriteResult(bad=list(contents.faults) if len(rows) == contents.members.num_rows else [])
+    asked = output_paths(members, naming)
     found.renamed += [refused(members, row) for row in asked.refused]
-    files: tuple[TakenFile, ...] = ()
+    files: tuple[ExtractedFile, ...] = ()
     unreachable = False
     if dry_run:
         files = tuple(
-            listed(member) for member in members_of(members, path_formats.distinct(asked.paths, path_formats.exact))
+            extracted_files(member)
+            for member in members_of(members, path_formats.make_distinct(asked.paths, path_formats.exact_path))
         )
     else:
         unreachable = _write(
@@ -80,7 +95,7 @@ def extract(
         )
     return ExtractReport(
         shard=contents.name,
-        to=shown(str(to)),
+        to=display_text(str(to)),
         dry_run=dry_run,
         chosen=len(rows),
         bytes=total_bytes(members),
@@ -97,8 +112,8 @@ def extract(
 
 
 def open_contents(
-    tar: Place, release: OpenedRelease | None, manifest: Path | None, hand_outs: HandOuts
-) -> tuple[Contents, RangeSource]:
+    tar: Place, release: OpenedRelease | None, manifest: Path | None, hand_outs: ShareableFiles
+) -> tuple[TarContents, RangeReader]:
     """Return what a tar or a shard's folder should hold, and its bytes.
 
     From its documents; from the tar itself where none are told of or found, and it is on this machine.
@@ -107,68 +122,74 @@ def open_contents(
     withheld = hand_outs.withheld([*places, *([release.folder / RELEASE] if release else [])], shard_name(tar))
     if withheld is not None and withheld.cause == "withdrawn":  # what is not published yet stays on this machine
         raise InputError(withheld.name, f"is not extracted: {withheld.reason}", withheld.fix)
-    if isinstance(tar, StoreAddress):
+    if isinstance(tar, StoreUrl):
         files = find_documents(tar, release, manifest)
-        published = open_published(files)
-        return _contents(published), StoredFile(tar, published.manifest.size)
+        published = open_published_shard(files)
+        return _contents(published), StoreRangeReader(tar, published.manifest.size)
     check_finished(tar)
     folder = tar.is_dir()
     if not folder and not tar.is_file():
-        raise InputError(shown(str(tar)), "not found" if not tar.exists() else "is not a file", "give a shard's tar")
+        raise InputError(
+            display_text(str(tar)), "not found" if not tar.exists() else "is not a file", "give a shard's tar"
+        )
     told = release is not None or manifest is not None
     near = find_documents(tar, release, manifest) if told else documents_around(tar)
     if near is None and not folder:
-        return read_bag(tar), TarRanges(tar)
+        return read_tar_contents(tar), TarRangeReader(tar)
     if near is None:
         mend = "name the release with --release, or the manifest with --manifest"
-        raise InputError(shown(str(tar)), "is a folder, and no shard that is kept as files is known by its name", mend)
-    published = open_published(near)
-    return _contents(published), _folder_ranges(tar, published) if folder else TarRanges(tar)
+        raise InputError(
+            display_text(str(tar)), "is a folder, and no shard that is kept as files is known by its name", mend
+        )
+    published = open_published_shard(near)
+    return _contents(published), _folder_ranges(tar, published) if folder else TarRangeReader(tar)
 
 
-def _contents(published: Published) -> Contents:
+def _contents(published: PublishedShard) -> TarContents:
     """Return what the documents of a shard say that it holds."""
-    return Contents(published.manifest.name, with_current_ids(published.members), (), published.evidence)
+    return TarContents(published.manifest.name, with_current_ids(published.members), (), published.evidence)
 
 
-def _folder_ranges(folder: Path, published: Published) -> RangeSource:
+def _folder_ranges(folder: Path, published: PublishedShard) -> RangeReader:
     """Return the bytes of a shard that lies as a folder. Raises InputError where it does not."""
     if published.manifest.container != "folder":
-        raise InputError(shown(str(folder)), "is a folder, and the shard is a tar", "give the shard's tar")
+        raise InputError(display_text(str(folder)), "is a folder, and the shard is a tar", "give the shard's tar")
     if not (folder / PAYLOAD).is_dir():
         what = "holds the bag's own files alone: its members lie where they were collected"
-        raise InputError(shown(str(folder)), what, "give the folder as a torrent client fetched it")
+        raise InputError(display_text(str(folder)), what, "give the folder as a torrent client fetched it")
     inside = os.fsencode(folder)
     places = [os.path.join(inside, PAYLOAD.encode() + path.encode()) for path in published.members["path"].to_pylist()]
-    return LooseRanges(published.layout, published.digests, places)
+    return LooseFileReader(published.layout, published.digests, places)
 
 
 def _write(
-    source: RangeSource,
+    source: RangeReader,
     to: Path,
     members: pa.Table,
     asked: Sequence[bytes],
     *,
-    naming: Naming,
+    naming: NamingOptions,
     overwrite: bool,
-    found: Taken,
+    found: WriteResult,
     progress: Progress,
 ) -> bool:
     """Write every member that is good; say whether a store failed for now."""
-    with Destination(to, avoid={path.partition(b"/")[0] for path in asked}) as destination:
+    with OutputFolder(to, avoid={path.partition(b"/")[0] for path in asked}) as destination:
         # Names as at the source may differ only by case; the shard's own and a layout's never should.
         exact = naming.original and not destination.folds_case()
-        paths = path_formats.distinct(asked, path_formats.exact if exact else path_formats.folded)
-        called = "the folder" if isinstance(source, LooseRanges) else "the tar"
+        paths = path_formats.make_distinct(asked, path_formats.exact_path if exact else path_formats.folded_path)
+        called = "the folder" if isinstance(source, LooseFileReader) else "the tar"
         unreachable = False
 
-        def tell(start: int, stop: int, error: Unreadable | None) -> None:  # noqa: ARG001 (what Told tells)
+        def tell(start: int, stop: int, error: UnreadableError | None) -> None:  # noqa: ARG001 (what Told tells)
             nonlocal unreachable
-            unreachable = unreachable or isinstance(error, Unreachable)
+            unreachable = unreachable or isinstance(error, UnreachableError)
 
         progress.begin("extract", total_bytes(members))
         for member in members_of(members, paths):
-            take([(called, Told(source, tell))], destination, member, overwrite=overwrite, taken=found)
+            write_members(
+                [(called, ReportingReader(source, tell))], destination, member, overwrite=overwrite, taken=found
+            )
             progress.advance(member.size)
         progress.end()
     return unreachable

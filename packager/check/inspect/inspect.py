@@ -11,11 +11,11 @@ from urllib.parse import unquote
 
 from packager.check.inspect import inspect_documents, inspect_tables, inspect_tar, inspect_torrent
 from packager.core.bittorrent import magnet
-from packager.core.reports.inspection import Facts, FaultList, FileKind, Inspection
+from packager.core.reports.inspection import Facts, FileKind, Inspection, IssueList
 from packager.core.shards.parse_tar_header import is_header
 from packager.engine.files.limited_read import open_regular
 from packager.errors import InputError, TrustError, from_os_error
-from packager.paths import shown
+from packager.paths import display_text
 
 _HEAD = 8192  # bytes that are looked at to know a file
 _BOM = b"\xef\xbb\xbf"
@@ -40,16 +40,16 @@ _KNOWN = (
     "give a .torrent, magnet links, a tar, a .manifest.json, a release.json, a .members.parquet or .members.tsv.zst, "
     "a catalogue (.jsonl.zst or .parquet), a .minisig or a .pub"
 )
-_READERS: Mapping[FileKind, Callable[[Path, FaultList], Facts | None]] = {
-    "torrent": inspect_torrent.torrent,
-    "magnet links": inspect_torrent.magnets,
-    "tar": inspect_tar.tar,
-    "manifest": inspect_documents.manifest,
-    "release": inspect_documents.release,
-    "members table": inspect_tables.members,
-    "catalogue": inspect_tables.catalogue,
-    "signature": inspect_documents.signature,
-    "public key": inspect_documents.public_key,
+_READERS: Mapping[FileKind, Callable[[Path, IssueList], Facts | None]] = {
+    "torrent": inspect_torrent.inspect_torrent,
+    "magnet links": inspect_torrent.inspect_magnets,
+    "tar": inspect_tar.inspect_tar,
+    "manifest": inspect_documents.inspect_manifest,
+    "release": inspect_documents.inspect_release,
+    "members table": inspect_tables.inspect_members,
+    "catalogue": inspect_tables.inspect_catalogue,
+    "signature": inspect_documents.inspect_signature,
+    "public key": inspect_documents.inspect_public_key,
 }
 
 
@@ -59,30 +59,30 @@ def inspect(what: str) -> Inspection:
     Raises InputError where there is no such file or it is of no kind that is known, IncompleteError where
     it cannot be read.
     """
-    faults = FaultList()
+    faults = IssueList()
     if magnet.is_link(what):
         what = magnet.bare_link(what)
-        facts: Facts | None = inspect_torrent.one_magnet(what, faults)
+        facts: Facts | None = inspect_torrent.inspect_magnet(what, faults)
         title = what.partition("&")[0] if "@" in unquote(what) else what  # there may be a password in the rest
-        return _inspection(shown(title, 200), "magnet links", len(os.fsencode(what)), facts, faults)
+        return _inspection(display_text(title, 200), "magnet links", len(os.fsencode(what)), facts, faults)
     path = Path(what)
     size, head = _look(path)
     kind = _kind(head, path.name)
     if kind is None:
-        raise InputError(shown(what), "is empty" if not size else "is of no kind that is known here", _KNOWN)
+        raise InputError(display_text(what), "is empty" if not size else "is of no kind that is known here", _KNOWN)
     facts, read = None, _READERS[kind]
     try:
         if kind == "members table" and inspect_tables.is_catalogue(path):
-            kind, read = "catalogue", inspect_tables.catalogue_table
+            kind, read = "catalogue", inspect_tables.inspect_catalogue_table
         if kind == "catalogue" and path.name.endswith(".tsv.zst"):
-            kind, read = "members table", inspect_tables.member_lines
+            kind, read = "members table", inspect_tables.inspect_member_lines
         facts = read(path, faults)
     except (InputError, TrustError) as error:
-        faults.add(error.where.removeprefix(shown(what)).lstrip(": "), error.what)
-    return _inspection(shown(what), kind, size, facts, faults)
+        faults.add(error.where.removeprefix(display_text(what)).lstrip(": "), error.what)
+    return _inspection(display_text(what), kind, size, facts, faults)
 
 
-def _inspection(file: str, kind: FileKind, size: int, facts: Facts | None, faults: FaultList) -> Inspection:
+def _inspection(file: str, kind: FileKind, size: int, facts: Facts | None, faults: IssueList) -> Inspection:
     """Return the report."""
     return Inspection(
         file=file,
@@ -101,7 +101,7 @@ def _look(path: Path) -> tuple[int, bytes]:
         with open_regular(path) as file:
             return os.fstat(file.fileno()).st_size, file.read(_HEAD)
     except OSError as error:
-        raise from_os_error(error, shown(str(path))) from error
+        raise from_os_error(error, display_text(str(path))) from error
 
 
 def _kind(head: bytes, name: str) -> FileKind | None:

@@ -6,12 +6,12 @@ from packager.core.config.url_values import without_credentials
 from packager.core.releases import documents
 from packager.core.releases import minisign_signature as signatures
 from packager.core.releases.document_checks import check_manifest, check_release
-from packager.core.releases.kept_entries import broken_rules, kept_of
+from packager.core.releases.kept_entries import broken_rules, kept_entries
 from packager.core.releases.minisign_key import KEY_LIMIT, PublicKey
-from packager.core.releases.sharing_rule import HandOut
+from packager.core.releases.sharing_rule import SharingRule
 from packager.core.reports.inspection import (
     LISTED,
-    FaultList,
+    IssueList,
     KeyFacts,
     ManifestFacts,
     ObsoleteFacts,
@@ -21,25 +21,25 @@ from packager.core.reports.inspection import (
 from packager.engine.files.limited_read import read_limited
 from packager.errors import InputError
 from packager.model import Manifest, Release
-from packager.paths import shown
+from packager.paths import display_text
 
 
-def manifest(path: Path, faults: FaultList) -> ManifestFacts:
+def inspect_manifest(path: Path, faults: IssueList) -> ManifestFacts:
     """Return what a shard's manifest says. Raises InputError where documents.from_bytes does."""
-    found = documents.from_bytes(read_limited(path, documents.LIMIT), Manifest, shown(str(path)))
+    found = documents.from_bytes(read_limited(path, documents.LIMIT), Manifest, display_text(str(path)))
     check_manifest(found, faults)
     return ManifestFacts(manifest=found)
 
 
-def release(path: Path, faults: FaultList) -> ReleaseFacts:
+def inspect_release(path: Path, faults: IssueList) -> ReleaseFacts:
     """Return what a release document says. Raises InputError where documents.from_bytes does."""
     data = read_limited(path, documents.LIMIT)
-    found, digest = documents.from_bytes(data, Release, shown(str(path))), documents.digest(data)
+    found, digest = documents.from_bytes(data, Release, display_text(str(path))), documents.digest(data)
     del data  # up to 64 MiB
     check_release(found, faults)
     live = [shard for shard in found.shards if not shard.obsolete]
     ended = [shard for shard in found.shards if shard.obsolete]
-    withheld = HandOut(found).all_withheld()
+    withheld = SharingRule(found).all_withheld()
     return ReleaseFacts(
         sha256=digest,
         serial=found.serial,
@@ -66,7 +66,7 @@ def release(path: Path, faults: FaultList) -> ReleaseFacts:
     )
 
 
-def _chain(path: Path, release: Release, faults: FaultList) -> int:
+def _chain(path: Path, release: Release, faults: IssueList) -> int:
     """Return how many releases before this one are beside it, each the one that the next names; add where it breaks.
 
     What a release does not keep of the one before it is a fault, too. Memory: two releases.
@@ -90,19 +90,19 @@ def _chain(path: Path, release: Release, faults: FaultList) -> int:
         if found.serial != serial:
             faults.add(where, f"says that it is serial {found.serial}")
         else:
-            faults.add_all(f"release {serial + 1}", map(str, broken_rules(kept_of(found), after)))
+            faults.add_all(f"release {serial + 1}", map(str, broken_rules(kept_entries(found), after)))
         after = found
     return release.serial - 1
 
 
-def signature(path: Path, faults: FaultList) -> SignatureFacts:  # noqa: ARG001 - every inspector takes the list
+def inspect_signature(path: Path, faults: IssueList) -> SignatureFacts:  # noqa: ARG001 - every inspector takes the list
     """Return what a minisign signature says. Raises TrustError where it is malformed."""
-    found = signatures.describe(read_limited(path, signatures.LIMIT), where=shown(str(path)))
+    found = signatures.describe(read_limited(path, signatures.LIMIT), where=display_text(str(path)))
     return SignatureFacts(key=found.key, prehashed=found.prehashed, trusted_comment=found.comment)
 
 
-def public_key(path: Path, faults: FaultList) -> KeyFacts:  # noqa: ARG001 - every inspector takes the list
+def inspect_public_key(path: Path, faults: IssueList) -> KeyFacts:  # noqa: ARG001 - every inspector takes the list
     """Return a minisign public key. Raises InputError where it is none."""
     text = read_limited(path, KEY_LIMIT).decode("utf-8", "replace")
-    found = PublicKey.parse(text, shown(str(path)))
+    found = PublicKey.parse(text, display_text(str(path)))
     return KeyFacts(key=found.name, line=found.line)

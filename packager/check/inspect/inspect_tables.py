@@ -7,29 +7,29 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from packager.core.reports.inspection import CatalogueFacts, FaultList, MembersFacts
+from packager.core.reports.inspection import CatalogueFacts, IssueList, MembersFacts
 from packager.core.shards import build_tar_header
 from packager.core.shards.portable_paths import PathChecks
 from packager.engine.tables import jsonl_zst_reader, members_tsv, parquet, untrusted_parquet
 from packager.model import CATALOGUE, KINDS, MEMBERS
-from packager.paths import is_safe_path, shown
+from packager.paths import display_text, is_safe_path
 
 _LINE = msgspec.json.Decoder(dict[str, object])
 
 
-def members(path: Path, faults: FaultList) -> MembersFacts:
+def inspect_members(path: Path, faults: IssueList) -> MembersFacts:
     """Return a members table's totals. Raises InputError where read_untrusted_batches does."""
     with parquet.open_table(path) as file:
-        groups, columns = file.num_row_groups, tuple(shown(name, 100) for name in file.schema_arrow.names)
-    return _totals(untrusted_parquet.read_batches(path, MEMBERS), groups, columns, faults)
+        groups, columns = file.num_row_groups, tuple(display_text(name, 100) for name in file.schema_arrow.names)
+    return _totals(untrusted_parquet.read_untrusted_batches(path, MEMBERS), groups, columns, faults)
 
 
-def member_lines(path: Path, faults: FaultList) -> MembersFacts:
-    """Return the totals of a members table as lines. Raises InputError where members_tsv.read_batches does."""
-    return _totals(_with_kinds(members_tsv.read_batches(path), faults), 0, tuple(members_tsv.ROWS.names), faults)
+def inspect_member_lines(path: Path, faults: IssueList) -> MembersFacts:
+    """Return the totals of a members table as lines. Raises InputError where read_members_tsv does."""
+    return _totals(_with_kinds(members_tsv.read_members_tsv(path), faults), 0, tuple(members_tsv.ROWS.names), faults)
 
 
-def _with_kinds(batches: Iterable[pa.RecordBatch], faults: FaultList) -> Iterator[pa.RecordBatch]:
+def _with_kinds(batches: Iterable[pa.RecordBatch], faults: IssueList) -> Iterator[pa.RecordBatch]:
     """Yield rows of members_tsv.ROWS with the kind that the record says; add records that contradict their line."""
     first = 1
     for batch in batches:
@@ -45,7 +45,7 @@ def _with_kinds(batches: Iterable[pa.RecordBatch], faults: FaultList) -> Iterato
 
 
 def _totals(
-    batches: Iterable[pa.RecordBatch], groups: int, columns: tuple[str, ...], faults: FaultList
+    batches: Iterable[pa.RecordBatch], groups: int, columns: tuple[str, ...], faults: IssueList
 ) -> MembersFacts:
     """Return the totals of rows that have an id, path, offset, size and kind; add what is wrong with them."""
     rows = payload = 0
@@ -57,7 +57,7 @@ def _totals(
         places.append(batch.select(["offset", "size"]))
         payload += sum(max(0, size) for size in batch["size"].to_pylist())
         for counted in pc.value_counts(batch["kind"]).to_pylist():
-            kind = shown(counted["values"], 40)
+            kind = display_text(counted["values"], 40)
             kinds[kind] = kinds.get(kind, 0) + counted["counts"]
         rows += batch.num_rows
     if places:
@@ -67,23 +67,23 @@ def _totals(
     return MembersFacts(rows=rows, row_groups=groups, payload=payload, kinds=kinds, columns=columns)
 
 
-def _check_paths(batch: pa.RecordBatch, first: int, checks: PathChecks, faults: FaultList) -> None:
+def _check_paths(batch: pa.RecordBatch, first: int, checks: PathChecks, faults: IssueList) -> None:
     """Add paths that cannot be a member's, and those that stand twice."""
     for at, name in enumerate(batch["path"].to_pylist(), first + 1):
         if not is_safe_path(name):
-            faults.add(f"row {at}", f'"{shown(name)}" cannot be the path of a member')
+            faults.add(f"row {at}", f'"{display_text(name)}" cannot be the path of a member')
         faults.add_all(f"row {at}", checks.clashes(name))
 
 
-def _check_ids(batch: pa.RecordBatch, first: int, ids: set[int], faults: FaultList) -> None:
+def _check_ids(batch: pa.RecordBatch, first: int, ids: set[int], faults: IssueList) -> None:
     """Add ids that stand twice. ids: hashes of those before."""
     for at, own_id in enumerate(batch["id"].to_pylist(), first + 1):
         if hash(own_id) in ids:
-            faults.add(f"row {at}", f'the id "{shown(own_id, 100)}" stands twice')
+            faults.add(f"row {at}", f'the id "{display_text(own_id, 100)}" stands twice')
         ids.add(hash(own_id))
 
 
-def _check_places(places: pa.Table, faults: FaultList) -> None:
+def _check_places(places: pa.Table, faults: IssueList) -> None:
     """Add members that could be neither in a tar nor in a folder where the table says, which does not name either."""
     end = 0
     wrong = []
@@ -122,21 +122,23 @@ def is_catalogue(path: Path) -> bool:
     return {"id", "title"} <= names and not {"offset", "sha256"} & names
 
 
-def catalogue_table(path: Path, faults: FaultList) -> CatalogueFacts:
+def inspect_catalogue_table(path: Path, faults: IssueList) -> CatalogueFacts:
     """Return a Parquet catalogue's totals. Raises InputError where read_untrusted_batches does."""
     with parquet.open_table(path) as file:
         groups, names = file.num_row_groups, set(file.schema_arrow.names)
     records, ids = 0, set[int]()
-    for batch in untrusted_parquet.read_batches(path, pa.schema([field for field in CATALOGUE if field.name in names])):
+    for batch in untrusted_parquet.read_untrusted_batches(
+        path, pa.schema([field for field in CATALOGUE if field.name in names])
+    ):
         _check_ids(batch, records, ids, faults)
         records += batch.num_rows
     return CatalogueFacts(records=records, row_groups=groups)
 
 
-def catalogue(path: Path, faults: FaultList) -> CatalogueFacts:
-    """Return the totals of a catalogue of lines. Raises InputError where jsonl_zst_reader.read_frames does."""
+def inspect_catalogue(path: Path, faults: IssueList) -> CatalogueFacts:
+    """Return the totals of a catalogue of lines. Raises InputError where read_jsonl_zst does."""
     records = unpacked = frames = 0
-    for frame in jsonl_zst_reader.read_frames(path):
+    for frame in jsonl_zst_reader.read_jsonl_zst(path):
         frames += 1
         unpacked += len(frame)
         if not frame.endswith(b"\n"):
@@ -147,13 +149,13 @@ def catalogue(path: Path, faults: FaultList) -> CatalogueFacts:
     return CatalogueFacts(records=records, frames=frames, unpacked=unpacked)
 
 
-def _check_lines(lines: list[bytes], first: int, faults: FaultList) -> None:
+def _check_lines(lines: list[bytes], first: int, faults: IssueList) -> None:
     """Add lines that are no JSON object."""
     for number, line in enumerate(lines, first):
         _object(line, number, faults)
 
 
-def _object(line: bytes, number: int, faults: FaultList) -> dict[str, object] | None:
+def _object(line: bytes, number: int, faults: IssueList) -> dict[str, object] | None:
     """Return the JSON object that a line is; add a fault for one that is none."""
     try:
         return _LINE.decode(line)

@@ -6,7 +6,7 @@ Nothing is written, no link is followed, and the entries' data are passed over.
 import os
 from pathlib import Path
 
-from packager.core.reports.inspection import LISTED, BagFacts, FaultList, TarEntry, TarFacts
+from packager.core.reports.inspection import LISTED, BagFacts, IssueList, TarEntry, TarFacts
 from packager.core.shards import bag, records_jsonl
 from packager.core.shards import build_tar_header as tars
 from packager.core.shards.layout import PAYLOAD
@@ -14,7 +14,7 @@ from packager.core.shards.portable_paths import PathChecks
 from packager.engine.files.limited_read import open_regular
 from packager.engine.files.tar_reader import ReadEntry, TarReader
 from packager.errors import from_os_error
-from packager.paths import encode_path, shown
+from packager.paths import display_text, encode_path
 
 DEPARTURES = 10  # that are told
 _LEADING = ("bagit.txt", "bag-info.txt", records_jsonl.FILE)  # before the payload, in order
@@ -22,7 +22,7 @@ _RANKS = {name: rank for rank, name in enumerate((*_LEADING, PAYLOAD, bag.MANIFE
 _LINKS = ("hard link", "symbolic link")
 
 
-def tar(path: Path, faults: FaultList) -> TarFacts:
+def inspect_tar(path: Path, faults: IssueList) -> TarFacts:
     """Return what a tar holds. Raises IncompleteError where it cannot be read. Memory: some 100 bytes an entry."""
     try:
         with open_regular(path) as file:
@@ -31,7 +31,7 @@ def tar(path: Path, faults: FaultList) -> TarFacts:
             for entry in reader.entries():
                 found.add(entry)
     except OSError as error:
-        raise from_os_error(error, shown(str(path))) from error
+        raise from_os_error(error, display_text(str(path))) from error
     bag_facts = found.bag.facts(faults)
     departures = [*found.departures, *found.bag.departures(), *reader.departures]
     return TarFacts(
@@ -47,7 +47,7 @@ def tar(path: Path, faults: FaultList) -> TarFacts:
 class _Found:
     """What the entries of a tar come to."""
 
-    def __init__(self, faults: FaultList) -> None:
+    def __init__(self, faults: IssueList) -> None:
         self.count = self.payload = 0
         self.entries: list[ReadEntry] = []
         self.bag = _Bag()
@@ -63,17 +63,19 @@ class _Found:
         self._check(entry)
         self.bag.add(entry)
         if len(self.departures) < DEPARTURES and not _is_ours(entry):
-            self.departures.append(f'the header of "{shown(entry.path)}" is not the one a shard has')
+            self.departures.append(f'the header of "{display_text(entry.path)}" is not the one a shard has')
 
     def _check(self, entry: ReadEntry) -> None:
         """Add what is wrong with an entry's path and type."""
-        where, name = f"byte {entry.start}", shown(entry.path)
+        where, name = f"byte {entry.start}", display_text(entry.path)
         if entry.type == "folder":
             self._faults.add_all(where, PathChecks().faults(entry.text.rstrip("/")))
             return
         self._faults.add_all(where, self._checks.faults(entry.text))
         if entry.type in _LINKS:
-            self._faults.add(where, f'"{name}" is a {entry.type} to "{shown(entry.link)}", which may lead anywhere')
+            self._faults.add(
+                where, f'"{name}" is a {entry.type} to "{display_text(entry.link)}", which may lead anywhere'
+            )
         elif entry.type != "file":
             self._faults.add(where, f'"{name}" is no plain file: {entry.type}')
 
@@ -84,7 +86,7 @@ def _is_ours(entry: ReadEntry) -> bool:
         path = entry.path.decode("utf-8")
     except UnicodeDecodeError:
         return False
-    return entry.type == "file" and entry.header == tars.header(path, entry.size)
+    return entry.type == "file" and entry.header == tars.build_tar_header(path, entry.size)
 
 
 class _Bag:
@@ -117,14 +119,14 @@ class _Bag:
         if self._ranks[-1:] != [rank] and len(self._ranks) <= LISTED:
             self._ranks.append(rank)
 
-    def facts(self, faults: FaultList) -> BagFacts | None:
+    def facts(self, faults: IssueList) -> BagFacts | None:
         """Return the bag, None where there is none; add what is wrong with it."""
         if not self._is_bag or self.name is None:
             return None
         if self._outside is not None:
-            faults.add("", f'"{shown(self._outside)}" lies outside the bag "{shown(self.name)}"')
+            faults.add("", f'"{display_text(self._outside)}" lies outside the bag "{display_text(self.name)}"')
         if not any(name.startswith(b"manifest-") and name.endswith(b".txt") for name in self._tag_files):
-            faults.add("", f'the bag "{shown(self.name)}" has no manifest, such as {bag.MANIFEST}')
+            faults.add("", f'the bag "{display_text(self.name)}" has no manifest, such as {bag.MANIFEST}')
         return BagFacts(
             name=encode_path(self.name)[0],
             payload_files=self._payload_files,

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from packager.core.bittorrent import bencode, parse_torrent
-from packager.core.bittorrent.client_support import Shape, troubles
+from packager.core.bittorrent.client_support import TorrentShape, client_troubles
 from packager.core.bittorrent.magnet import Magnet, parse_magnet
 from packager.core.bittorrent.parse_file_list import ListedFile
 from packager.core.bittorrent.parse_torrent import Metainfo
@@ -15,7 +15,7 @@ from packager.core.config.url_values import without_credentials
 from packager.core.reports.inspection import (
     LISTED,
     ClientTrouble,
-    FaultList,
+    IssueList,
     MagnetFacts,
     MagnetsFacts,
     NamedFile,
@@ -25,7 +25,7 @@ from packager.core.shards.portable_paths import PathChecks
 from packager.engine.files.limited_read import read_limited
 from packager.errors import InputError
 from packager.model import Infohash, Version
-from packager.paths import encode_path, is_safe_name, shown
+from packager.paths import display_text, encode_path, is_safe_name
 from packager.units import MIB, parse_date
 
 TRACKERS = ("udp", "http", "https", "ws", "wss")  # BEP 15, BEP 3, WebTorrent
@@ -34,12 +34,12 @@ _LIST_MOST = 64 * MIB  # bytes of a list of links that is read
 _YEARS = 253370764800  # Unix seconds of the year 9999, where dates end
 
 
-def torrent(path: Path, faults: FaultList) -> TorrentFacts:
-    """Return what a .torrent says. Raises InputError where parse_torrent.parse does."""
+def inspect_torrent(path: Path, faults: IssueList) -> TorrentFacts:
+    """Return what a .torrent says. Raises InputError where parse_torrent does."""
     data = read_limited(path, bencode.LIMIT)
     refused = _refused_by_libtorrent(data)
     try:
-        found = parse_torrent.parse(data, shown(str(path)))
+        found = parse_torrent.parse_torrent(data, display_text(str(path)))
     except InputError:
         what = f"libtorrent refuses it, too: {refused}" if refused else "libtorrent loads it, and packager does not"
         faults.remark("", what)
@@ -68,7 +68,7 @@ def torrent(path: Path, faults: FaultList) -> TorrentFacts:
         private=found.private,
         created=_date(found.creation_date, faults),
         comment=found.comment,
-        clients=_clients(Shape(found.version, found.piece_length, len(data))),
+        clients=_clients(TorrentShape(found.version, found.piece_length, len(data))),
     )
 
 
@@ -77,7 +77,7 @@ def _refused_by_libtorrent(data: bytes) -> str | None:
     from packager.engine.network import libtorrent_session  # libtorrent, which no other inspector needs
 
     try:
-        libtorrent_session.load(data, "")
+        libtorrent_session.read_with_libtorrent(data, "")
     except InputError as error:
         return error.what.removeprefix(libtorrent_session.REFUSES)
     return None
@@ -90,7 +90,7 @@ def _pieces(found: Metainfo) -> int:
     return sum(-(-file.length // found.piece_length) for file in found.files)
 
 
-def _check_paths(files: Iterable[ListedFile], faults: FaultList) -> None:
+def _check_paths(files: Iterable[ListedFile], faults: IssueList) -> None:
     """Add what is wrong with the files' paths."""
     checks = PathChecks()
     for at, file in enumerate(files):
@@ -98,11 +98,13 @@ def _check_paths(files: Iterable[ListedFile], faults: FaultList) -> None:
             faults.add_all(f"file {at + 1}", checks.faults("/".join(file.path)))
 
 
-def _check_urls(urls: Iterable[str], what: str, schemes: tuple[str, ...], faults: FaultList) -> None:
+def _check_urls(urls: Iterable[str], what: str, schemes: tuple[str, ...], faults: IssueList) -> None:
     """Note URLs that no client uses, and that none here does: relative ones, or of this machine's own files."""
     for url in urls:
         if without_credentials(url) != url:
-            faults.add("", f'the {what} "{shown(without_credentials(url), 200)}" holds a user name or a password')
+            faults.add(
+                "", f'the {what} "{display_text(without_credentials(url), 200)}" holds a user name or a password'
+            )
             continue
         try:
             parts = urlsplit(url)
@@ -110,7 +112,9 @@ def _check_urls(urls: Iterable[str], what: str, schemes: tuple[str, ...], faults
         except ValueError:
             good = False
         if not good:
-            what_is_wrong = f'the {what} "{shown(url, 200)}" is not a URL of {", ".join(schemes)}, and is ignored'
+            what_is_wrong = (
+                f'the {what} "{display_text(url, 200)}" is not a URL of {", ".join(schemes)}, and is ignored'
+            )
             faults.remark("", what_is_wrong)
 
 
@@ -134,7 +138,7 @@ def _hex(digest: bytes | None) -> Infohash | None:
     return Infohash(digest.hex()) if digest is not None else None
 
 
-def _date(seconds: int | None, faults: FaultList) -> str | None:
+def _date(seconds: int | None, faults: IssueList) -> str | None:
     """Return a creation date, None where there is none that is a date."""
     if seconds is None:
         return None
@@ -144,15 +148,15 @@ def _date(seconds: int | None, faults: FaultList) -> str | None:
     return None
 
 
-def _clients(shape: Shape) -> tuple[ClientTrouble, ...]:
+def _clients(shape: TorrentShape) -> tuple[ClientTrouble, ...]:
     """Return the clients that have trouble with a torrent of this shape."""
     return tuple(
         ClientTrouble(client=fact.client, version=fact.version, refuses=fact.refuses, why=fact.why, tried=fact.tried)
-        for fact in troubles(shape)
+        for fact in client_troubles(shape)
     )
 
 
-def magnets(path: Path, faults: FaultList) -> MagnetsFacts:
+def inspect_magnets(path: Path, faults: IssueList) -> MagnetsFacts:
     """Return what a list of magnet links says, one a line; lines that are empty or begin with "#" say nothing."""
     found: list[MagnetFacts] = []
     seen: dict[tuple[str | None, str | None], int] = {}
@@ -174,13 +178,13 @@ def magnets(path: Path, faults: FaultList) -> MagnetsFacts:
     return MagnetsFacts(count=count, magnets=tuple(found))
 
 
-def one_magnet(text: str, faults: FaultList) -> MagnetsFacts:
+def inspect_magnet(text: str, faults: IssueList) -> MagnetsFacts:
     """Return what the magnet link `text` says."""
     facts = _one(text, "", faults)
     return MagnetsFacts(count=1, magnets=(facts,) if facts else ())
 
 
-def _one(text: str, where: str, faults: FaultList) -> MagnetFacts | None:
+def _one(text: str, where: str, faults: IssueList) -> MagnetFacts | None:
     """Return what one link says; None where it is none, which is a fault."""
     from packager.engine.network import magnet_fetch  # libtorrent, as above
 
@@ -197,7 +201,7 @@ def _one(text: str, where: str, faults: FaultList) -> MagnetFacts | None:
     for remark in found.remarks:
         faults.remark(where, remark)
     if found.name is not None and not is_safe_name(found.name.replace("%", "_")):
-        faults.add(where, f'its name "{shown(found.name, 200)}" cannot be the name of a file on every system')
+        faults.add(where, f'its name "{display_text(found.name, 200)}" cannot be the name of a file on every system')
     _check_urls(found.trackers, "tracker", TRACKERS, faults)
     _check_urls(found.web_seeds, "web seed", WEB_SEEDS, faults)
     return _magnet_facts(found)
@@ -218,5 +222,5 @@ def _magnet_facts(found: Magnet) -> MagnetFacts:
         web_seeds=_listed(found.web_seeds),
         peers=found.peers,
         chosen=tuple(f"{start}-{stop - 1}" for start, stop in found.chosen),
-        clients=_clients(Shape(version, None, None)),
+        clients=_clients(TorrentShape(version, None, None)),
     )

@@ -8,7 +8,7 @@ import msgspec
 from packager.core.releases import documents
 from packager.engine.files.limited_read import read_limited
 from packager.errors import InputError
-from packager.paths import shown
+from packager.paths import display_text
 
 
 class _Fault(msgspec.Struct):
@@ -25,7 +25,7 @@ class _Report(msgspec.Struct):
     faults: list[_Fault]
 
 
-def named_pieces(report: Path, tar: Path, count: int) -> list[int]:
+def read_bad_pieces(report: Path, tar: Path, count: int) -> list[int]:
     """Return the pieces below `count` that a report names as bad in a tar of this name, ascending.
 
     Raises InputError where the file is no such report, or IncompleteError where it cannot be read.
@@ -33,8 +33,8 @@ def named_pieces(report: Path, tar: Path, count: int) -> list[int]:
     try:
         read = msgspec.json.decode(read_limited(report, documents.LIMIT), type=_Report)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        what = f"is not a report of packager verify --json ({shown(str(error), 200)})"
-        raise InputError(shown(str(report)), what) from error
+        what = f"is not a report of packager verify --json ({display_text(str(error), 200)})"
+        raise InputError(display_text(str(report)), what) from error
     pieces: set[int] = set()
     for fault in read.faults:
         if os.path.basename(fault.path) == tar.name and fault.first_piece is not None:

@@ -5,21 +5,21 @@ from pathlib import Path
 
 from packager.core.bittorrent.piece_hashes import PieceHashes
 from packager.core.reports.evidence import Evidence
-from packager.engine.files.shard_torrent import SharedFile, open_torrent
+from packager.engine.files.shard_torrent import ShardTorrent, open_torrent
 from packager.engine.published.open_release import OpenedRelease, find_documents
-from packager.engine.published.published_shard import Published, WithdrawnMembersError, open_published
-from packager.paths import shown
+from packager.engine.published.published_shard import PublishedShard, WithdrawnMembersError, open_published_shard
+from packager.paths import display_text
 
 
 @dataclass(frozen=True)
-class Target:
+class ExpectedShard:
     """A tar as it was published. published: None where only the .torrent is known, or tells of all members.
 
     evidence: what says that it was published so.
     """
 
-    file: SharedFile
-    published: Published | None
+    file: ShardTorrent
+    published: PublishedShard | None
     evidence: Evidence
 
     @property
@@ -28,17 +28,19 @@ class Target:
         return self.file.pieces
 
 
-def open_target(tar: Path, *, release: OpenedRelease | None, manifest: Path | None, torrent: Path | None) -> Target:
+def open_expected_shard(
+    tar: Path, *, release: OpenedRelease | None, manifest: Path | None, torrent: Path | None
+) -> ExpectedShard:
     """Return what the tar at `tar` should be.
 
     torrent: a .torrent that is enough alone; otherwise the documents are found as find_documents tells.
     Raises InputError for documents that are not there or broken, TrustError where they disagree.
     """
     if torrent is not None:
-        return Target(open_torrent(torrent), None, Evidence(kind="torrent", name=shown(str(torrent))))
+        return ExpectedShard(open_torrent(torrent), None, Evidence(kind="torrent", name=display_text(str(torrent))))
     documents = find_documents(tar, release, manifest)
     shared = open_torrent(documents.torrent)
     try:
-        return Target(shared, open_published(documents), documents.evidence)
+        return ExpectedShard(shared, open_published_shard(documents), documents.evidence)
     except WithdrawnMembersError:
-        return Target(shared, None, documents.evidence)
+        return ExpectedShard(shared, None, documents.evidence)

@@ -16,12 +16,12 @@ from packager.core.shards.layout import PAYLOAD
 from packager.engine.hashing.file_index import FileIndex
 from packager.errors import InputError
 from packager.model import ShardName
-from packager.paths import shown
+from packager.paths import display_text
 
 _EMPTY = sha256().digest()
 
 
-class Finder:
+class MemberFinder:
     """The members of one shard and the places of their files below some folders.
 
     places: a file's absolute path for each member, None where none is known. Memory: that, and the
@@ -94,7 +94,7 @@ class Finder:
 def _folder(root: Path) -> bytes:
     """Return a folder's absolute path. Raises InputError."""
     if not root.is_dir():
-        raise InputError(shown(str(root)), "is not a folder", "give the folder of the loose files")
+        raise InputError(display_text(str(root)), "is not a folder", "give the folder of the loose files")
     return os.path.realpath(os.fsencode(root))
 
 

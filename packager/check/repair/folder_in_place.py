@@ -13,11 +13,11 @@ from packager.check.repair.tar_in_place import MEND
 from packager.core.bittorrent.file_offsets import NamedFiles
 from packager.core.bittorrent.piece_hashes import PieceHashes
 from packager.engine.files import atomic_files
-from packager.engine.files.range_readers import FolderRanges, Unreadable
-from packager.engine.files.shard_torrent import SharedFolder
-from packager.engine.files.write_errors import refused
+from packager.engine.files.range_readers import FolderRangeReader, UnreadableError
+from packager.engine.files.shard_torrent import FolderTorrent
+from packager.engine.files.write_errors import write_error
 from packager.errors import InputError, from_os_error
-from packager.paths import shown
+from packager.paths import display_text
 
 
 class FolderInPlace:
@@ -57,8 +57,8 @@ class FolderInPlace:
     def is_right(self, piece: int) -> bool:
         """Say whether a piece on disk is right; one that ends early or that the disk cannot read is not."""
         try:
-            data = b"".join(FolderRanges(self._folder, self._files).read(*self._pieces.span(piece)))
-        except Unreadable:
+            data = b"".join(FolderRangeReader(self._folder, self._files).read(*self._pieces.span(piece)))
+        except UnreadableError:
             return False
         return self._pieces.is_right(piece, data)
 
@@ -116,7 +116,7 @@ class FolderInPlace:
                 done = os.pwrite(descriptor, left, at)
                 at, left = at + done, left[done:]
         except OSError as error:
-            raise refused(error, self._folder / path, len(left), MEND) from error
+            raise write_error(error, self._folder / path, len(left), MEND) from error
         finally:
             os.close(descriptor)
 
@@ -131,13 +131,13 @@ class FolderInPlace:
 
     def _where(self, path: str) -> str:
         """Return how messages call a file."""
-        return shown(str(self._folder / path))
+        return display_text(str(self._folder / path))
 
 
 @contextmanager
-def opened_folder(path: Path, file: SharedFolder) -> Iterator[FolderInPlace]:
+def open_folder_in_place(path: Path, file: FolderTorrent) -> Iterator[FolderInPlace]:
     """Open a shard's folder. Raises InputError where there is none."""
     if not path.is_dir():
-        mend = f"write it from loose files: packager rebuild {shown(str(path))} --from FOLDER"
-        raise InputError(shown(str(path)), "is no folder, and the shard is kept as files", mend)
+        mend = f"write it from loose files: packager rebuild {display_text(str(path))} --from FOLDER"
+        raise InputError(display_text(str(path)), "is no folder, and the shard is kept as files", mend)
     yield FolderInPlace(path, file.named, file.pieces)

@@ -14,23 +14,30 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from packager.check.repair.find_members import Finder
+from packager.check.repair.find_members import MemberFinder
 from packager.core.bittorrent.piece_hashes import FolderHashes, folder_hashes
 from packager.core.reports.check_reports import MissingMember, RebuildReport
-from packager.core.shards.folder_layout import FilesLayout
-from packager.core.shards.layout import Layout, Slice
+from packager.core.shards.folder_layout import FolderLayout
+from packager.core.shards.layout import Layout, MemberRange
 from packager.core.shards.tar_layout import TarLayout
 from packager.engine.files.direct_writer import DirectWriter, Sink
 from packager.engine.files.folder_writer import FolderWriter
-from packager.engine.files.output_lock import only_writer
-from packager.engine.files.range_readers import FolderRanges, OpenRanges, RangeSource, TarRanges, Unreadable, open_file
+from packager.engine.files.output_lock import lock_output
+from packager.engine.files.range_readers import (
+    FolderRangeReader,
+    OpenRanges,
+    RangeReader,
+    TarRangeReader,
+    UnreadableError,
+    open_file,
+)
 from packager.engine.hashing.file_index import FileIndex
-from packager.engine.hashing.hashing_writer import Stream
-from packager.engine.hashing.stream_hasher import Digests, FilesPass, FileTree, OnePass
+from packager.engine.hashing.hashing_writer import HashingWriter
+from packager.engine.hashing.stream_hasher import Digests, FileTree, FolderHasher, StreamHasher
 from packager.engine.published.open_release import OpenedRelease, find_documents
-from packager.engine.published.published_shard import Published, ShardFiles, shard_files
+from packager.engine.published.published_shard import PublishedShard, ShardFiles, shard_files
 from packager.errors import InputError, TrustError
-from packager.paths import shown
+from packager.paths import display_text
 from packager.progress import Progress
 
 
@@ -44,7 +51,7 @@ class WrongMember(Exception):  # noqa: N818 (ends one pass and never reaches a u
 
 
 def rebuild(
-    published: Published,
+    published: PublishedShard,
     roots: Sequence[Path],
     out: Path,
     *,
@@ -60,11 +67,11 @@ def rebuild(
     TrustError where members as published do not make the published pieces, IncompleteError for a full disk.
     """
     started = time.monotonic()
-    finder = Finder(published.manifest.name, published.members, roots)
+    finder = MemberFinder(published.manifest.name, published.members, roots)
     job = _Rebuild(published, finder, out, progress)
     by_path = list(finder.places)
     fetched: list[int] | None = []
-    with only_writer(out):
+    with lock_output(out):
         already = _is_there(published, out, progress)
         if not already:
             with FileIndex(index, workers=workers, progress=progress) as known:
@@ -72,7 +79,7 @@ def rebuild(
     at_path = sum(place is not None and place == first for place, first in zip(finder.places, by_path, strict=True))
     return RebuildReport(
         shard=published.manifest.name,
-        out=shown(str(out)),
+        out=display_text(str(out)),
         size=published.manifest.size,
         members=len(by_path),
         whole=already or fetched is not None,
@@ -94,24 +101,24 @@ def documents_of(shard: Path, release: OpenedRelease | None, manifest: Path | No
     return find_documents(shard, release, manifest)
 
 
-def place_of(shard: Path, published: Published) -> Path:
+def place_of(shard: Path, published: PublishedShard) -> Path:
     """Return where the tar goes when nothing else is said: where `shard` says it is, else here."""
     return shard if shard.name == published.manifest.file else Path(published.manifest.file)
 
 
-def one_pass(published: Published) -> OnePass:
+def rebuild_stream(published: PublishedShard) -> StreamHasher:
     """Return the hashes that a pass over the shard takes: those that are published."""
     pieces = published.pieces
-    if isinstance(published.layout, FilesLayout) and isinstance(pieces, FolderHashes):
-        return FilesPass(published.layout.space, v1=bool(pieces.pieces), v2=bool(pieces.nodes))
+    if isinstance(published.layout, FolderLayout) and isinstance(pieces, FolderHashes):
+        return FolderHasher(published.layout.space, v1=bool(pieces.pieces), v2=bool(pieces.nodes))
     v1, v2 = bool(pieces.pieces), pieces.pieces_root is not None
-    return OnePass(pieces.size, pieces.piece_length, v1=v1, v2=v2, flat=published.manifest.sha256 is not None)
+    return StreamHasher(pieces.size, pieces.piece_length, v1=v1, v2=v2, flat=published.manifest.sha256 is not None)
 
 
-def is_published(published: Published, found: Digests) -> bool:
+def is_published(published: PublishedShard, found: Digests) -> bool:
     """Say whether a pass over a shard found all that is published of it."""
     layout = published.layout
-    if isinstance(layout, FilesLayout):
+    if isinstance(layout, FolderLayout):
         trees = [
             (tree.pieces_root, tree.layer) for tree in found.trees or [FileTree(b"", None)] * len(layout.space.sizes)
         ]
@@ -123,11 +130,11 @@ def is_published(published: Published, found: Digests) -> bool:
     return said == (found.pieces, found.layer, found.pieces_root, flat)
 
 
-def _is_there(published: Published, out: Path, progress: Progress) -> bool:
+def _is_there(published: PublishedShard, out: Path, progress: Progress) -> bool:
     """Say whether the whole shard has the name already. Raises InputError where another file does."""
     if not os.path.lexists(out):
         return False
-    hashes = one_pass(published)
+    hashes = rebuild_stream(published)
     progress.begin("check", published.manifest.size)
     try:
         source = _there(published, out)
@@ -138,31 +145,33 @@ def _is_there(published: Published, out: Path, progress: Progress) -> bool:
             if is_published(published, hashes.finish()):
                 return True
     except OSError as error:
-        raise InputError(shown(str(out)), f"cannot be read ({error.strerror})") from error
-    except Unreadable as error:
+        raise InputError(display_text(str(out)), f"cannot be read ({error.strerror})") from error
+    except UnreadableError as error:
         raise InputError(error.where, error.what) from error
     finally:
         progress.end()
     raise InputError(
-        shown(str(out)), "is there, and is not the shard", "mend it with packager repair, or name another with --out"
+        display_text(str(out)),
+        "is there, and is not the shard",
+        "mend it with packager repair, or name another with --out",
     )
 
 
-def _there(published: Published, out: Path) -> RangeSource | None:
+def _there(published: PublishedShard, out: Path) -> RangeReader | None:
     """Return the bytes of what has the shard's name; None where it is not of its size."""
     layout = published.layout
-    if isinstance(layout, FilesLayout):
+    if isinstance(layout, FolderLayout):
         good = all((out / path).stat().st_size == size for path, _, size in layout.files())
-        return FolderRanges(out, layout.named) if good else None
-    return TarRanges(out) if out.stat().st_size == published.manifest.size else None
+        return FolderRangeReader(out, layout.named) if good else None
+    return TarRangeReader(out) if out.stat().st_size == published.manifest.size else None
 
 
 @dataclass
 class _Rebuild:
     """One shard's rebuilding. reasons: why what was fetched of a member is of no use."""
 
-    published: Published
-    finder: Finder
+    published: PublishedShard
+    finder: MemberFinder
     out: Path
     progress: Progress
     reasons: dict[int, str] = field(default_factory=dict)
@@ -181,7 +190,7 @@ class _Rebuild:
         self._refuse_wrong(range(len(self.finder.places)), index)
         return None
 
-    def _source(self, fetch: OpenRanges | None, missing: Sequence[int]) -> RangeSource | None:
+    def _source(self, fetch: OpenRanges | None, missing: Sequence[int]) -> RangeReader | None:
         """Open where missing members come from."""
         layout = self.published.layout
         ranges = [(at := int(layout.offsets[member]), at + self.finder.sizes[member]) for member in missing]
@@ -201,16 +210,16 @@ class _Rebuild:
         self.finder.refuse_wrong(members, index)
         self.finder.find(index)
 
-    def _write(self, source: RangeSource | None) -> None:
+    def _write(self, source: RangeReader | None) -> None:
         """Write the tar in one pass. Raises WrongMember, and then nothing is left of it."""
         layout = self.published.layout
-        hashes = one_pass(self.published)
+        hashes = rebuild_stream(self.published)
         self.progress.begin("rebuild", layout.size)
         try:
             with _writer(self.out, layout) as sink:
-                with Stream(hashes, sink, self.progress.advance) as stream:
+                with HashingWriter(hashes, sink, self.progress.advance) as stream:
                     for segment in layout.segments(digests=self.published.digests):
-                        if isinstance(segment, Slice):
+                        if isinstance(segment, MemberRange):
                             self._read(segment.member, stream, source)
                         else:
                             stream.write(segment.data)
@@ -220,7 +229,7 @@ class _Rebuild:
         finally:
             self.progress.end()
 
-    def _read(self, member: int, stream: Stream, source: RangeSource | None) -> None:
+    def _read(self, member: int, stream: HashingWriter, source: RangeReader | None) -> None:
         """Read a whole member into the stream. Raises WrongMember where it is not what was published."""
         state = sha256()
         size, place = self.finder.sizes[member], self.finder.places[member]
@@ -232,10 +241,10 @@ class _Rebuild:
                 for data in source.read(start, start + size):
                     state.update(data)
                     stream.write(data)
-        except Unreadable as error:
+        except UnreadableError as error:
             raise WrongMember(member, str(error)) from error
         if state.digest() != self.finder.digests[member]:
-            where = source.name if place is None and source else shown(place or b"")
+            where = source.name if place is None and source else display_text(place or b"")
             raise WrongMember(member, f"{where}: its SHA-256 is not {self.finder.digests[member].hex()}")
 
     def missing(self, member: int) -> MissingMember:
@@ -244,10 +253,10 @@ class _Rebuild:
         wrong = self.finder.wrong(member)
         what = "no file with its size and SHA-256 is there"
         if wrong:
-            what = f"{shown(wrong[0])} has its size, and other contents"
+            what = f"{display_text(wrong[0])} has its size, and other contents"
         return MissingMember(
-            id=shown(row["id"]),
-            path=shown(row["path"]),
+            id=display_text(row["id"]),
+            path=display_text(row["path"]),
             size=self.finder.sizes[member],
             sha256=self.finder.digests[member].hex(),
             what=self.reasons.get(member, what),
@@ -256,12 +265,12 @@ class _Rebuild:
 
 def _writer(out: Path, layout: Layout) -> AbstractContextManager[Sink]:
     """Return what writes the tar or the folder."""
-    if isinstance(layout, FilesLayout):
+    if isinstance(layout, FolderLayout):
         return FolderWriter(out, layout)
     return DirectWriter(out, layout.size, claimed=True)
 
 
-def _read_file(path: bytes, size: int, stream: Stream, taken: Callable[[memoryview], object]) -> None:
+def _read_file(path: bytes, size: int, stream: HashingWriter, taken: Callable[[memoryview], object]) -> None:
     """Read `size` bytes of a file into the stream, and show them to `taken`. Raises Unreadable."""
     descriptor = open_file(path)
     try:
@@ -280,7 +289,7 @@ def _read_into(descriptor: int, space: memoryview, path: bytes) -> int:
     try:
         got = os.readv(descriptor, [space])
     except OSError as error:
-        raise Unreadable(shown(path), f"cannot be read ({error.strerror})") from error
+        raise UnreadableError(display_text(path), f"cannot be read ({error.strerror})") from error
     if not got:
-        raise Unreadable(shown(path), "ends early")
+        raise UnreadableError(display_text(path), "ends early")
     return got

@@ -18,24 +18,30 @@ from dataclasses import dataclass, field
 from itertools import groupby, islice
 from pathlib import Path
 
-from packager.check.repair.expected_shard import Target
-from packager.check.repair.find_members import Finder
-from packager.check.repair.folder_in_place import FolderInPlace, opened_folder
-from packager.check.repair.tar_in_place import InPlace, opened
+from packager.check.repair.expected_shard import ExpectedShard
+from packager.check.repair.find_members import MemberFinder
+from packager.check.repair.folder_in_place import FolderInPlace, open_folder_in_place
+from packager.check.repair.tar_in_place import TarInPlace, open_tar_in_place
 from packager.check.targets.bag_target import extra_faults
 from packager.core.bittorrent.piece_hashes import PieceHashes
-from packager.core.reports.check_reports import LeftPieces, RepairReport, SourceUse
-from packager.core.reports.faults import NOTHING, Known, merged, shard_extents
+from packager.core.reports.check_reports import DataSourceUse, RepairReport, UnrepairedPieces
+from packager.core.reports.faults import NOTHING, ExpectedStream, merge_faults, shard_extents
 from packager.engine.files import atomic_files
-from packager.engine.files.output_lock import only_writer
-from packager.engine.files.range_readers import LooseRanges, RangeSource, TarRanges, Unreachable, Unreadable
-from packager.engine.files.shard_torrent import SharedFolder
+from packager.engine.files.output_lock import lock_output
+from packager.engine.files.range_readers import (
+    LooseFileReader,
+    RangeReader,
+    TarRangeReader,
+    UnreachableError,
+    UnreadableError,
+)
+from packager.engine.files.shard_torrent import FolderTorrent
 from packager.engine.hashing.find_bad_pieces import bad_pieces, bad_pieces_of_folder
-from packager.engine.network.remote_readers import Opener, Remote, remote_sources
+from packager.engine.network.remote_readers import NetworkOptions, Opener, open_remote_readers
 from packager.errors import InputError
-from packager.paths import shown
+from packager.paths import display_text
 from packager.progress import Progress
-from packager.units import count_of, show_size
+from packager.units import count_of, format_size
 
 _LEFT = 1000  # ranges of pieces that a report lists
 
@@ -44,14 +50,14 @@ _LEFT = 1000  # ranges of pieces that a report lists
 class _Work:
     """One repair under way. why: of each piece that is still bad, what each source said."""
 
-    shard: InPlace | FolderInPlace
-    target: Target
+    shard: TarInPlace | FolderInPlace
+    target: ExpectedShard
     progress: Progress
     looked_at: Sequence[int] = ()
     bad: Sequence[int] = ()
     why: dict[int, tuple[str, ...]] = field(default_factory=dict)
     written: list[int] = field(default_factory=list)
-    uses: list[SourceUse] = field(default_factory=list)
+    uses: list[DataSourceUse] = field(default_factory=list)
     unreachable: bool = False
     excess: int = 0  # bytes past the shard's end, when it was opened
     cut: bool = False
@@ -67,9 +73,9 @@ class _Work:
 
 def repair(
     tar: Path,
-    target: Target,
+    target: ExpectedShard,
     copies: Sequence[Path],
-    remote: Remote,
+    remote: NetworkOptions,
     *,
     only: Iterable[int] | None,
     workers: int,
@@ -86,7 +92,7 @@ def repair(
     path = Path(os.path.realpath(tar))
     local = _copies(path, target, copies)
     with (
-        nullcontext() if dry_run else only_writer(path),
+        nullcontext() if dry_run else lock_output(path),
         _opened(path, target, writable=not dry_run) as shard,
     ):
         if not dry_run:
@@ -94,12 +100,12 @@ def repair(
         work = _Work(shard, target, progress, excess=shard.excess)
         _find(work, path, only, workers)
         work.missing = shard.missing_empty()
-        if isinstance(target.file, SharedFolder):
+        if isinstance(target.file, FolderTorrent):
             work.extra = [fault.path for fault in extra_faults(path, (name for name, _ in target.file.files()))]
         if not dry_run:
             work.created = sum(shard.create_empty(name) for name in work.missing)
         if not work.looked_at and not work.excess:
-            what = f"names no bad piece of {shown(tar.name)}, so nothing was checked"
+            what = f"names no bad piece of {display_text(tar.name)}, so nothing was checked"
             raise InputError("--report", what, "leave it out to check every piece")
         if work.bad and not dry_run:
             _mend(work, local, remote, _scratch(path))
@@ -109,11 +115,11 @@ def repair(
     return _report(work, tar, dry_run=dry_run, seconds=time.monotonic() - started)
 
 
-def _opened(path: Path, target: Target, *, writable: bool) -> AbstractContextManager[InPlace | FolderInPlace]:
+def _opened(path: Path, target: ExpectedShard, *, writable: bool) -> AbstractContextManager[TarInPlace | FolderInPlace]:
     """Open what is to be mended."""
-    if isinstance(target.file, SharedFolder):
-        return opened_folder(path, target.file)
-    return opened(path, target.pieces, writable=writable)
+    if isinstance(target.file, FolderTorrent):
+        return open_folder_in_place(path, target.file)
+    return open_tar_in_place(path, target.pieces, writable=writable)
 
 
 def _scratch(path: Path) -> Path:
@@ -121,26 +127,26 @@ def _scratch(path: Path) -> Path:
     return path.with_name(f".{path.name}.swarm")
 
 
-def _copies(path: Path, target: Target, copies: Sequence[Path]) -> list[RangeSource]:
+def _copies(path: Path, target: ExpectedShard, copies: Sequence[Path]) -> list[RangeReader]:
     """Return the sources on this machine: tars first, then all folders of loose files as one."""
-    sources: list[RangeSource] = []
+    sources: list[RangeReader] = []
     folders = []
     for copy in copies:
         if not copy.exists():
-            raise InputError(shown(str(copy)), "not found", "give a copy of the tar, or a folder")
+            raise InputError(display_text(str(copy)), "not found", "give a copy of the tar, or a folder")
         tar = copy / target.file.name if copy.is_dir() else copy
         if tar.is_file() and not (path.exists() and tar.samefile(path)):
-            sources.append(TarRanges(tar))
+            sources.append(TarRangeReader(tar))
         if copy.is_dir():
             folders.append(copy)
     published = target.published
     if folders and published is not None:
-        finder = Finder(published.manifest.name, published.members, folders)
-        sources.append(LooseRanges(published.layout, published.digests, finder.places))
+        finder = MemberFinder(published.manifest.name, published.members, folders)
+        sources.append(LooseFileReader(published.layout, published.digests, finder.places))
     return sources
 
 
-def _looked_at(shard: InPlace | FolderInPlace, pieces: PieceHashes, only: Iterable[int] | None) -> Sequence[int]:
+def _looked_at(shard: TarInPlace | FolderInPlace, pieces: PieceHashes, only: Iterable[int] | None) -> Sequence[int]:
     """Return the pieces to check: all, or those said to be bad and those that the file does not reach."""
     if only is None:
         return range(pieces.count)
@@ -153,23 +159,23 @@ def _find(work: _Work, path: Path, only: Iterable[int] | None, workers: int) -> 
     work.looked_at = _looked_at(work.shard, work.pieces, only)
     work.progress.begin("check", _bytes(work.pieces, work.looked_at))
     tell, file = work.progress.advance, work.target.file
-    if isinstance(file, SharedFolder):
+    if isinstance(file, FolderTorrent):
         work.bad = bad_pieces_of_folder(path, file, work.looked_at, workers=workers, tell=tell)
     else:
         work.bad = bad_pieces(bytes(path), work.pieces, work.looked_at, workers=workers, tell=tell)
     work.progress.end()
     work.why = dict.fromkeys(work.bad, ())
     if work.bad:
-        work.progress.note(f"{count_of(len(work.bad), 'bad piece')}, {show_size(_bytes(work.pieces, work.bad))}")
+        work.progress.note(f"{count_of(len(work.bad), 'bad piece')}, {format_size(_bytes(work.pieces, work.bad))}")
 
 
-def _mend(work: _Work, local: Sequence[RangeSource], remote: Remote, scratch: Path) -> None:
+def _mend(work: _Work, local: Sequence[RangeReader], remote: NetworkOptions, scratch: Path) -> None:
     """Write every bad piece that some source has; for the others, `work.why` says why not."""
     work.progress.begin("mend", _bytes(work.pieces, work.bad))
     for source in local:
         _mend_from(work, source)
     if work.why:
-        with remote_sources(work.target.file, remote, scratch) as openers:
+        with open_remote_readers(work.target.file, remote, scratch) as openers:
             for opener in openers:
                 if work.why:
                     _open_and_mend(work, opener)
@@ -183,23 +189,23 @@ def _open_and_mend(work: _Work, opener: Opener) -> None:
     """Ask a source over the network, if it opens."""
     try:
         source = opener([work.pieces.span(piece) for piece in work.why])
-    except Unreadable as error:
-        work.unreachable |= isinstance(error, Unreachable)
+    except UnreadableError as error:
+        work.unreachable |= isinstance(error, UnreachableError)
         for piece in work.why:
             work.why[piece] += (str(error),)
         return
     _mend_from(work, source)
 
 
-def _mend_from(work: _Work, source: RangeSource) -> None:
+def _mend_from(work: _Work, source: RangeReader) -> None:
     """Take from one source all that is still bad and that it has right."""
     mended = read = 0
     for piece in list(work.why):
         start, stop = work.pieces.span(piece)
         try:
             data = b"".join(source.read(start, stop))
-        except Unreadable as error:
-            work.unreachable |= isinstance(error, Unreachable)
+        except UnreadableError as error:
+            work.unreachable |= isinstance(error, UnreachableError)
             work.why[piece] += (str(error),)
             continue
         read += len(data)
@@ -211,15 +217,15 @@ def _mend_from(work: _Work, source: RangeSource) -> None:
         work.written.append(piece)
         work.progress.advance(stop - start)
         mended += 1
-    work.uses.append(SourceUse(name=source.name, pieces=mended, bytes=read))
+    work.uses.append(DataSourceUse(name=source.name, pieces=mended, bytes=read))
 
 
 def _report(work: _Work, tar: Path, *, dry_run: bool, seconds: float) -> RepairReport:
     """Return what was found and done."""
     pieces, published = work.pieces, work.target.published
-    known = Known(pieces, shard_extents(published.layout) if published else NOTHING)
+    known = ExpectedStream(pieces, shard_extents(published.layout) if published else NOTHING)
     return RepairReport(
-        shard=shown(str(tar)),
+        shard=display_text(str(tar)),
         size=pieces.size,
         piece_length=pieces.piece_length,
         pieces=pieces.count,
@@ -246,13 +252,13 @@ def _report(work: _Work, tar: Path, *, dry_run: bool, seconds: float) -> RepairR
     )
 
 
-def _left(known: Known, why: dict[int, tuple[str, ...]]) -> Iterator[LeftPieces]:
+def _left(known: ExpectedStream, why: dict[int, tuple[str, ...]]) -> Iterator[UnrepairedPieces]:
     """Yield adjacent pieces with the same reasons as one."""
     for reasons, alike in groupby(sorted(why), lambda piece: why[piece]):
-        for run in merged(alike):
+        for run in merge_faults(alike):
             start, stop = known.pieces.span(run.start)[0], known.pieces.span(run.stop - 1)[1]
             members, tag_files = known.extents.touched(start, stop)
-            yield LeftPieces(
+            yield UnrepairedPieces(
                 first=run.start,
                 last=run.stop - 1,
                 start=start,

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from packager.core.bittorrent.piece_hashes import PieceHashes
 from packager.engine.files.unfinished_files import check_finished
-from packager.engine.files.write_errors import refused
+from packager.engine.files.write_errors import write_error
 from packager.errors import IncompleteError, InputError, from_os_error
-from packager.paths import shown
+from packager.paths import display_text
 
 MEND = "make room or mend the disk, then run the command again"
 
 
-class InPlace:
+class TarInPlace:
     """An open tar and what its pieces should be."""
 
     def __init__(self, descriptor: int, path: Path, pieces: PieceHashes) -> None:
@@ -65,7 +65,7 @@ class InPlace:
                 done = os.pwrite(self._descriptor, left, at)
                 at, left = at + done, left[done:]
         except OSError as error:
-            raise refused(error, self._path, len(left), MEND) from error
+            raise write_error(error, self._path, len(left), MEND) from error
 
     def still_bad(self, pieces: Sequence[int]) -> list[int]:
         """Return which of `pieces`, just written, are not right on disk: fsynced, and read past the page cache."""
@@ -80,7 +80,7 @@ class InPlace:
         try:
             os.ftruncate(self._descriptor, self._pieces.size)
         except OSError as error:
-            raise from_os_error(error, shown(str(self._path))) from error
+            raise from_os_error(error, display_text(str(self._path))) from error
         self._sync()
 
     def _sync(self) -> None:
@@ -88,13 +88,15 @@ class InPlace:
         try:
             os.fsync(self._descriptor)
         except OSError as error:
-            raise from_os_error(error, shown(str(self._path)), "mend the disk, then run the command again") from error
+            raise from_os_error(
+                error, display_text(str(self._path)), "mend the disk, then run the command again"
+            ) from error
 
 
 @contextmanager
-def opened(path: Path, pieces: PieceHashes, *, writable: bool) -> Iterator[InPlace]:
+def open_tar_in_place(path: Path, pieces: PieceHashes, *, writable: bool) -> Iterator[TarInPlace]:
     """Open a tar that is there. Raises InputError where it is none, IncompleteError where it may not be opened."""
-    where = shown(str(path))
+    where = display_text(str(path))
     # O_NONBLOCK: a FIFO of that name must not hang the run.
     flags = (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC | os.O_NONBLOCK
     try:
@@ -110,7 +112,7 @@ def opened(path: Path, pieces: PieceHashes, *, writable: bool) -> Iterator[InPla
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise InputError(where, "is no regular file", "give the shard's tar")
-        yield InPlace(descriptor, path, pieces)
+        yield TarInPlace(descriptor, path, pieces)
     finally:
         os.close(descriptor)
 

@@ -5,18 +5,18 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from packager.check.targets.find_files import Folder
-from packager.check.targets.target import Look, Subject
-from packager.core.bittorrent.unfinished_names import final_name, sentence
+from packager.check.targets.find_files import SafeFolder
+from packager.check.targets.target import Inventory, VerifyTarget
+from packager.core.bittorrent.unfinished_names import final_name, unfinished_sentence
 from packager.core.reports.evidence import Evidence
 from packager.core.reports.faults import Fault, FaultKind, file_fault
-from packager.core.shards.checksum_file import Sum, check_bag_path, decoded, parse_manifest, tag_lines
+from packager.core.shards.checksum_file import ListedDigest, check_bag_path, decode_text, parse_bag_manifest, tag_lines
 from packager.core.shards.digest_algorithms import algorithm_named
 from packager.core.shards.layout import PAYLOAD
 from packager.engine.files.limited_read import read_limited
-from packager.engine.hashing.check_tasks import WholeFile
+from packager.engine.hashing.check_tasks import FileDigestCheck
 from packager.errors import InputError, from_os_error
-from packager.paths import shown
+from packager.paths import display_text
 
 DECLARATION = "bagit.txt"
 FETCH = "fetch.txt"
@@ -38,40 +38,40 @@ def is_bag(folder: Path) -> bool:
     return (folder / DECLARATION).is_file()
 
 
-def bag_subject(folder: Path) -> Subject:
+def bag_target(folder: Path) -> VerifyTarget:
     """Return a bag as what to check.
 
     Each file is read once, for all of the bag's algorithms. Raises InputError where a tag file is broken, a manifest
     is missing or none lists a file, or a path leaves the bag. Memory: some hundred bytes a file.
     """
-    where = shown(str(folder))
+    where = display_text(str(folder))
     every = [match for path in sorted(folder.iterdir()) if (match := _NAME.fullmatch(path.name)) is not None]
     names = [match for match in every if algorithm_named(match[2])]
     unknown = next((match for match in every if not match[1] and match not in names), None)
     if unknown and not any(not match[1] for match in names):
-        raise InputError(shown(str(folder / unknown[0])), f'"{unknown[2]}" is no algorithm that is known here')
+        raise InputError(display_text(str(folder / unknown[0])), f'"{unknown[2]}" is no algorithm that is known here')
     if not any(not match[1] for match in names):
         raise InputError(where, "a bag without a manifest", "is it whole?")
     if not (folder / PAYLOAD).is_dir():
         raise InputError(where, f"a bag without {PAYLOAD}", "is it whole?")
     version, encoding = _declared(folder)
-    listed: dict[bytes, list[Sum]] = {}
+    listed: dict[bytes, list[ListedDigest]] = {}
     payload: list[set[bytes]] = []
     for match in names:
         text = _tag_file(folder, match[0], encoding, _LIMIT)
         algorithm = algorithm_named(match[2]) or ""
-        for entry in (sums := parse_manifest(text, algorithm, shown(str(folder / match[0])))):
+        for entry in (sums := parse_bag_manifest(text, algorithm, display_text(str(folder / match[0])))):
             if entry.path.startswith(PAYLOAD.encode()) == bool(match[1]):
-                what = f'"{shown(entry.path)}" cannot stand in this manifest'
-                raise InputError(shown(str(folder / match[0])), what)
+                what = f'"{display_text(entry.path)}" cannot stand in this manifest'
+                raise InputError(display_text(str(folder / match[0])), what)
             listed.setdefault(entry.path, []).append(entry)
         if not match[1]:
             payload.append({entry.path for entry in sums})
     if not any(payload):
         raise InputError(where, "its manifests list no file, so nothing can be checked")
     _check_fetch(folder, encoding, set().union(*payload))
-    found = look(folder, listed, payload if version.startswith(_EVERY) else (), encoding=encoding)
-    return Subject(
+    found = find_bag_files(folder, listed, payload if version.startswith(_EVERY) else (), encoding=encoding)
+    return VerifyTarget(
         path=folder,
         kind="bag",
         against=", ".join(match[0] for match in names),
@@ -86,7 +86,7 @@ def bag_subject(folder: Path) -> Subject:
 
 def _declared(folder: Path) -> tuple[str, str]:
     """Return a bag's version and the encoding of its other tag files. Raises InputError for a wrong bagit.txt."""
-    where = shown(str(folder / DECLARATION))
+    where = display_text(str(folder / DECLARATION))
     match = _DECLARED.fullmatch(read_limited(folder / DECLARATION, _TAG_LIMIT).decode("utf-8", "replace"))
     if match is None:
         what = "is not the two lines of a BagIt declaration, in UTF-8 without a byte order mark"
@@ -94,7 +94,7 @@ def _declared(folder: Path) -> tuple[str, str]:
     try:
         "".encode(match[2])
     except (LookupError, UnicodeError):
-        raise InputError(where, f'"{shown(match[2])}" is not a known text encoding') from None
+        raise InputError(where, f'"{display_text(match[2])}" is not a known text encoding') from None
     return match[1], match[2]
 
 
@@ -106,7 +106,9 @@ def _tag_file(folder: Path, name: str, encoding: str, limit: int) -> bytes:
     try:
         return data.decode(encoding).removeprefix("\ufeff").encode()
     except (UnicodeError, LookupError):
-        raise InputError(shown(str(folder / name)), f"is not in {shown(encoding)}, the bag's encoding") from None
+        raise InputError(
+            display_text(str(folder / name)), f"is not in {display_text(encoding)}, the bag's encoding"
+        ) from None
 
 
 def _check_fetch(folder: Path, encoding: str, payload: set[bytes]) -> None:
@@ -114,22 +116,22 @@ def _check_fetch(folder: Path, encoding: str, payload: set[bytes]) -> None:
     if not (folder / FETCH).is_file():
         return
     text = _tag_file(folder, FETCH, encoding, _LIMIT)
-    listed = {decoded(path) for path in payload}
+    listed = {decode_text(path) for path in payload}
     for number, line in tag_lines(text):
-        place = f"{shown(str(folder / FETCH))}: line {number}"
+        place = f"{display_text(str(folder / FETCH))}: line {number}"
         parts = line.split(None, 2)
         if len(parts) != 3 or not re.fullmatch(rb"-|[0-9]{1,18}", parts[1]) or b":" not in parts[0]:
-            raise InputError(place, f'"{shown(line, 80)}" is not a URL, a length and a path')
-        path = decoded(check_bag_path(parts[2].removeprefix(b"./"), place))
+            raise InputError(place, f'"{display_text(line, 80)}" is not a URL, a length and a path')
+        path = decode_text(check_bag_path(parts[2].removeprefix(b"./"), place))
         if not path.startswith(PAYLOAD.encode()):
-            raise InputError(place, f'"{shown(path)}" is not in {PAYLOAD}')
+            raise InputError(place, f'"{display_text(path)}" is not in {PAYLOAD}')
         if path not in listed and parts[2] not in payload:
-            raise InputError(place, f'"{shown(path)}" is in no manifest of the bag')
+            raise InputError(place, f'"{display_text(path)}" is in no manifest of the bag')
 
 
 def extra_faults(folder: Path, known: Iterable[str]) -> list[Fault]:
     """Return the faults of files that stand in a bag's payload and are none of `known`, paths below the bag."""
-    inside = Folder(folder)
+    inside = SafeFolder(folder)
     paths = {inside.path + b"/" + path.encode() for path in known}
     extra = (path for path, _ in _payload(inside, folder) if path not in paths)
     return [file_fault("extra", path, _unfinished(path) or "not in the shard") for path in extra]
@@ -139,35 +141,35 @@ def _unfinished(path: bytes) -> str:
     """Return that a file is an unfinished download, "" if it is none."""
     name = os.fsdecode(os.path.basename(path))
     final = final_name(name)
-    return sentence(name, final) if final else ""
+    return unfinished_sentence(name, final) if final else ""
 
 
-def look(
+def find_bag_files(
     folder: Path,
-    listed: Mapping[bytes, Sequence[Sum]],
+    listed: Mapping[bytes, Sequence[ListedDigest]],
     payload: Sequence[set[bytes]] = (),
     *,
     oxum: bool = True,
     encoding: str = "UTF-8",
-) -> Look:
+) -> Inventory:
     """Return the look at a bag's files.
 
     listed: the digests of each by its path as a manifest has it. payload: what each payload manifest lists; each
     must list every file of the payload (RFC 8493 3). oxum: hold the payload against bag-info.txt's Payload-Oxum;
     encoding: of that file.
     """
-    inside = Folder(folder)
+    inside = SafeFolder(folder)
     faults: list[Fault] = []
-    files: list[WholeFile | None] = []
+    files: list[FileDigestCheck | None] = []
     known = set[bytes]()
     for path, sums in listed.items():
-        found = inside.find_any(decoded(path), path)  # not encoded by some makers
+        found = inside.find_any(decode_text(path), path)  # not encoded by some makers
         if found.path in known:  # another path of the manifest
-            found = inside.find(decoded(path))
+            found = inside.find(decode_text(path))
         known.add(found.path)
         faults += found.faults
         digests = tuple((entry.algorithm, entry.digest) for entry in sums)
-        files.append(None if found.size is None else WholeFile(found.path, found.size, digests, found.stamp))
+        files.append(None if found.size is None else FileDigestCheck(found.path, found.size, digests, found.stamp))
         if path.startswith(PAYLOAD.encode()) and any(path not in paths for paths in payload):
             faults.append(file_fault("extra", found.path, "not in every manifest of the bag"))
     octets = count = 0
@@ -177,10 +179,10 @@ def look(
             faults.append(file_fault("extra", path, _unfinished(path) or "not in the bag's manifest"))
     if oxum:
         faults += _oxum_faults(folder, octets, count, encoding)
-    return Look(faults=faults, files=files)
+    return Inventory(faults=faults, files=files)
 
 
-def _payload(inside: Folder, folder: Path) -> Iterator[tuple[bytes, int]]:
+def _payload(inside: SafeFolder, folder: Path) -> Iterator[tuple[bytes, int]]:
     """Yield (path, size) of the files that stand in the payload."""
     try:
         for relative, size in inside.walk(PAYLOAD.rstrip("/").encode()):
@@ -188,7 +190,7 @@ def _payload(inside: Folder, folder: Path) -> Iterator[tuple[bytes, int]]:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise from_os_error(error, shown(error.filename or str(folder)), "mend the rights") from error
+        raise from_os_error(error, display_text(error.filename or str(folder)), "mend the rights") from error
 
 
 def _oxum_faults(folder: Path, octets: int, count: int, encoding: str) -> list[Fault]:
@@ -199,7 +201,7 @@ def _oxum_faults(folder: Path, octets: int, count: int, encoding: str) -> list[F
         text = _tag_file(folder, name, encoding, _TAG_LIMIT).decode("utf-8", "replace").replace("\r", "\n")
         for oxum in _OXUM.findall(text):
             if (match := _OCTETS_COUNT.fullmatch(oxum)) is None:
-                what = f'Payload-Oxum is "{shown(oxum, 40)}", not OCTETS.FILES'
+                what = f'Payload-Oxum is "{display_text(oxum, 40)}", not OCTETS.FILES'
                 return [file_fault("unreadable", bytes(folder / name), what)]
             if (int(match[1]), int(match[2])) == (octets, count):
                 continue

@@ -5,30 +5,30 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from packager.check.targets.find_files import Folder
-from packager.check.targets.target import Look, Subject
+from packager.check.targets.find_files import SafeFolder
+from packager.check.targets.target import Inventory, VerifyTarget
 from packager.core.reports.evidence import Evidence
 from packager.core.reports.faults import file_fault
-from packager.core.shards.checksum_file import NAMELESS, Sum, parse_sums
+from packager.core.shards.checksum_file import NAMELESS, ListedDigest, parse_checksum_file
 from packager.engine.files.limited_read import read_limited
-from packager.engine.hashing.check_tasks import WholeFile
+from packager.engine.hashing.check_tasks import FileDigestCheck
 from packager.errors import InputError
-from packager.paths import shown
+from packager.paths import display_text
 from packager.units import count_of
 
 _LIMIT = 256 << 20  # bytes of a list
 
 
-def sums_subject(path: Path, sums: Path) -> Subject:
+def checksum_target(path: Path, sums: Path) -> VerifyTarget:
     """Return what a list of digests says as what to check; its lines that cannot be read are faults.
 
     path: the folder that its paths begin in, or one file of it. Raises InputError where the list has no digest, or
     does not list that file.
     """
     folder = path if path.is_dir() else path.parent
-    where = shown(str(sums))
+    where = display_text(str(sums))
     tops = dict.fromkeys((os.fsencode(os.path.abspath(folder)), os.path.realpath(os.fsencode(folder))))
-    listed = parse_sums(read_limited(sums, _LIMIT), where, folders=list(tops), name=sums.name)
+    listed = parse_checksum_file(read_limited(sums, _LIMIT), where, folders=list(tops), name=sums.name)
     chosen = listed.sums
     faults = [file_fault("unreadable", os.fsencode(sums), what) for what in listed.unread]
     if listed.unread_count > len(listed.unread):
@@ -38,18 +38,18 @@ def sums_subject(path: Path, sums: Path) -> Subject:
         raise InputError(where, "its digest has no path", "name its file: packager verify FILE --sums LIST")
     if not path.is_dir():
         faults, chosen = [], _lines_of(path, sums, chosen)
-    inside = Folder(folder)
-    by_path: dict[bytes, list[Sum]] = {}
+    inside = SafeFolder(folder)
+    by_path: dict[bytes, list[ListedDigest]] = {}
     for entry in chosen:
         by_path.setdefault(entry.path, []).append(entry)
-    files: list[WholeFile | None] = []
+    files: list[FileDigestCheck | None] = []
     for name, entries in by_path.items():
         found = inside.find_any(*_readings(name))
         faults += found.faults
         digests = tuple(dict.fromkeys((entry.algorithm, entry.digest) for entry in entries))
-        files.append(None if found.size is None else WholeFile(found.path, found.size, digests, found.stamp))
-    look = Look(faults=faults, files=files)
-    return Subject(
+        files.append(None if found.size is None else FileDigestCheck(found.path, found.size, digests, found.stamp))
+    look = Inventory(faults=faults, files=files)
+    return VerifyTarget(
         path=path,
         kind="sums",
         against=where,
@@ -62,16 +62,16 @@ def sums_subject(path: Path, sums: Path) -> Subject:
     )
 
 
-def _lines_of(path: Path, sums: Path, listed: list[Sum]) -> list[Sum]:
+def _lines_of(path: Path, sums: Path, listed: list[ListedDigest]) -> list[ListedDigest]:
     """Return what a list says of one file, which its paths name from the file's own folder or from the list's."""
     name = os.fsencode(path.name)
     from_list = os.path.relpath(os.path.abspath(os.fsencode(path)), os.path.abspath(os.fsencode(sums.parent)))
     for wanted in dict.fromkeys((name, from_list)):
-        if found := [Sum(name, each.algorithm, each.digest) for each in listed if each.path == wanted]:
+        if found := [ListedDigest(name, each.algorithm, each.digest) for each in listed if each.path == wanted]:
             return found
     if len(listed) == 1 and listed[0].path in NAMELESS:
         return [replace(listed[0], path=name)]
-    raise InputError(shown(str(sums)), f'does not list "{shown(name)}"')
+    raise InputError(display_text(str(sums)), f'does not list "{display_text(name)}"')
 
 
 def _readings(path: bytes) -> Iterator[bytes]:

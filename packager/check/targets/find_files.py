@@ -8,18 +8,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from packager.core.config.store_url import StoreAddress
+from packager.core.config.store_url import StoreUrl
 from packager.core.reports.faults import Fault, file_fault, size_fault
 from packager.engine.files.file_stamp import FileStamp
 from packager.engine.files.unfinished_files import unfinished_beside
 from packager.engine.stores import store_at
-from packager.engine.stores.base import Place, Stat
+from packager.engine.stores.base import Place, StoreStat
 
 _GONE = frozenset((errno.ENOENT, errno.ENOTDIR))
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundFile:
     """What is at a path, or at an address of a store.
 
     size: bytes; None where there is no regular file that can be read, which a fault says then. stamp: what tells
@@ -30,24 +30,24 @@ class Found:
     size: int | None = None
     faults: tuple[Fault, ...] = ()
     stamp: str = ""
-    address: StoreAddress | None = None
+    address: StoreUrl | None = None
 
 
-def find_file(path: bytes, size: int | None) -> Found:
+def find_file(path: bytes, size: int | None) -> FoundFile:
     """Return what is at `path`, and its fault where it is not a regular file of `size` bytes (None: of any size)."""
     try:
         found = os.stat(path)
     except OSError as error:
         if error.errno in _GONE:
-            return Found(path, None, (file_fault("missing", path, unfinished_beside(path)),))
-        return Found(path, None, (file_fault("unreadable", path, error.strerror or str(error)),))
+            return FoundFile(path, None, (file_fault("missing", path, unfinished_beside(path)),))
+        return FoundFile(path, None, (file_fault("unreadable", path, error.strerror or str(error)),))
     if not stat.S_ISREG(found.st_mode):
-        return Found(path, None, (file_fault("unreadable", path, "is not a regular file"),))
+        return FoundFile(path, None, (file_fault("unreadable", path, "is not a regular file"),))
     stamp = " ".join(map(str, FileStamp.of(found)))
-    return Found(path, found.st_size, _size_faults(path, found.st_size, size), stamp)
+    return FoundFile(path, found.st_size, _size_faults(path, found.st_size, size), stamp)
 
 
-def find_place(place: Place, size: int, listed: Stat | None = None) -> Found:
+def find_place(place: Place, size: int, listed: StoreStat | None = None) -> FoundFile:
     """Return what is at a path, as `find_file` does, or at an address. listed: what a listing says is there.
 
     Raises IncompleteError and InputError where the store does.
@@ -59,9 +59,9 @@ def find_place(place: Place, size: int, listed: Stat | None = None) -> Found:
         folder, name = place.parted()
         listed = store_at(folder).stat(name)
     if listed is None:
-        return Found(path, None, (file_fault("missing", path),))
+        return FoundFile(path, None, (file_fault("missing", path),))
     stamp = f"{listed.size} {listed.stamp.mtime_ns}"
-    return Found(path, listed.size, _size_faults(path, listed.size, size), stamp, place)
+    return FoundFile(path, listed.size, _size_faults(path, listed.size, size), stamp, place)
 
 
 def _size_faults(path: bytes, found: int, size: int | None) -> tuple[Fault, ...]:
@@ -69,7 +69,7 @@ def _size_faults(path: bytes, found: int, size: int | None) -> tuple[Fault, ...]
     return () if size is None or found == size else (size_fault(path, found, size),)
 
 
-class Folder:
+class SafeFolder:
     """A folder whose files are found by relative paths; a link that leads out of it is not followed."""
 
     def __init__(self, path: Path) -> None:
@@ -78,14 +78,14 @@ class Folder:
         self._real = os.path.realpath(self.path)
         self._inside: dict[bytes, bool] = {}  # by folder: whether it lies below this one once links are resolved
 
-    def find(self, relative: bytes, size: int | None = None) -> Found:
+    def find(self, relative: bytes, size: int | None = None) -> FoundFile:
         """Return what is at a path that names no folder above."""
         path = os.path.join(self.path, relative)
         if not self._is_inside(os.path.dirname(path)) or (os.path.islink(path) and not self._holds(path)):
-            return Found(path, None, (file_fault("unreadable", path, "a link on its way leads out of the folder"),))
+            return FoundFile(path, None, (file_fault("unreadable", path, "a link on its way leads out of the folder"),))
         return find_file(path, size)
 
-    def find_any(self, *paths: bytes) -> Found:
+    def find_any(self, *paths: bytes) -> FoundFile:
         """Return the first of some paths where a file is; its name may be in another Unicode normal form there.
 
         If there is none, what is at the first path. File systems and unpackers change a name's form.

@@ -11,22 +11,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packager.check.targets import bag_target, checksum_target, shard_target, torrent_target
-from packager.check.targets.target import Look, Subject
-from packager.core.bittorrent.unfinished_names import final_name, sentence
-from packager.core.config.store_url import StoreAddress
+from packager.check.targets.target import Inventory, VerifyTarget
+from packager.core.bittorrent.unfinished_names import final_name, unfinished_sentence
+from packager.core.config.store_url import StoreUrl
 from packager.core.reports.faults import Fault, file_fault
 from packager.engine.published.open_release import OpenedRelease, documents_around, release_near
 from packager.engine.published.published_shard import ShardFiles, shard_files, shard_name
 from packager.engine.stores import store_at
 from packager.engine.stores.base import Place
 from packager.errors import InputError, from_os_error
-from packager.paths import shown
+from packager.paths import display_text
 
 _MANIFEST = ".manifest.json"
 
 
 @dataclass(frozen=True)
-class Against:
+class CheckAgainst:
     """What the user names to check against: one of these at most."""
 
     release: OpenedRelease | None = None
@@ -35,7 +35,7 @@ class Against:
     sums: Path | None = None
 
 
-def subjects(paths: Sequence[Place], against: Against) -> list[Subject]:
+def find_targets(paths: Sequence[Place], against: CheckAgainst) -> list[VerifyTarget]:
     """Return all there is to check. Raises InputError, TrustError, IncompleteError where it cannot be looked at.
 
     No paths: the folder of the sums file or of the .torrent.
@@ -47,24 +47,24 @@ def subjects(paths: Sequence[Place], against: Against) -> list[Subject]:
     if not paths and given is None:
         raise InputError("PATH", "none is given", "name a tar, a bag, or a folder of tars or of loose files")
     if against.manifest is not None and not against.manifest.name.endswith(_MANIFEST):
-        what = f'"{shown(str(against.manifest))}" is no NAME{_MANIFEST}'
+        what = f'"{display_text(str(against.manifest))}" is no NAME{_MANIFEST}'
         raise InputError("--manifest", what, "a file of digests goes with --sums, a .torrent with --torrent")
     release = against.release
     wanted: list[Place] = list(paths) or ([given.parent] if given else [])
-    found: list[Subject] = []
+    found: list[VerifyTarget] = []
     for path in wanted:
-        if isinstance(path, StoreAddress):
+        if isinstance(path, StoreUrl):
             found += _stored(path, against, release)
             continue
         try:
             found += _subjects(path, against, release)
         except OSError as error:
-            raise from_os_error(error, shown(str(error.filename or path)), "mend the rights") from error
+            raise from_os_error(error, display_text(str(error.filename or path)), "mend the rights") from error
     _check_evidence(found, release)
     return found
 
 
-def _check_evidence(found: Sequence[Subject], release: OpenedRelease | None) -> None:
+def _check_evidence(found: Sequence[VerifyTarget], release: OpenedRelease | None) -> None:
     """Raise InputError if nothing is to be checked: an empty list of any kind is no evidence."""
     if not found:
         where = release.where if release else "PATH"
@@ -74,7 +74,7 @@ def _check_evidence(found: Sequence[Subject], release: OpenedRelease | None) -> 
             raise InputError(subject.against, "it lists no data, so nothing can be checked", "name another list")
 
 
-def _subjects(path: Path, against: Against, release: OpenedRelease | None) -> Iterator[Subject]:
+def _subjects(path: Path, against: CheckAgainst, release: OpenedRelease | None) -> Iterator[VerifyTarget]:
     """Yield what one path is."""
     if path.name in ("", ".."):  # as of ".", whose name says which shard it is
         path = Path(os.path.abspath(path))
@@ -86,14 +86,14 @@ def _subjects(path: Path, against: Against, release: OpenedRelease | None) -> It
     if not named and control.is_file():
         yield _unfinished(control)
     if against.torrent is not None:
-        yield torrent_target.torrent_subject(path, against.torrent)
+        yield torrent_target.torrent_target(path, against.torrent)
     elif against.sums is not None:
-        yield checksum_target.sums_subject(path, against.sums)
+        yield checksum_target.checksum_target(path, against.sums)
     elif not path.is_dir():
         yield _file(path, against, release)
     elif bag_target.is_bag(path):
         files = _named(path.name, against, release) if against.manifest or release else documents_around(path)
-        yield _bag(path, files) if files else bag_target.bag_subject(path)
+        yield _bag(path, files) if files else bag_target.bag_target(path)
     else:
         unfinished = [file for file in sorted(path.iterdir()) if _is_unfinished_tar(file)]
         yield from map(_unfinished, unfinished)
@@ -111,28 +111,32 @@ def _is_unfinished_tar(file: Path) -> bool:
     return file.name.lower().endswith(".aria2") or not file.with_name(final).exists()
 
 
-def _unfinished(file: Path) -> Subject:
+def _unfinished(file: Path) -> VerifyTarget:
     """Return an unfinished download, as a subject that is one fault."""
     final = final_name(file.name)
     assert final is not None
-    return _faulty(file, [file_fault("short", bytes(file), sentence(file.name, final))])
+    return _faulty(file, [file_fault("short", bytes(file), unfinished_sentence(file.name, final))])
 
 
-def _named(name: str, against: Against, release: OpenedRelease | None) -> ShardFiles:
+def _named(name: str, against: CheckAgainst, release: OpenedRelease | None) -> ShardFiles:
     """Return the documents of a shard, by the option that names them. Raises InputError."""
     if against.manifest is not None:
         return shard_files(against.manifest)
     assert release is not None
     files = release.files(name.removesuffix(".tar"))
     if files is None:
-        raise InputError(shown(name), f"the release in {release.where} has no such shard")
+        raise InputError(display_text(name), f"the release in {release.where} has no such shard")
     return files
 
 
-def _bag(folder: Path, files: ShardFiles) -> Subject:
+def _bag(folder: Path, files: ShardFiles) -> VerifyTarget:
     """Return a shard's bag in a folder as what to check: taken out of its tar, or as it was published."""
     kept = shard_target.read_manifest(files.manifest).container
-    return shard_target.folder_subject(folder, files) if kept == "folder" else shard_target.bag_subject(folder, files)
+    return (
+        shard_target.folder_target(folder, files)
+        if kept == "folder"
+        else shard_target.extracted_bag_target(folder, files)
+    )
 
 
 def _shards_in(folder: Path, release: OpenedRelease | None) -> list[Path]:
@@ -154,18 +158,18 @@ def _listed(shard: Place, release: OpenedRelease) -> ShardFiles | None:
     return release.files(name) if release.has_documents(name) else None
 
 
-def _file(path: Path, against: Against, release: OpenedRelease | None) -> Subject:
+def _file(path: Path, against: CheckAgainst, release: OpenedRelease | None) -> VerifyTarget:
     """Return one tar as what to check; it need not be there, if documents tell of it."""
     if against.manifest or release:
-        return shard_target.tar_subject(path, _named(path.name, against, release))
+        return shard_target.tar_target(path, _named(path.name, against, release))
     if files := documents_around(path):
-        return shard_target.tar_subject(path, files)
+        return shard_target.tar_target(path, files)
     if torrent := _torrent_beside(path):
-        return torrent_target.torrent_subject(path, torrent)
+        return torrent_target.torrent_target(path, torrent)
     if not path.exists():
-        raise InputError(shown(str(path)), "not found")
+        raise InputError(display_text(str(path)), "not found")
     mend = "name the release, the manifest, the .torrent or the sums file: --release, --manifest, --torrent, --sums"
-    raise InputError(shown(str(path)), "nothing here says what it should be", mend)
+    raise InputError(display_text(str(path)), "nothing here says what it should be", mend)
 
 
 def _torrent_beside(tar: Path) -> Path | None:
@@ -174,47 +178,49 @@ def _torrent_beside(tar: Path) -> Path | None:
     return next((path for path in beside if path.is_file()), None)
 
 
-def _tars(folder: Path, tars: list[Path], against: Against, release: OpenedRelease | None) -> Iterator[Subject]:
+def _tars(
+    folder: Path, tars: list[Path], against: CheckAgainst, release: OpenedRelease | None
+) -> Iterator[VerifyTarget]:
     """Yield the tars and bags of a folder; a tar that no document knows is extra, where documents know another."""
     if against.manifest is not None:
         files = shard_files(against.manifest)
         name = against.manifest.name.removesuffix(_MANIFEST)
         bag = folder / name
-        yield _bag(bag, files) if bag_target.is_bag(bag) else shard_target.tar_subject(folder / f"{name}.tar", files)
+        yield _bag(bag, files) if bag_target.is_bag(bag) else shard_target.tar_target(folder / f"{name}.tar", files)
         return
     known = {tar: _known(tar, release) for tar in tars}
     release = release or release_near(folder)
     torrents = {tar: _torrent_beside(tar) for tar in tars if known[tar] is None}
     if release is None and not any(known.values()) and not any(torrents.values()):
         mend = "name the release, a manifest, a .torrent or a sums file: --release, --manifest, --torrent, --sums"
-        raise InputError(shown(str(folder)), "nothing near says what its tars should be", mend)
+        raise InputError(display_text(str(folder)), "nothing near says what its tars should be", mend)
     for tar in tars:
         if found := known[tar]:
-            yield _bag(tar, found) if tar.is_dir() else shard_target.tar_subject(tar, found)
+            yield _bag(tar, found) if tar.is_dir() else shard_target.tar_target(tar, found)
         elif torrent := torrents[tar]:
-            yield torrent_target.torrent_subject(tar, torrent)
+            yield torrent_target.torrent_target(tar, torrent)
         else:
             yield _extra(tar, release)
 
 
-def _stored(place: StoreAddress, against: Against, release: OpenedRelease | None) -> Iterator[Subject]:
+def _stored(place: StoreUrl, against: CheckAgainst, release: OpenedRelease | None) -> Iterator[VerifyTarget]:
     """Yield a tar in a store, or all tars of a place there; where nothing is named, a release here tells of them."""
-    where = shown(str(place))
+    where = display_text(str(place))
     if against.sums is not None:
         raise InputError("--sums", f"is of files in a folder, and {where} is in a store", "copy them here")
     if against.torrent is not None:
-        yield torrent_target.torrent_subject(place, against.torrent)
+        yield torrent_target.torrent_target(place, against.torrent)
         return
     if against.manifest is not None:
         name = against.manifest.name.removesuffix(_MANIFEST)
         tar = place if _is_tar(place) else _below(place, f"{name}.tar")
-        yield shard_target.tar_subject(tar, shard_files(against.manifest))
+        yield shard_target.tar_target(tar, shard_files(against.manifest))
         return
     release = release or release_near(Path())
     if release is None:
         raise InputError(where, "no release is named, and none is here", "name its folder or address with --release")
     if _is_tar(place):
-        yield shard_target.tar_subject(place, _named(place.parted()[1], against, release))
+        yield shard_target.tar_target(place, _named(place.parted()[1], against, release))
         return
     entries = store_at(place).entries()
     listed = {each.path: each.stat for each in entries if each.path.endswith(".tar") and "/" not in each.path}
@@ -223,20 +229,20 @@ def _stored(place: StoreAddress, against: Against, release: OpenedRelease | None
     for name, stat in sorted(listed.items()):
         tar = _below(place, name)
         files = _listed(tar, release)
-        yield shard_target.tar_subject(tar, files, stat) if files else _extra(tar, release)
+        yield shard_target.tar_target(tar, files, stat) if files else _extra(tar, release)
 
 
-def _is_tar(place: StoreAddress) -> bool:
+def _is_tar(place: StoreUrl) -> bool:
     """Say whether an address is a tar's."""
     return place.path.endswith(".tar")
 
 
-def _below(place: StoreAddress, name: str) -> StoreAddress:
+def _below(place: StoreUrl, name: str) -> StoreUrl:
     """Return the address of a file below another."""
     return replace(place, path=place.below(name))
 
 
-def _extra(tar: Place, release: OpenedRelease | None) -> Subject:
+def _extra(tar: Place, release: OpenedRelease | None) -> VerifyTarget:
     """Return a tar that nothing knows, as a subject that is one fault."""
     where = f"the release in {release.where}" if release else "what is published near it"
     is_listed = release is not None and shard_name(tar) in release.names
@@ -244,10 +250,10 @@ def _extra(tar: Place, release: OpenedRelease | None) -> Subject:
     return _faulty(tar, [file_fault("extra", bytes(tar), f"{where} {lacks}")])
 
 
-def _faulty(tar: Place, faults: list[Fault]) -> Subject:
+def _faulty(tar: Place, faults: list[Fault]) -> VerifyTarget:
     """Return a tar of which nothing but its faults is known."""
-    look = Look(faults=faults)
-    return Subject(
+    look = Inventory(faults=faults)
+    return VerifyTarget(
         path=tar,
         kind="tar",
         against="",
@@ -260,13 +266,13 @@ def _faulty(tar: Place, faults: list[Fault]) -> Subject:
     )
 
 
-def _loose(folder: Path, against: Against, release: OpenedRelease | None) -> Iterator[Subject]:
+def _loose(folder: Path, against: CheckAgainst, release: OpenedRelease | None) -> Iterator[VerifyTarget]:
     """Yield the loose files of a folder, a subject a shard."""
     if against.manifest is not None:
-        yield shard_target.loose_subject(folder, shard_files(against.manifest))
+        yield shard_target.loose_files_target(folder, shard_files(against.manifest))
     elif release is not None:
         for name in release.with_loose_files():
-            yield shard_target.loose_subject(folder, _named(name, against, release))
+            yield shard_target.loose_files_target(folder, _named(name, against, release))
     else:
         what = "holds no tar and is no bag, so it takes a release to say what its files should be"
-        raise InputError(shown(str(folder)), what, "name it: --release, --manifest, --torrent or --sums")
+        raise InputError(display_text(str(folder)), what, "name it: --release, --manifest, --torrent or --sums")

@@ -8,26 +8,31 @@ from pathlib import Path
 import pyarrow as pa
 
 from packager.check.targets import bag_target, torrent_target
-from packager.check.targets.find_files import Folder, Found, find_place
-from packager.check.targets.target import Look, Looking, Subject, one_stream
+from packager.check.targets.find_files import FoundFile, SafeFolder, find_place
+from packager.check.targets.target import Inventory, Looking, VerifyTarget, one_stream
 from packager.core.bittorrent import bencode
 from packager.core.releases import documents
 from packager.core.releases.members_table import source_paths
 from packager.core.reports.check_reports import SubjectKind
-from packager.core.reports.faults import NOTHING, Fault, Known, shard_extents
+from packager.core.reports.faults import NOTHING, ExpectedStream, Fault, shard_extents
 from packager.core.shards import build_tar_header
 from packager.core.shards.bag import TAGGED, TAGMANIFEST, tagmanifest
-from packager.core.shards.checksum_file import Sum
+from packager.core.shards.checksum_file import ListedDigest
 from packager.core.shards.layout import PAYLOAD
 from packager.engine.files.limited_read import read_limited
-from packager.engine.files.shard_torrent import open_shared
-from packager.engine.hashing.check_tasks import WholeFile
+from packager.engine.files.shard_torrent import open_shard_torrent
+from packager.engine.hashing.check_tasks import FileDigestCheck
 from packager.engine.project.project import STATE
-from packager.engine.published.published_shard import Published, ShardFiles, WithdrawnMembersError, open_published
-from packager.engine.stores.base import Place, Stat
+from packager.engine.published.published_shard import (
+    PublishedShard,
+    ShardFiles,
+    WithdrawnMembersError,
+    open_published_shard,
+)
+from packager.engine.stores.base import Place, StoreStat
 from packager.errors import InputError
 from packager.model import Manifest
-from packager.paths import shown
+from packager.paths import display_text
 
 _PIECES_MOST = bencode.LIMIT // 20  # more do not fit a .torrent
 _MEMBERS_MOST = 50_000_000
@@ -35,28 +40,28 @@ _MEMBERS_MOST = 50_000_000
 
 def read_manifest(path: Path) -> Manifest:
     """Return a shard's manifest, not yet held against its other documents. Raises InputError."""
-    manifest = documents.from_bytes(read_limited(path, documents.LIMIT), Manifest, shown(str(path)))
+    manifest = documents.from_bytes(read_limited(path, documents.LIMIT), Manifest, display_text(str(path)))
     pieces = -(-manifest.size // max(manifest.piece_length, 1))
     counted = 0 < pieces <= _PIECES_MOST and 0 < manifest.members <= _MEMBERS_MOST and manifest.piece_length > 0
     header = build_tar_header.BLOCK if manifest.container == "tar" else 0
     if not counted or not 0 <= manifest.payload <= manifest.size - manifest.members * header:
-        raise InputError(shown(str(path)), "its sizes are not those of a shard")
+        raise InputError(display_text(str(path)), "its sizes are not those of a shard")
     return manifest
 
 
-def tar_subject(tar: Place, files: ShardFiles, listed: Stat | None = None) -> Subject:
+def tar_target(tar: Place, files: ShardFiles, listed: StoreStat | None = None) -> VerifyTarget:
     """Return a shard's tar as what to check. Raises InputError where its manifest is broken.
 
     listed: what the listing of its store says of it.
     """
     manifest = read_manifest(files.manifest)
 
-    def look() -> Look:
+    def look() -> Inventory:
         try:
-            published = open_published(files)
-            known = Known(published.pieces, shard_extents(published.layout))
+            published = open_published_shard(files)
+            known = ExpectedStream(published.pieces, shard_extents(published.layout))
         except WithdrawnMembersError:
-            known = Known(open_shared(files.torrent).pieces, NOTHING)
+            known = ExpectedStream(open_shard_torrent(files.torrent).pieces, NOTHING)
         return one_stream(find_place(tar, manifest.size, listed), known)
 
     def quick() -> list[Fault]:
@@ -65,15 +70,15 @@ def tar_subject(tar: Place, files: ShardFiles, listed: Stat | None = None) -> Su
     return _subject(tar, "tar", files, look, size=manifest.size, pieces=_pieces(manifest), quick=quick)
 
 
-def folder_subject(folder: Path, files: ShardFiles) -> Subject:
+def folder_target(folder: Path, files: ShardFiles) -> VerifyTarget:
     """Return a shard that is kept as files as what to check, with its members where any are. Raises InputError."""
     manifest = read_manifest(files.manifest)
     if not (folder / PAYLOAD).exists() and _is_of_project(folder):
         return _own_files(folder, files)
 
-    def look() -> Look:
-        metainfo = open_published(files).metainfo
-        found = torrent_target.look(folder, metainfo)
+    def look() -> Inventory:
+        metainfo = open_published_shard(files).metainfo
+        found = torrent_target.find_torrent_files(folder, metainfo)
         extra = bag_target.extra_faults(folder, ("/".join(file.path[1:]) for file in metainfo.files))
         return replace(found, faults=[*found.faults, *extra])
 
@@ -89,34 +94,34 @@ def _is_of_project(folder: Path) -> bool:
     return any((place / STATE).is_dir() for place in places)
 
 
-def _own_files(folder: Path, files: ShardFiles) -> Subject:
+def _own_files(folder: Path, files: ShardFiles) -> VerifyTarget:
     """Return the bag's own files as what to check: its members are in the project's sources."""
 
-    def look() -> Look:
-        listed = _listed(open_published(files))
+    def look() -> Inventory:
+        listed = _listed(open_published_shard(files))
         names = (name.encode() for name in (*TAGGED, TAGMANIFEST))
-        return bag_target.look(folder, {name: listed[name] for name in names}, oxum=False)
+        return bag_target.find_bag_files(folder, {name: listed[name] for name in names}, oxum=False)
 
     size = sum(path.stat().st_size for path in folder.iterdir())
     return _subject(folder, "bag", files, look, size=size, count=len(TAGGED) + 1)
 
 
-def loose_subject(folder: Path, files: ShardFiles) -> Subject:
+def loose_files_target(folder: Path, files: ShardFiles) -> VerifyTarget:
     """Return the loose files of a shard's members in a folder as what to check. Raises InputError."""
     manifest = read_manifest(files.manifest)
 
-    def look() -> Look:
-        return _look(Folder(folder), open_published(files))
+    def look() -> Inventory:
+        return _look(SafeFolder(folder), open_published_shard(files))
 
     return _subject(folder, "loose files", files, look, size=manifest.payload, count=manifest.members)
 
 
-def bag_subject(folder: Path, files: ShardFiles) -> Subject:
+def extracted_bag_target(folder: Path, files: ShardFiles) -> VerifyTarget:
     """Return a shard's bag, taken out of its tar, as what to check: its tag files, too. Raises InputError."""
     manifest = read_manifest(files.manifest)
 
-    def look() -> Look:
-        return bag_target.look(folder, _listed(open_published(files)))
+    def look() -> Inventory:
+        return bag_target.find_bag_files(folder, _listed(open_published_shard(files)))
 
     count = manifest.members + len(TAGGED) + 1
     return _subject(folder, "bag", files, look, size=manifest.payload, count=count)
@@ -132,9 +137,9 @@ def _subject(
     pieces: int = 0,
     count: int = 0,
     quick: Callable[[], Sequence[Fault]] | None = None,
-) -> Subject:
+) -> VerifyTarget:
     """Return what to check by a shard's documents. count: files; quick: None for the faults of `look`."""
-    return Subject(
+    return VerifyTarget(
         path=path,
         kind=kind,
         against=files.told_by,
@@ -152,7 +157,7 @@ def _pieces(manifest: Manifest) -> int:
     return -(-manifest.size // manifest.piece_length)
 
 
-def _listed(published: Published) -> dict[bytes, list[Sum]]:
+def _listed(published: PublishedShard) -> dict[bytes, list[ListedDigest]]:
     """Return the SHA-256 of every file of a shard's bag by its path."""
     digests, tags = published.digests, published.layout.tag_digests(published.digests)
     listed = {
@@ -160,20 +165,20 @@ def _listed(published: Published) -> dict[bytes, list[Sum]]:
         for row, path in enumerate(published.members["path"].to_pylist())
     }
     listed |= dict(zip(TAGGED, tags, strict=True)) | {TAGMANIFEST: hashlib.sha256(tagmanifest(tags)).digest()}
-    return {path.encode(): [Sum(path.encode(), "sha256", digest)] for path, digest in listed.items()}
+    return {path.encode(): [ListedDigest(path.encode(), "sha256", digest)] for path, digest in listed.items()}
 
 
-def _look(folder: Folder, published: Published) -> Look:
+def _look(folder: SafeFolder, published: PublishedShard) -> Inventory:
     """Return the look at a shard's members, each found by its own path or by its source's."""
     faults: list[Fault] = []
-    files: list[WholeFile | None] = []
+    files: list[FileDigestCheck | None] = []
     for paths, size, digest in _members(published.members):
         found = _find(folder, paths, size)
         faults += found.faults
         files.append(
-            None if found.size is None else WholeFile(found.path, found.size, (("sha256", digest),), found.stamp)
+            None if found.size is None else FileDigestCheck(found.path, found.size, (("sha256", digest),), found.stamp)
         )
-    return Look(faults=faults, files=files)
+    return Inventory(faults=faults, files=files)
 
 
 def _members(members: pa.Table) -> Iterator[tuple[list[bytes], int, bytes]]:
@@ -183,7 +188,7 @@ def _members(members: pa.Table) -> Iterator[tuple[list[bytes], int, bytes]]:
         yield list(dict.fromkeys([*paths, path.encode()])), size, digest
 
 
-def _find(folder: Folder, paths: list[bytes], size: int) -> Found:
+def _find(folder: SafeFolder, paths: list[bytes], size: int) -> FoundFile:
     """Return what is at the first of these paths that has the right size, else at the first that is there."""
     every = [folder.find(path, size) for path in paths]
     return min(every, key=lambda found: (found.size is None, bool(found.faults)))

@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
-from packager.check.targets.find_files import Found
+from packager.check.targets.find_files import FoundFile
 from packager.core.bittorrent import merkle
-from packager.core.config.store_url import StoreAddress
+from packager.core.config.store_url import StoreUrl
 from packager.core.reports.check_reports import SubjectKind
 from packager.core.reports.evidence import Evidence
-from packager.core.reports.faults import Fault, Known, gap_fault
-from packager.engine.files.joined_files import Part
-from packager.engine.hashing.check_tasks import Span, WholeFile
+from packager.core.reports.faults import ExpectedStream, Fault, gap_fault
+from packager.engine.files.joined_files import FileRange
+from packager.engine.hashing.check_tasks import FileDigestCheck, PieceCheck
 from packager.engine.stores.base import Place
-from packager.engine.stores.stored_pieces import StoredSpan
+from packager.engine.stores.stored_pieces import StoredPieceCheck
 
 
 @dataclass(frozen=True, eq=False)
-class Stream:
+class PieceStream:
     """Bytes checked by pieces: one file, or all files of a v1 torrent, one after the other.
 
     path: of the file, or of the folder. readable: the pieces all whose bytes are there. stamp: size, time and
@@ -31,11 +31,11 @@ class Stream:
     """
 
     path: bytes
-    parts: tuple[Part, ...]
-    known: Known
+    parts: tuple[FileRange, ...]
+    known: ExpectedStream
     readable: tuple[range, ...]
     stamp: str
-    address: StoreAddress | None = None
+    address: StoreUrl | None = None
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -54,7 +54,7 @@ class Stream:
             return pieces.pieces
         return pieces.layer if pieces.count > 1 else pieces.pieces_root
 
-    def span(self, first: int, stop: int) -> Span:
+    def span(self, first: int, stop: int) -> PieceCheck:
         """Return the task of checking pieces [first, stop)."""
         pieces = self.known.pieces
         start, end = pieces.span(first)[0], pieces.span(stop - 1)[1]
@@ -65,36 +65,36 @@ class Stream:
                 break
             low, high = max(start - at, 0), min(end - at, part.length)
             if high > low:
-                parts.append(Part(part.path, part.start + low, high - low))
+                parts.append(FileRange(part.path, part.start + low, high - low))
         blocks = -(-pieces.size // merkle.BLOCK)
         width = pieces.piece_length // merkle.BLOCK if pieces.count > 1 else merkle.power_of_two(blocks)
         digest = 20 if pieces.pieces_root is None else 32
-        span = Span(
+        span = PieceCheck(
             parts=tuple(parts),
             piece_length=pieces.piece_length,
             width=0 if pieces.pieces_root is None else width,
             expected=self.expected[first * digest : stop * digest],
         )
-        return StoredSpan(**vars(span), address=self.address) if self.address else span
+        return StoredPieceCheck(**vars(span), address=self.address) if self.address else span
 
 
 @dataclass(frozen=True)
-class Look:
+class Inventory:
     """What stands on disk, compared by presence and size; nothing is read yet.
 
     files: checked whole, in a fixed order; None: not there, which a fault says.
     """
 
     faults: Sequence[Fault] = ()
-    streams: Sequence[Stream] = ()
-    files: Sequence[WholeFile | None] = ()
+    streams: Sequence[PieceStream] = ()
+    files: Sequence[FileDigestCheck | None] = ()
 
 
-Looking: TypeAlias = Callable[[], Look]
+Looking: TypeAlias = Callable[[], Inventory]
 
 
 @dataclass(frozen=True)
-class Subject:
+class VerifyTarget:
     """One thing to check. size: bytes that it should have. pieces and files: how many there are to check.
 
     against: what says how it should be; evidence: how far that vouches, None if nothing does. quick: the faults of
@@ -117,32 +117,36 @@ class Subject:
         return self.pieces + self.files
 
 
-def one_stream(found: Found, known: Known) -> Look:
+def one_stream(found: FoundFile, known: ExpectedStream) -> Inventory:
     """Return the look at one file that is checked by pieces."""
     pieces = known.pieces
     faults = [fault if fault.kind == "long" else _with_gap(fault, known, pieces.size) for fault in found.faults]
     if not pieces.size:
-        return Look(faults=faults)
+        return Inventory(faults=faults)
     there = min(found.size or 0, pieces.size)
     whole = pieces.count if there == pieces.size else there // pieces.piece_length
-    parts = (Part(found.path, 0, pieces.size),)
-    return Look(faults=faults, streams=[Stream(found.path, parts, known, (range(whole),), found.stamp, found.address)])
+    parts = (FileRange(found.path, 0, pieces.size),)
+    return Inventory(
+        faults=faults, streams=[PieceStream(found.path, parts, known, (range(whole),), found.stamp, found.address)]
+    )
 
 
-def _with_gap(fault: Fault, known: Known, size: int, at: int = 0) -> Fault:
+def _with_gap(fault: Fault, known: ExpectedStream, size: int, at: int = 0) -> Fault:
     """Return the fault of bytes that are not there, or of a whole file, with the pieces that it leaves unproved."""
     return gap_fault(fault if fault.start is not None else fault.of_range(0, size), known, at=at)
 
 
-def joined_stream(path: bytes, found: Sequence[Found | None], lengths: Sequence[int], known: Known) -> Look:
+def joined_stream(
+    path: bytes, found: Sequence[FoundFile | None], lengths: Sequence[int], known: ExpectedStream
+) -> Inventory:
     """Return the look at files that are checked as one stream; None: a pad file's zeros, which are not on disk."""
     faults: list[Fault] = []
-    parts: list[Part] = []
+    parts: list[FileRange] = []
     stamps: list[str] = []
     gone: set[int] = set()
     at = 0
     for file, length in zip(found, lengths, strict=True):
-        parts.append(Part(None if file is None else file.path, 0, length))
+        parts.append(FileRange(None if file is None else file.path, 0, length))
         if file is not None:
             stamps.append(file.stamp)
             for fault in file.faults:
@@ -152,8 +156,8 @@ def joined_stream(path: bytes, found: Sequence[Found | None], lengths: Sequence[
                 faults.append(_with_gap(fault, known, length, at))
                 gone.update(known.pieces.touched(at + (fault.start or 0), at + length))
         at += length
-    stream = Stream(path, tuple(parts), known, _without(known.pieces.count, gone), " ".join(stamps))
-    return Look(faults=faults, streams=[stream])
+    stream = PieceStream(path, tuple(parts), known, _without(known.pieces.count, gone), " ".join(stamps))
+    return Inventory(faults=faults, streams=[stream])
 
 
 def _without(count: int, gone: set[int]) -> tuple[range, ...]:

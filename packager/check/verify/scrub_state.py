@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from packager.check.targets.target import Stream
-from packager.core.config.store_url import is_address
+from packager.check.targets.target import PieceStream
+from packager.core.config.store_url import is_store_url
 from packager.engine.files import atomic_files
-from packager.engine.hashing.check_tasks import WholeFile
+from packager.engine.hashing.check_tasks import FileDigestCheck
 from packager.engine.stores.base import Place
 from packager.errors import IncompleteError, InputError
-from packager.paths import shown
+from packager.paths import display_text
 from packager.units import GIB
 
 _APPLICATION = 0x7061636B  # "pack": says whose file it is
@@ -33,7 +33,7 @@ CREATE TABLE run (file INTEGER NOT NULL, first INTEGER NOT NULL, stop INTEGER NO
 """
 
 
-class Scrub:
+class ScrubState:
     """A state file that is open. Times are Unix seconds, kept to the minute, rounded down."""
 
     def __init__(self, database: sqlite3.Connection, clock: Callable[[], float], older_than: float | None) -> None:
@@ -43,20 +43,20 @@ class Scrub:
         self._flushed, self._bytes = clock(), 0
         self.skipped = 0  # bytes not read, since they were proved before
 
-    def pieces(self, stream: Stream, unit: int) -> Sequence[range]:  # noqa: ARG002 (a Choice)
+    def pieces(self, stream: PieceStream, unit: int) -> Sequence[range]:  # noqa: ARG002 (a Choice)
         """Return the pieces that are there and not proved."""
         fresh = self._fresh(self._stream(stream))
         wanted = [run for there in stream.readable for run in _less(there, fresh)]
         self.skipped += _bytes(stream, stream.readable) - _bytes(stream, wanted)
         return wanted
 
-    def wants(self, file: WholeFile, unit: int) -> bool:  # noqa: ARG002 (a Choice)
+    def wants(self, file: FileDigestCheck, unit: int) -> bool:  # noqa: ARG002 (a Choice)
         """Say whether a file is not proved."""
         proved = bool(self._fresh(self._whole(file)))
         self.skipped += file.size if proved else 0
         return not proved
 
-    def proved(self, stream: Stream, pieces: Sequence[range]) -> None:
+    def proved(self, stream: PieceStream, pieces: Sequence[range]) -> None:
         """Remember pieces."""
         file = self._stream(stream)
         for run in pieces:
@@ -64,19 +64,19 @@ class Scrub:
         self._bytes += _bytes(stream, pieces)
         self._flush_if_due()
 
-    def proved_file(self, file: WholeFile) -> None:
+    def proved_file(self, file: FileDigestCheck) -> None:
         """Remember a file."""
         self._write(self._whole(file), range(1))
         self._bytes += file.size
         self._flush_if_due()
 
-    def _stream(self, stream: Stream) -> int:
+    def _stream(self, stream: PieceStream) -> int:
         """Return the row of a stream."""
         return self._file(
             stream.path, stream.stamp, stream.expected, stream.known.pieces.count, stream.known.pieces.size
         )
 
-    def _whole(self, file: WholeFile) -> int:
+    def _whole(self, file: FileDigestCheck) -> int:
         """Return the row of a file that is checked whole."""
         expected = b"".join(name.encode() + digest for name, digest in file.digests)
         return self._file(file.path, file.stamp, expected, 1, file.size)
@@ -158,10 +158,10 @@ class Scrub:
 
 def _absolute(path: bytes) -> bytes:
     """Return a path that does not hang on this process's folder; an address is none."""
-    return path if is_address(os.fsdecode(path)) else os.path.abspath(path)
+    return path if is_store_url(os.fsdecode(path)) else os.path.abspath(path)
 
 
-def _bytes(stream: Stream, runs: Sequence[range]) -> int:
+def _bytes(stream: PieceStream, runs: Sequence[range]) -> int:
     """Return the bytes of runs of pieces."""
     span = stream.known.pieces.span
     return sum(span(run.stop - 1)[1] - span(run.start)[0] for run in runs if run)
@@ -179,12 +179,12 @@ def _less(run: range, others: Sequence[range]) -> Iterator[range]:
 
 
 @contextmanager
-def open_scrub(path: Path, clock: Callable[[], float], older_than: float | None) -> Iterator[Scrub]:
+def open_scrub_state(path: Path, clock: Callable[[], float], older_than: float | None) -> Iterator[ScrubState]:
     """Open a state file, made where there is none, and make it durable at the end, however that comes.
 
     Raises InputError where it is another kind of file or in use, IncompleteError where it cannot be written.
     """
-    where = shown(str(path))
+    where = display_text(str(path))
     atomic_files.make_folder(path.parent)
     try:
         database = sqlite3.connect(path, timeout=0, isolation_level="DEFERRED")
@@ -192,7 +192,7 @@ def open_scrub(path: Path, clock: Callable[[], float], older_than: float | None)
         raise IncompleteError(where, str(error), "mend the rights, or name another file") from error
     try:
         _prepare(database, where)
-        scrub = Scrub(database, clock, older_than)
+        scrub = ScrubState(database, clock, older_than)
         try:
             yield scrub
         finally:

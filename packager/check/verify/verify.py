@@ -7,10 +7,10 @@ from typing import TypeAlias
 
 import msgspec
 
-from packager.check.targets.target import Subject
-from packager.check.verify.read_policy import Everything, Sampled
-from packager.check.verify.scrub_state import open_scrub
-from packager.check.verify.verify_run import Clock, Limits, Run
+from packager.check.targets.target import VerifyTarget
+from packager.check.verify.read_policy import ReadAll, ReadSample
+from packager.check.verify.scrub_state import open_scrub_state
+from packager.check.verify.verify_run import Clock, RunLimits, VerifyRun
 from packager.core.estimates import sampling
 from packager.core.estimates.sampling import SampleSize, parse_sample
 from packager.core.reports.check_reports import Sample, VerifyReport
@@ -19,7 +19,7 @@ from packager.progress import Progress
 
 
 @dataclass(frozen=True)
-class Scrubbing:
+class ScrubMode:
     """Where to remember what was proved when, and after how many seconds it is to be read again (None: never)."""
 
     state: Path
@@ -27,7 +27,7 @@ class Scrubbing:
 
 
 @dataclass(frozen=True)
-class Sampling:
+class SampleMode:
     """How much of all pieces and files to read, and the seed that chooses."""
 
     size: SampleSize
@@ -35,16 +35,16 @@ class Sampling:
 
 
 @dataclass(frozen=True)
-class Quick:
+class QuickMode:
     """Presence and sizes only."""
 
 
 @dataclass(frozen=True)
-class Full:
+class FullMode:
     """Every byte."""
 
 
-Mode: TypeAlias = Quick | Sampling | Full | Scrubbing
+Mode: TypeAlias = QuickMode | SampleMode | FullMode | ScrubMode
 
 
 def parse_mode(*, quick: bool, sample: str | None, seed: int, state: Path | None, older_than: float | None) -> Mode:
@@ -56,51 +56,56 @@ def parse_mode(*, quick: bool, sample: str | None, seed: int, state: Path | None
     if older_than is not None and state is None:
         raise InputError("--older-than", "needs --state, which knows what was proved when", "name a file with --state")
     if state is not None:
-        return Scrubbing(state, older_than)
+        return ScrubMode(state, older_than)
     if sample is not None:
-        return Sampling(parse_sample(sample), seed)
-    return Quick() if quick else Full()
+        return SampleMode(parse_sample(sample), seed)
+    return QuickMode() if quick else FullMode()
 
 
 def verify(
-    subjects: Sequence[Subject], mode: Mode, limits: Limits, *, clock: Clock, progress: Progress
+    subjects: Sequence[VerifyTarget], mode: Mode, limits: RunLimits, *, clock: Clock, progress: Progress
 ) -> VerifyReport:
     """Check subjects and return every fault. Raises what a subject's documents raise where it is the only one."""
-    if isinstance(mode, Quick):
+    if isinstance(mode, QuickMode):
         return _quickly(subjects, clock=clock, progress=progress)
-    if isinstance(mode, Sampling):
+    if isinstance(mode, SampleMode):
         return _by_sample(subjects, mode, limits, clock=clock, progress=progress)
-    return _fully(subjects, limits, mode if isinstance(mode, Scrubbing) else None, clock=clock, progress=progress)
+    return _fully(subjects, limits, mode if isinstance(mode, ScrubMode) else None, clock=clock, progress=progress)
 
 
-def _quickly(subjects: Sequence[Subject], *, clock: Clock, progress: Progress) -> VerifyReport:
+def _quickly(subjects: Sequence[VerifyTarget], *, clock: Clock, progress: Progress) -> VerifyReport:
     """Compare presence and sizes; read nothing of the data."""
-    run = Run(subjects, Everything(), progress)
+    run = VerifyRun(subjects, ReadAll(), progress)
     return run.report("quick", seconds=run.look_quickly(clock))
 
 
 def _by_sample(
-    subjects: Sequence[Subject], sample: Sampling, limits: Limits, *, clock: Clock, progress: Progress
+    subjects: Sequence[VerifyTarget], sample: SampleMode, limits: RunLimits, *, clock: Clock, progress: Progress
 ) -> VerifyReport:
     """Read a sample of all pieces and files, and say what it proves."""
     total = sum(subject.units for subject in subjects)
     numbers = sampling.sample(total, sample.size.of(total), sample.seed)
     due = sum(subject.size for subject in subjects) * len(numbers) // max(total, 1)
-    run = Run(subjects, Sampled(numbers), progress)
+    run = VerifyRun(subjects, ReadSample(numbers), progress)
     report = run.report("sample", seconds=run.read(limits, due, clock))
     return msgspec.structs.replace(report, sample=_sample(report, sample.seed, len(numbers), total))
 
 
 def _fully(
-    subjects: Sequence[Subject], limits: Limits, scrubbing: Scrubbing | None, *, clock: Clock, progress: Progress
+    subjects: Sequence[VerifyTarget],
+    limits: RunLimits,
+    scrubbing: ScrubMode | None,
+    *,
+    clock: Clock,
+    progress: Progress,
 ) -> VerifyReport:
     """Read every byte; with a state file, every byte that is not proved yet, or not lately, the oldest first."""
     size = sum(subject.size for subject in subjects)
     if scrubbing is None:
-        run = Run(subjects, Everything(), progress)
+        run = VerifyRun(subjects, ReadAll(), progress)
         return run.report("full", seconds=run.read(limits, size, clock))
-    with open_scrub(scrubbing.state, clock, scrubbing.older_than) as scrub:
-        run = Run(sorted(subjects, key=lambda subject: scrub.age(subject.path)), scrub, progress)
+    with open_scrub_state(scrubbing.state, clock, scrubbing.older_than) as scrub:
+        run = VerifyRun(sorted(subjects, key=lambda subject: scrub.age(subject.path)), scrub, progress)
         seconds = run.read(limits, max(0, size - scrub.proved_bytes()), clock)
         return run.report("full", seconds=seconds, proved_before=scrub.skipped)
 
@@ -111,7 +116,7 @@ def _sample(report: VerifyReport, seed: int, taken: int, total: int) -> Sample:
     unit = "piece or file" if pieces and files else "piece" if pieces else "file"
     clean = report.good and report.complete and total > 0
     if clean:
-        proves = sampling.proved(total, taken, unit)
+        proves = sampling.sample_conclusion(total, taken, unit)
     elif report.faults:
         proves = "faults were found: verify without --sample finds them all"
     else:

@@ -8,9 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Generic, TypeAlias, TypeVar
 
-from packager.engine.hashing.check_tasks import Batch, Finding, Span, Task, check
-from packager.engine.processes.worker_pool import Crew, Job, Tell
-from packager.engine.stores.stored_pieces import StoredSpan
+from packager.engine.hashing.check_tasks import FileCheck, Finding, PieceCheck, Task, run_check
+from packager.engine.processes.worker_pool import Job, Tell, WorkerPool
+from packager.engine.stores.stored_pieces import StoredPieceCheck
 from packager.errors import PackagerError
 from packager.units import GIB, KIB
 
@@ -29,15 +29,15 @@ class _Group(Generic[Key]):
     members: tuple[tuple[Key, Task], ...]
 
 
-class ClusterHashers:
-    """Runs tasks as `hash_pool.Hashers` does, on the workers of a cluster; a context manager."""
+class ClusterHashPool:
+    """Runs tasks as `hash_pool.HashPool` does, on the workers of a cluster; a context manager."""
 
-    def __init__(self, crew: Crew) -> None:
+    def __init__(self, crew: WorkerPool) -> None:
         """Take the workers."""
         self._crew = crew
         self._runs = ExitStack()
 
-    def __enter__(self) -> "ClusterHashers":
+    def __enter__(self) -> "ClusterHashPool":
         """Return this."""
         return self
 
@@ -54,7 +54,7 @@ class ClusterHashers:
         """
         job: Job[_Group[Key], tuple[Task, ...], Findings, Findings] = Job(
             send=lambda group: tuple(_absolute(task) for _, task in group.members),
-            there=check_there,
+            there=check_at_worker,
             receive=lambda _, found: found,
             name=lambda _: "verify",
             doubtful=lambda found: any(each.verdict == "unreadable" for one in found for each in one),
@@ -68,10 +68,10 @@ class ClusterHashers:
                 yield key, task, each
 
 
-def check_there(tasks: tuple[Task, ...], tell: Tell, scratch: Path) -> Findings:
+def check_at_worker(tasks: tuple[Task, ...], tell: Tell, scratch: Path) -> Findings:
     """Check tasks on a worker; nothing is written."""
     del scratch
-    return tuple(check(task, tell) for task in tasks)
+    return tuple(run_check(task, tell) for task in tasks)
 
 
 def _groups(tasks: Iterable[tuple[Key, Task]]) -> Iterator[_Group[Key]]:
@@ -81,8 +81,8 @@ def _groups(tasks: Iterable[tuple[Key, Task]]) -> Iterator[_Group[Key]]:
     for key, task in tasks:
         held.append((key, task))
         size += task.size
-        hashes += len(task.expected) if isinstance(task, Span) else 0
-        files += len(task.files) if isinstance(task, Batch) else len(task.parts)
+        hashes += len(task.expected) if isinstance(task, PieceCheck) else 0
+        files += len(task.files) if isinstance(task, FileCheck) else len(task.parts)
         if size >= _GROUP or hashes >= _PIECES or files >= _MOST:
             yield _Group(tuple(held))
             held, size, hashes, files = [], 0, 0, 0
@@ -92,9 +92,9 @@ def _groups(tasks: Iterable[tuple[Key, Task]]) -> Iterator[_Group[Key]]:
 
 def _absolute(task: Task) -> Task:
     """Return a task whose paths do not hang on this process's folder."""
-    if isinstance(task, Batch):
-        return Batch(tuple(replace(file, path=os.path.abspath(file.path)) for file in task.files))
-    if isinstance(task, StoredSpan):
+    if isinstance(task, FileCheck):
+        return FileCheck(tuple(replace(file, path=os.path.abspath(file.path)) for file in task.files))
+    if isinstance(task, StoredPieceCheck):
         return task
     parts = (replace(part, path=None if part.path is None else os.path.abspath(part.path)) for part in task.parts)
     return replace(task, parts=tuple(parts))

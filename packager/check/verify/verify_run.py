@@ -8,17 +8,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from packager.check.targets.target import Look, Stream, Subject
-from packager.check.verify.read_policy import Choice
-from packager.check.verify.verify_on_cluster import ClusterHashers
-from packager.core.config.store_url import StoreAddress
-from packager.core.reports.check_reports import CheckedSubject, VerifyMode, VerifyReport
+from packager.check.targets.target import Inventory, PieceStream, VerifyTarget
+from packager.check.verify.read_policy import ReadPolicy
+from packager.check.verify.verify_on_cluster import ClusterHashPool
+from packager.core.config.store_url import StoreUrl
+from packager.core.reports.check_reports import VerifiedTarget, VerifyMode, VerifyReport
 from packager.core.reports.faults import Fault, file_fault, piece_faults
-from packager.engine.hashing.check_tasks import Batch, Finding, Runnable, Span, Task, WholeFile
-from packager.engine.hashing.hash_pool import MOST, SPAN, Hashers, pieces_of_task
-from packager.engine.processes.worker_pool import Crew
+from packager.engine.hashing.check_tasks import FileCheck, FileDigestCheck, Finding, PieceCheck, Runnable, Task
+from packager.engine.hashing.hash_pool import MOST, SPAN, HashPool, pieces_of_task
+from packager.engine.processes.worker_pool import WorkerPool
 from packager.errors import IncompleteError, PackagerError
-from packager.paths import shown
+from packager.paths import display_text
 from packager.progress import Progress
 from packager.units import count_of
 
@@ -26,7 +26,7 @@ Clock: TypeAlias = Callable[[], float]  # Unix seconds
 
 
 @dataclass(frozen=True)
-class Limits:
+class RunLimits:
     """How much a run may take: processes, bytes read a second (0: no limit), seconds (None: no limit).
 
     cluster: whose workers read, instead of processes here; a rate does not bound them.
@@ -35,13 +35,13 @@ class Limits:
     workers: int
     rate: int = 0
     max_time: float | None = None
-    cluster: Crew | None = None
+    cluster: WorkerPool | None = None
 
-    def hashers(self, size: int) -> Hashers | ClusterHashers:
+    def hashers(self, size: int) -> HashPool | ClusterHashPool:
         """Return what reads about `size` bytes."""
         if self.cluster:
-            return ClusterHashers(self.cluster)
-        return Hashers(max(1, min(self.workers, -(-size // SPAN))), self.rate)
+            return ClusterHashPool(self.cluster)
+        return HashPool(max(1, min(self.workers, -(-size // SPAN))), self.rate)
 
 
 class _OutOfTime(Exception):  # noqa: N818 (not an error: the time that was given is over)
@@ -60,9 +60,9 @@ class _Wrong:
 class _Open:
     """A subject and what is known of it so far."""
 
-    subject: Subject
+    subject: VerifyTarget
     faults: list[Fault] = field(default_factory=list)
-    wrong: dict[Stream, _Wrong] = field(default_factory=dict)
+    wrong: dict[PieceStream, _Wrong] = field(default_factory=dict)
     due: int = 0  # tasks handed out and not back
     drawn: bool = False  # all its tasks were handed out
     refused: str = ""
@@ -84,20 +84,20 @@ class _Place:
     """Where a task belongs: a stream of a subject and the first piece, or files."""
 
     opened: _Open
-    stream: Stream | None = None
+    stream: PieceStream | None = None
     first: int = 0
-    files: tuple[WholeFile, ...] = ()
+    files: tuple[FileDigestCheck, ...] = ()
 
 
-class Run:
+class VerifyRun:
     """What a run over subjects found, gathered as it comes."""
 
-    def __init__(self, subjects: Sequence[Subject], choice: Choice, progress: Progress) -> None:
+    def __init__(self, subjects: Sequence[VerifyTarget], choice: ReadPolicy, progress: Progress) -> None:
         """Begin with nothing found."""
         self._opened = [_Open(subject) for subject in subjects]
         self._choice, self._progress = choice, progress
         self._read = 0
-        self._cluster: Crew | None = None
+        self._cluster: WorkerPool | None = None
 
     def look_quickly(self, clock: Clock) -> float:
         """Compare presence and sizes, and return the seconds that it took."""
@@ -113,7 +113,7 @@ class Run:
         self._progress.end()
         return clock() - begun
 
-    def read(self, limits: Limits, size: int, clock: Clock) -> float:
+    def read(self, limits: RunLimits, size: int, clock: Clock) -> float:
         """Read what the choice asks for, about `size` bytes, and return the seconds that it took."""
         begun = clock()
 
@@ -143,7 +143,7 @@ class Run:
                 look = opened.subject.look()
             except PackagerError as error:
                 self._refuse(opened, error)
-                look = Look()
+                look = Inventory()
             opened.faults += look.faults
             for place, task in self._tasks_of(opened, look, unit):
                 opened.due += 1
@@ -152,7 +152,7 @@ class Run:
             opened.drawn = True
             self._close_if_complete(opened)
 
-    def _tasks_of(self, opened: _Open, look: Look, unit: int) -> Iterator[tuple[_Place, Task]]:
+    def _tasks_of(self, opened: _Open, look: Inventory, unit: int) -> Iterator[tuple[_Place, Task]]:
         """Yield the tasks of one subject, whose first piece or file is number `unit`."""
         for stream in look.streams:
             pieces = stream.known.pieces
@@ -161,24 +161,24 @@ class Run:
                 for first in range(run.start, run.stop, step):
                     yield _Place(opened, stream, first), stream.span(first, min(first + step, run.stop))
             unit += pieces.count
-        held: list[WholeFile] = []
+        held: list[FileDigestCheck] = []
         size = 0
         for number, file in enumerate(look.files, unit):
             if file is not None and self._choice.wants(file, number):
                 held.append(file)
                 size += file.size
             if held and (size >= SPAN or len(held) == MOST // 8):
-                yield _Place(opened, files=tuple(held)), Batch(tuple(held))
+                yield _Place(opened, files=tuple(held)), FileCheck(tuple(held))
                 held, size = [], 0
         if held:
-            yield _Place(opened, files=tuple(held)), Batch(tuple(held))
+            yield _Place(opened, files=tuple(held)), FileCheck(tuple(held))
 
     def _refuse(self, opened: _Open, error: PackagerError) -> None:
         """Leave out a subject whose documents cannot be used; where it is the only one, that ends the run.
 
         So does a store that fails for now, since it is asked for the others, too.
         """
-        fails = isinstance(error, IncompleteError) and isinstance(opened.subject.path, StoreAddress)
+        fails = isinstance(error, IncompleteError) and isinstance(opened.subject.path, StoreUrl)
         if len(self._opened) == 1 or fails:
             raise error
         opened.refused = str(error)
@@ -186,7 +186,7 @@ class Run:
 
     def _take(self, place: _Place, task: Runnable[list[Finding]], findings: Sequence[Finding]) -> None:
         """Take what was found by a task."""
-        if isinstance(task, Span):
+        if isinstance(task, PieceCheck):
             self._take_pieces(place, task, findings)
         else:
             self._take_files(place, findings)
@@ -201,7 +201,7 @@ class Run:
             if index not in wrong:
                 self._choice.proved_file(file)
 
-    def _take_pieces(self, place: _Place, span: Span, findings: Sequence[Finding]) -> None:
+    def _take_pieces(self, place: _Place, span: PieceCheck, findings: Sequence[Finding]) -> None:
         """Take what was found of pieces."""
         assert place.stream is not None
         right, start = [], place.first
@@ -223,13 +223,13 @@ class Run:
             opened.make_faults()
             if opened.faults and len(self._opened) > 1:
                 count = count_of(len(opened.faults), "fault")
-                self._progress.note(f"{shown(bytes(opened.subject.path))}: {count}")
+                self._progress.note(f"{display_text(bytes(opened.subject.path))}: {count}")
 
     def report(self, mode: VerifyMode, *, seconds: float, proved_before: int = 0) -> VerifyReport:
         """Return all that was found."""
         subjects = tuple(
-            CheckedSubject(
-                path=shown(bytes(opened.subject.path)),
+            VerifiedTarget(
+                path=display_text(bytes(opened.subject.path)),
                 kind=opened.subject.kind,
                 against=opened.subject.against,
                 evidence=opened.subject.evidence,

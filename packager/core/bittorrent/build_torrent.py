@@ -17,7 +17,7 @@ V1_DIGEST, V2_DIGEST = 20, 32  # bytes: SHA-1 of a piece, SHA-256 of a tree's no
 
 
 @dataclass(frozen=True)
-class SingleFile:
+class SingleFileContents:
     """A file and its digests; those of a version that is not asked for may be empty.
 
     size, piece_length: bytes. pieces: 20 bytes a piece (BEP 3). layer: 32 bytes a piece (BEP 52, "piece
@@ -59,7 +59,7 @@ class FolderFile:
 
 
 @dataclass(frozen=True)
-class Folder:
+class FolderContents:
     """A folder's files in BEP 52's order, and the v1 pieces of their stream, pads included."""
 
     name: str
@@ -102,7 +102,7 @@ class Folder:
         return _layers(((file.size, file.pieces_root, file.layer) for file in self.files), self.piece_length)
 
 
-Contents: TypeAlias = SingleFile | Folder
+Contents: TypeAlias = SingleFileContents | FolderContents
 
 
 def _leaf(size: int, pieces_root: bytes | None) -> bencode.Dictionary:
@@ -119,7 +119,7 @@ def _layers(files: Iterable[tuple[int, bytes | None, bytes]], piece_length: int)
     return {root: layer for size, root, layer in files if size > piece_length and root is not None}
 
 
-def info(contents: Contents, version: Version) -> bencode.Dictionary:
+def build_info(contents: Contents, version: Version) -> bencode.Dictionary:
     """Return the info dictionary (BEP 3; BEP 52, "info dictionary")."""
     fields: bencode.Dictionary = {b"name": contents.name.encode(), b"piece length": contents.piece_length}
     if version != "v2":
@@ -139,7 +139,7 @@ def infohash_v2(info: bencode.Dictionary) -> bytes:
     return sha256(bencode.encode(info)).digest()
 
 
-def torrent(
+def build_torrent(
     info: bencode.Dictionary,
     *,
     file: Contents,
@@ -177,7 +177,7 @@ def torrent_size(
     Exact for every creation date of ten digits, which those from 2001-09-09 to 2286 are.
     """
     pieces = -(-size // piece_length)
-    file = SingleFile(
+    file = SingleFileContents(
         name=name,
         size=size,
         piece_length=piece_length,
@@ -199,7 +199,7 @@ def folder_torrent_size(
     return _unhashed_size(unhashed_folder(name, files, piece_length), options, 1_700_000_000)
 
 
-def unhashed_folder(name: str, files: Iterable[tuple[str, int, int]], piece_length: int) -> Folder:
+def unhashed_folder(name: str, files: Iterable[tuple[str, int, int]], piece_length: int) -> FolderContents:
     """Return a folder with made-up digests, as many as the true ones. files: as in `folder_torrent_size`."""
     made, stream = [], 0
     for number, (path, size, pad) in enumerate(files):
@@ -207,13 +207,13 @@ def unhashed_folder(name: str, files: Iterable[tuple[str, int, int]], piece_leng
         layer = bytes(V2_DIGEST * pieces) if pieces > 1 else b""
         made.append(FolderFile(path, size, pad, layer, number.to_bytes(V2_DIGEST, "big")))
         stream += size + pad
-    return Folder(name, piece_length, made, bytes(V1_DIGEST * -(-stream // piece_length)))
+    return FolderContents(name, piece_length, made, bytes(V1_DIGEST * -(-stream // piece_length)))
 
 
 def _unhashed_size(file: Contents, options: TorrentOptions, creation_date: int) -> int:
     """Return the bytes of a .torrent."""
-    made = torrent(
-        info(file, options.version),
+    made = build_torrent(
+        build_info(file, options.version),
         file=file,
         trackers=options.trackers,
         web_seeds=options.web_seeds,

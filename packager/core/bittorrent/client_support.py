@@ -15,7 +15,7 @@ PIECE_COMMON = 16 * MIB  # bytes of a piece that every client takes
 
 
 @dataclass(frozen=True)
-class Shape:
+class TorrentShape:
     """What of a torrent decides who takes it. torrent_size: bytes of the .torrent, None of a magnet link.
 
     piece_length: bytes, None where it is not known yet.
@@ -32,17 +32,17 @@ class ClientFact:
 
     client: str
     version: str
-    applies: Callable[[Shape], bool]
+    applies: Callable[[TorrentShape], bool]
     why: str
     refuses: bool = True  # False: it takes them, and goes wrong
     tried: bool = True
 
 
-def _link_v2_only(shape: Shape) -> bool:
+def _link_v2_only(shape: TorrentShape) -> bool:
     return shape.torrent_size is None and shape.version == "v2"
 
 
-def _link_hybrid(shape: Shape) -> bool:
+def _link_hybrid(shape: TorrentShape) -> bool:
     return shape.torrent_size is None and shape.version == "hybrid"
 
 
@@ -130,6 +130,6 @@ FACTS = (
 )
 
 
-def troubles(shape: Shape) -> tuple[ClientFact, ...]:
+def client_troubles(shape: TorrentShape) -> tuple[ClientFact, ...]:
     """Return what is known to go wrong with a torrent of this shape."""
     return tuple(fact for fact in FACTS if fact.applies(shape))

@@ -20,7 +20,7 @@ def sort_key(path: str) -> bytes:
 
 
 @dataclass(frozen=True)
-class FileSpace:
+class FileOffsets:
     """The files of a torrent in its order, in bytes. size: of the whole stream, zeros and all."""
 
     sizes: Int64s
@@ -40,7 +40,7 @@ class NamedFiles:
     """Files of a stream and their "/"-separated paths below one folder."""
 
     paths: Sequence[str]
-    space: FileSpace
+    space: FileOffsets
 
     def parts(self, start: int, stop: int) -> Iterator[tuple[str | None, int, int]]:
         """Yield (path, start in the file, bytes) of what bytes [start, stop) of the stream are; zeros have no path."""
@@ -56,7 +56,7 @@ class NamedFiles:
                 yield None, 0, high - low
 
 
-def file_space(sizes: Sequence[int] | Int64s, piece_length: int, *, aligned: bool) -> FileSpace:
+def file_offsets(sizes: Sequence[int] | Int64s, piece_length: int, *, aligned: bool) -> FileOffsets:
     """Return where files of these sizes lie.
 
     aligned: each is filled up with zeros to a whole piece, the last one too, as libtorrent does it; an empty
@@ -65,7 +65,7 @@ def file_space(sizes: Sequence[int] | Int64s, piece_length: int, *, aligned: boo
     each = np.asarray(sizes, np.int64)
     pads = -each % piece_length if aligned and len(each) > 1 else np.zeros(len(each), np.int64)
     ends = np.cumsum(each + pads)
-    return FileSpace(
+    return FileOffsets(
         sizes=each,
         starts=ends - each - pads,
         pads=pads,

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, quote
 from packager.core.config.url_values import without_credentials
 from packager.errors import InputError
 from packager.model import Infohash
-from packager.paths import is_safe_path, shown
+from packager.paths import display_text, is_safe_path
 
 Read = TypeVar("Read")
 
@@ -114,7 +114,7 @@ def parse_magnet(text: str, where: object = "magnet link") -> Magnet:
     """
     text = bare_link(text)
     if not text.lower().startswith(SCHEME):
-        raise InputError(where, f'"{shown(text, 60)}" is not a magnet link', f'it begins with "{SCHEME}"')
+        raise InputError(where, f'"{display_text(text, 60)}" is not a magnet link', f'it begins with "{SCHEME}"')
     if len(text) > LIMIT:
         raise InputError(where, f"{len(text)} characters are more than the {LIMIT} a magnet link may have")
     remarks: list[str] = []
@@ -164,10 +164,12 @@ def _fields(query: str, where: object, remarks: list[str]) -> dict[str, list[str
     for written, value in parse_qsl(query, errors="surrogateescape"):
         key = _NUMBERED.sub("", written).lower()
         if not (key + value).isascii() and any("\ud800" <= each <= "\udfff" for each in key + value):
-            remarks.append(f"{shown(key, 40)} holds percent-encoded bytes that are not UTF-8, and is ignored")
+            remarks.append(f"{display_text(key, 40)} holds percent-encoded bytes that are not UTF-8, and is ignored")
             continue
         if key != _NUMBERED.sub("", written):
-            remarks.append(f'"{shown(written, 40)}" is written in upper case, and read as "{shown(key, 40)}"')
+            remarks.append(
+                f'"{display_text(written, 40)}" is written in upper case, and read as "{display_text(key, 40)}"'
+            )
         fields.setdefault(key, []).append(value)
     return fields
 
@@ -184,7 +186,7 @@ def _btih(text: str, where: object) -> Infohash:
     except (ValueError, binascii.Error):
         raw = b""
     if len(raw) != 20 or len(text) not in (32, 40):
-        raise InputError(where, f'"{shown(text, 80)}" is not a v1 infohash of 40 hex or 32 base32 digits')
+        raise InputError(where, f'"{display_text(text, 80)}" is not a v1 infohash of 40 hex or 32 base32 digits')
     return Infohash(raw.hex())
 
 
@@ -195,21 +197,21 @@ def _btmh(text: str, where: object) -> Infohash:
     except ValueError:
         raw = b""
     if len(raw) != 34 or len(text) != 68 or not text.startswith(_SHA2_256):
-        raise InputError(where, f'"{shown(text, 80)}" is not a v2 infohash: 1220 and 64 hex digits')
+        raise InputError(where, f'"{display_text(text, 80)}" is not a v2 infohash: 1220 and 64 hex digits')
     return Infohash(raw[2:].hex())
 
 
 def _size(text: str, where: object) -> int:
     """Return the bytes that `xl` says."""
     if not re.fullmatch(r"[0-9]{1,18}", text):
-        raise InputError(where, f'xl "{shown(text, 40)}" is not a number of bytes')
+        raise InputError(where, f'xl "{display_text(text, 40)}" is not a number of bytes')
     return int(text)
 
 
 def _url(text: str, key: str, where: object) -> str:
     """Return the URL of a tracker (tr) or web seed (ws)."""
     if not text.isprintable():
-        raise InputError(where, f'{key} "{shown(without_credentials(text), 80)}" is not a URL')
+        raise InputError(where, f'{key} "{display_text(without_credentials(text), 80)}" is not a URL')
     return text
 
 
@@ -217,7 +219,7 @@ def _peer(text: str, where: object) -> str:
     """Return a peer's address as written, checked."""
     match = _PEER.fullmatch(text)
     if match is None or not 1 <= int(match[1]) <= 65535:
-        raise InputError(where, f'x.pe "{shown(text, 80)}" is not a host and port')
+        raise InputError(where, f'x.pe "{display_text(text, 80)}" is not a host and port')
     return text
 
 
@@ -225,9 +227,9 @@ def _member(text: str, size: int | None, where: object) -> MagnetMember:
     """Return a member that a link names. size: of the torrent's one file, which it must lie in; None: of several."""
     match = _MEMBER.fullmatch(text)
     if match is None:
-        raise InputError(where, f'x.pk "{shown(text, 80)}" is not OFFSET:SIZE:SHA-256:PATH of a member')
+        raise InputError(where, f'x.pk "{display_text(text, 80)}" is not OFFSET:SIZE:SHA-256:PATH of a member')
     if not is_safe_path(match[4]):
-        raise InputError(where, f'x.pk names "{shown(match[4], 80)}", which cannot be the path of a member')
+        raise InputError(where, f'x.pk names "{display_text(match[4], 80)}", which cannot be the path of a member')
     member = MagnetMember(match[4], int(match[1]), int(match[2]), match[3])
     if size is not None and member.offset + member.size > size:
         raise InputError(where, f"x.pk names bytes {member.offset} to {member.offset + member.size} of {size}")
@@ -242,6 +244,6 @@ def _chosen(text: str, where: object) -> list[tuple[int, int]]:
         start = int(match[1]) if match else 0
         stop = int(match[2] or start) + 1 if match else 0
         if stop <= start:
-            raise InputError(where, f'so "{shown(text, 40)}" is not a list of file numbers such as "0,2,4-6"')
+            raise InputError(where, f'so "{display_text(text, 40)}" is not a list of file numbers such as "0,2,4-6"')
         ranges.append((start, stop))
     return ranges

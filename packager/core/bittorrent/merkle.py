@@ -38,7 +38,7 @@ def zero_root(width: int) -> bytes:
     return root(b"", width)
 
 
-def lifted(node: bytes, width: int, to: int) -> bytes:
+def lift_root(node: bytes, width: int, to: int) -> bytes:
     """Return the root over `to` leaves of which the first `width` have the root `node`, the others are zero."""
     while width < to:
         node = sha256(node + zero_root(width)).digest()

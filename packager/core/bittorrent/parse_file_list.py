@@ -10,7 +10,7 @@ from packager.core.bittorrent.bencode import Dictionary, Value, get_dictionary, 
 from packager.core.bittorrent.build_torrent import V2_DIGEST
 from packager.errors import InputError
 from packager.model import Version
-from packager.paths import NAME_MAX, shown
+from packager.paths import NAME_MAX, display_text
 
 TOTAL = 1 << 60  # bytes of all files, which stay below it
 PATH_DEPTH = 100  # names in a path
@@ -32,7 +32,7 @@ class ListedFile:
     pad: bool = False
 
 
-def listed_files(
+def parse_file_list(
     info: Dictionary, version: Version, piece_length: int, where: object, remarks: list[str]
 ) -> tuple[ListedFile, ...]:
     """Return the files in their order; a hybrid's two lists must say the same. remarks: takes what was ignored."""
@@ -56,7 +56,7 @@ def _component(raw: Value, where: object) -> str:
     if not isinstance(raw, bytes):
         raise InputError(where, "a path holds something that is not a string")
     if raw in (b"", b".", b"..") or b"/" in raw or b"\0" in raw or len(raw) > NAME_MAX:
-        raise InputError(where, f'"{shown(raw)}" cannot be the name of a file or folder')
+        raise InputError(where, f'"{display_text(raw)}" cannot be the name of a file or folder')
     return raw.decode("utf-8", "surrogateescape")
 
 
@@ -122,7 +122,7 @@ def _v2_files(info: Dictionary, piece_length: int, where: object, remarks: list[
         if root is not None and len(root) != V2_DIGEST:
             raise InputError(where, f'a "pieces root" has {len(root)} bytes, not {V2_DIGEST}')
         if root is not None and not any(root):
-            raise InputError(where, f'the pieces root of "{shown("/".join(path))}" is all zeros')
+            raise InputError(where, f'the pieces root of "{display_text("/".join(path))}" is all zeros')
         if b"p" in _attributes(leaf, where, remarks):
             raise InputError(where, '"file tree" holds a pad file')
         yield ListedFile(path, length, offset, root)
@@ -138,7 +138,7 @@ def _leaves(tree: Dictionary, path: tuple[str, ...], where: object) -> Iterator[
         if b"" not in node:
             yield from _leaves(node, inner, where)
         elif len(node) > 1:
-            raise InputError(where, f'"{shown("/".join(inner))}" is both a file and a folder')
+            raise InputError(where, f'"{display_text("/".join(inner))}" is both a file and a folder')
         else:
             yield inner, get_dictionary(node, "", where)
 
@@ -153,13 +153,15 @@ def _merged(v1: list[ListedFile], v2: list[ListedFile], piece_length: int, where
             continue
         twin = next(roots, None)
         if twin is None or (twin.path, twin.length) != (file.path, file.length):
-            raise InputError(where, f'its v1 and v2 lists differ at "{shown("/".join(file.path))}"')
+            raise InputError(where, f'its v1 and v2 lists differ at "{display_text("/".join(file.path))}"')
         if file.length and file.offset % piece_length:
-            raise InputError(where, f'"{shown("/".join(file.path))}" does not begin a piece, as a hybrid\'s file must')
+            raise InputError(
+                where, f'"{display_text("/".join(file.path))}" does not begin a piece, as a hybrid\'s file must'
+            )
         merged.append(replace(file, pieces_root=twin.pieces_root))
     extra = next(roots, None)
     if extra is not None:
-        raise InputError(where, f'its v1 list lacks "{shown("/".join(extra.path))}", which its v2 list has')
+        raise InputError(where, f'its v1 list lacks "{display_text("/".join(extra.path))}", which its v2 list has')
     return merged
 
 
@@ -171,11 +173,11 @@ def _check_paths(files: list[ListedFile], where: object) -> None:
         if file.pad:
             continue
         if file.path in paths:
-            raise InputError(where, f'lists "{shown("/".join(file.path))}" twice')
+            raise InputError(where, f'lists "{display_text("/".join(file.path))}" twice')
         paths.add(file.path)
         for depth in range(len(file.path) - 1, 0, -1):
             if file.path[:depth] in folders:
                 break
             folders.add(file.path[:depth])
     if both := min(paths & folders, default=None):
-        raise InputError(where, f'"{shown("/".join(both))}" is both a file and a folder')
+        raise InputError(where, f'"{display_text("/".join(both))}" is both a file and a folder')

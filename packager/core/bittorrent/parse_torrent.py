@@ -12,10 +12,10 @@ from hashlib import sha1, sha256
 from packager.core.bittorrent import bencode, merkle
 from packager.core.bittorrent.bencode import Dictionary, Value, get_dictionary, get_integer, get_string
 from packager.core.bittorrent.build_torrent import V1_DIGEST, V2_DIGEST
-from packager.core.bittorrent.parse_file_list import ListedFile, listed_files, torrent_name
+from packager.core.bittorrent.parse_file_list import ListedFile, parse_file_list, torrent_name
 from packager.errors import InputError
 from packager.model import Version
-from packager.paths import shown
+from packager.paths import display_text
 
 PIECE_MOST = (1 << 29) - merkle.BLOCK  # bytes of a piece; libtorrent refuses more
 # Fields that nothing here reads, and what they should be: BEP 5, 17, 35, 36, 38; those without a BEP by their use.
@@ -76,7 +76,7 @@ def file_numbers(metainfo: Metainfo) -> dict[tuple[str, ...], int]:
     return numbers
 
 
-def parse(data: bytes, where: object) -> Metainfo:
+def parse_torrent(data: bytes, where: object) -> Metainfo:
     """Return what a .torrent's bytes say; infohashes are those of the bytes of `info` as they are.
 
     Raises InputError naming the first fault: bencoding that libtorrent does not read or that two readers could
@@ -89,7 +89,7 @@ def parse(data: bytes, where: object) -> Metainfo:
     info = get_dictionary(top, "info", where)
     version = _version(info, where, remarks)
     piece_length = _piece_length(info, version, where)
-    files = listed_files(info, version, piece_length, where, remarks)
+    files = parse_file_list(info, version, piece_length, where, remarks)
     _check_unread(top, _UNREAD, remarks)
     _check_unread(info, _UNREAD_INFO, remarks)
     raw = memoryview(data)[slice(*decoded.spans[b"info"])]
@@ -190,7 +190,7 @@ def _layers(top: Dictionary, files: tuple[ListedFile, ...], piece_length: int, w
         root = file.pieces_root
         if root is None or file.length <= piece_length:
             continue
-        layer, name = given.get(root), shown("/".join(file.path))
+        layer, name = given.get(root), display_text("/".join(file.path))
         if not isinstance(layer, bytes):
             raise InputError(where, f'"piece layers" lacks the layer of "{name}"')
         if len(layer) != -(-file.length // piece_length) * V2_DIGEST:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from packager.core.bittorrent import merkle
-from packager.core.bittorrent.file_offsets import FileSpace, Int64s
+from packager.core.bittorrent.file_offsets import FileOffsets, Int64s
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class FolderHashes(PieceHashes):
         return node == self.nodes[32 * piece : 32 * piece + 32] and not any(data[used:])
 
 
-def folder_hashes(space: FileSpace, trees: Sequence[tuple[bytes | None, bytes]], pieces: bytes) -> FolderHashes:
+def folder_hashes(space: FileOffsets, trees: Sequence[tuple[bytes | None, bytes]], pieces: bytes) -> FolderHashes:
     """Return the hashes of a stream of files.
 
     trees: (pieces root, piece layer) of each file in its order, None and b"" where it has none. pieces: 20 bytes a

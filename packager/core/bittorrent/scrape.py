@@ -11,8 +11,8 @@ from urllib.parse import quote_from_bytes, urlsplit, urlunsplit
 from packager.core.bittorrent import bencode
 from packager.core.config.url_values import TRACKERS, WEB, url
 from packager.errors import InputError
-from packager.model import Struct, Whole
-from packager.paths import shown
+from packager.model import FrozenStruct, Whole
+from packager.paths import display_text
 
 Swarm: TypeAlias = bytes  # 20 bytes: the infohash v1, or the infohash v2 cut (BEP 52, "upgrade path")
 
@@ -27,7 +27,7 @@ _ANNOUNCE = "announce"
 _WHY = 200  # characters of a tracker's own words that are shown
 
 
-class Counts(Struct, frozen=True, kw_only=True):
+class SwarmCounts(FrozenStruct, frozen=True, kw_only=True):
     """What is known of a swarm: peers that have all, peers that have not, how often it was fetched in full."""
 
     seeders: Whole | None = None
@@ -35,7 +35,7 @@ class Counts(Struct, frozen=True, kw_only=True):
     completed: Whole | None = None
 
 
-def best(counts: Iterable[Counts]) -> Counts:
+def best_counts(counts: Iterable[SwarmCounts]) -> SwarmCounts:
     """Return the largest of each count; None where none is known.
 
     A seed announces itself to every tracker, and in every swarm of a shard that its client knows: a sum would
@@ -46,7 +46,7 @@ def best(counts: Iterable[Counts]) -> Counts:
     def largest(values: Iterable[int | None]) -> int | None:
         return max((value for value in values if value is not None), default=None)
 
-    return Counts(
+    return SwarmCounts(
         seeders=largest(each.seeders for each in every),
         leechers=largest(each.leechers for each in every),
         completed=largest(each.completed for each in every),
@@ -61,7 +61,9 @@ def scrape_url(announce: str) -> str:
     parts = urlsplit(url(announce, "tracker", WEB))
     folder, slash, name = parts.path.rpartition("/")
     if not name.startswith(_ANNOUNCE):
-        raise InputError(shown(announce, _WHY), 'cannot be asked: the last name in its path is not "announce" (BEP 48)')
+        raise InputError(
+            display_text(announce, _WHY), 'cannot be asked: the last name in its path is not "announce" (BEP 48)'
+        )
     path = f"{folder}{slash}scrape{name.removeprefix(_ANNOUNCE)}"
     return urlunsplit(parts._replace(path=path, fragment=""))
 
@@ -72,7 +74,7 @@ def http_request(address: str, swarms: Iterable[Swarm]) -> str:
     return f"{address}{'&' if urlsplit(address).query else '?'}{query}"
 
 
-def http_answer(data: bytes, swarms: Iterable[Swarm], where: object) -> dict[Swarm, Counts]:
+def http_answer(data: bytes, swarms: Iterable[Swarm], where: object) -> dict[Swarm, SwarmCounts]:
     """Return the counts of those of `swarms` that an answer tells of; what else it holds is passed over.
 
     Raises InputError where it is no answer, or says why there is none ("failure reason", BEP 48).
@@ -82,14 +84,14 @@ def http_answer(data: bytes, swarms: Iterable[Swarm], where: object) -> dict[Swa
         raise InputError(where, "does not answer with a dictionary (BEP 48)")
     for key in (b"failure reason", b"failure_reason"):
         if isinstance(reason := value.get(key), bytes):
-            raise InputError(where, f'says "{shown(reason[:_WHY].decode("utf-8", "replace"), _WHY)}"')
+            raise InputError(where, f'says "{display_text(reason[:_WHY].decode("utf-8", "replace"), _WHY)}"')
     files = bencode.get_dictionary(value, "files", where)
     return {swarm: _http_counts(found) for swarm in swarms if isinstance(found := files.get(swarm), dict)}
 
 
-def _http_counts(fields: bencode.Dictionary) -> Counts:
+def _http_counts(fields: bencode.Dictionary) -> SwarmCounts:
     """Return one swarm's counts."""
-    return Counts(
+    return SwarmCounts(
         seeders=_count(fields.get(b"complete")),
         leechers=_count(fields.get(b"incomplete")),
         completed=_count(fields.get(b"downloaded")),
@@ -105,7 +107,7 @@ def udp_address(announce: str) -> tuple[str, int]:
     """Return the host and port of a UDP tracker. Raises InputError."""
     parts = urlsplit(url(announce, "tracker", TRACKERS))
     if parts.scheme.lower() != "udp" or parts.hostname is None or parts.port is None:
-        raise InputError(shown(announce, _WHY), "is not a UDP tracker")
+        raise InputError(display_text(announce, _WHY), "is not a UDP tracker")
     return parts.hostname, parts.port
 
 
@@ -128,7 +130,7 @@ def udp_request(connection: int, transaction: int, swarms: Sequence[Swarm]) -> b
     return struct.pack(">QII", connection, _SCRAPE, transaction) + b"".join(swarms)
 
 
-def udp_answer(packet: bytes, swarms: Sequence[Swarm], where: object) -> dict[Swarm, Counts]:
+def udp_answer(packet: bytes, swarms: Sequence[Swarm], where: object) -> dict[Swarm, SwarmCounts]:
     """Return the counts of the first swarms asked for: a tracker may answer for fewer, and for one at least.
 
     Raises InputError where the packet is no answer, or says why there is none.
@@ -139,7 +141,7 @@ def udp_answer(packet: bytes, swarms: Sequence[Swarm], where: object) -> dict[Sw
         raise InputError(where, f"answers with {len(packet)} bytes, and tells of no swarm (BEP 15)")
     found = struct.iter_unpack(">iii", packet[8 : 8 + 12 * triples])
     return {
-        swarm: Counts(seeders=_count(seeders), leechers=_count(leechers), completed=_count(completed))
+        swarm: SwarmCounts(seeders=_count(seeders), leechers=_count(leechers), completed=_count(completed))
         for swarm, (seeders, completed, leechers) in zip(swarms, found, strict=False)
     }
 
@@ -153,11 +155,11 @@ def _check_action(packet: bytes, action: int, where: object) -> None:
     """Raise InputError where a packet of at least 8 bytes is not the answer that belongs here."""
     (found,) = struct.unpack_from(">I", packet)
     if found == _ERROR:
-        raise InputError(where, f'says "{shown(packet[8 : 8 + _WHY].decode("utf-8", "replace"), _WHY)}"')
+        raise InputError(where, f'says "{display_text(packet[8 : 8 + _WHY].decode("utf-8", "replace"), _WHY)}"')
     if found != action:
         raise InputError(where, f"answers with action {found}, not {action} (BEP 15)")
 
 
-def known(counts: Mapping[Swarm, Counts], swarms: Iterable[Swarm]) -> Counts:
+def shard_counts(counts: Mapping[Swarm, SwarmCounts], swarms: Iterable[Swarm]) -> SwarmCounts:
     """Return what is known of a shard by its swarms; see `best`."""
-    return best(counts[swarm] for swarm in swarms if swarm in counts)
+    return best_counts(counts[swarm] for swarm in swarms if swarm in counts)

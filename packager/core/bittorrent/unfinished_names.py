@@ -33,7 +33,7 @@ def final_name(name: str) -> str | None:
     return match[1] if match else None
 
 
-def sentence(name: str, final: str) -> str:
+def unfinished_sentence(name: str, final: str) -> str:
     """Return what the file `name` is, and how to go on."""
     program = _PROGRAM["." + name.rpartition(".")[2].lower()]
     let = f"let {program} finish it" if program else "let the program that downloads it finish"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 from packager import units
 from packager.errors import InputError
-from packager.paths import shown
+from packager.paths import display_text
 from packager.slug import SLUG_RULE, is_slug, slug
 from packager.units import KIB, MIB
 
@@ -25,10 +25,10 @@ SQL_MAX = 4000  # characters
 _SIZE = re.compile(r"\s*([0-9.]+)\s*([A-Za-z]+)\s*")
 
 
-def say(value: object) -> str:
+def type_error(value: object) -> str:
     """Return a TOML value as a message shows it."""
     if isinstance(value, str):
-        return f'"{shown(value, 80)}"'
+        return f'"{display_text(value, 80)}"'
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int) and abs(value) > 1 << 64:
@@ -43,23 +43,25 @@ def nearest(word: str, words: Iterable[str], cutoff: float = 0.6) -> str | None:
     return next(iter(difflib.get_close_matches(word[:80].lower(), tuple(words), 1, cutoff)), None)
 
 
-def string(value: object, where: str) -> str:
+def parse_string(value: object, where: str) -> str:
     """Return a string."""
     if not isinstance(value, str):
         scalar = not isinstance(value, list | dict)
         raise InputError(
-            where, f"{say(value)} is not a string", f'write it in quotes: "{say(value)}"' if scalar else ""
+            where,
+            f"{type_error(value)} is not a string",
+            f'write it in quotes: "{type_error(value)}"' if scalar else "",
         )
     return value
 
 
 def _clean(value: object, where: str, allowed: str) -> str:
     """Return a string that holds no control character and no line separator but those allowed."""
-    text = string(value, where)
+    text = parse_string(value, where)
     for char in text:
         if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") and char not in allowed:
-            what = "a line break" if char in "\r\n\u2028\u2029" else f"the control character {shown(char)}"
-            raise InputError(where, f"{say(text)} holds {what}", "take it out")
+            what = "a line break" if char in "\r\n\u2028\u2029" else f"the control character {display_text(char)}"
+            raise InputError(where, f"{type_error(text)} holds {what}", "take it out")
     return text
 
 
@@ -72,7 +74,7 @@ def title(value: object, where: str) -> str:
     """Return one line of text that is not blank."""
     text = line(value, where)
     if not text.strip():
-        raise InputError(where, f"{say(text)} is empty", "write what people will read as its title")
+        raise InputError(where, f"{type_error(text)} is empty", "write what people will read as its title")
     return text
 
 
@@ -83,24 +85,26 @@ def text(value: object, where: str) -> str:
 
 def path(value: object, where: str) -> str:
     """Return a path as it is written; whether anything is there, the loader asks."""
-    written = string(value, where)
+    written = parse_string(value, where)
     if not written or "\0" in written:
-        raise InputError(where, f"{say(written)} is not a path", "write the path")
+        raise InputError(where, f"{type_error(written)} is not a path", "write the path")
     return written
 
 
 def name(value: object, where: str) -> str:
     """Return a slug."""
-    written = string(value, where)
+    written = parse_string(value, where)
     if not is_slug(written):
-        raise InputError(where, f"{say(written)} is not a name ({SLUG_RULE})", f'did you mean "{slug(written)}"?')
+        raise InputError(
+            where, f"{type_error(written)} is not a name ({SLUG_RULE})", f'did you mean "{slug(written)}"?'
+        )
     return written
 
 
 def flag(value: object, where: str) -> bool:
     """Return true or false."""
     if not isinstance(value, bool):
-        raise InputError(where, f"{say(value)} is not true or false", "write true or false, without quotes")
+        raise InputError(where, f"{type_error(value)} is not true or false", "write true or false, without quotes")
     return value
 
 
@@ -112,7 +116,9 @@ def one_of(*words: str) -> Reader:
             return value
         close = nearest(value, words, 0.4) if isinstance(value, str) else None
         listed = ", ".join(f'"{word}"' for word in words)
-        raise InputError(where, f"{say(value)} is not one of {listed}", f'did you mean "{close}"?' if close else "")
+        raise InputError(
+            where, f"{type_error(value)} is not one of {listed}", f'did you mean "{close}"?' if close else ""
+        )
 
     return read
 
@@ -121,15 +127,17 @@ def size(value: object, where: str) -> int:
     """Return bytes, from "64 GiB" or a number of bytes."""
     if isinstance(value, int) and not isinstance(value, bool):
         if not 0 <= value <= 1 << 62:
-            raise InputError(where, f"{say(value)} is not a number of bytes from 0 to 4 EiB")
+            raise InputError(where, f"{type_error(value)} is not a number of bytes from 0 to 4 EiB")
         return value
     if not isinstance(value, str):
-        raise InputError(where, f"{say(value)} is not a size", 'write it as "64 GiB", "500 MB" or a number of bytes')
+        raise InputError(
+            where, f"{type_error(value)} is not a size", 'write it as "64 GiB", "500 MB" or a number of bytes'
+        )
     try:
         return units.parse_size(value, where)
     except InputError as error:
         close = _nearest_size(value)
-        wrong = error.what.replace(f'"{value}"', say(value))
+        wrong = error.what.replace(f'"{value}"', type_error(value))
         raise InputError(where, wrong, f'did you mean "{close}"?' if close else error.mend) from None
 
 
@@ -147,7 +155,7 @@ def shard_size(value: object, where: str) -> int:
     """Return the bound of a shard in bytes."""
     bound = size(value, where)
     if bound < SHARD_MIN:
-        raise InputError(where, f"{say(value)} is less than a shard's least, 64 KiB", 'try "64 GiB"')
+        raise InputError(where, f"{type_error(value)} is less than a shard's least, 64 KiB", 'try "64 GiB"')
     return bound
 
 
@@ -156,14 +164,14 @@ def piece_length(value: object, where: str) -> int | None:
     if value == "auto":
         return None
     if isinstance(value, str) and not any(char.isdigit() for char in value):
-        raise InputError(where, f"{say(value)} is not a piece length", 'write "auto", or a size as "4 MiB"')
+        raise InputError(where, f"{type_error(value)} is not a piece length", 'write "auto", or a size as "4 MiB"')
     length = size(value, where)
     if length & (length - 1) or not PIECE_MIN <= length <= PIECE_MAX:
         close = min(max(1 << round(math.log2(max(length, 1))), PIECE_MIN), PIECE_MAX)
         raise InputError(
             where,
-            f"{say(value)} is not a power of two from 16 KiB to 16 MiB",
-            f'did you mean "{units.show_size(close)}"?',
+            f"{type_error(value)} is not a power of two from 16 KiB to 16 MiB",
+            f'did you mean "{units.format_size(close)}"?',
         )
     return length
 
@@ -173,11 +181,11 @@ def date(value: object, where: str) -> str:
     if isinstance(value, dt.date):  # dt.datetime is one too
         value = value.isoformat()
     if not isinstance(value, str):
-        raise InputError(where, f"{say(value)} is not a date", 'write it as "2026-11-21"')
+        raise InputError(where, f"{type_error(value)} is not a date", 'write it as "2026-11-21"')
     try:
         return units.parse_date(value, where)
     except InputError as error:
-        raise InputError(where, f"{say(value)} is not a date", error.mend) from None
+        raise InputError(where, f"{type_error(value)} is not a date", error.mend) from None
 
 
 def sql(value: object, where: str) -> str:
@@ -185,7 +193,7 @@ def sql(value: object, where: str) -> str:
     written = text(value, where)
     if not written.strip():
         raise InputError(
-            where, f"{say(written)} is empty", "take the line out, or write SQL over the catalogue's columns"
+            where, f"{type_error(written)} is empty", "take the line out, or write SQL over the catalogue's columns"
         )
     if len(written) > SQL_MAX:
         raise InputError(where, f"{len(written)} characters are more than the {SQL_MAX} it may have")

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 import msgspec
 
 from packager.core.config import option_values, url_values
-from packager.core.config.option_values import Reader, nearest, say
+from packager.core.config.option_values import Reader, nearest, type_error
 from packager.errors import InputError
 from packager.options import CollectionOptions, Config, PhaseOptions, ReleaseOptions, ShardOptions, TorrentOptions
-from packager.paths import shown
+from packager.paths import display_text
 from packager.slug import is_slug
 
 # The readers of every table's keys; a key of options.py that is not here cannot be set.
@@ -83,7 +83,7 @@ def parse_config(text: str, where: str = "packager.toml") -> Config:
     except RecursionError:
         raise InputError(where, "not valid TOML: nested too deep") from None
     except ValueError as error:  # TOMLDecodeError, and int() for a number of thousands of digits
-        raise InputError(where, f"not valid TOML: {shown(str(error))}") from None
+        raise InputError(where, f"not valid TOML: {display_text(str(error))}") from None
     checked: dict[str, object] = {}
     for key, value in document.items():
         if key not in TABLES:
@@ -112,7 +112,7 @@ def _phase_suffix(name: object) -> str:
 
 def _key(key: str) -> str:
     """Return a key as a message shows it."""
-    return shown(key, 80) or '""'
+    return display_text(key, 80) or '""'
 
 
 def _header(table: str) -> str:
@@ -132,14 +132,14 @@ def _unknown(where: str, key: str, table: str | None, *, table_meant: bool = Fal
         mend = f'did you mean "{close}"?'
     else:
         mend = f"known here: {', '.join(known)}"
-    return InputError(where, f"unknown {noun} {say(key)}", mend)
+    return InputError(where, f"unknown {noun} {type_error(key)}", mend)
 
 
 def _table(table: str, value: object, prefix: str, suffix: str) -> dict[str, object]:
     """Return a table's checked values by key. The messages name a key as prefix.KEYsuffix."""
     if not isinstance(value, dict):
         raise InputError(
-            prefix + suffix, f"{say(value)} is not a table", f"write {_header(table)} on a line of its own"
+            prefix + suffix, f"{type_error(value)} is not a table", f"write {_header(table)} on a line of its own"
         )
     checked: dict[str, object] = {}
     for key, each in value.items():
@@ -172,7 +172,7 @@ def _check_content(phase: Mapping[str, object], prefix: str, suffix: str) -> Non
         if phase.get("content") == "catalogue" and key in ("order", "budget"):
             raise InputError(
                 f"{prefix}.{key}{suffix}",
-                f'{say(phase[key])} means nothing where content = "catalogue"',
+                f'{type_error(phase[key])} means nothing where content = "catalogue"',
                 "take the line out",
             )
     if phase.get("content") == "catalogue" and phase.get("container") == "folder":
@@ -193,7 +193,7 @@ def _phases(value: object, where: str) -> list[dict[str, object]]:
     """Return every phase's checked values, in order."""
     if not isinstance(value, list):
         raise InputError(
-            f"{where}: phases", f"{say(value)} is not a list of tables", "write [[phases]] above each phase"
+            f"{where}: phases", f"{type_error(value)} is not a list of tables", "write [[phases]] above each phase"
         )
     if not value:
         raise InputError(f"{where}: phases", "there is no phase", "write [[phases]] and its keys")
@@ -203,7 +203,7 @@ def _phases(value: object, where: str) -> list[dict[str, object]]:
         checked.append(_table("phases", phase, f"{where}: phases[{index}]", _phase_suffix(name)))
         earlier = [each["name"] for each in checked[:-1]]
         if checked[-1]["name"] in earlier:
-            what = f"{say(name)} is the name of phases[{earlier.index(name)}] too"
+            what = f"{type_error(name)} is the name of phases[{earlier.index(name)}] too"
             raise InputError(phase_key(where, index, "name", None), what, "give each phase its own name")
     return checked
 

@@ -3,7 +3,7 @@
 Pure: the folder is looked at by engine/project/load_project.py.
 """
 
-from packager.paths import shown
+from packager.paths import display_text
 
 _TEMPLATE = """\
 # What `packager release` makes of this collection. Sizes are like "64 GiB" or "500 MB".
@@ -125,7 +125,7 @@ def starter_config(name: str, title: str, source: str, records: str | None, *, p
 
 def starter_title(folder: str) -> str:
     """Return the title for a folder's name: the name, on one line and without control characters."""
-    return shown(" ".join(folder.split())) or "Collection"
+    return display_text(" ".join(folder.split())) or "Collection"
 
 
 def quoted(text: str) -> str:

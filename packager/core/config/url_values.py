@@ -6,9 +6,9 @@ The readers are option_values.Reader: value and where in, InputError with the ne
 import re
 from urllib.parse import urlsplit
 
-from packager.core.config.option_values import nearest, say, string
+from packager.core.config.option_values import nearest, parse_string, type_error
 from packager.errors import InputError
-from packager.paths import shown
+from packager.paths import display_text
 
 TRACKERS = ("udp", "http", "https", "ws", "wss")
 WEB = ("https", "http")
@@ -38,29 +38,33 @@ def refuse_credentials(written: str, where: object) -> None:
 
 def url(value: object, where: str, schemes: tuple[str, ...]) -> str:
     """Return an absolute URL of one of `schemes`, ASCII only, without a user name or password (RFC 3986)."""
-    written = string(value, where)
+    written = parse_string(value, where)
     refuse_credentials(written, where)
     scheme, separator, rest = written.partition("://")
     if not separator:
-        raise InputError(where, f"{say(written)} is not a URL", f'did you mean "{schemes[0]}://{shown(written, 60)}"?')
+        raise InputError(
+            where, f"{type_error(written)} is not a URL", f'did you mean "{schemes[0]}://{display_text(written, 60)}"?'
+        )
     if scheme.lower() not in schemes:
         close = nearest(scheme, schemes) or schemes[0]
         listed = ", ".join(f"{each}://" for each in schemes)
-        mend = f'did you mean "{close}://{shown(rest, 60)}"?'
-        raise InputError(where, f"{say(written)} does not begin with one of {listed}", mend)
+        mend = f'did you mean "{close}://{display_text(rest, 60)}"?'
+        raise InputError(where, f"{type_error(written)} does not begin with one of {listed}", mend)
     if odd := _NOT_IN_URL.search(written):
-        raise InputError(where, f'{say(written)} holds "{shown(odd[0])}"', "percent-encode it")
+        raise InputError(where, f'{type_error(written)} holds "{display_text(odd[0])}"', "percent-encode it")
     try:
         parts = urlsplit(written)
         complete = bool(parts.hostname) and (parts.port is not None or scheme.lower() != "udp")
         if parts.port == 0:
-            raise InputError(where, f"{say(written)} has the port 0", "write the port that the server listens on")
+            raise InputError(
+                where, f"{type_error(written)} has the port 0", "write the port that the server listens on"
+            )
         if any(not label or len(label) > _LABEL for label in (parts.hostname or "x").rstrip(".").split(".")):
-            raise InputError(where, f"{say(written)} has no valid host name", "correct it")
+            raise InputError(where, f"{type_error(written)} has no valid host name", "correct it")
     except ValueError as error:
-        raise InputError(where, f"{say(written)} is not a URL ({error})") from None
+        raise InputError(where, f"{type_error(written)} is not a URL ({error})") from None
     if not complete:
-        raise InputError(where, f"{say(written)} lacks its {'port' if parts.hostname else 'host'}")
+        raise InputError(where, f"{type_error(written)} lacks its {'port' if parts.hostname else 'host'}")
     return written
 
 
@@ -73,14 +77,16 @@ def base_url(value: object, where: str) -> str:
     """Return the http(s) URL that the site's files lie below, or nothing."""
     written = web_page(value, where)
     if "?" in written or "#" in written:
-        raise InputError(where, f'{say(written)} holds "?" or "#"', "write the address of the site's folder alone")
+        raise InputError(
+            where, f'{type_error(written)} holds "?" or "#"', "write the address of the site's folder alone"
+        )
     return written
 
 
 def _list(value: object, where: str, mend: str) -> list[object]:
     """Return a list."""
     if not isinstance(value, list):
-        raise InputError(where, f"{say(value)} is not a list", mend)
+        raise InputError(where, f"{type_error(value)} is not a list", mend)
     return value
 
 
@@ -90,7 +96,9 @@ def trackers(value: object, where: str) -> tuple[tuple[str, ...], ...]:
     tiers = []
     for at, tier in enumerate(_list(value, where, mend)):
         if isinstance(tier, str):
-            raise InputError(f"{where}[{at}]", f"{say(tier)} is not a tier", f'write [["{shown(tier, 80)}"]]')
+            raise InputError(
+                f"{where}[{at}]", f"{type_error(tier)} is not a tier", f'write [["{display_text(tier, 80)}"]]'
+            )
         urls = _list(tier, f"{where}[{at}]", mend)
         if not urls:
             raise InputError(f"{where}[{at}]", "a tier has no tracker", "take it out")
@@ -106,8 +114,8 @@ def web_seeds(value: object, where: str) -> tuple[str, ...]:
         if not seed.endswith("/"):
             raise InputError(
                 f"{where}[{at}]",
-                f'{say(seed)} is not a folder: it does not end in "/"',
-                f'did you mean "{shown(seed)}/"?',
+                f'{type_error(seed)} is not a folder: it does not end in "/"',
+                f'did you mean "{display_text(seed)}/"?',
             )
         seeds.append(seed)
     return tuple(seeds)

@@ -13,7 +13,7 @@ from packager.core.bittorrent.piece_length import choose_piece_length
 from packager.core.shards import bag, build_tar_header, layout, tar_layout
 from packager.core.shards.cut_shards import MOST_SHARDS, shard_name
 from packager.errors import InputError
-from packager.model import Plan, Struct
+from packager.model import FrozenStruct, Plan
 from packager.options import ShardOptions, TorrentOptions
 
 # Bytes, as releases of this tool have them on the average; tables and pages hang on how much tags say.
@@ -33,7 +33,7 @@ Order: TypeAlias = Literal["earliest years first", "most popular first"]
 _COUNTS = {"": 1, "k": 1000, "m": 10**6, "b": 10**9}
 
 
-class EstimatedStore(Struct, frozen=True, kw_only=True):
+class EstimatedStore(FrozenStruct, frozen=True, kw_only=True):
     """Disks for one way to keep a release: its bytes beside the collection, disks they fill, money."""
 
     way: Literal["materialised", "virtual"]
@@ -42,7 +42,7 @@ class EstimatedStore(Struct, frozen=True, kw_only=True):
     price: float
 
 
-class EstimatedFit(Struct, frozen=True, kw_only=True):
+class EstimatedFit(FrozenStruct, frozen=True, kw_only=True):
     """What of a collection a budget holds, in one order. until: the last year or popularity that fits."""
 
     order: Order
@@ -52,7 +52,7 @@ class EstimatedFit(Struct, frozen=True, kw_only=True):
     unknown: int  # files among them of which it is not known; they come last
 
 
-class EstimateReport(Struct, frozen=True, kw_only=True):
+class EstimateReport(FrozenStruct, frozen=True, kw_only=True):
     """What a release will take. Sizes are bytes, durations seconds, money in the unit of the price given."""
 
     basis: Basis
@@ -84,7 +84,7 @@ class EstimateReport(Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True)
-class Lot:
+class FileTotals:
     """Files that are cut into shards together. Sums over all of them: payload, paths and lines in bytes."""
 
     files: int
@@ -94,7 +94,7 @@ class Lot:
 
 
 @dataclass(frozen=True)
-class Cut:
+class ShardTotals:
     """Shards: how many, the bytes of their tars and .torrents together, and the largest one's pieces and .torrent."""
 
     shards: int
@@ -105,7 +105,7 @@ class Cut:
 
 
 @dataclass(frozen=True)
-class Wishes:
+class EstimateOptions:
     """What is asked beside the collection: workers, Mbit a second, copies, bytes of a disk, price of a TB."""
 
     workers: int = 1
@@ -125,12 +125,12 @@ def parse_count(text: str, where: str) -> int:
     return round(float(number) * _COUNTS[unit])
 
 
-def described(files: int, payload: int) -> Lot:
+def described(files: int, payload: int) -> FileTotals:
     """Return a lot of which no more than these is known."""
-    return Lot(files, payload, files * PATH, files * LINE)
+    return FileTotals(files, payload, files * PATH, files * LINE)
 
 
-def cut(lot: Lot, prefix: tuple[str, str], shards: ShardOptions, torrent: TorrentOptions) -> Cut:
+def cut(lot: FileTotals, prefix: tuple[str, str], shards: ShardOptions, torrent: TorrentOptions) -> ShardTotals:
     """Return the shards that next-fit will make of a lot, give or take one.
 
     prefix: names of the collection and the phase. Each member adds a header, half a block of padding and its lines;
@@ -139,7 +139,7 @@ def cut(lot: Lot, prefix: tuple[str, str], shards: ShardOptions, torrent: Torren
     name = shard_name(*prefix, MOST_SHARDS)
     fixed = tar_layout.fixed_cost(name, _BAG_INFO)
     if not lot.files:
-        return Cut(0, 0, 0, 0, 0)
+        return ShardTotals(0, 0, 0, 0, 0)
     manifest = lot.paths + lot.files * bag.manifest_line_size(len(layout.PAYLOAD))
     bytes_ = lot.payload + lot.files * (build_tar_header.BLOCK + build_tar_header.BLOCK // 2) + lot.lines + manifest
     room = shards.size - fixed - bytes_ // lot.files // 2
@@ -149,14 +149,14 @@ def cut(lot: Lot, prefix: tuple[str, str], shards: ShardOptions, torrent: Torren
     piece_length = torrent.piece_length or choose_piece_length(each, torrent.version)
     one = torrent_size(f"{name}.tar", each, piece_length, torrent)
     last = torrent_size(f"{name}.tar", max(1, size - (count - 1) * each), piece_length, torrent)
-    return Cut(count, size, (count - 1) * one + last, piece_length, one)
+    return ShardTotals(count, size, (count - 1) * one + last, piece_length, one)
 
 
-def planned(plan: Plan) -> Cut:
+def planned(plan: Plan) -> ShardTotals:
     """Return the shards of a plan as they are."""
     every = [shard for phase in plan.phases for shard in phase.shards]
     largest = max(every, key=lambda shard: shard.size)
-    return Cut(
+    return ShardTotals(
         shards=len(every),
         size=sum(shard.size for shard in every),
         torrents=sum(shard.torrent_size for shard in every),
@@ -169,10 +169,10 @@ def estimate(
     basis: Basis,
     *,
     records: int,
-    lot: Lot,
-    shards: Cut,
+    lot: FileTotals,
+    shards: ShardTotals,
     rate: float,
-    wishes: Wishes,
+    wishes: EstimateOptions,
     budget: int | None = None,
     fits: Sequence[EstimatedFit] = (),
 ) -> EstimateReport:
@@ -210,7 +210,7 @@ def estimate(
     )
 
 
-def _store(way: Literal["materialised", "virtual"], size: int, wishes: Wishes) -> EstimatedStore:
+def _store(way: Literal["materialised", "virtual"], size: int, wishes: EstimateOptions) -> EstimatedStore:
     """Return what keeping `size` bytes takes; money for the bytes, not for whole disks."""
     return EstimatedStore(
         way=way, size=size, disks=-(-size // wishes.disk), price=round(size / 10**12 * wishes.price, 2)

@@ -80,7 +80,7 @@ def _log_chance_of_none(total: int, taken: int, bad: int) -> float:
     return float(np.log1p(-many / (total - np.arange(few, dtype=np.float64))).sum())
 
 
-def proved(total: int, taken: int, noun: str) -> str:
+def sample_conclusion(total: int, taken: int, noun: str) -> str:
     """Return in words what a sample proves in which nothing was bad."""
     if taken >= total:
         return f"all {count_of(total, noun)} were read, and all are right"

@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 from packager.core.config.url_values import WEB, url, without_credentials
 from packager.errors import InputError
-from packager.paths import shown
+from packager.paths import display_text
 
 OPTION = "--allow-host"
 IP: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -143,7 +143,7 @@ def _parsed(written: str, where: str) -> _Allowed:
         pass
     match = _SHAPE.fullmatch(written)
     if match is None or (match["port"] and not 1 <= int(match["port"]) <= 65535):
-        raise InputError(where, f'"{shown(written.rpartition("@")[2], 80)}" is not a host', _EXAMPLE)
+        raise InputError(where, f'"{display_text(written.rpartition("@")[2], 80)}" is not a host', _EXAMPLE)
     return _entry(match["v6"] or match["host"], int(match["port"]) if match["port"] else None)
 
 
@@ -186,7 +186,7 @@ def host_and_port(address: str) -> tuple[str, int]:
         return "", 0
 
 
-def permitted(host: str, port: int, found: Sequence[str], allowed: AllowedHosts, *, was_public: bool) -> list[str]:
+def is_permitted(host: str, port: int, found: Sequence[str], allowed: AllowedHosts, *, was_public: bool) -> list[str]:
     """Return those IP addresses of a host that may be contacted, in their order.
 
     found: what its name resolves to now. was_public: its name resolved to a public address before. A name that the
@@ -213,9 +213,9 @@ def permitted(host: str, port: int, found: Sequence[str], allowed: AllowedHosts,
 def refusal(host: str, port: int, address: str) -> InputError:
     """Return the error for a host at an address that a document may not name."""
     written = f"[{host}]" if ":" in host else host
-    at = "" if _canonical(host) == address else f" ({shown(address)})"
+    at = "" if _canonical(host) == address else f" ({display_text(address)})"
     what = f"is at {special_kind(address)} address{at}, and the document that names it comes from elsewhere"
-    where = shown(f"{written}:{port}" if port else written, 200)
+    where = display_text(f"{written}:{port}" if port else written, 200)
     return InputError(where, f"not contacted: {what}", f"to allow it: {OPTION} {where}")
 
 
@@ -226,18 +226,18 @@ def redirected(asked: str, location: str, allowed: AllowedHosts) -> str:
     The port belongs to the host, so that no server sends us to another service of the same machine; from http
     to https the standard ports change as they should.
     """
-    where = shown(asked)
+    where = display_text(asked)
     try:
         target = url(urljoin(asked, location), "redirect", WEB)
     except (InputError, ValueError):
-        shown_location = shown(without_credentials(location), 120)
+        shown_location = display_text(without_credentials(location), 120)
         secret = " without a user name or a password" if without_credentials(location) != location else ""
         raise InputError(where, f'redirects to "{shown_location}", which is no web address{secret}') from None
     if asked.lower().startswith("https:") and target.lower().startswith("http:"):
-        raise InputError(where, f'redirects from https to "{shown(target, 120)}", where anybody can listen')
+        raise InputError(where, f'redirects from https to "{display_text(target, 120)}", where anybody can listen')
     old, new = host_and_port(asked), host_and_port(target)
     same = old == new or (old[0] == new[0] and (old[1], new[1]) == (80, 443))
     if same or any(not each.typed and each.is_host(_canonical(new[0]), new[1]) for each in allowed.hosts):
         return target
-    what = f"redirects to another host, {shown(target, 120)}"
-    raise InputError(where, what, f"to allow it: {OPTION} {shown(new[0], 100)}")
+    what = f"redirects to another host, {display_text(target, 120)}"
+    raise InputError(where, what, f"to allow it: {OPTION} {display_text(new[0], 100)}")

@@ -14,29 +14,29 @@ _TAG = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ResponsePlan:
     """What is sent: a status, and the ranges of a 206."""
 
     status: int
     ranges: tuple[Range, ...] = ()
 
 
-def wanted(method: str, headers: Mapping[str, str], size: int, tag: str) -> Wanted:
+def evaluate_request(method: str, headers: Mapping[str, str], size: int, tag: str) -> ResponsePlan:
     """Return what a GET or HEAD asks of a file of `size` bytes.
 
     headers: looked up by their names as RFC 9110 writes them. tag: the file's strong entity tag, in quotes.
     """
     match = headers.get("If-Match")
     if match is not None and match.strip() != "*" and ("", tag) not in _TAG.findall(match):
-        return Wanted(412)
+        return ResponsePlan(412)
     none_match = headers.get("If-None-Match")
     if none_match is not None and (none_match.strip() == "*" or tag in [each for _, each in _TAG.findall(none_match)]):
-        return Wanted(304)
+        return ResponsePlan(304)
     asked = headers.get("Range") if method == "GET" else None
     if asked is None or headers.get("If-Range", tag).strip() != tag:
-        return Wanted(200)
+        return ResponsePlan(200)
     try:
-        ranges = range_header.parse(asked, size)
+        ranges = range_header.parse_range(asked, size)
     except UnsatisfiableError:
-        return Wanted(416)
-    return Wanted(200) if ranges is None else Wanted(206, tuple(ranges))
+        return ResponsePlan(416)
+    return ResponsePlan(200) if ranges is None else ResponsePlan(206, tuple(ranges))

@@ -18,7 +18,7 @@ class UnsatisfiableError(Exception):
     """No byte of the file is asked for, or more than it has, or not by the rules: 416. Never reaches a user."""
 
 
-def parse(header: str, size: int) -> list[Range] | None:
+def parse_range(header: str, size: int) -> list[Range] | None:
     """Return the ranges that a Range header asks of a file of `size` bytes, in its order; None: send all of it.
 
     A unit other than bytes is passed over (RFC 9110 14.2), ranges past the end are left out. Raises

@@ -14,9 +14,9 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from packager.core.releases.sharing_rule import HandOut
+from packager.core.releases.sharing_rule import SharingRule
 from packager.errors import InputError
-from packager.model import Release, ReleaseShard, ShardName, Strategy, Struct
+from packager.model import FrozenStruct, Release, ReleaseShard, ShardName, Strategy
 from packager.units import count_of
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -24,7 +24,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 STEEPNESS = 8  # of a shard's weight in its seeds; bench/mirrors.py compares others
 
 
-class Choice(Struct, frozen=True, kw_only=True):
+class ShardChoice(FrozenStruct, frozen=True, kw_only=True):
     """A shard to hold. size: bytes of its tar. documents: bytes of its other files. held: the tar is there already.
 
     why: for people.
@@ -37,7 +37,7 @@ class Choice(Struct, frozen=True, kw_only=True):
     why: str
 
 
-def choose(
+def choose_shards(
     release: Release,
     *,
     budget: int,
@@ -48,7 +48,7 @@ def choose(
     phases: Collection[str] | None = None,
     names: Collection[str] | None = None,
     now: str = "",
-) -> list[Choice]:
+) -> list[ShardChoice]:
     """Return the shards to hold, those held already first, then those to fetch, best first.
 
     budget: bytes of tars and of their documents. mirror_id: random bytes, made once and kept. held: names of shards
@@ -62,7 +62,7 @@ def choose(
     _check_phases(release, phases)
     wanted = [
         shard
-        for shard in HandOut(release, now=now).offered()
+        for shard in SharingRule(release, now=now).offered()
         if (phases is None or shard.phase in phases) and (names is None or shard.name in names)
     ]
     ranked = _ranked(release, wanted, strategy, mirror_id, seeds or {})
@@ -80,14 +80,14 @@ def _check_phases(release: Release, phases: Collection[str] | None) -> None:
             raise InputError("--phase", f'no phase is named "{phase}"', f"there are: {', '.join(known)}")
 
 
-def _within(budget: int, ranked: Iterable[tuple[ReleaseShard, str]], *, held: bool) -> list[Choice]:
+def _within(budget: int, ranked: Iterable[tuple[ReleaseShard, str]], *, held: bool) -> list[ShardChoice]:
     """Return the best shards that fit; one that is too large for what is left is passed over."""
     chosen, left = [], budget
     for shard, why in ranked:
         documents = documents_of(shard)
         if shard.size + documents <= left:
             left -= shard.size + documents
-            chosen.append(Choice(name=shard.name, size=shard.size, documents=documents, held=held, why=why))
+            chosen.append(ShardChoice(name=shard.name, size=shard.size, documents=documents, held=held, why=why))
     return chosen
 
 

@@ -12,11 +12,11 @@ from packager.core.bittorrent.magnet import parse_magnet
 from packager.core.bittorrent.merkle import BLOCK
 from packager.core.config.url_values import without_credentials
 from packager.core.releases.minisign_key import PublicKey
-from packager.core.reports.inspection import FaultList
+from packager.core.reports.inspection import IssueList
 from packager.core.shards.folder_layout import file_of
 from packager.errors import InputError
 from packager.model import Manifest, Release, ReleasePhase, ReleaseShard, Withdrawal
-from packager.paths import is_safe_name, is_safe_path, shown
+from packager.paths import display_text, is_safe_name, is_safe_path
 from packager.slug import is_slug
 from packager.units import parse_date
 
@@ -24,7 +24,7 @@ _HEX = {digits: re.compile(rf"[0-9a-f]{{{digits}}}") for digits in (40, 64)}
 _OXUM = re.compile(r"^Payload-Oxum: ([0-9]{1,19})\.([0-9]{1,19})$", re.M)
 
 
-def check_manifest(manifest: Manifest, faults: FaultList) -> None:
+def check_manifest(manifest: Manifest, faults: IssueList) -> None:
     """Add what is wrong within a shard's manifest."""
     faults.add_all("", _shard_faults(manifest))
     oxum = _OXUM.findall(manifest.bag_info)
@@ -37,7 +37,7 @@ def check_manifest(manifest: Manifest, faults: FaultList) -> None:
 def _shard_faults(shard: Manifest | ReleaseShard) -> Iterator[str]:
     """Yield what is wrong with the facts of a shard, wherever they stand."""
     if not is_safe_name(shard.name) or shard.file != file_of(shard.name, shard.container):
-        yield f'"{shown(shard.name)}" with the file "{shown(shard.file)}" cannot be the name of a shard'
+        yield f'"{display_text(shard.name)}" with the file "{display_text(shard.file)}" cannot be the name of a shard'
     if shard.number < 1:
         yield "its number is 0; shards count from 1"
     if shard.size <= shard.payload or (shard.container == "tar" and shard.size % 512):
@@ -65,17 +65,17 @@ def _shard_faults(shard: Manifest | ReleaseShard) -> Iterator[str]:
 def _hex_fault(field: str, value: str | None, digits: int) -> Iterator[str]:
     """Yield that a digest is not one, if so."""
     if value is not None and not _HEX[digits].fullmatch(value):
-        yield f'{field} "{shown(value, 80)}" is not {digits} lower-case hex digits'
+        yield f'{field} "{display_text(value, 80)}" is not {digits} lower-case hex digits'
 
 
-def check_release(release: Release, faults: FaultList) -> None:
+def check_release(release: Release, faults: IssueList) -> None:
     """Add what is wrong within a release document. Memory: its shards' names."""
     _check_head(release, faults)
     phases = {phase.name: phase for phase in release.phases}
     if len(phases) != len(release.phases):
         faults.add("phases", f"{_doubled(phase.name for phase in release.phases)} stands twice")
     for at, shard in enumerate(release.shards):
-        where = f"shards[{at}] {shown(shard.name, 80)}"
+        where = f"shards[{at}] {display_text(shard.name, 80)}"
         faults.add_all(where, _shard_faults(shard))
         faults.add_all(where, _listing_faults(shard, phases))
     for what, values in (
@@ -88,51 +88,53 @@ def check_release(release: Release, faults: FaultList) -> None:
             faults.add("shards", f"the {what} {_doubled(values)} stands twice")
     sums = _sums(release.shards)
     for phase in release.phases:
-        faults.add_all(f"phases {shown(phase.name, 80)}", _phase_faults(phase, sums.get(phase.name, (0, 0, 0, 0))))
+        faults.add_all(
+            f"phases {display_text(phase.name, 80)}", _phase_faults(phase, sums.get(phase.name, (0, 0, 0, 0)))
+        )
     _check_order(release, faults)
     _check_ends(release, faults)
     _check_withdrawals(release, faults)
 
 
-def _check_order(release: Release, faults: FaultList) -> None:
+def _check_order(release: Release, faults: IssueList) -> None:
     """Add the first shard that is not in the order of the phases, then of the numbers."""
     place = {phase.name: at for at, phase in enumerate(release.phases)}
     order = [(place[shard.phase], shard.number) for shard in release.shards if shard.phase in place]
     for at, (one, other) in enumerate(pairwise(order)):
         if one >= other:
-            where = f"shards {shown(release.shards[at + 1].name, 80)}"
+            where = f"shards {display_text(release.shards[at + 1].name, 80)}"
             faults.add(where, "is out of order: shards are listed phase after phase, by their numbers")
             return
 
 
-def _check_ends(release: Release, faults: FaultList) -> None:
+def _check_ends(release: Release, faults: IssueList) -> None:
     """Add what is wrong with what is said of obsolete shards and withdrawn records."""
     names = {shard.name for shard in release.shards}
     for shard in release.shards:
-        where = f"shards {shown(shard.name, 80)}"
+        where = f"shards {display_text(shard.name, 80)}"
         if not 1 <= shard.since <= release.serial:
             faults.add(where, f"is listed since serial {shard.since}, in serial {release.serial}")
         if shard.added > release.date or (shard.since == release.serial and shard.added != release.date):
-            faults.add(where, f"is listed since serial {shard.since}, and was added {shown(shard.added, 40)}")
+            faults.add(where, f"is listed since serial {shard.since}, and was added {display_text(shard.added, 40)}")
         if not shard.obsolete and (shard.obsolete_since or shard.reason):
             faults.add(where, "is not obsolete and says since when, or why")
         elif shard.obsolete and not shard.since <= shard.obsolete_since <= release.serial:
             faults.add(where, f"is obsolete since serial {shard.obsolete_since}, which cannot be")
         for name in shard.superseded_by:
             if name not in names or name == shard.name or not shard.obsolete:
-                faults.add(where, f'"{shown(name, 80)}" cannot have taken its place')
+                faults.add(where, f'"{display_text(name, 80)}" cannot have taken its place')
         if len(set(shard.superseded_by)) != len(shard.superseded_by):
             faults.add(where, f"says twice that {_doubled(shard.superseded_by)} has taken its place")
         if shard.withdrawn > shard.members:
             faults.add(where, f"{shard.withdrawn} of its {shard.members} members are withdrawn")
 
 
-def _check_withdrawals(release: Release, faults: FaultList) -> None:
+def _check_withdrawals(release: Release, faults: IssueList) -> None:
     """Add what is wrong with the withdrawals, and shards that count other ones as in force than list them."""
     names = {shard.name for shard in release.shards}
     last: dict[str, Withdrawal] = {}
     for each in release.withdrawals:
-        where = f"withdrawals {shown(each.id, 80)}"
+        where = f"withdrawals {display_text(each.id, 80)}"
         if not 1 <= each.since <= release.serial or not names.issuperset(each.shards):
             faults.add(where, "names a serial or a shard that there is not")
         if len(set(each.shards)) != len(each.shards):
@@ -141,7 +143,7 @@ def _check_withdrawals(release: Release, faults: FaultList) -> None:
             faults.add(where, f"is withdrawn since serial {each.since} and lifted in serial {each.lifted}")
         before = last.get(each.id)
         if before is not None and not before.lifted:
-            faults.add("withdrawals", f'the record "{shown(each.id, 80)}" is withdrawn twice')
+            faults.add("withdrawals", f'the record "{display_text(each.id, 80)}" is withdrawn twice')
         elif before is not None and each.since < before.lifted:
             faults.add(where, f"is withdrawn in serial {each.since}, before it was lifted in serial {before.lifted}")
         last[each.id] = each
@@ -154,10 +156,10 @@ def _check_withdrawals(release: Release, faults: FaultList) -> None:
     for shard in release.shards:
         if not counts[shard.name] <= shard.withdrawn <= ever[shard.name]:
             what = f"has {shard.withdrawn} withdrawn members, and {counts[shard.name]} withdrawals in force list it"
-            faults.add(f"shards {shown(shard.name, 80)}", what)
+            faults.add(f"shards {display_text(shard.name, 80)}", what)
 
 
-def _check_head(release: Release, faults: FaultList) -> None:
+def _check_head(release: Release, faults: IssueList) -> None:
     """Add what is wrong with the serial, the link to the release before, dates and the collection's name."""
     if release.serial < 1:
         faults.add("serial", "is 0; releases count from 1")
@@ -167,15 +169,15 @@ def _check_head(release: Release, faults: FaultList) -> None:
         )
     faults.add_all("", _hex_fault("previous", release.previous, 64))
     if release.next_key is not None and not _is_key(release.next_key):
-        faults.add("next_key", f'"{shown(release.next_key, 80)}" is no public key')
+        faults.add("next_key", f'"{display_text(release.next_key, 80)}" is no public key')
     if without_credentials(release.base_url) != release.base_url:
         faults.add("base_url", "it holds a user name or a password")
     if not is_slug(release.collection.name):
-        faults.add("collection", f'"{shown(release.collection.name, 80)}" is not the name of a collection')
+        faults.add("collection", f'"{display_text(release.collection.name, 80)}" is not the name of a collection')
     dates = [release.date, *(s.added for s in release.shards), *(w.date for w in release.withdrawals)]
     for date in dict.fromkeys(dates):
         if not _is_date(date):
-            faults.add("date", f'"{shown(date, 80)}" is not a date as "2026-11-21T00:00:00Z"')
+            faults.add("date", f'"{display_text(date, 80)}" is not a date as "2026-11-21T00:00:00Z"')
 
 
 def _is_key(line: str) -> bool:
@@ -198,12 +200,12 @@ def _listing_faults(shard: ReleaseShard, phases: dict[str, ReleasePhase]) -> Ite
     """Yield what is wrong with how a release lists a shard."""
     phase = phases.get(shard.phase)
     if phase is None:
-        yield f'is of the phase "{shown(shard.phase, 80)}", which the release does not have'
+        yield f'is of the phase "{display_text(shard.phase, 80)}", which the release does not have'
     elif phase.state != "published":
-        yield f'is of the phase "{shown(shard.phase, 80)}", which is not published'
+        yield f'is of the phase "{display_text(shard.phase, 80)}", which is not published'
     for file in shard.documents:
         if not is_safe_path(file.path):
-            yield f'"{shown(file.path)}" leads out of the release, or is no name for a file'
+            yield f'"{display_text(file.path)}" leads out of the release, or is no name for a file'
         yield from _hex_fault("sha256", file.sha256, 64)
     yield from _magnet_faults(shard.magnet, shard, shard.infohash_v1, shard.infohash_v2)
     twin = shard.twin_infohash
@@ -250,4 +252,4 @@ def _phase_faults(phase: ReleasePhase, found: tuple[int, int, int, int]) -> Iter
 
 def _doubled(values: Iterable[str]) -> str:
     """Return the first of some values that stands twice, in quotes."""
-    return next((f'"{shown(value, 100)}"' for value, count in Counter(values).items() if count > 1), '""')
+    return next((f'"{display_text(value, 100)}"' for value, count in Counter(values).items() if count > 1), '""')

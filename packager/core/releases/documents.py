@@ -11,8 +11,8 @@ from typing import TypeVar
 import msgspec
 
 from packager.errors import InputError
-from packager.model import Struct
-from packager.paths import shown
+from packager.model import FrozenStruct
+from packager.paths import display_text
 
 FORMAT = 1  # of every document; a newer one is refused
 LIMIT = 48 << 20  # bytes of a document that is read: some 18,000 shards, within 300 MB of memory
@@ -24,10 +24,10 @@ _PART = re.compile(_FLAT + rb"|[{}]|" + _STRING + rb"(?:\s*+:(?:\s*+" + _STRING 
 _STRING_OR_PAIR = re.compile(rb'"(' + _TEXT + rb')"(?:\s*+(:)(?:\s*+' + _STRING + rb")?)?", re.S)
 
 
-T = TypeVar("T", bound=Struct)
+T = TypeVar("T", bound=FrozenStruct)
 
 
-def to_bytes(document: Struct) -> bytes:
+def to_bytes(document: FrozenStruct) -> bytes:
     """Return a document's canonical bytes."""
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
@@ -53,7 +53,7 @@ def from_bytes(data: bytes, kind: type[T], where: object) -> T:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(where, f"not a valid {kind.__name__.lower()} ({error})") from error
     if not is_canonical and (key := _doubled_key(data)) is not None:
-        raise InputError(where, f'holds the key "{shown(key, 80)}" twice in one object')
+        raise InputError(where, f'holds the key "{display_text(key, 80)}" twice in one object')
     return document
 
 

@@ -9,8 +9,18 @@ from typing import NamedTuple
 import msgspec
 
 from packager.core.releases import documents
-from packager.model import Container, FileDigest, Infohash, Release, ReleaseShard, ShardName, Struct, Whole, Withdrawal
-from packager.paths import shown
+from packager.model import (
+    Container,
+    FileDigest,
+    FrozenStruct,
+    Infohash,
+    Release,
+    ReleaseShard,
+    ShardName,
+    Whole,
+    Withdrawal,
+)
+from packager.paths import display_text
 
 # Of every published shard, as long as the collection is followed.
 SAME = (
@@ -23,7 +33,7 @@ LINKS = ("magnet", "torrent", "twin_infohash", "twin_magnet", "twin_torrent")
 ENDED = ("obsolete", "obsolete_since", "superseded_by", "reason")
 
 
-class KeptShard(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class KeptShard(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
     """What must not change of a published shard. links: SHA-256 of LINKS, hex, as last listed."""
 
     name: ShardName
@@ -49,7 +59,7 @@ class KeptShard(Struct, frozen=True, kw_only=True, omit_defaults=True):
     links: str
 
 
-class KeptWithdrawal(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class KeptWithdrawal(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
     """What must not change of a withdrawal; title, artist and files may be left out later, shards may be added.
 
     reason: None where a mirror noted it before it kept reasons.
@@ -66,7 +76,7 @@ class KeptWithdrawal(Struct, frozen=True, kw_only=True, omit_defaults=True):
     shards: tuple[ShardName, ...] = ()
 
 
-class Kept(Struct, frozen=True, kw_only=True):
+class KeptEntries(FrozenStruct, frozen=True, kw_only=True):
     """What the next release must keep of one; some 600 bytes a shard as JSON. phases: those that are published."""
 
     collection: str
@@ -77,7 +87,7 @@ class Kept(Struct, frozen=True, kw_only=True):
     phases: tuple[str, ...]
 
 
-class Broken(NamedTuple):
+class BrokenRule(NamedTuple):
     """A rule that a release breaks. kind: its name; shard: the published shard that it is about, if any."""
 
     kind: str
@@ -89,10 +99,10 @@ class Broken(NamedTuple):
         return f"{self.kind}: {self.what}"
 
 
-def kept_of(release: Release, before: Kept | None = None) -> Kept:
+def kept_entries(release: Release, before: KeptEntries | None = None) -> KeptEntries:
     """Return what the release after this one must keep. before: what this one had to keep."""
     known = {shard.name: shard for shard in before.shards} if before else {}
-    return Kept(
+    return KeptEntries(
         collection=release.collection.name,
         serial=release.serial,
         date=release.date,
@@ -119,37 +129,39 @@ def _kept_withdrawal(each: Withdrawal) -> KeptWithdrawal:
     return KeptWithdrawal(**{name: getattr(each, name) for name in KeptWithdrawal.__struct_fields__})
 
 
-def broken_rules(kept: Kept, release: Release) -> Iterator[Broken]:
+def broken_rules(kept: KeptEntries, release: Release) -> Iterator[BrokenRule]:
     """Yield what a release, which agrees with itself, does not keep of the one before it.
 
     The link to that one (`previous`) and the keys are for the caller, who has the bytes and the signature.
     """
     if release.collection.name != kept.collection:
-        name = shown(release.collection.name, 80)
-        yield Broken("another collection", f'it is of "{name}", not of "{kept.collection}"')
+        name = display_text(release.collection.name, 80)
+        yield BrokenRule("another collection", f'it is of "{name}", not of "{kept.collection}"')
     if release.serial != kept.serial + 1:
-        yield Broken("gap", f"serial {release.serial} does not follow {kept.serial}")
+        yield BrokenRule("gap", f"serial {release.serial} does not follow {kept.serial}")
     if release.date < kept.date:
-        yield Broken("earlier date", f"it is of {shown(release.date, 40)}, and serial {kept.serial} of {kept.date}")
+        yield BrokenRule(
+            "earlier date", f"it is of {display_text(release.date, 40)}, and serial {kept.serial} of {kept.date}"
+        )
     listed = {shard.name: shard for shard in release.shards}
     for known in kept.shards:
         found = listed.pop(known.name, None)
         if found is None:
-            yield Broken("vanished shard", f"{known.name} was published and is not listed any more", known.name)
+            yield BrokenRule("vanished shard", f"{known.name} was published and is not listed any more", known.name)
         else:
             yield from _shard_changes(known, found, release.serial)
     for shard in listed.values():
         for field, value, right in (("since", shard.since, release.serial), ("added", shard.added, release.date)):
             if value != right:
-                yield Broken("backdated shard", f"{field} of the new shard {shard.name} is {value}, not {right}")
+                yield BrokenRule("backdated shard", f"{field} of the new shard {shard.name} is {value}, not {right}")
     yield from _withdrawal_changes(kept, release)
     published = {phase.name for phase in release.phases if phase.state == "published"}
     for phase in kept.phases:
         if phase not in published:
-            yield Broken("closed phase", f'"{phase}" was published and is not any more')
+            yield BrokenRule("closed phase", f'"{phase}" was published and is not any more')
 
 
-def _shard_changes(known: KeptShard, found: ReleaseShard, serial: int) -> Iterator[Broken]:
+def _shard_changes(known: KeptShard, found: ReleaseShard, serial: int) -> Iterator[BrokenRule]:
     """Yield what changed of a published shard."""
     for field in SAME:
         old, new = getattr(known, field), getattr(found, field)
@@ -158,7 +170,7 @@ def _shard_changes(known: KeptShard, found: ReleaseShard, serial: int) -> Iterat
     if None not in (known.twin_infohash, found.twin_infohash) and known.twin_infohash != found.twin_infohash:
         yield _changed(known, "twin_infohash", known.twin_infohash, found.twin_infohash)
     if known.obsolete and not found.obsolete:
-        yield Broken("withdrawn shard offered again", f"{known.name} was obsolete", known.name)
+        yield BrokenRule("withdrawn shard offered again", f"{known.name} was obsolete", known.name)
     elif known.obsolete:
         for field in ENDED:
             old, new = getattr(known, field), getattr(found, field)
@@ -168,41 +180,42 @@ def _shard_changes(known: KeptShard, found: ReleaseShard, serial: int) -> Iterat
         yield _changed(known, "obsolete_since", f"not set before serial {serial}", found.obsolete_since)
     if found.obsolete and known.links != _links(found):
         what = f"the links of {known.name}, which is obsolete, are not those of the last release in which it was live"
-        yield Broken("changed shard", what, known.name)
+        yield BrokenRule("changed shard", what, known.name)
 
 
-def _changed(shard: KeptShard, field: str, old: object, new: object) -> Broken:
+def _changed(shard: KeptShard, field: str, old: object, new: object) -> BrokenRule:
     """Return that a field of a published shard is another."""
-    what = f"{field} of {shard.name} was {shown(str(old), 80)} and is {shown(str(new), 80)}"
-    return Broken("changed shard", f"{what}; what is published cannot change", shard.name)
+    what = f"{field} of {shard.name} was {display_text(str(old), 80)} and is {display_text(str(new), 80)}"
+    return BrokenRule("changed shard", f"{what}; what is published cannot change", shard.name)
 
 
-def _withdrawal_changes(kept: Kept, release: Release) -> Iterator[Broken]:
+def _withdrawal_changes(kept: KeptEntries, release: Release) -> Iterator[BrokenRule]:
     """Yield what changed of the withdrawals, and new ones that are not of this release."""
     listed = {(each.id, each.since): each for each in release.withdrawals}
     for known in kept.withdrawals:
-        name = shown(known.id, 80)
+        name = display_text(known.id, 80)
         found = listed.pop((known.id, known.since), None)
         if found is None:
             what = f'"{name}", withdrawn since serial {known.since}, is not among the withdrawals any more'
-            yield Broken("withdrawn record offered again", what)
+            yield BrokenRule("withdrawn record offered again", what)
             continue
         for field in ("date", "reason"):
             old, new = getattr(known, field), getattr(found, field)
             if old not in (None, new):
-                yield Broken(
-                    "changed withdrawal", f'the {field} of "{name}" was {shown(old, 80)} and is {shown(new, 80)}'
+                yield BrokenRule(
+                    "changed withdrawal",
+                    f'the {field} of "{name}" was {display_text(old, 80)} and is {display_text(new, 80)}',
                 )
         for shard in known.shards:
             if shard not in found.shards:
-                yield Broken("changed withdrawal", f'"{name}" does not name {shard} any more, which contains it')
+                yield BrokenRule("changed withdrawal", f'"{name}" does not name {shard} any more, which contains it')
         if found.lifted != known.lifted and (known.lifted or found.lifted != release.serial):
             what = f'"{name}" is lifted in serial {found.lifted or "none"}, which is not this release'
-            yield Broken("changed withdrawal", what)
+            yield BrokenRule("changed withdrawal", what)
         for field in ("title", "artist", "files"):
             if getattr(found, field) and getattr(found, field) != getattr(known, field):
-                yield Broken("changed withdrawal", f'{field} of "{name}" changed; it may only be left out')
+                yield BrokenRule("changed withdrawal", f'{field} of "{name}" changed; it may only be left out')
     for each in listed.values():
         if each.since != release.serial:
-            what = f'"{shown(each.id, 80)}" is new and says that it is withdrawn since serial {each.since}'
-            yield Broken("backdated withdrawal", what)
+            what = f'"{display_text(each.id, 80)}" is new and says that it is withdrawn since serial {each.since}'
+            yield BrokenRule("backdated withdrawal", what)

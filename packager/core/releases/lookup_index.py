@@ -16,8 +16,8 @@ import numpy.typing as npt
 from packager.core.releases import documents
 from packager.core.shards.cut_shards import shard_name
 from packager.errors import InputError
-from packager.model import Extensions, PublishedFile, ShardName, Struct, Whole
-from packager.paths import is_safe_path, shown
+from packager.model import Extensions, FrozenStruct, PublishedFile, ShardName, Whole
+from packager.paths import display_text, is_safe_path
 from packager.slug import is_slug
 
 LOOKUP = "lookup.json"
@@ -33,7 +33,7 @@ _ISRC = re.compile(r"[A-Za-z]{2}[A-Za-z0-9]{3}[0-9]{7}")
 _PARTS_MOST = 4096  # each takes some 150 bytes of lookup.json
 
 
-class Lookup(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Lookup(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
     """lookup.json: how the index of one release is to be read, and what its shards have in common."""
 
     format: Whole
@@ -57,7 +57,7 @@ class Lookup(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @dataclass(frozen=True)
-class Place:
+class BucketRange:
     """Where a key's bucket lies: bytes [start, stop) of a part. mark: what the key's slots begin with."""
 
     part: PublishedFile
@@ -67,14 +67,14 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Hit:
+class LookupHit:
     """A member that may have the key: its shard, and its row in the members table, from 0."""
 
     shard: ShardName
     row: int
 
 
-def from_bytes(data: bytes, where: object) -> Lookup:
+def parse_lookup(data: bytes, where: object) -> Lookup:
     """Return a lookup.json. Raises InputError where it is none, or does not agree with itself."""
     lookup = documents.from_bytes(data, Lookup, where)
     sizes = _part_sizes(lookup.buckets, lookup.part_buckets, lookup.bucket_bytes)
@@ -111,15 +111,15 @@ def key_hash(key: str) -> int:
     return int.from_bytes(hashlib.sha256(normal(key).encode("utf-8", "replace")).digest()[:8], "big")
 
 
-def place(lookup: Lookup, key: str) -> Place:
+def bucket_range(lookup: Lookup, key: str) -> BucketRange:
     """Return where the bucket of a key lies."""
     hashed = key_hash(key)
     part, at = divmod(hashed * lookup.buckets >> 64, lookup.part_buckets)
     start = at * lookup.bucket_bytes
-    return Place(lookup.parts[part], start, start + lookup.bucket_bytes, hashed & 0xFFFFFFFF)
+    return BucketRange(lookup.parts[part], start, start + lookup.bucket_bytes, hashed & 0xFFFFFFFF)
 
 
-def hits(lookup: Lookup, bucket: bytes, mark: int, where: object = LOOKUP) -> list[Hit]:
+def parse_bucket(lookup: Lookup, bucket: bytes, mark: int, where: object = LOOKUP) -> list[LookupHit]:
     """Return the members that a bucket names for a mark, newest first. Raises InputError where one cannot be."""
     slots = np.frombuffer(bucket, SLOT)
     found = slots[(slots["mark"] == mark) & (slots["shard"] != EMPTY)][: 2 * SAME_KEY]
@@ -127,8 +127,10 @@ def hits(lookup: Lookup, bucket: bytes, mark: int, where: object = LOOKUP) -> li
     for shard, row in zip(found["shard"].tolist(), found["row"].tolist(), strict=True):
         phase, number = divmod(shard, NUMBERS)
         if phase >= len(lookup.phases) or not number:
-            raise InputError(where, f"a bucket names shard {shown(str(shard))}, which is none", "look again later")
-        named.append(Hit(shard_name(lookup.collection, lookup.phases[phase], number), row))
+            raise InputError(
+                where, f"a bucket names shard {display_text(str(shard))}, which is none", "look again later"
+            )
+        named.append(LookupHit(shard_name(lookup.collection, lookup.phases[phase], number), row))
     return named
 
 

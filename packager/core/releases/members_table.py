@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from packager.core.shards.path_formats import original_path
-from packager.core.shards.records_jsonl import joined, record_lines
+from packager.core.shards.records_jsonl import record_lines, record_members
 
 
 def current_ids(members: pa.Table) -> pa.ChunkedArray:
@@ -45,4 +45,4 @@ def tsv_lines(members: pa.Table) -> bytes:
     digests = pa.array([digest.hex() for digest in members["sha256"].to_pylist()], pa.string())
     numbers = (members[name].combine_chunks().cast(pa.string()) for name in ("offset", "size"))
     texts = (members[name].combine_chunks() for name in ("id", "path"))
-    return bytes(joined(pc.binary_join_element_wise(*texts, *numbers, digests, record_lines(members), "\t")))
+    return bytes(record_members(pc.binary_join_element_wise(*texts, *numbers, digests, record_lines(members), "\t")))

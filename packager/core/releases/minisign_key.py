@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from packager.errors import InputError
-from packager.units import GIB, show_size
+from packager.units import GIB, format_size
 
 UNTRUSTED = "untrusted comment: "  # what the first line of every file of minisign's begins with
 KEY_LIMIT = 4096  # bytes of a key file that is read
@@ -63,7 +63,7 @@ class PublicKey:
 
 
 @dataclass(frozen=True)
-class Scrypt:
+class ScryptParameters:
     """How a password covers a secret key: scrypt (RFC 7914) by libsodium's limits; the salt is 32 bytes."""
 
     salt: bytes
@@ -88,8 +88,8 @@ class Scrypt:
         if self.opslimit > OPSLIMIT or self.memlimit > MEMLIMIT:
             raise InputError(
                 where,
-                f"its password would take opslimit {self.opslimit} and {show_size(self.memlimit)} of memory, "
-                f"over the {OPSLIMIT} and {show_size(MEMLIMIT)} that minisign writes",
+                f"its password would take opslimit {self.opslimit} and {format_size(self.memlimit)} of memory, "
+                f"over the {OPSLIMIT} and {format_size(MEMLIMIT)} that minisign writes",
                 "give the key file that packager keygen or minisign -G wrote",
             )
         n, p = self.cost
@@ -98,7 +98,7 @@ class Scrypt:
         try:
             stream = hashlib.scrypt(secret, salt=self.salt, n=n, r=8, p=p, maxmem=memory, dklen=len(data))
         except (MemoryError, ValueError) as error:  # the second is OpenSSL's "malloc failure"
-            raise InputError(where, f"its password takes {show_size(memory)} of free memory", "free some") from error
+            raise InputError(where, f"its password takes {format_size(memory)} of free memory", "free some") from error
         return bytes(a ^ b for a, b in zip(data, stream, strict=True))
 
 
@@ -120,7 +120,7 @@ class SecretKey:
         covered = self.key_id + self.seed + self.public.key + bytes(32)
         return _secret_text(_SECRET.pack(b"Ed", _NO_KDF, b"B2", bytes(32), 0, 0, covered))
 
-    def protected(self, password: str, scrypt: Scrypt, where: object = "password") -> str:
+    def protected(self, password: str, scrypt: ScryptParameters, where: object = "password") -> str:
         """Return the key as a secret key file that a password covers. Raises InputError as `Scrypt.cover`."""
         if not password:
             raise InputError(where, "the password is empty", "give one, or make a key with none")
@@ -136,7 +136,7 @@ class SecretKey:
         """
         kdf, salt, opslimit, memlimit, pair = cls._unpacked(text, where)
         if kdf == _SCRYPT:
-            pair = Scrypt(salt, opslimit, memlimit).cover(pair, password(), where)
+            pair = ScryptParameters(salt, opslimit, memlimit).cover(pair, password(), where)
             if _checksum(pair[:72]) != pair[72:]:
                 raise InputError(where, "wrong password", "give it again; a damaged key file says the same")
         secret = cls(pair[:8], pair[8:40])

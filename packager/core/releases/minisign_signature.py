@@ -45,7 +45,7 @@ def sign(data: bytes, secret: SecretKey, trusted_comment: str) -> bytes:
 
 
 @dataclass(frozen=True)
-class Signed:
+class SignedData:
     """What a .minisig text says; only `check` tells whether it is true. key: as minisign names it."""
 
     key: str
@@ -53,10 +53,10 @@ class Signed:
     comment: str
 
 
-def describe(signature: bytes, *, where: object = "signature") -> Signed:
+def describe(signature: bytes, *, where: object = "signature") -> SignedData:
     """Return what a .minisig text says. Raises TrustError: over the limit, malformed."""
     algorithm, key_id, _, comment, _ = _parse_signature(signature, where)
-    return Signed(key_name(key_id), algorithm == b"ED", comment.decode("utf-8"))
+    return SignedData(key_name(key_id), algorithm == b"ED", comment.decode("utf-8"))
 
 
 def check(data: bytes, signature: bytes, public: PublicKey, *, where: object = "signature") -> str:
@@ -64,7 +64,7 @@ def check(data: bytes, signature: bytes, public: PublicKey, *, where: object = "
 
     Raises TrustError, by its name, in this order: over the limit, malformed, wrong key id, wrong
     signature, trusted comment forged. The comment may hold any character but CR, LF and NUL: show it
-    by `paths.shown`.
+    by `paths.display_text`.
     """
     algorithm, key_id, own, comment, over_all = _parse_signature(signature, where)
     if key_id != public.key_id:

@@ -8,7 +8,7 @@ import msgspec
 from packager.core.bittorrent.magnet import format_magnet
 from packager.core.config.parse_config import phase_key
 from packager.core.releases import documents
-from packager.core.releases.kept_entries import ENDED, LINKS, broken_rules, kept_of
+from packager.core.releases.kept_entries import ENDED, LINKS, broken_rules, kept_entries
 from packager.core.releases.minisign_key import PublicKey
 from packager.errors import InputError
 from packager.model import (
@@ -178,13 +178,13 @@ def _content(release: Release) -> Release:
 
 def _check_kept(last: Release, release: Release) -> None:
     """Refuse a release that does not keep what it must of the last one: every reader would refuse it."""
-    for broken in broken_rules(kept_of(last), release):
+    for broken in broken_rules(kept_entries(last), release):
         if broken.shard is not None:
-            raise would_change(broken.shard)
+            raise published_shard_error(broken.shard)
         raise InputError(f"release {release.serial}", str(broken), "every reader would refuse it: report this as a bug")
 
 
-def would_change(name: ShardName) -> InputError:
+def published_shard_error(name: ShardName) -> InputError:
     """Return the error for a published shard that the plan would make another, or drop."""
     return InputError(
         name,

@@ -8,7 +8,7 @@ from packager.units import count_of
 
 
 @dataclass(frozen=True)
-class Changes:
+class ReleaseChanges:
     """What one release did that the one before it had not done."""
 
     added: Sequence[ReleaseShard]
@@ -28,9 +28,9 @@ class Changes:
         return ", ".join(filter(None, parts)) or "no shard is new"
 
 
-def changes_in(release: Release, serial: int) -> Changes:
+def changes_in(release: Release, serial: int) -> ReleaseChanges:
     """Return what changed in the release `serial`, this one or one before it."""
-    return Changes(
+    return ReleaseChanges(
         added=[shard for shard in release.shards if shard.since == serial],
         obsolete=[shard for shard in release.shards if shard.obsolete_since == serial],
         withdrawals=[each for each in release.withdrawals if each.since == serial],
@@ -47,7 +47,7 @@ def phase_dates(shards: Iterable[ReleaseShard]) -> dict[str, tuple[str, str]]:
     return dates
 
 
-def told(release: Release, serial: int) -> str:
+def describe_changes(release: Release, serial: int) -> str:
     """Return what changed in the release `serial`, in words."""
     return changes_in(release, serial).told
 

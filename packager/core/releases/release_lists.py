@@ -12,19 +12,19 @@ from types import MappingProxyType
 import msgspec
 
 from packager import units
-from packager.core.bittorrent.scrape import Counts
+from packager.core.bittorrent.scrape import SwarmCounts
 from packager.core.releases import release_changes
 from packager.core.releases.seed_counts import Counted
-from packager.core.releases.sharing_rule import HandOut
+from packager.core.releases.sharing_rule import SharingRule
 from packager.core.shards.folder_layout import TAG_FILES
-from packager.model import PublishedFile, Release, ReleaseShard, ShardName, Struct
+from packager.model import FrozenStruct, PublishedFile, Release, ReleaseShard, ShardName
 
 FEED_LENGTH = 500  # shards in the feed, the newest
 _TEXT = 300  # characters of a title or description that a feed carries for each shard
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, production 2
 
 
-class ListedTorrent(Struct, frozen=True, kw_only=True):
+class ListedTorrent(FrozenStruct, frozen=True, kw_only=True):
     """One torrent of torrents.json, by the field names that mirrors' scripts already read.
 
     Sizes are bytes. `btih` is what trackers and the DHT know the torrent by. The last four are what trackers
@@ -60,7 +60,7 @@ def magnets(release: Release, phase: str | None = None) -> str:
 
 def _offered(release: Release, phase: str | None = None) -> Iterator[ReleaseShard]:
     """Yield the shards, or those of one phase, that are neither obsolete nor withheld."""
-    return (shard for shard in HandOut(release).offered() if phase in (None, shard.phase))
+    return (shard for shard in SharingRule(release).offered() if phase in (None, shard.phase))
 
 
 def magnets_v1(release: Release, phase: str | None = None) -> str:
@@ -77,7 +77,7 @@ def torrents_json(release: Release, counted: Mapping[ShardName, Counted] = Mappi
     counted: the seed counts that are known. The extra v1-only torrents are left out: their data would be
     counted twice.
     """
-    content, hand_out = {phase.name: phase.content for phase in release.phases}, HandOut(release)
+    content, hand_out = {phase.name: phase.content for phase in release.phases}, SharingRule(release)
     listed = [
         _listed(release, shard, counted.get(shard.name), is_metadata=content.get(shard.phase) == "catalogue")
         for shard in release.shards
@@ -88,7 +88,7 @@ def torrents_json(release: Release, counted: Mapping[ShardName, Counted] = Mappi
 
 def _listed(release: Release, shard: ReleaseShard, counted: Counted | None, *, is_metadata: bool) -> ListedTorrent:
     """Return one shard's torrent."""
-    counts = counted.counts if counted else Counts()
+    counts = counted.counts if counted else SwarmCounts()
     return ListedTorrent(
         url=published_url(release, shard.torrent.path),
         top_level_group_name=release.collection.name,
@@ -169,9 +169,9 @@ def feed(release: Release) -> bytes:
 def _add_release(channel: ET.Element, release: Release) -> None:
     """Add the item that says what is new against the release before."""
     item = ET.SubElement(channel, "item")
-    _add(item, "title", f"Release {release.serial}: {release_changes.told(release, release.serial)}")
+    _add(item, "title", f"Release {release.serial}: {release_changes.describe_changes(release, release.serial)}")
     _add(item, "link", published_url(release, release_changes.page(release.serial)))
-    _add(item, "description", release_changes.told(release, release.serial))
+    _add(item, "description", release_changes.describe_changes(release, release.serial))
     guid = f"urn:sha256:{release.previous}:{release.serial}"
     ET.SubElement(item, "guid", isPermaLink="false").text = guid
     _add(item, "pubDate", units.rfc822(release.date))
@@ -183,7 +183,7 @@ def _add_shard(channel: ET.Element, release: Release, phase_title: str, shard: R
     has_url = bool(release.base_url)
     _add(item, "title", f"{shard.name}: {_cut(phase_title)}" if phase_title else shard.name)
     _add(item, "link", published_url(release, f"shards/{shard.name}/index.html") if has_url else shard.magnet)
-    _add(item, "description", f"{units.count_of(shard.members, 'member')}, {units.show_size(shard.size)}")
+    _add(item, "description", f"{units.count_of(shard.members, 'member')}, {units.format_size(shard.size)}")
     urn = f"urn:btih:{shard.infohash_v1}" if shard.infohash_v1 else f"urn:btmh:1220{shard.infohash_v2}"
     ET.SubElement(item, "guid", isPermaLink="false").text = urn
     _add(item, "pubDate", units.rfc822(shard.added))

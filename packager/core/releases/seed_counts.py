@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
 
 from packager.core.bittorrent.magnet import parse_magnet
-from packager.core.bittorrent.scrape import Counts, Swarm, known
+from packager.core.bittorrent.scrape import Swarm, SwarmCounts, shard_counts
 from packager.errors import InputError
-from packager.model import Release, ReleaseShard, ShardName, Struct, Whole
+from packager.model import FrozenStruct, Release, ReleaseShard, ShardName, Whole
 
 MOST_TRACKERS = 16  # that are asked: those that most shards name
 _LOOKED_AT = 1000  # trackers of a release, the first: bounds memory
@@ -19,14 +19,14 @@ _LOOKED_AT = 1000  # trackers of a release, the first: bounds memory
 Questions: TypeAlias = dict[str, list[Swarm]]  # tracker's announce URL -> swarms, in their order
 
 
-class Counted(Struct, frozen=True, kw_only=True):
+class Counted(FrozenStruct, frozen=True, kw_only=True):
     """A shard's counts, and when they were taken (RFC 3339)."""
 
-    counts: Counts
+    counts: SwarmCounts
     at: str
 
 
-class SeedCounts(Struct, frozen=True, kw_only=True):
+class SeedCounts(FrozenStruct, frozen=True, kw_only=True):
     """seed-counts.json: the last counts that were had of each shard."""
 
     format: Whole
@@ -34,7 +34,7 @@ class SeedCounts(Struct, frozen=True, kw_only=True):
     shards: dict[ShardName, Counted]
 
 
-class Spread(Struct, frozen=True, kw_only=True):
+class SeedSpread(FrozenStruct, frozen=True, kw_only=True):
     """How the shards of a release stand together, obsolete ones left out; at: of the newest count."""
 
     at: str
@@ -76,25 +76,27 @@ def _trackers(shard: ReleaseShard) -> tuple[str, ...]:
         return ()
 
 
-def by_shard(release: Release, counts: Mapping[Swarm, Counts]) -> dict[ShardName, Counts]:
+def by_shard(release: Release, counts: Mapping[Swarm, SwarmCounts]) -> dict[ShardName, SwarmCounts]:
     """Return the counts of each shard of which the seeders are known."""
-    found = {shard.name: known(counts, swarms(shard)) for shard in release.shards}
+    found = {shard.name: shard_counts(counts, swarms(shard)) for shard in release.shards}
     return {name: each for name, each in found.items() if each.seeders is not None}
 
 
-def renewed(before: Mapping[ShardName, Counted], now: Mapping[ShardName, Counts], at: str) -> dict[ShardName, Counted]:
+def merge_counts(
+    before: Mapping[ShardName, Counted], now: Mapping[ShardName, SwarmCounts], at: str
+) -> dict[ShardName, Counted]:
     """Return counts brought up to date: those taken now, and for other shards the last that were had."""
     return {**before, **{name: Counted(counts=counts, at=at) for name, counts in now.items()}}
 
 
-def spread(release: Release, counted: Mapping[ShardName, Counted]) -> Spread | None:
+def spread(release: Release, counted: Mapping[ShardName, Counted]) -> SeedSpread | None:
     """Return how the shards stand together; None where nothing is known of any."""
     shards = [shard.name for shard in release.shards if not shard.obsolete]
     had = [counted[name] for name in shards if name in counted]
     seeders = [each.counts.seeders for each in had if each.counts.seeders is not None]
     if not seeders:
         return None
-    return Spread(
+    return SeedSpread(
         at=max(each.at for each in had),
         known=len(seeders),
         of=len(shards),

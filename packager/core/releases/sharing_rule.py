@@ -42,7 +42,7 @@ def why_withheld(
     return Withheld(name=name, cause="withdrawn", reason=reason, fix=fix, partly=not listed.obsolete)
 
 
-class HandOut:
+class SharingRule:
     """The rule for the shards of one release, and for those of a project that no release lists yet."""
 
     def __init__(
@@ -113,7 +113,7 @@ class HandOut:
         }
 
 
-def of_manifest(manifest: Manifest) -> Withheld | None:
+def sharing_rule_of(manifest: Manifest) -> Withheld | None:
     """Return why a published shard is not handed out, by its manifest alone: it knows of withdrawn members."""
     if not manifest.withdrawn:
         return None

@@ -24,14 +24,14 @@ from packager import units
 from packager.core.bittorrent import bencode
 from packager.core.releases import documents, minisign_signature
 from packager.core.releases.document_checks import check_release
-from packager.core.releases.kept_entries import Kept, broken_rules, kept_of
+from packager.core.releases.kept_entries import KeptEntries, broken_rules, kept_entries
 from packager.core.releases.minisign_key import PublicKey
-from packager.core.reports.inspection import FaultList
+from packager.core.reports.inspection import IssueList
 from packager.core.shards.cut_shards import shard_name
 from packager.core.shards.portable_paths import PathChecks
 from packager.errors import InputError, TrustError
 from packager.model import Release, ReleaseShard
-from packager.paths import collision_key, shown
+from packager.paths import collision_key, display_text
 from packager.slug import is_slug
 
 MISSED = 1000  # releases that a mirror steps through to catch up: twenty years of weekly ones
@@ -45,7 +45,7 @@ _RESERVED = {  # what a release and a mirror have beside the shards' documents, 
 _DO_NOT = "do not use it; ask the publisher, by another way, what is right"
 
 
-class Followed(Kept, frozen=True, kw_only=True):
+class FollowedState(KeptEntries, frozen=True, kw_only=True):
     """What a mirror keeps of the last release it accepted.
 
     digest: SHA-256 of that release.json's bytes, hex. keys: public key lines, the pinned one first, then each
@@ -59,14 +59,14 @@ class Followed(Kept, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True)
-class Accepted:
+class AcceptedDocument:
     """The state after a release was accepted, to be stored, and the release."""
 
-    followed: Followed
+    followed: FollowedState
     release: Release
 
 
-def pin(body: bytes, minisig: bytes, key: PublicKey, *, where: str = "release.json") -> Accepted:
+def pin(body: bytes, minisig: bytes, key: PublicKey, *, where: str = "release.json") -> AcceptedDocument:
     """Return the state after the first release that is followed, whatever its serial; `key` is pinned.
 
     body, minisig: the bytes of a release.json and of its signature. Whoever has only a key that was replaced
@@ -75,20 +75,22 @@ def pin(body: bytes, minisig: bytes, key: PublicKey, *, where: str = "release.js
     _check_signature(body, minisig, (key.line,), (), where)
     release = _document(body, where)
     check_document(release, where)
-    return Accepted(_state(release, documents.digest(body), (key.line,), None, where), release)
+    return AcceptedDocument(_state(release, documents.digest(body), (key.line,), None, where), release)
 
 
-def pin_unsigned(body: bytes, *, where: str = "release.json") -> Accepted:
+def pin_unsigned(body: bytes, *, where: str = "release.json") -> AcceptedDocument:
     """Return the state after the first release that is followed without a key: `accept` then checks the chain alone.
 
     Nothing proves who made it, then or later. Raises TrustError.
     """
     release = _document(body, where)
     check_document(release, where)
-    return Accepted(_state(release, documents.digest(body), (), None, where), release)
+    return AcceptedDocument(_state(release, documents.digest(body), (), None, where), release)
 
 
-def accept(followed: Followed, body: bytes, minisig: bytes, *, where: str = "release.json") -> Accepted:
+def accept_release(
+    followed: FollowedState, body: bytes, minisig: bytes, *, where: str = "release.json"
+) -> AcceptedDocument:
     """Return the state after one release: the next one, or once more the one that is held.
 
     One step: a mirror that missed releases calls it for each of `missed`. `minisig` is not looked at where
@@ -102,14 +104,14 @@ def accept(followed: Followed, body: bytes, minisig: bytes, *, where: str = "rel
     release = _document(body, where)
     _check_chain(followed, release, digest, where)
     if digest == followed.digest:
-        return Accepted(followed, release)
+        return AcceptedDocument(followed, release)
     check_document(release, where)
     for broken in broken_rules(followed, release):
         raise TrustError(where, str(broken), _DO_NOT)
-    return Accepted(_state(release, digest, followed.keys, followed, where), release)
+    return AcceptedDocument(_state(release, digest, followed.keys, followed, where), release)
 
 
-def missed(followed: Followed, body: bytes, *, where: str = "release.json") -> range:
+def missed_serials(followed: FollowedState, body: bytes, *, where: str = "release.json") -> range:
     """Return the serials to step through before `body`, an unchecked release.json: between the one held and its own.
 
     Its signature cannot be asked for yet, since a missed release may have named a new key. Raises TrustError
@@ -141,7 +143,7 @@ class _Serial(msgspec.Struct):
     serial: int
 
 
-def stale(followed: Followed, *, now: str, max_age: int) -> str | None:
+def staleness_warning(followed: FollowedState, *, now: str, max_age: int) -> str | None:
     """Return a warning where the release that is held is older than max_age seconds, or dated after now.
 
     now: RFC 3339. An archive may be finished, so this is never an error; but who withholds newer releases
@@ -150,7 +152,7 @@ def stale(followed: Followed, *, now: str, max_age: int) -> str | None:
     age = units.timestamp(now) - units.timestamp(followed.date)
     name = f"serial {followed.serial} of {followed.collection}"
     if age > max_age:
-        told = f"{units.show_seconds(age)} old, more than {units.show_seconds(max_age)}"
+        told = f"{units.format_seconds(age)} old, more than {units.format_seconds(max_age)}"
         return f"{name} is {told}: there may be a newer one that was kept from here"
     if age < -_DAY:
         return f"{name} is dated {followed.date}, after today: a clock is wrong, here or at the publisher's"
@@ -179,11 +181,12 @@ def _document(body: bytes, where: str) -> Release:
         raise TrustError(where, error.what, error.mend) from error
 
 
-def _check_chain(followed: Followed, release: Release, digest: str, where: str) -> None:
+def _check_chain(followed: FollowedState, release: Release, digest: str, where: str) -> None:
     """Check that a release is of this collection and is the one held or the next."""
     serial, held = release.serial, followed.serial
     if release.collection.name != followed.collection:
-        what = f'another collection: it is of "{shown(release.collection.name, 80)}", not of "{followed.collection}"'
+        name = display_text(release.collection.name, 80)
+        what = f'another collection: it is of "{name}", not of "{followed.collection}"'
         raise TrustError(where, what, "check the address; each collection is followed on its own")
     if serial < held:
         raise TrustError(where, f"rollback: serial {serial} is older than {held}, accepted already", _DO_NOT)
@@ -200,7 +203,7 @@ def _check_chain(followed: Followed, release: Release, digest: str, where: str) 
 
 def check_document(release: Release, where: str) -> None:
     """Raise TrustError unless a release agrees with itself, and all it names can be fetched and stored."""
-    faults = FaultList()
+    faults = IssueList()
     check_release(release, faults)
     _check_names(release, faults)
     _check_sizes(release.shards, faults)
@@ -210,19 +213,21 @@ def check_document(release: Release, where: str) -> None:
         raise TrustError(where, f"contradicts itself: {first.where}: {first.what}{more}", _DO_NOT)
 
 
-def _check_names(release: Release, faults: FaultList) -> None:
+def _check_names(release: Release, faults: IssueList) -> None:
     """Add names that are not by the rule, and paths that are one and the same to some file system."""
     for phase in release.phases:
         if not is_slug(phase.name):
-            faults.add("phases", f'"{shown(phase.name, 80)}" is not the name of a phase')
+            faults.add("phases", f'"{display_text(phase.name, 80)}" is not the name of a phase')
     paths = PathChecks()
     for shard in release.shards:
-        name = shown(shard.name, 80)
+        name = display_text(shard.name, 80)
         if shard.name != shard_name(release.collection.name, shard.phase, shard.number):
             faults.add("shards", f'"{name}" is not named by its collection, phase and number')
         for file in shard.documents:
             if _is_reserved(file.path):
-                faults.add(f"shards {name}", f'"{shown(file.path, 120)}" is a reserved name: the release itself has it')
+                faults.add(
+                    f"shards {name}", f'"{display_text(file.path, 120)}" is a reserved name: the release itself has it'
+                )
             faults.add_all(f"shards {name}", paths.clashes(file.path))
 
 
@@ -232,7 +237,7 @@ def _is_reserved(path: str) -> bool:
     return names[0] in _RESERVED or any(name.startswith(".") for name in names)
 
 
-def _check_sizes(shards: tuple[ReleaseShard, ...], faults: FaultList) -> None:
+def _check_sizes(shards: tuple[ReleaseShard, ...], faults: IssueList) -> None:
     """Add files that are larger than any that is read."""
     for shard in shards:
         for file, limit in (
@@ -243,17 +248,19 @@ def _check_sizes(shards: tuple[ReleaseShard, ...], faults: FaultList) -> None:
             (shard.members_tsv, TABLE_LIMIT),
         ):
             if file is not None and file.size > limit:
-                where = f"shards {shown(shard.name, 80)}"
+                where = f"shards {display_text(shard.name, 80)}"
                 faults.add(
-                    where, f'"{shown(file.path, 120)}" is oversized: {file.size} bytes, at most {limit} are read'
+                    where, f'"{display_text(file.path, 120)}" is oversized: {file.size} bytes, at most {limit} are read'
                 )
 
 
-def _state(release: Release, digest: str, keys: tuple[str, ...], before: Kept | None, where: str) -> Followed:
+def _state(
+    release: Release, digest: str, keys: tuple[str, ...], before: KeptEntries | None, where: str
+) -> FollowedState:
     """Return the state after a release that was found right."""
-    kept = kept_of(release, before)
-    return Followed(
-        **{name: getattr(kept, name) for name in Kept.__struct_fields__},
+    kept = kept_entries(release, before)
+    return FollowedState(
+        **{name: getattr(kept, name) for name in KeptEntries.__struct_fields__},
         format=documents.FORMAT,
         type="followed",
         digest=digest,

@@ -9,10 +9,10 @@ from typing import Literal
 
 import msgspec
 
-from packager.model import FileDigest, Release, ShardName, Struct, Whole, Withdrawal
+from packager.model import FileDigest, FrozenStruct, Release, ShardName, Whole, Withdrawal
 
 
-class WithdrawnRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class WithdrawnRecord(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
     """A record that the archivist withdraws.
 
     supersede: its shards are replaced. redact: none of its tags and digests is published. files: the contents of its
@@ -32,7 +32,7 @@ class WithdrawnRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lifted: Whole = 0
 
 
-class SupersededShard(Struct, frozen=True, kw_only=True):
+class SupersededShard(FrozenStruct, frozen=True, kw_only=True):
     """A shard whose content was wrong: its members go into new shards, as the catalogue knows them now."""
 
     name: ShardName
@@ -40,7 +40,7 @@ class SupersededShard(Struct, frozen=True, kw_only=True):
     date: str
 
 
-class Withdrawals(Struct, frozen=True, kw_only=True):
+class Withdrawals(FrozenStruct, frozen=True, kw_only=True):
     """withdrawals.json beside packager.toml: what the archivist took back, for the next release and all after it."""
 
     format: Whole

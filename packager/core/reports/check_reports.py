@@ -8,10 +8,10 @@ from typing import Literal, TypeAlias
 from packager.core.reports.evidence import Evidence
 from packager.core.reports.faults import Fault
 from packager.core.reports.withheld import Withheld
-from packager.model import Struct
+from packager.model import FrozenStruct
 
 
-class BadMember(Struct, frozen=True, kw_only=True):
+class MemberIssue(FrozenStruct, frozen=True, kw_only=True):
     """A member that could not be had as it was published, and why."""
 
     id: str
@@ -19,7 +19,7 @@ class BadMember(Struct, frozen=True, kw_only=True):
     what: str
 
 
-class TakenFile(Struct, frozen=True, kw_only=True):
+class ExtractedFile(FrozenStruct, frozen=True, kw_only=True):
     """A member and the file it becomes, relative to the folder it goes to; path_b64 where that is not UTF-8."""
 
     id: str
@@ -29,7 +29,7 @@ class TakenFile(Struct, frozen=True, kw_only=True):
     size: int
 
 
-class ExtractReport(Struct, frozen=True, kw_only=True):
+class ExtractReport(FrozenStruct, frozen=True, kw_only=True):
     """What `extract` took out of a shard."""
 
     shard: str
@@ -39,16 +39,16 @@ class ExtractReport(Struct, frozen=True, kw_only=True):
     bytes: int  # of them
     written: int
     already: int  # stood there, whole
-    bad: tuple[BadMember, ...]  # not what was published; nothing of them was written
-    in_the_way: tuple[BadMember, ...]  # another file has the name, and overwriting was not allowed
-    renamed: tuple[BadMember, ...]  # could not have the name that was asked for
+    bad: tuple[MemberIssue, ...]  # not what was published; nothing of them was written
+    in_the_way: tuple[MemberIssue, ...]  # another file has the name, and overwriting was not allowed
+    renamed: tuple[MemberIssue, ...]  # could not have the name that was asked for
     documents: bool  # False: nothing published was found, the tar was held against its own manifest
-    files: tuple[TakenFile, ...]  # of a dry run: what would be written
+    files: tuple[ExtractedFile, ...]  # of a dry run: what would be written
     unreachable: bool = False  # a store did not answer: the same command may do more later
     evidence: Evidence | None  # what says how the members should be; null: the tar's own manifest
 
 
-class MissingMember(Struct, frozen=True, kw_only=True):
+class MissingMember(FrozenStruct, frozen=True, kw_only=True):
     """A member that was not found: what to look for, and what was found in its place."""
 
     id: str
@@ -58,7 +58,7 @@ class MissingMember(Struct, frozen=True, kw_only=True):
     what: str
 
 
-class RebuildReport(Struct, frozen=True, kw_only=True):
+class RebuildReport(FrozenStruct, frozen=True, kw_only=True):
     """How `rebuild` made a shard's tar, or what it lacks."""
 
     shard: str
@@ -76,7 +76,7 @@ class RebuildReport(Struct, frozen=True, kw_only=True):
     evidence: Evidence  # what says how the shard should be
 
 
-class LeftPieces(Struct, frozen=True, kw_only=True):
+class UnrepairedPieces(FrozenStruct, frozen=True, kw_only=True):
     """Adjacent pieces that stay bad: their bytes [start, stop) of the tar, and why no source mended them."""
 
     first: int  # piece, counted from 0
@@ -88,7 +88,7 @@ class LeftPieces(Struct, frozen=True, kw_only=True):
     tag_files: tuple[str, ...]  # of the bag itself
 
 
-class SourceUse(Struct, frozen=True, kw_only=True):
+class DataSourceUse(FrozenStruct, frozen=True, kw_only=True):
     """What one source gave to `repair`."""
 
     name: str
@@ -96,7 +96,7 @@ class SourceUse(Struct, frozen=True, kw_only=True):
     bytes: int  # read from it, right or not
 
 
-class RepairReport(Struct, frozen=True, kw_only=True):
+class RepairReport(FrozenStruct, frozen=True, kw_only=True):
     """What `repair` found bad in a shard's tar, mended and left."""
 
     shard: str  # the tar's path
@@ -119,9 +119,9 @@ class RepairReport(Struct, frozen=True, kw_only=True):
     unreachable: bool  # a source did not answer and something is left: the same command may do more later
     dry_run: bool
     seconds: float
-    sources: tuple[SourceUse, ...]
+    sources: tuple[DataSourceUse, ...]
     left_pieces: int
-    left: tuple[LeftPieces, ...]  # the first thousand
+    left: tuple[UnrepairedPieces, ...]  # the first thousand
     evidence: Evidence  # what says how the shard should be
 
 
@@ -129,7 +129,7 @@ SubjectKind: TypeAlias = Literal["tar", "bag", "loose files", "torrent", "sums"]
 VerifyMode: TypeAlias = Literal["full", "quick", "sample"]
 
 
-class CheckedSubject(Struct, frozen=True, kw_only=True):
+class VerifiedTarget(FrozenStruct, frozen=True, kw_only=True):
     """One tar, bag, torrent, sums file or shard's loose files as `verify` found it.
 
     size, pieces and files are those it should have.
@@ -147,7 +147,7 @@ class CheckedSubject(Struct, frozen=True, kw_only=True):
     evidence: Evidence | None  # how far `against` vouches; null: nothing does
 
 
-class Sample(Struct, frozen=True, kw_only=True):
+class Sample(FrozenStruct, frozen=True, kw_only=True):
     """Which part of all pieces and files was read, and what that proves."""
 
     seed: int
@@ -159,13 +159,13 @@ class Sample(Struct, frozen=True, kw_only=True):
     proves: str
 
 
-class VerifyReport(Struct, frozen=True, kw_only=True):
+class VerifyReport(FrozenStruct, frozen=True, kw_only=True):
     """What `verify` proved, and every fault that it found."""
 
     mode: VerifyMode
     good: bool  # no fault was found, and nothing was refused
     complete: bool  # all that was to be read was read
-    subjects: tuple[CheckedSubject, ...]
+    subjects: tuple[VerifiedTarget, ...]
     faults: tuple[Fault, ...]
     size: int  # of all subjects as published
     read: int  # bytes
@@ -180,7 +180,7 @@ class VerifyReport(Struct, frozen=True, kw_only=True):
 Vouched: TypeAlias = Literal["ranges", "release", "followed", "signature", "magnet"]
 
 
-class GotShard(Struct, frozen=True, kw_only=True):
+class ShardTransfer(FrozenStruct, frozen=True, kw_only=True):
     """A shard that members were had of, what it weighs, and how little of it was transferred."""
 
     name: str
@@ -190,7 +190,7 @@ class GotShard(Struct, frozen=True, kw_only=True):
     transferred: int
 
 
-class GetReport(Struct, frozen=True, kw_only=True):
+class GetReport(FrozenStruct, frozen=True, kw_only=True):
     """What `get` took out of a release, or, of a dry run or of --magnet, would take."""
 
     release: str  # its address or folder; "" for a magnet link
@@ -201,11 +201,11 @@ class GetReport(Struct, frozen=True, kw_only=True):
     bytes: int  # of them
     written: int
     already: int  # stood there, whole
-    bad: tuple[BadMember, ...]  # not what was published, or no source has it; nothing of them was written
-    in_the_way: tuple[BadMember, ...]  # another file has the name, and overwriting was not allowed
-    renamed: tuple[BadMember, ...]  # could not have the name that was asked for
-    files: tuple[TakenFile, ...]  # the file that each becomes
-    shards: tuple[GotShard, ...]
+    bad: tuple[MemberIssue, ...]  # not what was published, or no source has it; nothing of them was written
+    in_the_way: tuple[MemberIssue, ...]  # another file has the name, and overwriting was not allowed
+    renamed: tuple[MemberIssue, ...]  # could not have the name that was asked for
+    files: tuple[ExtractedFile, ...]  # the file that each becomes
+    shards: tuple[ShardTransfer, ...]
     lookup_requests: int  # to find the members: of index, tables and documents
     lookup_bytes: int
     transferred: int  # bytes of members and of pieces that hold them

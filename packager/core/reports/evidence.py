@@ -2,12 +2,12 @@
 
 from typing import Literal, TypeAlias
 
-from packager.model import Struct
+from packager.model import FrozenStruct
 
 EvidenceKind: TypeAlias = Literal["signature", "release", "manifest", "torrent", "list", "bag"]
 
 
-class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Evidence(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
     """What data was compared with.
 
     signature: a release that was signed by `key`. release: one whose signature was not checked. manifest: a

@@ -10,17 +10,17 @@ import numpy as np
 
 from packager.core.bittorrent.piece_hashes import PieceHashes
 from packager.core.shards import bag, build_tar_header, records_jsonl
-from packager.core.shards.folder_layout import TAG_FILES, FilesLayout
+from packager.core.shards.folder_layout import TAG_FILES, FolderLayout
 from packager.core.shards.layout import PAYLOAD, Int64s, Layout
 from packager.core.shards.tar_layout import TarLayout
-from packager.model import Struct
-from packager.paths import shown
-from packager.units import count_of, show_size
+from packager.model import FrozenStruct
+from packager.paths import display_text
+from packager.units import count_of, format_size
 
 FaultKind: TypeAlias = Literal["bad", "missing", "short", "long", "extra", "unreadable"]
 
 
-class Fault(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Fault(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that is not as published, in the file (or the folder of a torrent) at `path`.
 
     bad: read, and other bytes than published. missing: no such file. short, long: fewer or more bytes.
@@ -50,7 +50,7 @@ class Fault(Struct, frozen=True, kw_only=True, omit_defaults=True):
             one = self.first_piece == self.last_piece
             words.append(f"piece {self.first_piece}" if one else f"pieces {self.first_piece} to {self.last_piece}")
         if self.start is not None and self.stop is not None:
-            words.append(f"bytes {self.start} to {self.stop} ({show_size(self.stop - self.start)})")
+            words.append(f"bytes {self.start} to {self.stop} ({format_size(self.stop - self.start)})")
         if self.what:
             words.append(self.what)
         if self.members:
@@ -63,7 +63,7 @@ class Fault(Struct, frozen=True, kw_only=True, omit_defaults=True):
 def file_fault(kind: FaultKind, path: bytes, what: str = "") -> Fault:
     """Return a fault of a whole file."""
     text, b64 = _written(path)
-    return Fault(kind=kind, path=text, path_b64=b64, what=shown(what))
+    return Fault(kind=kind, path=text, path_b64=b64, what=display_text(what))
 
 
 def size_fault(path: bytes, found: int, wanted: int) -> Fault:
@@ -89,7 +89,7 @@ def _written(path: bytes) -> tuple[str, str | None]:
 
 
 @dataclass(frozen=True)
-class Extents:
+class NamedRanges:
     """Where named things lie in a stream of bytes: [starts, stops), ascending, none over another.
 
     name: that of number i. tags: how many before and after the members are the bag's own files.
@@ -114,25 +114,25 @@ class Extents:
         return members, tag_files
 
 
-NOTHING = Extents(np.zeros(0, np.int64), np.zeros(0, np.int64), str)
+NOTHING = NamedRanges(np.zeros(0, np.int64), np.zeros(0, np.int64), str)
 
 
 @dataclass(frozen=True)
-class Known:
+class ExpectedStream:
     """What is published of a stream of bytes: the hashes of its pieces, and what lies where."""
 
     pieces: PieceHashes
-    extents: Extents
+    extents: NamedRanges
 
 
-def shard_extents(layout: Layout) -> Extents:
+def shard_extents(layout: Layout) -> NamedRanges:
     """Return where each member and tag file lies in a shard's stream."""
     return tar_extents(layout) if isinstance(layout, TarLayout) else _folder_extents(layout)
 
 
-def _folder_extents(layout: Layout) -> Extents:
+def _folder_extents(layout: Layout) -> NamedRanges:
     """Return where each file of a shard's folder lies."""
-    assert isinstance(layout, FilesLayout)
+    assert isinstance(layout, FolderLayout)
     every = list(layout.files())
     names = [name.removeprefix(PAYLOAD) for name, _, _ in every]
     before = next(at for at, (name, _, _) in enumerate(every) if name.startswith(PAYLOAD))
@@ -140,7 +140,7 @@ def _folder_extents(layout: Layout) -> Extents:
     return replace(extents, tags_before=before, tags_after=TAG_FILES - before)
 
 
-def tar_extents(layout: TarLayout) -> Extents:
+def tar_extents(layout: TarLayout) -> NamedRanges:
     """Return where each member and tag file lies in a shard's tar, header included, padding not."""
     records = int(layout.record_ends[-1]) if len(layout.record_ends) else 0
     lines = int(layout.manifest_ends[-1]) if len(layout.manifest_ends) else 0
@@ -160,7 +160,7 @@ def tar_extents(layout: TarLayout) -> Extents:
             return str(paths[member].as_py())
         return tags[number if member < 0 else number - count][0]
 
-    return Extents(
+    return NamedRanges(
         starts=np.concatenate([_column(before, 1), layout.starts[:-1], _column(after, 1)]),
         stops=np.concatenate([_column(before, 2), layout.offsets + layout.sizes, _column(after, 2)]),
         name=name,
@@ -183,13 +183,13 @@ def _column(spans: Sequence[tuple[str, int, int]], column: Literal[1, 2]) -> Int
     return np.array([span[column] for span in spans], np.int64)
 
 
-def file_extents(names: Sequence[str], starts: Sequence[int], lengths: Sequence[int]) -> Extents:
+def file_extents(names: Sequence[str], starts: Sequence[int], lengths: Sequence[int]) -> NamedRanges:
     """Return where files lie in the stream of a torrent, in its order."""
     at = np.array(starts, np.int64)
-    return Extents(at, at + np.array(lengths, np.int64), names.__getitem__)
+    return NamedRanges(at, at + np.array(lengths, np.int64), names.__getitem__)
 
 
-def merged(numbers: Iterable[int]) -> list[range]:
+def merge_faults(numbers: Iterable[int]) -> list[range]:
     """Return ascending numbers as ranges of neighbours."""
     ranges: list[range] = []
     for number in numbers:
@@ -200,7 +200,7 @@ def merged(numbers: Iterable[int]) -> list[range]:
     return ranges
 
 
-def piece_faults(path: bytes, known: Known, bad: Iterable[int], unreadable: Mapping[int, str]) -> list[Fault]:
+def piece_faults(path: bytes, known: ExpectedStream, bad: Iterable[int], unreadable: Mapping[int, str]) -> list[Fault]:
     """Return the faults of a stream in its order, neighbouring pieces as one.
 
     bad: pieces that were read and are wrong. unreadable: pieces by the system's words; those with the same
@@ -209,13 +209,13 @@ def piece_faults(path: bytes, known: Known, bad: Iterable[int], unreadable: Mapp
     by_words: dict[str, list[int]] = {}
     for piece in sorted(unreadable):
         by_words.setdefault(unreadable[piece], []).append(piece)
-    faults = [_ranged("bad", path, "", run, known) for run in merged(sorted(set(bad)))]
+    faults = [_ranged("bad", path, "", run, known) for run in merge_faults(sorted(set(bad)))]
     for words, numbers in by_words.items():
-        faults += [_ranged("unreadable", path, words, run, known) for run in merged(numbers)]
+        faults += [_ranged("unreadable", path, words, run, known) for run in merge_faults(numbers)]
     return sorted(faults, key=lambda fault: fault.start or 0)
 
 
-def gap_fault(gone: Fault, known: Known, *, at: int = 0) -> Fault:
+def gap_fault(gone: Fault, known: ExpectedStream, *, at: int = 0) -> Fault:
     """Return the fault "missing" or "short" of a file with all pieces that it leaves unproved, and what they touch.
 
     gone: with the bytes [start, stop) of the file that are not there. at: where it begins in the stream of pieces.
@@ -235,7 +235,7 @@ def gap_fault(gone: Fault, known: Known, *, at: int = 0) -> Fault:
     )
 
 
-def _ranged(kind: FaultKind, path: bytes, what: str, run: range, known: Known) -> Fault:
+def _ranged(kind: FaultKind, path: bytes, what: str, run: range, known: ExpectedStream) -> Fault:
     """Return the fault of neighbouring pieces."""
     start, stop = known.pieces.span(run.start)[0], known.pieces.span(run.stop - 1)[1]
     members, tag_files = known.extents.touched(start, stop)
@@ -244,7 +244,7 @@ def _ranged(kind: FaultKind, path: bytes, what: str, run: range, known: Known) -
         kind=kind,
         path=text,
         path_b64=b64,
-        what=shown(what),
+        what=display_text(what),
         start=start,
         stop=stop,
         first_piece=run.start,

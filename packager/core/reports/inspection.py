@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from packager.core.reports.withheld import Withheld
-from packager.model import CollectionFacts, Infohash, Manifest, ReleasePhase, Struct, Version, Withdrawal
+from packager.model import CollectionFacts, FrozenStruct, Infohash, Manifest, ReleasePhase, Version, Withdrawal
 
 LISTED = 1000
 
@@ -25,32 +25,32 @@ FileKind = Literal[
 ]
 
 
-class InspectFault(Struct, frozen=True, kw_only=True):
+class Issue(FrozenStruct, frozen=True, kw_only=True):
     """Something wrong, or a remark. `where`: the byte, line or field, or "" for the file as such; fit to be shown."""
 
     where: str
     what: str
 
 
-class FaultList:
+class IssueList:
     """Faults as they are found: all counted, the first LISTED kept; and remarks, which are no faults."""
 
     def __init__(self) -> None:
         """Begin with none."""
         self.count = 0
-        self.remarks: list[InspectFault] = []
-        self._kept: list[InspectFault] = []
+        self.remarks: list[Issue] = []
+        self._kept: list[Issue] = []
 
     def add(self, where: str, what: str) -> None:
         """Count a fault."""
         self.count += 1
         if len(self._kept) < LISTED:
-            self._kept.append(InspectFault(where=where, what=what))
+            self._kept.append(Issue(where=where, what=what))
 
     def remark(self, where: str, what: str) -> None:
         """Take note of something that is wrong and that readers ignore; the first LISTED are kept."""
         if len(self.remarks) < LISTED:
-            self.remarks.append(InspectFault(where=where, what=what))
+            self.remarks.append(Issue(where=where, what=what))
 
     def add_all(self, where: str, whats: Iterable[str]) -> None:
         """Count several faults of one place."""
@@ -58,12 +58,12 @@ class FaultList:
             self.add(where, what)
 
     @property
-    def kept(self) -> tuple[InspectFault, ...]:
+    def kept(self) -> tuple[Issue, ...]:
         """The first faults."""
         return tuple(self._kept)
 
 
-class ClientTrouble(Struct, frozen=True, kw_only=True):
+class ClientTrouble(FrozenStruct, frozen=True, kw_only=True):
     """A client that refuses a torrent or reads it wrong. tried: seen by us in that version."""
 
     client: str
@@ -73,7 +73,7 @@ class ClientTrouble(Struct, frozen=True, kw_only=True):
     tried: bool
 
 
-class NamedFile(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class NamedFile(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
     """A file of a torrent. path_b64 (base64) is exact where the name is not UTF-8 and `path` is near it."""
 
     path: str
@@ -81,7 +81,7 @@ class NamedFile(Struct, frozen=True, kw_only=True, omit_defaults=True):
     path_b64: str | None = None
 
 
-class TorrentFacts(Struct, frozen=True, kw_only=True, tag="torrent"):
+class TorrentFacts(FrozenStruct, frozen=True, kw_only=True, tag="torrent"):
     """What a .torrent says. `size` is of the files; `padding` of the pad files between them."""
 
     name: str
@@ -102,7 +102,7 @@ class TorrentFacts(Struct, frozen=True, kw_only=True, tag="torrent"):
     clients: tuple[ClientTrouble, ...]
 
 
-class MagnetFacts(Struct, frozen=True, kw_only=True):
+class MagnetFacts(FrozenStruct, frozen=True, kw_only=True):
     """What a magnet link says. chosen: ranges of file numbers as BEP 53 writes them, "4-6"; empty for all."""
 
     version: Version
@@ -117,14 +117,14 @@ class MagnetFacts(Struct, frozen=True, kw_only=True):
     clients: tuple[ClientTrouble, ...]
 
 
-class MagnetsFacts(Struct, frozen=True, kw_only=True, tag="magnet links"):
+class MagnetsFacts(FrozenStruct, frozen=True, kw_only=True, tag="magnet links"):
     """The links of a list, one a line, or the one that was given."""
 
     count: int
     magnets: tuple[MagnetFacts, ...]
 
 
-class TarEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class TarEntry(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
     """An entry of a tar. offset: where its data begin. bag: what it is in a bag, if it is in one."""
 
     path: str
@@ -136,7 +136,7 @@ class TarEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     path_b64: str | None = None
 
 
-class BagFacts(Struct, frozen=True, kw_only=True):
+class BagFacts(FrozenStruct, frozen=True, kw_only=True):
     """The bag that a tar holds (RFC 8493): payload files and their bytes, and its tag files."""
 
     name: str
@@ -145,7 +145,7 @@ class BagFacts(Struct, frozen=True, kw_only=True):
     tag_files: tuple[str, ...]
 
 
-class TarFacts(Struct, frozen=True, kw_only=True, tag="tar"):
+class TarFacts(FrozenStruct, frozen=True, kw_only=True, tag="tar"):
     """A tar, entry by entry. `payload` is the bytes of all files' data.
 
     deterministic: every byte but the files' own is what a shard would have. departures: why not, the first few.
@@ -159,13 +159,13 @@ class TarFacts(Struct, frozen=True, kw_only=True, tag="tar"):
     entries: tuple[TarEntry, ...]
 
 
-class ManifestFacts(Struct, frozen=True, kw_only=True, tag="manifest"):
+class ManifestFacts(FrozenStruct, frozen=True, kw_only=True, tag="manifest"):
     """A shard's manifest, as it stands."""
 
     manifest: Manifest
 
 
-class ObsoleteFacts(Struct, frozen=True, kw_only=True):
+class ObsoleteFacts(FrozenStruct, frozen=True, kw_only=True):
     """A shard that nobody need hold any more: since which serial, what took its place, and why."""
 
     name: str
@@ -174,7 +174,7 @@ class ObsoleteFacts(Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class ReleaseFacts(Struct, frozen=True, kw_only=True, tag="release"):
+class ReleaseFacts(FrozenStruct, frozen=True, kw_only=True, tag="release"):
     """A release document. sha256: of its bytes, which the next release's `previous` names.
 
     chain: releases before it that lie in releases/ and follow from one another, back from it without a gap.
@@ -202,7 +202,7 @@ class ReleaseFacts(Struct, frozen=True, kw_only=True, tag="release"):
     withheld: tuple[Withheld, ...]
 
 
-class MembersFacts(Struct, frozen=True, kw_only=True, tag="members table"):
+class MembersFacts(FrozenStruct, frozen=True, kw_only=True, tag="members table"):
     """A members table: its rows, their bytes, and how many there are of each kind. row_groups: 0 of one as lines."""
 
     rows: int
@@ -212,7 +212,7 @@ class MembersFacts(Struct, frozen=True, kw_only=True, tag="members table"):
     columns: tuple[str, ...]
 
 
-class CatalogueFacts(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="catalogue"):
+class CatalogueFacts(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True, tag="catalogue"):
     """A catalogue: as seekable JSONL.zst frames, unpacked into so many bytes of lines; or as Parquet row groups."""
 
     records: int
@@ -221,7 +221,7 @@ class CatalogueFacts(Struct, frozen=True, kw_only=True, omit_defaults=True, tag=
     row_groups: int | None = None
 
 
-class SignatureFacts(Struct, frozen=True, kw_only=True, tag="signature"):
+class SignatureFacts(FrozenStruct, frozen=True, kw_only=True, tag="signature"):
     """A minisign signature; whether it holds is for who has the file and the key."""
 
     key: str
@@ -229,7 +229,7 @@ class SignatureFacts(Struct, frozen=True, kw_only=True, tag="signature"):
     trusted_comment: str
 
 
-class KeyFacts(Struct, frozen=True, kw_only=True, tag="public key"):
+class KeyFacts(FrozenStruct, frozen=True, kw_only=True, tag="public key"):
     """A minisign public key; `line` is it for `minisign -P`."""
 
     key: str
@@ -249,7 +249,7 @@ Facts = (
 )
 
 
-class Inspection(Struct, frozen=True, kw_only=True):
+class Inspection(FrozenStruct, frozen=True, kw_only=True):
     """What a file is and says, and every fault found. facts is null where a fault left none to read."""
 
     file: str
@@ -257,8 +257,8 @@ class Inspection(Struct, frozen=True, kw_only=True):
     size: int  # of the file, or of the link that was given
     facts: Facts | None
     fault_count: int
-    faults: tuple[InspectFault, ...]
-    remarks: tuple[InspectFault, ...]  # wrong, but ignored by readers; the exit code does not count them
+    faults: tuple[Issue, ...]
+    remarks: tuple[Issue, ...]  # wrong, but ignored by readers; the exit code does not count them
 
     @property
     def ok(self) -> bool:

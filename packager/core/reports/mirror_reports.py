@@ -6,15 +6,15 @@ Sizes are bytes, durations seconds. Names are fit to be shown. Fields are only e
 from typing import Literal, TypeAlias
 
 from packager.core.reports.evidence import Evidence
-from packager.core.reports.reports import AskedTracker, Oddity
-from packager.model import CountSource, Strategy, Struct
+from packager.core.reports.reports import Oddity, TrackerAnswer
+from packager.model import CountSource, FrozenStruct, Strategy
 
 Health: TypeAlias = Literal["healthy", "damaged", "incomplete", "old"]
 OnDisk: TypeAlias = Literal["whole", "partial", "missing", "in the way"]
 FetchState: TypeAlias = Literal["waiting", "checking", "downloading", "seeding", "failed"]
 
 
-class PlannedHold(Struct, frozen=True, kw_only=True):
+class PlannedDownload(FrozenStruct, frozen=True, kw_only=True):
     """A shard that is to be held, and why."""
 
     name: str
@@ -24,7 +24,7 @@ class PlannedHold(Struct, frozen=True, kw_only=True):
     why: str
 
 
-class Removable(Struct, frozen=True, kw_only=True):
+class Removable(FrozenStruct, frozen=True, kw_only=True):
     """A tar in the mirror's folder that is not among the chosen."""
 
     name: str
@@ -34,17 +34,17 @@ class Removable(Struct, frozen=True, kw_only=True):
     prune: bool  # `mirror prune` deletes it: it should be, and this mirror fetched it
 
 
-class CountedBy(Struct, frozen=True, kw_only=True):
+class SeedCountSource(FrozenStruct, frozen=True, kw_only=True):
     """Where the seed counts of a plan come from. at: when they were counted; None where that is not known."""
 
     source: CountSource
     at: str | None
     known: int  # shards of which they tell
     of: int
-    trackers: tuple[AskedTracker, ...]  # that were asked now
+    trackers: tuple[TrackerAnswer, ...]  # that were asked now
 
 
-class WithdrawnThere(Struct, frozen=True, kw_only=True):
+class WithdrawnLocally(FrozenStruct, frozen=True, kw_only=True):
     """A record that the publisher took back. here: tars in the mirror's folder that hold a file of it."""
 
     id: str
@@ -53,7 +53,7 @@ class WithdrawnThere(Struct, frozen=True, kw_only=True):
     here: tuple[str, ...]
 
 
-class ChangedSetting(Struct, frozen=True, kw_only=True):
+class ChangedSetting(FrozenStruct, frozen=True, kw_only=True):
     """A setting of a mirror that is another than the one that was kept; sizes in bytes, times in seconds."""
 
     name: str
@@ -61,7 +61,7 @@ class ChangedSetting(Struct, frozen=True, kw_only=True):
     now: str
 
 
-class MirrorPlan(Struct, frozen=True, kw_only=True):
+class MirrorPlan(FrozenStruct, frozen=True, kw_only=True):
     """What a mirror is to hold of the newest release, before anything is done."""
 
     collection: str
@@ -71,7 +71,7 @@ class MirrorPlan(Struct, frozen=True, kw_only=True):
     evidence: Evidence  # what vouches for the release
     strategy: Strategy
     budget: int
-    chosen: tuple[PlannedHold, ...]
+    chosen: tuple[PlannedDownload, ...]
     size: int  # of the chosen
     documents: int  # bytes of their torrents, manifests and tables, which count in the budget, too
     fetch: int  # bytes of the chosen that are not here yet
@@ -80,12 +80,12 @@ class MirrorPlan(Struct, frozen=True, kw_only=True):
     left_out: tuple[Oddity, ...]  # chosen and not taken, and why
     removable: tuple[Removable, ...]
     obsolete: tuple[str, ...]  # shards that are obsolete since the release that was held
-    withdrawn: tuple[WithdrawnThere, ...]  # records taken back since then
-    counted_by: CountedBy
+    withdrawn: tuple[WithdrawnLocally, ...]  # records taken back since then
+    counted_by: SeedCountSource
     changed: tuple[ChangedSetting, ...]  # settings that are others than those that were kept
 
 
-class FetchedShard(Struct, frozen=True, kw_only=True):
+class FetchedShard(FrozenStruct, frozen=True, kw_only=True):
     """How one shard stood when the fetching ended."""
 
     name: str
@@ -95,7 +95,7 @@ class FetchedShard(Struct, frozen=True, kw_only=True):
     what: str  # why it failed
 
 
-class FetchReport(Struct, frozen=True, kw_only=True):
+class FetchReport(FrozenStruct, frozen=True, kw_only=True):
     """What the built-in client did."""
 
     seconds: float
@@ -107,7 +107,7 @@ class FetchReport(Struct, frozen=True, kw_only=True):
     shards: tuple[FetchedShard, ...]
 
 
-class MirrorReport(Struct, frozen=True, kw_only=True):
+class MirrorReport(FrozenStruct, frozen=True, kw_only=True):
     """What `mirror follow` and `mirror sync` did."""
 
     plan: MirrorPlan
@@ -121,7 +121,7 @@ class MirrorReport(Struct, frozen=True, kw_only=True):
     complete: bool  # every chosen shard is here and right, or in the client's hands
 
 
-class HeldShard(Struct, frozen=True, kw_only=True):
+class MirrorShard(FrozenStruct, frozen=True, kw_only=True):
     """One shard that is chosen or lies here. None: nobody can be asked, or it was never done."""
 
     name: str
@@ -138,7 +138,7 @@ class HeldShard(Struct, frozen=True, kw_only=True):
     bad_pieces: int | None  # of a check in this run
 
 
-class MirrorStatus(Struct, frozen=True, kw_only=True):
+class MirrorStatus(FrozenStruct, frozen=True, kw_only=True):
     """What a mirror holds."""
 
     source: str
@@ -150,7 +150,7 @@ class MirrorStatus(Struct, frozen=True, kw_only=True):
     budget: int
     client: str
     reachable: bool  # the client was asked; else what it knows is null
-    shards: tuple[HeldShard, ...]
+    shards: tuple[MirrorShard, ...]
     held: int  # bytes of whole tars
     removable: tuple[Removable, ...]
     warnings: tuple[str, ...]

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from packager.core.reports.reports import Oddity
 from packager.core.shards.folder_layout import TAG_FILES
 from packager.model import Plan, PlannedPhase, PlannedShard, TakenBefore
-from packager.units import count_of, show_size
+from packager.units import count_of, format_size
 
 FILES = 5000  # that a client lists, creates and opens without its user waiting
 TORRENT = 1 << 20  # bytes of a .torrent that is quick to fetch and to load; clients load up to 10,000,000
@@ -54,6 +54,6 @@ def _too_large(shards: Iterable[PlannedShard]) -> Iterable[str]:
     if large:
         most = max(shard.torrent_size for shard in large)
         yield (
-            f"{count_of(len(large), '.torrent')} of up to {show_size(most)}, where {show_size(TORRENT)} is quick to "
-            "fetch and clients load up to 10,000,000 bytes: lower shards.size, or keep the phase in tars"
+            f"{count_of(len(large), '.torrent')} of up to {format_size(most)}, where {format_size(TORRENT)} is quick "
+            "to fetch and clients load up to 10,000,000 bytes: lower shards.size, or keep the phase in tars"
         )

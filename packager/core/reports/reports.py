@@ -9,17 +9,17 @@ import msgspec
 
 from packager.core.reports.evidence import Evidence
 from packager.core.reports.withheld import Withheld
-from packager.model import Infohash, OtherContent, Plan, ReleasePhase, State, Struct, Version, WithdrawnFile
+from packager.model import FrozenStruct, Infohash, OtherContent, Plan, ReleasePhase, State, Version, WithdrawnFile
 
 
-class Oddity(Struct, frozen=True, kw_only=True):
+class Oddity(FrozenStruct, frozen=True, kw_only=True):
     """Something about a source file or record that the archivist should know; nothing was dropped."""
 
     where: str  # the path or record, fit to be shown
     what: str
 
 
-class ScanReport(Struct, frozen=True, kw_only=True):
+class ScanReport(FrozenStruct, frozen=True, kw_only=True):
     """What `scan` saw. `oddities` and `unread` hold the first few; `oddity_count` and `unread_count` count all."""
 
     files: int
@@ -35,7 +35,7 @@ class ScanReport(Struct, frozen=True, kw_only=True):
     changed: bool  # whether the catalogue is other than it was
 
 
-class PlanReport(Struct, frozen=True, kw_only=True):
+class PlanReport(FrozenStruct, frozen=True, kw_only=True):
     """The plan, and whether it was made anew or still stands."""
 
     plan: Plan
@@ -44,7 +44,7 @@ class PlanReport(Struct, frozen=True, kw_only=True):
     unread_count: int = 0  # files and folders that the scan could not read: no new shard has them
 
 
-class PackReport(Struct, frozen=True, kw_only=True):
+class PackReport(FrozenStruct, frozen=True, kw_only=True):
     """What `pack` did: shards packed now, and those that were whole already."""
 
     packed: int
@@ -60,7 +60,7 @@ class PackReport(Struct, frozen=True, kw_only=True):
     other_content: OtherContent | msgspec.UnsetType = msgspec.UNSET  # as in the plan
 
 
-class MaterialiseReport(Struct, frozen=True, kw_only=True):
+class MaterialiseReport(FrozenStruct, frozen=True, kw_only=True):
     """What `materialise` did: tars written now, and those that were there already."""
 
     written: int
@@ -71,7 +71,7 @@ class MaterialiseReport(Struct, frozen=True, kw_only=True):
     redone: int = 0  # on a cluster: tasks begun again, because a worker died, hung or could not
 
 
-class AskedTracker(Struct, frozen=True, kw_only=True):
+class TrackerAnswer(FrozenStruct, frozen=True, kw_only=True):
     """What one tracker said of seed counts. asked, answered: swarms; a hybrid torrent has two."""
 
     tracker: str  # fit to be shown
@@ -81,16 +81,16 @@ class AskedTracker(Struct, frozen=True, kw_only=True):
     what: str  # why it answered for no more; "" where it answered for all
 
 
-class ScrapeReport(Struct, frozen=True, kw_only=True):
+class ScrapeReport(FrozenStruct, frozen=True, kw_only=True):
     """Seed counts that trackers were asked for. counted: shards of which any tracker knew."""
 
     counted: int
     shards: int
     seconds: float
-    trackers: tuple[AskedTracker, ...]
+    trackers: tuple[TrackerAnswer, ...]
 
 
-class ToDelete(Struct, frozen=True, kw_only=True):
+class PruneItem(FrozenStruct, frozen=True, kw_only=True):
     """A file that should be deleted, since nobody should share it any more. size: bytes on the disk."""
 
     path: str
@@ -98,7 +98,7 @@ class ToDelete(Struct, frozen=True, kw_only=True):
     why: str
 
 
-class FoundRecord(Struct, frozen=True, kw_only=True):
+class FoundRecord(FrozenStruct, frozen=True, kw_only=True):
     """A record that is to be taken back. shards: those that hold a file of it, obsolete ones too."""
 
     id: str
@@ -108,7 +108,7 @@ class FoundRecord(Struct, frozen=True, kw_only=True):
     shards: tuple[str, ...]
 
 
-class WithdrawReport(Struct, frozen=True, kw_only=True):
+class WithdrawReport(FrozenStruct, frozen=True, kw_only=True):
     """What `withdraw` noted for the next release."""
 
     records: tuple[FoundRecord, ...]
@@ -116,32 +116,32 @@ class WithdrawReport(Struct, frozen=True, kw_only=True):
     shards: tuple[str, ...]  # that hold them and are not obsolete
     size: int  # bytes of those shards
     supersede: bool  # they are to be replaced
-    to_delete: tuple[ToDelete, ...]  # files here that should be deleted once the next release is out
+    to_delete: tuple[PruneItem, ...]  # files here that should be deleted once the next release is out
     written: bool  # False: a dry run
     same_content: tuple[str, ...] = ()  # of these records: named only by their content
     unread: tuple[Oddity, ...] = ()  # files whose content could not be read; copies of them would go unnoticed
 
 
-class SupersedeReport(Struct, frozen=True, kw_only=True):
+class SupersedeReport(FrozenStruct, frozen=True, kw_only=True):
     """What `supersede` noted for the next release."""
 
     shards: tuple[str, ...]
     members: int
     size: int  # bytes of those shards
-    to_delete: tuple[ToDelete, ...]  # files here that should be deleted once the next release is out
+    to_delete: tuple[PruneItem, ...]  # files here that should be deleted once the next release is out
     written: bool  # False: a dry run
 
 
-class PruneReport(Struct, frozen=True, kw_only=True):
+class PruneReport(FrozenStruct, frozen=True, kw_only=True):
     """What `prune` or `mirror prune` deleted."""
 
-    files: tuple[ToDelete, ...]
+    files: tuple[PruneItem, ...]
     size: int  # bytes of those
     deleted: bool  # False: a dry run, or the answer was no
     kept: tuple[Oddity, ...]  # files with the name of such a tar that are not ours, and why they stay
 
 
-class UploadReport(Struct, frozen=True, kw_only=True):
+class UploadReport(FrozenStruct, frozen=True, kw_only=True):
     """What `publish --to` brought to a store."""
 
     to: str
@@ -156,7 +156,7 @@ class UploadReport(Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-class MissingForReaders(Struct, frozen=True, kw_only=True):
+class MissingForReaders(FrozenStruct, frozen=True, kw_only=True):
     """What readers of a release will miss: `what` is not there, what that `means` for them, the `key` to set."""
 
     what: str
@@ -164,7 +164,7 @@ class MissingForReaders(Struct, frozen=True, kw_only=True):
     key: str
 
 
-class PublishReport(Struct, frozen=True, kw_only=True):
+class PublishReport(FrozenStruct, frozen=True, kw_only=True):
     """What `publish` put in place."""
 
     serial: int
@@ -182,7 +182,7 @@ class PublishReport(Struct, frozen=True, kw_only=True):
     upload: UploadReport | None  # None: without --to
 
 
-class ReleaseReport(Struct, frozen=True, kw_only=True):
+class ReleaseReport(FrozenStruct, frozen=True, kw_only=True):
     """The four steps of `release`."""
 
     scan: ScanReport
@@ -191,7 +191,7 @@ class ReleaseReport(Struct, frozen=True, kw_only=True):
     publish: PublishReport
 
 
-class StatusPhase(Struct, frozen=True, kw_only=True):
+class StatusPhase(FrozenStruct, frozen=True, kw_only=True):
     """How far one phase is."""
 
     name: str
@@ -208,7 +208,7 @@ class StatusPhase(Struct, frozen=True, kw_only=True):
     left: int  # bytes still to pack
 
 
-class StatusReport(Struct, frozen=True, kw_only=True):
+class StatusReport(FrozenStruct, frozen=True, kw_only=True):
     """What is done, what is next, and how long that may take at the rate so far."""
 
     scanned: bool
@@ -220,12 +220,12 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     serial: int | None  # of the last release
     next: str  # the command that goes on, or "" where all is done
     strangers: tuple[str, ...]  # tars in shards.directory that the plan does not know
-    to_delete: tuple[ToDelete, ...]  # files there that nobody should share any more: packager prune deletes them
+    to_delete: tuple[PruneItem, ...]  # files there that nobody should share any more: packager prune deletes them
     unread_count: int = 0  # files and folders that the last scan could not read; the first of them
     unread: tuple[Oddity, ...] = ()
 
 
-class ServeReport(Struct, frozen=True, kw_only=True):
+class ServeReport(FrozenStruct, frozen=True, kw_only=True):
     """What `serve` sent until it ended."""
 
     url: str
@@ -239,7 +239,7 @@ class ServeReport(Struct, frozen=True, kw_only=True):
 SeedState: TypeAlias = Literal["waiting", "checking", "seeding", "incomplete", "failed"]
 
 
-class SeededTorrent(Struct, frozen=True, kw_only=True):
+class SeededTorrent(FrozenStruct, frozen=True, kw_only=True):
     """One torrent as it was shared. uploaded: bytes of the file sent to peers."""
 
     name: str
@@ -251,7 +251,7 @@ class SeededTorrent(Struct, frozen=True, kw_only=True):
     what: str  # why it failed
 
 
-class HandedTar(Struct, frozen=True, kw_only=True):
+class AddedTar(FrozenStruct, frozen=True, kw_only=True):
     """A tar that a client shares: given it now, after it was read in full and found right, or had by it before."""
 
     name: str
@@ -259,7 +259,7 @@ class HandedTar(Struct, frozen=True, kw_only=True):
     evidence: Evidence  # what says how the tar should be
 
 
-class SeedReport(Struct, frozen=True, kw_only=True):
+class SeedReport(FrozenStruct, frozen=True, kw_only=True):
     """What `seed` shared until it ended, or gave to a client."""
 
     seconds: float
@@ -270,10 +270,10 @@ class SeedReport(Struct, frozen=True, kw_only=True):
     refused: tuple[Oddity, ...]  # tars that were not shared, and why
     withheld: tuple[Withheld, ...]  # shards that were not shared, or no longer from some time on, and why
     client: str | None  # the program that runs, and its version; then there are no torrents, but:
-    handed: tuple[HandedTar, ...]
+    handed: tuple[AddedTar, ...]
 
 
-class TorrentReport(Struct, frozen=True, kw_only=True):
+class TorrentReport(FrozenStruct, frozen=True, kw_only=True):
     """A .torrent that `torrent` wrote. Sizes are bytes."""
 
     torrent: str  # its path

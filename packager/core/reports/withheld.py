@@ -2,12 +2,12 @@
 
 from typing import Literal, TypeAlias
 
-from packager.model import Struct
+from packager.model import FrozenStruct
 
 Cause: TypeAlias = Literal["unpublished", "embargoed", "withdrawn"]
 
 
-class Withheld(Struct, frozen=True, kw_only=True):
+class Withheld(FrozenStruct, frozen=True, kw_only=True):
     """A shard that is not handed out: why, and what to do ("": nothing), both for people.
 
     partly: it is published and not obsolete, so bytes of its members that are not withdrawn may be handed out.

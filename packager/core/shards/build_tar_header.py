@@ -17,7 +17,7 @@ def padding(size: int) -> int:
     return -size % BLOCK
 
 
-def header(path: str, size: int) -> bytes:
+def build_tar_header(path: str, size: int) -> bytes:
     """Return the header block(s) of a regular file of `size` bytes.
 
     One block of 512 bytes where the path is ASCII and fits ustar's name and prefix and the size is

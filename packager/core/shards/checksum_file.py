@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 from packager.core.shards.digest_algorithms import algorithm_of_tag, algorithms_of_size, digest_size
 from packager.errors import InputError
-from packager.paths import shown
+from packager.paths import display_text
 
 # "HEX  PATH", "HEX *PATH", "HEX PATH"
 _PLAIN = re.compile(rb"[ \t]*(\\?)([0-9A-Fa-f]{16,128})(?: [ *]|[ \t])(.+)", re.S)
@@ -34,7 +34,7 @@ _UNREAD = 20  # lines that are reported one by one
 
 
 @dataclass(frozen=True)
-class Sum:
+class ListedDigest:
     """The digest that the file at a relative path should have. algorithm: as digest_algorithms names it."""
 
     path: bytes
@@ -43,10 +43,10 @@ class Sum:
 
 
 @dataclass
-class SumsList:
+class ChecksumList:
     """What a list of digests says. unread: a sentence for each line that could not be read, for the first of them."""
 
-    sums: list[Sum] = field(default_factory=list)
+    sums: list[ListedDigest] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     unread_count: int = 0
 
@@ -57,7 +57,7 @@ class SumsList:
             self.unread.append(f"{error.where}: {error.what}")
 
 
-def parse_sums(data: bytes, where: object, *, folders: Sequence[bytes] = (), name: str = "") -> SumsList:
+def parse_checksum_file(data: bytes, where: object, *, folders: Sequence[bytes] = (), name: str = "") -> ChecksumList:
     """Return what a list of digests says, line by line.
 
     "HEX  PATH", "HEX *PATH", "HEX PATH", "SHA256 (PATH) = HEX" and "SHA2-256(PATH)= HEX", with LF, CRLF, CR or NUL
@@ -73,9 +73,9 @@ def parse_sums(data: bytes, where: object, *, folders: Sequence[bytes] = (), nam
     return found
 
 
-def _parse_lines(numbered: Iterable[tuple[int, bytes]], folders: Sequence[bytes], name: str) -> SumsList:
+def _parse_lines(numbered: Iterable[tuple[int, bytes]], folders: Sequence[bytes], name: str) -> ChecksumList:
     """Return what numbered lines say; comments say nothing."""
-    found = SumsList()
+    found = ChecksumList()
     for number, line in numbered:
         if line.strip() and not line.startswith(_COMMENTS):
             try:
@@ -85,7 +85,7 @@ def _parse_lines(numbered: Iterable[tuple[int, bytes]], folders: Sequence[bytes]
     return found
 
 
-def _parse_line(line: bytes, place: str, folders: Sequence[bytes], name: str) -> Sum:
+def _parse_line(line: bytes, place: str, folders: Sequence[bytes], name: str) -> ListedDigest:
     """Return what one line says. Raises InputError."""
     if match := _TAGGED.fullmatch(line):
         escaped, tag, path, digits = match.groups()
@@ -97,12 +97,12 @@ def _parse_line(line: bytes, place: str, folders: Sequence[bytes], name: str) ->
         algorithm = algorithms_of_size(len(digest), name)
     elif (match := _ALONE.fullmatch(line)) and len(match[1]) % 2 == 0:
         digest = bytes.fromhex(match[1].decode())
-        return Sum(NAMELESS[0], algorithms_of_size(len(digest), name), digest)
+        return ListedDigest(NAMELESS[0], algorithms_of_size(len(digest), name), digest)
     else:
-        raise InputError(place, f'"{shown(line, 80)}" is not a digest and a path')
+        raise InputError(place, f'"{display_text(line, 80)}" is not a digest and a path')
     if escaped:
         path = re.sub(rb"\\[nr\\]", lambda found: _ESCAPED[found[0]], path)
-    return Sum(_relative(path, place, folders), algorithm, digest)
+    return ListedDigest(_relative(path, place, folders), algorithm, digest)
 
 
 def _digest(text: bytes, place: str) -> bytes:
@@ -113,24 +113,24 @@ def _digest(text: bytes, place: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except binascii.Error:
-        raise InputError(place, f'"{shown(text, 80)}" is not a digest') from None
+        raise InputError(place, f'"{display_text(text, 80)}" is not a digest') from None
 
 
-def parse_manifest(data: bytes, algorithm: str, where: object) -> list[Sum]:
+def parse_bag_manifest(data: bytes, algorithm: str, where: object) -> list[ListedDigest]:
     """Return what a bag's manifest lists; %0A, %0D and %25 in its paths are decoded. Raises InputError."""
     sums, digits = [], 2 * digest_size(algorithm)
     for number, line in tag_lines(data):
         place = f"{where}: line {number}"
         match = _MANIFEST.fullmatch(line)
         if match is None or len(match[1]) != digits:
-            raise InputError(place, f'"{shown(line, 80)}" is not a {algorithm} digest and a path')
+            raise InputError(place, f'"{display_text(line, 80)}" is not a {algorithm} digest and a path')
         path = check_bag_path(match[2].removeprefix(b"./"), place)
-        sums.append(Sum(path, algorithm, bytes.fromhex(match[1].decode())))
+        sums.append(ListedDigest(path, algorithm, bytes.fromhex(match[1].decode())))
     _check_once(sums, where)
     return sums
 
 
-def decoded(path: bytes) -> bytes:
+def decode_text(path: bytes) -> bytes:
     """Return a manifest's path with RFC 8493 2.1.3's percent-encoding taken back."""
     codes = {b"%0A": b"\n", b"%0D": b"\r", b"%25": b"%"}
     return re.sub(rb"%(?:0[AaDd]|25)", lambda found: codes[found[0].upper()], path)
@@ -143,15 +143,15 @@ def _readings(data: bytes) -> Iterator[Iterable[tuple[int, bytes]]]:
     if b"\0" in data:
         yield enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\0"), 1)
     data = _ARMOR.sub(lambda found: b"\n" * found[0].count(b"\n"), data)
-    yield lines(data if b"\n" in data else data.replace(b"\r", b"\n"))  # file names may hold CR
+    yield split_lines(data if b"\n" in data else data.replace(b"\r", b"\n"))  # file names may hold CR
 
 
 def tag_lines(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield (number, line) of a bag's tag file, whose lines end with LF, CRLF or CR (RFC 8493 2.1.1)."""
-    return lines(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
+    return split_lines(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
 
 
-def lines(data: bytes) -> Iterator[tuple[int, bytes]]:
+def split_lines(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield (number, line) of lines with something in them."""
     for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         text = line.removesuffix(b"\r")
@@ -164,7 +164,7 @@ def _relative(path: bytes, place: str, folders: Sequence[bytes]) -> bytes:
     if path.startswith(b"/"):
         below = next((path[len(top) :] for top in folders if path.startswith(top.rstrip(b"/") + b"/")), None)
         if below is None:
-            raise InputError(place, f'"{shown(path)}" is not in the folder that is checked')
+            raise InputError(place, f'"{display_text(path)}" is not in the folder that is checked')
         path = below
     names = [name for name in path.split(b"/") if name not in (b"", b".")]
     return check_path(b"/".join(names), place)
@@ -174,7 +174,7 @@ def check_bag_path(path: bytes, place: object) -> bytes:
     """Return a path of a bag's tag file as it is written. Raises InputError if some reader takes it out of the bag."""
     for reading in (path, unquote_to_bytes(path)):
         if _OUTSIDE.match(reading):
-            raise InputError(place, f'"{shown(path)}" leaves the bag')
+            raise InputError(place, f'"{display_text(path)}" leaves the bag')
         check_path(reading, place)
     return check_path(path, place)
 
@@ -183,13 +183,13 @@ def check_path(path: bytes, place: object) -> bytes:
     """Return a path that stays below its folder. Raises InputError for another."""
     names = path.removeprefix(b"./").split(b"/")
     if b"\0" in path or any(name in (b"", b".", b"..") for name in names):
-        raise InputError(place, f'"{shown(path)}" leaves the folder, or is not a path')
+        raise InputError(place, f'"{display_text(path)}" leaves the folder, or is not a path')
     return b"/".join(names)
 
 
-def _check_once(sums: Iterable[Sum], where: object) -> None:
+def _check_once(sums: Iterable[ListedDigest], where: object) -> None:
     """Raise InputError if a path is listed twice with different digests."""
     seen: dict[tuple[bytes, str], bytes] = {}
     for entry in sums:
         if seen.setdefault((entry.path, entry.algorithm), entry.digest) != entry.digest:
-            raise InputError(where, f'lists "{shown(entry.path)}" twice, with different digests')
+            raise InputError(where, f'lists "{display_text(entry.path)}" twice, with different digests')

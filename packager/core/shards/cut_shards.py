@@ -20,8 +20,8 @@ from packager.core.shards.tar_layout import TAR_SIZING
 from packager.errors import InputError
 from packager.model import PLANNED, PlannedPhase, PlannedShard, ShardName
 from packager.options import Config, PhaseOptions
-from packager.paths import shown
-from packager.units import count_of, show_size
+from packager.paths import display_text
+from packager.units import count_of, format_size
 
 _ROWS = 8192
 MOST_SHARDS = 99_999  # in a phase: shard numbers have five digits, so a name's length is known
@@ -48,7 +48,7 @@ class _Fingerprint:
     def update(self, rows: pa.Table, lines: pa.Array) -> None:
         """Add members: tags and names by their lines, times, and digests that the records file gives."""
         tags, times, digests = self._columns
-        tags.update(records_jsonl.joined(lines))
+        tags.update(records_jsonl.record_members(lines))
         times.update(pc.fill_null(rows["mtime_ns"], -1).to_numpy().tobytes())
         given = rows["sha256"]
         known = given.null_count < rows.num_rows
@@ -74,7 +74,7 @@ class _Open:
     files: list[pa.Table] = field(default_factory=list)  # its members' path and size, where it will be a folder
 
 
-class Cutter:
+class ShardCutter:
     """Cuts one phase's rows into shards and keeps each shard's facts."""
 
     def __init__(self, config: Config, phase: PhaseOptions, *, after: int = 0, spent: int = 0) -> None:
@@ -91,7 +91,7 @@ class Cutter:
         if room < 1:
             raise InputError(
                 "packager.toml: shards.size",
-                f"{show_size(config.shards.size)} hold no file beside a bag's own {show_size(self._fixed)}",
+                f"{format_size(config.shards.size)} hold no file beside a bag's own {format_size(self._fixed)}",
             )
         self._fit = NextFit(room, self._fixed, phase.budget if phase.budget is None else phase.budget - spent)
         self._rows = 0
@@ -118,7 +118,7 @@ class Cutter:
                 break
         self._close()
 
-    def _add(self, number: int, rows: pa.Table, lines: pa.Array, costs: layout.Costs) -> None:
+    def _add(self, number: int, rows: pa.Table, lines: pa.Array, costs: layout.MemberCosts) -> None:
         """Add rows, all of shard `number` (from 0), to the open shard, or open it."""
         if number == len(self.shards) + (self._open is not None):
             self._close()
@@ -138,13 +138,13 @@ class Cutter:
         if held.oversize and self._config.shards.oversize == "refuse":
             raise self._too_large(rows, costs)
 
-    def _too_large(self, rows: pa.Table, costs: layout.Costs) -> InputError:
+    def _too_large(self, rows: pa.Table, costs: layout.MemberCosts) -> InputError:
         """Return the error that names the member that no shard holds."""
         row = int(np.argmax(costs.total))
         size = int(costs.sizes[row])
         return InputError(
-            shown(rows["path"][row].as_py()),
-            f"its {show_size(size)} ({size} bytes) do not fit a shard of {show_size(self._config.shards.size)}",
+            display_text(rows["path"][row].as_py()),
+            f"its {format_size(size)} ({size} bytes) do not fit a shard of {format_size(self._config.shards.size)}",
             'raise shards.size, or set shards.oversize = "own-shard"',
         )
 
@@ -197,7 +197,7 @@ class Cutter:
         if metainfo_size > LOADABLE:
             raise InputError(
                 "packager.toml: torrent.piece_length",
-                f"{show_size(piece_length)} give {name} a .torrent of {metainfo_size} bytes; clients load {LOADABLE}",
+                f"{format_size(piece_length)} give {name} a .torrent of {metainfo_size} bytes; clients load {LOADABLE}",
                 mend,
             )
         return piece_length, metainfo_size

@@ -6,35 +6,35 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from packager.core.shards import path_formats
-from packager.core.shards.path_formats import NameLayout
+from packager.core.shards.path_formats import PathFormat
 from packager.errors import InputError
 
 
 @dataclass(frozen=True)
-class Naming:
+class NamingOptions:
     """What the files are called: as in the shard, as at the source, or by a layout; numbered in play order."""
 
     original: bool = False
-    layout: NameLayout | None = None
+    layout: PathFormat | None = None
     play_order: bool = False
 
 
-def parse_naming(layout: str | None, *, original: bool, play_order: bool) -> Naming:
+def parse_naming(layout: str | None, *, original: bool, play_order: bool) -> NamingOptions:
     """Return the naming that is asked for. Raises InputError where a layout is none, or both are asked for."""
     if layout is not None and original:
         raise InputError("--original-names", "does not go with --layout", "leave one of them out")
-    return Naming(original, None if layout is None else path_formats.parse_layout(layout), play_order)
+    return NamingOptions(original, None if layout is None else path_formats.parse_path_format(layout), play_order)
 
 
 @dataclass(frozen=True)
-class Targets:
+class OutputPaths:
     """The path of each member's file, not yet distinct, and the rows that could not have the name asked for."""
 
     paths: Sequence[bytes]
     refused: Sequence[int]
 
 
-def targets(members: pa.Table, naming: Naming) -> Targets:
+def output_paths(members: pa.Table, naming: NamingOptions) -> OutputPaths:
     """Return the files that rows of a members table become. A name from a stranger's table stays below its folder."""
     paths = members["path"].to_pylist()
     refused: list[int] = []
@@ -50,7 +50,7 @@ def targets(members: pa.Table, naming: Naming) -> Targets:
         found, refused = _original(members)
     else:
         found = [path.encode() for path in paths]
-    return Targets(_numbered(members, found) if naming.play_order else found, refused)
+    return OutputPaths(_numbered(members, found) if naming.play_order else found, refused)
 
 
 def _original(members: pa.Table) -> tuple[list[bytes], list[int]]:
@@ -74,5 +74,5 @@ def _numbered(members: pa.Table, paths: Sequence[bytes]) -> list[bytes]:
     ]
     numbered = list(paths)
     for number, row in enumerate(sorted(range(len(keys)), key=keys.__getitem__), 1):
-        numbered[row] = path_formats.numbered(paths[row], number, len(keys))
+        numbered[row] = path_formats.add_number(paths[row], number, len(keys))
     return numbered

@@ -17,22 +17,22 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from packager.core.bittorrent.file_offsets import FileSpace, Int64s, NamedFiles, file_space, sort_key
+from packager.core.bittorrent.file_offsets import FileOffsets, Int64s, NamedFiles, file_offsets, sort_key
 from packager.core.bittorrent.piece_length import piece_length_of_files
 from packager.core.shards import bag, records_jsonl
 from packager.core.shards.layout import (
     PAYLOAD,
-    Costs,
     Layout,
-    Literal,
+    LiteralBytes,
+    MemberCosts,
+    MemberRange,
     Segment,
     Sizing,
-    Slice,
-    bare_costs,
-    clipped,
+    clip_segments,
     last_of,
     numbers_of,
     tag_sizes,
+    unframed_costs,
 )
 from packager.model import Container, ShardName, Version
 from packager.options import TorrentOptions
@@ -45,10 +45,10 @@ _ZEROS = bytes(MIB)
 
 
 @dataclass(frozen=True)
-class FilesLayout(Layout):
+class FolderLayout(Layout):
     """One shard's folder. Positions are bytes of the torrent's stream."""
 
-    space: FileSpace  # of all files, in the stream's order
+    space: FileOffsets  # of all files, in the stream's order
     order: Int64s  # the members' numbers in that order
 
     @property
@@ -117,28 +117,30 @@ class FilesLayout(Layout):
             if member is None:
                 name = (*_BEFORE, *_AFTER)[number if number < len(_BEFORE) else number - len(self.order)]
                 if start < at + size and at < stop:
-                    yield from clipped(iter(self.tag_file(name, digests)), at, start, stop)
+                    yield from clip_segments(iter(self.tag_file(name, digests)), at, start, stop)
             elif start < at <= stop if not size else start < at + size and at < stop:
-                yield Slice(member, max(start - at, 0), min(stop - at, size))
+                yield MemberRange(member, max(start - at, 0), min(stop - at, size))
             for zeros in range(max(start, at + size), min(stop, at + size + int(self.space.pads[number])), MIB):
-                yield Literal(_ZEROS[: min(MIB, stop - zeros, at + size + int(self.space.pads[number]) - zeros)])
+                yield LiteralBytes(_ZEROS[: min(MIB, stop - zeros, at + size + int(self.space.pads[number]) - zeros)])
 
 
-def files_layout(name: ShardName, bag_info: str, members: pa.Table, *, piece_length: int, aligned: bool) -> FilesLayout:
+def folder_layout(
+    name: ShardName, bag_info: str, members: pa.Table, *, piece_length: int, aligned: bool
+) -> FolderLayout:
     """Return the layout of a shard from its members, rows with the columns records_jsonl.FIELDS in manifest order.
 
     aligned: each file begins a piece, as in all torrents but v1-only ones. Memory: the rows, and eight int64 a member.
     """
     info = bag_info.encode()
-    cost = bare_costs(members, records_jsonl.line_sizes(members))
+    cost = unframed_costs(members, records_jsonl.line_sizes(members))
     record_ends, manifest_ends = np.cumsum(cost.lines), np.cumsum(cost.manifest)
     tags = tag_sizes(len(info), last_of(record_ends), last_of(manifest_ends))
     order = stream_order(members)
     sizes = np.concatenate([_sizes(tags, _BEFORE), cost.sizes[order], _sizes(tags, _AFTER)])
-    space = file_space(sizes, piece_length, aligned=aligned)
+    space = file_offsets(sizes, piece_length, aligned=aligned)
     offsets = np.empty(len(order), np.int64)
     offsets[order] = space.starts[len(_BEFORE) : len(_BEFORE) + len(order)]
-    return FilesLayout(
+    return FolderLayout(
         name=name,
         bag_info=info,
         members=members.combine_chunks(),
@@ -162,7 +164,7 @@ def planned_files(
     paths = members["path"].take(pa.array(order)).to_pylist()
     sizes = np.concatenate([_sizes(tags, _BEFORE), numbers_of(members["size"])[order], _sizes(tags, _AFTER)]).tolist()
     length = options.piece_length or piece_length_of_files(sizes, options.version)
-    space = file_space(sizes, length, aligned=is_aligned(options.version))
+    space = file_offsets(sizes, length, aligned=is_aligned(options.version))
     names = [*_BEFORE, *(PAYLOAD + path for path in paths), *_AFTER]
     return length, list(zip(names, sizes, space.pads.tolist(), strict=True))
 
@@ -188,10 +190,10 @@ def _sizes(tags: dict[str, int], names: tuple[str, ...]) -> Int64s:
     return np.array([tags[name] for name in names], np.int64)
 
 
-def _costs(name: str, members: pa.Table, line_sizes: Int64s) -> Costs:
+def _costs(name: str, members: pa.Table, line_sizes: Int64s) -> MemberCosts:
     """Return what each row costs: no container is around it."""
     del name
-    return bare_costs(members, line_sizes)
+    return unframed_costs(members, line_sizes)
 
 
 def _fixed(name: str, bag_info_bytes: int) -> int:

@@ -26,14 +26,14 @@ BATCH = 4096
 
 
 @dataclass(frozen=True)
-class Literal:
+class LiteralBytes:
     """Bytes that the layout itself knows: headers, padding, tag files."""
 
     data: bytes
 
 
 @dataclass(frozen=True)
-class Slice:
+class MemberRange:
     """Bytes [start, stop) of the file of member number `member`, counted from 0."""
 
     member: int
@@ -41,11 +41,11 @@ class Slice:
     stop: int
 
 
-Segment: TypeAlias = Literal | Slice
+Segment: TypeAlias = LiteralBytes | MemberRange
 
 
 @dataclass(frozen=True)
-class Costs:
+class MemberCosts:
     """What each member adds to its shard, in bytes, by row: int64 arrays of one length."""
 
     framing: Int64s  # around its data: tar header blocks and padding, nothing where files are kept as they are
@@ -53,10 +53,10 @@ class Costs:
     lines: Int64s  # its line in records.jsonl
     manifest: Int64s  # its line in manifest-sha256.txt
 
-    def part(self, first: int, stop: int) -> "Costs":
+    def part(self, first: int, stop: int) -> "MemberCosts":
         """Return rows [first, stop)."""
         rows = slice(first, stop)
-        return Costs(self.framing[rows], self.sizes[rows], self.lines[rows], self.manifest[rows])
+        return MemberCosts(self.framing[rows], self.sizes[rows], self.lines[rows], self.manifest[rows])
 
     @property
     def spans(self) -> Int64s:
@@ -69,10 +69,10 @@ class Costs:
         return self.spans + self.lines + self.manifest
 
 
-def bare_costs(members: pa.Table, line_sizes: Int64s) -> Costs:
+def unframed_costs(members: pa.Table, line_sizes: Int64s) -> MemberCosts:
     """Return what each row costs where its file is kept as it is."""
     path_bytes = numbers_of(pc.binary_length(members["path"]))
-    return Costs(
+    return MemberCosts(
         framing=np.zeros(members.num_rows, np.int64),
         sizes=numbers_of(members["size"]),
         lines=line_sizes,
@@ -100,7 +100,7 @@ def tag_sizes(bag_info_bytes: int, lines: int, manifest: int) -> dict[str, int]:
 class Sizing:
     """How a container's sizes come about, before a layout is made. Names are as long as the shard's."""
 
-    costs: Callable[[str, pa.Table, Int64s], Costs]  # of members' rows and the bytes of their lines
+    costs: Callable[[str, pa.Table, Int64s], MemberCosts]  # of members' rows and the bytes of their lines
     fixed: Callable[[str, int], int]  # the most bytes beside the members' costs, by those of bag-info.txt
     size: Callable[[str, int, int, int, int], int]  # bytes on disk; the arguments of tar_size
 
@@ -192,14 +192,14 @@ def last_of(ends: Int64s) -> int:
     return int(ends[-1]) if len(ends) else 0
 
 
-def clipped(pieces: Iterator[bytes], at: int, start: int, stop: int) -> Iterator[Literal]:
+def clip_segments(pieces: Iterator[bytes], at: int, start: int, stop: int) -> Iterator[LiteralBytes]:
     """Yield as literals what of `pieces`, which begin at position `at`, lies in [start, stop)."""
     for piece in pieces:
         if at >= stop:
             return
         end = at + len(piece)
         if piece and end > start:
-            yield Literal(piece[max(start - at, 0) : stop - at])
+            yield LiteralBytes(piece[max(start - at, 0) : stop - at])
         at = end
 
 

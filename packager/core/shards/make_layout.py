@@ -3,19 +3,19 @@
 import numpy as np
 import pyarrow as pa
 
-from packager.core.shards.folder_layout import files_layout, is_aligned
+from packager.core.shards.folder_layout import folder_layout, is_aligned
 from packager.core.shards.layout import Layout
 from packager.core.shards.tar_layout import tar_layout
 from packager.model import Container, Manifest, ShardName, Version
 
 
-def shard_layout(
+def make_layout(
     name: ShardName, bag_info: str, members: pa.Table, *, container: Container, piece_length: int, version: Version
 ) -> Layout:
     """Return the layout of a shard in its container; the last two only decide a folder's."""
     if container == "tar":
         return tar_layout(name, bag_info, members)
-    return files_layout(name, bag_info, members, piece_length=piece_length, aligned=is_aligned(version))
+    return folder_layout(name, bag_info, members, piece_length=piece_length, aligned=is_aligned(version))
 
 
 def published_layout(manifest: Manifest, members: pa.Table) -> Layout | None:
@@ -24,7 +24,7 @@ def published_layout(manifest: Manifest, members: pa.Table) -> Layout | None:
     None where the two do not give the size and the offsets that were published.
     """
     v1, v2 = manifest.infohash_v1, manifest.infohash_v2
-    layout = shard_layout(
+    layout = make_layout(
         manifest.name,
         manifest.bag_info,
         members,

@@ -25,7 +25,7 @@ _LAYOUT_MAX = 1000  # characters
 
 
 @dataclass(frozen=True)
-class Part:
+class PathField:
     """Text of a layout, and the field that follows it with its least width; no field at the end."""
 
     text: str
@@ -34,10 +34,10 @@ class Part:
 
 
 @dataclass(frozen=True)
-class NameLayout:
+class PathFormat:
     """A layout as "{artist}/{album}/{track:02} {title}": the parts of each name from the top folder down."""
 
-    names: tuple[tuple[Part, ...], ...]
+    names: tuple[tuple[PathField, ...], ...]
 
     @property
     def fields(self) -> list[str]:
@@ -51,7 +51,7 @@ class NameLayout:
         return "/".join(paths.safe_name(name.encode("utf-8", "replace")) for name in names)
 
 
-def _filled(part: Part, row: Mapping[str, object]) -> str:
+def _filled(part: PathField, row: Mapping[str, object]) -> str:
     """Return a part with its field's value; a "/" in the value parts no folders."""
     if part.field is None:
         return part.text
@@ -66,25 +66,25 @@ def _filled(part: Part, row: Mapping[str, object]) -> str:
     return part.text + written[:_TEXT_MAX].replace("/", "_")
 
 
-def parse_layout(text: str, where: str = "--layout") -> NameLayout:
+def parse_path_format(text: str, where: str = "--layout") -> PathFormat:
     """Return the layout that `text` says.
 
     Raises InputError where it is not one: an unknown field, a width that is none, a name that is empty or "..".
     """
     if not text or len(text) > _LAYOUT_MAX or "\0" in text:
         raise InputError(where, "is empty, too long or holds NUL", 'write it as "{artist}/{album}/{title}"')
-    names: list[list[Part]] = [[]]
+    names: list[list[PathField]] = [[]]
     for literal, field, width, conversion in _parsed(text, where):
         *folders, last = literal.split("/")
         for folder in folders:
-            names[-1].append(Part(folder, None, ""))
+            names[-1].append(PathField(folder, None, ""))
             names.append([])
         if field is not None:
             _check_field(field, width, conversion, where)
-        names[-1].append(Part(last, field, width))
+        names[-1].append(PathField(last, field, width))
     for parts in names:
         _check_name(parts, text, where)
-    return NameLayout(tuple(tuple(parts) for parts in names))
+    return PathFormat(tuple(tuple(parts) for parts in names))
 
 
 def _parsed(text: str, where: str) -> Iterator[tuple[str, str | None, str, str | None]]:
@@ -93,7 +93,7 @@ def _parsed(text: str, where: str) -> Iterator[tuple[str, str | None, str, str |
         for literal, field, width, conversion in string.Formatter().parse(text):
             yield literal, field, width or "", conversion
     except ValueError as error:
-        raise InputError(where, f'"{paths.shown(text)}": {error}', 'write fields as "{title}"') from None
+        raise InputError(where, f'"{paths.display_text(text)}": {error}', 'write fields as "{title}"') from None
 
 
 def _check_field(field: str, width: str, conversion: str | None, where: str) -> None:
@@ -101,18 +101,18 @@ def _check_field(field: str, width: str, conversion: str | None, where: str) -> 
     if field not in FIELDS:
         close = nearest(field, FIELDS)
         mend = f'did you mean "{{{close}}}"?' if close else f"fields: {', '.join(FIELDS)}"
-        raise InputError(where, f'unknown field "{paths.shown(field)}"', mend)
+        raise InputError(where, f'unknown field "{paths.display_text(field)}"', mend)
     if conversion or not _WIDTH.fullmatch(width) or (width and field not in _NUMBERS):
         written = f"{{{field}{'!' if conversion else ''}{conversion or ''}{':' if width else ''}{width}}}"
         mend = "a width is for numbers and written as {track:02}" if field in _NUMBERS else f"write {{{field}}}"
-        raise InputError(where, f'"{paths.shown(written)}" cannot be written so', mend)
+        raise InputError(where, f'"{paths.display_text(written)}" cannot be written so', mend)
 
 
-def _check_name(parts: Sequence[Part], text: str, where: str) -> None:
+def _check_name(parts: Sequence[PathField], text: str, where: str) -> None:
     """Raise InputError for a name of a layout that is no name whatever the tags are."""
     fixed = "".join(part.text for part in parts)
     if not any(part.field for part in parts) and fixed in ("", ".", ".."):
-        raise InputError(where, f'"{paths.shown(text)}" has the name "{fixed}"', "it is a path below --to")
+        raise InputError(where, f'"{paths.display_text(text)}" has the name "{fixed}"', "it is a path below --to")
 
 
 def extension(path: str) -> str:
@@ -134,24 +134,24 @@ def original_path(path: str | None, path_b64: str | None) -> bytes | None:
     return decoded if good and len(decoded) <= 4 * paths.PATH_MAX else None
 
 
-def numbered(path: bytes, number: int, of: int) -> bytes:
+def add_number(path: bytes, number: int, of: int) -> bytes:
     """Return a path whose last name begins with `number`, as wide as the number `of`, so that names sort as played."""
     folder, slash, name = path.rpartition(b"/")
     first = f"{number:0{len(str(of))}} ".encode()
     return folder + slash + _fitted(first + name)
 
 
-def folded(path: bytes) -> str:
+def folded_path(path: bytes) -> str:
     """Return what two paths share when a file system that folds case or normalises takes them for one."""
     return paths.collision_key(path.decode("utf-8", "surrogateescape"))
 
 
-def exact(path: bytes) -> str:
+def exact_path(path: bytes) -> str:
     """Return what two paths share when a file system that takes names as they are takes them for one."""
     return path.decode("utf-8", "surrogateescape")
 
 
-def distinct(wanted: Sequence[bytes], key: Callable[[bytes], str]) -> list[bytes]:
+def make_distinct(wanted: Sequence[bytes], key: Callable[[bytes], str]) -> list[bytes]:
     """Return the paths with "~2", "~3"... before the extension of those that one before them has already.
 
     key: `folded` or `exact`. A file is also moved out of the way of a folder. Memory: a set of all.

@@ -29,7 +29,7 @@ def check_pattern(pattern: str, where: str) -> None:
 
 
 @lru_cache(256)
-def matcher(pattern: str) -> Callable[[str], bool]:
+def compile_pattern(pattern: str) -> Callable[[str], bool]:
     """Return the predicate for the texts that match `pattern` from start to end. Its time grows with the text alone."""
     first, *others = _texts(pattern)
     if not others:
@@ -63,7 +63,7 @@ def _texts(pattern: str) -> list[str]:
 
 
 @dataclass(frozen=True)
-class PathFilter:
+class PatternFilter:
     """Which paths below a folder are included and which are excluded.
 
     A pattern with "/" before its end is matched with the path from the top, one without with the name at any depth. A
@@ -85,7 +85,7 @@ class PathFilter:
 def _matches(path: str, pattern: str) -> bool:
     """Return whether a pattern of a PathFilter matches this very path."""
     from_top = "/" in pattern.rstrip("/")
-    return matcher(pattern.strip("/"))(path if from_top else path.rpartition("/")[2])
+    return compile_pattern(pattern.strip("/"))(path if from_top else path.rpartition("/")[2])
 
 
 def _with_parents(path: str) -> Iterator[str]:

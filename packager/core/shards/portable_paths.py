@@ -7,7 +7,7 @@ lets stand what only our own manifests cannot hold.
 import re
 from collections.abc import Iterator
 
-from packager.paths import collision_key, is_safe_name, shown
+from packager.paths import collision_key, display_text, is_safe_name
 
 PATH_MOST = 4095  # Linux takes no longer one
 _LEADS_OUT = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|\0|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)", re.S)  # "", ".", "..", C:
@@ -28,13 +28,13 @@ class PathChecks:
         """Yield what is wrong with a file's path, "/"-separated; bytes that are not UTF-8 as os.fsencode takes them."""
         names = path.split("/")
         if _LEADS_OUT.search(path):
-            yield f'"{shown(path)}" is empty, absolute or leads out of its folder'
+            yield f'"{display_text(path)}" is empty, absolute or leads out of its folder'
             return
         if len(path) > PATH_MOST:
-            yield f'"{shown(path, 60)}" is a path of {len(path)} characters, more than {PATH_MOST}'
+            yield f'"{display_text(path, 60)}" is a path of {len(path)} characters, more than {PATH_MOST}'
             return
         if not all(map(_is_portable, names)):
-            yield f'"{shown(path)}" has a name that not every system can store'
+            yield f'"{display_text(path)}" has a name that not every system can store'
         yield from self.clashes(path)
 
     def clashes(self, path: str) -> Iterator[str]:
@@ -43,9 +43,9 @@ class PathChecks:
         own = hash("/".join(keys))
         above = [hash("/".join(keys[:depth])) for depth in range(1, len(keys))]
         if own in self._files:
-            yield f'"{shown(path)}" stands twice, or differs from another path by case or normalisation only'
+            yield f'"{display_text(path)}" stands twice, or differs from another path by case or normalisation only'
         if own in self._folders or not self._files.isdisjoint(above):
-            yield f'"{shown(path)}" and another path are both a file and a folder of one name'
+            yield f'"{display_text(path)}" and another path are both a file and a folder of one name'
         self._files.add(own)
         self._folders.update(above)
 

@@ -104,7 +104,7 @@ def _number(value: float) -> str:
 
 def _escaped(column: pa.Array) -> pa.Array:
     """Return strings with what JSON escapes escaped; control characters are rare and done one by one."""
-    data = np.frombuffer(joined(column), np.uint8)
+    data = np.frombuffer(record_members(column), np.uint8)
     if (data < ord(" ")).any():
         return pa.array(
             [None if value is None else json.dumps(value, ensure_ascii=False)[1:-1] for value in column.to_pylist()],
@@ -115,7 +115,7 @@ def _escaped(column: pa.Array) -> pa.Array:
     return pc.replace_substring(column, '"', '\\"') if (data == ord('"')).any() else column
 
 
-def joined(lines: pa.Array) -> memoryview:
+def record_members(lines: pa.Array) -> memoryview:
     """Return the bytes of strings that follow one another, without a copy."""
     if not len(lines):
         return memoryview(b"")
@@ -135,4 +135,4 @@ def line_sizes(members: pa.Table) -> npt.NDArray[np.int64]:
 def stream_lines(members: pa.Table) -> Iterator[bytes]:
     """Yield the bytes of records.jsonl in order, some thousand rows at a time."""
     for first in range(0, members.num_rows, _BATCH):
-        yield bytes(joined(record_lines(members.slice(first, _BATCH))))
+        yield bytes(record_members(record_lines(members.slice(first, _BATCH))))

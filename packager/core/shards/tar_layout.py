@@ -18,25 +18,25 @@ from packager.core.shards import bag, build_tar_header, records_jsonl
 from packager.core.shards.layout import (
     BATCH,
     PAYLOAD,
-    Costs,
     Int64s,
     Layout,
-    Literal,
+    LiteralBytes,
+    MemberCosts,
+    MemberRange,
     Segment,
     Sizing,
-    Slice,
-    bare_costs,
-    clipped,
+    clip_segments,
     last_of,
     numbers_of,
     tag_sizes,
+    unframed_costs,
 )
 from packager.model import ShardName
 
 
-def costs(name: str, members: pa.Table, line_sizes: Int64s) -> Costs:
+def member_costs(name: str, members: pa.Table, line_sizes: Int64s) -> MemberCosts:
     """Return what each row (columns of records_jsonl.FIELDS) costs in a tar with a name as long as `name`."""
-    bare = bare_costs(members, line_sizes)
+    bare = unframed_costs(members, line_sizes)
     headers = _header_sizes(name, members, numbers_of(pc.binary_length(members["path"])))
     return replace(bare, framing=headers + (-bare.sizes % build_tar_header.BLOCK))
 
@@ -76,7 +76,7 @@ def fixed_cost(name: str, bag_info_bytes: int) -> int:
     return tar_size(name, bag_info_bytes, 0, 0, 0) + 2 * (largest + build_tar_header.BLOCK - 1)
 
 
-TAR_SIZING = Sizing(costs, fixed_cost, tar_size)
+TAR_SIZING = Sizing(member_costs, fixed_cost, tar_size)
 
 
 @dataclass(frozen=True)
@@ -110,19 +110,21 @@ class TarLayout(Layout):
     def _head(self) -> bytes:
         """All before the lines of records.jsonl."""
         entries = b"".join(
-            build_tar_header.header(f"{self.name}/{file}", len(data))
+            build_tar_header.build_tar_header(f"{self.name}/{file}", len(data))
             + data
             + bytes(build_tar_header.padding(len(data)))
             for file, data in (("bagit.txt", bag.BAGIT_TXT), ("bag-info.txt", self.bag_info))
         )
-        return entries + build_tar_header.header(f"{self.name}/{records_jsonl.FILE}", last_of(self.record_ends))
+        return entries + build_tar_header.build_tar_header(
+            f"{self.name}/{records_jsonl.FILE}", last_of(self.record_ends)
+        )
 
     def _segments(self, start: int, stop: int, digests: bytes) -> Iterator[Segment]:
         """Yield the segments of a range; an empty member's slice stands right after its header's last byte."""
-        yield from clipped(self._before(start, stop), 0, start, stop)
+        yield from clip_segments(self._before(start, stop), 0, start, stop)
         yield from self._payload(start, stop)
         if stop > self.manifest_start:
-            yield from clipped(self._after(digests), self.manifest_start, start, stop)
+            yield from clip_segments(self._after(digests), self.manifest_start, start, stop)
 
     def _before(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield the tag files before the payload, or nothing where the range does not touch them."""
@@ -140,13 +142,13 @@ class TarLayout(Layout):
         for row in range(first, last, BATCH):
             for member, path, at, data, size, end in self._rows(row, min(row + BATCH, last)):
                 if start <= at and data <= stop:
-                    yield Literal(build_tar_header.header(path, size))
+                    yield LiteralBytes(build_tar_header.build_tar_header(path, size))
                 elif start < data:
-                    yield from clipped(iter((build_tar_header.header(path, size),)), at, start, stop)
+                    yield from clip_segments(iter((build_tar_header.build_tar_header(path, size),)), at, start, stop)
                 if start < data <= stop if not size else start < data + size and stop > data:
-                    yield Slice(member, max(start - data, 0), min(stop - data, size))
+                    yield MemberRange(member, max(start - data, 0), min(stop - data, size))
                 if data + size < end and stop > data + size and start < end:
-                    yield Literal(bytes(min(stop, end) - max(start, data + size)))
+                    yield LiteralBytes(bytes(min(stop, end) - max(start, data + size)))
 
     def _rows(self, first: int, stop: int) -> Iterator[tuple[int, str, int, int, int, int]]:
         """Yield members [first, stop): number, path in the tar, and where header and data start, size, padding ends."""
@@ -165,11 +167,11 @@ class TarLayout(Layout):
     def _after(self, digests: bytes) -> Iterator[bytes]:
         """Yield all from the manifest's header to the end of the tar."""
         size = last_of(self.manifest_ends)
-        yield build_tar_header.header(f"{self.name}/{bag.MANIFEST}", size)
+        yield build_tar_header.build_tar_header(f"{self.name}/{bag.MANIFEST}", size)
         yield from self.manifest_lines(digests)
         yield bytes(build_tar_header.padding(size))
         tagmanifest = bag.tagmanifest(self.tag_digests(digests))
-        yield build_tar_header.header(f"{self.name}/{bag.TAGMANIFEST}", len(tagmanifest)) + tagmanifest
+        yield build_tar_header.build_tar_header(f"{self.name}/{bag.TAGMANIFEST}", len(tagmanifest)) + tagmanifest
         yield bytes(build_tar_header.padding(len(tagmanifest))) + build_tar_header.END
 
 
@@ -179,7 +181,7 @@ def tar_layout(name: ShardName, bag_info: str, members: pa.Table) -> TarLayout:
     Memory: the rows, and five int64 a member.
     """
     info = bag_info.encode()
-    cost = costs(name, members, records_jsonl.line_sizes(members))
+    cost = member_costs(name, members, records_jsonl.line_sizes(members))
     record_ends, manifest_ends = np.cumsum(cost.lines), np.cumsum(cost.manifest)
     first = _entries(
         name, {"bagit.txt": len(bag.BAGIT_TXT), "bag-info.txt": len(info), records_jsonl.FILE: last_of(record_ends)}

@@ -3,11 +3,11 @@
 import os
 from collections.abc import Mapping
 
-from packager.engine.clients.client import Client, Handover, Held, Program
-from packager.engine.clients.client_url import Address, parse_address, with_password
+from packager.engine.clients.client import Client, ClientTorrent, Program, TorrentToAdd
+from packager.engine.clients.client_url import ClientUrl, parse_client_url, with_password
 from packager.errors import InputError
 
-__all__ = ["Client", "Handover", "Held", "open_client"]
+__all__ = ["Client", "ClientTorrent", "TorrentToAdd", "open_client"]
 
 _LIBRARIES = {"qbittorrentapi": "qbittorrent", "transmission_rpc": "transmission"}  # module -> extra
 
@@ -20,7 +20,7 @@ def open_client(spec: str, environ: Mapping[str, str] = os.environ) -> Client:
     or token is, see `client_url.with_password`. Raises InputError for a wrong spec, password or version or a
     library that is not installed; IncompleteError where the client does not answer.
     """
-    address = with_password(parse_address(spec), environ)
+    address = with_password(parse_client_url(spec), environ)
     try:
         return Client(_open(address))
     except ModuleNotFoundError as error:
@@ -31,7 +31,7 @@ def open_client(spec: str, environ: Mapping[str, str] = os.environ) -> Client:
         raise InputError(address.spec, what, f"pip install 'archive-packager[{extra}]'") from error
 
 
-def _open(address: Address) -> Program:
+def _open(address: ClientUrl) -> Program:
     """Return the program at an address. Imports what that needs, and no other program's library."""
     if address.kind == "qbittorrent":
         from packager.engine.clients.qbittorrent import QBittorrent

@@ -13,10 +13,10 @@ from typing import Any
 import httpx
 
 from packager.engine.clients import client_errors
-from packager.engine.clients.client import Handover, Held
-from packager.engine.clients.client_url import Address
+from packager.engine.clients.client import ClientTorrent, TorrentToAdd
+from packager.engine.clients.client_url import ClientUrl
 from packager.model import Version
-from packager.paths import shown
+from packager.paths import display_text
 
 _KEYS = ("status", "infoHash", "totalLength", "completedLength", "uploadLength", "connections", "seeder")
 _WHERE = ("dir", "bittorrent")
@@ -29,17 +29,17 @@ class Aria2:
 
     trusts = True
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: ClientUrl) -> None:
         """Reach it and try the token."""
         self._address = address
         found = self._ask("getVersion", what="the question for its version")
         version = found.get("version") if isinstance(found, dict) else None
         if not isinstance(version, str):
             raise client_errors.another_program(address)
-        self.name = f"aria2 {shown(version, 40)}"
-        self.takes = takes(version)
+        self.name = f"aria2 {display_text(version, 40)}"
+        self.takes = supported_versions(version)
 
-    def held(self) -> dict[str, Held]:
+    def held(self) -> dict[str, ClientTorrent]:
         """Return all torrents that it has, by v1 infohash in hex; those that ended well since it was started, too."""
         keys = [*_KEYS, *_WHERE]
         questions: tuple[tuple[str, Sequence[object]], ...] = (
@@ -54,7 +54,7 @@ class Aria2:
         ]
         return {each["infoHash"]: _held(each) for each in listed if "infoHash" in each and each["status"] not in _GONE}
 
-    def take(self, torrent: bytes, handover: Handover) -> None:
+    def take(self, torrent: bytes, handover: TorrentToAdd) -> None:
         """Give it a torrent; it has no labels. What is in the folder already is checked, unless it is proved."""
         options = {
             "dir": str(handover.save_path),
@@ -83,7 +83,7 @@ class Aria2:
                 self._address.target, json=question, timeout=client_errors.SECONDS, trust_env=False
             ).json()
         except httpx.HTTPError as error:
-            raise client_errors.silent(self._address, error) from error
+            raise client_errors.no_answer(self._address, error) from error
         except (httpx.InvalidURL, ValueError) as error:
             raise client_errors.another_program(self._address) from error
         if not isinstance(reply, dict) or not {"result", "error"} & reply.keys():
@@ -96,13 +96,13 @@ class Aria2:
         raise client_errors.refusal(self._address, what, words)
 
 
-def _held(told: dict[str, Any]) -> Held:
+def _held(told: dict[str, Any]) -> ClientTorrent:
     """Return one download as `tell...` gives it: numbers are strings there."""
     size = int(told["totalLength"])
     info = told.get("bittorrent", {}).get("info", {})
     name = str(info.get("name", told["infoHash"]))
-    return Held(
-        name=shown(name),
+    return ClientTorrent(
+        name=display_text(name),
         progress=int(told["completedLength"]) / size if size else 0.0,
         seeding=told["status"] == "active" and told.get("seeder") == "true",
         ratio=int(told["uploadLength"]) / max(1, size),
@@ -111,7 +111,7 @@ def _held(told: dict[str, Any]) -> Held:
     )
 
 
-def takes(version: str) -> tuple[Version, ...]:
+def supported_versions(version: str) -> tuple[Version, ...]:
     """Return the versions of torrents that an aria2 uses rightly.
 
     Before 1.37 it drops the empty key of BEP 52's file tree, and so takes a wrong v1 infohash from a hybrid.

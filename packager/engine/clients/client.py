@@ -12,7 +12,7 @@ from typing import Protocol
 from packager.core.bittorrent import parse_torrent
 from packager.errors import InputError
 from packager.model import Version
-from packager.paths import is_safe_name, shown
+from packager.paths import display_text, is_safe_name
 
 LISTING_SECONDS = 3.0  # that a program may take to list what it was given
 _POLL_SECONDS = 0.1
@@ -20,7 +20,7 @@ MEND = "its publisher makes one with torrent.also_v1 = true; a newer client need
 
 
 @dataclass(frozen=True)
-class Handover:
+class TorrentToAdd:
     """One shard for a client.
 
     name: the shard's. torrent: the .torrent's bytes. twin_torrent: those of its v1-only twin, where there is one.
@@ -38,7 +38,7 @@ class Handover:
 
 
 @dataclass(frozen=True)
-class Held:
+class ClientTorrent:
     """One torrent as its client tells of it.
 
     progress: the share of its bytes that the client found right, 0 to 1. ratio: bytes uploaded for each byte of
@@ -63,10 +63,10 @@ class Program(Protocol):
     takes: tuple[Version, ...]  # the versions of torrents that it uses rightly
     trusts: bool  # it shares what is proved without reading it
 
-    def held(self) -> dict[str, Held]:
+    def held(self) -> dict[str, ClientTorrent]:
         """Return all torrents that it has, by infohash in hex."""
 
-    def take(self, torrent: bytes, handover: Handover) -> None:
+    def take(self, torrent: bytes, handover: TorrentToAdd) -> None:
         """Give it a torrent that it does not have."""
 
     def stop(self, infohashes: Collection[str]) -> set[str]:
@@ -94,7 +94,7 @@ class Client:
         """Whether it shares a proved tar without reading it."""
         return self._program.trusts
 
-    def held(self) -> dict[str, Held]:
+    def held(self) -> dict[str, ClientTorrent]:
         """Return all torrents that it has, by infohash in hex: 40 digits (v1) or 64 (v2), a hybrid by both."""
         held = self._program.held()
         self._known = set(held)
@@ -104,14 +104,14 @@ class Client:
         """Stop torrents that it has, by infohashes as `held` has them; return those that it was able to stop."""
         return self._program.stop(infohashes)
 
-    def add(self, handover: Handover) -> bool:
+    def add(self, handover: TorrentToAdd) -> bool:
         """Hand a shard over, unless the client has it in any of its versions; say whether it was."""
         _check(handover)
         ours = infohashes(handover)
         known = self._known if self._known is not None else set(self.held())
         if not known.isdisjoint(ours):
             return False
-        torrent = choose(handover, self._program.takes, self.name)
+        torrent = torrent_for_client(handover, self._program.takes, self.name)
         try:
             self._program.take(torrent, handover)
         except InputError:
@@ -131,38 +131,40 @@ class Client:
         return True
 
 
-def infohashes(handover: Handover) -> set[str]:
+def infohashes(handover: TorrentToAdd) -> set[str]:
     """Return every infohash that a client may know the shard by, in hex: v1, v2 and the twin's."""
-    found = [parse_torrent.parse(torrent, handover.name) for torrent in _torrents(handover)]
+    found = [parse_torrent.parse_torrent(torrent, handover.name) for torrent in _torrents(handover)]
     return {digest.hex() for each in found for digest in (each.infohash_v1, each.infohash_v2) if digest is not None}
 
 
-def choose(handover: Handover, takes: Collection[Version], client: str) -> bytes:
+def torrent_for_client(handover: TorrentToAdd, takes: Collection[Version], client: str) -> bytes:
     """Return the torrent that a client can use: the release's own where it can, else its v1-only twin.
 
     Raises InputError, with what the publisher would have to do, where it can use neither.
     """
-    versions = [parse_torrent.parse(torrent, handover.name).version for torrent in _torrents(handover)]
+    versions = [parse_torrent.parse_torrent(torrent, handover.name).version for torrent in _torrents(handover)]
     for version, torrent in zip(versions, _torrents(handover), strict=True):
         if version in takes:
             return torrent
     what = f"{client} cannot use a {versions[0]} torrent, and the release has no v1 torrent beside it"
-    raise InputError(shown(handover.name), what, MEND)
+    raise InputError(display_text(handover.name), what, MEND)
 
 
-def _torrents(handover: Handover) -> list[bytes]:
+def _torrents(handover: TorrentToAdd) -> list[bytes]:
     return [each for each in (handover.torrent, handover.twin_torrent) if each is not None]
 
 
-def _check(handover: Handover) -> None:
+def _check(handover: TorrentToAdd) -> None:
     """Raise InputError for a name or folder that a client would misread."""
-    where = shown(handover.name)
+    where = display_text(handover.name)
     if not is_safe_name(handover.name):
         raise InputError(where, "is not a name that every client can use for a file")
     path = str(handover.save_path)
     if not handover.save_path.is_absolute():
-        raise InputError(where, f'the folder "{shown(path)}" is not absolute, and a client runs in another one')
+        raise InputError(where, f'the folder "{display_text(path)}" is not absolute, and a client runs in another one')
     try:
         path.encode()
     except UnicodeEncodeError:
-        raise InputError(where, f'no client can be told of the folder "{shown(path)}": it is not UTF-8') from None
+        raise InputError(
+            where, f'no client can be told of the folder "{display_text(path)}": it is not UTF-8'
+        ) from None

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from packager.core.config.option_values import nearest
 from packager.core.config.url_values import WEB, url
 from packager.errors import InputError
-from packager.paths import shown
+from packager.paths import display_text
 
 VARIABLE = "PACKAGER_CLIENT_PASSWORD"
 FOLDERS = ("watch", "watch-v1")
@@ -31,7 +31,7 @@ _SCHEME = re.compile(r"https?://", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Address:
+class ClientUrl:
     """A client's address, checked.
 
     spec: as it was given; it holds no password, so a message may. target: the URL without a user, or the
@@ -45,7 +45,7 @@ class Address:
     password: str | None = field(default=None, repr=False)
 
 
-def parse_address(spec: str) -> Address:
+def parse_client_url(spec: str) -> ClientUrl:
     """Return the address that `spec` says, without its password.
 
     Raises InputError for a client that is not known, an address that is none, and for one that holds a
@@ -55,17 +55,17 @@ def parse_address(spec: str) -> Address:
     if kind not in EXAMPLES:
         close = nearest(kind, EXAMPLES)
         example = f'did you mean "{EXAMPLES[close]}"?' if close else f"they are {', '.join(EXAMPLES)}"
-        raise InputError(_OPTION, f'"{shown(kind, 40)}" is no client that is known here', example)
+        raise InputError(_OPTION, f'"{display_text(kind, 40)}" is no client that is known here', example)
     if not colon or not rest:
         raise InputError(_OPTION, f'"{kind}" lacks its address', f'write it as "{EXAMPLES[kind]}"')
     if kind in FOLDERS:
-        return Address(kind, shown(spec), rest)
+        return ClientUrl(kind, display_text(spec), rest)
     _refuse_secret(kind, rest)
     scheme, separator, place = rest.partition("://")
     user, _, plain = place.rpartition("@")
     parts = urlsplit(url(f"{scheme}{separator}{plain}", f"{_OPTION} {kind}", WEB))
     path = parts.path if parts.path.strip("/") else PATHS[kind]
-    return Address(kind, shown(spec), f"{parts.scheme}://{parts.netloc}{path}", unquote(user) or None)
+    return ClientUrl(kind, display_text(spec), f"{parts.scheme}://{parts.netloc}{path}", unquote(user) or None)
 
 
 def _refuse_secret(kind: str, rest: str) -> None:
@@ -80,7 +80,7 @@ def _refuse_secret(kind: str, rest: str) -> None:
     raise InputError(f"{_OPTION} {kind}", what, f'put it into {VARIABLE} or netrc, and write "{EXAMPLES[kind]}"')
 
 
-def with_password(address: Address, environ: Mapping[str, str]) -> Address:
+def with_password(address: ClientUrl, environ: Mapping[str, str]) -> ClientUrl:
     """Return the address with its password: the environment's, else that which netrc has for its host.
 
     netrc: the file that NETRC names, else ~/.netrc; its `default` is for no client. Raises InputError for one
@@ -89,11 +89,11 @@ def with_password(address: Address, environ: Mapping[str, str]) -> Address:
     if address.kind in FOLDERS:
         return address
     if (given := environ.get(VARIABLE)) is not None:
-        return Address(address.kind, address.spec, address.target, address.user, given)
+        return ClientUrl(address.kind, address.spec, address.target, address.user, given)
     listed = _netrc(environ).get(urlsplit(address.target).hostname or "")
     if listed is None or (address.user is not None and listed[0] != address.user):
         return address
-    return Address(address.kind, address.spec, address.target, address.user or listed[0] or None, listed[2])
+    return ClientUrl(address.kind, address.spec, address.target, address.user or listed[0] or None, listed[2])
 
 
 def _netrc(environ: Mapping[str, str]) -> dict[str, tuple[str, str | None, str | None]]:

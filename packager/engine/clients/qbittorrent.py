@@ -7,10 +7,10 @@ from pathlib import Path
 import qbittorrentapi
 
 from packager.engine.clients import client_errors
-from packager.engine.clients.client import Handover, Held
-from packager.engine.clients.client_url import Address
+from packager.engine.clients.client import ClientTorrent, TorrentToAdd
+from packager.engine.clients.client_url import ClientUrl
 from packager.model import Version
-from packager.paths import shown
+from packager.paths import display_text
 
 _SEEDING = frozenset(("uploading", "stalledUP", "forcedUP"))
 _USER = "admin"  # qBittorrent's own default
@@ -21,7 +21,7 @@ class QBittorrent:
 
     trusts = True
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: ClientUrl) -> None:
         """Reach it and log in. No proxy is used and no redirect followed: the password is for this host."""
         self._address = address
         self._client = qbittorrentapi.Client(
@@ -34,18 +34,18 @@ class QBittorrent:
             DISABLE_LOGGING_DEBUG_OUTPUT=True,
         )
         with self._sentences("the question for its version"):
-            self.name = f"qBittorrent {shown(self._client.app_version().removeprefix('v'), 40)}"
+            self.name = f"qBittorrent {display_text(self._client.app_version().removeprefix('v'), 40)}"
             build = self._client.app_build_info()  # None before 4.2
-        self.takes = takes(str(build["libtorrent"]) if build else "1.")
+        self.takes = supported_versions(str(build["libtorrent"]) if build else "1.")
 
-    def held(self) -> dict[str, Held]:
+    def held(self) -> dict[str, ClientTorrent]:
         """Return all torrents that it has, by infohash in hex."""
         with self._sentences("the question for its torrents"):
             listed = self._client.torrents_info()
-        held: dict[str, Held] = {}
+        held: dict[str, ClientTorrent] = {}
         for each in listed:
-            one = Held(
-                name=shown(str(each.name)),
+            one = ClientTorrent(
+                name=display_text(str(each.name)),
                 progress=float(str(each.progress)),
                 seeding=each.state in _SEEDING,
                 ratio=float(str(each.uploaded)) / max(1.0, float(str(each.size))),
@@ -57,7 +57,7 @@ class QBittorrent:
             held |= {str(key): one for key in keys if key} or {str(each.hash): one}
         return held
 
-    def take(self, torrent: bytes, handover: Handover) -> None:
+    def take(self, torrent: bytes, handover: TorrentToAdd) -> None:
         """Give it a torrent; the label becomes its category, which qBittorrent makes where it is new."""
         with self._sentences(handover.name):
             answer = self._client.torrents_add(
@@ -93,9 +93,9 @@ class QBittorrent:
         except qbittorrentapi.HTTPError as error:
             raise client_errors.refusal(self._address, what, error) from error
         except qbittorrentapi.APIConnectionError as error:
-            raise client_errors.silent(self._address, error) from error
+            raise client_errors.no_answer(self._address, error) from error
 
 
-def takes(libtorrent: str) -> tuple[Version, ...]:
+def supported_versions(libtorrent: str) -> tuple[Version, ...]:
     """Return the versions of torrents that a qBittorrent uses, by its libtorrent; v2 came with libtorrent 2."""
     return ("hybrid", "v1") if libtorrent.startswith("1.") else ("hybrid", "v2", "v1")

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 import transmission_rpc
 
 from packager.engine.clients import client_errors
-from packager.engine.clients.client import Handover, Held
-from packager.engine.clients.client_url import Address
+from packager.engine.clients.client import ClientTorrent, TorrentToAdd
+from packager.engine.clients.client_url import ClientUrl
 from packager.errors import InputError
 from packager.model import Version
-from packager.paths import shown
+from packager.paths import display_text
 
 _OLDEST, _LABELS, _LABELS_AT_ONCE = 14, 16, 17  # RPC versions: the least; labels; labels in torrent-add
 _SEEDING = 6  # torrent-get's `status`
@@ -28,7 +28,7 @@ class Transmission:
 
     trusts = False
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: ClientUrl) -> None:
         """Reach it and log in; the library uses no proxy."""
         self._address = address
         parts = urlsplit(address.target)
@@ -45,18 +45,18 @@ class Transmission:
             )
             session = self._client.get_session()
             version, self._rpc = str(session.version), int(session.rpc_version)
-        self.name = f"Transmission {shown(version.partition(' ')[0], 40)}"
-        self.takes = takes(version)
+        self.name = f"Transmission {display_text(version.partition(' ')[0], 40)}"
+        self.takes = supported_versions(version)
         if self._rpc < _OLDEST:
             raise InputError(address.spec, f"{self.name} is too old to be told what to do", "2.40 or later will do")
 
-    def held(self) -> dict[str, Held]:
+    def held(self) -> dict[str, ClientTorrent]:
         """Return all torrents that it has, by infohash in hex: it tells the v1 infohash alone."""
         with self._sentences("the question for its torrents"):
             listed = [each.fields for each in self._client.get_torrents(arguments=_FIELDS)]
         return {
-            str(each["hashString"]): Held(
-                name=shown(str(each["name"])),
+            str(each["hashString"]): ClientTorrent(
+                name=display_text(str(each["name"])),
                 progress=float(each["percentDone"]),
                 seeding=each["status"] == _SEEDING,
                 ratio=each["uploadedEver"] / max(1, each["sizeWhenDone"]),
@@ -66,7 +66,7 @@ class Transmission:
             for each in listed
         }
 
-    def take(self, torrent: bytes, handover: Handover) -> None:
+    def take(self, torrent: bytes, handover: TorrentToAdd) -> None:
         """Give it a torrent."""
         labels = [handover.label] if handover.label else None
         with self._sentences(handover.name):
@@ -93,7 +93,7 @@ class Transmission:
         except transmission_rpc.TransmissionAuthError as error:
             raise client_errors.wrong_password(self._address) from error
         except (transmission_rpc.TransmissionConnectError, OSError) as error:
-            raise client_errors.silent(self._address, error) from error
+            raise client_errors.no_answer(self._address, error) from error
         except transmission_rpc.TransmissionError as error:
             words = error.response.get("result") if isinstance(error.response, dict) else None
             if not isinstance(words, str):
@@ -103,7 +103,7 @@ class Transmission:
             raise client_errors.another_program(self._address) from error
 
 
-def takes(version: str) -> tuple[Version, ...]:
+def supported_versions(version: str) -> tuple[Version, ...]:
     """Return the versions of torrents that a Transmission uses.
 
     Before 4 it refuses every .torrent with BEP 52's file tree, whose empty key its parser cannot read; since

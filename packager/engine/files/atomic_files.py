@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from packager.engine.files.locked_file import open_locked, open_own
-from packager.engine.files.write_errors import refused
+from packager.engine.files.write_errors import write_error
 from packager.errors import InputError, from_os_error
-from packager.paths import shown
+from packager.paths import display_text
 
 
-def partial(path: Path, owner: str = "") -> Path:
+def partial_path(path: Path, owner: str = "") -> Path:
     """Return where `path` is written before it is complete.
 
     owner: the project's id, if several projects write to the folder and each resumes what it has begun.
@@ -33,7 +33,7 @@ _fleeting: list[Path] = []
 
 
 @contextlib.contextmanager
-def fleeting(folder: Path) -> Iterator[None]:
+def without_fsync(folder: Path) -> Iterator[None]:
     """Let what is written below a folder be whole and not durable while the block runs: it is gone afterwards."""
     _fleeting.append(folder)
     try:
@@ -74,12 +74,12 @@ def make_folder(folder: Path) -> Path:
     except OSError as error:
         nearest = next((above for above in (folder, *folder.parents) if os.path.lexists(above)), folder)
         where = folder if os.path.isdir(nearest) else nearest  # a file or a link that leads nowhere, in the way
-        raise refused(error, where, mend="make room for this folder and run the command again") from error
+        raise write_error(error, where, mend="make room for this folder and run the command again") from error
     return folder
 
 
 @contextlib.contextmanager
-def replace(path: Path, size: int = 0) -> Iterator[BinaryIO]:
+def replace_file(path: Path, size: int = 0) -> Iterator[BinaryIO]:
     """Open a file that takes the place of `path`, durably, when the block ends without an exception.
 
     size: the bytes that it will have at least, as far as they are known. The file is open for reading and writing.
@@ -88,11 +88,11 @@ def replace(path: Path, size: int = 0) -> Iterator[BinaryIO]:
     be.
     """
     make_folder(path.parent)
-    beside = partial(path)
+    beside = partial_path(path)
     try:
         descriptor = open_partial(path)
     except OSError as error:
-        raise refused(error, path, max(size, _size(path))) from error
+        raise write_error(error, path, max(size, _size(path))) from error
     try:
         os.ftruncate(descriptor, 0)
         with os.fdopen(os.dup(descriptor), "r+b") as file:
@@ -100,19 +100,19 @@ def replace(path: Path, size: int = 0) -> Iterator[BinaryIO]:
             file.flush()
             if not _is_fleeting(path):
                 os.fsync(descriptor)
-        move(beside, path)
+        move_file(beside, path)
     except BaseException as error:
         needed = max(size, _size(beside), _size(path))  # a new table is often about as large as the old one
-        give_up(descriptor, beside)
+        remove_partial(descriptor, beside)
         discard(path)
         if isinstance(error, OSError):
-            raise refused(error, path, needed) from error
+            raise write_error(error, path, needed) from error
         raise
     finally:
         os.close(descriptor)  # until now it was locked
 
 
-def give_up(descriptor: int, beside: Path) -> None:
+def remove_partial(descriptor: int, beside: Path) -> None:
     """Free the space that an open file beside its place takes; one that has its final name by now is left alone."""
     with contextlib.suppress(OSError):
         if os.path.samestat(os.fstat(descriptor), os.stat(beside)):
@@ -126,9 +126,11 @@ def open_partial(path: Path, owner: str = "", patience: float = 0.0) -> int:
     writes it.
     """
     try:
-        return open_locked(partial(path, owner), patience)
+        return open_locked(partial_path(path, owner), patience)
     except BlockingIOError:
-        raise InputError(shown(str(path)), "another packager writes it", "wait until it ends, or stop it") from None
+        raise InputError(
+            display_text(str(path)), "another packager writes it", "wait until it ends, or stop it"
+        ) from None
 
 
 def link(source: Path, path: Path) -> None:
@@ -141,7 +143,7 @@ def link(source: Path, path: Path) -> None:
     except FileExistsError:
         raise
     except OSError:
-        with open(source, "rb") as whole, replace(path) as file:
+        with open(source, "rb") as whole, replace_file(path) as file:
             shutil.copyfileobj(whole, file)
 
 
@@ -156,10 +158,10 @@ def _size(path: Path) -> int:
 def discard(path: Path, owner: str = "") -> None:
     """Remove what was written for `path` so far; where the system refuses even that, leave it."""
     with contextlib.suppress(OSError):
-        partial(path, owner).unlink()
+        partial_path(path, owner).unlink()
 
 
-def move(whole: Path, path: Path) -> None:
+def move_file(whole: Path, path: Path) -> None:
     """Rename a file that is whole and fsynced to its final name in the same folder, durably."""
     os.replace(whole, path)
     fsync_folder(path.parent)
@@ -167,7 +169,7 @@ def move(whole: Path, path: Path) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a small file durably. Raises IncompleteError."""
-    with replace(path, len(data)) as file:
+    with replace_file(path, len(data)) as file:
         file.write(data)
 
 
@@ -179,7 +181,7 @@ def remove_file(path: Path) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise from_os_error(error, shown(str(path))) from error
+        raise from_os_error(error, display_text(str(path))) from error
     return True
 
 
@@ -193,11 +195,11 @@ def remove_tree(folder: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise refused(error, folder) from error
+        raise write_error(error, folder) from error
 
 
 @contextlib.contextmanager
-def lock(state: Path, command: str) -> Iterator[None]:
+def lock_state_folder(state: Path, command: str) -> Iterator[None]:
     """Hold the one writer's lock of a state folder; it dies with its owner, however that ends.
 
     command: what the others are told. A process that is stopped holds its lock on. Raises InputError naming the
@@ -212,10 +214,10 @@ def lock(state: Path, command: str) -> Iterator[None]:
             file.truncate(len(owner))  # afterwards, so that nobody finds it empty
         except BlockingIOError:
             found = file.read(1024).decode("utf-8", "replace").partition("\n")[0]
-            what = f"in use by {shown(found) or 'another packager'}"
+            what = f"in use by {display_text(found) or 'another packager'}"
             raise InputError(state, what, "wait until it ends, or stop it") from None
         except OSError as error:
-            raise refused(error, state / "lock") from error
+            raise write_error(error, state / "lock") from error
         yield
 
 
@@ -224,4 +226,4 @@ def _lock_file(state: Path) -> FileIO:
     try:
         return os.fdopen(open_own(state / "lock"), "r+b", 0)
     except OSError as error:
-        raise refused(error, state / "lock") from error
+        raise write_error(error, state / "lock") from error

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Protocol
 
 from packager.engine.files import atomic_files
-from packager.engine.files.write_errors import refused
+from packager.engine.files.write_errors import write_error
 from packager.errors import PackagerError
 from packager.units import MIB
 
@@ -74,7 +74,7 @@ class DirectWriter:
         has the right to write it (claim.only_writer); otherwise it is taken while the block runs.
         """
         self._path, self._size, self._at = path, size, at
-        self._beside, self._owner, self._claimed = atomic_files.partial(path, owner), owner, claimed
+        self._beside, self._owner, self._claimed = atomic_files.partial_path(path, owner), owner, claimed
         self._lock = -1
         self._kept = at > 0
         self._free = new_buffers()
@@ -99,7 +99,7 @@ class DirectWriter:
             self._take_space()
         except OSError as error:
             self._discard()
-            raise refused(error, self._path, self._size) from error
+            raise write_error(error, self._path, self._size) from error
         self._thread.start()
         return self
 
@@ -135,8 +135,8 @@ class DirectWriter:
 
     def _refused(self, error: OSError) -> PackagerError:
         """Return the error of a write; the free bytes that it reports include those that this file took."""
-        atomic_files.give_up(self._descriptor, self._beside)
-        return refused(error, self._path, self._size)
+        atomic_files.remove_partial(self._descriptor, self._beside)
+        return write_error(error, self._path, self._size)
 
     def _run(self) -> None:
         """Write what comes, in order; after an error only give buffers back."""
@@ -175,16 +175,16 @@ class DirectWriter:
             if self._error:
                 raise self._error
             os.fsync(self._descriptor)
-            atomic_files.move(self._beside, self._path)
+            atomic_files.move_file(self._beside, self._path)
         except OSError as failed:
             self._discard()
-            raise refused(failed, self._path, self._size) from failed
+            raise write_error(failed, self._path, self._size) from failed
         self._close()
 
     def _discard(self) -> None:
         """Remove what was written, and close; of a claimed file keep the name, by which it is claimed."""
         if self._descriptor >= 0:
-            atomic_files.give_up(self._descriptor, self._beside)
+            atomic_files.remove_partial(self._descriptor, self._beside)
         if self._lock >= 0:
             with contextlib.suppress(OSError):
                 self._beside.unlink()

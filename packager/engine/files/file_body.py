@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-from packager.engine.files.file_stamp import FileStamp, TarNote
-from packager.engine.files.open_file_cache import Opened
-from packager.engine.files.range_readers import READ, Unreadable, open_file
-from packager.paths import shown
+from packager.engine.files.file_stamp import FileStamp, TarStamp
+from packager.engine.files.open_file_cache import CachedFile
+from packager.engine.files.range_readers import READ, UnreadableError, open_file
+from packager.paths import display_text
 from packager.units import KIB, MIB
 
 SMALL = 64 * KIB  # bytes that are read rather than sent out of the file
@@ -25,7 +25,7 @@ WAITING: Literal["waiting"] = "waiting"
 
 
 @dataclass(frozen=True)
-class Slice:
+class FileChunk:
     """Bytes [start, stop) of an open file, in the system's memory by now."""
 
     descriptor: int
@@ -38,7 +38,7 @@ class Slice:
         return b"".join(_pread(self.descriptor, self.path, self.start, self.stop))
 
 
-Part: TypeAlias = bytes | Slice
+Part: TypeAlias = bytes | FileChunk
 Step: TypeAlias = Part | Literal["waiting"]
 
 
@@ -59,15 +59,15 @@ class Body(Protocol):
         """Close what is open."""
 
 
-class OpenFile:
+class FileBody:
     """A file on disk as it is when it is opened."""
 
     def __init__(self, path: bytes) -> None:
         """Open it. Raises Unreadable where it is gone, a link, or no regular file."""
         descriptor = open_file(path)
         status = os.fstat(descriptor)
-        self.stamp, self.note = FileStamp.of(status), TarNote.of(status)
-        self._file = Opened(descriptor, path, self.stamp)
+        self.stamp, self.note = FileStamp.of(status), TarStamp.of(status)
+        self._file = CachedFile(descriptor, path, self.stamp)
 
     @property
     def size(self) -> int:
@@ -77,19 +77,19 @@ class OpenFile:
     def check(self, start: int, stop: int) -> None:
         """Raise Unreadable where a range ends past the file."""
         if not 0 <= start <= stop <= self.size:
-            raise Unreadable(shown(self._file.path), f"ends at byte {self.size}")
+            raise UnreadableError(display_text(self._file.path), f"ends at byte {self.size}")
 
     def parts(self, start: int, stop: int) -> Iterator[Step]:
         """Yield bytes [start, stop) of the file. Raises Unreadable where it changes under way."""
         if start < stop:
-            yield from opened_parts(self._file, start, stop)
+            yield from open_chunks(self._file, start, stop)
 
     def close(self) -> None:
         """Close the file."""
         os.close(self._file.descriptor)
 
 
-class Zeros:
+class ZeroBody:
     """A file of zeros that is on no disk: a pad file of a torrent (BEP 47)."""
 
     def __init__(self, size: int) -> None:
@@ -108,12 +108,12 @@ class Zeros:
         """Do nothing: nothing is open."""
 
 
-def read(steps: Iterator[Step]) -> bytes:
+def read_chunk(steps: Iterator[Step]) -> bytes:
     """Return all bytes of some parts, waiting where that is needed. Raises Unreadable."""
-    return b"".join(part.read() if isinstance(part, Slice) else part for part in steps if part != WAITING)
+    return b"".join(part.read() if isinstance(part, FileChunk) else part for part in steps if part != WAITING)
 
 
-def opened_parts(file: Opened, start: int, stop: int) -> Iterator[Step]:
+def open_chunks(file: CachedFile, start: int, stop: int) -> Iterator[Step]:
     """Yield bytes [start, stop) of an open file, the last of them only when the file is found unchanged.
 
     What is small is read; the rest comes as slices of at most STEP bytes. Raises Unreadable.
@@ -125,7 +125,7 @@ def opened_parts(file: Opened, start: int, stop: int) -> Iterator[Step]:
             yield WAITING
             for _ in _pread(file.descriptor, file.path, at, end):
                 pass  # the system keeps what it read, and whoever sends it need not wait for the disk
-        yield Slice(file.descriptor, file.path, at, end)
+        yield FileChunk(file.descriptor, file.path, at, end)
         file.check()
     data = _read_now(file, last, stop)
     if data is None:
@@ -135,12 +135,12 @@ def opened_parts(file: Opened, start: int, stop: int) -> Iterator[Step]:
     yield data
 
 
-def _is_in_memory(file: Opened, at: int) -> bool:
+def _is_in_memory(file: CachedFile, at: int) -> bool:
     """Say whether the byte at `at` can be read without a disk."""
     return _read_now(file, at, at + 1) is not None
 
 
-def _read_now(file: Opened, start: int, stop: int) -> bytes | None:
+def _read_now(file: CachedFile, start: int, stop: int) -> bytes | None:
     """Return bytes of an open file if all of them are in memory; None where that is not so or cannot be known."""
     if not _NOWAIT:
         return None
@@ -158,8 +158,8 @@ def _pread(descriptor: int, path: bytes, start: int, stop: int) -> Iterator[byte
         try:
             data = os.pread(descriptor, min(READ, stop - start), start)
         except OSError as error:
-            raise Unreadable(shown(path), f"cannot be read at byte {start} ({error.strerror})") from error
+            raise UnreadableError(display_text(path), f"cannot be read at byte {start} ({error.strerror})") from error
         if not data:
-            raise Unreadable(shown(path), f"ends at byte {min(start, os.fstat(descriptor).st_size)}")
+            raise UnreadableError(display_text(path), f"ends at byte {min(start, os.fstat(descriptor).st_size)}")
         start += len(data)
         yield data

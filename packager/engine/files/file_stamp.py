@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from packager.model import Struct
+from packager.model import FrozenStruct
 
 _MIN, _MAX = -(1 << 63), (1 << 63) - 1
 
@@ -49,7 +49,7 @@ class FileStamp(NamedTuple):
         return ""
 
 
-class TarNote(Struct, frozen=True):
+class TarStamp(FrozenStruct, frozen=True):
     """Size in bytes, and times of modification and change in nanoseconds since 1970; 0 for what a store lacks."""
 
     size: int
@@ -57,12 +57,12 @@ class TarNote(Struct, frozen=True):
     ctime_ns: int
 
     @classmethod
-    def of(cls, status: os.stat_result) -> "TarNote":
+    def of(cls, status: os.stat_result) -> "TarStamp":
         """Return the note of what `os.stat` returned."""
         stamp = FileStamp.of(status)
         return cls(stamp.size, stamp.mtime_ns or 0, FileStamp.bounded(0, status.st_ctime_ns).mtime_ns or 0)
 
     @classmethod
-    def stored(cls, stamp: FileStamp) -> "TarNote":
+    def stored(cls, stamp: FileStamp) -> "TarStamp":
         """Return the note of a file in a store."""
         return cls(stamp.size, stamp.mtime_ns or 0, 0)

@@ -10,16 +10,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from packager.core.shards.folder_layout import FilesLayout
+from packager.core.shards.folder_layout import FolderLayout
 from packager.engine.files import atomic_files
 from packager.engine.files.direct_writer import BUFFER
-from packager.engine.files.write_errors import refused
+from packager.engine.files.write_errors import write_error
 
 
 class FolderWriter:
     """A Sink that writes a shard's folder; a context manager, which gives it its name where no error ends it."""
 
-    def __init__(self, path: Path, layout: FilesLayout) -> None:
+    def __init__(self, path: Path, layout: FolderLayout) -> None:
         """Set out to write the files of `layout` below `path`, where nothing is yet."""
         self._path, self._beside = path, path.with_name(f".{path.name}.folder")
         self._buffer = memoryview(mmap.mmap(-1, BUFFER))
@@ -56,7 +56,7 @@ class FolderWriter:
                     if not self._pad:
                         self._open_next()
         except OSError as error:
-            raise refused(error, self._path, self._size) from error
+            raise write_error(error, self._path, self._size) from error
 
     def _open_next(self) -> None:
         """Go on to the next file that has bytes; those before it are made."""
@@ -90,6 +90,6 @@ class FolderWriter:
                 os.rename(self._beside, self._path)
                 atomic_files.fsync_folder(self._path.parent)
         except OSError as failure:
-            raise refused(failure, self._path, self._size) from failure
+            raise write_error(failure, self._path, self._size) from failure
         finally:
             atomic_files.remove_tree(self._beside)

@@ -23,7 +23,7 @@ Tell: TypeAlias = Callable[[int], None]  # called with the bytes read since the 
 
 
 @dataclass(frozen=True)
-class Part:
+class FileRange:
     """Bytes [start, start + length) of a file; path None: zeros that are not on disk (BEP 47)."""
 
     path: bytes | None
@@ -31,16 +31,16 @@ class Part:
     length: int
 
 
-class Parts:
+class JoinedFiles:
     """Reads joined parts; a context manager. A file is opened when its first byte is asked for."""
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[FileRange]) -> None:
         """Open nothing yet."""
         self._parts = parts
         self._ends = list(accumulate(part.length for part in parts))
         self._open: dict[bytes, int] = {}
 
-    def __enter__(self) -> "Parts":
+    def __enter__(self) -> "JoinedFiles":
         """Return this."""
         return self
 
@@ -61,7 +61,7 @@ class Parts:
                 space[:size] = _ZEROS[:size]
             else:
                 try:
-                    fill(self._descriptor(part.path), part.start + into, space[:size])
+                    read_into(self._descriptor(part.path), part.start + into, space[:size])
                 except OSError as error:
                     error.filename = part.path
                     raise
@@ -100,7 +100,7 @@ class Parts:
                 size = min(size, part.length - into)
                 os.posix_fadvise(self._descriptor(part.path), part.start + into, size, os.POSIX_FADV_WILLNEED)
 
-    def _place(self, at: int) -> tuple[Part, int]:
+    def _place(self, at: int) -> tuple[FileRange, int]:
         """Return the part that holds the byte at `at`, and how far into it that is."""
         number = bisect_right(self._ends, at)
         part = self._parts[number]
@@ -124,7 +124,7 @@ def open_regular(path: bytes) -> int:
     return descriptor
 
 
-def fill(descriptor: int, at: int, space: memoryview) -> None:
+def read_into(descriptor: int, at: int, space: memoryview) -> None:
     """Read bytes from `at` until the space is full. Raises OSError, also where the file ends before."""
     while len(space):
         got = os.preadv(descriptor, [space], at)

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from packager.core.releases import minisign_signature
-from packager.core.releases.minisign_key import KEY_LIMIT, PublicKey, Scrypt, SecretKey
+from packager.core.releases.minisign_key import KEY_LIMIT, PublicKey, ScryptParameters, SecretKey
 from packager.engine.files.atomic_files import fsync_folder, make_folder
 from packager.errors import InputError, from_os_error
-from packager.paths import shown
+from packager.paths import display_text
 from packager.progress import SILENT, Progress
 
 RANDOM = 72  # bytes that a new key pair is made of: key id 8, seed 32, salt 32
@@ -32,7 +32,7 @@ def write_key_pair(secret_path: Path, public_path: Path, *, password: str | None
         if os.path.lexists(path):
             raise _exists(path)
     secret = SecretKey(random[:8], random[8:40])
-    text = secret.text if password is None else secret.protected(password, Scrypt(random[40:]))
+    text = secret.text if password is None else secret.protected(password, ScryptParameters(random[40:]))
     _create(secret_path, text, 0o600)
     try:
         _create(public_path, secret.public.text, 0o644)
@@ -118,7 +118,7 @@ def _exists(path: Path) -> InputError:
 
 def _name(path: Path) -> str:
     """Return a path as messages show it."""
-    return shown(str(path))
+    return display_text(str(path))
 
 
 class Signer:

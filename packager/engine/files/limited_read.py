@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from packager.errors import InputError, from_os_error
-from packager.paths import shown
+from packager.paths import display_text
 
 _PART = 1 << 20  # bytes read at once
 
 
 def open_regular(path: Path) -> BinaryIO:
     """Open a regular file to read. Raises InputError where there is none, IncompleteError where it cannot be read."""
-    where = shown(str(path))
+    where = display_text(str(path))
     try:
         # O_NONBLOCK: a FIFO under this name must not hang the run
         file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
@@ -38,13 +38,13 @@ def read_limited(path: Path, limit: int) -> bytes:
         with open_regular(path) as file:
             data = file.read(limit + 1) if os.fstat(file.fileno()).st_size <= limit else None
     except OSError as error:
-        raise from_os_error(error, shown(str(path))) from error
+        raise from_os_error(error, display_text(str(path))) from error
     if data is None or len(data) > limit:
-        raise InputError(shown(str(path)), f"larger than the {limit} bytes that are read of it")
+        raise InputError(display_text(str(path)), f"larger than the {limit} bytes that are read of it")
     return data
 
 
-def limited_parts(path: Path, limit: int) -> Iterator[bytes]:
+def read_chunks(path: Path, limit: int) -> Iterator[bytes]:
     """Yield a file's bytes, some at a time. Raises as `read_limited`."""
     left = limit
     try:
@@ -52,7 +52,7 @@ def limited_parts(path: Path, limit: int) -> Iterator[bytes]:
             while data := file.read(min(_PART, left + 1)):
                 left -= len(data)
                 if left < 0:
-                    raise InputError(shown(str(path)), f"larger than the {limit} bytes that are read of it")
+                    raise InputError(display_text(str(path)), f"larger than the {limit} bytes that are read of it")
                 yield data
     except OSError as error:
-        raise from_os_error(error, shown(str(path))) from error
+        raise from_os_error(error, display_text(str(path))) from error

@@ -10,16 +10,16 @@ from typing import TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from packager.core.reports.check_reports import BadMember, TakenFile
-from packager.engine.files.output_folder import Destination, InTheWayError, NameRefusedError
-from packager.engine.files.range_readers import RangeSource, Unreadable
-from packager.paths import encode_path, shown
+from packager.core.reports.check_reports import ExtractedFile, MemberIssue
+from packager.engine.files.output_folder import BlockedError, NameRefusedError, OutputFolder
+from packager.engine.files.range_readers import RangeReader, UnreadableError
+from packager.paths import display_text, encode_path
 
-Sources: TypeAlias = Iterable[tuple[str, RangeSource]]  # what a message calls each, and the source
+Sources: TypeAlias = Iterable[tuple[str, RangeReader]]  # what a message calls each, and the source
 
 
 @dataclass(frozen=True)
-class Member:
+class MemberOutput:
     """One member to take out, and where to."""
 
     id: str
@@ -32,21 +32,21 @@ class Member:
 
 
 @dataclass
-class Taken:
+class WriteResult:
     """What happened so far."""
 
     written: int = 0
     already: int = 0
-    bad: list[BadMember] = field(default_factory=list)
-    in_the_way: list[BadMember] = field(default_factory=list)
-    renamed: list[BadMember] = field(default_factory=list)
+    bad: list[MemberIssue] = field(default_factory=list)
+    in_the_way: list[MemberIssue] = field(default_factory=list)
+    renamed: list[MemberIssue] = field(default_factory=list)
 
 
-def members_of(members: pa.Table, paths: Sequence[bytes]) -> Iterator[Member]:
+def members_of(members: pa.Table, paths: Sequence[bytes]) -> Iterator[MemberOutput]:
     """Yield the rows of a members table, its last column mtime_ns, with the files they become."""
     columns = (members[name].to_pylist() for name in ("id", "path", "offset", "size", "sha256", "mtime_ns"))
     for target, id_, path, *facts in zip(paths, *columns, strict=True):
-        yield Member(id_, path, target, *facts)
+        yield MemberOutput(id_, path, target, *facts)
 
 
 def total_bytes(members: pa.Table) -> int:
@@ -54,7 +54,9 @@ def total_bytes(members: pa.Table) -> int:
     return int(np.sum(members["size"].to_numpy(), dtype=np.int64))
 
 
-def take(sources: Sources, destination: Destination, member: Member, *, overwrite: bool, taken: Taken) -> None:
+def write_members(
+    sources: Sources, destination: OutputFolder, member: MemberOutput, *, overwrite: bool, taken: WriteResult
+) -> None:
     """Write one member from the first of `sources` that has it right, or note why not.
 
     A source is only asked for where no right file is there already. Raises IncompleteError where a file
@@ -63,25 +65,25 @@ def take(sources: Sources, destination: Destination, member: Member, *, overwrit
     try:
         _put(sources, destination, member, member.target, overwrite=overwrite, taken=taken)
     except NameRefusedError as error:
-        taken.renamed.append(told(member.id, member.path, f"{shown(member.target)}: {error}"))
+        taken.renamed.append(write_results(member.id, member.path, f"{display_text(member.target)}: {error}"))
         try:
             _put(sources, destination, member, member.path.encode(), overwrite=overwrite, taken=taken)
         except NameRefusedError as refused:
-            taken.in_the_way.append(told(member.id, member.path, str(refused)))
+            taken.in_the_way.append(write_results(member.id, member.path, str(refused)))
 
 
 def _put(
     sources: Sources,
-    destination: Destination,
-    member: Member,
+    destination: OutputFolder,
+    member: MemberOutput,
     target: bytes,
     *,
     overwrite: bool,
-    taken: Taken,
+    taken: WriteResult,
 ) -> None:
     """Write one member under a name. Raises NameRefusedError."""
     if member.sha256 is None:
-        taken.bad.append(told(member.id, member.path, "the tar's manifest has no SHA-256 of it"))
+        taken.bad.append(write_results(member.id, member.path, "the tar's manifest has no SHA-256 of it"))
         return
     try:
         there = _there(destination, target, member, overwrite=overwrite)
@@ -89,18 +91,20 @@ def _put(
             taken.already += 1
             return
         if there is not None and not overwrite:
-            raise InTheWayError("a file with other contents is there")
+            raise BlockedError("a file with other contents is there")
         why = _write(sources, destination, member, member.sha256, target)
-    except InTheWayError as error:
-        taken.in_the_way.append(told(member.id, member.path, f"{shown(target)}: {error}"))
+    except BlockedError as error:
+        taken.in_the_way.append(write_results(member.id, member.path, f"{display_text(target)}: {error}"))
         return
     if why is None:
         taken.written += 1
     else:
-        taken.bad.append(told(member.id, member.path, why))
+        taken.bad.append(write_results(member.id, member.path, why))
 
 
-def _write(sources: Sources, destination: Destination, member: Member, digest: bytes, target: bytes) -> str | None:
+def _write(
+    sources: Sources, destination: OutputFolder, member: MemberOutput, digest: bytes, target: bytes
+) -> str | None:
     """Write one member from the first source that has it right; None where one did, else why none did."""
     why: list[str] = []
     for name, source in sources:
@@ -109,33 +113,33 @@ def _write(sources: Sources, destination: Destination, member: Member, digest: b
             if destination.put(target, pieces, sha256_=digest, mtime_ns=member.mtime_ns):
                 return None
             why.append(f"its SHA-256 is not {digest.hex()}")
-        except Unreadable as error:
+        except UnreadableError as error:
             why.append(f"{name} {error.what}")
     return "; ".join(dict.fromkeys(why)) or "no source has it"
 
 
-def _there(destination: Destination, target: bytes, member: Member, *, overwrite: bool) -> bytes | None:
+def _there(destination: OutputFolder, target: bytes, member: MemberOutput, *, overwrite: bool) -> bytes | None:
     """Return the SHA-256 of the file that has the name, None for none or one that may be overwritten."""
     try:
         return destination.digest(target, member.size)
-    except InTheWayError:
+    except BlockedError:
         if overwrite:
             return None  # what cannot be overwritten is told when it is tried
         raise
 
 
-def refused(members: pa.Table, row: int) -> BadMember:
+def refused(members: pa.Table, row: int) -> MemberIssue:
     """Return a member whose path at the source no folder can hold."""
     id_, path, source = (members[name][row].as_py() for name in ("id", "path", "source_path"))
-    return told(id_, path, f'"{shown(source)}" is no path below a folder')
+    return write_results(id_, path, f'"{display_text(source)}" is no path below a folder')
 
 
-def told(id_: str, path: str, what: str) -> BadMember:
+def write_results(id_: str, path: str, what: str) -> MemberIssue:
     """Return a member and what is to be said of it."""
-    return BadMember(id=shown(id_), path=shown(path), what=what)
+    return MemberIssue(id=display_text(id_), path=display_text(path), what=what)
 
 
-def listed(member: Member) -> TakenFile:
+def extracted_files(member: MemberOutput) -> ExtractedFile:
     """Return a member and the file it becomes, for a report."""
     path, path_b64 = encode_path(member.target)
-    return TakenFile(id=shown(member.id), member=member.path, path=path, path_b64=path_b64, size=member.size)
+    return ExtractedFile(id=display_text(member.id), member=member.path, path=path, path_b64=path_b64, size=member.size)

@@ -14,12 +14,12 @@ from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 
-from packager.core.shards.path_formats import folded
+from packager.core.shards.path_formats import folded_path
 from packager.engine.files import atomic_files
 from packager.engine.files.range_readers import READ
-from packager.engine.files.write_errors import refused
+from packager.engine.files.write_errors import write_error
 from packager.errors import InputError
-from packager.paths import shown
+from packager.paths import display_text
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -29,7 +29,7 @@ _REFUSED = (errno.EILSEQ, errno.EINVAL, errno.ENAMETOOLONG)
 _TAKEN = (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST)
 
 
-class InTheWayError(Exception):
+class BlockedError(Exception):
     """Something else has the name: a folder, a link, a file where a folder should be. Never reaches a user."""
 
 
@@ -37,19 +37,19 @@ class NameRefusedError(Exception):
     """The file system cannot have this name. Never reaches a user."""
 
 
-class Destination:
+class OutputFolder:
     """The folder `root`, made if need be; one process at a time writes to it."""
 
     def __init__(self, root: Path, avoid: Set[bytes] = frozenset()) -> None:
         """Set out to write below `root`. avoid: names at its top that the files to come have."""
         self._root = root
-        tops = {folded(name) for name in avoid}
+        tops = {folded_path(name) for name in avoid}
         names = (b".packager-writing" + (b"~%d" % number if number else b"") for number in range(len(tops) + 1))
-        self._staging_name = next(name for name in names if folded(name) not in tops)
+        self._staging_name = next(name for name in names if folded_path(name) not in tops)
         self._top = self._staging = self._folder = -1
         self._open_path: bytes | None = None
 
-    def __enter__(self) -> "Destination":
+    def __enter__(self) -> "OutputFolder":
         """Open the folder. Raises InputError where another process writes to it, IncompleteError where it cannot be."""
         atomic_files.make_folder(self._root)
         try:
@@ -62,10 +62,12 @@ class Destination:
                     self._staging = -1
         except BlockingIOError:
             self._close()
-            raise InputError(shown(str(self._root)), "another packager writes there", "wait until it ends") from None
+            raise InputError(
+                display_text(str(self._root)), "another packager writes there", "wait until it ends"
+            ) from None
         except OSError as error:
             self._close()
-            raise refused(error, self._root) from error
+            raise write_error(error, self._root) from error
         return self
 
     def __exit__(
@@ -80,7 +82,7 @@ class Destination:
             os.fsync(self._top)
         except OSError as failed:
             if kind is None:
-                raise refused(failed, self._root) from failed
+                raise write_error(failed, self._root) from failed
         finally:
             self._close()
 
@@ -120,9 +122,9 @@ class Destination:
         try:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
-                raise InTheWayError("a folder is there" if stat.S_ISDIR(found.st_mode) else "no plain file is there")
+                raise BlockedError("a folder is there" if stat.S_ISDIR(found.st_mode) else "no plain file is there")
             if found.st_size != size:
-                raise InTheWayError(f"a file of {found.st_size} bytes is there")
+                raise BlockedError(f"a file of {found.st_size} bytes is there")
             state = sha256()
             with self._told(path):
                 while data := os.read(descriptor, READ):
@@ -229,8 +231,8 @@ class Destination:
             if error.errno in _REFUSED:
                 raise NameRefusedError(error.strerror) from error
             if error.errno in _TAKEN:
-                raise InTheWayError(_what_is_there(error.errno)) from error
-            raise refused(error, self._root / os.fsdecode(path), needed) from error
+                raise BlockedError(_what_is_there(error.errno)) from error
+            raise write_error(error, self._root / os.fsdecode(path), needed) from error
 
 
 def _what_is_there(code: int) -> str:

@@ -8,12 +8,12 @@ from pathlib import Path
 from packager.engine.files import atomic_files
 from packager.engine.files.locked_file import is_at
 from packager.errors import from_os_error
-from packager.paths import shown
+from packager.paths import display_text
 
 
 @contextlib.contextmanager
-def only_writer(path: Path) -> Iterator[None]:
-    """Hold the right to write `path` beside its place (atomic_files.partial); what is left there goes at the end.
+def lock_output(path: Path) -> Iterator[None]:
+    """Hold the right to write `path` beside its place (atomic_files.partial_path); what is left there goes at the end.
 
     Raises InputError where another process holds it, IncompleteError where the folder takes no file.
     """
@@ -21,10 +21,10 @@ def only_writer(path: Path) -> Iterator[None]:
     try:
         descriptor = atomic_files.open_partial(path)
     except OSError as error:
-        raise from_os_error(error, shown(str(path)), "mend the rights, then run the command again") from error
+        raise from_os_error(error, display_text(str(path)), "mend the rights, then run the command again") from error
     try:
         yield
     finally:
-        if is_at(descriptor, atomic_files.partial(path)):
+        if is_at(descriptor, atomic_files.partial_path(path)):
             atomic_files.discard(path)
         os.close(descriptor)

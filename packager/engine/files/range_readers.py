@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from packager.core.bittorrent.file_offsets import NamedFiles
-from packager.core.shards.layout import Layout, Slice
+from packager.core.shards.layout import Layout, MemberRange
 from packager.errors import IncompleteError
-from packager.paths import shown
+from packager.paths import display_text
 from packager.units import MIB
 
 READ = MIB  # bytes of one read
@@ -20,18 +20,18 @@ READ = MIB  # bytes of one read
 OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-class Unreadable(IncompleteError):  # noqa: N818 (reads as what it says of a source)
+class UnreadableError(IncompleteError):
     """A source does not have the bytes that were asked of it; another may."""
 
 
-class Unreachable(Unreadable):
+class UnreachableError(UnreadableError):
     """A source does not answer now; it may later, so the same command may do more then."""
 
 
 Range: TypeAlias = tuple[int, int]  # bytes [start, stop) of the tar
 
 
-class RangeSource(Protocol):
+class RangeReader(Protocol):
     """Somewhere that has bytes of a shard's tar: a copy, loose files, a web seed, the swarm."""
 
     @property
@@ -46,13 +46,13 @@ class RangeSource(Protocol):
 
 
 # Opens a source for a shard of which only these ranges, in order, will be read.
-OpenRanges: TypeAlias = Callable[[Layout, Sequence[Range]], RangeSource]
+OpenRanges: TypeAlias = Callable[[Layout, Sequence[Range]], RangeReader]
 
 
-class Told:
+class ReportingReader:
     """A source that tells what was read of it: bytes [start, stop), and why no more."""
 
-    def __init__(self, source: RangeSource, tell: Callable[[int, int, Unreadable | None], None]) -> None:
+    def __init__(self, source: RangeReader, tell: Callable[[int, int, UnreadableError | None], None]) -> None:
         """Read from a source, and tell of it."""
         self._source, self._tell = source, tell
 
@@ -68,12 +68,12 @@ class Told:
                 self._tell(start, start + len(data), None)
                 start += len(data)
                 yield data
-        except Unreadable as error:
+        except UnreadableError as error:
             self._tell(start, start, error)
             raise
 
 
-class TarRanges:
+class TarRangeReader:
     """Another copy of the tar on this machine."""
 
     def __init__(self, path: Path) -> None:
@@ -83,14 +83,14 @@ class TarRanges:
     @property
     def name(self) -> str:
         """The copy's path."""
-        return shown(str(self._path))
+        return display_text(str(self._path))
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield bytes [start, stop) of the copy. Raises Unreadable where it is short or unreadable."""
         return read_file(os.fsencode(self._path), start, stop)
 
 
-class LooseRanges:
+class LooseFileReader:
     """The loose files of a shard's members, and the layout's own bytes between them."""
 
     def __init__(self, layout: Layout, digests: bytes, places: Sequence[bytes | None]) -> None:
@@ -108,16 +108,18 @@ class LooseRanges:
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield bytes [start, stop) of the tar. Raises Unreadable naming the member that is not there."""
         for segment in self._layout.segments(start, stop, self._digests):
-            if not isinstance(segment, Slice):
+            if not isinstance(segment, MemberRange):
                 yield segment.data
                 continue
             place = self._places[segment.member]
             if place is None:
-                raise Unreadable(shown(self._layout.path(segment.member)), "no file is known for this member")
+                raise UnreadableError(
+                    display_text(self._layout.path(segment.member)), "no file is known for this member"
+                )
             yield from read_file(place, segment.start, segment.stop)
 
 
-class FolderRanges:
+class FolderRangeReader:
     """A shard's folder as it lies on this machine, as the torrent's stream."""
 
     def __init__(self, folder: Path, files: NamedFiles) -> None:
@@ -127,7 +129,7 @@ class FolderRanges:
     @property
     def name(self) -> str:
         """The folder's path."""
-        return shown(str(self._folder))
+        return display_text(str(self._folder))
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield bytes [start, stop) of the stream. Raises Unreadable where a file is short or unreadable."""
@@ -159,10 +161,10 @@ def open_file(path: bytes) -> int:
     try:
         descriptor = os.open(path, OPEN_FLAGS)
     except OSError as error:
-        raise Unreadable(shown(path), error.strerror or "cannot be opened") from error
+        raise UnreadableError(display_text(path), error.strerror or "cannot be opened") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise Unreadable(shown(path), "is no regular file")
+        raise UnreadableError(display_text(path), "is no regular file")
     return descriptor
 
 
@@ -171,7 +173,7 @@ def _read(descriptor: int, length: int, at: int, path: bytes) -> bytes:
     try:
         data = os.pread(descriptor, length, at)
     except OSError as error:
-        raise Unreadable(shown(path), f"cannot be read at byte {at} ({error.strerror})") from error
+        raise UnreadableError(display_text(path), f"cannot be read at byte {at} ({error.strerror})") from error
     if not data:
-        raise Unreadable(shown(path), f"ends at byte {min(at, os.fstat(descriptor).st_size)}")
+        raise UnreadableError(display_text(path), f"ends at byte {min(at, os.fstat(descriptor).st_size)}")
     return data

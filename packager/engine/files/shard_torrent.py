@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from packager.core.bittorrent import bencode, parse_torrent
-from packager.core.bittorrent.file_offsets import FileSpace, NamedFiles
+from packager.core.bittorrent.file_offsets import FileOffsets, NamedFiles
 from packager.core.bittorrent.parse_torrent import Metainfo
 from packager.core.bittorrent.piece_hashes import PieceHashes, folder_hashes
 from packager.engine.files.limited_read import read_limited
 from packager.errors import InputError
-from packager.paths import shown
+from packager.paths import display_text
 
 
 @dataclass(frozen=True)
-class SharedFile:
+class ShardTorrent:
     """The one file of a torrent: the .torrent's bytes, and what they say."""
 
     torrent: bytes
@@ -48,7 +48,7 @@ class SharedFile:
 
 
 @dataclass(frozen=True)
-class SharedFolder(SharedFile):
+class FolderTorrent(ShardTorrent):
     """A torrent of a folder. places: absolute paths of files that do not lie in it, by their paths below it."""
 
     places: Mapping[str, str] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class SharedFolder(SharedFile):
             end = -(-end // length) * length
         sizes, starts = (np.array([getattr(file, name) for file in told], np.int64) for name in ("length", "offset"))
         pads = np.append(starts[1:], end) - starts - sizes
-        return NamedFiles(["/".join(file.path[1:]) for file in told], FileSpace(sizes, starts, pads, end, length))
+        return NamedFiles(["/".join(file.path[1:]) for file in told], FileOffsets(sizes, starts, pads, end, length))
 
     @cached_property
     def pieces(self) -> PieceHashes:
@@ -92,33 +92,33 @@ class SharedFolder(SharedFile):
         """Return where a file lies."""
         return self.places.get(path) or os.path.join(folder, path)
 
-    def lying_at(self, places: Mapping[str, str]) -> "SharedFolder":
+    def lying_at(self, places: Mapping[str, str]) -> "FolderTorrent":
         """Return it with other places."""
         return replace(self, places=places)
 
 
-def open_shared_folder(torrent: Path) -> SharedFolder:
+def open_folder_torrent(torrent: Path) -> FolderTorrent:
     """Read a .torrent of a folder. Raises InputError where it is broken, or of a file."""
     data = read_limited(torrent, bencode.LIMIT)
-    metainfo = parse_torrent.parse(data, torrent)
+    metainfo = parse_torrent.parse_torrent(data, torrent)
     if any(len(file.path) < 2 for file in metainfo.files):
-        raise InputError(shown(str(torrent)), "is of a file, and not of a folder")
-    return SharedFolder(data, metainfo)
+        raise InputError(display_text(str(torrent)), "is of a file, and not of a folder")
+    return FolderTorrent(data, metainfo)
 
 
-def open_torrent(torrent: Path) -> SharedFile:
+def open_torrent(torrent: Path) -> ShardTorrent:
     """Read a .torrent of a file or of a folder. Raises InputError where it is broken."""
     data = read_limited(torrent, bencode.LIMIT)
-    metainfo = parse_torrent.parse(data, torrent)
-    return (SharedFolder if len(metainfo.files[0].path) > 1 else SharedFile)(data, metainfo)
+    metainfo = parse_torrent.parse_torrent(data, torrent)
+    return (FolderTorrent if len(metainfo.files[0].path) > 1 else ShardTorrent)(data, metainfo)
 
 
-def open_shared(torrent: Path) -> SharedFile:
+def open_shard_torrent(torrent: Path) -> ShardTorrent:
     """Read a .torrent of one file. Raises InputError where it is broken, or of a folder."""
     data = read_limited(torrent, bencode.LIMIT)
-    metainfo = parse_torrent.parse(data, torrent)
+    metainfo = parse_torrent.parse_torrent(data, torrent)
     if len(metainfo.files) != 1 or len(metainfo.files[0].path) != 1:
         what = "is of a folder: its shard is kept as files, and this works on tars"
         mend = "a torrent client checks such a folder, and fetches what is bad or missing in it"
-        raise InputError(shown(str(torrent)), what, mend)
-    return SharedFile(data, metainfo)
+        raise InputError(display_text(str(torrent)), what, mend)
+    return ShardTorrent(data, metainfo)

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from packager.engine.files.file_stamp import FileStamp
 from packager.errors import IncompleteError
-from packager.paths import decode_path, shown
+from packager.paths import decode_path, display_text
 
 _RESCAN = "mend the file, or run packager release to take it as it is now"
 _UNREAD = "fix its permissions or its disk, or move it out of the collection; then run packager release"
@@ -22,12 +22,12 @@ _REPLACED = (errno.ENOENT, errno.ENOTDIR, errno.ENXIO)  # what is there now is n
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
-class ChangedError(IncompleteError):
+class SourceChangedError(IncompleteError):
     """A source file is not what it was at the scan, or cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class SourceFile:
     """One source file as the plan knows it: size in bytes; mtime and SHA-256 where they are known."""
 
     path: bytes  # relative to the source
@@ -36,16 +36,16 @@ class Member:
     sha256: bytes | None
 
 
-def members(planned: pa.Table, moved: Mapping[int, bytes] = MappingProxyType({})) -> list[Member]:
+def source_files(planned: pa.Table, moved: Mapping[int, bytes] = MappingProxyType({})) -> list[SourceFile]:
     """Return the members of a shard from its rows of the PLANNED table, in order. moved: paths that are others now."""
     columns = [planned[name].to_pylist() for name in ("path", "path_b64", "size", "mtime_ns", "sha256")]
     return [
-        Member(moved.get(row) or decode_path(path, b64), *rest)
+        SourceFile(moved.get(row) or decode_path(path, b64), *rest)
         for row, (path, b64, *rest) in enumerate(zip(*columns, strict=True))
     ]
 
 
-def open_member(source: bytes, member: Member) -> int:
+def open_source_file(source: bytes, member: SourceFile) -> int:
     """Open a member below the folder `source` and return its file descriptor; it must be as the plan says.
 
     Raises IncompleteError naming the file where it is gone, cannot be read, is no regular file, or has
@@ -69,12 +69,12 @@ def open_member(source: bytes, member: Member) -> int:
 
 
 @contextmanager
-def opened(source: Path, member: Member) -> Iterator[int]:
+def open_checked(source: Path, member: SourceFile) -> Iterator[int]:
     """Open a member and yield its file descriptor; on the way in and out it must be as the plan says.
 
     Raises as `open_member`.
     """
-    descriptor = open_member(os.fsencode(source), member)
+    descriptor = open_source_file(os.fsencode(source), member)
     try:
         yield descriptor
         check_unchanged(descriptor, member)
@@ -82,7 +82,7 @@ def opened(source: Path, member: Member) -> Iterator[int]:
         os.close(descriptor)
 
 
-def read_into(descriptor: int, space: memoryview, member: Member) -> int:
+def read_into(descriptor: int, space: memoryview, member: SourceFile) -> int:
     """Read the next bytes of a member into `space` and return how many, at least one.
 
     Raises IncompleteError where the file ends early or the disk cannot read it.
@@ -96,25 +96,25 @@ def read_into(descriptor: int, space: memoryview, member: Member) -> int:
     return got
 
 
-def check_digest(member: Member, digest: bytes) -> None:
+def check_digest(member: SourceFile, digest: bytes) -> None:
     """Raise IncompleteError where the catalogue holds another SHA-256 for the member than was read."""
     if member.sha256 is not None and member.sha256 != digest:
         raise changed_error(member, f"its SHA-256 is {digest.hex()}, the records file says {member.sha256.hex()}")
 
 
-def changed(source: Path, wanted: Sequence[Member]) -> list[ChangedError]:
+def changed(source: Path, wanted: Sequence[SourceFile]) -> list[SourceChangedError]:
     """Return what opening each member now would raise: all that changed since the scan, nothing read."""
     faults = []
     for member in wanted:
         try:
-            with opened(source, member):
+            with open_checked(source, member):
                 pass
-        except ChangedError as error:
+        except SourceChangedError as error:
             faults.append(error)
     return faults
 
 
-def check_unchanged(descriptor: int, member: Member) -> None:
+def check_unchanged(descriptor: int, member: SourceFile) -> None:
     """Compare what the system says of the open file with the plan. Raises IncompleteError."""
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
@@ -122,12 +122,12 @@ def check_unchanged(descriptor: int, member: Member) -> None:
     check_stamp(FileStamp.of(found), member)
 
 
-def check_stamp(now: FileStamp, member: Member) -> None:
+def check_stamp(now: FileStamp, member: SourceFile) -> None:
     """Compare a file's stamp now with the plan. Raises ChangedError."""
     if difference := FileStamp(member.size, member.mtime_ns).difference(now):
         raise changed_error(member, f"changed since the scan: {difference}")
 
 
-def changed_error(member: Member, what: str, fix: str = _RESCAN) -> ChangedError:
+def changed_error(member: SourceFile, what: str, fix: str = _RESCAN) -> SourceChangedError:
     """Return the error that names a source file."""
-    return ChangedError(shown(member.path), what, fix)
+    return SourceChangedError(display_text(member.path), what, fix)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from packager.core.reports.inspection import FaultList
+from packager.core.reports.inspection import IssueList
 from packager.core.shards import build_tar_header
 from packager.core.shards.parse_tar_header import (
     EXTENDED,
@@ -22,7 +22,7 @@ from packager.core.shards.parse_tar_header import (
     pax_size,
 )
 from packager.errors import InputError
-from packager.paths import shown
+from packager.paths import display_text
 from packager.units import MIB
 
 ENTRIES = 2_000_000  # that are read
@@ -69,7 +69,7 @@ class _Pending:
 class TarReader:
     """Reads a tar of `size` bytes. departures: what no shard of ours would have, but any tar may."""
 
-    def __init__(self, file: BinaryIO, size: int, faults: FaultList) -> None:
+    def __init__(self, file: BinaryIO, size: int, faults: IssueList) -> None:
         """Begin at the file's first byte."""
         self.departures: list[str] = []
         self._file, self._size, self._faults = file, size, faults
@@ -173,7 +173,7 @@ class TarReader:
         where = f"byte {pending.start}"
         path = header.path if pending.path is None else pending.path
         size = header.size if pending.size is None else pending.size
-        kind = TYPES.get(header.typeflag, f'type "{shown(header.typeflag)}", which POSIX does not have')
+        kind = TYPES.get(header.typeflag, f'type "{display_text(header.typeflag)}", which POSIX does not have')
         if kind == "file" and path.endswith(b"/"):  # as before POSIX
             kind = "folder"
         if pending.sparse:
@@ -194,11 +194,12 @@ class TarReader:
         if end > self._size:
             left = max(0, self._size - entry.offset)
             raise InputError(
-                f"byte {entry.start}", f'"{shown(entry.path)}" says it has {entry.size} bytes, and {left} are left'
+                f"byte {entry.start}",
+                f'"{display_text(entry.path)}" says it has {entry.size} bytes, and {left} are left',
             )
         if entry.size % build_tar_header.BLOCK and not self._odd_padding:
             self._file.seek(entry.offset + entry.size)
             if any(self._file.read(build_tar_header.padding(entry.size))):
                 self._odd_padding = True
-                self.departures.append(f'the padding of "{shown(entry.path)}" is not zeros')
+                self.departures.append(f'the padding of "{display_text(entry.path)}" is not zeros')
         self._at = end

@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from packager.core.bittorrent.unfinished_names import SUFFIXES, final_name, sentence
+from packager.core.bittorrent.unfinished_names import SUFFIXES, final_name, unfinished_sentence
 from packager.errors import InputError
-from packager.paths import shown
+from packager.paths import display_text
 
 
 def unfinished_beside(path: bytes) -> str:
@@ -14,7 +14,7 @@ def unfinished_beside(path: bytes) -> str:
         beside = path + suffix.encode()
         if os.path.isfile(beside):
             name = os.fsdecode(os.path.basename(beside))
-            return f"{name} is {sentence(name, os.fsdecode(os.path.basename(path)))}"
+            return f"{name} is {unfinished_sentence(name, os.fsdecode(os.path.basename(path)))}"
     return ""
 
 
@@ -22,8 +22,8 @@ def check_name(name: str) -> None:
     """Raise InputError for the name of an unfinished download."""
     final = final_name(name)
     if final is not None:
-        what, _, fix = sentence(name, final).partition(": ")
-        raise InputError(shown(name), f"is {what}", fix)
+        what, _, fix = unfinished_sentence(name, final).partition(": ")
+        raise InputError(display_text(name), f"is {what}", fix)
 
 
 def check_finished(path: Path) -> None:
@@ -31,4 +31,4 @@ def check_finished(path: Path) -> None:
     check_name(path.name)
     if not path.exists() and (what := unfinished_beside(bytes(path))):
         what, _, fix = what.partition(": ")
-        raise InputError(shown(str(path)), f"not found; {what}", fix)
+        raise InputError(display_text(str(path)), f"not found; {what}", fix)

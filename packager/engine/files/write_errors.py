@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from packager.errors import IncompleteError, InputError, from_os_error
-from packager.paths import shown
-from packager.units import show_size
+from packager.paths import display_text
+from packager.units import format_size
 
 MEND = "make room or mend the rights, then run the command again"
 _AGAIN = "run the command again"
@@ -18,7 +18,7 @@ _reckoned: list[int] = []
 
 
 @contextlib.contextmanager
-def reckoned(size: int) -> Iterator[None]:
+def expect_bytes(size: int) -> Iterator[None]:
     """Let a full disk be told with about the bytes that all files take which the block writes."""
     _reckoned.append(size)
     try:
@@ -27,30 +27,30 @@ def reckoned(size: int) -> Iterator[None]:
         _reckoned.remove(size)
 
 
-def refused(error: OSError, path: Path, needed: int = 0, mend: str = MEND) -> IncompleteError:
+def write_error(error: OSError, path: Path, needed: int = 0, mend: str = MEND) -> IncompleteError:
     """Return the IncompleteError for `path`, which could not be written.
 
     needed: bytes that it takes as far as that is known; of a full disk (or quota) they are told, one block at least,
     and what is free there. mend: for all other errors.
     """
-    where = shown(str(path))
+    where = display_text(str(path))
     if error.errno in _TAKEN:
         mend = "move away what is in its place, then run the command again"
     if error.errno not in _FULL:
         return from_os_error(error, where, mend)
     disk = os.statvfs(_standing(path))
     needed = max(needed, disk.f_frsize, *_reckoned)
-    free = show_size(disk.f_bavail * disk.f_frsize)
+    free = format_size(disk.f_bavail * disk.f_frsize)
     if disk.f_files and not disk.f_favail:
         free += " and no inode"  # many small files can use those up first
-    told = f"at least {show_size(needed)} ({needed} bytes) are needed here (free: {free})"
+    told = f"at least {format_size(needed)} ({needed} bytes) are needed here (free: {free})"
     return from_os_error(error, where, f"{told}; make room and run the command again")
 
 
-def unforeseen(error: OSError) -> IncompleteError:
+def system_error(error: OSError) -> IncompleteError:
     """Return the IncompleteError for what the system refused where nothing below could tell it better."""
     if isinstance(error.filename, str | bytes):
-        return refused(error, Path(os.fsdecode(error.filename)), mend=_AGAIN)
+        return write_error(error, Path(os.fsdecode(error.filename)), mend=_AGAIN)
     return from_os_error(error, "system", _AGAIN)
 
 
@@ -78,15 +78,17 @@ def check_free(places: Iterable[tuple[Path, int]], mend: str) -> None:
         largest = max(each, key=lambda place: place[1])[0]
         free = free_bytes(largest)
         if needed > free:
-            what = f"{show_size(needed)} ({needed} bytes) will be written to this disk, and {show_size(free)} are free"
-            raise IncompleteError(shown(str(largest)), what, mend)
+            what = (
+                f"{format_size(needed)} ({needed} bytes) will be written to this disk, and {format_size(free)} are free"
+            )
+            raise IncompleteError(display_text(str(largest)), what, mend)
 
 
 def check_writable(folder: Path, where: str) -> None:
     """Raise InputError unless a folder, which need not be there yet, can be written to. where: its key."""
     above = _standing(folder)
     if not above.is_dir():
-        raise InputError(where, f'"{shown(str(above))}" is not a folder', "move it away, or name another")
+        raise InputError(where, f'"{display_text(str(above))}" is not a folder', "move it away, or name another")
     if not os.access(above, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
-        what = f'"{shown(str(above))}" cannot be written to'
+        what = f'"{display_text(str(above))}" cannot be written to'
         raise InputError(where, what, "change its permissions, or name another folder")

@@ -11,8 +11,8 @@ from typing import Literal, Protocol, TypeAlias, TypeVar
 
 from packager.core.bittorrent import merkle
 from packager.core.shards.digest_algorithms import new_hash
-from packager.engine.files.joined_files import Part, Parts, Read, Tell, open_regular
-from packager.engine.hashing.interleaved_pieces import CHUNK, SPACE, Pieces
+from packager.engine.files.joined_files import FileRange, JoinedFiles, Read, Tell, open_regular
+from packager.engine.hashing.interleaved_pieces import CHUNK, SPACE, InterleavedPieces
 
 Found_co = TypeVar("Found_co", covariant=True)
 Verdict: TypeAlias = Literal["bad", "unreadable"]
@@ -26,13 +26,13 @@ class Runnable(Protocol[Found_co]):
 
 
 @dataclass(frozen=True)
-class Span:
+class PieceCheck:
     """Consecutive pieces of a stream of files, and the hash that each should have, joined.
 
     width: leaves of a piece's tree (BEP 52); 0: `expected` holds SHA-1 (BEP 3).
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[FileRange, ...]
     piece_length: int
     width: int
     expected: bytes
@@ -48,11 +48,11 @@ class Span:
 
     def reading(self) -> "AbstractContextManager[Read]":
         """Return what reads its joined parts, from a position on."""
-        return Parts(self.parts)
+        return JoinedFiles(self.parts)
 
 
 @dataclass(frozen=True)
-class WholeFile:
+class FileDigestCheck:
     """A file and the digests that it should have: pairs of an algorithm, as digest_algorithms names it, and its bytes.
 
     stamp: its size, time and inode as they were found, for whoever remembers what was proved.
@@ -65,10 +65,10 @@ class WholeFile:
 
 
 @dataclass(frozen=True)
-class Batch:
+class FileCheck:
     """Whole files checked together, so that small ones cost little to hand over."""
 
-    files: tuple[WholeFile, ...]
+    files: tuple[FileDigestCheck, ...]
 
     @property
     def size(self) -> int:
@@ -89,18 +89,18 @@ class Finding:
     what: str  # the system's words where it cannot be read
 
 
-Task: TypeAlias = Span | Batch
+Task: TypeAlias = PieceCheck | FileCheck
 
 
-def check(task: Task, tell: Tell) -> list[Finding]:
+def run_check(task: Task, tell: Tell) -> list[Finding]:
     """Read a task's bytes and return what is not right, in order."""
     return task.run(tell)
 
 
-def _check_span(span: Span, tell: Tell) -> list[Finding]:
+def _check_span(span: PieceCheck, tell: Tell) -> list[Finding]:
     """Compare each piece with its hash."""
     size, length = span.size, span.piece_length
-    pieces = Pieces(size, length, [min(length, size - start) for start in range(0, size, length)])
+    pieces = InterleavedPieces(size, length, [min(length, size - start) for start in range(0, size, length)])
     found = []
     with span.reading() as read:
         for index, one in enumerate(pieces.hashed(read, tell, v1=not span.width, v2=span.width > 0)):
@@ -112,7 +112,7 @@ def _check_span(span: Span, tell: Tell) -> list[Finding]:
     return found
 
 
-def _check_batch(batch: Batch, tell: Tell) -> list[Finding]:
+def _check_batch(batch: FileCheck, tell: Tell) -> list[Finding]:
     """Compare each file with its digests."""
     found = []
     for index, file in enumerate(batch.files):
@@ -126,7 +126,7 @@ def _check_batch(batch: Batch, tell: Tell) -> list[Finding]:
     return found
 
 
-def _is_right(file: WholeFile, tell: Tell) -> bool:
+def _is_right(file: FileDigestCheck, tell: Tell) -> bool:
     """Read a file and say whether it has every digest that it should have. Raises OSError.
 
     It is read a second time only if a digest may be by another algorithm than the most likely one.

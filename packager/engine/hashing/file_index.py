@@ -19,7 +19,7 @@ from packager.engine.files.file_stamp import FileStamp
 from packager.engine.files.range_readers import OPEN_FLAGS, READ
 from packager.engine.processes.process_pool import Tell, run_tasks
 from packager.errors import InputError, PackagerError
-from packager.paths import shown
+from packager.paths import display_text
 from packager.progress import Progress
 from packager.units import MIB
 
@@ -52,7 +52,7 @@ def default_index(environment: Mapping[str, str]) -> Path:
 
 
 @dataclass(frozen=True)
-class File:
+class IndexedFile:
     """A file as it was seen; sha256 is None where it was not read, or could not be."""
 
     path: bytes  # absolute
@@ -102,7 +102,7 @@ class FileIndex:
     @property
     def _where(self) -> str:
         """The index's own path, as messages show it."""
-        return shown(str(self._path))
+        return display_text(str(self._path))
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
@@ -127,7 +127,7 @@ class FileIndex:
     def walk(self, root: bytes) -> None:
         """Note every regular file below an absolute folder; links are not followed, nothing is read."""
         self._progress.begin("look", None, "file")
-        seen: list[File] = []
+        seen: list[IndexedFile] = []
         for file in _files(root, self._progress):
             seen.append(file)
             if len(seen) == _ROWS:
@@ -137,7 +137,7 @@ class FileIndex:
         self._write(seen)
         self._progress.end()
 
-    def _write(self, files: Iterable[File]) -> None:
+    def _write(self, files: Iterable[IndexedFile]) -> None:
         """Enter files; a SHA-256 that is known and still holds is kept."""
         with self._told(), self._transaction():
             self._database.executemany(_UPSERT, map(_row, files))
@@ -162,13 +162,13 @@ class FileIndex:
                 rows = self._database.execute(
                     "SELECT path, size, mtime_ns, inode, sha256 FROM files WHERE path = ?", (path,)
                 )
-                known += [_file(row) for row in rows] or [File(path, _UNKNOWN, None)]
+                known += [_file(row) for row in rows] or [IndexedFile(path, _UNKNOWN, None)]
         held = {file.path: file.sha256 for file in self._current(known)}
         return {path: held.get(path) for path in paths}
 
-    def _of_sizes(self, sizes: set[int], roots: Sequence[bytes]) -> list[File]:
+    def _of_sizes(self, sizes: set[int], roots: Sequence[bytes]) -> list[IndexedFile]:
         """Return the known files of these sizes below these folders, each once, in order of their paths."""
-        found: dict[bytes, File] = {}
+        found: dict[bytes, IndexedFile] = {}
         with self._told():
             self._database.execute("DELETE FROM wanted")
             self._database.executemany("INSERT INTO wanted VALUES (?)", ((size,) for size in sizes))
@@ -182,9 +182,9 @@ class FileIndex:
                 found |= {file.path: file for file in map(_file, rows)}
         return sorted(found.values(), key=lambda file: file.path)
 
-    def _current(self, files: Sequence[File]) -> Iterator[File]:
+    def _current(self, files: Sequence[IndexedFile]) -> Iterator[IndexedFile]:
         """Yield those of `files` that are still there, all with their SHA-256 as they are now."""
-        stale: list[File] = []
+        stale: list[IndexedFile] = []
         gone: list[bytes] = []
         for file in files:
             stamp = _stamp_of(file.path)
@@ -193,12 +193,12 @@ class FileIndex:
             elif not stamp.difference(file.stamp) and file.sha256 is not None:
                 yield file
             else:
-                stale.append(File(file.path, stamp, None))
+                stale.append(IndexedFile(file.path, stamp, None))
         with self._told(), self._transaction():
             self._database.executemany("DELETE FROM files WHERE path = ?", ((path,) for path in gone))
         yield from self._hashed(stale)
 
-    def _hashed(self, files: Sequence[File]) -> Iterator[File]:
+    def _hashed(self, files: Sequence[IndexedFile]) -> Iterator[IndexedFile]:
         """Yield files with their SHA-256, each batch noted as soon as it is read: a run that is killed goes on."""
         if not files:
             return
@@ -212,19 +212,19 @@ class FileIndex:
         self._progress.end()
 
 
-def _row(file: File) -> dict[str, bytes | int | None]:
+def _row(file: IndexedFile) -> dict[str, bytes | int | None]:
     """Return a file as SQL takes it."""
     size, mtime_ns, inode = file.stamp
     return {"path": file.path, "size": size, "mtime_ns": mtime_ns, "inode": inode, "sha256": file.sha256}
 
 
-def _file(row: Sequence[object]) -> File:
+def _file(row: Sequence[object]) -> IndexedFile:
     """Return a row of the index as a file; a cell of a wrong type makes it one that nothing is known of."""
     path, size, mtime_ns, inode, digest = row
     if not (isinstance(size, int) and isinstance(mtime_ns, int) and isinstance(inode, int)):
-        return File(path if isinstance(path, bytes) else b"", _UNKNOWN, None)
+        return IndexedFile(path if isinstance(path, bytes) else b"", _UNKNOWN, None)
     known = digest if isinstance(digest, bytes) and len(digest) == 32 else None
-    return File(path if isinstance(path, bytes) else b"", FileStamp(size, mtime_ns, inode), known)
+    return IndexedFile(path if isinstance(path, bytes) else b"", FileStamp(size, mtime_ns, inode), known)
 
 
 def _stamp_of(path: bytes) -> FileStamp | None:
@@ -236,7 +236,7 @@ def _stamp_of(path: bytes) -> FileStamp | None:
     return FileStamp.of(found) if stat.S_ISREG(found.st_mode) else None
 
 
-def _files(root: bytes, progress: Progress) -> Iterator[File]:
+def _files(root: bytes, progress: Progress) -> Iterator[IndexedFile]:
     """Yield every regular file below a folder; a folder that cannot be read is noted."""
     folders = [root]
     while folders:
@@ -248,12 +248,12 @@ def _files(root: bytes, progress: Progress) -> Iterator[File]:
                         folders.append(entry.path)
                     elif entry.is_file(follow_symlinks=False):
                         with contextlib.suppress(FileNotFoundError):
-                            yield File(entry.path, FileStamp.of(entry.stat(follow_symlinks=False)), None)
+                            yield IndexedFile(entry.path, FileStamp.of(entry.stat(follow_symlinks=False)), None)
         except OSError as error:
-            progress.note(f"{shown(folder)}: {error.strerror}; what is in it is not looked at")
+            progress.note(f"{display_text(folder)}: {error.strerror}; what is in it is not looked at")
 
 
-def _batches(files: Iterable[File]) -> Iterator[tuple[bytes, ...]]:
+def _batches(files: Iterable[IndexedFile]) -> Iterator[tuple[bytes, ...]]:
     """Yield the paths of files in tasks of a size that a worker reads in a second or so."""
     batch: list[bytes] = []
     size = 0
@@ -267,12 +267,12 @@ def _batches(files: Iterable[File]) -> Iterator[tuple[bytes, ...]]:
         yield tuple(batch)
 
 
-def hash_files(paths: tuple[bytes, ...], tell: Tell) -> list[File]:
+def hash_files(paths: tuple[bytes, ...], tell: Tell) -> list[IndexedFile]:
     """Return each regular file with its SHA-256; one that cannot be read, or changes meanwhile, is left out."""
     return [file for path in paths if (file := _hash(path, tell)) is not None]
 
 
-def _hash(path: bytes, tell: Tell) -> File | None:
+def _hash(path: bytes, tell: Tell) -> IndexedFile | None:
     """Return a file with its SHA-256, None where it cannot be read as a whole."""
     try:
         descriptor = os.open(path, OPEN_FLAGS)
@@ -287,7 +287,9 @@ def _hash(path: bytes, tell: Tell) -> File | None:
             state.update(data)
             tell(len(data))
         stamp = FileStamp.of(before)
-        return None if stamp.difference(FileStamp.of(os.fstat(descriptor))) else File(path, stamp, state.digest())
+        return (
+            None if stamp.difference(FileStamp.of(os.fstat(descriptor))) else IndexedFile(path, stamp, state.digest())
+        )
     except OSError:
         return None
     finally:

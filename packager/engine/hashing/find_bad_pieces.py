@@ -6,10 +6,10 @@ from pathlib import Path
 
 from packager.core.bittorrent import merkle
 from packager.core.bittorrent.piece_hashes import FolderHashes, PieceHashes
-from packager.engine.files.joined_files import Part
-from packager.engine.files.shard_torrent import SharedFolder
-from packager.engine.hashing.check_tasks import Span
-from packager.engine.hashing.hash_pool import Hashers, pieces_of_task
+from packager.engine.files.joined_files import FileRange
+from packager.engine.files.shard_torrent import FolderTorrent
+from packager.engine.hashing.check_tasks import PieceCheck
+from packager.engine.hashing.hash_pool import HashPool, pieces_of_task
 from packager.engine.processes.process_pool import Tell
 
 
@@ -20,18 +20,18 @@ def bad_pieces(path: bytes, hashes: PieceHashes, numbers: Sequence[int], *, work
     """
     runs = _runs(numbers, hashes.piece_length, v1=hashes.pieces_root is None)
     tasks = ((first, _span(path, hashes, first, stop)) for first, stop in runs)
-    with Hashers(workers) as hashers:
+    with HashPool(workers) as hashers:
         return sorted(first + finding.index for first, _, findings in hashers.run(tasks, tell) for finding in findings)
 
 
 def bad_pieces_of_folder(
-    folder: Path, file: SharedFolder, numbers: Sequence[int], *, workers: int, tell: Tell
+    folder: Path, file: FolderTorrent, numbers: Sequence[int], *, workers: int, tell: Tell
 ) -> list[int]:
     """Return which of the pieces `numbers` (ascending) of a folder are not right, as `bad_pieces` does of a file."""
     hashes = file.pieces
     assert isinstance(hashes, FolderHashes)
     tasks = ((first, _folder_span(folder, file, hashes, first, stop)) for first, stop in _alike(numbers, hashes))
-    with Hashers(workers) as hashers:
+    with HashPool(workers) as hashers:
         return sorted(first + finding.index for first, _, findings in hashers.run(tasks, tell) for finding in findings)
 
 
@@ -47,18 +47,18 @@ def _alike(numbers: Sequence[int], hashes: FolderHashes) -> Iterator[tuple[int, 
                 start = piece + 1
 
 
-def _folder_span(folder: Path, file: SharedFolder, hashes: FolderHashes, first: int, stop: int) -> Span:
+def _folder_span(folder: Path, file: FolderTorrent, hashes: FolderHashes, first: int, stop: int) -> PieceCheck:
     """Return the task of checking pieces [first, stop) of a folder."""
     start, end = hashes.span(first)[0], hashes.span(stop - 1)[1]
     if hashes.nodes:
         end = hashes.span(stop - 1)[0] + int(hashes.used[stop - 1])
     parts = tuple(
-        Part(None if path is None else os.fsencode(file.place(folder, path)), at, length)
+        FileRange(None if path is None else os.fsencode(file.place(folder, path)), at, length)
         for path, at, length in file.named.parts(start, end)
     )
     if not hashes.nodes:
-        return Span(parts, hashes.piece_length, 0, hashes.pieces[20 * first : 20 * stop])
-    return Span(parts, hashes.piece_length, hashes.width(first), hashes.nodes[32 * first : 32 * stop])
+        return PieceCheck(parts, hashes.piece_length, 0, hashes.pieces[20 * first : 20 * stop])
+    return PieceCheck(parts, hashes.piece_length, hashes.width(first), hashes.nodes[32 * first : 32 * stop])
 
 
 def _runs(numbers: Sequence[int], piece_length: int, *, v1: bool) -> Iterator[tuple[int, int]]:
@@ -76,13 +76,15 @@ def _runs(numbers: Sequence[int], piece_length: int, *, v1: bool) -> Iterator[tu
         yield first, stop
 
 
-def _span(path: bytes, hashes: PieceHashes, first: int, stop: int) -> Span:
+def _span(path: bytes, hashes: PieceHashes, first: int, stop: int) -> PieceCheck:
     """Return the task of checking pieces [first, stop)."""
     start, end = hashes.span(first)[0], hashes.span(stop - 1)[1]
-    parts = (Part(path, start, end - start),)
+    parts = (FileRange(path, start, end - start),)
     if hashes.pieces_root is None:
-        return Span(parts, hashes.piece_length, 0, hashes.pieces[20 * first : 20 * stop])
+        return PieceCheck(parts, hashes.piece_length, 0, hashes.pieces[20 * first : 20 * stop])
     if hashes.count == 1:
         width = merkle.power_of_two(-(-hashes.size // merkle.BLOCK))
-        return Span(parts, hashes.piece_length, width, hashes.pieces_root)
-    return Span(parts, hashes.piece_length, hashes.piece_length // merkle.BLOCK, hashes.layer[32 * first : 32 * stop])
+        return PieceCheck(parts, hashes.piece_length, width, hashes.pieces_root)
+    return PieceCheck(
+        parts, hashes.piece_length, hashes.piece_length // merkle.BLOCK, hashes.layer[32 * first : 32 * stop]
+    )

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from packager.engine.files.joined_files import Tell
 from packager.engine.hashing.check_tasks import Runnable
-from packager.engine.processes.child_processes import environment
+from packager.engine.processes.child_processes import child_environment
 from packager.errors import IncompleteError, PackagerError
 from packager.native.hashes import lanes
 
@@ -41,7 +41,7 @@ def pieces_of_task(piece_length: int, *, v1: bool) -> int:
     return min(MOST, max(1, SPAN // piece_length, min(lanes(), _WIDE // piece_length) if v1 else 1))
 
 
-class Hashers:
+class HashPool:
     """Runs tasks on `count` processes, or in this one where that is 1; a context manager.
 
     rate: bytes a second that all of them may read together, 0 for no limit. A rate that one process can
@@ -55,7 +55,7 @@ class Hashers:
         self._processes: list[subprocess.Popen[bytes]] = []
         self._pipes: list[Connection] = []
 
-    def __enter__(self) -> "Hashers":
+    def __enter__(self) -> "HashPool":
         """Start the processes."""
         if self._count > 1:
             for _ in range(self._count):
@@ -67,7 +67,7 @@ class Hashers:
         ours, theirs = Pipe()
         command = [sys.executable, "-c", _PROGRAM, str(theirs.fileno()), str(self._rate)]
         self._processes.append(
-            subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment(), stdin=subprocess.DEVNULL)
+            subprocess.Popen(command, pass_fds=[theirs.fileno()], env=child_environment(), stdin=subprocess.DEVNULL)
         )
         self._pipes.append(ours)
         theirs.close()

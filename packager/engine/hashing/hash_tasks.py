@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from packager.core.bittorrent import merkle
-from packager.engine.files.joined_files import Part, Parts, Tell
-from packager.engine.hashing.interleaved_pieces import Pieces
+from packager.engine.files.joined_files import FileRange, JoinedFiles, Tell
+from packager.engine.hashing.interleaved_pieces import InterleavedPieces
 
 
 @dataclass(frozen=True)
-class Made:
+class HashedPieces:
     """Hashes of consecutive pieces, joined.
 
     pieces: 20 bytes each (BEP 3). nodes: 32 bytes each, the root over a piece's own blocks, filled to a power
@@ -21,27 +21,27 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Unhashed:
+class HashPieces:
     """Consecutive pieces of a torrent's stream, as the parts that they are made of.
 
     used: bytes of each piece that are files'. With v2 those are of one file, and what comes behind is zeros.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[FileRange, ...]
     piece_length: int
     used: tuple[int, ...]
     v1: bool
     v2: bool
 
-    def run(self, tell: Tell, /) -> Made:
+    def run(self, tell: Tell, /) -> HashedPieces:
         """Read each part once and return the hashes."""
         pieces, nodes = bytearray(), bytearray()
-        wanted = Pieces(sum(part.length for part in self.parts), self.piece_length, self.used)
-        with Parts(self.parts) as read:
+        wanted = InterleavedPieces(sum(part.length for part in self.parts), self.piece_length, self.used)
+        with JoinedFiles(self.parts) as read:
             for one in wanted.hashed(read, tell, v1=self.v1, v2=self.v2):
                 if one.error:
-                    return Made(b"", b"", (one.error.filename, one.error.strerror or str(one.error)))
+                    return HashedPieces(b"", b"", (one.error.filename, one.error.strerror or str(one.error)))
                 pieces += one.sha1
                 if self.v2:
                     nodes += merkle.root_of_blocks(one.leaves)
-        return Made(bytes(pieces), bytes(nodes))
+        return HashedPieces(bytes(pieces), bytes(nodes))

@@ -5,29 +5,29 @@ from hashlib import sha256
 from types import TracebackType
 
 from packager.engine.files.direct_writer import BUFFER, Sink
-from packager.engine.hashing.parallel_hashes import Lanes
-from packager.engine.hashing.stream_hasher import OnePass
-from packager.engine.hashing.tar_hasher import TarPass
+from packager.engine.hashing.parallel_hashes import ParallelHashes
+from packager.engine.hashing.stream_hasher import StreamHasher
+from packager.engine.hashing.tar_hasher import TarHasher
 from packager.engine.processes.process_pool import Tell
 
 
-class Stream:
+class HashingWriter:
     """What one pass writes; a context manager that hands on the last, short buffer. Memory: the sink's buffers."""
 
-    def __init__(self, hashes: OnePass, sink: Sink, tell: Tell, *, threads: int = 1) -> None:
+    def __init__(self, hashes: StreamHasher, sink: Sink, tell: Tell, *, threads: int = 1) -> None:
         """Begin at byte 0. tell: called with the bytes of each buffer that was handed on.
 
         threads: more than one takes each hash in a thread of its own, whatever the number.
         """
         self._hashes, self._sink, self._tell = hashes, sink, tell
         self._buffer, self._used = sink.buffer(), 0
-        self._tar = hashes if isinstance(hashes, TarPass) else None
+        self._tar = hashes if isinstance(hashes, TarHasher) else None
         self._digests, self._state = bytearray(), sha256()
         self._spans: array[int] = array("Q")  # of members in the open buffer
         self._member: int | None = None  # where in the buffer the open one begins or goes on
-        self._lanes = Lanes(hashes.updates, sink) if threads > 1 and hashes.updates else None
+        self._lanes = ParallelHashes(hashes.updates, sink) if threads > 1 and hashes.updates else None
 
-    def __enter__(self) -> "Stream":
+    def __enter__(self) -> "HashingWriter":
         """Return this."""
         return self
 
@@ -93,7 +93,7 @@ class Stream:
         self._tell(self._used)
         self._used = 0
 
-    def _tell_spans(self, tar: TarPass) -> None:
+    def _tell_spans(self, tar: TarHasher) -> None:
         """Tell where members lie in the buffer; the open one goes on at the begin of the next."""
         if self._member is not None:
             self._spans.extend((self._member, self._used, 0))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from packager.core.bittorrent import merkle
-from packager.engine.files.joined_files import Parts, Read, Tell
+from packager.engine.files.joined_files import JoinedFiles, Read, Tell
 from packager.native.hashes import LANES, Sha1Lanes, lanes
 
 CHUNK = 1 << 20  # bytes of one piece that are read at once; a multiple of BEP 52's block, and fits a core's cache
@@ -19,7 +19,7 @@ SPACE = memoryview(mmap.mmap(-1, _WINDOW))  # what a process reads into
 
 
 @dataclass
-class Hashed:
+class PieceDigests:
     """A piece's hashes: `sha1`, and `leaves`, 32 bytes a block, joined. error: why it could not be read."""
 
     sha1: bytes = b""
@@ -28,7 +28,7 @@ class Hashed:
 
 
 @dataclass(frozen=True)
-class Pieces:
+class InterleavedPieces:
     """Consecutive pieces of a stream of `size` bytes, of `length` bytes each, the last one shorter.
 
     used: bytes of each piece that are a file's; what comes behind is zeros, of which there are no leaves (BEP 52).
@@ -38,7 +38,7 @@ class Pieces:
     length: int
     used: Sequence[int]
 
-    def hashed(self, read: Read, tell: Tell, *, v1: bool, v2: bool) -> Iterator[Hashed]:
+    def hashed(self, read: Read, tell: Tell, *, v1: bool, v2: bool) -> Iterator[PieceDigests]:
         """Read each byte once and yield each piece's hashes: SHA-1 with v1, leaves with v2."""
         first = 0
         while first < len(self.used):
@@ -53,16 +53,16 @@ class Pieces:
             return 1
         fit = (_WINDOW if v1 else CHUNK) // self.length
         ends = [(first + row) * self.length + side for row in range(most) for side in (0, self.length - 1)]
-        if fit >= most or (v1 and isinstance(read, Parts) and read.reads_anywhere(ends)):
+        if fit >= most or (v1 and isinstance(read, JoinedFiles) and read.reads_anywhere(ends)):
             return most
         return max(1, fit)
 
 
 def _hashed(
     read: Read, start: int, length: int, used: Sequence[int], tell: Tell, *, v1: bool, v2: bool
-) -> list[Hashed]:
+) -> list[PieceDigests]:
     """Hash pieces of one length side by side, the first of which begins at `start`."""
-    found = [Hashed() for _ in used]
+    found = [PieceDigests() for _ in used]
     states = Sha1Lanes(len(used)) if v1 else None
     chunk = _chunk(len(used), length)
     for at in range(0, length, chunk):
@@ -72,7 +72,7 @@ def _hashed(
             place = start + row * length + at
             if one.error is None:
                 one.error = _fill(read, place, SPACE[row * size :][: size if v1 else there[row]])
-            if isinstance(read, Parts) and len(used) > 1 and at + size < length:
+            if isinstance(read, JoinedFiles) and len(used) > 1 and at + size < length:
                 read.read_ahead(place + size, min(chunk, length - at - size))
         window = SPACE[: len(used) * size]
         if states:
@@ -105,7 +105,7 @@ def _fill(read: Read, at: int, space: memoryview) -> OSError | None:
     return None
 
 
-def _add_leaves(found: Sequence[Hashed], window: memoryview, size: int, there: Sequence[int]) -> None:
+def _add_leaves(found: Sequence[PieceDigests], window: memoryview, size: int, there: Sequence[int]) -> None:
     """Add the leaves of each row's bytes that are there; all are made at once where that is not for mostly zeros."""
     if size % merkle.BLOCK or 2 * sum(there) < len(window):
         for row, one in enumerate(found):

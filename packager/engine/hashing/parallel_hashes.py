@@ -20,7 +20,7 @@ class _Job:
     left: int
 
 
-class Lanes:
+class ParallelHashes:
     """Shows each buffer to every hash, in order, and hands it to a sink when all have taken it."""
 
     def __init__(self, updates: Sequence[Update], sink: Sink) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha1, sha256
 
 from packager.core.bittorrent import merkle
-from packager.core.bittorrent.file_offsets import FileSpace
+from packager.core.bittorrent.file_offsets import FileOffsets
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Digests:
     trees: Sequence[FileTree] = ()
 
 
-class OnePass:
+class StreamHasher:
     """Hashes of a file of `size` bytes, fed in order."""
 
     def __init__(self, size: int, piece_length: int, *, v1: bool, v2: bool, flat: bool) -> None:
@@ -77,10 +77,10 @@ class OnePass:
         )
 
 
-class FilesPass(OnePass):
+class FolderHasher(StreamHasher):
     """Hashes of several files and the zeros between them, fed in order as one stream."""
 
-    def __init__(self, space: FileSpace, *, v1: bool, v2: bool) -> None:
+    def __init__(self, space: FileOffsets, *, v1: bool, v2: bool) -> None:
         """Ask for v1 pieces of the stream, zeros included, and the v2 tree of each file, which are aligned then."""
         super().__init__(space.size, space.piece_length, v1=v1, v2=False, flat=False)
         self._trees = _Trees(space) if v2 else None
@@ -98,7 +98,7 @@ class FilesPass(OnePass):
 class _Trees:
     """The tree of each file of a stream, one after the other."""
 
-    def __init__(self, space: FileSpace) -> None:
+    def __init__(self, space: FileOffsets) -> None:
         self._piece_length = space.piece_length
         self._sizes = zip(space.sizes.tolist(), space.pads.tolist(), strict=True)
         self._done: list[FileTree] = []

@@ -4,11 +4,11 @@ from array import array
 from collections.abc import Callable
 from queue import SimpleQueue
 
-from packager.engine.hashing.stream_hasher import Digests, OnePass
+from packager.engine.hashing.stream_hasher import Digests, StreamHasher
 from packager.native.hashes import StreamHashes, has_streams
 
 
-class TarPass(OnePass):
+class TarHasher(StreamHasher):
     """Hashes of a tar and of the members in it, in one loop, which some machines can: see `pass_of_tar`.
 
     All updates are of whole blocks of 64 bytes. members: the SHA-256, 32 bytes each, of the members that ended.
@@ -56,8 +56,8 @@ class TarPass(OnePass):
         return super().finish()
 
 
-def pass_of_tar(size: int, piece_length: int, *, v1: bool, v2: bool, flat: bool, threads: int = 1) -> OnePass:
+def open_tar_hasher(size: int, piece_length: int, *, v1: bool, v2: bool, flat: bool, threads: int = 1) -> StreamHasher:
     """Return the fastest pass over a tar that this machine has, for so many threads; all find the same."""
     if has_streams():
-        return TarPass(size, piece_length, v1=v1, v2=v2, flat=flat, apart=threads > 1)
-    return OnePass(size, piece_length, v1=v1, v2=v2, flat=flat)
+        return TarHasher(size, piece_length, v1=v1, v2=v2, flat=flat, apart=threads > 1)
+    return StreamHasher(size, piece_length, v1=v1, v2=v2, flat=flat)

@@ -16,7 +16,7 @@ def check_torrent(
     a hybrid as v1 and has no reading of a v2-only torrent, which is left to libtorrent. Raises TrustError.
     """
     try:
-        loaded = libtorrent_session.load(data, where)
+        loaded = libtorrent_session.read_with_libtorrent(data, where)
     except InputError as error:
         raise TrustError(where, error.what) from error
     for version, ours, theirs in (

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 import libtorrent as lt
 
-from packager.core.bittorrent.scrape import Counts, Swarm
-from packager.engine.network.libtorrent_session import Reach, open_session
+from packager.core.bittorrent.scrape import Swarm, SwarmCounts
+from packager.engine.network.libtorrent_session import PeerOptions, open_session
 from packager.errors import IncompleteError
 from packager.progress import SILENT, Progress
 
@@ -33,13 +33,13 @@ def dht_counts(
     lookup_seconds: float = LOOKUP_SECONDS,
     stop: Callable[[], bool] = lambda: False,
     progress: Progress = SILENT,
-) -> dict[Swarm, Counts]:
+) -> dict[Swarm, SwarmCounts]:
     """Return the peers of each swarm that the DHT was asked for, as seeders; what time did not do for is left out.
 
     address: the IP address of ours to ask from, "" for any. nodes: (IP address, port) of the DHT to begin at; none:
     libtorrent's. stop: whether to end now. Raises IncompleteError where no node of the DHT answers.
     """
-    session = open_session(Reach(address=address, incoming=False, dht=True), _ALERTS, [node for node, _ in nodes])
+    session = open_session(PeerOptions(address=address, incoming=False, dht=True), _ALERTS, [node for node, _ in nodes])
     session.apply_settings({"dht_upload_rate_limit": _RATE})
     if nodes:  # one's own, and perhaps of one address, which would be banned for its many packets
         session.apply_settings(
@@ -70,7 +70,7 @@ def _bootstrap(session: lt.session, end: float, stop: Callable[[], bool]) -> Non
 
 def _look_up(
     session: lt.session, asked: list[Swarm], lookup_seconds: float, stop: Callable[[], bool], progress: Progress
-) -> dict[Swarm, Counts]:
+) -> dict[Swarm, SwarmCounts]:
     """Begin look-ups one after another, gather what nodes answer, and count."""
     began = time.monotonic()
     found: dict[Swarm, set[tuple[str, int]]] = {}
@@ -86,7 +86,7 @@ def _look_up(
             if isinstance(alert, lt.dht_get_peers_reply_alert):
                 _note(found, alert)
     progress.end()
-    return {swarm: Counts(seeders=len(peers)) for swarm, peers in found.items()}
+    return {swarm: SwarmCounts(seeders=len(peers)) for swarm, peers in found.items()}
 
 
 def _note(found: dict[Swarm, set[tuple[str, int]]], alert: lt.dht_get_peers_reply_alert) -> None:

@@ -15,11 +15,11 @@ import libtorrent as lt
 
 from packager.engine.files import atomic_files
 from packager.engine.files.locked_file import is_at
-from packager.engine.network.libtorrent_session import Reach, open_session, said, torrent_parameters
+from packager.engine.network.libtorrent_session import PeerOptions, error_text, open_session, torrent_parameters
 from packager.engine.network.resolver import permitted_urls
 from packager.errors import InputError
 from packager.model import ShardName
-from packager.paths import shown
+from packager.paths import display_text
 
 State: TypeAlias = Literal["checking", "downloading", "seeding", "failed"]
 
@@ -28,7 +28,7 @@ _ALERTS = _CATEGORIES.error_notification | _CATEGORIES.status_notification | _CA
 
 
 @dataclass(frozen=True)
-class Download:
+class DownloadStatus:
     """How one torrent stands. share: of its bytes found right, 0 to 1. Counts are bytes of this session."""
 
     name: ShardName
@@ -56,10 +56,10 @@ class _Torrent:
     error: str = ""
 
 
-class Downloads:
+class DownloadSession:
     """Files fetched and shared; a context manager."""
 
-    def __init__(self, reach: Reach, peers: Sequence[tuple[str, int]] = ()) -> None:
+    def __init__(self, reach: PeerOptions, peers: Sequence[tuple[str, int]] = ()) -> None:
         """Meet peers as `reach` says, and these (IP address, port) beside those that trackers name."""
         self._reach, self._session = reach, open_session(reach, _ALERTS, [address for address, _ in peers])
         self._refused: list[InputError] = []
@@ -72,7 +72,7 @@ class Downloads:
         self._peers = list(peers)
         self._torrents: list[_Torrent] = []
 
-    def __enter__(self) -> "Downloads":
+    def __enter__(self) -> "DownloadSession":
         """Open."""
         return self
 
@@ -85,7 +85,7 @@ class Downloads:
         del self._session
         for each in self._torrents:
             if each.lock >= 0:
-                if not os.fstat(each.lock).st_size and is_at(each.lock, atomic_files.partial(each.file)):
+                if not os.fstat(each.lock).st_size and is_at(each.lock, atomic_files.partial_path(each.file)):
                     atomic_files.discard(each.file)
                 os.close(each.lock)
         self._torrents.clear()
@@ -98,7 +98,7 @@ class Downloads:
         first asks for it. Raises InputError for a .torrent that libtorrent refuses, and while another process writes
         the file.
         """
-        at = file if file.exists() else atomic_files.partial(file)
+        at = file if file.exists() else atomic_files.partial_path(file)
         params = torrent_parameters(torrent, file.parent, None, name, reach=self._reach, refused=self._refused)
         params.renamed_files = {0: at.name}
         params.url_seeds = permitted_urls(web_seeds, self._reach.allowed, self._refused)
@@ -118,8 +118,8 @@ class Downloads:
             if isinstance(alert, lt.file_renamed_alert):
                 self._of(alert.handle).at = self._of(alert.handle).file
             elif isinstance(alert, lt.file_rename_failed_alert):
-                self._of(alert.handle).error = shown(alert.message())
-            elif line := said(alert):
+                self._of(alert.handle).error = display_text(alert.message())
+            elif line := error_text(alert):
                 lines.append(line)
         return lines
 
@@ -131,18 +131,18 @@ class Downloads:
         """Return the TCP port that peers reach us at, 0 where we listen at none."""
         return int(self._session.listen_port())
 
-    def status(self) -> list[Download]:
+    def status(self) -> list[DownloadStatus]:
         """Return how each torrent stands, in the order they were added; those that are whole get their names."""
         return [self._status(each) for each in self._torrents]
 
-    def _status(self, torrent: _Torrent) -> Download:
+    def _status(self, torrent: _Torrent) -> DownloadStatus:
         """Return how one stands. It is seeding when its file has its own name, too."""
         status = torrent.handle.status()
         if status.is_seeding and torrent.at != torrent.file and not torrent.asked:
             torrent.asked = True
             torrent.handle.rename_file(0, torrent.file.name)
-        error = torrent.error or (shown(status.errc.message()) if status.errc.value() else "")
-        return Download(
+        error = torrent.error or (display_text(status.errc.message()) if status.errc.value() else "")
+        return DownloadStatus(
             name=torrent.name,
             state="failed" if error else _state(status, is_named=torrent.at == torrent.file),
             share=float(status.progress),

@@ -27,8 +27,8 @@ from packager.engine.network.http_transport import CheckedTransport
 from packager.engine.network.resolver import permitted
 from packager.engine.network.retry_after import seconds_asked
 from packager.errors import IncompleteError, InputError
-from packager.paths import shown
-from packager.units import KIB, MIB, show_seconds, show_size
+from packager.paths import display_text
+from packager.units import KIB, MIB, format_seconds, format_size
 
 REDIRECTS = 5  # followed for one request
 TRIES = 4  # of a request that the server or the network fails
@@ -59,7 +59,7 @@ class _SlowError(IncompleteError):
     """The server sends too slowly to be asked again."""
 
 
-class Web:
+class HttpClient:
     """Requests over connections that are kept while it is open; used as a context manager, by one thread.
 
     seconds: that a server may stay silent. pause: seconds before a request is tried again, doubled each
@@ -75,7 +75,7 @@ class Web:
         self._open = ExitStack()
         self.received = self.requests = 0
 
-    def __enter__(self) -> "Web":
+    def __enter__(self) -> "HttpClient":
         """Start the thread that the requests run in; a deadline there holds for name look-ups, too."""
         transport = CheckedTransport(partial(permitted, allowed=self._allowed))
         self._portal: BlockingPortal = self._open.enter_context(start_blocking_portal())
@@ -115,7 +115,7 @@ class Web:
             file.truncate()
             async for read in self._reads(response, address):
                 if file.tell() + len(read) > limit:
-                    raise InputError(shown(address), f"sends more than {show_size(limit)}, all that it may")
+                    raise InputError(display_text(address), f"sends more than {format_size(limit)}, all that it may")
                 file.write(read)
             return b""
 
@@ -133,7 +133,7 @@ class Web:
             data += self._read_part(address, start + len(data), stop, size, end - time.monotonic())
             if len(data) == stop - start:
                 return data
-        raise InputError(shown(address), f"sends a range of {stop - start} bytes in more than {PARTS} parts")
+        raise InputError(display_text(address), f"sends a range of {stop - start} bytes in more than {PARTS} parts")
 
     def _read_part(self, address: str, start: int, stop: int, size: int | None, seconds: float) -> bytes:
         """Return the first bytes of a range, at least one, within `seconds` a try."""
@@ -143,7 +143,7 @@ class Web:
                 return await self._prefix(response, address, start, stop, size)
             data = await self._body(response, address, _part_length(response, address, start, stop, size))
             if not data:
-                raise IncompleteError(shown(address), f"sent 0 of {stop - start} bytes", _LATER)
+                raise IncompleteError(display_text(address), f"sent 0 of {stop - start} bytes", _LATER)
             return data
 
         return self._persist(address, {"Range": f"bytes={start}-{stop - 1}"}, take, seconds)
@@ -173,7 +173,7 @@ class Web:
 
     def _persist(self, address: str, headers: dict[str, str], take: Take, seconds: float) -> bytes:
         """Ask up to `tries` times, waiting longer each time, or as long as a busy server says."""
-        url(address, shown(without_credentials(address)), WEB)
+        url(address, display_text(without_credentials(address)), WEB)
         for attempt in range(1, self._tries + 1):
             asked = 0.0
             try:
@@ -191,7 +191,7 @@ class Web:
 
     async def _ask(self, address: str, headers: dict[str, str], take: Take, seconds: float) -> bytes:
         """Return what `take` makes of the answer. Raises InputError or IncompleteError, nothing of httpx's."""
-        where = shown(address)
+        where = display_text(address)
         self.requests += 1
         answered = False
         try:
@@ -203,13 +203,13 @@ class Web:
                     return await take(response)
         except (TimeoutError, httpx.TimeoutException) as error:
             if answered and isinstance(error, TimeoutError):
-                raise _SlowError(where, f"did not send all of it in {show_seconds(seconds)}", _LATER) from error
+                raise _SlowError(where, f"did not send all of it in {format_seconds(seconds)}", _LATER) from error
             raise IncompleteError(where, "did not answer in time", _LATER) from error
         except (httpx.InvalidURL, UnicodeError) as error:
-            raise InputError(where, f"is not a web address ({shown(str(error), 200)})") from error
+            raise InputError(where, f"is not a web address ({display_text(str(error), 200)})") from error
         except httpx.HTTPError as error:
             _check_certificate(error, where)
-            what = shown(str(error), 200) or type(error).__name__
+            what = display_text(str(error), 200) or type(error).__name__
             raise IncompleteError(where, f"could not be read ({what})", _LATER) from error
 
     @asynccontextmanager
@@ -227,7 +227,7 @@ class Web:
                 asked = redirected(asked, response.headers["location"], self._allowed)
             finally:
                 await response.aclose()
-        raise InputError(shown(address), f"redirects more than {REDIRECTS} times")
+        raise InputError(display_text(address), f"redirects more than {REDIRECTS} times")
 
     async def _body(self, response: httpx.Response, address: str, most: int) -> bytes:
         """Return a body of at most `most` bytes. Raises InputError where more comes or it is packed."""
@@ -235,7 +235,7 @@ class Web:
         async for read in self._reads(response, address):
             data += read
             if len(data) > most:
-                raise InputError(shown(address), f"sends more than {show_size(most)}, all that it may")
+                raise InputError(display_text(address), f"sends more than {format_size(most)}, all that it may")
         return bytes(data)
 
     async def _reads(self, response: httpx.Response, address: str) -> AsyncGenerator[bytes, None]:
@@ -250,8 +250,8 @@ class Web:
                 began = now  # until the first byte, and after each, it may be silent for self._seconds
             elif now - began >= window:
                 if received < SLOWEST * (now - began):
-                    what = f"sent {received} bytes in {show_seconds(now - began)}, which is too slow"
-                    raise _SlowError(shown(address), what, "use another address, or try again later")
+                    what = f"sent {received} bytes in {format_seconds(now - began)}, which is too slow"
+                    raise _SlowError(display_text(address), what, "use another address, or try again later")
                 began, received = now, 0
             received += len(read)
             yield read
@@ -260,22 +260,22 @@ class Web:
         """Return bytes [start, stop) from the start of a whole file, and leave the rest of it."""
         length = response.headers.get("content-length", "")
         if size is not None and length.isdecimal() and int(length[:19]) != size:
-            raise InputError(shown(address), f"is a file of {length[:19]} bytes, not {size}")
+            raise InputError(display_text(address), f"is a file of {length[:19]} bytes, not {size}")
         data = bytearray()
         async with aclosing(self._reads(response, address)) as reads:
             async for read in reads:
                 data += read
                 if len(data) >= stop:
                     return bytes(data[start:stop])
-        raise InputError(shown(address), f"ends after {len(data)} bytes")
+        raise InputError(display_text(address), f"ends after {len(data)} bytes")
 
 
 def _busy(where: str, response: httpx.Response) -> _BusyError:
     """Return the error for a status that may pass, with the time that the server asks us to wait."""
-    what = f"answers {response.status_code} {shown(response.reason_phrase, 80)}"
+    what = f"answers {response.status_code} {display_text(response.reason_phrase, 80)}"
     seconds = seconds_asked(response.headers.get("retry-after", ""), time.time())
     if seconds > WAIT:
-        what += f", and asks to wait {show_seconds(seconds)}"
+        what += f", and asks to wait {format_seconds(seconds)}"
     error = _BusyError(where, what, _LATER)
     error.seconds = seconds
     return error
@@ -285,7 +285,7 @@ def _check_certificate(error: BaseException | None, where: str) -> None:
     """Raise InputError where a connection failed because the server's certificate is not trusted."""
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
-            what = f"its certificate is not trusted ({shown(error.verify_message, 120)})"
+            what = f"its certificate is not trusted ({display_text(error.verify_message, 120)})"
             raise InputError(where, what, _CERTIFICATES) from error
         error = error.__cause__ or error.__context__
 
@@ -294,7 +294,9 @@ def _check_plain(response: httpx.Response, address: str) -> None:
     """Raise InputError for a packed body: what comes must be the file's own bytes, and as many as were asked."""
     encoding = response.headers.get("content-encoding", "")
     if not {each.strip().lower() for each in encoding.split(",")} <= _PLAIN:
-        raise InputError(shown(address), f"sends its bytes packed ({shown(encoding, 40)}), though asked not to")
+        raise InputError(
+            display_text(address), f"sends its bytes packed ({display_text(encoding, 40)}), though asked not to"
+        )
 
 
 def _part_length(response: httpx.Response, address: str, start: int, stop: int, size: int | None) -> int:
@@ -303,15 +305,17 @@ def _part_length(response: httpx.Response, address: str, start: int, stop: int, 
     Raises InputError where it is not the range's beginning, or not of a file of `size` bytes.
     """
     if response.status_code == httpx.codes.OK:
-        raise InputError(shown(address), "ignores Range and sends the whole file", "use another web seed")
+        raise InputError(display_text(address), "ignores Range and sends the whole file", "use another web seed")
     if response.status_code != httpx.codes.PARTIAL_CONTENT:
         raise _refused(address, response)
     given = response.headers.get("content-range", "")
     match = _CONTENT_RANGE.fullmatch(given.strip())
     if match is None or int(match[1]) != start or not start <= int(match[2]) < stop:
-        raise InputError(shown(address), f'sends the range "{shown(given, 60)}", not bytes {start}-{stop - 1}')
+        raise InputError(
+            display_text(address), f'sends the range "{display_text(given, 60)}", not bytes {start}-{stop - 1}'
+        )
     if size is not None and match[3] not in ("*", str(size)):
-        raise InputError(shown(address), f"is a file of {match[3]} bytes, not {size}")
+        raise InputError(display_text(address), f"is a file of {match[3]} bytes, not {size}")
     return int(match[2]) + 1 - start
 
 
@@ -325,10 +329,14 @@ def _tail(response: httpx.Response, address: str, length: int) -> tuple[int, boo
         raise _refused(address, response)
     match = _CONTENT_RANGE.fullmatch(given.strip())
     if match is None or match[3] == "*" or not int(match[1]) <= int(match[2]) < int(match[3]):
-        raise InputError(shown(address), f'sends the range "{shown(given, 60)}", not the last {length} bytes')
+        raise InputError(
+            display_text(address), f'sends the range "{display_text(given, 60)}", not the last {length} bytes'
+        )
     return int(match[3]), int(match[1]) == max(0, int(match[3]) - length)
 
 
 def _refused(address: str, response: httpx.Response) -> InputError:
     """Return the error for a status that will not pass."""
-    return InputError(shown(address), f"answers {response.status_code} {shown(response.reason_phrase, 80)}")
+    return InputError(
+        display_text(address), f"answers {response.status_code} {display_text(response.reason_phrase, 80)}"
+    )

@@ -13,7 +13,7 @@ import httpcore
 import httpx
 
 from packager.errors import InputError
-from packager.paths import shown
+from packager.paths import display_text
 
 TRIED = 4  # addresses of a host
 Permit = Callable[[str, int], list[str]]  # host, port -> the IP addresses that may be contacted, or InputError
@@ -28,7 +28,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         try:
             self._certificates = httpx.create_ssl_context()
         except (OSError, ssl.SSLError) as error:
-            what = f"the certificates that it names cannot be read ({shown(str(error), 120)})"
+            what = f"the certificates that it names cannot be read ({display_text(str(error), 120)})"
             raise InputError("SSL_CERT_FILE", what, "name a file of PEM certificates") from error
         self._direct = _Direct(self._certificates, permit)
         self._proxies: dict[str, httpx.AsyncHTTPTransport] = {}

@@ -19,12 +19,12 @@ from packager.core.http.allowed_hosts import NO_HOSTS, OPTION, SPECIAL, AllowedH
 from packager.engine.files import atomic_files
 from packager.engine.network.resolver import permitted, permitted_urls
 from packager.errors import IncompleteError, InputError
-from packager.paths import shown
-from packager.units import show_seconds, show_size
+from packager.paths import display_text
+from packager.units import format_seconds, format_size
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedTorrent:
     """What libtorrent read in a .torrent; sizes in bytes, `size` without pad files; None for a version it lacks."""
 
     infohash_v1: bytes | None
@@ -36,7 +36,7 @@ class Loaded:
 REFUSES = "libtorrent refuses the .torrent: "
 
 
-def load(data: bytes, where: object) -> Loaded:
+def read_with_libtorrent(data: bytes, where: object) -> LoadedTorrent:
     """Return what libtorrent reads in a .torrent's bytes. Raises InputError with its words where it refuses them."""
     try:
         found = lt.load_torrent_buffer(data)
@@ -47,7 +47,7 @@ def load(data: bytes, where: object) -> Loaded:
     # files() is deprecated in libtorrent 2.1 and layout() is missing in 2.0.
     files = torrent.layout() if hasattr(torrent, "layout") else torrent.files()
     pad = lt.file_storage.flag_pad_file  # a v2 torrent's list ends with one even for a single file
-    return Loaded(
+    return LoadedTorrent(
         infohash_v1=hashes.v1.to_bytes() if hashes.has_v1() else None,
         infohash_v2=hashes.v2.to_bytes() if hashes.has_v2() else None,
         size=sum(files.file_size(at) for at in range(files.num_files()) if not files.file_flags(at) & pad),
@@ -63,7 +63,7 @@ _WASTE = 64 << 20  # bytes of wrong blocks that are borne, beside as many as wer
 
 
 @dataclass(frozen=True)
-class Reach:
+class PeerOptions:
     """How a session meets peers.
 
     address: the IP address of ours to listen at, "" for all. port: TCP and UDP, 0 for any free one. incoming:
@@ -80,7 +80,7 @@ class Reach:
     allowed: AllowedHosts = NO_HOSTS
 
 
-class PieceFetch:
+class PieceDownload:
     """Given pieces of one torrent from its swarm; a context manager that leaves nothing on disk.
 
     Fetched pieces lie in `scratch`, which is made and taken away; libtorrent checks each by its hashes.
@@ -92,7 +92,7 @@ class PieceFetch:
         pieces: Sequence[int],
         scratch: Path,
         *,
-        reach: Reach,
+        reach: PeerOptions,
         peers: Sequence[tuple[str, int]],
         trackers: Sequence[str],
         seconds: float,
@@ -117,7 +117,7 @@ class PieceFetch:
         self._most = 2 * size + _WASTE
 
     def _prepare(
-        self, params: lt.add_torrent_params, scratch: Path, *, reach: Reach, seconds: float, where: str
+        self, params: lt.add_torrent_params, scratch: Path, *, reach: PeerOptions, seconds: float, where: str
     ) -> None:
         """Open the session that is to fetch."""
         self._params, self._scratch, self._seconds, self._where = params, scratch, seconds, where
@@ -125,7 +125,7 @@ class PieceFetch:
         self._done: set[int] = set()
         self.received = 0  # bytes of blocks that peers sent
 
-    def __enter__(self) -> "PieceFetch":
+    def __enter__(self) -> "PieceDownload":
         """Begin to fetch. Raises IncompleteError where the scratch folder cannot be made."""
         atomic_files.remove_tree(self._scratch)  # what a killed run left
         atomic_files.make_folder(self._scratch)
@@ -167,7 +167,7 @@ class PieceFetch:
             if isinstance(alert, lt.piece_finished_alert):
                 self._done.add(alert.piece_index)
             elif isinstance(alert, lt.file_error_alert | lt.torrent_error_alert):
-                raise IncompleteError(self._where, f"libtorrent stopped: {shown(alert.message())}", "make room")
+                raise IncompleteError(self._where, f"libtorrent stopped: {display_text(alert.message())}", "make room")
         return alerts
 
     def _watch(self) -> None:
@@ -177,14 +177,18 @@ class PieceFetch:
         if received > self.received:
             self._moved, self.received = now, received
         if received > self._most:
-            raise IncompleteError(self._where, f"peers sent {show_size(received)}, and not the pieces that are wanted")
+            raise IncompleteError(
+                self._where, f"peers sent {format_size(received)}, and not the pieces that are wanted"
+            )
         if now - self._moved > self._seconds:
-            what = f"nothing came from the swarm in {show_seconds(self._seconds)} ({status.num_peers} peers connected)"
+            what = (
+                f"nothing came from the swarm in {format_seconds(self._seconds)} ({status.num_peers} peers connected)"
+            )
             raise IncompleteError(self._where, what, "try again later, or name a peer with --peer")
 
 
 @dataclass(frozen=True)
-class Seeded:
+class SeedStatus:
     """How one torrent stands. share: of its bytes found right so far, 0 to 1. Counts are bytes; rate a second."""
 
     name: str
@@ -196,16 +200,16 @@ class Seeded:
     error: str = ""
 
 
-class Seeds:
+class SeedSession:
     """Whole files given to a swarm; a context manager. They are read, never written."""
 
-    def __init__(self, reach: Reach) -> None:
+    def __init__(self, reach: PeerOptions) -> None:
         """Listen as `reach` says."""
         self._reach, self._session = reach, open_session(reach, _ALERTS)
         self._handles: list[tuple[str, lt.torrent_handle]] = []
         self._refused: list[InputError] = []
 
-    def __enter__(self) -> "Seeds":
+    def __enter__(self) -> "SeedSession":
         """Open."""
         return self
 
@@ -258,7 +262,10 @@ class Seeds:
     def wait(self, seconds: float) -> list[str]:
         """Wait until libtorrent has something to say, or so long; return what it says of listening and trackers."""
         self._session.wait_for_alert(round(seconds * 1000))
-        lines = [*map(str, self._refused), *(line for alert in self._session.pop_alerts() if (line := said(alert)))]
+        lines = [
+            *map(str, self._refused),
+            *(line for alert in self._session.pop_alerts() if (line := error_text(alert))),
+        ]
         self._refused.clear()
         return lines
 
@@ -266,12 +273,12 @@ class Seeds:
         """Return the TCP port that peers reach us at, 0 where we listen at none."""
         return int(self._session.listen_port())
 
-    def status(self) -> list[Seeded]:
+    def status(self) -> list[SeedStatus]:
         """Return how each torrent stands, in the order they were added."""
         return [_seeded(name, handle.status()) for name, handle in self._handles]
 
 
-def _seeded(name: str, status: lt.torrent_status) -> Seeded:
+def _seeded(name: str, status: lt.torrent_status) -> SeedStatus:
     """Return the part of libtorrent's status that we show."""
     states = lt.torrent_status
     checking = (states.queued_for_checking, states.checking_files, states.checking_resume_data)
@@ -282,18 +289,18 @@ def _seeded(name: str, status: lt.torrent_status) -> Seeded:
         state = "checking"
     elif status.is_seeding:
         state = "seeding"
-    return Seeded(
+    return SeedStatus(
         name=name,
         state=state,
         share=float(status.progress),
         peers=int(status.num_peers),
         uploaded=int(status.total_payload_upload),
         rate=int(status.upload_payload_rate),
-        error=shown(status.errc.message()) if status.errc.value() else "",
+        error=display_text(status.errc.message()) if status.errc.value() else "",
     )
 
 
-def _interfaces(reach: Reach) -> str:
+def _interfaces(reach: PeerOptions) -> str:
     """Return where to listen as libtorrent has it. Raises InputError for what is no address or port."""
     if not 0 <= reach.port <= 65535:
         raise InputError("--port", f"{reach.port} is not a port", "write a number from 1 to 65535, or 0 for any")
@@ -302,22 +309,22 @@ def _interfaces(reach: Reach) -> str:
     try:
         address = ipaddress.ip_address(reach.address)
     except ValueError:
-        what = f'"{shown(reach.address, 80)}" is not an IP address'
+        what = f'"{display_text(reach.address, 80)}" is not an IP address'
         raise InputError("--listen", what, 'write it as "192.0.2.7" or "2001:db8::7"') from None
     return f"[{address}]:{reach.port}" if address.version == 6 else f"{address}:{reach.port}"
 
 
-def said(alert: lt.alert) -> str:
+def error_text(alert: lt.alert) -> str:
     """Return what an alert of libtorrent's says of listening, trackers and refused peers; "" for any other."""
     if isinstance(alert, lt.peer_blocked_alert):
         address = str(alert.endpoint[0])
         return f"{address}: no peer is met at {special_kind(address)} address; to allow it: {OPTION} {address}"
     if isinstance(alert, lt.listen_succeeded_alert | lt.listen_failed_alert | lt.tracker_error_alert):
-        return shown(alert.message())
+        return display_text(alert.message())
     return ""
 
 
-def open_session(reach: Reach, alerts: int, peers: Sequence[str] = ()) -> lt.session:
+def open_session(reach: PeerOptions, alerts: int, peers: Sequence[str] = ()) -> lt.session:
     """Return a session that does only what `reach` asks for: no local discovery, no port mapping.
 
     It contacts public addresses alone, whoever names them, and those that `reach` allows. peers: IP addresses that the
@@ -346,7 +353,7 @@ def open_session(reach: Reach, alerts: int, peers: Sequence[str] = ()) -> lt.ses
     return session
 
 
-def _ip_filter(reach: Reach, peers: Sequence[str]) -> lt.ip_filter:
+def _ip_filter(reach: PeerOptions, peers: Sequence[str]) -> lt.ip_filter:
     """Return the addresses that a session neither contacts nor lets in."""
     found = lt.ip_filter()
     allowed = [*reach.allowed.networks, *(ipaddress.ip_network(each.partition("%")[0]) for each in peers)]
@@ -368,7 +375,7 @@ def torrent_parameters(
     trackers: Sequence[str] | None,
     where: str,
     *,
-    reach: Reach,
+    reach: PeerOptions,
     refused: list[InputError] | None = None,
 ) -> lt.add_torrent_params:
     """Return what adds a torrent whose file lies in `folder`: at once, no web seeds; trackers None: its own.

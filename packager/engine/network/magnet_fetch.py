@@ -7,12 +7,12 @@ from pathlib import Path
 import libtorrent as lt
 
 from packager.engine.files.range_readers import Range
-from packager.engine.network.libtorrent_session import PieceFetch, Reach
+from packager.engine.network.libtorrent_session import PeerOptions, PieceDownload
 from packager.engine.network.resolver import permitted_urls
 from packager.errors import IncompleteError
 from packager.model import Infohash
-from packager.paths import shown
-from packager.units import show_seconds
+from packager.paths import display_text
+from packager.units import format_seconds
 
 _ASIDE = 16 << 20  # bytes of a description that peers may send: the info dictionary
 
@@ -26,7 +26,7 @@ def refused_link(link: str) -> str | None:
     return None
 
 
-class MagnetFetch(PieceFetch):
+class MagnetDownload(PieceDownload):
     """Given ranges of the one file that infohashes name, from its swarm; a context manager as PieceFetch is."""
 
     def __init__(
@@ -36,7 +36,7 @@ class MagnetFetch(PieceFetch):
         scratch: Path,
         *,
         size: int,
-        reach: Reach,
+        reach: PeerOptions,
         peers: Sequence[tuple[str, int]],
         trackers: Sequence[str],
         seconds: float,
@@ -59,7 +59,7 @@ class MagnetFetch(PieceFetch):
         # until pieces are chosen we want none, and libtorrent would leave seeds as of no use to each other
         self._session.apply_settings({"close_redundant_connections": False})
 
-    def __enter__(self) -> "MagnetFetch":
+    def __enter__(self) -> "MagnetDownload":
         """Learn what the file is, and begin to fetch. Raises IncompleteError where no peer tells, or tells another."""
         super().__enter__()
         try:
@@ -75,7 +75,7 @@ class MagnetFetch(PieceFetch):
         while not self._handle.status().has_metadata:
             self._take_alerts()
             if time.monotonic() > end:
-                what = f"no peer told in {show_seconds(self._seconds)} what the torrent holds"
+                what = f"no peer told in {format_seconds(self._seconds)} what the torrent holds"
                 raise IncompleteError(self._where, what, "try again later, or name a peer with --peer")
         info = self._handle.torrent_file()
         assert info is not None
@@ -85,7 +85,7 @@ class MagnetFetch(PieceFetch):
         """Ask for the pieces that the ranges touch."""
         if info.total_size() < self._size or info.num_pieces() < 1:
             what = f"the torrent has {info.total_size()} bytes, and the link says {self._size}"
-            raise IncompleteError(shown(self._where), what, "ask for a right link")
+            raise IncompleteError(display_text(self._where), what, "ask for a right link")
         self.piece_length = info.piece_length()
         wanted = {
             piece
@@ -94,7 +94,7 @@ class MagnetFetch(PieceFetch):
         }
         if max(wanted, default=0) >= info.num_pieces():
             raise IncompleteError(
-                shown(self._where), "the link names bytes beyond the torrent's end", "ask for a right link"
+                display_text(self._where), "the link names bytes beyond the torrent's end", "ask for a right link"
             )
         self._expect(len(wanted) * self.piece_length)
         self._handle.prioritize_pieces([4 if at in wanted else 0 for at in range(info.num_pieces())])

@@ -13,18 +13,25 @@ from typing import TypeAlias
 from urllib.parse import quote
 
 from packager.core.bittorrent.file_offsets import NamedFiles
-from packager.core.config.store_url import is_stored
+from packager.core.config.store_url import is_store_location
 from packager.core.config.url_values import TRACKERS, WEB, url, without_credentials
 from packager.core.http.allowed_hosts import NO_HOSTS, AllowedHosts
-from packager.engine.files.range_readers import OpenRanges, Range, RangeSource, TarRanges, Unreachable, Unreadable
-from packager.engine.files.shard_torrent import SharedFile, SharedFolder
-from packager.engine.network.http_client import Web
-from packager.engine.network.libtorrent_session import PieceFetch, Reach
+from packager.engine.files.range_readers import (
+    OpenRanges,
+    Range,
+    RangeReader,
+    TarRangeReader,
+    UnreachableError,
+    UnreadableError,
+)
+from packager.engine.files.shard_torrent import FolderTorrent, ShardTorrent
+from packager.engine.network.http_client import HttpClient
+from packager.engine.network.libtorrent_session import PeerOptions, PieceDownload
 from packager.engine.network.resolver import permitted_urls
-from packager.engine.stores import place_of
-from packager.engine.stores.read_ahead import StoredFile
+from packager.engine.stores import parse_location
+from packager.engine.stores.read_ahead import StoreRangeReader
 from packager.errors import IncompleteError, InputError
-from packager.paths import shown
+from packager.paths import display_text
 from packager.units import MIB
 
 _STEP = 16 * MIB  # bytes of one HTTP request at most
@@ -34,21 +41,21 @@ _LOST = 2  # reads in a row that a web seed may fail before it is asked no more
 
 
 # Opens a source of which only these ranges, in order, will be read.
-Opener: TypeAlias = Callable[[Sequence[Range]], RangeSource]
+Opener: TypeAlias = Callable[[Sequence[Range]], RangeReader]
 
 
 @dataclass(frozen=True)
-class Swarm:
+class SwarmOptions:
     """How the swarm is met: peers as "host:port", trackers beside the torrent's own, if those are told at all."""
 
-    reach: Reach = field(default_factory=Reach)
+    reach: PeerOptions = field(default_factory=PeerOptions)
     peers: tuple[str, ...] = ()
     trackers: tuple[str, ...] = ()
     torrent_trackers: bool = False
 
 
 @dataclass(frozen=True)
-class Remote:
+class NetworkOptions:
     """Where bytes may be fetched from.
 
     web_seeds: beside those of the torrent, and before them. allowed: hosts that the user allows. swarm: None for no
@@ -58,7 +65,7 @@ class Remote:
     web_seeds: tuple[str, ...] = ()
     torrent_web_seeds: bool = True
     allowed: AllowedHosts = NO_HOSTS
-    swarm: Swarm | None = None
+    swarm: SwarmOptions | None = None
     seconds: float = 60
 
     @property
@@ -66,24 +73,24 @@ class Remote:
         """The hosts that may be contacted although they are not on the public Internet: allowed, or in an address."""
         return self.allowed.with_addresses((*self.web_seeds, *(self.swarm.trackers if self.swarm else ())))
 
-    def trusting(self, origin: object) -> "Remote":
+    def trusting(self, origin: object) -> "NetworkOptions":
         """Return this for documents that come from the address `origin`, which may name their own host."""
         return replace(self, allowed=self.allowed.with_origin(str(origin)))
 
 
-class WebRanges:
+class WebSeedReader:
     """A file at a web seed."""
 
-    def __init__(self, web: Web, address: str, size: int) -> None:
+    def __init__(self, web: HttpClient, address: str, size: int) -> None:
         """Read the file of `size` bytes at an http(s) address."""
         self._web, self._address, self._size = web, address, size
         self._lost = 0
-        self._given_up: Unreadable | None = None
+        self._given_up: UnreadableError | None = None
 
     @property
     def name(self) -> str:
         """The file's address."""
-        return shown(without_credentials(self._address))
+        return display_text(without_credentials(self._address))
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield bytes [start, stop). Raises Unreadable where it refuses, Unreachable where it fails for now."""
@@ -97,11 +104,11 @@ class WebRanges:
         try:
             data = self._web.read_range(self._address, start, stop, size=self._size)
         except InputError as error:
-            self._given_up = Unreadable(error.where, error.what, error.mend)
+            self._given_up = UnreadableError(error.where, error.what, error.mend)
             raise self._given_up from error
         except IncompleteError as error:
             self._lost += 1
-            failure = Unreachable(error.where, error.what, error.mend)
+            failure = UnreachableError(error.where, error.what, error.mend)
             if self._lost >= _LOST:
                 self._given_up = failure
             raise failure from error
@@ -109,10 +116,10 @@ class WebRanges:
         return data
 
 
-class FolderWebRanges:
+class FolderWebSeedReader:
     """The files of a folder at a web seed, as the torrent's stream."""
 
-    def __init__(self, web: Web, address: str, files: NamedFiles) -> None:
+    def __init__(self, web: HttpClient, address: str, files: NamedFiles) -> None:
         """Read files below an address."""
         self._web, self._address, self._files = web, address, files
         self._sizes = dict(zip(files.paths, files.space.sizes.tolist(), strict=True))
@@ -120,7 +127,7 @@ class FolderWebRanges:
     @property
     def name(self) -> str:
         """The folder's address."""
-        return shown(without_credentials(self._address))
+        return display_text(without_credentials(self._address))
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield bytes [start, stop). Raises Unreadable where it refuses, Unreachable where it fails for now."""
@@ -132,10 +139,10 @@ class FolderWebRanges:
                 yield from file_at(address, self._sizes[path], lambda: self._web).read(at, at + length)
 
 
-class SwarmRanges:
+class SwarmReader:
     """The one file of a torrent, in its swarm."""
 
-    def __init__(self, fetch: PieceFetch, piece_length: int, name: str, *, short: bool = False) -> None:
+    def __init__(self, fetch: PieceDownload, piece_length: int, name: str, *, short: bool = False) -> None:
         """Read from pieces that are being fetched. short: some of them end before the piece length."""
         self._fetch, self._piece_length, self._name, self._short = fetch, piece_length, name, short
 
@@ -151,7 +158,7 @@ class SwarmRanges:
             try:
                 data = self._fetch.piece(piece)
             except IncompleteError as error:
-                raise Unreachable(error.where, error.what, error.mend) from error
+                raise UnreachableError(error.where, error.what, error.mend) from error
             wanted = data[max(start - at, 0) : stop - at]
             zeros = min(at + self._piece_length, stop) - max(at, start) - len(wanted)
             # A v2 torrent's pieces end with their file, and the stream goes on with zeros.
@@ -159,7 +166,7 @@ class SwarmRanges:
 
 
 @contextmanager
-def remote_sources(file: SharedFile, remote: Remote, scratch: Path) -> Iterator[list[Opener]]:
+def open_remote_readers(file: ShardTorrent, remote: NetworkOptions, scratch: Path) -> Iterator[list[Opener]]:
     """Yield what opens each source over the network, in the order they are to be asked.
 
     scratch: a folder that the swarm makes, uses and takes away. The sources are open until the block ends.
@@ -169,7 +176,7 @@ def remote_sources(file: SharedFile, remote: Remote, scratch: Path) -> Iterator[
         openers: list[Opener] = []
         addresses = _addresses(file, remote)
         if addresses:
-            web = opened.enter_context(Web(seconds=remote.seconds, allowed=remote.hosts))
+            web = opened.enter_context(HttpClient(seconds=remote.seconds, allowed=remote.hosts))
             openers += [_web_opener(web, address, file) for address in addresses]
         if remote.swarm is not None:
             openers.append(_swarm_opener(opened, file, remote, scratch))
@@ -177,7 +184,9 @@ def remote_sources(file: SharedFile, remote: Remote, scratch: Path) -> Iterator[
 
 
 @contextmanager
-def in_turn(file: SharedFile, remote: Remote | None, scratch: Path) -> Iterator[OpenRanges | None]:
+def first_working_reader(
+    file: ShardTorrent, remote: NetworkOptions | None, scratch: Path
+) -> Iterator[OpenRanges | None]:
     """Yield what opens all sources over the network as one: where one fails, the next reads on.
 
     None where there are none. scratch: as for remote_sources.
@@ -185,7 +194,7 @@ def in_turn(file: SharedFile, remote: Remote | None, scratch: Path) -> Iterator[
     if remote is None:
         yield None
         return
-    with remote_sources(file, remote, scratch) as openers:
+    with open_remote_readers(file, remote, scratch) as openers:
         yield (lambda _layout, wanted: _InTurn(openers, wanted)) if openers else None
 
 
@@ -194,8 +203,8 @@ class _InTurn:
 
     def __init__(self, openers: Sequence[Opener], wanted: Sequence[Range]) -> None:
         self._waiting, self._wanted = list(openers), wanted
-        self._source: RangeSource | None = None
-        self._failure = Unreadable("--web-seed", "no source over the network was asked")
+        self._source: RangeReader | None = None
+        self._failure = UnreadableError("--web-seed", "no source over the network was asked")
 
     @property
     def name(self) -> str:
@@ -207,12 +216,12 @@ class _InTurn:
                 for data in self._open().read(start, stop):
                     start += len(data)
                     yield data
-            except Unreadable as error:
+            except UnreadableError as error:
                 self._failure, self._source = error, None
                 if not self._waiting:
                     raise
 
-    def _open(self) -> RangeSource:
+    def _open(self) -> RangeReader:
         """Return the source that is asked now. Raises Unreadable, the last one's, where none is left."""
         if self._source is None:
             if not self._waiting:
@@ -228,9 +237,9 @@ def web_seed_address(seed: str, file: str) -> str:
 
 def asked_seed(written: str, where: str = "--web-seed") -> str:
     """Return the address of a web seed that the user names, which may be one in a store. Raises InputError."""
-    if not is_stored(written):
+    if not is_store_location(written):
         return url(written, where, WEB)
-    place = place_of(written, where)
+    place = parse_location(written, where)
     address = f"file://{place}" if isinstance(place, Path) else str(place)
     return f"{address}/" if written.endswith("/") else address
 
@@ -249,12 +258,12 @@ def is_asked(seed: str) -> bool:
     return False
 
 
-def file_at(address: str, size: int, open_web: Callable[[], Web]) -> RangeSource:
+def file_at(address: str, size: int, open_web: Callable[[], HttpClient]) -> RangeReader:
     """Return the file of `size` bytes at the address of a web seed, on the web or in a store."""
     if is_web(address):
-        return WebRanges(open_web(), address, size)
-    place = place_of(address, "--web-seed")
-    return TarRanges(place) if isinstance(place, Path) else StoredFile(place, size)
+        return WebSeedReader(open_web(), address, size)
+    place = parse_location(address, "--web-seed")
+    return TarRangeReader(place) if isinstance(place, Path) else StoreRangeReader(place, size)
 
 
 def _quoted(address: str, path: str) -> str:
@@ -262,25 +271,25 @@ def _quoted(address: str, path: str) -> str:
     return quote(path) if is_web(address) else path
 
 
-def _addresses(file: SharedFile, remote: Remote) -> list[str]:
+def _addresses(file: ShardTorrent, remote: NetworkOptions) -> list[str]:
     """Return the file's addresses at the web seeds; those of a torrent that are no web address are left out."""
     seeds = [asked_seed(seed) for seed in remote.web_seeds]
     seeds += [seed for seed in file.metainfo.web_seeds[:_OWN] if remote.torrent_web_seeds and is_asked(seed)]
     return list(dict.fromkeys(web_seed_address(seed, file.name) for seed in seeds))
 
 
-def _web_opener(web: Web, address: str, file: SharedFile) -> Opener:
+def _web_opener(web: HttpClient, address: str, file: ShardTorrent) -> Opener:
     """Return what opens a file, or a folder's, at a web seed."""
-    if isinstance(file, SharedFolder):
-        return lambda _wanted: FolderWebRanges(web, address, file.named)
+    if isinstance(file, FolderTorrent):
+        return lambda _wanted: FolderWebSeedReader(web, address, file.named)
     return lambda _wanted: file_at(address, file.size, lambda: web)
 
 
-def _swarm_opener(opened: ExitStack, file: SharedFile, remote: Remote, scratch: Path) -> Opener:
+def _swarm_opener(opened: ExitStack, file: ShardTorrent, remote: NetworkOptions, scratch: Path) -> Opener:
     """Return what begins to fetch the pieces that ranges touch, until `opened` is closed."""
     swarm = remote.swarm
     assert swarm is not None
-    name = f"the swarm of {shown(file.name)}"
+    name = f"the swarm of {display_text(file.name)}"
     length = file.metainfo.piece_length
     trackers = [url(tracker, "--tracker", TRACKERS) for tracker in swarm.trackers]
     if swarm.torrent_trackers:
@@ -288,13 +297,15 @@ def _swarm_opener(opened: ExitStack, file: SharedFile, remote: Remote, scratch: 
     peers = [_host_and_port(peer) for peer in swarm.peers]
 
     if not (trackers or peers or swarm.reach.dht):
-        raise InputError("--swarm", f"{shown(file.name)} has no tracker, and nobody else to ask", "add --peer or --dht")
+        raise InputError(
+            "--swarm", f"{display_text(file.name)} has no tracker, and nobody else to ask", "add --peer or --dht"
+        )
 
     current = opened.enter_context(ExitStack())
 
-    def open_swarm(wanted: Sequence[Range]) -> RangeSource:
+    def open_swarm(wanted: Sequence[Range]) -> RangeReader:
         current.close()  # what was opened for other ranges: there is one scratch folder
-        fetch = PieceFetch(
+        fetch = PieceDownload(
             file.torrent,
             sorted({piece for each in wanted for piece in _touched(each, length)}),
             scratch,
@@ -304,18 +315,18 @@ def _swarm_opener(opened: ExitStack, file: SharedFile, remote: Remote, scratch: 
             seconds=remote.seconds,
             where=name,
         )
-        return SwarmRanges(current.enter_context(fetch), length, name, short=isinstance(file, SharedFolder))
+        return SwarmReader(current.enter_context(fetch), length, name, short=isinstance(file, FolderTorrent))
 
     return open_swarm
 
 
-def permitted_trackers(trackers: Sequence[str], remote: Remote) -> list[str]:
+def permitted_trackers(trackers: Sequence[str], remote: NetworkOptions) -> list[str]:
     """Return the trackers that may be contacted. Raises Unreadable where none may, and nobody else is to be asked."""
     refused: list[InputError] = []
     kept = permitted_urls(trackers, remote.hosts, refused)
     swarm = remote.swarm
     if refused and swarm and not (kept or swarm.peers or swarm.reach.dht):
-        raise Unreadable(refused[0].where, refused[0].what, refused[0].mend)
+        raise UnreadableError(refused[0].where, refused[0].what, refused[0].mend)
     return kept
 
 
@@ -328,7 +339,7 @@ def _host_and_port(peer: str) -> tuple[str, int]:
     """Return the two parts of "host:port". Raises InputError."""
     match = _PEER.fullmatch(peer)
     if match is None or not 1 <= int(match[2]) <= 65535:
-        raise InputError("--peer", f'"{shown(peer, 80)}" is not a peer', 'write it as "203.0.113.5:6881"')
+        raise InputError("--peer", f'"{display_text(peer, 80)}" is not a peer', 'write it as "203.0.113.5:6881"')
     return match[1].strip("[]"), int(match[2])
 
 
@@ -342,5 +353,5 @@ def _endpoints(host: str, port: int) -> list[tuple[str, int]]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise Unreachable(host, "this peer's address is not found", "check --peer") from error
+        raise UnreachableError(host, "this peer's address is not found", "check --peer") from error
     return list(dict.fromkeys((str(address[0]), port) for *_, address in found))

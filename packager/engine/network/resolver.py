@@ -7,7 +7,7 @@ from packager.core.config.url_values import refuse_credentials
 from packager.core.http import allowed_hosts
 from packager.core.http.allowed_hosts import AllowedHosts
 from packager.errors import InputError
-from packager.paths import shown
+from packager.paths import display_text
 
 _first_public: dict[str, bool] = {}  # host name -> whether its first answer in this process had a public address
 
@@ -26,7 +26,7 @@ def permitted(host: str, port: int, allowed: AllowedHosts) -> list[str]:
     found = look_up(host, port)
     is_public = any(not allowed_hosts.special_kind(each) for each in found)
     was_public = _first_public.setdefault(host.lower().rstrip("."), is_public)
-    return allowed_hosts.permitted(host, port, found, allowed, was_public=was_public)
+    return allowed_hosts.is_permitted(host, port, found, allowed, was_public=was_public)
 
 
 def permitted_urls(urls: Sequence[str], allowed: AllowedHosts, refused: list[InputError] | None = None) -> list[str]:
@@ -46,7 +46,7 @@ def permitted_urls(urls: Sequence[str], allowed: AllowedHosts, refused: list[Inp
             continue
         place = allowed_hosts.host_and_port(url)
         if not place[0]:
-            why.append(InputError(shown(url, 200), "not contacted: not an address of http, https, udp or ws"))
+            why.append(InputError(display_text(url, 200), "not contacted: not an address of http, https, udp or ws"))
             continue
         if place not in seen:
             seen[place] = _refused(*place, allowed)

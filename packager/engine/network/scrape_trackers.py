@@ -17,9 +17,9 @@ from packager.core.bittorrent.scrape import (
     HTTP_BATCH,
     HTTP_LIMIT,
     UDP_BATCH,
-    Counts,
     Swarm,
-    best,
+    SwarmCounts,
+    best_counts,
     http_answer,
     http_request,
     scrape_url,
@@ -27,37 +27,37 @@ from packager.core.bittorrent.scrape import (
 from packager.core.config.url_values import without_credentials
 from packager.core.http.allowed_hosts import NO_HOSTS, AllowedHosts
 from packager.core.releases.seed_counts import Questions
-from packager.core.reports.reports import AskedTracker
-from packager.engine.network.http_client import Web
+from packager.core.reports.reports import TrackerAnswer
+from packager.engine.network.http_client import HttpClient
 from packager.engine.network.udp_tracker import UdpTracker
 from packager.errors import IncompleteError, InputError, PackagerError
-from packager.paths import shown
+from packager.paths import display_text
 from packager.progress import SILENT, Progress
 
 SECONDS = 120.0  # that all trackers together may take
 SILENT_SECONDS = 10.0  # that one may stay silent
 _TRIES = 2  # of a request by HTTP
-_NOT_KNOWN_THERE = Counts(seeders=0, leechers=0)
+_NOT_KNOWN_THERE = SwarmCounts(seeders=0, leechers=0)
 _AT_ONCE = max(HTTP_BATCH, UDP_BATCH)
 _POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
-class Scraped:
+class ScrapeResult:
     """The best counts of each swarm that any tracker answered for, and how each tracker did."""
 
-    counts: dict[Swarm, Counts]
-    trackers: tuple[AskedTracker, ...]
+    counts: dict[Swarm, SwarmCounts]
+    trackers: tuple[TrackerAnswer, ...]
 
 
 class _Tracker(Protocol):
     """A tracker that can be asked."""
 
-    def first(self, swarms: Sequence[Swarm]) -> dict[Swarm, Counts]:
+    def first(self, swarms: Sequence[Swarm]) -> dict[Swarm, SwarmCounts]:
         """Return the counts of the first of `swarms`, one at least."""
 
 
-def scrape(
+def scrape_trackers(
     questions: Questions,
     *,
     allowed: AllowedHosts = NO_HOSTS,
@@ -65,7 +65,7 @@ def scrape(
     silent: float = SILENT_SECONDS,
     stop: Callable[[], bool] = lambda: False,
     progress: Progress = SILENT,
-) -> Scraped:
+) -> ScrapeResult:
     """Ask every tracker for its swarms, and return what they said.
 
     allowed: hosts that may be contacted although they are not on the public Internet. seconds: that it may take in
@@ -91,7 +91,7 @@ def scrape(
         finally:
             over.set()
     progress.end()
-    return Scraped(_merged(asking), tuple(each.report() for each in asking))
+    return ScrapeResult(_merged(asking), tuple(each.report() for each in asking))
 
 
 class _Asking:
@@ -99,7 +99,7 @@ class _Asking:
 
     def __init__(self, tracker: str, swarms: Sequence[Swarm], silent: float, allowed: AllowedHosts) -> None:
         self._tracker, self._swarms, self._silent, self._allowed = tracker, swarms, silent, allowed
-        self.counts: dict[Swarm, Counts] = {}
+        self.counts: dict[Swarm, SwarmCounts] = {}
         self._what, self._seconds = "", 0.0
 
     def run(self, end: float, over: Event) -> None:
@@ -118,10 +118,10 @@ class _Asking:
             self._what = error.advice if isinstance(error, InputError) else error.what
         self._seconds = time.monotonic() - began
 
-    def report(self) -> AskedTracker:
+    def report(self) -> TrackerAnswer:
         """Return how it did."""
-        return AskedTracker(
-            tracker=shown(without_credentials(self._tracker), 200),
+        return TrackerAnswer(
+            tracker=display_text(without_credentials(self._tracker), 200),
             asked=len(self._swarms),
             answered=len(self.counts),
             seconds=round(self._seconds, 3),
@@ -129,12 +129,12 @@ class _Asking:
         )
 
 
-def _merged(asking: Sequence[_Asking]) -> dict[Swarm, Counts]:
+def _merged(asking: Sequence[_Asking]) -> dict[Swarm, SwarmCounts]:
     """Return the best of what several trackers say."""
-    merged: dict[Swarm, Counts] = {}
+    merged: dict[Swarm, SwarmCounts] = {}
     for each in asking:
         for swarm, counts in each.counts.items():
-            merged[swarm] = best((merged[swarm], counts)) if swarm in merged else counts
+            merged[swarm] = best_counts((merged[swarm], counts)) if swarm in merged else counts
     return merged
 
 
@@ -145,16 +145,16 @@ def _open(tracker: str, silent: float, allowed: AllowedHosts) -> AbstractContext
         return UdpTracker(tracker, seconds=silent, allowed=allowed)
     if scheme in ("http", "https"):
         return _HttpTracker(tracker, silent, allowed)
-    raise InputError(shown(tracker, 200), "cannot be asked: neither http, https nor udp")
+    raise InputError(display_text(tracker, 200), "cannot be asked: neither http, https nor udp")
 
 
 class _HttpTracker:
     """A tracker by HTTP; a context manager. seconds: that it may take for an answer."""
 
     def __init__(self, announce: str, seconds: float, allowed: AllowedHosts) -> None:
-        self._address, self._where = scrape_url(announce), shown(announce, 200)
+        self._address, self._where = scrape_url(announce), display_text(announce, 200)
         self._seconds, self._batch = seconds, HTTP_BATCH
-        self._web = Web(seconds=seconds, tries=_TRIES, allowed=allowed)
+        self._web = HttpClient(seconds=seconds, tries=_TRIES, allowed=allowed)
 
     def __enter__(self) -> "_HttpTracker":
         """Open."""
@@ -167,7 +167,7 @@ class _HttpTracker:
         """Close the connections."""
         self._web.__exit__(kind, error, trace)
 
-    def first(self, swarms: Sequence[Swarm]) -> dict[Swarm, Counts]:
+    def first(self, swarms: Sequence[Swarm]) -> dict[Swarm, SwarmCounts]:
         """Return the counts of the first of `swarms`, fewer at once from now on where it cannot do as many.
 
         A tracker leaves out what it does not know. One that left out the last, and knows it when asked
@@ -193,7 +193,7 @@ class _HttpTracker:
         except InputError:
             return False
 
-    def _ask(self, swarms: Sequence[Swarm]) -> dict[Swarm, Counts]:
+    def _ask(self, swarms: Sequence[Swarm]) -> dict[Swarm, SwarmCounts]:
         """Return what it says of swarms."""
         data = self._web.fetch(http_request(self._address, swarms), limit=HTTP_LIMIT, seconds=self._seconds)
         return http_answer(data, swarms, self._where)

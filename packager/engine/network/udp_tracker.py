@@ -10,8 +10,8 @@ from types import TracebackType
 from packager.core.bittorrent.scrape import (
     UDP_BATCH,
     UDP_LIMIT,
-    Counts,
     Swarm,
+    SwarmCounts,
     udp_address,
     udp_answer,
     udp_connect,
@@ -22,7 +22,7 @@ from packager.core.bittorrent.scrape import (
 from packager.core.http.allowed_hosts import NO_HOSTS, AllowedHosts
 from packager.engine.network.resolver import permitted
 from packager.errors import IncompleteError, InputError, from_os_error
-from packager.paths import shown
+from packager.paths import display_text
 
 TRIES = 3  # of a packet
 ADDRESSES = 4  # of a host that are tried
@@ -35,7 +35,7 @@ class UdpTracker:
     def __init__(self, announce: str, *, seconds: float, allowed: AllowedHosts = NO_HOSTS) -> None:
         """Name it. Raises InputError for what is no UDP tracker."""
         self._host, self._port = udp_address(announce)
-        self._where, self._seconds, self._allowed = shown(announce, 200), seconds, allowed
+        self._where, self._seconds, self._allowed = display_text(announce, 200), seconds, allowed
         self._connection, self._connected_at = 0, float("-inf")
 
     def __enter__(self) -> "UdpTracker":
@@ -61,7 +61,7 @@ class UdpTracker:
         """Forget it."""
         self._socket.close()
 
-    def first(self, swarms: Sequence[Swarm]) -> dict[Swarm, Counts]:
+    def first(self, swarms: Sequence[Swarm]) -> dict[Swarm, SwarmCounts]:
         """Return the counts of the first of `swarms`: as many as it answers for at once, and one at least.
 
         Raises InputError where it refuses or answers nonsense, IncompleteError where it is silent.
@@ -77,7 +77,7 @@ class UdpTracker:
         try:
             return permitted(self._host, self._port, self._allowed)[:ADDRESSES]
         except (OSError, UnicodeError) as error:
-            what = f"its host is not found ({shown(str(error), 100)})"
+            what = f"its host is not found ({display_text(str(error), 100)})"
             raise IncompleteError(self._where, what, "try again later") from error
 
     def _connect(self) -> None:

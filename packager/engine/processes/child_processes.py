@@ -15,7 +15,7 @@ from typing import Any
 from packager.engine.processes.import_path import module_path
 
 
-def environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """Return the environment of a child process that runs Python."""
     return {**os.environ, **_settings()}
 
@@ -25,7 +25,7 @@ def _settings() -> dict[str, str]:
 
 
 @contextmanager
-def isolated() -> Iterator[None]:
+def python_command() -> Iterator[None]:
     """Let every process that is started while the block runs, by whatever library, start isolated."""
     before, path = {name: os.environ.get(name) for name in _settings()}, list(sys.path)
     settings, safe = _settings(), module_path()
@@ -47,7 +47,7 @@ class _Process(SpawnProcess):
 
     @staticmethod
     def _Popen(process_obj: Any) -> Any:  # noqa: N802 (multiprocessing's own name)
-        with isolated():
+        with python_command():
             return SpawnProcess._Popen(process_obj)  # noqa: SLF001
 
 
@@ -59,6 +59,6 @@ class _Context(SpawnContext):
 
 def spawn_context() -> SpawnContext:
     """Return the multiprocessing context that every pool and process of ours is made with."""
-    with isolated():
+    with python_command():
         resource_tracker.ensure_running()  # a process, too, which the first lock would start
     return _Context()

@@ -16,9 +16,9 @@ import dask
 import distributed
 
 from packager.engine.processes import dask_task
-from packager.engine.processes.child_processes import isolated
-from packager.engine.processes.dask_run import Course
-from packager.engine.processes.dask_workers import Workers
+from packager.engine.processes.child_processes import python_command
+from packager.engine.processes.dask_run import ClusterRun
+from packager.engine.processes.dask_workers import DaskWorkers
 from packager.engine.processes.worker_pool import Job, Tell
 from packager.errors import IncompleteError, InputError, PackagerError, first_line
 from packager.progress import Progress
@@ -46,7 +46,7 @@ _DASK = {
 
 
 @contextlib.contextmanager
-def open_cluster(address: str, *, patience: float, progress: Progress) -> Iterator["Cluster"]:
+def open_cluster(address: str, *, patience: float, progress: Progress) -> Iterator["DaskCluster"]:
     """Connect to a scheduler, or start workers here, and yield them.
 
     address: "tcp://HOST:PORT", "tls://HOST:PORT", a scheduler's file (its --scheduler-file), or "local:N".
@@ -68,9 +68,9 @@ def open_cluster(address: str, *, patience: float, progress: Progress) -> Iterat
         elif kind not in ("tcp", "tls"):
             raise InputError("--scheduler", f'"{address}" is no address', "write tcp://HOST:PORT")
         client = opened.enter_context(_connected(where, address))
-        workers = Workers(client, address, patience, progress)
+        workers = DaskWorkers(client, address, patience, progress)
         workers.check_versions()
-        yield Cluster(workers)
+        yield DaskCluster(workers)
 
 
 @contextlib.contextmanager
@@ -79,7 +79,7 @@ def _local(count: str) -> Iterator[Any]:
     if not count.isascii() or not count.isdigit() or not 1 <= int(count[:6]) <= 4096:
         raise InputError("--cluster", f'"local:{count}" is not known', "write local:N, N worker processes from 1 on")
     with (
-        isolated(),  # as long as it runs: a worker that dies is started again
+        python_command(),  # as long as it runs: a worker that dies is started again
         tempfile.TemporaryDirectory(prefix="packager-cluster-") as scratch,
         _local_cluster(
             n_workers=int(count),
@@ -117,10 +117,10 @@ def _connected(where: Any, address: str) -> Iterator[Any]:
             client.close(timeout=5)
 
 
-class Cluster:
+class DaskCluster:
     """The workers of one scheduler, as a crew. Use it from one thread."""
 
-    def __init__(self, workers: Workers) -> None:
+    def __init__(self, workers: DaskWorkers) -> None:
         """Take the workers."""
         self.redone = 0
         self._workers = workers
@@ -138,7 +138,7 @@ class Cluster:
         Memory: what travels of those that are out, and of one more. Raises IncompleteError where the scheduler or
         every worker is gone, and what is no PackagerError as a worker raised it.
         """
-        course = Course(self._workers, job, tasks, tell)
+        course = ClusterRun(self._workers, job, tasks, tell)
         try:
             yield from course.run()
         finally:

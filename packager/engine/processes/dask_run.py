@@ -16,10 +16,10 @@ from typing import Any, Generic, TypeVar
 import distributed
 from distributed.scheduler import KilledWorker
 
-from packager.engine.files.write_errors import unforeseen
-from packager.engine.processes.dask_task import TOPIC, Ended, Work
-from packager.engine.processes.dask_workers import Workers
-from packager.engine.processes.process_pool import Stopped
+from packager.engine.files.write_errors import system_error
+from packager.engine.processes.dask_task import TOPIC, RemoteResult, RemoteTask
+from packager.engine.processes.dask_workers import DaskWorkers
+from packager.engine.processes.process_pool import TaskStopped
 from packager.engine.processes.worker_pool import Job, Tell
 from packager.errors import IncompleteError, PackagerError
 
@@ -57,10 +57,12 @@ class _Try(Generic[Task]):
     stopped: bool = False  # the worker has let go of it
 
 
-class Course(Generic[Task, Load, Made, Result]):
+class ClusterRun(Generic[Task, Load, Made, Result]):
     """One run of tasks: as many are out as there are workers, and what the next one takes is at hand."""
 
-    def __init__(self, workers: Workers, job: Job[Task, Load, Made, Result], tasks: Iterable[Task], tell: Tell) -> None:
+    def __init__(
+        self, workers: DaskWorkers, job: Job[Task, Load, Made, Result], tasks: Iterable[Task], tell: Tell
+    ) -> None:
         """Begin to listen; `run` hands out the first task."""
         self.redone = 0  # tries beyond the first of each task
         self._workers, self._job, self._source, self._tell = workers, job, iter(tasks), tell
@@ -123,7 +125,7 @@ class Course(Generic[Task, Load, Made, Result]):
         case.tries += 1
         self.redone += case.tries > 1
         key = f"packager-{self._token}-{next(self._numbers)}"
-        future = self._workers.submit(Work(self._job.there, load), key, case.shunned)
+        future = self._workers.submit(RemoteTask(self._job.there, load), key, case.shunned)
         self._out[key] = _Try(key, case, future, time.monotonic())
         future.add_done_callback(lambda _: self._news.put((key, "ended", "", 0)))
 
@@ -165,16 +167,16 @@ class Course(Generic[Task, Load, Made, Result]):
             told, case.told = case.told, done
             self._tell(done - told)
 
-    def _fetched(self, each: _Try[Task]) -> Ended[Made] | None:
+    def _fetched(self, each: _Try[Task]) -> RemoteResult[Made] | None:
         """Return what a try came to; None: its workers died with it. A bug is raised with its traceback."""
         try:
-            ended: Ended[Made] = each.future.result(timeout=_FETCH_SECONDS)
-        except (KilledWorker, Stopped, distributed.CancelledError, OSError, TimeoutError):
+            ended: RemoteResult[Made] = each.future.result(timeout=_FETCH_SECONDS)
+        except (KilledWorker, TaskStopped, distributed.CancelledError, OSError, TimeoutError):
             return None
         each.future.release()
         return ended
 
-    def _take(self, case: _Case[Task], ended: Ended[Made]) -> Iterator[tuple[Task, Result | PackagerError]]:
+    def _take(self, case: _Case[Task], ended: RemoteResult[Made]) -> Iterator[tuple[Task, Result | PackagerError]]:
         """Yield the result of what came back, or have it done again where another worker may do better."""
         made = ended.made
         self._advance(case, ended.done)
@@ -192,7 +194,7 @@ class Course(Generic[Task, Load, Made, Result]):
             except PackagerError as error:
                 result = error
             except OSError as error:
-                result = unforeseen(error)
+                result = system_error(error)
         yield case.task, result
 
     def _retry(self, case: _Case[Task], what: str) -> Iterator[tuple[Task, PackagerError]]:

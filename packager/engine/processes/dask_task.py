@@ -13,8 +13,8 @@ from typing import Any, Generic, TypeVar
 import distributed
 
 from packager import __version__
-from packager.engine.files.write_errors import unforeseen
-from packager.engine.processes.process_pool import Stopped
+from packager.engine.files.write_errors import system_error
+from packager.engine.processes.process_pool import TaskStopped
 from packager.engine.processes.worker_pool import Tell
 from packager.errors import IncompleteError, PackagerError
 
@@ -27,7 +27,7 @@ _one_at_a_time = threading.Lock()  # the engine keeps buffers for one task a pro
 
 
 @dataclass(frozen=True)
-class Work(Generic[Load, Made]):
+class RemoteTask(Generic[Load, Made]):
     """A task on its way. version: of the packager that sends it."""
 
     there: Callable[[Load, Tell, Path], Made]
@@ -36,7 +36,7 @@ class Work(Generic[Load, Made]):
 
 
 @dataclass(frozen=True)
-class Ended(Generic[Made]):
+class RemoteResult(Generic[Made]):
     """A task that ended on a worker. done: bytes; here: the failure may be this worker's own, and another do better."""
 
     worker: str
@@ -51,25 +51,25 @@ def dask_setup(worker: object) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def work(task: Work[Load, Made]) -> Ended[Made]:
+def run_remote_task(task: RemoteTask[Load, Made]) -> RemoteResult[Made]:
     """Do a task in this worker; what the user can mend is a result, a bug keeps its traceback."""
     worker = distributed.get_worker()
     address, key = str(worker.address), str(worker.get_current_task())
     if task.version != __version__:
-        return Ended(address, wrong_version(address, __version__, task.version), here=True)
+        return RemoteResult(address, wrong_version(address, __version__, task.version), here=True)
     with _one_at_a_time:
         telling = _Telling(worker, key)
         telling.say("begun")
         scratch = Path(tempfile.mkdtemp(prefix="packager-", dir=worker.local_directory))
         try:
             made = task.there(task.load, telling.tell, scratch)
-            return Ended(address, made, telling.done)
+            return RemoteResult(address, made, telling.done)
         except PackagerError as error:
-            return Ended(address, error, here=_by_system(error))
+            return RemoteResult(address, error, here=_by_system(error))
         except OSError as error:
             if error.errno is None:
                 raise
-            return Ended(address, unforeseen(error), here=True)
+            return RemoteResult(address, system_error(error), here=True)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
             telling.say("left")
@@ -110,7 +110,7 @@ class _Telling:
             return
         self._told = now
         if not self._wanted():
-            raise Stopped
+            raise TaskStopped
         self.say("done")
 
     def _wanted(self) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from packager import __version__
-from packager.engine.processes.dask_task import Work, work, wrong_version
+from packager.engine.processes.dask_task import RemoteTask, run_remote_task, wrong_version
 from packager.errors import IncompleteError
 from packager.progress import Progress
 
@@ -15,7 +15,7 @@ Made = TypeVar("Made")
 _LOOK_SECONDS = 2.0  # between two looks at who is there
 
 
-class Workers:
+class DaskWorkers:
     """The workers of one scheduler. Use it from one thread."""
 
     def __init__(self, client: Any, address: str, patience: float, progress: Progress) -> None:
@@ -56,7 +56,7 @@ class Workers:
             if version != __version__:
                 raise wrong_version(worker, version, __version__)
 
-    def submit(self, task: Work[Load, Made], key: str, shunned: set[str]) -> Any:
+    def submit(self, task: RemoteTask[Load, Made], key: str, shunned: set[str]) -> Any:
         """Hand a task to Dask, which chooses the worker, and return its future.
 
         Workers that are shunned get it only where there is no other.
@@ -64,7 +64,7 @@ class Workers:
         avoided = shunned | self._hung
         others = sorted(self._there - avoided) if avoided & self._there else []
         return self.client.submit(
-            work, task, key=key, pure=False, workers=others or None, allow_other_workers=bool(others)
+            run_remote_task, task, key=key, pure=False, workers=others or None, allow_other_workers=bool(others)
         )
 
     def are_hung(self, overdue: Iterable[tuple[str, str]]) -> None:

@@ -6,7 +6,7 @@ This module imports only what Python itself has loaded by then, so that it can r
 import os
 import sys
 
-_PACKAGER = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # the folder of packager/
+_PACKAGER = os.path.abspath(__file__).removesuffix("/packager/engine/processes/import_path.py")
 _LIBRARY = os.path.dirname(os.path.abspath(os.__file__))
 
 

@@ -10,7 +10,7 @@ _END = object()
 _POLL_SECONDS = 0.1
 
 
-def ahead(items: Iterator[T], count: int = 2) -> Iterator[T]:
+def prefetch(items: Iterator[T], count: int = 2) -> Iterator[T]:
     """Yield what `items` yields, made in a thread of its own, at most `count` before they are taken.
 
     Raises what `items` raises, in its place. The thread ends with this iterator.

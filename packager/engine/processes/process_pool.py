@@ -14,7 +14,7 @@ from multiprocessing.connection import wait as wait_for
 from multiprocessing.sharedctypes import Synchronized
 from typing import TypeAlias, TypeVar
 
-from packager.engine.files.write_errors import unforeseen
+from packager.engine.files.write_errors import system_error
 from packager.engine.processes.child_processes import spawn_context
 from packager.errors import IncompleteError, PackagerError
 from packager.progress import Progress
@@ -27,11 +27,11 @@ Run: TypeAlias = Callable[[Task, Tell], Result]
 _POLL_SECONDS = 0.2
 
 
-class Stopped(Exception):  # noqa: N818 (not an error: the run was asked to stop)
+class TaskStopped(Exception):  # noqa: N818 (not an error: the run was asked to stop)
     """Raised inside a task when the run stops; never reaches a user."""
 
 
-def usable_cores() -> int:
+def available_cores() -> int:
     """Return the cores that this process may run on: what `--workers auto` means."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -123,12 +123,12 @@ def _refused(error: OSError) -> IncompleteError:
     """Return what the system refused as a user's error; another library's own OSError is a bug, and raised."""
     if error.errno is None:
         raise error
-    return unforeseen(error)
+    return system_error(error)
 
 
 def _advance(amount: int) -> None:
     """Add to what is done; raise Stopped where the run was asked to stop."""
     if _stop.value:
-        raise Stopped
+        raise TaskStopped
     with _done.get_lock():
         _done.value += amount

@@ -40,7 +40,7 @@ class Job(Generic[Task, Load, Made, Result]):
     doubtful: Callable[[Made], bool] = _never
 
 
-class Crew(Protocol):
+class WorkerPool(Protocol):
     """Workers on other machines, or processes that are treated so."""
 
     redone: int  # tasks that were begun again, because their worker died, hung or could not

@@ -19,15 +19,15 @@ import msgspec
 
 from packager.core.config.parse_config import parse_config, phase_key
 from packager.core.config.starter_config import starter_config, starter_title
-from packager.core.config.store_url import StoreAddress, is_address, store_address
+from packager.core.config.store_url import StoreUrl, is_store_url, parse_store_url
 from packager.engine.files import atomic_files
-from packager.engine.project.project import STATE, Workspace
+from packager.engine.project.project import STATE, Project
 from packager.engine.project.state_format import check_state
 from packager.engine.stores.base import Place
 from packager.engine.tables import parquet
 from packager.errors import IncompleteError, InputError
 from packager.options import Config
-from packager.paths import shown
+from packager.paths import display_text
 from packager.slug import slug
 
 CONFIG_MAX = 1 << 20  # bytes
@@ -35,22 +35,22 @@ RECORDS = ("records.csv", "records.jsonl", "records.parquet", "records.sqlite")
 _HEAD_MAX = 1 << 20  # bytes of a records file's first line that are read
 
 
-def load(path: Path, *, tars: str | None = None) -> tuple[Config, Workspace]:
+def load_project(path: Path, *, tars: str | None = None) -> tuple[Config, Project]:
     """Return the project of a packager.toml: its checked config, its absolute paths.
 
     tars: where they lie, in the place of shards.directory; relative to this process's folder. Raises InputError
     naming the key and the path where packager.toml, a file or a folder that it names is missing or of the wrong kind,
     where two folders that must be apart lie in each other, or where a newer packager wrote the state folder.
     """
-    where = shown(str(path))
+    where = display_text(str(path))
     config = parse_config(_read(path, where), where)
     if tars is not None:
-        written = tars if is_address(tars) else os.path.abspath(tars)
+        written = tars if is_store_url(tars) else os.path.abspath(tars)
         shards = msgspec.structs.replace(config.shards, directory=written)
         config = msgspec.structs.replace(config, shards=shards)
-    workspace = _workspace(config, path, where)
-    check_state(workspace.state)
-    return config, workspace
+    project = _workspace(config, path, where)
+    check_state(project.state)
+    return config, project
 
 
 def _read(path: Path, where: str) -> str:
@@ -71,7 +71,7 @@ def _read(path: Path, where: str) -> str:
         raise InputError(where, f"line {line} is not UTF-8", "save the file as UTF-8") from None
 
 
-def _workspace(config: Config, path: Path, where: str) -> Workspace:
+def _workspace(config: Config, path: Path, where: str) -> Project:
     """Return the absolute paths of a project, each checked."""
     root = Path(os.path.realpath(path.parent))
 
@@ -98,7 +98,7 @@ def _workspace(config: Config, path: Path, where: str) -> Workspace:
     output = absolute(release.output)
     released = [place for place in (source, shards, output) if isinstance(place, Path)]
     _check_kept(config, root, released, where)
-    return Workspace(
+    return Project(
         config=root / path.name,
         source_place=source,
         records=absolute(collection.records) if collection.records is not None else None,
@@ -112,9 +112,9 @@ def _workspace(config: Config, path: Path, where: str) -> Workspace:
 
 def _place(root: Path, written: str, key: str) -> Place:
     """Return the folder or store that a key names. Raises InputError for an address that will not do."""
-    if not is_address(written):
+    if not is_store_url(written):
         return Path(os.path.realpath(root / written))
-    address = store_address(written, key)
+    address = parse_store_url(written, key)
     return Path(os.path.realpath(address.path)) if address.scheme == "file" else address
 
 
@@ -128,19 +128,19 @@ def _check_stores(config: Config, source: Place, shards: Place, where: str) -> N
         ("release.key", release.key),
         ("release.next_key", release.next_key),
     ):
-        if written is not None and is_address(written):
-            store_address(written, f"{where}: {key}")
+        if written is not None and is_store_url(written):
+            parse_store_url(written, f"{where}: {key}")
             mend = "packager publish --to brings the site there" if key == "release.output" else "copy it here"
-            raise InputError(f"{where}: {key}", f'"{shown(written)}" must be a path of this machine', mend)
-    stores = [place for place in (source, shards) if isinstance(place, StoreAddress)]
+            raise InputError(f"{where}: {key}", f'"{display_text(written)}" must be a path of this machine', mend)
+    stores = [place for place in (source, shards) if isinstance(place, StoreUrl)]
     if len(stores) == 2 and (stores[0].holds(stores[1]) or stores[1].holds(stores[0])):
         what = f'"{shards}" and collection.source, "{source}", lie in each other'
         raise InputError(f"{where}: shards.directory", what, "give each a prefix of its own")
-    if isinstance(source, StoreAddress) and config.collection.mtimes:
+    if isinstance(source, StoreUrl) and config.collection.mtimes:
         what = "true means nothing where the source is a store, which knows when a file was uploaded"
         raise InputError(f"{where}: collection.mtimes", what, "take the line out")
     for index, phase in enumerate(config.phases):
-        if phase.container == "folder" and (isinstance(source, StoreAddress) or isinstance(shards, StoreAddress)):
+        if phase.container == "folder" and (isinstance(source, StoreUrl) or isinstance(shards, StoreUrl)):
             what = '"folder" is for files that stay in a folder of this machine'
             raise InputError(phase_key(where, index, "container", phase.name), what, "take the line out")
 
@@ -150,14 +150,16 @@ def _check_kind(path: Path, key: str, written: str, *, folder: bool) -> None:
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
-        raise InputError(key, f'"{shown(written)}": not found ({shown(str(path))})', "mend the path") from None
+        raise InputError(
+            key, f'"{display_text(written)}": not found ({display_text(str(path))})', "mend the path"
+        ) from None
     except OSError as error:
-        what = f'"{shown(written)}": cannot be read ({error.strerror})'
+        what = f'"{display_text(written)}": cannot be read ({error.strerror})'
         if error.errno in (errno.ELOOP, errno.ENAMETOOLONG):
             raise InputError(key, what, "fix the path") from None
         raise IncompleteError(key, what, "fix its permissions or its disk") from error
     if not (stat.S_ISDIR(mode) if folder else stat.S_ISREG(mode)):
-        raise InputError(key, f'"{shown(written)}" is not a {"folder" if folder else "file"}', "mend the path")
+        raise InputError(key, f'"{display_text(written)}" is not a {"folder" if folder else "file"}', "mend the path")
 
 
 def _check_apart(config: Config, root: Path, source: Place, shards: Place, where: str) -> None:
@@ -165,8 +167,9 @@ def _check_apart(config: Config, root: Path, source: Place, shards: Place, where
     if isinstance(source, Path) and root.is_relative_to(source):
         raise InputError(
             f"{where}: collection.source",
-            f'"{shown(config.collection.source)}" holds the folder of packager.toml itself',
-            f"run packager init from a folder beside it: cd .. && packager init {shown(source.name) or 'FOLDER'}",
+            f'"{display_text(config.collection.source)}" holds the folder of packager.toml itself',
+            "run packager init from a folder beside it: "
+            f"cd .. && packager init {display_text(source.name) or 'FOLDER'}",
         )
     places: tuple[tuple[str, Place], ...] = (
         ("collection.source", source),
@@ -184,7 +187,7 @@ def _check_apart(config: Config, root: Path, source: Place, shards: Place, where
             relation = "holds"
         else:
             continue
-        what = f'"{shown(str(other))}" {relation} {first}, "{shown(str(one))}"'
+        what = f'"{display_text(str(other))}" {relation} {first}, "{display_text(str(one))}"'
         raise InputError(f"{where}: {second}", what, "give each a folder of its own")
 
 
@@ -199,27 +202,31 @@ def _check_kept(config: Config, root: Path, released: Sequence[Path], where: str
         path = Path(os.path.realpath(root / written)) if written is not None else None
         for folder in forbidden:
             if path and path.is_relative_to(folder):
-                what = f'"{shown(str(path))}" lies in "{shown(str(folder))}", which is released or replaced'
+                what = (
+                    f'"{display_text(str(path))}" lies in "{display_text(str(folder))}", which is released or replaced'
+                )
                 raise InputError(f"{where}: {key}", what, "move it beside packager.toml")
 
 
-def init(folder: Path, config_path: Path, *, force: bool = False) -> Path:
+def init_project(folder: Path, config_path: Path, *, force: bool = False) -> Path:
     """Write a packager.toml for a folder, durably, and return its path.
 
     A records file (RECORDS) at the top of the folder is entered. Raises InputError where the folder is
     none, has several records files or lies around packager.toml, and where packager.toml exists unless
     `force`; IncompleteError where it cannot be written.
     """
-    where = shown(str(config_path))
+    where = display_text(str(config_path))
     if not os.path.isdir(folder):
-        raise InputError(shown(str(folder)), "not a folder", "give the folder that holds the files to release")
+        raise InputError(display_text(str(folder)), "not a folder", "give the folder that holds the files to release")
     if not force and os.path.lexists(config_path):
         raise InputError(where, "already there", "edit it, or write it anew with --force")
     root, source = Path(os.path.realpath(config_path.parent)), Path(os.path.realpath(folder))
     found = [source / name for name in RECORDS if os.path.isfile(source / name)]
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
-        raise InputError(shown(str(folder)), f"several records files ({names})", "keep one of them under that name")
+        raise InputError(
+            display_text(str(folder)), f"several records files ({names})", "keep one of them under that name"
+        )
     text = starter_config(
         slug(source.name),
         starter_title(source.name),
@@ -240,7 +247,7 @@ def _written(path: Path, root: Path) -> str:
         written.encode()
     except UnicodeEncodeError:
         raise InputError(
-            shown(written), "not UTF-8, which packager.toml is", "rename the folder, or link to it"
+            display_text(written), "not UTF-8, which packager.toml is", "rename the folder, or link to it"
         ) from None
     return written
 

@@ -17,7 +17,7 @@ _FILE = "owner"
 STORE_FILE = ".packager-owner"
 
 
-def owner_of(state: Path) -> str:
+def project_owner(state: Path) -> str:
     """Return the id of the project with this state folder: 16 hex digits; "" before it has one."""
     try:
         text = (state / _FILE).read_bytes()[:32].decode("ascii").strip()
@@ -45,8 +45,8 @@ def claim_store(store: Store, owner: str) -> None:
 
 @contextmanager
 def lock_project(state: Path, command: str) -> Iterator[None]:
-    """Hold the lock of a state folder, for a command that writes to folders that others share (atomic_files.lock)."""
-    with atomic_files.lock(state, command):
-        if not owner_of(state):
+    """Hold the lock of a state folder, for a command that writes to folders that others share."""
+    with atomic_files.lock_state_folder(state, command):
+        if not project_owner(state):
             atomic_files.write_bytes(state / _FILE, f"{secrets.token_hex(8)}\n".encode())
         yield

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from packager.core.config.store_url import StoreAddress
+from packager.core.config.store_url import StoreUrl
 from packager.engine.stores.base import Place
 from packager.errors import InputError
 from packager.model import ShardName
@@ -12,7 +12,7 @@ STATE = ".packager"
 
 
 @dataclass(frozen=True)
-class Workspace:
+class Project:
     """The absolute paths of one project. The state folder holds all that is not published or a tar."""
 
     config: Path
@@ -150,7 +150,7 @@ class Workspace:
 
 def _folder(place: Place, key: str) -> Path:
     """Return a place that must be a folder of this machine."""
-    if isinstance(place, StoreAddress):
+    if isinstance(place, StoreUrl):
         what = f'"{place}" is no folder of this machine, and this command reads and writes there only'
         raise InputError(f"packager.toml: {key}", what, "scan, plan, pack, status and publish work with it")
     return place

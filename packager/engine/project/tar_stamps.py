@@ -8,11 +8,11 @@ import os
 
 import msgspec
 
-from packager.core.config.store_url import StoreAddress
+from packager.core.config.store_url import StoreUrl
 from packager.engine.files import atomic_files
-from packager.engine.files.file_stamp import TarNote
+from packager.engine.files.file_stamp import TarStamp
 from packager.engine.files.limited_read import read_limited
-from packager.engine.project.project import Workspace
+from packager.engine.project.project import Project
 from packager.engine.stores import store_at
 from packager.errors import PackagerError
 from packager.model import ShardName
@@ -20,21 +20,21 @@ from packager.model import ShardName
 _MOST = 1000  # bytes of a note that are read
 
 
-def note_tar(workspace: Workspace, name: ShardName) -> None:
+def write_tar_stamp(project: Project, name: ShardName) -> None:
     """Note durably how a tar is that was just written in its place. Raises IncompleteError."""
-    place = workspace.shards_place
-    if isinstance(place, StoreAddress):
+    place = project.shards_place
+    if isinstance(place, StoreUrl):
         stat = store_at(place).stat(f"{name}.tar")
-        note = TarNote.stored(stat.stamp) if stat else None
+        note = TarStamp.stored(stat.stamp) if stat else None
     else:
-        note = TarNote.of(os.stat(workspace.tar(name)))
+        note = TarStamp.of(os.stat(project.tar(name)))
     if note is not None:
-        atomic_files.write_bytes(workspace.tar_note(name), msgspec.json.encode(note))
+        atomic_files.write_bytes(project.tar_note(name), msgspec.json.encode(note))
 
 
-def noted_tar(workspace: Workspace, name: ShardName) -> TarNote | None:
+def read_tar_stamp(project: Project, name: ShardName) -> TarStamp | None:
     """Return how a tar was when this project wrote it; None where that was not noted, or the note is damaged."""
     try:
-        return msgspec.json.decode(read_limited(workspace.tar_note(name), _MOST), type=TarNote)
+        return msgspec.json.decode(read_limited(project.tar_note(name), _MOST), type=TarStamp)
     except (PackagerError, msgspec.MsgspecError):
         return None

@@ -4,18 +4,18 @@ from packager.core.releases import documents
 from packager.core.releases.withdrawn_records import Withdrawals
 from packager.engine.files import atomic_files
 from packager.engine.files.limited_read import read_limited
-from packager.engine.project.project import Workspace
-from packager.paths import shown
+from packager.engine.project.project import Project
+from packager.paths import display_text
 
 
-def read_withdrawals(workspace: Workspace) -> Withdrawals:
+def read_withdrawals(project: Project) -> Withdrawals:
     """Return what was withdrawn; nothing where there is no such file. Raises InputError for a broken one."""
-    path = workspace.withdrawals
+    path = project.withdrawals
     if not path.is_file():
         return Withdrawals(format=documents.FORMAT, type="withdrawals")
-    return documents.from_bytes(read_limited(path, documents.LIMIT), Withdrawals, shown(str(path)))
+    return documents.from_bytes(read_limited(path, documents.LIMIT), Withdrawals, display_text(str(path)))
 
 
-def write_withdrawals(workspace: Workspace, withdrawals: Withdrawals) -> None:
+def write_withdrawals(project: Project, withdrawals: Withdrawals) -> None:
     """Keep what is withdrawn, durably. Raises IncompleteError."""
-    atomic_files.write_bytes(workspace.withdrawals, documents.to_bytes(withdrawals))
+    atomic_files.write_bytes(project.withdrawals, documents.to_bytes(withdrawals))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from packager.engine.project.project import Workspace
+from packager.engine.project.project import Project
 from packager.engine.tables import sql
 from packager.model import MEMBERS, FileDigest, Release, ReleaseShard, ShardName
 
@@ -20,15 +20,15 @@ def shards_of_files(release: Release | None) -> list[ReleaseShard]:
     return [shard for shard in release.shards if shard.phase not in own] if release else []
 
 
-def readable(workspace: Workspace, shards: Sequence[ReleaseShard]) -> list[Path]:
+def readable(project: Project, shards: Sequence[ReleaseShard]) -> list[Path]:
     """Return the files that `create_members` reads by SQL."""
-    moved = [workspace.moved(shard.name) for shard in shards]
-    return [*(_table(workspace, shard.name) for shard in shards), *(path for path in moved if path.exists())]
+    moved = [project.moved(shard.name) for shard in shards]
+    return [*(_table(project, shard.name) for shard in shards), *(path for path in moved if path.exists())]
 
 
-def _table(workspace: Workspace, name: ShardName) -> Path:
+def _table(project: Project, name: ShardName) -> Path:
     """Return the members table that packing made."""
-    return workspace.packed(name) / f"{name}.members.parquet"
+    return project.packed(name) / f"{name}.members.parquet"
 
 
 def create_moved(database: sql.Database, files: Sequence[tuple[Path, int]]) -> None:
@@ -48,14 +48,14 @@ def create_moved(database: sql.Database, files: Sequence[tuple[Path, int]]) -> N
         )
 
 
-def create_members(database: sql.Database, workspace: Workspace, shards: Sequence[ReleaseShard]) -> None:
+def create_members(database: sql.Database, project: Project, shards: Sequence[ReleaseShard]) -> None:
     """Make the view `member` of the rows of some shards.
 
     Columns: those of MEMBERS that tell what a member is, with `id` and `path` (and `path_b64`) as the record and its
     file have them now; `member`, the path in the bag; `no`, the shard's place in `shards`; `row`, from 0.
     """
-    create_moved(database, [(workspace.moved(shard.name), number) for number, shard in enumerate(shards)])
-    tables = (_table(workspace, shard.name) for shard in shards)
+    create_moved(database, [(project.moved(shard.name), number) for number, shard in enumerate(shards)])
+    tables = (_table(project, shard.name) for shard in shards)
     rows = sql.parquet(tables, "union_by_name = true, file_row_number = true")
     known = {"id", "path", "source_path", "source_path_b64", "offset", "current_id", "current_path", "superseded"}
     same = ", ".join(f"t.{name}" for name in MEMBERS.names if name not in known)
@@ -71,10 +71,10 @@ def create_members(database: sql.Database, workspace: Workspace, shards: Sequenc
 
 
 @contextmanager
-def opened_members(workspace: Workspace, shards: Sequence[ReleaseShard]) -> Iterator[sql.Database]:
+def opened_members(project: Project, shards: Sequence[ReleaseShard]) -> Iterator[sql.Database]:
     """Open a database with the view `member` of some shards."""
-    with sql.open_database(readable(workspace, shards), workspace.state / "spill") as database:
-        create_members(database, workspace, shards)
+    with sql.open_database(readable(project, shards), project.state / "spill") as database:
+        create_members(database, project, shards)
         yield database
 
 

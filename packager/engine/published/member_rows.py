@@ -14,12 +14,12 @@ import pyarrow as pa
 from pyarrow.parquet import ColumnChunkMetaData, ParquetFile
 
 from packager.core.releases.trust import TABLE_LIMIT
-from packager.engine.published.release_ranges import ReleaseFiles
+from packager.engine.published.release_ranges import ReleaseRanges
 from packager.engine.tables import parquet, untrusted_parquet
 from packager.errors import InputError, from_os_error
 from packager.model import MEMBERS
-from packager.paths import shown
-from packager.units import KIB, MIB, show_size
+from packager.paths import display_text
+from packager.units import KIB, MIB, format_size
 
 TAIL = 64 * KIB  # bytes read from a table's end at first: the footer of some 35,000 members, or a small table whole
 FOOTER_MOST = 16 * MIB
@@ -28,13 +28,13 @@ _MAGIC = b"PAR1"
 _TRAILER = 8  # the footer's length in 4 bytes, and the magic
 
 
-def read_rows(files: ReleaseFiles, path: str, rows: Sequence[int], scratch: Path) -> pa.Table:
+def read_rows(files: ReleaseRanges, path: str, rows: Sequence[int], scratch: Path) -> pa.Table:
     """Return these rows of a members table of a release, in this order.
 
     scratch: a folder for the sparse file. Raises InputError where the table is broken or over the limits, or
     has no such row.
     """
-    where = shown(path)
+    where = display_text(path)
     if files.folder is not None:
         return rows_of(files.folder / path, rows)
     place = scratch / Path(path).name
@@ -43,7 +43,9 @@ def read_rows(files: ReleaseFiles, path: str, rows: Sequence[int], scratch: Path
             there, end = _read_tail(files, path, sparse)
             for start, stop in _group_ranges(place, rows):
                 if not len(_MAGIC) <= start < stop <= end or stop - start > GROUP_MOST:
-                    what = f"bytes {start} to {stop} would have to be read for one row, at most {show_size(GROUP_MOST)}"
+                    what = (
+                        f"bytes {start} to {stop} would have to be read for one row, at most {format_size(GROUP_MOST)}"
+                    )
                     raise InputError(where, what, "fetch the table or the shard, and use packager extract")
                 if start < there:
                     sparse.seek(start)
@@ -64,7 +66,8 @@ def rows_of(table: Path, rows: Sequence[int], held: int | None = None) -> pa.Tab
         groups = _groups(file, rows, table)
     there = table.stat().st_size if held is None else held
     read = {
-        group: untrusted_parquet.read_group(table, MEMBERS, group, there) for group in sorted({g for g, _ in groups})
+        group: untrusted_parquet.read_untrusted_group(table, MEMBERS, group, there)
+        for group in sorted({g for g, _ in groups})
     }
     return pa.concat_tables([read[group].slice(at, 1) for group, at in groups]).combine_chunks()
 
@@ -76,7 +79,7 @@ def _groups(file: ParquetFile, rows: Sequence[int], where: Path) -> list[tuple[i
         starts.append(starts[-1] + file.metadata.row_group(group).num_rows)
     for row in rows:
         if not 0 <= row < starts[-1]:
-            raise InputError(shown(str(where)), f"has {starts[-1]} rows, and row {row} was looked for")
+            raise InputError(display_text(str(where)), f"has {starts[-1]} rows, and row {row} was looked for")
     groups = [bisect.bisect_right(starts, row) - 1 for row in rows]
     return [(group, row - starts[group]) for group, row in zip(groups, rows, strict=True)]
 
@@ -100,9 +103,9 @@ def _start(column: ColumnChunkMetaData) -> int:
     return int(min(column.data_page_offset, dictionary or column.data_page_offset))
 
 
-def _read_tail(files: ReleaseFiles, path: str, sparse: BinaryIO) -> tuple[int, int]:
+def _read_tail(files: ReleaseRanges, path: str, sparse: BinaryIO) -> tuple[int, int]:
     """Write a table's end to its place; return where that begins, and where the footer does."""
-    where = shown(path)
+    where = display_text(path)
     size, tail = files.read_tail(path, TAIL)
     if size > TABLE_LIMIT or len(tail) < len(_MAGIC) + _TRAILER or tail[-4:] != _MAGIC:
         raise InputError(where, f"a file of {size} bytes that is not a members table")

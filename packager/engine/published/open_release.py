@@ -20,21 +20,21 @@ from packager.engine.files.file_stamp import FileStamp
 from packager.engine.files.key_files import read_public
 from packager.engine.files.limited_read import open_regular, read_limited
 from packager.engine.files.unfinished_files import check_name
-from packager.engine.files.write_errors import refused
-from packager.engine.published.published_shard import ShardFiles, documents_near, shard_files, shard_name
+from packager.engine.files.write_errors import write_error
+from packager.engine.published.published_shard import ShardFiles, find_nearby_documents, shard_files, shard_name
 from packager.engine.published.release_reader import (
     MIRRORED,
     RELEASE,
-    Source,
+    ReleaseReader,
     normal,
-    open_source,
+    open_release_reader,
     read_signature,
     save_published,
 )
 from packager.engine.stores.base import Place
 from packager.errors import InputError, TrustError, from_os_error
 from packager.model import Manifest, PublishedFile, Release, ReleaseShard
-from packager.paths import shown
+from packager.paths import display_text
 from packager.progress import SILENT, Progress
 
 SILENT_SECONDS = 30.0  # that a server may be
@@ -52,7 +52,7 @@ class OpenedRelease:
     def __init__(
         self,
         origin: str,
-        source: Source | None,
+        source: ReleaseReader | None,
         folder: Path,
         release: Release,
         *,
@@ -73,7 +73,7 @@ class OpenedRelease:
     @property
     def where(self) -> str:
         """The release's place, fit to be shown."""
-        return shown(self.origin)
+        return display_text(self.origin)
 
     @property
     def names(self) -> Iterable[str]:
@@ -133,7 +133,7 @@ class OpenedRelease:
 
 def check_manifest(data: bytes, shard: ReleaseShard) -> None:
     """Raise TrustError where a manifest is of another shard than the release lists."""
-    where = shown(shard.manifest.path)
+    where = display_text(shard.manifest.path)
     try:
         manifest = documents.from_bytes(data, Manifest, where)
     except InputError as error:
@@ -145,7 +145,7 @@ def check_manifest(data: bytes, shard: ReleaseShard) -> None:
 
 def _check_document(path: Path, file: PublishedFile) -> None:
     """Raise InputError or TrustError if a document in a folder is not the one that its release lists."""
-    where = shown(str(path))
+    where = display_text(str(path))
     try:
         with open_regular(path) as opened:
             if os.fstat(opened.fileno()).st_size != file.size:
@@ -159,14 +159,14 @@ def _check_document(path: Path, file: PublishedFile) -> None:
         raise TrustError(where, f"its SHA-256 is {digest}, {RELEASE} says {file.sha256}")
 
 
-def _copy(source: Source, file: PublishedFile, path: Path) -> None:
+def _copy(source: ReleaseReader, file: PublishedFile, path: Path) -> None:
     """Copy a document that a release lists, and check it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "w+b") as copy:
             save_published(source, file, copy)
     except OSError as error:
-        raise refused(error, path, file.size, "make room, or set TMPDIR") from error
+        raise write_error(error, path, file.size, "make room, or set TMPDIR") from error
 
 
 @contextmanager
@@ -188,19 +188,19 @@ def open_release(
         folder = Path(origin)
         if not (folder / RELEASE).is_file():
             mend = "name the folder of a release, or a shard's manifest with --manifest"
-            raise InputError(shown(str(release)), f"no {RELEASE} is there", mend)
+            raise InputError(display_text(str(release)), f"no {RELEASE} is there", mend)
         body = read_limited(folder / RELEASE, documents.LIMIT)
-        found = trust.pin_unsigned(body, where=shown(str(folder / RELEASE))).release
+        found = trust.pin_unsigned(body, where=display_text(str(folder / RELEASE))).release
         progress.end()
         named = os.path.relpath(folder) if folder.is_relative_to(Path.cwd()) else str(folder)
-        yield OpenedRelease(named, None, folder, found, evidence=evidence_of(found, shown(named)))
+        yield OpenedRelease(named, None, folder, found, evidence=evidence_of(found, display_text(named)))
         return
     with (
-        open_source(origin, seconds=SILENT_SECONDS, allowed=allowed) as source,
+        open_release_reader(origin, seconds=SILENT_SECONDS, allowed=allowed) as source,
         TemporaryDirectory(prefix="packager-", ignore_cleanup_errors=True) as scratch,
     ):
         body = source.read(RELEASE, documents.LIMIT)
-        where = shown(os.path.join(origin, RELEASE))
+        where = display_text(os.path.join(origin, RELEASE))
         if public is None:
             accepted = trust.pin_unsigned(body, where=where)
         else:
@@ -208,7 +208,7 @@ def open_release(
             accepted = trust.pin(body, minisig, public, where=where)
         Path(scratch, RELEASE).write_bytes(body)
         progress.end()
-        evidence = evidence_of(accepted.release, shown(origin), public.name if public else None)
+        evidence = evidence_of(accepted.release, display_text(origin), public.name if public else None)
         yield OpenedRelease(origin, source, Path(scratch), accepted.release, evidence=evidence, progress=progress)
 
 
@@ -244,12 +244,14 @@ def find_documents(tar: Place, release: OpenedRelease | None = None, manifest: P
     if release is not None:
         found = release.files(name)
         if found is None:
-            raise InputError(shown(name), f"the release in {release.where} has no such shard")
+            raise InputError(display_text(name), f"the release in {release.where} has no such shard")
         return found
     near = documents_around(tar) if isinstance(tar, Path) else None
     if near is None:
-        what = f"no {shown(name)}.manifest.json is beside it or in a release around it"
-        raise InputError(shown(str(tar)), what, "name the release with --release, or the manifest with --manifest")
+        what = f"no {display_text(name)}.manifest.json is beside it or in a release around it"
+        raise InputError(
+            display_text(str(tar)), what, "name the release with --release, or the manifest with --manifest"
+        )
     return near
 
 
@@ -258,7 +260,7 @@ def documents_around(tar: Path) -> ShardFiles | None:
     release = release_near(Path(os.path.abspath(tar)).parent)
     if release is not None and release.has_documents(shard_name(tar)):
         return release.files(shard_name(tar))
-    return documents_near(tar)
+    return find_nearby_documents(tar)
 
 
 def evidence_of(release: Release, name: str, key: str | None = None) -> Evidence:
@@ -273,7 +275,7 @@ def evidence_of(release: Release, name: str, key: str | None = None) -> Evidence
 
 
 @contextmanager
-def at_hand(
+def documents_of_shards(
     release: Path | str | None,
     key: str | None,
     shards: Iterable[Place],
@@ -291,12 +293,12 @@ def at_hand(
         yield None
         return
     if beside is not None:
-        what = f"{shown(str(beside))} is named, too, and would be used instead of what the release lists"
+        what = f"{display_text(str(beside))} is named, too, and would be used instead of what the release lists"
         raise InputError(_OPTION if key is None else "--key", what, "leave one of them out")
     with open_release(release, key, progress, allowed=allowed) as opened:
         names = [shard_name(shard) for shard in shards]
         for name in names:
             check_name(name)
         if names and not set(opened.names).intersection(names):
-            raise InputError(shown(names[0]), f"the release in {opened.where} has no such shard")
+            raise InputError(display_text(names[0]), f"the release in {opened.where} has no such shard")
         yield opened

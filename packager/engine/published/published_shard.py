@@ -16,7 +16,7 @@ from packager.core.bittorrent.piece_hashes import PieceHashes, folder_hashes
 from packager.core.releases import documents
 from packager.core.reports.evidence import Evidence
 from packager.core.shards import build_tar_header
-from packager.core.shards.folder_layout import FilesLayout, file_of
+from packager.core.shards.folder_layout import FolderLayout, file_of
 from packager.core.shards.layout import Layout
 from packager.core.shards.make_layout import published_layout
 from packager.core.shards.portable_paths import PathChecks
@@ -25,7 +25,7 @@ from packager.engine.stores.base import Place
 from packager.engine.tables import parquet, untrusted_parquet
 from packager.errors import InputError, TrustError
 from packager.model import MEMBERS, Manifest
-from packager.paths import is_safe_name, is_safe_path, shown
+from packager.paths import display_text, is_safe_name, is_safe_path
 from packager.units import count_of
 
 
@@ -51,7 +51,7 @@ class ShardFiles:
     @property
     def told_by(self) -> str:
         """What is said to tell of the shard."""
-        return shown(self.origin or str(self.manifest))
+        return display_text(self.origin or str(self.manifest))
 
     @property
     def evidence(self) -> Evidence:
@@ -60,7 +60,7 @@ class ShardFiles:
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedShard:
     """All that is published of a shard, found to agree. digests: the members' SHA-256, 32 bytes each, joined."""
 
     manifest: Manifest
@@ -83,7 +83,7 @@ def shard_files(manifest: Path) -> ShardFiles:
     return ShardFiles(manifest, folder / f"{name}.members.parquet", torrent, twin if twin.is_file() else None)
 
 
-def documents_near(tar: Path) -> ShardFiles | None:
+def find_nearby_documents(tar: Path) -> ShardFiles | None:
     """Return where the documents of a shard lie: beside its tar, or in a release around it; None: nowhere there.
 
     A release around it: manifests/ or output/manifests/ of its folder or the one above, or manifests/ of
@@ -104,7 +104,7 @@ def shard_name(tar: Place) -> str:
     return name.removesuffix(".tar")
 
 
-def open_published(files: ShardFiles) -> Published:
+def open_published_shard(files: ShardFiles) -> PublishedShard:
     """Read a shard's documents.
 
     Raises InputError where one is broken, TrustError where they disagree, and WithdrawnMembersError where not
@@ -114,10 +114,10 @@ def open_published(files: ShardFiles) -> Published:
     """
     manifest = documents.from_bytes(read_limited(files.manifest, documents.LIMIT), Manifest, files.manifest)
     if not is_safe_name(manifest.name) or manifest.file != file_of(manifest.name, manifest.container):
-        raise InputError(files.manifest, f'"{shown(manifest.file)}" is not the file of a shard')
-    metainfo = parse_torrent.parse(read_limited(files.torrent, bencode.LIMIT), files.torrent)
+        raise InputError(files.manifest, f'"{display_text(manifest.file)}" is not the file of a shard')
+    metainfo = parse_torrent.parse_torrent(read_limited(files.torrent, bencode.LIMIT), files.torrent)
     _check_torrent(manifest, metainfo, files)
-    rows = untrusted_parquet.count_rows(files.table, MEMBERS)
+    rows = untrusted_parquet.count_untrusted_rows(files.table, MEMBERS)
     most = manifest.size // build_tar_header.BLOCK if manifest.container == "tar" else len(metainfo.files)
     left = manifest.members - manifest.withdrawn
     if rows != left or rows > most:
@@ -126,17 +126,17 @@ def open_published(files: ShardFiles) -> Published:
         told = f"{manifest.withdrawn:,} of its {count_of(manifest.members, 'member')} were withdrawn"
         mend = "its torrent still proves it: packager verify, packager repair"
         raise WithdrawnMembersError(manifest.name, f"{told}, and its table lacks them", mend)
-    members = untrusted_parquet.read_table(files.table, MEMBERS)
+    members = untrusted_parquet.read_untrusted_table(files.table, MEMBERS)
     _check_members(members, manifest, files.table)
     layout = published_layout(manifest, members)
     if layout is None:
         raise TrustError(files.table, f"does not give the layout of the {manifest.size} bytes that were published")
     digests = b"".join(members["sha256"].to_pylist())
-    if isinstance(layout, FilesLayout):
+    if isinstance(layout, FolderLayout):
         pieces: PieceHashes = folder_pieces(layout, metainfo, files.torrent)
     else:
         pieces = _pieces(manifest, metainfo, files)
-    return Published(manifest, members, layout, digests, pieces, metainfo, files.evidence)
+    return PublishedShard(manifest, members, layout, digests, pieces, metainfo, files.evidence)
 
 
 def _check_torrent(manifest: Manifest, metainfo: Metainfo, files: ShardFiles) -> None:
@@ -148,7 +148,7 @@ def _check_torrent(manifest: Manifest, metainfo: Metainfo, files: ShardFiles) ->
         raise TrustError(files.torrent, "its piece length is not the manifest's")
 
 
-def folder_pieces(layout: FilesLayout, metainfo: Metainfo, where: Path) -> PieceHashes:
+def folder_pieces(layout: FolderLayout, metainfo: Metainfo, where: Path) -> PieceHashes:
     """Return the hashes of a folder from its torrent. Raises TrustError where the layout has other files."""
     told = [file for file in metainfo.files if not file.pad]
     if [(file.path, file.offset, file.length) for file in told] != [
@@ -185,9 +185,9 @@ def _check_members(members: pa.Table, manifest: Manifest, where: Path) -> None:
     for batch in members.select(["path", "size"]).to_batches(parquet.BATCH_ROWS):
         for path, size in zip(batch["path"].to_pylist(), batch["size"].to_pylist(), strict=True):
             if path is None or size is None or not is_safe_path(path):
-                raise InputError(where, f'"{shown(path or "")}" cannot be the path of a member')
+                raise InputError(where, f'"{display_text(path or "")}" cannot be the path of a member')
             if not 0 <= size < 1 << 60:
-                raise InputError(where, f'"{shown(path)}" has {size} bytes')
+                raise InputError(where, f'"{display_text(path)}" has {size} bytes')
             for fault in paths.clashes(path):
                 raise InputError(where, fault)
             payload += size

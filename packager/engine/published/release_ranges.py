@@ -11,30 +11,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
-from packager.core.config.store_url import store_address
+from packager.core.config.store_url import parse_store_url
 from packager.core.config.url_values import WEB
 from packager.engine.files.limited_read import open_regular, read_limited
 from packager.engine.published.release_reader import PATIENCE, RATE, normal, read_stored
 from packager.engine.stores import store_at
 from packager.errors import InputError, from_os_error
-from packager.paths import is_safe_path, shown
+from packager.paths import display_text, is_safe_path
 
 if TYPE_CHECKING:
-    from packager.engine.network.http_client import Web  # a folder is read long before httpx is imported
+    from packager.engine.network.http_client import HttpClient  # a folder is read long before httpx is imported
 
 
 @dataclass
-class Cost:
+class TransferCost:
     """What was asked of a release so far. Files of a folder are opened, not requested: they count as well."""
 
     requests: int = 0
     received: int = 0  # bytes
 
 
-class ReleaseFiles(Protocol):
+class ReleaseRanges(Protocol):
     """Reads files of a release by their paths in it."""
 
-    cost: Cost
+    cost: TransferCost
 
     @property
     def name(self) -> str:
@@ -59,13 +59,13 @@ class _WebFiles:
 
     folder = None
 
-    def __init__(self, base: str, web: "Web", seconds: float) -> None:
+    def __init__(self, base: str, web: "HttpClient", seconds: float) -> None:
         self._base, self._web, self._seconds = base, web, seconds
-        self.cost = Cost()
+        self.cost = TransferCost()
 
     @property
     def name(self) -> str:
-        return shown(self._base)
+        return display_text(self._base)
 
     def read(self, path: str, limit: int) -> bytes:
         with self._counted():
@@ -98,8 +98,8 @@ class _StoreFiles:
     folder = None
 
     def __init__(self, address: str) -> None:
-        self._store = store_at(store_address(address, "--release"))
-        self.cost = Cost()
+        self._store = store_at(parse_store_url(address, "--release"))
+        self.cost = TransferCost()
 
     @property
     def name(self) -> str:
@@ -114,7 +114,7 @@ class _StoreFiles:
     def read_tail(self, path: str, length: int) -> tuple[int, bytes]:
         found = self._store.stat(_checked(path))
         if found is None:
-            raise InputError(f"{self.name}/{shown(path)}", "not found")
+            raise InputError(f"{self.name}/{display_text(path)}", "not found")
         data = self._store.read(path, max(0, found.size - length), found.size, found)[1]
         return found.size, self._count(data)
 
@@ -129,11 +129,11 @@ class _FolderFiles:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.cost = Cost()
+        self.cost = TransferCost()
 
     @property
     def name(self) -> str:
-        return shown(str(self.folder))
+        return display_text(str(self.folder))
 
     def read(self, path: str, limit: int) -> bytes:
         return self._count(read_limited(self.folder / _checked(path), limit))
@@ -154,9 +154,9 @@ class _FolderFiles:
                 file.seek(start if start >= 0 else max(0, size + start))
                 data = file.read(length)
         except OSError as error:
-            raise from_os_error(error, shown(str(where))) from error
+            raise from_os_error(error, display_text(str(where))) from error
         if start >= 0 and len(data) < length:
-            raise InputError(shown(str(where)), f"ends at byte {size}", "publish the release again")
+            raise InputError(display_text(str(where)), f"ends at byte {size}", "publish the release again")
         return size, data
 
     def _count(self, data: bytes) -> bytes:
@@ -168,11 +168,11 @@ class _FolderFiles:
 def _checked(path: str) -> str:
     """Return a path that leads to nowhere but into the release. Raises InputError."""
     if not is_safe_path(path):
-        raise InputError(shown(path), "cannot be a file of a release")
+        raise InputError(display_text(path), "cannot be a file of a release")
     return path
 
 
-def open_release_files(source: str, open_web: Callable[[], "Web"], *, seconds: float) -> ReleaseFiles:
+def open_release_files(source: str, open_web: Callable[[], "HttpClient"], *, seconds: float) -> ReleaseRanges:
     """Return what reads a release at a folder, an http(s) address or a store's, or that of its release.json.
 
     open_web: asked once, for an address. seconds: that a server may stay silent. Raises InputError where it
@@ -184,5 +184,7 @@ def open_release_files(source: str, open_web: Callable[[], "Web"], *, seconds: f
     if "://" in place:
         return _StoreFiles(place)
     if not Path(place).is_dir():
-        raise InputError(shown(place), "is no folder of a release", "give its folder or its address with --release")
+        raise InputError(
+            display_text(place), "is no folder of a release", "give its folder or its address with --release"
+        )
     return _FolderFiles(Path(place))

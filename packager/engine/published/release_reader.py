@@ -11,21 +11,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 from urllib.parse import quote
 
-from packager.core.config.store_url import is_stored, store_address
+from packager.core.config.store_url import is_store_location, parse_store_url
 from packager.core.config.url_values import WEB, url
 from packager.core.http.allowed_hosts import NO_HOSTS, AllowedHosts
 from packager.core.releases import documents, minisign_signature, trust
 from packager.core.releases.minisign_key import PublicKey
-from packager.engine.files.limited_read import limited_parts
-from packager.engine.stores import place_of, store_at
-from packager.engine.stores.base import RANGE, Stat, Store
+from packager.engine.files.limited_read import read_chunks
+from packager.engine.stores import parse_location, store_at
+from packager.engine.stores.base import RANGE, Store, StoreStat
 from packager.errors import IncompleteError, InputError, PackagerError, TrustError
 from packager.model import PublishedFile
-from packager.paths import shown
-from packager.units import KIB, MIB, show_size
+from packager.paths import display_text
+from packager.units import KIB, MIB, format_size
 
 if TYPE_CHECKING:
-    from packager.engine.network.http_client import Web
+    from packager.engine.network.http_client import HttpClient
 
 RELEASE, MINISIG = "release.json", ".minisig"
 MIRRORED = ".packager-mirror/release"  # what a mirror keeps of the release that it follows
@@ -34,7 +34,7 @@ RATE = 64 * KIB  # bytes a second: what a file of known size may take beside tha
 _MEND = "nothing was changed here; ask the publisher, or give the address where the release is"
 
 
-class Source(Protocol):
+class ReleaseReader(Protocol):
     """Reads files of a release by their paths in it."""
 
     def save(self, path: str, file: BinaryIO, limit: int, *, seconds: float = 0) -> None:
@@ -50,10 +50,10 @@ class Source(Protocol):
         return file.getvalue()
 
 
-class _WebSource(Source):
+class _WebSource(ReleaseReader):
     """A release below an http(s) address."""
 
-    def __init__(self, base: str, web: "Web", seconds: float) -> None:
+    def __init__(self, base: str, web: "HttpClient", seconds: float) -> None:
         self._base, self._web, self._seconds = base, web, seconds
 
     def save(self, path: str, file: BinaryIO, limit: int, *, seconds: float = 0) -> None:
@@ -64,7 +64,7 @@ class _WebSource(Source):
             raise InputError(error.where, error.what, error.mend or _MEND) from error
 
 
-class _FolderSource(Source):
+class _FolderSource(ReleaseReader):
     """A release in a folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -72,15 +72,15 @@ class _FolderSource(Source):
 
     def save(self, path: str, file: BinaryIO, limit: int, *, seconds: float = 0) -> None:  # noqa: ARG002 (a disk)
         """Copy a file to an open one."""
-        for data in limited_parts(self._folder / path, limit):
+        for data in read_chunks(self._folder / path, limit):
             file.write(data)
 
 
-class _StoreSource(Source):
+class _StoreSource(ReleaseReader):
     """A release in a store."""
 
     def __init__(self, address: str) -> None:
-        self._store = store_at(store_address(address, "release"))
+        self._store = store_at(parse_store_url(address, "release"))
 
     def save(self, path: str, file: BinaryIO, limit: int, *, seconds: float = 0) -> None:  # noqa: ARG002 (its own)
         """Write a file to an open one, range by range."""
@@ -95,14 +95,14 @@ def read_stored(store: Store, path: str, limit: int) -> bytes:
     return store.read(path, 0, found.size, found)[1]
 
 
-def stored_stat(store: Store, path: str, limit: int) -> Stat:
+def stored_stat(store: Store, path: str, limit: int) -> StoreStat:
     """Return the version of a file of a store, of at most `limit` bytes. Raises InputError where it is not there."""
-    where = f"{store.name}/{shown(path)}"
+    where = f"{store.name}/{display_text(path)}"
     found = store.stat(path)
     if found is None:
         raise InputError(where, "not found", _MEND)
     if found.size > limit:
-        raise InputError(where, f"has more than {show_size(limit)}, all that it may", _MEND)
+        raise InputError(where, f"has more than {format_size(limit)}, all that it may", _MEND)
     return found
 
 
@@ -112,8 +112,8 @@ def normal(source: str, where: str = "URL") -> str:
     Takes the address of its release.json, too. where: what messages call it. Raises InputError for an address
     that is none.
     """
-    if is_stored(source):
-        place = place_of(source.removesuffix(RELEASE).rstrip("/"), where)
+    if is_store_location(source):
+        place = parse_location(source.removesuffix(RELEASE).rstrip("/"), where)
         return str(place) if isinstance(place, Path) else f"{place}/"
     if "://" not in source:
         folder = Path(source).absolute()
@@ -122,14 +122,16 @@ def normal(source: str, where: str = "URL") -> str:
         return str(folder.parent if folder.name == RELEASE and not folder.is_dir() else folder)
     address = url(source, where, WEB)
     if "?" in address or "#" in address:
-        raise InputError(where, f'"{shown(address, 120)}" holds "?" or "#"', "give the address of the release's folder")
+        raise InputError(
+            where, f'"{display_text(address, 120)}" holds "?" or "#"', "give the address of the release's folder"
+        )
     return address.removesuffix(RELEASE).rstrip("/") + "/"
 
 
-class _Replaced(Source):
+class _Replaced(ReleaseReader):
     """A release that a newer one may replace while it is read."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: ReleaseReader) -> None:
         self._source = source
         self._body: bytes | None = None
 
@@ -162,7 +164,7 @@ class _Replaced(Source):
 
 
 @contextmanager
-def open_source(source: str, *, seconds: float, allowed: AllowedHosts = NO_HOSTS) -> Iterator[Source]:
+def open_release_reader(source: str, *, seconds: float, allowed: AllowedHosts = NO_HOSTS) -> Iterator[ReleaseReader]:
     """Yield the reader of a release. seconds: that a server may stay silent.
 
     allowed: hosts that it may be redirected to, and that may be contacted although they are not on the public Internet.
@@ -179,7 +181,7 @@ def open_source(source: str, *, seconds: float, allowed: AllowedHosts = NO_HOSTS
 
 
 @contextmanager
-def _opened(source: str, seconds: float, allowed: AllowedHosts) -> Iterator[Source]:
+def _opened(source: str, seconds: float, allowed: AllowedHosts) -> Iterator[ReleaseReader]:
     """Yield the reader of a place."""
     if "://" not in source:
         yield _FolderSource(Path(source))
@@ -187,13 +189,13 @@ def _opened(source: str, seconds: float, allowed: AllowedHosts) -> Iterator[Sour
     if not source.startswith(WEB):
         yield _StoreSource(source)
         return
-    from packager.engine.network.http_client import Web  # a folder is read long before httpx is imported
+    from packager.engine.network.http_client import HttpClient  # a folder is read long before httpx is imported
 
-    with Web(seconds=seconds, allowed=allowed.with_origin(source)) as web:
+    with HttpClient(seconds=seconds, allowed=allowed.with_origin(source)) as web:
         yield _WebSource(source, web, seconds)
 
 
-def read_signature(source: Source, path: str, body: bytes, keys: Iterable[PublicKey], mend: str) -> bytes:
+def read_signature(source: ReleaseReader, path: str, body: bytes, keys: Iterable[PublicKey], mend: str) -> bytes:
     """Return the signature of `body`, the bytes of the release document at `path`, which are not checked yet.
 
     releases/SERIAL.json.minisig never changes; release.json.minisig does, so a cache may have an old one beside a new
@@ -216,14 +218,14 @@ def read_signature(source: Source, path: str, body: bytes, keys: Iterable[Public
         raise InputError(error.where, f"no signature: {error.what}", mend) from error
 
 
-def read_published(source: Source, file: PublishedFile) -> bytes:
+def read_published(source: ReleaseReader, file: PublishedFile) -> bytes:
     """Return a file that a release lists. Raises TrustError where it is not of the listed size and digest."""
     data = BytesIO()
     save_published(source, file, data)
     return data.getvalue()
 
 
-def save_published(source: Source, file: PublishedFile, to: BinaryIO) -> None:
+def save_published(source: ReleaseReader, file: PublishedFile, to: BinaryIO) -> None:
     """Write a file that a release lists to an empty one that is open, some at a time; raises as `read_published`."""
     try:
         source.save(file.path, to, file.size, seconds=file.size / RATE)
@@ -235,4 +237,4 @@ def save_published(source: Source, file: PublishedFile, to: BinaryIO) -> None:
     while data := to.read(MIB):
         digest.update(data)
     if digest.hexdigest() != file.sha256 or to.tell() != file.size:
-        raise TrustError(shown(file.path), f"not the file that {RELEASE} lists: its bytes are others", _MEND)
+        raise TrustError(display_text(file.path), f"not the file that {RELEASE} lists: its bytes are others", _MEND)

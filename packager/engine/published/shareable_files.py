@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 from packager.core.releases import documents
-from packager.core.releases.sharing_rule import HandOut
+from packager.core.releases.sharing_rule import SharingRule
 from packager.core.releases.withdrawn_records import waiting_shards
 from packager.core.reports.withheld import Withheld
 from packager.engine.files.file_stamp import FileStamp
 from packager.engine.files.limited_read import read_limited
 from packager.engine.project import last_release
-from packager.engine.project.project import STATE, Workspace
+from packager.engine.project.project import STATE, Project
 from packager.engine.project.withdrawals_file import read_withdrawals
 from packager.model import Plan, Release
 
@@ -21,7 +21,7 @@ _OF_MIRROR = Path(".packager-mirror", "release", RELEASE)
 _Stamps: TypeAlias = tuple[FileStamp | None, ...]
 
 
-class HandOuts:
+class ShareableFiles:
     """The rule (core/releases/sharing_rule.py) for files anywhere.
 
     Each release and plan is read once, and again after `refresh` finds that it changed; memory: those.
@@ -31,7 +31,7 @@ class HandOuts:
         """Answer as of the time when a document is read. now: returns it, RFC 3339."""
         self._now = now
         self._here = Path(os.path.abspath("here"))  # as it is now: a long run may outlive its current folder
-        self._known: dict[Path, tuple[_Stamps, list[HandOut]]] = {}
+        self._known: dict[Path, tuple[_Stamps, list[SharingRule]]] = {}
 
     def refresh(self) -> bool:
         """Forget each release, plan and note that changed on disk since it was read; return whether any did."""
@@ -52,7 +52,7 @@ class HandOuts:
                 return found
         return None
 
-    def _around(self, places: Iterable[Path]) -> Iterator[HandOut]:
+    def _around(self, places: Iterable[Path]) -> Iterator[SharingRule]:
         """Yield what is known in the folders above some paths and above the current folder."""
         folders = (above for place in (*places, self._here) for above in Path(os.path.abspath(place)).parents)
         for folder in dict.fromkeys(folders):
@@ -64,30 +64,30 @@ class HandOuts:
 
 def _stamps(folder: Path) -> _Stamps:
     """Return the stamps of what `_of_folder` reads."""
-    state = Workspace(folder / "packager.toml", folder, None, folder, folder)
+    state = Project(folder / "packager.toml", folder, None, folder, folder)
     paths = (folder / RELEASE, folder / _OF_MIRROR, state.releases, state.plan, state.packed_folder, state.withdrawals)
     return tuple(FileStamp.at(path) for path in paths)
 
 
-def _of_folder(folder: Path, now: str) -> Iterator[HandOut]:
+def _of_folder(folder: Path, now: str) -> Iterator[SharingRule]:
     """Yield what a release, a project and a mirror in a folder say. Raises InputError for a broken document."""
     for path in (folder / RELEASE, folder / _OF_MIRROR):
         if path.is_file():
-            yield HandOut(documents.from_bytes(read_limited(path, documents.LIMIT), Release, path), now=now)
+            yield SharingRule(documents.from_bytes(read_limited(path, documents.LIMIT), Release, path), now=now)
     if (folder / STATE).is_dir():
-        state = Workspace(folder / "packager.toml", folder, None, folder, folder)  # of whose paths three are read
-        yield of_project(state, now)
+        state = Project(folder / "packager.toml", folder, None, folder, folder)  # of whose paths three are read
+        yield shareable_files_of(state, now)
 
 
-def of_project(workspace: Workspace, now: str) -> HandOut:
+def shareable_files_of(project: Project, now: str) -> SharingRule:
     """Return the rule for a project's shards, by its last release, what it planned or packed, and withdrew since."""
-    last = last_release.last_release(workspace)
+    last = last_release.read_last_release(project)
     listed = {shard.name for shard in last.shards} if last else set()
-    packed = workspace.packed_folder  # also of earlier plans, whose tars may be here although nothing has them now
+    packed = project.packed_folder  # also of earlier plans, whose tars may be here although nothing has them now
     planned = dict.fromkeys({path.name for path in packed.iterdir()} - listed, "") if packed.is_dir() else {}
-    if workspace.plan.is_file():
-        plan = documents.from_bytes(workspace.plan.read_bytes(), Plan, workspace.plan)
+    if project.plan.is_file():
+        plan = documents.from_bytes(project.plan.read_bytes(), Plan, project.plan)
         shards = ((shard.name, phase.name) for phase in plan.phases for shard in phase.shards)
         planned.update((name, phase) for name, phase in shards if name not in listed)
-    waiting = waiting_shards(last, read_withdrawals(workspace)) if last else ()
-    return HandOut(last, now=now, planned=planned, waiting=waiting)
+    waiting = waiting_shards(last, read_withdrawals(project)) if last else ()
+    return SharingRule(last, now=now, planned=planned, waiting=waiting)

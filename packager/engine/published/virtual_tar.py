@@ -16,24 +16,24 @@ import pyarrow as pa
 
 from packager.core.releases import documents
 from packager.core.shards.layout import Int64s, Layout
-from packager.core.shards.layout import Slice as MemberSlice
+from packager.core.shards.layout import MemberRange as MemberSlice
 from packager.core.shards.make_layout import published_layout
 from packager.core.shards.path_formats import original_path
-from packager.engine.files.file_body import WAITING, Slice, Step, opened_parts
+from packager.engine.files.file_body import WAITING, FileChunk, Step, open_chunks
 from packager.engine.files.file_stamp import FileStamp
 from packager.engine.files.limited_read import read_limited
-from packager.engine.files.open_file_cache import OpenFiles
-from packager.engine.files.range_readers import Unreadable
-from packager.engine.project.project import Workspace
+from packager.engine.files.open_file_cache import OpenFileCache
+from packager.engine.files.range_readers import UnreadableError
+from packager.engine.project.project import Project
 from packager.engine.published.moved_files import source_paths
 from packager.engine.stores import store_at
 from packager.engine.stores.base import Place
-from packager.engine.stores.read_ahead import Room
+from packager.engine.stores.read_ahead import MemoryLimit
 from packager.engine.stores.stored_body import StoredSources
 from packager.engine.tables import parquet
 from packager.errors import InputError
 from packager.model import MEMBERS, MTIME, Manifest, ShardName
-from packager.paths import shown
+from packager.paths import display_text
 from packager.units import KIB
 
 _FULL = 256 * KIB  # bytes that are gathered before they are given on
@@ -49,7 +49,7 @@ SliceParts: TypeAlias = Callable[[MemberSlice], Iterator[Step]]  # gives a slice
 class VirtualTar:
     """A packed shard's tar by its sources. Memory: some 350 bytes a member."""
 
-    def __init__(self, layout: Layout, digests: bytes, sources: "Sources") -> None:
+    def __init__(self, layout: Layout, digests: bytes, sources: "SourceOpener") -> None:
         """Take what open_virtual read. digests: 32 bytes a member, joined."""
         self.layout, self._digests, self._sources = layout, digests, sources
         self._first = int(layout.offsets.min()) if len(layout.offsets) else layout.size
@@ -83,7 +83,7 @@ class VirtualTar:
             for step in self._steps(start, stop, slice_parts):
                 if isinstance(step, bytes):
                     held += step
-                if held and (len(held) >= _FULL or isinstance(step, Slice)):
+                if held and (len(held) >= _FULL or isinstance(step, FileChunk)):
                     yield bytes(held)
                     held.clear()
                 if not isinstance(step, bytes):
@@ -106,7 +106,7 @@ class VirtualTar:
         """Do nothing: files are closed when others are wanted."""
 
 
-class Sources(Protocol):
+class SourceOpener(Protocol):
     """The files of a shard's members, and what each was when the shard was packed.
 
     Every call raises Unreadable where a file is not what it was, or cannot be read.
@@ -122,10 +122,10 @@ class Sources(Protocol):
         """Return what gives the bytes of slices, which are asked for in the order told."""
 
 
-class FolderSources:
+class FolderSourceOpener:
     """The files of a shard's members below a folder, and what each was when the shard was packed."""
 
-    def __init__(self, layout: Layout, root: Path, mtimes: Int64s, files: OpenFiles, moved: Paths = _NONE) -> None:
+    def __init__(self, layout: Layout, root: Path, mtimes: Int64s, files: OpenFileCache, moved: Paths = _NONE) -> None:
         """Look below `root`. mtimes: nanoseconds, one a member. files: what is open. moved: paths as they are now."""
         self._rows, self._sizes, self._moved = layout.members, layout.sizes, moved
         self._root, self._mtimes, self._files = os.fsencode(root), mtimes, files
@@ -157,7 +157,7 @@ class FolderSources:
             yield WAITING
             file = self._files.open(*known)
         try:
-            yield from opened_parts(file, part.start, part.stop)
+            yield from open_chunks(file, part.start, part.stop)
         finally:
             self._files.release(file)
 
@@ -180,11 +180,11 @@ def source_path(rows: pa.Table, member: int, moved: Paths) -> bytes:
     path, source, source_b64 = (rows[column][member].as_py() for column in ("path", "source_path", "source_path_b64"))
     found = original_path(path if source is None else source, source_b64)
     if found is None:
-        raise Unreadable(shown(path), "its path at the source is none")
+        raise UnreadableError(display_text(path), "its path at the source is none")
     return found
 
 
-def open_virtual(workspace: Workspace, name: ShardName, root: Place, files: OpenFiles, room: Room) -> VirtualTar:
+def open_virtual(project: Project, name: ShardName, root: Place, files: OpenFileCache, room: MemoryLimit) -> VirtualTar:
     """Return a packed shard's tar by its members' files in the folder or the store `root`.
 
     files: where those of a folder stay that are read; room: for what is read ahead of a store.
@@ -192,22 +192,22 @@ def open_virtual(workspace: Workspace, name: ShardName, root: Place, files: Open
     Raises InputError where its documents do not fit each other, or say nothing of its sources' times;
     IncompleteError where they cannot be read.
     """
-    folder = workspace.packed(name)
+    folder = project.packed(name)
     path = folder / f"{name}.manifest.json"
     manifest = documents.from_bytes(read_limited(path, documents.LIMIT), Manifest, path)
     members = parquet.read_rows(folder / f"{name}.members.parquet", 0, manifest.members, MEMBERS)
-    if not workspace.mtimes(name).exists():
+    if not project.mtimes(name).exists():
         raise InputError(name, "was packed before its sources' times were kept", "run: packager pack --virtual")
-    mtimes = parquet.read_rows(workspace.mtimes(name), 0, manifest.members)[MTIME.name]
+    mtimes = parquet.read_rows(project.mtimes(name), 0, manifest.members)[MTIME.name]
     layout = published_layout(manifest, members)
     if layout is None or len(mtimes) != manifest.members:
         raise InputError(path, "does not fit its members table", _REPACK)
     digests = b"".join(members["sha256"].to_pylist())
     stamps = np.asarray(mtimes.to_numpy(), np.int64)
-    moved = source_paths(workspace, name)
-    sources: Sources
+    moved = source_paths(project, name)
+    sources: SourceOpener
     if isinstance(root, Path):
-        sources = FolderSources(layout, root, stamps, files, moved)
+        sources = FolderSourceOpener(layout, root, stamps, files, moved)
     else:
         sources = StoredSources(
             store_at(root), lambda member: source_path(members, member, moved), layout.sizes, stamps, room

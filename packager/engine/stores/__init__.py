@@ -8,11 +8,11 @@ all of it is.
 from functools import lru_cache
 from pathlib import Path
 
-from packager.core.config.store_url import StoreAddress, is_address, store_address
+from packager.core.config.store_url import StoreUrl, is_store_url, parse_store_url
 from packager.engine.stores.base import Place, Store
 
 
-def open_store(address: StoreAddress) -> Store:
+def open_store(address: StoreUrl) -> Store:
     """Return the store at an address; nothing is asked of it yet.
 
     Raises InputError where the library that it needs is not installed.
@@ -33,12 +33,12 @@ def open_store(address: StoreAddress) -> Store:
 store_at = lru_cache(maxsize=8)(open_store)  # a process's connections
 
 
-def place_of(written: str | Path, where: str) -> Place:
+def parse_location(written: str | Path, where: str) -> Place:
     """Return the path or the address that is meant; file:// is a path. where: what messages call it.
 
     Raises InputError for an address that will not do.
     """
-    if isinstance(written, Path) or not is_address(written):
+    if isinstance(written, Path) or not is_store_url(written):
         return Path(written)
-    address = store_address(written, where)
+    address = parse_store_url(written, where)
     return Path(address.path) if address.scheme == "file" else address

@@ -9,27 +9,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
-from packager.core.config.store_url import StoreAddress
+from packager.core.config.store_url import StoreUrl
 from packager.engine.files.file_stamp import FileStamp
 from packager.errors import IncompleteError
 
 Result = TypeVar("Result")
-Place: TypeAlias = Path | StoreAddress  # a folder of this machine, or a store
+Place: TypeAlias = Path | StoreUrl  # a folder of this machine, or a store
 
 AGAIN = "run the command again"
 RANGE = 8 << 20  # bytes that are asked for at once: a second's worth of a slow line
 SMALL = 16 << 20  # bytes: a file up to this is written in one request
 
 
-class Transient(Exception):  # noqa: N818 (no error: it is tried again)
+class TransientError(Exception):
     """A request failed in a way that may pass; its text says how."""
 
 
-class Gone(IncompleteError):  # noqa: N818
+class FileChangedError(IncompleteError):
     """A file is not there, or not the one that was meant any more."""
 
 
-class Stat(NamedTuple):
+class StoreStat(NamedTuple):
     """What tells one version of a file from another. seconds: since 1970; tag: its ETag, "" where it has none."""
 
     size: int
@@ -43,17 +43,17 @@ class Stat(NamedTuple):
         return FileStamp.bounded(self.size, self.seconds * 10**9 + low)
 
 
-class Entry(NamedTuple):
+class StoreEntry(NamedTuple):
     """A file of a store; its path below the store's address."""
 
     path: str
-    stat: Stat
+    stat: StoreStat
 
 
 Refused: TypeAlias = Callable[[str, str], None]  # takes a folder's path, and why it cannot be listed
 
 
-class Writer(Protocol):
+class StoreFileWriter(Protocol):
     """Takes a file's bytes in order."""
 
     def write(self, data: bytes | memoryview) -> None:
@@ -71,28 +71,28 @@ class Store(Protocol):
     def name(self) -> str:
         """The address, fit to be shown."""
 
-    def entries(self, refused: Refused | None = None) -> Iterator[Entry]:
+    def entries(self, refused: Refused | None = None) -> Iterator[StoreEntry]:
         """Yield every file, as they are listed, in no order that is promised. Memory: one page of the listing.
 
         refused: takes each folder below that cannot be listed; without it, the first such folder raises.
         """
 
-    def stat(self, path: str) -> Stat | None:
+    def stat(self, path: str) -> StoreStat | None:
         """Return what tells a file from its other versions; None: it is not there."""
 
-    def read(self, path: str, start: int, stop: int, seen: Stat | None = None) -> tuple[Stat, bytes]:
+    def read(self, path: str, start: int, stop: int, seen: StoreStat | None = None) -> tuple[StoreStat, bytes]:
         """Return a file's version and its bytes [start, stop), stop within it.
 
         seen: the version that is meant. Raises Gone where the file is another, or becomes one half way.
         """
 
-    def put(self, path: str, data: bytes) -> Stat:
+    def put(self, path: str, data: bytes) -> StoreStat:
         """Write a whole small file in the place of any before it, and return what it is now."""
 
     def create(self, path: str, data: bytes) -> bool:
         """Write a small file where none is, and say whether that was so; of several at once one does."""
 
-    def writer(self, path: str, size: int) -> "AbstractContextManager[Writer]":
+    def writer(self, path: str, size: int) -> "AbstractContextManager[StoreFileWriter]":
         """Return what takes a file of `size` bytes; the file is there when the block has ended well."""
 
     def delete(self, path: str) -> None:
@@ -103,7 +103,7 @@ class Store(Protocol):
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How long a store may fail: tries, and the seconds to wait after the first and at most; each is the double."""
 
     tries: int = 8
@@ -116,10 +116,10 @@ class Patience:
         time.sleep(wait * random.uniform(0.7, 1.0))  # noqa: S311 (no secret)
 
 
-PATIENCE = Patience()
+PATIENCE = RetryPolicy()
 
 
-def retried(where: str, action: Callable[[], Result], *, progress: Callable[[], int] = int) -> Result:
+def with_retries(where: str, action: Callable[[], Result], *, progress: Callable[[], int] = int) -> Result:
     """Return what `action` returns; while it raises Transient, try again with growing pauses.
 
     progress: bytes that came so far; a try that brought some is no failure. Raises IncompleteError in the end.
@@ -128,7 +128,7 @@ def retried(where: str, action: Callable[[], Result], *, progress: Callable[[], 
     while True:
         try:
             return action()
-        except Transient as failure:
+        except TransientError as failure:
             failures = 1 if progress() - came >= 1 << 16 else failures + 1
             came = progress()
             if failures >= PATIENCE.tries:

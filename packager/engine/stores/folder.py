@@ -5,27 +5,27 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from packager.core.config.store_url import StoreAddress
+from packager.core.config.store_url import StoreUrl
 from packager.engine.files import atomic_files
 from packager.engine.files.limited_read import open_regular
-from packager.engine.stores.base import AGAIN, Entry, Gone, Refused, Stat, Writer
+from packager.engine.stores.base import AGAIN, FileChangedError, Refused, StoreEntry, StoreFileWriter, StoreStat
 from packager.errors import IncompleteError, from_os_error
-from packager.paths import shown
+from packager.paths import display_text
 
 
 class FolderStore:
     """Files below a folder. See base.Store."""
 
-    def __init__(self, address: StoreAddress) -> None:
+    def __init__(self, address: StoreUrl) -> None:
         """Take the folder of a file:// address; it need not be there."""
         self._address, self._root = address, Path(address.path)
 
     @property
     def name(self) -> str:
         """The address, fit to be shown."""
-        return shown(str(self._address))
+        return display_text(str(self._address))
 
-    def entries(self, refused: Refused | None = None) -> Iterator[Entry]:
+    def entries(self, refused: Refused | None = None) -> Iterator[StoreEntry]:
         """Yield the regular files; what is being written is none yet."""
 
         def fail(error: OSError) -> None:
@@ -40,9 +40,9 @@ class FolderStore:
                 path = Path(folder, name)
                 if _is_partial(name) or path.is_symlink() or not path.is_file():
                     continue
-                yield Entry(str(path.relative_to(self._root)), _stat(path.stat()))
+                yield StoreEntry(str(path.relative_to(self._root)), _stat(path.stat()))
 
-    def stat(self, path: str) -> Stat | None:
+    def stat(self, path: str) -> StoreStat | None:
         """Return a file's version, None where it is not there."""
         try:
             return _stat((self._root / path).stat())
@@ -51,7 +51,7 @@ class FolderStore:
         except OSError as error:
             raise self._failed(path, error) from error
 
-    def read(self, path: str, start: int, stop: int, seen: Stat | None = None) -> tuple[Stat, bytes]:
+    def read(self, path: str, start: int, stop: int, seen: StoreStat | None = None) -> tuple[StoreStat, bytes]:
         """Return a file's version and bytes of it."""
         try:
             with open_regular(self._root / path) as file:
@@ -61,10 +61,10 @@ class FolderStore:
         except OSError as error:
             raise self._failed(path, error) from error
         if len(data) != stop - start or (seen is not None and found != seen):
-            raise Gone(self._where(path), "was written to meanwhile", AGAIN)
+            raise FileChangedError(self._where(path), "was written to meanwhile", AGAIN)
         return found, data
 
-    def put(self, path: str, data: bytes) -> Stat:
+    def put(self, path: str, data: bytes) -> StoreStat:
         """Write a file durably."""
         atomic_files.write_bytes(self._root / path, data)
         return _stat((self._root / path).stat())
@@ -86,9 +86,9 @@ class FolderStore:
         return True
 
     @contextmanager
-    def writer(self, path: str, size: int) -> Iterator[Writer]:
+    def writer(self, path: str, size: int) -> Iterator[StoreFileWriter]:
         """Yield the file that takes its place when the block ends well."""
-        with atomic_files.replace(self._root / path) as file:
+        with atomic_files.replace_file(self._root / path) as file:
             yield _File(file.write)
             if file.tell() != size:
                 raise IncompleteError(self._where(path), f"got {file.tell()} bytes, not {size}", AGAIN)
@@ -118,12 +118,12 @@ class FolderStore:
 
     def _where(self, path: str) -> str:
         """Return how a message names a file."""
-        return shown(f"{self._address}/{path}")
+        return display_text(f"{self._address}/{path}")
 
     def _failed(self, path: str, error: OSError) -> IncompleteError:
         """Return the error for what the system refuses."""
         if isinstance(error, FileNotFoundError):
-            return Gone(self._where(path), "is not there any more", AGAIN)
+            return FileChangedError(self._where(path), "is not there any more", AGAIN)
         return from_os_error(error, self._where(path))
 
 
@@ -138,10 +138,10 @@ class _File:
 
 
 def _is_partial(name: str) -> bool:
-    """Say whether a file is one that is being written (atomic_files.partial)."""
+    """Say whether a file is one that is being written (atomic_files.partial_path)."""
     return name.startswith(".") and name.endswith(".partial")
 
 
-def _stat(found: os.stat_result) -> Stat:
+def _stat(found: os.stat_result) -> StoreStat:
     """Return a version; a time of less than a second is kept as the tag."""
-    return Stat(found.st_size, int(found.st_mtime_ns // 10**9), str(found.st_mtime_ns % 10**9))
+    return StoreStat(found.st_size, int(found.st_mtime_ns // 10**9), str(found.st_mtime_ns % 10**9))

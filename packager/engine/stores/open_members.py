@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from packager.engine.files import source_files
-from packager.engine.files.source_files import Member
+from packager.engine.files.source_files import SourceFile
 from packager.engine.stores.base import Place
 
 
@@ -24,7 +24,7 @@ class OpenMember(Protocol):
         """Close it."""
 
 
-class Members(Protocol):
+class MemberOpener(Protocol):
     """The members of a shard."""
 
     def open(self, index: int) -> OpenMember:
@@ -34,7 +34,7 @@ class Members(Protocol):
 class _FolderMembers:
     """Members in a folder."""
 
-    def __init__(self, root: Path, members: Sequence[Member]) -> None:
+    def __init__(self, root: Path, members: Sequence[SourceFile]) -> None:
         self._root, self._members = os.fsencode(root), members
 
     def open(self, index: int) -> OpenMember:
@@ -46,8 +46,8 @@ class _File:
 
     __slots__ = ("_descriptor", "_member")
 
-    def __init__(self, root: bytes, member: Member) -> None:
-        self._descriptor, self._member = source_files.open_member(root, member), member
+    def __init__(self, root: bytes, member: SourceFile) -> None:
+        self._descriptor, self._member = source_files.open_source_file(root, member), member
 
     def read_into(self, space: memoryview) -> int:
         return source_files.read_into(self._descriptor, space, self._member)
@@ -59,7 +59,7 @@ class _File:
         os.close(self._descriptor)
 
 
-def open_members(root: Place, members: Sequence[Member]) -> AbstractContextManager[Members]:
+def open_members(root: Place, members: Sequence[SourceFile]) -> AbstractContextManager[MemberOpener]:
     """Return what opens a shard's members. root: the folder or the store that their paths are relative to."""
     if isinstance(root, Path):
         return nullcontext(_FolderMembers(root, members))
@@ -68,7 +68,7 @@ def open_members(root: Place, members: Sequence[Member]) -> AbstractContextManag
     return StoredMembers(root, members)
 
 
-def changed(root: Place, members: Sequence[Member]) -> list[source_files.ChangedError]:
+def is_changed(root: Place, members: Sequence[SourceFile]) -> list[source_files.SourceChangedError]:
     """Return what opening each member now would raise because it changed since the scan; nothing is read."""
     if isinstance(root, Path):
         return source_files.changed(root, members)

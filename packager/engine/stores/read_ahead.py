@@ -13,19 +13,19 @@ from functools import partial
 from types import TracebackType
 from typing import NamedTuple
 
-from packager.core.config.store_url import StoreAddress
-from packager.engine.files.range_readers import Unreachable, Unreadable
+from packager.core.config.store_url import StoreUrl
+from packager.engine.files.range_readers import UnreachableError, UnreadableError
 from packager.engine.stores import store_at
-from packager.engine.stores.base import AGAIN, RANGE, Gone, Stat, Store
+from packager.engine.stores.base import AGAIN, RANGE, FileChangedError, Store, StoreStat
 from packager.errors import IncompleteError, InputError
-from packager.paths import shown
+from packager.paths import display_text
 from packager.units import MIB
 
 LANES = 32  # ranges on their way at once: a small file takes as long as its answer
 AHEAD = 64 * MIB  # bytes that are on their way or wait to be used
 
 
-class Wanted(NamedTuple):
+class RangeRequest(NamedTuple):
     """Bytes [start, stop) of a file; member: what the reader knows it by."""
 
     path: str
@@ -39,7 +39,7 @@ class Wanted(NamedTuple):
         return self.stop - self.start
 
 
-class Room:
+class MemoryLimit:
     """Bytes that readers may have ahead, together; each has its next range whatever is left."""
 
     def __init__(self, most: int = AHEAD) -> None:
@@ -62,11 +62,13 @@ class Room:
 class ReadAhead:
     """Iterates over ranges of a store's files, read by threads of its own; a context manager."""
 
-    def __init__(self, store: Store, wanted: Iterable[Wanted], room: Room | None = None, lanes: int = LANES) -> None:
+    def __init__(
+        self, store: Store, wanted: Iterable[RangeRequest], room: MemoryLimit | None = None, lanes: int = LANES
+    ) -> None:
         """Set out to read ranges, drawn as they are asked for. room: None: one of its own. lanes: ranges at once."""
-        self._store, self._wanted, self._room, self._lanes = store, iter(wanted), room or Room(), lanes
-        self._coming: deque[tuple[Wanted, Future[tuple[Stat, bytes]]]] = deque()
-        self._following: Wanted | None = None  # drawn, and no room for it yet
+        self._store, self._wanted, self._room, self._lanes = store, iter(wanted), room or MemoryLimit(), lanes
+        self._coming: deque[tuple[RangeRequest, Future[tuple[StoreStat, bytes]]]] = deque()
+        self._following: RangeRequest | None = None  # drawn, and no room for it yet
 
     def __enter__(self) -> "ReadAhead":
         """Begin; nothing is asked for before the first range is wanted."""
@@ -81,7 +83,7 @@ class ReadAhead:
         for wanted, future in self._coming:
             future.add_done_callback(partial(self._give, wanted.size))
 
-    def _give(self, size: int, _: Future[tuple[Stat, bytes]]) -> None:
+    def _give(self, size: int, _: Future[tuple[StoreStat, bytes]]) -> None:
         """Give back the room of a range that nobody wants any more."""
         self._room.give(size)
 
@@ -102,7 +104,7 @@ class ReadAhead:
         """Return itself."""
         return self
 
-    def __next__(self) -> tuple[Wanted, Stat, bytes]:
+    def __next__(self) -> tuple[RangeRequest, StoreStat, bytes]:
         """Return the next range, and the version of the file that it is of. Raises as Store.read."""
         self._fill()
         if not self._coming:
@@ -116,41 +118,41 @@ class ReadAhead:
         return wanted, stat, data
 
 
-def cut(path: str, start: int, stop: int, member: int = 0, step: int = RANGE) -> Iterator[Wanted]:
+def split_range(path: str, start: int, stop: int, member: int = 0, step: int = RANGE) -> Iterator[RangeRequest]:
     """Yield bytes [start, stop) of a file as ranges of at most `step` bytes."""
     for at in range(start, stop, step):
-        yield Wanted(path, at, min(at + step, stop), member)
+        yield RangeRequest(path, at, min(at + step, stop), member)
 
 
-class StoredFile:
-    """One file of a store, as a source of ranges (range_readers.RangeSource). Memory: AHEAD, and a range."""
+class StoreRangeReader:
+    """One file of a store, as a source of ranges (range_readers.RangeReader). Memory: AHEAD, and a range."""
 
-    def __init__(self, address: StoreAddress, size: int | None = None) -> None:
+    def __init__(self, address: StoreUrl, size: int | None = None) -> None:
         """Read the file at an address. size: that it must have; None: any."""
         self._address, self._size = address, size
 
     @property
     def name(self) -> str:
         """The file's address."""
-        return shown(str(self._address))
+        return display_text(str(self._address))
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield bytes [start, stop). Raises Unreadable where the store refuses, Unreachable where it fails for now."""
         folder, name = self._address.parted()
-        seen: Stat | None = None
-        with told(), ReadAhead(store_at(folder), cut(name, start, stop)) as ahead:
+        seen: StoreStat | None = None
+        with told(), ReadAhead(store_at(folder), split_range(name, start, stop)) as ahead:
             for _, stat, data in ahead:
                 check_version(self.name, stat, seen, self._size)
                 seen = stat
                 yield data
 
 
-def check_version(where: str, stat: Stat, seen: Stat | None, size: int | None) -> None:
+def check_version(where: str, stat: StoreStat, seen: StoreStat | None, size: int | None) -> None:
     """Raise Gone where a file is of another version than before, or of another size than it must have."""
     if size is not None and stat.size != size:
-        raise Gone(where, f"has {stat.size} bytes, not {size}", AGAIN)
+        raise FileChangedError(where, f"has {stat.size} bytes, not {size}", AGAIN)
     if seen is not None and (stat.size, stat.tag) != (seen.size, seen.tag):
-        raise Gone(where, "was written to meanwhile", AGAIN)
+        raise FileChangedError(where, "was written to meanwhile", AGAIN)
 
 
 @contextmanager
@@ -158,9 +160,9 @@ def told() -> Iterator[None]:
     """Raise what a store fails with as what a source of ranges does: Unreadable, or Unreachable for now."""
     try:
         yield
-    except Unreadable:
+    except UnreadableError:
         raise
-    except (Gone, InputError) as error:
-        raise Unreadable(error.where, error.what, error.mend) from error
+    except (FileChangedError, InputError) as error:
+        raise UnreadableError(error.where, error.what, error.mend) from error
     except IncompleteError as error:
-        raise Unreachable(error.where, error.what, error.mend) from error
+        raise UnreachableError(error.where, error.what, error.mend) from error

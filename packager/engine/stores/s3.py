@@ -13,10 +13,20 @@ from threading import BoundedSemaphore
 from types import TracebackType
 from typing import Any, TypeVar
 
-from packager.core.config.store_url import StoreAddress
-from packager.engine.stores.base import AGAIN, SMALL, Entry, Gone, Refused, Stat, Transient, Writer, retried
+from packager.core.config.store_url import StoreUrl
+from packager.engine.stores.base import (
+    AGAIN,
+    SMALL,
+    FileChangedError,
+    Refused,
+    StoreEntry,
+    StoreFileWriter,
+    StoreStat,
+    TransientError,
+    with_retries,
+)
 from packager.errors import InputError, PackagerError
-from packager.paths import shown
+from packager.paths import display_text
 from packager.units import MIB
 
 try:
@@ -68,7 +78,7 @@ _TYPES = {
 class S3Store:
     """Objects below a prefix of a bucket. See base.Store."""
 
-    def __init__(self, address: StoreAddress) -> None:
+    def __init__(self, address: StoreUrl) -> None:
         """Ask nothing yet. Credentials are looked for where all of the field's tools look."""
         self._address = address
         self._prefix = address.below("")
@@ -77,9 +87,9 @@ class S3Store:
     @property
     def name(self) -> str:
         """The address, fit to be shown."""
-        return shown(str(self._address))
+        return display_text(str(self._address))
 
-    def entries(self, refused: Refused | None = None) -> Iterator[Entry]:  # noqa: ARG002 (there are no folders)
+    def entries(self, refused: Refused | None = None) -> Iterator[StoreEntry]:  # noqa: ARG002 (there are no folders)
         """Yield the objects, a page at a time; "folders" that other tools made are objects ending in "/"."""
         token: dict[str, str] = {}
         while True:
@@ -87,36 +97,36 @@ class S3Store:
             for found in page.get("Contents", ()):
                 path = found["Key"][len(self._prefix) :]
                 if path:
-                    yield Entry(path, _stat(found, found["Size"]))
+                    yield StoreEntry(path, _stat(found, found["Size"]))
             if not page.get("IsTruncated"):
                 return
             token = {"ContinuationToken": page["NextContinuationToken"]}
 
-    def stat(self, path: str) -> Stat | None:
+    def stat(self, path: str) -> StoreStat | None:
         """Return an object's version, None where it is not there."""
         try:
             answer = self._call(self._where(path), "head_object", Key=self._key(path))
-        except Gone:
+        except FileChangedError:
             return None
         return _stat(answer, answer["ContentLength"])
 
-    def read(self, path: str, start: int, stop: int, seen: Stat | None = None) -> tuple[Stat, bytes]:
+    def read(self, path: str, start: int, stop: int, seen: StoreStat | None = None) -> tuple[StoreStat, bytes]:
         """Return an object's version and bytes of it; a read that was cut goes on with If-Match."""
         if start == stop:
             found = self.stat(path)
             if found is None or (seen is not None and found.tag != seen.tag):
-                raise Gone(self._where(path), "is gone, or was written to meanwhile", AGAIN)
+                raise FileChangedError(self._where(path), "is gone, or was written to meanwhile", AGAIN)
             return found, b""
         data, versions = bytearray(), [seen] if seen else []
         where = self._where(path)
-        retried(
+        with_retries(
             where,
             lambda: self._run(where, self._get(self._key(path), start, stop, data, versions)),
             progress=lambda: len(data),
         )
         return versions[0], bytes(data)
 
-    async def _get(self, key: str, start: int, stop: int, data: bytearray, versions: list[Stat]) -> None:
+    async def _get(self, key: str, start: int, stop: int, data: bytearray, versions: list[StoreStat]) -> None:
         """Add to `data` what it lacks of bytes [start, stop); the first answer tells the version."""
         client = await self._fs.set_session()
         first = start + len(data)
@@ -128,20 +138,22 @@ class S3Store:
             async with answer["Body"] as body:
                 span, _, total = answer.get("ContentRange", "").partition("/")
                 if span != f"bytes {first}-{stop - 1}" or not total.isdigit():
-                    given = shown(answer.get("ContentRange", "no range"), 60)
-                    raise Gone(f"{self.name}/{shown(key)}", f"gives {given} for bytes {first}-{stop - 1}", AGAIN)
+                    given = display_text(answer.get("ContentRange", "no range"), 60)
+                    raise FileChangedError(
+                        f"{self.name}/{display_text(key)}", f"gives {given} for bytes {first}-{stop - 1}", AGAIN
+                    )
                 found = _stat(answer, int(total))
                 if versions and (found.size, found.tag) != (versions[0].size, versions[0].tag):
-                    raise Gone(f"{self.name}/{shown(key)}", "was written to meanwhile", AGAIN)
+                    raise FileChangedError(f"{self.name}/{display_text(key)}", "was written to meanwhile", AGAIN)
                 versions[:] = [found]
                 while len(data) < stop - start and (chunk := await body.read(_CHUNK)):
                     data += chunk
         if len(data) != stop - start:
-            raise Transient(f"ends after {first + len(data)} bytes")
+            raise TransientError(f"ends after {first + len(data)} bytes")
 
-    def put(self, path: str, data: bytes) -> Stat:
+    def put(self, path: str, data: bytes) -> StoreStat:
         """Write an object in one request; readers meet the old one or the new one."""
-        return Stat(len(data), 0, _tag(self._put(path, data)))
+        return StoreStat(len(data), 0, _tag(self._put(path, data)))
 
     def _put(self, path: str, data: bytes, **condition: str) -> Answer:
         """Return the answer to the request that writes an object."""
@@ -154,19 +166,19 @@ class S3Store:
             return False
         try:
             self._put(path, data, IfNoneMatch="*")
-        except Gone:  # 412: it is there by now
+        except FileChangedError:  # 412: it is there by now
             return False
         except InputError:  # of a store that knows no conditions; what it refuses for another reason it refuses again
             self._put(path, data)
         return True
 
-    def writer(self, path: str, size: int) -> AbstractContextManager[Writer]:
+    def writer(self, path: str, size: int) -> AbstractContextManager[StoreFileWriter]:
         """Return what writes an object of `size` bytes: by parts where it is large, made an object at the end."""
         return _Upload(self, path, size) if size > SMALL else _Whole(self, path, size)
 
     def delete(self, path: str) -> None:
         """Delete an object, if it is there."""
-        with suppress(Gone):
+        with suppress(FileChangedError):
             self._call(self._where(path), "delete_object", Key=self._key(path))
 
     def sweep(self, paths: Callable[[str], bool]) -> int:
@@ -214,17 +226,17 @@ class S3Store:
                 UploadId=upload,
                 MultipartUpload={"Parts": parts},
             )
-        except Gone:
+        except FileChangedError:
             found = self.stat(path)
             if found is None or found.size != size or found.tag != _joined(tags):
                 raise
         found = self.stat(path)
         if found is None or found.size != size:
-            raise Gone(self._where(path), f"has {found.size if found else 'no'} bytes, not {size}", AGAIN)
+            raise FileChangedError(self._where(path), f"has {found.size if found else 'no'} bytes, not {size}", AGAIN)
 
     def abort(self, path: str, upload: str) -> None:
         """Take an upload back, if it is there."""
-        with suppress(Gone):
+        with suppress(FileChangedError):
             self._call(self._where(path), "abort_multipart_upload", Key=self._key(path), UploadId=upload)
 
     def _key(self, path: str) -> str:
@@ -233,7 +245,7 @@ class S3Store:
 
     def _where(self, path: str) -> str:
         """Return how a message names an object."""
-        return shown(f"{self._address}/{path}")
+        return display_text(f"{self._address}/{path}")
 
     def _call(self, where: str, operation: str, **parameters: object) -> Answer:
         """Return a request's answer, tried again while it may pass."""
@@ -246,7 +258,7 @@ class S3Store:
                 answer: Answer = await getattr(client, operation)(Bucket=self._address.host, **parameters)
                 return answer
 
-        return retried(where, lambda: self._run(where, request()))
+        return with_retries(where, lambda: self._run(where, request()))
 
     def _run(self, where: str, request: Coroutine[Any, Any, Result]) -> Result:
         """Return what a request returns; what the libraries raise is parted into what may pass and what will not."""
@@ -257,19 +269,19 @@ class S3Store:
         try:
             done: Result = fsspec.asyn.sync(self._fs.loop, same)
             return done
-        except (PackagerError, Transient):
+        except (PackagerError, TransientError):
             raise
         except ClientError as failed:
             raise _told(failed, where) from failed
         except TimeoutError as failed:
-            raise Transient("does not answer in time") from failed
+            raise TransientError("does not answer in time") from failed
         except (HTTPClientError, ConnectionError, IncompleteReadError, ResponseParserError) as failed:
-            raise Transient(f"the connection failed ({type(failed).__name__})") from failed
+            raise TransientError(f"the connection failed ({type(failed).__name__})") from failed
         except BotoCoreError as failed:
             mend = "set AWS_PROFILE, or the keys in the environment or in ~/.aws"
-            raise InputError(where, f"cannot be asked ({shown(str(failed), 120)})", mend) from failed
+            raise InputError(where, f"cannot be asked ({display_text(str(failed), 120)})", mend) from failed
         except S3_RETRYABLE_ERRORS as failed:
-            raise Transient(f"the connection failed ({type(failed).__name__})") from failed
+            raise TransientError(f"the connection failed ({type(failed).__name__})") from failed
 
 
 class _Whole:
@@ -354,9 +366,9 @@ class _Upload:
         self._store.sweep(lambda path: path == self._path)
 
 
-def _stat(answer: Answer, size: int) -> Stat:
+def _stat(answer: Answer, size: int) -> StoreStat:
     """Return an object's version from what a server says of it; listings tell milliseconds, answers seconds."""
-    return Stat(size, int(answer["LastModified"].timestamp()), _tag(answer))
+    return StoreStat(size, int(answer["LastModified"].timestamp()), _tag(answer))
 
 
 def _tag(answer: Answer) -> str:
@@ -386,14 +398,14 @@ def _content_type(path: str) -> str:
 def _told(error: ClientError, where: str) -> Exception:
     """Return what an answer that is no success means."""
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    code = shown(str(error.response.get("Error", {}).get("Code", "")), 60)
+    code = display_text(str(error.response.get("Error", {}).get("Code", "")), 60)
     if (status >= 500 and status != 501) or status in (408, 429) or code in _PASSING:
-        return Transient(f"the store answers {status} {code if code != str(status) else ''}".rstrip())
+        return TransientError(f"the store answers {status} {code if code != str(status) else ''}".rstrip())
     if code in ("NoSuchBucket", "PermanentRedirect", "AuthorizationHeaderMalformed"):
         return InputError(where, f"the store answers {code}", "check the bucket, its region and AWS_ENDPOINT_URL")
     if status == 404 or code in _ABSENT or code == "NoSuchUpload":
-        return Gone(where, "is not there any more", AGAIN)
+        return FileChangedError(where, "is not there any more", AGAIN)
     if status in (412, 416):  # another version than is meant, or shorter than that was
-        return Gone(where, "was written to meanwhile", AGAIN)
+        return FileChangedError(where, "was written to meanwhile", AGAIN)
     mend = "check the credentials and their rights" if status in (401, 403) else "check the address and the store"
     return InputError(where, f"the store answers {status} {code}", mend)

@@ -13,10 +13,20 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import TypeVar
 
-from packager.core.config.store_url import StoreAddress
-from packager.engine.stores.base import AGAIN, SMALL, Entry, Gone, Refused, Stat, Transient, Writer, retried
+from packager.core.config.store_url import StoreUrl
+from packager.engine.stores.base import (
+    AGAIN,
+    SMALL,
+    FileChangedError,
+    Refused,
+    StoreEntry,
+    StoreFileWriter,
+    StoreStat,
+    TransientError,
+    with_retries,
+)
 from packager.errors import IncompleteError, InputError
-from packager.paths import shown
+from packager.paths import display_text
 
 try:
     import paramiko
@@ -47,7 +57,7 @@ logging.getLogger("paramiko").addHandler(logging.NullHandler())  # else it write
 class SftpStore:
     """Files below a folder of a host. See base.Store."""
 
-    def __init__(self, address: StoreAddress) -> None:
+    def __init__(self, address: StoreUrl) -> None:
         """Ask nothing yet."""
         self._address = address
         self._lock = threading.RLock()
@@ -57,9 +67,9 @@ class SftpStore:
     @property
     def name(self) -> str:
         """The address, fit to be shown."""
-        return shown(str(self._address))
+        return display_text(str(self._address))
 
-    def entries(self, refused: Refused | None = None) -> Iterator[Entry]:
+    def entries(self, refused: Refused | None = None) -> Iterator[StoreEntry]:
         """Yield the regular files, a folder at a time; links are not followed."""
         folders = [""]
         while folders:
@@ -69,51 +79,51 @@ class SftpStore:
             except (InputError, IncompleteError) as error:
                 if folder and refused is not None:
                     refused(folder, error.what)
-                elif not isinstance(error, Gone):
+                elif not isinstance(error, FileChangedError):
                     raise
                 continue
             for path, found in listed:
                 if stat.S_ISDIR(found.st_mode or 0):
                     folders.append(path)
                 elif stat.S_ISREG(found.st_mode or 0) and not _is_partial(path):
-                    yield Entry(path, _stat(found))
+                    yield StoreEntry(path, _stat(found))
 
     def _listed(self, folder: str) -> list[tuple[str, paramiko.SFTPAttributes]]:
         """Return what a folder holds, by paths. Raises Gone where it is not there."""
         found = self._do(folder, lambda sftp: sftp.listdir_attr(self._place(folder)))
         return [(f"{folder}/{each.filename}" if folder else each.filename, each) for each in found]
 
-    def stat(self, path: str) -> Stat | None:
+    def stat(self, path: str) -> StoreStat | None:
         """Return a file's version, None where it is not there."""
         try:
             return _stat(self._do(path, lambda sftp: sftp.lstat(self._place(path))))
-        except Gone:
+        except FileChangedError:
             return None
 
-    def read(self, path: str, start: int, stop: int, seen: Stat | None = None) -> tuple[Stat, bytes]:
+    def read(self, path: str, start: int, stop: int, seen: StoreStat | None = None) -> tuple[StoreStat, bytes]:
         """Return a file's version and bytes of it; the version is looked at before and after."""
 
-        def read(sftp: paramiko.SFTPClient) -> tuple[Stat, bytes]:
+        def read(sftp: paramiko.SFTPClient) -> tuple[StoreStat, bytes]:
             with sftp.open(self._place(path), "rb") as file:
                 before = _stat(file.stat())
                 if before.size < stop:
-                    raise Gone(self._where(path), f"ends at byte {before.size}", AGAIN)
+                    raise FileChangedError(self._where(path), f"ends at byte {before.size}", AGAIN)
                 data = b"".join(file.readv([(start, stop - start)])) if stop > start else b""
                 if before != _stat(file.stat()) or (seen is not None and before != seen):
-                    raise Gone(self._where(path), "was written to meanwhile", AGAIN)
+                    raise FileChangedError(self._where(path), "was written to meanwhile", AGAIN)
             if len(data) != stop - start:
-                raise Transient(f"ends after {start + len(data)} bytes")
+                raise TransientError(f"ends after {start + len(data)} bytes")
             return before, data
 
         return self._do(path, read)
 
-    def put(self, path: str, data: bytes) -> Stat:
+    def put(self, path: str, data: bytes) -> StoreStat:
         """Write a file beside its place, and rename it."""
         with self.writer(path, len(data)) as writer:
             writer.write(data)
         found = self.stat(path)
         if found is None or found.size != len(data):
-            raise Gone(self._where(path), "is not there as it was written", AGAIN)
+            raise FileChangedError(self._where(path), "is not there as it was written", AGAIN)
         return found
 
     def create(self, path: str, data: bytes) -> bool:
@@ -135,7 +145,7 @@ class SftpStore:
             return False
 
     @contextmanager
-    def writer(self, path: str, size: int) -> Iterator[Writer]:
+    def writer(self, path: str, size: int) -> Iterator[StoreFileWriter]:
         """Yield what writes a file beside its place; it is renamed when the block ends well."""
         beside = _beside(path)
         self._make_folder(path)
@@ -164,7 +174,7 @@ class SftpStore:
                     file.write(data[start : start + _WRITE])
                 # Its answer follows those to the writes; when a file is closed paramiko forgives a lost connection.
                 if (file.stat().st_size or 0) < at + len(data):
-                    raise Transient("not all that was written has arrived")
+                    raise TransientError("not all that was written has arrived")
 
         self._do(path, write)
 
@@ -172,7 +182,7 @@ class SftpStore:
         """Put a whole file in its place, in one step where the server can; a lost answer is looked up."""
         try:
             self._do(path, lambda sftp: sftp.posix_rename(self._place(beside), self._place(path)))
-        except Gone:  # it may have been renamed before its answer was lost
+        except FileChangedError:  # it may have been renamed before its answer was lost
             found = self.stat(path)
             if found is None or found.size != size:
                 raise
@@ -191,20 +201,20 @@ class SftpStore:
         """Say whether a folder is at the host."""
         try:
             self._do("", lambda sftp: sftp.stat(place))
-        except Gone:
+        except FileChangedError:
             return False
         return True
 
     def delete(self, path: str) -> None:
         """Delete a file, if it is there."""
-        with suppress(Gone):
+        with suppress(FileChangedError):
             self._do(path, lambda sftp: sftp.remove(self._place(path)))
 
     def sweep(self, paths: Callable[[str], bool]) -> int:
         """Remove what stands beside the places of these files."""
         folders, count = [""], 0
         while folders:
-            with suppress(Gone):
+            with suppress(FileChangedError):
                 for path, found in self._listed(folders.pop()):
                     if stat.S_ISDIR(found.st_mode or 0):
                         folders.append(path)
@@ -219,7 +229,7 @@ class SftpStore:
 
     def _where(self, path: str) -> str:
         """Return how a message names a file."""
-        return shown(f"{self._address}/{path}" if path else str(self._address))
+        return display_text(f"{self._address}/{path}" if path else str(self._address))
 
     def _do(self, path: str, action: Callable[[paramiko.SFTPClient], Result]) -> Result:
         """Return what an action over the connection returns, done again while the failure may pass."""
@@ -230,20 +240,20 @@ class SftpStore:
                 try:
                     return action(self._connected())
                 except FileNotFoundError as failed:
-                    raise Gone(where, "is not there any more", AGAIN) from failed
+                    raise FileChangedError(where, "is not there any more", AGAIN) from failed
                 except PermissionError as failed:
                     raise InputError(where, "the host refuses it", "mend the rights") from failed
                 except (paramiko.SSHException, EOFError, ConnectionError, TimeoutError) as failed:
                     self._drop()
-                    raise Transient(f"the connection failed ({type(failed).__name__})") from failed
+                    raise TransientError(f"the connection failed ({type(failed).__name__})") from failed
                 except OSError as failed:
                     if not self._is_open():
                         self._drop()
-                        raise Transient("the connection failed") from failed
-                    told = shown(failed.strerror or str(failed), 120)
+                        raise TransientError("the connection failed") from failed
+                    told = display_text(failed.strerror or str(failed), 120)
                     raise IncompleteError(where, f"the host says: {told}", AGAIN) from failed
 
-        return retried(where, once)
+        return with_retries(where, once)
 
     def _is_open(self) -> bool:
         """Say whether the connection stands."""
@@ -260,7 +270,7 @@ class SftpStore:
         self._ssh.set_missing_host_key_policy(paramiko.RejectPolicy())
         with suppress(FileNotFoundError):
             self._ssh.load_system_host_keys(os.path.expanduser(_KNOWN_HOSTS))
-        mend = "check it with: sftp " + shown(f"{known['username'] or ''}@{known['hostname']}".removeprefix("@"))
+        mend = "check it with: sftp " + display_text(f"{known['username'] or ''}@{known['hostname']}".removeprefix("@"))
         try:
             self._ssh.connect(**known, timeout=_SECONDS, banner_timeout=_SECONDS, auth_timeout=_SECONDS)
         except paramiko.BadHostKeyException as failed:
@@ -305,7 +315,7 @@ class _File:
             self.at += len(data)
 
 
-def _configured(address: StoreAddress) -> dict[str, object]:
+def _configured(address: StoreUrl) -> dict[str, object]:
     """Return how a host is met, as ~/.ssh/config says."""
     config = paramiko.SSHConfig()
     with suppress(FileNotFoundError), closing(open(os.path.expanduser(_CONFIG), encoding="utf-8")) as file:
@@ -346,6 +356,6 @@ def _whole(path: str) -> str:
     return f"{folder}{slash}{name[1 : -len('.partial')]}"
 
 
-def _stat(found: paramiko.SFTPAttributes) -> Stat:
+def _stat(found: paramiko.SFTPAttributes) -> StoreStat:
     """Return a version; SFTP tells whole seconds."""
-    return Stat(found.st_size or 0, int(found.st_mtime or 0), str(int(found.st_mtime or 0)))
+    return StoreStat(found.st_size or 0, int(found.st_mtime or 0), str(int(found.st_mtime or 0)))

@@ -9,19 +9,19 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 
-from packager.core.config.store_url import StoreAddress
+from packager.core.config.store_url import StoreUrl
 from packager.engine.files import source_files
-from packager.engine.files.source_files import ChangedError, Member
+from packager.engine.files.source_files import SourceChangedError, SourceFile
 from packager.engine.stores import store_at
-from packager.engine.stores.base import Gone, Stat, Store
-from packager.engine.stores.read_ahead import LANES, ReadAhead, Wanted, cut
+from packager.engine.stores.base import FileChangedError, Store, StoreStat
+from packager.engine.stores.read_ahead import LANES, RangeRequest, ReadAhead, split_range
 from packager.errors import IncompleteError
 
 
 class StoredMembers:
     """Opens members in order; a context manager, whose threads end with it. Memory: read_ahead.AHEAD."""
 
-    def __init__(self, address: StoreAddress, members: Sequence[Member]) -> None:
+    def __init__(self, address: StoreUrl, members: Sequence[SourceFile]) -> None:
         """Take the members of a shard, paths relative to the store's address."""
         self._store, self._members = store_at(address), members
         self._ahead = ReadAhead(self._store, _ranges(members))
@@ -31,12 +31,12 @@ class StoredMembers:
         self._ahead.__enter__()
         return self
 
-    def next_range(self, index: int) -> tuple[Stat, bytes]:
+    def next_range(self, index: int) -> tuple[StoreStat, bytes]:
         """Return the next range, which is of this member. Raises IncompleteError, where that changed ChangedError."""
         member = self._members[index]
         try:
             wanted, stat, data = next(self._ahead)
-        except Gone as error:
+        except FileChangedError as error:
             raise source_files.changed_error(member, f"{error.what} (in {self._store.name})") from error
         assert wanted.member == index
         source_files.check_stamp(stat.stamp, member)
@@ -56,7 +56,7 @@ class StoredMembers:
 class _StoredMember:
     """A member whose ranges come in order; see open_members.OpenMember."""
 
-    def __init__(self, members: StoredMembers, index: int, member: Member) -> None:
+    def __init__(self, members: StoredMembers, index: int, member: SourceFile) -> None:
         self._members, self._index, self._member = members, index, member
         self._data, self._at, self._tag = b"", 0, ""
         if not member.size:
@@ -80,17 +80,17 @@ class _StoredMember:
         """Do nothing: no file is held."""
 
 
-def _ranges(members: Sequence[Member]) -> Iterator[Wanted]:
+def _ranges(members: Sequence[SourceFile]) -> Iterator[RangeRequest]:
     """Yield all that is to be read; one empty range of an empty member."""
     for index, member in enumerate(members):
         path = os.fsdecode(member.path)
         if member.size:
-            yield from cut(path, 0, member.size, index)
+            yield from split_range(path, 0, member.size, index)
         else:
-            yield Wanted(path, 0, 0, index)
+            yield RangeRequest(path, 0, 0, index)
 
 
-def changed(address: StoreAddress, members: Sequence[Member]) -> list[ChangedError]:
+def changed(address: StoreUrl, members: Sequence[SourceFile]) -> list[SourceChangedError]:
     """Return what tells each member that is not as the plan says; where the store itself fails, nothing."""
     store = store_at(address)
     try:
@@ -101,13 +101,13 @@ def changed(address: StoreAddress, members: Sequence[Member]) -> list[ChangedErr
         return []
 
 
-def _fault(store: Store, member: Member) -> ChangedError | None:
+def _fault(store: Store, member: SourceFile) -> SourceChangedError | None:
     """Return what is wrong with a member now."""
     stat = store.stat(os.fsdecode(member.path))
     if stat is None:
         return source_files.changed_error(member, f"is not in {store.name} any more")
     try:
         source_files.check_stamp(stat.stamp, member)
-    except ChangedError as error:
+    except SourceChangedError as error:
         return error
     return None

@@ -4,26 +4,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from packager.core.config.store_url import StoreAddress
+from packager.core.config.store_url import StoreUrl
 from packager.engine.files.joined_files import Read
-from packager.engine.hashing.check_tasks import Span
+from packager.engine.hashing.check_tasks import PieceCheck
 from packager.engine.stores import store_at
-from packager.engine.stores.base import Gone
-from packager.engine.stores.read_ahead import ReadAhead, cut
+from packager.engine.stores.base import FileChangedError
+from packager.engine.stores.read_ahead import ReadAhead, split_range
 
 
 @dataclass(frozen=True)
-class StoredSpan(Span):
+class StoredPieceCheck(PieceCheck):
     """Consecutive pieces of one file of a store. To run it raises what the store does where it fails."""
 
-    address: StoreAddress
+    address: StoreUrl
 
     @contextmanager
     def reading(self) -> Iterator[Read]:
         """Yield what reads, each time from where it ended before or from further on."""
         folder, name = self.address.parted()
         first = self.parts[0].start
-        with ReadAhead(store_at(folder), cut(name, first, first + self.size)) as ahead:
+        with ReadAhead(store_at(folder), split_range(name, first, first + self.size)) as ahead:
             start, data = first, b""
 
             def read(at: int, space: memoryview) -> None:
@@ -45,7 +45,7 @@ def _following(ahead: ReadAhead) -> tuple[int, bytes]:
     """Return where the next range begins, and its bytes. Raises OSError where the file is not there any more."""
     try:
         wanted, _, data = next(ahead)
-    except Gone as error:
+    except FileChangedError as error:
         raise OSError(error.what) from error
     except StopIteration:  # the last range was refused
         raise OSError("could not be read") from None

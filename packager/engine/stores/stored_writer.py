@@ -4,7 +4,7 @@ import queue
 from contextlib import ExitStack
 from types import TracebackType
 
-from packager.core.config.store_url import StoreAddress
+from packager.core.config.store_url import StoreUrl
 from packager.engine.files.direct_writer import new_buffers
 from packager.engine.stores import store_at
 
@@ -12,7 +12,7 @@ from packager.engine.stores import store_at
 class StoreWriter:
     """A Sink that writes a file of known size to a store; it is there when the block has ended well, or not at all."""
 
-    def __init__(self, address: StoreAddress, path: str, size: int) -> None:
+    def __init__(self, address: StoreUrl, path: str, size: int) -> None:
         """Set out to write `size` bytes to a path below the store's address."""
         self._writing = store_at(address).writer(path, size)
         self._free: queue.SimpleQueue[memoryview] = new_buffers()

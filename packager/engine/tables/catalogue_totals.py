@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from packager.core.estimates.estimate import LINE, EstimatedFit, Lot, Order
+from packager.core.estimates.estimate import LINE, EstimatedFit, FileTotals, Order
 from packager.engine.tables import sql
 
 # What is told of an order, its column, its SQL, the aggregate of the last that fits.
@@ -21,7 +21,7 @@ def _opened(catalogue: Path, spill: Path) -> Iterator[sql.Database]:
         yield database
 
 
-def totals(catalogue: Path, spill: Path) -> tuple[int, Lot]:
+def catalogue_totals(catalogue: Path, spill: Path) -> tuple[int, FileTotals]:
     """Return the records of a catalogue, and its files as a lot; a line is what its tags and paths take, and keys."""
     tags = " + ".join(f"coalesce(strlen({name}), 0)" for name in ("id", "title", "artist", "album", "isrc", "extra"))
     query = (
@@ -30,13 +30,13 @@ def totals(catalogue: Path, spill: Path) -> tuple[int, Lot]:
     )
     with _opened(catalogue, spill) as database:
         [(records, files, payload, paths, texts)] = sql.execute(database, query)
-    return records, Lot(files, payload, paths, texts + files * _KEYS)
+    return records, FileTotals(files, payload, paths, texts + files * _KEYS)
 
 
 _KEYS = LINE - 170  # bytes of a line that are keys, quotes and numbers
 
 
-def fits(catalogue: Path, spill: Path, budget: int) -> list[EstimatedFit]:
+def budget_fits(catalogue: Path, spill: Path, budget: int) -> list[EstimatedFit]:
     """Return what fits `budget` bytes in each order; files of which no year or popularity is known come last."""
     found: list[EstimatedFit] = []
     with _opened(catalogue, spill) as database:

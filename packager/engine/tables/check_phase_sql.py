@@ -6,7 +6,7 @@ from packager.core.config.parse_config import phase_key
 from packager.engine.tables import phase_sql, sql
 from packager.errors import InputError, PackagerError
 from packager.options import Config, PhaseOptions
-from packager.paths import shown
+from packager.paths import display_text
 
 
 def check_conditions(database: sql.Database, config: Config) -> None:
@@ -19,7 +19,7 @@ def check_conditions(database: sql.Database, config: Config) -> None:
         asked = [phase for phase in config.phases if phase.content == content and phase.where.strip() != "true"]
         if not asked:
             continue
-        counts = ", ".join(f"count(*) FILTER ({phase_sql.condition(phase)})" for phase in asked)
+        counts = ", ".join(f"count(*) FILTER ({phase_sql.where_sql(phase)})" for phase in asked)
         try:
             sql.execute(database, f"SELECT {counts} FROM {view}")  # noqa: S608 (checked by check_phases)
         except sql.RowError as error:
@@ -35,7 +35,7 @@ def order_failure(database: sql.Database, config: Config, phase: PhaseOptions, c
     key = phase_key("packager.toml", config.phases.index(phase), "order", phase.name)
 
     def query(rows: str) -> str:
-        return f"SELECT id FROM {rows} ORDER BY {phase_sql.ordering(phase)}, id"  # noqa: S608 (checked by check_phases)
+        return f"SELECT id FROM {rows} ORDER BY {phase_sql.order_sql(phase)}, id"  # noqa: S608 (checked by check_phases)
 
     return find_failure(database, f"(SELECT * FROM files WHERE {condition})", query, key)  # noqa: S608 (likewise)
 
@@ -75,4 +75,4 @@ def find_failure(database: sql.Database, rows: str, query: Callable[[str], str],
             part, count = f"(SELECT * FROM {part} WHERE id >= {sql.quoted(middle)})", count - half  # noqa: S608
     found = failure(part) or found
     [(record,)] = sql.execute(database, f"SELECT any_value(id) FROM {part}")  # noqa: S608
-    return InputError(key, f"{found.what} (record {shown(record)})", found.mend)
+    return InputError(key, f"{found.what} (record {display_text(record)})", found.mend)

@@ -9,15 +9,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from packager.core.config.option_values import SQL_MAX
-from packager.core.shards.path_patterns import check_pattern, matcher
+from packager.core.shards.path_patterns import check_pattern, compile_pattern
 from packager.engine.tables import parquet
 from packager.errors import InputError
-from packager.paths import shown
+from packager.paths import display_text
 
 _WHERE = "--where"
 
 
-def chosen(members: pa.Table, *, ids: Sequence[str], paths: Sequence[str], where: str | None) -> list[int]:
+def filter_members(members: pa.Table, *, ids: Sequence[str], paths: Sequence[str], where: str | None) -> list[int]:
     """Return the rows of a members table that are meant, in order; all where nothing is asked.
 
     A member is meant where its id or its path (or its path at the source) is one of those asked for, and
@@ -38,7 +38,7 @@ def _by_id(members: pa.Table, ids: Sequence[str]) -> "np.ndarray[tuple[int], np.
     known = set(pc.unique(pc.filter(there, pc.is_in(there, pa.array(ids, pa.string())))).to_pylist())
     for wanted in ids:
         if wanted not in known:
-            raise InputError("--id", f'no member has the id "{shown(wanted)}"', "see the members with --dry-run")
+            raise InputError("--id", f'no member has the id "{display_text(wanted)}"', "see the members with --dry-run")
     return np.asarray(pc.is_in(there, pa.array(ids, pa.string())).to_numpy(zero_copy_only=False), bool)
 
 
@@ -51,11 +51,11 @@ def _by_path(members: pa.Table, patterns: Sequence[str]) -> "np.ndarray[tuple[in
     sides = list(zip(*columns, strict=True))
     for pattern in patterns:
         check_pattern(pattern, "--path")
-        matches = matcher(pattern)
+        matches = compile_pattern(pattern)
         hits = [any(path is not None and matches(path) for path in paths) for paths in sides]
         if not any(hits):
             mend = 'quote a pattern so that the shell leaves it alone: --path "*.flac"'
-            raise InputError("--path", f'no member matches "{shown(pattern)}"', mend)
+            raise InputError("--path", f'no member matches "{display_text(pattern)}"', mend)
         found |= np.array(hits, bool)
     return found
 
@@ -75,13 +75,13 @@ def _by_condition(members: pa.Table, where: str) -> "np.ndarray[tuple[int], np.d
     found = np.zeros(members.num_rows, bool)
     with tempfile.TemporaryDirectory(prefix="packager-") as spill, sql.open_database([], Path(spill)) as database:
         database.register("records", rows)
-        query = f'SELECT "row number" FROM ({phase_sql.view("records")}) WHERE coalesce((\n{where}\n), false)'  # noqa: S608 (checked above)
+        query = f'SELECT "row number" FROM ({phase_sql.catalogue_view("records")}) WHERE coalesce((\n{where}\n), false)'  # noqa: S608 (checked above)
         try:
             for batch in database.sql(query).to_arrow_reader(parquet.BATCH_ROWS):
                 found[batch.column(0).to_numpy()] = True
         except sql.SqlError as error:
             evaluate = check_phase_sql.condition_query(where)
-            view = f"({phase_sql.view('records')})"
+            view = f"({phase_sql.catalogue_view('records')})"
             raise check_phase_sql.find_failure(database, view, evaluate, _WHERE) or sql.sql_error(
                 error, _WHERE
             ) from None

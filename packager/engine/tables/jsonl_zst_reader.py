@@ -14,8 +14,8 @@ import zstandard
 
 from packager.engine.files.limited_read import open_regular
 from packager.errors import InputError, from_os_error
-from packager.paths import shown
-from packager.units import MIB, show_size
+from packager.paths import display_text
+from packager.units import MIB, format_size
 
 SKIPPABLE, SEEKABLE = 0x184D2A5E, 0x8F92EAB1  # the seek table's frame, and the end of it
 FRAME_MOST = 16 * MIB  # bytes of an unpacked frame; ours have one and the rest of a line
@@ -28,20 +28,20 @@ _RESERVED = 0x7C
 _STEP = 1024  # packed bytes that are unpacked before the size is looked at: 32 MiB of zeros at most
 
 
-def read_frames(path: Path) -> Iterator[bytes]:
+def read_jsonl_zst(path: Path) -> Iterator[bytes]:
     """Yield the unpacked bytes of each frame in order.
 
     Raises InputError: no seek table, one that does not fit the file, a frame that is not what the table
     says or does not unpack, or more bytes than the limits allow. Memory: a frame, and eight bytes for each.
     """
-    where = shown(str(path))
+    where = display_text(str(path))
     try:
         with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
             table = _read_table(file, size, where)
             limit = ROOM + RATIO * size
             if sum(plain for _, plain in table) > limit:
-                raise InputError(where, f"says it unpacks to more than the {show_size(limit)} that such a file may")
+                raise InputError(where, f"says it unpacks to more than the {format_size(limit)} that such a file may")
             file.seek(0)
             for number, (packed, plain) in enumerate(table, 1):
                 yield _unpack(file.read(packed), plain, f"{where}: frame {number}")
@@ -77,7 +77,7 @@ def _read_table(file: BinaryIO, size: int, where: str) -> list[tuple[int, int]]:
 def _unpack(packed: bytes, plain: int, where: str) -> bytes:
     """Return a frame's bytes, which must be `plain` many. Raises InputError."""
     if plain > FRAME_MOST or len(packed) > FRAME_MOST + MIB:
-        raise InputError(where, f"unpacks to {plain} bytes, more than the {show_size(FRAME_MOST)} of a frame")
+        raise InputError(where, f"unpacks to {plain} bytes, more than the {format_size(FRAME_MOST)} of a frame")
     try:
         said = zstandard.get_frame_parameters(packed)
         if said.content_size not in (plain, zstandard.CONTENTSIZE_UNKNOWN):

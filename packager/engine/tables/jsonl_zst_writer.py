@@ -19,14 +19,14 @@ _SKIPPABLE = 0x184D2A5E
 _SEEKABLE = 0x8F92EAB1
 
 
-def write_lines(path: Path, lines: Iterable[bytes]) -> int:
+def write_jsonl_zst(path: Path, lines: Iterable[bytes]) -> int:
     """Write `lines` (pieces that end at a line's end) durably as seekable zstd; return the file's bytes.
 
     Memory: one frame, and eight bytes for each.
     """
     compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True, write_content_size=True)
     table: list[tuple[int, int]] = []
-    with atomic_files.replace(path) as file:
+    with atomic_files.replace_file(path) as file:
         for frame in _frames(lines):
             packed = compressor.compress(frame)
             file.write(packed)

@@ -13,22 +13,22 @@ from packager.core.releases.members_table import tsv_lines
 from packager.engine.tables import jsonl_zst_reader, jsonl_zst_writer, parquet
 from packager.errors import InputError
 from packager.model import MEMBERS
-from packager.paths import shown
+from packager.paths import display_text
 
 BATCH_ROWS = 8192
 ROWS = pa.schema([*(MEMBERS.field(name) for name in ("id", "path", "offset", "size", "sha256")), ("line", pa.string())])
 _LINE = re.compile(rb"([^\t]+)\t([^\t]+)\t(0|[1-9][0-9]{0,18})\t(0|[1-9][0-9]{0,18})\t([0-9a-f]{64})\t([^\t]+)")
 
 
-def beside(table: Path) -> Path:
+def members_tsv_path(table: Path) -> Path:
     """Return where the lines of a members table are: NAME.tsv.zst beside NAME.parquet."""
     return table.with_name(table.name.removesuffix(".parquet") + ".tsv.zst")
 
 
-def write(table: Path) -> Path:
+def write_members_tsv(table: Path) -> Path:
     """Write the lines of a members table beside it, durably, and return where. Memory: some thousand rows."""
-    path = beside(table)
-    jsonl_zst_writer.write_lines(path, map(tsv_lines, _few_rows(parquet.read_batches(table, MEMBERS))))
+    path = members_tsv_path(table)
+    jsonl_zst_writer.write_jsonl_zst(path, map(tsv_lines, _few_rows(parquet.read_batches(table, MEMBERS))))
     return path
 
 
@@ -39,16 +39,16 @@ def _few_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
             yield pa.Table.from_batches([batch.slice(first, BATCH_ROWS)])
 
 
-def read_batches(path: Path) -> Iterator[pa.RecordBatch]:
+def read_members_tsv(path: Path) -> Iterator[pa.RecordBatch]:
     """Yield the rows of ROWS that the lines say, frame by frame.
 
-    Raises InputError for what `jsonl_zst_reader.read_frames` refuses, and for a line that is not as FORMAT.md 7 says.
+    Raises InputError for what `read_jsonl_zst` refuses, and for a line that is not as FORMAT.md 7 says.
     """
     first = 1
-    for frame in jsonl_zst_reader.read_frames(path):
+    for frame in jsonl_zst_reader.read_jsonl_zst(path):
         lines = frame.split(b"\n")
         if lines.pop():
-            raise InputError(shown(str(path)), "a frame does not end at the end of a line")
+            raise InputError(display_text(str(path)), "a frame does not end at the end of a line")
         yield _batch(lines, first, path)
         first += len(lines)
 
@@ -59,17 +59,19 @@ def _batch(lines: list[bytes], first: int, path: Path) -> pa.RecordBatch:
     for number, line in enumerate(lines, first):
         found = _LINE.fullmatch(line)
         if found is None:
-            raise InputError(shown(str(path)), f"line {number} is not id, path, offset, size, SHA-256 and record")
+            raise InputError(
+                display_text(str(path)), f"line {number} is not id, path, offset, size, SHA-256 and record"
+            )
         own_id, member, offset, size, digest, record = found.groups()
         try:
             values = (own_id.decode(), member.decode(), int(offset), int(size), bytes.fromhex(digest.decode()))
             texts = (*values, record.decode() + "\n")
         except UnicodeDecodeError:
-            raise InputError(shown(str(path)), f"line {number} is not UTF-8") from None
+            raise InputError(display_text(str(path)), f"line {number} is not UTF-8") from None
         for column, value in zip(columns, texts, strict=True):
             column.append(value)
     if any(number >= 1 << 63 for at in (2, 3) for number in columns[at] if isinstance(number, int)):
-        raise InputError(shown(str(path)), "has an offset or a size of more than 63 bits")
+        raise InputError(display_text(str(path)), "has an offset or a size of more than 63 bits")
     return pa.RecordBatch.from_arrays(
         [pa.array(column, field.type) for column, field in zip(columns, ROWS, strict=True)], schema=ROWS
     )

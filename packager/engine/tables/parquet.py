@@ -14,7 +14,7 @@ BATCH_ROWS = 65_536
 
 def write_members(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], rows: int) -> int:
     """Write a members table of so many rows, as write_table does, so that one row of it is cheap to read."""
-    return write_table(path, schema, batches, group_rows=members_group(rows), statistics=False)
+    return write_rows(path, schema, batches, group_rows=members_group(rows), statistics=False)
 
 
 def members_group(rows: int) -> int:
@@ -29,7 +29,7 @@ def members_group(rows: int) -> int:
     return group
 
 
-def write_table(
+def write_rows(
     path: Path,
     schema: pa.Schema,
     batches: Iterable[pa.RecordBatch],
@@ -46,7 +46,7 @@ def write_table(
     """
     rows = 0
     with (
-        atomic_files.replace(path) as file,
+        atomic_files.replace_file(path) as file,
         pq.ParquetWriter(
             file,
             schema,

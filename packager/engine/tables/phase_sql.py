@@ -20,7 +20,7 @@ from packager.engine.tables.sql import Database, SqlError, open_database, plain_
 from packager.errors import InputError
 from packager.model import CATALOGUE
 from packager.options import Config, PhaseOptions
-from packager.paths import shown
+from packager.paths import display_text
 
 # What a phase's SQL may name. path_b64 and member follow from path; mtime_ns and unread differ between copies.
 COLUMNS = tuple(name for name in CATALOGUE.names if name not in ("path_b64", "member", "mtime_ns", "unread"))
@@ -45,12 +45,12 @@ _UNREPEATABLE = {"age", "current_localtime", "current_localtimestamp", "json_ser
 _CLOCK = {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"}
 
 
-def view(relation: str) -> str:
+def catalogue_view(relation: str) -> str:
     """Return the query that makes, of a relation of model.CATALOGUE, what phases' SQL speaks of: `extra` is JSON."""
     return f"SELECT * REPLACE (CAST(extra AS JSON) AS extra) FROM {relation}"  # noqa: S608 (relation is ours)
 
 
-def condition(phase: PhaseOptions) -> str:
+def where_sql(phase: PhaseOptions) -> str:
     """Return a phase's `where` as one SQL operand; where it is NULL the phase does not take the record.
 
     It stands on lines of its own, so that a comment in it ends before the bracket.
@@ -58,7 +58,7 @@ def condition(phase: PhaseOptions) -> str:
     return f"coalesce((\n{phase.where}\n), false)"
 
 
-def ordering(phase: PhaseOptions) -> str:
+def order_sql(phase: PhaseOptions) -> str:
     """Return a phase's `order` as a list of SQL terms on lines of its own; more may follow after a comma."""
     return f"\n{phase.order}\n"
 
@@ -68,7 +68,7 @@ def check_phases(config: Config, where: str = "packager.toml") -> None:
     """Raise InputError for the first phase whose `where` or `order` is not SQL that a plan can repeat."""
     with open_database([], Path(tempfile.gettempdir())) as database:
         database.register("records", _EMPTY_RECORD)
-        database.execute(f"CREATE TEMP VIEW catalogue AS {view('records')}")
+        database.execute(f"CREATE TEMP VIEW catalogue AS {catalogue_view('records')}")
         columns = (*COLUMNS, "mtime_ns") if config.collection.mtimes else COLUMNS
         check = _Check(database, columns, _functions(database))
         for index, phase in enumerate(config.phases):
@@ -82,7 +82,7 @@ def check_condition(sql: str, schema: pa.Schema, key: str) -> None:
     nothing = pa.Table.from_pylist([{}], pa.schema([field.with_nullable(True) for field in schema]))
     with open_database([], Path(tempfile.gettempdir())) as database:
         database.register("records", nothing)
-        database.execute(f"CREATE TEMP VIEW catalogue AS {view('records')}")
+        database.execute(f"CREATE TEMP VIEW catalogue AS {catalogue_view('records')}")
         _Check(database, tuple(schema.names), _functions(database)).where(sql, key)
 
 
@@ -120,7 +120,7 @@ class _Check:
         self._look(node["select_list"], key)
         kind = self._bind(f"SELECT (\n{sql}\n) FROM catalogue", key)  # noqa: S608 (checked above)
         if kind != "BOOLEAN":
-            raise InputError(key, f"{_quoted(sql)} gives {shown(kind)}, not true or false", "write a condition")
+            raise InputError(key, f"{_quoted(sql)} gives {display_text(kind)}, not true or false", "write a condition")
 
     def order(self, sql: str, key: str) -> None:
         """Raise InputError where `sql` is not a list of ORDER BY terms."""
@@ -180,23 +180,25 @@ class _Check:
                 "set collection.mtimes = true if that is meant",
             )
         if len(names) > 1:
-            field = shown(names[-1]).replace("'", "''")
-            mend = f"write extra->>'{field}'" if names[0].lower() == "extra" else f'write "{shown(names[-1])}"'
-            raise InputError(key, f'unknown column "{shown(name)}"', mend)
+            field = display_text(names[-1]).replace("'", "''")
+            mend = f"write extra->>'{field}'" if names[0].lower() == "extra" else f'write "{display_text(names[-1])}"'
+            raise InputError(key, f'unknown column "{display_text(name)}"', mend)
         close = nearest(name, self.columns)
         mend = f'did you mean "{close}"?' if close else f"columns: {', '.join(self.columns)}; or extra->>'FIELD'"
-        raise InputError(key, f'unknown column "{shown(name)}"', mend)
+        raise InputError(key, f'unknown column "{display_text(name)}"', mend)
 
     def _look_at_function(self, name: str, key: str) -> None:
         """Raise InputError where a function is unknown or cannot be repeated."""
         allowed = self.functions.get(name.lower())
         if allowed is None:
             close = nearest(name, (each for each, good in self.functions.items() if good))
-            raise InputError(key, f'unknown function "{shown(name)}"', f'did you mean "{close}"?' if close else "")
+            raise InputError(
+                key, f'unknown function "{display_text(name)}"', f'did you mean "{close}"?' if close else ""
+            )
         if not allowed:
             raise InputError(
                 key,
-                f"{shown(name)}() is not allowed: it depends on more than the record",
+                f"{display_text(name)}() is not allowed: it depends on more than the record",
                 "write SQL that gives one record the same answer on every run",
             )
 
@@ -225,4 +227,4 @@ def _nodes(tree: object) -> Iterator[dict[str, object]]:
 
 def _quoted(sql: str) -> str:
     """Return SQL as a message shows it."""
-    return f'"{shown(sql, 120)}"'
+    return f'"{display_text(sql, 120)}"'

@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from packager.engine.tables import phase_sql, sql
-from packager.model import CATALOGUE, PLANNED, Overflow, TakenBefore
+from packager.model import CATALOGUE, PLANNED, OverBudget, TakenBefore
 from packager.options import Config, PhaseOptions
 
 _IS_READ = "NOT unread"  # null for a record without a file
@@ -40,7 +40,7 @@ def open_catalogue(
     with sql.open_database(readable, spill) as database:
         database.register("withdrawn", pa.table([pa.array(withdrawn, pa.string())], _WITHDRAWN))
         sql.execute(database, "CREATE TEMP TABLE barred (id VARCHAR)")
-        records = phase_sql.view(f"{sql.parquet(catalogue)}")
+        records = phase_sql.catalogue_view(f"{sql.parquet(catalogue)}")
         left = f"{records} ANTI JOIN withdrawn USING (id) ANTI JOIN barred USING (id)" if withdrawn else records
         sql.execute(database, f"CREATE VIEW catalogue AS {left}")
         unpublished = "NULL::VARCHAR AS home, NULL::BIGINT AS place"
@@ -57,7 +57,7 @@ def embargoed(config: Config, opens: Mapping[str, str], *, after: str = "") -> s
     closed: list[str] = []
     for phase in config.phases:
         if phase.content == "files":
-            condition = phase_sql.condition(phase)
+            condition = phase_sql.where_sql(phase)
             if opens.get(phase.name, "") > after:
                 # A record without a file may be one on which the condition fails: it is not published then.
                 closed.append(f"coalesce(TRY({' AND '.join([condition, *earlier])}), true)")
@@ -65,7 +65,7 @@ def embargoed(config: Config, opens: Mapping[str, str], *, after: str = "") -> s
     return f"({' OR '.join(closed)})" if closed else "false"
 
 
-class Selection:
+class RecordSelection:
     """What the phases of files select, phase after phase: `query`, then `finish`, for each in the config's order."""
 
     def __init__(self, database: sql.Database, config: Config, opens: Mapping[str, str]) -> None:
@@ -81,7 +81,7 @@ class Selection:
         returning: whether any record is published already; else `place`, which no row has, need not be sorted by.
         """
         columns = ", ".join(_plain(name) for name in PLANNED.names if name != "shard")
-        order = f"{'place NULLS LAST, ' if returning else ''}{phase_sql.ordering(phase)}, id"
+        order = f"{'place NULLS LAST, ' if returning else ''}{phase_sql.order_sql(phase)}, id"
         return f"SELECT {columns} FROM files WHERE {self.wanted(phase)} ORDER BY {order}"  # noqa: S608 (checked by check_phases)
 
     def count(self, phase: PhaseOptions) -> int:
@@ -93,7 +93,7 @@ class Selection:
         name, opens = sql.quoted(phase.name), sql.quoted(self._opens.get(phase.name, ""))
         rows = f"(SELECT id FROM {sql.parquet(planned)})"  # noqa: S608 (a path of ours, quoted)
         if self._is_over:
-            early = f"id IN (SELECT id FROM files WHERE home IS NULL AND {phase_sql.condition(phase)})"  # noqa: S608
+            early = f"id IN (SELECT id FROM files WHERE home IS NULL AND {phase_sql.where_sql(phase)})"  # noqa: S608
             for change in (
                 f"went = {name} WHERE id IN {rows}",
                 f"waits = true WHERE went IS NULL AND until > {opens} AND {early}",
@@ -120,19 +120,19 @@ class Selection:
             opens = sql.quoted(self._opens.get(phase.name, ""))
             over = f"SELECT id FROM over_budget WHERE went IS NULL AND NOT waits AND until <= {opens}"  # noqa: S608
             fresh = f"({fresh} OR id IN ({over}))"
-        return f"(home = {sql.quoted(phase.name)} OR (home IS NULL AND {phase_sql.condition(phase)} AND {fresh}))"
+        return f"(home = {sql.quoted(phase.name)} OR (home IS NULL AND {phase_sql.where_sql(phase)} AND {fresh}))"
 
     def _unselected(self) -> str:
         """Return the condition that none of the phases so far selects the row."""
-        return " AND ".join(f"NOT {phase_sql.condition(phase)}" for phase in self._earlier) or "true"
+        return " AND ".join(f"NOT {phase_sql.where_sql(phase)}" for phase in self._earlier) or "true"
 
     def count_left(self) -> int:
         """Return how many files no phase selects."""
         return sql.count_rows(self._database, "files", f"home IS NULL AND {self._unselected()}")
 
-    def overflow(self) -> dict[str, tuple[Overflow, ...]]:
+    def overflow(self) -> dict[str, tuple[OverBudget, ...]]:
         """Return where the files go that are over each phase's budget, by phase; those that wait last."""
-        found: dict[str, list[Overflow]] = {}
+        found: dict[str, list[OverBudget]] = {}
         rows = sql.execute(
             self._database,
             "SELECT phase, coalesce(went, '') AS target, count(*), sum(size)::BIGINT FROM over_budget"
@@ -140,7 +140,7 @@ class Selection:
         )
         for phase, target, files, payload in rows:
             opens = self._opens.get(str(target)) or None
-            where = Overflow(phase=str(target) or None, files=int(files), payload=int(payload), opens=opens)
+            where = OverBudget(phase=str(target) or None, files=int(files), payload=int(payload), opens=opens)
             found.setdefault(str(phase), []).append(where)
         return {phase: tuple(each) for phase, each in found.items()}
 
@@ -163,7 +163,7 @@ class Selection:
 def exported(phase: PhaseOptions, may_go_out: str, first: int, rows: int) -> str:
     """Return the query for `rows` records of a catalogue phase from the `first` on, by id."""
     columns = ", ".join(_plain(name) for name in CATALOGUE.names)
-    where = f"{phase_sql.condition(phase)} AND {may_go_out}"
+    where = f"{phase_sql.where_sql(phase)} AND {may_go_out}"
     return f"SELECT {columns} FROM catalogue WHERE {where} ORDER BY id LIMIT {rows} OFFSET {first}"  # noqa: S608
 
 
@@ -179,7 +179,7 @@ def count_replaced(database: sql.Database, phase: PhaseOptions) -> int:
 
 def count_exported(database: sql.Database, phase: PhaseOptions, may_go_out: str) -> int:
     """Return how many records a catalogue phase publishes."""
-    return sql.count_rows(database, "catalogue", f"{phase_sql.condition(phase)} AND {may_go_out}")
+    return sql.count_rows(database, "catalogue", f"{phase_sql.where_sql(phase)} AND {may_go_out}")
 
 
 def taken_before(
@@ -195,7 +195,7 @@ def taken_before(
         for earlier in every[:place]:
             if opens.get(earlier.name, "") < opens.get(phase.name, ""):
                 rows = f"files SEMI JOIN {sql.parquet(planned(earlier.name))} USING (id)"
-                count = sql.count_rows(database, rows, phase_sql.condition(phase))
+                count = sql.count_rows(database, rows, phase_sql.where_sql(phase))
                 if count:
                     sooner = opens.get(earlier.name)
                     found.append(TakenBefore(phase=phase.name, by=earlier.name, records=count, opens=sooner))
@@ -212,6 +212,6 @@ def count_selected(database: sql.Database, config: Config, names: Collection[str
     for phase in config.phases:
         if phase.name in names:
             has_file = " AND path IS NOT NULL" if phase.content == "files" else ""
-            where = f"coalesce(TRY({phase_sql.condition(phase)}), false){has_file}"
-            found[phase.name] = sql.count_rows(database, f"({phase_sql.view(sql.parquet(catalogue))})", where)
+            where = f"coalesce(TRY({phase_sql.where_sql(phase)}), false){has_file}"
+            found[phase.name] = sql.count_rows(database, f"({phase_sql.catalogue_view(sql.parquet(catalogue))})", where)
     return {name: count for name, count in found.items() if count}

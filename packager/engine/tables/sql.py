@@ -12,10 +12,10 @@ import duckdb
 import pyarrow as pa
 
 from packager.engine.files import atomic_files
-from packager.engine.processes.process_pool import usable_cores
+from packager.engine.processes.process_pool import available_cores
 from packager.engine.tables.parquet import BATCH_ROWS
 from packager.errors import IncompleteError, InputError, PackagerError, first_line
-from packager.paths import shown
+from packager.paths import display_text
 
 Database: TypeAlias = duckdb.DuckDBPyConnection
 MEMORY_LIMIT = "768MiB"  # of what DuckDB counts; with all else of it, Python and Arrow a command stays under 1.5 GB
@@ -29,7 +29,7 @@ def open_database(readable: Iterable[Path], spill: Path, *, threads: int | None 
     No other file, no network, no extension; and SQL that it is given cannot lift this. threads: None for all
     cores up to THREADS. Same result for any number as long as queries order their rows in full.
     """
-    database = duckdb.connect(":memory:", config={"threads": threads or min(THREADS, usable_cores())})
+    database = duckdb.connect(":memory:", config={"threads": threads or min(THREADS, available_cores())})
     database.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
     database.execute("SET preserve_insertion_order = true")
     database.execute("SET TimeZone = 'UTC'")  # the machine's own would show in casts of dates with an offset
@@ -125,7 +125,7 @@ def plain_words(message: str) -> str:
     first = message.partition("\n")[0]
     kind, separator, rest = first.partition(" Error: ")
     words = rest if separator and len(kind.split()) < 5 else first
-    return shown(words.partition(". Use TRY(")[0])
+    return display_text(words.partition(". Use TRY(")[0])
 
 
 def sql_error(error: duckdb.Error, where: str = "catalogue") -> PackagerError:

@@ -18,7 +18,7 @@ from packager.engine.files.limited_read import open_regular
 from packager.engine.tables import parquet
 from packager.engine.tables.page_header import HEADER_MOST, PageHeader, ShortError, parse_page_header
 from packager.errors import InputError, first_line, from_os_error
-from packager.units import MIB, show_size
+from packager.units import MIB, format_size
 
 BATCH_ROWS = 8192
 PAGE_MOST = 16 * MIB  # bytes of an unpacked page; ours have one and a little more
@@ -30,7 +30,7 @@ _PLAIN, _PLAIN_DICTIONARY, _RLE, _RLE_DICTIONARY = 0, 2, 3, 8
 ENCODINGS = (None, _PLAIN, _PLAIN_DICTIONARY, _RLE, _RLE_DICTIONARY)  # no other is ours; some build strings from others
 
 
-def count_rows(path: Path, schema: pa.Schema) -> int:
+def count_untrusted_rows(path: Path, schema: pa.Schema) -> int:
     """Return the rows of a table whose pages are within the limits. Raises InputError as `read_batches`."""
     open_regular(path).close()
     with parquet.open_table(path, schema) as file:
@@ -42,17 +42,17 @@ def count_rows(path: Path, schema: pa.Schema) -> int:
     return rows
 
 
-def read_batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def read_untrusted_batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Yield the rows' columns of `schema`, in batches of at most BATCH_ROWS.
 
     Raises InputError: not Parquet, a column missing or of another type, text that is not UTF-8, an empty
     cell where there may be none, or more bytes than the limits allow. Memory: a batch and PAGE_MOST a column.
     """
-    count_rows(path, schema)
+    count_untrusted_rows(path, schema)
     return _batches(path, schema, None, _limit(path))
 
 
-def read_group(path: Path, schema: pa.Schema, group: int, held: int) -> pa.Table:
+def read_untrusted_group(path: Path, schema: pa.Schema, group: int, held: int) -> pa.Table:
     """Return the columns of `schema` of one row group; of the other groups no byte is read.
 
     held: bytes of the file that are there at all, which the limits go by. Raises as `read_batches`.
@@ -74,7 +74,9 @@ def _batches(path: Path, schema: pa.Schema, groups: Sequence[int] | None, limit:
                 batch.validate(full=True)
                 dense += sum(_dense_size(batch[name]) for name in texts)
                 if dense > limit:
-                    raise InputError(path, f"its rows unpack to more than the {show_size(limit)} that such a file may")
+                    raise InputError(
+                        path, f"its rows unpack to more than the {format_size(limit)} that such a file may"
+                    )
                 yield _cast(batch, schema, path)
     except OSError as error:
         raise InputError(path, f"a row group cannot be read ({first_line(error)})") from error
@@ -82,9 +84,9 @@ def _batches(path: Path, schema: pa.Schema, groups: Sequence[int] | None, limit:
         raise InputError(path, f"a row group cannot be read ({first_line(error)})") from error
 
 
-def read_table(path: Path, schema: pa.Schema) -> pa.Table:
+def read_untrusted_table(path: Path, schema: pa.Schema) -> pa.Table:
     """Return all rows as one table. Raises as `read_batches`. Memory: the table, which the limits bound."""
-    return pa.Table.from_batches(read_batches(path, schema), schema).combine_chunks()
+    return pa.Table.from_batches(read_untrusted_batches(path, schema), schema).combine_chunks()
 
 
 def _limit(path: Path) -> int:
@@ -139,7 +141,7 @@ def _check_pages(
                         unpacked[chunk.path_in_schema] = unpacked.get(chunk.path_in_schema, 0) + page.unpacked
                         _check_page(page, path)
                     if sum(unpacked.values()) > limit or left < 0:
-                        raise InputError(path, f"unpacks to more than the {show_size(limit)} that such a file may")
+                        raise InputError(path, f"unpacks to more than the {format_size(limit)} that such a file may")
     except OSError as error:
         raise from_os_error(error, path) from error
     return unpacked
@@ -148,7 +150,7 @@ def _check_pages(
 def _check_page(page: PageHeader, path: Path) -> None:
     """Raise InputError for a page that is too large, or of an encoding that could hide its size."""
     if page.unpacked > PAGE_MOST:
-        raise InputError(path, f"a page unpacks to {page.unpacked} bytes, more than {show_size(PAGE_MOST)}")
+        raise InputError(path, f"a page unpacks to {page.unpacked} bytes, more than {format_size(PAGE_MOST)}")
     if page.encoding not in ENCODINGS:
         raise InputError(path, f"a page has the encoding {page.encoding}, which no table of ours has")
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from packager.engine.files import source_files
-from packager.engine.project.project import Workspace
+from packager.engine.project.project import Project
 from packager.engine.stores.open_members import open_members
 from packager.engine.tables import parquet, sql
 from packager.paths import decode_path
@@ -41,14 +41,14 @@ class SourceRow(NamedTuple):
     mtime_ns: int | None
 
     @property
-    def member(self) -> source_files.Member:
+    def member(self) -> source_files.SourceFile:
         """The file as the scan saw it."""
-        return source_files.Member(decode_path(self.path, self.path_b64), self.size, self.mtime_ns, None)
+        return source_files.SourceFile(decode_path(self.path, self.path_b64), self.size, self.mtime_ns, None)
 
 
-def hashed_file(workspace: Workspace) -> Path:
+def hashed_file(project: Project) -> Path:
     """Return the Parquet file through which rows come into the database, which must be able to read it."""
-    return workspace.replanned.with_name("hashed.parquet")
+    return project.replanned.with_name("hashed.parquet")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class SourceHashes:
     """The table `hashed` (id, sha256) of a database that plans: source files that were read."""
 
     database: sql.Database
-    workspace: Workspace
+    project: Project
     progress: Progress
 
     def create(self) -> None:
@@ -83,7 +83,7 @@ class SourceHashes:
     def digest(self, row: SourceRow) -> bytes:
         """Return the SHA-256 of a source file. Raises IncompleteError where it cannot be read or changed."""
         digest, left, buffer = hashlib.sha256(), row.size, memoryview(bytearray(min(_CHUNK, row.size)))
-        with open_members(self.workspace.source_place, [row.member]) as sources, closing(sources.open(0)) as file:
+        with open_members(self.project.source_place, [row.member]) as sources, closing(sources.open(0)) as file:
             while left:
                 got = file.read_into(buffer[:left])
                 digest.update(buffer[:got])
@@ -94,7 +94,7 @@ class SourceHashes:
 
     def insert(self, table: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
         """Put rows into a table of the database; they may come of a query that is still open."""
-        path = hashed_file(self.workspace)
-        parquet.write_table(path, schema, batches, quick=True)
+        path = hashed_file(self.project)
+        parquet.write_rows(path, schema, batches, quick=True)
         sql.execute(self.database, f"INSERT INTO {table} SELECT * FROM {sql.parquet(path)}")  # noqa: S608
         path.unlink()

@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from packager.engine.project.project import Workspace
+from packager.engine.project.project import Project
 from packager.engine.published.listed_members import CONTENT, create_contents
 from packager.engine.tables import parquet, sql
 from packager.errors import IncompleteError
 from packager.model import FileDigest, OtherContent, ShardName, WithdrawnFile
 from packager.pack.content.source_hashes import ROWS, SourceHashes, SourceRow
-from packager.paths import shown
+from packager.paths import display_text
 
 _NAMED = 20  # files that a plan names
 _BATCH = 1000  # files
@@ -45,9 +45,9 @@ def leave_out(
     which looks at all that it reads. The third value: the files of withdrawn records that have another content than
     any withdrawn one; None: there are none. Raises IncompleteError where a file that must be read cannot be.
     """
-    database, workspace = hashes.database, hashes.workspace
+    database, project = hashes.database, hashes.project
     known = create_contents(database, contents)
-    parquet.write_table(workspace.withdrawn_content, CONTENT, known.to_batches(), quick=True)
+    parquet.write_rows(project.withdrawn_content, CONTENT, known.to_batches(), quick=True)
     if not contents:
         return 0, [], None
     hashes.read("SELECT id, path, path_b64, size, mtime_ns FROM files SEMI JOIN withdrawn_content USING (size)")
@@ -72,7 +72,7 @@ def leave_out(
 def _named(database: sql.Database, relation: str) -> tuple[int, list[WithdrawnFile]]:
     """Return the number of rows of a relation (id, path, record), and the first files."""
     rows = sql.execute(database, f"SELECT path, record FROM {relation} ORDER BY id LIMIT {_NAMED}")  # noqa: S608 (ours)
-    files = [WithdrawnFile(path=shown(str(path)), record=str(record)) for path, record in rows]
+    files = [WithdrawnFile(path=display_text(str(path)), record=str(record)) for path, record in rows]
     return sql.count_rows(database, relation), files
 
 
@@ -82,8 +82,8 @@ def _read_own(hashes: SourceHashes) -> None:
     Only files with the size of a withdrawn file are read, each once for its size and time. One that cannot be read
     has no digest: it is not planned anyway.
     """
-    database, path = hashes.database, hashes.workspace.withdrawn_hashes
-    catalogue = sql.parquet(hashes.workspace.catalogue)
+    database, path = hashes.database, hashes.project.withdrawn_hashes
+    catalogue = sql.parquet(hashes.project.catalogue)
     columns = ", ".join(ROWS.names)
     sql.execute(
         database,
@@ -105,7 +105,7 @@ def _read_own(hashes: SourceHashes) -> None:
         hashes.insert("own_hash", _OWN_HASHES, _digests(hashes, rows))
         hashes.progress.end()
     every = sql.run_batches(database, "SELECT * FROM own_hash ORDER BY id", _OWN_HASHES)
-    parquet.write_table(path, _OWN_HASHES, every, quick=True)
+    parquet.write_rows(path, _OWN_HASHES, every, quick=True)
 
 
 def _digests(hashes: SourceHashes, rows: Iterator[tuple[Any, ...]]) -> Iterator[pa.RecordBatch]:
@@ -121,9 +121,9 @@ def _digests(hashes: SourceHashes, rows: Iterator[tuple[Any, ...]]) -> Iterator[
             yield pa.record_batch(arrays, _OWN_HASHES)
 
 
-def withdrawn_digests(workspace: Workspace, sizes: Iterable[int]) -> frozenset[bytes]:
+def withdrawn_digests(project: Project, sizes: Iterable[int]) -> frozenset[bytes]:
     """Return the SHA-256 of withdrawn files that have one of these sizes, as the plan knew them."""
-    path = workspace.withdrawn_content
+    path = project.withdrawn_content
     if not path.exists() or not parquet.count_rows(path):
         return frozenset()
     known = parquet.read_rows(path, 0, parquet.count_rows(path), CONTENT)
@@ -142,5 +142,5 @@ def check_withdrawn(name: ShardName, paths: Sequence[bytes], digests: bytes, wit
         if digests[32 * row : 32 * row + 32] in withdrawn:
             what = f"has the content of a withdrawn record, so {name} is not packed"
             raise IncompleteError(
-                shown(path), what, "touch the file, so that it is scanned again; then: packager release"
+                display_text(path), what, "touch the file, so that it is scanned again; then: packager release"
             )

@@ -13,15 +13,15 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from packager.engine.project.project import Workspace
+from packager.engine.project.project import Project
 from packager.engine.published.listed_members import create_moved
 from packager.engine.tables import parquet, sql
 from packager.errors import IncompleteError, InputError
 from packager.model import ShardName
 from packager.pack.content.source_hashes import HASHED, ROWS, SourceHashes, SourceRow
 from packager.pack.plan import moved_records
-from packager.pack.plan.published_shards import Frozen, touch
-from packager.paths import shown
+from packager.pack.plan.published_shards import PublishedShardRows, update_times
+from packager.paths import display_text
 from packager.units import count_of
 
 # Records that the plan puts into another shard; shard: of their newest published version. replaced: that shard is
@@ -75,7 +75,7 @@ FROM catalogue c JOIN returned USING (id) JOIN listed USING (no)
 
 
 @dataclass(frozen=True)
-class Compared:
+class Comparison:
     """How the catalogue stands against what is published. kept: records that stay, by phase; moved: files of those."""
 
     kept: dict[str, int]
@@ -94,49 +94,52 @@ class _Suspect(NamedTuple):
     row: int
 
 
-def readable(workspace: Workspace, frozen: Sequence[Frozen]) -> list[Path]:
+def readable(project: Project, frozen: Sequence[PublishedShardRows]) -> list[Path]:
     """Return the files that comparing reads by SQL."""
-    moved = [workspace.moved(each.shard.name) for each in frozen]
+    moved = [project.moved(each.shard.name) for each in frozen]
     return [*(each.rows for each in frozen), *(path for path in moved if path.exists())]
 
 
-def compare(
+def compare_records(
     hashes: SourceHashes,
-    frozen: Sequence[Frozen],
+    frozen: Sequence[PublishedShardRows],
     *,
     replaced: Collection[ShardName],
     phases: Collection[str],
     closed: str,
-) -> Compared:
-    """Make the table `files` of what is to be planned, write workspace.replanned, and return the counts.
+) -> Comparison:
+    """Make the table `files` of what is to be planned, write project.replanned, and return the counts.
 
     hashes: of a database with the views catalogue and withdrawn. frozen: shards of files. replaced: those that are
     superseded; all that is in them and not withdrawn is planned again. phases: of the config. closed: the condition on
     records that are under embargo: of these nothing new is planned for a phase that is open. Raises InputError where
     such a record has no file any more, IncompleteError where a file that must be read cannot be.
     """
-    database, workspace = hashes.database, hashes.workspace
+    database, project = hashes.database, hashes.project
     _list(database, frozen, replaced, phases)
     sql.execute(database, _PUBLISHED % sql.parquet((each.rows for each in frozen), "file_row_number = true"))
-    create_moved(database, [(workspace.moved(each.shard.name), each.order) for each in frozen])
+    create_moved(database, [(project.moved(each.shard.name), each.order) for each in frozen])
     sql.execute(database, _KNOWN)
     sql.execute(database, _LATEST)
     sql.execute(database, f"CREATE TEMP TABLE embargoed AS SELECT id FROM catalogue WHERE {closed}")  # noqa: S608 (checked)
     by_order = {each.order: each for each in frozen}
     _find_rewritten(database, by_order, hashes)
     moved_records.find_moves(database, hashes)
-    moved = moved_records.keep_moves(database, workspace, by_order)
+    moved = moved_records.keep_moves(database, project, by_order)
     _check_replaced(database)
     sql.execute(database, _RETURNING)
     rows = sql.run_batches(database, "SELECT id, shard, replaced FROM returned ORDER BY id", RETURNING)
-    parquet.write_table(workspace.replanned, RETURNING, rows)
+    parquet.write_rows(project.replanned, RETURNING, rows)
     sql.execute(database, _FILES)
     sql.execute(database, "CREATE OR REPLACE VIEW files AS SELECT * FROM left_to_plan ANTI JOIN barred USING (id)")
     return _counts(database, moved)
 
 
 def _list(
-    database: sql.Database, frozen: Sequence[Frozen], replaced: Collection[ShardName], phases: Collection[str]
+    database: sql.Database,
+    frozen: Sequence[PublishedShardRows],
+    replaced: Collection[ShardName],
+    phases: Collection[str],
 ) -> None:
     """Make the table of published shards."""
     columns = zip(
@@ -156,16 +159,17 @@ def _check_replaced(database: sql.Database) -> None:
     )
     for name, count, first, is_unread in missing:
         if is_unread:
-            what = f'is to be replaced, and {count_of(count, "file")} of it ("{shown(first)}") cannot be read'
+            what = f'is to be replaced, and {count_of(count, "file")} of it ("{display_text(first)}") cannot be read'
             raise IncompleteError(name, what, "fix the permissions or the disk, then run it again")
         raise InputError(
             name,
-            f'is to be replaced, and {count_of(count, "record")} of it ("{shown(first)}") have no file at the source',
+            f'is to be replaced, and {count_of(count, "record")} of it ("{display_text(first)}")'
+            " have no file at the source",
             "bring them back (packager extract takes them out of the tar), or withdraw them too",
         )
 
 
-def _find_rewritten(database: sql.Database, frozen: Mapping[int, Frozen], hashes: SourceHashes) -> None:
+def _find_rewritten(database: sql.Database, frozen: Mapping[int, PublishedShardRows], hashes: SourceHashes) -> None:
     """Make the table `rewritten` (id, sha256) of the files that have the published size and other bytes."""
     sql.execute(database, "CREATE TEMP TABLE rewritten (id VARCHAR, sha256 BLOB)")
     [(size,)] = sql.execute(database, f"SELECT coalesce(sum(size), 0) FROM ({_SUSPECTS})")  # noqa: S608 (ours)
@@ -180,7 +184,7 @@ def _find_rewritten(database: sql.Database, frozen: Mapping[int, Frozen], hashes
 
 
 def _rewritten(
-    hashes: SourceHashes, frozen: Mapping[int, Frozen], suspects: Iterator[_Suspect]
+    hashes: SourceHashes, frozen: Mapping[int, PublishedShardRows], suspects: Iterator[_Suspect]
 ) -> Iterator[pa.RecordBatch]:
     """Yield rows of HASHED of files that are others now; the times of the same ones are kept, shard by shard."""
     for number, of_shard in groupby(suspects, key=lambda suspect: suspect.no):
@@ -193,12 +197,12 @@ def _rewritten(
             elif suspect.file.mtime_ns is not None:
                 same[suspect.row] = suspect.file.mtime_ns
         if same:
-            touch(hashes.workspace, frozen[number], same)
+            update_times(hashes.project, frozen[number], same)
         if others:
             yield pa.record_batch([list(others), list(others.values())], HASHED)
 
 
-def _counts(database: sql.Database, moved: int) -> Compared:
+def _counts(database: sql.Database, moved: int) -> Comparison:
     """Return how many records stay, changed, and are gone, and from which shards."""
     kept = sql.execute(
         database,
@@ -214,4 +218,4 @@ def _counts(database: sql.Database, moved: int) -> Compared:
         " WHERE NOT listed.replaced AND (c.id IS NULL OR r.id IS NOT NULL)",
     )
     names = frozenset(str(name) for (name,) in stale)
-    return Compared({str(phase): int(count) for phase, count in kept}, changed, gone, moved, names)
+    return Comparison({str(phase): int(count) for phase, count in kept}, changed, gone, moved, names)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from packager.core.shards.records_jsonl import FIELDS, as_members, joined, record_lines
+from packager.core.shards.records_jsonl import FIELDS, as_members, record_lines, record_members
 from packager.engine.files import atomic_files
-from packager.engine.processes.prefetch import ahead
+from packager.engine.processes.prefetch import prefetch
 from packager.engine.tables import jsonl_zst_writer, parquet, select_records, sql
 from packager.model import CATALOGUE, PLANNED
 from packager.options import PhaseOptions
@@ -19,7 +19,7 @@ from packager.options import PhaseOptions
 ROWS = 5_000_000  # of one file: about 0.5 GB of Parquet, so that it fits a shard of any sensible size
 
 
-def export(
+def export_catalogue(
     database: sql.Database, phase: PhaseOptions, may_go_out: str, folder: Path, *, mtimes: bool
 ) -> tuple[int, pa.Table]:
     """Write a catalogue phase's files into `folder`, made anew; return (records, their rows of PLANNED).
@@ -37,8 +37,8 @@ def export(
         schema = _schema(mtimes=mtimes)
         rows = (_row_fields(batch).select(schema.names) for batch in sql.run_batches(database, query, CATALOGUE))
         batches = (batch for table in rows for batch in table.cast(schema).to_batches())
-        parquet.write_table(folder / f"{name}.parquet", schema, ahead(batches))
-        jsonl_zst_writer.write_lines(folder / f"{name}.jsonl.zst", ahead(_lines(folder / f"{name}.parquet")))
+        parquet.write_rows(folder / f"{name}.parquet", schema, prefetch(batches))
+        jsonl_zst_writer.write_jsonl_zst(folder / f"{name}.jsonl.zst", prefetch(_lines(folder / f"{name}.parquet")))
         names += [f"{name}.parquet", f"{name}.jsonl.zst"]
     return total, pa.Table.from_pylist([_planned(folder / name) for name in names], PLANNED)
 
@@ -76,4 +76,4 @@ def _row_fields(batch: pa.RecordBatch) -> pa.Table:
 def _lines(path: Path) -> Iterator[bytes]:
     """Yield the lines of an exported Parquet file."""
     for batch in parquet.read_batches(path):
-        yield bytes(joined(record_lines(pa.Table.from_batches([batch]))))
+        yield bytes(record_members(record_lines(pa.Table.from_batches([batch]))))

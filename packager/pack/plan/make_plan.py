@@ -20,18 +20,18 @@ from packager.core.releases import documents
 from packager.core.releases.next_release import embargoes, not_before
 from packager.core.reports.plan_warnings import warnings
 from packager.core.reports.reports import PlanReport
-from packager.core.shards.cut_shards import Cutter
+from packager.core.shards.cut_shards import ShardCutter
 from packager.engine.files import atomic_files
-from packager.engine.processes.prefetch import ahead
+from packager.engine.processes.prefetch import prefetch
 from packager.engine.project import last_release
 from packager.engine.project.plan_file import read_plan
-from packager.engine.project.project import Workspace
-from packager.engine.project.state_format import stamp_state
+from packager.engine.project.project import Project
+from packager.engine.project.state_format import write_state_format
 from packager.engine.project.withdrawals_file import read_withdrawals
 from packager.engine.published.moved_files import finish_moved
 from packager.engine.tables import check_phase_sql, parquet, phase_sql, sql
 from packager.engine.tables.select_records import (
-    Selection,
+    RecordSelection,
     count_replaced,
     count_selected,
     embargoed,
@@ -55,24 +55,24 @@ from packager.model import (
 from packager.options import Config, PhaseOptions
 from packager.pack.content.source_hashes import SourceHashes, hashed_file
 from packager.pack.content.withdrawn_content import leave_out
-from packager.pack.plan.compare import Compared, readable
-from packager.pack.plan.export_catalogue import export
+from packager.pack.plan.compare import Comparison, readable
+from packager.pack.plan.export_catalogue import export_catalogue
 from packager.pack.plan.published_state import (
-    Standing,
+    PublishedState,
     compared,
     holds_catalogue,
     keep_times,
-    read_standing,
+    read_published_state,
     sources_gone,
     successors,
     waiting,
 )
-from packager.pack.plan.recover_state import recover
+from packager.pack.plan.recover_state import recover_state
 from packager.progress import SILENT, Progress
 
 
-def prepare(
-    workspace: Workspace, config: Config, *, now: str, virtual: bool = False, progress: Progress = SILENT
+def make_plan(
+    project: Project, config: Config, *, now: str, virtual: bool = False, progress: Progress = SILENT
 ) -> PlanReport:
     """Make the plan, or find that the one there still stands.
 
@@ -81,31 +81,31 @@ def prepare(
     is wrong, a file is larger than a shard and the config refuses that, nothing is left to release, or the
     config is of another collection than what is published.
     """
-    if not workspace.catalogue.exists():
-        raise InputError(workspace.catalogue, "no catalogue has been made yet", "run: packager scan")
-    with open(workspace.catalogue, "rb") as file:
+    if not project.catalogue.exists():
+        raise InputError(project.catalogue, "no catalogue has been made yet", "run: packager scan")
+    with open(project.catalogue, "rb") as file:
         catalogue = hashlib.file_digest(file, "sha256").hexdigest()
     options = options_digest(config)
-    stamp_state(workspace.state)
-    recover(workspace, config.collection.name, progress)
-    finish_moved(workspace)
-    last = last_release.last_release(workspace)
-    taken_back = read_withdrawals(workspace)
+    write_state_format(project.state)
+    recover_state(project, config.collection.name, progress)
+    finish_moved(project)
+    last = last_release.read_last_release(project)
+    taken_back = read_withdrawals(project)
     withdrawals = documents.digest(documents.to_bytes(taken_back))
-    old = read_plan(workspace) if workspace.plan.exists() else None
+    old = read_plan(project) if project.plan.exists() else None
     date = config.release.date or not_before(last, now)
-    opens = embargoes(config, published=last_release.published_phases(workspace), now=now)
+    opens = embargoes(config, published=last_release.published_phases(project), now=now)
     known = (old.catalogue, old.options, old.withdrawals, old.closed) if old else None
     same = known == (catalogue, options, withdrawals, opens)
     if old and same and config.release.date in (None, old.date) and _knows(old, last):
         return PlanReport(plan=old, changed=False, warnings=warnings(old))
     phase_sql.check_phases(config)
     # Without its facts no half-made plan can be taken for a plan.
-    workspace.plan.unlink(missing_ok=True)
-    atomic_files.fsync_folder(atomic_files.make_folder(workspace.plan.parent))
-    standing = read_standing(workspace, config, last, taken_back)
+    project.plan.unlink(missing_ok=True)
+    atomic_files.fsync_folder(atomic_files.make_folder(project.plan.parent))
+    standing = read_published_state(project, config, last, taken_back)
     is_virtual = virtual or not config.shards.materialise
-    planned = _plan(workspace, config, standing, opens, progress, virtual=is_virtual)
+    planned = _plan(project, config, standing, opens, progress, virtual=is_virtual)
     plan = Plan(
         format=documents.FORMAT,
         collection=config.collection.name,
@@ -131,7 +131,7 @@ def prepare(
     )
     if last is None and not any(phase.shards for phase in plan.phases):
         raise InputError("packager.toml: phases", "no phase takes any file", "widen a phase's where, or its budget")
-    atomic_files.write_bytes(workspace.plan, documents.to_bytes(plan))
+    atomic_files.write_bytes(project.plan, documents.to_bytes(plan))
     return PlanReport(plan=plan, changed=True, warnings=warnings(plan))
 
 
@@ -145,7 +145,7 @@ def _knows(plan: Plan, last: Release | None) -> bool:
 class _Planned:
     """A plan that is being made, phase by phase."""
 
-    compared: Compared
+    compared: Comparison
     withdrawn_files: int = 0
     withdrawn_named: tuple[WithdrawnFile, ...] = ()
     other_content: OtherContent | msgspec.UnsetType = msgspec.UNSET
@@ -166,32 +166,32 @@ class _Planner:
     """What planning each phase needs."""
 
     database: sql.Database
-    workspace: Workspace
+    project: Project
     config: Config
-    standing: Standing
-    selection: Selection
+    standing: PublishedState
+    selection: RecordSelection
     progress: Progress
 
-    def cutter(self, phase: PhaseOptions, kept: tuple[PlannedShard, ...]) -> Cutter:
+    def cutter(self, phase: PhaseOptions, kept: tuple[PlannedShard, ...]) -> ShardCutter:
         """Return what cuts the new shards of a phase, beside those that it keeps."""
         spent = sum(shard.size for shard in kept)
-        return Cutter(self.config, phase, after=self.standing.last_number(phase.name), spent=spent)
+        return ShardCutter(self.config, phase, after=self.standing.last_number(phase.name), spent=spent)
 
     def catalogue_phase(self, phase: PhaseOptions, planned: _Planned) -> None:
         """Plan a phase whose members are the catalogue's own files; where they changed, new shards replace the old."""
-        folder = self.workspace.export(phase.name)
+        folder = self.project.export(phase.name)
         may_go_out = self.selection.open_records(phase, published="latest" if self.standing.of_files else None)
-        records, rows = export(self.database, phase, may_go_out, folder, mtimes=self.config.collection.mtimes)
+        records, rows = export_catalogue(self.database, phase, may_go_out, folder, mtimes=self.config.collection.mtimes)
         kept = self.standing.shards(phase.name)
         if not records and not kept:
             rows = rows.slice(0, 0)  # a table of no record is not worth a shard
         if holds_catalogue(self.standing, phase.name, rows):
-            keep_times(self.workspace, self.standing, phase.name, folder)
-            parquet.write_table(self.workspace.planned(phase.name), PLANNED, ())
-            planned.phases.append(Cutter(self.config, phase).phase(records=records, over_budget=0, kept=kept))
+            keep_times(self.project, self.standing, phase.name, folder)
+            parquet.write_rows(self.project.planned(phase.name), PLANNED, ())
+            planned.phases.append(ShardCutter(self.config, phase).phase(records=records, over_budget=0, kept=kept))
             return
         cutter = self.cutter(phase, ())
-        parquet.write_table(self.workspace.planned(phase.name), PLANNED, cutter.cut(iter(rows.to_batches())))
+        parquet.write_rows(self.project.planned(phase.name), PLANNED, cutter.cut(iter(rows.to_batches())))
         by = tuple(shard.name for shard in cutter.shards)
         notes = self.standing.replaced
         planned.superseded += [
@@ -206,10 +206,10 @@ class _Planner:
         found = self.selection.count(phase)
         query = self.selection.query(phase, returning=bool(self.standing.frozen))
         cutter = self.cutter(phase, kept)
-        path = self.workspace.planned(phase.name)
-        placed = ahead(cutter.cut(sql.run_batches(self.database, query, _SELECTED)))
+        path = self.project.planned(phase.name)
+        placed = prefetch(cutter.cut(sql.run_batches(self.database, query, _SELECTED)))
         try:
-            rows = parquet.write_table(path, PLANNED, self._counted(placed), statistics=False, quick=True)
+            rows = parquet.write_rows(path, PLANNED, self._counted(placed), statistics=False, quick=True)
         except sql.RowError as error:
             condition = self.selection.wanted(phase)
             raise check_phase_sql.order_failure(self.database, self.config, phase, condition) or error from error
@@ -233,24 +233,24 @@ _SELECTED = pa.schema([CATALOGUE.field(name) for name in PLANNED.names if name !
 
 
 def _plan(
-    workspace: Workspace,
+    project: Project,
     config: Config,
-    standing: Standing,
+    standing: PublishedState,
     opens: Mapping[str, str],
     progress: Progress,
     *,
     virtual: bool,
 ) -> _Planned:
     """Return every phase's plan, the members of its new shards written."""
-    with _opened(workspace, config, standing) as database:
+    with _opened(project, config, standing) as database:
         check_phase_sql.check_conditions(database, config)
-        hashes = SourceHashes(database, workspace, progress)
+        hashes = SourceHashes(database, project, progress)
         hashes.create()
         planned = _Planned(compared(hashes, config, standing, embargoed(config, opens)))
         count, named, other = leave_out(hashes, standing.withdrawn)
         planned.withdrawn_files, planned.withdrawn_named = count, tuple(named)
         planned.other_content = other or msgspec.UNSET
-        planner = _Planner(database, workspace, config, standing, Selection(database, config, opens), progress)
+        planner = _Planner(database, project, config, standing, RecordSelection(database, config, opens), progress)
         planned.records = sql.count_rows(database, "catalogue")
         progress.begin("plan", sql.count_rows(database, "files"), "file")
         for phase in config.phases:
@@ -259,9 +259,9 @@ def _plan(
         for phase in config.phases:  # last, since they hold no record of a file that may not go out yet
             if phase.content == "catalogue":
                 planner.catalogue_phase(phase, planned)
-        planned.taken_before = taken_before(database, config, opens, workspace.planned)
+        planned.taken_before = taken_before(database, config, opens, project.planned)
         empty = [phase.name for phase in planned.phases if not phase.shards]
-        planned.selected = count_selected(database, config, empty, workspace.catalogue)
+        planned.selected = count_selected(database, config, empty, project.catalogue)
         planned.superseded += successors(database, standing, planned.cut)
         planned.without_phase = planner.selection.count_left()
         overflow = planner.selection.overflow()
@@ -276,17 +276,17 @@ def _plan(
     ]
     planned.phases += standing.closed(config, Counter(planned.compared.kept) + Counter(stay))
     planned.superseded += standing.ended(config)
-    planned.sources_gone = sources_gone(workspace, standing, planned.compared.stale, virtual=virtual)
+    planned.sources_gone = sources_gone(project, standing, planned.compared.stale, virtual=virtual)
     return planned
 
 
 @contextmanager
-def _opened(workspace: Workspace, config: Config, standing: Standing) -> Iterator[sql.Database]:
+def _opened(project: Project, config: Config, standing: PublishedState) -> Iterator[sql.Database]:
     """Open what planning reads by SQL; its spill is gone afterwards."""
-    planned = (workspace.planned(phase.name) for phase in config.phases)
-    kept = [hashed_file(workspace), workspace.withdrawn_hashes]
-    tables_read = [workspace.catalogue, *planned, *kept, *readable(workspace, standing.of_files)]
-    spill = workspace.state / "spill"
-    with open_catalogue(workspace.catalogue, tables_read, spill, list(standing.withdrawn)) as database:
+    planned = (project.planned(phase.name) for phase in config.phases)
+    kept = [hashed_file(project), project.withdrawn_hashes]
+    tables_read = [project.catalogue, *planned, *kept, *readable(project, standing.of_files)]
+    spill = project.state / "spill"
+    with open_catalogue(project.catalogue, tables_read, spill, list(standing.withdrawn)) as database:
         yield database
     atomic_files.remove_tree(spill)

@@ -11,14 +11,14 @@ from operator import itemgetter
 
 import pyarrow as pa
 
-from packager.engine.project.project import Workspace
+from packager.engine.project.project import Project
 from packager.engine.published import moved_files
-from packager.engine.published.moved_files import Moved
+from packager.engine.published.moved_files import MovedFile
 from packager.engine.tables import sql
 from packager.engine.tables.record_ids import is_path_id
 from packager.model import ShardName
 from packager.pack.content.source_hashes import SourceHashes
-from packager.pack.plan.published_shards import Frozen, touch
+from packager.pack.plan.published_shards import PublishedShardRows, update_times
 
 _CHANGES = pa.schema(
     [
@@ -100,26 +100,26 @@ def find_moves(database: sql.Database, hashes: SourceHashes) -> None:
         sql.execute(database, statement)
 
 
-def keep_moves(database: sql.Database, workspace: Workspace, frozen: Mapping[int, Frozen]) -> int:
+def keep_moves(database: sql.Database, project: Project, frozen: Mapping[int, PublishedShardRows]) -> int:
     """Keep, durably, where the files of published records are now; return how many moved just now."""
-    moved_files.write_moved(workspace, _moved_by_shard(database, workspace, frozen))
+    moved_files.write_moved(project, _moved_by_shard(database, project, frozen))
     [(count,)] = sql.execute(database, f"SELECT count(path) FROM ({_ELSEWHERE})")  # noqa: S608 (ours)
     return int(count)
 
 
 def _moved_by_shard(
-    database: sql.Database, workspace: Workspace, frozen: Mapping[int, Frozen]
-) -> Iterator[tuple[ShardName, dict[int, Moved]]]:
+    database: sql.Database, project: Project, frozen: Mapping[int, PublishedShardRows]
+) -> Iterator[tuple[ShardName, dict[int, MovedFile]]]:
     """Yield what moved of each shard; keep the times of those files."""
     for number, changes in groupby(sql.run_rows(database, _ELSEWHERE, _CHANGES), key=itemgetter(0)):
         shard = frozen[number]
-        moved, times = moved_files.read_moved(workspace, shard.shard.name), {}
+        moved, times = moved_files.read_moved(project, shard.shard.name), {}
         for _, row, record, path, path_b64, is_back, mtime_ns in changes:
             moved.pop(row, None)
             if not is_back:
-                moved[row] = Moved(record, path, path_b64)
+                moved[row] = MovedFile(record, path, path_b64)
             if mtime_ns is not None:
                 times[row] = mtime_ns
         if times:
-            touch(workspace, shard, times)
+            update_times(project, shard, times)
         yield shard.shard.name, moved

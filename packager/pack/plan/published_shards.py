@@ -13,15 +13,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from packager.core.releases import documents
-from packager.engine.project.project import Workspace
+from packager.engine.project.project import Project
 from packager.engine.tables import parquet
 from packager.errors import InputError
 from packager.model import MEMBERS, MTIME, PLANNED, Manifest, PlannedShard, Release, ReleaseShard, Version
-from packager.pack.shard.write_documents import Content
+from packager.pack.shard.write_documents import HashedOptions
 
 
 @dataclass(frozen=True)
-class Frozen:
+class PublishedShardRows:
     """A published shard that is not obsolete. order: its place among all published shards, the oldest first."""
 
     shard: PlannedShard
@@ -29,7 +29,7 @@ class Frozen:
     rows: Path  # its published.parquet
 
 
-def frozen_shards(workspace: Workspace, release: Release) -> list[Frozen]:
+def read_published_rows(project: Project, release: Release) -> list[PublishedShardRows]:
     """Return the shards of the last release that are not obsolete, each with its rows in place.
 
     Memory: one shard's rows. Raises InputError where a shard's documents are missing.
@@ -40,16 +40,16 @@ def frozen_shards(workspace: Workspace, release: Release) -> list[Frozen]:
     for shard in release.shards:
         if shard.obsolete:
             continue
-        rows = workspace.published_rows(shard.name)
+        rows = project.published_rows(shard.name)
         if not rows.exists():
-            _freeze(workspace, shard, order[shard.name])
-        found.append(Frozen(_facts(workspace, shard), order[shard.name], rows))
+            _freeze(project, shard, order[shard.name])
+        found.append(PublishedShardRows(_facts(project, shard), order[shard.name], rows))
     return found
 
 
-def _facts(workspace: Workspace, shard: ReleaseShard) -> PlannedShard:
+def _facts(project: Project, shard: ReleaseShard) -> PlannedShard:
     """Return a published shard as a plan lists it."""
-    manifest = read_manifest(workspace, shard)
+    manifest = read_manifest(project, shard)
     return PlannedShard(
         name=shard.name,
         phase=shard.phase,
@@ -68,9 +68,9 @@ def _facts(workspace: Workspace, shard: ReleaseShard) -> PlannedShard:
     )
 
 
-def read_manifest(workspace: Workspace, shard: ReleaseShard | PlannedShard) -> Manifest:
+def read_manifest(project: Project, shard: ReleaseShard | PlannedShard) -> Manifest:
     """Return the manifest of a packed shard. Raises InputError where it is missing or broken."""
-    path = workspace.packed(shard.name) / f"{shard.name}.manifest.json"
+    path = project.packed(shard.name) / f"{shard.name}.manifest.json"
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -79,7 +79,7 @@ def read_manifest(workspace: Workspace, shard: ReleaseShard | PlannedShard) -> M
     return documents.from_bytes(data, Manifest, path)
 
 
-def content_as_published(manifest: Manifest, wanted: Content) -> Content:
+def content_as_published(manifest: Manifest, wanted: HashedOptions) -> HashedOptions:
     """Return what shapes a published shard: as it was published, but for the twin that is wanted now.
 
     The v1 hashes of a hybrid are those of its twin, so that it can be made of no source.
@@ -87,7 +87,7 @@ def content_as_published(manifest: Manifest, wanted: Content) -> Content:
     version: Version = "hybrid"
     if manifest.infohash_v1 is None or manifest.infohash_v2 is None:
         version = "v2" if manifest.infohash_v1 is None else "v1"
-    return Content(
+    return HashedOptions(
         collection=manifest.collection,
         version=version,
         also_v1=wanted.also_v1 if version == "hybrid" else manifest.twin_infohash is not None,
@@ -96,7 +96,7 @@ def content_as_published(manifest: Manifest, wanted: Content) -> Content:
     )
 
 
-def touch(workspace: Workspace, frozen: Frozen, times: Mapping[int, int]) -> None:
+def update_times(project: Project, frozen: PublishedShardRows, times: Mapping[int, int]) -> None:
     """Keep, durably, that files were compared with what is published and are the same, whatever their times.
 
     times: the modification time, nanoseconds, by the member's row.
@@ -108,14 +108,14 @@ def touch(workspace: Workspace, frozen: Frozen, times: Mapping[int, int]) -> Non
     column = pa.array(now, MTIME.type, mask=unknown)
     if not column.null_count:
         kept = pa.table({MTIME.name: column})
-        parquet.write_table(workspace.mtimes(frozen.shard.name), kept.schema, kept.to_batches())
+        parquet.write_rows(project.mtimes(frozen.shard.name), kept.schema, kept.to_batches())
     at = table.schema.get_field_index(MTIME.name)
     _write(frozen.rows, table.set_column(at, PLANNED.field(at), column))
 
 
-def _freeze(workspace: Workspace, shard: ReleaseShard, order: int) -> None:
+def _freeze(project: Project, shard: ReleaseShard, order: int) -> None:
     """Write a shard's published.parquet."""
-    path = workspace.packed(shard.name) / f"{shard.name}.members.parquet"
+    path = project.packed(shard.name) / f"{shard.name}.members.parquet"
     members = parquet.read_rows(path, 0, parquet.count_rows(path), MEMBERS)
     columns = {
         **{name: members[name] for name in MEMBERS.names if name in PLANNED.names},
@@ -123,14 +123,14 @@ def _freeze(workspace: Workspace, shard: ReleaseShard, order: int) -> None:
         "path": pc.coalesce(members["source_path"], members["path"]),
         "path_b64": members["source_path_b64"],
         "member": members["path"],
-        MTIME.name: _times(workspace, shard, members.num_rows),
+        MTIME.name: _times(project, shard, members.num_rows),
     }
-    _write(workspace.published_rows(shard.name), pa.table({name: columns[name] for name in PLANNED.names}))
+    _write(project.published_rows(shard.name), pa.table({name: columns[name] for name in PLANNED.names}))
 
 
-def _times(workspace: Workspace, shard: ReleaseShard, rows: int) -> pa.Array:
+def _times(project: Project, shard: ReleaseShard, rows: int) -> pa.Array:
     """Return the times that the sources had when the shard was packed; null where that was not kept."""
-    kept = workspace.mtimes(shard.name)
+    kept = project.mtimes(shard.name)
     if kept.exists() and parquet.count_rows(kept) == rows:
         return parquet.read_rows(kept, 0, rows)[MTIME.name]
     return pa.nulls(rows, MTIME.type)
@@ -138,4 +138,4 @@ def _times(workspace: Workspace, shard: ReleaseShard, rows: int) -> pa.Array:
 
 def _write(path: Path, rows: pa.Table) -> None:
     """Write rows of PLANNED durably."""
-    parquet.write_table(path, PLANNED, rows.cast(PLANNED).combine_chunks().to_batches(), quick=True)
+    parquet.write_rows(path, PLANNED, rows.cast(PLANNED).combine_chunks().to_batches(), quick=True)

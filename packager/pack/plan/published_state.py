@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from packager.core.releases.withdrawn_records import Withdrawals, in_force
 from packager.engine.files.file_stamp import FileStamp
-from packager.engine.project.project import Workspace
+from packager.engine.project.project import Project
 from packager.engine.published.listed_members import opened_members, shards_of_files, withdrawn_members
 from packager.engine.tables import parquet, sql
 from packager.errors import InputError
@@ -16,25 +16,25 @@ from packager.model import PLANNED, FileDigest, PlannedPhase, PlannedShard, Rele
 from packager.options import Config
 from packager.pack.content.source_hashes import SourceHashes
 from packager.pack.plan import compare
-from packager.pack.plan.compare import Compared
-from packager.pack.plan.published_shards import Frozen, frozen_shards, touch
+from packager.pack.plan.compare import Comparison
+from packager.pack.plan.published_shards import PublishedShardRows, read_published_rows, update_times
 from packager.pack.shard.existing_tars import tar_names
 from packager.pack.shard.pack_shard import read_packed
-from packager.paths import shown
+from packager.paths import display_text
 
-_NOTHING = Compared({}, 0, 0)
+_NOTHING = Comparison({}, 0, 0)
 _WITHDRAWN = "records of it were withdrawn"
 
 
 @dataclass(frozen=True)
-class Standing:
+class PublishedState:
     """What is published, and what of it shall not stay.
 
     withdrawn: by the id of each withdrawn record, the content of its files. replaced: names of shards, and why.
     """
 
     last: Release | None
-    frozen: tuple[Frozen, ...]  # shards that are not obsolete
+    frozen: tuple[PublishedShardRows, ...]  # shards that are not obsolete
     withdrawn: Mapping[str, tuple[FileDigest, ...]]
     replaced: dict[ShardName, str]
 
@@ -58,7 +58,7 @@ class Standing:
         ]
 
     @property
-    def of_files(self) -> tuple[Frozen, ...]:
+    def of_files(self) -> tuple[PublishedShardRows, ...]:
         """The shards whose members are files of the collection, and not the catalogue itself."""
         own = _catalogue_phases(self.last)
         return tuple(each for each in self.frozen if each.shard.phase not in own)
@@ -91,17 +91,17 @@ def _catalogue_phases(last: Release | None) -> frozenset[str]:
     return last.catalogue_phases if last else frozenset()
 
 
-def read_standing(workspace: Workspace, config: Config, last: Release | None, taken_back: Withdrawals) -> Standing:
+def read_published_state(
+    project: Project, config: Config, last: Release | None, taken_back: Withdrawals
+) -> PublishedState:
     """Return what stands of the last release. Raises InputError where the config is of another collection."""
     if last is not None:
         _check_same(config, last)
-    frozen = tuple(frozen_shards(workspace, last)) if last else ()
-    standing = Standing(last, frozen, withdrawn_contents(workspace, last, taken_back), {})
+    frozen = tuple(read_published_rows(project, last)) if last else ()
+    standing = PublishedState(last, frozen, withdrawn_contents(project, last, taken_back), {})
     live = {each.shard.name for each in frozen}
     leaving = {record.id for record in taken_back.records if record.supersede}
-    held = _holding(
-        workspace, last, {record: files for record, files in standing.withdrawn.items() if record in leaving}
-    )
+    held = _holding(project, last, {record: files for record, files in standing.withdrawn.items() if record in leaving})
     notes = dict.fromkeys(sorted(held & live), _WITHDRAWN) | {
         shard.name: shard.reason for shard in taken_back.shards if shard.name in live
     }
@@ -109,7 +109,7 @@ def read_standing(workspace: Workspace, config: Config, last: Release | None, ta
     return standing
 
 
-def _old_catalogues(standing: Standing, config: Config) -> dict[ShardName, str]:
+def _old_catalogues(standing: PublishedState, config: Config) -> dict[ShardName, str]:
     """Return the catalogue shards of phases that the config has no more, if records were withdrawn since."""
     last, named = standing.last, {phase.name for phase in config.phases}
     if last is None:
@@ -139,9 +139,7 @@ def _check_same(config: Config, last: Release) -> None:
             )
 
 
-def withdrawn_contents(
-    workspace: Workspace, last: Release | None, noted: Withdrawals
-) -> dict[str, tuple[FileDigest, ...]]:
+def withdrawn_contents(project: Project, last: Release | None, noted: Withdrawals) -> dict[str, tuple[FileDigest, ...]]:
     """Return the withdrawn records, by id, with the content of their files.
 
     What neither the note nor the release says of it, since it was redacted, is read from what packing kept. Raises
@@ -152,7 +150,7 @@ def withdrawn_contents(
     shards = shards_of_files(last)
     if last and unknown and shards:
         lost = {each.id for each in last.in_force if each.shards} - {record.id for record in noted.records}
-        with opened_members(workspace, shards) as database:
+        with opened_members(project, shards) as database:
             database.register("unknown", pa.table({"id": pa.array(unknown, pa.string())}))
             query = "SELECT DISTINCT id, size, lower(hex(sha256)) FROM member SEMI JOIN unknown USING (id)"
             for record, size, sha256 in sql.execute(database, f"{query} ORDER BY ALL"):
@@ -161,46 +159,46 @@ def withdrawn_contents(
                     withdrawn[str(record)] += (FileDigest(size=int(size), sha256=str(sha256)),)
         for record in unknown:
             if record in lost:
-                raise _content_lost(workspace, last.serial, record)
+                raise _content_lost(project, last.serial, record)
     return withdrawn
 
 
-def _content_lost(workspace: Workspace, serial: int, record: str) -> InputError:
+def _content_lost(project: Project, serial: int, record: str) -> InputError:
     """Return the error for a redacted withdrawal whose content nothing here knows, so that it could go out again."""
     what = (
-        f'is lost, and so is the state folder: what "{shown(record)}" contained, which release {serial} withdraws and'
-        " does not describe, would not be recognised under another name"
+        f'is lost, and so is the state folder: what "{display_text(record)}" contained, which release {serial}'
+        " withdraws and does not describe, would not be recognised under another name"
     )
-    again = f'withdraw it again while its file is there: packager withdraw --id "{shown(record)}"'
-    lift = f'lift that: packager withdraw --undo --id "{shown(record)}"'
-    return InputError(shown(str(workspace.withdrawals)), what, f"bring it back from a backup, or {again}, or {lift}")
+    again = f'withdraw it again while its file is there: packager withdraw --id "{display_text(record)}"'
+    lift = f'lift that: packager withdraw --undo --id "{display_text(record)}"'
+    return InputError(
+        display_text(str(project.withdrawals)), what, f"bring it back from a backup, or {again}, or {lift}"
+    )
 
 
-def _holding(
-    workspace: Workspace, last: Release | None, withdrawn: Mapping[str, Sequence[FileDigest]]
-) -> set[ShardName]:
+def _holding(project: Project, last: Release | None, withdrawn: Mapping[str, Sequence[FileDigest]]) -> set[ShardName]:
     """Return the shards that hold a file of these withdrawn records, or its content."""
     shards = shards_of_files(last)
     if not withdrawn or not shards:
         return set()
-    with opened_members(workspace, shards) as database:
+    with opened_members(project, shards) as database:
         found = withdrawn_members(database, withdrawn, shards)
     return {name for names in found.values() for name in names}
 
 
-def compared(hashes: SourceHashes, config: Config, standing: Standing, closed: str) -> Compared:
+def compared(hashes: SourceHashes, config: Config, standing: PublishedState, closed: str) -> Comparison:
     """Part the catalogue into what is published and what is to be planned, and count.
 
     closed: the condition on records that are under embargo.
     """
     if not standing.of_files:
-        hashes.workspace.replanned.unlink(missing_ok=True)
+        hashes.project.replanned.unlink(missing_ok=True)
         return _NOTHING
     phases = [phase.name for phase in config.phases if phase.content == "files"]
-    return compare.compare(hashes, standing.of_files, replaced=standing.replaced, phases=phases, closed=closed)
+    return compare.compare_records(hashes, standing.of_files, replaced=standing.replaced, phases=phases, closed=closed)
 
 
-def holds_catalogue(standing: Standing, phase: str, rows: pa.Table) -> bool:
+def holds_catalogue(standing: PublishedState, phase: str, rows: pa.Table) -> bool:
     """Say whether the published shards of a catalogue phase hold the very files that were exported.
 
     rows: of PLANNED, a row a file.
@@ -220,17 +218,17 @@ def _files_of(rows: pa.Table) -> list[tuple[object, ...]]:
     return list(zip(*(rows[name].to_pylist() for name in ("member", "size", "sha256")), strict=True))
 
 
-def keep_times(workspace: Workspace, standing: Standing, phase: str, folder: Path) -> None:
+def keep_times(project: Project, standing: PublishedState, phase: str, folder: Path) -> None:
     """Keep, durably, which times the files in `folder` have that are those of a published catalogue phase."""
     for each in standing.frozen:
         if each.shard.phase == phase:
             names = parquet.read_rows(each.rows, 0, parquet.count_rows(each.rows), PLANNED)["member"].to_pylist()
             stamps = [FileStamp.of((folder / name).stat()) for name in names]
-            touch(workspace, each, {row: stamp.mtime_ns or 0 for row, stamp in enumerate(stamps)})
+            update_times(project, each, {row: stamp.mtime_ns or 0 for row, stamp in enumerate(stamps)})
 
 
 def successors(
-    database: sql.Database, standing: Standing, planned: Iterable[tuple[Path, Sequence[PlannedShard]]]
+    database: sql.Database, standing: PublishedState, planned: Iterable[tuple[Path, Sequence[PlannedShard]]]
 ) -> list[Superseded]:
     """Return the shards of files that are replaced, and the new shards that their members go to.
 
@@ -252,7 +250,7 @@ def successors(
 
 
 def waiting(
-    database: sql.Database, standing: Standing, planned: Sequence[tuple[Path, Sequence[PlannedShard]]]
+    database: sql.Database, standing: PublishedState, planned: Sequence[tuple[Path, Sequence[PlannedShard]]]
 ) -> dict[str, int]:
     """Return, by phase, the published records whose new version is in no new shard, so that the old one stays.
 
@@ -269,16 +267,16 @@ def waiting(
 
 
 def sources_gone(
-    workspace: Workspace, standing: Standing, stale: Collection[str], *, virtual: bool
+    project: Project, standing: PublishedState, stale: Collection[str], *, virtual: bool
 ) -> tuple[ShardName, ...]:
     """Return those of the shards `stale` whose bytes lay nowhere here but in the files that are not what they were.
 
     virtual: shards have no tars, so one without a tar was virtual, also if the state folder that said so was lost.
     """
-    tars = frozenset(tar_names(workspace) if stale else ())  # a store is asked for the list of them
+    tars = frozenset(tar_names(project) if stale else ())  # a store is asked for the list of them
 
     def is_virtual(shard: PlannedShard) -> bool:
-        made = read_packed(workspace, shard.name)
+        made = read_packed(project, shard.name)
         return shard.container == "folder" or (made is not None and (made.virtual or virtual))
 
     return tuple(

@@ -15,14 +15,14 @@ from packager.core.releases import documents
 from packager.engine.files import atomic_files
 from packager.engine.files.limited_read import read_limited
 from packager.engine.project import last_release
-from packager.engine.project.project import Workspace
-from packager.engine.published.moved_files import Moved, write_moved
+from packager.engine.project.project import Project
+from packager.engine.published.moved_files import MovedFile, write_moved
 from packager.engine.tables import parquet
 from packager.errors import TrustError
 from packager.model import MEMBERS, Manifest, PublishedFile, Release, ReleaseShard
-from packager.pack.shard.pack_shard import MARKER, Packed
-from packager.pack.shard.write_documents import Links
-from packager.paths import shown
+from packager.pack.shard.pack_shard import MARKER, PackedMarker
+from packager.pack.shard.write_documents import OuterFields
+from packager.paths import display_text
 from packager.progress import Progress
 from packager.units import date_of
 
@@ -30,39 +30,39 @@ _RELEASE, _MINISIG = "release.json", ".minisig"
 _MEND = "bring back the site as it was published, or the state folder"
 
 
-def recover(workspace: Workspace, collection: str, progress: Progress) -> None:
+def recover_state(project: Project, collection: str, progress: Progress) -> None:
     """Where the site shows a release that the state folder does not know, take it and all before it into the state.
 
     What a killed run left is simply done again. Raises InputError for the site of another project, TrustError where
     the site is not whole.
     """
-    path = workspace.output / _RELEASE
+    path = project.output / _RELEASE
     if not path.is_file():
         return
     body = read_limited(path, documents.LIMIT)
-    shown_release = documents.from_bytes(body, Release, shown(str(path)))
-    last = last_release.last_release_and_bytes(workspace)
-    if not _continues(workspace, shown_release, last, collection):
-        last_release.check_site(workspace)
+    shown_release = documents.from_bytes(body, Release, display_text(str(path)))
+    last = last_release.read_last_release_bytes(project)
+    if not _continues(project, shown_release, last, collection):
+        last_release.check_site(project)
         return
     progress.note(f"the state folder does not know release {shown_release.serial}, which is published: taking it over")
     for shard in shown_release.shards:
-        if not (workspace.packed(shard.name) / MARKER).exists():
-            _take_shard(workspace, shard)
-    _take_chain(workspace, body, shown_release.serial)
+        if not (project.packed(shard.name) / MARKER).exists():
+            _take_shard(project, shard)
+    _take_chain(project, body, shown_release.serial)
 
 
-def _continues(workspace: Workspace, site: Release, last: tuple[Release, bytes] | None, collection: str) -> bool:
+def _continues(project: Project, site: Release, last: tuple[Release, bytes] | None, collection: str) -> bool:
     """Say whether the site shows a later release of this project, or the releases of a state folder that was lost."""
     if last is None:
         return site.collection.name == collection
-    path = workspace.output / "releases" / f"{last[0].serial}.json"
+    path = project.output / "releases" / f"{last[0].serial}.json"
     return site.serial > last[0].serial and path.is_file() and read_limited(path, documents.LIMIT) == last[1]
 
 
-def _take_chain(workspace: Workspace, body: bytes, serial: int) -> None:
+def _take_chain(project: Project, body: bytes, serial: int) -> None:
     """Write the release documents, the newest last: only with it does the state know any of them."""
-    folder = workspace.output / "releases"
+    folder = project.output / "releases"
     found = {serial: body}
     for older in range(serial - 1, 0, -1):
         data = read_limited(folder / f"{older}.json", documents.LIMIT)
@@ -70,12 +70,12 @@ def _take_chain(workspace: Workspace, body: bytes, serial: int) -> None:
         if documents.digest(data) != after.previous:
             raise TrustError(f"releases/{older}.json", f"is not the release that serial {older + 1} follows", _MEND)
         found[older] = data
-    atomic_files.remove_tree(workspace.releases)
+    atomic_files.remove_tree(project.releases)
     for number in sorted(found):
         signature = folder / f"{number}.json{_MINISIG}"
         if signature.is_file():
-            atomic_files.write_bytes(workspace.releases / signature.name, read_limited(signature, documents.LIMIT))
-        atomic_files.write_bytes(workspace.releases / f"{number}.json", found[number])
+            atomic_files.write_bytes(project.releases / signature.name, read_limited(signature, documents.LIMIT))
+        atomic_files.write_bytes(project.releases / f"{number}.json", found[number])
 
 
 class _Link(msgspec.Struct):
@@ -84,41 +84,41 @@ class _Link(msgspec.Struct):
     previous: str | None
 
 
-def _take_shard(workspace: Workspace, shard: ReleaseShard) -> None:
+def _take_shard(project: Project, shard: ReleaseShard) -> None:
     """Copy a shard's documents, its mark last. Raises TrustError for one that is not as the release lists it."""
-    folder = atomic_files.make_folder(workspace.packed(shard.name))
+    folder = atomic_files.make_folder(project.packed(shard.name))
     for file in shard.documents:
-        _copy(workspace.output / file.path, folder / Path(file.path).name, file)
-    write_moved(workspace, [(shard.name, _moved(folder / f"{shard.name}.members.parquet"))])
+        _copy(project.output / file.path, folder / Path(file.path).name, file)
+    write_moved(project, [(shard.name, _moved(folder / f"{shard.name}.members.parquet"))])
     path = folder / f"{shard.name}.manifest.json"
     manifest = documents.from_bytes(path.read_bytes(), Manifest, path)
     if manifest.withdrawn:
         manifest = msgspec.structs.replace(manifest, withdrawn=0)
         atomic_files.write_bytes(path, documents.to_bytes(manifest))
     torrent = folder / f"{shard.name}.torrent"
-    told = parse_torrent.parse(read_limited(torrent, bencode.LIMIT), torrent)
-    links = Links(trackers=told.trackers, web_seeds=told.web_seeds, date=date_of(told.creation_date or 0))
-    made = Packed(format=documents.FORMAT, content="", links=links, size=shard.size, seconds=0.0)
+    told = parse_torrent.parse_torrent(read_limited(torrent, bencode.LIMIT), torrent)
+    links = OuterFields(trackers=told.trackers, web_seeds=told.web_seeds, date=date_of(told.creation_date or 0))
+    made = PackedMarker(format=documents.FORMAT, content="", links=links, size=shard.size, seconds=0.0)
     atomic_files.write_bytes(folder / MARKER, documents.to_bytes(made))
 
 
-def _moved(table: Path) -> dict[int, Moved]:
+def _moved(table: Path) -> dict[int, MovedFile]:
     """Return the members that moved since they were packed, as a published table says it."""
     columns = parquet.read_rows(table, 0, parquet.count_rows(table), MEMBERS).select(["current_id", "current_path"])
     now = zip(*(column.to_pylist() for column in columns.columns), strict=True)
-    return {row: Moved(record, path, None) for row, (record, path) in enumerate(now) if record or path}
+    return {row: MovedFile(record, path, None) for row, (record, path) in enumerate(now) if record or path}
 
 
 def _copy(source: Path, to: Path, file: PublishedFile) -> None:
     """Copy one published file, and check it."""
     digest = hashlib.sha256()
     try:
-        with open(source, "rb") as whole, atomic_files.replace(to) as copy:
+        with open(source, "rb") as whole, atomic_files.replace_file(to) as copy:
             shutil.copyfileobj(whole, copy)
             copy.seek(0)
             while data := copy.read(1 << 20):
                 digest.update(data)
             if digest.hexdigest() != file.sha256:
-                raise TrustError(shown(file.path), "is not the file that release.json names", _MEND)
+                raise TrustError(display_text(file.path), "is not the file that release.json names", _MEND)
     except FileNotFoundError as error:
-        raise TrustError(shown(file.path), "is not in the site", _MEND) from error
+        raise TrustError(display_text(file.path), "is not in the site", _MEND) from error

@@ -6,47 +6,47 @@ import pyarrow as pa
 
 from packager.core.releases import documents
 from packager.engine.project.plan_file import read_plan
-from packager.engine.project.project import Workspace
+from packager.engine.project.project import Project
 from packager.engine.tables import sql
 from packager.model import Container, Manifest, Release, ShardName
 from packager.pack.shard.own_tars import wrote_shard
 from packager.pack.shard.pack_shard import read_packed
 
 
-def without_plan(workspace: Workspace, release: Release | None) -> dict[ShardName, Container]:
+def without_plan(project: Project, release: Release | None) -> dict[ShardName, Container]:
     """Return the shards that were packed here and that neither the last release nor the plan has, by name.
 
     None are known without a plan. Reads two small files a shard. A shard that the plan has with other content is not
     among them: packing replaces it.
     """
-    packed = workspace.state / "packed"
-    if not workspace.plan.exists() or not packed.is_dir():
+    packed = project.state / "packed"
+    if not project.plan.exists() or not packed.is_dir():
         return {}
     known = {shard.name for shard in release.shards} if release else set()
-    known.update(shard.name for phase in read_plan(workspace).phases for shard in phase.shards)
+    known.update(shard.name for phase in read_plan(project).phases for shard in phase.shards)
     names = sorted({ShardName(path.name) for path in packed.iterdir()} - known)
-    return {name: _container(workspace, name) for name in names if _is_ours(workspace, name)}
+    return {name: _container(project, name) for name in names if _is_ours(project, name)}
 
 
-def emptied(workspace: Workspace, withdrawn: Collection[str]) -> dict[ShardName, Container]:
+def emptied(project: Project, withdrawn: Collection[str]) -> dict[ShardName, Container]:
     """Return the unpublished shards of the plan for which the next plan has no record, by name.
 
     withdrawn: the ids of all withdrawn records. The next plan cuts the other records into the first shards of their
     phase, so the last ones are not needed: as many as have only withdrawn records. Out of core.
     """
-    if not workspace.plan.exists():
+    if not project.plan.exists():
         return {}
     new = {
         phase.name: [shard for shard in phase.shards if not shard.published]
-        for phase in read_plan(workspace).phases
+        for phase in read_plan(project).phases
         if phase.content == "files"
     }
-    ours = {shard.name for shards in new.values() for shard in shards if _is_ours(workspace, shard.name)}
-    rows = {name: workspace.planned(name) for name, shards in new.items() if ours.intersection(s.name for s in shards)}
+    ours = {shard.name for shards in new.values() for shard in shards if _is_ours(project, shard.name)}
+    rows = {name: project.planned(name) for name, shards in new.items() if ours.intersection(s.name for s in shards)}
     found: dict[ShardName, Container] = {}
     if not rows:
         return found
-    with sql.open_database(rows.values(), workspace.state / "spill") as database:
+    with sql.open_database(rows.values(), project.state / "spill") as database:
         database.register("withdrawn", pa.table({"id": pa.array(list(withdrawn), pa.string())}))
         for name, path in rows.items():
             left = f"(SELECT DISTINCT shard FROM {sql.parquet(path)} ANTI JOIN withdrawn USING (id))"  # noqa: S608
@@ -55,13 +55,13 @@ def emptied(workspace: Workspace, withdrawn: Collection[str]) -> dict[ShardName,
     return found
 
 
-def _is_ours(workspace: Workspace, name: ShardName) -> bool:
+def _is_ours(project: Project, name: ShardName) -> bool:
     """Say whether this project packed a shard with its tar: a virtual one has a tar only if a note says so."""
-    made = read_packed(workspace, name)
-    return made is not None and (not made.virtual or wrote_shard(workspace, name))
+    made = read_packed(project, name)
+    return made is not None and (not made.virtual or wrote_shard(project, name))
 
 
-def _container(workspace: Workspace, name: ShardName) -> Container:
+def _container(project: Project, name: ShardName) -> Container:
     """Return what a packed shard is kept as, by its manifest; "tar" if that is missing."""
-    path = workspace.packed(name) / f"{name}.manifest.json"
+    path = project.packed(name) / f"{name}.manifest.json"
     return documents.from_bytes(path.read_bytes(), Manifest, path).container if path.exists() else "tar"

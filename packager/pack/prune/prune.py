@@ -13,22 +13,22 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from packager.core.config.store_url import StoreAddress
-from packager.core.releases.sharing_rule import HandOut
-from packager.core.reports.reports import Oddity, PruneReport, ToDelete
+from packager.core.config.store_url import StoreUrl
+from packager.core.releases.sharing_rule import SharingRule
+from packager.core.reports.reports import Oddity, PruneItem, PruneReport
 from packager.core.shards import bag
 from packager.engine.files import atomic_files
 from packager.engine.files.limited_read import read_limited
 from packager.engine.project import last_release
-from packager.engine.project.owner_id import owner_of
-from packager.engine.project.project import Workspace
+from packager.engine.project.owner_id import project_owner
+from packager.engine.project.project import Project
 from packager.engine.stores import open_store
 from packager.errors import InputError, from_os_error
 from packager.model import Container, Release, ShardName
 from packager.pack.prune import orphaned_shards
 from packager.pack.shard.existing_tars import stored_tars
 from packager.pack.shard.pack_shard import read_packed
-from packager.paths import shown
+from packager.paths import display_text
 
 Ask = Callable[[PruneReport], bool]
 _TAG_FILES = (*bag.TAGGED, bag.TAGMANIFEST)
@@ -49,21 +49,21 @@ class _Ended:
 class _Found:
     """What was found: for each file the report's line and what deletes it; and what is not ours."""
 
-    files: list[tuple[ToDelete, Callable[[], object]]] = field(default_factory=list)
+    files: list[tuple[PruneItem, Callable[[], object]]] = field(default_factory=list)
     kept: list[Oddity] = field(default_factory=list)
 
     def add(self, path: object, size: int, why: str, delete: Callable[[], object]) -> None:
-        self.files.append((ToDelete(path=shown(str(path)), size=size, why=why), delete))
+        self.files.append((PruneItem(path=display_text(str(path)), size=size, why=why), delete))
 
 
-def prune(workspace: Workspace, ask: Ask, *, now: str, dry_run: bool = False) -> PruneReport:
+def prune(project: Project, ask: Ask, *, now: str, dry_run: bool = False) -> PruneReport:
     """Delete, durably, the files of shards that nobody should share, if `ask` agrees; return what was, or would be.
 
     now: RFC 3339. The caller holds the lock of the state folder, unless it is a dry run. Raises IncompleteError where
     the system or the store refuses.
     """
-    last = last_release.last_release(workspace)
-    found = _find(workspace, _ended(workspace, last, now))
+    last = last_release.read_last_release(project)
+    found = _find(project, _ended(project, last, now))
     planned = _report(found, deleted=False)
     if dry_run or not found.files or not ask(planned):
         return planned
@@ -72,36 +72,36 @@ def prune(workspace: Workspace, ask: Ask, *, now: str, dry_run: bool = False) ->
     return _report(found, deleted=True)
 
 
-def to_delete(workspace: Workspace, release: Release | None, now: str) -> tuple[ToDelete, ...]:
+def to_delete(project: Project, release: Release | None, now: str) -> tuple[PruneItem, ...]:
     """Return the files that `prune` would delete. Reads only."""
-    return _report(_find(workspace, _ended(workspace, release, now)), deleted=False).files
+    return _report(_find(project, _ended(project, release, now)), deleted=False).files
 
 
 def after_the_next_release(
-    workspace: Workspace, release: Release | None, names: Collection[str], withdrawn: Collection[str] = ()
-) -> tuple[ToDelete, ...]:
+    project: Project, release: Release | None, names: Collection[str], withdrawn: Collection[str] = ()
+) -> tuple[PruneItem, ...]:
     """Return the files that should be deleted once the next release is out.
 
     names: published shards that it replaces. withdrawn: the ids of all records that it leaves out; if there are any,
     the tars are included that no release lists and that the next plan does not have, as far as that is known now.
     A store is not asked what it has.
     """
-    if isinstance(workspace.shards_place, StoreAddress):
+    if isinstance(project.shards_place, StoreUrl):
         return ()
     replaced = [shard for shard in release.shards if shard.name in names] if release else []
     ended = [_Ended(shard.name, shard.container, "the next release replaces it") for shard in replaced]
     if withdrawn:
-        ended += _left_over(workspace, release)
-        emptied = orphaned_shards.emptied(workspace, withdrawn)
+        ended += _left_over(project, release)
+        emptied = orphaned_shards.emptied(project, withdrawn)
         ended += [_Ended(name, kind, "the next plan has no record for it") for name, kind in emptied.items()]
-    return _report(_find(workspace, ended), deleted=False).files
+    return _report(_find(project, ended), deleted=False).files
 
 
-def _ended(workspace: Workspace, release: Release | None, now: str) -> list[_Ended]:
+def _ended(project: Project, release: Release | None, now: str) -> list[_Ended]:
     """Return the shards that nobody should share any more: the obsolete ones, and those that nothing has."""
     if release is None:
-        return _left_over(workspace, release)
-    hand_out = HandOut(release, now=now)
+        return _left_over(project, release)
+    hand_out = SharingRule(release, now=now)
     ended = []
     for shard in release.shards:
         if shard.obsolete:
@@ -109,12 +109,12 @@ def _ended(workspace: Workspace, release: Release | None, now: str) -> list[_End
             by = ", ".join(shard.superseded_by[:3])
             reason = why.reason if why else f"it was replaced by {by}" if by else "it was replaced"
             ended.append(_Ended(shard.name, shard.container, reason))
-    return ended + _left_over(workspace, release)
+    return ended + _left_over(project, release)
 
 
-def _left_over(workspace: Workspace, release: Release | None) -> list[_Ended]:
+def _left_over(project: Project, release: Release | None) -> list[_Ended]:
     """Return the shards that were packed, and that neither a release nor the plan has."""
-    found = orphaned_shards.without_plan(workspace, release)
+    found = orphaned_shards.without_plan(project, release)
     return [_Ended(name, kind, "no release and no plan has it", forget=True) for name, kind in found.items()]
 
 
@@ -124,79 +124,79 @@ def _report(found: _Found, *, deleted: bool) -> PruneReport:
     return PruneReport(files=files, size=sum(each.size for each in files), deleted=deleted, kept=tuple(found.kept))
 
 
-def _find(workspace: Workspace, ended: Sequence[_Ended]) -> _Found:
+def _find(project: Project, ended: Sequence[_Ended]) -> _Found:
     """Return the files of some shards that this project made."""
     found = _Found()
-    if isinstance(workspace.shards_place, StoreAddress):
+    if isinstance(project.shards_place, StoreUrl):
         if ended:
-            _in_store(workspace, workspace.shards_place, ended, found)
+            _in_store(project, project.shards_place, ended, found)
         return found
     for shard in ended:
         if shard.container == "tar":
-            _in_folder(workspace, shard, found)
+            _in_folder(project, shard, found)
         else:
-            _bag_files(workspace, shard, found)
+            _bag_files(project, shard, found)
     return found
 
 
-def _packed_size(workspace: Workspace, shard: _Ended) -> int | None:
+def _packed_size(project: Project, shard: _Ended) -> int | None:
     """Return the bytes of the tar that this project packed; None: it did not pack the shard."""
-    made = read_packed(workspace, shard.name)
+    made = read_packed(project, shard.name)
     return made.size if made else None
 
 
-def _forgetting(workspace: Workspace, shard: _Ended, delete: Callable[[], object]) -> Callable[[], object]:
+def _forgetting(project: Project, shard: _Ended, delete: Callable[[], object]) -> Callable[[], object]:
     """Return what deletes a shard's tar, and then its documents and notes if nothing needs them any more."""
 
     def both() -> None:
         delete()
-        atomic_files.remove_tree(workspace.packed(shard.name))
-        atomic_files.remove_file(workspace.places(shard.name))
+        atomic_files.remove_tree(project.packed(shard.name))
+        atomic_files.remove_file(project.places(shard.name))
 
     return both if shard.forget else delete
 
 
-def _in_folder(workspace: Workspace, shard: _Ended, found: _Found) -> None:
+def _in_folder(project: Project, shard: _Ended, found: _Found) -> None:
     """Find a shard's tar, and what a killed run left of it."""
-    tar, ours = workspace.tar(shard.name), _packed_size(workspace, shard)
-    owner = owner_of(workspace.state)
-    beside = atomic_files.partial(tar, owner) if owner else None
+    tar, ours = project.tar(shard.name), _packed_size(project, shard)
+    owner = project_owner(project.state)
+    beside = atomic_files.partial_path(tar, owner) if owner else None
     for path in filter(None, (tar, beside)):
         status = _status(path)
         if status is None:
             continue
         whole = stat.S_ISREG(status.st_mode) and status.st_size == ours
         if whole or (path == beside and stat.S_ISREG(status.st_mode) and ours is not None):
-            delete = _forgetting(workspace, shard, partial(atomic_files.remove_file, path))
+            delete = _forgetting(project, shard, partial(atomic_files.remove_file, path))
             found.add(path, status.st_size, shard.why, delete)
         else:
             what = f"another file has this name ({status.st_size} bytes)"
-            found.kept.append(Oddity(where=shown(str(path)), what=what))
+            found.kept.append(Oddity(where=display_text(str(path)), what=what))
 
 
-def _in_store(workspace: Workspace, place: StoreAddress, shards: Iterable[_Ended], found: _Found) -> None:
+def _in_store(project: Project, place: StoreUrl, shards: Iterable[_Ended], found: _Found) -> None:
     """Find shards' tars in the store that they go to."""
-    stored, store = stored_tars(workspace), open_store(place)
+    stored, store = stored_tars(project), open_store(place)
     for shard in shards:
         size = stored.get(f"{shard.name}.tar")
         if size is None:
             continue
         path = f"{store.name}/{shard.name}.tar"
-        if size == _packed_size(workspace, shard):
-            delete = _forgetting(workspace, shard, partial(store.delete, f"{shard.name}.tar"))
+        if size == _packed_size(project, shard):
+            delete = _forgetting(project, shard, partial(store.delete, f"{shard.name}.tar"))
             found.add(path, size, shard.why, delete)
         else:
             found.kept.append(Oddity(where=path, what=f"another file has this name ({size} bytes)"))
 
 
-def _bag_files(workspace: Workspace, shard: _Ended, found: _Found) -> None:
+def _bag_files(project: Project, shard: _Ended, found: _Found) -> None:
     """Find the bag's own files in the folder of a shard that is kept as files; its members are the collection's."""
-    folder = workspace.folder(shard.name)
+    folder = project.folder(shard.name)
     there = {name: status for name in _TAG_FILES if (status := _status(folder / name))}
     if not there:
         return
-    if _packed_size(workspace, shard) is None or not _are_ours(folder):
-        found.kept.append(Oddity(where=shown(str(folder)), what="its tag files are not those that were packed"))
+    if _packed_size(project, shard) is None or not _are_ours(folder):
+        found.kept.append(Oddity(where=display_text(str(folder)), what="its tag files are not those that were packed"))
         return
 
     def delete() -> None:
@@ -209,7 +209,7 @@ def _bag_files(workspace: Workspace, shard: _Ended, found: _Found) -> None:
         atomic_files.fsync_folder(folder.parent)
 
     size = sum(status.st_size for status in there.values())
-    found.add(folder, size, shard.why, _forgetting(workspace, shard, delete))
+    found.add(folder, size, shard.why, _forgetting(project, shard, delete))
 
 
 def _are_ours(folder: Path) -> bool:
@@ -230,4 +230,4 @@ def _status(path: Path) -> os.stat_result | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise from_os_error(error, shown(str(path))) from error
+        raise from_os_error(error, display_text(str(path))) from error

@@ -18,7 +18,7 @@ from packager.core.shards.layout import Layout
 from packager.core.shards.tar_layout import TarLayout
 from packager.engine.files import atomic_files
 from packager.engine.files.direct_writer import BUFFER, IN_FLIGHT, DirectWriter, Sink
-from packager.engine.hashing.stream_hasher import OnePass
+from packager.engine.hashing.stream_hasher import StreamHasher
 from packager.errors import IncompleteError
 
 FILE = "checkpoint"
@@ -26,7 +26,7 @@ SECONDS = 60.0  # between notes: the most that a kill loses, but for a member th
 _FORMAT = 1
 
 
-class Note(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """Where a pass goes on: at byte `start`, a piece's first; up to `stop` only for the pieces' hashes.
 
     members: that are read, the last of them up to `stop`; digests: their SHA-256, joined. pieces, layer: the hashes of
@@ -47,18 +47,18 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 @dataclass
-class Notes:
+class CheckpointLog:
     """The notes of one pass. content: what tells this tar from another. begun: where the pass goes on; None: anew."""
 
     path: Path
     content: str
     layout: TarLayout
-    begun: Note | None = None
+    begun: Checkpoint | None = None
     _started: float = field(default_factory=time.monotonic)
     _last: float = field(default_factory=time.monotonic)
     _noted: int = 0
 
-    def take(self, members: int, digests: bytearray, hashes: OnePass, sink: Sink) -> None:
+    def take(self, members: int, digests: bytearray, hashes: StreamHasher, sink: Sink) -> None:
         """Note that the first `members` are read, where that is due. Raises IncompleteError for a failing disk."""
         now = time.monotonic()
         if now - self._last < SECONDS:
@@ -73,7 +73,7 @@ class Notes:
         if isinstance(sink, DirectWriter):
             sink.keep()
         pieces, layer = hashes.first(start // piece_length)
-        note = Note(
+        note = Checkpoint(
             format=_FORMAT,
             content=self.content,
             members=whole,
@@ -90,7 +90,7 @@ class Notes:
         self._last, self._noted = time.monotonic(), start
 
 
-def notes(folder: Path, content: str, layout: Layout, piece_length: int, tar: Path | None) -> Notes | None:
+def notes(folder: Path, content: str, layout: Layout, piece_length: int, tar: Path | None) -> CheckpointLog | None:
     """Return the notes of a shard's pass, and where it goes on; None for a shard that cannot.
 
     folder: of its documents. tar: the file that was begun; None: none is written. Another command may have written to
@@ -102,9 +102,9 @@ def notes(folder: Path, content: str, layout: Layout, piece_length: int, tar: Pa
     begun = _read(path)
     same = begun is not None and (begun.format, begun.content) == (_FORMAT, content)
     if begun and same and (tar is None or _holds(tar, begun, layout.size, piece_length)):
-        return Notes(path, content, layout, begun, _noted=begun.start)
+        return CheckpointLog(path, content, layout, begun, _noted=begun.start)
     forget(folder)
-    return Notes(path, content, layout)
+    return CheckpointLog(path, content, layout)
 
 
 def forget(folder: Path) -> None:
@@ -116,15 +116,15 @@ def forget(folder: Path) -> None:
     atomic_files.fsync_folder(folder)
 
 
-def _read(path: Path) -> Note | None:
+def _read(path: Path) -> Checkpoint | None:
     """Return a note; None for what is none, cannot be read, or is of another version."""
     try:
-        return msgspec.msgpack.decode(path.read_bytes(), type=Note)
+        return msgspec.msgpack.decode(path.read_bytes(), type=Checkpoint)
     except (OSError, msgspec.MsgspecError):
         return None
 
 
-def _holds(path: Path, note: Note, size: int, piece_length: int) -> bool:
+def _holds(path: Path, note: Checkpoint, size: int, piece_length: int) -> bool:
     """Say whether a file is the tar of a note: it has the tar's size, and before the note's start the piece hashed."""
     if not note.tar:
         return False

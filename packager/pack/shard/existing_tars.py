@@ -4,29 +4,29 @@ import os
 import shutil
 from collections.abc import Collection, Iterable
 
-from packager.core.config.store_url import StoreAddress
+from packager.core.config.store_url import StoreUrl
 from packager.engine.files import atomic_files
 from packager.engine.files.locked_file import remove_unlocked
 from packager.engine.project.owner_id import claim_store
-from packager.engine.project.project import Workspace
+from packager.engine.project.project import Project
 from packager.engine.stores import open_store
 from packager.engine.stores.base import Place
 from packager.pack.shard import pack_on_cluster
 
 
-def stored_tars(workspace: Workspace) -> dict[str, int]:
+def stored_tars(project: Project) -> dict[str, int]:
     """Return the tars in the store that tars go to, and the bytes of each; none where they go to a folder."""
-    if not isinstance(workspace.shards_place, StoreAddress):
+    if not isinstance(project.shards_place, StoreUrl):
         return {}
-    entries = open_store(workspace.shards_place).entries()
+    entries = open_store(project.shards_place).entries()
     return {entry.path: entry.stat.size for entry in entries if entry.path.endswith(".tar") and "/" not in entry.path}
 
 
-def tar_names(workspace: Workspace) -> list[str]:
+def tar_names(project: Project) -> list[str]:
     """Return the names of the tars that lie where they go, sorted."""
-    if isinstance(workspace.shards_place, StoreAddress):
-        return sorted(stored_tars(workspace))
-    return sorted(path.name for path in workspace.shards.glob("*.tar"))
+    if isinstance(project.shards_place, StoreUrl):
+        return sorted(stored_tars(project))
+    return sorted(path.name for path in project.shards.glob("*.tar"))
 
 
 def remove_leftovers(place: Place, owner: str, names: Iterable[str], kept: Collection[str] | None = None) -> None:
@@ -35,16 +35,16 @@ def remove_leftovers(place: Place, owner: str, names: Iterable[str], kept: Colle
     owner: the project's id: what others left, or are writing, stays. kept: tars of which it stays; then what is left
     of any other goes, too.
     """
-    if isinstance(place, StoreAddress):
+    if isinstance(place, StoreUrl):
         store = open_store(place)
         claim_store(store, owner)
         store.sweep(frozenset(names).__contains__)
         return
     atomic_files.make_folder(place)
-    partials = {atomic_files.partial(place / name, owner) for name in names}
+    partials = {atomic_files.partial_path(place / name, owner) for name in names}
     if kept is not None:
         partials = {*place.glob(f".*.tar.{owner}.partial")} - {
-            atomic_files.partial(place / name, owner) for name in kept
+            atomic_files.partial_path(place / name, owner) for name in kept
         }
     for beside in partials:
         if os.path.lexists(beside):

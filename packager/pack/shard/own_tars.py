@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from packager.core.config.store_url import StoreAddress
+from packager.core.config.store_url import StoreUrl
 from packager.engine.files import atomic_files
 from packager.engine.files.locked_file import is_locked
-from packager.engine.project.project import Workspace
+from packager.engine.project.project import Project
 from packager.errors import InputError
 from packager.model import ShardName
-from packager.paths import shown
+from packager.paths import display_text
 
 if TYPE_CHECKING:
     from packager.pack.shard.pack_shard import ShardTask
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 def wrote(task: "ShardTask") -> bool:
     """Say whether this project wrote the shard in the place where its tar goes now."""
-    return wrote_shard(task.workspace, task.shard.name)
+    return wrote_shard(task.project, task.shard.name)
 
 
-def wrote_shard(workspace: Workspace, name: ShardName) -> bool:
+def wrote_shard(project: Project, name: ShardName) -> bool:
     """Say whether this project wrote the shard with this name in the place where tars go now."""
-    return _place(workspace) in _places(workspace, name)
+    return _place(project) in _places(project, name)
 
 
 def check_name(task: "ShardTask") -> None:
@@ -40,14 +40,14 @@ def check_name(task: "ShardTask") -> None:
     if task.size_there is not None and not wrote(task):
         what = "is there, and this project did not write it"
         raise InputError(_shown(task), what, f"move it away, or {advice}")
-    if isinstance(task.workspace.shards_place, StoreAddress):
+    if isinstance(task.project.shards_place, StoreUrl):
         return
     for other in sorted(task.tar.parent.glob(f".{glob.escape(task.tar.name)}.*.partial")):
         if other == task.partial:
             continue
         if is_locked(other):
             raise InputError(_shown(task), "another project writes it at this moment", advice)
-        what = f"another project has begun to write it ({shown(other.name)})"
+        what = f"another project has begun to write it ({display_text(other.name)})"
         raise InputError(_shown(task), what, f"remove that file if its project is gone, or {advice}")
 
 
@@ -56,28 +56,28 @@ def claim(task: "ShardTask") -> None:
     if not task.owner or task.is_bare:
         return
     check_name(task)
-    places = _places(task.workspace, task.shard.name)
-    if (place := _place(task.workspace)) not in places:
-        atomic_files.write_bytes(task.workspace.places(task.shard.name), msgspec.json.encode(sorted({*places, place})))
+    places = _places(task.project, task.shard.name)
+    if (place := _place(task.project)) not in places:
+        atomic_files.write_bytes(task.project.places(task.shard.name), msgspec.json.encode(sorted({*places, place})))
 
 
 def _shown(task: "ShardTask") -> str:
     """Return how a message names the tar."""
-    place = task.workspace.shards_place
-    return shown(f"{place}/{task.shard.name}.tar" if isinstance(place, StoreAddress) else str(task.tar))
+    place = task.project.shards_place
+    return display_text(f"{place}/{task.shard.name}.tar" if isinstance(place, StoreUrl) else str(task.tar))
 
 
-def _place(workspace: Workspace) -> str:
+def _place(project: Project) -> str:
     """Return the place that tars go to; a folder in the project relative to it, so that it may be moved."""
-    place, root = workspace.shards_place, workspace.root
+    place, root = project.shards_place, project.root
     if isinstance(place, Path) and place.is_relative_to(root):
         place = place.relative_to(root)
     return str(place).encode("utf-8", "backslashreplace").decode()
 
 
-def _places(workspace: Workspace, name: ShardName) -> list[str]:
+def _places(project: Project, name: ShardName) -> list[str]:
     """Return the places where the shard was written; none where the list is damaged."""
     try:
-        return msgspec.json.decode(workspace.places(name).read_bytes(), type=list[str])
+        return msgspec.json.decode(project.places(name).read_bytes(), type=list[str])
     except (OSError, msgspec.MsgspecError):
         return []

@@ -19,30 +19,30 @@ from typing import TypeVar
 
 import msgspec
 
-from packager.core.config.store_url import StoreAddress
+from packager.core.config.store_url import StoreUrl
 from packager.core.shards import bag
 from packager.engine.files import atomic_files
-from packager.engine.files.write_errors import refused
-from packager.engine.processes.process_pool import Stopped
-from packager.engine.processes.worker_pool import Crew, Job, Tell
-from packager.engine.project.tar_stamps import note_tar
+from packager.engine.files.write_errors import write_error
+from packager.engine.processes.process_pool import TaskStopped
+from packager.engine.processes.worker_pool import Job, Tell, WorkerPool
+from packager.engine.project.tar_stamps import write_tar_stamp
 from packager.engine.tables import parquet
 from packager.errors import IncompleteError, InputError, PackagerError, from_os_error
 from packager.model import PLANNED
 from packager.pack.shard import checkpoint, own_tars
 from packager.pack.shard.pack_shard import (
     MARKER,
-    Packed,
+    PackedMarker,
     ShardTask,
+    build_shard,
     clear_documents,
-    condition,
     links_of,
-    mark,
     moved_of,
-    pack_anew,
+    shard_status,
     withdrawn_of,
+    write_marker,
 )
-from packager.pack.shard.packed_rows import packed, unpacked
+from packager.pack.shard.packed_rows import compress_rows, decompress_rows
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -54,7 +54,7 @@ _RUNS = "run"  # a file in it while the run lasts
 
 
 @dataclass(frozen=True)
-class Load:
+class SentTask:
     """What travels: the task, its rows of the plan, or the file of many, and the folder that the tar goes to.
 
     arriving: None where tars go to a store.
@@ -66,34 +66,34 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Arrived:
+class ReceivedShard:
     """What comes back: the mark, the documents by their names, and the folder where the tar or the tag files lie."""
 
-    packed: Packed
+    packed: PackedMarker
     documents: dict[str, bytes]
     folder: Path | None
 
 
-def parted(tasks: Sequence[ShardTask], cluster: Crew | None) -> tuple[list[ShardTask], list[ShardTask]]:
+def split_tasks(tasks: Sequence[ShardTask], cluster: WorkerPool | None) -> tuple[list[ShardTask], list[ShardTask]]:
     """Return the tasks to be done here, and those for the cluster, each in the order given.
 
     Members that lie in the state folder, a catalogue phase's, are not seen elsewhere.
     """
     if cluster is None:
         return list(tasks), []
-    here = [task for task in tasks if task.source != task.workspace.source_place]
-    return here, [task for task in tasks if task.source == task.workspace.source_place]
+    here = [task for task in tasks if task.source != task.project.source_place]
+    return here, [task for task in tasks if task.source == task.project.source_place]
 
 
 def run(
-    cluster: Crew,
+    cluster: WorkerPool,
     job: Callable[[Path | None], Job[ShardTask, Given, Made, Result]],
     tasks: Sequence[ShardTask],
     tell: Tell,
 ) -> Iterator[tuple[ShardTask, Result | PackagerError]]:
     """Run shards' tasks on a cluster. job: made for the folder that workers write to; what is left in it goes."""
-    shards = tasks[0].workspace.shards_place
-    if isinstance(shards, StoreAddress):
+    shards = tasks[0].project.shards_place
+    if isinstance(shards, StoreUrl):
         yield from cluster.run(job(None), tasks, tell)
         return
     folder = atomic_files.make_folder(shards / f"{ARRIVING}{tasks[0].owner}-{secrets.token_hex(8)}")
@@ -107,7 +107,7 @@ def run(
             shutil.rmtree(over, ignore_errors=True)
 
 
-def packing(folder: Path | None) -> Job[ShardTask, Load, Arrived, Packed]:
+def packing(folder: Path | None) -> Job[ShardTask, SentTask, ReceivedShard, PackedMarker]:
     """Return how shards are packed elsewhere. folder: of this run, that workers write to; None: tars go to a store."""
     return Job(
         send=lambda task: load(task, folder),
@@ -117,12 +117,12 @@ def packing(folder: Path | None) -> Job[ShardTask, Load, Arrived, Packed]:
     )
 
 
-def load(task: ShardTask, folder: Path | None) -> Load:
+def load(task: ShardTask, folder: Path | None) -> SentTask:
     """Return what travels of a task, less than 1 MB: its rows, of some 70 bytes a member, and little else.
 
     Many rows do not travel by the scheduler, but lie in a file in `folder`; where there is none, they do.
     """
-    stands = condition(task)
+    stands = shard_status(task)
     shard = task.shard
     rows = parquet.read_rows(task.planned, shard.first_row, shard.rows, PLANNED)
     going = replace(
@@ -135,32 +135,32 @@ def load(task: ShardTask, folder: Path | None) -> Load:
         moved=moved_of(task),
         owner="",  # there a folder of its own is written to
     )
-    size, data = packed(rows)
+    size, data = compress_rows(rows)
     if folder is None or len(data) <= _TRAVELS:
-        return Load(going, (size, data), folder)
+        return SentTask(going, (size, data), folder)
     file = folder / f"{shard.name}.{size}.rows"
     file.write_bytes(data)
-    return Load(going, file, folder)
+    return SentTask(going, file, folder)
 
 
-def pack_there(given: Load, tell: Tell, scratch: Path) -> Arrived:
+def pack_there(given: SentTask, tell: Tell, scratch: Path) -> ReceivedShard:
     """Pack a shard on a worker. Raises as `pack_shard.pack_shard`; then nothing of it is left."""
     started = time.monotonic()
     with at_worker(given, scratch) as task:
-        pack_anew(task, task.links, tell)
+        build_shard(task, task.links, tell)
         seconds = round(time.monotonic() - started, 3)
-        done = mark(task, task.links, seconds=seconds, virtual=task.virtual and task.is_bare)
+        done = write_marker(task, task.links, seconds=seconds, virtual=task.virtual and task.is_bare)
         found = {path.name: path.read_bytes() for path in sorted(task.folder.iterdir())}
-        return Arrived(done, found, where_written(task))
+        return ReceivedShard(done, found, where_written(task))
 
 
 def where_written(task: ShardTask) -> Path | None:
     """Return the folder that a worker's tar lies in; None: it lies in a store."""
-    return None if isinstance(task.workspace.shards_place, StoreAddress) else task.workspace.shards_place
+    return None if isinstance(task.project.shards_place, StoreUrl) else task.project.shards_place
 
 
 @contextlib.contextmanager
-def at_worker(given: Load, scratch: Path) -> Iterator[ShardTask]:
+def at_worker(given: SentTask, scratch: Path) -> Iterator[ShardTask]:
     """Yield the task as this worker does it: its state in `scratch`, its tar in a folder that no other one has."""
     source, arriving = given.task.source, given.arriving
     if isinstance(source, Path) and not source.is_dir():
@@ -168,18 +168,18 @@ def at_worker(given: Load, scratch: Path) -> Iterator[ShardTask]:
     if arriving and not (arriving / _RUNS).exists():
         raise _not_there(arriving)
     own = arriving / f"{given.task.shard.name}.{secrets.token_hex(8)}" if arriving else None
-    place = own or given.task.workspace.shards_place
-    workspace = replace(given.task.workspace, config=scratch / "packager.toml", shards_place=place)
+    place = own or given.task.project.shards_place
+    project = replace(given.task.project, config=scratch / "packager.toml", shards_place=place)
     planned = scratch / "planned.parquet"
     rows = given.rows
     if isinstance(rows, Path):
         rows = int(rows.suffixes[-2][1:]), rows.read_bytes()
     try:
-        with atomic_files.fleeting(scratch):  # what is kept of it is made durable where it is received
-            parquet.write_table(planned, PLANNED, unpacked(rows).to_batches())
-            yield replace(given.task, workspace=workspace, planned=planned)
+        with atomic_files.without_fsync(scratch):  # what is kept of it is made durable where it is received
+            parquet.write_rows(planned, PLANNED, decompress_rows(rows).to_batches())
+            yield replace(given.task, project=project, planned=planned)
         if arriving and not (arriving / _RUNS).exists():
-            raise Stopped
+            raise TaskStopped
     except BaseException:
         if own and arriving:
             shutil.rmtree(own, ignore_errors=True)
@@ -196,7 +196,7 @@ def _not_there(folder: Path) -> IncompleteError:
     return error
 
 
-def take_packed(task: ShardTask, arrived: Arrived) -> Packed:
+def take_packed(task: ShardTask, arrived: ReceivedShard) -> PackedMarker:
     """Put a shard that was packed elsewhere in its place, durably, its mark last. Raises IncompleteError."""
     if arrived.packed.content != task.content_digest:
         raise InputError(task.shard.name, "a worker packed another shard than the plan has")
@@ -205,7 +205,7 @@ def take_packed(task: ShardTask, arrived: Arrived) -> Packed:
     if not bare and arrived.folder:
         take_tar(task, arrived.folder)
     elif not bare and task.shard.container == "tar":
-        note_tar(task.workspace, task.shard.name)
+        write_tar_stamp(task.project, task.shard.name)
     for name, data in arrived.documents.items():
         if name != MARKER:
             atomic_files.write_bytes(task.folder / name, data)
@@ -232,7 +232,7 @@ def take_tar(task: ShardTask, folder: Path) -> None:
         if size != shard.size:
             what = f"a worker wrote {shard.size} bytes, and {size} of them are seen here"
             raise IncompleteError(task.tar, what, "shards.directory must be one folder for all machines")
-        atomic_files.move(folder / task.tar.name, task.tar)
-        note_tar(task.workspace, shard.name)
+        atomic_files.move_file(folder / task.tar.name, task.tar)
+        write_tar_stamp(task.project, shard.name)
     except OSError as error:
-        raise refused(error, Path(error.filename or task.tar)) from error
+        raise write_error(error, Path(error.filename or task.tar)) from error

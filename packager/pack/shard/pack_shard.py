@@ -14,43 +14,43 @@ from pathlib import Path
 import msgspec
 
 from packager.core.bittorrent.build_torrent import Contents
-from packager.core.config.store_url import StoreAddress
+from packager.core.config.store_url import StoreUrl
 from packager.core.releases import documents
-from packager.core.releases.next_release import would_change
+from packager.core.releases.next_release import published_shard_error
 from packager.core.shards import bag
-from packager.core.shards.folder_layout import FilesLayout
+from packager.core.shards.folder_layout import FolderLayout
 from packager.core.shards.layout import Layout
-from packager.core.shards.make_layout import shard_layout
+from packager.core.shards.make_layout import make_layout
 from packager.core.shards.records_jsonl import as_members
 from packager.engine.files import atomic_files, source_files
 from packager.engine.files.direct_writer import DirectWriter, Discard, Sink
-from packager.engine.hashing.stream_hasher import Digests, FilesPass, OnePass
-from packager.engine.hashing.tar_hasher import pass_of_tar
+from packager.engine.hashing.stream_hasher import Digests, FolderHasher, StreamHasher
+from packager.engine.hashing.tar_hasher import open_tar_hasher
 from packager.engine.processes.process_pool import Tell
-from packager.engine.project.project import Workspace
-from packager.engine.project.tar_stamps import note_tar
+from packager.engine.project.project import Project
+from packager.engine.project.tar_stamps import write_tar_stamp
 from packager.engine.published.moved_files import source_paths
 from packager.engine.stores import open_members
 from packager.engine.stores.base import Place
 from packager.engine.tables import parquet
 from packager.errors import IncompleteError, InputError
-from packager.model import PLANNED, Infohash, PlannedShard, ShardName, Struct
+from packager.model import PLANNED, FrozenStruct, Infohash, PlannedShard, ShardName
 from packager.pack.content.withdrawn_content import check_withdrawn, withdrawn_digests
 from packager.pack.shard import checkpoint, own_tars, write_documents
-from packager.pack.shard.checkpoint import Notes
+from packager.pack.shard.checkpoint import CheckpointLog
 from packager.pack.shard.read_shard import read_shard
-from packager.pack.shard.write_documents import Content, Links
+from packager.pack.shard.write_documents import HashedOptions, OuterFields
 
 MARKER = "packed.json"
 Infohashes = tuple[Infohash | None, Infohash | None]  # v1, v2
 
 
-class Packed(Struct, frozen=True, kw_only=True):
+class PackedMarker(FrozenStruct, frozen=True, kw_only=True):
     """packed.json: what a shard's files were made for, and what that took."""
 
     format: int
     content: str  # SHA-256 in hex over all that decides the tar and its infohashes
-    links: Links  # what else stands in its torrents
+    links: OuterFields  # what else stands in its torrents
     size: int  # bytes of the tar
     seconds: float
     virtual: bool = False  # no tar was written: its bytes are those of the sources
@@ -68,12 +68,12 @@ class ShardTask:
     owner: the project's id, which is part of the name of what it has begun to write; "" where nobody else writes.
     """
 
-    workspace: Workspace
+    project: Project
     planned: Path  # the phase's PLANNED table
     source: Place  # the folder or store its members lie in
     shard: PlannedShard
-    content: Content
-    links: Links
+    content: HashedOptions
+    links: OuterFields
     published: Infohashes | None
     virtual: bool = False
     threads: int = 1
@@ -102,24 +102,24 @@ class ShardTask:
     @property
     def folder(self) -> Path:
         """Where the shard's documents lie."""
-        return self.workspace.packed(self.shard.name)
+        return self.project.packed(self.shard.name)
 
     @property
     def tar(self) -> Path:
         """Where its tar lies, or the folder of the bag's own files where the members are kept as files."""
         if self.shard.container == "folder":
-            return self.workspace.folder(self.shard.name)
-        return self.workspace.tar(self.shard.name)
+            return self.project.folder(self.shard.name)
+        return self.project.tar(self.shard.name)
 
     @property
     def partial(self) -> Path:
         """Where the tar is written before it is complete."""
-        return atomic_files.partial(self.tar, self.owner)
+        return atomic_files.partial_path(self.tar, self.owner)
 
     @property
     def size_there(self) -> int | None:
         """The bytes that are in its place, where that has its name only once it is whole; None: nothing."""
-        if isinstance(self.workspace.shards_place, StoreAddress):
+        if isinstance(self.project.shards_place, StoreUrl):
             return self.stored
         last = self.tar / bag.TAGMANIFEST if self.shard.container == "folder" else self.tar
         try:
@@ -131,14 +131,14 @@ class ShardTask:
     @property
     def mtimes(self) -> Path:
         """Where the times of its members' files stand, as they were when they were read."""
-        return self.workspace.mtimes(self.shard.name)
+        return self.project.mtimes(self.shard.name)
 
 
 @dataclass(frozen=True)
-class Condition:
+class ShardStatus:
     """How a shard stands against its task."""
 
-    made: Packed | None  # packed.json, whatever it was made for
+    made: PackedMarker | None  # packed.json, whatever it was made for
     content: bool  # it was made for this very tar
     links: bool  # and for these very links
     tar: bool  # a tar of the right size is in its place
@@ -157,22 +157,22 @@ class Condition:
         return not (self.content and (self.tar or self.virtual or self.elsewhere or self.to_be_virtual))
 
 
-def read_packed(workspace: Workspace, name: ShardName) -> Packed | None:
+def read_packed(project: Project, name: ShardName) -> PackedMarker | None:
     """Return what is said of a shard that was packed here; None: it was not, or that is damaged."""
-    marker = workspace.packed(name) / MARKER
+    marker = project.packed(name) / MARKER
     try:
-        return documents.from_bytes(marker.read_bytes(), Packed, marker)
+        return documents.from_bytes(marker.read_bytes(), PackedMarker, marker)
     except (FileNotFoundError, InputError):
         return None
 
 
-def condition(task: ShardTask) -> Condition:
+def shard_status(task: ShardTask) -> ShardStatus:
     """Return how a shard stands, by its mark and its tar's size; neither is read further."""
-    made = read_packed(task.workspace, task.shard.name)
+    made = read_packed(task.project, task.shard.name)
     size = task.size_there
     virtual = size is None and made is not None and made.virtual
-    twin = write_documents.twin(task.folder, task.shard.name)
-    return Condition(
+    twin = write_documents.twin_path(task.folder, task.shard.name)
+    return ShardStatus(
         made=made,
         content=task.shard.published or (made is not None and made.content == task.content_digest),
         links=made is not None and made.links == links_of(task, made) and twin.exists() == task.content.also_v1,
@@ -183,14 +183,14 @@ def condition(task: ShardTask) -> Condition:
     )
 
 
-def links_of(task: ShardTask, made: Packed | None) -> Links:
+def links_of(task: ShardTask, made: PackedMarker | None) -> OuterFields:
     """Return the links that a shard's torrents should have; one that is published keeps its date."""
     if task.published and made:
         return msgspec.structs.replace(task.links, date=made.links.date)
     return task.links
 
 
-def pack_shard(task: ShardTask, tell: Tell) -> Packed:
+def pack_shard(task: ShardTask, tell: Tell) -> PackedMarker:
     """Write the shard's tar and documents, durably, reading each source byte once.
 
     Where only the torrents' links or twins changed, only the torrents are made anew. Raises IncompleteError naming
@@ -198,11 +198,11 @@ def pack_shard(task: ShardTask, tell: Tell) -> Packed:
     InputError where a published shard would become another; then all that stood under a final name still stands.
     """
     started = time.monotonic()
-    stands = condition(task)
+    stands = shard_status(task)
     links = links_of(task, stands.made)
     before = 0.0  # seconds of runs that were killed
     if stands.needs_pass:
-        before = pack_anew(task, links, tell)
+        before = build_shard(task, links, tell)
     else:
         if stands.to_be_virtual:
             write_documents.write_mtimes(task.mtimes, task.source, planned_layout(task)[1])
@@ -210,11 +210,11 @@ def pack_shard(task: ShardTask, tell: Tell) -> Packed:
         file = _contents(task.shard, planned_layout(task)[0], digests)
         made = write_documents.torrents(file, task.content)
         if task.published:
-            write_documents.keep_torrents(task.workspace, task.shard.name)
+            write_documents.keep_torrents(task.project, task.shard.name)
         write_documents.write_torrents(task.folder, file, made, links)
-        write_documents.tell_twin(task.folder, task.shard.name, made)
+        write_documents.update_twin_field(task.folder, task.shard.name, made)
     seconds = round(before + time.monotonic() - started, 3)
-    return mark(
+    return write_marker(
         task,
         links,
         seconds=seconds if stands.needs_pass or stands.made is None else stands.made.seconds,
@@ -222,16 +222,16 @@ def pack_shard(task: ShardTask, tell: Tell) -> Packed:
     )
 
 
-def _has_tar(task: ShardTask, before: Condition) -> bool:
+def _has_tar(task: ShardTask, before: ShardStatus) -> bool:
     """Say whether a shard has its tar now that it was packed. before: how it stood."""
-    if isinstance(task.workspace.shards_place, StoreAddress):
+    if isinstance(task.project.shards_place, StoreUrl):
         return task.stored is not None or (before.needs_pass and not task.is_bare)
     return task.tar.exists()
 
 
-def mark(task: ShardTask, links: Links, *, seconds: float, virtual: bool) -> Packed:
+def write_marker(task: ShardTask, links: OuterFields, *, seconds: float, virtual: bool) -> PackedMarker:
     """Say durably that a shard is whole, and return what is said."""
-    done = Packed(
+    done = PackedMarker(
         format=documents.FORMAT,
         content=task.content_digest,
         links=links,
@@ -243,7 +243,7 @@ def mark(task: ShardTask, links: Links, *, seconds: float, virtual: bool) -> Pac
     return done
 
 
-def pack_anew(task: ShardTask, links: Links, tell: Tell) -> float:
+def build_shard(task: ShardTask, links: OuterFields, tell: Tell) -> float:
     """Make the tar and all its documents but the mark of what is whole, and return the seconds that killed runs took.
 
     Raises as `pack_shard`.
@@ -264,13 +264,13 @@ def pack_anew(task: ShardTask, links: Links, tell: Tell) -> float:
             made = write_documents.torrents(file, content)
             if task.published and made[0].infohashes != task.published:
                 checkpoint.forget(task.folder)  # the sources may be mended
-                raise would_change(shard.name)
+                raise published_shard_error(shard.name)
             own_tars.claim(task)
             clear_documents(task)
     except IncompleteError as error:
         raise all_changed(error, task.source, files) from error
     if shard.container == "tar" and not task.is_bare:
-        note_tar(task.workspace, shard.name)
+        write_tar_stamp(task.project, shard.name)
     write_documents.write_torrents(task.folder, file, made, links)
     table = task.folder / f"{shard.name}.members.parquet"
     write_documents.write_table(table, layout, member_digests, mtimes=content.mtimes)
@@ -286,18 +286,14 @@ def clear_documents(task: ShardTask) -> None:
     """Make the folder of a shard's documents ready for those of another pass: no marker, no twin of an earlier one."""
     atomic_files.make_folder(task.folder)
     if task.published:
-        write_documents.keep_torrents(task.workspace, task.shard.name)
+        write_documents.keep_torrents(task.project, task.shard.name)
     (task.folder / MARKER).unlink(missing_ok=True)
-    write_documents.twin(task.folder, task.shard.name).unlink(missing_ok=True)
+    write_documents.twin_path(task.folder, task.shard.name).unlink(missing_ok=True)
 
 
-def _notes(task: ShardTask, layout: Layout) -> Notes | None:
+def _notes(task: ShardTask, layout: Layout) -> CheckpointLog | None:
     """Return the notes of a shard's pass; None where its SHA-256, which has no parts, is taken, or a store holds it."""
-    if (
-        task.content.sha256
-        or isinstance(task.source, StoreAddress)
-        or not isinstance(task.workspace.shards_place, Path)
-    ):
+    if task.content.sha256 or isinstance(task.source, StoreUrl) or not isinstance(task.project.shards_place, Path):
         return None
     begun = None if task.is_bare else task.partial
     return checkpoint.notes(task.folder, task.content_digest, layout, task.shard.piece_length, begun)
@@ -305,16 +301,16 @@ def _notes(task: ShardTask, layout: Layout) -> Notes | None:
 
 def _contents(shard: PlannedShard, layout: Layout, digests: Digests) -> Contents:
     """Return a shard as its metainfo tells it."""
-    if isinstance(layout, FilesLayout):
+    if isinstance(layout, FolderLayout):
         return write_documents.folder(layout, digests)
     return write_documents.single_file(shard, digests)
 
 
-def planned_layout(task: ShardTask) -> tuple[Layout, list[source_files.Member]]:
+def planned_layout(task: ShardTask) -> tuple[Layout, list[source_files.SourceFile]]:
     """Return the layout of a shard and its members' files, from the plan. Raises InputError where that is another."""
     shard = task.shard
     rows = parquet.read_rows(task.planned, shard.first_row, shard.rows, PLANNED)
-    layout = shard_layout(
+    layout = make_layout(
         shard.name,
         shard.bag_info,
         as_members(rows),
@@ -324,29 +320,29 @@ def planned_layout(task: ShardTask) -> tuple[Layout, list[source_files.Member]]:
     )
     if layout.disk_size != shard.size:
         raise InputError(task.planned, f"does not hold the plan of {shard.name}", "run: packager plan")
-    return layout, source_files.members(rows, moved_of(task))
+    return layout, source_files.source_files(rows, moved_of(task))
 
 
 def moved_of(task: ShardTask) -> Mapping[int, bytes]:
     """Return where the files of a published shard's members are that moved since, by row."""
     if task.moved is not None:
         return task.moved
-    return source_paths(task.workspace, task.shard.name) if task.shard.published else {}
+    return source_paths(task.project, task.shard.name) if task.shard.published else {}
 
 
 def withdrawn_of(task: ShardTask, sizes: Sequence[int]) -> frozenset[bytes]:
     """Return the SHA-256 that none of a shard's files, which have these sizes, may have."""
     if task.withdrawn is not None:
         return task.withdrawn
-    return withdrawn_digests(task.workspace, sizes)
+    return withdrawn_digests(task.project, sizes)
 
 
-def hashes_of(shard: PlannedShard, content: Content, layout: Layout, threads: int) -> OnePass:
+def hashes_of(shard: PlannedShard, content: HashedOptions, layout: Layout, threads: int) -> StreamHasher:
     """Return the hashes that a pass over a shard takes with so many threads; a folder has no SHA-256 of its own."""
     v1, v2 = content.version != "v2" or content.also_v1, content.version != "v1"
-    if isinstance(layout, FilesLayout):
-        return FilesPass(layout.space, v1=v1, v2=v2)
-    return pass_of_tar(shard.size, shard.piece_length, v1=v1, v2=v2, flat=content.sha256, threads=threads)
+    if isinstance(layout, FolderLayout):
+        return FolderHasher(layout.space, v1=v1, v2=v2)
+    return open_tar_hasher(shard.size, shard.piece_length, v1=v1, v2=v2, flat=content.sha256, threads=threads)
 
 
 def _sink(task: ShardTask, at: int) -> AbstractContextManager[Sink]:
@@ -361,21 +357,21 @@ def tar_sink(task: ShardTask, at: int = 0) -> AbstractContextManager[Sink]:
 
     at: the bytes that a killed run left beside that place.
     """
-    if isinstance(task.workspace.shards_place, StoreAddress):
+    if isinstance(task.project.shards_place, StoreUrl):
         from packager.engine.stores.stored_writer import StoreWriter  # an extra, and slow to import
 
-        return StoreWriter(task.workspace.shards_place, f"{task.shard.name}.tar", task.shard.size)
+        return StoreWriter(task.project.shards_place, f"{task.shard.name}.tar", task.shard.size)
     return DirectWriter(task.tar, task.shard.size, at, owner=task.owner)
 
 
 _NAMED = 20  # changed members named in one error
 
 
-def all_changed(first: IncompleteError, root: Place, files: list[source_files.Member]) -> IncompleteError:
+def all_changed(first: IncompleteError, root: Place, files: list[source_files.SourceFile]) -> IncompleteError:
     """Return the error that stopped the pass, with every other member of the shard that changed too."""
-    if isinstance(root, StoreAddress) and not isinstance(first, source_files.ChangedError):
+    if isinstance(root, StoreUrl) and not isinstance(first, source_files.SourceChangedError):
         return first  # the store itself fails: it is not asked for every member
-    others = [error for error in open_members.changed(root, files) if error.where != first.where]
+    others = [error for error in open_members.is_changed(root, files) if error.where != first.where]
     if not others:
         return first
     named = "".join(f"; {error.where}: {error.what}" for error in others[:_NAMED])

@@ -8,7 +8,7 @@ import pyarrow as pa
 _LEVEL = 3
 
 
-def packed(rows: pa.Table) -> tuple[int, bytes]:
+def compress_rows(rows: pa.Table) -> tuple[int, bytes]:
     """Return the size of the rows' Arrow stream in bytes, and the stream, compressed."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, rows.schema) as stream:
@@ -17,7 +17,7 @@ def packed(rows: pa.Table) -> tuple[int, bytes]:
     return plain.size, pa.Codec("zstd", _LEVEL).compress(plain, asbytes=True)
 
 
-def unpacked(rows: tuple[int, bytes]) -> pa.Table:
+def decompress_rows(rows: tuple[int, bytes]) -> pa.Table:
     """Return what was packed."""
     size, data = rows
     plain = pa.Codec("zstd", _LEVEL).decompress(data, decompressed_size=size)

@@ -4,27 +4,27 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from packager.core.shards.layout import Layout, Literal, Segment, Slice
+from packager.core.shards.layout import Layout, LiteralBytes, MemberRange, Segment
 from packager.engine.files import source_files
 from packager.engine.files.direct_writer import Sink
-from packager.engine.hashing.hashing_writer import Stream
-from packager.engine.hashing.stream_hasher import Digests, OnePass
+from packager.engine.hashing.hashing_writer import HashingWriter
+from packager.engine.hashing.stream_hasher import Digests, StreamHasher
 from packager.engine.processes.process_pool import Tell
 from packager.engine.stores.base import Place
 from packager.engine.stores.open_members import OpenMember, open_members
-from packager.pack.shard.checkpoint import Notes
+from packager.pack.shard.checkpoint import CheckpointLog
 
 
 def read_shard(
     layout: Layout,
-    members: list[source_files.Member],
+    members: list[source_files.SourceFile],
     root: Place,
     *,
-    hashes: OnePass,
+    hashes: StreamHasher,
     sink: Sink,
     tell: Tell,
     threads: int = 1,
-    notes: Notes | None = None,
+    notes: CheckpointLog | None = None,
 ) -> tuple[bytes, Digests]:
     """Read a shard's stream in order, through `hashes` into `sink`; return members' SHA-256, joined, and the digests.
 
@@ -35,14 +35,14 @@ def read_shard(
     """
     digests = _MemberDigests(members)
     begun = notes.begun if notes else None
-    with open_members(root, members) as sources, Stream(hashes, sink, tell, threads=threads) as stream:
+    with open_members(root, members) as sources, HashingWriter(hashes, sink, tell, threads=threads) as stream:
         if begun:
             digests.joined[: len(begun.digests)] = begun.digests
             hashes.go_on(begun.pieces, begun.layer)
             tell(begun.start)
             _read_again(stream, layout.segments(begun.start, begun.stop), members, root)
         for segment in layout.segments(begun.stop if begun else 0, layout.manifest_start):
-            if isinstance(segment, Slice):
+            if isinstance(segment, MemberRange):
                 _read_member(stream, members[segment.member], sources.open(segment.member))
                 digests.read(segment.member, stream.digests)
                 if notes:
@@ -53,20 +53,22 @@ def read_shard(
         digests.take(stream.digests)
         found = bytes(digests.joined)
         for segment in layout.segments(layout.manifest_start, layout.size, found):
-            assert isinstance(segment, Literal)
+            assert isinstance(segment, LiteralBytes)
             stream.write(segment.data)
     return found, hashes.finish()
 
 
-def _read_again(stream: Stream, segments: Iterator[Segment], members: list[source_files.Member], root: Place) -> None:
+def _read_again(
+    stream: HashingWriter, segments: Iterator[Segment], members: list[source_files.SourceFile], root: Place
+) -> None:
     """Read into the stream what pieces need of members whose own digests are known."""
     assert isinstance(root, Path)
     for segment in segments:
-        if isinstance(segment, Literal):
+        if isinstance(segment, LiteralBytes):
             stream.write(segment.data)
             continue
         member = members[segment.member]
-        with source_files.opened(root, member) as descriptor:
+        with source_files.open_checked(root, member) as descriptor:
             os.lseek(descriptor, segment.start, os.SEEK_SET)
             left = segment.stop - segment.start
             while left:
@@ -78,7 +80,7 @@ def _read_again(stream: Stream, segments: Iterator[Segment], members: list[sourc
 class _MemberDigests:
     """The SHA-256 of members, which come in the order in which they are read, some time after that."""
 
-    def __init__(self, members: list[source_files.Member]) -> None:
+    def __init__(self, members: list[source_files.SourceFile]) -> None:
         self.joined = bytearray(32 * len(members))  # in the members' own order
         self._members = members
         self._read: list[int] = []
@@ -99,7 +101,7 @@ class _MemberDigests:
             self._taken += 1
 
 
-def _read_member(stream: Stream, member: source_files.Member, opened: OpenMember) -> None:
+def _read_member(stream: HashingWriter, member: source_files.SourceFile, opened: OpenMember) -> None:
     """Read a whole member into the stream, and close it."""
     left = member.size
     stream.begin_member()

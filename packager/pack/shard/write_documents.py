@@ -16,22 +16,22 @@ from packager.core.bittorrent import bencode, build_torrent, parse_torrent
 from packager.core.bittorrent.parse_torrent import Metainfo
 from packager.core.releases import documents
 from packager.core.shards import bag
-from packager.core.shards.folder_layout import FilesLayout, file_of
+from packager.core.shards.folder_layout import FolderLayout, file_of
 from packager.core.shards.layout import Layout
 from packager.engine.files import atomic_files
 from packager.engine.files.file_stamp import FileStamp
-from packager.engine.files.source_files import Member
+from packager.engine.files.source_files import SourceFile
 from packager.engine.hashing.stream_hasher import Digests, FileTree
 from packager.engine.network.check_torrent import check_torrent
-from packager.engine.project.project import Workspace
+from packager.engine.project.project import Project
 from packager.engine.stores.base import Place
 from packager.engine.tables import members_tsv, parquet
 from packager.errors import from_os_error
-from packager.model import MEMBERS, MTIME, Infohash, Manifest, PlannedShard, ShardName, Struct, Version
+from packager.model import MEMBERS, MTIME, FrozenStruct, Infohash, Manifest, PlannedShard, ShardName, Version
 from packager.units import timestamp
 
 
-class Content(Struct, frozen=True, kw_only=True):
+class HashedOptions(FrozenStruct, frozen=True, kw_only=True):
     """What of the config shapes a shard's bytes and infohashes, beside its plan."""
 
     collection: str
@@ -41,7 +41,7 @@ class Content(Struct, frozen=True, kw_only=True):
     mtimes: bool
 
 
-class Links(Struct, frozen=True, kw_only=True):
+class OuterFields(FrozenStruct, frozen=True, kw_only=True):
     """What of the config stands in a .torrent but in no infohash."""
 
     trackers: tuple[tuple[str, ...], ...]
@@ -50,7 +50,7 @@ class Links(Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True)
-class Torrent:
+class BuiltTorrent:
     """One .torrent of a shard: its file's name, its version, its info dictionary."""
 
     file: str
@@ -66,9 +66,9 @@ class Torrent:
         )
 
 
-def single_file(shard: PlannedShard, digests: Digests) -> build_torrent.SingleFile:
+def single_file(shard: PlannedShard, digests: Digests) -> build_torrent.SingleFileContents:
     """Return the tar as its metainfo tells it."""
-    return build_torrent.SingleFile(
+    return build_torrent.SingleFileContents(
         name=f"{shard.name}.tar",
         size=shard.size,
         piece_length=shard.piece_length,
@@ -78,30 +78,30 @@ def single_file(shard: PlannedShard, digests: Digests) -> build_torrent.SingleFi
     )
 
 
-def folder(layout: FilesLayout, digests: Digests) -> build_torrent.Folder:
+def folder(layout: FolderLayout, digests: Digests) -> build_torrent.FolderContents:
     """Return a shard that is kept as files as its metainfo tells it."""
     trees = digests.trees or [FileTree(b"", None)] * len(layout.space.sizes)
     files = [
         build_torrent.FolderFile(path, size, pad, tree.layer, tree.pieces_root)
         for (path, _, size), pad, tree in zip(layout.files(), layout.space.pads.tolist(), trees, strict=True)
     ]
-    return build_torrent.Folder(layout.file, layout.space.piece_length, files, digests.pieces)
+    return build_torrent.FolderContents(layout.file, layout.space.piece_length, files, digests.pieces)
 
 
-def torrents(file: build_torrent.Contents, content: Content) -> list[Torrent]:
+def torrents(file: build_torrent.Contents, content: HashedOptions) -> list[BuiltTorrent]:
     """Return the shard's torrents, the main one first."""
     name = file.name.removesuffix(".tar")
-    made = [Torrent(f"{name}.torrent", content.version, build_torrent.info(file, content.version))]
+    made = [BuiltTorrent(f"{name}.torrent", content.version, build_torrent.build_info(file, content.version))]
     if content.also_v1:
-        made.append(Torrent(f"{name}.v1.torrent", "v1", build_torrent.info(file, "v1")))
+        made.append(BuiltTorrent(f"{name}.v1.torrent", "v1", build_torrent.build_info(file, "v1")))
     return made
 
 
-def write_torrents(folder: Path, file: build_torrent.Contents, made: list[Torrent], links: Links) -> None:
+def write_torrents(folder: Path, file: build_torrent.Contents, made: list[BuiltTorrent], links: OuterFields) -> None:
     """Write .torrent files durably, each checked by other libraries. Raises TrustError, IncompleteError."""
     for torrent in made:
         v1, v2 = (bytes.fromhex(infohash) if infohash else None for infohash in torrent.infohashes)
-        data = build_torrent.torrent(
+        data = build_torrent.build_torrent(
             torrent.info,
             file=file,
             trackers=links.trackers,
@@ -112,26 +112,26 @@ def write_torrents(folder: Path, file: build_torrent.Contents, made: list[Torren
         atomic_files.write_bytes(folder / torrent.file, data)
 
 
-def twin(folder: Path, name: ShardName) -> Path:
+def twin_path(folder: Path, name: ShardName) -> Path:
     """Return where the extra v1-only torrent of a shard lies, if it has one."""
     return folder / f"{name}.v1.torrent"
 
 
-def keep_torrents(workspace: Workspace, name: ShardName) -> None:
+def keep_torrents(project: Project, name: ShardName) -> None:
     """Keep the torrents of a published shard under their digests, before others are made.
 
     An obsolete shard goes on with those of the last release in which it was live.
     """
-    folder = workspace.packed(name)
-    for path in (folder / f"{name}.torrent", twin(folder, name)):
+    folder = project.packed(name)
+    for path in (folder / f"{name}.torrent", twin_path(folder, name)):
         if path.exists():
-            kept = workspace.listed_torrent_place(name, documents.digest(path.read_bytes()))
+            kept = project.listed_torrent_place(name, documents.digest(path.read_bytes()))
             if not kept.exists():
                 atomic_files.link(path, atomic_files.make_folder(kept.parent) / kept.name)
                 atomic_files.fsync_folder(kept.parent)
 
 
-def tell_twin(folder: Path, name: ShardName, made: list[Torrent]) -> None:
+def update_twin_field(folder: Path, name: ShardName, made: list[BuiltTorrent]) -> None:
     """Let a shard's manifest name the twin that is among its torrents, or none, durably."""
     infohash = made[1].infohashes[0] if len(made) > 1 else None
     path = folder / f"{name}.manifest.json"
@@ -140,7 +140,7 @@ def tell_twin(folder: Path, name: ShardName, made: list[Torrent]) -> None:
         manifest = msgspec.structs.replace(manifest, twin_infohash=infohash)
         atomic_files.write_bytes(path, documents.to_bytes(manifest))
     if infohash is None:
-        twin(folder, name).unlink(missing_ok=True)
+        twin_path(folder, name).unlink(missing_ok=True)
 
 
 def read_digests(folder: Path, shard: PlannedShard) -> Digests:
@@ -148,7 +148,7 @@ def read_digests(folder: Path, shard: PlannedShard) -> Digests:
     found = Digests(pieces=b"", layer=b"", pieces_root=None, sha256=None)
     for path in (folder / f"{shard.name}.torrent", folder / f"{shard.name}.v1.torrent"):
         if path.exists():
-            told = parse_torrent.parse(path.read_bytes(), path)
+            told = parse_torrent.parse_torrent(path.read_bytes(), path)
             if shard.container == "folder":
                 found = _several_digests(told, found)
                 continue
@@ -181,7 +181,7 @@ def _several_digests(told: Metainfo, found: Digests) -> Digests:
 def write_tag_files(folder: Path, layout: Layout, digests: bytes) -> None:
     """Write the bag's own files durably, the one that tells of all the others last. digests: the members', joined."""
     for name in (*bag.TAGGED, bag.TAGMANIFEST):
-        with atomic_files.replace(folder / name) as file:
+        with atomic_files.replace_file(folder / name) as file:
             file.writelines(layout.tag_file(name, digests))
 
 
@@ -191,10 +191,10 @@ def write_table(path: Path, layout: Layout, digests: bytes, *, mtimes: bool) -> 
     column = pa.FixedSizeBinaryArray.from_buffers(pa.binary(32), rows.num_rows, [None, pa.py_buffer(digests)])
     rows = rows.append_column("offset", pa.array(layout.offsets)).append_column("sha256", column)
     parquet.write_members(path, MEMBERS, parquet.with_columns(rows, MEMBERS).to_batches(), rows.num_rows)
-    members_tsv.write(path)
+    members_tsv.write_members_tsv(path)
 
 
-def write_mtimes(path: Path, root: Place, members: Sequence[Member]) -> None:
+def write_mtimes(path: Path, root: Place, members: Sequence[SourceFile]) -> None:
     """Write durably the time that each member's file had when it was read; a row a member.
 
     Where the plan has none, the files are our own (a catalogue phase's) and are asked now. Raises IncompleteError.
@@ -208,10 +208,12 @@ def write_mtimes(path: Path, root: Place, members: Sequence[Member]) -> None:
     except OSError as error:
         raise from_os_error(error, root) from error
     rows = pa.table({MTIME.name: pa.array(times, MTIME.type)})
-    parquet.write_table(path, rows.schema, iter(rows.to_batches()))
+    parquet.write_rows(path, rows.schema, iter(rows.to_batches()))
 
 
-def write_manifest(folder: Path, shard: PlannedShard, content: Content, digests: Digests, made: list[Torrent]) -> None:
+def write_manifest(
+    folder: Path, shard: PlannedShard, content: HashedOptions, digests: Digests, made: list[BuiltTorrent]
+) -> None:
     """Write NAME.manifest.json durably."""
     v1, v2 = made[0].infohashes
     manifest = Manifest(

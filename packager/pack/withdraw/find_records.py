@@ -11,14 +11,14 @@ from packager.core.config.option_values import SQL_MAX
 from packager.core.reports.reports import FoundRecord
 from packager.core.shards.path_patterns import check_pattern, pattern_sql
 from packager.engine.project import last_release
-from packager.engine.project.project import Workspace
+from packager.engine.project.project import Project
 from packager.engine.published.listed_members import create_members, readable, shards_of_files
 from packager.engine.published.moved_files import finish_moved
 from packager.engine.tables import phase_sql, sql
 from packager.engine.tables.check_phase_sql import condition_query, find_failure
 from packager.errors import InputError
 from packager.model import CATALOGUE, ReleaseShard
-from packager.paths import shown
+from packager.paths import display_text
 
 # held: places in a list of shards.
 FOUND = pa.schema(
@@ -33,7 +33,7 @@ FOUND = pa.schema(
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RecordFilter:
     """Which records are meant: by id, by a pattern of their path ("*" is any text), by SQL."""
 
     ids: Sequence[str] = ()
@@ -41,16 +41,16 @@ class Wanted:
     where: str | None = None
 
 
-def find(workspace: Workspace, wanted: Wanted) -> tuple[FoundRecord, ...]:
+def find_records(project: Project, wanted: RecordFilter) -> tuple[FoundRecord, ...]:
     """Return the records that are meant, by id, and the published shards that hold files of each.
 
     Memory: those records. Raises InputError for an id that no record has, a pattern or SQL that takes none.
     """
     if not wanted.ids and not wanted.paths and wanted.where is None:
         raise InputError("withdraw", "no record is named", "name them: --id, --path or --where")
-    shards = shards_of_files(last_release.last_release(workspace))
-    finish_moved(workspace)
-    with _records(workspace, shards) as database:
+    shards = shards_of_files(last_release.read_last_release(project))
+    finish_moved(project)
+    with _records(project, shards) as database:
         database.register("ids", pa.table({"id": pa.array(wanted.ids, pa.string())}))
         query = (
             "SELECT id, min(path) AS path, max(title) AS title, max(artist) AS artist,"  # noqa: S608 (checked below)
@@ -74,7 +74,7 @@ def found_record(row: Iterable[Any], shards: Sequence[ReleaseShard]) -> FoundRec
     return FoundRecord(id=record, path=path, title=title or "", artist=artist or "", shards=names)
 
 
-def _condition(wanted: Wanted) -> str:
+def _condition(wanted: RecordFilter) -> str:
     """Return which records are meant, as SQL. Raises InputError."""
     named = _named(wanted)
     if wanted.where is None:
@@ -85,7 +85,7 @@ def _condition(wanted: Wanted) -> str:
     return f"CASE WHEN {named} THEN coalesce((\n{wanted.where}\n), false) ELSE false END"
 
 
-def _named(wanted: Wanted) -> str:
+def _named(wanted: RecordFilter) -> str:
     """Return which records are named by id or path, as SQL; all, if none is named so. Raises InputError."""
     parts = ["id IN (SELECT id FROM ids)"] if wanted.ids else []
     for pattern in wanted.paths:
@@ -94,31 +94,31 @@ def _named(wanted: Wanted) -> str:
     return f"({' OR '.join(parts)})" if parts else "true"
 
 
-def _check_found(wanted: Wanted, found: Sequence[FoundRecord]) -> None:
+def _check_found(wanted: RecordFilter, found: Sequence[FoundRecord]) -> None:
     """Raise InputError for an id that was not found, or where nothing was."""
     ids = {record.id for record in found}
     for each in wanted.ids:
         if each not in ids and wanted.where is None:
-            raise InputError("--id", f'no record has the id "{shown(each)}"', "ids are those of the catalogue")
+            raise InputError("--id", f'no record has the id "{display_text(each)}"', "ids are those of the catalogue")
     if not found:
         raise InputError("withdraw", "no record is meant by that", "see what is published in the members tables")
 
 
 @contextmanager
-def _records(workspace: Workspace, shards: Sequence[ReleaseShard]) -> Iterator[sql.Database]:
+def _records(project: Project, shards: Sequence[ReleaseShard]) -> Iterator[sql.Database]:
     """Open all records as a view of the catalogue's columns; `held`: the shard that a row is of, null for none."""
-    tables = readable(workspace, shards)
+    tables = readable(project, shards)
     parts = []
-    if workspace.catalogue.exists():
-        parts.append(f"SELECT *, NULL::BIGINT AS held FROM {sql.parquet(workspace.catalogue)}")  # noqa: S608
+    if project.catalogue.exists():
+        parts.append(f"SELECT *, NULL::BIGINT AS held FROM {sql.parquet(project.catalogue)}")  # noqa: S608
     if shards:
         same = ", ".join(name for name in CATALOGUE.names if name not in ("fault", "mtime_ns", "unread"))
         parts.append(f"SELECT {same}, no AS held FROM member")  # noqa: S608
     if not parts:
-        raise InputError(workspace.catalogue, "no catalogue has been made yet", "run: packager scan")
-    with sql.open_database([workspace.catalogue, *tables], workspace.state / "spill") as database:
+        raise InputError(project.catalogue, "no catalogue has been made yet", "run: packager scan")
+    with sql.open_database([project.catalogue, *tables], project.state / "spill") as database:
         if shards:
-            create_members(database, workspace, shards)
+            create_members(database, project, shards)
         sql.execute(database, f"CREATE VIEW every AS {' UNION ALL BY NAME '.join(parts)}")
-        sql.execute(database, f"CREATE VIEW records AS {phase_sql.view('every')}")
+        sql.execute(database, f"CREATE VIEW records AS {phase_sql.catalogue_view('every')}")
         yield database

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from packager.core.reports.reports import FoundRecord, Oddity
-from packager.engine.project.project import Workspace
+from packager.engine.project.project import Project
 from packager.engine.published.listed_members import create_members, readable, shards_of_files
-from packager.engine.stores.open_members import changed
+from packager.engine.stores.open_members import is_changed
 from packager.engine.tables import sql
 from packager.errors import IncompleteError
 from packager.model import FileDigest, Release, ReleaseShard
 from packager.pack.content.source_hashes import ROWS, SourceHashes, SourceRow
-from packager.pack.plan.published_shards import frozen_shards
+from packager.pack.plan.published_shards import read_published_rows
 from packager.pack.withdraw.find_records import FOUND, found_record
 from packager.progress import Progress
 
@@ -57,20 +57,20 @@ class RecordContents:
 
 
 def record_contents(
-    workspace: Workspace, last: Release | None, records: Sequence[FoundRecord], progress: Progress
+    project: Project, last: Release | None, records: Sequence[FoundRecord], progress: Progress
 ) -> RecordContents:
     """Return what the files of some records contain. Reads files that were not published as they are now."""
     shards = shards_of_files(last)
     unread: dict[str, str] = {}
-    with _opened(workspace, last, shards, [record.id for record in records]) as (database, has_live):
+    with _opened(project, last, shards, [record.id for record in records]) as (database, has_live):
         files: dict[str, dict[FileDigest, None]] = {record.id: {} for record in records}
         for record, size, sha256 in sql.run_rows(database, _PUBLISHED_CONTENT, _CONTENT) if shards else ():
             files[record][FileDigest(size=size, sha256=sha256)] = None
-        hashes = SourceHashes(database, workspace, progress)
-        rows = _files(database, workspace, "")
-        for error in changed(workspace.source_place, [row.member for row in rows]):
+        hashes = SourceHashes(database, project, progress)
+        rows = _files(database, project, "")
+        for error in is_changed(project.source_place, [row.member for row in rows]):
             unread[error.where] = error.what
-        for row in _files(database, workspace, _UNPUBLISHED if has_live else "AND size > 0"):
+        for row in _files(database, project, _UNPUBLISHED if has_live else "AND size > 0"):
             try:
                 content = FileDigest(size=row.size, sha256=hashes.digest(row).hex())
             except IncompleteError as error:
@@ -88,20 +88,20 @@ def record_contents(
 
 @contextmanager
 def _opened(
-    workspace: Workspace, last: Release | None, shards: Sequence[ReleaseShard], ids: Sequence[str]
+    project: Project, last: Release | None, shards: Sequence[ReleaseShard], ids: Sequence[str]
 ) -> Iterator[tuple[sql.Database, bool]]:
     """Open the catalogue and the relation `found` (id), and of what is published the view `member`.
 
     The second value: whether any published shard is live; then there is the view `published` of their rows.
     """
-    live = frozen_shards(workspace, last) if last else []
+    live = read_published_rows(project, last) if last else []
     places = {shard.name: place for place, shard in enumerate(shards)}
     live = [each for each in live if each.shard.name in places]
-    tables = [workspace.catalogue, *readable(workspace, shards), *(each.rows for each in live)]
-    with sql.open_database(tables, workspace.state / "spill") as database:
+    tables = [project.catalogue, *readable(project, shards), *(each.rows for each in live)]
+    with sql.open_database(tables, project.state / "spill") as database:
         database.register("found", pa.table({"id": pa.array(ids, pa.string())}))
         if shards:
-            create_members(database, workspace, shards)
+            create_members(database, project, shards)
         if live:
             numbers = pa.array([places[each.shard.name] for each in live], pa.int64())
             database.register("live", pa.table({"place": pa.array(range(len(live)), pa.int64()), "no": numbers}))
@@ -112,11 +112,11 @@ def _opened(
         yield database, bool(live)
 
 
-def _files(database: sql.Database, workspace: Workspace, which: str) -> list[SourceRow]:
+def _files(database: sql.Database, project: Project, which: str) -> list[SourceRow]:
     """Return the files that the catalogue has of the records. which: a further condition, as SQL."""
-    if not workspace.catalogue.exists():
+    if not project.catalogue.exists():
         return []
-    query = _FILES.format(catalogue=sql.parquet(workspace.catalogue), which=which)
+    query = _FILES.format(catalogue=sql.parquet(project.catalogue), which=which)
     return [SourceRow(*row) for row in sql.run_rows(database, query, ROWS)]
 
 

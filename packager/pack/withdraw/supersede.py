@@ -8,68 +8,70 @@ from packager.core.config.option_values import nearest
 from packager.core.releases.withdrawn_records import SupersededShard
 from packager.core.reports.reports import SupersedeReport
 from packager.engine.project import last_release
-from packager.engine.project.project import Workspace
+from packager.engine.project.project import Project
 from packager.engine.project.withdrawals_file import read_withdrawals, write_withdrawals
 from packager.errors import InputError
 from packager.model import ReleaseShard
 from packager.pack.prune.prune import after_the_next_release
 from packager.pack.withdraw.withdraw import check_reason
-from packager.paths import shown
+from packager.paths import display_text
 
 
 def supersede(
-    workspace: Workspace, names: Sequence[str], *, reason: str, date: str, dry_run: bool = False
+    project: Project, names: Sequence[str], *, reason: str, date: str, dry_run: bool = False
 ) -> SupersedeReport:
     """Note durably that shards are to be replaced by new ones, made of the catalogue as it is then.
 
     date: RFC 3339. Raises InputError for a name that is of no published shard, or of an obsolete one.
     """
     check_reason(reason)
-    shards = _published(workspace, names)
-    noted = read_withdrawals(workspace)
+    shards = _published(project, names)
+    noted = read_withdrawals(project)
     fresh = {shard.name: SupersededShard(name=shard.name, reason=reason, date=date) for shard in shards}
     kept = tuple(each for each in noted.shards if each.name not in fresh)
     if not dry_run:
-        write_withdrawals(workspace, msgspec.structs.replace(noted, shards=(*kept, *fresh.values())))
-    return _superseded(workspace, shards, written=not dry_run)
+        write_withdrawals(project, msgspec.structs.replace(noted, shards=(*kept, *fresh.values())))
+    return _superseded(project, shards, written=not dry_run)
 
 
-def undo_supersede(workspace: Workspace, names: Sequence[str], *, dry_run: bool = False) -> SupersedeReport:
+def undo_supersede(project: Project, names: Sequence[str], *, dry_run: bool = False) -> SupersedeReport:
     """Take back that shards are to be replaced. Raises InputError where that was not noted, or is published."""
-    shards = _published(workspace, names)
-    noted = read_withdrawals(workspace)
+    shards = _published(project, names)
+    noted = read_withdrawals(project)
     gone = {shard.name for shard in shards}
     for name in gone - {each.name for each in noted.shards}:
         raise InputError(name, "is not noted to be replaced", "see withdrawals.json beside packager.toml")
     if not dry_run:
         kept = tuple(each for each in noted.shards if each.name not in gone)
-        write_withdrawals(workspace, msgspec.structs.replace(noted, shards=kept))
-    return msgspec.structs.replace(_superseded(workspace, shards, written=not dry_run), to_delete=())
+        write_withdrawals(project, msgspec.structs.replace(noted, shards=kept))
+    return msgspec.structs.replace(_superseded(project, shards, written=not dry_run), to_delete=())
 
 
-def _superseded(workspace: Workspace, shards: Sequence[ReleaseShard], *, written: bool) -> SupersedeReport:
+def _superseded(project: Project, shards: Sequence[ReleaseShard], *, written: bool) -> SupersedeReport:
     """Return what was done."""
     return SupersedeReport(
         shards=tuple(shard.name for shard in shards),
         members=sum(shard.members for shard in shards),
         size=sum(shard.size for shard in shards),
         to_delete=after_the_next_release(
-            workspace, last_release.last_release(workspace), [shard.name for shard in shards]
+            project, last_release.read_last_release(project), [shard.name for shard in shards]
         ),
         written=written,
     )
 
 
-def _published(workspace: Workspace, names: Sequence[str]) -> list[ReleaseShard]:
+def _published(project: Project, names: Sequence[str]) -> list[ReleaseShard]:
     """Return published shards that are not obsolete, by their names or their tars'. Raises InputError."""
-    last = last_release.last_release(workspace)
+    last = last_release.read_last_release(project)
     listed = {str(shard.name): shard for shard in last.shards} if last else {}
     found = []
     for written in names:
         name = written.removesuffix(".tar")
         if name not in listed:
             close = nearest(name, listed)
-            raise InputError(shown(written), "is no published shard", f'did you mean "{close}"?' if close else "")
+            raise InputError(
+                display_text(written), "is no published shard", f'did you mean "{close}"?' if close else ""
+            )
         if listed[name].obsolete:
             by = ", ".join(listed[name].superseded_by[:3]) or "nothing"
             raise InputError(name, f"is obsolete already; in its place stands {by}")

@@ -12,19 +12,19 @@ from packager.core.releases.next_release import not_before
 from packager.core.releases.withdrawn_records import WithdrawnRecord, in_force
 from packager.core.reports.reports import FoundRecord, WithdrawReport
 from packager.engine.project import last_release
-from packager.engine.project.project import Workspace
+from packager.engine.project.project import Project
 from packager.engine.project.withdrawals_file import read_withdrawals, write_withdrawals
 from packager.errors import InputError
 from packager.model import FileDigest, Release, ShardName, Withdrawal
 from packager.pack.prune.prune import after_the_next_release
-from packager.pack.withdraw.find_records import Wanted, find
+from packager.pack.withdraw.find_records import RecordFilter, find_records
 from packager.pack.withdraw.record_contents import record_contents
-from packager.paths import shown
+from packager.paths import display_text
 from packager.progress import SILENT, Progress
 
 
 @dataclass(frozen=True)
-class How:
+class WithdrawOptions:
     """What is to be said of them. supersede: their shards are replaced. redact: no tag is told. date: RFC 3339."""
 
     reason: str
@@ -34,7 +34,12 @@ class How:
 
 
 def withdraw(
-    workspace: Workspace, wanted: Wanted, how: How, *, dry_run: bool = False, progress: Progress = SILENT
+    project: Project,
+    wanted: RecordFilter,
+    how: WithdrawOptions,
+    *,
+    dry_run: bool = False,
+    progress: Progress = SILENT,
 ) -> WithdrawReport:
     """Note durably that records, and the content of their files, are withdrawn.
 
@@ -43,10 +48,10 @@ def withdraw(
     is empty.
     """
     check_reason(how.reason)
-    named = find(workspace, wanted)
-    noted = read_withdrawals(workspace)
-    last = last_release.last_release(workspace)
-    contents = record_contents(workspace, last, named, progress)
+    named = find_records(project, wanted)
+    noted = read_withdrawals(project)
+    last = last_release.read_last_release(project)
+    contents = record_contents(project, last, named, progress)
     found = (*named, *contents.copies)
     published = {each.id: each for each in last.in_force} if last else {}
     how = replace(how, date=not_before(last, how.date))
@@ -62,9 +67,9 @@ def withdraw(
         records[each.id] = _noted(each, how, contents.files[each.id], before)
     following = msgspec.structs.replace(noted, records=tuple(records.values()))
     if not dry_run:
-        write_withdrawals(workspace, following)
+        write_withdrawals(project, following)
     withdrawn = in_force(last, following)
-    report = _report(workspace, last, found, how, new=len(new), withdrawn=withdrawn, written=not dry_run)
+    report = _report(project, last, found, how, new=len(new), withdrawn=withdrawn, written=not dry_run)
     return msgspec.structs.replace(
         report, same_content=tuple(each.id for each in contents.copies), unread=contents.unread
     )
@@ -77,7 +82,7 @@ def _from_release(published: Withdrawal) -> WithdrawnRecord:
 
 
 def _noted(
-    record: FoundRecord, how: How, files: Sequence[FileDigest], before: WithdrawnRecord | None
+    record: FoundRecord, how: WithdrawOptions, files: Sequence[FileDigest], before: WithdrawnRecord | None
 ) -> WithdrawnRecord:
     """Return what is noted of a record."""
     redact = how.redact or (before is not None and before.redact)
@@ -94,21 +99,21 @@ def _noted(
     )
 
 
-def undo(workspace: Workspace, wanted: Wanted, *, dry_run: bool = False) -> WithdrawReport:
+def undo_withdraw(project: Project, wanted: RecordFilter, *, dry_run: bool = False) -> WithdrawReport:
     """Lift withdrawals: forget those that no release records, and have the next release lift the others.
 
     Raises InputError where nothing is found, none of it is withdrawn, or another withdrawal that stays has the
     same content.
     """
-    noted = read_withdrawals(workspace)
-    release = last_release.last_release(workspace)
+    noted = read_withdrawals(project)
+    release = last_release.read_last_release(project)
     published = {each.id: each for each in release.in_force} if release else {}
     withdrawn = in_force(release, noted)
     if wanted.ids and set(wanted.ids) <= withdrawn.keys() and not wanted.paths and wanted.where is None:
         shards = {each: published[each].shards if each in published else () for each in wanted.ids}
         found = tuple(FoundRecord(id=each, path=None, title="", artist="", shards=shards[each]) for each in shards)
     else:
-        found = tuple(each for each in find(workspace, wanted) if each.id in withdrawn)
+        found = tuple(each for each in find_records(project, wanted) if each.id in withdrawn)
     if not found:
         raise InputError("--undo", "none of these records is withdrawn", "see withdrawals.json beside packager.toml")
     ids = {record.id for record in found}
@@ -120,8 +125,8 @@ def undo(workspace: Workspace, wanted: Wanted, *, dry_run: bool = False) -> With
             note = note or _from_release(published[record])
             records[record] = msgspec.structs.replace(note, lifted=release.serial + 1)
     if not dry_run:
-        write_withdrawals(workspace, msgspec.structs.replace(noted, records=tuple(records.values())))
-    return _report(workspace, release, found, How("", ""), new=0, written=not dry_run)
+        write_withdrawals(project, msgspec.structs.replace(noted, records=tuple(records.values())))
+    return _report(project, release, found, WithdrawOptions("", ""), new=0, written=not dry_run)
 
 
 def _check_content(withdrawn: Mapping[str, Sequence[FileDigest]], lifted: set[str]) -> None:
@@ -130,24 +135,24 @@ def _check_content(withdrawn: Mapping[str, Sequence[FileDigest]], lifted: set[st
     for record, files in withdrawn.items():
         same = next((each for each in files if each in content), None)
         if record not in lifted and same is not None:
-            what = f'"{shown(record)}" is withdrawn too, and has the same content'
-            mend = f'lift both: --id "{shown(content[same])}" --id "{shown(record)}"'
-            raise InputError(shown(content[same]), what, mend)
+            what = f'"{display_text(record)}" is withdrawn too, and has the same content'
+            mend = f'lift both: --id "{display_text(content[same])}" --id "{display_text(record)}"'
+            raise InputError(display_text(content[same]), what, mend)
 
 
 def check_reason(reason: str) -> None:
     """Raise InputError for a reason that no page could show."""
     if not reason.strip() or not reason.isprintable() or len(reason) > 1000:
         raise InputError(
-            "--reason", f'"{shown(reason, 80)}" is not one line of text', "say why, in the release's words"
+            "--reason", f'"{display_text(reason, 80)}" is not one line of text', "say why, in the release's words"
         )
 
 
 def _report(
-    workspace: Workspace,
+    project: Project,
     last: Release | None,
     found: tuple[FoundRecord, ...],
-    how: How,
+    how: WithdrawOptions,
     *,
     new: int,
     written: bool,
@@ -165,6 +170,6 @@ def _report(
         shards=tuple(holding),
         size=sum(live[ShardName(name)].size for name in holding),
         supersede=how.supersede,
-        to_delete=after_the_next_release(workspace, last, holding if how.supersede else (), withdrawn),
+        to_delete=after_the_next_release(project, last, holding if how.supersede else (), withdrawn),
         written=written,
     )

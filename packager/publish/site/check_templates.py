@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from packager.core.bittorrent.scrape import Counts
+from packager.core.bittorrent.scrape import SwarmCounts
 from packager.core.releases.next_release import collection_facts
 from packager.core.releases.seed_counts import Counted
 from packager.model import (
@@ -33,7 +33,7 @@ _SIZE = 1 << 30
 def check_templates(config: Config, templates: Path, *, signed: bool) -> None:
     """Raise InputError for a template of the folder `templates` that does not render, with its file and line."""
     release = _release(config)
-    counts = Counted(counts=Counts(seeders=1, leechers=2, completed=3), at=_DATE)
+    counts = Counted(counts=SwarmCounts(seeders=1, leechers=2, completed=3), at=_DATE)
     counted = {shard.name: counts for shard in release.shards[1:]}
     metalinks = {f"torrents/{shard.name}.meta4" for shard in release.shards}
     for known in ({}, counted):

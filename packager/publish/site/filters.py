@@ -23,11 +23,11 @@ _PARAGRAPHS, _PARAGRAPH = 20, 3000  # of a description: paragraphs, characters i
 _STACKED = 4  # accents on one letter: more than any script needs, fewer than reach the line above
 
 
-def shown(value: object, limit: int = 300) -> str:
+def one_line(value: object, limit: int = 300) -> str:
     """Return text from tags or config as one line: controls visible, at most `limit` characters; "" for None."""
     text = "" if value is None else str(value)
     if not text.isprintable():
-        text = "".join(char if char in _JOINERS else paths.shown(char) for char in _one_line(text, limit))
+        text = "".join(char if char in _JOINERS else paths.display_text(char) for char in _one_line(text, limit))
     if not text.isascii():
         text = _unstacked(text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
@@ -54,7 +54,7 @@ def _unstacked(text: str) -> str:
 def paragraphs(text: str) -> list[str]:
     """Return a description's paragraphs, parted by blank lines, each as one line."""
     parts = [part for part in re.split(r"\n\s*\n", text.replace("\r\n", "\n").strip()) if part.strip()]
-    return [shown(part, _PARAGRAPH) for part in parts[:_PARAGRAPHS]]
+    return [one_line(part, _PARAGRAPH) for part in parts[:_PARAGRAPHS]]
 
 
 def count(number: int) -> str:
@@ -119,10 +119,10 @@ def has_page(phase: ReleasePhase) -> bool:
 
 FILTERS: Mapping[str, Callable[..., object]] = MappingProxyType(
     {
-        "shown": shown,
+        "shown": one_line,
         "paragraphs": paragraphs,
         "count": count,
-        "size": units.show_size,
+        "size": units.format_size,
         "day": day,
         "moment": moment,
         "known": known,

@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from packager.core.bittorrent.magnet import MagnetMember, member_field
 from packager.core.releases.metalink import metalink_path
-from packager.core.releases.release_changes import Changes, changes_in, page, phase_dates
-from packager.core.releases.seed_counts import Counted, Spread, spread
-from packager.core.releases.sharing_rule import HandOut
+from packager.core.releases.release_changes import ReleaseChanges, changes_in, page, phase_dates
+from packager.core.releases.seed_counts import Counted, SeedSpread, spread
+from packager.core.releases.sharing_rule import SharingRule
 from packager.model import Release, ReleasePhase, ReleaseShard, ShardName
 from packager.publish.site.filters import has_page
 
@@ -70,7 +70,7 @@ class Page:
     totals: Totals
     signed: bool  # release.json.minisig, SHA256SUMS.minisig and minisign.pub stand at the root
     counted: Mapping[ShardName, Counted]  # the shards' seed counts, those that are known
-    seeds: Spread | None  # how the shards stand by them; None where nothing is known
+    seeds: SeedSpread | None  # how the shards stand by them; None where nothing is known
     offered: Collection[ShardName]  # the shards whose links a page may show
     withheld: Mapping[ShardName, str]  # the shards that are not handed out, and why
 
@@ -85,7 +85,7 @@ class IndexPage(Page):
     bar: int
     has_v1: bool
     serials: Sequence[int]
-    changes: Changes
+    changes: ReleaseChanges
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class ReleasePage(Page):
 
     serial: int
     date: str
-    changes: Changes
+    changes: ReleaseChanges
     most: int  # shards that are listed of each kind
 
 
@@ -139,7 +139,7 @@ class _Shared(TypedDict):
     totals: Totals
     signed: bool
     counted: Mapping[ShardName, Counted]
-    seeds: Spread | None
+    seeds: SeedSpread | None
     offered: Collection[ShardName]
     withheld: Mapping[ShardName, str]
 
@@ -209,7 +209,7 @@ def pages(
     counts that are known. Memory: the release and one page; members are read when their shard's turn comes.
     """
     listed = _shards_by_phase(release)
-    hand_out = HandOut(release)
+    hand_out = SharingRule(release)
     shared = _Shared(
         release=release,
         totals=totals(release),

@@ -21,7 +21,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from packager import paths
 from packager.core.releases import release_lists
 from packager.core.releases.seed_counts import Counted
-from packager.engine.files.write_errors import refused
+from packager.engine.files.write_errors import write_error
 from packager.errors import InputError, from_os_error
 from packager.model import PublishedFile, Release, ShardName
 from packager.progress import SILENT, Progress
@@ -33,7 +33,7 @@ STYLE = "style.css"
 _TEMPLATE_FAULTS = (TemplateError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
-def render(
+def render_site(
     release: Release,
     *,
     site: Path,
@@ -98,12 +98,14 @@ def _lists(release: Release, counted: Mapping[ShardName, Counted]) -> Iterator[t
 def _write(site: Path, path: str, data: bytes) -> PublishedFile:
     """Write one file of the site."""
     if not paths.is_safe_path(path):
-        raise InputError("release", f'"{paths.shown(path)}" cannot be a path of the site', "name phases by slugs")
+        raise InputError(
+            "release", f'"{paths.display_text(path)}" cannot be a path of the site', "name phases by slugs"
+        )
     try:
         (site / path).parent.mkdir(parents=True, exist_ok=True)
         (site / path).write_bytes(data)
     except OSError as error:
-        raise refused(error, site / path, len(data)) from error
+        raise write_error(error, site / path, len(data)) from error
     return PublishedFile(path=path, size=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 
@@ -174,7 +176,7 @@ def _template_error(error: Exception, own: Path, known: Iterable[str]) -> InputE
     mend = (
         f'did you mean "{near[0]}"?' if near else "the variables and filters are told in README.md beside our templates"
     )
-    return InputError(_where(error, own), paths.shown(str(error) or type(error).__name__), mend)
+    return InputError(_where(error, own), paths.display_text(str(error) or type(error).__name__), mend)
 
 
 def _where(error: Exception, own: Path) -> str:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from packager.catalogue.records.read_records import read_records
 from packager.catalogue.records.record_values import RECORDS
 from packager.errors import InputError
-from tests.helpers.catalogue_projects import Project
+from tests.helpers.catalogue_projects import CatalogueProject
 
 TYPES = {"track": pa.int64(), "year": pa.int32(), "duration": pa.float64(), "popularity": pa.float64()}
 
@@ -75,14 +75,14 @@ ROWS = st.lists(
 @given(rows=ROWS)
 def test_the_four_formats_give_equal_catalogues(rows: list[dict[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        project = Project(Path(folder))
+        project = CatalogueProject(Path(folder))
         project.put("a.txt")
         catalogues = set()
         for extension, write in WRITERS.items():
             project.records = project.root / f"records.{extension}"
             write(project.records, rows, list(rows[0]))
             project.scan()
-            catalogues.add(project.workspace.catalogue.read_bytes())
+            catalogues.add(project.project.catalogue.read_bytes())
         assert len(catalogues) == 1
         kept = {row["id"]: row for row in project.rows().values() if "member" not in row}
         for row in rows:
@@ -91,7 +91,7 @@ def test_the_four_formats_give_equal_catalogues(rows: list[dict[str, Any]]) -> N
                 assert kept[row["id"]].get("popularity") == row["popularity"]
 
 
-def read(project: Project, name: str, data: bytes) -> list[dict[str, Any]]:
+def read(project: CatalogueProject, name: str, data: bytes) -> list[dict[str, Any]]:
     """Return the records of a file, nulls left out."""
     path = project.write_records(name, data)
     read_records(path, project.root / "read.parquet")
@@ -101,7 +101,7 @@ def read(project: Project, name: str, data: bytes) -> list[dict[str, Any]]:
     ]
 
 
-def test_csv_may_have_a_mark_crlf_quotes_empty_lines_and_no_last_line_end(project: Project) -> None:
+def test_csv_may_have_a_mark_crlf_quotes_empty_lines_and_no_last_line_end(project: CatalogueProject) -> None:
     data = b'\xef\xbb\xbfID,Title ,other\r\n\r\n1,"a ""b"", c\r\nd",x\r\n2,,'
     assert read(project, "r.csv", data) == [
         {"line": 3, "id": "1", "title": 'a "b", c\r\nd', "extra": '{"other":"x"}'},
@@ -110,7 +110,7 @@ def test_csv_may_have_a_mark_crlf_quotes_empty_lines_and_no_last_line_end(projec
     assert read(project, "r.TSV", b"id\ttitle\n1\ta,b\n") == [{"line": 2, "id": "1", "title": "a,b"}]
 
 
-def test_json_lines_keep_what_is_not_ours_as_canonical_json(project: Project) -> None:
+def test_json_lines_keep_what_is_not_ours_as_canonical_json(project: CatalogueProject) -> None:
     data = '\ufeff{"id": 7, "z": [1, null], "b": {"y": 1, "x": "é"}, "n": null}\n\n{"path":"p","extra":{"q":1},"a":2.5}'
     assert read(project, "r.jsonl", data.encode()) == [
         {"line": 1, "id": "7", "extra": '{"b":{"x":"é","y":1},"z":[1,null]}'},
@@ -118,7 +118,7 @@ def test_json_lines_keep_what_is_not_ours_as_canonical_json(project: Project) ->
     ]
 
 
-def test_tables_keep_dates_bytes_and_nested_columns(project: Project) -> None:
+def test_tables_keep_dates_bytes_and_nested_columns(project: CatalogueProject) -> None:
     path = project.root / "r.parquet"
     columns = {
         "id": pa.array([12]),
@@ -154,7 +154,7 @@ def parquet_bytes(**columns: pa.Array) -> bytes:
     return sink.getvalue()
 
 
-def test_sqlite_takes_the_table_or_view_named_records(project: Project) -> None:
+def test_sqlite_takes_the_table_or_view_named_records(project: CatalogueProject) -> None:
     data = sqlite_bytes(
         "CREATE TABLE songs (id, t)",
         "INSERT INTO songs VALUES ('x', 'y')",
@@ -164,14 +164,14 @@ def test_sqlite_takes_the_table_or_view_named_records(project: Project) -> None:
     assert read(project, "r.db", data) == [{"line": 1, "id": "x", "title": "y"}]
 
 
-def test_the_year_of_a_date_stands_where_no_year_is_given(project: Project) -> None:
+def test_the_year_of_a_date_stands_where_no_year_is_given(project: CatalogueProject) -> None:
     project.put_media("sine.flac")
     project.write_records("r.csv", b"id,date\nsine,May 1964\n")
     project.scan()
     assert (project.rows()["sine"]["date"], project.rows()["sine"]["year"]) == ("May 1964", 1964)
 
 
-def test_no_records_is_a_table_of_none(project: Project) -> None:
+def test_no_records_is_a_table_of_none(project: CatalogueProject) -> None:
     assert read(project, "r.jsonl", b"") == []
     assert read(project, "r.csv", b"id\n") == []
     assert pq.read_schema(project.root / "read.parquet").names == RECORDS.names
@@ -364,14 +364,14 @@ BAD: list[tuple[str, bytes | Callable[[], bytes], str]] = [
 
 @pytest.mark.parametrize(("name", "data", "sentence"), BAD)
 def test_bad_records_are_refused_in_a_sentence(
-    project: Project, name: str, data: bytes | Callable[[], bytes], sentence: str
+    project: CatalogueProject, name: str, data: bytes | Callable[[], bytes], sentence: str
 ) -> None:
     with pytest.raises(InputError) as refused:
         read(project, name, data() if callable(data) else data)
     assert str(refused.value) == sentence
 
 
-def test_a_records_file_that_is_missing_or_no_parquet_is_named(project: Project) -> None:
+def test_a_records_file_that_is_missing_or_no_parquet_is_named(project: CatalogueProject) -> None:
     with pytest.raises(
         InputError, match=r"r\.csv: no such file; set collection\.records in packager\.toml, or leave it"
     ):
@@ -386,7 +386,7 @@ def test_a_records_file_that_is_missing_or_no_parquet_is_named(project: Project)
 @example(data=b'""\x00', name="r.tsv")  # whose error tells of a tab
 def test_hostile_bytes_never_escape_as_anything_but_our_error(data: bytes, name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        project = Project(Path(folder))
+        project = CatalogueProject(Path(folder))
         sentences: list[str] = []
         for head in (b"", b"id\n"):
             try:

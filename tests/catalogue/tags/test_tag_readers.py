@@ -5,14 +5,14 @@ import signal
 
 import pytest
 
-from packager.catalogue.tags.tag_readers import Readers
+from packager.catalogue.tags.tag_readers import TagReaders
 from packager.errors import IncompleteError
 from tests.helpers.catalogue_projects import MEDIA
 
 
 def test_tags_come_in_order_and_a_dead_worker_is_told() -> None:
     files = [os.fsencode(MEDIA / name) for name in ("sine.flac", "sine.mp3") * 40]
-    readers = Readers(2)
+    readers = TagReaders(2)
     assert [tags.codec for tags in readers.read([(file, 1) for file in files])] == ["flac", "mp3"] * 40
     for process in list(readers._pool._processes):
         os.kill(process, signal.SIGKILL)
@@ -26,7 +26,7 @@ def test_tags_come_in_order_and_a_dead_worker_is_told() -> None:
 
 
 def test_few_files_are_read_without_processes() -> None:
-    readers = Readers(4)
+    readers = TagReaders(4)
     assert len(list(readers.read([(os.fsencode(MEDIA / "sine.ogg"), 1)] * 63))) == 63
     assert readers._pool is None
     readers.close()

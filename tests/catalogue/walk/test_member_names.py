@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packager import paths
-from packager.catalogue.walk.member_names import safe_names
+from packager.catalogue.walk.member_names import member_names
 from packager.errors import InputError
 
 NAMES = st.binary(min_size=1, max_size=12).filter(lambda n: b"/" not in n and b"\0" not in n and n not in (b".", b".."))
@@ -16,7 +16,7 @@ NAMES = st.binary(min_size=1, max_size=12).filter(lambda n: b"/" not in n and b"
     names=st.lists(st.one_of(NAMES, st.sampled_from([b"a%", b"a_", b"A_", b"con", "é".encode(), "e\u0301".encode()])))
 )
 def test_every_name_becomes_a_safe_one_that_no_file_system_takes_for_another(names: list[bytes]) -> None:
-    named = safe_names(list(dict.fromkeys(names)), folder=b"album")
+    named = member_names(list(dict.fromkeys(names)), folder=b"album")
     assert set(named) == set(names)
     assert all(bool(new.why) == (new.name.encode() != name) for name, new in named.items())
     safe = {name: new.name for name, new in named.items()}
@@ -27,7 +27,7 @@ def test_every_name_becomes_a_safe_one_that_no_file_system_takes_for_another(nam
 def test_a_name_that_is_what_another_becomes_is_changed_too() -> None:
     replaced = paths.safe_name(b"100%.flac")
     twin = replaced.upper().encode()
-    named = safe_names([b"100%.flac", twin], folder=b"")
+    named = member_names([b"100%.flac", twin], folder=b"")
     assert named[b"100%.flac"].name == replaced
     assert named[twin].name == paths.safe_name(twin, collides=True)
     assert named[twin].why == "the name is what a changed name or path becomes"
@@ -35,16 +35,16 @@ def test_a_name_that_is_what_another_becomes_is_changed_too() -> None:
 
 def test_the_name_that_long_paths_use_is_changed_at_the_top_only() -> None:
     assert (
-        safe_names([b"Long-Paths~"], folder=b"")[b"Long-Paths~"].why
+        member_names([b"Long-Paths~"], folder=b"")[b"Long-Paths~"].why
         == "the name is what a changed name or path becomes"
     )
-    assert safe_names([b"long-paths~"], folder=b"below")[b"long-paths~"] == ("long-paths~", "")
+    assert member_names([b"long-paths~"], folder=b"below")[b"long-paths~"] == ("long-paths~", "")
 
 
 def test_two_names_whose_hashes_begin_alike_are_refused() -> None:
     twins = [b"\x83\x98\xa9", b"\x86\xff\x91"]  # found by trying: both SHA-256 begin with 5c01cd43
     with pytest.raises(InputError) as refused:
-        safe_names(twins, folder=b"album")
+        member_names(twins, folder=b"album")
     assert str(refused.value) == (
         r'album: "\x83\x98\xa9" and "\x86\xff\x91" would both be named "___~5c01cd43" in a shard; rename one of them'
     )
@@ -63,12 +63,12 @@ def test_two_names_whose_hashes_begin_alike_are_refused() -> None:
     ],
 )
 def test_the_reason_for_a_changed_name_is_told(name: bytes, why: str) -> None:
-    assert safe_names([name, b"other"], folder=b"")[name].why == why
+    assert member_names([name, b"other"], folder=b"")[name].why == why
 
 
 def test_twins_are_told_so_whatever_else_is_odd_about_them() -> None:
     why = "the name differs from another only by case or by Unicode normalisation"
-    assert {new.why for new in safe_names([b"A%", b"a%"], folder=b"").values()} == {why}
+    assert {new.why for new in member_names([b"A%", b"a%"], folder=b"").values()} == {why}
 
 
 PLAIN_NAMES = (
@@ -84,4 +84,4 @@ def test_a_folder_of_plain_names_is_named_as_by_the_long_way(names: list[bytes])
     if paths.are_plain(names):
         assert [paths.safe_name(name).encode() for name in names] == names
         assert not paths.colliding(names)
-        assert [named.why for named in safe_names(names, folder=b"").values()] == [""] * len(names)
+        assert [named.why for named in member_names(names, folder=b"").values()] == [""] * len(names)

@@ -7,34 +7,34 @@ from pathlib import Path
 
 import pytest
 
-from packager.catalogue.walk.walk_folder import Found, Odd, Unread, sort_key, walk
+from packager.catalogue.walk.walk_folder import SkippedEntry, UnreadFolder, WalkedFile, sort_key, walk_folder
 from packager.errors import IncompleteError, InputError
-from tests.helpers.catalogue_projects import Project
+from tests.helpers.catalogue_projects import CatalogueProject
 
 
-def seen(project: Project) -> dict[bytes, str]:
+def seen(project: CatalogueProject) -> dict[bytes, str]:
     """Return what is odd below the source."""
-    return {item.path: item.what for item in walk(os.fsencode(project.source)) if isinstance(item, Odd)}
+    return {item.path: item.what for item in walk_folder(os.fsencode(project.source)) if isinstance(item, SkippedEntry)}
 
 
-def unread(project: Project) -> list[Unread]:
+def unread(project: CatalogueProject) -> list[UnreadFolder]:
     """Return what cannot be read below the source."""
-    return [item for item in walk(os.fsencode(project.source)) if isinstance(item, Unread)]
+    return [item for item in walk_folder(os.fsencode(project.source)) if isinstance(item, UnreadFolder)]
 
 
-def found(project: Project) -> list[bytes]:
+def found(project: CatalogueProject) -> list[bytes]:
     """Return the files below the source, in the walk's order."""
-    return [item.path for item in walk(os.fsencode(project.source)) if isinstance(item, Found)]
+    return [item.path for item in walk_folder(os.fsencode(project.source)) if isinstance(item, WalkedFile)]
 
 
-def test_the_walk_is_in_the_order_of_names_bytes_folder_by_folder(project: Project) -> None:
+def test_the_walk_is_in_the_order_of_names_bytes_folder_by_folder(project: CatalogueProject) -> None:
     names = [b"a/z", b"a-b", b"a/b/c", b"B", b"a.txt", b"\xc3\xa9", b"\xff", b"a/-"]
     for name in names:
         project.put(name)
     assert found(project) == sorted(names, key=lambda name: name.split(b"/")) == sorted(names, key=sort_key)
 
 
-def test_links_are_not_followed_even_in_a_loop(project: Project) -> None:
+def test_links_are_not_followed_even_in_a_loop(project: CatalogueProject) -> None:
     project.put("album/song.flac")
     (project.source / "album" / "loop").symlink_to(project.source)
     (project.source / "link.flac").symlink_to("album/song.flac")
@@ -43,7 +43,7 @@ def test_links_are_not_followed_even_in_a_loop(project: Project) -> None:
     assert seen(project) == dict.fromkeys((b"album/loop", b"link.flac", b"dangling"), "a symbolic link, not followed")
 
 
-def test_what_is_no_file_is_reported(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_file_is_reported(project: CatalogueProject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project.source)  # a socket's path may not be long
     os.mkfifo("pipe")
     (project.source / "empty").mkdir()
@@ -56,7 +56,7 @@ def test_what_is_no_file_is_reported(project: Project, monkeypatch: pytest.Monke
         }
 
 
-def test_what_cannot_be_read_is_reported_and_left_out(unprivileged: Project) -> None:
+def test_what_cannot_be_read_is_reported_and_left_out(unprivileged: CatalogueProject) -> None:
     unprivileged.put("good.flac")
     os.chmod(unprivileged.put("secret.flac"), 0)
     unprivileged.put("closed/song.flac")
@@ -64,24 +64,26 @@ def test_what_cannot_be_read_is_reported_and_left_out(unprivileged: Project) -> 
     assert found(unprivileged) == [b"good.flac"]
     assert not seen(unprivileged)
     assert unread(unprivileged) == [
-        Unread(b"closed", "the folder cannot be read (Permission denied)", is_folder=True),
-        Unread(b"secret.flac", "cannot be read (Permission denied)", is_folder=False),
+        UnreadFolder(b"closed", "the folder cannot be read (Permission denied)", is_folder=True),
+        UnreadFolder(b"secret.flac", "cannot be read (Permission denied)", is_folder=False),
     ]
 
 
-def test_a_folder_that_vanishes_during_the_walk_is_unread(project: Project) -> None:
+def test_a_folder_that_vanishes_during_the_walk_is_unread(project: CatalogueProject) -> None:
     for name in ("a/1", "b/2", "c/3"):
         project.put(name)
-    walked = walk(os.fsencode(project.source))
+    walked = walk_folder(os.fsencode(project.source))
     assert next(walked).path == b"a/1"
     shutil.rmtree(project.source / "b")
     (project.source / "c" / "3").unlink()
     what = "the folder cannot be read (No such file or directory)"
-    empty = Odd(b"c", "an empty folder; shards hold files only")
-    assert list(walked) == [Unread(b"b", what, is_folder=True), empty]
+    empty = SkippedEntry(b"c", "an empty folder; shards hold files only")
+    assert list(walked) == [UnreadFolder(b"b", what, is_folder=True), empty]
 
 
-def test_a_folder_whose_names_may_be_listed_and_not_opened_is_unread_name_by_name(unprivileged: Project) -> None:
+def test_a_folder_whose_names_may_be_listed_and_not_opened_is_unread_name_by_name(
+    unprivileged: CatalogueProject,
+) -> None:
     unprivileged.put("listed/song.flac")
     unprivileged.put("listed/below/song.flac")
     (unprivileged.source / "listed").chmod(0o444)
@@ -91,7 +93,7 @@ def test_a_folder_whose_names_may_be_listed_and_not_opened_is_unread_name_by_nam
     ]
 
 
-def test_a_source_whose_permissions_are_missing_is_incomplete(unprivileged: Project) -> None:
+def test_a_source_whose_permissions_are_missing_is_incomplete(unprivileged: CatalogueProject) -> None:
     unprivileged.source.chmod(0)
     with pytest.raises(IncompleteError, match=r"source: the source cannot be read \(Permission denied\); fix its"):
         unread(unprivileged)
@@ -99,27 +101,29 @@ def test_a_source_whose_permissions_are_missing_is_incomplete(unprivileged: Proj
 
 def test_a_source_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gone: the source cannot be read \(No such file or directory\); set collect"):
-        list(walk(os.fsencode(tmp_path / "gone")))
+        list(walk_folder(os.fsencode(tmp_path / "gone")))
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(InputError, match=r"file: the source cannot be read \(Not a directory\)"):
-        list(walk(os.fsencode(tmp_path / "file")))
+        list(walk_folder(os.fsencode(tmp_path / "file")))
 
 
-def test_odd_sizes_and_times_are_files_like_any(project: Project) -> None:
+def test_odd_sizes_and_times_are_files_like_any(project: CatalogueProject) -> None:
     project.put("zero", b"", mtime_ns=-(10**18))
     sparse = project.put("sparse", b"")
     os.truncate(sparse, 1 << 30)
     os.utime(sparse, ns=(0, 4 * 10**18))
     os.link(sparse, os.path.join(os.fsencode(project.source), b"twin"))
-    facts = [(i.path, i.size, i.mtime_ns) for i in walk(os.fsencode(project.source)) if isinstance(i, Found)]
+    facts = [
+        (i.path, i.size, i.mtime_ns) for i in walk_folder(os.fsencode(project.source)) if isinstance(i, WalkedFile)
+    ]
     assert facts == [(b"sparse", 1 << 30, 4 * 10**18), (b"twin", 1 << 30, 4 * 10**18), (b"zero", 0, -(10**18))]
 
 
-def test_folders_far_down_are_walked(project: Project) -> None:
+def test_folders_far_down_are_walked(project: CatalogueProject) -> None:
     path = b"/".join([b"dd"] * 400) + b"/song.flac"
     project.put(path)
-    (item,) = walk(os.fsencode(project.source))
-    assert isinstance(item, Found)
+    (item,) = walk_folder(os.fsencode(project.source))
+    assert isinstance(item, WalkedFile)
     assert item.path == path
     assert item.member.startswith("long-paths~/")
     assert item.why == "the path is over 1,024 bytes"

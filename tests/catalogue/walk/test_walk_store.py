@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager.catalogue.walk.walk_folder import Found, Odd, Unread, Walked, sort_key, walk
+from packager.catalogue.walk.walk_folder import SkippedEntry, UnreadFolder, Walked, WalkedFile, sort_key, walk_folder
 from packager.catalogue.walk.walk_store import walk_store
-from packager.engine.stores.base import Entry, Refused, Stat, Store
+from packager.engine.stores.base import Refused, Store, StoreEntry, StoreStat
 from packager.errors import InputError
 
 NAMES = st.text(st.sampled_from("aAb -./é%"), min_size=1, max_size=3).filter(lambda name: "/" not in name)
@@ -23,10 +23,10 @@ class Listing:
     """A store of which only the listing is asked. closed: folders that it refuses to list."""
 
     def __init__(self, keys: list[str], closed: Sequence[str] = ()) -> None:
-        self.found = [Entry(key, Stat(len(key), 1, key)) for key in keys]
+        self.found = [StoreEntry(key, StoreStat(len(key), 1, key)) for key in keys]
         self.closed = closed
 
-    def entries(self, refused: Refused) -> Iterator[Entry]:
+    def entries(self, refused: Refused) -> Iterator[StoreEntry]:
         for folder in self.closed:
             refused(folder, "the host refuses it")
         return iter(self.found)
@@ -45,8 +45,8 @@ def test_a_folder_that_cannot_be_listed_is_unread_in_its_place_in_the_walk() -> 
     seen = walked(["a/1", "b/c/x", "b/z", "d"], ["a/0", "b/c/below", "e/f"])
     refused = "the folder cannot be read (the host refuses it)"
     assert [item.path for item in seen] == [b"a/0", b"a/1", b"b/c/below", b"b/c/x", b"b/z", b"d", b"e/f"]
-    assert [item for item in seen if not isinstance(item, Found)] == [
-        Unread(path, refused, is_folder=True) for path in (b"a/0", b"b/c/below", b"e/f")
+    assert [item for item in seen if not isinstance(item, WalkedFile)] == [
+        UnreadFolder(path, refused, is_folder=True) for path in (b"a/0", b"b/c/below", b"e/f")
     ]
 
 
@@ -66,8 +66,12 @@ def test_a_listing_is_walked_as_the_same_files_in_a_folder(keys: list[str]) -> N
             path = Path(root, key)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(b"x" * len(key))
-        expected = [(each.path, each.member, each.why) for each in walk(os.fsencode(root)) if isinstance(each, Found)]
-    found = [(each.path, each.member, each.why) for each in walked(keys) if isinstance(each, Found)]
+        expected = [
+            (each.path, each.member, each.why)
+            for each in walk_folder(os.fsencode(root))
+            if isinstance(each, WalkedFile)
+        ]
+    found = [(each.path, each.member, each.why) for each in walked(keys) if isinstance(each, WalkedFile)]
     assert found == expected
 
 
@@ -75,7 +79,7 @@ def test_a_listing_is_walked_as_the_same_files_in_a_folder(keys: list[str]) -> N
 @given(st.lists(KEYS, unique=True, max_size=12))
 def test_every_key_is_found_once_in_order_under_a_member_path_of_its_own(keys: list[str]) -> None:
     try:
-        found = [each for each in walked(keys) if isinstance(each, Found)]
+        found = [each for each in walked(keys) if isinstance(each, WalkedFile)]
     except InputError:
         return  # names that cannot be told apart
     assert [each.path for each in found] == sorted((key.encode() for key in keys), key=sort_key)
@@ -83,7 +87,7 @@ def test_every_key_is_found_once_in_order_under_a_member_path_of_its_own(keys: l
 
 
 def test_a_file_whose_replaced_name_is_another_s_is_refused() -> None:
-    [_, renamed] = sorted(each.member for each in walked(["a", "a/b"]) if isinstance(each, Found))
+    [_, renamed] = sorted(each.member for each in walked(["a", "a/b"]) if isinstance(each, WalkedFile))
     assert renamed.startswith("a~")
     with pytest.raises(InputError, match="would be named"):
         walked(["a", "a/b", renamed])
@@ -92,11 +96,11 @@ def test_a_file_whose_replaced_name_is_another_s_is_refused() -> None:
 def test_markers_of_folders_are_no_files() -> None:
     listing = Listing([])
     listing.found = [
-        Entry("made/", Stat(0, 1, "x")),
-        Entry("made/f", Stat(1, 1, "y")),
-        Entry("empty/", Stat(0, 1, "z")),
+        StoreEntry("made/", StoreStat(0, 1, "x")),
+        StoreEntry("made/f", StoreStat(1, 1, "y")),
+        StoreEntry("empty/", StoreStat(0, 1, "z")),
     ]
     assert walked_of(listing) == [
-        Odd(b"empty", "an empty folder; shards hold files only"),
-        Found(b"made/f", "made/f", 1, Stat(1, 1, "y").stamp.mtime_ns, ""),
+        SkippedEntry(b"empty", "an empty folder; shards hold files only"),
+        WalkedFile(b"made/f", "made/f", 1, StoreStat(1, 1, "y").stamp.mtime_ns, ""),
     ]

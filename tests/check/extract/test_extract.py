@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from packager.cli.app import main
-from packager.core.shards.path_formats import distinct, folded, numbered, original_path, parse_layout
-from packager.engine.files.output_folder import Destination
-from packager.engine.published.published_shard import open_published, shard_files
+from packager.core.shards.path_formats import add_number, folded_path, make_distinct, original_path, parse_path_format
+from packager.engine.files.output_folder import OutputFolder
+from packager.engine.published.published_shard import open_published_shard, shard_files
 from packager.paths import is_safe_path, safe_name
 from tests.helpers.failing_disk import FailingDisk
 from tests.helpers.projects import Project, Ran, make_project
@@ -67,7 +67,9 @@ def test_every_member_of_every_shard_comes_out_with_its_time(project: Project, t
     for tar in shards(project):
         ran = run(capsys, "extract", tar, "--to", tmp_path / "out" / tar.stem)
         assert ran.code == 0, ran.err
-        published = open_published(shard_files(project.root / "output" / "manifests" / f"{tar.stem}.manifest.json"))
+        published = open_published_shard(
+            shard_files(project.root / "output" / "manifests" / f"{tar.stem}.manifest.json")
+        )
         found = files_of(tmp_path / "out" / tar.stem)
         assert {path.decode(): hashlib.sha256(data).digest() for path, data in found.items()} == dict(
             zip(published.members["path"].to_pylist(), published.members["sha256"].to_pylist(), strict=True)
@@ -212,7 +214,9 @@ def test_a_flipped_bit_spoils_one_member_and_the_others_come_out(
     project: Project, tmp_path: Path, capsys: Capture
 ) -> None:
     tar = project.root / "shards" / "tones-rest-00001.tar"
-    published = open_published(shard_files(project.root / "output" / "manifests" / "tones-rest-00001.manifest.json"))
+    published = open_published_shard(
+        shard_files(project.root / "output" / "manifests" / "tones-rest-00001.manifest.json")
+    )
     bad = published.members["path"].to_pylist().index("notes.txt")
     data = bytearray(tar.read_bytes())
     data[published.members["offset"][bad].as_py() + 3] ^= 1
@@ -228,7 +232,7 @@ def test_a_flipped_bit_spoils_one_member_and_the_others_come_out(
 
 def test_a_tar_cut_short_gives_the_members_before_the_cut(project: Project, tmp_path: Path, capsys: Capture) -> None:
     tar = shards(project)[0]
-    whole = open_published(shard_files(project.root / "output" / "manifests" / f"{tar.stem}.manifest.json"))
+    whole = open_published_shard(shard_files(project.root / "output" / "manifests" / f"{tar.stem}.manifest.json"))
     os.truncate(tar, whole.members["offset"][1].as_py() + 10)
     ran = run(capsys, "extract", tar, "--to", tmp_path / "out")
     assert ran.code == 1
@@ -357,9 +361,9 @@ def test_an_original_name_that_leaves_is_not_given_back(source: str, base64: str
 @pytest.mark.parametrize("value", ["..", "/", "../../x", "\0", "a/b", ".", "con", "x" * 5000, "\u202e", "~" * 255])
 def test_no_tag_leads_a_layout_out_of_its_folder(value: str) -> None:
     for layout in ("{artist}/{album}/{title}", "{title}", "x/{title} {artist}", "{artist}{album}/y"):
-        path = parse_layout(layout).path({"artist": value, "album": value, "title": value}, ".flac").encode()
+        path = parse_path_format(layout).path({"artist": value, "album": value, "title": value}, ".flac").encode()
         assert path.count(b"/") == layout.count("/")
-        for made in distinct([path, path, numbered(path, 7, 100)], folded):
+        for made in make_distinct([path, path, add_number(path, 7, 100)], folded_path):
             assert is_safe_path(made.decode()), made
 
 
@@ -368,7 +372,7 @@ def test_no_link_in_the_folder_is_followed(project: Project, tmp_path: Path, cap
     outside.mkdir()
     out.mkdir()
     tar = shards(project)[0]
-    published = open_published(shard_files(project.root / "output" / "manifests" / f"{tar.stem}.manifest.json"))
+    published = open_published_shard(shard_files(project.root / "output" / "manifests" / f"{tar.stem}.manifest.json"))
     folder = published.members["path"][0].as_py().partition("/")[0]
     (out / folder).symlink_to(outside)
     for options in ((), ("--overwrite",)):
@@ -395,7 +399,7 @@ def test_a_file_with_the_name_of_the_one_that_is_written_is_replaced_and_not_wri
     victim.write_bytes(b"mine")
     (tmp_path / "out" / ".packager-writing").mkdir(parents=True)
     make(victim, tmp_path / "out" / ".packager-writing" / "file")
-    with Destination(tmp_path / "out") as destination:
+    with OutputFolder(tmp_path / "out") as destination:
         assert destination.put(b"a", [data], sha256_=hashlib.sha256(data).digest(), mtime_ns=None)
         make(victim, tmp_path / "out" / ".packager-writing" / "file")
         assert not destination.put(b"b", [data], sha256_=bytes(32), mtime_ns=None)
@@ -436,7 +440,7 @@ def test_a_disk_that_takes_no_more_ends_in_order(project: Project, tmp_path: Pat
 
 
 def test_two_do_not_write_to_one_folder_at_once(project: Project, tmp_path: Path, capsys: Capture) -> None:
-    with Destination(tmp_path / "out"):
+    with OutputFolder(tmp_path / "out"):
         ran = run(capsys, "extract", shards(project)[0], "--to", tmp_path / "out")
     assert ran.code == 2
     assert "another packager writes there" in ran.err

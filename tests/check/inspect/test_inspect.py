@@ -18,7 +18,7 @@ from packager.check.inspect.inspect import inspect
 from packager.cli.app import main
 from packager.core.bittorrent import bencode
 from packager.core.reports import inspection
-from packager.core.reports.inspection import FaultList, Inspection
+from packager.core.reports.inspection import Inspection, IssueList
 from packager.engine.files.tar_reader import TarReader
 from packager.engine.tables import jsonl_zst_writer
 from packager.errors import InputError
@@ -51,7 +51,7 @@ def report(capsys: pytest.CaptureFixture[str], file: Path | str) -> Any:
 def good(tmp_path: Path) -> dict[str, Path]:
     """A good file of every kind."""
     catalogue = tmp_path / "catalogue-00001.jsonl.zst"
-    jsonl_zst_writer.write_lines(catalogue, [LINES])
+    jsonl_zst_writer.write_jsonl_zst(catalogue, [LINES])
     (tmp_path / "release.json.minisig").write_text(SIGNED["signed"][0]["signature"])
     (tmp_path / "key.pub").write_text(SIGNED["public_key"])
     return {
@@ -193,7 +193,7 @@ def made(kind: str) -> bytes:
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_the_tars_of_others_are_read_as_they_read_them(kind: str) -> None:
-    data, faults = made(kind), FaultList()
+    data, faults = made(kind), IssueList()
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         theirs = [(entry.name, entry.size, entry.offset_data) for entry in tar.getmembers()]
     ours = TarReader(io.BytesIO(data), len(data), faults).entries()

@@ -15,9 +15,9 @@ from packager import api
 from packager.check.repair import rebuild as rebuilding
 from packager.cli.app import main
 from packager.core.shards.layout import Layout
-from packager.engine.files.output_lock import only_writer
-from packager.engine.files.range_readers import LooseRanges, OpenRanges, Range, RangeSource, TarRanges
-from packager.engine.published.published_shard import Published, open_published, shard_files
+from packager.engine.files.output_lock import lock_output
+from packager.engine.files.range_readers import LooseFileReader, OpenRanges, Range, RangeReader, TarRangeReader
+from packager.engine.published.published_shard import PublishedShard, open_published_shard, shard_files
 from packager.progress import SILENT, Progress, Silent
 from tests.helpers.failing_disk import FailingDisk
 from tests.helpers.projects import Ran, make_project
@@ -54,8 +54,8 @@ def rebuild(capsys: Capture, made: Path, loose: Path, tmp_path: Path, *options: 
     return run(capsys, "rebuild", f"tones-{name}-00001", "--from", loose, "--workers", "1", *where, *options)
 
 
-def published(made: Path, name: str = "rest") -> Published:
-    return open_published(shard_files(made / "output" / "manifests" / f"tones-{name}-00001.manifest.json"))
+def published(made: Path, name: str = "rest") -> PublishedShard:
+    return open_published_shard(shard_files(made / "output" / "manifests" / f"tones-{name}-00001.manifest.json"))
 
 
 def digest(path: Path) -> str:
@@ -221,9 +221,9 @@ def test_missing_members_come_from_the_ranges_that_somebody_has(made: Path, loos
     tar = made / "shards" / "tones-rest-00001.tar"
     asked: list[Range] = []
 
-    def fetch(layout: Layout, ranges: Sequence[Range]) -> RangeSource:
+    def fetch(layout: Layout, ranges: Sequence[Range]) -> RangeReader:
         asked.extend(ranges)
-        return TarRanges(tar)
+        return TarRangeReader(tar)
 
     report = rebuild_here(made, [loose], tmp_path, fetch=fetch)
     assert (report.whole, report.fetched, report.fetched_bytes) == (True, 2, 21)
@@ -238,7 +238,7 @@ def test_ranges_that_are_wrong_are_not_taken(damage: str, made: Path, loose: Pat
     copy.write_bytes((made / "shards" / "tones-rest-00001.tar").read_bytes().replace(b"of sines", b"of lines"))
     if damage == "length":
         os.truncate(copy, 3000)
-    report = rebuild_here(made, [loose], tmp_path, fetch=lambda _layout, _ranges: TarRanges(copy))
+    report = rebuild_here(made, [loose], tmp_path, fetch=lambda _layout, _ranges: TarRangeReader(copy))
     assert not report.whole
     assert [member.path for member in report.missing] == ["notes.txt"]
     assert ("its SHA-256 is not" if damage == "bytes" else "ends at byte") in report.missing[0].what
@@ -248,8 +248,8 @@ def test_ranges_that_are_wrong_are_not_taken(damage: str, made: Path, loose: Pat
 def test_loose_files_answer_any_range_of_the_tar(made: Path) -> None:
     shard = published(made)
     whole = (made / "shards" / "tones-rest-00001.tar").read_bytes()
-    finder = rebuilding.Finder(shard.manifest.name, shard.members, [made / "source"])
-    source = LooseRanges(shard.layout, shard.digests, finder.places)
+    finder = rebuilding.MemberFinder(shard.manifest.name, shard.members, [made / "source"])
+    source = LooseFileReader(shard.layout, shard.digests, finder.places)
     chance = random.Random(5)
     for _ in range(200):
         start, stop = sorted(chance.randrange(len(whole) + 1) for _ in range(2))
@@ -290,7 +290,7 @@ def test_members_that_do_not_make_the_published_sums_get_no_name(
 
 
 def test_two_do_not_write_one_tar_at_once(made: Path, loose: Path, tmp_path: Path, capsys: Capture) -> None:
-    with only_writer(tmp_path / "new.tar"):
+    with lock_output(tmp_path / "new.tar"):
         ran = rebuild(capsys, made, loose, tmp_path)
     assert ran.code == 2
     assert "another packager writes it" in ran.err

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from packager.check.repair.tar_in_place import opened
+from packager.check.repair.tar_in_place import open_tar_in_place
 from packager.cli.app import main
 from packager.core.bittorrent import parse_torrent
 from packager.core.bittorrent.piece_hashes import PieceHashes
-from packager.engine.published.published_shard import Published, open_published, shard_files
+from packager.engine.published.published_shard import PublishedShard, open_published_shard, shard_files
 from tests.helpers.failing_disk import FailingDisk
 from tests.helpers.http_server import Fault, serving
 from tests.helpers.libtorrent_peer import seeding
@@ -34,7 +34,7 @@ class Held:
     root: Path
     tar: Path
     right: bytes
-    published: Published
+    published: PublishedShard
 
     @property
     def torrent(self) -> Path:
@@ -71,7 +71,7 @@ def make_release(root: Path, *, members: int, member: int, size: str, piece: str
 def held(root: Path) -> Held:
     tar = root / "shards" / f"{NAME}.tar"
     documents = shard_files(root / "output" / "manifests" / f"{NAME}.manifest.json")
-    return Held(root, tar, tar.read_bytes(), open_published(documents))
+    return Held(root, tar, tar.read_bytes(), open_published_shard(documents))
 
 
 @pytest.fixture(scope="module")
@@ -354,7 +354,7 @@ def test_the_web_seeds_of_the_torrent_are_asked_without_being_named(
         metainfo[b"url-list"] = [b"ftp://127.0.0.1/", site.address.encode()]
         torrent = tmp_path / "seeded.torrent"
         torrent.write_bytes(bencode.encode(metainfo))
-        assert parse_torrent.parse(torrent.read_bytes(), torrent).web_seeds[1] == site.address
+        assert parse_torrent.parse_torrent(torrent.read_bytes(), torrent).web_seeds[1] == site.address
         bad = damage(shard, flip_a_bit)
         capsys.readouterr()
         assert main(["repair", str(shard.tar), "--torrent", str(torrent), "--allow-host", "127.0.0.1"]) == 0
@@ -440,7 +440,7 @@ def test_what_was_written_is_read_back_from_the_disk_and_not_from_the_page_cache
     calls: list[tuple[object, ...]] = []
     monkeypatch.setattr(os, "fsync", lambda _: calls.append(("fsync",)))
     monkeypatch.setattr(os, "posix_fadvise", lambda _, *what: calls.append(what))
-    with opened(tar, pieces, writable=True) as shard:
+    with open_tar_in_place(tar, pieces, writable=True) as shard:
         assert shard.still_bad([0]) == [0]
         shard.write(0, data)
         assert shard.still_bad([0]) == []

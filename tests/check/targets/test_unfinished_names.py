@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
-from packager.core.bittorrent.unfinished_names import SUFFIXES, final_name, sentence
+from packager.core.bittorrent.unfinished_names import SUFFIXES, final_name, unfinished_sentence
 
 Capture = pytest.CaptureFixture[str]
 GOLDEN = Path(__file__).parents[3] / "manifests/vectors/shard/expected"
@@ -107,4 +107,6 @@ def test_a_file_of_a_torrent_or_list_may_be_unfinished_or_have_such_a_name(tmp_p
 def test_names_of_unfinished_downloads() -> None:
     assert [final_name(f"a{suffix}") for suffix in SUFFIXES] == ["a"] * len(SUFFIXES)
     assert [final_name(name) for name in ("a.tar", "part", ".part", "a.partx", "")] == [None] * 5
-    assert sentence("a.tar.!qB", "a.tar").startswith("an unfinished download of a.tar: let qBittorrent finish it")
+    assert unfinished_sentence("a.tar.!qB", "a.tar").startswith(
+        "an unfinished download of a.tar: let qBittorrent finish it"
+    )

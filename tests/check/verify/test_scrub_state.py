@@ -13,19 +13,19 @@ from typing import Any, NoReturn
 import pytest
 
 from packager import api
-from packager.check.targets.find_targets import Against, subjects
-from packager.check.targets.target import Look, Subject
+from packager.check.targets.find_targets import CheckAgainst, find_targets
+from packager.check.targets.target import Inventory, VerifyTarget
 from packager.check.verify import scrub_state as scrubs
 from packager.check.verify import verify as verifying
-from packager.check.verify.read_policy import Everything
-from packager.check.verify.scrub_state import open_scrub
-from packager.check.verify.verify import Scrubbing
-from packager.check.verify.verify_run import Limits, Run
+from packager.check.verify.read_policy import ReadAll
+from packager.check.verify.scrub_state import open_scrub_state
+from packager.check.verify.verify import ScrubMode
+from packager.check.verify.verify_run import RunLimits, VerifyRun
 from packager.cli.app import main
-from packager.core.config.store_url import store_address
+from packager.core.config.store_url import parse_store_url
 from packager.core.reports.check_reports import VerifyReport
 from packager.engine.hashing import hash_pool
-from packager.engine.published.published_shard import open_published, shard_files
+from packager.engine.published.published_shard import open_published_shard, shard_files
 from packager.errors import IncompleteError, InputError
 from packager.progress import SILENT
 from tests.check.verify.test_verify import NAME, make_release
@@ -50,13 +50,13 @@ def root(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "project"
 
 
-def verify(path: Path, *, now: float, older_than: float | None = None, limits: Limits | None = None) -> VerifyReport:
+def verify(path: Path, *, now: float, older_than: float | None = None, limits: RunLimits | None = None) -> VerifyReport:
     """Verify with a clock that goes on by one second each time it is read."""
     seconds = itertools.count()
     return verifying.verify(
-        subjects([path], Against()),
-        Scrubbing(path.parent.parent / "scrub.state", older_than),
-        limits or Limits(1),
+        find_targets([path], CheckAgainst()),
+        ScrubMode(path.parent.parent / "scrub.state", older_than),
+        limits or RunLimits(1),
         clock=lambda: now + next(seconds) / 1000,
         progress=SILENT,
     )
@@ -108,7 +108,7 @@ def test_time_that_runs_out_ends_in_order_and_the_next_run_goes_on(root: Path) -
     size = tar.stat().st_size
     read = 0
     for _ in range(50):
-        report = verify(tar, now=1e9, limits=Limits(1, max_time=0.02))
+        report = verify(tar, now=1e9, limits=RunLimits(1, max_time=0.02))
         assert report.good
         assert report.proved_before == read // (64 << 10) * (64 << 10) or report.complete
         read = report.proved_before + report.read // SPAN * SPAN
@@ -133,12 +133,14 @@ def test_what_was_proved_longest_ago_is_read_first(root: Path) -> None:
     for name in ("copy-a", "copy-b"):
         shutil.copytree(root / "shards", root / name)
     folders = [root / "shards", root / "copy-a", root / "copy-b"]
-    state = Scrubbing(root / "scrub.state", 1.0)
+    state = ScrubMode(root / "scrub.state", 1.0)
     tars = [folder / f"{NAME}.tar" for folder in folders]
     for at, tar in enumerate(tars[::-1]):
-        found = subjects([tar], Against())
-        verifying.verify(found, state, Limits(1), clock=lambda at=at: 1e9 + 600 * at, progress=SILENT)
-    report = verifying.verify(subjects(tars, Against()), state, Limits(1), clock=lambda: 2e9, progress=SILENT)
+        found = find_targets([tar], CheckAgainst())
+        verifying.verify(found, state, RunLimits(1), clock=lambda at=at: 1e9 + 600 * at, progress=SILENT)
+    report = verifying.verify(
+        find_targets(tars, CheckAgainst()), state, RunLimits(1), clock=lambda: 2e9, progress=SILENT
+    )
     assert [Path(subject.path).parent.name for subject in report.subjects] == ["copy-b", "copy-a", "shards"]
 
 
@@ -155,9 +157,9 @@ def test_loose_files_are_remembered_one_by_one(root: Path) -> None:
 def test_a_state_file_is_used_by_one_at_a_time(tmp_path: Path) -> None:
     state = tmp_path / "state"
     with (
-        open_scrub(state, lambda: 0.0, None),
+        open_scrub_state(state, lambda: 0.0, None),
         pytest.raises(InputError, match="in use by another"),
-        open_scrub(state, lambda: 0.0, None),
+        open_scrub_state(state, lambda: 0.0, None),
     ):
         pass
 
@@ -174,7 +176,7 @@ def test_another_kind_of_file_is_not_taken_for_a_state_file(tmp_path: Path, cont
     else:
         state.write_bytes(content)
     before = state.read_bytes()
-    with pytest.raises(InputError, match="not a state file"), open_scrub(state, lambda: 0.0, None):
+    with pytest.raises(InputError, match="not a state file"), open_scrub_state(state, lambda: 0.0, None):
         pass
     assert state.read_bytes() == before
 
@@ -183,20 +185,20 @@ RUNS = [range(10), range(20, 30), range(5, 25), range(7, 8), range(40), range(39
 
 
 def test_runs_are_joined_in_a_minute_and_cut_by_later_ones(tmp_path: Path, root: Path) -> None:
-    published = open_published(shard_files(root / "output/manifests" / f"{NAME}.manifest.json"))
+    published = open_published_shard(shard_files(root / "output/manifests" / f"{NAME}.manifest.json"))
     assert published.pieces.count > 41
-    (subject,) = subjects([tar_of(root)], Against())
+    (subject,) = find_targets([tar_of(root)], CheckAgainst())
     (stream,) = subject.look().streams
     newest: dict[int, int] = {}
     now = 0.0
-    with open_scrub(tmp_path / "state", lambda: now, None) as scrub:
+    with open_scrub_state(tmp_path / "state", lambda: now, None) as scrub:
         for minute, run in enumerate(RUNS, 1):
             now = 60.0 * minute
             scrub.proved(stream, [run])
             newest |= dict.fromkeys(run, minute)
             assert sum(map(len, scrub.pieces(stream, 0))) == published.pieces.count - len(newest)
     for minute in range(len(RUNS) + 1):
-        with open_scrub(tmp_path / "state", lambda: 6000.0, 6000.0 - 60 * minute) as scrub:
+        with open_scrub_state(tmp_path / "state", lambda: 6000.0, 6000.0 - 60 * minute) as scrub:
             wanted = {piece for run in scrub.pieces(stream, 0) for piece in run}
         fresh = {piece for piece, proved in newest.items() if proved > minute}
         assert wanted == set(range(published.pieces.count)) - fresh
@@ -224,8 +226,8 @@ def kill_and_go_on(root: Path, capsys: Capture, disk: FailingDisk, seed: int, ki
     while killed < kills:
         ended = disk.kill(root, chance.randint(1, calm.calls), *arguments, first=SMALL_STEPS)
         killed += ended.killed
-        with open_scrub(state, lambda: 2e9, None) as scrub:
-            (stream,) = subjects([tar], Against())[0].look().streams
+        with open_scrub_state(state, lambda: 2e9, None) as scrub:
+            (stream,) = find_targets([tar], CheckAgainst())[0].look().streams
             wanted = {piece for run in scrub.pieces(stream, 0) for piece in run}
         assert 300_000 // (64 << 10) in wanted
         resumed += 1 < len(wanted) < stream.known.pieces.count
@@ -265,10 +267,14 @@ def test_documents_that_cannot_be_read_now_leave_out_their_tar_and_a_store_that_
     def fails() -> NoReturn:
         raise IncompleteError("x", "Input/output error")
 
-    good = Subject(Path("b.tar"), "tar", "", None, 1, 1, 0, quick=list, look=Look)
-    run = Run([Subject(Path("a.tar"), "tar", "", None, 1, 1, 0, quick=fails, look=fails), good], Everything(), SILENT)
+    good = VerifyTarget(Path("b.tar"), "tar", "", None, 1, 1, 0, quick=list, look=Inventory)
+    run = VerifyRun(
+        [VerifyTarget(Path("a.tar"), "tar", "", None, 1, 1, 0, quick=fails, look=fails), good], ReadAll(), SILENT
+    )
     run.look_quickly(time.monotonic)
     assert [each.refused for each in run.report("quick", seconds=0).subjects] == ["x: Input/output error", ""]
-    stored = Subject(store_address("s3://bucket/a.tar", "test"), "tar", "", None, 1, 1, 0, quick=fails, look=fails)
+    stored = VerifyTarget(
+        parse_store_url("s3://bucket/a.tar", "test"), "tar", "", None, 1, 1, 0, quick=fails, look=fails
+    )
     with pytest.raises(IncompleteError):
-        Run([stored, good], Everything(), SILENT).look_quickly(time.monotonic)
+        VerifyRun([stored, good], ReadAll(), SILENT).look_quickly(time.monotonic)

@@ -15,7 +15,7 @@ import pytest
 
 from packager.cli.app import main
 from packager.core.reports.faults import tar_extents
-from packager.engine.published.published_shard import Published, open_published, shard_files
+from packager.engine.published.published_shard import PublishedShard, open_published_shard, shard_files
 from tests.helpers.projects import Project, Ran
 
 Capture = pytest.CaptureFixture[str]
@@ -34,8 +34,8 @@ class Held:
         self.manifest = root / "output" / "manifests" / f"{NAME}.manifest.json"
 
     @property
-    def published(self) -> Published:
-        return open_published(shard_files(self.manifest))
+    def published(self) -> PublishedShard:
+        return open_published_shard(shard_files(self.manifest))
 
     def verify(self, *arguments: object) -> Ran:
         self.capsys.readouterr()

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packager.core.bittorrent import bencode, build_torrent
-from packager.core.bittorrent.build_torrent import SingleFile
+from packager.core.bittorrent.build_torrent import SingleFileContents
 from packager.core.bittorrent.merkle import BLOCK
-from packager.engine.hashing.stream_hasher import OnePass
+from packager.engine.hashing.stream_hasher import StreamHasher
 from packager.model import Version
 from packager.options import TorrentOptions
 from tests.helpers.libtorrent_torrents import made_of_data, pattern
@@ -34,12 +34,12 @@ SIZES = (
 DATE = 1795219200
 
 
-def hashed(name: str, data: bytes, piece_length: int) -> SingleFile:
+def hashed(name: str, data: bytes, piece_length: int) -> SingleFileContents:
     """A file with every digest that the pack pass finds."""
-    hashes = OnePass(len(data), piece_length, v1=True, v2=True, flat=False)
+    hashes = StreamHasher(len(data), piece_length, v1=True, v2=True, flat=False)
     hashes.update(memoryview(data))
     found = hashes.finish()
-    return SingleFile(
+    return SingleFileContents(
         name=name,
         size=len(data),
         piece_length=piece_length,
@@ -56,10 +56,10 @@ def test_metainfo_equals_what_libtorrent_makes_of_the_file(
     tmp_path: Path, size: int, piece_length: int, version: Version
 ) -> None:
     file = hashed("d\u00e9mo.tar", pattern(size), piece_length)
-    info = build_torrent.info(file, version)
+    info = build_torrent.build_info(file, version)
     made = made_of_data(tmp_path, file.name, pattern(size), piece_length, version)
     assert bencode.encode(info) == lt.bencode(made[b"info"])
-    ours = build_torrent.torrent(info, file=file, trackers=(), web_seeds=(), creation_date=DATE)
+    ours = build_torrent.build_torrent(info, file=file, trackers=(), web_seeds=(), creation_date=DATE)
     assert ours == lt.bencode({**made, b"creation date": DATE})
     hashes = lt.load_torrent_buffer(ours).info_hashes
     if version != "v2":
@@ -71,8 +71,8 @@ def test_metainfo_equals_what_libtorrent_makes_of_the_file(
 @pytest.mark.parametrize("vector", VECTORS["cases"], ids=lambda vector: vector["name"])
 def test_torrent_equals_the_published_vector(vector: dict[str, str | int]) -> None:
     file = hashed(VECTORS["file_name"], pattern(int(vector["length"])), VECTORS["piece_length"])
-    info = build_torrent.info(file, vector["version"])
-    data = build_torrent.torrent(
+    info = build_torrent.build_info(file, vector["version"])
+    data = build_torrent.build_torrent(
         info,
         file=file,
         trackers=VECTORS["trackers"],
@@ -85,7 +85,7 @@ def test_torrent_equals_the_published_vector(vector: dict[str, str | int]) -> No
 
 
 def test_infohashes_are_sha1_and_sha256_of_the_bencoded_info_dictionary() -> None:
-    info = build_torrent.info(SingleFile("a", 1, BLOCK, b"x" * 20), "v1")
+    info = build_torrent.build_info(SingleFileContents("a", 1, BLOCK, b"x" * 20), "v1")
     raw = b"d6:lengthi1e4:name1:a12:piece lengthi16384e6:pieces20:" + b"x" * 20 + b"e"
     assert bencode.encode(info) == raw
     assert build_torrent.infohash_v1(info) == sha1(raw).digest()
@@ -93,9 +93,9 @@ def test_infohashes_are_sha1_and_sha256_of_the_bencoded_info_dictionary() -> Non
 
 
 def test_trackers_web_seeds_and_date_stand_beside_the_info_dictionary_and_no_tool_is_named() -> None:
-    file = SingleFile("a.tar", 1, BLOCK, b"x" * 20)
-    data = build_torrent.torrent(
-        build_torrent.info(file, "v1"),
+    file = SingleFileContents("a.tar", 1, BLOCK, b"x" * 20)
+    data = build_torrent.build_torrent(
+        build_torrent.build_info(file, "v1"),
         file=file,
         trackers=(("http://a/announce",), (), ("http://b/announce", "udp://c:1")),
         web_seeds=("https://w/",),
@@ -114,7 +114,7 @@ def test_trackers_web_seeds_and_date_stand_beside_the_info_dictionary_and_no_too
 
 def test_a_v1_twin_has_the_hybrids_pieces_and_another_infohash() -> None:
     file = hashed("a.tar", pattern(5 * BLOCK), BLOCK)
-    hybrid, twin = build_torrent.info(file, "hybrid"), build_torrent.info(file, "v1")
+    hybrid, twin = build_torrent.build_info(file, "hybrid"), build_torrent.build_info(file, "v1")
     assert twin.items() <= hybrid.items()
     assert build_torrent.infohash_v1(hybrid) != build_torrent.infohash_v1(twin)
 
@@ -137,8 +137,8 @@ def test_the_size_of_a_torrent_is_known_before_its_file_is_hashed(
     name: str, size: int, piece_length: int, options: TorrentOptions
 ) -> None:
     file = hashed(name, pattern(size), piece_length)
-    made = build_torrent.torrent(
-        build_torrent.info(file, options.version),
+    made = build_torrent.build_torrent(
+        build_torrent.build_info(file, options.version),
         file=file,
         trackers=options.trackers,
         web_seeds=options.web_seeds,
@@ -149,5 +149,7 @@ def test_the_size_of_a_torrent_is_known_before_its_file_is_hashed(
 
 def test_the_size_of_a_torrent_is_exact_for_an_early_date_too() -> None:
     file = hashed("a", b"x", BLOCK)
-    made = build_torrent.torrent(build_torrent.info(file, "v1"), file=file, trackers=(), web_seeds=(), creation_date=0)
+    made = build_torrent.build_torrent(
+        build_torrent.build_info(file, "v1"), file=file, trackers=(), web_seeds=(), creation_date=0
+    )
     assert build_torrent.torrent_size("a", 1, BLOCK, TorrentOptions(version="v1"), creation_date=0) == len(made)

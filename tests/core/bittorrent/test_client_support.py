@@ -10,7 +10,7 @@ import libtorrent as lt
 import pytest
 
 from packager.core.bittorrent import bencode
-from packager.core.bittorrent.client_support import FACTS, Shape, troubles
+from packager.core.bittorrent.client_support import FACTS, TorrentShape, client_troubles
 from packager.core.bittorrent.parse_torrent import PIECE_MOST
 from packager.units import MIB
 from tests.helpers.libtorrent_torrents import made_of_data, pattern
@@ -27,14 +27,14 @@ def torrents(tmp_path: Path) -> dict[str, Path]:
     return {version: tmp_path / f"{version}.torrent" for version in VERSIONS}
 
 
-def named(client: str, shape: Shape) -> list[bool]:
+def named(client: str, shape: TorrentShape) -> list[bool]:
     """Whether each of a client's troubles with a shape is a refusal."""
-    return [fact.refuses for fact in troubles(shape) if fact.client.startswith(client)]
+    return [fact.refuses for fact in client_troubles(shape) if fact.client.startswith(client)]
 
 
 def test_a_v1_torrent_of_common_pieces_troubles_nobody() -> None:
-    assert troubles(Shape("v1", 16 * MIB, 100_000)) == ()
-    assert troubles(Shape("v1", None, None)) == ()
+    assert client_troubles(TorrentShape("v1", 16 * MIB, 100_000)) == ()
+    assert client_troubles(TorrentShape("v1", None, None)) == ()
 
 
 def test_every_fact_that_we_saw_has_its_version() -> None:
@@ -57,7 +57,7 @@ def test_transmission_refuses_what_the_table_says(
     installed(path, "3.00")
     shown = subprocess.run([path, torrents[version]], capture_output=True, text=True, check=False)
     refused = "Error parsing" in shown.stdout + shown.stderr
-    assert refused == bool(named("Transmission", Shape(version, 16384, 1000)))
+    assert refused == bool(named("Transmission", TorrentShape(version, 16384, 1000)))
 
 
 @pytest.mark.interop
@@ -71,7 +71,7 @@ def test_aria2_reads_or_refuses_what_the_table_says(
     info = bencode.decode(torrents[version].read_bytes(), "x")[b"info"]
     right = f"Info Hash: {hashlib.sha1(bencode.encode(info)).hexdigest()}" in said
     seen = [] if right else [False] if "Info Hash: " in said else [True]
-    assert seen == named("aria2", Shape(version, 16384, 1000))
+    assert seen == named("aria2", TorrentShape(version, 16384, 1000))
 
 
 @pytest.mark.interop
@@ -81,7 +81,7 @@ def test_aria2_refuses_a_link_without_a_v1_infohash(program: Callable[[str], str
     link = f"magnet:?xt=urn:btmh:1220{'ab' * 32}"
     done = subprocess.run([path, "--dry-run", "--enable-dht=false", link], capture_output=True, text=True, check=False)
     assert "Unrecognized URI" in done.stdout + done.stderr
-    assert named("aria2", Shape("v2", None, None)) == [True]
+    assert named("aria2", TorrentShape("v2", None, None)) == [True]
 
 
 def v1_torrent(piece_length: int, size: int = 0) -> bytes:
@@ -100,7 +100,7 @@ def test_libtorrent_loads_up_to_ten_million_bytes(size: int, loads: bool, tmp_pa
     except RuntimeError:
         found = False
     assert found == loads
-    assert bool(named("clients on libtorrent (", Shape("v1", 16384, size))) != loads
+    assert bool(named("clients on libtorrent (", TorrentShape("v1", 16384, size))) != loads
 
 
 def test_libtorrent_takes_pieces_up_to_what_we_read() -> None:

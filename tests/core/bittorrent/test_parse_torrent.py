@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packager.core.bittorrent import bencode, build_torrent
-from packager.core.bittorrent.build_torrent import SingleFile
+from packager.core.bittorrent.build_torrent import SingleFileContents
 from packager.core.bittorrent.merkle import BLOCK
-from packager.core.bittorrent.parse_torrent import Metainfo, parse
+from packager.core.bittorrent.parse_torrent import Metainfo, parse_torrent
 from packager.errors import InputError
 from tests.helpers.libtorrent_torrents import made_of_data, made_of_folder, pattern
 
@@ -34,7 +34,7 @@ def album(tmp_path: Path) -> Path:
 
 def agrees_with_libtorrent(data: bytes) -> Metainfo:
     """Parse, and compare every fact that libtorrent has too."""
-    found = parse(data, "x.torrent")
+    found = parse_torrent(data, "x.torrent")
     theirs = lt.load_torrent_buffer(data)
     layout, hashes = theirs.ti.layout(), theirs.info_hashes
     assert found.infohash_v1 == (hashes.v1.to_bytes() if hashes.has_v1() else None)
@@ -88,16 +88,16 @@ def test_a_folder_with_one_file_of_its_own_name_stays_a_folder_where_v1_says_so(
 
 
 def test_our_own_torrent_is_read_back_whole() -> None:
-    file = SingleFile("demo.tar", 5, BLOCK, b"p" * 20, b"", b"r" * 32)
-    info = build_torrent.info(file, "hybrid")
-    data = build_torrent.torrent(
+    file = SingleFileContents("demo.tar", 5, BLOCK, b"p" * 20, b"", b"r" * 32)
+    info = build_torrent.build_info(file, "hybrid")
+    data = build_torrent.build_torrent(
         info,
         file=file,
         trackers=(("http://a/x",), ("http://b/x", "udp://c:1")),
         web_seeds=("http://w/",),
         creation_date=7,
     )
-    found = parse(data, "x")
+    found = parse_torrent(data, "x")
     assert found.trackers == (("http://a/x",), ("http://b/x", "udp://c:1"))
     assert found.web_seeds == ("http://w/",)
     assert (found.creation_date, found.comment, found.private) == (7, None, False)
@@ -118,16 +118,20 @@ def v1_files(*files: Any) -> bytes:
 
 
 def test_other_programs_ways_of_writing_are_read() -> None:
-    found = parse(bencode.encode({b"info": INFO, b"announce": b"http://a/x", b"url-list": b""}), "x")
+    found = parse_torrent(bencode.encode({b"info": INFO, b"announce": b"http://a/x", b"url-list": b""}), "x")
     assert found.trackers == (("http://a/x",),)
     assert found.web_seeds == ()
-    found = parse(bencode.encode({b"info": INFO, b"announce-list": [[], [b"http://a/x", b""]], b"url-list": b"w"}), "x")
+    found = parse_torrent(
+        bencode.encode({b"info": INFO, b"announce-list": [[], [b"http://a/x", b""]], b"url-list": b"w"}), "x"
+    )
     assert found.trackers == (("http://a/x",),)
     assert found.web_seeds == ("w",)
-    found = parse(v1(**{"private": 1, "name.utf-8": "é".encode(), "name": b"\xe9", "piece_length": 20_000}), "x")
+    found = parse_torrent(
+        v1(**{"private": 1, "name.utf-8": "é".encode(), "name": b"\xe9", "piece_length": 20_000}), "x"
+    )
     assert (found.name, found.private, found.piece_length) == ("é", True, 20_000)
-    assert parse(v1(name=b"\xe9.flac"), "x").files[0].path == ("\udce9.flac",)
-    assert parse(bencode.encode({b"info": INFO, b"comment": b"a\xff"}), "x").comment == "a\ufffd"
+    assert parse_torrent(v1(name=b"\xe9.flac"), "x").files[0].path == ("\udce9.flac",)
+    assert parse_torrent(bencode.encode({b"info": INFO, b"comment": b"a\xff"}), "x").comment == "a\ufffd"
 
 
 @pytest.mark.parametrize(
@@ -173,7 +177,7 @@ def test_other_programs_ways_of_writing_are_read() -> None:
 )
 def test_a_v1_torrents_fault_is_named(data: bytes, fault: str) -> None:
     with pytest.raises(InputError, match=re.escape(fault)):
-        parse(data, "x.torrent")
+        parse_torrent(data, "x.torrent")
 
 
 def with_info(raw: bytes, after: bytes = b"") -> bytes:
@@ -235,8 +239,8 @@ def test_what_does_not_matter_is_ignored_with_a_remark(data: bytes, remark: str)
 
 
 def test_a_torrent_of_our_own_has_no_remark_and_a_pad_file_needs_no_path() -> None:
-    assert parse(v1(), "x").remarks == ()
-    found = parse(v1_files({b"length": 4, b"attr": b"p"}), "x")
+    assert parse_torrent(v1(), "x").remarks == ()
+    found = parse_torrent(v1_files({b"length": 4, b"attr": b"p"}), "x")
     assert found.files[1].path == ("n", ".pad", "4")
 
 
@@ -250,7 +254,7 @@ def test_a_torrent_of_our_own_has_no_remark_and_a_pad_file_needs_no_path() -> No
 )
 def test_a_doubled_key_that_decides_is_refused(data: bytes) -> None:
     with pytest.raises(InputError, match="a dictionary's key is doubled"):
-        parse(data, "x")
+        parse_torrent(data, "x")
 
 
 Change = Callable[[dict[bytes, Any]], object]
@@ -306,7 +310,7 @@ def test_a_hybrid_torrents_fault_is_named(album: Path, change: Change, fault: st
     top = made_of_folder(album, BLOCK, "hybrid")
     change(top)
     with pytest.raises(InputError, match=re.escape(fault)):
-        parse(bencode.encode(top), "x.torrent")
+        parse_torrent(bencode.encode(top), "x.torrent")
 
 
 def test_pad_files_may_share_a_name(album: Path) -> None:
@@ -314,7 +318,7 @@ def test_pad_files_may_share_a_name(album: Path) -> None:
     for entry in top[b"info"][b"files"]:
         if entry.get(b"attr") == b"p":
             entry[b"path"] = [b".pad", b"0"]
-    assert parse(bencode.encode(top), "x").version == "hybrid"
+    assert parse_torrent(bencode.encode(top), "x").version == "hybrid"
 
 
 KEYS = st.sampled_from(
@@ -348,19 +352,19 @@ def test_a_torrent_with_any_value_anywhere_ends_in_our_error_alone(at: int, valu
         b"announce-list": [[b"http://a"]],
         b"url-list": [b"http://w"],
     }
-    parse(bencode.encode(top), "x.torrent")
+    parse_torrent(bencode.encode(top), "x.torrent")
     every = list(places(top))
     holder, key = every[at % len(every)]
     holder[key] = value
     with contextlib.suppress(InputError):
-        parse(bencode.encode(top), "x.torrent")
+        parse_torrent(bencode.encode(top), "x.torrent")
 
 
 @given(data=st.binary(max_size=200))
 @settings(max_examples=100)
 def test_any_bytes_end_in_our_error_alone(data: bytes) -> None:
     with pytest.raises(InputError):
-        parse(data, "x.torrent")
+        parse_torrent(data, "x.torrent")
 
 
 @pytest.mark.interop

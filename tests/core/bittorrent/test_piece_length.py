@@ -20,7 +20,7 @@ from packager.core.bittorrent.piece_length import (
 )
 from packager.model import Version
 from packager.options import TorrentOptions
-from packager.units import GIB, MIB, TIB, show_size
+from packager.units import GIB, MIB, TIB, format_size
 
 ROOT = Path(__file__).parents[3]
 VECTORS = json.loads((ROOT / "manifests/vectors/piece_length.json").read_text())
@@ -54,11 +54,11 @@ def table() -> list[str]:
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for size in (MIB, 100 * MIB, GIB, 4 * GIB, 16 * GIB, 64 * GIB, 100 * GIB, 256 * GIB, TIB, 4 * TIB):
-        cells = [show_size(size)]
+        cells = [format_size(size)]
         for version in VERSIONS:
             chosen = choose_piece_length(size, version)
             made = torrent_size("demo-audio-00001.tar", size, chosen, TorrentOptions(version=version))
-            cells += [show_size(chosen), show_size(made)]
+            cells += [format_size(chosen), format_size(made)]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 

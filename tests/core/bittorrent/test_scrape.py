@@ -13,8 +13,8 @@ from packager.core.bittorrent.scrape import (
     MOST,
     UDP_BATCH,
     UDP_LIMIT,
-    Counts,
-    best,
+    SwarmCounts,
+    best_counts,
     http_answer,
     http_request,
     scrape_url,
@@ -78,13 +78,13 @@ def test_an_answer_by_http_is_read_in_any_order_of_keys() -> None:
     entry = b"d8:completei3e10:incompletei2e10:downloadedi40ee"
     data = b"d5:filesd20:" + TWO + entry + b"20:" + ONE + entry + b"e5:flagsd20:min_request_intervali900eee"
     assert http_answer(data, [ONE, TWO], "t") == {
-        swarm: Counts(seeders=3, leechers=2, completed=40) for swarm in (ONE, TWO)
+        swarm: SwarmCounts(seeders=3, leechers=2, completed=40) for swarm in (ONE, TWO)
     }
 
 
 def test_what_was_not_asked_for_is_passed_over_and_what_is_missing_stays_unknown() -> None:
     data = bencode.encode({b"files": {ONE: {b"complete": 1}, b"x" * 20: {b"complete": 9}, b"odd": 3}})
-    assert http_answer(data, [ONE, TWO], "t") == {ONE: Counts(seeders=1)}
+    assert http_answer(data, [ONE, TWO], "t") == {ONE: SwarmCounts(seeders=1)}
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_count_that_cannot_be_one_is_not_known_and_a_huge_one_is_cut(
     value: bencode.Value, expected: int | None
 ) -> None:
     data = bencode.encode({b"files": {ONE: {b"complete": value, b"incomplete": 2}}})
-    assert http_answer(data, [ONE], "t") == {ONE: Counts(seeders=expected, leechers=2)}
+    assert http_answer(data, [ONE], "t") == {ONE: SwarmCounts(seeders=expected, leechers=2)}
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_the_numbers_of_the_how_to_are_those_of_the_code() -> None:
 
 
 def test_the_best_of_several_counts_is_the_largest_of_each_and_never_a_sum() -> None:
-    assert best([]) == Counts()
-    assert best([Counts(seeders=3, leechers=1), Counts(seeders=2, completed=9), Counts()]) == Counts(
-        seeders=3, leechers=1, completed=9
-    )
+    assert best_counts([]) == SwarmCounts()
+    assert best_counts(
+        [SwarmCounts(seeders=3, leechers=1), SwarmCounts(seeders=2, completed=9), SwarmCounts()]
+    ) == SwarmCounts(seeders=3, leechers=1, completed=9)

@@ -4,29 +4,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager.core.config.store_url import StoreAddress, is_address, store_address
+from packager.core.config.store_url import StoreUrl, is_store_url, parse_store_url
 from packager.errors import InputError
 
 
 @pytest.mark.parametrize(
     ("written", "address", "file"),
     [
-        ("s3://bucket", StoreAddress("s3", "bucket", ""), "a/b"),
-        ("S3://bucket/pre fix/x/", StoreAddress("s3", "bucket", "pre fix/x"), "pre fix/x/a/b"),
-        ("sftp://me@host:2222/srv/x", StoreAddress("sftp", "host", "/srv/x", "me", 2222), "/srv/x/a/b"),
-        ("sftp://host/srv", StoreAddress("sftp", "host", "/srv"), "/srv/a/b"),
-        ("file:///srv/x/", StoreAddress("file", "", "/srv/x"), "/srv/x/a/b"),
+        ("s3://bucket", StoreUrl("s3", "bucket", ""), "a/b"),
+        ("S3://bucket/pre fix/x/", StoreUrl("s3", "bucket", "pre fix/x"), "pre fix/x/a/b"),
+        ("sftp://me@host:2222/srv/x", StoreUrl("sftp", "host", "/srv/x", "me", 2222), "/srv/x/a/b"),
+        ("sftp://host/srv", StoreUrl("sftp", "host", "/srv"), "/srv/a/b"),
+        ("file:///srv/x/", StoreUrl("file", "", "/srv/x"), "/srv/x/a/b"),
     ],
 )
-def test_an_address_says_where_its_files_lie(written: str, address: StoreAddress, file: str) -> None:
-    found = store_address(written, "test")
+def test_an_address_says_where_its_files_lie(written: str, address: StoreUrl, file: str) -> None:
+    found = parse_store_url(written, "test")
     assert (found, found.below("a/b")) == (address, file)
-    assert store_address(str(found), "test") == found
+    assert parse_store_url(str(found), "test") == found
 
 
 def test_a_place_holds_itself_and_what_is_below_it_and_no_other() -> None:
     def holds(one: str, other: str) -> bool:
-        return store_address(one, "test").holds(store_address(other, "test"))
+        return parse_store_url(one, "test").holds(parse_store_url(other, "test"))
 
     assert holds("s3://bucket", "s3://bucket/a")
     assert holds("s3://bucket/a", "s3://bucket/a")
@@ -44,7 +44,7 @@ PARTS = st.text(st.characters(exclude_characters="/", exclude_categories=("Cs",)
 @given(st.sampled_from(("s3", "sftp", "file", "https", "gs")), PARTS, PARTS)
 def test_an_address_with_a_password_is_refused_and_never_shown(scheme: str, before: str, after: str) -> None:
     with pytest.raises(InputError) as refused:
-        store_address(f"{scheme}://{before}:hunter2@{after}", "test")
+        parse_store_url(f"{scheme}://{before}:hunter2@{after}", "test")
     assert "hunter2" not in str(refused.value)
 
 
@@ -53,12 +53,12 @@ def test_an_address_with_a_password_is_refused_and_never_shown(scheme: str, befo
 )
 def test_a_password_with_a_slash_is_never_shown(written: str) -> None:
     with pytest.raises(InputError) as refused:
-        store_address(written, "test")
+        parse_store_url(written, "test")
     assert "ter2" not in str(refused.value)
 
 
 def test_paths_are_no_addresses() -> None:
-    assert not any(is_address(path) for path in ("songs", "/srv/songs", "s3:/x", "C:\\songs", "a b://x", "://x"))
+    assert not any(is_store_url(path) for path in ("songs", "/srv/songs", "s3:/x", "C:\\songs", "a b://x", "://x"))
 
 
 @pytest.mark.parametrize(
@@ -66,4 +66,4 @@ def test_paths_are_no_addresses() -> None:
 )
 def test_an_address_that_is_not_complete_is_refused(written: str) -> None:
     with pytest.raises(InputError):
-        store_address(written, "test")
+        parse_store_url(written, "test")

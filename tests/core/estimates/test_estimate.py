@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from packager import api
 from packager.core.estimates import estimate
-from packager.core.estimates.estimate import Cut, Lot, Wishes
+from packager.core.estimates.estimate import EstimateOptions, FileTotals, ShardTotals
 from packager.engine.tables import catalogue_totals as budgets
 from packager.errors import InputError
 from packager.options import ShardOptions, TorrentOptions
@@ -79,9 +79,11 @@ def test_no_description_gives_shards_that_are_over_their_bound(files: int, mean:
 
 
 def test_nothing_takes_nothing() -> None:
-    cut = estimate.cut(Lot(0, 0, 0, 0), ("c", "p"), ShardOptions(), TorrentOptions())
-    assert cut == Cut(0, 0, 0, 0, 0)
-    report = estimate.estimate("description", records=0, lot=Lot(0, 0, 0, 0), shards=cut, rate=1, wishes=Wishes())
+    cut = estimate.cut(FileTotals(0, 0, 0, 0), ("c", "p"), ShardOptions(), TorrentOptions())
+    assert cut == ShardTotals(0, 0, 0, 0, 0)
+    report = estimate.estimate(
+        "description", records=0, lot=FileTotals(0, 0, 0, 0), shards=cut, rate=1, wishes=EstimateOptions()
+    )
     assert (report.site, report.hash_seconds, report.stores[0].disks) == (0, 0, 0)
 
 
@@ -112,7 +114,7 @@ def test_what_fits_is_asked_of_the_catalogue_and_leaves_nothing_behind(tmp_path:
     before = sorted((tmp_path / ".packager").rglob("*"))
     api.estimate(made.root / "packager.toml", rate=1, budget=1, processes=1)
     assert sorted((tmp_path / ".packager").rglob("*")) == before
-    assert budgets.fits(tmp_path / ".packager/catalogue.parquet", tmp_path / "spill", 1)[0].until is None
+    assert budgets.budget_fits(tmp_path / ".packager/catalogue.parquet", tmp_path / "spill", 1)[0].until is None
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager.core.estimates.sampling import SampleSize, bad_below, parse_sample, proved, sample
+from packager.core.estimates.sampling import SampleSize, bad_below, parse_sample, sample, sample_conclusion
 from packager.errors import InputError
 
 
@@ -46,13 +46,13 @@ def test_what_a_sample_proves_is_what_counting_every_case_says(total: int) -> No
 
 
 def test_what_is_said_never_claims_more_than_was_proved() -> None:
-    assert proved(16384, 300, "piece") == (
+    assert sample_conclusion(16384, 300, "piece") == (
         "with 99 % confidence fewer than 248 of 16,384 pieces are bad (less than 1.6 %)"
     )
-    assert proved(20_000_000, 400_000, "piece").endswith(
+    assert sample_conclusion(20_000_000, 400_000, "piece").endswith(
         "fewer than 228 of 20,000,000 pieces are bad (less than 0.0012 %)"
     )
-    assert proved(7, 7, "piece") == "all 7 pieces were read, and all are right"
+    assert sample_conclusion(7, 7, "piece") == "all 7 pieces were read, and all are right"
 
 
 def test_459_pieces_find_damage_of_one_percent() -> None:

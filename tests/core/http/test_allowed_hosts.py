@@ -6,9 +6,16 @@ import msgspec
 import pytest
 
 from packager.core.config import url_values
-from packager.core.http.allowed_hosts import NO_HOSTS, allowed_hosts, host_and_port, permitted, redirected, special_kind
+from packager.core.http.allowed_hosts import (
+    NO_HOSTS,
+    allowed_hosts,
+    host_and_port,
+    is_permitted,
+    redirected,
+    special_kind,
+)
 from packager.core.releases.document_checks import check_release
-from packager.core.reports.inspection import FaultList
+from packager.core.reports.inspection import IssueList
 from packager.errors import InputError
 from packager.model import ReleaseShard
 from tests.helpers.made_up_releases import make_release, make_shard
@@ -36,8 +43,8 @@ def test_every_address_that_is_not_public_is_known_for_what_it_is(kind: str, fou
 @pytest.mark.parametrize("found", [["127.0.0.1"], ["10.0.0.7", "::1"], ["fe80::1%eth0"], ["::ffff:192.168.0.1"]])
 def test_a_host_that_only_a_document_names_is_contacted_at_public_addresses_alone(found: list[str]) -> None:
     with pytest.raises(InputError, match=r"^name\.example:81: not contacted: .*--allow-host name.example:81$"):
-        permitted("name.example", 81, found, NO_HOSTS, was_public=False)
-    assert permitted("name.example", 81, [*found, PUBLIC], NO_HOSTS, was_public=False) == [PUBLIC]
+        is_permitted("name.example", 81, found, NO_HOSTS, was_public=False)
+    assert is_permitted("name.example", 81, [*found, PUBLIC], NO_HOSTS, was_public=False) == [PUBLIC]
 
 
 @pytest.mark.parametrize(
@@ -65,10 +72,10 @@ def test_the_option_allows_what_it_names_and_nothing_else(
 ) -> None:
     allowed = allowed_hosts([written])
     if good:
-        assert permitted(host, port, [found], allowed, was_public=True) == [found]
+        assert is_permitted(host, port, [found], allowed, was_public=True) == [found]
     else:
         with pytest.raises(InputError, match="--allow-host"):
-            permitted(host, port, [found], allowed, was_public=False)
+            is_permitted(host, port, [found], allowed, was_public=False)
 
 
 def test_a_document_may_name_the_host_that_it_came_from_at_any_port() -> None:
@@ -77,19 +84,19 @@ def test_a_document_may_name_the_host_that_it_came_from_at_any_port() -> None:
         ("http://nas.example/release/", "nas.example", "10.0.0.5"),
         ("https://[fd00::5]/", "fd00::5", "fd00::5"),
     ):
-        assert permitted(host, 9, [found], NO_HOSTS.with_origin(origin), was_public=False) == [found]
+        assert is_permitted(host, 9, [found], NO_HOSTS.with_origin(origin), was_public=False) == [found]
     for folder in ("/srv/release", "release", "file:///srv/127.0.0.1"):
         with pytest.raises(InputError):
-            permitted("127.0.0.1", 80, ["127.0.0.1"], NO_HOSTS.with_origin(folder), was_public=False)
+            is_permitted("127.0.0.1", 80, ["127.0.0.1"], NO_HOSTS.with_origin(folder), was_public=False)
 
 
 def test_an_address_that_the_user_wrote_names_its_host_and_port() -> None:
     allowed = NO_HOSTS.with_addresses(["http://127.0.0.1:8000/x", "udp://10.0.0.5:6969", "s3://bucket/x"])
-    assert permitted("127.0.0.1", 8000, ["127.0.0.1"], allowed, was_public=False) == ["127.0.0.1"]
-    assert permitted("10.0.0.5", 6969, ["10.0.0.5"], allowed, was_public=False) == ["10.0.0.5"]
+    assert is_permitted("127.0.0.1", 8000, ["127.0.0.1"], allowed, was_public=False) == ["127.0.0.1"]
+    assert is_permitted("10.0.0.5", 6969, ["10.0.0.5"], allowed, was_public=False) == ["10.0.0.5"]
     for host, port in (("127.0.0.1", 22), ("10.0.0.5", 80), ("10.0.0.6", 6969)):
         with pytest.raises(InputError):
-            permitted(host, port, [host], allowed, was_public=False)
+            is_permitted(host, port, [host], allowed, was_public=False)
 
 
 @pytest.mark.parametrize(("found", "was_public"), [(["127.0.0.1"], True), (["127.0.0.1", PUBLIC], False)])
@@ -97,9 +104,9 @@ def test_whoever_controls_a_name_cannot_turn_it_into_an_address_of_ours(found: l
     for typed in (NO_HOSTS.with_origin("http://evil.example/"), NO_HOSTS.with_addresses(["http://evil.example/"])):
         if was_public:
             with pytest.raises(InputError, match="a loopback address"):
-                permitted("evil.example", 80, found, typed, was_public=was_public)
+                is_permitted("evil.example", 80, found, typed, was_public=was_public)
         else:
-            assert permitted("evil.example", 80, found, typed, was_public=was_public) == [PUBLIC]
+            assert is_permitted("evil.example", 80, found, typed, was_public=was_public) == [PUBLIC]
 
 
 @pytest.mark.parametrize(
@@ -207,7 +214,7 @@ def test_a_release_with_a_password_in_an_address_contradicts_the_rules(address: 
         msgspec.structs.replace(release, base_url=address),
         msgspec.structs.replace(release, shards=(with_web_seed(shard, address),)),
     ):
-        faults = FaultList()
+        faults = IssueList()
         check_release(changed, faults)
         assert any("holds a user name or a password" in each.what for each in faults.kept) != is_right
         assert not any("hunter2" in each.what for each in faults.kept)

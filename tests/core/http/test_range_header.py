@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager.core.http.range_header import MOST, UnsatisfiableError, content_range, parse, part_heads
+from packager.core.http.range_header import MOST, UnsatisfiableError, content_range, parse_range, part_heads
 
 SIZE = 10_000
 
@@ -36,12 +36,12 @@ SIZE = 10_000
     ],
 )
 def test_a_header_is_read_as_rfc_9110_tells(header: str, ranges: list[tuple[int, int]]) -> None:
-    assert parse(header, SIZE) == ranges
+    assert parse_range(header, SIZE) == ranges
 
 
 @pytest.mark.parametrize("header", ["items=0-5", "0-5", "bytes", "", "seconds=1-2, bytes=3-4"])
 def test_another_unit_is_passed_over(header: str) -> None:
-    assert parse(header, SIZE) is None
+    assert parse_range(header, SIZE) is None
 
 
 @pytest.mark.parametrize(
@@ -66,13 +66,13 @@ def test_another_unit_is_passed_over(header: str) -> None:
 )
 def test_what_is_no_range_of_the_file_or_too_much_is_unsatisfiable(header: str) -> None:
     with pytest.raises(UnsatisfiableError):
-        parse(header, SIZE)
+        parse_range(header, SIZE)
 
 
 def test_no_byte_of_an_empty_file_can_be_asked_for() -> None:
     for header in ("bytes=0-", "bytes=-1", "bytes=0-0"):
         with pytest.raises(UnsatisfiableError):
-            parse(header, 0)
+            parse_range(header, 0)
 
 
 @settings(max_examples=200)
@@ -87,7 +87,7 @@ def test_no_byte_of_an_empty_file_can_be_asked_for() -> None:
 )
 def test_whatever_is_asked_ranges_lie_in_the_file_and_are_no_more_than_it(header: str, size: int) -> None:
     try:
-        ranges = parse(header, size)
+        ranges = parse_range(header, size)
     except UnsatisfiableError:
         return
     for start, stop in ranges or ():

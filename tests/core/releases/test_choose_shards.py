@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager.core.releases.choose_shards import Choice, choose, documents_of, estimated, scores, uniforms, weights
+from packager.core.releases.choose_shards import (
+    ShardChoice,
+    choose_shards,
+    documents_of,
+    estimated,
+    scores,
+    uniforms,
+    weights,
+)
 from packager.errors import InputError
 from packager.model import STRATEGIES, PublishedFile, Release, ReleaseShard, Strategy
 from tests.helpers.simulated_publisher import Publisher, make_shard, phase_of
@@ -44,7 +52,7 @@ def make_release(sizes: list[int], second: list[int] | None = None, obsolete: fr
     )
 
 
-def names(choices: list[Choice], *, held: bool | None = None) -> list[str]:
+def names(choices: list[ShardChoice], *, held: bool | None = None) -> list[str]:
     return [choice.name for choice in choices if held in (None, choice.held)]
 
 
@@ -68,7 +76,7 @@ def test_what_is_chosen_never_exceeds_the_budget_and_what_is_held_counts_first(
     situation: tuple[Release, set[str], dict[str, int | None]], budget: int, strategy: Strategy
 ) -> None:
     release, held, seeds = situation
-    chosen = choose(release, budget=budget, mirror_id=ME, held=held, strategy=strategy, seeds=seeds)
+    chosen = choose_shards(release, budget=budget, mirror_id=ME, held=held, strategy=strategy, seeds=seeds)
     by_name = {shard.name: shard for shard in release.shards}
     on_disk = sum(by_name[name].size for name in held)
     to_fetch = sum(choice.size for choice in chosen if not choice.held)
@@ -97,7 +105,7 @@ def test_the_choice_is_the_same_whatever_the_order_of_the_shards(
     shuffle.shuffle(shards)
     other = msgspec.structs.replace(release, shards=tuple(shards))
     one, two = (
-        choose(each, budget=budget, mirror_id=ME, held=held, strategy=strategy, seeds=seeds)
+        choose_shards(each, budget=budget, mirror_id=ME, held=held, strategy=strategy, seeds=seeds)
         for each in (release, other)
     )
     assert one == two
@@ -113,15 +121,19 @@ def test_a_mirror_whose_budget_grows_keeps_what_it_has(
     later: Strategy,
 ) -> None:
     release, _, seeds = situation
-    first = choose(release, budget=budget, mirror_id=ME, strategy=strategy)
-    second = choose(release, budget=budget + more, mirror_id=ME, held=set(names(first)), strategy=later, seeds=seeds)
+    first = choose_shards(release, budget=budget, mirror_id=ME, strategy=strategy)
+    second = choose_shards(
+        release, budget=budget + more, mirror_id=ME, held=set(names(first)), strategy=later, seeds=seeds
+    )
     assert set(names(first)) == set(names(second, held=True))
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_shards_of_one_size_are_kept_when_the_budget_grows_even_with_nothing_held(strategy: Strategy) -> None:
     release = make_release([1] * 40, [1] * 40)
-    small, large = (set(names(choose(release, budget=mib << 20, mirror_id=ME, strategy=strategy))) for mib in (20, 30))
+    small, large = (
+        set(names(choose_shards(release, budget=mib << 20, mirror_id=ME, strategy=strategy))) for mib in (20, 30)
+    )
     assert (len(small), len(large)) == (20, 30)
     assert small < large
 
@@ -130,8 +142,8 @@ def test_new_shards_move_few_of_those_chosen() -> None:
     before, after = make_release([1] * 200), make_release([1] * 220)
     moved = [
         len(
-            set(names(choose(before, budget=50 << 20, mirror_id=bytes([each]))))
-            - set(names(choose(after, budget=50 << 20, mirror_id=bytes([each]))))
+            set(names(choose_shards(before, budget=50 << 20, mirror_id=bytes([each]))))
+            - set(names(choose_shards(after, budget=50 << 20, mirror_id=bytes([each]))))
         )
         for each in range(20)
     ]
@@ -142,7 +154,7 @@ def test_mirrors_that_never_talk_cover_the_collection_evenly() -> None:
     release = make_release([1] * 100)
     copies = dict.fromkeys((shard.name for shard in release.shards), 0)
     for mirror in range(200):
-        for choice in choose(release, budget=20 << 20, mirror_id=b"mirror %d" % mirror):
+        for choice in choose_shards(release, budget=20 << 20, mirror_id=b"mirror %d" % mirror):
             copies[choice.name] += 1
     assert sum(copies.values()) == 4000
     assert 20 < min(copies.values()) <= max(copies.values()) < 65  # 40 and 6 at a time by chance alone
@@ -153,7 +165,7 @@ def test_three_mirrors_that_see_each_other_cover_all_with_forty_percent_each() -
     for run in range(50):
         seeds = dict.fromkeys((shard.name for shard in release.shards), 0)
         for mirror in range(3):
-            chosen = choose(release, budget=16 << 20, mirror_id=b"%d %d" % (run, mirror), seeds=seeds)
+            chosen = choose_shards(release, budget=16 << 20, mirror_id=b"%d %d" % (run, mirror), seeds=seeds)
             for choice in chosen:
                 seeds[choice.name] += 1
         assert min(seeds.values()) >= 1
@@ -165,7 +177,7 @@ def test_a_shard_that_nobody_seeds_comes_first(strategy: Strategy) -> None:
     seeds = {shard.name: 3 for shard in release.shards}
     seeds[release.shards[17].name] = 0
     for mirror in range(20):
-        chosen = choose(release, budget=2 << 20, mirror_id=bytes([mirror]), strategy=strategy, seeds=seeds)
+        chosen = choose_shards(release, budget=2 << 20, mirror_id=bytes([mirror]), strategy=strategy, seeds=seeds)
         assert chosen[0].name == release.shards[17].name
         assert "0 seeds seen" in chosen[0].why
 
@@ -180,8 +192,8 @@ def test_each_strategy_has_its_order_and_says_why() -> None:
     release = make_release([1] * 3, [1] * 4)
     seeds = {shard.name: at for at, shard in enumerate(reversed(release.shards))}
 
-    def all_by(strategy: Strategy) -> list[Choice]:
-        return choose(release, budget=7 << 20, mirror_id=ME, strategy=strategy, seeds=seeds)
+    def all_by(strategy: Strategy) -> list[ShardChoice]:
+        return choose_shards(release, budget=7 << 20, mirror_id=ME, strategy=strategy, seeds=seeds)
 
     assert names(all_by("popular")) == [shard.name for shard in release.shards]
     assert all_by("popular")[4].why == "number 2 of audio, in the publisher's order"
@@ -197,22 +209,22 @@ def test_each_strategy_has_its_order_and_says_why() -> None:
 def test_phases_and_names_narrow_the_choice_and_what_is_held_still_counts() -> None:
     release = make_release([1] * 3, [1] * 4)
     audio = [shard.name for shard in release.shards if shard.phase == "audio"]
-    assert set(names(choose(release, budget=9 << 20, mirror_id=ME, phases={"audio"}))) == set(audio)
-    assert names(choose(release, budget=9 << 20, mirror_id=ME, names=audio[:1])) == audio[:1]
+    assert set(names(choose_shards(release, budget=9 << 20, mirror_id=ME, phases={"audio"}))) == set(audio)
+    assert names(choose_shards(release, budget=9 << 20, mirror_id=ME, names=audio[:1])) == audio[:1]
     held = {"demo-metadata-00001"}
-    assert len(choose(release, budget=3 << 20, mirror_id=ME, phases={"audio"}, held=held)) == 2
+    assert len(choose_shards(release, budget=3 << 20, mirror_id=ME, phases={"audio"}, held=held)) == 2
 
 
 def test_a_phase_that_is_not_there_is_named() -> None:
     with pytest.raises(InputError, match='no phase is named "vidoe"; there are: metadata, audio'):
-        choose(make_release([1]), budget=1, mirror_id=ME, phases={"vidoe"})
+        choose_shards(make_release([1]), budget=1, mirror_id=ME, phases={"vidoe"})
 
 
 def test_too_small_a_budget_keeps_the_best_of_what_is_held_and_fetches_nothing() -> None:
     release = make_release([1] * 6)
-    held = set(names(choose(release, budget=4 << 20, mirror_id=ME)))
-    chosen = choose(release, budget=2 << 20, mirror_id=ME, held=held)
-    assert names(chosen) == names(choose(release, budget=2 << 20, mirror_id=ME))
+    held = set(names(choose_shards(release, budget=4 << 20, mirror_id=ME)))
+    chosen = choose_shards(release, budget=2 << 20, mirror_id=ME, held=held)
+    assert names(chosen) == names(choose_shards(release, budget=2 << 20, mirror_id=ME))
     assert all(choice.held for choice in chosen)
 
 
@@ -233,7 +245,7 @@ def test_documents_count_in_the_budget_as_tars_do() -> None:
     each = documents_of(large.shards[0])
     assert each == len(large.shards[0].documents) * (10 << 20)
     for budget, count in ((1 << 20, 0), ((1 << 20) + each - 1, 0), ((1 << 20) + each, 1), (2 * (each + (1 << 20)), 2)):
-        chosen = choose(large, budget=budget, mirror_id=b"x")
+        chosen = choose_shards(large, budget=budget, mirror_id=b"x")
         assert [choice.documents for choice in chosen] == [each] * count
-    held = choose(large, budget=2 * (each + (1 << 20)) - 1, mirror_id=b"x", held={large.shards[0].name})
+    held = choose_shards(large, budget=2 * (each + (1 << 20)) - 1, mirror_id=b"x", held={large.shards[0].name})
     assert [choice.name for choice in held] == [large.shards[0].name]

@@ -10,7 +10,7 @@ import pytest
 from packager.core.releases import documents, lookup_index
 from packager.core.releases.document_checks import check_release
 from packager.core.releases.lookup_index import Lookup
-from packager.core.reports.inspection import FaultList
+from packager.core.reports.inspection import IssueList
 from packager.errors import InputError
 from packager.model import FileDigest, Manifest, PublishedFile, Release, ReleaseShard, Withdrawal
 from tests.helpers.made_up_releases import make_shard
@@ -36,7 +36,7 @@ def faults_of(*withdrawals: Withdrawal, withdrawn: int) -> list[str]:
         shards=(msgspec.structs.replace(shard, withdrawn=withdrawn),),
         withdrawals=withdrawals,
     )
-    faults = FaultList()
+    faults = IssueList()
     check_release(release, faults)
     return [f"{each.where}: {each.what}" for each in faults.kept]
 
@@ -102,7 +102,7 @@ ANYTHING = {"a": [1, -5, 2.5, None, True, "x", {"": {}}], "b": 1 << 80, "é": "\
 @pytest.mark.parametrize("kind", [Release, Manifest, Lookup])
 @pytest.mark.parametrize("extensions", [ANYTHING, {}, {"format": 9}])
 def test_extensions_of_any_content_are_read_and_ignored(kind: type, extensions: Any) -> None:
-    read = lookup_index.from_bytes if kind is Lookup else lambda data, where: documents.from_bytes(data, kind, where)
+    read = lookup_index.parse_lookup if kind is Lookup else lambda data, where: documents.from_bytes(data, kind, where)
     document = read(with_extensions(kind, extensions), "x.json")
     without = msgspec.structs.replace(document, extensions={})
     assert without == read(with_extensions(kind, {}), "x.json")

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from packager.core.releases import documents
 from packager.errors import InputError
-from packager.model import Manifest, Struct, Whole
+from packager.model import FrozenStruct, Manifest, Whole
 
 
-class Note(Struct, frozen=True, kw_only=True):
+class Note(FrozenStruct, frozen=True, kw_only=True):
     format: Whole
     text: str
     many: tuple[Whole, ...] = ()

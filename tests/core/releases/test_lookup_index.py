@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packager.core.releases import documents, lookup_index
-from packager.core.releases.lookup_index import EMPTY, LOOKUP, SLOT, Hit, Lookup
+from packager.core.releases.lookup_index import EMPTY, LOOKUP, SLOT, Lookup, LookupHit
 from packager.errors import InputError
 from packager.model import PublishedFile
 
@@ -57,13 +57,13 @@ def test_a_bucket_is_the_hash_times_buckets_without_a_rounding(hashes: list[int]
 @settings(max_examples=200)
 def test_every_key_has_a_place_inside_its_part(key: str) -> None:
     index = make_lookup()
-    place = lookup_index.place(index, key)
+    place = lookup_index.bucket_range(index, key)
     assert 0 <= place.start < place.stop <= place.part.size
     assert place.stop - place.start == index.bucket_bytes
 
 
 def test_a_key_that_is_not_utf_8_has_a_place_too() -> None:
-    assert lookup_index.place(make_lookup(), "caf\udce9").mark >= 0
+    assert lookup_index.bucket_range(make_lookup(), "caf\udce9").mark >= 0
 
 
 @pytest.mark.parametrize(
@@ -84,20 +84,20 @@ def test_an_isrc_is_known_by_its_form(text: str, code: str | None) -> None:
 
 def test_a_bucket_tells_the_shard_and_row_of_each_slot_with_the_mark() -> None:
     slots = np.array([(7, 100_002, 5), (8, 1, 0), (7, 3, 9), (7, EMPTY, EMPTY)], SLOT)
-    found = lookup_index.hits(make_lookup(), slots.tobytes(), 7)
+    found = lookup_index.parse_bucket(make_lookup(), slots.tobytes(), 7)
     assert [(hit.shard, hit.row) for hit in found] == [("tones-audio-00002", 5), ("tones-metadata-00003", 9)]
-    assert isinstance(found[0], Hit)
+    assert isinstance(found[0], LookupHit)
 
 
 def test_a_bucket_that_names_no_shard_is_refused() -> None:
     for shard in (200_001, 100_000, 0):
         with pytest.raises(InputError, match="which is none"):
-            lookup_index.hits(make_lookup(), np.array([(7, shard, 5)], SLOT).tobytes(), 7)
+            lookup_index.parse_bucket(make_lookup(), np.array([(7, shard, 5)], SLOT).tobytes(), 7)
 
 
 def test_lookup_json_reads_back() -> None:
     index = make_lookup()
-    assert lookup_index.from_bytes(documents.to_bytes(index), LOOKUP) == index
+    assert lookup_index.parse_lookup(documents.to_bytes(index), LOOKUP) == index
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_lookup_json_reads_back() -> None:
 )
 def test_a_lookup_json_that_contradicts_itself_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(InputError):
-        lookup_index.from_bytes(documents.to_bytes(make_lookup(**wrong)), LOOKUP)
+        lookup_index.parse_lookup(documents.to_bytes(make_lookup(**wrong)), LOOKUP)
 
 
 def test_the_hash_is_the_beginning_of_the_sha_256() -> None:

@@ -11,11 +11,11 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
 
-from packager.check.repair.find_members import Finder
+from packager.check.repair.find_members import MemberFinder
 from packager.cli.app import main
 from packager.core.releases.members_table import source_paths, with_current_ids
 from packager.engine.tables import parquet, untrusted_parquet
-from packager.engine.tables.filter_members import chosen
+from packager.engine.tables.filter_members import filter_members
 from packager.errors import InputError
 from packager.model import LATER, MEMBERS, ShardName
 from tests.end_to_end.test_growing import release
@@ -85,10 +85,13 @@ def test_unknown_columns_are_ignored_and_missing_ones_are_null(name: str, tmp_pa
     expected = table
     if name == "no title":
         expected = table.set_column(table.column_names.index("title"), "title", pa.nulls(2, pa.string()))
-    for read in (untrusted_parquet.read_table(path, MEMBERS), parquet.read_rows(path, 0, 2, MEMBERS)):
+    for read in (untrusted_parquet.read_untrusted_table(path, MEMBERS), parquet.read_rows(path, 0, 2, MEMBERS)):
         assert read.schema == MEMBERS
         assert read.to_pylist() == expected.to_pylist()
-    assert untrusted_parquet.read_group(path, MEMBERS, 0, path.stat().st_size).to_pylist() == expected.to_pylist()
+    assert (
+        untrusted_parquet.read_untrusted_group(path, MEMBERS, 0, path.stat().st_size).to_pylist()
+        == expected.to_pylist()
+    )
 
 
 @pytest.mark.parametrize("column", ["id", "path", "offset", "size", "sha256", "kind"])
@@ -96,7 +99,7 @@ def test_a_column_that_may_not_be_null_may_not_be_missing(column: str, tmp_path:
     path = tmp_path / "x.members.parquet"
     pq.write_table(make_members([{"id": "a", "path": "a.txt"}]).drop_columns([column]), path)
     with pytest.raises(InputError, match=f'column "{column}" of type'):
-        untrusted_parquet.read_table(path, MEMBERS)
+        untrusted_parquet.read_untrusted_table(path, MEMBERS)
 
 
 def test_a_shard_is_rebuilt_verified_and_extracted_by_a_table_with_other_columns(
@@ -134,11 +137,11 @@ def test_who_looks_for_an_id_or_a_path_finds_the_record_under_what_it_is_called_
     members = with_current_ids(make_members(MOVED))
     assert members.schema == MEMBERS
     assert members["id"].to_pylist() == ["new/a.txt", "b", "new/c.txt"]
-    assert chosen(members, ids=["new/a.txt"], paths=[], where=None) == [0]
+    assert filter_members(members, ids=["new/a.txt"], paths=[], where=None) == [0]
     with pytest.raises(InputError, match="no member has the id"):
-        chosen(members, ids=["old/a.txt"], paths=[], where=None)
-    assert chosen(members, ids=[], paths=["old/a.txt"], where=None) == [0]
-    assert chosen(members, ids=[], paths=["moved/*"], where=None) == [1]
+        filter_members(members, ids=["old/a.txt"], paths=[], where=None)
+    assert filter_members(members, ids=[], paths=["old/a.txt"], where=None) == [0]
+    assert filter_members(members, ids=[], paths=["moved/*"], where=None) == [1]
 
 
 def test_a_file_is_looked_for_where_it_is_now_then_where_it_was_and_never_outside(tmp_path: Path) -> None:
@@ -147,5 +150,5 @@ def test_a_file_is_looked_for_where_it_is_now_then_where_it_was_and_never_outsid
     for size, path in enumerate(("new/a.txt", "b.txt", "new/c.txt"), 1):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_bytes(b"x" * size)
-    places = Finder(ShardName("x"), members, [tmp_path]).places
+    places = MemberFinder(ShardName("x"), members, [tmp_path]).places
     assert places == [str(tmp_path / path).encode() for path in ("new/a.txt", "b.txt", "new/c.txt")]

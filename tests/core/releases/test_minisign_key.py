@@ -9,7 +9,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from packager.core.releases.minisign_key import MEMLIMIT, OPSLIMIT, PASSWORD_LIMIT, PublicKey, Scrypt, SecretKey
+from packager.core.releases.minisign_key import (
+    MEMLIMIT,
+    OPSLIMIT,
+    PASSWORD_LIMIT,
+    PublicKey,
+    ScryptParameters,
+    SecretKey,
+)
 from packager.errors import InputError
 
 VECTORS = json.loads(
@@ -17,7 +24,7 @@ VECTORS = json.loads(
 )
 PROTECTED = VECTORS["protected"]
 PUBLIC = PublicKey.parse(VECTORS["public_key"])
-SMALL = Scrypt(bytes(range(32)), 32768, 1 << 20)  # 1 MiB: a test need not wait
+SMALL = ScryptParameters(bytes(range(32)), 32768, 1 << 20)  # 1 MiB: a test need not wait
 
 
 def no_password() -> str:
@@ -139,13 +146,13 @@ def test_a_text_that_is_no_secret_key_is_refused_and_not_repeated(text: str, wha
     ],
 )
 def test_the_cost_follows_libsodiums_rule(opslimit: int, memlimit: int, n: int, p: int) -> None:
-    assert Scrypt(bytes(32), opslimit, memlimit).cost == (n, p)
+    assert ScryptParameters(bytes(32), opslimit, memlimit).cost == (n, p)
 
 
 @given(opslimit=st.integers(0, OPSLIMIT), memlimit=st.integers(0, MEMLIMIT))
 @example(opslimit=OPSLIMIT, memlimit=0)
 def test_no_limits_that_are_taken_cost_more_than_minisigns_own(opslimit: int, memlimit: int) -> None:
-    n, p = Scrypt(bytes(32), opslimit, memlimit).cost
+    n, p = ScryptParameters(bytes(32), opslimit, memlimit).cost
     assert n >= 2
     assert p >= 1
     assert n & (n - 1) == 0

@@ -2,16 +2,16 @@
 
 import msgspec
 
-from packager.core.bittorrent.scrape import Counts
+from packager.core.bittorrent.scrape import SwarmCounts
 from packager.core.releases.seed_counts import (
     MOST_TRACKERS,
     Counted,
-    Spread,
+    SeedSpread,
     by_shard,
     is_older,
+    merge_counts,
     newest,
     questions,
-    renewed,
     spread,
     swarms,
 )
@@ -56,19 +56,19 @@ def test_a_shards_counts_are_the_best_of_its_swarms_and_never_their_sum() -> Non
     found = by_shard(
         make_release(shards=[shard, other]),
         {
-            v1: Counts(seeders=3, leechers=0, completed=7),
-            v2: Counts(seeders=2, leechers=4),
-            b"x" * 20: Counts(seeders=9),
+            v1: SwarmCounts(seeders=3, leechers=0, completed=7),
+            v2: SwarmCounts(seeders=2, leechers=4),
+            b"x" * 20: SwarmCounts(seeders=9),
         },
     )
-    assert found == {shard.name: Counts(seeders=3, leechers=4, completed=7)}
+    assert found == {shard.name: SwarmCounts(seeders=3, leechers=4, completed=7)}
 
 
 def test_what_was_not_counted_now_keeps_what_was_counted_last_and_when() -> None:
     one, two = make_shard().name, make_shard(number=2).name
-    before = {name: Counted(counts=Counts(seeders=1), at="2026-01-01T00:00:00Z") for name in (one, two)}
-    after = renewed(before, {two: Counts(seeders=5)}, "2026-02-01T00:00:00Z")
-    assert after == {one: before[one], two: Counted(counts=Counts(seeders=5), at="2026-02-01T00:00:00Z")}
+    before = {name: Counted(counts=SwarmCounts(seeders=1), at="2026-01-01T00:00:00Z") for name in (one, two)}
+    after = merge_counts(before, {two: SwarmCounts(seeders=5)}, "2026-02-01T00:00:00Z")
+    assert after == {one: before[one], two: Counted(counts=SwarmCounts(seeders=5), at="2026-02-01T00:00:00Z")}
 
 
 def test_how_the_shards_stand_together_leaves_obsolete_ones_out() -> None:
@@ -76,10 +76,10 @@ def test_how_the_shards_stand_together_leaves_obsolete_ones_out() -> None:
     shards[5] = msgspec.structs.replace(shards[5], obsolete=True)
     times = ("2026-01-01T00:00:00Z", "2026-03-01T00:00:00Z")
     counted = {
-        shard.name: Counted(counts=Counts(seeders=seeders), at=times[at % 2])
+        shard.name: Counted(counts=SwarmCounts(seeders=seeders), at=times[at % 2])
         for at, (shard, seeders) in enumerate(zip(shards, (4, 0, 0, 2, None, 0), strict=True))
     }
-    assert spread(make_release(shards=shards), counted) == Spread(
+    assert spread(make_release(shards=shards), counted) == SeedSpread(
         at=times[1], known=4, of=5, without=2, fewest=0, median=0
     )
     assert spread(make_release(shards=shards), {}) is None

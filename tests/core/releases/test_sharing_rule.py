@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from packager.core.releases import release_lists
-from packager.core.releases.sharing_rule import HandOut, why_withheld
+from packager.core.releases.sharing_rule import SharingRule, why_withheld
 from packager.model import Release, Withdrawal
 from tests.helpers.made_up_releases import make_phase, make_release, make_shard
 
@@ -64,11 +64,11 @@ def release_with(*, obsolete: bool = True, content: str = "catalogue", **withdra
 )
 def test_an_earlier_catalogue_is_withheld_after_a_withdrawal(values: dict[str, object], names: list[str]) -> None:
     release = release_with(**values)  # type: ignore[arg-type]
-    assert [each.name for each in HandOut(release).all_withheld()] == names
+    assert [each.name for each in SharingRule(release).all_withheld()] == names
 
 
 def test_a_shard_of_a_project_without_a_release_is_unpublished_and_a_strangers_is_unknown() -> None:
-    hand_out = HandOut(None, now=DATE, planned={"audio-0001": "audio"})
+    hand_out = SharingRule(None, now=DATE, planned={"audio-0001": "audio"})
     assert hand_out.withheld_file("audio-0001").cause == "unpublished"  # type: ignore[union-attr]
     assert hand_out.withheld_file("audio-0001", "ab" * 20).cause == "unpublished"  # type: ignore[union-attr]
     assert hand_out.withheld_file("video-0001") is None
@@ -76,7 +76,7 @@ def test_a_shard_of_a_project_without_a_release_is_unpublished_and_a_strangers_i
 
 def test_a_renamed_tar_is_known_by_its_torrent_and_another_collections_is_not_by_its_name() -> None:
     shard = msgspec.structs.replace(make_shard(), withdrawn=1)
-    hand_out = HandOut(make_release(shards=[shard]))
+    hand_out = SharingRule(make_release(shards=[shard]))
     assert hand_out.withheld_file("other-name", str(shard.infohash_v2))
     assert hand_out.withheld_file(shard.name)
     assert hand_out.withheld_file(shard.name, "ab" * 20) is None
@@ -85,7 +85,7 @@ def test_a_renamed_tar_is_known_by_its_torrent_and_another_collections_is_not_by
 
 def test_another_torrent_of_a_withheld_tar_is_known_by_the_pieces_root_or_by_name_and_size() -> None:
     shard = msgspec.structs.replace(make_shard(), withdrawn=1)
-    hand_out = HandOut(make_release(shards=[shard]))
+    hand_out = SharingRule(make_release(shards=[shard]))
     assert hand_out.withheld_file("other-name", "ab" * 20, str(shard.pieces_root))
     assert hand_out.withheld_file(shard.name, "ab" * 20, size=shard.size)
     assert hand_out.withheld_file("other-name", "ab" * 20, size=shard.size) is None

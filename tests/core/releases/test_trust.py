@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from packager.core.releases import documents
 from packager.core.releases.minisign_key import SecretKey
 from packager.core.releases.minisign_signature import sign
-from packager.core.releases.trust import MISSED, TABLE_LIMIT, Followed, accept, missed, pin, stale
+from packager.core.releases.trust import (
+    MISSED,
+    TABLE_LIMIT,
+    FollowedState,
+    accept_release,
+    missed_serials,
+    pin,
+    staleness_warning,
+)
 from packager.errors import TrustError
 from packager.model import FileDigest, PublishedFile, Release, Withdrawal
 from tests.helpers.simulated_publisher import (
@@ -29,12 +37,12 @@ from tests.helpers.simulated_publisher import (
 EVIL = secret_key("attacker")
 
 
-def follow(publisher: Publisher, upto: int | None = None) -> Followed:
+def follow(publisher: Publisher, upto: int | None = None) -> FollowedState:
     """The state of a mirror that followed every release so far."""
     first, *rest = publisher.signed[:upto]
     state = pin(first.body, first.minisig, secret_key("publisher").public).followed
     for signed in rest:
-        state = accept(state, signed.body, signed.minisig).followed
+        state = accept_release(state, signed.body, signed.minisig).followed
     return state
 
 
@@ -64,7 +72,7 @@ def test_the_first_release_followed_may_have_any_serial(publisher: Publisher) ->
 
 def test_a_release_followed_already_changes_nothing(publisher: Publisher) -> None:
     state = follow(publisher)
-    assert accept(state, publisher.head.body, publisher.head.minisig).followed is state
+    assert accept_release(state, publisher.head.body, publisher.head.minisig).followed is state
 
 
 def test_the_state_is_stored_and_read_back_in_few_bytes() -> None:
@@ -72,7 +80,7 @@ def test_the_state_is_stored_and_read_back_in_few_bytes() -> None:
     publisher.publish(500)
     state = follow(publisher)
     data = documents.to_bytes(state)
-    assert documents.from_bytes(data, Followed, "state") == state
+    assert documents.from_bytes(data, FollowedState, "state") == state
     assert len(data) < 650 * 500
 
 
@@ -316,7 +324,7 @@ def test_a_phase_that_is_published_stays_so(publisher: Publisher) -> None:
     ):
         forged = publisher.forge(publisher.next(), change=change)
         with pytest.raises(TrustError, match='closed phase: "notes" was published and is not any more'):
-            accept(state, forged.body, forged.minisig)
+            accept_release(state, forged.body, forged.minisig)
 
 
 def test_a_withdrawal_is_lifted_once_and_may_follow_again(publisher: Publisher) -> None:
@@ -325,14 +333,14 @@ def test_a_withdrawal_is_lifted_once_and_may_follow_again(publisher: Publisher) 
 
     again = publisher.forge(publisher.next(), change=lift(3))
     with pytest.raises(TrustError, match="is withdrawn since serial 3 and lifted in serial 3"):
-        accept(follow(publisher), again.body, again.minisig)
+        accept_release(follow(publisher), again.body, again.minisig)
     publisher.publish(change=lift(4))
     state = follow(publisher)
     assert [each.lifted for each in state.withdrawals] == [4]
     for change in (lift(5), lift(0)):
         forged = publisher.forge(publisher.next(), change=change)
         with pytest.raises(TrustError, match='changed withdrawal: "record-7" is lifted in serial'):
-            accept(state, forged.body, forged.minisig)
+            accept_release(state, forged.body, forged.minisig)
     publisher.publish(withdraw=["record-7"])
     assert [(each.id, each.since, each.lifted) for each in follow(publisher).withdrawals] == [
         ("record-7", 3, 4),
@@ -347,7 +355,7 @@ def test_what_is_said_of_a_withdrawn_record_may_be_left_out_and_not_become_anoth
     for field, other in (("title", "x"), ("artist", "x"), ("files", (FileDigest(size=2, sha256=hex_of("x")),))):
         forged = publisher.forge(publisher.next(), change=with_withdrawal(1, **{field: other}))
         with pytest.raises(TrustError, match=f'changed withdrawal: {field} of "record-8" changed'):
-            accept(state, forged.body, forged.minisig)
+            accept_release(state, forged.body, forged.minisig)
     publisher.publish(change=with_withdrawal(1, title="", artist="", files=()))
     assert follow(publisher).serial == 5
 
@@ -373,7 +381,7 @@ def test_a_withdrawal_keeps_its_reason_and_names_no_shard_less(publisher: Publis
     ):
         forged = publisher.forge(publisher.next(), change=lambda r, c=change: counted(with_withdrawal(1, **c)(r)))
         with pytest.raises(TrustError, match=sentence):
-            accept(state, forged.body, forged.minisig)
+            accept_release(state, forged.body, forged.minisig)
 
 
 def said(release: Release, **told: object) -> Withdrawal:
@@ -399,12 +407,12 @@ def test_an_attack_is_refused_by_its_name(publisher: Publisher, name: str) -> No
     honest = Publisher(signed=publisher.signed[:3])
     forged = make(publisher)
     with pytest.raises(TrustError) as error:
-        accept(state, forged.body, forged.minisig)
+        accept_release(state, forged.body, forged.minisig)
     assert told in str(error.value)
     assert str(error.value).startswith("release.json")
     assert documents.to_bytes(state) == before
     following = honest.publish()
-    assert accept(state, following.body, following.minisig).followed.serial == 4
+    assert accept_release(state, following.body, following.minisig).followed.serial == 4
 
 
 @pytest.mark.parametrize(
@@ -440,7 +448,7 @@ def test_an_extra_torrent_may_come_and_go_but_not_change(publisher: Publisher) -
     assert state.shards[1].twin_infohash == hex_of("a", 40)
     forged = publisher.forge(publisher.next(), change=twin("b"))
     with pytest.raises(TrustError, match="changed shard: twin_infohash"):
-        accept(state, forged.body, forged.minisig)
+        accept_release(state, forged.body, forged.minisig)
 
 
 def test_an_extra_torrent_with_an_infohash_of_another_shard_is_refused(publisher: Publisher) -> None:
@@ -450,7 +458,7 @@ def test_an_extra_torrent_with_an_infohash_of_another_shard_is_refused(publisher
     change = with_shard(1, twin_infohash=infohash, twin_magnet=magnet, twin_torrent=a_file())
     forged = publisher.forge(publisher.next(), change=change)
     with pytest.raises(TrustError, match=r"the v1 infohash .* stands twice"):
-        accept(follow(publisher), forged.body, forged.minisig)
+        accept_release(follow(publisher), forged.body, forged.minisig)
 
 
 def test_an_old_key_vouches_for_the_new_one_which_alone_signs_from_then_on(publisher: Publisher) -> None:
@@ -460,13 +468,13 @@ def test_an_old_key_vouches_for_the_new_one_which_alone_signs_from_then_on(publi
     stolen = publisher.forge(publisher.next(), key=old)
     publisher.publish()
     with pytest.raises(TrustError, match="replaced key: made with key") as error:
-        accept(state, stolen.body, stolen.minisig)
+        accept_release(state, stolen.body, stolen.minisig)
     assert new.public.name in str(error.value)
     publisher.publish(next_key=newer)
     publisher.publish()
     state = follow(publisher)
     assert state.keys == (old.public.line, new.public.line, newer.public.line)
-    assert accept(state, publisher.head.body, publisher.head.minisig).followed is state
+    assert accept_release(state, publisher.head.body, publisher.head.minisig).followed is state
 
 
 def test_a_release_that_names_a_new_key_holds_signed_by_either(publisher: Publisher) -> None:
@@ -475,8 +483,8 @@ def test_a_release_that_names_a_new_key_holds_signed_by_either(publisher: Publis
     state = follow(publisher)
     again = publisher.forge(announced.release, key=new)
     assert again.body == announced.body
-    assert accept(state, announced.body, announced.minisig).followed is state
-    assert accept(state, again.body, again.minisig).followed is state
+    assert accept_release(state, announced.body, announced.minisig).followed is state
+    assert accept_release(state, again.body, again.minisig).followed is state
 
 
 def test_a_release_that_names_its_own_key_rotates_nothing(publisher: Publisher) -> None:
@@ -488,14 +496,14 @@ def test_a_mirror_that_was_away_steps_through_what_it_missed(publisher: Publishe
     state = follow(publisher, 1)
     publisher.publish(next_key=secret_key("new"))
     publisher.publish()
-    steps = missed(state, publisher.head.body)
+    steps = missed_serials(state, publisher.head.body)
     assert steps == range(2, 5)
     for serial in [*steps, 5]:
         signed = publisher.signed[serial - 1]
-        state = accept(state, signed.body, signed.minisig).followed
+        state = accept_release(state, signed.body, signed.minisig).followed
     assert state == follow(publisher)
-    assert not missed(state, publisher.head.body)
-    assert not missed(state, publisher.signed[0].body)
+    assert not missed_serials(state, publisher.head.body)
+    assert not missed_serials(state, publisher.signed[0].body)
 
 
 def test_a_fast_forward_is_refused_before_anything_is_fetched(publisher: Publisher) -> None:
@@ -503,24 +511,24 @@ def test_a_fast_forward_is_refused_before_anything_is_fetched(publisher: Publish
     for serial in (3 + MISSED + 1, 10**9, 10**30):
         body = publisher.head.body.replace(b'"serial": 3', f'"serial": {serial}'.encode())
         with pytest.raises(TrustError, match=r"fast-forward|malformed"):
-            missed(state, body)
-    assert len(missed(state, publisher.head.body.replace(b'"serial": 3', b'"serial": 1003'))) == MISSED - 1
+            missed_serials(state, body)
+    assert len(missed_serials(state, publisher.head.body.replace(b'"serial": 3', b'"serial": 1003'))) == MISSED - 1
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"serial": "4"}', b"\xff", b"[" * 100_000, b'{"serial": 1e400}'])
 def test_what_has_no_serial_is_refused(publisher: Publisher, body: bytes) -> None:
     with pytest.raises(TrustError, match="malformed"):
-        missed(follow(publisher), body)
+        missed_serials(follow(publisher), body)
 
 
 def test_an_old_release_warns_and_a_new_one_does_not(publisher: Publisher) -> None:
     state = follow(publisher)
     assert state.date == "2026-01-04T00:00:00Z"
     day = 86_400
-    assert stale(state, now="2026-02-03T00:00:00Z", max_age=30 * day) is None
-    warning = stale(state, now="2026-02-04T00:00:00Z", max_age=30 * day)
+    assert staleness_warning(state, now="2026-02-03T00:00:00Z", max_age=30 * day) is None
+    warning = staleness_warning(state, now="2026-02-04T00:00:00Z", max_age=30 * day)
     assert warning == ("serial 3 of demo is 31 d old, more than 30 d: there may be a newer one that was kept from here")
-    assert "a clock is wrong" in str(stale(state, now="2026-01-01T00:00:00Z", max_age=30 * day))
+    assert "a clock is wrong" in str(staleness_warning(state, now="2026-01-01T00:00:00Z", max_age=30 * day))
 
 
 steps = st.tuples(st.integers(0, 3), st.booleans(), st.booleans(), st.booleans())
@@ -543,7 +551,7 @@ def test_any_honest_chain_is_accepted_in_its_order_and_in_no_other(plan: list[tu
         for signed in publisher.signed:
             if signed.release.serial not in (held.serial, held.serial + 1):
                 with pytest.raises(TrustError, match=r"rollback|gap|replaced key|wrong key id"):
-                    accept(held, signed.body, signed.minisig)
+                    accept_release(held, signed.body, signed.minisig)
 
 
 @settings(max_examples=200)
@@ -557,7 +565,7 @@ def test_a_document_with_any_byte_changed_is_refused(data: st.DataObject) -> Non
     byte = data.draw(st.integers(0, 255).filter(lambda byte: byte != signed.body[at]))
     body = signed.body[:at] + bytes([byte]) + signed.body[at + 1 :]
     with pytest.raises(TrustError):
-        accept(state, body, signed.minisig)
+        accept_release(state, body, signed.minisig)
 
 
 @settings(max_examples=200)
@@ -573,4 +581,4 @@ def test_a_signature_with_any_signed_byte_changed_is_refused(data: st.DataObject
     byte = data.draw(st.integers(0, 255).filter(lambda byte: byte != signed.minisig[at]))
     minisig = signed.minisig[:at] + bytes([byte]) + signed.minisig[at + 1 :]
     with pytest.raises(TrustError):
-        accept(state, signed.body, minisig)
+        accept_release(state, signed.body, minisig)

@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 from packager.core.bittorrent.piece_hashes import PieceHashes
 from packager.core.reports import faults
 from packager.core.reports.faults import (
-    Extents,
-    Known,
+    ExpectedStream,
+    NamedRanges,
     file_extents,
     file_fault,
     gap_fault,
-    merged,
+    merge_faults,
     piece_faults,
     size_fault,
     tar_extents,
 )
-from packager.core.shards.layout import Literal
+from packager.core.shards.layout import LiteralBytes
 from packager.core.shards.tar_layout import TarLayout, tar_layout
 from packager.model import MEMBERS, ShardName
 
@@ -38,17 +38,17 @@ def layout() -> TarLayout:
 
 def tar_bytes(made: TarLayout) -> bytes:
     parts = made.segments(digests=bytes(32 * len(SIZES)))
-    return b"".join(part.data if isinstance(part, Literal) else bytes(part.stop - part.start) for part in parts)
+    return b"".join(part.data if isinstance(part, LiteralBytes) else bytes(part.stop - part.start) for part in parts)
 
 
-def known(size: int, piece_length: int, extents: Extents = faults.NOTHING) -> Known:
-    return Known(PieceHashes(size, piece_length, None, b"", bytes(20 * -(-size // piece_length))), extents)
+def known(size: int, piece_length: int, extents: NamedRanges = faults.NOTHING) -> ExpectedStream:
+    return ExpectedStream(PieceHashes(size, piece_length, None, b"", bytes(20 * -(-size // piece_length))), extents)
 
 
 @given(numbers=st.sets(st.integers(0, 200)))
 @settings(max_examples=60)
 def test_merged_ranges_hold_the_numbers_and_no_two_are_neighbours(numbers: set[int]) -> None:
-    ranges = merged(sorted(numbers))
+    ranges = merge_faults(sorted(numbers))
     assert [number for run in ranges for number in run] == sorted(numbers)
     assert all(one.stop < other.start for one, other in pairwise(ranges))
 

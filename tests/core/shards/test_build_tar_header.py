@@ -54,7 +54,7 @@ def read_header(header: bytes) -> tarfile.TarInfo:
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
 def test_a_header_says_its_path_and_size_and_nothing_of_the_machine(path: str, size: int) -> None:
-    header = build_tar_header.header(path, size)
+    header = build_tar_header.build_tar_header(path, size)
     member = read_header(header)
     assert (member.name, member.size) == (path, size)
     assert (member.uid, member.gid, member.uname, member.gname) == (0, 0, "", "")
@@ -76,19 +76,19 @@ def test_a_header_says_its_path_and_size_and_nothing_of_the_machine(path: str, s
     ],
 )
 def test_a_pax_header_stands_only_where_a_field_does_not_fit(path: str, size: int, blocks: int) -> None:
-    assert len(build_tar_header.header(path, size)) == blocks * build_tar_header.BLOCK
+    assert len(build_tar_header.build_tar_header(path, size)) == blocks * build_tar_header.BLOCK
 
 
 @given(st.lists(names().map(paths.safe_name), min_size=1, max_size=6).map("/".join), st.integers(0, 1 << 50))
 def test_the_size_of_a_header_is_known_without_making_it(path: str, size: int) -> None:
-    header = build_tar_header.header(path, size)
+    header = build_tar_header.build_tar_header(path, size)
     assert build_tar_header.header_size(path, size) == len(header)
     assert (read_header(header).name, read_header(header).size) == (path, size)
 
 
 @pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
 def test_a_reader_without_pax_is_never_given_an_absolute_path(path: str) -> None:
-    last = build_tar_header.header(path, 0)[-build_tar_header.BLOCK :]
+    last = build_tar_header.build_tar_header(path, 0)[-build_tar_header.BLOCK :]
     prefix, name = last[345:500].rstrip(b"\0"), last[:100].rstrip(b"\0")
     assert name
     assert not name.startswith(b"/")
@@ -114,7 +114,7 @@ def test_gnu_tar_writes_the_same_archive_of_a_plain_file(
         [program("tar"), *options, *owner, "--create", "--file=-", path], cwd=tmp_path, capture_output=True, check=True
     )
     assert (
-        build_tar_header.header(path, len(data))
+        build_tar_header.build_tar_header(path, len(data))
         + data
         + bytes(build_tar_header.padding(len(data)))
         + build_tar_header.END
@@ -128,7 +128,7 @@ def test_gnu_tar_lists_every_path_and_size(tmp_path: Path, program: Callable[[st
     archive = tmp_path / "all.tar"
     archive.write_bytes(
         b"".join(
-            build_tar_header.header(path, size) + b"x" * size + bytes(build_tar_header.padding(size))
+            build_tar_header.build_tar_header(path, size) + b"x" * size + bytes(build_tar_header.padding(size))
             for path, size in wanted
         )
         + build_tar_header.END
@@ -141,10 +141,10 @@ def test_gnu_tar_lists_every_path_and_size(tmp_path: Path, program: Callable[[st
 def test_gnu_tar_lists_a_huge_file(tmp_path: Path, program: Callable[[str], str], size: int) -> None:
     archive = tmp_path / "huge.tar"
     with open(archive, "wb") as file:
-        file.write(build_tar_header.header("s/é", size))
+        file.write(build_tar_header.build_tar_header("s/é", size))
         file.truncate(file.tell() + size + build_tar_header.padding(size))
         file.seek(0, 2)
-        file.write(build_tar_header.header("s/after", 0) + build_tar_header.END)
+        file.write(build_tar_header.build_tar_header("s/after", 0) + build_tar_header.END)
     assert listed(program("tar"), archive) == [("-rw-r--r--", "0/0", size, "s/é"), ("-rw-r--r--", "0/0", 0, "s/after")]
 
 

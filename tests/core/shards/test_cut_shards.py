@@ -4,7 +4,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager.core.shards.cut_shards import Cutter
+from packager.core.shards.cut_shards import ShardCutter
 from packager.core.shards.records_jsonl import as_members
 from packager.core.shards.tar_layout import tar_layout
 from packager.model import CATALOGUE, PLANNED
@@ -55,7 +55,7 @@ def test_no_planned_tar_exceeds_the_bound_unless_it_is_one_oversize_member(
         phases=(phase,),
     )
     rows = rows_of(records)
-    cutter = Cutter(config, phase)
+    cutter = ShardCutter(config, phase)
     planned = pa.Table.from_batches(list(cutter.cut(iter(rows.to_batches(batch)))), PLANNED)
     assert planned["id"].to_pylist() == rows["id"].to_pylist()[: planned.num_rows]
     for shard in cutter.shards:
@@ -82,7 +82,7 @@ def test_the_plan_does_not_hang_on_how_the_rows_come(records: list[dict], batch:
     rows = rows_of(records)
     plans = []
     for rows_at_once in (batch, 1000):
-        cutter = Cutter(config, phase)
+        cutter = ShardCutter(config, phase)
         list(cutter.cut(iter(rows.to_batches(rows_at_once))))
         plans.append(cutter.shards)
     assert plans[0] == plans[1]

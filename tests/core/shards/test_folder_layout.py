@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from packager.core.bittorrent.file_offsets import sort_key
 from packager.core.bittorrent.merkle import BLOCK
 from packager.core.shards import bag
-from packager.core.shards.folder_layout import FilesLayout, files_layout
-from packager.core.shards.layout import Slice
-from packager.engine.hashing.stream_hasher import FilesPass, FileTree, OnePass
+from packager.core.shards.folder_layout import FolderLayout, folder_layout
+from packager.core.shards.layout import MemberRange
+from packager.engine.hashing.stream_hasher import FileTree, FolderHasher, StreamHasher
 from packager.model import ShardName
 from tests.helpers.strategies import MEMBER_ROWS, content, members_tables, read, sample
 
@@ -24,15 +24,15 @@ LENGTHS = st.sampled_from([512, 1024])  # no real piece is as short; the stream'
 
 def made_of(
     members: pa.Table, piece_length: int = 512, *, aligned: bool = True
-) -> tuple[FilesLayout, list[bytes], bytes]:
-    made = files_layout(
+) -> tuple[FolderLayout, list[bytes], bytes]:
+    made = folder_layout(
         ShardName("demo-audio-00001"), "Source: a test\n", members, piece_length=piece_length, aligned=aligned
     )
     contents = [content(row, size) for row, size in enumerate(members["size"].to_pylist())]
     return made, contents, b"".join(sha256(data).digest() for data in contents)
 
 
-def by_hand(made: FilesLayout, contents: list[bytes], digests: bytes, *, aligned: bool) -> dict[str, bytes]:
+def by_hand(made: FolderLayout, contents: list[bytes], digests: bytes, *, aligned: bool) -> dict[str, bytes]:
     """Every file of the folder by its path, in BEP 52's order, pads after each."""
     files = {name: b"".join(made.tag_file(name, digests)) for name in (*bag.TAGGED, bag.TAGMANIFEST)}
     files |= {f"data/{path}": data for path, data in zip(made.members["path"].to_pylist(), contents, strict=True)}
@@ -84,7 +84,7 @@ def test_each_member_is_sliced_once_however_the_stream_is_cut(members: pa.Table,
     seen = []
     for start, stop in pairwise(bounds):
         for part in made.segments(start, stop, digests):
-            if isinstance(part, Slice):
+            if isinstance(part, MemberRange):
                 held[part.member] += contents[part.member][part.start : part.stop]
                 seen.append(part.member)
     assert held == contents
@@ -139,16 +139,16 @@ def test_one_pass_over_the_stream_finds_what_a_pass_over_each_file_finds(members
     made, contents, digests = made_of(members, length)
     files = by_hand(made, contents, digests, aligned=True)
     whole = memoryview(b"".join(files.values()))
-    found = FilesPass(made.space, v1=True, v2=True)
+    found = FolderHasher(made.space, v1=True, v2=True)
     for start, stop in pairwise(sorted({0, len(whole), *(cut % len(whole) for cut in cuts)})):
         found.update(whole[start:stop])
     alone = []
     for _, start, size in made.files():
-        one = OnePass(size, length, v1=False, v2=True, flat=False)
+        one = StreamHasher(size, length, v1=False, v2=True, flat=False)
         one.update(whole[start : start + size])
         ended = one.finish()
         alone.append(FileTree(ended.layer, ended.pieces_root))
-    pieces = OnePass(len(whole), length, v1=True, v2=False, flat=False)
+    pieces = StreamHasher(len(whole), length, v1=True, v2=False, flat=False)
     pieces.update(whole)
     assert found.finish().pieces == pieces.finish().pieces
     assert list(found.finish().trees) == alone

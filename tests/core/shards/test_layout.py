@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packager.core.shards import bag, build_tar_header, records_jsonl, tar_layout
-from packager.core.shards.layout import Literal, Slice
+from packager.core.shards.layout import LiteralBytes, MemberRange
 from packager.model import ShardName
 from tests.helpers.bagit_programs import bagit_faults, sha256sum_faults
 from tests.helpers.strategies import MEMBER_ROWS, Sample, members_tables, read, sample, samples
@@ -44,7 +44,7 @@ def test_any_range_is_the_same_range_of_the_whole(made: Sample, data: st.DataObj
     start, stop = sorted((data.draw(place), data.draw(place)))
     segments = list(made.layout.segments(start, stop, made.digests))
     assert read(segments, made.contents) == made.tar[start:stop]
-    assert all(segment.data for segment in segments if isinstance(segment, Literal))
+    assert all(segment.data for segment in segments if isinstance(segment, LiteralBytes))
 
 
 @FEW
@@ -55,7 +55,7 @@ def test_each_member_is_sliced_once_in_order_however_the_tar_is_cut(made: Sample
     order = []
     for start, stop in pairwise(bounds):
         for part in made.layout.segments(start, stop, made.digests):
-            if isinstance(part, Slice):
+            if isinstance(part, MemberRange):
                 assert part.start == len(held[part.member])
                 held[part.member] += made.contents[part.member][part.start : part.stop]
                 order.append(part.member)
@@ -69,7 +69,9 @@ def test_each_member_is_sliced_once_in_order_however_the_tar_is_cut(made: Sample
 def test_the_payload_alone_has_one_slice_for_each_member_even_where_the_last_is_empty(sizes: tuple[int, ...]) -> None:
     made = sample(members_of(*sizes))
     payload = made.layout.segments(0, made.layout.manifest_start)
-    assert [part for part in payload if isinstance(part, Slice)] == [Slice(n, 0, size) for n, size in enumerate(sizes)]
+    assert [part for part in payload if isinstance(part, MemberRange)] == [
+        MemberRange(n, 0, size) for n, size in enumerate(sizes)
+    ]
 
 
 @FEW
@@ -111,7 +113,7 @@ def test_the_manifests_hold_the_digests_of_what_the_tar_holds(made: Sample) -> N
 @given(members_tables(sizes=st.integers(0, 1 << 44)), st.integers(0, 400), st.sampled_from([1, 16, 79, 94, 150, 240]))
 def test_the_costs_bound_the_tar_and_are_close(members: pa.Table, bag_info: int, name_length: int) -> None:
     name = "n" * name_length
-    costs = tar_layout.costs(name, members, records_jsonl.line_sizes(members))
+    costs = tar_layout.member_costs(name, members, records_jsonl.line_sizes(members))
     bound = int(costs.total.sum()) + tar_layout.fixed_cost(name, bag_info)
     size = tar_layout.tar_layout(ShardName(name), "x" * bag_info, members).size
     assert size <= bound < size + 8192
@@ -122,9 +124,9 @@ def test_the_costs_bound_the_tar_and_are_close(members: pa.Table, bag_info: int,
 def test_costs_are_a_row_s_own_however_the_rows_are_batched(members: pa.Table, data: st.DataObject) -> None:
     first = data.draw(st.integers(0, members.num_rows))
     stop = data.draw(st.integers(first, members.num_rows))
-    whole = tar_layout.costs("s", members, records_jsonl.line_sizes(members))
+    whole = tar_layout.member_costs("s", members, records_jsonl.line_sizes(members))
     rows = members.slice(first, stop - first)
-    part = tar_layout.costs("s", rows, records_jsonl.line_sizes(rows))
+    part = tar_layout.member_costs("s", rows, records_jsonl.line_sizes(rows))
     assert part.total.tolist() == whole.part(first, stop).total.tolist() == whole.total[first:stop].tolist()
     assert (whole.total >= build_tar_header.BLOCK).all()
 
@@ -133,7 +135,7 @@ def test_the_tar_of_huge_members_is_known_without_reading_one() -> None:
     made = tar_layout.tar_layout(ShardName("s"), "", members_of(8 << 30, (8 << 30) - 1, 1 << 42))
     assert (made.offsets - made.starts[:-1]).tolist() == [1536, 512, 1536]
     assert list(made.segments(int(made.offsets[2]) + (1 << 41), int(made.offsets[2]) + (1 << 41) + 7)) == [
-        Slice(2, 1 << 41, (1 << 41) + 7)
+        MemberRange(2, 1 << 41, (1 << 41) + 7)
     ]
 
 

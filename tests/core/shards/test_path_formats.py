@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 from packager.core.shards.path_formats import (
     FIELDS,
-    distinct,
-    exact,
+    add_number,
+    exact_path,
     extension,
-    folded,
-    numbered,
+    folded_path,
+    make_distinct,
     original_path,
-    parse_layout,
+    parse_path_format,
 )
 from packager.paths import NAME_MAX, is_safe_path
 
@@ -28,7 +28,7 @@ def test_whatever_the_tags_are_a_layout_gives_a_safe_path_of_its_own_depth(
 ) -> None:
     row = dict(zip(("artist", "album", "title"), values, strict=True)) | {"track": track}
     for layout in ("{artist}/{album}/{track:02} {title}", "{title}", "{artist}{title}/x {album}"):
-        path = parse_layout(layout).path(row, ".flac")
+        path = parse_path_format(layout).path(row, ".flac")
         assert is_safe_path(path)
         assert path.count("/") == layout.count("/")
         assert path.endswith(".flac")
@@ -36,18 +36,18 @@ def test_whatever_the_tags_are_a_layout_gives_a_safe_path_of_its_own_depth(
 
 def test_fields_are_written_as_people_write_them() -> None:
     row = {"track": 7, "duration": 61.0, "popularity": 0.25, "title": None, "sha256": b"\x01\xff", "album": "A/B"}
-    layout = parse_layout("{track:02}-{track}-{duration}-{popularity}-{title}-{sha256}-{album}-{{}}")
+    layout = parse_path_format("{track:02}-{track}-{duration}-{popularity}-{title}-{sha256}-{album}-{{}}")
     assert layout.path(row, ".ogg") == "07-7-61-0.25-unknown-01ff-A_B-{}.ogg"
     assert layout.fields == ["track", "duration", "popularity", "title", "sha256", "album"]
-    assert parse_layout("{duration}").path({"duration": float("inf")}, "") == "inf"
+    assert parse_path_format("{duration}").path({"duration": float("inf")}, "") == "inf"
     assert {"id", "path", "kind", "artist"} <= set(FIELDS)
 
 
 @settings(max_examples=200)
 @given(wanted=PATHS)
 def test_distinct_paths_are_distinct_and_no_file_is_a_folder(wanted: list[bytes]) -> None:
-    for key in (folded, exact):
-        found = distinct(wanted, key)
+    for key in (folded_path, exact_path):
+        found = make_distinct(wanted, key)
         keys = [key(path) for path in found]
         assert len(set(keys)) == len(keys)
         folders = {key(path[: match.start()]) for path in found for match in re.finditer(b"/", path)}
@@ -58,14 +58,14 @@ def test_distinct_paths_are_distinct_and_no_file_is_a_folder(wanted: list[bytes]
 
 
 def test_the_first_of_twins_keeps_its_name() -> None:
-    assert distinct([b"x/a.ogg", b"x/A.ogg", b"x/a.ogg"], folded) == [b"x/a.ogg", b"x/A~2.ogg", b"x/a~3.ogg"]
-    assert distinct([b"x/a.ogg", b"x/A.ogg", b"x/a.ogg"], exact) == [b"x/a.ogg", b"x/A.ogg", b"x/a~2.ogg"]
-    assert distinct([b"a~2", b"a", b"a"], folded) == [b"a~2", b"a", b"a~3"]
+    assert make_distinct([b"x/a.ogg", b"x/A.ogg", b"x/a.ogg"], folded_path) == [b"x/a.ogg", b"x/A~2.ogg", b"x/a~3.ogg"]
+    assert make_distinct([b"x/a.ogg", b"x/A.ogg", b"x/a.ogg"], exact_path) == [b"x/a.ogg", b"x/A.ogg", b"x/a~2.ogg"]
+    assert make_distinct([b"a~2", b"a", b"a"], folded_path) == [b"a~2", b"a", b"a~3"]
 
 
 def test_numbers_sort_as_played_and_no_name_grows_too_long() -> None:
     long = b"x" * 250 + b".flac"
-    names = [numbered(b"album/" + long, number, 120) for number in (1, 20, 120)]
+    names = [add_number(b"album/" + long, number, 120) for number in (1, 20, 120)]
     assert names == sorted(names)
     assert [name[:10] for name in names] == [b"album/001 ", b"album/020 ", b"album/120 "]
     assert all(len(name) == len(b"album/") + NAME_MAX and name.endswith(b".flac") for name in names)

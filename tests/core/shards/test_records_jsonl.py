@@ -101,8 +101,10 @@ def test_lines_are_the_same_however_the_rows_are_sliced_and_chunked(members: pa.
     assert records_jsonl.record_lines(chunked).equals(whole)
     assert records_jsonl.record_lines(members.slice(first, stop - first)).to_pylist() == whole[first:stop].to_pylist()
     part = whole.slice(first, stop - first)
-    assert bytes(records_jsonl.joined(part)) == "".join(part.to_pylist()).encode()
-    assert b"".join(records_jsonl.stream_lines(members.slice(first, stop - first))) == bytes(records_jsonl.joined(part))
+    assert bytes(records_jsonl.record_members(part)) == "".join(part.to_pylist()).encode()
+    assert b"".join(records_jsonl.stream_lines(members.slice(first, stop - first))) == bytes(
+        records_jsonl.record_members(part)
+    )
     assert sizes.tolist() == [len(line.encode()) for line in whole.to_pylist()]
 
 
@@ -125,7 +127,7 @@ def test_more_rows_than_one_batch_are_streamed_in_order() -> None:
 def test_no_rows_have_no_lines() -> None:
     empty = MEMBER_ROWS.empty_table()
     assert len(records_jsonl.record_lines(empty)) == 0
-    assert bytes(records_jsonl.joined(records_jsonl.record_lines(empty))) == b""
+    assert bytes(records_jsonl.record_members(records_jsonl.record_lines(empty))) == b""
     assert records_jsonl.line_sizes(empty).tolist() == []
     assert list(records_jsonl.stream_lines(empty)) == []
 

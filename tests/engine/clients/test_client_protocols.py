@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packager.engine.clients import aria2, client_errors, open_client, qbittorrent, transmission
-from packager.engine.clients.client_url import EXAMPLES, PATHS, VARIABLE, Address, parse_address, with_password
+from packager.engine.clients.client_url import EXAMPLES, PATHS, VARIABLE, ClientUrl, parse_client_url, with_password
 from packager.errors import IncompleteError, InputError
 from tests.helpers.waiting import free_port
 
@@ -90,7 +90,7 @@ def no_secret(tmp_path: Path) -> dict[str, str]:
     ],
 )
 def test_an_address_is_read(spec: str, address: tuple[str, str | None]) -> None:
-    read = parse_address(spec)
+    read = parse_client_url(spec)
     assert (read.target, read.user) == address
     assert (read.spec, read.kind, read.password) == (spec, spec.partition(":")[0], None)
 
@@ -128,7 +128,7 @@ def test_an_address_is_read(spec: str, address: tuple[str, str | None]) -> None:
 )
 def test_a_wrong_address_is_told_in_one_sentence(spec: str, sentence: str) -> None:
     with pytest.raises(InputError) as refused:
-        parse_address(spec)
+        parse_client_url(spec)
     assert str(refused.value) == sentence
 
 
@@ -141,7 +141,7 @@ def test_a_wrong_address_is_told_in_one_sentence(spec: str, sentence: str) -> No
 @settings(max_examples=300)
 def test_a_password_in_an_address_is_refused_and_never_repeated(kind: str, before: str, user: str, secret: str) -> None:
     with pytest.raises(InputError) as refused:
-        parse_address(f"{kind}:{before}{user}:{secret}@127.0.0.1:8080")
+        parse_client_url(f"{kind}:{before}{user}:{secret}@127.0.0.1:8080")
     assert "the address holds a password" in str(refused.value)
     assert secret not in str(refused.value).replace(EXAMPLES[kind], "")
 
@@ -150,7 +150,7 @@ def test_a_password_in_an_address_is_refused_and_never_repeated(kind: str, befor
 @settings(max_examples=300)
 def test_any_text_is_an_address_or_is_refused_with_a_sentence(kind: str, rest: str) -> None:
     try:
-        assert parse_address(f"{kind}:{rest}").kind == kind
+        assert parse_client_url(f"{kind}:{rest}").kind == kind
     except InputError as error:
         sentence = str(error)
     else:
@@ -180,7 +180,7 @@ def test_a_password_is_the_environments_or_that_of_netrc_for_this_host_and_user(
 ) -> None:
     (tmp_path / ".netrc").write_text(NETRC)
     (tmp_path / ".netrc").chmod(0o600)
-    found = with_password(parse_address(spec), {"HOME": str(tmp_path)} | given)
+    found = with_password(parse_client_url(spec), {"HOME": str(tmp_path)} | given)
     assert (found.user, found.password) == expected
     assert found.password is None or not found.password or found.password not in repr(found)
 
@@ -190,7 +190,7 @@ def test_a_netrc_that_cannot_be_read_is_named_and_not_quoted(tmp_path: Path) -> 
     with pytest.raises(
         InputError, match=r"looked up here, and line \d is wrong; .*PACKAGER_CLIENT_PASSWORD"
     ) as refused:
-        with_password(parse_address("aria2:http://127.0.0.1:6800"), {"NETRC": str(tmp_path / "passwords")})
+        with_password(parse_client_url("aria2:http://127.0.0.1:6800"), {"NETRC": str(tmp_path / "passwords")})
     assert SECRET not in str(refused.value)
 
 
@@ -292,15 +292,15 @@ def test_a_library_that_is_not_installed_is_named_with_its_extra(
 
 
 def test_each_version_of_a_client_is_given_what_it_uses_rightly() -> None:
-    assert transmission.takes("3.00 (bb6b5a062e)") == ("v1",)
-    assert transmission.takes("4.0.6 (38c164933e)") == ("hybrid", "v1")
-    assert transmission.takes("10.1") == ("hybrid", "v1")
-    assert transmission.takes("unknown") == ("v1",)
-    assert [aria2.takes(version) for version in ("1.36.0", "", "x")] == [("v1",)] * 3
-    assert [aria2.takes(version) for version in ("1.37.0", "2.0", "1.100")] == [("hybrid", "v1")] * 3
-    assert qbittorrent.takes("1.2.19.0") == ("hybrid", "v1")
-    assert qbittorrent.takes("2.0.8.0") == ("hybrid", "v2", "v1")
+    assert transmission.supported_versions("3.00 (bb6b5a062e)") == ("v1",)
+    assert transmission.supported_versions("4.0.6 (38c164933e)") == ("hybrid", "v1")
+    assert transmission.supported_versions("10.1") == ("hybrid", "v1")
+    assert transmission.supported_versions("unknown") == ("v1",)
+    assert [aria2.supported_versions(version) for version in ("1.36.0", "", "x")] == [("v1",)] * 3
+    assert [aria2.supported_versions(version) for version in ("1.37.0", "2.0", "1.100")] == [("hybrid", "v1")] * 3
+    assert qbittorrent.supported_versions("1.2.19.0") == ("hybrid", "v1")
+    assert qbittorrent.supported_versions("2.0.8.0") == ("hybrid", "v2", "v1")
 
 
 def test_an_address_does_not_print_its_password() -> None:
-    assert SECRET not in repr(Address("aria2", "aria2:http://h", "http://h", None, SECRET))
+    assert SECRET not in repr(ClientUrl("aria2", "aria2:http://h", "http://h", None, SECRET))

@@ -11,7 +11,7 @@ import transmission_rpc
 from packager.core.bittorrent import parse_torrent
 from packager.engine.clients import open_client
 from packager.engine.clients.client import infohashes
-from packager.engine.clients.client_url import VARIABLE, parse_address
+from packager.engine.clients.client_url import VARIABLE, parse_client_url
 from packager.errors import InputError
 from tests.helpers.bittorrent_clients import CLIENTS, Released, Running, made, make_release, seeds
 from tests.helpers.http_server import serving
@@ -42,7 +42,7 @@ def running(kind: str, program: Callable[[str], str], tmp_path: Path) -> Iterato
 
 
 def infohash(torrent: bytes) -> str:
-    digest = parse_torrent.parse(torrent, "torrent").infohash_v1
+    digest = parse_torrent.parse_torrent(torrent, "torrent").infohash_v1
     assert digest is not None
     return digest.hex()
 
@@ -139,7 +139,7 @@ def test_a_client_that_cannot_use_a_hybrid_is_handed_none(
 
 
 def test_a_wrong_password_is_told_in_one_sentence_and_not_repeated(running: Running) -> None:
-    user = parse_address(running.spec).user
+    user = parse_client_url(running.spec).user
     told = {
         "refuses the password" + (f' of user "{user}"' if user else ""): {VARIABLE: "hunter2"},
         "wants a password or token": {},
@@ -152,7 +152,7 @@ def test_a_wrong_password_is_told_in_one_sentence_and_not_repeated(running: Runn
 
 
 def test_a_password_of_netrc_lets_us_in(kind: str, running: Running, tmp_path: Path) -> None:
-    user = parse_address(running.spec).user
+    user = parse_client_url(running.spec).user
     login = f"login {user} " if user else ""
     quoted = running.password.replace('"', '\\"')
     (tmp_path / "netrc").write_text(f'machine 127.0.0.1 {login}password "{quoted}"\n')
@@ -167,7 +167,7 @@ def test_a_label_arrives(kind: str, running: Running, released: Released, tmp_pa
     client = running.open()
     client.add(released.handover(next(iter(released.tars)), made(tmp_path / "held"), paused=True))
     until(lambda: bool(client.held()), client.held)
-    address = parse_address(running.spec)
+    address = parse_client_url(running.spec)
     if kind == "qbittorrent-nox":
         asked = qbittorrentapi.Client(host=address.target, username="admin", password=running.password)
         assert [each.category for each in asked.torrents_info()] == ["tones"]

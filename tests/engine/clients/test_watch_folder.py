@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from packager.engine.clients import Handover, Held, open_client
+from packager.engine.clients import ClientTorrent, TorrentToAdd, open_client
 from packager.engine.clients.client import infohashes
 from packager.engine.clients.watch_folder import RECORD
 from packager.engine.files import atomic_files
@@ -20,12 +20,12 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Released:
 
 
 @pytest.fixture
-def handed(released: Released, tmp_path: Path) -> list[Handover]:
+def handed(released: Released, tmp_path: Path) -> list[TorrentToAdd]:
     return [released.handover(name, tmp_path) for name in released.tars]
 
 
 def test_a_torrent_is_laid_there_once_even_when_the_client_takes_it_away(
-    tmp_path: Path, handed: list[Handover]
+    tmp_path: Path, handed: list[TorrentToAdd]
 ) -> None:
     spec = f"watch:{tmp_path}"
     client = open_client(spec)
@@ -41,13 +41,13 @@ def test_a_torrent_is_laid_there_once_even_when_the_client_takes_it_away(
         [RECORD, *(f"{each.name}.torrent" for each in handed[1:])]
     )
     assert again.held() == {
-        infohash: Held(name=each.name, progress=None, seeding=False, ratio=0.0, peers=0, path=None)
+        infohash: ClientTorrent(name=each.name, progress=None, seeding=False, ratio=0.0, peers=0, path=None)
         for each in handed
         for infohash in infohashes(each)
     }
 
 
-def test_a_folder_for_v1_is_given_the_v1_torrent_or_nothing(tmp_path: Path, handed: list[Handover]) -> None:
+def test_a_folder_for_v1_is_given_the_v1_torrent_or_nothing(tmp_path: Path, handed: list[TorrentToAdd]) -> None:
     client = open_client(f"watch-v1:{tmp_path}")
     assert client.add(handed[0])
     assert (tmp_path / f"{handed[0].name}.torrent").read_bytes() == handed[0].twin_torrent
@@ -59,13 +59,15 @@ def test_a_folder_for_v1_is_given_the_v1_torrent_or_nothing(tmp_path: Path, hand
     )
 
 
-def test_a_run_killed_between_the_torrent_and_the_record_lays_it_again(tmp_path: Path, handed: list[Handover]) -> None:
+def test_a_run_killed_between_the_torrent_and_the_record_lays_it_again(
+    tmp_path: Path, handed: list[TorrentToAdd]
+) -> None:
     (tmp_path / f"{handed[0].name}.torrent").write_bytes(handed[0].torrent)
-    atomic_files.partial(tmp_path / RECORD).write_bytes(b'{"nam')
+    atomic_files.partial_path(tmp_path / RECORD).write_bytes(b'{"nam')
     assert open_client(f"watch:{tmp_path}").add(handed[0])
 
 
-def test_another_file_of_the_name_is_left_alone(tmp_path: Path, handed: list[Handover]) -> None:
+def test_another_file_of_the_name_is_left_alone(tmp_path: Path, handed: list[TorrentToAdd]) -> None:
     (tmp_path / f"{handed[0].name}.torrent").write_bytes(b"of somebody else")
     with pytest.raises(InputError, match="another torrent lies here under this name; move it away"):
         open_client(f"watch:{tmp_path}").add(handed[0])
@@ -94,7 +96,7 @@ def test_a_damaged_record_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_what_no_client_could_use_is_refused_before_one_is_told(
-    tmp_path: Path, handed: list[Handover], change: dict[str, object], words: str
+    tmp_path: Path, handed: list[TorrentToAdd], change: dict[str, object], words: str
 ) -> None:
     with pytest.raises(InputError, match=words):
         open_client(f"watch:{tmp_path}").add(dataclasses.replace(handed[0], **change))

@@ -40,7 +40,7 @@ def test_a_write_that_is_stopped_leaves_what_was_there(tmp_path: Path, error: Ba
 
 
 def _write_half(path: Path, error: BaseException) -> None:
-    with atomic_files.replace(path) as file:
+    with atomic_files.replace_file(path) as file:
         file.write(b"half")
         raise error
 
@@ -65,17 +65,17 @@ def test_a_file_that_has_its_name_stays_whole_though_its_folder_cannot_be_made_d
 
 def test_nothing_stands_under_the_name_before_the_block_ends(tmp_path: Path) -> None:
     path = tmp_path / "a"
-    with atomic_files.replace(path) as file:
+    with atomic_files.replace_file(path) as file:
         file.write(b"x" * 100_000)
         file.flush()
         assert os.listdir(tmp_path) == [".a.partial"]
-        assert atomic_files.partial(path).name == ".a.partial"
+        assert atomic_files.partial_path(path).name == ".a.partial"
     assert path.stat().st_size == 100_000
 
 
 def test_what_a_killed_write_left_is_replaced_by_the_next(tmp_path: Path) -> None:
     path = tmp_path / "a"
-    atomic_files.partial(path).write_bytes(b"a longer file that a kill left")
+    atomic_files.partial_path(path).write_bytes(b"a longer file that a kill left")
     atomic_files.write_bytes(path, b"short")
     assert path.read_bytes() == b"short"
     assert os.listdir(tmp_path) == ["a"]
@@ -86,7 +86,7 @@ def test_a_write_killed_half_way_leaves_the_old_file(tmp_path: Path) -> None:
     path.write_bytes(b"old")
     code = (
         "import os, signal, sys; from pathlib import Path; from packager.engine.files import atomic_files\n"
-        "with atomic_files.replace(Path(sys.argv[1])) as file:\n"
+        "with atomic_files.replace_file(Path(sys.argv[1])) as file:\n"
         "    file.write(b'new'); file.flush(); os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, path], check=False)
@@ -136,7 +136,9 @@ def test_a_folder_without_rights_is_told_in_one_sentence(tmp_path: Path, as_nobo
     (tmp_path / "closed").mkdir(mode=0o000)
     (tmp_path / "seen").chmod(0o555)
     lines = as_nobody(
-        "from pathlib import Path\nfrom packager.engine.files import atomic_files\nfrom packager.errors import PackagerError",
+        "from pathlib import Path\n"
+        "from packager.engine.files import atomic_files\n"
+        "from packager.errors import PackagerError\n",
         "def tell(call, *args):\n"
         "    try: call(*args); print('done')\n"
         "    except PackagerError as error: print(error.exit_code, error.what)\n"
@@ -144,7 +146,7 @@ def test_a_folder_without_rights_is_told_in_one_sentence(tmp_path: Path, as_nobo
         "tell(atomic_files.write_bytes, Path('closed/a'), b'x')\n"
         "tell(atomic_files.write_bytes, Path('seen/a'), b'x')\n"
         "tell(atomic_files.remove_tree, Path('seen/kept'))\n"
-        "tell(lambda: atomic_files.lock(Path('seen'), 'scan').__enter__())\n",
+        "tell(lambda: atomic_files.lock_state_folder(Path('seen'), 'scan').__enter__())\n",
     )
     assert lines == ["3 Permission denied"] * 5
 
@@ -161,7 +163,7 @@ def test_a_tree_is_removed_if_it_is_there(tmp_path: Path) -> None:
 
 HOLD = (
     "import sys; from pathlib import Path; from packager.engine.files import atomic_files\n"
-    "with atomic_files.lock(Path(sys.argv[1]), 'mirror sync'):\n"
+    "with atomic_files.lock_state_folder(Path(sys.argv[1]), 'mirror sync'):\n"
     "    print('held', flush=True); sys.stdin.read()\n"
 )
 
@@ -172,7 +174,7 @@ def test_a_second_process_is_told_the_first_until_that_one_ends_though_it_may_be
         assert owner.stdout is not None
         assert owner.stdout.readline() == b"held\n"
         owner.send_signal(signal.SIGSTOP)  # a process that is stopped holds on
-        with pytest.raises(InputError) as error, atomic_files.lock(state, "scan"):
+        with pytest.raises(InputError) as error, atomic_files.lock_state_folder(state, "scan"):
             pytest.fail("two processes hold the lock")
         assert str(error.value) == (
             f"{state}: in use by packager mirror sync, process {owner.pid} on {os.uname().nodename};"
@@ -180,14 +182,14 @@ def test_a_second_process_is_told_the_first_until_that_one_ends_though_it_may_be
         )
         owner.kill()
         assert owner.wait() == -signal.SIGKILL
-        with atomic_files.lock(state, "scan"):
+        with atomic_files.lock_state_folder(state, "scan"):
             assert (state / "lock").read_text() == f"packager scan, process {os.getpid()} on {os.uname().nodename}\n"
 
 
 def test_the_lock_can_be_held_again_after_an_exception(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), atomic_files.lock(tmp_path, "scan"):
+    with pytest.raises(ZeroDivisionError), atomic_files.lock_state_folder(tmp_path, "scan"):
         raise ZeroDivisionError
-    with atomic_files.lock(tmp_path, "scan"):
+    with atomic_files.lock_state_folder(tmp_path, "scan"):
         pass
 
 
@@ -198,7 +200,7 @@ def test_a_full_disk_takes_no_lock_and_says_so(mount: Mount) -> None:
             file.write(bytes(1 << 16))
     with (
         pytest.raises(IncompleteError, match="/lock: No space left on device; at least"),
-        atomic_files.lock(folder, "scan"),
+        atomic_files.lock_state_folder(folder, "scan"),
     ):
         pytest.fail("a lock that names no owner")
 
@@ -207,7 +209,7 @@ def test_what_is_fleeting_is_whole_and_not_fsynced(tmp_path: Path, monkeypatch: 
     flushed: list[int] = []
     monkeypatch.setattr("os.fsync", flushed.append)
     (tmp_path / "scratch").mkdir()
-    with atomic_files.fleeting(tmp_path / "scratch"):
+    with atomic_files.without_fsync(tmp_path / "scratch"):
         atomic_files.write_bytes(tmp_path / "scratch" / "a" / "file", b"1")
         assert flushed == []
         atomic_files.write_bytes(tmp_path / "file", b"2")
@@ -224,12 +226,12 @@ def test_a_link_where_a_file_is_written_first_is_removed_and_not_followed(
     victim, state = tmp_path / "victim", tmp_path / "state"
     victim.write_bytes(b"somebody's")
     state.mkdir()
-    make(victim, atomic_files.partial(state / "mirror.json"))
+    make(victim, atomic_files.partial_path(state / "mirror.json"))
     atomic_files.write_bytes(state / "mirror.json", b"ours")
     make(victim, state / "lock")
-    with atomic_files.lock(state, "test"):
+    with atomic_files.lock_state_folder(state, "test"):
         assert b"packager test" in (state / "lock").read_bytes()
-    make(victim, atomic_files.partial(state / "a.tar", "owner"))
+    make(victim, atomic_files.partial_path(state / "a.tar", "owner"))
     with DirectWriter(state / "a.tar", 3, owner="owner") as sink:
         buffer = sink.buffer()
         buffer[:3] = b"tar"
@@ -243,6 +245,6 @@ def test_a_link_to_a_file_that_is_not_there_makes_none(tmp_path: Path) -> None:
     (tmp_path / ".a.partial").symlink_to(tmp_path / "made")
     (tmp_path / "lock").symlink_to(tmp_path / "made")
     atomic_files.write_bytes(tmp_path / "a", b"ours")
-    with atomic_files.lock(tmp_path, "test"):
+    with atomic_files.lock_state_folder(tmp_path, "test"):
         assert (tmp_path / "a").read_bytes() == b"ours"
     assert not (tmp_path / "made").exists()

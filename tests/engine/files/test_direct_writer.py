@@ -72,7 +72,7 @@ def test_a_tar_that_has_its_name_stays_whole_though_its_folder_cannot_be_made_du
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, claimed: bool
 ) -> None:
     path = tmp_path / "s.tar"
-    atomic_files.partial(path).touch()
+    atomic_files.partial_path(path).touch()
 
     def refuse(folder: Path) -> None:
         if path.exists():
@@ -94,9 +94,12 @@ def test_every_byte_is_durable_before_the_file_has_its_name(
         put_all(writer, pattern(size))
         if size > BUFFER:
             writer.keep()  # for a note that a killed run goes on from
-            assert ("fsync", atomic_files.partial(path).name) in calls
-    last = [call for call in calls if call[1] == atomic_files.partial(path).name]
-    assert last[-2:] == [("fsync", atomic_files.partial(path).name), ("replace", atomic_files.partial(path).name)]
+            assert ("fsync", atomic_files.partial_path(path).name) in calls
+    last = [call for call in calls if call[1] == atomic_files.partial_path(path).name]
+    assert last[-2:] == [
+        ("fsync", atomic_files.partial_path(path).name),
+        ("replace", atomic_files.partial_path(path).name),
+    ]
     assert calls[-1] == ("fsync", tmp_path.name)
 
 
@@ -123,7 +126,7 @@ def test_the_page_cache_is_passed_by_where_the_file_system_allows_it(tmp_path: P
 def test_the_new_file_takes_the_place_of_the_old_one_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "s.tar"
     path.write_bytes(b"old")
-    atomic_files.partial(path).write_bytes(bytes(3 * 4096))
+    atomic_files.partial_path(path).write_bytes(bytes(3 * 4096))
     with DirectWriter(path, 5000) as writer:
         put_all(writer, pattern(5000))
         assert path.read_bytes() == b"old"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packager.engine.files.file_stamp import FileStamp
-from packager.engine.stores.base import Stat
+from packager.engine.stores.base import StoreStat
 
 MIN, MAX = -(1 << 63), (1 << 63) - 1
 
@@ -57,6 +57,6 @@ def test_the_first_difference_is_reported_and_what_is_unknown_is_none() -> None:
 
 @pytest.mark.parametrize("seconds", [13_569_465_600, -13_569_465_600, 0, 4_000_000_000])
 def test_the_version_of_a_stored_file_is_a_stamp_too(seconds: int) -> None:
-    one, other = Stat(3, seconds, "one").stamp, Stat(3, seconds, "other").stamp
+    one, other = StoreStat(3, seconds, "one").stamp, StoreStat(3, seconds, "other").stamp
     assert all(MIN <= (each.mtime_ns or 0) <= MAX and each.size == 3 for each in (one, other))
     assert bool(one.difference(other)) == (abs(seconds) < 9_223_372_036)

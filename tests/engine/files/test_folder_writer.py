@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager.core.shards.folder_layout import FilesLayout, files_layout
+from packager.core.shards.folder_layout import FolderLayout, folder_layout
 from packager.engine.files.folder_writer import FolderWriter
 from packager.model import ShardName
 from tests.helpers.strategies import MEMBER_ROWS, content, members_tables, read
 
 
-def made_of(members: pa.Table) -> tuple[FilesLayout, bytes, dict[str, bytes]]:
+def made_of(members: pa.Table) -> tuple[FolderLayout, bytes, dict[str, bytes]]:
     """A layout, its stream, and its files by their paths."""
-    made = files_layout(ShardName("s"), "Source: a test\n", members, piece_length=512, aligned=True)
+    made = folder_layout(ShardName("s"), "Source: a test\n", members, piece_length=512, aligned=True)
     contents = [content(row, size) for row, size in enumerate(members["size"].to_pylist())]
     digests = b"".join(sha256(data).digest() for data in contents)
     stream = read(list(made.segments(digests=digests)), contents)

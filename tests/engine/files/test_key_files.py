@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from packager.core.releases.minisign_key import Scrypt, SecretKey
+from packager.core.releases.minisign_key import ScryptParameters, SecretKey
 from packager.core.releases.minisign_signature import check, sign
 from packager.engine.files.key_files import RANDOM, read_public, read_secret, write_key_pair
 from packager.errors import IncompleteError, InputError
@@ -100,7 +100,7 @@ def test_a_secret_key_that_others_may_read_is_noted_and_used(pair: tuple[Path, P
 def test_a_protected_key_asks_for_its_password_and_a_wrong_one_names_the_file(tmp_path: Path) -> None:
     path = tmp_path / "small.key"
     secret = SecretKey(BYTES[:8], BYTES[8:40])
-    path.write_text(secret.protected("right", Scrypt(BYTES[40:], 32768, 1 << 20)))
+    path.write_text(secret.protected("right", ScryptParameters(BYTES[40:], 32768, 1 << 20)))
     path.chmod(0o600)
     assert read_secret(path, lambda: "right") == secret
     with pytest.raises(InputError, match=r"small\.key: wrong password"):
@@ -174,7 +174,7 @@ def test_minisign_opens_a_key_of_smaller_limits(
     program: Callable[[str], str], tmp_path: Path, opslimit: int, memlimit: int
 ) -> None:
     secret = SecretKey(BYTES[:8], BYTES[8:40])
-    (tmp_path / "a.key").write_text(secret.protected("x", Scrypt(BYTES[40:], opslimit, memlimit)))
+    (tmp_path / "a.key").write_text(secret.protected("x", ScryptParameters(BYTES[40:], opslimit, memlimit)))
     subprocess.run(
         [program("minisign"), "-R", "-s", "a.key", "-p", "a.pub"],
         cwd=tmp_path,

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from packager.engine.files import source_files
-from packager.engine.files.source_files import Member
+from packager.engine.files.source_files import SourceFile
 from packager.errors import IncompleteError
 from packager.model import PLANNED
 
@@ -21,19 +21,19 @@ DATA = b"0123456789" * 500
 
 
 @pytest.fixture
-def member(tmp_path: Path) -> Member:
+def member(tmp_path: Path) -> SourceFile:
     """A member with the facts of a real file."""
     (tmp_path / "a").mkdir()
     path = tmp_path / "a" / "track.flac"
     path.write_bytes(DATA)
-    return Member(b"a/track.flac", len(DATA), path.stat().st_mtime_ns, sha256(DATA).digest())
+    return SourceFile(b"a/track.flac", len(DATA), path.stat().st_mtime_ns, sha256(DATA).digest())
 
 
-def read_all(root: Path, member: Member, step: int = 999) -> bytes:
+def read_all(root: Path, member: SourceFile, step: int = 999) -> bytes:
     """Read a member as a pass does."""
     held = bytearray()
     space = memoryview(bytearray(step))
-    with source_files.opened(root, member) as descriptor:
+    with source_files.open_checked(root, member) as descriptor:
         while len(held) < member.size:
             got = source_files.read_into(descriptor, space[: member.size - len(held)], member)
             held += space[:got]
@@ -41,9 +41,9 @@ def read_all(root: Path, member: Member, step: int = 999) -> bytes:
     return bytes(held)
 
 
-def test_a_member_that_is_as_it_was_is_read_whole(tmp_path: Path, member: Member) -> None:
+def test_a_member_that_is_as_it_was_is_read_whole(tmp_path: Path, member: SourceFile) -> None:
     assert read_all(tmp_path, member) == DATA
-    assert read_all(tmp_path, Member(member.path, member.size, None, None)) == DATA
+    assert read_all(tmp_path, SourceFile(member.path, member.size, None, None)) == DATA
     assert source_files.changed(tmp_path, [member]) == []
 
 
@@ -114,7 +114,7 @@ CHANGES: dict[Callable[[Path], None], str] = {
 
 @pytest.mark.parametrize(("change", "sentence"), CHANGES.items(), ids=lambda value: getattr(value, "__name__", ""))
 def test_a_member_that_changed_since_the_scan_is_named(
-    tmp_path: Path, member: Member, change: Callable[[Path], None], sentence: str
+    tmp_path: Path, member: SourceFile, change: Callable[[Path], None], sentence: str
 ) -> None:
     change(tmp_path / "a" / "track.flac")
     with pytest.raises(IncompleteError) as error:
@@ -126,21 +126,21 @@ def test_a_member_that_changed_since_the_scan_is_named(
 
 @pytest.mark.parametrize("change", [truncate, grow, touch, empty], ids=lambda change: change.__name__)
 def test_a_member_that_changes_while_it_is_read_is_named(
-    tmp_path: Path, member: Member, change: Callable[[Path], None]
+    tmp_path: Path, member: SourceFile, change: Callable[[Path], None]
 ) -> None:
     with pytest.raises(IncompleteError) as error:
         _read_and(change, tmp_path, member)
     assert str(error.value) == CHANGES[change] + MEND
 
 
-def _read_and(change: Callable[[Path], None], root: Path, member: Member) -> None:
-    with source_files.opened(root, member) as descriptor:
+def _read_and(change: Callable[[Path], None], root: Path, member: SourceFile) -> None:
+    with source_files.open_checked(root, member) as descriptor:
         source_files.read_into(descriptor, memoryview(bytearray(100)), member)
         change(root / "a" / "track.flac")
 
 
-def test_a_member_that_ends_early_is_named_at_once(tmp_path: Path, member: Member) -> None:
-    with source_files.opened(tmp_path, Member(member.path, member.size, None, None)) as descriptor:
+def test_a_member_that_ends_early_is_named_at_once(tmp_path: Path, member: SourceFile) -> None:
+    with source_files.open_checked(tmp_path, SourceFile(member.path, member.size, None, None)) as descriptor:
         os.truncate(tmp_path / "a" / "track.flac", 0)
         with pytest.raises(IncompleteError) as error:
             source_files.read_into(descriptor, memoryview(bytearray(100)), member)
@@ -148,15 +148,15 @@ def test_a_member_that_ends_early_is_named_at_once(tmp_path: Path, member: Membe
     assert str(error.value) == "a/track.flac: ended before its 5000 bytes" + MEND
 
 
-def test_a_member_of_other_bytes_than_the_records_file_says_is_named(tmp_path: Path, member: Member) -> None:
-    claimed = Member(member.path, member.size, member.mtime_ns, bytes(32))
+def test_a_member_of_other_bytes_than_the_records_file_says_is_named(tmp_path: Path, member: SourceFile) -> None:
+    claimed = SourceFile(member.path, member.size, member.mtime_ns, bytes(32))
     with pytest.raises(IncompleteError) as error:
         read_all(tmp_path, claimed)
     found = sha256(DATA).hexdigest()
     assert str(error.value) == f"a/track.flac: its SHA-256 is {found}, the records file says {'0' * 64}" + MEND
 
 
-def test_an_exception_while_a_member_is_read_is_not_hidden_by_what_changed(tmp_path: Path, member: Member) -> None:
+def test_an_exception_while_a_member_is_read_is_not_hidden_by_what_changed(tmp_path: Path, member: SourceFile) -> None:
     def stop(path: Path) -> None:
         truncate(path)
         raise ZeroDivisionError
@@ -165,7 +165,7 @@ def test_an_exception_while_a_member_is_read_is_not_hidden_by_what_changed(tmp_p
         _read_and(stop, tmp_path, member)
 
 
-def test_no_file_stays_open(tmp_path: Path, member: Member) -> None:
+def test_no_file_stays_open(tmp_path: Path, member: SourceFile) -> None:
     before = os.listdir("/proc/self/fd")
     read_all(tmp_path, member)
     truncate(tmp_path / "a" / "track.flac")
@@ -173,11 +173,11 @@ def test_no_file_stays_open(tmp_path: Path, member: Member) -> None:
     assert os.listdir("/proc/self/fd") == before
 
 
-def test_a_member_that_may_not_be_read_is_named(tmp_path: Path, member: Member, as_nobody: AsNobody) -> None:
+def test_a_member_that_may_not_be_read_is_named(tmp_path: Path, member: SourceFile, as_nobody: AsNobody) -> None:
     (tmp_path / "a" / "track.flac").chmod(0o000)
     lines = as_nobody(
-        "from pathlib import Path; from packager.engine.files.source_files import Member, changed",
-        f"for error in changed(Path('.'), [Member({member.path!r}, {member.size}, None, None)]): print(error)",
+        "from pathlib import Path; from packager.engine.files.source_files import SourceFile, changed",
+        f"for error in changed(Path('.'), [SourceFile({member.path!r}, {member.size}, None, None)]): print(error)",
     )
     fix = "fix its permissions or its disk, or move it out of the collection; then run packager release"
     assert lines == [f"a/track.flac: cannot be read (Permission denied); {fix}"]
@@ -191,8 +191,8 @@ def test_a_name_that_is_not_utf8_is_opened_exactly_and_shown_safely(tmp_path: Pa
         "member": "caf_~1.mp3", "kind": "audio", "size": 3,
     }  # fmt: skip
     planned = pa.Table.from_pylist([row, {**row, "path": "é.flac", "path_b64": None, "sha256": bytes(32)}], PLANNED)
-    members = source_files.members(planned)
-    assert members == [Member(name, 3, None, None), Member("é.flac".encode(), 3, None, bytes(32))]
+    members = source_files.source_files(planned)
+    assert members == [SourceFile(name, 3, None, None), SourceFile("é.flac".encode(), 3, None, bytes(32))]
     assert read_all(tmp_path, members[0]) == b"abc"
     with pytest.raises(IncompleteError, match=r"^caf\\xe9\\x1b.mp3: changed since the scan: it has 3 bytes, not 4"):
-        read_all(tmp_path, Member(name, 4, None, None))
+        read_all(tmp_path, SourceFile(name, 4, None, None))

@@ -5,10 +5,10 @@ import os
 
 import pytest
 
-from packager.engine.files.write_errors import unforeseen
+from packager.engine.files.write_errors import system_error
 
 
 @pytest.mark.parametrize("name", ["/a/b", b"/a/b"])
 def test_what_nothing_foresaw_names_its_file_whatever_form_the_name_has(name: str | bytes) -> None:
-    error = unforeseen(OSError(errno.EIO, os.strerror(errno.EIO), name))
+    error = system_error(OSError(errno.EIO, os.strerror(errno.EIO), name))
     assert str(error) == "/a/b: Input/output error; run the command again"

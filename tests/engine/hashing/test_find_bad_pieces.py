@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from packager.core.bittorrent import merkle
 from packager.core.bittorrent.piece_hashes import PieceHashes
 from packager.engine.hashing.find_bad_pieces import bad_pieces
-from packager.engine.hashing.stream_hasher import OnePass
+from packager.engine.hashing.stream_hasher import StreamHasher
 from tests.helpers.libtorrent_torrents import pattern
 
 PIECE = 32 << 10
 
 
 def hashes_of(data: bytes, version: str) -> PieceHashes:
-    hashes = OnePass(len(data), PIECE, v1=version != "v2", v2=version != "v1", flat=False)
+    hashes = StreamHasher(len(data), PIECE, v1=version != "v2", v2=version != "v1", flat=False)
     hashes.update(memoryview(data))
     found = hashes.finish()
     return PieceHashes(len(data), PIECE, found.pieces_root, found.layer, found.pieces)

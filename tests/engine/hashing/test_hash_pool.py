@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packager.core.bittorrent import merkle
-from packager.engine.files.joined_files import Part
+from packager.engine.files.joined_files import FileRange
 from packager.engine.hashing import hash_pool, interleaved_pieces
-from packager.engine.hashing.check_tasks import Batch, Finding, Span, WholeFile, check
-from packager.engine.hashing.hash_pool import Hashers
-from packager.engine.hashing.stream_hasher import OnePass
+from packager.engine.hashing.check_tasks import FileCheck, FileDigestCheck, Finding, PieceCheck, run_check
+from packager.engine.hashing.hash_pool import HashPool
+from packager.engine.hashing.stream_hasher import StreamHasher
 from packager.errors import IncompleteError
 from tests.helpers.waiting import until
 
@@ -27,16 +27,16 @@ def nothing(size: int) -> None:
     """Tell nobody."""
 
 
-def span_of(path: Path, data: bytes, piece_length: int, *, v2: bool) -> Span:
+def span_of(path: Path, data: bytes, piece_length: int, *, v2: bool) -> PieceCheck:
     """The task of all of a file, with hashes that a pass over it found."""
-    one_pass = OnePass(len(data), piece_length, v1=not v2, v2=v2, flat=False)
+    one_pass = StreamHasher(len(data), piece_length, v1=not v2, v2=v2, flat=False)
     one_pass.update(memoryview(data))
     digests = one_pass.finish()
     single = len(data) <= piece_length
     width = merkle.power_of_two(-(-len(data) // merkle.BLOCK)) if single else piece_length // merkle.BLOCK
     expected = (digests.pieces_root if single else digests.layer) if v2 else digests.pieces
     assert expected
-    return Span((Part(os.fsencode(path), 0, len(data)),), piece_length, width if v2 else 0, expected)
+    return PieceCheck((FileRange(os.fsencode(path), 0, len(data)),), piece_length, width if v2 else 0, expected)
 
 
 @given(
@@ -53,10 +53,10 @@ def test_a_span_finds_the_one_piece_that_was_changed(
     data = bytearray(random.Random(size).randbytes(size))
     span = span_of(path, bytes(data), length, v2=v2)
     path.write_bytes(data)
-    assert check(span, nothing) == []
+    assert run_check(span, nothing) == []
     data[int(at * size)] ^= 1
     path.write_bytes(data)
-    assert check(span, nothing) == [Finding(int(at * size) // length, "bad", "")]
+    assert run_check(span, nothing) == [Finding(int(at * size) // length, "bad", "")]
 
 
 def test_a_span_goes_over_files_and_zeros_and_reads_on_behind_what_is_gone(tmp_path: Path) -> None:
@@ -65,18 +65,18 @@ def test_a_span_goes_over_files_and_zeros_and_reads_on_behind_what_is_gone(tmp_p
     parts = []
     for number, (start, stop) in enumerate(cuts):
         (tmp_path / str(number)).write_bytes(b"before" + data[start:stop])
-        parts.append(Part(os.fsencode(tmp_path / str(number)), 6, stop - start))
-    parts.append(Part(None, 0, 8304))
+        parts.append(FileRange(os.fsencode(tmp_path / str(number)), 6, stop - start))
+    parts.append(FileRange(None, 0, 8304))
     whole = data + bytes(8304)
     expected = b"".join(hashlib.sha1(whole[at : at + 10_000]).digest() for at in range(0, len(whole), 10_000))
-    span = Span(tuple(parts), 10_000, 0, expected)
+    span = PieceCheck(tuple(parts), 10_000, 0, expected)
     told: list[int] = []
-    assert check(span, told.append) == []
+    assert run_check(span, told.append) == []
     assert sum(told) == len(whole)
     (tmp_path / "1").unlink()
-    assert check(span, nothing) == [Finding(3, "unreadable", "No such file or directory")]
+    assert run_check(span, nothing) == [Finding(3, "unreadable", "No such file or directory")]
     os.truncate(tmp_path / "2", 40_000)
-    found = check(span, nothing)
+    found = run_check(span, nothing)
     assert [each.index for each in found] == [3, 7, 8]
     assert found[1].what == "the file ended while it was read"
 
@@ -85,10 +85,10 @@ def test_a_span_goes_over_files_and_zeros_and_reads_on_behind_what_is_gone(tmp_p
 def test_a_piece_that_the_system_cannot_read_is_one_fault_and_reading_goes_on_behind_it(tmp_path: Path) -> None:
     path = os.fsencode(tmp_path / "file")
     (tmp_path / "file").write_bytes(bytes(50_000))
-    parts = (Part(path, 0, 25_000), Part(b"/proc/self/mem", 0, 10_000), Part(path, 25_000, 25_000))
+    parts = (FileRange(path, 0, 25_000), FileRange(b"/proc/self/mem", 0, 10_000), FileRange(path, 25_000, 25_000))
     expected = hashlib.sha1(bytes(10_000)).digest() * 6
     words = os.strerror(errno.EIO)
-    assert check(Span(parts, 10_000, 0, expected), nothing) == [
+    assert run_check(PieceCheck(parts, 10_000, 0, expected), nothing) == [
         Finding(2, "unreadable", words),
         Finding(3, "unreadable", words),
     ]
@@ -100,8 +100,8 @@ def test_files_are_held_against_every_digest(tmp_path: Path) -> None:
     sums = (("sha256", hashlib.sha256(b"a").digest()), ("md5", hashlib.md5(b"a").digest()))
     wrong = (sums[0], ("md5", bytes(16)))
     files = [("a", sums), ("a", wrong), ("fifo", sums), ("gone", sums)]
-    batch = Batch(tuple(WholeFile(os.fsencode(tmp_path / name), 1, digests) for name, digests in files))
-    assert [(each.index, each.verdict) for each in check(batch, nothing)] == [
+    batch = FileCheck(tuple(FileDigestCheck(os.fsencode(tmp_path / name), 1, digests) for name, digests in files))
+    assert [(each.index, each.verdict) for each in run_check(batch, nothing)] == [
         (1, "bad"),
         (2, "unreadable"),
         (3, "unreadable"),
@@ -118,13 +118,15 @@ def test_any_number_of_processes_finds_the_same(tmp_path: Path, count: int) -> N
     tasks = [
         (
             first,
-            Span((Part(os.fsencode(path), 32768 * first, min(32768, len(data) - 32768 * first)),), 32768, 2, digest),
+            PieceCheck(
+                (FileRange(os.fsencode(path), 32768 * first, min(32768, len(data) - 32768 * first)),), 32768, 2, digest
+            ),
         )
         for first in range(-(-len(data) // 32768))
         for digest in [span.expected[32 * first : 32 * first + 32]]
     ]
     told: list[int] = []
-    with Hashers(count) as running:
+    with HashPool(count) as running:
         found = {key: findings for key, _, findings in running.run(iter(tasks), told.append)}
     assert sorted(found) == list(range(len(tasks)))
     assert [key for key, findings in found.items() if findings] == [1_000_000 // 32768]
@@ -135,9 +137,9 @@ def test_pipes_never_block_each_other_when_every_piece_of_the_largest_tasks_is_b
     path = tmp_path / "file"
     path.touch()
     os.truncate(path, hash_pool.MOST * 16384)
-    part = Part(os.fsencode(path), 0, hash_pool.MOST * 16384)
-    task = Span((part,), 16384, 1, random.Random(1).randbytes(32 * hash_pool.MOST))
-    with Hashers(2) as running:
+    part = FileRange(os.fsencode(path), 0, hash_pool.MOST * 16384)
+    task = PieceCheck((part,), 16384, 1, random.Random(1).randbytes(32 * hash_pool.MOST))
+    with HashPool(2) as running:
         found = [len(findings) for _, _, findings in running.run(((at, task) for at in range(12)), nothing)]
     assert found == [hash_pool.MOST] * 12
 
@@ -156,15 +158,15 @@ def test_the_rate_holds_by_a_clock_that_is_given(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_slow_rate_is_kept_by_one_process() -> None:
-    assert Hashers(8, 100 << 20)._count == 1
-    assert Hashers(8)._count == 8
+    assert HashPool(8, 100 << 20)._count == 1
+    assert HashPool(8)._count == 8
 
 
 def test_a_killed_process_ends_the_run_in_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(bytes(1 << 20))
-    task = Span((Part(os.fsencode(path), 0, 1 << 20),), 1 << 20, 64, bytes(32))
-    with Hashers(2) as running:
+    task = PieceCheck((FileRange(os.fsencode(path), 0, 1 << 20),), 1 << 20, 64, bytes(32))
+    with HashPool(2) as running:
         for process in running._processes:
             process.kill()
         with pytest.raises(IncompleteError, match="was killed"):
@@ -176,11 +178,11 @@ def test_a_module_in_the_current_folder_is_not_imported(tmp_path: Path) -> None:
         (tmp_path / f"{name}.py").write_text("raise SystemExit('a stranger was imported')\n")
     program = (
         "import sys; sys.path.pop(0)\n"
-        "from packager.engine.hashing.hash_pool import Hashers\n"
-        "with Hashers(2) as running: print(list(running.run([], print)))\n"
-        "with Hashers(2) as running:\n"
-        "    from packager.engine.hashing.check_tasks import Batch\n"
-        "    print([found for _, _, found in running.run([(0, Batch(()))], print)])\n"
+        "from packager.engine.hashing.hash_pool import HashPool\n"
+        "with HashPool(2) as running: print(list(running.run([], print)))\n"
+        "with HashPool(2) as running:\n"
+        "    from packager.engine.hashing.check_tasks import FileCheck\n"
+        "    print([found for _, _, found in running.run([(0, FileCheck(()))], print)])\n"
     )
     ran = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.stdout.splitlines()[-1] == "[[]]", ran.stderr
@@ -189,8 +191,8 @@ def test_a_module_in_the_current_folder_is_not_imported(tmp_path: Path) -> None:
 def test_processes_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     program = (
         "import sys, time\n"
-        "from packager.engine.hashing.hash_pool import Hashers\n"
-        "with Hashers(2) as running:\n"
+        "from packager.engine.hashing.hash_pool import HashPool\n"
+        "with HashPool(2) as running:\n"
         "    print(*(process.pid for process in running._processes), flush=True)\n"
         "    time.sleep(60)\n"
     )

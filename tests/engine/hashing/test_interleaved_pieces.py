@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager.engine.files.joined_files import Part, Parts
+from packager.engine.files.joined_files import FileRange, JoinedFiles
 from packager.engine.hashing import interleaved_pieces
-from packager.engine.hashing.interleaved_pieces import Hashed, Pieces
+from packager.engine.hashing.interleaved_pieces import InterleavedPieces, PieceDigests
 
 KIB = 1 << 10
 BLOCK = 16 * KIB
@@ -24,21 +24,21 @@ def nothing(size: int) -> None:
     """Tell nobody."""
 
 
-def alone(data: bytes, length: int, used: Sequence[int]) -> list[Hashed]:
+def alone(data: bytes, length: int, used: Sequence[int]) -> list[PieceDigests]:
     """The hashes by the words of BEP 3 and BEP 52."""
     found = []
     for number, most in enumerate(used):
         piece = data[number * length : (number + 1) * length]
         blocks = [piece[at : min(at + BLOCK, most)] for at in range(0, most, BLOCK)]
         leaves = b"".join(hashlib.sha256(block).digest() for block in blocks)
-        found.append(Hashed(hashlib.sha1(piece).digest(), leaves))
+        found.append(PieceDigests(hashlib.sha1(piece).digest(), leaves))
     return found
 
 
 @pytest.fixture(params=["anywhere", "in order"])
 def disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """A disk without heads, and one with them. Windows are small, so that most do not hold whole pieces."""
-    monkeypatch.setattr(Parts, "reads_anywhere", lambda *_: request.param == "anywhere")
+    monkeypatch.setattr(JoinedFiles, "reads_anywhere", lambda *_: request.param == "anywhere")
     monkeypatch.setattr(interleaved_pieces, "_WINDOW", 16 * BLOCK)
     monkeypatch.setattr(interleaved_pieces, "CHUNK", 2 * BLOCK)
     return str(request.param)
@@ -57,11 +57,11 @@ def test_pieces_of_many_files_have_the_hashes_that_they_have_alone(
     for number, (start, stop) in enumerate(pairwise([0, *sorted(min(cut, size) for cut in cuts), size])):
         path = tmp_path / str(number)
         path.write_bytes(b"before" + DATA[start:stop])
-        parts.append(Part(os.fsencode(path), 6, stop - start))
+        parts.append(FileRange(os.fsencode(path), 6, stop - start))
     used = [min(length, size - start) for start in range(0, size, length)]
     told: list[int] = []
-    with Parts(parts) as read:
-        found = list(Pieces(size, length, used).hashed(read, told.append, v1=True, v2=True))
+    with JoinedFiles(parts) as read:
+        found = list(InterleavedPieces(size, length, used).hashed(read, told.append, v1=True, v2=True))
     assert found == alone(DATA[:size], length, used)
     assert sum(told) == size
 
@@ -72,13 +72,13 @@ def test_zeros_behind_a_file_have_no_leaves(hasher: str, disk: str, tmp_path: Pa
     length, parts, data = 4 * BLOCK, [], b""
     for number, size in enumerate(sizes):
         (tmp_path / str(number)).write_bytes(DATA[number : number + size])
-        parts += [Part(os.fsencode(tmp_path / str(number)), 0, size), Part(None, 0, length - size)]
+        parts += [FileRange(os.fsencode(tmp_path / str(number)), 0, size), FileRange(None, 0, length - size)]
         data += DATA[number : number + size] + bytes(length - size)
     expected = alone(data, length, sizes)
     if not v1:
-        expected = [Hashed(b"", one.leaves) for one in expected]
-    with Parts(parts) as read:
-        assert list(Pieces(len(data), length, sizes).hashed(read, nothing, v1=v1, v2=True)) == expected
+        expected = [PieceDigests(b"", one.leaves) for one in expected]
+    with JoinedFiles(parts) as read:
+        assert list(InterleavedPieces(len(data), length, sizes).hashed(read, nothing, v1=v1, v2=True)) == expected
 
 
 def test_a_file_that_is_gone_spoils_its_pieces_alone(hasher: str, disk: str, tmp_path: Path) -> None:
@@ -86,10 +86,10 @@ def test_a_file_that_is_gone_spoils_its_pieces_alone(hasher: str, disk: str, tmp
     for number in range(40):
         if number != 11:
             (tmp_path / str(number)).write_bytes(DATA[:length])
-        parts.append(Part(os.fsencode(tmp_path / str(number)), 0, length))
+        parts.append(FileRange(os.fsencode(tmp_path / str(number)), 0, length))
     told: list[int] = []
-    with Parts(parts) as read:
-        found = list(Pieces(40 * length, length, [length] * 40).hashed(read, told.append, v1=True, v2=False))
+    with JoinedFiles(parts) as read:
+        found = list(InterleavedPieces(40 * length, length, [length] * 40).hashed(read, told.append, v1=True, v2=False))
     expected = hashlib.sha1(DATA[:length]).digest()
     assert [number for number, one in enumerate(found) if one.error or one.sha1 != expected] == [11]
     assert found[11].error
@@ -105,9 +105,9 @@ def test_what_is_in_memory_is_read_anywhere_and_what_is_not_there_is_not(tmp_pat
             os.preadv(file.fileno(), [bytearray(1)], 0, os.RWF_NOWAIT)
         except OSError:
             pytest.skip("/var/tmp does not say what is in memory")
-        with Parts([Part(os.fsencode(file.name), 0, 50_000), Part(None, 0, 9)]) as read:
+        with JoinedFiles([FileRange(os.fsencode(file.name), 0, 50_000), FileRange(None, 0, 9)]) as read:
             assert read.reads_anywhere([0, 49_999, 50_000])
-    with Parts([Part(os.fsencode(tmp_path / "gone"), 0, 50_000)]) as read:
+    with JoinedFiles([FileRange(os.fsencode(tmp_path / "gone"), 0, 50_000)]) as read:
         assert not read.reads_anywhere([0])
 
 
@@ -115,7 +115,7 @@ def test_few_files_stay_open(tmp_path: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))
     for number in range(100):
         (tmp_path / str(number)).write_bytes(b"%02d" % number)
-    with Parts([Part(os.fsencode(tmp_path / str(number)), 0, 2) for number in range(100)]) as read:
+    with JoinedFiles([FileRange(os.fsencode(tmp_path / str(number)), 0, 2) for number in range(100)]) as read:
         space = memoryview(bytearray(200))
         read(0, space)
         assert bytes(space) == b"".join(b"%02d" % number for number in range(100))

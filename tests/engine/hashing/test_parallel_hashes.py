@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from packager.engine.files.direct_writer import BUFFER, DirectWriter, Discard
-from packager.engine.hashing.hashing_writer import Stream
-from packager.engine.hashing.parallel_hashes import Lanes
-from packager.engine.hashing.stream_hasher import OnePass
+from packager.engine.hashing.hashing_writer import HashingWriter
+from packager.engine.hashing.parallel_hashes import ParallelHashes
+from packager.engine.hashing.stream_hasher import StreamHasher
 from packager.errors import IncompleteError
 
 
@@ -38,7 +38,7 @@ def test_hashes_of_unlike_speed_all_see_every_byte_and_the_sink_gets_them_in_ord
         return take
 
     sink = Kept()
-    lanes = Lanes([taking(0), taking(1), taking(2)], sink)
+    lanes = ParallelHashes([taking(0), taking(1), taking(2)], sink)
     expected = b""
     for number in range(200):
         buffer = sink.buffer()
@@ -64,10 +64,10 @@ def test_a_full_disk_stops_the_stream_soon_and_no_thread_stays(mount: Callable[[
 
 
 def _fill(path: Path, threads: int, written: list[int]) -> None:
-    hashes = OnePass(100 * BUFFER, BUFFER, v1=True, v2=True, flat=True)
+    hashes = StreamHasher(100 * BUFFER, BUFFER, v1=True, v2=True, flat=True)
     with (
         DirectWriter(path, 100 * BUFFER) as sink,
-        Stream(hashes, sink, written.append, threads=threads) as stream,
+        HashingWriter(hashes, sink, written.append, threads=threads) as stream,
     ):
         for _ in range(100):
             stream.write(bytes(BUFFER))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager.engine.hashing.stream_hasher import Digests, OnePass
+from packager.engine.hashing.stream_hasher import Digests, StreamHasher
 
 KIB = 1 << 10
 BLOCK = 16 * KIB
@@ -46,7 +46,7 @@ def reference(data: bytes, piece_length: int) -> Digests:
 
 def one_pass(data: bytes, piece_length: int, cuts: list[int], **flags: bool) -> Digests:
     wanted = {"v1": True, "v2": True, "flat": True, **flags}
-    hashes = OnePass(len(data), piece_length, **wanted)
+    hashes = StreamHasher(len(data), piece_length, **wanted)
     bounds = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
     for start, stop in pairwise(bounds):
         hashes.update(memoryview(data)[start:stop])

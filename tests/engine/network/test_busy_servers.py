@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 
 from packager.engine.network import http_client
-from packager.engine.network.http_client import Web
+from packager.engine.network.http_client import HttpClient
 from packager.engine.network.retry_after import seconds_asked
 from packager.errors import IncompleteError, InputError
 from tests.helpers.http_server import LOOPBACK, answering, send
@@ -34,7 +34,7 @@ def test_a_busy_server_is_asked_again_when_it_says(header: str, monkeypatch: pyt
         later = format_datetime(dt.datetime.fromtimestamp(time.time() + 30, dt.UTC), usegmt=True)
         send(handler, next(answers), DATA, Retry_After=later if header == "date" else "30")
 
-    with answering(busy) as (port, asked), Web(allowed=LOOPBACK, pause=0.5) as web:
+    with answering(busy) as (port, asked), HttpClient(allowed=LOOPBACK, pause=0.5) as web:
         assert web.fetch(f"http://127.0.0.1:{port}/x", limit=len(DATA)) == DATA
     assert len(asked) == 3
     assert len(set(paused)) == 2
@@ -54,7 +54,10 @@ class _Clock:
 
 def test_a_server_that_asks_for_an_hour_is_given_up_with_its_own_words() -> None:
     with answering(lambda handler: send(handler, 503, Retry_After="3600")) as (port, asked):
-        with Web(allowed=LOOPBACK) as web, pytest.raises(IncompleteError, match=r"answers 503 .* asks to wait 1 h"):
+        with (
+            HttpClient(allowed=LOOPBACK) as web,
+            pytest.raises(IncompleteError, match=r"answers 503 .* asks to wait 1 h"),
+        ):
             web.fetch(f"http://127.0.0.1:{port}/x", limit=5)
         assert len(asked) == 1
 
@@ -80,7 +83,7 @@ def test_a_server_that_sends_a_byte_at_a_time_is_given_up_in_bounded_time(of: st
             handler.wfile.write(b"x")
             time.sleep(0.02)
 
-    with answering(drip) as (port, asked), Web(seconds=0.3, allowed=LOOPBACK) as web:
+    with answering(drip) as (port, asked), HttpClient(seconds=0.3, allowed=LOOPBACK) as web:
         began = time.monotonic()
         address = f"http://127.0.0.1:{port}/x"
         read = partial(web.read_range, address, 0, 16 << 20, size=1 << 30)
@@ -101,7 +104,7 @@ def test_a_slow_server_that_keeps_the_least_rate_is_read_to_the_end(monkeypatch:
             time.sleep(0.1)
         handler.close_connection = True
 
-    with answering(slow) as (port, _), Web(seconds=0.25, allowed=LOOPBACK) as web:
+    with answering(slow) as (port, _), HttpClient(seconds=0.25, allowed=LOOPBACK) as web:
         assert web.fetch(f"http://127.0.0.1:{port}/x", limit=100, seconds=60) == DATA[:60]
 
 
@@ -112,7 +115,7 @@ def test_an_answer_shorter_than_the_range_is_continued(most: int) -> None:
         stop = min(stop + 1, start + most)
         send(handler, 206, DATA[start:stop], Content_Range=f"bytes {start}-{stop - 1}/{len(DATA)}")
 
-    with answering(some) as (port, asked), Web(allowed=LOOPBACK) as web:
+    with answering(some) as (port, asked), HttpClient(allowed=LOOPBACK) as web:
         address = f"http://127.0.0.1:{port}/x"
         assert web.read_range(address, 5, 105, size=len(DATA)) == DATA[5:105]
         assert len(asked) == -(-100 // most)
@@ -139,7 +142,7 @@ def test_the_end_of_a_file_is_read_of_servers_that_give_another_part_first(kind:
             stop = start + 10
         send(handler, 206, DATA[start:stop], Content_Range=f"bytes {start}-{stop - 1}/{len(DATA)}")
 
-    with answering(answer) as (port, asked), Web(allowed=LOOPBACK) as web:
+    with answering(answer) as (port, asked), HttpClient(allowed=LOOPBACK) as web:
         assert web.read_tail(f"http://127.0.0.1:{port}/x", length) == (len(DATA), DATA[-length:])
         assert len(asked) == 2
 
@@ -147,14 +150,14 @@ def test_the_end_of_a_file_is_read_of_servers_that_give_another_part_first(kind:
 @pytest.mark.parametrize("given", ["bytes 5-104/10240", "Bytes 5-104/10240", "BYTES 5-104/*"])
 def test_the_unit_of_a_range_may_be_written_in_any_case(given: str) -> None:
     part = partial(send, status=206, body=DATA[5:105], Content_Range=given)
-    with answering(part) as (port, _), Web(allowed=LOOPBACK) as web:
+    with answering(part) as (port, _), HttpClient(allowed=LOOPBACK) as web:
         assert web.read_range(f"http://127.0.0.1:{port}/x", 5, 105, size=len(DATA)) == DATA[5:105]
 
 
 @pytest.mark.parametrize("given", ["bytes 6-104/10240", "bytes 5-105/10240", "bytes 5-4/10240", "bytes 0-104/10240"])
 def test_an_answer_that_does_not_begin_the_range_is_refused(given: str) -> None:
     with answering(lambda handler: send(handler, 206, DATA[5:105], Content_Range=given)) as (port, asked):
-        with Web(allowed=LOOPBACK) as web, pytest.raises(InputError, match="sends the range"):
+        with HttpClient(allowed=LOOPBACK) as web, pytest.raises(InputError, match="sends the range"):
             web.read_range(f"http://127.0.0.1:{port}/x", 5, 105, size=len(DATA))
         assert len(asked) == 1
 
@@ -164,7 +167,7 @@ def test_an_answer_that_does_not_begin_the_range_is_refused(given: str) -> None:
 )
 def test_the_encoding_that_stores_repeat_of_an_upload_is_no_encoding(encoding: str) -> None:
     plain = partial(send, status=200, body=DATA, Content_Encoding=encoding)
-    with answering(plain) as (port, _), Web(allowed=LOOPBACK) as web:
+    with answering(plain) as (port, _), HttpClient(allowed=LOOPBACK) as web:
         assert web.fetch(f"http://127.0.0.1:{port}/x", limit=len(DATA)) == DATA
 
 
@@ -172,5 +175,5 @@ def test_the_encoding_that_stores_repeat_of_an_upload_is_no_encoding(encoding: s
 def test_a_packed_body_is_refused(encoding: str) -> None:
     packed = partial(send, status=200, body=DATA, Content_Encoding=encoding)
     refused = pytest.raises(InputError, match="sends its bytes packed")
-    with answering(packed) as (port, _), Web(allowed=LOOPBACK) as web, refused:
+    with answering(packed) as (port, _), HttpClient(allowed=LOOPBACK) as web, refused:
         web.fetch(f"http://127.0.0.1:{port}/x", limit=len(DATA))

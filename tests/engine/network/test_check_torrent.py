@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from packager.core.bittorrent import bencode, build_torrent
-from packager.core.bittorrent.build_torrent import SingleFile
+from packager.core.bittorrent.build_torrent import SingleFileContents
 from packager.core.bittorrent.merkle import BLOCK
-from packager.engine.hashing.stream_hasher import OnePass
+from packager.engine.hashing.stream_hasher import StreamHasher
 from packager.engine.network import libtorrent_session
 from packager.engine.network.check_torrent import check_torrent
 from packager.errors import InputError, TrustError
@@ -26,13 +26,13 @@ DATA = pattern(SIZE)
 
 def made(version: Version, **changes: Any) -> tuple[bytes, dict[str, Any]]:
     """A .torrent of DATA and what check_torrent has to be told of it."""
-    hashes = OnePass(SIZE, 2 * BLOCK, v1=True, v2=True, flat=False)
+    hashes = StreamHasher(SIZE, 2 * BLOCK, v1=True, v2=True, flat=False)
     hashes.update(memoryview(DATA))
     found = hashes.finish()
-    file = SingleFile("demo-audio-00001.tar", SIZE, 2 * BLOCK, found.pieces, found.layer, found.pieces_root)
+    file = SingleFileContents("demo-audio-00001.tar", SIZE, 2 * BLOCK, found.pieces, found.layer, found.pieces_root)
     file = replace(file, **changes)
-    info = build_torrent.info(file, version)
-    data = build_torrent.torrent(
+    info = build_torrent.build_info(file, version)
+    data = build_torrent.build_torrent(
         info,
         file=file,
         trackers=(("http://t.example/announce",), ("udp://u.example:6969",)),
@@ -52,7 +52,7 @@ def made(version: Version, **changes: Any) -> tuple[bytes, dict[str, Any]]:
 def test_a_good_torrent_passes(version: Version) -> None:
     data, facts = made(version)
     check_torrent(data, **facts)
-    assert libtorrent_session.load(data, "x") == libtorrent_session.Loaded(
+    assert libtorrent_session.read_with_libtorrent(data, "x") == libtorrent_session.LoadedTorrent(
         facts["infohash_v1"], facts["infohash_v2"], SIZE, 2 * BLOCK
     )
 
@@ -63,7 +63,7 @@ def test_pad_files_do_not_count_as_data(tmp_path: Path, version: Version) -> Non
     for name, size in (("a", 3), ("b", BLOCK + 1)):
         (tmp_path / "album" / name).write_bytes(pattern(size))
     data = bencode.encode(made_of_folder(tmp_path / "album", BLOCK, version))
-    assert libtorrent_session.load(data, "x").size == BLOCK + 4
+    assert libtorrent_session.read_with_libtorrent(data, "x").size == BLOCK + 4
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_what_torf_does_not_validate_is_refused() -> None:
 @pytest.mark.parametrize("data", [b"", b"x", b"de", b"d4:infodee", b"l" * 100_000])
 def test_bytes_that_are_no_torrent_end_in_our_error(data: bytes) -> None:
     with pytest.raises(InputError, match=r"x\.torrent: libtorrent refuses the \.torrent"):
-        libtorrent_session.load(data, "x.torrent")
+        libtorrent_session.read_with_libtorrent(data, "x.torrent")
 
 
 @pytest.mark.interop

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import libtorrent as lt
 import pytest
 
-from packager.core.bittorrent.scrape import Counts
+from packager.core.bittorrent.scrape import SwarmCounts
 from packager.engine.network import dht
 from packager.engine.network.dht import dht_counts
 from packager.errors import IncompleteError
@@ -73,7 +73,7 @@ def test_where_the_time_does_not_do_for_all_the_others_stay_unknown() -> None:
     with network() as (address, _):
         swarms = [at.to_bytes(20, "big") for at in range(1000)]
         found = dht_counts(swarms, address="127.0.0.1", nodes=[address], seconds=2.5, lookup_seconds=1.5)
-        assert found == dict.fromkeys(swarms[: dht.BEGUN_A_SECOND], Counts(seeders=0))
+        assert found == dict.fromkeys(swarms[: dht.BEGUN_A_SECOND], SwarmCounts(seeders=0))
         assert dht_counts(swarms, nodes=[address], address="127.0.0.1", stop=lambda: True) == {}
 
 

@@ -16,9 +16,9 @@ from cryptography.x509.oid import NameOID
 
 from packager.core.bittorrent import bencode
 from packager.core.http.allowed_hosts import NO_HOSTS, allowed_hosts
-from packager.engine.network.downloads import Downloads
-from packager.engine.network.http_client import Web
-from packager.engine.network.libtorrent_session import Reach, open_session
+from packager.engine.network.downloads import DownloadSession
+from packager.engine.network.http_client import HttpClient
+from packager.engine.network.libtorrent_session import PeerOptions, open_session
 from packager.engine.network.resolver import permitted_urls
 from packager.engine.network.udp_tracker import UdpTracker
 from packager.errors import IncompleteError, InputError
@@ -86,11 +86,11 @@ def test_a_name_that_changes_to_an_address_of_ours_reaches_nothing(
         address = f"http://{name}:{port}/"
         allowed = NO_HOSTS.with_origin(address) if by == "the user" else NO_HOSTS
         with (
-            Web(allowed=allowed, seconds=2) as web,
+            HttpClient(allowed=allowed, seconds=2) as web,
             pytest.raises(InputError, match="not contacted: is at a loopback address"),
         ):
             web.fetch(address, limit=len(DATA))
-        with Web(allowed=allowed, seconds=2) as web, pytest.raises(InputError, match="not contacted"):
+        with HttpClient(allowed=allowed, seconds=2) as web, pytest.raises(InputError, match="not contacted"):
             web.fetch(address, limit=len(DATA))
     assert (asked, connected, len(looked_up)) == ([], [PUBLIC], 3)
 
@@ -100,7 +100,7 @@ def test_the_connection_goes_to_the_address_that_was_checked(
 ) -> None:
     looked_up = resolver("nas.example", ["127.0.0.1"], ["10.255.255.1"])
     with answering(lambda handler: send(handler, 200, DATA)) as (port, asked):
-        with Web(allowed=allowed_hosts([f"nas.example:{port}"])) as web:
+        with HttpClient(allowed=allowed_hosts([f"nas.example:{port}"])) as web:
             assert web.fetch(f"http://nas.example:{port}/x", limit=len(DATA)) == DATA
             assert web.fetch(f"http://nas.example:{port}/y", limit=len(DATA)) == DATA
         assert asked == [f"nas.example:{port} /x", f"nas.example:{port} /y"]
@@ -113,7 +113,7 @@ def test_the_connection_goes_to_the_address_that_was_checked(
 )
 def test_no_spelling_of_this_machine_is_contacted(host: str) -> None:
     with answering(lambda handler: send(handler, 200, DATA)) as (port, asked):
-        with Web(seconds=2) as web, pytest.raises((InputError, IncompleteError)) as refused:
+        with HttpClient(seconds=2) as web, pytest.raises((InputError, IncompleteError)) as refused:
             web.read_range(f"http://{host}:{port}/x", 0, 10)
         sentences = ("not contacted", "is not a web address", "could not be read")  # where this machine has no IPv6
         assert any(each in str(refused.value) for each in sentences)
@@ -133,11 +133,11 @@ def test_each_hop_of_a_redirect_is_checked() -> None:
             address = f"http://127.0.0.1:{port}/x"
             by_pattern = allowed_hosts([f"127.0.0.1:{port}", "*"])
             for allowed in (NO_HOSTS.with_addresses([address]), by_pattern):
-                with Web(allowed=allowed) as web, pytest.raises(InputError, match=r"--allow-host localhost"):
+                with HttpClient(allowed=allowed) as web, pytest.raises(InputError, match=r"--allow-host localhost"):
                     web.fetch(address, limit=len(DATA))
             assert len(asked) == 2
             assert inner.requests == 0
-            with Web(allowed=allowed_hosts(["127.0.0.1", "localhost"])) as web:
+            with HttpClient(allowed=allowed_hosts(["127.0.0.1", "localhost"])) as web:
                 assert web.fetch(address, limit=len(DATA)) == DATA
 
 
@@ -151,7 +151,7 @@ def test_libtorrent_is_kept_from_the_same_addresses_whatever_it_looks_up_itself(
         info = {b"name": b"x", b"length": len(DATA), b"piece length": 16384, b"pieces": bytes(20)}
         torrent = bencode.encode({b"info": info, b"announce": f"{address}announce".encode()})
         said: list[str] = []
-        with Downloads(Reach()) as downloads:
+        with DownloadSession(PeerOptions()) as downloads:
             downloads.add(ShardName("x"), torrent, tmp_path / "x", web_seeds=[f"{address}x"], proved=False)
 
             def are_refused() -> bool:
@@ -167,15 +167,23 @@ def test_libtorrent_is_kept_from_the_same_addresses_whatever_it_looks_up_itself(
 @pytest.mark.parametrize(
     ("reach", "peers", "open_to"),
     [
-        (Reach(), [], []),
-        (Reach(address="127.0.0.9"), [], ["127.0.0.1"]),
-        (Reach(allowed=allowed_hosts(["10.0.0.0/8"])), [], ["10.1.2.3"]),
-        (Reach(allowed=allowed_hosts(["localhost"])), ["fd00::1", "fe80::1%lo"], ["127.0.0.1", "fd00::1", "fe80::1"]),
-        (Reach(allowed=NO_HOSTS.with_origin("http://192.168.1.5/")), ["169.254.1.1"], ["192.168.1.5", "169.254.1.1"]),
+        (PeerOptions(), [], []),
+        (PeerOptions(address="127.0.0.9"), [], ["127.0.0.1"]),
+        (PeerOptions(allowed=allowed_hosts(["10.0.0.0/8"])), [], ["10.1.2.3"]),
+        (
+            PeerOptions(allowed=allowed_hosts(["localhost"])),
+            ["fd00::1", "fe80::1%lo"],
+            ["127.0.0.1", "fd00::1", "fe80::1"],
+        ),
+        (
+            PeerOptions(allowed=NO_HOSTS.with_origin("http://192.168.1.5/")),
+            ["169.254.1.1"],
+            ["192.168.1.5", "169.254.1.1"],
+        ),
     ],
 )
 def test_a_session_is_open_to_public_addresses_and_those_that_are_allowed(
-    reach: Reach, peers: list[str], open_to: list[str]
+    reach: PeerOptions, peers: list[str], open_to: list[str]
 ) -> None:
     private = ["127.0.0.1", "10.1.2.3", "192.168.1.5", "169.254.1.1", "fd00::1", "fe80::1", "0.0.0.0", "100.64.0.1"]
     found = open_session(reach, 0, peers).get_ip_filter()
@@ -217,18 +225,18 @@ def test_a_certificate_that_is_not_trusted_is_told_once_with_the_fix(
         address = f"https://127.0.0.1:{port}/x"
         monkeypatch.delenv("SSL_CERT_FILE", raising=False)
         with (
-            Web(allowed=LOOPBACK) as web,
+            HttpClient(allowed=LOOPBACK) as web,
             pytest.raises(InputError, match=r"certificate is not trusted .*set SSL_CERT_FILE to a file"),
         ):
             web.fetch(address, limit=len(DATA))
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        with Web(allowed=LOOPBACK) as web:
+        with HttpClient(allowed=LOOPBACK) as web:
             assert web.requests == 0
             assert web.fetch(address, limit=len(DATA)) == DATA
         assert len(asked) == 1
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate.with_name("none.pem")))
         with pytest.raises(InputError, match="SSL_CERT_FILE: the certificates that it names cannot be read"):
-            Web().__enter__()
+            HttpClient().__enter__()
 
 
 def test_the_name_in_the_certificate_is_checked_and_not_the_address(
@@ -237,7 +245,7 @@ def test_the_name_in_the_certificate_is_checked_and_not_the_address(
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     resolver("other.example", ["127.0.0.1"])
     with answering(lambda handler: send(handler, 200, DATA), tls=server_side(certificate)) as (port, asked):
-        with Web(allowed=LOOPBACK) as web:
+        with HttpClient(allowed=LOOPBACK) as web:
             assert web.fetch(f"https://localhost:{port}/x", limit=len(DATA)) == DATA
             with pytest.raises(InputError, match=r"certificate is not trusted .*other\.example"):
                 web.fetch(f"https://other.example:{port}/x", limit=len(DATA))
@@ -250,7 +258,7 @@ def test_a_redirect_from_https_to_http_is_not_followed(certificate: Path, monkey
     with serving({"x": DATA}) as plain:
         with (
             answering(lambda handler: send(handler, 302, Location=f"{plain.address}x"), tls=tls) as (port, asked),
-            Web(allowed=allowed_hosts(["*", "127.0.0.1"])) as web,
+            HttpClient(allowed=allowed_hosts(["*", "127.0.0.1"])) as web,
             pytest.raises(InputError, match="redirects from https to"),
         ):
             web.fetch(f"https://127.0.0.1:{port}/x", limit=len(DATA))
@@ -265,7 +273,7 @@ def test_a_proxy_of_the_environment_is_used_and_the_rule_holds(
     with answering(lambda handler: send(handler, 200, DATA)) as (port, asked):
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
         monkeypatch.setenv("no_proxy", "direct.example")
-        with Web(seconds=2) as web:
+        with HttpClient(seconds=2) as web:
             assert web.fetch("http://known-to-the-proxy.invalid/x", limit=len(DATA)) == DATA
             for refused in ("127.0.0.1", "localhost:8080", "inner.example", "0x7f.1", "[::1]"):
                 with pytest.raises(InputError, match="not contacted"):
@@ -273,14 +281,14 @@ def test_a_proxy_of_the_environment_is_used_and_the_rule_holds(
         assert asked == ["known-to-the-proxy.invalid http://known-to-the-proxy.invalid/x"]
     for wrong in ("socks5://127.0.0.1:1", "gopher://x"):
         monkeypatch.setenv("http_proxy", wrong)
-        with Web(allowed=LOOPBACK) as web, pytest.raises(InputError, match="HTTPS_PROXY: names no HTTP proxy"):
+        with HttpClient(allowed=LOOPBACK) as web, pytest.raises(InputError, match="HTTPS_PROXY: names no HTTP proxy"):
             web.fetch("http://127.0.0.1/x", limit=5)
 
 
 def test_an_address_with_a_password_is_not_asked(resolver: Callable[..., list[str]]) -> None:
     looked_up = resolver("host.example", [PUBLIC])
     for address in ("http://user:hunter2@host.example/x", "https://hunter2@host.example/"):
-        with Web() as web, pytest.raises(InputError, match="holds a user name or a password") as refused:
+        with HttpClient() as web, pytest.raises(InputError, match="holds a user name or a password") as refused:
             web.read_range(address, 0, 5)
         assert "hunter2" not in str(refused.value)
     assert looked_up == []

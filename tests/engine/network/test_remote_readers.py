@@ -8,12 +8,19 @@ import pytest
 
 from packager.core.bittorrent import bencode, build_torrent, parse_torrent
 from packager.core.shards.layout import Layout
-from packager.engine.files.range_readers import Unreachable, Unreadable
-from packager.engine.files.shard_torrent import SharedFile, open_shared
-from packager.engine.hashing.stream_hasher import OnePass
-from packager.engine.network.http_client import Web
-from packager.engine.network.libtorrent_session import Reach
-from packager.engine.network.remote_readers import Remote, Swarm, WebRanges, in_turn, remote_sources, web_seed_address
+from packager.engine.files.range_readers import UnreachableError, UnreadableError
+from packager.engine.files.shard_torrent import ShardTorrent, open_shard_torrent
+from packager.engine.hashing.stream_hasher import StreamHasher
+from packager.engine.network.http_client import HttpClient
+from packager.engine.network.libtorrent_session import PeerOptions
+from packager.engine.network.remote_readers import (
+    NetworkOptions,
+    SwarmOptions,
+    WebSeedReader,
+    first_working_reader,
+    open_remote_readers,
+    web_seed_address,
+)
 from packager.errors import InputError
 from tests.helpers.http_server import LOOPBACK, serving
 from tests.helpers.libtorrent_peer import seeding
@@ -30,15 +37,19 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-def shared(web_seeds: tuple[str, ...] = ()) -> SharedFile:
-    hashes = OnePass(len(DATA), PIECE, v1=True, v2=True, flat=False)
+def shared(web_seeds: tuple[str, ...] = ()) -> ShardTorrent:
+    hashes = StreamHasher(len(DATA), PIECE, v1=True, v2=True, flat=False)
     hashes.update(memoryview(DATA))
     found = hashes.finish()
-    file = build_torrent.SingleFile("a b.tar", len(DATA), PIECE, found.pieces, found.layer, found.pieces_root)
-    made = build_torrent.torrent(
-        build_torrent.info(file, "hybrid"), file=file, trackers=(), web_seeds=web_seeds, creation_date=1_700_000_000
+    file = build_torrent.SingleFileContents("a b.tar", len(DATA), PIECE, found.pieces, found.layer, found.pieces_root)
+    made = build_torrent.build_torrent(
+        build_torrent.build_info(file, "hybrid"),
+        file=file,
+        trackers=(),
+        web_seeds=web_seeds,
+        creation_date=1_700_000_000,
     )
-    return SharedFile(made, parse_torrent.parse(made, "a b.torrent"))
+    return ShardTorrent(made, parse_torrent.parse_torrent(made, "a b.torrent"))
 
 
 def read(source: Iterator[bytes]) -> bytes:
@@ -53,32 +64,34 @@ def test_a_web_seed_that_ends_in_a_slash_is_a_folder() -> None:
 def test_named_web_seeds_come_before_the_torrents_own_and_none_twice(tmp_path: Path) -> None:
     file = shared(("http://127.0.0.1:1/two/", "gopher://x/", "http://127.0.0.1:1/one/"))
     for own, expected in ((True, ["one", "two"]), (False, ["one"])):
-        remote = Remote(web_seeds=("http://127.0.0.1:1/one/",), torrent_web_seeds=own)
-        with remote_sources(file, remote, tmp_path / "scratch") as openers:
+        remote = NetworkOptions(web_seeds=("http://127.0.0.1:1/one/",), torrent_web_seeds=own)
+        with open_remote_readers(file, remote, tmp_path / "scratch") as openers:
             names = [opener([]).name for opener in openers]
         assert names == [f"http://127.0.0.1:1/{folder}/a%20b.tar" for folder in expected]
 
 
 def test_the_next_source_reads_on_where_one_failed(tmp_path: Path) -> None:
     with serving({"a b.tar": DATA}, "404") as bad, serving({"a b.tar": DATA}) as good:
-        remote = Remote(web_seeds=(bad.address, good.address))
-        with in_turn(shared(), remote, tmp_path / "scratch") as open_ranges:
+        remote = NetworkOptions(web_seeds=(bad.address, good.address))
+        with first_working_reader(shared(), remote, tmp_path / "scratch") as open_ranges:
             assert open_ranges is not None
             source = open_ranges(NO_LAYOUT, [(5, 500), (1000, 2000)])
             assert read(source.read(5, 500)) == DATA[5:500]
             assert read(source.read(1000, 2000)) == DATA[1000:2000]
         assert (bad.requests, good.requests) == (1, 2)
-        with in_turn(shared(), Remote(web_seeds=(bad.address,)), tmp_path / "scratch") as open_ranges:
+        with first_working_reader(
+            shared(), NetworkOptions(web_seeds=(bad.address,)), tmp_path / "scratch"
+        ) as open_ranges:
             assert open_ranges is not None
             source = open_ranges(NO_LAYOUT, [(5, 500)])
             for _ in range(2):
-                with pytest.raises(Unreadable, match="answers 404"):
+                with pytest.raises(UnreadableError, match="answers 404"):
                     read(source.read(5, 500))
 
 
 def test_without_a_source_there_is_nothing_to_open(tmp_path: Path) -> None:
-    for remote in (None, Remote()):
-        with in_turn(shared(), remote, tmp_path / "scratch") as open_ranges:
+    for remote in (None, NetworkOptions()):
+        with first_working_reader(shared(), remote, tmp_path / "scratch") as open_ranges:
             assert open_ranges is None
 
 
@@ -87,11 +100,11 @@ def test_ranges_come_from_a_peer_and_again_for_others(tmp_path: Path) -> None:
     (tmp_path / "peer").mkdir()
     (tmp_path / "peer" / "a b.tar").write_bytes(DATA)
     (tmp_path / "x.torrent").write_bytes(file.torrent)
-    assert open_shared(tmp_path / "x.torrent") == file
+    assert open_shard_torrent(tmp_path / "x.torrent") == file
     scratch = tmp_path / "scratch"
     with seeding(tmp_path / "x.torrent", tmp_path / "peer") as peer:
-        swarm = Swarm(Reach(address="127.0.0.1", incoming=False), peers=(peer,))
-        with remote_sources(file, Remote(swarm=swarm, seconds=30), scratch) as (opener,):
+        swarm = SwarmOptions(PeerOptions(address="127.0.0.1", incoming=False), peers=(peer,))
+        with open_remote_readers(file, NetworkOptions(swarm=swarm, seconds=30), scratch) as (opener,):
             for start, stop in ((70_000, 200_000), (299_990, 300_000)):
                 assert read(opener([(start, stop)]).read(start, stop)) == DATA[start:stop]
             assert scratch.is_dir()
@@ -99,8 +112,11 @@ def test_ranges_come_from_a_peer_and_again_for_others(tmp_path: Path) -> None:
 
 
 def test_a_swarm_without_anybody_to_ask_is_refused(tmp_path: Path) -> None:
-    remote = Remote(swarm=Swarm(torrent_trackers=True))
-    with pytest.raises(InputError, match="no tracker, and nobody else"), remote_sources(shared(), remote, tmp_path):
+    remote = NetworkOptions(swarm=SwarmOptions(torrent_trackers=True))
+    with (
+        pytest.raises(InputError, match="no tracker, and nobody else"),
+        open_remote_readers(shared(), remote, tmp_path),
+    ):
         pass
 
 
@@ -117,13 +133,13 @@ def test_a_torrent_of_a_folder_is_no_shard(tmp_path: Path) -> None:
     )
     (tmp_path / "x.torrent").write_bytes(made)
     with pytest.raises(InputError, match="is of a folder"):
-        open_shared(tmp_path / "x.torrent")
+        open_shard_torrent(tmp_path / "x.torrent")
 
 
 def test_a_silent_web_seed_is_given_up_after_two_reads() -> None:
-    with serving({"a b.tar": DATA}, "503") as site, Web(pause=0.001, allowed=LOOPBACK) as web:
-        source = WebRanges(web, site.address + "a%20b.tar", len(DATA))
+    with serving({"a b.tar": DATA}, "503") as site, HttpClient(pause=0.001, allowed=LOOPBACK) as web:
+        source = WebSeedReader(web, site.address + "a%20b.tar", len(DATA))
         for _ in range(4):
-            with pytest.raises(Unreachable, match="answers 503"):
+            with pytest.raises(UnreachableError, match="answers 503"):
                 read(source.read(0, 10))
         assert site.requests == 8

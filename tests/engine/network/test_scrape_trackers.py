@@ -12,9 +12,9 @@ import msgspec
 import pytest
 
 from packager.core.bittorrent import bencode
-from packager.core.bittorrent.scrape import HTTP_BATCH, HTTP_LIMIT, MOST, UDP_BATCH, Counts
+from packager.core.bittorrent.scrape import HTTP_BATCH, HTTP_LIMIT, MOST, UDP_BATCH, SwarmCounts
 from packager.core.releases.seed_counts import by_shard, questions, swarms
-from packager.engine.network.scrape_trackers import scrape
+from packager.engine.network.scrape_trackers import scrape_trackers
 from tests.helpers.http_server import LOOPBACK
 from tests.helpers.made_up_releases import make_release, make_shard
 from tests.helpers.opentracker import tracking
@@ -35,7 +35,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def answering(address: str) -> bool:
     """Say whether a tracker is up."""
-    return not scrape({f"{address}announce": SWARMS[:1]}, allowed=LOOPBACK, silent=1).trackers[0].what
+    return not scrape_trackers({f"{address}announce": SWARMS[:1]}, allowed=LOOPBACK, silent=1).trackers[0].what
 
 
 @pytest.mark.interop
@@ -51,13 +51,13 @@ def test_opentracker_tells_the_same_by_http_and_udp(program: Callable[[str], str
         announce(address, every[70], port=6881)
         expected = dict.fromkeys(every, (0, 0)) | dict.fromkeys((every[0], every[-1]), (3, 1)) | {every[70]: (1, 0)}
         for url in (f"{address}announce", f"udp://127.0.0.1:{port}/announce"):
-            found = scrape({url: every}, allowed=LOOPBACK, seconds=20, silent=5)
+            found = scrape_trackers({url: every}, allowed=LOOPBACK, seconds=20, silent=5)
             assert {swarm: (each.seeders, each.leechers) for swarm, each in found.counts.items()} == expected, url
             (tracker,) = found.trackers
             assert (tracker.tracker, tracker.asked, tracker.answered, tracker.what) == (url, 240, 240, "")
         announce(address, every[70], port=6881, event="completed")
-        found = scrape({f"udp://127.0.0.1:{port}": every}, allowed=LOOPBACK, seconds=20, silent=5)
-        assert found.counts[every[70]] == Counts(seeders=1, leechers=0, completed=1)
+        found = scrape_trackers({f"udp://127.0.0.1:{port}": every}, allowed=LOOPBACK, seconds=20, silent=5)
+        assert found.counts[every[70]] == SwarmCounts(seeders=1, leechers=0, completed=1)
 
 
 @pytest.mark.interop
@@ -77,7 +77,7 @@ def test_4400_hybrid_shards_at_three_trackers_take_a_minute_at_most(
         shards = [msgspec.structs.replace(each, magnet=each.magnet.partition("&tr=")[0] + asked) for each in shards]
         release = make_release(shards=shards)
         began = time.monotonic()
-        found = by_shard(release, scrape(questions(release), allowed=LOOPBACK).counts)
+        found = by_shard(release, scrape_trackers(questions(release), allowed=LOOPBACK).counts)
         assert time.monotonic() - began < 60
     assert [counts.seeders for counts in found.values()] == [0] * 4399 + [1]
 
@@ -90,18 +90,18 @@ def test_many_swarms_go_into_one_request_and_no_more_than_a_tracker_takes() -> N
         return bep48(dict.fromkeys(asked, (1, 2, 3)))
 
     with http_tracker(answer) as by_http, udp_tracker(bep15(lambda _: (4, 5, 6))) as by_udp:
-        found = scrape({by_http: SWARMS, by_udp: SWARMS[:10]}, allowed=LOOPBACK)
+        found = scrape_trackers({by_http: SWARMS, by_udp: SWARMS[:10]}, allowed=LOOPBACK)
     assert sizes == [HTTP_BATCH] * 4
-    assert found.counts[SWARMS[0]] == Counts(seeders=4, leechers=6, completed=5)
-    assert found.counts[SWARMS[10]] == Counts(seeders=1, leechers=3, completed=2)
+    assert found.counts[SWARMS[0]] == SwarmCounts(seeders=4, leechers=6, completed=5)
+    assert found.counts[SWARMS[10]] == SwarmCounts(seeders=1, leechers=3, completed=2)
     assert [(each.asked, each.answered, each.what) for each in found.trackers] == [(200, 200, ""), (10, 10, "")]
 
 
 @pytest.mark.parametrize("most", [1, 7])
 def test_a_tracker_that_answers_for_fewer_at_once_is_asked_for_fewer(most: int) -> None:
     with http_tracker(lambda asked: bep48(dict.fromkeys(asked[:most], (1, 1, 1)))) as tracker:
-        found = scrape({tracker: SWARMS[:60]}, allowed=LOOPBACK)
-    assert found.counts == dict.fromkeys(SWARMS[:60], Counts(seeders=1, leechers=1, completed=1))
+        found = scrape_trackers({tracker: SWARMS[:60]}, allowed=LOOPBACK)
+    assert found.counts == dict.fromkeys(SWARMS[:60], SwarmCounts(seeders=1, leechers=1, completed=1))
 
 
 def test_a_tracker_that_refuses_long_requests_is_asked_shorter_ones() -> None:
@@ -111,7 +111,7 @@ def test_a_tracker_that_refuses_long_requests_is_asked_shorter_ones() -> None:
         return bep48(dict.fromkeys(asked, (1, 1, 1)))
 
     with http_tracker(answer) as tracker:
-        found = scrape({tracker: SWARMS[:20]}, allowed=LOOPBACK)
+        found = scrape_trackers({tracker: SWARMS[:20]}, allowed=LOOPBACK)
     assert len(found.counts) == 20
 
 
@@ -121,7 +121,7 @@ def test_what_a_tracker_does_not_know_has_no_seeders_there_and_may_have_some_els
         http_tracker(lambda asked: bep48({each: (2, 1, 1) for each in asked if each in known})) as one,
         http_tracker(lambda _: bep48({SWARMS[3]: (5, 0, 0)})) as other,
     ):
-        found = scrape({one: SWARMS, other: SWARMS}, allowed=LOOPBACK)
+        found = scrape_trackers({one: SWARMS, other: SWARMS}, allowed=LOOPBACK)
     seeders = {swarm: each.seeders for swarm, each in found.counts.items()}
     assert seeders == {swarm: 2 if swarm in known else 0 for swarm in SWARMS} | {SWARMS[3]: 5}
 
@@ -133,7 +133,7 @@ def test_a_udp_tracker_that_tells_of_fewer_than_asked_is_asked_for_the_rest() ->
         return [each[: 8 + 12 * 9] for each in right(packet)]
 
     with udp_tracker(answer) as tracker:
-        found = scrape({tracker: SWARMS}, allowed=LOOPBACK)
+        found = scrape_trackers({tracker: SWARMS}, allowed=LOOPBACK)
     assert {swarm: each.seeders for swarm, each in found.counts.items()} == {swarm: swarm[0] for swarm in SWARMS}
 
 
@@ -146,7 +146,7 @@ def test_lost_and_foreign_packets_are_borne() -> None:
         return [b"", b"short", foreign, *([] if next(lost) else right(packet))]
 
     with udp_tracker(answer) as tracker:
-        found = scrape({tracker: SWARMS[: UDP_BATCH + 1]}, allowed=LOOPBACK, silent=QUICK)
+        found = scrape_trackers({tracker: SWARMS[: UDP_BATCH + 1]}, allowed=LOOPBACK, silent=QUICK)
     assert len(found.counts) == UDP_BATCH + 1
 
 
@@ -180,11 +180,11 @@ def test_a_hostile_tracker_costs_its_own_counts_and_a_bounded_time(name: str) ->
     answer, what = HOSTILE[name]
     began = time.monotonic()
     with http_tracker(answer) as tracker, http_tracker(lambda asked: bep48(dict.fromkeys(asked, (1, 0, 0)))) as good:
-        found = scrape({tracker: SWARMS, good: SWARMS}, allowed=LOOPBACK, seconds=20, silent=QUICK)
+        found = scrape_trackers({tracker: SWARMS, good: SWARMS}, allowed=LOOPBACK, seconds=20, silent=QUICK)
     assert what in found.trackers[0].what
     assert "\x1b" not in found.trackers[0].what
     assert found.trackers[0].answered == 0
-    assert found.counts == dict.fromkeys(SWARMS, Counts(seeders=1, leechers=0, completed=0))
+    assert found.counts == dict.fromkeys(SWARMS, SwarmCounts(seeders=1, leechers=0, completed=0))
     assert time.monotonic() - began < 60  # and not SECONDS
 
 
@@ -196,7 +196,7 @@ def test_wrong_types_and_negative_and_huge_counts_are_no_counts() -> None:
         SWARMS[3]: {b"complete": 1 << 62},
     }
     with http_tracker(lambda _: bencode.encode({b"files": files})) as tracker:
-        found = scrape({tracker: SWARMS[:4]}, allowed=LOOPBACK)
+        found = scrape_trackers({tracker: SWARMS[:4]}, allowed=LOOPBACK)
     assert [found.counts[swarm].seeders for swarm in SWARMS[:4]] == [None, None, 0, MOST]
 
 
@@ -213,7 +213,7 @@ def test_wrong_types_and_negative_and_huge_counts_are_no_counts() -> None:
 )
 def test_a_hostile_udp_tracker_is_given_up(answer: Callable[[bytes], list[bytes]], what: str) -> None:
     with udp_tracker(answer) as tracker:
-        found = scrape({tracker: SWARMS}, allowed=LOOPBACK, seconds=20, silent=QUICK)
+        found = scrape_trackers({tracker: SWARMS}, allowed=LOOPBACK, seconds=20, silent=QUICK)
     assert found.counts == {}
     assert what in found.trackers[0].what
     assert "\x1b" not in found.trackers[0].what
@@ -229,7 +229,7 @@ def test_trackers_that_cannot_be_asked_or_are_not_there_are_named() -> None:
         "udp://no-such-host.invalid:1/announce",
         "nonsense",
     ]
-    found = scrape(dict.fromkeys(trackers, SWARMS[:2]), allowed=LOOPBACK, seconds=20, silent=QUICK)
+    found = scrape_trackers(dict.fromkeys(trackers, SWARMS[:2]), allowed=LOOPBACK, seconds=20, silent=QUICK)
     assert [each.tracker for each in found.trackers] == trackers
     assert all(each.what for each in found.trackers)
     assert found.counts == {}
@@ -238,7 +238,7 @@ def test_trackers_that_cannot_be_asked_or_are_not_there_are_named() -> None:
 def test_what_was_said_before_the_time_was_up_counts() -> None:
     many = [at.to_bytes(20, "big") for at in range(1_000_000)]
     with udp_tracker(bep15(lambda _: (1, 1, 1))) as tracker:
-        found = scrape({tracker: many}, allowed=LOOPBACK, seconds=0.2)
+        found = scrape_trackers({tracker: many}, allowed=LOOPBACK, seconds=0.2)
     assert found.trackers[0].what == "the time was up"
     assert len(found.counts) == found.trackers[0].answered > 0
 
@@ -246,11 +246,11 @@ def test_what_was_said_before_the_time_was_up_counts() -> None:
 def test_it_ends_when_told_to() -> None:
     many = [at.to_bytes(20, "big") for at in range(1_000_000)]
     with udp_tracker(bep15(lambda _: (1, 1, 1))) as tracker:
-        found = scrape({tracker: many}, stop=lambda: True, allowed=LOOPBACK)
+        found = scrape_trackers({tracker: many}, stop=lambda: True, allowed=LOOPBACK)
     assert found.trackers[0].what == "was stopped"
     assert len(found.counts) == found.trackers[0].answered
 
 
 def test_no_tracker_at_all_is_no_error() -> None:
-    found = scrape({}, allowed=LOOPBACK)
+    found = scrape_trackers({}, allowed=LOOPBACK)
     assert (found.counts, found.trackers) == ({}, ())

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from packager.engine.processes.prefetch import ahead
+from packager.engine.processes.prefetch import prefetch
 
 
 @pytest.fixture(autouse=True)
@@ -29,14 +29,14 @@ def test_all_is_yielded_in_order_by_another_thread() -> None:
             threads.add(threading.get_ident())
             yield number
 
-    assert list(ahead(noting())) == list(range(100))
+    assert list(prefetch(noting())) == list(range(100))
     assert threads
     assert threading.get_ident() not in threads
 
 
 def test_no_more_is_made_than_was_allowed() -> None:
     made: list[int] = []
-    taken = ahead(counted(100, made), 3)
+    taken = prefetch(counted(100, made), 3)
     assert next(taken) == 0
     assert len(made) <= 5  # one taken, three held, one in hand
     taken.close()  # type: ignore[attr-defined]
@@ -48,7 +48,7 @@ def test_an_error_comes_after_all_that_was_made_before_it() -> None:
         yield from range(5)
         raise ZeroDivisionError
 
-    taken = ahead(failing())
+    taken = prefetch(failing())
     assert [next(taken) for _ in range(5)] == [0, 1, 2, 3, 4]
     with pytest.raises(ZeroDivisionError):
         next(taken)
@@ -60,5 +60,5 @@ def test_who_takes_may_fail_and_no_thread_stays() -> None:
 
 
 def _take_and_fail() -> None:
-    for _ in ahead(iter(range(1000))):
+    for _ in prefetch(iter(range(1000))):
         raise KeyError

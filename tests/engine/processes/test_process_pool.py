@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from packager.engine.processes.process_pool import Tell, run_tasks, usable_cores
+from packager.engine.processes.process_pool import Tell, available_cores, run_tasks
 from packager.errors import IncompleteError, InputError, PackagerError, TrustError
 from packager.progress import SILENT, Silent
 from tests.helpers.waiting import until
@@ -111,7 +111,7 @@ def test_running_tasks_end_when_nobody_wants_their_results() -> None:
 
 
 def test_the_cores_this_process_may_use_are_counted() -> None:
-    assert 1 <= usable_cores() <= (os.cpu_count() or 1)
+    assert 1 <= available_cores() <= (os.cpu_count() or 1)
 
 
 ORPHANS = """

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from packager.engine.project.load_project import init, load
+from packager.engine.project.load_project import init_project, load_project
 from packager.engine.tables import parquet
 from packager.errors import InputError, PackagerError
 from packager.options import Config
@@ -34,7 +34,7 @@ def write(root: Path, collection: str = "", rest: str = "", *, source: str = "so
 def refusal(path: Path) -> tuple[str, str]:
     """Return the key and the rest of the sentence that a project is refused with."""
     with pytest.raises(InputError) as refused:
-        load(path)
+        load_project(path)
     assert refused.value.where.startswith(str(path))
     return refused.value.where.removeprefix(f"{path}: "), f"{refused.value.what}; {refused.value.mend}"
 
@@ -43,22 +43,22 @@ def test_paths_are_absolute_and_relative_ones_start_at_the_config(root: Path, mo
     (root / "songs.csv").write_text("id\n")
     path = write(root, 'records = "songs.csv"', '[shards]\ndirectory = "../shards"')
     monkeypatch.chdir(root)
-    config, workspace = load(Path(path.name))
+    config, project = load_project(Path(path.name))
     assert isinstance(config, Config)
-    assert (workspace.config, workspace.source, workspace.records) == (path, root / "songs", root / "songs.csv")
-    assert (workspace.shards, workspace.output) == (root.parent / "shards", root / "output")
+    assert (project.config, project.source, project.records) == (path, root / "songs", root / "songs.csv")
+    assert (project.shards, project.output) == (root.parent / "shards", root / "output")
 
 
 def test_a_missing_config_tells_how_to_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError) as refused:
-        load(Path("packager.toml"))
+        load_project(Path("packager.toml"))
     assert str(refused.value) == "packager.toml: not found; make one with: packager init FOLDER"
 
 
 def test_a_config_that_is_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cannot be read \(Is a directory\)"):
-        load(tmp_path)
+        load_project(tmp_path)
 
 
 def test_a_config_that_is_not_utf_8_is_refused_by_its_line(root: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_config_over_a_mebibyte_is_refused(root: Path) -> None:
 def test_a_byte_order_mark_is_passed_over(root: Path) -> None:
     path = write(root)
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
-    assert load(path)[0].collection.name == "songs"
+    assert load_project(path)[0].collection.name == "songs"
 
 
 @pytest.mark.parametrize(
@@ -172,10 +172,10 @@ def test_a_link_to_itself_is_refused(root: Path) -> None:
 
 
 def test_init_writes_a_config_that_loads(root: Path) -> None:
-    path = init(root / "songs", root / "packager.toml")
-    config, workspace = load(path)
+    path = init_project(root / "songs", root / "packager.toml")
+    config, project = load_project(path)
     assert (config.collection.source, config.collection.name, config.collection.title) == ("songs", "songs", "songs")
-    assert workspace.source == root / "songs"
+    assert project.source == root / "songs"
     assert config.phases[1].order == "path"
 
 
@@ -183,20 +183,22 @@ def test_init_keeps_a_config_that_is_there_unless_forced(root: Path) -> None:
     path = write(root)
     before = path.read_bytes()
     with pytest.raises(InputError) as refused:
-        init(root / "songs", path)
+        init_project(root / "songs", path)
     assert str(refused.value) == f"{path}: already there; edit it, or write it anew with --force"
     assert path.read_bytes() == before
-    init(root / "songs", path, force=True)
+    init_project(root / "songs", path, force=True)
     assert path.read_bytes() != before
 
 
 def test_init_writes_a_sibling_relative_and_a_far_folder_absolute(root: Path) -> None:
     beside = root / "project"
     beside.mkdir()
-    assert load(init(root / "songs", beside / "packager.toml"))[0].collection.source == "../songs"
+    assert load_project(init_project(root / "songs", beside / "packager.toml"))[0].collection.source == "../songs"
     deep = root / "a" / "b"
     deep.mkdir(parents=True)
-    assert load(init(root / "songs", deep / "packager.toml"))[0].collection.source == str(root / "songs")
+    assert load_project(init_project(root / "songs", deep / "packager.toml"))[0].collection.source == str(
+        root / "songs"
+    )
 
 
 def records(path: Path, columns: list[str]) -> None:
@@ -206,7 +208,7 @@ def records(path: Path, columns: list[str]) -> None:
     elif path.suffix == ".jsonl":
         path.write_text("{" + ", ".join(f'"{column}": 1' for column in columns) + "}\n")
     elif path.suffix == ".parquet":
-        parquet.write_table(path, pa.schema([(column, pa.string()) for column in columns]), [])
+        parquet.write_rows(path, pa.schema([(column, pa.string()) for column in columns]), [])
     else:
         with sqlite3.connect(path) as database:
             database.execute(f"CREATE TABLE records ({', '.join(columns)})")
@@ -221,9 +223,9 @@ def test_init_enters_a_records_file_and_orders_by_its_popularity(
     root: Path, suffix: str, columns: list[str], order: str
 ) -> None:
     records(root / "songs" / f"records.{suffix}", columns)
-    config, workspace = load(init(root / "songs", root / "packager.toml"))
+    config, project = load_project(init_project(root / "songs", root / "packager.toml"))
     assert config.collection.records == f"songs/records.{suffix}"
-    assert workspace.records == root / "songs" / f"records.{suffix}"
+    assert project.records == root / "songs" / f"records.{suffix}"
     assert config.phases[1].order == order
 
 
@@ -231,22 +233,22 @@ def test_init_enters_a_records_file_and_orders_by_its_popularity(
 @pytest.mark.parametrize("data", [b"", b"\xff\xfe\x00", b"[1, 2]\n", b"null\n", b'"' * 200_000])
 def test_init_leaves_a_records_file_that_cannot_be_read_to_the_scan(root: Path, suffix: str, data: bytes) -> None:
     (root / "songs" / f"records.{suffix}").write_bytes(data)
-    assert load(init(root / "songs", root / "packager.toml"))[0].phases[1].order == "path"
+    assert load_project(init_project(root / "songs", root / "packager.toml"))[0].phases[1].order == "path"
 
 
 def test_init_does_not_choose_between_two_records_files(root: Path) -> None:
     for name in ("records.csv", "records.jsonl"):
         (root / "songs" / name).touch()
     with pytest.raises(InputError, match=r"several records files \(records\.csv, records\.jsonl\)"):
-        init(root / "songs", root / "packager.toml")
+        init_project(root / "songs", root / "packager.toml")
 
 
 @pytest.mark.parametrize("name", ['So"ngs\\ [b]', "new\nline", "\u202eevil", "音楽", "CON", "-", "  "])
 def test_init_takes_a_folder_of_any_name(root: Path, name: str) -> None:
     folder = root / name
     folder.mkdir()
-    config, workspace = load(init(folder, root / "packager.toml"))
-    assert workspace.source == folder
+    config, project = load_project(init_project(folder, root / "packager.toml"))
+    assert project.source == folder
     assert config.collection.title.isprintable()
 
 
@@ -254,7 +256,7 @@ def test_init_refuses_a_folder_whose_name_is_not_utf_8(root: Path) -> None:
     folder = Path(os.fsdecode(os.fsencode(root) + b"/caf\xe9"))
     folder.mkdir()
     with pytest.raises(PackagerError, match="not UTF-8") as refused:
-        init(folder, root / "packager.toml")
+        init_project(folder, root / "packager.toml")
     assert str(refused.value).isprintable()
     assert not (root / "packager.toml").exists()
 
@@ -262,11 +264,11 @@ def test_init_refuses_a_folder_whose_name_is_not_utf_8(root: Path) -> None:
 def test_init_in_the_folder_itself_tells_to_start_beside_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(root / "songs")
     with pytest.raises(InputError, match=r"cd \.\. && packager init songs$"):
-        init(Path(), Path("packager.toml"))
+        init_project(Path(), Path("packager.toml"))
     assert list((root / "songs").iterdir()) == []
 
 
 def test_init_of_a_file_is_refused(root: Path) -> None:
     (root / "a.flac").touch()
     with pytest.raises(InputError, match="not a folder; give the folder that holds the files to release"):
-        init(root / "a.flac", root / "packager.toml")
+        init_project(root / "a.flac", root / "packager.toml")

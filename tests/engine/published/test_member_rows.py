@@ -7,10 +7,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from packager.engine.network.http_client import Web
+from packager.engine.network.http_client import HttpClient
 from packager.engine.published import member_rows
 from packager.engine.published.member_rows import TAIL, read_rows
-from packager.engine.published.release_ranges import ReleaseFiles, open_release_files
+from packager.engine.published.release_ranges import ReleaseRanges, open_release_files
 from packager.engine.tables import parquet
 from packager.errors import InputError
 from packager.model import MEMBERS, MTIME
@@ -34,8 +34,8 @@ def site() -> Iterator[Site]:
 
 
 @pytest.fixture
-def files(site: Site) -> Iterator[ReleaseFiles]:
-    with Web(seconds=5, tries=1, allowed=LOOPBACK) as web:
+def files(site: Site) -> Iterator[ReleaseRanges]:
+    with HttpClient(seconds=5, tries=1, allowed=LOOPBACK) as web:
         yield open_release_files(site.address, lambda: web, seconds=5)
 
 
@@ -46,14 +46,17 @@ def table_of(rows: int) -> pa.Table:
 
 def write(folder: Path, table: pa.Table, group: int = 2048) -> bytes:
     path = folder / "made.parquet"
-    parquet.write_table(path, table.schema, table.to_batches(), group_rows=group, statistics=False)
+    parquet.write_rows(path, table.schema, table.to_batches(), group_rows=group, statistics=False)
     return path.read_bytes()
 
 
 @pytest.mark.parametrize(("rows", "group", "requests"), [(50, 2048, 1), (20_000, 2048, 2), (20_000, 256, 3)])
 def test_a_row_costs_the_tables_end_and_its_row_group(tmp_path: Path, rows: int, group: int, requests: int) -> None:
     table, row = table_of(rows), rows // 3
-    with serving({NAME: write(tmp_path, table, group)}) as site, Web(seconds=5, tries=1, allowed=LOOPBACK) as web:
+    with (
+        serving({NAME: write(tmp_path, table, group)}) as site,
+        HttpClient(seconds=5, tries=1, allowed=LOOPBACK) as web,
+    ):
         files = open_release_files(site.address, lambda: web, seconds=5)
         found = read_rows(files, NAME, [row], tmp_path)
         assert (site.requests, site.sent) == (files.cost.requests, files.cost.received)
@@ -63,7 +66,9 @@ def test_a_row_costs_the_tables_end_and_its_row_group(tmp_path: Path, rows: int,
     assert list(tmp_path.iterdir()) == [tmp_path / "made.parquet"]
 
 
-def test_rows_come_in_the_order_asked_for_each_group_read_once(site: Site, files: ReleaseFiles, tmp_path: Path) -> None:
+def test_rows_come_in_the_order_asked_for_each_group_read_once(
+    site: Site, files: ReleaseRanges, tmp_path: Path
+) -> None:
     table = table_of(10_000)
     times = table.set_column(MEMBERS.names.index(MTIME.name), MTIME, pa.array(range(10_000), pa.int64()))
     site.files[NAME] = write(tmp_path, times, 1024)
@@ -82,7 +87,9 @@ def test_a_folder_gives_the_same_row(tmp_path: Path) -> None:
     assert read_rows(files, NAME, [2999], tmp_path)["id"].to_pylist() == table["id"].to_pylist()[-1:]
 
 
-def test_a_server_that_ignores_ranges_gives_small_tables_alone(site: Site, files: ReleaseFiles, tmp_path: Path) -> None:
+def test_a_server_that_ignores_ranges_gives_small_tables_alone(
+    site: Site, files: ReleaseRanges, tmp_path: Path
+) -> None:
     site.fault = "ignores range"
     table = table_of(50)
     site.files[NAME] = write(tmp_path, table)
@@ -104,7 +111,7 @@ def test_a_server_that_ignores_ranges_gives_small_tables_alone(site: Site, files
         (lambda _: b"<html>not found</html>" * 100, "not a members table"),
     ],
 )
-def test_a_broken_table_is_refused(site: Site, files: ReleaseFiles, tmp_path: Path, change: object, what: str) -> None:
+def test_a_broken_table_is_refused(site: Site, files: ReleaseRanges, tmp_path: Path, change: object, what: str) -> None:
     assert callable(change)
     site.files[NAME] = change(write(tmp_path, table_of(20_000)))
     with pytest.raises(InputError, match=what) as raised:
@@ -112,14 +119,14 @@ def test_a_broken_table_is_refused(site: Site, files: ReleaseFiles, tmp_path: Pa
     assert str(tmp_path) not in str(raised.value)
 
 
-def test_a_row_that_is_not_there_is_told(site: Site, files: ReleaseFiles, tmp_path: Path) -> None:
+def test_a_row_that_is_not_there_is_told(site: Site, files: ReleaseRanges, tmp_path: Path) -> None:
     site.files[NAME] = write(tmp_path, table_of(50))
     with pytest.raises(InputError, match="has 50 rows, and row 50"):
         read_rows(files, NAME, [50], tmp_path)
 
 
 def test_a_row_group_too_large_to_fetch_for_one_row_is_refused(
-    site: Site, files: ReleaseFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    site: Site, files: ReleaseRanges, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(member_rows, "GROUP_MOST", 100_000)
     site.files[NAME] = write(tmp_path, table_of(20_000), 20_000)
@@ -128,13 +135,13 @@ def test_a_row_group_too_large_to_fetch_for_one_row_is_refused(
     assert files.cost.requests == 1
 
 
-def test_a_table_without_our_columns_is_refused(site: Site, files: ReleaseFiles, tmp_path: Path) -> None:
+def test_a_table_without_our_columns_is_refused(site: Site, files: ReleaseRanges, tmp_path: Path) -> None:
     site.files[NAME] = write(tmp_path, pa.table({"id": ["a"]}))
     with pytest.raises(InputError, match='column "path" of type string is missing'):
         read_rows(files, NAME, [0], tmp_path)
 
 
-def test_a_path_that_leads_out_of_the_release_is_never_asked_for(files: ReleaseFiles, site: Site) -> None:
+def test_a_path_that_leads_out_of_the_release_is_never_asked_for(files: ReleaseRanges, site: Site) -> None:
     for path in ("../x", "/etc/passwd", "a//b", "http://elsewhere/"):
         with pytest.raises(InputError, match="cannot be a file of a release"):
             files.read(path, 10)

@@ -10,8 +10,8 @@ import pytest
 
 from packager.cli.app import main
 from packager.core.bittorrent import bencode, parse_torrent
-from packager.engine.files.shard_torrent import SharedFolder, open_torrent
-from packager.engine.published.published_shard import folder_pieces, open_published, shard_files
+from packager.engine.files.shard_torrent import FolderTorrent, open_torrent
+from packager.engine.published.published_shard import folder_pieces, open_published_shard, shard_files
 from packager.errors import TrustError
 
 VECTORS = Path(__file__).parents[3] / "manifests/vectors"
@@ -30,7 +30,7 @@ def change_torrent(manifest: Path, old: bytes, new: bytes) -> None:
     torrent = manifest.with_name(f"{NAME}.torrent")
     data = torrent.read_bytes().replace(old, new)
     assert data != torrent.read_bytes()
-    found = parse_torrent.parse(data, "x")
+    found = parse_torrent.parse_torrent(data, "x")
     torrent.write_bytes(data)
     document = json.loads(manifest.read_bytes())
     assert found.infohash_v1 is not None
@@ -40,20 +40,20 @@ def change_torrent(manifest: Path, old: bytes, new: bytes) -> None:
 
 
 def test_a_torrent_of_another_file_is_refused(shard: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    open_published(shard_files(shard))
+    open_published_shard(shard_files(shard))
     change_torrent(shard, f"{NAME}.tar".encode(), f"{NAME}.tax".encode())
     with pytest.raises(TrustError, match="does not hold the one file"):
-        open_published(shard_files(shard))
+        open_published_shard(shard_files(shard))
     assert main(["verify", str(shard.with_name(f"{NAME}.tar")), "--manifest", str(shard), "-w", "1"]) == 2
     assert "does not hold the one file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("difference", [1, -1])
 def test_a_torrent_of_another_size_is_refused(shard: Path, difference: int) -> None:
-    size = parse_torrent.parse(shard.with_name(f"{NAME}.torrent").read_bytes(), "x").files[0].length
+    size = parse_torrent.parse_torrent(shard.with_name(f"{NAME}.torrent").read_bytes(), "x").files[0].length
     change_torrent(shard, b"lengthi%de" % size, b"lengthi%de" % (size + difference))
     with pytest.raises(TrustError, match="does not hold the one file"):
-        open_published(shard_files(shard))
+        open_published_shard(shard_files(shard))
 
 
 def test_a_torrent_of_a_folder_is_refused_for_a_tar(shard: Path) -> None:
@@ -69,14 +69,14 @@ def test_a_torrent_of_a_folder_is_refused_for_a_tar(shard: Path) -> None:
     old = bencode.encode(bencode.decode(shard.with_name(f"{NAME}.torrent").read_bytes(), "x"))
     change_torrent(shard, old, bencode.encode(top))
     with pytest.raises(TrustError, match="does not hold the one file"):
-        open_published(shard_files(shard))
+        open_published_shard(shard_files(shard))
 
 
 @pytest.mark.parametrize("change", ["name", "size", "offset", "missing", "extra", "order", None])
 def test_a_torrent_of_another_list_of_files_is_refused_for_a_folder(change: str | None) -> None:
     torrent = VECTORS / f"folder/expected/{NAME}.torrent"
     shared = open_torrent(torrent)
-    assert isinstance(shared, SharedFolder)
+    assert isinstance(shared, FolderTorrent)
     files = [["/".join(file.path[1:]), file.offset, file.length] for file in shared.metainfo.files if not file.pad]
     if change in ("name", "size", "offset"):
         column = ("name", "offset", "size").index(change)

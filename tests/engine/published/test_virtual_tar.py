@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager.engine.files.file_body import SMALL, WAITING, OpenFile, Slice, read
+from packager.engine.files.file_body import SMALL, WAITING, FileBody, FileChunk, read_chunk
 from packager.engine.files.file_stamp import FileStamp
-from packager.engine.files.open_file_cache import OpenFiles
-from packager.engine.files.range_readers import Unreadable
-from packager.engine.published.virtual_tar import FolderSources, VirtualTar
+from packager.engine.files.open_file_cache import OpenFileCache
+from packager.engine.files.range_readers import UnreadableError
+from packager.engine.published.virtual_tar import FolderSourceOpener, VirtualTar
 from tests.helpers.strategies import MEMBER_ROWS, Sample, sample, samples
 
 BIG = 9 << 20
@@ -37,7 +37,7 @@ def laid_out(root: Path, made: Sample) -> VirtualTar:
         place.write_bytes(data)
         times.append(place.stat().st_mtime_ns)
     return VirtualTar(
-        made.layout, made.digests, FolderSources(made.layout, root, np.array(times, np.int64), OpenFiles(2))
+        made.layout, made.digests, FolderSourceOpener(made.layout, root, np.array(times, np.int64), OpenFileCache(2))
     )
 
 
@@ -53,12 +53,12 @@ def test_every_range_is_that_of_the_tar(
     made = at_home(made)
     tar = laid_out(tmp_path_factory.mktemp("loose"), made)
     assert tar.size == len(made.tar)
-    assert read(tar.parts(0, tar.size)) == made.tar
+    assert read_chunk(tar.parts(0, tar.size)) == made.tar
     for _ in range(8):
         start = data.draw(st.integers(0, tar.size))
         stop = data.draw(st.integers(start, tar.size))
         tar.check(start, stop)
-        assert read(tar.parts(start, stop)) == made.tar[start:stop]
+        assert read_chunk(tar.parts(start, stop)) == made.tar[start:stop]
 
 
 def of_sizes(*sizes: int) -> Sample:
@@ -71,9 +71,9 @@ def test_large_members_are_given_as_slices_and_the_last_byte_of_each_is_read_whe
 ) -> None:
     made = of_sizes(BIG, 0, 10, SMALL + 1)
     parts = list(laid_out(tmp_path, made).parts(0, made.layout.size))
-    slices = [(part.start, part.stop) for part in parts if isinstance(part, Slice)]
+    slices = [(part.start, part.stop) for part in parts if isinstance(part, FileChunk)]
     assert slices == [(0, 4 << 20), (4 << 20, 8 << 20), (8 << 20, BIG - 1), (0, SMALL)]
-    assert read(laid_out(tmp_path, made).parts(0, made.layout.size)) == made.tar
+    assert read_chunk(laid_out(tmp_path, made).parts(0, made.layout.size)) == made.tar
 
 
 def change_time(path: Path) -> None:
@@ -108,13 +108,13 @@ def test_a_source_that_changed_is_named_and_gives_no_byte_and_others_do(
     change(tmp_path / "1.flac")
     first, second, third = (int(offset) for offset in made.layout.offsets)
     for start, stop in ((second, second + 1), (second + BIG - 1, second + BIG), (0, tar.size), (first, second + 1)):
-        with pytest.raises(Unreadable, match=r"1\.flac: "):
+        with pytest.raises(UnreadableError, match=r"1\.flac: "):
             tar.check(start, stop)
-        with pytest.raises(Unreadable, match=r"1\.flac: "):
-            read(tar.parts(start, stop))
+        with pytest.raises(UnreadableError, match=r"1\.flac: "):
+            read_chunk(tar.parts(start, stop))
     for start, stop in ((0, second), (first, first + 3000), (third, tar.size)):
         tar.check(start, stop)
-        assert read(tar.parts(start, stop)) == made.tar[start:stop]
+        assert read_chunk(tar.parts(start, stop)) == made.tar[start:stop]
     assert open_files() <= before + 2  # as many stay open
 
 
@@ -128,7 +128,7 @@ def test_a_source_that_changes_while_it_is_sent_is_never_sent_to_its_last_byte(
     parts = tar.parts(start, start + BIG)
     assert next(step for step in parts if step != WAITING)
     change(tmp_path / "0.flac")
-    with pytest.raises(Unreadable, match=r"0\.flac: "):
+    with pytest.raises(UnreadableError, match=r"0\.flac: "):
         list(parts)
 
 
@@ -136,27 +136,27 @@ def test_a_path_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     rows = [{"id": "0", "path": "0.flac", "source_path": "../secret", "kind": "audio", "size": 3}]
     made = sample(pa.Table.from_pylist(rows, MEMBER_ROWS))
     (tmp_path / "secret").write_bytes(b"abc")
-    sources = FolderSources(made.layout, tmp_path / "loose", np.zeros(1, np.int64), OpenFiles(2))
+    sources = FolderSourceOpener(made.layout, tmp_path / "loose", np.zeros(1, np.int64), OpenFileCache(2))
     tar = VirtualTar(made.layout, made.digests, sources)
-    with pytest.raises(Unreadable, match="its path at the source is none"):
-        read(tar.parts(0, tar.size))
+    with pytest.raises(UnreadableError, match="its path at the source is none"):
+        read_chunk(tar.parts(0, tar.size))
 
 
 def test_a_file_that_changes_while_it_is_sent_is_never_sent_to_its_last_byte(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     path.write_bytes(bytes(BIG))
-    file = OpenFile(os.fsencode(path))
+    file = FileBody(os.fsencode(path))
     parts = file.parts(0, file.size)
     next(step for step in parts if step != WAITING)
     path.write_bytes(b"x" * BIG)
     os.utime(path, ns=(1, 1))
-    with pytest.raises(Unreadable, match="it was written to"):
+    with pytest.raises(UnreadableError, match="it was written to"):
         list(parts)
     file.close()
 
 
 def test_files_stay_open_as_many_as_are_wanted_and_those_in_use_beyond_that(tmp_path: Path) -> None:
-    files = OpenFiles(1)
+    files = OpenFileCache(1)
     stamps = []
     for name in ("a", "b"):
         (tmp_path / name).write_bytes(b"x" * 5)

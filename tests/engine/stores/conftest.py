@@ -32,7 +32,7 @@ def bucket(s3_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[s3_server.
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have tries follow each other quickly."""
-    monkeypatch.setattr(base, "PATIENCE", base.Patience(tries=8, first=0.01, most=0.05))
+    monkeypatch.setattr(base, "PATIENCE", base.RetryPolicy(tries=8, first=0.01, most=0.05))
 
 
 @pytest.fixture

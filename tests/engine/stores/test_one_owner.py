@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from packager import api
-from packager.core.config.store_url import store_address
+from packager.core.config.store_url import parse_store_url
 from packager.engine.project.owner_id import STORE_FILE, claim_store
 from packager.engine.stores import open_store
 from packager.engine.stores.base import Store
@@ -30,9 +30,9 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     kind = request.param
     if kind == "sftp":
         host: Host = request.getfixturevalue("host")
-        return lambda: open_store(store_address(address(host), "test"))
+        return lambda: open_store(parse_store_url(address(host), "test"))
     if kind == "folder":
-        return lambda: open_store(store_address(f"file://{tmp_path}/store", "test"))
+        return lambda: open_store(parse_store_url(f"file://{tmp_path}/store", "test"))
     bucket: Bucket = request.getfixturevalue("bucket")
     if kind == "s3 without conditions":
         put = S3Store._put
@@ -43,7 +43,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
             return put(self, path, data)
 
         monkeypatch.setattr(S3Store, "_put", refuse)
-    return lambda: open_store(store_address(f"s3://{bucket.name}/p", "test"))
+    return lambda: open_store(parse_store_url(f"s3://{bucket.name}/p", "test"))
 
 
 def test_a_place_is_claimed_once_and_again_by_its_owner_alone(opened: Open) -> None:

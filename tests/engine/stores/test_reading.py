@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
-from packager.core.config.store_url import store_address
-from packager.engine.files.joined_files import Part
-from packager.engine.hashing.hash_pool import Hashers
+from packager.core.config.store_url import parse_store_url
+from packager.engine.files.joined_files import FileRange
+from packager.engine.hashing.hash_pool import HashPool
 from packager.engine.stores import store_at
-from packager.engine.stores.stored_pieces import StoredSpan
+from packager.engine.stores.stored_pieces import StoredPieceCheck
 from packager.errors import InputError
 from tests.helpers import s3_server
 from tests.helpers.projects import Project, Ran, make_project
@@ -192,16 +192,18 @@ def test_a_store_that_fails_is_told_with_exit_code_3_and_nothing_is_said_of_the_
 @pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("count", [1, 2])
 def test_what_a_store_refuses_is_told_by_hashing_processes_as_by_one(count: int) -> None:
-    span = StoredSpan((Part(b"", 0, 9),), 16384, 1, bytes(32), store_address("s3://no-such-bucket/x.tar", "test"))
-    with Hashers(count) as hashers, pytest.raises(InputError, match="NoSuchBucket"):
+    span = StoredPieceCheck(
+        (FileRange(b"", 0, 9),), 16384, 1, bytes(32), parse_store_url("s3://no-such-bucket/x.tar", "test")
+    )
+    with HashPool(count) as hashers, pytest.raises(InputError, match="NoSuchBucket"):
         list(hashers.run([(0, span), (1, span)], lambda _: None))
 
 
 @pytest.mark.parametrize("pieces", [1, 700])
 def test_every_piece_of_a_file_that_became_another_is_told_as_unreadable(tmp_path: Path, pieces: int) -> None:
     (tmp_path / "x.tar").write_bytes(b"short")
-    address = store_address(f"file://{tmp_path}/x.tar", "test")
-    span = StoredSpan((Part(b"", 0, 16384 * pieces),), 16384, 1, bytes(32 * pieces), address)
+    address = parse_store_url(f"file://{tmp_path}/x.tar", "test")
+    span = StoredPieceCheck((FileRange(b"", 0, 16384 * pieces),), 16384, 1, bytes(32 * pieces), address)
     assert [(each.index, each.verdict) for each in span.run(lambda _: None)] == [
         (piece, "unreadable") for piece in range(pieces)
     ]

@@ -4,16 +4,16 @@ import random
 
 import pytest
 
-from packager.core.config.store_url import store_address
+from packager.core.config.store_url import parse_store_url
 from packager.engine.stores import base, open_store, s3
-from packager.engine.stores.base import Gone, Store
+from packager.engine.stores.base import FileChangedError, Store
 from packager.errors import IncompleteError, InputError
 from tests.helpers import s3_server
 from tests.helpers.s3_server import Bucket
 
 
 def store_of(bucket: Bucket, prefix: str = "p") -> Store:
-    return open_store(store_address(f"s3://{bucket.name}/{prefix}", "test"))
+    return open_store(parse_store_url(f"s3://{bucket.name}/{prefix}", "test"))
 
 
 def noise(size: int, seed: int = 1) -> bytes:
@@ -111,7 +111,7 @@ def test_a_file_that_is_replaced_between_two_ranges_is_told_and_never_mixed(buck
     store = store_of(bucket)
     seen, _ = store.read("f", 0, 50)
     bucket.put("p/f", noise(100, 2))
-    with pytest.raises(Gone, match="was written to meanwhile"):
+    with pytest.raises(FileChangedError, match="was written to meanwhile"):
         store.read("f", 50, 100, seen)
 
 
@@ -130,7 +130,7 @@ def test_a_cut_read_goes_on_at_its_offset_and_only_if_the_object_is_the_same(
                 storm.share = 0
 
         storm.before = replace
-        with pytest.raises(Gone, match="was written to meanwhile"):
+        with pytest.raises(FileChangedError, match="was written to meanwhile"):
             store.read("f", 0, 3 << 20)
     assert len(storm.requests) == 2
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from packager import api
-from packager.core.config.store_url import store_address
-from packager.engine.files.range_readers import Unreadable
-from packager.engine.project.load_project import load
-from packager.engine.project.tar_stamps import note_tar
+from packager.core.config.store_url import parse_store_url
+from packager.engine.files.range_readers import UnreadableError
+from packager.engine.project.load_project import load_project
+from packager.engine.project.tar_stamps import write_tar_stamp
 from packager.engine.stores import store_at
-from packager.engine.stores.read_ahead import Room
+from packager.engine.stores.read_ahead import MemoryLimit
 from packager.engine.stores.stored_body import StoredTar
 from packager.model import ShardName
 from tests.helpers import s3_server
@@ -124,15 +124,15 @@ def test_a_tar_that_is_replaced_while_it_is_sent_is_never_sent_to_its_end(bucket
     """Answers are cut before their last byte, as those of a file that changes on disk are."""
     data = random.Random(1).randbytes(6 << 20)
     bucket.put("x.tar", data)
-    room = Room(3 << 20)
-    store = store_at(store_address(f"s3://{bucket.name}", "test"))
+    room = MemoryLimit(3 << 20)
+    store = store_at(parse_store_url(f"s3://{bucket.name}", "test"))
     tar = StoredTar(store, "x.tar", len(data), room)
     tar.check(0, len(data))
     parts = tar.parts(0, len(data))
     assert next(step for step in parts if isinstance(step, bytes)) == data[: 1 << 20]
     bucket.put("x.tar", bytes(reversed(data)))
     got: list[bytes] = []
-    with pytest.raises(Unreadable, match="was written to meanwhile"):
+    with pytest.raises(UnreadableError, match="was written to meanwhile"):
         got.extend(step for step in parts if isinstance(step, bytes))
     assert data[1 << 20 :].startswith(b"".join(got))
 
@@ -141,10 +141,10 @@ def test_a_tar_that_is_replaced_while_it_is_sent_is_never_sent_to_its_end(bucket
 def test_readers_share_one_room_and_give_it_back_however_they_end(bucket: Bucket) -> None:
     data = random.Random(1).randbytes(8 << 20)
     bucket.put("x.tar", data)
-    store = store_at(store_address(f"s3://{bucket.name}", "test"))
+    store = store_at(parse_store_url(f"s3://{bucket.name}", "test"))
     taken: list[int] = []
 
-    class Watched(Room):
+    class Watched(MemoryLimit):
         def take(self, size: int, *, needed: bool) -> bool:
             found = super().take(size, needed=needed)
             taken.append((4 << 20) - self.left)
@@ -170,7 +170,7 @@ def test_many_clients_of_a_failing_store_get_right_bytes_and_memory_stays(
     size = served_size(served.project)
     data = random.Random(2).randbytes(size)  # of the size that the release lists: this server compares no more
     bucket.put(f"tars/{NAME}", data)
-    note_tar(load(served.project.root / "packager.toml")[1], ShardName(NAME.removesuffix(".tar")))
+    write_tar_stamp(load_project(served.project.root / "packager.toml")[1], ShardName(NAME.removesuffix(".tar")))
     until(lambda: served.get(f"/shards/{NAME}", ranged(0))[2] == data[:1000])
     before = served.resident()
     storm.share, storm.faults = 0.1, ("500", "503", "lost", "cut", "slow")

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
-from packager.core.config.store_url import store_address
+from packager.core.config.store_url import parse_store_url
 from packager.engine.project.owner_id import STORE_FILE
 from packager.engine.stores import open_store
-from packager.engine.stores.base import Gone
+from packager.engine.stores.base import FileChangedError
 from packager.errors import InputError
 from tests.helpers.projects import Project, make_project
 from tests.helpers.sftp_server import Host, address, know
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("impatient")
 
 
 def test_files_are_written_whole_listed_read_by_ranges_and_deleted(host: Host) -> None:
-    store = open_store(store_address(address(host), "test"))
+    store = open_store(parse_store_url(address(host), "test"))
     assert list(store.entries()) == []
     body = random.Random(1).randbytes(1 << 20)
     put = store.put("a/b c/é.bin", body)
@@ -27,14 +27,14 @@ def test_files_are_written_whole_listed_read_by_ranges_and_deleted(host: Host) -
     assert entry == ("a/b c/é.bin", put)
     assert store.read("a/b c/é.bin", 1000, 70_000, put) == (put, body[1000:70_000])
     (host.root / "site/a/b c/é.bin").write_bytes(body + b"more")
-    with pytest.raises(Gone, match="was written to meanwhile"):
+    with pytest.raises(FileChangedError, match="was written to meanwhile"):
         store.read("a/b c/é.bin", 0, 10, put)
     store.delete("a/b c/é.bin")
     assert store.stat("a/b c/é.bin") is None
 
 
 def test_a_file_is_not_there_before_it_is_whole_and_lines_that_break_do_no_harm(host: Host) -> None:
-    store = open_store(store_address(address(host), "test"))
+    store = open_store(parse_store_url(address(host), "test"))
     body = random.Random(2).randbytes(3 << 20)
     host.break_at = {5, 12, 30, 60}
     with store.writer("t.tar", len(body)) as writer:
@@ -49,7 +49,7 @@ def test_a_file_is_not_there_before_it_is_whole_and_lines_that_break_do_no_harm(
 
 
 def test_what_a_killed_writer_left_is_swept(host: Host) -> None:
-    store = open_store(store_address(address(host), "test"))
+    store = open_store(parse_store_url(address(host), "test"))
     (host.root / "site" / "shards").mkdir(parents=True)
     for name in (".t.tar.partial", ".others.partial"):
         (host.root / "site" / "shards" / name).write_bytes(b"half")
@@ -60,17 +60,17 @@ def test_what_a_killed_writer_left_is_swept(host: Host) -> None:
 def test_a_host_that_is_not_known_or_shows_another_key_is_refused(host: Host) -> None:
     know(host, host.client_key.get_base64())
     with pytest.raises(InputError, match="shows another key than"):
-        open_store(store_address(address(host), "test")).stat("x")
+        open_store(parse_store_url(address(host), "test")).stat("x")
     Path("~/.ssh/known_hosts").expanduser().unlink()
     with pytest.raises(InputError, match=r"its key is not in ~/.ssh/known_hosts; check it with: sftp"):
-        open_store(store_address(address(host), "test")).stat("x")
+        open_store(parse_store_url(address(host), "test")).stat("x")
 
 
 def test_keys_that_the_host_does_not_take_are_told(host: Host) -> None:
     key = Path("~/.ssh/id_ecdsa").expanduser()
     host.client_key = host.key
     with pytest.raises(InputError, match="the host takes none of our keys"):
-        open_store(store_address(address(host), "test")).stat("x")
+        open_store(parse_store_url(address(host), "test")).stat("x")
     assert key.exists()
 
 

@@ -56,7 +56,7 @@ CASES: dict[str, list[bytes]] = {
 @pytest.mark.parametrize("written", CASES.values(), ids=CASES)
 def test_a_reader_of_zstd_reads_the_lines(tmp_path: Path, written: list[bytes]) -> None:
     path = tmp_path / "a.jsonl.zst"
-    size = jsonl_zst_writer.write_lines(path, written)
+    size = jsonl_zst_writer.write_jsonl_zst(path, written)
     assert size == path.stat().st_size
     assert unpacked(path) == b"".join(written)
     assert os.listdir(tmp_path) == ["a.jsonl.zst"]
@@ -66,7 +66,7 @@ def test_a_reader_of_zstd_reads_the_lines(tmp_path: Path, written: list[bytes]) 
 @pytest.mark.parametrize("written", CASES.values(), ids=CASES)
 def test_the_zstd_program_reads_the_lines(tmp_path: Path, written: list[bytes], program: Callable[[str], str]) -> None:
     path = tmp_path / "a.jsonl.zst"
-    jsonl_zst_writer.write_lines(path, written)
+    jsonl_zst_writer.write_jsonl_zst(path, written)
     done = subprocess.run([program("zstd"), "--decompress", "--stdout", path], capture_output=True, check=True)
     assert done.stdout == b"".join(written)
 
@@ -74,7 +74,7 @@ def test_the_zstd_program_reads_the_lines(tmp_path: Path, written: list[bytes], 
 @pytest.mark.parametrize("written", CASES.values(), ids=CASES)
 def test_each_frame_read_alone_holds_whole_lines(tmp_path: Path, written: list[bytes]) -> None:
     path = tmp_path / "a.jsonl.zst"
-    jsonl_zst_writer.write_lines(path, written)
+    jsonl_zst_writer.write_jsonl_zst(path, written)
     packed = path.read_bytes()
     at, held = 0, []
     for size, plain in seek_table(packed):
@@ -99,8 +99,8 @@ def test_the_bytes_do_not_hang_on_how_the_lines_come(tmp_path_factory: pytest.Te
     bounds = [0, *sorted(cuts), len(written)]
     pieces = [b"".join(written[start:stop]) for start, stop in pairwise(bounds)]
     folder = tmp_path_factory.mktemp("lines")
-    jsonl_zst_writer.write_lines(folder / "a", written)
-    jsonl_zst_writer.write_lines(folder / "b", pieces)
+    jsonl_zst_writer.write_jsonl_zst(folder / "a", written)
+    jsonl_zst_writer.write_jsonl_zst(folder / "b", pieces)
     assert (folder / "a").read_bytes() == (folder / "b").read_bytes()
     assert len(seek_table((folder / "a").read_bytes())) == 1 + len(b"".join(written)) // (jsonl_zst_writer.FRAME + 1000)
 
@@ -111,7 +111,7 @@ def test_a_stopped_write_leaves_nothing(tmp_path: Path) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        jsonl_zst_writer.write_lines(tmp_path / "a", stopping())
+        jsonl_zst_writer.write_jsonl_zst(tmp_path / "a", stopping())
     assert os.listdir(tmp_path) == []
 
 
@@ -119,5 +119,5 @@ def test_a_full_disk_is_told_in_one_sentence(mount: Mount) -> None:
     path = mount("tmpfs") / "a"
     noise = (base64.b64encode(random.Random(n).randbytes(1 << 20)) + b"\n" for n in range(5))
     with pytest.raises(IncompleteError, match="/a: No space left on device; at least "):
-        jsonl_zst_writer.write_lines(path, noise)
+        jsonl_zst_writer.write_jsonl_zst(path, noise)
     assert os.listdir(path.parent) == []

@@ -26,7 +26,7 @@ LINE = b"a\ta.txt\t1536\t2\t" + b"0" * 64 + b'\t{"id":"a","path":"a.txt","kind":
 def write(folder: Path, members: pa.Table) -> Path:
     table = folder / "x.members.parquet"
     parquet.write_members(table, MEMBERS, members.to_batches(), members.num_rows)
-    return members_tsv.write(table)
+    return members_tsv.write_members_tsv(table)
 
 
 def with_places(members: pa.Table) -> pa.Table:
@@ -52,7 +52,7 @@ def test_any_zstd_reads_the_lines_and_the_sixth_field_is_records_jsonl(tmp_path:
 
 def test_the_rows_read_back(tmp_path: Path) -> None:
     members = make_members([{"id": f"{at}", "path": f"ø {at}.flac"} for at in range(20_000)])
-    found = pa.Table.from_batches(members_tsv.read_batches(write(tmp_path, members)))
+    found = pa.Table.from_batches(members_tsv.read_members_tsv(write(tmp_path, members)))
     assert found.drop_columns("line").equals(members.select(members_tsv.ROWS.names[:-1]))
     assert found["line"].to_pylist() == record_lines(members).to_pylist()
 
@@ -60,7 +60,9 @@ def test_the_rows_read_back(tmp_path: Path) -> None:
 @given(members_tables())
 def test_any_rows_read_back(tmp_path_factory: pytest.TempPathFactory, members: pa.Table) -> None:
     rows = with_places(members)
-    found = pa.Table.from_batches(members_tsv.read_batches(write(tmp_path_factory.mktemp("x"), rows)), members_tsv.ROWS)
+    found = pa.Table.from_batches(
+        members_tsv.read_members_tsv(write(tmp_path_factory.mktemp("x"), rows)), members_tsv.ROWS
+    )
     assert found["id"].to_pylist() == rows["id"].to_pylist()
     assert found["line"].to_pylist() == record_lines(rows).to_pylist()
 
@@ -68,7 +70,7 @@ def test_any_rows_read_back(tmp_path_factory: pytest.TempPathFactory, members: p
 def test_a_table_without_rows_has_no_lines(tmp_path: Path) -> None:
     path = write(tmp_path, make_members([]))
     assert subprocess.run(["zstd", "-dc", path], check=True, capture_output=True).stdout == b""
-    assert list(members_tsv.read_batches(path)) == []
+    assert list(members_tsv.read_members_tsv(path)) == []
 
 
 BAD = {
@@ -90,9 +92,9 @@ BAD = {
 def test_lines_of_another_form_are_refused(name: str, tmp_path: Path) -> None:
     data, sentence = BAD[name]
     path = tmp_path / "x.members.tsv.zst"
-    jsonl_zst_writer.write_lines(path, [data])
+    jsonl_zst_writer.write_jsonl_zst(path, [data])
     with pytest.raises(InputError, match=sentence):
-        list(members_tsv.read_batches(path))
+        list(members_tsv.read_members_tsv(path))
     [fault] = inspect(str(path)).faults
     assert sentence in fault.what
 
@@ -105,7 +107,7 @@ def test_a_file_that_claims_more_than_a_frame_may_have_is_refused(size: int, tmp
     else:
         path.write_bytes(zstandard.compress(LINE))  # no seek table
     with pytest.raises(InputError):
-        list(members_tsv.read_batches(path))
+        list(members_tsv.read_members_tsv(path))
 
 
 @pytest.mark.parametrize(
@@ -120,7 +122,7 @@ def test_a_file_that_claims_more_than_a_frame_may_have_is_refused(size: int, tmp
 )
 def test_inspect_says_what_is_wrong_with_the_lines(line: bytes, sentence: str, tmp_path: Path) -> None:
     path = tmp_path / "x.members.tsv.zst"
-    jsonl_zst_writer.write_lines(path, [line])
+    jsonl_zst_writer.write_jsonl_zst(path, [line])
     found = inspect(str(path))
     assert found.kind == "members table"
     assert any(sentence in f"{each.where}: {each.what}" for each in found.faults)
@@ -134,7 +136,9 @@ def test_the_lines_of_a_release_follow_its_tables(tmp_path: Path, capsys: pytest
     second = release(project, capsys)
     site = project.root / "output"
     for shard in second["shards"]:
-        lines = pa.Table.from_batches(members_tsv.read_batches(site / shard["members_tsv"]["path"]), members_tsv.ROWS)
+        lines = pa.Table.from_batches(
+            members_tsv.read_members_tsv(site / shard["members_tsv"]["path"]), members_tsv.ROWS
+        )
         table = parquet.read_rows(path := site / shard["members_table"]["path"], 0, parquet.count_rows(path), MEMBERS)
         assert lines.select(["id", "path", "sha256"]).equals(table.select(["id", "path", "sha256"]))
         assert inspect(str(site / shard["members_tsv"]["path"])).faults == ()

@@ -44,10 +44,10 @@ def test_the_bytes_do_not_hang_on_how_the_rows_come(
     tmp_path_factory: pytest.TempPathFactory, count: int, cuts: list[int], group_rows: int
 ) -> None:
     folder, table = tmp_path_factory.mktemp("tables"), rows(count)
-    assert parquet.write_table(folder / "a", SCHEMA, cut(table, []), group_rows=group_rows) == count
-    assert parquet.write_table(folder / "b", SCHEMA, cut(table, cuts), group_rows=group_rows) == count
+    assert parquet.write_rows(folder / "a", SCHEMA, cut(table, []), group_rows=group_rows) == count
+    assert parquet.write_rows(folder / "b", SCHEMA, cut(table, cuts), group_rows=group_rows) == count
     fresh = pa.Table.from_pylist(table.to_pylist(), SCHEMA).to_batches()
-    parquet.write_table(folder / "c", SCHEMA, fresh, group_rows=group_rows)
+    parquet.write_rows(folder / "c", SCHEMA, fresh, group_rows=group_rows)
     assert (folder / "a").read_bytes() == (folder / "b").read_bytes() == (folder / "c").read_bytes()
     groups = pq.ParquetFile(folder / "b").metadata
     sizes = [groups.row_group(n).num_rows for n in range(groups.num_row_groups)]
@@ -61,7 +61,7 @@ def test_the_bytes_do_not_hang_on_how_the_rows_come(
 def test_any_rows_are_found_across_row_groups(tmp_path_factory: pytest.TempPathFactory, first: int, count: int) -> None:
     path = tmp_path_factory.getbasetemp() / "found.parquet"
     if not path.exists():
-        parquet.write_table(path, SCHEMA, rows(40).to_batches(), group_rows=7)
+        parquet.write_rows(path, SCHEMA, rows(40).to_batches(), group_rows=7)
     assert parquet.read_rows(path, first, count, SCHEMA).equals(rows(40).slice(first, count).combine_chunks())
 
 
@@ -80,9 +80,9 @@ def test_a_stopped_write_leaves_the_old_table(tmp_path: Path) -> None:
         raise ZeroDivisionError
 
     path = tmp_path / "a.parquet"
-    parquet.write_table(path, SCHEMA, rows(3).to_batches())
+    parquet.write_rows(path, SCHEMA, rows(3).to_batches())
     with pytest.raises(ZeroDivisionError):
-        parquet.write_table(path, SCHEMA, stopping(), group_rows=4)
+        parquet.write_rows(path, SCHEMA, stopping(), group_rows=4)
     assert parquet.count_rows(path) == 3
     assert os.listdir(tmp_path) == ["a.parquet"]
 
@@ -92,7 +92,7 @@ def test_a_full_disk_is_told_in_one_sentence(mount: Mount) -> None:
     noise = pa.schema([("noise", pa.binary())])
     batches = (pa.record_batch([pa.array([random.Random(n).randbytes(1 << 20)])], noise) for n in range(5))
     with pytest.raises(IncompleteError) as error:
-        parquet.write_table(path, noise, batches, group_rows=1)
+        parquet.write_rows(path, noise, batches, group_rows=1)
     assert str(error.value).startswith(f"{path}: No space left on device; at least ")
     assert os.listdir(path.parent) == []
 
@@ -101,7 +101,7 @@ def test_a_full_disk_is_told_in_one_sentence(mount: Mount) -> None:
 def table(tmp_path: Path) -> Path:
     """A small Parquet file of several row groups."""
     path = tmp_path / "a.parquet"
-    parquet.write_table(path, SCHEMA, rows(50).to_batches(), group_rows=20)
+    parquet.write_rows(path, SCHEMA, rows(50).to_batches(), group_rows=20)
     return path
 
 
@@ -262,7 +262,7 @@ def test_names_in_sql_are_quoted() -> None:
 @pytest.mark.parametrize("name", ["it's.parquet", "a*b.parquet", "a[b].parquet", "a,b.parquet", "é?.parquet"])
 def test_a_table_of_an_odd_name_is_read_and_only_that(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    parquet.write_table(path, SCHEMA, rows(3).to_batches())
+    parquet.write_rows(path, SCHEMA, rows(3).to_batches())
     with sql.open_database([path], tmp_path / "spill's") as database:
         count = database.execute(f"SELECT count(*) FROM read_parquet({sql.quoted(str(path))})").fetchall()
     assert count == [(3,)]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packager.engine.tables import sql
-from packager.engine.tables.phase_sql import COLUMNS, check_phases, condition, ordering, view
+from packager.engine.tables.phase_sql import COLUMNS, catalogue_view, check_phases, order_sql, where_sql
 from packager.errors import InputError
 from packager.model import CATALOGUE
 from packager.options import CollectionOptions, Config, PhaseOptions
@@ -186,7 +186,8 @@ def selected(phase: PhaseOptions, rows: list[dict[str, object]], also: str) -> l
     """Return the ids of the rows that a phase takes and that `also` holds for, in the phase's order."""
     with sql.open_database([], Path(tempfile.gettempdir())) as database:
         database.register("records", pa.Table.from_pylist(rows, CATALOGUE))
-        query = f"SELECT id FROM ({view('records')}) WHERE {also} AND {condition(phase)} ORDER BY {ordering(phase)}, id"
+        rows_of = f"SELECT id FROM ({catalogue_view('records')})"
+        query = f"{rows_of} WHERE {also} AND {where_sql(phase)} ORDER BY {order_sql(phase)}, id"
         return [str(name) for (name,) in database.execute(query).fetchall()]
 
 
@@ -210,6 +211,6 @@ def test_extra_fields_are_read_by_their_names() -> None:
 
 
 def test_a_record_for_which_the_condition_is_unknown_is_left_to_later_phases() -> None:
-    popular = condition(PhaseOptions(name="popular", title="Popular", where="popularity > 5"))
+    popular = where_sql(PhaseOptions(name="popular", title="Popular", where="popularity > 5"))
     rest = PhaseOptions(name="rest", title="Rest")
     assert selected(rest, ROWS, f"NOT {popular}") == ["a", "c"]

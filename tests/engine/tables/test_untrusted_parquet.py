@@ -27,23 +27,23 @@ def good(rows: int) -> pa.Table:
 @pytest.mark.parametrize("dictionary", [True, False])
 def test_a_table_reads_back(rows: int, dictionary: bool, tmp_path: Path) -> None:
     pq.write_table(good(rows), tmp_path / "x", compression="zstd", use_dictionary=dictionary, row_group_size=9000)
-    assert untrusted_parquet.count_rows(tmp_path / "x", SCHEMA) == rows
-    assert untrusted_parquet.read_table(tmp_path / "x", SCHEMA).equals(good(rows).combine_chunks())
+    assert untrusted_parquet.count_untrusted_rows(tmp_path / "x", SCHEMA) == rows
+    assert untrusted_parquet.read_untrusted_table(tmp_path / "x", SCHEMA).equals(good(rows).combine_chunks())
     assert all(
         batch.num_rows <= untrusted_parquet.BATCH_ROWS
-        for batch in untrusted_parquet.read_batches(tmp_path / "x", SCHEMA)
+        for batch in untrusted_parquet.read_untrusted_batches(tmp_path / "x", SCHEMA)
     )
 
 
 def test_our_own_tables_are_within_the_limits(tmp_path: Path) -> None:
-    parquet.write_table(tmp_path / "x", SCHEMA, good(20_000).to_batches())
-    assert untrusted_parquet.read_table(tmp_path / "x", SCHEMA).num_rows == 20_000
+    parquet.write_rows(tmp_path / "x", SCHEMA, good(20_000).to_batches())
+    assert untrusted_parquet.read_untrusted_table(tmp_path / "x", SCHEMA).num_rows == 20_000
 
 
 def test_columns_beside_the_schemas_are_passed_over_in_any_order(tmp_path: Path) -> None:
     more = good(10).append_column("extra", pa.array([["x"]] * 10)).select(["extra", "title", "size", "path"])
     pq.write_table(more, tmp_path / "x")
-    assert untrusted_parquet.read_table(tmp_path / "x", SCHEMA).equals(good(10))
+    assert untrusted_parquet.read_untrusted_table(tmp_path / "x", SCHEMA).equals(good(10))
 
 
 def test_rows_without_bytes_are_refused_by_the_footer_alone(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_rows_without_bytes_are_refused_by_the_footer_alone(tmp_path: Path) -> N
     pq.write_table(pa.table([path, nothing, nothing.cast(pa.string())], schema=SCHEMA), tmp_path / "x")
     assert (tmp_path / "x").stat().st_size < 100_000
     with pytest.raises(InputError, match="says it has 10000000 rows, and their paths would fit in"):
-        untrusted_parquet.count_rows(tmp_path / "x", SCHEMA)
+        untrusted_parquet.count_untrusted_rows(tmp_path / "x", SCHEMA)
 
 
 @pytest.mark.parametrize("rows", [100, 100_000])
@@ -63,9 +63,9 @@ def test_a_text_in_every_row_is_counted_in_every_row(rows: int, tmp_path: Path) 
     size = (tmp_path / "x").stat().st_size
     if untrusted_parquet.ROOM + untrusted_parquet.RATIO * size < 130_000_000:
         with pytest.raises(InputError, match="its rows unpack to more than the"):
-            untrusted_parquet.read_table(tmp_path / "x", SCHEMA)
+            untrusted_parquet.read_untrusted_table(tmp_path / "x", SCHEMA)
     else:
-        assert untrusted_parquet.read_table(tmp_path / "x", SCHEMA).num_rows == rows
+        assert untrusted_parquet.read_untrusted_table(tmp_path / "x", SCHEMA).num_rows == rows
 
 
 @pytest.mark.parametrize("group", [100, 1000])
@@ -83,7 +83,7 @@ def test_the_bytes_of_all_pages_columns_and_row_groups_are_counted_together(
     assert sum(chunk.total_uncompressed_size for chunk in chunks) > unpacked["path"] > 1000  # many pages, all counted
     monkeypatch.setattr(untrusted_parquet, "RATIO", 0)
     monkeypatch.setattr(untrusted_parquet, "ROOM", sum(unpacked.values()))
-    assert untrusted_parquet.count_rows(path, SCHEMA) == 1000
+    assert untrusted_parquet.count_untrusted_rows(path, SCHEMA) == 1000
     monkeypatch.setattr(untrusted_parquet, "ROOM", sum(unpacked.values()) - 1)
     with pytest.raises(InputError, match="unpacks to more than the"):
-        untrusted_parquet.count_rows(path, SCHEMA)
+        untrusted_parquet.count_untrusted_rows(path, SCHEMA)

@@ -72,7 +72,12 @@ def test_a_copy_of_an_earlier_version_takes_no_id_of_the_records_file(tmp_path: 
 @pytest.mark.parametrize("nth", [1, 2, 3])
 @pytest.mark.parametrize(
     ("module", "function"),
-    [(parquet, "write_table"), (atomic_files, "move"), (atomic_files, "write_bytes"), (atomic_files, "remove_file")],
+    [
+        (parquet, "write_rows"),
+        (atomic_files, "move_file"),
+        (atomic_files, "write_bytes"),
+        (atomic_files, "remove_file"),
+    ],
 )
 def test_a_kill_between_two_shards_leaves_no_record_twice(
     tmp_path: Path, capsys: Capture, module: ModuleType, function: str, nth: int

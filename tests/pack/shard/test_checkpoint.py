@@ -12,7 +12,7 @@ import pytest
 
 from packager.cli.app import main
 from packager.engine.files import atomic_files
-from packager.engine.project.owner_id import owner_of
+from packager.engine.project.owner_id import project_owner
 from packager.pack.shard import checkpoint
 from packager.units import MIB
 from tests.helpers.projects import Project
@@ -24,7 +24,7 @@ KILLED = """
 import os, signal, sys
 from packager.cli.app import main
 from packager.engine.files import atomic_files
-from packager.engine.project.owner_id import owner_of
+from packager.engine.project.owner_id import project_owner
 from packager.pack.shard import checkpoint
 checkpoint.SECONDS = 0.0
 write, left = atomic_files.write_bytes, int(sys.argv[1])
@@ -104,7 +104,9 @@ def test_a_note_is_of_no_use_without_the_bytes_that_it_stands_for(
     project: Project, expected: dict[str, bytes], capsys: Capture, *, other: bool
 ) -> None:
     killed(project, 3)
-    beside = atomic_files.partial(project.root / "shards" / f"{SHARD}.tar", owner_of(project.root / ".packager"))
+    beside = atomic_files.partial_path(
+        project.root / "shards" / f"{SHARD}.tar", project_owner(project.root / ".packager")
+    )
     size = beside.stat().st_size
     os.truncate(beside, MIB if other else 30 * MIB)
     if other:
@@ -131,7 +133,9 @@ def test_what_a_note_stands_for_is_durable_before_it_is(
     monkeypatch.setattr(os, "fsync", note_fsync)
     monkeypatch.setattr(os, "replace", note_replace)
     assert project.run(capsys, "pack", "--workers", "1").code == 0
-    tar = atomic_files.partial(project.root / "shards" / f"{SHARD}.tar", owner_of(project.root / ".packager")).name
+    tar = atomic_files.partial_path(
+        project.root / "shards" / f"{SHARD}.tar", project_owner(project.root / ".packager")
+    ).name
     steps = [each for each in done if each in (f"fsync {tar}", f"now {checkpoint.FILE}")]
     assert len(steps) > 5
     assert steps == [f"fsync {tar}", f"now {checkpoint.FILE}"] * (len(steps) // 2) + [f"fsync {tar}"]

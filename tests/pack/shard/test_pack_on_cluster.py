@@ -16,18 +16,18 @@ import pytest
 
 from bench.cluster_plan import measured, typical_rows
 from packager import api
-from packager.engine.processes.dask_task import Work
-from packager.engine.project.load_project import load as load_project
-from packager.engine.project.owner_id import owner_of
-from packager.engine.project.project import Workspace
-from packager.engine.tables.parquet import read_rows, write_table
+from packager.engine.processes.dask_task import RemoteTask
+from packager.engine.project.load_project import load_project
+from packager.engine.project.owner_id import project_owner
+from packager.engine.project.project import Project as ProjectPaths
+from packager.engine.tables.parquet import read_rows, write_rows
 from packager.errors import IncompleteError
 from packager.model import PLANNED, PlannedShard, ShardName
 from packager.pack import pack
 from packager.pack.shard import checkpoint
 from packager.pack.shard.pack_on_cluster import at_worker, load, pack_there
 from packager.pack.shard.pack_shard import ShardTask
-from packager.pack.shard.write_documents import Content, Links
+from packager.pack.shard.write_documents import HashedOptions, OuterFields
 from tests.helpers import dask_clusters
 from tests.helpers.dask_clusters import Cluster
 from tests.helpers.failing_disk import FailingDisk, Fault
@@ -213,7 +213,7 @@ def test_what_a_killed_pass_here_left_is_gone_when_a_worker_packed_its_shard(thr
     api.scan(config, processes=1)
     api.plan(config)
     note = project.root / ".packager" / "packed" / "tones-rest-00001" / checkpoint.FILE
-    owner = owner_of(project.root / ".packager")
+    owner = project_owner(project.root / ".packager")
     left = project.root / "shards" / f".tones-rest-00001.tar.{owner}.partial"
     for path in (note, left):
         path.parent.mkdir(parents=True)
@@ -229,7 +229,7 @@ def test_a_machine_that_does_not_see_the_folders_says_which(tmp_path: Path) -> N
     api.scan(config, processes=1)
     plan = api.plan(config).plan
     options, workspace = load_project(config)
-    task = pack.tasks(workspace, options, plan, {}, ["audio"])[0]
+    task = pack.make_tasks(workspace, options, plan, {}, ["audio"])[0]
     for there in (replace(task, source=tmp_path / "elsewhere"), task):
         given = replace(load(task, tmp_path), task=there, arriving=tmp_path / "elsewhere")
         with pytest.raises(IncompleteError, match="elsewhere: is not there for a worker: all machines need it"):
@@ -239,25 +239,27 @@ def test_a_machine_that_does_not_see_the_folders_says_which(tmp_path: Path) -> N
 @pytest.mark.parametrize("members", [1, 12_000, 50_000])
 def test_what_travels_of_a_shard_is_under_a_megabyte(members: int, tmp_path: Path) -> None:
     rows = typical_rows(members)
-    write_table(tmp_path / "planned.parquet", PLANNED, rows.to_batches())
-    workspace = Workspace(tmp_path / "packager.toml", tmp_path, None, tmp_path, tmp_path)
+    write_rows(tmp_path / "planned.parquet", PLANNED, rows.to_batches())
+    workspace = ProjectPaths(tmp_path / "packager.toml", tmp_path, None, tmp_path, tmp_path)
     shard = PlannedShard(
         name=ShardName("collection-audio-00001"), phase="audio", number=1, first_row=0, rows=members, payload=1 << 36,
         size=1 << 36, piece_length=1 << 22, oversize=False, bag_info="Bag-Size: 64 GB\n" * 20, torrent_size=1 << 20,
         fingerprint="0" * 64,
     )  # fmt: skip
     task = ShardTask(
-        workspace=workspace,
+        project=workspace,
         planned=tmp_path / "planned.parquet",
         source=tmp_path,
         shard=shard,
-        content=Content(collection="collection", version="hybrid", also_v1=True, sha256=True, mtimes=True),
-        links=Links(trackers=(("udp://tracker.example.org:6969/announce",),) * 10, web_seeds=(), date="2026-11-21"),
+        content=HashedOptions(collection="collection", version="hybrid", also_v1=True, sha256=True, mtimes=True),
+        links=OuterFields(
+            trackers=(("udp://tracker.example.org:6969/announce",),) * 10, web_seeds=(), date="2026-11-21"
+        ),
         published=None,
     )
     (tmp_path / "run").touch()
     given = load(task, tmp_path)
-    assert len(pickle.dumps(Work(pack_there, given))) < 1_000_000
+    assert len(pickle.dumps(RemoteTask(pack_there, given))) < 1_000_000
     with at_worker(given, tmp_path) as there:
         assert read_rows(there.planned, 0, members, PLANNED).equals(rows)
 

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 
 from packager.engine.files import source_files
 from packager.engine.files.direct_writer import BUFFER, DirectWriter, Discard, Sink
-from packager.engine.files.source_files import Member
-from packager.engine.hashing.stream_hasher import Digests, OnePass
-from packager.engine.hashing.tar_hasher import pass_of_tar
-from packager.engine.processes.process_pool import Stopped, Tell
+from packager.engine.files.source_files import SourceFile
+from packager.engine.hashing.stream_hasher import Digests, StreamHasher
+from packager.engine.hashing.tar_hasher import open_tar_hasher
+from packager.engine.processes.process_pool import TaskStopped, Tell
 from packager.errors import IncompleteError
 from packager.pack.shard.read_shard import read_shard
 from tests.helpers.strategies import MEMBER_ROWS, Sample, content, sample, samples
@@ -29,23 +29,23 @@ def ignore(amount: int) -> None:
     """Take what is told and show nothing."""
 
 
-def laid_out(root: Path, made: Sample) -> list[Member]:
+def laid_out(root: Path, made: Sample) -> list[SourceFile]:
     """Write a sample's members as loose files and return them as the plan knows them."""
     members = []
     for row, data in enumerate(made.contents):
         path = root / f"{row}.flac"
         path.write_bytes(data)
-        members.append(Member(path.name.encode(), len(data), path.stat().st_mtime_ns, sha256(data).digest()))
+        members.append(SourceFile(path.name.encode(), len(data), path.stat().st_mtime_ns, sha256(data).digest()))
     return members
 
 
 def run(
-    root: Path, made: Sample, members: list[Member], sink: Sink, threads: int = 1, *, plain: bool = False
+    root: Path, made: Sample, members: list[SourceFile], sink: Sink, threads: int = 1, *, plain: bool = False
 ) -> tuple[bytes, Digests]:
     if plain:
-        hashes = OnePass(made.layout.size, PIECE, v1=True, v2=True, flat=True)
+        hashes = StreamHasher(made.layout.size, PIECE, v1=True, v2=True, flat=True)
     else:
-        hashes = pass_of_tar(made.layout.size, PIECE, v1=True, v2=True, flat=True, threads=threads)
+        hashes = open_tar_hasher(made.layout.size, PIECE, v1=True, v2=True, flat=True, threads=threads)
     return read_shard(made.layout, members, root, hashes=hashes, sink=sink, tell=ignore, threads=threads)
 
 
@@ -112,7 +112,7 @@ def test_a_tar_that_ends_with_a_buffer_is_packed(tmp_path: Path) -> None:
 def test_every_byte_of_the_tar_is_told_once(tmp_path: Path) -> None:
     made = of_sizes(BUFFER + 5, 0, 700)
     told: list[int] = []
-    hashes = pass_of_tar(made.layout.size, PIECE, v1=True, v2=False, flat=False)
+    hashes = open_tar_hasher(made.layout.size, PIECE, v1=True, v2=False, flat=False)
     read_shard(made.layout, laid_out(tmp_path, made), tmp_path, hashes=hashes, sink=Discard(), tell=told.append)
     assert sum(told) == made.layout.size
     assert max(told) <= BUFFER
@@ -166,7 +166,7 @@ def test_a_member_that_is_written_to_as_its_last_byte_is_read_is_named_and_no_ta
     members = laid_out(tmp_path, made)
     read_into, left = source_files.read_into, [size]
 
-    def read(descriptor: int, space: memoryview, member: Member) -> int:
+    def read(descriptor: int, space: memoryview, member: SourceFile) -> int:
         got = read_into(descriptor, space, member)
         left[0] -= got
         if not left[0]:
@@ -180,8 +180,8 @@ def test_a_member_that_is_written_to_as_its_last_byte_is_read_is_named_and_no_ta
     assert os.listdir(path.parent) == []
 
 
-def pack(path: Path, made: Sample, members: list[Member], root: Path, tell: Tell) -> None:
-    hashes = pass_of_tar(made.layout.size, PIECE, v1=True, v2=True, flat=False)
+def pack(path: Path, made: Sample, members: list[SourceFile], root: Path, tell: Tell) -> None:
+    hashes = open_tar_hasher(made.layout.size, PIECE, v1=True, v2=True, flat=False)
     with DirectWriter(path, made.layout.size) as writer:
         read_shard(made.layout, members, root, hashes=hashes, sink=writer, tell=tell)
 
@@ -190,7 +190,7 @@ def pack(path: Path, made: Sample, members: list[Member], root: Path, tell: Tell
 def test_a_hash_that_fails_stops_the_pass_and_no_tar_appears(tmp_path: Path, threads: int) -> None:
     made = of_sizes(60 * BUFFER)
     members = laid_out(tmp_path, made)
-    hashes = OnePass(made.layout.size, PIECE, v1=True, v2=True, flat=False)
+    hashes = StreamHasher(made.layout.size, PIECE, v1=True, v2=True, flat=False)
     broken = Broken(hashes, at=20)
     path = tmp_path / "shards" / "s.tar"
     before = threading.active_count()
@@ -200,10 +200,10 @@ def test_a_hash_that_fails_stops_the_pass_and_no_tar_appears(tmp_path: Path, thr
     assert threading.active_count() == before
 
 
-class Broken(OnePass):
+class Broken(StreamHasher):
     """Hashes of which one fails at a buffer."""
 
-    def __init__(self, hashes: OnePass, at: int) -> None:
+    def __init__(self, hashes: StreamHasher, at: int) -> None:
         self._hashes, self._left = hashes, at
 
     @property
@@ -243,8 +243,8 @@ def test_a_run_that_is_asked_to_stop_leaves_nothing(tmp_path: Path) -> None:
     members = laid_out(tmp_path, made)
 
     def stop(amount: int) -> None:
-        raise Stopped
+        raise TaskStopped
 
-    with pytest.raises(Stopped):
+    with pytest.raises(TaskStopped):
         pack(tmp_path / "shards" / "s.tar", made, members, tmp_path, stop)
     assert os.listdir(tmp_path / "shards") == []

@@ -25,7 +25,7 @@ def test_one_own_template_stands_before_ours_and_the_others_stay(name: str, page
     own.mkdir()
     (own / name).write_text("/* mine */\n")
     for folder, templates in (("ours", None), ("mixed", own)):
-        render.render(make_release(), site=tmp_path / folder, read_members=reader(), templates=templates)
+        render.render_site(make_release(), site=tmp_path / folder, read_members=reader(), templates=templates)
     changed = {
         path.relative_to(tmp_path / "mixed").as_posix()
         for path in (tmp_path / "mixed").rglob("*.*")
@@ -43,9 +43,9 @@ def test_one_own_template_stands_before_ours_and_the_others_stay(name: str, page
 def test_an_own_template_that_comes_later_is_taken(tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()
-    render.render(make_release(), site=tmp_path / "before", read_members=reader(), templates=own)
+    render.render_site(make_release(), site=tmp_path / "before", read_members=reader(), templates=own)
     (own / "index.html").write_text("mine\n")
-    render.render(make_release(), site=tmp_path / "after", read_members=reader(), templates=own)
+    render.render_site(make_release(), site=tmp_path / "after", read_members=reader(), templates=own)
     assert (tmp_path / "after" / "index.html").read_text() == "mine\n"
 
 
@@ -55,7 +55,7 @@ def test_an_own_copy_of_the_macros_serves_our_pages(tmp_path: Path) -> None:
     shutil.copy(render.default_templates() / "macros.html", own)
     text = (own / "macros.html").read_text()
     (own / "macros.html").write_text(text.replace('"published": "Published"', '"published": "Here now"'))
-    render.render(make_release(), site=tmp_path / "out", read_members=reader(), templates=own)
+    render.render_site(make_release(), site=tmp_path / "out", read_members=reader(), templates=own)
     assert "Here now" in (tmp_path / "out" / "index.html").read_text()
 
 
@@ -82,11 +82,11 @@ def test_a_wrong_template_is_named_with_its_line(template: bytes, said: str, tmp
     (own / "parts" / "one.html").write_text("\n{{ missing }}")
     (own / "shard.html").write_bytes(template)
     with pytest.raises(InputError) as caught:
-        render.render(make_release(), site=tmp_path / "out", read_members=reader(), templates=own)
+        render.render_site(make_release(), site=tmp_path / "out", read_members=reader(), templates=own)
     assert str(caught.value).startswith(f"{own}/{said}")
     assert caught.value.mend
 
 
 def test_a_folder_of_templates_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder of templates"):
-        render.render(make_release(), site=tmp_path / "out", read_members=reader(), templates=tmp_path / "gone")
+        render.render_site(make_release(), site=tmp_path / "out", read_members=reader(), templates=tmp_path / "gone")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from packager.publish.site.filters import clock, file_url, magnet_url, shown, web_url
+from packager.publish.site.filters import clock, file_url, magnet_url, one_line, web_url
 from tests.helpers.made_up_releases import HOSTILE
 
 
@@ -20,7 +20,7 @@ def test_only_what_is_a_web_address_a_magnet_or_a_path_becomes_a_link() -> None:
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_any_text_is_shown_as_one_printable_line_of_bounded_length(text: str) -> None:
-    line = shown(text, 300)
+    line = one_line(text, 300)
     assert len(line) <= 300
     assert "\n" not in line
     assert line.isprintable()

@@ -50,7 +50,7 @@ MEMBERS = [
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     release = hostile_release()
-    render.render(release, site=folder, read_members=reader(MEMBERS), signed=True)
+    render.render_site(release, site=folder, read_members=reader(MEMBERS), signed=True)
     published = [
         *(file.path for shard in release.shards for file in shard.documents),
         *(
@@ -138,7 +138,7 @@ def test_no_page_grows_with_a_text(built: Path) -> None:
 
 def test_many_shards_are_parted_into_pages_under_200_kb(tmp_path: Path) -> None:
     shards = [make_shard("audio", number, also_v1=True) for number in range(1, 451)]
-    render.render(make_release([make_phase("audio", shards)], shards), site=tmp_path, read_members=reader())
+    render.render_site(make_release([make_phase("audio", shards)], shards), site=tmp_path, read_members=reader())
     listing = sorted((tmp_path / "phases" / "audio").glob("*.html"))
     assert len(listing) >= 2
     assert max(path.stat().st_size for path in tmp_path.rglob("*.html")) < 200_000
@@ -153,7 +153,7 @@ def test_a_release_with_nothing_published_has_its_pages(base: str, tmp_path: Pat
         make_phase("audio", state="next", count=3, size=100),
         make_phase("rest", state="planned", files=0, size=0),
     ]
-    render.render(make_release(phases, [], base_url=base), site=tmp_path, read_members=reader())
+    render.render_site(make_release(phases, [], base_url=base), site=tmp_path, read_members=reader())
     text = (tmp_path / "index.html").read_text()
     assert "Next" in text
     assert (tmp_path / "phases" / "audio" / "index.html").is_file()
@@ -167,13 +167,13 @@ def test_an_own_template_stands_before_ours_and_a_wrong_one_names_its_line(tmp_p
     own.mkdir()
     out.mkdir()
     (own / "shard.html").write_text("own {{ shard.name }}\n")
-    render.render(make_release(), site=out, read_members=reader(), templates=own)
+    render.render_site(make_release(), site=out, read_members=reader(), templates=own)
     assert (out / "shards" / "audio-0001" / "index.html").read_text() == "own audio-0001\n"
     assert "Example archive" in (out / "index.html").read_text()
     for wrong in ("\n{% if %}", "\n{{ shrad }}", "\n{{ shard.__class__.__mro__ }}", "\n{% include 'gone.html' %}"):
         (own / "shard.html").write_text(wrong)
         with pytest.raises(InputError, match=r"shard\.html:2|gone\.html|own"):
-            render.render(make_release(), site=out, read_members=reader(), templates=own)
+            render.render_site(make_release(), site=out, read_members=reader(), templates=own)
 
 
 @pytest.mark.interop

@@ -43,7 +43,7 @@ def site_torrents(project: Project, name: str) -> list[bytes]:
 def assert_links_agree(project: Project, shard: dict) -> None:
     """The .torrent in the site is the one listed, and has the trackers of the magnet."""
     path = project.root / "output" / shard["torrent"]["path"]
-    torrent = parse_torrent.parse(path.read_bytes(), path)
+    torrent = parse_torrent.parse_torrent(path.read_bytes(), path)
     magnet = parse_magnet(shard["magnet"])
     assert [each for tier in torrent.trackers for each in tier] == list(magnet.trackers)
     assert (project.root / "output" / "SHA256SUMS").read_text().count(shard["torrent"]["sha256"]) == 1

@@ -22,7 +22,7 @@ TWINS = "aria2 before 1.37"
 
 def build(folder: Path, release: Release, rows: list[dict[str, object]] | None = None, *, signed: bool = False) -> Path:
     """Render a release, and put empty files in the place of those that publish adds."""
-    render.render(release, site=folder, read_members=reader(rows or []), signed=signed)
+    render.render_site(release, site=folder, read_members=reader(rows or []), signed=signed)
     shards = [file for shard in release.shards for file in shard.documents]
     added = ["release.json", "SHA256SUMS", *(f"releases/{serial + 1}.json" for serial in range(release.serial))]
     for path in [*added, *(file.path for file in shards), *(SIGNATURES if signed else ())]:
@@ -51,8 +51,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_what_is_told_as_written_is_what_was_written_and_the_same_every_time(tmp_path: Path) -> None:
     release = make_release()
-    told = render.render(release, site=tmp_path / "one", read_members=reader([{"title": "x"}]))
-    again = render.render(release, site=tmp_path / "two", read_members=reader([{"title": "x"}]))
+    told = render.render_site(release, site=tmp_path / "one", read_members=reader([{"title": "x"}]))
+    again = render.render_site(release, site=tmp_path / "two", read_members=reader([{"title": "x"}]))
     assert told == again
     written = {
         path.relative_to(tmp_path / "one").as_posix(): path.read_bytes()
@@ -151,14 +151,14 @@ def test_hostile_texts_are_shown_as_they_are(hostile: Path) -> None:
 
 def test_no_page_is_written_outside_the_site(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be a path of the site"):
-        render.render(make_release([make_phase("../../up")], []), site=tmp_path / "out", read_members=reader())
+        render.render_site(make_release([make_phase("../../up")], []), site=tmp_path / "out", read_members=reader())
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_a_page_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "shards").write_bytes(b"")
     with pytest.raises(IncompleteError, match=r"shards/audio-0001.*; move away what is in its place"):
-        render.render(make_release(), site=tmp_path, read_members=reader())
+        render.render_site(make_release(), site=tmp_path, read_members=reader())
 
 
 @pytest.mark.interop
