@@ -69,7 +69,7 @@ def write_catalogue(path: Path, rows: int) -> None:
     """Write a catalogue of made-up rows whose files nobody has, ordered by id as `scan` leaves it."""
     query = f"""SELECT {RECORD}, format('{{:03d}}/{{:06d}}/{{:010d}}.mp3', i // 1200000, i // 12, i) AS path,
         path AS member, 'audio' AS kind, (2000000 + hash(i, 4) % 12000000)::BIGINT AS size,
-        1700000000000000000 AS mtime_ns, 'mp3' AS codec FROM range({rows}) t(i)"""
+        1700000000000000000 AS mtime_ns, 'mp3' AS codec, false AS unread FROM range({rows}) t(i)"""
     with duckdb.connect() as database:
         batches = database.sql(query).to_arrow_reader(parquet.BATCH_ROWS)
         parquet.write_rows(path, CATALOGUE, map(_as_catalogue, batches), quick=True)

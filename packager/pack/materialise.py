@@ -9,7 +9,7 @@ import hashlib
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -47,7 +47,7 @@ def chosen(every: Sequence[ShardTask], names: Sequence[str]) -> list[ShardTask]:
             close = nearest(name, by_name)
             mend = f'did you mean "{close}"?' if close else "see: packager status"
             raise InputError(display_text(written), "is no shard of the plan", mend)
-        found[name] = by_name[name]
+        found[name] = replace(by_name[name], bare=False)  # its tar is written, published or not
     return list(found.values())
 
 
@@ -55,6 +55,8 @@ def materialise(
     wanted: Sequence[ShardTask], cores: WorkerPlan, *, cluster: WorkerPool | None = None, progress: Progress = SILENT
 ) -> MaterialiseReport:
     """Write the tars of these shards that have none; those with one of the right size, and folders, are left alone.
+
+    One that this project wrote and that has no stamp is written again: a kill came between its name and its stamp.
 
     cluster: whose workers write them; None: processes of this machine. A shard that fails (a source changed, the
     disk is full) leaves nothing of itself and does not stop the others; the report names each.
@@ -64,7 +66,11 @@ def materialise(
     for task, found in stands:
         if not found.content:
             raise InputError(task.shard.name, "is not packed as the plan has it now", "run: packager pack")
-    missing = [task for task, found in stands if not found.tar and task.shard.container == "tar"]
+    missing = [
+        task
+        for task, found in stands
+        if task.shard.container == "tar" and (not found.tar or own_tars.is_unstamped(task))
+    ]
     for task in missing:
         own_tars.check_name(task)
     for place, owner in {(task.project.shards_place, task.owner) for task in missing}:

@@ -196,6 +196,19 @@ def test_a_run_of_materialise_that_is_cut_leaves_no_tar_and_is_run_again(tmp_pat
     assert sorted(os.listdir(task.tar.parent)) == [others.name, "tones-rest-00001.tar"]
 
 
+def test_a_kill_between_a_tars_name_and_its_stamp_is_made_good_by_the_next_run(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    project.write_config(size="256 KiB")
+    api.release(project.root / CONFIG, virtual=True, processes=1)
+    name = min(path.name for path in (project.root / ".packager" / "packed").iterdir())
+    api.materialise(project.root / CONFIG, name, processes=1)
+    before, stamp = tars(project), project.root / ".packager" / "tars" / f"{name}.written.json"
+    stamp.unlink()
+    assert api.materialise(project.root / CONFIG, name, processes=1).written == 1
+    assert (tars(project), stamp.exists()) == (before, True)
+    assert api.materialise(project.root / CONFIG, name, processes=1).written == 0
+
+
 def test_a_source_that_changed_goes_into_a_new_virtual_shard_and_the_published_one_stays(tmp_path: Path) -> None:
     project = make_project(tmp_path / "p")
     config = project.root / CONFIG

@@ -32,6 +32,11 @@ def wrote_shard(project: Project, name: ShardName) -> bool:
     return _place(project) in _places(project, name)
 
 
+def is_unstamped(task: "ShardTask") -> bool:
+    """Say whether this project wrote the tar and was killed before it noted how the file was."""
+    return wrote(task) and not task.project.tar_note(task.shard.name).exists()
+
+
 def check_name(task: "ShardTask") -> None:
     """Raise InputError where the tar would replace one that is not this project's, or another project writes it."""
     if not task.owner or task.is_bare:

@@ -52,6 +52,6 @@ def test_a_plan_is_the_same_for_any_number_of_threads_and_any_memory(
     (tmp_path / "packager.toml").write_text(CONFIG)
     scale.write_catalogue(tmp_path / ".packager/catalogue.parquet", 700_000)
     one = planned(tmp_path, monkeypatch, threads=1, memory="2GiB")
-    assert set(one) == {"plan.json", "popular.parquet", "rest.parquet"}
+    assert set(one) == {"plan.json", "popular.parquet", "rest.parquet", "withdrawn.parquet"}
     assert planned(tmp_path, monkeypatch, threads=2, memory="2GiB") == one
     assert planned(tmp_path, monkeypatch, threads=sql.THREADS, memory="150MiB") == one
