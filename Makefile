@@ -26,7 +26,7 @@ test soak: export PYTHONDONTWRITEBYTECODE := # hundreds of commands are started,
 test: $(STAMP) ## the tests, on four processes, for many wait; what takes long is left to soak
 	$(BIN)/pytest -n 4 --dist worksteal -m 'not soak'
 
-lint: $(STAMP) ## style, types, the direction of imports, names that stand twice
+lint: $(STAMP) ## style, types, the direction of imports, duplicate names
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

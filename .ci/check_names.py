@@ -1,4 +1,4 @@
-"""Part of `make lint`: a public class has its name once in packager/, and so has a module, the commands' aside."""
+"""Part of `make lint`: no two public classes of packager/ have the same name, and no two modules."""
 
 import ast
 import sys
@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "packager"
 
 
 def main() -> int:
-    """Print each name that stands in several files; return how many there are, 99 at most."""
+    """Print each duplicate name and its files; return the number of duplicates, at most 99 (an exit code)."""
     modules: defaultdict[str, list[str]] = defaultdict(list)
     classes: defaultdict[str, list[str]] = defaultdict(list)
     for path in sorted(PACKAGE.rglob("*.py")):
@@ -19,13 +19,13 @@ def main() -> int:
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 classes[node.name].append(name)
-    twice = 0
+    duplicates = 0
     for kind, found in (("module", modules), ("class", classes)):
         for name, places in found.items():
             if len(places) > 1:
                 print(f"{kind} {name}: {', '.join(places)}", file=sys.stderr)
-                twice += 1
-    return min(twice, 99)
+                duplicates += 1
+    return min(duplicates, 99)
 
 
 if __name__ == "__main__":

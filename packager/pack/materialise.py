@@ -56,7 +56,7 @@ def materialise(
 ) -> MaterialiseReport:
     """Write the tars of these shards that have none; those with one of the right size, and folders, are left alone.
 
-    One that this project wrote and that has no stamp is written again: a kill came between its name and its stamp.
+    A tar that this project wrote and that has no stamp is written again: the run was killed before it wrote the stamp.
 
     cluster: whose workers write them; None: processes of this machine. A shard that fails (a source changed, the
     disk is full) leaves nothing of itself and does not stop the others; the report names each.

@@ -33,7 +33,7 @@ def wrote_shard(project: Project, name: ShardName) -> bool:
 
 
 def is_unstamped(task: "ShardTask") -> bool:
-    """Say whether this project wrote the tar and was killed before it noted how the file was."""
+    """Return whether this project wrote the tar and was killed before it wrote the stamp."""
     return wrote(task) and not task.project.tar_note(task.shard.name).exists()
 
 
