@@ -11,7 +11,8 @@ from packager.core.bittorrent.magnet import is_link
 from packager.core.config.store_url import is_store_location, is_store_url
 from packager.core.reports.check_reports import GetReport
 from packager.core.shards.extract_paths import parse_naming
-from packager.engine.network.remote_readers import NetworkOptions, asked_seed
+from packager.engine.network.connection_options import NetworkOptions
+from packager.engine.network.remote_readers import asked_seed
 from packager.engine.published.release_ranges import TransferCost
 from packager.engine.published.release_reader import normal
 from packager.errors import InputError

@@ -13,7 +13,7 @@ from packager.core.reports.mirror_reports import MirrorReport, MirrorStatus
 from packager.core.reports.reports import PruneReport
 from packager.engine.files import atomic_files
 from packager.engine.files.write_errors import free_bytes
-from packager.engine.network.libtorrent_session import PeerOptions
+from packager.engine.network.connection_options import PeerOptions
 from packager.engine.published.release_reader import normal as normal_source
 from packager.mirror import mirror as mirroring
 from packager.mirror import prune_mirror as pruning

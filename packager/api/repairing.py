@@ -13,7 +13,8 @@ from packager.core.http.allowed_hosts import NO_HOSTS
 from packager.core.reports.check_reports import RebuildReport, RepairReport
 from packager.engine.files.shard_torrent import FolderTorrent, open_torrent
 from packager.engine.hashing.file_index import default_index
-from packager.engine.network.remote_readers import NetworkOptions, first_working_reader
+from packager.engine.network.connection_options import NetworkOptions
+from packager.engine.network.remote_readers import first_working_reader
 from packager.engine.published.open_release import documents_of_shards
 from packager.engine.published.published_shard import open_published_shard
 from packager.errors import InputError

@@ -8,7 +8,7 @@ from packager.api.arguments import AnyPath, as_location, as_path, as_paths, as_t
 from packager.api.workers import now, worker_count
 from packager.core.reports.reports import SeedReport
 from packager.engine.clients import open_client
-from packager.engine.network.libtorrent_session import PeerOptions
+from packager.engine.network.connection_options import PeerOptions
 from packager.engine.published.open_release import documents_of_shards
 from packager.engine.published.shareable_files import ShareableFiles
 from packager.progress import SILENT, Progress

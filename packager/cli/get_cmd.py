@@ -11,7 +11,7 @@ from packager.cli.common_options import Json, PublisherKey
 from packager.cli.member_options import Layout, ListOnly, OriginalNames, Overwrite, PlayOrder, end, show_members
 from packager.cli.option_groups import with_options
 from packager.core.reports.check_reports import GetReport
-from packager.engine.network.remote_readers import NetworkOptions
+from packager.engine.network.connection_options import NetworkOptions
 from packager.errors import InputError
 from packager.get.find_by_sql import SearchLimits
 from packager.units import count_of, format_size, parse_size

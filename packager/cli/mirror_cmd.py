@@ -14,7 +14,7 @@ from packager.cli.option_groups import with_options
 from packager.core.config.option_values import nearest
 from packager.core.releases.minisign_key import PublicKey
 from packager.core.reports.mirror_reports import MirrorPlan, MirrorReport
-from packager.engine.network.libtorrent_session import PeerOptions
+from packager.engine.network.connection_options import PeerOptions
 from packager.engine.network.remote_readers import endpoints
 from packager.errors import InputError
 from packager.mirror.context import Confirmations

@@ -6,8 +6,7 @@ import typer
 
 from packager.cli.common_options import AllowHosts
 from packager.core.http.allowed_hosts import allowed_hosts
-from packager.engine.network.libtorrent_session import PeerOptions
-from packager.engine.network.remote_readers import NetworkOptions, SwarmOptions
+from packager.engine.network.connection_options import NetworkOptions, PeerOptions, SwarmOptions
 
 NoWebSeeds = Annotated[bool, typer.Option("--no-web-seeds", help="Leave the web seeds alone that the torrent names.")]
 Dht = Annotated[bool, typer.Option("--dht/--no-dht", help="Find peers through the DHT.")]

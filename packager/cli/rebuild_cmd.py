@@ -10,7 +10,7 @@ from packager.cli import network_options, output, progress_bars
 from packager.cli.common_options import Json, ManifestFile, PublisherKey, ReleasePlace, Workers, processes
 from packager.cli.option_groups import with_options
 from packager.core.reports.check_reports import RebuildReport
-from packager.engine.network.remote_readers import NetworkOptions
+from packager.engine.network.connection_options import NetworkOptions
 from packager.errors import IncompleteError
 from packager.units import count_of, format_seconds, format_size
 

@@ -11,7 +11,7 @@ from packager.cli.common_options import AllowHosts, Json, PublisherKey, ReleaseP
 from packager.cli.interrupt import stop_requested
 from packager.core.http.allowed_hosts import allowed_hosts
 from packager.core.reports.reports import SeedReport
-from packager.engine.network.libtorrent_session import PeerOptions
+from packager.engine.network.connection_options import PeerOptions
 from packager.errors import InputError
 from packager.paths import display_text
 from packager.units import count_of, format_seconds, format_size, parse_seconds, parse_size

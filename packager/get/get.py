@@ -20,7 +20,7 @@ from packager.engine.files.member_writer import (
     write_members,
 )
 from packager.engine.files.output_folder import OutputFolder
-from packager.engine.network.remote_readers import NetworkOptions
+from packager.engine.network.connection_options import NetworkOptions
 from packager.engine.published.release_ranges import TransferCost
 from packager.errors import InputError
 from packager.get.member_links import links_of

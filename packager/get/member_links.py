@@ -11,7 +11,8 @@ from packager.core.bittorrent.parse_torrent import file_numbers
 from packager.core.config.url_values import TRACKERS, url, without_credentials
 from packager.core.shards.extract_paths import NamingOptions
 from packager.core.shards.layout import PAYLOAD
-from packager.engine.network.remote_readers import NetworkOptions, asked_seed, is_asked, is_web, web_seed_address
+from packager.engine.network.connection_options import NetworkOptions
+from packager.engine.network.remote_readers import asked_seed, is_asked, is_web, web_seed_address
 from packager.errors import InputError
 from packager.get.member_readers import SelectedMembers
 from packager.get.shard_swarm import ShardDownload

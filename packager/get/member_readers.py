@@ -24,7 +24,8 @@ from packager.engine.files.range_readers import (
     UnreachableError,
     UnreadableError,
 )
-from packager.engine.network.remote_readers import NetworkOptions, file_at, web_seed_address
+from packager.engine.network.connection_options import NetworkOptions
+from packager.engine.network.remote_readers import file_at, web_seed_address
 from packager.get.shard_swarm import ShardDownload, SwarmOnDemand
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from packager.core.bittorrent.magnet import parse_magnet
 from packager.core.reports.check_reports import Vouched
-from packager.engine.network.remote_readers import NetworkOptions, asked_seed, is_asked, web_seed_address
+from packager.engine.network.connection_options import NetworkOptions
+from packager.engine.network.remote_readers import asked_seed, is_asked, web_seed_address
 from packager.engine.published.open_release import SILENT_SECONDS, OpenedRelease, evidence_of, open_release
 from packager.engine.published.release_ranges import ReleaseRanges, TransferCost, open_release_files
 from packager.engine.published.release_reader import RELEASE, normal, open_release_reader

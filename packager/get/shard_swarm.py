@@ -8,8 +8,9 @@ from pathlib import Path
 from packager.core.config.url_values import TRACKERS, url
 from packager.engine.files.range_readers import Range, RangeReader, UnreachableError, UnreadableError
 from packager.engine.files.shard_torrent import ShardTorrent
+from packager.engine.network.connection_options import NetworkOptions
+from packager.engine.network.piece_download import PieceDownload
 from packager.engine.network.remote_readers import (
-    NetworkOptions,
     SwarmReader,
     endpoints,
     open_remote_readers,
@@ -92,10 +93,6 @@ class SwarmOnDemand:
 
     def _by_link(self) -> RangeReader:
         """Return the swarm of infohashes alone. Raises Unreachable where nobody in it answers."""
-        from packager.engine.network.magnet_fetch import (
-            MagnetDownload,  # few ask by link, and libtorrent takes long to import
-        )
-
         swarm = self._remote.swarm
         assert swarm is not None
         shared = self._shared
@@ -105,7 +102,7 @@ class SwarmOnDemand:
             raise InputError("--swarm", "the link names no tracker, and nobody else is to ask", "add --peer or --dht")
         trackers = permitted_trackers(trackers, self._remote)
         try:
-            fetch = MagnetDownload(
+            fetch = PieceDownload(
                 (shared.infohash_v1, shared.infohash_v2),
                 self._wanted,
                 self._scratch,
@@ -120,4 +117,4 @@ class SwarmOnDemand:
         except IncompleteError as error:
             raise UnreachableError(error.where, error.what, error.mend) from error
         self._piece_length = fetch.piece_length
-        return SwarmReader(fetch, fetch.piece_length, self.name)
+        return SwarmReader(fetch, self.name)

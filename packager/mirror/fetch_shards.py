@@ -12,20 +12,17 @@ import msgspec
 from packager.core.releases import documents
 from packager.core.reports.mirror_reports import FetchedShard, FetchReport
 from packager.engine.files.shard_torrent import open_shard_torrent
-from packager.engine.network.downloads import DownloadSession, DownloadStatus
-from packager.engine.network.libtorrent_session import PeerOptions
+from packager.engine.network.connection_options import PeerOptions
+from packager.engine.network.libtorrent_session import TorrentSession, TorrentStatus
+from packager.engine.network.session_watch import SessionWatch
 from packager.mirror import local_shards
 from packager.mirror.context import RunContext
 from packager.mirror.local_shards import is_proved, proof_of
 from packager.mirror.state import LIVE_SECONDS, MirrorFolder, RunState, VerifiedTar
 from packager.model import ReleaseShard, ShardName
-from packager.units import count_of, format_size
 
 ACTIVE = 8  # shards that come at once; one that stands still does not count
 STILL_SECONDS = 60.0  # without a byte: it stands still
-_POLL_SECONDS = 0.5
-_STATUS_SECONDS = 60.0
-_TOLD = 1000  # different lines of libtorrent's that are shown
 
 
 @dataclass(frozen=True)
@@ -58,28 +55,29 @@ def fetch_shards(
     Every shard that becomes whole is noted in verified.json, once its tar is durable. Raises IncompleteError
     where the disk fails.
     """
-    with DownloadSession(how.reach, how.peers) as downloads:
-        session = _Session(folder, shards, downloads, how, around)
+    with TorrentSession(how.reach, how.peers, may_write=True) as session:
+        downloads = _Downloads(folder, shards, session, how, around)
         try:
-            session.run(lambda: around.stop() or changed())
-            return session.report()
+            downloads.run(lambda: around.stop() or changed())
+            return downloads.report()
         finally:
-            session.save(live=False)
+            downloads.save(live=False)
 
 
-class _Session:
+class _Downloads:
     """What is seen of the shards while they come."""
 
     def __init__(
         self,
         folder: MirrorFolder,
         shards: Sequence[ReleaseShard],
-        downloads: DownloadSession,
+        session: TorrentSession,
         how: FetchOptions,
         around: RunContext,
     ) -> None:
-        self._folder, self._downloads, self._how = folder, downloads, how
+        self._folder, self._session, self._how = folder, session, how
         self._clocks, self._progress = around.clocks, around.progress
+        self._watch = SessionWatch(session, seconds=how.seconds, clock=around.clocks.steady, progress=around.progress)
         self._shards = {shard.name: shard for shard in shards}
         self._proofs = folder.proofs()
         self._base = {name: proof.uploaded for name, proof in self._proofs.items()}
@@ -89,67 +87,45 @@ class _Session:
         self._waiting = sorted(
             shards, key=lambda each: 0 if each.name in self._proved else order.get(here[each.name].state, 3)
         )
-        self._began = self._said_at = self._saved_at = self._clocks.steady()
+        self._saved_at = self._clocks.steady()
         self._moved: dict[ShardName, tuple[float, float]] = {}  # share, and since when
         self._best: dict[ShardName, int] = {}  # the most that was right of each, for progress
-        self._told: set[str] = set()
-        self._states: list[str] = []
-        self._status: list[DownloadStatus] = []
-        self._peers = 0
-
-    @property
-    def _seconds(self) -> float:
-        """Since it began."""
-        return self._clocks.steady() - self._began
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Go on until told to stop."""
         total = sum(shard.size for shard in self._shards.values() if shard.name not in self._proved)
         self._progress.begin("fetch", total)
-        self._look()
-        while not stop() and not self._is_over():
-            left = _POLL_SECONDS if self._how.seconds is None else self._how.seconds - self._seconds
-            for line in self._downloads.wait(min(max(left, 0), _POLL_SECONDS)):
-                if line not in self._told and len(self._told) < _TOLD:
-                    self._told.add(line)
-                    self._progress.note(line)
-            self._look()
+        self._watch.run(self._step, stop)
         self._progress.end()
 
-    def _is_over(self) -> bool:
-        """Say whether it ends by itself: the time is up, or nothing is left to wait for."""
-        if self._how.seconds is not None and self._seconds >= self._how.seconds:
-            return True
-        ended = sum(each.state in ("seeding", "failed") for each in self._status)
-        return self._how.until_done and ended == len(self._shards)  # each of them was looked at since it was added
-
-    def _look(self) -> None:
-        """See how every torrent stands, keep what became whole, begin with the next."""
+    def _step(self) -> bool:
+        """See how every torrent stands, keep what became whole, begin with the next; return whether to go on."""
         self._refresh()
-        self._peers = max(self._peers, sum(each.peers for each in self._status))
         self._begin()
-        self._tell()
+        self._watch.report(len(self._waiting))
         if self._clocks.steady() - self._saved_at >= LIVE_SECONDS:
             self.save(live=True)
+        ended = sum(each.state in ("seeding", "failed") for each in self._watch.status)
+        return not self._how.until_done or ended < len(self._shards)  # each was looked at since it was added
 
     def _refresh(self) -> None:
         """Ask how every torrent stands; what is complete has its proof before anything else sees that it is."""
-        self._status = self._downloads.status()
-        for each in self._status:
-            self._follow(each)
+        self._watch.look()
+        for each in self._watch.status:
+            self._follow(ShardName(each.name), each)
 
-    def _follow(self, each: DownloadStatus) -> None:
+    def _follow(self, name: ShardName, each: TorrentStatus) -> None:
         """Count what came of one shard, and keep its proof when it is whole."""
-        share, _ = self._moved.get(each.name, (-1.0, 0.0))
-        if each.share != share:
-            self._moved[each.name] = (each.share, self._clocks.steady())
-        if each.name in self._proved:
+        progress, _ = self._moved.get(name, (-1.0, 0.0))
+        if each.progress != progress:
+            self._moved[name] = (each.progress, self._clocks.steady())
+        if name in self._proved:
             return
-        shard = self._shards[each.name]
-        done = shard.size if each.state == "seeding" else round(each.share * shard.size)
-        if done > self._best.get(each.name, 0):
-            self._progress.advance(done - self._best.get(each.name, 0))
-            self._best[each.name] = done
+        shard = self._shards[name]
+        done = shard.size if each.state == "seeding" else round(each.progress * shard.size)
+        if done > self._best.get(name, 0):
+            self._progress.advance(done - self._best.get(name, 0))
+            self._best[name] = done
         if each.state == "seeding":
             self._keep(shard)
 
@@ -173,7 +149,7 @@ class _Session:
                 self._proofs[shard.name] = VerifiedTar()
                 self._folder.save_proofs(self._proofs)
             file = open_shard_torrent(self._folder.document(shard.torrent))
-            self._downloads.add(
+            self._session.add(
                 shard.name,
                 file.torrent,
                 self._folder.tar(shard.name),
@@ -185,45 +161,34 @@ class _Session:
 
     def _has_room(self) -> bool:
         """Say whether another shard may begin."""
-        if any(each.state == "checking" for each in self._status):
+        if self._watch.is_checking:
             return False
         now = self._clocks.steady()
-        coming = [each.name for each in self._status if each.state == "downloading"]
+        coming = [ShardName(each.name) for each in self._watch.status if each.state == "incomplete"]
         moving = [name for name in coming if now - self._moved.get(name, (0.0, now))[1] < STILL_SECONDS]
         return len(moving) < ACTIVE
 
-    def _tell(self) -> None:
-        """Tell how all stand, when that changed or a minute has gone."""
-        states = [each.state for each in self._status]
-        if states == self._states and self._clocks.steady() - self._said_at < _STATUS_SECONDS:
-            return
-        self._states, self._said_at = list(states), self._clocks.steady()
-        kinds = ("seeding", "downloading", "checking", "failed")
-        counts = [f"{states.count(kind)} {kind}" for kind in kinds if kind in states]
-        if self._waiting:
-            counts.append(f"{len(self._waiting)} waiting")
-        down, up = (sum(getattr(each, what) for each in self._status) for what in ("downloaded", "uploaded"))
-        peers = count_of(sum(each.peers for each in self._status), "peer")
-        told = f"{', '.join(counts)}; {peers}, {format_size(down)} received, {format_size(up)} sent"
-        self._progress.note(told)
-
     def _uploaded(self, name: ShardName) -> int:
         """Return the bytes of a shard that were ever sent."""
-        now = next((each.uploaded for each in self._status if each.name == name), 0)
+        now = next((each.uploaded for each in self._watch.status if each.name == name), 0)
         return self._base.get(name, 0) + now
 
     def save(self, *, live: bool) -> None:
         """Keep what was sent, and tell `mirror status` how all stand; live: this goes on."""
         self._saved_at = self._clocks.steady()
-        for each in self._status:
-            proof = self._proofs.get(each.name, VerifiedTar())
-            self._proofs[each.name] = msgspec.structs.replace(proof, uploaded=self._uploaded(each.name))
+        names = [ShardName(each.name) for each in self._watch.status]
+        for name in names:
+            proof = self._proofs.get(name, VerifiedTar())
+            self._proofs[name] = msgspec.structs.replace(proof, uploaded=self._uploaded(name))
         self._folder.save_proofs(self._proofs)
         now = RunState(
             format=documents.FORMAT,
             type="live",
             at=self._clocks.unix(),
-            shards={each.name: (each.share, each.state == "seeding", each.peers) for each in self._status},
+            shards={
+                name: (each.progress, each.state == "seeding", each.peers)
+                for name, each in zip(names, self._watch.status, strict=True)
+            },
         )
         self._folder.save_live(now if live else None)
 
@@ -231,18 +196,24 @@ class _Session:
         """Return how it ended."""
         self._refresh()
         shards = [
-            FetchedShard(name=each.name, state=each.state, share=each.share, uploaded=each.uploaded, what=each.error)
-            for each in self._status
+            FetchedShard(
+                name=each.name,
+                state="downloading" if each.state == "incomplete" else each.state,
+                share=each.progress,
+                uploaded=each.uploaded,
+                what=each.error,
+            )
+            for each in self._watch.status
         ]
         shards += [
             FetchedShard(name=shard.name, state="waiting", share=0.0, uploaded=0, what="") for shard in self._waiting
         ]
         return FetchReport(
-            seconds=self._seconds,
-            port=self._downloads.port(),
-            downloaded=sum(each.downloaded for each in self._status),
-            uploaded=sum(each.uploaded for each in self._status),
-            peers=self._peers,
+            seconds=self._watch.seconds,
+            port=self._session.port(),
+            downloaded=self._watch.downloaded,
+            uploaded=self._watch.uploaded,
+            peers=self._watch.max_peers,
             whole=sum(each.state == "seeding" for each in shards),
             shards=tuple(sorted(shards, key=lambda each: each.name)),
         )

@@ -12,8 +12,8 @@ from packager.core.releases.release_lists import short_infohash
 from packager.core.releases.seed_counts import by_shard, is_older, newest, questions
 from packager.core.reports.mirror_reports import SeedCountSource
 from packager.core.reports.reports import TrackerAnswer
+from packager.engine.network.connection_options import PeerOptions
 from packager.engine.network.dht import dht_counts
-from packager.engine.network.libtorrent_session import PeerOptions
 from packager.engine.network.scrape_trackers import SILENT_SECONDS, scrape_trackers
 from packager.engine.published.release_reader import ReleaseReader
 from packager.errors import IncompleteError, PackagerError

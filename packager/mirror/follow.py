@@ -21,7 +21,7 @@ from packager.core.reports.mirror_reports import (
 )
 from packager.engine.files import atomic_files
 from packager.engine.files.shard_torrent import ShardTorrent
-from packager.engine.network.libtorrent_session import PeerOptions
+from packager.engine.network.connection_options import PeerOptions
 from packager.engine.published.open_release import evidence_of
 from packager.engine.published.release_reader import ReleaseReader, open_release_reader, read_published
 from packager.errors import InputError

@@ -7,7 +7,7 @@ import pytest
 
 from packager import api
 from packager.cli.app import main
-from packager.engine.network.remote_readers import NetworkOptions
+from packager.engine.network.connection_options import NetworkOptions
 from tests.docs.test_check_how_to import NAME, commands, project
 from tests.helpers.http_server import serving
 

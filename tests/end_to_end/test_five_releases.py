@@ -16,7 +16,7 @@ import pytest
 from packager import api
 from packager.cli.app import main
 from packager.core.reports.mirror_reports import MirrorReport
-from packager.engine.network.libtorrent_session import PeerOptions
+from packager.engine.network.connection_options import PeerOptions
 from packager.mirror.fetch_shards import FetchOptions
 from packager.mirror.state import MirrorFolder
 from tests.end_to_end.test_growing import assert_frozen, by_name, new_shards, read_release

@@ -8,8 +8,8 @@ import pytest
 
 from packager import api
 from packager.cli.app import main
-from packager.engine.network.downloads import DownloadSession
-from packager.engine.network.libtorrent_session import PeerOptions
+from packager.engine.network.connection_options import PeerOptions
+from packager.engine.network.libtorrent_session import TorrentSession
 from packager.mirror.fetch_shards import FetchOptions
 from packager.mirror.state import MirrorFolder
 from tests.helpers.http_server import Site, serving
@@ -75,13 +75,13 @@ def test_a_tar_that_is_checked_at_once_is_kept_as_verified(
     folder.mkdir()
     for shard in archive.shards[:shards]:
         (folder / shard.file).write_bytes(archive.tar(shard.name))
-    add = DownloadSession.add
+    add = TorrentSession.add
 
-    def add_and_wait(downloads: DownloadSession, *arguments: object, **more: object) -> None:
+    def add_and_wait(downloads: TorrentSession, *arguments: object, **more: object) -> None:
         add(downloads, *arguments, **more)  # type: ignore[arg-type]
         until(lambda: all(each.state == "seeding" for each in downloads.status()))
 
-    monkeypatch.setattr(DownloadSession, "add", add_and_wait)
+    monkeypatch.setattr(TorrentSession, "add", add_and_wait)
     report = api.mirror_follow(site.address, folder, budget=shards * 750_000, key=archive.key, reserve=0, how=FETCH)
     assert report.complete
     assert [each.verified is not None for each in api.mirror_status(folder).shards] == [True] * shards

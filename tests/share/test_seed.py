@@ -17,7 +17,7 @@ import pytest
 from packager import api
 from packager.cli.app import main
 from packager.core.reports.evidence import Evidence
-from packager.engine.network.libtorrent_session import PeerOptions
+from packager.engine.network.connection_options import PeerOptions
 from packager.errors import InputError, TrustError
 from tests.docs.test_check_how_to import commands
 from tests.helpers.libtorrent_peer import ROOT, local_session

@@ -13,7 +13,7 @@ import pytest
 
 from packager import api
 from packager.core.bittorrent import parse_torrent
-from packager.engine.network.libtorrent_session import PeerOptions
+from packager.engine.network.connection_options import PeerOptions
 from packager.engine.published.published_shard import open_published_shard, shard_files
 from packager.errors import InputError
 from tests.helpers.bittorrent_clients import PASSWORD, made, qbittorrent, transmission, until

@@ -13,7 +13,7 @@ from packager.cli.app import main
 from packager.core.bittorrent import parse_torrent
 from packager.core.releases import documents
 from packager.core.reports.reports import SeedReport
-from packager.engine.network.libtorrent_session import PeerOptions
+from packager.engine.network.connection_options import PeerOptions
 from packager.engine.published.shareable_files import ShareableFiles
 from packager.share import seed as seeding
 from packager.share.seedable import find_seedable

@@ -186,9 +186,9 @@ def inspect_magnet(text: str, faults: IssueList) -> MagnetsFacts:
 
 def _one(text: str, where: str, faults: IssueList) -> MagnetFacts | None:
     """Return what one link says; None where it is none, which is a fault."""
-    from packager.engine.network import magnet_fetch  # libtorrent, as above
+    from packager.engine.network import libtorrent_session  # libtorrent, as above
 
-    refused = magnet_fetch.refused_link(text)
+    refused = libtorrent_session.refused_link(text)
     try:
         found = parse_magnet(text)
     except InputError as error:

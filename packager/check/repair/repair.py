@@ -37,7 +37,8 @@ from packager.engine.files.range_readers import (
 )
 from packager.engine.files.shard_torrent import FolderTorrent
 from packager.engine.hashing.find_bad_pieces import bad_pieces, bad_pieces_of_folder
-from packager.engine.network.remote_readers import NetworkOptions, Opener, open_remote_readers
+from packager.engine.network.connection_options import NetworkOptions
+from packager.engine.network.remote_readers import Opener, open_remote_readers
 from packager.errors import InputError
 from packager.paths import display_text
 from packager.progress import Progress

@@ -1,4 +1,4 @@
-"""The door to libtorrent, third leaf: how many peers of a swarm the DHT knows (BEP 5). No torrent is added.
+"""How many peers of a swarm the DHT knows (BEP 5). No torrent is added.
 
 libtorrent answers DHT scrapes (BEP 33) and sends none, so peers are counted that nodes name: seeds and others
 alike, and of a large swarm a part. It is what can be had where no tracker answers.
@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 import libtorrent as lt
 
 from packager.core.bittorrent.scrape import Swarm, SwarmCounts
-from packager.engine.network.libtorrent_session import PeerOptions, open_session
+from packager.engine.network.connection_options import PeerOptions
+from packager.engine.network.libtorrent_session import next_alerts, open_session
 from packager.errors import IncompleteError
 from packager.progress import SILENT, Progress
 
@@ -20,7 +21,7 @@ LOOKUP_SECONDS = 15.0  # after which a look-up has found what it finds
 BOOTSTRAP_SECONDS = 20.0
 MOST_PEERS = 1000  # that are kept of one swarm
 _RATE = 64 << 10  # bytes a second that the DHT may send; libtorrent's own 8,000 do for one client's few torrents
-_POLL = 100  # milliseconds
+_POLL_SECONDS = 0.1
 _ALERTS = lt.alert.category_t.dht_operation_notification | lt.alert.category_t.dht_notification
 
 
@@ -39,14 +40,13 @@ def dht_counts(
     address: the IP address of ours to ask from, "" for any. nodes: (IP address, port) of the DHT to begin at; none:
     libtorrent's. stop: whether to end now. Raises IncompleteError where no node of the DHT answers.
     """
-    session = open_session(PeerOptions(address=address, incoming=False, dht=True), _ALERTS, [node for node, _ in nodes])
-    session.apply_settings({"dht_upload_rate_limit": _RATE})
+    settings: lt.settings_pack = {"dht_upload_rate_limit": _RATE}
     if nodes:  # one's own, and perhaps of one address, which would be banned for its many packets
-        session.apply_settings(
-            {"dht_restrict_routing_ips": False, "dht_restrict_search_ips": False, "dht_block_ratelimit": 1000}
-        )
-        for node in nodes:
-            session.add_dht_node(node)
+        settings |= {"dht_restrict_routing_ips": False, "dht_restrict_search_ips": False, "dht_block_ratelimit": 1000}
+    reach = PeerOptions(address=address, incoming=False, dht=True)
+    session = open_session(reach, _ALERTS, [node for node, _ in nodes], settings)
+    for node in nodes:
+        session.add_dht_node(node)
     try:
         _bootstrap(session, time.monotonic() + min(BOOTSTRAP_SECONDS, seconds), stop)
         asked = list(swarms)[: max(1, int((seconds - lookup_seconds) * BEGUN_A_SECOND))]
@@ -59,8 +59,7 @@ def _bootstrap(session: lt.session, end: float, stop: Callable[[], bool]) -> Non
     """Wait until a node of the DHT is known, or told to stop."""
     while time.monotonic() < end:
         session.post_session_stats()
-        session.wait_for_alert(_POLL)
-        for alert in session.pop_alerts():
+        for alert in next_alerts(session, _POLL_SECONDS):
             if isinstance(alert, lt.session_stats_alert) and alert.values["dht.dht_nodes"]:
                 return
         if stop():
@@ -81,8 +80,7 @@ def _look_up(
             found[swarm] = set()
             session.dht_get_peers(lt.sha1_hash(swarm))
             progress.advance(1)
-        session.wait_for_alert(_POLL)
-        for alert in session.pop_alerts():
+        for alert in next_alerts(session, _POLL_SECONDS):
             if isinstance(alert, lt.dht_get_peers_reply_alert):
                 _note(found, alert)
     progress.end()

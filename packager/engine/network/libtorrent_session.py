@@ -1,26 +1,27 @@
-"""The door to libtorrent: what it makes of a .torrent, pieces fetched from a swarm, files shared with one.
+"""The door to libtorrent: what it reads in a .torrent, and a session that shares files or fetches them.
 
-It is the client that a release must satisfy. It checks what it fetches; whoever asks checks it again.
+It is the client that a release must satisfy. All settings of a session are in `open_session`; `piece_download` and
+`dht` use that, too.
 """
 
 import ipaddress
-import time
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import libtorrent as lt
 
 from packager import __version__
-from packager.core.http.allowed_hosts import NO_HOSTS, OPTION, SPECIAL, AllowedHosts, special_kind
+from packager.core.http.allowed_hosts import OPTION, SPECIAL, special_kind
 from packager.engine.files import atomic_files
+from packager.engine.files.locked_file import is_at
+from packager.engine.network.connection_options import PeerOptions
 from packager.engine.network.resolver import permitted, permitted_urls
-from packager.errors import IncompleteError, InputError
+from packager.errors import InputError
 from packager.paths import display_text
-from packager.units import format_seconds, format_size
 
 
 @dataclass(frozen=True)
@@ -33,271 +34,47 @@ class LoadedTorrent:
     piece_length: int
 
 
+_PAD = lt.file_storage.flag_pad_file  # a v2 torrent's list ends with one even for a single file
 REFUSES = "libtorrent refuses the .torrent: "
 
 
 def read_with_libtorrent(data: bytes, where: object) -> LoadedTorrent:
     """Return what libtorrent reads in a .torrent's bytes. Raises InputError with its words where it refuses them."""
-    try:
-        found = lt.load_torrent_buffer(data)
-    except RuntimeError as error:  # all that its binding raises for a bad .torrent
-        raise InputError(where, f"{REFUSES}{error}") from error
+    found = _load(data, where)
     hashes, torrent = found.info_hashes, found.ti
     assert torrent is not None
-    # files() is deprecated in libtorrent 2.1 and layout() is missing in 2.0.
-    files = torrent.layout() if hasattr(torrent, "layout") else torrent.files()
-    pad = lt.file_storage.flag_pad_file  # a v2 torrent's list ends with one even for a single file
+    files = _files(torrent)
     return LoadedTorrent(
         infohash_v1=hashes.v1.to_bytes() if hashes.has_v1() else None,
         infohash_v2=hashes.v2.to_bytes() if hashes.has_v2() else None,
-        size=sum(files.file_size(at) for at in range(files.num_files()) if not files.file_flags(at) & pad),
+        size=sum(files.file_size(at) for at in range(files.num_files()) if not files.file_flags(at) & _PAD),
         piece_length=torrent.piece_length(),
     )
 
 
+def refused_link(link: str) -> str | None:
+    """Return why libtorrent refuses a magnet link, None where it takes it. Nothing is fetched."""
+    try:
+        lt.parse_magnet_uri(link)
+    except (RuntimeError, UnicodeEncodeError) as error:
+        return str(error) if isinstance(error, RuntimeError) else "it is not UTF-8"
+    return None
+
+
+def _load(data: bytes, where: object) -> lt.add_torrent_params:
+    """Return a .torrent as libtorrent has it. Raises InputError where it refuses it."""
+    try:
+        return lt.load_torrent_buffer(data)
+    except RuntimeError as error:  # all that its binding raises for a bad .torrent
+        raise InputError(where, f"{REFUSES}{error}") from error
+
+
+def _files(torrent: lt.torrent_info) -> lt.file_storage:
+    """Return the list of a torrent's files: files() is deprecated in libtorrent 2.1 and layout() is missing in 2.0."""
+    return torrent.layout() if hasattr(torrent, "layout") else torrent.files()
+
+
 _ALERTS = lt.alert.category_t.error_notification | lt.alert.category_t.status_notification
-_PIECES = lt.alert.category_t.piece_progress_notification | lt.alert.category_t.storage_notification
-_POLL = 200  # milliseconds
-_READ_SECONDS = 60
-_WASTE = 64 << 20  # bytes of wrong blocks that are borne, beside as many as were wanted
-
-
-@dataclass(frozen=True)
-class PeerOptions:
-    """How a session meets peers.
-
-    address: the IP address of ours to listen at, "" for all. port: TCP and UDP, 0 for any free one. incoming:
-    let peers connect to us. Limits are bytes a second, 0 for none. allowed: hosts that may be contacted although they
-    are not on the public Internet.
-    """
-
-    address: str = ""
-    port: int = 0
-    incoming: bool = True
-    dht: bool = False
-    upload_limit: int = 0
-    download_limit: int = 0
-    allowed: AllowedHosts = NO_HOSTS
-
-
-class PieceDownload:
-    """Given pieces of one torrent from its swarm; a context manager that leaves nothing on disk.
-
-    Fetched pieces lie in `scratch`, which is made and taken away; libtorrent checks each by its hashes.
-    """
-
-    def __init__(
-        self,
-        torrent: bytes,
-        pieces: Sequence[int],
-        scratch: Path,
-        *,
-        reach: PeerOptions,
-        peers: Sequence[tuple[str, int]],
-        trackers: Sequence[str],
-        seconds: float,
-        where: str,
-    ) -> None:
-        """Say which pieces of a .torrent's bytes are wanted.
-
-        peers: (IP address, port) to connect to. trackers: the only ones told. seconds: without a byte from
-        any peer, then the swarm is given up. where: what messages call the torrent.
-        """
-        params = torrent_parameters(torrent, scratch, trackers, where, reach=reach)
-        wanted = set(pieces)
-        info = params.ti
-        assert info is not None
-        params.piece_priorities = [4 if at in wanted else 0 for at in range(info.num_pieces())]
-        params.peers = list(peers)
-        self._expect(len(wanted) * info.piece_length())
-        self._prepare(params, scratch, reach=reach, seconds=seconds, where=where)
-
-    def _expect(self, size: int) -> None:
-        """Say how many bytes the wanted pieces have: peers that send far more are left."""
-        self._most = 2 * size + _WASTE
-
-    def _prepare(
-        self, params: lt.add_torrent_params, scratch: Path, *, reach: PeerOptions, seconds: float, where: str
-    ) -> None:
-        """Open the session that is to fetch."""
-        self._params, self._scratch, self._seconds, self._where = params, scratch, seconds, where
-        self._session = open_session(reach, _ALERTS | _PIECES, [address for address, _ in params.peers])
-        self._done: set[int] = set()
-        self.received = 0  # bytes of blocks that peers sent
-
-    def __enter__(self) -> "PieceDownload":
-        """Begin to fetch. Raises IncompleteError where the scratch folder cannot be made."""
-        atomic_files.remove_tree(self._scratch)  # what a killed run left
-        atomic_files.make_folder(self._scratch)
-        self._handle = self._session.add_torrent(self._params)
-        self._moved = time.monotonic()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Leave the swarm, and take the scratch folder away."""
-        self._session.remove_torrent(self._handle)
-        del self._handle, self._session  # libtorrent ends here, and lets go of the files
-        atomic_files.remove_tree(self._scratch)
-
-    def piece(self, number: int) -> bytes:
-        """Return the bytes of a wanted piece when it has come; the others go on coming meanwhile.
-
-        Raises IncompleteError where nothing comes any more, or the disk fails.
-        """
-        while number not in self._done:
-            self._watch()
-            self._take_alerts()
-        self._handle.read_piece(number)
-        end = time.monotonic() + _READ_SECONDS
-        while time.monotonic() < end:
-            for alert in self._take_alerts():
-                if isinstance(alert, lt.read_piece_alert) and alert.piece == number:
-                    if alert.error.value():
-                        raise IncompleteError(self._where, f"piece {number} cannot be read: {alert.error.message()}")
-                    return bytes(alert.buffer)
-        raise IncompleteError(self._where, f"piece {number} was not read from the scratch folder in time")
-
-    def _take_alerts(self) -> list[lt.alert]:
-        """Return what libtorrent says next, noting pieces that came. Raises IncompleteError for a failure."""
-        self._session.wait_for_alert(_POLL)
-        alerts = self._session.pop_alerts()
-        for alert in alerts:
-            if isinstance(alert, lt.piece_finished_alert):
-                self._done.add(alert.piece_index)
-            elif isinstance(alert, lt.file_error_alert | lt.torrent_error_alert):
-                raise IncompleteError(self._where, f"libtorrent stopped: {display_text(alert.message())}", "make room")
-        return alerts
-
-    def _watch(self) -> None:
-        """Raise IncompleteError where no peer sends, or peers send far more than the wanted pieces have."""
-        status = self._handle.status()
-        now, received = time.monotonic(), status.total_payload_download
-        if received > self.received:
-            self._moved, self.received = now, received
-        if received > self._most:
-            raise IncompleteError(
-                self._where, f"peers sent {format_size(received)}, and not the pieces that are wanted"
-            )
-        if now - self._moved > self._seconds:
-            what = (
-                f"nothing came from the swarm in {format_seconds(self._seconds)} ({status.num_peers} peers connected)"
-            )
-            raise IncompleteError(self._where, what, "try again later, or name a peer with --peer")
-
-
-@dataclass(frozen=True)
-class SeedStatus:
-    """How one torrent stands. share: of its bytes found right so far, 0 to 1. Counts are bytes; rate a second."""
-
-    name: str
-    state: Literal["checking", "seeding", "incomplete", "failed"]
-    share: float
-    peers: int
-    uploaded: int
-    rate: int
-    error: str = ""
-
-
-class SeedSession:
-    """Whole files given to a swarm; a context manager. They are read, never written."""
-
-    def __init__(self, reach: PeerOptions) -> None:
-        """Listen as `reach` says."""
-        self._reach, self._session = reach, open_session(reach, _ALERTS)
-        self._handles: list[tuple[str, lt.torrent_handle]] = []
-        self._refused: list[InputError] = []
-
-    def __enter__(self) -> "SeedSession":
-        """Open."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Tell the trackers and leave; libtorrent ends here."""
-        for _, handle in self._handles:
-            self._session.remove_torrent(handle)
-        self._handles.clear()
-        del self._session
-
-    def add(self, torrent: bytes, file: Path, *, proved: bool) -> None:
-        """Share the one file of a .torrent, which lies at `file` and may have another name there.
-
-        proved: it was read and found right in this run; otherwise libtorrent reads it in full before it
-        shares a byte. Nothing of it is ever fetched.
-        """
-        params = torrent_parameters(torrent, file.parent, None, str(file), reach=self._reach, refused=self._refused)
-        params.renamed_files = {0: file.name}
-        params.flags |= lt.torrent_flags.upload_mode | lt.torrent_flags.disable_lsd
-        if proved:
-            params.flags |= lt.torrent_flags.seed_mode
-        self._handles.append((file.name, self._session.add_torrent(params)))
-
-    def add_folder(self, torrent: bytes, folder: Path, places: Mapping[str, str], *, proved: bool) -> None:
-        """Share a .torrent of a folder, under its own name or another. proved: as for `add`.
-
-        places: absolute paths of files that do not lie in it, by their paths below it.
-        """
-        params = torrent_parameters(torrent, folder.parent, None, str(folder), reach=self._reach, refused=self._refused)
-        assert params.ti is not None
-        files, pad = params.ti.layout(), lt.file_storage.flag_pad_file
-        renamed = {}
-        for number in range(files.num_files()):
-            path = files.file_path(number).partition("/")[2]
-            if not files.file_flags(number) & pad:
-                renamed[number] = places.get(path, f"{folder.name}/{path}")
-        params.renamed_files = renamed
-        params.flags |= lt.torrent_flags.upload_mode | lt.torrent_flags.disable_lsd
-        if proved:
-            params.flags |= lt.torrent_flags.seed_mode
-        self._handles.append((folder.name, self._session.add_torrent(params)))
-
-    def remove(self, number: int) -> None:
-        """Share a torrent no longer: its peers are disconnected and its trackers are told. number: as in `status`."""
-        _, handle = self._handles.pop(number)
-        self._session.remove_torrent(handle)
-
-    def wait(self, seconds: float) -> list[str]:
-        """Wait until libtorrent has something to say, or so long; return what it says of listening and trackers."""
-        self._session.wait_for_alert(round(seconds * 1000))
-        lines = [
-            *map(str, self._refused),
-            *(line for alert in self._session.pop_alerts() if (line := error_text(alert))),
-        ]
-        self._refused.clear()
-        return lines
-
-    def port(self) -> int:
-        """Return the TCP port that peers reach us at, 0 where we listen at none."""
-        return int(self._session.listen_port())
-
-    def status(self) -> list[SeedStatus]:
-        """Return how each torrent stands, in the order they were added."""
-        return [_seeded(name, handle.status()) for name, handle in self._handles]
-
-
-def _seeded(name: str, status: lt.torrent_status) -> SeedStatus:
-    """Return the part of libtorrent's status that we show."""
-    states = lt.torrent_status
-    checking = (states.queued_for_checking, states.checking_files, states.checking_resume_data)
-    state: Literal["checking", "seeding", "incomplete", "failed"] = "incomplete"
-    if status.errc.value():
-        state = "failed"
-    elif status.state in checking:
-        state = "checking"
-    elif status.is_seeding:
-        state = "seeding"
-    return SeedStatus(
-        name=name,
-        state=state,
-        share=float(status.progress),
-        peers=int(status.num_peers),
-        uploaded=int(status.total_payload_upload),
-        rate=int(status.upload_payload_rate),
-        error=display_text(status.errc.message()) if status.errc.value() else "",
-    )
 
 
 def _interfaces(reach: PeerOptions) -> str:
@@ -314,7 +91,7 @@ def _interfaces(reach: PeerOptions) -> str:
     return f"[{address}]:{reach.port}" if address.version == 6 else f"{address}:{reach.port}"
 
 
-def error_text(alert: lt.alert) -> str:
+def _error_text(alert: lt.alert) -> str:
     """Return what an alert of libtorrent's says of listening, trackers and refused peers; "" for any other."""
     if isinstance(alert, lt.peer_blocked_alert):
         address = str(alert.endpoint[0])
@@ -324,11 +101,14 @@ def error_text(alert: lt.alert) -> str:
     return ""
 
 
-def open_session(reach: PeerOptions, alerts: int, peers: Sequence[str] = ()) -> lt.session:
+def open_session(
+    reach: PeerOptions, alerts: int, peers: Sequence[str] = (), settings: "lt.settings_pack | None" = None
+) -> lt.session:
     """Return a session that does only what `reach` asks for: no local discovery, no port mapping.
 
     It contacts public addresses alone, whoever names them, and those that `reach` allows. peers: IP addresses that the
-    user named. A session that listens on a loopback address meets peers of this machine.
+    user named. A session that listens on a loopback address meets peers of this machine. settings: libtorrent's, beside
+    those that all sessions have.
     """
     session = lt.session(
         {
@@ -349,8 +129,16 @@ def open_session(reach: PeerOptions, alerts: int, peers: Sequence[str] = ()) -> 
             "user_agent": f"archive-packager/{__version__}",
         }
     )
+    if settings:
+        session.apply_settings(settings)
     session.set_ip_filter(_ip_filter(reach, peers))
     return session
+
+
+def next_alerts(session: lt.session, seconds: float) -> list[lt.alert]:
+    """Wait until a session has something to say, or this long, and return that."""
+    session.wait_for_alert(round(seconds * 1000))
+    return list(session.pop_alerts())
 
 
 def _ip_filter(reach: PeerOptions, peers: Sequence[str]) -> lt.ip_filter:
@@ -382,10 +170,7 @@ def torrent_parameters(
 
     Trackers that may not be contacted are left out; refused: gets the reason for each.
     """
-    try:
-        params = lt.load_torrent_buffer(torrent)
-    except RuntimeError as error:  # all that its binding raises for a bad .torrent
-        raise InputError(where, f"libtorrent refuses the .torrent: {error}") from error
+    params = _load(torrent, where)
     params.save_path = str(folder)
     params.flags = lt.torrent_flags.default_flags & ~lt.torrent_flags.auto_managed & ~lt.torrent_flags.paused
     params.url_seeds, params.dht_nodes = [], []
@@ -395,3 +180,181 @@ def torrent_parameters(
     tier_of = dict(zip(named, [*tiers, *[0] * (len(named) - len(tiers))], strict=True))
     params.trackers, params.tracker_tiers = kept, [tier_of[each] for each in kept]
     return params
+
+
+State: TypeAlias = Literal["checking", "incomplete", "seeding", "failed"]
+
+
+@dataclass(frozen=True)
+class TorrentStatus:
+    """The state of one torrent.
+
+    "incomplete": pieces are missing; they are fetched if the session may write. progress: of its bytes found right so
+    far, 0 to 1. downloaded and uploaded are bytes of this session, upload_rate bytes a second.
+    """
+
+    name: str
+    state: State
+    progress: float
+    peers: int
+    downloaded: int
+    uploaded: int
+    upload_rate: int
+    error: str = ""
+
+
+@dataclass
+class _Torrent:
+    """A torrent of the session. at: where its file is now.
+
+    lock: a descriptor that holds the right to write the file while it has its partial name, else -1.
+    """
+
+    name: str
+    file: Path
+    at: Path
+    handle: lt.torrent_handle
+    lock: int = -1
+    is_rename_asked: bool = False
+    error: str = ""
+
+
+class TorrentSession:
+    """Torrents shared with their swarms, and fetched if the session may write; a context manager.
+
+    libtorrent checks every piece before it counts. A file that is fetched has a partial name beside its own until
+    every piece of it was found right, so a final name is never on an unfinished file of ours.
+    """
+
+    def __init__(self, reach: PeerOptions, peers: Sequence[tuple[str, int]] = (), *, may_write: bool = False) -> None:
+        """Meet peers as `reach` says, and these (IP address, port). Without may_write files are read only."""
+        # Peers turn away who was killed and comes back until they give up the old connection, a minute or so with
+        # uTP; libtorrent's own 60 s and 3 tries would leave a lone peer until the tracker is asked again, half an
+        # hour later. And each peer must know us by one address, whoever of the two connects.
+        settings: lt.settings_pack = {"min_reconnect_time": 5, "max_failcount": 20} if may_write else {}
+        if may_write and reach.address:
+            settings["outgoing_interfaces"] = reach.address
+        alerts = _ALERTS | (lt.alert.category_t.storage_notification if may_write else 0)
+        self._session = open_session(reach, alerts, [address for address, _ in peers], settings)
+        self._reach, self._peers, self.may_write = reach, list(peers), may_write
+        self._torrents: list[_Torrent] = []
+        self._refused: list[InputError] = []
+        self.uploaded_by_removed = 0  # bytes of torrents that were removed
+
+    def __enter__(self) -> "TorrentSession":
+        """Open."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Tell the trackers and leave; libtorrent writes what it has and ends here."""
+        for each in self._torrents:
+            self._session.remove_torrent(each.handle)
+        del self._session
+        for each in self._torrents:
+            if each.lock >= 0:
+                if not os.fstat(each.lock).st_size and is_at(each.lock, atomic_files.partial_path(each.file)):
+                    atomic_files.discard(each.file)
+                os.close(each.lock)
+        self._torrents.clear()
+
+    def add(
+        self,
+        name: str,
+        torrent: bytes,
+        path: Path,
+        *,
+        places: Mapping[str, str] | None = None,
+        web_seeds: Sequence[str] = (),
+        proved: bool,
+    ) -> None:
+        """Share, or fetch, the one file of a .torrent, or its folder; at `path` it may have another name.
+
+        places: for a folder, absolute paths of files that are not in it, by their paths below it; None: one file.
+        proved: it was found right before and did not change; otherwise libtorrent reads it in full before it shares a
+        byte. If the session may write, what is there, or under the partial name, is kept as far as it is right.
+        Raises InputError for a .torrent that libtorrent refuses, and while another process writes the file.
+        """
+        is_partial = self.may_write and not path.exists()
+        at = atomic_files.partial_path(path) if is_partial else path
+        where = name if self.may_write else str(path)
+        params = torrent_parameters(torrent, path.parent, None, where, reach=self._reach, refused=self._refused)
+        params.renamed_files = {0: at.name} if places is None else _renamed_files(params, path.name, places)
+        params.url_seeds = permitted_urls(web_seeds, self._reach.allowed, self._refused)
+        params.peers = list(self._peers)
+        params.flags |= lt.torrent_flags.disable_lsd
+        if not self.may_write:
+            params.flags |= lt.torrent_flags.upload_mode
+        if proved:
+            params.flags |= lt.torrent_flags.seed_mode
+        lock = atomic_files.open_partial(path) if is_partial else -1
+        self._torrents.append(_Torrent(name, path, at, self._session.add_torrent(params), lock))
+
+    def remove(self, number: int) -> None:
+        """Share a torrent no longer: its peers are disconnected and its trackers are told. number: as in `status`."""
+        handle = self._torrents.pop(number).handle
+        self.uploaded_by_removed += int(handle.status().total_payload_upload)
+        self._session.remove_torrent(handle)
+
+    def wait(self, seconds: float) -> list[str]:
+        """Wait until libtorrent has something to say, or so long; return what it says of listening and trackers."""
+        alerts = next_alerts(self._session, seconds)
+        lines = [str(error) for error in self._refused]
+        self._refused.clear()
+        for alert in alerts:
+            if isinstance(alert, lt.file_renamed_alert):
+                self._of(alert.handle).at = self._of(alert.handle).file
+            elif isinstance(alert, lt.file_rename_failed_alert):
+                self._of(alert.handle).error = display_text(alert.message())
+            elif line := _error_text(alert):
+                lines.append(line)
+        return lines
+
+    def _of(self, handle: lt.torrent_handle) -> _Torrent:
+        """Return the torrent that a handle is of."""
+        return next(each for each in self._torrents if each.handle == handle)
+
+    def port(self) -> int:
+        """Return the TCP port that peers reach us at, 0 where we listen at none."""
+        return int(self._session.listen_port())
+
+    def status(self) -> list[TorrentStatus]:
+        """Return the state of each torrent, in the order they were added; complete files get their names."""
+        return [self._status(each) for each in self._torrents]
+
+    def _status(self, torrent: _Torrent) -> TorrentStatus:
+        """Return the state of one. It is seeding when its file has its own name, too."""
+        status = torrent.handle.status()
+        if status.is_seeding and torrent.at != torrent.file and not torrent.is_rename_asked:
+            torrent.is_rename_asked = True
+            torrent.handle.rename_file(0, torrent.file.name)
+        error = torrent.error or (display_text(status.errc.message()) if status.errc.value() else "")
+        return TorrentStatus(
+            name=torrent.name,
+            state="failed" if error else _state(status, is_named=torrent.at == torrent.file),
+            progress=float(status.progress),
+            peers=int(status.num_peers),
+            downloaded=int(status.total_payload_download),
+            uploaded=int(status.total_payload_upload),
+            upload_rate=int(status.upload_payload_rate),
+            error=error,
+        )
+
+
+def _state(status: lt.torrent_status, *, is_named: bool) -> State:
+    """Return the state of a torrent that did not fail."""
+    states = lt.torrent_status
+    if status.state in (states.queued_for_checking, states.checking_files, states.checking_resume_data):
+        return "checking"
+    return "seeding" if status.is_seeding and is_named else "incomplete"
+
+
+def _renamed_files(params: lt.add_torrent_params, folder: str, places: Mapping[str, str]) -> dict[int, str]:
+    """Return where each file of a folder's torrent is, by its number: in the folder of that name, or in `places`."""
+    assert params.ti is not None
+    files = _files(params.ti)
+    renamed = {}
+    for number in range(files.num_files()):
+        path = files.file_path(number).partition("/")[2]
+        if not files.file_flags(number) & _PAD:
+            renamed[number] = places.get(path, f"{folder}/{path}")
+    return renamed

@@ -7,7 +7,7 @@ import re
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import quote
@@ -15,7 +15,6 @@ from urllib.parse import quote
 from packager.core.bittorrent.file_offsets import NamedFiles
 from packager.core.config.store_url import is_store_location
 from packager.core.config.url_values import TRACKERS, WEB, url, without_credentials
-from packager.core.http.allowed_hosts import NO_HOSTS, AllowedHosts
 from packager.engine.files.range_readers import (
     OpenRanges,
     Range,
@@ -25,8 +24,9 @@ from packager.engine.files.range_readers import (
     UnreadableError,
 )
 from packager.engine.files.shard_torrent import FolderTorrent, ShardTorrent
+from packager.engine.network.connection_options import NetworkOptions
 from packager.engine.network.http_client import HttpClient
-from packager.engine.network.libtorrent_session import PeerOptions, PieceDownload
+from packager.engine.network.piece_download import PieceDownload, touched_pieces
 from packager.engine.network.resolver import permitted_urls
 from packager.engine.stores import parse_location
 from packager.engine.stores.read_ahead import StoreRangeReader
@@ -42,40 +42,6 @@ _LOST = 2  # reads in a row that a web seed may fail before it is asked no more
 
 # Opens a source of which only these ranges, in order, will be read.
 Opener: TypeAlias = Callable[[Sequence[Range]], RangeReader]
-
-
-@dataclass(frozen=True)
-class SwarmOptions:
-    """How the swarm is met: peers as "host:port", trackers beside the torrent's own, if those are told at all."""
-
-    reach: PeerOptions = field(default_factory=PeerOptions)
-    peers: tuple[str, ...] = ()
-    trackers: tuple[str, ...] = ()
-    torrent_trackers: bool = False
-
-
-@dataclass(frozen=True)
-class NetworkOptions:
-    """Where bytes may be fetched from.
-
-    web_seeds: beside those of the torrent, and before them. allowed: hosts that the user allows. swarm: None for no
-    swarm. seconds: that a server or the swarm may stay silent.
-    """
-
-    web_seeds: tuple[str, ...] = ()
-    torrent_web_seeds: bool = True
-    allowed: AllowedHosts = NO_HOSTS
-    swarm: SwarmOptions | None = None
-    seconds: float = 60
-
-    @property
-    def hosts(self) -> AllowedHosts:
-        """The hosts that may be contacted although they are not on the public Internet: allowed, or in an address."""
-        return self.allowed.with_addresses((*self.web_seeds, *(self.swarm.trackers if self.swarm else ())))
-
-    def trusting(self, origin: object) -> "NetworkOptions":
-        """Return this for documents that come from the address `origin`, which may name their own host."""
-        return replace(self, allowed=self.allowed.with_origin(str(origin)))
 
 
 class WebSeedReader:
@@ -142,9 +108,9 @@ class FolderWebSeedReader:
 class SwarmReader:
     """The one file of a torrent, in its swarm."""
 
-    def __init__(self, fetch: PieceDownload, piece_length: int, name: str, *, short: bool = False) -> None:
+    def __init__(self, fetch: PieceDownload, name: str, *, short: bool = False) -> None:
         """Read from pieces that are being fetched. short: some of them end before the piece length."""
-        self._fetch, self._piece_length, self._name, self._short = fetch, piece_length, name, short
+        self._fetch, self._piece_length, self._name, self._short = fetch, fetch.piece_length, name, short
 
     @property
     def name(self) -> str:
@@ -153,7 +119,7 @@ class SwarmReader:
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield bytes [start, stop), which were among the ranges wanted. Raises Unreachable."""
-        for piece in _touched((start, stop), self._piece_length):
+        for piece in touched_pieces((start, stop), self._piece_length):
             at = piece * self._piece_length
             try:
                 data = self._fetch.piece(piece)
@@ -290,7 +256,6 @@ def _swarm_opener(opened: ExitStack, file: ShardTorrent, remote: NetworkOptions,
     swarm = remote.swarm
     assert swarm is not None
     name = f"the swarm of {display_text(file.name)}"
-    length = file.metainfo.piece_length
     trackers = [url(tracker, "--tracker", TRACKERS) for tracker in swarm.trackers]
     if swarm.torrent_trackers:
         trackers += [tracker for tier in file.metainfo.trackers for tracker in tier]
@@ -307,7 +272,7 @@ def _swarm_opener(opened: ExitStack, file: ShardTorrent, remote: NetworkOptions,
         current.close()  # what was opened for other ranges: there is one scratch folder
         fetch = PieceDownload(
             file.torrent,
-            sorted({piece for each in wanted for piece in _touched(each, length)}),
+            wanted,
             scratch,
             reach=replace(swarm.reach, allowed=remote.hosts),
             peers=[endpoint for peer in peers for endpoint in _endpoints(*peer)],
@@ -315,7 +280,7 @@ def _swarm_opener(opened: ExitStack, file: ShardTorrent, remote: NetworkOptions,
             seconds=remote.seconds,
             where=name,
         )
-        return SwarmReader(current.enter_context(fetch), length, name, short=isinstance(file, FolderTorrent))
+        return SwarmReader(current.enter_context(fetch), name, short=isinstance(file, FolderTorrent))
 
     return open_swarm
 
@@ -341,11 +306,6 @@ def _host_and_port(peer: str) -> tuple[str, int]:
     if match is None or not 1 <= int(match[2]) <= 65535:
         raise InputError("--peer", f'"{display_text(peer, 80)}" is not a peer', 'write it as "203.0.113.5:6881"')
     return match[1].strip("[]"), int(match[2])
-
-
-def _touched(wanted: Range, piece_length: int) -> range:
-    """Return the pieces that a range touches."""
-    return range(wanted[0] // piece_length, -(-wanted[1] // piece_length))
 
 
 def _endpoints(host: str, port: int) -> list[tuple[str, int]]:

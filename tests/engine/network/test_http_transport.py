@@ -16,9 +16,9 @@ from cryptography.x509.oid import NameOID
 
 from packager.core.bittorrent import bencode
 from packager.core.http.allowed_hosts import NO_HOSTS, allowed_hosts
-from packager.engine.network.downloads import DownloadSession
+from packager.engine.network.connection_options import PeerOptions
 from packager.engine.network.http_client import HttpClient
-from packager.engine.network.libtorrent_session import PeerOptions, open_session
+from packager.engine.network.libtorrent_session import TorrentSession, open_session
 from packager.engine.network.resolver import permitted_urls
 from packager.engine.network.udp_tracker import UdpTracker
 from packager.errors import IncompleteError, InputError
@@ -151,7 +151,7 @@ def test_libtorrent_is_kept_from_the_same_addresses_whatever_it_looks_up_itself(
         info = {b"name": b"x", b"length": len(DATA), b"piece length": 16384, b"pieces": bytes(20)}
         torrent = bencode.encode({b"info": info, b"announce": f"{address}announce".encode()})
         said: list[str] = []
-        with DownloadSession(PeerOptions()) as downloads:
+        with TorrentSession(PeerOptions(), may_write=True) as downloads:
             downloads.add(ShardName("x"), torrent, tmp_path / "x", web_seeds=[f"{address}x"], proved=False)
 
             def are_refused() -> bool:

@@ -11,11 +11,9 @@ from packager.core.shards.layout import Layout
 from packager.engine.files.range_readers import UnreachableError, UnreadableError
 from packager.engine.files.shard_torrent import ShardTorrent, open_shard_torrent
 from packager.engine.hashing.stream_hasher import StreamHasher
+from packager.engine.network.connection_options import NetworkOptions, PeerOptions, SwarmOptions
 from packager.engine.network.http_client import HttpClient
-from packager.engine.network.libtorrent_session import PeerOptions
 from packager.engine.network.remote_readers import (
-    NetworkOptions,
-    SwarmOptions,
     WebSeedReader,
     first_working_reader,
     open_remote_readers,
