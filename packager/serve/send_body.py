@@ -83,16 +83,16 @@ class SendingConnection:
         at = part.start
         while at < part.stop:
             try:
-                step = os.sendfile(outgoing, part.descriptor, at, part.stop - at)
+                step = os.sendfile(outgoing, part.file.descriptor, at, part.stop - at)
             except BlockingIOError:
                 await _writable(outgoing)
                 continue
             except ConnectionError:
                 raise
             except OSError:
-                return FileChunk(part.descriptor, part.path, at, part.stop)
+                return FileChunk(part.file, at, part.stop)
             if not step:
-                raise UnreadableError(display_text(part.path), f"ends at byte {at}")
+                raise UnreadableError(display_text(part.file.path), f"ends at byte {at}")
             at += step
             self._sent(step)
         return None

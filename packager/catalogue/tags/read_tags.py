@@ -19,7 +19,7 @@ import mutagen.id3._frames as id3_frames
 from packager import paths
 from packager.catalogue.records.field_rules import TEXT_MAX, clean_text, extension_of, year_of
 from packager.catalogue.tags.bounded_file import READ_MAX, BoundedFile, BoundedInflater, TooMuchError
-from packager.catalogue.walk.walk_folder import OPEN_FLAGS
+from packager.engine.files.regular_file import RegularFile
 from packager.errors import first_line
 
 _SECONDS_MAX = 1e9
@@ -79,7 +79,7 @@ def read_tags(file: bytes) -> Tags:
     rounded to milliseconds. Memory: some multiple of READ_MAX at worst.
     """
     try:
-        with open(file, "rb", opener=lambda path, _: os.open(path, OPEN_FLAGS)) as opened:
+        with os.fdopen(RegularFile(file).descriptor, "rb") as opened:
             return _parse(BoundedFile(opened, "x." + extension_of(os.fsdecode(os.path.basename(file)))))
     except OSError as error:
         return _unread(error)

@@ -13,10 +13,9 @@ from typing import NamedTuple, TypeAlias
 from packager import paths
 from packager.catalogue.walk import member_names
 from packager.engine.files.file_stamp import FileStamp
+from packager.engine.files.regular_file import RegularFile
 from packager.errors import IncompleteError, InputError
 
-# O_NOFOLLOW and O_NONBLOCK: what was a file a moment ago may be a link or a FIFO now.
-OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _BY_EFFECTIVE_IDS = os.access in os.supports_effective_ids
 _US = os.geteuid()
 _SHORT = paths.PATH_MAX // 4  # characters: at most four bytes each
@@ -131,7 +130,7 @@ def _look(entry: os.DirEntry[bytes], folder: _Folder, named: member_names.Member
         if not stat.S_ISREG(status.st_mode):
             return SkippedEntry(path, next((what for test, what in _SPECIAL if test(status.st_mode)), "not a file"))
         if not _is_own(status) and not os.access(entry.path, os.R_OK, effective_ids=_BY_EFFECTIVE_IDS):
-            os.close(os.open(entry.path, OPEN_FLAGS))  # says why it cannot be
+            RegularFile(entry.path).close()  # says why it cannot be
     except OSError as error:
         return UnreadFolder(path, f"cannot be read ({error.strerror})", is_folder)
     return walked_file(path, member, FileStamp.of(status), why)

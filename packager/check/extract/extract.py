@@ -125,7 +125,7 @@ def open_contents(
     if isinstance(tar, StoreUrl):
         files = find_documents(tar, release, manifest)
         published = open_published_shard(files)
-        return _contents(published), StoreRangeReader(tar, published.manifest.size)
+        return _contents(published), StoreRangeReader.at(tar, published.manifest.size)
     check_finished(tar)
     folder = tar.is_dir()
     if not folder and not tar.is_file():

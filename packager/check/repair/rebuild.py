@@ -8,10 +8,9 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 
 from packager.check.repair.find_members import MemberFinder
@@ -29,8 +28,9 @@ from packager.engine.files.range_readers import (
     RangeReader,
     TarRangeReader,
     UnreadableError,
-    open_file,
+    unreadable,
 )
+from packager.engine.files.regular_file import RegularFile
 from packager.engine.hashing.file_index import FileIndex
 from packager.engine.hashing.hashing_writer import HashingWriter
 from packager.engine.hashing.stream_hasher import Digests, FileTree, FolderHasher, StreamHasher
@@ -231,19 +231,20 @@ class _Rebuild:
 
     def _read(self, member: int, stream: HashingWriter, source: RangeReader | None) -> None:
         """Read a whole member into the stream. Raises WrongMember where it is not what was published."""
-        state = sha256()
         size, place = self.finder.sizes[member], self.finder.places[member]
+        stream.begin_member()
         try:
             if place is not None:
-                _read_file(place, size, stream, state.update)
+                with unreadable(), RegularFile(place) as file:
+                    stream.copy(file.read, 0, size)
             elif size and source is not None:
                 start = int(self.published.layout.offsets[member])
                 for data in source.read(start, start + size):
-                    state.update(data)
                     stream.write(data)
         except UnreadableError as error:
             raise WrongMember(member, str(error)) from error
-        if state.digest() != self.finder.digests[member]:
+        stream.end_member()
+        if stream.digests[-32:] != self.finder.digests[member]:
             where = source.name if place is None and source else display_text(place or b"")
             raise WrongMember(member, f"{where}: its SHA-256 is not {self.finder.digests[member].hex()}")
 
@@ -268,28 +269,3 @@ def _writer(out: Path, layout: Layout) -> AbstractContextManager[Sink]:
     if isinstance(layout, FolderLayout):
         return FolderWriter(out, layout)
     return DirectWriter(out, layout.size, claimed=True)
-
-
-def _read_file(path: bytes, size: int, stream: HashingWriter, taken: Callable[[memoryview], object]) -> None:
-    """Read `size` bytes of a file into the stream, and show them to `taken`. Raises Unreadable."""
-    descriptor = open_file(path)
-    try:
-        while size:
-            space = stream.space(size)
-            got = _read_into(descriptor, space, path)
-            taken(space[:got])
-            stream.filled(got)
-            size -= got
-    finally:
-        os.close(descriptor)
-
-
-def _read_into(descriptor: int, space: memoryview, path: bytes) -> int:
-    """Read the next bytes of a file and return how many, at least one. Raises Unreadable."""
-    try:
-        got = os.readv(descriptor, [space])
-    except OSError as error:
-        raise UnreadableError(display_text(path), f"cannot be read ({error.strerror})") from error
-    if not got:
-        raise UnreadableError(display_text(path), "ends early")
-    return got

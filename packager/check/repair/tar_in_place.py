@@ -4,12 +4,12 @@ It never writes bytes that are not right, and never to a piece that is.
 """
 
 import os
-import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from packager.core.bittorrent.piece_hashes import PieceHashes
+from packager.engine.files.regular_file import NotRegularError, RegularFile
 from packager.engine.files.unfinished_files import check_finished
 from packager.engine.files.write_errors import write_error
 from packager.errors import IncompleteError, InputError, from_os_error
@@ -21,9 +21,9 @@ MEND = "make room or mend the disk, then run the command again"
 class TarInPlace:
     """An open tar and what its pieces should be."""
 
-    def __init__(self, descriptor: int, path: Path, pieces: PieceHashes) -> None:
-        """Work on the file behind `descriptor`; `path` is what messages call it."""
-        self._descriptor, self._path, self._pieces = descriptor, path, pieces
+    def __init__(self, file: RegularFile, path: Path, pieces: PieceHashes) -> None:
+        """Work on a file that is open; `path` is what messages call it."""
+        self._file, self._descriptor, self._path, self._pieces = file, file.descriptor, path, pieces
 
     @property
     def size(self) -> int:
@@ -47,10 +47,10 @@ class TarInPlace:
         """Say whether a piece on disk is right; one that ends early or that the disk cannot read is not."""
         start, stop = self._pieces.span(piece)
         try:
-            data = _read(self._descriptor, start, stop)
+            data = b"".join(self._file.chunks(start, stop))
         except OSError:
             return False
-        return len(data) == stop - start and self._pieces.is_right(piece, data)
+        return self._pieces.is_right(piece, data)
 
     def write(self, piece: int, data: bytes) -> None:
         """Write a piece's bytes, which are checked once more, over a piece that is bad. Raises IncompleteError.
@@ -97,30 +97,15 @@ class TarInPlace:
 def open_tar_in_place(path: Path, pieces: PieceHashes, *, writable: bool) -> Iterator[TarInPlace]:
     """Open a tar that is there. Raises InputError where it is none, IncompleteError where it may not be opened."""
     where = display_text(str(path))
-    # O_NONBLOCK: a FIFO of that name must not hang the run.
-    flags = (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC | os.O_NONBLOCK
     try:
-        descriptor = os.open(path, flags)
+        file = RegularFile(bytes(path), follow_links=True, writable=writable)
     except FileNotFoundError:
         check_finished(path)
         mend = f"write it from loose files: packager rebuild {where} --from FOLDER"
         raise InputError(where, "is not there, and only what is there can be mended", mend) from None
-    except IsADirectoryError:
-        raise InputError(where, "is a folder", "give the shard's tar") from None
+    except NotRegularError as error:
+        raise InputError(where, str(error.strerror), "give the shard's tar") from error
     except OSError as error:
         raise IncompleteError(where, error.strerror or "cannot be opened", "mend its rights, then run again") from error
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise InputError(where, "is no regular file", "give the shard's tar")
-        yield TarInPlace(descriptor, path, pieces)
-    finally:
-        os.close(descriptor)
-
-
-def _read(descriptor: int, start: int, stop: int) -> memoryview:
-    """Return bytes [start, stop), fewer where the file ends."""
-    space = memoryview(bytearray(stop - start))
-    done = 0
-    while done < len(space) and (got := os.preadv(descriptor, [space[done:]], start + done)):
-        done += got
-    return space[:done]
+    with file:
+        yield TarInPlace(file, path, pieces)

@@ -5,14 +5,15 @@ under way ends the reading before the last of its bytes was given, so no answer 
 """
 
 import os
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-from packager.engine.files.file_stamp import FileStamp, TarStamp
+from packager.engine.files.file_stamp import TarStamp
 from packager.engine.files.open_file_cache import CachedFile
-from packager.engine.files.range_readers import READ, UnreadableError, open_file
-from packager.paths import display_text
+from packager.engine.files.range_readers import unreadable
+from packager.engine.files.regular_file import RegularFile
 from packager.units import KIB, MIB
 
 SMALL = 64 * KIB  # bytes that are read rather than sent out of the file
@@ -28,14 +29,14 @@ WAITING: Literal["waiting"] = "waiting"
 class FileChunk:
     """Bytes [start, stop) of an open file, in the system's memory by now."""
 
-    descriptor: int
-    path: bytes
+    file: RegularFile
     start: int
     stop: int
 
     def read(self) -> bytes:
         """Return its bytes. Raises Unreadable."""
-        return b"".join(_pread(self.descriptor, self.path, self.start, self.stop))
+        with unreadable():
+            return b"".join(self.file.chunks(self.start, self.stop))
 
 
 Part: TypeAlias = bytes | FileChunk
@@ -59,34 +60,24 @@ class Body(Protocol):
         """Close what is open."""
 
 
-class FileBody:
+class FileBody(CachedFile):
     """A file on disk as it is when it is opened."""
 
-    def __init__(self, path: bytes) -> None:
-        """Open it. Raises Unreadable where it is gone, a link, or no regular file."""
-        descriptor = open_file(path)
-        status = os.fstat(descriptor)
-        self.stamp, self.note = FileStamp.of(status), TarStamp.of(status)
-        self._file = CachedFile(descriptor, path, self.stamp)
+    __slots__ = ()
 
     @property
-    def size(self) -> int:
-        """Its bytes."""
-        return self.stamp.size
+    def note(self) -> TarStamp:
+        """Its size and times now."""
+        return TarStamp.of(os.fstat(self.descriptor))
 
-    def check(self, start: int, stop: int) -> None:
-        """Raise Unreadable where a range ends past the file."""
-        if not 0 <= start <= stop <= self.size:
-            raise UnreadableError(display_text(self._file.path), f"ends at byte {self.size}")
+    def check(self, start: int, stop: int) -> None:  # noqa: ARG002 (all of a file is here)
+        """Raise Unreadable where it changed since."""
+        self.check_unchanged()
 
     def parts(self, start: int, stop: int) -> Iterator[Step]:
         """Yield bytes [start, stop) of the file. Raises Unreadable where it changes under way."""
         if start < stop:
-            yield from open_chunks(self._file, start, stop)
-
-    def close(self) -> None:
-        """Close the file."""
-        os.close(self._file.descriptor)
+            yield from open_chunks(self, start, stop)
 
 
 class ZeroBody:
@@ -123,15 +114,17 @@ def open_chunks(file: CachedFile, start: int, stop: int) -> Iterator[Step]:
         end = min(at + STEP, last)
         if not (_is_in_memory(file, at) and _is_in_memory(file, end - 1)):
             yield WAITING
-            for _ in _pread(file.descriptor, file.path, at, end):
-                pass  # the system keeps what it read, and whoever sends it need not wait for the disk
-        yield FileChunk(file.descriptor, file.path, at, end)
-        file.check()
+            with unreadable():
+                deque(
+                    file.chunks(at, end), 0
+                )  # the system keeps what it read, and whoever sends it need not wait for the disk
+        yield FileChunk(file, at, end)
+        file.check_unchanged()
     data = _read_now(file, last, stop)
     if data is None:
         yield WAITING
-        data = b"".join(_pread(file.descriptor, file.path, last, stop))
-    file.check()
+        data = FileChunk(file, last, stop).read()
+    file.check_unchanged()
     yield data
 
 
@@ -150,16 +143,3 @@ def _read_now(file: CachedFile, start: int, stop: int) -> bytes | None:
     except OSError:  # EAGAIN: not there; EOPNOTSUPP: a file system that cannot say
         return None
     return bytes(space) if got == len(space) else None
-
-
-def _pread(descriptor: int, path: bytes, start: int, stop: int) -> Iterator[bytes]:
-    """Yield bytes [start, stop) of an open file. Raises Unreadable."""
-    while start < stop:
-        try:
-            data = os.pread(descriptor, min(READ, stop - start), start)
-        except OSError as error:
-            raise UnreadableError(display_text(path), f"cannot be read at byte {start} ({error.strerror})") from error
-        if not data:
-            raise UnreadableError(display_text(path), f"ends at byte {min(start, os.fstat(descriptor).st_size)}")
-        start += len(data)
-        yield data

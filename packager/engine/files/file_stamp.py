@@ -5,10 +5,9 @@ store times outside of that, so every stamp moves them to the nearest time withi
 """
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
-
-from packager.model import FrozenStruct
 
 _MIN, _MAX = -(1 << 63), (1 << 63) - 1
 
@@ -49,7 +48,8 @@ class FileStamp(NamedTuple):
         return ""
 
 
-class TarStamp(FrozenStruct, frozen=True):
+@dataclass(frozen=True)
+class TarStamp:
     """Size in bytes, and times of modification and change in nanoseconds since 1970; 0 for what a store lacks."""
 
     size: int

@@ -1,9 +1,7 @@
 """Bytes of several files as one stream, read from any position. What cannot be read raises OSError with its path."""
 
-import errno
 import mmap
 import os
-import stat
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -13,7 +11,8 @@ from itertools import accumulate
 from types import TracebackType
 from typing import TypeAlias
 
-_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO must not hang the run
+from packager.engine.files.regular_file import RegularFile
+
 _OPEN = 32  # files that stay open, since several places are read in turn
 _ZEROS = memoryview(mmap.mmap(-1, 1 << 20))
 
@@ -38,7 +37,7 @@ class JoinedFiles:
         """Open nothing yet."""
         self._parts = parts
         self._ends = list(accumulate(part.length for part in parts))
-        self._open: dict[bytes, int] = {}
+        self._open: dict[bytes, RegularFile] = {}
 
     def __enter__(self) -> "JoinedFiles":
         """Return this."""
@@ -48,8 +47,8 @@ class JoinedFiles:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close all files."""
-        for descriptor in self._open.values():
-            os.close(descriptor)
+        for file in self._open.values():
+            file.close()
 
     def __call__(self, at: int, space: memoryview) -> None:
         """Fill the space with the bytes from `at`, which must be there."""
@@ -60,11 +59,7 @@ class JoinedFiles:
                 size = min(size, len(_ZEROS))
                 space[:size] = _ZEROS[:size]
             else:
-                try:
-                    read_into(self._descriptor(part.path), part.start + into, space[:size])
-                except OSError as error:
-                    error.filename = part.path
-                    raise
+                self._file(part.path).read_into(part.start + into, space[:size])
             at, space = at + size, space[size:]
 
     def reads_anywhere(self, places: Sequence[int]) -> bool:
@@ -79,14 +74,14 @@ class JoinedFiles:
 
     def _has_no_heads(self, at: int) -> bool:
         part, _ = self._place(at)
-        return part.path is None or _is_solid(os.fstat(self._descriptor(part.path)).st_dev)
+        return part.path is None or _is_solid(os.fstat(self._file(part.path).descriptor).st_dev)
 
     def _is_in_memory(self, at: int) -> bool:
         """Say whether a byte is in the page cache; not where the file system cannot tell."""
         part, into = self._place(at)
         if part.path is None:
             return True
-        descriptor = self._descriptor(part.path)
+        descriptor = self._file(part.path).descriptor
         try:
             return os.preadv(descriptor, [bytearray(1)], part.start + into, os.RWF_NOWAIT) == 1
         except OSError:
@@ -98,7 +93,7 @@ class JoinedFiles:
         with suppress(OSError):
             if part.path is not None and not self._is_in_memory(at):
                 size = min(size, part.length - into)
-                os.posix_fadvise(self._descriptor(part.path), part.start + into, size, os.POSIX_FADV_WILLNEED)
+                os.posix_fadvise(self._file(part.path).descriptor, part.start + into, size, os.POSIX_FADV_WILLNEED)
 
     def _place(self, at: int) -> tuple[FileRange, int]:
         """Return the part that holds the byte at `at`, and how far into it that is."""
@@ -106,31 +101,13 @@ class JoinedFiles:
         part = self._parts[number]
         return part, at - self._ends[number] + part.length
 
-    def _descriptor(self, path: bytes) -> int:
-        descriptor = self._open.get(path)
-        if descriptor is None:
+    def _file(self, path: bytes) -> RegularFile:
+        file = self._open.get(path)
+        if file is None:
             if len(self._open) == _OPEN:
-                os.close(self._open.pop(next(iter(self._open))))
-            descriptor = self._open[path] = open_regular(path)
-        return descriptor
-
-
-def open_regular(path: bytes) -> int:
-    """Open a regular file to read and return its descriptor. Raises OSError."""
-    descriptor = os.open(path, _FLAGS)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a regular file")
-    return descriptor
-
-
-def read_into(descriptor: int, at: int, space: memoryview) -> None:
-    """Read bytes from `at` until the space is full. Raises OSError, also where the file ends before."""
-    while len(space):
-        got = os.preadv(descriptor, [space], at)
-        if not got:
-            raise OSError(errno.ENODATA, "the file ended while it was read")
-        at, space = at + got, space[got:]
+                self._open.pop(next(iter(self._open))).close()
+            file = self._open[path] = RegularFile(path, follow_links=True)
+        return file
 
 
 @cache

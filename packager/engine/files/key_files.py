@@ -3,13 +3,13 @@
 import hashlib
 import os
 import re
-import stat
 from collections.abc import Callable
 from pathlib import Path
 
 from packager.core.releases import minisign_signature
 from packager.core.releases.minisign_key import KEY_LIMIT, PublicKey, ScryptParameters, SecretKey
 from packager.engine.files.atomic_files import fsync_folder, make_folder
+from packager.engine.files.regular_file import RegularFile
 from packager.errors import InputError, from_os_error
 from packager.paths import display_text
 from packager.progress import SILENT, Progress
@@ -100,12 +100,9 @@ def _create(path: Path, text: str, mode: int) -> None:
 def _read(path: Path, mend: str) -> tuple[str, int]:
     """Return a small regular file's text and mode. Raises InputError."""
     try:
-        # O_NONBLOCK: a FIFO under this name must not hang the run
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode):
-                raise InputError(_name(path), "is not a regular file", mend)
-            return file.read(KEY_LIMIT + 1).decode("utf-8", "replace"), found.st_mode
+        with RegularFile(os.fsencode(path), follow_links=True) as file:
+            data = b"".join(file.chunks(0, min(file.size, KEY_LIMIT + 1)))
+            return data.decode("utf-8", "replace"), os.fstat(file.descriptor).st_mode
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         what = error.strerror if isinstance(error, OSError) else None
         raise InputError(_name(path), f"this key file cannot be read ({what or error})", mend) from error

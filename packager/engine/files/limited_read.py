@@ -1,35 +1,29 @@
 """Files that anybody may have made, opened and read within limits."""
 
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from packager.engine.files.regular_file import READ, NotRegularError, RegularFile
 from packager.errors import InputError, from_os_error
 from packager.paths import display_text
-
-_PART = 1 << 20  # bytes read at once
 
 
 def open_regular(path: Path) -> BinaryIO:
     """Open a regular file to read. Raises InputError where there is none, IncompleteError where it cannot be read."""
     where = display_text(str(path))
     try:
-        # O_NONBLOCK: a FIFO under this name must not hang the run
-        file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
+        file = RegularFile(os.fsencode(path), follow_links=True)
     except FileNotFoundError:
         raise InputError(where, "not found") from None
-    except IsADirectoryError:
-        raise InputError(where, "is a folder, not a file") from None
+    except NotRegularError as error:
+        raise InputError(where, str(error.strerror)) from error
     except ValueError as error:  # a NUL in the path
         raise InputError(where, "is not a path") from error
     except OSError as error:
         raise from_os_error(error, where) from error
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise InputError(where, "is not a regular file")
-    return file
+    return os.fdopen(file.descriptor, "rb")
 
 
 def read_limited(path: Path, limit: int) -> bytes:
@@ -49,7 +43,7 @@ def read_chunks(path: Path, limit: int) -> Iterator[bytes]:
     left = limit
     try:
         with open_regular(path) as file:
-            while data := file.read(min(_PART, left + 1)):
+            while data := file.read(min(READ, left + 1)):
                 left -= len(data)
                 if left < 0:
                     raise InputError(display_text(str(path)), f"larger than the {limit} bytes that are read of it")

@@ -3,33 +3,37 @@
 A file that was opened as it should be stays right for as long as the open file itself has that size and time.
 """
 
-import os
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
 
 from packager.engine.files.file_stamp import FileStamp
-from packager.engine.files.range_readers import UnreadableError, open_file
+from packager.engine.files.range_readers import UnreadableError, unreadable
+from packager.engine.files.regular_file import RegularFile
 from packager.paths import display_text
 
 
-@dataclass
-class CachedFile:
-    """An open file. users: readings under way. kept: whether it stays open for others."""
+class CachedFile(RegularFile):
+    """An open file, and the stamp that it should have. users: readings under way. kept: it stays open for others."""
 
-    descriptor: int
-    path: bytes
-    stamp: FileStamp
-    users: int = 0
-    kept: bool = True
+    __slots__ = ("kept", "users")
 
-    def check(self) -> None:
+    def __init__(self, path: bytes, stamp: FileStamp | None = None) -> None:
+        """Open it. stamp: None: as it is. Raises Unreadable, also where it has another stamp."""
+        with unreadable():
+            super().__init__(path)
+        self.users, self.kept = 1, True
+        if stamp is not None:
+            self.stamp = stamp
+            try:
+                self.check_unchanged()
+            except UnreadableError:
+                self.close()
+                raise
+
+    def check_unchanged(self) -> None:
         """Raise Unreadable where it is not what it should be, or has no name any more."""
-        found = os.fstat(self.descriptor)
-        if difference := self.stamp.difference(FileStamp.of(found)):
-            raise UnreadableError(display_text(self.path), f"changed: {difference}")
-        if not found.st_nlink:
-            raise UnreadableError(display_text(self.path), "was removed, or another file has its name")
+        if change := self.change():
+            raise UnreadableError(display_text(self.path), change)
 
 
 class OpenFileCache:
@@ -48,7 +52,7 @@ class OpenFileCache:
             if found is None or found.stamp != stamp:
                 return None
             try:
-                found.check()
+                found.check_unchanged()
             except UnreadableError:
                 self._let_go(self._kept.pop(path))
                 return None
@@ -61,12 +65,7 @@ class OpenFileCache:
         held = self.held(path, stamp)
         if held is not None:
             return held
-        made = CachedFile(open_file(path), path, stamp, users=1)
-        try:
-            made.check()
-        except UnreadableError:
-            os.close(made.descriptor)
-            raise
+        made = CachedFile(path, stamp)
         with self._lock:
             if path in self._kept:
                 self._let_go(self._kept.pop(path))
@@ -80,10 +79,10 @@ class OpenFileCache:
         with self._lock:
             opened.users -= 1
             if not opened.kept and not opened.users:
-                os.close(opened.descriptor)
+                opened.close()
 
     def _let_go(self, opened: CachedFile) -> None:
         """Close a file now, or when its last reading ends."""
         opened.kept = False
         if not opened.users:
-            os.close(opened.descriptor)
+            opened.close()

@@ -16,7 +16,7 @@ from types import TracebackType
 
 from packager.core.shards.path_formats import folded_path
 from packager.engine.files import atomic_files
-from packager.engine.files.range_readers import READ
+from packager.engine.files.regular_file import READ
 from packager.engine.files.write_errors import write_error
 from packager.errors import InputError
 from packager.paths import display_text

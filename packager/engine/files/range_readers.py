@@ -4,20 +4,17 @@ They come unchecked: whoever asks compares them with the published hashes before
 """
 
 import os
-import stat
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from packager.core.bittorrent.file_offsets import NamedFiles
 from packager.core.shards.layout import Layout, MemberRange
+from packager.engine.files.joined_files import FileRange
+from packager.engine.files.regular_file import READ, RegularFile
 from packager.errors import IncompleteError
 from packager.paths import display_text
-from packager.units import MIB
-
-READ = MIB  # bytes of one read
-# O_NOFOLLOW and O_NONBLOCK: what is no plain file is refused, and a FIFO must not hang the run.
-OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class UnreadableError(IncompleteError):
@@ -73,24 +70,41 @@ class ReportingReader:
             raise
 
 
-class TarRangeReader:
-    """Another copy of the tar on this machine."""
+class LocalReader:
+    """Files on this machine as one stream. name: what messages call them."""
+
+    name: str
+
+    def segments(self, start: int, stop: int) -> Iterator[bytes | FileRange]:
+        """Yield what bytes [start, stop) of the stream are made of, in order."""
+        raise NotImplementedError
+
+    def read(self, start: int, stop: int) -> Iterator[bytes]:
+        """Yield bytes [start, stop). Raises Unreadable where a file is short or cannot be read."""
+        for segment in self.segments(start, stop):
+            if isinstance(segment, bytes):
+                yield segment
+            elif segment.path is None:
+                for zeros in range(0, segment.length, READ):
+                    yield bytes(min(READ, segment.length - zeros))
+            else:
+                yield from read_file(segment.path, segment.start, segment.start + segment.length)
+
+
+class TarRangeReader(LocalReader):
+    """Another copy of the tar."""
 
     def __init__(self, path: Path) -> None:
         """Read from the tar at `path`, or what it links to; it is opened for each range."""
-        self._path = Path(os.path.realpath(path))
+        real = os.path.realpath(path)
+        self.name, self._path = display_text(real), os.fsencode(real)
 
-    @property
-    def name(self) -> str:
-        """The copy's path."""
-        return display_text(str(self._path))
-
-    def read(self, start: int, stop: int) -> Iterator[bytes]:
-        """Yield bytes [start, stop) of the copy. Raises Unreadable where it is short or unreadable."""
-        return read_file(os.fsencode(self._path), start, stop)
+    def segments(self, start: int, stop: int) -> Iterator[bytes | FileRange]:
+        """Yield the range of the file."""
+        yield FileRange(self._path, start, stop - start)
 
 
-class LooseFileReader:
+class LooseFileReader(LocalReader):
     """The loose files of a shard's members, and the layout's own bytes between them."""
 
     def __init__(self, layout: Layout, digests: bytes, places: Sequence[bytes | None]) -> None:
@@ -98,15 +112,11 @@ class LooseFileReader:
 
         digests: the members' SHA-256, 32 bytes each, joined.
         """
+        self.name = f"the loose files of {layout.name}"
         self._layout, self._digests, self._places = layout, digests, places
 
-    @property
-    def name(self) -> str:
-        """Loose files, whichever they are."""
-        return f"the loose files of {self._layout.name}"
-
-    def read(self, start: int, stop: int) -> Iterator[bytes]:
-        """Yield bytes [start, stop) of the tar. Raises Unreadable naming the member that is not there."""
+    def segments(self, start: int, stop: int) -> Iterator[bytes | FileRange]:
+        """Yield what the tar is made of. Raises Unreadable naming the member that is not there."""
         for segment in self._layout.segments(start, stop, self._digests):
             if not isinstance(segment, MemberRange):
                 yield segment.data
@@ -116,64 +126,35 @@ class LooseFileReader:
                 raise UnreadableError(
                     display_text(self._layout.path(segment.member)), "no file is known for this member"
                 )
-            yield from read_file(place, segment.start, segment.stop)
+            yield FileRange(place, segment.start, segment.stop - segment.start)
 
 
-class FolderRangeReader:
-    """A shard's folder as it lies on this machine, as the torrent's stream."""
+class FolderRangeReader(LocalReader):
+    """A shard's folder, as the torrent's stream."""
 
     def __init__(self, folder: Path, files: NamedFiles) -> None:
         """Read `files` below `folder`."""
-        self._folder, self._files = folder, files
+        self.name, self._folder, self._files = display_text(str(folder)), folder, files
 
-    @property
-    def name(self) -> str:
-        """The folder's path."""
-        return display_text(str(self._folder))
-
-    def read(self, start: int, stop: int) -> Iterator[bytes]:
-        """Yield bytes [start, stop) of the stream. Raises Unreadable where a file is short or unreadable."""
+    def segments(self, start: int, stop: int) -> Iterator[bytes | FileRange]:
+        """Yield the ranges of files."""
         for path, at, length in self._files.parts(start, stop):
-            if path is None:
-                for zeros in range(0, length, READ):
-                    yield bytes(min(READ, length - zeros))
-            else:
-                yield from read_file(os.fsencode(self._folder / path), at, at + length)
+            yield FileRange(None if path is None else os.fsencode(self._folder / path), at, length)
 
 
 def read_file(path: bytes, start: int, stop: int) -> Iterator[bytes]:
-    """Yield bytes [start, stop) of a regular file, READ at a time.
+    """Yield bytes [start, stop) of a regular file, READ at a time; no link is followed.
 
     Raises Unreadable where it is none, ends early or cannot be read.
     """
-    descriptor = open_file(path)
-    try:
-        while start < stop:
-            data = _read(descriptor, min(READ, stop - start), start, path)
-            start += len(data)
-            yield data
-    finally:
-        os.close(descriptor)
+    with unreadable(), RegularFile(path) as file:
+        yield from file.chunks(start, stop)
 
 
-def open_file(path: bytes) -> int:
-    """Return the descriptor of a regular file opened for reading; links are not followed. Raises Unreadable."""
+@contextmanager
+def unreadable() -> Iterator[None]:
+    """Raise as Unreadable what a file is refused with."""
     try:
-        descriptor = os.open(path, OPEN_FLAGS)
+        yield
     except OSError as error:
-        raise UnreadableError(display_text(path), error.strerror or "cannot be opened") from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise UnreadableError(display_text(path), "is no regular file")
-    return descriptor
-
-
-def _read(descriptor: int, length: int, at: int, path: bytes) -> bytes:
-    """Return some bytes of an open file, at least one. Raises Unreadable."""
-    try:
-        data = os.pread(descriptor, length, at)
-    except OSError as error:
-        raise UnreadableError(display_text(path), f"cannot be read at byte {at} ({error.strerror})") from error
-    if not data:
-        raise UnreadableError(display_text(path), f"ends at byte {min(at, os.fstat(descriptor).st_size)}")
-    return data
+        raise UnreadableError(display_text(error.filename or ""), str(error.strerror or error)) from error

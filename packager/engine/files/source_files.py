@@ -2,24 +2,21 @@
 
 import errno
 import os
-import stat
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, TracebackType
 
 import pyarrow as pa
 
 from packager.engine.files.file_stamp import FileStamp
+from packager.engine.files.regular_file import NotRegularError, RegularFile
 from packager.errors import IncompleteError
 from packager.paths import decode_path, display_text
 
 _RESCAN = "mend the file, or run packager release to take it as it is now"
 _UNREAD = "fix its permissions or its disk, or move it out of the collection; then run packager release"
 _REPLACED = (errno.ENOENT, errno.ENOTDIR, errno.ENXIO)  # what is there now is no file, or nothing
-# O_NONBLOCK: a FIFO that took a file's place must not hang the run.
-_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class SourceChangedError(IncompleteError):
@@ -45,55 +42,54 @@ def source_files(planned: pa.Table, moved: Mapping[int, bytes] = MappingProxyTyp
     ]
 
 
-def open_source_file(source: bytes, member: SourceFile) -> int:
-    """Open a member below the folder `source` and return its file descriptor; it must be as the plan says.
+class OpenSourceFile(RegularFile):
+    """A member that is read; a context manager: on the way in and out it must be as the plan says."""
 
-    Raises IncompleteError naming the file where it is gone, cannot be read, is no regular file, or has
-    another size or modification time than at the scan.
-    """
-    try:
-        descriptor = os.open(source + b"/" + member.path, _FLAGS)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        if error.errno == errno.ELOOP:  # what O_NOFOLLOW says
-            reason = "is a symbolic link now"
-        elif error.errno not in _REPLACED:
-            raise changed_error(member, f"cannot be read ({reason})", _UNREAD) from error
-        raise changed_error(member, reason) from error
-    try:
-        check_unchanged(descriptor, member)
-    except IncompleteError:
-        os.close(descriptor)
-        raise
-    return descriptor
+    __slots__ = ("_member",)
 
+    def __init__(self, source: bytes, member: SourceFile) -> None:
+        """Open a member below the folder `source`.
 
-@contextmanager
-def open_checked(source: Path, member: SourceFile) -> Iterator[int]:
-    """Open a member and yield its file descriptor; on the way in and out it must be as the plan says.
+        Raises IncompleteError naming the file where it is gone, cannot be read, is no regular file, or has another
+        size or modification time than at the scan.
+        """
+        try:
+            super().__init__(source + b"/" + member.path)
+        except NotRegularError as error:
+            raise changed_error(member, "is no longer a regular file") from error
+        except OSError as error:
+            reason = error.strerror or str(error)
+            if error.errno == errno.ELOOP:  # what O_NOFOLLOW says
+                reason = "is a symbolic link now"
+            elif error.errno not in _REPLACED:
+                raise changed_error(member, f"cannot be read ({reason})", _UNREAD) from error
+            raise changed_error(member, reason) from error
+        self._member = member
+        try:
+            check_stamp(self.stamp, member)
+        except SourceChangedError:
+            self.close()
+            raise
 
-    Raises as `open_member`.
-    """
-    descriptor = open_source_file(os.fsencode(source), member)
-    try:
-        yield descriptor
-        check_unchanged(descriptor, member)
-    finally:
-        os.close(descriptor)
+    def read(self, offset: int, buffer: memoryview) -> int:
+        """Read some bytes from `offset`, at least one. Raises IncompleteError where the file ends or cannot be read."""
+        try:
+            got = super().read(offset, buffer)
+        except OSError as error:
+            raise changed_error(self._member, str(error.strerror), _UNREAD) from error
+        if not got:
+            raise changed_error(self._member, f"ended before its {self._member.size} bytes")
+        return got
 
-
-def read_into(descriptor: int, space: memoryview, member: SourceFile) -> int:
-    """Read the next bytes of a member into `space` and return how many, at least one.
-
-    Raises IncompleteError where the file ends early or the disk cannot read it.
-    """
-    try:
-        got = os.readv(descriptor, [space])
-    except OSError as error:
-        raise changed_error(member, f"cannot be read ({error.strerror})", _UNREAD) from error
-    if not got:
-        raise changed_error(member, f"ended before its {member.size} bytes")
-    return got
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it; after no other error, look once more whether it is what the plan says."""
+        try:
+            if kind is None:
+                check_stamp(FileStamp.of(os.fstat(self.descriptor)), self._member)
+        finally:
+            self.close()
 
 
 def check_digest(member: SourceFile, digest: bytes) -> None:
@@ -107,19 +103,10 @@ def changed(source: Path, wanted: Sequence[SourceFile]) -> list[SourceChangedErr
     faults = []
     for member in wanted:
         try:
-            with open_checked(source, member):
-                pass
+            OpenSourceFile(os.fsencode(source), member).close()
         except SourceChangedError as error:
             faults.append(error)
     return faults
-
-
-def check_unchanged(descriptor: int, member: SourceFile) -> None:
-    """Compare what the system says of the open file with the plan. Raises IncompleteError."""
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode):
-        raise changed_error(member, "is no longer a regular file")
-    check_stamp(FileStamp.of(found), member)
 
 
 def check_stamp(now: FileStamp, member: SourceFile) -> None:

@@ -4,14 +4,14 @@ It imports little, so that a process is ready within some hundredths of a second
 into one buffer. What cannot be read is told, and reading goes on behind it.
 """
 
-import os
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, TypeVar
 
 from packager.core.bittorrent import merkle
 from packager.core.shards.digest_algorithms import new_hash
-from packager.engine.files.joined_files import FileRange, JoinedFiles, Read, Tell, open_regular
+from packager.engine.files.joined_files import FileRange, JoinedFiles, Read, Tell
+from packager.engine.files.regular_file import RegularFile
 from packager.engine.hashing.interleaved_pieces import CHUNK, SPACE, InterleavedPieces
 
 Found_co = TypeVar("Found_co", covariant=True)
@@ -143,12 +143,11 @@ def _is_right(file: FileDigestCheck, tell: Tell) -> bool:
 def _digests(path: bytes, algorithms: list[str], tell: Tell) -> dict[str, bytes]:
     """Return a file's digests by algorithm, read once. Raises OSError."""
     states = {name: new_hash(name) for name in algorithms}
-    descriptor = open_regular(path)
-    try:
-        while got := os.readv(descriptor, [SPACE[:CHUNK]]):
+    offset = 0
+    with RegularFile(path, follow_links=True) as file:
+        while got := file.read(offset, SPACE[:CHUNK]):
             for state in states.values():
                 state.update(SPACE[:got])
             tell(got)
-    finally:
-        os.close(descriptor)
+            offset += got
     return {name: state.digest() for name, state in states.items()}

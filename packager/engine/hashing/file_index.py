@@ -16,7 +16,7 @@ from types import TracebackType
 
 from packager.engine.files import atomic_files
 from packager.engine.files.file_stamp import FileStamp
-from packager.engine.files.range_readers import OPEN_FLAGS, READ
+from packager.engine.files.regular_file import RegularFile
 from packager.engine.processes.process_pool import Tell, run_tasks
 from packager.errors import InputError, PackagerError
 from packager.paths import display_text
@@ -274,23 +274,12 @@ def hash_files(paths: tuple[bytes, ...], tell: Tell) -> list[IndexedFile]:
 
 def _hash(path: bytes, tell: Tell) -> IndexedFile | None:
     """Return a file with its SHA-256, None where it cannot be read as a whole."""
+    state = sha256()
     try:
-        descriptor = os.open(path, OPEN_FLAGS)
+        with RegularFile(path) as file:
+            for data in file.chunks(0, file.size):
+                state.update(data)
+                tell(len(data))
+            return None if file.change() else IndexedFile(path, file.stamp, state.digest())
     except OSError:
         return None
-    try:
-        before = os.fstat(descriptor)
-        if not stat.S_ISREG(before.st_mode):
-            return None
-        state = sha256()
-        while data := os.read(descriptor, READ):
-            state.update(data)
-            tell(len(data))
-        stamp = FileStamp.of(before)
-        return (
-            None if stamp.difference(FileStamp.of(os.fstat(descriptor))) else IndexedFile(path, stamp, state.digest())
-        )
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)

@@ -1,14 +1,18 @@
 """A file's bytes in order, gathered into full buffers: each hashed, then handed to a sink."""
 
 from array import array
+from collections.abc import Callable
 from hashlib import sha256
 from types import TracebackType
+from typing import TypeAlias
 
 from packager.engine.files.direct_writer import BUFFER, Sink
 from packager.engine.hashing.parallel_hashes import ParallelHashes
 from packager.engine.hashing.stream_hasher import StreamHasher
 from packager.engine.hashing.tar_hasher import TarHasher
 from packager.engine.processes.process_pool import Tell
+
+Read: TypeAlias = Callable[[int, memoryview], int]  # reads bytes from an offset, and returns how many: at least one
 
 
 class HashingWriter:
@@ -52,6 +56,13 @@ class HashingWriter:
             space[:] = data[at : at + len(space)]
             at += len(space)
             self.filled(len(space))
+
+    def copy(self, read: Read, start: int, stop: int) -> None:
+        """Take bytes [start, stop) of what `read` reads, straight into the buffers."""
+        while start < stop:
+            got = read(start, self.space(stop - start))
+            self.filled(got)
+            start += got
 
     def begin_member(self) -> None:
         """Take the next bytes as those of a member, whose SHA-256 is wanted."""

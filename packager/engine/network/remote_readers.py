@@ -229,7 +229,7 @@ def file_at(address: str, size: int, open_web: Callable[[], HttpClient]) -> Rang
     if is_web(address):
         return WebSeedReader(open_web(), address, size)
     place = parse_location(address, "--web-seed")
-    return TarRangeReader(place) if isinstance(place, Path) else StoreRangeReader(place, size)
+    return TarRangeReader(place) if isinstance(place, Path) else StoreRangeReader.at(place, size)
 
 
 def _quoted(address: str, path: str) -> str:

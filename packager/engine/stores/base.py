@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 from packager.core.config.store_url import StoreUrl
 from packager.engine.files.file_stamp import FileStamp
+from packager.engine.files.range_readers import UnreadableError
 from packager.errors import IncompleteError
 
 Result = TypeVar("Result")
@@ -25,7 +26,7 @@ class TransientError(Exception):
     """A request failed in a way that may pass; its text says how."""
 
 
-class FileChangedError(IncompleteError):
+class FileChangedError(UnreadableError):
     """A file is not there, or not the one that was meant any more."""
 
 

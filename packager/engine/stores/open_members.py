@@ -1,10 +1,11 @@
 """A shard's members opened one after the other, wherever they lie: in a folder, or in a store."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self, TypeAlias
 
 from packager.engine.files import source_files
 from packager.engine.files.source_files import SourceFile
@@ -12,60 +13,34 @@ from packager.engine.stores.base import Place
 
 
 class OpenMember(Protocol):
-    """A member that is read from its start to its end. Every call raises IncompleteError where it changed."""
+    """A member that is read from its start to its end; a context manager.
 
-    def read_into(self, space: memoryview) -> int:
-        """Read the next bytes into `space` and return how many, at least one."""
+    Every call raises IncompleteError where it changed; leaving the block looks once more.
+    """
 
-    def check(self) -> None:
-        """Look once more whether it is what the plan says, after all of it was read."""
+    def read(self, offset: int, buffer: memoryview, /) -> int:
+        """Read the next bytes, which begin at `offset`, and return how many, at least one."""
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        """Begin."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
         """Close it."""
 
 
-class MemberOpener(Protocol):
-    """The members of a shard."""
-
-    def open(self, index: int) -> OpenMember:
-        """Open a member; each is opened once, in order. Raises IncompleteError where it is not as the plan says."""
+Opener: TypeAlias = Callable[[int], OpenMember]  # opens members by number, each once, in order; raises IncompleteError
 
 
-class _FolderMembers:
-    """Members in a folder."""
-
-    def __init__(self, root: Path, members: Sequence[SourceFile]) -> None:
-        self._root, self._members = os.fsencode(root), members
-
-    def open(self, index: int) -> OpenMember:
-        return _File(self._root, self._members[index])
-
-
-class _File:
-    """A member's file: read by the system straight into the buffer that is written and hashed."""
-
-    __slots__ = ("_descriptor", "_member")
-
-    def __init__(self, root: bytes, member: SourceFile) -> None:
-        self._descriptor, self._member = source_files.open_source_file(root, member), member
-
-    def read_into(self, space: memoryview) -> int:
-        return source_files.read_into(self._descriptor, space, self._member)
-
-    def check(self) -> None:
-        source_files.check_unchanged(self._descriptor, self._member)
-
-    def close(self) -> None:
-        os.close(self._descriptor)
-
-
-def open_members(root: Place, members: Sequence[SourceFile]) -> AbstractContextManager[MemberOpener]:
+def open_members(root: Place, members: Sequence[SourceFile]) -> AbstractContextManager[Opener]:
     """Return what opens a shard's members. root: the folder or the store that their paths are relative to."""
     if isinstance(root, Path):
-        return nullcontext(_FolderMembers(root, members))
-    from packager.engine.stores.stored_members import StoredMembers  # an extra, and slow to import
+        folder = os.fsencode(root)
+        return nullcontext(lambda index: source_files.OpenSourceFile(folder, members[index]))
+    from packager.engine.stores.stored_members import stored_members  # an extra, and slow to import
 
-    return StoredMembers(root, members)
+    return stored_members(root, members)
 
 
 def is_changed(root: Place, members: Sequence[SourceFile]) -> list[source_files.SourceChangedError]:

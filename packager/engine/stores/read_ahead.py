@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 from packager.core.config.store_url import StoreUrl
+from packager.engine.files.file_stamp import FileStamp
 from packager.engine.files.range_readers import UnreachableError, UnreadableError
 from packager.engine.stores import store_at
 from packager.engine.stores.base import AGAIN, RANGE, FileChangedError, Store, StoreStat
@@ -26,12 +27,12 @@ AHEAD = 64 * MIB  # bytes that are on their way or wait to be used
 
 
 class RangeRequest(NamedTuple):
-    """Bytes [start, stop) of a file; member: what the reader knows it by."""
+    """Bytes [start, stop) of a file; stamp: what the file must have, None: that of its range before."""
 
     path: str
     start: int
     stop: int
-    member: int = 0
+    stamp: FileStamp | None = None
 
     @property
     def size(self) -> int:
@@ -60,12 +61,26 @@ class MemoryLimit:
 
 
 class ReadAhead:
-    """Iterates over ranges of a store's files, read by threads of its own; a context manager."""
+    """Iterates over ranges of a store's files, read by threads of its own; a context manager.
+
+    seen: the version of the last range. Consecutive ranges of a file must be of one version.
+    """
 
     def __init__(
-        self, store: Store, wanted: Iterable[RangeRequest], room: MemoryLimit | None = None, lanes: int = LANES
+        self,
+        store: Store,
+        wanted: Iterable[RangeRequest],
+        room: MemoryLimit | None = None,
+        lanes: int = LANES,
+        *,
+        since: str = "",
     ) -> None:
-        """Set out to read ranges, drawn as they are asked for. room: None: one of its own. lanes: ranges at once."""
+        """Set out to read ranges, drawn as they are asked for. room: None: one of its own. lanes: ranges at once.
+
+        since: when files had their stamps, for messages.
+        """
+        self.seen: StoreStat | None = None
+        self._path, self._changed = "", f"changed since {since}" if since else "changed"
         self._store, self._wanted, self._room, self._lanes = store, iter(wanted), room or MemoryLimit(), lanes
         self._coming: deque[tuple[RangeRequest, Future[tuple[StoreStat, bytes]]]] = deque()
         self._following: RangeRequest | None = None  # drawn, and no room for it yet
@@ -104,8 +119,8 @@ class ReadAhead:
         """Return itself."""
         return self
 
-    def __next__(self) -> tuple[RangeRequest, StoreStat, bytes]:
-        """Return the next range, and the version of the file that it is of. Raises as Store.read."""
+    def __next__(self) -> tuple[RangeRequest, bytes]:
+        """Return the next range. Raises as Store.read, FileChangedError also where its file has another stamp."""
         self._fill()
         if not self._coming:
             raise StopIteration
@@ -115,44 +130,56 @@ class ReadAhead:
         finally:
             self._room.give(wanted.size)
         self._fill()
-        return wanted, stat, data
+        where = display_text(f"{self._store.name}/{wanted.path}")
+        if wanted.stamp and (difference := wanted.stamp.difference(stat.stamp)):
+            raise FileChangedError(where, f"{self._changed}: {difference}", AGAIN)
+        if wanted.path == self._path and self.seen not in (None, stat):
+            raise FileChangedError(where, "was written to meanwhile", AGAIN)
+        self._path, self.seen = wanted.path, stat
+        return wanted, data
 
 
-def split_range(path: str, start: int, stop: int, member: int = 0, step: int = RANGE) -> Iterator[RangeRequest]:
+def split_range(
+    path: str, start: int, stop: int, stamp: FileStamp | None = None, step: int = RANGE
+) -> Iterator[RangeRequest]:
     """Yield bytes [start, stop) of a file as ranges of at most `step` bytes."""
     for at in range(start, stop, step):
-        yield RangeRequest(path, at, min(at + step, stop), member)
+        yield RangeRequest(path, at, min(at + step, stop), stamp)
 
 
 class StoreRangeReader:
-    """One file of a store, as a source of ranges (range_readers.RangeReader). Memory: AHEAD, and a range."""
+    """One file of a store, as a source of ranges (range_readers.RangeReader). Memory: what `room` has.
 
-    def __init__(self, address: StoreUrl, size: int | None = None) -> None:
-        """Read the file at an address. size: that it must have; None: any."""
-        self._address, self._size = address, size
+    seen: its version, once a byte was read; all that is read is of one version.
+    """
 
-    @property
-    def name(self) -> str:
-        """The file's address."""
-        return display_text(str(self._address))
+    def __init__(
+        self,
+        store: Store,
+        path: str,
+        size: int | None = None,
+        *,
+        room: MemoryLimit | None = None,
+        lanes: int = LANES,
+        step: int = RANGE,
+    ) -> None:
+        """Read a file. size: that it must have; None: any. Others as for ReadAhead and split_range."""
+        self.name, self.seen = display_text(f"{store.name}/{path}"), None if size is None else FileStamp(size, None)
+        self._store, self._path, self._room, self._lanes, self._step = store, path, room, lanes, step
+
+    @classmethod
+    def at(cls, address: StoreUrl, size: int | None = None) -> "StoreRangeReader":
+        """Return what reads the file at an address."""
+        folder, name = address.parted()
+        return cls(store_at(folder), name, size)
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield bytes [start, stop). Raises Unreadable where the store refuses, Unreachable where it fails for now."""
-        folder, name = self._address.parted()
-        seen: StoreStat | None = None
-        with told(), ReadAhead(store_at(folder), split_range(name, start, stop)) as ahead:
-            for _, stat, data in ahead:
-                check_version(self.name, stat, seen, self._size)
-                seen = stat
+        ranges = split_range(self._path, start, stop, self.seen, self._step)
+        with told(), ReadAhead(self._store, ranges, self._room, self._lanes) as ahead:
+            for _, data in ahead:
+                self.seen = ahead.seen.stamp if ahead.seen else None
                 yield data
-
-
-def check_version(where: str, stat: StoreStat, seen: StoreStat | None, size: int | None) -> None:
-    """Raise Gone where a file is of another version than before, or of another size than it must have."""
-    if size is not None and stat.size != size:
-        raise FileChangedError(where, f"has {stat.size} bytes, not {size}", AGAIN)
-    if seen is not None and (stat.size, stat.tag) != (seen.size, seen.tag):
-        raise FileChangedError(where, "was written to meanwhile", AGAIN)
 
 
 @contextmanager
@@ -162,7 +189,7 @@ def told() -> Iterator[None]:
         yield
     except UnreadableError:
         raise
-    except (FileChangedError, InputError) as error:
+    except InputError as error:
         raise UnreadableError(error.where, error.what, error.mend) from error
     except IncompleteError as error:
         raise UnreachableError(error.where, error.what, error.mend) from error

@@ -5,89 +5,69 @@ the scan saw, by its size and its stamp; so what was read is that file, whatever
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from types import TracebackType
+from typing import Self
 
 from packager.core.config.store_url import StoreUrl
 from packager.engine.files import source_files
+from packager.engine.files.file_stamp import FileStamp
 from packager.engine.files.source_files import SourceChangedError, SourceFile
 from packager.engine.stores import store_at
-from packager.engine.stores.base import FileChangedError, Store, StoreStat
+from packager.engine.stores.base import FileChangedError, Store
 from packager.engine.stores.read_ahead import LANES, RangeRequest, ReadAhead, split_range
 from packager.errors import IncompleteError
 
 
-class StoredMembers:
-    """Opens members in order; a context manager, whose threads end with it. Memory: read_ahead.AHEAD."""
-
-    def __init__(self, address: StoreUrl, members: Sequence[SourceFile]) -> None:
-        """Take the members of a shard, paths relative to the store's address."""
-        self._store, self._members = store_at(address), members
-        self._ahead = ReadAhead(self._store, _ranges(members))
-
-    def __enter__(self) -> "StoredMembers":
-        """Begin to read."""
-        self._ahead.__enter__()
-        return self
-
-    def next_range(self, index: int) -> tuple[StoreStat, bytes]:
-        """Return the next range, which is of this member. Raises IncompleteError, where that changed ChangedError."""
-        member = self._members[index]
-        try:
-            wanted, stat, data = next(self._ahead)
-        except FileChangedError as error:
-            raise source_files.changed_error(member, f"{error.what} (in {self._store.name})") from error
-        assert wanted.member == index
-        source_files.check_stamp(stat.stamp, member)
-        return stat, data
-
-    def open(self, index: int) -> "_StoredMember":
-        """Open the next member."""
-        return _StoredMember(self, index, self._members[index])
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Ask for nothing more."""
-        self._ahead.__exit__(kind, error, trace)
+@contextmanager
+def stored_members(address: StoreUrl, members: Sequence[SourceFile]) -> Iterator[Callable[[int], "_StoredMember"]]:
+    """Yield what opens members in order (open_members.Opener). Memory: read_ahead.AHEAD."""
+    store = store_at(address)
+    with ReadAhead(store, _ranges(members), since="the scan") as ahead:
+        yield lambda index: _StoredMember(ahead, members[index], store.name)
 
 
 class _StoredMember:
     """A member whose ranges come in order; see open_members.OpenMember."""
 
-    def __init__(self, members: StoredMembers, index: int, member: SourceFile) -> None:
-        self._members, self._index, self._member = members, index, member
-        self._data, self._at, self._tag = b"", 0, ""
+    def __init__(self, ahead: ReadAhead, member: SourceFile, store: str) -> None:
+        self._ahead, self._member, self._store = ahead, member, store
+        self._data = memoryview(b"")
         if not member.size:
-            members.next_range(index)
+            self._fetch()
 
-    def read_into(self, space: memoryview) -> int:
-        if self._at == len(self._data):
-            stat, self._data = self._members.next_range(self._index)
-            if self._tag not in ("", stat.tag):
-                raise source_files.changed_error(self._member, "was written to while it was read")
-            self._at, self._tag = 0, stat.tag
-        got = min(len(space), len(self._data) - self._at)
-        space[:got] = memoryview(self._data)[self._at : self._at + got]
-        self._at += got
+    def _fetch(self) -> memoryview:
+        """Return the next range. Raises IncompleteError, where the member changed SourceChangedError."""
+        try:
+            return memoryview(next(self._ahead)[1])
+        except FileChangedError as error:
+            raise source_files.changed_error(self._member, f"{error.what} (in {self._store})") from error
+
+    def read(self, _: int, buffer: memoryview, /) -> int:
+        self._data = self._data or self._fetch()
+        got = min(len(buffer), len(self._data))
+        buffer[:got], self._data = self._data[:got], self._data[got:]
         return got
 
-    def check(self) -> None:
-        """Do nothing: every range was of the version that the scan saw."""
+    def __enter__(self) -> Self:
+        return self
 
-    def close(self) -> None:
-        """Do nothing: no file is held."""
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        """Do nothing: no file is held, and every range was of the version that the scan saw."""
 
 
 def _ranges(members: Sequence[SourceFile]) -> Iterator[RangeRequest]:
     """Yield all that is to be read; one empty range of an empty member."""
-    for index, member in enumerate(members):
-        path = os.fsdecode(member.path)
+    for member in members:
+        path, stamp = os.fsdecode(member.path), FileStamp(member.size, member.mtime_ns)
         if member.size:
-            yield from split_range(path, 0, member.size, index)
+            yield from split_range(path, 0, member.size, stamp)
         else:
-            yield RangeRequest(path, 0, 0, index)
+            yield RangeRequest(path, 0, 0, stamp)
 
 
 def changed(address: StoreUrl, members: Sequence[SourceFile]) -> list[SourceChangedError]:

@@ -44,7 +44,7 @@ class StoredPieceCheck(PieceCheck):
 def _following(ahead: ReadAhead) -> tuple[int, bytes]:
     """Return where the next range begins, and its bytes. Raises OSError where the file is not there any more."""
     try:
-        wanted, _, data = next(ahead)
+        wanted, data = next(ahead)
     except FileChangedError as error:
         raise OSError(error.what) from error
     except StopIteration:  # the last range was refused

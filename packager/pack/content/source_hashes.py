@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice, starmap
 from pathlib import Path
@@ -82,13 +81,12 @@ class SourceHashes:
 
     def digest(self, row: SourceRow) -> bytes:
         """Return the SHA-256 of a source file. Raises IncompleteError where it cannot be read or changed."""
-        digest, left, buffer = hashlib.sha256(), row.size, memoryview(bytearray(min(_CHUNK, row.size)))
-        with open_members(self.project.source_place, [row.member]) as sources, closing(sources.open(0)) as file:
-            while left:
-                got = file.read_into(buffer[:left])
+        digest, at, buffer = hashlib.sha256(), 0, memoryview(bytearray(min(_CHUNK, row.size)))
+        with open_members(self.project.source_place, [row.member]) as opened, opened(0) as file:
+            while at < row.size:
+                got = file.read(at, buffer[: row.size - at])
                 digest.update(buffer[:got])
-                left -= got
-            file.check()
+                at += got
         self.progress.advance(row.size)
         return digest.digest()
 

@@ -11,7 +11,7 @@ from packager.engine.hashing.hashing_writer import HashingWriter
 from packager.engine.hashing.stream_hasher import Digests, StreamHasher
 from packager.engine.processes.process_pool import Tell
 from packager.engine.stores.base import Place
-from packager.engine.stores.open_members import OpenMember, open_members
+from packager.engine.stores.open_members import open_members
 from packager.pack.shard.checkpoint import CheckpointLog
 
 
@@ -35,7 +35,7 @@ def read_shard(
     """
     digests = _MemberDigests(members)
     begun = notes.begun if notes else None
-    with open_members(root, members) as sources, HashingWriter(hashes, sink, tell, threads=threads) as stream:
+    with open_members(root, members) as opened, HashingWriter(hashes, sink, tell, threads=threads) as stream:
         if begun:
             digests.joined[: len(begun.digests)] = begun.digests
             hashes.go_on(begun.pieces, begun.layer)
@@ -43,7 +43,10 @@ def read_shard(
             _read_again(stream, layout.segments(begun.start, begun.stop), members, root)
         for segment in layout.segments(begun.stop if begun else 0, layout.manifest_start):
             if isinstance(segment, MemberRange):
-                _read_member(stream, members[segment.member], sources.open(segment.member))
+                stream.begin_member()
+                with opened(segment.member) as file:
+                    stream.copy(file.read, 0, members[segment.member].size)
+                stream.end_member()
                 digests.read(segment.member, stream.digests)
                 if notes:
                     notes.take(segment.member + 1, digests.joined, hashes, sink)
@@ -67,14 +70,8 @@ def _read_again(
         if isinstance(segment, LiteralBytes):
             stream.write(segment.data)
             continue
-        member = members[segment.member]
-        with source_files.open_checked(root, member) as descriptor:
-            os.lseek(descriptor, segment.start, os.SEEK_SET)
-            left = segment.stop - segment.start
-            while left:
-                got = source_files.read_into(descriptor, stream.space(left), member)
-                stream.filled(got)
-                left -= got
+        with source_files.OpenSourceFile(os.fsencode(root), members[segment.member]) as file:
+            stream.copy(file.read, segment.start, segment.stop)
 
 
 class _MemberDigests:
@@ -99,19 +96,3 @@ class _MemberDigests:
             source_files.check_digest(self._members[member], digest)
             self.joined[32 * member : 32 * member + 32] = digest
             self._taken += 1
-
-
-def _read_member(stream: HashingWriter, member: source_files.SourceFile, opened: OpenMember) -> None:
-    """Read a whole member into the stream, and close it."""
-    left = member.size
-    stream.begin_member()
-    try:
-        while left:
-            space = stream.space(left)
-            got = opened.read_into(space)
-            stream.filled(got)
-            left -= got
-        opened.check()
-    finally:
-        opened.close()
-    stream.end_member()

@@ -385,7 +385,7 @@ def test_a_tar_that_is_not_there_is_to_be_rebuilt(shard: Held, capsys: Capture) 
     assert (ran.code, "packager rebuild" in ran.err) == (2, True)
     assert not list(shard.tar.parent.iterdir())
     os.mkfifo(shard.tar)
-    assert "is no regular file" in shard.repair(capsys).err
+    assert "is not a regular file" in shard.repair(capsys).err
 
 
 def kill_and_mend(shard: Held, disk: FailingDisk, seed: int, kills: int) -> None:

@@ -111,7 +111,7 @@ def test_a_protected_key_asks_for_its_password_and_a_wrong_one_names_the_file(tm
     ("make", "what"),
     [
         (lambda _: None, r"cannot be read \(No such file or directory\)"),
-        (lambda path: path.mkdir(), r"cannot be read \(Is a directory\)"),
+        (lambda path: path.mkdir(), r"is a folder, not a file"),
         (os.mkfifo, "is not a regular file"),
         (lambda path: path.write_bytes(b"\xff" * 100), "holds no minisign key"),
         (lambda path: path.write_bytes(b"untrusted comment: x\n" * 1000), "not a minisign key"),
@@ -131,7 +131,7 @@ def test_a_public_key_is_taken_as_a_line_a_text_a_path_and_a_path_in_a_string(pa
         assert read_public(source) == made
     with pytest.raises(InputError, match=r"give the publisher's \.pub file, or its line that begins with RW"):
         read_public(made.line[:-1])
-    with pytest.raises(InputError, match="embedded null byte"):
+    with pytest.raises(InputError, match="embedded null"):
         read_public("a\0b")
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from packager.engine.files import source_files
-from packager.engine.files.source_files import SourceFile
+from packager.engine.files.source_files import OpenSourceFile, SourceFile
 from packager.errors import IncompleteError
 from packager.model import PLANNED
 
@@ -33,9 +33,9 @@ def read_all(root: Path, member: SourceFile, step: int = 999) -> bytes:
     """Read a member as a pass does."""
     held = bytearray()
     space = memoryview(bytearray(step))
-    with source_files.open_checked(root, member) as descriptor:
+    with OpenSourceFile(os.fsencode(root), member) as file:
         while len(held) < member.size:
-            got = source_files.read_into(descriptor, space[: member.size - len(held)], member)
+            got = file.read(len(held), space[: member.size - len(held)])
             held += space[:got]
     source_files.check_digest(member, sha256(held).digest())
     return bytes(held)
@@ -134,16 +134,16 @@ def test_a_member_that_changes_while_it_is_read_is_named(
 
 
 def _read_and(change: Callable[[Path], None], root: Path, member: SourceFile) -> None:
-    with source_files.open_checked(root, member) as descriptor:
-        source_files.read_into(descriptor, memoryview(bytearray(100)), member)
+    with OpenSourceFile(os.fsencode(root), member) as file:
+        file.read(0, memoryview(bytearray(100)))
         change(root / "a" / "track.flac")
 
 
 def test_a_member_that_ends_early_is_named_at_once(tmp_path: Path, member: SourceFile) -> None:
-    with source_files.open_checked(tmp_path, SourceFile(member.path, member.size, None, None)) as descriptor:
+    with OpenSourceFile(os.fsencode(tmp_path), SourceFile(member.path, member.size, None, None)) as file:
         os.truncate(tmp_path / "a" / "track.flac", 0)
         with pytest.raises(IncompleteError) as error:
-            source_files.read_into(descriptor, memoryview(bytearray(100)), member)
+            file.read(0, memoryview(bytearray(100)))
         os.truncate(tmp_path / "a" / "track.flac", member.size)
     assert str(error.value) == "a/track.flac: ended before its 5000 bytes" + MEND
 

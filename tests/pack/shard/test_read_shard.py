@@ -11,9 +11,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 
-from packager.engine.files import source_files
 from packager.engine.files.direct_writer import BUFFER, DirectWriter, Discard, Sink
-from packager.engine.files.source_files import SourceFile
+from packager.engine.files.source_files import OpenSourceFile, SourceFile
 from packager.engine.hashing.stream_hasher import Digests, StreamHasher
 from packager.engine.hashing.tar_hasher import open_tar_hasher
 from packager.engine.processes.process_pool import TaskStopped, Tell
@@ -164,16 +163,16 @@ def test_a_member_that_is_written_to_as_its_last_byte_is_read_is_named_and_no_ta
 ) -> None:
     made = of_sizes(size, 5)
     members = laid_out(tmp_path, made)
-    read_into, left = source_files.read_into, [size]
+    really_read, left = OpenSourceFile.read, [size]
 
-    def read(descriptor: int, space: memoryview, member: SourceFile) -> int:
-        got = read_into(descriptor, space, member)
+    def read(file: OpenSourceFile, offset: int, buffer: memoryview) -> int:
+        got = really_read(file, offset, buffer)
         left[0] -= got
         if not left[0]:
             rewrite(tmp_path / "0.flac")
         return got
 
-    monkeypatch.setattr(source_files, "read_into", read)
+    monkeypatch.setattr(OpenSourceFile, "read", read)
     path = tmp_path / "shards" / "s.tar"
     with pytest.raises(IncompleteError, match=r"^0\.flac: changed since the scan: it was written to"):
         pack(path, made, members, tmp_path, ignore)
