@@ -132,17 +132,23 @@ http {{
 
 @contextmanager
 def seed(shard: Shard, port: int) -> Iterator[None]:
-    """Seed a shard, and connect to the client at a port, again and again, until the block ends."""
-    session = local_session()
-    session.apply_settings({"enable_outgoing_utp": False, "min_reconnect_time": 1, "unchoke_interval": 1})
+    """Seed a shard, and connect to the client at a port, again and again, until the block ends.
+
+    Without a peer the seed is made anew each time, for libtorrent keeps away from a client that hung up on it.
+    Transmission hangs up when it has a magnet link's metadata.
+    """
+    session, over = local_session(), threading.Event()
+    session.apply_settings({"enable_outgoing_utp": False, "unchoke_interval": 1})
     params = lt.load_torrent_file(shard.given[".torrent"])
     params.save_path = str(shard.folder)
     params.flags = lt.torrent_flags.seed_mode | lt.torrent_flags.upload_mode
-    handle, over = session.add_torrent(params), threading.Event()
 
     def connect() -> None:
-        while not over.wait(0.5):
+        handle = session.add_torrent(params)
+        while not over.wait(1):
             if not handle.status().num_peers:
+                session.remove_torrent(handle)
+                handle = session.add_torrent(params)
                 handle.connect_peer(("127.0.0.1", port))
 
     thread = threading.Thread(target=connect)

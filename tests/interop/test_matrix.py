@@ -17,7 +17,6 @@ NAMES = {
     "deluged": "Deluge",
     "rtorrent": "rtorrent",
 }
-SEEN_ONLY = {("transmission-cli", "folder's v1 twin", "magnet")}  # seen, and no rule known that `inspect` could tell
 VERSIONS = {"v1 twin": "v1", "folder": "hybrid", "folder's v1 twin": "v1"}
 
 
@@ -28,7 +27,7 @@ def test_inspect_says_of_each_client_what_the_page_says(client: str) -> None:
         for way, size in ((".torrent", 1000), ("magnet", None)):
             shape = TorrentShape(VERSIONS.get(kind, kind), 16384, size)
             named = any(fact.client == NAMES[client] for fact in client_troubles(shape))
-            assert (client, kind, way) in SEEN_ONLY or named is not cells[client, kind, way], (kind, way)
+            assert named is not cells[client, kind, way], (kind, way)
 
 
 @pytest.mark.soak

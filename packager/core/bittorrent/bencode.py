@@ -15,7 +15,7 @@ Value: TypeAlias = int | bytes | list["Value"] | dict[bytes, "Value"]
 Dictionary: TypeAlias = dict[bytes, Value]
 
 LIMIT = 10_000_000  # bytes of a .torrent: libtorrent's and torf's own limit
-DEPTH = 100  # nested lists and dictionaries: libtorrent's own limit
+DEPTH = 99  # nested lists and dictionaries: as many as libtorrent reads
 VALUES = 2_000_000  # lists, dictionaries, strings and integers, keys not counted: bounds memory to some 300 MB
 _INTEGER = re.compile(rb"i(0|-?[1-9][0-9]{0,18})e")
 _LENGTH = re.compile(rb"(0|[1-9][0-9]{0,7}):")
