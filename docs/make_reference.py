@@ -4,16 +4,20 @@ commands.md is what `--help` prints, api.md what packager/api/ says, json.md wha
 """
 
 import ast
+import inspect
 import json
 import os
 import textwrap
 from contextlib import redirect_stdout
+from dataclasses import fields
 from io import StringIO
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from packager import api as packager_api
 from packager.cli.app import main as packager
+from packager.option_fields import option_texts
 
 FOLDER = Path(__file__).parent / "reference"
 ROOT = Path(__file__).parents[1]
@@ -84,9 +88,11 @@ def api() -> str:
     progress = next(node for node in _module("progress").body if isinstance(node, ast.ClassDef))
     parts = ["# The Python API\n\n`from packager import api`. What the functions return is told in [JSON](json.md).\n"]
     parts.append(_docstring(door))
-    for file, names in _names_by_file(door).items():
+    for file, names in _names(door, 0).items():
         found = {node.name: node for node in _functions(_module(f"api/{file}"))}
         parts += [_function(found[name], "##") for name in names.split() if name in found]
+    parts.append("## Options\n\nDataclasses; times are seconds, sizes bytes. Flags are of the command line.\n")
+    parts += [_options(getattr(packager_api, name)) for names in _names(door, 1).values() for name in names.split()]
     parts.append("## Errors\n\n`from packager import errors`\n\n" + _docstring(errors))
     parts += [f"**`{node.name}`**: {_docstring(node)}" for node in classes]
     parts.append("## Progress\n\n`from packager.progress import Progress, SILENT`\n\n" + _docstring(progress))
@@ -94,10 +100,27 @@ def api() -> str:
     return MADE + "\n" + "\n".join(parts)
 
 
-def _names_by_file(door: ast.Module) -> dict[str, str]:
-    """Return which file of packager/api/ holds which names, as its __init__.py says."""
+def _options(declared: type) -> str:
+    """Return the section of a dataclass of options: a line a field, with its flag on the command line."""
+    assert declared.__doc__ is not None
+    written, texts, lines = ast.parse(inspect.getsource(declared)).body[0], option_texts(declared), []
+    assert isinstance(written, ast.ClassDef)
+    defaults = {each.name: each.default for each in fields(declared)}
+    for node in written.body:
+        if isinstance(node, ast.AnnAssign):
+            name, kind = ast.unparse(node.target), ast.unparse(node.annotation)
+            if name in texts:
+                flag = next((f" (`{each}`)" for each in texts[name].flags_of(name) if each.startswith("--")), "")
+                lines.append(f"- `{name}: {kind} = {defaults[name]!r}`{flag}: {texts[name].help}")
+            else:
+                lines.append(f"- `{name}: {kind}`")
+    return f"### {declared.__name__}\n\n{inspect.cleandoc(declared.__doc__)}\n\n" + "\n".join(lines) + "\n"
+
+
+def _names(door: ast.Module, number: int) -> dict[str, str]:
+    """Return which file holds which names: 0: the commands', 1: those of their options."""
     tables = [node.value for node in door.body if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)]
-    found: dict[str, str] = ast.literal_eval(tables[0])
+    found: dict[str, str] = ast.literal_eval(tables[number])
     return found
 
 

@@ -9,6 +9,11 @@ killed at any instant and run again, and raises only PackagerError for what its 
     report = api.release(Path("packager.toml"))
     print(report.publish.index)
 
+A command with many options takes a dataclass of them, of which you set what you need. Where one wants a Path a str
+does, and a single value where it wants a tuple.
+
+    api.verify("shards", api.VerifyOptions(sample="2%"), workers=4)
+
 A function's file is imported when the function is first asked for (PEP 562): all rooms together cost more
 than half a second, and most runs need one.
 """
@@ -50,6 +55,8 @@ if TYPE_CHECKING:
     from packager.api.withdrawing import prune as prune
     from packager.api.withdrawing import supersede as supersede
     from packager.api.withdrawing import withdraw as withdraw
+    from packager.api.workers import WorkerOptions as WorkerOptions
+    from packager.check.verify.verify import VerifyOptions as VerifyOptions
 
 # The same names, for Python. docs/make_reference.py tells them in this order.
 _FILES = {
@@ -66,19 +73,25 @@ _FILES = {
     "torrents": "torrent",
     "mirroring": "mirror_follow mirror_sync mirror_status mirror_magnets mirror_prune AGREE_TO_PLANS",
 }
-_FILE_OF = {name: file for file, names in _FILES.items() for name in names.split()}
+# The dataclasses of options that they take, which are beside the code that uses them.
+_OPTIONS = {
+    "packager.api.workers": "WorkerOptions",
+    "packager.check.verify.verify": "VerifyOptions",
+}
+_MODULE_OF = {name: f"{__name__}.{file}" for file, names in _FILES.items() for name in names.split()}
+_MODULE_OF |= {name: module for module, names in _OPTIONS.items() for name in names.split()}
 
 
 if not TYPE_CHECKING:  # so that mypy still finds a name that is not there
 
     def __getattr__(name: str) -> object:
-        """Return a command's function from its file."""
-        if name not in _FILE_OF:
+        """Return a command's function, or a dataclass of options, from its file."""
+        if name not in _MODULE_OF:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found = getattr(import_module(f"{__name__}.{_FILE_OF[name]}"), name)
+        found = getattr(import_module(_MODULE_OF[name]), name)
         return checked(found) if isinstance(found, FunctionType) else found
 
 
 def __dir__() -> list[str]:
     """Return the names of the commands."""
-    return sorted(_FILE_OF)
+    return sorted(_MODULE_OF)

@@ -5,10 +5,14 @@ import inspect
 import os
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ParamSpec, TypeVar, Union, get_args, get_origin
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from packager.api.arguments import AnyPath
 from packager.engine.files.write_errors import system_error
 from packager.errors import InputError
+from packager.option_fields import option_texts
 from packager.paths import display_text
 
 Parameters = ParamSpec("Parameters")
@@ -51,11 +55,41 @@ def _checked(name: str, value: Any, annotation: Any) -> Any:
     if not any(_is(value, kind) for kind in kinds):
         wanted = " or ".join(dict.fromkeys(_words(kind) for kind in kinds))
         raise InputError(name, f"{display_text(repr(value), 60)} is a {type(value).__name__}, not {wanted}")
+    if is_dataclass(value) and option_texts(type(value)):
+        return _checked_options(value)
     if os.PathLike[str] in kinds or any(os.PathLike[str] in _kinds(each) for kind in kinds for each in get_args(kind)):
         for each in [value] if isinstance(value, (str, os.PathLike)) or value is None else value:
             if each is not None and "\0" in os.fspath(each):
                 raise InputError(name, f'"{display_text(os.fspath(each), 60)}" has a NUL in it, so it is no path')
     return value
+
+
+def _checked_options(options: Any) -> Any:
+    """Return a dataclass of options with paths, and tuples, made of what may stand for them."""
+    hints = get_type_hints(type(options))
+    names = [each.name for each in fields(options)]
+    return replace(options, **{name: _checked_option(name, getattr(options, name), hints[name]) for name in names})
+
+
+def _checked_option(name: str, value: Any, annotation: Any) -> Any:
+    """Return an option: a str or any os.PathLike does for a Path, and a single value or any list for a tuple."""
+    kinds = _kinds(annotation)
+    listed = next((get_args(kind)[0] for kind in kinds if get_origin(kind) is tuple), None)
+    if listed is not None:
+        wide = str | Sequence[str] if Path not in _kinds(listed) else AnyPath | Sequence[AnyPath]
+        value = _checked(name, value, wide | None if type(None) in kinds else wide)
+        items = [value] if isinstance(value, (str, os.PathLike)) else value
+        return None if value is None else tuple(_as_kind(each, _kinds(listed)) for each in items)
+    if Path in kinds:
+        value = _checked(name, value, AnyPath | None if type(None) in kinds else AnyPath)
+        return _as_kind(value, kinds)
+    return _checked(name, value, annotation)
+
+
+def _as_kind(value: Any, kinds: tuple[Any, ...]) -> Any:
+    """Return what stands for a path as a Path, a str as it is where that is allowed."""
+    is_text = value is None or (str in kinds and isinstance(value, str))
+    return Path(value) if Path in kinds and not is_text else value
 
 
 def _kinds(annotation: Any) -> tuple[Any, ...]:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from packager.api.arguments import AnyPath, as_location, as_locations, as_path, as_text, as_texts
-from packager.api.workers import PATIENCE, now, open_worker_pool, worker_count
+from packager.api.workers import WorkerOptions, as_workers, now, open_worker_pool, worker_count
 from packager.check.extract import extract as extracting
 from packager.check.inspect import inspect as inspecting
 from packager.check.targets.find_targets import CheckAgainst, find_targets
 from packager.check.verify import verify as verifying
+from packager.check.verify.verify import VerifyOptions
 from packager.check.verify.verify_run import RunLimits
 from packager.core.reports.check_reports import ExtractReport, VerifyReport
 from packager.core.reports.inspection import Inspection
@@ -32,61 +33,35 @@ def inspect(file: AnyPath) -> Inspection:
 
 def verify(
     paths: AnyPath | Sequence[AnyPath],
+    options: VerifyOptions | None = None,
     *,
-    release: AnyPath | None = None,
-    key: AnyPath | None = None,
-    manifest: AnyPath | None = None,
-    torrent: AnyPath | None = None,
-    sums: AnyPath | None = None,
-    quick: bool = False,
-    sample: str | None = None,
-    seed: int | None = None,
-    state: AnyPath | None = None,
-    older_than: float | None = None,
-    max_time: float | None = None,
-    rate: int = 0,
-    processes: int | None = None,
-    cluster: str | None = None,
-    patience: float = PATIENCE,
+    workers: int | WorkerOptions | None = None,
     progress: Progress = SILENT,
 ) -> VerifyReport:
     """Compare what is at `paths` with what was published, byte for byte, and return every fault.
 
     paths: tars, folders of them, bags, folders of loose files; or addresses (s3://, sftp://, file://) of a tar or of
-    where tars lie. release, manifest, torrent, sums: one at most says how they should be; none: what is found near
-    them. release: a folder, its release.json, or the address of either (http(s) too), of which only what tells of
-    `paths` is fetched. key: the publisher's, as its line or file, by which the release must be signed; None: no
-    signature is looked at. quick: presence and sizes only. sample: a part of it, "2%" or a number, taken by `seed`
-    (None: by chance). state: the file that remembers what was proved; older_than: seconds after which that is read
-    again, None: never. max_time: seconds. rate: bytes a second that are read at most, 0: no limit. cluster: a Dask
-    scheduler's "tcp://HOST:PORT" or "tls://HOST:PORT", its file, or "local:N"; then its workers read, and see `paths`
-    as they stand here. patience: seconds that one of them may tell nothing before its work is given to another.
+    where tars lie. options: what they are compared with; None: what is found near them. Of a release at an address only
+    what tells of `paths` is fetched. workers: as for pack; those of a cluster see `paths` as they stand here.
     Raises InputError and TrustError where nothing says how the data should be, or documents disagree, IncompleteError
     where an address does not answer.
     """
-    key = as_text(key)
-    paths = as_locations(paths)
-    release = as_location(release)
-    how = verifying.parse_mode(
-        quick=quick,
-        sample=sample,
-        seed=secrets.randbelow(1 << 32) if seed is None else seed,
-        state=as_path(state),
-        older_than=older_than,
-    )
-    if rate and cluster is not None:
+    options, workers = options or VerifyOptions(), as_workers(workers)
+    how = verifying.parse_mode(options, secrets.randbelow(1 << 32))
+    if options.rate and (workers.cluster or workers.scheduler):
         raise InputError("--rate", "does not bound the workers of a cluster", "leave it out")
+    release, key = options.release, as_text(options.key)
     with ExitStack() as opened:
         named = release is not None or key is not None
         against = CheckAgainst(
             opened.enter_context(open_release(release, key, progress)) if named else None,
-            as_path(manifest),
-            as_path(torrent),
-            as_path(sums),
+            options.manifest,
+            options.torrent,
+            options.sums,
         )
-        found = find_targets([parse_location(path, "PATH") for path in paths], against)
-        crew = None if quick else opened.enter_context(open_worker_pool(cluster, patience, progress))
-        limits = RunLimits(worker_count(processes), rate, max_time, crew)
+        found = find_targets([parse_location(path, "PATH") for path in as_locations(paths)], against)
+        crew = None if options.quick else opened.enter_context(open_worker_pool(workers, progress))
+        limits = RunLimits(worker_count(workers.processes), options.rate or 0, options.max_time, crew)
         return verifying.verify(found, how, limits, clock=time.time, progress=progress)
 
 

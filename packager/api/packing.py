@@ -6,7 +6,7 @@ import msgspec
 
 from packager.api.arguments import AnyPath, as_path, as_text, as_texts
 from packager.api.preflight import check_plan, check_project, check_space
-from packager.api.workers import PATIENCE, now, open_worker_pool, worker_count
+from packager.api.workers import WorkerOptions, as_workers, now, open_worker_pool, worker_count
 from packager.core.reports.reports import MaterialiseReport, PackReport
 from packager.engine.project import last_release, load_project
 from packager.engine.project.owner_id import lock_project
@@ -29,19 +29,16 @@ def pack(
     *,
     phases: str | Sequence[str] | None = None,
     virtual: bool = False,
-    processes: int | None = None,
-    cluster: str | None = None,
-    patience: float = PATIENCE,
+    workers: int | WorkerOptions | None = None,
     progress: Progress = SILENT,
 ) -> PackReport:
     """Write every planned shard that is not whole yet, with its torrents, manifest and members table.
 
     phases: only these. virtual: read and hash all the same, and write no tar; tars that are there stay.
-    processes: shards packed at once; None: one a core. cluster: a Dask scheduler's "tcp://HOST:PORT" or
-    "tls://HOST:PORT", its file, or "local:N"; then its workers pack, and see the source and the shards' folder under
-    the same paths. patience: seconds that one of them may tell nothing before its shard is given to another. What
-    failed stands in the report; the other shards are whole.
+    workers: processes of this machine, None: one a core; or a cluster, whose workers see the source and the shards'
+    folder under the same paths. What failed stands in the report; the other shards are whole.
     """
+    workers = as_workers(workers)
     options, project = load_project.load_project(as_path(config))
     with lock_project(project.state, "pack"):
         check_project(options, project, None, progress=progress)
@@ -49,8 +46,8 @@ def pack(
         check_plan(options, project, made)
         every = tasks_of(options, project, made, as_texts(phases), virtual=virtual)
         check_space(project, every)
-        with open_worker_pool(cluster, patience, progress) as crew:
-            report = packing.pack(every, worker_plan_of(processes), cluster=crew, progress=progress)
+        with open_worker_pool(workers, progress) as crew:
+            report = packing.pack(every, worker_plan_of(workers.processes), cluster=crew, progress=progress)
     return msgspec.structs.replace(
         report,
         withdrawn_files=made.withdrawn_files,
@@ -64,19 +61,16 @@ def materialise(
     shards: str | Sequence[str],
     *,
     to: AnyPath | None = None,
-    processes: int | None = None,
-    cluster: str | None = None,
-    patience: float = PATIENCE,
+    workers: int | WorkerOptions | None = None,
     progress: Progress = SILENT,
 ) -> MaterialiseReport:
     """Write the tars of shards that were packed without, from their sources, each byte compared as it is written.
 
     shards: names. to: a folder or an address (s3://, sftp://) that the tars are written to; None: shards.directory.
-    processes: shards written at once; None: one a core. cluster and patience: as for pack. What
-    failed (a source changed) stands in the report, and nothing of it is left. Raises InputError for a shard that is
-    not packed, or has withdrawn records.
+    workers: as for pack. What failed (a source changed) stands in the report, and nothing of it is left. Raises
+    InputError for a shard that is not packed, or has withdrawn records.
     """
-    to = as_text(to)
+    to, workers = as_text(to), as_workers(workers)
     if to is not None:
         parse_location(to, "--to")
     options, project = load_project.load_project(as_path(config), tars=to)
@@ -88,8 +82,8 @@ def materialise(
             withheld = hand_out.withheld(task.shard.name)
             if withheld is not None and withheld.cause == "withdrawn":  # others are not handed out, and may be written
                 raise InputError(withheld.name, f"is not written: {withheld.reason}", withheld.fix)
-        with open_worker_pool(cluster, patience, progress) as crew:
-            return materialising.materialise(wanted, worker_plan_of(processes), cluster=crew, progress=progress)
+        with open_worker_pool(workers, progress) as crew:
+            return materialising.materialise(wanted, worker_plan_of(workers.processes), cluster=crew, progress=progress)
 
 
 def worker_plan_of(processes: int | None) -> WorkerPlan:

@@ -11,7 +11,7 @@ from packager.api.arguments import AnyPath, as_path, as_text, as_texts
 from packager.api.packing import tasks_of, worker_plan_of
 from packager.api.preflight import Password, check_opening, check_plan, check_project, check_space, check_unread
 from packager.api.uploading import GRACE, open_destination
-from packager.api.workers import PATIENCE, now, open_worker_pool
+from packager.api.workers import WorkerOptions, as_workers, now, open_worker_pool
 from packager.catalogue import scan as catalogue_scan
 from packager.catalogue.warning_log import read_unread
 from packager.core.http.allowed_hosts import AllowedHosts, allowed_hosts
@@ -142,9 +142,7 @@ def release(
     config: AnyPath,
     *,
     virtual: bool = False,
-    processes: int | None = None,
-    cluster: str | None = None,
-    patience: float = PATIENCE,
+    workers: int | WorkerOptions | None = None,
     scrape: bool = False,
     allow_hosts: str | Sequence[str] = (),
     allow_unread: bool = False,
@@ -153,13 +151,13 @@ def release(
 ) -> ReleaseReport:
     """Scan, plan, pack and publish; what is done is not done again.
 
-    virtual, processes, cluster, patience, scrape, allow_hosts, allow_unread and password: as for pack and publish; a
-    cluster does the packing alone.
-    Raises IncompleteError where something could not be read (before anything is planned), and naming the shards that
-    could not be packed; then nothing new is published.
+    virtual, workers, scrape, allow_hosts, allow_unread and password: as for pack and publish; a cluster does the
+    packing alone. Raises IncompleteError where something could not be read (before anything is planned), and naming
+    the shards that could not be packed; then nothing new is published.
     """
     options, project = load_project.load_project(as_path(config))
-    cores, asked = worker_plan_of(processes), _asked(options, as_texts(allow_hosts), scrape=scrape)
+    workers = as_workers(workers)
+    cores, asked = worker_plan_of(workers.processes), _asked(options, as_texts(allow_hosts), scrape=scrape)
     with lock_project(project.state, "release"):
         signer = check_project(options, project, password, progress=progress)
         scanned = catalogue_scan.scan(project, workers=cores.count, progress=progress)
@@ -169,7 +167,7 @@ def release(
         check_plan(options, project, planned.plan)
         check_opening(options, project, planned.plan)
         check_space(project, every)
-        with open_worker_pool(cluster, patience, progress) as crew:
+        with open_worker_pool(workers, progress) as crew:
             packed = pack.pack(every, cores, cluster=crew, progress=progress)
         if packed.failed:
             first, others = packed.failed[0], len(packed.failed) - 1

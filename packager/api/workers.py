@@ -3,14 +3,58 @@
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from packager import units
 from packager.engine.processes import process_pool
 from packager.engine.processes.worker_pool import WorkerPool
 from packager.errors import InputError
+from packager.option_fields import OptionText, option
 from packager.progress import Progress
+from packager.units import parse_seconds
 
-PATIENCE = 600.0  # seconds that a cluster's worker may tell nothing while it has a task
+
+def _processes(text: str, where: str) -> int | None:
+    """Return the number that --workers asks for, None for auto. Raises InputError."""
+    if text == "auto":
+        return None
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= 4096:
+        raise InputError(where, f'"{text}" is not a number of processes', 'write 1 to 4096, or "auto"')
+    return int(text)
+
+
+def _patience(text: str, where: str) -> float:
+    """Return seconds, 1 or more."""
+    return parse_seconds(text, where, least=1)
+
+
+PROCESSES = OptionText(
+    "Processes that work at once: a number, or auto, one a core.", ("--workers", "-w"), written="auto", parse=_processes
+)
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """What does the work: processes of this machine, or a Dask cluster, whose workers see all files by the same paths.
+
+    processes: None for one a core. patience: seconds.
+    """
+
+    processes: int | None = option(PROCESSES)
+    scheduler: str | None = option(
+        "Have the workers of a running Dask cluster do the work: its scheduler's address, or the file that it wrote"
+        " (.json).",
+        metavar="tcp://HOST:PORT",
+    )
+    cluster: str | None = option("Start a Dask cluster of N processes on this machine.", metavar="local:N")
+    patience: float = option(
+        "On a cluster: give a worker's task to another after so long without a sign.", "10m", parse=_patience
+    )
+
+
+def as_workers(workers: int | WorkerOptions | None) -> WorkerOptions:
+    """Return a number of processes of this machine, None for one a core, as options."""
+    return workers if isinstance(workers, WorkerOptions) else WorkerOptions(workers)
 
 
 def worker_count(asked: int | None) -> int:
@@ -25,13 +69,27 @@ def now() -> str:
     return units.parse_date(dt.datetime.now(dt.UTC).isoformat())
 
 
+def _check(workers: WorkerOptions) -> None:
+    """Raise InputError where options of workers do not go together."""
+    scheduler, cluster = workers.scheduler, workers.cluster
+    if scheduler is not None and cluster is not None:
+        raise InputError("--cluster", "does not go with --scheduler", "leave one of them out")
+    asked = "--scheduler" if scheduler is not None else "--cluster" if cluster is not None else ""
+    if asked and workers.processes is not None:
+        raise InputError("--workers", f"does not go with {asked}", "a cluster has as many workers as were started")
+    if cluster is not None and not cluster.startswith("local:"):
+        raise InputError("--cluster", f'"{cluster}" is not known', "write local:N, N worker processes from 1 on")
+
+
 @contextmanager
-def open_worker_pool(cluster: str | None, patience: float, progress: Progress) -> Iterator[WorkerPool | None]:
+def open_worker_pool(workers: WorkerOptions, progress: Progress) -> Iterator[WorkerPool | None]:
     """Connect to a cluster's workers and yield them; None: this machine's processes do the work.
 
-    Raises InputError where Dask is not installed, or the address is none.
+    Raises InputError where Dask is not installed, the address is none, or options do not go together.
     """
-    if cluster is None:
+    _check(workers)
+    address = workers.scheduler or workers.cluster
+    if address is None:
         yield None
         return
     try:
@@ -39,5 +97,5 @@ def open_worker_pool(cluster: str | None, patience: float, progress: Progress) -
     except ModuleNotFoundError as error:
         mend = 'install it: pip install "archive-packager[cluster]"'
         raise InputError("--scheduler", f"needs Dask, and {error.name} is not installed", mend) from error
-    with open_cluster(cluster, patience=patience, progress=progress) as crew:
+    with open_cluster(address, patience=workers.patience, progress=progress) as crew:
         yield crew

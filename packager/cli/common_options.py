@@ -1,7 +1,6 @@
 """Options that several commands share."""
 
 import platform
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +8,6 @@ import typer
 
 from packager import __version__
 from packager.errors import InputError
-from packager.units import parse_seconds
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The project's packager.toml.", metavar="FILE")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
@@ -63,44 +61,6 @@ def processes(workers: str) -> int | None:
     if not workers.isascii() or not workers.isdigit() or not 1 <= int(workers[:6]) <= 4096:
         raise InputError("--workers", f'"{workers}" is not a number of processes', 'write 1 to 4096, or "auto"')
     return int(workers)
-
-
-@dataclass(frozen=True)
-class Machines:
-    """What does the work: processes of this machine (None: one a core), or a cluster, with patience in seconds."""
-
-    processes: int | None
-    cluster: str | None
-    patience: float
-
-
-def machines(
-    *,
-    workers: Workers = "auto",
-    scheduler: Annotated[
-        str | None,
-        typer.Option(
-            help="Have the workers of a running Dask cluster do the work: its scheduler's address, or the file that"
-            " it wrote (.json).",
-            metavar="tcp://HOST:PORT",
-        ),
-    ] = None,
-    cluster: Annotated[
-        str | None, typer.Option(help="Start a Dask cluster of N processes on this machine.", metavar="local:N")
-    ] = None,
-    patience: Annotated[
-        str, typer.Option(help="On a cluster: give a worker's task to another after so long without a sign.")
-    ] = "10m",
-) -> Machines:
-    """Return what does the work. Raises InputError."""
-    if scheduler is not None and cluster is not None:
-        raise InputError("--cluster", "does not go with --scheduler", "leave one of them out")
-    asked = "--scheduler" if scheduler is not None else "--cluster" if cluster is not None else ""
-    if asked and workers != "auto":
-        raise InputError("--workers", f"does not go with {asked}", "a cluster has as many workers as were started")
-    if cluster is not None and not cluster.startswith("local:"):
-        raise InputError("--cluster", f'"{cluster}" is not known', "write local:N, N worker processes from 1 on")
-    return Machines(processes(workers), scheduler or cluster, parse_seconds(patience, "--patience", least=1))
 
 
 def _print_version(*, wanted: bool) -> None:

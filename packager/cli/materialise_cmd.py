@@ -5,14 +5,15 @@ from typing import Annotated
 import typer
 
 from packager import api
-from packager.cli import common_options, output, progress_bars
-from packager.cli.common_options import DEFAULT_CONFIG, Config, Json, Machines
+from packager.api.workers import WorkerOptions
+from packager.cli import output, progress_bars
+from packager.cli.common_options import DEFAULT_CONFIG, Config, Json
 from packager.cli.option_groups import with_options
 from packager.core.reports.reports import MaterialiseReport
 from packager.units import count_of, format_seconds, format_size
 
 
-@with_options(machines=common_options.machines)
+@with_options(workers=WorkerOptions)
 def materialise(
     shards: Annotated[list[str], typer.Argument(help="Names of packed shards.", metavar="SHARD...")],
     *,
@@ -25,7 +26,7 @@ def materialise(
             metavar="DIR|URL",
         ),
     ] = None,
-    machines: Machines,
+    workers: WorkerOptions,
     json: Json = False,
 ) -> None:
     """Write the tars of shards that were packed without.
@@ -39,9 +40,7 @@ def materialise(
             config,
             shards,
             to=to,
-            processes=machines.processes,
-            cluster=machines.cluster,
-            patience=machines.patience,
+            workers=workers,
             progress=progress,
         )
     output.show(report, show, json=json)

@@ -1,29 +1,39 @@
-"""Options that several commands share, as one parameter of each of them."""
+"""Options that several commands share, or that a dataclass declares, as one parameter of a command."""
 
 import inspect
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from functools import wraps
-from typing import TypeAlias
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import typer
+
+from packager.option_fields import OptionText, option_texts
 
 Command: TypeAlias = Callable[..., None]
+Declared = TypeVar("Declared")
 
 
 def with_options(**groups: Callable[..., object]) -> Callable[[Command], Command]:
     """Return a decorator that replaces a command's parameter by the options of a group, which has that name here.
 
-    A group is a function: its parameters are the options, and the command gets what it returns for them.
+    A group is a dataclass of options, or a function: its parameters are the options, and the command gets what it
+    returns for them.
     """
+    functions = {name: _group_of(group) if isinstance(group, type) else group for name, group in groups.items()}
 
     def decorate(command: Command) -> Command:
         own = inspect.signature(command, eval_str=True)
-        options = {name: inspect.signature(group, eval_str=True).parameters for name, group in groups.items()}
+        options = {name: inspect.signature(group, eval_str=True).parameters for name, group in functions.items()}
         parameters = [
             option for name, each in own.parameters.items() for option in options.get(name, {name: each}).values()
         ]
 
         @wraps(command)
         def run(**given: object) -> None:
-            for name, group in groups.items():
+            for name, group in functions.items():
                 given[name] = group(**{option: given.pop(option) for option in options[name]})
             command(**given)
 
@@ -32,3 +42,56 @@ def with_options(**groups: Callable[..., object]) -> Callable[[Command], Command
         return run
 
     return decorate
+
+
+def _group_of(declared: type[Declared]) -> Callable[..., Declared]:
+    """Return the function that makes a dataclass of the options that were given; the others have their defaults."""
+
+    def build(**given: object) -> Declared:
+        return _built(declared, given)
+
+    build.__signature__ = inspect.Signature(_parameters(declared))  # type: ignore[attr-defined]
+    return build
+
+
+def _parameters(declared: type) -> list[inspect.Parameter]:
+    """Return the options of a dataclass, and of those in it in their places, as parameters of a command."""
+    hints, texts, found = get_type_hints(declared), option_texts(declared), []
+    for each in fields(declared):
+        if is_dataclass(hints[each.name]):
+            found += _parameters(hints[each.name])
+        elif (text := texts.get(each.name)) is not None and text.flags != ("",):
+            found.append(_parameter(each.name, hints[each.name], each.default, text))
+    return found
+
+
+def _parameter(name: str, hint: Any, default: object, text: OptionText) -> inspect.Parameter:
+    """Return one option as a parameter."""
+    if text.parse is not None:
+        hint, default = (str, text.written) if text.written is not None else (str | None, None)
+    elif (listed := next((kind for kind in _kinds(hint) if get_origin(kind) is tuple), None)) is not None:
+        items = _kinds(get_args(listed)[0])
+        hint, default = list[str if str in items else items[0]] | None, None  # type: ignore[misc]
+    elif {str, Path} <= set(_kinds(hint)):  # a location
+        hint = str | None
+    shown = typer.Option(*text.flags_of(name), help=text.help, metavar=text.metavar, min=text.least, max=text.most)
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[hint, shown])
+
+
+def _kinds(hint: Any) -> tuple[Any, ...]:
+    """Return the types of which an annotation allows any."""
+    return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+
+
+def _built(declared: type[Declared], given: dict[str, object]) -> Declared:
+    """Return a dataclass with the options that were given."""
+    hints, texts, values = get_type_hints(declared), option_texts(declared), {}
+    for each in fields(declared):  # type: ignore[arg-type]
+        if is_dataclass(hints[each.name]):
+            values[each.name] = _built(hints[each.name], given)
+        elif (value := given.get(each.name)) is not None:
+            text = texts[each.name]
+            if text.parse is not None:
+                value = text.parse(str(value), next(flag for flag in text.flags_of(each.name) if flag[:2] == "--"))
+            values[each.name] = tuple(value) if isinstance(value, list) else value
+    return declared(**values)

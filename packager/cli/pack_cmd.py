@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import msgspec
 
 from packager import api
-from packager.cli import common_options, output, progress_bars
-from packager.cli.common_options import DEFAULT_CONFIG, Config, Json, Machines, Phases, Virtual
+from packager.api.workers import WorkerOptions
+from packager.cli import output, progress_bars
+from packager.cli.common_options import DEFAULT_CONFIG, Config, Json, Phases, Virtual
 from packager.cli.option_groups import with_options
 from packager.core.reports.reports import PackReport
 from packager.model import OtherContent, WithdrawnFile
@@ -15,13 +16,13 @@ from packager.paths import display_text
 from packager.units import count_of, format_seconds, format_size
 
 
-@with_options(machines=common_options.machines)
+@with_options(workers=WorkerOptions)
 def pack(
     config: Config = DEFAULT_CONFIG,
     *,
     phase: Phases = None,
     virtual: Virtual = False,
-    machines: Machines,
+    workers: WorkerOptions,
     json: Json = False,
 ) -> None:
     """Write every planned shard that is not whole yet.
@@ -35,9 +36,7 @@ def pack(
             config,
             phases=phase,
             virtual=virtual,
-            processes=machines.processes,
-            cluster=machines.cluster,
-            patience=machines.patience,
+            workers=workers,
             progress=progress,
         )
     if json:

@@ -1,18 +1,19 @@
 """`packager release`."""
 
 from packager import api
-from packager.cli import common_options, output, pack_cmd, plan_cmd, progress_bars, publish_cmd, scan_cmd
-from packager.cli.common_options import DEFAULT_CONFIG, AllowHosts, AllowUnread, Config, Json, Machines, Scrape, Virtual
+from packager.api.workers import WorkerOptions
+from packager.cli import output, pack_cmd, plan_cmd, progress_bars, publish_cmd, scan_cmd
+from packager.cli.common_options import DEFAULT_CONFIG, AllowHosts, AllowUnread, Config, Json, Scrape, Virtual
 from packager.cli.option_groups import with_options
 from packager.cli.password import ask_password
 
 
-@with_options(machines=common_options.machines)
+@with_options(workers=WorkerOptions)
 def release(
     config: Config = DEFAULT_CONFIG,
     *,
     virtual: Virtual = False,
-    machines: Machines,
+    workers: WorkerOptions,
     scrape: Scrape = False,
     allow_host: AllowHosts = None,
     allow_unread: AllowUnread = False,
@@ -26,9 +27,7 @@ def release(
         report = api.release(
             config,
             virtual=virtual,
-            processes=machines.processes,
-            cluster=machines.cluster,
-            patience=machines.patience,
+            workers=workers,
             scrape=scrape,
             allow_hosts=allow_host or (),
             allow_unread=allow_unread,

@@ -1,26 +1,27 @@
 """`packager verify`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from packager import api
-from packager.cli import common_options, output, progress_bars
-from packager.cli.common_options import Json, Machines, PublisherKey, ReleasePlace
+from packager.api.workers import WorkerOptions
+from packager.check.verify.verify import VerifyOptions
+from packager.cli import output, progress_bars
+from packager.cli.common_options import Json
 from packager.cli.option_groups import with_options
 from packager.core.config.store_url import is_store_location
 from packager.core.reports.check_reports import VerifiedTarget, VerifyReport
 from packager.core.reports.faults import Fault
 from packager.errors import IncompleteError, InputError
 from packager.paths import display_text
-from packager.units import count_of, format_seconds, format_size, parse_seconds, parse_size
+from packager.units import count_of, format_seconds, format_size
 
 BAD = 1
 _NAMES = 10  # members of a fault that are printed; --json has all
 
 
-@with_options(machines=common_options.machines)
+@with_options(options=VerifyOptions, workers=WorkerOptions)
 def verify(
     paths: Annotated[
         list[str] | None,
@@ -31,42 +32,8 @@ def verify(
         ),
     ] = None,
     *,
-    release: ReleasePlace = None,
-    key: PublisherKey = None,
-    manifest: Annotated[
-        Path | None,
-        typer.Option("--manifest", help="A shard's .manifest.json. Default: near the tar.", metavar="FILE"),
-    ] = None,
-    torrent: Annotated[
-        Path | None, typer.Option("--torrent", help="A .torrent, by anybody, of the data at PATH.", metavar="FILE")
-    ] = None,
-    sums: Annotated[
-        Path | None,
-        typer.Option("--sums", help="A file of digests, as sha256sum writes it, of files in PATH.", metavar="FILE"),
-    ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Only presence and sizes; nothing is read.")] = False,
-    sample: Annotated[
-        str | None,
-        typer.Option("--sample", help="Read only so much, by chance, and say what it proves.", metavar="2%|COUNT"),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="Take the same sample again. Default: another each time.")
-    ] = None,
-    state: Annotated[
-        Path | None,
-        typer.Option("--state", help="Remember what was proved, and go on there the next time.", metavar="FILE"),
-    ] = None,
-    older_than: Annotated[
-        str | None,
-        typer.Option("--older-than", help="With --state: read again what was proved so long ago.", metavar="90d"),
-    ] = None,
-    max_time: Annotated[
-        str | None, typer.Option("--max-time", help="Stop in order after so long, and exit with 3.", metavar="6h")
-    ] = None,
-    rate: Annotated[
-        str | None, typer.Option("--rate", help="Bytes to read a second at most, in all.", metavar="100M")
-    ] = None,
-    machines: Machines,
+    options: VerifyOptions,
+    workers: WorkerOptions,
     json: Json = False,
 ) -> None:
     """Prove every byte; name each bad piece, range and member.
@@ -78,21 +45,8 @@ def verify(
     with progress_bars.show_progress(json=json) as progress:
         report = api.verify(
             paths or (),
-            release=release,
-            key=key,
-            manifest=manifest,
-            torrent=torrent,
-            sums=sums,
-            quick=quick,
-            sample=sample,
-            seed=seed,
-            state=state,
-            older_than=parse_seconds(older_than, "--older-than") if older_than is not None else None,
-            max_time=parse_seconds(max_time, "--max-time") if max_time is not None else None,
-            rate=_rate(rate) if rate is not None else 0,
-            processes=machines.processes,
-            cluster=machines.cluster,
-            patience=machines.patience,
+            options,
+            workers=workers,
             progress=progress,
         )
     output.show(report, show, json=json)
@@ -100,12 +54,6 @@ def verify(
         raise typer.Exit(BAD if report.faults else InputError.exit_code)
     if not report.complete:
         raise typer.Exit(IncompleteError.exit_code)
-
-
-def _rate(text: str) -> int:
-    """Return bytes a second: a size, of which "B" and "/s" may be left out."""
-    size = text.strip().removesuffix("/s")
-    return parse_size(size + "B" if size[-1:] in tuple("kKMGT") else size, "--rate")
 
 
 def show(report: VerifyReport) -> None:

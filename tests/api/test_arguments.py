@@ -4,13 +4,15 @@ import inspect
 import os
 import types
 from collections.abc import Sequence
+from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import pytest
 
 from packager import api
 from packager.api import arguments
+from packager.api.checked_calls import checked
 from packager.errors import PackagerError
 from tests.check.targets.test_bag_target import make_bag
 from tests.helpers.projects import make_project
@@ -52,11 +54,11 @@ def test_every_path_of_the_api_is_a_str_or_any_pathlike_and_every_list_may_be_on
 def test_a_release_is_made_checked_and_read_by_paths_of_any_kind(kind: Any, tmp_path: Path) -> None:
     project = make_project(tmp_path / "p", files=2)
     config, shards = kind(project.root / "packager.toml"), kind(project.root / "shards")
-    assert api.release(config, processes=1).publish.serial == 1
+    assert api.release(config, workers=1).publish.serial == 1
     assert api.status(config)
     release = project.root / "output"
     for paths in (shards, [shards]):
-        assert api.verify(paths, release=kind(release), processes=1).good
+        assert api.verify(paths, api.VerifyOptions(release=kind(release)), workers=1).good
     assert api.inspect(kind(release / "release.json"))
     to = kind(tmp_path / "mirror")
     how = {"budget": 1, "unsigned": True, "client": "none", "reserve": 0}
@@ -71,9 +73,9 @@ def test_a_single_text_is_one_value_and_never_its_letters(tmp_path: Path) -> Non
     api.scan(config, processes=1)
     api.plan(config)
     with pytest.raises(PackagerError, match='"audios"'):
-        api.pack(config, phases="audios", processes=1)
+        api.pack(config, phases="audios", workers=1)
     with pytest.raises(PackagerError, match="tones-audio-9"):
-        api.materialise(config, "tones-audio-9", processes=1)
+        api.materialise(config, "tones-audio-9", workers=1)
 
 
 WRONG: dict[Any, list[Any]] = {
@@ -101,6 +103,31 @@ def test_an_argument_of_a_wrong_type_is_named_before_anything_is_done(name: str)
             assert str(caught.value).startswith(f"{parameter.name}: "), caught.value
 
 
+OPTIONS = {
+    name: getattr(api, name) for name in dir(api) if is_dataclass(getattr(api, name)) and name.endswith("Options")
+}
+
+
+@pytest.mark.parametrize("name", sorted(OPTIONS))
+def test_an_option_of_a_wrong_type_is_named_and_what_may_stand_for_another_is_made_it(name: str) -> None:
+    hints = get_type_hints(OPTIONS[name])
+
+    @checked
+    def call(options: object) -> object:
+        return options
+
+    for field, hint in hints.items():
+        if not is_dataclass(hint):
+            with pytest.raises(PackagerError) as caught:
+                call(OPTIONS[name](**{field: object()}))
+            assert str(caught.value).startswith(f"{field}: "), caught.value
+        if hint == Path | None:
+            assert getattr(call(OPTIONS[name](**{field: "x"})), field) == Path("x")
+        if hint == tuple[str, ...]:
+            assert getattr(call(OPTIONS[name](**{field: "xy"})), field) == ("xy",)
+            assert getattr(call(OPTIONS[name](**{field: iter(["x", "y"])})), field) == ("x", "y")
+
+
 def test_a_path_that_is_too_long_is_our_error(tmp_path: Path) -> None:
     for call in (lambda: api.mirror_status("x" * 5000), lambda: api.extract("x" * 5000, tmp_path)):
         with pytest.raises(PackagerError, match="too long"):
@@ -122,5 +149,5 @@ def test_the_current_folder_is_checked_by_its_name(tmp_path: Path, monkeypatch: 
             api.verify(path)
     make_bag(tmp_path / "b")
     monkeypatch.chdir(tmp_path / "b")
-    assert api.verify(".", processes=1).good
-    assert api.verify("data/..", processes=1).good
+    assert api.verify(".", workers=1).good
+    assert api.verify("data/..", workers=1).good

@@ -1,5 +1,7 @@
 """option_groups.py: options that several commands share stand in the place of one parameter."""
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import pytest
@@ -8,6 +10,8 @@ from typer.testing import CliRunner
 
 from packager.cli.option_groups import with_options
 from packager.errors import InputError
+from packager.option_fields import option
+from packager.units import parse_size
 
 
 def size(*, wide: Annotated[int, typer.Option(help="The width.")] = 2, high: int = 3) -> tuple[int, int]:
@@ -54,3 +58,53 @@ def test_the_options_stand_in_the_place_of_the_parameter() -> None:
     assert "The width." in shown
     assert "--box" not in shown
     assert "Draw it." in shown
+
+
+@dataclass(frozen=True)
+class Corner:
+    """A group in a group."""
+
+    round: bool = option("Round it.", False)
+
+
+@dataclass(frozen=True)
+class Box:
+    """What a box is."""
+
+    width: int = option("Its width.", "2 B", metavar="SIZE", parse=parse_size)
+    corner: Corner = Corner()
+    labels: tuple[str, ...] = option("A label; repeatable.", (), "--label", "-l")
+    at: Path | str | None = option("Where it is.")
+
+
+def box_of(arguments: list[str]) -> Box:
+    app, found = typer.Typer(), []
+
+    @app.command()
+    @with_options(box=Box)
+    def draw(*, box: Box) -> None:
+        """Draw it."""
+        found.append(box)
+
+    result = CliRunner().invoke(app, arguments)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], Box()),
+        (["--width", "1 KiB", "--round"], Box(width=1024, corner=Corner(round=True))),
+        (["-l", "a", "--label", "b", "--at", "s3://x"], Box(labels=("a", "b"), at="s3://x")),
+    ],
+)
+def test_a_dataclass_is_a_group_and_has_what_was_given(arguments: list[str], expected: Box) -> None:
+    assert Box().width == 2
+    assert box_of(arguments) == expected
+
+
+def test_a_text_that_an_option_refuses_is_named_by_its_flag() -> None:
+    with pytest.raises(InputError, match=r"^--width: "):
+        box_of(["--width", "much"])

@@ -80,12 +80,12 @@ def alone(tmp_path: Path, project: Project) -> dict[str, bytes]:
     lines = [line for line in config.read_text().splitlines() if not line.startswith(("directory", "output"))]
     config.write_text("\n".join(lines))
     plan(twin)
-    api.pack(config, processes=1)
+    api.pack(config, workers=1)
     return tars(twin.root / "shards")
 
 
 def pack(project: Project, progress: Silent | None = None) -> PackReport:
-    return api.pack(project.root / "packager.toml", processes=1, progress=progress or Silent())
+    return api.pack(project.root / "packager.toml", workers=1, progress=progress or Silent())
 
 
 @pytest.fixture
@@ -100,12 +100,12 @@ def test_two_projects_that_write_to_one_folder_at_once_both_end_well(second: str
     expected = alone(tmp_path, a) | alone(tmp_path, b)
     config = b.root / "packager.toml"
     if second == "materialise":
-        api.pack(config, processes=1, virtual=True)
+        api.pack(config, workers=1, virtual=True)
     actions: dict[str, Callable[[], object]] = {
         "pack": lambda: pack(b),
-        "release": lambda: api.release(config, processes=1),
+        "release": lambda: api.release(config, workers=1),
         "materialise": lambda: api.materialise(
-            config, [name.removesuffix(".tar") for name in expected if name.startswith("noises")], processes=1
+            config, [name.removesuffix(".tar") for name in expected if name.startswith("noises")], workers=1
         ),
     }
     meanwhile = Meanwhile("pack", actions[second])
@@ -302,12 +302,12 @@ def test_of_two_projects_that_publish_at_once_into_one_folder_one_is_refused(
 
     def second(folder: Path) -> None:
         monkeypatch.setattr(swap_folder, "_flush", flush)
-        api.release(b.root / "packager.toml", processes=1)
+        api.release(b.root / "packager.toml", workers=1)
         flush(folder)
 
     monkeypatch.setattr(swap_folder, "_flush", second)
     with pytest.raises(InputError, match="shows a release that this project did not make"):
-        api.release(a.root / "packager.toml", processes=1)
+        api.release(a.root / "packager.toml", workers=1)
     assert main(["inspect", str(site / "release.json")]) == 0
     assert b.run(capsys, "release").code == 0
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []

@@ -27,7 +27,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(SHARD / "source", tmp_path / "source")
     for name in ("records.csv", "packager.toml"):
         shutil.copyfile(SHARD / name, tmp_path / name)
-    api.release(tmp_path / "packager.toml", processes=1)
+    api.release(tmp_path / "packager.toml", workers=1)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path

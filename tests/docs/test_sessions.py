@@ -52,7 +52,7 @@ def project(tmp_path: Path) -> Path:
     shutil.copytree(SHARD / "source", tmp_path / "source")
     for name in ("records.csv", "packager.toml"):
         shutil.copyfile(SHARD / name, tmp_path / name)
-    api.release(tmp_path / "packager.toml", processes=1)
+    api.release(tmp_path / "packager.toml", workers=1)
     return tmp_path
 
 

@@ -22,7 +22,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     api.keygen(tmp_path / "publisher.key", tmp_path / "publisher.pub", password=None)
     config = (tmp_path / "packager.toml").read_text()
     (tmp_path / "packager.toml").write_text(config.replace("[release]", '[release]\nkey = "publisher.key"'))
-    api.release(tmp_path / "packager.toml", processes=1)
+    api.release(tmp_path / "packager.toml", workers=1)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     return tmp_path

@@ -45,10 +45,10 @@ def opened_sources(root: Path, source: Path) -> list[str]:
 def test_a_release_with_nothing_changed_opens_no_source_and_leaves_everything(tmp_path: Path) -> None:
     project = make_project(tmp_path)
     settle(project.source)
-    api.release(tmp_path / CONFIG, processes=1)
+    api.release(tmp_path / CONFIG, workers=1)
     before = project.published()
     assert opened_sources(tmp_path, project.source) == []
-    again = api.release(tmp_path / CONFIG, processes=1)
+    again = api.release(tmp_path / CONFIG, workers=1)
     assert (again.scan.changed, again.scan.tags_read, again.plan.changed) == (False, 0, False)
     assert (again.pack.packed, again.pack.bytes, again.publish.changed) == (0, 0, False)
     assert project.published() == before
@@ -103,7 +103,7 @@ def test_what_a_scan_noted_is_not_believed_once_anything_is_other(tmp_path: Path
 def test_with_some_files_new_only_those_are_opened(tmp_path: Path) -> None:
     project = make_project(tmp_path)
     settle(project.source)
-    api.release(tmp_path / CONFIG, processes=1)
+    api.release(tmp_path / CONFIG, workers=1)
     fresh = project.source / "new"
     fresh.mkdir()
     write_tone(fresh / "new.wav", 500)

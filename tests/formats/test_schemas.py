@@ -160,7 +160,7 @@ def check_site(site: Path, *, serial: int) -> None:
 def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A release of a small project."""
     root = make_project(tmp_path_factory.mktemp("released"), files=4).root
-    api.release(root / "packager.toml", processes=1)
+    api.release(root / "packager.toml", workers=1)
     return root
 
 

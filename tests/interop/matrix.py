@@ -76,7 +76,7 @@ def make(root: Path, kind: str, port: int) -> Project:
     text = (project.root / "packager.toml").read_text()
     text = text.replace("udp://tracker.example.org:6969", f"http://127.0.0.1:{free_port()}")  # rtorrent needs one
     (project.root / "packager.toml").write_text(text.replace("[torrent]", f"[torrent]\n{KINDS[kind]}"))
-    api.release(project.root / "packager.toml", processes=1)
+    api.release(project.root / "packager.toml", workers=1)
     return project
 
 

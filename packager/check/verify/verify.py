@@ -15,7 +15,9 @@ from packager.core.estimates import sampling
 from packager.core.estimates.sampling import SampleSize, parse_sample
 from packager.core.reports.check_reports import Sample, VerifyReport
 from packager.errors import InputError
+from packager.option_fields import KEY, RELEASE, option
 from packager.progress import Progress
+from packager.units import parse_seconds, parse_size
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,38 @@ class FullMode:
 Mode: TypeAlias = QuickMode | SampleMode | FullMode | ScrubMode
 
 
-def parse_mode(*, quick: bool, sample: str | None, seed: int, state: Path | None, older_than: float | None) -> Mode:
-    """Return what is asked for. Raises InputError where two of them do not go together."""
+def _rate(text: str, where: str) -> int:
+    """Return bytes a second: a size, of which "B" and "/s" may be left out."""
+    size = text.strip().removesuffix("/s")
+    return parse_size(size + "B" if size[-1:] in tuple("kKMGT") else size, where)
+
+
+@dataclass(frozen=True)
+class VerifyOptions:
+    """What data is compared with, and how much of it is read. Of release, manifest, torrent and sums one at most."""
+
+    release: Path | str | None = option(RELEASE)
+    key: Path | str | None = option(KEY)
+    manifest: Path | None = option("A shard's .manifest.json. Default: near the tar.", metavar="FILE")
+    torrent: Path | None = option("A .torrent, by anybody, of the data at PATH.", metavar="FILE")
+    sums: Path | None = option("A file of digests, as sha256sum writes it, of files in PATH.", metavar="FILE")
+    quick: bool = option("Only presence and sizes; nothing is read.", False)
+    sample: str | None = option("Read only so much, by chance, and say what it proves.", metavar="2%|COUNT")
+    seed: int | None = option("Take the same sample again. Default: another each time.", least=0)
+    state: Path | None = option("Remember what was proved, and go on there the next time.", metavar="FILE")
+    older_than: float | None = option(
+        "With --state: read again what was proved so long ago.", metavar="90d", parse=parse_seconds
+    )
+    max_time: float | None = option("Stop in order after so long, and exit with 3.", metavar="6h", parse=parse_seconds)
+    rate: int | None = option("Bytes to read a second at most, in all.", metavar="100M", parse=_rate)
+
+
+def parse_mode(options: VerifyOptions, random_seed: int) -> Mode:
+    """Return what is asked for. random_seed: of a sample, if none is given.
+
+    Raises InputError where two of them do not go together.
+    """
+    quick, sample, state, older_than = options.quick, options.sample, options.state, options.older_than
     asked = {"--quick": quick, "--sample": sample is not None, "--state": state is not None}
     given = [name for name, wanted in asked.items() if wanted]
     if len(given) > 1:
@@ -58,7 +90,7 @@ def parse_mode(*, quick: bool, sample: str | None, seed: int, state: Path | None
     if state is not None:
         return ScrubMode(state, older_than)
     if sample is not None:
-        return SampleMode(parse_sample(sample), seed)
+        return SampleMode(parse_sample(sample), random_seed if options.seed is None else options.seed)
     return QuickMode() if quick else FullMode()
 
 

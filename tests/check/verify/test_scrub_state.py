@@ -147,10 +147,10 @@ def test_what_was_proved_longest_ago_is_read_first(root: Path) -> None:
 def test_loose_files_are_remembered_one_by_one(root: Path) -> None:
     source, state = root / "source", root / "state"
     release = root / "output"
-    whole = api.verify([source], release=release, state=state, processes=1)
+    whole = api.verify([source], api.VerifyOptions(release=release, state=state), workers=1)
     assert whole.read == whole.size
     os.utime(source / "003 [b].bin")
-    again = api.verify([source], release=release, state=state, processes=1)
+    again = api.verify([source], api.VerifyOptions(release=release, state=state), workers=1)
     assert again.read == (source / "003 [b].bin").stat().st_size
 
 

@@ -102,7 +102,7 @@ def test_a_second_project_is_refused_before_it_sweeps_what_the_first_is_sending(
         name = {"Bucket": bucket.name, "Key": "tars/tones-rest-00001.tar"}
         bucket.client.abort_multipart_upload(**name, UploadId=upload)
 
-    assert not api.pack(a.root / "packager.toml", processes=1, progress=Meanwhile("pack", second)).failed
+    assert not api.pack(a.root / "packager.toml", workers=1, progress=Meanwhile("pack", second)).failed
     assert codes == [2]
     before = bucket.everything("tars/")
     ran = b.run(capsys, "release")

@@ -40,7 +40,7 @@ def make(root: Path, bucket: Bucket, files: int) -> Project:
     config = project.root / "packager.toml"
     text = config.read_text().replace('source = "source"', f'source = "s3://{bucket.name}/source"')
     config.write_text(text.replace("[shards]", f'[shards]\ndirectory = "s3://{bucket.name}/tars"'))
-    api.release(config, virtual=True, processes=1)
+    api.release(config, virtual=True, workers=1)
     return project
 
 
@@ -77,7 +77,7 @@ def whole(project: Project, tmp_path: Path, bucket: Bucket) -> bytes:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     twin.write_config(size="64 MiB", phases=PHASES, torrent='piece_length = "256 KiB"')
-    api.release(twin.root / "packager.toml", processes=1)
+    api.release(twin.root / "packager.toml", workers=1)
     return (twin.root / "shards" / NAME).read_bytes()
 
 

@@ -56,7 +56,7 @@ def large_project(root: Path, size: int, shards: int) -> tuple[Project, dict[str
     project.write_config(size=f"{size + (64 << 10)} B", phases=PHASES)
     api.scan(project.root / "packager.toml", processes=1)
     api.plan(project.root / "packager.toml")
-    report = api.pack(project.root / "packager.toml", processes=2)
+    report = api.pack(project.root / "packager.toml", workers=2)
     assert report.packed == shards
     return project, taken_away(project)
 
@@ -106,7 +106,7 @@ def survives_kills(cluster: Cluster, disk: FailingDisk, root: Path, *, size: int
     every = SHARDS * (size >> 20) // (kills + 1)  # writes; each shard takes one a MiB, and one for its space
     disk.arm(Fault(project.root / "shards", "write", -signal.SIGKILL, every, every * kills, every=every))
     with replaced(cluster) as died:
-        report = api.pack(project.root / "packager.toml", cluster=cluster.address)
+        report = api.pack(project.root / "packager.toml", workers=api.WorkerOptions(scheduler=cluster.address))
     assert sum(died) == kills
     assert report.packed == SHARDS
     assert not report.failed
@@ -134,7 +134,7 @@ def test_a_worker_that_hangs_has_its_shard_packed_elsewhere_and_spoils_nothing(
     project, expected = large_project(tmp_path / "project", 4 << 20, FEW)
     shards = project.root / "shards"
     disk.arm(Fault(shards, "write", -signal.SIGSTOP, 3, 3))
-    report = api.pack(project.root / "packager.toml", cluster=three.address, patience=3)
+    report = api.pack(project.root / "packager.toml", workers=api.WorkerOptions(scheduler=three.address, patience=3))
     three.go_on()
     until(lambda: not three.writing() and all(path.name.endswith(".tar") for path in shards.iterdir()))
     assert report.packed == FEW
@@ -161,7 +161,7 @@ def test_ctrl_c_stops_in_order_and_the_next_run_goes_on(
     assert all(path.name.endswith(".tar") for path in shards.iterdir())
     whole = len(list(shards.iterdir()))
     assert 0 < whole < FEW
-    report = api.pack(project.root / "packager.toml", cluster=three.address)
+    report = api.pack(project.root / "packager.toml", workers=api.WorkerOptions(scheduler=three.address))
     assert report.already >= whole - 1  # one may have been without its mark
     assert made_by_packing(project) == expected
 
@@ -177,19 +177,19 @@ def test_virtual_shards_and_those_kept_as_files_are_the_same_and_tars_are_writte
     project.write_config(phases=metadata + phases + files, collection="mtimes = true", torrent="also_v1 = true")
     api.scan(config, processes=1)
     plan = api.plan(config).plan
-    api.pack(config, processes=1, virtual=True)
+    api.pack(config, workers=1, virtual=True)
     expected = taken_away(project)
 
-    report = api.pack(config, cluster=three.address, virtual=True)
+    report = api.pack(config, workers=api.WorkerOptions(scheduler=three.address), virtual=True)
     assert made_by_packing(project) == expected
     tars = [shard.name for phase in plan.phases for shard in phase.shards if shard.container == "tar"]
     assert report.virtual == len(tars)
 
-    here = api.materialise(config, tars[:3], processes=1)
+    here = api.materialise(config, tars[:3], workers=1)
     wanted = {path.name: path.read_bytes() for path in (project.root / "shards").glob("*.tar")}
     for name in wanted:
         (project.root / "shards" / name).unlink()
-    there = api.materialise(config, tars[:3], cluster=three.address)
+    there = api.materialise(config, tars[:3], workers=api.WorkerOptions(scheduler=three.address))
     assert there.written == here.written == 3
     assert {path.name: path.read_bytes() for path in (project.root / "shards").glob("*.tar")} == wanted
 
@@ -201,7 +201,7 @@ def test_a_source_that_changed_is_named_and_nothing_is_left_of_its_shard(three: 
     api.plan(config)
     changed = sorted(project.source.rglob("*.wav"))[0]
     changed.write_bytes(b"another")
-    report = api.pack(config, cluster=three.address)
+    report = api.pack(config, workers=api.WorkerOptions(scheduler=three.address))
     assert len(report.failed) == 1
     assert changed.name in report.failed[0].what
     assert len(list((project.root / "shards").iterdir())) == report.packed
@@ -218,7 +218,7 @@ def test_what_a_killed_pass_here_left_is_gone_when_a_worker_packed_its_shard(thr
     for path in (note, left):
         path.parent.mkdir(parents=True)
         path.write_bytes(b"of a killed run")
-    assert api.pack(config, phases=["rest"], cluster=three.address).packed
+    assert api.pack(config, phases=["rest"], workers=api.WorkerOptions(scheduler=three.address)).packed
     assert not note.exists()
     assert not left.exists()
 

@@ -31,7 +31,7 @@ def packed(project: Project) -> bytes:
     config = project.root / "packager.toml"
     api.scan(config, processes=1)
     api.plan(config)
-    assert not api.pack(config, processes=1).failed
+    assert not api.pack(config, workers=1).failed
     return (project.root / "shards" / f"{NAME}.tar").read_bytes()
 
 
@@ -55,7 +55,7 @@ def test_a_tar_of_the_wrong_size_is_packed_again(project: Project, change: "type
 
 def test_a_published_tar_is_not_replaced_by_one_with_another_infohash(project: Project) -> None:
     config, tar = project.root / "packager.toml", project.root / "shards" / f"{NAME}.tar"
-    api.release(config, processes=1)
+    api.release(config, workers=1)
     short = tar.read_bytes()[:-512]
     tar.write_bytes(short)
     source = project.source / "a.bin"
@@ -63,7 +63,7 @@ def test_a_published_tar_is_not_replaced_by_one_with_another_infohash(project: P
     source.write_bytes(b"x" * status.st_size)
     os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))
     try:
-        failed = [f"{each.where}: {each.what}" for each in api.pack(config, processes=1).failed]
+        failed = [f"{each.where}: {each.what}" for each in api.pack(config, workers=1).failed]
     except InputError as error:
         failed = [str(error)]
     assert len(failed) == 1
@@ -76,25 +76,25 @@ def test_a_site_whose_chain_is_broken_is_not_taken_for_the_state(project: Projec
     config = project.root / "packager.toml"
     for count in range(3):
         (project.source / f"new {count}.bin").write_bytes(bytes([count]) * 3000)
-        api.release(config, processes=1)
+        api.release(config, workers=1)
     for kept in (project.root / ".packager" / "releases").iterdir():
         kept.unlink()
     document = project.root / "output" / "releases" / f"{number}.json"
     document.write_bytes(document.read_bytes().replace(b"CC0-1.0", b"CC9-9.9"))
     (project.source / "another.bin").write_bytes(b"another")
     with pytest.raises(TrustError, match=rf"releases/{number}\.json|releases/{number + 1}\.json"):
-        api.release(config, processes=1)
+        api.release(config, workers=1)
 
 
 @pytest.mark.parametrize("kind", ["manifest.json", "members.parquet", "torrent"])
 def test_a_site_with_another_document_is_not_taken_for_the_state(project: Project, kind: str) -> None:
     config = project.root / "packager.toml"
-    api.release(config, processes=1)
+    api.release(config, workers=1)
     shutil.rmtree(project.root / ".packager")
     document = next((project.root / "output").rglob(f"{NAME}.{kind}"))
     document.write_bytes(document.read_bytes() + b" ")
     with pytest.raises(TrustError, match=f"{NAME}.{kind}: is not the file that release.json names"):
-        api.release(config, processes=1)
+        api.release(config, workers=1)
 
 
 def test_other_trackers_are_in_the_torrents_of_the_next_run(project: Project) -> None:

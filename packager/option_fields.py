@@ -1,0 +1,69 @@
+"""How an option of a command is declared: once, as a field of a frozen dataclass.
+
+The API takes the dataclass, `--help` and docs/reference show what its fields say, and the command line sets only what
+was given. Types: bool, int, float, str, Path, with None, and tuple[..., ...] of them; or another such dataclass.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+_KEY = "option"
+
+
+@dataclass(frozen=True)
+class OptionText:
+    """What an option says of itself.
+
+    help: a sentence. flags: on the command line, "" for none; empty: "--" and the field's name. written: the default as
+    it is written on the command line. parse: turns a text and its flag into the value, and raises InputError for a
+    wrong one. least, most: bounds of a number.
+    """
+
+    help: str
+    flags: tuple[str, ...] = ()
+    metavar: str | None = None
+    written: str | None = None
+    parse: Callable[[str, str], object] | None = None
+    least: float | None = None
+    most: float | None = None
+
+    def flags_of(self, name: str) -> tuple[str, ...]:
+        """Return the flags of the field of this name."""
+        return self.flags or ("--" + name.replace("_", "-"),)
+
+
+def option(
+    text: str | OptionText,
+    default: object = None,
+    *flags: str,
+    metavar: str | None = None,
+    parse: Callable[[str, str], object] | None = None,
+    least: float | None = None,
+    most: float | None = None,
+) -> Any:
+    """Return a field with this default. text: its help, or all that several options have in common.
+
+    default: with `parse` as it is written on the command line.
+    """
+    if isinstance(text, str):
+        written = default if parse is not None and isinstance(default, str) else None
+        text = OptionText(text, flags, metavar, written, parse, least, most)
+    if text.parse is not None and text.written is not None:
+        default = text.parse(text.written, "")
+    return field(default=default, metadata={_KEY: text})
+
+
+def option_texts(declared: type) -> dict[str, OptionText]:
+    """Return what the fields of a dataclass say, by name; those that are no options are left out."""
+    return {each.name: each.metadata[_KEY] for each in fields(declared) if _KEY in each.metadata}
+
+
+# What several commands say in the same words.
+RELEASE = OptionText(
+    "The release that lists the shard: its folder, its release.json, or the address of either."
+    " Default: the folder around it.",
+    metavar="DIR|URL",
+)
+KEY = OptionText("The publisher's minisign key, by which the release must be signed.", metavar="KEY|FILE")
+MANIFEST = OptionText("The shard's .manifest.json. Default: the one beside it.", metavar="FILE")
