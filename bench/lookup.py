@@ -25,9 +25,8 @@ from bench.timing import own_peak_kib
 from packager.core.http.allowed_hosts import allowed_hosts
 from packager.core.releases import documents, lookup_index
 from packager.core.releases.lookup_index import Lookup
-from packager.engine.network.http_client import HttpClient
 from packager.engine.published.member_rows import read_rows
-from packager.engine.published.release_ranges import open_release_files
+from packager.engine.published.release_reader import ReleaseReader, open_release_reader
 from packager.engine.tables import parquet
 from packager.model import MEMBERS
 from packager.progress import SILENT
@@ -127,16 +126,17 @@ def serving(folder: Path) -> Iterator[str]:
     server.server_close()
 
 
-def look_up(address: str, key: str, scratch: Path, web: HttpClient) -> tuple[int, int, float, pa.Table]:
+def look_up(files: ReleaseReader, key: str, scratch: Path) -> tuple[int, int, float, pa.Table]:
     """Find one member from nothing: requests, bytes, milliseconds, its row."""
     began = time.monotonic()
-    files = open_release_files(address, lambda: web, seconds=30)
+    requests, received = files.cost.requests, files.cost.received
     index = lookup_index.parse_lookup(files.read(lookup_index.LOOKUP, lookup_index.LIMIT), lookup_index.LOOKUP)
     place = lookup_index.bucket_range(index, key)
     hit = lookup_index.parse_bucket(index, files.read_range(place.part.path, place.start, place.stop), place.mark)[0]
     rows = read_rows(files, f"manifests/{hit.shard}.members.parquet", [hit.row], scratch)
     files.read(f"manifests/{hit.shard}.manifest.json", 1 << 20)
-    return files.cost.requests, files.cost.received, 1000 * (time.monotonic() - began), rows
+    seconds = time.monotonic() - began
+    return files.cost.requests - requests, files.cost.received - received, 1000 * seconds, rows
 
 
 def main(data: Path) -> None:
@@ -158,10 +158,10 @@ def main(data: Path) -> None:
     print(f"Found among {MEMBERS_MADE:,} members:\n")
     print("| by | in | requests, most | bytes, median | bytes, most | ms on loopback, median | most |")
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
-    with serving(folder) as address, HttpClient(allowed=allowed_hosts(["127.0.0.1"])) as web:
+    with serving(folder) as address, open_release_reader(address, allowed=allowed_hosts(["127.0.0.1"])) as files:
         for where, chosen in pick.items():
             for column in ("id", "path", "isrc"):
-                costs = [_one(address, column, chosen(), folder, web) for _ in range(ASKED)]
+                costs = [_one(files, column, chosen(), folder) for _ in range(ASKED)]
                 requests, sizes, times = zip(*costs, strict=True)
                 cells = (f"{max(requests)}", f"{statistics.median(sizes):,.0f}", f"{max(sizes):,}")
                 cells = (*cells, f"{statistics.median(times):.1f}", f"{max(times):.1f}")
@@ -169,10 +169,10 @@ def main(data: Path) -> None:
     shutil.rmtree(folder)
 
 
-def _one(address: str, column: str, number: int, scratch: Path, web: HttpClient) -> tuple[int, int, float]:
+def _one(files: ReleaseReader, column: str, number: int, scratch: Path) -> tuple[int, int, float]:
     """Look up one member by its own key, which is made here again."""
     with duckdb.connect() as database:
         (key,) = database.execute(f"SELECT {column} FROM ({ROWS})", [number, number + 1]).fetchall()[0]
-    requests, received, milliseconds, row = look_up(address, key, scratch, web)
+    requests, received, milliseconds, row = look_up(files, key, scratch)
     assert row[column][0].as_py() == key
     return requests, received, milliseconds

@@ -458,7 +458,8 @@ TOLD |= {
     },
     "Evidence": {
         "kind": "signature: a release that `key` signed; release: one whose signature was not checked; manifest: a"
-        " shard's documents alone; torrent; list: of digests; bag: a bag's own manifests.",
+        " shard's documents alone; torrent; list: of digests; bag: a bag's own manifests;"
+        " magnet: a link that names a member; transport: what the release's address sent, unchecked.",
         "name": "The release, the file, or the names of the bag's manifests.",
         "serial": "The release's serial; left out where there is no release.",
         "collection": "The release's collection; left out where there is no release.",
@@ -647,8 +648,7 @@ TOLD |= {
         "release": "The release's address or folder; empty for magnet links.",
         "to": "The folder that files go to.",
         "dry_run": "Whether it was only told what would be written; so it is with --magnet.",
-        "vouched": "What vouches for the members: the way that ranges of their tables came; their whole tables, listed"
-        " in a release.json that nobody signed, that a mirror accepted, or that the key signed; or the magnet link.",
+        "evidence": "What says how the members should be.",
         "chosen": "Members that were asked for.",
         "bytes": "Their bytes.",
         "written": "Files written now.",
@@ -927,7 +927,8 @@ TOLD |= {
         "name": ("The shard's name.", SHARD),
         "phase": ("Its phase.", SLUG),
         "size": "Bytes of its tar.",
-        "on_disk": "How much of it is here; whole is what has its size.",
+        "on_disk": "How much is here. whole: it has its size, and was verified or has a piece that was found right now;"
+        " unchecked: it has its size, and no torrent is here to compare it with; in the way: it is another file.",
         "why": "Why it is chosen.",
     },
     "Removable": {
@@ -973,7 +974,8 @@ TOLD |= {
         "name": ("The shard's name.", SHARD),
         "size": "Bytes of its tar.",
         "chosen": "Whether it is to be held.",
-        "on_disk": "How much of it is here; whole is what has its size.",
+        "on_disk": "How much is here. whole: it has its size, and was verified or has a piece that was found right now;"
+        " unchecked: it has its size, and no torrent is here to compare it with; in the way: it is another file.",
         "obsolete": "Whether nobody need hold it any more.",
         "withheld": "Why it must not be handed out; null where it may be.",
         "verified": ("When every byte was last found right, if it did not change since; else null.", DATE),

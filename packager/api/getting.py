@@ -10,11 +10,11 @@ from packager.api.arguments import AnyPath, as_location, as_locations, as_path, 
 from packager.core.bittorrent.magnet import is_link
 from packager.core.config.store_url import is_store_location, is_store_url
 from packager.core.reports.check_reports import GetReport
+from packager.core.reports.evidence import Evidence
 from packager.core.shards.extract_paths import parse_naming
 from packager.engine.network.connection_options import NetworkOptions
 from packager.engine.network.remote_readers import asked_seed
-from packager.engine.published.release_ranges import TransferCost
-from packager.engine.published.release_reader import normal
+from packager.engine.published.release_reader import RELEASE, TransferCost, normal
 from packager.errors import InputError
 from packager.get.find_by_sql import SearchLimits
 from packager.get.get import GetOptions, get_members
@@ -73,7 +73,14 @@ def get(
         if release is not None or key is not None or not all(is_link(each) for each in keys):
             raise InputError("KEY", "a magnet link stands for itself", "give links alone, without --release and --key")
         meant = find_by_links(keys, naming, places)
-        return get_members(meant, request(local), release="", vouched="magnet", cost=TransferCost(), progress=progress)
+        return get_members(
+            meant,
+            request(local),
+            release="",
+            evidence=Evidence(kind="magnet", name="magnet link"),
+            cost=TransferCost(),
+            progress=progress,
+        )
     with ExitStack() as opened:
         origin, folders = _origin(release, key)
         places = places.trusting(origin.source)
@@ -84,7 +91,7 @@ def get(
             found.meant,
             request([*local, *folders]),
             release=found.where,
-            vouched=found.vouched,
+            evidence=found.evidence,
             cost=found.cost,
             progress=progress,
         )
@@ -99,7 +106,7 @@ def _with_stores(remote: NetworkOptions, addresses: Sequence[str]) -> NetworkOpt
 def _origin(release: Path | str | None, key: str | None) -> tuple[ReleaseLocation, list[Path]]:
     """Return where a release is, and the folders beside it that may hold its tars."""
     if release is None:
-        here = (place for place in (Path(), Path("output")) if (place / "release.json").is_file())
+        here = (place for place in (Path(), Path("output")) if (place / RELEASE).is_file())
         release = next(here, None)
     if release is None:
         raise InputError("--release", "no release is named, and none is here", "name its folder or address")
@@ -108,9 +115,9 @@ def _origin(release: Path | str | None, key: str | None) -> tuple[ReleaseLocatio
     if "://" in str(release):
         return ReleaseLocation(str(release), key), []
     folder = Path(release)
-    folder = folder.parent if folder.name == "release.json" else folder
+    folder = folder.parent if folder.name == RELEASE else folder
     mirror = MirrorFolder(folder).load()
     if mirror is not None:
-        accepted = MirrorFolder(folder).load_release(mirror) if key is None else None
+        accepted = MirrorFolder(folder).trusted_release(mirror) if key is None else None
         return ReleaseLocation(mirror.settings.source, key, accepted), [folder]
     return ReleaseLocation(str(folder), key), [folder, folder / "shards", folder.absolute().parent / "shards"]

@@ -16,14 +16,6 @@ from packager.errors import InputError
 from packager.get.find_by_sql import SearchLimits
 from packager.units import count_of, format_size, parse_size
 
-_VOUCHED = {
-    "ranges": "only the way it came vouches for it; --key checks the publisher's signature",
-    "release": "its table is the one that release.json lists; --key checks the publisher's signature",
-    "followed": "its table is the one of the release that the mirror accepted",
-    "signature": "its table is the one of the release that the key signed",
-    "magnet": "the magnet link vouches for it",
-}
-
 
 @with_options(remote=network_options.network_options)
 def get(
@@ -127,4 +119,4 @@ def show(report: GetReport) -> None:
     output.print_message(
         f"  transferred {format_size(report.transferred)}, and {looked_up}; {them} of {format_size(report.shard_bytes)}"
     )
-    output.print_message(f"  {_VOUCHED[report.vouched]}")
+    output.compared_with([report.evidence])

@@ -43,7 +43,7 @@ def compared_with(evidence: "Iterable[Evidence | None]") -> None:
         print_message(f"Compared with {display_text(each.sentence(), 1000)}.")
     if len(found) > _EVIDENCE:
         print_message(f"Compared with {len(found) - _EVIDENCE:,} more; --json names them all.")
-    if any(each.kind == "release" for each in found):
+    if any(each.kind in ("release", "transport") for each in found):
         print_message("Not checked against a signature. To check: --key KEY")
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 from packager.core.releases import lookup_index
 from packager.core.releases.lookup_index import LOOKUP, Lookup, LookupHit
 from packager.core.releases.members_table import with_current_ids
-from packager.engine.published.release_ranges import ReleaseRanges
+from packager.engine.published.release_reader import ReleaseReader
 from packager.errors import InputError
 from packager.get.shard_tables import ShardTables
 from packager.model import Manifest, ShardName
@@ -25,7 +25,7 @@ class FoundMembers:
     members: pa.Table
 
 
-def read_lookup(files: ReleaseRanges) -> Lookup:
+def read_lookup(files: ReleaseReader) -> Lookup:
     """Return the lookup.json of a release. Raises InputError where it has none."""
     try:
         return lookup_index.parse_lookup(files.read(LOOKUP, lookup_index.LIMIT), LOOKUP)
@@ -34,7 +34,7 @@ def read_lookup(files: ReleaseRanges) -> Lookup:
         raise InputError(error.where, error.what, error.mend or mend) from error
 
 
-def find_by_keys(keys: Sequence[str], files: ReleaseRanges, index: Lookup, shelf: ShardTables) -> list[FoundMembers]:
+def find_by_keys(keys: Sequence[str], files: ReleaseReader, index: Lookup, shelf: ShardTables) -> list[FoundMembers]:
     """Return the members that have one of these ids, paths or ISRCs, each once.
 
     Where several shards hold an id, the newest one's member is meant. Memory: a bucket, and a row group a
@@ -68,7 +68,7 @@ def find_by_keys(keys: Sequence[str], files: ReleaseRanges, index: Lookup, shelf
     return found
 
 
-def _hits(key: str, files: ReleaseRanges, index: Lookup) -> list[LookupHit]:
+def _hits(key: str, files: ReleaseReader, index: Lookup) -> list[LookupHit]:
     """Return the members that may have a key, newest first."""
     place = lookup_index.bucket_range(index, key)
     try:

@@ -8,11 +8,12 @@ import pyarrow.compute as pc
 
 from packager.core.config.option_values import nearest
 from packager.core.releases.members_table import with_current_ids
+from packager.engine.published.open_release import OpenedRelease
 from packager.engine.tables import untrusted_parquet
 from packager.engine.tables.filter_members import filter_members
 from packager.errors import InputError
 from packager.get.find_by_key import FoundMembers, checked_members
-from packager.get.shard_tables import CompleteTables
+from packager.get.shard_tables import ShardTables
 from packager.model import MEMBERS, Release, ReleaseShard
 from packager.paths import display_text
 from packager.units import MIB, count_of, format_size
@@ -33,24 +34,24 @@ class SearchLimits:
     most: int = 256 * MIB
 
 
-def find_by_sql(search: SearchLimits, shelf: CompleteTables, *, fetched: bool) -> list[FoundMembers]:
+def find_by_sql(search: SearchLimits, release: OpenedRelease, shelf: ShardTables) -> list[FoundMembers]:
     """Return the members for which an SQL condition is true, and that were not withdrawn.
 
-    fetched: each table is fetched for it. Memory and room: one members table. Raises InputError where more
-    would be fetched than may be, where nothing is meant, or more than WHERE_MOST members.
+    Memory and room: one members table. Raises InputError where more would be fetched than may be, where nothing is
+    meant, or more than WHERE_MOST members.
     """
-    searched = _searched(shelf.release, search.shards, search.phases)
+    searched = _searched(release.release, search.shards, search.phases)
     cost = sum(shard.members_table.size for shard in searched)
-    if fetched and cost > search.most:
+    if release.reader.folder is None and cost > search.most:
         what = f"the members tables of {count_of(len(searched), 'shard')} are {format_size(cost)}, more than the "
         mend = "narrow it with --shard or --phase, or allow more with --most"
         raise InputError("--where", f"{what}{format_size(search.most)} that may be fetched", mend)
     gone = pa.array(sorted(shelf.withdrawn), pa.string())
     found, count = [], 0
     for shard in searched:
-        path = shelf.table(shard.name)
+        path = release.open_file(shard.members_table)
         members = with_current_ids(untrusted_parquet.read_untrusted_table(path, MEMBERS))
-        if shelf.copied:
+        if release.copied:
             path.unlink()  # all of them may be more than there is room for
         members = members.filter(pc.invert(pc.is_in(members["id"], gone)))
         rows = filter_members(members, ids=(), paths=(), where=search.where)

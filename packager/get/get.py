@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from packager.core.reports.check_reports import GetReport, ShardTransfer, Vouched
+from packager.core.reports.check_reports import GetReport, ShardTransfer
+from packager.core.reports.evidence import Evidence
 from packager.core.shards import path_formats
 from packager.core.shards.extract_paths import NamingOptions, output_paths
 from packager.engine.files import atomic_files
@@ -21,7 +22,7 @@ from packager.engine.files.member_writer import (
 )
 from packager.engine.files.output_folder import OutputFolder
 from packager.engine.network.connection_options import NetworkOptions
-from packager.engine.published.release_ranges import TransferCost
+from packager.engine.published.release_reader import TransferCost
 from packager.errors import InputError
 from packager.get.member_links import links_of
 from packager.get.member_readers import MemberReaders, SelectedMembers
@@ -50,14 +51,14 @@ def get_members(
     request: GetOptions,
     *,
     release: str,
-    vouched: Vouched,
+    evidence: Evidence,
     cost: TransferCost,
     progress: Progress,
 ) -> GetReport:
     """Write the members that are meant below a folder, and return what that cost.
 
     One that no source has right, or whose name another file has, stands in the report; the others are
-    written. release, vouched, cost: where the members were found, for the report. Raises InputError for an
+    written. release, evidence, cost: where the members were found, for the report. Raises InputError for an
     address that is none, IncompleteError where a file cannot be written.
     """
     withheld = tuple(each.withheld for each in meant if each.withheld is not None) if request.links else ()
@@ -76,7 +77,7 @@ def get_members(
         release=release,
         to=display_text(str(request.to)),
         dry_run=request.dry_run,
-        vouched=vouched,
+        evidence=evidence,
         chosen=members.num_rows,
         bytes=total_bytes(members),
         written=taken.written,

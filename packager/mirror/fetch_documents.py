@@ -7,12 +7,13 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from packager.core.bittorrent import parse_torrent
+from packager.core.bittorrent import bencode, parse_torrent
 from packager.core.shards.folder_layout import TAG_FILES
 from packager.engine.files import atomic_files
+from packager.engine.files.limited_read import read_limited
 from packager.engine.files.write_errors import write_error
 from packager.engine.published.open_release import check_manifest
-from packager.engine.published.release_reader import ReleaseReader, read_published, save_published
+from packager.engine.published.release_reader import ReleaseReader
 from packager.errors import InputError, TrustError, from_os_error
 from packager.mirror.context import RunContext
 from packager.mirror.state import MirrorFolder
@@ -43,10 +44,10 @@ def fetch_documents(
                 shard.members_tsv,
             ):  # up to 1 GiB each
                 with atomic_files.replace_file(folder.incoming / file.path, file.size) as table:
-                    save_published(source, file, table)
+                    source.save_listed(file, table)
                 paths.append(Path(file.path))
                 continue
-            data = read_published(source, file)
+            data = source.read_listed(file)
             if file is shard.torrent:
                 check_torrent(data, shard, shard.infohash_v1, shard.infohash_v2)
             elif file is shard.twin_torrent:
@@ -58,6 +59,20 @@ def fetch_documents(
         around.progress.advance(1)
     around.progress.end()
     return paths
+
+
+def read_torrent(folder: MirrorFolder, source: ReleaseReader | None, shard: ReleaseShard) -> bytes | None:
+    """Return a shard's .torrent: the one that is kept here, else from `source`; None if there is neither.
+
+    Raises TrustError as `fetch_documents`.
+    """
+    if _is_here(folder, shard.torrent):
+        return read_limited(folder.document(shard.torrent), bencode.LIMIT)
+    if source is None:
+        return None
+    torrent = source.read_listed(shard.torrent)
+    check_torrent(torrent, shard, shard.infohash_v1, shard.infohash_v2)
+    return torrent
 
 
 def _is_here(folder: MirrorFolder, file: PublishedFile) -> bool:

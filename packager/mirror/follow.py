@@ -3,13 +3,13 @@
 Nothing stands in the state before all of it was found right. Fetching the shards themselves is fetch_shards.py's.
 """
 
-import dataclasses
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from packager.core.bittorrent import parse_torrent
-from packager.core.releases import documents, trust
+from packager.core.releases import documents
+from packager.core.releases.kept_entries import staleness_warning
 from packager.core.releases.minisign_key import PublicKey
 from packager.core.reports.mirror_reports import (
     ChangedSetting,
@@ -20,17 +20,16 @@ from packager.core.reports.mirror_reports import (
     WithdrawnLocally,
 )
 from packager.engine.files import atomic_files
-from packager.engine.files.shard_torrent import ShardTorrent
+from packager.engine.files.key_files import read_public
 from packager.engine.network.connection_options import PeerOptions
-from packager.engine.published.open_release import evidence_of
-from packager.engine.published.release_reader import ReleaseReader, open_release_reader, read_published
+from packager.engine.published.accept_release import AcceptedRelease, accept_next, accept_release
+from packager.engine.published.release_reader import ReleaseReader, open_release_reader
 from packager.errors import InputError
-from packager.mirror import fetch_documents, local_shards, release_chain
+from packager.mirror import fetch_documents, local_shards
 from packager.mirror.choose_for_disk import DiskChoice, choose_for_disk
 from packager.mirror.context import Confirmations, RunContext
 from packager.mirror.find_seed_counts import find_seed_counts
 from packager.mirror.local_shards import LocalShard
-from packager.mirror.release_chain import AcceptedRelease
 from packager.mirror.state import ChosenShard, MirrorFolder, MirrorState, Settings
 from packager.model import Release, ReleaseShard, ShardName
 from packager.paths import display_text
@@ -81,7 +80,8 @@ def follow_release(folder: MirrorFolder, settings: Settings, request: StepOption
         newest = _newest(source, held, request, around.progress)
         seeds, counted_by = find_seed_counts(source, newest.release, settings, request.reach, around)
         proofs = folder.proofs()
-        lying = _related(source, folder, newest.release, local_shards.find_local_shards(folder, newest.release), proofs)
+        read = partial(fetch_documents.read_torrent, folder, source)
+        lying = local_shards.find_local_shards(folder, newest.release, proofs, read)
         room, now = around.free(folder.folder), around.clocks.now()
         selection = choose_for_disk(
             newest.release,
@@ -114,15 +114,17 @@ def _newest(
 ) -> AcceptedRelease:
     """Return the newest release, by the key pinned here or by one that is agreed to now."""
     trusted = request.trusted
-    key = release_chain.given_release(trusted.key)
+    key = None if trusted.key is None else read_public(trusted.key)
     if held is None:
         if trusted.unsigned and key is not None:
             raise InputError("--unsigned", "a key is given as well", "leave one of them out")
         if trusted.unsigned:
             progress.note("NOT SIGNED: nothing proves who made this release; only that later ones follow from it")
-        return release_chain.first_release(
-            source, key=key, unsigned=trusted.unsigned, start=trusted.start, confirm=request.ask.key
-        )
+        confirm = None if trusted.unsigned else request.ask.key
+        if trusted.start is None:
+            return accept_release(source, key, confirm=confirm)
+        first = accept_release(source, key, confirm=confirm, path=f"releases/{trusted.start}.json")
+        return accept_next(source, first.followed)
     pinned = held.followed.keys
     if key is not None and key.line not in pinned:
         name = PublicKey.parse(pinned[0]).name if pinned else "none"
@@ -130,33 +132,7 @@ def _newest(
         raise InputError("--key", f"{key.name} is not the key pinned here ({name})", mend)
     if trusted.unsigned and pinned:
         raise InputError("--unsigned", "a key is pinned here, and stays so", "leave it out")
-    return release_chain.next_releases(source, held.followed)
-
-
-def _related(
-    source: ReleaseReader,
-    folder: MirrorFolder,
-    release: Release,
-    lying: dict[ShardName, LocalShard],
-    proofs: Container[ShardName],
-) -> dict[ShardName, LocalShard]:
-    """Return what is on the disk, with files in the way that have the name of a shard and are of something else.
-
-    Files of the built-in client are in `proofs` from their first byte. Others are compared with the shard's torrent.
-    """
-    found = dict(lying)
-    for shard in release.shards:
-        here = lying.get(shard.name)
-        tar = folder.tar(shard.name)
-        if here is None or here.state == "in the way" or shard.name in proofs or not tar.is_file():
-            continue
-        torrent = read_published(source, shard.torrent)
-        fetch_documents.check_torrent(torrent, shard, shard.infohash_v1, shard.infohash_v2)
-        if local_shards.is_unrelated(
-            tar, ShardTorrent(torrent, parse_torrent.parse_torrent(torrent, shard.torrent.path)).pieces
-        ):
-            found[shard.name] = dataclasses.replace(here, state="in the way")
-    return found
+    return accept_next(source, held.followed)
 
 
 def _without_documents(source: str, folder: MirrorFolder, release: Release) -> list[ShardName]:
@@ -187,7 +163,7 @@ def _stayed_with(held: MirrorState | None, settings: Settings) -> tuple[ShardNam
 
 def _warnings(newest: AcceptedRelease, settings: Settings, now: str) -> tuple[str, ...]:
     """Return what its owner should know of the release."""
-    warnings = [trust.staleness_warning(newest.followed, now=now, max_age=settings.max_age)]
+    warnings = [staleness_warning(newest.followed, now=now, max_age=settings.max_age)]
     if not newest.followed.keys:
         warnings.append("not signed: nothing proves who made this release")
     return tuple(warning for warning in warnings if warning is not None)
@@ -221,7 +197,7 @@ def _plan(
         serial=newest.followed.serial,
         date=newest.followed.date,
         key=newest.followed.keys[0] if newest.followed.keys else None,
-        evidence=evidence_of(newest.release, display_text(settings.source), newest.signer),
+        evidence=newest.evidence(display_text(settings.source)),
         strategy=settings.strategy,
         budget=settings.budget,
         chosen=chosen,

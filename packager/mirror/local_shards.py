@@ -1,17 +1,19 @@
 """What lies in a mirror's folder, what there is room for, what may go. Only `remove` and `prove` change anything."""
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from packager.core.bittorrent.parse_torrent import parse_torrent
 from packager.core.bittorrent.piece_hashes import PieceHashes
 from packager.core.releases.sharing_rule import SharingRule
 from packager.core.reports.mirror_reports import OnDisk, Removable
 from packager.engine.files import atomic_files
 from packager.engine.files.file_stamp import FileStamp
-from packager.engine.files.shard_torrent import open_shard_torrent
+from packager.engine.files.shard_torrent import ShardTorrent, open_shard_torrent
 from packager.engine.hashing.find_bad_pieces import bad_pieces
 from packager.errors import from_os_error
 from packager.mirror.state import MirrorFolder, MirrorState, VerifiedTar
@@ -33,14 +35,35 @@ class LocalShard:
 NOTHING = LocalShard("missing", 0, 0, 0)
 
 
-def find_local_shards(folder: MirrorFolder, release: Release) -> dict[ShardName, LocalShard]:
-    """Return how the tar of each shard is on the disk; those of which nothing is there are left out."""
-    found = {shard.name: look_at(folder, shard) for shard in release.shards}
-    return {name: lying for name, lying in found.items() if lying.state != "missing"}
+def find_local_shards(
+    folder: MirrorFolder,
+    release: Release,
+    proofs: Mapping[ShardName, VerifiedTar],
+    read_torrent: Callable[[ReleaseShard], bytes | None],
+) -> dict[ShardName, LocalShard]:
+    """Return how the tar of each shard is on the disk; those of which nothing is there are left out.
+
+    A tar without a proof is compared with its torrent, up to the first right piece: if there is none, a file of this
+    mirror (in `proofs` from its first byte) is partial, another one is in the way. read_torrent: returns a shard's
+    .torrent; None if there is none, and then a tar that has its size is unchecked.
+    """
+    found = {}
+    for shard in release.shards:
+        here = look_at(folder, shard)
+        tar = folder.tar(shard.name)
+        if here.state in ("whole", "partial") and tar.is_file() and not is_proved(proofs.get(shard.name), here):
+            torrent = read_torrent(shard)
+            if torrent is None:
+                here = replace(here, state="unchecked" if here.state == "whole" else "partial")
+            elif is_unrelated(tar, ShardTorrent(torrent, parse_torrent(torrent, shard.torrent.path)).pieces):
+                here = replace(here, state="partial" if shard.name in proofs else "in the way")
+        if here.state != "missing":
+            found[shard.name] = here
+    return found
 
 
 def look_at(folder: MirrorFolder, shard: ReleaseShard) -> LocalShard:
-    """Return how one shard's tar lies: whole is what has its size; only a proof says more."""
+    """Return how one shard's tar is here by its size alone: whole is what has it."""
     tar = folder.tar(shard.name)
     found = _stat(tar)
     if found is not None:
@@ -61,12 +84,15 @@ def look_at(folder: MirrorFolder, shard: ReleaseShard) -> LocalShard:
 def is_unrelated(tar: Path, hashes: PieceHashes) -> bool:
     """Say whether a file has bytes, and no piece of it is right: it is another file under a shard's name.
 
-    Zeros are nobody's: a torrent client takes the space before the bytes come. Reads up to the first right piece.
+    Zeros are nobody's: a torrent client takes the space before the bytes come. Reads up to the first right piece, and
+    no holes.
     """
     used = False
     with open(tar, "rb", buffering=0) as file:
         for piece in range(hashes.count):
             start, stop = hashes.span(piece)
+            if _data_from(file.fileno(), start) >= stop:
+                continue
             data = os.pread(file.fileno(), stop - start, start)
             if not data:
                 break
@@ -74,6 +100,16 @@ def is_unrelated(tar: Path, hashes: PieceHashes) -> bool:
                 return False
             used = used or any(data)
     return used
+
+
+def _data_from(file: int, start: int) -> int:
+    """Return the position of the first byte at or after `start` that is in no hole; the file's end if there is none."""
+    try:
+        return os.lseek(file, start, os.SEEK_DATA)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        return os.fstat(file).st_size
 
 
 def _parts(tar: Path) -> tuple[Path, ...]:

@@ -1,12 +1,14 @@
 """The tars of a mirror that nobody should share any more, deleted: only those that this mirror fetched."""
 
 from collections.abc import Callable
+from functools import partial
 
 from packager.core.reports.mirror_reports import Removable
 from packager.core.reports.reports import Oddity, PruneItem, PruneReport
 from packager.engine.clients import open_client
 from packager.errors import PackagerError
 from packager.mirror import local_shards
+from packager.mirror.fetch_documents import read_torrent
 from packager.mirror.fetch_with_client import stop_withheld
 from packager.mirror.mirror import BUILTIN, NONE
 from packager.mirror.state import MirrorFolder
@@ -26,14 +28,10 @@ def prune_mirror(
     mirror = folder.required()
     release = folder.load_release(mirror)
     chosen = (each.name for each in mirror.chosen)
-    fetched = local_shards.fetched_here(mirror, folder.proofs())
-    ended = [
-        each
-        for each in local_shards.removable(
-            release, local_shards.find_local_shards(folder, release), chosen, fetched, now=now
-        )
-        if each.ended
-    ]
+    proofs = folder.proofs()
+    fetched = local_shards.fetched_here(mirror, proofs)
+    found = local_shards.find_local_shards(folder, release, proofs, partial(read_torrent, folder, None))
+    ended = [each for each in local_shards.removable(release, found, chosen, fetched, now=now) if each.ended]
     planned = _report(folder, ended, deleted=False)
     if dry_run or not planned.files or not ask(planned):
         return planned

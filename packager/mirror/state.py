@@ -10,6 +10,7 @@ release/releases/       SERIAL.json of the release that mirror.json speaks of
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -17,17 +18,19 @@ import msgspec
 
 from packager.core.http.allowed_hosts import AllowedHosts, allowed_hosts
 from packager.core.releases import documents
+from packager.core.releases.kept_entries import FollowedState
 from packager.core.releases.minisign_signature import LIMIT, describe
-from packager.core.releases.trust import FollowedState
 from packager.engine.files import atomic_files
 from packager.engine.files.limited_read import read_limited
+from packager.engine.published.accept_release import MINISIG, release_evidence
+from packager.engine.published.open_release import TrustedRelease
+from packager.engine.published.release_reader import RELEASE
 from packager.errors import InputError, PackagerError, TrustError, from_os_error
 from packager.model import AskFor, FrozenStruct, PublishedFile, Release, ShardName, Strategy, Whole
 from packager.paths import display_text
 from packager.units import GIB
 
 STATE = ".packager-mirror"
-RELEASE, MINISIG = "release.json", ".minisig"
 _DIGESTS = "mirror.json.sha256"
 LIVE_SECONDS = 10  # between two writings of what the built-in client does
 
@@ -177,13 +180,17 @@ class MirrorFolder:
             raise TrustError(display_text(str(path)), "is not the release that was accepted", "packager mirror sync")
         return documents.from_bytes(body, Release, path)
 
-    def signer(self, mirror: MirrorState) -> str | None:
-        """Return the id of the key that signed the release accepted last; None if none is pinned or that is lost."""
-        path = self.release / "releases" / f"{mirror.followed.serial}.json{MINISIG}"
-        try:
-            return describe(read_limited(path, LIMIT)).key if mirror.followed.keys else None
-        except PackagerError:
-            return None
+    def trusted_release(self, mirror: MirrorState) -> TrustedRelease:
+        """Return the release that was accepted last, and what vouches for it. Raises as `load_release`.
+
+        Without a pinned key, or if the signature is lost, that is the release alone.
+        """
+        release, path = self.load_release(mirror), self._copies(mirror)[0]
+        signer = None
+        with suppress(PackagerError):
+            signer = describe(read_limited(path.with_name(path.name + MINISIG), LIMIT)).key
+        where = display_text(mirror.settings.source)
+        return TrustedRelease(release, release_evidence(release, where, signer if mirror.followed.keys else None))
 
     def _copies(self, mirror: MirrorState) -> tuple[Path, Path]:
         """Return where the release that was accepted is kept."""

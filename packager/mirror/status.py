@@ -1,21 +1,21 @@
 """What a mirror holds and what its client says of it; the chosen magnet links. Reads alone, but for a full check."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
-from packager.core.releases import trust
+from packager.core.releases.kept_entries import staleness_warning
 from packager.core.releases.sharing_rule import SharingRule
 from packager.core.reports.mirror_reports import Health, MirrorShard, MirrorStatus
 from packager.core.reports.withheld import Withheld
 from packager.engine.clients import ClientTorrent, open_client
-from packager.engine.published.open_release import evidence_of
 from packager.errors import PackagerError
 from packager.mirror import local_shards
 from packager.mirror.context import Clocks
+from packager.mirror.fetch_documents import read_torrent
 from packager.mirror.local_shards import LocalShard, fetched_here, is_proved, removable
 from packager.mirror.mirror import BUILTIN, NONE
 from packager.mirror.state import MirrorFolder, MirrorState, VerifiedTar
 from packager.model import ReleaseShard, ShardName
-from packager.paths import display_text
 from packager.progress import Progress
 
 
@@ -29,17 +29,19 @@ def mirror_status(
     is followed here.
     """
     mirror = folder.required()
-    release = folder.load_release(mirror)
-    lying = local_shards.find_local_shards(folder, release)
+    trusted = folder.trusted_release(mirror)
+    release = trusted.release
+    read = partial(read_torrent, folder, None)
+    lying = local_shards.find_local_shards(folder, release, folder.proofs(), read)
     chosen = {each.name for each in mirror.chosen}
     shards = [shard for shard in release.shards if shard.name in chosen or shard.name in lying]
     bad: dict[ShardName, int] = {}
     if verify:
-        whole = [each for each in shards if each.name in chosen and _state(lying, each).state == "whole"]
+        whole = [each for each in shards if each.name in chosen and local_shards.look_at(folder, each).state == "whole"]
         bad = local_shards.verify_tars(folder, whole, workers=workers, now=clocks.now, progress=progress)
     proofs = folder.proofs()
     now = clocks.now()
-    stale = trust.staleness_warning(mirror.followed, now=now, max_age=mirror.settings.max_age)
+    stale = staleness_warning(mirror.followed, now=now, max_age=mirror.settings.max_age)
     warnings = [stale, folder.proofs_fault()]
     hand_out = SharingRule(release, now=now)
     told, trouble = _ask(folder, mirror, shards, clocks, proofs) if ask_client else (None, None)
@@ -61,7 +63,7 @@ def mirror_status(
         serial=mirror.followed.serial,
         date=mirror.followed.date,
         key=mirror.followed.keys[0] if mirror.followed.keys else None,
-        evidence=evidence_of(release, display_text(mirror.settings.source), folder.signer(mirror)),
+        evidence=trusted.evidence,
         budget=mirror.settings.budget,
         client=mirror.settings.client,
         reachable=told is not None,
@@ -115,7 +117,7 @@ def _held(
         name=shard.name,
         size=shard.size,
         chosen=chosen,
-        on_disk=lying.state,
+        on_disk="partial" if lying.state == "whole" and said and said.progress not in (None, 1) else lying.state,
         obsolete=shard.obsolete,
         withheld=withheld.reason if withheld else None,
         verified=proof.verified if proof is not None and is_proved(proof, lying) else None,

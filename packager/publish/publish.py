@@ -16,7 +16,8 @@ from packager.core.bittorrent import parse_torrent
 from packager.core.bittorrent.parse_torrent import file_numbers
 from packager.core.estimates.estimate import LISTED, PAGE
 from packager.core.http.allowed_hosts import AllowedHosts
-from packager.core.releases import documents, release_lists, trust
+from packager.core.releases import documents, release_lists
+from packager.core.releases.document_checks import check_document
 from packager.core.releases.next_release import check_signer, next_release, not_before
 from packager.core.releases.seed_counts import Counted
 from packager.core.releases.sharing_rule import SharingRule
@@ -97,7 +98,7 @@ def publish(
     if signer and before_this and release.serial > before_this.serial:
         check_signer(before_this, signer.public)
     progress.end()
-    trust.check_document(release, RELEASE)  # never sign what every reader refuses
+    check_document(release, RELEASE)  # never sign what every reader refuses
     document = documents.to_bytes(release)
     if len(document) > documents.LIMIT:
         what = f"its {len(document)} bytes are more than the {documents.LIMIT} that readers take"

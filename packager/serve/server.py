@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from aiohttp import http_exceptions, web
 
 from packager.engine.project.project import Project
+from packager.engine.published.release_reader import RELEASE
 from packager.errors import InputError, PackagerError
 from packager.paths import display_text
 from packager.serve.access_log import AccessLog
 from packager.serve.metrics import Metrics
 from packager.serve.request_handler import RequestHandler, What
-from packager.serve.shard_cache import RELEASE, ShardCache
+from packager.serve.shard_cache import ShardCache
 from packager.serve.verified_body import VerifiedPieces
 from packager.units import MIB
 

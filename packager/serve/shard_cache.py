@@ -18,7 +18,6 @@ import pyarrow.compute as pc
 
 from packager.core.bittorrent.piece_hashes import PieceHashes
 from packager.core.config.store_url import StoreUrl
-from packager.core.releases import documents
 from packager.core.releases.sharing_rule import SharingRule
 from packager.core.releases.withdrawn_records import waiting_shards
 from packager.core.reports.withheld import Withheld
@@ -26,25 +25,25 @@ from packager.core.shards.folder_layout import FolderLayout
 from packager.core.shards.layout import Layout
 from packager.engine.files.file_body import Body, FileBody
 from packager.engine.files.file_stamp import FileStamp, TarStamp
-from packager.engine.files.limited_read import read_limited
 from packager.engine.files.open_file_cache import OpenFileCache
 from packager.engine.files.range_readers import UnreadableError
 from packager.engine.files.shard_torrent import open_folder_torrent, open_shard_torrent
 from packager.engine.project.project import Project
 from packager.engine.project.tar_stamps import read_tar_stamp
 from packager.engine.project.withdrawals_file import read_withdrawals
+from packager.engine.published.accept_release import read_local_release
 from packager.engine.published.published_shard import folder_pieces
+from packager.engine.published.release_reader import RELEASE
 from packager.engine.published.virtual_tar import VirtualTar, open_virtual
 from packager.engine.stores import store_at
 from packager.engine.stores.read_ahead import MemoryLimit
 from packager.engine.stores.stored_body import StoredTar
 from packager.engine.tables import parquet
-from packager.model import MEMBERS, Container, Release, ShardName
+from packager.model import MEMBERS, Container, ShardName
 from packager.serve.metrics import Metrics
 from packager.serve.verified_body import VerifiedBody, VerifiedPieces
 from packager.units import MIB
 
-RELEASE = "release.json"
 _MEMBER = 350  # bytes of memory that a member takes
 _FILES = 512  # that stay open when nobody reads them
 _AHEAD = 32 * MIB  # bytes that are read ahead of a store, for all answers together
@@ -176,7 +175,7 @@ class ShardCache:
         self._drop_touched()
         if stamp == self._listing.stamp:
             return
-        release = documents.from_bytes(read_limited(path, documents.LIMIT), Release, path)
+        release = read_local_release(path)
         hand_out = SharingRule(release, waiting=waiting_shards(release, read_withdrawals(self._workspace)))
         own = release.catalogue_phases
         shards = {

@@ -16,7 +16,8 @@ from packager.engine.hashing.find_bad_pieces import bad_pieces, bad_pieces_of_fo
 from packager.engine.processes.process_pool import Tell
 from packager.engine.published.open_release import OpenedRelease, find_documents
 from packager.engine.published.published_shard import ShardFiles, shard_name
-from packager.engine.published.shareable_files import RELEASE, ShareableFiles
+from packager.engine.published.release_reader import RELEASE
+from packager.engine.published.shareable_files import ShareableFiles
 from packager.errors import InputError
 from packager.paths import display_text
 from packager.progress import Progress

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
-from packager.engine.published.release_reader import RELEASE, open_release_reader, read_published
+from packager.engine.published.release_reader import RELEASE, open_release_reader
 from packager.errors import IncompleteError, TrustError
 from packager.model import PublishedFile
 from packager.publish import swap_folder
@@ -87,7 +87,7 @@ def test_a_release_that_is_replaced_while_it_is_read_is_no_attack(tmp_path: Path
         with open_release_reader(str(output), seconds=1) as source:
             source.read(RELEASE, 1)
             publish(serial)
-            read_published(source, PublishedFile(path=path, size=1, sha256="00" * 32))
+            source.read_listed(PublishedFile(path=path, size=1, sha256="00" * 32))
 
     publish("1")
     with pytest.raises(TrustError, match="its bytes are others"):

@@ -60,7 +60,7 @@ def test_every_strategy_stands_in_the_table_and_the_formula_is_the_codes() -> No
 def test_every_refusal_in_the_table_is_one_that_the_code_makes() -> None:
     code = "".join(
         (ROOT / "packager/core/releases" / f"{name}.py").read_text(encoding="utf-8")
-        for name in ("trust", "kept_entries", "minisign_signature")
+        for name in ("trust", "kept_entries", "document_checks", "minisign_signature")
     )
     code += "not a valid release"  # documents.py writes the kind's name
     refused = TRUST.partition("\n## What is refused\n")[2].partition("\n## ")[0]

@@ -130,7 +130,7 @@ def test_a_key_that_no_member_has_is_told(web: Web, tmp_path: Path, capsys: Capt
 def test_sql_finds_members_in_whole_tables_within_a_stated_bound(web: Web, tmp_path: Path, capsys: Capture) -> None:
     where = ["--where", "album = 'Album 2' AND track < 3"]
     code, report = get(capsys, *where, "--release", web.release, "--to", tmp_path / "to")
-    assert (code, report["vouched"]) == (0, "release")
+    assert (code, report["evidence"]["kind"]) == (0, "release")
     assert files_of(tmp_path / "to") == {member(number): web.archive.source(number) for number in (24, 25)}
     code, error = get(capsys, *where, "--release", web.release, "--most", "1 KiB", "--to", tmp_path / "to")
     assert code == 2

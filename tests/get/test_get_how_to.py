@@ -58,12 +58,13 @@ def test_a_track_is_had_as_the_page_says(
 
 def test_what_is_printed_says_what_it_cost_and_what_vouches(web: Web, tmp_path: Path, capsys: Capture) -> None:
     assert main(["get", "id-2", "--release", str(web.archive.output), "--to", str(tmp_path / "to")]) == 0
-    first, second, third = capsys.readouterr().out.splitlines()
+    first, second, third, fourth = capsys.readouterr().out.splitlines()
     size = len(web.archive.source(2))
     assert first.startswith("get: 1 of 1 member, ")
     assert "transferred 0 B, and " in second
     assert second.endswith("requests to find; 1 shard of 7.4 MiB")
-    assert "--key checks the publisher's signature" in third
+    assert third.startswith("Compared with release 1 of ")
+    assert fourth.endswith("To check: --key KEY")
     assert main(["get", "id-2", "--release", str(web.archive.output), "--to", str(tmp_path / "to")]) == 0
     assert "nothing to do, 1 member" in capsys.readouterr().out
     assert main(["get", "id-2", "--release", str(web.archive.output), "--dry-run"]) == 0

@@ -27,7 +27,7 @@ def test_a_link_names_the_range_and_leads_back_to_the_member(web: Web, tmp_path:
     link = link_of(web, capsys, "id-9")
     web.site.sent = web.site.requests = 0
     code, report = get(capsys, link, "--to", tmp_path)
-    assert (code, report["vouched"], report["lookup_requests"]) == (0, "magnet", 0)
+    assert (code, report["evidence"]["kind"], report["lookup_requests"]) == (0, "magnet", 0)
     assert files_of(tmp_path) == {member(9): web.archive.source(9)}
     assert (web.site.requests, web.site.sent) == (1, len(web.archive.source(9)))
 

@@ -55,7 +55,7 @@ def test_with_a_key_the_whole_table_is_the_one_of_the_signed_release(
         code, report = get(
             capsys, "id-4", "--release", release, "--key", KEY.public.line, "--to", tmp_path / "to", "--overwrite"
         )
-        assert (code, report["vouched"]) == (0, "signature")
+        assert (code, report["evidence"]["kind"]) == (0, "signature")
     assert files_of(tmp_path / "to") == {member(4): signed.source(4)}
     web.site.files.pop("release/release.json.minisig")
 
@@ -99,7 +99,7 @@ def test_a_mirrors_accepted_release_vouches_whatever_its_source_says_now(
     assert main([*follow, "--key", KEY.public.line, "--yes", "--client", "none", "--json"]) == 0
     arguments = ["id-6", "--release", held, "--to", tmp_path / "to"]
     code, report = get(capsys, *arguments, "--web-seed", f"{web.site.address}shards/")
-    assert (code, report["vouched"]) == (0, "followed")
+    assert (code, report["evidence"]["kind"]) == (0, "signature")
     assert files_of(tmp_path / "to") == {member(6): signed.source(6)}
     (signed.output / TABLE).unlink()
     (signed.output / TABLE).write_bytes(b"PAR1 something else PAR1")

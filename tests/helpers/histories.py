@@ -17,6 +17,7 @@ import zstandard
 
 from packager.cli.app import main
 from packager.core.releases import documents, sharing_rule, trust
+from packager.core.releases.kept_entries import FollowedState
 from packager.model import Release
 from tests.helpers.site_contents import told
 
@@ -76,7 +77,7 @@ class History:
     held: dict[str, set[bytes]] = field(default_factory=dict)  # all contents that a path ever had
     published: set[str] = field(default_factory=set)  # paths that any release has published
     log: list[str] = field(default_factory=list)
-    followed: trust.FollowedState | None = None
+    followed: FollowedState | None = None
     last: dict[str, dict] = field(default_factory=dict)
     serial: int = 0
     _names: Iterator[int] = field(default_factory=itertools.count)

@@ -38,7 +38,8 @@ from packager.engine.files.range_readers import (
 from packager.engine.files.unfinished_files import check_finished
 from packager.engine.published.open_release import OpenedRelease, documents_around, find_documents
 from packager.engine.published.published_shard import PublishedShard, open_published_shard, shard_name
-from packager.engine.published.shareable_files import RELEASE, ShareableFiles
+from packager.engine.published.release_reader import RELEASE
+from packager.engine.published.shareable_files import ShareableFiles
 from packager.engine.stores.base import Place
 from packager.engine.stores.read_ahead import StoreRangeReader
 from packager.engine.tables.filter_members import filter_members

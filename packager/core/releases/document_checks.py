@@ -8,18 +8,28 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
+from packager.core.bittorrent import bencode
 from packager.core.bittorrent.magnet import parse_magnet
 from packager.core.bittorrent.merkle import BLOCK
 from packager.core.config.url_values import without_credentials
+from packager.core.releases import documents
 from packager.core.releases.minisign_key import PublicKey
 from packager.core.reports.inspection import IssueList
+from packager.core.shards.cut_shards import shard_name
 from packager.core.shards.folder_layout import file_of
-from packager.errors import InputError
+from packager.core.shards.portable_paths import PathChecks
+from packager.errors import InputError, TrustError
 from packager.model import Manifest, Release, ReleasePhase, ReleaseShard, Withdrawal
-from packager.paths import display_text, is_safe_name, is_safe_path
+from packager.paths import collision_key, display_text, is_safe_name, is_safe_path
 from packager.slug import is_slug
-from packager.units import parse_date
+from packager.units import GIB, count_of, parse_date
 
+_DO_NOT = "do not use it; ask the publisher, by another way, what is right"
+TABLE_LIMIT = GIB  # bytes of a members table that is fetched
+_RESERVED = {  # what a release and a mirror have beside the shards' documents, as `collision_key` has it
+    *("release.json", "release.json.minisig", "releases", "minisign.pub", "sha256sums", "sha256sums.minisig"),
+    *("torrents.json", "index.html"),
+}
 _HEX = {digits: re.compile(rf"[0-9a-f]{{{digits}}}") for digits in (40, 64)}
 _OXUM = re.compile(r"^Payload-Oxum: ([0-9]{1,19})\.([0-9]{1,19})$", re.M)
 
@@ -253,3 +263,56 @@ def _phase_faults(phase: ReleasePhase, found: tuple[int, int, int, int]) -> Iter
 def _doubled(values: Iterable[str]) -> str:
     """Return the first of some values that stands twice, in quotes."""
     return next((f'"{display_text(value, 100)}"' for value, count in Counter(values).items() if count > 1), '""')
+
+
+def check_document(release: Release, where: str) -> None:
+    """Raise TrustError unless a release agrees with itself, and all it names can be fetched and stored."""
+    faults = IssueList()
+    check_release(release, faults)
+    _check_names(release, faults)
+    _check_sizes(release.shards, faults)
+    if faults.count:
+        first = faults.kept[0]
+        more = f" (and {count_of(faults.count - 1, 'fault')} more)" if faults.count > 1 else ""
+        raise TrustError(where, f"contradicts itself: {first.where}: {first.what}{more}", _DO_NOT)
+
+
+def _check_names(release: Release, faults: IssueList) -> None:
+    """Add names that are not by the rule, and paths that are one and the same to some file system."""
+    for phase in release.phases:
+        if not is_slug(phase.name):
+            faults.add("phases", f'"{display_text(phase.name, 80)}" is not the name of a phase')
+    paths = PathChecks()
+    for shard in release.shards:
+        name = display_text(shard.name, 80)
+        if shard.name != shard_name(release.collection.name, shard.phase, shard.number):
+            faults.add("shards", f'"{name}" is not named by its collection, phase and number')
+        for file in shard.documents:
+            if _is_reserved(file.path):
+                faults.add(
+                    f"shards {name}", f'"{display_text(file.path, 120)}" is a reserved name: the release itself has it'
+                )
+            faults.add_all(f"shards {name}", paths.clashes(file.path))
+
+
+def _is_reserved(path: str) -> bool:
+    """Say whether a path is one that the release itself has, or that a file has while it is written."""
+    names = [collision_key(name) for name in path.split("/")]
+    return names[0] in _RESERVED or any(name.startswith(".") for name in names)
+
+
+def _check_sizes(shards: tuple[ReleaseShard, ...], faults: IssueList) -> None:
+    """Add files that are larger than any that is read."""
+    for shard in shards:
+        for file, limit in (
+            (shard.torrent, bencode.LIMIT),
+            (shard.twin_torrent, bencode.LIMIT),
+            (shard.manifest, documents.LIMIT),
+            (shard.members_table, TABLE_LIMIT),
+            (shard.members_tsv, TABLE_LIMIT),
+        ):
+            if file is not None and file.size > limit:
+                where = f"shards {display_text(shard.name, 80)}"
+                faults.add(
+                    where, f'"{display_text(file.path, 120)}" is oversized: {file.size} bytes, at most {limit} are read'
+                )

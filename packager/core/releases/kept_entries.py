@@ -4,10 +4,11 @@ Every reader that follows a collection checks it, and so does the publisher befo
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
+from packager import units
 from packager.core.releases import documents
 from packager.model import (
     Container,
@@ -21,6 +22,8 @@ from packager.model import (
     Withdrawal,
 )
 from packager.paths import display_text
+
+_DAY = 86_400  # seconds
 
 # Of every published shard, as long as the collection is followed.
 SAME = (
@@ -219,3 +222,32 @@ def _withdrawal_changes(kept: KeptEntries, release: Release) -> Iterator[BrokenR
         if each.since != release.serial:
             what = f'"{display_text(each.id, 80)}" is new and says that it is withdrawn since serial {each.since}'
             yield BrokenRule("backdated withdrawal", what)
+
+
+class FollowedState(KeptEntries, frozen=True, kw_only=True):
+    """What a mirror keeps of the last release it accepted.
+
+    digest: SHA-256 of that release.json's bytes, hex. keys: public key lines, the pinned one first, then each
+    that a release named to follow; the last signs the next release.
+    """
+
+    format: int
+    type: Literal["followed"]
+    digest: str
+    keys: tuple[str, ...]
+
+
+def staleness_warning(followed: FollowedState, *, now: str, max_age: int) -> str | None:
+    """Return a warning where the release that is held is older than max_age seconds, or dated after now.
+
+    now: RFC 3339. An archive may be finished, so this is never an error; but who withholds newer releases
+    can only be seen by it.
+    """
+    age = units.timestamp(now) - units.timestamp(followed.date)
+    name = f"serial {followed.serial} of {followed.collection}"
+    if age > max_age:
+        told = f"{units.format_seconds(age)} old, more than {units.format_seconds(max_age)}"
+        return f"{name} is {told}: there may be a newer one that was kept from here"
+    if age < -_DAY:
+        return f"{name} is dated {followed.date}, after today: a clock is wrong, here or at the publisher's"
+    return None

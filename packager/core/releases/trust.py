@@ -16,46 +16,19 @@ States are values: what is refused leaves the one held as it was.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import msgspec
 
-from packager import units
-from packager.core.bittorrent import bencode
 from packager.core.releases import documents, minisign_signature
-from packager.core.releases.document_checks import check_release
-from packager.core.releases.kept_entries import KeptEntries, broken_rules, kept_entries
+from packager.core.releases.document_checks import check_document
+from packager.core.releases.kept_entries import FollowedState, KeptEntries, broken_rules, kept_entries
 from packager.core.releases.minisign_key import PublicKey
-from packager.core.reports.inspection import IssueList
-from packager.core.shards.cut_shards import shard_name
-from packager.core.shards.portable_paths import PathChecks
 from packager.errors import InputError, TrustError
-from packager.model import Release, ReleaseShard
-from packager.paths import collision_key, display_text
-from packager.slug import is_slug
+from packager.model import Release
+from packager.paths import display_text
 
 MISSED = 1000  # releases that a mirror steps through to catch up: twenty years of weekly ones
-TABLE_LIMIT = units.GIB  # bytes of a members table that is fetched
-
-_DAY = 86_400  # seconds
-_RESERVED = {  # what a release and a mirror have beside the shards' documents, as `collision_key` has it
-    *("release.json", "release.json.minisig", "releases", "minisign.pub", "sha256sums", "sha256sums.minisig"),
-    *("torrents.json", "index.html"),
-}
 _DO_NOT = "do not use it; ask the publisher, by another way, what is right"
-
-
-class FollowedState(KeptEntries, frozen=True, kw_only=True):
-    """What a mirror keeps of the last release it accepted.
-
-    digest: SHA-256 of that release.json's bytes, hex. keys: public key lines, the pinned one first, then each
-    that a release named to follow; the last signs the next release.
-    """
-
-    format: int
-    type: Literal["followed"]
-    digest: str
-    keys: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -66,6 +39,13 @@ class AcceptedDocument:
     release: Release
 
 
+def checked_release(body: bytes, where: str) -> Release:
+    """Return a release that has no fault by itself. Raises TrustError."""
+    release = _document(body, where)
+    check_document(release, where)
+    return release
+
+
 def pin(body: bytes, minisig: bytes, key: PublicKey, *, where: str = "release.json") -> AcceptedDocument:
     """Return the state after the first release that is followed, whatever its serial; `key` is pinned.
 
@@ -73,8 +53,7 @@ def pin(body: bytes, minisig: bytes, key: PublicKey, *, where: str = "release.js
     since pins it at an older releases/SERIAL.json, and steps on. Raises TrustError.
     """
     _check_signature(body, minisig, (key.line,), (), where)
-    release = _document(body, where)
-    check_document(release, where)
+    release = checked_release(body, where)
     return AcceptedDocument(_state(release, documents.digest(body), (key.line,), None, where), release)
 
 
@@ -83,8 +62,7 @@ def pin_unsigned(body: bytes, *, where: str = "release.json") -> AcceptedDocumen
 
     Nothing proves who made it, then or later. Raises TrustError.
     """
-    release = _document(body, where)
-    check_document(release, where)
+    release = checked_release(body, where)
     return AcceptedDocument(_state(release, documents.digest(body), (), None, where), release)
 
 
@@ -143,22 +121,6 @@ class _Serial(msgspec.Struct):
     serial: int
 
 
-def staleness_warning(followed: FollowedState, *, now: str, max_age: int) -> str | None:
-    """Return a warning where the release that is held is older than max_age seconds, or dated after now.
-
-    now: RFC 3339. An archive may be finished, so this is never an error; but who withholds newer releases
-    can only be seen by it.
-    """
-    age = units.timestamp(now) - units.timestamp(followed.date)
-    name = f"serial {followed.serial} of {followed.collection}"
-    if age > max_age:
-        told = f"{units.format_seconds(age)} old, more than {units.format_seconds(max_age)}"
-        return f"{name} is {told}: there may be a newer one that was kept from here"
-    if age < -_DAY:
-        return f"{name} is dated {followed.date}, after today: a clock is wrong, here or at the publisher's"
-    return None
-
-
 def _check_signature(body: bytes, minisig: bytes, allowed: tuple[str, ...], known: tuple[str, ...], where: str) -> None:
     """Check that one of the keys allowed signed `body`; one that is only known has been replaced."""
     file = f"{where}.minisig"
@@ -199,59 +161,6 @@ def _check_chain(followed: FollowedState, release: Release, digest: str, where: 
         raise TrustError(where, what, f"step through releases/{held + 1}.json and those after it first")
     if release.previous != followed.digest:
         raise TrustError(where, f"fork: serial {serial} was not made from the serial {held} accepted here", _DO_NOT)
-
-
-def check_document(release: Release, where: str) -> None:
-    """Raise TrustError unless a release agrees with itself, and all it names can be fetched and stored."""
-    faults = IssueList()
-    check_release(release, faults)
-    _check_names(release, faults)
-    _check_sizes(release.shards, faults)
-    if faults.count:
-        first = faults.kept[0]
-        more = f" (and {units.count_of(faults.count - 1, 'fault')} more)" if faults.count > 1 else ""
-        raise TrustError(where, f"contradicts itself: {first.where}: {first.what}{more}", _DO_NOT)
-
-
-def _check_names(release: Release, faults: IssueList) -> None:
-    """Add names that are not by the rule, and paths that are one and the same to some file system."""
-    for phase in release.phases:
-        if not is_slug(phase.name):
-            faults.add("phases", f'"{display_text(phase.name, 80)}" is not the name of a phase')
-    paths = PathChecks()
-    for shard in release.shards:
-        name = display_text(shard.name, 80)
-        if shard.name != shard_name(release.collection.name, shard.phase, shard.number):
-            faults.add("shards", f'"{name}" is not named by its collection, phase and number')
-        for file in shard.documents:
-            if _is_reserved(file.path):
-                faults.add(
-                    f"shards {name}", f'"{display_text(file.path, 120)}" is a reserved name: the release itself has it'
-                )
-            faults.add_all(f"shards {name}", paths.clashes(file.path))
-
-
-def _is_reserved(path: str) -> bool:
-    """Say whether a path is one that the release itself has, or that a file has while it is written."""
-    names = [collision_key(name) for name in path.split("/")]
-    return names[0] in _RESERVED or any(name.startswith(".") for name in names)
-
-
-def _check_sizes(shards: tuple[ReleaseShard, ...], faults: IssueList) -> None:
-    """Add files that are larger than any that is read."""
-    for shard in shards:
-        for file, limit in (
-            (shard.torrent, bencode.LIMIT),
-            (shard.twin_torrent, bencode.LIMIT),
-            (shard.manifest, documents.LIMIT),
-            (shard.members_table, TABLE_LIMIT),
-            (shard.members_tsv, TABLE_LIMIT),
-        ):
-            if file is not None and file.size > limit:
-                where = f"shards {display_text(shard.name, 80)}"
-                faults.add(
-                    where, f'"{display_text(file.path, 120)}" is oversized: {file.size} bytes, at most {limit} are read'
-                )
 
 
 def _state(

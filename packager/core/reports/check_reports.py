@@ -175,11 +175,6 @@ class VerifyReport(FrozenStruct, frozen=True, kw_only=True):
     redone: int = 0  # on a cluster: tasks begun again, because a worker died, hung or could not
 
 
-# What says that a member is the one that was published: its row came by ranges, over a way that is trusted as
-# far as it goes; or its whole table is the one that release.json lists; that a mirror accepted; that is signed.
-Vouched: TypeAlias = Literal["ranges", "release", "followed", "signature", "magnet"]
-
-
 class ShardTransfer(FrozenStruct, frozen=True, kw_only=True):
     """A shard that members were had of, what it weighs, and how little of it was transferred."""
 
@@ -196,7 +191,7 @@ class GetReport(FrozenStruct, frozen=True, kw_only=True):
     release: str  # its address or folder; "" for a magnet link
     to: str
     dry_run: bool
-    vouched: Vouched
+    evidence: Evidence
     chosen: int  # members that were asked for
     bytes: int  # of them
     written: int

@@ -4,14 +4,15 @@ from typing import Literal, TypeAlias
 
 from packager.model import FrozenStruct
 
-EvidenceKind: TypeAlias = Literal["signature", "release", "manifest", "torrent", "list", "bag"]
+EvidenceKind: TypeAlias = Literal["signature", "release", "manifest", "torrent", "list", "bag", "magnet", "transport"]
 
 
 class Evidence(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
     """What data was compared with.
 
     signature: a release that was signed by `key`. release: one whose signature was not checked. manifest: a
-    shard's documents alone. torrent, list: a .torrent, a list of digests. bag: a bag's own manifests.
+    shard's documents alone. torrent, list: a .torrent, a list of digests. bag: a bag's own manifests. magnet: a link
+    that names a member. transport: what came from the release's address, unchecked.
     """
 
     kind: EvidenceKind
@@ -22,15 +23,14 @@ class Evidence(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
 
     def sentence(self) -> str:
         """Return it in words, such as "release 3 of tones in output, signed by key 0123456789ABCDEF"."""
-        if self.kind == "signature":
-            return f"{self._release()}, signed by key {self.key}"
-        if self.kind == "release":
-            return self._release()
-        if self.kind == "manifest":
-            return f"the manifest {self.name}; no release vouches for it"
-        if self.kind == "bag":
-            return f"the bag's own manifests ({self.name})"
-        return f"the {'torrent' if self.kind == 'torrent' else 'list'} {self.name}"
-
-    def _release(self) -> str:
-        return f"release {self.serial} of {self.collection} in {self.name}"
+        release = f"release {self.serial} of {self.collection} in {self.name}"
+        return {
+            "signature": f"{release}, signed by key {self.key}",
+            "release": release,
+            "manifest": f"the manifest {self.name}; no release vouches for it",
+            "torrent": f"the torrent {self.name}",
+            "list": f"the list {self.name}",
+            "bag": f"the bag's own manifests ({self.name})",
+            "magnet": "the magnet link",
+            "transport": f"what {self.name} sent; only the way it came vouches for it",
+        }[self.kind]

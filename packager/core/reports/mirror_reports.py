@@ -10,7 +10,7 @@ from packager.core.reports.reports import Oddity, TrackerAnswer
 from packager.model import CountSource, FrozenStruct, Strategy
 
 Health: TypeAlias = Literal["healthy", "damaged", "incomplete", "old"]
-OnDisk: TypeAlias = Literal["whole", "partial", "missing", "in the way"]
+OnDisk: TypeAlias = Literal["whole", "unchecked", "partial", "missing", "in the way"]
 FetchState: TypeAlias = Literal["waiting", "checking", "downloading", "seeding", "failed"]
 
 

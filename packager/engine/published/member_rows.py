@@ -13,8 +13,8 @@ from typing import BinaryIO
 import pyarrow as pa
 from pyarrow.parquet import ColumnChunkMetaData, ParquetFile
 
-from packager.core.releases.trust import TABLE_LIMIT
-from packager.engine.published.release_ranges import ReleaseRanges
+from packager.core.releases.document_checks import TABLE_LIMIT
+from packager.engine.published.release_reader import ReleaseReader
 from packager.engine.tables import parquet, untrusted_parquet
 from packager.errors import InputError, from_os_error
 from packager.model import MEMBERS
@@ -28,7 +28,7 @@ _MAGIC = b"PAR1"
 _TRAILER = 8  # the footer's length in 4 bytes, and the magic
 
 
-def read_rows(files: ReleaseRanges, path: str, rows: Sequence[int], scratch: Path) -> pa.Table:
+def read_rows(files: ReleaseReader, path: str, rows: Sequence[int], scratch: Path) -> pa.Table:
     """Return these rows of a members table of a release, in this order.
 
     scratch: a folder for the sparse file. Raises InputError where the table is broken or over the limits, or
@@ -103,7 +103,7 @@ def _start(column: ColumnChunkMetaData) -> int:
     return int(min(column.data_page_offset, dictionary or column.data_page_offset))
 
 
-def _read_tail(files: ReleaseRanges, path: str, sparse: BinaryIO) -> tuple[int, int]:
+def _read_tail(files: ReleaseReader, path: str, sparse: BinaryIO) -> tuple[int, int]:
     """Write a table's end to its place; return where that begins, and where the footer does."""
     where = display_text(path)
     size, tail = files.read_tail(path, TAIL)

@@ -1,35 +1,37 @@
 """The one way to open a published release, in a folder or at an address, and its shards' documents.
 
-core/releases/trust.py checks release.json, and its signature if a key is given; a document must have the size and
-SHA-256 that release.json lists. From a folder without a key, documents are used where they are; else they are copied
-here for one run.
+accept_release.py checks release.json, and its signature if a key is given; a document must have the size and SHA-256
+that release.json lists. From a folder without a key, documents are used where they are; else they are copied here for
+one run.
 """
 
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from packager.core.http.allowed_hosts import NO_HOSTS, AllowedHosts
-from packager.core.releases import documents, trust
+from packager.core.releases import documents
+from packager.core.releases.minisign_key import PublicKey
 from packager.core.reports.evidence import Evidence
 from packager.engine.files.file_stamp import FileStamp
 from packager.engine.files.key_files import read_public
 from packager.engine.files.limited_read import open_regular, read_limited
 from packager.engine.files.unfinished_files import check_name
 from packager.engine.files.write_errors import write_error
+from packager.engine.published.accept_release import accept_release
 from packager.engine.published.published_shard import ShardFiles, find_nearby_documents, shard_files, shard_name
 from packager.engine.published.release_reader import (
     MIRRORED,
     RELEASE,
+    SILENT_SECONDS,
     ReleaseReader,
     normal,
     open_release_reader,
-    read_signature,
-    save_published,
 )
 from packager.engine.stores.base import Place
 from packager.errors import InputError, TrustError, from_os_error
@@ -37,38 +39,43 @@ from packager.model import Manifest, PublishedFile, Release, ReleaseShard
 from packager.paths import display_text
 from packager.progress import SILENT, Progress
 
-SILENT_SECONDS = 30.0  # that a server may be
 _OPTION = "--release"
 _DO_NOT = "do not use it; ask the publisher, by another way, what is right"
+
+
+@dataclass(frozen=True)
+class TrustedRelease:
+    """A release that was accepted, and what vouches for it."""
+
+    release: Release
+    evidence: Evidence
 
 
 class OpenedRelease:
     """A release that was accepted, and its shards' documents, each found to be the one that it lists.
 
-    origin: where it is published: an address that ends in "/", or a folder. folder: has release.json, and the
-    documents that were opened. evidence: what vouches for it.
+    reader: reads where it is published. folder: has the documents that were opened: those of the release, or
+    copies for this run (`copied`). evidence: what vouches for it.
     """
 
     def __init__(
         self,
-        origin: str,
-        source: ReleaseReader | None,
+        reader: ReleaseReader,
         folder: Path,
-        release: Release,
+        trusted: TrustedRelease,
         *,
-        evidence: Evidence,
+        origin: str,
         progress: Progress = SILENT,
     ) -> None:
-        """Copy documents from `source` into `folder`, which exists; source None: they are in `folder`."""
-        self.origin, self.folder, self.release, self.evidence = origin, folder, release, evidence
-        self._source, self._progress = source, progress
-        self._shards = {str(shard.name): shard for shard in release.shards}
-        self._copied: set[str] = set()
+        """Use documents in `folder`, which exists; copy them into it if the reader's is another.
 
-    @property
-    def copied(self) -> bool:
-        """Whether its documents are copied for this run."""
-        return self._source is not None
+        origin: where it is published: an address that ends in "/", or a folder.
+        """
+        self.reader, self.folder, self.release, self.evidence = reader, folder, trusted.release, trusted.evidence
+        self.origin, self.copied = origin, reader.folder != folder
+        self._progress = progress
+        self._shards = {str(shard.name): shard for shard in trusted.release.shards}
+        self._here: set[str] = set()
 
     @property
     def where(self) -> str:
@@ -90,7 +97,7 @@ class OpenedRelease:
         shard = self._shards.get(name)
         if shard is None or "://" in self.origin:
             return shard is not None
-        return Path(self.folder if self._source is None else self.origin, shard.manifest.path).is_file()
+        return Path(self.origin if self.copied else self.folder, shard.manifest.path).is_file()
 
     def files(self, name: str) -> ShardFiles | None:
         """Return the documents of the shard with this name; None: the release lists no such shard.
@@ -102,7 +109,7 @@ class OpenedRelease:
         if shard is None:
             return None
         wanted = [file for file in shard.documents if file is not shard.members_tsv]  # the table says the same
-        copied = [file for file in wanted if self._source is not None and file.path not in self._copied]
+        copied = [file for file in wanted if self.copied and file.path not in self._here]
         self._progress.begin("documents", sum(file.size for file in copied))
         for file in copied:
             self.open_file(file)
@@ -117,17 +124,17 @@ class OpenedRelease:
             self.open_file(shard.torrent),
             self.open_file(twin) if twin and (self.folder / twin.path).is_file() else None,
             self.evidence,
-            os.path.join(self.origin, shard.manifest.path) if self._source else None,
+            os.path.join(self.origin, shard.manifest.path) if self.copied else None,
         )
 
     def open_file(self, file: PublishedFile) -> Path:
         """Return where a document that the release lists is here, found to be the one listed. Raises as `files`."""
         path = self.folder / file.path
-        if self._source is None:
-            _check_document(path, file)
-        elif file.path not in self._copied:
-            _copy(self._source, file, path)
-            self._copied.add(file.path)
+        if not self.copied:
+            check_document(path, file)
+        elif file.path not in self._here:
+            _copy(self.reader, file, path)
+            self._here.add(file.path)
         return path
 
 
@@ -143,7 +150,7 @@ def check_manifest(data: bytes, shard: ReleaseShard) -> None:
             raise TrustError(where, f"swapped manifest: its {field} is not that of {shard.name}", _DO_NOT)
 
 
-def _check_document(path: Path, file: PublishedFile) -> None:
+def check_document(path: Path, file: PublishedFile) -> None:
     """Raise InputError or TrustError if a document in a folder is not the one that its release lists."""
     where = display_text(str(path))
     try:
@@ -159,57 +166,61 @@ def _check_document(path: Path, file: PublishedFile) -> None:
         raise TrustError(where, f"its SHA-256 is {digest}, {RELEASE} says {file.sha256}")
 
 
-def _copy(source: ReleaseReader, file: PublishedFile, path: Path) -> None:
+def _copy(reader: ReleaseReader, file: PublishedFile, path: Path) -> None:
     """Copy a document that a release lists, and check it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "w+b") as copy:
-            save_published(source, file, copy)
+            reader.save_listed(file, copy)
     except OSError as error:
         raise write_error(error, path, file.size, "make room, or set TMPDIR") from error
 
 
 @contextmanager
 def open_release(
-    release: Path | str | None, key: str | None, progress: Progress, *, allowed: AllowedHosts = NO_HOSTS
+    release: Path | str | None,
+    key: str | None,
+    progress: Progress,
+    *,
+    followed: TrustedRelease | None = None,
+    allowed: AllowedHosts = NO_HOSTS,
+    seconds: float = SILENT_SECONDS,
 ) -> Iterator[OpenedRelease]:
-    """Yield a release, checked by core/releases/trust.py.
+    """Yield a release that was accepted.
 
-    release: the address, or the path, of its folder or release.json. key: the publisher's key, as its
-    line or file; None: no signature is looked at. allowed: hosts that it may be redirected to. Raises InputError where
-    there is none, TrustError where it is refused, IncompleteError where it is not available now.
+    release: the address, or the path, of its folder or release.json. key: the publisher's key, as its line or file;
+    None: no signature is looked at. followed: the one that a mirror accepted, whatever is published there now. allowed:
+    hosts that it may be redirected to. seconds: that a server may stay silent. Raises InputError where there is none,
+    TrustError where it is refused, IncompleteError where it is not available now.
     """
     if release is None:
         raise InputError("--key", "says who signs a release, and no release is named", f"name it with {_OPTION}")
     public = read_public(key) if key is not None else None
     origin = normal(str(release), _OPTION)
     progress.begin("release", None)
-    if public is None and "://" not in origin:
-        folder = Path(origin)
-        if not (folder / RELEASE).is_file():
-            mend = "name the folder of a release, or a shard's manifest with --manifest"
-            raise InputError(display_text(str(release)), f"no {RELEASE} is there", mend)
-        body = read_limited(folder / RELEASE, documents.LIMIT)
-        found = trust.pin_unsigned(body, where=display_text(str(folder / RELEASE))).release
+    in_place = public is None and followed is None and "://" not in origin
+    if in_place and not Path(origin, RELEASE).is_file():
+        mend = "name the folder of a release, or a shard's manifest with --manifest"
+        raise InputError(display_text(str(release)), f"no {RELEASE} is there", mend)
+    with ExitStack() as opened:
+        reader = opened.enter_context(open_release_reader(origin, seconds=seconds, allowed=allowed))
+        folder, named = Path(origin), origin
+        if not in_place:
+            folder = Path(opened.enter_context(TemporaryDirectory(prefix="packager-", ignore_cleanup_errors=True)))
+        elif folder.is_relative_to(Path.cwd()):
+            named = os.path.relpath(folder)
+        trusted = followed or _accept(reader, public, named, folder)
         progress.end()
-        named = os.path.relpath(folder) if folder.is_relative_to(Path.cwd()) else str(folder)
-        yield OpenedRelease(named, None, folder, found, evidence=evidence_of(found, display_text(named)))
-        return
-    with (
-        open_release_reader(origin, seconds=SILENT_SECONDS, allowed=allowed) as source,
-        TemporaryDirectory(prefix="packager-", ignore_cleanup_errors=True) as scratch,
-    ):
-        body = source.read(RELEASE, documents.LIMIT)
-        where = display_text(os.path.join(origin, RELEASE))
-        if public is None:
-            accepted = trust.pin_unsigned(body, where=where)
-        else:
-            minisig = read_signature(source, RELEASE, body, [public], "without --key none is asked for")
-            accepted = trust.pin(body, minisig, public, where=where)
-        Path(scratch, RELEASE).write_bytes(body)
-        progress.end()
-        evidence = evidence_of(accepted.release, display_text(origin), public.name if public else None)
-        yield OpenedRelease(origin, source, Path(scratch), accepted.release, evidence=evidence, progress=progress)
+        yield OpenedRelease(reader, folder, trusted, origin=named, progress=progress)
+
+
+def _accept(reader: ReleaseReader, key: PublicKey | None, named: str, folder: Path) -> TrustedRelease:
+    """Return the release that is published, checked; its document is in `folder` then."""
+    where = display_text(os.path.join(reader.name, RELEASE))
+    accepted = accept_release(reader, key, where=where, fix="without --key none is asked for")
+    if reader.folder != folder:
+        (folder / RELEASE).write_bytes(accepted.body)
+    return TrustedRelease(accepted.release, accepted.evidence(display_text(named)))
 
 
 def release_near(folder: Path) -> OpenedRelease | None:
@@ -261,17 +272,6 @@ def documents_around(tar: Path) -> ShardFiles | None:
     if release is not None and release.has_documents(shard_name(tar)):
         return release.files(shard_name(tar))
     return find_nearby_documents(tar)
-
-
-def evidence_of(release: Release, name: str, key: str | None = None) -> Evidence:
-    """Return what a release is as evidence. key: the id of the key that it was found to be signed by."""
-    return Evidence(
-        kind="release" if key is None else "signature",
-        name=name,
-        serial=release.serial,
-        collection=release.collection.name,
-        key=key,
-    )
 
 
 @contextmanager

@@ -10,14 +10,14 @@ from packager.core.releases.sharing_rule import SharingRule
 from packager.core.releases.withdrawn_records import waiting_shards
 from packager.core.reports.withheld import Withheld
 from packager.engine.files.file_stamp import FileStamp
-from packager.engine.files.limited_read import read_limited
 from packager.engine.project import last_release
 from packager.engine.project.project import STATE, Project
 from packager.engine.project.withdrawals_file import read_withdrawals
-from packager.model import Plan, Release
+from packager.engine.published.accept_release import read_local_release
+from packager.engine.published.release_reader import MIRRORED, RELEASE
+from packager.model import Plan
 
-RELEASE = "release.json"
-_OF_MIRROR = Path(".packager-mirror", "release", RELEASE)
+_OF_MIRROR = Path(MIRRORED, RELEASE)
 _Stamps: TypeAlias = tuple[FileStamp | None, ...]
 
 
@@ -73,7 +73,7 @@ def _of_folder(folder: Path, now: str) -> Iterator[SharingRule]:
     """Yield what a release, a project and a mirror in a folder say. Raises InputError for a broken document."""
     for path in (folder / RELEASE, folder / _OF_MIRROR):
         if path.is_file():
-            yield SharingRule(documents.from_bytes(read_limited(path, documents.LIMIT), Release, path), now=now)
+            yield SharingRule(read_local_release(path), now=now)
     if (folder / STATE).is_dir():
         state = Project(folder / "packager.toml", folder, None, folder, folder)  # of whose paths three are read
         yield shareable_files_of(state, now)

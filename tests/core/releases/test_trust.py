@@ -8,17 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packager.core.releases import documents
+from packager.core.releases.document_checks import TABLE_LIMIT
+from packager.core.releases.kept_entries import FollowedState, staleness_warning
 from packager.core.releases.minisign_key import SecretKey
 from packager.core.releases.minisign_signature import sign
-from packager.core.releases.trust import (
-    MISSED,
-    TABLE_LIMIT,
-    FollowedState,
-    accept_release,
-    missed_serials,
-    pin,
-    staleness_warning,
-)
+from packager.core.releases.trust import MISSED, accept_release, missed_serials, pin
 from packager.errors import TrustError
 from packager.model import FileDigest, PublishedFile, Release, Withdrawal
 from tests.helpers.simulated_publisher import (

@@ -7,10 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from packager.engine.network.http_client import HttpClient
 from packager.engine.published import member_rows
 from packager.engine.published.member_rows import TAIL, read_rows
-from packager.engine.published.release_ranges import ReleaseRanges, open_release_files
+from packager.engine.published.release_reader import ReleaseReader, open_release_reader
 from packager.engine.tables import parquet
 from packager.errors import InputError
 from packager.model import MEMBERS, MTIME
@@ -34,9 +33,9 @@ def site() -> Iterator[Site]:
 
 
 @pytest.fixture
-def files(site: Site) -> Iterator[ReleaseRanges]:
-    with HttpClient(seconds=5, tries=1, allowed=LOOPBACK) as web:
-        yield open_release_files(site.address, lambda: web, seconds=5)
+def files(site: Site) -> Iterator[ReleaseReader]:
+    with open_release_reader(site.address, seconds=5, allowed=LOOPBACK) as reader:
+        yield reader
 
 
 def table_of(rows: int) -> pa.Table:
@@ -55,9 +54,8 @@ def test_a_row_costs_the_tables_end_and_its_row_group(tmp_path: Path, rows: int,
     table, row = table_of(rows), rows // 3
     with (
         serving({NAME: write(tmp_path, table, group)}) as site,
-        HttpClient(seconds=5, tries=1, allowed=LOOPBACK) as web,
+        open_release_reader(site.address, seconds=5, allowed=LOOPBACK) as files,
     ):
-        files = open_release_files(site.address, lambda: web, seconds=5)
         found = read_rows(files, NAME, [row], tmp_path)
         assert (site.requests, site.sent) == (files.cost.requests, files.cost.received)
     assert found.select(MEMBERS.names).to_pylist() == table.slice(row, 1).to_pylist()
@@ -67,7 +65,7 @@ def test_a_row_costs_the_tables_end_and_its_row_group(tmp_path: Path, rows: int,
 
 
 def test_rows_come_in_the_order_asked_for_each_group_read_once(
-    site: Site, files: ReleaseRanges, tmp_path: Path
+    site: Site, files: ReleaseReader, tmp_path: Path
 ) -> None:
     table = table_of(10_000)
     times = table.set_column(MEMBERS.names.index(MTIME.name), MTIME, pa.array(range(10_000), pa.int64()))
@@ -83,12 +81,12 @@ def test_a_folder_gives_the_same_row(tmp_path: Path) -> None:
     table = table_of(3000)
     (tmp_path / "manifests").mkdir()
     (tmp_path / NAME).write_bytes(write(tmp_path, table, 1024))
-    files = open_release_files(str(tmp_path), lambda: pytest.fail("a folder needs no network"), seconds=5)
-    assert read_rows(files, NAME, [2999], tmp_path)["id"].to_pylist() == table["id"].to_pylist()[-1:]
+    with open_release_reader(str(tmp_path)) as files:
+        assert read_rows(files, NAME, [2999], tmp_path)["id"].to_pylist() == table["id"].to_pylist()[-1:]
 
 
 def test_a_server_that_ignores_ranges_gives_small_tables_alone(
-    site: Site, files: ReleaseRanges, tmp_path: Path
+    site: Site, files: ReleaseReader, tmp_path: Path
 ) -> None:
     site.fault = "ignores range"
     table = table_of(50)
@@ -111,7 +109,7 @@ def test_a_server_that_ignores_ranges_gives_small_tables_alone(
         (lambda _: b"<html>not found</html>" * 100, "not a members table"),
     ],
 )
-def test_a_broken_table_is_refused(site: Site, files: ReleaseRanges, tmp_path: Path, change: object, what: str) -> None:
+def test_a_broken_table_is_refused(site: Site, files: ReleaseReader, tmp_path: Path, change: object, what: str) -> None:
     assert callable(change)
     site.files[NAME] = change(write(tmp_path, table_of(20_000)))
     with pytest.raises(InputError, match=what) as raised:
@@ -119,14 +117,14 @@ def test_a_broken_table_is_refused(site: Site, files: ReleaseRanges, tmp_path: P
     assert str(tmp_path) not in str(raised.value)
 
 
-def test_a_row_that_is_not_there_is_told(site: Site, files: ReleaseRanges, tmp_path: Path) -> None:
+def test_a_row_that_is_not_there_is_told(site: Site, files: ReleaseReader, tmp_path: Path) -> None:
     site.files[NAME] = write(tmp_path, table_of(50))
     with pytest.raises(InputError, match="has 50 rows, and row 50"):
         read_rows(files, NAME, [50], tmp_path)
 
 
 def test_a_row_group_too_large_to_fetch_for_one_row_is_refused(
-    site: Site, files: ReleaseRanges, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    site: Site, files: ReleaseReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(member_rows, "GROUP_MOST", 100_000)
     site.files[NAME] = write(tmp_path, table_of(20_000), 20_000)
@@ -135,13 +133,13 @@ def test_a_row_group_too_large_to_fetch_for_one_row_is_refused(
     assert files.cost.requests == 1
 
 
-def test_a_table_without_our_columns_is_refused(site: Site, files: ReleaseRanges, tmp_path: Path) -> None:
+def test_a_table_without_our_columns_is_refused(site: Site, files: ReleaseReader, tmp_path: Path) -> None:
     site.files[NAME] = write(tmp_path, pa.table({"id": ["a"]}))
     with pytest.raises(InputError, match='column "path" of type string is missing'):
         read_rows(files, NAME, [0], tmp_path)
 
 
-def test_a_path_that_leads_out_of_the_release_is_never_asked_for(files: ReleaseRanges, site: Site) -> None:
+def test_a_path_that_leads_out_of_the_release_is_never_asked_for(files: ReleaseReader, site: Site) -> None:
     for path in ("../x", "/etc/passwd", "a//b", "http://elsewhere/"):
         with pytest.raises(InputError, match="cannot be a file of a release"):
             files.read(path, 10)
