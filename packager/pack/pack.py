@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from packager.core.releases.next_release import published_shard_error
 from packager.core.reports.reports import Oddity, PackReport
+from packager.engine.network.check_torrent import note_missing_check
 from packager.engine.processes.process_pool import run_tasks
 from packager.engine.processes.worker_pool import WorkerPool
 from packager.engine.project.owner_id import project_owner
@@ -118,6 +119,8 @@ def pack(
                 progress.note(f"{task.shard.name}: {result}")
     if cluster and cluster.redone:
         _remove_leftovers(every)  # of workers that died
+    if done:
+        note_missing_check(progress)
     progress.end()
     return PackReport(
         packed=done,

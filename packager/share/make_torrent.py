@@ -26,7 +26,7 @@ from packager.core.shards.path_patterns import PatternFilter
 from packager.engine.files import atomic_files
 from packager.engine.hashing.hash_torrent import TorrentHashes, hash_torrent_files
 from packager.engine.hashing.stream_hasher import FileTree
-from packager.engine.network.check_torrent import check_torrent
+from packager.engine.network.check_torrent import check_torrent, note_missing_check
 from packager.errors import InputError
 from packager.model import Infohash, Version
 from packager.paths import NAME_MAX, display_text
@@ -137,6 +137,7 @@ def make_torrent(
     v1 = build_torrent.infohash_v1(info) if wanted.version != "v2" else None
     v2 = build_torrent.infohash_v2(info) if wanted.version != "v1" else None
     check_torrent(data, infohash_v1=v1, infohash_v2=v2, size=contents.size, where=display_text(str(place)))
+    note_missing_check(progress)
     atomic_files.write_bytes(place, data)
     report = _report(source, wanted, (v1, v2))
     return msgspec.structs.replace(

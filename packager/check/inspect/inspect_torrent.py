@@ -2,7 +2,7 @@
 
 import datetime as dt
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,6 +23,8 @@ from packager.core.reports.inspection import (
 )
 from packager.core.shards.portable_paths import PathChecks
 from packager.engine.files.limited_read import read_limited
+from packager.engine.network import libtorrent_session
+from packager.engine.network.libtorrent_door import MissingLibtorrentError
 from packager.errors import InputError
 from packager.model import Infohash, Version
 from packager.paths import display_text, encode_path, is_safe_name
@@ -30,6 +32,7 @@ from packager.units import MIB, parse_date
 
 TRACKERS = ("udp", "http", "https", "ws", "wss")  # BEP 15, BEP 3, WebTorrent
 WEB_SEEDS = ("http", "https", "ftp")  # BEP 19
+_NOT_ASKED = "libtorrent is not installed, so its verdict is unknown"
 _LIST_MOST = 64 * MIB  # bytes of a list of links that is read
 _YEARS = 253370764800  # Unix seconds of the year 9999, where dates end
 
@@ -37,12 +40,13 @@ _YEARS = 253370764800  # Unix seconds of the year 9999, where dates end
 def inspect_torrent(path: Path, faults: IssueList) -> TorrentFacts:
     """Return what a .torrent says. Raises InputError where parse_torrent does."""
     data = read_limited(path, bencode.LIMIT)
-    refused = _refused_by_libtorrent(data)
+    refused = _refused(lambda: _refused_torrent(data), faults)
     try:
         found = parse_torrent.parse_torrent(data, display_text(str(path)))
     except InputError:
-        what = f"libtorrent refuses it, too: {refused}" if refused else "libtorrent loads it, and packager does not"
-        faults.remark("", what)
+        if refused is not None:
+            loads = "libtorrent loads it, and packager does not"
+            faults.remark("", f"libtorrent refuses it, too: {refused}" if refused else loads)
         raise
     if refused:
         faults.add("", f"libtorrent refuses it: {refused}")
@@ -72,12 +76,22 @@ def inspect_torrent(path: Path, faults: IssueList) -> TorrentFacts:
     )
 
 
-def _refused_by_libtorrent(data: bytes) -> str | None:
-    """Return why libtorrent, and so many clients, refuse a .torrent; None: they load it."""
-    from packager.engine.network import libtorrent_session  # libtorrent, which no other inspector needs
+def _refused(ask: Callable[[], str | None], faults: IssueList) -> str | None:
+    """Return why libtorrent, and so many clients, refuse something; "": they take it; None: it is not installed."""
+    try:
+        return ask() or ""
+    except MissingLibtorrentError:
+        if all(remark.what != _NOT_ASKED for remark in faults.remarks):
+            faults.remark("", _NOT_ASKED)
+        return None
 
+
+def _refused_torrent(data: bytes) -> str | None:
+    """Return why libtorrent refuses a .torrent, None where it loads it."""
     try:
         libtorrent_session.read_with_libtorrent(data, "")
+    except MissingLibtorrentError:
+        raise
     except InputError as error:
         return error.what.removeprefix(libtorrent_session.REFUSES)
     return None
@@ -186,14 +200,12 @@ def inspect_magnet(text: str, faults: IssueList) -> MagnetsFacts:
 
 def _one(text: str, where: str, faults: IssueList) -> MagnetFacts | None:
     """Return what one link says; None where it is none, which is a fault."""
-    from packager.engine.network import libtorrent_session  # libtorrent, as above
-
-    refused = libtorrent_session.refused_link(text)
+    refused = _refused(lambda: libtorrent_session.refused_link(text), faults)
     try:
         found = parse_magnet(text)
     except InputError as error:
         faults.add(where, error.what)
-        if not refused:
+        if refused == "":
             faults.remark(where, "libtorrent takes the link, and packager does not")
         return None
     if refused:

@@ -4,13 +4,14 @@ libtorrent answers DHT scrapes (BEP 33) and sends none, so peers are counted tha
 alike, and of a large swarm a part. It is what can be had where no tracker answers.
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Sequence
 
-import libtorrent as lt
-
 from packager.core.bittorrent.scrape import Swarm, SwarmCounts
 from packager.engine.network.connection_options import PeerOptions
+from packager.engine.network.libtorrent_door import lt
 from packager.engine.network.libtorrent_session import next_alerts, open_session
 from packager.errors import IncompleteError
 from packager.progress import SILENT, Progress
@@ -22,7 +23,6 @@ BOOTSTRAP_SECONDS = 20.0
 MOST_PEERS = 1000  # that are kept of one swarm
 _RATE = 64 << 10  # bytes a second that the DHT may send; libtorrent's own 8,000 do for one client's few torrents
 _POLL_SECONDS = 0.1
-_ALERTS = lt.alert.category_t.dht_operation_notification | lt.alert.category_t.dht_notification
 
 
 def dht_counts(
@@ -44,7 +44,10 @@ def dht_counts(
     if nodes:  # one's own, and perhaps of one address, which would be banned for its many packets
         settings |= {"dht_restrict_routing_ips": False, "dht_restrict_search_ips": False, "dht_block_ratelimit": 1000}
     reach = PeerOptions(address=address, incoming=False, dht=True)
-    session = open_session(reach, _ALERTS, [node for node, _ in nodes], settings)
+    kinds = lt.alert.category_t
+    session = open_session(
+        reach, kinds.dht_operation_notification | kinds.dht_notification, [node for node, _ in nodes], settings
+    )
     for node in nodes:
         session.add_dht_node(node)
     try:

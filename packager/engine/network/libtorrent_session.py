@@ -1,8 +1,10 @@
-"""The door to libtorrent: what it reads in a .torrent, and a session that shares files or fetches them.
+"""What libtorrent reads in a .torrent, and a session of it that shares files or fetches them.
 
 It is the client that a release must satisfy. All settings of a session are in `open_session`; `piece_download` and
 `dht` use that, too.
 """
+
+from __future__ import annotations
 
 import ipaddress
 import os
@@ -12,13 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-import libtorrent as lt
-
 from packager import __version__
 from packager.core.http.allowed_hosts import OPTION, SPECIAL, special_kind
 from packager.engine.files import atomic_files
 from packager.engine.files.locked_file import is_at
 from packager.engine.network.connection_options import PeerOptions
+from packager.engine.network.libtorrent_door import lt
 from packager.engine.network.resolver import permitted, permitted_urls
 from packager.errors import InputError
 from packager.paths import display_text
@@ -34,7 +35,6 @@ class LoadedTorrent:
     piece_length: int
 
 
-_PAD = lt.file_storage.flag_pad_file  # a v2 torrent's list ends with one even for a single file
 REFUSES = "libtorrent refuses the .torrent: "
 
 
@@ -47,7 +47,7 @@ def read_with_libtorrent(data: bytes, where: object) -> LoadedTorrent:
     return LoadedTorrent(
         infohash_v1=hashes.v1.to_bytes() if hashes.has_v1() else None,
         infohash_v2=hashes.v2.to_bytes() if hashes.has_v2() else None,
-        size=sum(files.file_size(at) for at in range(files.num_files()) if not files.file_flags(at) & _PAD),
+        size=sum(files.file_size(at) for at in range(files.num_files()) if not _is_pad(files, at)),
         piece_length=torrent.piece_length(),
     )
 
@@ -74,7 +74,9 @@ def _files(torrent: lt.torrent_info) -> lt.file_storage:
     return torrent.layout() if hasattr(torrent, "layout") else torrent.files()
 
 
-_ALERTS = lt.alert.category_t.error_notification | lt.alert.category_t.status_notification
+def _is_pad(files: lt.file_storage, number: int) -> bool:
+    """Say whether a file is a pad file; a v2 torrent's list ends with one even for a single file."""
+    return bool(files.file_flags(number) & lt.file_storage.flag_pad_file)
 
 
 def _interfaces(reach: PeerOptions) -> str:
@@ -102,7 +104,7 @@ def _error_text(alert: lt.alert) -> str:
 
 
 def open_session(
-    reach: PeerOptions, alerts: int, peers: Sequence[str] = (), settings: "lt.settings_pack | None" = None
+    reach: PeerOptions, alerts: int, peers: Sequence[str] = (), settings: lt.settings_pack | None = None
 ) -> lt.session:
     """Return a session that does only what `reach` asks for: no local discovery, no port mapping.
 
@@ -234,14 +236,17 @@ class TorrentSession:
         settings: lt.settings_pack = {"min_reconnect_time": 5, "max_failcount": 20} if may_write else {}
         if may_write and reach.address:
             settings["outgoing_interfaces"] = reach.address
-        alerts = _ALERTS | (lt.alert.category_t.storage_notification if may_write else 0)
+        kinds = lt.alert.category_t
+        alerts = kinds.error_notification | kinds.status_notification
+        if may_write:
+            alerts |= kinds.storage_notification
         self._session = open_session(reach, alerts, [address for address, _ in peers], settings)
         self._reach, self._peers, self.may_write = reach, list(peers), may_write
         self._torrents: list[_Torrent] = []
         self._refused: list[InputError] = []
         self.uploaded_by_removed = 0  # bytes of torrents that were removed
 
-    def __enter__(self) -> "TorrentSession":
+    def __enter__(self) -> TorrentSession:
         """Open."""
         return self
 
@@ -355,6 +360,6 @@ def _renamed_files(params: lt.add_torrent_params, folder: str, places: Mapping[s
     renamed = {}
     for number in range(files.num_files()):
         path = files.file_path(number).partition("/")[2]
-        if not files.file_flags(number) & _PAD:
+        if not _is_pad(files, number):
             renamed[number] = places.get(path, f"{folder}/{path}")
     return renamed

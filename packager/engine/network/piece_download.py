@@ -3,15 +3,16 @@
 libtorrent checks each piece by its hashes; whoever asks checks it again.
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import libtorrent as lt
-
 from packager.engine.files import atomic_files
 from packager.engine.files.range_readers import Range
 from packager.engine.network.connection_options import PeerOptions
+from packager.engine.network.libtorrent_door import lt
 from packager.engine.network.libtorrent_session import next_alerts, open_session, torrent_parameters
 from packager.engine.network.resolver import permitted_urls
 from packager.errors import IncompleteError
@@ -19,13 +20,6 @@ from packager.model import Infohash
 from packager.paths import display_text
 from packager.units import format_seconds, format_size
 
-_CATEGORIES = lt.alert.category_t
-_ALERTS = (
-    _CATEGORIES.error_notification
-    | _CATEGORIES.status_notification
-    | _CATEGORIES.piece_progress_notification
-    | _CATEGORIES.storage_notification
-)
 _POLL_SECONDS = 0.2
 _READ_SECONDS = 60
 _WASTE = 64 << 20  # bytes of wrong blocks that are borne, beside as many as were wanted
@@ -65,13 +59,16 @@ class PieceDownload:
         self._ranges, self._scratch, self._size, self._seconds, self._where = ranges, scratch, size, seconds, where
         # until pieces are chosen we want none, and libtorrent would leave seeds as of no use to each other
         settings: lt.settings_pack = {} if self._params.ti else {"close_redundant_connections": False}
-        self._session = open_session(reach, _ALERTS, [address for address, _ in peers], settings)
+        kinds = lt.alert.category_t
+        alerts = kinds.error_notification | kinds.status_notification
+        alerts |= kinds.piece_progress_notification | kinds.storage_notification
+        self._session = open_session(reach, alerts, [address for address, _ in peers], settings)
         self._done: set[int] = set()
         self._most = _ASIDE  # bytes that peers may send
         self.received = 0  # bytes of blocks that peers sent
         self.piece_length = 0  # bytes; known once it is entered
 
-    def __enter__(self) -> "PieceDownload":
+    def __enter__(self) -> PieceDownload:
         """Learn what the torrent is, and start to fetch.
 
         Raises IncompleteError where the scratch folder cannot be made, no peer describes the torrent, or it is another.
