@@ -35,7 +35,7 @@ OURS = """
 from pathlib import Path
 from packager import api
 def check():
-    report = api.verify([Path(sys.argv[2])], torrent=Path(sys.argv[1]), processes=2)
+    report = api.verify([Path(sys.argv[2])], api.VerifyOptions(torrent=Path(sys.argv[1])), workers=2)
     assert report.good and report.complete
 """
 LIBTORRENT = """

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from packager.errors import InputError
+
 _KEY = "option"
 
 
@@ -59,11 +61,28 @@ def option_texts(declared: type) -> dict[str, OptionText]:
     return {each.name: each.metadata[_KEY] for each in fields(declared) if _KEY in each.metadata}
 
 
+def _processes(text: str, where: str) -> int | None:
+    """Return the number that --workers asks for, None for auto. Raises InputError."""
+    if text == "auto":
+        return None
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= 4096:
+        raise InputError(where, f'"{text}" is not a number of processes', 'write 1 to 4096, or "auto"')
+    return int(text)
+
+
 # What several commands say in the same words.
-RELEASE = OptionText(
+RELEASE_OPTION = OptionText(
     "The release that lists the shard: its folder, its release.json, or the address of either."
     " Default: the folder around it.",
     metavar="DIR|URL",
 )
 KEY = OptionText("The publisher's minisign key, by which the release must be signed.", metavar="KEY|FILE")
 MANIFEST = OptionText("The shard's .manifest.json. Default: the one beside it.", metavar="FILE")
+WORKERS = OptionText(
+    "Processes that work at once: a number, or auto, one a core.", ("--workers", "-w"), written="auto", parse=_processes
+)
+LAYOUT = OptionText('Name files from tags: "{artist}/{album}/{track:02} {title}".', metavar="LAYOUT")
+ORIGINAL_NAMES = OptionText("Give back the names at the source.")
+PLAY_ORDER = OptionText("Number the files by album and track, before their names.")
+OVERWRITE = OptionText("Write over files with other contents.")
+LIST_ONLY = OptionText("List what would be written, and write nothing.")

@@ -56,7 +56,14 @@ if TYPE_CHECKING:
     from packager.api.withdrawing import supersede as supersede
     from packager.api.withdrawing import withdraw as withdraw
     from packager.api.workers import WorkerOptions as WorkerOptions
+    from packager.check.extract.extract import ExtractOptions as ExtractOptions
+    from packager.check.repair.rebuild import RebuildOptions as RebuildOptions
+    from packager.check.repair.repair import RepairOptions as RepairOptions
     from packager.check.verify.verify import VerifyOptions as VerifyOptions
+    from packager.engine.network.connection_options import NetworkOptions as NetworkOptions
+    from packager.get.find_by_sql import SearchOptions as SearchOptions
+    from packager.get.get import GetOptions as GetOptions
+    from packager.share.seed import SeedOptions as SeedOptions
 
 # The same names, for Python. docs/make_reference.py tells them in this order.
 _FILES = {
@@ -77,6 +84,13 @@ _FILES = {
 _OPTIONS = {
     "packager.api.workers": "WorkerOptions",
     "packager.check.verify.verify": "VerifyOptions",
+    "packager.check.extract.extract": "ExtractOptions",
+    "packager.check.repair.repair": "RepairOptions",
+    "packager.check.repair.rebuild": "RebuildOptions",
+    "packager.get.get": "GetOptions",
+    "packager.get.find_by_sql": "SearchOptions",
+    "packager.engine.network.connection_options": "NetworkOptions",
+    "packager.share.seed": "SeedOptions",
 }
 _MODULE_OF = {name: f"{__name__}.{file}" for file, names in _FILES.items() for name in names.split()}
 _MODULE_OF |= {name: module for module, names in _OPTIONS.items() for name in names.split()}

@@ -5,9 +5,10 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from packager.api.arguments import AnyPath, as_location, as_locations, as_path, as_text, as_texts
+from packager.api.arguments import AnyPath, as_location, as_locations, as_path, as_text
 from packager.api.workers import WorkerOptions, as_workers, now, open_worker_pool, worker_count
 from packager.check.extract import extract as extracting
+from packager.check.extract.extract import ExtractOptions
 from packager.check.inspect import inspect as inspecting
 from packager.check.targets.find_targets import CheckAgainst, find_targets
 from packager.check.verify import verify as verifying
@@ -15,7 +16,6 @@ from packager.check.verify.verify import VerifyOptions
 from packager.check.verify.verify_run import RunLimits
 from packager.core.reports.check_reports import ExtractReport, VerifyReport
 from packager.core.reports.inspection import Inspection
-from packager.core.shards.extract_paths import parse_naming
 from packager.engine.published.open_release import documents_of_shards, open_release
 from packager.engine.published.shareable_files import ShareableFiles
 from packager.engine.stores import parse_location
@@ -68,40 +68,19 @@ def verify(
 def extract(
     shard: AnyPath,
     to: AnyPath | None = None,
+    options: ExtractOptions | None = None,
     *,
-    release: AnyPath | None = None,
-    key: AnyPath | None = None,
-    manifest: AnyPath | None = None,
-    ids: str | Sequence[str] = (),
-    paths: str | Sequence[str] = (),
-    where: str | None = None,
-    layout: str | None = None,
-    original_names: bool = False,
-    play_order: bool = False,
-    overwrite: bool = False,
-    dry_run: bool = False,
     progress: Progress = SILENT,
 ) -> ExtractReport:
     """Take members out of a shard's tar into the folder `to`, each checked before it gets its name.
 
-    shard: a path, or the address of a tar in a store, of which only the members' bytes are read. release, key: as for
-    verify. ids, paths (patterns) and where (SQL over the members table) choose; none: all. layout names files from
-    tags, as "{artist}/{album}/{title}". What is bad or in the way stands in the report. Raises InputError where the
-    tar, a document or a choice is wrong, IncompleteError where a file cannot be written or an address does not
-    answer.
+    shard: a path, or the address of a tar in a store, of which only the members' bytes are read. options.paths are
+    patterns; options.where is SQL over the members table. What is bad or in the way stands in the report. Raises
+    InputError where the tar, a document or a choice is wrong, IncompleteError where a file cannot be written or an
+    address does not answer.
     """
-    manifest = as_path(manifest)
-    place = parse_location(as_location(shard), "SHARD")
-    with documents_of_shards(as_location(release), as_text(key), [place], progress, beside=manifest) as opened:
-        return extracting.extract(
-            place,
-            as_path(to),
-            ShareableFiles(now),
-            release=opened,
-            manifest=manifest,
-            wanted=extracting.MemberFilter(as_texts(ids), as_texts(paths), where),
-            naming=parse_naming(layout, original=original_names, play_order=play_order),
-            overwrite=overwrite,
-            dry_run=dry_run,
-            progress=progress,
-        )
+    options, place = options or ExtractOptions(), parse_location(as_location(shard), "SHARD")
+    with documents_of_shards(
+        options.release, as_text(options.key), [place], progress, beside=options.manifest
+    ) as opened:
+        return extracting.extract(place, as_path(to), ShareableFiles(now), options, release=opened, progress=progress)

@@ -9,28 +9,14 @@ from packager import units
 from packager.engine.processes import process_pool
 from packager.engine.processes.worker_pool import WorkerPool
 from packager.errors import InputError
-from packager.option_fields import OptionText, option
+from packager.option_fields import WORKERS, option
 from packager.progress import Progress
 from packager.units import parse_seconds
-
-
-def _processes(text: str, where: str) -> int | None:
-    """Return the number that --workers asks for, None for auto. Raises InputError."""
-    if text == "auto":
-        return None
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= 4096:
-        raise InputError(where, f'"{text}" is not a number of processes', 'write 1 to 4096, or "auto"')
-    return int(text)
 
 
 def _patience(text: str, where: str) -> float:
     """Return seconds, 1 or more."""
     return parse_seconds(text, where, least=1)
-
-
-PROCESSES = OptionText(
-    "Processes that work at once: a number, or auto, one a core.", ("--workers", "-w"), written="auto", parse=_processes
-)
 
 
 @dataclass(frozen=True)
@@ -40,7 +26,7 @@ class WorkerOptions:
     processes: None for one a core. patience: seconds.
     """
 
-    processes: int | None = option(PROCESSES)
+    processes: int | None = option(WORKERS)
     scheduler: str | None = option(
         "Have the workers of a running Dask cluster do the work: its scheduler's address, or the file that it wrote"
         " (.json).",

@@ -6,13 +6,16 @@ from typing import Annotated
 import typer
 
 from packager import api
+from packager.check.extract.extract import ExtractOptions
 from packager.cli import output, progress_bars
-from packager.cli.common_options import Json, ManifestFile, PublisherKey, ReleasePlace
-from packager.cli.member_options import Layout, ListOnly, OriginalNames, Overwrite, PlayOrder, end, show_members
+from packager.cli.common_options import Json
+from packager.cli.member_options import end, show_members
+from packager.cli.option_groups import with_options
 from packager.core.reports.check_reports import ExtractReport
 from packager.units import count_of, format_size
 
 
+@with_options(options=ExtractOptions)
 def extract(
     shard: Annotated[
         str, typer.Argument(help="The shard's tar, or its address in a store: s3://, sftp://.", metavar="SHARD")
@@ -21,24 +24,7 @@ def extract(
     to: Annotated[
         Path | None, typer.Option("--to", "-o", help="The folder to write to. Default: NAME, here.", metavar="DIR")
     ] = None,
-    ids: Annotated[
-        list[str] | None, typer.Option("--id", help="Only this member; may be given again.", metavar="ID")
-    ] = None,
-    paths: Annotated[
-        list[str] | None,
-        typer.Option("--path", help='Only members with this path ("*" is any text). Repeatable.', metavar="PATTERN"),
-    ] = None,
-    where: Annotated[
-        str | None, typer.Option("--where", help="Only members for which this SQL is true.", metavar="SQL")
-    ] = None,
-    layout: Layout = None,
-    original_names: OriginalNames = False,
-    play_order: PlayOrder = False,
-    overwrite: Overwrite = False,
-    dry_run: ListOnly = False,
-    release: ReleasePlace = None,
-    key: PublisherKey = None,
-    manifest: ManifestFile = None,
+    options: ExtractOptions,
     json: Json = False,
 ) -> None:
     """Take files out of a shard, each checked as it is written.
@@ -49,17 +35,7 @@ def extract(
         report = api.extract(
             shard,
             to,
-            release=release,
-            key=key,
-            manifest=manifest,
-            ids=ids or (),
-            paths=paths or (),
-            where=where,
-            layout=layout,
-            original_names=original_names,
-            play_order=play_order,
-            overwrite=overwrite,
-            dry_run=dry_run,
+            options,
             progress=progress,
         )
     output.show(report, show, json=json)

@@ -1,7 +1,5 @@
 """What `extract` and `get` share: how members are named, what is printed of them, and the exit code."""
 
-from typing import Annotated
-
 import typer
 
 from packager.cli import output
@@ -10,16 +8,6 @@ from packager.errors import IncompleteError
 from packager.units import count_of
 
 _BAD = 1
-
-Layout = Annotated[
-    str | None, typer.Option(help='Name files from tags: "{artist}/{album}/{track:02} {title}".', metavar="LAYOUT")
-]
-OriginalNames = Annotated[bool, typer.Option("--original-names", help="Give back the names at the source.")]
-PlayOrder = Annotated[
-    bool, typer.Option("--play-order", help="Number the files by album and track, before their names.")
-]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write over files with other contents.")]
-ListOnly = Annotated[bool, typer.Option("--dry-run", help="List what would be written, and write nothing.")]
 
 
 def show_members(report: ExtractReport | GetReport, bad: str) -> None:

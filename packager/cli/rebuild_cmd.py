@@ -6,16 +6,16 @@ from typing import Annotated
 import typer
 
 from packager import api
-from packager.cli import network_options, output, progress_bars
-from packager.cli.common_options import Json, ManifestFile, PublisherKey, ReleasePlace, Workers, processes
+from packager.check.repair.rebuild import RebuildOptions
+from packager.cli import output, progress_bars
+from packager.cli.common_options import Json
 from packager.cli.option_groups import with_options
 from packager.core.reports.check_reports import RebuildReport
-from packager.engine.network.connection_options import NetworkOptions
 from packager.errors import IncompleteError
 from packager.units import count_of, format_seconds, format_size
 
 
-@with_options(remote=network_options.network_options)
+@with_options(options=RebuildOptions)
 def rebuild(
     shard: Annotated[Path, typer.Argument(help="The shard's name, its tar or its manifest.", metavar="SHARD")],
     *,
@@ -25,15 +25,7 @@ def rebuild(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The tar to write. Default: NAME.tar, here.", metavar="FILE")
     ] = None,
-    release: ReleasePlace = None,
-    key: PublisherKey = None,
-    manifest: ManifestFile = None,
-    index: Annotated[
-        Path | None,
-        typer.Option(help="Remembers what was hashed. Default: in the user's cache folder.", metavar="FILE"),
-    ] = None,
-    remote: NetworkOptions,
-    workers: Workers = "auto",
+    options: RebuildOptions,
     json: Json = False,
 ) -> None:
     """Write a shard again, byte for byte, from loose files.
@@ -49,12 +41,7 @@ def rebuild(
             shard,
             sources,
             out,
-            release=release,
-            key=key,
-            manifest=manifest,
-            index=index,
-            remote=network_options.asked(remote),
-            processes=processes(workers),
+            options,
             progress=progress,
         )
     output.show(report, show, json=json)

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from packager import api
-from packager.cli import network_options, output, progress_bars
-from packager.cli.common_options import Json, ManifestFile, PublisherKey, ReleasePlace, Workers, processes
+from packager.check.repair.repair import RepairOptions
+from packager.cli import output, progress_bars
+from packager.cli.common_options import Json
 from packager.cli.option_groups import with_options
 from packager.core.reports.check_reports import RepairReport
-from packager.engine.network.connection_options import NetworkOptions
 from packager.errors import IncompleteError
 from packager.paths import display_text
 from packager.units import count_of, format_seconds, format_size
@@ -20,7 +20,7 @@ BAD_LEFT = 1
 _SHOWN = 5  # members named for a range of pieces; --json names all
 
 
-@with_options(remote=network_options.network_options)
+@with_options(options=RepairOptions)
 def repair(
     shard: Annotated[Path, typer.Argument(help="The shard's tar.", metavar="SHARD")],
     *,
@@ -28,19 +28,7 @@ def repair(
         list[Path] | None,
         typer.Option("--from", help="Another copy of the tar, or a folder of loose files; again.", metavar="PATH"),
     ] = None,
-    remote: NetworkOptions,
-    release: ReleasePlace = None,
-    key: PublisherKey = None,
-    manifest: ManifestFile = None,
-    torrent: Annotated[
-        Path | None, typer.Option(help="The shard's .torrent, where that is all there is.", metavar="FILE")
-    ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(help="Look only at what this report of packager verify --json names as bad.", metavar="FILE"),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what is bad; write and fetch nothing.")] = False,
-    workers: Workers = "auto",
+    options: RepairOptions,
     json: Json = False,
 ) -> None:
     """Mend a shard in place, fetching only its bad pieces.
@@ -53,14 +41,7 @@ def repair(
         found = api.repair(
             shard,
             copies or (),
-            remote,
-            release=release,
-            key=key,
-            manifest=manifest,
-            torrent=torrent,
-            report=report,
-            processes=processes(workers),
-            dry_run=dry_run,
+            options,
             progress=progress,
         )
     output.show(found, show, json=json)

@@ -15,26 +15,26 @@ from packager.errors import InputError
 from packager.get.find_by_key import FoundMembers, checked_members
 from packager.get.shard_tables import ShardTables
 from packager.model import MEMBERS, Release, ReleaseShard
+from packager.option_fields import option
 from packager.paths import display_text
-from packager.units import MIB, count_of, format_size
+from packager.units import count_of, format_size, parse_size
 
 WHERE_MOST = 100_000  # members that SQL may mean in one command
 
 
 @dataclass(frozen=True)
-class SearchLimits:
-    """Which members are meant by SQL, in which shards or phases; all where none is named.
+class SearchOptions:
+    """Which members are meant by SQL, in which shards or phases; in all if none is named."""
 
-    most: bytes of members tables that may be fetched for it.
-    """
+    where: str | None = option("All members for which this SQL is true; reads whole tables.", metavar="SQL")
+    shards: tuple[str, ...] = option("With --where: only of this shard; again.", (), "--shard", metavar="NAME")
+    phases: tuple[str, ...] = option("With --where: only of this phase; again.", (), "--phase", metavar="NAME")
+    most: int = option(
+        "With --where: of members tables fetch no more than this.", "256 MiB", metavar="SIZE", parse=parse_size
+    )
 
-    where: str
-    shards: Sequence[str] = ()
-    phases: Sequence[str] = ()
-    most: int = 256 * MIB
 
-
-def find_by_sql(search: SearchLimits, release: OpenedRelease, shelf: ShardTables) -> list[FoundMembers]:
+def find_by_sql(search: SearchOptions, release: OpenedRelease, shelf: ShardTables) -> list[FoundMembers]:
     """Return the members for which an SQL condition is true, and that were not withdrawn.
 
     Memory and room: one members table. Raises InputError where more would be fetched than may be, where nothing is
@@ -69,7 +69,7 @@ def find_by_sql(search: SearchLimits, release: OpenedRelease, shelf: ShardTables
 def _searched(release: Release, shards: Sequence[str], phases: Sequence[str]) -> list[ReleaseShard]:
     """Return the shards to look in. Raises InputError for a name that the release does not have."""
     offered = [shard for shard in release.shards if not shard.obsolete]
-    for option, names, known in (
+    for flag, names, known in (
         ("--shard", shards, {shard.name for shard in offered}),
         ("--phase", phases, {shard.phase for shard in offered}),
     ):
@@ -77,7 +77,7 @@ def _searched(release: Release, shards: Sequence[str], phases: Sequence[str]) ->
             if name not in known:
                 close = nearest(name, sorted(known))
                 mend = f'did you mean "{display_text(close)}"?' if close else ""
-                raise InputError(option, f'the release has no "{display_text(name)}"', mend)
+                raise InputError(flag, f'the release has no "{display_text(name)}"', mend)
     return [
         shard for shard in offered if (not shards or shard.name in shards) and (not phases or shard.phase in phases)
     ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,7 +10,7 @@ import pyarrow as pa
 from packager.core.reports.check_reports import GetReport, ShardTransfer
 from packager.core.reports.evidence import Evidence
 from packager.core.shards import path_formats
-from packager.core.shards.extract_paths import NamingOptions, output_paths
+from packager.core.shards.extract_paths import NamingOptions, output_paths, parse_naming
 from packager.engine.files import atomic_files
 from packager.engine.files.member_writer import (
     WriteResult,
@@ -24,32 +24,49 @@ from packager.engine.files.output_folder import OutputFolder
 from packager.engine.network.connection_options import NetworkOptions
 from packager.engine.published.release_reader import TransferCost
 from packager.errors import InputError
+from packager.get.find_by_sql import SearchOptions
 from packager.get.member_links import links_of
 from packager.get.member_readers import MemberReaders, SelectedMembers
+from packager.option_fields import KEY, LAYOUT, LIST_ONLY, ORIGINAL_NAMES, OVERWRITE, PLAY_ORDER, option
 from packager.paths import display_text
 from packager.progress import Progress
 
 
 @dataclass(frozen=True)
 class GetOptions:
-    """What is asked of a run.
+    """Which release members are taken out of, where they may be fetched from, and what is written.
 
-    folders: where shards may lie. dry_run: nothing is fetched or written. links: magnet links are made.
+    Without a key what is published is only as good as the way it comes, or as the mirror that accepted it.
     """
 
-    to: Path
-    naming: NamingOptions
-    remote: NetworkOptions
-    folders: Sequence[Path] = ()
-    overwrite: bool = False
-    dry_run: bool = False
-    links: bool = False
+    release: Path | str | None = option(
+        "The release: its folder or its address; or a mirror's folder. Default: the one here.", metavar="DIR|URL"
+    )
+    key: Path | str | None = option(KEY)
+    search: SearchOptions = SearchOptions()
+    tars: tuple[Path | str, ...] = option(
+        "A folder or a store (s3://, sftp://) that may hold shards' tars; again.", (), "--from", metavar="DIR|URL"
+    )
+    network: NetworkOptions = NetworkOptions()
+    layout: str | None = option(LAYOUT)
+    original_names: bool = option(ORIGINAL_NAMES, False)
+    play_order: bool = option(PLAY_ORDER, False)
+    overwrite: bool = option(OVERWRITE, False)
+    links: bool = option("Print a magnet link to each member, and fetch nothing of it.", False, "--magnet")
+    dry_run: bool = option(LIST_ONLY, False)
+
+    @property
+    def naming(self) -> NamingOptions:
+        """How members are named. Raises InputError for a layout that is none."""
+        return parse_naming(self.layout, original=self.original_names, play_order=self.play_order)
 
 
 def get_members(
     meant: Sequence[SelectedMembers],
-    request: GetOptions,
+    to: Path,
+    options: GetOptions,
     *,
+    folders: Sequence[Path],
     release: str,
     evidence: Evidence,
     cost: TransferCost,
@@ -57,26 +74,27 @@ def get_members(
 ) -> GetReport:
     """Write the members that are meant below a folder, and return what that cost.
 
-    One that no source has right, or whose name another file has, stands in the report; the others are
-    written. release, evidence, cost: where the members were found, for the report. Raises InputError for an
-    address that is none, IncompleteError where a file cannot be written.
+    One that no source has right, or whose name another file has, stands in the report; the others are written.
+    folders: where shards may lie. release, evidence, cost: where the members were found, for the report. Raises
+    InputError for an address that is none, IncompleteError where a file cannot be written.
     """
-    withheld = tuple(each.withheld for each in meant if each.withheld is not None) if request.links else ()
-    if request.links:
+    withheld = tuple(each.withheld for each in meant if each.withheld is not None) if options.links else ()
+    if options.links:
         meant = [each for each in meant if each.withheld is None]
     if not meant:
         raise InputError(withheld[0].name, f"no link to it is handed out: {withheld[0].reason}")
     members = pa.concat_tables([each.members for each in meant])
-    asked = output_paths(members, request.naming)
+    naming, dry_run = options.naming, options.dry_run or options.links
+    asked = output_paths(members, naming)
     taken = WriteResult(renamed=[refused(members, row) for row in asked.refused])
-    if request.dry_run:
+    if dry_run:
         fetched = _Fetched(path_formats.make_distinct(asked.paths, path_formats.exact_path), [0] * len(meant))
     else:
-        fetched = _write(meant, asked.paths, request, taken, progress)
+        fetched = _write(meant, asked.paths, to, options, folders=folders, taken=taken, progress=progress)
     return GetReport(
         release=release,
-        to=display_text(str(request.to)),
-        dry_run=request.dry_run,
+        to=display_text(str(to)),
+        dry_run=dry_run,
         evidence=evidence,
         chosen=members.num_rows,
         bytes=total_bytes(members),
@@ -92,7 +110,7 @@ def get_members(
         transferred=sum(fetched.transferred),
         shard_bytes=sum(each.shared.size for each in meant),
         unreachable=fetched.unreachable,
-        magnets=tuple(link for each in meant for link in links_of(each)) if request.links else (),
+        magnets=tuple(link for each in meant for link in links_of(each)) if options.links else (),
         withheld=withheld,
     )
 
@@ -120,17 +138,20 @@ class _Fetched:
 def _write(
     meant: Sequence[SelectedMembers],
     asked: Sequence[bytes],
-    request: GetOptions,
+    to: Path,
+    options: GetOptions,
+    *,
+    folders: Sequence[Path],
     taken: WriteResult,
     progress: Progress,
 ) -> _Fetched:
     """Write every member that a source has right."""
     tops = {path.partition(b"/")[0] for path in asked}
-    scratch = request.to / _unused(".packager-swarm", tops)
+    scratch = to / _unused(".packager-swarm", tops)
     atomic_files.remove_tree(scratch)  # what a killed run left
-    with OutputFolder(request.to, avoid=tops) as destination:
+    with OutputFolder(to, avoid=tops) as destination:
         # Names as at the source may differ only by case; the shard's own and a layout's never should.
-        exact = request.naming.original and not destination.folds_case()
+        exact = options.original_names and not destination.folds_case()
         fetched = _Fetched(
             path_formats.make_distinct(asked, path_formats.exact_path if exact else path_formats.folded_path)
         )
@@ -140,11 +161,11 @@ def _write(
             stop = first + each.members.num_rows
             rows = list(members_of(each.members, fetched.paths[first:stop]))
             with ExitStack() as opened:
-                remote = replace(request.remote, swarm=None) if each.withheld else request.remote
-                sources = MemberReaders(each.shared, rows, folders=request.folders, remote=remote, opened=opened)
+                remote = options.network.without_swarm() if each.withheld else options.network
+                sources = MemberReaders(each.shared, rows, folders=folders, remote=remote, opened=opened)
                 for at, member in enumerate(rows):
                     write_members(
-                        sources.of(at, scratch), destination, member, overwrite=request.overwrite, taken=taken
+                        sources.of(at, scratch), destination, member, overwrite=options.overwrite, taken=taken
                     )
                     progress.advance(member.size)
             fetched.transferred.append(sources.transferred)

@@ -74,7 +74,7 @@ def _meant(link: Magnet, remote: NetworkOptions) -> SelectedMembers:
     if link.size is None or link.name is None or not is_safe_name(link.name):
         raise InputError("magnet link", f'"{display_text(link.name or "")}" is not the name of a shard\'s tar')
     own = [web_seed_address(asked_seed(seed), link.name) for seed in remote.web_seeds]
-    seeds = [seed for seed in link.web_seeds if is_asked(seed)] if remote.torrent_web_seeds else []
+    seeds = [seed for seed in link.web_seeds if is_asked(seed)] if not remote.no_web_seeds else []
     theirs = [web_seed_address(seed, link.name) for seed in seeds]  # that of a folder ends in "/"
     shared = ShardDownload(
         name=link.name,

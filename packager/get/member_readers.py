@@ -74,7 +74,7 @@ class MemberReaders:
 
         scratch: a folder that the swarm makes, uses and takes away.
         """
-        member, known = self._members[number], bool(self._shared.addresses or self._remote.swarm)
+        member, known = self._members[number], bool(self._shared.addresses or self._remote.is_swarm_asked)
         for place in self._places:
             copy = self._local(place, member)
             if copy is not None:
@@ -84,7 +84,7 @@ class MemberReaders:
             if self._lost[address] < _LOST:
                 source = self._at_web_seed(address, member)
                 yield source.name, ReportingReader(source, partial(self._take_note, address))
-        if self._remote.swarm is not None:
+        if self._remote.is_swarm_asked:
             if self._swarm is None:
                 wanted = [(each.offset, each.offset + each.size) for each in self._members[number:]]
                 self._swarm = SwarmOnDemand(self._shared, wanted, self._remote, scratch, self._opened)
@@ -114,7 +114,7 @@ class MemberReaders:
                 HttpClient,  # a tar on this machine is read long before httpx is imported
             )
 
-            web = HttpClient(seconds=self._remote.seconds, allowed=self._remote.hosts)
+            web = HttpClient(seconds=self._remote.timeout, allowed=self._remote.hosts)
             self._web = self._opened.enter_context(web)
         return self._web
 

@@ -14,7 +14,7 @@ from packager.engine.published.open_release import OpenedRelease, TrustedRelease
 from packager.engine.published.release_reader import TransferCost, normal, open_release_reader
 from packager.errors import InputError
 from packager.get.find_by_key import FoundMembers, find_by_keys, read_lookup
-from packager.get.find_by_sql import SearchLimits, find_by_sql
+from packager.get.find_by_sql import SearchOptions, find_by_sql
 from packager.get.member_readers import SelectedMembers
 from packager.get.shard_swarm import ShardDownload
 from packager.get.shard_tables import ShardTables
@@ -40,7 +40,7 @@ class MemberQuery:
     """Which members are meant: those that `keys` name (ids, paths, ISRCs), or those that a search means."""
 
     keys: Sequence[str] = ()
-    search: SearchLimits | None = None
+    search: SearchOptions = SearchOptions()
 
 
 @dataclass(frozen=True)
@@ -69,17 +69,17 @@ def select_members(
             display_text(place), "is no folder of a release", "give its folder or its address with --release"
         )
     release: OpenedRelease | None = None
-    if wanted.search or in_folder or origin.key or origin.followed:
+    if wanted.search.where is not None or in_folder or origin.key or origin.followed:
         trusted = open_release(
-            place, origin.key, progress, followed=origin.followed, allowed=remote.hosts, seconds=remote.seconds
+            place, origin.key, progress, followed=origin.followed, allowed=remote.hosts, seconds=remote.timeout
         )
         release = opened.enter_context(trusted)
         reader = release.reader
     else:
-        reader = opened.enter_context(open_release_reader(place, seconds=remote.seconds, allowed=remote.hosts))
+        reader = opened.enter_context(open_release_reader(place, seconds=remote.timeout, allowed=remote.hosts))
     scratch = Path(opened.enter_context(TemporaryDirectory(prefix="packager-", ignore_cleanup_errors=True)))
     shelf = ShardTables(reader, release, scratch)
-    if wanted.search is not None and release is not None:
+    if wanted.search.where is not None and release is not None:
         found = find_by_sql(wanted.search, release, shelf)
         magnets = {shard.name: parse_magnet(shard.magnet) for shard in release.release.shards}
         links = {name: (magnet.trackers, magnet.web_seeds) for name, magnet in magnets.items()}
@@ -110,7 +110,7 @@ def _meant(
     """Return members and how their tar is fetched. theirs: its addresses at the release's own web seeds."""
     manifest = found.manifest
     own = [web_seed_address(asked_seed(seed), manifest.file) for seed in remote.web_seeds]
-    seeds = [seed for seed in theirs if is_asked(seed)] if remote.torrent_web_seeds else []
+    seeds = [seed for seed in theirs if is_asked(seed)] if not remote.no_web_seeds else []
     shared = ShardDownload(
         name=manifest.file,
         container=manifest.container,

@@ -5,17 +5,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from packager.core.config.url_values import TRACKERS, url
 from packager.engine.files.range_readers import Range, RangeReader, UnreachableError, UnreadableError
 from packager.engine.files.shard_torrent import ShardTorrent
 from packager.engine.network.connection_options import NetworkOptions
-from packager.engine.network.piece_download import PieceDownload
-from packager.engine.network.remote_readers import (
-    SwarmReader,
-    endpoints,
-    open_remote_readers,
-    permitted_trackers,
-)
+from packager.engine.network.remote_readers import open_remote_readers, read_swarm, trackers_to_ask
 from packager.errors import IncompleteError, InputError
 from packager.model import Container, Infohash
 from packager.paths import display_text
@@ -47,7 +40,7 @@ class SwarmOnDemand:
     ) -> None:
         """Set out to read the ranges `wanted`, in order. scratch: a folder that it makes, uses and takes away."""
         self._shared, self._wanted, self._scratch, self._opened = shared, wanted, scratch, opened
-        self._remote = replace(remote, web_seeds=(), torrent_web_seeds=False)
+        self._remote = replace(remote, web_seeds=(), no_web_seeds=True)
         self._source: RangeReader | None = None
         self._failure: UnreadableError | None = None
         self._piece_length = 1
@@ -93,28 +86,23 @@ class SwarmOnDemand:
 
     def _by_link(self) -> RangeReader:
         """Return the swarm of infohashes alone. Raises Unreachable where nobody in it answers."""
-        swarm = self._remote.swarm
-        assert swarm is not None
-        shared = self._shared
-        trackers = [url(tracker, "--tracker", TRACKERS) for tracker in swarm.trackers]
-        trackers += shared.trackers if swarm.torrent_trackers else ()
-        if not (trackers or swarm.peers or swarm.reach.dht):
-            raise InputError("--swarm", "the link names no tracker, and nobody else is to ask", "add --peer or --dht")
-        trackers = permitted_trackers(trackers, self._remote)
+        shared, remote = self._shared, self._remote
+        trackers = trackers_to_ask(shared.trackers, remote, "the link names no tracker, and nobody else is to ask")
+        hashes = (shared.infohash_v1, shared.infohash_v2)
         try:
-            fetch = PieceDownload(
-                (shared.infohash_v1, shared.infohash_v2),
+            found = read_swarm(
+                hashes,
                 self._wanted,
                 self._scratch,
-                size=shared.size,
-                reach=replace(swarm.reach, allowed=self._remote.hosts),
-                peers=[endpoint for peer in swarm.peers for endpoint in endpoints(peer)],
+                remote,
                 trackers=trackers,
-                seconds=self._remote.seconds,
+                opened=self._opened,
                 where=self.name,
+                size=shared.size,
             )
-            self._opened.enter_context(fetch)
+        except UnreadableError:
+            raise
         except IncompleteError as error:
             raise UnreachableError(error.where, error.what, error.mend) from error
-        self._piece_length = fetch.piece_length
-        return SwarmReader(fetch, self.name)
+        self._piece_length = found.piece_length
+        return found

@@ -5,41 +5,93 @@ that was read in full and found right in this run is shared at once. What is wit
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+from packager.core.http.allowed_hosts import allowed_hosts
 from packager.core.reports.reports import SeededTorrent, SeedReport, SeedState
 from packager.core.reports.withheld import Withheld
 from packager.engine.files.shard_torrent import FolderTorrent
-from packager.engine.network.connection_options import PeerOptions
+from packager.engine.network.connection_options import ALLOW_HOSTS, DHT, DURATION, LISTEN, PORT, PeerOptions
 from packager.engine.network.libtorrent_session import TorrentSession
 from packager.engine.network.session_watch import SessionWatch
-from packager.errors import PackagerError
+from packager.errors import InputError, PackagerError
+from packager.option_fields import KEY, RELEASE_OPTION, WORKERS, option
 from packager.paths import display_text
 from packager.progress import Progress
 from packager.share.seedable import Seedable, Seedables, verify_tars_to_seed
+from packager.units import parse_size
 
 _RULE_SECONDS = 5.0  # between two looks whether a release or a withdrawal around changed
 
 
+@dataclass(frozen=True)
+class SeedOptions:
+    """How shards are shared, and what says that they are right. With a client that runs, its own settings hold."""
+
+    port: int = option(PORT, 6881)
+    listen: str = option(LISTEN, "")
+    dht: bool = option(DHT, False)
+    allow_hosts: tuple[str, ...] = option(ALLOW_HOSTS, ())
+    upload_limit: int | None = option(
+        'Send at most this much a second, as "5 MiB". Default: 0, no limit.', metavar="SIZE", parse=parse_size
+    )
+    verify: bool = option("Read every tar in full first, by all cores; then share at once.", False)
+    seconds: float | None = option(DURATION)
+    client: str | None = option(
+        "Give them to a client that runs, and end: qbittorrent:URL, transmission:URL, aria2:URL, watch:DIR.",
+        metavar="SPEC",
+    )
+    release: Path | str | None = option(RELEASE_OPTION)
+    key: Path | str | None = option(KEY)
+    torrent: Path | None = option("The .torrent of the one tar given. Default: the release's.", metavar="FILE")
+    source: Path | None = option(
+        "The collection's folder, where members of shards kept as files may lie.", metavar="DIR"
+    )
+    allow_withdrawn: bool = option("Also share shards with withdrawn records.", False)
+    workers: int | None = option(WORKERS)
+
+    @property
+    def reach(self) -> PeerOptions:
+        """How peers are met. Raises InputError."""
+        return PeerOptions(
+            address=self.listen,
+            port=self.port,
+            dht=self.dht,
+            upload_limit=self.upload_limit or 0,
+            allowed=allowed_hosts(self.allow_hosts).with_origin(str(self.release)),
+        )
+
+    def check(self) -> None:
+        """Raise InputError for an option that a client which runs has of its own."""
+        own = {
+            "--upload-limit": self.upload_limit,
+            "--for": self.seconds,
+            "--dht": self.dht,
+            "--listen": self.listen,
+        }
+        for flag, value in own.items():
+            if self.client is not None and value:
+                raise InputError(flag, "does not go with --client, which shares by its own settings", "leave one out")
+
+
 def seed(
     seedables: Seedables,
-    reach: PeerOptions,
+    options: SeedOptions,
     *,
-    verify: bool,
     workers: int,
     stop: Callable[[], bool],
     clock: Callable[[], float],
-    seconds: float | None,
     progress: Progress,
 ) -> SeedReport:
-    """Share the tars that can be shared until `stop` says so, or for `seconds`, and return what was shared.
+    """Share the tars that can be shared until `stop` says so, or the time is up, and return what was shared.
 
-    verify: read every tar in full first, with `workers`
-    processes. clock: seconds that only go up. Tars that cannot be shared stand in the report. Raises InputError
-    where none can.
+    workers: processes that read first, if options.verify asks for that. clock: seconds that only go up. Tars that
+    cannot be shared stand in the report. Raises InputError where none can.
     """
     found, refused = seedables.found, seedables.refused
-    if verify:
+    reach = options.reach
+    if options.verify:
         found, bad = verify_tars_to_seed(found, workers=workers, stop=stop, progress=progress)
         refused = [*refused, *bad]
         seedables = replace(seedables, found=found, refused=refused)
@@ -51,7 +103,7 @@ def seed(
         raise seedables.nothing()
     _warn_of_solitude(found, reach, progress)
     with TorrentSession(reach) as session:
-        watch = SessionWatch(session, seconds=seconds, clock=clock, progress=progress)
+        watch = SessionWatch(session, seconds=options.seconds, clock=clock, progress=progress)
         seeds = _Seeds(session, watch, seedables, clock, progress)
         seeds.run(stop)
         return seeds.report()

@@ -7,7 +7,6 @@ import pytest
 
 from packager import api
 from packager.cli.app import main
-from packager.engine.network.connection_options import NetworkOptions
 from tests.docs.test_check_how_to import NAME, commands, project
 from tests.helpers.http_server import serving
 
@@ -41,4 +40,6 @@ def test_a_shard_is_mended_as_the_page_says(
 
 
 def test_the_call_from_python_is_as_the_page_says(project: Path) -> None:
-    assert api.repair(Path(f"shards/{NAME}.tar"), [Path("source")], NetworkOptions(torrent_web_seeds=False)).whole
+    assert api.repair(
+        Path(f"shards/{NAME}.tar"), [Path("source")], api.RepairOptions(network=api.NetworkOptions(no_web_seeds=True))
+    ).whole

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import libtorrent as lt
@@ -17,7 +18,6 @@ import pytest
 from packager import api
 from packager.cli.app import main
 from packager.core.reports.evidence import Evidence
-from packager.engine.network.connection_options import PeerOptions
 from packager.errors import InputError, TrustError
 from tests.docs.test_check_how_to import commands
 from tests.helpers.libtorrent_peer import ROOT, local_session
@@ -25,7 +25,7 @@ from tests.helpers.projects import Project, make_project
 from tests.helpers.waiting import PATIENCE, free_port
 
 Capture = pytest.CaptureFixture[str]
-LOCAL = PeerOptions(address="127.0.0.1")
+LOCAL = api.SeedOptions(listen="127.0.0.1", port=0)
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,7 @@ def test_a_tar_of_another_size_is_not_shared_and_the_others_are(project: Project
     assert f"packager repair {first}" in printed.out
     assert "only peers told our address will come" in printed.err
     with pytest.raises(InputError, match="packager repair"):
-        api.seed([first], LOCAL, seconds=0)
+        api.seed([first], replace(LOCAL, seconds=0))
 
 
 def test_a_full_check_refuses_a_bad_tar_and_shares_the_others_at_once(project: Project) -> None:
@@ -153,7 +153,7 @@ def test_a_full_check_refuses_a_bad_tar_and_shares_the_others_at_once(project: P
     data = bytearray(bad.read_bytes())
     data[len(data) // 2] ^= 1
     bad.write_bytes(data)
-    report = api.seed([project.root / "shards"], LOCAL, verify=True, processes=1, seconds=0)
+    report = api.seed([project.root / "shards"], replace(LOCAL, verify=True, workers=1, seconds=0))
     assert [(refused.where, "1 bad piece" in refused.what) for refused in report.refused] == [(str(bad), True)]
     assert {each.proved for each in report.torrents} == {True}  # the session may not have begun yet
 
@@ -178,10 +178,10 @@ def test_a_v1_torrent_of_other_bytes_is_not_proved_by_the_first_one(project: Pro
     metainfo[b"info"][b"pieces"] = bytes(len(metainfo[b"info"][b"pieces"]))
     (folder / f"{one.stem}.v1.torrent").write_bytes(lt.bencode(metainfo))
     with pytest.raises(TrustError, match=r"\.v1\.torrent: .* release\.json says"):
-        api.seed([one], LOCAL, seconds=0)
+        api.seed([one], replace(LOCAL, seconds=0))
     (project.root / "output" / "release.json").unlink()  # its documents are all that is left of the release
     notes = Notes()
-    report = api.seed([one], LOCAL, verify=True, processes=1, stop=notes.until("1 incomplete"), progress=notes)
+    report = api.seed([one], replace(LOCAL, verify=True, workers=1), stop=notes.until("1 incomplete"), progress=notes)
     assert [(each.version, each.state, each.proved) for each in report.torrents] == [
         ("hybrid", "seeding", True),
         ("v1", "incomplete", False),
@@ -191,11 +191,11 @@ def test_a_v1_torrent_of_other_bytes_is_not_proved_by_the_first_one(project: Pro
 def test_each_torrent_says_what_vouches_for_it(project: Project, capsys: Capture) -> None:
     tar = tars(project)[0]
     site = str(project.root / "output")
-    report = api.seed([tar], LOCAL, seconds=0)
+    report = api.seed([tar], replace(LOCAL, seconds=0))
     assert [each.evidence for each in report.torrents] == [
         Evidence(kind="release", name=site, serial=1, collection="tones")
     ] * 2
-    report = api.seed([tar], LOCAL, torrent=torrent_of(project, tar), seconds=0)
+    report = api.seed([tar], replace(LOCAL, torrent=torrent_of(project, tar), seconds=0))
     assert [each.evidence.kind for each in report.torrents] == ["torrent"]
     capsys.readouterr()
     assert main(["seed", str(tar), "--listen", "127.0.0.1", "--port", "0", "--for", "0 s"]) == 0

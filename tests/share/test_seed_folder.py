@@ -4,6 +4,7 @@ import base64
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ import pytest
 
 from packager import api
 from packager.core.bittorrent import parse_torrent
-from packager.engine.network.connection_options import PeerOptions
 from packager.engine.published.published_shard import open_published_shard, shard_files
 from packager.errors import InputError
 from tests.helpers.bittorrent_clients import PASSWORD, made, qbittorrent, transmission, until
@@ -26,7 +26,7 @@ from tests.share.test_seed import Notes, running
 
 NAME = "tones-all-00001"
 Capture = pytest.CaptureFixture[str]
-LOCAL = PeerOptions(address="127.0.0.1")
+LOCAL = api.SeedOptions(listen="127.0.0.1", port=0)
 
 
 def released(
@@ -75,12 +75,12 @@ def test_a_whole_folder_is_shared_and_one_with_a_bad_file_is_not(tmp_path: Path,
     folder = whole_folder(held, tmp_path / "whole")
     output = held.root / "output"
     notes = Notes()
-    report = api.seed([folder], LOCAL, release=output, stop=notes.until("1 seeding"), progress=notes)
+    report = api.seed([folder], replace(LOCAL, release=output), stop=notes.until("1 seeding"), progress=notes)
     assert [(each.name, each.state) for each in report.torrents] == [(NAME, "seeding")]
     before = files_of(folder)
     (folder / "data/cover.jpg").write_bytes(bytes(16_385))
     notes = Notes()
-    report = api.seed([folder], LOCAL, release=output, stop=notes.until("1 incomplete"), progress=notes)
+    report = api.seed([folder], replace(LOCAL, release=output), stop=notes.until("1 incomplete"), progress=notes)
     assert report.uploaded == 0
     assert files_of(folder) == before | {"data/cover.jpg": bytes(16_385)}
 
@@ -88,21 +88,21 @@ def test_a_whole_folder_is_shared_and_one_with_a_bad_file_is_not(tmp_path: Path,
 def test_without_the_members_it_is_said_which_is_missing_and_how_to_name_them(tmp_path: Path, capsys: Capture) -> None:
     held = released(tmp_path / "project", capsys)
     with pytest.raises(InputError, match=r"data/100_~\w+\.mp3 is not there with its 70000 bytes; .*--source"):
-        api.seed([held.root / "shards"], LOCAL, seconds=0)
+        api.seed([held.root / "shards"], replace(LOCAL, seconds=0))
     (held.source / "cover.jpg").write_bytes(b"short")
     with pytest.raises(InputError, match=r"cover\.jpg"):
-        api.seed([held.root / "shards"], LOCAL, source=held.source, seconds=0)
+        api.seed([held.root / "shards"], replace(LOCAL, source=held.source, seconds=0))
 
 
 def test_a_full_check_proves_a_folder_or_names_its_bad_pieces(tmp_path: Path, capsys: Capture) -> None:
     held = released(tmp_path / "project", capsys, also_v1=True)
     shards = [held.root / "shards"]
-    report = api.seed(shards, LOCAL, source=held.source, verify=True, processes=1, seconds=0)
+    report = api.seed(shards, replace(LOCAL, source=held.source, verify=True, workers=1, seconds=0))
     assert {each.proved for each in report.torrents} == {True}
     assert len(report.torrents) == 2
     (held.source / "cover.jpg").write_bytes(bytes(16_385))
     with pytest.raises(InputError, match="2 bad pieces"):
-        api.seed(shards, LOCAL, source=held.source, verify=True, processes=1, seconds=0)
+        api.seed(shards, replace(LOCAL, source=held.source, verify=True, workers=1, seconds=0))
 
 
 def test_a_whole_folder_is_given_to_a_client_and_one_without_its_members_is_not(
@@ -111,11 +111,11 @@ def test_a_whole_folder_is_given_to_a_client_and_one_without_its_members_is_not(
     held = released(tmp_path / "project", capsys)
     folder = whole_folder(held, tmp_path / "whole")
     watched = made(tmp_path / "watched")
-    report = api.seed([folder], release=held.root / "output", client=f"watch:{watched}", processes=1)
+    report = api.seed([folder], api.SeedOptions(release=held.root / "output", client=f"watch:{watched}", workers=1))
     assert [(each.name, each.state) for each in report.handed] == [(NAME, "given")]
     assert len(list(watched.glob("*.torrent"))) == 1
     other = made(tmp_path / "other")
-    report = api.seed([held.root / "shards"], source=held.source, client=f"watch:{other}", processes=1)
+    report = api.seed([held.root / "shards"], api.SeedOptions(source=held.source, client=f"watch:{other}", workers=1))
     assert ["its members do not lie in it" in refused.what for refused in report.refused] == [True]
 
 

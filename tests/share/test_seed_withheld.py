@@ -13,7 +13,6 @@ from packager.cli.app import main
 from packager.core.bittorrent import parse_torrent
 from packager.core.releases import documents
 from packager.core.reports.reports import SeedReport
-from packager.engine.network.connection_options import PeerOptions
 from packager.engine.published.shareable_files import ShareableFiles
 from packager.share import seed as seeding
 from packager.share.seedable import find_seedable
@@ -67,8 +66,8 @@ class Script:
         return not self._steps
 
     def seed(self, *paths: Path, port: int = 0, **more: object) -> SeedReport:
-        reach = PeerOptions(address="127.0.0.1", port=port)
-        return api.seed(paths, reach, stop=self, progress=self.notes, **more)  # type: ignore[arg-type]
+        options = api.SeedOptions(listen="127.0.0.1", port=port, **more)  # type: ignore[arg-type]
+        return api.seed(paths, options, stop=self, progress=self.notes)
 
 
 def shared(report: SeedReport) -> set[str]:
@@ -181,7 +180,7 @@ def test_what_is_withdrawn_while_tars_are_proved_is_never_shared(
 
     monkeypatch.setattr(seeding, "verify_tars_to_seed", prove_and_withdraw)
     script = Script(("2 seeding", nothing))
-    report = script.seed(project.root / "shards", verify=True, processes=1)
+    report = script.seed(project.root / "shards", verify=True, workers=1)
     assert shared(report) == {AUDIO}
     assert not any("6 seeding" in line or "4 seeding" in line for line in script.notes.lines)
 
@@ -235,12 +234,10 @@ def test_the_rule_is_asked_at_most_every_few_seconds_and_reads_only_what_changed
     ticking = ticks()
     seeding.seed(
         seedables,
-        PeerOptions(address="127.0.0.1"),
-        verify=False,
+        api.SeedOptions(listen="127.0.0.1", port=0),
         workers=1,
         stop=lambda: next(ticking),
         clock=lambda: clock[0],
-        seconds=None,
         progress=Notes(),
     )
     assert asked == [0.0, 5.0, 10.0]

@@ -87,7 +87,7 @@ class Project:
         """Make a release of a day."""
         self.now = dt.datetime.fromisoformat(f"{day}T00:00:00Z")
         self.config.write_text(CONFIG.format(date=day, tracker=self.tracker))
-        api.release(self.config, processes=1)
+        api.release(self.config, workers=1)
 
 
 def make(project: Project) -> None:

@@ -46,7 +46,7 @@ def made() -> dict[str, bytes]:
             copy(tar.FOLDER / name, project / name)
         config = project / "packager.toml"
         config.write_text(config.read_text().replace("[[phases]]", '[[phases]]\ncontainer = "folder"'))
-        api.release(config, processes=1)
+        api.release(config, workers=1)
         files = {Path(path).name: (project / path).read_bytes() for path in KEPT}
         table = project / f"output/manifests/{NAME}.members.parquet"
         files["members.json"] = tar.members_json(parquet.read_rows(table, 0, parquet.count_rows(table)))

@@ -42,7 +42,7 @@ def made() -> dict[str, bytes]:
         for name in INPUTS:
             copy = shutil.copytree if (FOLDER / name).is_dir() else shutil.copyfile
             copy(FOLDER / name, project / name)
-        api.release(project / "packager.toml", processes=1)
+        api.release(project / "packager.toml", workers=1)
         files = {Path(path).name: (project / path).read_bytes() for path in KEPT}
         table = project / f"output/manifests/{NAME}.members.parquet"
         files["members.json"] = members_json(parquet.read_rows(table, 0, parquet.count_rows(table)))

@@ -16,7 +16,7 @@ from packager.core.config.store_url import StoreUrl
 from packager.core.releases.members_table import with_current_ids
 from packager.core.reports.check_reports import ExtractedFile, ExtractReport
 from packager.core.shards import path_formats
-from packager.core.shards.extract_paths import NamingOptions, output_paths
+from packager.core.shards.extract_paths import NamingOptions, output_paths, parse_naming
 from packager.core.shards.layout import PAYLOAD
 from packager.engine.files.member_writer import (
     WriteResult,
@@ -44,30 +44,47 @@ from packager.engine.stores.base import Place
 from packager.engine.stores.read_ahead import StoreRangeReader
 from packager.engine.tables.filter_members import filter_members
 from packager.errors import InputError
+from packager.option_fields import (
+    KEY,
+    LAYOUT,
+    LIST_ONLY,
+    MANIFEST,
+    ORIGINAL_NAMES,
+    OVERWRITE,
+    PLAY_ORDER,
+    RELEASE_OPTION,
+    option,
+)
 from packager.paths import display_text
 from packager.progress import Progress
 
 
 @dataclass(frozen=True)
-class MemberFilter:
-    """Which members are meant; all where nothing is said."""
+class ExtractOptions:
+    """Which members are taken out, all if nothing says which; how they are named; what they are compared with."""
 
-    ids: Sequence[str] = ()
-    paths: Sequence[str] = ()
-    where: str | None = None
+    ids: tuple[str, ...] = option("Only this member; may be given again.", (), "--id", metavar="ID")
+    paths: tuple[str, ...] = option(
+        'Only members with this path ("*" is any text). Repeatable.', (), "--path", metavar="PATTERN"
+    )
+    where: str | None = option("Only members for which this SQL is true.", metavar="SQL")
+    layout: str | None = option(LAYOUT)
+    original_names: bool = option(ORIGINAL_NAMES, False)
+    play_order: bool = option(PLAY_ORDER, False)
+    overwrite: bool = option(OVERWRITE, False)
+    dry_run: bool = option(LIST_ONLY, False)
+    release: Path | str | None = option(RELEASE_OPTION)
+    key: Path | str | None = option(KEY)
+    manifest: Path | None = option(MANIFEST)
 
 
 def extract(
     tar: Place,
     to: Path | None,
     hand_outs: ShareableFiles,
+    options: ExtractOptions,
     *,
     release: OpenedRelease | None,
-    manifest: Path | None,
-    wanted: MemberFilter,
-    naming: NamingOptions,
-    overwrite: bool,
-    dry_run: bool,
     progress: Progress,
 ) -> ExtractReport:
     """Write the members that are wanted below `to` (None: a folder with the shard's name, here).
@@ -76,8 +93,9 @@ def extract(
     others are written. A shard that `hand_outs` says is withdrawn is refused. Raises InputError where the tar or a
     document cannot be used or nothing is meant, IncompleteError where a file cannot be written.
     """
-    contents, source = open_contents(tar, release, manifest, hand_outs)
-    rows = filter_members(contents.members, ids=wanted.ids, paths=wanted.paths, where=wanted.where)
+    naming = parse_naming(options.layout, original=options.original_names, play_order=options.play_order)
+    contents, source = open_contents(tar, release, options.manifest, hand_outs)
+    rows = filter_members(contents.members, ids=options.ids, paths=options.paths, where=options.where)
     to = Path(contents.name) if to is None else to
     members = contents.members.take(pa.array(rows, pa.int64()))
     found = WriteResult(bad=list(contents.faults) if len(rows) == contents.members.num_rows else [])
@@ -85,19 +103,19 @@ def extract(
     found.renamed += [refused(members, row) for row in asked.refused]
     files: tuple[ExtractedFile, ...] = ()
     unreachable = False
-    if dry_run:
+    if options.dry_run:
         files = tuple(
             extracted_files(member)
             for member in members_of(members, path_formats.make_distinct(asked.paths, path_formats.exact_path))
         )
     else:
         unreachable = _write(
-            source, to, members, asked.paths, naming=naming, overwrite=overwrite, found=found, progress=progress
+            source, to, members, asked.paths, naming=naming, overwrite=options.overwrite, found=found, progress=progress
         )
     return ExtractReport(
         shard=contents.name,
         to=display_text(str(to)),
-        dry_run=dry_run,
+        dry_run=options.dry_run,
         chosen=len(rows),
         bytes=total_bytes(members),
         written=found.written,

@@ -34,9 +34,11 @@ from packager.engine.files.regular_file import RegularFile
 from packager.engine.hashing.file_index import FileIndex
 from packager.engine.hashing.hashing_writer import HashingWriter
 from packager.engine.hashing.stream_hasher import Digests, FileTree, FolderHasher, StreamHasher
+from packager.engine.network.connection_options import NetworkOptions
 from packager.engine.published.open_release import OpenedRelease, find_documents
 from packager.engine.published.published_shard import PublishedShard, ShardFiles, shard_files
 from packager.errors import InputError, TrustError
+from packager.option_fields import KEY, MANIFEST, RELEASE_OPTION, WORKERS, option
 from packager.paths import display_text
 from packager.progress import Progress
 
@@ -48,6 +50,18 @@ class WrongMember(Exception):  # noqa: N818 (ends one pass and never reaches a u
         """Keep which member, and what is wrong."""
         super().__init__(member, what)
         self.member, self.what = member, what
+
+
+@dataclass(frozen=True)
+class RebuildOptions:
+    """What says how a shard should be, and where members that no folder has may be fetched from."""
+
+    release: Path | str | None = option(RELEASE_OPTION)
+    key: Path | str | None = option(KEY)
+    manifest: Path | None = option(MANIFEST)
+    index: Path | None = option("Remembers what was hashed. Default: in the user's cache folder.", metavar="FILE")
+    network: NetworkOptions = NetworkOptions()
+    workers: int | None = option(WORKERS)
 
 
 def rebuild(

@@ -40,6 +40,7 @@ from packager.engine.hashing.find_bad_pieces import bad_pieces, bad_pieces_of_fo
 from packager.engine.network.connection_options import NetworkOptions
 from packager.engine.network.remote_readers import Opener, open_remote_readers
 from packager.errors import InputError
+from packager.option_fields import KEY, MANIFEST, RELEASE_OPTION, WORKERS, option
 from packager.paths import display_text
 from packager.progress import Progress
 from packager.units import count_of, format_size
@@ -70,6 +71,22 @@ class _Work:
     def pieces(self) -> PieceHashes:
         """What the tar's pieces should be."""
         return self.target.pieces
+
+
+@dataclass(frozen=True)
+class RepairOptions:
+    """What says how a shard should be, and where right bytes may be fetched from."""
+
+    network: NetworkOptions = NetworkOptions()
+    release: Path | str | None = option(RELEASE_OPTION)
+    key: Path | str | None = option(KEY)
+    manifest: Path | None = option(MANIFEST)
+    torrent: Path | None = option("The shard's .torrent, where that is all there is.", metavar="FILE")
+    report: Path | None = option(
+        "Look only at what this report of packager verify --json names as bad.", metavar="FILE"
+    )
+    dry_run: bool = option("Only say what is bad; write and fetch nothing.", False)
+    workers: int | None = option(WORKERS)
 
 
 def repair(

@@ -15,7 +15,7 @@ from packager.core.estimates import sampling
 from packager.core.estimates.sampling import SampleSize, parse_sample
 from packager.core.reports.check_reports import Sample, VerifyReport
 from packager.errors import InputError
-from packager.option_fields import KEY, RELEASE, option
+from packager.option_fields import KEY, RELEASE_OPTION, option
 from packager.progress import Progress
 from packager.units import parse_seconds, parse_size
 
@@ -59,7 +59,7 @@ def _rate(text: str, where: str) -> int:
 class VerifyOptions:
     """What data is compared with, and how much of it is read. Of release, manifest, torrent and sums one at most."""
 
-    release: Path | str | None = option(RELEASE)
+    release: Path | str | None = option(RELEASE_OPTION)
     key: Path | str | None = option(KEY)
     manifest: Path | None = option("A shard's .manifest.json. Default: near the tar.", metavar="FILE")
     torrent: Path | None = option("A .torrent, by anybody, of the data at PATH.", metavar="FILE")

@@ -1,8 +1,22 @@
 """How the network is used: where peers meet us, and where bytes of a shard may come from. Nothing is contacted here."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from packager.core.http.allowed_hosts import NO_HOSTS, AllowedHosts
+from packager.core.http.allowed_hosts import NO_HOSTS, AllowedHosts, allowed_hosts
+from packager.option_fields import OptionText, option
+from packager.units import parse_seconds
+
+NO_WEB_SEEDS = OptionText("Leave the web seeds alone that the torrent names.")
+ALLOW_HOSTS = OptionText(
+    "Contact this host, although a document or a redirect names it. Repeatable.",
+    ("--allow-host",),
+    metavar="HOST[:PORT]",
+)
+DHT = OptionText("Find peers through the DHT.", ("--dht/--no-dht",))
+LISTEN = OptionText("Our IP address to meet peers at. Default: all.", metavar="ADDRESS")
+PORT = OptionText("TCP and UDP port that peers come to; 0: any free one.")
+DURATION = OptionText('End after this time, as "8 h". Default: never.', ("--for",), metavar="TIME", parse=parse_seconds)
+TIMEOUT = OptionText("Seconds that a server or the swarm may stay silent.", metavar="SECONDS", least=1, most=86400)
 
 
 @dataclass(frozen=True)
@@ -24,34 +38,51 @@ class PeerOptions:
 
 
 @dataclass(frozen=True)
-class SwarmOptions:
-    """How the swarm is met: peers as "host:port", trackers beside the torrent's own, if those are told at all."""
-
-    reach: PeerOptions = field(default_factory=PeerOptions)
-    peers: tuple[str, ...] = ()
-    trackers: tuple[str, ...] = ()
-    torrent_trackers: bool = False
-
-
-@dataclass(frozen=True)
 class NetworkOptions:
-    """Where bytes may be fetched from.
+    """Where bytes of a shard may be fetched from: web seeds; and its swarm, if you ask for that, a peer or a tracker.
 
-    web_seeds: beside those of the torrent, and before them. allowed: hosts that the user allows. swarm: None for no
-    swarm. seconds: that a server or the swarm may stay silent.
+    Web seeds that you name come before those of the torrent. origin: the address that documents come from, set by the
+    commands; they may name its host.
     """
 
-    web_seeds: tuple[str, ...] = ()
-    torrent_web_seeds: bool = True
-    allowed: AllowedHosts = NO_HOSTS
-    swarm: SwarmOptions | None = None
-    seconds: float = 60
+    web_seeds: tuple[str, ...] = option(
+        "Fetch from this address, or the folder it names with a / at its end.", (), "--web-seed", metavar="URL"
+    )
+    no_web_seeds: bool = option(NO_WEB_SEEDS, False)
+    allow_hosts: tuple[str, ...] = option(ALLOW_HOSTS, ())
+    swarm: bool = option("Fetch from the swarm that the torrent's trackers know.", False)
+    peers: tuple[str, ...] = option("Fetch from this peer; may be given again.", (), "--peer", metavar="HOST:PORT")
+    trackers: tuple[str, ...] = option("Ask this tracker, too; may be given again.", (), "--tracker", metavar="URL")
+    dht: bool = option(DHT, False)
+    listen: str = option(LISTEN, "")
+    timeout: float = option(TIMEOUT, 60)
+    origin: str = ""
+
+    @property
+    def is_swarm_asked(self) -> bool:
+        """Whether peers may be met."""
+        return self.swarm or self.dht or bool(self.trackers or self.peers)
+
+    @property
+    def reach(self) -> PeerOptions:
+        """How peers are met. If only given peers are, nobody may connect to us."""
+        incoming = self.swarm or self.dht or bool(self.trackers)
+        return PeerOptions(address=self.listen, incoming=incoming, dht=self.dht, allowed=self.hosts)
+
+    @property
+    def allowed(self) -> AllowedHosts:
+        """The hosts that documents may name although they are not on the public Internet. Raises InputError."""
+        return allowed_hosts(self.allow_hosts).with_origin(self.origin)
 
     @property
     def hosts(self) -> AllowedHosts:
-        """The hosts that may be contacted although they are not on the public Internet: allowed, or in an address."""
-        return self.allowed.with_addresses((*self.web_seeds, *(self.swarm.trackers if self.swarm else ())))
+        """Those, and the hosts of the addresses that the user wrote."""
+        return self.allowed.with_addresses((*self.web_seeds, *self.trackers))
 
     def trusting(self, origin: object) -> "NetworkOptions":
         """Return this for documents that come from the address `origin`, which may name their own host."""
-        return replace(self, allowed=self.allowed.with_origin(str(origin)))
+        return replace(self, origin=str(origin))
+
+    def without_swarm(self) -> "NetworkOptions":
+        """Return this for web seeds alone."""
+        return replace(self, swarm=False, dht=False, trackers=(), peers=())

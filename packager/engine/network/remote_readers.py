@@ -7,7 +7,6 @@ import re
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import quote
@@ -31,6 +30,7 @@ from packager.engine.network.resolver import permitted_urls
 from packager.engine.stores import parse_location
 from packager.engine.stores.read_ahead import StoreRangeReader
 from packager.errors import IncompleteError, InputError
+from packager.model import Infohash
 from packager.paths import display_text
 from packager.units import MIB
 
@@ -110,7 +110,7 @@ class SwarmReader:
 
     def __init__(self, fetch: PieceDownload, name: str, *, short: bool = False) -> None:
         """Read from pieces that are being fetched. short: some of them end before the piece length."""
-        self._fetch, self._piece_length, self._name, self._short = fetch, fetch.piece_length, name, short
+        self._fetch, self.piece_length, self._name, self._short = fetch, fetch.piece_length, name, short
 
     @property
     def name(self) -> str:
@@ -119,14 +119,14 @@ class SwarmReader:
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield bytes [start, stop), which were among the ranges wanted. Raises Unreachable."""
-        for piece in touched_pieces((start, stop), self._piece_length):
-            at = piece * self._piece_length
+        for piece in touched_pieces((start, stop), self.piece_length):
+            at = piece * self.piece_length
             try:
                 data = self._fetch.piece(piece)
             except IncompleteError as error:
                 raise UnreachableError(error.where, error.what, error.mend) from error
             wanted = data[max(start - at, 0) : stop - at]
-            zeros = min(at + self._piece_length, stop) - max(at, start) - len(wanted)
+            zeros = min(at + self.piece_length, stop) - max(at, start) - len(wanted)
             # A v2 torrent's pieces end with their file, and the stream goes on with zeros.
             yield wanted + bytes(zeros) if zeros and self._short else wanted
 
@@ -142,9 +142,9 @@ def open_remote_readers(file: ShardTorrent, remote: NetworkOptions, scratch: Pat
         openers: list[Opener] = []
         addresses = _addresses(file, remote)
         if addresses:
-            web = opened.enter_context(HttpClient(seconds=remote.seconds, allowed=remote.hosts))
+            web = opened.enter_context(HttpClient(seconds=remote.timeout, allowed=remote.hosts))
             openers += [_web_opener(web, address, file) for address in addresses]
-        if remote.swarm is not None:
+        if remote.is_swarm_asked:
             openers.append(_swarm_opener(opened, file, remote, scratch))
         yield openers
 
@@ -240,7 +240,7 @@ def _quoted(address: str, path: str) -> str:
 def _addresses(file: ShardTorrent, remote: NetworkOptions) -> list[str]:
     """Return the file's addresses at the web seeds; those of a torrent that are no web address are left out."""
     seeds = [asked_seed(seed) for seed in remote.web_seeds]
-    seeds += [seed for seed in file.metainfo.web_seeds[:_OWN] if remote.torrent_web_seeds and is_asked(seed)]
+    seeds += [seed for seed in file.metainfo.web_seeds[:_OWN] if not remote.no_web_seeds and is_asked(seed)]
     return list(dict.fromkeys(web_seed_address(seed, file.name) for seed in seeds))
 
 
@@ -253,51 +253,76 @@ def _web_opener(web: HttpClient, address: str, file: ShardTorrent) -> Opener:
 
 def _swarm_opener(opened: ExitStack, file: ShardTorrent, remote: NetworkOptions, scratch: Path) -> Opener:
     """Return what begins to fetch the pieces that ranges touch, until `opened` is closed."""
-    swarm = remote.swarm
-    assert swarm is not None
-    name = f"the swarm of {display_text(file.name)}"
-    trackers = [url(tracker, "--tracker", TRACKERS) for tracker in swarm.trackers]
-    if swarm.torrent_trackers:
-        trackers += [tracker for tier in file.metainfo.trackers for tracker in tier]
-    peers = [_host_and_port(peer) for peer in swarm.peers]
-
-    if not (trackers or peers or swarm.reach.dht):
-        raise InputError(
-            "--swarm", f"{display_text(file.name)} has no tracker, and nobody else to ask", "add --peer or --dht"
-        )
-
+    name = display_text(file.name)
+    own = [tracker for tier in file.metainfo.trackers for tracker in tier]
+    trackers = trackers_to_ask(own, remote, f"{name} has no tracker, and nobody else to ask")
+    for peer in remote.peers:
+        _host_and_port(peer)  # a wrong one is refused before anything is done
     current = opened.enter_context(ExitStack())
 
     def open_swarm(wanted: Sequence[Range]) -> RangeReader:
         current.close()  # what was opened for other ranges: there is one scratch folder
-        fetch = PieceDownload(
-            file.torrent,
-            wanted,
-            scratch,
-            reach=replace(swarm.reach, allowed=remote.hosts),
-            peers=[endpoint for peer in peers for endpoint in _endpoints(*peer)],
-            trackers=permitted_trackers(trackers, remote),
-            seconds=remote.seconds,
-            where=name,
+        where, short = f"the swarm of {name}", isinstance(file, FolderTorrent)
+        return read_swarm(
+            file.torrent, wanted, scratch, remote, trackers=trackers, opened=current, where=where, short=short
         )
-        return SwarmReader(current.enter_context(fetch), name, short=isinstance(file, FolderTorrent))
 
     return open_swarm
 
 
-def permitted_trackers(trackers: Sequence[str], remote: NetworkOptions) -> list[str]:
+def trackers_to_ask(own: Sequence[str], remote: NetworkOptions, nobody: str) -> list[str]:
+    """Return the trackers of the options, and a torrent's own if they are to be asked. Raises InputError: `nobody`."""
+    trackers = [url(tracker, "--tracker", TRACKERS) for tracker in remote.trackers]
+    trackers += own if remote.swarm else ()
+    if not (trackers or remote.peers or remote.dht):
+        raise InputError("--swarm", nobody, "add --peer or --dht")
+    return trackers
+
+
+def read_swarm(
+    torrent: bytes | tuple[Infohash | None, Infohash | None],
+    wanted: Sequence[Range],
+    scratch: Path,
+    remote: NetworkOptions,
+    *,
+    trackers: Sequence[str],
+    opened: ExitStack,
+    where: str,
+    size: int = 0,
+    short: bool = False,
+) -> SwarmReader:
+    """Start to fetch the ranges `wanted` until `opened` is closed; the arguments are those of PieceDownload."""
+    fetch = PieceDownload(
+        torrent,
+        wanted,
+        scratch,
+        size=size,
+        reach=remote.reach,
+        peers=[endpoint for peer in remote.peers for endpoint in endpoints(peer)],
+        trackers=_permitted_trackers(trackers, remote),
+        seconds=remote.timeout,
+        where=where,
+    )
+    return SwarmReader(opened.enter_context(fetch), where, short=short)
+
+
+def _permitted_trackers(trackers: Sequence[str], remote: NetworkOptions) -> list[str]:
     """Return the trackers that may be contacted. Raises Unreadable where none may, and nobody else is to be asked."""
     refused: list[InputError] = []
     kept = permitted_urls(trackers, remote.hosts, refused)
-    swarm = remote.swarm
-    if refused and swarm and not (kept or swarm.peers or swarm.reach.dht):
+    if refused and not (kept or remote.peers or remote.dht):
         raise UnreadableError(refused[0].where, refused[0].what, refused[0].mend)
     return kept
 
 
 def endpoints(peer: str) -> list[tuple[str, int]]:
     """Return the IP addresses and port of "host:port". Raises InputError, IncompleteError where none is found."""
-    return _endpoints(*_host_and_port(peer))
+    host, port = _host_and_port(peer)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise UnreachableError(host, "this peer's address is not found", "check --peer") from error
+    return list(dict.fromkeys((str(address[0]), port) for *_, address in found))
 
 
 def _host_and_port(peer: str) -> tuple[str, int]:
@@ -306,12 +331,3 @@ def _host_and_port(peer: str) -> tuple[str, int]:
     if match is None or not 1 <= int(match[2]) <= 65535:
         raise InputError("--peer", f'"{display_text(peer, 80)}" is not a peer', 'write it as "203.0.113.5:6881"')
     return match[1].strip("[]"), int(match[2])
-
-
-def _endpoints(host: str, port: int) -> list[tuple[str, int]]:
-    """Return a peer's IP addresses and port. Raises Unreachable where its name is not found."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise UnreachableError(host, "this peer's address is not found", "check --peer") from error
-    return list(dict.fromkeys((str(address[0]), port) for *_, address in found))

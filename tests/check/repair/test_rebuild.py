@@ -349,7 +349,7 @@ def test_a_wrong_argument_is_one_sentence(
 def test_a_script_can_rebuild(made: Path, loose: Path, tmp_path: Path) -> None:
     tar = made / "shards" / "tones-rest-00001.tar"
     out = tmp_path / "new.tar"
-    report = api.rebuild(tar, [loose], out, index=tmp_path / "index", processes=1)
+    report = api.rebuild(tar, [loose], out, api.RebuildOptions(index=tmp_path / "index", workers=1))
     assert report.whole
     assert digest(out) == digest(tar)
 

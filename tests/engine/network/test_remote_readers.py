@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from packager.core.shards.layout import Layout
 from packager.engine.files.range_readers import UnreachableError, UnreadableError
 from packager.engine.files.shard_torrent import ShardTorrent, open_shard_torrent
 from packager.engine.hashing.stream_hasher import StreamHasher
-from packager.engine.network.connection_options import NetworkOptions, PeerOptions, SwarmOptions
+from packager.engine.network.connection_options import NetworkOptions
 from packager.engine.network.http_client import HttpClient
 from packager.engine.network.remote_readers import (
     WebSeedReader,
@@ -62,7 +63,7 @@ def test_a_web_seed_that_ends_in_a_slash_is_a_folder() -> None:
 def test_named_web_seeds_come_before_the_torrents_own_and_none_twice(tmp_path: Path) -> None:
     file = shared(("http://127.0.0.1:1/two/", "gopher://x/", "http://127.0.0.1:1/one/"))
     for own, expected in ((True, ["one", "two"]), (False, ["one"])):
-        remote = NetworkOptions(web_seeds=("http://127.0.0.1:1/one/",), torrent_web_seeds=own)
+        remote = NetworkOptions(web_seeds=("http://127.0.0.1:1/one/",), no_web_seeds=not own)
         with open_remote_readers(file, remote, tmp_path / "scratch") as openers:
             names = [opener([]).name for opener in openers]
         assert names == [f"http://127.0.0.1:1/{folder}/a%20b.tar" for folder in expected]
@@ -100,17 +101,19 @@ def test_ranges_come_from_a_peer_and_again_for_others(tmp_path: Path) -> None:
     (tmp_path / "x.torrent").write_bytes(file.torrent)
     assert open_shard_torrent(tmp_path / "x.torrent") == file
     scratch = tmp_path / "scratch"
-    with seeding(tmp_path / "x.torrent", tmp_path / "peer") as peer:
-        swarm = SwarmOptions(PeerOptions(address="127.0.0.1", incoming=False), peers=(peer,))
-        with open_remote_readers(file, NetworkOptions(swarm=swarm, seconds=30), scratch) as (opener,):
-            for start, stop in ((70_000, 200_000), (299_990, 300_000)):
-                assert read(opener([(start, stop)]).read(start, stop)) == DATA[start:stop]
-            assert scratch.is_dir()
+    options = NetworkOptions(listen="127.0.0.1", timeout=30)
+    with (
+        seeding(tmp_path / "x.torrent", tmp_path / "peer") as peer,
+        open_remote_readers(file, replace(options, peers=(peer,)), scratch) as (opener,),
+    ):
+        for start, stop in ((70_000, 200_000), (299_990, 300_000)):
+            assert read(opener([(start, stop)]).read(start, stop)) == DATA[start:stop]
+        assert scratch.is_dir()
     assert not scratch.exists()
 
 
 def test_a_swarm_without_anybody_to_ask_is_refused(tmp_path: Path) -> None:
-    remote = NetworkOptions(swarm=SwarmOptions(torrent_trackers=True))
+    remote = NetworkOptions(swarm=True)
     with (
         pytest.raises(InputError, match="no tracker, and nobody else"),
         open_remote_readers(shared(), remote, tmp_path),
