@@ -117,9 +117,9 @@ def make_plan(folder: Path, shards: int, members: int, kinds: int) -> None:
     project.plan.write_bytes(documents.to_bytes(plan))
 
 
-def nothing(given: pack_on_cluster.SentTask, tell: Tell, scratch: Path) -> int:
+def nothing(given: pack_on_cluster.SentTask, tell: Tell) -> int:
     """Unpack what travelled, on a worker."""
-    del tell, scratch
+    del tell
     rows = given.rows
     if isinstance(rows, Path):
         rows = int(rows.suffixes[-2][1:]), rows.read_bytes()

@@ -27,7 +27,7 @@ from packager.core.reports.reports import (
     StatusReport,
 )
 from packager.engine.files import atomic_files, key_files
-from packager.engine.processes import process_pool
+from packager.engine.processes import worker_pool
 from packager.engine.project import last_release, load_project
 from packager.engine.project.owner_id import lock_project
 from packager.engine.project.plan_file import read_plan
@@ -75,7 +75,7 @@ def scan(config: AnyPath, *, processes: int | None = None, progress: Progress = 
     """
     _, project = load_project.load_project(as_path(config))
     with atomic_files.lock_state_folder(project.state, "scan"):
-        return catalogue_scan.scan(project, workers=processes or process_pool.available_cores(), progress=progress)
+        return catalogue_scan.scan(project, workers=processes or worker_pool.available_cores(), progress=progress)
 
 
 def plan(config: AnyPath, *, progress: Progress = SILENT) -> PlanReport:
@@ -231,7 +231,7 @@ def status(config: AnyPath) -> StatusReport:
         planned=True,
         phases=phases,
         left=left,
-        seconds_left=left / progress.rate / process_pool.available_cores() if progress.rate else None,
+        seconds_left=left / progress.rate / worker_pool.available_cores() if progress.rate else None,
         serial=last.serial if last else None,
         next=following,
         strangers=progress.strangers,

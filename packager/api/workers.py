@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from packager import units
-from packager.engine.processes import process_pool
+from packager.engine.processes import worker_pool
 from packager.engine.processes.worker_pool import WorkerPool
 from packager.errors import InputError
 from packager.option_fields import WORKERS, option
@@ -47,7 +47,7 @@ def worker_count(asked: int | None) -> int:
     """Return how many processes to use. Raises InputError for none or fewer."""
     if asked is not None and asked < 1:
         raise InputError("--workers", f"{asked} is less than 1", 'write a number from 1 on, or "auto"')
-    return asked or process_pool.available_cores()
+    return asked or worker_pool.available_cores()
 
 
 def now() -> str:

@@ -17,8 +17,8 @@ import msgspec
 from packager.core.config.option_values import nearest
 from packager.core.reports.reports import MaterialiseReport, Oddity
 from packager.engine.hashing.stream_hasher import Digests
-from packager.engine.processes.process_pool import Tell, run_tasks
-from packager.engine.processes.worker_pool import Job, WorkerPool
+from packager.engine.processes.local_workers import run_tasks
+from packager.engine.processes.worker_pool import Job, Tell, WorkerPool
 from packager.engine.project.tar_stamps import write_tar_stamp
 from packager.engine.tables import parquet
 from packager.errors import IncompleteError, InputError, PackagerError
@@ -108,7 +108,7 @@ def _results(
     if cluster and there:
         yield from pack_on_cluster.run(cluster, writing, there, progress.advance)
     processes, tasks = plan_workers(here, cores)
-    yield from run_tasks(write_tar, tasks, workers=processes, progress=progress)
+    yield from run_tasks(write_tar, tasks, workers=processes, tell=progress.advance)
 
 
 def write_tar(task: ShardTask, tell: Tell) -> int:
@@ -178,7 +178,7 @@ def writing(folder: Path | None) -> Job[ShardTask, SentTarTask, WrittenTar, int]
     )
 
 
-def write_there(given: SentTarTask, tell: Tell, scratch: Path) -> WrittenTar:
+def write_there(given: SentTarTask, tell: Tell) -> WrittenTar:
     """Write a tar on a worker, if it is what was packed. Raises IncompleteError where it cannot be read or written."""
     read: list[tuple[bytes, Digests]] = []
 
@@ -187,7 +187,7 @@ def write_there(given: SentTarTask, tell: Tell, scratch: Path) -> WrittenTar:
         if _digest(digests) != given.expected:
             raise _OtherBytes
 
-    with pack_on_cluster.at_worker(given.load, scratch) as task, contextlib.suppress(_OtherBytes):
+    with pack_on_cluster.at_worker(given.load) as task, contextlib.suppress(_OtherBytes):
         _write(task, tell, compare)
     return WrittenTar(*read[0], pack_on_cluster.where_written(task))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from packager.core.releases.next_release import published_shard_error
 from packager.core.reports.reports import Oddity, PackReport
 from packager.engine.network.check_torrent import note_missing_check
-from packager.engine.processes.process_pool import run_tasks
+from packager.engine.processes.local_workers import run_tasks
 from packager.engine.processes.worker_pool import WorkerPool
 from packager.engine.project.owner_id import project_owner
 from packager.engine.project.plan_file import sources
@@ -155,7 +155,7 @@ def _results(
         yield from pack_on_cluster.run(cluster, pack_on_cluster.packing, there, progress.advance)
     processes, shared_out = plan_workers(here, cores, more=len(tasks) - read)
     shared_out += tasks[read:]  # of which only torrents are made
-    yield from run_tasks(pack_shard, shared_out, workers=processes, progress=progress)
+    yield from run_tasks(pack_shard, shared_out, workers=processes, tell=progress.advance)
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from packager.core.reports.reports import ServeReport
 from packager.engine.processes.child_processes import spawn_context
-from packager.engine.processes.process_pool import die_with_parent
 from packager.errors import IncompleteError, InputError, PackagerError, from_os_error
 from packager.paths import display_text
 from packager.serve.access_log import AccessLog
@@ -196,9 +196,17 @@ def _end(running: list[SpawnProcess]) -> None:
 def _work(serving: ServeOptions, place: ListenAddress, counts: Metrics, pipe: Connection) -> None:
     """Serve in a process of its own. Ctrl-C is the parent's to handle, and its death is ours."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=die_with_parent, daemon=True).start()
+    threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
         with _bound(place, shared=True) as listening:
             Server(serving, counts, _log(place)).run(listening, (signal.SIGTERM,), lambda: pipe.send(True))
     except PackagerError as error:
         pipe.send(error)
+
+
+def _die_with_parent() -> None:
+    """End this process when its parent is gone."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

@@ -13,7 +13,7 @@ from packager.core.reports.withheld import Withheld
 from packager.engine.files.shard_torrent import FolderTorrent, ShardTorrent, open_shard_torrent
 from packager.engine.files.unfinished_files import check_finished
 from packager.engine.hashing.find_bad_pieces import bad_pieces, bad_pieces_of_folder
-from packager.engine.processes.process_pool import Tell
+from packager.engine.processes.worker_pool import Tell
 from packager.engine.published.open_release import OpenedRelease, find_documents
 from packager.engine.published.published_shard import ShardFiles, shard_name
 from packager.engine.published.release_reader import RELEASE

@@ -11,12 +11,10 @@ from pathlib import Path
 import pytest
 
 from packager.cli import app
-from packager.engine.hashing.hash_pool import HashPool
 from packager.engine.processes.child_processes import spawn_context
 from packager.engine.processes.import_path import leave_current_folder, module_path
-from packager.engine.processes.process_pool import run_tasks
-from packager.progress import SILENT
-from tests.engine.processes.test_process_pool import square
+from packager.engine.processes.local_workers import run_tasks
+from tests.engine.processes.test_local_workers import square
 from tests.helpers.projects import Project, make_project, write_tone
 
 CONSOLE = (str(Path(sys.executable).with_name("packager")),)
@@ -140,11 +138,8 @@ def test_no_child_process_looks_where_the_parent_stands(
     else:
         monkeypatch.setenv("PYTHONPATH", os.pathsep.join([entry, os.fspath(tmp_path / "other")]))
         monkeypatch.setattr(sys, "path", [os.fspath(tmp_path), *sys.path])  # as Python's site module makes of it
-    monkeypatch.setenv("ARROW_DEFAULT_MEMORY_POOL", "system")  # run_tasks sets it
     before = dict(os.environ)
-    assert len(list(run_tasks(square, [1, 4], workers=2, progress=SILENT))) == 2
-    with HashPool(2) as hashers:
-        assert list(hashers.run([], len)) == []
+    assert len(list(run_tasks(square, [1, 4], workers=2, tell=[].append))) == 2
     process = spawn_context().Process(target=print)
     process.start()
     process.join()

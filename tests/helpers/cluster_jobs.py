@@ -2,6 +2,7 @@
 
 import errno
 import os
+import tempfile
 from pathlib import Path
 
 from packager.engine.processes.worker_pool import Job, Tell
@@ -12,30 +13,31 @@ def job(there) -> Job[int, int, int, int]:
     return Job(send=lambda number: number, there=there, receive=lambda number, made: number + made, name=str)
 
 
-def double(number: int, tell: Tell, scratch: Path) -> int:
-    (scratch / "own").write_bytes(b"")
+def double(number: int, tell: Tell) -> int:
+    Path(tempfile.gettempdir(), "own").write_bytes(b"")
     tell(number)
     return 2 * number
 
 
-def double_but_not_on_the_first_worker(number: int, tell: Tell, scratch: Path) -> int:
+def double_but_not_on_the_first_worker(number: int, tell: Tell) -> int:
+    scratch = Path(tempfile.gettempdir())
     if "worker-1" in scratch.parts:
         error = OSError(errno.EIO, os.strerror(errno.EIO))
         raise from_os_error(error, scratch) from error
-    return double(number, tell, scratch)
+    return double(number, tell)
 
 
-def fail_with_the_disk(number: int, tell: Tell, scratch: Path) -> int:
+def fail_with_the_disk(number: int, tell: Tell) -> int:
     raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(number))
 
 
-def refuse(number: int, tell: Tell, scratch: Path) -> int:
+def refuse(number: int, tell: Tell) -> int:
     raise InputError(number, "is refused")
 
 
-def stumble(number: int, tell: Tell, scratch: Path) -> int:
+def stumble(number: int, tell: Tell) -> int:
     return number // 0
 
 
-def end_the_worker(number: int, tell: Tell, scratch: Path) -> int:
+def end_the_worker(number: int, tell: Tell) -> int:
     os._exit(1)

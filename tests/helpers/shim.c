@@ -174,6 +174,20 @@ ssize_t readv(int descriptor, const struct iovec *parts, int count)
     return real(descriptor, parts, count);
 }
 
+ssize_t preadv64v2(int descriptor, const struct iovec *parts, int count, off64_t at, int flags)
+{
+    REAL(ssize_t, preadv64v2, int, const struct iovec *, int, off64_t, int);
+    if (shared && shared->error && fails("read", descriptor)) return -1;
+    struct iovec part = *parts;
+    if (count == 1) part.iov_len = shortened(descriptor, part.iov_len);
+    return real(descriptor, count == 1 ? &part : parts, count, at, flags);
+}
+
+ssize_t preadv2(int descriptor, const struct iovec *parts, int count, off_t at, int flags)
+{
+    return preadv64v2(descriptor, parts, count, at, flags);
+}
+
 int fsync(int descriptor)
 {
     REAL(int, fsync, int);

@@ -1,13 +1,12 @@
-"""Worker processes that read tags: in order and in bounded tasks, so that nothing hangs on how many there are."""
+"""Worker processes that read tags: in order and in bounded tasks, so that nothing depends on how many there are."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from typing import TypeAlias
 
 from packager.catalogue.tags.read_tags import Tags, read_many
-from packager.engine.processes.child_processes import spawn_context
-from packager.errors import IncompleteError
+from packager.engine.processes.local_workers import LocalWorkers
+from packager.engine.processes.worker_pool import Job, Tell
+from packager.errors import PackagerError
 
 _TASK = 32  # files a worker is given at once
 _FEW = 64  # below this, starting processes costs more than it saves
@@ -27,26 +26,34 @@ class TagReaders:
 
     def __init__(self, workers: int, read: Read = read_folder) -> None:
         """Allow `workers` processes; 1 reads in this one. read: what reads a task, which can be pickled."""
-        self._workers, self._read = workers, read
-        self._pool: ProcessPoolExecutor | None = None
+        self.pool, self._read = LocalWorkers(workers), read
 
     def read(self, files: Sequence[Unread]) -> Iterator[Tags]:
         """Yield the tags of each file, in order. Raises IncompleteError where a process dies."""
-        if self._workers == 1 or len(files) < _FEW:
-            for first in range(0, len(files), _TASK):
-                yield from self._read(files[first : first + _TASK])
-            return
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(self._workers, mp_context=spawn_context())
         tasks = [files[first : first + _TASK] for first in range(0, len(files), _TASK)]
-        try:
-            for some in self._pool.map(self._read, tasks):
-                yield from some
-        except BrokenProcessPool as error:
-            mend = "run the command again, with fewer workers where memory is short"
-            raise IncompleteError("scan", "a worker process died while it read tags", mend) from error
+        if self.pool.size == 1 or len(files) < _FEW:
+            for task in tasks:
+                yield from self._read(task)
+            return
+        job: Job[int, tuple[Read, Sequence[Unread]], list[Tags], list[Tags]] = Job(
+            send=lambda number: (self._read, tasks[number]), there=_run, receive=lambda _, tags: tags, name=str
+        )
+        done: dict[int, list[Tags]] = {}
+        following = 0
+        for number, tags in self.pool.run(job, range(len(tasks)), lambda _: None):
+            if isinstance(tags, PackagerError):
+                raise tags
+            done[number] = tags
+            while following in done:
+                yield from done.pop(following)
+                following += 1
 
     def close(self) -> None:
         """End the processes."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+        self.pool.close()
+
+
+def _run(task: tuple[Read, Sequence[Unread]], _: Tell) -> list[Tags]:
+    """Read a task, on a worker."""
+    read, files = task
+    return read(files)

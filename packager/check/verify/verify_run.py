@@ -10,7 +10,6 @@ from typing import TypeAlias
 
 from packager.check.targets.target import Inventory, PieceStream, VerifyTarget
 from packager.check.verify.read_policy import ReadPolicy
-from packager.check.verify.verify_on_cluster import ClusterHashPool
 from packager.core.config.store_url import StoreUrl
 from packager.core.reports.check_reports import VerifiedTarget, VerifyMode, VerifyReport
 from packager.core.reports.faults import Fault, file_fault, piece_faults
@@ -37,11 +36,9 @@ class RunLimits:
     max_time: float | None = None
     cluster: WorkerPool | None = None
 
-    def hashers(self, size: int) -> HashPool | ClusterHashPool:
+    def hashers(self, size: int) -> HashPool:
         """Return what reads about `size` bytes."""
-        if self.cluster:
-            return ClusterHashPool(self.cluster)
-        return HashPool(max(1, min(self.workers, -(-size // SPAN))), self.rate)
+        return HashPool(max(1, min(self.workers, -(-size // SPAN))), self.rate, cluster=self.cluster)
 
 
 class _OutOfTime(Exception):  # noqa: N818 (not an error: the time that was given is over)

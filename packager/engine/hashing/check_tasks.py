@@ -4,9 +4,10 @@ It imports little, so that a process is ready within some hundredths of a second
 into one buffer. What cannot be read is told, and reading goes on behind it.
 """
 
+import os
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias, TypeVar
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol, Self, TypeAlias, TypeVar
 
 from packager.core.bittorrent import merkle
 from packager.core.shards.digest_algorithms import new_hash
@@ -46,6 +47,11 @@ class PieceCheck:
         """Compare each piece with its hash."""
         return _check_span(self, tell)
 
+    def absolute(self) -> Self:
+        """Return it with paths that hold in any folder."""
+        parts = (replace(part, path=None if part.path is None else os.path.abspath(part.path)) for part in self.parts)
+        return replace(self, parts=tuple(parts))
+
     def reading(self) -> "AbstractContextManager[Read]":
         """Return what reads its joined parts, from a position on."""
         return JoinedFiles(self.parts)
@@ -74,6 +80,10 @@ class FileCheck:
     def size(self) -> int:
         """The bytes of all files."""
         return sum(file.size for file in self.files)
+
+    def absolute(self) -> Self:
+        """Return it with paths that hold in any folder."""
+        return replace(self, files=tuple(replace(file, path=os.path.abspath(file.path)) for file in self.files))
 
     def run(self, tell: Tell, /) -> "list[Finding]":
         """Compare each file with its digests."""

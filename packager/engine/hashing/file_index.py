@@ -17,7 +17,8 @@ from types import TracebackType
 from packager.engine.files import atomic_files
 from packager.engine.files.file_stamp import FileStamp
 from packager.engine.files.regular_file import RegularFile
-from packager.engine.processes.process_pool import Tell, run_tasks
+from packager.engine.processes.local_workers import run_tasks
+from packager.engine.processes.worker_pool import Tell
 from packager.errors import InputError, PackagerError
 from packager.paths import display_text
 from packager.progress import Progress
@@ -204,7 +205,7 @@ class FileIndex:
             return
         self._progress.begin("hash", sum(file.stamp.size for file in files))
         tasks = list(_batches(files))
-        for _, result in run_tasks(hash_files, tasks, workers=self._workers, progress=self._progress):
+        for _, result in run_tasks(hash_files, tasks, workers=self._workers, tell=self._progress.advance):
             if isinstance(result, PackagerError):
                 raise result
             self._write(result)

@@ -10,7 +10,7 @@ from packager.engine.files.joined_files import FileRange
 from packager.engine.files.shard_torrent import FolderTorrent
 from packager.engine.hashing.check_tasks import PieceCheck
 from packager.engine.hashing.hash_pool import HashPool, pieces_of_task
-from packager.engine.processes.process_pool import Tell
+from packager.engine.processes.worker_pool import Tell
 
 
 def bad_pieces(path: bytes, hashes: PieceHashes, numbers: Sequence[int], *, workers: int, tell: Tell) -> list[int]:

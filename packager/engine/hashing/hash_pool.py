@@ -1,39 +1,29 @@
-"""Processes that hash pieces and files, kept while many tasks stream through them.
+"""Pieces and files hashed by processes here, which are kept while many tasks stream through them, or by a cluster."""
 
-A process is a fresh interpreter that imports only what it hashes with: it is ready at once, needs no
-guard in the caller's script, and ends when its pipe does, however this process ends.
-"""
-
-import signal
-import subprocess
-import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection, wait
+from contextlib import ExitStack, closing
+from functools import partial
 from types import TracebackType
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar
 
 from packager.engine.files.joined_files import Tell
-from packager.engine.hashing.check_tasks import Runnable
-from packager.engine.processes.child_processes import child_environment
-from packager.errors import IncompleteError, PackagerError
+from packager.engine.hashing.check_tasks import FileCheck, PieceCheck, Runnable
+from packager.engine.processes.local_workers import LocalWorkers
+from packager.engine.processes.worker_pool import Job, WorkerPool
+from packager.errors import PackagerError
 from packager.native.hashes import lanes
 
 Key = TypeVar("Key")
 Found = TypeVar("Found")
-Done: TypeAlias = tuple[Key, Runnable[Found], Found]
+Group: TypeAlias = list[tuple[Key, Runnable[Found]]]
 
 SPAN = 32 << 20  # bytes that a task should have
-MOST = 1024  # pieces of a task: what is found of _AHEAD tasks and one more fits a pipe that nobody reads
-_AHEAD = 2  # tasks that a process holds, so that it never waits for the next
-_TELL = 16 << 20  # bytes read before a process says so
+MOST = 1024  # pieces of a task: what is found of three tasks fits a pipe that nobody reads
 _ONE_IS_ENOUGH = 500 << 20  # bytes a second: one core hashes more
 _WIDE = 256 << 20  # bytes that a task may have so that its pieces are enough to be hashed side by side
-_PROGRAM = (
-    "import sys; from packager.engine.hashing.hash_pool import serve; serve(int(sys.argv[1]), float(sys.argv[2]))"
-)
+# Of tasks that travel to another machine together: seconds of work against some hundredths to hand it over.
+_GROUP_BYTES, _GROUP_HASHES, _GROUP_FILES = 1 << 30, 512 << 10, 2048
 
 
 def pieces_of_task(piece_length: int, *, v1: bool) -> int:
@@ -42,101 +32,87 @@ def pieces_of_task(piece_length: int, *, v1: bool) -> int:
 
 
 class HashPool:
-    """Runs tasks on `count` processes, or in this one where that is 1; a context manager.
+    """Runs tasks on `count` processes, in this one where that is 1, or on a cluster's workers; a context manager."""
 
-    rate: bytes a second that all of them may read together, 0 for no limit. A rate that one process can
-    keep up with is left to one.
-    """
+    def __init__(self, count: int, rate: int = 0, *, cluster: WorkerPool | None = None) -> None:
+        """Say how many; nothing is started yet.
 
-    def __init__(self, count: int, rate: int = 0) -> None:
-        """Say how many; nothing is started yet."""
-        self._count = 1 if 0 < rate <= _ONE_IS_ENOUGH else count
-        self._rate = rate / self._count
-        self._processes: list[subprocess.Popen[bytes]] = []
-        self._pipes: list[Connection] = []
+        rate: bytes a second that all processes may read together, 0 for no limit. A rate that one process can keep up
+        with is left to one. cluster: whose workers see the same files under the same paths; a rate does not bound them.
+        """
+        self._opened = ExitStack()
+        self.count = 1 if 0 < rate <= _ONE_IS_ENOUGH else count
+        self._rate = 0 if cluster else rate / self.count
+        self._cluster = cluster
 
-    def __enter__(self) -> "HashPool":
-        """Start the processes."""
-        if self._count > 1:
-            for _ in range(self._count):
-                self._start()
+    def __enter__(self) -> Self:
+        """Make ready."""
+        self._workers = self._cluster or self._opened.enter_context(LocalWorkers(self.count, prefetch=True))
         return self
-
-    def _start(self) -> None:
-        """Start a process."""
-        ours, theirs = Pipe()
-        command = [sys.executable, "-c", _PROGRAM, str(theirs.fileno()), str(self._rate)]
-        self._processes.append(
-            subprocess.Popen(command, pass_fds=[theirs.fileno()], env=child_environment(), stdin=subprocess.DEVNULL)
-        )
-        self._pipes.append(ours)
-        theirs.close()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the processes; what they have not told is lost."""
-        for pipe in self._pipes:
-            pipe.close()
-        for process in self._processes:
-            process.kill()  # they write nothing, so nothing is left half done
-            process.wait()
+        """Stop what is out; what it found is lost."""
+        self._opened.close()
 
-    def run(self, tasks: Iterable[tuple[Key, Runnable[Found]]], tell: Tell) -> Iterator[Done[Key, Found]]:
+    def run(
+        self, tasks: Iterable[tuple[Key, Runnable[Found]]], tell: Tell
+    ) -> Iterator[tuple[Key, Runnable[Found], Found]]:
         """Yield (key, task, what it found) as tasks end, in any order.
 
-        tasks: drawn when a process is free for one. tell: called with bytes as they are read; what it raises
-        ends the run. Raises IncompleteError where a process dies, and what a task raised.
+        tasks: drawn when a process is free for one. tell: called with bytes as they are read; what it raises ends the
+        run. Raises IncompleteError where a process dies, and what a task raised. What one worker of a cluster cannot
+        read another one is asked for, before it is said to be unreadable.
         """
-        if self._count == 1:
-            paced = _paced(tell, self._rate)
-            for key, task in tasks:
-                yield key, task, task.run(paced)
-            return
-        source = iter(tasks)
-        held: dict[Connection, deque[tuple[Key, Runnable[Found]]]] = {pipe: deque() for pipe in self._pipes}
-        for _ in range(_AHEAD):
-            for pipe in self._pipes:
-                _hand_over(pipe, held[pipe], source)
-        while busy := [pipe for pipe in self._pipes if held[pipe]]:
-            ready = wait(busy)
-            for pipe in (pipe for pipe in busy if pipe in ready):
-                message = _receive(pipe)
-                if isinstance(message, PackagerError):
-                    raise message
-                if isinstance(message, int):
-                    tell(message)
-                else:
-                    key, task = held[pipe].popleft()
-                    _hand_over(pipe, held[pipe], source)
-                    found: Found = message
-                    yield key, task, found
+        there = self._cluster is not None
+        job: Job[Group[Key, Found], list[Runnable[Found]], list[Found], list[Found]] = Job(
+            send=lambda group: [_absolute(task) if there else task for _, task in group],
+            there=partial(run_all, rate=self._rate),
+            receive=lambda _, found: found,
+            name=lambda _: "verify",
+            doubtful=_has_unreadable,
+        )
+        results = self._workers.run(job, _groups(tasks) if there else ([each] for each in tasks), tell)
+        self._opened.enter_context(closing(results))
+        for group, found in results:
+            if isinstance(found, PackagerError):
+                raise found
+            for (key, task), each in zip(group, found, strict=True):
+                yield key, task, each
 
 
-def _hand_over(
-    pipe: Connection, held: "deque[tuple[Key, Runnable[Found]]]", source: Iterator[tuple[Key, Runnable[Found]]]
-) -> None:
-    """Give a process its next task, if there is one."""
-    following = next(source, None)
-    if following is None:
-        return
-    held.append(following)
-    try:
-        pipe.send(following[1])
-    except OSError as error:
-        raise _killed() from error
+def run_all(tasks: list[Runnable[Found]], tell: Tell, *, rate: float) -> list[Found]:
+    """Run tasks where they are and return what each finds. rate: bytes a second, 0 for no limit."""
+    paced = _paced(tell, rate)
+    return [task.run(paced) for task in tasks]
 
 
-def _receive(pipe: Connection) -> Any:
-    """Return what a process says: bytes read, or what a task found, which is no int; or the error that it raised."""
-    try:
-        return pipe.recv()
-    except (EOFError, OSError) as error:
-        raise _killed() from error
+def _has_unreadable(found: list[Any]) -> bool:
+    """Say whether checks found something that cannot be read."""
+    return any(each.verdict == "unreadable" for one in found for each in one)
 
 
-def _killed() -> IncompleteError:
-    return IncompleteError("hashing process", "it was killed", "run the command again")
+def _absolute(task: Any) -> Any:
+    """Return a check that another process can run in its own folder."""
+    return task.absolute()
+
+
+def _groups(tasks: Iterable[tuple[Key, Runnable[Found]]]) -> Iterator[Group[Key, Found]]:
+    """Yield tasks in groups, drawn as they are asked for."""
+    held: Group[Key, Found] = []
+    size = hashes = files = 0
+    for key, task in tasks:
+        assert isinstance(task, PieceCheck | FileCheck)
+        held.append((key, task))
+        size += task.size
+        hashes += len(task.expected) if isinstance(task, PieceCheck) else 0
+        files += len(task.files) if isinstance(task, FileCheck) else len(task.parts)
+        if size >= _GROUP_BYTES or hashes >= _GROUP_HASHES or files >= _GROUP_FILES:
+            yield held
+            held, size, hashes, files = [], 0, 0, 0
+    if held:
+        yield held
 
 
 def _paced(tell: Tell, rate: float, clock: Callable[[], float] = time.monotonic) -> Tell:
@@ -154,31 +130,3 @@ def _paced(tell: Tell, rate: float, clock: Callable[[], float] = time.monotonic)
             time.sleep(free - now)
 
     return paced
-
-
-def serve(descriptor: int, rate: float) -> None:
-    """Run the tasks that come through a pipe until it closes: a process's whole life."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    pipe = Connection(descriptor)
-    held = 0
-
-    def tell(size: int) -> None:
-        nonlocal held
-        held += size
-        if held >= _TELL:
-            pipe.send(held)
-            held = 0
-
-    paced = _paced(tell, rate)
-    try:
-        while True:
-            task: Runnable[object] = pipe.recv()
-            try:
-                found = task.run(paced)
-            except PackagerError as error:
-                found = error
-            pipe.send(held)
-            held = 0
-            pipe.send(found)
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return

@@ -9,7 +9,7 @@ from packager.engine.files.joined_files import FileRange
 from packager.engine.hashing.hash_pool import MOST, SPAN, HashPool, pieces_of_task
 from packager.engine.hashing.hash_tasks import HashPieces
 from packager.engine.hashing.stream_hasher import FileTree
-from packager.engine.processes.process_pool import Tell
+from packager.engine.processes.worker_pool import Tell
 from packager.errors import IncompleteError
 from packager.paths import display_text
 

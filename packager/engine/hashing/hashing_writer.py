@@ -10,7 +10,7 @@ from packager.engine.files.direct_writer import BUFFER, Sink
 from packager.engine.hashing.parallel_hashes import ParallelHashes
 from packager.engine.hashing.stream_hasher import StreamHasher
 from packager.engine.hashing.tar_hasher import TarHasher
-from packager.engine.processes.process_pool import Tell
+from packager.engine.processes.worker_pool import Tell
 
 Read: TypeAlias = Callable[[int, memoryview], int]  # reads bytes from an offset, and returns how many: at least one
 

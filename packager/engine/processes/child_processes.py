@@ -17,7 +17,8 @@ from packager.engine.processes.import_path import module_path
 
 def child_environment() -> dict[str, str]:
     """Return the environment of a child process that runs Python."""
-    return {**os.environ, **_settings()}
+    # Arrow's own allocator keeps some 40 MB that are not in use
+    return {"ARROW_DEFAULT_MEMORY_POOL": "system", **os.environ, **_settings()}
 
 
 def _settings() -> dict[str, str]:

@@ -19,8 +19,7 @@ from distributed.scheduler import KilledWorker
 from packager.engine.files.write_errors import system_error
 from packager.engine.processes.dask_task import TOPIC, RemoteResult, RemoteTask
 from packager.engine.processes.dask_workers import DaskWorkers
-from packager.engine.processes.process_pool import TaskStopped
-from packager.engine.processes.worker_pool import Job, Tell
+from packager.engine.processes.worker_pool import Job, TaskStopped, Tell
 from packager.errors import IncompleteError, PackagerError
 
 Task = TypeVar("Task")

@@ -7,15 +7,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import distributed
 
 from packager import __version__
 from packager.engine.files.write_errors import system_error
-from packager.engine.processes.process_pool import TaskStopped
-from packager.engine.processes.worker_pool import Tell
+from packager.engine.processes.worker_pool import TaskStopped, Tell
 from packager.errors import IncompleteError, PackagerError
 
 Load = TypeVar("Load")
@@ -30,7 +28,7 @@ _one_at_a_time = threading.Lock()  # the engine keeps buffers for one task a pro
 class RemoteTask(Generic[Load, Made]):
     """A task on its way. version: of the packager that sends it."""
 
-    there: Callable[[Load, Tell, Path], Made]
+    there: Callable[[Load, Tell], Made]
     load: Load
     version: str = __version__
 
@@ -60,10 +58,10 @@ def run_remote_task(task: RemoteTask[Load, Made]) -> RemoteResult[Made]:
     with _one_at_a_time:
         telling = _Telling(worker, key)
         telling.say("begun")
-        scratch = Path(tempfile.mkdtemp(prefix="packager-", dir=worker.local_directory))
+        before = tempfile.tempdir
+        scratch = tempfile.tempdir = tempfile.mkdtemp(prefix="packager-", dir=worker.local_directory)
         try:
-            made = task.there(task.load, telling.tell, scratch)
-            return RemoteResult(address, made, telling.done)
+            return RemoteResult(address, task.there(task.load, telling.tell), telling.done)
         except PackagerError as error:
             return RemoteResult(address, error, here=_by_system(error))
         except OSError as error:
@@ -71,6 +69,7 @@ def run_remote_task(task: RemoteTask[Load, Made]) -> RemoteResult[Made]:
                 raise
             return RemoteResult(address, system_error(error), here=True)
         finally:
+            tempfile.tempdir = before
             shutil.rmtree(scratch, ignore_errors=True)
             telling.say("left")
 

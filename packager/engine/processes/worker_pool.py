@@ -1,12 +1,12 @@
-"""Work that can be done on another machine: what goes there, what is done there, what is made of it here.
+"""Work that other processes do, here or on other machines: what goes there, what is done there, what is made of it.
 
 Machines share no memory and no home folder. What a task needs travels in it; what it makes is written where the
 task says, or comes back in what it returns.
 """
 
+import os
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from packager.errors import PackagerError
@@ -18,6 +18,15 @@ Result = TypeVar("Result")
 Tell: TypeAlias = Callable[[int], None]  # called with the bytes done since the last call
 
 
+class TaskStopped(Exception):  # noqa: N818 (not an error: the run was asked to stop)
+    """Raised inside a task when the run stops; never reaches a user."""
+
+
+def available_cores() -> int:
+    """Return the cores that this process may run on: what `--workers auto` means."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _never(made: object) -> bool:  # noqa: ARG001 (what no job doubts by default)
     """Say no."""
     return False
@@ -27,27 +36,32 @@ def _never(made: object) -> bool:  # noqa: ARG001 (what no job doubts by default
 class Job(Generic[Task, Load, Made, Result]):
     """How one kind of task is done elsewhere.
 
-    send: makes what travels, when the task's turn comes; to be under 1 MB where it can. there: a module's function
-    that runs on a worker, with a folder of the worker's own that is gone afterwards. receive: makes the result of
-    what came back, and puts in place what was written. doubtful: whether what came back may be that worker's own
+    send: makes what travels, when the task's turn comes; to another machine under 1 MB where it can. there: a module's
+    function that runs on a worker; there, what it leaves in the temporary folder is removed. receive: makes the result
+    of what came back, and puts in place what was written. doubtful: whether what came back may be that worker's own
     fault, so that another one is asked. name: what the user calls the task.
     """
 
     send: Callable[[Task], Load]
-    there: Callable[[Load, Tell, Path], Made]
+    there: Callable[[Load, Tell], Made]
     receive: Callable[[Task, Made], Result]
     name: Callable[[Task], str]
     doubtful: Callable[[Made], bool] = _never
 
 
+def direct_job(run: Callable[[Task, Tell], Result]) -> Job[Task, Task, Result, Result]:
+    """Return the job of tasks that travel as they are, and whose results come back as they are."""
+    return Job(send=lambda task: task, there=run, receive=lambda _, result: result, name=str)
+
+
 class WorkerPool(Protocol):
-    """Workers on other machines, or processes that are treated so."""
+    """Processes of this machine, or workers on others."""
 
     redone: int  # tasks that were begun again, because their worker died, hung or could not
 
     @property
     def size(self) -> int:
-        """How many workers there are now."""
+        """How many workers there are at most, or now."""
 
     def run(
         self, job: Job[Task, Load, Made, Result], tasks: Iterable[Task], tell: Tell

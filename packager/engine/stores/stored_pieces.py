@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Self
 
 from packager.core.config.store_url import StoreUrl
 from packager.engine.files.joined_files import Read
@@ -17,6 +18,10 @@ class StoredPieceCheck(PieceCheck):
     """Consecutive pieces of one file of a store. To run it raises what the store does where it fails."""
 
     address: StoreUrl
+
+    def absolute(self) -> Self:
+        """Return it: an address holds everywhere."""
+        return self
 
     @contextmanager
     def reading(self) -> Iterator[Read]:

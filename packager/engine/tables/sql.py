@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from packager.engine.files import atomic_files
-from packager.engine.processes.process_pool import available_cores
+from packager.engine.processes.worker_pool import available_cores
 from packager.engine.tables.parquet import BATCH_ROWS
 from packager.errors import IncompleteError, InputError, PackagerError, first_line
 from packager.paths import display_text

@@ -11,6 +11,7 @@ import errno
 import os
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,8 +24,7 @@ from packager.core.config.store_url import StoreUrl
 from packager.core.shards import bag
 from packager.engine.files import atomic_files
 from packager.engine.files.write_errors import write_error
-from packager.engine.processes.process_pool import TaskStopped
-from packager.engine.processes.worker_pool import Job, Tell, WorkerPool
+from packager.engine.processes.worker_pool import Job, TaskStopped, Tell, WorkerPool
 from packager.engine.project.tar_stamps import write_tar_stamp
 from packager.engine.tables import parquet
 from packager.errors import IncompleteError, InputError, PackagerError, from_os_error
@@ -143,10 +143,10 @@ def load(task: ShardTask, folder: Path | None) -> SentTask:
     return SentTask(going, file, folder)
 
 
-def pack_there(given: SentTask, tell: Tell, scratch: Path) -> ReceivedShard:
+def pack_there(given: SentTask, tell: Tell) -> ReceivedShard:
     """Pack a shard on a worker. Raises as `pack_shard.pack_shard`; then nothing of it is left."""
     started = time.monotonic()
-    with at_worker(given, scratch) as task:
+    with at_worker(given) as task:
         build_shard(task, task.links, tell)
         seconds = round(time.monotonic() - started, 3)
         done = write_marker(task, task.links, seconds=seconds, virtual=task.virtual and task.is_bare)
@@ -160,8 +160,8 @@ def where_written(task: ShardTask) -> Path | None:
 
 
 @contextlib.contextmanager
-def at_worker(given: SentTask, scratch: Path) -> Iterator[ShardTask]:
-    """Yield the task as this worker does it: its state in `scratch`, its tar in a folder that no other one has."""
+def at_worker(given: SentTask) -> Iterator[ShardTask]:
+    """Yield the task as this worker does it: its state in a temporary folder, its tar in one of its own."""
     source, arriving = given.task.source, given.arriving
     if isinstance(source, Path) and not source.is_dir():
         raise _not_there(source)
@@ -169,15 +169,17 @@ def at_worker(given: SentTask, scratch: Path) -> Iterator[ShardTask]:
         raise _not_there(arriving)
     own = arriving / f"{given.task.shard.name}.{secrets.token_hex(8)}" if arriving else None
     place = own or given.task.project.shards_place
-    project = replace(given.task.project, config=scratch / "packager.toml", shards_place=place)
-    planned = scratch / "planned.parquet"
     rows = given.rows
     if isinstance(rows, Path):
         rows = int(rows.suffixes[-2][1:]), rows.read_bytes()
     try:
-        with atomic_files.without_fsync(scratch):  # what is kept of it is made durable where it is received
-            parquet.write_rows(planned, PLANNED, decompress_rows(rows).to_batches())
-            yield replace(given.task, project=project, planned=planned)
+        with tempfile.TemporaryDirectory(prefix="packager-") as made:
+            scratch = Path(made)
+            project = replace(given.task.project, config=scratch / "packager.toml", shards_place=place)
+            planned = scratch / "planned.parquet"
+            with atomic_files.without_fsync(scratch):  # what is kept of it is made durable where it is received
+                parquet.write_rows(planned, PLANNED, decompress_rows(rows).to_batches())
+                yield replace(given.task, project=project, planned=planned)
         if arriving and not (arriving / _RUNS).exists():
             raise TaskStopped
     except BaseException:

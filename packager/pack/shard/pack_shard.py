@@ -26,7 +26,7 @@ from packager.engine.files import atomic_files, source_files
 from packager.engine.files.direct_writer import DirectWriter, Discard, Sink
 from packager.engine.hashing.stream_hasher import Digests, FolderHasher, StreamHasher
 from packager.engine.hashing.tar_hasher import open_tar_hasher
-from packager.engine.processes.process_pool import Tell
+from packager.engine.processes.worker_pool import Tell
 from packager.engine.project.project import Project
 from packager.engine.project.tar_stamps import write_tar_stamp
 from packager.engine.published.moved_files import source_paths

@@ -9,7 +9,7 @@ from packager.engine.files import source_files
 from packager.engine.files.direct_writer import Sink
 from packager.engine.hashing.hashing_writer import HashingWriter
 from packager.engine.hashing.stream_hasher import Digests, StreamHasher
-from packager.engine.processes.process_pool import Tell
+from packager.engine.processes.worker_pool import Tell
 from packager.engine.stores.base import Place
 from packager.engine.stores.open_members import open_members
 from packager.pack.shard.checkpoint import CheckpointLog

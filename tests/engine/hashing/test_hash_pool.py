@@ -4,8 +4,6 @@ import errno
 import hashlib
 import os
 import random
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -19,8 +17,6 @@ from packager.engine.hashing import hash_pool, interleaved_pieces
 from packager.engine.hashing.check_tasks import FileCheck, FileDigestCheck, Finding, PieceCheck, run_check
 from packager.engine.hashing.hash_pool import HashPool
 from packager.engine.hashing.stream_hasher import StreamHasher
-from packager.errors import IncompleteError
-from tests.helpers.waiting import until
 
 
 def nothing(size: int) -> None:
@@ -158,56 +154,8 @@ def test_the_rate_holds_by_a_clock_that_is_given(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_slow_rate_is_kept_by_one_process() -> None:
-    assert HashPool(8, 100 << 20)._count == 1
-    assert HashPool(8)._count == 8
-
-
-def test_a_killed_process_ends_the_run_in_a_sentence(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(bytes(1 << 20))
-    task = PieceCheck((FileRange(os.fsencode(path), 0, 1 << 20),), 1 << 20, 64, bytes(32))
-    with HashPool(2) as running:
-        for process in running._processes:
-            process.kill()
-        with pytest.raises(IncompleteError, match="was killed"):
-            list(running.run(((at, task) for at in range(100)), nothing))
-
-
-def test_a_module_in_the_current_folder_is_not_imported(tmp_path: Path) -> None:
-    for name in ("hashlib", "mmap", "packager", "multiprocessing"):
-        (tmp_path / f"{name}.py").write_text("raise SystemExit('a stranger was imported')\n")
-    program = (
-        "import sys; sys.path.pop(0)\n"
-        "from packager.engine.hashing.hash_pool import HashPool\n"
-        "with HashPool(2) as running: print(list(running.run([], print)))\n"
-        "with HashPool(2) as running:\n"
-        "    from packager.engine.hashing.check_tasks import FileCheck\n"
-        "    print([found for _, _, found in running.run([(0, FileCheck(()))], print)])\n"
-    )
-    ran = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert ran.stdout.splitlines()[-1] == "[[]]", ran.stderr
-
-
-def test_processes_end_when_their_parent_is_killed(tmp_path: Path) -> None:
-    program = (
-        "import sys, time\n"
-        "from packager.engine.hashing.hash_pool import HashPool\n"
-        "with HashPool(2) as running:\n"
-        "    print(*(process.pid for process in running._processes), flush=True)\n"
-        "    time.sleep(60)\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout is not None
-        children = [int(word) for word in parent.stdout.readline().split()]
-        parent.send_signal(signal.SIGKILL)
-    until(lambda: not any(is_running(child) for child in children))
-
-
-def is_running(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    assert HashPool(8, 100 << 20).count == 1
+    assert HashPool(8).count == 8
 
 
 def test_a_chunk_is_whole_blocks() -> None:

@@ -233,7 +233,7 @@ def test_a_machine_that_does_not_see_the_folders_says_which(tmp_path: Path) -> N
     for there in (replace(task, source=tmp_path / "elsewhere"), task):
         given = replace(load(task, tmp_path), task=there, arriving=tmp_path / "elsewhere")
         with pytest.raises(IncompleteError, match="elsewhere: is not there for a worker: all machines need it"):
-            pack_there(given, lambda _: None, tmp_path)
+            pack_there(given, lambda _: None)
 
 
 @pytest.mark.parametrize("members", [1, 12_000, 50_000])
@@ -260,7 +260,7 @@ def test_what_travels_of_a_shard_is_under_a_megabyte(members: int, tmp_path: Pat
     (tmp_path / "run").touch()
     given = load(task, tmp_path)
     assert len(pickle.dumps(RemoteTask(pack_there, given))) < 1_000_000
-    with at_worker(given, tmp_path) as there:
+    with at_worker(given) as there:
         assert read_rows(there.planned, 0, members, PLANNED).equals(rows)
 
 

@@ -15,7 +15,7 @@ from packager.engine.files.direct_writer import BUFFER, DirectWriter, Discard, S
 from packager.engine.files.source_files import OpenSourceFile, SourceFile
 from packager.engine.hashing.stream_hasher import Digests, StreamHasher
 from packager.engine.hashing.tar_hasher import open_tar_hasher
-from packager.engine.processes.process_pool import TaskStopped, Tell
+from packager.engine.processes.worker_pool import TaskStopped, Tell
 from packager.errors import IncompleteError
 from packager.pack.shard.read_shard import read_shard
 from tests.helpers.strategies import MEMBER_ROWS, Sample, content, sample, samples

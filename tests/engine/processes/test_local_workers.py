@@ -4,15 +4,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from packager.engine.processes.process_pool import Tell, available_cores, run_tasks
+from packager.engine.processes.local_workers import LocalWorkers, run_tasks
+from packager.engine.processes.worker_pool import Tell, available_cores, direct_job
 from packager.errors import IncompleteError, InputError, PackagerError, TrustError
-from packager.progress import SILENT, Silent
 from tests.helpers.waiting import until
 
 ERRORS: dict[int, PackagerError] = {
@@ -22,14 +23,8 @@ ERRORS: dict[int, PackagerError] = {
 }
 
 
-class Counting(Silent):
-    """A Progress that adds up what it is told."""
-
-    def __init__(self) -> None:
-        self.total = 0
-
-    def advance(self, amount: int) -> None:
-        self.total += amount
+def nothing(amount: int) -> None:
+    """Take what is told and show nothing."""
 
 
 def square(task: int, tell: Tell) -> int:
@@ -58,8 +53,8 @@ def endless(task: int, tell: Tell) -> int:
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
 def test_results_and_users_errors_are_values_for_any_number_of_workers(workers: int) -> None:
-    progress = Counting()
-    results = dict(run_tasks(square, range(8), workers=workers, progress=progress))
+    told: list[int] = []
+    results = dict(run_tasks(square, range(8), workers=workers, tell=told.append))
     assert sorted(results) == list(range(8))
     for task, result in results.items():
         if task in ERRORS:
@@ -70,15 +65,15 @@ def test_results_and_users_errors_are_values_for_any_number_of_workers(workers: 
             )  # fmt: skip
         else:
             assert result == task * task
-    assert progress.total == 10 * (0 + 1 + 4 + 6 + 7)
+    assert sum(told) == 10 * (0 + 1 + 4 + 6 + 7)
 
 
 def test_one_worker_keeps_the_order_and_this_process() -> None:
-    assert list(run_tasks(process_of, ["a", "b", "c"], workers=1, progress=SILENT)) == [
+    assert list(run_tasks(process_of, ["a", "b", "c"], workers=1, tell=nothing)) == [
         (task, os.getpid()) for task in "abc"
     ]
-    assert list(run_tasks(process_of, ["a"], workers=4, progress=SILENT)) == [("a", os.getpid())]
-    assert list(run_tasks(process_of, [], workers=4, progress=SILENT)) == []
+    assert list(run_tasks(process_of, ["a"], workers=4, tell=nothing)) == [("a", os.getpid())]
+    assert list(run_tasks(process_of, [], workers=4, tell=nothing)) == []
 
 
 def process_of(task: str, tell: Tell) -> int:
@@ -86,25 +81,25 @@ def process_of(task: str, tell: Tell) -> int:
 
 
 def test_many_workers_are_other_processes() -> None:
-    found = {process for _, process in run_tasks(process_of, ["a", "b"], workers=2, progress=SILENT)}
+    found = {process for _, process in run_tasks(process_of, ["a", "b"], workers=2, tell=nothing)}
     assert os.getpid() not in found
 
 
 def test_a_killed_worker_is_told_in_one_sentence() -> None:
     with pytest.raises(IncompleteError) as error:
-        list(run_tasks(kill_one, range(8), workers=2, progress=SILENT))
+        list(run_tasks(kill_one, range(8), workers=2, tell=nothing))
     assert str(error.value) == "worker: a worker process was killed; run the command again"
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_bug_keeps_its_traceback(workers: int) -> None:
     with pytest.raises(ZeroDivisionError) as error:
-        list(run_tasks(buggy, [1, 0], workers=workers, progress=SILENT))
+        list(run_tasks(buggy, [1, 0], workers=workers, tell=nothing))
     assert ", in buggy\n" in "".join(traceback.format_exception(error.value))
 
 
 def test_running_tasks_end_when_nobody_wants_their_results() -> None:
-    results = run_tasks(endless, [0, 1, 2, 3], workers=2, progress=SILENT)
+    results = run_tasks(endless, [0, 1, 2, 3], workers=2, tell=nothing)
     assert isinstance(results, Iterator)
     assert next(results) == (0, 0)
     results.close()  # type: ignore[attr-defined]  # would wait for ever if a task went on
@@ -114,20 +109,29 @@ def test_the_cores_this_process_may_use_are_counted() -> None:
     assert 1 <= available_cores() <= (os.cpu_count() or 1)
 
 
-ORPHANS = """
-import os, sys, threading
-from pathlib import Path
-from packager.engine.processes.process_pool import run_tasks
-from packager.progress import SILENT
+def stay(folder: str, tell: Tell) -> None:
+    note_process(folder)
+    threading.Event().wait()
 
-def stay(folder, tell):
+
+def spin(folder: str, tell: Tell) -> None:
+    note_process(folder)
+    while True:
+        tell(1)
+
+
+def note_process(folder: str) -> None:
     beside = Path(folder, f".{os.getpid()}")
     beside.touch()
     beside.rename(Path(folder, str(os.getpid())))
-    threading.Event().wait()
 
-if __name__ == "__main__":
-    list(run_tasks(stay, [sys.argv[1]] * 2, workers=2, progress=SILENT))
+
+ORPHANS = """
+import sys
+from packager.engine.processes.local_workers import run_tasks
+from tests.engine.processes.test_local_workers import stay
+
+list(run_tasks(stay, [sys.argv[1]] * 2, workers=2, tell=print))  # and no guard for those who import this script
 """
 
 
@@ -136,7 +140,7 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path, number: signal.
     script, folder = tmp_path / "orphans.py", tmp_path / "running"
     script.write_text(ORPHANS)
     folder.mkdir()
-    with subprocess.Popen([sys.executable, script, folder], stderr=subprocess.DEVNULL) as parent:
+    with subprocess.Popen([sys.executable, script, folder], stderr=subprocess.DEVNULL, env=with_tests()) as parent:
         until(lambda: len(processes(folder)) == 2 or parent.poll() is not None)
         workers = processes(folder)
         assert len(workers) == 2
@@ -144,6 +148,11 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path, number: signal.
         parent.send_signal(number)
         assert parent.wait() == -number
     until(lambda: not any(map(is_running, workers)))
+
+
+def with_tests() -> dict[str, str]:
+    """Return an environment in which this module can be imported."""
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
 
 
 def processes(folder: Path) -> list[int]:
@@ -161,22 +170,15 @@ def is_running(process: int) -> bool:
 
 
 INTERRUPTED = """
-import os, signal, sys
-from pathlib import Path
-from packager.engine.processes.process_pool import run_tasks
-from packager.progress import SILENT
+import signal, sys
+from packager.engine.processes.local_workers import run_tasks
+from tests.engine.processes.test_local_workers import spin
 
-def stay(folder, tell):
-    Path(folder, str(os.getpid())).touch()
-    while True:
-        tell(1)
-
-if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background begins with it ignored
-    try:
-        list(run_tasks(stay, [sys.argv[1]] * 2, workers=2, progress=SILENT))
-    except KeyboardInterrupt:
-        sys.exit(130)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background begins with it ignored
+try:
+    list(run_tasks(spin, [sys.argv[1]] * 2, workers=2, tell=lambda _: None))
+except KeyboardInterrupt:
+    sys.exit(130)
 """
 
 
@@ -185,7 +187,9 @@ def test_ctrl_c_stops_the_parent_and_its_workers_in_order(tmp_path: Path) -> Non
     script.write_text(INTERRUPTED)
     folder.mkdir()
     command = [sys.executable, script, folder]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as parent:
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True, env=with_tests()
+    ) as parent:
         until(lambda: len(processes(folder)) == 2 or parent.poll() is not None)
         os.killpg(parent.pid, signal.SIGINT)  # a terminal sends it to the workers as well
         _, talk = parent.communicate()
@@ -197,5 +201,11 @@ def test_a_worker_runs_nothing_that_lies_in_the_current_folder(tmp_path: Path, m
     trap = "import pathlib; pathlib.Path(__file__).with_name('ran').touch()"
     (tmp_path / "multiprocessing.py").write_text(trap)
     monkeypatch.chdir(tmp_path)
-    assert len(list(run_tasks(square, [2, 4], workers=2, progress=SILENT))) == 2
+    assert len(list(run_tasks(square, [2, 4], workers=2, tell=nothing))) == 2
     assert not (tmp_path / "ran").exists()
+
+
+def test_processes_are_kept_for_the_next_run(tmp_path: Path) -> None:
+    with LocalWorkers(2) as workers:
+        runs = [{process for _, process in workers.run(direct_job(process_of), "ab", nothing)} for _ in range(3)]
+    assert (len(runs[0]), runs) == (2, [runs[0]] * 3)
