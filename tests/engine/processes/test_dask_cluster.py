@@ -7,7 +7,7 @@ from pathlib import Path
 import dask
 import pytest
 
-from packager.api.workers import open_worker_pool
+from packager.api.workers import WorkerOptions, open_worker_pool
 from packager.engine.processes.dask_cluster import open_cluster
 from packager.errors import IncompleteError, InputError
 from packager.progress import SILENT
@@ -125,6 +125,6 @@ def test_where_dask_is_not_installed_a_sentence_says_how_to_get_it(monkeypatch: 
     monkeypatch.setitem(sys.modules, "dask", None)
     with (
         pytest.raises(InputError, match=r'needs Dask, and dask is not installed; .*"archive-packager\[cluster\]"'),
-        open_worker_pool("local:1", 60, SILENT),
+        open_worker_pool(WorkerOptions(cluster="local:1"), SILENT),
     ):
         pass
