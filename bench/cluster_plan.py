@@ -21,7 +21,7 @@ from packager.engine.processes.dask_cluster import open_cluster
 from packager.engine.processes.dask_task import RemoteTask
 from packager.engine.processes.worker_pool import Job, Tell
 from packager.engine.project.load_project import load_project
-from packager.engine.project.plan_file import read_plan
+from packager.engine.project.state_files import read_plan
 from packager.engine.tables import parquet
 from packager.model import PLANNED, Plan, PlannedPhase, PlannedShard, ShardName
 from packager.pack import pack

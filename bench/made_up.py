@@ -15,7 +15,7 @@ from packager.core.shards.layout import Layout
 from packager.engine.files.source_files import SourceFile
 from packager.engine.hashing.stream_hasher import Digests
 from packager.engine.project import load_project
-from packager.engine.project.plan_file import read_plan
+from packager.engine.project.state_files import read_plan
 from packager.pack.shard import pack_shard
 
 

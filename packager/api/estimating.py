@@ -7,8 +7,8 @@ from packager.core.estimates.estimate import EstimateOptions, EstimateReport, Fi
 from packager.engine.files import atomic_files
 from packager.engine.hashing import hash_rate
 from packager.engine.project import load_project
-from packager.engine.project.plan_file import read_plan
 from packager.engine.project.project import Project
+from packager.engine.project.state_files import read_plan
 from packager.engine.tables import catalogue_totals as budgets
 from packager.engine.tables import parquet
 from packager.errors import InputError

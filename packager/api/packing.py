@@ -8,10 +8,10 @@ from packager.api.arguments import AnyPath, as_path, as_text, as_texts
 from packager.api.preflight import check_plan, check_project, check_space
 from packager.api.workers import WorkerOptions, as_workers, now, open_worker_pool, worker_count
 from packager.core.reports.reports import MaterialiseReport, PackReport
-from packager.engine.project import last_release, load_project
+from packager.engine.project import load_project, state_files
 from packager.engine.project.owner_id import lock_project
-from packager.engine.project.plan_file import read_plan
 from packager.engine.project.project import Project
+from packager.engine.project.state_files import read_plan
 from packager.engine.published.shareable_files import shareable_files_of
 from packager.engine.stores import parse_location
 from packager.errors import InputError
@@ -100,4 +100,4 @@ def tasks_of(
     virtual: bool = False,
 ) -> list[ShardTask]:
     """Return the shards of a plan, or of some of its phases, as tasks that know what is published."""
-    return packing.make_tasks(project, options, made, last_release.published_shards(project), phases, virtual=virtual)
+    return packing.make_tasks(project, options, made, state_files.published_shards(project), phases, virtual=virtual)

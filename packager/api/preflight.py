@@ -21,9 +21,9 @@ from packager.core.releases.document_limits import check_limits
 from packager.core.releases.next_release import check_date, check_publishable, check_signer, closed_phases, not_before
 from packager.engine.files import key_files
 from packager.engine.files.write_errors import check_free, check_writable
-from packager.engine.project import last_release
-from packager.engine.project.plan_file import check_current
+from packager.engine.project import state_files
 from packager.engine.project.project import Project
+from packager.engine.project.state_files import check_current
 from packager.errors import IncompleteError, InputError
 from packager.model import Plan
 from packager.options import Config
@@ -43,7 +43,7 @@ def check_project(
 
     password: called once if release.key has one; None: the key signs nothing now, and its password is not asked for.
     """
-    last = last_release.read_last_release(project)
+    last = state_files.read_last_release(project)
     signer = key_files.Signer(project.key, password, progress=progress) if project.key else None
     if signer:
         signer.check()
@@ -52,7 +52,7 @@ def check_project(
     if project.next_key:
         key_files.read_public(project.next_key)
     check_date(options, last)
-    last_release.check_releases(project)
+    state_files.check_releases(project)
     swap_folder.check_output(project.output)
     if isinstance(project.shards_place, Path):
         check_writable(project.shards_place, "packager.toml: shards.directory")
@@ -82,8 +82,8 @@ def check_opening(options: Config, project: Project, plan: Plan, asked: Sequence
     embargo on a phase that is published.
     """
     every = {phase.name for phase in plan.phases}
-    last = last_release.read_last_release(project)
-    published = last_release.published_phases(project) & every
+    last = state_files.read_last_release(project)
+    published = state_files.published_phases(project) & every
     closed = closed_phases(options, published=published, asked=asked or (), now=now(), latest=not_before(last, now()))
     if any(plan.closed.get(name) != date for name, date in closed.items()):
         raise InputError("the plan", "is out of date: an embargo changed since", "run: packager release")

@@ -28,11 +28,10 @@ from packager.core.reports.reports import (
 )
 from packager.engine.files import atomic_files, key_files
 from packager.engine.processes import worker_pool
-from packager.engine.project import last_release, load_project
+from packager.engine.project import load_project, state_files
 from packager.engine.project.owner_id import lock_project
-from packager.engine.project.plan_file import read_plan
 from packager.engine.project.project import Project
-from packager.engine.project.withdrawals_file import read_withdrawals
+from packager.engine.project.state_files import read_plan, read_withdrawals
 from packager.engine.tables import parquet
 from packager.errors import IncompleteError, InputError
 from packager.model import Plan, ShardName, State
@@ -192,7 +191,7 @@ def status(config: AnyPath) -> StatusReport:
     if not project.plan.exists():
         return _unplanned(project)
     made = read_plan(project)
-    last = last_release.read_last_release(project)
+    last = state_files.read_last_release(project)
     listed = {shard.name: shard for shard in last.shards} if last else {}
     deletable = to_delete(project, last, now())
     gone = [name for name, shard in listed.items() if shard.obsolete] + [each.name for each in made.superseded]

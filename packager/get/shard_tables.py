@@ -5,7 +5,6 @@ from pathlib import Path
 import pyarrow as pa
 
 from packager.core.bittorrent import bencode, parse_torrent
-from packager.core.releases import documents
 from packager.core.releases.sharing_rule import SharingRule, sharing_rule_of
 from packager.core.reports.evidence import Evidence
 from packager.core.reports.withheld import Withheld
@@ -13,10 +12,11 @@ from packager.engine.files.limited_read import read_limited
 from packager.engine.files.shard_torrent import ShardTorrent, open_torrent
 from packager.engine.published import member_rows
 from packager.engine.published.open_release import OpenedRelease
+from packager.engine.published.published_shard import parse_manifest
 from packager.engine.published.release_reader import RATE, ReleaseReader
 from packager.errors import InputError
 from packager.model import Manifest, ReleaseShard, ShardName
-from packager.paths import display_text, is_safe_name
+from packager.paths import display_text
 
 _MANIFEST_MOST = 1 << 20  # bytes; ours have some 1,500
 
@@ -52,8 +52,8 @@ class ShardTables:
             data = self._reader.read(path, _MANIFEST_MOST)
         else:
             data = read_limited(self._release.open_file(self._listed(shard).manifest), _MANIFEST_MOST)
-        manifest = documents.from_bytes(data, Manifest, path)
-        if manifest.name != shard or not is_safe_name(manifest.file) or manifest.piece_length < 1:
+        manifest = parse_manifest(data, path)
+        if manifest.name != shard:
             raise InputError(path, f"is not the manifest of {display_text(shard)}")
         return manifest
 

@@ -3,7 +3,6 @@
 What does not match the release is refused before anything stands in the state.
 """
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,9 +11,9 @@ from packager.core.shards.folder_layout import TAG_FILES
 from packager.engine.files import atomic_files
 from packager.engine.files.limited_read import read_limited
 from packager.engine.files.write_errors import write_error
-from packager.engine.published.open_release import check_manifest
+from packager.engine.published.open_release import check_listed, check_manifest
 from packager.engine.published.release_reader import ReleaseReader
-from packager.errors import InputError, TrustError, from_os_error
+from packager.errors import InputError, TrustError
 from packager.mirror.context import RunContext
 from packager.mirror.state import MirrorFolder
 from packager.model import PublishedFile, ReleaseShard
@@ -80,16 +79,11 @@ def _is_here(folder: MirrorFolder, file: PublishedFile) -> bool:
 
     Other trackers make another torrent of the same infohash; withdrawn members leave manifest and table.
     """
-    path = folder.document(file)
     try:
-        if path.stat().st_size != file.size:
-            return False
-        with open(path, "rb") as held:
-            return hashlib.file_digest(held, "sha256").hexdigest() == file.sha256
-    except FileNotFoundError:
+        check_listed(folder.document(file), file)
+    except (InputError, TrustError):
         return False
-    except OSError as error:
-        raise from_os_error(error, display_text(str(path))) from error
+    return True
 
 
 def place(folder: MirrorFolder, paths: Iterable[Path]) -> None:

@@ -11,8 +11,8 @@ from packager.engine.network.check_torrent import note_missing_check
 from packager.engine.processes.local_workers import run_tasks
 from packager.engine.processes.worker_pool import WorkerPool
 from packager.engine.project.owner_id import project_owner
-from packager.engine.project.plan_file import sources
 from packager.engine.project.project import Project
+from packager.engine.project.state_files import sources
 from packager.errors import IncompleteError, InputError, PackagerError
 from packager.model import Plan, PlannedShard, ShardName
 from packager.options import Config

@@ -27,10 +27,9 @@ from packager.core.reports.reports import PublishReport
 from packager.core.shards.layout import PAYLOAD
 from packager.engine.files import atomic_files, key_files
 from packager.engine.files.write_errors import expect_bytes
-from packager.engine.project.last_release import check_site, read_last_release_bytes
 from packager.engine.project.owner_id import project_owner
 from packager.engine.project.project import Project
-from packager.engine.project.withdrawals_file import read_withdrawals
+from packager.engine.project.state_files import check_site, read_last_release_bytes, read_withdrawals
 from packager.engine.tables import parquet
 from packager.errors import IncompleteError, InputError
 from packager.model import Plan, PublishedFile, Release, ReleaseShard, ShardName

@@ -20,6 +20,7 @@ from packager.core.reports.reports import UploadReport
 from packager.engine.files.limited_read import read_limited
 from packager.engine.project.owner_id import claim_store, project_owner
 from packager.engine.project.project import Project
+from packager.engine.project.state_files import is_own_release
 from packager.engine.stores.base import SMALL, Store, StoreStat
 from packager.errors import IncompleteError, InputError, from_os_error
 from packager.model import Release
@@ -104,7 +105,7 @@ def check_place(project: Project, store: Store) -> None:
     if found is None:
         return
     data = store.read(RELEASE, 0, found.size, found)[1] if found.size <= documents.LIMIT else b""
-    if all(_read(path) != data for path in project.releases.glob("*.json")):
+    if not is_own_release(project, data):
         what = "holds a release.json that is none of this project's releases"
         raise InputError(store.name, what, "name another place with --to, or empty this one")
 

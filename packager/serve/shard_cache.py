@@ -29,8 +29,8 @@ from packager.engine.files.open_file_cache import OpenFileCache
 from packager.engine.files.range_readers import UnreadableError
 from packager.engine.files.shard_torrent import open_folder_torrent, open_shard_torrent
 from packager.engine.project.project import Project
+from packager.engine.project.state_files import read_withdrawals
 from packager.engine.project.tar_stamps import read_tar_stamp
-from packager.engine.project.withdrawals_file import read_withdrawals
 from packager.engine.published.accept_release import read_local_release
 from packager.engine.published.published_shard import folder_pieces
 from packager.engine.published.release_reader import RELEASE

@@ -18,7 +18,7 @@ from packager.core.releases.document_limits import check_limits
 from packager.core.releases.minisign_key import ScryptParameters
 from packager.engine.files import key_files
 from packager.engine.project.load_project import load_project
-from packager.engine.project.plan_file import read_plan
+from packager.engine.project.state_files import read_plan
 from packager.errors import InputError
 from tests.helpers.projects import Project, make_project, write_tone
 

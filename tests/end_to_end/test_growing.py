@@ -352,10 +352,10 @@ def test_a_site_that_is_not_whole_makes_no_state(project: Project, capsys: Captu
     whole = table.read_bytes()
     table.write_bytes(whole[:-1])
     ran = project.run(capsys, "release")
-    assert (ran.code, "is not the file that release.json names" in ran.err) == (2, True)
+    assert (ran.code, "release.json says; bring back the site" in ran.err) == (2, True)
     table.unlink()
     ran = project.run(capsys, "release")
-    assert (ran.code, "is not in the site" in ran.err) == (2, True)
+    assert (ran.code, "not found; bring back the site" in ran.err) == (2, True)
     table.write_bytes(whole)
     assert release(project, capsys)["serial"] == 1
 

@@ -9,7 +9,7 @@ import pytest
 
 from packager import api
 from packager.engine.project import load_project as projects
-from packager.engine.project.plan_file import read_plan
+from packager.engine.project.state_files import read_plan
 from packager.errors import InputError
 from packager.pack import materialise
 from packager.pack.pack import make_tasks

@@ -15,8 +15,8 @@ from packager.check.targets.target import Inventory, VerifyTarget
 from packager.core.bittorrent.unfinished_names import final_name, unfinished_sentence
 from packager.core.config.store_url import StoreUrl
 from packager.core.reports.faults import Fault, file_fault
-from packager.engine.published.open_release import OpenedRelease, documents_around, release_near
-from packager.engine.published.published_shard import ShardFiles, shard_files, shard_name
+from packager.engine.published.open_release import OpenedRelease, documents_around, find_documents, release_near
+from packager.engine.published.published_shard import ShardFiles, read_manifest, shard_files, shard_name
 from packager.engine.stores import store_at
 from packager.engine.stores.base import Place
 from packager.errors import InputError, from_os_error
@@ -49,18 +49,17 @@ def find_targets(paths: Sequence[Place], against: CheckAgainst) -> list[VerifyTa
     if against.manifest is not None and not against.manifest.name.endswith(_MANIFEST):
         what = f'"{display_text(str(against.manifest))}" is no NAME{_MANIFEST}'
         raise InputError("--manifest", what, "a file of digests goes with --sums, a .torrent with --torrent")
-    release = against.release
     wanted: list[Place] = list(paths) or ([given.parent] if given else [])
     found: list[VerifyTarget] = []
     for path in wanted:
         if isinstance(path, StoreUrl):
-            found += _stored(path, against, release)
+            found += _stored(path, against)
             continue
         try:
-            found += _subjects(path, against, release)
+            found += _subjects(path, against)
         except OSError as error:
             raise from_os_error(error, display_text(str(error.filename or path)), "mend the rights") from error
-    _check_evidence(found, release)
+    _check_evidence(found, against.release)
     return found
 
 
@@ -74,7 +73,7 @@ def _check_evidence(found: Sequence[VerifyTarget], release: OpenedRelease | None
             raise InputError(subject.against, "it lists no data, so nothing can be checked", "name another list")
 
 
-def _subjects(path: Path, against: CheckAgainst, release: OpenedRelease | None) -> Iterator[VerifyTarget]:
+def _subjects(path: Path, against: CheckAgainst) -> Iterator[VerifyTarget]:
     """Yield what one path is."""
     if path.name in ("", ".."):  # as of ".", whose name says which shard it is
         path = Path(os.path.abspath(path))
@@ -90,17 +89,17 @@ def _subjects(path: Path, against: CheckAgainst, release: OpenedRelease | None) 
     elif against.sums is not None:
         yield checksum_target.checksum_target(path, against.sums)
     elif not path.is_dir():
-        yield _file(path, against, release)
+        yield _file(path, against)
     elif bag_target.is_bag(path):
-        files = _named(path.name, against, release) if against.manifest or release else documents_around(path)
+        files = _documents(path, against)
         yield _bag(path, files) if files else bag_target.bag_target(path)
     else:
         unfinished = [file for file in sorted(path.iterdir()) if _is_unfinished_tar(file)]
         yield from map(_unfinished, unfinished)
-        if found := _shards_in(path, release):
-            yield from _tars(path, found, against, release)
+        if found := _shards_in(path, against.release):
+            yield from _tars(path, found, against)
         elif not unfinished:
-            yield from _loose(path, against, release)
+            yield from _loose(path, against)
 
 
 def _is_unfinished_tar(file: Path) -> bool:
@@ -118,20 +117,9 @@ def _unfinished(file: Path) -> VerifyTarget:
     return _faulty(file, [file_fault("short", bytes(file), unfinished_sentence(file.name, final))])
 
 
-def _named(name: str, against: CheckAgainst, release: OpenedRelease | None) -> ShardFiles:
-    """Return the documents of a shard, by the option that names them. Raises InputError."""
-    if against.manifest is not None:
-        return shard_files(against.manifest)
-    assert release is not None
-    files = release.files(name.removesuffix(".tar"))
-    if files is None:
-        raise InputError(display_text(name), f"the release in {release.where} has no such shard")
-    return files
-
-
 def _bag(folder: Path, files: ShardFiles) -> VerifyTarget:
     """Return a shard's bag in a folder as what to check: taken out of its tar, or as it was published."""
-    kept = shard_target.read_manifest(files.manifest).container
+    kept = read_manifest(files.manifest).container
     return (
         shard_target.folder_target(folder, files)
         if kept == "folder"
@@ -158,11 +146,16 @@ def _listed(shard: Place, release: OpenedRelease) -> ShardFiles | None:
     return release.files(name) if release.has_documents(name) else None
 
 
-def _file(path: Path, against: CheckAgainst, release: OpenedRelease | None) -> VerifyTarget:
+def _documents(path: Path, against: CheckAgainst) -> ShardFiles | None:
+    """Return the documents of a shard: those that an option names, else those around it."""
+    if against.manifest or against.release:
+        return find_documents(path, against.release, against.manifest)
+    return documents_around(path)
+
+
+def _file(path: Path, against: CheckAgainst) -> VerifyTarget:
     """Return one tar as what to check; it need not be there, if documents tell of it."""
-    if against.manifest or release:
-        return shard_target.tar_target(path, _named(path.name, against, release))
-    if files := documents_around(path):
+    if files := _documents(path, against):
         return shard_target.tar_target(path, files)
     if torrent := _torrent_beside(path):
         return torrent_target.torrent_target(path, torrent)
@@ -178,9 +171,7 @@ def _torrent_beside(tar: Path) -> Path | None:
     return next((path for path in beside if path.is_file()), None)
 
 
-def _tars(
-    folder: Path, tars: list[Path], against: CheckAgainst, release: OpenedRelease | None
-) -> Iterator[VerifyTarget]:
+def _tars(folder: Path, tars: list[Path], against: CheckAgainst) -> Iterator[VerifyTarget]:
     """Yield the tars and bags of a folder; a tar that no document knows is extra, where documents know another."""
     if against.manifest is not None:
         files = shard_files(against.manifest)
@@ -188,8 +179,8 @@ def _tars(
         bag = folder / name
         yield _bag(bag, files) if bag_target.is_bag(bag) else shard_target.tar_target(folder / f"{name}.tar", files)
         return
-    known = {tar: _known(tar, release) for tar in tars}
-    release = release or release_near(folder)
+    known = {tar: _known(tar, against.release) for tar in tars}
+    release = against.release or release_near(folder)
     torrents = {tar: _torrent_beside(tar) for tar in tars if known[tar] is None}
     if release is None and not any(known.values()) and not any(torrents.values()):
         mend = "name the release, a manifest, a .torrent or a sums file: --release, --manifest, --torrent, --sums"
@@ -203,7 +194,7 @@ def _tars(
             yield _extra(tar, release)
 
 
-def _stored(place: StoreUrl, against: CheckAgainst, release: OpenedRelease | None) -> Iterator[VerifyTarget]:
+def _stored(place: StoreUrl, against: CheckAgainst) -> Iterator[VerifyTarget]:
     """Yield a tar in a store, or all tars of a place there; where nothing is named, a release here tells of them."""
     where = display_text(str(place))
     if against.sums is not None:
@@ -216,11 +207,11 @@ def _stored(place: StoreUrl, against: CheckAgainst, release: OpenedRelease | Non
         tar = place if _is_tar(place) else _below(place, f"{name}.tar")
         yield shard_target.tar_target(tar, shard_files(against.manifest))
         return
-    release = release or release_near(Path())
+    release = against.release or release_near(Path())
     if release is None:
         raise InputError(where, "no release is named, and none is here", "name its folder or address with --release")
     if _is_tar(place):
-        yield shard_target.tar_target(place, _named(place.parted()[1], against, release))
+        yield shard_target.tar_target(place, find_documents(place, release))
         return
     entries = store_at(place).entries()
     listed = {each.path: each.stat for each in entries if each.path.endswith(".tar") and "/" not in each.path}
@@ -266,13 +257,13 @@ def _faulty(tar: Place, faults: list[Fault]) -> VerifyTarget:
     )
 
 
-def _loose(folder: Path, against: CheckAgainst, release: OpenedRelease | None) -> Iterator[VerifyTarget]:
+def _loose(folder: Path, against: CheckAgainst) -> Iterator[VerifyTarget]:
     """Yield the loose files of a folder, a subject a shard."""
     if against.manifest is not None:
         yield shard_target.loose_files_target(folder, shard_files(against.manifest))
-    elif release is not None:
+    elif (release := against.release) is not None:
         for name in release.with_loose_files():
-            yield shard_target.loose_files_target(folder, _named(name, against, release))
+            yield shard_target.loose_files_target(folder, find_documents(Path(name), release))
     else:
         what = "holds no tar and is no bag, so it takes a release to say what its files should be"
         raise InputError(display_text(str(folder)), what, "name it: --release, --manifest, --torrent or --sums")

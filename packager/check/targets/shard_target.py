@@ -10,16 +10,12 @@ import pyarrow as pa
 from packager.check.targets import bag_target, torrent_target
 from packager.check.targets.find_files import FoundFile, SafeFolder, find_place
 from packager.check.targets.target import Inventory, Looking, VerifyTarget, one_stream
-from packager.core.bittorrent import bencode
-from packager.core.releases import documents
 from packager.core.releases.members_table import source_paths
 from packager.core.reports.check_reports import SubjectKind
 from packager.core.reports.faults import NOTHING, ExpectedStream, Fault, shard_extents
-from packager.core.shards import build_tar_header
 from packager.core.shards.bag import TAGGED, TAGMANIFEST, tagmanifest
 from packager.core.shards.checksum_file import ListedDigest
 from packager.core.shards.layout import PAYLOAD
-from packager.engine.files.limited_read import read_limited
 from packager.engine.files.shard_torrent import open_shard_torrent
 from packager.engine.hashing.check_tasks import FileDigestCheck
 from packager.engine.project.project import STATE
@@ -28,25 +24,10 @@ from packager.engine.published.published_shard import (
     ShardFiles,
     WithdrawnMembersError,
     open_published_shard,
+    read_manifest,
 )
 from packager.engine.stores.base import Place, StoreStat
-from packager.errors import InputError
 from packager.model import Manifest
-from packager.paths import display_text
-
-_PIECES_MOST = bencode.LIMIT // 20  # more do not fit a .torrent
-_MEMBERS_MOST = 50_000_000
-
-
-def read_manifest(path: Path) -> Manifest:
-    """Return a shard's manifest, not yet held against its other documents. Raises InputError."""
-    manifest = documents.from_bytes(read_limited(path, documents.LIMIT), Manifest, display_text(str(path)))
-    pieces = -(-manifest.size // max(manifest.piece_length, 1))
-    counted = 0 < pieces <= _PIECES_MOST and 0 < manifest.members <= _MEMBERS_MOST and manifest.piece_length > 0
-    header = build_tar_header.BLOCK if manifest.container == "tar" else 0
-    if not counted or not 0 <= manifest.payload <= manifest.size - manifest.members * header:
-        raise InputError(display_text(str(path)), "its sizes are not those of a shard")
-    return manifest
 
 
 def tar_target(tar: Place, files: ShardFiles, listed: StoreStat | None = None) -> VerifyTarget:

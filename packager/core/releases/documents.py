@@ -86,6 +86,20 @@ class _Head(msgspec.Struct):
     format: int
 
 
+def claimed_serial(data: bytes) -> int | None:
+    """Return the serial that an unchecked release document has; None if it has none."""
+    try:
+        return msgspec.json.decode(data[:LIMIT], type=_Serial).serial
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+class _Serial(msgspec.Struct):
+    """What a release document claims of itself before anything is checked."""
+
+    serial: int
+
+
 def digest(data: bytes) -> str:
     """Return the SHA-256 of a document's bytes, in hex."""
     return hashlib.sha256(data).hexdigest()

@@ -17,8 +17,6 @@ States are values: what is refused leaves the one held as it was.
 
 from dataclasses import dataclass
 
-import msgspec
-
 from packager.core.releases import documents, minisign_signature
 from packager.core.releases.document_checks import check_document
 from packager.core.releases.kept_entries import FollowedState, KeptEntries, broken_rules, kept_entries
@@ -95,7 +93,7 @@ def missed_serials(followed: FollowedState, body: bytes, *, where: str = "releas
     Its signature cannot be asked for yet, since a missed release may have named a new key. Raises TrustError
     where it has no serial, or one more than MISSED ahead: a false one would have a mirror fetch for ever.
     """
-    serial = claimed_serial(body)
+    serial = documents.claimed_serial(body)
     if serial is None:
         raise TrustError(where, "malformed: no release document with a serial", "fetch it again")
     if serial - followed.serial > MISSED:
@@ -105,20 +103,6 @@ def missed_serials(followed: FollowedState, body: bytes, *, where: str = "releas
             "if the publisher says that this is right, follow the release anew with the publisher's key",
         )
     return range(followed.serial + 1, serial)
-
-
-def claimed_serial(body: bytes) -> int | None:
-    """Return the serial that an unchecked release document has; None if it has none."""
-    try:
-        return msgspec.json.decode(body[: documents.LIMIT], type=_Serial).serial
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-
-
-class _Serial(msgspec.Struct):
-    """What a release document claims of itself before anything is checked."""
-
-    serial: int
 
 
 def _check_signature(body: bytes, minisig: bytes, allowed: tuple[str, ...], known: tuple[str, ...], where: str) -> None:

@@ -136,7 +136,7 @@ def _read_signature(reader: ReleaseReader, path: str, body: bytes, keys: Iterabl
     release.json, or the reverse. The one beside `path` is used if the first is not there, or no key of `keys` made it
     for these bytes. Raises InputError.
     """
-    serial = trust.claimed_serial(body)
+    serial = documents.claimed_serial(body)
     lasting = None
     if serial is not None and serial > 0:
         with suppress(InputError):

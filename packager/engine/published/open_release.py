@@ -24,7 +24,13 @@ from packager.engine.files.limited_read import open_regular, read_limited
 from packager.engine.files.unfinished_files import check_name
 from packager.engine.files.write_errors import write_error
 from packager.engine.published.accept_release import accept_release
-from packager.engine.published.published_shard import ShardFiles, find_nearby_documents, shard_files, shard_name
+from packager.engine.published.published_shard import (
+    ShardFiles,
+    find_nearby_documents,
+    parse_manifest,
+    shard_files,
+    shard_name,
+)
 from packager.engine.published.release_reader import (
     MIRRORED,
     RELEASE,
@@ -35,7 +41,7 @@ from packager.engine.published.release_reader import (
 )
 from packager.engine.stores.base import Place
 from packager.errors import InputError, TrustError, from_os_error
-from packager.model import Manifest, PublishedFile, Release, ReleaseShard
+from packager.model import PublishedFile, Release, ReleaseShard
 from packager.paths import display_text
 from packager.progress import SILENT, Progress
 
@@ -131,7 +137,7 @@ class OpenedRelease:
         """Return where a document that the release lists is here, found to be the one listed. Raises as `files`."""
         path = self.folder / file.path
         if not self.copied:
-            check_document(path, file)
+            check_listed(path, file)
         elif file.path not in self._here:
             _copy(self.reader, file, path)
             self._here.add(file.path)
@@ -142,7 +148,7 @@ def check_manifest(data: bytes, shard: ReleaseShard) -> None:
     """Raise TrustError where a manifest is of another shard than the release lists."""
     where = display_text(shard.manifest.path)
     try:
-        manifest = documents.from_bytes(data, Manifest, where)
+        manifest = parse_manifest(data, where)
     except InputError as error:
         raise TrustError(where, error.what, _DO_NOT) from error
     for field in ("name", "size", "infohash_v1", "infohash_v2", "pieces_root"):
@@ -150,7 +156,7 @@ def check_manifest(data: bytes, shard: ReleaseShard) -> None:
             raise TrustError(where, f"swapped manifest: its {field} is not that of {shard.name}", _DO_NOT)
 
 
-def check_document(path: Path, file: PublishedFile) -> None:
+def check_listed(path: Path, file: PublishedFile) -> None:
     """Raise InputError or TrustError if a document in a folder is not the one that its release lists."""
     where = display_text(str(path))
     try:
@@ -158,8 +164,6 @@ def check_document(path: Path, file: PublishedFile) -> None:
             if os.fstat(opened.fileno()).st_size != file.size:
                 raise TrustError(where, f"it does not have the {file.size} bytes that {RELEASE} says")
             digest = hashlib.file_digest(opened, "sha256").hexdigest()  # type: ignore[arg-type]
-    except FileNotFoundError:
-        raise InputError(where, f"not found, and {RELEASE} lists it", "fetch it again") from None
     except OSError as error:
         raise from_os_error(error, where) from error
     if digest != file.sha256:

@@ -28,6 +28,9 @@ from packager.model import MEMBERS, Manifest
 from packager.paths import display_text, is_safe_name, is_safe_path
 from packager.units import count_of
 
+_PIECES_MOST = bencode.LIMIT // 20  # more do not fit a .torrent
+_MEMBERS_MOST = 50_000_000
+
 
 class WithdrawnMembersError(InputError):
     """Members of a shard were withdrawn, so its layout is told by nothing but the shard itself; its torrent stays."""
@@ -104,6 +107,24 @@ def shard_name(tar: Place) -> str:
     return name.removesuffix(".tar")
 
 
+def parse_manifest(data: bytes, where: object) -> Manifest:
+    """Return a shard's manifest that has no fault by itself, but is not compared with anything. Raises InputError."""
+    manifest = documents.from_bytes(data, Manifest, where)
+    if not is_safe_name(manifest.name) or manifest.file != file_of(manifest.name, manifest.container):
+        raise InputError(where, f'"{display_text(manifest.file)}" is not the file of a shard')
+    pieces = -(-manifest.size // max(manifest.piece_length, 1))
+    counted = 0 < pieces <= _PIECES_MOST and 0 < manifest.members <= _MEMBERS_MOST and manifest.piece_length > 0
+    header = build_tar_header.BLOCK if manifest.container == "tar" else 0
+    if not counted or not 0 <= manifest.payload <= manifest.size - manifest.members * header:
+        raise InputError(where, "its sizes are not those of a shard")
+    return manifest
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Return the manifest in a file. Raises as `parse_manifest`."""
+    return parse_manifest(read_limited(path, documents.LIMIT), display_text(str(path)))
+
+
 def open_published_shard(files: ShardFiles) -> PublishedShard:
     """Read a shard's documents.
 
@@ -112,9 +133,7 @@ def open_published_shard(files: ShardFiles) -> PublishedShard:
 
     Memory: the members table and five int64 a member.
     """
-    manifest = documents.from_bytes(read_limited(files.manifest, documents.LIMIT), Manifest, files.manifest)
-    if not is_safe_name(manifest.name) or manifest.file != file_of(manifest.name, manifest.container):
-        raise InputError(files.manifest, f'"{display_text(manifest.file)}" is not the file of a shard')
+    manifest = read_manifest(files.manifest)
     metainfo = parse_torrent.parse_torrent(read_limited(files.torrent, bencode.LIMIT), files.torrent)
     _check_torrent(manifest, metainfo, files)
     rows = untrusted_parquet.count_untrusted_rows(files.table, MEMBERS)

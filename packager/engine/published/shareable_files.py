@@ -10,9 +10,9 @@ from packager.core.releases.sharing_rule import SharingRule
 from packager.core.releases.withdrawn_records import waiting_shards
 from packager.core.reports.withheld import Withheld
 from packager.engine.files.file_stamp import FileStamp
-from packager.engine.project import last_release
+from packager.engine.project import state_files
 from packager.engine.project.project import STATE, Project
-from packager.engine.project.withdrawals_file import read_withdrawals
+from packager.engine.project.state_files import read_withdrawals
 from packager.engine.published.accept_release import read_local_release
 from packager.engine.published.release_reader import MIRRORED, RELEASE
 from packager.model import Plan
@@ -81,7 +81,7 @@ def _of_folder(folder: Path, now: str) -> Iterator[SharingRule]:
 
 def shareable_files_of(project: Project, now: str) -> SharingRule:
     """Return the rule for a project's shards, by its last release, what it planned or packed, and withdrew since."""
-    last = last_release.read_last_release(project)
+    last = state_files.read_last_release(project)
     listed = {shard.name for shard in last.shards} if last else set()
     packed = project.packed_folder  # also of earlier plans, whose tars may be here although nothing has them now
     planned = dict.fromkeys({path.name for path in packed.iterdir()} - listed, "") if packed.is_dir() else {}

@@ -23,11 +23,10 @@ from packager.core.reports.reports import PlanReport
 from packager.core.shards.cut_shards import ShardCutter
 from packager.engine.files import atomic_files
 from packager.engine.processes.prefetch import prefetch
-from packager.engine.project import last_release
-from packager.engine.project.plan_file import read_plan
+from packager.engine.project import state_files
 from packager.engine.project.project import Project
+from packager.engine.project.state_files import read_plan, read_withdrawals
 from packager.engine.project.state_format import write_state_format
-from packager.engine.project.withdrawals_file import read_withdrawals
 from packager.engine.published.moved_files import finish_moved
 from packager.engine.tables import check_phase_sql, parquet, phase_sql, sql
 from packager.engine.tables.select_records import (
@@ -89,12 +88,12 @@ def make_plan(
     write_state_format(project.state)
     recover_state(project, config.collection.name, progress)
     finish_moved(project)
-    last = last_release.read_last_release(project)
+    last = state_files.read_last_release(project)
     taken_back = read_withdrawals(project)
     withdrawals = documents.digest(documents.to_bytes(taken_back))
     old = read_plan(project) if project.plan.exists() else None
     date = config.release.date or not_before(last, now)
-    opens = embargoes(config, published=last_release.published_phases(project), now=now)
+    opens = embargoes(config, published=state_files.published_phases(project), now=now)
     known = (old.catalogue, old.options, old.withdrawals, old.closed) if old else None
     same = known == (catalogue, options, withdrawals, opens)
     if old and same and config.release.date in (None, old.date) and _knows(old, last):

@@ -4,7 +4,6 @@ What the site does not tell is lost: the times of the sources, so each file is r
 members that were withdrawn.
 """
 
-import hashlib
 import shutil
 from pathlib import Path
 
@@ -14,11 +13,14 @@ from packager.core.bittorrent import bencode, parse_torrent
 from packager.core.releases import documents
 from packager.engine.files import atomic_files
 from packager.engine.files.limited_read import read_limited
-from packager.engine.project import last_release
+from packager.engine.project import state_files
 from packager.engine.project.project import Project
+from packager.engine.published.accept_release import read_local_release
 from packager.engine.published.moved_files import MovedFile, write_moved
+from packager.engine.published.open_release import check_listed
+from packager.engine.published.release_reader import RELEASE
 from packager.engine.tables import parquet
-from packager.errors import TrustError
+from packager.errors import InputError, TrustError
 from packager.model import MEMBERS, Manifest, PublishedFile, Release, ReleaseShard
 from packager.pack.shard.pack_shard import MARKER, PackedMarker
 from packager.pack.shard.write_documents import OuterFields
@@ -26,7 +28,7 @@ from packager.paths import display_text
 from packager.progress import Progress
 from packager.units import date_of
 
-_RELEASE, _MINISIG = "release.json", ".minisig"
+_MINISIG = ".minisig"
 _MEND = "bring back the site as it was published, or the state folder"
 
 
@@ -36,14 +38,13 @@ def recover_state(project: Project, collection: str, progress: Progress) -> None
     What a killed run left is simply done again. Raises InputError for the site of another project, TrustError where
     the site is not whole.
     """
-    path = project.output / _RELEASE
+    path = project.output / RELEASE
     if not path.is_file():
         return
-    body = read_limited(path, documents.LIMIT)
-    shown_release = documents.from_bytes(body, Release, display_text(str(path)))
-    last = last_release.read_last_release_bytes(project)
+    shown_release, body = read_local_release(path), read_limited(path, documents.LIMIT)
+    last = state_files.read_last_release_bytes(project)
     if not _continues(project, shown_release, last, collection):
-        last_release.check_site(project)
+        state_files.check_site(project)
         return
     progress.note(f"the state folder does not know release {shown_release.serial}, which is published: taking it over")
     for shard in shown_release.shards:
@@ -111,14 +112,9 @@ def _moved(table: Path) -> dict[int, MovedFile]:
 
 def _copy(source: Path, to: Path, file: PublishedFile) -> None:
     """Copy one published file, and check it."""
-    digest = hashlib.sha256()
     try:
-        with open(source, "rb") as whole, atomic_files.replace_file(to) as copy:
-            shutil.copyfileobj(whole, copy)
-            copy.seek(0)
-            while data := copy.read(1 << 20):
-                digest.update(data)
-            if digest.hexdigest() != file.sha256:
-                raise TrustError(display_text(file.path), "is not the file that release.json names", _MEND)
-    except FileNotFoundError as error:
-        raise TrustError(display_text(file.path), "is not in the site", _MEND) from error
+        check_listed(source, file)
+    except (InputError, TrustError) as error:
+        raise TrustError(display_text(file.path), error.what, _MEND) from error
+    with open(source, "rb") as whole, atomic_files.replace_file(to) as copy:
+        shutil.copyfileobj(whole, copy)

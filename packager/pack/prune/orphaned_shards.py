@@ -5,8 +5,8 @@ from collections.abc import Collection
 import pyarrow as pa
 
 from packager.core.releases import documents
-from packager.engine.project.plan_file import read_plan
 from packager.engine.project.project import Project
+from packager.engine.project.state_files import read_plan
 from packager.engine.tables import sql
 from packager.model import Container, Manifest, Release, ShardName
 from packager.pack.shard.own_tars import wrote_shard

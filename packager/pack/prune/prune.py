@@ -19,7 +19,7 @@ from packager.core.reports.reports import Oddity, PruneItem, PruneReport
 from packager.core.shards import bag
 from packager.engine.files import atomic_files
 from packager.engine.files.limited_read import read_limited
-from packager.engine.project import last_release
+from packager.engine.project import state_files
 from packager.engine.project.owner_id import project_owner
 from packager.engine.project.project import Project
 from packager.engine.stores import open_store
@@ -62,7 +62,7 @@ def prune(project: Project, ask: Ask, *, now: str, dry_run: bool = False) -> Pru
     now: RFC 3339. The caller holds the lock of the state folder, unless it is a dry run. Raises IncompleteError where
     the system or the store refuses.
     """
-    last = last_release.read_last_release(project)
+    last = state_files.read_last_release(project)
     found = _find(project, _ended(project, last, now))
     planned = _report(found, deleted=False)
     if dry_run or not found.files or not ask(planned):

@@ -10,7 +10,7 @@ import pyarrow as pa
 from packager.core.config.option_values import SQL_MAX
 from packager.core.reports.reports import FoundRecord
 from packager.core.shards.path_patterns import check_pattern, pattern_sql
-from packager.engine.project import last_release
+from packager.engine.project import state_files
 from packager.engine.project.project import Project
 from packager.engine.published.listed_members import create_members, readable, shards_of_files
 from packager.engine.published.moved_files import finish_moved
@@ -48,7 +48,7 @@ def find_records(project: Project, wanted: RecordFilter) -> tuple[FoundRecord, .
     """
     if not wanted.ids and not wanted.paths and wanted.where is None:
         raise InputError("withdraw", "no record is named", "name them: --id, --path or --where")
-    shards = shards_of_files(last_release.read_last_release(project))
+    shards = shards_of_files(state_files.read_last_release(project))
     finish_moved(project)
     with _records(project, shards) as database:
         database.register("ids", pa.table({"id": pa.array(wanted.ids, pa.string())}))

@@ -7,9 +7,9 @@ import msgspec
 from packager.core.config.option_values import nearest
 from packager.core.releases.withdrawn_records import SupersededShard
 from packager.core.reports.reports import SupersedeReport
-from packager.engine.project import last_release
+from packager.engine.project import state_files
 from packager.engine.project.project import Project
-from packager.engine.project.withdrawals_file import read_withdrawals, write_withdrawals
+from packager.engine.project.state_files import read_withdrawals, write_withdrawals
 from packager.errors import InputError
 from packager.model import ReleaseShard
 from packager.pack.prune.prune import after_the_next_release
@@ -54,7 +54,7 @@ def _superseded(project: Project, shards: Sequence[ReleaseShard], *, written: bo
         members=sum(shard.members for shard in shards),
         size=sum(shard.size for shard in shards),
         to_delete=after_the_next_release(
-            project, last_release.read_last_release(project), [shard.name for shard in shards]
+            project, state_files.read_last_release(project), [shard.name for shard in shards]
         ),
         written=written,
     )
@@ -62,7 +62,7 @@ def _superseded(project: Project, shards: Sequence[ReleaseShard], *, written: bo
 
 def _published(project: Project, names: Sequence[str]) -> list[ReleaseShard]:
     """Return published shards that are not obsolete, by their names or their tars'. Raises InputError."""
-    last = last_release.read_last_release(project)
+    last = state_files.read_last_release(project)
     listed = {str(shard.name): shard for shard in last.shards} if last else {}
     found = []
     for written in names:

@@ -11,9 +11,9 @@ import msgspec
 from packager.core.releases.next_release import not_before
 from packager.core.releases.withdrawn_records import WithdrawnRecord, in_force
 from packager.core.reports.reports import FoundRecord, WithdrawReport
-from packager.engine.project import last_release
+from packager.engine.project import state_files
 from packager.engine.project.project import Project
-from packager.engine.project.withdrawals_file import read_withdrawals, write_withdrawals
+from packager.engine.project.state_files import read_withdrawals, write_withdrawals
 from packager.errors import InputError
 from packager.model import FileDigest, Release, ShardName, Withdrawal
 from packager.pack.prune.prune import after_the_next_release
@@ -50,7 +50,7 @@ def withdraw(
     check_reason(how.reason)
     named = find_records(project, wanted)
     noted = read_withdrawals(project)
-    last = last_release.read_last_release(project)
+    last = state_files.read_last_release(project)
     contents = record_contents(project, last, named, progress)
     found = (*named, *contents.copies)
     published = {each.id: each for each in last.in_force} if last else {}
@@ -106,7 +106,7 @@ def undo_withdraw(project: Project, wanted: RecordFilter, *, dry_run: bool = Fal
     same content.
     """
     noted = read_withdrawals(project)
-    release = last_release.read_last_release(project)
+    release = state_files.read_last_release(project)
     published = {each.id: each for each in release.in_force} if release else {}
     withdrawn = in_force(release, noted)
     if wanted.ids and set(wanted.ids) <= withdrawn.keys() and not wanted.paths and wanted.where is None:
