@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from packager.api.checking import verify as verify
     from packager.api.estimating import estimate as estimate
     from packager.api.getting import get as get
-    from packager.api.mirroring import AGREE_TO_PLANS as AGREE_TO_PLANS
     from packager.api.mirroring import mirror_follow as mirror_follow
     from packager.api.mirroring import mirror_magnets as mirror_magnets
     from packager.api.mirroring import mirror_prune as mirror_prune
@@ -63,6 +62,9 @@ if TYPE_CHECKING:
     from packager.engine.network.connection_options import NetworkOptions as NetworkOptions
     from packager.get.find_by_sql import SearchOptions as SearchOptions
     from packager.get.get import GetOptions as GetOptions
+    from packager.mirror.context import AGREE_TO_PLANS as AGREE_TO_PLANS
+    from packager.mirror.mirror_options import MirrorOptions as MirrorOptions
+    from packager.mirror.mirror_options import RunOptions as RunOptions
     from packager.share.seed import SeedOptions as SeedOptions
 
 # The same names, for Python. docs/make_reference.py tells them in this order.
@@ -78,7 +80,7 @@ _FILES = {
     "seeding": "seed",
     "serving": "serve",
     "torrents": "torrent",
-    "mirroring": "mirror_follow mirror_sync mirror_status mirror_magnets mirror_prune AGREE_TO_PLANS",
+    "mirroring": "mirror_follow mirror_sync mirror_status mirror_magnets mirror_prune",
 }
 # The dataclasses of options that they take, which are beside the code that uses them.
 _OPTIONS = {
@@ -91,8 +93,10 @@ _OPTIONS = {
     "packager.get.find_by_sql": "SearchOptions",
     "packager.engine.network.connection_options": "NetworkOptions",
     "packager.share.seed": "SeedOptions",
+    "packager.mirror.mirror_options": "MirrorOptions RunOptions",
 }
 _MODULE_OF = {name: f"{__name__}.{file}" for file, names in _FILES.items() for name in names.split()}
+_MODULE_OF |= {"AGREE_TO_PLANS": "packager.mirror.context"}
 _MODULE_OF |= {name: module for module, names in _OPTIONS.items() for name in names.split()}
 
 

@@ -7,7 +7,7 @@ import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from packager.api.arguments import AnyPath
 from packager.engine.files.write_errors import system_error
@@ -100,6 +100,8 @@ def _kinds(annotation: Any) -> tuple[Any, ...]:
 def _is(value: Any, kind: Any) -> bool:
     """Say whether a value is of a type, as far as that can be said: protocols and callables are not looked at."""
     origin, inner = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return value in inner
     if origin is os.PathLike:
         return isinstance(value, os.PathLike) and isinstance(os.fspath(value), str)
     if origin is Sequence:
@@ -117,6 +119,8 @@ def _words(kind: Any) -> str:
     """Return what a type is called."""
     if get_origin(kind) is os.PathLike:
         return "a path"
+    if get_origin(kind) is Literal:
+        return " or ".join(f'"{each}"' for each in get_args(kind))
     if get_origin(kind) is Sequence:
         return "a list of them"
     return _WORDS.get(kind) or str(getattr(kind, "__name__", kind))

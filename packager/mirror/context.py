@@ -19,19 +19,23 @@ class Clocks:
 
 
 @dataclass(frozen=True)
+class Confirmations:
+    """What the owner of a mirror is asked. key: whether to trust it. plan: whether to go on."""
+
+    key: Callable[[PublicKey], bool]
+    plan: Callable[[MirrorPlan], bool]
+
+
+AGREE_TO_PLANS = Confirmations(key=lambda _: False, plan=lambda _: True)  # and to no key
+
+
+@dataclass(frozen=True)
 class RunContext:
     """What a run meets. seconds: that a server may stay silent. free: bytes free on the disk of a folder."""
 
     clocks: Clocks
     free: Callable[[Path], int]
     seconds: float
+    ask: Confirmations
     stop: Callable[[], bool]
     progress: Progress
-
-
-@dataclass(frozen=True)
-class Confirmations:
-    """What the owner of a mirror is asked. key: whether to trust it. plan: whether to go on."""
-
-    key: Callable[[PublicKey], bool]
-    plan: Callable[[MirrorPlan], bool]

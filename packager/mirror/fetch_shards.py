@@ -5,58 +5,43 @@ the next run, which keeps every piece that is right.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
 from packager.core.releases import documents
 from packager.core.reports.mirror_reports import FetchedShard, FetchReport
 from packager.engine.files.shard_torrent import open_shard_torrent
-from packager.engine.network.connection_options import PeerOptions
 from packager.engine.network.libtorrent_session import TorrentSession, TorrentStatus
 from packager.engine.network.session_watch import SessionWatch
 from packager.mirror import local_shards
 from packager.mirror.context import RunContext
 from packager.mirror.local_shards import is_proved, proof_of
-from packager.mirror.state import LIVE_SECONDS, MirrorFolder, RunState, VerifiedTar
+from packager.mirror.mirror_options import RunOptions
+from packager.mirror.state import LIVE_SECONDS, MirrorFolder, RunState, Settings, VerifiedTar
 from packager.model import ReleaseShard, ShardName
 
 ACTIVE = 8  # shards that come at once; one that stands still does not count
 STILL_SECONDS = 60.0  # without a byte: it stands still
 
 
-@dataclass(frozen=True)
-class FetchOptions:
-    """How the built-in client works, and when it ends by itself.
-
-    peers: (IP address, port). until_done: end when every shard is whole. seconds: end after so long. check_every:
-    seconds between two looks for a new release.
-    """
-
-    reach: PeerOptions
-    peers: tuple[tuple[str, int], ...] = ()
-    web_seeds: bool = True
-    until_done: bool = False
-    seconds: float | None = None
-    check_every: float = 6 * 3600
-
-
 def fetch_shards(
     folder: MirrorFolder,
     shards: Sequence[ReleaseShard],
-    how: FetchOptions,
+    settings: Settings,
+    run: RunOptions,
     around: RunContext,
+    *,
     changed: Callable[[], bool] = lambda: False,
 ) -> FetchReport:
-    """Fetch and share shards, best first, until `around.stop` says so or `how` does; return how it ended.
+    """Fetch and share shards, best first, until `around.stop` says so or `run` does; return how it ended.
 
     changed: says whether there is something new, which ends it, too.
 
     Every shard that becomes whole is noted in verified.json, once its tar is durable. Raises IncompleteError
     where the disk fails.
     """
-    with TorrentSession(how.reach, how.peers, may_write=True) as session:
-        downloads = _Downloads(folder, shards, session, how, around)
+    with TorrentSession(run.reach(settings.allowed), run.find_peers(), may_write=True) as session:
+        downloads = _Downloads(folder, shards, session, run, around)
         try:
             downloads.run(lambda: around.stop() or changed())
             return downloads.report()
@@ -72,12 +57,12 @@ class _Downloads:
         folder: MirrorFolder,
         shards: Sequence[ReleaseShard],
         session: TorrentSession,
-        how: FetchOptions,
+        run: RunOptions,
         around: RunContext,
     ) -> None:
-        self._folder, self._session, self._how = folder, session, how
+        self._folder, self._session, self._run = folder, session, run
         self._clocks, self._progress = around.clocks, around.progress
-        self._watch = SessionWatch(session, seconds=how.seconds, clock=around.clocks.steady, progress=around.progress)
+        self._watch = SessionWatch(session, seconds=run.seconds, clock=around.clocks.steady, progress=around.progress)
         self._shards = {shard.name: shard for shard in shards}
         self._proofs = folder.proofs()
         self._base = {name: proof.uploaded for name, proof in self._proofs.items()}
@@ -106,7 +91,7 @@ class _Downloads:
         if self._clocks.steady() - self._saved_at >= LIVE_SECONDS:
             self.save(live=True)
         ended = sum(each.state in ("seeding", "failed") for each in self._watch.status)
-        return not self._how.until_done or ended < len(self._shards)  # each was looked at since it was added
+        return not self._run.until_done or ended < len(self._shards)  # each was looked at since it was added
 
     def _refresh(self) -> None:
         """Ask how every torrent stands; what is complete has its proof before anything else sees that it is."""
@@ -153,7 +138,7 @@ class _Downloads:
                 shard.name,
                 file.torrent,
                 self._folder.tar(shard.name),
-                web_seeds=file.metainfo.web_seeds if self._how.web_seeds else (),
+                web_seeds=() if self._run.no_web_seeds else file.metainfo.web_seeds,
                 proved=shard.name in self._proved,
             )
             if shard.name not in self._proved:

@@ -3,8 +3,8 @@
 Nothing stands in the state before all of it was found right. Fetching the shards themselves is fetch_shards.py's.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -21,28 +21,18 @@ from packager.core.reports.mirror_reports import (
 )
 from packager.engine.files import atomic_files
 from packager.engine.files.key_files import read_public
-from packager.engine.network.connection_options import PeerOptions
 from packager.engine.published.accept_release import AcceptedRelease, accept_next, accept_release
 from packager.engine.published.release_reader import ReleaseReader, open_release_reader
 from packager.errors import InputError
 from packager.mirror import fetch_documents, local_shards
 from packager.mirror.choose_for_disk import DiskChoice, choose_for_disk
-from packager.mirror.context import Confirmations, RunContext
+from packager.mirror.context import RunContext
 from packager.mirror.find_seed_counts import find_seed_counts
 from packager.mirror.local_shards import LocalShard
+from packager.mirror.mirror_options import MirrorOptions, RunOptions
 from packager.mirror.state import ChosenShard, MirrorFolder, MirrorState, Settings
 from packager.model import Release, ReleaseShard, ShardName
 from packager.paths import display_text
-from packager.progress import Progress
-
-
-@dataclass(frozen=True)
-class FirstTrust:
-    """How the first release is trusted: a key given, the one beside the release, or none; start: its serial."""
-
-    key: str | None = None
-    unsigned: bool = False
-    start: int | None = None
 
 
 @dataclass(frozen=True)
@@ -56,29 +46,17 @@ class StepResult:
     release: Release
 
 
-@dataclass(frozen=True)
-class StepOptions:
-    """What is asked of a step. settings: the owner's wishes, made from what is kept here, if anything is.
-
-    reach: how the DHT is met, where seeds are counted by it.
-    """
-
-    settings: Callable[[MirrorState | None], Settings]
-    ask: Confirmations
-    trusted: FirstTrust = FirstTrust()
-    reach: PeerOptions = field(default_factory=PeerOptions)
-    dry_run: bool = False
-
-
-def follow_release(folder: MirrorFolder, settings: Settings, request: StepOptions, around: RunContext) -> StepResult:
+def follow_release(
+    folder: MirrorFolder, settings: Settings, options: MirrorOptions, run: RunOptions, around: RunContext
+) -> StepResult:
     """Follow the newest release and choose of it; the caller holds the state's lock, unless it is a dry run.
 
     Raises TrustError for what is refused; then, as for a dry run, nothing was written.
     """
     held = folder.load()
     with open_release_reader(settings.source, seconds=around.seconds, allowed=settings.allowed) as source:
-        newest = _newest(source, held, request, around.progress)
-        seeds, counted_by = find_seed_counts(source, newest.release, settings, request.reach, around)
+        newest = _newest(source, held, options, around)
+        seeds, counted_by = find_seed_counts(source, newest.release, settings, run.reach(settings.allowed), around)
         proofs = folder.proofs()
         read = partial(fetch_documents.read_torrent, folder, source)
         lying = local_shards.find_local_shards(folder, newest.release, proofs, read)
@@ -100,7 +78,7 @@ def follow_release(folder: MirrorFolder, settings: Settings, request: StepOption
         plan = _plan(settings, newest, selection, lying, held, free=room, counted_by=counted_by, removable=to_remove)
         warnings = (*_warnings(newest, settings, now), *filter(None, [folder.proofs_fault()]))
         shards = _chosen_shards(newest.release, selection)
-        if request.dry_run or not request.ask.plan(plan):
+        if run.dry_run or not around.ask.plan(plan):
             return StepResult(plan, warnings, None, shards, newest.release)
         mirror = _mirror(settings, newest, selection, held, now)
         _fetch_documents(folder, source, shards, around)
@@ -110,27 +88,28 @@ def follow_release(folder: MirrorFolder, settings: Settings, request: StepOption
 
 
 def _newest(
-    source: ReleaseReader, held: MirrorState | None, request: StepOptions, progress: Progress
+    source: ReleaseReader, held: MirrorState | None, options: MirrorOptions, around: RunContext
 ) -> AcceptedRelease:
     """Return the newest release, by the key pinned here or by one that is agreed to now."""
-    trusted = request.trusted
-    key = None if trusted.key is None else read_public(trusted.key)
+    key = None if options.key is None else read_public(os.fspath(options.key))
     if held is None:
-        if trusted.unsigned and key is not None:
+        if options.unsigned and key is not None:
             raise InputError("--unsigned", "a key is given as well", "leave one of them out")
-        if trusted.unsigned:
-            progress.note("NOT SIGNED: nothing proves who made this release; only that later ones follow from it")
-        confirm = None if trusted.unsigned else request.ask.key
-        if trusted.start is None:
+        if options.unsigned:
+            around.progress.note(
+                "NOT SIGNED: nothing proves who made this release; only that later ones follow from it"
+            )
+        confirm = None if options.unsigned else around.ask.key
+        if options.start is None:
             return accept_release(source, key, confirm=confirm)
-        first = accept_release(source, key, confirm=confirm, path=f"releases/{trusted.start}.json")
+        first = accept_release(source, key, confirm=confirm, path=f"releases/{options.start}.json")
         return accept_next(source, first.followed)
     pinned = held.followed.keys
     if key is not None and key.line not in pinned:
         name = PublicKey.parse(pinned[0]).name if pinned else "none"
         mend = "to follow it anew by another key, use another --to folder"
         raise InputError("--key", f"{key.name} is not the key pinned here ({name})", mend)
-    if trusted.unsigned and pinned:
+    if options.unsigned and pinned:
         raise InputError("--unsigned", "a key is pinned here, and stays so", "leave it out")
     return accept_next(source, held.followed)
 

@@ -13,30 +13,37 @@ from packager.engine.clients import Client, open_client
 from packager.engine.files import atomic_files
 from packager.engine.published.release_reader import RELEASE, open_release_reader
 from packager.errors import PackagerError
-from packager.mirror.context import Confirmations, RunContext
-from packager.mirror.fetch_shards import FetchOptions, fetch_shards
+from packager.mirror.context import AGREE_TO_PLANS, RunContext
+from packager.mirror.fetch_shards import fetch_shards
 from packager.mirror.fetch_with_client import add_to_client, stop_withheld
-from packager.mirror.follow import StepOptions, StepResult, follow_release
+from packager.mirror.follow import StepResult, follow_release
+from packager.mirror.mirror_options import MirrorOptions, RunOptions, settings_of
 from packager.mirror.state import MirrorFolder, Settings
 
 BUILTIN, NONE = "builtin", "none"
 
 
-def run_mirror(folder: MirrorFolder, request: StepOptions, how: FetchOptions, around: RunContext) -> MirrorReport:
+def run_mirror(
+    folder: MirrorFolder, source: str | None, options: MirrorOptions, run: RunOptions, around: RunContext
+) -> MirrorReport:
     """Follow, choose, and fetch or hand over; return what was done.
 
-    A dry run takes no lock and writes nothing. Raises TrustError for a release that is refused, with
-    nothing changed.
+    source: where the release is; None: where the one is that is followed here. A dry run takes no lock and writes
+    nothing. Raises TrustError for a release that is refused, with nothing changed.
     """
-    if request.dry_run:
-        settings = request.settings(folder.load())
-        stepped = follow_release(folder, settings, request, around)
+    if run.dry_run:
+        settings = _settings(folder, source, options, run)
+        if options.mirror_id is None and folder.load() is None:
+            around.progress.note(
+                "this mirror has no id yet and one was drawn for this plan; --mirror-id keeps it the same"
+            )
+        stepped = follow_release(folder, settings, options, run, around)
         _warn(stepped, around)
         return _report(stepped, settings)
     with _without_trace(folder), atomic_files.lock_state_folder(folder.state, "mirror"):
-        settings = request.settings(folder.load())
+        settings = _settings(folder, source, options, run)
         client = None if settings.client in (BUILTIN, NONE) else open_client(settings.client)
-        stepped = follow_release(folder, settings, request, around)
+        stepped = follow_release(folder, settings, options, run, around)
         _warn(stepped, around)
         if stepped.mirror is None:
             return _report(stepped, settings)
@@ -44,33 +51,38 @@ def run_mirror(folder: MirrorFolder, request: StepOptions, how: FetchOptions, ar
         if not stepped.shards:
             return _report(stepped, settings, stopped=stopped, complete=True)
         if settings.client == BUILTIN:
-            how = replace(how, reach=replace(how.reach, allowed=settings.allowed))
-            stepped, fetched = _fetch_on(folder, stepped, replace(request, settings=lambda _: settings), how, around)
+            stepped, fetched = _fetch_on(folder, stepped, settings, run, around)
             return _report(stepped, settings, fetched=fetched, complete=fetched.whole == len(stepped.shards))
         return _handed(folder, stepped, settings, client, stopped)
 
 
+def _settings(folder: MirrorFolder, source: str | None, options: MirrorOptions, run: RunOptions) -> Settings:
+    """Return the settings that hold now: those that are given, then those that are kept. Raises InputError."""
+    held = folder.required() if source is None else folder.load()
+    kept = held.settings if held is not None else None
+    return settings_of(kept, source or (kept.source if kept else ""), options, run)
+
+
 def _fetch_on(
-    folder: MirrorFolder, stepped: StepResult, request: StepOptions, how: FetchOptions, around: RunContext
+    folder: MirrorFolder, stepped: StepResult, settings: Settings, run: RunOptions, around: RunContext
 ) -> tuple[StepResult, FetchReport]:
     """Fetch and share, and take each new release that appears meanwhile; return the last step and all that was done.
 
     A release that is refused, or cannot be fetched, changes nothing: a warning names it, and sharing goes on.
     """
-    settings = request.settings(None)
-    request = replace(request, ask=Confirmations(key=lambda _: False, plan=lambda _: True))
-    watch = NewRelease(settings, stepped, how.check_every, around)
+    around = replace(around, ask=AGREE_TO_PLANS)
+    watch = NewRelease(settings, stepped, run.check_every, around)
     began, received, sent = around.clocks.steady(), 0, 0
     while True:
         used = around.clocks.steady() - began
-        left = how if how.seconds is None else replace(how, seconds=max(0.0, how.seconds - used))
-        fetched = fetch_shards(folder, stepped.shards, left, around, watch.look)
+        left = run if run.seconds is None else replace(run, seconds=max(0.0, run.seconds - used))
+        fetched = fetch_shards(folder, stepped.shards, settings, left, around, changed=watch.look)
         received, sent = received + fetched.downloaded, sent + fetched.uploaded
         if not watch.found:
             seconds = around.clocks.steady() - began
             return stepped, msgspec.structs.replace(fetched, downloaded=received, uploaded=sent, seconds=seconds)
         try:
-            stepped = follow_release(folder, settings, request, around)
+            stepped = follow_release(folder, settings, MirrorOptions(), run, around)
             _warn(stepped, around)
         except PackagerError as error:
             around.progress.note(f"warning: {error}")

@@ -8,8 +8,6 @@ release/releases/       SERIAL.json of the release that mirror.json speaks of
 """
 
 import os
-import secrets
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -28,7 +26,6 @@ from packager.engine.published.release_reader import RELEASE
 from packager.errors import InputError, PackagerError, TrustError, from_os_error
 from packager.model import AskFor, FrozenStruct, PublishedFile, Release, ShardName, Strategy, Whole
 from packager.paths import display_text
-from packager.units import GIB
 
 STATE = ".packager-mirror"
 _DIGESTS = "mirror.json.sha256"
@@ -54,25 +51,6 @@ class Settings(FrozenStruct, frozen=True, kw_only=True):
     def allowed(self) -> AllowedHosts:
         """The hosts that may be contacted: those, and where the release is. Raises InputError."""
         return allowed_hosts(self.allow_hosts).with_origin(self.source)
-
-
-_FIRST: dict[str, object] = {"reserve": 50 * GIB, "client": "builtin", "max_age": 180 * 86_400}
-
-
-def settings_of(kept: Settings | None, source: str, given: Mapping[str, object]) -> Settings:
-    """Return the settings that were given, by their names, and for those that are None what is kept, or the default.
-
-    Raises InputError if no budget is given the first time.
-    """
-    wishes = {name: value for name, value in given.items() if value is not None}
-    if kept is None:
-        if "budget" not in wishes:
-            raise InputError("--budget", "is needed the first time", 'say what the shards may take, as "2 TB"')
-        wishes = {**_FIRST, "mirror_id": secrets.token_hex(16), **wishes}
-        settings = Settings(source=source, **wishes)  # type: ignore[arg-type]
-    else:
-        settings = msgspec.structs.replace(kept, source=source, **wishes)
-    return msgspec.structs.replace(settings, phases=settings.phases or None, where=settings.where or None)
 
 
 class ChosenShard(FrozenStruct, frozen=True, kw_only=True):

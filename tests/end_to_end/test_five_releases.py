@@ -16,8 +16,6 @@ import pytest
 from packager import api
 from packager.cli.app import main
 from packager.core.reports.mirror_reports import MirrorReport
-from packager.engine.network.connection_options import PeerOptions
-from packager.mirror.fetch_shards import FetchOptions
 from packager.mirror.state import MirrorFolder
 from tests.end_to_end.test_growing import assert_frozen, by_name, new_shards, read_release
 from tests.helpers.http_server import Site, serving
@@ -26,7 +24,7 @@ from tests.helpers.site_contents import told, told_by_tar
 
 Capture = pytest.CaptureFixture[str]
 CHECKER = (sys.executable, "-m", "tests.second_implementation")
-FETCH = FetchOptions(PeerOptions(address="127.0.0.2"), until_done=True, seconds=120)
+FETCH = api.RunOptions(listen="127.0.0.2", port=0, until_done=True, seconds=120)
 CONFIG = """
 [collection]
 name = "texts"
@@ -122,10 +120,13 @@ def followed(growing: Growing, before: dict | None, after: dict) -> MirrorReport
     if before is None:
         key = (growing.project.root / "release.pub").read_text().splitlines()[1]
         report = api.mirror_follow(
-            growing.site.address, growing.mirror, budget=1 << 30, key=key, reserve=0, client="builtin", how=FETCH
+            growing.site.address,
+            growing.mirror,
+            api.MirrorOptions(budget=1 << 30, key=key, reserve=0, client="builtin"),
+            run=FETCH,
         )
     else:
-        report = api.mirror_sync(growing.mirror, how=FETCH)
+        report = api.mirror_sync(growing.mirror, run=FETCH)
     assert report.complete
     assert report.fetched is not None
     tars = {path.split("/")[-1] for path, _, _ in growing.site.ranges if "shards/" in path}

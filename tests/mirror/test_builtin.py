@@ -2,15 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from packager import api
 from packager.cli.app import main
-from packager.engine.network.connection_options import PeerOptions
 from packager.engine.network.libtorrent_session import TorrentSession
-from packager.mirror.fetch_shards import FetchOptions
 from packager.mirror.state import MirrorFolder
 from tests.helpers.http_server import Site, serving
 from tests.helpers.libtorrent_peer import seeding
@@ -21,8 +20,8 @@ from tests.share.test_seed import Notes
 
 Capture = pytest.CaptureFixture[str]
 SHARDS = 6
-LOCAL = PeerOptions(address="127.0.0.2")
-FETCH = FetchOptions(LOCAL, until_done=True, seconds=60)
+LOCAL = api.RunOptions(listen="127.0.0.2", port=0)
+FETCH = replace(LOCAL, until_done=True, seconds=60)
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +54,14 @@ def assert_whole(archive: Archive, folder: Path, names: set[str]) -> None:
 def test_web_seeds_alone_give_every_byte(served: tuple[Archive, Site], tmp_path: Path) -> None:
     archive, site = served
     folder = tmp_path / "mirror"
-    report = api.mirror_follow(site.address, folder, budget=2_300_000, key=archive.key, reserve=0, how=FETCH)
+    options = api.MirrorOptions(budget=2_300_000, key=archive.key, reserve=0)
+    report = api.mirror_follow(site.address, folder, options, run=FETCH)
     assert report.complete
     assert report.fetched is not None
     assert report.fetched.whole == len(report.plan.chosen) == 3
     assert_whole(archive, folder, {each.name for each in report.plan.chosen})
     assert all(each.verified and each.on_disk == "whole" for each in api.mirror_status(folder).shards)
-    again = api.mirror_sync(folder, how=FETCH)
+    again = api.mirror_sync(folder, run=FETCH)
     assert again.fetched is not None
     assert (again.complete, again.fetched.downloaded, again.plan.fetch) == (True, 0, 0)
 
@@ -82,7 +82,8 @@ def test_a_tar_that_is_checked_at_once_is_kept_as_verified(
         until(lambda: all(each.state == "seeding" for each in downloads.status()))
 
     monkeypatch.setattr(TorrentSession, "add", add_and_wait)
-    report = api.mirror_follow(site.address, folder, budget=shards * 750_000, key=archive.key, reserve=0, how=FETCH)
+    options = api.MirrorOptions(budget=shards * 750_000, key=archive.key, reserve=0)
+    report = api.mirror_follow(site.address, folder, options, run=FETCH)
     assert report.complete
     assert [each.verified is not None for each in api.mirror_status(folder).shards] == [True] * shards
 
@@ -109,7 +110,8 @@ def test_bad_pieces_of_what_lies_here_are_fetched_again(served: tuple[Archive, S
         whole = archive.tar(shard.name)
         spoilt = (whole[:300_000] + bytes(1000) + whole[301_000:], whole[:400_000], whole)[at]
         (folder / shard.file).write_bytes(spoilt)
-    report = api.mirror_follow(site.address, folder, budget=2_300_000, key=archive.key, reserve=0, how=FETCH)
+    options = api.MirrorOptions(budget=2_300_000, key=archive.key, reserve=0)
+    report = api.mirror_follow(site.address, folder, options, run=FETCH)
     assert report.complete
     assert report.fetched is not None
     assert 0 < report.fetched.downloaded < 2 * 740_000
@@ -122,14 +124,15 @@ def test_a_web_seed_that_sends_other_bytes_gives_nothing(served: tuple[Archive, 
     try:
         for shard in archive.shards:
             archive.files[f"shards/{shard.file}"] = bytes(shard.size)
-        how = FetchOptions(LOCAL, until_done=True, seconds=2)
+        how = replace(LOCAL, until_done=True, seconds=2)
         folder = tmp_path / "mirror"
-        report = api.mirror_follow(site.address, folder, budget=800_000, key=archive.key, reserve=0, how=how)
+        options = api.MirrorOptions(budget=800_000, key=archive.key, reserve=0)
+        report = api.mirror_follow(site.address, folder, options, run=how)
     finally:
         archive.files.update(true)
     assert not report.complete
     assert not list(folder.glob("*.tar"))
-    assert api.mirror_sync(folder, how=FETCH).complete
+    assert api.mirror_sync(folder, run=FETCH).complete
 
 
 def shares(folder: Path, capsys: Capture) -> bool:
@@ -184,9 +187,14 @@ def test_a_mirror_that_runs_takes_a_new_release_and_warns_of_one_that_is_refused
         return any("malformed" in note for note in notes.lines)
 
     try:
-        how = FetchOptions(LOCAL, check_every=0.2, seconds=PATIENCE)
+        how = replace(LOCAL, check_every=0.2, seconds=PATIENCE)
         api.mirror_follow(
-            site.address, folder.folder, budget=10**8, key=archive.key, reserve=0, how=how, stop=stop, progress=notes
+            site.address,
+            folder.folder,
+            api.MirrorOptions(budget=10**8, key=archive.key, reserve=0),
+            run=how,
+            stop=stop,
+            progress=notes,
         )
     finally:
         site.files = before

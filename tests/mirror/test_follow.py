@@ -168,7 +168,9 @@ def test_a_folder_is_followed_like_an_address(mirror: Mirror, packed: Archive, t
         atomic_files.write_bytes(site / path, data)
     for source in (site, site / "release.json"):
         folder = tmp_path / f"to {source.name}"
-        report = api.mirror_follow(str(source), folder, budget=10**6, key=packed.key, client="none", reserve=0)
+        report = api.mirror_follow(
+            str(source), folder, api.MirrorOptions(budget=10**6, key=packed.key, client="none", reserve=0)
+        )
         assert len(report.plan.chosen) == 4
 
 
@@ -214,11 +216,7 @@ def test_the_budget_is_never_exceeded(mirror: Mirror, packed: Archive, budget: i
     plan = api.mirror_follow(
         mirror.site.address,
         mirror.folder,
-        budget=budget,
-        key=packed.key,
-        client="none",
-        strategy=strategy,  # type: ignore[arg-type]
-        reserve=0,
+        api.MirrorOptions(budget=budget, key=packed.key, client="none", strategy=strategy, reserve=0),
     ).plan
     assert plan.size == sum(each.size for each in plan.chosen)
     assert plan.size + plan.documents <= budget
