@@ -13,15 +13,14 @@ right; a piece cut off half way is still bad, and the next run finds it. The tar
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import groupby, islice
 from pathlib import Path
 
 from packager.check.repair.expected_shard import ExpectedShard
 from packager.check.repair.find_members import MemberFinder
-from packager.check.repair.folder_in_place import FolderInPlace, open_folder_in_place
-from packager.check.repair.tar_in_place import TarInPlace, open_tar_in_place
+from packager.check.repair.shard_in_place import ShardInPlace, open_folder_in_place, open_tar_in_place
 from packager.check.targets.bag_target import extra_faults
 from packager.core.bittorrent.piece_hashes import PieceHashes
 from packager.core.reports.check_reports import DataSourceUse, RepairReport, UnrepairedPieces
@@ -52,7 +51,7 @@ _LEFT = 1000  # ranges of pieces that a report lists
 class _Work:
     """One repair under way. why: of each piece that is still bad, what each source said."""
 
-    shard: TarInPlace | FolderInPlace
+    shard: ShardInPlace
     target: ExpectedShard
     progress: Progress
     looked_at: Sequence[int] = ()
@@ -109,10 +108,8 @@ def repair(
     started = time.monotonic()
     path = Path(os.path.realpath(tar))
     local = _copies(path, target, copies)
-    with (
-        nullcontext() if dry_run else lock_output(path),
-        _opened(path, target, writable=not dry_run) as shard,
-    ):
+    with nullcontext() if dry_run else lock_output(path):
+        shard = _opened(path, target, writable=not dry_run)
         if not dry_run:
             atomic_files.remove_tree(_scratch(path))  # what a killed run left
         work = _Work(shard, target, progress, excess=shard.excess)
@@ -133,7 +130,7 @@ def repair(
     return _report(work, tar, dry_run=dry_run, seconds=time.monotonic() - started)
 
 
-def _opened(path: Path, target: ExpectedShard, *, writable: bool) -> AbstractContextManager[TarInPlace | FolderInPlace]:
+def _opened(path: Path, target: ExpectedShard, *, writable: bool) -> ShardInPlace:
     """Open what is to be mended."""
     if isinstance(target.file, FolderTorrent):
         return open_folder_in_place(path, target.file)
@@ -164,12 +161,11 @@ def _copies(path: Path, target: ExpectedShard, copies: Sequence[Path]) -> list[R
     return sources
 
 
-def _looked_at(shard: TarInPlace | FolderInPlace, pieces: PieceHashes, only: Iterable[int] | None) -> Sequence[int]:
+def _looked_at(shard: ShardInPlace, pieces: PieceHashes, only: Iterable[int] | None) -> Sequence[int]:
     """Return the pieces to check: all, or those said to be bad and those that the file does not reach."""
     if only is None:
         return range(pieces.count)
-    missing = pieces.touched(min(shard.size, pieces.size), pieces.size)
-    return sorted({*(piece for piece in only if piece < pieces.count), *missing})
+    return sorted({*(piece for piece in only if piece < pieces.count), *shard.unreached()})
 
 
 def _find(work: _Work, path: Path, only: Iterable[int] | None, workers: int) -> None:

@@ -1,30 +1,31 @@
-"""A shard's folder opened to be mended where it lies, as tar_in_place.py opens a tar.
+"""A shard opened to be mended where it lies: a tar, or a folder. Pieces are read, checked, and written at their place.
 
 It never writes bytes that are not right, and never to a piece that is.
 """
 
 import os
-import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
-from packager.check.repair.tar_in_place import MEND
-from packager.core.bittorrent.file_offsets import NamedFiles
+from packager.core.bittorrent.file_offsets import NamedFiles, file_offsets
 from packager.core.bittorrent.piece_hashes import PieceHashes
 from packager.engine.files import atomic_files
 from packager.engine.files.range_readers import FolderRangeReader, UnreadableError
+from packager.engine.files.regular_file import NotRegularError, RegularFile
 from packager.engine.files.shard_torrent import FolderTorrent
+from packager.engine.files.unfinished_files import check_finished
 from packager.engine.files.write_errors import write_error
-from packager.errors import InputError, from_os_error
+from packager.errors import IncompleteError, InputError, from_os_error
 from packager.paths import display_text
 
+MEND = "make room or mend the disk, then run the command again"
 
-class FolderInPlace:
-    """A shard's folder that is mended where it lies, piece by piece of the torrent's stream, as `InPlace` a tar.
 
-    A file that is not there is made by the first of its bytes that is written. No link in the folder is followed to a
-    file.
+class ShardInPlace:
+    """A shard that is mended piece by piece of its torrent's stream; a tar is the only file of its folder.
+
+    A file of a folder that is not there is made by the first of its bytes that is written. No link in the folder is
+    followed to a file.
     """
 
     def __init__(self, folder: Path, files: NamedFiles, pieces: PieceHashes) -> None:
@@ -44,15 +45,19 @@ class FolderInPlace:
         atomic_files.fsync_folder((self._folder / path).parent)
         return True
 
-    @property
-    def size(self) -> int:
-        """The bytes of the stream; which pieces are missing, their hashes tell."""
-        return self._pieces.size
+    def unreached(self) -> set[int]:
+        """Return the pieces that have bytes past the ends of files."""
+        missing: set[int] = set()
+        for number, (_, size, found) in enumerate(self._sizes()):
+            if found < size:
+                start = int(self._files.space.starts[number])
+                missing.update(self._pieces.touched(start + found, start + size))
+        return missing
 
     @property
     def excess(self) -> int:
         """Bytes past the ends of files."""
-        return sum(size for _, size in self._too_long())
+        return sum(max(found - size, 0) for _, size, found in self._sizes())
 
     def is_right(self, piece: int) -> bool:
         """Say whether a piece on disk is right; one that ends early or that the disk cannot read is not."""
@@ -63,7 +68,10 @@ class FolderInPlace:
         return self._pieces.is_right(piece, data)
 
     def write(self, piece: int, data: bytes) -> None:
-        """Write a piece's bytes, which are checked once more, over a piece that is bad. Raises IncompleteError."""
+        """Write a piece's bytes, which are checked once more, over a piece that is bad. Raises IncompleteError.
+
+        Cut off half way, each byte of the piece is what it was, or right.
+        """
         if not self._pieces.is_right(piece, data):
             raise AssertionError("only right bytes are written")
         left = memoryview(data)
@@ -74,12 +82,17 @@ class FolderInPlace:
 
     def still_bad(self, pieces: Sequence[int]) -> list[int]:
         """Return which of `pieces`, just written, are not right on disk: fsynced, and read past the page cache."""
-        touched = {path for piece in pieces for path, _, _ in self._files.parts(*self._pieces.span(piece)) if path}
-        for path in sorted(touched):
+        touched: dict[str, list[tuple[int, int]]] = {}
+        for piece in pieces:
+            for path, at, length in self._files.parts(*self._pieces.span(piece)):
+                if path:
+                    touched.setdefault(path, []).append((at, length))
+        for path, ranges in sorted(touched.items()):
             descriptor = self._open(path, os.O_RDWR)
             try:
                 os.fsync(descriptor)
-                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+                for at, length in ranges:
+                    os.posix_fadvise(descriptor, at, length, os.POSIX_FADV_DONTNEED)
             except OSError as error:
                 raise from_os_error(error, self._where(path), MEND) from error
             finally:
@@ -90,23 +103,19 @@ class FolderInPlace:
 
     def cut(self) -> None:
         """Cut what lies past the ends of files; every piece must be right, so nothing of the shard is lost."""
-        for path, excess in list(self._too_long()):
-            try:
-                place = self._folder / path
-                os.truncate(place, place.stat().st_size - excess)
-            except OSError as error:
-                raise from_os_error(error, self._where(path)) from error
+        for path, size, found in self._sizes():
+            if found > size:
+                try:
+                    os.truncate(self._folder / path, size)
+                    atomic_files.fsync_path(self._folder / path)
+                except OSError as error:
+                    raise from_os_error(error, self._where(path), MEND) from error
 
-    def _too_long(self) -> Iterator[tuple[str, int]]:
-        """Yield (path, bytes past its end) of each file that has some."""
+    def _sizes(self) -> Iterator[tuple[str, int, int]]:
+        """Yield (path, bytes that a file should have, bytes that it has), 0 for one that is not there."""
         for path, size in zip(self._files.paths, self._files.space.sizes.tolist(), strict=True):
-            try:
-                found = (self._folder / path).stat()
-            except OSError:
-                continue
-            excess = found.st_size - size
-            if excess > 0 and stat.S_ISREG(found.st_mode):
-                yield path, excess
+            place = self._folder / path
+            yield path, size, place.stat().st_size if place.is_file() else 0
 
     def _write(self, path: str, at: int, left: memoryview) -> None:
         """Write bytes to a file from `at`."""
@@ -134,10 +143,26 @@ class FolderInPlace:
         return display_text(str(self._folder / path))
 
 
-@contextmanager
-def open_folder_in_place(path: Path, file: FolderTorrent) -> Iterator[FolderInPlace]:
+def open_folder_in_place(path: Path, file: FolderTorrent) -> ShardInPlace:
     """Open a shard's folder. Raises InputError where there is none."""
     if not path.is_dir():
         mend = f"write it from loose files: packager rebuild {display_text(str(path))} --from FOLDER"
         raise InputError(display_text(str(path)), "is no folder, and the shard is kept as files", mend)
-    yield FolderInPlace(path, file.named, file.pieces)
+    return ShardInPlace(path, file.named, file.pieces)
+
+
+def open_tar_in_place(path: Path, pieces: PieceHashes, *, writable: bool) -> ShardInPlace:
+    """Open a tar that is there. Raises InputError where it is none, IncompleteError where it may not be opened."""
+    where = display_text(str(path))
+    try:
+        RegularFile(bytes(path), writable=writable).close()
+    except FileNotFoundError:
+        check_finished(path)
+        mend = f"write it from loose files: packager rebuild {where} --from FOLDER"
+        raise InputError(where, "is not there, and only what is there can be mended", mend) from None
+    except NotRegularError as error:
+        raise InputError(where, str(error.strerror), "give the shard's tar") from error
+    except OSError as error:
+        raise IncompleteError(where, error.strerror or "cannot be opened", "mend its rights, then run again") from error
+    files = NamedFiles([path.name], file_offsets([pieces.size], pieces.piece_length, aligned=False))
+    return ShardInPlace(path.parent, files, pieces)
