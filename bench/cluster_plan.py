@@ -26,7 +26,7 @@ from packager.engine.tables import parquet
 from packager.model import PLANNED, Plan, PlannedPhase, PlannedShard, ShardName
 from packager.pack import pack
 from packager.pack.shard import pack_on_cluster
-from packager.pack.shard.packed_rows import decompress_rows
+from packager.pack.shard.pack_on_cluster import decompress_rows
 from packager.progress import SILENT
 from tests.helpers.dask_clusters import REPOSITORY, cluster
 

@@ -30,6 +30,8 @@ from packager.engine.files.write_errors import expect_bytes
 from packager.engine.project.owner_id import project_owner
 from packager.engine.project.project import Project
 from packager.engine.project.state_files import check_site, read_last_release_bytes, read_withdrawals
+from packager.engine.published.accept_release import MINISIG, PUBLIC_KEY
+from packager.engine.published.release_reader import RELEASE
 from packager.engine.tables import parquet
 from packager.errors import IncompleteError, InputError
 from packager.model import Plan, PublishedFile, Release, ReleaseShard, ShardName
@@ -42,7 +44,7 @@ from packager.publish.site import render
 from packager.publish.site.pages import ReadMembers
 from packager.publish.write_metalinks import write_metalinks
 
-RELEASE, SUMS, PUBLIC_KEY, MINISIG = "release.json", "SHA256SUMS", "minisign.pub", ".minisig"
+SUMS = "SHA256SUMS"
 
 
 def publish(

@@ -21,12 +21,14 @@ from packager.engine.files.limited_read import read_limited
 from packager.engine.project.owner_id import claim_store, project_owner
 from packager.engine.project.project import Project
 from packager.engine.project.state_files import is_own_release
+from packager.engine.published.accept_release import MINISIG
+from packager.engine.published.release_reader import RELEASE
 from packager.engine.stores.base import SMALL, Store, StoreStat
 from packager.errors import IncompleteError, InputError, from_os_error
 from packager.model import Release
 from packager.paths import display_text
 from packager.progress import Progress
-from packager.publish.publish import MINISIG, RELEASE, SUMS
+from packager.publish.publish import SUMS
 from packager.publish.upload_journal import UploadedFile, UploadJournal
 
 _LANES = 8  # files on their way at once

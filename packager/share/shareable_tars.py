@@ -4,13 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from packager.core.releases.documents import LIMIT, from_bytes
 from packager.core.releases.sharing_rule import sharing_rule_of
 from packager.core.reports.withheld import Withheld
-from packager.engine.files.limited_read import read_limited
+from packager.engine.published.published_shard import read_manifest
 from packager.engine.published.shareable_files import ShareableFiles
 from packager.errors import InputError
-from packager.model import Manifest
 
 
 @dataclass(frozen=True)
@@ -62,6 +60,6 @@ class TarSharingRule:
 def _by_manifest(path: Path) -> Withheld | None:
     """Return why a shard is withheld, by its manifest; None: it is not, or the manifest is gone or of another kind."""
     try:
-        return sharing_rule_of(from_bytes(read_limited(path, LIMIT), Manifest, path))
+        return sharing_rule_of(read_manifest(path))
     except InputError:
         return None

@@ -15,7 +15,7 @@ from packager.engine.files import atomic_files
 from packager.engine.files.limited_read import read_limited
 from packager.engine.project import state_files
 from packager.engine.project.project import Project
-from packager.engine.published.accept_release import read_local_release
+from packager.engine.published.accept_release import MINISIG, read_local_release
 from packager.engine.published.moved_files import MovedFile, write_moved
 from packager.engine.published.open_release import check_listed
 from packager.engine.published.release_reader import RELEASE
@@ -28,7 +28,6 @@ from packager.paths import display_text
 from packager.progress import Progress
 from packager.units import date_of
 
-_MINISIG = ".minisig"
 _MEND = "bring back the site as it was published, or the state folder"
 
 
@@ -73,7 +72,7 @@ def _take_chain(project: Project, body: bytes, serial: int) -> None:
         found[older] = data
     atomic_files.remove_tree(project.releases)
     for number in sorted(found):
-        signature = folder / f"{number}.json{_MINISIG}"
+        signature = folder / f"{number}.json{MINISIG}"
         if signature.is_file():
             atomic_files.write_bytes(project.releases / signature.name, read_limited(signature, documents.LIMIT))
         atomic_files.write_bytes(project.releases / f"{number}.json", found[number])

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+import pyarrow as pa
 
 from packager.core.config.store_url import StoreUrl
 from packager.core.shards import bag
@@ -42,7 +43,8 @@ from packager.pack.shard.pack_shard import (
     withdrawn_of,
     write_marker,
 )
-from packager.pack.shard.packed_rows import compress_rows, decompress_rows
+
+_LEVEL = 3  # of zstd, for rows that travel
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -238,3 +240,22 @@ def take_tar(task: ShardTask, folder: Path) -> None:
         write_tar_stamp(task.project, shard.name)
     except OSError as error:
         raise write_error(error, Path(error.filename or task.tar)) from error
+
+
+def compress_rows(rows: pa.Table) -> tuple[int, bytes]:
+    """Return the size of the rows' Arrow stream in bytes, and the stream in one zstd frame.
+
+    One frame, so that a column that repeats another, as a member's name does its path, costs little.
+    """
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as stream:
+        stream.write_table(rows)
+    plain = sink.getvalue()
+    return plain.size, pa.Codec("zstd", _LEVEL).compress(plain, asbytes=True)
+
+
+def decompress_rows(rows: tuple[int, bytes]) -> pa.Table:
+    """Return the rows that were compressed."""
+    size, data = rows
+    plain = pa.Codec("zstd", _LEVEL).decompress(data, decompressed_size=size)
+    return pa.ipc.open_stream(plain).read_all()
