@@ -61,7 +61,7 @@ def option_texts(declared: type) -> dict[str, OptionText]:
     return {each.name: each.metadata[_KEY] for each in fields(declared) if _KEY in each.metadata}
 
 
-def _processes(text: str, where: str) -> int | None:
+def parse_workers(text: str, where: str) -> int | None:
     """Return the number that --workers asks for, None for auto. Raises InputError."""
     if text == "auto":
         return None
@@ -79,7 +79,10 @@ RELEASE_OPTION = OptionText(
 KEY = OptionText("The publisher's minisign key, by which the release must be signed.", metavar="KEY|FILE")
 MANIFEST = OptionText("The shard's .manifest.json. Default: the one beside it.", metavar="FILE")
 WORKERS = OptionText(
-    "Processes that work at once: a number, or auto, one a core.", ("--workers", "-w"), written="auto", parse=_processes
+    "Processes that work at once: a number, or auto, one a core.",
+    ("--workers", "-w"),
+    written="auto",
+    parse=parse_workers,
 )
 LAYOUT = OptionText('Name files from tags: "{artist}/{album}/{track:02} {title}".', metavar="LAYOUT")
 ORIGINAL_NAMES = OptionText("Give back the names at the source.")

@@ -65,6 +65,8 @@ if TYPE_CHECKING:
     from packager.mirror.context import AGREE_TO_PLANS as AGREE_TO_PLANS
     from packager.mirror.mirror_options import MirrorOptions as MirrorOptions
     from packager.mirror.mirror_options import RunOptions as RunOptions
+    from packager.pack.withdraw.withdraw import WithdrawOptions as WithdrawOptions
+    from packager.share.make_torrent import TorrentSpec as TorrentSpec
     from packager.share.seed import SeedOptions as SeedOptions
 
 # The same names, for Python. docs/make_reference.py tells them in this order.
@@ -93,6 +95,8 @@ _OPTIONS = {
     "packager.get.find_by_sql": "SearchOptions",
     "packager.engine.network.connection_options": "NetworkOptions",
     "packager.share.seed": "SeedOptions",
+    "packager.share.make_torrent": "TorrentSpec",
+    "packager.pack.withdraw.withdraw": "WithdrawOptions",
     "packager.mirror.mirror_options": "MirrorOptions RunOptions",
 }
 _MODULE_OF = {name: f"{__name__}.{file}" for file, names in _FILES.items() for name in names.split()}

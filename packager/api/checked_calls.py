@@ -76,20 +76,14 @@ def _checked_option(name: str, value: Any, annotation: Any) -> Any:
     kinds = _kinds(annotation)
     listed = next((get_args(kind)[0] for kind in kinds if get_origin(kind) is tuple), None)
     if listed is not None:
-        wide = str | Sequence[str] if Path not in _kinds(listed) else AnyPath | Sequence[AnyPath]
-        value = _checked(name, value, wide | None if type(None) in kinds else wide)
-        items = [value] if isinstance(value, (str, os.PathLike)) else value
-        return None if value is None else tuple(_as_kind(each, _kinds(listed)) for each in items)
+        value = [value] if isinstance(value, (str, os.PathLike)) else value
+        value = _checked(name, value, Sequence[object] | None if type(None) in kinds else Sequence[object])
+        return None if value is None else tuple(_checked_option(name, each, listed) for each in value)
     if Path in kinds:
         value = _checked(name, value, AnyPath | None if type(None) in kinds else AnyPath)
-        return _as_kind(value, kinds)
+        is_text = value is None or (str in kinds and isinstance(value, str))
+        return value if is_text else Path(value)
     return _checked(name, value, annotation)
-
-
-def _as_kind(value: Any, kinds: tuple[Any, ...]) -> Any:
-    """Return what stands for a path as a Path, a str as it is where that is allowed."""
-    is_text = value is None or (str in kinds and isinstance(value, str))
-    return Path(value) if Path in kinds and not is_text else value
 
 
 def _kinds(annotation: Any) -> tuple[Any, ...]:

@@ -5,11 +5,12 @@ from packager.api.workers import worker_count
 from packager.core.reports.reports import TorrentReport
 from packager.progress import SILENT, Progress
 from packager.share import make_torrent as torrents
+from packager.share.make_torrent import TorrentSpec
 
 
 def torrent(
     path: AnyPath,
-    wanted: torrents.TorrentSpec | None = None,
+    spec: TorrentSpec | None = None,
     *,
     out: AnyPath | None = None,
     force: bool = False,
@@ -18,13 +19,13 @@ def torrent(
 ) -> TorrentReport:
     """Make a .torrent of the file or folder at `path` where it lies, and return what it says.
 
-    wanted: version, pieces, links, filter and what else; None: a hybrid with nothing but the files. out: the
+    spec: version, pieces, links, filter and what else; None: a hybrid with nothing but the files. out: the
     .torrent, or a folder for it; None: NAME.torrent in the current folder. force: replace what is there. Raises
     InputError where `path` gives no torrent, IncompleteError where a file cannot be read or changes meanwhile.
     """
     return torrents.make_torrent(
         as_path(path),
-        wanted or torrents.TorrentSpec(),
+        spec or TorrentSpec(),
         out=as_path(out),
         force=force,
         processes=worker_count(processes),

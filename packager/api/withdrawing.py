@@ -12,38 +12,23 @@ from packager.pack.plan.recover_state import recover_state
 from packager.pack.prune import prune as pruning
 from packager.pack.withdraw import supersede as superseding
 from packager.pack.withdraw import withdraw as withdrawing
-from packager.pack.withdraw.find_records import RecordFilter
 from packager.pack.withdraw.withdraw import WithdrawOptions
 from packager.progress import SILENT
 
 
-def withdraw(
-    config: AnyPath,
-    *,
-    ids: str | Sequence[str] = (),
-    paths: str | Sequence[str] = (),
-    where: str | None = None,
-    reason: str = "",
-    keep_shards: bool = False,
-    redact: bool = False,
-    undo: bool = False,
-    dry_run: bool = False,
-) -> WithdrawReport:
+def withdraw(config: AnyPath, options: WithdrawOptions) -> WithdrawReport:
     """Note in withdrawals.json that records are taken back; the next plan and release act on it.
 
-    ids, paths (patterns) and where (SQL over the catalogue's columns) say which; published records that the
-    catalogue has no more are found, too. The next release replaces the shards that contain them, unless
-    keep_shards. redact: the release names no title and artist. undo: note it no more. Raises InputError where nothing
-    is found, no reason is given, or a release says already what should be undone.
+    Published records that the catalogue has no more are found, too. The next release replaces the shards that contain
+    them, unless options.keep_shards. Raises InputError where nothing is found, no reason is given, or a release says
+    already what should be undone.
     """
-    options, project = load_project.load_project(as_path(config))
-    wanted = RecordFilter(as_texts(ids), as_texts(paths), where)
+    config_options, project = load_project.load_project(as_path(config))
     with atomic_files.lock_state_folder(project.state, "withdraw"):
-        recover_state(project, options.collection.name, SILENT)
-        if undo:
-            return withdrawing.undo_withdraw(project, wanted, dry_run=dry_run)
-        how = WithdrawOptions(reason, now(), supersede=not keep_shards, redact=redact)
-        return withdrawing.withdraw(project, wanted, how, dry_run=dry_run)
+        recover_state(project, config_options.collection.name, SILENT)
+        if options.undo:
+            return withdrawing.undo_withdraw(project, options)
+        return withdrawing.withdraw(project, options, date=now())
 
 
 def supersede(

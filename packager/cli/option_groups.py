@@ -67,11 +67,11 @@ def _parameters(declared: type) -> list[inspect.Parameter]:
 
 def _parameter(name: str, hint: Any, default: object, text: OptionText) -> inspect.Parameter:
     """Return one option as a parameter."""
-    if text.parse is not None:
-        hint, default = (str, text.written) if text.written is not None else (str | None, None)
-    elif (listed := next((kind for kind in _kinds(hint) if get_origin(kind) is tuple), None)) is not None:
+    if (listed := next((kind for kind in _kinds(hint) if get_origin(kind) is tuple), None)) is not None:
         items = _kinds(get_args(listed)[0])
-        hint, default = list[str if str in items else items[0]] | None, None  # type: ignore[misc]
+        hint, default = list[str if text.parse or str in items else items[0]] | None, None  # type: ignore[misc]
+    elif text.parse is not None:
+        hint, default = (str, text.written) if text.written is not None else (str | None, None)
     elif {str, Path} <= set(_kinds(hint)):  # a location
         hint = str | None
     shown = typer.Option(*text.flags_of(name), help=text.help, metavar=text.metavar, min=text.least, max=text.most)
@@ -90,8 +90,14 @@ def _built(declared: type[Declared], given: dict[str, object]) -> Declared:
         if is_dataclass(hints[each.name]):
             values[each.name] = _built(hints[each.name], given)
         elif (value := given.get(each.name)) is not None:
-            text = texts[each.name]
-            if text.parse is not None:
-                value = text.parse(str(value), next(flag for flag in text.flags_of(each.name) if flag[:2] == "--"))
-            values[each.name] = tuple(value) if isinstance(value, list) else value
+            values[each.name] = _parsed(value, texts[each.name], each.name)
     return declared(**values)
+
+
+def _parsed(value: object, text: OptionText, name: str) -> object:
+    """Return what was given as the value of its field; of a list each item, as a tuple."""
+    if isinstance(value, list):
+        return tuple(_parsed(each, text, name) for each in value)
+    if text.parse is None:
+        return value
+    return text.parse(str(value), next(flag for flag in text.flags_of(name) if flag[:2] == "--"))

@@ -1,40 +1,21 @@
 """`packager withdraw`."""
 
-from typing import Annotated
-
-import typer
-
 from packager import api
 from packager.cli import confirm_pruning, output
 from packager.cli.common_options import DEFAULT_CONFIG, Config, Json
+from packager.cli.option_groups import with_options
 from packager.core.reports.reports import WithdrawReport
+from packager.pack.withdraw.withdraw import WithdrawOptions
 from packager.paths import display_text
 from packager.units import count_of, format_size
 
 _SHOWN = 20  # records that are printed; --json has all
 
 
+@with_options(options=WithdrawOptions)
 def withdraw(
     *,
-    ids: Annotated[
-        list[str] | None, typer.Option("--id", help="The record with this id; may be given again.", metavar="ID")
-    ] = None,
-    paths: Annotated[
-        list[str] | None,
-        typer.Option("--path", help='Records with this path ("*" is any text). Repeatable.', metavar="PATTERN"),
-    ] = None,
-    where: Annotated[
-        str | None, typer.Option("--where", help="Only records for which this SQL is true.", metavar="SQL")
-    ] = None,
-    reason: Annotated[str, typer.Option("--reason", help="Why, as the release tells everybody.", metavar="TEXT")] = "",
-    keep_shards: Annotated[
-        bool, typer.Option("--keep-shards", help="Do not replace the shards that contain them.")
-    ] = False,
-    redact: Annotated[bool, typer.Option("--redact", help="Tell no title and no artist of them, only the id.")] = False,
-    undo: Annotated[
-        bool, typer.Option("--undo", help="Lift the withdrawal; if it is published, the next release records that.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what is meant, and note nothing.")] = False,
+    options: WithdrawOptions,
     config: Config = DEFAULT_CONFIG,
     json: Json = False,
 ) -> None:
@@ -45,21 +26,11 @@ def withdraw(
 
     Example: packager withdraw --id QZ-0042 --reason "asked for by the artist"
     """
-    report = api.withdraw(
-        config,
-        ids=ids or (),
-        paths=paths or (),
-        where=where,
-        reason=reason,
-        keep_shards=keep_shards,
-        redact=redact,
-        undo=undo,
-        dry_run=dry_run,
-    )
+    report = api.withdraw(config, options)
     if json:
         output.show_json(report)
     else:
-        _show(report, undo=undo)
+        _show(report, undo=options.undo)
 
 
 def _show(report: WithdrawReport, *, undo: bool) -> None:

@@ -5,7 +5,7 @@ a date only where one is given.
 """
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -19,8 +19,10 @@ from packager.core.bittorrent.build_torrent import (
     unhashed_folder,
 )
 from packager.core.bittorrent.file_offsets import FileOffsets, file_offsets
-from packager.core.bittorrent.magnet import format_magnet
+from packager.core.bittorrent.magnet import SCHEME, format_magnet, parse_magnet
 from packager.core.bittorrent.piece_length import LOADABLE, piece_length_of_files
+from packager.core.config import option_values
+from packager.core.config.url_values import TRACKERS, WEB, url
 from packager.core.reports.reports import Oddity, TorrentReport
 from packager.core.shards.path_patterns import PatternFilter
 from packager.engine.files import atomic_files
@@ -29,33 +31,98 @@ from packager.engine.hashing.stream_hasher import FileTree
 from packager.engine.network.check_torrent import check_torrent, note_missing_check
 from packager.errors import InputError
 from packager.model import Infohash, Version
+from packager.option_fields import option
 from packager.paths import NAME_MAX, display_text
 from packager.progress import Progress
 from packager.share.select_files import SelectedFile, check_unchanged, find_files, named_file
-from packager.units import timestamp
+from packager.units import parse_date, timestamp
+
+
+def _tier(text: str, where: str) -> tuple[str, ...]:
+    """Return a tier of trackers."""
+    return tuple(url(each, where, TRACKERS) for each in text.split(","))
+
+
+def _web_seed(text: str, where: str) -> str:
+    """Return a web seed."""
+    return url(text, where, WEB)
+
+
+def _infohash(text: str, where: str) -> Infohash:
+    """Return a v1 infohash in hex."""
+    found = parse_magnet(f"{SCHEME}xt=urn:btih:{text}", where).infohash_v1
+    assert found is not None
+    return found
 
 
 @dataclass(frozen=True)
 class TorrentSpec:
-    """What a torrent is to be. Values are checked already.
+    """What a torrent is to be.
 
-    name: None for that of the file or folder. piece_length: bytes, None to choose. trackers: URLs by tier.
-    similar: v1 infohashes, and collections: names, of torrents that share files with this one (BEP 38).
-    creation_date: RFC 3339, None for none.
+    piece_length: None to choose. trackers: URLs by tier. creation_date: RFC 3339.
     """
 
-    version: Version = "hybrid"
-    name: str | None = None
-    piece_length: int | None = None
-    trackers: tuple[tuple[str, ...], ...] = ()
-    web_seeds: tuple[str, ...] = ()
-    comment: str = ""
-    source: str = ""
-    private: bool = False
-    similar: tuple[Infohash, ...] = ()
-    collections: tuple[str, ...] = ()
-    creation_date: str | None = None
-    filter: PatternFilter = field(default_factory=PatternFilter)
+    version: Version = option(
+        "hybrid (v1 and v2 at once), v1 or v2.",
+        "hybrid",
+        "--format",
+        metavar="FORMAT",
+        parse=option_values.one_of("hybrid", "v1", "v2"),
+    )
+    piece_length: int | None = option(
+        'A power of two from 16 KiB to 16 MiB, as "1 MiB", or auto.',
+        "auto",
+        metavar="SIZE",
+        parse=option_values.piece_length,
+    )
+    trackers: tuple[tuple[str, ...], ...] = option(
+        "A tier of trackers, with commas between; may be given again.",
+        (),
+        "--tracker",
+        "-t",
+        metavar="URL",
+        parse=_tier,
+    )
+    web_seeds: tuple[str, ...] = option(
+        "A folder on the web that holds the file or folder, or the file itself (BEP 19); may be given again.",
+        (),
+        "--web-seed",
+        metavar="URL",
+        parse=_web_seed,
+    )
+    include: tuple[str, ...] = option(
+        'Include only names like this, as "*.flac" or "cd1/*". Repeatable.', (), "--include", "-i", metavar="PATTERN"
+    )
+    exclude: tuple[str, ...] = option("Exclude names like this. Repeatable.", (), "--exclude", "-x", metavar="PATTERN")
+    name: str | None = option("The torrent's name. Default: that of PATH.")
+    comment: str = option("A text for people, outside the infohash.", "", metavar="TEXT", parse=option_values.text)
+    source: str = option(
+        "A text inside the infohash, which tells it from the same files elsewhere.",
+        "",
+        metavar="TEXT",
+        parse=option_values.line,
+    )
+    private: bool = option("Peers from its trackers alone (BEP 27).", False)
+    similar: tuple[Infohash, ...] = option(
+        "v1 infohash of a torrent that shares files (BEP 38); again.", (), metavar="INFOHASH", parse=_infohash
+    )
+    collections: tuple[str, ...] = option(
+        "A name that torrents with shared files have (BEP 38); again.",
+        (),
+        "--collection",
+        metavar="NAME",
+        parse=option_values.title,
+    )
+    creation_date: str | None = option(
+        "Its date, as 2026-11-21. Default: that of SOURCE_DATE_EPOCH, else none: equal files give an equal .torrent.",
+        metavar="DATE",
+        parse=parse_date,
+    )
+
+    @property
+    def filter(self) -> PatternFilter:
+        """Which files it takes."""
+        return PatternFilter(self.include, self.exclude)
 
     @property
     def extra(self) -> bencode.Dictionary:
@@ -195,7 +262,7 @@ def _source(path: Path, name: str, wanted: TorrentSpec, place: Path) -> tuple[_S
         files = [named_file(path)]
     sizes = [file.size for file in files]
     if not sum(sizes):
-        mend = "loosen --include and --exclude" if wanted.filter.include or wanted.filter.exclude else ""
+        mend = "loosen --include and --exclude" if wanted.include or wanted.exclude else ""
         raise InputError(display_text(str(path)), "has no byte to make a torrent of", mend)
     for seed in wanted.web_seeds:
         if path.is_dir() and not seed.endswith("/"):

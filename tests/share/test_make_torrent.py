@@ -18,7 +18,6 @@ from packager.cli.app import main
 from packager.core.bittorrent import parse_torrent
 from packager.core.bittorrent.file_offsets import sort_key
 from packager.core.bittorrent.merkle import BLOCK
-from packager.core.shards.path_patterns import PatternFilter
 from packager.errors import IncompleteError, InputError
 from packager.model import Infohash, Version
 from packager.progress import Silent
@@ -159,7 +158,7 @@ def test_patterns_include_and_exclude(tmp_path: Path) -> None:
     plant(folder, {"cd1/a.flac": 1, "cd1/a.log": 1, "cd2/b.flac": 1, "cover.jpg": 1, ".DS_Store": 1})
 
     def taken(**patterns: tuple[str, ...]) -> list[str]:
-        data = made(folder, tmp_path, TorrentSpec(filter=PatternFilter(**patterns)))
+        data = made(folder, tmp_path, TorrentSpec(**patterns))
         return ["/".join(file.path[1:]) for file in parse_torrent.parse_torrent(data, "x").files if not file.pad]
 
     assert taken(exclude=(".DS_Store", "*.log")) == ["cd1/a.flac", "cd2/b.flac", "cover.jpg"]

@@ -18,6 +18,7 @@ from packager.engine.tables import phase_sql, sql
 from packager.engine.tables.check_phase_sql import condition_query, find_failure
 from packager.errors import InputError
 from packager.model import CATALOGUE, ReleaseShard
+from packager.option_fields import option
 from packager.paths import display_text
 
 # held: places in a list of shards.
@@ -34,11 +35,13 @@ FOUND = pa.schema(
 
 @dataclass(frozen=True)
 class RecordFilter:
-    """Which records are meant: by id, by a pattern of their path ("*" is any text), by SQL."""
+    """Which records are meant: by id, by a pattern of their path, by SQL over the catalogue's columns."""
 
-    ids: Sequence[str] = ()
-    paths: Sequence[str] = ()
-    where: str | None = None
+    ids: tuple[str, ...] = option("The record with this id; may be given again.", (), "--id", metavar="ID")
+    paths: tuple[str, ...] = option(
+        'Records with this path ("*" is any text). Repeatable.', (), "--path", metavar="PATTERN"
+    )
+    where: str | None = option("Only records for which this SQL is true.", metavar="SQL")
 
 
 def find_records(project: Project, wanted: RecordFilter) -> tuple[FoundRecord, ...]:

@@ -16,6 +16,7 @@ from packager.engine.project.project import Project
 from packager.engine.project.state_files import read_withdrawals, write_withdrawals
 from packager.errors import InputError
 from packager.model import FileDigest, Release, ShardName, Withdrawal
+from packager.option_fields import option
 from packager.pack.prune.prune import after_the_next_release
 from packager.pack.withdraw.find_records import RecordFilter, find_records
 from packager.pack.withdraw.record_contents import record_contents
@@ -24,37 +25,37 @@ from packager.progress import SILENT, Progress
 
 
 @dataclass(frozen=True)
-class WithdrawOptions:
-    """What is to be said of them. supersede: their shards are replaced. redact: no tag is told. date: RFC 3339."""
+class WithdrawOptions(RecordFilter):
+    """Which records are withdrawn, or are so no more, and what the release says of them."""
 
-    reason: str
-    date: str
-    supersede: bool = False
-    redact: bool = False
+    reason: str = option("Why, as the release tells everybody.", "", metavar="TEXT")
+    keep_shards: bool = option("Do not replace the shards that contain them.", False)
+    redact: bool = option("Tell no title and no artist of them, only the id.", False)
+    undo: bool = option("Lift the withdrawal; if it is published, the next release records that.", False)
+    dry_run: bool = option("Show what is meant, and note nothing.", False)
 
 
 def withdraw(
     project: Project,
-    wanted: RecordFilter,
-    how: WithdrawOptions,
+    options: WithdrawOptions,
     *,
-    dry_run: bool = False,
+    date: str,
     progress: Progress = SILENT,
 ) -> WithdrawReport:
     """Note durably that records, and the content of their files, are withdrawn.
 
     Published records with the same content are withdrawn too. What was noted of a record before is kept; only its
-    content, `supersede` and `redact` are added. Raises InputError where nothing is asked for or found, or the reason
-    is empty.
+    content, that its shards are replaced, and `redact` are added. date: RFC 3339. Raises InputError where nothing is
+    asked for or found, or the reason is empty.
     """
-    check_reason(how.reason)
-    named = find_records(project, wanted)
+    check_reason(options.reason)
+    named = find_records(project, options)
     noted = read_withdrawals(project)
     last = state_files.read_last_release(project)
     contents = record_contents(project, last, named, progress)
     found = (*named, *contents.copies)
     published = {each.id: each for each in last.in_force} if last else {}
-    how = replace(how, date=not_before(last, how.date))
+    date = not_before(last, date)
     records = {record.id: record for record in noted.records}
     known = published.keys() | {record.id for record in noted.records if not record.lifted}
     new = [each for each in found if each.id not in known]
@@ -64,12 +65,12 @@ def withdraw(
             before = msgspec.structs.replace(before, lifted=0) if before else _from_release(published[each.id])
         elif before and before.lifted:
             before = None
-        records[each.id] = _noted(each, how, contents.files[each.id], before)
+        records[each.id] = _noted(each, options, date, contents.files[each.id], before)
     following = msgspec.structs.replace(noted, records=tuple(records.values()))
-    if not dry_run:
+    if not options.dry_run:
         write_withdrawals(project, following)
     withdrawn = in_force(last, following)
-    report = _report(project, last, found, how, new=len(new), withdrawn=withdrawn, written=not dry_run)
+    report = _report(project, last, found, options, new=len(new), withdrawn=withdrawn)
     return msgspec.structs.replace(
         report, same_content=tuple(each.id for each in contents.copies), unread=contents.unread
     )
@@ -82,15 +83,19 @@ def _from_release(published: Withdrawal) -> WithdrawnRecord:
 
 
 def _noted(
-    record: FoundRecord, how: WithdrawOptions, files: Sequence[FileDigest], before: WithdrawnRecord | None
+    record: FoundRecord,
+    options: WithdrawOptions,
+    date: str,
+    files: Sequence[FileDigest],
+    before: WithdrawnRecord | None,
 ) -> WithdrawnRecord:
     """Return what is noted of a record."""
-    redact = how.redact or (before is not None and before.redact)
+    redact = options.redact or (before is not None and before.redact)
     return WithdrawnRecord(
         id=record.id,
-        reason=before.reason if before else how.reason,
-        date=before.date if before else how.date,
-        supersede=how.supersede or (before is not None and before.supersede),
+        reason=before.reason if before else options.reason,
+        date=before.date if before else date,
+        supersede=not options.keep_shards or (before is not None and before.supersede),
         redact=redact,
         title="" if redact else before.title if before else record.title,
         artist="" if redact else before.artist if before else record.artist,
@@ -99,7 +104,7 @@ def _noted(
     )
 
 
-def undo_withdraw(project: Project, wanted: RecordFilter, *, dry_run: bool = False) -> WithdrawReport:
+def undo_withdraw(project: Project, options: WithdrawOptions) -> WithdrawReport:
     """Lift withdrawals: forget those that no release records, and have the next release lift the others.
 
     Raises InputError where nothing is found, none of it is withdrawn, or another withdrawal that stays has the
@@ -109,11 +114,11 @@ def undo_withdraw(project: Project, wanted: RecordFilter, *, dry_run: bool = Fal
     release = state_files.read_last_release(project)
     published = {each.id: each for each in release.in_force} if release else {}
     withdrawn = in_force(release, noted)
-    if wanted.ids and set(wanted.ids) <= withdrawn.keys() and not wanted.paths and wanted.where is None:
-        shards = {each: published[each].shards if each in published else () for each in wanted.ids}
+    if options.ids and set(options.ids) <= withdrawn.keys() and not options.paths and options.where is None:
+        shards = {each: published[each].shards if each in published else () for each in options.ids}
         found = tuple(FoundRecord(id=each, path=None, title="", artist="", shards=shards[each]) for each in shards)
     else:
-        found = tuple(each for each in find_records(project, wanted) if each.id in withdrawn)
+        found = tuple(each for each in find_records(project, options) if each.id in withdrawn)
     if not found:
         raise InputError("--undo", "none of these records is withdrawn", "see withdrawals.json beside packager.toml")
     ids = {record.id for record in found}
@@ -124,9 +129,9 @@ def undo_withdraw(project: Project, wanted: RecordFilter, *, dry_run: bool = Fal
         if release is not None and record in published:
             note = note or _from_release(published[record])
             records[record] = msgspec.structs.replace(note, lifted=release.serial + 1)
-    if not dry_run:
+    if not options.dry_run:
         write_withdrawals(project, msgspec.structs.replace(noted, records=tuple(records.values())))
-    return _report(project, release, found, WithdrawOptions("", ""), new=0, written=not dry_run)
+    return _report(project, release, found, replace(options, keep_shards=True), new=0)
 
 
 def _check_content(withdrawn: Mapping[str, Sequence[FileDigest]], lifted: set[str]) -> None:
@@ -152,10 +157,9 @@ def _report(
     project: Project,
     last: Release | None,
     found: tuple[FoundRecord, ...],
-    how: WithdrawOptions,
+    options: WithdrawOptions,
     *,
     new: int,
-    written: bool,
     withdrawn: Collection[str] = (),
 ) -> WithdrawReport:
     """Return what was done. The shards that hold the records are those that are not obsolete.
@@ -169,7 +173,7 @@ def _report(
         new=new,
         shards=tuple(holding),
         size=sum(live[ShardName(name)].size for name in holding),
-        supersede=how.supersede,
-        to_delete=after_the_next_release(project, last, holding if how.supersede else (), withdrawn),
-        written=written,
+        supersede=not options.keep_shards,
+        to_delete=after_the_next_release(project, last, () if options.keep_shards else holding, withdrawn),
+        written=not options.dry_run,
     )
