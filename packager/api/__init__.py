@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from packager.check.repair.rebuild import RebuildOptions as RebuildOptions
     from packager.check.repair.repair import RepairOptions as RepairOptions
     from packager.check.verify.verify import VerifyOptions as VerifyOptions
+    from packager.core.estimates.estimate import EstimateOptions as EstimateOptions
     from packager.engine.network.connection_options import NetworkOptions as NetworkOptions
     from packager.get.find_by_sql import SearchOptions as SearchOptions
     from packager.get.get import GetOptions as GetOptions
@@ -95,6 +96,7 @@ _OPTIONS = {
     "packager.get.find_by_sql": "SearchOptions",
     "packager.engine.network.connection_options": "NetworkOptions",
     "packager.share.seed": "SeedOptions",
+    "packager.core.estimates.estimate": "EstimateOptions",
     "packager.share.make_torrent": "TorrentSpec",
     "packager.pack.withdraw.withdraw": "WithdrawOptions",
     "packager.mirror.mirror_options": "MirrorOptions RunOptions",

@@ -66,12 +66,12 @@ def mirror_status(
     *,
     ask_client: bool = True,
     verify: bool = False,
-    processes: int | None = None,
+    workers: int | None = None,
     progress: Progress = SILENT,
 ) -> MirrorStatus:
     """Return what the mirror in the folder `to` holds; its client is asked for seeding, ratio and peers.
 
-    verify: read every whole tar in full first, with `processes`, and keep what was proved.
+    verify: read every whole tar in full first, with `workers`, and keep what was proved.
     """
     folder = MirrorFolder(as_path(to))
     with (
@@ -82,7 +82,7 @@ def mirror_status(
             _clocks(),
             ask_client=ask_client,
             verify=verify,
-            workers=worker_count(processes),
+            workers=worker_count(workers),
             progress=progress,
         )
 

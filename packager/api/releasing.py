@@ -66,15 +66,15 @@ def init(folder: AnyPath, *, config: AnyPath = Path("packager.toml"), force: boo
     return load_project.init_project(as_path(folder), as_path(config), force=force)
 
 
-def scan(config: AnyPath, *, processes: int | None = None, progress: Progress = SILENT) -> ScanReport:
+def scan(config: AnyPath, *, workers: int | None = None, progress: Progress = SILENT) -> ScanReport:
     """Make the catalogue from the source folder and the records file.
 
-    processes: that read tags; None: one a core. What could not be read is in the report, and keeps the rows that it
-    had. Raises InputError for a wrong config or record, IncompleteError where nothing could be read.
+    workers: processes that read tags; None: one a core. What could not be read is in the report, and keeps the rows
+    that it had. Raises InputError for a wrong config or record, IncompleteError where nothing could be read.
     """
     _, project = load_project.load_project(as_path(config))
     with atomic_files.lock_state_folder(project.state, "scan"):
-        return catalogue_scan.scan(project, workers=processes or worker_pool.available_cores(), progress=progress)
+        return catalogue_scan.scan(project, workers=workers or worker_pool.available_cores(), progress=progress)
 
 
 def plan(config: AnyPath, *, progress: Progress = SILENT) -> PlanReport:

@@ -14,7 +14,7 @@ def torrent(
     *,
     out: AnyPath | None = None,
     force: bool = False,
-    processes: int | None = None,
+    workers: int | None = None,
     progress: Progress = SILENT,
 ) -> TorrentReport:
     """Make a .torrent of the file or folder at `path` where it lies, and return what it says.
@@ -28,6 +28,6 @@ def torrent(
         spec or TorrentSpec(),
         out=as_path(out),
         force=force,
-        processes=worker_count(processes),
+        processes=worker_count(workers),
         progress=progress,
     )

@@ -1,15 +1,11 @@
 """`packager estimate`."""
 
-from typing import Annotated
-
-import typer
-
 from packager import api
 from packager.cli import output
-from packager.cli.common_options import DEFAULT_CONFIG, Config, Json, Workers, processes
-from packager.core.estimates.estimate import EstimatedFit, EstimateReport, parse_count
-from packager.errors import InputError
-from packager.units import count_of, format_seconds, format_size, parse_size
+from packager.cli.common_options import DEFAULT_CONFIG, Config, Json
+from packager.cli.option_groups import with_options
+from packager.core.estimates.estimate import EstimatedFit, EstimateOptions, EstimateReport
+from packager.units import count_of, format_seconds, format_size
 
 _TB = 10**12
 _BASIS = {
@@ -19,22 +15,11 @@ _BASIS = {
 }
 
 
+@with_options(options=EstimateOptions)
 def estimate(
     config: Config = DEFAULT_CONFIG,
     *,
-    records: Annotated[
-        str | None, typer.Option(help="How many files, where there is no project yet: 86M.", metavar="N")
-    ] = None,
-    bytes_: Annotated[str | None, typer.Option("--bytes", help="Their bytes together: 300TB.", metavar="SIZE")] = None,
-    shard_size: Annotated[
-        str | None, typer.Option(help="A bound on shards other than the project's.", metavar="SIZE")
-    ] = None,
-    upload: Annotated[float, typer.Option(help="Mbit a second that can be sent.", metavar="MBIT")] = 1000,
-    copies: Annotated[int, typer.Option(help="How often all is sent until others send it on.", metavar="N")] = 1,
-    disk: Annotated[str, typer.Option(help="What a disk holds.", metavar="SIZE")] = "20TB",
-    price: Annotated[float, typer.Option(help="What a TB of disk costs.", metavar="MONEY")] = 15,
-    budget: Annotated[str | None, typer.Option(help="Say how much of the catalogue fits here.", metavar="SIZE")] = None,
-    workers: Workers = "auto",
+    options: EstimateOptions,
     json: Json = False,
 ) -> None:
     """Say what a release will take: shards, torrents, time, disks.
@@ -43,27 +28,7 @@ def estimate(
 
     Example: packager estimate --records 86M --bytes 300TB --copies 4
     """
-    if (records is None) != (bytes_ is None):
-        raise InputError("--records" if records is None else "--bytes", "is missing", "give both, or neither")
-    if not 0 < upload < 1e9:
-        raise InputError("--upload", f"{upload:g} is not a rate", "write Mbit a second, more than 0")
-    if not 0 <= price < 1e9:
-        raise InputError("--price", f"{price:g} is not a price", "write a number from 0 to 1,000,000,000")
-    if not 0 <= copies < 10**6:
-        raise InputError("--copies", f"{copies} is not a number of copies", "write a number from 0 to 1,000,000")
-    report = api.estimate(
-        config,
-        described=None
-        if records is None or bytes_ is None
-        else (parse_count(records, "--records"), parse_size(bytes_, "--bytes")),
-        shard_size=parse_size(shard_size, "--shard-size", least=1) if shard_size is not None else None,
-        upload_mbit=upload,
-        copies=copies,
-        disk=parse_size(disk, "--disk", least=1),
-        price=price,
-        budget=parse_size(budget, "--budget") if budget is not None else None,
-        processes=processes(workers),
-    )
+    report = api.estimate(config, options)
     output.show(report, show, json=json)
 
 

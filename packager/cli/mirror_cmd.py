@@ -103,7 +103,7 @@ def status(
     """
     with progress_bars.show_progress(json=json) as progress:
         report = api.mirror_status(
-            to, ask_client=ask_client, verify=verify, processes=processes(workers), progress=progress
+            to, ask_client=ask_client, verify=verify, workers=processes(workers), progress=progress
         )
     output.show(report, print_mirror.print_status, json=json)
     if report.health != "healthy":

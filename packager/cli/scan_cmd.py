@@ -13,7 +13,7 @@ def scan(config: Config = DEFAULT_CONFIG, workers: Workers = "auto", json: Json 
     Example: packager scan
     """
     with progress_bars.show_progress(json=json) as progress:
-        report = api.scan(config, processes=processes(workers), progress=progress)
+        report = api.scan(config, workers=processes(workers), progress=progress)
     output.show(report, show, json=json)
     output.end_unread(report.unread_count, json=json)
     if not json:

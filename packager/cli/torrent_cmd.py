@@ -41,7 +41,7 @@ def torrent(
     if spec.creation_date is None:
         spec = replace(spec, creation_date=_source_date())
     with progress_bars.show_progress(json=json) as progress:
-        report = api.torrent(path, spec, out=out, force=force, processes=processes(workers), progress=progress)
+        report = api.torrent(path, spec, out=out, force=force, workers=processes(workers), progress=progress)
     output.show(report, show, json=json)
 
 

@@ -70,7 +70,7 @@ def test_a_release_is_made_checked_and_read_by_paths_of_any_kind(kind: Any, tmp_
 def test_a_single_text_is_one_value_and_never_its_letters(tmp_path: Path) -> None:
     project = make_project(tmp_path / "p", files=2)
     config = str(project.root / "packager.toml")
-    api.scan(config, processes=1)
+    api.scan(config, workers=1)
     api.plan(config)
     with pytest.raises(PackagerError, match='"audios"'):
         api.pack(config, phases="audios", workers=1)

@@ -63,7 +63,7 @@ def project_in(root: Path, shards: Path, *, name: str = "tones", seed: int = 1, 
 
 
 def plan(project: Project) -> None:
-    api.scan(project.root / "packager.toml", processes=1)
+    api.scan(project.root / "packager.toml", workers=1)
     api.plan(project.root / "packager.toml")
 
 

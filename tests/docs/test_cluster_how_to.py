@@ -24,7 +24,7 @@ BLOCKS = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     project = make_project(tmp_path / "project", files=6)
-    api.scan(project.root / "packager.toml", processes=1)
+    api.scan(project.root / "packager.toml", workers=1)
     api.plan(project.root / "packager.toml")
     monkeypatch.chdir(project.root)
     return project

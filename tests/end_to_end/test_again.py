@@ -61,7 +61,7 @@ def test_a_scan_again_reports_what_the_first_one_did(tmp_path: Path) -> None:
     (project.source / "Twin.txt").write_bytes(b"1")
     (project.source / "twin.txt").write_bytes(b"2")
     settle(project.source)
-    reports = [api.scan(tmp_path / CONFIG, processes=1) for _ in range(3)]
+    reports = [api.scan(tmp_path / CONFIG, workers=1) for _ in range(3)]
     assert reports[0].oddity_count >= 5  # the flac, the link, both twins, the cover's "%"
     for report in reports[1:]:
         assert (report.oddities, report.kinds, report.files, report.bytes, report.records) == (
@@ -74,9 +74,9 @@ def test_a_scan_again_reports_what_the_first_one_did(tmp_path: Path) -> None:
 def test_a_name_that_changes_another_s_member_name_is_seen_though_no_file_changed(tmp_path: Path) -> None:
     project = make_project(tmp_path)
     settle(project.source)
-    api.scan(tmp_path / CONFIG, processes=1)
+    api.scan(tmp_path / CONFIG, workers=1)
     os.symlink("nowhere", project.source / "NOTES.txt")
-    assert api.scan(tmp_path / CONFIG, processes=1).changed
+    assert api.scan(tmp_path / CONFIG, workers=1).changed
 
 
 @pytest.mark.parametrize("change", ["grown", "gone", "records", "catalogue"])
@@ -85,7 +85,7 @@ def test_what_a_scan_noted_is_not_believed_once_anything_is_other(tmp_path: Path
     (tmp_path / "records.csv").write_text("id,path,title\n1,notes.txt,Notes\n")
     project.write_config(collection='records = "records.csv"')
     settle(project.source)
-    api.scan(tmp_path / CONFIG, processes=1)
+    api.scan(tmp_path / CONFIG, workers=1)
     catalogue = tmp_path / ".packager/catalogue.parquet"
     before = catalogue.read_bytes()
     if change == "grown":
@@ -96,7 +96,7 @@ def test_what_a_scan_noted_is_not_believed_once_anything_is_other(tmp_path: Path
         (tmp_path / "records.csv").write_text("id,path,title\n1,notes.txt,Remarks\n")
     else:
         catalogue.write_bytes(before[:-1])
-    assert api.scan(tmp_path / CONFIG, processes=1).changed
+    assert api.scan(tmp_path / CONFIG, workers=1).changed
     assert (catalogue.read_bytes() == before) == (change == "catalogue")
 
 

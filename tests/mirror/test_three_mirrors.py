@@ -105,7 +105,7 @@ def test_three_mirrors_of_40_percent_cover_every_shard_though_each_is_killed_in_
         assert sum(tar.stat().st_size for tar in tars) <= budget
         assert all(tar.read_bytes() == archive.tar(tar.stem) for tar in tars)
         assert not list((tmp_path / name).glob(".*.partial"))
-        assert [each.bad_pieces for each in api.mirror_status(tmp_path / name, verify=True, processes=1).shards] == [
+        assert [each.bad_pieces for each in api.mirror_status(tmp_path / name, verify=True, workers=1).shards] == [
             0
         ] * len(names)
 

@@ -82,7 +82,7 @@ def test_a_project_may_hold_both_kinds_and_a_tar_that_is_there_is_left_alone(tmp
     project = make_project(tmp_path / "p")
     config = project.root / CONFIG
     project.write_config(size="256 KiB")
-    api.scan(config, processes=1)
+    api.scan(config, workers=1)
     api.plan(config)
     api.pack(config, phases=["audio"], workers=1)
     before = {path: path.stat() for path in (project.root / "shards").iterdir()}
@@ -130,12 +130,12 @@ def test_the_config_may_ask_for_no_tars(tmp_path: Path, capsys: pytest.CaptureFi
 def test_a_stale_tar_of_another_plan_is_replaced_not_kept_beside_new_documents(tmp_path: Path) -> None:
     project = make_project(tmp_path / "p")
     config = project.root / CONFIG
-    api.scan(config, processes=1)
+    api.scan(config, workers=1)
     api.plan(config)
     api.pack(config, workers=1)
     changed = project.source / "notes.txt"
     changed.write_bytes(b"made of SINES\n")
-    api.scan(config, processes=1)
+    api.scan(config, workers=1)
     api.plan(config)
     api.pack(config, virtual=True, workers=1)
     calm = twin(project, tmp_path / "calm")
@@ -168,7 +168,7 @@ def test_materialise_names_a_source_that_changed_and_leaves_nothing(
 def test_materialise_refuses_shards_that_are_unknown_or_not_packed(tmp_path: Path) -> None:
     project = make_project(tmp_path / "p")
     config = project.root / CONFIG
-    api.scan(config, processes=1)
+    api.scan(config, workers=1)
     api.plan(config)
     with pytest.raises(InputError, match=r"is no shard of the plan; did you mean \"tones-rest-00001\""):
         api.materialise(config, ["tones-rest-0001"])
@@ -246,7 +246,7 @@ def test_a_virtual_pack_takes_less_than_a_hundredth_of_the_collection(tmp_path: 
     project.write_config(size="16 MiB", phases='[[phases]]\nname = "all"\ntitle = "All"\n')
     before = disk_use(project.root)
     config = project.root / CONFIG
-    api.scan(config, processes=1)
+    api.scan(config, workers=1)
     api.plan(config)
     api.pack(config, virtual=True, workers=1)
     assert disk_use(project.root) - before <= before / 100

@@ -221,7 +221,7 @@ def test_a_new_release_is_served_without_a_restart(tmp_path: Path) -> None:
     project = make_project(tmp_path / "p", files=2)
     project.write_config(phases=PHASES)
     config = project.root / "packager.toml"
-    api.scan(config, processes=1)
+    api.scan(config, workers=1)
     api.plan(config)
     api.pack(config, virtual=True, workers=1)
     api.publish(config, phases=["audio"])

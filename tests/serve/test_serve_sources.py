@@ -257,7 +257,7 @@ def test_a_source_that_was_only_touched_is_served_again_when_a_plan_has_compared
     touch(served.project.source / "4.flac")
     assert served.get(path, ranged(start))[0] == 503
     config = served.project.root / "packager.toml"
-    api.scan(config, processes=1)
+    api.scan(config, workers=1)
     api.plan(config)
     until(lambda: served.get(path, ranged(start))[0] == 206)
     assert served.get(path)[2] == tar
@@ -273,7 +273,7 @@ def test_the_catalogue_s_own_shard_is_served_on_when_a_plan_finds_it_unchanged(t
         whole = served.get("/shards/tones-meta-00001.tar")[2]
         assert whole.startswith(b"tones-meta-00001/")
         touch(project.source / "0.flac")
-        api.scan(config, processes=1)
+        api.scan(config, workers=1)
         api.plan(config)
         until(lambda: served.get("/shards/tones-meta-00001.tar")[::2] == (200, whole))
 

@@ -64,7 +64,7 @@ def by_libtorrent(folder: Path, paths: list[str], piece_length: int, version: Ve
 
 def made(path: Path, out: Path, wanted: TorrentSpec, processes: int = 1) -> bytes:
     """The bytes of our .torrent of a path."""
-    return Path(api.torrent(path, wanted, out=out, force=True, processes=processes).torrent).read_bytes()
+    return Path(api.torrent(path, wanted, out=out, force=True, workers=processes).torrent).read_bytes()
 
 
 @settings(max_examples=60)

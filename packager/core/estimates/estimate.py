@@ -14,7 +14,9 @@ from packager.core.shards import bag, build_tar_header, layout, tar_layout
 from packager.core.shards.cut_shards import MOST_SHARDS, shard_name
 from packager.errors import InputError
 from packager.model import FrozenStruct, Plan
+from packager.option_fields import WORKERS, option
 from packager.options import ShardOptions, TorrentOptions
+from packager.units import parse_size
 
 # Bytes, as releases of this tool have them on the average; tables and pages hang on how much tags say.
 PATH = 40  # a member's path
@@ -104,17 +106,6 @@ class ShardTotals:
     torrent_size: int
 
 
-@dataclass(frozen=True)
-class EstimateOptions:
-    """What is asked beside the collection: workers, Mbit a second, copies, bytes of a disk, price of a TB."""
-
-    workers: int = 1
-    upload_mbit: float = 1000
-    copies: int = 1
-    disk: int = 20 * 10**12
-    price: float = 15
-
-
 def parse_count(text: str, where: str) -> int:
     """Return the number that "86M", "1,000" or "256k" means. Raises InputError."""
     plain = text.strip().replace(",", "").replace("_", "").lower()
@@ -123,6 +114,43 @@ def parse_count(text: str, where: str) -> int:
     if not (whole.isascii() and whole.isdigit() and (not part or part.isdigit()) and len(number) < 16):
         raise InputError(where, f'"{text}" is not a number', 'write it as "86M", "256k" or 1000000')
     return round(float(number) * _COUNTS[unit])
+
+
+def _some_bytes(text: str, where: str) -> int:
+    """Return a size of a byte or more."""
+    return parse_size(text, where, least=1)
+
+
+@dataclass(frozen=True)
+class EstimateOptions:
+    """What is estimated, and for which line, disks and prices.
+
+    rate: bytes a second that one core hashes; None: measured.
+    """
+
+    records: int | None = option("How many files, where there is no project yet: 86M.", metavar="N", parse=parse_count)
+    size: int | None = option("Their bytes together: 300TB.", None, "--bytes", metavar="SIZE", parse=parse_size)
+    shard_size: int | None = option("A bound on shards other than the project's.", metavar="SIZE", parse=_some_bytes)
+    upload: float = option("Mbit a second that can be sent.", 1000, metavar="MBIT")
+    copies: int = option("How often all is sent until others send it on.", 1, metavar="N")
+    disk: int = option("What a disk holds.", "20TB", metavar="SIZE", parse=_some_bytes)
+    price: float = option("What a TB of disk costs.", 15, metavar="MONEY")
+    budget: int | None = option("Say how much of the catalogue fits here.", metavar="SIZE", parse=parse_size)
+    workers: int | None = option(WORKERS)
+    rate: float | None = None
+
+    def check(self) -> None:
+        """Raise InputError for a number that is none of its kind, and for one of two."""
+        if (self.records is None) != (self.size is None):
+            raise InputError("--records" if self.records is None else "--bytes", "is missing", "give both, or neither")
+        if not 0 < self.upload < 1e9:
+            raise InputError("--upload", f"{self.upload:g} is not a rate", "write Mbit a second, more than 0")
+        if not 0 <= self.price < 1e9:
+            raise InputError("--price", f"{self.price:g} is not a price", "write a number from 0 to 1,000,000,000")
+        if not 0 <= self.copies < 10**6:
+            raise InputError(
+                "--copies", f"{self.copies} is not a number of copies", "write a number from 0 to 1,000,000"
+            )
 
 
 def described(files: int, payload: int) -> FileTotals:
@@ -172,11 +200,11 @@ def estimate(
     lot: FileTotals,
     shards: ShardTotals,
     rate: float,
-    wishes: EstimateOptions,
-    budget: int | None = None,
+    workers: int,
+    options: EstimateOptions,
     fits: Sequence[EstimatedFit] = (),
 ) -> EstimateReport:
-    """Return all that follows from the shards and the wishes. rate: bytes a second that one core hashes."""
+    """Return all that follows from the shards and the options. rate: bytes a second that one of the workers hashes."""
     tables = lot.files * TABLE_ROW
     pages = shards.shards * (PAGE + LISTED)
     site = shards.torrents + tables + pages
@@ -194,24 +222,24 @@ def estimate(
         pages=pages,
         site=site,
         rate=rate,
-        workers=wishes.workers,
-        hash_seconds=shards.size / rate / wishes.workers,
+        workers=workers,
+        hash_seconds=shards.size / rate / workers,
         moved=2 * shards.size,
         line_seconds=2 * shards.size / _LINE,
         disk_seconds=2 * shards.size / _DISKS,
-        upload_mbit=wishes.upload_mbit,
-        copies=wishes.copies,
-        upload_seconds=shards.size * wishes.copies * 8 / (wishes.upload_mbit * 10**6),
-        disk=wishes.disk,
-        price=wishes.price,
-        stores=(_store("materialised", shards.size + site, wishes), _store("virtual", site, wishes)),
-        budget=budget,
+        upload_mbit=options.upload,
+        copies=options.copies,
+        upload_seconds=shards.size * options.copies * 8 / (options.upload * 10**6),
+        disk=options.disk,
+        price=options.price,
+        stores=(_store("materialised", shards.size + site, options), _store("virtual", site, options)),
+        budget=options.budget,
         fits=tuple(fits),
     )
 
 
-def _store(way: Literal["materialised", "virtual"], size: int, wishes: EstimateOptions) -> EstimatedStore:
+def _store(way: Literal["materialised", "virtual"], size: int, options: EstimateOptions) -> EstimatedStore:
     """Return what keeping `size` bytes takes; money for the bytes, not for whole disks."""
     return EstimatedStore(
-        way=way, size=size, disks=-(-size // wishes.disk), price=round(size / 10**12 * wishes.price, 2)
+        way=way, size=size, disks=-(-size // options.disk), price=round(size / 10**12 * options.price, 2)
     )

@@ -26,16 +26,16 @@ title = "All"
 def project(root: Path, *, size: str, files: int = 40) -> Project:
     made = make_project(root, files=files)
     made.write_config(size=size, phases=ONE_PHASE)
-    api.scan(made.root / "packager.toml", processes=1)
+    api.scan(made.root / "packager.toml", workers=1)
     return made
 
 
 @pytest.mark.parametrize("size", ["64 KiB", "96 KiB", "1 GiB"])
 def test_a_catalogue_s_estimate_has_the_shards_and_torrents_that_its_plan_gets(tmp_path: Path, size: str) -> None:
     config = project(tmp_path, size=size).root / "packager.toml"
-    rough = api.estimate(config, rate=1e9, processes=1)
+    rough = api.estimate(config, api.EstimateOptions(rate=1e9, workers=1))
     api.plan(config)
-    exact = api.estimate(config, rate=1e9, processes=1)
+    exact = api.estimate(config, api.EstimateOptions(rate=1e9, workers=1))
     assert (rough.basis, exact.basis) == ("catalogue", "plan")
     assert (rough.records, rough.files, rough.payload) == (exact.records, exact.files, exact.payload)
     assert abs(rough.shards - exact.shards) <= max(1, exact.shards // 20)
@@ -48,7 +48,7 @@ def test_a_catalogue_s_estimate_has_the_shards_and_torrents_that_its_plan_gets(t
 def test_an_exact_estimate_is_the_plan_s_own_sums(tmp_path: Path) -> None:
     config = project(tmp_path, size="96 KiB").root / "packager.toml"
     shards = [shard for phase in api.plan(config).plan.phases for shard in phase.shards]
-    report = api.estimate(config, rate=1e6, processes=2, upload_mbit=8, copies=3)
+    report = api.estimate(config, api.EstimateOptions(rate=1e6, workers=2, upload=8, copies=3))
     assert report.shards == len(shards)
     assert report.size == sum(shard.size for shard in shards)
     assert report.torrents == sum(shard.torrent_size for shard in shards)
@@ -57,7 +57,7 @@ def test_an_exact_estimate_is_the_plan_s_own_sums(tmp_path: Path) -> None:
 
 
 def test_two_numbers_are_enough_and_the_result_is_of_the_size_that_the_design_tells() -> None:
-    report = api.estimate(described=(256_000_000, 300 * TB), rate=6e8, processes=2)
+    report = api.estimate(options=api.EstimateOptions(records=256_000_000, size=300 * TB, rate=6e8, workers=2))
     assert report.basis == "description"
     assert 4366 <= report.shards <= 4380  # docs/design.md, "What grows with what": 64 GiB shards
     assert report.piece_length == 4 << 20
@@ -82,7 +82,7 @@ def test_nothing_takes_nothing() -> None:
     cut = estimate.cut(FileTotals(0, 0, 0, 0), ("c", "p"), ShardOptions(), TorrentOptions())
     assert cut == ShardTotals(0, 0, 0, 0, 0)
     report = estimate.estimate(
-        "description", records=0, lot=FileTotals(0, 0, 0, 0), shards=cut, rate=1, wishes=EstimateOptions()
+        "description", records=0, lot=FileTotals(0, 0, 0, 0), shards=cut, rate=1, workers=1, options=EstimateOptions()
     )
     assert (report.site, report.hash_seconds, report.stores[0].disks) == (0, 0, 0)
 
@@ -97,14 +97,16 @@ def test_a_budget_holds_the_earliest_years_and_the_most_popular_first(tmp_path: 
     (tmp_path / "records.jsonl").write_text("\n".join(lines) + "\n")
     made.write_config(phases=ONE_PHASE, collection='records = "records.jsonl"')
     config = tmp_path / "packager.toml"
-    api.scan(config, processes=1)
+    api.scan(config, workers=1)
     sizes = {int(path.name[:2]): path.stat().st_size for path in made.source.rglob("*.wav")}
-    years, popular = api.estimate(config, rate=1e9, processes=1, budget=sizes[5] + sizes[4] + 10).fits
+    years, popular = api.estimate(
+        config, api.EstimateOptions(rate=1e9, workers=1, budget=sizes[5] + sizes[4] + 10)
+    ).fits
     assert (years.order, years.files, years.size, years.until) == (
         "earliest years first", 2, sizes[5] + sizes[4], 1986,
     )  # fmt: skip
     assert (popular.order, popular.files, popular.until) == ("most popular first", 2, 2.0)
-    everything = api.estimate(config, rate=1e9, processes=1, budget=TB).fits
+    everything = api.estimate(config, api.EstimateOptions(rate=1e9, workers=1, budget=TB)).fits
     assert [fit.files for fit in everything] == [10, 10]
     assert [fit.unknown for fit in everything] == [5, 4]  # the texts and the picture; of one track the year alone
 
@@ -112,7 +114,7 @@ def test_a_budget_holds_the_earliest_years_and_the_most_popular_first(tmp_path: 
 def test_what_fits_is_asked_of_the_catalogue_and_leaves_nothing_behind(tmp_path: Path) -> None:
     made = project(tmp_path, size="1 GiB", files=3)
     before = sorted((tmp_path / ".packager").rglob("*"))
-    api.estimate(made.root / "packager.toml", rate=1, budget=1, processes=1)
+    api.estimate(made.root / "packager.toml", api.EstimateOptions(rate=1, budget=1, workers=1))
     assert sorted((tmp_path / ".packager").rglob("*")) == before
     assert budgets.budget_fits(tmp_path / ".packager/catalogue.parquet", tmp_path / "spill", 1)[0].until is None
 

@@ -54,7 +54,7 @@ def large_project(root: Path, size: int, shards: int) -> tuple[Project, dict[str
         path.write_bytes(chance.randbytes(1 << 16))
         os.truncate(path, size - (number << 10))  # the rest is a hole: quickly made, and hashed all the same
     project.write_config(size=f"{size + (64 << 10)} B", phases=PHASES)
-    api.scan(project.root / "packager.toml", processes=1)
+    api.scan(project.root / "packager.toml", workers=1)
     api.plan(project.root / "packager.toml")
     report = api.pack(project.root / "packager.toml", workers=2)
     assert report.packed == shards
@@ -175,7 +175,7 @@ def test_virtual_shards_and_those_kept_as_files_are_the_same_and_tars_are_writte
     files = '[[phases]]\nname = "rest"\ntitle = "Rest"\ncontainer = "folder"\n'
     metadata = '[[phases]]\nname = "metadata"\ntitle = "Metadata"\ncontent = "catalogue"\n'
     project.write_config(phases=metadata + phases + files, collection="mtimes = true", torrent="also_v1 = true")
-    api.scan(config, processes=1)
+    api.scan(config, workers=1)
     plan = api.plan(config).plan
     api.pack(config, workers=1, virtual=True)
     expected = taken_away(project)
@@ -197,7 +197,7 @@ def test_virtual_shards_and_those_kept_as_files_are_the_same_and_tars_are_writte
 def test_a_source_that_changed_is_named_and_nothing_is_left_of_its_shard(three: Cluster, tmp_path: Path) -> None:
     project = make_project(tmp_path / "project")
     config = project.root / "packager.toml"
-    api.scan(config, processes=1)
+    api.scan(config, workers=1)
     api.plan(config)
     changed = sorted(project.source.rglob("*.wav"))[0]
     changed.write_bytes(b"another")
@@ -210,7 +210,7 @@ def test_a_source_that_changed_is_named_and_nothing_is_left_of_its_shard(three: 
 def test_what_a_killed_pass_here_left_is_gone_when_a_worker_packed_its_shard(three: Cluster, tmp_path: Path) -> None:
     project = make_project(tmp_path / "project")
     config = project.root / "packager.toml"
-    api.scan(config, processes=1)
+    api.scan(config, workers=1)
     api.plan(config)
     note = project.root / ".packager" / "packed" / "tones-rest-00001" / checkpoint.FILE
     owner = project_owner(project.root / ".packager")
@@ -226,7 +226,7 @@ def test_what_a_killed_pass_here_left_is_gone_when_a_worker_packed_its_shard(thr
 def test_a_machine_that_does_not_see_the_folders_says_which(tmp_path: Path) -> None:
     project = make_project(tmp_path / "project")
     config = project.root / "packager.toml"
-    api.scan(config, processes=1)
+    api.scan(config, workers=1)
     plan = api.plan(config).plan
     options, workspace = load_project(config)
     task = pack.make_tasks(workspace, options, plan, {}, ["audio"])[0]

@@ -29,7 +29,7 @@ def project(tmp_path: Path) -> Project:
 def packed(project: Project) -> bytes:
     """Scan, plan and pack a project, and return its tar."""
     config = project.root / "packager.toml"
-    api.scan(config, processes=1)
+    api.scan(config, workers=1)
     api.plan(config)
     assert not api.pack(config, workers=1).failed
     return (project.root / "shards" / f"{NAME}.tar").read_bytes()
