@@ -5,6 +5,7 @@ import os
 import stat
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from packager.core.bittorrent.parse_torrent import parse_torrent
@@ -201,11 +202,11 @@ def verify_tars(
     proofs, bad = folder.proofs(), {}
     for shard in shards:
         lying = look_at(folder, shard)
-        pieces = open_shard_torrent(folder.document(shard.torrent)).pieces
+        file = open_shard_torrent(folder.document(shard.torrent))
+        ranges = partial(file.ranges, folder.tar(shard.name))
         progress.begin(f"verify {shard.name}", shard.size)
-        wrong = bad_pieces(
-            bytes(folder.tar(shard.name)), pieces, range(pieces.count), workers=workers, tell=progress.advance
-        )
+        every = range(file.pieces.count)
+        wrong = bad_pieces(ranges, file.pieces, every, workers=workers, tell=progress.advance)
         progress.end()
         bad[shard.name] = len(wrong)
         kept = proofs.get(shard.name, VerifiedTar())

@@ -5,14 +5,15 @@ Nothing is shared that is not of the published size; with a full check, nothing 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from packager.core.reports.evidence import Evidence
 from packager.core.reports.reports import Oddity
 from packager.core.reports.withheld import Withheld
-from packager.engine.files.shard_torrent import FolderTorrent, ShardTorrent, open_shard_torrent
+from packager.engine.files.shard_torrent import ShardTorrent, open_shard_torrent
 from packager.engine.files.unfinished_files import check_finished
-from packager.engine.hashing.find_bad_pieces import bad_pieces, bad_pieces_of_folder
+from packager.engine.hashing.find_bad_pieces import bad_pieces
 from packager.engine.processes.worker_pool import Tell
 from packager.engine.published.open_release import OpenedRelease, find_documents
 from packager.engine.published.published_shard import ShardFiles, shard_name
@@ -155,11 +156,8 @@ def fault(each: Seedable, *, workers: int, tell: Tell) -> Oddity | None:
     tell: called with bytes as they are read.
     """
     pieces = each.file.pieces
-    every = range(pieces.count)
-    if isinstance(each.file, FolderTorrent):
-        wrong = bad_pieces_of_folder(each.tar, each.file, every, workers=workers, tell=tell)
-    else:
-        wrong = bad_pieces(bytes(each.tar), pieces, every, workers=workers, tell=tell)
+    ranges = partial(each.file.ranges, each.tar)
+    wrong = bad_pieces(ranges, pieces, range(pieces.count), workers=workers, tell=tell)
     return _bad(each.tar, len(wrong)) if wrong else None
 
 

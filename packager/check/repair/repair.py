@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
 
@@ -35,7 +36,7 @@ from packager.engine.files.range_readers import (
     UnreadableError,
 )
 from packager.engine.files.shard_torrent import FolderTorrent
-from packager.engine.hashing.find_bad_pieces import bad_pieces, bad_pieces_of_folder
+from packager.engine.hashing.find_bad_pieces import bad_pieces
 from packager.engine.network.connection_options import NetworkOptions
 from packager.engine.network.remote_readers import Opener, open_remote_readers
 from packager.errors import InputError
@@ -172,11 +173,8 @@ def _find(work: _Work, path: Path, only: Iterable[int] | None, workers: int) -> 
     """Find the bad pieces; nobody was asked for them yet."""
     work.looked_at = _looked_at(work.shard, work.pieces, only)
     work.progress.begin("check", _bytes(work.pieces, work.looked_at))
-    tell, file = work.progress.advance, work.target.file
-    if isinstance(file, FolderTorrent):
-        work.bad = bad_pieces_of_folder(path, file, work.looked_at, workers=workers, tell=tell)
-    else:
-        work.bad = bad_pieces(bytes(path), work.pieces, work.looked_at, workers=workers, tell=tell)
+    ranges = partial(work.target.file.ranges, path)
+    work.bad = bad_pieces(ranges, work.pieces, work.looked_at, workers=workers, tell=work.progress.advance)
     work.progress.end()
     work.why = dict.fromkeys(work.bad, ())
     if work.bad:

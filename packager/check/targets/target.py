@@ -4,19 +4,19 @@ A subject is light until it is looked at: a folder of thousands of shards is nev
 """
 
 import bisect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
 from packager.check.targets.find_files import FoundFile
-from packager.core.bittorrent import merkle
 from packager.core.config.store_url import StoreUrl
 from packager.core.reports.check_reports import SubjectKind
 from packager.core.reports.evidence import Evidence
 from packager.core.reports.faults import ExpectedStream, Fault, gap_fault
 from packager.engine.files.joined_files import FileRange
 from packager.engine.hashing.check_tasks import FileDigestCheck, PieceCheck
+from packager.engine.hashing.find_bad_pieces import check_pieces
 from packager.engine.stores.base import Place
 from packager.engine.stores.stored_pieces import StoredPieceCheck
 
@@ -46,36 +46,20 @@ class PieceStream:
             at += part.length
         return starts
 
-    @property
-    def expected(self) -> bytes:
-        """The hashes of its pieces, joined."""
-        pieces = self.known.pieces
-        if pieces.pieces_root is None:
-            return pieces.pieces
-        return pieces.layer if pieces.count > 1 else pieces.pieces_root
-
     def span(self, first: int, stop: int) -> PieceCheck:
         """Return the task of checking pieces [first, stop)."""
-        pieces = self.known.pieces
-        start, end = pieces.span(first)[0], pieces.span(stop - 1)[1]
-        parts = []
+        task = check_pieces(self._ranges, self.known.pieces, first, stop)
+        return StoredPieceCheck(**vars(task), address=self.address) if self.address else task
+
+    def _ranges(self, start: int, stop: int) -> Iterator[FileRange]:
+        """Yield the ranges of files that bytes [start, stop) are."""
         for number in range(bisect.bisect_right(self._starts, start) - 1, len(self.parts)):
             part, at = self.parts[number], self._starts[number]
-            if at >= end:
+            if at >= stop:
                 break
-            low, high = max(start - at, 0), min(end - at, part.length)
+            low, high = max(start - at, 0), min(stop - at, part.length)
             if high > low:
-                parts.append(FileRange(part.path, part.start + low, high - low))
-        blocks = -(-pieces.size // merkle.BLOCK)
-        width = pieces.piece_length // merkle.BLOCK if pieces.count > 1 else merkle.power_of_two(blocks)
-        digest = 20 if pieces.pieces_root is None else 32
-        span = PieceCheck(
-            parts=tuple(parts),
-            piece_length=pieces.piece_length,
-            width=0 if pieces.pieces_root is None else width,
-            expected=self.expected[first * digest : stop * digest],
-        )
-        return StoredPieceCheck(**vars(span), address=self.address) if self.address else span
+                yield FileRange(part.path, part.start + low, high - low)
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ class ScrubState:
     def _stream(self, stream: PieceStream) -> int:
         """Return the row of a stream."""
         return self._file(
-            stream.path, stream.stamp, stream.expected, stream.known.pieces.count, stream.known.pieces.size
+            stream.path, stream.stamp, stream.known.pieces.expected, stream.known.pieces.count, stream.known.pieces.size
         )
 
     def _whole(self, file: FileDigestCheck) -> int:

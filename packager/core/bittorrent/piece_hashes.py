@@ -41,15 +41,31 @@ class PieceHashes:
         """Return the pieces that bytes [start, stop) touch."""
         return range(start // self.piece_length, -(-stop // self.piece_length)) if stop > start else range(0)
 
+    @property
+    def expected(self) -> bytes:
+        """The hash of each piece that checks compare, joined."""
+        return self.pieces if self.pieces_root is None else self.layer if self.count > 1 else self.pieces_root
+
+    def width(self, piece: int) -> int:  # noqa: ARG002 (see FolderHashes)
+        """Return the leaves of a piece's tree (BEP 52); 0: its hash is SHA-1 (BEP 3)."""
+        if self.pieces_root is None:
+            return 0
+        blocks = -(-self.size // merkle.BLOCK)
+        return self.piece_length // merkle.BLOCK if self.count > 1 else merkle.power_of_two(blocks)
+
+    def data_stop(self, piece: int) -> int:
+        """Return where the hashed bytes of a piece end."""
+        return self.span(piece)[1]
+
+    def joins_next(self, piece: int) -> bool:  # noqa: ARG002 (see FolderHashes)
+        """Say whether a piece and the one after it are hashed alike, with nothing between their bytes."""
+        return True
+
     def is_right(self, piece: int, data: memoryview | bytes) -> bool:
         """Say whether `data`, all the bytes of a piece, is what was published."""
-        if self.pieces_root is None:
-            return sha1(data).digest() == self.pieces[20 * piece : 20 * piece + 20]
-        leaves = merkle.leaves(data)
-        if self.count == 1:
-            return merkle.root_of_blocks(leaves) == self.pieces_root
-        node = merkle.root(leaves, self.piece_length // merkle.BLOCK)
-        return node == self.layer[32 * piece : 32 * piece + 32]
+        width = self.width(piece)
+        digest = merkle.root(merkle.leaves(data), width) if width else sha1(data).digest()
+        return digest == self.expected[len(digest) * piece :][: len(digest)]
 
 
 @dataclass(frozen=True)
@@ -64,18 +80,32 @@ class FolderHashes(PieceHashes):
     used: Int64s
     wide: "npt.NDArray[np.bool_]"
 
+    @property
+    def expected(self) -> bytes:
+        """The hash of each piece that checks compare, joined."""
+        return self.nodes or self.pieces
+
     def width(self, piece: int) -> int:
-        """Return the leaves of a piece's tree."""
+        """Return the leaves of a piece's tree (BEP 52); 0: its hash is SHA-1 (BEP 3)."""
+        if not self.nodes:
+            return 0
         blocks = -(-int(self.used[piece]) // merkle.BLOCK)
         return self.piece_length // merkle.BLOCK if self.wide[piece] else merkle.power_of_two(blocks)
 
+    def data_stop(self, piece: int) -> int:
+        """Return where the hashed bytes of a piece end: before its zeros with v2 hashes."""
+        start, stop = self.span(piece)
+        return start + int(self.used[piece]) if self.nodes else stop
+
+    def joins_next(self, piece: int) -> bool:
+        """Say whether a piece and the one after it are hashed alike, with nothing between their bytes."""
+        full = self.used[piece] == self.piece_length
+        return not self.nodes or bool(full and self.wide[piece] and self.wide[piece + 1])
+
     def is_right(self, piece: int, data: memoryview | bytes) -> bool:
         """Say whether `data`, all the bytes of a piece with its zeros, is what was published."""
-        if not self.nodes:
-            return super().is_right(piece, data)
-        used = int(self.used[piece])
-        node = merkle.root(merkle.leaves(data[:used]), self.width(piece))
-        return node == self.nodes[32 * piece : 32 * piece + 32] and not any(data[used:])
+        used = self.data_stop(piece) - self.span(piece)[0]
+        return super().is_right(piece, data[:used]) and not any(data[used:])
 
 
 def folder_hashes(space: FileOffsets, trees: Sequence[tuple[bytes | None, bytes]], pieces: bytes) -> FolderHashes:

@@ -12,6 +12,7 @@ from packager.core.bittorrent import bencode, parse_torrent
 from packager.core.bittorrent.file_offsets import FileOffsets, NamedFiles
 from packager.core.bittorrent.parse_torrent import Metainfo
 from packager.core.bittorrent.piece_hashes import PieceHashes, folder_hashes
+from packager.engine.files.joined_files import FileRange
 from packager.engine.files.limited_read import read_limited
 from packager.errors import InputError
 from packager.paths import display_text
@@ -33,6 +34,10 @@ class ShardTorrent:
     def size(self) -> int:
         """The file's bytes."""
         return self.metainfo.files[0].length
+
+    def ranges(self, path: Path, start: int, stop: int) -> Iterator[FileRange]:
+        """Yield the ranges of files that bytes [start, stop) of the stream are. path: of the file or folder."""
+        yield FileRange(os.fsencode(path), start, stop - start)
 
     @cached_property
     def pieces(self) -> PieceHashes:
@@ -87,6 +92,11 @@ class FolderTorrent(ShardTorrent):
         told = (file for file in self.metainfo.files if not file.pad)
         trees = [(file.pieces_root, layers.get(file.pieces_root, b"") if file.pieces_root else b"") for file in told]
         return folder_hashes(self.named.space, trees, self.metainfo.pieces)
+
+    def ranges(self, path: Path, start: int, stop: int) -> Iterator[FileRange]:
+        """Yield the ranges of files that bytes [start, stop) of the stream are. path: of the file or folder."""
+        for name, at, length in self.named.parts(start, stop):
+            yield FileRange(None if name is None else os.fsencode(self.place(path, name)), at, length)
 
     def place(self, folder: Path, path: str) -> str:
         """Return where a file lies."""
