@@ -14,7 +14,7 @@ from packager.core.reports.check_reports import GetReport
 from packager.core.reports.evidence import Evidence
 from packager.engine.network.connection_options import NetworkOptions
 from packager.engine.network.remote_readers import asked_seed
-from packager.engine.published.release_reader import RELEASE, TransferCost, normal
+from packager.engine.published.release_reader import RELEASE, TransferCost, parse_release_location
 from packager.errors import InputError
 from packager.get.get import GetOptions, get_members
 from packager.get.member_links import find_by_links
@@ -69,7 +69,9 @@ def get(
         origin, folders = _origin(options.release, as_text(options.key))
         network = options.network.trusting(origin.source)
         if is_store_location(origin.source):
-            network = _with_stores(network, [os.path.join(normal(origin.source, "--release"), "shards")])
+            network = _with_stores(
+                network, [os.path.join(parse_release_location(origin.source, "--release"), "shards")]
+            )
         found = select_members(origin, MemberQuery(keys, search), network, opened, progress)
         return get_members(
             found.meant,
@@ -97,7 +99,7 @@ def _origin(release: Path | str | None, key: str | None) -> tuple[ReleaseLocatio
     if release is None:
         raise InputError("--release", "no release is named, and none is here", "name its folder or address")
     if is_store_location(str(release)):
-        release = normal(str(release), "--release")  # that of file:// is a path
+        release = parse_release_location(str(release), "--release")  # that of file:// is a path
     if "://" in str(release):
         return ReleaseLocation(str(release), key), []
     folder = Path(release)

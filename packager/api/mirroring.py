@@ -11,7 +11,7 @@ from packager.core.reports.mirror_reports import MirrorReport, MirrorStatus
 from packager.core.reports.reports import PruneReport
 from packager.engine.files import atomic_files
 from packager.engine.files.write_errors import free_bytes
-from packager.engine.published.release_reader import normal as normal_source
+from packager.engine.published.release_reader import parse_release_location
 from packager.mirror import mirror as mirroring
 from packager.mirror import prune_mirror as pruning
 from packager.mirror import status as mirror_states
@@ -41,7 +41,9 @@ def mirror_follow(
     """
     folder, run = MirrorFolder(as_path(to)), run or _UNTIL_DONE
     around = _around(run, ask, stop, progress)
-    return mirroring.run_mirror(folder, normal_source(as_text(source)), options or MirrorOptions(), run, around)
+    return mirroring.run_mirror(
+        folder, parse_release_location(as_text(source)), options or MirrorOptions(), run, around
+    )
 
 
 def mirror_sync(

@@ -11,7 +11,7 @@ from packager.core.reports.evidence import Evidence
 from packager.engine.network.connection_options import NetworkOptions
 from packager.engine.network.remote_readers import asked_seed, is_asked, web_seed_address
 from packager.engine.published.open_release import OpenedRelease, TrustedRelease, open_release
-from packager.engine.published.release_reader import TransferCost, normal, open_release_reader
+from packager.engine.published.release_reader import TransferCost, open_release_reader, parse_release_location
 from packager.errors import InputError
 from packager.get.find_by_key import FoundMembers, find_by_keys, read_lookup
 from packager.get.find_by_sql import SearchOptions, find_by_sql
@@ -62,7 +62,7 @@ def select_members(
     InputError where nothing is meant, TrustError where the release is refused.
     """
     progress.begin("find", None, "member")
-    place = normal(origin.source, "--release")
+    place = parse_release_location(origin.source, "--release")
     in_folder = "://" not in place
     if in_folder and not Path(place).is_dir():
         raise InputError(

@@ -11,7 +11,7 @@ from packager.core.shards.folder_layout import TAG_FILES
 from packager.engine.files import atomic_files
 from packager.engine.files.limited_read import read_limited
 from packager.engine.files.write_errors import write_error
-from packager.engine.published.open_release import check_listed, check_manifest
+from packager.engine.published.open_release import check_listed, check_listed_manifest
 from packager.engine.published.release_reader import ReleaseReader
 from packager.errors import InputError, TrustError
 from packager.mirror.context import RunContext
@@ -52,7 +52,7 @@ def fetch_documents(
             elif file is shard.twin_torrent:
                 check_torrent(data, shard, shard.twin_infohash, None)
             elif file is shard.manifest:
-                check_manifest(data, shard)
+                check_listed_manifest(data, shard)
             atomic_files.write_bytes(folder.incoming / file.path, data)
             paths.append(Path(file.path))
         around.progress.advance(1)

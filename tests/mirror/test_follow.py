@@ -20,7 +20,7 @@ from packager.core.releases.minisign_key import PublicKey
 from packager.core.releases.release_lists import ListedTorrent
 from packager.engine.files import atomic_files
 from packager.engine.files.write_errors import free_bytes
-from packager.engine.published.release_reader import normal
+from packager.engine.published.release_reader import parse_release_location
 from packager.errors import InputError
 from packager.mirror.choose_for_disk import choose_for_disk
 from packager.mirror.local_shards import find_local_shards
@@ -175,11 +175,11 @@ def test_a_folder_is_followed_like_an_address(mirror: Mirror, packed: Archive, t
 
 
 def test_addresses_that_are_none_are_refused() -> None:
-    assert normal("https://a.example/x") == "https://a.example/x/"
-    assert normal("https://a.example/x/release.json") == "https://a.example/x/"
+    assert parse_release_location("https://a.example/x") == "https://a.example/x/"
+    assert parse_release_location("https://a.example/x/release.json") == "https://a.example/x/"
     for wrong in ("ftp://a.example/", "https://a.example/?q=1", "https://"):
         with pytest.raises(InputError):
-            normal(wrong)
+            parse_release_location(wrong)
 
 
 def test_a_dry_run_writes_nothing(mirror: Mirror, capsys: Capture) -> None:

@@ -36,8 +36,8 @@ from packager.engine.published.release_reader import (
     RELEASE,
     SILENT_SECONDS,
     ReleaseReader,
-    normal,
     open_release_reader,
+    parse_release_location,
 )
 from packager.engine.stores.base import Place
 from packager.errors import InputError, TrustError, from_os_error
@@ -123,7 +123,7 @@ class OpenedRelease:
         self._progress.end()
         twin = shard.twin_torrent  # a folder may be without
         manifest = self.open_file(shard.manifest)
-        check_manifest(read_limited(manifest, documents.LIMIT), shard)
+        check_listed_manifest(read_limited(manifest, documents.LIMIT), shard)
         return ShardFiles(
             manifest,
             self.open_file(shard.members_table),
@@ -144,7 +144,7 @@ class OpenedRelease:
         return path
 
 
-def check_manifest(data: bytes, shard: ReleaseShard) -> None:
+def check_listed_manifest(data: bytes, shard: ReleaseShard) -> None:
     """Raise TrustError where a manifest is of another shard than the release lists."""
     where = display_text(shard.manifest.path)
     try:
@@ -200,7 +200,7 @@ def open_release(
     if release is None:
         raise InputError("--key", "says who signs a release, and no release is named", f"name it with {_OPTION}")
     public = read_public(key) if key is not None else None
-    origin = normal(str(release), _OPTION)
+    origin = parse_release_location(str(release), _OPTION)
     progress.begin("release", None)
     in_place = public is None and followed is None and "://" not in origin
     if in_place and not Path(origin, RELEASE).is_file():

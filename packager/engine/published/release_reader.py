@@ -244,7 +244,7 @@ def _checked(path: str) -> str:
     return path
 
 
-def normal(source: str, where: str = "URL") -> str:
+def parse_release_location(source: str, where: str = "URL") -> str:
     """Return where a release is as it is kept: an address that ends in "/", or a folder's absolute path.
 
     Takes the address of its release.json, too. where: what messages call it. Raises InputError for an address
