@@ -33,7 +33,7 @@ def opened_sources(root: Path, source: Path) -> list[str]:
         "sys.addaudithook(see)\n"
         "from pathlib import Path\n"
         "from packager import api\n"
-        f"api.release(Path({os.fspath(root / CONFIG)!r}), processes=1)\n"
+        f"api.release(Path({os.fspath(root / CONFIG)!r}), workers=1)\n"
         "import os\n"
         "for name in seen:\n"
         "    print(os.fsdecode(name))\n"
