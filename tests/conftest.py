@@ -27,6 +27,7 @@ _ROOM = 3 << 30  # bytes; all tests that run at once take less than half of it
 
 def pytest_configure(config: pytest.Config) -> None:
     """Put the tests' folders into memory where there is room: thousands of fsyncs would wait for a disk."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as packager.__main__ does, for hundreds of processes
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in a job in the background; commands would inherit it
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if "TMPDIR" in os.environ or config.option.markexpr == "soak" or not _IN_MEMORY.is_dir():
