@@ -11,14 +11,13 @@ from packager.core.bittorrent.magnet import is_link
 from packager.core.config.store_url import is_store_location, is_store_url
 from packager.core.http.allowed_hosts import allowed_hosts
 from packager.core.reports.check_reports import GetReport
-from packager.core.reports.evidence import Evidence
 from packager.engine.network.connection_options import NetworkOptions
 from packager.engine.network.remote_readers import asked_seed
-from packager.engine.published.release_reader import RELEASE, TransferCost, parse_release_location
+from packager.engine.published.release_reader import RELEASE, parse_release_location
 from packager.errors import InputError
 from packager.get.get import GetOptions, get_members
 from packager.get.member_links import find_by_links
-from packager.get.select_members import MemberQuery, ReleaseLocation, select_members
+from packager.get.select_members import ReleaseLocation, select_members
 from packager.mirror.state import MirrorFolder
 from packager.progress import SILENT, Progress
 
@@ -54,17 +53,8 @@ def get(
     if any(is_link(each) for each in keys):
         if options.release is not None or options.key is not None or not all(is_link(each) for each in keys):
             raise InputError("KEY", "a magnet link stands for itself", "give links alone, without --release and --key")
-        meant = find_by_links(keys, naming, options.network)
-        return get_members(
-            meant,
-            to,
-            options,
-            folders=local,
-            release="",
-            evidence=Evidence(kind="magnet", name="magnet link"),
-            cost=TransferCost(),
-            progress=progress,
-        )
+        found = find_by_links(keys, naming, options.network)
+        return get_members(found, to, options, folders=local, progress=progress)
     with ExitStack() as opened:
         origin, folders = _origin(options.release, as_text(options.key))
         network = options.network.trusting(origin.source)
@@ -72,17 +62,9 @@ def get(
             network = _with_stores(
                 network, [os.path.join(parse_release_location(origin.source, "--release"), "shards")]
             )
-        found = select_members(origin, MemberQuery(keys, search), network, opened, progress)
-        return get_members(
-            found.meant,
-            to,
-            replace(options, network=network),
-            folders=[*local, *folders],
-            release=found.where,
-            evidence=found.evidence,
-            cost=found.cost,
-            progress=progress,
-        )
+        found = select_members(origin, keys, search, remote=network, opened=opened, progress=progress)
+        options = replace(options, network=network)
+        return get_members(found, to, options, folders=[*local, *folders], progress=progress)
 
 
 def _with_stores(remote: NetworkOptions, addresses: Sequence[str]) -> NetworkOptions:

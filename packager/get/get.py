@@ -8,7 +8,6 @@ from pathlib import Path
 import pyarrow as pa
 
 from packager.core.reports.check_reports import GetReport, ShardTransfer
-from packager.core.reports.evidence import Evidence
 from packager.core.shards import path_formats
 from packager.core.shards.extract_paths import NamingOptions, output_paths, parse_naming
 from packager.engine.files import atomic_files
@@ -22,11 +21,10 @@ from packager.engine.files.member_writer import (
 )
 from packager.engine.files.output_folder import OutputFolder
 from packager.engine.network.connection_options import NetworkOptions
-from packager.engine.published.release_reader import TransferCost
 from packager.errors import InputError
 from packager.get.find_by_sql import SearchOptions
 from packager.get.member_links import links_of
-from packager.get.member_readers import MemberReaders, SelectedMembers
+from packager.get.member_readers import MemberReaders, MemberSelection, SelectedMembers
 from packager.option_fields import KEY, LAYOUT, LIST_ONLY, ORIGINAL_NAMES, OVERWRITE, PLAY_ORDER, option
 from packager.paths import display_text
 from packager.progress import Progress
@@ -62,22 +60,15 @@ class GetOptions:
 
 
 def get_members(
-    meant: Sequence[SelectedMembers],
-    to: Path,
-    options: GetOptions,
-    *,
-    folders: Sequence[Path],
-    release: str,
-    evidence: Evidence,
-    cost: TransferCost,
-    progress: Progress,
+    found: MemberSelection, to: Path, options: GetOptions, *, folders: Sequence[Path], progress: Progress
 ) -> GetReport:
-    """Write the members that are meant below a folder, and return what that cost.
+    """Write the members that were found below a folder, and return what that cost.
 
     One that no source has right, or whose name another file has, stands in the report; the others are written.
-    folders: where shards may lie. release, evidence, cost: where the members were found, for the report. Raises
-    InputError for an address that is none, IncompleteError where a file cannot be written.
+    folders: where shards may lie. Raises InputError for an address that is none, IncompleteError where a file cannot be
+    written.
     """
+    meant = found.members
     withheld = tuple(each.withheld for each in meant if each.withheld is not None) if options.links else ()
     if options.links:
         meant = [each for each in meant if each.withheld is None]
@@ -92,10 +83,10 @@ def get_members(
     else:
         fetched = _write(meant, asked.paths, to, options, folders=folders, taken=taken, progress=progress)
     return GetReport(
-        release=release,
+        release=found.release,
         to=display_text(str(to)),
         dry_run=dry_run,
-        evidence=evidence,
+        evidence=found.evidence,
         chosen=members.num_rows,
         bytes=total_bytes(members),
         written=taken.written,
@@ -105,8 +96,8 @@ def get_members(
         renamed=tuple(taken.renamed),
         files=tuple(extracted_files(member) for member in members_of(members, fetched.paths)),
         shards=tuple(_got(each, bytes_) for each, bytes_ in zip(meant, fetched.transferred, strict=True)),
-        lookup_requests=cost.requests,
-        lookup_bytes=cost.received,
+        lookup_requests=found.cost.requests,
+        lookup_bytes=found.cost.received,
         transferred=sum(fetched.transferred),
         shard_bytes=sum(each.shared.size for each in meant),
         unreachable=fetched.unreachable,

@@ -9,12 +9,14 @@ import pyarrow as pa
 from packager.core.bittorrent.magnet import Magnet, MagnetMember, format_magnet, parse_magnet
 from packager.core.bittorrent.parse_torrent import file_numbers
 from packager.core.config.url_values import TRACKERS, url, without_credentials
+from packager.core.reports.evidence import Evidence
 from packager.core.shards.extract_paths import NamingOptions
 from packager.core.shards.layout import PAYLOAD
 from packager.engine.network.connection_options import NetworkOptions
 from packager.engine.network.remote_readers import asked_seed, is_asked, is_web, web_seed_address
+from packager.engine.published.release_reader import TransferCost
 from packager.errors import InputError
-from packager.get.member_readers import SelectedMembers
+from packager.get.member_readers import MemberSelection, SelectedMembers
 from packager.get.shard_swarm import ShardDownload
 from packager.model import MEMBERS
 from packager.paths import display_text, is_safe_name
@@ -55,7 +57,7 @@ def links_of(meant: SelectedMembers) -> list[str]:
     ]
 
 
-def find_by_links(links: Sequence[str], naming: NamingOptions, remote: NetworkOptions) -> list[SelectedMembers]:
+def find_by_links(links: Sequence[str], naming: NamingOptions, remote: NetworkOptions) -> MemberSelection:
     """Return the members that magnet links name. Raises InputError where one names none, or is no link.
 
     remote: whose web seeds come before the link's own; a web seed that is a folder's address has the tar
@@ -63,7 +65,8 @@ def find_by_links(links: Sequence[str], naming: NamingOptions, remote: NetworkOp
     """
     if naming.layout or naming.original or naming.play_order:
         raise InputError("--layout", "a magnet link has a member's path and no tags", "leave the names as they are")
-    return [_meant(parse_magnet(link), remote) for link in links]
+    meant = [_meant(parse_magnet(link), remote) for link in links]
+    return MemberSelection(meant, "", Evidence(kind="magnet", name="magnet link"), TransferCost())
 
 
 def _meant(link: Magnet, remote: NetworkOptions) -> SelectedMembers:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from packager.core.reports.evidence import Evidence
 from packager.core.reports.withheld import Withheld
 from packager.core.shards.layout import PAYLOAD
 from packager.engine.files.member_writer import MemberOutput
@@ -26,6 +27,7 @@ from packager.engine.files.range_readers import (
 )
 from packager.engine.network.connection_options import NetworkOptions
 from packager.engine.network.remote_readers import file_at, web_seed_address
+from packager.engine.published.release_reader import TransferCost
 from packager.get.shard_swarm import ShardDownload, SwarmOnDemand
 
 if TYPE_CHECKING:
@@ -44,6 +46,20 @@ class SelectedMembers:
     shared: ShardDownload
     members: pa.Table
     withheld: Withheld | None = None
+
+
+@dataclass(frozen=True)
+class MemberSelection:
+    """The members of all shards that are to be had, and what they were found by.
+
+    release: its folder or address; "" for magnet links. evidence: what vouches for the members. cost: what finding them
+    took; it may still grow.
+    """
+
+    members: Sequence[SelectedMembers]
+    release: str
+    evidence: Evidence
+    cost: TransferCost
 
 
 class MemberReaders:

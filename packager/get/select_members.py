@@ -7,15 +7,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from packager.core.bittorrent.magnet import parse_magnet
-from packager.core.reports.evidence import Evidence
 from packager.engine.network.connection_options import NetworkOptions
 from packager.engine.network.remote_readers import asked_seed, is_asked, web_seed_address
 from packager.engine.published.open_release import OpenedRelease, TrustedRelease, open_release
-from packager.engine.published.release_reader import TransferCost, open_release_reader, parse_release_location
+from packager.engine.published.release_reader import open_release_reader, parse_release_location
 from packager.errors import InputError
 from packager.get.find_by_key import FoundMembers, find_by_keys, read_lookup
 from packager.get.find_by_sql import SearchOptions, find_by_sql
-from packager.get.member_readers import SelectedMembers
+from packager.get.member_readers import MemberSelection, SelectedMembers
 from packager.get.shard_swarm import ShardDownload
 from packager.get.shard_tables import ShardTables
 from packager.paths import display_text
@@ -35,28 +34,16 @@ class ReleaseLocation:
     followed: TrustedRelease | None = None
 
 
-@dataclass(frozen=True)
-class MemberQuery:
-    """Which members are meant: those that `keys` name (ids, paths, ISRCs), or those that a search means."""
-
-    keys: Sequence[str] = ()
-    search: SearchOptions = SearchOptions()
-
-
-@dataclass(frozen=True)
-class MemberSelection:
-    """Members that are meant, what vouches for them, and what finding them costs: it may still grow."""
-
-    meant: Sequence[SelectedMembers]
-    evidence: Evidence
-    cost: TransferCost
-    where: str
-
-
 def select_members(
-    origin: ReleaseLocation, wanted: MemberQuery, remote: NetworkOptions, opened: ExitStack, progress: Progress
+    origin: ReleaseLocation,
+    keys: Sequence[str],
+    search: SearchOptions,
+    *,
+    remote: NetworkOptions,
+    opened: ExitStack,
+    progress: Progress,
 ) -> MemberSelection:
-    """Return the members of a release that are wanted, and how they can be fetched.
+    """Return the members that `keys` name (ids, paths, ISRCs), or that a search selects, and how they can be fetched.
 
     remote: whose web seeds come before the release's own. opened: keeps open what reading takes. Raises
     InputError where nothing is meant, TrustError where the release is refused.
@@ -69,7 +56,7 @@ def select_members(
             display_text(place), "is no folder of a release", "give its folder or its address with --release"
         )
     release: OpenedRelease | None = None
-    if wanted.search.where is not None or in_folder or origin.key or origin.followed:
+    if search.where is not None or in_folder or origin.key or origin.followed:
         trusted = open_release(
             place, origin.key, progress, followed=origin.followed, allowed=remote.hosts, seconds=remote.timeout
         )
@@ -79,14 +66,14 @@ def select_members(
         reader = opened.enter_context(open_release_reader(place, seconds=remote.timeout, allowed=remote.hosts))
     scratch = Path(opened.enter_context(TemporaryDirectory(prefix="packager-", ignore_cleanup_errors=True)))
     shelf = ShardTables(reader, release, scratch)
-    if wanted.search.where is not None and release is not None:
-        found = find_by_sql(wanted.search, release, shelf)
+    if search.where is not None and release is not None:
+        found = find_by_sql(search, release, shelf)
         magnets = {shard.name: parse_magnet(shard.magnet) for shard in release.release.shards}
         links = {name: (magnet.trackers, magnet.web_seeds) for name, magnet in magnets.items()}
         meant = [_meant(each, shelf, remote, *links[each.manifest.name]) for each in found]
     else:
         index = read_lookup(reader)
-        found = find_by_keys(wanted.keys, reader, index, shelf)
+        found = find_by_keys(keys, reader, index, shelf)
         meant = [
             _meant(
                 each,
@@ -101,7 +88,7 @@ def select_members(
     handed_out = [each for each in meant if each.withheld is None or each.withheld.partly]
     if not handed_out and meant[0].withheld is not None:
         raise InputError(meant[0].withheld.name, f"is not handed out: {meant[0].withheld.reason}")
-    return MemberSelection(handed_out, shelf.evidence, reader.cost, reader.name)
+    return MemberSelection(handed_out, reader.name, shelf.evidence, reader.cost)
 
 
 def _meant(
