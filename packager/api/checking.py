@@ -47,7 +47,7 @@ def verify(
     where an address does not answer.
     """
     options, workers = options or VerifyOptions(), as_workers(workers)
-    how = verifying.parse_mode(options, secrets.randbelow(1 << 32))
+    options.check()
     if options.rate and (workers.cluster or workers.scheduler):
         raise InputError("--rate", "does not bound the workers of a cluster", "leave it out")
     release, key = options.release, as_text(options.key)
@@ -62,7 +62,8 @@ def verify(
         found = find_targets([parse_location(path, "PATH") for path in as_locations(paths)], against)
         crew = None if options.quick else opened.enter_context(open_worker_pool(workers, progress))
         limits = RunLimits(worker_count(workers.processes), options.rate or 0, options.max_time, crew)
-        return verifying.verify(found, how, limits, clock=time.time, progress=progress)
+        seed = secrets.randbelow(1 << 32)
+        return verifying.verify(found, options, limits, random_seed=seed, clock=time.time, progress=progress)
 
 
 def extract(

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import msgspec
 
@@ -18,35 +17,6 @@ from packager.errors import InputError
 from packager.option_fields import KEY, RELEASE_OPTION, option
 from packager.progress import Progress
 from packager.units import parse_seconds, parse_size
-
-
-@dataclass(frozen=True)
-class ScrubMode:
-    """Where to remember what was proved when, and after how many seconds it is to be read again (None: never)."""
-
-    state: Path
-    older_than: float | None
-
-
-@dataclass(frozen=True)
-class SampleMode:
-    """How much of all pieces and files to read, and the seed that chooses."""
-
-    size: SampleSize
-    seed: int
-
-
-@dataclass(frozen=True)
-class QuickMode:
-    """Presence and sizes only."""
-
-
-@dataclass(frozen=True)
-class FullMode:
-    """Every byte."""
-
-
-Mode: TypeAlias = QuickMode | SampleMode | FullMode | ScrubMode
 
 
 def _rate(text: str, where: str) -> int:
@@ -74,72 +44,64 @@ class VerifyOptions:
     max_time: float | None = option("Stop in order after so long, and exit with 3.", metavar="6h", parse=parse_seconds)
     rate: int | None = option("Bytes to read a second at most, in all.", metavar="100M", parse=_rate)
 
-
-def parse_mode(options: VerifyOptions, random_seed: int) -> Mode:
-    """Return what is asked for. random_seed: of a sample, if none is given.
-
-    Raises InputError where two of them do not go together.
-    """
-    quick, sample, state, older_than = options.quick, options.sample, options.state, options.older_than
-    asked = {"--quick": quick, "--sample": sample is not None, "--state": state is not None}
-    given = [name for name, wanted in asked.items() if wanted]
-    if len(given) > 1:
-        raise InputError(given[1], f"does not go with {given[0]}", "leave one of them out")
-    if older_than is not None and state is None:
-        raise InputError("--older-than", "needs --state, which knows what was proved when", "name a file with --state")
-    if state is not None:
-        return ScrubMode(state, older_than)
-    if sample is not None:
-        return SampleMode(parse_sample(sample), random_seed if options.seed is None else options.seed)
-    return QuickMode() if quick else FullMode()
+    def check(self) -> None:
+        """Raise InputError where two of them do not go together, or a sample is none."""
+        asked = {"--quick": self.quick, "--sample": self.sample is not None, "--state": self.state is not None}
+        given = [name for name, wanted in asked.items() if wanted]
+        if len(given) > 1:
+            raise InputError(given[1], f"does not go with {given[0]}", "leave one of them out")
+        if self.older_than is not None and self.state is None:
+            what = "needs --state, which knows what was proved when"
+            raise InputError("--older-than", what, "name a file with --state")
+        if self.sample is not None:
+            parse_sample(self.sample)
 
 
 def verify(
-    subjects: Sequence[VerifyTarget], mode: Mode, limits: RunLimits, *, clock: Clock, progress: Progress
+    subjects: Sequence[VerifyTarget],
+    options: VerifyOptions,
+    limits: RunLimits,
+    *,
+    random_seed: int = 0,
+    clock: Clock,
+    progress: Progress,
 ) -> VerifyReport:
-    """Check subjects and return every fault. Raises what a subject's documents raise where it is the only one."""
-    if isinstance(mode, QuickMode):
-        return _quickly(subjects, clock=clock, progress=progress)
-    if isinstance(mode, SampleMode):
-        return _by_sample(subjects, mode, limits, clock=clock, progress=progress)
-    return _fully(subjects, limits, mode if isinstance(mode, ScrubMode) else None, clock=clock, progress=progress)
+    """Check subjects and return every fault. random_seed: of a sample, if the options have none.
 
-
-def _quickly(subjects: Sequence[VerifyTarget], *, clock: Clock, progress: Progress) -> VerifyReport:
-    """Compare presence and sizes; read nothing of the data."""
-    run = VerifyRun(subjects, ReadAll(), progress)
-    return run.report("quick", seconds=run.look_quickly(clock))
+    Raises what a subject's documents raise where it is the only one.
+    """
+    if options.quick:
+        run = VerifyRun(subjects, ReadAll(), progress)
+        return run.report("quick", seconds=run.look_quickly(clock))
+    if options.sample is not None:
+        seed = random_seed if options.seed is None else options.seed
+        return _by_sample(subjects, parse_sample(options.sample), seed, limits, clock=clock, progress=progress)
+    size = sum(subject.size for subject in subjects)
+    if options.state is None:
+        run = VerifyRun(subjects, ReadAll(), progress)
+        return run.report("full", seconds=run.read(limits, size, clock))
+    with open_scrub_state(options.state, clock, options.older_than) as scrub:
+        run = VerifyRun(sorted(subjects, key=lambda subject: scrub.age(subject.path)), scrub, progress)
+        seconds = run.read(limits, max(0, size - scrub.proved_bytes()), clock)
+        return run.report("full", seconds=seconds, proved_before=scrub.skipped)
 
 
 def _by_sample(
-    subjects: Sequence[VerifyTarget], sample: SampleMode, limits: RunLimits, *, clock: Clock, progress: Progress
-) -> VerifyReport:
-    """Read a sample of all pieces and files, and say what it proves."""
-    total = sum(subject.units for subject in subjects)
-    numbers = sampling.sample(total, sample.size.of(total), sample.seed)
-    due = sum(subject.size for subject in subjects) * len(numbers) // max(total, 1)
-    run = VerifyRun(subjects, ReadSample(numbers), progress)
-    report = run.report("sample", seconds=run.read(limits, due, clock))
-    return msgspec.structs.replace(report, sample=_sample(report, sample.seed, len(numbers), total))
-
-
-def _fully(
     subjects: Sequence[VerifyTarget],
+    size: SampleSize,
+    seed: int,
     limits: RunLimits,
-    scrubbing: ScrubMode | None,
     *,
     clock: Clock,
     progress: Progress,
 ) -> VerifyReport:
-    """Read every byte; with a state file, every byte that is not proved yet, or not lately, the oldest first."""
-    size = sum(subject.size for subject in subjects)
-    if scrubbing is None:
-        run = VerifyRun(subjects, ReadAll(), progress)
-        return run.report("full", seconds=run.read(limits, size, clock))
-    with open_scrub_state(scrubbing.state, clock, scrubbing.older_than) as scrub:
-        run = VerifyRun(sorted(subjects, key=lambda subject: scrub.age(subject.path)), scrub, progress)
-        seconds = run.read(limits, max(0, size - scrub.proved_bytes()), clock)
-        return run.report("full", seconds=seconds, proved_before=scrub.skipped)
+    """Read a sample of all pieces and files, and say what it proves."""
+    total = sum(subject.units for subject in subjects)
+    numbers = sampling.sample(total, size.of(total), seed)
+    due = sum(subject.size for subject in subjects) * len(numbers) // max(total, 1)
+    run = VerifyRun(subjects, ReadSample(numbers), progress)
+    report = run.report("sample", seconds=run.read(limits, due, clock))
+    return msgspec.structs.replace(report, sample=_sample(report, seed, len(numbers), total))
 
 
 def _sample(report: VerifyReport, seed: int, taken: int, total: int) -> Sample:

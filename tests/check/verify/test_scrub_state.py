@@ -19,7 +19,7 @@ from packager.check.verify import scrub_state as scrubs
 from packager.check.verify import verify as verifying
 from packager.check.verify.read_policy import ReadAll
 from packager.check.verify.scrub_state import open_scrub_state
-from packager.check.verify.verify import ScrubMode
+from packager.check.verify.verify import VerifyOptions
 from packager.check.verify.verify_run import RunLimits, VerifyRun
 from packager.cli.app import main
 from packager.core.config.store_url import parse_store_url
@@ -55,7 +55,7 @@ def verify(path: Path, *, now: float, older_than: float | None = None, limits: R
     seconds = itertools.count()
     return verifying.verify(
         find_targets([path], CheckAgainst()),
-        ScrubMode(path.parent.parent / "scrub.state", older_than),
+        VerifyOptions(state=path.parent.parent / "scrub.state", older_than=older_than),
         limits or RunLimits(1),
         clock=lambda: now + next(seconds) / 1000,
         progress=SILENT,
@@ -133,7 +133,7 @@ def test_what_was_proved_longest_ago_is_read_first(root: Path) -> None:
     for name in ("copy-a", "copy-b"):
         shutil.copytree(root / "shards", root / name)
     folders = [root / "shards", root / "copy-a", root / "copy-b"]
-    state = ScrubMode(root / "scrub.state", 1.0)
+    state = VerifyOptions(state=root / "scrub.state", older_than=1.0)
     tars = [folder / f"{NAME}.tar" for folder in folders]
     for at, tar in enumerate(tars[::-1]):
         found = find_targets([tar], CheckAgainst())
