@@ -89,3 +89,11 @@ ORIGINAL_NAMES = OptionText("Give back the names at the source.")
 PLAY_ORDER = OptionText("Number the files by album and track, before their names.")
 OVERWRITE = OptionText("Write over files with other contents.")
 LIST_ONLY = OptionText("List what would be written, and write nothing.")
+PHASES = OptionText("Only this phase; may be given again.", ("--phase", "-p"), metavar="NAME")
+SCRAPE = OptionText("Ask the trackers how many seeds each shard has, and show it.")
+ALLOW_UNREAD = OptionText("Publish without the files and folders that could not be read.")
+ALLOW_HOSTS = OptionText(
+    "Contact this host, although a document or a redirect names it. Repeatable.",
+    ("--allow-host",),
+    metavar="HOST[:PORT]",
+)

@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from packager.mirror.mirror_options import MirrorOptions as MirrorOptions
     from packager.mirror.mirror_options import RunOptions as RunOptions
     from packager.pack.withdraw.withdraw import WithdrawOptions as WithdrawOptions
+    from packager.publish.publish import PublishOptions as PublishOptions
     from packager.share.make_torrent import TorrentSpec as TorrentSpec
     from packager.share.seed import SeedOptions as SeedOptions
 
@@ -96,6 +97,7 @@ _OPTIONS = {
     "packager.get.find_by_sql": "SearchOptions",
     "packager.engine.network.connection_options": "NetworkOptions",
     "packager.share.seed": "SeedOptions",
+    "packager.publish.publish": "PublishOptions",
     "packager.core.estimates.estimate": "EstimateOptions",
     "packager.share.make_torrent": "TorrentSpec",
     "packager.pack.withdraw.withdraw": "WithdrawOptions",

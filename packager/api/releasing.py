@@ -10,7 +10,7 @@ from packager import units
 from packager.api.arguments import AnyPath, as_path, as_text, as_texts
 from packager.api.packing import tasks_of, worker_plan_of
 from packager.api.preflight import Password, check_opening, check_plan, check_project, check_space, check_unread
-from packager.api.uploading import GRACE, open_destination
+from packager.api.uploading import open_destination
 from packager.api.workers import WorkerOptions, as_workers, now, open_worker_pool
 from packager.catalogue import scan as catalogue_scan
 from packager.catalogue.warning_log import read_unread
@@ -41,6 +41,7 @@ from packager.pack.plan import make_plan
 from packager.pack.prune.prune import to_delete
 from packager.progress import SILENT, Progress
 from packager.publish import publish as publishing
+from packager.publish.publish import PublishOptions
 
 
 def no_password() -> str:
@@ -90,42 +91,35 @@ def plan(config: AnyPath, *, progress: Progress = SILENT) -> PlanReport:
 
 def publish(
     config: AnyPath,
+    options: PublishOptions | None = None,
     *,
-    phases: str | Sequence[str] | None = None,
-    scrape: bool = False,
-    allow_hosts: str | Sequence[str] = (),
-    to: AnyPath | None = None,
-    with_shards: bool = False,
-    grace: float = GRACE,
-    allow_unread: bool = False,
     password: Password = no_password,
     progress: Progress = SILENT,
 ) -> PublishReport:
     """Put the release and its site in place; the shards it names must be packed.
 
-    phases: these, beside those published already; None: all. scrape: ask the trackers for seed counts; what
-    is not told now stays as it was. allow_hosts: HOST[:PORT] of trackers on private addresses that are asked, beside
-    those of packager.toml. to: an address (s3://, sftp://, file://) that the site is brought to after;
-    with_shards: the tars too; grace: seconds that files stay there which the release has no more. allow_unread:
-    publish without the files and folders that the last scan could not read. password: called once, before anything is
-    done, if release.key has one. Raises IncompleteError where a shard is not packed, something could not be read or the
-    store fails for now, InputError where a published shard would change or another release lies at the address.
+    Without options.phases all phases are published. With options.scrape trackers are asked for seed counts, those of
+    options.allow_hosts also at private addresses; what is not told now stays as it was. password: called once, before
+    anything is done, if release.key has one. Raises IncompleteError where a shard is not packed, something could not be
+    read or the store fails for now, InputError where a published shard would change or another release lies at
+    options.to.
     """
-    options, project = load_project.load_project(as_path(config))
-    asked = _asked(options, as_texts(allow_hosts), scrape=scrape)
-    target = open_destination(as_text(to), project, with_shards=with_shards)
+    options = options or PublishOptions()
+    settings, project = load_project.load_project(as_path(config))
+    asked = _asked(settings, options.allow_hosts, scrape=options.scrape)
+    target = open_destination(as_text(options.to), project, with_shards=options.with_shards)
     with lock_project(project.state, "publish"):
-        signer = check_project(options, project, password, progress=progress)
+        signer = check_project(settings, project, password, progress=progress)
         if target is not None:
             target.check()
-        unread = check_unread(project, allow_unread=allow_unread)
+        unread = check_unread(project, allow_unread=options.allow_unread)
         made = read_plan(project)
-        check_plan(options, project, made)
+        check_plan(settings, project, made)
         report = _publish(
-            options,
+            settings,
             project,
             made,
-            phases=as_texts(phases),
+            phases=options.phases,
             unread=unread,
             scrape=asked,
             signer=signer,
@@ -133,7 +127,7 @@ def publish(
         )
         if target is None:
             return report
-        sent = target.upload(grace=grace, now=float(units.timestamp(now())), progress=progress)
+        sent = target.upload(grace=options.grace, now=float(units.timestamp(now())), progress=progress)
         return msgspec.structs.replace(report, upload=sent)
 
 

@@ -14,8 +14,6 @@ from packager.progress import Progress
 from packager.publish.upload import check_place, upload
 from packager.publish.upload_journal import journal_path
 
-GRACE = 24 * 3600.0  # seconds
-
 
 @dataclass(frozen=True)
 class UploadDestination:

@@ -7,28 +7,19 @@ from typing import Annotated
 import typer
 
 from packager import __version__
-from packager.option_fields import WORKERS, parse_workers
+from packager.option_fields import ALLOW_HOSTS, ALLOW_UNREAD, PHASES, SCRAPE, WORKERS, parse_workers
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The project's packager.toml.", metavar="FILE")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
 Workers = Annotated[str, typer.Option(*WORKERS.flags, help=WORKERS.help)]
-Phases = Annotated[
-    list[str] | None, typer.Option("--phase", "-p", help="Only this phase; may be given again.", metavar="NAME")
-]
+Phases = Annotated[list[str] | None, typer.Option(*PHASES.flags, help=PHASES.help, metavar=PHASES.metavar)]
 Virtual = Annotated[
     bool, typer.Option("--virtual", help="Write no tars: packager serve makes their bytes from the sources.")
 ]
-AllowUnread = Annotated[
-    bool, typer.Option("--allow-unread", help="Publish without the files and folders that could not be read.")
-]
-Scrape = Annotated[bool, typer.Option("--scrape", help="Ask the trackers how many seeds each shard has, and show it.")]
+AllowUnread = Annotated[bool, typer.Option("--allow-unread", help=ALLOW_UNREAD.help)]
+Scrape = Annotated[bool, typer.Option("--scrape", help=SCRAPE.help)]
 AllowHosts = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--allow-host",
-        help="Contact this host, although a document or a redirect names it. Repeatable.",
-        metavar="HOST[:PORT]",
-    ),
+    list[str] | None, typer.Option(*ALLOW_HOSTS.flags, help=ALLOW_HOSTS.help, metavar=ALLOW_HOSTS.metavar)
 ]
 DEFAULT_CONFIG = Path("packager.toml")
 

@@ -1,43 +1,24 @@
 """`packager publish`."""
 
 from collections.abc import Sequence
-from typing import Annotated
-
-import typer
 
 from packager import api
 from packager.cli import output, progress_bars
-from packager.cli.common_options import DEFAULT_CONFIG, AllowHosts, AllowUnread, Config, Json, Phases, Scrape
+from packager.cli.common_options import DEFAULT_CONFIG, Config, Json
+from packager.cli.option_groups import with_options
 from packager.cli.password import ask_password
 from packager.core.reports.reports import MissingForReaders, PublishReport, ScrapeReport, UploadReport
-from packager.units import count_of, format_seconds, format_size, parse_seconds
+from packager.publish.publish import PublishOptions
+from packager.units import count_of, format_seconds, format_size
 
 _NAMED = 5  # withheld shards that are printed
 
-To = Annotated[
-    str | None,
-    typer.Option(
-        "--to", help="Bring the site to this place, too: s3://BUCKET/PREFIX, sftp://HOST/PATH, file:///PATH.",
-        metavar="URL",
-    ),
-]  # fmt: skip
-WithShards = Annotated[bool, typer.Option("--with-shards", help="Bring the tars there, too, below shards/.")]
-Grace = Annotated[
-    str,
-    typer.Option(help="How long files stay there that the release has no more.", metavar="DURATION"),
-]
 
-
+@with_options(options=PublishOptions)
 def publish(
     config: Config = DEFAULT_CONFIG,
     *,
-    phase: Phases = None,
-    scrape: Scrape = False,
-    allow_host: AllowHosts = None,
-    to: To = None,
-    with_shards: WithShards = False,
-    grace: Grace = "24h",
-    allow_unread: AllowUnread = False,
+    options: PublishOptions,
     json: Json = False,
 ) -> None:
     """Put the release in place: pages, lists, torrents, manifests.
@@ -49,20 +30,8 @@ def publish(
 
     Example: packager publish --phase metadata
     """
-    seconds = parse_seconds(grace, "--grace")
     with progress_bars.show_progress(json=json) as progress:
-        report = api.publish(
-            config,
-            phases=phase,
-            scrape=scrape,
-            allow_hosts=allow_host or (),
-            to=to,
-            with_shards=with_shards,
-            grace=seconds,
-            allow_unread=allow_unread,
-            password=ask_password,
-            progress=progress,
-        )
+        report = api.publish(config, options, password=ask_password, progress=progress)
     output.show(report, show, json=json)
     output.end_unread(report.unread_count, json=json)
 

@@ -10,7 +10,6 @@ import msgspec
 from packager.core.config.option_values import nearest
 from packager.core.http.allowed_hosts import AllowedHosts
 from packager.engine.network.connection_options import (
-    ALLOW_HOSTS,
     DHT,
     DURATION,
     LISTEN,
@@ -23,7 +22,7 @@ from packager.engine.network.remote_readers import endpoints
 from packager.errors import InputError
 from packager.mirror.state import Settings
 from packager.model import ASK_FOR, STRATEGIES, AskFor, Strategy
-from packager.option_fields import option
+from packager.option_fields import ALLOW_HOSTS, option
 from packager.paths import display_text
 from packager.units import GIB, parse_seconds, parse_size
 

@@ -7,6 +7,7 @@ is built beside its place, the release document goes to the state folder, and th
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -35,6 +36,7 @@ from packager.engine.published.release_reader import RELEASE
 from packager.engine.tables import parquet
 from packager.errors import IncompleteError, InputError
 from packager.model import Plan, PublishedFile, Release, ReleaseShard, ShardName
+from packager.option_fields import ALLOW_HOSTS, ALLOW_UNREAD, PHASES, SCRAPE, option
 from packager.options import Config
 from packager.progress import SILENT, Progress
 from packager.publish import site_seed_counts, swap_folder
@@ -43,8 +45,26 @@ from packager.publish.listed_shards import find_changes, listed_shard, place_doc
 from packager.publish.site import render
 from packager.publish.site.pages import ReadMembers
 from packager.publish.write_metalinks import write_metalinks
+from packager.units import parse_seconds
 
 SUMS = "SHA256SUMS"
+
+
+@dataclass(frozen=True)
+class PublishOptions:
+    """What is published beside the phases that are published already, and where the site is brought to after."""
+
+    phases: tuple[str, ...] | None = option(PHASES)
+    scrape: bool = option(SCRAPE, False)
+    allow_hosts: tuple[str, ...] = option(ALLOW_HOSTS, ())
+    to: Path | str | None = option(
+        "Bring the site to this place, too: s3://BUCKET/PREFIX, sftp://HOST/PATH, file:///PATH.", metavar="URL"
+    )
+    with_shards: bool = option("Bring the tars there, too, below shards/.", False)
+    grace: float = option(
+        "How long files stay there that the release has no more.", "24h", metavar="DURATION", parse=parse_seconds
+    )
+    allow_unread: bool = option(ALLOW_UNREAD, False)
 
 
 def publish(

@@ -12,11 +12,11 @@ from packager.core.http.allowed_hosts import allowed_hosts
 from packager.core.reports.reports import SeededTorrent, SeedReport, SeedState
 from packager.core.reports.withheld import Withheld
 from packager.engine.files.shard_torrent import FolderTorrent
-from packager.engine.network.connection_options import ALLOW_HOSTS, DHT, DURATION, LISTEN, PORT, PeerOptions
+from packager.engine.network.connection_options import DHT, DURATION, LISTEN, PORT, PeerOptions
 from packager.engine.network.libtorrent_session import TorrentSession
 from packager.engine.network.session_watch import SessionWatch
 from packager.errors import InputError, PackagerError
-from packager.option_fields import KEY, RELEASE_OPTION, WORKERS, option
+from packager.option_fields import ALLOW_HOSTS, KEY, RELEASE_OPTION, WORKERS, option
 from packager.paths import display_text
 from packager.progress import Progress
 from packager.share.seedable import Seedable, Seedables, verify_tars_to_seed

@@ -224,7 +224,7 @@ def test_a_new_release_is_served_without_a_restart(tmp_path: Path) -> None:
     api.scan(config, workers=1)
     api.plan(config)
     api.pack(config, virtual=True, workers=1)
-    api.publish(config, phases=["audio"])
+    api.publish(config, api.PublishOptions(phases=["audio"]))
     with serving(project) as running:
         assert running.get("/shards/tones-meta-00001.tar")[0] == 404
         api.publish(config)

@@ -3,15 +3,10 @@
 from dataclasses import dataclass, replace
 
 from packager.core.http.allowed_hosts import NO_HOSTS, AllowedHosts, allowed_hosts
-from packager.option_fields import OptionText, option
+from packager.option_fields import ALLOW_HOSTS, OptionText, option
 from packager.units import parse_seconds
 
 NO_WEB_SEEDS = OptionText("Leave the web seeds alone that the torrent names.")
-ALLOW_HOSTS = OptionText(
-    "Contact this host, although a document or a redirect names it. Repeatable.",
-    ("--allow-host",),
-    metavar="HOST[:PORT]",
-)
 DHT = OptionText("Find peers through the DHT.", ("--dht/--no-dht",))
 LISTEN = OptionText("Our IP address to meet peers at. Default: all.", metavar="ADDRESS")
 PORT = OptionText("TCP and UDP port that peers come to; 0: any free one.")
