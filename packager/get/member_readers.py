@@ -153,11 +153,7 @@ class _Shifted:
     """A file that begins at a position of the torrent's stream."""
 
     def __init__(self, source: RangeReader, start: int) -> None:
-        self._source, self._start = source, start
-
-    @property
-    def name(self) -> str:
-        return self._source.name
+        self.name, self._source, self._start = source.name, source, start
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         return self._source.read(start - self._start, stop - self._start)

@@ -5,11 +5,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from packager.engine.files.range_readers import Range, RangeReader, UnreachableError, UnreadableError
+from packager.engine.files.range_readers import Range, RangeReader, UnreachableError, UnreadableError, reader_errors
 from packager.engine.files.shard_torrent import ShardTorrent
 from packager.engine.network.connection_options import NetworkOptions
 from packager.engine.network.remote_readers import open_remote_readers, read_swarm, trackers_to_ask
-from packager.errors import IncompleteError, InputError
+from packager.errors import IncompleteError
 from packager.model import Container, Infohash
 from packager.paths import display_text
 
@@ -39,21 +39,12 @@ class SwarmOnDemand:
         self, shared: ShardDownload, wanted: Sequence[Range], remote: NetworkOptions, scratch: Path, opened: ExitStack
     ) -> None:
         """Set out to read the ranges `wanted`, in order. scratch: a folder that it makes, uses and takes away."""
+        self.name = f"the swarm of {display_text(shared.name)}"
         self._shared, self._wanted, self._scratch, self._opened = shared, wanted, scratch, opened
         self._remote = replace(remote, web_seeds=(), no_web_seeds=True)
         self._source: RangeReader | None = None
         self._failure: UnreadableError | None = None
-        self._piece_length = 1
-
-    @property
-    def name(self) -> str:
-        """Which swarm."""
-        return f"the swarm of {display_text(self._shared.name)}"
-
-    @property
-    def piece_length(self) -> int:
-        """Bytes of a piece, once a byte was read."""
-        return self._piece_length
+        self.piece_length = 1  # of a piece, once a byte was read
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield bytes [start, stop), which were among the ranges wanted. Raises Unreadable."""
@@ -70,18 +61,14 @@ class SwarmOnDemand:
 
     def _by_torrent(self, read: Callable[[], ShardTorrent]) -> RangeReader:
         """Return the swarm of a .torrent. Raises Unreadable where that is not the shard's."""
-        try:
+        with reader_errors():
             torrent = read()
-        except InputError as error:
-            raise UnreadableError(error.where, error.what, error.mend) from error
-        except IncompleteError as error:
-            raise UnreachableError(error.where, error.what, error.mend) from error
         told = torrent.metainfo
         found = tuple(hash_.hex() if hash_ else None for hash_ in (told.infohash_v1, told.infohash_v2))
         if found != (self._shared.infohash_v1, self._shared.infohash_v2):
             raise UnreadableError(self.name, "has another torrent than its manifest says")
         (opener,) = self._opened.enter_context(open_remote_readers(torrent, self._remote, self._scratch))
-        self._piece_length = told.piece_length
+        self.piece_length = told.piece_length
         return opener(self._wanted)
 
     def _by_link(self) -> RangeReader:
@@ -104,5 +91,5 @@ class SwarmOnDemand:
             raise
         except IncompleteError as error:
             raise UnreachableError(error.where, error.what, error.mend) from error
-        self._piece_length = found.piece_length
+        self.piece_length = found.piece_length
         return found

@@ -13,7 +13,7 @@ from packager.core.bittorrent.file_offsets import NamedFiles
 from packager.core.shards.layout import Layout, MemberRange
 from packager.engine.files.joined_files import FileRange
 from packager.engine.files.regular_file import READ, RegularFile
-from packager.errors import IncompleteError
+from packager.errors import IncompleteError, InputError
 from packager.paths import display_text
 
 
@@ -51,12 +51,7 @@ class ReportingReader:
 
     def __init__(self, source: RangeReader, tell: Callable[[int, int, UnreadableError | None], None]) -> None:
         """Read from a source, and tell of it."""
-        self._source, self._tell = source, tell
-
-    @property
-    def name(self) -> str:
-        """What messages call the source."""
-        return self._source.name
+        self.name, self._source, self._tell = source.name, source, tell
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield bytes [start, stop), told of as they come. Raises as the source."""
@@ -158,3 +153,16 @@ def unreadable() -> Iterator[None]:
         yield
     except OSError as error:
         raise UnreadableError(display_text(error.filename or ""), str(error.strerror or error)) from error
+
+
+@contextmanager
+def reader_errors() -> Iterator[None]:
+    """Raise what a store or a server fails with as a range reader does: Unreadable, or Unreachable for now."""
+    try:
+        yield
+    except UnreadableError:
+        raise
+    except InputError as error:
+        raise UnreadableError(error.where, error.what, error.mend) from error
+    except IncompleteError as error:
+        raise UnreachableError(error.where, error.what, error.mend) from error

@@ -21,6 +21,7 @@ from packager.engine.files.range_readers import (
     TarRangeReader,
     UnreachableError,
     UnreadableError,
+    reader_errors,
 )
 from packager.engine.files.shard_torrent import FolderTorrent, ShardTorrent
 from packager.engine.network.connection_options import NetworkOptions
@@ -29,7 +30,7 @@ from packager.engine.network.piece_download import PieceDownload, touched_pieces
 from packager.engine.network.resolver import permitted_urls
 from packager.engine.stores import parse_location
 from packager.engine.stores.read_ahead import StoreRangeReader
-from packager.errors import IncompleteError, InputError
+from packager.errors import InputError
 from packager.model import Infohash
 from packager.paths import display_text
 from packager.units import MIB
@@ -49,14 +50,10 @@ class WebSeedReader:
 
     def __init__(self, web: HttpClient, address: str, size: int) -> None:
         """Read the file of `size` bytes at an http(s) address."""
+        self.name = display_text(without_credentials(address))
         self._web, self._address, self._size = web, address, size
         self._lost = 0
         self._given_up: UnreadableError | None = None
-
-    @property
-    def name(self) -> str:
-        """The file's address."""
-        return display_text(without_credentials(self._address))
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield bytes [start, stop). Raises Unreadable where it refuses, Unreachable where it fails for now."""
@@ -68,16 +65,13 @@ class WebSeedReader:
     def _step(self, start: int, stop: int) -> bytes:
         """Return one request's bytes; after a refusal, or failures in a row, nothing more is asked."""
         try:
-            data = self._web.read_range(self._address, start, stop, size=self._size)
-        except InputError as error:
-            self._given_up = UnreadableError(error.where, error.what, error.mend)
-            raise self._given_up from error
-        except IncompleteError as error:
+            with reader_errors():
+                data = self._web.read_range(self._address, start, stop, size=self._size)
+        except UnreadableError as error:
             self._lost += 1
-            failure = UnreachableError(error.where, error.what, error.mend)
-            if self._lost >= _LOST:
-                self._given_up = failure
-            raise failure from error
+            if self._lost >= _LOST or not isinstance(error, UnreachableError):
+                self._given_up = error
+            raise
         self._lost = 0
         return data
 
@@ -87,13 +81,9 @@ class FolderWebSeedReader:
 
     def __init__(self, web: HttpClient, address: str, files: NamedFiles) -> None:
         """Read files below an address."""
+        self.name = display_text(without_credentials(address))
         self._web, self._address, self._files = web, address, files
         self._sizes = dict(zip(files.paths, files.space.sizes.tolist(), strict=True))
-
-    @property
-    def name(self) -> str:
-        """The folder's address."""
-        return display_text(without_credentials(self._address))
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield bytes [start, stop). Raises Unreadable where it refuses, Unreachable where it fails for now."""
@@ -110,21 +100,14 @@ class SwarmReader:
 
     def __init__(self, fetch: PieceDownload, name: str, *, short: bool = False) -> None:
         """Read from pieces that are being fetched. short: some of them end before the piece length."""
-        self._fetch, self.piece_length, self._name, self._short = fetch, fetch.piece_length, name, short
-
-    @property
-    def name(self) -> str:
-        """Which swarm."""
-        return self._name
+        self._fetch, self.piece_length, self.name, self._short = fetch, fetch.piece_length, name, short
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield bytes [start, stop), which were among the ranges wanted. Raises Unreachable."""
         for piece in touched_pieces((start, stop), self.piece_length):
             at = piece * self.piece_length
-            try:
+            with reader_errors():
                 data = self._fetch.piece(piece)
-            except IncompleteError as error:
-                raise UnreachableError(error.where, error.what, error.mend) from error
             wanted = data[max(start - at, 0) : stop - at]
             zeros = min(at + self.piece_length, stop) - max(at, start) - len(wanted)
             # A v2 torrent's pieces end with their file, and the stream goes on with zeros.

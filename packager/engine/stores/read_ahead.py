@@ -8,17 +8,15 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
 from typing import NamedTuple
 
 from packager.core.config.store_url import StoreUrl
 from packager.engine.files.file_stamp import FileStamp
-from packager.engine.files.range_readers import UnreachableError, UnreadableError
+from packager.engine.files.range_readers import reader_errors
 from packager.engine.stores import store_at
 from packager.engine.stores.base import AGAIN, RANGE, FileChangedError, Store, StoreStat
-from packager.errors import IncompleteError, InputError
 from packager.paths import display_text
 from packager.units import MIB
 
@@ -176,20 +174,7 @@ class StoreRangeReader:
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield bytes [start, stop). Raises Unreadable where the store refuses, Unreachable where it fails for now."""
         ranges = split_range(self._path, start, stop, self.seen, self._step)
-        with told(), ReadAhead(self._store, ranges, self._room, self._lanes) as ahead:
+        with reader_errors(), ReadAhead(self._store, ranges, self._room, self._lanes) as ahead:
             for _, data in ahead:
                 self.seen = ahead.seen.stamp if ahead.seen else None
                 yield data
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """Raise what a store fails with as what a source of ranges does: Unreadable, or Unreachable for now."""
-    try:
-        yield
-    except UnreadableError:
-        raise
-    except InputError as error:
-        raise UnreadableError(error.where, error.what, error.mend) from error
-    except IncompleteError as error:
-        raise UnreachableError(error.where, error.what, error.mend) from error

@@ -14,8 +14,9 @@ from packager.core.bittorrent.file_offsets import Int64s
 from packager.core.shards.layout import MemberRange
 from packager.engine.files.file_body import WAITING, Step
 from packager.engine.files.file_stamp import FileStamp, TarStamp
+from packager.engine.files.range_readers import reader_errors
 from packager.engine.stores.base import AGAIN, FileChangedError, Store
-from packager.engine.stores.read_ahead import MemoryLimit, RangeRequest, ReadAhead, StoreRangeReader, split_range, told
+from packager.engine.stores.read_ahead import MemoryLimit, RangeRequest, ReadAhead, StoreRangeReader, split_range
 from packager.paths import display_text
 from packager.units import MIB
 
@@ -82,7 +83,7 @@ class StoredSources:
         """Look whether the first file is what it was; others are seen when they are read."""
         for each in self._ranges(islice(slices, 1)):
             where = display_text(f"{self._store.name}/{each.path}")
-            with told():
+            with reader_errors():
                 found = self._store.stat(each.path)
             if found is None:
                 raise FileChangedError(where, "is not there any more", AGAIN)
@@ -113,7 +114,7 @@ def _parts(ahead: ReadAhead, part: MemberRange) -> Iterator[Step]:
     at = part.start
     while at < part.stop:
         yield WAITING
-        with told():
+        with reader_errors():
             wanted, data = next(ahead)
         assert wanted.start == at
         at += len(data)
