@@ -372,7 +372,7 @@ def test_what_the_release_describes_needs_no_note_and_no_state(tmp_path: Path, c
 def test_a_withdrawal_is_lifted_after_the_state_folder_was_lost(tmp_path: Path, capsys: Capture) -> None:
     project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "private.txt": SECRET})
     withdraw(project, capsys, "--id", "private.txt", "--redact")
-    followed = trust.pin_unsigned((project.root / "output" / "release.json").read_bytes()).followed
+    followed = trust.pin((project.root / "output" / "release.json").read_bytes()).followed
     release(project, capsys)
     followed = trust.accept_release(followed, (project.root / "output" / "release.json").read_bytes(), b"").followed
     shutil.rmtree(project.root / ".packager")

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from packager.core.releases.lookup_index import bucket_range, parse_bucket, parse_lookup
-from packager.core.releases.trust import accept_release, pin_unsigned
+from packager.core.releases.trust import accept_release, pin
 from packager.engine.tables import members_tsv
 from tests.formats.test_shard_vector import load
 from tests.second_implementation.site import Site
@@ -38,7 +38,7 @@ def test_the_second_implementation_finds_the_chain_right() -> None:
 
 def test_a_follower_accepts_the_four_releases_one_after_another() -> None:
     bodies = [(RELEASE / f"releases/{serial}.json").read_bytes() for serial in range(1, 5)]
-    state = pin_unsigned(bodies[0]).followed
+    state = pin(bodies[0]).followed
     for body in bodies[1:]:
         state = accept_release(state, body, b"").followed
     assert state.serial == 4

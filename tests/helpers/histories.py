@@ -309,7 +309,7 @@ class History:
                 assert shards[name].get(key) == shard.get(key), self.told(f"{name} {key}")
             assert shards[name].get("obsolete") or not shard.get("obsolete"), self.told(name)
         if self.followed is None:
-            self.followed = trust.pin_unsigned(body).followed
+            self.followed = trust.pin(body).followed
         else:
             self.followed = trust.accept_release(self.followed, body, b"").followed
 

@@ -77,9 +77,7 @@ def bag_target(folder: Path) -> VerifyTarget:
         against=", ".join(match[0] for match in names),
         evidence=Evidence(kind="bag", name=", ".join(match[0] for match in names)),
         size=sum(file.size for file in found.files if file),
-        pieces=0,
         files=len(found.files),
-        quick=lambda: found.faults,
         look=lambda: found,
     )
 

@@ -55,9 +55,7 @@ def checksum_target(path: Path, sums: Path) -> VerifyTarget:
         against=where,
         evidence=Evidence(kind="list", name=where),
         size=sum(file.size for file in files if file),
-        pieces=0,
         files=len(files),
-        quick=lambda: faults,
         look=lambda: look,
     )
 

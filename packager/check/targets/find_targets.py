@@ -114,7 +114,7 @@ def _unfinished(file: Path) -> VerifyTarget:
     """Return an unfinished download, as a subject that is one fault."""
     final = final_name(file.name)
     assert final is not None
-    return _faulty(file, [file_fault("short", bytes(file), unfinished_sentence(file.name, final))])
+    return _faulty(file, file_fault("short", bytes(file), unfinished_sentence(file.name, final)))
 
 
 def _bag(folder: Path, files: ShardFiles) -> VerifyTarget:
@@ -238,23 +238,13 @@ def _extra(tar: Place, release: OpenedRelease | None) -> VerifyTarget:
     where = f"the release in {release.where}" if release else "what is published near it"
     is_listed = release is not None and shard_name(tar) in release.names
     lacks = "lists this shard and has no documents to check it by" if is_listed else "has no such shard"
-    return _faulty(tar, [file_fault("extra", bytes(tar), f"{where} {lacks}")])
+    return _faulty(tar, file_fault("extra", bytes(tar), f"{where} {lacks}"))
 
 
-def _faulty(tar: Place, faults: list[Fault]) -> VerifyTarget:
-    """Return a tar of which nothing but its faults is known."""
-    look = Inventory(faults=faults)
-    return VerifyTarget(
-        path=tar,
-        kind="tar",
-        against="",
-        evidence=None,
-        size=0,
-        pieces=0,
-        files=0,
-        quick=lambda: faults,
-        look=lambda: look,
-    )
+def _faulty(tar: Place, fault: Fault) -> VerifyTarget:
+    """Return a tar of which nothing but a fault is known."""
+    look = Inventory(faults=[fault])
+    return VerifyTarget(path=tar, kind="tar", look=lambda: look)
 
 
 def _loose(folder: Path, against: CheckAgainst) -> Iterator[VerifyTarget]:

@@ -128,7 +128,7 @@ def _subject(
         size=size,
         pieces=pieces,
         files=count,
-        quick=quick or (lambda: look().faults),
+        find_faults=quick,
         look=look,
     )
 

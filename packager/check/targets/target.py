@@ -81,19 +81,23 @@ Looking: TypeAlias = Callable[[], Inventory]
 class VerifyTarget:
     """One thing to check. size: bytes that it should have. pieces and files: how many there are to check.
 
-    against: what says how it should be; evidence: how far that vouches, None if nothing does. quick: the faults of
-    presence and size; look: those, and what to read.
+    against: what says how it should be; evidence: how far that vouches, None if nothing does. look: the faults of
+    presence and size, and what to read. find_faults: those faults alone, if they are found with less work.
     """
 
     path: Place
     kind: SubjectKind
-    against: str
-    evidence: Evidence | None
-    size: int
-    pieces: int
-    files: int
-    quick: Callable[[], Sequence[Fault]]
     look: Looking
+    against: str = ""
+    evidence: Evidence | None = None
+    size: int = 0
+    pieces: int = 0
+    files: int = 0
+    find_faults: Callable[[], Sequence[Fault]] | None = None
+
+    def quick(self) -> Sequence[Fault]:
+        """Return the faults of presence and size."""
+        return self.find_faults() if self.find_faults else self.look().faults
 
     @property
     def units(self) -> int:

@@ -32,10 +32,6 @@ def torrent_target(path: Place, torrent: Path) -> VerifyTarget:
         count = len(metainfo.pieces) // 20
     else:
         count = sum(-(-file.length // metainfo.piece_length) for file in metainfo.files if not file.pad)
-
-    def look_now() -> Inventory:
-        return find_torrent_files(data, metainfo)
-
     return VerifyTarget(
         path=data,
         kind="torrent",
@@ -43,9 +39,7 @@ def torrent_target(path: Place, torrent: Path) -> VerifyTarget:
         evidence=Evidence(kind="torrent", name=display_text(str(torrent))),
         size=sum(file.length for file in metainfo.files if not file.pad),
         pieces=count,
-        files=0,
-        quick=lambda: look_now().faults,
-        look=look_now,
+        look=lambda: find_torrent_files(data, metainfo),
     )
 
 

@@ -44,24 +44,20 @@ def checked_release(body: bytes, where: str) -> Release:
     return release
 
 
-def pin(body: bytes, minisig: bytes, key: PublicKey, *, where: str = "release.json") -> AcceptedDocument:
+def pin(
+    body: bytes, minisig: bytes = b"", key: PublicKey | None = None, *, where: str = "release.json"
+) -> AcceptedDocument:
     """Return the state after the first release that is followed, whatever its serial; `key` is pinned.
 
     body, minisig: the bytes of a release.json and of its signature. Whoever has only a key that was replaced
-    since pins it at an older releases/SERIAL.json, and steps on. Raises TrustError.
+    since pins it at an older releases/SERIAL.json, and steps on. No key: nothing proves who made it, and
+    `accept_release` then checks the chain alone. Raises TrustError.
     """
-    _check_signature(body, minisig, (key.line,), (), where)
+    if key is not None:
+        _check_signature(body, minisig, (key.line,), (), where)
     release = checked_release(body, where)
-    return AcceptedDocument(_state(release, documents.digest(body), (key.line,), None, where), release)
-
-
-def pin_unsigned(body: bytes, *, where: str = "release.json") -> AcceptedDocument:
-    """Return the state after the first release that is followed without a key: `accept` then checks the chain alone.
-
-    Nothing proves who made it, then or later. Raises TrustError.
-    """
-    release = checked_release(body, where)
-    return AcceptedDocument(_state(release, documents.digest(body), (), None, where), release)
+    keys = () if key is None else (key.line,)
+    return AcceptedDocument(_state(release, documents.digest(body), keys, None, where), release)
 
 
 def accept_release(

@@ -80,12 +80,9 @@ def accept_release(
     if key is None and confirm is not None:
         _read_signature(reader, path, body, [], fix)  # if there is none, the user is not asked
         key = _offered_key(reader, confirm)
-    if key is None:
-        accepted = trust.pin_unsigned(body, where=where or path)
-        return AcceptedRelease(accepted.followed, accepted.release, body, None)
-    minisig = _read_signature(reader, path, body, [key], fix)
+    minisig = b"" if key is None else _read_signature(reader, path, body, [key], fix)
     accepted = trust.pin(body, minisig, key, where=where or path)
-    return AcceptedRelease(accepted.followed, accepted.release, body, minisig)
+    return AcceptedRelease(accepted.followed, accepted.release, body, minisig or None)
 
 
 def accept_next(reader: ReleaseReader, followed: FollowedState) -> AcceptedRelease:

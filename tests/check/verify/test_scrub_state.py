@@ -267,14 +267,10 @@ def test_documents_that_cannot_be_read_now_leave_out_their_tar_and_a_store_that_
     def fails() -> NoReturn:
         raise IncompleteError("x", "Input/output error")
 
-    good = VerifyTarget(Path("b.tar"), "tar", "", None, 1, 1, 0, quick=list, look=Inventory)
-    run = VerifyRun(
-        [VerifyTarget(Path("a.tar"), "tar", "", None, 1, 1, 0, quick=fails, look=fails), good], ReadAll(), SILENT
-    )
+    good = VerifyTarget(Path("b.tar"), "tar", Inventory, size=1, pieces=1)
+    run = VerifyRun([VerifyTarget(Path("a.tar"), "tar", fails, size=1, pieces=1), good], ReadAll(), SILENT)
     run.look_quickly(time.monotonic)
     assert [each.refused for each in run.report("quick", seconds=0).subjects] == ["x: Input/output error", ""]
-    stored = VerifyTarget(
-        parse_store_url("s3://bucket/a.tar", "test"), "tar", "", None, 1, 1, 0, quick=fails, look=fails
-    )
+    stored = VerifyTarget(parse_store_url("s3://bucket/a.tar", "test"), "tar", fails, size=1, pieces=1)
     with pytest.raises(IncompleteError):
         VerifyRun([stored, good], ReadAll(), SILENT).look_quickly(time.monotonic)
