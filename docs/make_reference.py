@@ -113,7 +113,8 @@ def _options(declared: type) -> str:
                 flag = next((f" (`{each}`)" for each in texts[name].flags_of(name) if each.startswith("--")), "")
                 lines.append(f"- `{name}: {kind} = {defaults[name]!r}`{flag}: {texts[name].help}")
             else:
-                lines.append(f"- `{name}: {kind}`")
+                anchor = f" ([its options](#{kind.lower()}))" if kind.endswith("Options") else ""
+                lines.append(f"- `{name}: {kind}`{anchor}")
     return f"### {declared.__name__}\n\n{inspect.cleandoc(declared.__doc__)}\n\n" + "\n".join(lines) + "\n"
 
 
