@@ -50,7 +50,9 @@ class LocalWorkers:
         self._processes: dict[Connection, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
-        """Return this."""
+        """Start the processes if they will have many tasks, while the first of those is made."""
+        for number in range(self.size if self._prefetch and self.size > 1 else 0):
+            self._pipe(number)
         return self
 
     def __exit__(
