@@ -56,9 +56,9 @@ class CatalogueCounts:
     kinds: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
 
 
-def check_records(records: Path, spill: Path, where: Where) -> None:
+def check_records(records: Path, state: Path, where: Where) -> None:
     """Raise InputError where a table of RECORDS has an id or a path twice; name both lines."""
-    with closing(sql.open_database([records], spill)) as database:
+    with closing(sql.open_database(state)) as database:
         for column in ("id", "path"):
             twice = sql.run_rows(
                 database,
@@ -73,21 +73,21 @@ def check_records(records: Path, spill: Path, where: Where) -> None:
 
 
 def write_catalogue(
-    catalogue: Path, files: Path, records: Path | None, *, spill: Path, where: Where, oddities: WarningLog
+    catalogue: Path, files: Path, records: Path | None, *, state: Path, where: Where, oddities: WarningLog
 ) -> CatalogueCounts:
     """Write the catalogue (model.CATALOGUE) of a files table and a table of RECORDS, ordered by the bytes of id.
 
-    DuckDB's bound of memory and a spill folder, whatever the number of rows. Raises InputError for an id that means
+    state: the folder that all three are below. Memory: DuckDB's bound. Raises InputError for an id that means
     several files, two records of one file, and two rows of one id.
     """
     counts = CatalogueCounts()
-    with closing(sql.open_database([files, *([records] if records else [])], spill)) as database:
+    with closing(sql.open_database(state)) as database:
         from_files = sql.parquet(files, "file_row_number = true")
         run = partial(sql.execute, database)
-        run(f"CREATE VIEW f AS SELECT *, file_row_number AS n FROM {from_files}")  # noqa: S608
+        run(f"CREATE TEMP VIEW f AS SELECT *, file_row_number AS n FROM {from_files}")  # noqa: S608
         rows = _unrecorded()
         if records is not None:
-            run(f"CREATE VIEW r AS SELECT * FROM {sql.parquet(records)}")  # noqa: S608
+            run(f"CREATE TEMP VIEW r AS SELECT * FROM {sql.parquet(records)}")  # noqa: S608
             run(_CANDIDATES)
             run(_MATCHED)
             ask = partial(sql.run_rows, database)

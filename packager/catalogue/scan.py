@@ -46,7 +46,8 @@ def scan(project: Project, *, workers: int, progress: Progress = SILENT) -> Scan
             started_ns = _NEVER  # an object's stamp holds its ETag: one that is written twice in a tick has two
         return _scan(project, scratch, started_ns, _readers(project, workers), progress)
     finally:
-        atomic_files.remove_tree(scratch)
+        for folder in (scratch, project.state / "spill"):
+            atomic_files.remove_tree(folder)
 
 
 def _scan(project: Project, scratch: Path, started_ns: int, readers: TagReaders, progress: Progress) -> ScanReport:
@@ -96,7 +97,7 @@ class _Join:
         if self.project.records is not None and self.records is None:
             self.records = self.scratch / "records.parquet"
             read_records(self.project.records, self.records)
-            check_records(self.records, self.scratch / "spill", self._where)
+            check_records(self.records, self.project.state, self._where)
 
     def _where(self, line: int) -> str:
         """Return how a message names a line of the records file."""
@@ -109,7 +110,7 @@ class _Join:
             self.catalogue,
             self.project.files,
             self.records,
-            spill=self.scratch / "spill",
+            state=self.project.state,
             where=self._where,
             oddities=warnings,
         )

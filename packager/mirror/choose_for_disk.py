@@ -128,7 +128,7 @@ def _where(release: Release, seeds: Mapping[ShardName, int | None], where: str |
     ]
     columns = list(zip(*rows, strict=True)) or [()] * len(SHARDS)
     table = pa.table([pa.array(column, field.type) for column, field in zip(columns, SHARDS, strict=True)], SHARDS)
-    with tempfile.TemporaryDirectory() as spill, sql.open_database([], Path(spill)) as database:
+    with tempfile.TemporaryDirectory() as spill, sql.open_database(None, Path(spill)) as database:
         database.register("shards", table)
         try:
             found = database.execute(f"SELECT name FROM shards WHERE ({where}\n)").fetchall()  # noqa: S608 (his own)

@@ -152,19 +152,19 @@ def build_lookup(
 ) -> Lookup:
     """Make an index in a folder of its own, durably, its mark last; what the release says of itself is left empty.
 
-    mark: what tells this index from another; the names of its parts begin with it. Raises IncompleteError.
+    folder: the tables lie below the folder that it is in. mark: what tells this index from another; the names of its
+    parts begin with it. Raises IncompleteError.
     """
     atomic_files.remove_tree(folder)
     atomic_files.make_folder(folder)
-    keys, spill = folder / "keys", folder / "spill"
+    keys = folder / "keys"
     progress.begin("lookup", None, "key")
-    with closing(sql.open_database([table.path for table in tables], spill)) as database:
+    with closing(sql.open_database(folder.parent)) as database:
         database.register("withdrawn", pa.table({"id": pa.array(withdrawn, pa.string())}))
         count = _sort_keys(database, _query(tables), keys, progress)
     made = _write_index(keys, count, folder, mark)
     progress.end()
     keys.unlink()
-    atomic_files.remove_tree(spill)
     atomic_files.write_bytes(folder / LOOKUP, documents.to_bytes(made))
     atomic_files.write_bytes(folder / "mark", mark.encode())
     return made

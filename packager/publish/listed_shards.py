@@ -112,7 +112,7 @@ def _newer(project: Project, plan: Plan, phases: Collection[str]) -> dict[ShardN
     }
     if not fresh or not project.replanned.exists() or not parquet.count_rows(project.replanned):
         return found
-    with closing(sql.open_database([project.replanned, *fresh], project.state / "spill")) as database:
+    with closing(sql.open_database(project.state)) as database:
         for planned, shards in fresh.items():
             query = (
                 f"SELECT r.shard, r.id, p.shard AS number FROM {sql.parquet(project.replanned)} r"  # noqa: S608

@@ -61,7 +61,7 @@ def walk_store(store: Store, scratch: Path) -> Iterator[Walked]:
     listing = scratch / "listing.parquet"
     parquet.write_rows(listing, _LISTED, _batches(store))
     query = f"SELECT folder, name, size, stamp, refused FROM {sql.parquet(listing)} ORDER BY folder, name, size"  # noqa: S608
-    with closing(sql.open_database([listing], scratch / "spill")) as database:
+    with closing(sql.open_database(scratch)) as database:
         yield from _walk(_Groups(starmap(_Row, sql.run_rows(database, query, _LISTED))))
 
 

@@ -20,12 +20,6 @@ def shards_of_files(release: Release | None) -> list[ReleaseShard]:
     return [shard for shard in release.shards if shard.phase not in own] if release else []
 
 
-def readable(project: Project, shards: Sequence[ReleaseShard]) -> list[Path]:
-    """Return the files that `create_members` reads by SQL."""
-    moved = [project.moved(shard.name) for shard in shards]
-    return [*(_table(project, shard.name) for shard in shards), *(path for path in moved if path.exists())]
-
-
 def _table(project: Project, name: ShardName) -> Path:
     """Return the members table that packing made."""
     return project.packed(name) / f"{name}.members.parquet"
@@ -61,7 +55,7 @@ def create_members(database: sql.Database, project: Project, shards: Sequence[Re
     same = ", ".join(f"t.{name}" for name in MEMBERS.names if name not in known)
     sql.execute(
         database,
-        "CREATE VIEW member AS SELECT coalesce(m.id, t.id) AS id,"  # noqa: S608 (paths of ours, quoted)
+        "CREATE TEMP VIEW member AS SELECT coalesce(m.id, t.id) AS id,"  # noqa: S608 (paths of ours, quoted)
         " coalesce(m.path, t.source_path, t.path) AS path,"
         " CASE WHEN m.path IS NULL THEN t.source_path_b64 ELSE m.path_b64 END AS path_b64,"
         f" t.path AS member, {same}, t.file_index::BIGINT AS no, t.file_row_number AS row"
@@ -73,7 +67,7 @@ def create_members(database: sql.Database, project: Project, shards: Sequence[Re
 @contextmanager
 def opened_members(project: Project, shards: Sequence[ReleaseShard]) -> Iterator[sql.Database]:
     """Open a database with the view `member` of some shards."""
-    with sql.open_database(readable(project, shards), project.state / "spill") as database:
+    with sql.open_database(project.state) as database:
         create_members(database, project, shards)
         yield database
 

@@ -16,8 +16,8 @@ _ORDERS: tuple[tuple[Order, str, str, str], ...] = (
 
 @contextmanager
 def _opened(catalogue: Path, spill: Path) -> Iterator[sql.Database]:
-    with sql.open_database([catalogue], spill) as database:
-        sql.execute(database, f"CREATE VIEW catalogue AS FROM {sql.parquet(catalogue)}")
+    with sql.open_database(catalogue.parent, spill) as database:
+        sql.execute(database, f"CREATE TEMP VIEW catalogue AS FROM {sql.parquet(catalogue)}")
         yield database
 
 

@@ -73,7 +73,7 @@ def _by_condition(members: pa.Table, where: str) -> "np.ndarray[tuple[int], np.d
     phase_sql.check_condition(where, members.schema, _WHERE)
     rows = members.append_column("row number", pa.array(np.arange(members.num_rows)))
     found = np.zeros(members.num_rows, bool)
-    with tempfile.TemporaryDirectory(prefix="packager-") as spill, sql.open_database([], Path(spill)) as database:
+    with tempfile.TemporaryDirectory(prefix="packager-") as spill, sql.open_database(None, Path(spill)) as database:
         database.register("records", rows)
         query = f'SELECT "row number" FROM ({phase_sql.catalogue_view("records")}) WHERE coalesce((\n{where}\n), false)'  # noqa: S608 (checked above)
         try:

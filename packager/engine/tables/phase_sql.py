@@ -6,11 +6,9 @@ in its syntax tree is then compared with what is allowed.
 """
 
 import json
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -66,7 +64,7 @@ def order_sql(phase: PhaseOptions) -> str:
 @lru_cache  # scan, plan and release of one config ask in turn
 def check_phases(config: Config, where: str = "packager.toml") -> None:
     """Raise InputError for the first phase whose `where` or `order` is not SQL that a plan can repeat."""
-    with open_database([], Path(tempfile.gettempdir())) as database:
+    with open_database(None) as database:
         database.register("records", _EMPTY_RECORD)
         database.execute(f"CREATE TEMP VIEW catalogue AS {catalogue_view('records')}")
         columns = (*COLUMNS, "mtime_ns") if config.collection.mtimes else COLUMNS
@@ -80,7 +78,7 @@ def check_phases(config: Config, where: str = "packager.toml") -> None:
 def check_condition(sql: str, schema: pa.Schema, key: str) -> None:
     """Raise InputError where `sql` is not one condition on a row of `schema`, by the rules of a phase's `where`."""
     nothing = pa.Table.from_pylist([{}], pa.schema([field.with_nullable(True) for field in schema]))
-    with open_database([], Path(tempfile.gettempdir())) as database:
+    with open_database(None) as database:
         database.register("records", nothing)
         database.execute(f"CREATE TEMP VIEW catalogue AS {catalogue_view('records')}")
         _Check(database, tuple(schema.names), _functions(database)).where(sql, key)

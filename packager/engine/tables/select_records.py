@@ -9,7 +9,7 @@ No record goes out before the phase that selected it opens: what exceeds a budge
 it, if that does not open earlier; else it waits.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,21 +30,19 @@ _OVER_BUDGET = (
 
 
 @contextmanager
-def open_catalogue(
-    catalogue: Path, readable: Iterable[Path], spill: Path, withdrawn: Sequence[str] = ()
-) -> Iterator[sql.Database]:
-    """Open the catalogue without the records `withdrawn`; `files` has all files. It may read only `readable`.
+def open_catalogue(catalogue: Path, withdrawn: Sequence[str] = ()) -> Iterator[sql.Database]:
+    """Open the catalogue without the records `withdrawn`; `files` has all files. It may read what is beside it.
 
     Rows that are put into the table `barred` (id) are in neither view from then on.
     """
-    with sql.open_database(readable, spill) as database:
+    with sql.open_database(catalogue.parent) as database:
         database.register("withdrawn", pa.table([pa.array(withdrawn, pa.string())], _WITHDRAWN))
         sql.execute(database, "CREATE TEMP TABLE barred (id VARCHAR)")
         records = phase_sql.catalogue_view(f"{sql.parquet(catalogue)}")
         left = f"{records} ANTI JOIN withdrawn USING (id) ANTI JOIN barred USING (id)" if withdrawn else records
-        sql.execute(database, f"CREATE VIEW catalogue AS {left}")
+        sql.execute(database, f"CREATE TEMP VIEW catalogue AS {left}")
         unpublished = "NULL::VARCHAR AS home, NULL::BIGINT AS place"
-        sql.execute(database, f"CREATE VIEW files AS SELECT *, {unpublished} FROM catalogue WHERE {_IS_READ}")  # noqa: S608
+        sql.execute(database, f"CREATE TEMP VIEW files AS SELECT *, {unpublished} FROM catalogue WHERE {_IS_READ}")  # noqa: S608
         yield database
 
 

@@ -1,10 +1,12 @@
 """The door to DuckDB: SQL over tables, out of core; rows go out as Arrow record batches.
 
-It may read only the files it is given and spills to the folder it is given.
+It may read only files below the folder it is given and spills to the folder it is given.
 """
 
 import re
+import tempfile
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -23,24 +25,39 @@ THREADS = 4  # at most: each holds rows of its own, and what 16 hold of ten mill
 SqlError = duckdb.Error  # what is raised for SQL that DuckDB refuses
 
 
-def open_database(readable: Iterable[Path], spill: Path, *, threads: int | None = None) -> Database:
-    """Return an in-memory DuckDB that may read only `readable` and spill to the folder `spill`.
+def open_database(folder: Path | None, spill: Path | None = None, *, threads: int | None = None) -> Database:
+    """Return an in-memory DuckDB that may read only files below `folder`, None: no file.
 
-    No other file, no network, no extension; and SQL that it is given cannot lift this. threads: None for all
-    cores up to THREADS. Same result for any number as long as queries order their rows in full.
+    spill: the folder that it spills to; None: "spill" in `folder`, else the system's for temporary files.
+
+    No other file, no network, no extension; and SQL that it is given cannot lift this. Tables and views that are made
+    must be temporary: the next caller may get the same DuckDB. threads: None for all cores up to THREADS. Same result
+    for any number as long as queries order their rows in full.
     """
-    database = duckdb.connect(":memory:", config={"threads": threads or min(THREADS, available_cores())})
-    database.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
-    database.execute("SET preserve_insertion_order = true")
-    database.execute("SET TimeZone = 'UTC'")  # the machine's own would show in casts of dates with an offset
-    database.execute(f"SET temp_directory = {quoted(str(atomic_files.make_folder(spill)))}")
-    database.execute("SET autoinstall_known_extensions = false")
-    database.execute("SET autoload_known_extensions = false")
-    readable = tuple(readable)
-    allowed = sorted({*map(str, readable), *map(_literal_glob, readable)})
-    database.execute(f"SET allowed_paths = [{', '.join(map(quoted, allowed))}]")
-    database.execute("SET enable_external_access = false")
-    database.execute("SET lock_configuration = true")
+    if spill is None:
+        spill = folder / "spill" if folder else Path(tempfile.gettempdir())
+    atomic_files.make_folder(spill)
+    return _instance(folder, spill, threads or min(THREADS, available_cores())).cursor()
+
+
+@lru_cache(maxsize=2)  # to start one takes 12 ms, and a command opens several of a project, one after the other
+def _instance(folder: Path | None, spill: Path, threads: int) -> Database:
+    """Return a DuckDB of this process, whose configuration is locked."""
+    allowed = [f"{folder}/", f"{_literal_glob(folder)}/"] if folder else []
+    database = duckdb.connect(":memory:", config={"threads": threads})
+    for setting in (
+        f"memory_limit = '{MEMORY_LIMIT}'",
+        "preserve_insertion_order = true",
+        "GLOBAL TimeZone = 'UTC'",  # the machine's own would show in casts of dates with an offset
+        f"temp_directory = {quoted(str(spill))}",
+        "enable_external_file_cache = false",  # files are replaced under the same name
+        "autoinstall_known_extensions = false",
+        "autoload_known_extensions = false",
+        f"allowed_directories = [{', '.join(map(quoted, allowed))}]",
+        "enable_external_access = false",
+        "lock_configuration = true",
+    ):
+        database.execute(f"SET {setting}")
     return database
 
 

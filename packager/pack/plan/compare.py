@@ -8,12 +8,10 @@ are now, or while its file cannot be read. Sizes and times tell for most; where 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 
-from packager.engine.project.project import Project
 from packager.engine.published.listed_members import create_moved
 from packager.engine.tables import parquet, sql
 from packager.errors import IncompleteError, InputError
@@ -34,9 +32,9 @@ _SUSPECT = pa.schema([*ROWS, ("sha256", pa.binary()), ("no", pa.int32()), ("row"
 _ROW_BITS = 40  # of `place`, which orders replaced members by shard and row
 
 # The newest published version of each record, wherever it is; id: as it is now. place: a hash of the file's path.
-_PUBLISHED = "CREATE VIEW published AS SELECT * FROM %s"
+_PUBLISHED = "CREATE TEMP VIEW published AS SELECT * FROM %s"
 _KNOWN = """
-CREATE VIEW known AS
+CREATE TEMP VIEW known AS
 SELECT coalesce(m.id, p.id) AS id, p.shard AS no, p.file_row_number AS row, p.size, p.mtime_ns, p.sha256,
     CASE WHEN m.path IS NULL THEN hash(p.path, p.path_b64) ELSE hash(m.path, m.path_b64) END AS place
 FROM published p LEFT JOIN moved m ON m.no = p.shard AND m.row = p.file_row_number
@@ -94,12 +92,6 @@ class _Suspect(NamedTuple):
     row: int
 
 
-def readable(project: Project, frozen: Sequence[PublishedShardRows]) -> list[Path]:
-    """Return the files that comparing reads by SQL."""
-    moved = [project.moved(each.shard.name) for each in frozen]
-    return [*(each.rows for each in frozen), *(path for path in moved if path.exists())]
-
-
 def compare_records(
     hashes: SourceHashes,
     frozen: Sequence[PublishedShardRows],
@@ -131,7 +123,7 @@ def compare_records(
     rows = sql.run_batches(database, "SELECT id, shard, replaced FROM returned ORDER BY id", RETURNING)
     parquet.write_rows(project.replanned, RETURNING, rows)
     sql.execute(database, _FILES)
-    sql.execute(database, "CREATE OR REPLACE VIEW files AS SELECT * FROM left_to_plan ANTI JOIN barred USING (id)")
+    sql.execute(database, "CREATE OR REPLACE TEMP VIEW files AS SELECT * FROM left_to_plan ANTI JOIN barred USING (id)")
     return _counts(database, moved)
 
 

@@ -8,7 +8,6 @@ what is withdrawn, or an option that decides it changes.
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,9 +51,9 @@ from packager.model import (
     WithdrawnFile,
 )
 from packager.options import Config, PhaseOptions
-from packager.pack.content.source_hashes import SourceHashes, hashed_file
+from packager.pack.content.source_hashes import SourceHashes
 from packager.pack.content.withdrawn_content import leave_out
-from packager.pack.plan.compare import Comparison, readable
+from packager.pack.plan.compare import Comparison
 from packager.pack.plan.export_catalogue import export_catalogue
 from packager.pack.plan.published_state import (
     PublishedState,
@@ -241,7 +240,7 @@ def _plan(
     virtual: bool,
 ) -> _Planned:
     """Return every phase's plan, the members of its new shards written."""
-    with _opened(project, config, standing) as database:
+    with open_catalogue(project.catalogue, list(standing.withdrawn)) as database:
         check_phase_sql.check_conditions(database, config)
         hashes = SourceHashes(database, project, progress)
         hashes.create()
@@ -266,6 +265,7 @@ def _plan(
         overflow = planner.selection.overflow()
         stay = waiting(database, standing, planned.cut)
         progress.end()
+    atomic_files.remove_tree(project.state / "spill")  # what a killed run left
     order = [phase.name for phase in config.phases]
     planned.phases = [
         msgspec.structs.replace(
@@ -277,15 +277,3 @@ def _plan(
     planned.superseded += standing.ended(config)
     planned.sources_gone = sources_gone(project, standing, planned.compared.stale, virtual=virtual)
     return planned
-
-
-@contextmanager
-def _opened(project: Project, config: Config, standing: PublishedState) -> Iterator[sql.Database]:
-    """Open what planning reads by SQL; its spill is gone afterwards."""
-    planned = (project.planned(phase.name) for phase in config.phases)
-    kept = [hashed_file(project), project.withdrawn_hashes]
-    tables_read = [project.catalogue, *planned, *kept, *readable(project, standing.of_files)]
-    spill = project.state / "spill"
-    with open_catalogue(project.catalogue, tables_read, spill, list(standing.withdrawn)) as database:
-        yield database
-    atomic_files.remove_tree(spill)

@@ -46,7 +46,7 @@ def emptied(project: Project, withdrawn: Collection[str]) -> dict[ShardName, Con
     found: dict[ShardName, Container] = {}
     if not rows:
         return found
-    with sql.open_database(rows.values(), project.state / "spill") as database:
+    with sql.open_database(project.state) as database:
         database.register("withdrawn", pa.table({"id": pa.array(list(withdrawn), pa.string())}))
         for name, path in rows.items():
             left = f"(SELECT DISTINCT shard FROM {sql.parquet(path)} ANTI JOIN withdrawn USING (id))"  # noqa: S608

@@ -12,7 +12,7 @@ from packager.core.reports.reports import FoundRecord
 from packager.core.shards.path_patterns import check_pattern, pattern_sql
 from packager.engine.project import state_files
 from packager.engine.project.project import Project
-from packager.engine.published.listed_members import create_members, readable, shards_of_files
+from packager.engine.published.listed_members import create_members, shards_of_files
 from packager.engine.published.moved_files import finish_moved
 from packager.engine.tables import phase_sql, sql
 from packager.engine.tables.check_phase_sql import condition_query, find_failure
@@ -110,7 +110,6 @@ def _check_found(wanted: RecordFilter, found: Sequence[FoundRecord]) -> None:
 @contextmanager
 def _records(project: Project, shards: Sequence[ReleaseShard]) -> Iterator[sql.Database]:
     """Open all records as a view of the catalogue's columns; `held`: the shard that a row is of, null for none."""
-    tables = readable(project, shards)
     parts = []
     if project.catalogue.exists():
         parts.append(f"SELECT *, NULL::BIGINT AS held FROM {sql.parquet(project.catalogue)}")  # noqa: S608
@@ -119,9 +118,9 @@ def _records(project: Project, shards: Sequence[ReleaseShard]) -> Iterator[sql.D
         parts.append(f"SELECT {same}, no AS held FROM member")  # noqa: S608
     if not parts:
         raise InputError(project.catalogue, "no catalogue has been made yet", "run: packager scan")
-    with sql.open_database([project.catalogue, *tables], project.state / "spill") as database:
+    with sql.open_database(project.state) as database:
         if shards:
             create_members(database, project, shards)
-        sql.execute(database, f"CREATE VIEW every AS {' UNION ALL BY NAME '.join(parts)}")
-        sql.execute(database, f"CREATE VIEW records AS {phase_sql.catalogue_view('every')}")
+        sql.execute(database, f"CREATE TEMP VIEW every AS {' UNION ALL BY NAME '.join(parts)}")
+        sql.execute(database, f"CREATE TEMP VIEW records AS {phase_sql.catalogue_view('every')}")
         yield database

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from packager.core.reports.reports import FoundRecord, Oddity
 from packager.engine.project.project import Project
-from packager.engine.published.listed_members import create_members, readable, shards_of_files
+from packager.engine.published.listed_members import create_members, shards_of_files
 from packager.engine.stores.open_members import is_changed
 from packager.engine.tables import sql
 from packager.errors import IncompleteError
@@ -97,8 +97,7 @@ def _opened(
     live = read_published_rows(project, last) if last else []
     places = {shard.name: place for place, shard in enumerate(shards)}
     live = [each for each in live if each.shard.name in places]
-    tables = [project.catalogue, *readable(project, shards), *(each.rows for each in live)]
-    with sql.open_database(tables, project.state / "spill") as database:
+    with sql.open_database(project.state) as database:
         database.register("found", pa.table({"id": pa.array(ids, pa.string())}))
         if shards:
             create_members(database, project, shards)
@@ -108,7 +107,7 @@ def _opened(
             published = sql.parquet((each.rows for each in live), "file_row_number = true")
             columns = "no, file_row_number AS row, size, mtime_ns"
             rows = f"{published} p JOIN live ON live.place = p.file_index"
-            sql.execute(database, f"CREATE VIEW published AS SELECT {columns} FROM {rows}")  # noqa: S608
+            sql.execute(database, f"CREATE TEMP VIEW published AS SELECT {columns} FROM {rows}")  # noqa: S608
         yield database, bool(live)
 
 

@@ -27,7 +27,7 @@ _TEXTS = st.text("ab*[]?{},%_\\/!-.^$()|+'\n\té", max_size=12)
 def test_the_predicate_and_the_sql_mean_what_a_regular_expression_of_the_pattern_does(pattern: str, text: str) -> None:
     expected = bool(re.fullmatch("(?s:.*)".join(map(re.escape, pattern.split("*"))), text))
     assert compile_pattern(pattern)(text) is expected
-    with tempfile.TemporaryDirectory() as spill, closing(sql.open_database([], Path(spill))) as database:
+    with tempfile.TemporaryDirectory() as spill, closing(sql.open_database(None, Path(spill))) as database:
         database.register("paths", pa.table({"path": [text, None]}))
         found = sql.execute(database, f"SELECT {pattern_sql(pattern, 'path')} FROM paths")
     assert found == [(expected,), (None,)]

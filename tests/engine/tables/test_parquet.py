@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -202,15 +203,21 @@ def test_a_table_that_is_not_there_or_a_folder_is_told_in_one_sentence(tmp_path:
 
 @pytest.fixture
 def database(table: Path, tmp_path: Path) -> Iterator[sql.Database]:
-    """A database that may read the table and nothing else."""
+    """A database that may read the files of state/, of which one is a copy of the table, and nothing else."""
+    state, other = tmp_path / "state", tmp_path / "state-2"  # whose path begins alike
+    for folder in (state, other):
+        folder.mkdir()
     (tmp_path / "secret.csv").write_text("a,b\n1,2\n")
-    pq.write_table(rows(1), tmp_path / "other.parquet")
-    with sql.open_database([table], tmp_path / "spill") as database:
+    for folder in (tmp_path, other):
+        pq.write_table(rows(1), folder / "other.parquet")
+    (state / "link.parquet").symlink_to(tmp_path / "other.parquet")
+    shutil.copy(table, state)
+    with sql.open_database(state, tmp_path / "spill") as database:
         yield database
 
 
-def test_sql_reads_the_table_that_it_is_given_in_batches(table: Path, database: sql.Database) -> None:
-    query = f"SELECT size, id, sha256 FROM read_parquet({sql.quoted(str(table))}) ORDER BY id DESC"
+def test_sql_reads_a_table_of_its_folder_in_batches(tmp_path: Path, database: sql.Database) -> None:
+    query = f"SELECT size, id, sha256 FROM read_parquet({sql.quoted(f'{tmp_path}/state/a.parquet')}) ORDER BY id DESC"
     found = pa.Table.from_batches(sql.run_batches(database, query, SCHEMA), SCHEMA)
     assert found.equals(rows(50).sort_by([("id", "descending")]))
 
@@ -222,7 +229,11 @@ FORBIDDEN = [
     "SELECT * FROM read_blob('{folder}/*')",
     "SELECT * FROM read_parquet('{folder}/other.parquet')",
     "SELECT * FROM read_parquet('{folder}/*.parquet')",
-    "SELECT * FROM read_parquet('{folder}/a.parquet/../other.parquet')",
+    "SELECT * FROM read_parquet('{folder}/state/../other.parquet')",
+    "SELECT * FROM read_parquet('{folder}/state/link.parquet')",
+    "SELECT * FROM read_parquet('{folder}/state-2/other.parquet')",
+    "SELECT * FROM read_parquet('{folder}/state*/other.parquet')",
+    "SELECT * FROM read_parquet('{folder}/state')",
     "SELECT * FROM read_text('/etc/hostname')",
     "SELECT * FROM glob('{folder}/*')",
     "SELECT * FROM read_csv('http://127.0.0.1:9/x.csv')",
@@ -255,6 +266,25 @@ def test_sql_is_refused_all_else(tmp_path: Path, table: Path, database: sql.Data
     assert table.read_bytes() == data
 
 
+def test_what_one_caller_makes_another_does_not_see(tmp_path: Path) -> None:
+    with sql.open_database(tmp_path) as first, sql.open_database(tmp_path) as second:
+        first.execute("CREATE TEMP TABLE mine AS SELECT 1")
+        first.register("registered", rows(1))
+        for name in ("mine", "registered"):
+            with pytest.raises(sql.SqlError, match="does not exist"):
+                second.execute(f"FROM {name}")
+        assert second.execute("SELECT current_setting('TimeZone')").fetchall() == [("UTC",)]
+
+
+def test_a_table_that_was_replaced_is_read_anew(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    for count in (3, 4, 5):
+        parquet.write_rows(path, SCHEMA, rows(count).to_batches())
+        os.utime(path, ns=(0, 0))  # as another that was written in the same tick of the clock
+        with sql.open_database(tmp_path) as database:
+            assert sql.count_rows(database, sql.parquet(path)) == count
+
+
 def test_names_in_sql_are_quoted() -> None:
     assert sql.quoted("a'b\\c\"") == "'a''b\\c\"'"
 
@@ -263,7 +293,7 @@ def test_names_in_sql_are_quoted() -> None:
 def test_a_table_of_an_odd_name_is_read_and_only_that(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     parquet.write_rows(path, SCHEMA, rows(3).to_batches())
-    with sql.open_database([path], tmp_path / "spill's") as database:
+    with sql.open_database(tmp_path, tmp_path / "spill's") as database:
         count = database.execute(f"SELECT count(*) FROM read_parquet({sql.quoted(str(path))})").fetchall()
     assert count == [(3,)]
 
@@ -271,7 +301,7 @@ def test_a_table_of_an_odd_name_is_read_and_only_that(tmp_path: Path, name: str)
 def test_the_result_is_the_same_on_one_thread_and_on_two(table: Path, tmp_path: Path) -> None:
     found = []
     for threads in (1, 2):
-        with sql.open_database([table], tmp_path / "spill", threads=threads) as database:
+        with sql.open_database(tmp_path, threads=threads) as database:
             assert database.execute("SELECT current_setting('threads')").fetchall() == [(threads,)]
             query = f"SELECT * FROM read_parquet({sql.quoted(str(table))}) ORDER BY size, id"
             found.append(pa.Table.from_batches(sql.run_batches(database, query, SCHEMA), SCHEMA))

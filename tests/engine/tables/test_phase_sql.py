@@ -1,8 +1,5 @@
 """Phases' SQL is checked against the catalogue's columns, and only what every run repeats may pass."""
 
-import tempfile
-from pathlib import Path
-
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -184,7 +181,7 @@ def test_any_text_passes_and_runs_inside_a_query_or_is_refused_in_one_sentence(s
 
 def selected(phase: PhaseOptions, rows: list[dict[str, object]], also: str) -> list[str]:
     """Return the ids of the rows that a phase takes and that `also` holds for, in the phase's order."""
-    with sql.open_database([], Path(tempfile.gettempdir())) as database:
+    with sql.open_database(None) as database:
         database.register("records", pa.Table.from_pylist(rows, CATALOGUE))
         rows_of = f"SELECT id FROM ({catalogue_view('records')})"
         query = f"{rows_of} WHERE {also} AND {where_sql(phase)} ORDER BY {order_sql(phase)}, id"
