@@ -4,12 +4,16 @@ Most commands meet no swarm, and it has no wheel for every Python: without it th
 """
 
 import platform
+import sys
 from typing import TYPE_CHECKING, Any
 
 from packager.errors import InputError
 
+_HAS_WHEEL = sys.version_info < (3, 14)
 _FIX = (
-    "use Python 3.11 to 3.13; or install the system's package (Debian: python3-libtorrent) and make the virtual"
+    "pip install libtorrent"
+    if _HAS_WHEEL
+    else "use Python 3.11 to 3.13; or install the system's package (Debian: python3-libtorrent) and make the virtual"
     " environment with --system-site-packages"
 )
 
