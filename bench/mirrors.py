@@ -1,6 +1,6 @@
 """Mirrors that never talk, for 24 months: how well each way to choose shards covers 300 TB (docs/explanation/).
 
-Scores come from packager.core.releases.choose_shards. Prints two Markdown tables and writes the plot beside the page
+Scores come from packager.core.releases.mirror_strategies. Prints two Markdown tables and writes the plot beside the page
 that shows them. All is drawn from one seed, so two runs give the same figures.
 """
 
@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from packager.core.releases import choose_shards
+from packager.core.releases import mirror_strategies
 
 SHARD = 64 << 30  # bytes
 SHARDS = -(-300 * 10**12 // SHARD)
@@ -23,7 +23,7 @@ LEAST, MOST = 0.5e12, 20e12  # bytes of a mirror's budget, drawn evenly on a log
 CHURN = 0.05  # of the mirrors leave in a month, and as many others come
 MONTHS = 24
 MIRRORS = (50, 100, 200, 500, 1000, 2000)
-STEEP = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # choose_shards.STEEPNESS and others
+STEEP = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # mirror_strategies.STEEPNESS and others
 PLOT = Path(__file__).parents[1] / "docs/explanation/choosing-shards.svg"
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -31,9 +31,9 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Way: TypeAlias = Callable[[Floats, Floats], Floats]
 
 
-def spread(drawn: Floats, seeds: Floats, steepness: float = choose_shards.STEEPNESS) -> Floats:
+def spread(drawn: Floats, seeds: Floats, steepness: float = mirror_strategies.STEEPNESS) -> Floats:
     """The default: weighted rendezvous hashing."""
-    return -choose_shards.scores(drawn, choose_shards.weights(seeds, steepness))
+    return -mirror_strategies.scores(drawn, mirror_strategies.weights(seeds, steepness))
 
 
 def rarest(drawn: Floats, seeds: Floats) -> Floats:
@@ -85,7 +85,7 @@ def population(mirrors: int) -> list[Comers]:
         places = np.flatnonzero(random.random(mirrors) < (CHURN if month else 1))
         budgets = LEAST * (MOST / LEAST) ** random.random(len(places))
         ids = [b"%d mirrors, month %d, place %d" % (mirrors, month, place) for place in places]
-        drawn = np.array([choose_shards.uniforms(each, infohashes) for each in ids]).reshape(len(ids), SHARDS)
+        drawn = np.array([mirror_strategies.uniforms(each, infohashes) for each in ids]).reshape(len(ids), SHARDS)
         months.append(Comers(places, (budgets // SHARD).astype(np.int64), drawn))
     return months
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from packager.core.bittorrent import bencode, parse_torrent
-from packager.core.releases.sharing_rule import SharingRule, sharing_rule_of
+from packager.core.releases.withheld_shards import SharingRule, sharing_rule_of
 from packager.core.reports.evidence import Evidence
 from packager.core.reports.withheld import Withheld
 from packager.engine.files.limited_read import read_limited

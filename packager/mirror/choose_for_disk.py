@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from packager.core.releases.choose_shards import ShardChoice, choose_shards
-from packager.core.releases.sharing_rule import SharingRule
+from packager.core.releases.mirror_strategies import ShardChoice, choose_shards
+from packager.core.releases.withheld_shards import SharingRule
 from packager.core.reports.reports import Oddity
 from packager.engine.tables import sql
 from packager.errors import InputError

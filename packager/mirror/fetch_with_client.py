@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from packager.core.bittorrent import bencode
-from packager.core.releases.sharing_rule import SharingRule
+from packager.core.releases.withheld_shards import SharingRule
 from packager.core.reports.reports import Oddity
 from packager.engine.clients import Client, TorrentToAdd
 from packager.engine.files.limited_read import read_limited

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from packager.core.bittorrent.parse_torrent import parse_torrent
 from packager.core.bittorrent.piece_hashes import PieceHashes
-from packager.core.releases.sharing_rule import SharingRule
+from packager.core.releases.withheld_shards import SharingRule
 from packager.core.reports.mirror_reports import OnDisk, Removable
 from packager.engine.files import atomic_files
 from packager.engine.files.file_stamp import FileStamp

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 from packager.core.releases.kept_entries import staleness_warning
-from packager.core.releases.sharing_rule import SharingRule
+from packager.core.releases.withheld_shards import SharingRule
 from packager.core.reports.mirror_reports import Health, MirrorShard, MirrorStatus
 from packager.core.reports.withheld import Withheld
 from packager.engine.clients import ClientTorrent, open_client

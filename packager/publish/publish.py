@@ -21,8 +21,8 @@ from packager.core.releases import documents, release_lists
 from packager.core.releases.document_checks import check_document
 from packager.core.releases.next_release import check_signer, next_release, not_before
 from packager.core.releases.seed_counts import Counted
-from packager.core.releases.sharing_rule import SharingRule
 from packager.core.releases.withdrawn_records import all_withdrawals
+from packager.core.releases.withheld_shards import SharingRule
 from packager.core.reports.reader_needs import missing_for_readers
 from packager.core.reports.reports import PublishReport
 from packager.core.shards.layout import PAYLOAD

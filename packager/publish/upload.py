@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import BoundedSemaphore, Event
 
 from packager.core.releases import documents
-from packager.core.releases.sharing_rule import SharingRule
+from packager.core.releases.withheld_shards import SharingRule
 from packager.core.reports.reports import UploadReport
 from packager.engine.files.limited_read import read_limited
 from packager.engine.project.owner_id import claim_store, project_owner

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from packager.core.bittorrent import bencode
 from packager.core.releases.metalink import has_metalink, metalink_of, metalink_path, v1_torrent
-from packager.core.releases.sharing_rule import SharingRule
+from packager.core.releases.withheld_shards import SharingRule
 from packager.engine.files.write_errors import write_error
 from packager.model import PublishedFile, Release
 

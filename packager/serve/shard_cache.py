@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 
 from packager.core.bittorrent.piece_hashes import PieceHashes
 from packager.core.config.store_url import StoreUrl
-from packager.core.releases.sharing_rule import SharingRule
 from packager.core.releases.withdrawn_records import waiting_shards
+from packager.core.releases.withheld_shards import SharingRule
 from packager.core.reports.withheld import Withheld
 from packager.core.shards.folder_layout import FolderLayout
 from packager.core.shards.layout import Layout

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from packager.core.releases.sharing_rule import sharing_rule_of
+from packager.core.releases.withheld_shards import sharing_rule_of
 from packager.core.reports.withheld import Withheld
 from packager.engine.published.published_shard import read_manifest
 from packager.engine.published.shareable_files import ShareableFiles

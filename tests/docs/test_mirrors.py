@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench import mirrors
-from packager.core.releases import choose_shards
+from packager.core.releases import mirror_strategies
 from packager.model import STRATEGIES, Infohash
 from tests.helpers.load_script import DOCS, ROOT
 from tests.helpers.simulated_publisher import Publisher, make_shard, phase_of
@@ -34,12 +34,12 @@ def test_the_simulation_takes_the_shards_that_choose_takes() -> None:
     seeds = [at % 4 for at in range(60)]
     infohashes = [bytes.fromhex(shard.infohash_v2 or Infohash("")) for shard in shards]
     for mirror in (b"one", b"two", b"three"):
-        drawn = choose_shards.uniforms(mirror, infohashes)[np.newaxis]
+        drawn = mirror_strategies.uniforms(mirror, infohashes)[np.newaxis]
         for strategy, way in (("spread", mirrors.spread), ("rarest", mirrors.rarest)):
             taken = np.argsort(way(drawn, np.array(seeds, dtype=np.float64))[0])[:20].tolist()
-            chosen = choose_shards.choose_shards(
+            chosen = mirror_strategies.choose_shards(
                 release,
-                budget=20 * (shards[0].size + choose_shards.documents_of(shards[0])),
+                budget=20 * (shards[0].size + mirror_strategies.documents_of(shards[0])),
                 mirror_id=mirror,
                 strategy=strategy,
                 seeds={shard.name: count for shard, count in zip(shards, seeds, strict=True)},
@@ -50,10 +50,10 @@ def test_the_simulation_takes_the_shards_that_choose_takes() -> None:
 def test_every_strategy_stands_in_the_table_and_the_formula_is_the_codes() -> None:
     told = re.findall(r"^\| `(\w+)` \|", CHOOSING, re.MULTILINE)
     assert sorted(told) == sorted(STRATEGIES)
-    assert f"(1 + seeds)^-{choose_shards.STEEPNESS}" in CHOOSING
-    one, two = choose_shards.weights(np.array([20.0, 21.0]))
+    assert f"(1 + seeds)^-{mirror_strategies.STEEPNESS}" in CHOOSING
+    one, two = mirror_strategies.weights(np.array([20.0, 21.0]))
     assert f"20 seeds against 21 is {one / two:.2f} : 1" in CHOOSING
-    zero, first = choose_shards.weights(np.array([0.0, 1.0]))
+    zero, first = mirror_strategies.weights(np.array([0.0, 1.0]))
     assert f"{zero / first:.0f} : 1" in CHOOSING
 
 

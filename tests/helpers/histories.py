@@ -16,7 +16,7 @@ import pytest
 import zstandard
 
 from packager.cli.app import main
-from packager.core.releases import documents, sharing_rule, trust
+from packager.core.releases import documents, trust, withheld_shards
 from packager.core.releases.kept_entries import FollowedState
 from packager.model import Release
 from tests.helpers.site_contents import told
@@ -341,7 +341,7 @@ class History:
 
     def check_handed_out(self, site: Path, shards: dict[str, dict], body: bytes, barred: set[bytes]) -> None:
         """No shard with withdrawn content, or with the record of it, is on a list or may be handed out."""
-        rule = sharing_rule.SharingRule(documents.from_bytes(body, Release, "release.json"))
+        rule = withheld_shards.SharingRule(documents.from_bytes(body, Release, "release.json"))
         lists = b"".join(
             path.read_bytes() for path in (*site.rglob("magnets*.txt"), site / "feed.xml", site / "index.html")
         )

@@ -15,8 +15,8 @@ import pytest
 from packager import api
 from packager.cli.app import main
 from packager.core.releases import documents
-from packager.core.releases.choose_shards import documents_of
 from packager.core.releases.minisign_key import PublicKey
+from packager.core.releases.mirror_strategies import documents_of
 from packager.core.releases.release_lists import ListedTorrent
 from packager.engine.files import atomic_files
 from packager.engine.files.write_errors import free_bytes

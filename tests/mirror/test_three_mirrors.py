@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from packager import api
-from packager.core.releases.choose_shards import choose_shards, documents_of
+from packager.core.releases.mirror_strategies import choose_shards, documents_of
 from packager.mirror.state import MirrorFolder
 from packager.model import Release
 from tests.helpers.libtorrent_peer import ROOT

@@ -8,7 +8,7 @@ from packager.core.releases import minisign_signature as signatures
 from packager.core.releases.document_checks import check_manifest, check_release
 from packager.core.releases.kept_entries import broken_rules, kept_entries
 from packager.core.releases.minisign_key import KEY_LIMIT, PublicKey
-from packager.core.releases.sharing_rule import SharingRule
+from packager.core.releases.withheld_shards import SharingRule
 from packager.core.reports.inspection import (
     LISTED,
     IssueList,

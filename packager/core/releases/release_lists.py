@@ -15,7 +15,7 @@ from packager import units
 from packager.core.bittorrent.scrape import SwarmCounts
 from packager.core.releases import release_changes
 from packager.core.releases.seed_counts import Counted
-from packager.core.releases.sharing_rule import SharingRule
+from packager.core.releases.withheld_shards import SharingRule
 from packager.core.shards.folder_layout import TAG_FILES
 from packager.model import FrozenStruct, PublishedFile, Release, ReleaseShard, ShardName
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from packager.core.releases import documents
-from packager.core.releases.sharing_rule import SharingRule
 from packager.core.releases.withdrawn_records import waiting_shards
+from packager.core.releases.withheld_shards import SharingRule
 from packager.core.reports.withheld import Withheld
 from packager.engine.files.file_stamp import FileStamp
 from packager.engine.project import state_files
@@ -22,7 +22,7 @@ _Stamps: TypeAlias = tuple[FileStamp | None, ...]
 
 
 class ShareableFiles:
-    """The rule (core/releases/sharing_rule.py) for files anywhere.
+    """The rule (core/releases/withheld_shards.py) for files anywhere.
 
     Each release and plan is read once, and again after `refresh` finds that it changed; memory: those.
     """

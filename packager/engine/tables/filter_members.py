@@ -63,7 +63,7 @@ def _by_path(members: pa.Table, patterns: Sequence[str]) -> "np.ndarray[tuple[in
 def _by_condition(members: pa.Table, where: str) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
     """Return the rows for which an SQL condition is true."""
     from packager.engine.tables import (  # few ask by SQL, and DuckDB takes long to import
-        check_phase_sql,
+        failing_records,
         phase_sql,
         sql,
     )
@@ -80,9 +80,9 @@ def _by_condition(members: pa.Table, where: str) -> "np.ndarray[tuple[int], np.d
             for batch in database.sql(query).to_arrow_reader(parquet.BATCH_ROWS):
                 found[batch.column(0).to_numpy()] = True
         except sql.SqlError as error:
-            evaluate = check_phase_sql.condition_query(where)
+            evaluate = failing_records.condition_query(where)
             view = f"({phase_sql.catalogue_view('records')})"
-            raise check_phase_sql.find_failure(database, view, evaluate, _WHERE) or sql.sql_error(
+            raise failing_records.find_failure(database, view, evaluate, _WHERE) or sql.sql_error(
                 error, _WHERE
             ) from None
     return found

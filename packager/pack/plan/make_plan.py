@@ -27,7 +27,7 @@ from packager.engine.project.project import Project
 from packager.engine.project.state_files import read_plan, read_withdrawals
 from packager.engine.project.state_format import write_state_format
 from packager.engine.published.moved_files import finish_moved
-from packager.engine.tables import check_phase_sql, parquet, phase_sql, sql
+from packager.engine.tables import failing_records, parquet, phase_sql, sql
 from packager.engine.tables.select_records import (
     RecordSelection,
     count_replaced,
@@ -210,7 +210,7 @@ class _Planner:
             rows = parquet.write_rows(path, PLANNED, self._counted(placed), statistics=False, quick=True)
         except sql.RowError as error:
             condition = self.selection.wanted(phase)
-            raise check_phase_sql.order_failure(self.database, self.config, phase, condition) or error from error
+            raise failing_records.order_failure(self.database, self.config, phase, condition) or error from error
         left_out = found - rows
         if left_out and rows < count_replaced(self.database, phase):
             what = "has no room for all members of the shards that are replaced"
@@ -241,7 +241,7 @@ def _plan(
 ) -> _Planned:
     """Return every phase's plan, the members of its new shards written."""
     with open_catalogue(project.catalogue, list(standing.withdrawn)) as database:
-        check_phase_sql.check_conditions(database, config)
+        failing_records.check_conditions(database, config)
         hashes = SourceHashes(database, project, progress)
         hashes.create()
         planned = _Planned(compared(hashes, config, standing, embargoed(config, opens)))

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from packager.core.config.store_url import StoreUrl
-from packager.core.releases.sharing_rule import SharingRule
+from packager.core.releases.withheld_shards import SharingRule
 from packager.core.reports.reports import Oddity, PruneItem, PruneReport
 from packager.core.shards import bag
 from packager.engine.files import atomic_files

@@ -15,7 +15,7 @@ from packager.engine.project.project import Project
 from packager.engine.published.listed_members import create_members, shards_of_files
 from packager.engine.published.moved_files import finish_moved
 from packager.engine.tables import phase_sql, sql
-from packager.engine.tables.check_phase_sql import condition_query, find_failure
+from packager.engine.tables.failing_records import condition_query, find_failure
 from packager.errors import InputError
 from packager.model import CATALOGUE, ReleaseShard
 from packager.option_fields import option

@@ -16,7 +16,7 @@ from packager.core.bittorrent.magnet import MagnetMember, member_field
 from packager.core.releases.metalink import metalink_path
 from packager.core.releases.release_changes import ReleaseChanges, changes_in, page, phase_dates
 from packager.core.releases.seed_counts import Counted, SeedSpread, spread
-from packager.core.releases.sharing_rule import SharingRule
+from packager.core.releases.withheld_shards import SharingRule
 from packager.model import Release, ReleasePhase, ReleaseShard, ShardName
 from packager.publish.site.filters import has_page
 

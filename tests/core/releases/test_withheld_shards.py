@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from packager.core.releases import release_lists
-from packager.core.releases.sharing_rule import SharingRule, why_withheld
+from packager.core.releases.withheld_shards import SharingRule, why_withheld
 from packager.model import Release, Withdrawal
 from tests.helpers.made_up_releases import make_phase, make_release, make_shard
 

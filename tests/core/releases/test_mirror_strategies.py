@@ -1,4 +1,4 @@
-"""choose_shards.py: within the budget, the same for the same, apart for different mirrors, and steady."""
+"""mirror_strategies.py: within the budget, the same for the same, apart for different mirrors, and steady."""
 
 import hashlib
 import random
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager.core.releases.choose_shards import (
+from packager.core.releases.mirror_strategies import (
     ShardChoice,
     choose_shards,
     documents_of,

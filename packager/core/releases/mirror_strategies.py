@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from packager.core.releases.sharing_rule import SharingRule
+from packager.core.releases.withheld_shards import SharingRule
 from packager.errors import InputError
 from packager.model import FrozenStruct, Release, ReleaseShard, ShardName, Strategy
 from packager.units import count_of
