@@ -1,7 +1,7 @@
 """Mirrors that never talk, for 24 months: how well each way to choose shards covers 300 TB (docs/explanation/).
 
-Scores come from packager.core.releases.mirror_strategies. Prints two Markdown tables and writes the plot beside the page
-that shows them. All is drawn from one seed, so two runs give the same figures.
+Scores come from packager.core.releases.mirror_strategies. Prints two Markdown tables and writes the plot beside the
+page that shows them. All is drawn from one seed, so two runs give the same figures.
 """
 
 import hashlib

@@ -25,8 +25,8 @@ def seed(
 ) -> SeedReport:
     """Share the tars at `paths` with their swarms until `stop` says so, or the time is up; return what was shared.
 
-    A shard that a release or project around it withholds (core/releases/withheld_shards) is not shared, and sharing stops
-    if it is withheld later; with options.allow_withdrawn one that was withdrawn is shared all the same. With
+    A shard that a release or project around it withholds (core/releases/withheld_shards) is not shared, and sharing
+    stops if it is withheld later; with options.allow_withdrawn one that was withdrawn is shared all the same. With
     options.client each tar that the client does not have is read in full, then given to it, and then this ends.
     Raises InputError where nothing can be shared, IncompleteError where the client or an address does not answer.
     """
