@@ -19,9 +19,8 @@ from packager.api.workers import now
 from packager.catalogue.warning_log import UNREAD, read_unread
 from packager.core.releases.document_limits import check_limits
 from packager.core.releases.next_release import check_date, check_publishable, check_signer, closed_phases, not_before
-from packager.engine.files import key_files
 from packager.engine.files.write_errors import check_free, check_writable
-from packager.engine.project import state_files
+from packager.engine.project import key_files, state_files
 from packager.engine.project.project import Project
 from packager.engine.project.state_files import check_current
 from packager.errors import IncompleteError, InputError

@@ -26,9 +26,9 @@ from packager.core.reports.reports import (
     StatusPhase,
     StatusReport,
 )
-from packager.engine.files import atomic_files, key_files
+from packager.engine.files import atomic_files
 from packager.engine.processes import worker_pool
-from packager.engine.project import load_project, state_files
+from packager.engine.project import key_files, load_project, state_files
 from packager.engine.project.owner_id import lock_project
 from packager.engine.project.project import Project
 from packager.engine.project.state_files import read_plan, read_withdrawals

@@ -20,7 +20,7 @@ from packager.core.reports.mirror_reports import (
     WithdrawnLocally,
 )
 from packager.engine.files import atomic_files
-from packager.engine.files.key_files import read_public
+from packager.engine.project.key_files import read_public
 from packager.engine.published.accept_release import AcceptedRelease, accept_next, accept_release
 from packager.engine.published.release_reader import ReleaseReader, open_release_reader
 from packager.errors import InputError

@@ -26,8 +26,9 @@ from packager.core.releases.withheld_shards import SharingRule
 from packager.core.reports.reader_needs import missing_for_readers
 from packager.core.reports.reports import PublishReport
 from packager.core.shards.layout import PAYLOAD
-from packager.engine.files import atomic_files, key_files
+from packager.engine.files import atomic_files
 from packager.engine.files.write_errors import expect_bytes
+from packager.engine.project import key_files
 from packager.engine.project.owner_id import project_owner
 from packager.engine.project.project import Project
 from packager.engine.project.state_files import check_site, read_last_release_bytes, read_withdrawals

@@ -16,7 +16,7 @@ from packager.cli.app import main
 from packager.core.config import url_values
 from packager.core.releases.document_limits import check_limits
 from packager.core.releases.minisign_key import ScryptParameters
-from packager.engine.files import key_files
+from packager.engine.project import key_files
 from packager.engine.project.load_project import load_project
 from packager.engine.project.state_files import read_plan
 from packager.errors import InputError

@@ -10,7 +10,7 @@ import pytest
 from packager.cli.app import main
 from packager.core.releases import minisign_signature, trust
 from packager.core.releases.minisign_key import ScryptParameters
-from packager.engine.files import key_files
+from packager.engine.project import key_files
 from packager.errors import TrustError
 from tests.helpers.projects import Project, make_project
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from packager.api import workers
 from packager.cli.app import main
-from packager.engine.files import key_files
+from packager.engine.project import key_files
 from tests.helpers.projects import write_tone
 
 ARCHIVE = Path(__file__).with_name("format-1.tar.xz")

@@ -19,10 +19,10 @@ from packager.core.releases import documents
 from packager.core.releases.minisign_key import PublicKey
 from packager.core.reports.evidence import Evidence
 from packager.engine.files.file_stamp import FileStamp
-from packager.engine.files.key_files import read_public
 from packager.engine.files.limited_read import open_regular, read_limited
 from packager.engine.files.unfinished_files import check_name
 from packager.engine.files.write_errors import write_error
+from packager.engine.project.key_files import read_public
 from packager.engine.published.accept_release import accept_release
 from packager.engine.published.published_shard import (
     ShardFiles,

@@ -7,7 +7,7 @@ import pytest
 
 from packager.core.releases.minisign_key import ScryptParameters, SecretKey
 from packager.core.releases.minisign_signature import check, sign
-from packager.engine.files.key_files import RANDOM, read_public, read_secret, write_key_pair
+from packager.engine.project.key_files import RANDOM, read_public, read_secret, write_key_pair
 from packager.errors import IncompleteError, InputError
 from packager.progress import Silent
 
