@@ -98,6 +98,16 @@ def fetch(torrent: Path, port: int, folder: Path) -> Path:
     return folder / f"{torrent.name.split('.')[0]}.tar"
 
 
+def test_a_tracker_that_is_away_is_named_once(project: Project, tmp_path: Path) -> None:
+    tracker, notes, tar = f"http://127.0.0.1:{free_port()}/announce", Notes(), tars(project)[0]
+    named = tmp_path / "named.torrent"  # a hybrid, which is announced twice
+    named.write_bytes(lt.bencode({**lt.bdecode(torrent_of(project, tar).read_bytes()), b"announce": tracker.encode()}))
+    options = replace(LOCAL, torrent=named, allow_hosts=("127.0.0.1",), seconds=2.0)
+    api.seed(tar.rename(tmp_path / tar.name), options, progress=notes)
+    assert len([line for line in notes.lines if line.startswith(f"tracker {tracker}: ")]) == 1, notes.lines
+    assert len([line for line in notes.lines if line.startswith("listening on port ")]) == 1, notes.lines
+
+
 @contextmanager
 def running(*arguments: object) -> Iterator["subprocess.Popen[str]"]:
     command = [sys.executable, "-m", "packager", "seed", *map(str, arguments), "--listen", "127.0.0.1"]

@@ -98,7 +98,11 @@ def _error_text(alert: lt.alert) -> str:
     if isinstance(alert, lt.peer_blocked_alert):
         address = str(alert.endpoint[0])
         return f"{address}: no peer is met at {special_kind(address)} address; to allow it: {OPTION} {address}"
-    if isinstance(alert, lt.listen_succeeded_alert | lt.listen_failed_alert | lt.tracker_error_alert):
+    if isinstance(alert, lt.listen_succeeded_alert):  # one for each protocol at each of this machine's addresses
+        return f"listening on port {alert.port}"
+    if isinstance(alert, lt.tracker_error_alert):  # one for each of them, each torrent and each version of it
+        return display_text(f"tracker {alert.url}: {alert.error_message() or alert.error.message()}")
+    if isinstance(alert, lt.listen_failed_alert):
         return display_text(alert.message())
     return ""
 

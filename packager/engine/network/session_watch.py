@@ -8,6 +8,7 @@ from packager.units import count_of, format_size
 
 _POLL_SECONDS = 0.5
 _STATUS_SECONDS = 60.0
+_CHANGE_SECONDS = 5.0
 _MAX_MESSAGES = 1000  # different lines of libtorrent's that are shown
 _STATES = ("seeding", "incomplete", "checking", "failed")
 
@@ -72,9 +73,13 @@ class SessionWatch:
         return sum(each.peers for each in self.status)
 
     def report(self, waiting: int) -> None:
-        """Show how many torrents are in which state, if that changed or a minute has gone. waiting: not added yet."""
+        """Show how many torrents are in which state, if that changed or a minute has gone. waiting: not added yet.
+
+        While some are checked or wait it changes all the time, and is shown every few seconds.
+        """
         states = [each.state for each in self.status]
-        if states == self._states and self._clock() - self._reported_at < _STATUS_SECONDS:
+        quiet = _STATUS_SECONDS if states == self._states else _CHANGE_SECONDS if waiting or self.is_checking else 0.0
+        if self._states and self._clock() - self._reported_at < quiet:
             return
         self._states, self._reported_at = list(states), self._clock()
         words = {"incomplete": "downloading"} if self._session.may_write else {}
