@@ -5,12 +5,16 @@ import os
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from packager import api
+from packager.engine.files.file_stamp import TarStamp
 from packager.engine.project import load_project as projects
 from packager.engine.project.state_files import read_plan
+from packager.engine.project.tar_stamps import read_tar_stamp
 from packager.errors import InputError
+from packager.model import ShardName
 from packager.pack import materialise
 from packager.pack.pack import make_tasks
 from tests.helpers.projects import Project, make_project
@@ -208,6 +212,24 @@ def test_a_kill_between_a_tars_name_and_its_stamp_is_made_good_by_the_next_run(t
     assert api.materialise(project.root / CONFIG, name, workers=1).written == 1
     assert (tars(project), stamp.exists()) == (before, True)
     assert api.materialise(project.root / CONFIG, name, workers=1).written == 0
+
+
+def test_each_place_that_a_tar_is_written_to_has_a_stamp_of_its_own(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    project.write_config(size="1 MiB", phases='[[phases]]\nname = "all"\ntitle = "All"\n')
+    config = project.root / CONFIG
+    api.release(config, workers=1)
+    name = ShardName(min(tars(project)).removesuffix(".tar"))
+    places = [None, tmp_path / "stick", project.root / "second"]
+    for place in places[1:]:
+        assert api.materialise(config, name, to=place, workers=1).written == 1
+    for place in places:
+        there = projects.load_project(config, tars=place and str(place))[1]
+        assert read_tar_stamp(there, name) == TarStamp.of(there.tar(name).stat())
+    note = project.root / ".packager" / "tars" / f"{name}.written.json"
+    note.write_bytes(msgspec.json.encode(TarStamp.of((tmp_path / "stick" / f"{name}.tar").stat())))  # of before
+    assert read_tar_stamp(projects.load_project(config)[1], name) is None
+    assert api.materialise(config, name, to=tmp_path / "stick", workers=1).written == 1
 
 
 def test_a_source_that_changed_goes_into_a_new_virtual_shard_and_the_published_one_stays(tmp_path: Path) -> None:

@@ -40,6 +40,14 @@ class Project:
         return _folder(self.shards_place, "shards.directory")
 
     @property
+    def shards_key(self) -> str:
+        """The place of the tars as the state folder writes it; a folder in the project relative to it: it may move."""
+        place = self.shards_place
+        if isinstance(place, Path) and place.is_relative_to(self.root):
+            place = place.relative_to(self.root)
+        return str(place).encode("utf-8", "backslashreplace").decode()
+
+    @property
     def state(self) -> Path:
         """The state folder: catalogue, plan, packed documents, releases."""
         return self.root / STATE
@@ -134,7 +142,7 @@ class Project:
         return self.state / "tars" / f"{name}.json"
 
     def tar_note(self, name: ShardName) -> Path:
-        """Return the JSON note (engine/project/tar_stamps.py) of how a shard's tar was when this project wrote it."""
+        """Return the JSON note (engine/project/tar_stamps.py) of a shard's tars as this project wrote them."""
         return self.state / "tars" / f"{name}.written.json"
 
     @property

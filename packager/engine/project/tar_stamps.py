@@ -1,5 +1,6 @@
-"""Which tar this project wrote: its size and times, noted when it got its name. They show later whether it changed.
+"""Which tars this project wrote: size and times, noted when one got its name. They show later whether it changed.
 
+A shard's tar may be in several places (`materialise --to`). The note has one stamp for each of them.
 A file's change time moves with every write, and no program can set it back. A tar whose times are others is not
 wrong; it is only not known to be right.
 """
@@ -17,7 +18,7 @@ from packager.engine.stores import store_at
 from packager.errors import PackagerError
 from packager.model import ShardName
 
-_MOST = 1000  # bytes of a note that are read
+_MOST = 1 << 20  # bytes of a note that are read
 
 
 def write_tar_stamp(project: Project, name: ShardName) -> None:
@@ -29,12 +30,18 @@ def write_tar_stamp(project: Project, name: ShardName) -> None:
     else:
         note = TarStamp.of(os.stat(project.tar(name)))
     if note is not None:
-        atomic_files.write_bytes(project.tar_note(name), msgspec.json.encode(note))
+        notes = {**_read_notes(project, name), project.shards_key: note}
+        atomic_files.write_bytes(project.tar_note(name), msgspec.json.encode(notes))
 
 
 def read_tar_stamp(project: Project, name: ShardName) -> TarStamp | None:
-    """Return how a tar was when this project wrote it; None where that was not noted, or the note is damaged."""
+    """Return how a tar was when this project wrote it here; None where that was not noted, or the note is damaged."""
+    return _read_notes(project, name).get(project.shards_key)
+
+
+def _read_notes(project: Project, name: ShardName) -> dict[str, TarStamp]:
+    """Return the stamps of a shard's tars by their places; none where the note is damaged, or older than places."""
     try:
-        return msgspec.json.decode(read_limited(project.tar_note(name), _MOST), type=TarStamp)
+        return msgspec.json.decode(read_limited(project.tar_note(name), _MOST), type=dict[str, TarStamp])
     except (PackagerError, msgspec.MsgspecError):
-        return None
+        return {}

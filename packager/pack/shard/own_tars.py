@@ -5,7 +5,6 @@ shard NAME; it is written before the tar gets its name there, so that a kill lea
 """
 
 import glob
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,6 +13,7 @@ from packager.core.config.store_url import StoreUrl
 from packager.engine.files import atomic_files
 from packager.engine.files.locked_file import is_locked
 from packager.engine.project.project import Project
+from packager.engine.project.tar_stamps import read_tar_stamp
 from packager.errors import InputError
 from packager.model import ShardName
 from packager.paths import display_text
@@ -29,12 +29,12 @@ def wrote(task: "ShardTask") -> bool:
 
 def wrote_shard(project: Project, name: ShardName) -> bool:
     """Say whether this project wrote the shard with this name in the place where tars go now."""
-    return _place(project) in _places(project, name)
+    return project.shards_key in _places(project, name)
 
 
 def is_unstamped(task: "ShardTask") -> bool:
     """Return whether this project wrote the tar and was killed before it wrote the stamp."""
-    return wrote(task) and not task.project.tar_note(task.shard.name).exists()
+    return wrote(task) and read_tar_stamp(task.project, task.shard.name) is None
 
 
 def check_name(task: "ShardTask") -> None:
@@ -62,7 +62,7 @@ def claim(task: "ShardTask") -> None:
         return
     check_name(task)
     places = _places(task.project, task.shard.name)
-    if (place := _place(task.project)) not in places:
+    if (place := task.project.shards_key) not in places:
         atomic_files.write_bytes(task.project.places(task.shard.name), msgspec.json.encode(sorted({*places, place})))
 
 
@@ -70,14 +70,6 @@ def _shown(task: "ShardTask") -> str:
     """Return how a message names the tar."""
     place = task.project.shards_place
     return display_text(f"{place}/{task.shard.name}.tar" if isinstance(place, StoreUrl) else str(task.tar))
-
-
-def _place(project: Project) -> str:
-    """Return the place that tars go to; a folder in the project relative to it, so that it may be moved."""
-    place, root = project.shards_place, project.root
-    if isinstance(place, Path) and place.is_relative_to(root):
-        place = place.relative_to(root)
-    return str(place).encode("utf-8", "backslashreplace").decode()
 
 
 def _places(project: Project, name: ShardName) -> list[str]:
