@@ -27,6 +27,7 @@ from packager.model import PLANNED, Plan, PlannedPhase, PlannedShard, ShardName
 from packager.pack import pack
 from packager.pack.shard import pack_on_cluster
 from packager.pack.shard.pack_on_cluster import decompress_rows
+from packager.pack.shard.pack_shard import ShardTask, shard_status
 from packager.progress import SILENT
 from tests.helpers.dask_clusters import REPOSITORY, cluster
 
@@ -136,14 +137,14 @@ def hand_out(address: str, folder: Path, most: int) -> dict[str, float]:
     began = time.monotonic()
     options, project = load_project(folder / "packager.toml")
     every = pack.make_tasks(project, options, read_plan(project), {})
-    missing = [task for task in every if not pack.condition(task).whole]
+    missing = [task for task in every if not shard_status(task).whole]
     planned = time.monotonic()
     first = making = 0.0
     travels = sent = 0
     with open_cluster(address, patience=600, progress=SILENT) as crew:
 
-        def job(arriving: Path | None) -> Job[pack.ShardTask, pack_on_cluster.SentTask, int, int]:
-            def send(task: pack.ShardTask) -> pack_on_cluster.SentTask:
+        def job(arriving: Path | None) -> Job[ShardTask, pack_on_cluster.SentTask, int, int]:
+            def send(task: ShardTask) -> pack_on_cluster.SentTask:
                 nonlocal first, making, travels, sent
                 begun = time.monotonic()
                 first = first or begun

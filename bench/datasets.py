@@ -46,7 +46,8 @@ def mix(data: Path) -> DataSet:
     Tracks after the Free Music Archive (Defferrard et al., FMA, ISMIR 2017: 106,574 tracks, 343 days, 917 GiB;
     so 278 s and 9.2 MB on average): log-normal lengths, the bit rates of MP3. A cover a dozen tracks.
     """
-    drawn, sizes, room = random.Random(3), [], (4 << 30) // _SCALE
+    sizes: list[int] = []
+    drawn, room = random.Random(3), (4 << 30) // _SCALE
     while room > 0:
         seconds = drawn.lognormvariate(5.447, 0.6)  # mean e**(5.447 + 0.6**2 / 2) = 278 s
         rate = drawn.choices((320, 256, 192), (45, 30, 25))[0]  # kbit/s; 269 on average

@@ -19,6 +19,7 @@ from io import BytesIO
 from pathlib import Path
 
 import duckdb
+import msgspec
 import pyarrow as pa
 
 from bench.timing import own_peak_kib
@@ -83,8 +84,7 @@ def made_release(folder: Path, members: int) -> Lookup:
         f"{size / 1e6:,.0f} MB ({size / members:.1f} B a member), a bucket {index.bucket_bytes / 1e3:.1f} KB; ", end=""
     )
     print(f"tables {weight / 1e6:,.0f} MB; peak {own_peak_kib() >> 10:,} MiB.\n")
-    facts = {"collection": "bench", "serial": 1, "phases": ("all",)}
-    return Lookup(**{name: facts.get(name, getattr(index, name)) for name in index.__struct_fields__})
+    return msgspec.structs.replace(index, collection="bench", serial=1, phases=("all",))
 
 
 class RangeHandler(SimpleHTTPRequestHandler):
@@ -96,7 +96,7 @@ class RangeHandler(SimpleHTTPRequestHandler):
     def log_message(self, *arguments: object) -> None:
         """Log nothing."""
 
-    def send_head(self) -> BytesIO | None:  # type: ignore[override]
+    def send_head(self) -> BytesIO | None:
         path = Path(self.translate_path(self.path))
         size = path.stat().st_size
         asked = _RANGE.fullmatch(self.headers.get("Range", ""))
@@ -163,8 +163,8 @@ def main(data: Path) -> None:
             for column in ("id", "path", "isrc"):
                 costs = [_one(files, column, chosen(), folder) for _ in range(ASKED)]
                 requests, sizes, times = zip(*costs, strict=True)
-                cells = (f"{max(requests)}", f"{statistics.median(sizes):,.0f}", f"{max(sizes):,}")
-                cells = (*cells, f"{statistics.median(times):.1f}", f"{max(times):.1f}")
+                cells = [f"{max(requests)}", f"{statistics.median(sizes):,.0f}", f"{max(sizes):,}"]
+                cells += [f"{statistics.median(times):.1f}", f"{max(times):.1f}"]
                 print(f"| {column} | {where} | {' | '.join(cells)} |")
     shutil.rmtree(folder)
 

@@ -150,8 +150,8 @@ def _private(process: int) -> int:
 
 def table(title: str, contenders: list[Contender], size: int) -> str:
     """Return a Markdown table; ratios are of medians, to the first contender's; read and written in GB."""
-    titles = ("median s", "least to most s", "GB/s", "times ours", "CPU s", "cores", "peak MiB", "own MiB")
-    titles = (*titles, "read GB", "written GB")
+    titles = ["median s", "least to most s", "GB/s", "times ours", "CPU s", "cores", "peak MiB", "own MiB"]
+    titles += ["read GB", "written GB"]
     rows = [_row(each, size, contenders[0].median) for each in contenders]
     head = [f"### {title}", "", f"| what | {' | '.join(titles)} |", "| --- |" + " ---: |" * len(titles)]
     return "\n".join([*head, *rows]) + "\n"

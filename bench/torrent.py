@@ -44,8 +44,8 @@ def torrent_models(data: Path) -> str:
     """Return the Python that has torrent-models; a program that is not there where it cannot be had."""
     python = data / "torrent-models" / "bin" / "python"
     if not python.exists():
-        make = [sys.executable, "-m", "venv", data / "torrent-models"]
-        install = [python, "-m", "pip", "install", "--quiet", "torrent-models==0.3.4"]
+        make = [sys.executable, "-m", "venv", str(data / "torrent-models")]
+        install = [str(python), "-m", "pip", "install", "--quiet", "torrent-models==0.3.4"]
         if any(subprocess.run(command, check=False).returncode for command in (make, install)):
             print("torrent-models could not be installed, and is left out.\n")
             return "torrent-models"

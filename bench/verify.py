@@ -129,7 +129,8 @@ def inside(programs: dict[str, tuple[str, Path, Path]]) -> dict[str, Contender]:
 
 def _server(program: str, torrent: Path, tar: Path) -> "subprocess.Popen[str]":
     """Start a process that checks once for each line it reads."""
-    command = [sys.executable, "-W", "ignore", "-c", INSIDE.format(program=program), torrent, tar]
+    command = [sys.executable, "-W", "ignore", "-c", INSIDE.format(program=program)]
+    command += [str(torrent), str(tar)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
