@@ -6,6 +6,7 @@ caller's script. It ends with this process, however that ends, so that no orphan
 
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
@@ -173,6 +174,8 @@ def serve(descriptor: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     pipe = Connection(descriptor)
+    room = select.poll()  # what is done waits while the parent does not read: it may be handing over the next task
+    room.register(pipe, select.POLLOUT)
     done, told = 0, time.monotonic()
 
     def report() -> None:
@@ -186,7 +189,7 @@ def serve(descriptor: int) -> None:
     def tell(amount: int) -> None:
         nonlocal done
         done += amount
-        if done >= _TELL_BYTES or time.monotonic() - told >= _TELL_SECONDS:
+        if (done >= _TELL_BYTES or time.monotonic() - told >= _TELL_SECONDS) and room.poll(0):
             report()
 
     with suppress(TaskStopped, EOFError, BrokenPipeError, ConnectionResetError):

@@ -209,3 +209,18 @@ def test_processes_are_kept_for_the_next_run(tmp_path: Path) -> None:
     with LocalWorkers(2) as workers:
         runs = [{process for _, process in workers.run(direct_job(process_of), "ab", nothing)} for _ in range(3)]
     assert (len(runs[0]), runs) == (2, [runs[0]] * 3)
+
+
+def tell_often(task: bytes, tell: Tell) -> int:
+    for _ in range(2000):  # more than fits a pipe that nobody reads
+        tell(16 << 20)
+    return len(task)
+
+
+@pytest.mark.timeout(60)
+def test_a_process_that_tells_much_is_given_a_large_task_ahead() -> None:
+    told: list[int] = []
+    with LocalWorkers(2, prefetch=True) as workers:
+        results = list(workers.run(direct_job(tell_often), [bytes(1 << 20)] * 6, told.append))
+    assert [result for _, result in results] == [1 << 20] * 6
+    assert sum(told) == 6 * 2000 * (16 << 20)
