@@ -1,7 +1,7 @@
 """What stops a command, by what its user can do about it, and the exit code of each.
 
     PackagerError
-    |-- InputError        2  config, records, documents or arguments are wrong: mend them
+    |-- InputError        2  config, records, documents or arguments are wrong: fix them
     |-- TrustError        2  a signature, chain or digest does not hold: do not use it
     `-- IncompleteError   3  the work stopped half way (disk full, source changed): run again
 
@@ -12,14 +12,14 @@ from typing import ClassVar
 
 
 class PackagerError(Exception):
-    """One sentence for the user: `where: what; mend`."""
+    """One sentence for the user: `where: what; fix`."""
 
     exit_code: ClassVar[int] = 2
 
-    def __init__(self, where: object, what: str, mend: str = "") -> None:
+    def __init__(self, where: object, what: str, fix: str = "") -> None:
         """Keep the three parts apart, so that `--json` can print them as fields."""
-        super().__init__(where, what, mend)
-        self.where, self.what, self.mend = str(where), what, mend
+        super().__init__(where, what, fix)
+        self.where, self.what, self.fix = str(where), what, fix
 
     def __str__(self) -> str:
         """Return the sentence."""
@@ -28,11 +28,11 @@ class PackagerError(Exception):
     @property
     def advice(self) -> str:
         """What happened and what to do, without the place."""
-        return f"{self.what}; {self.mend}" if self.mend else self.what
+        return f"{self.what}; {self.fix}" if self.fix else self.what
 
     def __reduce__(self) -> tuple[type["PackagerError"], tuple[str, str, str]]:
         """Pickle by the three parts, so that a worker's error arrives whole."""
-        return type(self), (self.where, self.what, self.mend)
+        return type(self), (self.where, self.what, self.fix)
 
 
 class InputError(PackagerError):
@@ -49,9 +49,9 @@ class IncompleteError(PackagerError):
     exit_code = 3
 
 
-def from_os_error(error: OSError, where: object, mend: str = "run the command again") -> IncompleteError:
+def from_os_error(error: OSError, where: object, fix: str = "run the command again") -> IncompleteError:
     """Return the IncompleteError that tells an OSError in the system's own words."""
-    return IncompleteError(where, error.strerror or str(error), mend)
+    return IncompleteError(where, error.strerror or str(error), fix)
 
 
 def first_line(error: BaseException) -> str:

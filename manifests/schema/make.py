@@ -728,11 +728,11 @@ TOLD |= {
         "size": "Bytes that it should have.",
         "piece_length": "Bytes of a piece: the least that is fetched.",
         "pieces": "Pieces of the shard.",
-        "checked": "Pieces that were read before anything was mended.",
+        "checked": "Pieces that were read before anything was repaired.",
         "bad": "Pieces that were bad.",
         "bad_bytes": "Their bytes.",
-        "mended": "Pieces that are right now, read back from the disk.",
-        "mended_bytes": "Their bytes.",
+        "repaired": "Pieces that are right now, read back from the disk.",
+        "repaired_bytes": "Their bytes.",
         "excess": "Bytes that stood past the shard's end.",
         "cut": "Whether they were cut off.",
         "missing_files": "Files without bytes that were missing, so that no piece tells of them: the first 1000.",
@@ -740,7 +740,7 @@ TOLD |= {
         "created_files": "How many of them were created.",
         "extra_files": "Files in a shard's folder that are not in the shard, and that stay there: the first 1000.",
         "extra_file_count": "How many there are.",
-        "whole": "Whether nothing is left to mend; with --report, of the pieces that were looked at.",
+        "whole": "Whether nothing is left to fix; with --report, of the pieces that were looked at.",
         "unreachable": "Whether something is left and a source did not answer: the exit code is then 3, else 1.",
         "dry_run": "Whether it was only told what is bad.",
         "seconds": "How long it took.",
@@ -751,7 +751,7 @@ TOLD |= {
     },
     "DataSourceUse": {
         "name": "A path, an address, or what else it is called.",
-        "pieces": "Pieces mended from it.",
+        "pieces": "Pieces repaired from it.",
         "bytes": "Bytes read from it, right or not.",
     },
     "UnrepairedPieces": {
@@ -864,12 +864,12 @@ ERROR = {
     "title": "Error",
     "description": "One line on stderr where a command with --json fails; nothing is on stdout then.",
     "type": "object",
-    "required": ["code", "where", "what", "mend"],
+    "required": ["code", "where", "what", "fix"],
     "properties": {
         "code": {"enum": [2, 3], "description": "The exit code."},
         "where": {"type": "string", "description": "The file, key, shard or record."},
         "what": {"type": "string", "description": "What is wrong there."},
-        "mend": {"type": "string", "description": "How to mend it, or empty."},
+        "fix": {"type": "string", "description": "How to fix it, or empty."},
     },
 }
 TOLD |= {

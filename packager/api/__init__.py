@@ -1,7 +1,7 @@
 """The door for scripts: one typed function a command. It composes the rooms and reads the clock.
 
 Each takes the path of packager.toml or of data, holds the lock of the folder that it writes to, can be
-killed at any instant and run again, and raises only PackagerError for what its user can mend.
+killed at any instant and run again, and raises only PackagerError for what its user can fix.
 
     from pathlib import Path
     from packager import api

@@ -108,6 +108,6 @@ def check_unread(project: Project, *, allow_unread: bool) -> int:
     count, first = read_unread(project.state)
     if count and not allow_unread:
         more = f", and {count - 1:,} more ({project.state / UNREAD})" if count > 1 else ""
-        mend = "fix the permissions or the disk and run packager release, or publish without it: --allow-unread"
-        raise IncompleteError(first[0].where, f"{first[0].what}{more}", mend)
+        fix = "fix the permissions or the disk and run packager release, or publish without it: --allow-unread"
+        raise IncompleteError(first[0].where, f"{first[0].what}{more}", fix)
     return count

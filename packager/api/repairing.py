@@ -28,10 +28,10 @@ def repair(
     *,
     progress: Progress = SILENT,
 ) -> RepairReport:
-    """Mend a shard's tar where it lies; only its bad pieces are fetched, and each is checked before it is written.
+    """Repair a shard's tar where it lies; only its bad pieces are fetched, and each is checked before it is written.
 
     copies: other tars, or folders of loose files, asked first; then options.network, which has the web seeds of the
-    shard's torrent if it names nothing else. What could not be mended stands in the report. Raises InputError where the
+    shard's torrent if it names nothing else. What could not be repaired is in the report. Raises InputError where the
     tar, a document or an address is wrong, TrustError where documents disagree, IncompleteError where the disk fails.
     """
     shard = as_path(shard)

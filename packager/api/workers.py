@@ -81,7 +81,7 @@ def open_worker_pool(workers: WorkerOptions, progress: Progress) -> Iterator[Wor
     try:
         from packager.engine.processes.dask_cluster import open_cluster  # Dask takes more than half a second to load
     except ModuleNotFoundError as error:
-        mend = 'install it: pip install "archive-packager[cluster]"'
-        raise InputError("--scheduler", f"needs Dask, and {error.name} is not installed", mend) from error
+        fix = 'install it: pip install "archive-packager[cluster]"'
+        raise InputError("--scheduler", f"needs Dask, and {error.name} is not installed", fix) from error
     with open_cluster(address, patience=workers.patience, progress=progress) as crew:
         yield crew

@@ -223,8 +223,8 @@ class FilesTable:
         if is_empty and self.unread.count:
             raise IncompleteError(self.name, "nothing in the source can be read", "fix its permissions or its disk")
         if is_empty:
-            mend = "set collection.source to the folder of the collection"
-            raise InputError(self.name, "the source holds no file", mend)
+            fix = "set collection.source to the folder of the collection"
+            raise InputError(self.name, "the source holds no file", fix)
 
     def _tell(self, group: list[Walked], batches: list[pa.RecordBatch], seen: ScanCounts) -> None:
         """Report the oddities of a group of which every file is unchanged, in the walk's order, and count its files."""

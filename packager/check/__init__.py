@@ -1,1 +1,1 @@
-"""Seeders: prove, mend, rebuild, take out."""
+"""Seeders: prove, fix, rebuild, take out."""

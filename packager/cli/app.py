@@ -45,7 +45,7 @@ COMMANDS = {
     "get": "Take single files out of a release, without their shards.",
     "rebuild": "Write a shard again, byte for byte, from loose files.",
     "verify": "Prove every byte; name each bad piece, range and member.",
-    "repair": "Mend a shard in place, fetching only its bad pieces.",
+    "repair": "Repair a shard in place, fetching only its bad pieces.",
     "seed": "Share shards with the swarm until Ctrl-C.",
     "torrent": "Make a .torrent of a file or folder where it lies.",
     "serve": "Serve the site, and every shard as a web seed, until Ctrl-C.",

@@ -61,9 +61,9 @@ def show(report: Report, print_report: Callable[[Report], None], *, json: bool) 
 
 
 def show_error(error: PackagerError, *, json: bool) -> None:
-    """Print an error on stderr: its sentence, or one JSON line with `code`, `where`, `what`, `mend`."""
+    """Print an error on stderr: its sentence, or one JSON line with `code`, `where`, `what`, `fix`."""
     if json:
-        fields = {"code": error.exit_code, "where": error.where, "what": error.what, "mend": error.mend}
+        fields = {"code": error.exit_code, "where": error.where, "what": error.what, "fix": error.fix}
         stderr_console(msgspec.json.encode(fields).decode())
     else:
         stderr_console(f"packager: {display_text(str(error), limit=4000)}")

@@ -31,7 +31,7 @@ def repair(
     options: RepairOptions,
     json: Json = False,
 ) -> None:
-    """Mend a shard in place, fetching only its bad pieces.
+    """Repair a shard in place, fetching only its bad pieces.
 
     Each is checked before it is written.
 
@@ -50,7 +50,7 @@ def repair(
 
 
 def show(report: RepairReport) -> None:
-    """Print what was bad, mended and left."""
+    """Print what was bad, repaired and left."""
     output.compared_with([report.evidence])
     checked = f"{count_of(report.checked, 'piece')} checked in {format_seconds(report.seconds)}"
     if not report.bad and not report.excess and not report.missing_file_count and not report.extra_file_count:
@@ -84,7 +84,7 @@ def show(report: RepairReport) -> None:
         )
     if report.whole:
         output.print_message(
-            f"repair: {count_of(report.mended, 'piece')} mended and read back; {report.shard} is right"
+            f"repair: {count_of(report.repaired, 'piece')} repaired and read back; {report.shard} is right"
         )
     elif not report.dry_run:
         output.print_message(_next(report))

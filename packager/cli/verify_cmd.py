@@ -72,8 +72,8 @@ def show(report: VerifyReport) -> None:
     if report.redone:
         output.print_message(f"verify: {count_of(report.redone, 'task')} done again by another worker")
     output.print_message(f"verify: {_verdict(report)}; {_work(report)}")
-    if mend := _mend(report):
-        output.print_message(mend)
+    if fix := _fix(report):
+        output.print_message(fix)
 
 
 def _show_fault(fault: Fault) -> None:
@@ -115,11 +115,13 @@ def _work(report: VerifyReport) -> str:
     return f"{stopped}{format_size(report.read)} read in {format_seconds(report.seconds)}{rate}"
 
 
-def _mend(report: VerifyReport) -> str:
+def _fix(report: VerifyReport) -> str:
     """Return the next command."""
     bad = [subject for subject in report.subjects if subject.kind == "tar" and subject.faults and subject.against]
     if bad and is_store_location(bad[0].path):
-        return "put the right tars in their places: pack them again, or mend copies of them here with packager repair"
+        return "put the right tars in their places: pack them again, or repair copies of them here with packager repair"
     if bad:
-        return f"mend with: packager repair {bad[0].path}" + (f", and {len(bad) - 1:,} more" if len(bad) > 1 else "")
+        return f"repair it with: packager repair {bad[0].path}" + (
+            f", and {len(bad) - 1:,} more" if len(bad) > 1 else ""
+        )
     return "" if report.complete else "go on with the same command; with --state it begins where this one stopped"

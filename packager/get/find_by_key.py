@@ -30,8 +30,8 @@ def read_lookup(files: ReleaseReader) -> Lookup:
     try:
         return lookup_index.parse_lookup(files.read(LOOKUP, lookup_index.LIMIT), LOOKUP)
     except InputError as error:
-        mend = "take members by --where, or shard by shard with packager extract"
-        raise InputError(error.where, error.what, error.mend or mend) from error
+        fix = "take members by --where, or shard by shard with packager extract"
+        raise InputError(error.where, error.what, error.fix or fix) from error
 
 
 def find_by_keys(keys: Sequence[str], files: ReleaseReader, index: Lookup, shelf: ShardTables) -> list[FoundMembers]:
@@ -55,9 +55,9 @@ def find_by_keys(keys: Sequence[str], files: ReleaseReader, index: Lookup, shelf
             if _has(row, key) and row["id"][0].as_py() not in shelf.withdrawn:
                 newest.setdefault(row["id"][0].as_py(), hit)
         if not newest:
-            mend = "give an id, a path or an ISRC in full; for anything else there is --where"
+            fix = "give an id, a path or an ISRC in full; for anything else there is --where"
             raise InputError(
-                display_text(key), f"no member of the release at {files.name} has this id, path or ISRC", mend
+                display_text(key), f"no member of the release at {files.name} has this id, path or ISRC", fix
             )
         meant |= dict.fromkeys(newest.values())
     found = []
@@ -74,8 +74,8 @@ def _hits(key: str, files: ReleaseReader, index: Lookup) -> list[LookupHit]:
     try:
         bucket = files.read_range(place.part.path, place.start, place.stop)
     except InputError as error:
-        mend = "the release may have been published anew meanwhile: run the command again"
-        raise InputError(error.where, error.what, mend) from error
+        fix = "the release may have been published anew meanwhile: run the command again"
+        raise InputError(error.where, error.what, fix) from error
     return lookup_index.parse_bucket(index, bucket, place.mark, place.part.path)
 
 

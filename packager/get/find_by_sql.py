@@ -44,8 +44,8 @@ def find_by_sql(search: SearchOptions, release: OpenedRelease, shelf: ShardTable
     cost = sum(shard.members_table.size for shard in searched)
     if release.reader.folder is None and cost > search.most:
         what = f"the members tables of {count_of(len(searched), 'shard')} are {format_size(cost)}, more than the "
-        mend = "narrow it with --shard or --phase, or allow more with --most"
-        raise InputError("--where", f"{what}{format_size(search.most)} that may be fetched", mend)
+        fix = "narrow it with --shard or --phase, or allow more with --most"
+        raise InputError("--where", f"{what}{format_size(search.most)} that may be fetched", fix)
     gone = pa.array(sorted(shelf.withdrawn), pa.string())
     found, count = [], 0
     for shard in searched:
@@ -76,8 +76,8 @@ def _searched(release: Release, shards: Sequence[str], phases: Sequence[str]) ->
         for name in names:
             if name not in known:
                 close = nearest(name, sorted(known))
-                mend = f'did you mean "{display_text(close)}"?' if close else ""
-                raise InputError(flag, f'the release has no "{display_text(name)}"', mend)
+                fix = f'did you mean "{display_text(close)}"?' if close else ""
+                raise InputError(flag, f'the release has no "{display_text(name)}"', fix)
     return [
         shard for shard in offered if (not shards or shard.name in shards) and (not phases or shard.phase in phases)
     ]

@@ -72,8 +72,8 @@ def find_by_links(links: Sequence[str], naming: NamingOptions, remote: NetworkOp
 def _meant(link: Magnet, remote: NetworkOptions) -> SelectedMembers:
     """Return the members that one link names."""
     if not link.members:
-        mend = "any torrent client fetches the whole; links to members are made by: packager get ID --magnet"
-        raise InputError("magnet link", "names a whole torrent and no member of it", mend)
+        fix = "any torrent client fetches the whole; links to members are made by: packager get ID --magnet"
+        raise InputError("magnet link", "names a whole torrent and no member of it", fix)
     if link.size is None or link.name is None or not is_safe_name(link.name):
         raise InputError("magnet link", f'"{display_text(link.name or "")}" is not the name of a shard\'s tar')
     own = [web_seed_address(asked_seed(seed), link.name) for seed in remote.web_seeds]

@@ -90,6 +90,6 @@ class SwarmOnDemand:
         except UnreadableError:
             raise
         except IncompleteError as error:
-            raise UnreachableError(error.where, error.what, error.mend) from error
+            raise UnreachableError(error.where, error.what, error.fix) from error
         self.piece_length = found.piece_length
         return found

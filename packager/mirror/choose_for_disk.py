@@ -106,7 +106,7 @@ def _with_room(
 def _in_the_way(name: str, size: int) -> Oddity:
     """Return what is said of a tar that has the name of a shard and is none."""
     here = count_of(size, "byte")
-    what = f"what lies here under its name has {here} and is not it: move it away, or mend it: packager repair"
+    what = f"what lies here under its name has {here} and is not it: move it away, or repair it: packager repair"
     return Oddity(where=f"{name}.tar", what=what)
 
 
@@ -133,6 +133,6 @@ def _where(release: Release, seeds: Mapping[ShardName, int | None], where: str |
         try:
             found = database.execute(f"SELECT name FROM shards WHERE ({where}\n)").fetchall()  # noqa: S608 (his own)
         except sql.SqlError as error:
-            mend = f"columns are {', '.join(SHARDS.names)}"
-            raise InputError("--where", sql.plain_words(str(error)), mend) from error
+            fix = f"columns are {', '.join(SHARDS.names)}"
+            raise InputError("--where", sql.plain_words(str(error)), fix) from error
     return {ShardName(str(name)) for (name,) in found}

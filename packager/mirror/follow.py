@@ -107,8 +107,8 @@ def _newest(
     pinned = held.followed.keys
     if key is not None and key.line not in pinned:
         name = PublicKey.parse(pinned[0]).name if pinned else "none"
-        mend = "to follow it anew by another key, use another --to folder"
-        raise InputError("--key", f"{key.name} is not the key pinned here ({name})", mend)
+        fix = "to follow it anew by another key, use another --to folder"
+        raise InputError("--key", f"{key.name} is not the key pinned here ({name})", fix)
     if options.unsigned and pinned:
         raise InputError("--unsigned", "a key is pinned here, and stays so", "leave it out")
     return accept_next(source, held.followed)

@@ -36,8 +36,8 @@ def _one_of(names: tuple[str, ...], what: str) -> Callable[[str, str], str]:
         if text in names:
             return text
         close = nearest(text, names)
-        mend = f'did you mean "{close}"?' if close else f"they are {', '.join(names)}"
-        raise InputError(where, f'"{display_text(text, 40)}" is {what}', mend)
+        fix = f'did you mean "{close}"?' if close else f"they are {', '.join(names)}"
+        raise InputError(where, f'"{display_text(text, 40)}" is {what}', fix)
 
     return parse
 

@@ -122,16 +122,16 @@ class MirrorFolder:
     def load(self) -> MirrorState | None:
         """Return what is kept; None where nothing is followed here yet. Raises InputError where it is damaged."""
         path = self.state / "mirror.json"
-        mend = "move it away and follow the release again: tars that are here are kept, and checked"
+        fix = "move it away and follow the release again: tars that are here are kept, and checked"
         try:
             body = _state_file(path)
             if body is None:
                 return None
             mirror = documents.from_bytes(body, MirrorState, path)
         except InputError as error:
-            raise InputError(error.where, error.what, error.mend or mend) from error
+            raise InputError(error.where, error.what, error.fix or fix) from error
         if self._digests and documents.digest(body) not in self._digests:
-            raise InputError(path, "is damaged: its SHA-256 is not the one that was kept", mend)
+            raise InputError(path, "is damaged: its SHA-256 is not the one that was kept", fix)
         return mirror
 
     @property

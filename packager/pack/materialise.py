@@ -45,8 +45,8 @@ def chosen(every: Sequence[ShardTask], names: Sequence[str]) -> list[ShardTask]:
         name = written.removesuffix(".tar")
         if name not in by_name:
             close = nearest(name, by_name)
-            mend = f'did you mean "{close}"?' if close else "see: packager status"
-            raise InputError(display_text(written), "is no shard of the plan", mend)
+            fix = f'did you mean "{close}"?' if close else "see: packager status"
+            raise InputError(display_text(written), "is no shard of the plan", fix)
         found[name] = replace(by_name[name], bare=False)  # its tar is written, published or not
     return list(found.values())
 

@@ -133,7 +133,7 @@ def _tars(project: Project, hand_out: SharingRule) -> tuple[list[_File], int]:
             absent += 1
             continue
         if _size(path) != shard.size:
-            raise InputError(path, f"has {_size(path)} bytes, not {shard.size}", "mend it: packager repair")
+            raise InputError(path, f"has {_size(path)} bytes, not {shard.size}", "repair it: packager repair")
         digest = f"infohash {shard.infohash_v2 or shard.infohash_v1}"
         found.append(_File(f"shards/{shard.file}", path, shard.size, digest, checked=False))
     return found, absent

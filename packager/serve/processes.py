@@ -120,7 +120,7 @@ def _log(place: ListenAddress) -> AccessLog:
         return AccessLog.open(place.log)
     except OSError as error:
         raise from_os_error(
-            error, display_text(str(place.log)), "mend the rights, then run the command again"
+            error, display_text(str(place.log)), "fix the permissions, then run the command again"
         ) from error
 
 

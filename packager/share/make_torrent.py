@@ -262,8 +262,8 @@ def _source(path: Path, name: str, wanted: TorrentSpec, place: Path) -> tuple[_S
         files = [named_file(path)]
     sizes = [file.size for file in files]
     if not sum(sizes):
-        mend = "loosen --include and --exclude" if wanted.include or wanted.exclude else ""
-        raise InputError(display_text(str(path)), "has no byte to make a torrent of", mend)
+        fix = "loosen --include and --exclude" if wanted.include or wanted.exclude else ""
+        raise InputError(display_text(str(path)), "has no byte to make a torrent of", fix)
     for seed in wanted.web_seeds:
         if path.is_dir() and not seed.endswith("/"):
             raise InputError("--web-seed", f'"{seed}" is no folder', f'for a folder it ends in "/": "{seed}/" (BEP 19)')
@@ -277,8 +277,8 @@ def _check_size(source: _Source, wanted: TorrentSpec) -> None:
     size = source.torrent_bytes(wanted)
     if size > LOADABLE:
         what = f"the .torrent would have {size:,} bytes, and clients load up to {LOADABLE:,}"
-        mend = "make several torrents of parts of it, or larger pieces with --piece-length"
-        raise InputError(f"{display_text(str(source.top))}: {len(source.files):,} files", what, mend)
+        fix = "make several torrents of parts of it, or larger pieces with --piece-length"
+        raise InputError(f"{display_text(str(source.top))}: {len(source.files):,} files", what, fix)
 
 
 def _report(source: _Source, wanted: TorrentSpec, infohashes: tuple[bytes | None, bytes | None]) -> TorrentReport:

@@ -172,7 +172,7 @@ def _same_hashes(one: ShardTorrent, other: ShardTorrent) -> bool:
 def _bad(tar: Path, count: int) -> Oddity:
     """Return what is said of a tar with bad pieces."""
     where = display_text(str(tar))
-    return Oddity(where=where, what=f"{count_of(count, 'bad piece')}; mend with: packager repair {where}")
+    return Oddity(where=where, what=f"{count_of(count, 'bad piece')}; repair it with: packager repair {where}")
 
 
 def tars_of(paths: Sequence[Path]) -> list[Path]:
@@ -210,5 +210,5 @@ def _one(tar: Path, torrent: Path, documents: ShardFiles | None, source: Path | 
     size = tar.stat().st_size
     if size != file.size:
         where = display_text(str(tar))
-        raise InputError(where, f"has {size} bytes, not {file.size}", f"mend with: packager repair {where}")
+        raise InputError(where, f"has {size} bytes, not {file.size}", f"repair it with: packager repair {where}")
     return Seedable(tar, file, evidence)

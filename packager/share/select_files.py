@@ -62,7 +62,7 @@ def _entries(folder: Path, inner: str) -> list[os.DirEntry[str]]:
             return list(listing)
     except OSError as error:
         raise from_os_error(
-            error, display_text(str(folder / inner)), "mend its rights, or leave it out: --exclude"
+            error, display_text(str(folder / inner)), "fix its permissions, or leave it out: --exclude"
         ) from error
 
 

@@ -307,7 +307,7 @@ def test_json_is_one_document_and_errors_are_one_line(project: Project, capsys: 
     (project.root / "packager.toml").write_text("[collection]\nname = 3\n")
     ran = project.run(capsys, "release", "--json")
     assert ran.code == 2
-    assert json.loads(ran.err).keys() == {"code", "where", "what", "mend"}
+    assert json.loads(ran.err).keys() == {"code", "where", "what", "fix"}
     assert ran.out == ""
 
 

@@ -66,7 +66,7 @@ def seed(capsys: Capture, *arguments: object) -> tuple[int, dict, str]:
     printed = capsys.readouterr()
     if code == 2:
         error = json.loads(printed.err.splitlines()[-1])
-        return code, {}, f"{error['what']}; {error['mend']}"
+        return code, {}, f"{error['what']}; {error['fix']}"
     return code, json.loads(printed.out), printed.err
 
 

@@ -164,7 +164,7 @@ def test_a_release_without_an_index_says_what_else_can_be_done(web: Web, tmp_pat
     (tmp_path / "old/lookup.json").unlink()
     code, error = get(capsys, "id-1", "--release", tmp_path / "old")
     assert code == 2
-    assert "--where" in error["mend"]
+    assert "--where" in error["fix"]
 
 
 def test_a_web_seed_that_is_down_is_not_asked_for_every_member(web: Web, tmp_path: Path, capsys: Capture) -> None:

@@ -77,7 +77,7 @@ def rebuild(file: Path, scratch: Path) -> list[str]:
 
 
 def repair(file: Path, scratch: Path) -> list[str]:
-    """Mend a copy of the golden tar by a stranger's documents."""
+    """Repair a copy of the golden tar by a stranger's documents."""
     tar = scratch / "to" / file.name / f"{NAME}.tar"
     tar.parent.mkdir(parents=True)
     tar.write_bytes((GOLDEN / tar.name).read_bytes()[:-1])

@@ -74,11 +74,11 @@ def _lines(path: Path) -> Iterator[str]:
         raise from_os_error(error, path) from error
 
 
-def _header(names: Sequence[str], place: str, mend: str) -> Columns:
+def _header(names: Sequence[str], place: str, fix: str) -> Columns:
     """Return a table's columns. Raises InputError where none can say which record a row is."""
     columns = find_columns(names, place)
     if not {"id", "path"} & set(columns.known):
-        raise InputError(place, 'there is neither a column "id" nor a column "path"', mend)
+        raise InputError(place, 'there is neither a column "id" nor a column "path"', fix)
     return columns
 
 
@@ -97,8 +97,8 @@ def _csv(path: Path, delimiter: str = ",") -> Iterator[Row]:
         if not row:
             continue
         if columns is None:
-            mend = "name the columns in the first line, parted by commas (.csv) or tabs (.tsv)"
-            columns = _header(row, row_location(path, start), mend)
+            fix = "name the columns in the first line, parted by commas (.csv) or tabs (.tsv)"
+            columns = _header(row, row_location(path, start), fix)
             continue
         if len(row) != len(columns.names):
             what = f"{len(row)} values where the header names {len(columns.names)} columns"
@@ -109,14 +109,14 @@ def _csv(path: Path, delimiter: str = ",") -> Iterator[Row]:
 
 
 def _csv_fault(error: csv.Error) -> tuple[str, str]:
-    """Return what a csv.Error means to the archivist, and the mend."""
+    """Return what a csv.Error means to the archivist, and the fix."""
     said = paths.display_text(str(error))
     if "unexpected end of data" in said:
         return "a quote is opened here and never closed", 'close it; write a quote inside a value as ""'
     if "field limit" in said:
         return (
             f"a value of over {csv.field_size_limit():,} characters, or a quote that is never closed",
-            "mend the line",
+            "fix the line",
         )
     return f"the line is not CSV ({said})", "quote values that hold quotes, separators or line ends"
 

@@ -47,7 +47,7 @@ class Columns(NamedTuple):
 
 
 class _BadValueError(Exception):
-    """A value that its column cannot hold: what it is, and the mend."""
+    """A value that its column cannot hold: what it is, and the fix."""
 
 
 def find_columns(names: Sequence[str], where: str) -> Columns:
@@ -80,8 +80,8 @@ def parse_record(columns: Columns, values: Sequence[object], line: int, where: s
         try:
             held[known] = _CHECKS[known](value)
         except _BadValueError as error:
-            what, mend = error.args
-            raise InputError(where, f"{known} {_quoted(value)} {what}", mend) from None
+            what, fix = error.args
+            raise InputError(where, f"{known} {_quoted(value)} {what}", fix) from None
     if "id" not in held and "path" not in held:
         raise InputError(where, "the record has neither an id nor a path", "give it one of them")
     if "year" not in held and "date" in held:
@@ -132,11 +132,11 @@ def _id(value: object) -> str:
 def _path(value: object) -> str:
     """Return a path below the source."""
     path = _text(value)
-    mend = 'write it as it lies below the source folder: "folder/name.flac"'
+    fix = 'write it as it lies below the source folder: "folder/name.flac"'
     if path.startswith("/"):
-        raise _BadValueError("is an absolute path", mend)
+        raise _BadValueError("is an absolute path", fix)
     if any(part in ("", ".", "..") for part in path.split("/")):
-        raise _BadValueError('has an empty, "." or ".." part', mend)
+        raise _BadValueError('has an empty, "." or ".." part', fix)
     return path
 
 
@@ -193,14 +193,14 @@ def _seconds(value: object) -> float:
 
 def _object(value: object) -> dict[str, object]:
     """Return a JSON object, given as one or as its text."""
-    mend = 'write {"name": "value"}, or leave it empty'
+    fix = 'write {"name": "value"}, or leave it empty'
     if isinstance(value, str):
         try:
             value = msgspec.json.decode(value)
         except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-            raise _BadValueError("is not JSON", mend) from None
+            raise _BadValueError("is not JSON", fix) from None
     if not isinstance(value, dict):
-        raise _BadValueError("is not a JSON object", mend)
+        raise _BadValueError("is not a JSON object", fix)
     return value
 
 
@@ -234,7 +234,7 @@ def _extra(columns: dict[str, object], given: object, where: str) -> str | None:
         size = len(text.encode())
     except (ValueError, TypeError, RecursionError):
         raise InputError(
-            where, "a column that goes to extra holds what JSON cannot (NaN, text that is not UTF-8)", "mend it"
+            where, "a column that goes to extra holds what JSON cannot (NaN, text that is not UTF-8)", "fix it"
         ) from None
     if size > VALUE_MAX:
         raise InputError(where, f"the columns that go to extra are over {VALUE_MAX:,} bytes", "leave some out")

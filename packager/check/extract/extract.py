@@ -156,9 +156,9 @@ def open_contents(
     if near is None and not folder:
         return read_tar_contents(tar), TarRangeReader(tar)
     if near is None:
-        mend = "name the release with --release, or the manifest with --manifest"
+        fix = "name the release with --release, or the manifest with --manifest"
         raise InputError(
-            display_text(str(tar)), "is a folder, and no shard that is kept as files is known by its name", mend
+            display_text(str(tar)), "is a folder, and no shard that is kept as files is known by its name", fix
         )
     published = open_published_shard(near)
     return _contents(published), _folder_ranges(tar, published) if folder else TarRangeReader(tar)

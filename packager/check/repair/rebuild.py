@@ -167,7 +167,7 @@ def _is_there(published: PublishedShard, out: Path, progress: Progress) -> bool:
     raise InputError(
         display_text(str(out)),
         "is there, and is not the shard",
-        "mend it with packager repair, or name another with --out",
+        "repair it with packager repair, or name another with --out",
     )
 
 

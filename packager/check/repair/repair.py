@@ -1,4 +1,4 @@
-"""Mend a shard's tar in place: only its bad pieces are fetched, and only right bytes are ever written.
+"""Repair a shard's tar in place: only its bad pieces are fetched, and only right bytes are ever written.
 
     1. find the bad pieces: read all, or only those that are said to be bad
     2. ask each source in turn for what is still bad, check each piece, write it at its place
@@ -100,7 +100,7 @@ def repair(
     dry_run: bool,
     progress: Progress,
 ) -> RepairReport:
-    """Mend the tar from `copies` (tars, or folders with the tar or the loose files), then over the network.
+    """Repair the tar from `copies` (tars, or folders with the tar or the loose files), then over the network.
 
     only: the pieces to look at, beside those past the file's end; None: all. workers: processes that look.
     dry_run: only find what is bad. Raises InputError for a tar or a copy that is not there, IncompleteError
@@ -124,7 +124,7 @@ def repair(
             what = f"names no bad piece of {display_text(tar.name)}, so nothing was checked"
             raise InputError("--report", what, "leave it out to check every piece")
         if work.bad and not dry_run:
-            _mend(work, local, remote, _scratch(path))
+            _fix(work, local, remote, _scratch(path))
         if work.excess and not dry_run and not work.why and len(work.looked_at) == target.pieces.count:
             shard.cut()
             work.cut = True
@@ -132,7 +132,7 @@ def repair(
 
 
 def _opened(path: Path, target: ExpectedShard, *, writable: bool) -> ShardInPlace:
-    """Open what is to be mended."""
+    """Open what is to be repaired."""
     if isinstance(target.file, FolderTorrent):
         return open_folder_in_place(path, target.file)
     return open_tar_in_place(path, target.pieces, writable=writable)
@@ -181,9 +181,9 @@ def _find(work: _Work, path: Path, only: Iterable[int] | None, workers: int) -> 
         work.progress.note(f"{count_of(len(work.bad), 'bad piece')}, {format_size(_bytes(work.pieces, work.bad))}")
 
 
-def _mend(work: _Work, local: Sequence[RangeReader], remote: NetworkOptions, scratch: Path) -> None:
+def _fix(work: _Work, local: Sequence[RangeReader], remote: NetworkOptions, scratch: Path) -> None:
     """Write every bad piece that some source has; for the others, `work.why` says why not."""
-    work.progress.begin("mend", _bytes(work.pieces, work.bad))
+    work.progress.begin("repair", _bytes(work.pieces, work.bad))
     for source in local:
         _mend_from(work, source)
     if work.why:
@@ -211,7 +211,7 @@ def _open_and_mend(work: _Work, opener: Opener) -> None:
 
 def _mend_from(work: _Work, source: RangeReader) -> None:
     """Take from one source all that is still bad and that it has right."""
-    mended = read = 0
+    repaired = read = 0
     for piece in list(work.why):
         start, stop = work.pieces.span(piece)
         try:
@@ -228,8 +228,8 @@ def _mend_from(work: _Work, source: RangeReader) -> None:
         del work.why[piece]
         work.written.append(piece)
         work.progress.advance(stop - start)
-        mended += 1
-    work.uses.append(DataSourceUse(name=source.name, pieces=mended, bytes=read))
+        repaired += 1
+    work.uses.append(DataSourceUse(name=source.name, pieces=repaired, bytes=read))
 
 
 def _report(work: _Work, tar: Path, *, dry_run: bool, seconds: float) -> RepairReport:
@@ -244,8 +244,8 @@ def _report(work: _Work, tar: Path, *, dry_run: bool, seconds: float) -> RepairR
         checked=len(work.looked_at),
         bad=len(work.bad),
         bad_bytes=_bytes(pieces, work.bad),
-        mended=len(work.written),
-        mended_bytes=_bytes(pieces, work.written),
+        repaired=len(work.written),
+        repaired_bytes=_bytes(pieces, work.written),
         excess=work.excess,
         cut=work.cut,
         missing_files=tuple(work.missing[:_LEFT]),

@@ -1,4 +1,4 @@
-"""A shard opened to be mended where it lies: a tar, or a folder. Pieces are read, checked, and written at their place.
+"""A shard opened to be repaired where it lies: a tar, or a folder. Pieces are read, checked and written in place.
 
 It never writes bytes that are not right, and never to a piece that is.
 """
@@ -18,11 +18,11 @@ from packager.engine.files.write_errors import write_error
 from packager.errors import IncompleteError, InputError, from_os_error
 from packager.paths import display_text
 
-MEND = "make room or mend the disk, then run the command again"
+FIX = "make room or fix the disk, then run the command again"
 
 
 class ShardInPlace:
-    """A shard that is mended piece by piece of its torrent's stream; a tar is the only file of its folder.
+    """A shard that is repaired piece by piece of its torrent's stream; a tar is the only file of its folder.
 
     A file of a folder that is not there is made by the first of its bytes that is written. No link in the folder is
     followed to a file.
@@ -94,7 +94,7 @@ class ShardInPlace:
                 for at, length in ranges:
                     os.posix_fadvise(descriptor, at, length, os.POSIX_FADV_DONTNEED)
             except OSError as error:
-                raise from_os_error(error, self._where(path), MEND) from error
+                raise from_os_error(error, self._where(path), FIX) from error
             finally:
                 os.close(descriptor)
         for folder in {(self._folder / path).parent for path in touched}:
@@ -109,7 +109,7 @@ class ShardInPlace:
                     os.truncate(self._folder / path, size)
                     atomic_files.fsync_path(self._folder / path)
                 except OSError as error:
-                    raise from_os_error(error, self._where(path), MEND) from error
+                    raise from_os_error(error, self._where(path), FIX) from error
 
     def _sizes(self) -> Iterator[tuple[str, int, int]]:
         """Yield (path, bytes that a file should have, bytes that it has), 0 for one that is not there."""
@@ -125,7 +125,7 @@ class ShardInPlace:
                 done = os.pwrite(descriptor, left, at)
                 at, left = at + done, left[done:]
         except OSError as error:
-            raise write_error(error, self._folder / path, len(left), MEND) from error
+            raise write_error(error, self._folder / path, len(left), FIX) from error
         finally:
             os.close(descriptor)
 
@@ -136,7 +136,7 @@ class ShardInPlace:
         try:
             return os.open(place, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise from_os_error(error, self._where(path), MEND) from error
+            raise from_os_error(error, self._where(path), FIX) from error
 
     def _where(self, path: str) -> str:
         """Return how messages call a file."""
@@ -146,8 +146,8 @@ class ShardInPlace:
 def open_folder_in_place(path: Path, file: FolderTorrent) -> ShardInPlace:
     """Open a shard's folder. Raises InputError where there is none."""
     if not path.is_dir():
-        mend = f"write it from loose files: packager rebuild {display_text(str(path))} --from FOLDER"
-        raise InputError(display_text(str(path)), "is no folder, and the shard is kept as files", mend)
+        fix = f"write it from loose files: packager rebuild {display_text(str(path))} --from FOLDER"
+        raise InputError(display_text(str(path)), "is no folder, and the shard is kept as files", fix)
     return ShardInPlace(path, file.named, file.pieces)
 
 
@@ -158,11 +158,13 @@ def open_tar_in_place(path: Path, pieces: PieceHashes, *, writable: bool) -> Sha
         RegularFile(bytes(path), writable=writable).close()
     except FileNotFoundError:
         check_finished(path)
-        mend = f"write it from loose files: packager rebuild {where} --from FOLDER"
-        raise InputError(where, "is not there, and only what is there can be mended", mend) from None
+        fix = f"write it from loose files: packager rebuild {where} --from FOLDER"
+        raise InputError(where, "is not there, and only what is there can be repaired", fix) from None
     except NotRegularError as error:
         raise InputError(where, str(error.strerror), "give the shard's tar") from error
     except OSError as error:
-        raise IncompleteError(where, error.strerror or "cannot be opened", "mend its rights, then run again") from error
+        raise IncompleteError(
+            where, error.strerror or "cannot be opened", "fix its permissions, then run again"
+        ) from error
     files = NamedFiles([path.name], file_offsets([pieces.size], pieces.piece_length, aligned=False))
     return ShardInPlace(path.parent, files, pieces)

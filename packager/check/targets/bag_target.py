@@ -188,7 +188,7 @@ def _payload(inside: SafeFolder, folder: Path) -> Iterator[tuple[bytes, int]]:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise from_os_error(error, display_text(error.filename or str(folder)), "mend the rights") from error
+        raise from_os_error(error, display_text(error.filename or str(folder)), "fix the permissions") from error
 
 
 def _oxum_faults(folder: Path, octets: int, count: int, encoding: str) -> list[Fault]:

@@ -58,7 +58,7 @@ def find_targets(paths: Sequence[Place], against: CheckAgainst) -> list[VerifyTa
         try:
             found += _subjects(path, against)
         except OSError as error:
-            raise from_os_error(error, display_text(str(error.filename or path)), "mend the rights") from error
+            raise from_os_error(error, display_text(str(error.filename or path)), "fix the permissions") from error
     _check_evidence(found, against.release)
     return found
 
@@ -161,8 +161,8 @@ def _file(path: Path, against: CheckAgainst) -> VerifyTarget:
         return torrent_target.torrent_target(path, torrent)
     if not path.exists():
         raise InputError(display_text(str(path)), "not found")
-    mend = "name the release, the manifest, the .torrent or the sums file: --release, --manifest, --torrent, --sums"
-    raise InputError(display_text(str(path)), "nothing here says what it should be", mend)
+    fix = "name the release, the manifest, the .torrent or the sums file: --release, --manifest, --torrent, --sums"
+    raise InputError(display_text(str(path)), "nothing here says what it should be", fix)
 
 
 def _torrent_beside(tar: Path) -> Path | None:
@@ -183,8 +183,8 @@ def _tars(folder: Path, tars: list[Path], against: CheckAgainst) -> Iterator[Ver
     release = against.release or release_near(folder)
     torrents = {tar: _torrent_beside(tar) for tar in tars if known[tar] is None}
     if release is None and not any(known.values()) and not any(torrents.values()):
-        mend = "name the release, a manifest, a .torrent or a sums file: --release, --manifest, --torrent, --sums"
-        raise InputError(display_text(str(folder)), "nothing near says what its tars should be", mend)
+        fix = "name the release, a manifest, a .torrent or a sums file: --release, --manifest, --torrent, --sums"
+        raise InputError(display_text(str(folder)), "nothing near says what its tars should be", fix)
     for tar in tars:
         if found := known[tar]:
             yield _bag(tar, found) if tar.is_dir() else shard_target.tar_target(tar, found)

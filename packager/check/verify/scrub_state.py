@@ -189,7 +189,7 @@ def open_scrub_state(path: Path, clock: Callable[[], float], older_than: float |
     try:
         database = sqlite3.connect(path, timeout=0, isolation_level="DEFERRED")
     except sqlite3.Error as error:
-        raise IncompleteError(where, str(error), "mend the rights, or name another file") from error
+        raise IncompleteError(where, str(error), "fix the permissions, or name another file") from error
     try:
         _prepare(database, where)
         scrub = ScrubState(database, clock, older_than)
@@ -202,7 +202,9 @@ def open_scrub_state(path: Path, clock: Callable[[], float], older_than: float |
             raise InputError(where, "in use by another packager", "wait until it ends") from error
         if "no such" in str(error):
             raise InputError(where, _NOT_OURS, "name another file") from error
-        raise IncompleteError(where, str(error), "make room or mend the rights, then run the command again") from error
+        raise IncompleteError(
+            where, str(error), "make room or fix the permissions, then run the command again"
+        ) from error
     except sqlite3.DatabaseError as error:
         raise InputError(where, _NOT_OURS, "name another file") from error
     finally:

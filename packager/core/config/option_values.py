@@ -138,7 +138,7 @@ def size(value: object, where: str) -> int:
     except InputError as error:
         close = _nearest_size(value)
         wrong = error.what.replace(f'"{value}"', type_error(value))
-        raise InputError(where, wrong, f'did you mean "{close}"?' if close else error.mend) from None
+        raise InputError(where, wrong, f'did you mean "{close}"?' if close else error.fix) from None
 
 
 def _nearest_size(written: str) -> str | None:
@@ -185,7 +185,7 @@ def date(value: object, where: str) -> str:
     try:
         return units.parse_date(value, where)
     except InputError as error:
-        raise InputError(where, f"{type_error(value)} is not a date", error.mend) from None
+        raise InputError(where, f"{type_error(value)} is not a date", error.fix) from None
 
 
 def sql(value: object, where: str) -> str:

@@ -127,12 +127,12 @@ def _unknown(where: str, key: str, table: str | None, *, table_meant: bool = Fal
     known = tuple(TABLES[table]) if table else tuple(TABLES)
     close = nearest(key, known)
     if home:
-        mend = f"it belongs below {_header(home)}"
+        fix = f"it belongs below {_header(home)}"
     elif close:
-        mend = f'did you mean "{close}"?'
+        fix = f'did you mean "{close}"?'
     else:
-        mend = f"known here: {', '.join(known)}"
-    return InputError(where, f"unknown {noun} {type_error(key)}", mend)
+        fix = f"known here: {', '.join(known)}"
+    return InputError(where, f"unknown {noun} {type_error(key)}", fix)
 
 
 def _table(table: str, value: object, prefix: str, suffix: str) -> dict[str, object]:

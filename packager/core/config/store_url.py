@@ -75,13 +75,13 @@ def parse_store_url(written: str, where: str) -> StoreUrl:
     port = host.partition("]")[2] or host  # of an IPv6 address
     is_secret = ":" in port and not port.rpartition(":")[2].isdigit()  # a "/" may stand in a password
     if is_secret or (at and (":" in account or scheme == "s3" or not _USER.fullmatch(account))):
-        mend = "take it out: keys come from the environment, ~/.aws, ~/.ssh or the machine's role"
-        raise InputError(where, f"the {display_text(scheme, 20)}:// address holds a name or a password", mend)
+        fix = "take it out: keys come from the environment, ~/.aws, ~/.ssh or the machine's role"
+        raise InputError(where, f"the {display_text(scheme, 20)}:// address holds a name or a password", fix)
     if scheme not in SCHEMES:
         close = nearest(scheme, SCHEMES)
         listed = ", ".join(f"{each}://" for each in SCHEMES)
-        mend = f'did you mean "{close}://"?' if close else "mirror it into a folder, or to S3, first"
-        raise InputError(where, f"{type_error(written)} does not begin with one of {listed}", mend)
+        fix = f'did you mean "{close}://"?' if close else "mirror it into a folder, or to S3, first"
+        raise InputError(where, f"{type_error(written)} does not begin with one of {listed}", fix)
     return _parsed(scheme, written, where)
 
 

@@ -48,8 +48,8 @@ def url(value: object, where: str, schemes: tuple[str, ...]) -> str:
     if scheme.lower() not in schemes:
         close = nearest(scheme, schemes) or schemes[0]
         listed = ", ".join(f"{each}://" for each in schemes)
-        mend = f'did you mean "{close}://{display_text(rest, 60)}"?'
-        raise InputError(where, f"{type_error(written)} does not begin with one of {listed}", mend)
+        fix = f'did you mean "{close}://{display_text(rest, 60)}"?'
+        raise InputError(where, f"{type_error(written)} does not begin with one of {listed}", fix)
     if odd := _NOT_IN_URL.search(written):
         raise InputError(where, f'{type_error(written)} holds "{display_text(odd[0])}"', "percent-encode it")
     try:
@@ -83,23 +83,23 @@ def base_url(value: object, where: str) -> str:
     return written
 
 
-def _list(value: object, where: str, mend: str) -> list[object]:
+def _list(value: object, where: str, fix: str) -> list[object]:
     """Return a list."""
     if not isinstance(value, list):
-        raise InputError(where, f"{type_error(value)} is not a list", mend)
+        raise InputError(where, f"{type_error(value)} is not a list", fix)
     return value
 
 
 def trackers(value: object, where: str) -> tuple[tuple[str, ...], ...]:
     """Return the tracker tiers (BEP 12), each of at least one URL."""
-    mend = 'write [["udp://tracker.example:1337/announce"]]: a list of tiers, each a list of URLs'
+    fix = 'write [["udp://tracker.example:1337/announce"]]: a list of tiers, each a list of URLs'
     tiers = []
-    for at, tier in enumerate(_list(value, where, mend)):
+    for at, tier in enumerate(_list(value, where, fix)):
         if isinstance(tier, str):
             raise InputError(
                 f"{where}[{at}]", f"{type_error(tier)} is not a tier", f'write [["{display_text(tier, 80)}"]]'
             )
-        urls = _list(tier, f"{where}[{at}]", mend)
+        urls = _list(tier, f"{where}[{at}]", fix)
         if not urls:
             raise InputError(f"{where}[{at}]", "a tier has no tracker", "take it out")
         tiers.append(tuple(url(each, f"{where}[{at}][{place}]", TRACKERS) for place, each in enumerate(urls)))

@@ -153,7 +153,7 @@ def closed_phases(
             raise InputError(phase_key("packager.toml", index, "embargo", phase.name), what, "take the line out")
     for name in asked:
         if name in closed:
-            raise InputError("--phase", f'"{name}" is closed until {closed[name]}', "mend its embargo, or wait")
+            raise InputError("--phase", f'"{name}" is closed until {closed[name]}', "fix its embargo, or wait")
     return closed
 
 

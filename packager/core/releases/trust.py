@@ -120,7 +120,7 @@ def _document(body: bytes, where: str) -> Release:
     try:
         return documents.from_bytes(body, Release, where)
     except InputError as error:
-        raise TrustError(where, error.what, error.mend) from error
+        raise TrustError(where, error.what, error.fix) from error
 
 
 def _check_chain(followed: FollowedState, release: Release, digest: str, where: str) -> None:

@@ -1,4 +1,4 @@
-"""What checking, mending and taking out found or did, as frozen facts: the screen prints them, `--json` writes them.
+"""What checking, repairing and taking out found or did, as frozen facts: the screen prints them, `--json` writes them.
 
 Sizes are bytes, durations seconds. Names are fit to be shown. Fields are only ever added.
 """
@@ -77,7 +77,7 @@ class RebuildReport(FrozenStruct, frozen=True, kw_only=True):
 
 
 class UnrepairedPieces(FrozenStruct, frozen=True, kw_only=True):
-    """Adjacent pieces that stay bad: their bytes [start, stop) of the tar, and why no source mended them."""
+    """Adjacent pieces that stay bad: their bytes [start, stop) of the tar, and why no source repaired them."""
 
     first: int  # piece, counted from 0
     last: int
@@ -92,22 +92,22 @@ class DataSourceUse(FrozenStruct, frozen=True, kw_only=True):
     """What one source gave to `repair`."""
 
     name: str
-    pieces: int  # mended from it
+    pieces: int  # repaired from it
     bytes: int  # read from it, right or not
 
 
 class RepairReport(FrozenStruct, frozen=True, kw_only=True):
-    """What `repair` found bad in a shard's tar, mended and left."""
+    """What `repair` found bad in a shard's tar, repaired and left."""
 
     shard: str  # the tar's path
     size: int  # of the shard as published
     piece_length: int
     pieces: int  # of the shard
-    checked: int  # pieces read and checked before mending
+    checked: int  # pieces read and checked before repairing
     bad: int  # pieces found bad
     bad_bytes: int
-    mended: int  # pieces now right, read back from the disk
-    mended_bytes: int
+    repaired: int  # pieces now right, read back from the disk
+    repaired_bytes: int
     excess: int  # bytes that stood past the shard's end
     cut: bool  # they were cut off
     missing_files: tuple[str, ...]  # without bytes, so that no piece tells of them: the first thousand
@@ -115,7 +115,7 @@ class RepairReport(FrozenStruct, frozen=True, kw_only=True):
     created_files: int  # of those
     extra_files: tuple[str, ...]  # not in the shard; none is ever deleted: the first thousand
     extra_file_count: int
-    whole: bool  # nothing is left to mend; where only some pieces were checked, of those
+    whole: bool  # nothing is left to fix; where only some pieces were checked, of those
     unreachable: bool  # a source did not answer and something is left: the same command may do more later
     dry_run: bool
     seconds: float

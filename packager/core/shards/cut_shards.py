@@ -188,17 +188,17 @@ class ShardCutter:
         if self._phase.container == "tar":
             piece_length = options.piece_length or choose_piece_length(size, options.version)
             metainfo_size = torrent_size(f"{name}.tar", size, piece_length, options)
-            mend = 'write a larger piece length, or "auto"'
+            fix = 'write a larger piece length, or "auto"'
         else:
             tags = layout.tag_sizes(bag_info_bytes, held.lines, held.manifest)
             piece_length, files = planned_files(pa.concat_tables(held.files), tags, options)
             metainfo_size = folder_torrent_size(name, files, piece_length, options)
-            mend = 'lower shards.size, write a larger piece length, or keep the phase in tars: container = "tar"'
+            fix = 'lower shards.size, write a larger piece length, or keep the phase in tars: container = "tar"'
         if metainfo_size > LOADABLE:
             raise InputError(
                 "packager.toml: torrent.piece_length",
                 f"{format_size(piece_length)} give {name} a .torrent of {metainfo_size} bytes; clients load {LOADABLE}",
-                mend,
+                fix,
             )
         return piece_length, metainfo_size
 

@@ -100,12 +100,12 @@ def _check_field(field: str, width: str, conversion: str | None, where: str) -> 
     """Raise InputError for a field that no member has or that cannot be written so."""
     if field not in FIELDS:
         close = nearest(field, FIELDS)
-        mend = f'did you mean "{{{close}}}"?' if close else f"fields: {', '.join(FIELDS)}"
-        raise InputError(where, f'unknown field "{paths.display_text(field)}"', mend)
+        fix = f'did you mean "{{{close}}}"?' if close else f"fields: {', '.join(FIELDS)}"
+        raise InputError(where, f'unknown field "{paths.display_text(field)}"', fix)
     if conversion or not _WIDTH.fullmatch(width) or (width and field not in _NUMBERS):
         written = f"{{{field}{'!' if conversion else ''}{conversion or ''}{':' if width else ''}{width}}}"
-        mend = "a width is for numbers and written as {track:02}" if field in _NUMBERS else f"write {{{field}}}"
-        raise InputError(where, f'"{paths.display_text(written)}" cannot be written so', mend)
+        fix = "a width is for numbers and written as {track:02}" if field in _NUMBERS else f"write {{{field}}}"
+        raise InputError(where, f'"{paths.display_text(written)}" cannot be written so', fix)
 
 
 def _check_name(parts: Sequence[PathField], text: str, where: str) -> None:

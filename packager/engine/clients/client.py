@@ -16,7 +16,7 @@ from packager.paths import display_text, is_safe_name
 
 LISTING_SECONDS = 3.0  # that a program may take to list what it was given
 _POLL_SECONDS = 0.1
-MEND = "its publisher makes one with torrent.also_v1 = true; a newer client needs none"
+FIX = "its publisher makes one with torrent.also_v1 = true; a newer client needs none"
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def torrent_for_client(handover: TorrentToAdd, takes: Collection[Version], clien
         if version in takes:
             return torrent
     what = f"{client} cannot use a {versions[0]} torrent, and the release has no v1 torrent beside it"
-    raise InputError(display_text(handover.name), what, MEND)
+    raise InputError(display_text(handover.name), what, FIX)
 
 
 def _torrents(handover: TorrentToAdd) -> list[bytes]:

@@ -10,8 +10,8 @@ _DEPTH = 20  # of causes that are looked through
 
 def no_answer(address: ClientUrl, error: BaseException) -> IncompleteError:
     """Return the error for a client that cannot be reached, with the system's words where there are any."""
-    mend = f"start {address.kind} with its remote control on, or correct the address"
-    return IncompleteError(address.spec, f"does not answer ({_reason(error)})", mend)
+    fix = f"start {address.kind} with its remote control on, or correct the address"
+    return IncompleteError(address.spec, f"does not answer ({_reason(error)})", fix)
 
 
 def wrong_password(address: ClientUrl) -> InputError:
@@ -27,10 +27,10 @@ def another_program(address: ClientUrl) -> InputError:
     return InputError(address.spec, what, "correct the address and its path")
 
 
-def refusal(address: ClientUrl, what: str, words: object, mend: str = "") -> InputError:
+def refusal(address: ClientUrl, what: str, words: object, fix: str = "") -> InputError:
     """Return the error for something that the client refuses, in its words."""
     told = display_text(" ".join(str(words).split()), 200).rstrip(".")
-    return InputError(address.spec, f"refuses {what} ({told or 'without a reason'})", mend)
+    return InputError(address.spec, f"refuses {what} ({told or 'without a reason'})", fix)
 
 
 def _reason(error: BaseException) -> str:

@@ -17,7 +17,7 @@ from packager.paths import display_text
 
 RECORD = ".packager-handed-over.jsonl"
 LIMIT = 64 << 20  # bytes of RECORD, or of a torrent, that are read
-_MEND = "mend or remove it; without it every torrent is laid there again"
+_FIX = "fix or remove it; without it every torrent is laid there again"
 
 
 class WatchRecord(FrozenStruct, frozen=True, kw_only=True):
@@ -76,7 +76,7 @@ class WatchFolder:
         try:
             return [msgspec.json.decode(line, type=WatchRecord) for line in _read_all(path).splitlines()]
         except msgspec.MsgspecError as error:
-            raise InputError(path, f"is not the record of what was laid here ({error})", _MEND) from error
+            raise InputError(path, f"is not the record of what was laid here ({error})", _FIX) from error
 
 
 def _read_all(path: Path) -> bytes:
@@ -87,4 +87,4 @@ def _read_all(path: Path) -> bytes:
     except FileNotFoundError:
         return b""
     except OSError as error:
-        raise from_os_error(error, path, "mend the rights, then run the command again") from error
+        raise from_os_error(error, path, "fix the permissions, then run the command again") from error

@@ -74,7 +74,7 @@ def make_folder(folder: Path) -> Path:
     except OSError as error:
         nearest = next((above for above in (folder, *folder.parents) if os.path.lexists(above)), folder)
         where = folder if os.path.isdir(nearest) else nearest  # a file or a link that leads nowhere, in the way
-        raise write_error(error, where, mend="make room for this folder and run the command again") from error
+        raise write_error(error, where, fix="make room for this folder and run the command again") from error
     return folder
 
 

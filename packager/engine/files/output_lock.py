@@ -21,7 +21,9 @@ def lock_output(path: Path) -> Iterator[None]:
     try:
         descriptor = atomic_files.open_partial(path)
     except OSError as error:
-        raise from_os_error(error, display_text(str(path)), "mend the rights, then run the command again") from error
+        raise from_os_error(
+            error, display_text(str(path)), "fix the permissions, then run the command again"
+        ) from error
     try:
         yield
     finally:

@@ -163,6 +163,6 @@ def reader_errors() -> Iterator[None]:
     except UnreadableError:
         raise
     except InputError as error:
-        raise UnreadableError(error.where, error.what, error.mend) from error
+        raise UnreadableError(error.where, error.what, error.fix) from error
     except IncompleteError as error:
-        raise UnreachableError(error.where, error.what, error.mend) from error
+        raise UnreachableError(error.where, error.what, error.fix) from error

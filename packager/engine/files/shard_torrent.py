@@ -129,6 +129,6 @@ def open_shard_torrent(torrent: Path) -> ShardTorrent:
     metainfo = parse_torrent.parse_torrent(data, torrent)
     if len(metainfo.files) != 1 or len(metainfo.files[0].path) != 1:
         what = "is of a folder: its shard is kept as files, and this works on tars"
-        mend = "a torrent client checks such a folder, and fetches what is bad or missing in it"
-        raise InputError(display_text(str(torrent)), what, mend)
+        fix = "a torrent client checks such a folder, and fetches what is bad or missing in it"
+        raise InputError(display_text(str(torrent)), what, fix)
     return ShardTorrent(data, metainfo)

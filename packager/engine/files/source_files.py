@@ -14,7 +14,7 @@ from packager.engine.files.regular_file import NotRegularError, RegularFile
 from packager.errors import IncompleteError
 from packager.paths import decode_path, display_text
 
-_RESCAN = "mend the file, or run packager release to take it as it is now"
+_RESCAN = "fix the file, or run packager release to take it as it is now"
 _UNREAD = "fix its permissions or its disk, or move it out of the collection; then run packager release"
 _REPLACED = (errno.ENOENT, errno.ENOTDIR, errno.ENXIO)  # what is there now is no file, or nothing
 

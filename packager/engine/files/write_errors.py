@@ -10,7 +10,7 @@ from packager.errors import IncompleteError, InputError, from_os_error
 from packager.paths import display_text
 from packager.units import format_size
 
-MEND = "make room or mend the rights, then run the command again"
+FIX = "make room or fix the permissions, then run the command again"
 _AGAIN = "run the command again"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _TAKEN = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP)
@@ -27,17 +27,17 @@ def expect_bytes(size: int) -> Iterator[None]:
         _reckoned.remove(size)
 
 
-def write_error(error: OSError, path: Path, needed: int = 0, mend: str = MEND) -> IncompleteError:
+def write_error(error: OSError, path: Path, needed: int = 0, fix: str = FIX) -> IncompleteError:
     """Return the IncompleteError for `path`, which could not be written.
 
     needed: bytes that it takes as far as that is known; of a full disk (or quota) they are told, one block at least,
-    and what is free there. mend: for all other errors.
+    and what is free there. fix: for all other errors.
     """
     where = display_text(str(path))
     if error.errno in _TAKEN:
-        mend = "move away what is in its place, then run the command again"
+        fix = "move away what is in its place, then run the command again"
     if error.errno not in _FULL:
-        return from_os_error(error, where, mend)
+        return from_os_error(error, where, fix)
     disk = os.statvfs(_standing(path))
     needed = max(needed, disk.f_frsize, *_reckoned)
     free = format_size(disk.f_bavail * disk.f_frsize)
@@ -50,7 +50,7 @@ def write_error(error: OSError, path: Path, needed: int = 0, mend: str = MEND) -
 def system_error(error: OSError) -> IncompleteError:
     """Return the IncompleteError for what the system refused where nothing below could tell it better."""
     if isinstance(error.filename, str | bytes):
-        return write_error(error, Path(os.fsdecode(error.filename)), mend=_AGAIN)
+        return write_error(error, Path(os.fsdecode(error.filename)), fix=_AGAIN)
     return from_os_error(error, "system", _AGAIN)
 
 
@@ -65,10 +65,10 @@ def _standing(path: Path) -> Path:
     return next(each for each in (path, *path.absolute().parents) if each.exists())
 
 
-def check_free(places: Iterable[tuple[Path, int]], mend: str) -> None:
+def check_free(places: Iterable[tuple[Path, int]], fix: str) -> None:
     """Raise IncompleteError if a disk has less free than what will be written to these folders together.
 
-    places: folders, which need not be there yet, and bytes. mend: what the user can do.
+    places: folders, which need not be there yet, and bytes. fix: what the user can do.
     """
     disks: dict[int, list[tuple[Path, int]]] = {}
     for folder, size in places:
@@ -81,7 +81,7 @@ def check_free(places: Iterable[tuple[Path, int]], mend: str) -> None:
             what = (
                 f"{format_size(needed)} ({needed} bytes) will be written to this disk, and {format_size(free)} are free"
             )
-            raise IncompleteError(display_text(str(largest)), what, mend)
+            raise IncompleteError(display_text(str(largest)), what, fix)
 
 
 def check_writable(folder: Path, where: str) -> None:

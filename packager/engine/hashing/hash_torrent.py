@@ -36,7 +36,7 @@ def hash_torrent_files(
     with HashPool(count) as hashers:
         for first, _, made in hashers.run(_tasks(paths, space, v1=v1, v2=v2), tell):
             if made.unread:
-                raise IncompleteError(display_text(made.unread[0]), made.unread[1], "mend the file, then run it again")
+                raise IncompleteError(display_text(made.unread[0]), made.unread[1], "fix the file, then run it again")
             pieces[20 * first : 20 * first + len(made.pieces)] = made.pieces
             nodes[32 * first : 32 * first + len(made.nodes)] = made.nodes
     return TorrentHashes(bytes(pieces), list(_trees(space, bytes(nodes))) if v2 else [])

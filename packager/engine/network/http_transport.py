@@ -51,8 +51,8 @@ class CheckedTransport(httpx.AsyncBaseTransport):
             try:
                 self._proxies[proxy] = httpx.AsyncHTTPTransport(verify=self._certificates, proxy=proxy)
             except (ImportError, ValueError, httpx.InvalidURL):
-                mend = 'set HTTPS_PROXY and HTTP_PROXY to "http://HOST:PORT"'
-                raise InputError("HTTPS_PROXY", "names no HTTP proxy", mend) from None
+                fix = 'set HTTPS_PROXY and HTTP_PROXY to "http://HOST:PORT"'
+                raise InputError("HTTPS_PROXY", "names no HTTP proxy", fix) from None
         return self._proxies[proxy]
 
     async def aclose(self) -> None:

@@ -294,7 +294,7 @@ def _permitted_trackers(trackers: Sequence[str], remote: NetworkOptions) -> list
     refused: list[InputError] = []
     kept = permitted_urls(trackers, remote.hosts, refused)
     if refused and not (kept or remote.peers or remote.dht):
-        raise UnreadableError(refused[0].where, refused[0].what, refused[0].mend)
+        raise UnreadableError(refused[0].where, refused[0].what, refused[0].fix)
     return kept
 
 

@@ -50,7 +50,7 @@ def dask_setup(worker: object) -> None:
 
 
 def run_remote_task(task: RemoteTask[Load, Made]) -> RemoteResult[Made]:
-    """Do a task in this worker; what the user can mend is a result, a bug keeps its traceback."""
+    """Do a task in this worker; what the user can fix is a result, a bug keeps its traceback."""
     worker = distributed.get_worker()
     address, key = str(worker.address), str(worker.get_current_task())
     if task.version != __version__:

@@ -97,7 +97,7 @@ def _create(path: Path, text: str, mode: int) -> None:
         raise
 
 
-def _read(path: Path, mend: str) -> tuple[str, int]:
+def _read(path: Path, fix: str) -> tuple[str, int]:
     """Return a small regular file's text and mode. Raises InputError."""
     try:
         with RegularFile(os.fsencode(path), follow_links=True) as file:
@@ -105,7 +105,7 @@ def _read(path: Path, mend: str) -> tuple[str, int]:
             return data.decode("utf-8", "replace"), os.fstat(file.descriptor).st_mode
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         what = error.strerror if isinstance(error, OSError) else None
-        raise InputError(_name(path), f"this key file cannot be read ({what or error})", mend) from error
+        raise InputError(_name(path), f"this key file cannot be read ({what or error})", fix) from error
 
 
 def _exists(path: Path) -> InputError:

@@ -130,8 +130,8 @@ def _check_stores(config: Config, source: Place, shards: Place, where: str) -> N
     ):
         if written is not None and is_store_url(written):
             parse_store_url(written, f"{where}: {key}")
-            mend = "packager publish --to brings the site there" if key == "release.output" else "copy it here"
-            raise InputError(f"{where}: {key}", f'"{display_text(written)}" must be a path of this machine', mend)
+            fix = "packager publish --to brings the site there" if key == "release.output" else "copy it here"
+            raise InputError(f"{where}: {key}", f'"{display_text(written)}" must be a path of this machine', fix)
     stores = [place for place in (source, shards) if isinstance(place, StoreUrl)]
     if len(stores) == 2 and (stores[0].holds(stores[1]) or stores[1].holds(stores[0])):
         what = f'"{shards}" and collection.source, "{source}", lie in each other'
@@ -151,7 +151,7 @@ def _check_kind(path: Path, key: str, written: str, *, folder: bool) -> None:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(
-            key, f'"{display_text(written)}": not found ({display_text(str(path))})', "mend the path"
+            key, f'"{display_text(written)}": not found ({display_text(str(path))})', "fix the path"
         ) from None
     except OSError as error:
         what = f'"{display_text(written)}": cannot be read ({error.strerror})'
@@ -159,7 +159,7 @@ def _check_kind(path: Path, key: str, written: str, *, folder: bool) -> None:
             raise InputError(key, what, "fix the path") from None
         raise IncompleteError(key, what, "fix its permissions or its disk") from error
     if not (stat.S_ISDIR(mode) if folder else stat.S_ISREG(mode)):
-        raise InputError(key, f'"{display_text(written)}" is not a {"folder" if folder else "file"}', "mend the path")
+        raise InputError(key, f'"{display_text(written)}" is not a {"folder" if folder else "file"}', "fix the path")
 
 
 def _check_apart(config: Config, root: Path, source: Place, shards: Place, where: str) -> None:

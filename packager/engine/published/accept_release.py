@@ -123,7 +123,7 @@ def _read_document(reader: ReleaseReader, path: str) -> bytes:
     try:
         return reader.read(path, documents.LIMIT)
     except InputError as error:
-        raise InputError(error.where, error.what, error.mend or ASK) from error
+        raise InputError(error.where, error.what, error.fix or ASK) from error
 
 
 def _read_signature(reader: ReleaseReader, path: str, body: bytes, keys: Iterable[PublicKey], fix: str) -> bytes:

@@ -53,7 +53,7 @@ def read_rows(files: ReleaseReader, path: str, rows: Sequence[int], scratch: Pat
             sparse.flush()
             return rows_of(place, rows, os.fstat(sparse.fileno()).st_blocks * 512)
     except InputError as error:
-        raise InputError(where, error.what, error.mend) from error  # not the name of a file of ours
+        raise InputError(where, error.what, error.fix) from error  # not the name of a file of ours
     except OSError as error:
         raise from_os_error(error, place) from error
     finally:

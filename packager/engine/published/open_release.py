@@ -204,8 +204,8 @@ def open_release(
     progress.begin("release", None)
     in_place = public is None and followed is None and "://" not in origin
     if in_place and not Path(origin, RELEASE).is_file():
-        mend = "name the folder of a release, or a shard's manifest with --manifest"
-        raise InputError(display_text(str(release)), f"no {RELEASE} is there", mend)
+        fix = "name the folder of a release, or a shard's manifest with --manifest"
+        raise InputError(display_text(str(release)), f"no {RELEASE} is there", fix)
     with ExitStack() as opened:
         reader = opened.enter_context(open_release_reader(origin, seconds=seconds, allowed=allowed))
         folder, named = Path(origin), origin

@@ -143,8 +143,8 @@ def open_published_shard(files: ShardFiles) -> PublishedShard:
         raise TrustError(files.table, f"has {rows} members, the manifest says {left}")
     if manifest.withdrawn:
         told = f"{manifest.withdrawn:,} of its {count_of(manifest.members, 'member')} were withdrawn"
-        mend = "its torrent still proves it: packager verify, packager repair"
-        raise WithdrawnMembersError(manifest.name, f"{told}, and its table lacks them", mend)
+        fix = "its torrent still proves it: packager verify, packager repair"
+        raise WithdrawnMembersError(manifest.name, f"{told}, and its table lacks them", fix)
     members = untrusted_parquet.read_untrusted_table(files.table, MEMBERS)
     _check_members(members, manifest, files.table)
     layout = published_layout(manifest, members)

@@ -278,8 +278,8 @@ class S3Store:
         except (HTTPClientError, ConnectionError, IncompleteReadError, ResponseParserError) as failed:
             raise TransientError(f"the connection failed ({type(failed).__name__})") from failed
         except BotoCoreError as failed:
-            mend = "set AWS_PROFILE, or the keys in the environment or in ~/.aws"
-            raise InputError(where, f"cannot be asked ({display_text(str(failed), 120)})", mend) from failed
+            fix = "set AWS_PROFILE, or the keys in the environment or in ~/.aws"
+            raise InputError(where, f"cannot be asked ({display_text(str(failed), 120)})", fix) from failed
         except S3_RETRYABLE_ERRORS as failed:
             raise TransientError(f"the connection failed ({type(failed).__name__})") from failed
 
@@ -407,5 +407,5 @@ def _told(error: ClientError, where: str) -> Exception:
         return FileChangedError(where, "is not there any more", AGAIN)
     if status in (412, 416):  # another version than is meant, or shorter than that was
         return FileChangedError(where, "was written to meanwhile", AGAIN)
-    mend = "check the credentials and their rights" if status in (401, 403) else "check the address and the store"
-    return InputError(where, f"the store answers {status} {code}", mend)
+    fix = "check the credentials and their rights" if status in (401, 403) else "check the address and the store"
+    return InputError(where, f"the store answers {status} {code}", fix)

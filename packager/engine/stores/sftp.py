@@ -242,7 +242,7 @@ class SftpStore:
                 except FileNotFoundError as failed:
                     raise FileChangedError(where, "is not there any more", AGAIN) from failed
                 except PermissionError as failed:
-                    raise InputError(where, "the host refuses it", "mend the rights") from failed
+                    raise InputError(where, "the host refuses it", "fix the permissions") from failed
                 except (paramiko.SSHException, EOFError, ConnectionError, TimeoutError) as failed:
                     self._drop()
                     raise TransientError(f"the connection failed ({type(failed).__name__})") from failed
@@ -270,16 +270,16 @@ class SftpStore:
         self._ssh.set_missing_host_key_policy(paramiko.RejectPolicy())
         with suppress(FileNotFoundError):
             self._ssh.load_system_host_keys(os.path.expanduser(_KNOWN_HOSTS))
-        mend = "check it with: sftp " + display_text(f"{known['username'] or ''}@{known['hostname']}".removeprefix("@"))
+        fix = "check it with: sftp " + display_text(f"{known['username'] or ''}@{known['hostname']}".removeprefix("@"))
         try:
             self._ssh.connect(**known, timeout=_SECONDS, banner_timeout=_SECONDS, auth_timeout=_SECONDS)
         except paramiko.BadHostKeyException as failed:
-            raise InputError(self.name, "the host shows another key than ~/.ssh/known_hosts has", mend) from failed
+            raise InputError(self.name, "the host shows another key than ~/.ssh/known_hosts has", fix) from failed
         except paramiko.AuthenticationException as failed:
-            raise InputError(self.name, "the host takes none of our keys", mend) from failed
+            raise InputError(self.name, "the host takes none of our keys", fix) from failed
         except paramiko.SSHException as failed:
             if "not found in known_hosts" in str(failed):
-                raise InputError(self.name, "its key is not in ~/.ssh/known_hosts", mend) from failed
+                raise InputError(self.name, "its key is not in ~/.ssh/known_hosts", fix) from failed
             raise
         self._sftp = self._ssh.open_sftp()
         channel = self._sftp.get_channel()

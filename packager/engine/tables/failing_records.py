@@ -75,4 +75,4 @@ def find_failure(database: sql.Database, rows: str, query: Callable[[str], str],
             part, count = f"(SELECT * FROM {part} WHERE id >= {sql.quoted(middle)})", count - half  # noqa: S608
     found = failure(part) or found
     [(record,)] = sql.execute(database, f"SELECT any_value(id) FROM {part}")  # noqa: S608
-    return InputError(key, f"{found.what} (record {display_text(record)})", found.mend)
+    return InputError(key, f"{found.what} (record {display_text(record)})", found.fix)

@@ -54,8 +54,8 @@ def _by_path(members: pa.Table, patterns: Sequence[str]) -> "np.ndarray[tuple[in
         matches = compile_pattern(pattern)
         hits = [any(path is not None and matches(path) for path in paths) for paths in sides]
         if not any(hits):
-            mend = 'quote a pattern so that the shell leaves it alone: --path "*.flac"'
-            raise InputError("--path", f'no member matches "{display_text(pattern)}"', mend)
+            fix = 'quote a pattern so that the shell leaves it alone: --path "*.flac"'
+            raise InputError("--path", f'no member matches "{display_text(pattern)}"', fix)
         found |= np.array(hits, bool)
     return found
 

@@ -179,11 +179,11 @@ class _Check:
             )
         if len(names) > 1:
             field = display_text(names[-1]).replace("'", "''")
-            mend = f"write extra->>'{field}'" if names[0].lower() == "extra" else f'write "{display_text(names[-1])}"'
-            raise InputError(key, f'unknown column "{display_text(name)}"', mend)
+            fix = f"write extra->>'{field}'" if names[0].lower() == "extra" else f'write "{display_text(names[-1])}"'
+            raise InputError(key, f'unknown column "{display_text(name)}"', fix)
         close = nearest(name, self.columns)
-        mend = f'did you mean "{close}"?' if close else f"columns: {', '.join(self.columns)}; or extra->>'FIELD'"
-        raise InputError(key, f'unknown column "{display_text(name)}"', mend)
+        fix = f'did you mean "{close}"?' if close else f"columns: {', '.join(self.columns)}; or extra->>'FIELD'"
+        raise InputError(key, f'unknown column "{display_text(name)}"', fix)
 
     def _look_at_function(self, name: str, key: str) -> None:
         """Raise InputError where a function is unknown or cannot be repeated."""

@@ -149,6 +149,6 @@ def sql_error(error: duckdb.Error, where: str = "catalogue") -> PackagerError:
     """Return what DuckDB's error means to the user: a RowError, or no memory or disk to work with."""
     if isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException | duckdb.InternalException):
         message = first_line(error)
-        mend = f"see that {MEMORY_LIMIT} of memory, and as much of the disk, are free and readable; then run it again"
-        return IncompleteError(where, message, mend)
+        fix = f"see that {MEMORY_LIMIT} of memory, and as much of the disk, are free and readable; then run it again"
+        return IncompleteError(where, message, fix)
     return _row_error(error, where)

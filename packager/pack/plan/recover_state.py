@@ -28,7 +28,7 @@ from packager.paths import display_text
 from packager.progress import Progress
 from packager.units import date_of
 
-_MEND = "bring back the site as it was published, or the state folder"
+_FIX = "bring back the site as it was published, or the state folder"
 
 
 def recover_state(project: Project, collection: str, progress: Progress) -> None:
@@ -68,7 +68,7 @@ def _take_chain(project: Project, body: bytes, serial: int) -> None:
         data = read_limited(folder / f"{older}.json", documents.LIMIT)
         after = msgspec.json.decode(found[older + 1], type=_Link)
         if documents.digest(data) != after.previous:
-            raise TrustError(f"releases/{older}.json", f"is not the release that serial {older + 1} follows", _MEND)
+            raise TrustError(f"releases/{older}.json", f"is not the release that serial {older + 1} follows", _FIX)
         found[older] = data
     atomic_files.remove_tree(project.releases)
     for number in sorted(found):
@@ -114,6 +114,6 @@ def _copy(source: Path, to: Path, file: PublishedFile) -> None:
     try:
         check_listed(source, file)
     except (InputError, TrustError) as error:
-        raise TrustError(display_text(file.path), error.what, _MEND) from error
+        raise TrustError(display_text(file.path), error.what, _FIX) from error
     with open(source, "rb") as whole, atomic_files.replace_file(to) as copy:
         shutil.copyfileobj(whole, copy)

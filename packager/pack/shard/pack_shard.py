@@ -263,7 +263,7 @@ def build_shard(task: ShardTask, links: OuterFields, tell: Tell) -> float:
             file = _contents(shard, layout, digests)
             made = write_documents.torrents(file, content)
             if task.published and made[0].infohashes != task.published:
-                checkpoint.forget(task.folder)  # the sources may be mended
+                checkpoint.forget(task.folder)  # the sources may be repaired
                 raise published_shard_error(shard.name)
             own_tars.claim(task)
             clear_documents(task)
@@ -376,4 +376,4 @@ def all_changed(first: IncompleteError, root: Place, files: list[source_files.So
         return first
     named = "".join(f"; {error.where}: {error.what}" for error in others[:_NAMED])
     more = f"; and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
-    return IncompleteError(first.where, first.what + named + more, first.mend)
+    return IncompleteError(first.where, first.what + named + more, first.fix)

@@ -141,8 +141,8 @@ def _check_content(withdrawn: Mapping[str, Sequence[FileDigest]], lifted: set[st
         same = next((each for each in files if each in content), None)
         if record not in lifted and same is not None:
             what = f'"{display_text(record)}" is withdrawn too, and has the same content'
-            mend = f'lift both: --id "{display_text(content[same])}" --id "{display_text(record)}"'
-            raise InputError(display_text(content[same]), what, mend)
+            fix = f'lift both: --id "{display_text(content[same])}" --id "{display_text(record)}"'
+            raise InputError(display_text(content[same]), what, fix)
 
 
 def check_reason(reason: str) -> None:

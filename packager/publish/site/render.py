@@ -120,7 +120,7 @@ def _template_folders(templates: Path | None) -> list[Path]:
     if templates is None:
         return [default_templates()]
     if not templates.is_dir():
-        raise InputError(templates, "there is no such folder of templates", "mend [release] templates")
+        raise InputError(templates, "there is no such folder of templates", "fix [release] templates")
     return [templates, default_templates()]
 
 
@@ -169,14 +169,14 @@ def _rendered(environment: ImmutableSandboxedEnvironment, page: Page, own: Path 
 def _template_error(error: Exception, own: Path, known: Iterable[str]) -> InputError:
     """Return the sentence for a fault of a template: its file and line, and the nearest right name."""
     if isinstance(error, TemplateNotFound):
-        return InputError(_where(error, own), f'there is no template "{error}"', "mend the name or add the file")
+        return InputError(_where(error, own), f'there is no template "{error}"', "fix the name or add the file")
     missing = re.search(r"'(\w+)' is undefined|No filter named '(\w+)'", str(error))
     word = (missing[1] or missing[2]) if missing else ""
     near = difflib.get_close_matches(word, [*known, *FILTERS], 1)
-    mend = (
+    fix = (
         f'did you mean "{near[0]}"?' if near else "the variables and filters are told in README.md beside our templates"
     )
-    return InputError(_where(error, own), paths.display_text(str(error) or type(error).__name__), mend)
+    return InputError(_where(error, own), paths.display_text(str(error) or type(error).__name__), fix)
 
 
 def _where(error: Exception, own: Path) -> str:

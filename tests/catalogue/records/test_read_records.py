@@ -212,7 +212,7 @@ BAD: list[tuple[str, bytes | Callable[[], bytes], str]] = [
     (
         "r.csv",
         b"id,title\na," + b"x" * 200_000 + b"\n",
-        "r.csv:2: a value of over 131,072 characters, or a quote that is never closed; mend the line",
+        "r.csv:2: a value of over 131,072 characters, or a quote that is never closed; fix the line",
     ),
     ("r.csv", b"id\na\n" + b"x" * (MIB + 1), "r.csv:3: a line of over 1,048,576 bytes; part or shorten it"),
     ("r.csv", b"id,title\na,ab\xff\n", "r.csv:2: byte 5 of the line is not UTF-8; save the file as UTF-8"),
@@ -325,7 +325,7 @@ BAD: list[tuple[str, bytes | Callable[[], bytes], str]] = [
     (
         "r.parquet",
         lambda: parquet_bytes(id=pa.array(["a"]), score=pa.array([float("nan")])),
-        "r.parquet: row 1: a column that goes to extra holds what JSON cannot (NaN, text that is not UTF-8); mend it",
+        "r.parquet: row 1: a column that goes to extra holds what JSON cannot (NaN, text that is not UTF-8); fix it",
     ),
     (
         "r.parquet",

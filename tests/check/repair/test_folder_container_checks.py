@@ -175,7 +175,7 @@ def test_repair_mends_bad_missing_short_and_long_files_from_loose_ones(
     assert not (folder / "data/z").exists()
     code, out, err = run(capsys, "repair", folder, "--from", made.source, *options, "--json")
     report = json.loads(out)
-    assert (code, report["whole"], report["mended"], report["left"]) == (0, True, report["bad"], []), err
+    assert (code, report["whole"], report["repaired"], report["left"]) == (0, True, report["bad"], []), err
     assert whole(folder) == right
 
 
@@ -188,7 +188,7 @@ def test_repair_reads_back_what_it_wrote_into_a_folder(
     options = ("--release", made.root / "output", "--no-web-seeds", "--workers", 1, "--json")
     code, out, _ = run(capsys, "repair", folder, "--from", made.source, *options)
     report = json.loads(out)
-    assert (code, report["whole"], report["mended"], report["left_pieces"]) == (1, False, 0, report["bad"])
+    assert (code, report["whole"], report["repaired"], report["left_pieces"]) == (1, False, 0, report["bad"])
     assert "the disk gives others back" in report["left"][0]["why"][0]
 
 

@@ -1,4 +1,4 @@
-"""A damaged shard is mended where it lies: from web seeds, loose files, copies and peers, by its bad pieces alone."""
+"""A damaged shard is repaired where it lies: from web seeds, loose files, copies and peers, by its bad pieces alone."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ PHASE = '[[phases]]\nname = "all"\ntitle = "All"\n'
 
 @dataclass(frozen=True)
 class Held:
-    """A seeder's tar, what it should be, and how to mend it."""
+    """A seeder's tar, what it should be, and how to fix it."""
 
     root: Path
     tar: Path
@@ -147,8 +147,8 @@ def test_a_web_seed_sends_the_bad_pieces_and_not_a_byte_more(shard: Held, how: D
         assert (again.code, site.requests) == (0, len(bad))
         assert "nothing to do" in again.out
     report = json.loads(ran.out)
-    assert (report["bad"], report["mended"], report["left_pieces"]) == (len(bad), len(bad), 0)
-    assert report["bad_bytes"] == report["mended_bytes"] == report["sources"][0]["bytes"] == total(shard, bad)
+    assert (report["bad"], report["repaired"], report["left_pieces"]) == (len(bad), len(bad), 0)
+    assert report["bad_bytes"] == report["repaired_bytes"] == report["sources"][0]["bytes"] == total(shard, bad)
     assert shard.tar.read_bytes() == shard.right
 
 
@@ -317,7 +317,7 @@ def test_a_report_says_where_to_look_and_what_is_missing_is_found_beside_it(
     report.write_text(json.dumps({"mode": "full", "faults": faults}))
     ran = shard.repair(capsys, "--report", report, "--from", shard.root / "source", "--json")
     found = json.loads(ran.out)
-    assert (ran.code, found["checked"], found["mended"]) == (0, 3, 2)
+    assert (ran.code, found["checked"], found["repaired"]) == (0, 3, 2)
     assert shard.wrong() == [5]
     report.write_text("[" * 100_000)
     assert "is not a report" in shard.repair(capsys, "--report", report).err
@@ -463,7 +463,7 @@ def test_what_was_written_is_read_back_from_a_disk_that_lies(
     monkeypatch.setattr(os, "pwrite", lie)
     ran = shard.repair(capsys, "--from", shard.root / "source", "--json", "--workers", "1")
     report = json.loads(ran.out)
-    assert (ran.code, report["whole"], report["mended"], report["left_pieces"]) == (1, False, 0, 1)
+    assert (ran.code, report["whole"], report["repaired"], report["left_pieces"]) == (1, False, 0, 1)
     assert "the disk gives others back" in report["left"][0]["why"][0]
     monkeypatch.undo()
     assert shard.repair(capsys, "--from", shard.root / "source").code == 0

@@ -313,7 +313,7 @@ def test_what_may_not_be_read_is_unreadable_and_a_folder_is_named(made: Path, ca
     assert (fault["kind"], fault["what"]) == ("unreadable", "Permission denied")
     assert (fault["first_piece"], fault["last_piece"]) == (0, count - 1)
     assert (ran.code, ran.out) == (3, "")
-    assert ran.err.endswith("source/bagit.txt: Permission denied; mend the rights\n")
+    assert ran.err.endswith("source/bagit.txt: Permission denied; fix the permissions\n")
 
 
 def test_one_shard_whose_documents_are_broken_does_not_stop_the_others(held: Held) -> None:

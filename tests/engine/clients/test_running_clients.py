@@ -147,8 +147,8 @@ def test_a_wrong_password_is_told_in_one_sentence_and_not_repeated(running: Runn
     for what, environ in told.items():
         with pytest.raises(InputError) as refused:
             open_client(running.spec, {"HOME": str(running.home)} | environ)
-        mend = "put the right one into PACKAGER_CLIENT_PASSWORD or netrc"
-        assert str(refused.value) == f"{running.spec}: {what}; {mend}"
+        fix = "put the right one into PACKAGER_CLIENT_PASSWORD or netrc"
+        assert str(refused.value) == f"{running.spec}: {what}; {fix}"
 
 
 def test_a_password_of_netrc_lets_us_in(kind: str, running: Running, tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 
 def test_a_damaged_record_is_named(tmp_path: Path) -> None:
     (tmp_path / RECORD).write_bytes(b'{"name": 3}\n')
-    with pytest.raises(InputError, match=r"is not the record of what was laid here .*; mend or remove it"):
+    with pytest.raises(InputError, match=r"is not the record of what was laid here .*; fix or remove it"):
         open_client(f"watch:{tmp_path}").held()
 
 

@@ -16,7 +16,7 @@ from packager.errors import IncompleteError
 from packager.model import PLANNED
 
 AsNobody = Callable[[str, str], list[str]]
-MEND = "; mend the file, or run packager release to take it as it is now"
+FIX = "; fix the file, or run packager release to take it as it is now"
 DATA = b"0123456789" * 500
 
 
@@ -119,9 +119,9 @@ def test_a_member_that_changed_since_the_scan_is_named(
     change(tmp_path / "a" / "track.flac")
     with pytest.raises(IncompleteError) as error:
         read_all(tmp_path, member)
-    assert str(error.value) == sentence + MEND
+    assert str(error.value) == sentence + FIX
     assert error.value.exit_code == 3
-    assert [str(fault) for fault in source_files.changed(tmp_path, [member, member])] == [sentence + MEND] * 2
+    assert [str(fault) for fault in source_files.changed(tmp_path, [member, member])] == [sentence + FIX] * 2
 
 
 @pytest.mark.parametrize("change", [truncate, grow, touch, empty], ids=lambda change: change.__name__)
@@ -130,7 +130,7 @@ def test_a_member_that_changes_while_it_is_read_is_named(
 ) -> None:
     with pytest.raises(IncompleteError) as error:
         _read_and(change, tmp_path, member)
-    assert str(error.value) == CHANGES[change] + MEND
+    assert str(error.value) == CHANGES[change] + FIX
 
 
 def _read_and(change: Callable[[Path], None], root: Path, member: SourceFile) -> None:
@@ -145,7 +145,7 @@ def test_a_member_that_ends_early_is_named_at_once(tmp_path: Path, member: Sourc
         with pytest.raises(IncompleteError) as error:
             file.read(0, memoryview(bytearray(100)))
         os.truncate(tmp_path / "a" / "track.flac", member.size)
-    assert str(error.value) == "a/track.flac: ended before its 5000 bytes" + MEND
+    assert str(error.value) == "a/track.flac: ended before its 5000 bytes" + FIX
 
 
 def test_a_member_of_other_bytes_than_the_records_file_says_is_named(tmp_path: Path, member: SourceFile) -> None:
@@ -153,7 +153,7 @@ def test_a_member_of_other_bytes_than_the_records_file_says_is_named(tmp_path: P
     with pytest.raises(IncompleteError) as error:
         read_all(tmp_path, claimed)
     found = sha256(DATA).hexdigest()
-    assert str(error.value) == f"a/track.flac: its SHA-256 is {found}, the records file says {'0' * 64}" + MEND
+    assert str(error.value) == f"a/track.flac: its SHA-256 is {found}, the records file says {'0' * 64}" + FIX
 
 
 def test_an_exception_while_a_member_is_read_is_not_hidden_by_what_changed(tmp_path: Path, member: SourceFile) -> None:

@@ -17,7 +17,7 @@ from packager.errors import IncompleteError, InputError, PackagerError, TrustErr
 from tests.helpers.waiting import until
 
 ERRORS: dict[int, PackagerError] = {
-    2: InputError("a.toml", "is wrong", "mend it"),
+    2: InputError("a.toml", "is wrong", "fix it"),
     3: TrustError("release.json", "was signed twice"),
     5: IncompleteError("é\u202e.flac", "has 1 bytes, had 2 at the scan"),
 }
@@ -60,8 +60,8 @@ def test_results_and_users_errors_are_values_for_any_number_of_workers(workers: 
         if task in ERRORS:
             assert isinstance(result, PackagerError)
             assert type(result) is type(ERRORS[task])
-            assert (str(result), result.where, result.what, result.mend, result.exit_code) == (
-                str(ERRORS[task]), ERRORS[task].where, ERRORS[task].what, ERRORS[task].mend, ERRORS[task].exit_code,
+            assert (str(result), result.where, result.what, result.fix, result.exit_code) == (
+                str(ERRORS[task]), ERRORS[task].where, ERRORS[task].what, ERRORS[task].fix, ERRORS[task].exit_code,
             )  # fmt: skip
         else:
             assert result == task * task

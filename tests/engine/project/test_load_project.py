@@ -36,7 +36,7 @@ def refusal(path: Path) -> tuple[str, str]:
     with pytest.raises(InputError) as refused:
         load_project(path)
     assert refused.value.where.startswith(str(path))
-    return refused.value.where.removeprefix(f"{path}: "), f"{refused.value.what}; {refused.value.mend}"
+    return refused.value.where.removeprefix(f"{path}: "), f"{refused.value.what}; {refused.value.fix}"
 
 
 def test_paths_are_absolute_and_relative_ones_start_at_the_config(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,10 +82,10 @@ def test_a_byte_order_mark_is_passed_over(root: Path) -> None:
 @pytest.mark.parametrize(
     ("collection", "rest", "key", "what"),
     [
-        ('records = "no.csv"', "", "collection.records", '"no.csv": not found ({root}/no.csv); mend the path'),
-        ('records = "songs"', "", "collection.records", '"songs" is not a file; mend the path'),
-        ("", '[release]\nkey = "no.key"', "release.key", '"no.key": not found ({root}/no.key); mend the path'),
-        ("", '[release]\ntemplates = "a.txt"', "release.templates", '"a.txt" is not a folder; mend the path'),
+        ('records = "no.csv"', "", "collection.records", '"no.csv": not found ({root}/no.csv); fix the path'),
+        ('records = "songs"', "", "collection.records", '"songs" is not a file; fix the path'),
+        ("", '[release]\nkey = "no.key"', "release.key", '"no.key": not found ({root}/no.key); fix the path'),
+        ("", '[release]\ntemplates = "a.txt"', "release.templates", '"a.txt" is not a folder; fix the path'),
         (
             "",
             '[shards]\ndirectory = "songs/shards"',
@@ -141,7 +141,7 @@ def test_a_path_that_cannot_be_is_named_with_its_key(
 
 def test_a_missing_source_is_named(root: Path) -> None:
     path = write(root, source="sogns")
-    assert refusal(path) == ("collection.source", f'"sogns": not found ({root}/sogns); mend the path')
+    assert refusal(path) == ("collection.source", f'"sogns": not found ({root}/sogns); fix the path')
 
 
 @pytest.mark.parametrize("source", [".", "..", "link"])

@@ -55,7 +55,7 @@ def test_the_record_on_which_a_phases_sql_fails_is_named(
         assert error["where"] == f'packager.toml: phases[1].{key} (phase "all")'
         assert what in error["what"]
         assert error["what"].endswith(f"(record QZ-{BAD:04d})")
-        assert fix in error["mend"]
+        assert fix in error["fix"]
         assert "Error:" not in ran.err
 
 

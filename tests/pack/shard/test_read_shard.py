@@ -21,7 +21,7 @@ from packager.pack.shard.read_shard import read_shard
 from tests.helpers.strategies import MEMBER_ROWS, Sample, content, sample, samples
 
 PIECE = 256 << 10
-MEND = "; mend the file, or run packager release to take it as it is now"
+FIX = "; fix the file, or run packager release to take it as it is now"
 
 
 def ignore(amount: int) -> None:
@@ -153,7 +153,7 @@ def test_a_member_that_changes_during_the_pass_is_named_and_no_tar_appears(
     path = tmp_path / "shards" / "s.tar"
     with pytest.raises(IncompleteError) as error:
         pack(path, made, members, tmp_path, tell)
-    assert str(error.value) == sentence + MEND
+    assert str(error.value) == sentence + FIX
     assert os.listdir(path.parent) == []
 
 
@@ -223,7 +223,7 @@ def test_a_member_that_shrinks_while_it_is_read_is_named_and_the_old_tar_stays(t
     path.write_bytes(b"old")
     with pytest.raises(IncompleteError) as error:
         pack(path, made, members, tmp_path, lambda _: shrink(tmp_path / "0.flac"))
-    assert str(error.value) == f"0.flac: ended before its {3 * BUFFER} bytes" + MEND
+    assert str(error.value) == f"0.flac: ended before its {3 * BUFFER} bytes" + FIX
     assert path.read_bytes() == b"old"
     assert sorted(os.listdir(tmp_path)) == ["0.flac", "s.tar"]
 

@@ -84,7 +84,7 @@ def test_a_wrong_template_is_named_with_its_line(template: bytes, said: str, tmp
     with pytest.raises(InputError) as caught:
         render.render_site(make_release(), site=tmp_path / "out", read_members=reader(), templates=own)
     assert str(caught.value).startswith(f"{own}/{said}")
-    assert caught.value.mend
+    assert caught.value.fix
 
 
 def test_a_folder_of_templates_that_is_not_there_is_named(tmp_path: Path) -> None:
