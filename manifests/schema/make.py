@@ -172,9 +172,9 @@ TOLD: dict[str, dict[str, Told]] = {
         "completed": "How often it was fetched in full; null likewise.",
         "stats_scraped_at": ("When they were counted; null where they never were.", DATE),
     },
-    "Oddity": {
-        "where": "The path, record or shard, control characters made visible.",
-        "what": "What is odd about it.",
+    "Issue": {
+        "where": "The path, record, shard, byte, line or field, or empty for the file as such; fit for a terminal.",
+        "what": "What is wrong there, or why it was left out; fit for a terminal.",
     },
     "ScanReport": {
         "files": "Files in the source.",
@@ -183,10 +183,10 @@ TOLD: dict[str, dict[str, Told]] = {
         "metadata_only": "Rows without a file.",
         "tags_read": "Files whose tags were read now; the others had not changed.",
         "kinds": "Rows of each kind.",
-        "oddity_count": "All oddities; .packager/oddities.jsonl tells each.",
+        "warning_count": "All warnings; .packager/warnings.jsonl has each.",
         "unread_count": "All files and folders that could not be read; .packager/unread.jsonl names each.",
         "unread": "The first 1000 of them; the exit code is 3 where there are any.",
-        "oddities": "The first 1000 of them.",
+        "warnings": "The first 1000 of them.",
         "changed": "Whether the catalogue is other than it was.",
     },
     "PlanReport": {
@@ -494,10 +494,6 @@ TOLD |= {
         "fault_count": "All faults; the exit code is 1 where there are any.",
         "faults": "The first 1000 of them.",
         "remarks": "What is wrong, but is ignored by readers: the first 1000. The exit code does not count them.",
-    },
-    "Issue": {
-        "where": "The byte, line, row or field, or empty for the file as such.",
-        "what": "What is wrong there, control characters made visible.",
     },
     "TorrentFacts": {
         "type": "What the facts are of.",

@@ -181,7 +181,7 @@ class FilesTable:
     """Writes the files table for a walk, reading the tags that the table before does not hold.
 
     source: what paths are below, empty for a store. name: of the source, for messages. started_ns: when the scan
-    began, by the clock that gives mtimes. oddities, unread: take what is reported of each kind. A table before that
+    began, by the clock that gives mtimes. warnings, unread: what is reported of each kind. A table before that
     cannot be read, or has another shape, is as none. Memory: one group of files.
     """
 
@@ -190,7 +190,7 @@ class FilesTable:
     name: str
     started_ns: int
     readers: TagReaders
-    oddities: WarningLog
+    warnings: WarningLog
     unread: WarningLog
     progress: Progress
 
@@ -227,7 +227,7 @@ class FilesTable:
             raise InputError(self.name, "the source holds no file", fix)
 
     def _tell(self, group: list[Walked], batches: list[pa.RecordBatch], seen: ScanCounts) -> None:
-        """Report the oddities of a group of which every file is unchanged, in the walk's order, and count its files."""
+        """Report the warnings of a group of which every file is unchanged, in the walk's order, and count its files."""
         faults = (fault for batch in batches for fault in batch.column("fault").to_pylist())
         for item in group:
             self._tell_of(item, next(faults) if isinstance(item, WalkedFile) else None)
@@ -240,14 +240,14 @@ class FilesTable:
         """Report what is to be known of a path."""
         if isinstance(item, WalkedFile):
             if item.why:
-                self.oddities.add(item.path, f'named "{item.member}" in its shard: {item.why}')
+                self.warnings.add(item.path, f'named "{item.member}" in its shard: {item.why}')
             if fault:
-                self.oddities.add(item.path, fault)
+                self.warnings.add(item.path, fault)
         else:
-            (self.unread if isinstance(item, UnreadFolder) else self.oddities).add(item.path, item.what)
+            (self.unread if isinstance(item, UnreadFolder) else self.warnings).add(item.path, item.what)
 
     def _rows(self, group: list[Walked], before: _Remembered, seen: ScanCounts) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of one group, and report its oddities, in the walk's order."""
+        """Yield the rows of one group, and report its warnings, in the walk's order."""
         known = {
             item.path: before.row(item.path) for item in group if isinstance(item, UnreadFolder) or _is_tagged(item)
         }

@@ -73,7 +73,7 @@ def check_records(records: Path, state: Path, where: Where) -> None:
 
 
 def write_catalogue(
-    catalogue: Path, files: Path, records: Path | None, *, state: Path, where: Where, oddities: WarningLog
+    catalogue: Path, files: Path, records: Path | None, *, state: Path, where: Where, warnings: WarningLog
 ) -> CatalogueCounts:
     """Write the catalogue (model.CATALOGUE) of a files table and a table of RECORDS, ordered by the bytes of id.
 
@@ -94,7 +94,7 @@ def write_catalogue(
             _check_matches(ask, where)
             for line, path in ask(_ABSENT_QUERY, _ABSENT):
                 what = f'names a file that the scan did not find: "{paths.display_text(path)}"'
-                oddities.add(where(line), what)
+                warnings.add(where(line), what)
             # Joined first and sorted then: each spills by itself, both at once need far more memory.
             run(f"CREATE TEMP TABLE joined AS {_joined()}")
             run("DROP TABLE candidates; DROP TABLE matched")

@@ -1,6 +1,6 @@
 """What the last scan joined, and what came of it: a scan that sees the same again leaves its catalogue alone.
 
-Only a scan whose join told no oddity is noted, so that none is ever left untold.
+Only a scan whose join had no warning is saved, so that no warning is ever lost.
 """
 
 import hashlib

@@ -112,7 +112,7 @@ class _Join:
             self.records,
             state=self.project.state,
             where=self._where,
-            oddities=warnings,
+            warnings=warnings,
         )
 
 
@@ -160,8 +160,8 @@ def _report(
         metadata_only=counts.metadata_only,
         tags_read=seen.tags_read,
         kinds=counts.kinds,
-        oddity_count=warnings.count,
-        oddities=tuple(warnings.first),
+        warning_count=warnings.count,
+        warnings=tuple(warnings.first),
         unread_count=unread.count,
         unread=tuple(unread.first),
         changed=changed,

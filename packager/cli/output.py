@@ -18,7 +18,7 @@ from packager.paths import display_text
 
 if TYPE_CHECKING:
     from packager.core.reports.evidence import Evidence  # with which numpy would be imported, as with the next
-    from packager.core.reports.reports import Oddity
+    from packager.core.reports.issues import Issue
 
 Report = TypeVar("Report", bound=msgspec.Struct)
 
@@ -74,7 +74,7 @@ def unread(count: int) -> str:
     return f"{count:,} {'file or folder' if count == 1 else 'files and folders'} could not be read"
 
 
-def end_failed(failed: "Sequence[Oddity]", what: str, *, json: bool) -> None:
+def end_failed(failed: "Sequence[Issue]", what: str, *, json: bool) -> None:
     """End a command with the exit code for incomplete work if anything failed; each failure is printed below `what`."""
     if failed:
         if not json:

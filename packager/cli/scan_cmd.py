@@ -30,7 +30,7 @@ def show(report: ScanReport) -> None:
     )
     if report.unread_count:
         output.print_message(f"      {output.unread(report.unread_count)}; .packager/unread.jsonl names all")
-    if report.oddity_count:
-        output.print_message(f"      {report.oddity_count:,} odd, all told in .packager/oddities.jsonl")
+    if report.warning_count:
+        output.print_message(f"      {count_of(report.warning_count, 'warning')}; see .packager/warnings.jsonl")
     if not report.changed:
         output.print_message("      nothing changed since the last scan")

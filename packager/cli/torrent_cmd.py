@@ -57,8 +57,8 @@ def _source_date() -> str | None:
 
 def show(report: TorrentReport) -> None:
     """Print what was made; the magnet link stands last, alone on its line."""
-    for oddity in report.left_out:
-        output.stderr_console(f"packager: left out: {oddity.where}: {oddity.what}")
+    for issue in report.left_out:
+        output.stderr_console(f"packager: left out: {issue.where}: {issue.what}")
     files = count_of(report.files, "file")
     pieces = f"{count_of(report.pieces, 'piece')} of {format_size(report.piece_length)}"
     rate = f", {format_size(round(report.size / report.seconds))}/s" if report.seconds else ""

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from packager.core.releases.mirror_strategies import ShardChoice, choose_shards
 from packager.core.releases.withheld_shards import SharingRule
-from packager.core.reports.reports import Oddity
+from packager.core.reports.issues import Issue
 from packager.engine.tables import sql
 from packager.errors import InputError
 from packager.mirror.local_shards import LocalShard
@@ -41,7 +41,7 @@ class DiskChoice:
     """Shards to hold, best first, and those that were chosen and for which the disk has no room."""
 
     chosen: tuple[ShardChoice, ...]
-    left_out: tuple[Oddity, ...]
+    left_out: tuple[Issue, ...]
 
 
 def choose_for_disk(
@@ -87,7 +87,7 @@ def choose_for_disk(
 
 
 def _with_room(
-    choices: Sequence[ShardChoice], odd: list[Oddity], lying: Mapping[ShardName, LocalShard], room: int
+    choices: Sequence[ShardChoice], odd: list[Issue], lying: Mapping[ShardName, LocalShard], room: int
 ) -> DiskChoice:
     """Return the choices for which there is room; what lies here in full needs none."""
     chosen = []
@@ -96,24 +96,24 @@ def _with_room(
         need = choice.documents
         need += 0 if here and here.state == "whole" else max(0, choice.size - (here.allocated if here else 0))
         if need > max(0, room):
-            odd.append(Oddity(where=choice.name, what="no room for it on the disk beside the reserve"))
+            odd.append(Issue(where=choice.name, what="no room for it on the disk beside the reserve"))
             continue
         room -= need
         chosen.append(choice)
     return DiskChoice(tuple(chosen), tuple(odd))
 
 
-def _in_the_way(name: str, size: int) -> Oddity:
+def _in_the_way(name: str, size: int) -> Issue:
     """Return what is said of a tar that has the name of a shard and is none."""
     here = count_of(size, "byte")
     what = f"what lies here under its name has {here} and is not it: move it away, or repair it: packager repair"
-    return Oddity(where=f"{name}.tar", what=what)
+    return Issue(where=f"{name}.tar", what=what)
 
 
-def _left_out(names: Sequence[str], what: str) -> Oddity:
+def _left_out(names: Sequence[str], what: str) -> Issue:
     """Return what is said of shards that are left out for the same reason."""
     more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
-    return Oddity(where=f"{names[0]}{more}", what=what)
+    return Issue(where=f"{names[0]}{more}", what=what)
 
 
 def _where(release: Release, seeds: Mapping[ShardName, int | None], where: str | None) -> set[ShardName] | None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from packager.core.bittorrent import bencode
 from packager.core.releases.withheld_shards import SharingRule
-from packager.core.reports.reports import Oddity
+from packager.core.reports.issues import Issue
 from packager.engine.clients import Client, TorrentToAdd
 from packager.engine.files.limited_read import read_limited
 from packager.errors import InputError
@@ -14,7 +14,7 @@ from packager.model import PublishedFile, Release, ReleaseShard
 
 def add_to_client(
     client: Client, folder: MirrorFolder, shards: Sequence[ReleaseShard], *, label: str
-) -> tuple[tuple[str, ...], tuple[Oddity, ...]]:
+) -> tuple[tuple[str, ...], tuple[Issue, ...]]:
     """Give the client what it does not have; return which shards it was given, and which it refused and why.
 
     Raises IncompleteError where it does not answer: the next run goes on.
@@ -25,7 +25,7 @@ def add_to_client(
             if client.add(_handover(folder, shard, label)):
                 handed.append(shard.name)
         except InputError as error:
-            refused.append(Oddity(where=shard.name, what=error.advice))
+            refused.append(Issue(where=shard.name, what=error.advice))
     return tuple(handed), tuple(refused)
 
 

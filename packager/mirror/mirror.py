@@ -7,8 +7,8 @@ from dataclasses import replace
 import msgspec
 
 from packager.core.releases import documents
+from packager.core.reports.issues import Issue
 from packager.core.reports.mirror_reports import FetchReport, MirrorReport
-from packager.core.reports.reports import Oddity
 from packager.engine.clients import Client, open_client
 from packager.engine.files import atomic_files
 from packager.engine.published.release_reader import RELEASE, open_release_reader
@@ -158,7 +158,7 @@ def _report(
     *,
     stopped: tuple[str, ...] = (),
     handed: tuple[str, ...] = (),
-    refused: tuple[Oddity, ...] = (),
+    refused: tuple[Issue, ...] = (),
     fetched: FetchReport | None = None,
     complete: bool = False,
 ) -> MirrorReport:

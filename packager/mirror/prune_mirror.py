@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from functools import partial
 
+from packager.core.reports.issues import Issue
 from packager.core.reports.mirror_reports import Removable
-from packager.core.reports.reports import Oddity, PruneItem, PruneReport
+from packager.core.reports.reports import PruneItem, PruneReport
 from packager.engine.clients import open_client
 from packager.errors import PackagerError
 from packager.mirror import local_shards
@@ -52,7 +53,7 @@ def _report(folder: MirrorFolder, ended: list[Removable], *, deleted: bool) -> P
         if each.prune
     )
     kept = tuple(
-        Oddity(where=display_text(str(folder.tar(ShardName(each.name)))), what="this mirror did not fetch it")
+        Issue(where=display_text(str(folder.tar(ShardName(each.name)))), what="this mirror did not fetch it")
         for each in ended
         if not each.prune
     )

@@ -15,7 +15,8 @@ from pathlib import Path
 import msgspec
 
 from packager.core.config.option_values import nearest
-from packager.core.reports.reports import MaterialiseReport, Oddity
+from packager.core.reports.issues import Issue
+from packager.core.reports.reports import MaterialiseReport
 from packager.engine.hashing.stream_hasher import Digests
 from packager.engine.processes.local_workers import run_tasks
 from packager.engine.processes.worker_pool import Job, Tell, WorkerPool
@@ -76,7 +77,7 @@ def materialise(
     for place, owner in {(task.project.shards_place, task.owner) for task in missing}:
         remove_leftovers(place, owner, [f"{task.shard.name}.tar" for task in missing])
     started = time.monotonic()
-    failed: list[Oddity] = []
+    failed: list[Issue] = []
     progress.begin("materialise", sum(task.shard.size for task in missing))
     written = size = 0
     results = _results(missing, cores, cluster=cluster, progress=progress)
@@ -94,7 +95,7 @@ def materialise(
         already=len(wanted) - len(missing),
         bytes=size,
         seconds=round(time.monotonic() - started, 3),
-        failed=tuple(sorted(failed, key=lambda oddity: oddity.where)),
+        failed=tuple(sorted(failed, key=lambda issue: issue.where)),
         redone=cluster.redone if cluster else 0,
     )
 

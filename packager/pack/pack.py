@@ -6,7 +6,8 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from packager.core.releases.next_release import published_shard_error
-from packager.core.reports.reports import Oddity, PackReport
+from packager.core.reports.issues import Issue
+from packager.core.reports.reports import PackReport
 from packager.engine.network.check_torrent import note_missing_check
 from packager.engine.processes.local_workers import run_tasks
 from packager.engine.processes.worker_pool import WorkerPool
@@ -103,7 +104,7 @@ def pack(
     started = time.monotonic()
     done = size = 0
     virtual = sum(found.whole and found.virtual for _, found in stands)
-    failed: list[Oddity] = []
+    failed: list[Issue] = []
     to_read = {task.shard.name: task.shard.size for task, found in stands if found.needs_pass}
     progress.begin("pack", sum(to_read.values()))
     largest_first = sorted(missing, key=lambda task: -to_read.get(task.shard.name, 0))
@@ -129,7 +130,7 @@ def pack(
         virtual=virtual,
         bytes=size,
         seconds=round(time.monotonic() - started, 3),
-        failed=tuple(sorted(failed, key=lambda oddity: oddity.where)),
+        failed=tuple(sorted(failed, key=lambda issue: issue.where)),
         redone=cluster.redone if cluster else 0,
     )
 
@@ -199,8 +200,8 @@ def incomplete_shards(every: list[ShardTask]) -> list[ShardName]:
     return [task.shard.name for task in every if not shard_status(task).whole]
 
 
-def failure(task: ShardTask, error: PackagerError) -> Oddity:
+def failure(task: ShardTask, error: PackagerError) -> Issue:
     """Return a shard's failure as a fact, or raise it where it is not the sources' fault."""
     if not isinstance(error, IncompleteError):
         raise error
-    return Oddity(where=task.shard.name, what=str(error))
+    return Issue(where=task.shard.name, what=str(error))

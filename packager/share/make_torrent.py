@@ -23,7 +23,8 @@ from packager.core.bittorrent.magnet import SCHEME, format_magnet, parse_magnet
 from packager.core.bittorrent.piece_length import LOADABLE, piece_length_of_files
 from packager.core.config import option_values
 from packager.core.config.url_values import TRACKERS, WEB, url
-from packager.core.reports.reports import Oddity, TorrentReport
+from packager.core.reports.issues import Issue
+from packager.core.reports.reports import TorrentReport
 from packager.core.shards.path_patterns import PatternFilter
 from packager.engine.files import atomic_files
 from packager.engine.hashing.hash_torrent import TorrentHashes, hash_torrent_files
@@ -253,9 +254,9 @@ def _place(out: Path | None, name: str, *, force: bool) -> Path:
     return place.absolute()
 
 
-def _source(path: Path, name: str, wanted: TorrentSpec, place: Path) -> tuple[_Source, list[Oddity]]:
+def _source(path: Path, name: str, wanted: TorrentSpec, place: Path) -> tuple[_Source, list[Issue]]:
     """Return what the torrent is made of, and what was left out."""
-    left_out: list[Oddity] = []
+    left_out: list[Issue] = []
     if path.is_dir():
         files, left_out = find_files(path, wanted.filter, place)
     else:

@@ -97,8 +97,8 @@ def seed(
         seedables = replace(seedables, found=found, refused=refused)
     for each in seedables.withheld:
         progress.note(f"not shared: {each.sentence}")
-    for oddity in refused:
-        progress.note(f"{oddity.where}: not shared: {oddity.what}")
+    for issue in refused:
+        progress.note(f"{issue.where}: not shared: {issue.what}")
     if not found:
         raise seedables.nothing()
     _warn_of_solitude(found, reach, progress)

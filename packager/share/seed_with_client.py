@@ -6,7 +6,8 @@ A client that is given a wrong tar would write to it, since it fetches what is m
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from packager.core.reports.reports import AddedTar, Oddity, SeedReport
+from packager.core.reports.issues import Issue
+from packager.core.reports.reports import AddedTar, SeedReport
 from packager.engine.clients import Client, TorrentToAdd
 from packager.engine.clients.client import infohashes
 from packager.engine.files.shard_torrent import FolderTorrent
@@ -55,7 +56,7 @@ def seed_with_client(
             if bad is None:
                 handed.append(_handed(each, "given" if client.add(handover) else "had"))
         except InputError as error:
-            bad = Oddity(where=display_text(str(each.tar)), what=error.advice)
+            bad = Issue(where=display_text(str(each.tar)), what=error.advice)
         if bad is not None:
             not_given.append(bad)
             progress.note(f"{bad.where}: not given: {bad.what}")
@@ -95,14 +96,14 @@ def _handover(torrents: Sequence[Seedable]) -> TorrentToAdd:
     )
 
 
-def _misnamed(each: Seedable) -> Oddity | None:
+def _misnamed(each: Seedable) -> Issue | None:
     """Return that a client would look for the tar under another name, and fetch it there, if so."""
     if isinstance(each.file, FolderTorrent) and each.file.places:
         what = "its members do not lie in it, and a client looks for them there; share it with: packager seed --source"
-        return Oddity(where=display_text(str(each.tar)), what=what)
+        return Issue(where=display_text(str(each.tar)), what=what)
     if each.tar.name == each.file.name:
         return None
-    return Oddity(
+    return Issue(
         where=display_text(str(each.tar)),
         what=f'its torrent calls it "{display_text(each.file.name)}"; rename it, or link it so',
     )

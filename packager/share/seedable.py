@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from packager.core.reports.evidence import Evidence
-from packager.core.reports.reports import Oddity
+from packager.core.reports.issues import Issue
 from packager.core.reports.withheld import Withheld
 from packager.engine.files.shard_torrent import ShardTorrent, open_shard_torrent
 from packager.engine.files.unfinished_files import check_finished
@@ -48,7 +48,7 @@ class Seedables:
     """
 
     found: Sequence[Seedable]
-    refused: Sequence[Oddity]
+    refused: Sequence[Issue]
     withheld: Sequence[Withheld]
     rule: TarSharingRule
 
@@ -82,7 +82,7 @@ def find_seedable(
     if torrent is not None and len(tars) != 1:
         raise InputError("--torrent", f"is of one tar, and {count_of(len(tars), 'tar')} are given")
     found: list[Seedable] = []
-    refused: list[Oddity] = []
+    refused: list[Issue] = []
     withheld: list[Withheld] = []
     rule = TarSharingRule(hand_outs, allow_withdrawn=allow_withdrawn)
     for tar in tars:
@@ -94,7 +94,7 @@ def find_seedable(
             torrents = [_one(tar, each, documents, source) for each in every]
             places, name = (tar, every[0]), torrents[0].file.name.removesuffix(".tar")
         except InputError as error:
-            bad = Oddity(where=display_text(str(tar)), what=error.advice)
+            bad = Issue(where=display_text(str(tar)), what=error.advice)
             places, name = (tar, release.folder / RELEASE if release else tar), shard_name(tar)
         manifest = documents.manifest if documents is not None else None
         size = torrents[0].file.size if torrents else None
@@ -118,7 +118,7 @@ def _hashes(torrents: Sequence[Seedable]) -> frozenset[str]:
 
 def verify_tars_to_seed(
     found: Sequence[Seedable], *, workers: int, stop: Callable[[], bool], progress: Progress
-) -> tuple[list[Seedable], list[Oddity]]:
+) -> tuple[list[Seedable], list[Issue]]:
     """Read every tar in full, once, and return what was found right and what is refused.
 
     A second torrent of a tar is proved with it only where its hashes are the first one's. Raises
@@ -131,7 +131,7 @@ def verify_tars_to_seed(
         progress.advance(size)
 
     proved: list[Seedable] = []
-    refused: list[Oddity] = []
+    refused: list[Issue] = []
     progress.begin("verify", sum({each.tar: each.file.size for each in found}.values()))
     for torrents in by_tar(found):
         if bad := fault(torrents[0], workers=workers, tell=tell):
@@ -150,7 +150,7 @@ def by_tar(found: Sequence[Seedable]) -> list[list[Seedable]]:
     return list(tars.values())
 
 
-def fault(each: Seedable, *, workers: int, tell: Tell) -> Oddity | None:
+def fault(each: Seedable, *, workers: int, tell: Tell) -> Issue | None:
     """Read a tar in full, and return what is wrong with it; None where it is right.
 
     tell: called with bytes as they are read.
@@ -169,10 +169,10 @@ def _same_hashes(one: ShardTorrent, other: ShardTorrent) -> bool:
     return same and bool(one.metainfo.pieces)
 
 
-def _bad(tar: Path, count: int) -> Oddity:
+def _bad(tar: Path, count: int) -> Issue:
     """Return what is said of a tar with bad pieces."""
     where = display_text(str(tar))
-    return Oddity(where=where, what=f"{count_of(count, 'bad piece')}; repair it with: packager repair {where}")
+    return Issue(where=where, what=f"{count_of(count, 'bad piece')}; repair it with: packager repair {where}")
 
 
 def tars_of(paths: Sequence[Path]) -> list[Path]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packager.core.bittorrent.file_offsets import sort_key
-from packager.core.reports.reports import Oddity
+from packager.core.reports.issues import Issue
 from packager.core.shards.path_patterns import PatternFilter
 from packager.engine.files.file_stamp import FileStamp
 from packager.errors import IncompleteError, InputError, from_os_error
@@ -27,14 +27,14 @@ class SelectedFile:
         return self.stamp.size
 
 
-def find_files(folder: Path, chosen: PatternFilter, own: Path) -> tuple[list[SelectedFile], list[Oddity]]:
+def find_files(folder: Path, chosen: PatternFilter, own: Path) -> tuple[list[SelectedFile], list[Issue]]:
     """Return the files below a folder that a torrent takes, in its order, and what was left out and why.
 
     own: what will be written, which is no part of it. Raises InputError for a name that is not UTF-8,
     IncompleteError for a folder that cannot be read. Memory: all of them.
     """
     found: list[SelectedFile] = []
-    left_out: list[Oddity] = []
+    left_out: list[Issue] = []
     folders = [""]
     while folders:
         inner = folders.pop()
@@ -47,12 +47,12 @@ def find_files(folder: Path, chosen: PatternFilter, own: Path) -> tuple[list[Sel
                 folders.append(path)
             elif not stat.S_ISREG(status.st_mode):
                 what = "a symbolic link, not followed" if stat.S_ISLNK(status.st_mode) else "no regular file"
-                left_out.append(Oddity(where=display_text(path), what=what))
+                left_out.append(Issue(where=display_text(path), what=what))
             elif chosen.includes(path):
                 _check_name(path)
                 found.append(SelectedFile(path, FileStamp.of(status)))
     found.sort(key=lambda file: sort_key(file.path))
-    return found, sorted(left_out, key=lambda oddity: oddity.where)
+    return found, sorted(left_out, key=lambda issue: issue.where)
 
 
 def _entries(folder: Path, inner: str) -> list[os.DirEntry[str]]:

@@ -17,7 +17,7 @@ def test_a_record_is_joined_by_path_and_overrides_the_tags(project: CataloguePro
     assert (row["title"], row["artist"], row["year"], row["popularity"]) == ("Better", "Nobody", 1999, 7.0)
     assert (row["path"], row["member"], row["codec"]) == ("album/sine.flac", "album/sine.flac", "flac")
     assert row["extra"] == '{"Label":"Big"}'
-    assert (report.records, report.metadata_only, report.oddity_count) == (1, 0, 0)
+    assert (report.records, report.metadata_only, report.warning_count) == (1, 0, 0)
 
 
 def test_an_id_that_is_a_files_path_is_that_file(project: CatalogueProject) -> None:

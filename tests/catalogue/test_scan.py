@@ -43,7 +43,7 @@ def test_every_name_that_cannot_stand_gets_a_member_name_and_is_told(project: Ca
     assert all(paths.is_safe_path(member) for member in members.values())
     assert len({paths.collision_key(member) for member in members.values()}) == len(members)
     assert len({row["id"] for row in rows}) == len(rows)
-    names = {oddity.where: oddity.what for oddity in report.oddities if oddity.what.startswith("named ")}
+    names = {issue.where: issue.what for issue in report.warnings if issue.what.startswith("named ")}
     assert names == {
         paths.display_text(name): f'named "{members[name]}" in its shard: {why}' for name, why in RENAMED.items()
     }
@@ -56,7 +56,7 @@ def test_a_folders_name_is_changed_for_all_below_it(project: CatalogueProject) -
     folder = paths.safe_name(b"50%")
     members = {record: row["member"] for record, row in project.rows().items()}
     assert members == {"50%/a.txt": f"{folder}/a.txt", "50%/b%/c.txt": f"{folder}/{paths.safe_name(b'b%')}/c.txt"}
-    assert report.oddity_count == 2
+    assert report.warning_count == 2
 
 
 def test_a_long_path_gets_a_short_member_path(project: CatalogueProject) -> None:
@@ -67,7 +67,7 @@ def test_a_long_path_gets_a_short_member_path(project: CatalogueProject) -> None
     assert row["path"] == path
     assert row["member"].startswith("long-paths~/")
     assert row["member"].endswith(".flac")
-    assert "the path is over 1,024 bytes" in report.oddities[0].what
+    assert "the path is over 1,024 bytes" in report.warnings[0].what
 
 
 def test_a_broken_audio_file_is_kept_with_its_fault(project: CatalogueProject) -> None:
@@ -109,7 +109,7 @@ def test_a_second_scan_rereads_nothing_and_changes_nothing(project: CataloguePro
     assert (first.tags_read, first.changed, first.files) == (4, True, 5)
     assert (second.tags_read, second.changed, second.files) == (0, False, 5)
     assert project.project.catalogue.read_bytes() == bytes_before
-    assert second.oddities == first.oddities
+    assert second.warnings == first.warnings
 
 
 def test_only_what_changed_is_reread(project: CatalogueProject) -> None:
@@ -161,7 +161,7 @@ def test_any_number_of_workers_gives_the_same_bytes(project: CatalogueProject) -
             (
                 project.project.catalogue.read_bytes(),
                 project.project.files.read_bytes(),
-                (state / "oddities.jsonl").read_bytes(),
+                (state / "warnings.jsonl").read_bytes(),
             )
         )
     assert len(bytes_by_workers) == 1
@@ -196,7 +196,7 @@ def test_packagers_own_files_in_the_source_are_left_out(project: CatalogueProjec
     assert not report.changed
 
 
-def test_all_oddities_are_written_and_the_first_are_told(project: CatalogueProject) -> None:
+def test_all_warnings_are_written_and_the_first_are_told(project: CatalogueProject) -> None:
     class Notes:
         def __init__(self) -> None:
             self.notes: list[str] = []
@@ -219,9 +219,9 @@ def test_all_oddities_are_written_and_the_first_are_told(project: CatalogueProje
         project.put(f"{number:04}%.txt", b"")
     notes = Notes()
     report = project.scan(progress=notes)
-    assert (report.oddity_count, len(report.oddities), len(notes.notes), notes.files) == (1005, 1000, 20, 1005)
+    assert (report.warning_count, len(report.warnings), len(notes.notes), notes.files) == (1005, 1000, 20, 1005)
     assert notes.calls == [("scan", None, "file"), ("end",)]
-    lines = (project.project.state / "oddities.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (project.project.state / "warnings.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1005
     assert json.loads(lines[-1])["where"] == "1004%.txt"
     assert notes.notes[0].startswith('0000%.txt: named "0000_~')
@@ -239,7 +239,7 @@ def test_a_scan_that_fails_leaves_the_last_catalogue_and_no_scratch(project: Cat
     assert sorted(path.name for path in project.project.state.iterdir()) == [
         "catalogue.parquet",
         "files.parquet",
-        "oddities.jsonl",
+        "warnings.jsonl",
         "scanned.json",
         "unread.jsonl",
     ]

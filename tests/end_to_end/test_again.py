@@ -62,10 +62,10 @@ def test_a_scan_again_reports_what_the_first_one_did(tmp_path: Path) -> None:
     (project.source / "twin.txt").write_bytes(b"2")
     settle(project.source)
     reports = [api.scan(tmp_path / CONFIG, workers=1) for _ in range(3)]
-    assert reports[0].oddity_count >= 5  # the flac, the link, both twins, the cover's "%"
+    assert reports[0].warning_count >= 5  # the flac, the link, both twins, the cover's "%"
     for report in reports[1:]:
-        assert (report.oddities, report.kinds, report.files, report.bytes, report.records) == (
-            reports[0].oddities, reports[0].kinds, reports[0].files, reports[0].bytes, reports[0].records,
+        assert (report.warnings, report.kinds, report.files, report.bytes, report.records) == (
+            reports[0].warnings, reports[0].kinds, reports[0].files, reports[0].bytes, reports[0].records,
         )  # fmt: skip
         assert not report.changed
         assert report.tags_read == 0

@@ -97,7 +97,7 @@ def test_each_unread_part_is_named_beside_any_number_of_renames(project: Project
     assert "3 files and folders could not be read" in ran.out
     ran = project.run(capsys, "scan", "--json")
     report = json.loads(ran.out)
-    assert (ran.code, report["unread_count"], report["oddity_count"]) == (3, 3, 26)
+    assert (ran.code, report["unread_count"], report["warning_count"]) == (3, 3, 26)
     assert {each["where"]: each["what"] for each in report["unread"]} == CLOSED
 
 

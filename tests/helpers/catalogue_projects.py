@@ -65,5 +65,5 @@ class CatalogueProject:
 
 
 def told(report: ScanReport) -> dict[str, str]:
-    """Return the report's oddities, what by where."""
-    return {oddity.where: oddity.what for oddity in report.oddities}
+    """Return the report's warnings, what by where."""
+    return {issue.where: issue.what for issue in report.warnings}

@@ -115,7 +115,7 @@ class _Groups:
 
 
 def _walk(groups: _Groups) -> Iterator[Walked]:
-    """Yield files and oddities, depth first."""
+    """Yield files and warnings, depth first."""
     stack = [_read_folder(groups, _Folder(b"", "", ""))]
     while stack:
         for seen in stack[-1]:

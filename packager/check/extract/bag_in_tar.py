@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from packager.core.reports.check_reports import MemberIssue
 from packager.core.reports.evidence import Evidence
-from packager.core.reports.inspection import IssueList
+from packager.core.reports.issues import IssueList
 from packager.core.shards.bag import MANIFEST
 from packager.core.shards.layout import PAYLOAD
 from packager.core.shards.records_jsonl import FILE

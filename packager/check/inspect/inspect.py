@@ -11,7 +11,8 @@ from urllib.parse import unquote
 
 from packager.check.inspect import inspect_documents, inspect_tables, inspect_tar, inspect_torrent
 from packager.core.bittorrent import magnet
-from packager.core.reports.inspection import Facts, FileKind, Inspection, IssueList
+from packager.core.reports.inspection import Facts, FileKind, Inspection
+from packager.core.reports.issues import IssueList
 from packager.core.shards.parse_tar_header import is_header
 from packager.engine.files.limited_read import open_regular
 from packager.errors import InputError, TrustError, from_os_error

@@ -9,15 +9,8 @@ from packager.core.releases.document_checks import check_manifest, check_release
 from packager.core.releases.kept_entries import broken_rules, kept_entries
 from packager.core.releases.minisign_key import KEY_LIMIT, PublicKey
 from packager.core.releases.withheld_shards import SharingRule
-from packager.core.reports.inspection import (
-    LISTED,
-    IssueList,
-    KeyFacts,
-    ManifestFacts,
-    ObsoleteFacts,
-    ReleaseFacts,
-    SignatureFacts,
-)
+from packager.core.reports.inspection import KeyFacts, ManifestFacts, ObsoleteFacts, ReleaseFacts, SignatureFacts
+from packager.core.reports.issues import LISTED, IssueList
 from packager.engine.files.limited_read import read_limited
 from packager.errors import InputError
 from packager.model import Manifest, Release

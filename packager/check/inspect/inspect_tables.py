@@ -7,7 +7,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from packager.core.reports.inspection import CatalogueFacts, IssueList, MembersFacts
+from packager.core.reports.inspection import CatalogueFacts, MembersFacts
+from packager.core.reports.issues import IssueList
 from packager.core.shards import build_tar_header
 from packager.core.shards.portable_paths import PathChecks
 from packager.engine.tables import jsonl_zst_reader, members_tsv, parquet, untrusted_parquet

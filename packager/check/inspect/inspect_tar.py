@@ -6,7 +6,8 @@ Nothing is written, no link is followed, and the entries' data are passed over.
 import os
 from pathlib import Path
 
-from packager.core.reports.inspection import LISTED, BagFacts, IssueList, TarEntry, TarFacts
+from packager.core.reports.inspection import BagFacts, TarEntry, TarFacts
+from packager.core.reports.issues import LISTED, IssueList
 from packager.core.shards import bag, records_jsonl
 from packager.core.shards import build_tar_header as tars
 from packager.core.shards.layout import PAYLOAD

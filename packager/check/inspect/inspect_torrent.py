@@ -12,15 +12,8 @@ from packager.core.bittorrent.magnet import Magnet, parse_magnet
 from packager.core.bittorrent.parse_file_list import ListedFile
 from packager.core.bittorrent.parse_torrent import Metainfo
 from packager.core.config.url_values import without_credentials
-from packager.core.reports.inspection import (
-    LISTED,
-    ClientTrouble,
-    IssueList,
-    MagnetFacts,
-    MagnetsFacts,
-    NamedFile,
-    TorrentFacts,
-)
+from packager.core.reports.inspection import ClientTrouble, MagnetFacts, MagnetsFacts, NamedFile, TorrentFacts
+from packager.core.reports.issues import LISTED, IssueList
 from packager.core.shards.portable_paths import PathChecks
 from packager.engine.files.limited_read import read_limited
 from packager.engine.network import libtorrent_session

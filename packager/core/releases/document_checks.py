@@ -14,7 +14,7 @@ from packager.core.bittorrent.merkle import BLOCK
 from packager.core.config.url_values import without_credentials
 from packager.core.releases import documents
 from packager.core.releases.minisign_key import PublicKey
-from packager.core.reports.inspection import IssueList
+from packager.core.reports.issues import IssueList
 from packager.core.shards.cut_shards import shard_name
 from packager.core.shards.folder_layout import file_of
 from packager.core.shards.portable_paths import PathChecks

@@ -4,13 +4,11 @@ Sizes are bytes, dates RFC 3339, digests lower-case hex. Lists of files, entries
 the first LISTED; the count beside each tells all. Fields are only ever added.
 """
 
-from collections.abc import Iterable
 from typing import Literal
 
+from packager.core.reports.issues import Issue
 from packager.core.reports.withheld import Withheld
 from packager.model import CollectionFacts, FrozenStruct, Infohash, Manifest, ReleasePhase, Version, Withdrawal
-
-LISTED = 1000
 
 FileKind = Literal[
     "torrent",
@@ -23,44 +21,6 @@ FileKind = Literal[
     "signature",
     "public key",
 ]
-
-
-class Issue(FrozenStruct, frozen=True, kw_only=True):
-    """Something wrong, or a remark. `where`: the byte, line or field, or "" for the file as such; fit to be shown."""
-
-    where: str
-    what: str
-
-
-class IssueList:
-    """Faults as they are found: all counted, the first LISTED kept; and remarks, which are no faults."""
-
-    def __init__(self) -> None:
-        """Begin with none."""
-        self.count = 0
-        self.remarks: list[Issue] = []
-        self._kept: list[Issue] = []
-
-    def add(self, where: str, what: str) -> None:
-        """Count a fault."""
-        self.count += 1
-        if len(self._kept) < LISTED:
-            self._kept.append(Issue(where=where, what=what))
-
-    def remark(self, where: str, what: str) -> None:
-        """Take note of something that is wrong and that readers ignore; the first LISTED are kept."""
-        if len(self.remarks) < LISTED:
-            self.remarks.append(Issue(where=where, what=what))
-
-    def add_all(self, where: str, whats: Iterable[str]) -> None:
-        """Count several faults of one place."""
-        for what in whats:
-            self.add(where, what)
-
-    @property
-    def kept(self) -> tuple[Issue, ...]:
-        """The first faults."""
-        return tuple(self._kept)
 
 
 class ClientTrouble(FrozenStruct, frozen=True, kw_only=True):

@@ -6,7 +6,8 @@ Sizes are bytes, durations seconds. Names are fit to be shown. Fields are only e
 from typing import Literal, TypeAlias
 
 from packager.core.reports.evidence import Evidence
-from packager.core.reports.reports import Oddity, TrackerAnswer
+from packager.core.reports.issues import Issue
+from packager.core.reports.reports import TrackerAnswer
 from packager.model import CountSource, FrozenStruct, Strategy
 
 Health: TypeAlias = Literal["healthy", "damaged", "incomplete", "old"]
@@ -77,7 +78,7 @@ class MirrorPlan(FrozenStruct, frozen=True, kw_only=True):
     fetch: int  # bytes of the chosen that are not here yet
     free: int  # on the disk now
     reserve: int  # of them, to be left alone
-    left_out: tuple[Oddity, ...]  # chosen and not taken, and why
+    left_out: tuple[Issue, ...]  # chosen and not taken, and why
     removable: tuple[Removable, ...]
     obsolete: tuple[str, ...]  # shards that are obsolete since the release that was held
     withdrawn: tuple[WithdrawnLocally, ...]  # records taken back since then
@@ -116,7 +117,7 @@ class MirrorReport(FrozenStruct, frozen=True, kw_only=True):
     client: str
     stopped: tuple[str, ...]  # withheld shards that the client had and was told to stop sharing
     handed: tuple[str, ...]  # shards that the client was given now
-    refused: tuple[Oddity, ...]  # shards that it would not take, and why
+    refused: tuple[Issue, ...]  # shards that it would not take, and why
     fetched: FetchReport | None  # of the built-in client
     complete: bool  # every chosen shard is here and right, or in the client's hands
 

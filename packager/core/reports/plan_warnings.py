@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from packager.core.reports.reports import Oddity
+from packager.core.reports.issues import Issue
 from packager.core.shards.folder_layout import TAG_FILES
 from packager.model import Plan, PlannedPhase, PlannedShard, TakenBefore
 from packager.units import count_of, format_size
@@ -11,15 +11,15 @@ FILES = 5000  # that a client lists, creates and opens without its user waiting
 TORRENT = 1 << 20  # bytes of a .torrent that is quick to fetch and to load; clients load up to 10,000,000
 
 
-def warnings(plan: Plan) -> tuple[Oddity, ...]:
+def warnings(plan: Plan) -> tuple[Issue, ...]:
     """Return lines for embargoes that miss records, for phases without shards, and for torrents that are too large."""
-    found = [Oddity(where=each.phase, what=_taken_before(each)) for each in plan.taken_before or ()]
+    found = [Issue(where=each.phase, what=_taken_before(each)) for each in plan.taken_before or ()]
     selected = plan.selected or {}
     empty = [phase for phase in plan.phases if not phase.shards]
-    found += [Oddity(where=phase.name, what=_empty(phase, selected.get(phase.name, 0))) for phase in empty]
+    found += [Issue(where=phase.name, what=_empty(phase, selected.get(phase.name, 0))) for phase in empty]
     for phase in plan.phases:
         shards = [shard for shard in phase.shards if shard.container == "folder" and not shard.published]
-        found += [Oddity(where=phase.name, what=what) for what in _too_large(shards)]
+        found += [Issue(where=phase.name, what=what) for what in _too_large(shards)]
     return tuple(found)
 
 

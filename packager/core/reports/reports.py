@@ -8,19 +8,13 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from packager.core.reports.evidence import Evidence
+from packager.core.reports.issues import Issue
 from packager.core.reports.withheld import Withheld
 from packager.model import FrozenStruct, Infohash, OtherContent, Plan, ReleasePhase, State, Version, WithdrawnFile
 
 
-class Oddity(FrozenStruct, frozen=True, kw_only=True):
-    """Something about a source file or record that the archivist should know; nothing was dropped."""
-
-    where: str  # the path or record, fit to be shown
-    what: str
-
-
 class ScanReport(FrozenStruct, frozen=True, kw_only=True):
-    """What `scan` saw. `oddities` and `unread` hold the first few; `oddity_count` and `unread_count` count all."""
+    """What `scan` saw. `warnings` and `unread` hold the first few; `warning_count` and `unread_count` count all."""
 
     files: int
     bytes: int
@@ -28,10 +22,10 @@ class ScanReport(FrozenStruct, frozen=True, kw_only=True):
     metadata_only: int
     tags_read: int  # files whose tags were read now; the others were unchanged since the last scan
     kinds: dict[str, int]
-    oddity_count: int
-    oddities: tuple[Oddity, ...]
+    warning_count: int
+    warnings: tuple[Issue, ...]
     unread_count: int  # files and folders that could not be read
-    unread: tuple[Oddity, ...]
+    unread: tuple[Issue, ...]
     changed: bool  # whether the catalogue is other than it was
 
 
@@ -40,7 +34,7 @@ class PlanReport(FrozenStruct, frozen=True, kw_only=True):
 
     plan: Plan
     changed: bool
-    warnings: tuple[Oddity, ...] = ()  # of phases without shards, or with large torrents
+    warnings: tuple[Issue, ...] = ()  # of phases without shards, or with large torrents
     unread_count: int = 0  # files and folders that the scan could not read: no new shard has them
 
 
@@ -53,7 +47,7 @@ class PackReport(FrozenStruct, frozen=True, kw_only=True):
     virtual: int  # of all that are whole now: shards without a tar, made from their sources when asked for
     bytes: int  # read and hashed now
     seconds: float
-    failed: tuple[Oddity, ...]  # shards that could not be packed, and why
+    failed: tuple[Issue, ...]  # shards that could not be packed, and why
     redone: int = 0  # on a cluster: tasks begun again, because a worker died, hung or could not
     withdrawn_files: int = 0  # that the plan left out, since they have the content of a withdrawn record
     withdrawn_named: tuple[WithdrawnFile, ...] = ()  # the first of them
@@ -67,7 +61,7 @@ class MaterialiseReport(FrozenStruct, frozen=True, kw_only=True):
     already: int
     bytes: int  # of the tars written now
     seconds: float
-    failed: tuple[Oddity, ...]  # shards whose tar could not be written, and why
+    failed: tuple[Issue, ...]  # shards whose tar could not be written, and why
     redone: int = 0  # on a cluster: tasks begun again, because a worker died, hung or could not
 
 
@@ -119,7 +113,7 @@ class WithdrawReport(FrozenStruct, frozen=True, kw_only=True):
     to_delete: tuple[PruneItem, ...]  # files here that should be deleted once the next release is out
     written: bool  # False: a dry run
     same_content: tuple[str, ...] = ()  # of these records: named only by their content
-    unread: tuple[Oddity, ...] = ()  # files whose content could not be read; copies of them would go unnoticed
+    unread: tuple[Issue, ...] = ()  # files whose content could not be read; copies of them would go unnoticed
 
 
 class SupersedeReport(FrozenStruct, frozen=True, kw_only=True):
@@ -138,7 +132,7 @@ class PruneReport(FrozenStruct, frozen=True, kw_only=True):
     files: tuple[PruneItem, ...]
     size: int  # bytes of those
     deleted: bool  # False: a dry run, or the answer was no
-    kept: tuple[Oddity, ...]  # files with the name of such a tar that are not ours, and why they stay
+    kept: tuple[Issue, ...]  # files with the name of such a tar that are not ours, and why they stay
 
 
 class UploadReport(FrozenStruct, frozen=True, kw_only=True):
@@ -222,7 +216,7 @@ class StatusReport(FrozenStruct, frozen=True, kw_only=True):
     strangers: tuple[str, ...]  # tars in shards.directory that the plan does not know
     to_delete: tuple[PruneItem, ...]  # files there that nobody should share any more: packager prune deletes them
     unread_count: int = 0  # files and folders that the last scan could not read; the first of them
-    unread: tuple[Oddity, ...] = ()
+    unread: tuple[Issue, ...] = ()
 
 
 class ServeReport(FrozenStruct, frozen=True, kw_only=True):
@@ -267,7 +261,7 @@ class SeedReport(FrozenStruct, frozen=True, kw_only=True):
     uploaded: int
     peers: int  # the most at once
     torrents: tuple[SeededTorrent, ...]
-    refused: tuple[Oddity, ...]  # tars that were not shared, and why
+    refused: tuple[Issue, ...]  # tars that were not shared, and why
     withheld: tuple[Withheld, ...]  # shards that were not shared, or no longer from some time on, and why
     client: str | None  # the program that runs, and its version; then there are no torrents, but:
     handed: tuple[AddedTar, ...]
@@ -287,5 +281,5 @@ class TorrentReport(FrozenStruct, frozen=True, kw_only=True):
     infohash_v1: Infohash | None
     infohash_v2: Infohash | None
     magnet: str
-    left_out: tuple[Oddity, ...]  # what of the folder is no file that could be read as one
+    left_out: tuple[Issue, ...]  # what of the folder is no file that could be read as one
     seconds: float

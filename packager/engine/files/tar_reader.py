@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from packager.core.reports.inspection import IssueList
+from packager.core.reports.issues import IssueList
 from packager.core.shards import build_tar_header
 from packager.core.shards.parse_tar_header import (
     EXTENDED,

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from packager.core.config.store_url import StoreUrl
 from packager.core.releases.withheld_shards import SharingRule
-from packager.core.reports.reports import Oddity, PruneItem, PruneReport
+from packager.core.reports.issues import Issue
+from packager.core.reports.reports import PruneItem, PruneReport
 from packager.core.shards import bag
 from packager.engine.files import atomic_files
 from packager.engine.files.limited_read import read_limited
@@ -50,7 +51,7 @@ class _Found:
     """What was found: for each file the report's line and what deletes it; and what is not ours."""
 
     files: list[tuple[PruneItem, Callable[[], object]]] = field(default_factory=list)
-    kept: list[Oddity] = field(default_factory=list)
+    kept: list[Issue] = field(default_factory=list)
 
     def add(self, path: object, size: int, why: str, delete: Callable[[], object]) -> None:
         self.files.append((PruneItem(path=display_text(str(path)), size=size, why=why), delete))
@@ -171,7 +172,7 @@ def _in_folder(project: Project, shard: _Ended, found: _Found) -> None:
             found.add(path, status.st_size, shard.why, delete)
         else:
             what = f"another file has this name ({status.st_size} bytes)"
-            found.kept.append(Oddity(where=display_text(str(path)), what=what))
+            found.kept.append(Issue(where=display_text(str(path)), what=what))
 
 
 def _in_store(project: Project, place: StoreUrl, shards: Iterable[_Ended], found: _Found) -> None:
@@ -186,7 +187,7 @@ def _in_store(project: Project, place: StoreUrl, shards: Iterable[_Ended], found
             delete = _forgetting(project, shard, partial(store.delete, f"{shard.name}.tar"))
             found.add(path, size, shard.why, delete)
         else:
-            found.kept.append(Oddity(where=path, what=f"another file has this name ({size} bytes)"))
+            found.kept.append(Issue(where=path, what=f"another file has this name ({size} bytes)"))
 
 
 def _bag_files(project: Project, shard: _Ended, found: _Found) -> None:
@@ -196,7 +197,7 @@ def _bag_files(project: Project, shard: _Ended, found: _Found) -> None:
     if not there:
         return
     if _packed_size(project, shard) is None or not _are_ours(folder):
-        found.kept.append(Oddity(where=display_text(str(folder)), what="its tag files are not those that were packed"))
+        found.kept.append(Issue(where=display_text(str(folder)), what="its tag files are not those that were packed"))
         return
 
     def delete() -> None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from packager.core.reports.reports import FoundRecord, Oddity
+from packager.core.reports.issues import Issue
+from packager.core.reports.reports import FoundRecord
 from packager.engine.project.project import Project
 from packager.engine.published.listed_members import create_members, shards_of_files
 from packager.engine.stores.open_members import is_changed
@@ -53,7 +54,7 @@ class RecordContents:
 
     files: dict[str, tuple[FileDigest, ...]]
     copies: tuple[FoundRecord, ...]
-    unread: tuple[Oddity, ...]
+    unread: tuple[Issue, ...]
 
 
 def record_contents(
@@ -82,7 +83,7 @@ def record_contents(
     return RecordContents(
         known | {found.id: same for found, same in copies},
         tuple(found for found, _ in copies),
-        tuple(Oddity(where=where, what=what) for where, what in unread.items()),
+        tuple(Issue(where=where, what=what) for where, what in unread.items()),
     )
 
 

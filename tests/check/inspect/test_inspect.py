@@ -18,7 +18,8 @@ from packager.check.inspect.inspect import inspect
 from packager.cli.app import main
 from packager.core.bittorrent import bencode
 from packager.core.reports import inspection
-from packager.core.reports.inspection import Inspection, IssueList
+from packager.core.reports.inspection import Inspection
+from packager.core.reports.issues import IssueList
 from packager.engine.files.tar_reader import TarReader
 from packager.engine.tables import jsonl_zst_writer
 from packager.errors import InputError

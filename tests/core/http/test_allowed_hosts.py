@@ -15,7 +15,7 @@ from packager.core.http.allowed_hosts import (
     special_kind,
 )
 from packager.core.releases.document_checks import check_release
-from packager.core.reports.inspection import IssueList
+from packager.core.reports.issues import IssueList
 from packager.errors import InputError
 from packager.model import ReleaseShard
 from tests.helpers.made_up_releases import make_release, make_shard

@@ -10,7 +10,7 @@ import pytest
 from packager.core.releases import documents, lookup_index
 from packager.core.releases.document_checks import check_release
 from packager.core.releases.lookup_index import Lookup
-from packager.core.reports.inspection import IssueList
+from packager.core.reports.issues import IssueList
 from packager.errors import InputError
 from packager.model import FileDigest, Manifest, PublishedFile, Release, ReleaseShard, Withdrawal
 from tests.helpers.made_up_releases import make_shard

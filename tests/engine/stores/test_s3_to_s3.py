@@ -156,7 +156,7 @@ def test_odd_keys_are_named_by_the_rule_and_folders_that_other_tools_made_are_no
     project = in_store(local, bucket, tmp_path / "stored")
     scanned = json.loads(project.run(capsys, "scan", "--json").out)
     assert scanned["files"] == 7
-    told = {each["where"]: each["what"] for each in scanned["oddities"]}
+    told = {each["where"]: each["what"] for each in scanned["warnings"]}
     assert told["empty"] == "an empty folder; shards hold files only"
     assert "a folder has the same name" in told["both"]
     assert set(told) >= {"both", "a//b.txt", "up/../c.txt", "A.txt", "a.txt", "empty"}
