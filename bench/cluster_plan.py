@@ -19,7 +19,7 @@ from bench.timing import own_peak_kib
 from packager.core.releases import documents
 from packager.engine.processes.dask_cluster import open_cluster
 from packager.engine.processes.dask_task import RemoteTask
-from packager.engine.processes.worker_pool import Job, Tell
+from packager.engine.processes.worker_pool import Job
 from packager.engine.project.load_project import load_project
 from packager.engine.project.state_files import read_plan
 from packager.engine.tables import parquet
@@ -28,7 +28,7 @@ from packager.pack import pack
 from packager.pack.shard import pack_on_cluster
 from packager.pack.shard.pack_on_cluster import decompress_rows
 from packager.pack.shard.pack_shard import ShardTask, shard_status
-from packager.progress import SILENT
+from packager.progress import SILENT, Advance
 from tests.helpers.dask_clusters import REPOSITORY, cluster
 
 CONFIG = """
@@ -118,9 +118,9 @@ def make_plan(folder: Path, shards: int, members: int, kinds: int) -> None:
     project.plan.write_bytes(documents.to_bytes(plan))
 
 
-def nothing(given: pack_on_cluster.SentTask, tell: Tell) -> int:
+def nothing(given: pack_on_cluster.SentTask, advance: Advance) -> int:
     """Unpack what travelled, on a worker."""
-    del tell
+    del advance
     rows = given.rows
     if isinstance(rows, Path):
         rows = int(rows.suffixes[-2][1:]), rows.read_bytes()

@@ -1,10 +1,13 @@
-"""How an engine says how far it is. Rooms only know this protocol; the screen implements it."""
+"""How long work reports its progress. The code that works only knows this protocol; the command line implements it."""
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
+
+Advance: TypeAlias = Callable[[int], None]  # called with the units, mostly bytes, that are done since the last call
 
 
 class Progress(Protocol):
-    """What long work tells while it runs. Calls are cheap; the screen decides what is shown when."""
+    """What long work reports while it runs. Calls are cheap; the screen decides what is shown when."""
 
     def begin(self, what: str, total: int | None, unit: str = "B") -> None:
         """Open a task of `total` units (None: not known); `unit` "B" is bytes, else a noun ("file")."""

@@ -213,7 +213,7 @@ class FilesTable:
                 self.unread.add(group.path, group.what)
                 batches = before.below(group.path)
             elif same := before.same([item for item in group if isinstance(item, WalkedFile)]):
-                self._tell(group, same, seen)
+                self._report_unchanged(group, same, seen)
                 batches = (batch.cast(FILES) for batch in same)
             else:
                 batches = self._rows(group, before, seen)
@@ -226,17 +226,17 @@ class FilesTable:
             fix = "set collection.source to the folder of the collection"
             raise InputError(self.name, "the source holds no file", fix)
 
-    def _tell(self, group: list[Walked], batches: list[pa.RecordBatch], seen: ScanCounts) -> None:
+    def _report_unchanged(self, group: list[Walked], batches: list[pa.RecordBatch], seen: ScanCounts) -> None:
         """Report the warnings of a group of which every file is unchanged, in the walk's order, and count its files."""
         faults = (fault for batch in batches for fault in batch.column("fault").to_pylist())
         for item in group:
-            self._tell_of(item, next(faults) if isinstance(item, WalkedFile) else None)
+            self._report_item(item, next(faults) if isinstance(item, WalkedFile) else None)
         count = sum(batch.num_rows for batch in batches)
         seen.files += count
         seen.bytes += sum(pc.sum(batch.column("size")).as_py() for batch in batches)
         self.progress.advance(count)
 
-    def _tell_of(self, item: Walked, fault: str | None) -> None:
+    def _report_item(self, item: Walked, fault: str | None) -> None:
         """Report what is to be known of a path."""
         if isinstance(item, WalkedFile):
             if item.why:
@@ -263,7 +263,7 @@ class FilesTable:
         for walked in group:
             tags = (tagged[walked.path] or next(now)) if walked.path in tagged else Tags()
             item = walked if tags.is_read else UnreadFolder(walked.path, tags.fault or "", is_folder=False)
-            self._tell_of(item, tags.fault)
+            self._report_item(item, tags.fault)
             if isinstance(item, WalkedFile):
                 seen.files += 1
                 seen.bytes += item.size

@@ -206,7 +206,7 @@ def verify_tars(
         ranges = partial(file.ranges, folder.tar(shard.name))
         progress.begin(f"verify {shard.name}", shard.size)
         every = range(file.pieces.count)
-        wrong = bad_pieces(ranges, file.pieces, every, workers=workers, tell=progress.advance)
+        wrong = bad_pieces(ranges, file.pieces, every, workers=workers, advance=progress.advance)
         progress.end()
         bad[shard.name] = len(wrong)
         kept = proofs.get(shard.name, VerifiedTar())

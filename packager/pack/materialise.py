@@ -19,7 +19,7 @@ from packager.core.reports.issues import Issue
 from packager.core.reports.reports import MaterialiseReport
 from packager.engine.hashing.stream_hasher import Digests
 from packager.engine.processes.local_workers import run_tasks
-from packager.engine.processes.worker_pool import Job, Tell, WorkerPool
+from packager.engine.processes.worker_pool import Job, WorkerPool
 from packager.engine.project.tar_stamps import write_tar_stamp
 from packager.engine.tables import parquet
 from packager.errors import IncompleteError, InputError, PackagerError
@@ -32,7 +32,7 @@ from packager.pack.shard.pack_shard import ShardTask, all_changed, hashes_of, pl
 from packager.pack.shard.read_shard import read_shard
 from packager.pack.worker_plan import WorkerPlan, plan_workers
 from packager.paths import display_text
-from packager.progress import SILENT, Progress
+from packager.progress import SILENT, Advance, Progress
 from packager.units import format_size
 
 _NAMED = 20  # changed members named in one error
@@ -109,10 +109,10 @@ def _results(
     if cluster and there:
         yield from pack_on_cluster.run(cluster, writing, there, progress.advance)
     processes, tasks = plan_workers(here, cores)
-    yield from run_tasks(write_tar, tasks, workers=processes, tell=progress.advance)
+    yield from run_tasks(write_tar, tasks, workers=processes, advance=progress.advance)
 
 
-def write_tar(task: ShardTask, tell: Tell) -> int:
+def write_tar(task: ShardTask, advance: Advance) -> int:
     """Write a packed shard's tar, durably, and return its bytes.
 
     Raises IncompleteError naming every member that changed since the scan, or where what was read is not
@@ -124,11 +124,11 @@ def write_tar(task: ShardTask, tell: Tell) -> int:
         if digests != packed:
             raise _other_bytes(task, found)
 
-    _write(task, tell, compare)
+    _write(task, advance, compare)
     return task.shard.size
 
 
-def _write(task: ShardTask, tell: Tell, compare: Callable[[bytes, Digests], None]) -> None:
+def _write(task: ShardTask, advance: Advance, compare: Callable[[bytes, Digests], None]) -> None:
     """Write a shard's tar; `compare` looks at what its members and its bytes were before it gets its name."""
     shard = task.shard
     layout, files = planned_layout(task)
@@ -136,7 +136,7 @@ def _write(task: ShardTask, tell: Tell, compare: Callable[[bytes, Digests], None
     try:
         with tar_sink(task) as sink:
             found, digests = read_shard(
-                layout, files, task.source, hashes=hashes, sink=sink, tell=tell, threads=task.threads
+                layout, files, task.source, hashes=hashes, sink=sink, advance=advance, threads=task.threads
             )
             compare(found, digests)
             own_tars.claim(task)
@@ -179,7 +179,7 @@ def writing(folder: Path | None) -> Job[ShardTask, SentTarTask, WrittenTar, int]
     )
 
 
-def write_there(given: SentTarTask, tell: Tell) -> WrittenTar:
+def write_there(given: SentTarTask, advance: Advance) -> WrittenTar:
     """Write a tar on a worker, if it is what was packed. Raises IncompleteError where it cannot be read or written."""
     read: list[tuple[bytes, Digests]] = []
 
@@ -189,7 +189,7 @@ def write_there(given: SentTarTask, tell: Tell) -> WrittenTar:
             raise _OtherBytes
 
     with pack_on_cluster.at_worker(given.load) as task, contextlib.suppress(_OtherBytes):
-        _write(task, tell, compare)
+        _write(task, advance, compare)
     return WrittenTar(*read[0], pack_on_cluster.where_written(task))
 
 

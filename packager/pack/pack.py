@@ -156,7 +156,7 @@ def _results(
         yield from pack_on_cluster.run(cluster, pack_on_cluster.packing, there, progress.advance)
     processes, shared_out = plan_workers(here, cores, more=len(tasks) - read)
     shared_out += tasks[read:]  # of which only torrents are made
-    yield from run_tasks(pack_shard, shared_out, workers=processes, tell=progress.advance)
+    yield from run_tasks(pack_shard, shared_out, workers=processes, advance=progress.advance)
 
 
 @dataclass(frozen=True)

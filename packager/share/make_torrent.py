@@ -196,7 +196,7 @@ def make_torrent(
         v1=wanted.version != "v2",
         v2=wanted.version != "v1",
         processes=processes,
-        tell=progress.advance,
+        advance=progress.advance,
     )
     progress.end()
     check_unchanged(source.top, source.files)

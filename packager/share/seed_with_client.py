@@ -38,7 +38,7 @@ def seed_with_client(
         raise seedables.nothing()
     began = clock()
 
-    def tell(size: int) -> None:
+    def advance(size: int) -> None:
         if stop():
             raise KeyboardInterrupt
         progress.advance(size)
@@ -51,7 +51,7 @@ def seed_with_client(
     not_given = list(seedables.refused)
     progress.begin("verify", sum(each.file.size for each, _ in new))
     for each, handover in new:
-        bad = _misnamed(each) or fault(each, workers=workers, tell=tell)
+        bad = _misnamed(each) or fault(each, workers=workers, advance=advance)
         try:
             if bad is None:
                 handed.append(_handed(each, "given" if client.add(handover) else "had"))

@@ -14,14 +14,13 @@ from packager.core.reports.withheld import Withheld
 from packager.engine.files.shard_torrent import ShardTorrent, open_shard_torrent
 from packager.engine.files.unfinished_files import check_finished
 from packager.engine.hashing.find_bad_pieces import bad_pieces
-from packager.engine.processes.worker_pool import Tell
 from packager.engine.published.open_release import OpenedRelease, find_documents
 from packager.engine.published.published_shard import ShardFiles, shard_name
 from packager.engine.published.release_reader import RELEASE
 from packager.engine.published.shareable_files import ShareableFiles
 from packager.errors import InputError
 from packager.paths import display_text
-from packager.progress import Progress
+from packager.progress import Advance, Progress
 from packager.share.seedable_folder import folders_in, is_shards_folder, shared_folder
 from packager.share.shareable_tars import KnownTar, TarSharingRule
 from packager.units import count_of
@@ -125,7 +124,7 @@ def verify_tars_to_seed(
     KeyboardInterrupt where `stop` says so: nothing is shared yet.
     """
 
-    def tell(size: int) -> None:
+    def advance(size: int) -> None:
         if stop():
             raise KeyboardInterrupt
         progress.advance(size)
@@ -134,7 +133,7 @@ def verify_tars_to_seed(
     refused: list[Issue] = []
     progress.begin("verify", sum({each.tar: each.file.size for each in found}.values()))
     for torrents in by_tar(found):
-        if bad := fault(torrents[0], workers=workers, tell=tell):
+        if bad := fault(torrents[0], workers=workers, advance=advance):
             refused.append(bad)
             continue
         proved += [replace(each, proved=_same_hashes(torrents[0].file, each.file)) for each in torrents]
@@ -150,14 +149,14 @@ def by_tar(found: Sequence[Seedable]) -> list[list[Seedable]]:
     return list(tars.values())
 
 
-def fault(each: Seedable, *, workers: int, tell: Tell) -> Issue | None:
+def fault(each: Seedable, *, workers: int, advance: Advance) -> Issue | None:
     """Read a tar in full, and return what is wrong with it; None where it is right.
 
-    tell: called with bytes as they are read.
+    advance: called with bytes as they are read.
     """
     pieces = each.file.pieces
     ranges = partial(each.file.ranges, each.tar)
-    wrong = bad_pieces(ranges, pieces, range(pieces.count), workers=workers, tell=tell)
+    wrong = bad_pieces(ranges, pieces, range(pieces.count), workers=workers, advance=advance)
     return _bad(each.tar, len(wrong)) if wrong else None
 
 

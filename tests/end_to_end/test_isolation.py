@@ -139,7 +139,7 @@ def test_no_child_process_looks_where_the_parent_stands(
         monkeypatch.setenv("PYTHONPATH", os.pathsep.join([entry, os.fspath(tmp_path / "other")]))
         monkeypatch.setattr(sys, "path", [os.fspath(tmp_path), *sys.path])  # as Python's site module makes of it
     before = dict(os.environ)
-    assert len(list(run_tasks(square, [1, 4], workers=2, tell=[].append))) == 2
+    assert len(list(run_tasks(square, [1, 4], workers=2, advance=[].append))) == 2
     process = spawn_context().Process(target=print)
     process.start()
     process.join()

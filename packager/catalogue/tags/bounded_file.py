@@ -58,6 +58,6 @@ class BoundedFile(io.RawIOBase):
         """Move as a file does."""
         return self._file.seek(offset, whence)
 
-    def tell(self) -> int:
+    def advance(self) -> int:
         """Return the position."""
         return self._file.tell()

@@ -74,6 +74,6 @@ class StoreFileObject(io.RawIOBase):
         self._at = at
         return at
 
-    def tell(self) -> int:
+    def advance(self) -> int:
         """Return the position."""
         return self._at

@@ -5,8 +5,9 @@ from typing import TypeAlias
 
 from packager.catalogue.tags.read_tags import Tags, read_many
 from packager.engine.processes.local_workers import LocalWorkers
-from packager.engine.processes.worker_pool import Job, Tell
+from packager.engine.processes.worker_pool import Job
 from packager.errors import PackagerError
+from packager.progress import Advance
 
 _TASK = 32  # files a worker is given at once
 _FEW = 64  # below this, starting processes costs more than it saves
@@ -53,7 +54,7 @@ class TagReaders:
         self.pool.close()
 
 
-def _run(task: tuple[Read, Sequence[Unread]], _: Tell) -> list[Tags]:
+def _run(task: tuple[Read, Sequence[Unread]], _: Advance) -> list[Tags]:
     """Read a task, on a worker."""
     read, files = task
     return read(files)

@@ -200,14 +200,14 @@ def _write(
         called = "the folder" if isinstance(source, LooseFileReader) else "the tar"
         unreachable = False
 
-        def tell(start: int, stop: int, error: UnreadableError | None) -> None:  # noqa: ARG001 (what Told tells)
+        def advance(start: int, stop: int, error: UnreadableError | None) -> None:  # noqa: ARG001 (what Told tells)
             nonlocal unreachable
             unreachable = unreachable or isinstance(error, UnreachableError)
 
         progress.begin("extract", total_bytes(members))
         for member in members_of(members, paths):
             write_members(
-                [(called, ReportingReader(source, tell))], destination, member, overwrite=overwrite, taken=found
+                [(called, ReportingReader(source, advance))], destination, member, overwrite=overwrite, taken=found
             )
             progress.advance(member.size)
         progress.end()

@@ -174,7 +174,7 @@ def _find(work: _Work, path: Path, only: Iterable[int] | None, workers: int) -> 
     work.looked_at = _looked_at(work.shard, work.pieces, only)
     work.progress.begin("check", _bytes(work.pieces, work.looked_at))
     ranges = partial(work.target.file.ranges, path)
-    work.bad = bad_pieces(ranges, work.pieces, work.looked_at, workers=workers, tell=work.progress.advance)
+    work.bad = bad_pieces(ranges, work.pieces, work.looked_at, workers=workers, advance=work.progress.advance)
     work.progress.end()
     work.why = dict.fromkeys(work.bad, ())
     if work.bad:

@@ -114,7 +114,7 @@ class VerifyRun:
         """Read what the choice asks for, about `size` bytes, and return the seconds that it took."""
         begun = clock()
 
-        def tell(amount: int) -> None:
+        def advance(amount: int) -> None:
             self._read += amount
             self._progress.advance(amount)
             if limits.max_time is not None and clock() - begun >= limits.max_time:
@@ -124,7 +124,7 @@ class VerifyRun:
         self._cluster = limits.cluster
         try:
             with limits.hashers(size) as hashers:
-                for place, task, findings in hashers.run(self._tasks(), tell):
+                for place, task, findings in hashers.run(self._tasks(), advance):
                     self._take(place, task, findings)
         except _OutOfTime:
             for opened in self._opened:

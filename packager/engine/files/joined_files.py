@@ -18,8 +18,6 @@ _ZEROS = memoryview(mmap.mmap(-1, 1 << 20))
 
 Read: TypeAlias = Callable[[int, memoryview], None]  # fills the space from a position; raises OSError
 
-Tell: TypeAlias = Callable[[int], None]  # called with the bytes read since the last call
-
 
 @dataclass(frozen=True)
 class FileRange:

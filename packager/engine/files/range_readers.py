@@ -49,19 +49,19 @@ OpenRanges: TypeAlias = Callable[[Layout, Sequence[Range]], RangeReader]
 class ReportingReader:
     """A source that tells what was read of it: bytes [start, stop), and why no more."""
 
-    def __init__(self, source: RangeReader, tell: Callable[[int, int, UnreadableError | None], None]) -> None:
-        """Read from a source, and tell of it."""
-        self.name, self._source, self._tell = source.name, source, tell
+    def __init__(self, source: RangeReader, report: Callable[[int, int, UnreadableError | None], None]) -> None:
+        """Read from a source, and report of it."""
+        self.name, self._source, self._report = source.name, source, report
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield bytes [start, stop), told of as they come. Raises as the source."""
         try:
             for data in self._source.read(start, stop):
-                self._tell(start, start + len(data), None)
+                self._report(start, start + len(data), None)
                 start += len(data)
                 yield data
         except UnreadableError as error:
-            self._tell(start, start, error)
+            self._report(start, start, error)
             raise
 
 

@@ -11,9 +11,10 @@ from typing import Literal, Protocol, Self, TypeAlias, TypeVar
 
 from packager.core.bittorrent import merkle
 from packager.core.shards.digest_algorithms import new_hash
-from packager.engine.files.joined_files import FileRange, JoinedFiles, Read, Tell
+from packager.engine.files.joined_files import FileRange, JoinedFiles, Read
 from packager.engine.files.regular_file import RegularFile
 from packager.engine.hashing.interleaved_pieces import CHUNK, SPACE, InterleavedPieces
+from packager.progress import Advance
 
 Found_co = TypeVar("Found_co", covariant=True)
 Verdict: TypeAlias = Literal["bad", "unreadable"]
@@ -22,7 +23,7 @@ Verdict: TypeAlias = Literal["bad", "unreadable"]
 class Runnable(Protocol[Found_co]):
     """Work for a hashing process. It and what it finds can be pickled."""
 
-    def run(self, tell: Tell, /) -> Found_co:
+    def run(self, advance: Advance, /) -> Found_co:
         """Read what is to be read and return what is found."""
 
 
@@ -43,9 +44,9 @@ class PieceCheck:
         """The bytes of all its pieces."""
         return sum(part.length for part in self.parts)
 
-    def run(self, tell: Tell, /) -> "list[Finding]":
+    def run(self, advance: Advance, /) -> "list[Finding]":
         """Compare each piece with its hash."""
-        return _check_span(self, tell)
+        return _check_span(self, advance)
 
     def absolute(self) -> Self:
         """Return it with paths that hold in any folder."""
@@ -85,9 +86,9 @@ class FileCheck:
         """Return it with paths that hold in any folder."""
         return replace(self, files=tuple(replace(file, path=os.path.abspath(file.path)) for file in self.files))
 
-    def run(self, tell: Tell, /) -> "list[Finding]":
+    def run(self, advance: Advance, /) -> "list[Finding]":
         """Compare each file with its digests."""
-        return _check_batch(self, tell)
+        return _check_batch(self, advance)
 
 
 @dataclass(frozen=True)
@@ -102,18 +103,18 @@ class Finding:
 Task: TypeAlias = PieceCheck | FileCheck
 
 
-def run_check(task: Task, tell: Tell) -> list[Finding]:
+def run_check(task: Task, advance: Advance) -> list[Finding]:
     """Read a task's bytes and return what is not right, in order."""
-    return task.run(tell)
+    return task.run(advance)
 
 
-def _check_span(span: PieceCheck, tell: Tell) -> list[Finding]:
+def _check_span(span: PieceCheck, advance: Advance) -> list[Finding]:
     """Compare each piece with its hash."""
     size, length = span.size, span.piece_length
     pieces = InterleavedPieces(size, length, [min(length, size - start) for start in range(0, size, length)])
     found = []
     with span.reading() as read:
-        for index, one in enumerate(pieces.hashed(read, tell, v1=not span.width, v2=span.width > 0)):
+        for index, one in enumerate(pieces.hashed(read, advance, v1=not span.width, v2=span.width > 0)):
             digest = merkle.root(one.leaves, span.width) if span.width else one.sha1
             if one.error:
                 found.append(Finding(index, "unreadable", one.error.strerror or str(one.error)))
@@ -122,12 +123,12 @@ def _check_span(span: PieceCheck, tell: Tell) -> list[Finding]:
     return found
 
 
-def _check_batch(batch: FileCheck, tell: Tell) -> list[Finding]:
+def _check_batch(batch: FileCheck, advance: Advance) -> list[Finding]:
     """Compare each file with its digests."""
     found = []
     for index, file in enumerate(batch.files):
         try:
-            right = _is_right(file, tell)
+            right = _is_right(file, advance)
         except OSError as error:
             found.append(Finding(index, "unreadable", error.strerror or str(error)))
             continue
@@ -136,21 +137,21 @@ def _check_batch(batch: FileCheck, tell: Tell) -> list[Finding]:
     return found
 
 
-def _is_right(file: FileDigestCheck, tell: Tell) -> bool:
+def _is_right(file: FileDigestCheck, advance: Advance) -> bool:
     """Read a file and say whether it has every digest that it should have. Raises OSError.
 
     It is read a second time only if a digest may be by another algorithm than the most likely one.
     """
     wanted = [(names.split("|"), digest) for names, digest in file.digests]
-    found = _digests(file.path, [names[0] for names, _ in wanted], tell)
+    found = _digests(file.path, [names[0] for names, _ in wanted], advance)
     left = [(names[1:], digest) for names, digest in wanted if found[names[0]] != digest]
     if not all(names for names, _ in left):
         return False
-    found = _digests(file.path, [name for names, _ in left for name in names], tell) if left else {}
+    found = _digests(file.path, [name for names, _ in left for name in names], advance) if left else {}
     return all(any(found[name] == digest for name in names) for names, digest in left)
 
 
-def _digests(path: bytes, algorithms: list[str], tell: Tell) -> dict[str, bytes]:
+def _digests(path: bytes, algorithms: list[str], advance: Advance) -> dict[str, bytes]:
     """Return a file's digests by algorithm, read once. Raises OSError."""
     states = {name: new_hash(name) for name in algorithms}
     offset = 0
@@ -158,6 +159,6 @@ def _digests(path: bytes, algorithms: list[str], tell: Tell) -> dict[str, bytes]
         while got := file.read(offset, SPACE[:CHUNK]):
             for state in states.values():
                 state.update(SPACE[:got])
-            tell(got)
+            advance(got)
             offset += got
     return {name: state.digest() for name, state in states.items()}

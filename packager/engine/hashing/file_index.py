@@ -18,10 +18,9 @@ from packager.engine.files import atomic_files
 from packager.engine.files.file_stamp import FileStamp
 from packager.engine.files.regular_file import RegularFile
 from packager.engine.processes.local_workers import run_tasks
-from packager.engine.processes.worker_pool import Tell
 from packager.errors import InputError, PackagerError
 from packager.paths import display_text
-from packager.progress import Progress
+from packager.progress import Advance, Progress
 from packager.units import MIB
 
 _ID = 0x70_6B_67_31  # SQLite's application_id: "pkg1"
@@ -205,7 +204,7 @@ class FileIndex:
             return
         self._progress.begin("hash", sum(file.stamp.size for file in files))
         tasks = list(_batches(files))
-        for _, result in run_tasks(hash_files, tasks, workers=self._workers, tell=self._progress.advance):
+        for _, result in run_tasks(hash_files, tasks, workers=self._workers, advance=self._progress.advance):
             if isinstance(result, PackagerError):
                 raise result
             self._write(result)
@@ -268,19 +267,19 @@ def _batches(files: Iterable[IndexedFile]) -> Iterator[tuple[bytes, ...]]:
         yield tuple(batch)
 
 
-def hash_files(paths: tuple[bytes, ...], tell: Tell) -> list[IndexedFile]:
+def hash_files(paths: tuple[bytes, ...], advance: Advance) -> list[IndexedFile]:
     """Return each regular file with its SHA-256; one that cannot be read, or changes meanwhile, is left out."""
-    return [file for path in paths if (file := _hash(path, tell)) is not None]
+    return [file for path in paths if (file := _hash(path, advance)) is not None]
 
 
-def _hash(path: bytes, tell: Tell) -> IndexedFile | None:
+def _hash(path: bytes, advance: Advance) -> IndexedFile | None:
     """Return a file with its SHA-256, None where it cannot be read as a whole."""
     state = sha256()
     try:
         with RegularFile(path) as file:
             for data in file.chunks(0, file.size):
                 state.update(data)
-                tell(len(data))
+                advance(len(data))
             return None if file.change() else IndexedFile(path, file.stamp, state.digest())
     except OSError:
         return None

@@ -7,19 +7,23 @@ from packager.core.bittorrent.piece_hashes import PieceHashes
 from packager.engine.files.joined_files import FileRange
 from packager.engine.hashing.check_tasks import PieceCheck
 from packager.engine.hashing.hash_pool import HashPool, pieces_of_task
-from packager.engine.processes.worker_pool import Tell
+from packager.progress import Advance
 
 Ranges: TypeAlias = Callable[[int, int], Iterable[FileRange]]  # of files, that bytes [start, stop) of a stream are
 
 
-def bad_pieces(ranges: Ranges, hashes: PieceHashes, numbers: Sequence[int], *, workers: int, tell: Tell) -> list[int]:
+def bad_pieces(
+    ranges: Ranges, hashes: PieceHashes, numbers: Sequence[int], *, workers: int, advance: Advance
+) -> list[int]:
     """Return which of the pieces `numbers` (ascending) of a stream are not right, not there or cannot be read.
 
-    workers: processes. tell: called with bytes as they are read. Raises IncompleteError where a process dies.
+    workers: processes. advance: called with bytes as they are read. Raises IncompleteError where a process dies.
     """
     tasks = ((first, check_pieces(ranges, hashes, first, stop)) for first, stop in _runs(numbers, hashes))
     with HashPool(workers) as hashers:
-        return sorted(first + finding.index for first, _, findings in hashers.run(tasks, tell) for finding in findings)
+        return sorted(
+            first + finding.index for first, _, findings in hashers.run(tasks, advance) for finding in findings
+        )
 
 
 def check_pieces(ranges: Ranges, hashes: PieceHashes, first: int, stop: int) -> PieceCheck:

@@ -7,12 +7,12 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar
 
-from packager.engine.files.joined_files import Tell
 from packager.engine.hashing.check_tasks import FileCheck, PieceCheck, Runnable
 from packager.engine.processes.local_workers import LocalWorkers
 from packager.engine.processes.worker_pool import Job, WorkerPool
 from packager.errors import PackagerError
 from packager.native.hashes import lanes
+from packager.progress import Advance
 
 Key = TypeVar("Key")
 Found = TypeVar("Found")
@@ -57,12 +57,12 @@ class HashPool:
         self._opened.close()
 
     def run(
-        self, tasks: Iterable[tuple[Key, Runnable[Found]]], tell: Tell
+        self, tasks: Iterable[tuple[Key, Runnable[Found]]], advance: Advance
     ) -> Iterator[tuple[Key, Runnable[Found], Found]]:
         """Yield (key, task, what it found) as tasks end, in any order.
 
-        tasks: drawn when a process is free for one. tell: called with bytes as they are read; what it raises ends the
-        run. Raises IncompleteError where a process dies, and what a task raised. What one worker of a cluster cannot
+        tasks: drawn when a process is free for one. advance: called with bytes as they are read; if it raises, the
+        run ends. Raises IncompleteError where a process dies, and what a task raised. What one worker of a cluster cannot
         read another one is asked for, before it is said to be unreadable.
         """
         there = self._cluster is not None
@@ -73,7 +73,7 @@ class HashPool:
             name=lambda _: "verify",
             doubtful=_has_unreadable,
         )
-        results = self._workers.run(job, _groups(tasks) if there else ([each] for each in tasks), tell)
+        results = self._workers.run(job, _groups(tasks) if there else ([each] for each in tasks), advance)
         self._opened.enter_context(closing(results))
         for group, found in results:
             if isinstance(found, PackagerError):
@@ -82,9 +82,9 @@ class HashPool:
                 yield key, task, each
 
 
-def run_all(tasks: list[Runnable[Found]], tell: Tell, *, rate: float) -> list[Found]:
+def run_all(tasks: list[Runnable[Found]], advance: Advance, *, rate: float) -> list[Found]:
     """Run tasks where they are and return what each finds. rate: bytes a second, 0 for no limit."""
-    paced = _paced(tell, rate)
+    paced = _paced(advance, rate)
     return [task.run(paced) for task in tasks]
 
 
@@ -115,15 +115,15 @@ def _groups(tasks: Iterable[tuple[Key, Runnable[Found]]]) -> Iterator[Group[Key,
         yield held
 
 
-def _paced(tell: Tell, rate: float, clock: Callable[[], float] = time.monotonic) -> Tell:
-    """Return a `tell` that sleeps where bytes come faster than `rate` a second; 0: as it is."""
+def _paced(advance: Advance, rate: float, clock: Callable[[], float] = time.monotonic) -> Advance:
+    """Return a `advance` that sleeps where bytes come faster than `rate` a second; 0: as it is."""
     if not rate:
-        return tell
+        return advance
     free = clock()  # when the bytes so far are paid for
 
     def paced(size: int) -> None:
         nonlocal free
-        tell(size)
+        advance(size)
         now = clock()
         free = max(free, now - 1) + size / rate  # a pause of the disk is made up for one second at most
         if free > now:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from packager.core.bittorrent import merkle
-from packager.engine.files.joined_files import FileRange, JoinedFiles, Tell
+from packager.engine.files.joined_files import FileRange, JoinedFiles
 from packager.engine.hashing.interleaved_pieces import InterleavedPieces
+from packager.progress import Advance
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,12 @@ class HashPieces:
     v1: bool
     v2: bool
 
-    def run(self, tell: Tell, /) -> HashedPieces:
+    def run(self, advance: Advance, /) -> HashedPieces:
         """Read each part once and return the hashes."""
         pieces, nodes = bytearray(), bytearray()
         wanted = InterleavedPieces(sum(part.length for part in self.parts), self.piece_length, self.used)
         with JoinedFiles(self.parts) as read:
-            for one in wanted.hashed(read, tell, v1=self.v1, v2=self.v2):
+            for one in wanted.hashed(read, advance, v1=self.v1, v2=self.v2):
                 if one.error:
                     return HashedPieces(b"", b"", (one.error.filename, one.error.strerror or str(one.error)))
                 pieces += one.sha1

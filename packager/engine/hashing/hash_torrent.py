@@ -9,9 +9,9 @@ from packager.engine.files.joined_files import FileRange
 from packager.engine.hashing.hash_pool import MOST, SPAN, HashPool, pieces_of_task
 from packager.engine.hashing.hash_tasks import HashPieces
 from packager.engine.hashing.stream_hasher import FileTree
-from packager.engine.processes.worker_pool import Tell
 from packager.errors import IncompleteError
 from packager.paths import display_text
+from packager.progress import Advance
 
 
 @dataclass(frozen=True)
@@ -23,18 +23,18 @@ class TorrentHashes:
 
 
 def hash_torrent_files(
-    paths: Sequence[bytes], space: FileOffsets, *, v1: bool, v2: bool, processes: int, tell: Tell
+    paths: Sequence[bytes], space: FileOffsets, *, v1: bool, v2: bool, processes: int, advance: Advance
 ) -> TorrentHashes:
     """Return the hashes of files that lie in `space`, which is aligned where v2 is asked for and files are several.
 
-    tell: called with bytes as they are read. Memory: 72 bytes a piece, and the tasks of each process. Raises
+    advance: called with bytes as they are read. Memory: 72 bytes a piece, and the tasks of each process. Raises
     IncompleteError naming a file that cannot be read to its end, and where a process dies.
     """
     pieces = bytearray(20 * space.pieces if v1 else 0)
     nodes = bytearray(32 * space.pieces if v2 else 0)
     count = max(1, min(processes, -(-space.size // SPAN)))
     with HashPool(count) as hashers:
-        for first, _, made in hashers.run(_tasks(paths, space, v1=v1, v2=v2), tell):
+        for first, _, made in hashers.run(_tasks(paths, space, v1=v1, v2=v2), advance):
             if made.unread:
                 raise IncompleteError(display_text(made.unread[0]), made.unread[1], "fix the file, then run it again")
             pieces[20 * first : 20 * first + len(made.pieces)] = made.pieces

@@ -10,7 +10,7 @@ from packager.engine.files.direct_writer import BUFFER, Sink
 from packager.engine.hashing.parallel_hashes import ParallelHashes
 from packager.engine.hashing.stream_hasher import StreamHasher
 from packager.engine.hashing.tar_hasher import TarHasher
-from packager.engine.processes.worker_pool import Tell
+from packager.progress import Advance
 
 Read: TypeAlias = Callable[[int, memoryview], int]  # reads bytes from an offset, and returns how many: at least one
 
@@ -18,12 +18,12 @@ Read: TypeAlias = Callable[[int, memoryview], int]  # reads bytes from an offset
 class HashingWriter:
     """What one pass writes; a context manager that hands on the last, short buffer. Memory: the sink's buffers."""
 
-    def __init__(self, hashes: StreamHasher, sink: Sink, tell: Tell, *, threads: int = 1) -> None:
-        """Begin at byte 0. tell: called with the bytes of each buffer that was handed on.
+    def __init__(self, hashes: StreamHasher, sink: Sink, advance: Advance, *, threads: int = 1) -> None:
+        """Begin at byte 0. advance: called with the bytes of each buffer that was handed on.
 
         threads: more than one takes each hash in a thread of its own, whatever the number.
         """
-        self._hashes, self._sink, self._tell = hashes, sink, tell
+        self._hashes, self._sink, self._advance = hashes, sink, advance
         self._buffer, self._used = sink.buffer(), 0
         self._tar = hashes if isinstance(hashes, TarHasher) else None
         self._digests, self._state = bytearray(), sha256()
@@ -101,15 +101,15 @@ class HashingWriter:
         else:
             self._hashes.update(self._buffer[: self._used])
             self._sink.put(self._buffer, self._used)
-        self._tell(self._used)
+        self._advance(self._used)
         self._used = 0
 
     def _tell_spans(self, tar: TarHasher) -> None:
-        """Tell where members lie in the buffer; the open one goes on at the begin of the next."""
+        """Set where members are in the buffer; the open one continues at the start of the next."""
         if self._member is not None:
             self._spans.extend((self._member, self._used, 0))
             self._member = 0
-        tar.tell(self._spans)
+        tar.set_members(self._spans)
         self._spans = array("Q")
 
     def __exit__(

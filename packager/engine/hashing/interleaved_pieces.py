@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from packager.core.bittorrent import merkle
-from packager.engine.files.joined_files import JoinedFiles, Read, Tell
+from packager.engine.files.joined_files import JoinedFiles, Read
 from packager.native.hashes import LANES, Sha1Lanes, lanes
+from packager.progress import Advance
 
 CHUNK = 1 << 20  # bytes of one piece that are read at once; a multiple of BEP 52's block, and fits a core's cache
 _WINDOW = 4 << 20  # bytes of several pieces
@@ -38,12 +39,12 @@ class InterleavedPieces:
     length: int
     used: Sequence[int]
 
-    def hashed(self, read: Read, tell: Tell, *, v1: bool, v2: bool) -> Iterator[PieceDigests]:
+    def hashed(self, read: Read, advance: Advance, *, v1: bool, v2: bool) -> Iterator[PieceDigests]:
         """Read each byte once and yield each piece's hashes: SHA-1 with v1, leaves with v2."""
         first = 0
         while first < len(self.used):
             start, used = first * self.length, self.used[first : first + self._rows(read, first, v1=v1)]
-            yield from _hashed(read, start, min(self.length, self.size - start), used, tell, v1=v1, v2=v2)
+            yield from _hashed(read, start, min(self.length, self.size - start), used, advance, v1=v1, v2=v2)
             first += len(used)
 
     def _rows(self, read: Read, first: int, *, v1: bool) -> int:
@@ -59,7 +60,7 @@ class InterleavedPieces:
 
 
 def _hashed(
-    read: Read, start: int, length: int, used: Sequence[int], tell: Tell, *, v1: bool, v2: bool
+    read: Read, start: int, length: int, used: Sequence[int], advance: Advance, *, v1: bool, v2: bool
 ) -> list[PieceDigests]:
     """Hash pieces of one length side by side, the first of which begins at `start`."""
     found = [PieceDigests() for _ in used]
@@ -81,7 +82,7 @@ def _hashed(
             _add_leaves(found, window, size, there)
         for taken, one in zip(there, found, strict=True):
             if one.error is None:
-                tell(taken)
+                advance(taken)
     if states:
         digests = states.digests()
         for row, one in enumerate(found):

@@ -28,13 +28,13 @@ class TarHasher(StreamHasher):
         """What takes the next bytes."""
         return [self._take, *(one.update for one in (self._leaves, self._flat) if one)]
 
-    def tell(self, spans: "array[int]") -> None:
-        """Tell where members lie in the bytes of the next update, as StreamHashes wants it."""
+    def set_members(self, spans: "array[int]") -> None:
+        """Set where members are in the bytes of the next update, as StreamHashes wants it."""
         self._spans.put(spans)
 
     def take_ahead(self, data: memoryview, spans: "array[int]") -> None:
         """Hash the members in the first bytes of the next update now; there are none in its other bytes."""
-        self.tell(spans)
+        self.set_members(spans)
         self._take(data)
         self._ahead = len(data)
 

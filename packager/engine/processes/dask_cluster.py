@@ -19,9 +19,9 @@ from packager.engine.processes import dask_task
 from packager.engine.processes.child_processes import python_command
 from packager.engine.processes.dask_run import ClusterRun
 from packager.engine.processes.dask_workers import DaskWorkers
-from packager.engine.processes.worker_pool import Job, Tell
+from packager.engine.processes.worker_pool import Job
 from packager.errors import IncompleteError, InputError, PackagerError, first_line
-from packager.progress import Progress
+from packager.progress import Advance, Progress
 
 Task = TypeVar("Task")
 Load = TypeVar("Load")
@@ -131,14 +131,14 @@ class DaskCluster:
         return self._workers.count
 
     def run(
-        self, job: Job[Task, Load, Made, Result], tasks: Iterable[Task], tell: Tell
+        self, job: Job[Task, Load, Made, Result], tasks: Iterable[Task], advance: Advance
     ) -> Generator[tuple[Task, Result | PackagerError], None, None]:
         """Yield (task, its result or the PackagerError it raised) as tasks end; as many are out as there are workers.
 
         Memory: what travels of those that are out, and of one more. Raises IncompleteError where the scheduler or
         every worker is gone, and what is no PackagerError as a worker raised it.
         """
-        course = ClusterRun(self._workers, job, tasks, tell)
+        course = ClusterRun(self._workers, job, tasks, advance)
         try:
             yield from course.run()
         finally:

@@ -19,8 +19,9 @@ from distributed.scheduler import KilledWorker
 from packager.engine.files.write_errors import system_error
 from packager.engine.processes.dask_task import TOPIC, RemoteResult, RemoteTask
 from packager.engine.processes.dask_workers import DaskWorkers
-from packager.engine.processes.worker_pool import Job, TaskStopped, Tell
+from packager.engine.processes.worker_pool import Job, TaskStopped
 from packager.errors import IncompleteError, PackagerError
+from packager.progress import Advance
 
 Task = TypeVar("Task")
 Load = TypeVar("Load")
@@ -34,7 +35,7 @@ _FETCH_SECONDS = 60.0  # for what came back; where its worker died, Dask has it 
 
 
 @dataclass(eq=False)
-class _Case(Generic[Task]):
+class _TaskState(Generic[Task]):
     """A task and what became of it so far."""
 
     task: Task
@@ -44,11 +45,11 @@ class _Case(Generic[Task]):
 
 
 @dataclass(eq=False)
-class _Try(Generic[Task]):
+class _Attempt(Generic[Task]):
     """One try of a task, with a key of its own, so that a late one is known as such."""
 
     key: str
-    case: _Case[Task]
+    case: _TaskState[Task]
     future: Any
     heard: float  # when
     worker: str = ""  # that has begun it
@@ -60,17 +61,17 @@ class ClusterRun(Generic[Task, Load, Made, Result]):
     """One run of tasks: as many are out as there are workers, and what the next one takes is at hand."""
 
     def __init__(
-        self, workers: DaskWorkers, job: Job[Task, Load, Made, Result], tasks: Iterable[Task], tell: Tell
+        self, workers: DaskWorkers, job: Job[Task, Load, Made, Result], tasks: Iterable[Task], advance: Advance
     ) -> None:
         """Begin to listen; `run` hands out the first task."""
         self.redone = 0  # tries beyond the first of each task
-        self._workers, self._job, self._source, self._tell = workers, job, iter(tasks), tell
+        self._workers, self._job, self._source, self._advance = workers, job, iter(tasks), advance
         self._token, self._numbers = secrets.token_hex(8), itertools.count(1)
         self._news: queue.SimpleQueue[tuple[str, str, str, int]] = queue.SimpleQueue()
-        self._out: dict[str, _Try[Task]] = {}
-        self._left: dict[str, _Try[Task]] = {}  # given up; their workers may not know yet
-        self._again: deque[_Case[Task]] = deque()
-        self._ready: tuple[_Case[Task], Load | PackagerError] | None = None
+        self._out: dict[str, _Attempt[Task]] = {}
+        self._left: dict[str, _Attempt[Task]] = {}  # given up; their workers may not know yet
+        self._again: deque[_TaskState[Task]] = deque()
+        self._ready: tuple[_TaskState[Task], Load | PackagerError] | None = None
         workers.client.subscribe_topic(TOPIC, self._hear)
 
     def _hear(self, event: tuple[float, list[Any]]) -> None:
@@ -94,12 +95,12 @@ class ClusterRun(Generic[Task, Load, Made, Result]):
                     yield from self._retry(each.case, "died")
             yield from self._look_for_hung()
 
-    def _next(self) -> tuple[_Case[Task], Load | PackagerError] | None:
+    def _next(self) -> tuple[_TaskState[Task], Load | PackagerError] | None:
         """Return the next task, with what travels or why it cannot; None: there is none."""
         if self._again:
             case = self._again.popleft()
         elif (task := next(self._source, None)) is not None:
-            case = _Case(task)
+            case = _TaskState(task)
         else:
             return None
         try:
@@ -119,16 +120,16 @@ class ClusterRun(Generic[Task, Load, Made, Result]):
             else:
                 self._submit(case, load)
 
-    def _submit(self, case: _Case[Task], load: Load) -> None:
+    def _submit(self, case: _TaskState[Task], load: Load) -> None:
         """Send a task on its way."""
         case.tries += 1
         self.redone += case.tries > 1
         key = f"packager-{self._token}-{next(self._numbers)}"
         future = self._workers.submit(RemoteTask(self._job.there, load), key, case.shunned)
-        self._out[key] = _Try(key, case, future, time.monotonic())
+        self._out[key] = _Attempt(key, case, future, time.monotonic())
         future.add_done_callback(lambda _: self._news.put((key, "ended", "", 0)))
 
-    def _ended(self) -> list[_Try[Task]]:
+    def _ended(self) -> list[_Attempt[Task]]:
         """Wait a moment for news; return the tries that ended."""
         ended = []
         with contextlib.suppress(queue.Empty):
@@ -141,7 +142,7 @@ class ClusterRun(Generic[Task, Load, Made, Result]):
             raise self._workers.gone()
         return ended
 
-    def _told(self, key: str, what: str, worker: str, done: int) -> _Try[Task] | None:
+    def _told(self, key: str, what: str, worker: str, done: int) -> _Attempt[Task] | None:
         """Take note of what a worker, or Dask, said of a try; return it where it ended."""
         if worker:
             self._workers.hear(worker)
@@ -157,16 +158,16 @@ class ClusterRun(Generic[Task, Load, Made, Result]):
         if what == "begun":
             each.begun += 1
             self.redone += each.begun > 1  # Dask gave it to another
-        self._advance(each.case, done)
+        self._count(each.case, done)
         return None
 
-    def _advance(self, case: _Case[Task], done: int) -> None:
-        """Tell of bytes that are done; those of a try before are not told twice."""
+    def _count(self, case: _TaskState[Task], done: int) -> None:
+        """Report bytes that are done; those of an earlier attempt are not reported twice."""
         if done > case.told:
             told, case.told = case.told, done
-            self._tell(done - told)
+            self._advance(done - told)
 
-    def _fetched(self, each: _Try[Task]) -> RemoteResult[Made] | None:
+    def _fetched(self, each: _Attempt[Task]) -> RemoteResult[Made] | None:
         """Return what a try came to; None: its workers died with it. A bug is raised with its traceback."""
         try:
             ended: RemoteResult[Made] = each.future.result(timeout=_FETCH_SECONDS)
@@ -175,10 +176,10 @@ class ClusterRun(Generic[Task, Load, Made, Result]):
         each.future.release()
         return ended
 
-    def _take(self, case: _Case[Task], ended: RemoteResult[Made]) -> Iterator[tuple[Task, Result | PackagerError]]:
+    def _take(self, case: _TaskState[Task], ended: RemoteResult[Made]) -> Iterator[tuple[Task, Result | PackagerError]]:
         """Yield the result of what came back, or have it done again where another worker may do better."""
         made = ended.made
-        self._advance(case, ended.done)
+        self._count(case, ended.done)
         result: Result | PackagerError
         doubtful = ended.here if isinstance(made, PackagerError) else self._job.doubtful(made)
         if doubtful and case.tries < _TRIES:
@@ -196,7 +197,7 @@ class ClusterRun(Generic[Task, Load, Made, Result]):
                 result = system_error(error)
         yield case.task, result
 
-    def _retry(self, case: _Case[Task], what: str) -> Iterator[tuple[Task, PackagerError]]:
+    def _retry(self, case: _TaskState[Task], what: str) -> Iterator[tuple[Task, PackagerError]]:
         """Have a task done again, or, after too many tries, yield what became of its workers."""
         if case.tries < _TRIES:
             self._again.append(case)
@@ -217,11 +218,11 @@ class ClusterRun(Generic[Task, Load, Made, Result]):
             yield from self._retry(each.case, "hung")
         self._cancel(overdue)
 
-    def _cancel(self, tries: list[_Try[Task]]) -> None:
+    def _cancel(self, tries: list[_Attempt[Task]]) -> None:
         with contextlib.suppress(OSError, TimeoutError, distributed.CancelledError):
             self._workers.client.cancel([each.future for each in tries], force=True)
 
-    def _may_write(self, each: _Try[Task]) -> bool:
+    def _may_write(self, each: _Attempt[Task]) -> bool:
         """Say whether a worker has not let go of a try, and was heard since, or lately."""
         return bool(each.worker) and not each.stopped and not self._workers.is_overdue(each.heard)
 

@@ -13,8 +13,9 @@ import distributed
 
 from packager import __version__
 from packager.engine.files.write_errors import system_error
-from packager.engine.processes.worker_pool import TaskStopped, Tell
+from packager.engine.processes.worker_pool import TaskStopped
 from packager.errors import IncompleteError, PackagerError
+from packager.progress import Advance
 
 Load = TypeVar("Load")
 Made = TypeVar("Made")
@@ -28,7 +29,7 @@ _one_at_a_time = threading.Lock()  # the engine keeps buffers for one task a pro
 class RemoteTask(Generic[Load, Made]):
     """A task on its way. version: of the packager that sends it."""
 
-    there: Callable[[Load, Tell], Made]
+    there: Callable[[Load, Advance], Made]
     load: Load
     version: str = __version__
 
@@ -56,12 +57,12 @@ def run_remote_task(task: RemoteTask[Load, Made]) -> RemoteResult[Made]:
     if task.version != __version__:
         return RemoteResult(address, wrong_version(address, __version__, task.version), here=True)
     with _one_at_a_time:
-        telling = _Telling(worker, key)
-        telling.say("begun")
+        events = _TaskEvents(worker, key)
+        events.report("begun")
         before = tempfile.tempdir
         scratch = tempfile.tempdir = tempfile.mkdtemp(prefix="packager-", dir=worker.local_directory)
         try:
-            return RemoteResult(address, task.there(task.load, telling.tell), telling.done)
+            return RemoteResult(address, task.there(task.load, events.advance), events.done)
         except PackagerError as error:
             return RemoteResult(address, error, here=_by_system(error))
         except OSError as error:
@@ -71,7 +72,7 @@ def run_remote_task(task: RemoteTask[Load, Made]) -> RemoteResult[Made]:
         finally:
             tempfile.tempdir = before
             shutil.rmtree(scratch, ignore_errors=True)
-            telling.say("left")
+            events.report("left")
 
 
 def wrong_version(worker: str, found: str | None, wanted: str) -> IncompleteError:
@@ -90,27 +91,27 @@ def _by_system(error: BaseException) -> bool:
     return any(isinstance(each, OSError) for each in seen)
 
 
-class _Telling:
-    """Tells the client how far a task is, twice a second at most."""
+class _TaskEvents:
+    """Reports to the client how far a task is, twice a second at most."""
 
     def __init__(self, worker: Any, key: str) -> None:
         self._worker, self._key = worker, key
-        self.done, self._told = 0, time.monotonic()
+        self.done, self._reported_at = 0, time.monotonic()
 
-    def say(self, what: str) -> None:
-        """Tell now."""
+    def report(self, what: str) -> None:
+        """Report now."""
         self._worker.log_event(TOPIC, [self._key, what, str(self._worker.address), self.done])
 
-    def tell(self, amount: int) -> None:
+    def advance(self, amount: int) -> None:
         """Add to what is done. Raises Stopped where the task is not wanted any more."""
         self.done += amount
         now = time.monotonic()
-        if now - self._told < _EVERY_SECONDS:
+        if now - self._reported_at < _EVERY_SECONDS:
             return
-        self._told = now
+        self._reported_at = now
         if not self._wanted():
             raise TaskStopped
-        self.say("done")
+        self.report("done")
 
     def _wanted(self) -> bool:
         """Say whether the scheduler still waits for the task: its client lives, and did not give it to another."""

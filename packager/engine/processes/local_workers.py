@@ -23,8 +23,9 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from packager.engine.processes.child_processes import child_environment
-from packager.engine.processes.worker_pool import Job, TaskStopped, Tell, direct_job
+from packager.engine.processes.worker_pool import Job, TaskStopped, direct_job
 from packager.errors import IncompleteError, PackagerError
+from packager.progress import Advance
 
 Task = TypeVar("Task")
 Load = TypeVar("Load")
@@ -75,11 +76,11 @@ class LocalWorkers:
         self._processes = {}
 
     def run(
-        self, job: Job[Task, Load, Made, Result], tasks: Iterable[Task], tell: Tell
+        self, job: Job[Task, Load, Made, Result], tasks: Iterable[Task], advance: Advance
     ) -> Generator[tuple[Task, Result | PackagerError], None, None]:
         """Yield (task, its result or the PackagerError it raised) as tasks end, in any order; a single one here.
 
-        tasks: drawn as processes are free. What `tell` raises ends the run. Raises IncompleteError where a process
+        tasks: drawn as processes are free. What `advance` raises ends the run. Raises IncompleteError where a process
         dies, and what is no PackagerError as the task raised it.
         """
         source = iter(tasks)
@@ -87,7 +88,7 @@ class LocalWorkers:
         source = chain(first, source)
         if self.size == 1 or len(first) < 2:
             for task in source:
-                here = _run(job.there, job.send(task), tell)
+                here = _run(job.there, job.send(task), advance)
                 yield task, here if isinstance(here, PackagerError) else job.receive(task, here)
             return
         held: dict[Connection, deque[Task]] = {}
@@ -101,7 +102,7 @@ class LocalWorkers:
                 for pipe in (pipe for pipe in busy if pipe in ready):
                     message = _receive(pipe)
                     if isinstance(message, int):
-                        tell(message)
+                        advance(message)
                         continue
                     task = held[pipe].popleft()
                     for following in islice(source, 1):
@@ -124,11 +125,11 @@ class LocalWorkers:
 
 
 def run_tasks(
-    run: Callable[[Task, Tell], Result], tasks: Iterable[Task], *, workers: int, tell: Tell
+    run: Callable[[Task, Advance], Result], tasks: Iterable[Task], *, workers: int, advance: Advance
 ) -> Iterator[tuple[Task, Result | PackagerError]]:
     """Run tasks on `workers` processes and yield as LocalWorkers.run; `run` is a module's function."""
     with LocalWorkers(workers) as pool:
-        yield from pool.run(direct_job(run), tasks, tell)
+        yield from pool.run(direct_job(run), tasks, advance)
 
 
 def _hand_over(job: Job[Task, Load, Made, Result], task: Task, pipe: Connection, held: deque[Task]) -> None:
@@ -155,10 +156,10 @@ def _killed() -> IncompleteError:
     return IncompleteError("worker", "a worker process was killed", "run the command again")
 
 
-def _run(run: Callable[[Load, Tell], Made], load: Load, tell: Tell) -> Made | PackagerError:
+def _run(run: Callable[[Load, Advance], Made], load: Load, advance: Advance) -> Made | PackagerError:
     """Run a task; a user's error is a result, as is what the system refused; another exception is a bug."""
     try:
-        return run(load, tell)
+        return run(load, advance)
     except PackagerError as error:
         return error
     except OSError as error:
@@ -186,7 +187,7 @@ def serve(descriptor: int) -> None:
             raise TaskStopped from None
         done, told = 0, time.monotonic()
 
-    def tell(amount: int) -> None:
+    def advance(amount: int) -> None:
         nonlocal done
         done += amount
         if (done >= _TELL_BYTES or time.monotonic() - told >= _TELL_SECONDS) and room.poll(0):
@@ -197,7 +198,7 @@ def serve(descriptor: int) -> None:
             data = pipe.recv_bytes()
             try:
                 run, load = pickle.loads(data)  # noqa: S301 (of our parent)
-                message: object = (_run(run, load, tell),)
+                message: object = (_run(run, load, advance),)
             except Exception as error:
                 if isinstance(error, TaskStopped):
                     raise

@@ -7,15 +7,15 @@ task says, or comes back in what it returns.
 import os
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from packager.errors import PackagerError
+from packager.progress import Advance
 
 Task = TypeVar("Task")
 Load = TypeVar("Load")
 Made = TypeVar("Made")
 Result = TypeVar("Result")
-Tell: TypeAlias = Callable[[int], None]  # called with the bytes done since the last call
 
 
 class TaskStopped(Exception):  # noqa: N818 (not an error: the run was asked to stop)
@@ -43,13 +43,13 @@ class Job(Generic[Task, Load, Made, Result]):
     """
 
     send: Callable[[Task], Load]
-    there: Callable[[Load, Tell], Made]
+    there: Callable[[Load, Advance], Made]
     receive: Callable[[Task, Made], Result]
     name: Callable[[Task], str]
     doubtful: Callable[[Made], bool] = _never
 
 
-def direct_job(run: Callable[[Task, Tell], Result]) -> Job[Task, Task, Result, Result]:
+def direct_job(run: Callable[[Task, Advance], Result]) -> Job[Task, Task, Result, Result]:
     """Return the job of tasks that travel as they are, and whose results come back as they are."""
     return Job(send=lambda task: task, there=run, receive=lambda _, result: result, name=str)
 
@@ -64,7 +64,7 @@ class WorkerPool(Protocol):
         """How many workers there are at most, or now."""
 
     def run(
-        self, job: Job[Task, Load, Made, Result], tasks: Iterable[Task], tell: Tell
+        self, job: Job[Task, Load, Made, Result], tasks: Iterable[Task], advance: Advance
     ) -> Generator[tuple[Task, Result | PackagerError], None, None]:
         """Yield (task, its result or the PackagerError it raised) as tasks end, in any order.
 

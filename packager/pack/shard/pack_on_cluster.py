@@ -25,7 +25,7 @@ from packager.core.config.store_url import StoreUrl
 from packager.core.shards import bag
 from packager.engine.files import atomic_files
 from packager.engine.files.write_errors import write_error
-from packager.engine.processes.worker_pool import Job, TaskStopped, Tell, WorkerPool
+from packager.engine.processes.worker_pool import Job, TaskStopped, WorkerPool
 from packager.engine.project.tar_stamps import write_tar_stamp
 from packager.engine.tables import parquet
 from packager.errors import IncompleteError, InputError, PackagerError, from_os_error
@@ -43,6 +43,7 @@ from packager.pack.shard.pack_shard import (
     withdrawn_of,
     write_marker,
 )
+from packager.progress import Advance
 
 _LEVEL = 3  # of zstd, for rows that travel
 
@@ -91,17 +92,17 @@ def run(
     cluster: WorkerPool,
     job: Callable[[Path | None], Job[ShardTask, Given, Made, Result]],
     tasks: Sequence[ShardTask],
-    tell: Tell,
+    advance: Advance,
 ) -> Iterator[tuple[ShardTask, Result | PackagerError]]:
     """Run shards' tasks on a cluster. job: made for the folder that workers write to; what is left in it goes."""
     shards = tasks[0].project.shards_place
     if isinstance(shards, StoreUrl):
-        yield from cluster.run(job(None), tasks, tell)
+        yield from cluster.run(job(None), tasks, advance)
         return
     folder = atomic_files.make_folder(shards / f"{ARRIVING}{tasks[0].owner}-{secrets.token_hex(8)}")
     atomic_files.write_bytes(folder / _RUNS, b"")
     try:
-        yield from cluster.run(job(folder), tasks, tell)
+        yield from cluster.run(job(folder), tasks, advance)
     finally:
         with contextlib.suppress(OSError):  # a worker that nobody hears any more finds nothing to write to
             over = folder.with_name(f"{folder.name}.over")
@@ -145,11 +146,11 @@ def load(task: ShardTask, folder: Path | None) -> SentTask:
     return SentTask(going, file, folder)
 
 
-def pack_there(given: SentTask, tell: Tell) -> ReceivedShard:
+def pack_there(given: SentTask, advance: Advance) -> ReceivedShard:
     """Pack a shard on a worker. Raises as `pack_shard.pack_shard`; then nothing of it is left."""
     started = time.monotonic()
     with at_worker(given) as task:
-        build_shard(task, task.links, tell)
+        build_shard(task, task.links, advance)
         seconds = round(time.monotonic() - started, 3)
         done = write_marker(task, task.links, seconds=seconds, virtual=task.virtual and task.is_bare)
         found = {path.name: path.read_bytes() for path in sorted(task.folder.iterdir())}

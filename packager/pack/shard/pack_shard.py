@@ -26,7 +26,6 @@ from packager.engine.files import atomic_files, source_files
 from packager.engine.files.direct_writer import DirectWriter, Discard, Sink
 from packager.engine.hashing.stream_hasher import Digests, FolderHasher, StreamHasher
 from packager.engine.hashing.tar_hasher import open_tar_hasher
-from packager.engine.processes.worker_pool import Tell
 from packager.engine.project.project import Project
 from packager.engine.project.tar_stamps import write_tar_stamp
 from packager.engine.published.moved_files import source_paths
@@ -40,6 +39,7 @@ from packager.pack.shard import checkpoint, own_tars, write_documents
 from packager.pack.shard.checkpoint import CheckpointLog
 from packager.pack.shard.read_shard import read_shard
 from packager.pack.shard.write_documents import HashedOptions, OuterFields
+from packager.progress import Advance
 
 MARKER = "packed.json"
 Infohashes = tuple[Infohash | None, Infohash | None]  # v1, v2
@@ -190,7 +190,7 @@ def links_of(task: ShardTask, made: PackedMarker | None) -> OuterFields:
     return task.links
 
 
-def pack_shard(task: ShardTask, tell: Tell) -> PackedMarker:
+def pack_shard(task: ShardTask, advance: Advance) -> PackedMarker:
     """Write the shard's tar and documents, durably, reading each source byte once.
 
     Where only the torrents' links or twins changed, only the torrents are made anew. Raises IncompleteError naming
@@ -202,7 +202,7 @@ def pack_shard(task: ShardTask, tell: Tell) -> PackedMarker:
     links = links_of(task, stands.made)
     before = 0.0  # seconds of runs that were killed
     if stands.needs_pass:
-        before = build_shard(task, links, tell)
+        before = build_shard(task, links, advance)
     else:
         if stands.to_be_virtual:
             write_documents.write_mtimes(task.mtimes, task.source, planned_layout(task)[1])
@@ -243,7 +243,7 @@ def write_marker(task: ShardTask, links: OuterFields, *, seconds: float, virtual
     return done
 
 
-def build_shard(task: ShardTask, links: OuterFields, tell: Tell) -> float:
+def build_shard(task: ShardTask, links: OuterFields, advance: Advance) -> float:
     """Make the tar and all its documents but the mark of what is whole, and return the seconds that killed runs took.
 
     Raises as `pack_shard`.
@@ -257,7 +257,7 @@ def build_shard(task: ShardTask, links: OuterFields, tell: Tell) -> float:
     try:
         with _sink(task, begun.start if begun else 0) as sink:
             member_digests, digests = read_shard(
-                layout, files, task.source, hashes=hashes, sink=sink, tell=tell, threads=task.threads, notes=notes
+                layout, files, task.source, hashes=hashes, sink=sink, advance=advance, threads=task.threads, notes=notes
             )
             check_withdrawn(shard.name, [file.path for file in files], member_digests, withdrawn)
             file = _contents(shard, layout, digests)

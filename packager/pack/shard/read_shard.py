@@ -9,10 +9,10 @@ from packager.engine.files import source_files
 from packager.engine.files.direct_writer import Sink
 from packager.engine.hashing.hashing_writer import HashingWriter
 from packager.engine.hashing.stream_hasher import Digests, StreamHasher
-from packager.engine.processes.worker_pool import Tell
 from packager.engine.stores.base import Place
 from packager.engine.stores.open_members import open_members
 from packager.pack.shard.checkpoint import CheckpointLog
+from packager.progress import Advance
 
 
 def read_shard(
@@ -22,24 +22,24 @@ def read_shard(
     *,
     hashes: StreamHasher,
     sink: Sink,
-    tell: Tell,
+    advance: Advance,
     threads: int = 1,
     notes: CheckpointLog | None = None,
 ) -> tuple[bytes, Digests]:
     """Read a shard's stream in order, through `hashes` into `sink`; return members' SHA-256, joined, and the digests.
 
-    members: one for each of the layout's, paths relative to `root`. tell: called with the bytes of each
+    members: one for each of the layout's, paths relative to `root`. advance: called with the bytes of each
     buffer. threads: more than one takes each hash in a thread of its own. notes: where to go on, and where to note
     how far this came. Memory: the sink's buffers, 32 bytes a member and what `hashes` holds. Raises IncompleteError
     naming a member that is not what it was at the scan, or the tar where it cannot be written.
     """
     digests = _MemberDigests(members)
     begun = notes.begun if notes else None
-    with open_members(root, members) as opened, HashingWriter(hashes, sink, tell, threads=threads) as stream:
+    with open_members(root, members) as opened, HashingWriter(hashes, sink, advance, threads=threads) as stream:
         if begun:
             digests.joined[: len(begun.digests)] = begun.digests
             hashes.go_on(begun.pieces, begun.layer)
-            tell(begun.start)
+            advance(begun.start)
             _read_again(stream, layout.segments(begun.start, begun.stop), members, root)
         for segment in layout.segments(begun.stop if begun else 0, layout.manifest_start):
             if isinstance(segment, MemberRange):

@@ -49,9 +49,9 @@ def test_they_are_those_whose_bytes_are_other_or_not_there(
     path.write_bytes(data)
     spans = [pieces.span(piece) for piece in range(pieces.count)]
     expected = [piece for piece, (start, stop) in enumerate(spans) if data[start:stop] != right[start:stop]]
-    assert bad_pieces(ranges_of(path), pieces, range(pieces.count), workers=1, tell=lambda _: None) == expected
+    assert bad_pieces(ranges_of(path), pieces, range(pieces.count), workers=1, advance=lambda _: None) == expected
     asked = list(range(0, pieces.count, 2))
-    found = bad_pieces(ranges_of(path), pieces, asked, workers=1, tell=lambda _: None)
+    found = bad_pieces(ranges_of(path), pieces, asked, workers=1, advance=lambda _: None)
     assert found == [piece for piece in expected if piece in asked]
 
 
@@ -63,7 +63,7 @@ def test_processes_find_the_same_and_tell_each_byte_once(tmp_path: Path, there: 
     if there:
         path.write_bytes(data[: 3 * PIECE] + b"!" + data[3 * PIECE + 1 :])
     read: list[int] = []
-    bad = bad_pieces(ranges_of(path), pieces, range(pieces.count), workers=2, tell=read.append)
+    bad = bad_pieces(ranges_of(path), pieces, range(pieces.count), workers=2, advance=read.append)
     assert bad == ([3] if there else list(range(41)))
     assert sum(read) == (len(data) if there else 0)
 

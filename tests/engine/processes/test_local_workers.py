@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from packager.engine.processes.local_workers import LocalWorkers, run_tasks
-from packager.engine.processes.worker_pool import Tell, available_cores, direct_job
+from packager.engine.processes.worker_pool import available_cores, direct_job
 from packager.errors import IncompleteError, InputError, PackagerError, TrustError
+from packager.progress import Advance
 from tests.helpers.waiting import until
 
 ERRORS: dict[int, PackagerError] = {
@@ -27,34 +28,34 @@ def nothing(amount: int) -> None:
     """Take what is told and show nothing."""
 
 
-def square(task: int, tell: Tell) -> int:
+def square(task: int, advance: Advance) -> int:
     if task in ERRORS:
         raise ERRORS[task]
     for _ in range(task):
-        tell(10)
+        advance(10)
     return task * task
 
 
-def kill_one(task: int, tell: Tell) -> int:
+def kill_one(task: int, advance: Advance) -> int:
     if task == 3:
         os.kill(os.getpid(), signal.SIGKILL)
     return task
 
 
-def buggy(task: int, tell: Tell) -> float:
+def buggy(task: int, advance: Advance) -> float:
     return 1 / task
 
 
-def endless(task: int, tell: Tell) -> int:
+def endless(task: int, advance: Advance) -> int:
     while task:
-        tell(1)
+        advance(1)
     return task
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
 def test_results_and_users_errors_are_values_for_any_number_of_workers(workers: int) -> None:
     told: list[int] = []
-    results = dict(run_tasks(square, range(8), workers=workers, tell=told.append))
+    results = dict(run_tasks(square, range(8), workers=workers, advance=told.append))
     assert sorted(results) == list(range(8))
     for task, result in results.items():
         if task in ERRORS:
@@ -69,37 +70,37 @@ def test_results_and_users_errors_are_values_for_any_number_of_workers(workers: 
 
 
 def test_one_worker_keeps_the_order_and_this_process() -> None:
-    assert list(run_tasks(process_of, ["a", "b", "c"], workers=1, tell=nothing)) == [
+    assert list(run_tasks(process_of, ["a", "b", "c"], workers=1, advance=nothing)) == [
         (task, os.getpid()) for task in "abc"
     ]
-    assert list(run_tasks(process_of, ["a"], workers=4, tell=nothing)) == [("a", os.getpid())]
-    assert list(run_tasks(process_of, [], workers=4, tell=nothing)) == []
+    assert list(run_tasks(process_of, ["a"], workers=4, advance=nothing)) == [("a", os.getpid())]
+    assert list(run_tasks(process_of, [], workers=4, advance=nothing)) == []
 
 
-def process_of(task: str, tell: Tell) -> int:
+def process_of(task: str, advance: Advance) -> int:
     return os.getpid()
 
 
 def test_many_workers_are_other_processes() -> None:
-    found = {process for _, process in run_tasks(process_of, ["a", "b"], workers=2, tell=nothing)}
+    found = {process for _, process in run_tasks(process_of, ["a", "b"], workers=2, advance=nothing)}
     assert os.getpid() not in found
 
 
 def test_a_killed_worker_is_told_in_one_sentence() -> None:
     with pytest.raises(IncompleteError) as error:
-        list(run_tasks(kill_one, range(8), workers=2, tell=nothing))
+        list(run_tasks(kill_one, range(8), workers=2, advance=nothing))
     assert str(error.value) == "worker: a worker process was killed; run the command again"
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_bug_keeps_its_traceback(workers: int) -> None:
     with pytest.raises(ZeroDivisionError) as error:
-        list(run_tasks(buggy, [1, 0], workers=workers, tell=nothing))
+        list(run_tasks(buggy, [1, 0], workers=workers, advance=nothing))
     assert ", in buggy\n" in "".join(traceback.format_exception(error.value))
 
 
 def test_running_tasks_end_when_nobody_wants_their_results() -> None:
-    results = run_tasks(endless, [0, 1, 2, 3], workers=2, tell=nothing)
+    results = run_tasks(endless, [0, 1, 2, 3], workers=2, advance=nothing)
     assert isinstance(results, Iterator)
     assert next(results) == (0, 0)
     results.close()  # type: ignore[attr-defined]  # would wait for ever if a task went on
@@ -109,15 +110,15 @@ def test_the_cores_this_process_may_use_are_counted() -> None:
     assert 1 <= available_cores() <= (os.cpu_count() or 1)
 
 
-def stay(folder: str, tell: Tell) -> None:
+def stay(folder: str, advance: Advance) -> None:
     note_process(folder)
     threading.Event().wait()
 
 
-def spin(folder: str, tell: Tell) -> None:
+def spin(folder: str, advance: Advance) -> None:
     note_process(folder)
     while True:
-        tell(1)
+        advance(1)
 
 
 def note_process(folder: str) -> None:
@@ -131,7 +132,7 @@ import sys
 from packager.engine.processes.local_workers import run_tasks
 from tests.engine.processes.test_local_workers import stay
 
-list(run_tasks(stay, [sys.argv[1]] * 2, workers=2, tell=print))  # and no guard for those who import this script
+list(run_tasks(stay, [sys.argv[1]] * 2, workers=2, advance=print))  # and no guard for those who import this script
 """
 
 
@@ -176,7 +177,7 @@ from tests.engine.processes.test_local_workers import spin
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background begins with it ignored
 try:
-    list(run_tasks(spin, [sys.argv[1]] * 2, workers=2, tell=lambda _: None))
+    list(run_tasks(spin, [sys.argv[1]] * 2, workers=2, advance=lambda _: None))
 except KeyboardInterrupt:
     sys.exit(130)
 """
@@ -201,7 +202,7 @@ def test_a_worker_runs_nothing_that_lies_in_the_current_folder(tmp_path: Path, m
     trap = "import pathlib; pathlib.Path(__file__).with_name('ran').touch()"
     (tmp_path / "multiprocessing.py").write_text(trap)
     monkeypatch.chdir(tmp_path)
-    assert len(list(run_tasks(square, [2, 4], workers=2, tell=nothing))) == 2
+    assert len(list(run_tasks(square, [2, 4], workers=2, advance=nothing))) == 2
     assert not (tmp_path / "ran").exists()
 
 

@@ -15,9 +15,10 @@ from packager.engine.files.direct_writer import BUFFER, DirectWriter, Discard, S
 from packager.engine.files.source_files import OpenSourceFile, SourceFile
 from packager.engine.hashing.stream_hasher import Digests, StreamHasher
 from packager.engine.hashing.tar_hasher import open_tar_hasher
-from packager.engine.processes.worker_pool import TaskStopped, Tell
+from packager.engine.processes.worker_pool import TaskStopped
 from packager.errors import IncompleteError
 from packager.pack.shard.read_shard import read_shard
+from packager.progress import Advance
 from tests.helpers.strategies import MEMBER_ROWS, Sample, content, sample, samples
 
 PIECE = 256 << 10
@@ -45,7 +46,7 @@ def run(
         hashes = StreamHasher(made.layout.size, PIECE, v1=True, v2=True, flat=True)
     else:
         hashes = open_tar_hasher(made.layout.size, PIECE, v1=True, v2=True, flat=True, threads=threads)
-    return read_shard(made.layout, members, root, hashes=hashes, sink=sink, tell=ignore, threads=threads)
+    return read_shard(made.layout, members, root, hashes=hashes, sink=sink, advance=ignore, threads=threads)
 
 
 def of_sizes(*sizes: int) -> Sample:
@@ -112,7 +113,7 @@ def test_every_byte_of_the_tar_is_told_once(tmp_path: Path) -> None:
     made = of_sizes(BUFFER + 5, 0, 700)
     told: list[int] = []
     hashes = open_tar_hasher(made.layout.size, PIECE, v1=True, v2=False, flat=False)
-    read_shard(made.layout, laid_out(tmp_path, made), tmp_path, hashes=hashes, sink=Discard(), tell=told.append)
+    read_shard(made.layout, laid_out(tmp_path, made), tmp_path, hashes=hashes, sink=Discard(), advance=told.append)
     assert sum(told) == made.layout.size
     assert max(told) <= BUFFER
 
@@ -144,7 +145,7 @@ def test_a_member_that_changes_during_the_pass_is_named_and_no_tar_appears(
     made = of_sizes(9_000_000, 9_000_000)
     members = laid_out(tmp_path, made)
 
-    def tell(amount: int) -> None:
+    def advance(amount: int) -> None:
         if amount and not done:
             done.append(amount)
             change(tmp_path / "1.flac")
@@ -152,7 +153,7 @@ def test_a_member_that_changes_during_the_pass_is_named_and_no_tar_appears(
     done: list[int] = []
     path = tmp_path / "shards" / "s.tar"
     with pytest.raises(IncompleteError) as error:
-        pack(path, made, members, tmp_path, tell)
+        pack(path, made, members, tmp_path, advance)
     assert str(error.value) == sentence + FIX
     assert os.listdir(path.parent) == []
 
@@ -179,10 +180,10 @@ def test_a_member_that_is_written_to_as_its_last_byte_is_read_is_named_and_no_ta
     assert os.listdir(path.parent) == []
 
 
-def pack(path: Path, made: Sample, members: list[SourceFile], root: Path, tell: Tell) -> None:
+def pack(path: Path, made: Sample, members: list[SourceFile], root: Path, advance: Advance) -> None:
     hashes = open_tar_hasher(made.layout.size, PIECE, v1=True, v2=True, flat=False)
     with DirectWriter(path, made.layout.size) as writer:
-        read_shard(made.layout, members, root, hashes=hashes, sink=writer, tell=tell)
+        read_shard(made.layout, members, root, hashes=hashes, sink=writer, advance=advance)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -194,7 +195,7 @@ def test_a_hash_that_fails_stops_the_pass_and_no_tar_appears(tmp_path: Path, thr
     path = tmp_path / "shards" / "s.tar"
     before = threading.active_count()
     with pytest.raises(MemoryError), DirectWriter(path, made.layout.size) as writer:
-        read_shard(made.layout, members, tmp_path, hashes=broken, sink=writer, tell=ignore, threads=threads)
+        read_shard(made.layout, members, tmp_path, hashes=broken, sink=writer, advance=ignore, threads=threads)
     assert os.listdir(path.parent) == []
     assert threading.active_count() == before
 
