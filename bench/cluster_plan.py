@@ -154,7 +154,7 @@ def hand_out(address: str, folder: Path, most: int) -> dict[str, float]:
                     travels = max(travels, len(pickle.dumps(RemoteTask(nothing, given))))
                 return given
 
-            return Job(send=send, there=nothing, receive=lambda task, rows: rows - task.shard.rows, name=str)
+            return Job(prepare=send, run=nothing, finish=lambda task, rows: rows - task.shard.rows, name=str)
 
         wrong = sum(bool(result) for _, result in pack_on_cluster.run(crew, job, missing[:most], lambda _: None))
     assert not wrong

@@ -36,7 +36,7 @@ from pathlib import Path
 from packager import api
 def check():
     report = api.verify([Path(sys.argv[2])], api.VerifyOptions(torrent=Path(sys.argv[1])), workers=2)
-    assert report.good and report.complete
+    assert report.ok and report.complete
 """
 LIBTORRENT = """
 import libtorrent as lt
@@ -169,4 +169,4 @@ def main(data: Path) -> None:
     ]
     print(table("Verify: whole commands, from start to end", measure(commands, ROUNDS), size))
     report = subprocess.run([*packager.split(), "--json", tar], check=True, capture_output=True, text=True)
-    print(f"Members: {FILES:,} of {SIZE >> 20} MiB; read: {json.loads(report.stdout)['read']:,} bytes.\n")
+    print(f"Members: {FILES:,} of {SIZE >> 20} MiB; read: {json.loads(report.stdout)['read_bytes']:,} bytes.\n")

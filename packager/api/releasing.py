@@ -203,15 +203,15 @@ def status(config: AnyPath) -> StatusReport:
             packed=progress.packed[phase.name],
             virtual=progress.virtual[phase.name],
             published=sum(shard.name in listed for shard in phase.shards),
-            opened=dates.get(phase.name, (None, None))[0],
-            grown=dates.get(phase.name, (None, None))[1],
+            first_published=dates.get(phase.name, (None, None))[0],
+            last_published=dates.get(phase.name, (None, None))[1],
             embargo=embargoes.get(phase.name),
             size=sum(shard.size for shard in phase.shards),
-            left=progress.left[phase.name],
+            remaining_bytes=progress.left[phase.name],
         )
         for phase in made.phases
     )
-    left = sum(phase.left for phase in phases)
+    left = sum(phase.remaining_bytes for phase in phases)
     unread_count, unread = read_unread(project.state)
     filled = [phase for phase in phases if phase.shards and (phase.embargo is None or phase.embargo <= now())]
     unpublished = any(phase.state != "published" or phase.published < phase.shards for phase in filled)
@@ -223,11 +223,11 @@ def status(config: AnyPath) -> StatusReport:
         records=parquet.count_rows(project.catalogue),
         planned=True,
         phases=phases,
-        left=left,
-        seconds_left=left / progress.rate / worker_pool.available_cores() if progress.rate else None,
+        remaining_bytes=left,
+        remaining_seconds=left / progress.rate / worker_pool.available_cores() if progress.rate else None,
         serial=last.serial if last else None,
         next=following,
-        strangers=progress.strangers,
+        unknown_tars=progress.strangers,
         to_delete=deletable,
         unread_count=unread_count,
         unread=unread,
@@ -243,11 +243,11 @@ def _unplanned(project: Project) -> StatusReport:
         records=parquet.count_rows(project.catalogue) if scanned else 0,
         planned=False,
         phases=(),
-        left=0,
-        seconds_left=None,
+        remaining_bytes=0,
+        remaining_seconds=None,
         serial=None,
         next="packager release" if unread_count else "packager plan" if scanned else "packager scan",
-        strangers=(),
+        unknown_tars=(),
         to_delete=(),
         unread_count=unread_count,
         unread=unread,

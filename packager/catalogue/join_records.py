@@ -52,7 +52,7 @@ class CatalogueCounts:
     """Rows of the catalogue: all, those without a file, and by kind."""
 
     records: int = 0
-    metadata_only: int = 0
+    without_file_count: int = 0
     kinds: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
 
 
@@ -163,7 +163,7 @@ def _counted(batches: Iterator[pa.RecordBatch], counts: CatalogueCounts, where: 
             _refuse_twins(pa.Table.from_batches([last, batch.slice(0, 1)]).combine_chunks().to_batches()[0], where)
         last = batch.slice(batch.num_rows - 1)
         counts.records += batch.num_rows
-        counts.metadata_only += batch.column("path").null_count
+        counts.without_file_count += batch.column("path").null_count
         for pair in pc.value_counts(batch.column("kind")).to_pylist():
             counts.kinds[pair["values"]] += pair["counts"]
         yield batch.select(CATALOGUE.names).cast(CATALOGUE)

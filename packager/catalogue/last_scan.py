@@ -67,7 +67,7 @@ def write_last_scan(
         records=records,
         catalogue=FileStamp.of(catalogue.stat()),
         rows=counts.records,
-        metadata_only=counts.metadata_only,
+        metadata_only=counts.without_file_count,
         kinds=counts.kinds,
     )
     atomic_files.write_bytes(state / FILE, documents.to_bytes(noted))

@@ -157,7 +157,7 @@ def _report(
         files=seen.files,
         bytes=seen.bytes,
         records=counts.records,
-        metadata_only=counts.metadata_only,
+        without_file_count=counts.without_file_count,
         tags_read=seen.tags_read,
         kinds=counts.kinds,
         warning_count=warnings.count,

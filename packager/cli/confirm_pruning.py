@@ -40,7 +40,7 @@ def confirm_pruning(*, yes: bool) -> Callable[[PruneReport], bool]:
 
 def print_item(each: PruneItem) -> str:
     """Return a file, its size and why it should be deleted, on one line."""
-    return f"{each.path}: {format_size(each.size)}: {each.why}"
+    return f"{each.path}: {format_size(each.size)}: {each.reason}"
 
 
 def print_advice(files: Sequence[PruneItem], what: str) -> None:

@@ -45,15 +45,15 @@ def extract(
 def show(report: ExtractReport) -> None:
     """Print what was taken out, and what was not."""
     show_members(report, "bad")
-    if not report.documents:
+    if not report.has_documents:
         output.stderr_console("packager: no published documents found: checked against the tar's own manifest only")
     if not report.dry_run:
         output.compared_with([report.evidence])
-    chosen = f"{count_of(report.chosen, 'member')}, {format_size(report.bytes)}"
+    chosen = f"{count_of(report.selected, 'member')}, {format_size(report.bytes)}"
     if report.dry_run:
         output.print_message(f"extract: {chosen}; a dry run, nothing is written")
-    elif report.already == report.chosen:
-        output.print_message(f"extract: nothing to do, {count_of(report.already, 'member')} in {report.to} already")
+    elif report.unchanged == report.selected:
+        output.print_message(f"extract: nothing to do, {count_of(report.unchanged, 'member')} in {report.to} already")
     else:
-        already = f"; {report.already:,} there already" if report.already else ""
+        already = f"; {report.unchanged:,} there already" if report.unchanged else ""
         output.print_message(f"extract: {report.written:,} of {chosen} to {report.to}{already}")

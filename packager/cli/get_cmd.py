@@ -54,18 +54,19 @@ def get(
 def show(report: GetReport) -> None:
     """Print what was had, what it cost and what vouches for it."""
     show_members(report, "not had")
-    chosen = f"{count_of(report.chosen, 'member')}, {format_size(report.bytes)}"
+    chosen = f"{count_of(report.selected, 'member')}, {format_size(report.bytes)}"
     looked_up = f"{format_size(report.lookup_bytes)} in {count_of(report.lookup_requests, 'request')} to find"
     if report.dry_run:
         output.print_message(f"get: {chosen}, {looked_up}; a dry run, nothing is written")
         return
-    if report.already == report.chosen:
-        output.print_message(f"get: nothing to do, {count_of(report.already, 'member')} in {report.to} already")
+    if report.unchanged == report.selected:
+        output.print_message(f"get: nothing to do, {count_of(report.unchanged, 'member')} in {report.to} already")
         return
-    already = f"; {report.already:,} there already" if report.already else ""
+    already = f"; {report.unchanged:,} there already" if report.unchanged else ""
     output.print_message(f"get: {report.written:,} of {chosen} to {report.to}{already}")
     them = count_of(len(report.shards), "shard")
     output.print_message(
-        f"  transferred {format_size(report.transferred)}, and {looked_up}; {them} of {format_size(report.shard_bytes)}"
+        f"  transferred {format_size(report.transferred_bytes)}, and {looked_up}; "
+        f"{them} of {format_size(report.shards_size)}"
     )
     output.compared_with([report.evidence])

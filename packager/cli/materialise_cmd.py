@@ -49,12 +49,12 @@ def materialise(
 
 def show(report: MaterialiseReport) -> None:
     """Print what was written."""
-    if report.redone:
-        output.print_message(f"materialise: {count_of(report.redone, 'task')} done again by another worker")
+    if report.retried_tasks:
+        output.print_message(f"materialise: {count_of(report.retried_tasks, 'task')} done again by another worker")
     if not report.written and not report.failed:
-        output.print_message(f"materialise: nothing to do, {count_of(report.already, 'tar')} there already")
+        output.print_message(f"materialise: nothing to do, {count_of(report.unchanged, 'tar')} there already")
         return
     output.print_message(
-        f"materialise: {count_of(report.written, 'tar')}, {format_size(report.bytes)}"
-        f" in {format_seconds(report.seconds)}" + (f"; {report.already:,} there already" if report.already else "")
+        f"materialise: {count_of(report.written, 'tar')}, {format_size(report.written_bytes)}"
+        f" in {format_seconds(report.seconds)}" + (f"; {report.unchanged:,} there already" if report.unchanged else "")
     )

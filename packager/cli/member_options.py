@@ -20,18 +20,18 @@ def show_members(report: ExtractReport | GetReport, bad: str) -> None:
         output.print_table(("bytes", "id", "file"), rows, right=[0])
     for members, title in (
         (report.renamed, "not under the name that was asked for"),
-        (report.in_the_way, "not written; write over them with --overwrite"),
-        (report.bad, bad),
+        (report.blocked, "not written; write over them with --overwrite"),
+        (report.bad_members, bad),
     ):
         if members:
             output.stderr_console(f"packager: {count_of(len(members), 'member')} {title}:")
         for member in members:
-            output.stderr_console(f"  {member.path}: {member.what}" if member.path else f"  {member.what}")
+            output.stderr_console(f"  {member.path}: {member.reason}" if member.path else f"  {member.reason}")
 
 
 def end(report: ExtractReport | GetReport) -> None:
     """End the command with the exit code for members that are bad, could not be fetched or were not written."""
-    if report.bad and not report.unreachable:
+    if report.bad_members and not report.unreachable:
         raise typer.Exit(_BAD)
-    if report.bad or report.in_the_way:
+    if report.bad_members or report.blocked:
         raise typer.Exit(IncompleteError.exit_code)

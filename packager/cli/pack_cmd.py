@@ -79,23 +79,23 @@ def show_other_content(found: OtherContent | msgspec.UnsetType) -> None:
 
 def show(report: PackReport) -> None:
     """Print what was packed."""
-    if report.elsewhere:
+    if report.not_local:
         output.print_message(
-            f"pack: {count_of(report.elsewhere, 'published tar')} not in the shards' folder, and left so"
+            f"pack: {count_of(report.not_local, 'published tar')} not in the shards' folder, and left so"
         )
     if report.virtual:
         output.print_message(f"pack: {count_of(report.virtual, 'shard')} virtual, without a tar")
-    if report.redone:
-        output.print_message(f"pack: {count_of(report.redone, 'task')} done again by another worker")
+    if report.retried_tasks:
+        output.print_message(f"pack: {count_of(report.retried_tasks, 'task')} done again by another worker")
     if not report.packed and not report.failed:
-        output.print_message(f"pack: nothing to do, {count_of(report.already, 'shard')} whole already")
+        output.print_message(f"pack: nothing to do, {count_of(report.unchanged, 'shard')} whole already")
         return
-    if not report.bytes and not report.failed:
+    if not report.read_bytes and not report.failed:
         output.print_message(f"pack: the torrents of {count_of(report.packed, 'shard')} made anew, nothing read")
         return
-    rate = f", {format_size(round(report.bytes / report.seconds))}/s" if report.seconds else ""
+    rate = f", {format_size(round(report.read_bytes / report.seconds))}/s" if report.seconds else ""
     output.print_message(
-        f"pack: {count_of(report.packed, 'shard')}, {format_size(report.bytes)}"
+        f"pack: {count_of(report.packed, 'shard')}, {format_size(report.read_bytes)}"
         f" in {format_seconds(report.seconds)}{rate}"
-        + (f"; {report.already:,} whole already" if report.already else "")
+        + (f"; {report.unchanged:,} whole already" if report.unchanged else "")
     )

@@ -74,7 +74,7 @@ def _clients(clients: tuple[ClientTrouble, ...]) -> None:
     for client in clients:
         verb = "refuses it" if client.refuses else "reads it wrong"
         tried = "" if client.tried else " (not tried by us)"
-        output.print_message(f"  {' '.join((client.client, client.version)).strip()} {verb}: {client.why}{tried}")
+        output.print_message(f"  {' '.join((client.client, client.version)).strip()} {verb}: {client.reason}{tried}")
 
 
 def _torrent(facts: TorrentFacts) -> None:
@@ -118,7 +118,7 @@ def _magnet(link: MagnetFacts) -> None:
             *[("tracker", url) for url in link.trackers[:ROWS]],
             *[("web seed", url) for url in link.web_seeds[:ROWS]],
             *[("peer", peer) for peer in link.peers[:ROWS]],
-            ("files chosen", ", ".join(link.chosen[:ROWS])),
+            ("files chosen", ", ".join(link.selected[:ROWS])),
         ]
     )
     _clients(link.clients)

@@ -21,25 +21,25 @@ def print_plan(made: MirrorPlan) -> None:
     """Print which shards are to be held, and why."""
     signed = f"signed, key {PublicKey.parse(made.key).name} pinned" if made.key else "NOT SIGNED"
     output.print_message(f"{made.collection}, release {made.serial} of {made.date[:10]}, {signed}")
-    rows = [(each.name, each.phase, format_size(each.size), each.on_disk, each.why) for each in made.chosen]
+    rows = [(each.name, each.phase, format_size(each.size), each.on_disk, each.reason) for each in made.chosen]
     output.print_table(("shard", "phase", "size", "here", "why"), rows, right=(2,))
     output.print_message(
         f"{count_of(len(made.chosen), 'shard')}, {format_size(made.size)}"
         f" and {format_size(made.documents)} of documents, of a budget of {format_size(made.budget)}; "
-        f"{format_size(made.fetch)} to fetch; "
-        f"{format_size(made.free)} free, {format_size(made.reserve)} of it kept free"
+        f"{format_size(made.download_size)} to fetch; "
+        f"{format_size(made.free_space)} free, {format_size(made.reserve)} of it kept free"
     )
     output.print_message(_counted_by(made.counted_by))
     for each in made.counted_by.trackers:
-        if each.what:
-            output.print_message(f"  {each.tracker}: {each.what}")
+        if each.error:
+            output.print_message(f"  {each.tracker}: {each.error}")
     for change in made.changed:
         before, now = (_setting(change.name, value) for value in (change.before, change.now))
         output.print_message(f"changed: {change.name.replace('_', '-')}: {before} -> {now}")
     for name in made.obsolete:
         output.print_message(f"obsolete now: {name}")
     for record in made.withdrawn[:WITHDRAWN]:
-        held = f"; it is in {', '.join(record.here)}" if record.here else ""
+        held = f"; it is in {', '.join(record.local_tars)}" if record.local_tars else ""
         output.print_message(f"withdrawn: {record.id}: {record.reason}{held}")
     if len(made.withdrawn) > WITHDRAWN:
         output.print_message(
@@ -62,10 +62,10 @@ def _removable(tars: Sequence[Removable]) -> None:
     ended = [each for each in tars if each.ended]
     for each in tars:
         if not each.ended:
-            output.print_message(f"may be removed: {each.name}.tar, {format_size(each.size)}: {each.why}")
+            output.print_message(f"may be removed: {each.name}.tar, {format_size(each.size)}: {each.reason}")
     for each in ended:
         ours = "" if each.prune else "; this mirror did not fetch it, so delete it yourself"
-        output.print_message(f"should be deleted: {each.name}.tar, {format_size(each.size)}: {each.why}{ours}")
+        output.print_message(f"should be deleted: {each.name}.tar, {format_size(each.size)}: {each.reason}{ours}")
     ours_too = [each.size for each in ended if each.prune]
     if ours_too:
         what = f"{count_of(len(ours_too), 'tar')} should be deleted ({format_size(sum(ours_too))})"
@@ -77,13 +77,13 @@ def _counted_by(counted: SeedCountSource) -> str:
     if counted.source == "nobody":
         return "seed counts: none, so all shards count alike"
     sources = {"list": "the release's list", "trackers": "its trackers", "dht": "the DHT (peers, seeds or not)"}
-    when = f", of {counted.at[:16].replace('T', ' ')}" if counted.at else ""
-    return f"seed counts: from {sources[counted.source]}{when}; {counted.known:,} of {count_of(counted.of, 'shard')}"
+    when = f", of {counted.counted_at[:16].replace('T', ' ')}" if counted.counted_at else ""
+    return f"seed counts: from {sources[counted.source]}{when}; {counted.known:,} of {count_of(counted.total, 'shard')}"
 
 
 def print_report(done: MirrorReport, *, dry_run: bool) -> None:
     """Print what was done."""
-    if not done.done:
+    if not done.applied:
         output.print_message("mirror: nothing was written" + (" (--dry-run)" if dry_run else ""))
         return
     for name in done.stopped:
@@ -95,10 +95,11 @@ def print_report(done: MirrorReport, *, dry_run: bool) -> None:
         for shard in fetched.shards:
             if shard.state != "seeding":
                 output.print_message(
-                    f"{shard.name}: {shard.state}, {shard.share:.0%} is here" + (f": {shard.what}" * bool(shard.what))
+                    f"{shard.name}: {shard.state}, {shard.progress:.0%} is here"
+                    + (f": {shard.error}" * bool(shard.error))
                 )
         output.print_message(
-            f"mirror: {fetched.whole} of {count_of(len(fetched.shards), 'shard')} whole and checked; "
+            f"mirror: {fetched.complete} of {count_of(len(fetched.shards), 'shard')} whole and checked; "
             f"{format_size(fetched.downloaded)} received, {format_size(fetched.uploaded)} sent "
             f"in {format_seconds(fetched.seconds)}; go on with: packager mirror sync"
         )
@@ -106,7 +107,7 @@ def print_report(done: MirrorReport, *, dry_run: bool) -> None:
         output.print_message("mirror: nothing fetched (--client none); links: packager mirror magnets")
     else:
         output.print_message(
-            f"mirror: {count_of(len(done.handed), 'shard')} handed to {done.client}; see: packager mirror status"
+            f"mirror: {count_of(len(done.added), 'shard')} handed to {done.client}; see: packager mirror status"
         )
 
 
@@ -114,18 +115,18 @@ def print_status(found: MirrorStatus) -> None:
     """Print what a mirror holds."""
     signed = f"key {PublicKey.parse(found.key).name}" if found.key else "NOT SIGNED"
     output.print_message(
-        f"{found.collection}, release {found.serial} of {found.date[:10]}, {signed}, from {found.source}"
+        f"{found.collection}, release {found.serial} of {found.date[:10]}, {signed}, from {found.release}"
     )
     titles = ("shard", "size", "here", "verified", "seeding", "ratio", "peers", "note")
     output.print_table(titles, [_row(each) for each in found.shards], right=(1, 5, 6))
     output.print_message(
-        f"{format_size(found.held)} held of a budget of {format_size(found.budget)}; client {found.client}"
+        f"{format_size(found.complete_size)} held of a budget of {format_size(found.budget)}; client {found.client}"
     )
     _removable(found.removable)
     for warning in found.warnings:
         output.print_message(f"warning: {warning}")
     chosen = [each for each in found.shards if each.chosen]
-    whole = sum(each.on_disk == "whole" and not each.bad_pieces for each in chosen)
+    whole = sum(each.on_disk == "complete" and not each.bad_pieces for each in chosen)
     checked = min((each.verified or "" for each in chosen), default="")[:10]
     words = {"healthy": "Healthy", "damaged": "Damaged", "incomplete": "Incomplete", "old": "Old release"}
     when = f", checked {checked}" if checked else ""

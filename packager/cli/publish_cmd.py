@@ -40,8 +40,8 @@ def show(report: PublishReport) -> None:
     """Print what is published and what readers will miss, the page's path last."""
     if not report.changed:
         output.print_message(f"publish: nothing to do, release {report.serial} is in place")
-    if report.scraped is not None:
-        _show_scraped(report.scraped)
+    if report.seed_counts is not None:
+        _show_scraped(report.seed_counts)
     for phase in report.phases:
         output.print_message(
             f"  {phase.state:<9}  {phase.name}: {count_of(phase.files, 'file')} in "
@@ -57,7 +57,7 @@ def show(report: PublishReport) -> None:
         output.print_message(f"withheld, on no list: {each.name}: {each.reason}")
     if len(report.withheld) > _NAMED:
         output.print_message(f"and {count_of(len(report.withheld) - _NAMED, 'more shard')} withheld; --json lists all")
-    output.print_message(report.index)
+    output.print_message(report.index_page)
     if report.upload is not None:
         _show_upload(report.upload)
 
@@ -76,24 +76,24 @@ def _show_missing(missing: Sequence[MissingForReaders]) -> None:
 def _show_upload(sent: UploadReport) -> None:
     """Print what was brought to a store."""
     output.print_message(
-        f"{sent.to}: {count_of(sent.uploaded, 'file')} sent ({format_size(sent.bytes)}),"
+        f"{sent.to}: {count_of(sent.uploaded, 'file')} sent ({format_size(sent.uploaded_bytes)}),"
         f" {sent.unchanged:,} there already"
     )
-    if sent.removed or sent.waiting:
+    if sent.removed or sent.pending_removal:
         output.print_message(
-            f"  no more in the release: {sent.removed:,} deleted, {sent.waiting:,} stay for the time of grace"
+            f"  no more in the release: {sent.removed:,} deleted, {sent.pending_removal:,} stay for the time of grace"
         )
     for each in sent.withheld[:_NAMED]:
         output.print_message(f"  not there: {each.name}.tar: {each.reason}")
-    if sent.shards_absent:
-        output.print_message(f"  {count_of(sent.shards_absent, 'shard')} whose tar does not lie here")
+    if sent.missing_shards:
+        output.print_message(f"  {count_of(sent.missing_shards, 'shard')} whose tar does not lie here")
 
 
 def _show_scraped(scraped: ScrapeReport) -> None:
     """Print what the trackers said."""
     for each in scraped.trackers:
         told = f"told of {each.answered:,} of {count_of(each.asked, 'swarm')}"
-        output.print_message(f"  {each.tracker}: {told}" + (f"; {each.what}" if each.what else ""))
+        output.print_message(f"  {each.tracker}: {told}" + (f"; {each.error}" if each.error else ""))
     output.print_message(
         f"seed counts: {scraped.counted:,} of {count_of(scraped.shards, 'shard')} "
         f"in {format_seconds(scraped.seconds)}; the others keep what was counted last"

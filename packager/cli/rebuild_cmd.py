@@ -45,17 +45,17 @@ def rebuild(
             progress=progress,
         )
     output.show(report, show, json=json)
-    if not report.whole:
+    if not report.complete:
         raise typer.Exit(IncompleteError.exit_code)
 
 
 def show(report: RebuildReport) -> None:
     """Print what was written, or what is missing."""
     output.compared_with([report.evidence])
-    if report.already:
+    if report.unchanged:
         output.print_message(f"rebuild: nothing to do, {report.out} is whole")
-    elif report.whole:
-        found = [f"{report.by_path:,} by path", f"{report.by_content:,} by content"]
+    elif report.complete:
+        found = [f"{report.found_by_path:,} by path", f"{report.found_by_content:,} by content"]
         found += [f"{report.fetched:,} fetched ({format_size(report.fetched_bytes)})"] * bool(report.fetched)
         members = f"{count_of(report.members, 'member')} ({', '.join(found)})"
         output.print_message(f"rebuild: {members}, {format_size(report.size)} in {format_seconds(report.seconds)}")
@@ -64,7 +64,7 @@ def show(report: RebuildReport) -> None:
         lost = format_size(sum(member.size for member in report.missing))
         output.stderr_console(f"packager: {report.shard}: {count_of(len(report.missing), 'member')} missing, {lost}:")
         for member in report.missing:
-            output.stderr_console(f"  {member.path} ({member.size} bytes, SHA-256 {member.sha256}): {member.what}")
+            output.stderr_console(f"  {member.path} ({member.size} bytes, SHA-256 {member.sha256}): {member.reason}")
         output.print_message(
             f"rebuild: nothing is written, {len(report.missing):,} of {count_of(report.members, 'member')} missing"
         )

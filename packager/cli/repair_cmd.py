@@ -45,7 +45,7 @@ def repair(
             progress=progress,
         )
     output.show(found, show, json=json)
-    if not found.whole:
+    if not found.complete:
         raise typer.Exit(IncompleteError.exit_code if found.unreachable else BAD_LEFT)
 
 
@@ -53,24 +53,29 @@ def show(report: RepairReport) -> None:
     """Print what was bad, repaired and left."""
     output.compared_with([report.evidence])
     checked = f"{count_of(report.checked, 'piece')} checked in {format_seconds(report.seconds)}"
-    if not report.bad and not report.excess and not report.missing_file_count and not report.extra_file_count:
+    if (
+        not report.bad_pieces
+        and not report.excess_bytes
+        and not report.missing_file_count
+        and not report.extra_file_count
+    ):
         output.print_message(f"repair: nothing to do, {report.shard} is right ({checked})")
         return
     output.print_message(
-        f"{report.shard}: {count_of(report.bad, 'bad piece')}, {format_size(report.bad_bytes)} ({checked})"
+        f"{report.shard}: {count_of(report.bad_pieces, 'bad piece')}, {format_size(report.bad_bytes)} ({checked})"
     )
-    for source in report.sources:
+    for source in report.data_sources:
         output.print_message(
             f"  {count_of(source.pieces, 'piece')} from {source.name}, {format_size(source.bytes)} read"
         )
-    for left in report.left:
+    for left in report.unrepaired:
         numbers = f"piece {left.first}" if left.first == left.last else f"pieces {left.first} to {left.last}"
         output.print_message(
             f"  {numbers} (bytes {left.start} to {left.stop}) {'is' if left.first == left.last else 'are'} bad"
         )
         if touched := [*left.members, *left.tag_files]:
             _say_names("    touched", touched, len(touched))
-        for why in left.why:
+        for why in left.reasons:
             output.print_message(f"    {why}")
     if report.missing_file_count:
         what = f"{count_of(report.missing_file_count, 'file')} without bytes missing, {report.created_files:,} created"
@@ -78,11 +83,10 @@ def show(report: RepairReport) -> None:
     if report.extra_file_count:
         what = f"{count_of(report.extra_file_count, 'file')} not in the shard"
         _say_names(f"  {what}", report.extra_files, report.extra_file_count)
-    if report.excess:
-        output.print_message(
-            f"  {format_size(report.excess)} past the shard's end: {'cut off' if report.cut else 'left there'}"
-        )
-    if report.whole:
+    if report.excess_bytes:
+        done = "cut off" if report.truncated else "left there"
+        output.print_message(f"  {format_size(report.excess_bytes)} past the shard's end: {done}")
+    if report.complete:
         output.print_message(
             f"repair: {count_of(report.repaired, 'piece')} repaired and read back; {report.shard} is right"
         )
@@ -98,13 +102,13 @@ def _say_names(what: str, names: Sequence[str], count: int) -> None:
 
 def _next(report: RepairReport) -> str:
     """Return the last line where something is left."""
-    left = count_of(report.left_pieces, "bad piece")
-    if not report.left_pieces and report.created_files < report.missing_file_count:
+    left = count_of(report.unrepaired_pieces, "bad piece")
+    if not report.unrepaired_pieces and report.created_files < report.missing_file_count:
         return "repair: something else has the name of a missing file; move it, and run the command again"
-    if not report.left_pieces and report.extra_file_count:
+    if not report.unrepaired_pieces and report.extra_file_count:
         return "repair: every piece is right; move the files that are not in the shard"
     if report.unreachable:
         return f"repair: {left} left, and a source did not answer; run the command again later"
-    if not report.left_pieces:
+    if not report.unrepaired_pieces:
         return "repair: only some pieces were checked, so nothing was cut; check all to have it cut"
     return f"repair: {left} left; name another source with --from, --web-seed, --swarm or --peer"

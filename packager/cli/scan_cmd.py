@@ -25,7 +25,7 @@ def show(report: ScanReport) -> None:
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in report.kinds.items() if count)
     output.print_message(f"scan: {count_of(report.files, 'file')}, {format_size(report.bytes)} ({kinds})")
     output.print_message(
-        f"      {count_of(report.records, 'record')}, {report.metadata_only:,} of them without a file; "
+        f"      {count_of(report.records, 'record')}, {report.without_file_count:,} of them without a file; "
         f"tags of {count_of(report.tags_read, 'file')} read"
     )
     if report.unread_count:

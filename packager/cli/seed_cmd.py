@@ -52,12 +52,12 @@ def seed(
 
 def _show_handed(report: SeedReport, client: str) -> None:
     """Print what a client was given."""
-    output.compared_with([each.evidence for each in report.handed])
+    output.compared_with([each.evidence for each in report.added])
     for refused in report.refused:
         output.print_message(f"not given: {refused.where}: {refused.what}")
     _show_withheld(report, "not given")
-    given = sum(each.state == "given" for each in report.handed)
-    had = f", had {len(report.handed) - given:,} before" if given < len(report.handed) else ""
+    given = sum(each.state == "added" for each in report.added)
+    had = f", had {len(report.added) - given:,} before" if given < len(report.added) else ""
     output.print_message(
         f"seed: {display_text(client)} was given {count_of(given, 'shard')}{had} ({format_seconds(report.seconds)})"
     )
@@ -75,7 +75,7 @@ def show(report: SeedReport) -> None:
     """Print what was shared."""
     output.compared_with([each.evidence for each in report.torrents])
     rows = [
-        (each.name, each.version, each.state, "by us" if each.proved else "by libtorrent", format_size(each.uploaded))
+        (each.name, each.version, each.state, "by us" if each.verified else "by libtorrent", format_size(each.uploaded))
         for each in report.torrents
     ]
     output.print_table(("torrent", "version", "state", "checked", "sent"), rows, right=(4,))

@@ -55,6 +55,6 @@ def show(report: ServeReport) -> None:
     """Print what was sent."""
     errors = f", {count_of(report.errors, 'answer')} refused or cut" if report.errors else ""
     output.print_message(
-        f"serve: {format_size(report.bytes)} sent in {format_seconds(report.seconds)}, "
+        f"serve: {format_size(report.sent_bytes)} sent in {format_seconds(report.seconds)}, "
         f"{count_of(report.requests, 'request')}{errors}"
     )

@@ -30,25 +30,24 @@ def show(report: StatusReport) -> None:
                 phase.state,
                 f"{phase.packed:,} of {phase.shards:,}" + (f" ({phase.virtual:,} virtual)" if phase.virtual else ""),
                 format_size(phase.size),
-                format_size(phase.left),
+                format_size(phase.remaining_bytes),
             )
             for phase in report.phases
         ]
         output.print_table(("phase", "state", "packed", "bytes", "left"), rows, right=(2, 3, 4))
         for phase in report.phases:
-            if phase.opened and phase.grown != phase.opened:
-                output.print_message(
-                    f"{phase.name}: open since {phase.opened[:10]}, newest shard of {(phase.grown or '')[:10]}"
-                )
+            if phase.first_published and phase.last_published != phase.first_published:
+                first, last = phase.first_published[:10], (phase.last_published or "")[:10]
+                output.print_message(f"{phase.name}: open since {first}, newest shard of {last}")
             if phase.embargo and phase.state != "published":
                 output.print_message(f"{phase.name}: closed until {phase.embargo}")
         output.print_message(f"published: release {report.serial}" if report.serial else "nothing published yet")
-    if report.seconds_left:
-        output.print_message(f"about {format_seconds(report.seconds_left)} of packing left, at the rate so far")
+    if report.remaining_seconds:
+        output.print_message(f"about {format_seconds(report.remaining_seconds)} of packing left, at the rate so far")
     if report.to_delete:
         confirm_pruning.print_advice(report.to_delete, "should be deleted")
-    if report.strangers:
-        output.print_message(f"not of this plan, in the shards' folder: {', '.join(report.strangers[:_NAMED])}")
+    if report.unknown_tars:
+        output.print_message(f"not of this plan, in the shards' folder: {', '.join(report.unknown_tars[:_NAMED])}")
     if report.unread_count:
         output.print_message(f"{output.unread(report.unread_count)} by the last scan:")
         for each in report.unread[:_UNREAD]:

@@ -31,7 +31,7 @@ def supersede(
         output.show_json(report)
         return
     what = f"{count_of(len(report.shards), 'shard')}, {count_of(report.members, 'member')}, {format_size(report.size)}"
-    if not report.written:
+    if report.dry_run:
         output.print_message(f"{what}; nothing is noted, this was a dry run")
         return
     output.print_message(f"{what}: {'not replaced' if undo else 'to be replaced'}")

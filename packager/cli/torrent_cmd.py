@@ -57,7 +57,7 @@ def _source_date() -> str | None:
 
 def show(report: TorrentReport) -> None:
     """Print what was made; the magnet link stands last, alone on its line."""
-    for issue in report.left_out:
+    for issue in report.skipped:
         output.stderr_console(f"packager: left out: {issue.where}: {issue.what}")
     files = count_of(report.files, "file")
     pieces = f"{count_of(report.pieces, 'piece')} of {format_size(report.piece_length)}"

@@ -50,7 +50,7 @@ def verify(
             progress=progress,
         )
     output.show(report, show, json=json)
-    if not report.good:
+    if not report.ok:
         raise typer.Exit(BAD if report.faults else InputError.exit_code)
     if not report.complete:
         raise typer.Exit(IncompleteError.exit_code)
@@ -58,19 +58,19 @@ def verify(
 
 def show(report: VerifyReport) -> None:
     """Print what data was compared with, every fault, then what was proved."""
-    output.compared_with([subject.evidence for subject in report.subjects])
+    output.compared_with([subject.evidence for subject in report.targets])
     for fault in report.faults:
         _show_fault(fault)
-    for subject in report.subjects:
-        if subject.refused:
-            output.stderr_console(f"packager: {subject.path}: not checked: {display_text(subject.refused, 2000)}")
+    for subject in report.targets:
+        if subject.error:
+            output.stderr_console(f"packager: {subject.path}: not checked: {display_text(subject.error, 2000)}")
     if report.sample:
-        taken = f"{report.sample.taken:,} of {count_of(report.sample.of, report.sample.unit)}"
-        output.print_message(f"sample: {taken}, --seed {report.sample.seed}: {report.sample.proves}")
-    if report.proved_before:
-        output.print_message(f"proved before and not read again: {format_size(report.proved_before)}")
-    if report.redone:
-        output.print_message(f"verify: {count_of(report.redone, 'task')} done again by another worker")
+        taken = f"{report.sample.sampled:,} of {count_of(report.sample.total, report.sample.unit)}"
+        output.print_message(f"sample: {taken}, --seed {report.sample.random_seed}: {report.sample.conclusion}")
+    if report.verified_earlier_bytes:
+        output.print_message(f"proved before and not read again: {format_size(report.verified_earlier_bytes)}")
+    if report.retried_tasks:
+        output.print_message(f"verify: {count_of(report.retried_tasks, 'task')} done again by another worker")
     output.print_message(f"verify: {_verdict(report)}; {_work(report)}")
     if fix := _fix(report):
         output.print_message(fix)
@@ -89,35 +89,37 @@ def _verdict(report: VerifyReport) -> str:
     """Return how many subjects are good, in the words of what was done to find out."""
     word = {"full": "good", "quick": "there, of the right size", "sample": "good as far as the sample reads"}
     shares = [
-        (sum(_is_good(subject) for subject in report.subjects), word[report.mode]),
-        (sum(bool(subject.faults) for subject in report.subjects), "bad"),
-        (sum(bool(subject.refused) for subject in report.subjects), "not checked"),
-        (sum(not subject.complete and not subject.refused for subject in report.subjects), "not read to the end"),
+        (sum(_is_good(subject) for subject in report.targets), word[report.mode]),
+        (sum(bool(subject.faults) for subject in report.targets), "bad"),
+        (sum(bool(subject.error) for subject in report.targets), "not checked"),
+        (sum(not subject.complete and not subject.error for subject in report.targets), "not read to the end"),
     ]
     told = ", ".join(f"{count:,} {what}" for count, what in shares if count)
-    pieces = sum(subject.pieces for subject in report.subjects)
-    files = sum(subject.files for subject in report.subjects)
+    pieces = sum(subject.pieces for subject in report.targets)
+    files = sum(subject.files for subject in report.targets)
     counts = [count_of(number, noun) for number, noun in ((pieces, "piece"), (files, "file")) if number]
     return f"{told or 'nothing to check'} ({', '.join([*counts, format_size(report.size)])})"
 
 
 def _is_good(subject: VerifiedTarget) -> bool:
     """Say whether a subject was checked to its end and nothing is wrong with it."""
-    return subject.complete and not subject.faults and not subject.refused
+    return subject.complete and not subject.faults and not subject.error
 
 
 def _work(report: VerifyReport) -> str:
     """Return what was read, and how fast."""
     if report.mode == "quick":
         return "no data was read"
-    rate = f", {format_size(round(report.read / report.seconds))}/s" if report.seconds > 0 else ""
+    rate = f", {format_size(round(report.read_bytes / report.seconds))}/s" if report.seconds > 0 else ""
     stopped = "" if report.complete else "stopped: "
-    return f"{stopped}{format_size(report.read)} read in {format_seconds(report.seconds)}{rate}"
+    return f"{stopped}{format_size(report.read_bytes)} read in {format_seconds(report.seconds)}{rate}"
 
 
 def _fix(report: VerifyReport) -> str:
     """Return the next command."""
-    bad = [subject for subject in report.subjects if subject.kind == "tar" and subject.faults and subject.against]
+    bad = [
+        subject for subject in report.targets if subject.kind == "tar" and subject.faults and subject.checked_against
+    ]
     if bad and is_store_location(bad[0].path):
         return "put the right tars in their places: pack them again, or repair copies of them here with packager repair"
     if bad:

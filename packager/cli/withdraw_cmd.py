@@ -49,11 +49,11 @@ def _show(report: WithdrawReport, *, undo: bool) -> None:
     what = count_of(len(report.records), "record")
     if undo:
         output.print_message(
-            f"{what} not withdrawn any more." if report.written else f"{what}; dry run, nothing changed."
+            f"{what}; dry run, nothing changed." if report.dry_run else f"{what} not withdrawn any more."
         )
     else:
         _show_withdrawn(report)
-    if report.written:
+    if not report.dry_run:
         output.print_message("Next: packager release")
 
 
@@ -68,4 +68,4 @@ def _show_withdrawn(report: WithdrawReport) -> None:
         done += f"; {count_of(shards, 'shard')} ({format_size(report.size)}) with them {are} kept"
     if report.to_delete:
         confirm_pruning.print_advice(report.to_delete, "should be deleted after the next release")
-    output.print_message(f"{done}." if report.written else f"{done}. Dry run: nothing changed.")
+    output.print_message(f"{done}. Dry run: nothing changed." if report.dry_run else f"{done}.")

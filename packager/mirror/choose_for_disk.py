@@ -61,7 +61,7 @@ def choose_for_disk(
     which the source lacks a document. now: RFC 3339. Raises
     InputError for a phase or an SQL condition that is wrong.
     """
-    blocked = {name for name, each in lying.items() if each.state == "in the way"}
+    blocked = {name for name, each in lying.items() if each.state == "blocked"}
     names = _where(release, seeds, settings.where)
     folders = {shard.name for shard in release.shards if shard.container == "folder"}
     names = (names if names is not None else {shard.name for shard in release.shards}) - blocked - folders
@@ -94,7 +94,7 @@ def _with_room(
     for choice in choices:
         here = lying.get(choice.name)
         need = choice.documents
-        need += 0 if here and here.state == "whole" else max(0, choice.size - (here.allocated if here else 0))
+        need += 0 if here and here.state == "complete" else max(0, choice.size - (here.allocated if here else 0))
         if need > max(0, room):
             odd.append(Issue(where=choice.name, what="no room for it on the disk beside the reserve"))
             continue

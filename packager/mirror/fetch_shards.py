@@ -68,7 +68,7 @@ class _Downloads:
         self._base = {name: proof.uploaded for name, proof in self._proofs.items()}
         here = {shard.name: local_shards.look_at(folder, shard) for shard in shards}
         self._proved = {name for name, each in here.items() if is_proved(self._proofs.get(name), each)}
-        order = {"whole": 1, "partial": 2}
+        order = {"complete": 1, "partial": 2}
         self._waiting = sorted(
             shards, key=lambda each: 0 if each.name in self._proved else order.get(here[each.name].state, 3)
         )
@@ -184,14 +184,15 @@ class _Downloads:
             FetchedShard(
                 name=each.name,
                 state="downloading" if each.state == "incomplete" else each.state,
-                share=each.progress,
+                progress=each.progress,
                 uploaded=each.uploaded,
-                what=each.error,
+                error=each.error,
             )
             for each in self._watch.status
         ]
         shards += [
-            FetchedShard(name=shard.name, state="waiting", share=0.0, uploaded=0, what="") for shard in self._waiting
+            FetchedShard(name=shard.name, state="waiting", progress=0.0, uploaded=0, error="")
+            for shard in self._waiting
         ]
         return FetchReport(
             seconds=self._watch.seconds,
@@ -199,6 +200,6 @@ class _Downloads:
             downloaded=self._watch.downloaded,
             uploaded=self._watch.uploaded,
             peers=self._watch.max_peers,
-            whole=sum(each.state == "seeding" for each in shards),
+            complete=sum(each.state == "seeding" for each in shards),
             shards=tuple(sorted(shards, key=lambda each: each.name)),
         )

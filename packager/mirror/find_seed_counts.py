@@ -131,4 +131,6 @@ def _said(
     """Return counts, and who said so."""
     count = sum(not shard.obsolete for shard in release.shards)
     told = display_text(at, _MOST_TIME) if at else None
-    return seeds, SeedCountSource(source=source, at=told, known=_known(release, seeds), of=count, trackers=trackers)
+    return seeds, SeedCountSource(
+        source=source, counted_at=told, known=_known(release, seeds), total=count, trackers=trackers
+    )

@@ -167,7 +167,7 @@ def _plan(
             phase=phases[each.name],
             size=each.size,
             on_disk=lying.get(each.name, local_shards.NOTHING).state,
-            why=each.why if each.name in lying or each.why != "held already" else "chosen before",
+            reason=each.why if each.name in lying or each.why != "held already" else "chosen before",
         )
         for each in selection.chosen
     )
@@ -182,8 +182,8 @@ def _plan(
         chosen=chosen,
         size=sum(each.size for each in chosen),
         documents=sum(each.documents for each in selection.chosen),
-        fetch=sum(each.size for each in chosen if each.on_disk != "whole"),
-        free=free,
+        download_size=sum(each.size for each in chosen if each.on_disk != "complete"),
+        free_space=free,
         reserve=settings.reserve,
         left_out=selection.left_out,
         removable=removable,
@@ -228,7 +228,7 @@ def _newly_withdrawn(
             id=display_text(each.id),
             reason=display_text(each.reason),
             date=each.date,
-            here=tuple(name for name in each.shards if name in lying),
+            local_tars=tuple(name for name in each.shards if name in lying),
         )
         for each in release.in_force
         if each.id not in before

@@ -52,12 +52,12 @@ def find_local_shards(
     for shard in release.shards:
         here = look_at(folder, shard)
         tar = folder.tar(shard.name)
-        if here.state in ("whole", "partial") and tar.is_file() and not is_proved(proofs.get(shard.name), here):
+        if here.state in ("complete", "partial") and tar.is_file() and not is_proved(proofs.get(shard.name), here):
             torrent = read_torrent(shard)
             if torrent is None:
-                here = replace(here, state="unchecked" if here.state == "whole" else "partial")
+                here = replace(here, state="unchecked" if here.state == "complete" else "partial")
             elif is_unrelated(tar, ShardTorrent(torrent, parse_torrent(torrent, shard.torrent.path)).pieces):
-                here = replace(here, state="partial" if shard.name in proofs else "in the way")
+                here = replace(here, state="partial" if shard.name in proofs else "blocked")
         if here.state != "missing":
             found[shard.name] = here
     return found
@@ -69,7 +69,7 @@ def look_at(folder: MirrorFolder, shard: ReleaseShard) -> LocalShard:
     found = _stat(tar)
     if found is not None:
         size = found.st_size if stat.S_ISREG(found.st_mode) else shard.size + 1
-        state: OnDisk = "whole" if size == shard.size else "partial" if size < shard.size else "in the way"
+        state: OnDisk = "complete" if size == shard.size else "partial" if size < shard.size else "blocked"
         return LocalShard(state, *_facts(found))
     for path in _parts(tar):
         part = _stat(path)
@@ -78,7 +78,7 @@ def look_at(folder: MirrorFolder, shard: ReleaseShard) -> LocalShard:
         if (
             part is not None and stat.S_ISDIR(part.st_mode) and path == atomic_files.partial_path(tar)
         ):  # nothing can come
-            return LocalShard("in the way", *_facts(part))
+            return LocalShard("blocked", *_facts(part))
     return NOTHING
 
 
@@ -139,7 +139,7 @@ def is_proved(proof: VerifiedTar | None, lying: LocalShard) -> bool:
         proof is not None
         and proof.verified is not None
         and not FileStamp(proof.size, proof.mtime_ns).difference(FileStamp(lying.size, lying.mtime_ns))
-        and lying.state == "whole"
+        and lying.state == "complete"
     )
 
 
@@ -167,15 +167,15 @@ def removable(
         if shard.name not in lying:
             continue
         why = hand_out.withheld(shard.name)
-        if why is None and not shard.obsolete and lying[shard.name].state == "in the way":
+        if why is None and not shard.obsolete and lying[shard.name].state == "blocked":
             continue  # somebody's own file: the plan names it
         if why is None and not shard.obsolete and shard.name in wanted:
             continue
         reason = why.reason if why else "the publisher replaced it" if shard.obsolete else "not among the chosen"
         ended = why is not None or shard.obsolete
-        ours = shard.name in fetched and lying[shard.name].state != "in the way"
+        ours = shard.name in fetched and lying[shard.name].state != "blocked"
         size = lying[shard.name].size
-        listed.append(Removable(name=shard.name, size=size, why=reason, ended=ended, prune=ended and ours))
+        listed.append(Removable(name=shard.name, size=size, reason=reason, ended=ended, prune=ended and ours))
     return tuple(sorted(listed, key=lambda each: (not each.prune, not each.ended, each.name)))
 
 

@@ -52,7 +52,7 @@ def run_mirror(
             return _report(stepped, settings, stopped=stopped, complete=True)
         if settings.client == BUILTIN:
             stepped, fetched = _fetch_on(folder, stepped, settings, run, around)
-            return _report(stepped, settings, fetched=fetched, complete=fetched.whole == len(stepped.shards))
+            return _report(stepped, settings, fetched=fetched, complete=fetched.complete == len(stepped.shards))
         return _handed(folder, stepped, settings, client, stopped)
 
 
@@ -146,7 +146,7 @@ def _handed(
 ) -> MirrorReport:
     """Hand over to a client that runs, or to nobody."""
     if client is None:
-        whole = all(each.on_disk == "whole" for each in stepped.plan.chosen)
+        whole = all(each.on_disk == "complete" for each in stepped.plan.chosen)
         return _report(stepped, settings, complete=whole)
     handed, refused = add_to_client(client, folder, stepped.shards, label=stepped.plan.collection)
     return _report(stepped, settings, stopped=stopped, handed=handed, refused=refused, complete=not refused)
@@ -165,11 +165,11 @@ def _report(
     """Return what was done."""
     return MirrorReport(
         plan=stepped.plan,
-        done=stepped.mirror is not None,
+        applied=stepped.mirror is not None,
         warnings=stepped.warnings,
         client=settings.client,
         stopped=stopped,
-        handed=handed,
+        added=handed,
         refused=refused,
         fetched=fetched,
         complete=complete,

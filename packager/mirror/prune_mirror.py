@@ -48,7 +48,7 @@ def prune_mirror(
 def _report(folder: MirrorFolder, ended: list[Removable], *, deleted: bool) -> PruneReport:
     """Return what is deleted and what is not."""
     files = tuple(
-        PruneItem(path=display_text(str(folder.tar(ShardName(each.name)))), size=each.size, why=each.why)
+        PruneItem(path=display_text(str(folder.tar(ShardName(each.name)))), size=each.size, reason=each.reason)
         for each in ended
         if each.prune
     )

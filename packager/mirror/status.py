@@ -37,7 +37,9 @@ def mirror_status(
     shards = [shard for shard in release.shards if shard.name in chosen or shard.name in lying]
     bad: dict[ShardName, int] = {}
     if verify:
-        whole = [each for each in shards if each.name in chosen and local_shards.look_at(folder, each).state == "whole"]
+        whole = [
+            each for each in shards if each.name in chosen and local_shards.look_at(folder, each).state == "complete"
+        ]
         bad = local_shards.verify_tars(folder, whole, workers=workers, now=clocks.now, progress=progress)
     proofs = folder.proofs()
     now = clocks.now()
@@ -58,7 +60,7 @@ def mirror_status(
         for shard in shards
     ]
     return MirrorStatus(
-        source=mirror.settings.source,
+        release=mirror.settings.source,
         collection=mirror.followed.collection,
         serial=mirror.followed.serial,
         date=mirror.followed.date,
@@ -68,7 +70,7 @@ def mirror_status(
         client=mirror.settings.client,
         reachable=told is not None,
         shards=tuple(held),
-        held=sum(each.size for each in held if each.on_disk == "whole"),
+        complete_size=sum(each.size for each in held if each.on_disk == "complete"),
         removable=removable(release, lying, chosen, fetched_here(mirror, proofs), now=now),
         warnings=tuple(each for each in (*warnings, trouble) if each is not None),
         health=_health(held, mirror.settings.client, stale=stale is not None),
@@ -81,7 +83,7 @@ def _health(held: Sequence[MirrorShard], client: str, *, stale: bool) -> Health:
     if any(each.bad_pieces for each in held):
         return "damaged"
     unchecked = client == BUILTIN and any(each.verified is None for each in chosen)
-    coming = any(each.on_disk != "whole" or (1.0 if each.progress is None else each.progress) < 1 for each in chosen)
+    coming = any(each.on_disk != "complete" or (1.0 if each.progress is None else each.progress) < 1 for each in chosen)
     if coming or unchecked or not chosen:
         return "incomplete"
     return "old" if stale else "healthy"
@@ -117,7 +119,7 @@ def _held(
         name=shard.name,
         size=shard.size,
         chosen=chosen,
-        on_disk="partial" if lying.state == "whole" and said and said.progress not in (None, 1) else lying.state,
+        on_disk="partial" if lying.state == "complete" and said and said.progress not in (None, 1) else lying.state,
         obsolete=shard.obsolete,
         withheld=withheld.reason if withheld else None,
         verified=proof.verified if proof is not None and is_proved(proof, lying) else None,

@@ -92,11 +92,11 @@ def materialise(
     progress.end()
     return MaterialiseReport(
         written=written,
-        already=len(wanted) - len(missing),
-        bytes=size,
+        unchanged=len(wanted) - len(missing),
+        written_bytes=size,
         seconds=round(time.monotonic() - started, 3),
         failed=tuple(sorted(failed, key=lambda issue: issue.where)),
-        redone=cluster.redone if cluster else 0,
+        retried_tasks=cluster.retried_tasks if cluster else 0,
     )
 
 
@@ -172,9 +172,9 @@ class _OtherBytes(Exception):  # noqa: N818 (never reaches a user: it keeps a ta
 def writing(folder: Path | None) -> Job[ShardTask, SentTarTask, WrittenTar, int]:
     """Return how tars are written elsewhere. folder: that workers write to; None: they write to a store."""
     return Job(
-        send=lambda task: SentTarTask(pack_on_cluster.load(task, folder), _digest(_packed(task))),
-        there=write_there,
-        receive=take_written,
+        prepare=lambda task: SentTarTask(pack_on_cluster.load(task, folder), _digest(_packed(task))),
+        run=write_there,
+        finish=take_written,
         name=lambda task: task.shard.name,
     )
 

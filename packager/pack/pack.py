@@ -118,20 +118,20 @@ def pack(
             else:
                 failed.append(failure(task, result))
                 progress.note(f"{task.shard.name}: {result}")
-    if cluster and cluster.redone:
+    if cluster and cluster.retried_tasks:
         _remove_leftovers(every)  # of workers that died
     if done:
         note_missing_check(progress)
     progress.end()
     return PackReport(
         packed=done,
-        already=len(every) - len(missing),
-        elsewhere=sum(found.elsewhere for _, found in stands),
+        unchanged=len(every) - len(missing),
+        not_local=sum(found.elsewhere for _, found in stands),
         virtual=virtual,
-        bytes=size,
+        read_bytes=size,
         seconds=round(time.monotonic() - started, 3),
         failed=tuple(sorted(failed, key=lambda issue: issue.where)),
-        redone=cluster.redone if cluster else 0,
+        retried_tasks=cluster.retried_tasks if cluster else 0,
     )
 
 

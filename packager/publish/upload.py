@@ -90,13 +90,13 @@ def upload(
     return UploadReport(
         to=store.name,
         uploaded=len(missing),
-        bytes=sum(file.size for file in missing),
+        uploaded_bytes=sum(file.size for file in missing),
         unchanged=len(wanted) - len(missing),
         removed=removed + removed_after,
-        waiting=waiting,
-        shards_absent=absent,
+        pending_removal=waiting,
+        missing_shards=absent,
         withheld=left_out,
-        leftovers=swept,
+        aborted_uploads=swept,
         seconds=round(time.monotonic() - started, 3),
     )
 

@@ -77,7 +77,7 @@ def serve(
         seconds=round(time.monotonic() - started, 3),
         requests=counts.sum("packager_requests_total"),
         ranges=counts.sum("packager_ranges_total"),
-        bytes=counts.sum("packager_sent_bytes_total"),
+        sent_bytes=counts.sum("packager_sent_bytes_total"),
         errors=counts.sum("packager_errors_total"),
     )
 

@@ -212,7 +212,7 @@ def make_torrent(
         report,
         torrent=str(place),
         torrent_size=len(data),
-        left_out=tuple(left_out),
+        skipped=tuple(left_out),
         seconds=round(time.monotonic() - began, 3),
     )
 
@@ -305,6 +305,6 @@ def _report(source: _Source, wanted: TorrentSpec, infohashes: tuple[bytes | None
             trackers=[url for tier in wanted.trackers for url in tier],
             web_seeds=wanted.web_seeds,
         ),
-        left_out=(),
+        skipped=(),
         seconds=0,
     )

@@ -191,7 +191,7 @@ class _Seeds:
             refused=tuple(self._seedables.refused),
             withheld=(*self._seedables.withheld, *self._withheld),
             client=None,
-            handed=(),
+            added=(),
         )
 
 
@@ -209,8 +209,8 @@ def _seeded(seedable: Seedable, state: SeedState, uploaded: int = 0, error: str 
         name=display_text(seedable.tar.name),
         version=seedable.file.metainfo.version,
         state=state,
-        proved=seedable.proved,
+        verified=seedable.proved,
         evidence=seedable.evidence,
         uploaded=uploaded,
-        what=error or ("not all its pieces are right" if state == "incomplete" else ""),
+        error=error or ("not all its pieces are right" if state == "incomplete" else ""),
     )

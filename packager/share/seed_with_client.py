@@ -47,14 +47,14 @@ def seed_with_client(
     every = [(torrents[0], _handover(torrents)) for torrents in by_tar(found)]
     new = [(each, handover) for each, handover in every if known.isdisjoint(infohashes(handover))]
     given = {each.tar for each, _ in new}
-    handed = [_handed(each, "had") for each, _ in every if each.tar not in given]
+    handed = [_handed(each, "present") for each, _ in every if each.tar not in given]
     not_given = list(seedables.refused)
     progress.begin("verify", sum(each.file.size for each, _ in new))
     for each, handover in new:
         bad = _misnamed(each) or fault(each, workers=workers, advance=advance)
         try:
             if bad is None:
-                handed.append(_handed(each, "given" if client.add(handover) else "had"))
+                handed.append(_handed(each, "added" if client.add(handover) else "present"))
         except InputError as error:
             bad = Issue(where=display_text(str(each.tar)), what=error.advice)
         if bad is not None:
@@ -73,11 +73,11 @@ def seed_with_client(
         refused=tuple(not_given),
         withheld=tuple(seedables.withheld),
         client=client.name,
-        handed=tuple(sorted(handed, key=lambda each: each.name)),
+        added=tuple(sorted(handed, key=lambda each: each.name)),
     )
 
 
-def _handed(each: Seedable, state: Literal["given", "had"]) -> AddedTar:
+def _handed(each: Seedable, state: Literal["added", "present"]) -> AddedTar:
     """Return what is reported of a tar that the client has."""
     return AddedTar(name=display_text(each.tar.name), state=state, evidence=each.evidence)
 

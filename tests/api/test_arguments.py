@@ -58,11 +58,11 @@ def test_a_release_is_made_checked_and_read_by_paths_of_any_kind(kind: Any, tmp_
     assert api.status(config)
     release = project.root / "output"
     for paths in (shards, [shards]):
-        assert api.verify(paths, api.VerifyOptions(release=kind(release)), workers=1).good
+        assert api.verify(paths, api.VerifyOptions(release=kind(release)), workers=1).ok
     assert api.inspect(kind(release / "release.json"))
     to = kind(tmp_path / "mirror")
     options = api.MirrorOptions(budget=1, unsigned=True, client="none", reserve=0)
-    assert api.mirror_follow(kind(release), to, options).done
+    assert api.mirror_follow(kind(release), to, options).applied
     assert api.mirror_status(to).serial == 1
     assert api.get("notes.txt", kind(tmp_path / "got"), api.GetOptions(release=kind(release), tars=shards))
 
@@ -149,5 +149,5 @@ def test_the_current_folder_is_checked_by_its_name(tmp_path: Path, monkeypatch: 
             api.verify(path)
     make_bag(tmp_path / "b")
     monkeypatch.chdir(tmp_path / "b")
-    assert api.verify(".", workers=1).good
-    assert api.verify("data/..", workers=1).good
+    assert api.verify(".", workers=1).ok
+    assert api.verify("data/..", workers=1).ok

@@ -17,7 +17,7 @@ def test_a_record_is_joined_by_path_and_overrides_the_tags(project: CataloguePro
     assert (row["title"], row["artist"], row["year"], row["popularity"]) == ("Better", "Nobody", 1999, 7.0)
     assert (row["path"], row["member"], row["codec"]) == ("album/sine.flac", "album/sine.flac", "flac")
     assert row["extra"] == '{"Label":"Big"}'
-    assert (report.records, report.metadata_only, report.warning_count) == (1, 0, 0)
+    assert (report.records, report.without_file_count, report.warning_count) == (1, 0, 0)
 
 
 def test_an_id_that_is_a_files_path_is_that_file(project: CatalogueProject) -> None:
@@ -48,7 +48,7 @@ def test_a_record_with_no_file_is_metadata_only_audio_unless_it_says_otherwise(p
     assert rows["lost"] == {"id": "lost", "kind": "audio", "title": "Lost"}
     assert rows["pic"] == {"id": "pic", "kind": "artwork"}
     assert rows["gone/b.flac"] == {"id": "gone/b.flac", "kind": "audio", "title": "Gone"}
-    assert (report.files, report.records, report.metadata_only) == (1, 5, 4)
+    assert (report.files, report.records, report.without_file_count) == (1, 5, 4)
     assert report.kinds == {"audio": 3, "artwork": 1, "metadata": 1, "other": 0}
     assert told(report) == {
         "r.csv:4": 'names a file that the scan did not find: "gone/b.flac"',

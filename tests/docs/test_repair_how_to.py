@@ -42,4 +42,4 @@ def test_a_shard_is_mended_as_the_page_says(
 def test_the_call_from_python_is_as_the_page_says(project: Path) -> None:
     assert api.repair(
         Path(f"shards/{NAME}.tar"), [Path("source")], api.RepairOptions(network=api.NetworkOptions(no_web_seeds=True))
-    ).whole
+    ).complete

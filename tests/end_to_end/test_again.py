@@ -50,7 +50,7 @@ def test_a_release_with_nothing_changed_opens_no_source_and_leaves_everything(tm
     assert opened_sources(tmp_path, project.source) == []
     again = api.release(tmp_path / CONFIG, workers=1)
     assert (again.scan.changed, again.scan.tags_read, again.plan.changed) == (False, 0, False)
-    assert (again.pack.packed, again.pack.bytes, again.publish.changed) == (0, 0, False)
+    assert (again.pack.packed, again.pack.read_bytes, again.publish.changed) == (0, 0, False)
     assert project.published() == before
 
 

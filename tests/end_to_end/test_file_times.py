@@ -114,7 +114,7 @@ def test_a_released_tar_and_a_mirrors_tar_of_any_time_stay_verified(
     for proved in (False, True):
         capsys.readouterr()
         assert main(["verify", str(shards), "--state", str(root / "state"), "--json"]) == 0
-        assert bool(json.loads(capsys.readouterr().out)["proved_before"]) == proved
+        assert bool(json.loads(capsys.readouterr().out)["verified_earlier_bytes"]) == proved
 
     published = project.root / "output" / "release.json"
     shard = documents.from_bytes(published.read_bytes(), Release, published).shards[0]

@@ -133,7 +133,7 @@ def followed(growing: Growing, before: dict | None, after: dict) -> MirrorReport
     assert tars == {shard["file"] for shard in wanted.values()}
     size = sum(shard["size"] for shard in wanted.values())
     assert size <= report.fetched.downloaded <= size * 1.02 + (64 << 10)
-    assert report.plan.fetch == size
+    assert report.plan.download_size == size
     folder = MirrorFolder(growing.mirror)
     for name in (chosen.name for chosen in folder.required().chosen):
         for kind in ("torrent", "manifest", "members_table"):

@@ -301,7 +301,7 @@ def test_status_knows_published_shards_and_what_is_new(project: Project, capsys:
     told = json.loads(project.run(capsys, "status", "--json").out)
     rest = next(phase for phase in told["phases"] if phase["name"] == "rest")
     assert (rest["state"], rest["packed"], rest["shards"]) == ("published", 1, 2)
-    assert told["strangers"] == []
+    assert told["unknown_tars"] == []
     assert told["next"] == "packager pack"
 
 
@@ -320,7 +320,7 @@ def test_an_embargo_keeps_a_phase_closed_and_the_site_says_until_when(tmp_path: 
     ran = project.run(capsys, "publish", "--phase", "audio")
     assert (ran.code, '"audio" is closed until 2999-05-01T00:00:00Z' in ran.err) == (2, True)
     project.write_config(phases=closed.replace("2999-05-01", "2001-05-01"))
-    assert json.loads(project.run(capsys, "status", "--json").out)["left"] == 0  # the plan stands
+    assert json.loads(project.run(capsys, "status", "--json").out)["remaining_bytes"] == 0  # the plan stands
     second = release(project, capsys)
     assert_frozen(first, second)
     assert {phase["state"] for phase in second["phases"]} == {"published"}

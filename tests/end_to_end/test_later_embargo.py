@@ -50,7 +50,7 @@ def test_status_names_no_next_command_while_an_embargo_is_all_that_is_waited_for
     release(project, capsys)
     project.write_config(phases=CLOSED.replace("2999", year) + second + PHASES)
     status = json.loads(project.run(capsys, "status", "--json").out)
-    assert (status["left"], status["next"]) == (0, following)
+    assert (status["remaining_bytes"], status["next"]) == (0, following)
 
 
 def test_what_is_published_stays_in_a_shard_that_is_replaced(tmp_path: Path, capsys: Capture) -> None:

@@ -258,7 +258,7 @@ def test_the_tars_of_obsolete_shards_are_no_strangers(project: Project, capsys: 
     assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x").code == 0
     release(project, capsys)
     told_status = json.loads(project.run(capsys, "status", "--json").out)
-    assert told_status["strangers"] == []
+    assert told_status["unknown_tars"] == []
     names = [Path(each["path"]).name for each in told_status["to_delete"]]
     assert names == ["tones-metadata-00001.tar", "tones-rest-00001.tar"]
     (project.root / "shards" / "tones-rest-00001.tar").unlink()

@@ -206,26 +206,26 @@ def test_reports_of_extract_are_valid(
     of = (str(tar), "--release", str(released / "output"))
     assert report_of("extract", capsys, 0, *of, "--to", str(tmp_path / "a"), "--dry-run")["files"]
     damage(tar)
-    assert report_of("extract", capsys, 1, *of, "--to", str(tmp_path / "b"))["bad"]
+    assert report_of("extract", capsys, 1, *of, "--to", str(tmp_path / "b"))["bad_members"]
     shutil.copytree(tmp_path / "b", tmp_path / "c")
     for file in (tmp_path / "c").rglob("*.txt"):
         file.write_bytes(b"another")
-    assert report_of("extract", capsys, 1, *of, "--to", str(tmp_path / "c"))["in_the_way"]
+    assert report_of("extract", capsys, 1, *of, "--to", str(tmp_path / "c"))["blocked"]
 
 
 def test_reports_of_rebuild_are_valid(released: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     of = (NAME, "--release", str(released / "output"), "--out", str(tmp_path / "a.tar"), "--workers", "1")
     of = (*of, "--index", str(tmp_path / "index"))
     assert report_of("rebuild", capsys, 3, *of, "--from", str(tmp_path))["missing"]
-    assert report_of("rebuild", capsys, 0, *of, "--from", str(released / "source"))["whole"]
+    assert report_of("rebuild", capsys, 0, *of, "--from", str(released / "source"))["complete"]
 
 
 def test_reports_of_verify_and_repair_are_valid(released: Path, tar: Path, capsys: pytest.CaptureFixture[str]) -> None:
     of = (str(tar), "--release", str(released / "output"), "--workers", "1")
     damage(tar)
     assert report_of("verify", capsys, 1, *of)["faults"]
-    assert report_of("repair", capsys, 1, *of, "--no-web-seeds")["left"]
-    assert report_of("repair", capsys, 0, *of, "--from", str(released / "source"))["sources"]
+    assert report_of("repair", capsys, 1, *of, "--no-web-seeds")["unrepaired"]
+    assert report_of("repair", capsys, 0, *of, "--from", str(released / "source"))["data_sources"]
     assert report_of("verify", capsys, 0, *of, "--sample", "1")["sample"]
 
 

@@ -28,11 +28,11 @@ def test_a_track_costs_its_own_bytes_and_six_requests_at_the_server(web: Web, tm
     assert code == 0
     assert files_of(tmp_path / "to") == {member(20): web.archive.source(20)}
     length = len(web.archive.source(20))
-    assert report["transferred"] == report["bytes"] == length
+    assert report["transferred_bytes"] == report["bytes"] == length
     assert report["lookup_requests"] == web.site.requests - 1 <= 6
     assert report["lookup_bytes"] == web.site.sent - length <= MIB
     assert web.site.sent <= covering(web.archive, 20) + MIB
-    assert report["shard_bytes"] == web.archive.tar.stat().st_size
+    assert report["shards_size"] == web.archive.tar.stat().st_size
 
 
 def test_a_peer_sends_the_covering_pieces_alone(web: Web, tmp_path: Path, capsys: Capture) -> None:
@@ -44,7 +44,7 @@ def test_a_peer_sends_the_covering_pieces_alone(web: Web, tmp_path: Path, capsys
         assert 0 < peer.uploaded <= covering(web.archive, 33)  # the last write is not counted where we hang up first
     assert code == 0
     assert files_of(tmp_path / "to") == {member(33): web.archive.source(33)}
-    assert report["transferred"] == covering(web.archive, 33)
+    assert report["transferred_bytes"] == covering(web.archive, 33)
     assert web.site.sent == report["lookup_bytes"] <= MIB
 
 
@@ -72,7 +72,7 @@ def test_an_id_a_path_and_an_isrc_lead_to_their_members(
 
 def test_a_local_tar_beside_the_release_is_asked_before_any_network(web: Web, tmp_path: Path, capsys: Capture) -> None:
     code, report = get(capsys, "id-1", "--release", web.archive.output, "--to", tmp_path / "to")
-    assert (code, report["transferred"], web.site.requests) == (0, 0, 0)
+    assert (code, report["transferred_bytes"], web.site.requests) == (0, 0, 0)
     assert files_of(tmp_path / "to") == {member(1): web.archive.source(1)}
 
 
@@ -81,7 +81,7 @@ def test_a_damaged_local_tar_is_passed_over_for_the_web_seed(web: Web, tmp_path:
     tars.mkdir()
     (tars / f"{NAME}.tar").write_bytes(bytes(web.archive.tar.stat().st_size))
     code, report = get(capsys, "id-1", "--release", web.release, "--from", tars, "--to", tmp_path / "to")
-    assert (code, report["transferred"]) == (0, len(web.archive.source(1)))
+    assert (code, report["transferred_bytes"]) == (0, len(web.archive.source(1)))
     assert files_of(tmp_path / "to") == {member(1): web.archive.source(1)}
 
 
@@ -100,7 +100,7 @@ def test_a_second_run_writes_nothing_and_a_file_of_another_is_never_written_over
     assert get(capsys, *arguments)[0] == 0
     (tmp_path / member(2)).write_bytes(b"mine")
     code, report = get(capsys, *arguments)
-    assert (code, report["already"], report["written"], len(report["in_the_way"])) == (3, 1, 0, 1)
+    assert (code, report["unchanged"], report["written"], len(report["blocked"])) == (3, 1, 0, 1)
     assert (tmp_path / member(2)).read_bytes() == b"mine"
     assert get(capsys, *arguments, "--overwrite")[0] == 0
     assert (tmp_path / member(2)).read_bytes() == web.archive.source(2)
@@ -110,7 +110,7 @@ def test_wrong_bytes_never_get_a_name(web: Web, tmp_path: Path, capsys: Capture)
     web.site.fault, web.site.only = "wrong bytes", f"shards/{NAME}.tar"
     code, report = get(capsys, "id-1", "--release", web.release, "--to", tmp_path / "to")
     assert (code, report["written"]) == (1, 0)
-    assert "its SHA-256 is not" in report["bad"][0]["what"]
+    assert "its SHA-256 is not" in report["bad_members"][0]["reason"]
     assert files_of(tmp_path / "to") == {}
 
 
@@ -136,7 +136,7 @@ def test_sql_finds_members_in_whole_tables_within_a_stated_bound(web: Web, tmp_p
     assert code == 2
     assert "more than the 1 KiB that may be fetched" in error["what"]
     code, report = get(capsys, "--where", "true", "--release", web.archive.output, "--dry-run")
-    assert (code, report["chosen"]) == (0, TRACKS)
+    assert (code, report["selected"]) == (0, TRACKS)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_a_web_seed_that_is_down_is_not_asked_for_every_member(web: Web, tmp_pat
         code, report = get(capsys, *where)
     finally:
         away.rename(web.archive.tar)
-    assert (code, report["unreachable"], len(report["bad"])) == (3, True, 5)
+    assert (code, report["unreachable"], len(report["bad_members"])) == (3, True, 5)
     assert web.site.requests == 2 * 4  # two members, four tries each
 
 

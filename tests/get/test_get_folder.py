@@ -57,7 +57,7 @@ def covering(archive: Archive, number: int) -> int:
 
 def test_a_member_is_a_file_of_the_web_seed(folder: Web, tmp_path: Path, capsys: Capture) -> None:
     code, report = get(capsys, "id-20", "--release", folder.release, "--to", tmp_path)
-    assert (code, report["transferred"]) == (0, len(folder.archive.source(20)))
+    assert (code, report["transferred_bytes"]) == (0, len(folder.archive.source(20)))
     assert files_of(tmp_path) == {path_of(20): folder.archive.source(20)}
     assert report["shards"][0]["name"] == NAME
 
@@ -65,7 +65,7 @@ def test_a_member_is_a_file_of_the_web_seed(folder: Web, tmp_path: Path, capsys:
 def test_a_member_is_a_file_of_a_folder_here(folder: Web, tmp_path: Path, capsys: Capture) -> None:
     arguments = ["--from", folder.archive.root / "whole", "--no-web-seeds", "--to", tmp_path]
     code, report = get(capsys, "id-21", "--release", folder.archive.output, *arguments)
-    assert (code, report["transferred"]) == (0, 0)
+    assert (code, report["transferred_bytes"]) == (0, 0)
     assert files_of(tmp_path) == {path_of(21): folder.archive.source(21)}
 
 
@@ -73,10 +73,10 @@ def test_the_swarm_gives_its_pieces_by_torrent_and_by_link(folder: Web, tmp_path
     with counting_peer(folder.archive.torrent, folder.archive.root / "whole") as peer:
         swarm = ["--no-web-seeds", "--peer", peer.address, "--listen", "127.0.0.1", "--timeout", "30"]
         code, report = get(capsys, "id-22", "--release", folder.release, *swarm, "--to", tmp_path / "by torrent")
-        assert (code, report["transferred"]) == (0, covering(folder.archive, 22))
+        assert (code, report["transferred_bytes"]) == (0, covering(folder.archive, 22))
         _, made = get(capsys, "id-22", "--release", folder.release, "--magnet")
         code, report = get(capsys, *made["magnets"], *swarm, "--to", tmp_path / "by link")
-        assert (code, report["transferred"]) == (0, covering(folder.archive, 22))
+        assert (code, report["transferred_bytes"]) == (0, covering(folder.archive, 22))
     for way in ("by torrent", "by link"):
         assert files_of(tmp_path / way) == {path_of(22): folder.archive.source(22)}
 

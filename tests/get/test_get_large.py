@@ -82,13 +82,13 @@ def test_a_track_of_a_4_gib_shard_costs_its_pieces_and_a_megabyte(
             capsys, *arguments, "--web-seed", f"{address}shards/", "--to", tmp_path / "by web seed", "--json"
         )
         assert (code, report["written"]) == (0, 1)
-        assert sent.size == report["transferred"] + report["lookup_bytes"] <= covering + MB
+        assert sent.size == report["transferred_bytes"] + report["lookup_bytes"] <= covering + MB
         assert sent.requests <= 7
         sent.size = 0
         with counting_peer(tmp_path / "output/torrents" / f"{NAME}.torrent", tmp_path / "shards") as peer:
             swarm = ["--peer", peer.address, "--listen", "127.0.0.1", "--to", tmp_path / "by swarm"]
             code, report = get(capsys, *arguments, *swarm)
-            assert (code, report["written"], report["transferred"]) == (0, 1, covering)
+            assert (code, report["written"], report["transferred_bytes"]) == (0, 1, covering)
             assert 0 < peer.uploaded <= covering  # the last write is not counted where we hang up first
         assert sent.size <= MB  # the .torrent is most of it
     print(f"lookup {report['lookup_bytes']} bytes, pieces {covering}, shard {published.manifest.size}")

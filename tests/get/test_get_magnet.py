@@ -38,7 +38,7 @@ def test_a_link_leads_to_the_member_by_the_swarm_alone(web: Web, tmp_path: Path,
         arguments = ["--no-web-seeds", "--peer", peer.address, "--listen", "127.0.0.1", "--timeout", "30"]
         code, report = get(capsys, link, *arguments, "--to", tmp_path)
         assert 0 < peer.uploaded <= covering(web.archive, 9)  # the last write is not counted where we hang up first
-    assert (code, report["transferred"]) == (0, covering(web.archive, 9))
+    assert (code, report["transferred_bytes"]) == (0, covering(web.archive, 9))
     assert files_of(tmp_path) == {member(9): web.archive.source(9)}
 
 
@@ -170,4 +170,4 @@ def test_a_link_to_bytes_beyond_its_torrent_is_given_up(web: Web, tmp_path: Path
         arguments = ["--no-web-seeds", "--peer", peer.address, "--listen", "127.0.0.1", "--timeout", "200"]
         code, report = get(capsys, far, *arguments, "--to", tmp_path / "to")
     assert (code, report["written"]) == (3, 0)
-    assert "and the link says" in report["bad"][0]["what"]
+    assert "and the link says" in report["bad_members"][0]["reason"]

@@ -11,7 +11,7 @@ from packager.progress import Advance
 
 
 def job(there) -> Job[int, int, int, int]:
-    return Job(send=lambda number: number, there=there, receive=lambda number, made: number + made, name=str)
+    return Job(prepare=lambda number: number, run=there, finish=lambda number, made: number + made, name=str)
 
 
 def double(number: int, advance: Advance) -> int:

@@ -58,12 +58,12 @@ def test_web_seeds_alone_give_every_byte(served: tuple[Archive, Site], tmp_path:
     report = api.mirror_follow(site.address, folder, options, run=FETCH)
     assert report.complete
     assert report.fetched is not None
-    assert report.fetched.whole == len(report.plan.chosen) == 3
+    assert report.fetched.complete == len(report.plan.chosen) == 3
     assert_whole(archive, folder, {each.name for each in report.plan.chosen})
-    assert all(each.verified and each.on_disk == "whole" for each in api.mirror_status(folder).shards)
+    assert all(each.verified and each.on_disk == "complete" for each in api.mirror_status(folder).shards)
     again = api.mirror_sync(folder, run=FETCH)
     assert again.fetched is not None
-    assert (again.complete, again.fetched.downloaded, again.plan.fetch) == (True, 0, 0)
+    assert (again.complete, again.fetched.downloaded, again.plan.download_size) == (True, 0, 0)
 
 
 @pytest.mark.parametrize("shards", [1, 2, 3])

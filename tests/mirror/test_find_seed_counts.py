@@ -94,7 +94,7 @@ def test_new_counts_of_the_list_are_taken_and_nobody_is_asked(mirror: Mirror, to
     publish_counts(mirror, (7, 7, 7, 2, 7, 2), NEW)
     assert follow(mirror, "--json") == 0
     counted = json.loads(capsys.readouterr().out)["plan"]["counted_by"]
-    assert counted == {"source": "list", "at": NEW, "known": 6, "of": 6, "trackers": []}
+    assert counted == {"source": "list", "counted_at": NEW, "known": 6, "total": 6, "trackers": []}
     assert chosen(mirror) == names(mirror, 3, 5)
 
 
@@ -136,7 +136,7 @@ def test_nobody_is_asked_where_the_choice_does_not_hang_on_it(
 ) -> None:
     assert follow(mirror, *more, "--json") == 0
     counted = json.loads(capsys.readouterr().out)["plan"]["counted_by"]
-    assert counted == {"source": "nobody", "at": None, "known": 0, "of": 6, "trackers": []}
+    assert counted == {"source": "nobody", "counted_at": None, "known": 0, "total": 6, "trackers": []}
 
 
 def test_a_condition_on_seeders_has_the_trackers_asked(mirror: Mirror, told: Told) -> None:

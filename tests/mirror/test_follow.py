@@ -206,7 +206,7 @@ def test_json_is_one_document_with_the_plan(mirror: Mirror, capsys: Capture) -> 
     (mirror.folder / ".packager-mirror/release/releases/1.json.minisig").unlink()
     assert api.mirror_status(mirror.folder).evidence.kind == "release"
     assert {each["on_disk"] for each in report["plan"]["chosen"]} == {"missing"}
-    assert report["done"] is True
+    assert report["applied"] is True
     assert report["complete"] is False
 
 

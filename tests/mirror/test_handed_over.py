@@ -63,24 +63,24 @@ def follow_sync_and_check(
     asked += ["--max-age", "36500 d"]
     report = run(capsys, *asked, "--client", client.spec)
     names = [shard.name for shard in archive.shards]
-    assert sorted(report["handed"]) == names[:first]  # type: ignore[call-overload]
+    assert sorted(report["added"]) == names[:first]  # type: ignore[call-overload]
     until(lambda: seeds(client.open(), first), client.open().held)
     before = client.open().held().keys()
 
     for again in ([*asked, "--client", client.spec], ["sync", *to]):
-        assert run(capsys, *again)["handed"] == []
+        assert run(capsys, *again)["added"] == []
     assert client.open().held().keys() == before
 
     archive.publish(then)
-    assert sorted(run(capsys, "sync", *to)["handed"]) == names[first:then]  # type: ignore[call-overload]
+    assert sorted(run(capsys, "sync", *to)["added"]) == names[first:then]  # type: ignore[call-overload]
     until(lambda: seeds(client.open(), then), client.open().held)
-    assert run(capsys, "sync", *to)["handed"] == []
+    assert run(capsys, "sync", *to)["added"] == []
 
     status = run(capsys, "status", *to, "--verify", "--workers", "1")
     shards: list[dict[str, object]] = status["shards"]  # type: ignore[assignment]
     assert [each["name"] for each in shards] == names[:then]
     assert {(each["on_disk"], each["bad_pieces"], each["progress"], each["seeding"]) for each in shards} == {
-        ("whole", 0, 1.0, True)
+        ("complete", 0, 1.0, True)
     }
     assert all(each["verified"] for each in shards)
     held = {path.stem: path.read_bytes() for path in folder.glob("*.tar")}

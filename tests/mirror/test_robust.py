@@ -195,9 +195,9 @@ def test_an_unrelated_file_with_a_shards_name_is_left_alone_and_named(
     mirror.run("status", "--json")
     states = {each["name"]: each["on_disk"] for each in json.loads(capsys.readouterr().out)["shards"]}
     if length is None:
-        assert states[shard.name] == ("unchecked" if before else "in the way")
+        assert states[shard.name] == ("unchecked" if before else "blocked")
     else:
-        assert states[shard.name] == ("partial" if before else "in the way")
+        assert states[shard.name] == ("partial" if before else "blocked")
     assert mirror.run("prune", "--yes") == 0
     assert (mirror.folder / shard.file).read_bytes() == mine
     shutil.copyfile(mirror.archive.root / "shards" / shard.file, mirror.folder / shard.file)

@@ -55,7 +55,7 @@ def test_a_virtual_release_is_byte_for_byte_the_one_with_tars(tmp_path: Path, to
     assert site(virtual) == site(real)
     assert tars(virtual) == {}
     assert (with_tars.pack.virtual, without.pack.virtual) == (0, without.publish.shards)
-    assert without.pack.bytes == with_tars.pack.bytes
+    assert without.pack.read_bytes == with_tars.pack.read_bytes
     assert all(mark["virtual"] for mark in marks(virtual))
 
 
@@ -71,7 +71,7 @@ def test_materialise_writes_the_tars_that_pack_would_have_written(
     first = virtual.run(capsys, "materialise", names[0], "--json")
     assert (first.code, first.err) == (0, "")
     report = json.loads(first.out)
-    assert (report["written"], report["already"], report["failed"]) == (1, 0, [])
+    assert (report["written"], report["unchanged"], report["failed"]) == (1, 0, [])
     assert tars(virtual) == {f"{names[0]}.tar": tars(real)[f"{names[0]}.tar"]}
     rest = virtual.run(capsys, "materialise", *names)
     assert rest.code == 0
@@ -92,7 +92,7 @@ def test_a_project_may_hold_both_kinds_and_a_tar_that_is_there_is_left_alone(tmp
     before = {path: path.stat() for path in (project.root / "shards").iterdir()}
     assert before
     rest = api.pack(config, virtual=True, workers=1)
-    assert (rest.already, rest.packed) == (len(before), rest.virtual)
+    assert (rest.unchanged, rest.packed) == (len(before), rest.virtual)
     assert rest.virtual > 0
     for run in (lambda: api.pack(config, workers=1), lambda: api.pack(config, virtual=True, workers=1)):
         again = run()
@@ -110,7 +110,7 @@ def test_tars_that_were_removed_make_their_shards_virtual_and_nothing_is_read(tm
     for path in project.source.rglob("*.wav"):
         path.chmod(0)
     report = api.pack(config, virtual=True, workers=1)
-    assert (report.bytes, report.failed) == (0, ())
+    assert (report.read_bytes, report.failed) == (0, ())
     assert report.virtual == len(marks(project)) == report.packed
     assert not api.publish(config).changed
     assert site(project) == before
@@ -125,7 +125,7 @@ def test_the_config_may_ask_for_no_tars(tmp_path: Path, capsys: pytest.CaptureFi
     assert "virtual, without a tar" in done.out
     assert tars(project) == {}
     status = json.loads(project.run(capsys, "status", "--json").out)
-    assert status["left"] == 0
+    assert status["remaining_bytes"] == 0
     assert status["next"] == ""
     assert all(phase["virtual"] == phase["packed"] == phase["shards"] for phase in status["phases"])
     assert "nothing to do" in project.run(capsys, "pack").out

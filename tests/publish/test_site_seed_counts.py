@@ -117,7 +117,7 @@ def test_a_tracker_that_fails_is_named_and_nothing_is_lost(tmp_path: Path, capsy
         ran = project.run(capsys, "publish", "--scrape", "--json")
         assert ran.code == 0
         report = json.loads(ran.out)
-        told = {each["tracker"]: (each["answered"], each["what"]) for each in report["scraped"]["trackers"]}
+        told = {each["tracker"]: (each["answered"], each["error"]) for each in report["seed_counts"]["trackers"]}
         assert told[tracker] == (6, "")
         assert told[refused][0] == 0
         assert "could not be read" in told[refused][1]
@@ -130,8 +130,8 @@ def test_a_tracker_that_fails_is_named_and_nothing_is_lost(tmp_path: Path, capsy
     assert ran.code == 0
     report = json.loads(ran.out)
     assert report["changed"] is False
-    assert report["scraped"]["counted"] == 0
-    assert all(each["what"] for each in report["scraped"]["trackers"])
+    assert report["seed_counts"]["counted"] == 0
+    assert all(each["error"] for each in report["seed_counts"]["trackers"])
     assert f"{refused}: told of 0 of 6 swarms; could not be read" in project.run(capsys, "publish", "--scrape").out
     assert listed(project) == kept
 
@@ -192,7 +192,7 @@ def test_opentracker_counts_what_is_published(program: Callable[[str], str], tmp
 
         def all_told() -> bool:
             ran = project.run(capsys, "publish", "--scrape", "--json")
-            return bool(json.loads(ran.out)["scraped"]["counted"] == len(shards))
+            return bool(json.loads(ran.out)["seed_counts"]["counted"] == len(shards))
 
         until(all_told)
         v1, v2, _ = swarms(shards[0])

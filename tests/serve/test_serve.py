@@ -179,7 +179,7 @@ def test_the_server_logs_counts_and_reports(real: Project) -> None:
         lines = running.logged().splitlines()
         assert lines[0].endswith(f'] "GET /shards/{name} HTTP/1.1" 200 {len(data)} "-" "-"')
         assert lines[1].endswith('206 10 "-" "a \\"b\\" \\\\ \\x9b31m"')
-    assert running.report["bytes"] == len(data) + 10
+    assert running.report["sent_bytes"] == len(data) + 10
     assert running.report["requests"] == 7
     assert running.report["errors"] == 0
 

@@ -179,7 +179,7 @@ def test_links_are_told_and_left_out_and_the_torrent_itself_is_no_part(tmp_path:
     for _ in range(2):
         report = api.torrent(folder, out=folder, force=True)
         assert report.files == 1
-    assert [issue.where for issue in report.left_out] == ["link", "pipe"]
+    assert [issue.where for issue in report.skipped] == ["link", "pipe"]
 
 
 def test_a_name_that_is_not_utf8_is_refused_by_its_name(tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ def test_peers_get_every_byte_by_both_torrents_and_ctrl_c_ends_it_in_order(
     assert (report["port"], report["refused"]) == (port, [])
     assert len(report["torrents"]) == 2 * len(before)
     assert {each["state"] for each in report["torrents"]} == {"seeding"}
-    assert {each["proved"] for each in report["torrents"]} == {bool(more)}
+    assert {each["verified"] for each in report["torrents"]} == {bool(more)}
     assert report["uploaded"] >= 2 * tar.stat().st_size
     assert before == {tar: (tar.read_bytes(), tar.stat().st_mtime_ns) for tar in tars(project)}
     assert sorted(path.name for path in (project.root / "shards").iterdir()) == [tar.name for tar in tars(project)]
@@ -165,7 +165,7 @@ def test_a_full_check_refuses_a_bad_tar_and_shares_the_others_at_once(project: P
     bad.write_bytes(data)
     report = api.seed([project.root / "shards"], replace(LOCAL, verify=True, workers=1, seconds=0))
     assert [(refused.where, "1 bad piece" in refused.what) for refused in report.refused] == [(str(bad), True)]
-    assert {each.proved for each in report.torrents} == {True}  # the session may not have begun yet
+    assert {each.verified for each in report.torrents} == {True}  # the session may not have begun yet
 
 
 def test_libtorrent_shares_no_byte_of_a_bad_tar_and_writes_none(project: Project) -> None:
@@ -175,7 +175,7 @@ def test_libtorrent_shares_no_byte_of_a_bad_tar_and_writes_none(project: Project
     bad.write_bytes(data)
     notes = Notes()
     report = api.seed([bad], LOCAL, stop=notes.until("2 incomplete"), progress=notes)
-    assert [(each.state, each.proved) for each in report.torrents] == [("incomplete", False)] * 2
+    assert [(each.state, each.verified) for each in report.torrents] == [("incomplete", False)] * 2
     assert bad.read_bytes() == data
 
 
@@ -192,7 +192,7 @@ def test_a_v1_torrent_of_other_bytes_is_not_proved_by_the_first_one(project: Pro
     (project.root / "output" / "release.json").unlink()  # its documents are all that is left of the release
     notes = Notes()
     report = api.seed([one], replace(LOCAL, verify=True, workers=1), stop=notes.until("1 incomplete"), progress=notes)
-    assert [(each.version, each.state, each.proved) for each in report.torrents] == [
+    assert [(each.version, each.state, each.verified) for each in report.torrents] == [
         ("hybrid", "seeding", True),
         ("v1", "incomplete", False),
     ]

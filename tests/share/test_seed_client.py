@@ -58,7 +58,7 @@ def shards(released: Released) -> list[Path]:
 
 
 def states(report: dict[str, Any]) -> dict[str, str]:
-    return {each["name"]: each["state"] for each in report["handed"]}
+    return {each["name"]: each["state"] for each in report["added"]}
 
 
 @pytest.mark.interop
@@ -73,14 +73,14 @@ def test_a_client_shares_the_right_tars_where_they_lie_and_is_given_none_twice(
     sent = released.site.sent
 
     code, report = seed(capsys, released.root / "shards", "--client", running.spec)
-    assert (code, states(report)) == (1, {tar.name: "given" for tar in good})
+    assert (code, states(report)) == (1, {tar.name: "added" for tar in good})
     assert [(each["where"], "1 bad piece" in each["what"]) for each in report["refused"]] == [(str(bad), True)]
     client = running.open()
     until(lambda: seeds(client, len(good)), client.held)
     assert {held.path for held in client.held().values()} == set(good)
 
     code, report = seed(capsys, *good, "--client", running.spec)
-    assert (code, states(report)) == (0, {tar.name: "had" for tar in good})
+    assert (code, states(report)) == (0, {tar.name: "present" for tar in good})
     assert report["client"] == client.name
     assert {tar.stem: tar.read_bytes() for tar in good} == {tar.stem: before[tar.stem] for tar in good}
     assert bad.read_bytes() == data
@@ -89,11 +89,11 @@ def test_a_client_shares_the_right_tars_where_they_lie_and_is_given_none_twice(
 
 def test_what_a_client_has_is_not_read_again(released: Released, watched: Path, capsys: Capture) -> None:
     first, *others = shards(released)
-    assert states(seed(capsys, first, "--client", f"watch:{watched}")[1]) == {first.name: "given"}
+    assert states(seed(capsys, first, "--client", f"watch:{watched}")[1]) == {first.name: "added"}
     first.write_bytes(bytes(first.stat().st_size))  # read again, it would be refused
     code, report = seed(capsys, released.root / "shards", "--client", f"watch:{watched}")
     assert code == 0
-    assert states(report) == {first.name: "had"} | {tar.name: "given" for tar in others}
+    assert states(report) == {first.name: "present"} | {tar.name: "added" for tar in others}
     assert {path.name for path in watched.glob("*.torrent")} == {f"{tar.stem}.torrent" for tar in (first, *others)}
 
 
@@ -110,7 +110,7 @@ def test_a_tar_of_another_name_is_not_given_since_a_client_would_fetch_it_again(
     torrent = released.root / "output/torrents" / f"{tar.stem}.torrent"
     renamed = tar.rename(tar.with_name("mine.tar"))
     code, report = seed(capsys, renamed, "--torrent", torrent, "--client", f"watch:{watched}")
-    assert (code, report["handed"]) == (1, [])
+    assert (code, report["added"]) == (1, [])
     assert f'its torrent calls it "{tar.name}"' in report["refused"][0]["what"]
     assert not list(watched.glob("*.torrent"))
 

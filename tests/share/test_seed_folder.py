@@ -98,7 +98,7 @@ def test_a_full_check_proves_a_folder_or_names_its_bad_pieces(tmp_path: Path, ca
     held = released(tmp_path / "project", capsys, also_v1=True)
     shards = [held.root / "shards"]
     report = api.seed(shards, replace(LOCAL, source=held.source, verify=True, workers=1, seconds=0))
-    assert {each.proved for each in report.torrents} == {True}
+    assert {each.verified for each in report.torrents} == {True}
     assert len(report.torrents) == 2
     (held.source / "cover.jpg").write_bytes(bytes(16_385))
     with pytest.raises(InputError, match="2 bad pieces"):
@@ -112,7 +112,7 @@ def test_a_whole_folder_is_given_to_a_client_and_one_without_its_members_is_not(
     folder = whole_folder(held, tmp_path / "whole")
     watched = made(tmp_path / "watched")
     report = api.seed([folder], api.SeedOptions(release=held.root / "output", client=f"watch:{watched}", workers=1))
-    assert [(each.name, each.state) for each in report.handed] == [(NAME, "given")]
+    assert [(each.name, each.state) for each in report.added] == [(NAME, "added")]
     assert len(list(watched.glob("*.torrent"))) == 1
     other = made(tmp_path / "other")
     report = api.seed([held.root / "shards"], api.SeedOptions(source=held.source, client=f"watch:{other}", workers=1))

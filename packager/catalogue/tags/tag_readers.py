@@ -37,7 +37,7 @@ class TagReaders:
                 yield from self._read(task)
             return
         job: Job[int, tuple[Read, Sequence[Unread]], list[Tags], list[Tags]] = Job(
-            send=lambda number: (self._read, tasks[number]), there=_run, receive=lambda _, tags: tags, name=str
+            prepare=lambda number: (self._read, tasks[number]), run=_run, finish=lambda _, tags: tags, name=str
         )
         done: dict[int, list[Tags]] = {}
         following = 0

@@ -92,7 +92,7 @@ def read_tar_contents(tar: Path) -> TarContents:
     records = _records(path, *bag.tags[FILE], bag) if FILE in bag.tags else {}
     rows = [_row(member, offset, size, digests, records) for member, (offset, size) in bag.payload.items()]
     bag.faults += [
-        MemberIssue(id=display_text(member), path=display_text(member), what="stands in the manifest, not in the tar")
+        MemberIssue(id=display_text(member), path=display_text(member), reason="stands in the manifest, not in the tar")
         for member in digests
         if member not in bag.payload
     ]
@@ -112,7 +112,7 @@ def _headers(tar: Path) -> _Bag:
     if not bag.payload and faults.kept:
         first = faults.kept[0]
         raise InputError(display_text(str(tar)), f"not a readable tar ({first.where}: {first.what})")
-    bag.faults += [MemberIssue(id="", path="", what=f"{fault.where}: {fault.what}") for fault in faults.kept]
+    bag.faults += [MemberIssue(id="", path="", reason=f"{fault.where}: {fault.what}") for fault in faults.kept]
     return bag
 
 
@@ -136,7 +136,7 @@ def _take(bag: _Bag, entry: ReadEntry) -> None:
 
 def _fault(bag: _Bag, path: str, what: str) -> None:
     """Note something that is left out."""
-    bag.faults.append(MemberIssue(id="", path=display_text(path), what=what))
+    bag.faults.append(MemberIssue(id="", path=display_text(path), reason=what))
 
 
 def _lines(path: bytes, start: int, size: int) -> Iterator[bytes]:

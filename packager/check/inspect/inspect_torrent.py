@@ -158,7 +158,7 @@ def _date(seconds: int | None, faults: IssueList) -> str | None:
 def _clients(shape: TorrentShape) -> tuple[ClientTrouble, ...]:
     """Return the clients that have trouble with a torrent of this shape."""
     return tuple(
-        ClientTrouble(client=fact.client, version=fact.version, refuses=fact.refuses, why=fact.why, tried=fact.tried)
+        ClientTrouble(client=fact.client, version=fact.version, refuses=fact.refuses, reason=fact.why, tried=fact.tried)
         for fact in client_troubles(shape)
     )
 
@@ -226,6 +226,6 @@ def _magnet_facts(found: Magnet) -> MagnetFacts:
         trackers=_listed(found.trackers),
         web_seeds=_listed(found.web_seeds),
         peers=found.peers,
-        chosen=tuple(f"{start}-{stop - 1}" for start, stop in found.chosen),
+        selected=tuple(f"{start}-{stop - 1}" for start, stop in found.chosen),
         clients=_clients(TorrentShape(version, None, None)),
     )

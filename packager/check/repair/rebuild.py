@@ -96,10 +96,10 @@ def rebuild(
         out=display_text(str(out)),
         size=published.manifest.size,
         members=len(by_path),
-        whole=already or fetched is not None,
-        already=already,
-        by_path=at_path,
-        by_content=sum(place is not None for place in finder.places) - at_path,
+        complete=already or fetched is not None,
+        unchanged=already,
+        found_by_path=at_path,
+        found_by_content=sum(place is not None for place in finder.places) - at_path,
         fetched=len(fetched or ()),
         fetched_bytes=sum(finder.sizes[member] for member in fetched or ()),
         seconds=round(time.monotonic() - started, 3),
@@ -274,7 +274,7 @@ class _Rebuild:
             path=display_text(row["path"]),
             size=self.finder.sizes[member],
             sha256=self.finder.digests[member].hex(),
-            what=self.reasons.get(member, what),
+            reason=self.reasons.get(member, what),
         )
 
 

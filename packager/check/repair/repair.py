@@ -242,24 +242,27 @@ def _report(work: _Work, tar: Path, *, dry_run: bool, seconds: float) -> RepairR
         piece_length=pieces.piece_length,
         pieces=pieces.count,
         checked=len(work.looked_at),
-        bad=len(work.bad),
+        bad_pieces=len(work.bad),
         bad_bytes=_bytes(pieces, work.bad),
         repaired=len(work.written),
         repaired_bytes=_bytes(pieces, work.written),
-        excess=work.excess,
-        cut=work.cut,
+        excess_bytes=work.excess,
+        truncated=work.cut,
         missing_files=tuple(work.missing[:_LEFT]),
         missing_file_count=len(work.missing),
         created_files=work.created,
-        whole=not work.why and (work.cut or not work.excess) and work.created == len(work.missing) and not work.extra,
+        complete=not work.why
+        and (work.cut or not work.excess)
+        and work.created == len(work.missing)
+        and not work.extra,
         extra_files=tuple(work.extra[:_LEFT]),
         extra_file_count=len(work.extra),
         unreachable=work.unreachable and bool(work.why),
         dry_run=dry_run,
         seconds=seconds,
-        sources=tuple(work.uses),
-        left_pieces=len(work.why),
-        left=tuple(islice(_left(known, work.why), _LEFT)),
+        data_sources=tuple(work.uses),
+        unrepaired_pieces=len(work.why),
+        unrepaired=tuple(islice(_left(known, work.why), _LEFT)),
         evidence=work.target.evidence,
     )
 
@@ -275,7 +278,7 @@ def _left(known: ExpectedStream, why: dict[int, tuple[str, ...]]) -> Iterator[Un
                 last=run.stop - 1,
                 start=start,
                 stop=stop,
-                why=reasons,
+                reasons=reasons,
                 members=tuple(members),
                 tag_files=tuple(tag_files),
             )

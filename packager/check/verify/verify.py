@@ -106,9 +106,9 @@ def _by_sample(
 
 def _sample(report: VerifyReport, seed: int, taken: int, total: int) -> Sample:
     """Return what a sample proves; one with faults, or not read to its end, proves nothing of the rest."""
-    pieces, files = any(s.pieces for s in report.subjects), any(s.files for s in report.subjects)
+    pieces, files = any(s.pieces for s in report.targets), any(s.files for s in report.targets)
     unit = "piece or file" if pieces and files else "piece" if pieces else "file"
-    clean = report.good and report.complete and total > 0
+    clean = report.ok and report.complete and total > 0
     if clean:
         proves = sampling.sample_conclusion(total, taken, unit)
     elif report.faults:
@@ -116,11 +116,11 @@ def _sample(report: VerifyReport, seed: int, taken: int, total: int) -> Sample:
     else:
         proves = "the sample was not read to its end, so it proves nothing of the rest"
     return Sample(
-        seed=seed,
-        taken=taken,
-        of=total,
+        random_seed=seed,
+        sampled=taken,
+        total=total,
         unit=unit,
         confidence=float(sampling.CONFIDENCE),
-        bad_below=sampling.bad_below(total, taken) if clean else None,
-        proves=proves,
+        fewer_bad_than=sampling.bad_below(total, taken) if clean else None,
+        conclusion=proves,
     )

@@ -228,14 +228,14 @@ class VerifyRun:
             VerifiedTarget(
                 path=display_text(bytes(opened.subject.path)),
                 kind=opened.subject.kind,
-                against=opened.subject.against,
+                checked_against=opened.subject.against,
                 evidence=opened.subject.evidence,
                 size=opened.subject.size,
                 pieces=opened.subject.pieces,
                 files=opened.subject.files,
                 faults=len(opened.faults),
                 complete=opened.complete,
-                refused=opened.refused,
+                error=opened.refused,
             )
             for opened in self._opened
         )
@@ -243,14 +243,14 @@ class VerifyRun:
         refused = any(opened.refused for opened in self._opened)
         return VerifyReport(
             mode=mode,
-            good=not faults and not refused,
+            ok=not faults and not refused,
             complete=all(opened.complete or opened.refused for opened in self._opened),
-            subjects=subjects,
+            targets=subjects,
             faults=faults,
             size=sum(opened.subject.size for opened in self._opened),
-            read=self._read,
-            proved_before=proved_before,
+            read_bytes=self._read,
+            verified_earlier_bytes=proved_before,
             seconds=seconds,
             sample=None,
-            redone=self._cluster.redone if self._cluster else 0,
+            retried_tasks=self._cluster.retried_tasks if self._cluster else 0,
         )

@@ -16,7 +16,7 @@ class MemberIssue(FrozenStruct, frozen=True, kw_only=True):
 
     id: str
     path: str
-    what: str
+    reason: str
 
 
 class ExtractedFile(FrozenStruct, frozen=True, kw_only=True):
@@ -35,14 +35,14 @@ class ExtractReport(FrozenStruct, frozen=True, kw_only=True):
     shard: str
     to: str
     dry_run: bool
-    chosen: int  # members that were asked for
+    selected: int  # members that were asked for
     bytes: int  # of them
     written: int
-    already: int  # stood there, whole
-    bad: tuple[MemberIssue, ...]  # not what was published; nothing of them was written
-    in_the_way: tuple[MemberIssue, ...]  # another file has the name, and overwriting was not allowed
+    unchanged: int  # stood there, whole
+    bad_members: tuple[MemberIssue, ...]  # not what was published; nothing of them was written
+    blocked: tuple[MemberIssue, ...]  # another file has the name, and overwriting was not allowed
     renamed: tuple[MemberIssue, ...]  # could not have the name that was asked for
-    documents: bool  # False: nothing published was found, the tar was held against its own manifest
+    has_documents: bool  # False: nothing published was found, the tar was held against its own manifest
     files: tuple[ExtractedFile, ...]  # of a dry run: what would be written
     unreachable: bool = False  # a store did not answer: the same command may do more later
     evidence: Evidence | None  # what says how the members should be; null: the tar's own manifest
@@ -55,7 +55,7 @@ class MissingMember(FrozenStruct, frozen=True, kw_only=True):
     path: str
     size: int
     sha256: str
-    what: str
+    reason: str
 
 
 class RebuildReport(FrozenStruct, frozen=True, kw_only=True):
@@ -65,10 +65,10 @@ class RebuildReport(FrozenStruct, frozen=True, kw_only=True):
     out: str
     size: int  # of the tar
     members: int
-    whole: bool  # every published piece hash holds; False: nothing was written
-    already: bool  # it stood there, whole
-    by_path: int  # members found where their path says
-    by_content: int  # found by size and SHA-256
+    complete: bool  # every published piece hash holds; False: nothing was written
+    unchanged: bool  # it stood there, whole
+    found_by_path: int  # members found where their path says
+    found_by_content: int  # found by size and SHA-256
     fetched: int  # members that no folder has, had from elsewhere
     fetched_bytes: int
     seconds: float
@@ -83,7 +83,7 @@ class UnrepairedPieces(FrozenStruct, frozen=True, kw_only=True):
     last: int
     start: int
     stop: int
-    why: tuple[str, ...]  # a sentence for each source that was asked
+    reasons: tuple[str, ...]  # a sentence for each source that was asked
     members: tuple[str, ...]  # that they touch, by path in the payload; empty where only the .torrent is known
     tag_files: tuple[str, ...]  # of the bag itself
 
@@ -104,24 +104,24 @@ class RepairReport(FrozenStruct, frozen=True, kw_only=True):
     piece_length: int
     pieces: int  # of the shard
     checked: int  # pieces read and checked before repairing
-    bad: int  # pieces found bad
+    bad_pieces: int  # pieces found bad
     bad_bytes: int
     repaired: int  # pieces now right, read back from the disk
     repaired_bytes: int
-    excess: int  # bytes that stood past the shard's end
-    cut: bool  # they were cut off
+    excess_bytes: int  # bytes that stood past the shard's end
+    truncated: bool  # they were cut off
     missing_files: tuple[str, ...]  # without bytes, so that no piece tells of them: the first thousand
     missing_file_count: int
     created_files: int  # of those
     extra_files: tuple[str, ...]  # not in the shard; none is ever deleted: the first thousand
     extra_file_count: int
-    whole: bool  # nothing is left to fix; where only some pieces were checked, of those
+    complete: bool  # nothing is left to fix; where only some pieces were checked, of those
     unreachable: bool  # a source did not answer and something is left: the same command may do more later
     dry_run: bool
     seconds: float
-    sources: tuple[DataSourceUse, ...]
-    left_pieces: int
-    left: tuple[UnrepairedPieces, ...]  # the first thousand
+    data_sources: tuple[DataSourceUse, ...]
+    unrepaired_pieces: int
+    unrepaired: tuple[UnrepairedPieces, ...]  # the first thousand
     evidence: Evidence  # what says how the shard should be
 
 
@@ -137,42 +137,42 @@ class VerifiedTarget(FrozenStruct, frozen=True, kw_only=True):
 
     path: str
     kind: SubjectKind
-    against: str  # what says how it should be
+    checked_against: str  # what says how it should be
     size: int
     pieces: int
     files: int  # that are checked whole
     faults: int
     complete: bool  # all that was to be read of it was read
-    refused: str  # why its documents could not be used; "" where they could
+    error: str  # why its documents could not be used; "" where they could
     evidence: Evidence | None  # how far `against` vouches; null: nothing does
 
 
 class Sample(FrozenStruct, frozen=True, kw_only=True):
     """Which part of all pieces and files was read, and what that proves."""
 
-    seed: int
-    taken: int
-    of: int
+    random_seed: int
+    sampled: int
+    total: int
     unit: str  # "piece" or "file"
     confidence: float
-    bad_below: int | None  # with that confidence fewer are bad; None where a fault was found
-    proves: str
+    fewer_bad_than: int | None  # with that confidence fewer are bad; None where a fault was found
+    conclusion: str
 
 
 class VerifyReport(FrozenStruct, frozen=True, kw_only=True):
     """What `verify` proved, and every fault that it found."""
 
     mode: VerifyMode
-    good: bool  # no fault was found, and nothing was refused
+    ok: bool  # no fault was found, and nothing was refused
     complete: bool  # all that was to be read was read
-    subjects: tuple[VerifiedTarget, ...]
+    targets: tuple[VerifiedTarget, ...]
     faults: tuple[Fault, ...]
     size: int  # of all subjects as published
-    read: int  # bytes
-    proved_before: int  # bytes that the state file says were proved, and that were not read again
+    read_bytes: int  # bytes
+    verified_earlier_bytes: int  # bytes that the state file says were proved, and that were not read again
     seconds: float
     sample: Sample | None
-    redone: int = 0  # on a cluster: tasks begun again, because a worker died, hung or could not
+    retried_tasks: int = 0  # on a cluster: tasks begun again, because a worker died, hung or could not
 
 
 class ShardTransfer(FrozenStruct, frozen=True, kw_only=True):
@@ -182,7 +182,7 @@ class ShardTransfer(FrozenStruct, frozen=True, kw_only=True):
     size: int
     members: int  # that were asked for
     bytes: int  # of those members
-    transferred: int
+    transferred_bytes: int
 
 
 class GetReport(FrozenStruct, frozen=True, kw_only=True):
@@ -192,19 +192,19 @@ class GetReport(FrozenStruct, frozen=True, kw_only=True):
     to: str
     dry_run: bool
     evidence: Evidence
-    chosen: int  # members that were asked for
+    selected: int  # members that were asked for
     bytes: int  # of them
     written: int
-    already: int  # stood there, whole
-    bad: tuple[MemberIssue, ...]  # not what was published, or no source has it; nothing of them was written
-    in_the_way: tuple[MemberIssue, ...]  # another file has the name, and overwriting was not allowed
+    unchanged: int  # stood there, whole
+    bad_members: tuple[MemberIssue, ...]  # not what was published, or no source has it; nothing of them was written
+    blocked: tuple[MemberIssue, ...]  # another file has the name, and overwriting was not allowed
     renamed: tuple[MemberIssue, ...]  # could not have the name that was asked for
     files: tuple[ExtractedFile, ...]  # the file that each becomes
     shards: tuple[ShardTransfer, ...]
     lookup_requests: int  # to find the members: of index, tables and documents
     lookup_bytes: int
-    transferred: int  # bytes of members and of pieces that hold them
-    shard_bytes: int  # what those shards weigh
+    transferred_bytes: int  # bytes of members and of pieces that hold them
+    shards_size: int  # what those shards weigh
     unreachable: bool  # a source did not answer: the same command may do more later
     magnets: tuple[str, ...]  # that name each member
     withheld: tuple[Withheld, ...]  # shards to which no link is handed out, and why

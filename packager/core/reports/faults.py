@@ -31,7 +31,7 @@ class Fault(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
     kind: FaultKind
     path: str
     path_b64: str | None = None
-    what: str = ""
+    detail: str = ""
     start: int | None = None  # bytes [start, stop) that are concerned, where not the whole file is
     stop: int | None = None
     first_piece: int | None = None  # counted from 0, and the last one included
@@ -51,8 +51,8 @@ class Fault(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
             words.append(f"piece {self.first_piece}" if one else f"pieces {self.first_piece} to {self.last_piece}")
         if self.start is not None and self.stop is not None:
             words.append(f"bytes {self.start} to {self.stop} ({format_size(self.stop - self.start)})")
-        if self.what:
-            words.append(self.what)
+        if self.detail:
+            words.append(self.detail)
         if self.members:
             words.append(f"{count_of(len(self.members), 'member')} touched")
         if self.tag_files:
@@ -63,7 +63,7 @@ class Fault(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
 def file_fault(kind: FaultKind, path: bytes, what: str = "") -> Fault:
     """Return a fault of a whole file."""
     text, b64 = _written(path)
-    return Fault(kind=kind, path=text, path_b64=b64, what=display_text(what))
+    return Fault(kind=kind, path=text, path_b64=b64, detail=display_text(what))
 
 
 def size_fault(path: bytes, found: int, wanted: int) -> Fault:
@@ -74,7 +74,7 @@ def size_fault(path: bytes, found: int, wanted: int) -> Fault:
         kind=kind,
         path=text,
         path_b64=b64,
-        what=f"has {found} bytes, not {wanted}",
+        detail=f"has {found} bytes, not {wanted}",
         start=min(found, wanted),
         stop=max(found, wanted),
     )
@@ -244,7 +244,7 @@ def _ranged(kind: FaultKind, path: bytes, what: str, run: range, known: Expected
         kind=kind,
         path=text,
         path_b64=b64,
-        what=display_text(what),
+        detail=display_text(what),
         start=start,
         stop=stop,
         first_piece=run.start,

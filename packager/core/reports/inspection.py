@@ -29,7 +29,7 @@ class ClientTrouble(FrozenStruct, frozen=True, kw_only=True):
     client: str
     version: str
     refuses: bool
-    why: str
+    reason: str
     tried: bool
 
 
@@ -73,7 +73,7 @@ class MagnetFacts(FrozenStruct, frozen=True, kw_only=True):
     trackers: tuple[str, ...]
     web_seeds: tuple[str, ...]
     peers: tuple[str, ...]
-    chosen: tuple[str, ...]
+    selected: tuple[str, ...]
     clients: tuple[ClientTrouble, ...]
 
 

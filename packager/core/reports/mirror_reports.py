@@ -11,7 +11,7 @@ from packager.core.reports.reports import TrackerAnswer
 from packager.model import CountSource, FrozenStruct, Strategy
 
 Health: TypeAlias = Literal["healthy", "damaged", "incomplete", "old"]
-OnDisk: TypeAlias = Literal["whole", "unchecked", "partial", "missing", "in the way"]
+OnDisk: TypeAlias = Literal["complete", "unchecked", "partial", "missing", "blocked"]
 FetchState: TypeAlias = Literal["waiting", "checking", "downloading", "seeding", "failed"]
 
 
@@ -22,7 +22,7 @@ class PlannedDownload(FrozenStruct, frozen=True, kw_only=True):
     phase: str
     size: int  # of its tar
     on_disk: OnDisk
-    why: str
+    reason: str
 
 
 class Removable(FrozenStruct, frozen=True, kw_only=True):
@@ -30,7 +30,7 @@ class Removable(FrozenStruct, frozen=True, kw_only=True):
 
     name: str
     size: int  # on the disk
-    why: str
+    reason: str
     ended: bool  # it should be deleted: the publisher replaced it, or it must not be handed out
     prune: bool  # `mirror prune` deletes it: it should be, and this mirror fetched it
 
@@ -39,9 +39,9 @@ class SeedCountSource(FrozenStruct, frozen=True, kw_only=True):
     """Where the seed counts of a plan come from. at: when they were counted; None where that is not known."""
 
     source: CountSource
-    at: str | None
+    counted_at: str | None
     known: int  # shards of which they tell
-    of: int
+    total: int
     trackers: tuple[TrackerAnswer, ...]  # that were asked now
 
 
@@ -51,7 +51,7 @@ class WithdrawnLocally(FrozenStruct, frozen=True, kw_only=True):
     id: str
     reason: str
     date: str
-    here: tuple[str, ...]
+    local_tars: tuple[str, ...]
 
 
 class ChangedSetting(FrozenStruct, frozen=True, kw_only=True):
@@ -75,8 +75,8 @@ class MirrorPlan(FrozenStruct, frozen=True, kw_only=True):
     chosen: tuple[PlannedDownload, ...]
     size: int  # of the chosen
     documents: int  # bytes of their torrents, manifests and tables, which count in the budget, too
-    fetch: int  # bytes of the chosen that are not here yet
-    free: int  # on the disk now
+    download_size: int  # bytes of the chosen that are not here yet
+    free_space: int  # on the disk now
     reserve: int  # of them, to be left alone
     left_out: tuple[Issue, ...]  # chosen and not taken, and why
     removable: tuple[Removable, ...]
@@ -91,9 +91,9 @@ class FetchedShard(FrozenStruct, frozen=True, kw_only=True):
 
     name: str
     state: FetchState
-    share: float  # of its bytes that are right and here, 0 to 1
+    progress: float  # of its bytes that are right and here, 0 to 1
     uploaded: int
-    what: str  # why it failed
+    error: str  # why it failed
 
 
 class FetchReport(FrozenStruct, frozen=True, kw_only=True):
@@ -104,7 +104,7 @@ class FetchReport(FrozenStruct, frozen=True, kw_only=True):
     downloaded: int
     uploaded: int
     peers: int  # the most at once
-    whole: int  # shards that are whole and checked
+    complete: int  # shards that are whole and checked
     shards: tuple[FetchedShard, ...]
 
 
@@ -112,11 +112,11 @@ class MirrorReport(FrozenStruct, frozen=True, kw_only=True):
     """What `mirror follow` and `mirror sync` did."""
 
     plan: MirrorPlan
-    done: bool  # False: a dry run, or the plan was declined; nothing was written
+    applied: bool  # False: a dry run, or the plan was declined; nothing was written
     warnings: tuple[str, ...]
     client: str
     stopped: tuple[str, ...]  # withheld shards that the client had and was told to stop sharing
-    handed: tuple[str, ...]  # shards that the client was given now
+    added: tuple[str, ...]  # shards that the client was given now
     refused: tuple[Issue, ...]  # shards that it would not take, and why
     fetched: FetchReport | None  # of the built-in client
     complete: bool  # every chosen shard is here and right, or in the client's hands
@@ -142,7 +142,7 @@ class MirrorShard(FrozenStruct, frozen=True, kw_only=True):
 class MirrorStatus(FrozenStruct, frozen=True, kw_only=True):
     """What a mirror holds."""
 
-    source: str
+    release: str
     collection: str
     serial: int
     date: str
@@ -152,7 +152,7 @@ class MirrorStatus(FrozenStruct, frozen=True, kw_only=True):
     client: str
     reachable: bool  # the client was asked; else what it knows is null
     shards: tuple[MirrorShard, ...]
-    held: int  # bytes of whole tars
+    complete_size: int  # bytes of whole tars
     removable: tuple[Removable, ...]
     warnings: tuple[str, ...]
     health: Health  # damaged before incomplete before old: its release is older than max_age

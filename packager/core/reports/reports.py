@@ -19,7 +19,7 @@ class ScanReport(FrozenStruct, frozen=True, kw_only=True):
     files: int
     bytes: int
     records: int  # rows of the catalogue, with and without a file
-    metadata_only: int
+    without_file_count: int
     tags_read: int  # files whose tags were read now; the others were unchanged since the last scan
     kinds: dict[str, int]
     warning_count: int
@@ -42,13 +42,13 @@ class PackReport(FrozenStruct, frozen=True, kw_only=True):
     """What `pack` did: shards packed now, and those that were whole already."""
 
     packed: int
-    already: int
-    elsewhere: int  # of those: published, and their tars are not here
+    unchanged: int
+    not_local: int  # of those: published, and their tars are not here
     virtual: int  # of all that are whole now: shards without a tar, made from their sources when asked for
-    bytes: int  # read and hashed now
+    read_bytes: int  # read and hashed now
     seconds: float
     failed: tuple[Issue, ...]  # shards that could not be packed, and why
-    redone: int = 0  # on a cluster: tasks begun again, because a worker died, hung or could not
+    retried_tasks: int = 0  # on a cluster: tasks begun again, because a worker died, hung or could not
     withdrawn_files: int = 0  # that the plan left out, since they have the content of a withdrawn record
     withdrawn_named: tuple[WithdrawnFile, ...] = ()  # the first of them
     other_content: OtherContent | msgspec.UnsetType = msgspec.UNSET  # as in the plan
@@ -58,11 +58,11 @@ class MaterialiseReport(FrozenStruct, frozen=True, kw_only=True):
     """What `materialise` did: tars written now, and those that were there already."""
 
     written: int
-    already: int
-    bytes: int  # of the tars written now
+    unchanged: int
+    written_bytes: int  # of the tars written now
     seconds: float
     failed: tuple[Issue, ...]  # shards whose tar could not be written, and why
-    redone: int = 0  # on a cluster: tasks begun again, because a worker died, hung or could not
+    retried_tasks: int = 0  # on a cluster: tasks begun again, because a worker died, hung or could not
 
 
 class TrackerAnswer(FrozenStruct, frozen=True, kw_only=True):
@@ -72,7 +72,7 @@ class TrackerAnswer(FrozenStruct, frozen=True, kw_only=True):
     asked: int
     answered: int
     seconds: float
-    what: str  # why it answered for no more; "" where it answered for all
+    error: str  # why it answered for no more; "" where it answered for all
 
 
 class ScrapeReport(FrozenStruct, frozen=True, kw_only=True):
@@ -89,7 +89,7 @@ class PruneItem(FrozenStruct, frozen=True, kw_only=True):
 
     path: str
     size: int
-    why: str
+    reason: str
 
 
 class FoundRecord(FrozenStruct, frozen=True, kw_only=True):
@@ -111,7 +111,7 @@ class WithdrawReport(FrozenStruct, frozen=True, kw_only=True):
     size: int  # bytes of those shards
     supersede: bool  # they are to be replaced
     to_delete: tuple[PruneItem, ...]  # files here that should be deleted once the next release is out
-    written: bool  # False: a dry run
+    dry_run: bool  # nothing was saved
     same_content: tuple[str, ...] = ()  # of these records: named only by their content
     unread: tuple[Issue, ...] = ()  # files whose content could not be read; copies of them would go unnoticed
 
@@ -123,7 +123,7 @@ class SupersedeReport(FrozenStruct, frozen=True, kw_only=True):
     members: int
     size: int  # bytes of those shards
     to_delete: tuple[PruneItem, ...]  # files here that should be deleted once the next release is out
-    written: bool  # False: a dry run
+    dry_run: bool  # nothing was saved
 
 
 class PruneReport(FrozenStruct, frozen=True, kw_only=True):
@@ -140,13 +140,13 @@ class UploadReport(FrozenStruct, frozen=True, kw_only=True):
 
     to: str
     uploaded: int  # files
-    bytes: int  # of those
+    uploaded_bytes: int  # of those
     unchanged: int  # files that were there already
     removed: int  # files that the release has no more, and whose time of grace is over
-    waiting: int  # such files whose time of grace is not over
-    shards_absent: int  # with the shards: those whose tar does not lie here
+    pending_removal: int  # such files whose time of grace is not over
+    missing_shards: int  # with the shards: those whose tar does not lie here
     withheld: tuple[Withheld, ...]  # shards whose tars are not handed out: not sent, and deleted if they were there
-    leftovers: int  # uploads of runs that were killed, taken back
+    aborted_uploads: int  # uploads of runs that were killed, taken back
     seconds: float
 
 
@@ -164,14 +164,14 @@ class PublishReport(FrozenStruct, frozen=True, kw_only=True):
     serial: int
     changed: bool  # False: the site already shows this
     date: str
-    index: str  # the path of index.html
+    index_page: str  # the path of index.html
     phases: tuple[ReleasePhase, ...]
     shards: int
     size: int  # bytes of the published tars
     files: int  # of the site
     unread_count: int  # files and folders that the scan could not read, as the release says
     withheld: tuple[Withheld, ...]  # shards that no list, feed or page offers, and why
-    scraped: ScrapeReport | None  # None: trackers were not asked
+    seed_counts: ScrapeReport | None  # None: trackers were not asked
     missing: tuple[MissingForReaders, ...]
     upload: UploadReport | None  # None: without --to
 
@@ -195,11 +195,11 @@ class StatusPhase(FrozenStruct, frozen=True, kw_only=True):
     packed: int
     virtual: int  # of those: shards without a tar
     published: int  # shards that the last release lists
-    opened: str | None  # date of its first published shard, and of its newest
-    grown: str | None
+    first_published: str | None  # date of its first published shard, and of its newest
+    last_published: str | None
     embargo: str | None  # it stays closed until then
     size: int  # bytes of its tars
-    left: int  # bytes still to pack
+    remaining_bytes: int  # bytes still to pack
 
 
 class StatusReport(FrozenStruct, frozen=True, kw_only=True):
@@ -209,11 +209,11 @@ class StatusReport(FrozenStruct, frozen=True, kw_only=True):
     records: int
     planned: bool
     phases: tuple[StatusPhase, ...]
-    left: int  # bytes still to pack
-    seconds_left: float | None  # None: nothing was packed yet to judge by
+    remaining_bytes: int  # bytes still to pack
+    remaining_seconds: float | None  # None: nothing was packed yet to judge by
     serial: int | None  # of the last release
     next: str  # the command that goes on, or "" where all is done
-    strangers: tuple[str, ...]  # tars in shards.directory that the plan does not know
+    unknown_tars: tuple[str, ...]  # tars in shards.directory that the plan does not know
     to_delete: tuple[PruneItem, ...]  # files there that nobody should share any more: packager prune deletes them
     unread_count: int = 0  # files and folders that the last scan could not read; the first of them
     unread: tuple[Issue, ...] = ()
@@ -226,7 +226,7 @@ class ServeReport(FrozenStruct, frozen=True, kw_only=True):
     seconds: float
     requests: int
     ranges: int  # byte ranges sent
-    bytes: int  # of bodies
+    sent_bytes: int  # of bodies
     errors: int  # answers refused or cut: a source was not what it was, a client stalled or left
 
 
@@ -239,17 +239,17 @@ class SeededTorrent(FrozenStruct, frozen=True, kw_only=True):
     name: str
     version: Version
     state: SeedState
-    proved: bool  # read in full by us in this run, so libtorrent did not read it again
+    verified: bool  # read in full by us in this run, so libtorrent did not read it again
     evidence: Evidence  # what says how the tar should be
     uploaded: int
-    what: str  # why it failed
+    error: str  # why it failed
 
 
 class AddedTar(FrozenStruct, frozen=True, kw_only=True):
     """A tar that a client shares: given it now, after it was read in full and found right, or had by it before."""
 
     name: str
-    state: Literal["given", "had"]
+    state: Literal["added", "present"]
     evidence: Evidence  # what says how the tar should be
 
 
@@ -264,7 +264,7 @@ class SeedReport(FrozenStruct, frozen=True, kw_only=True):
     refused: tuple[Issue, ...]  # tars that were not shared, and why
     withheld: tuple[Withheld, ...]  # shards that were not shared, or no longer from some time on, and why
     client: str | None  # the program that runs, and its version; then there are no torrents, but:
-    handed: tuple[AddedTar, ...]
+    added: tuple[AddedTar, ...]
 
 
 class TorrentReport(FrozenStruct, frozen=True, kw_only=True):
@@ -281,5 +281,5 @@ class TorrentReport(FrozenStruct, frozen=True, kw_only=True):
     infohash_v1: Infohash | None
     infohash_v2: Infohash | None
     magnet: str
-    left_out: tuple[Issue, ...]  # what of the folder is no file that could be read as one
+    skipped: tuple[Issue, ...]  # what of the folder is no file that could be read as one
     seconds: float

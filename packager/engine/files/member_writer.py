@@ -136,7 +136,7 @@ def refused(members: pa.Table, row: int) -> MemberIssue:
 
 def write_results(id_: str, path: str, what: str) -> MemberIssue:
     """Return a member and what is to be said of it."""
-    return MemberIssue(id=display_text(id_), path=display_text(path), what=what)
+    return MemberIssue(id=display_text(id_), path=display_text(path), reason=what)
 
 
 def extracted_files(member: MemberOutput) -> ExtractedFile:

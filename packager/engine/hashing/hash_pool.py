@@ -62,14 +62,14 @@ class HashPool:
         """Yield (key, task, what it found) as tasks end, in any order.
 
         tasks: drawn when a process is free for one. advance: called with bytes as they are read; if it raises, the
-        run ends. Raises IncompleteError where a process dies, and what a task raised. What one worker of a cluster cannot
-        read another one is asked for, before it is said to be unreadable.
+        run ends. What one worker of a cluster cannot read another one is asked for, before it is said to be unreadable.
+        Raises IncompleteError where a process dies, and what a task raised.
         """
         there = self._cluster is not None
         job: Job[Group[Key, Found], list[Runnable[Found]], list[Found], list[Found]] = Job(
-            send=lambda group: [_absolute(task) if there else task for _, task in group],
-            there=partial(run_all, rate=self._rate),
-            receive=lambda _, found: found,
+            prepare=lambda group: [_absolute(task) if there else task for _, task in group],
+            run=partial(run_all, rate=self._rate),
+            finish=lambda _, found: found,
             name=lambda _: "verify",
             doubtful=_has_unreadable,
         )

@@ -125,7 +125,7 @@ class _Asking:
             asked=len(self._swarms),
             answered=len(self.counts),
             seconds=round(self._seconds, 3),
-            what=self._what,
+            error=self._what,
         )
 
 

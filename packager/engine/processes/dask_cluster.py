@@ -122,7 +122,7 @@ class DaskCluster:
 
     def __init__(self, workers: DaskWorkers) -> None:
         """Take the workers."""
-        self.redone = 0
+        self.retried_tasks = 0
         self._workers = workers
 
     @property
@@ -143,4 +143,4 @@ class DaskCluster:
             yield from course.run()
         finally:
             course.stop()
-            self.redone += course.redone
+            self.retried_tasks += course.retried_tasks

@@ -64,7 +64,7 @@ class ClusterRun(Generic[Task, Load, Made, Result]):
         self, workers: DaskWorkers, job: Job[Task, Load, Made, Result], tasks: Iterable[Task], advance: Advance
     ) -> None:
         """Begin to listen; `run` hands out the first task."""
-        self.redone = 0  # tries beyond the first of each task
+        self.retried_tasks = 0  # tries beyond the first of each task
         self._workers, self._job, self._source, self._advance = workers, job, iter(tasks), advance
         self._token, self._numbers = secrets.token_hex(8), itertools.count(1)
         self._news: queue.SimpleQueue[tuple[str, str, str, int]] = queue.SimpleQueue()
@@ -104,7 +104,7 @@ class ClusterRun(Generic[Task, Load, Made, Result]):
         else:
             return None
         try:
-            return case, self._job.send(case.task)
+            return case, self._job.prepare(case.task)
         except PackagerError as error:
             return case, error
 
@@ -123,9 +123,9 @@ class ClusterRun(Generic[Task, Load, Made, Result]):
     def _submit(self, case: _TaskState[Task], load: Load) -> None:
         """Send a task on its way."""
         case.tries += 1
-        self.redone += case.tries > 1
+        self.retried_tasks += case.tries > 1
         key = f"packager-{self._token}-{next(self._numbers)}"
-        future = self._workers.submit(RemoteTask(self._job.there, load), key, case.shunned)
+        future = self._workers.submit(RemoteTask(self._job.run, load), key, case.shunned)
         self._out[key] = _Attempt(key, case, future, time.monotonic())
         future.add_done_callback(lambda _: self._news.put((key, "ended", "", 0)))
 
@@ -157,7 +157,7 @@ class ClusterRun(Generic[Task, Load, Made, Result]):
         each.heard, each.worker, each.stopped = time.monotonic(), worker, what == "left"
         if what == "begun":
             each.begun += 1
-            self.redone += each.begun > 1  # Dask gave it to another
+            self.retried_tasks += each.begun > 1  # Dask gave it to another
         self._count(each.case, done)
         return None
 
@@ -190,7 +190,7 @@ class ClusterRun(Generic[Task, Load, Made, Result]):
             result = made
         else:
             try:
-                result = self._job.receive(case.task, made)
+                result = self._job.finish(case.task, made)
             except PackagerError as error:
                 result = error
             except OSError as error:

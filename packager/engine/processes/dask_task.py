@@ -29,7 +29,7 @@ _one_at_a_time = threading.Lock()  # the engine keeps buffers for one task a pro
 class RemoteTask(Generic[Load, Made]):
     """A task on its way. version: of the packager that sends it."""
 
-    there: Callable[[Load, Advance], Made]
+    run: Callable[[Load, Advance], Made]
     load: Load
     version: str = __version__
 
@@ -62,7 +62,7 @@ def run_remote_task(task: RemoteTask[Load, Made]) -> RemoteResult[Made]:
         before = tempfile.tempdir
         scratch = tempfile.tempdir = tempfile.mkdtemp(prefix="packager-", dir=worker.local_directory)
         try:
-            return RemoteResult(address, task.there(task.load, events.advance), events.done)
+            return RemoteResult(address, task.run(task.load, events.advance), events.done)
         except PackagerError as error:
             return RemoteResult(address, error, here=_by_system(error))
         except OSError as error:

@@ -39,7 +39,7 @@ _PROGRAM = "import sys; from packager.engine.processes.local_workers import serv
 class LocalWorkers:
     """At most so many processes, started as tasks come; a context manager that ends them. Use it from one thread."""
 
-    redone = 0  # a process that dies ends the run
+    retried_tasks = 0  # a process that dies ends the run
 
     def __init__(self, count: int, *, prefetch: bool = False) -> None:
         """Allow `count` processes; 1: tasks run in this one.
@@ -88,8 +88,8 @@ class LocalWorkers:
         source = chain(first, source)
         if self.size == 1 or len(first) < 2:
             for task in source:
-                here = _run(job.there, job.send(task), advance)
-                yield task, here if isinstance(here, PackagerError) else job.receive(task, here)
+                here = _run(job.run, job.prepare(task), advance)
+                yield task, here if isinstance(here, PackagerError) else job.finish(task, here)
             return
         held: dict[Connection, deque[Task]] = {}
         try:
@@ -108,7 +108,7 @@ class LocalWorkers:
                     for following in islice(source, 1):
                         _hand_over(job, following, pipe, held[pipe])
                     (made,) = message
-                    yield task, made if isinstance(made, PackagerError) else job.receive(task, made)
+                    yield task, made if isinstance(made, PackagerError) else job.finish(task, made)
         finally:
             if any(held.values()):
                 self.close()
@@ -136,7 +136,7 @@ def _hand_over(job: Job[Task, Load, Made, Result], task: Task, pipe: Connection,
     """Give a process a task."""
     held.append(task)
     try:
-        pipe.send((job.there, job.send(task)))
+        pipe.send((job.run, job.prepare(task)))
     except OSError as error:
         raise _killed() from error
 

@@ -42,22 +42,22 @@ class Job(Generic[Task, Load, Made, Result]):
     fault, so that another one is asked. name: what the user calls the task.
     """
 
-    send: Callable[[Task], Load]
-    there: Callable[[Load, Advance], Made]
-    receive: Callable[[Task, Made], Result]
+    prepare: Callable[[Task], Load]
+    run: Callable[[Load, Advance], Made]
+    finish: Callable[[Task, Made], Result]
     name: Callable[[Task], str]
     doubtful: Callable[[Made], bool] = _never
 
 
 def direct_job(run: Callable[[Task, Advance], Result]) -> Job[Task, Task, Result, Result]:
     """Return the job of tasks that travel as they are, and whose results come back as they are."""
-    return Job(send=lambda task: task, there=run, receive=lambda _, result: result, name=str)
+    return Job(prepare=lambda task: task, run=run, finish=lambda _, result: result, name=str)
 
 
 class WorkerPool(Protocol):
     """Processes of this machine, or workers on others."""
 
-    redone: int  # tasks that were begun again, because their worker died, hung or could not
+    retried_tasks: int  # tasks that were begun again, because their worker died, hung or could not
 
     @property
     def size(self) -> int:

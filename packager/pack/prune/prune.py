@@ -54,7 +54,7 @@ class _Found:
     kept: list[Issue] = field(default_factory=list)
 
     def add(self, path: object, size: int, why: str, delete: Callable[[], object]) -> None:
-        self.files.append((PruneItem(path=display_text(str(path)), size=size, why=why), delete))
+        self.files.append((PruneItem(path=display_text(str(path)), size=size, reason=why), delete))
 
 
 def prune(project: Project, ask: Ask, *, now: str, dry_run: bool = False) -> PruneReport:

@@ -113,9 +113,9 @@ def run(
 def packing(folder: Path | None) -> Job[ShardTask, SentTask, ReceivedShard, PackedMarker]:
     """Return how shards are packed elsewhere. folder: of this run, that workers write to; None: tars go to a store."""
     return Job(
-        send=lambda task: load(task, folder),
-        there=pack_there,
-        receive=take_packed,
+        prepare=lambda task: load(task, folder),
+        run=pack_there,
+        finish=take_packed,
         name=lambda task: task.shard.name,
     )
 

@@ -31,7 +31,7 @@ def supersede(
     kept = tuple(each for each in noted.shards if each.name not in fresh)
     if not dry_run:
         write_withdrawals(project, msgspec.structs.replace(noted, shards=(*kept, *fresh.values())))
-    return _superseded(project, shards, written=not dry_run)
+    return _superseded(project, shards, dry_run=dry_run)
 
 
 def undo_supersede(project: Project, names: Sequence[str], *, dry_run: bool = False) -> SupersedeReport:
@@ -44,10 +44,10 @@ def undo_supersede(project: Project, names: Sequence[str], *, dry_run: bool = Fa
     if not dry_run:
         kept = tuple(each for each in noted.shards if each.name not in gone)
         write_withdrawals(project, msgspec.structs.replace(noted, shards=kept))
-    return msgspec.structs.replace(_superseded(project, shards, written=not dry_run), to_delete=())
+    return msgspec.structs.replace(_superseded(project, shards, dry_run=dry_run), to_delete=())
 
 
-def _superseded(project: Project, shards: Sequence[ReleaseShard], *, written: bool) -> SupersedeReport:
+def _superseded(project: Project, shards: Sequence[ReleaseShard], *, dry_run: bool) -> SupersedeReport:
     """Return what was done."""
     return SupersedeReport(
         shards=tuple(shard.name for shard in shards),
@@ -56,7 +56,7 @@ def _superseded(project: Project, shards: Sequence[ReleaseShard], *, written: bo
         to_delete=after_the_next_release(
             project, state_files.read_last_release(project), [shard.name for shard in shards]
         ),
-        written=written,
+        dry_run=dry_run,
     )
 
 

@@ -175,5 +175,5 @@ def _report(
         size=sum(live[ShardName(name)].size for name in holding),
         supersede=not options.keep_shards,
         to_delete=after_the_next_release(project, last, () if options.keep_shards else holding, withdrawn),
-        written=not options.dry_run,
+        dry_run=options.dry_run,
     )

@@ -94,7 +94,7 @@ def test_a_second_run_writes_nothing_and_another_file_is_left_alone_unless_told(
     before = {path: path.stat().st_ino for path in out.rglob("*")}
     again = run(capsys, "extract", tar, "--to", out, "--json")
     report = json.loads(again.out)
-    assert (again.code, report["written"], report["already"]) == (0, 0, report["chosen"])
+    assert (again.code, report["written"], report["unchanged"]) == (0, 0, report["selected"])
     assert {path: path.stat().st_ino for path in out.rglob("*")} == before
     own = next(path for path in out.rglob("*.wav"))
     whole = own.read_bytes()

@@ -36,7 +36,7 @@ def run(capsys: Capture, *arguments: object) -> tuple[int, str, str]:
 def faults(capsys: Capture, *arguments: object) -> list[dict[str, Any]]:
     code, out, err = run(capsys, "verify", *arguments, "--json", "--workers", 1)
     report = json.loads(out)
-    assert code == (0 if report["good"] else 1), out + err
+    assert code == (0 if report["ok"] else 1), out + err
     found = report["faults"]
     assert isinstance(found, list)
     return found
@@ -77,25 +77,25 @@ def check_empty_files(folder: Path, capsys: Capture, release: tuple[object, ...]
             empty.mkdir()
         assert [fault["path"] for fault in faults(capsys, folder, *release)] == [str(empty)]
         code, report = repair("--dry-run")
-        assert (code, report["whole"], report["missing_files"]) == (1, False, ["data/a/empty"])
+        assert (code, report["complete"], report["missing_files"]) == (1, False, ["data/a/empty"])
         assert not empty.is_file()
     code, report = repair()
-    assert (code, report["whole"], report["created_files"]) == (1, False, 0)
+    assert (code, report["complete"], report["created_files"]) == (1, False, 0)
     assert "something else has the name" in run(capsys, "repair", folder, *release, "--no-web-seeds")[1]
     empty.rmdir()
     assert "1 file without bytes missing" in run(capsys, "repair", folder, *release, "--dry-run")[1]
     code, report = repair()
-    assert (code, report["whole"], report["created_files"], empty.read_bytes()) == (0, True, 1, b"")
+    assert (code, report["complete"], report["created_files"], empty.read_bytes()) == (0, True, 1, b"")
     assert faults(capsys, folder, *release) == []
     (folder / "data/a/odd").write_bytes(b"x")
     for options in (["--dry-run"], []):
         code, report = repair(*options)
-        assert (code, report["whole"], report["extra_files"]) == (1, False, [str(folder / "data/a/odd")])
+        assert (code, report["complete"], report["extra_files"]) == (1, False, [str(folder / "data/a/odd")])
     assert "move the files that are not in the shard" in run(capsys, "repair", folder, *release, "--no-web-seeds")[1]
     (folder / "data/a/odd").unlink()
     shutil.move(folder / "data/a", folder.parent / "kept")
     code, report = repair("--dry-run")
-    assert (report["missing_files"], report["bad"] > 0) == (["data/a/empty"], True)
+    assert (report["missing_files"], report["bad_pieces"] > 0) == (["data/a/empty"], True)
     assert repair()[1]["created_files"] == 1
     shutil.rmtree(folder / "data/a")
     shutil.move(folder.parent / "kept", folder / "data/a")
@@ -170,12 +170,13 @@ def test_repair_mends_bad_missing_short_and_long_files_from_loose_ones(
         file.write(b"more")
     code, out, _ = run(capsys, "repair", folder, *options, "--dry-run", "--json")
     report = json.loads(out)
-    assert (code, report["whole"], report["excess"]) == (1, False, 4)
-    assert report["bad"] > 0
+    assert (code, report["complete"], report["excess_bytes"]) == (1, False, 4)
+    assert report["bad_pieces"] > 0
     assert not (folder / "data/z").exists()
     code, out, err = run(capsys, "repair", folder, "--from", made.source, *options, "--json")
     report = json.loads(out)
-    assert (code, report["whole"], report["repaired"], report["left"]) == (0, True, report["bad"], []), err
+    assert (code, report["complete"], report["repaired"]) == (0, True, report["bad_pieces"]), err
+    assert report["unrepaired"] == []
     assert whole(folder) == right
 
 
@@ -188,8 +189,9 @@ def test_repair_reads_back_what_it_wrote_into_a_folder(
     options = ("--release", made.root / "output", "--no-web-seeds", "--workers", 1, "--json")
     code, out, _ = run(capsys, "repair", folder, "--from", made.source, *options)
     report = json.loads(out)
-    assert (code, report["whole"], report["repaired"], report["left_pieces"]) == (1, False, 0, report["bad"])
-    assert "the disk gives others back" in report["left"][0]["why"][0]
+    assert (code, report["complete"], report["repaired"]) == (1, False, 0)
+    assert report["unrepaired_pieces"] == report["bad_pieces"]
+    assert "the disk gives others back" in report["unrepaired"][0]["reasons"][0]
 
 
 def test_repair_takes_just_the_bad_pieces_of_a_folder_from_a_web_seed_and_from_peers(
@@ -204,7 +206,7 @@ def test_repair_takes_just_the_bad_pieces_of_a_folder_from_a_web_seed_and_from_p
         spoil(folder, "data/Album/02 two.flac", 150_000)
         spoil(folder, "manifest-sha256.txt", 3)
         code, out, _ = run(capsys, "repair", folder, "--web-seed", f"{site.address}w/", *options)
-        assert (code, json.loads(out)["whole"]) == (0, True)
+        assert (code, json.loads(out)["complete"]) == (0, True)
         assert whole(folder) == right
         assert site.sent < 4 * 16384
     (folder / "data/Album/02 two.flac").unlink()
@@ -212,7 +214,7 @@ def test_repair_takes_just_the_bad_pieces_of_a_folder_from_a_web_seed_and_from_p
         code, out, err = run(
             capsys, "repair", folder, "--no-web-seeds", "--peer", peer, "--listen", "127.0.0.1", *options
         )
-        assert (code, json.loads(out)["whole"]) == (0, True), err
+        assert (code, json.loads(out)["complete"]) == (0, True), err
     assert whole(folder) == right
 
 

@@ -74,7 +74,7 @@ def test_the_source_gives_every_shard_again(made: Path, loose: Path, tmp_path: P
         ran = run(capsys, "rebuild", tar, "--out", out, "--from", loose, *options)
         assert ran.code == 0, ran.err
         report = json.loads(ran.out)
-        assert (report["by_path"], report["by_content"]) == (report["members"], 0)
+        assert (report["found_by_path"], report["found_by_content"]) == (report["members"], 0)
         assert digest(out) == digest(tar)
     assert hidden(tmp_path) == []
 
@@ -94,7 +94,7 @@ def test_an_extracted_copy_with_every_file_renamed_gives_the_same_tar(
         ran = run(capsys, "rebuild", tar, "--out", out, "--from", copy, "--index", tmp_path / "index", "--json")
         assert ran.code == 0, ran.err
         report = json.loads(ran.out)
-        assert report["by_path"] == 0
+        assert report["found_by_path"] == 0
         assert digest(out) == digest(tar)
 
 
@@ -119,7 +119,7 @@ def test_an_extracted_bag_is_a_folder_of_loose_files(made: Path, tmp_path: Path,
     for folder in (tmp_path / "bag", tmp_path / "bag" / "tones-rest-00001"):
         ran = rebuild(capsys, made, folder, tmp_path, "--json")
         assert ran.code == 0, ran.err
-        assert json.loads(ran.out)["by_path"] == 4
+        assert json.loads(ran.out)["found_by_path"] == 4
         (tmp_path / "new.tar").unlink()
 
 
@@ -158,17 +158,17 @@ def test_a_folder_is_looked_at_and_hashed_once_and_only_what_may_be_a_member(
     (loose / "stranger.bin").write_bytes(bytes(123_457))
     shard = published(made)
     seen = Recorded()
-    assert rebuild_here(made, [loose], tmp_path, progress=seen).whole
+    assert rebuild_here(made, [loose], tmp_path, progress=seen).complete
     assert seen.begun == [
         ("look", None, "file"),
         ("hash", shard.manifest.payload, "B"),
         ("rebuild", shard.manifest.size, "B"),
     ]
     seen = Recorded()
-    assert rebuild_here(made, [loose], tmp_path, progress=seen).whole
+    assert rebuild_here(made, [loose], tmp_path, progress=seen).complete
     assert seen.begun == [("rebuild", shard.manifest.size, "B")]
     seen = Recorded()
-    assert rebuild_here(made, [loose], tmp_path, name="audio", progress=seen).whole
+    assert rebuild_here(made, [loose], tmp_path, name="audio", progress=seen).complete
     audio = published(made, "audio").manifest
     assert seen.begun == [("hash", audio.payload, "B"), ("rebuild", audio.size, "B")]
 
@@ -181,8 +181,8 @@ def test_a_wrong_file_with_the_right_path_is_looked_for_by_content(made: Path, l
         (loose / "kept" / Path(path).name).write_bytes(whole)
         (loose / path).write_bytes(whole[:-1] + b"!")
     report = rebuild_here(made, [loose], tmp_path, name="audio")
-    assert report.whole
-    assert (report.by_path, report.by_content) == (1, len(members) - 1)
+    assert report.complete
+    assert (report.found_by_path, report.found_by_content) == (1, len(members) - 1)
     assert digest(tmp_path / "new.tar") == digest(made / "shards" / "tones-audio-00001.tar")
 
 
@@ -226,7 +226,7 @@ def test_missing_members_come_from_the_ranges_that_somebody_has(made: Path, loos
         return TarRangeReader(tar)
 
     report = rebuild_here(made, [loose], tmp_path, fetch=fetch)
-    assert (report.whole, report.fetched, report.fetched_bytes) == (True, 2, 21)
+    assert (report.complete, report.fetched, report.fetched_bytes) == (True, 2, 21)
     assert [stop - start for start, stop in asked] == [14, 7]
     assert digest(tmp_path / "new.tar") == digest(tar)
 
@@ -239,9 +239,9 @@ def test_ranges_that_are_wrong_are_not_taken(damage: str, made: Path, loose: Pat
     if damage == "length":
         os.truncate(copy, 3000)
     report = rebuild_here(made, [loose], tmp_path, fetch=lambda _layout, _ranges: TarRangeReader(copy))
-    assert not report.whole
+    assert not report.complete
     assert [member.path for member in report.missing] == ["notes.txt"]
-    assert ("its SHA-256 is not" if damage == "bytes" else "ends at byte") in report.missing[0].what
+    assert ("its SHA-256 is not" if damage == "bytes" else "ends at byte") in report.missing[0].reason
     assert not (tmp_path / "new.tar").exists()
 
 
@@ -350,7 +350,7 @@ def test_a_script_can_rebuild(made: Path, loose: Path, tmp_path: Path) -> None:
     tar = made / "shards" / "tones-rest-00001.tar"
     out = tmp_path / "new.tar"
     report = api.rebuild(tar, [loose], out, api.RebuildOptions(index=tmp_path / "index", workers=1))
-    assert report.whole
+    assert report.complete
     assert digest(out) == digest(tar)
 
 

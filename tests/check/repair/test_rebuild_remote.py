@@ -54,7 +54,7 @@ def lost(shard: Held) -> list[tuple[int, int]]:
 
 def test_nothing_is_fetched_unless_a_source_is_named(shard: Held, capsys: Capture) -> None:
     code, report = rebuild(shard, capsys)
-    assert (code, report["whole"], report["fetched"]) == (3, False, 0)
+    assert (code, report["complete"], report["fetched"]) == (3, False, 0)
 
 
 def test_a_web_seed_sends_the_missing_members_and_not_a_byte_more(shard: Held, capsys: Capture) -> None:
@@ -77,5 +77,5 @@ def test_a_peer_gives_them_where_the_web_seed_is_down(shard: Held, tmp_path: Pat
 def test_wrong_bytes_make_no_tar(shard: Held, capsys: Capture) -> None:
     with serving({f"{NAME}.tar": shard.right}, "wrong bytes") as site:
         code, report = rebuild(shard, capsys, "--web-seed", site.address)
-    assert (code, report["whole"]) == (3, False)
+    assert (code, report["complete"]) == (3, False)
     assert not shard.tar.exists()

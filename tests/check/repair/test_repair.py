@@ -147,8 +147,8 @@ def test_a_web_seed_sends_the_bad_pieces_and_not_a_byte_more(shard: Held, how: D
         assert (again.code, site.requests) == (0, len(bad))
         assert "nothing to do" in again.out
     report = json.loads(ran.out)
-    assert (report["bad"], report["repaired"], report["left_pieces"]) == (len(bad), len(bad), 0)
-    assert report["bad_bytes"] == report["repaired_bytes"] == report["sources"][0]["bytes"] == total(shard, bad)
+    assert (report["bad_pieces"], report["repaired"], report["unrepaired_pieces"]) == (len(bad), len(bad), 0)
+    assert report["bad_bytes"] == report["repaired_bytes"] == report["data_sources"][0]["bytes"] == total(shard, bad)
     assert shard.tar.read_bytes() == shard.right
 
 
@@ -157,7 +157,7 @@ def test_the_folder_of_loose_files_mends_it(shard: Held, how: Damage, capsys: Ca
     bad = damage(shard, how)
     ran = shard.repair(capsys, "--from", shard.root / "source", "--json")
     assert ran.code == 0, ran.err
-    assert json.loads(ran.out)["sources"] == [
+    assert json.loads(ran.out)["data_sources"] == [
         {"name": f"the loose files of {NAME}", "pieces": len(bad), "bytes": total(shard, bad)}
     ]
     assert shard.tar.read_bytes() == shard.right
@@ -173,7 +173,7 @@ def test_a_peer_mends_it_by_the_bad_pieces_alone(shard: Held, how: Damage, tmp_p
     with seeding(shard.torrent, tmp_path / "peer") as peer:
         ran = shard.repair(capsys, "--peer", peer, "--listen", "127.0.0.1", "--json", "--timeout", "200")
     assert ran.code == 0, ran.out
-    assert json.loads(ran.out)["sources"][0]["bytes"] == total(shard, bad)
+    assert json.loads(ran.out)["data_sources"][0]["bytes"] == total(shard, bad)
     assert shard.tar.read_bytes() == shard.right
     assert not list(shard.tar.parent.glob(".*"))
 
@@ -204,7 +204,7 @@ def test_sources_are_asked_in_turn_for_what_the_one_before_lacks(shard: Held, tm
         ran = shard.repair(capsys, "--web-seed", site.address, "--from", loose, "--json")
         assert 0 < site.sent < total(shard, bad)
     assert ran.code == 0
-    given = [source["pieces"] for source in json.loads(ran.out)["sources"]]
+    given = [source["pieces"] for source in json.loads(ran.out)["data_sources"]]
     assert sum(given) == len(bad)
     assert all(given)
     assert shard.tar.read_bytes() == shard.right
@@ -295,8 +295,8 @@ def test_a_dry_run_only_says_what_is_bad(shard: Held, capsys: Capture) -> None:
         ran = shard.repair(capsys, "--web-seed", site.address, "--dry-run", "--json")
         assert site.requests == 0
     report = json.loads(ran.out)
-    assert (ran.code, report["bad"], report["left_pieces"]) == (1, len(bad), len(bad))
-    assert [(left["first"], left["last"]) for left in report["left"]] == [(bad[0], bad[-1])]
+    assert (ran.code, report["bad_pieces"], report["unrepaired_pieces"]) == (1, len(bad), len(bad))
+    assert [(left["first"], left["last"]) for left in report["unrepaired"]] == [(bad[0], bad[-1])]
     assert shard.tar.read_bytes() == before
 
 
@@ -463,8 +463,8 @@ def test_what_was_written_is_read_back_from_a_disk_that_lies(
     monkeypatch.setattr(os, "pwrite", lie)
     ran = shard.repair(capsys, "--from", shard.root / "source", "--json", "--workers", "1")
     report = json.loads(ran.out)
-    assert (ran.code, report["whole"], report["repaired"], report["left_pieces"]) == (1, False, 0, 1)
-    assert "the disk gives others back" in report["left"][0]["why"][0]
+    assert (ran.code, report["complete"], report["repaired"], report["unrepaired_pieces"]) == (1, False, 0, 1)
+    assert "the disk gives others back" in report["unrepaired"][0]["reasons"][0]
     monkeypatch.undo()
     assert shard.repair(capsys, "--from", shard.root / "source").code == 0
     assert shard.wrong() == []

@@ -113,8 +113,9 @@ def test_the_name_of_a_list_may_say_its_algorithm(data: Path, capsys: Capture) -
     for name in ("B2SUMS", "x.blake2", "SUMS"):
         code, report = verify_list(capsys, data, b2("one.bin", 512) + b"  one.bin\n", name)
         assert (code, report["faults"]) == (0, [])
-    assert report["read"] == 2 * len(FILES["one.bin"])  # SHA-512 first; only what differs is read again
-    assert verify_list(capsys, data, b2("one.bin", 512) + b"  one.bin\n", "B2SUMS")[1]["read"] == len(FILES["one.bin"])
+    assert report["read_bytes"] == 2 * len(FILES["one.bin"])  # SHA-512 first; only what differs is read again
+    report = verify_list(capsys, data, b2("one.bin", 512) + b"  one.bin\n", "B2SUMS")[1]
+    assert report["read_bytes"] == len(FILES["one.bin"])
 
 
 @pytest.mark.parametrize(
@@ -135,12 +136,12 @@ def test_a_digest_of_standard_input_is_of_the_one_file_that_is_named(
 def test_a_line_in_a_signature_that_has_no_end_is_not_lost(data: Path, capsys: Capture) -> None:
     begin = b"-----BEGIN PGP SIGNATURE-----\n"
     code, report = verify_list(capsys, data, GOOD + begin + EMPTY + b"  empty\n" + begin * 20_000)
-    assert (code, report["subjects"][0]["files"], len(report["faults"])) == (1, 2, 21)
+    assert (code, report["targets"][0]["files"], len(report["faults"])) == (1, 2, 21)
 
 
 def test_a_nul_in_a_list_of_lines_costs_its_line_alone(data: Path, capsys: Capture) -> None:
     code, report = verify_list(capsys, data, GOOD + b"x\0y\n" + EMPTY + b"  empty\n")
-    assert (code, report["subjects"][0]["files"]) == (1, 2)
+    assert (code, report["targets"][0]["files"]) == (1, 2)
     assert [fault["kind"] for fault in report["faults"]] == ["unreadable"]
 
 
@@ -165,15 +166,15 @@ def test_a_line_that_cannot_be_read_is_reported_by_its_number_and_the_others_are
     assert code == 1
     (fault,) = report["faults"]
     assert (fault["kind"], fault["path"]) == ("unreadable", str(data.parent / "SUMS"))
-    assert fault["what"].startswith("line 2: ")
-    assert reason in fault["what"]
-    assert (report["good"], report["subjects"][0]["files"], report["read"]) == (False, 2, 5000)
+    assert fault["detail"].startswith("line 2: ")
+    assert reason in fault["detail"]
+    assert (report["ok"], report["targets"][0]["files"], report["read_bytes"]) == (False, 2, 5000)
 
 
 def test_of_many_unreadable_lines_the_first_are_named_and_the_rest_counted(data: Path, capsys: Capture) -> None:
     _, report = verify_list(capsys, data, GOOD + b"no\n" * 500)
     assert len(report["faults"]) == 21
-    assert report["faults"][-1]["what"].startswith("480 more lines")
+    assert report["faults"][-1]["detail"].startswith("480 more lines")
 
 
 def test_an_absolute_path_below_the_folder_is_its_file(data: Path, capsys: Capture) -> None:
@@ -199,7 +200,7 @@ def test_one_file_is_found_by_its_path_from_the_list(data: Path, capsys: Capture
 def test_two_digests_of_one_file_must_both_hold(data: Path, capsys: Capture) -> None:
     both = b"MD5 (one.bin) = " + digest("one.bin", "md5") + b"\n" + GOOD
     code, report = verify_list(capsys, data, both)
-    assert (code, report["subjects"][0]["files"], report["read"]) == (0, 1, 5000)
+    assert (code, report["targets"][0]["files"], report["read_bytes"]) == (0, 1, 5000)
     assert verify_list(capsys, data, both + TWO + b"  one.bin\n")[0] == 1
 
 
@@ -233,7 +234,7 @@ def test_what_these_tools_write_is_read(
     done = subprocess.run([program(command[0]), *command[1:], *names], cwd=data, capture_output=True, check=True)
     code, report = verify_list(capsys, data, done.stdout)
     assert (code, report.get("faults"), report.get("error")) == (0, [], None)
-    assert report["subjects"][0]["files"] == len(names)
+    assert report["targets"][0]["files"] == len(names)
 
 
 def test_a_report_without_a_bad_piece_proves_nothing(tmp_path: Path, capsys: Capture) -> None:

@@ -49,7 +49,7 @@ def run(capsys: Capture, *arguments: object) -> tuple[int, str, str]:
 def evidence(capsys: Capture, *arguments: object) -> dict[str, Any]:
     code, out, err = run(capsys, "verify", *arguments, "--workers", "1", "--json")
     assert code == 0, err
-    (subject,) = json.loads(out)["subjects"]
+    (subject,) = json.loads(out)["targets"]
     found: dict[str, Any] = subject["evidence"]
     return found
 

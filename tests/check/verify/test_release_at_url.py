@@ -87,8 +87,8 @@ def test_a_tar_is_verified_by_the_documents_of_its_shard_alone(
     only(site, first.stem)
     code, out, err = run(capsys, "verify", first, "--release", site.address + named, "--json", "-w", 1)
     assert code == 0, err
-    subject = json.loads(out)["subjects"][0]
-    assert subject["against"] == f"{site.address}manifests/{first.stem}.manifest.json"
+    subject = json.loads(out)["targets"][0]
+    assert subject["checked_against"] == f"{site.address}manifests/{first.stem}.manifest.json"
     assert site.requests == 5  # release.json, manifest, table, both torrents
     flip(first)
     code, out, _ = run(capsys, "verify", first, "--release", site.address + named, "-w", 1)
@@ -102,7 +102,7 @@ def test_a_folder_of_tars_and_loose_files_are_verified_by_an_address(
     project: Project, site: Site, capsys: Capture
 ) -> None:
     code, out, _ = run(capsys, "verify", project.root / "shards", "--release", site.address, "--json", "-w", 1)
-    assert (code, len(json.loads(out)["subjects"])) == (0, len(list((project.root / "shards").glob("*.tar"))))
+    assert (code, len(json.loads(out)["targets"])) == (0, len(list((project.root / "shards").glob("*.tar"))))
     next(iter(project.source.rglob("*tone*"))).write_bytes(b"")
     code, out, _ = run(capsys, "verify", project.source, "--release", site.address, "-w", 1)
     assert (code, "1 bad" in out) == (1, True)
@@ -222,7 +222,7 @@ def test_repair_rebuild_extract_and_seed_take_the_address_too(
     assert run(capsys, "rebuild", tar, "--from", project.source, *where, "-w", 1)[0] == 0
     assert tar.read_bytes() == right
     code, out, _ = run(capsys, "extract", tar, "--to", project.root / "out", "--json", *where)
-    assert (code, json.loads(out)["documents"]) == (0, True)
+    assert (code, json.loads(out)["has_documents"]) == (0, True)
     code, out, _ = run(
         capsys, "seed", tar, "--listen", "127.0.0.1", "--port", 0, "--for", "1s", "--verify", "--json", *where, "-w", 1
     )

@@ -71,13 +71,13 @@ def test_what_is_proved_is_not_read_again_until_it_is_old(root: Path) -> None:
     size = tar.stat().st_size
     now = 2_000_000_000.0
     first = verify(tar, now=now)
-    assert (first.read, first.proved_before, first.good) == (size, 0, True)
+    assert (first.read_bytes, first.verified_earlier_bytes, first.ok) == (size, 0, True)
     second = verify(tar, now=now + DAY)
-    assert (second.read, second.proved_before, second.good, second.complete) == (0, size, True, True)
-    assert verify(tar, now=now + 89 * DAY, older_than=90 * DAY).read == 0
-    assert verify(tar, now=now + 91 * DAY, older_than=90 * DAY).read == size
-    assert verify(tar, now=now + 92 * DAY, older_than=90 * DAY).read == 0
-    assert verify(tar, now=now, older_than=90 * DAY).read == size  # that clock went back: who knows how old it is
+    assert (second.read_bytes, second.verified_earlier_bytes, second.ok, second.complete) == (0, size, True, True)
+    assert verify(tar, now=now + 89 * DAY, older_than=90 * DAY).read_bytes == 0
+    assert verify(tar, now=now + 91 * DAY, older_than=90 * DAY).read_bytes == size
+    assert verify(tar, now=now + 92 * DAY, older_than=90 * DAY).read_bytes == 0
+    assert verify(tar, now=now, older_than=90 * DAY).read_bytes == size  # that clock went back: who knows how old it is
 
 
 @pytest.mark.parametrize("change", [os.utime, lambda tar: (tar.rename("x"), shutil.copy2("x", tar))])
@@ -86,9 +86,9 @@ def test_a_file_of_another_time_or_inode_is_read_again(
 ) -> None:
     monkeypatch.chdir(root)
     tar = tar_of(root)
-    assert verify(tar, now=1e9).read == tar.stat().st_size
+    assert verify(tar, now=1e9).read_bytes == tar.stat().st_size
     change(tar)
-    assert verify(tar, now=1e9).read == tar.stat().st_size
+    assert verify(tar, now=1e9).read_bytes == tar.stat().st_size
 
 
 def test_a_bad_piece_is_read_and_told_each_time_and_no_other(root: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_bad_piece_is_read_and_told_each_time_and_no_other(root: Path) -> None
     second = verify(tar, now=1e9)
     assert [fault.first_piece for fault in first.faults] == [3]
     assert first.faults == second.faults
-    assert second.read == 64 << 10
+    assert second.read_bytes == 64 << 10
 
 
 def test_time_that_runs_out_ends_in_order_and_the_next_run_goes_on(root: Path) -> None:
@@ -109,13 +109,13 @@ def test_time_that_runs_out_ends_in_order_and_the_next_run_goes_on(root: Path) -
     read = 0
     for _ in range(50):
         report = verify(tar, now=1e9, limits=RunLimits(1, max_time=0.02))
-        assert report.good
-        assert report.proved_before == read // (64 << 10) * (64 << 10) or report.complete
-        read = report.proved_before + report.read // SPAN * SPAN
+        assert report.ok
+        assert report.verified_earlier_bytes == read // (64 << 10) * (64 << 10) or report.complete
+        read = report.verified_earlier_bytes + report.read_bytes // SPAN * SPAN
         if report.complete:
             break
     assert report.complete
-    assert report.proved_before + report.read == size
+    assert report.verified_earlier_bytes + report.read_bytes == size
 
 
 def test_max_time_exits_with_3_and_says_how_far_it_came(root: Path, capsys: Capture) -> None:
@@ -141,17 +141,17 @@ def test_what_was_proved_longest_ago_is_read_first(root: Path) -> None:
     report = verifying.verify(
         find_targets(tars, CheckAgainst()), state, RunLimits(1), clock=lambda: 2e9, progress=SILENT
     )
-    assert [Path(subject.path).parent.name for subject in report.subjects] == ["copy-b", "copy-a", "shards"]
+    assert [Path(subject.path).parent.name for subject in report.targets] == ["copy-b", "copy-a", "shards"]
 
 
 def test_loose_files_are_remembered_one_by_one(root: Path) -> None:
     source, state = root / "source", root / "state"
     release = root / "output"
     whole = api.verify([source], api.VerifyOptions(release=release, state=state), workers=1)
-    assert whole.read == whole.size
+    assert whole.read_bytes == whole.size
     os.utime(source / "003 [b].bin")
     again = api.verify([source], api.VerifyOptions(release=release, state=state), workers=1)
-    assert again.read == (source / "003 [b].bin").stat().st_size
+    assert again.read_bytes == (source / "003 [b].bin").stat().st_size
 
 
 def test_a_state_file_is_used_by_one_at_a_time(tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def kill_and_go_on(root: Path, capsys: Capture, disk: FailingDisk, seed: int, ki
     assert ended.code == 1, ended.err
     final = report_of(capsys, arguments)
     assert [fault["first_piece"] for fault in final["faults"]] == [300_000 // (64 << 10)]
-    assert (final["read"], final["complete"]) == (64 << 10, True)
+    assert (final["read_bytes"], final["complete"]) == (64 << 10, True)
 
 
 def report_of(capsys: Capture, arguments: list[str]) -> dict[str, Any]:
@@ -270,7 +270,7 @@ def test_documents_that_cannot_be_read_now_leave_out_their_tar_and_a_store_that_
     good = VerifyTarget(Path("b.tar"), "tar", Inventory, size=1, pieces=1)
     run = VerifyRun([VerifyTarget(Path("a.tar"), "tar", fails, size=1, pieces=1), good], ReadAll(), SILENT)
     run.look_quickly(time.monotonic)
-    assert [each.refused for each in run.report("quick", seconds=0).subjects] == ["x: Input/output error", ""]
+    assert [each.error for each in run.report("quick", seconds=0).targets] == ["x: Input/output error", ""]
     stored = VerifyTarget(parse_store_url("s3://bucket/a.tar", "test"), "tar", fails, size=1, pieces=1)
     with pytest.raises(IncompleteError):
         VerifyRun([stored, good], ReadAll(), SILENT).look_quickly(time.monotonic)

@@ -185,7 +185,7 @@ def test_bytes_after_the_end_are_long_and_the_rest_is_read(held: Held) -> None:
 
 def test_a_good_tar_is_read_once_and_whole(held: Held) -> None:
     report = held.report(held.tar, code=0)
-    assert (report["good"], report["complete"], report["read"]) == (True, True, len(held.right))
+    assert (report["ok"], report["complete"], report["read_bytes"]) == (True, True, len(held.right))
     ran = held.verify(held.tar)
     assert ran.out.startswith("Compared with release 1 of tones in ")
     assert ran.out.splitlines()[2].startswith(f"verify: 1 good ({held.published.pieces.count} pieces")
@@ -203,7 +203,7 @@ def test_a_folder_of_tars_tells_missing_sizes_and_extra_ones(held: Held) -> None
 def test_quick_finds_sizes_and_reads_nothing(held: Held) -> None:
     held.tar.write_bytes(bytes(len(held.right)))
     report = held.report(held.tar, "--quick", code=0)
-    assert (report["mode"], report["read"]) == ("quick", 0)
+    assert (report["mode"], report["read_bytes"]) == ("quick", 0)
     os.truncate(held.tar, 1000)
     (fault,) = held.faults(held.tar, "--quick")
     assert fault["kind"] == "short"
@@ -213,20 +213,21 @@ def test_a_sample_reads_its_share_and_says_what_it_proves(held: Held) -> None:
     report = held.report(held.tar, "--sample", "10%", "--seed", "5", code=0)
     pieces = held.published.pieces
     taken = -(-pieces.count // 10)
-    assert (report["sample"]["taken"], report["sample"]["of"], report["sample"]["seed"]) == (taken, pieces.count, 5)
-    assert (taken - 1) * pieces.piece_length < report["read"] <= taken * pieces.piece_length
-    assert "with 99 % confidence fewer than" in report["sample"]["proves"]
+    sample = report["sample"]
+    assert (sample["sampled"], sample["total"], sample["random_seed"]) == (taken, pieces.count, 5)
+    assert (taken - 1) * pieces.piece_length < report["read_bytes"] <= taken * pieces.piece_length
+    assert "with 99 % confidence fewer than" in report["sample"]["conclusion"]
     assert report == {**held.report(held.tar, "--sample", "10%", "--seed", "5", code=0), "seconds": report["seconds"]}
     held.tar.write_bytes(bytes(len(held.right)))
     report = held.report(held.tar, "--sample", "3", code=1)
     assert sum(fault["last_piece"] - fault["first_piece"] + 1 for fault in report["faults"]) == 3
-    assert report["sample"]["bad_below"] is None
+    assert report["sample"]["fewer_bad_than"] is None
 
 
 def test_an_extracted_shard_is_a_bag_that_its_release_and_itself_agree_on(held: Held) -> None:
     bag = held.bag()
     report = held.report(bag, "--release", held.root / "output", code=0)
-    assert report["subjects"][0]["files"] == 21 + 5
+    assert report["targets"][0]["files"] == 21 + 5
     (bag / "data" / "000 [b].bin").write_bytes(b"short")
     (bag / "data" / "002 [b].bin").unlink()
     (bag / "data" / "new.bin").write_bytes(b"new")
@@ -256,7 +257,7 @@ def test_a_bag_that_agrees_with_itself_but_not_with_the_release_is_bad(held: Hel
 def test_loose_files_are_found_by_the_source_path_and_by_the_member_path(held: Held) -> None:
     source = held.root / "source"
     report = held.report(source, "--release", held.root / "output", code=0)
-    assert report["subjects"][0]["files"] == 21
+    assert report["targets"][0]["files"] == 21
     member = next(path for path in held.published.members["path"].to_pylist() if path.startswith("100"))
     (source / "100%.bin").rename(source / member)
     held.report(source, "--manifest", held.manifest, code=0)
@@ -280,7 +281,7 @@ def test_a_link_that_leads_out_of_the_folder_is_not_followed(held: Held, tmp_pat
     shutil.move(bag / "data" / "007 [b].bin", secret)
     (bag / "data" / "007 [b].bin").symlink_to(secret)
     (fault,) = (fault for fault in held.faults(bag) if fault["kind"] == "unreadable")
-    assert "leads out of the folder" in fault["what"]
+    assert "leads out of the folder" in fault["detail"]
     shutil.move(bag / "data", tmp_path / "data")
     (bag / "data").symlink_to(tmp_path / "data")
     assert all(fault["kind"] != "bad" for fault in held.faults(bag))
@@ -310,7 +311,7 @@ def test_what_may_not_be_read_is_unreadable_and_a_folder_is_named(made: Path, ca
             ran = held.verify(held.root / "source", "--release", held.root / "output")
         finally:
             os.seteuid(0)
-    assert (fault["kind"], fault["what"]) == ("unreadable", "Permission denied")
+    assert (fault["kind"], fault["detail"]) == ("unreadable", "Permission denied")
     assert (fault["first_piece"], fault["last_piece"]) == (0, count - 1)
     assert (ran.code, ran.out) == (3, "")
     assert ran.err.endswith("source/bagit.txt: Permission denied; fix the permissions\n")

@@ -69,7 +69,7 @@ def test_libtorrents_folder_is_good_from_beside_it_and_by_any_name(data: Path, c
     for arguments in ([], [data], [data.parent]):
         code, report = verify(capsys, *arguments, "--torrent", torrent)
         assert (code, report["faults"]) == (0, [])
-        assert (report["size"], report["read"] >= sum(SIZES.values())) == (sum(SIZES.values()), True)
+        assert (report["size"], report["read_bytes"] >= sum(SIZES.values())) == (sum(SIZES.values()), True)
     renamed = data.rename(data.with_name("renamed"))
     assert verify(capsys, renamed, "--torrent", torrent)[0] == 0
 
@@ -168,8 +168,8 @@ def test_a_bag_by_bagit_python_is_good_and_then_told_file_by_file(
 ) -> None:
     bagit.make_bag(str(data), {"Contact-Name": "someone"}, checksums=algorithms)
     code, report = verify(capsys, data)
-    assert (code, report["subjects"][0]["kind"]) == (0, "bag")
-    assert report["read"] >= sum(SIZES.values())
+    assert (code, report["targets"][0]["kind"]) == (0, "bag")
+    assert report["read_bytes"] >= sum(SIZES.values())
     flip(data / "data/a/one.bin", 7)
     flip(data / "bag-info.txt", 7)
     code, report = verify(capsys, data)

@@ -173,7 +173,7 @@ def test_its_withdrawn_content_stays_out_under_another_name(project: Project, ca
 
 def test_its_state_is_shown_and_its_tars_to_delete_are_listed(kept: Project, capsys: Capture) -> None:
     status = json.loads(kept.run(capsys, "status", "--json").out)
-    assert (status["serial"], status["left"], status["next"]) == (4, 0, "")
+    assert (status["serial"], status["remaining_bytes"], status["next"]) == (4, 0, "")
     assert sum(phase["virtual"] for phase in status["phases"]) == 2
     ran = kept.run(capsys, "prune", "--dry-run")
     assert (ran.code, "Dry run: would delete 4 tars" in ran.out) == (0, True), ran.out + ran.err
@@ -203,7 +203,7 @@ def test_it_is_served(kept: Project) -> None:
 def test_every_shard_of_it_verifies(kept: Project, capsys: Capture) -> None:
     ran = run(capsys, "verify", *listed(kept), *signed(kept), "--json", "--workers", 1)
     assert ran.code == 0, ran.out
-    assert len(json.loads(ran.out)["subjects"]) == len(listed(kept)) == 11
+    assert len(json.loads(ran.out)["targets"]) == len(listed(kept)) == 11
     ran = run(capsys, "verify", *listed(kept), "--release", kept.root / "output", "--key", kept.root / "first.pub")
     assert (ran.code, "wrong key id" in ran.err) == (2, True)
 

@@ -93,7 +93,7 @@ def test_neighbouring_bad_pieces_are_one_fault_with_its_bytes_and_members() -> N
 
 def test_unreadable_pieces_with_other_words_are_other_faults() -> None:
     found = piece_faults(b"x", known(100, 10), [0], {1: "Input/output error", 2: "Input/output error", 3: "Gone"})
-    assert [(fault.kind, fault.first_piece, fault.last_piece, fault.what) for fault in found] == [
+    assert [(fault.kind, fault.first_piece, fault.last_piece, fault.detail) for fault in found] == [
         ("bad", 0, 0, ""),
         ("unreadable", 1, 2, "Input/output error"),
         ("unreadable", 3, 3, "Gone"),

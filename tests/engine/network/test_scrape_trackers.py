@@ -35,7 +35,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def answering(address: str) -> bool:
     """Say whether a tracker is up."""
-    return not scrape_trackers({f"{address}announce": SWARMS[:1]}, allowed=LOOPBACK, silent=1).trackers[0].what
+    return not scrape_trackers({f"{address}announce": SWARMS[:1]}, allowed=LOOPBACK, silent=1).trackers[0].error
 
 
 @pytest.mark.interop
@@ -54,7 +54,7 @@ def test_opentracker_tells_the_same_by_http_and_udp(program: Callable[[str], str
             found = scrape_trackers({url: every}, allowed=LOOPBACK, seconds=20, silent=5)
             assert {swarm: (each.seeders, each.leechers) for swarm, each in found.counts.items()} == expected, url
             (tracker,) = found.trackers
-            assert (tracker.tracker, tracker.asked, tracker.answered, tracker.what) == (url, 240, 240, "")
+            assert (tracker.tracker, tracker.asked, tracker.answered, tracker.error) == (url, 240, 240, "")
         announce(address, every[70], port=6881, event="completed")
         found = scrape_trackers({f"udp://127.0.0.1:{port}": every}, allowed=LOOPBACK, seconds=20, silent=5)
         assert found.counts[every[70]] == SwarmCounts(seeders=1, leechers=0, completed=1)
@@ -94,7 +94,7 @@ def test_many_swarms_go_into_one_request_and_no_more_than_a_tracker_takes() -> N
     assert sizes == [HTTP_BATCH] * 4
     assert found.counts[SWARMS[0]] == SwarmCounts(seeders=4, leechers=6, completed=5)
     assert found.counts[SWARMS[10]] == SwarmCounts(seeders=1, leechers=3, completed=2)
-    assert [(each.asked, each.answered, each.what) for each in found.trackers] == [(200, 200, ""), (10, 10, "")]
+    assert [(each.asked, each.answered, each.error) for each in found.trackers] == [(200, 200, ""), (10, 10, "")]
 
 
 @pytest.mark.parametrize("most", [1, 7])
@@ -181,8 +181,8 @@ def test_a_hostile_tracker_costs_its_own_counts_and_a_bounded_time(name: str) ->
     began = time.monotonic()
     with http_tracker(answer) as tracker, http_tracker(lambda asked: bep48(dict.fromkeys(asked, (1, 0, 0)))) as good:
         found = scrape_trackers({tracker: SWARMS, good: SWARMS}, allowed=LOOPBACK, seconds=20, silent=QUICK)
-    assert what in found.trackers[0].what
-    assert "\x1b" not in found.trackers[0].what
+    assert what in found.trackers[0].error
+    assert "\x1b" not in found.trackers[0].error
     assert found.trackers[0].answered == 0
     assert found.counts == dict.fromkeys(SWARMS, SwarmCounts(seeders=1, leechers=0, completed=0))
     assert time.monotonic() - began < 60  # and not SECONDS
@@ -215,8 +215,8 @@ def test_a_hostile_udp_tracker_is_given_up(answer: Callable[[bytes], list[bytes]
     with udp_tracker(answer) as tracker:
         found = scrape_trackers({tracker: SWARMS}, allowed=LOOPBACK, seconds=20, silent=QUICK)
     assert found.counts == {}
-    assert what in found.trackers[0].what
-    assert "\x1b" not in found.trackers[0].what
+    assert what in found.trackers[0].error
+    assert "\x1b" not in found.trackers[0].error
 
 
 def test_trackers_that_cannot_be_asked_or_are_not_there_are_named() -> None:
@@ -231,7 +231,7 @@ def test_trackers_that_cannot_be_asked_or_are_not_there_are_named() -> None:
     ]
     found = scrape_trackers(dict.fromkeys(trackers, SWARMS[:2]), allowed=LOOPBACK, seconds=20, silent=QUICK)
     assert [each.tracker for each in found.trackers] == trackers
-    assert all(each.what for each in found.trackers)
+    assert all(each.error for each in found.trackers)
     assert found.counts == {}
 
 
@@ -239,7 +239,7 @@ def test_what_was_said_before_the_time_was_up_counts() -> None:
     many = [at.to_bytes(20, "big") for at in range(1_000_000)]
     with udp_tracker(bep15(lambda _: (1, 1, 1))) as tracker:
         found = scrape_trackers({tracker: many}, allowed=LOOPBACK, seconds=0.2)
-    assert found.trackers[0].what == "the time was up"
+    assert found.trackers[0].error == "the time was up"
     assert len(found.counts) == found.trackers[0].answered > 0
 
 
@@ -247,7 +247,7 @@ def test_it_ends_when_told_to() -> None:
     many = [at.to_bytes(20, "big") for at in range(1_000_000)]
     with udp_tracker(bep15(lambda _: (1, 1, 1))) as tracker:
         found = scrape_trackers({tracker: many}, stop=lambda: True, allowed=LOOPBACK)
-    assert found.trackers[0].what == "was stopped"
+    assert found.trackers[0].error == "was stopped"
     assert len(found.counts) == found.trackers[0].answered
 
 

@@ -25,7 +25,7 @@ def run(cluster: Cluster, there, tasks: int = 6):
     told: list[int] = []
     with open_cluster(cluster.address, patience=60, progress=SILENT) as opened:
         found = dict(opened.run(cluster_jobs.job(there), range(tasks), told.append))
-        return found, sum(told), opened.redone
+        return found, sum(told), opened.retried_tasks
 
 
 def test_each_task_comes_back_once_and_all_its_bytes_are_told(three: Cluster) -> None:

@@ -121,11 +121,11 @@ def test_old_files_go_after_the_time_of_grace_and_files_of_others_never(
     sums.write_bytes(before + f"{hashlib.sha256(b'old page').hexdigest()}  extra.html\n".encode())
     assert upload(project, capsys, to)["uploaded"] == 2
     sums.write_bytes(before)
-    assert upload(project, capsys, to)["waiting"] == 1
+    assert upload(project, capsys, to)["pending_removal"] == 1
     assert "site/extra.html" in bucket.listed()
-    assert upload(project, capsys, to, "--grace", "1h")["waiting"] == 1
+    assert upload(project, capsys, to, "--grace", "1h")["pending_removal"] == 1
     after = upload(project, capsys, to, "--grace", "0")
-    assert (after["removed"], after["waiting"]) == (1, 0)
+    assert (after["removed"], after["pending_removal"]) == (1, 0)
     assert "site/extra.html" not in bucket.listed()
     assert bucket.get("site/notes-of-somebody.txt") == b"mine"
 

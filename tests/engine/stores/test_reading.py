@@ -85,7 +85,7 @@ def test_verify_proves_all_tars_of_a_place_through_faults_of_every_kind(
     ran = run("verify", f"{place}/shards", "--release", place, "--json", "--workers", "2")
     assert ran.code == 0, ran.err
     report = json.loads(ran.out)
-    assert [subject["path"] for subject in report["subjects"]] == [
+    assert [subject["path"] for subject in report["targets"]] == [
         f"{place}/shards/{tar.name}" for tar in tars(released)
     ]
     assert report["read"] == report["size"] == sum(tar.stat().st_size for tar in tars(released))
@@ -139,7 +139,7 @@ def test_get_takes_members_out_of_a_release_that_is_in_a_store_with_its_tars(
     assert ran.code == 0, ran.err
     data = (released.source / "large.bin").read_bytes()
     assert (tmp_path / "out" / "large.bin").read_bytes() == data
-    assert json.loads(ran.out)["transferred"] == len(data)
+    assert json.loads(ran.out)["transferred_bytes"] == len(data)
 
 
 def test_get_and_repair_take_bytes_from_tars_in_a_store_beside_a_release_here(

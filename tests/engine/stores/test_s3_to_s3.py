@@ -104,7 +104,7 @@ def test_nothing_is_done_twice_and_a_tar_that_is_lost_is_packed_again(
     assert bucket.everything("tars/") == tars
     bucket.put("tars/stranger.tar", b"")
     status = json.loads(project.run(capsys, "status", "--json").out)
-    assert (status["left"], status["strangers"]) == (0, ["stranger.tar"])
+    assert (status["remaining_bytes"], status["unknown_tars"]) == (0, ["stranger.tar"])
 
 
 @pytest.mark.soak

@@ -39,7 +39,7 @@ def withdraw(project: Project, capsys: Capture, *ids: str) -> list[str]:
 def listed(project: Project, capsys: Capture, *command: str) -> dict[str, str]:
     """Return the names that a command lists for deletion, and why."""
     report = json.loads(project.run(capsys, *command, "--json").out)
-    return {Path(each["path"]).name: each["why"] for each in report.get("to_delete", report.get("files"))}
+    return {Path(each["path"]).name: each["reason"] for each in report.get("to_delete", report.get("files"))}
 
 
 def there(project: Project) -> set[str]:
@@ -58,7 +58,7 @@ def test_a_tar_that_no_release_and_no_plan_has_is_listed_and_deleted(tmp_path: P
     assert listed(project, capsys, "prune", "--dry-run") == {}  # the plan has it until the next one
     release(project, capsys)
     assert listed(project, capsys, "status") == {tar: WHY}
-    assert json.loads(project.run(capsys, "status", "--json").out)["strangers"] == []
+    assert json.loads(project.run(capsys, "status", "--json").out)["unknown_tars"] == []
     assert withdraw(project, capsys, "a") == ["tones-all-00001.tar", tar]
     (project.root / "shards" / "mine.tar").write_bytes(b"mine")
     assert listed(project, capsys, "prune", "--yes") == {tar: WHY}
@@ -124,4 +124,4 @@ def test_a_tar_that_another_program_wrote_stays(tmp_path: Path, capsys: Capture,
     assert project.run(capsys, "scan").code == project.run(capsys, "plan").code == 0
     assert listed(project, capsys, "prune", "--yes") == {}
     assert tar.exists()
-    assert json.loads(project.run(capsys, "status", "--json").out)["strangers"] == [tar.name]
+    assert json.loads(project.run(capsys, "status", "--json").out)["unknown_tars"] == [tar.name]

@@ -110,7 +110,7 @@ def survives_kills(cluster: Cluster, disk: FailingDisk, root: Path, *, size: int
     assert sum(died) == kills
     assert report.packed == SHARDS
     assert not report.failed
-    assert kills <= report.redone <= 4 * kills
+    assert kills <= report.retried_tasks <= 4 * kills
     assert made_by_packing(project) == expected
     assert sorted(path.name for path in (project.root / "shards").iterdir()) == [
         f"tones-all-{number:05d}.tar" for number in range(1, SHARDS + 1)
@@ -138,7 +138,7 @@ def test_a_worker_that_hangs_has_its_shard_packed_elsewhere_and_spoils_nothing(
     three.go_on()
     until(lambda: not three.writing() and all(path.name.endswith(".tar") for path in shards.iterdir()))
     assert report.packed == FEW
-    assert report.redone >= 1
+    assert report.retried_tasks >= 1
     assert made_by_packing(project) == expected
 
 
@@ -162,7 +162,7 @@ def test_ctrl_c_stops_in_order_and_the_next_run_goes_on(
     whole = len(list(shards.iterdir()))
     assert 0 < whole < FEW
     report = api.pack(project.root / "packager.toml", workers=api.WorkerOptions(scheduler=three.address))
-    assert report.already >= whole - 1  # one may have been without its mark
+    assert report.unchanged >= whole - 1  # one may have been without its mark
     assert made_by_packing(project) == expected
 
 
