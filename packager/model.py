@@ -12,13 +12,13 @@ ShardName = NewType("ShardName", str)
 Infohash = NewType("Infohash", str)  # lower-case hex: 40 digits v1 (BEP 3), 64 digits v2 (BEP 52)
 
 # Numbers of documents: from 0, and of 63 bits, so that every language reads them.
-Whole: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+Uint63: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 Kind = Literal["audio", "artwork", "metadata", "other"]
-Content = Literal["files", "catalogue"]
+PhaseContent = Literal["files", "catalogue"]
 Container = Literal["tar", "folder"]  # one tar, or a folder in a multi-file torrent
-State = Literal["published", "next", "planned"]
-Version = Literal["hybrid", "v1", "v2"]
+PhaseState = Literal["published", "next", "planned"]
+TorrentVersion = Literal["hybrid", "v1", "v2"]
 
 KINDS: tuple[Kind, ...] = ("audio", "artwork", "metadata", "other")
 
@@ -120,15 +120,15 @@ class PlannedShard(FrozenStruct, frozen=True, kw_only=True):
 
     name: ShardName
     phase: str
-    number: Whole  # from 1 in its phase
-    first_row: Whole  # of the phase's PLANNED table
-    rows: Whole
-    payload: Whole  # sum of the members' sizes
-    size: Whole  # the whole tar
-    piece_length: Whole
+    number: Uint63  # from 1 in its phase
+    first_row: Uint63  # of the phase's PLANNED table
+    rows: Uint63
+    payload: Uint63  # sum of the members' sizes
+    size: Uint63  # the whole tar
+    piece_length: Uint63
     oversize: bool  # one member larger than shards.size allows
     bag_info: str  # the text of bag-info.txt
-    torrent_size: Whole  # of its .torrent
+    torrent_size: Uint63  # of its .torrent
     fingerprint: str  # SHA-256 in hex over the members as the catalogue knows them, times included
     published: bool = False  # published before the plan was made: its rows lie beside its documents
     container: Container = "tar"
@@ -144,7 +144,7 @@ class WithdrawnFile(FrozenStruct, frozen=True, kw_only=True):
 class OtherContent(FrozenStruct, frozen=True, kw_only=True):
     """Files that are left out since their records are withdrawn, although their content is not the withdrawn one."""
 
-    files: Whole
+    files: Uint63
     named: tuple[WithdrawnFile, ...]  # the first of them
 
 
@@ -153,7 +153,7 @@ class TakenBefore(FrozenStruct, frozen=True, kw_only=True):
 
     phase: str
     by: str  # the earlier phase
-    records: Whole
+    records: Uint63
     opens: str | None  # RFC 3339, when the earlier phase opens; None: it is open
 
 
@@ -161,8 +161,8 @@ class OverBudget(FrozenStruct, frozen=True, kw_only=True):
     """Files that exceed a phase's budget, and where they go. payload: bytes of the files."""
 
     phase: str | None  # the later phase that has them; None: they wait
-    files: Whole
-    payload: Whole
+    files: Uint63
+    payload: Uint63
     opens: str | None  # RFC 3339, where that phase is closed until then
 
 
@@ -174,11 +174,11 @@ class PlannedPhase(FrozenStruct, frozen=True, kw_only=True):
 
     name: str
     title: str
-    content: Content
-    records: Whole
-    files: Whole
-    payload: Whole
-    over_budget: Whole
+    content: PhaseContent
+    records: Uint63
+    files: Uint63
+    payload: Uint63
+    over_budget: Uint63
     shards: tuple[PlannedShard, ...]
     overflow: tuple[OverBudget, ...] = ()
 
@@ -194,22 +194,22 @@ class Superseded(FrozenStruct, frozen=True, kw_only=True):
 class Plan(FrozenStruct, frozen=True, kw_only=True):
     """The plan's facts; the members of its new shards stand in one PLANNED Parquet file a phase."""
 
-    format: Whole
+    format: Uint63
     collection: str
     date: str  # RFC 3339; a torrent's creation date
     catalogue: str  # SHA-256 of the catalogue's bytes, hex
     options: str  # SHA-256 of the config that decides the plan, hex
-    without_phase: Whole  # files that no phase took
-    records: Whole = 0  # of the catalogue, without those that are withdrawn
+    without_phase: Uint63  # files that no phase took
+    records: Uint63 = 0  # of the catalogue, without those that are withdrawn
     phases: tuple[PlannedPhase, ...]
     superseded: tuple[Superseded, ...] = ()
-    kept: Whole = 0  # published records that stay where they are
-    changed: Whole = 0  # published records whose file is another now
+    kept: Uint63 = 0  # published records that stay where they are
+    changed: Uint63 = 0  # published records whose file is another now
     sources_gone: tuple[ShardName, ...] = ()  # published shards without a tar, of which a file is gone or another now
-    removed: Whole = 0  # of those kept: not in the catalogue any more, or without their file
-    moved: Whole = 0  # of those kept: their files moved since the plan before
+    removed: Uint63 = 0  # of those kept: not in the catalogue any more, or without their file
+    moved: Uint63 = 0  # of those kept: their files moved since the plan before
     withdrawals: str = ""  # SHA-256 of what is withdrawn, hex
-    withdrawn_files: Whole = 0  # files that are left out, since they have the content of a withdrawn record
+    withdrawn_files: Uint63 = 0  # files that are left out, since they have the content of a withdrawn record
     withdrawn_named: tuple[WithdrawnFile, ...] = ()  # the first of them
     closed: dict[str, str] = {}  # the phases under embargo, and when they open, RFC 3339
     other_content: OtherContent | msgspec.UnsetType = msgspec.UNSET  # unset: there are no such files
@@ -221,7 +221,7 @@ class PublishedFile(FrozenStruct, frozen=True, kw_only=True):
     """A file of the release: path relative to release.json, its size in bytes, SHA-256 in hex."""
 
     path: str
-    size: Whole
+    size: Uint63
     sha256: str
 
 
@@ -232,27 +232,27 @@ Extensions: TypeAlias = dict[str, Any]
 class FileDigest(FrozenStruct, frozen=True, kw_only=True):
     """A file by its content: bytes, and SHA-256 in hex."""
 
-    size: Whole
+    size: Uint63
     sha256: str
 
 
 class Manifest(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
     """NAME.manifest.json: a shard's facts. FORMAT.md tells each field."""
 
-    format: Whole
+    format: Uint63
     type: Literal["manifest"]
     tool: str
     collection: str
     name: ShardName
     phase: str
-    number: Whole
+    number: Uint63
     container: Container
     file: str
-    size: Whole
-    payload: Whole
-    members: Whole
+    size: Uint63
+    payload: Uint63
+    members: Uint63
     oversize: bool
-    piece_length: Whole
+    piece_length: Uint63
     pieces_root: str | None
     infohash_v1: Infohash | None
     infohash_v2: Infohash | None
@@ -260,7 +260,7 @@ class Manifest(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
     sha256: str | None = None
     bag_info: str
     mtimes: bool = False
-    withdrawn: Whole = 0  # members that are withdrawn: the table has no row of them
+    withdrawn: Uint63 = 0  # members that are withdrawn: the table has no row of them
     extensions: Extensions = msgspec.field(default_factory=dict)
 
 
@@ -283,13 +283,13 @@ class ReleasePhase(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
 
     name: str
     title: str
-    state: State
-    content: Content
-    records: Whole
-    files: Whole
-    payload: Whole
-    size: Whole
-    shards: Whole
+    state: PhaseState
+    content: PhaseContent
+    records: Uint63
+    files: Uint63
+    payload: Uint63
+    size: Uint63
+    shards: Uint63
     embargo: str | None = None
 
 
@@ -298,13 +298,13 @@ class ReleaseShard(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
 
     name: ShardName
     phase: str
-    number: Whole
+    number: Uint63
     file: str
-    size: Whole
-    payload: Whole
-    members: Whole
+    size: Uint63
+    payload: Uint63
+    members: Uint63
     added: str  # RFC 3339: the date of the release that first listed it
-    piece_length: Whole
+    piece_length: Uint63
     pieces_root: str | None
     infohash_v1: Infohash | None
     infohash_v2: Infohash | None
@@ -318,12 +318,12 @@ class ReleaseShard(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
     twin_torrent: PublishedFile | None = None
     sha256: str | None = None
     container: Container = "tar"
-    since: Whole = 1  # serial of the release that first listed it
+    since: Uint63 = 1  # serial of the release that first listed it
     obsolete: bool = False  # nobody need hold it any more; it stays listed, and never comes back
-    obsolete_since: Whole = 0  # serial of the release that said so
+    obsolete_since: Uint63 = 0  # serial of the release that said so
     superseded_by: tuple[ShardName, ...] = ()  # the shards that took its place
     reason: str = ""  # why it is obsolete
-    withdrawn: Whole = 0  # its members that were taken back since
+    withdrawn: Uint63 = 0  # its members that were taken back since
 
     @property
     def documents(self) -> tuple[PublishedFile, ...]:
@@ -347,12 +347,12 @@ class Withdrawal(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
     id: str
     reason: str
     date: str
-    since: Whole = 1  # serial of the release that first said so
+    since: Uint63 = 1  # serial of the release that first said so
     shards: tuple[ShardName, ...] = ()
     title: str = ""
     artist: str = ""
     files: tuple[FileDigest, ...] = ()
-    lifted: Whole = 0
+    lifted: Uint63 = 0
 
     @property
     def in_force(self) -> bool:
@@ -363,19 +363,19 @@ class Withdrawal(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
 class Release(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
     """release.json: the signed head of an append-only chain. FORMAT.md tells each field."""
 
-    format: Whole
+    format: Uint63
     type: Literal["release"]
-    serial: Whole
+    serial: Uint63
     date: str
     previous: str | None  # SHA-256 of the release.json before, hex
     collection: CollectionFacts
     base_url: str
-    catalogue_records: Whole
+    catalogue_records: Uint63
     phases: tuple[ReleasePhase, ...]
     shards: tuple[ReleaseShard, ...]
     withdrawals: tuple[Withdrawal, ...]
     next_key: str | None = None  # line of the minisign key that alone signs the releases after this one
-    unread: Whole = 0  # files and folders of the collection that could not be read
+    unread: Uint63 = 0  # files and folders of the collection that could not be read
     extensions: Extensions = msgspec.field(default_factory=dict)
 
     @property

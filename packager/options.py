@@ -5,7 +5,7 @@ Sizes are bytes, paths are as written (relative to packager.toml), dates RFC 333
 
 from typing import Literal
 
-from packager.model import Container, Content, FrozenStruct, Version
+from packager.model import Container, FrozenStruct, PhaseContent, TorrentVersion
 
 
 class CollectionOptions(FrozenStruct, frozen=True, kw_only=True):
@@ -35,7 +35,7 @@ class ShardOptions(FrozenStruct, frozen=True, kw_only=True):
 class TorrentOptions(FrozenStruct, frozen=True, kw_only=True):
     """[torrent]: metainfo version, piece length in bytes (None: chosen), tracker tiers, web seeds."""
 
-    version: Version = "hybrid"
+    version: TorrentVersion = "hybrid"
     also_v1: bool = False
     piece_length: int | None = None
     trackers: tuple[tuple[str, ...], ...] = ()
@@ -53,7 +53,7 @@ class PhaseOptions(FrozenStruct, frozen=True, kw_only=True):
     where: str = "true"
     order: str = "id"
     budget: int | None = None
-    content: Content = "files"
+    content: PhaseContent = "files"
     container: Container = "tar"
     embargo: str | None = None
 

@@ -34,7 +34,7 @@ from packager.engine.project.project import Project
 from packager.engine.project.state_files import read_plan, read_withdrawals
 from packager.engine.tables import parquet
 from packager.errors import IncompleteError, InputError
-from packager.model import Plan, ShardName, State
+from packager.model import PhaseState, Plan, ShardName
 from packager.options import Config
 from packager.pack import pack
 from packager.pack.plan import make_plan
@@ -191,7 +191,7 @@ def status(config: AnyPath) -> StatusReport:
     gone = [name for name, shard in listed.items() if shard.obsolete] + [each.name for each in made.superseded]
     gone += [ShardName(Path(each.path).name.removesuffix(".tar")) for each in deletable]
     progress = pack.progress_of(project, made, tasks_of(options, project, made), gone)
-    states: dict[str, State] = {phase.name: phase.state for phase in last.phases} if last else {}
+    states: dict[str, PhaseState] = {phase.name: phase.state for phase in last.phases} if last else {}
     dates = phase_dates(listed.values())
     embargoes = {phase.name: phase.embargo for phase in options.phases}
     phases = tuple(

@@ -24,7 +24,7 @@ from packager.engine.published.accept_release import MINISIG, release_evidence
 from packager.engine.published.open_release import TrustedRelease
 from packager.engine.published.release_reader import RELEASE
 from packager.errors import InputError, PackagerError, TrustError, from_os_error
-from packager.model import AskFor, FrozenStruct, PublishedFile, Release, ShardName, Strategy, Whole
+from packager.model import AskFor, FrozenStruct, PublishedFile, Release, ShardName, Strategy, Uint63
 from packager.paths import display_text
 
 STATE = ".packager-mirror"
@@ -36,14 +36,14 @@ class Settings(FrozenStruct, frozen=True, kw_only=True):
     """What its owner asked of a mirror. source: a URL that ends in "/", or a folder. Sizes are bytes."""
 
     source: str
-    budget: Whole
+    budget: Uint63
     strategy: Strategy = "spread"
     mirror_id: str
     phases: tuple[str, ...] | None = None
     where: str | None = None
-    reserve: Whole
+    reserve: Uint63
     client: str
-    max_age: Whole  # seconds
+    max_age: Uint63  # seconds
     counts: AskFor = "auto"  # where seed counts come from
     allow_hosts: tuple[str, ...] = ()  # HOST[:PORT] that may be contacted wherever they are
 
@@ -64,7 +64,7 @@ class ChosenShard(FrozenStruct, frozen=True, kw_only=True):
 class MirrorState(FrozenStruct, frozen=True, kw_only=True):
     """mirror.json."""
 
-    format: Whole
+    format: Uint63
     type: Literal["mirror"]
     settings: Settings
     followed: FollowedState
@@ -79,15 +79,15 @@ class VerifiedTar(FrozenStruct, frozen=True, kw_only=True):
     """
 
     verified: str | None = None
-    size: Whole = 0
+    size: Uint63 = 0
     mtime_ns: int = 0
-    uploaded: Whole = 0
+    uploaded: Uint63 = 0
 
 
 class VerifiedTars(FrozenStruct, frozen=True, kw_only=True):
     """verified.json."""
 
-    format: Whole
+    format: Uint63
     type: Literal["verified"]
     shards: dict[ShardName, VerifiedTar]
 
@@ -95,7 +95,7 @@ class VerifiedTars(FrozenStruct, frozen=True, kw_only=True):
 class RunState(FrozenStruct, frozen=True, kw_only=True):
     """live.json: how the built-in client's torrents stood a moment ago. port: that it listens at."""
 
-    format: Whole
+    format: Uint63
     type: Literal["live"]
     at: float  # Unix seconds
     shards: dict[ShardName, tuple[float, bool, int]]  # share, seeding, peers

@@ -31,7 +31,7 @@ from packager.engine.hashing.hash_torrent import TorrentHashes, hash_torrent_fil
 from packager.engine.hashing.stream_hasher import FileTree
 from packager.engine.network.check_torrent import check_torrent, note_missing_check
 from packager.errors import InputError
-from packager.model import Infohash, Version
+from packager.model import Infohash, TorrentVersion
 from packager.option_fields import option
 from packager.paths import NAME_MAX, display_text
 from packager.progress import Progress
@@ -63,7 +63,7 @@ class TorrentSpec:
     piece_length: None to choose. trackers: URLs by tier. creation_date: RFC 3339.
     """
 
-    version: Version = option(
+    version: TorrentVersion = option(
         "hybrid (v1 and v2 at once), v1 or v2.",
         "hybrid",
         "--format",

@@ -10,14 +10,14 @@ import pyarrow as pa
 from packager.model import (
     MEMBERS,
     CollectionFacts,
-    Content,
     Infohash,
+    PhaseContent,
+    PhaseState,
     PublishedFile,
     Release,
     ReleasePhase,
     ReleaseShard,
     ShardName,
-    State,
 )
 
 HOSTILE = (
@@ -96,8 +96,8 @@ def make_phase(
     shards: Sequence[ReleaseShard] = (),
     *,
     title: str = "Audio",
-    state: State = "published",
-    content: Content = "files",
+    state: PhaseState = "published",
+    content: PhaseContent = "files",
     files: int = 1234,
     size: int | None = None,
     count: int | None = None,

@@ -19,7 +19,7 @@ from packager.core.bittorrent import parse_torrent
 from packager.core.bittorrent.file_offsets import sort_key
 from packager.core.bittorrent.merkle import BLOCK
 from packager.errors import IncompleteError, InputError
-from packager.model import Infohash, Version
+from packager.model import Infohash, TorrentVersion
 from packager.progress import Silent
 from packager.share.make_torrent import TorrentSpec
 from tests.helpers.libtorrent_torrents import FLAGS, pattern
@@ -43,7 +43,9 @@ def plant(folder: Path, tree: dict[str, int]) -> list[str]:
     return sorted(there, key=sort_key)
 
 
-def by_libtorrent(folder: Path, paths: list[str], piece_length: int, version: Version, **kind: Any) -> dict[bytes, Any]:
+def by_libtorrent(
+    folder: Path, paths: list[str], piece_length: int, version: TorrentVersion, **kind: Any
+) -> dict[bytes, Any]:
     """What libtorrent makes of a folder's files, without its creation date."""
     entries = [lt.create_file_entry(f"{folder.name}/{path}", (folder / path).stat().st_size) for path in paths]
     creator = lt.create_torrent(entries, piece_length, FLAGS[version])
@@ -70,7 +72,7 @@ def made(path: Path, out: Path, wanted: TorrentSpec, processes: int = 1) -> byte
 @settings(max_examples=60)
 @given(tree=TREES, blocks=st.sampled_from([1, 4]), version=st.sampled_from(["hybrid", "v1", "v2"]))
 def test_a_folders_torrent_equals_libtorrents_byte_for_byte(
-    tmp_path_factory: pytest.TempPathFactory, tree: dict[str, int], blocks: int, version: Version
+    tmp_path_factory: pytest.TempPathFactory, tree: dict[str, int], blocks: int, version: TorrentVersion
 ) -> None:
     folder = tmp_path_factory.mktemp("tree") / "the folder"
     folder.mkdir()
@@ -95,7 +97,7 @@ def test_a_folders_torrent_equals_libtorrents_byte_for_byte(
 @pytest.mark.parametrize("version", ["hybrid", "v1", "v2"])
 @pytest.mark.parametrize("processes", [1, 3])
 def test_any_number_of_processes_makes_the_same_of_many_and_large_files(
-    tmp_path: Path, version: Version, processes: int
+    tmp_path: Path, version: TorrentVersion, processes: int
 ) -> None:
     folder = tmp_path / "many"
     tree = {f"{number % 7}/{number}": number * 37 for number in range(700)} | {"large": (70 << 20) + 5}
@@ -127,7 +129,7 @@ def test_what_stands_beside_the_files_equals_libtorrents(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("version", ["hybrid", "v1", "v2"])
-def test_one_file_gives_a_single_file_torrent(tmp_path: Path, version: Version) -> None:
+def test_one_file_gives_a_single_file_torrent(tmp_path: Path, version: TorrentVersion) -> None:
     (tmp_path / "one.flac").write_bytes(pattern(100_000))
     ours = lt.bdecode(made(tmp_path / "one.flac", tmp_path, TorrentSpec(version=version, piece_length=BLOCK)))
     creator = lt.create_torrent([lt.create_file_entry("one.flac", 100_000)], BLOCK, FLAGS[version])

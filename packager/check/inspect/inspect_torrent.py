@@ -19,7 +19,7 @@ from packager.engine.files.limited_read import read_limited
 from packager.engine.network import libtorrent_session
 from packager.engine.network.libtorrent_door import MissingLibtorrentError
 from packager.errors import InputError
-from packager.model import Infohash, Version
+from packager.model import Infohash, TorrentVersion
 from packager.paths import display_text, encode_path, is_safe_name
 from packager.units import MIB, parse_date
 
@@ -214,7 +214,7 @@ def _one(text: str, where: str, faults: IssueList) -> MagnetFacts | None:
 
 def _magnet_facts(found: Magnet) -> MagnetFacts:
     """Return a link as the report has it."""
-    version: Version = "hybrid"
+    version: TorrentVersion = "hybrid"
     if found.infohash_v1 is None or found.infohash_v2 is None:
         version = "v1" if found.infohash_v1 else "v2"
     return MagnetFacts(

@@ -10,7 +10,7 @@ from hashlib import sha1, sha256
 from typing import TypeAlias
 
 from packager.core.bittorrent import bencode
-from packager.model import Version
+from packager.model import TorrentVersion
 from packager.options import TorrentOptions
 
 V1_DIGEST, V2_DIGEST = 20, 32  # bytes: SHA-1 of a piece, SHA-256 of a tree's node
@@ -119,7 +119,7 @@ def _layers(files: Iterable[tuple[int, bytes | None, bytes]], piece_length: int)
     return {root: layer for size, root, layer in files if size > piece_length and root is not None}
 
 
-def build_info(contents: Contents, version: Version) -> bencode.Dictionary:
+def build_info(contents: Contents, version: TorrentVersion) -> bencode.Dictionary:
     """Return the info dictionary (BEP 3; BEP 52, "info dictionary")."""
     fields: bencode.Dictionary = {b"name": contents.name.encode(), b"piece length": contents.piece_length}
     if version != "v2":

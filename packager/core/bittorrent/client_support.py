@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from packager.core.bittorrent.bencode import LIMIT
-from packager.model import Version
+from packager.model import TorrentVersion
 from packager.units import MIB
 
 PIECE_COMMON = 16 * MIB  # bytes of a piece that every client takes
@@ -21,7 +21,7 @@ class TorrentShape:
     piece_length: bytes, None where it is not known yet.
     """
 
-    version: Version
+    version: TorrentVersion
     piece_length: int | None
     torrent_size: int | None
 

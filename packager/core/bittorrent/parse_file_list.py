@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from packager.core.bittorrent.bencode import Dictionary, Value, get_dictionary, get_integer, get_list, get_string
 from packager.core.bittorrent.build_torrent import V2_DIGEST
 from packager.errors import InputError
-from packager.model import Version
+from packager.model import TorrentVersion
 from packager.paths import NAME_MAX, display_text
 
 TOTAL = 1 << 60  # bytes of all files, which stay below it
@@ -33,7 +33,7 @@ class ListedFile:
 
 
 def parse_file_list(
-    info: Dictionary, version: Version, piece_length: int, where: object, remarks: list[str]
+    info: Dictionary, version: TorrentVersion, piece_length: int, where: object, remarks: list[str]
 ) -> tuple[ListedFile, ...]:
     """Return the files in their order; a hybrid's two lists must say the same. remarks: takes what was ignored."""
     if version == "v1":

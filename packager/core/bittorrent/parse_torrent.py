@@ -14,7 +14,7 @@ from packager.core.bittorrent.bencode import Dictionary, Value, get_dictionary, 
 from packager.core.bittorrent.build_torrent import V1_DIGEST, V2_DIGEST
 from packager.core.bittorrent.parse_file_list import ListedFile, parse_file_list, torrent_name
 from packager.errors import InputError
-from packager.model import Version
+from packager.model import TorrentVersion
 from packager.paths import display_text
 
 PIECE_MOST = (1 << 29) - merkle.BLOCK  # bytes of a piece; libtorrent refuses more
@@ -48,7 +48,7 @@ class Metainfo:
     """
 
     name: str
-    version: Version
+    version: TorrentVersion
     piece_length: int
     files: tuple[ListedFile, ...]
     pieces: bytes
@@ -144,7 +144,7 @@ def _string(fields: Dictionary, key: str, remarks: list[str]) -> str | None:
     return None
 
 
-def _version(info: Dictionary, where: object, remarks: list[str]) -> Version:
+def _version(info: Dictionary, where: object, remarks: list[str]) -> TorrentVersion:
     """Return which of BEP 3 and BEP 52 the info dictionary follows."""
     v1 = b"pieces" in info
     meta = info.get(b"meta version")
@@ -159,7 +159,7 @@ def _version(info: Dictionary, where: object, remarks: list[str]) -> Version:
     return "hybrid" if v1 or b"files" in info or b"length" in info else "v2"
 
 
-def _piece_length(info: Dictionary, version: Version, where: object) -> int:
+def _piece_length(info: Dictionary, version: TorrentVersion, where: object) -> int:
     """Return the bytes of a piece; BEP 52 wants a power of two of at least 16 KiB."""
     length = get_integer(info, "piece length", where)
     if not 1 <= length <= PIECE_MOST:

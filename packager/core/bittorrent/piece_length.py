@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from packager.core.bittorrent.merkle import BLOCK
-from packager.model import Version
+from packager.model import TorrentVersion
 from packager.units import KIB, MIB
 
 SMALLEST = 256 * KIB  # bytes of a piece; smaller ones gain nothing where a member is some megabytes
@@ -11,10 +11,14 @@ LARGEST = 16 * MIB  # some clients refuse more
 WANTED = MIB  # bytes of a .torrent that is quick to fetch and to load
 LOADABLE = 10_000_000  # bytes of a .torrent that libtorrent loads at all
 ALLOWANCE = 64 * KIB  # bytes of a .torrent for name, trackers and web seeds
-DIGESTS: dict[Version, int] = {"v1": 20, "v2": 32, "hybrid": 52}  # bytes of a .torrent for each piece (BEP 3, BEP 52)
+DIGESTS: dict[TorrentVersion, int] = {
+    "v1": 20,
+    "v2": 32,
+    "hybrid": 52,
+}  # bytes of a .torrent a piece (BEP 3, BEP 52)
 
 
-def choose_piece_length(size: int, version: Version) -> int:
+def choose_piece_length(size: int, version: TorrentVersion) -> int:
     """Return the bytes of a piece for a file of `size` bytes.
 
     The smallest power of two from 256 KiB to 16 MiB whose .torrent stays under 1 MiB; 16 MiB where
@@ -28,7 +32,7 @@ def choose_piece_length(size: int, version: Version) -> int:
     return length
 
 
-def piece_length_of_files(sizes: Sequence[int], version: Version) -> int:
+def piece_length_of_files(sizes: Sequence[int], version: TorrentVersion) -> int:
     """Return the bytes of a piece for a torrent of files of these sizes.
 
     For one file, and in v1, where files touch, as `choose_piece_length` has it. Where each file begins a piece,

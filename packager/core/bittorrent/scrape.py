@@ -11,7 +11,7 @@ from urllib.parse import quote_from_bytes, urlsplit, urlunsplit
 from packager.core.bittorrent import bencode
 from packager.core.config.url_values import TRACKERS, WEB, url
 from packager.errors import InputError
-from packager.model import FrozenStruct, Whole
+from packager.model import FrozenStruct, Uint63
 from packager.paths import display_text
 
 Swarm: TypeAlias = bytes  # 20 bytes: the infohash v1, or the infohash v2 cut (BEP 52, "upgrade path")
@@ -30,9 +30,9 @@ _WHY = 200  # characters of a tracker's own words that are shown
 class SwarmCounts(FrozenStruct, frozen=True, kw_only=True):
     """What is known of a swarm: peers that have all, peers that have not, how often it was fetched in full."""
 
-    seeders: Whole | None = None
-    leechers: Whole | None = None
-    completed: Whole | None = None
+    seeders: Uint63 | None = None
+    leechers: Uint63 | None = None
+    completed: Uint63 | None = None
 
 
 def best_counts(counts: Iterable[SwarmCounts]) -> SwarmCounts:

@@ -18,7 +18,7 @@ from packager.model import (
     Release,
     ReleaseShard,
     ShardName,
-    Whole,
+    Uint63,
     Withdrawal,
 )
 from packager.paths import display_text
@@ -41,22 +41,22 @@ class KeptShard(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
 
     name: ShardName
     phase: str
-    number: Whole
+    number: Uint63
     file: str
     container: Container = "tar"
-    size: Whole
-    payload: Whole
-    members: Whole
+    size: Uint63
+    payload: Uint63
+    members: Uint63
     added: str
-    since: Whole = 1
-    piece_length: Whole
+    since: Uint63 = 1
+    piece_length: Uint63
     pieces_root: str | None
     infohash_v1: Infohash | None
     infohash_v2: Infohash | None
     twin_infohash: Infohash | None = None  # also one that was left out since
     sha256: str | None = None
     obsolete: bool = False
-    obsolete_since: Whole = 0
+    obsolete_since: Uint63 = 0
     superseded_by: tuple[ShardName, ...] = ()
     reason: str = ""
     links: str
@@ -71,8 +71,8 @@ class KeptWithdrawal(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True
     id: str
     date: str
     reason: str | None = None
-    since: Whole = 1
-    lifted: Whole = 0
+    since: Uint63 = 1
+    lifted: Uint63 = 0
     title: str = ""
     artist: str = ""
     files: tuple[FileDigest, ...] = ()
@@ -83,7 +83,7 @@ class KeptEntries(FrozenStruct, frozen=True, kw_only=True):
     """What the next release must keep of one; some 600 bytes a shard as JSON. phases: those that are published."""
 
     collection: str
-    serial: Whole
+    serial: Uint63
     date: str
     shards: tuple[KeptShard, ...]
     withdrawals: tuple[KeptWithdrawal, ...]

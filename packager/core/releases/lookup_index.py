@@ -16,7 +16,7 @@ import numpy.typing as npt
 from packager.core.releases import documents
 from packager.core.shards.cut_shards import shard_name
 from packager.errors import InputError
-from packager.model import Extensions, FrozenStruct, PublishedFile, ShardName, Whole
+from packager.model import Extensions, FrozenStruct, PublishedFile, ShardName, Uint63
 from packager.paths import display_text, is_safe_path
 from packager.slug import is_slug
 
@@ -36,14 +36,14 @@ _PARTS_MOST = 4096  # each takes some 150 bytes of lookup.json
 class Lookup(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
     """lookup.json: how the index of one release is to be read, and what its shards have in common."""
 
-    format: Whole
+    format: Uint63
     type: Literal["lookup"]
     collection: str
-    serial: Whole  # of the release that it belongs to
-    keys: Whole
-    buckets: Whole
-    slots: Whole  # of a bucket
-    part_buckets: Whole  # of each part but the last
+    serial: Uint63  # of the release that it belongs to
+    keys: Uint63
+    buckets: Uint63
+    slots: Uint63  # of a bucket
+    part_buckets: Uint63  # of each part but the last
     parts: tuple[PublishedFile, ...]
     phases: tuple[str, ...]
     trackers: tuple[str, ...]

@@ -16,6 +16,7 @@ from packager.model import (
     Container,
     Infohash,
     Manifest,
+    PhaseState,
     Plan,
     PlannedPhase,
     PublishedFile,
@@ -23,7 +24,6 @@ from packager.model import (
     ReleasePhase,
     ReleaseShard,
     ShardName,
-    State,
     Superseded,
     Withdrawal,
 )
@@ -232,9 +232,9 @@ def _phases(
     A phase without shards is planned, and not published with nothing, unless it was published before: `opened`.
     """
     phases = []
-    waiting: State = "next"
+    waiting: PhaseState = "next"
     for phase in plan.phases:
-        state: State = "published"
+        state: PhaseState = "published"
         if not phase.shards and phase.name not in opened:
             state = "planned"
         elif phase.name not in published:
@@ -243,7 +243,7 @@ def _phases(
     return tuple(phases)
 
 
-def _phase(phase: PlannedPhase, state: State, embargo: str | None) -> ReleasePhase:
+def _phase(phase: PlannedPhase, state: PhaseState, embargo: str | None) -> ReleasePhase:
     """Return a phase's line in the timeline."""
     return ReleasePhase(
         name=phase.name,

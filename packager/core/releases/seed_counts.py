@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 from packager.core.bittorrent.magnet import parse_magnet
 from packager.core.bittorrent.scrape import Swarm, SwarmCounts, shard_counts
 from packager.errors import InputError
-from packager.model import FrozenStruct, Release, ReleaseShard, ShardName, Whole
+from packager.model import FrozenStruct, Release, ReleaseShard, ShardName, Uint63
 
 MOST_TRACKERS = 16  # that are asked: those that most shards name
 _LOOKED_AT = 1000  # trackers of a release, the first: bounds memory
@@ -29,7 +29,7 @@ class Counted(FrozenStruct, frozen=True, kw_only=True):
 class SeedCounts(FrozenStruct, frozen=True, kw_only=True):
     """seed-counts.json: the last counts that were had of each shard."""
 
-    format: Whole
+    format: Uint63
     type: Literal["seed-counts"]
     shards: dict[ShardName, Counted]
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from packager.model import FileDigest, FrozenStruct, Release, ShardName, Whole, Withdrawal
+from packager.model import FileDigest, FrozenStruct, Release, ShardName, Uint63, Withdrawal
 
 
 class WithdrawnRecord(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
@@ -29,7 +29,7 @@ class WithdrawnRecord(FrozenStruct, frozen=True, kw_only=True, omit_defaults=Tru
     artist: str = ""
     files: tuple[FileDigest, ...] = ()
     shards: tuple[ShardName, ...] = ()
-    lifted: Whole = 0
+    lifted: Uint63 = 0
 
 
 class SupersededShard(FrozenStruct, frozen=True, kw_only=True):
@@ -43,7 +43,7 @@ class SupersededShard(FrozenStruct, frozen=True, kw_only=True):
 class Withdrawals(FrozenStruct, frozen=True, kw_only=True):
     """withdrawals.json beside packager.toml: what the archivist took back, for the next release and all after it."""
 
-    format: Whole
+    format: Uint63
     type: Literal["withdrawals"]
     records: tuple[WithdrawnRecord, ...] = ()
     shards: tuple[SupersededShard, ...] = ()

@@ -8,7 +8,7 @@ from typing import Literal
 
 from packager.core.reports.issues import Issue
 from packager.core.reports.withheld import Withheld
-from packager.model import CollectionFacts, FrozenStruct, Infohash, Manifest, ReleasePhase, Version, Withdrawal
+from packager.model import CollectionFacts, FrozenStruct, Infohash, Manifest, ReleasePhase, TorrentVersion, Withdrawal
 
 FileKind = Literal[
     "torrent",
@@ -45,7 +45,7 @@ class TorrentFacts(FrozenStruct, frozen=True, kw_only=True, tag="torrent"):
     """What a .torrent says. `size` is of the files; `padding` of the pad files between them."""
 
     name: str
-    version: Version
+    version: TorrentVersion
     infohash_v1: Infohash | None
     infohash_v2: Infohash | None
     size: int
@@ -65,7 +65,7 @@ class TorrentFacts(FrozenStruct, frozen=True, kw_only=True, tag="torrent"):
 class MagnetFacts(FrozenStruct, frozen=True, kw_only=True):
     """What a magnet link says. chosen: ranges of file numbers as BEP 53 writes them, "4-6"; empty for all."""
 
-    version: Version
+    version: TorrentVersion
     infohash_v1: Infohash | None
     infohash_v2: Infohash | None
     name: str | None

@@ -10,7 +10,16 @@ import msgspec
 from packager.core.reports.evidence import Evidence
 from packager.core.reports.issues import Issue
 from packager.core.reports.withheld import Withheld
-from packager.model import FrozenStruct, Infohash, OtherContent, Plan, ReleasePhase, State, Version, WithdrawnFile
+from packager.model import (
+    FrozenStruct,
+    Infohash,
+    OtherContent,
+    PhaseState,
+    Plan,
+    ReleasePhase,
+    TorrentVersion,
+    WithdrawnFile,
+)
 
 
 class ScanReport(FrozenStruct, frozen=True, kw_only=True):
@@ -190,7 +199,7 @@ class StatusPhase(FrozenStruct, frozen=True, kw_only=True):
 
     name: str
     title: str
-    state: State
+    state: PhaseState
     shards: int
     packed: int
     virtual: int  # of those: shards without a tar
@@ -237,7 +246,7 @@ class SeededTorrent(FrozenStruct, frozen=True, kw_only=True):
     """One torrent as it was shared. uploaded: bytes of the file sent to peers."""
 
     name: str
-    version: Version
+    version: TorrentVersion
     state: SeedState
     verified: bool  # read in full by us in this run, so libtorrent did not read it again
     evidence: Evidence  # what says how the tar should be
@@ -272,7 +281,7 @@ class TorrentReport(FrozenStruct, frozen=True, kw_only=True):
 
     torrent: str  # its path
     name: str
-    version: Version
+    version: TorrentVersion
     files: int  # without pad files
     size: int  # of the files, without pad files
     piece_length: int

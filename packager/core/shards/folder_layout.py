@@ -34,7 +34,7 @@ from packager.core.shards.layout import (
     tag_sizes,
     unframed_costs,
 )
-from packager.model import Container, ShardName, Version
+from packager.model import Container, ShardName, TorrentVersion
 from packager.options import TorrentOptions
 from packager.units import MIB
 
@@ -169,7 +169,7 @@ def planned_files(
     return length, list(zip(names, sizes, space.pads.tolist(), strict=True))
 
 
-def is_aligned(version: Version) -> bool:
+def is_aligned(version: TorrentVersion) -> bool:
     """Say whether each file of a torrent of this version begins a piece."""
     return version != "v1"
 

@@ -6,11 +6,17 @@ import pyarrow as pa
 from packager.core.shards.folder_layout import folder_layout, is_aligned
 from packager.core.shards.layout import Layout
 from packager.core.shards.tar_layout import tar_layout
-from packager.model import Container, Manifest, ShardName, Version
+from packager.model import Container, Manifest, ShardName, TorrentVersion
 
 
 def make_layout(
-    name: ShardName, bag_info: str, members: pa.Table, *, container: Container, piece_length: int, version: Version
+    name: ShardName,
+    bag_info: str,
+    members: pa.Table,
+    *,
+    container: Container,
+    piece_length: int,
+    version: TorrentVersion,
 ) -> Layout:
     """Return the layout of a shard in its container; the last two only decide a folder's."""
     if container == "tar":

@@ -15,7 +15,7 @@ import httpx
 from packager.engine.clients import client_errors
 from packager.engine.clients.client import ClientTorrent, TorrentToAdd
 from packager.engine.clients.client_url import ClientUrl
-from packager.model import Version
+from packager.model import TorrentVersion
 from packager.paths import display_text
 
 _KEYS = ("status", "infoHash", "totalLength", "completedLength", "uploadLength", "connections", "seeder")
@@ -111,7 +111,7 @@ def _held(told: dict[str, Any]) -> ClientTorrent:
     )
 
 
-def supported_versions(version: str) -> tuple[Version, ...]:
+def supported_versions(version: str) -> tuple[TorrentVersion, ...]:
     """Return the versions of torrents that an aria2 uses rightly.
 
     Before 1.37 it drops the empty key of BEP 52's file tree, and so takes a wrong v1 infohash from a hybrid.

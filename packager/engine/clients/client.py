@@ -11,7 +11,7 @@ from typing import Protocol
 
 from packager.core.bittorrent import parse_torrent
 from packager.errors import InputError
-from packager.model import Version
+from packager.model import TorrentVersion
 from packager.paths import display_text, is_safe_name
 
 LISTING_SECONDS = 3.0  # that a program may take to list what it was given
@@ -60,7 +60,7 @@ class Program(Protocol):
     """
 
     name: str
-    takes: tuple[Version, ...]  # the versions of torrents that it uses rightly
+    takes: tuple[TorrentVersion, ...]  # the versions of torrents that it uses rightly
     trusts: bool  # it shares what is proved without reading it
 
     def held(self) -> dict[str, ClientTorrent]:
@@ -137,7 +137,7 @@ def infohashes(handover: TorrentToAdd) -> set[str]:
     return {digest.hex() for each in found for digest in (each.infohash_v1, each.infohash_v2) if digest is not None}
 
 
-def torrent_for_client(handover: TorrentToAdd, takes: Collection[Version], client: str) -> bytes:
+def torrent_for_client(handover: TorrentToAdd, takes: Collection[TorrentVersion], client: str) -> bytes:
     """Return the torrent that a client can use: the release's own where it can, else its v1-only twin.
 
     Raises InputError, with what the publisher would have to do, where it can use neither.

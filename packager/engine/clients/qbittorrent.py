@@ -9,7 +9,7 @@ import qbittorrentapi
 from packager.engine.clients import client_errors
 from packager.engine.clients.client import ClientTorrent, TorrentToAdd
 from packager.engine.clients.client_url import ClientUrl
-from packager.model import Version
+from packager.model import TorrentVersion
 from packager.paths import display_text
 
 _SEEDING = frozenset(("uploading", "stalledUP", "forcedUP"))
@@ -96,6 +96,6 @@ class QBittorrent:
             raise client_errors.no_answer(self._address, error) from error
 
 
-def supported_versions(libtorrent: str) -> tuple[Version, ...]:
+def supported_versions(libtorrent: str) -> tuple[TorrentVersion, ...]:
     """Return the versions of torrents that a qBittorrent uses, by its libtorrent; v2 came with libtorrent 2."""
     return ("hybrid", "v1") if libtorrent.startswith("1.") else ("hybrid", "v2", "v1")

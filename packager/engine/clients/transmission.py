@@ -13,7 +13,7 @@ from packager.engine.clients import client_errors
 from packager.engine.clients.client import ClientTorrent, TorrentToAdd
 from packager.engine.clients.client_url import ClientUrl
 from packager.errors import InputError
-from packager.model import Version
+from packager.model import TorrentVersion
 from packager.paths import display_text
 
 _OLDEST, _LABELS, _LABELS_AT_ONCE = 14, 16, 17  # RPC versions: the least; labels; labels in torrent-add
@@ -103,7 +103,7 @@ class Transmission:
             raise client_errors.another_program(self._address) from error
 
 
-def supported_versions(version: str) -> tuple[Version, ...]:
+def supported_versions(version: str) -> tuple[TorrentVersion, ...]:
     """Return the versions of torrents that a Transmission uses.
 
     Before 4 it refuses every .torrent with BEP 52's file tree, whose empty key its parser cannot read; since

@@ -12,7 +12,7 @@ from packager.engine.clients.client import ClientTorrent, TorrentToAdd, infohash
 from packager.engine.clients.client_url import ClientUrl
 from packager.engine.files import atomic_files
 from packager.errors import InputError, from_os_error
-from packager.model import FrozenStruct, Version
+from packager.model import FrozenStruct, TorrentVersion
 from packager.paths import display_text
 
 RECORD = ".packager-handed-over.jsonl"
@@ -36,7 +36,7 @@ class WatchFolder:
         """Check that it is there: one made here would be watched by nobody."""
         self._folder = Path(address.target)
         self.name = f"watch folder {display_text(address.target)}"
-        self.takes: tuple[Version, ...] = ("v1",) if address.kind == "watch-v1" else ("hybrid", "v2", "v1")
+        self.takes: tuple[TorrentVersion, ...] = ("v1",) if address.kind == "watch-v1" else ("hybrid", "v2", "v1")
         if not self._folder.is_dir():
             raise InputError(address.spec, "there is no such folder", "make it, or name the one your client watches")
 

@@ -16,7 +16,7 @@ from packager.core.releases import documents
 from packager.engine.project.project import Project
 from packager.engine.tables import parquet
 from packager.errors import InputError
-from packager.model import MEMBERS, MTIME, PLANNED, Manifest, PlannedShard, Release, ReleaseShard, Version
+from packager.model import MEMBERS, MTIME, PLANNED, Manifest, PlannedShard, Release, ReleaseShard, TorrentVersion
 from packager.pack.shard.write_documents import HashedOptions
 
 
@@ -84,7 +84,7 @@ def content_as_published(manifest: Manifest, wanted: HashedOptions) -> HashedOpt
 
     The v1 hashes of a hybrid are those of its twin, so that it can be made of no source.
     """
-    version: Version = "hybrid"
+    version: TorrentVersion = "hybrid"
     if manifest.infohash_v1 is None or manifest.infohash_v2 is None:
         version = "v2" if manifest.infohash_v1 is None else "v1"
     return HashedOptions(

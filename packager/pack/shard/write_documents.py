@@ -27,7 +27,7 @@ from packager.engine.project.project import Project
 from packager.engine.stores.base import Place
 from packager.engine.tables import members_tsv, parquet
 from packager.errors import from_os_error
-from packager.model import MEMBERS, MTIME, FrozenStruct, Infohash, Manifest, PlannedShard, ShardName, Version
+from packager.model import MEMBERS, MTIME, FrozenStruct, Infohash, Manifest, PlannedShard, ShardName, TorrentVersion
 from packager.units import timestamp
 
 
@@ -35,7 +35,7 @@ class HashedOptions(FrozenStruct, frozen=True, kw_only=True):
     """What of the config shapes a shard's bytes and infohashes, beside its plan."""
 
     collection: str
-    version: Version
+    version: TorrentVersion
     also_v1: bool
     sha256: bool
     mtimes: bool
@@ -54,7 +54,7 @@ class BuiltTorrent:
     """One .torrent of a shard: its file's name, its version, its info dictionary."""
 
     file: str
-    version: Version
+    version: TorrentVersion
     info: dict[bytes, bencode.Value]
 
     @property

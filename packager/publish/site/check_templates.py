@@ -14,12 +14,12 @@ from packager.core.releases.seed_counts import Counted
 from packager.model import (
     MEMBERS,
     Infohash,
+    PhaseState,
     PublishedFile,
     Release,
     ReleasePhase,
     ReleaseShard,
     ShardName,
-    State,
     Withdrawal,
 )
 from packager.options import Config
@@ -58,7 +58,7 @@ def _release(config: Config) -> Release:
     )
 
 
-def _phase(name: str, state: State, shards: int) -> ReleasePhase:
+def _phase(name: str, state: PhaseState, shards: int) -> ReleasePhase:
     """Return a phase with this number of shards."""
     return ReleasePhase(
         name=name,

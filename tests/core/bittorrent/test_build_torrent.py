@@ -13,12 +13,12 @@ from packager.core.bittorrent import bencode, build_torrent
 from packager.core.bittorrent.build_torrent import SingleFileContents
 from packager.core.bittorrent.merkle import BLOCK
 from packager.engine.hashing.stream_hasher import StreamHasher
-from packager.model import Version
+from packager.model import TorrentVersion
 from packager.options import TorrentOptions
 from tests.helpers.libtorrent_torrents import made_of_data, pattern
 
 VECTORS = json.loads((Path(__file__).parents[3] / "manifests/vectors/metainfo.json").read_text())
-VERSIONS: tuple[Version, ...] = ("hybrid", "v1", "v2")
+VERSIONS: tuple[TorrentVersion, ...] = ("hybrid", "v1", "v2")
 SIZES = (
     1,
     BLOCK - 1,
@@ -53,7 +53,7 @@ def hashed(name: str, data: bytes, piece_length: int) -> SingleFileContents:
 @pytest.mark.parametrize("piece_length", [BLOCK, 4 * BLOCK])
 @pytest.mark.parametrize("size", SIZES)
 def test_metainfo_equals_what_libtorrent_makes_of_the_file(
-    tmp_path: Path, size: int, piece_length: int, version: Version
+    tmp_path: Path, size: int, piece_length: int, version: TorrentVersion
 ) -> None:
     file = hashed("d\u00e9mo.tar", pattern(size), piece_length)
     info = build_torrent.build_info(file, version)

@@ -18,23 +18,23 @@ from packager.core.bittorrent.piece_length import (
     choose_piece_length,
     piece_length_of_files,
 )
-from packager.model import Version
+from packager.model import TorrentVersion
 from packager.options import TorrentOptions
 from packager.units import GIB, MIB, TIB, format_size
 
 ROOT = Path(__file__).parents[3]
 VECTORS = json.loads((ROOT / "manifests/vectors/piece_length.json").read_text())
 PAGE = ROOT / "docs/explanation/piece-length.md"
-VERSIONS: tuple[Version, ...] = ("hybrid", "v1", "v2")
+VERSIONS: tuple[TorrentVersion, ...] = ("hybrid", "v1", "v2")
 
 
 @pytest.mark.parametrize("vector", VECTORS["cases"], ids=lambda v: f"{v['size']}-{v['version']}")
-def test_choice_equals_the_published_vector(vector: dict[str, int | Version]) -> None:
+def test_choice_equals_the_published_vector(vector: dict[str, int | TorrentVersion]) -> None:
     assert choose_piece_length(vector["size"], vector["version"]) == vector["piece_length"]
 
 
 @given(size=st.integers(0, 1 << 50), version=st.sampled_from(VERSIONS))
-def test_the_choice_is_the_smallest_whose_torrent_is_small_enough(size: int, version: Version) -> None:
+def test_the_choice_is_the_smallest_whose_torrent_is_small_enough(size: int, version: TorrentVersion) -> None:
     chosen = choose_piece_length(size, version)
     options = TorrentOptions(version=version)
     made = torrent_size("demo-audio-00001.tar", size, chosen, options)
@@ -70,7 +70,7 @@ def test_the_table_in_the_explanation_is_what_the_code_chooses() -> None:
 
 @settings(max_examples=50)
 @given(st.lists(st.integers(0, 1 << 33), min_size=2, max_size=30).filter(any), st.sampled_from(["hybrid", "v2"]))
-def test_of_files_it_is_the_smallest_that_keeps_the_torrent_small(sizes: list[int], version: Version) -> None:
+def test_of_files_it_is_the_smallest_that_keeps_the_torrent_small(sizes: list[int], version: TorrentVersion) -> None:
     def beyond(length: int) -> int:
         return sum(-(-size // length) - 1 for size in sizes if size) * DIGESTS[version] + ALLOWANCE
 
@@ -84,6 +84,6 @@ def test_of_files_it_is_the_smallest_that_keeps_the_torrent_small(sizes: list[in
 
 
 @pytest.mark.parametrize("version", ["hybrid", "v1", "v2"])
-def test_of_one_file_and_of_files_that_touch_it_is_that_of_their_sum(version: Version) -> None:
+def test_of_one_file_and_of_files_that_touch_it_is_that_of_their_sum(version: TorrentVersion) -> None:
     assert piece_length_of_files([5 * GIB], version) == choose_piece_length(5 * GIB, version)
     assert piece_length_of_files([GIB] * 5, "v1") == choose_piece_length(5 * GIB, "v1")

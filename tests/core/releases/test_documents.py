@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from packager.core.releases import documents
 from packager.errors import InputError
-from packager.model import FrozenStruct, Manifest, Whole
+from packager.model import FrozenStruct, Manifest, Uint63
 
 
 class Note(FrozenStruct, frozen=True, kw_only=True):
-    format: Whole
+    format: Uint63
     text: str
-    many: tuple[Whole, ...] = ()
+    many: tuple[Uint63, ...] = ()
     words: tuple[str, ...] = ()
 
 

@@ -16,15 +16,15 @@ from packager.engine.hashing.stream_hasher import StreamHasher
 from packager.engine.network import libtorrent_session
 from packager.engine.network.check_torrent import check_torrent
 from packager.errors import InputError, TrustError
-from packager.model import Version
+from packager.model import TorrentVersion
 from tests.helpers.libtorrent_torrents import made_of_folder, pattern
 
-VERSIONS: tuple[Version, ...] = ("hybrid", "v1", "v2")
+VERSIONS: tuple[TorrentVersion, ...] = ("hybrid", "v1", "v2")
 SIZE = 5 * BLOCK + 17
 DATA = pattern(SIZE)
 
 
-def made(version: Version, **changes: Any) -> tuple[bytes, dict[str, Any]]:
+def made(version: TorrentVersion, **changes: Any) -> tuple[bytes, dict[str, Any]]:
     """A .torrent of DATA and what check_torrent has to be told of it."""
     hashes = StreamHasher(SIZE, 2 * BLOCK, v1=True, v2=True, flat=False)
     hashes.update(memoryview(DATA))
@@ -49,7 +49,7 @@ def made(version: Version, **changes: Any) -> tuple[bytes, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_good_torrent_passes(version: Version) -> None:
+def test_a_good_torrent_passes(version: TorrentVersion) -> None:
     data, facts = made(version)
     check_torrent(data, **facts)
     assert libtorrent_session.read_with_libtorrent(data, "x") == libtorrent_session.LoadedTorrent(
@@ -58,7 +58,7 @@ def test_a_good_torrent_passes(version: Version) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_pad_files_do_not_count_as_data(tmp_path: Path, version: Version) -> None:
+def test_pad_files_do_not_count_as_data(tmp_path: Path, version: TorrentVersion) -> None:
     (tmp_path / "album").mkdir()
     for name, size in (("a", 3), ("b", BLOCK + 1)):
         (tmp_path / "album" / name).write_bytes(pattern(size))
@@ -76,7 +76,7 @@ def test_pad_files_do_not_count_as_data(tmp_path: Path, version: Version) -> Non
         ("hybrid", {"size": SIZE + 1}, f"it is of {SIZE + 1} bytes, and of {SIZE} to libtorrent"),
     ],
 )
-def test_what_libtorrent_finds_otherwise_is_refused(version: Version, told: dict[str, Any], fault: str) -> None:
+def test_what_libtorrent_finds_otherwise_is_refused(version: TorrentVersion, told: dict[str, Any], fault: str) -> None:
     data, facts = made(version)
     with pytest.raises(TrustError, match=re.escape(f"demo-audio-00001.torrent: {fault}")):
         check_torrent(data, **{**facts, **told})
@@ -93,7 +93,7 @@ def test_what_libtorrent_finds_otherwise_is_refused(version: Version, told: dict
         ("v1", {"size": 0, "pieces": b""}),
     ],
 )
-def test_what_libtorrent_does_not_load_is_refused(version: Version, changes: dict[str, Any]) -> None:
+def test_what_libtorrent_does_not_load_is_refused(version: TorrentVersion, changes: dict[str, Any]) -> None:
     data, facts = made(version, **changes)
     with pytest.raises(TrustError, match=r"^demo-audio-00001\.torrent: libtorrent refuses the \.torrent: "):
         check_torrent(data, **facts)
@@ -113,7 +113,7 @@ def test_bytes_that_are_no_torrent_end_in_our_error(data: bytes) -> None:
 
 @pytest.mark.interop
 @pytest.mark.parametrize("version", ["hybrid", "v1"])
-def test_aria2_shows_our_torrent(program: Callable[[str], str], tmp_path: Path, version: Version) -> None:
+def test_aria2_shows_our_torrent(program: Callable[[str], str], tmp_path: Path, version: TorrentVersion) -> None:
     data, facts = made(version)
     (tmp_path / "x.torrent").write_bytes(data)
     aria2 = program("aria2c")
