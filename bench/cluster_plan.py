@@ -141,7 +141,7 @@ def hand_out(address: str, folder: Path, most: int) -> dict[str, float]:
     planned = time.monotonic()
     first = making = 0.0
     travels = sent = 0
-    with open_cluster(address, patience=600, progress=SILENT) as crew:
+    with open_cluster(address, worker_timeout=600, progress=SILENT) as crew:
 
         def job(arriving: Path | None) -> Job[ShardTask, pack_on_cluster.SentTask, int, int]:
             def send(task: ShardTask) -> pack_on_cluster.SentTask:

@@ -84,7 +84,7 @@ WORKERS = OptionText(
     written="auto",
     parse=parse_workers,
 )
-LAYOUT = OptionText('Name files from tags: "{artist}/{album}/{track:02} {title}".', metavar="LAYOUT")
+LAYOUT = OptionText('Name files from tags: "{artist}/{album}/{track:02} {title}".', ("--layout",), metavar="LAYOUT")
 ORIGINAL_NAMES = OptionText("Give back the names at the source.")
 PLAY_ORDER = OptionText("Number the files by album and track, before their names.")
 OVERWRITE = OptionText("Write over files with other contents.")

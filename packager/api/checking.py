@@ -48,7 +48,7 @@ def verify(
     """
     options, workers = options or VerifyOptions(), as_workers(workers)
     options.check()
-    if options.rate and (workers.cluster or workers.scheduler):
+    if options.max_rate and (workers.cluster or workers.scheduler):
         raise InputError("--rate", "does not bound the workers of a cluster", "leave it out")
     release, key = options.release, as_text(options.key)
     with ExitStack() as opened:
@@ -61,7 +61,7 @@ def verify(
         )
         found = find_targets([parse_location(path, "PATH") for path in as_locations(paths)], against)
         crew = None if options.quick else opened.enter_context(open_worker_pool(workers, progress))
-        limits = RunLimits(worker_count(workers.processes), options.rate or 0, options.max_time, crew)
+        limits = RunLimits(worker_count(workers.workers), options.max_rate or 0, options.max_time, crew)
         seed = secrets.randbelow(1 << 32)
         return verifying.verify(found, options, limits, random_seed=seed, clock=time.time, progress=progress)
 

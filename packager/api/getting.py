@@ -39,8 +39,8 @@ def get(
     keys, to, options = as_texts(keys), as_path(to), options or GetOptions()
     search, naming = options.search, options.naming
     allowed_hosts(options.network.allow_hosts)  # wrong ones are refused before anything is done
-    stores = [str(each) for each in options.tars if is_store_url(str(each))]
-    local = [Path(each) for each in options.tars if not is_store_url(str(each))]
+    stores = [str(each) for each in options.tar_folders if is_store_url(str(each))]
+    local = [Path(each) for each in options.tar_folders if not is_store_url(str(each))]
     options = replace(options, network=_with_stores(options.network, stores))
     if search.where is None and (search.shards or search.phases):
         raise InputError(

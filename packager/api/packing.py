@@ -47,7 +47,7 @@ def pack(
         every = tasks_of(options, project, made, as_texts(phases), virtual=virtual)
         check_space(project, every)
         with open_worker_pool(workers, progress) as crew:
-            report = packing.pack(every, worker_plan_of(workers.processes), cluster=crew, progress=progress)
+            report = packing.pack(every, worker_plan_of(workers.workers), cluster=crew, progress=progress)
     return msgspec.structs.replace(
         report,
         withdrawn_files=made.withdrawn_files,
@@ -83,7 +83,7 @@ def materialise(
             if withheld is not None and withheld.cause == "withdrawn":  # others are not handed out, and may be written
                 raise InputError(withheld.name, f"is not written: {withheld.reason}", withheld.fix)
         with open_worker_pool(workers, progress) as crew:
-            return materialising.materialise(wanted, worker_plan_of(workers.processes), cluster=crew, progress=progress)
+            return materialising.materialise(wanted, worker_plan_of(workers.workers), cluster=crew, progress=progress)
 
 
 def worker_plan_of(processes: int | None) -> WorkerPlan:

@@ -150,7 +150,7 @@ def release(
     """
     options, project = load_project.load_project(as_path(config))
     workers = as_workers(workers)
-    cores, asked = worker_plan_of(workers.processes), _asked(options, as_texts(allow_hosts), scrape=scrape)
+    cores, asked = worker_plan_of(workers.workers), _asked(options, as_texts(allow_hosts), scrape=scrape)
     with lock_project(project.state, "release"):
         signer = check_project(options, project, password, progress=progress)
         scanned = catalogue_scan.scan(project, workers=cores.count, progress=progress)

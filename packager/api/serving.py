@@ -17,22 +17,22 @@ def serve(
     config: AnyPath,
     *,
     listen: str = "127.0.0.1:8000",
-    processes: int = 1,
-    paranoid: bool = False,
-    memory: int = 256 * units.MIB,
+    workers: int = 1,
+    verify_pieces: bool = False,
+    cache_size: int = 256 * units.MIB,
     log: AnyPath | None = None,
     progress: Progress = SILENT,
 ) -> ServeReport:
     """Serve the site and every published shard by HTTP until SIGTERM or SIGINT, and return what was sent.
 
     A shard's bytes come from its tar, else from its sources. listen: [HOST]:PORT, port 0 for any free one.
-    processes: that share the port. paranoid: hash each piece before a byte of it is sent. memory: bytes that a
-    process may hold of shards' layouts. log: a line a request is added to this file; None: stderr. Raises
+    workers: processes that share the port. verify_pieces: hash each piece before a byte of it is sent. cache_size:
+    bytes that a process may hold of shards' layouts. log: a line a request is added to this file; None: stderr. Raises
     InputError where nothing is published, or the address cannot be listened at.
     """
     address, port = parse_listen(listen)
-    if processes < 1:
-        raise InputError("--workers", f"{processes} is less than 1", "write a number from 1 on")
+    if workers < 1:
+        raise InputError("--workers", f"{workers} is less than 1", "write a number from 1 on")
     options, project = load_project.load_project(as_path(config))
 
     def ready(url: str, listing: ReleaseListing) -> None:
@@ -46,5 +46,5 @@ def serve(
                 "no torrent names a web seed: set torrent.web_seeds to this server's public address + shards/"
             )
 
-    serving = ServeOptions(project, memory, paranoid)
-    return run_server(serving, ListenAddress(address, port, as_path(log)), processes=processes, ready=ready)
+    serving = ServeOptions(project, cache_size, verify_pieces)
+    return run_server(serving, ListenAddress(address, port, as_path(log)), processes=workers, ready=ready)

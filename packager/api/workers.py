@@ -23,18 +23,21 @@ def _patience(text: str, where: str) -> float:
 class WorkerOptions:
     """What does the work: processes of this machine, or a Dask cluster, whose workers see all files by the same paths.
 
-    processes: None for one a core. patience: seconds.
+    workers: processes, None for one a core. worker_timeout: seconds.
     """
 
-    processes: int | None = option(WORKERS)
+    workers: int | None = option(WORKERS)
     scheduler: str | None = option(
         "Have the workers of a running Dask cluster do the work: its scheduler's address, or the file that it wrote"
         " (.json).",
         metavar="tcp://HOST:PORT",
     )
     cluster: str | None = option("Start a Dask cluster of N processes on this machine.", metavar="local:N")
-    patience: float = option(
-        "On a cluster: give a worker's task to another after so long without a sign.", "10m", parse=_patience
+    worker_timeout: float = option(
+        "On a cluster: give a worker's task to another after so long without a sign.",
+        "10m",
+        "--patience",
+        parse=_patience,
     )
 
 
@@ -61,7 +64,7 @@ def _check(workers: WorkerOptions) -> None:
     if scheduler is not None and cluster is not None:
         raise InputError("--cluster", "does not go with --scheduler", "leave one of them out")
     asked = "--scheduler" if scheduler is not None else "--cluster" if cluster is not None else ""
-    if asked and workers.processes is not None:
+    if asked and workers.workers is not None:
         raise InputError("--workers", f"does not go with {asked}", "a cluster has as many workers as were started")
     if cluster is not None and not cluster.startswith("local:"):
         raise InputError("--cluster", f'"{cluster}" is not known', "write local:N, N worker processes from 1 on")
@@ -83,5 +86,5 @@ def open_worker_pool(workers: WorkerOptions, progress: Progress) -> Iterator[Wor
     except ModuleNotFoundError as error:
         fix = 'install it: pip install "archive-packager[cluster]"'
         raise InputError("--scheduler", f"needs Dask, and {error.name} is not installed", fix) from error
-    with open_cluster(address, patience=workers.patience, progress=progress) as crew:
+    with open_cluster(address, worker_timeout=workers.worker_timeout, progress=progress) as crew:
         yield crew

@@ -18,7 +18,7 @@ def serve(
     listen: Annotated[
         str, typer.Option(help="Where requests come in; port 0: any free one.", metavar="[HOST]:PORT")
     ] = "127.0.0.1:8000",
-    paranoid: Annotated[
+    verify_pieces: Annotated[
         bool, typer.Option("--paranoid", help="Hash each piece before a byte of it is sent, as published.")
     ] = False,
     access_log: Annotated[
@@ -42,9 +42,9 @@ def serve(
         report = api.serve(
             config,
             listen=listen,
-            processes=workers,
-            paranoid=paranoid,
-            memory=size,
+            workers=workers,
+            verify_pieces=verify_pieces,
+            cache_size=size,
             log=access_log,
             progress=progress,
         )

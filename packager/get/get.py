@@ -42,11 +42,11 @@ class GetOptions:
     )
     key: Path | str | None = option(KEY)
     search: SearchOptions = SearchOptions()
-    tars: tuple[Path | str, ...] = option(
+    tar_folders: tuple[Path | str, ...] = option(
         "A folder or a store (s3://, sftp://) that may hold shards' tars; again.", (), "--from", metavar="DIR|URL"
     )
     network: NetworkOptions = NetworkOptions()
-    layout: str | None = option(LAYOUT)
+    path_format: str | None = option(LAYOUT)
     original_names: bool = option(ORIGINAL_NAMES, False)
     play_order: bool = option(PLAY_ORDER, False)
     overwrite: bool = option(OVERWRITE, False)
@@ -56,7 +56,7 @@ class GetOptions:
     @property
     def naming(self) -> NamingOptions:
         """How members are named. Raises InputError for a layout that is none."""
-        return parse_naming(self.layout, original=self.original_names, play_order=self.play_order)
+        return parse_naming(self.path_format, original=self.original_names, play_order=self.play_order)
 
 
 def get_members(

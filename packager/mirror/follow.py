@@ -100,9 +100,9 @@ def _newest(
                 "NOT SIGNED: nothing proves who made this release; only that later ones follow from it"
             )
         confirm = None if options.unsigned else around.ask.key
-        if options.start is None:
+        if options.start_serial is None:
             return accept_release(source, key, confirm=confirm)
-        first = accept_release(source, key, confirm=confirm, path=f"releases/{options.start}.json")
+        first = accept_release(source, key, confirm=confirm, path=f"releases/{options.start_serial}.json")
         return accept_next(source, first.followed)
     pinned = held.followed.keys
     if key is not None and key.line not in pinned:

@@ -67,8 +67,8 @@ class MirrorOptions:
     )
     key: Path | str | None = option("The publisher's public key: its .pub file, or its line.", metavar="FILE|RW...")
     unsigned: bool = option("Follow a release that nobody signed; only its chain is checked.", False)
-    start: int | None = option(
-        "Begin the chain at this release; for a key that was replaced.", metavar="SERIAL", least=1
+    start_serial: int | None = option(
+        "Begin the chain at this release; for a key that was replaced.", None, "--start", metavar="SERIAL", least=1
     )
     strategy: Strategy | None = option(
         f"Which shards: {', '.join(STRATEGIES)}. First: spread.",

@@ -41,11 +41,11 @@ _SWITCH_SECONDS = 0.001  # after which a thread that computes lets the others se
 
 @dataclass(frozen=True)
 class ServeOptions:
-    """How a process serves. memory: bytes for layouts of shards. paranoid: hash each piece before it is sent."""
+    """How a process serves. cache_size: bytes for layouts of shards. verify_pieces: hash each first."""
 
     project: Project
-    memory: int
-    paranoid: bool
+    cache_size: int
+    verify_pieces: bool
 
 
 def open_shard_cache(serving: ServeOptions, counts: Metrics, warn: Callable[[str], None]) -> ShardCache:
@@ -56,9 +56,9 @@ def open_shard_cache(serving: ServeOptions, counts: Metrics, warn: Callable[[str
     shelf = ShardCache(
         serving.project,
         counts,
-        memory=serving.memory,
+        memory=serving.cache_size,
         pieces=VerifiedPieces(_PROVED),
-        paranoid=serving.paranoid,
+        verify_pieces=serving.verify_pieces,
         warn=warn,
     )
     try:

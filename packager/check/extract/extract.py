@@ -68,7 +68,7 @@ class ExtractOptions:
         'Only members with this path ("*" is any text). Repeatable.', (), "--path", metavar="PATTERN"
     )
     where: str | None = option("Only members for which this SQL is true.", metavar="SQL")
-    layout: str | None = option(LAYOUT)
+    path_format: str | None = option(LAYOUT)
     original_names: bool = option(ORIGINAL_NAMES, False)
     play_order: bool = option(PLAY_ORDER, False)
     overwrite: bool = option(OVERWRITE, False)
@@ -93,7 +93,7 @@ def extract(
     others are written. A shard that `hand_outs` says is withdrawn is refused. Raises InputError where the tar or a
     document cannot be used or nothing is meant, IncompleteError where a file cannot be written.
     """
-    naming = parse_naming(options.layout, original=options.original_names, play_order=options.play_order)
+    naming = parse_naming(options.path_format, original=options.original_names, play_order=options.play_order)
     contents, source = open_contents(tar, release, options.manifest, hand_outs)
     rows = filter_members(contents.members, ids=options.ids, paths=options.paths, where=options.where)
     to = Path(contents.name) if to is None else to

@@ -36,21 +36,25 @@ class VerifyOptions:
     sums: Path | None = option("A file of digests, as sha256sum writes it, of files in PATH.", metavar="FILE")
     quick: bool = option("Only presence and sizes; nothing is read.", False)
     sample: str | None = option("Read only so much, by chance, and say what it proves.", metavar="2%|COUNT")
-    seed: int | None = option("Take the same sample again. Default: another each time.", least=0)
-    state: Path | None = option("Remember what was proved, and go on there the next time.", metavar="FILE")
+    random_seed: int | None = option("Take the same sample again. Default: another each time.", None, "--seed", least=0)
+    state_file: Path | None = option(
+        "Remember what was verified, and continue there the next time.", None, "--state", metavar="FILE"
+    )
     older_than: float | None = option(
         "With --state: read again what was proved so long ago.", metavar="90d", parse=parse_seconds
     )
     max_time: float | None = option("Stop in order after so long, and exit with 3.", metavar="6h", parse=parse_seconds)
-    rate: int | None = option("Bytes to read a second at most, in all.", metavar="100M", parse=_rate)
+    max_rate: int | None = option(
+        "Bytes to read a second at most, in all.", None, "--rate", metavar="100M", parse=_rate
+    )
 
     def check(self) -> None:
         """Raise InputError where two of them do not go together, or a sample is none."""
-        asked = {"--quick": self.quick, "--sample": self.sample is not None, "--state": self.state is not None}
+        asked = {"--quick": self.quick, "--sample": self.sample is not None, "--state": self.state_file is not None}
         given = [name for name, wanted in asked.items() if wanted]
         if len(given) > 1:
             raise InputError(given[1], f"does not go with {given[0]}", "leave one of them out")
-        if self.older_than is not None and self.state is None:
+        if self.older_than is not None and self.state_file is None:
             what = "needs --state, which knows what was proved when"
             raise InputError("--older-than", what, "name a file with --state")
         if self.sample is not None:
@@ -74,13 +78,13 @@ def verify(
         run = VerifyRun(subjects, ReadAll(), progress)
         return run.report("quick", seconds=run.look_quickly(clock))
     if options.sample is not None:
-        seed = random_seed if options.seed is None else options.seed
+        seed = random_seed if options.random_seed is None else options.random_seed
         return _by_sample(subjects, parse_sample(options.sample), seed, limits, clock=clock, progress=progress)
     size = sum(subject.size for subject in subjects)
-    if options.state is None:
+    if options.state_file is None:
         run = VerifyRun(subjects, ReadAll(), progress)
         return run.report("full", seconds=run.read(limits, size, clock))
-    with open_scrub_state(options.state, clock, options.older_than) as scrub:
+    with open_scrub_state(options.state_file, clock, options.older_than) as scrub:
         run = VerifyRun(sorted(subjects, key=lambda subject: scrub.age(subject.path)), scrub, progress)
         seconds = run.read(limits, max(0, size - scrub.proved_bytes()), clock)
         return run.report("full", seconds=seconds, proved_before=scrub.skipped)

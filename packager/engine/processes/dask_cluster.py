@@ -46,7 +46,7 @@ _DASK = {
 
 
 @contextlib.contextmanager
-def open_cluster(address: str, *, patience: float, progress: Progress) -> Iterator["DaskCluster"]:
+def open_cluster(address: str, *, worker_timeout: float, progress: Progress) -> Iterator["DaskCluster"]:
     """Connect to a scheduler, or start workers here, and yield them.
 
     address: "tcp://HOST:PORT", "tls://HOST:PORT", a scheduler's file (its --scheduler-file), or "local:N".
@@ -68,7 +68,7 @@ def open_cluster(address: str, *, patience: float, progress: Progress) -> Iterat
         elif kind not in ("tcp", "tls"):
             raise InputError("--scheduler", f'"{address}" is no address', "write tcp://HOST:PORT")
         client = opened.enter_context(_connected(where, address))
-        workers = DaskWorkers(client, address, patience, progress)
+        workers = DaskWorkers(client, address, worker_timeout, progress)
         workers.check_versions()
         yield DaskCluster(workers)
 

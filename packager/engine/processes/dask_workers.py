@@ -18,10 +18,10 @@ _LOOK_SECONDS = 2.0  # between two looks at who is there
 class DaskWorkers:
     """The workers of one scheduler. Use it from one thread."""
 
-    def __init__(self, client: Any, address: str, patience: float, progress: Progress) -> None:
+    def __init__(self, client: Any, address: str, worker_timeout: float, progress: Progress) -> None:
         """Take a connected client; Dask's has no types."""
         self.client = client
-        self._address, self._patience, self._progress = address, patience, progress
+        self._address, self._worker_timeout, self._progress = address, worker_timeout, progress
         self._there: frozenset[str] = frozenset()
         self._hung: set[str] = set()
         self._looked = -_LOOK_SECONDS
@@ -41,7 +41,7 @@ class DaskWorkers:
         count = len(self._there - self._hung)
         if count:
             self._seen = now
-        elif now - self._seen > self._patience:
+        elif now - self._seen > self._worker_timeout:
             raise IncompleteError(self._address, "has no worker that answers", "start some, and run the command again")
         return count
 
@@ -77,7 +77,9 @@ class DaskWorkers:
             worker = begun_by or next((worker for worker, keys in held.items() if key in keys), "")
             if worker:
                 self._hung.add(worker)
-                self._progress.note(f"worker {worker}: no sign for {self._patience:.0f} s; its work is given to others")
+                self._progress.note(
+                    f"worker {worker}: no sign for {self._worker_timeout:.0f} s; its work is given to others"
+                )
 
     def hear(self, worker: str) -> None:
         """Take note that a worker lives."""
@@ -85,7 +87,7 @@ class DaskWorkers:
 
     def is_overdue(self, heard: float) -> bool:
         """Say whether what was heard last at this time was heard too long ago."""
-        return time.monotonic() - heard > self._patience
+        return time.monotonic() - heard > self._worker_timeout
 
     def has_scheduler(self) -> bool:
         """Say whether the scheduler is there, or may come back."""

@@ -55,7 +55,7 @@ def verify(path: Path, *, now: float, older_than: float | None = None, limits: R
     seconds = itertools.count()
     return verifying.verify(
         find_targets([path], CheckAgainst()),
-        VerifyOptions(state=path.parent.parent / "scrub.state", older_than=older_than),
+        VerifyOptions(state_file=path.parent.parent / "scrub.state", older_than=older_than),
         limits or RunLimits(1),
         clock=lambda: now + next(seconds) / 1000,
         progress=SILENT,
@@ -133,7 +133,7 @@ def test_what_was_proved_longest_ago_is_read_first(root: Path) -> None:
     for name in ("copy-a", "copy-b"):
         shutil.copytree(root / "shards", root / name)
     folders = [root / "shards", root / "copy-a", root / "copy-b"]
-    state = VerifyOptions(state=root / "scrub.state", older_than=1.0)
+    state = VerifyOptions(state_file=root / "scrub.state", older_than=1.0)
     tars = [folder / f"{NAME}.tar" for folder in folders]
     for at, tar in enumerate(tars[::-1]):
         found = find_targets([tar], CheckAgainst())
@@ -147,10 +147,10 @@ def test_what_was_proved_longest_ago_is_read_first(root: Path) -> None:
 def test_loose_files_are_remembered_one_by_one(root: Path) -> None:
     source, state = root / "source", root / "state"
     release = root / "output"
-    whole = api.verify([source], api.VerifyOptions(release=release, state=state), workers=1)
+    whole = api.verify([source], api.VerifyOptions(release=release, state_file=state), workers=1)
     assert whole.read_bytes == whole.size
     os.utime(source / "003 [b].bin")
-    again = api.verify([source], api.VerifyOptions(release=release, state=state), workers=1)
+    again = api.verify([source], api.VerifyOptions(release=release, state_file=state), workers=1)
     assert again.read_bytes == (source / "003 [b].bin").stat().st_size
 
 

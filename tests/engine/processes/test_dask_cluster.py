@@ -23,7 +23,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 def run(cluster: Cluster, there, tasks: int = 6):
     told: list[int] = []
-    with open_cluster(cluster.address, patience=60, progress=SILENT) as opened:
+    with open_cluster(cluster.address, worker_timeout=60, progress=SILENT) as opened:
         found = dict(opened.run(cluster_jobs.job(there), range(tasks), told.append))
         return found, sum(told), opened.retried_tasks
 
@@ -64,14 +64,14 @@ def test_a_scheduler_that_is_not_there_is_told_by_its_address(monkeypatch: pytes
     monkeypatch.setattr("packager.engine.processes.dask_cluster._CONNECT_SECONDS", 1)
     with (
         pytest.raises(IncompleteError, match=r"tcp://127\.0\.0\.1:9: no scheduler answers"),
-        open_cluster("tcp://127.0.0.1:9", patience=60, progress=SILENT),
+        open_cluster("tcp://127.0.0.1:9", worker_timeout=60, progress=SILENT),
     ):
         pass
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:8786", "http://127.0.0.1:8786", "local:0", "local:two", "no.json"])
 def test_what_is_no_cluster_is_refused(address: str) -> None:
-    with pytest.raises(InputError), open_cluster(address, patience=60, progress=SILENT):
+    with pytest.raises(InputError), open_cluster(address, worker_timeout=60, progress=SILENT):
         pass
 
 
@@ -79,7 +79,7 @@ def test_a_worker_of_another_version_is_named(three: Cluster, monkeypatch: pytes
     monkeypatch.setattr("packager.engine.processes.dask_workers.__version__", "99.0")
     with (
         pytest.raises(IncompleteError, match=r"has archive-packager .*, and this machine 99\.0"),
-        open_cluster(three.address, patience=60, progress=SILENT),
+        open_cluster(three.address, worker_timeout=60, progress=SILENT),
     ):
         pass
 
@@ -87,7 +87,7 @@ def test_a_worker_of_another_version_is_named(three: Cluster, monkeypatch: pytes
 def test_a_cluster_without_workers_ends_the_run(tmp_path: Path) -> None:
     with (
         dask_clusters.cluster(tmp_path, workers=0) as empty,
-        open_cluster(empty.address, patience=1, progress=SILENT) as opened,
+        open_cluster(empty.address, worker_timeout=1, progress=SILENT) as opened,
         pytest.raises(IncompleteError, match="no worker that answers"),
     ):
         list(opened.run(cluster_jobs.job(cluster_jobs.double), [1], lambda _: None))
@@ -97,7 +97,7 @@ def test_a_cluster_without_workers_ends_the_run(tmp_path: Path) -> None:
 def test_a_scheduler_that_is_lost_ends_the_run(tmp_path: Path) -> None:
     with (
         dask_clusters.cluster(tmp_path, workers=1) as made,
-        open_cluster(made.address, patience=60, progress=SILENT) as opened,
+        open_cluster(made.address, worker_timeout=60, progress=SILENT) as opened,
     ):
 
         def tasks() -> Iterator[int]:
@@ -112,7 +112,7 @@ def test_a_scheduler_that_is_lost_ends_the_run(tmp_path: Path) -> None:
 def test_a_task_that_ends_its_workers_is_given_up() -> None:
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-        open_cluster("local:2", patience=60, progress=SILENT) as opened,
+        open_cluster("local:2", worker_timeout=60, progress=SILENT) as opened,
     ):
         found = dict(opened.run(cluster_jobs.job(cluster_jobs.end_the_worker), [7], lambda _: None))
         assert isinstance(found[7], IncompleteError)

@@ -134,7 +134,9 @@ def test_a_worker_that_hangs_has_its_shard_packed_elsewhere_and_spoils_nothing(
     project, expected = large_project(tmp_path / "project", 4 << 20, FEW)
     shards = project.root / "shards"
     disk.arm(Fault(shards, "write", -signal.SIGSTOP, 3, 3))
-    report = api.pack(project.root / "packager.toml", workers=api.WorkerOptions(scheduler=three.address, patience=3))
+    report = api.pack(
+        project.root / "packager.toml", workers=api.WorkerOptions(scheduler=three.address, worker_timeout=3)
+    )
     three.go_on()
     until(lambda: not three.writing() and all(path.name.endswith(".tar") for path in shards.iterdir()))
     assert report.packed == FEW
