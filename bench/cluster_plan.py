@@ -141,7 +141,7 @@ def hand_out(address: str, folder: Path, most: int) -> dict[str, float]:
     planned = time.monotonic()
     first = making = 0.0
     travels = sent = 0
-    with open_cluster(address, worker_timeout=600, progress=SILENT) as crew:
+    with open_cluster(address, worker_timeout=600, progress=SILENT) as pool:
 
         def job(arriving: Path | None) -> Job[ShardTask, pack_on_cluster.SentTask, int, int]:
             def send(task: ShardTask) -> pack_on_cluster.SentTask:
@@ -156,7 +156,7 @@ def hand_out(address: str, folder: Path, most: int) -> dict[str, float]:
 
             return Job(prepare=send, run=nothing, finish=lambda task, rows: rows - task.shard.rows, name=str)
 
-        wrong = sum(bool(result) for _, result in pack_on_cluster.run(crew, job, missing[:most], lambda _: None))
+        wrong = sum(bool(result) for _, result in pack_on_cluster.run(pool, job, missing[:most], lambda _: None))
     assert not wrong
     return {
         "tasks": planned - began,

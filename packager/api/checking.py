@@ -60,8 +60,8 @@ def verify(
             options.sums,
         )
         found = find_targets([parse_location(path, "PATH") for path in as_locations(paths)], against)
-        crew = None if options.quick else opened.enter_context(open_worker_pool(workers, progress))
-        limits = RunLimits(worker_count(workers.workers), options.max_rate or 0, options.max_time, crew)
+        pool = None if options.quick else opened.enter_context(open_worker_pool(workers, progress))
+        limits = RunLimits(worker_count(workers.workers), options.max_rate or 0, options.max_time, pool)
         seed = secrets.randbelow(1 << 32)
         return verifying.verify(found, options, limits, random_seed=seed, clock=time.time, progress=progress)
 

@@ -46,8 +46,8 @@ def pack(
         check_plan(options, project, made)
         every = tasks_of(options, project, made, as_texts(phases), virtual=virtual)
         check_space(project, every)
-        with open_worker_pool(workers, progress) as crew:
-            report = packing.pack(every, worker_plan_of(workers.workers), cluster=crew, progress=progress)
+        with open_worker_pool(workers, progress) as pool:
+            report = packing.pack(every, worker_plan_of(workers.workers), cluster=pool, progress=progress)
     return msgspec.structs.replace(
         report,
         withdrawn_files=made.withdrawn_files,
@@ -82,8 +82,8 @@ def materialise(
             withheld = hand_out.withheld(task.shard.name)
             if withheld is not None and withheld.cause == "withdrawn":  # others are not handed out, and may be written
                 raise InputError(withheld.name, f"is not written: {withheld.reason}", withheld.fix)
-        with open_worker_pool(workers, progress) as crew:
-            return materialising.materialise(wanted, worker_plan_of(workers.workers), cluster=crew, progress=progress)
+        with open_worker_pool(workers, progress) as pool:
+            return materialising.materialise(wanted, worker_plan_of(workers.workers), cluster=pool, progress=progress)
 
 
 def worker_plan_of(processes: int | None) -> WorkerPlan:

@@ -53,8 +53,8 @@ def check_project(
     check_date(options, last)
     state_files.check_releases(project)
     swap_folder.check_output(project.output)
-    if isinstance(project.shards_place, Path):
-        check_writable(project.shards_place, "packager.toml: shards.directory")
+    if isinstance(project.shards_location, Path):
+        check_writable(project.shards_location, "packager.toml: shards.directory")
     if project.templates:
         check_templates(options, project.templates, signed=signer is not None)
     return signer
@@ -98,8 +98,8 @@ def check_space(project: Project, tasks: Sequence[ShardTask]) -> None:
     """
     needed = needed_space.needed_space(tasks)
     places = [(project.state, needed.documents), (project.output, needed.pages)]
-    if isinstance(project.shards_place, Path):
-        places.append((project.shards_place, needed.tars))
+    if isinstance(project.shards_location, Path):
+        places.append((project.shards_location, needed.tars))
     check_free(places, "make room, pack one phase at a time with --phase, or write no tars with --virtual")
 
 

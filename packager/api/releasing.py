@@ -160,8 +160,8 @@ def release(
         check_plan(options, project, planned.plan)
         check_opening(options, project, planned.plan)
         check_space(project, every)
-        with open_worker_pool(workers, progress) as crew:
-            packed = pack.pack(every, cores, cluster=crew, progress=progress)
+        with open_worker_pool(workers, progress) as pool:
+            packed = pack.pack(every, cores, cluster=pool, progress=progress)
         if packed.failed:
             first, others = packed.failed[0], len(packed.failed) - 1
             more = f" (and {units.count_of(others, 'more shard')})" if others else ""
@@ -227,7 +227,7 @@ def status(config: AnyPath) -> StatusReport:
         remaining_seconds=left / progress.rate / worker_pool.available_cores() if progress.rate else None,
         serial=last.serial if last else None,
         next=following,
-        unknown_tars=progress.strangers,
+        unknown_tars=progress.unknown_tars,
         to_delete=deletable,
         unread_count=unread_count,
         unread=unread,

@@ -49,8 +49,8 @@ def open_destination(to: str | None, project: Project, *, with_shards: bool) -> 
         if with_shards:
             raise InputError("--with-shards", "says what goes to a store, and none is named", "add --to")
         return None
-    if with_shards and isinstance(project.shards_place, StoreUrl):
-        what = f"the tars go to {project.shards_place} when they are packed"
+    if with_shards and isinstance(project.shards_location, StoreUrl):
+        what = f"the tars go to {project.shards_location} when they are packed"
         raise InputError("--with-shards", what, "leave it out")
     address = parse_store_url(to, "--to")
     own = (project.root, project.output)

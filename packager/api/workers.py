@@ -86,5 +86,5 @@ def open_worker_pool(workers: WorkerOptions, progress: Progress) -> Iterator[Wor
     except ModuleNotFoundError as error:
         fix = 'install it: pip install "archive-packager[cluster]"'
         raise InputError("--scheduler", f"needs Dask, and {error.name} is not installed", fix) from error
-    with open_cluster(address, worker_timeout=workers.worker_timeout, progress=progress) as crew:
-        yield crew
+    with open_cluster(address, worker_timeout=workers.worker_timeout, progress=progress) as pool:
+        yield pool

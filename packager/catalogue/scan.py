@@ -42,7 +42,7 @@ def scan(project: Project, *, workers: int, progress: Progress = SILENT) -> Scan
     atomic_files.remove_tree(scratch)
     started_ns = atomic_files.make_folder(scratch).stat().st_mtime_ns  # the file system's clock, which gives mtimes too
     try:
-        if isinstance(project.source_place, StoreUrl) and project.source_place.scheme == "s3":
+        if isinstance(project.source_location, StoreUrl) and project.source_location.scheme == "s3":
             started_ns = _NEVER  # an object's stamp holds its ETag: one that is written twice in a tick has two
         return _scan(project, scratch, started_ns, _readers(project, workers), progress)
     finally:
@@ -64,7 +64,7 @@ def _scan(project: Project, scratch: Path, started_ns: int, readers: TagReaders,
     with warning_log.collect_warnings(project.state, progress) as (warnings, unread):
         progress.begin("scan", None, "file")
         try:
-            name = paths.display_text(str(project.source_place))
+            name = paths.display_text(str(project.source_location))
             table = FilesTable(project.files, source, name, started_ns, readers, warnings, unread, progress)
             seen = table.write(walked)
         finally:
@@ -118,24 +118,24 @@ class _Join:
 
 def _readers(project: Project, workers: int) -> TagReaders:
     """Return what reads tags."""
-    if not isinstance(project.source_place, StoreUrl):
+    if not isinstance(project.source_location, StoreUrl):
         return TagReaders(workers)
     from packager.catalogue.tags.stored_tags import read_stored  # an extra, and slow to import
 
-    return TagReaders(workers, partial(read_stored, project.source_place))
+    return TagReaders(workers, partial(read_stored, project.source_location))
 
 
 def _walked(project: Project, scratch: Path) -> tuple[bytes, Iterator[Walked]]:
     """Return what paths of the source are below, and the walk of it."""
-    if isinstance(project.source_place, StoreUrl):
-        return b"", walk_store(open_store(project.source_place), scratch)
-    source = os.path.realpath(os.fsencode(project.source_place))
+    if isinstance(project.source_location, StoreUrl):
+        return b"", walk_store(open_store(project.source_location), scratch)
+    source = os.path.realpath(os.fsencode(project.source_location))
     return source, walk_folder(source, _own(project, source))
 
 
 def _own(project: Project, source: bytes) -> frozenset[bytes]:
     """Return what of packager's own lies below the source, as paths below it."""
-    ours = (project.config, project.state, project.shards_place, project.output)
+    ours = (project.config, project.state, project.shards_location, project.output)
     real = (os.path.realpath(os.fsencode(path)) for path in ours if isinstance(path, Path))
     prefix = source.rstrip(b"/") + b"/"
     return frozenset(path[len(prefix) :] for path in real if path.startswith(prefix))

@@ -58,12 +58,12 @@ def verify(
 
 def show(report: VerifyReport) -> None:
     """Print what data was compared with, every fault, then what was proved."""
-    output.compared_with([subject.evidence for subject in report.targets])
+    output.compared_with([target.evidence for target in report.targets])
     for fault in report.faults:
         _show_fault(fault)
-    for subject in report.targets:
-        if subject.error:
-            output.stderr_console(f"packager: {subject.path}: not checked: {display_text(subject.error, 2000)}")
+    for target in report.targets:
+        if target.error:
+            output.stderr_console(f"packager: {target.path}: not checked: {display_text(target.error, 2000)}")
     if report.sample:
         taken = f"{report.sample.sampled:,} of {count_of(report.sample.total, report.sample.unit)}"
         output.print_message(f"sample: {taken}, --seed {report.sample.random_seed}: {report.sample.conclusion}")
@@ -86,24 +86,24 @@ def _show_fault(fault: Fault) -> None:
 
 
 def _verdict(report: VerifyReport) -> str:
-    """Return how many subjects are good, in the words of what was done to find out."""
+    """Return how many targets are good, in the words of what was done to find out."""
     word = {"full": "good", "quick": "there, of the right size", "sample": "good as far as the sample reads"}
     shares = [
-        (sum(_is_good(subject) for subject in report.targets), word[report.mode]),
-        (sum(bool(subject.faults) for subject in report.targets), "bad"),
-        (sum(bool(subject.error) for subject in report.targets), "not checked"),
-        (sum(not subject.complete and not subject.error for subject in report.targets), "not read to the end"),
+        (sum(_is_good(target) for target in report.targets), word[report.mode]),
+        (sum(bool(target.faults) for target in report.targets), "bad"),
+        (sum(bool(target.error) for target in report.targets), "not checked"),
+        (sum(not target.complete and not target.error for target in report.targets), "not read to the end"),
     ]
     told = ", ".join(f"{count:,} {what}" for count, what in shares if count)
-    pieces = sum(subject.pieces for subject in report.targets)
-    files = sum(subject.files for subject in report.targets)
+    pieces = sum(target.pieces for target in report.targets)
+    files = sum(target.files for target in report.targets)
     counts = [count_of(number, noun) for number, noun in ((pieces, "piece"), (files, "file")) if number]
     return f"{told or 'nothing to check'} ({', '.join([*counts, format_size(report.size)])})"
 
 
-def _is_good(subject: VerifiedTarget) -> bool:
-    """Say whether a subject was checked to its end and nothing is wrong with it."""
-    return subject.complete and not subject.faults and not subject.error
+def _is_good(target: VerifiedTarget) -> bool:
+    """Say whether a target was checked to its end and nothing is wrong with it."""
+    return target.complete and not target.faults and not target.error
 
 
 def _work(report: VerifyReport) -> str:
@@ -117,9 +117,7 @@ def _work(report: VerifyReport) -> str:
 
 def _fix(report: VerifyReport) -> str:
     """Return the next command."""
-    bad = [
-        subject for subject in report.targets if subject.kind == "tar" and subject.faults and subject.checked_against
-    ]
+    bad = [target for target in report.targets if target.kind == "tar" and target.faults and target.checked_against]
     if bad and is_store_location(bad[0].path):
         return "put the right tars in their places: pack them again, or repair copies of them here with packager repair"
     if bad:

@@ -90,15 +90,15 @@ def get_members(
         selected=members.num_rows,
         bytes=total_bytes(members),
         written=taken.written,
-        unchanged=taken.already,
-        bad_members=tuple(taken.bad),
-        blocked=tuple(taken.in_the_way),
+        unchanged=taken.unchanged,
+        bad_members=tuple(taken.bad_members),
+        blocked=tuple(taken.blocked),
         renamed=tuple(taken.renamed),
         files=tuple(extracted_files(member) for member in members_of(members, fetched.paths)),
-        shards=tuple(_got(each, bytes_) for each, bytes_ in zip(meant, fetched.transferred, strict=True)),
+        shards=tuple(_got(each, bytes_) for each, bytes_ in zip(meant, fetched.transferred_bytes, strict=True)),
         lookup_requests=found.cost.requests,
         lookup_bytes=found.cost.received,
-        transferred_bytes=sum(fetched.transferred),
+        transferred_bytes=sum(fetched.transferred_bytes),
         shards_size=sum(each.shared.size for each in meant),
         unreachable=fetched.unreachable,
         magnets=tuple(link for each in meant for link in links_of(each)) if options.links else (),
@@ -122,7 +122,7 @@ class _Fetched:
     """The files that members became, the bytes transferred for each shard, and whether a source failed for now."""
 
     paths: list[bytes]
-    transferred: list[int] = field(default_factory=list)
+    transferred_bytes: list[int] = field(default_factory=list)
     unreachable: bool = False
 
 
@@ -159,7 +159,7 @@ def _write(
                         sources.of(at, scratch), destination, member, overwrite=options.overwrite, taken=taken
                     )
                     progress.advance(member.size)
-            fetched.transferred.append(sources.transferred)
+            fetched.transferred_bytes.append(sources.transferred_bytes)
             fetched.unreachable = fetched.unreachable or sources.unreachable
             first = stop
         progress.end()

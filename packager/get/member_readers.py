@@ -82,7 +82,7 @@ class MemberReaders:
         self._lost: Counter[str] = Counter()  # by address: reads in a row that failed for now
         self._swarm: SwarmOnDemand | None = None
         self._pieces: set[int] = set()
-        self.transferred = 0  # bytes over the network
+        self.transferred_bytes = 0  # bytes over the network
         self.unreachable = False  # a source failed for now, or there is none
 
     def of(self, number: int, scratch: Path) -> Iterator[tuple[str, RangeReader]]:
@@ -136,7 +136,7 @@ class MemberReaders:
 
     def _take_note(self, address: str, start: int, stop: int, error: UnreadableError | None) -> None:
         """Count what a web seed sent, and how often it failed."""
-        self.transferred += stop - start
+        self.transferred_bytes += stop - start
         self._lost[address] = self._lost[address] + 1 if isinstance(error, UnreachableError) else 0
         self.unreachable = self.unreachable or isinstance(error, UnreachableError)
 
@@ -145,7 +145,7 @@ class MemberReaders:
         length = self._swarm.piece_length if self._swarm else 1
         pieces = set(range(start // length, -(-stop // length))) - self._pieces if stop > start else set()
         self._pieces |= pieces
-        self.transferred += len(pieces) * length
+        self.transferred_bytes += len(pieces) * length
         self.unreachable = self.unreachable or isinstance(error, UnreachableError)
 
 

@@ -139,7 +139,7 @@ class _Downloads:
                 file.torrent,
                 self._folder.tar(shard.name),
                 web_seeds=() if self._run.no_web_seeds else file.metainfo.web_seeds,
-                proved=shard.name in self._proved,
+                verified=shard.name in self._proved,
             )
             if shard.name not in self._proved:
                 self._refresh()

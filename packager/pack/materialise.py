@@ -48,7 +48,7 @@ def chosen(every: Sequence[ShardTask], names: Sequence[str]) -> list[ShardTask]:
             close = nearest(name, by_name)
             fix = f'did you mean "{close}"?' if close else "see: packager status"
             raise InputError(display_text(written), "is no shard of the plan", fix)
-        found[name] = replace(by_name[name], bare=False)  # its tar is written, published or not
+        found[name] = replace(by_name[name], without_tar=False)  # its tar is written, published or not
     return list(found.values())
 
 
@@ -74,7 +74,7 @@ def materialise(
     ]
     for task in missing:
         own_tars.check_name(task)
-    for place, owner in {(task.project.shards_place, task.owner) for task in missing}:
+    for place, owner in {(task.project.shards_location, task.owner) for task in missing}:
         remove_leftovers(place, owner, [f"{task.shard.name}.tar" for task in missing])
     started = time.monotonic()
     failed: list[Issue] = []

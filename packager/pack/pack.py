@@ -126,7 +126,7 @@ def pack(
     return PackReport(
         packed=done,
         unchanged=len(every) - len(missing),
-        not_local=sum(found.elsewhere for _, found in stands),
+        not_local=sum(found.not_local for _, found in stands),
         virtual=virtual,
         read_bytes=size,
         seconds=round(time.monotonic() - started, 3),
@@ -137,8 +137,8 @@ def pack(
 
 def _remove_leftovers(every: Sequence[ShardTask]) -> None:
     """Remove what workers left that were killed, but what a shard's note says that it can go on from."""
-    noted = [task for task in every if (task.folder / checkpoint.FILE).exists() and not task.is_bare]
-    for place, owner in {(task.project.shards_place, task.owner) for task in every}:
+    noted = [task for task in every if (task.folder / checkpoint.FILE).exists() and not task.is_without_tar]
+    for place, owner in {(task.project.shards_location, task.owner) for task in every}:
         remove_leftovers(place, owner, _tars(every), kept=_tars(noted))
 
 
@@ -167,7 +167,7 @@ class PackProgress:
     virtual: dict[str, int]  # of those packed
     left: dict[str, int]
     rate: float | None
-    strangers: tuple[str, ...]  # tars in the shards' folder that the plan does not know
+    unknown_tars: tuple[str, ...]  # tars in the shards' folder that the plan does not know
 
 
 def progress_of(

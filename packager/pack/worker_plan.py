@@ -43,4 +43,4 @@ def plan_workers(tasks: Sequence[ShardTask], cores: WorkerPlan, more: int = 0) -
 
 def _waits(task: ShardTask) -> bool:
     """Say whether a shard's packing waits for a store rather than for a core."""
-    return isinstance(task.source, StoreUrl) or isinstance(task.project.shards_place, StoreUrl)
+    return isinstance(task.source, StoreUrl) or isinstance(task.project.shards_location, StoreUrl)

@@ -203,7 +203,7 @@ class ShardCache:
         """Let go of shards whose sources were compared again and have other times now."""
         with self._lock:
             for name, held in [*self._held.items()]:
-                if held.times != FileStamp.at(self._workspace.mtimes(name)):
+                if held.times != FileStamp.at(self._workspace.source_times(name)):
                     self._weight -= self._held.pop(name).weight
 
     def body_at_hand(self, listed: ListedShard, ranges: tuple[tuple[int, int], ...]) -> Body | None:
@@ -274,7 +274,7 @@ class ShardCache:
         """Open a shard's tar; None where none of its size is there. first: the range that is sent first."""
         if listed.container == "folder":
             return None
-        place = self._workspace.shards_place
+        place = self._workspace.shards_location
         if isinstance(place, StoreUrl):
             if time.monotonic() - self._without_tar.get(listed.name, -_LOOK_SECONDS) < _LOOK_SECONDS:
                 return None
@@ -318,9 +318,9 @@ class ShardCache:
 
     def _open(self, listed: ListedShard, listing: ReleaseListing, *, prove: bool) -> _Held:
         """Read a shard's documents. listing: says what was withdrawn."""
-        times = FileStamp.at(self._workspace.mtimes(listed.name))
+        times = FileStamp.at(self._workspace.source_times(listed.name))
         export = listed.export
-        source = self._workspace.source_place if export is None else self._workspace.export(export)
+        source = self._workspace.source_location if export is None else self._workspace.export(export)
         tar = open_virtual(self._workspace, listed.name, source, self._files, self._room)
         allowed = self._allowed(listed, listing, tar.layout)
         hashes = None

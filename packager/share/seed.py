@@ -123,7 +123,7 @@ class _Seeds:
         self._session, self._watch, self._clock, self._progress = session, watch, clock, progress
         self._seedables, self._rule = seedables, seedables.rule
         self._added: list[Seedable] = []
-        self._waiting = sorted(seedables.found, key=lambda each: not each.proved)
+        self._waiting = sorted(seedables.found, key=lambda each: not each.verified)
         self._withheld: list[Withheld] = []  # shards that were shared, or waited for it, until the rule withheld them
         self._asked_at = clock() - _RULE_SECONDS
         self._uploaded = 0
@@ -167,11 +167,11 @@ class _Seeds:
 
     def _add(self) -> None:
         """Share what is proved, and the next that is not, unless one is being read."""
-        while self._waiting and (self._waiting[0].proved or not self._watch.is_checking):
+        while self._waiting and (self._waiting[0].verified or not self._watch.is_checking):
             each = self._waiting.pop(0)
             places = each.file.places if isinstance(each.file, FolderTorrent) else None
             path = each.tar if places is None else each.tar.absolute()
-            self._session.add(each.tar.name, each.file.torrent, path, places=places, proved=each.proved)
+            self._session.add(each.tar.name, each.file.torrent, path, places=places, verified=each.verified)
             self._added.append(each)
             self._watch.look()
 
@@ -209,7 +209,7 @@ def _seeded(seedable: Seedable, state: SeedState, uploaded: int = 0, error: str 
         name=display_text(seedable.tar.name),
         version=seedable.file.metainfo.version,
         state=state,
-        verified=seedable.proved,
+        verified=seedable.verified,
         evidence=seedable.evidence,
         uploaded=uploaded,
         error=error or ("not all its pieces are right" if state == "incomplete" else ""),

@@ -92,7 +92,7 @@ def _handover(torrents: Sequence[Seedable]) -> TorrentToAdd:
         save_path=first.tar.absolute().parent,
         label="",
         paused=False,
-        proved=True,
+        verified=True,
     )
 
 

@@ -30,13 +30,13 @@ from packager.units import count_of
 class Seedable:
     """A tar, or a shard's folder, and a torrent of it.
 
-    evidence: what says that the torrent is right. proved: the tar was read in full in this run, and found right.
+    evidence: what says that the torrent is right. verified: the tar was read in full in this run, and found right.
     """
 
     tar: Path
     file: ShardTorrent
     evidence: Evidence
-    proved: bool = False
+    verified: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,16 +129,16 @@ def verify_tars_to_seed(
             raise KeyboardInterrupt
         progress.advance(size)
 
-    proved: list[Seedable] = []
+    verified: list[Seedable] = []
     refused: list[Issue] = []
     progress.begin("verify", sum({each.tar: each.file.size for each in found}.values()))
     for torrents in by_tar(found):
         if bad := fault(torrents[0], workers=workers, advance=advance):
             refused.append(bad)
             continue
-        proved += [replace(each, proved=_same_hashes(torrents[0].file, each.file)) for each in torrents]
+        verified += [replace(each, verified=_same_hashes(torrents[0].file, each.file)) for each in torrents]
     progress.end()
-    return proved, refused
+    return verified, refused
 
 
 def by_tar(found: Sequence[Seedable]) -> list[list[Seedable]]:

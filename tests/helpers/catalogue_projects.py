@@ -30,9 +30,9 @@ class CatalogueProject:
     def project(self) -> Project:
         return Project(
             config=self.root / "packager.toml",
-            source_place=self.source,
+            source_location=self.source,
             records=self.records,
-            shards_place=self.root / "shards",
+            shards_location=self.root / "shards",
             output=self.root / "output",
         )
 

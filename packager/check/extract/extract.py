@@ -98,7 +98,7 @@ def extract(
     rows = filter_members(contents.members, ids=options.ids, paths=options.paths, where=options.where)
     to = Path(contents.name) if to is None else to
     members = contents.members.take(pa.array(rows, pa.int64()))
-    found = WriteResult(bad=list(contents.faults) if len(rows) == contents.members.num_rows else [])
+    found = WriteResult(bad_members=list(contents.faults) if len(rows) == contents.members.num_rows else [])
     asked = output_paths(members, naming)
     found.renamed += [refused(members, row) for row in asked.refused]
     files: tuple[ExtractedFile, ...] = ()
@@ -119,9 +119,9 @@ def extract(
         selected=len(rows),
         bytes=total_bytes(members),
         written=found.written,
-        unchanged=found.already,
-        bad_members=tuple(found.bad),
-        blocked=tuple(found.in_the_way),
+        unchanged=found.unchanged,
+        bad_members=tuple(found.bad_members),
+        blocked=tuple(found.blocked),
         renamed=tuple(found.renamed),
         has_documents=contents.evidence is not None,
         evidence=contents.evidence,

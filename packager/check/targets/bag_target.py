@@ -74,7 +74,7 @@ def bag_target(folder: Path) -> VerifyTarget:
     return VerifyTarget(
         path=folder,
         kind="bag",
-        against=", ".join(match[0] for match in names),
+        checked_against=", ".join(match[0] for match in names),
         evidence=Evidence(kind="bag", name=", ".join(match[0] for match in names)),
         size=sum(file.size for file in found.files if file),
         files=len(found.files),

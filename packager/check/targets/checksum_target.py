@@ -52,7 +52,7 @@ def checksum_target(path: Path, sums: Path) -> VerifyTarget:
     return VerifyTarget(
         path=path,
         kind="sums",
-        against=where,
+        checked_against=where,
         evidence=Evidence(kind="list", name=where),
         size=sum(file.size for file in files if file),
         files=len(files),

@@ -68,9 +68,9 @@ def _check_evidence(found: Sequence[VerifyTarget], release: OpenedRelease | None
     if not found:
         where = release.where if release else "PATH"
         raise InputError(where, "it lists no shard, so nothing can be checked", "name another release or folder")
-    for subject in found:
-        if subject.against and not subject.units:
-            raise InputError(subject.against, "it lists no data, so nothing can be checked", "name another list")
+    for target in found:
+        if target.checked_against and not target.units:
+            raise InputError(target.checked_against, "it lists no data, so nothing can be checked", "name another list")
 
 
 def _subjects(path: Path, against: CheckAgainst) -> Iterator[VerifyTarget]:
@@ -111,7 +111,7 @@ def _is_unfinished_tar(file: Path) -> bool:
 
 
 def _unfinished(file: Path) -> VerifyTarget:
-    """Return an unfinished download, as a subject that is one fault."""
+    """Return an unfinished download, as a target that is one fault."""
     final = final_name(file.name)
     assert final is not None
     return _faulty(file, file_fault("short", bytes(file), unfinished_sentence(file.name, final)))
@@ -234,7 +234,7 @@ def _below(place: StoreUrl, name: str) -> StoreUrl:
 
 
 def _extra(tar: Place, release: OpenedRelease | None) -> VerifyTarget:
-    """Return a tar that nothing knows, as a subject that is one fault."""
+    """Return a tar that nothing knows, as a target that is one fault."""
     where = f"the release in {release.where}" if release else "what is published near it"
     is_listed = release is not None and shard_name(tar) in release.names
     lacks = "lists this shard and has no documents to check it by" if is_listed else "has no such shard"
@@ -248,7 +248,7 @@ def _faulty(tar: Place, fault: Fault) -> VerifyTarget:
 
 
 def _loose(folder: Path, against: CheckAgainst) -> Iterator[VerifyTarget]:
-    """Yield the loose files of a folder, a subject a shard."""
+    """Yield the loose files of a folder, a target a shard."""
     if against.manifest is not None:
         yield shard_target.loose_files_target(folder, shard_files(against.manifest))
     elif (release := against.release) is not None:

@@ -123,7 +123,7 @@ def _subject(
     return VerifyTarget(
         path=path,
         kind=kind,
-        against=files.told_by,
+        checked_against=files.told_by,
         evidence=files.evidence,
         size=size,
         pieces=pieces,

@@ -1,6 +1,6 @@
 """What verify checks: a tar, a bag, a torrent's data, a folder of loose files, what a sums file lists.
 
-A subject is light until it is looked at: a folder of thousands of shards is never held as a whole.
+A target is light until it is looked at: a folder of thousands of shards is never held as a whole.
 """
 
 import bisect
@@ -88,7 +88,7 @@ class VerifyTarget:
     path: Place
     kind: SubjectKind
     look: Looking
-    against: str = ""
+    checked_against: str = ""
     evidence: Evidence | None = None
     size: int = 0
     pieces: int = 0

@@ -35,7 +35,7 @@ def torrent_target(path: Place, torrent: Path) -> VerifyTarget:
     return VerifyTarget(
         path=data,
         kind="torrent",
-        against=display_text(str(torrent)),
+        checked_against=display_text(str(torrent)),
         evidence=Evidence(kind="torrent", name=display_text(str(torrent))),
         size=sum(file.length for file in metainfo.files if not file.pad),
         pieces=count,

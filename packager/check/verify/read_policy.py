@@ -17,10 +17,10 @@ class ReadPolicy(Protocol):
     def wants(self, file: FileDigestCheck, unit: int) -> bool:
         """Say whether to read a file."""
 
-    def proved(self, stream: PieceStream, pieces: Sequence[range]) -> None:
+    def add_verified(self, stream: PieceStream, pieces: Sequence[range]) -> None:
         """Take note of pieces that were read and are right."""
 
-    def proved_file(self, file: FileDigestCheck) -> None:
+    def add_verified_file(self, file: FileDigestCheck) -> None:
         """Take note of a file that was read and is right."""
 
 
@@ -35,10 +35,10 @@ class ReadAll:
         """Say yes."""
         return True
 
-    def proved(self, stream: PieceStream, pieces: Sequence[range]) -> None:
+    def add_verified(self, stream: PieceStream, pieces: Sequence[range]) -> None:
         """Remember nothing."""
 
-    def proved_file(self, file: FileDigestCheck) -> None:
+    def add_verified_file(self, file: FileDigestCheck) -> None:
         """Remember nothing."""
 
 

@@ -56,7 +56,7 @@ class ScrubState:
         self.skipped += file.size if proved else 0
         return not proved
 
-    def proved(self, stream: PieceStream, pieces: Sequence[range]) -> None:
+    def add_verified(self, stream: PieceStream, pieces: Sequence[range]) -> None:
         """Remember pieces."""
         file = self._stream(stream)
         for run in pieces:
@@ -64,7 +64,7 @@ class ScrubState:
         self._bytes += _bytes(stream, pieces)
         self._flush_if_due()
 
-    def proved_file(self, file: FileDigestCheck) -> None:
+    def add_verified_file(self, file: FileDigestCheck) -> None:
         """Remember a file."""
         self._write(self._whole(file), range(1))
         self._bytes += file.size
@@ -121,7 +121,7 @@ class ScrubState:
                 self._database.execute("INSERT INTO run VALUES (?, ?, ?, ?)", (file, left.start, left.stop, old_at))
         self._database.execute("INSERT OR REPLACE INTO run VALUES (?, ?, ?, ?)", (file, first, stop, at))
 
-    def proved_bytes(self) -> int:
+    def verified_bytes(self) -> int:
         """Return about how many bytes are proved and need not be read again, whatever file they are of."""
         row = self._database.execute(
             "SELECT coalesce(sum(size * (stop - first) / units), 0) "

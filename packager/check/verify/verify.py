@@ -62,7 +62,7 @@ class VerifyOptions:
 
 
 def verify(
-    subjects: Sequence[VerifyTarget],
+    targets: Sequence[VerifyTarget],
     options: VerifyOptions,
     limits: RunLimits,
     *,
@@ -70,28 +70,28 @@ def verify(
     clock: Clock,
     progress: Progress,
 ) -> VerifyReport:
-    """Check subjects and return every fault. random_seed: of a sample, if the options have none.
+    """Check targets and return every fault. random_seed: of a sample, if the options have none.
 
-    Raises what a subject's documents raise where it is the only one.
+    Raises what a target's documents raise where it is the only one.
     """
     if options.quick:
-        run = VerifyRun(subjects, ReadAll(), progress)
+        run = VerifyRun(targets, ReadAll(), progress)
         return run.report("quick", seconds=run.look_quickly(clock))
     if options.sample is not None:
         seed = random_seed if options.random_seed is None else options.random_seed
-        return _by_sample(subjects, parse_sample(options.sample), seed, limits, clock=clock, progress=progress)
-    size = sum(subject.size for subject in subjects)
+        return _by_sample(targets, parse_sample(options.sample), seed, limits, clock=clock, progress=progress)
+    size = sum(target.size for target in targets)
     if options.state_file is None:
-        run = VerifyRun(subjects, ReadAll(), progress)
+        run = VerifyRun(targets, ReadAll(), progress)
         return run.report("full", seconds=run.read(limits, size, clock))
     with open_scrub_state(options.state_file, clock, options.older_than) as scrub:
-        run = VerifyRun(sorted(subjects, key=lambda subject: scrub.age(subject.path)), scrub, progress)
-        seconds = run.read(limits, max(0, size - scrub.proved_bytes()), clock)
-        return run.report("full", seconds=seconds, proved_before=scrub.skipped)
+        run = VerifyRun(sorted(targets, key=lambda target: scrub.age(target.path)), scrub, progress)
+        seconds = run.read(limits, max(0, size - scrub.verified_bytes()), clock)
+        return run.report("full", seconds=seconds, verified_earlier=scrub.skipped)
 
 
 def _by_sample(
-    subjects: Sequence[VerifyTarget],
+    targets: Sequence[VerifyTarget],
     size: SampleSize,
     seed: int,
     limits: RunLimits,
@@ -100,10 +100,10 @@ def _by_sample(
     progress: Progress,
 ) -> VerifyReport:
     """Read a sample of all pieces and files, and say what it proves."""
-    total = sum(subject.units for subject in subjects)
+    total = sum(target.units for target in targets)
     numbers = sampling.sample(total, size.of(total), seed)
-    due = sum(subject.size for subject in subjects) * len(numbers) // max(total, 1)
-    run = VerifyRun(subjects, ReadSample(numbers), progress)
+    due = sum(target.size for target in targets) * len(numbers) // max(total, 1)
+    run = VerifyRun(targets, ReadSample(numbers), progress)
     report = run.report("sample", seconds=run.read(limits, due, clock))
     return msgspec.structs.replace(report, sample=_sample(report, seed, len(numbers), total))
 

@@ -1,6 +1,6 @@
-"""One run over subjects: each looked at, its pieces and files streamed through the hashing processes, faults gathered.
+"""One run over targets: each looked at, its pieces and files streamed through the hashing processes, faults gathered.
 
-A subject's documents are opened when its turn comes and let go when its last piece is back, so memory does not
+A target's documents are opened when its turn comes and let go when its last piece is back, so memory does not
 grow with the number of shards.
 """
 
@@ -55,9 +55,9 @@ class _Wrong:
 
 @dataclass(eq=False)
 class _Open:
-    """A subject and what is known of it so far."""
+    """A target and what is known of it so far."""
 
-    subject: VerifyTarget
+    target: VerifyTarget
     faults: list[Fault] = field(default_factory=list)
     wrong: dict[PieceStream, _Wrong] = field(default_factory=dict)
     due: int = 0  # tasks handed out and not back
@@ -78,7 +78,7 @@ class _Open:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a task belongs: a stream of a subject and the first piece, or files."""
+    """Where a task belongs: a stream of a target and the first piece, or files."""
 
     opened: _Open
     stream: PieceStream | None = None
@@ -87,11 +87,11 @@ class _Place:
 
 
 class VerifyRun:
-    """What a run over subjects found, gathered as it comes."""
+    """What a run over targets found, gathered as it comes."""
 
-    def __init__(self, subjects: Sequence[VerifyTarget], choice: ReadPolicy, progress: Progress) -> None:
+    def __init__(self, targets: Sequence[VerifyTarget], choice: ReadPolicy, progress: Progress) -> None:
         """Begin with nothing found."""
-        self._opened = [_Open(subject) for subject in subjects]
+        self._opened = [_Open(target) for target in targets]
         self._choice, self._progress = choice, progress
         self._read = 0
         self._cluster: WorkerPool | None = None
@@ -99,10 +99,10 @@ class VerifyRun:
     def look_quickly(self, clock: Clock) -> float:
         """Compare presence and sizes, and return the seconds that it took."""
         begun = clock()
-        self._progress.begin("verify", len(self._opened), "subject")
+        self._progress.begin("verify", len(self._opened), "target")
         for opened in self._opened:
             try:
-                opened.faults += opened.subject.quick()
+                opened.faults += opened.target.quick()
             except PackagerError as error:
                 self._refuse(opened, error)
             opened.drawn = True
@@ -133,11 +133,11 @@ class VerifyRun:
         return clock() - begun
 
     def _tasks(self) -> Iterator[tuple[_Place, Task]]:
-        """Yield every task of every subject."""
+        """Yield every task of every target."""
         unit = 0
         for opened in self._opened:
             try:
-                look = opened.subject.look()
+                look = opened.target.look()
             except PackagerError as error:
                 self._refuse(opened, error)
                 look = Inventory()
@@ -145,12 +145,12 @@ class VerifyRun:
             for place, task in self._tasks_of(opened, look, unit):
                 opened.due += 1
                 yield place, task
-            unit += opened.subject.units
+            unit += opened.target.units
             opened.drawn = True
             self._close_if_complete(opened)
 
     def _tasks_of(self, opened: _Open, look: Inventory, unit: int) -> Iterator[tuple[_Place, Task]]:
-        """Yield the tasks of one subject, whose first piece or file is number `unit`."""
+        """Yield the tasks of one target, whose first piece or file is number `unit`."""
         for stream in look.streams:
             pieces = stream.known.pieces
             step = pieces_of_task(pieces.piece_length, v1=pieces.pieces_root is None)
@@ -171,15 +171,15 @@ class VerifyRun:
             yield _Place(opened, files=tuple(held)), FileCheck(tuple(held))
 
     def _refuse(self, opened: _Open, error: PackagerError) -> None:
-        """Leave out a subject whose documents cannot be used; where it is the only one, that ends the run.
+        """Leave out a target whose documents cannot be used; where it is the only one, that ends the run.
 
         So does a store that fails for now, since it is asked for the others, too.
         """
-        fails = isinstance(error, IncompleteError) and isinstance(opened.subject.path, StoreUrl)
+        fails = isinstance(error, IncompleteError) and isinstance(opened.target.path, StoreUrl)
         if len(self._opened) == 1 or fails:
             raise error
         opened.refused = str(error)
-        self._progress.note(f"{opened.subject.path}: not checked: {error}")
+        self._progress.note(f"{opened.target.path}: not checked: {error}")
 
     def _take(self, place: _Place, task: Runnable[list[Finding]], findings: Sequence[Finding]) -> None:
         """Take what was found by a task."""
@@ -196,7 +196,7 @@ class VerifyRun:
         wrong = {each.index for each in findings}
         for index, file in enumerate(place.files):
             if index not in wrong:
-                self._choice.proved_file(file)
+                self._choice.add_verified_file(file)
 
     def _take_pieces(self, place: _Place, span: PieceCheck, findings: Sequence[Finding]) -> None:
         """Take what was found of pieces."""
@@ -212,27 +212,27 @@ class VerifyRun:
             right.append(range(start, piece))
             start = piece + 1
         right.append(range(start, place.first + -(-span.size // span.piece_length)))
-        self._choice.proved(place.stream, [run for run in right if run])
+        self._choice.add_verified(place.stream, [run for run in right if run])
 
     def _close_if_complete(self, opened: _Open) -> None:
-        """End a subject of which nothing more is to come."""
+        """End a target of which nothing more is to come."""
         if opened.complete:
             opened.make_faults()
             if opened.faults and len(self._opened) > 1:
                 count = count_of(len(opened.faults), "fault")
-                self._progress.note(f"{display_text(bytes(opened.subject.path))}: {count}")
+                self._progress.note(f"{display_text(bytes(opened.target.path))}: {count}")
 
-    def report(self, mode: VerifyMode, *, seconds: float, proved_before: int = 0) -> VerifyReport:
+    def report(self, mode: VerifyMode, *, seconds: float, verified_earlier: int = 0) -> VerifyReport:
         """Return all that was found."""
-        subjects = tuple(
+        targets = tuple(
             VerifiedTarget(
-                path=display_text(bytes(opened.subject.path)),
-                kind=opened.subject.kind,
-                checked_against=opened.subject.against,
-                evidence=opened.subject.evidence,
-                size=opened.subject.size,
-                pieces=opened.subject.pieces,
-                files=opened.subject.files,
+                path=display_text(bytes(opened.target.path)),
+                kind=opened.target.kind,
+                checked_against=opened.target.checked_against,
+                evidence=opened.target.evidence,
+                size=opened.target.size,
+                pieces=opened.target.pieces,
+                files=opened.target.files,
                 faults=len(opened.faults),
                 complete=opened.complete,
                 error=opened.refused,
@@ -245,11 +245,11 @@ class VerifyRun:
             mode=mode,
             ok=not faults and not refused,
             complete=all(opened.complete or opened.refused for opened in self._opened),
-            targets=subjects,
+            targets=targets,
             faults=faults,
-            size=sum(opened.subject.size for opened in self._opened),
+            size=sum(opened.target.size for opened in self._opened),
             read_bytes=self._read,
-            verified_earlier_bytes=proved_before,
+            verified_earlier_bytes=verified_earlier,
             seconds=seconds,
             sample=None,
             retried_tasks=self._cluster.retried_tasks if self._cluster else 0,

@@ -108,7 +108,10 @@ class ShardCutter:
             numbers = self._fit.place(costs.total)
             for number, first, stop in runs(numbers):
                 self._add(
-                    number, rows.slice(first, stop - first), lines.slice(first, stop - first), costs.part(first, stop)
+                    number,
+                    rows.slice(first, stop - first),
+                    lines.slice(first, stop - first),
+                    costs.of_rows(first, stop),
                 )
             rows = rows.slice(0, len(numbers))
             shard = pa.array(numbers, pa.int32())

@@ -53,7 +53,7 @@ class MemberCosts:
     lines: Int64s  # its line in records.jsonl
     manifest: Int64s  # its line in manifest-sha256.txt
 
-    def part(self, first: int, stop: int) -> "MemberCosts":
+    def of_rows(self, first: int, stop: int) -> "MemberCosts":
         """Return rows [first, stop)."""
         rows = slice(first, stop)
         return MemberCosts(self.framing[rows], self.sizes[rows], self.lines[rows], self.manifest[rows])

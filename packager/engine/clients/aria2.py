@@ -59,8 +59,8 @@ class Aria2:
         options = {
             "dir": str(handover.save_path),
             "pause": "true" if handover.paused else "false",
-            "check-integrity": "false" if handover.proved else "true",
-            "bt-seed-unverified": "true" if handover.proved else "false",
+            "check-integrity": "false" if handover.verified else "true",
+            "bt-seed-unverified": "true" if handover.verified else "false",
         }
         self._ask("addTorrent", b64encode(torrent).decode("ascii"), [], options, what=handover.name)
 

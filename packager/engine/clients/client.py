@@ -25,7 +25,7 @@ class TorrentToAdd:
 
     name: the shard's. torrent: the .torrent's bytes. twin_torrent: those of its v1-only twin, where there is one.
     save_path: the folder for the tar, absolute, as the client sees it. label: a category or label, "" for none.
-    proved: the tar is there, and all of it was read and found right: the client need not read it again.
+    verified: the tar is there, and all of it was read and found right: the client need not read it again.
     """
 
     name: str
@@ -34,7 +34,7 @@ class TorrentToAdd:
     save_path: Path
     label: str
     paused: bool
-    proved: bool = False
+    verified: bool = False
 
 
 @dataclass(frozen=True)

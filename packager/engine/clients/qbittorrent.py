@@ -68,7 +68,7 @@ class QBittorrent:
                 content_layout="Original",
                 use_auto_torrent_management=False,  # else the category decides the folder
                 use_download_path=False,
-                is_skip_checking=handover.proved,
+                is_skip_checking=handover.verified,
             )
         if answer == "Fails.":
             raise client_errors.refusal(self._address, handover.name, "")

@@ -119,14 +119,14 @@ def remove_partial(descriptor: int, beside: Path) -> None:
             os.ftruncate(descriptor, 0)  # or its space is only free when it is closed
 
 
-def open_partial(path: Path, owner: str = "", patience: float = 0.0) -> int:
+def open_partial(path: Path, owner: str = "", wait_seconds: float = 0.0) -> int:
     """Return a descriptor of the locked file in which `path` is written before it is complete.
 
-    owner: as for `partial`. patience: as for `open_locked`. Raises OSError, and InputError while another process
+    owner: as for `partial`. wait_seconds: as for `open_locked`. Raises OSError, and InputError while another process
     writes it.
     """
     try:
-        return open_locked(partial_path(path, owner), patience)
+        return open_locked(partial_path(path, owner), wait_seconds)
     except BlockingIOError:
         raise InputError(
             display_text(str(path)), "another packager writes it", "wait until it ends, or stop it"

@@ -17,12 +17,12 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of a file system t
 _POLL_SECONDS = 0.05
 
 
-def open_locked(path: Path, patience: float = 0.0) -> int:
+def open_locked(path: Path, wait_seconds: float = 0.0) -> int:
     """Return a descriptor of the file at `path`, made if need be and locked; no link is followed.
 
-    patience: seconds to wait for another owner. Raises OSError, BlockingIOError where another process has it.
+    wait_seconds: seconds to wait for another owner. Raises OSError, BlockingIOError where another process has it.
     """
-    until = time.monotonic() + patience
+    until = time.monotonic() + wait_seconds
     while True:
         descriptor = open_own(path)
         try:

@@ -36,9 +36,9 @@ class WriteResult:
     """What happened so far."""
 
     written: int = 0
-    already: int = 0
-    bad: list[MemberIssue] = field(default_factory=list)
-    in_the_way: list[MemberIssue] = field(default_factory=list)
+    unchanged: int = 0
+    bad_members: list[MemberIssue] = field(default_factory=list)
+    blocked: list[MemberIssue] = field(default_factory=list)
     renamed: list[MemberIssue] = field(default_factory=list)
 
 
@@ -69,7 +69,7 @@ def write_members(
         try:
             _put(sources, destination, member, member.path.encode(), overwrite=overwrite, taken=taken)
         except NameRefusedError as refused:
-            taken.in_the_way.append(write_results(member.id, member.path, str(refused)))
+            taken.blocked.append(write_results(member.id, member.path, str(refused)))
 
 
 def _put(
@@ -83,23 +83,23 @@ def _put(
 ) -> None:
     """Write one member under a name. Raises NameRefusedError."""
     if member.sha256 is None:
-        taken.bad.append(write_results(member.id, member.path, "the tar's manifest has no SHA-256 of it"))
+        taken.bad_members.append(write_results(member.id, member.path, "the tar's manifest has no SHA-256 of it"))
         return
     try:
         there = _there(destination, target, member, overwrite=overwrite)
         if there == member.sha256:
-            taken.already += 1
+            taken.unchanged += 1
             return
         if there is not None and not overwrite:
             raise BlockedError("a file with other contents is there")
         why = _write(sources, destination, member, member.sha256, target)
     except BlockedError as error:
-        taken.in_the_way.append(write_results(member.id, member.path, f"{display_text(target)}: {error}"))
+        taken.blocked.append(write_results(member.id, member.path, f"{display_text(target)}: {error}"))
         return
     if why is None:
         taken.written += 1
     else:
-        taken.bad.append(write_results(member.id, member.path, why))
+        taken.bad_members.append(write_results(member.id, member.path, why))
 
 
 def _write(

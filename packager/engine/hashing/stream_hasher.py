@@ -45,16 +45,16 @@ class StreamHasher:
         self._v2 = _Tree(size, piece_length) if v2 else None
         self._flat = sha256() if flat else None
 
-    def first(self, pieces: int) -> tuple[bytes, bytes]:
+    def completed(self, pieces: int) -> tuple[bytes, bytes]:
         """Return the v1 and v2 hashes of the first pieces, all of which were fed."""
-        return self._v1.first(pieces) if self._v1 else b"", self._v2.first(pieces) if self._v2 else b""
+        return self._v1.completed(pieces) if self._v1 else b"", self._v2.completed(pieces) if self._v2 else b""
 
-    def go_on(self, pieces: bytes, layer: bytes) -> None:
+    def resume(self, pieces: bytes, layer: bytes) -> None:
         """Take what `first` returned as the hashes of the first pieces; what is fed next comes after them."""
         if self._v1:
-            self._v1.go_on(pieces)
+            self._v1.resume(pieces)
         if self._v2:
-            self._v2.go_on(layer)
+            self._v2.resume(layer)
 
     @property
     def updates(self) -> "list[Callable[[memoryview], None]]":
@@ -152,10 +152,10 @@ class _Pieces:
             if not self._left:
                 self._close()
 
-    def first(self, pieces: int) -> bytes:
+    def completed(self, pieces: int) -> bytes:
         return bytes(self._digests[: 20 * pieces])
 
-    def go_on(self, digests: bytes) -> None:
+    def resume(self, digests: bytes) -> None:
         self._digests = bytearray(digests)
 
     def add(self, digests: bytes) -> None:
@@ -207,10 +207,10 @@ class _Tree:
             if len(self._leaves) == 32 * self._width and not self._single:
                 self._close()
 
-    def first(self, pieces: int) -> bytes:
+    def completed(self, pieces: int) -> bytes:
         return bytes(self._nodes[: 32 * pieces])
 
-    def go_on(self, layer: bytes) -> None:
+    def resume(self, layer: bytes) -> None:
         self._nodes = bytearray(layer)
 
     def _close(self) -> None:

@@ -274,12 +274,12 @@ class TorrentSession:
         *,
         places: Mapping[str, str] | None = None,
         web_seeds: Sequence[str] = (),
-        proved: bool,
+        verified: bool,
     ) -> None:
         """Share, or fetch, the one file of a .torrent, or its folder; at `path` it may have another name.
 
         places: for a folder, absolute paths of files that are not in it, by their paths below it; None: one file.
-        proved: it was found right before and did not change; otherwise libtorrent reads it in full before it shares a
+        verified: it was found right before and did not change; otherwise libtorrent reads it in full before it shares a
         byte. If the session may write, what is there, or under the partial name, is kept as far as it is right.
         Raises InputError for a .torrent that libtorrent refuses, and while another process writes the file.
         """
@@ -293,7 +293,7 @@ class TorrentSession:
         params.flags |= lt.torrent_flags.disable_lsd
         if not self.may_write:
             params.flags |= lt.torrent_flags.upload_mode
-        if proved:
+        if verified:
             params.flags |= lt.torrent_flags.seed_mode
         lock = atomic_files.open_partial(path) if is_partial else -1
         self._torrents.append(_Torrent(name, path, at, self._session.add_torrent(params), lock))

@@ -100,9 +100,9 @@ def _workspace(config: Config, path: Path, where: str) -> Project:
     _check_kept(config, root, released, where)
     return Project(
         config=root / path.name,
-        source_place=source,
+        source_location=source,
         records=absolute(collection.records) if collection.records is not None else None,
-        shards_place=shards,
+        shards_location=shards,
         output=output,
         templates=absolute(release.templates) if release.templates is not None else None,
         key=absolute(release.key) if release.key is not None else None,

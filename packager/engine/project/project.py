@@ -16,9 +16,9 @@ class Project:
     """The absolute paths of one project. The state folder holds all that is not published or a tar."""
 
     config: Path
-    source_place: Place
+    source_location: Place
     records: Path | None
-    shards_place: Place
+    shards_location: Place
     output: Path
     templates: Path | None = None
     key: Path | None = None
@@ -32,17 +32,17 @@ class Project:
     @property
     def source(self) -> Path:
         """The folder of the collection. Raises InputError where it is a store."""
-        return _folder(self.source_place, "collection.source")
+        return _folder(self.source_location, "collection.source")
 
     @property
     def shards(self) -> Path:
         """The folder of the tars. Raises InputError where it is a store."""
-        return _folder(self.shards_place, "shards.directory")
+        return _folder(self.shards_location, "shards.directory")
 
     @property
     def shards_key(self) -> str:
         """The place of the tars as the state folder writes it; a folder in the project relative to it: it may move."""
-        place = self.shards_place
+        place = self.shards_location
         if isinstance(place, Path) and place.is_relative_to(self.root):
             place = place.relative_to(self.root)
         return str(place).encode("utf-8", "backslashreplace").decode()
@@ -112,7 +112,7 @@ class Project:
         """Return where a .torrent is kept that a release lists, once packing has made another. sha256: in hex."""
         return self.packed(name) / "listed" / f"{sha256}.torrent"
 
-    def mtimes(self, name: ShardName) -> Path:
+    def source_times(self, name: ShardName) -> Path:
         """Return the Parquet file of the times that a packed shard's sources had; it is never published."""
         return self.packed(name) / "mtimes.parquet"
 

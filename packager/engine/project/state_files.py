@@ -84,7 +84,7 @@ def check_current(project: Project, plan: Plan) -> None:
 
 def sources(project: Project, phase: PlannedPhase) -> Place:
     """Return the folder or store that a phase's members lie in."""
-    return project.export(phase.name) if phase.content == "catalogue" else project.source_place
+    return project.export(phase.name) if phase.content == "catalogue" else project.source_location
 
 
 def read_withdrawals(project: Project) -> Withdrawals:

@@ -23,7 +23,7 @@ _MOST = 1 << 20  # bytes of a note that are read
 
 def write_tar_stamp(project: Project, name: ShardName) -> None:
     """Note durably how a tar is that was just written in its place. Raises IncompleteError."""
-    place = project.shards_place
+    place = project.shards_location
     if isinstance(place, StoreUrl):
         stat = store_at(place).stat(f"{name}.tar")
         note = TarStamp.stored(stat.stamp) if stat else None

@@ -196,9 +196,9 @@ def open_virtual(project: Project, name: ShardName, root: Place, files: OpenFile
     path = folder / f"{name}.manifest.json"
     manifest = documents.from_bytes(read_limited(path, documents.LIMIT), Manifest, path)
     members = parquet.read_rows(folder / f"{name}.members.parquet", 0, manifest.members, MEMBERS)
-    if not project.mtimes(name).exists():
+    if not project.source_times(name).exists():
         raise InputError(name, "was packed before its sources' times were kept", "run: packager pack --virtual")
-    mtimes = parquet.read_rows(project.mtimes(name), 0, manifest.members)[MTIME.name]
+    mtimes = parquet.read_rows(project.source_times(name), 0, manifest.members)[MTIME.name]
     layout = published_layout(manifest, members)
     if layout is None or len(mtimes) != manifest.members:
         raise InputError(path, "does not fit its members table", _REPACK)

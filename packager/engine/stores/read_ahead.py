@@ -68,24 +68,29 @@ class ReadAhead:
         self,
         store: Store,
         wanted: Iterable[RangeRequest],
-        room: MemoryLimit | None = None,
-        lanes: int = LANES,
+        memory_limit: MemoryLimit | None = None,
+        parallel_requests: int = LANES,
         *,
         since: str = "",
     ) -> None:
-        """Set out to read ranges, drawn as they are asked for. room: None: one of its own. lanes: ranges at once.
+        """Read ranges in advance, which are drawn as they are needed. memory_limit: None for one of its own.
 
-        since: when files had their stamps, for messages.
+        parallel_requests: ranges that are read at once. since: when files had their stamps, for messages.
         """
         self.seen: StoreStat | None = None
         self._path, self._changed = "", f"changed since {since}" if since else "changed"
-        self._store, self._wanted, self._room, self._lanes = store, iter(wanted), room or MemoryLimit(), lanes
+        self._store, self._wanted, self._memory_limit, self._parallel_requests = (
+            store,
+            iter(wanted),
+            memory_limit or MemoryLimit(),
+            parallel_requests,
+        )
         self._coming: deque[tuple[RangeRequest, Future[tuple[StoreStat, bytes]]]] = deque()
         self._following: RangeRequest | None = None  # drawn, and no room for it yet
 
     def __enter__(self) -> "ReadAhead":
         """Begin; nothing is asked for before the first range is wanted."""
-        self._pool = ThreadPoolExecutor(self._lanes, "read")
+        self._pool = ThreadPoolExecutor(self._parallel_requests, "read")
         return self
 
     def __exit__(
@@ -98,16 +103,16 @@ class ReadAhead:
 
     def _give(self, size: int, _: Future[tuple[StoreStat, bytes]]) -> None:
         """Give back the room of a range that nobody wants any more."""
-        self._room.give(size)
+        self._memory_limit.give(size)
 
     def _fill(self) -> None:
         """Ask for as much as there is room for, and for one range in any case."""
-        while len(self._coming) < self._lanes:
+        while len(self._coming) < self._parallel_requests:
             wanted = self._following or next(self._wanted, None)
             self._following = None
             if wanted is None:
                 return
-            if not self._room.take(wanted.size, needed=not self._coming):
+            if not self._memory_limit.take(wanted.size, needed=not self._coming):
                 self._following = wanted
                 return
             future = self._pool.submit(self._store.read, wanted.path, wanted.start, wanted.stop)
@@ -126,7 +131,7 @@ class ReadAhead:
         try:
             stat, data = future.result()
         finally:
-            self._room.give(wanted.size)
+            self._memory_limit.give(wanted.size)
         self._fill()
         where = display_text(f"{self._store.name}/{wanted.path}")
         if wanted.stamp and (difference := wanted.stamp.difference(stat.stamp)):
@@ -146,7 +151,7 @@ def split_range(
 
 
 class StoreRangeReader:
-    """One file of a store, as a source of ranges (range_readers.RangeReader). Memory: what `room` has.
+    """One file of a store, as a source of ranges (range_readers.RangeReader). Memory: what `memory_limit` has.
 
     seen: its version, once a byte was read; all that is read is of one version.
     """
@@ -157,13 +162,19 @@ class StoreRangeReader:
         path: str,
         size: int | None = None,
         *,
-        room: MemoryLimit | None = None,
-        lanes: int = LANES,
+        memory_limit: MemoryLimit | None = None,
+        parallel_requests: int = LANES,
         step: int = RANGE,
     ) -> None:
         """Read a file. size: that it must have; None: any. Others as for ReadAhead and split_range."""
         self.name, self.seen = display_text(f"{store.name}/{path}"), None if size is None else FileStamp(size, None)
-        self._store, self._path, self._room, self._lanes, self._step = store, path, room, lanes, step
+        self._store, self._path, self._memory_limit, self._parallel_requests, self._step = (
+            store,
+            path,
+            memory_limit,
+            parallel_requests,
+            step,
+        )
 
     @classmethod
     def at(cls, address: StoreUrl, size: int | None = None) -> "StoreRangeReader":
@@ -174,7 +185,7 @@ class StoreRangeReader:
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield bytes [start, stop). Raises Unreadable where the store refuses, Unreachable where it fails for now."""
         ranges = split_range(self._path, start, stop, self.seen, self._step)
-        with reader_errors(), ReadAhead(self._store, ranges, self._room, self._lanes) as ahead:
+        with reader_errors(), ReadAhead(self._store, ranges, self._memory_limit, self._parallel_requests) as ahead:
             for _, data in ahead:
                 self.seen = ahead.seen.stamp if ahead.seen else None
                 yield data

@@ -31,7 +31,7 @@ class StoredTar:
     def __init__(self, store: Store, path: str, size: int, room: MemoryLimit) -> None:
         """Set out to read a tar of `size` bytes; `check` asks for the first of them."""
         self.size = size
-        self._reader = StoreRangeReader(store, path, size, room=room, lanes=_LANES, step=_STEP)
+        self._reader = StoreRangeReader(store, path, size, memory_limit=room, parallel_requests=_LANES, step=_STEP)
         self._start, self._data = 0, b""
 
     @property

@@ -82,7 +82,7 @@ class SourceHashes:
     def digest(self, row: SourceRow) -> bytes:
         """Return the SHA-256 of a source file. Raises IncompleteError where it cannot be read or changed."""
         digest, at, buffer = hashlib.sha256(), 0, memoryview(bytearray(min(_CHUNK, row.size)))
-        with open_members(self.project.source_place, [row.member]) as opened, opened(0) as file:
+        with open_members(self.project.source_location, [row.member]) as opened, opened(0) as file:
             while at < row.size:
                 got = file.read(at, buffer[: row.size - at])
                 digest.update(buffer[:got])

@@ -30,14 +30,14 @@ def needed_space(tasks: Iterable[ShardTask]) -> NeededSpace:
         if not stands.needs_pass:
             continue
         documents += task.shard.torrent_size + _MEMBER * task.shard.rows
-        if not task.is_bare and task.shard.container == "tar":
+        if not task.is_without_tar and task.shard.container == "tar":
             tars += max(0, task.shard.size - _begun(task))
     return NeededSpace(tars, documents, shards * _SHARD if changed else 0)
 
 
 def _begun(task: ShardTask) -> int:
     """Return the bytes on the disk of a tar that an earlier run began: they are used again, or freed first."""
-    if isinstance(task.project.shards_place, StoreUrl):
+    if isinstance(task.project.shards_location, StoreUrl):
         return task.shard.size
     try:
         return task.partial.stat().st_blocks * 512

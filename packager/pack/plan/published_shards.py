@@ -108,7 +108,7 @@ def update_times(project: Project, frozen: PublishedShardRows, times: Mapping[in
     column = pa.array(now, MTIME.type, mask=unknown)
     if not column.null_count:
         kept = pa.table({MTIME.name: column})
-        parquet.write_rows(project.mtimes(frozen.shard.name), kept.schema, kept.to_batches())
+        parquet.write_rows(project.source_times(frozen.shard.name), kept.schema, kept.to_batches())
     at = table.schema.get_field_index(MTIME.name)
     _write(frozen.rows, table.set_column(at, PLANNED.field(at), column))
 
@@ -130,7 +130,7 @@ def _freeze(project: Project, shard: ReleaseShard, order: int) -> None:
 
 def _times(project: Project, shard: ReleaseShard, rows: int) -> pa.Array:
     """Return the times that the sources had when the shard was packed; null where that was not kept."""
-    kept = project.mtimes(shard.name)
+    kept = project.source_times(shard.name)
     if kept.exists() and parquet.count_rows(kept) == rows:
         return parquet.read_rows(kept, 0, rows)[MTIME.name]
     return pa.nulls(rows, MTIME.type)

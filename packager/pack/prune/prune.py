@@ -87,7 +87,7 @@ def after_the_next_release(
     the tars are included that no release lists and that the next plan does not have, as far as that is known now.
     A store is not asked what it has.
     """
-    if isinstance(project.shards_place, StoreUrl):
+    if isinstance(project.shards_location, StoreUrl):
         return ()
     replaced = [shard for shard in release.shards if shard.name in names] if release else []
     ended = [_Ended(shard.name, shard.container, "the next release replaces it") for shard in replaced]
@@ -128,9 +128,9 @@ def _report(found: _Found, *, deleted: bool) -> PruneReport:
 def _find(project: Project, ended: Sequence[_Ended]) -> _Found:
     """Return the files of some shards that this project made."""
     found = _Found()
-    if isinstance(project.shards_place, StoreUrl):
+    if isinstance(project.shards_location, StoreUrl):
         if ended:
-            _in_store(project, project.shards_place, ended, found)
+            _in_store(project, project.shards_location, ended, found)
         return found
     for shard in ended:
         if shard.container == "tar":

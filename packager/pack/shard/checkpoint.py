@@ -72,7 +72,7 @@ class CheckpointLog:
             return
         if isinstance(sink, DirectWriter):
             sink.keep()
-        pieces, layer = hashes.first(start // piece_length)
+        pieces, layer = hashes.completed(start // piece_length)
         note = Checkpoint(
             format=_FORMAT,
             content=self.content,

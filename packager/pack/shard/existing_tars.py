@@ -16,15 +16,15 @@ from packager.pack.shard import pack_on_cluster
 
 def stored_tars(project: Project) -> dict[str, int]:
     """Return the tars in the store that tars go to, and the bytes of each; none where they go to a folder."""
-    if not isinstance(project.shards_place, StoreUrl):
+    if not isinstance(project.shards_location, StoreUrl):
         return {}
-    entries = open_store(project.shards_place).entries()
+    entries = open_store(project.shards_location).entries()
     return {entry.path: entry.stat.size for entry in entries if entry.path.endswith(".tar") and "/" not in entry.path}
 
 
 def tar_names(project: Project) -> list[str]:
     """Return the names of the tars that lie where they go, sorted."""
-    if isinstance(project.shards_place, StoreUrl):
+    if isinstance(project.shards_location, StoreUrl):
         return sorted(stored_tars(project))
     return sorted(path.name for path in project.shards.glob("*.tar"))
 

@@ -39,13 +39,13 @@ def is_unstamped(task: "ShardTask") -> bool:
 
 def check_name(task: "ShardTask") -> None:
     """Raise InputError where the tar would replace one that is not this project's, or another project writes it."""
-    if not task.owner or task.is_bare:
+    if not task.owner or task.is_without_tar:
         return
     advice = "set another shards.directory, or another collection.name"
     if task.size_there is not None and not wrote(task):
         what = "is there, and this project did not write it"
         raise InputError(_shown(task), what, f"move it away, or {advice}")
-    if isinstance(task.project.shards_place, StoreUrl):
+    if isinstance(task.project.shards_location, StoreUrl):
         return
     for other in sorted(task.tar.parent.glob(f".{glob.escape(task.tar.name)}.*.partial")):
         if other == task.partial:
@@ -58,7 +58,7 @@ def check_name(task: "ShardTask") -> None:
 
 def claim(task: "ShardTask") -> None:
     """Note durably that this project writes the shard in its place. Raises InputError as `check_name`."""
-    if not task.owner or task.is_bare:
+    if not task.owner or task.is_without_tar:
         return
     check_name(task)
     places = _places(task.project, task.shard.name)
@@ -68,7 +68,7 @@ def claim(task: "ShardTask") -> None:
 
 def _shown(task: "ShardTask") -> str:
     """Return how a message names the tar."""
-    place = task.project.shards_place
+    place = task.project.shards_location
     return display_text(f"{place}/{task.shard.name}.tar" if isinstance(place, StoreUrl) else str(task.tar))
 
 

@@ -84,8 +84,8 @@ def split_tasks(tasks: Sequence[ShardTask], cluster: WorkerPool | None) -> tuple
     """
     if cluster is None:
         return list(tasks), []
-    here = [task for task in tasks if task.source != task.project.source_place]
-    return here, [task for task in tasks if task.source == task.project.source_place]
+    here = [task for task in tasks if task.source != task.project.source_location]
+    return here, [task for task in tasks if task.source == task.project.source_location]
 
 
 def run(
@@ -95,7 +95,7 @@ def run(
     advance: Advance,
 ) -> Iterator[tuple[ShardTask, Result | PackagerError]]:
     """Run shards' tasks on a cluster. job: made for the folder that workers write to; what is left in it goes."""
-    shards = tasks[0].project.shards_place
+    shards = tasks[0].project.shards_location
     if isinstance(shards, StoreUrl):
         yield from cluster.run(job(None), tasks, advance)
         return
@@ -133,7 +133,7 @@ def load(task: ShardTask, folder: Path | None) -> SentTask:
         shard=msgspec.structs.replace(shard, first_row=0),
         links=links_of(task, stands.made),
         virtual=task.virtual or stands.virtual,
-        bare=task.is_bare,
+        without_tar=task.is_without_tar,
         withdrawn=withdrawn_of(task, rows["size"].to_pylist()),
         moved=moved_of(task),
         owner="",  # there a folder of its own is written to
@@ -152,14 +152,14 @@ def pack_there(given: SentTask, advance: Advance) -> ReceivedShard:
     with at_worker(given) as task:
         build_shard(task, task.links, advance)
         seconds = round(time.monotonic() - started, 3)
-        done = write_marker(task, task.links, seconds=seconds, virtual=task.virtual and task.is_bare)
+        done = write_marker(task, task.links, seconds=seconds, virtual=task.virtual and task.is_without_tar)
         found = {path.name: path.read_bytes() for path in sorted(task.folder.iterdir())}
         return ReceivedShard(done, found, where_written(task))
 
 
 def where_written(task: ShardTask) -> Path | None:
     """Return the folder that a worker's tar lies in; None: it lies in a store."""
-    return None if isinstance(task.project.shards_place, StoreUrl) else task.project.shards_place
+    return None if isinstance(task.project.shards_location, StoreUrl) else task.project.shards_location
 
 
 @contextlib.contextmanager
@@ -171,14 +171,14 @@ def at_worker(given: SentTask) -> Iterator[ShardTask]:
     if arriving and not (arriving / _RUNS).exists():
         raise _not_there(arriving)
     own = arriving / f"{given.task.shard.name}.{secrets.token_hex(8)}" if arriving else None
-    place = own or given.task.project.shards_place
+    place = own or given.task.project.shards_location
     rows = given.rows
     if isinstance(rows, Path):
         rows = int(rows.suffixes[-2][1:]), rows.read_bytes()
     try:
         with tempfile.TemporaryDirectory(prefix="packager-") as made:
             scratch = Path(made)
-            project = replace(given.task.project, config=scratch / "packager.toml", shards_place=place)
+            project = replace(given.task.project, config=scratch / "packager.toml", shards_location=place)
             planned = scratch / "planned.parquet"
             with atomic_files.without_fsync(scratch):  # what is kept of it is made durable where it is received
                 parquet.write_rows(planned, PLANNED, decompress_rows(rows).to_batches())
@@ -205,7 +205,7 @@ def take_packed(task: ShardTask, arrived: ReceivedShard) -> PackedMarker:
     """Put a shard that was packed elsewhere in its place, durably, its mark last. Raises IncompleteError."""
     if arrived.packed.content != task.content_digest:
         raise InputError(task.shard.name, "a worker packed another shard than the plan has")
-    bare = task.is_bare
+    bare = task.is_without_tar
     clear_documents(task)
     if not bare and arrived.folder:
         take_tar(task, arrived.folder)

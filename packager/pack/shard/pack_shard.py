@@ -61,7 +61,7 @@ class ShardTask:
     """A shard to pack.
 
     published: its infohashes where a release has listed it; they cannot change any more. virtual: write no
-    tar where there is none. threads: more than one takes each hash in a thread of its own. bare: whether nothing
+    tar where there is none. threads: more than one takes each hash in a thread of its own. without_tar: whether nothing
     is written in the tar's place; None: as that place tells, which it does on the machine that has the plan.
     stored: bytes of its tar where tars go to a store; None: it is not there. withdrawn: SHA-256 that no member may
     have; moved: the paths of members whose files moved since, by row; None: as the state folder of this machine says.
@@ -77,17 +77,17 @@ class ShardTask:
     published: Infohashes | None
     virtual: bool = False
     threads: int = 1
-    bare: bool | None = None
+    without_tar: bool | None = None
     stored: int | None = None
     withdrawn: frozenset[bytes] | None = None
     moved: Mapping[int, bytes] | None = None
     owner: str = ""
 
     @property
-    def is_bare(self) -> bool:
+    def is_without_tar(self) -> bool:
         """Whether nothing is written in the tar's place: it is virtual, or published and held elsewhere."""
-        if self.bare is not None:
-            return self.bare
+        if self.without_tar is not None:
+            return self.without_tar
         unwanted = self.published is not None or (self.virtual and self.shard.container == "tar")
         return unwanted and self.size_there is None
 
@@ -119,7 +119,7 @@ class ShardTask:
     @property
     def size_there(self) -> int | None:
         """The bytes that are in its place, where that has its name only once it is whole; None: nothing."""
-        if isinstance(self.project.shards_place, StoreUrl):
+        if isinstance(self.project.shards_location, StoreUrl):
             return self.stored
         last = self.tar / bag.TAGMANIFEST if self.shard.container == "folder" else self.tar
         try:
@@ -131,7 +131,7 @@ class ShardTask:
     @property
     def mtimes(self) -> Path:
         """Where the times of its members' files stand, as they were when they were read."""
-        return self.project.mtimes(self.shard.name)
+        return self.project.source_times(self.shard.name)
 
 
 @dataclass(frozen=True)
@@ -143,18 +143,18 @@ class ShardStatus:
     links: bool  # and for these very links
     tar: bool  # a tar of the right size is in its place
     virtual: bool  # no tar is in its place, and it was packed so
-    elsewhere: bool  # no tar is in its place, and a release has listed it: it may be seeded from elsewhere
+    not_local: bool  # no tar is in its place, and a release has listed it: it may be seeded from elsewhere
     to_be_virtual: bool  # no tar is in its place, and none shall be
 
     @property
     def whole(self) -> bool:
         """Whether nothing is left to do."""
-        return self.content and self.links and (self.tar or self.virtual or self.elsewhere)
+        return self.content and self.links and (self.tar or self.virtual or self.not_local)
 
     @property
     def needs_pass(self) -> bool:
         """Whether the sources must be read."""
-        return not (self.content and (self.tar or self.virtual or self.elsewhere or self.to_be_virtual))
+        return not (self.content and (self.tar or self.virtual or self.not_local or self.to_be_virtual))
 
 
 def read_packed(project: Project, name: ShardName) -> PackedMarker | None:
@@ -178,7 +178,7 @@ def shard_status(task: ShardTask) -> ShardStatus:
         links=made is not None and made.links == links_of(task, made) and twin.exists() == task.content.also_v1,
         tar=size == task.shard.size,
         virtual=virtual,
-        elsewhere=size is None and task.published is not None and not virtual and not task.virtual,
+        not_local=size is None and task.published is not None and not virtual and not task.virtual,
         to_be_virtual=size is None and task.virtual,
     )
 
@@ -224,8 +224,8 @@ def pack_shard(task: ShardTask, advance: Advance) -> PackedMarker:
 
 def _has_tar(task: ShardTask, before: ShardStatus) -> bool:
     """Say whether a shard has its tar now that it was packed. before: how it stood."""
-    if isinstance(task.project.shards_place, StoreUrl):
-        return task.stored is not None or (before.needs_pass and not task.is_bare)
+    if isinstance(task.project.shards_location, StoreUrl):
+        return task.stored is not None or (before.needs_pass and not task.is_without_tar)
     return task.tar.exists()
 
 
@@ -269,14 +269,14 @@ def build_shard(task: ShardTask, links: OuterFields, advance: Advance) -> float:
             clear_documents(task)
     except IncompleteError as error:
         raise all_changed(error, task.source, files) from error
-    if shard.container == "tar" and not task.is_bare:
+    if shard.container == "tar" and not task.is_without_tar:
         write_tar_stamp(task.project, shard.name)
     write_documents.write_torrents(task.folder, file, made, links)
     table = task.folder / f"{shard.name}.members.parquet"
     write_documents.write_table(table, layout, member_digests, mtimes=content.mtimes)
     write_documents.write_manifest(task.folder, shard, content, digests, made)
     write_documents.write_mtimes(task.mtimes, task.source, files)
-    if shard.container == "folder" and not task.is_bare:
+    if shard.container == "folder" and not task.is_without_tar:
         write_documents.write_tag_files(task.tar, layout, member_digests)
     checkpoint.forget(task.folder)
     return begun.seconds if begun else 0
@@ -293,9 +293,9 @@ def clear_documents(task: ShardTask) -> None:
 
 def _notes(task: ShardTask, layout: Layout) -> CheckpointLog | None:
     """Return the notes of a shard's pass; None where its SHA-256, which has no parts, is taken, or a store holds it."""
-    if task.content.sha256 or isinstance(task.source, StoreUrl) or not isinstance(task.project.shards_place, Path):
+    if task.content.sha256 or isinstance(task.source, StoreUrl) or not isinstance(task.project.shards_location, Path):
         return None
-    begun = None if task.is_bare else task.partial
+    begun = None if task.is_without_tar else task.partial
     return checkpoint.notes(task.folder, task.content_digest, layout, task.shard.piece_length, begun)
 
 
@@ -347,7 +347,7 @@ def hashes_of(shard: PlannedShard, content: HashedOptions, layout: Layout, threa
 
 def _sink(task: ShardTask, at: int) -> AbstractContextManager[Sink]:
     """Return where the tar goes: its place, or nowhere for a virtual one and a published one held elsewhere."""
-    if task.shard.container == "folder" or task.is_bare:
+    if task.shard.container == "folder" or task.is_without_tar:
         return nullcontext(Discard())
     return tar_sink(task, at)
 
@@ -357,10 +357,10 @@ def tar_sink(task: ShardTask, at: int = 0) -> AbstractContextManager[Sink]:
 
     at: the bytes that a killed run left beside that place.
     """
-    if isinstance(task.project.shards_place, StoreUrl):
+    if isinstance(task.project.shards_location, StoreUrl):
         from packager.engine.stores.stored_writer import StoreWriter  # an extra, and slow to import
 
-        return StoreWriter(task.project.shards_place, f"{task.shard.name}.tar", task.shard.size)
+        return StoreWriter(task.project.shards_location, f"{task.shard.name}.tar", task.shard.size)
     return DirectWriter(task.tar, task.shard.size, at, owner=task.owner)
 
 

@@ -38,7 +38,7 @@ def read_shard(
     with open_members(root, members) as opened, HashingWriter(hashes, sink, advance, threads=threads) as stream:
         if begun:
             digests.joined[: len(begun.digests)] = begun.digests
-            hashes.go_on(begun.pieces, begun.layer)
+            hashes.resume(begun.pieces, begun.layer)
             advance(begun.start)
             _read_again(stream, layout.segments(begun.start, begun.stop), members, root)
         for segment in layout.segments(begun.stop if begun else 0, layout.manifest_start):

@@ -69,7 +69,7 @@ def record_contents(
             files[record][FileDigest(size=size, sha256=sha256)] = None
         hashes = SourceHashes(database, project, progress)
         rows = _files(database, project, "")
-        for error in is_changed(project.source_place, [row.member for row in rows]):
+        for error in is_changed(project.source_location, [row.member for row in rows]):
             unread[error.where] = error.what
         for row in _files(database, project, _UNPUBLISHED if has_live else "AND size > 0"):
             try:

@@ -194,7 +194,7 @@ def test_runs_are_joined_in_a_minute_and_cut_by_later_ones(tmp_path: Path, root:
     with open_scrub_state(tmp_path / "state", lambda: now, None) as scrub:
         for minute, run in enumerate(RUNS, 1):
             now = 60.0 * minute
-            scrub.proved(stream, [run])
+            scrub.add_verified(stream, [run])
             newest |= dict.fromkeys(run, minute)
             assert sum(map(len, scrub.pieces(stream, 0))) == published.pieces.count - len(newest)
     for minute in range(len(RUNS) + 1):

@@ -127,7 +127,7 @@ def test_costs_are_a_row_s_own_however_the_rows_are_batched(members: pa.Table, d
     whole = tar_layout.member_costs("s", members, records_jsonl.line_sizes(members))
     rows = members.slice(first, stop - first)
     part = tar_layout.member_costs("s", rows, records_jsonl.line_sizes(rows))
-    assert part.total.tolist() == whole.part(first, stop).total.tolist() == whole.total[first:stop].tolist()
+    assert part.total.tolist() == whole.of_rows(first, stop).total.tolist() == whole.total[first:stop].tolist()
     assert (whole.total >= build_tar_header.BLOCK).all()
 
 

@@ -107,7 +107,7 @@ def test_what_is_proved_is_read_again_only_by_clients_that_can_do_no_other(
     data = bytearray(released.tars[name])
     data[len(data) // 2] ^= 1  # so that whoever reads it says so
     (folder / f"{name}.tar").write_bytes(data)
-    handover = replace(released.handover(name, folder), proved=True)
+    handover = replace(released.handover(name, folder), verified=True)
     assert client.add(handover)
     until(lambda: seeds(client, 1), client.held)
     assert (folder / f"{name}.tar").read_bytes() == (data if client.trusts else released.tars[name])

@@ -152,7 +152,7 @@ def test_libtorrent_is_kept_from_the_same_addresses_whatever_it_looks_up_itself(
         torrent = bencode.encode({b"info": info, b"announce": f"{address}announce".encode()})
         said: list[str] = []
         with TorrentSession(PeerOptions(), may_write=True) as downloads:
-            downloads.add(ShardName("x"), torrent, tmp_path / "x", web_seeds=[f"{address}x"], proved=False)
+            downloads.add(ShardName("x"), torrent, tmp_path / "x", web_seeds=[f"{address}x"], verified=False)
 
             def are_refused() -> bool:
                 said.extend(downloads.wait(0.05))

@@ -17,8 +17,8 @@ def test_workers_read_from_s3_and_write_to_s3_what_one_machine_packs(
 ) -> None:
     local = make_project(tmp_path / "local", files=9)
     stored = in_store(local, bucket, tmp_path / "stored")
-    for project, crew in ((local, ["--workers", "1"]), (stored, ["--cluster", "local:2"])):
-        ran = project.run(capsys, "release", *crew)
+    for project, pool in ((local, ["--workers", "1"]), (stored, ["--cluster", "local:2"])):
+        ran = project.run(capsys, "release", *pool)
         assert ran.code == 0, ran.err
     assert bucket.everything("tars/") == tars(local)
     assert bucket.uploads() == []

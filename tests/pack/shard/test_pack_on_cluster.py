@@ -150,9 +150,9 @@ def test_ctrl_c_stops_in_order_and_the_next_run_goes_on(
 ) -> None:
     project, expected = large_project(tmp_path / "project", 2 << 20, FEW)
     shards = project.root / "shards"
-    crew = ["--cluster", "local:2"] if local else ["--scheduler", three.address]
+    pool = ["--cluster", "local:2"] if local else ["--scheduler", three.address]
     third = Fault(project.root / ".packager" / "packed", "sync", -signal.SIGSTOP, 12, 12)  # some of its documents
-    run = disk.start(third, "pack", *crew, "--config", project.root / "packager.toml")
+    run = disk.start(third, "pack", *pool, "--config", project.root / "packager.toml")
     os.waitid(os.P_PID, run.pid, os.WSTOPPED)
     os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to all that it started, too
     run.send_signal(signal.SIGCONT)
