@@ -239,7 +239,7 @@ def test_a_scan_that_fails_leaves_the_last_catalogue_and_no_scratch(project: Cat
     assert sorted(path.name for path in project.project.state.iterdir()) == [
         "catalogue.parquet",
         "files.parquet",
-        "warnings.jsonl",
         "scanned.json",
         "unread.jsonl",
+        "warnings.jsonl",
     ]

@@ -69,7 +69,7 @@ def test_the_site_and_the_tars_are_brought_there_and_once_only(project: Project,
     assert tars
     assert bucket.everything("site/") == site(project) | tars
     again = upload(project, capsys, to, "--with-shards")
-    assert (again["uploaded"], again["bytes"], again["unchanged"]) == (0, 0, first["uploaded"])
+    assert (again["uploaded"], again["uploaded_bytes"], again["unchanged"]) == (0, 0, first["uploaded"])
 
 
 def test_what_is_changed_or_gone_there_is_sent_again(project: Project, bucket: Bucket, capsys) -> None:

@@ -88,7 +88,7 @@ def test_verify_proves_all_tars_of_a_place_through_faults_of_every_kind(
     assert [subject["path"] for subject in report["targets"]] == [
         f"{place}/shards/{tar.name}" for tar in tars(released)
     ]
-    assert report["read"] == report["size"] == sum(tar.stat().st_size for tar in tars(released))
+    assert report["read_bytes"] == report["size"] == sum(tar.stat().st_size for tar in tars(released))
     assert len(set(storm.done) & set(s3_server.FAULTS)) >= 3
 
 
@@ -110,7 +110,7 @@ def test_verify_names_what_is_bad_missing_short_and_unknown_in_a_store(
     [bad] = [fault for fault in json.loads(ran.out)["faults"] if fault["kind"] == "bad"]
     assert (bad["start"] <= 9 << 20 < bad["stop"], bad["members"]) == (True, ["large.bin"])
     again = json.loads(run("verify", place, "--release", release, "--json", "--state", tmp_path / "state").out)
-    assert again["read"] < again["size"] // 10  # what was proved of an object stays so while that is the same
+    assert again["read_bytes"] < again["size"] // 10  # what was proved of an object stays so while that is the same
     one = run("verify", f"{place}/{tar.name}", "--torrent", release / "torrents" / f"{tar.stem}.torrent")
     assert one.code == 1
     gone = run("verify", f"{place}/gone.tar", "--torrent", release / "torrents" / f"{tar.stem}.torrent")

@@ -95,7 +95,7 @@ def test_nothing_is_done_twice_and_a_tar_that_is_lost_is_packed_again(
         ran = project.run(capsys, command)
         assert ran.code == 0, ran.err
     again = json.loads(project.run(capsys, "pack", "--json").out)
-    assert (again["packed"], again["bytes"]) == (0, 0)
+    assert (again["packed"], again["read_bytes"]) == (0, 0)
     scanned = json.loads(project.run(capsys, "scan", "--json").out)
     assert (scanned["tags_read"], scanned["changed"]) == (0, False)
     tars = bucket.everything("tars/")
