@@ -923,7 +923,7 @@ TOLD |= {
         "name": ("The shard's name.", SHARD),
         "phase": ("Its phase.", SLUG),
         "size": "Bytes of its tar.",
-        "on_disk": "How much is here. complete: it has its size, and was verified or has a piece that was found right now;"
+        "on_disk": "How much is here. complete: it has its size, and was verified or has a right piece;"
         " unchecked: it has its size, and no torrent is here to compare it with; blocked: another file has its name.",
         "reason": "Why it is chosen.",
     },
@@ -970,7 +970,7 @@ TOLD |= {
         "name": ("The shard's name.", SHARD),
         "size": "Bytes of its tar.",
         "chosen": "Whether it is to be held.",
-        "on_disk": "How much is here. complete: it has its size, and was verified or has a piece that was found right now;"
+        "on_disk": "How much is here. complete: it has its size, and was verified or has a right piece;"
         " unchecked: it has its size, and no torrent is here to compare it with; blocked: another file has its name.",
         "obsolete": "Whether nobody need hold it any more.",
         "withheld": "Why it must not be handed out; null where it may be.",
