@@ -212,9 +212,9 @@ def test_processes_are_kept_for_the_next_run(tmp_path: Path) -> None:
     assert (len(runs[0]), runs) == (2, [runs[0]] * 3)
 
 
-def tell_often(task: bytes, tell: Tell) -> int:
+def tell_often(task: bytes, advance: Advance) -> int:
     for _ in range(2000):  # more than fits a pipe that nobody reads
-        tell(16 << 20)
+        advance(16 << 20)
     return len(task)
 
 
