@@ -80,6 +80,8 @@ def named_file(path: Path) -> SelectedFile:
     _check_name(path.name)
     try:
         status = os.stat(path)
+    except FileNotFoundError:
+        raise InputError(display_text(str(path)), "not found", "check the path") from None
     except OSError as error:
         raise InputError(display_text(str(path)), error.strerror or "cannot be read") from error
     if not stat.S_ISREG(status.st_mode):

@@ -160,7 +160,8 @@ def _file(path: Path, against: CheckAgainst) -> VerifyTarget:
     if torrent := _torrent_beside(path):
         return torrent_target.torrent_target(path, torrent)
     if not path.exists():
-        raise InputError(display_text(str(path)), "not found")
+        fix = "check the path: name a tar, a bag, or a folder of tars or of loose files"
+        raise InputError(display_text(str(path)), "not found", fix)
     fix = "name the release, the manifest, the .torrent or the sums file: --release, --manifest, --torrent, --sums"
     raise InputError(display_text(str(path)), "nothing here says what it should be", fix)
 

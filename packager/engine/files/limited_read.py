@@ -16,7 +16,7 @@ def open_regular(path: Path) -> BinaryIO:
     try:
         file = RegularFile(os.fsencode(path), follow_links=True)
     except FileNotFoundError:
-        raise InputError(where, "not found") from None
+        raise InputError(where, "not found", "check the path") from None
     except NotRegularError as error:
         raise InputError(where, str(error.strerror)) from error
     except ValueError as error:  # a NUL in the path

@@ -197,7 +197,7 @@ class _StoreReader(ReleaseReader):
     def _stat(self, path: str) -> StoreStat:
         found = self._store.stat(path)
         if found is None:
-            raise InputError(f"{self.name}/{display_text(path)}", "not found")
+            raise InputError(f"{self.name}/{display_text(path)}", "not found", "check the address")
         return found
 
 
