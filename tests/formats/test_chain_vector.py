@@ -9,7 +9,7 @@ import pytest
 from packager.core.releases.lookup_index import bucket_range, parse_bucket, parse_lookup
 from packager.core.releases.trust import accept_release, pin
 from packager.engine.tables import members_tsv
-from tests.formats.test_shard_vector import load
+from tests.helpers.load_script import load
 from tests.second_implementation.site import Site
 
 CHAIN = Path(__file__).parents[2] / "manifests/vectors/chain"

@@ -11,7 +11,7 @@ import libtorrent as lt
 import pytest
 
 from packager import __version__
-from tests.formats.test_shard_vector import load
+from tests.helpers.load_script import load
 
 VECTORS = Path(__file__).parents[2] / "manifests/vectors"
 EXPECTED = VECTORS / "folder/expected"

@@ -12,7 +12,7 @@ import pytest
 from packager import api
 from packager.cli.app import main
 from packager.core.bittorrent import parse_torrent as torrents
-from tests.formats.test_shard_vector import load
+from tests.helpers.load_script import load
 from tests.helpers.projects import make_project
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"

@@ -5,31 +5,21 @@ on pyarrow's, NAME.members.tsv.zst on zstd's. release.json has their sizes and d
 """
 
 import hashlib
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import zstandard
 
 from packager import __version__
+from tests.helpers.load_script import load
 
 VECTORS = Path(__file__).parents[2] / "manifests/vectors"
 EXPECTED = VECTORS / "shard/expected"
 MANIFEST, TABLE = "example-texts-00001.manifest.json", "example-texts-00001.members.parquet"
 TSV = "example-texts-00001.members.tsv.zst"
 FIELDS = {MANIFEST: "manifest", TABLE: "members_table", TSV: "members_tsv"}
-
-
-def load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
