@@ -1,10 +1,13 @@
 """How archivists give a release to the web, with no tar or with some."""
 
+from pathlib import Path
+
 from packager import units
 from packager.api.arguments import AnyPath, as_path
 from packager.core.reports.reports import ServeReport
 from packager.engine.project import load_project
 from packager.errors import InputError
+from packager.paths import display_text
 from packager.progress import SILENT, Progress
 from packager.serve.processes import ListenAddress, parse_listen
 from packager.serve.processes import serve as run_server
@@ -25,7 +28,8 @@ def serve(
 ) -> ServeReport:
     """Serve the site and every published shard by HTTP until SIGTERM or SIGINT, and return what was sent.
 
-    A shard's bytes come from its tar, else from its sources. listen: [HOST]:PORT, port 0 for any free one.
+    A shard's bytes come from its tar, else from its sources, which need not be there if the tars are.
+    listen: [HOST]:PORT, port 0 for any free one.
     workers: processes that share the port. verify_pieces: hash each piece before a byte of it is sent. cache_size:
     bytes that a process may hold of shards' layouts. log: a line a request is added to this file; None: stderr. Raises
     InputError where nothing is published, or the address cannot be listened at.
@@ -33,7 +37,7 @@ def serve(
     address, port = parse_listen(listen)
     if workers < 1:
         raise InputError("--workers", f"{workers} is less than 1", "write a number from 1 on")
-    options, project = load_project.load_project(as_path(config))
+    options, project = load_project.load_project(as_path(config), inputs=False)
 
     def ready(url: str, listing: ReleaseListing) -> None:
         for each in listing.shards.values():
@@ -41,6 +45,14 @@ def serve(
                 what = "only in part" if each.withheld.partly else "not"
                 progress.note(f"{each.name}: {what} served: {each.withheld.reason}")
         progress.note(f"serving {count_of(len(listing.shards), 'shard')} at {url}shards/NAME.tar, the site at {url}")
+        source, tars = project.source_location, project.shards_location
+        if isinstance(source, Path) and not source.is_dir():
+            where = f"collection.source: {display_text(str(source))}"
+            if isinstance(tars, Path):
+                gone = [each.name for each in listing.shards.values() if not project.tar(each.name).is_file()]
+                for name in gone:
+                    progress.note(f"{name}: not served: it has no tar, and its sources are not there")
+            progress.note(f"{where}: not found; bytes are sent only of tars that are there")
         if not options.torrent.web_seeds:
             progress.note(
                 "no torrent names a web seed: set torrent.web_seeds to this server's public address + shards/"

@@ -33,7 +33,8 @@ def serve(
     """Serve the site, and every shard as a web seed, until Ctrl-C.
 
     A shard's bytes come from its tar, else from its sources: no tar need be there. A source that changed since
-    it was packed gives no bytes, and the log names it.
+    it was packed gives no bytes, and the log names it. Without the collection's folder, the tars that are there are
+    served, and the others are named.
 
     Example: packager serve --listen 127.0.0.1:8000
     """

@@ -217,6 +217,26 @@ def test_a_tar_that_is_there_is_preferred_and_one_of_another_size_is_not(served:
     assert served.get(f"/shards/{NAME}", ranged(start_of_first(tar)))[0] == 503
 
 
+def test_without_the_sources_folder_tars_are_served_and_the_shards_without_one_are_named(
+    project: Project, tar: bytes
+) -> None:
+    path, name = f"/shards/{NAME}", NAME.removesuffix(".tar")
+    config = project.root / "packager.toml"
+    records = f'records = "{project.source.name}/records.csv"\n'
+    config.write_text(config.read_text().replace("[collection]\n", f"[collection]\n{records}"))  # gone with it
+    project.source.rename(project.root / "away")
+    with serving(project) as served:
+        assert served.get(path, ranged(start_of_first(tar)))[0] == 503
+        assert served.get("/release.json")[0] == 200
+    assert f"{name}: not served: it has no tar, and its sources are not there\n" in "".join(served.said)
+    (project.root / "shards").mkdir(exist_ok=True)
+    (project.root / "shards" / NAME).write_bytes(tar)  # no stamp: each piece is checked
+    with serving(project) as served:
+        assert served.get(path)[::2] == (200, tar)
+    assert f"{name}: not served" not in "".join(served.said)
+    assert "not found; bytes are sent only of tars that are there" in "".join(served.said)
+
+
 def start_of_first(tar: bytes) -> int:
     """Return a place that lies in some member's data."""
     return len(tar) // 2

@@ -35,10 +35,11 @@ RECORDS = ("records.csv", "records.jsonl", "records.parquet", "records.sqlite")
 _HEAD_MAX = 1 << 20  # bytes of a records file's first line that are read
 
 
-def load_project(path: Path, *, tars: str | None = None) -> tuple[Config, Project]:
+def load_project(path: Path, *, tars: str | None = None, inputs: bool = True) -> tuple[Config, Project]:
     """Return the project of a packager.toml: its checked config, its absolute paths.
 
-    tars: where they lie, in the place of shards.directory; relative to this process's folder. Raises InputError
+    tars: where they lie, in the place of shards.directory; relative to this process's folder. inputs: whether the
+    source, the records file, the templates and the keys must be there. Raises InputError
     naming the key and the path where packager.toml, a file or a folder that it names is missing or of the wrong kind,
     where two folders that must be apart lie in each other, or where a newer packager wrote the state folder.
     """
@@ -49,6 +50,8 @@ def load_project(path: Path, *, tars: str | None = None) -> tuple[Config, Projec
         shards = msgspec.structs.replace(config.shards, directory=written)
         config = msgspec.structs.replace(config, shards=shards)
     project = _workspace(config, path, where)
+    if inputs:
+        _check_inputs(config, project, where)
     check_state(project.state)
     return config, project
 
@@ -82,18 +85,6 @@ def _workspace(config: Config, path: Path, where: str) -> Project:
     source = _place(root, collection.source, f"{where}: collection.source")
     shards = _place(root, config.shards.directory, f"{where}: shards.directory")
     _check_stores(config, source, shards, where)
-    files = {
-        "collection.records": collection.records,
-        "release.key": release.key,
-        "release.next_key": release.next_key,
-    }
-    folders = {"release.templates": release.templates}
-    if isinstance(source, Path):
-        _check_kind(source, f"{where}: collection.source", collection.source, folder=True)
-    for kinds, is_folder in ((folders, True), (files, False)):
-        for key, written in kinds.items():
-            if written is not None:
-                _check_kind(absolute(written), f"{where}: {key}", written, folder=is_folder)
     _check_apart(config, root, source, shards, where)
     output = absolute(release.output)
     released = [place for place in (source, shards, output) if isinstance(place, Path)]
@@ -108,6 +99,21 @@ def _workspace(config: Config, path: Path, where: str) -> Project:
         key=absolute(release.key) if release.key is not None else None,
         next_key=absolute(release.next_key) if release.next_key is not None else None,
     )
+
+
+def _check_inputs(config: Config, project: Project, where: str) -> None:
+    """Raise as `_check_kind` where something that is released, or that a release needs, is not there."""
+    collection, release, source = config.collection, config.release, project.source_location
+    inputs = (
+        ("collection.source", source if isinstance(source, Path) else None, collection.source, True),
+        ("release.templates", project.templates, release.templates, True),
+        ("collection.records", project.records, collection.records, False),
+        ("release.key", project.key, release.key, False),
+        ("release.next_key", project.next_key, release.next_key, False),
+    )
+    for key, path, written, is_folder in inputs:
+        if path is not None and written is not None:
+            _check_kind(path, f"{where}: {key}", written, folder=is_folder)
 
 
 def _place(root: Path, written: str, key: str) -> Place:
@@ -234,7 +240,8 @@ def init_project(folder: Path, config_path: Path, *, force: bool = False) -> Pat
         _written(found[0], root) if found else None,
         popularity=bool(found) and _has_popularity(found[0]),
     )
-    _workspace(parse_config(text, where), config_path, where)
+    config = parse_config(text, where)
+    _check_inputs(config, _workspace(config, config_path, where), where)
     atomic_files.write_bytes(config_path, text.encode())
     return config_path
 
