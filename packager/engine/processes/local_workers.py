@@ -119,8 +119,14 @@ class LocalWorkers:
             ours, theirs = Pipe()
             command = [sys.executable, "-c", _PROGRAM, str(theirs.fileno())]
             environment, pipes = child_environment(), [theirs.fileno()]
-            self._processes[ours] = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, pass_fds=pipes)
-            theirs.close()
+            # Ctrl-C is ours to handle: it is blocked there from the first moment, not only once Python has begun
+            blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, pass_fds=pipes)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+                theirs.close()
+            self._processes[ours] = process
         return list(self._processes)[number]
 
 
@@ -171,8 +177,7 @@ def _run(run: Callable[[Load, Advance], Made], load: Load, advance: Advance) -> 
 
 
 def serve(descriptor: int) -> None:
-    """Run the tasks that come through a pipe until it closes: a process's whole life. Ctrl-C is the parent's."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Run the tasks that come through a pipe until it closes: a process's whole life."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     pipe = Connection(descriptor)
     room = select.poll()  # what is done waits while the parent does not read: it may be handing over the next task
