@@ -115,7 +115,8 @@ class ShardInPlace:
         """Yield (path, bytes that a file should have, bytes that it has), 0 for one that is not there."""
         for path, size in zip(self._files.paths, self._files.space.sizes.tolist(), strict=True):
             place = self._folder / path
-            yield path, size, place.stat().st_size if place.is_file() else 0
+            is_ours = place.is_file() and not place.is_symlink()
+            yield path, size, place.stat().st_size if is_ours else 0
 
     def _write(self, path: str, at: int, left: memoryview) -> None:
         """Write bytes to a file from `at`."""

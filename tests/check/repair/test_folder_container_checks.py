@@ -83,6 +83,12 @@ def check_empty_files(folder: Path, capsys: Capture, release: tuple[object, ...]
     assert (code, report["complete"], report["created_files"]) == (1, False, 0)
     assert "something else has the name" in run(capsys, "repair", folder, *release, "--no-web-seeds")[1]
     empty.rmdir()
+    stranger = folder.parent / "of somebody else"
+    stranger.write_bytes(b"no file of the shard")
+    empty.symlink_to(stranger)
+    repair()
+    assert stranger.read_bytes() == b"no file of the shard"  # nothing is cut through a link
+    empty.unlink()
     assert "1 file without bytes missing" in run(capsys, "repair", folder, *release, "--dry-run")[1]
     code, report = repair()
     assert (code, report["complete"], report["created_files"], empty.read_bytes()) == (0, True, 1, b"")
