@@ -198,7 +198,7 @@ def test_ctrl_c_stops_the_parent_and_its_workers_in_order(tmp_path: Path) -> Non
     assert not any(map(is_running, processes(folder)))
 
 
-def blocks_ctrl_c(task: int, tell: Tell) -> bool:
+def blocks_ctrl_c(task: int, tell: Advance) -> bool:
     return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
