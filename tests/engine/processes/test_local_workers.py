@@ -198,13 +198,13 @@ def test_ctrl_c_stops_the_parent_and_its_workers_in_order(tmp_path: Path) -> Non
     assert not any(map(is_running, processes(folder)))
 
 
-def blocks_ctrl_c(task: int, tell: Advance) -> bool:
+def blocks_ctrl_c(task: int, advance: Advance) -> bool:
     return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_ctrl_c_never_reaches_a_worker_and_still_reaches_its_parent() -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    assert [found for _, found in run_tasks(blocks_ctrl_c, range(2), workers=2, tell=nothing)] == [True, True]
+    assert [found for _, found in run_tasks(blocks_ctrl_c, range(2), workers=2, advance=nothing)] == [True, True]
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
 
 
