@@ -125,8 +125,11 @@ class MirrorFolder:
         fix = "move it away and follow the release again: tars that are here are kept, and checked"
         try:
             body = _state_file(path)
-            if body is None:
-                return None
+        except InputError as error:  # whose own fix is for a path that the user gave
+            raise InputError(error.where, error.what, fix) from error
+        if body is None:
+            return None
+        try:
             mirror = documents.from_bytes(body, MirrorState, path)
         except InputError as error:
             raise InputError(error.where, error.what, error.fix or fix) from error
