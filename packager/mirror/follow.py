@@ -59,7 +59,7 @@ def follow_release(
         seeds, counted_by = find_seed_counts(source, newest.release, settings, run.reach(settings.allowed), around)
         proofs = folder.proofs()
         read = partial(fetch_documents.read_torrent, folder, source)
-        lying = local_shards.find_local_shards(folder, newest.release, proofs, read)
+        lying = local_shards.find_local_shards(folder, newest.release, proofs, read, may_write=True)
         room, now = around.free(folder.folder), around.clocks.now()
         selection = choose_for_disk(
             newest.release,

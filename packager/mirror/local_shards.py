@@ -41,23 +41,32 @@ def find_local_shards(
     release: Release,
     proofs: Mapping[ShardName, VerifiedTar],
     read_torrent: Callable[[ReleaseShard], bytes | None],
+    *,
+    may_write: bool,
 ) -> dict[ShardName, LocalShard]:
     """Return how the tar of each shard is on the disk; those of which nothing is there are left out.
 
     A tar without a proof is compared with its torrent, up to the first right piece: if there is none, a file of this
     mirror (in `proofs` from its first byte) is partial, another one is in the way. read_torrent: returns a shard's
-    .torrent; None if there is none, and then a tar that has its size is unchecked.
+    .torrent; None if there is none, and then a tar that has its size is unchecked. So is one that cannot be read, but
+    may_write: then that raises OSError, since it may be somebody else's.
     """
     found = {}
     for shard in release.shards:
         here = look_at(folder, shard)
         tar = folder.tar(shard.name)
         if here.state in ("complete", "partial") and tar.is_file() and not is_proved(proofs.get(shard.name), here):
+            unchecked = replace(here, state="unchecked" if here.state == "complete" else "partial")
             torrent = read_torrent(shard)
-            if torrent is None:
-                here = replace(here, state="unchecked" if here.state == "complete" else "partial")
-            elif is_unrelated(tar, ShardTorrent(torrent, parse_torrent(torrent, shard.torrent.path)).pieces):
-                here = replace(here, state="partial" if shard.name in proofs else "blocked")
+            try:
+                if torrent is None:
+                    here = unchecked
+                elif is_unrelated(tar, ShardTorrent(torrent, parse_torrent(torrent, shard.torrent.path)).pieces):
+                    here = replace(here, state="partial" if shard.name in proofs else "blocked")
+            except OSError:
+                if may_write:
+                    raise
+                here = unchecked
         if here.state != "missing":
             found[shard.name] = here
     return found

@@ -31,7 +31,8 @@ def prune_mirror(
     chosen = (each.name for each in mirror.chosen)
     proofs = folder.proofs()
     fetched = local_shards.fetched_here(mirror, proofs)
-    found = local_shards.find_local_shards(folder, release, proofs, partial(read_torrent, folder, None))
+    read = partial(read_torrent, folder, None)
+    found = local_shards.find_local_shards(folder, release, proofs, read, may_write=False)
     ended = [each for each in local_shards.removable(release, found, chosen, fetched, now=now) if each.ended]
     planned = _report(folder, ended, deleted=False)
     if dry_run or not planned.files or not ask(planned):

@@ -32,7 +32,7 @@ def mirror_status(
     trusted = folder.trusted_release(mirror)
     release = trusted.release
     read = partial(read_torrent, folder, None)
-    lying = local_shards.find_local_shards(folder, release, folder.proofs(), read)
+    lying = local_shards.find_local_shards(folder, release, folder.proofs(), read, may_write=False)
     chosen = {each.name for each in mirror.chosen}
     shards = [shard for shard in release.shards if shard.name in chosen or shard.name in lying]
     bad: dict[ShardName, int] = {}

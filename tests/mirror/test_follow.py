@@ -458,7 +458,7 @@ def test_a_kill_between_the_documents_and_the_state_is_mended_by_the_next_run(mi
     assert mirror.run("sync") == 0
     assert folder.load_release(folder.required()).serial == 2
     assert not folder.incoming.exists()
-    assert not find_local_shards(folder, folder.load_release(folder.required()), {}, lambda _: None)
+    assert not find_local_shards(folder, folder.load_release(folder.required()), {}, lambda _: None, may_write=False)
     assert documents.digest((folder.release / "release.json").read_bytes()) == folder.required().followed.digest
 
 

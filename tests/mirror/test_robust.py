@@ -14,6 +14,7 @@ import pytest
 from packager.cli.app import main
 from packager.core.releases import documents
 from packager.errors import IncompleteError
+from packager.mirror import local_shards
 from packager.mirror.state import MirrorFolder
 from packager.model import Release
 from packager.units import count_of
@@ -203,6 +204,25 @@ def test_an_unrelated_file_with_a_shards_name_is_left_alone_and_named(
     shutil.copyfile(mirror.archive.root / "shards" / shard.file, mirror.folder / shard.file)
     mirror.run("sync", "--for", "0 s", "--port", "0", "--no-web-seeds")
     assert "left out" not in capsys.readouterr().out
+
+
+def test_status_and_prune_go_on_where_a_tar_cannot_be_read_and_sync_stops(
+    mirror: Mirror, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def fail(tar: Path, _: object) -> bool:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(tar))  # a failing disk; or the tar is another user's
+
+    assert mirror.follow("--key", mirror.archive.key) == 0
+    shard = mirror.archive.shards[0]
+    (mirror.folder / shard.file).write_bytes(mirror.archive.tar(shard.name))
+    monkeypatch.setattr(local_shards, "is_unrelated", fail)
+    capsys.readouterr()
+    assert mirror.run("status", "--json") == 3
+    states = {each["name"]: each["on_disk"] for each in json.loads(capsys.readouterr().out)["shards"]}
+    assert states[shard.name] == "unchecked"
+    assert mirror.run("prune", "--yes") == 0
+    assert mirror.run("sync") == 3
+    assert shard.file in capsys.readouterr().err
 
 
 def test_the_exit_code_of_status_is_for_monitors(mirror: Mirror, capsys: Capture) -> None:
