@@ -114,7 +114,7 @@ def mirror_prune(
 
 def _around(run: RunOptions, ask: Confirmations, stop: Callable[[], bool], progress: Progress) -> RunContext:
     """Return what a mirror's run meets on this machine. Raises InputError for a peer or host that is none."""
-    allowed_hosts(run.allow_hosts)  # wrong ones are refused before anything is done, and so are peers
+    allowed_hosts(run.named_hosts)  # wrong ones are refused before anything is done, and so are peers
     run.find_peers()
     return RunContext(_clocks(), free_bytes, run.timeout, ask, stop, progress)
 

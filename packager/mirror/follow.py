@@ -209,7 +209,7 @@ def _text(value: object) -> str:
     """Return a setting as text."""
     if value is None:
         return "all"
-    return display_text(", ".join(map(str, value)) if isinstance(value, tuple) else str(value))
+    return display_text((", ".join(map(str, value)) or "none") if isinstance(value, tuple) else str(value))
 
 
 def _newly_obsolete(release: Release, held: MirrorState | None) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -102,7 +102,7 @@ class MirrorOptions:
 class RunOptions:
     """How a run of a mirror meets peers and servers, and when it ends. Most is for the built-in client.
 
-    allow_hosts: none: those that are kept. timeout: seconds.
+    allow_hosts: none: those that are kept; an empty one: no host, or those beside it alone. timeout: seconds.
     """
 
     port: int = option(PORT, 6881)
@@ -119,9 +119,14 @@ class RunOptions:
     seconds: float | None = option(DURATION)
     until_done: bool = option("End when every chosen shard is whole; share no longer.", False)
     check_every: float = option("Look for a new release at this interval.", "6 h", metavar="TIME", parse=parse_seconds)
-    allow_hosts: tuple[str, ...] = option(ALLOW_HOSTS, ())
+    allow_hosts: tuple[str, ...] = option(replace(ALLOW_HOSTS, help=f'{ALLOW_HOSTS.help} Kept. "": none again.'), ())
     timeout: float = option(TIMEOUT, 30)
     dry_run: bool = option("Show the plan; write nothing.", False)
+
+    @property
+    def named_hosts(self) -> tuple[str, ...]:
+        """The hosts that are allowed, without the empty name that only replaces those that are kept."""
+        return tuple(host for host in self.allow_hosts if host)
 
     def reach(self, allowed: AllowedHosts) -> PeerOptions:
         """Return how peers are met."""
@@ -145,7 +150,7 @@ def settings_of(kept: Settings | None, source: str, options: MirrorOptions, run:
     Raises InputError if no budget is given the first time.
     """
     given = {name: getattr(options, name, None) for name in Settings.__struct_fields__}
-    given |= {"source": source, "allow_hosts": run.allow_hosts or None}
+    given |= {"source": source, "allow_hosts": run.named_hosts if run.allow_hosts else None}
     wishes = {name: value for name, value in given.items() if value is not None}
     if kept is None:
         if "budget" not in wishes:

@@ -105,6 +105,22 @@ def test_options_that_are_not_given_keep_their_values_and_the_plan_shows_what_ch
     assert (now.phases, now.where, now.strategy, now.reserve, now.max_age) == (None, None, "oldest", 1000, 777600)
 
 
+def test_an_empty_host_clears_or_replaces_the_hosts_that_are_kept(mirror: Mirror, capsys: Capture) -> None:
+    def hosts(*given: str) -> tuple[str, ...]:
+        options = [part for host in given for part in ("--allow-host", host)]
+        assert mirror.run("follow", mirror.site.address, "--budget", "1 MB", *options) == 0
+        return MirrorFolder(mirror.folder).required().settings.allow_hosts
+
+    assert mirror.follow("--key", mirror.archive.key, "--allow-host", "10.0.0.1") == 0
+    assert hosts() == ("10.0.0.1",)
+    assert hosts("10.0.0.2") == ("10.0.0.2",)
+    assert hosts("") == ()
+    assert "changed: allow-hosts: 10.0.0.2 -> none\n" in capsys.readouterr().out
+    assert hosts("", "10.0.0.3") == ("10.0.0.3",)
+    assert mirror.run("sync", "--allow-host", "") == 0
+    assert MirrorFolder(mirror.folder).required().settings.allow_hosts == ()
+
+
 def test_the_first_time_a_budget_is_needed(mirror: Mirror, capsys: Capture) -> None:
     assert mirror.run("follow", mirror.site.address, "--key", mirror.archive.key) == 2
     assert "--budget: is needed the first time" in capsys.readouterr().err
