@@ -11,7 +11,7 @@ from itertools import pairwise
 from packager.core.bittorrent import bencode
 from packager.core.bittorrent.magnet import parse_magnet
 from packager.core.bittorrent.merkle import BLOCK
-from packager.core.config.url_values import without_credentials
+from packager.core.config.url_values import web_page, without_credentials
 from packager.core.releases import documents
 from packager.core.releases.minisign_key import PublicKey
 from packager.core.reports.issues import IssueList
@@ -180,8 +180,11 @@ def _check_head(release: Release, faults: IssueList) -> None:
     faults.add_all("", _hex_fault("previous", release.previous, 64))
     if release.next_key is not None and not _is_key(release.next_key):
         faults.add("next_key", f'"{display_text(release.next_key, 80)}" is no public key')
-    if without_credentials(release.base_url) != release.base_url:
-        faults.add("base_url", "it holds a user name or a password")
+    for key, written in (("base_url", release.base_url), ("homepage", release.collection.homepage)):
+        try:
+            web_page(written, key)  # "javascript:..." must not become a link
+        except InputError as error:
+            faults.add(key, error.what)
     if not is_slug(release.collection.name):
         faults.add("collection", f'"{display_text(release.collection.name, 80)}" is not the name of a collection')
     dates = [release.date, *(s.added for s in release.shards), *(w.date for w in release.withdrawals)]

@@ -41,6 +41,34 @@ def faults_of(*withdrawals: Withdrawal, withdrawn: int) -> list[str]:
     return [f"{each.where}: {each.what}" for each in faults.kept]
 
 
+@pytest.mark.parametrize("key", ["homepage", "base_url"])
+@pytest.mark.parametrize(
+    ("written", "is_right"),
+    [
+        ("", True),
+        ("https://archive.example/about?x=1", True),
+        ("HTTP://archive.example/", True),
+        ("javascript:alert(1)", False),
+        ("JavaScript://archive.example/%0aalert(1)", False),
+        ("data:text/html,x", False),
+        ("ftp://archive.example/", False),
+        ("//archive.example/", False),
+        ("https://archive.example/\u202e", False),
+    ],
+)
+def test_an_address_that_a_page_links_to_is_of_the_web(key: str, written: str, is_right: bool) -> None:
+    release = documents.from_bytes((VECTOR / "release.json").read_bytes(), Release, "release.json")
+    if key == "homepage":
+        release = msgspec.structs.replace(
+            release, collection=msgspec.structs.replace(release.collection, homepage=written)
+        )
+    else:
+        release = msgspec.structs.replace(release, base_url=written)
+    faults = IssueList()
+    check_release(release, faults)
+    assert [each.where for each in faults.kept] == ([] if is_right else [key])
+
+
 def test_withdrawals_that_agree_with_themselves_are_right() -> None:
     assert faults_of(withdrawn=0) == []
     assert faults_of(withdrawal(files=(FILE,)), withdrawn=1) == []
