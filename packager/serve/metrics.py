@@ -5,7 +5,7 @@ from typing import Protocol
 
 from packager.engine.processes.child_processes import spawn_context
 
-CODES = (200, 206, 301, 304, 400, 404, 405, 412, 416, 451, 500, 503)
+CODES = (200, 206, 301, 304, 400, 404, 405, 412, 416, 451, 500, 503, 505)
 # name, kind, help, the label's name and its values; each value has one number a process
 _FAMILIES = (
     ("packager_requests_total", "counter", "Requests answered, by status.", "code", tuple(map(str, CODES))),

@@ -49,6 +49,7 @@ _WORDS = {
     451: "these bytes were withdrawn by their publisher",
     500: "this cannot be read; the log says why",
     503: "these bytes are not available now; the log says why",
+    505: "only HTTP/1.0 and HTTP/1.1 are answered",
 }
 _LATER = "60"  # seconds
 _CORK = getattr(socket, "TCP_CORK", None)
@@ -128,6 +129,9 @@ class RequestHandler:
     async def _answer(self, answer: "_Answer") -> None:
         """Find what is asked for and send it."""
         request = answer.request
+        if request.version.major != 1:  # RFC 9110 15.6.6
+            await self._say(answer, 505)
+            return
         if request.method not in ("GET", "HEAD"):
             await self._say(answer, 405, {"Allow": "GET, HEAD"})
             return

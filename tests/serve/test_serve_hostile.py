@@ -110,6 +110,13 @@ def test_what_is_no_request_is_answered_400_and_closed_without_a_traceback(serve
     assert "Traceback" not in served.logged()
 
 
+@pytest.mark.parametrize("line", ["GET / HTTP/2.0", "HEAD /release.json HTTP/2.0", "POST / HTTP/2.0", "GET / HTTP/0.9"])
+def test_a_version_of_http_that_is_not_spoken_is_answered_505(served: Served, line: str) -> None:
+    answer = served.raw(f"{line}\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    assert status_of(answer) == 505
+    assert b'"type"' not in answer
+
+
 def test_other_methods_are_refused_and_their_bodies_are_not_waited_for(served: Served) -> None:
     for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"):
         status, headers, _ = served.get("/", method=method)
