@@ -8,6 +8,7 @@ import pyarrow as pa
 from packager.core.releases import lookup_index
 from packager.core.releases.lookup_index import LOOKUP, Lookup, LookupHit
 from packager.core.releases.members_table import with_current_ids
+from packager.engine.files.limited_read import CHECK
 from packager.engine.published.release_reader import ReleaseReader
 from packager.errors import InputError
 from packager.get.shard_tables import ShardTables
@@ -31,7 +32,7 @@ def read_lookup(files: ReleaseReader) -> Lookup:
         return lookup_index.parse_lookup(files.read(LOOKUP, lookup_index.LIMIT), LOOKUP)
     except InputError as error:
         fix = "take members by --where, or shard by shard with packager extract"
-        raise InputError(error.where, error.what, error.fix or fix) from error
+        raise InputError(error.where, error.what, fix if error.fix in ("", CHECK) else error.fix) from error
 
 
 def find_by_keys(keys: Sequence[str], files: ReleaseReader, index: Lookup, shelf: ShardTables) -> list[FoundMembers]:

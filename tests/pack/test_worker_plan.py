@@ -26,7 +26,7 @@ class Planned:
 class Lies:
     """Of the project, what is asked."""
 
-    shards_place: Place = Path("shards")
+    shards_location: Place = Path("shards")
 
 
 @dataclass(frozen=True)

@@ -212,7 +212,7 @@ def test_a_file_written_to_while_it_is_hashed_gives_no_torrent(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["gone"], "gone: No such file or directory"),
+        (["gone"], "gone: not found; check the path"),
         (["f", "--format", "v3"], '--format: "v3" is not one of "hybrid", "v1", "v2"; did you mean "v2"?'),
         (["f", "--piece-length", "300 KiB"], "is not a power of two"),
         (["f", "--tracker", "nowhere"], "is not a URL"),

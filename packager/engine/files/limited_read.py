@@ -9,6 +9,8 @@ from packager.engine.files.regular_file import READ, NotRegularError, RegularFil
 from packager.errors import InputError, from_os_error
 from packager.paths import display_text
 
+CHECK = "check the path"  # what to do about a path that is not there, unless the caller knows better
+
 
 def open_regular(path: Path) -> BinaryIO:
     """Open a regular file to read. Raises InputError where there is none, IncompleteError where it cannot be read."""
@@ -16,7 +18,7 @@ def open_regular(path: Path) -> BinaryIO:
     try:
         file = RegularFile(os.fsencode(path), follow_links=True)
     except FileNotFoundError:
-        raise InputError(where, "not found", "check the path") from None
+        raise InputError(where, "not found", CHECK) from None
     except NotRegularError as error:
         raise InputError(where, str(error.strerror)) from error
     except ValueError as error:  # a NUL in the path
