@@ -43,7 +43,7 @@ REPORTS: TypeTexts = {
     },
     "PlanReport": {
         "plan": "The plan.",
-        "changed": "Whether it was made anew.",
+        "changed": "Whether it was made again.",
         "warnings": "Phases whose torrents have more files, or larger .torrents, than common clients take with ease.",
         "unread_count": "Files and folders that the scan could not read: no new shard has them.",
     },
@@ -181,7 +181,7 @@ REPORTS: TypeTexts = {
     },
     "PublishReport": {
         "serial": ("Of the release.", ONE_UP),
-        "changed": "Whether the site was put in place anew.",
+        "changed": "Whether the site was replaced.",
         "date": ("Of the release.", DATE),
         "index_page": "Path of index.html.",
         "phases": "The timeline.",
@@ -206,7 +206,7 @@ REPORTS: TypeTexts = {
         "unchanged": "Files that were there already, as they were left.",
         "removed": "Files deleted: the release has them no more, and their time of grace is over.",
         "pending_removal": "Files that the release has no more, and whose time of grace is not over.",
-        "missing_shards": "With --with-shards: shards that are not obsolete and whose tar does not lie here.",
+        "missing_shards": "With --with-shards: shards that are not obsolete and whose tar is not here.",
         "withheld": "Shards whose tars are not handed out: not sent, and deleted if they were there.",
         "aborted_uploads": "Uploads by parts that a killed run left, taken back.",
         "seconds": "How long it took.",

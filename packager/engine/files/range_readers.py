@@ -4,6 +4,7 @@ They come unchecked: whoever asks compares them with the published hashes before
 """
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,14 +66,14 @@ class ReportingReader:
             raise
 
 
-class LocalReader:
+class LocalReader(ABC):
     """Files on this machine as one stream. name: what messages call them."""
 
     name: str
 
+    @abstractmethod
     def segments(self, start: int, stop: int) -> Iterator[bytes | FileRange]:
         """Yield what bytes [start, stop) of the stream are made of, in order."""
-        raise NotImplementedError
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield bytes [start, stop). Raises Unreadable where a file is short or cannot be read."""
