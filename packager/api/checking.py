@@ -76,7 +76,7 @@ def extract(
     """Take members out of a shard's tar into the folder `to`, each checked before it gets its name.
 
     shard: a path, or the address of a tar in a store, of which only the members' bytes are read. options.paths are
-    patterns; options.where is SQL over the members table. What is bad or in the way stands in the report. Raises
+    patterns; options.where is SQL over the members table. What is bad or in the way is in the report. Raises
     InputError where the tar, a document or a choice is wrong, IncompleteError where a file cannot be written or an
     address does not answer.
     """

@@ -33,7 +33,7 @@ def get(
 
     keys: ids, paths or ISRCs, in full; or magnet links that name members, which need no release; none: options.search
     says which. With options.links magnet links are made that name the members, and nothing is fetched. What is bad or
-    in the way stands in the report. Raises InputError where a key, an address or a choice is wrong, TrustError where
+    in the way is in the report. Raises InputError where a key, an address or a choice is wrong, TrustError where
     the release is refused, IncompleteError where a file cannot be written or nothing answers.
     """
     keys, to, options = as_texts(keys), as_path(to), options or GetOptions()

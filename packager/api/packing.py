@@ -36,7 +36,7 @@ def pack(
 
     phases: only these. virtual: read and hash all the same, and write no tar; tars that are there stay.
     workers: processes of this machine, None: one a core; or a cluster, whose workers see the source and the shards'
-    folder under the same paths. What failed stands in the report; the other shards are whole.
+    folder under the same paths. What failed is in the report; the other shards are whole.
     """
     workers = as_workers(workers)
     options, project = load_project.load_project(as_path(config))
@@ -67,7 +67,7 @@ def materialise(
     """Write the tars of shards that were packed without, from their sources, each byte compared as it is written.
 
     shards: names. to: a folder or an address (s3://, sftp://) that the tars are written to; None: shards.directory.
-    workers: as for pack. What failed (a source changed) stands in the report, and nothing of it is left. Raises
+    workers: as for pack. What failed (a source changed) is in the report, and nothing of it is left. Raises
     InputError for a shard that is not packed, or has withdrawn records.
     """
     to, workers = as_text(to), as_workers(workers)

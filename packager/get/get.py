@@ -64,7 +64,7 @@ def get_members(
 ) -> GetReport:
     """Write the members that were found below a folder, and return what that cost.
 
-    One that no source has right, or whose name another file has, stands in the report; the others are written.
+    One that no source has right, or whose name another file has, is in the report; the others are written.
     folders: where shards may lie. Raises InputError for an address that is none, IncompleteError where a file cannot be
     written.
     """

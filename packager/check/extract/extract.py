@@ -89,7 +89,7 @@ def extract(
 ) -> ExtractReport:
     """Write the members that are wanted below `to` (None: a folder with the shard's name, here).
 
-    A member that is not what was published, or whose name another file has, stands in the report; the
+    A member that is not what was published, or whose name another file has, is in the report; the
     others are written. A shard that `hand_outs` says is withdrawn is refused. Raises InputError where the tar or a
     document cannot be used or nothing is meant, IncompleteError where a file cannot be written.
     """
