@@ -79,7 +79,7 @@ def released(data: Path, name: str) -> tuple[Path, Path]:
         (root / "packager.toml").write_text(CONFIG)
         packager = [sys.executable, "-m", "packager"]
         subprocess.run([*packager, "release", "--virtual"], cwd=root, check=True, stdout=subprocess.DEVNULL)
-        subprocess.run([*packager, "materialise", "bench-all-00001"], cwd=root, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([*packager, "export", "bench-all-00001"], cwd=root, check=True, stdout=subprocess.DEVNULL)
         tar.parent.mkdir(parents=True)
         (root / "shards" / tar.name).rename(tar)
     return root, tar

@@ -24,8 +24,8 @@ ROOT = Path(__file__).parents[1]
 MADE = "<!-- Made by docs/make_reference.py: do not edit. -->\n"
 SCHEMAS = ROOT / "manifests/schema"
 STEPS = (
-    *("scan", "plan", "pack", "materialise", "publish", "release", "status"),
-    *("withdraw", "supersede", "prune", "estimate"),
+    *("scan", "plan", "pack", "export", "publish", "release", "status"),
+    *("withdraw", "replace", "prune", "estimate"),
 )
 REPORTS = (
     *STEPS,

@@ -102,13 +102,13 @@ REPORTS: TypeTexts = {
         "new": "How many of them were neither noted before nor published as withdrawn.",
         "shards": "Names of the shards that hold them and are not obsolete.",
         "size": "Bytes of those shards.",
-        "supersede": "Whether those shards are to be replaced.",
+        "replace": "Whether those shards are to be replaced.",
         "to_delete": TO_DELETE_LATER,
         "dry_run": "Whether nothing was saved.",
         "same_content": "Ids of those of the records that were not named, and have the same content as one that was.",
         "unread": "Files whose content could not be read, so that copies of them would not be noticed.",
     },
-    "SupersedeReport": {
+    "ReplaceReport": {
         "shards": "Names of the shards that are to be replaced.",
         "members": "Their members.",
         "size": "Their bytes.",
@@ -171,10 +171,11 @@ REPORTS: TypeTexts = {
         "withdrawn_named": "The first of them.",
         "other_content": OTHER_CONTENT,
     },
-    "MaterialiseReport": {
+    "ExportReport": {
         "written": "Tars written now.",
         "unchanged": "Tars that were there already.",
         "written_bytes": "Bytes of those that were written.",
+        "to": "The folder or the address of the tars.",
         "seconds": "How long it took.",
         "failed": "Shards whose tar could not be written, and why; the exit code is 3 where there are any.",
         "retried_tasks": "On a cluster: tasks begun again by another worker, because one died, hung or could not.",
@@ -324,8 +325,8 @@ REPORTS: TypeTexts = {
     },
     "EstimatedStore": {
         "way": (
-            "`materialised`: with tars; `virtual`: the tars' bytes are those of the collection.",
-            {"enum": ["materialised", "virtual"]},
+            "`without tars`: `serve` makes the bytes of the tars from the sources.",
+            {"enum": ["with tars", "without tars"]},
         ),
         "size": "Bytes.",
         "disks": "Disks that they fill.",

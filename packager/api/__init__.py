@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from packager.api.mirroring import mirror_prune as mirror_prune
     from packager.api.mirroring import mirror_status as mirror_status
     from packager.api.mirroring import mirror_sync as mirror_sync
-    from packager.api.packing import materialise as materialise
+    from packager.api.packing import export as export
     from packager.api.packing import pack as pack
     from packager.api.preflight import Password as Password
     from packager.api.releasing import init as init
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from packager.api.serving import serve as serve
     from packager.api.torrents import torrent as torrent
     from packager.api.withdrawing import prune as prune
-    from packager.api.withdrawing import supersede as supersede
+    from packager.api.withdrawing import replace as replace
     from packager.api.withdrawing import withdraw as withdraw
     from packager.api.workers import WorkerOptions as WorkerOptions
     from packager.check.extract.extract import ExtractOptions as ExtractOptions
@@ -75,8 +75,8 @@ if TYPE_CHECKING:
 _FILES = {
     "releasing": "init scan plan publish release status keygen no_password",
     "preflight": "Password",
-    "packing": "pack materialise",
-    "withdrawing": "withdraw supersede prune",
+    "packing": "pack export",
+    "withdrawing": "withdraw replace prune",
     "estimating": "estimate",
     "checking": "verify inspect extract",
     "repairing": "repair rebuild",

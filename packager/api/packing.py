@@ -7,7 +7,7 @@ import msgspec
 from packager.api.arguments import AnyPath, as_path, as_text, as_texts
 from packager.api.preflight import check_plan, check_project, check_space
 from packager.api.workers import WorkerOptions, as_workers, now, open_worker_pool, worker_count
-from packager.core.reports.reports import MaterialiseReport, PackReport
+from packager.core.reports.reports import ExportReport, PackReport
 from packager.engine.project import load_project, state_files
 from packager.engine.project.owner_id import lock_project
 from packager.engine.project.project import Project
@@ -17,7 +17,7 @@ from packager.engine.stores import parse_location
 from packager.errors import InputError
 from packager.model import Plan
 from packager.options import Config
-from packager.pack import materialise as materialising
+from packager.pack import export as exporting
 from packager.pack import pack as packing
 from packager.pack.shard.pack_shard import ShardTask
 from packager.pack.worker_plan import WorkerPlan
@@ -56,14 +56,14 @@ def pack(
     )
 
 
-def materialise(
+def export(
     config: AnyPath,
     shards: str | Sequence[str],
     *,
     to: AnyPath | None = None,
     workers: int | WorkerOptions | None = None,
     progress: Progress = SILENT,
-) -> MaterialiseReport:
+) -> ExportReport:
     """Write the tars of shards that were packed without, from their sources, each byte compared as it is written.
 
     shards: names. to: a folder or an address (s3://, sftp://) that the tars are written to; None: shards.directory.
@@ -74,16 +74,16 @@ def materialise(
     if to is not None:
         parse_location(to, "--to")
     options, project = load_project.load_project(as_path(config), tars=to)
-    with lock_project(project.state, "materialise"):
+    with lock_project(project.state, "export"):
         every = tasks_of(options, project, read_plan(project))
-        wanted = materialising.chosen(every, as_texts(shards))
+        wanted = exporting.chosen(every, as_texts(shards))
         hand_out = shareable_files_of(project, now())
         for task in wanted:
             withheld = hand_out.withheld(task.shard.name)
             if withheld is not None and withheld.cause == "withdrawn":  # others are not handed out, and may be written
                 raise InputError(withheld.name, f"is not written: {withheld.reason}", withheld.fix)
         with open_worker_pool(workers, progress) as pool:
-            return materialising.materialise(wanted, worker_plan_of(workers.workers), cluster=pool, progress=progress)
+            return exporting.export(wanted, worker_plan_of(workers.workers), cluster=pool, progress=progress)
 
 
 def worker_plan_of(processes: int | None) -> WorkerPlan:

@@ -5,12 +5,12 @@ from contextlib import nullcontext
 
 from packager.api.arguments import AnyPath, as_path, as_texts
 from packager.api.workers import now
-from packager.core.reports.reports import PruneReport, SupersedeReport, WithdrawReport
+from packager.core.reports.reports import PruneReport, ReplaceReport, WithdrawReport
 from packager.engine.files import atomic_files
 from packager.engine.project import load_project
 from packager.pack.plan.recover_state import recover_state
 from packager.pack.prune import prune as pruning
-from packager.pack.withdraw import supersede as superseding
+from packager.pack.withdraw import replace_shards
 from packager.pack.withdraw import withdraw as withdrawing
 from packager.pack.withdraw.withdraw import WithdrawOptions
 from packager.progress import SILENT
@@ -31,21 +31,21 @@ def withdraw(config: AnyPath, options: WithdrawOptions) -> WithdrawReport:
         return withdrawing.withdraw(project, options, date=now())
 
 
-def supersede(
+def replace(
     config: AnyPath, shards: str | Sequence[str], *, reason: str = "", undo: bool = False, dry_run: bool = False
-) -> SupersedeReport:
+) -> ReplaceReport:
     """Note in withdrawals.json that published shards are to be replaced; the next plan and release act on it.
 
-    Their records go into new shards of their phase, as the catalogue and the config have them then. undo: note
-    it no more. Raises InputError for what is no published shard, or obsolete already.
+    Their records go into new shards of their phase, as the catalogue and the config have them then. undo: remove the
+    note. Raises InputError if a name is of no published shard, or of one that is obsolete already.
     """
     shards = as_texts(shards)
     options, project = load_project.load_project(as_path(config))
-    with atomic_files.lock_state_folder(project.state, "supersede"):
+    with atomic_files.lock_state_folder(project.state, "replace"):
         recover_state(project, options.collection.name, SILENT)
         if undo:
-            return superseding.undo_supersede(project, shards, dry_run=dry_run)
-        return superseding.supersede(project, shards, reason=reason, date=now(), dry_run=dry_run)
+            return replace_shards.undo_replace(project, shards, dry_run=dry_run)
+        return replace_shards.replace_shards(project, shards, reason=reason, date=now(), dry_run=dry_run)
 
 
 def prune(

@@ -22,7 +22,7 @@ from packager.errors import InputError, PackagerError
 INTERRUPTED = 130
 _STORES = ("s3://", "sftp://")
 _MANY_ROWS = frozenset(("scan", "plan"))  # commands that make no cycles; failed requests do, and hold their bytes
-_TAKE_STORES = ("publish", "materialise", "verify", "extract", "get", "mirror")
+_TAKE_STORES = ("publish", "export", "verify", "extract", "get", "mirror")
 _OF_STORES = ("--release", "--web-seed")  # options of any command whose value may be a store's address
 Command: TypeAlias = Any  # Typer keeps the class private
 # Each stands in NAME_cmd.py, which is imported when the command is run; `packager --help` prints these lines.
@@ -31,12 +31,12 @@ COMMANDS = {
     "scan": "Make the catalogue from files, tags and the records file.",
     "plan": "Cut the catalogue into phases and shards; print the table.",
     "pack": "Write every planned shard that is not whole yet.",
-    "materialise": "Write the tars of shards that were packed without.",
+    "export": "Write the tars of shards that were packed without.",
     "publish": "Put the release in place: pages, lists, torrents, manifests.",
     "release": "Scan, plan, pack and publish, resuming what is done.",
     "status": "Say what is done, what is next, and how long that may take.",
     "withdraw": "Withdraw records, and replace the shards with them.",
-    "supersede": "Replace shards whose content was wrong.",
+    "replace": "Replace published shards that have wrong content.",
     "prune": "Delete tars that should no longer be shared.",
     "estimate": "Say what a release will take: shards, torrents, time, disks.",
     "keygen": "Make a minisign key pair that signs releases.",

@@ -61,7 +61,7 @@ def _show_withdrawn(report: WithdrawReport) -> None:
     """Print how many records and shards the next release withdraws and replaces."""
     count, shards = len(report.records), len(report.shards)
     done = f"{count_of(count, 'record')} {'is' if count == 1 else 'are'} withdrawn from the next release"
-    if report.supersede and shards:
+    if report.replace and shards:
         done += f"; {count_of(shards, 'shard')} ({format_size(report.size)}) will be replaced"
     elif shards:
         are = "is" if shards == 1 else "are"

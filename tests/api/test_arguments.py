@@ -75,7 +75,7 @@ def test_a_single_text_is_one_value_and_never_its_letters(tmp_path: Path) -> Non
     with pytest.raises(PackagerError, match='"audios"'):
         api.pack(config, phases="audios", workers=1)
     with pytest.raises(PackagerError, match="tones-audio-9"):
-        api.materialise(config, "tones-audio-9", workers=1)
+        api.export(config, "tones-audio-9", workers=1)
 
 
 WRONG: dict[Any, list[Any]] = {

@@ -67,7 +67,7 @@ TWO_RELEASES: dict[str, tuple[Change, tuple[str, ...]]] = {
 }
 VIRTUAL: dict[str, tuple[Change, tuple[str, ...]]] = {
     "release": (age, ("release", "--virtual", "--workers", "1")),
-    "materialise": (leave, ("materialise", "tones-audio-00001", "tones-rest-00001", "--workers", "1")),
+    "export": (leave, ("export", "tones-audio-00001", "tones-rest-00001", "--workers", "1")),
     "withdraw": (leave, WITHDRAW),
     "scan again": (grow, ("scan",)),
     "plan again": (leave, ("plan",)),

@@ -27,9 +27,9 @@ WRITERS = (
     ("pack",),
     ("publish",),
     ("release",),
-    ("materialise", "tones-rest-00001"),
+    ("export", "tones-rest-00001"),
     ("withdraw", "--id", "notes.txt", "--reason", "x"),
-    ("supersede", "tones-rest-00001", "--reason", "x"),
+    ("replace", "tones-rest-00001", "--reason", "x"),
 )
 FOLLOW = ("--budget", "1 GiB", "--unsigned", "--yes", "--client", "none", "--reserve", "0")
 

@@ -94,17 +94,17 @@ def shards(tmp_path: Path) -> Path:
     return tmp_path / "shared"
 
 
-@pytest.mark.parametrize("second", ["pack", "materialise", "release"])
+@pytest.mark.parametrize("second", ["pack", "export", "release"])
 def test_two_projects_that_write_to_one_folder_at_once_both_end_well(second: str, tmp_path: Path, shards: Path) -> None:
     a, b = project_in(tmp_path / "a", shards), project_in(tmp_path / "b", shards, name="noises", seed=2)
     expected = alone(tmp_path, a) | alone(tmp_path, b)
     config = b.root / "packager.toml"
-    if second == "materialise":
+    if second == "export":
         api.pack(config, workers=1, virtual=True)
     actions: dict[str, Callable[[], object]] = {
         "pack": lambda: pack(b),
         "release": lambda: api.release(config, workers=1),
-        "materialise": lambda: api.materialise(
+        "export": lambda: api.export(
             config, [name.removesuffix(".tar") for name in expected if name.startswith("noises")], workers=1
         ),
     }

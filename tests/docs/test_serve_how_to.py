@@ -34,7 +34,7 @@ def test_a_release_without_tars_is_made_and_served_as_the_page_says(
     run = commands()
     assert [words[1] if words[0] == "packager" else words[0] for words in run] == [
         "release",
-        "materialise",
+        "export",
         "serve",
         "curl",
     ]

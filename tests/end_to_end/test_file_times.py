@@ -92,13 +92,13 @@ def test_a_file_of_any_time_is_released_once_and_is_unchanged_then(
 
 
 @some_times
-def test_a_file_of_any_time_is_served_and_materialised(project: Project, capsys: Capture) -> None:
+def test_a_file_of_any_time_is_served_and_exported(project: Project, capsys: Capture) -> None:
     assert project.run(capsys, "release", "--virtual").code == 0
     _, workspace = load_project(project.root / "packager.toml")
     name = "tones-audio-00001"
     tar = open_virtual(workspace, name, project.source, OpenFileCache(8), MemoryLimit(1 << 20))
     served = read_chunk(tar.parts(0, tar.size))
-    ran = project.run(capsys, "materialise", name)
+    ran = project.run(capsys, "export", name)
     assert ran.code == 0, ran.err
     assert served == (project.root / "shards" / f"{name}.tar").read_bytes()
 

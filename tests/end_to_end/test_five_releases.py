@@ -175,7 +175,7 @@ def five_releases(growing: Growing, files: int, tmp_path: Path) -> None:
     wrong = "texts-texts-00002"
     growing.run("withdraw", "--id", one, "--reason", "asked for", "--keep-shards")
     growing.run("withdraw", "--id", two, "--reason", "not ours to share", "--redact")
-    growing.run("supersede", wrong, "--reason", "the titles were wrong")
+    growing.run("replace", wrong, "--reason", "the titles were wrong")
     growing.add(tenth)
     growing.write_records(wrong=", right now")
     releases.append(growing.release())

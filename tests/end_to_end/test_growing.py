@@ -166,7 +166,7 @@ def test_members_of_a_replaced_shard_keep_their_order_whatever_the_config_says_n
     (project.source / "album 1" / "new.wav").write_bytes(b"RIFF, not quite")
     if gone:
         assert project.run(capsys, "withdraw", "--id", gone, "--reason", "x", "--keep-shards").code == 0
-    assert project.run(capsys, "supersede", *names, "--reason", "x").code == 0
+    assert project.run(capsys, "replace", *names, "--reason", "x").code == 0
     assert release(project, capsys)["serial"] == 2
     kept = [each for each in old if each != gone]
     assert [row["id"] for row in members(project, "tones-audio-00004")] == [*kept, "album 1/new.wav"]

@@ -35,7 +35,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("estimate", "--workers", "2"),
     ("plan",),
     ("pack", "--phase", "rest", "--virtual", "--workers", "2"),
-    ("materialise", "tones-rest-00001", "--workers", "2"),
+    ("export", "tones-rest-00001", "--workers", "2"),
     ("pack", "--cluster", "local:2"),
     ("publish",),
     ("release", "--workers", "2"),
@@ -56,7 +56,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("mirror", "sync", "--to", "mirror", "--yes"),
     ("mirror", "prune", "--to", "mirror", "--dry-run"),
     ("prune", "--dry-run"),
-    ("supersede", "tones-audio-00001", "--reason", "x"),
+    ("replace", "tones-audio-00001", "--reason", "x"),
     ("withdraw", "--id", "notes.txt", "--reason", "x"),
 )
 

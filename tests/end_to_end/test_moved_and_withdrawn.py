@@ -86,7 +86,7 @@ def test_a_file_that_is_edited_as_a_twin_appears_is_a_new_version(tmp_path: Path
     release(project, capsys)
     marks = {row["id"]: row["superseded"] for row in table(project, "tones-all-00001")}
     assert marks == {"LICENSE.txt": "tones-all-00002", "b.txt": None}
-    assert project.run(capsys, "supersede", "tones-all-00001", "--reason", "x").code == 0
+    assert project.run(capsys, "replace", "tones-all-00001", "--reason", "x").code == 0
     third = release(project, capsys)
     assert by_name(third)["tones-all-00001"]["obsolete"] is True
 
@@ -186,7 +186,7 @@ def test_what_has_no_tar_is_made_of_files_that_moved(tmp_path: Path, capsys: Cap
     second = release(project, capsys)
     assert [shard["name"] for shard in second["shards"]] == ["tones-all-00001"]
     if container == "tar":
-        ran = project.run(capsys, "materialise", "tones-all-00001", "--to", str(tmp_path / "made"))
+        ran = project.run(capsys, "export", "tones-all-00001", "--to", str(tmp_path / "made"))
         assert ran.code == 0, ran.err
         assert (tmp_path / "made" / "tones-all-00001.tar").stat().st_size == by_name(second)["tones-all-00001"]["size"]
 

@@ -77,7 +77,7 @@ def test_without_redact_the_release_tells_title_and_artist(project: Project, cap
     assert where_told(site, WITHDRAWN[:1]) == {"release.json", "releases/2.json", "releases/3.json"}
 
 
-def test_supersede_replaces_the_shards_that_hold_it(project: Project, tmp_path: Path, capsys: Capture) -> None:
+def test_withdraw_replaces_the_shards_that_hold_it(project: Project, tmp_path: Path, capsys: Capture) -> None:
     first = read_release(project)
     ran = project.run(capsys, "withdraw", "--path", "*.txt", "--where", "id <> 'r-18'", "--reason", "x")
     assert ran.code == 0, ran.err
@@ -105,7 +105,7 @@ def test_withdraw_replaces_the_shards_unless_it_is_told_to_keep_them(project: Pr
     kept = project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x", "--keep-shards", "--dry-run")
     assert (kept.code, "1 shard (" in kept.out, "with them is kept. Dry run" in kept.out) == (0, True, True)
     replaced = project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x", "--dry-run", "--json")
-    assert json.loads(replaced.out)["supersede"] is True
+    assert json.loads(replaced.out)["replace"] is True
     assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x", "--keep-shards").code == 0
     assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x").code == 0  # on second thoughts
     assert by_name(release(project, capsys))["tones-rest-00001"]["obsolete"] is True
@@ -216,7 +216,7 @@ def test_a_shard_whose_tags_were_wrong_is_superseded_with_a_note(
 ) -> None:
     first = read_release(project)
     (project.root / "records.csv").write_text(RECORDS.replace("Secret title", "Right title"))
-    ran = project.run(capsys, "supersede", "tones-rest-00001.tar", "--reason", "the titles were wrong")
+    ran = project.run(capsys, "replace", "tones-rest-00001.tar", "--reason", "the titles were wrong")
     assert ran.code == 0, ran.err
     second = release(project, capsys)
     assert_frozen(first, second)
@@ -227,26 +227,26 @@ def test_a_shard_whose_tags_were_wrong_is_superseded_with_a_note(
     assert {row["title"] for row in table if row["id"] == "r-17"} == {"Right title"}
     before = rows(project.root / "output" / "manifests" / "tones-rest-00001.members.parquet")
     assert [row["id"] for row in table] == [row["id"] for row in before]
-    ran = project.run(capsys, "supersede", "tones-rest-00001", "--reason", "x")
-    assert (ran.code, "is obsolete already; in its place stands tones-rest-00002" in ran.err) == (2, True)
-    ran = project.run(capsys, "supersede", "tones-rest-0002", "--reason", "x")
+    ran = project.run(capsys, "replace", "tones-rest-00001", "--reason", "x")
+    assert (ran.code, "is obsolete already, replaced by tones-rest-00002" in ran.err) == (2, True)
+    ran = project.run(capsys, "replace", "tones-rest-0002", "--reason", "x")
     assert (ran.code, 'did you mean "tones-rest-00002"?' in ran.err) == (2, True)
 
 
 def test_the_catalogues_own_shard_can_be_superseded(project: Project, capsys: Capture) -> None:
-    assert project.run(capsys, "supersede", "tones-metadata-00001", "--reason", "cut short").code == 0
+    assert project.run(capsys, "replace", "tones-metadata-00001", "--reason", "cut short").code == 0
     second = release(project, capsys)
     old = by_name(second)["tones-metadata-00001"]
     assert (old["superseded_by"], old["reason"]) == (["tones-metadata-00002"], "cut short")
-    assert project.run(capsys, "supersede", "tones-rest-00001", "--reason", "x").code == 0
-    assert project.run(capsys, "supersede", "tones-rest-00001", "--undo").code == 0
+    assert project.run(capsys, "replace", "tones-rest-00001", "--reason", "x").code == 0
+    assert project.run(capsys, "replace", "tones-rest-00001", "--undo").code == 0
     assert release(project, capsys)["serial"] == 2
 
 
 def test_a_shard_is_not_replaced_while_a_file_of_it_is_missing(project: Project, capsys: Capture) -> None:
     (project.source / "notes.txt").unlink()
     (project.root / "records.csv").write_text(RECORDS.replace("notes.txt", ""))
-    assert project.run(capsys, "supersede", "tones-rest-00001", "--reason", "x").code == 0
+    assert project.run(capsys, "replace", "tones-rest-00001", "--reason", "x").code == 0
     ran = project.run(capsys, "release")
     assert (ran.code, 'is to be replaced, and 1 record of it ("r-17")' in ran.err) == (2, True), ran.err
     assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x", "--keep-shards").code == 0
@@ -356,7 +356,7 @@ def test_a_withdrawal_that_is_lifted_and_meant_again_before_a_release_is_the_one
 
 
 @pytest.mark.parametrize(
-    "note", [("withdraw", "--id", "r-17", "--reason", "x"), ("supersede", "tones-audio-00001", "--reason", "x")]
+    "note", [("withdraw", "--id", "r-17", "--reason", "x"), ("replace", "tones-audio-00001", "--reason", "x")]
 )
 def test_status_says_that_what_was_noted_waits_for_a_release(
     project: Project, capsys: Capture, note: tuple[str, ...]
@@ -397,7 +397,7 @@ def test_a_lost_state_folder_is_made_again_before_anything_is_withdrawn(project:
     ran = project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x")
     assert (ran.code, "r-17: tones-rest-00001" in ran.out) == (0, True), ran.err
     shutil.rmtree(project.root / ".packager")
-    assert project.run(capsys, "supersede", "tones-rest-00001", "--reason", "x").code == 0
+    assert project.run(capsys, "replace", "tones-rest-00001", "--reason", "x").code == 0
 
 
 @pytest.mark.parametrize("size", [14, 15])

@@ -101,7 +101,7 @@ def test_what_is_withdrawn_is_withheld_before_the_next_release_says_so(project: 
         code, report, _ = seed(capsys, project.root / "shards")
         assert (code, {each["name"] for each in report["withheld"]}) == (0, {OLD, CATALOGUE})
         assert all(each["reason"].endswith("since the last release") for each in report["withheld"])
-        ran = project.run(capsys, "materialise", OLD)
+        ran = project.run(capsys, "export", OLD)
         assert (ran.code, "withdrawn since the last release; run: packager release" in ran.err) == (2, True)
         assert project.run(capsys, "withdraw", "--undo", "--id", "notes.txt").code == 0
         assert seed(capsys, project.root / "shards")[1]["withheld"] == []
@@ -154,7 +154,7 @@ def test_kept_shards_with_a_withdrawn_record_are_not_seeded_and_stand_on_no_list
     page = (site / "shards" / OLD / "index.html").read_text()
     assert "Please do not share it" in page
     assert "magnet:?" not in page
-    ran = project.run(capsys, "materialise", OLD)
+    ran = project.run(capsys, "export", OLD)
     assert (ran.code, "is not written: 1 record in it was withdrawn" in ran.err) == (2, True)
 
 
@@ -192,7 +192,7 @@ def test_no_client_is_given_a_withheld_shard(project: Project, tmp_path: Path, c
 
 
 def test_a_superseded_shard_without_withdrawn_records_may_be_seeded(project: Project, capsys: Capture) -> None:
-    assert project.run(capsys, "supersede", OLD, "--reason", "x").code == 0
+    assert project.run(capsys, "replace", OLD, "--reason", "x").code == 0
     release(project, capsys)
     code, report, _ = seed(capsys, project.root / "shards")
     assert (code, report["withheld"]) == (0, [])
@@ -348,7 +348,7 @@ def test_status_lists_what_to_delete_and_prune_deletes_it(project: Project, caps
 
 def test_prune_deletes_only_what_this_project_made(project: Project, capsys: Capture) -> None:
     shards = project.root / "shards"
-    ran = project.run(capsys, "supersede", OLD, "--reason", "x")
+    ran = project.run(capsys, "replace", OLD, "--reason", "x")
     assert f"{OLD}.tar: " in ran.out
     release(project, capsys)
     (shards / f"{OLD}.tar").write_bytes(b"somebody's own")
@@ -372,7 +372,7 @@ def test_prune_takes_the_bag_files_of_a_folder_and_no_member(tmp_path: Path, cap
     project.write_config(phases='[[phases]]\nname = "all"\ntitle = "All"\ncontainer = "folder"\n')
     release(project, capsys)
     old = project.root / "shards" / "tones-all-00001"
-    assert project.run(capsys, "supersede", "tones-all-00001", "--reason", "x").code == 0
+    assert project.run(capsys, "replace", "tones-all-00001", "--reason", "x").code == 0
     release(project, capsys)
     (old / "data").mkdir()
     (old / "data" / "mine.txt").write_bytes(b"mine")

@@ -82,7 +82,7 @@ def chained(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
     edit_config(project, "trackers = [[", 'trackers = [["https://new.example.org/announce"], [')
     live = next(s for s in third["shards"] if s["phase"] == "audio" and not s.get("obsolete"))
-    run(project, "supersede", live["name"], "--reason", "the tags were wrong")
+    run(project, "replace", live["name"], "--reason", "the tags were wrong")
     fourth = released(project)
     assert by_name(fourth)[live["name"]]["superseded_by"]
     for shard in fourth["shards"]:

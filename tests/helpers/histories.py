@@ -237,9 +237,9 @@ class History:
         names = sorted(name for name, shard in self.last.items() if not shard.get("obsolete"))
         if names:
             name = self.chance.choice(names)
-            code, report = self.run("supersede", name, "--reason", "wrong tags")
+            code, report = self.run("replace", name, "--reason", "wrong tags")
             assert code == 0, self.told(report)
-            self.log.append(f"supersede {name}")
+            self.log.append(f"replace {name}")
 
     def wait(self) -> None:
         self.now += dt.timedelta(days=self.chance.choice([1, 700]))
@@ -247,7 +247,7 @@ class History:
 
     OPERATIONS: tuple[tuple[str, int], ...] = (
         *(("add", 3), ("add_twin", 1), ("edit", 2), ("copy", 1), ("rename", 3), ("delete", 1)),
-        *(("withdraw", 3), ("redact", 1), ("undo", 1), ("supersede", 1), ("wait", 1)),
+        *(("withdraw", 3), ("redact", 1), ("undo", 1), ("replace", 1), ("wait", 1)),
         *(("exchange", 2), ("lose_state", 1)),
     )
 

@@ -121,7 +121,7 @@ def make(folder: Path) -> None:
 
     run(project, "withdraw", "--undo", "--id", "k-10")
     run(project, "withdraw", "--id", "k-02", "--reason", "asked for by the artist", "--keep-shards")
-    run(project, "supersede", "kept-singles-00001", "--reason", "the title was wrong")
+    run(project, "replace", "kept-singles-00001", "--reason", "the title was wrong")
     edit(project / "records.csv", "Seven,", "Seven (remastered),")
     edit(project / "packager.toml", "trackers = [[", 'trackers = [["https://new.example.org/announce"], [')
     release(project, "2026-04-10")

@@ -15,7 +15,7 @@ from packager.engine.project.state_files import read_plan
 from packager.engine.project.tar_stamps import read_tar_stamp
 from packager.errors import InputError
 from packager.model import ShardName
-from packager.pack import materialise
+from packager.pack import export
 from packager.pack.pack import make_tasks
 from tests.helpers.projects import Project, make_project
 
@@ -59,7 +59,7 @@ def test_a_virtual_release_is_byte_for_byte_the_one_with_tars(tmp_path: Path, to
     assert all(mark["virtual"] for mark in marks(virtual))
 
 
-def test_materialise_writes_the_tars_that_pack_would_have_written(
+def test_export_writes_the_tars_that_pack_would_have_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     real = make_project(tmp_path / "real")
@@ -68,18 +68,18 @@ def test_materialise_writes_the_tars_that_pack_would_have_written(
     api.release(real.root / CONFIG, workers=1)
     api.release(virtual.root / CONFIG, virtual=True, workers=1)
     names = [name.removesuffix(".tar") for name in tars(real)]
-    first = virtual.run(capsys, "materialise", names[0], "--json")
+    first = virtual.run(capsys, "export", names[0], "--json")
     assert (first.code, first.err) == (0, "")
     report = json.loads(first.out)
     assert (report["written"], report["unchanged"], report["failed"]) == (1, 0, [])
     assert tars(virtual) == {f"{names[0]}.tar": tars(real)[f"{names[0]}.tar"]}
-    rest = virtual.run(capsys, "materialise", *names)
+    rest = virtual.run(capsys, "export", *names)
     assert rest.code == 0
-    assert rest.out.startswith(f"materialise: {len(names) - 1} tars, ")
-    assert "; 1 there already" in rest.out
+    assert rest.out.startswith(f"Wrote {len(names) - 1} tars, ")
+    assert "; 1 complete already" in rest.out
     assert tars(virtual) == tars(real)
-    again = virtual.run(capsys, "materialise", *names)
-    assert again.out == f"materialise: nothing to do, {len(names)} tars there already\n"
+    again = virtual.run(capsys, "export", *names)
+    assert again.out == f"Nothing to do: {len(names)} tars complete already.\n"
 
 
 def test_a_project_may_hold_both_kinds_and_a_tar_that_is_there_is_left_alone(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_stale_tar_of_another_plan_is_replaced_not_kept_beside_new_documents(t
 
 
 @pytest.mark.parametrize("keep_time", [False, True])
-def test_materialise_names_a_source_that_changed_and_leaves_nothing(
+def test_export_names_a_source_that_changed_and_leaves_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], keep_time: bool
 ) -> None:
     project = make_project(tmp_path / "p")
@@ -161,7 +161,7 @@ def test_materialise_names_a_source_that_changed_and_leaves_nothing(
     if keep_time:
         os.utime(changed, ns=(status.st_atime_ns, status.st_mtime_ns))
     name = "tones-rest-00001"
-    failed = project.run(capsys, "materialise", name)
+    failed = project.run(capsys, "export", name)
     assert failed.code == 3
     expected = "other bytes than were packed" if keep_time else "changed since the scan: it was written to"
     assert "cover 100" in failed.err
@@ -169,34 +169,34 @@ def test_materialise_names_a_source_that_changed_and_leaves_nothing(
     assert os.listdir(project.root / "shards") == []
 
 
-def test_materialise_refuses_shards_that_are_unknown_or_not_packed(tmp_path: Path) -> None:
+def test_export_refuses_shards_that_are_unknown_or_not_packed(tmp_path: Path) -> None:
     project = make_project(tmp_path / "p")
     config = project.root / CONFIG
     api.scan(config, workers=1)
     api.plan(config)
     with pytest.raises(InputError, match=r"is no shard of the plan; did you mean \"tones-rest-00001\""):
-        api.materialise(config, ["tones-rest-0001"])
+        api.export(config, ["tones-rest-0001"])
     with pytest.raises(InputError, match="is not packed as the plan has it now; run: packager pack"):
-        api.materialise(config, ["tones-rest-00001"])
+        api.export(config, ["tones-rest-00001"])
 
 
-def test_a_run_of_materialise_that_is_cut_leaves_no_tar_and_is_run_again(tmp_path: Path) -> None:
+def test_a_run_of_export_that_is_cut_leaves_no_tar_and_is_run_again(tmp_path: Path) -> None:
     project = make_project(tmp_path / "p")
     config = project.root / CONFIG
     api.release(config, virtual=True, workers=1)
     options, workspace = projects.load_project(config)
-    task = materialise.chosen(make_tasks(workspace, options, read_plan(workspace), {}), ["tones-rest-00001"])[0]
+    task = export.chosen(make_tasks(workspace, options, read_plan(workspace), {}), ["tones-rest-00001"])[0]
 
     def cut(_: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        materialise.write_tar(task, cut)
+        export.write_tar(task, cut)
     assert not task.tar.exists()
     others = task.tar.parent / ".others.tar.0123456789abcdef.partial"
     for left in (task.partial, others):
         left.write_bytes(b"of a killed run")
-    assert api.materialise(config, ["tones-rest-00001.tar"]).written == 1
+    assert api.export(config, ["tones-rest-00001.tar"]).written == 1
     assert sorted(os.listdir(task.tar.parent)) == [others.name, "tones-rest-00001.tar"]
 
 
@@ -205,13 +205,13 @@ def test_a_kill_between_a_tars_name_and_its_stamp_is_made_good_by_the_next_run(t
     project.write_config(size="256 KiB")
     api.release(project.root / CONFIG, virtual=True, workers=1)
     name = min(path.name for path in (project.root / ".packager" / "packed").iterdir())
-    api.materialise(project.root / CONFIG, name, workers=1)
+    api.export(project.root / CONFIG, name, workers=1)
     before, stamp = tars(project), project.root / ".packager" / "tars" / f"{name}.written.json"
     assert json.loads((stamp.parent / f"{name}.json").read_bytes()) == ["shards"]  # so prune knows it
     stamp.unlink()
-    assert api.materialise(project.root / CONFIG, name, workers=1).written == 1
+    assert api.export(project.root / CONFIG, name, workers=1).written == 1
     assert (tars(project), stamp.exists()) == (before, True)
-    assert api.materialise(project.root / CONFIG, name, workers=1).written == 0
+    assert api.export(project.root / CONFIG, name, workers=1).written == 0
 
 
 def test_each_place_that_a_tar_is_written_to_has_a_stamp_of_its_own(tmp_path: Path) -> None:
@@ -222,14 +222,14 @@ def test_each_place_that_a_tar_is_written_to_has_a_stamp_of_its_own(tmp_path: Pa
     name = ShardName(min(tars(project)).removesuffix(".tar"))
     places = [None, tmp_path / "stick", project.root / "second"]
     for place in places[1:]:
-        assert api.materialise(config, name, to=place, workers=1).written == 1
+        assert api.export(config, name, to=place, workers=1).written == 1
     for place in places:
         there = projects.load_project(config, tars=place and str(place))[1]
         assert read_tar_stamp(there, name) == TarStamp.of(there.tar(name).stat())
     note = project.root / ".packager" / "tars" / f"{name}.written.json"
     note.write_bytes(msgspec.json.encode(TarStamp.of((tmp_path / "stick" / f"{name}.tar").stat())))  # of before
     assert read_tar_stamp(projects.load_project(config)[1], name) is None
-    assert api.materialise(config, name, to=tmp_path / "stick", workers=1).written == 1
+    assert api.export(config, name, to=tmp_path / "stick", workers=1).written == 1
 
 
 def test_a_source_that_changed_goes_into_a_new_virtual_shard_and_the_published_one_stays(tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_touched_sources_of_a_virtual_shard_are_compared_and_its_tar_can_still_b
     os.utime(project.source / "notes.txt", ns=(0, 0))
     api.release(config, virtual=True, workers=1)
     assert site(project) == before
-    assert api.materialise(config, [name.removesuffix(".tar") for name in tars(real)]).failed == ()
+    assert api.export(config, [name.removesuffix(".tar") for name in tars(real)]).failed == ()
     assert tars(project) == tars(real)
 
 

@@ -57,7 +57,7 @@ def whole_tar(project: Project, tmp_path: Path) -> bytes:
     """Return the tar as it was published."""
     if not (project.root / "shards" / f"{NAME}.tar").exists():
         project = project.copy(tmp_path / "twin")
-        api.materialise(project.root / "packager.toml", [NAME], workers=1)
+        api.export(project.root / "packager.toml", [NAME], workers=1)
     return (project.root / "shards" / f"{NAME}.tar").read_bytes()
 
 

@@ -207,7 +207,7 @@ def test_a_note_of_a_tar_that_is_no_note_is_none_and_holds_nothing_up(
 
 def test_a_tar_that_is_there_is_preferred_and_one_of_another_size_is_not(served: Served, tar: bytes) -> None:
     config = served.project.root / "packager.toml"
-    api.materialise(config, [NAME.removesuffix(".tar")], workers=1)
+    api.export(config, [NAME.removesuffix(".tar")], workers=1)
     for path in served.project.source.iterdir():
         path.rename(path.with_suffix(".away"))
     assert served.get(f"/shards/{NAME}")[2] == tar
@@ -264,7 +264,7 @@ def test_bytes_of_a_record_that_was_withdrawn_are_refused_with_or_without_a_tar(
     ):
         assert served.get(path, headers)[0] == status
     assert served.get(path, method="HEAD")[0] == 451
-    api.materialise(served.project.root / "packager.toml", [NAME.removesuffix(".tar")], workers=1)
+    api.export(served.project.root / "packager.toml", [NAME.removesuffix(".tar")], workers=1)
     assert served.get(path, ranged(start))[0] == 451
     assert served.get(path, ranged(0, 10))[0] == 451
     assert served.get(path, ranged(other, SIZE))[0] == 206

@@ -38,7 +38,7 @@ _COUNTS = {"": 1, "k": 1000, "m": 10**6, "b": 10**9}
 class EstimatedStore(FrozenStruct, frozen=True, kw_only=True):
     """Disks for one way to keep a release: its bytes beside the collection, disks they fill, money."""
 
-    way: Literal["materialised", "virtual"]
+    way: Literal["with tars", "without tars"]
     size: int
     disks: int
     price: float
@@ -232,13 +232,13 @@ def estimate(
         upload_seconds=shards.size * options.copies * 8 / (options.upload * 10**6),
         disk=options.disk,
         price=options.price,
-        stores=(_store("materialised", shards.size + site, options), _store("virtual", site, options)),
+        stores=(_store("with tars", shards.size + site, options), _store("without tars", site, options)),
         budget=options.budget,
         fits=tuple(fits),
     )
 
 
-def _store(way: Literal["materialised", "virtual"], size: int, options: EstimateOptions) -> EstimatedStore:
+def _store(way: Literal["with tars", "without tars"], size: int, options: EstimateOptions) -> EstimatedStore:
     """Return what keeping `size` bytes takes; money for the bytes, not for whole disks."""
     return EstimatedStore(
         way=way, size=size, disks=-(-size // options.disk), price=round(size / 10**12 * options.price, 2)

@@ -63,12 +63,13 @@ class PackReport(FrozenStruct, frozen=True, kw_only=True):
     other_content: OtherContent | msgspec.UnsetType = msgspec.UNSET  # as in the plan
 
 
-class MaterialiseReport(FrozenStruct, frozen=True, kw_only=True):
-    """What `materialise` did: tars written now, and those that were there already."""
+class ExportReport(FrozenStruct, frozen=True, kw_only=True):
+    """What `export` did: tars written now, and those that were there already."""
 
     written: int
     unchanged: int
     written_bytes: int  # of the tars written now
+    to: str  # the folder or the address of the tars
     seconds: float
     failed: tuple[Issue, ...]  # shards whose tar could not be written, and why
     retried_tasks: int = 0  # on a cluster: tasks begun again, because a worker died, hung or could not
@@ -118,15 +119,15 @@ class WithdrawReport(FrozenStruct, frozen=True, kw_only=True):
     new: int  # of these: neither noted before nor published as withdrawn
     shards: tuple[str, ...]  # that hold them and are not obsolete
     size: int  # bytes of those shards
-    supersede: bool  # they are to be replaced
+    replace: bool  # they are to be replaced
     to_delete: tuple[PruneItem, ...]  # files here that should be deleted once the next release is out
     dry_run: bool  # nothing was saved
     same_content: tuple[str, ...] = ()  # of these records: named only by their content
     unread: tuple[Issue, ...] = ()  # files whose content could not be read; copies of them would go unnoticed
 
 
-class SupersedeReport(FrozenStruct, frozen=True, kw_only=True):
-    """What `supersede` noted for the next release."""
+class ReplaceReport(FrozenStruct, frozen=True, kw_only=True):
+    """What `replace` noted for the next release."""
 
     shards: tuple[str, ...]
     members: int

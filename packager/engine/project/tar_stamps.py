@@ -1,6 +1,6 @@
 """Which tars this project wrote: size and times, noted when one got its name. They show later whether it changed.
 
-A shard's tar may be in several places (`materialise --to`). The note has one stamp for each of them.
+A shard's tar may be in several places (`export --to`). The note has one stamp for each of them.
 A file's change time moves with every write, and no program can set it back. A tar whose times are others is not
 wrong; it is only not known to be right.
 """

@@ -1,1 +1,1 @@
-"""`withdraw` and `supersede`: what the archivist notes, for the next release to say."""
+"""`withdraw` and `replace`: what the archivist notes, for the next release to say."""

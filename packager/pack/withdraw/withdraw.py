@@ -173,7 +173,7 @@ def _report(
         new=new,
         shards=tuple(holding),
         size=sum(live[ShardName(name)].size for name in holding),
-        supersede=not options.keep_shards,
+        replace=not options.keep_shards,
         to_delete=after_the_next_release(project, last, () if options.keep_shards else holding, withdrawn),
         dry_run=options.dry_run,
     )

@@ -62,10 +62,10 @@ def test_two_numbers_are_enough_and_the_result_is_of_the_size_that_the_design_te
     assert 4366 <= report.shards <= 4380  # docs/design.md, "What grows with what": 64 GiB shards
     assert report.piece_length == 4 << 20
     assert 830 << 10 < report.torrent_size < 834 << 10
-    materialised, virtual = report.stores
-    assert materialised.disks == 16
-    assert virtual.size == report.site < report.size // 1000
-    assert materialised.price == pytest.approx(300 * 15, rel=0.01)
+    with_tars, without_tars = report.stores
+    assert with_tars.disks == 16
+    assert without_tars.size == report.site < report.size // 1000
+    assert with_tars.price == pytest.approx(300 * 15, rel=0.01)
 
 
 @settings(max_examples=50)
@@ -139,7 +139,7 @@ def test_the_command_prints_a_table_and_refuses_half_a_description(
     ran = made.run(capsys, "estimate", "--budget", "1 TB")
     assert (ran.code, ran.err) == (0, "")
     assert "from the catalogue; packager plan makes it exact" in ran.out
-    assert "kept virtual" in ran.out
+    assert "kept without tars" in ran.out
     assert "earliest years first: 7 files" in ran.out
     assert made.run(capsys, "estimate", "--records", "5").code == 2
     assert json.loads(made.run(capsys, "estimate", "--json").out)["basis"] == "catalogue"

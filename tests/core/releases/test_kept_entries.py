@@ -181,7 +181,7 @@ def test_its_state_is_shown_and_its_tars_to_delete_are_listed(kept: Project, cap
 
 
 def test_a_virtual_shard_of_it_is_written(project: Project, capsys: Capture) -> None:
-    assert project.run(capsys, "materialise", "kept-audio-00003").code == 0
+    assert project.run(capsys, "export", "kept-audio-00003").code == 0
     tar = project.root / "shards/kept-audio-00003.tar"
     assert run(capsys, "verify", tar, *signed(project)).code == 0
 
@@ -274,7 +274,7 @@ def test_the_mirror_takes_the_later_releases_and_a_new_key(
     assert (ran.code, "kept, release 2 of 2026-02-10" in ran.out) == (3, True), ran.err
     shards = project.root / "shards"
     for name in ("kept-rest-00003", "kept-audio-00003"):
-        assert project.run(capsys, "materialise", name).code == 0
+        assert project.run(capsys, "export", name).code == 0
     for name in ("kept-rest-00003.tar", "kept-rest-00005.tar"):
         shutil.copy2(shards / name, mirror / name)
     asked = ("--budget", "400 KiB", "--reserve", 0, "--phase", "rest", "--counts", "list", "--client", "builtin")

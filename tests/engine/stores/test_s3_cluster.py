@@ -40,7 +40,7 @@ def test_workers_write_the_tars_of_virtual_shards_to_a_store_and_verify_them_the
     os.utime(path, ns=(old.st_mtime_ns, old.st_mtime_ns))
     to = f"s3://{bucket.name}/tars"
     names = [name.removesuffix(".tar") for name in made]
-    command = ["materialise", *names, "--to", to, "--cluster", "local:2"]
+    command = ["export", *names, "--to", to, "--cluster", "local:2"]
     ran = project.run(capsys, *command)
     assert (ran.code, "other bytes than were packed" in ran.err) == (3, True), ran.err
     stored = bucket.everything("tars/")

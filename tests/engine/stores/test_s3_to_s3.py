@@ -202,7 +202,7 @@ def test_tars_are_written_to_a_store_of_virtual_shards_through_faults_and_none_o
     os.utime(path, ns=(old.st_mtime_ns, old.st_mtime_ns))  # as many bytes, the same time
     with s3_server.proxy(bucket.port, share=0.15, seed=4) as storm:
         s3_server.use(monkeypatch, storm.address)
-        ran = local.run(capsys, "materialise", *names, "--to", f"s3://{bucket.name}/tars", "--workers", "1")
+        ran = local.run(capsys, "export", *names, "--to", f"s3://{bucket.name}/tars", "--workers", "1")
     assert ran.code == 3
     assert f"{path.relative_to(local.source)}: other bytes than were packed" in ran.err
     assert bucket.uploads() == []
@@ -212,7 +212,7 @@ def test_tars_are_written_to_a_store_of_virtual_shards_through_faults_and_none_o
     stored = set(bucket.everything("tars/"))
     assert stored == {f"{name}.tar" for name in names} - {f"{changed}.tar"}
     to = tmp_path / "tars"
-    assert local.run(capsys, "materialise", *names, "--to", str(to), "--workers", "1").code == 0
+    assert local.run(capsys, "export", *names, "--to", str(to), "--workers", "1").code == 0
     tars = {path.name: path.read_bytes() for path in to.glob("*.tar")}
     assert bucket.everything("tars/") == {name: tars[name] for name in stored}
 

@@ -187,11 +187,11 @@ def test_virtual_shards_and_those_kept_as_files_are_the_same_and_tars_are_writte
     tars = [shard.name for phase in plan.phases for shard in phase.shards if shard.container == "tar"]
     assert report.virtual == len(tars)
 
-    here = api.materialise(config, tars[:3], workers=1)
+    here = api.export(config, tars[:3], workers=1)
     wanted = {path.name: path.read_bytes() for path in (project.root / "shards").glob("*.tar")}
     for name in wanted:
         (project.root / "shards" / name).unlink()
-    there = api.materialise(config, tars[:3], workers=api.WorkerOptions(scheduler=three.address))
+    there = api.export(config, tars[:3], workers=api.WorkerOptions(scheduler=three.address))
     assert there.written == here.written == 3
     assert {path.name: path.read_bytes() for path in (project.root / "shards").glob("*.tar")} == wanted
 

@@ -1,4 +1,4 @@
-"""`packager supersede`."""
+"""`packager replace`."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from packager.cli.common_options import DEFAULT_CONFIG, Config, Json
 from packager.units import count_of, format_size
 
 
-def supersede(
+def replace(
     shards: Annotated[list[str], typer.Argument(help="Published shards, by name.", metavar="SHARD")],
     *,
     reason: Annotated[str, typer.Option("--reason", help="Why, as the release tells everybody.", metavar="TEXT")] = "",
@@ -19,22 +19,21 @@ def supersede(
     config: Config = DEFAULT_CONFIG,
     json: Json = False,
 ) -> None:
-    """Replace shards whose content was wrong: their records go into new ones.
+    """Replace published shards that have wrong content.
 
-    The next release packs them as the catalogue and packager.toml have them then; the old shards stay listed, as
-    obsolete.
+    The next release packs their records into new shards, as the catalogue and packager.toml have them then. The old
+    shards stay listed, as obsolete.
 
-    Example: packager supersede tour-audio-00002 --reason "the licence was wrong"
+    Example: packager replace tour-audio-00002 --reason "the licence was wrong"
     """
-    report = api.supersede(config, shards, reason=reason, undo=undo, dry_run=dry_run)
+    report = api.replace(config, shards, reason=reason, undo=undo, dry_run=dry_run)
     if json:
         output.show_json(report)
         return
-    what = f"{count_of(len(report.shards), 'shard')}, {count_of(report.members, 'member')}, {format_size(report.size)}"
-    if report.dry_run:
-        output.print_message(f"{what}; nothing is noted, this was a dry run")
-        return
-    output.print_message(f"{what}: {'not replaced' if undo else 'to be replaced'}")
-    if report.to_delete:
+    if report.to_delete and not report.dry_run:
         confirm_pruning.print_advice(report.to_delete, "should be deleted after the next release")
-    output.print_message("next: packager release")
+    what = f"{count_of(len(report.shards), 'shard')}, {count_of(report.members, 'member')}, {format_size(report.size)}"
+    done = f"{what}: will {'not ' * undo}be replaced by the next release."
+    output.print_message(f"{done} Dry run: nothing changed." if report.dry_run else done)
+    if not report.dry_run:
+        output.print_message("Next: packager release")

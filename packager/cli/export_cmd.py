@@ -1,4 +1,4 @@
-"""`packager materialise`."""
+"""`packager export`."""
 
 from typing import Annotated
 
@@ -9,12 +9,12 @@ from packager.api.workers import WorkerOptions
 from packager.cli import output, progress_bars
 from packager.cli.common_options import DEFAULT_CONFIG, Config, Json
 from packager.cli.option_groups import with_options
-from packager.core.reports.reports import MaterialiseReport
+from packager.core.reports.reports import ExportReport
 from packager.units import count_of, format_seconds, format_size
 
 
 @with_options(workers=WorkerOptions)
-def materialise(
+def export(
     shards: Annotated[list[str], typer.Argument(help="Names of packed shards.", metavar="SHARD...")],
     *,
     config: Config = DEFAULT_CONFIG,
@@ -33,10 +33,10 @@ def materialise(
 
     Each is made from its sources, and compared with what was packed before it gets its name.
 
-    Example: packager materialise tones-audio-00001
+    Example: packager export tones-audio-00001
     """
     with progress_bars.show_progress(json=json) as progress:
-        report = api.materialise(
+        report = api.export(
             config,
             shards,
             to=to,
@@ -47,14 +47,15 @@ def materialise(
     output.end_failed(report.failed, f"{count_of(len(report.failed), 'tar')} could not be written", json=json)
 
 
-def show(report: MaterialiseReport) -> None:
+def show(report: ExportReport) -> None:
     """Print what was written."""
     if report.retried_tasks:
-        output.print_message(f"materialise: {count_of(report.retried_tasks, 'task')} done again by another worker")
+        output.print_message(f"Another worker did {count_of(report.retried_tasks, 'task')} again.")
     if not report.written and not report.failed:
-        output.print_message(f"materialise: nothing to do, {count_of(report.unchanged, 'tar')} there already")
+        output.print_message(f"Nothing to do: {count_of(report.unchanged, 'tar')} complete already.")
         return
     output.print_message(
-        f"materialise: {count_of(report.written, 'tar')}, {format_size(report.written_bytes)}"
-        f" in {format_seconds(report.seconds)}" + (f"; {report.unchanged:,} there already" if report.unchanged else "")
+        f"Wrote {count_of(report.written, 'tar')}, {format_size(report.written_bytes)}, to {report.to},"
+        f" in {format_seconds(report.seconds)}"
+        + (f"; {report.unchanged:,} complete already." if report.unchanged else ".")
     )

@@ -1,4 +1,4 @@
-"""Shards whose content was wrong: noted, so that the next plan makes new ones of their records."""
+"""Note shards whose content is wrong, so that the next plan replaces them."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import msgspec
 
 from packager.core.config.option_values import nearest
 from packager.core.releases.withdrawn_records import SupersededShard
-from packager.core.reports.reports import SupersedeReport
+from packager.core.reports.reports import ReplaceReport
 from packager.engine.project import state_files
 from packager.engine.project.project import Project
 from packager.engine.project.state_files import read_withdrawals, write_withdrawals
@@ -17,9 +17,9 @@ from packager.pack.withdraw.withdraw import check_reason
 from packager.paths import display_text
 
 
-def supersede(
+def replace_shards(
     project: Project, names: Sequence[str], *, reason: str, date: str, dry_run: bool = False
-) -> SupersedeReport:
+) -> ReplaceReport:
     """Note durably that shards are to be replaced by new ones, made of the catalogue as it is then.
 
     date: RFC 3339. Raises InputError for a name that is of no published shard, or of an obsolete one.
@@ -31,10 +31,10 @@ def supersede(
     kept = tuple(each for each in noted.shards if each.name not in fresh)
     if not dry_run:
         write_withdrawals(project, msgspec.structs.replace(noted, shards=(*kept, *fresh.values())))
-    return _superseded(project, shards, dry_run=dry_run)
+    return _report(project, shards, dry_run=dry_run)
 
 
-def undo_supersede(project: Project, names: Sequence[str], *, dry_run: bool = False) -> SupersedeReport:
+def undo_replace(project: Project, names: Sequence[str], *, dry_run: bool = False) -> ReplaceReport:
     """Take back that shards are to be replaced. Raises InputError where that was not noted, or is published."""
     shards = _published(project, names)
     noted = read_withdrawals(project)
@@ -44,12 +44,12 @@ def undo_supersede(project: Project, names: Sequence[str], *, dry_run: bool = Fa
     if not dry_run:
         kept = tuple(each for each in noted.shards if each.name not in gone)
         write_withdrawals(project, msgspec.structs.replace(noted, shards=kept))
-    return msgspec.structs.replace(_superseded(project, shards, dry_run=dry_run), to_delete=())
+    return msgspec.structs.replace(_report(project, shards, dry_run=dry_run), to_delete=())
 
 
-def _superseded(project: Project, shards: Sequence[ReleaseShard], *, dry_run: bool) -> SupersedeReport:
+def _report(project: Project, shards: Sequence[ReleaseShard], *, dry_run: bool) -> ReplaceReport:
     """Return what was done."""
-    return SupersedeReport(
+    return ReplaceReport(
         shards=tuple(shard.name for shard in shards),
         members=sum(shard.members for shard in shards),
         size=sum(shard.size for shard in shards),
@@ -70,10 +70,10 @@ def _published(project: Project, names: Sequence[str]) -> list[ReleaseShard]:
         if name not in listed:
             close = nearest(name, listed)
             raise InputError(
-                display_text(written), "is no published shard", f'did you mean "{close}"?' if close else ""
+                display_text(written), "is not a published shard", f'did you mean "{close}"?' if close else ""
             )
         if listed[name].obsolete:
             by = ", ".join(listed[name].superseded_by[:3]) or "nothing"
-            raise InputError(name, f"is obsolete already; in its place stands {by}")
+            raise InputError(name, f"is obsolete already, replaced by {by}")
         found.append(listed[name])
     return found

@@ -16,7 +16,7 @@ import msgspec
 
 from packager.core.config.option_values import nearest
 from packager.core.reports.issues import Issue
-from packager.core.reports.reports import MaterialiseReport
+from packager.core.reports.reports import ExportReport
 from packager.engine.hashing.stream_hasher import Digests
 from packager.engine.processes.local_workers import run_tasks
 from packager.engine.processes.worker_pool import Job, WorkerPool
@@ -52,9 +52,9 @@ def chosen(every: Sequence[ShardTask], names: Sequence[str]) -> list[ShardTask]:
     return list(found.values())
 
 
-def materialise(
+def export(
     wanted: Sequence[ShardTask], cores: WorkerPlan, *, cluster: WorkerPool | None = None, progress: Progress = SILENT
-) -> MaterialiseReport:
+) -> ExportReport:
     """Write the tars of these shards that have none; those with one of the right size, and folders, are left alone.
 
     A tar that this project wrote and that has no stamp is written again: the run was killed before it wrote the stamp.
@@ -63,13 +63,13 @@ def materialise(
     disk is full) leaves nothing of itself and does not stop the others; the report names each.
     Raises InputError where one is not packed as the plan says.
     """
-    stands = [(task, shard_status(task)) for task in wanted]
-    for task, found in stands:
+    states = [(task, shard_status(task)) for task in wanted]
+    for task, found in states:
         if not found.content:
             raise InputError(task.shard.name, "is not packed as the plan has it now", "run: packager pack")
     missing = [
         task
-        for task, found in stands
+        for task, found in states
         if task.shard.container == "tar" and (not found.tar or own_tars.is_unstamped(task))
     ]
     for task in missing:
@@ -78,7 +78,7 @@ def materialise(
         remove_leftovers(place, owner, [f"{task.shard.name}.tar" for task in missing])
     started = time.monotonic()
     failed: list[Issue] = []
-    progress.begin("materialise", sum(task.shard.size for task in missing))
+    progress.begin("export", sum(task.shard.size for task in missing))
     written = size = 0
     results = _results(missing, cores, cluster=cluster, progress=progress)
     with closing(results):  # what is still out is stopped before anything else ends
@@ -90,10 +90,11 @@ def materialise(
                 failed.append(failure(task, result))
                 progress.note(f"{task.shard.name}: {result}")
     progress.end()
-    return MaterialiseReport(
+    return ExportReport(
         written=written,
         unchanged=len(wanted) - len(missing),
         written_bytes=size,
+        to=str(wanted[0].project.shards_location) if wanted else "",
         seconds=round(time.monotonic() - started, 3),
         failed=tuple(sorted(failed, key=lambda issue: issue.where)),
         retried_tasks=cluster.retried_tasks if cluster else 0,
