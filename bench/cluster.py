@@ -61,7 +61,7 @@ def contest(data: Path, dataset: DataSet, address: str) -> tuple[list[Contender]
 
     ways = [
         way("two processes: --workers 2", "--workers 2"),
-        way("a cluster that runs: --scheduler, two workers", f"--scheduler {address}"),
+        way("a cluster that runs: --cluster, two workers", f"--cluster {address}"),
         way("a cluster that is started: --cluster local:2", "--cluster local:2"),
     ]
     measured = measure(ways, ROUNDS)

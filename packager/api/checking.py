@@ -48,8 +48,8 @@ def verify(
     """
     options, workers = options or VerifyOptions(), as_workers(workers)
     options.check()
-    if options.max_rate and (workers.cluster or workers.scheduler):
-        raise InputError("--rate", "does not bound the workers of a cluster", "leave it out")
+    if options.read_limit and workers.cluster:
+        raise InputError("", "--read-limit cannot be used with --cluster", "remove one of them")
     release, key = options.release, as_text(options.key)
     with ExitStack() as opened:
         named = release is not None or key is not None
@@ -61,7 +61,7 @@ def verify(
         )
         found = find_targets([parse_location(path, "PATH") for path in as_locations(paths)], against)
         pool = None if options.quick else opened.enter_context(open_worker_pool(workers, progress))
-        limits = RunLimits(worker_count(workers.workers), options.max_rate or 0, options.max_time, pool)
+        limits = RunLimits(worker_count(workers.workers), options.read_limit or 0, options.stop_after, pool)
         seed = secrets.randbelow(1 << 32)
         return verifying.verify(found, options, limits, random_seed=seed, clock=time.time, progress=progress)
 

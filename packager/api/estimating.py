@@ -41,7 +41,7 @@ def estimate(config: AnyPath | None = None, options: EstimateOptions | None = No
             options=replace(options, budget=None),
         )
     if config is None:
-        raise InputError("estimate", "neither a packager.toml nor numbers were given", "give --records and --bytes")
+        raise InputError("", "there is no packager.toml", "give --records and --size")
     return _of_project(*load_project.load_project(as_path(config)), options)
 
 

@@ -127,7 +127,7 @@ def publish(
         )
         if target is None:
             return report
-        sent = target.upload(grace=options.grace, now=float(units.timestamp(now())), progress=progress)
+        sent = target.upload(grace=options.delete_after, now=float(units.timestamp(now())), progress=progress)
         return msgspec.structs.replace(report, upload=sent)
 
 

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from packager import units
 from packager.engine.processes import worker_pool
@@ -14,11 +15,6 @@ from packager.progress import Progress
 from packager.units import parse_seconds
 
 
-def _patience(text: str, where: str) -> float:
-    """Return seconds, 1 or more."""
-    return parse_seconds(text, where, least=1)
-
-
 @dataclass(frozen=True)
 class WorkerOptions:
     """What does the work: processes of this machine, or a Dask cluster, whose workers see all files by the same paths.
@@ -27,17 +23,16 @@ class WorkerOptions:
     """
 
     workers: int | None = option(WORKERS)
-    scheduler: str | None = option(
-        "Have the workers of a running Dask cluster do the work: its scheduler's address, or the file that it wrote"
-        " (.json).",
-        metavar="tcp://HOST:PORT",
+    cluster: str | None = option(
+        "Use the workers of a Dask cluster: its scheduler's address, the .json file that the scheduler wrote, or"
+        " local:N to start N workers on this machine.",
+        metavar="tcp://HOST:PORT|FILE|local:N",
     )
-    cluster: str | None = option("Start a Dask cluster of N processes on this machine.", metavar="local:N")
     worker_timeout: float = option(
-        "On a cluster: give a worker's task to another after so long without a sign.",
-        "10m",
-        "--patience",
-        parse=_patience,
+        "Give a worker's task to another worker if there is no answer for this long.",
+        "10 min",
+        metavar="TIME",
+        parse=partial(parse_seconds, least=1),
     )
 
 
@@ -58,33 +53,21 @@ def now() -> str:
     return units.parse_date(dt.datetime.now(dt.UTC).isoformat())
 
 
-def _check(workers: WorkerOptions) -> None:
-    """Raise InputError where options of workers do not go together."""
-    scheduler, cluster = workers.scheduler, workers.cluster
-    if scheduler is not None and cluster is not None:
-        raise InputError("--cluster", "does not go with --scheduler", "leave one of them out")
-    asked = "--scheduler" if scheduler is not None else "--cluster" if cluster is not None else ""
-    if asked and workers.workers is not None:
-        raise InputError("--workers", f"does not go with {asked}", "a cluster has as many workers as were started")
-    if cluster is not None and not cluster.startswith("local:"):
-        raise InputError("--cluster", f'"{cluster}" is not known', "write local:N, N worker processes from 1 on")
-
-
 @contextmanager
 def open_worker_pool(workers: WorkerOptions, progress: Progress) -> Iterator[WorkerPool | None]:
     """Connect to a cluster's workers and yield them; None: this machine's processes do the work.
 
-    Raises InputError where Dask is not installed, the address is none, or options do not go together.
+    Raises InputError if Dask is not installed, the address is not valid, or the options exclude each other.
     """
-    _check(workers)
-    address = workers.scheduler or workers.cluster
-    if address is None:
+    if workers.cluster is None:
         yield None
         return
+    if workers.workers is not None:
+        raise InputError("", "--workers cannot be used with --cluster", "remove one of them")
     try:
         from packager.engine.processes.dask_cluster import open_cluster  # Dask takes more than half a second to load
     except ModuleNotFoundError as error:
         fix = 'install it: pip install "archive-packager[cluster]"'
-        raise InputError("--scheduler", f"needs Dask, and {error.name} is not installed", fix) from error
-    with open_cluster(address, worker_timeout=workers.worker_timeout, progress=progress) as pool:
+        raise InputError("--cluster", f"needs Dask, and {error.name} is not installed", fix) from error
+    with open_cluster(workers.cluster, worker_timeout=workers.worker_timeout, progress=progress) as pool:
         yield pool

@@ -5,9 +5,8 @@ from packager.cli import output
 from packager.cli.common_options import DEFAULT_CONFIG, Config, Json
 from packager.cli.option_groups import with_options
 from packager.core.estimates.estimate import EstimatedFit, EstimateOptions, EstimateReport
-from packager.units import count_of, format_seconds, format_size
+from packager.units import count_of, format_limit, format_seconds, format_size
 
-_TB = 10**12
 _BASIS = {
     "plan": "from the plan",
     "catalogue": "from the catalogue; packager plan makes it exact",
@@ -22,11 +21,11 @@ def estimate(
     options: EstimateOptions,
     json: Json = False,
 ) -> None:
-    """Say what a release will take: shards, torrents, time, disks.
+    """Estimate the size, time and cost of a release.
 
     Hashing is measured on this machine, in half a second.
 
-    Example: packager estimate --records 86M --bytes 300TB --copies 4
+    Example: packager estimate --records 86M --size "300 TB" --copies 4
     """
     report = api.estimate(config, options)
     output.show(report, show, json=json)
@@ -55,21 +54,29 @@ def show(report: EstimateReport) -> None:
         ),
         (
             "upload",
-            f"{format_seconds(report.upload_seconds)} for {copies} at {report.upload_mbit:g} Mbit/s",
+            f"{format_seconds(report.upload_seconds)} for {copies} at {_line(report.upload_rate)}",
         ),
     ]
     output.print_table(("what", _BASIS[report.basis]), rows)
     stores = [
-        (f"kept {store.way}", format_size(store.size), f"{store.disks:,}", f"{store.price:,.0f}")
-        for store in report.stores
+        (store.way, format_size(store.size), f"{store.disks:,}", f"{store.price:,.0f}") for store in report.stores
     ]
     output.print_table(
-        ("beside the collection", "bytes", f"disks of {report.disk / _TB:g} TB", f"money at {report.price:g} a TB"),
+        (f"{copies} without the collection", "size", f"disks of {format_limit(report.disk_size)}", "price"),
         stores,
         right=(1, 2, 3),
     )
     for fit in report.fits:
         output.print_message(_fit(fit, report))
+    store = report.stores[0]
+    years = "1 year" if report.years == 1 else f"{report.years:g} years"
+    output.print_message(f"In total: {count_of(store.disks, 'disk')}, {store.price:,.0f} for {years}.")
+
+
+def _line(rate: int) -> str:
+    """Return the rate of a line, in bits as its provider names it."""
+    mbit = rate * 8 / 10**6
+    return f"{mbit / 1000:g} Gbit/s" if mbit >= 1000 else f"{mbit:g} Mbit/s"
 
 
 def _fit(fit: EstimatedFit, report: EstimateReport) -> str:
@@ -79,6 +86,6 @@ def _fit(fit: EstimatedFit, report: EstimateReport) -> str:
     more = f", and {fit.unknown:,} of none" if fit.unknown and fit.until is not None else ""
     share = f"{100 * fit.size / report.payload:.1f} %" if report.payload else "nothing"
     return (
-        f"{format_size(report.budget or 0)}, {fit.order}: {count_of(fit.files, 'file')}, {format_size(fit.size)}"
+        f"{format_limit(report.budget or 0)}, {fit.order}: {count_of(fit.files, 'file')}, {format_size(fit.size)}"
         f" ({share}), {until}{more}"
     )

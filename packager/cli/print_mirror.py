@@ -12,7 +12,7 @@ from packager.core.reports.mirror_reports import (
     Removable,
     SeedCountSource,
 )
-from packager.units import count_of, format_seconds, format_size
+from packager.units import count_of, format_limit, format_seconds, format_size
 
 WITHDRAWN = 20  # records that are printed
 
@@ -25,9 +25,9 @@ def print_plan(made: MirrorPlan) -> None:
     output.print_table(("shard", "phase", "size", "here", "why"), rows, right=(2,))
     output.print_message(
         f"{count_of(len(made.chosen), 'shard')}, {format_size(made.size)}"
-        f" and {format_size(made.documents)} of documents, of a budget of {format_size(made.budget)}; "
+        f" and {format_size(made.documents)} of documents, of a budget of {format_limit(made.budget)}; "
         f"{format_size(made.download_size)} to fetch; "
-        f"{format_size(made.free_space)} free, {format_size(made.reserve)} of it kept free"
+        f"{format_size(made.free_space)} free, {format_limit(made.reserve)} of it kept free"
     )
     output.print_message(_counted_by(made.counted_by))
     for each in made.counted_by.trackers:
@@ -120,7 +120,7 @@ def print_status(found: MirrorStatus) -> None:
     titles = ("shard", "size", "here", "verified", "seeding", "ratio", "peers", "note")
     output.print_table(titles, [_row(each) for each in found.shards], right=(1, 5, 6))
     output.print_message(
-        f"{format_size(found.complete_size)} held of a budget of {format_size(found.budget)}; client {found.client}"
+        f"{format_size(found.complete_size)} held of a budget of {format_limit(found.budget)}; client {found.client}"
     )
     _removable(found.removable)
     for warning in found.warnings:

@@ -66,7 +66,7 @@ def show(report: VerifyReport) -> None:
             output.stderr_console(f"packager: {target.path}: not checked: {display_text(target.error, 2000)}")
     if report.sample:
         taken = f"{report.sample.sampled:,} of {count_of(report.sample.total, report.sample.unit)}"
-        output.print_message(f"sample: {taken}, --seed {report.sample.random_seed}: {report.sample.conclusion}")
+        output.print_message(f"sample: {taken}, --sample-seed {report.sample.random_seed}: {report.sample.conclusion}")
     if report.verified_earlier_bytes:
         output.print_message(f"proved before and not read again: {format_size(report.verified_earlier_bytes)}")
     if report.retried_tasks:

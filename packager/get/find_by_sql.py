@@ -17,7 +17,7 @@ from packager.get.shard_tables import ShardTables
 from packager.model import MEMBERS, Release, ReleaseShard
 from packager.option_fields import option
 from packager.paths import display_text
-from packager.units import count_of, format_size, parse_size
+from packager.units import count_of, format_limit, format_size, parse_size
 
 WHERE_MOST = 100_000  # members that SQL may mean in one command
 
@@ -45,7 +45,7 @@ def find_by_sql(search: SearchOptions, release: OpenedRelease, shelf: ShardTable
     if release.reader.folder is None and cost > search.most:
         what = f"the members tables of {count_of(len(searched), 'shard')} are {format_size(cost)}, more than the "
         fix = "narrow it with --shard or --phase, or allow more with --most"
-        raise InputError("--where", f"{what}{format_size(search.most)} that may be fetched", fix)
+        raise InputError("--where", f"{what}{format_limit(search.most)} that may be fetched", fix)
     gone = pa.array(sorted(shelf.withdrawn), pa.string())
     found, count = [], 0
     for shard in searched:

@@ -62,7 +62,9 @@ class _Downloads:
     ) -> None:
         self._folder, self._session, self._run = folder, session, run
         self._clocks, self._progress = around.clocks, around.progress
-        self._watch = SessionWatch(session, seconds=run.seconds, clock=around.clocks.steady, progress=around.progress)
+        self._watch = SessionWatch(
+            session, seconds=run.stop_after, clock=around.clocks.steady, progress=around.progress
+        )
         self._shards = {shard.name: shard for shard in shards}
         self._proofs = folder.proofs()
         self._base = {name: proof.uploaded for name, proof in self._proofs.items()}

@@ -75,7 +75,7 @@ def _fetch_on(
     began, received, sent = around.clocks.steady(), 0, 0
     while True:
         used = around.clocks.steady() - began
-        left = run if run.seconds is None else replace(run, seconds=max(0.0, run.seconds - used))
+        left = run if run.stop_after is None else replace(run, stop_after=max(0.0, run.stop_after - used))
         fetched = fetch_shards(folder, stepped.shards, settings, left, around, changed=watch.look)
         received, sent = received + fetched.downloaded, sent + fetched.uploaded
         if not watch.found:

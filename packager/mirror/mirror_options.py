@@ -11,11 +11,13 @@ from packager.core.config.option_values import nearest
 from packager.core.http.allowed_hosts import AllowedHosts
 from packager.engine.network.connection_options import (
     DHT,
-    DURATION,
+    DOWNLOAD_LIMIT,
     LISTEN,
     NO_WEB_SEEDS,
     PORT,
+    STOP_AFTER,
     TIMEOUT,
+    UPLOAD_LIMIT,
     PeerOptions,
 )
 from packager.engine.network.remote_readers import endpoints
@@ -110,17 +112,13 @@ class RunOptions:
     dht: bool = option(DHT, False)
     peers: tuple[str, ...] = option("Meet this peer, too; may be given again.", (), "--peer", metavar="HOST:PORT")
     no_web_seeds: bool = option(NO_WEB_SEEDS, False)
-    upload_limit: int = option(
-        'Send at most this much a second, as "5 MiB"; 0: no limit.', "0", metavar="SIZE", parse=parse_size
-    )
-    download_limit: int = option(
-        "Fetch at most this much a second; 0: no limit.", "0", metavar="SIZE", parse=parse_size
-    )
-    seconds: float | None = option(DURATION)
+    upload_limit: int = option(UPLOAD_LIMIT, 0)
+    download_limit: int = option(DOWNLOAD_LIMIT, 0)
+    stop_after: float | None = option(STOP_AFTER)
     until_done: bool = option("End when every chosen shard is whole; share no longer.", False)
     check_every: float = option("Look for a new release at this interval.", "6 h", metavar="TIME", parse=parse_seconds)
     allow_hosts: tuple[str, ...] = option(replace(ALLOW_HOSTS, help=f'{ALLOW_HOSTS.help} Kept. "": none again.'), ())
-    timeout: float = option(TIMEOUT, 30)
+    timeout: float = option(TIMEOUT)
     dry_run: bool = option("Show the plan; write nothing.", False)
 
     @property

@@ -62,8 +62,11 @@ class PublishOptions:
         "Bring the site to this place, too: s3://BUCKET/PREFIX, sftp://HOST/PATH, file:///PATH.", metavar="URL"
     )
     with_shards: bool = option("Bring the tars there, too, below shards/.", False)
-    grace: float = option(
-        "How long files stay there that the release has no more.", "24h", metavar="DURATION", parse=parse_seconds
+    delete_after: float = option(
+        "With --to: delete files there that the release no longer has after this long.",
+        "24 h",
+        metavar="TIME",
+        parse=parse_seconds,
     )
     allow_unread: bool = option(ALLOW_UNREAD, False)
 

@@ -12,7 +12,7 @@ from packager.core.http.allowed_hosts import allowed_hosts
 from packager.core.reports.reports import SeededTorrent, SeedReport, SeedState
 from packager.core.reports.withheld import Withheld
 from packager.engine.files.shard_torrent import FolderTorrent
-from packager.engine.network.connection_options import DHT, DURATION, LISTEN, PORT, PeerOptions
+from packager.engine.network.connection_options import DHT, LISTEN, PORT, STOP_AFTER, UPLOAD_LIMIT, PeerOptions
 from packager.engine.network.libtorrent_session import TorrentSession
 from packager.engine.network.session_watch import SessionWatch
 from packager.errors import InputError, PackagerError
@@ -20,7 +20,6 @@ from packager.option_fields import ALLOW_HOSTS, KEY, RELEASE_OPTION, WORKERS, op
 from packager.paths import display_text
 from packager.progress import Progress
 from packager.share.seedable import Seedable, Seedables, verify_tars_to_seed
-from packager.units import parse_size
 
 _RULE_SECONDS = 5.0  # between two looks whether a release or a withdrawal around changed
 
@@ -33,11 +32,9 @@ class SeedOptions:
     listen: str = option(LISTEN, "")
     dht: bool = option(DHT, False)
     allow_hosts: tuple[str, ...] = option(ALLOW_HOSTS, ())
-    upload_limit: int | None = option(
-        'Send at most this much a second, as "5 MiB". Default: 0, no limit.', metavar="SIZE", parse=parse_size
-    )
+    upload_limit: int | None = option(UPLOAD_LIMIT)
     verify: bool = option("Read every tar in full first, by all cores; then share at once.", False)
-    seconds: float | None = option(DURATION)
+    stop_after: float | None = option(STOP_AFTER)
     client: str | None = option(
         "Give them to a client that runs, and end: qbittorrent:URL, transmission:URL, aria2:URL, watch:DIR.",
         metavar="SPEC",
@@ -66,7 +63,7 @@ class SeedOptions:
         """Raise InputError for an option that a client which runs has of its own."""
         own = {
             "--upload-limit": self.upload_limit,
-            "--for": self.seconds,
+            "--for": self.stop_after,
             "--dht": self.dht,
             "--listen": self.listen,
         }
@@ -103,7 +100,7 @@ def seed(
         raise seedables.nothing()
     _warn_of_solitude(found, reach, progress)
     with TorrentSession(reach) as session:
-        watch = SessionWatch(session, seconds=options.seconds, clock=clock, progress=progress)
+        watch = SessionWatch(session, seconds=options.stop_after, clock=clock, progress=progress)
         seeds = _Seeds(session, watch, seedables, clock, progress)
         seeds.run(stop)
         return seeds.report()

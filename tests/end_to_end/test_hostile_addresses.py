@@ -134,7 +134,7 @@ def run(*arguments: object) -> int:
 def test_no_command_sends_anything_to_this_machine(hostile: Hostile, capsys: Capture) -> None:
     link = f"magnet:?xt=urn:btih:{'1' * 40}&dn={NAME}.tar&xl=160000&x.pk=1024:50000:{'ab' * 32}:0.bin"
     link += "".join(f"&ws={each}x&tr={each}announce" for each in hostile.listener.spellings())
-    swarm = ("--swarm", "--listen", "127.0.0.9", "--timeout", "1")
+    swarm = ("--swarm", "--listen", "127.0.0.9", "--timeout", "1 s")
     release = ("--release", hostile.release)
     session = ("--listen", "127.0.0.9", "--port", 0, "--for", "0.3 s")
     shutil.copytree(hostile.release, "alone/output")  # no tar is beside it
@@ -200,7 +200,9 @@ def test_a_torrent_alone_sends_a_client_nowhere(hostile: Hostile, key: bytes, va
     Path("x.torrent").write_bytes(bencode.encode(made))  # type: ignore[arg-type]
     session = ("--listen", "127.0.0.9", "--port", 0, "--for", "0.3 s")
     assert run("inspect", "x.torrent") in (0, 1)
-    assert run("repair", hostile.tar, "--torrent", "x.torrent", "--swarm", "--listen", "127.0.0.9", "--timeout", 1) in (
+    assert run(
+        "repair", hostile.tar, "--torrent", "x.torrent", "--swarm", "--listen", "127.0.0.9", "--timeout", "1 s"
+    ) in (
         1,
         2,
     )

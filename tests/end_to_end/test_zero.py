@@ -37,9 +37,9 @@ def test_a_mirror_may_keep_nothing_free_and_take_nothing(
 
 OPTIONS: list[tuple[str, list[str]]] = [
     ("estimate", ["--copies", "0", "--price", "0", "--budget", "0 B"]),
-    ("estimate", ["--records", "0", "--bytes", "0 B"]),
-    ("publish", ["--grace", "0 s"]),
-    ("publish", ["--grace", "0"]),
+    ("estimate", ["--records", "0", "--size", "0 B"]),
+    ("publish", ["--delete-after", "0 s"]),
+    ("publish", ["--delete-after", "0"]),
 ]
 
 
@@ -54,11 +54,11 @@ def test_zero_is_accepted_by_the_archivists_commands(
 def test_zero_is_accepted_by_verify_and_seed_and_get(released: Project, tmp_path: Path, capsys: Capture) -> None:
     shards, site = str(released.root / "shards"), str(released.root / "output")
     state = ["--state", str(tmp_path / "state")]
-    for rate in ("0", "0 B/s", "0M"):
-        assert main(["verify", shards, "--release", site, "--rate", rate]) == 0
+    for rate in ("0", "0 B/s"):
+        assert main(["verify", shards, "--release", site, "--read-limit", rate]) == 0
     assert main(["verify", shards, "--release", site, *state]) == 0
     assert main(["verify", shards, "--release", site, *state, "--older-than", "0 d"]) == 0
-    assert main(["verify", shards, "--release", site, "--max-time", "0 s"]) in (0, 3)
+    assert main(["verify", shards, "--release", site, "--for", "0 s"]) in (0, 3)
     seed = ["seed", shards, "--release", site, "--listen", "127.0.0.1", "--port", "0", "--for", "0 s"]
     assert main([*seed, "--upload-limit", "0 B"]) in (0, 3)  # it ends at once, whatever it could share by then
     get = ["get", "--release", site, "--to", str(tmp_path / "got"), "--where", "true", "--dry-run"]
@@ -68,10 +68,10 @@ def test_zero_is_accepted_by_verify_and_seed_and_get(released: Project, tmp_path
 
 def test_zero_is_refused_where_nothing_could_be_done_with_it(released: Project, capsys: Capture) -> None:
     for command, options, what in (
-        ("release", ("--patience", "0 s"), "--patience"),
+        ("release", ("--worker-timeout", "0 s"), "--worker-timeout"),
         ("release", ("--workers", "0"), "--workers"),
-        ("estimate", ("--upload", "0"), "--upload"),
-        ("estimate", ("--disk", "0 TB"), "--disk"),
+        ("estimate", ("--upload-rate", "0"), "--upload-rate"),
+        ("estimate", ("--disk-size", "0 TB"), "--disk-size"),
         ("estimate", ("--shard-size", "0 B"), "--shard-size"),
     ):
         ran = released.run(capsys, command, *options)

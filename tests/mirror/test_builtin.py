@@ -21,7 +21,7 @@ from tests.share.test_seed import Notes
 Capture = pytest.CaptureFixture[str]
 SHARDS = 6
 LOCAL = api.RunOptions(listen="127.0.0.2", port=0)
-FETCH = replace(LOCAL, until_done=True, seconds=60)
+FETCH = replace(LOCAL, until_done=True, stop_after=60)
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_a_web_seed_that_sends_other_bytes_gives_nothing(served: tuple[Archive, 
     try:
         for shard in archive.shards:
             archive.files[f"shards/{shard.file}"] = bytes(shard.size)
-        how = replace(LOCAL, until_done=True, seconds=2)
+        how = replace(LOCAL, until_done=True, stop_after=2)
         folder = tmp_path / "mirror"
         options = api.MirrorOptions(budget=800_000, key=archive.key, reserve=0)
         report = api.mirror_follow(site.address, folder, options, run=how)
@@ -187,7 +187,7 @@ def test_a_mirror_that_runs_takes_a_new_release_and_warns_of_one_that_is_refused
         return any("malformed" in note for note in notes.lines)
 
     try:
-        how = replace(LOCAL, check_every=0.2, seconds=PATIENCE)
+        how = replace(LOCAL, check_every=0.2, stop_after=PATIENCE)
         api.mirror_follow(
             site.address,
             folder.folder,

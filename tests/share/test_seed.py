@@ -102,7 +102,7 @@ def test_a_tracker_that_is_away_is_named_once(project: Project, tmp_path: Path) 
     tracker, notes, tar = f"http://127.0.0.1:{free_port()}/announce", Notes(), tars(project)[0]
     named = tmp_path / "named.torrent"  # a hybrid, which is announced twice
     named.write_bytes(lt.bencode({**lt.bdecode(torrent_of(project, tar).read_bytes()), b"announce": tracker.encode()}))
-    options = replace(LOCAL, torrent=named, allow_hosts=("127.0.0.1",), seconds=2.0)
+    options = replace(LOCAL, torrent=named, allow_hosts=("127.0.0.1",), stop_after=2.0)
     api.seed(tar.rename(tmp_path / tar.name), options, progress=notes)
     assert len([line for line in notes.lines if line.startswith(f"tracker {tracker}: ")]) == 1, notes.lines
     assert len([line for line in notes.lines if line.startswith("listening on port ")]) == 1, notes.lines
@@ -155,7 +155,7 @@ def test_a_tar_of_another_size_is_not_shared_and_the_others_are(project: Project
     assert f"packager repair {first}" in printed.out
     assert "only peers told our address will come" in printed.err
     with pytest.raises(InputError, match="packager repair"):
-        api.seed([first], replace(LOCAL, seconds=0))
+        api.seed([first], replace(LOCAL, stop_after=0))
 
 
 def test_a_full_check_refuses_a_bad_tar_and_shares_the_others_at_once(project: Project) -> None:
@@ -163,7 +163,7 @@ def test_a_full_check_refuses_a_bad_tar_and_shares_the_others_at_once(project: P
     data = bytearray(bad.read_bytes())
     data[len(data) // 2] ^= 1
     bad.write_bytes(data)
-    report = api.seed([project.root / "shards"], replace(LOCAL, verify=True, workers=1, seconds=0))
+    report = api.seed([project.root / "shards"], replace(LOCAL, verify=True, workers=1, stop_after=0))
     assert [(refused.where, "1 bad piece" in refused.what) for refused in report.refused] == [(str(bad), True)]
     assert {each.verified for each in report.torrents} == {True}  # the session may not have begun yet
 
@@ -188,7 +188,7 @@ def test_a_v1_torrent_of_other_bytes_is_not_proved_by_the_first_one(project: Pro
     metainfo[b"info"][b"pieces"] = bytes(len(metainfo[b"info"][b"pieces"]))
     (folder / f"{one.stem}.v1.torrent").write_bytes(lt.bencode(metainfo))
     with pytest.raises(TrustError, match=r"\.v1\.torrent: .* release\.json says"):
-        api.seed([one], replace(LOCAL, seconds=0))
+        api.seed([one], replace(LOCAL, stop_after=0))
     (project.root / "output" / "release.json").unlink()  # its documents are all that is left of the release
     notes = Notes()
     report = api.seed([one], replace(LOCAL, verify=True, workers=1), stop=notes.until("1 incomplete"), progress=notes)
@@ -201,11 +201,11 @@ def test_a_v1_torrent_of_other_bytes_is_not_proved_by_the_first_one(project: Pro
 def test_each_torrent_says_what_vouches_for_it(project: Project, capsys: Capture) -> None:
     tar = tars(project)[0]
     site = str(project.root / "output")
-    report = api.seed([tar], replace(LOCAL, seconds=0))
+    report = api.seed([tar], replace(LOCAL, stop_after=0))
     assert [each.evidence for each in report.torrents] == [
         Evidence(kind="release", name=site, serial=1, collection="tones")
     ] * 2
-    report = api.seed([tar], replace(LOCAL, torrent=torrent_of(project, tar), seconds=0))
+    report = api.seed([tar], replace(LOCAL, torrent=torrent_of(project, tar), stop_after=0))
     assert [each.evidence.kind for each in report.torrents] == ["torrent"]
     capsys.readouterr()
     assert main(["seed", str(tar), "--listen", "127.0.0.1", "--port", "0", "--for", "0 s"]) == 0
@@ -218,10 +218,10 @@ def test_each_torrent_says_what_vouches_for_it(project: Project, capsys: Capture
         (["/nowhere"], "not found"),
         (["."], "holds no tar"),
         (["SHARDS", "--torrent", "x.torrent"], "is of one tar, and"),
-        (["SHARDS", "--for", "soon"], "is not a duration"),
+        (["SHARDS", "--for", "soon"], "is not a time"),
         (["SHARDS", "--port", "70000"], "is not a port"),
         (["SHARDS", "--listen", "localhost"], "is not an IP address"),
-        (["SHARDS", "--upload-limit", "fast"], "is not a size"),
+        (["SHARDS", "--upload-limit", "fast"], "is not a rate"),
         (["SHARDS", "--release", "nowhere"], "no release.json is there"),
     ],
 )

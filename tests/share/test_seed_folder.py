@@ -88,21 +88,21 @@ def test_a_whole_folder_is_shared_and_one_with_a_bad_file_is_not(tmp_path: Path,
 def test_without_the_members_it_is_said_which_is_missing_and_how_to_name_them(tmp_path: Path, capsys: Capture) -> None:
     held = released(tmp_path / "project", capsys)
     with pytest.raises(InputError, match=r"data/100_~\w+\.mp3 is not there with its 70000 bytes; .*--source"):
-        api.seed([held.root / "shards"], replace(LOCAL, seconds=0))
+        api.seed([held.root / "shards"], replace(LOCAL, stop_after=0))
     (held.source / "cover.jpg").write_bytes(b"short")
     with pytest.raises(InputError, match=r"cover\.jpg"):
-        api.seed([held.root / "shards"], replace(LOCAL, source=held.source, seconds=0))
+        api.seed([held.root / "shards"], replace(LOCAL, source=held.source, stop_after=0))
 
 
 def test_a_full_check_proves_a_folder_or_names_its_bad_pieces(tmp_path: Path, capsys: Capture) -> None:
     held = released(tmp_path / "project", capsys, also_v1=True)
     shards = [held.root / "shards"]
-    report = api.seed(shards, replace(LOCAL, source=held.source, verify=True, workers=1, seconds=0))
+    report = api.seed(shards, replace(LOCAL, source=held.source, verify=True, workers=1, stop_after=0))
     assert {each.verified for each in report.torrents} == {True}
     assert len(report.torrents) == 2
     (held.source / "cover.jpg").write_bytes(bytes(16_385))
     with pytest.raises(InputError, match="2 bad pieces"):
-        api.seed(shards, replace(LOCAL, source=held.source, verify=True, workers=1, seconds=0))
+        api.seed(shards, replace(LOCAL, source=held.source, verify=True, workers=1, stop_after=0))
 
 
 def test_a_whole_folder_is_given_to_a_client_and_one_without_its_members_is_not(

@@ -16,13 +16,7 @@ from packager.core.reports.check_reports import Sample, VerifyReport
 from packager.errors import InputError
 from packager.option_fields import KEY, RELEASE_OPTION, option
 from packager.progress import Progress
-from packager.units import parse_seconds, parse_size
-
-
-def _rate(text: str, where: str) -> int:
-    """Return bytes a second: a size, of which "B" and "/s" may be left out."""
-    size = text.strip().removesuffix("/s")
-    return parse_size(size + "B" if size[-1:] in tuple("kKMGT") else size, where)
+from packager.units import parse_rate, parse_seconds
 
 
 @dataclass(frozen=True)
@@ -35,17 +29,19 @@ class VerifyOptions:
     torrent: Path | None = option("A .torrent, by anybody, of the data at PATH.", metavar="FILE")
     sums: Path | None = option("A file of digests, as sha256sum writes it, of files in PATH.", metavar="FILE")
     quick: bool = option("Only presence and sizes; nothing is read.", False)
-    sample: str | None = option("Read only so much, by chance, and say what it proves.", metavar="2%|COUNT")
-    random_seed: int | None = option("Take the same sample again. Default: another each time.", None, "--seed", least=0)
+    sample: str | None = option("Check a random sample of this size and report the confidence.", metavar="2%|N")
+    sample_seed: int | None = option("Check the same sample again. Default: a new one each time.", metavar="N", least=0)
     state_file: Path | None = option(
-        "Remember what was verified, and continue there the next time.", None, "--state", metavar="FILE"
+        "Record what was checked and when; the next run continues there.", None, "--state", metavar="FILE"
     )
     older_than: float | None = option(
-        "With --state: read again what was proved so long ago.", metavar="90d", parse=parse_seconds
+        'With --state: check again what was checked this long ago, such as "90 d".', metavar="TIME", parse=parse_seconds
     )
-    max_time: float | None = option("Stop in order after so long, and exit with 3.", metavar="6h", parse=parse_seconds)
-    max_rate: int | None = option(
-        "Bytes to read a second at most, in all.", None, "--rate", metavar="100M", parse=_rate
+    stop_after: float | None = option(
+        'Stop cleanly after this long, such as "6 h"; exit code 3.', None, "--for", metavar="TIME", parse=parse_seconds
+    )
+    read_limit: int | None = option(
+        'Read at most this much, such as "100 MB/s"; 0: no limit.', metavar="RATE", parse=parse_rate
     )
 
     def check(self) -> None:
@@ -53,10 +49,10 @@ class VerifyOptions:
         asked = {"--quick": self.quick, "--sample": self.sample is not None, "--state": self.state_file is not None}
         given = [name for name, wanted in asked.items() if wanted]
         if len(given) > 1:
-            raise InputError(given[1], f"does not go with {given[0]}", "leave one of them out")
+            raise InputError("", f"{given[1]} cannot be used with {given[0]}", "remove one of them")
         if self.older_than is not None and self.state_file is None:
-            what = "needs --state, which knows what was proved when"
-            raise InputError("--older-than", what, "name a file with --state")
+            fix = "add --state FILE, which records what was checked and when"
+            raise InputError("", "--older-than needs --state", fix)
         if self.sample is not None:
             parse_sample(self.sample)
 
@@ -78,7 +74,7 @@ def verify(
         run = VerifyRun(targets, ReadAll(), progress)
         return run.report("quick", seconds=run.look_quickly(clock))
     if options.sample is not None:
-        seed = random_seed if options.random_seed is None else options.random_seed
+        seed = random_seed if options.sample_seed is None else options.sample_seed
         return _by_sample(targets, parse_sample(options.sample), seed, limits, clock=clock, progress=progress)
     size = sum(target.size for target in targets)
     if options.state_file is None:

@@ -6,6 +6,7 @@ Pure arithmetic. Where a plan stands its shards are taken as they are; else they
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, TypeAlias
 
 from packager.core.bittorrent.build_torrent import torrent_size
@@ -16,7 +17,7 @@ from packager.errors import InputError
 from packager.model import FrozenStruct, Plan
 from packager.option_fields import WORKERS, option
 from packager.options import ShardOptions, TorrentOptions
-from packager.units import parse_size
+from packager.units import parse_count, parse_rate, parse_size
 
 # Bytes, as releases of this tool have them on the average; tables and pages hang on how much tags say.
 PATH = 40  # a member's path
@@ -32,11 +33,10 @@ _DISKS = 10**9
 
 Basis: TypeAlias = Literal["plan", "catalogue", "description"]
 Order: TypeAlias = Literal["earliest years first", "most popular first"]
-_COUNTS = {"": 1, "k": 1000, "m": 10**6, "b": 10**9}
 
 
 class EstimatedStore(FrozenStruct, frozen=True, kw_only=True):
-    """Disks for one way to keep a release: its bytes beside the collection, disks they fill, money."""
+    """Disks for one way to keep all copies of a release: bytes without the collection, disks that they fill, price."""
 
     way: Literal["with tars", "without tars"]
     size: int
@@ -75,11 +75,12 @@ class EstimateReport(FrozenStruct, frozen=True, kw_only=True):
     moved: int  # bytes that packing reads and writes; of virtual shards half of them
     line_seconds: float  # that they take through one line of 10 Gbit/s
     disk_seconds: float  # and by disks that read and write 1 GB/s together
-    upload_mbit: float
+    upload_rate: int
     copies: int
-    upload_seconds: float
-    disk: int
-    price: float  # of a TB
+    upload_seconds: float  # of all copies
+    years: float
+    disk_size: int
+    price: float  # of a TB for a year
     stores: tuple[EstimatedStore, ...]
     budget: int | None
     fits: tuple[EstimatedFit, ...]
@@ -106,21 +107,6 @@ class ShardTotals:
     torrent_size: int
 
 
-def parse_count(text: str, where: str) -> int:
-    """Return the number that "86M", "1,000" or "256k" means. Raises InputError."""
-    plain = text.strip().replace(",", "").replace("_", "").lower()
-    number, unit = (plain[:-1], plain[-1]) if plain[-1:] in _COUNTS and plain[-1:] else (plain, "")
-    whole, _, part = number.partition(".")
-    if not (whole.isascii() and whole.isdigit() and (not part or part.isdigit()) and len(number) < 16):
-        raise InputError(where, f'"{text}" is not a number', 'write it as "86M", "256k" or 1000000')
-    return round(float(number) * _COUNTS[unit])
-
-
-def _some_bytes(text: str, where: str) -> int:
-    """Return a size of a byte or more."""
-    return parse_size(text, where, least=1)
-
-
 @dataclass(frozen=True)
 class EstimateOptions:
     """What is estimated, and for which line, disks and prices.
@@ -128,25 +114,33 @@ class EstimateOptions:
     rate: bytes a second that one core hashes; None: measured.
     """
 
-    records: int | None = option("How many files, where there is no project yet: 86M.", metavar="N", parse=parse_count)
-    size: int | None = option("Their bytes together: 300TB.", None, "--bytes", metavar="SIZE", parse=parse_size)
-    shard_size: int | None = option("A bound on shards other than the project's.", metavar="SIZE", parse=_some_bytes)
-    upload: float = option("Mbit a second that can be sent.", 1000, metavar="MBIT")
-    copies: int = option("How often all is sent until others send it on.", 1, metavar="N")
-    disk: int = option("What a disk holds.", "20TB", metavar="SIZE", parse=_some_bytes)
-    price: float = option("What a TB of disk costs.", 15, metavar="MONEY")
-    budget: int | None = option("Say how much of the catalogue fits here.", metavar="SIZE", parse=parse_size)
+    records: int | None = option("Number of files, such as 86M.", metavar="N", parse=parse_count)
+    size: int | None = option('Their total size, such as "300 TB".', metavar="SIZE", parse=parse_size)
+    shard_size: int | None = option(
+        "Maximum size of a shard. Default: the project's, or 64 GiB.",
+        metavar="SIZE",
+        parse=partial(parse_size, least=1),
+    )
+    budget: int | None = option("Show how much of the catalogue fits into this size.", metavar="SIZE", parse=parse_size)
+    upload_rate: int = option("Rate of the upload.", "1 Gbit/s", metavar="RATE", parse=partial(parse_rate, least=1))
+    copies: int = option("Number of copies to keep and to upload.", 1, metavar="N")
+    years: float = option("Number of years to keep them.", 1, metavar="N")
+    disk_size: int = option("Size of a disk.", "20 TB", metavar="SIZE", parse=partial(parse_size, least=1))
+    price: float = option("Price of a TB of disk for a year.", 15, metavar="N")
     workers: int | None = option(WORKERS)
     rate: float | None = None
 
     def check(self) -> None:
-        """Raise InputError for a number that is none of its kind, and for one of two."""
+        """Raise InputError for a number out of its bounds, and if only one of records and size is given."""
         if (self.records is None) != (self.size is None):
-            raise InputError("--records" if self.records is None else "--bytes", "is missing", "give both, or neither")
-        if not 0 < self.upload < 1e9:
-            raise InputError("--upload", f"{self.upload:g} is not a rate", "write Mbit a second, more than 0")
+            given, other = ("--size", "--records") if self.records is None else ("--records", "--size")
+            raise InputError("", f"{given} needs {other}", f"add {other}")
+        if self.upload_rate < 1:
+            raise InputError("--upload-rate", f"{self.upload_rate} bytes per second is too slow", "write a higher rate")
         if not 0 <= self.price < 1e9:
             raise InputError("--price", f"{self.price:g} is not a price", "write a number from 0 to 1,000,000,000")
+        if not 0 <= self.years < 1000:
+            raise InputError("--years", f"{self.years:g} is not a number of years", "write a number from 0 to 1,000")
         if not 0 <= self.copies < 10**6:
             raise InputError(
                 "--copies", f"{self.copies} is not a number of copies", "write a number from 0 to 1,000,000"
@@ -227,10 +221,11 @@ def estimate(
         moved=2 * shards.size,
         line_seconds=2 * shards.size / _LINE,
         disk_seconds=2 * shards.size / _DISKS,
-        upload_mbit=options.upload,
+        upload_rate=options.upload_rate,
         copies=options.copies,
-        upload_seconds=shards.size * options.copies * 8 / (options.upload * 10**6),
-        disk=options.disk,
+        upload_seconds=shards.size * options.copies / options.upload_rate,
+        years=options.years,
+        disk_size=options.disk_size,
         price=options.price,
         stores=(_store("with tars", shards.size + site, options), _store("without tars", site, options)),
         budget=options.budget,
@@ -239,7 +234,7 @@ def estimate(
 
 
 def _store(way: Literal["with tars", "without tars"], size: int, options: EstimateOptions) -> EstimatedStore:
-    """Return what keeping `size` bytes takes; money for the bytes, not for whole disks."""
-    return EstimatedStore(
-        way=way, size=size, disks=-(-size // options.disk), price=round(size / 10**12 * options.price, 2)
-    )
+    """Return what keeping all copies of `size` bytes takes; the price is for the bytes, not for complete disks."""
+    disks = -(-size // options.disk_size) * options.copies
+    price = round(size / 10**12 * options.price * options.copies * options.years, 2)
+    return EstimatedStore(way=way, size=size * options.copies, disks=disks, price=price)

@@ -1,17 +1,25 @@
 """How the network is used: where peers meet us, and where bytes of a shard may come from. Nothing is contacted here."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from packager.core.http.allowed_hosts import NO_HOSTS, AllowedHosts, allowed_hosts
 from packager.option_fields import ALLOW_HOSTS, OptionText, option
-from packager.units import parse_seconds
+from packager.units import parse_rate, parse_seconds
 
 NO_WEB_SEEDS = OptionText("Leave the web seeds alone that the torrent names.")
 DHT = OptionText("Find peers through the DHT.", ("--dht/--no-dht",))
 LISTEN = OptionText("Our IP address to meet peers at. Default: all.", metavar="ADDRESS")
 PORT = OptionText("TCP and UDP port that peers come to; 0: any free one.")
-DURATION = OptionText('End after this time, as "8 h". Default: never.', ("--for",), metavar="TIME", parse=parse_seconds)
-TIMEOUT = OptionText("Seconds that a server or the swarm may stay silent.", metavar="SECONDS", least=1, most=86400)
+STOP_AFTER = OptionText('End after this time, such as "8 h".', ("--for",), metavar="TIME", parse=parse_seconds)
+TIMEOUT = OptionText(
+    "Give up a server or a swarm that sends nothing for this long.",
+    metavar="TIME",
+    written="60 s",
+    parse=partial(parse_seconds, least=1),
+)
+UPLOAD_LIMIT = OptionText('Send at most this much, such as "5 MiB/s"; 0: no limit.', metavar="RATE", parse=parse_rate)
+DOWNLOAD_LIMIT = OptionText("Receive at most this much; 0: no limit.", metavar="RATE", parse=parse_rate)
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ class NetworkOptions:
     trackers: tuple[str, ...] = option("Ask this tracker, too; may be given again.", (), "--tracker", metavar="URL")
     dht: bool = option(DHT, False)
     listen: str = option(LISTEN, "")
-    timeout: float = option(TIMEOUT, 60)
+    timeout: float = option(TIMEOUT)
     origin: str = ""
 
     @property

@@ -50,7 +50,7 @@ def open_cluster(address: str, *, worker_timeout: float, progress: Progress) -> 
     """Connect to a scheduler, or start workers here, and yield them.
 
     address: "tcp://HOST:PORT", "tls://HOST:PORT", a scheduler's file (its --scheduler-file), or "local:N".
-    patience: seconds without a sign after which a task is given to another worker, and without any worker after
+    worker_timeout: seconds without a sign after which a task is given to another worker, and without any worker after
     which the run ends. Raises InputError and IncompleteError.
     """
     with contextlib.ExitStack() as opened:
@@ -63,10 +63,12 @@ def open_cluster(address: str, *, worker_timeout: float, progress: Progress) -> 
             where = opened.enter_context(_local(rest))
         elif address.endswith(".json"):
             if not os.path.exists(address):
-                raise InputError("--scheduler", f'"{address}" is not there', "is the scheduler running?")
+                raise InputError("--cluster", f'"{address}" does not exist', "is the scheduler running?")
             where = None
         elif kind not in ("tcp", "tls"):
-            raise InputError("--scheduler", f'"{address}" is no address', "write tcp://HOST:PORT")
+            raise InputError(
+                "--cluster", f'"{address}" is not an address', "write tcp://HOST:PORT, a .json file, or local:N"
+            )
         client = opened.enter_context(_connected(where, address))
         workers = DaskWorkers(client, address, worker_timeout, progress)
         workers.check_versions()
@@ -77,7 +79,7 @@ def open_cluster(address: str, *, worker_timeout: float, progress: Progress) -> 
 def _local(count: str) -> Iterator[Any]:
     """Start worker processes on this machine; only who started them can reach them. Yield them."""
     if not count.isascii() or not count.isdigit() or not 1 <= int(count[:6]) <= 4096:
-        raise InputError("--cluster", f'"local:{count}" is not known', "write local:N, N worker processes from 1 on")
+        raise InputError("--cluster", f'"local:{count}" is not a number of workers', "write local:N, N from 1 to 4096")
     with (
         python_command(),  # as long as it runs: a worker that dies is started again
         tempfile.TemporaryDirectory(prefix="packager-cluster-") as scratch,

@@ -40,7 +40,7 @@ def shard(released: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> He
 
 def rebuild(shard: Held, capsys: Capture, *more: str) -> tuple[int, dict[str, object]]:
     capsys.readouterr()
-    arguments = ["rebuild", str(shard.tar), "--from", str(shard.root / "source"), "--no-web-seeds", "--timeout", "30"]
+    arguments = ["rebuild", str(shard.tar), "--from", str(shard.root / "source"), "--no-web-seeds", "--timeout", "30 s"]
     code = main([*arguments, "--listen", "127.0.0.1", "--json", *more])
     printed = capsys.readouterr()
     assert "Traceback" not in printed.err

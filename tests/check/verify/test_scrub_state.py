@@ -118,9 +118,9 @@ def test_time_that_runs_out_ends_in_order_and_the_next_run_goes_on(root: Path) -
     assert report.verified_earlier_bytes + report.read_bytes == size
 
 
-def test_max_time_exits_with_3_and_says_how_far_it_came(root: Path, capsys: Capture) -> None:
+def test_for_exits_with_3_and_says_how_far_it_came(root: Path, capsys: Capture) -> None:
     capsys.readouterr()
-    arguments = ["verify", str(tar_of(root)), "--max-time", "0.001", "--rate", "1M", "--workers", "1"]
+    arguments = ["verify", str(tar_of(root)), "--for", "0.001 s", "--read-limit", "1 MB/s", "--workers", "1"]
     assert main(arguments) == 3
     printed = capsys.readouterr()
     assert "not read to the end" in printed.out

@@ -210,14 +210,17 @@ def test_quick_finds_sizes_and_reads_nothing(held: Held) -> None:
 
 
 def test_a_sample_reads_its_share_and_says_what_it_proves(held: Held) -> None:
-    report = held.report(held.tar, "--sample", "10%", "--seed", "5", code=0)
+    report = held.report(held.tar, "--sample", "10%", "--sample-seed", "5", code=0)
     pieces = held.published.pieces
     taken = -(-pieces.count // 10)
     sample = report["sample"]
     assert (sample["sampled"], sample["total"], sample["random_seed"]) == (taken, pieces.count, 5)
     assert (taken - 1) * pieces.piece_length < report["read_bytes"] <= taken * pieces.piece_length
     assert "with 99 % confidence fewer than" in report["sample"]["conclusion"]
-    assert report == {**held.report(held.tar, "--sample", "10%", "--seed", "5", code=0), "seconds": report["seconds"]}
+    assert report == {
+        **held.report(held.tar, "--sample", "10%", "--sample-seed", "5", code=0),
+        "seconds": report["seconds"],
+    }
     held.tar.write_bytes(bytes(len(held.right)))
     report = held.report(held.tar, "--sample", "3", code=1)
     assert sum(fault["last_piece"] - fault["first_piece"] + 1 for fault in report["faults"]) == 3
@@ -347,11 +350,11 @@ def test_a_document_that_is_not_the_one_release_json_names_is_refused(held: Held
         (["shards", "--release", "ftp://archive.example.org/"], "does not begin with one of https://"),
         (["shards", "--release", "output", "--sums", "x"], "does not go with --release"),
         (["shards", "--manifest", "SHA256SUMS"], "goes with --sums"),
-        (["shards", "--quick", "--sample", "2%"], "does not go with --quick"),
+        (["shards", "--quick", "--sample", "2%"], "--sample cannot be used with --quick"),
         (["shards", "--sample", "0"], "is not a sample"),
         (["shards", "--older-than", "90d"], "needs --state"),
-        (["shards", "--max-time", "soon"], "is not a duration"),
-        (["shards", "--rate", "fast"], "is not a size"),
+        (["shards", "--for", "soon"], "is not a time"),
+        (["shards", "--read-limit", "fast"], "is not a rate"),
         (["packager.toml"], "nothing here says what it should be"),
         (["source/100%.bin", "--torrent", "packager.toml"], "packager.toml"),
         (["source", "--sums", "packager.toml"], "is not a digest and a path"),

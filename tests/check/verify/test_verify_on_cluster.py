@@ -40,11 +40,10 @@ def test_the_report_of_bad_tars_is_the_one_of_this_machine(
 @pytest.mark.parametrize(
     ("options", "what"),
     [
-        (["--scheduler", "tcp://127.0.0.1:1", "--cluster", "local:2"], "--cluster: does not go with --scheduler"),
-        (["--cluster", "local:2", "--workers", "2"], "--workers: does not go with --cluster"),
-        (["--cluster", "here:2"], '"here:2" is not known'),
-        (["--cluster", "local:2", "--rate", "1M"], "--rate: does not bound the workers of a cluster"),
-        (["--scheduler", "ftp://127.0.0.1:1"], '"ftp://127.0.0.1:1" is no address'),
+        (["--cluster", "local:2", "--workers", "2"], "--workers cannot be used with --cluster"),
+        (["--cluster", "here:2"], '"here:2" is not an address'),
+        (["--cluster", "local:2", "--read-limit", "1 MB/s"], "--read-limit cannot be used with --cluster"),
+        (["--cluster", "ftp://127.0.0.1:1"], '"ftp://127.0.0.1:1" is not an address'),
     ],
 )
 def test_options_that_make_no_cluster_are_refused(

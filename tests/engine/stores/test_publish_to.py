@@ -101,7 +101,7 @@ def test_a_reader_that_begins_with_release_json_finds_every_file_at_every_moment
 
     with s3_server.proxy(s3_port, before=look) as storm:
         s3_server.use(monkeypatch, storm.address)
-        upload(project, capsys, to, "--grace", "0")
+        upload(project, capsys, to, "--delete-after", "0")
     puts = [path for method, path in storm.requests if method == "PUT"]
     assert puts[-1].partition("?")[0].endswith("/release.json")
     assert missing == []
@@ -123,8 +123,8 @@ def test_old_files_go_after_the_time_of_grace_and_files_of_others_never(
     sums.write_bytes(before)
     assert upload(project, capsys, to)["pending_removal"] == 1
     assert "site/extra.html" in bucket.listed()
-    assert upload(project, capsys, to, "--grace", "1h")["pending_removal"] == 1
-    after = upload(project, capsys, to, "--grace", "0")
+    assert upload(project, capsys, to, "--delete-after", "1h")["pending_removal"] == 1
+    after = upload(project, capsys, to, "--delete-after", "0")
     assert (after["removed"], after["pending_removal"]) == (1, 0)
     assert "site/extra.html" not in bucket.listed()
     assert bucket.get("site/notes-of-somebody.txt") == b"mine"

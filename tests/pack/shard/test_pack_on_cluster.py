@@ -106,7 +106,7 @@ def survives_kills(cluster: Cluster, disk: FailingDisk, root: Path, *, size: int
     every = SHARDS * (size >> 20) // (kills + 1)  # writes; each shard takes one a MiB, and one for its space
     disk.arm(Fault(project.root / "shards", "write", -signal.SIGKILL, every, every * kills, every=every))
     with replaced(cluster) as died:
-        report = api.pack(project.root / "packager.toml", workers=api.WorkerOptions(scheduler=cluster.address))
+        report = api.pack(project.root / "packager.toml", workers=api.WorkerOptions(cluster=cluster.address))
     assert sum(died) == kills
     assert report.packed == SHARDS
     assert not report.failed
@@ -135,7 +135,7 @@ def test_a_worker_that_hangs_has_its_shard_packed_elsewhere_and_spoils_nothing(
     shards = project.root / "shards"
     disk.arm(Fault(shards, "write", -signal.SIGSTOP, 3, 3))
     report = api.pack(
-        project.root / "packager.toml", workers=api.WorkerOptions(scheduler=three.address, worker_timeout=3)
+        project.root / "packager.toml", workers=api.WorkerOptions(cluster=three.address, worker_timeout=3)
     )
     three.go_on()
     until(lambda: not three.writing() and all(path.name.endswith(".tar") for path in shards.iterdir()))
@@ -150,7 +150,7 @@ def test_ctrl_c_stops_in_order_and_the_next_run_goes_on(
 ) -> None:
     project, expected = large_project(tmp_path / "project", 2 << 20, FEW)
     shards = project.root / "shards"
-    pool = ["--cluster", "local:2"] if local else ["--scheduler", three.address]
+    pool = ["--cluster", "local:2"] if local else ["--cluster", three.address]
     third = Fault(project.root / ".packager" / "packed", "sync", -signal.SIGSTOP, 12, 12)  # some of its documents
     run = disk.start(third, "pack", *pool, "--config", project.root / "packager.toml")
     os.waitid(os.P_PID, run.pid, os.WSTOPPED)
@@ -163,7 +163,7 @@ def test_ctrl_c_stops_in_order_and_the_next_run_goes_on(
     assert all(path.name.endswith(".tar") for path in shards.iterdir())
     whole = len(list(shards.iterdir()))
     assert 0 < whole < FEW
-    report = api.pack(project.root / "packager.toml", workers=api.WorkerOptions(scheduler=three.address))
+    report = api.pack(project.root / "packager.toml", workers=api.WorkerOptions(cluster=three.address))
     assert report.unchanged >= whole - 1  # one may have been without its mark
     assert made_by_packing(project) == expected
 
@@ -182,7 +182,7 @@ def test_virtual_shards_and_those_kept_as_files_are_the_same_and_tars_are_writte
     api.pack(config, workers=1, virtual=True)
     expected = taken_away(project)
 
-    report = api.pack(config, workers=api.WorkerOptions(scheduler=three.address), virtual=True)
+    report = api.pack(config, workers=api.WorkerOptions(cluster=three.address), virtual=True)
     assert made_by_packing(project) == expected
     tars = [shard.name for phase in plan.phases for shard in phase.shards if shard.container == "tar"]
     assert report.virtual == len(tars)
@@ -191,7 +191,7 @@ def test_virtual_shards_and_those_kept_as_files_are_the_same_and_tars_are_writte
     wanted = {path.name: path.read_bytes() for path in (project.root / "shards").glob("*.tar")}
     for name in wanted:
         (project.root / "shards" / name).unlink()
-    there = api.export(config, tars[:3], workers=api.WorkerOptions(scheduler=three.address))
+    there = api.export(config, tars[:3], workers=api.WorkerOptions(cluster=three.address))
     assert there.written == here.written == 3
     assert {path.name: path.read_bytes() for path in (project.root / "shards").glob("*.tar")} == wanted
 
@@ -203,7 +203,7 @@ def test_a_source_that_changed_is_named_and_nothing_is_left_of_its_shard(three: 
     api.plan(config)
     changed = sorted(project.source.rglob("*.wav"))[0]
     changed.write_bytes(b"another")
-    report = api.pack(config, workers=api.WorkerOptions(scheduler=three.address))
+    report = api.pack(config, workers=api.WorkerOptions(cluster=three.address))
     assert len(report.failed) == 1
     assert changed.name in report.failed[0].what
     assert len(list((project.root / "shards").iterdir())) == report.packed
@@ -220,7 +220,7 @@ def test_what_a_killed_pass_here_left_is_gone_when_a_worker_packed_its_shard(thr
     for path in (note, left):
         path.parent.mkdir(parents=True)
         path.write_bytes(b"of a killed run")
-    assert api.pack(config, phases=["rest"], workers=api.WorkerOptions(scheduler=three.address)).packed
+    assert api.pack(config, phases=["rest"], workers=api.WorkerOptions(cluster=three.address)).packed
     assert not note.exists()
     assert not left.exists()
 
