@@ -78,7 +78,7 @@ def released(data: Path, name: str) -> tuple[Path, Path]:
             (root / "source" / f"{number:05d}.bin").write_bytes(number.to_bytes(8, "big") + block)
         (root / "packager.toml").write_text(CONFIG)
         packager = [sys.executable, "-m", "packager"]
-        subprocess.run([*packager, "release", "--virtual"], cwd=root, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([*packager, "release", "--no-tars"], cwd=root, check=True, stdout=subprocess.DEVNULL)
         subprocess.run([*packager, "export", "bench-all-00001"], cwd=root, check=True, stdout=subprocess.DEVNULL)
         tar.parent.mkdir(parents=True)
         (root / "shards" / tar.name).rename(tar)
@@ -184,7 +184,7 @@ def main(data: Path) -> None:
                     commands = {
                         "nginx, the tar": nginx(tar, root / f"nginx-{workers}", workers),
                         "packager serve, no tar": ours(root, workers),
-                        "packager serve, no tar, --paranoid": ours(root, workers, "--paranoid"),
+                        "packager serve, no tar, --check-pieces": ours(root, workers, "--check-pieces"),
                     }
                     rows = [
                         stack.enter_context(running(each, command, port, root))

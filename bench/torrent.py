@@ -71,7 +71,7 @@ def contenders(data: Path, folder: Path, exponent: int) -> list[Contender]:
     (data / "by_models.py").write_text(MODELS)
     models = torrent_models(data)
     out = data / "bench.torrent"
-    ours = f"{python} -m packager torrent {folder} --out {out} --piece-length '{length >> 10} KiB' --format"
+    ours = f"{python} -m packager torrent {folder} --to {out} --piece-length '{length >> 10} KiB' --format"
 
     def undo() -> None:
         out.unlink(missing_ok=True)

@@ -79,18 +79,18 @@ RELEASE_OPTION = OptionText(
 KEY = OptionText("The publisher's minisign key, by which the release must be signed.", metavar="KEY|FILE")
 MANIFEST = OptionText("The shard's .manifest.json. Default: the one beside it.", metavar="FILE")
 WORKERS = OptionText(
-    "Processes that work at once: a number, or auto, one a core.",
+    "Number of worker processes; auto: one per core.",
     ("--workers", "-w"),
     written="auto",
     parse=parse_workers,
 )
-LAYOUT = OptionText('Name files from tags: "{artist}/{album}/{track:02} {title}".', ("--layout",), metavar="LAYOUT")
-ORIGINAL_NAMES = OptionText("Give back the names at the source.")
-PLAY_ORDER = OptionText("Number the files by album and track, before their names.")
-OVERWRITE = OptionText("Write over files with other contents.")
-LIST_ONLY = OptionText("List what would be written, and write nothing.")
-PHASES = OptionText("Only this phase; may be given again.", ("--phase", "-p"), metavar="NAME")
-SCRAPE = OptionText("Ask the trackers how many seeds each shard has, and show it.")
+RENAME = OptionText('Name files by their tags, such as "{artist}/{album}/{track:02} {title}".', metavar="TEMPLATE")
+SOURCE_NAMES = OptionText("Use the names that the files have in the collection.")
+NUMBER = OptionText("Put a number in play order (album, track) before the names.")
+OVERWRITE = OptionText("Replace files that have other contents.")
+DRY_RUN = OptionText("Show what would be done, and change nothing.", ("--dry-run", "-n"))
+PHASES = OptionText("Only this phase. Repeatable.", ("--phase", "-p"), metavar="NAME")
+COUNT_SEEDS = OptionText("Ask the trackers for the number of seeds of each shard, and show it.")
 ALLOW_UNREAD = OptionText("Publish without the files and folders that could not be read.")
 ALLOW_HOSTS = OptionText(
     "Contact this host, although a document or a redirect names it. Repeatable.",

@@ -254,7 +254,7 @@ CHECK_REPORTS: TypeTexts = {
     },
     "RebuildReport": {
         "shard": "The shard's name.",
-        "out": "The path of the tar.",
+        "to": "The path of the tar.",
         "size": "Bytes of the tar.",
         "members": "Its members.",
         "complete": "Whether it is there, right in every piece; if not, nothing was written and the exit code is 3.",

@@ -20,7 +20,7 @@ from packager.mirror.mirror_options import MirrorOptions, RunOptions
 from packager.mirror.state import MirrorFolder
 from packager.progress import SILENT, Progress
 
-_UNTIL_DONE = RunOptions(port=0, until_done=True)
+_UNTIL_DONE = RunOptions(listen=":0", until_done=True)
 
 
 def mirror_follow(

@@ -28,13 +28,13 @@ def pack(
     config: AnyPath,
     *,
     phases: str | Sequence[str] | None = None,
-    virtual: bool = False,
+    no_tars: bool = False,
     workers: int | WorkerOptions | None = None,
     progress: Progress = SILENT,
 ) -> PackReport:
     """Write every planned shard that is not whole yet, with its torrents, manifest and members table.
 
-    phases: only these. virtual: read and hash all the same, and write no tar; tars that are there stay.
+    phases: only these. no_tars: read and hash, but write no tar; tars that exist stay.
     workers: processes of this machine, None: one a core; or a cluster, whose workers see the source and the shards'
     folder under the same paths. What failed is in the report; the other shards are whole.
     """
@@ -44,7 +44,7 @@ def pack(
         check_project(options, project, None, progress=progress)
         made = read_plan(project)
         check_plan(options, project, made)
-        every = tasks_of(options, project, made, as_texts(phases), virtual=virtual)
+        every = tasks_of(options, project, made, as_texts(phases), virtual=no_tars)
         check_space(project, every)
         with open_worker_pool(workers, progress) as pool:
             report = packing.pack(every, worker_plan_of(workers.workers), cluster=pool, progress=progress)

@@ -100,7 +100,7 @@ def check_space(project: Project, tasks: Sequence[ShardTask]) -> None:
     places = [(project.state, needed.documents), (project.output, needed.pages)]
     if isinstance(project.shards_location, Path):
         places.append((project.shards_location, needed.tars))
-    check_free(places, "make room, pack one phase at a time with --phase, or write no tars with --virtual")
+    check_free(places, "make room, pack one phase at a time with --phase, or write no tars with --no-tars")
 
 
 def check_unread(project: Project, *, allow_unread: bool) -> int:

@@ -98,15 +98,15 @@ def publish(
 ) -> PublishReport:
     """Put the release and its site in place; the shards it names must be packed.
 
-    Without options.phases all phases are published. With options.scrape trackers are asked for seed counts, those of
-    options.allow_hosts also at private addresses; what is not told now stays as it was. password: called once, before
-    anything is done, if release.key has one. Raises IncompleteError where a shard is not packed, something could not be
+    Without options.phases all phases are published. With options.count_seeds trackers are asked for seed counts, also
+    at private addresses if options.allow_hosts names them; other counts stay as they were. password: called once,
+    before anything is done, if release.key has one. Raises IncompleteError if a shard is not packed, a file cannot be
     read or the store fails for now, InputError where a published shard would change or another release lies at
     options.to.
     """
     options = options or PublishOptions()
     settings, project = load_project.load_project(as_path(config))
-    asked = _asked(settings, options.allow_hosts, scrape=options.scrape)
+    asked = _asked(settings, options.allow_hosts, count_seeds=options.count_seeds)
     target = open_destination(as_text(options.to), project, with_shards=options.with_shards)
     with lock_project(project.state, "publish"):
         signer = check_project(settings, project, password, progress=progress)
@@ -134,9 +134,9 @@ def publish(
 def release(
     config: AnyPath,
     *,
-    virtual: bool = False,
+    no_tars: bool = False,
     workers: int | WorkerOptions | None = None,
-    scrape: bool = False,
+    count_seeds: bool = False,
     allow_hosts: str | Sequence[str] = (),
     allow_unread: bool = False,
     password: Password = no_password,
@@ -144,19 +144,19 @@ def release(
 ) -> ReleaseReport:
     """Scan, plan, pack and publish; what is done is not done again.
 
-    virtual, workers, scrape, allow_hosts, allow_unread and password: as for pack and publish; a cluster does the
+    no_tars, workers, count_seeds, allow_hosts, allow_unread and password: as for pack and publish; a cluster does the
     packing alone. Raises IncompleteError where something could not be read (before anything is planned), and naming
     the shards that could not be packed; then nothing new is published.
     """
     options, project = load_project.load_project(as_path(config))
     workers = as_workers(workers)
-    cores, asked = worker_plan_of(workers.workers), _asked(options, as_texts(allow_hosts), scrape=scrape)
+    cores, asked = worker_plan_of(workers.workers), _asked(options, as_texts(allow_hosts), count_seeds=count_seeds)
     with lock_project(project.state, "release"):
         signer = check_project(options, project, password, progress=progress)
         scanned = catalogue_scan.scan(project, workers=cores.count, progress=progress)
         unread = check_unread(project, allow_unread=allow_unread)
-        planned = make_plan.make_plan(project, options, now=now(), virtual=virtual, progress=progress)
-        every = tasks_of(options, project, planned.plan, virtual=virtual)
+        planned = make_plan.make_plan(project, options, now=now(), virtual=no_tars, progress=progress)
+        every = tasks_of(options, project, planned.plan, virtual=no_tars)
         check_plan(options, project, planned.plan)
         check_opening(options, project, planned.plan)
         check_space(project, every)
@@ -201,7 +201,7 @@ def status(config: AnyPath) -> StatusReport:
             state=states.get(phase.name, "planned"),
             shards=len(phase.shards),
             packed=progress.packed[phase.name],
-            virtual=progress.virtual[phase.name],
+            without_tars=progress.without_tars[phase.name],
             published=sum(shard.name in listed for shard in phase.shards),
             first_published=dates.get(phase.name, (None, None))[0],
             last_published=dates.get(phase.name, (None, None))[1],
@@ -254,11 +254,11 @@ def _unplanned(project: Project) -> StatusReport:
     )
 
 
-def _asked(options: Config, allow_hosts: Sequence[str], *, scrape: bool) -> AllowedHosts | None:
+def _asked(options: Config, allow_hosts: Sequence[str], *, count_seeds: bool) -> AllowedHosts | None:
     """Return the hosts that trackers may be asked at, those of packager.toml among them; None: no tracker is asked."""
     allowed = allowed_hosts(allow_hosts)
     trackers = [tracker for tier in options.torrent.trackers for tracker in tier]
-    return allowed.with_addresses(trackers) if scrape else None
+    return allowed.with_addresses(trackers) if count_seeds else None
 
 
 def _publish(

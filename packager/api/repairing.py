@@ -60,7 +60,7 @@ def repair(
 def rebuild(
     shard: AnyPath,
     sources: AnyPath | Sequence[AnyPath],
-    out: AnyPath | None = None,
+    to: AnyPath | None = None,
     options: RebuildOptions | None = None,
     *,
     progress: Progress = SILENT,
@@ -71,7 +71,7 @@ def rebuild(
     web seed, or asks for the swarm. Those that are nowhere stand in the report, and then nothing is written. Raises
     InputError, TrustError where its documents disagree, IncompleteError where the disk is full.
     """
-    shard, out, options = as_path(shard), as_path(out), options or RebuildOptions()
+    shard, to, options = as_path(shard), as_path(to), options or RebuildOptions()
     release, manifest = options.release, options.manifest
     told = shard if shard.name.endswith(".manifest.json") else manifest
     network = options.network.trusting(release)
@@ -80,7 +80,7 @@ def rebuild(
     ) as opened:
         documents = rebuilding.documents_of(shard, opened, manifest)
         published, shared = open_published_shard(documents), open_torrent(documents.torrent)
-    place = rebuilding.place_of(shard, published) if out is None else out
+    place = rebuilding.place_of(shard, published) if to is None else to
     asked = network if network.web_seeds or network.is_swarm_asked else None
     with first_working_reader(shared, asked, place.with_name(f".{place.name}.swarm")) as fetch:
         return rebuilding.rebuild(

@@ -4,12 +4,13 @@ from pathlib import Path
 
 from packager import units
 from packager.api.arguments import AnyPath, as_path
+from packager.core.http.listen_address import parse_listen
 from packager.core.reports.reports import ServeReport
 from packager.engine.project import load_project
 from packager.errors import InputError
 from packager.paths import display_text
 from packager.progress import SILENT, Progress
-from packager.serve.processes import ListenAddress, parse_listen
+from packager.serve.processes import ListenAddress
 from packager.serve.processes import serve as run_server
 from packager.serve.server import ServeOptions
 from packager.serve.shard_cache import ReleaseListing
@@ -21,7 +22,7 @@ def serve(
     *,
     listen: str = "127.0.0.1:8000",
     workers: int = 1,
-    verify_pieces: bool = False,
+    check_pieces: bool = False,
     cache_size: int = 256 * units.MIB,
     log: AnyPath | None = None,
     progress: Progress = SILENT,
@@ -30,7 +31,7 @@ def serve(
 
     A shard's bytes come from its tar, else from its sources, which need not be there if the tars are.
     listen: [HOST]:PORT, port 0 for any free one.
-    workers: processes that share the port. verify_pieces: hash each piece before a byte of it is sent. cache_size:
+    workers: processes that share the port. check_pieces: hash each piece before a byte of it is sent. cache_size:
     bytes that a process may hold of shards' layouts. log: a line a request is added to this file; None: stderr. Raises
     InputError where nothing is published, or the address cannot be listened at.
     """
@@ -58,5 +59,5 @@ def serve(
                 "no torrent names a web seed: set torrent.web_seeds to this server's public address + shards/"
             )
 
-    serving = ServeOptions(project, cache_size, verify_pieces)
+    serving = ServeOptions(project, cache_size, check_pieces)
     return run_server(serving, ListenAddress(address, port, as_path(log)), processes=workers, ready=ready)

@@ -12,22 +12,22 @@ def torrent(
     path: AnyPath,
     spec: TorrentSpec | None = None,
     *,
-    out: AnyPath | None = None,
-    force: bool = False,
+    to: AnyPath | None = None,
+    overwrite: bool = False,
     workers: int | None = None,
     progress: Progress = SILENT,
 ) -> TorrentReport:
     """Make a .torrent of the file or folder at `path` where it lies, and return what it says.
 
-    spec: version, pieces, links, filter and what else; None: a hybrid with nothing but the files. out: the
-    .torrent, or a folder for it; None: NAME.torrent in the current folder. force: replace what is there. Raises
+    spec: version, pieces, links, filter and what else; None: a hybrid with nothing but the files. to: the
+    .torrent, or a folder for it; None: NAME.torrent in the current folder. overwrite: replace what is there. Raises
     InputError where `path` gives no torrent, IncompleteError where a file cannot be read or changes meanwhile.
     """
     return torrents.make_torrent(
         as_path(path),
         spec or TorrentSpec(),
-        out=as_path(out),
-        force=force,
+        to=as_path(to),
+        overwrite=overwrite,
         processes=worker_count(workers),
         progress=progress,
     )

@@ -7,17 +7,17 @@ from typing import Annotated
 import typer
 
 from packager import __version__
-from packager.option_fields import ALLOW_HOSTS, ALLOW_UNREAD, PHASES, SCRAPE, WORKERS, parse_workers
+from packager.option_fields import ALLOW_HOSTS, ALLOW_UNREAD, COUNT_SEEDS, PHASES, WORKERS, parse_workers
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The project's packager.toml.", metavar="FILE")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
 Workers = Annotated[str, typer.Option(*WORKERS.flags, help=WORKERS.help)]
 Phases = Annotated[list[str] | None, typer.Option(*PHASES.flags, help=PHASES.help, metavar=PHASES.metavar)]
-Virtual = Annotated[
-    bool, typer.Option("--virtual", help="Write no tars: packager serve makes their bytes from the sources.")
+NoTars = Annotated[
+    bool, typer.Option("--no-tars", help="Write no tars; packager serve makes their bytes from the sources.")
 ]
 AllowUnread = Annotated[bool, typer.Option("--allow-unread", help=ALLOW_UNREAD.help)]
-Scrape = Annotated[bool, typer.Option("--scrape", help=SCRAPE.help)]
+CountSeeds = Annotated[bool, typer.Option("--count-seeds", help=COUNT_SEEDS.help)]
 AllowHosts = Annotated[
     list[str] | None, typer.Option(*ALLOW_HOSTS.flags, help=ALLOW_HOSTS.help, metavar=ALLOW_HOSTS.metavar)
 ]

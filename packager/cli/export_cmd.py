@@ -22,8 +22,9 @@ def export(
         str | None,
         typer.Option(
             "--to",
-            help="Write them to this folder or store (s3://, sftp://). Default: shards.directory.",
-            metavar="DIR|URL",
+            "-o",
+            help="Folder or store (s3://, sftp://) to write to. Default: shards.directory.",
+            metavar="PLACE",
         ),
     ] = None,
     workers: WorkerOptions,

@@ -29,7 +29,7 @@ def extract(
 ) -> None:
     """Take files out of a shard, each checked as it is written.
 
-    Example: packager extract audio-00001.tar --to music --layout "{artist}/{album}/{title}"
+    Example: packager extract audio-00001.tar --to music --rename "{artist}/{album}/{title}"
     """
     with progress_bars.show_progress(json=json) as progress:
         report = api.extract(

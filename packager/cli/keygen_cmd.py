@@ -11,16 +11,22 @@ from packager.cli.password import new_password
 
 
 def keygen(
-    secret: Annotated[Path, typer.Option(help="Where the secret key goes; never publish it.")] = Path("release.key"),
-    public: Annotated[Path, typer.Option(help="Where the public key goes; publish it.")] = Path("release.pub"),
-    no_password: Annotated[bool, typer.Option("--no-password", help="Cover the secret key by no password.")] = False,
+    secret_key: Annotated[Path, typer.Option(help="File for the secret key; never publish it.", metavar="FILE")] = Path(
+        "release.key"
+    ),
+    public_key: Annotated[Path, typer.Option(help="File for the public key; publish it.", metavar="FILE")] = Path(
+        "release.pub"
+    ),
+    no_password: Annotated[
+        bool, typer.Option("--no-password", help="Do not protect the secret key with a password.")
+    ] = False,
 ) -> None:
     """Make a minisign key pair that signs releases.
 
     Example: packager keygen --no-password
     """
-    key = api.keygen(secret, public, password=None if no_password else new_password())
+    key = api.keygen(secret_key, public_key, password=None if no_password else new_password())
     output.print_message(
-        f'{secret} and {public} are written; in packager.toml, under [release], write: key = "{secret}"'
+        f'{secret_key} and {public_key} are written; in packager.toml, under [release], write: key = "{secret_key}"'
     )
     output.print_message(f"mirrors check releases with: minisign -Vm release.json -P {key.line}")

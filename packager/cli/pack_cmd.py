@@ -8,7 +8,7 @@ import msgspec
 from packager import api
 from packager.api.workers import WorkerOptions
 from packager.cli import output, progress_bars
-from packager.cli.common_options import DEFAULT_CONFIG, Config, Json, Phases, Virtual
+from packager.cli.common_options import DEFAULT_CONFIG, Config, Json, NoTars, Phases
 from packager.cli.option_groups import with_options
 from packager.core.reports.reports import PackReport
 from packager.model import OtherContent, WithdrawnFile
@@ -21,7 +21,7 @@ def pack(
     config: Config = DEFAULT_CONFIG,
     *,
     phase: Phases = None,
-    virtual: Virtual = False,
+    no_tars: NoTars = False,
     workers: WorkerOptions,
     json: Json = False,
 ) -> None:
@@ -35,7 +35,7 @@ def pack(
         report = api.pack(
             config,
             phases=phase,
-            virtual=virtual,
+            no_tars=no_tars,
             workers=workers,
             progress=progress,
         )
@@ -83,8 +83,8 @@ def show(report: PackReport) -> None:
         output.print_message(
             f"pack: {count_of(report.not_local, 'published tar')} not in the shards' folder, and left so"
         )
-    if report.virtual:
-        output.print_message(f"pack: {count_of(report.virtual, 'shard')} virtual, without a tar")
+    if report.without_tars:
+        output.print_message(f"pack: {count_of(report.without_tars, 'shard')} without a tar")
     if report.retried_tasks:
         output.print_message(f"pack: {count_of(report.retried_tasks, 'task')} done again by another worker")
     if not report.packed and not report.failed:

@@ -22,8 +22,8 @@ def rebuild(
     sources: Annotated[
         list[Path], typer.Option("--from", help="A folder of loose files; may be given again.", metavar="DIR")
     ],
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The tar to write. Default: NAME.tar, here.", metavar="FILE")
+    to: Annotated[
+        Path | None, typer.Option("--to", "-o", help="The tar to write. Default: NAME.tar.", metavar="FILE")
     ] = None,
     options: RebuildOptions,
     json: Json = False,
@@ -40,7 +40,7 @@ def rebuild(
         report = api.rebuild(
             shard,
             sources,
-            out,
+            to,
             options,
             progress=progress,
         )
@@ -53,13 +53,13 @@ def show(report: RebuildReport) -> None:
     """Print what was written, or what is missing."""
     output.compared_with([report.evidence])
     if report.unchanged:
-        output.print_message(f"rebuild: nothing to do, {report.out} is whole")
+        output.print_message(f"rebuild: nothing to do, {report.to} is whole")
     elif report.complete:
         found = [f"{report.found_by_path:,} by path", f"{report.found_by_content:,} by content"]
         found += [f"{report.fetched:,} fetched ({format_size(report.fetched_bytes)})"] * bool(report.fetched)
         members = f"{count_of(report.members, 'member')} ({', '.join(found)})"
         output.print_message(f"rebuild: {members}, {format_size(report.size)} in {format_seconds(report.seconds)}")
-        output.print_message(report.out)
+        output.print_message(report.to)
     else:
         lost = format_size(sum(member.size for member in report.missing))
         output.stderr_console(f"packager: {report.shard}: {count_of(len(report.missing), 'member')} missing, {lost}:")

@@ -3,7 +3,7 @@
 from packager import api
 from packager.api.workers import WorkerOptions
 from packager.cli import output, pack_cmd, plan_cmd, progress_bars, publish_cmd, scan_cmd
-from packager.cli.common_options import DEFAULT_CONFIG, AllowHosts, AllowUnread, Config, Json, Scrape, Virtual
+from packager.cli.common_options import DEFAULT_CONFIG, AllowHosts, AllowUnread, Config, CountSeeds, Json, NoTars
 from packager.cli.option_groups import with_options
 from packager.cli.password import ask_password
 
@@ -12,9 +12,9 @@ from packager.cli.password import ask_password
 def release(
     config: Config = DEFAULT_CONFIG,
     *,
-    virtual: Virtual = False,
+    no_tars: NoTars = False,
     workers: WorkerOptions,
-    scrape: Scrape = False,
+    count_seeds: CountSeeds = False,
     allow_host: AllowHosts = None,
     allow_unread: AllowUnread = False,
     json: Json = False,
@@ -26,9 +26,9 @@ def release(
     with progress_bars.show_progress(json=json) as progress:
         report = api.release(
             config,
-            virtual=virtual,
+            no_tars=no_tars,
             workers=workers,
-            scrape=scrape,
+            count_seeds=count_seeds,
             allow_hosts=allow_host or (),
             allow_unread=allow_unread,
             password=ask_password,

@@ -31,7 +31,7 @@ def seed(
     not have is read in full, then given to it where it lies. Shards with withdrawn records are left out, and so are
     shards that no release lists or whose phase is under embargo.
 
-    Example: packager seed shards --port 6881 --upload-limit "5 MiB"
+    Example: packager seed shards --listen :6881 --upload-limit "5 MiB/s"
     """
     with stop_requested() as stop, progress_bars.show_progress(json=json) as progress:
         report = api.seed(

@@ -16,16 +16,16 @@ def serve(
     *,
     config: Config = DEFAULT_CONFIG,
     listen: Annotated[
-        str, typer.Option(help="Where requests come in; port 0: any free one.", metavar="[HOST]:PORT")
+        str, typer.Option(help="Address to listen on; port 0: any free one.", metavar="[HOST]:PORT")
     ] = "127.0.0.1:8000",
-    verify_pieces: Annotated[
-        bool, typer.Option("--paranoid", help="Hash each piece before a byte of it is sent, as published.")
+    check_pieces: Annotated[
+        bool, typer.Option("--check-pieces", help="Compare each piece with its published hash before it is sent.")
     ] = False,
     access_log: Annotated[
-        Path | None, typer.Option(help="Add a line a request to this file. Default: stderr.", metavar="FILE")
+        Path | None, typer.Option(help="Append a line for each request to this file. Default: stderr.", metavar="FILE")
     ] = None,
-    memory: Annotated[
-        str, typer.Option(help="What a process may hold of shards' layouts.", metavar="SIZE")
+    cache_size: Annotated[
+        str, typer.Option(help="Memory of a process for the layouts of shards.", metavar="SIZE")
     ] = "256 MiB",
     workers: Annotated[int, typer.Option("--workers", "-w", min=1, max=256, help="Processes that share the port.")] = 1,
     json: Json = False,
@@ -38,13 +38,13 @@ def serve(
 
     Example: packager serve --listen 127.0.0.1:8000
     """
-    size = parse_size(memory, "--memory")
+    size = parse_size(cache_size, "--cache-size")
     with progress_bars.show_progress(json=json) as progress:
         report = api.serve(
             config,
             listen=listen,
             workers=workers,
-            verify_pieces=verify_pieces,
+            check_pieces=check_pieces,
             cache_size=size,
             log=access_log,
             progress=progress,

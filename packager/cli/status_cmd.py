@@ -28,7 +28,8 @@ def show(report: StatusReport) -> None:
             (
                 phase.name,
                 phase.state,
-                f"{phase.packed:,} of {phase.shards:,}" + (f" ({phase.virtual:,} virtual)" if phase.virtual else ""),
+                f"{phase.packed:,} of {phase.shards:,}"
+                + (f" ({phase.without_tars:,} without tars)" if phase.without_tars else ""),
                 format_size(phase.size),
                 format_size(phase.remaining_bytes),
             )

@@ -21,14 +21,12 @@ from packager.units import count_of, format_seconds, format_size
 def torrent(
     path: Annotated[Path, typer.Argument(help="The file or folder, which is read where it lies.")],
     *,
-    out: Annotated[
+    to: Annotated[
         Path | None,
-        typer.Option(
-            "--out", "-o", help="The .torrent, or a folder for it. Default: NAME.torrent here.", metavar="PATH"
-        ),
+        typer.Option("--to", "-o", help="The .torrent, or a folder for it. Default: NAME.torrent.", metavar="FILE"),
     ] = None,
     spec: TorrentSpec,
-    force: Annotated[bool, typer.Option("--force", help="Replace a .torrent that is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a .torrent that exists.")] = False,
     workers: Workers = "auto",
     json: Json = False,
 ) -> None:
@@ -38,10 +36,10 @@ def torrent(
 
     Example: packager torrent music/ --tracker udp://tracker.example:1337/announce
     """
-    if spec.creation_date is None:
-        spec = replace(spec, creation_date=_source_date())
+    if spec.date is None:
+        spec = replace(spec, date=_source_date())
     with progress_bars.show_progress(json=json) as progress:
-        report = api.torrent(path, spec, out=out, force=force, workers=processes(workers), progress=progress)
+        report = api.torrent(path, spec, to=to, overwrite=overwrite, workers=processes(workers), progress=progress)
     output.show(report, show, json=json)
 
 

@@ -15,7 +15,7 @@ from packager.errors import InputError
 from packager.get.find_by_key import FoundMembers, checked_members
 from packager.get.shard_tables import ShardTables
 from packager.model import MEMBERS, Release, ReleaseShard
-from packager.option_fields import option
+from packager.option_fields import PHASES, option
 from packager.paths import display_text
 from packager.units import count_of, format_limit, format_size, parse_size
 
@@ -27,10 +27,10 @@ class SearchOptions:
     """Which members are meant by SQL, in which shards or phases; in all if none is named."""
 
     where: str | None = option("All members for which this SQL is true; reads whole tables.", metavar="SQL")
-    shards: tuple[str, ...] = option("With --where: only of this shard; again.", (), "--shard", metavar="NAME")
-    phases: tuple[str, ...] = option("With --where: only of this phase; again.", (), "--phase", metavar="NAME")
-    most: int = option(
-        "With --where: of members tables fetch no more than this.", "256 MiB", metavar="SIZE", parse=parse_size
+    shards: tuple[str, ...] = option("With --where: only of this shard. Repeatable.", (), "--shard", metavar="NAME")
+    phases: tuple[str, ...] = option("With --where: only of this phase. Repeatable.", (), *PHASES.flags, metavar="NAME")
+    metadata_limit: int = option(
+        "With --where: maximum size of the members tables to fetch.", "256 MiB", metavar="SIZE", parse=parse_size
     )
 
 
@@ -42,10 +42,10 @@ def find_by_sql(search: SearchOptions, release: OpenedRelease, shelf: ShardTable
     """
     searched = _searched(release.release, search.shards, search.phases)
     cost = sum(shard.members_table.size for shard in searched)
-    if release.reader.folder is None and cost > search.most:
+    if release.reader.folder is None and cost > search.metadata_limit:
         what = f"the members tables of {count_of(len(searched), 'shard')} are {format_size(cost)}, more than the "
-        fix = "narrow it with --shard or --phase, or allow more with --most"
-        raise InputError("--where", f"{what}{format_limit(search.most)} that may be fetched", fix)
+        fix = "narrow it with --shard or --phase, or allow more with --metadata-limit"
+        raise InputError("--where", f"{what}{format_limit(search.metadata_limit)} that may be fetched", fix)
     gone = pa.array(sorted(shelf.withdrawn), pa.string())
     found, count = [], 0
     for shard in searched:

@@ -25,7 +25,7 @@ from packager.errors import InputError
 from packager.get.find_by_sql import SearchOptions
 from packager.get.member_links import links_of
 from packager.get.member_readers import MemberReaders, MemberSelection, SelectedMembers
-from packager.option_fields import KEY, LAYOUT, LIST_ONLY, ORIGINAL_NAMES, OVERWRITE, PLAY_ORDER, option
+from packager.option_fields import DRY_RUN, KEY, NUMBER, OVERWRITE, RENAME, SOURCE_NAMES, option
 from packager.paths import display_text
 from packager.progress import Progress
 
@@ -46,17 +46,17 @@ class GetOptions:
         "A folder or a store (s3://, sftp://) that may hold shards' tars; again.", (), "--from", metavar="DIR|URL"
     )
     network: NetworkOptions = NetworkOptions()
-    path_format: str | None = option(LAYOUT)
-    original_names: bool = option(ORIGINAL_NAMES, False)
-    play_order: bool = option(PLAY_ORDER, False)
+    rename: str | None = option(RENAME)
+    source_names: bool = option(SOURCE_NAMES, False)
+    number: bool = option(NUMBER, False)
     overwrite: bool = option(OVERWRITE, False)
     links: bool = option("Print a magnet link to each member, and fetch nothing of it.", False, "--magnet")
-    dry_run: bool = option(LIST_ONLY, False)
+    dry_run: bool = option(DRY_RUN, False)
 
     @property
     def naming(self) -> NamingOptions:
         """How members are named. Raises InputError for a layout that is none."""
-        return parse_naming(self.path_format, original=self.original_names, play_order=self.play_order)
+        return parse_naming(self.rename, original=self.source_names, number=self.number)
 
 
 def get_members(
@@ -142,7 +142,7 @@ def _write(
     atomic_files.remove_tree(scratch)  # what a killed run left
     with OutputFolder(to, avoid=tops) as destination:
         # Names as at the source may differ only by case; the shard's own and a layout's never should.
-        exact = options.original_names and not destination.folds_case()
+        exact = options.source_names and not destination.folds_case()
         fetched = _Fetched(
             path_formats.make_distinct(asked, path_formats.exact_path if exact else path_formats.folded_path)
         )

@@ -63,8 +63,8 @@ def find_by_links(links: Sequence[str], naming: NamingOptions, remote: NetworkOp
     remote: whose web seeds come before the link's own; a web seed that is a folder's address has the tar
     under the name that the link gives it. A link knows no tags, so `naming` may ask for none.
     """
-    if naming.layout or naming.original or naming.play_order:
-        raise InputError("--layout", "a magnet link has a member's path and no tags", "leave the names as they are")
+    if naming.layout or naming.original or naming.number:
+        raise InputError("--rename", "a magnet link has a member's path and no tags", "leave the names as they are")
     meant = [_meant(parse_magnet(link), remote) for link in links]
     return MemberSelection(meant, "", Evidence(kind="magnet", name="magnet link"), TransferCost())
 

@@ -9,12 +9,13 @@ import msgspec
 
 from packager.core.config.option_values import nearest
 from packager.core.http.allowed_hosts import AllowedHosts
+from packager.core.http.listen_address import parse_listen
 from packager.engine.network.connection_options import (
+    DEFAULT_LISTEN,
     DHT,
     DOWNLOAD_LIMIT,
     LISTEN,
     NO_WEB_SEEDS,
-    PORT,
     STOP_AFTER,
     TIMEOUT,
     UPLOAD_LIMIT,
@@ -107,8 +108,7 @@ class RunOptions:
     allow_hosts: none: those that are kept; an empty one: no host, or those beside it alone. timeout: seconds.
     """
 
-    port: int = option(PORT, 6881)
-    listen: str = option(LISTEN, "")
+    listen: str = option(LISTEN, DEFAULT_LISTEN)
     dht: bool = option(DHT, False)
     peers: tuple[str, ...] = option("Meet this peer, too; may be given again.", (), "--peer", metavar="HOST:PORT")
     no_web_seeds: bool = option(NO_WEB_SEEDS, False)
@@ -127,10 +127,11 @@ class RunOptions:
         return tuple(host for host in self.allow_hosts if host)
 
     def reach(self, allowed: AllowedHosts) -> PeerOptions:
-        """Return how peers are met."""
+        """Return how peers are met. Raises InputError."""
+        address, port = parse_listen(self.listen)
         return PeerOptions(
-            address=self.listen,
-            port=self.port,
+            address=address,
+            port=port,
             dht=self.dht,
             upload_limit=self.upload_limit,
             download_limit=self.download_limit,

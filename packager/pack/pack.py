@@ -127,7 +127,7 @@ def pack(
         packed=done,
         unchanged=len(every) - len(missing),
         not_local=sum(found.not_local for _, found in stands),
-        virtual=virtual,
+        without_tars=virtual,
         read_bytes=size,
         seconds=round(time.monotonic() - started, 3),
         failed=tuple(sorted(failed, key=lambda issue: issue.where)),
@@ -164,7 +164,7 @@ class PackProgress:
     """How far packing is: shards packed, virtual ones, and bytes left by phase; bytes a second of one process."""
 
     packed: dict[str, int]
-    virtual: dict[str, int]  # of those packed
+    without_tars: dict[str, int]  # of those packed
     left: dict[str, int]
     rate: float | None
     unknown_tars: tuple[str, ...]  # tars in the shards' folder that the plan does not know

@@ -37,7 +37,7 @@ from packager.engine.published.release_reader import RELEASE
 from packager.engine.tables import parquet
 from packager.errors import IncompleteError, InputError
 from packager.model import Plan, PublishedFile, Release, ReleaseShard, ShardName
-from packager.option_fields import ALLOW_HOSTS, ALLOW_UNREAD, PHASES, SCRAPE, option
+from packager.option_fields import ALLOW_HOSTS, ALLOW_UNREAD, COUNT_SEEDS, PHASES, option
 from packager.options import Config
 from packager.progress import SILENT, Progress
 from packager.publish import site_seed_counts, swap_folder
@@ -56,12 +56,16 @@ class PublishOptions:
     """What is published beside the phases that are published already, and where the site is brought to after."""
 
     phases: tuple[str, ...] | None = option(PHASES)
-    scrape: bool = option(SCRAPE, False)
+    count_seeds: bool = option(COUNT_SEEDS, False)
     allow_hosts: tuple[str, ...] = option(ALLOW_HOSTS, ())
     to: Path | str | None = option(
-        "Bring the site to this place, too: s3://BUCKET/PREFIX, sftp://HOST/PATH, file:///PATH.", metavar="URL"
+        "Also upload the site to s3://BUCKET/PREFIX, sftp://HOST/PATH or file:///PATH.",
+        None,
+        "--to",
+        "-o",
+        metavar="PLACE",
     )
-    with_shards: bool = option("Bring the tars there, too, below shards/.", False)
+    with_shards: bool = option("With --to: upload the tars too, into shards/.", False)
     delete_after: float = option(
         "With --to: delete files there that the release no longer has after this long.",
         "24 h",

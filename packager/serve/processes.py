@@ -35,23 +35,6 @@ class ListenAddress:
     log: Path | None = None  # None: stderr
 
 
-def parse_listen(text: str, where: str = "--listen") -> tuple[str, int]:
-    """Return the address and port of "HOST:PORT", an IPv6 address in brackets; ":PORT" is any address of the machine.
-
-    Raises InputError.
-    """
-    host, colon, port = text.rpartition(":")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        colon = ""
-    if not colon or not port.isascii() or not port.isdigit() or int(port[:6]) > 65535:
-        raise InputError(
-            where, f'"{display_text(text)}" is not HOST:PORT', 'write it as "127.0.0.1:8000" or "[::1]:8000"'
-        )
-    return host, int(port)
-
-
 def serve(
     serving: ServeOptions, place: ListenAddress, *, processes: int, ready: Callable[[str, ReleaseListing], None]
 ) -> ServeReport:

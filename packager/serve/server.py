@@ -41,11 +41,11 @@ _SWITCH_SECONDS = 0.001  # after which a thread that computes lets the others se
 
 @dataclass(frozen=True)
 class ServeOptions:
-    """How a process serves. cache_size: bytes for layouts of shards. verify_pieces: hash each first."""
+    """How a process serves. cache_size: bytes for layouts of shards. check_pieces: hash each first."""
 
     project: Project
     cache_size: int
-    verify_pieces: bool
+    check_pieces: bool
 
 
 def open_shard_cache(serving: ServeOptions, counts: Metrics, warn: Callable[[str], None]) -> ShardCache:
@@ -58,7 +58,7 @@ def open_shard_cache(serving: ServeOptions, counts: Metrics, warn: Callable[[str
         counts,
         memory=serving.cache_size,
         pieces=VerifiedPieces(_PROVED),
-        verify_pieces=serving.verify_pieces,
+        check_pieces=serving.check_pieces,
         warn=warn,
     )
     try:

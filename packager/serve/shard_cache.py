@@ -137,15 +137,15 @@ class ShardCache:
         *,
         memory: int,
         pieces: VerifiedPieces,
-        verify_pieces: bool,
+        check_pieces: bool,
         warn: Callable[[str], None],
     ) -> None:
-        """Hold layouts in `memory` bytes, and one at least. paranoid: send no byte before its piece was hashed.
+        """Hold layouts in `memory` bytes, and one at least. check_pieces: send no byte before its piece was hashed.
 
         pieces: those that were hashed. warn: called once for each tar that is not as it was written.
         """
         self._workspace, self._counts, self._memory = project, counts, memory
-        self._pieces, self._verify_pieces, self._warn = pieces, verify_pieces, warn
+        self._pieces, self._check_pieces, self._warn = pieces, check_pieces, warn
         self._notes: dict[ShardName, TarStamp | None] = {}
         self._changed: set[ShardName] = set()  # tars that were warned of
         self._files, self._room = OpenFileCache(_FILES), MemoryLimit(_AHEAD)
@@ -210,7 +210,7 @@ class ShardCache:
         """Return the body of a shard without a look at the disk; None where `body` must look. Raises WithheldError."""
         looked = self._without_tar.get(listed.name, -_LOOK_SECONDS)
         held = self._find(listed.name)
-        if held is None or self._verify_pieces or time.monotonic() - looked >= _LOOK_SECONDS:
+        if held is None or self._check_pieces or time.monotonic() - looked >= _LOOK_SECONDS:
             return None
         _check_withheld(held, ranges)
         return held.tar if len(ranges) == 1 and held.tar.is_open(*ranges[0]) else None
@@ -224,7 +224,7 @@ class ShardCache:
         """
         tar = self._tar(listed, ranges[0])
         try:
-            prove = self._verify_pieces or (tar is not None and not self._is_as_written(listed.name, tar))
+            prove = self._check_pieces or (tar is not None and not self._is_as_written(listed.name, tar))
             if tar is None or self._listing.withdrawn or self._listing.partly or prove:
                 held = self._hold(listed, prove=prove)
                 _check_withheld(held, ranges)

@@ -60,7 +60,7 @@ def _infohash(text: str, where: str) -> Infohash:
 class TorrentSpec:
     """What a torrent is to be.
 
-    piece_length: None to choose. trackers: URLs by tier. creation_date: RFC 3339.
+    piece_length: None to choose. trackers: URLs by tier. date: RFC 3339.
     """
 
     version: TorrentVersion = option(
@@ -77,45 +77,44 @@ class TorrentSpec:
         parse=option_values.piece_length,
     )
     trackers: tuple[tuple[str, ...], ...] = option(
-        "A tier of trackers, with commas between; may be given again.",
+        "A tier of trackers, separated by commas. Repeatable.",
         (),
         "--tracker",
-        "-t",
         metavar="URL",
         parse=_tier,
     )
     web_seeds: tuple[str, ...] = option(
-        "A folder on the web that holds the file or folder, or the file itself (BEP 19); may be given again.",
+        "A folder on the web that holds the file or folder, or the file itself (BEP 19). Repeatable.",
         (),
         "--web-seed",
         metavar="URL",
         parse=_web_seed,
     )
     include: tuple[str, ...] = option(
-        'Include only names like this, as "*.flac" or "cd1/*". Repeatable.', (), "--include", "-i", metavar="PATTERN"
+        'Include only names like this, such as "*.flac" or "cd1/*". Repeatable.', (), "--include", metavar="PATTERN"
     )
-    exclude: tuple[str, ...] = option("Exclude names like this. Repeatable.", (), "--exclude", "-x", metavar="PATTERN")
+    exclude: tuple[str, ...] = option("Exclude names like this. Repeatable.", (), "--exclude", metavar="PATTERN")
     name: str | None = option("The torrent's name. Default: that of PATH.")
     comment: str = option("A text for people, outside the infohash.", "", metavar="TEXT", parse=option_values.text)
-    source: str = option(
-        "A text inside the infohash, which tells it from the same files elsewhere.",
+    source_tag: str = option(
+        "A text inside the infohash, which makes it differ from other torrents of the same files.",
         "",
         metavar="TEXT",
         parse=option_values.line,
     )
     private: bool = option("Peers from its trackers alone (BEP 27).", False)
     similar: tuple[Infohash, ...] = option(
-        "v1 infohash of a torrent that shares files (BEP 38); again.", (), metavar="INFOHASH", parse=_infohash
+        "v1 infohash of a torrent that shares files (BEP 38). Repeatable.", (), metavar="INFOHASH", parse=_infohash
     )
     collections: tuple[str, ...] = option(
-        "A name that torrents with shared files have (BEP 38); again.",
+        "A name that torrents with shared files have (BEP 38). Repeatable.",
         (),
         "--collection",
         metavar="NAME",
         parse=option_values.title,
     )
-    creation_date: str | None = option(
-        "Its date, as 2026-11-21. Default: that of SOURCE_DATE_EPOCH, else none: equal files give an equal .torrent.",
+    date: str | None = option(
+        "Its date, such as 2026-11-21. Default: SOURCE_DATE_EPOCH, else no date.",
         metavar="DATE",
         parse=parse_date,
     )
@@ -131,8 +130,8 @@ class TorrentSpec:
         extra: bencode.Dictionary = {}
         if self.private:
             extra[b"private"] = 1
-        if self.source:
-            extra[b"source"] = self.source.encode()
+        if self.source_tag:
+            extra[b"source"] = self.source_tag.encode()
         if self.similar:
             extra[b"similar"] = [bytes.fromhex(infohash) for infohash in self.similar]
         if self.collections:
@@ -176,17 +175,17 @@ class _Source:
 
 
 def make_torrent(
-    path: Path, wanted: TorrentSpec, *, out: Path | None, force: bool, processes: int, progress: Progress
+    path: Path, wanted: TorrentSpec, *, to: Path | None, overwrite: bool, processes: int, progress: Progress
 ) -> TorrentReport:
     """Hash a file or folder where it lies, write its .torrent, and return what it says.
 
-    out: the .torrent, or a folder for it; None: NAME.torrent in the current folder. force: replace what is there.
+    to: the .torrent, or a folder for it; None: NAME.torrent in the current folder. overwrite: replace what is there.
     Raises InputError for a path, name or glob that gives no torrent, and where the .torrent is there or would be
     larger than clients load; IncompleteError for a file that cannot be read or is written to meanwhile.
     """
     began = time.monotonic()
     name = _name(path, wanted)
-    place = _place(out, name, force=force)
+    place = _place(to, name, overwrite=overwrite)
     source, left_out = _source(path, name, wanted, place)
     _check_size(source, wanted)
     progress.begin("torrent", int(source.space.sizes.sum()))
@@ -220,7 +219,7 @@ def make_torrent(
 def _torrent(contents: Contents, wanted: TorrentSpec) -> tuple[bencode.Dictionary, bytes]:
     """Return the info dictionary and the .torrent's bytes."""
     info = build_torrent.build_info(contents, wanted.version) | wanted.extra
-    date = timestamp(wanted.creation_date) if wanted.creation_date is not None else None
+    date = timestamp(wanted.date) if wanted.date is not None else None
     data = build_torrent.build_torrent(
         info,
         file=contents,
@@ -244,12 +243,12 @@ def _name(path: Path, wanted: TorrentSpec) -> str:
     return name
 
 
-def _place(out: Path | None, name: str, *, force: bool) -> Path:
+def _place(to: Path | None, name: str, *, overwrite: bool) -> Path:
     """Return where the .torrent goes. Raises InputError where something is there already."""
-    place = Path(f"{name}.torrent") if out is None else out / f"{name}.torrent" if out.is_dir() else out
-    if place.exists() and not force:
+    place = Path(f"{name}.torrent") if to is None else to / f"{name}.torrent" if to.is_dir() else to
+    if place.exists() and not overwrite:
         raise InputError(
-            display_text(str(place)), "is there already", "write another with --out, or replace it with --force"
+            display_text(str(place)), "already exists", "choose another file with --to, or replace it with --overwrite"
         )
     return place.absolute()
 

@@ -9,10 +9,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packager.core.http.allowed_hosts import allowed_hosts
+from packager.core.http.listen_address import parse_listen
 from packager.core.reports.reports import SeededTorrent, SeedReport, SeedState
 from packager.core.reports.withheld import Withheld
 from packager.engine.files.shard_torrent import FolderTorrent
-from packager.engine.network.connection_options import DHT, LISTEN, PORT, STOP_AFTER, UPLOAD_LIMIT, PeerOptions
+from packager.engine.network.connection_options import (
+    DEFAULT_LISTEN,
+    DHT,
+    LISTEN,
+    STOP_AFTER,
+    UPLOAD_LIMIT,
+    PeerOptions,
+)
 from packager.engine.network.libtorrent_session import TorrentSession
 from packager.engine.network.session_watch import SessionWatch
 from packager.errors import InputError, PackagerError
@@ -28,8 +36,7 @@ _RULE_SECONDS = 5.0  # between two looks whether a release or a withdrawal aroun
 class SeedOptions:
     """How shards are shared, and what says that they are right. With a client that runs, its own settings hold."""
 
-    port: int = option(PORT, 6881)
-    listen: str = option(LISTEN, "")
+    listen: str = option(LISTEN, DEFAULT_LISTEN)
     dht: bool = option(DHT, False)
     allow_hosts: tuple[str, ...] = option(ALLOW_HOSTS, ())
     upload_limit: int | None = option(UPLOAD_LIMIT)
@@ -43,7 +50,7 @@ class SeedOptions:
     key: Path | str | None = option(KEY)
     torrent: Path | None = option("The .torrent of the one tar given. Default: the release's.", metavar="FILE")
     source: Path | None = option(
-        "The collection's folder, where members of shards kept as files may lie.", metavar="DIR"
+        "The collection's folder, for the members of shards that are folders.", None, "--from", metavar="DIR"
     )
     allow_withdrawn: bool = option("Also share shards with withdrawn records.", False)
     workers: int | None = option(WORKERS)
@@ -51,25 +58,26 @@ class SeedOptions:
     @property
     def reach(self) -> PeerOptions:
         """How peers are met. Raises InputError."""
+        address, port = parse_listen(self.listen)
         return PeerOptions(
-            address=self.listen,
-            port=self.port,
+            address=address,
+            port=port,
             dht=self.dht,
             upload_limit=self.upload_limit or 0,
             allowed=allowed_hosts(self.allow_hosts).with_origin(str(self.release)),
         )
 
     def check(self) -> None:
-        """Raise InputError for an option that a client which runs has of its own."""
+        """Raise InputError for an option that a running client has in its own settings."""
         own = {
             "--upload-limit": self.upload_limit,
             "--for": self.stop_after,
             "--dht": self.dht,
-            "--listen": self.listen,
+            "--listen": self.listen != DEFAULT_LISTEN,
         }
         for flag, value in own.items():
             if self.client is not None and value:
-                raise InputError(flag, "does not go with --client, which shares by its own settings", "leave one out")
+                raise InputError("", f"{flag} cannot be used with --client", "set it in the client")
 
 
 def seed(

@@ -99,7 +99,9 @@ def _handover(torrents: Sequence[Seedable]) -> TorrentToAdd:
 def _misnamed(each: Seedable) -> Issue | None:
     """Return that a client would look for the tar under another name, and fetch it there, if so."""
     if isinstance(each.file, FolderTorrent) and each.file.places:
-        what = "its members do not lie in it, and a client looks for them there; share it with: packager seed --source"
+        what = (
+            "its members do not lie in it, and a client looks for them there; share it with: packager seed --from DIR"
+        )
         return Issue(where=display_text(str(each.tar)), what=what)
     if each.tar.name == each.file.name:
         return None

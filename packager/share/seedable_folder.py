@@ -38,7 +38,7 @@ def shared_folder(folder: Path, torrent: Path, documents: ShardFiles | None, sou
         inside = os.path.join(folder, path)
         place = next((place for place in (inside, *at_source.get(path, ())) if _has(place, size)), None)
         if place is None:
-            fix = "verify it; for members that lie in the collection's folder name that with --source"
+            fix = "verify it; or name the collection's folder with --from"
             raise InputError(display_text(str(folder)), f"{display_text(path)} is not there with its {size} bytes", fix)
         if place != inside:
             places[path] = os.path.abspath(place)

@@ -43,7 +43,14 @@ def project(planned: Path, tmp_path: Path) -> Project:
 
 
 def keygen(folder: Path, name: str, *options: str) -> list[str]:
-    return ["keygen", *options, "--secret", str(folder / f"{name}.key"), "--public", str(folder / f"{name}.pub")]
+    return [
+        "keygen",
+        *options,
+        "--secret-key",
+        str(folder / f"{name}.key"),
+        "--public-key",
+        str(folder / f"{name}.pub"),
+    ]
 
 
 def set_keys(project: Project, *lines: str, shards: str = "") -> None:

@@ -62,18 +62,18 @@ TWO_RELEASES: dict[str, tuple[Change, tuple[str, ...]]] = {
     "withdraw": (leave, WITHDRAW),
     "scan again": (grow, ("scan",)),
     "plan again": (leave, ("plan",)),
-    "pack again": (leave, ("pack", "--virtual", "--workers", "1")),
+    "pack again": (leave, ("pack", "--no-tars", "--workers", "1")),
     "publish again": (leave, ("publish",)),
 }
 VIRTUAL: dict[str, tuple[Change, tuple[str, ...]]] = {
-    "release": (age, ("release", "--virtual", "--workers", "1")),
+    "release": (age, ("release", "--no-tars", "--workers", "1")),
     "export": (leave, ("export", "tones-audio-00001", "tones-rest-00001", "--workers", "1")),
     "withdraw": (leave, WITHDRAW),
     "scan again": (grow, ("scan",)),
     "plan again": (leave, ("plan",)),
-    "pack again": (drop_tars, ("pack", "--virtual", "--workers", "2")),
+    "pack again": (drop_tars, ("pack", "--no-tars", "--workers", "2")),
     "publish again": (leave, ("publish",)),
-    "release of nothing new": (leave, ("release", "--virtual")),
+    "release of nothing new": (leave, ("release", "--no-tars")),
 }
 
 

@@ -100,7 +100,7 @@ def test_two_projects_that_write_to_one_folder_at_once_both_end_well(second: str
     expected = alone(tmp_path, a) | alone(tmp_path, b)
     config = b.root / "packager.toml"
     if second == "export":
-        api.pack(config, workers=1, virtual=True)
+        api.pack(config, workers=1, no_tars=True)
     actions: dict[str, Callable[[], object]] = {
         "pack": lambda: pack(b),
         "release": lambda: api.release(config, workers=1),

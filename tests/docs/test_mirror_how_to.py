@@ -14,7 +14,7 @@ from tests.helpers.http_server import Site, serving
 from tests.helpers.publisher import Archive, pack
 
 SCHEMAS = ROOT / "manifests/schema/reports"
-END = ["--listen", "127.0.0.2", "--port", "0", "--for", "20s", "--until-done"]
+END = ["--listen", "127.0.0.2:0", "--for", "20s", "--until-done"]
 
 
 @pytest.fixture

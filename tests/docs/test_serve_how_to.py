@@ -51,5 +51,5 @@ def test_a_release_without_tars_is_made_and_served_as_the_page_says(
 
 def test_the_page_tells_every_option_that_serve_has() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    for option in ("--listen", "--paranoid", "--access-log", "--memory", "--workers"):
+    for option in ("--listen", "--check-pieces", "--access-log", "--cache-size", "--workers"):
         assert option in text

@@ -93,7 +93,7 @@ def test_a_file_of_any_time_is_released_once_and_is_unchanged_then(
 
 @some_times
 def test_a_file_of_any_time_is_served_and_exported(project: Project, capsys: Capture) -> None:
-    assert project.run(capsys, "release", "--virtual").code == 0
+    assert project.run(capsys, "release", "--no-tars").code == 0
     _, workspace = load_project(project.root / "packager.toml")
     name = "tones-audio-00001"
     tar = open_virtual(workspace, name, project.source, OpenFileCache(8), MemoryLimit(1 << 20))
@@ -134,6 +134,6 @@ def test_files_of_any_time_are_rebuilt_from_and_made_a_torrent_of(
     for number in range(2):
         out = root / f"{number}.tar"
         source = str(project.source)
-        assert main(["rebuild", "tones-audio-00001", "--from", source, "--out", str(out), *where]) == 0
+        assert main(["rebuild", "tones-audio-00001", "--from", source, "--to", str(out), *where]) == 0
         assert out.read_bytes() == (project.root / "shards" / "tones-audio-00001.tar").read_bytes()
-    assert main(["torrent", str(project.source), "--out", str(root / "s.torrent")]) == 0, capsys.readouterr().err
+    assert main(["torrent", str(project.source), "--to", str(root / "s.torrent")]) == 0, capsys.readouterr().err

@@ -24,7 +24,7 @@ from tests.helpers.site_contents import told, told_by_tar
 
 Capture = pytest.CaptureFixture[str]
 CHECKER = (sys.executable, "-m", "tests.second_implementation")
-FETCH = api.RunOptions(listen="127.0.0.2", port=0, until_done=True, seconds=120)
+FETCH = api.RunOptions(listen="127.0.0.2:0", until_done=True, stop_after=120)
 CONFIG = """
 [collection]
 name = "texts"
@@ -102,7 +102,7 @@ def growing(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     project = Project(tmp_path / "project")
     project.source.mkdir(parents=True)
     secret, public = str(project.root / "release.key"), str(project.root / "release.pub")
-    assert main(["keygen", "--no-password", "--secret", secret, "--public", public]) == 0
+    assert main(["keygen", "--no-password", "--secret-key", secret, "--public-key", public]) == 0
     with serving({}) as site:
         config = CONFIG.format(size=request.param, address=site.address)
         (project.root / "packager.toml").write_text(config)

@@ -134,9 +134,9 @@ def run(*arguments: object) -> int:
 def test_no_command_sends_anything_to_this_machine(hostile: Hostile, capsys: Capture) -> None:
     link = f"magnet:?xt=urn:btih:{'1' * 40}&dn={NAME}.tar&xl=160000&x.pk=1024:50000:{'ab' * 32}:0.bin"
     link += "".join(f"&ws={each}x&tr={each}announce" for each in hostile.listener.spellings())
-    swarm = ("--swarm", "--listen", "127.0.0.9", "--timeout", "1 s")
+    swarm = ("--swarm", "--listen", "127.0.0.9:0", "--timeout", "1 s")
     release = ("--release", hostile.release)
-    session = ("--listen", "127.0.0.9", "--port", 0, "--for", "0.3 s")
+    session = ("--listen", "127.0.0.9:0", "--for", "0.3 s")
     shutil.copytree(hostile.release, "alone/output")  # no tar is beside it
     codes = {
         ("inspect", hostile.torrent): 0,
@@ -149,7 +149,7 @@ def test_no_command_sends_anything_to_this_machine(hostile: Hostile, capsys: Cap
         ("get", "0.bin", "--release", "alone/output", "--to", "got", "--no-web-seeds", *swarm): 1,
         ("get", link, "--to", "got"): 1,
         ("get", link, "--to", "got", "--no-web-seeds", *swarm): 1,
-        ("rebuild", NAME, *release, "--out", "new.tar", "--from", hostile.torrent.parent, *swarm): 3,
+        ("rebuild", NAME, *release, "--to", "new.tar", "--from", hostile.torrent.parent, *swarm): 3,
         ("mirror", "follow", hostile.release, "--to", "m", *FOLLOW, "--dry-run"): 0,
         ("mirror", "follow", hostile.release, "--to", "m", *FOLLOW, *session): 3,
         ("mirror", "sync", "--to", "m", "--yes", *session): 3,
@@ -198,10 +198,10 @@ def test_a_torrent_alone_sends_a_client_nowhere(hostile: Hostile, key: bytes, va
     assert isinstance(torrent, dict)
     made = {name: torrent[name] for name in (b"info", b"piece layers") if name in torrent} | {key: with_port(value)}
     Path("x.torrent").write_bytes(bencode.encode(made))  # type: ignore[arg-type]
-    session = ("--listen", "127.0.0.9", "--port", 0, "--for", "0.3 s")
+    session = ("--listen", "127.0.0.9:0", "--for", "0.3 s")
     assert run("inspect", "x.torrent") in (0, 1)
     assert run(
-        "repair", hostile.tar, "--torrent", "x.torrent", "--swarm", "--listen", "127.0.0.9", "--timeout", "1 s"
+        "repair", hostile.tar, "--torrent", "x.torrent", "--swarm", "--listen", "127.0.0.9:0", "--timeout", "1 s"
     ) in (
         1,
         2,
@@ -240,7 +240,7 @@ def test_a_password_in_an_address_is_never_shown(hostile: Hostile, capsys: Captu
         ("inspect", "x.torrent"): 1,
         ("inspect", link): 1,
         ("repair", hostile.tar, "--torrent", "x.torrent"): 1,
-        ("seed", hostile.tar, "--torrent", "x.torrent", "--listen", "127.0.0.9", "--port", 0, "--for", "0.3 s"): 1,
+        ("seed", hostile.tar, "--torrent", "x.torrent", "--listen", "127.0.0.9:0", "--for", "0.3 s"): 1,
         ("get", f"{link}&xl=9&dn=a.tar&x.pk=0:9:{'ab' * 32}:x", "--to", "got"): 1,
         ("get", "x", "--release", address): 2,
         ("verify", hostile.tar, "--release", address): 2,

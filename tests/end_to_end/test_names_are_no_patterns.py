@@ -122,7 +122,7 @@ def test_extract_takes_a_path_as_it_is_written(
                 str(to),
                 "--path",
                 pattern,
-                "--original-names",
+                "--source-names",
             ]
         )
         found += [path.relative_to(to).as_posix() for path in to.rglob("*.wav")]

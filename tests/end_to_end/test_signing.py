@@ -28,7 +28,7 @@ def signed(tmp_path: Path) -> Project:
 
 def make_key(project: Project, name: str) -> None:
     secret, public = project.root / f"{name}.key", project.root / f"{name}.pub"
-    assert main(["keygen", "--no-password", "--secret", str(secret), "--public", str(public)]) == 0
+    assert main(["keygen", "--no-password", "--secret-key", str(secret), "--public-key", str(public)]) == 0
 
 
 def set_release_keys(project: Project, lines: str) -> None:
@@ -98,7 +98,7 @@ def test_a_key_with_a_password_is_asked_for_once_and_refused_where_nobody_can_an
     project = make_project(tmp_path / "project", files=2)
     monkeypatch.setenv("PACKAGER_KEY_PASSWORD", "correct horse")
     secret, public = project.root / "my.key", project.root / "my.pub"
-    assert main(["keygen", "--secret", str(secret), "--public", str(public)]) == 0
+    assert main(["keygen", "--secret-key", str(secret), "--public-key", str(public)]) == 0
     set_release_keys(project, 'key = "my.key"')
     monkeypatch.delenv("PACKAGER_KEY_PASSWORD")
     refused = project.run(capsys, "release")
@@ -107,4 +107,4 @@ def test_a_key_with_a_password_is_asked_for_once_and_refused_where_nobody_can_an
     assert not (project.root / "output").exists()
     monkeypatch.setenv("PACKAGER_KEY_PASSWORD", "correct horse")
     assert project.run(capsys, "release").code == 0
-    assert main(["keygen", "--secret", str(secret), "--public", str(public)]) == 2
+    assert main(["keygen", "--secret-key", str(secret), "--public-key", str(public)]) == 2

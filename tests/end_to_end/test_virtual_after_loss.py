@@ -20,7 +20,7 @@ def test_a_release_goes_on(tmp_path: Path, capsys: Capture, change: str, *, is_o
     config = project.root / "packager.toml"
     if not is_option:
         config.write_text(config.read_text().replace("[shards]", "[shards]\nmaterialise = false"))
-    command = ("release", "--virtual") if is_option else ("release",)
+    command = ("release", "--no-tars") if is_option else ("release",)
     assert project.run(capsys, *command).code == 0
     first = read_release(project)
     if change == "gone":

@@ -317,7 +317,7 @@ def test_a_shard_with_withdrawn_members_is_still_proved_and_mended_by_its_torren
     assert main(["repair", str(tar), "--from", str(other)]) == 0
     assert tar.read_bytes() == other.read_bytes()
     capsys.readouterr()
-    assert main(["rebuild", str(tar), "--from", str(project.source), "--out", str(project.root / "x.tar")]) == 2
+    assert main(["rebuild", str(tar), "--from", str(project.source), "--to", str(project.root / "x.tar")]) == 2
     assert "1 of its 4 members were withdrawn" in capsys.readouterr().err
 
 

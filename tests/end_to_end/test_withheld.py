@@ -62,7 +62,7 @@ def withdraw(project: Project, capsys: Capture, *more: str) -> dict:
 
 def seed(capsys: Capture, *arguments: object) -> tuple[int, dict, str]:
     capsys.readouterr()
-    code = main(["seed", *map(str, arguments), "--listen", "127.0.0.1", "--port", "0", "--for", "0.1 s", "--json"])
+    code = main(["seed", *map(str, arguments), "--listen", "127.0.0.1:0", "--for", "0.1 s", "--json"])
     printed = capsys.readouterr()
     if code == 2:
         error = json.loads(printed.err.splitlines()[-1])
@@ -128,7 +128,7 @@ def test_a_renamed_copy_with_its_torrent_elsewhere_is_not_seeded_either(project:
 def test_no_other_torrent_of_a_withdrawn_tar_is_seeded(project: Project, capsys: Capture, version: str) -> None:
     withdraw(project, capsys)
     tar, made = project.root / "shards" / f"{OLD}.tar", project.root / "other.torrent"
-    options = ["--format", version, "--piece-length", "32 KiB", "--out", str(made)]
+    options = ["--format", version, "--piece-length", "32 KiB", "--to", str(made)]
     assert main(["torrent", str(tar), *options]) == 0
     code, _, error = seed(capsys, tar, "--torrent", made)
     assert (code, "was withdrawn" in error) == (2, True)

@@ -62,7 +62,7 @@ def test_a_shard_is_verified_repaired_rebuilt_and_extracted(made: Project, tmp_p
     release = ("--release", made.root / "output")
     for job in (
         ("verify", tar, *release),
-        ("rebuild", tar.stem, *release, "--from", made.source, "--out", tmp_path / tar.name),
+        ("rebuild", tar.stem, *release, "--from", made.source, "--to", tmp_path / tar.name),
         ("repair", tmp_path / tar.name, *release),
         ("extract", tar, *release, "--to", tmp_path / "files"),
     ):
@@ -82,7 +82,7 @@ def test_a_member_is_got_from_a_web_seed(made: Project, tmp_path: Path, capsys: 
 
 @pytest.mark.parametrize("version", ["v1", "v2", "hybrid"])
 def test_a_torrent_is_made_and_inspected(made: Project, tmp_path: Path, capsys: Capture, version: str) -> None:
-    ran = run(capsys, "torrent", made.source, "--out", tmp_path / "x.torrent", "--format", version)
+    ran = run(capsys, "torrent", made.source, "--to", tmp_path / "x.torrent", "--format", version)
     assert (ran.code, ran.err.count(NOTE)) == (0, 1)
     ran = run(capsys, "inspect", tmp_path / "x.torrent")
     assert (ran.code, "libtorrent is not installed, so its verdict is unknown" in ran.out) == (0, True)

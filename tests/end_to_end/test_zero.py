@@ -7,8 +7,8 @@ import libtorrent as lt
 import pytest
 
 from packager.cli.app import main
+from packager.core.http.listen_address import parse_listen
 from packager.errors import InputError
-from packager.serve.processes import parse_listen
 from tests.helpers.projects import PHASES, Project, make_project
 
 Capture = pytest.CaptureFixture[str]
@@ -30,7 +30,7 @@ def test_a_mirror_may_keep_nothing_free_and_take_nothing(
     base += ["--counts", "list", "--client", "none", "--json"]
     assert main([*base, "--budget", "1 GiB", "--reserve", zero]) == 0
     assert json.loads(capsys.readouterr().out)["plan"]["chosen"]
-    limits = ["--upload-limit", zero, "--download-limit", zero, "--port", "0", "--for", "0 s", "--max-age", "0 d"]
+    limits = ["--upload-limit", zero, "--download-limit", zero, "--listen", ":0", "--for", "0 s", "--max-age", "0 d"]
     assert main([*base, "--budget", zero, *limits]) == 0
     assert json.loads(capsys.readouterr().out)["plan"]["chosen"] == []
 
@@ -59,10 +59,10 @@ def test_zero_is_accepted_by_verify_and_seed_and_get(released: Project, tmp_path
     assert main(["verify", shards, "--release", site, *state]) == 0
     assert main(["verify", shards, "--release", site, *state, "--older-than", "0 d"]) == 0
     assert main(["verify", shards, "--release", site, "--for", "0 s"]) in (0, 3)
-    seed = ["seed", shards, "--release", site, "--listen", "127.0.0.1", "--port", "0", "--for", "0 s"]
+    seed = ["seed", shards, "--release", site, "--listen", "127.0.0.1:0", "--for", "0 s"]
     assert main([*seed, "--upload-limit", "0 B"]) in (0, 3)  # it ends at once, whatever it could share by then
     get = ["get", "--release", site, "--to", str(tmp_path / "got"), "--where", "true", "--dry-run"]
-    assert main([*get, "--most", "0 B"]) == 0, capsys.readouterr().err
+    assert main([*get, "--metadata-limit", "0 B"]) == 0, capsys.readouterr().err
     capsys.readouterr()
 
 
@@ -107,7 +107,7 @@ def test_port_0_is_any_free_one_at_one_address_or_all() -> None:
     assert parse_listen("[::1]:0") == ("::1", 0)
     assert parse_listen(":0") == ("", 0)
     for text in ("", "0", ":", "::0", ":-1", ":65536"):
-        with pytest.raises(InputError, match="is not HOST:PORT"):
+        with pytest.raises(InputError, match=r"is not \[HOST\]:PORT"):
             parse_listen(text)
 
 
@@ -115,10 +115,10 @@ def test_the_first_second_of_1970_is_a_date(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "f").write_bytes(b"x")
     out = tmp_path / "f.torrent"
     monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
-    assert main(["torrent", str(tmp_path / "f"), "--out", str(out), "--creation-date", "1970-01-01"]) == 0
+    assert main(["torrent", str(tmp_path / "f"), "--to", str(out), "--date", "1970-01-01"]) == 0
     assert lt.bdecode(out.read_bytes())[b"creation date"] == 0
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
-    assert main(["torrent", str(tmp_path / "f"), "--out", str(out), "--force"]) == 0
+    assert main(["torrent", str(tmp_path / "f"), "--to", str(out), "--overwrite"]) == 0
     assert lt.bdecode(out.read_bytes())[b"creation date"] == 0
     project = make_project(tmp_path / "project", files=1)
     path = project.root / "packager.toml"

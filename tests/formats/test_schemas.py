@@ -214,7 +214,7 @@ def test_reports_of_extract_are_valid(
 
 
 def test_reports_of_rebuild_are_valid(released: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    of = (NAME, "--release", str(released / "output"), "--out", str(tmp_path / "a.tar"), "--workers", "1")
+    of = (NAME, "--release", str(released / "output"), "--to", str(tmp_path / "a.tar"), "--workers", "1")
     of = (*of, "--index", str(tmp_path / "index"))
     assert report_of("rebuild", capsys, 3, *of, "--from", str(tmp_path))["missing"]
     assert report_of("rebuild", capsys, 0, *of, "--from", str(released / "source"))["complete"]
@@ -232,7 +232,7 @@ def test_reports_of_verify_and_repair_are_valid(released: Path, tar: Path, capsy
 def test_a_report_of_seed_is_valid(released: Path, tar: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tar.parent / f"{NAME.replace('rest', 'gone')}.tar").write_bytes(b"")
     of = (str(tar.parent), "--release", str(released / "output"), "--verify", "--workers", "1")
-    report = report_of("seed", capsys, 1, *of, "--listen", "127.0.0.1", "--port", "0", "--for", "1 s")
+    report = report_of("seed", capsys, 1, *of, "--listen", "127.0.0.1:0", "--for", "1 s")
     assert (len(report["torrents"]), len(report["refused"])) == (1, 1)
 
 

@@ -60,7 +60,17 @@ def chained(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = make_project(tmp_path_factory.mktemp("chain"), files=12)
     project.write_config(phases=PHASES, torrent="also_v1 = true")
     assert (
-        main(["keygen", "--no-password", "--secret", f"{project.root}/k.key", "--public", f"{project.root}/k.pub"]) == 0
+        main(
+            [
+                "keygen",
+                "--no-password",
+                "--secret-key",
+                f"{project.root}/k.key",
+                "--public-key",
+                f"{project.root}/k.pub",
+            ]
+        )
+        == 0
     )
     edit_config(project, 'date = "2026-11-21"\n', 'key = "k.key"\n')
     album = project.source / "album 0"

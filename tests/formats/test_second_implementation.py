@@ -161,7 +161,7 @@ def test_flat_digests_of_tars_are_computed_again(tmp_path: Path) -> None:
 
 def test_a_virtual_release_has_no_tars_and_is_computed_again_from_loose_files(tmp_path: Path) -> None:
     project = odd_project(tmp_path)
-    release(project, "--virtual")
+    release(project, "--no-tars")
     assert not list((project.root / "shards").glob("*.tar"))
     found = site(project).check()
     assert found.problems == []
@@ -203,7 +203,7 @@ def sign(project: Project) -> None:
 
 def keygen(path: Path) -> str:
     """Make a key pair at PATH.key and PATH.pub; return the public key's line."""
-    assert main(["keygen", "--no-password", "--secret", f"{path}.key", "--public", f"{path}.pub"]) == 0
+    assert main(["keygen", "--no-password", "--secret-key", f"{path}.key", "--public-key", f"{path}.pub"]) == 0
     return Path(f"{path}.pub").read_text().splitlines()[1]
 
 

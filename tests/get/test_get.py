@@ -39,7 +39,7 @@ def test_a_peer_sends_the_covering_pieces_alone(web: Web, tmp_path: Path, capsys
     web.archive.lay(web.site, tars=False)
     del web.site.files[f"shards/{NAME}.tar"]
     with counting_peer(web.archive.torrent, web.archive.tar.parent) as peer:
-        arguments = ["--release", web.release, "--no-web-seeds", "--peer", peer.address, "--listen", "127.0.0.1"]
+        arguments = ["--release", web.release, "--no-web-seeds", "--peer", peer.address, "--listen", "127.0.0.1:0"]
         code, report = get(capsys, "id-33", *arguments, "--to", tmp_path / "to")
         assert 0 < peer.uploaded <= covering(web.archive, 33)  # the last write is not counted where we hang up first
     assert code == 0
@@ -87,9 +87,9 @@ def test_a_damaged_local_tar_is_passed_over_for_the_web_seed(web: Web, tmp_path:
 
 def test_names_come_by_layout_play_order_and_from_the_source(web: Web, tmp_path: Path, capsys: Capture) -> None:
     keys = ["id-1", "id-0", "--release", web.archive.output]
-    assert get(capsys, *keys, "--layout", "{artist}/{title}", "--play-order", "--to", tmp_path / "tags")[0] == 0
+    assert get(capsys, *keys, "--rename", "{artist}/{title}", "--number", "--to", tmp_path / "tags")[0] == 0
     assert sorted(files_of(tmp_path / "tags")) == ["Artist/1 Title 0.bin", "Artist/2 Title 1.bin"]
-    assert get(capsys, *keys, "--original-names", "--to", tmp_path / "source")[0] == 0
+    assert get(capsys, *keys, "--source-names", "--to", tmp_path / "source")[0] == 0
     assert sorted(files_of(tmp_path / "source")) == [path(0), path(1)]
 
 
@@ -132,7 +132,7 @@ def test_sql_finds_members_in_whole_tables_within_a_stated_bound(web: Web, tmp_p
     code, report = get(capsys, *where, "--release", web.release, "--to", tmp_path / "to")
     assert (code, report["evidence"]["kind"]) == (0, "release")
     assert files_of(tmp_path / "to") == {member(number): web.archive.source(number) for number in (24, 25)}
-    code, error = get(capsys, *where, "--release", web.release, "--most", "1 KiB", "--to", tmp_path / "to")
+    code, error = get(capsys, *where, "--release", web.release, "--metadata-limit", "1 KiB", "--to", tmp_path / "to")
     assert code == 2
     assert "more than the 1 KiB that may be fetched" in error["what"]
     code, report = get(capsys, "--where", "true", "--release", web.archive.output, "--dry-run")

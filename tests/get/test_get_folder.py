@@ -71,7 +71,7 @@ def test_a_member_is_a_file_of_a_folder_here(folder: Web, tmp_path: Path, capsys
 
 def test_the_swarm_gives_its_pieces_by_torrent_and_by_link(folder: Web, tmp_path: Path, capsys: Capture) -> None:
     with counting_peer(folder.archive.torrent, folder.archive.root / "whole") as peer:
-        swarm = ["--no-web-seeds", "--peer", peer.address, "--listen", "127.0.0.1", "--timeout", "30 s"]
+        swarm = ["--no-web-seeds", "--peer", peer.address, "--listen", "127.0.0.1:0", "--timeout", "30 s"]
         code, report = get(capsys, "id-22", "--release", folder.release, *swarm, "--to", tmp_path / "by torrent")
         assert (code, report["transferred_bytes"]) == (0, covering(folder.archive, 22))
         _, made = get(capsys, "id-22", "--release", folder.release, "--magnet")

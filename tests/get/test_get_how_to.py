@@ -36,7 +36,7 @@ def test_a_track_is_had_as_the_page_says(
             "artist = 'Nobody' AND year < 1930": "track = 1",
             "audio": "all",
             "RWQ...": KEY.public.line,
-            "--swarm": f"--peer {peer.address} --listen 127.0.0.1 --no-web-seeds --overwrite",
+            "--swarm": f"--peer {peer.address} --listen 127.0.0.1:0 --no-web-seeds --overwrite",
         }
         run = commands("get-one-track.md")
         for command in run:

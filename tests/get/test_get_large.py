@@ -86,7 +86,7 @@ def test_a_track_of_a_4_gib_shard_costs_its_pieces_and_a_megabyte(
         assert sent.requests <= 7
         sent.size = 0
         with counting_peer(tmp_path / "output/torrents" / f"{NAME}.torrent", tmp_path / "shards") as peer:
-            swarm = ["--peer", peer.address, "--listen", "127.0.0.1", "--to", tmp_path / "by swarm"]
+            swarm = ["--peer", peer.address, "--listen", "127.0.0.1:0", "--to", tmp_path / "by swarm"]
             code, report = get(capsys, *arguments, *swarm)
             assert (code, report["written"], report["transferred_bytes"]) == (0, 1, covering)
             assert 0 < peer.uploaded <= covering  # the last write is not counted where we hang up first

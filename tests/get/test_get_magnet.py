@@ -35,7 +35,7 @@ def test_a_link_names_the_range_and_leads_back_to_the_member(web: Web, tmp_path:
 def test_a_link_leads_to_the_member_by_the_swarm_alone(web: Web, tmp_path: Path, capsys: Capture) -> None:
     link = link_of(web, capsys, "id-9")
     with counting_peer(web.archive.torrent, web.archive.tar.parent) as peer:
-        arguments = ["--no-web-seeds", "--peer", peer.address, "--listen", "127.0.0.1", "--timeout", "30 s"]
+        arguments = ["--no-web-seeds", "--peer", peer.address, "--listen", "127.0.0.1:0", "--timeout", "30 s"]
         code, report = get(capsys, link, *arguments, "--to", tmp_path)
         assert 0 < peer.uploaded <= covering(web.archive, 9)  # the last write is not counted where we hang up first
     assert (code, report["transferred_bytes"]) == (0, covering(web.archive, 9))
@@ -151,7 +151,7 @@ def test_a_member_field_survives_any_path() -> None:
 
 def test_options_that_need_tags_or_a_release_do_not_go_with_a_link(tmp_path: Path, capsys: Capture) -> None:
     link = f"{BASE}&x.pk=0:10:{SHA}:a"
-    for more in (["--layout", "{title}"], ["--release", str(tmp_path)], ["id-1"], ["--key", "RW"]):
+    for more in (["--rename", "{title}"], ["--release", str(tmp_path)], ["id-1"], ["--key", "RW"]):
         assert get(capsys, link, *more, "--to", tmp_path)[0] == 2
 
 
@@ -167,7 +167,7 @@ def test_a_link_to_bytes_beyond_its_torrent_is_given_up(web: Web, tmp_path: Path
     size = web.archive.tar.stat().st_size
     far = f"{head.replace(f'xl={size}', f'xl={100 * size}')}&x.pk={50 * size}:10:{field.split(':', 2)[2]}"
     with counting_peer(web.archive.torrent, web.archive.tar.parent) as peer:
-        arguments = ["--no-web-seeds", "--peer", peer.address, "--listen", "127.0.0.1", "--timeout", "200 s"]
+        arguments = ["--no-web-seeds", "--peer", peer.address, "--listen", "127.0.0.1:0", "--timeout", "200 s"]
         code, report = get(capsys, far, *arguments, "--to", tmp_path / "to")
     assert (code, report["written"]) == (3, 0)
     assert "and the link says" in report["bad_members"][0]["reason"]

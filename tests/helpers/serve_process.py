@@ -67,7 +67,7 @@ class Served:
 
 def released(project: Project, *, virtual: bool) -> Project:
     """Release a project, with tars or without."""
-    api.release(project.root / "packager.toml", virtual=virtual, workers=1)
+    api.release(project.root / "packager.toml", no_tars=virtual, workers=1)
     return project
 
 

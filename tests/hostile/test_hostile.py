@@ -72,7 +72,7 @@ def extract(file: Path, scratch: Path) -> list[str]:
 
 def rebuild(file: Path, scratch: Path) -> list[str]:
     """Write a shard by a stranger's documents from the golden one's sources."""
-    to = ["--out", str(scratch / "to" / f"{file.name}.tar"), "--index", str(scratch / "to" / "index")]
+    to = ["--to", str(scratch / "to" / f"{file.name}.tar"), "--index", str(scratch / "to" / "index")]
     return ["rebuild", NAME, "--no-web-seeds", "--manifest", str(_manifest(file)), "--from", str(SOURCE), *to]
 
 

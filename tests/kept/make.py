@@ -110,7 +110,7 @@ def make(folder: Path) -> None:
     (project / "source/Moves.txt").rename(project / "source/texts/moved.txt")
     tone(project / "source/audio/eight.wav", 5000)
     edit(project / "packager.toml", 'key = "first.key"\n', 'key = "first.key"\nnext_key = "second.pub"\n')
-    release(project, "2026-02-10", "--virtual")
+    release(project, "2026-02-10", "--no-tars")
     follow(project, mirror)
 
     edit(project / "packager.toml", 'key = "first.key"\nnext_key = "second.pub"\n', 'key = "second.key"\n')
@@ -149,7 +149,7 @@ def follow(project: Path, mirror: Path) -> None:
         write(mirror / tar, (project / "shards" / tar).read_bytes())
     run_in("mirror", "follow", str(project / "output"), "--to", str(mirror), "--key", str(project / "first.pub"),
            "--budget", "110 KiB", "--reserve", "0", "--phase", "rest", "--mirror-id", "kept", "--counts", "list",
-           "--no-web-seeds", "--listen", "127.0.0.1", "--port", "0", "--until-done", "--yes")  # fmt: skip
+           "--no-web-seeds", "--listen", "127.0.0.1:0", "--until-done", "--yes")  # fmt: skip
 
 
 def release(project: Path, date: str, *arguments: str) -> None:

@@ -398,7 +398,7 @@ def test_a_slow_server_is_given_up_and_the_same_command_may_do_more_later(
     mirror.archive.publish(6)
     mirror.site.fault, mirror.site.only = fault, only
     with pytest.raises(IncompleteError, match=r"did not answer in time|too slow|answers 503") as refused:
-        api.mirror_sync(mirror.folder, api.RunOptions(port=0, until_done=True, timeout=0.1))
+        api.mirror_sync(mirror.folder, api.RunOptions(listen=":0", until_done=True, timeout=0.1))
     assert (only or "release.json") in str(refused.value)
     assert refused.value.exit_code == 3
     assert mirror.state == before

@@ -20,7 +20,7 @@ from tests.share.test_seed import Notes
 
 Capture = pytest.CaptureFixture[str]
 SHARDS = 6
-LOCAL = api.RunOptions(listen="127.0.0.2", port=0)
+LOCAL = api.RunOptions(listen="127.0.0.2:0")
 FETCH = replace(LOCAL, until_done=True, stop_after=60)
 
 
@@ -93,7 +93,7 @@ def test_without_anybody_who_has_it_the_rest_is_left_for_the_next_run(
 ) -> None:
     archive, site = served
     arguments = ["follow", site.address, "--to", str(tmp_path / "mirror"), "--budget", "1 MB", "--reserve", "0"]
-    arguments += ["--key", archive.key, "--listen", "127.0.0.2", "--port", "0", "--no-web-seeds", "--for", "1s"]
+    arguments += ["--key", archive.key, "--listen", "127.0.0.2:0", "--no-web-seeds", "--for", "1s"]
     assert main(["mirror", *arguments, "--until-done"]) == 3
     assert main(["mirror", *arguments]) == 3
     folder = MirrorFolder(tmp_path / "mirror")
@@ -152,7 +152,7 @@ def test_a_mirror_killed_in_the_middle_goes_on_and_shares_what_it_has(
     with seeding(archive.root / "output" / archive.shards[0].torrent.path, archive.root / "shards") as peer:
         arguments = ["follow", site.address, "--budget", "10 MB", "--reserve", "0", "--key", archive.key]
         arguments += ["--max-age", "36500 d"]
-        arguments += ["--listen", "127.0.0.2", "--port", "0", "--peer", peer]
+        arguments += ["--listen", "127.0.0.2:0", "--peer", peer]
         with running(folder, *arguments) as mirror:
             mirror.until(lambda: bool(mirror.proved()))
             mirror.kill()

@@ -361,7 +361,7 @@ def test_a_shard_with_withdrawn_records_is_not_chosen_listed_or_kept(
     held = next(each for each in report.shards if each.name == gone.name)
     assert held.withheld == "1 record in it was withdrawn by the publisher"
     (torrent,) = (mirror.folder / ".packager-mirror").rglob(f"{gone.name}.torrent")
-    ran = main(["seed", str(mirror.folder / gone.file), "--torrent", str(torrent), "--for", "0.1 s", "--port", "0"])
+    ran = main(["seed", str(mirror.folder / gone.file), "--torrent", str(torrent), "--for", "0.1 s", "--listen", ":0"])
     assert (ran, "1 record in it was withdrawn" in capsys.readouterr().err) == (2, True)
     pruned = api.mirror_prune(mirror.folder)
     assert [Path(each.path).name for each in pruned.files] == [gone.file]

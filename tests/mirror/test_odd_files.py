@@ -64,7 +64,9 @@ def test_a_folder_in_the_place_of_an_unfinished_tar_stops_only_that_one(mirror: 
     mirror.folder.mkdir()
     place = mirror.folder / f".{mirror.archive.shards[0].file}.partial"
     folder(place)
-    mirror.follow("--key", mirror.archive.key, "--client", "builtin", "--for", "0 s", "--port", "0", "--no-web-seeds")
+    mirror.follow(
+        "--key", mirror.archive.key, "--client", "builtin", "--for", "0 s", "--listen", ":0", "--no-web-seeds"
+    )
     assert f"left out: {mirror.archive.shards[0].file}" in capsys.readouterr().out
     assert (place / "mine.txt").read_bytes() == b"mine"
 

@@ -204,7 +204,7 @@ def test_an_unrelated_file_with_a_shards_name_is_left_alone_and_named(
     mirror.folder.mkdir(exist_ok=True)
     (mirror.folder / shard.file).write_bytes(mine)
     capsys.readouterr()
-    more = ["--client", "builtin", "--for", "0 s", "--port", "0", "--no-web-seeds"]
+    more = ["--client", "builtin", "--for", "0 s", "--listen", ":0", "--no-web-seeds"]
     mirror.follow("--key", mirror.archive.key, *more)
     size = count_of(len(mine), "byte")
     assert f"left out: {shard.file}: what lies here under its name has {size}" in capsys.readouterr().out
@@ -218,7 +218,7 @@ def test_an_unrelated_file_with_a_shards_name_is_left_alone_and_named(
     assert mirror.run("prune", "--yes") == 0
     assert (mirror.folder / shard.file).read_bytes() == mine
     shutil.copyfile(mirror.archive.root / "shards" / shard.file, mirror.folder / shard.file)
-    mirror.run("sync", "--for", "0 s", "--port", "0", "--no-web-seeds")
+    mirror.run("sync", "--for", "0 s", "--listen", ":0", "--no-web-seeds")
     assert "left out" not in capsys.readouterr().out
 
 

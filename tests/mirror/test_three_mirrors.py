@@ -40,9 +40,7 @@ def origin(archive: Archive) -> Iterator[None]:
         "seed",
         archive.root / "shards",
         "--listen",
-        "127.0.0.1",
-        "--port",
-        "0",
+        "127.0.0.1:0",
         "--allow-host",
         "127.0.0.1",
     ]
@@ -90,7 +88,7 @@ def test_three_mirrors_of_40_percent_cover_every_shard_though_each_is_killed_in_
             counts = seeds_of(tracker, archive.shards)
             archive.files["torrents.json"] = counted(archive.files["torrents.json"], counts)
             arguments = ["follow", site.address, "--budget", str(budget), "--reserve", "0", "--key", archive.key]
-            arguments += ["--mirror-id", name, "--listen", f"127.0.0.{number + 2}", "--port", str(free_port())]
+            arguments += ["--mirror-id", name, "--listen", f"127.0.0.{number + 2}:{free_port()}"]
             # the port is the same before and after the kill, so the tracker counts one seed and not two
             mirror = stack.enter_context(running(tmp_path / name, *arguments, "--download-limit=500 kB"))
             killed_and_finished(mirror)

@@ -51,10 +51,10 @@ def test_a_virtual_release_is_byte_for_byte_the_one_with_tars(tmp_path: Path, to
     real.write_config(torrent=torrent, size="256 KiB")
     virtual = twin(real, tmp_path / "virtual")
     with_tars = api.release(real.root / CONFIG, workers=1)
-    without = api.release(virtual.root / CONFIG, virtual=True, workers=1)
+    without = api.release(virtual.root / CONFIG, no_tars=True, workers=1)
     assert site(virtual) == site(real)
     assert tars(virtual) == {}
-    assert (with_tars.pack.virtual, without.pack.virtual) == (0, without.publish.shards)
+    assert (with_tars.pack.without_tars, without.pack.without_tars) == (0, without.publish.shards)
     assert without.pack.read_bytes == with_tars.pack.read_bytes
     assert all(mark["virtual"] for mark in marks(virtual))
 
@@ -66,7 +66,7 @@ def test_export_writes_the_tars_that_pack_would_have_written(
     real.write_config(size="256 KiB")
     virtual = twin(real, tmp_path / "virtual")
     api.release(real.root / CONFIG, workers=1)
-    api.release(virtual.root / CONFIG, virtual=True, workers=1)
+    api.release(virtual.root / CONFIG, no_tars=True, workers=1)
     names = [name.removesuffix(".tar") for name in tars(real)]
     first = virtual.run(capsys, "export", names[0], "--json")
     assert (first.code, first.err) == (0, "")
@@ -91,12 +91,12 @@ def test_a_project_may_hold_both_kinds_and_a_tar_that_is_there_is_left_alone(tmp
     api.pack(config, phases=["audio"], workers=1)
     before = {path: path.stat() for path in (project.root / "shards").iterdir()}
     assert before
-    rest = api.pack(config, virtual=True, workers=1)
+    rest = api.pack(config, no_tars=True, workers=1)
     assert (rest.unchanged, rest.packed) == (len(before), rest.virtual)
     assert rest.virtual > 0
-    for run in (lambda: api.pack(config, workers=1), lambda: api.pack(config, virtual=True, workers=1)):
+    for run in (lambda: api.pack(config, workers=1), lambda: api.pack(config, no_tars=True, workers=1)):
         again = run()
-        assert (again.packed, again.virtual) == (0, rest.virtual)
+        assert (again.packed, again.without_tars) == (0, rest.virtual)
     assert {path: path.stat() for path in (project.root / "shards").iterdir()} == before
     assert api.publish(config).shards == len(before) + rest.virtual
 
@@ -109,9 +109,9 @@ def test_tars_that_were_removed_make_their_shards_virtual_and_nothing_is_read(tm
     shutil.rmtree(project.root / "shards")
     for path in project.source.rglob("*.wav"):
         path.chmod(0)
-    report = api.pack(config, virtual=True, workers=1)
+    report = api.pack(config, no_tars=True, workers=1)
     assert (report.read_bytes, report.failed) == (0, ())
-    assert report.virtual == len(marks(project)) == report.packed
+    assert report.without_tars == len(marks(project)) == report.packed
     assert not api.publish(config).changed
     assert site(project) == before
 
@@ -122,12 +122,12 @@ def test_the_config_may_ask_for_no_tars(tmp_path: Path, capsys: pytest.CaptureFi
     (project.root / CONFIG).write_text(text.replace("[shards]", "[shards]\nmaterialise = false"))
     done = project.run(capsys, "release")
     assert done.code == 0
-    assert "virtual, without a tar" in done.out
+    assert "shards without a tar" in done.out
     assert tars(project) == {}
     status = json.loads(project.run(capsys, "status", "--json").out)
     assert status["remaining_bytes"] == 0
     assert status["next"] == ""
-    assert all(phase["virtual"] == phase["packed"] == phase["shards"] for phase in status["phases"])
+    assert all(phase["without_tars"] == phase["packed"] == phase["shards"] for phase in status["phases"])
     assert "nothing to do" in project.run(capsys, "pack").out
 
 
@@ -141,7 +141,7 @@ def test_a_stale_tar_of_another_plan_is_replaced_not_kept_beside_new_documents(t
     changed.write_bytes(b"made of SINES\n")
     api.scan(config, workers=1)
     api.plan(config)
-    api.pack(config, virtual=True, workers=1)
+    api.pack(config, no_tars=True, workers=1)
     calm = twin(project, tmp_path / "calm")
     shutil.rmtree(calm.root / "shards")
     shutil.rmtree(calm.root / ".packager" / "packed")
@@ -154,7 +154,7 @@ def test_export_names_a_source_that_changed_and_leaves_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], keep_time: bool
 ) -> None:
     project = make_project(tmp_path / "p")
-    api.release(project.root / CONFIG, virtual=True, workers=1)
+    api.release(project.root / CONFIG, no_tars=True, workers=1)
     changed = project.source / "cover 100%.png"
     status = changed.stat()
     changed.write_bytes(bytes(status.st_size))
@@ -183,7 +183,7 @@ def test_export_refuses_shards_that_are_unknown_or_not_packed(tmp_path: Path) ->
 def test_a_run_of_export_that_is_cut_leaves_no_tar_and_is_run_again(tmp_path: Path) -> None:
     project = make_project(tmp_path / "p")
     config = project.root / CONFIG
-    api.release(config, virtual=True, workers=1)
+    api.release(config, no_tars=True, workers=1)
     options, workspace = projects.load_project(config)
     task = export.chosen(make_tasks(workspace, options, read_plan(workspace), {}), ["tones-rest-00001"])[0]
 
@@ -203,7 +203,7 @@ def test_a_run_of_export_that_is_cut_leaves_no_tar_and_is_run_again(tmp_path: Pa
 def test_a_kill_between_a_tars_name_and_its_stamp_is_made_good_by_the_next_run(tmp_path: Path) -> None:
     project = make_project(tmp_path / "project")
     project.write_config(size="256 KiB")
-    api.release(project.root / CONFIG, virtual=True, workers=1)
+    api.release(project.root / CONFIG, no_tars=True, workers=1)
     name = min(path.name for path in (project.root / ".packager" / "packed").iterdir())
     api.export(project.root / CONFIG, name, workers=1)
     before, stamp = tars(project), project.root / ".packager" / "tars" / f"{name}.written.json"
@@ -235,13 +235,13 @@ def test_each_place_that_a_tar_is_written_to_has_a_stamp_of_its_own(tmp_path: Pa
 def test_a_source_that_changed_goes_into_a_new_virtual_shard_and_the_published_one_stays(tmp_path: Path) -> None:
     project = make_project(tmp_path / "p")
     config = project.root / CONFIG
-    api.release(config, virtual=True, workers=1)
+    api.release(config, no_tars=True, workers=1)
     before = {name: data for name, data in site(project).items() if name.startswith("output/torrents/")}
     (project.source / "notes.txt").write_bytes(b"made of SINES\n")
-    report = api.release(config, virtual=True, workers=1)
+    report = api.release(config, no_tars=True, workers=1)
     now = site(project)
     assert {name: now[name] for name in before} == before
-    assert report.pack.virtual > report.pack.packed > 0
+    assert report.pack.without_tars > report.pack.packed > 0
     assert tars(project) == {}
 
 
@@ -251,10 +251,10 @@ def test_touched_sources_of_a_virtual_shard_are_compared_and_its_tar_can_still_b
     project.write_config(size="1 MiB", phases='[[phases]]\nname = "all"\ntitle = "All"\n')
     real = twin(project, tmp_path / "real")
     api.release(real.root / CONFIG, workers=1)
-    api.release(config, virtual=True, workers=1)
+    api.release(config, no_tars=True, workers=1)
     before = site(project)
     os.utime(project.source / "notes.txt", ns=(0, 0))
-    api.release(config, virtual=True, workers=1)
+    api.release(config, no_tars=True, workers=1)
     assert site(project) == before
     assert api.export(config, [name.removesuffix(".tar") for name in tars(real)]).failed == ()
     assert tars(project) == tars(real)
@@ -270,5 +270,5 @@ def test_a_virtual_pack_takes_less_than_a_hundredth_of_the_collection(tmp_path: 
     config = project.root / CONFIG
     api.scan(config, workers=1)
     api.plan(config)
-    api.pack(config, virtual=True, workers=1)
+    api.pack(config, no_tars=True, workers=1)
     assert disk_use(project.root) - before <= before / 100

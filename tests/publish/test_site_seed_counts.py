@@ -1,4 +1,4 @@
-"""`publish --scrape`: seed counts in torrents.json and on the pages, and the release left as it was."""
+"""`publish --count-seeds`: seed counts in torrents.json and on the pages, and the release left as it was."""
 
 import json
 import subprocess
@@ -76,7 +76,7 @@ def test_counts_go_into_the_list_and_pages_and_the_release_stays(tmp_path: Path,
         for shard in released(project).shards:
             v1, v2 = swarms(shard)
             counts |= {v1: (12345, 7, 1), v2: (12000, 0, 3)}
-        ran = project.run(capsys, "publish", "--scrape")
+        ran = project.run(capsys, "publish", "--count-seeds")
         assert ran.code == 0
         assert f"{tracker}: told of 6 of 6 swarms" in ran.out
         assert "seed counts: 3 of 3 shards" in ran.out
@@ -96,7 +96,7 @@ def test_counts_go_into_the_list_and_pages_and_the_release_stays(tmp_path: Path,
 def test_publishing_without_scrape_keeps_the_counts_and_their_time(tmp_path: Path, capsys: Capture) -> None:
     with udp_tracker(bep15(lambda _: (5, 6, 7))) as tracker:
         project = with_trackers(tmp_path, tracker)
-        assert project.run(capsys, "release", "--scrape").code == 0
+        assert project.run(capsys, "release", "--count-seeds").code == 0
     before = (tmp_path / "output" / "torrents.json").read_bytes()
     assert {row["seeders"] for row in listed(project)} == {5}
     assert "publish: nothing to do" in project.run(capsys, "publish").out
@@ -114,7 +114,7 @@ def test_a_tracker_that_fails_is_named_and_nothing_is_lost(tmp_path: Path, capsy
         project = with_trackers(tmp_path, tracker, refused, "wss://tracker.example.org/")
         assert project.run(capsys, "release").code == 0
         counts |= {swarm: (2, 2, 2) for shard in released(project).shards for swarm in swarms(shard)}
-        ran = project.run(capsys, "publish", "--scrape", "--json")
+        ran = project.run(capsys, "publish", "--count-seeds", "--json")
         assert ran.code == 0
         report = json.loads(ran.out)
         told = {each["tracker"]: (each["answered"], each["error"]) for each in report["seed_counts"]["trackers"]}
@@ -126,13 +126,13 @@ def test_a_tracker_that_fails_is_named_and_nothing_is_lost(tmp_path: Path, capsy
         jsonschema.validate(report, json.loads((SCHEMAS / "reports/publish.schema.json").read_bytes()))
     jsonschema.validate(listed(project), json.loads((SCHEMAS / "torrents.schema.json").read_bytes()))
     kept = listed(project)
-    ran = project.run(capsys, "publish", "--scrape", "--json")
+    ran = project.run(capsys, "publish", "--count-seeds", "--json")
     assert ran.code == 0
     report = json.loads(ran.out)
     assert report["changed"] is False
     assert report["seed_counts"]["counted"] == 0
     assert all(each["error"] for each in report["seed_counts"]["trackers"])
-    assert f"{refused}: told of 0 of 6 swarms; could not be read" in project.run(capsys, "publish", "--scrape").out
+    assert f"{refused}: told of 0 of 6 swarms; could not be read" in project.run(capsys, "publish", "--count-seeds").out
     assert listed(project) == kept
 
 
@@ -140,7 +140,7 @@ def test_a_release_without_trackers_says_that_nobody_could_be_asked(tmp_path: Pa
     project = with_trackers(tmp_path)
     config = tmp_path / "packager.toml"
     config.write_text(config.read_text().replace("trackers = []\n", ""))
-    ran = project.run(capsys, "release", "--scrape")
+    ran = project.run(capsys, "release", "--count-seeds")
     assert ran.code == 0
     assert "no seed counts: the release names no tracker" in ran.err
     assert {row["stats_scraped_at"] for row in listed(project)} == {None}
@@ -153,7 +153,7 @@ def test_a_release_without_trackers_says_that_nobody_could_be_asked(tmp_path: Pa
 def test_kept_counts_that_are_damaged_are_named(old: str, new: str, what: str, tmp_path: Path, capsys: Capture) -> None:
     with udp_tracker(bep15(lambda _: (5, 6, 7))) as tracker:
         project = with_trackers(tmp_path, tracker)
-        assert project.run(capsys, "release", "--scrape").code == 0
+        assert project.run(capsys, "release", "--count-seeds").code == 0
     path = tmp_path / ".packager" / "seed-counts.json"
     path.write_text(path.read_text().replace(old, new, 1))
     ran = project.run(capsys, "publish")
@@ -168,13 +168,13 @@ def test_a_signed_site_with_new_counts_passes_minisign(
 ) -> None:
     minisign = program("minisign")
     secret, public = tmp_path / "release.key", tmp_path / "release.pub"
-    assert main(["keygen", "--no-password", "--secret", str(secret), "--public", str(public)]) == 0
+    assert main(["keygen", "--no-password", "--secret-key", str(secret), "--public-key", str(public)]) == 0
     with udp_tracker(bep15(lambda _: (5, 6, 7))) as tracker:
         project = with_trackers(tmp_path / "project", tracker, release=f"key = '{secret}'")
         assert project.run(capsys, "release").code == 0
         output = project.root / "output"
         before = (output / "release.json.minisig").read_bytes()
-        assert project.run(capsys, "publish", "--scrape").code == 0
+        assert project.run(capsys, "publish", "--count-seeds").code == 0
     assert (output / "release.json.minisig").read_bytes() == before
     for name in ("release.json", "SHA256SUMS"):
         subprocess.run([minisign, "-qVm", name, "-p", str(public)], cwd=output, check=True)
@@ -191,7 +191,7 @@ def test_opentracker_counts_what_is_published(program: Callable[[str], str], tmp
     with tracking(program("opentracker"), tmp_path / "tracker", port, shards) as address:
 
         def all_told() -> bool:
-            ran = project.run(capsys, "publish", "--scrape", "--json")
+            ran = project.run(capsys, "publish", "--count-seeds", "--json")
             return bool(json.loads(ran.out)["seed_counts"]["counted"] == len(shards))
 
         until(all_told)

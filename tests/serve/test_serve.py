@@ -223,7 +223,7 @@ def test_a_new_release_is_served_without_a_restart(tmp_path: Path) -> None:
     config = project.root / "packager.toml"
     api.scan(config, workers=1)
     api.plan(config)
-    api.pack(config, virtual=True, workers=1)
+    api.pack(config, no_tars=True, workers=1)
     api.publish(config, api.PublishOptions(phases=["audio"]))
     with serving(project) as running:
         assert running.get("/shards/tones-meta-00001.tar")[0] == 404

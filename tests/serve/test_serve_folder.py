@@ -73,7 +73,7 @@ def file_url(path: str) -> str:
 def test_every_file_and_range_of_it_is_answered_and_nothing_else(tmp_path: Path, capsys: Capture) -> None:
     held = released(tmp_path / "project", capsys)
     right = files_of(whole_folder(held, tmp_path / "whole"))
-    with serving(held, "--paranoid") as served:
+    with serving(held, "--check-pieces") as served:
         for path, data in right.items():
             status, headers, body = served.get(file_url(path))
             assert (status, body) == (200, data), path

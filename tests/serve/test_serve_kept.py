@@ -93,7 +93,12 @@ def sent(served: Served, size: int, step: int) -> Iterator[tuple[int, bytes]]:
 
 @pytest.mark.parametrize(
     ("virtual", "redact", "options"),
-    [(True, ["--redact"], []), (False, ["--redact"], []), (True, [], ["--paranoid"]), (False, [], ["--paranoid"])],
+    [
+        (True, ["--redact"], []),
+        (False, ["--redact"], []),
+        (True, [], ["--check-pieces"]),
+        (False, [], ["--check-pieces"]),
+    ],
 )
 def test_of_a_kept_tar_only_the_data_of_other_members_is_sent(
     tmp_path: Path, capsys: Capture, virtual: bool, redact: list[str], options: list[str]
@@ -143,7 +148,7 @@ def test_one_range_that_is_refused_refuses_them_all_and_a_head_too(
             assert served.get(TAR, headers, "HEAD")[0] == 451
 
 
-@pytest.mark.parametrize("options", [[], ["--paranoid"]])
+@pytest.mark.parametrize("options", [[], ["--check-pieces"]])
 def test_of_a_kept_folder_only_other_members_are_sent(tmp_path: Path, capsys: Capture, options: list[str]) -> None:
     project = make(tmp_path / "project", container="folder")
     keep(project, capsys, "--redact")

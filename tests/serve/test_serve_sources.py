@@ -116,7 +116,7 @@ def test_bytes_that_changed_though_size_and_time_did_not_are_not_sent_by_the_par
         file.seek(SIZE // 2)
         file.write(b"?")
     os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))
-    with serving(project, "--paranoid") as served:
+    with serving(project, "--check-pieces") as served:
         path = f"/shards/{NAME}"
         bad = where + SIZE // 2
         assert served.get(path, ranged(bad))[0] == 503
@@ -135,14 +135,14 @@ def test_the_paranoid_prove_by_pieces_of_either_kind_and_tars_too(tmp_path: Path
     project.write_config(size="64 MiB", phases=PHASES, torrent=f'version = "{version}"')
     released(project, virtual=False)
     tar = tars(project)[NAME]
-    with serving(project, "--paranoid") as served:
+    with serving(project, "--check-pieces") as served:
         assert served.get(f"/shards/{NAME}")[2] == tar
     rot(project.root / "shards" / NAME, len(tar) - 700)
-    with serving(project, "--paranoid") as served:
+    with serving(project, "--check-pieces") as served:
         assert served.get(f"/shards/{NAME}", {"Range": "bytes=-1000"})[2] == tar[-1000:]
     for source in project.source.iterdir():
         source.unlink()
-    with serving(project, "--paranoid") as served:
+    with serving(project, "--check-pieces") as served:
         assert served.get(f"/shards/{NAME}", {"Range": "bytes=-10"})[0] == 503
         assert served.get(f"/shards/{NAME}", {"Range": "bytes=0-9"})[2] == tar[:10]
 
@@ -304,7 +304,7 @@ def test_layouts_that_do_not_fit_the_memory_are_read_again_when_they_are_asked_f
     released(project, virtual=True)
     names = sorted(path.name for path in (project.root / ".packager" / "packed").iterdir())
     assert len(names) == COUNT
-    with serving(project, "--memory", "1 KiB") as served:
+    with serving(project, "--cache-size", "1 KiB") as served:
         for name in names * 2:
             assert served.get(f"/shards/{name}.tar", ranged(0, 20))[2].startswith(name.encode())
         assert served.metric("packager_shards_opened_total") > COUNT

@@ -66,7 +66,7 @@ def by_libtorrent(
 
 def made(path: Path, out: Path, wanted: TorrentSpec, processes: int = 1) -> bytes:
     """The bytes of our .torrent of a path."""
-    return Path(api.torrent(path, wanted, out=out, force=True, workers=processes).torrent).read_bytes()
+    return Path(api.torrent(path, wanted, to=out, overwrite=True, workers=processes).torrent).read_bytes()
 
 
 @settings(max_examples=60)
@@ -148,9 +148,9 @@ def test_equal_files_give_an_equal_torrent_whenever_it_is_made(tmp_path: Path, m
     first = Path("f.torrent").read_bytes()
     assert b"creation date" not in first
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
-    assert main(["torrent", "f", "--force"]) == 0
+    assert main(["torrent", "f", "--overwrite"]) == 0
     assert lt.bdecode(Path("f.torrent").read_bytes())[b"creation date"] == 1700000000
-    assert main(["torrent", "f", "--force", "--creation-date", "2026-11-21"]) == 0
+    assert main(["torrent", "f", "--overwrite", "--date", "2026-11-21"]) == 0
     assert lt.bdecode(Path("f.torrent").read_bytes())[b"creation date"] == 1795219200
 
 
@@ -179,7 +179,7 @@ def test_links_are_told_and_left_out_and_the_torrent_itself_is_no_part(tmp_path:
     os.symlink("a", folder / "link")
     os.mkfifo(folder / "pipe")
     for _ in range(2):
-        report = api.torrent(folder, out=folder, force=True)
+        report = api.torrent(folder, to=folder, overwrite=True)
         assert report.files == 1
     assert [issue.where for issue in report.skipped] == ["link", "pipe"]
 
@@ -188,7 +188,7 @@ def test_a_name_that_is_not_utf8_is_refused_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "f").mkdir()
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/f/\xff")).write_bytes(b"x")
     with pytest.raises(InputError, match="not UTF-8"):
-        api.torrent(tmp_path / "f", out=tmp_path)
+        api.torrent(tmp_path / "f", to=tmp_path)
 
 
 class _Writes(Silent):
@@ -205,7 +205,7 @@ def test_a_file_written_to_while_it_is_hashed_gives_no_torrent(tmp_path: Path) -
     (tmp_path / "f").mkdir()
     plant(tmp_path / "f", {"a": 5, "b": 50})
     with pytest.raises(IncompleteError, match=r"changed while it was read|ended"):
-        api.torrent(tmp_path / "f", out=tmp_path, progress=_Writes(tmp_path / "f" / "a"))
+        api.torrent(tmp_path / "f", to=tmp_path, progress=_Writes(tmp_path / "f" / "a"))
     assert not list(tmp_path.glob("*.torrent"))
 
 
@@ -219,8 +219,8 @@ def test_a_file_written_to_while_it_is_hashed_gives_no_torrent(tmp_path: Path) -
         (["f", "--web-seed", "https://a.example/f"], 'ends in "/"'),
         (["f", "--similar", "xyz"], "is not a v1 infohash"),
         (["f", "--name", "a/b"], "cannot be the name of a torrent"),
-        (["f", "--creation-date", "soon"], "is not a date"),
-        (["f", "--out", "there"], "is there already"),
+        (["f", "--date", "soon"], "is not a date"),
+        (["f", "--to", "there"], "already exists"),
         (["empty"], "has no byte"),
         (["pipe"], "neither a regular file nor a folder"),
     ],
@@ -250,7 +250,22 @@ def test_json_is_one_document_and_the_magnet_stands_in_it(
     (tmp_path / "f").mkdir()
     plant(tmp_path / "f", {"a": 5, "b": 6})
     tracker = "udp://tracker.example:1337"
-    assert main(["torrent", "f", "--json", "-t", tracker, "-t", f"{tracker}/2,{tracker}/3", "--source", "S"]) == 0
+    assert (
+        main(
+            [
+                "torrent",
+                "f",
+                "--json",
+                "--tracker",
+                tracker,
+                "--tracker",
+                f"{tracker}/2,{tracker}/3",
+                "--source-tag",
+                "S",
+            ]
+        )
+        == 0
+    )
     report = json.loads(capsys.readouterr().out)
     found = parse_torrent.parse_torrent(Path("f.torrent").read_bytes(), "x")
     assert found.trackers == ((tracker,), (f"{tracker}/2", f"{tracker}/3"))
@@ -265,7 +280,7 @@ def test_a_torrent_that_no_client_would_load_is_refused_before_a_byte_is_read(tm
     os.truncate(tmp_path / "f" / "huge", 8 << 30)
     (tmp_path / "f" / "small").write_bytes(b"x")
     with pytest.raises(InputError, match="clients load up to"):
-        api.torrent(tmp_path / "f", TorrentSpec(piece_length=BLOCK), out=tmp_path)
+        api.torrent(tmp_path / "f", TorrentSpec(piece_length=BLOCK), to=tmp_path)
 
 
 @pytest.mark.interop
@@ -273,9 +288,9 @@ def test_transmission_and_torf_load_it_and_find_the_infohash(tmp_path: Path, pro
     folder = tmp_path / "f"
     folder.mkdir()
     plant(folder, {"a/x": 5, "a b": 40000, "z": 0})
-    hybrid = api.torrent(folder, out=tmp_path / "hybrid.torrent")
+    hybrid = api.torrent(folder, to=tmp_path / "hybrid.torrent")
     assert torf.Torrent.read(hybrid.torrent, validate=True).infohash == hybrid.infohash_v1
-    report = api.torrent(folder, TorrentSpec(version="v1"), out=tmp_path)
+    report = api.torrent(folder, TorrentSpec(version="v1"), to=tmp_path)
     show = [program("transmission-show"), report.torrent]  # 3.00 takes no hybrid, whoever made it
     assert str(report.infohash_v1) in subprocess.run(show, capture_output=True, text=True, check=True).stdout
     read = torf.Torrent.read(report.torrent, validate=True)

@@ -25,7 +25,7 @@ from tests.helpers.projects import Project, make_project
 from tests.helpers.waiting import PATIENCE, free_port
 
 Capture = pytest.CaptureFixture[str]
-LOCAL = api.SeedOptions(listen="127.0.0.1", port=0)
+LOCAL = api.SeedOptions(listen="127.0.0.1:0")
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,8 @@ def test_a_tracker_that_is_away_is_named_once(project: Project, tmp_path: Path) 
 
 @contextmanager
 def running(*arguments: object) -> Iterator["subprocess.Popen[str]"]:
-    command = [sys.executable, "-m", "packager", "seed", *map(str, arguments), "--listen", "127.0.0.1"]
+    listen = [] if "--listen" in arguments else ["--listen", "127.0.0.1:0"]
+    command = [sys.executable, "-m", "packager", "seed", *map(str, arguments), *listen]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         yield process
@@ -126,7 +127,7 @@ def test_peers_get_every_byte_by_both_torrents_and_ctrl_c_ends_it_in_order(
     port = free_port()
     before = {tar: (tar.read_bytes(), tar.stat().st_mtime_ns) for tar in tars(project)}
     tar = max(tars(project), key=lambda tar: tar.stat().st_size)
-    with running(project.root / "shards", "--port", port, "--json", *more) as process:
+    with running(project.root / "shards", "--listen", f"127.0.0.1:{port}", "--json", *more) as process:
         for version in ("", ".v1"):
             folder = tmp_path / f"peer{version}"
             folder.mkdir()
@@ -148,7 +149,7 @@ def test_a_tar_of_another_size_is_not_shared_and_the_others_are(project: Project
     first, *_, last = tars(project)
     os.truncate(first, first.stat().st_size - 1)
     capsys.readouterr()
-    arguments = ["seed", str(first), str(last), "--listen", "127.0.0.1", "--port", "0", "--for", "1s"]
+    arguments = ["seed", str(first), str(last), "--listen", "127.0.0.1:0", "--for", "1s"]
     assert main(arguments) == 1
     printed = capsys.readouterr()
     assert f"not shared: {first}: has" in printed.out
@@ -208,7 +209,7 @@ def test_each_torrent_says_what_vouches_for_it(project: Project, capsys: Capture
     report = api.seed([tar], replace(LOCAL, torrent=torrent_of(project, tar), stop_after=0))
     assert [each.evidence.kind for each in report.torrents] == ["torrent"]
     capsys.readouterr()
-    assert main(["seed", str(tar), "--listen", "127.0.0.1", "--port", "0", "--for", "0 s"]) == 0
+    assert main(["seed", str(tar), "--listen", "127.0.0.1:0", "--for", "0 s"]) == 0
     assert capsys.readouterr().out.startswith(f"Compared with release 1 of tones in {site}.\n")
 
 
@@ -219,8 +220,8 @@ def test_each_torrent_says_what_vouches_for_it(project: Project, capsys: Capture
         (["."], "holds no tar"),
         (["SHARDS", "--torrent", "x.torrent"], "is of one tar, and"),
         (["SHARDS", "--for", "soon"], "is not a time"),
-        (["SHARDS", "--port", "70000"], "is not a port"),
-        (["SHARDS", "--listen", "localhost"], "is not an IP address"),
+        (["SHARDS", "--listen", ":70000"], "is not [HOST]:PORT"),
+        (["SHARDS", "--listen", "localhost:0"], "is not an IP address"),
         (["SHARDS", "--upload-limit", "fast"], "is not a rate"),
         (["SHARDS", "--release", "nowhere"], "no release.json is there"),
     ],
@@ -232,7 +233,7 @@ def test_a_wrong_argument_is_a_sentence(
     capsys.readouterr()
     shards = str(project.root / "shards")
     given = [shards if argument == "SHARDS" else argument for argument in arguments]
-    listen = [] if "--listen" in given else ["--listen", "127.0.0.1"]
+    listen = [] if "--listen" in given else ["--listen", "127.0.0.1:0"]
     assert main(["seed", *given, *listen]) == 2
     assert sentence in capsys.readouterr().err
 
@@ -245,4 +246,4 @@ def test_shards_are_seeded_as_the_page_says(project: Project, capsys: Capture, m
             assert main([*command[:-1], "watch:watched"]) == 0, capsys.readouterr().err
             continue
         end = command.index("--for") if "--for" in command else len(command)
-        assert main([*command[:end], "--listen", "127.0.0.1", "--for", "1 s"]) == 0, capsys.readouterr().err
+        assert main([*command[:end], "--listen", "127.0.0.1:0", "--for", "1 s"]) == 0, capsys.readouterr().err

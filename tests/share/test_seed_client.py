@@ -130,8 +130,8 @@ def test_what_was_given_is_told(released: Released, watched: Path, capsys: Captu
     [
         (["--client", "deluge:http://127.0.0.1"], 2, "is no client that is known"),
         (["--client", "watch:/nowhere"], 2, "there is no such folder"),
-        (["--client", "watch:.", "--for", "1 h"], 2, "does not go with --client"),
-        (["--client", "watch:.", "--upload-limit", "1 MiB"], 2, "does not go with --client"),
+        (["--client", "watch:.", "--for", "1 h"], 2, "cannot be used with --client"),
+        (["--client", "watch:.", "--upload-limit", "1 MiB"], 2, "cannot be used with --client"),
         (["--client", "aria2:http://127.0.0.1:PORT"], 3, "does not answer"),
     ],
 )

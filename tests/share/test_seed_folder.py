@@ -26,7 +26,7 @@ from tests.share.test_seed import Notes, running
 
 NAME = "tones-all-00001"
 Capture = pytest.CaptureFixture[str]
-LOCAL = api.SeedOptions(listen="127.0.0.1", port=0)
+LOCAL = api.SeedOptions(listen="127.0.0.1:0")
 
 
 def released(
@@ -56,7 +56,7 @@ def test_a_peer_gets_every_file_from_the_tag_files_here_and_the_members_at_the_s
     held = released(tmp_path / "project", capsys, version, also_v1=bool(suffix))
     port = free_port()
     torrent = held.root / "output/torrents" / f"{NAME}{suffix}.torrent"
-    with running(held.root / "shards", "--source", held.source, "--port", port):
+    with running(held.root / "shards", "--from", held.source, "--listen", f"127.0.0.1:{port}"):
         session = local_session()
         params = lt.load_torrent_file(str(torrent))
         params.save_path, params.trackers, params.url_seeds = str(tmp_path), [], []
@@ -87,7 +87,7 @@ def test_a_whole_folder_is_shared_and_one_with_a_bad_file_is_not(tmp_path: Path,
 
 def test_without_the_members_it_is_said_which_is_missing_and_how_to_name_them(tmp_path: Path, capsys: Capture) -> None:
     held = released(tmp_path / "project", capsys)
-    with pytest.raises(InputError, match=r"data/100_~\w+\.mp3 is not there with its 70000 bytes; .*--source"):
+    with pytest.raises(InputError, match=r"data/100_~\w+\.mp3 is not there with its 70000 bytes; .*--from"):
         api.seed([held.root / "shards"], replace(LOCAL, stop_after=0))
     (held.source / "cover.jpg").write_bytes(b"short")
     with pytest.raises(InputError, match=r"cover\.jpg"):

@@ -66,7 +66,7 @@ class Script:
         return not self._steps
 
     def seed(self, *paths: Path, port: int = 0, **more: object) -> SeedReport:
-        options = api.SeedOptions(listen="127.0.0.1", port=port, **more)  # type: ignore[arg-type]
+        options = api.SeedOptions(listen=f"127.0.0.1:{port}", **more)  # type: ignore[arg-type]
         return api.seed(paths, options, stop=self, progress=self.notes)
 
 
@@ -234,7 +234,7 @@ def test_the_rule_is_asked_at_most_every_few_seconds_and_reads_only_what_changed
     ticking = ticks()
     seeding.seed(
         seedables,
-        api.SeedOptions(listen="127.0.0.1", port=0),
+        api.SeedOptions(listen="127.0.0.1:0"),
         workers=1,
         stop=lambda: next(ticking),
         clock=lambda: clock[0],

@@ -45,14 +45,14 @@ from packager.engine.stores.read_ahead import StoreRangeReader
 from packager.engine.tables.filter_members import filter_members
 from packager.errors import InputError
 from packager.option_fields import (
+    DRY_RUN,
     KEY,
-    LAYOUT,
-    LIST_ONLY,
     MANIFEST,
-    ORIGINAL_NAMES,
+    NUMBER,
     OVERWRITE,
-    PLAY_ORDER,
     RELEASE_OPTION,
+    RENAME,
+    SOURCE_NAMES,
     option,
 )
 from packager.paths import display_text
@@ -68,11 +68,11 @@ class ExtractOptions:
         'Only members with this path ("*" is any text). Repeatable.', (), "--path", metavar="PATTERN"
     )
     where: str | None = option("Only members for which this SQL is true.", metavar="SQL")
-    path_format: str | None = option(LAYOUT)
-    original_names: bool = option(ORIGINAL_NAMES, False)
-    play_order: bool = option(PLAY_ORDER, False)
+    rename: str | None = option(RENAME)
+    source_names: bool = option(SOURCE_NAMES, False)
+    number: bool = option(NUMBER, False)
     overwrite: bool = option(OVERWRITE, False)
-    dry_run: bool = option(LIST_ONLY, False)
+    dry_run: bool = option(DRY_RUN, False)
     release: Path | str | None = option(RELEASE_OPTION)
     key: Path | str | None = option(KEY)
     manifest: Path | None = option(MANIFEST)
@@ -93,7 +93,7 @@ def extract(
     others are written. A shard that `hand_outs` says is withdrawn is refused. Raises InputError where the tar or a
     document cannot be used or nothing is meant, IncompleteError where a file cannot be written.
     """
-    naming = parse_naming(options.path_format, original=options.original_names, play_order=options.play_order)
+    naming = parse_naming(options.rename, original=options.source_names, number=options.number)
     contents, source = open_contents(tar, release, options.manifest, hand_outs)
     rows = filter_members(contents.members, ids=options.ids, paths=options.paths, where=options.where)
     to = Path(contents.name) if to is None else to

@@ -93,7 +93,7 @@ def rebuild(
     at_path = sum(place is not None and place == first for place, first in zip(finder.places, by_path, strict=True))
     return RebuildReport(
         shard=published.manifest.name,
-        out=display_text(str(out)),
+        to=display_text(str(out)),
         size=published.manifest.size,
         members=len(by_path),
         complete=already or fetched is not None,
@@ -167,7 +167,7 @@ def _is_there(published: PublishedShard, out: Path, progress: Progress) -> bool:
     raise InputError(
         display_text(str(out)),
         "is there, and is not the shard",
-        "repair it with packager repair, or name another with --out",
+        "repair it with packager repair, or choose another file with --to",
     )
 
 

@@ -62,7 +62,7 @@ class RebuildReport(FrozenStruct, frozen=True, kw_only=True):
     """How `rebuild` made a shard's tar, or what it lacks."""
 
     shard: str
-    out: str
+    to: str
     size: int  # of the tar
     members: int
     complete: bool  # every published piece hash holds; False: nothing was written

@@ -53,7 +53,7 @@ class PackReport(FrozenStruct, frozen=True, kw_only=True):
     packed: int
     unchanged: int
     not_local: int  # of those: published, and their tars are not here
-    virtual: int  # of all that are whole now: shards without a tar, made from their sources when asked for
+    without_tars: int  # of all that are whole now: shards without a tar, made from their sources when asked for
     read_bytes: int  # read and hashed now
     seconds: float
     failed: tuple[Issue, ...]  # shards that could not be packed, and why
@@ -203,7 +203,7 @@ class StatusPhase(FrozenStruct, frozen=True, kw_only=True):
     state: PhaseState
     shards: int
     packed: int
-    virtual: int  # of those: shards without a tar
+    without_tars: int  # of those: shards without a tar
     published: int  # shards that the last release lists
     first_published: str | None  # date of its first published shard, and of its newest
     last_published: str | None

@@ -16,14 +16,14 @@ class NamingOptions:
 
     original: bool = False
     layout: PathFormat | None = None
-    play_order: bool = False
+    number: bool = False
 
 
-def parse_naming(layout: str | None, *, original: bool, play_order: bool) -> NamingOptions:
+def parse_naming(layout: str | None, *, original: bool, number: bool) -> NamingOptions:
     """Return the naming that is asked for. Raises InputError where a layout is none, or both are asked for."""
     if layout is not None and original:
-        raise InputError("--original-names", "does not go with --layout", "leave one of them out")
-    return NamingOptions(original, None if layout is None else path_formats.parse_path_format(layout), play_order)
+        raise InputError("", "--source-names cannot be used with --rename", "remove one of them")
+    return NamingOptions(original, None if layout is None else path_formats.parse_path_format(layout), number)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def output_paths(members: pa.Table, naming: NamingOptions) -> OutputPaths:
         found, refused = _original(members)
     else:
         found = [path.encode() for path in paths]
-    return OutputPaths(_numbered(members, found) if naming.play_order else found, refused)
+    return OutputPaths(_numbered(members, found) if naming.number else found, refused)
 
 
 def _original(members: pa.Table) -> tuple[list[bytes], list[int]]:

@@ -66,7 +66,7 @@ def _filled(part: PathField, row: Mapping[str, object]) -> str:
     return part.text + written[:_TEXT_MAX].replace("/", "_")
 
 
-def parse_path_format(text: str, where: str = "--layout") -> PathFormat:
+def parse_path_format(text: str, where: str = "--rename") -> PathFormat:
     """Return the layout that `text` says.
 
     Raises InputError where it is not one: an unknown field, a width that is none, a name that is empty or "..".

@@ -4,13 +4,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from packager.core.http.allowed_hosts import NO_HOSTS, AllowedHosts, allowed_hosts
+from packager.core.http.listen_address import parse_listen
 from packager.option_fields import ALLOW_HOSTS, OptionText, option
 from packager.units import parse_rate, parse_seconds
 
-NO_WEB_SEEDS = OptionText("Leave the web seeds alone that the torrent names.")
+NO_WEB_SEEDS = OptionText("Do not use the web seeds that the torrent names.")
 DHT = OptionText("Find peers through the DHT.", ("--dht/--no-dht",))
-LISTEN = OptionText("Our IP address to meet peers at. Default: all.", metavar="ADDRESS")
-PORT = OptionText("TCP and UDP port that peers come to; 0: any free one.")
+DEFAULT_LISTEN = ":6881"
+LISTEN = OptionText(
+    "Address for connections of peers (TCP and UDP); without HOST all addresses, :0 any free port.",
+    metavar="[HOST]:PORT",
+)
 STOP_AFTER = OptionText('End after this time, such as "8 h".', ("--for",), metavar="TIME", parse=parse_seconds)
 TIMEOUT = OptionText(
     "Give up a server or a swarm that sends nothing for this long.",
@@ -57,7 +61,7 @@ class NetworkOptions:
     peers: tuple[str, ...] = option("Fetch from this peer; may be given again.", (), "--peer", metavar="HOST:PORT")
     trackers: tuple[str, ...] = option("Ask this tracker, too; may be given again.", (), "--tracker", metavar="URL")
     dht: bool = option(DHT, False)
-    listen: str = option(LISTEN, "")
+    listen: str = option(LISTEN, ":0")
     timeout: float = option(TIMEOUT)
     origin: str = ""
 
@@ -68,9 +72,10 @@ class NetworkOptions:
 
     @property
     def reach(self) -> PeerOptions:
-        """How peers are met. If only given peers are, nobody may connect to us."""
+        """How peers are met. If only given peers are, nobody may connect to us. Raises InputError."""
         incoming = self.swarm or self.dht or bool(self.trackers)
-        return PeerOptions(address=self.listen, incoming=incoming, dht=self.dht, allowed=self.hosts)
+        address, port = parse_listen(self.listen)
+        return PeerOptions(address=address, port=port, incoming=incoming, dht=self.dht, allowed=self.hosts)
 
     @property
     def allowed(self) -> AllowedHosts:

@@ -81,8 +81,6 @@ def _is_pad(files: lt.file_storage, number: int) -> bool:
 
 def _interfaces(reach: PeerOptions) -> str:
     """Return where to listen as libtorrent has it. Raises InputError for what is no address or port."""
-    if not 0 <= reach.port <= 65535:
-        raise InputError("--port", f"{reach.port} is not a port", "write a number from 1 to 65535, or 0 for any")
     if not reach.address:
         return f"0.0.0.0:{reach.port},[::]:{reach.port}"
     try:

@@ -197,7 +197,7 @@ def open_virtual(project: Project, name: ShardName, root: Place, files: OpenFile
     manifest = documents.from_bytes(read_limited(path, documents.LIMIT), Manifest, path)
     members = parquet.read_rows(folder / f"{name}.members.parquet", 0, manifest.members, MEMBERS)
     if not project.source_times(name).exists():
-        raise InputError(name, "was packed before its sources' times were kept", "run: packager pack --virtual")
+        raise InputError(name, "was packed before its sources' times were kept", "run: packager pack --no-tars")
     mtimes = parquet.read_rows(project.source_times(name), 0, manifest.members)[MTIME.name]
     layout = published_layout(manifest, members)
     if layout is None or len(mtimes) != manifest.members:

@@ -138,16 +138,16 @@ WRONG = {
     ("--where", "getenv('HOME') = 'x'"): "getenv",
     ("--where", "CAST(path AS INTEGER) = 1"): "--where:",
     ("--where", ""): "--where: is empty",
-    ("--layout", "{titel}"): '--layout: unknown field "titel"; did you mean "{title}"?',
-    ("--layout", "{title.__class__}"): 'unknown field "title.__class__"',
-    ("--layout", "{title:>9999999}"): "cannot be written so",
-    ("--layout", "{track:999999999}"): "cannot be written so",
-    ("--layout", "{title!r}"): "cannot be written so",
-    ("--layout", "{title"): "--layout:",
-    ("--layout", "../{title}"): 'has the name ".."',
-    ("--layout", "/{title}"): 'has the name ""',
-    ("--layout", "{title}/"): 'has the name ""',
-    ("--layout", "{title}", "--original-names"): "does not go with --layout",
+    ("--rename", "{titel}"): '--rename: unknown field "titel"; did you mean "{title}"?',
+    ("--rename", "{title.__class__}"): 'unknown field "title.__class__"',
+    ("--rename", "{title:>9999999}"): "cannot be written so",
+    ("--rename", "{track:999999999}"): "cannot be written so",
+    ("--rename", "{title!r}"): "cannot be written so",
+    ("--rename", "{title"): "--rename:",
+    ("--rename", "../{title}"): 'has the name ".."',
+    ("--rename", "/{title}"): 'has the name ""',
+    ("--rename", "{title}/"): 'has the name ""',
+    ("--rename", "{title}", "--source-names"): "--source-names cannot be used with --rename",
     ("--release", "nosuch"): "nosuch: no release.json is there",
     ("--manifest", "nosuch.manifest.json"): "nosuch.manifest.json: not found",
 }
@@ -174,7 +174,7 @@ def test_the_original_names_come_back(project: Project, tmp_path: Path, capsys: 
     assert project.run(capsys, "release").code == 0
     for tar in shards(project)[:-1]:
         assert run(capsys, "extract", tar, "--to", tmp_path / "other").code == 0
-    ran = run(capsys, "extract", shards(project)[-1], "--to", tmp_path / "out", "--original-names")
+    ran = run(capsys, "extract", shards(project)[-1], "--to", tmp_path / "out", "--source-names")
     assert ran.code == 0, ran.err
     source = {path: data for path, data in files_of(project.source).items() if not path.endswith(b".wav")}
     assert files_of(tmp_path / "out") == source
@@ -195,7 +195,7 @@ def test_a_layout_names_files_from_tags_and_parts_twins(project: Project, tmp_pa
         shutil.rmtree(project.root / folder)
     assert project.run(capsys, "release").code == 0
     tar = project.root / "shards" / "tones-audio-00001.tar"
-    options = ("--where", "title IS NOT NULL", "--layout", "{artist}/{album}/{title}", "--to", tmp_path / "out")
+    options = ("--where", "title IS NOT NULL", "--rename", "{artist}/{album}/{title}", "--to", tmp_path / "out")
     assert run(capsys, "extract", tar, *options).code == 0
     found = sorted(os.fsdecode(path) for path in files_of(tmp_path / "out"))
     assert {path.rpartition("/")[0] for path in found} == {f"{safe_name(b'..')}/{safe_name(b'A_B?')}"}
@@ -205,7 +205,7 @@ def test_a_layout_names_files_from_tags_and_parts_twins(project: Project, tmp_pa
         "Same_.._Title~3.wav",
         "Same_.._Title~4.wav",
     ]
-    options = ("--layout", "{track:02}", "--play-order", "--dry-run", "--json")
+    options = ("--rename", "{track:02}", "--number", "--dry-run", "--json")
     files = json.loads(run(capsys, "extract", tar, "--where", "track < 10", *options).out)["files"]
     assert sorted(file["path"] for file in files) == ["1 07.wav", "2 08.wav", "3 09.wav"]
 
@@ -244,7 +244,7 @@ def test_a_tar_alone_is_held_against_its_own_manifest(project: Project, tmp_path
     tar = tmp_path / "alone" / "renamed.tar"
     tar.parent.mkdir()
     shutil.move(project.root / "shards" / "tones-rest-00001.tar", tar)
-    ran = run(capsys, "extract", tar, "--original-names", "--to", tmp_path / "out")
+    ran = run(capsys, "extract", tar, "--source-names", "--to", tmp_path / "out")
     assert ran.code == 0
     assert "no published documents found" in ran.err
     source = {path: data for path, data in files_of(project.source).items() if not path.endswith(b".wav")}
@@ -418,11 +418,11 @@ def test_names_with_markup_and_escapes_are_printed_as_they_are(
         shutil.rmtree(project.root / folder)
     assert project.run(capsys, "release").code == 0
     tar = next(path for path in shards(project) if "rest" in path.name)
-    ran = run(capsys, "extract", tar, "--dry-run", "--original-names")
+    ran = run(capsys, "extract", tar, "--dry-run", "--source-names")
     assert "a[b].txt" in ran.out
     assert "a[/b].txt" in ran.out
     assert "\x1b" not in ran.out + ran.err
-    assert run(capsys, "extract", tar, "--original-names", "--to", tmp_path / "out").code == 0
+    assert run(capsys, "extract", tar, "--source-names", "--to", tmp_path / "out").code == 0
 
 
 def test_a_disk_that_takes_no_more_ends_in_order(project: Project, tmp_path: Path, capsys: Capture) -> None:

@@ -218,7 +218,7 @@ def test_repair_takes_just_the_bad_pieces_of_a_folder_from_a_web_seed_and_from_p
     (folder / "data/Album/02 two.flac").unlink()
     with seeding(torrent, copy.parent) as peer:
         code, out, err = run(
-            capsys, "repair", folder, "--no-web-seeds", "--peer", peer, "--listen", "127.0.0.1", *options
+            capsys, "repair", folder, "--no-web-seeds", "--peer", peer, "--listen", "127.0.0.1:0", *options
         )
         assert (code, json.loads(out)["complete"]) == (0, True), err
     assert whole(folder) == right
@@ -232,7 +232,7 @@ def test_rebuild_writes_the_folder_again_from_files_of_any_name(made: Project, t
         if path.is_file():
             shutil.copy(path, loose / f"{number}.bin")
     out = tmp_path / "out" / NAME
-    options = ("--release", made.root / "output", "--from", loose, "--out", out, "--index", tmp_path / "index")
+    options = ("--release", made.root / "output", "--from", loose, "--to", out, "--index", tmp_path / "index")
     code, _, err = run(capsys, "rebuild", NAME, *options, "--workers", 1)
     assert code == 0, err
     assert whole(out) == right

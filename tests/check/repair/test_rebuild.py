@@ -50,7 +50,7 @@ def run(capsys: Capture, *arguments: object) -> Ran:
 
 
 def rebuild(capsys: Capture, made: Path, loose: Path, tmp_path: Path, *options: object, name: str = "rest") -> Ran:
-    where = ("--release", made / "output", "--out", tmp_path / "new.tar", "--index", tmp_path / "index")
+    where = ("--release", made / "output", "--to", tmp_path / "new.tar", "--index", tmp_path / "index")
     return run(capsys, "rebuild", f"tones-{name}-00001", "--from", loose, "--workers", "1", *where, *options)
 
 
@@ -71,7 +71,7 @@ def test_the_source_gives_every_shard_again(made: Path, loose: Path, tmp_path: P
     for tar in sorted((made / "shards").glob("*.tar")):
         out = tmp_path / tar.name
         options = ("--from", exports, "--index", tmp_path / "index", "--workers", "1", "--json")
-        ran = run(capsys, "rebuild", tar, "--out", out, "--from", loose, *options)
+        ran = run(capsys, "rebuild", tar, "--to", out, "--from", loose, *options)
         assert ran.code == 0, ran.err
         report = json.loads(ran.out)
         assert (report["found_by_path"], report["found_by_content"]) == (report["members"], 0)
@@ -91,7 +91,7 @@ def test_an_extracted_copy_with_every_file_renamed_gives_the_same_tar(
     shutil.rmtree(copy / "in")
     for tar in sorted((made / "shards").glob("*.tar")):
         out = tmp_path / tar.name
-        ran = run(capsys, "rebuild", tar, "--out", out, "--from", copy, "--index", tmp_path / "index", "--json")
+        ran = run(capsys, "rebuild", tar, "--to", out, "--from", copy, "--index", tmp_path / "index", "--json")
         assert ran.code == 0, ran.err
         report = json.loads(ran.out)
         assert report["found_by_path"] == 0
@@ -280,9 +280,7 @@ def test_members_that_do_not_make_the_published_sums_get_no_name(
     manifest = tmp_path / "output" / "manifests" / "tones-rest-00001.manifest.json"
     facts = json.loads(manifest.read_text())
     manifest.write_text(json.dumps(facts | {"sha256": "0" * 64}))
-    ran = run(
-        capsys, "rebuild", manifest, "--from", loose, "--out", tmp_path / "new.tar", "--index", tmp_path / "index"
-    )
+    ran = run(capsys, "rebuild", manifest, "--from", loose, "--to", tmp_path / "new.tar", "--index", tmp_path / "index")
     assert ran.code == 2
     assert "do not make the published pieces" in ran.err
     assert not (tmp_path / "new.tar").exists()
@@ -360,7 +358,7 @@ def kill_and_go_on(made: Path, loose: Path, tmp_path: Path, disk: FailingDisk, *
         path.rename(loose / f"{number}.bin")
     whole, out, index = digest(made / "shards" / f"{name}.tar"), tmp_path / "new.tar", tmp_path / "index"
     where = ["--from", str(loose), "--release", str(made / "output"), "--workers", "1"]
-    arguments = ["rebuild", name, *where, "--out", str(out), "--index", str(index)]
+    arguments = ["rebuild", name, *where, "--to", str(out), "--index", str(index)]
     chance = random.Random(seed)
     killed = 0
     calm = disk.calm(tmp_path, *arguments)

@@ -41,7 +41,7 @@ def shard(released: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> He
 def rebuild(shard: Held, capsys: Capture, *more: str) -> tuple[int, dict[str, object]]:
     capsys.readouterr()
     arguments = ["rebuild", str(shard.tar), "--from", str(shard.root / "source"), "--no-web-seeds", "--timeout", "30 s"]
-    code = main([*arguments, "--listen", "127.0.0.1", "--json", *more])
+    code = main([*arguments, "--listen", "127.0.0.1:0", "--json", *more])
     printed = capsys.readouterr()
     assert "Traceback" not in printed.err
     return code, json.loads(printed.out)

@@ -171,7 +171,7 @@ def test_a_peer_mends_it_by_the_bad_pieces_alone(shard: Held, how: Damage, tmp_p
     left.mkdir()
     (left / "of a killed run").write_bytes(b"x")
     with seeding(shard.torrent, tmp_path / "peer") as peer:
-        ran = shard.repair(capsys, "--peer", peer, "--listen", "127.0.0.1", "--json", "--timeout", "200 s")
+        ran = shard.repair(capsys, "--peer", peer, "--listen", "127.0.0.1:0", "--json", "--timeout", "200 s")
     assert ran.code == 0, ran.out
     assert json.loads(ran.out)["data_sources"][0]["bytes"] == total(shard, bad)
     assert shard.tar.read_bytes() == shard.right
@@ -254,7 +254,7 @@ def test_a_web_seed_that_misbehaves_changes_nothing_and_is_named(
 
 def test_a_peer_that_is_away_may_be_asked_again_later(shard: Held, capsys: Capture) -> None:
     before = damage(shard, flip_a_bit)
-    ran = shard.repair(capsys, "--peer", "127.0.0.1:9", "--listen", "127.0.0.1", "--timeout", "1 s")
+    ran = shard.repair(capsys, "--peer", "127.0.0.1:9", "--listen", "127.0.0.1:0", "--timeout", "1 s")
     assert ran.code == 3
     assert "nothing came from the swarm" in ran.out
     assert shard.wrong() == before
@@ -265,7 +265,7 @@ def test_a_peer_with_other_bytes_mends_nothing(shard: Held, tmp_path: Path, caps
     (tmp_path / "peer" / f"{NAME}.tar").write_bytes(bytes(len(shard.right)))
     before = damage(shard, flip_a_bit)
     with seeding(shard.torrent, tmp_path / "peer") as peer:
-        ran = shard.repair(capsys, "--peer", peer, "--listen", "127.0.0.1", "--timeout", "2 s")
+        ran = shard.repair(capsys, "--peer", peer, "--listen", "127.0.0.1:0", "--timeout", "2 s")
     assert ran.code == 3
     assert shard.wrong() == before
 
@@ -367,7 +367,7 @@ def test_the_web_seeds_of_the_torrent_are_asked_without_being_named(
         (["--web-seed", "ftp://files.example/"], "does not begin with one of https://, http://"),
         (["--from", "/nowhere/at/all"], "not found"),
         (["--peer", "127.0.0.1:0"], "is not a peer"),
-        (["--peer", "127.0.0.1:9", "--listen", "nowhere"], "is not an IP address"),
+        (["--peer", "127.0.0.1:9", "--listen", "nowhere:0"], "is not an IP address"),
         (["--tracker", "gopher://x"], "does not begin with one of"),
         (["--manifest", "none.json"], "not found"),
     ],

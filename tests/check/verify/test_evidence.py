@@ -59,7 +59,7 @@ COMMANDS = {
     "verify a folder": "verify HELD",
     "repair": "repair TAR --no-web-seeds",
     "extract": "extract TAR --to OUT/x",
-    "rebuild": f"rebuild {NAME} --from {SOURCE} --out OUT/y.tar --index OUT/index",
+    "rebuild": f"rebuild {NAME} --from {SOURCE} --to OUT/y.tar --index OUT/index",
 }
 
 

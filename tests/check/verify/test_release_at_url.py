@@ -224,6 +224,6 @@ def test_repair_rebuild_extract_and_seed_take_the_address_too(
     code, out, _ = run(capsys, "extract", tar, "--to", project.root / "out", "--json", *where)
     assert (code, json.loads(out)["has_documents"]) == (0, True)
     code, out, _ = run(
-        capsys, "seed", tar, "--listen", "127.0.0.1", "--port", 0, "--for", "1s", "--verify", "--json", *where, "-w", 1
+        capsys, "seed", tar, "--listen", "127.0.0.1:0", "--for", "1s", "--verify", "--json", *where, "-w", 1
     )
     assert (code, [each["version"] for each in json.loads(out)["torrents"]]) == (0, ["hybrid", "v1"])

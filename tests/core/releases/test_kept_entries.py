@@ -174,7 +174,7 @@ def test_its_withdrawn_content_stays_out_under_another_name(project: Project, ca
 def test_its_state_is_shown_and_its_tars_to_delete_are_listed(kept: Project, capsys: Capture) -> None:
     status = json.loads(kept.run(capsys, "status", "--json").out)
     assert (status["serial"], status["remaining_bytes"], status["next"]) == (4, 0, "")
-    assert sum(phase["virtual"] for phase in status["phases"]) == 2
+    assert sum(phase["without_tars"] for phase in status["phases"]) == 2
     ran = kept.run(capsys, "prune", "--dry-run")
     assert (ran.code, "Dry run: would delete 4 tars" in ran.out) == (0, True), ran.out + ran.err
     assert "kept-rest-00002.tar: 57.5 KiB: 2 records in it were withdrawn" in ran.out
@@ -222,9 +222,7 @@ def test_a_shard_is_rebuilt_from_loose_files(
     kept: Project, tmp_path: Path, capsys: Capture, name: str, target: str
 ) -> None:
     out = tmp_path / f"{name}.tar"
-    ran = run(
-        capsys, "rebuild", name, *signed(kept), "--from", kept.source, "--out", out, "--index", tmp_path / "index"
-    )
+    ran = run(capsys, "rebuild", name, *signed(kept), "--from", kept.source, "--to", out, "--index", tmp_path / "index")
     assert ran.code == 0, ran.err
     if target:
         assert out.read_bytes() == (kept.root / target).read_bytes()
@@ -278,7 +276,7 @@ def test_the_mirror_takes_the_later_releases_and_a_new_key(
     for name in ("kept-rest-00003.tar", "kept-rest-00005.tar"):
         shutil.copy2(shards / name, mirror / name)
     asked = ("--budget", "400 KiB", "--reserve", 0, "--phase", "rest", "--counts", "list", "--client", "builtin")
-    local = ("--no-web-seeds", "--listen", "127.0.0.2", "--port", 0, "--until-done", "--yes", "--for", "200 s")
+    local = ("--no-web-seeds", "--listen", "127.0.0.2:0", "--until-done", "--yes", "--for", "200 s")
     with seeding(project.root / "output/torrents/kept-rest-00004.torrent", shards) as peer:
         ran = run(capsys, "mirror", "follow", project.root / "output", "--to", mirror, *asked, *local, "--peer", peer)
     assert ran.code == 0, ran.out + ran.err

@@ -119,7 +119,7 @@ def test_a_shard_is_rebuilt_verified_and_extracted_by_a_table_with_other_columns
         shutil.copytree(tmp_path / "out", tmp_path / "loose", dirs_exist_ok=True)
         out = tmp_path / "rebuilt.tar"
         if change is not CHANGED["no title"]:  # the title is part of the tar
-            told = ["--from", str(tmp_path / "loose"), "--out", str(out)]
+            told = ["--from", str(tmp_path / "loose"), "--to", str(out)]
             assert main(["rebuild", name, "--manifest", manifest, *told]) == 0, capsys.readouterr().err
             assert out.read_bytes() == tar.read_bytes()
             out.unlink()

@@ -61,7 +61,10 @@ def test_a_release_that_misses_nothing_says_nothing(tmp_path: Path, capsys: Capt
     project.write_config(
         collection='contact = "x@example.org"', torrent='web_seeds = ["https://files.example/shards/"]'
     )
-    assert main(["keygen", "--no-password", "--secret", str(project.root / "k"), "--public", str(tmp_path / "p")]) == 0
+    assert (
+        main(["keygen", "--no-password", "--secret-key", str(project.root / "k"), "--public-key", str(tmp_path / "p")])
+        == 0
+    )
     path = project.root / "packager.toml"
     path.write_text(path.read_text().replace("[release]", '[release]\nkey = "k"'))
     ran = project.run(capsys, "release")

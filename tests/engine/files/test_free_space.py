@@ -39,7 +39,7 @@ def test_tars_that_a_disk_has_no_space_for_are_not_begun(
     assert not (large.root / ".packager" / "packed").exists()
     assert list(disk.iterdir()) == []
     # Without tars there is nothing to find space for.
-    assert large.run(capsys, command, "--virtual").code == 0
+    assert large.run(capsys, command, "--no-tars").code == 0
 
 
 def test_a_phase_that_fits_is_packed(large: Project, capsys: Capture, mount: Callable[[str], Path]) -> None:

@@ -101,7 +101,7 @@ def test_ranges_come_from_a_peer_and_again_for_others(tmp_path: Path) -> None:
     (tmp_path / "x.torrent").write_bytes(file.torrent)
     assert open_shard_torrent(tmp_path / "x.torrent") == file
     scratch = tmp_path / "scratch"
-    options = NetworkOptions(listen="127.0.0.1", timeout=30)
+    options = NetworkOptions(listen="127.0.0.1:0", timeout=30)
     with (
         seeding(tmp_path / "x.torrent", tmp_path / "peer") as peer,
         open_remote_readers(file, replace(options, peers=(peer,)), scratch) as (opener,),

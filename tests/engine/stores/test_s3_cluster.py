@@ -31,7 +31,7 @@ def test_workers_write_the_tars_of_virtual_shards_to_a_store_and_verify_them_the
     bucket: Bucket, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project = make_project(tmp_path / "local", files=9)
-    for command in (["release", "--workers", "1"], ["pack", "--virtual"]):
+    for command in (["release", "--workers", "1"], ["pack", "--no-tars"]):
         assert project.run(capsys, *command).code == 0
     made = tars(project)
     path = next(project.source.rglob("*.wav"))

@@ -192,7 +192,7 @@ def test_tars_are_written_to_a_store_of_virtual_shards_through_faults_and_none_o
 ) -> None:
     local = make_project(tmp_path / "local", files=3)
     (local.source / "large.bin").write_bytes(random.Random(1).randbytes(17 << 20))
-    assert local.run(capsys, "release", "--workers", "1", "--virtual").code == 0
+    assert local.run(capsys, "release", "--workers", "1", "--no-tars").code == 0
     names = [path.name.removesuffix(".manifest.json") for path in local.root.glob("output/manifests/*.manifest.json")]
     (changed,) = (name for name in names if name.startswith("tones-audio-"))
     path = next(local.source.rglob("*.wav"))
@@ -223,7 +223,7 @@ def test_a_command_that_needs_folders_says_so(bucket: Bucket, local: Project, tm
     for key in bucket.listed():
         if "large" in key:
             bucket.client.delete_object(Bucket=bucket.name, Key=key)
-    assert project.run(capsys, "release", "--virtual").code == 0
+    assert project.run(capsys, "release", "--no-tars").code == 0
     ran = project.run(capsys, "publish", "--with-shards", "--to", f"s3://{bucket.name}/site")
     assert (ran.code, "the tars go to s3://" in ran.err) == (2, True)
 

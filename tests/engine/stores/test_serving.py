@@ -40,7 +40,7 @@ def make(root: Path, bucket: Bucket, files: int) -> Project:
     config = project.root / "packager.toml"
     text = config.read_text().replace('source = "source"', f'source = "s3://{bucket.name}/source"')
     config.write_text(text.replace("[shards]", f'[shards]\ndirectory = "s3://{bucket.name}/tars"'))
-    api.release(config, virtual=True, workers=1)
+    api.release(config, no_tars=True, workers=1)
     return project
 
 

@@ -81,7 +81,7 @@ def expected(project: Project, tmp_path: Path, capsys: Capture) -> dict[str, byt
     return packed(calm)
 
 
-@pytest.mark.parametrize(("workers", "more"), [("2", ()), ("1", ("--virtual",))])
+@pytest.mark.parametrize(("workers", "more"), [("2", ()), ("1", ("--no-tars",))])
 def test_a_killed_pass_goes_on_and_what_was_read_is_not_read_again(
     project: Project, expected: dict[str, bytes], capsys: Capture, workers: str, more: tuple[str, ...]
 ) -> None:
@@ -145,7 +145,7 @@ def test_notes_of_a_pass_that_wrote_no_tar_are_no_tar(
     project: Project, expected: dict[str, bytes], capsys: Capture
 ) -> None:
     killed(project, 1)
-    killed(project, 2, "--virtual")
+    killed(project, 2, "--no-tars")
     assert os.listdir(project.root / "shards") == []
     assert project.run(capsys, "pack").code == 0
     assert packed(project) == expected

@@ -179,13 +179,13 @@ def test_virtual_shards_and_those_kept_as_files_are_the_same_and_tars_are_writte
     project.write_config(phases=metadata + phases + files, collection="mtimes = true", torrent="also_v1 = true")
     api.scan(config, workers=1)
     plan = api.plan(config).plan
-    api.pack(config, workers=1, virtual=True)
+    api.pack(config, workers=1, no_tars=True)
     expected = taken_away(project)
 
-    report = api.pack(config, workers=api.WorkerOptions(cluster=three.address), virtual=True)
+    report = api.pack(config, workers=api.WorkerOptions(cluster=three.address), no_tars=True)
     assert made_by_packing(project) == expected
     tars = [shard.name for phase in plan.phases for shard in phase.shards if shard.container == "tar"]
-    assert report.virtual == len(tars)
+    assert report.without_tars == len(tars)
 
     here = api.export(config, tars[:3], workers=1)
     wanted = {path.name: path.read_bytes() for path in (project.root / "shards").glob("*.tar")}

@@ -15,7 +15,7 @@ FOLDERS = '[[phases]]\nname = "audio"\ncontainer = "folder"\nwhere = "kind = \'a
     ("torrent", "phases", "arguments"),
     [
         ("also_v1 = false", PHASES, ()),
-        ("", PHASES, ("--virtual",)),
+        ("", PHASES, ("--no-tars",)),
         ('version = "v1"', PHASES, ()),
         ('version = "v2"', PHASES, ()),
         ("also_v1 = false", FOLDERS, ()),

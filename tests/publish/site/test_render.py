@@ -70,7 +70,7 @@ def test_every_link_of_a_published_site_leads_to_a_file_of_it(
 ) -> None:
     project = make_project(tmp_path / "project", files=3)
     secret, public = (str(tmp_path / name) for name in ("release.key", "release.pub"))
-    assert main(["keygen", "--no-password", "--secret", secret, "--public", public]) == 0
+    assert main(["keygen", "--no-password", "--secret-key", secret, "--public-key", public]) == 0
     project.write_config(torrent=f"also_v1 = {str(also_v1).lower()}")
     config = project.root / "packager.toml"
     config.write_text(config.read_text().replace("[release]", f"[release]\nkey = '{secret}'"))
