@@ -92,13 +92,13 @@ def test_a_project_may_hold_both_kinds_and_a_tar_that_is_there_is_left_alone(tmp
     before = {path: path.stat() for path in (project.root / "shards").iterdir()}
     assert before
     rest = api.pack(config, no_tars=True, workers=1)
-    assert (rest.unchanged, rest.packed) == (len(before), rest.virtual)
-    assert rest.virtual > 0
+    assert (rest.unchanged, rest.packed) == (len(before), rest.without_tars)
+    assert rest.without_tars > 0
     for run in (lambda: api.pack(config, workers=1), lambda: api.pack(config, no_tars=True, workers=1)):
         again = run()
-        assert (again.packed, again.without_tars) == (0, rest.virtual)
+        assert (again.packed, again.without_tars) == (0, rest.without_tars)
     assert {path: path.stat() for path in (project.root / "shards").iterdir()} == before
-    assert api.publish(config).shards == len(before) + rest.virtual
+    assert api.publish(config).shards == len(before) + rest.without_tars
 
 
 def test_tars_that_were_removed_make_their_shards_virtual_and_nothing_is_read(tmp_path: Path) -> None:
