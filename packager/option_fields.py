@@ -71,6 +71,12 @@ def parse_workers(text: str, where: str) -> int | None:
 
 
 # What several commands say in the same words.
+SOURCES = OptionText(
+    "Read the bytes there: a folder, a tar, an address of either, or the swarm. An address of a folder on the web ends"
+    " in /. Repeatable.",
+    ("--from",),
+    metavar="PLACE|swarm",
+)
 RELEASE_OPTION = OptionText(
     "The release that lists the shard: its folder, its release.json, or the address of either."
     " Default: the folder around it.",

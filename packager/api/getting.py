@@ -8,11 +8,10 @@ from pathlib import Path
 
 from packager.api.arguments import AnyPath, as_path, as_text, as_texts
 from packager.core.bittorrent.magnet import is_link
-from packager.core.config.store_url import is_store_location, is_store_url
+from packager.core.config.store_url import is_store_location
 from packager.core.http.allowed_hosts import allowed_hosts
 from packager.core.reports.check_reports import GetReport
-from packager.engine.network.connection_options import NetworkOptions
-from packager.engine.network.remote_readers import asked_seed
+from packager.engine.network.remote_readers import split_sources
 from packager.engine.published.release_reader import RELEASE, parse_release_location
 from packager.errors import InputError
 from packager.get.get import GetOptions, get_members
@@ -39,9 +38,8 @@ def get(
     keys, to, options = as_texts(keys), as_path(to), options or GetOptions()
     search, naming = options.search, options.naming
     allowed_hosts(options.network.allow_hosts)  # wrong ones are refused before anything is done
-    stores = [str(each) for each in options.tar_folders if is_store_url(str(each))]
-    local = [Path(each) for each in options.tar_folders if not is_store_url(str(each))]
-    options = replace(options, network=_with_stores(options.network, stores))
+    local, network = split_sources(options.sources, options.network)
+    options = replace(options, network=network)
     if search.where is None and (search.shards or search.phases):
         raise InputError(
             "--shard" if search.shards else "--phase", "narrows --where, which is not given", "add --where"
@@ -59,18 +57,11 @@ def get(
         origin, folders = _origin(options.release, as_text(options.key))
         network = options.network.trusting(origin.source)
         if is_store_location(origin.source):
-            network = _with_stores(
-                network, [os.path.join(parse_release_location(origin.source, "--release"), "shards")]
-            )
+            tars = os.path.join(parse_release_location(origin.source, "--release"), "shards")
+            _, network = split_sources([tars], network)
         found = select_members(origin, keys, search, remote=network, opened=opened, progress=progress)
         options = replace(options, network=network)
         return get_members(found, to, options, folders=[*local, *folders], progress=progress)
-
-
-def _with_stores(remote: NetworkOptions, addresses: Sequence[str]) -> NetworkOptions:
-    """Return where bytes may be fetched from, with places in stores that tars lie right below."""
-    seeds = tuple(asked_seed(f"{address.rstrip('/')}/", "--from") for address in addresses)
-    return replace(remote, web_seeds=(*seeds, *remote.web_seeds))
 
 
 def _origin(release: Path | str | None, key: str | None) -> tuple[ReleaseLocation, list[Path]]:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 
-from packager.api.arguments import AnyPath, as_path, as_paths, as_text
+from packager.api.arguments import AnyPath, as_locations, as_path, as_text
 from packager.api.workers import worker_count
 from packager.check.repair import rebuild as rebuilding
 from packager.check.repair import repair as repairing
@@ -14,7 +14,7 @@ from packager.check.repair.repair import RepairOptions
 from packager.core.reports.check_reports import RebuildReport, RepairReport
 from packager.engine.files.shard_torrent import FolderTorrent, open_torrent
 from packager.engine.hashing.file_index import default_index
-from packager.engine.network.remote_readers import first_working_reader
+from packager.engine.network.remote_readers import first_working_reader, split_sources
 from packager.engine.published.open_release import documents_of_shards
 from packager.engine.published.published_shard import open_published_shard
 from packager.errors import InputError
@@ -23,21 +23,22 @@ from packager.progress import SILENT, Progress
 
 def repair(
     shard: AnyPath,
-    copies: AnyPath | Sequence[AnyPath] = (),
+    sources: AnyPath | Sequence[AnyPath] = (),
     options: RepairOptions | None = None,
     *,
     progress: Progress = SILENT,
 ) -> RepairReport:
     """Repair a shard's tar where it lies; only its bad pieces are fetched, and each is checked before it is written.
 
-    copies: other tars, or folders of loose files, asked first; then options.network, which has the web seeds of the
-    shard's torrent if it names nothing else. What could not be repaired is in the report. Raises InputError where the
-    tar, a document or an address is wrong, TrustError where documents disagree, IncompleteError where the disk fails.
+    sources: other tars and folders of loose files, which are read first; addresses; "swarm"; and the web seeds of the
+    shard's torrent unless options.network excludes them. What could not be repaired is in the report. Raises
+    InputError if the tar, a document or an address is wrong, TrustError if documents disagree, IncompleteError if the
+    disk fails.
     """
     shard = as_path(shard)
     options = options or RepairOptions()
     manifest, torrent, report = options.manifest, options.torrent, options.report
-    network = options.network.trusting(options.release)
+    copies, network = split_sources(as_locations(sources), options.network.trusting(options.release))
     with documents_of_shards(
         options.release, as_text(options.key), [shard], progress, beside=manifest or torrent, allowed=network.allowed
     ) as opened:
@@ -48,7 +49,7 @@ def repair(
     return repairing.repair(
         shard,
         target,
-        as_paths(copies),
+        copies,
         network,
         only=None if report is None else read_bad_pieces(report, shard, target.pieces.count),
         workers=worker_count(options.workers),
@@ -59,33 +60,35 @@ def repair(
 
 def rebuild(
     shard: AnyPath,
-    sources: AnyPath | Sequence[AnyPath],
+    sources: AnyPath | Sequence[AnyPath] = (),
     to: AnyPath | None = None,
     options: RebuildOptions | None = None,
     *,
     progress: Progress = SILENT,
 ) -> RebuildReport:
-    """Write a shard's tar again, byte for byte, from the loose files in the folders `sources`.
+    """Write a shard's tar again, byte for byte, from the loose files in folders.
 
-    shard: its name, its tar's path or its manifest's. Members that no folder has are fetched if options.network names a
-    web seed, or asks for the swarm. Those that are nowhere stand in the report, and then nothing is written. Raises
+    shard: its name, its tar's path or its manifest's. sources: folders; and addresses, or "swarm", from which members
+    are fetched that no folder has. Those that are nowhere are in the report, and then nothing is written. Raises
     InputError, TrustError where its documents disagree, IncompleteError where the disk is full.
     """
     shard, to, options = as_path(shard), as_path(to), options or RebuildOptions()
     release, manifest = options.release, options.manifest
     told = shard if shard.name.endswith(".manifest.json") else manifest
-    network = options.network.trusting(release)
+    folders, network = split_sources(as_locations(sources), options.network.trusting(release))
+    asked = network if network.web_seeds or network.is_swarm_asked else None
+    if not folders and asked is None:
+        raise InputError("", "no source is named", "add --from DIR or --from swarm")
     with documents_of_shards(
         release, as_text(options.key), [shard], progress, beside=told, allowed=network.allowed
     ) as opened:
         documents = rebuilding.documents_of(shard, opened, manifest)
         published, shared = open_published_shard(documents), open_torrent(documents.torrent)
     place = rebuilding.place_of(shard, published) if to is None else to
-    asked = network if network.web_seeds or network.is_swarm_asked else None
     with first_working_reader(shared, asked, place.with_name(f".{place.name}.swarm")) as fetch:
         return rebuilding.rebuild(
             published,
-            as_paths(sources),
+            folders,
             place,
             index=options.index or default_index(os.environ),
             workers=worker_count(options.workers),

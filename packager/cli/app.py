@@ -23,7 +23,7 @@ INTERRUPTED = 130
 _STORES = ("s3://", "sftp://")
 _MANY_ROWS = frozenset(("scan", "plan"))  # commands that make no cycles; failed requests do, and hold their bytes
 _TAKE_STORES = ("publish", "export", "verify", "extract", "get", "mirror")
-_OF_STORES = ("--release", "--web-seed")  # options of any command whose value may be a store's address
+_OF_STORES = ("--release", "--from")  # options of any command whose value may be a store's address
 Command: TypeAlias = Any  # Typer keeps the class private
 # Each stands in NAME_cmd.py, which is imported when the command is run; `packager --help` prints these lines.
 COMMANDS = {

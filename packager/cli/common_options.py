@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from packager import __version__
-from packager.option_fields import ALLOW_HOSTS, ALLOW_UNREAD, COUNT_SEEDS, PHASES, WORKERS, parse_workers
+from packager.option_fields import ALLOW_HOSTS, ALLOW_UNREAD, COUNT_SEEDS, PHASES, SOURCES, WORKERS, parse_workers
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The project's packager.toml.", metavar="FILE")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
@@ -21,6 +21,7 @@ CountSeeds = Annotated[bool, typer.Option("--count-seeds", help=COUNT_SEEDS.help
 AllowHosts = Annotated[
     list[str] | None, typer.Option(*ALLOW_HOSTS.flags, help=ALLOW_HOSTS.help, metavar=ALLOW_HOSTS.metavar)
 ]
+Sources = Annotated[list[str] | None, typer.Option(*SOURCES.flags, help=SOURCES.help, metavar=SOURCES.metavar)]
 DEFAULT_CONFIG = Path("packager.toml")
 
 

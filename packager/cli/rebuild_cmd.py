@@ -8,7 +8,7 @@ import typer
 from packager import api
 from packager.check.repair.rebuild import RebuildOptions
 from packager.cli import output, progress_bars
-from packager.cli.common_options import Json
+from packager.cli.common_options import Json, Sources
 from packager.cli.option_groups import with_options
 from packager.core.reports.check_reports import RebuildReport
 from packager.errors import IncompleteError
@@ -19,9 +19,7 @@ from packager.units import count_of, format_seconds, format_size
 def rebuild(
     shard: Annotated[Path, typer.Argument(help="The shard's name, its tar or its manifest.", metavar="SHARD")],
     *,
-    sources: Annotated[
-        list[Path], typer.Option("--from", help="A folder of loose files; may be given again.", metavar="DIR")
-    ],
+    sources: Sources = None,
     to: Annotated[
         Path | None, typer.Option("--to", "-o", help="The tar to write. Default: NAME.tar.", metavar="FILE")
     ] = None,
@@ -32,14 +30,14 @@ def rebuild(
 
     They are found by content, whatever they are called now.
 
-    With --web-seed, --swarm or --peer the members that no folder has are fetched, and nothing else.
+    Members that no folder has are fetched from the other sources, and nothing else.
 
     Example: packager rebuild audio-00001 --release output --from /music
     """
     with progress_bars.show_progress(json=json) as progress:
         report = api.rebuild(
             shard,
-            sources,
+            sources or (),
             to,
             options,
             progress=progress,

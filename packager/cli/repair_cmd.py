@@ -9,7 +9,7 @@ import typer
 from packager import api
 from packager.check.repair.repair import RepairOptions
 from packager.cli import output, progress_bars
-from packager.cli.common_options import Json
+from packager.cli.common_options import Json, Sources
 from packager.cli.option_groups import with_options
 from packager.core.reports.check_reports import RepairReport
 from packager.errors import IncompleteError
@@ -24,10 +24,7 @@ _SHOWN = 5  # members named for a range of pieces; --json names all
 def repair(
     shard: Annotated[Path, typer.Argument(help="The shard's tar.", metavar="SHARD")],
     *,
-    copies: Annotated[
-        list[Path] | None,
-        typer.Option("--from", help="Another copy of the tar, or a folder of loose files; again.", metavar="PATH"),
-    ] = None,
+    sources: Sources = None,
     options: RepairOptions,
     json: Json = False,
 ) -> None:
@@ -35,12 +32,12 @@ def repair(
 
     Each is checked before it is written.
 
-    Example: packager repair audio-00001.tar --web-seed https://mirror.example.org/shards/
+    Example: packager repair audio-00001.tar --from https://mirror.example/shards/
     """
     with progress_bars.show_progress(json=json) as progress:
         found = api.repair(
             shard,
-            copies or (),
+            sources or (),
             options,
             progress=progress,
         )
@@ -111,4 +108,4 @@ def _next(report: RepairReport) -> str:
         return f"repair: {left} left, and a source did not answer; run the command again later"
     if not report.unrepaired_pieces:
         return "repair: only some pieces were checked, so nothing was cut; check all to have it cut"
-    return f"repair: {left} left; name another source with --from, --web-seed, --swarm or --peer"
+    return f"repair: {left} left; name another source with --from PLACE, --from swarm or --peer"

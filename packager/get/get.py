@@ -25,7 +25,7 @@ from packager.errors import InputError
 from packager.get.find_by_sql import SearchOptions
 from packager.get.member_links import links_of
 from packager.get.member_readers import MemberReaders, MemberSelection, SelectedMembers
-from packager.option_fields import DRY_RUN, KEY, NUMBER, OVERWRITE, RENAME, SOURCE_NAMES, option
+from packager.option_fields import DRY_RUN, KEY, NUMBER, OVERWRITE, RENAME, SOURCE_NAMES, SOURCES, option
 from packager.paths import display_text
 from packager.progress import Progress
 
@@ -42,9 +42,7 @@ class GetOptions:
     )
     key: Path | str | None = option(KEY)
     search: SearchOptions = SearchOptions()
-    tar_folders: tuple[Path | str, ...] = option(
-        "A folder or a store (s3://, sftp://) that may hold shards' tars; again.", (), "--from", metavar="DIR|URL"
-    )
+    sources: tuple[Path | str, ...] = option(SOURCES, ())
     network: NetworkOptions = NetworkOptions()
     rename: str | None = option(RENAME)
     source_names: bool = option(SOURCE_NAMES, False)

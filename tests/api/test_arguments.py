@@ -64,7 +64,7 @@ def test_a_release_is_made_checked_and_read_by_paths_of_any_kind(kind: Any, tmp_
     options = api.MirrorOptions(budget=1, unsigned=True, client="none", reserve=0)
     assert api.mirror_follow(kind(release), to, options).applied
     assert api.mirror_status(to).serial == 1
-    assert api.get("notes.txt", kind(tmp_path / "got"), api.GetOptions(release=kind(release), tar_folders=shards))
+    assert api.get("notes.txt", kind(tmp_path / "got"), api.GetOptions(release=kind(release), sources=shards))
 
 
 def test_a_single_text_is_one_value_and_never_its_letters(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def run(*arguments: object) -> int:
 def test_no_command_sends_anything_to_this_machine(hostile: Hostile, capsys: Capture) -> None:
     link = f"magnet:?xt=urn:btih:{'1' * 40}&dn={NAME}.tar&xl=160000&x.pk=1024:50000:{'ab' * 32}:0.bin"
     link += "".join(f"&ws={each}x&tr={each}announce" for each in hostile.listener.spellings())
-    swarm = ("--swarm", "--listen", "127.0.0.9:0", "--timeout", "1 s")
+    swarm = ("--from", "swarm", "--listen", "127.0.0.9:0", "--timeout", "1 s")
     release = ("--release", hostile.release)
     session = ("--listen", "127.0.0.9:0", "--for", "0.3 s")
     shutil.copytree(hostile.release, "alone/output")  # no tar is beside it
@@ -201,7 +201,16 @@ def test_a_torrent_alone_sends_a_client_nowhere(hostile: Hostile, key: bytes, va
     session = ("--listen", "127.0.0.9:0", "--for", "0.3 s")
     assert run("inspect", "x.torrent") in (0, 1)
     assert run(
-        "repair", hostile.tar, "--torrent", "x.torrent", "--swarm", "--listen", "127.0.0.9:0", "--timeout", "1 s"
+        "repair",
+        hostile.tar,
+        "--torrent",
+        "x.torrent",
+        "--from",
+        "swarm",
+        "--listen",
+        "127.0.0.9:0",
+        "--timeout",
+        "1 s",
     ) in (
         1,
         2,
@@ -244,7 +253,7 @@ def test_a_password_in_an_address_is_never_shown(hostile: Hostile, capsys: Captu
         ("get", f"{link}&xl=9&dn=a.tar&x.pk=0:9:{'ab' * 32}:x", "--to", "got"): 1,
         ("get", "x", "--release", address): 2,
         ("verify", hostile.tar, "--release", address): 2,
-        ("repair", hostile.tar, "--web-seed", address): 2,
+        ("repair", hostile.tar, "--from", address): 2,
         ("mirror", "follow", address, "--to", "m", "--budget", "1 GB"): 2,
         ("torrent", hostile.tar, "--web-seed", address): 2,
         ("torrent", hostile.tar, "--tracker", "udp://user:hunter2@host.example:1"): 2,

@@ -74,7 +74,7 @@ def test_a_shard_is_verified_repaired_rebuilt_and_extracted(made: Project, tmp_p
 
 def test_a_member_is_got_from_a_web_seed(made: Project, tmp_path: Path, capsys: Capture) -> None:
     with serving(made) as server:
-        seed = ("--release", server.url, "--web-seed", f"{server.url}shards/")
+        seed = ("--release", server.url, "--from", f"{server.url}shards/")
         ran = run(capsys, "get", "notes.txt", *seed, "--to", tmp_path)
     assert ran.code == 0, ran.err
     assert (tmp_path / "notes.txt").read_bytes() == (made.source / "notes.txt").read_bytes()

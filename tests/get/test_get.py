@@ -148,7 +148,7 @@ def test_sql_finds_members_in_whole_tables_within_a_stated_bound(web: Web, tmp_p
         (["--where", "title = 'none'"], "means no member"),
         (["--where", "true", "--shard", "tones-all-00002"], 'no "tones-all-00002"'),
         (["id-1", "--phase", "all"], "not given"),
-        (["id-1", "--web-seed", "ftp://x/"], "does not begin"),
+        (["id-1", "--from", "ftp://x/"], "does not begin"),
     ],
 )
 def test_what_is_asked_wrongly_is_told(

@@ -36,12 +36,12 @@ def test_a_track_is_had_as_the_page_says(
             "artist = 'Nobody' AND year < 1930": "track = 1",
             "audio": "all",
             "RWQ...": KEY.public.line,
-            "--swarm": f"--peer {peer.address} --listen 127.0.0.1:0 --no-web-seeds --overwrite",
+            "swarm": f"swarm --peer {peer.address} --listen 127.0.0.1:0 --no-web-seeds --overwrite",
         }
         run = commands("get-one-track.md")
         for command in run:
             words = [ours.get(word, word) for word in command]
-            words = [word for each in words for word in (shlex.split(each) if each.startswith("--peer") else [each])]
+            words = [word for each in words for word in (shlex.split(each) if each.startswith("swarm ") else [each])]
             words = [link if word.startswith("magnet:?") else word for word in words]
             capsys.readouterr()
             if "--magnet" in words:

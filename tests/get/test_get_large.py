@@ -79,7 +79,7 @@ def test_a_track_of_a_4_gib_shard_costs_its_pieces_and_a_megabyte(
     with serving_folder(tmp_path) as (address, sent):
         arguments = [key, "--release", f"{address}output/"]
         code, report = get(
-            capsys, *arguments, "--web-seed", f"{address}shards/", "--to", tmp_path / "by web seed", "--json"
+            capsys, *arguments, "--from", f"{address}shards/", "--to", tmp_path / "by web seed", "--json"
         )
         assert (code, report["written"]) == (0, 1)
         assert sent.size == report["transferred_bytes"] + report["lookup_bytes"] <= covering + MB

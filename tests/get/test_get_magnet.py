@@ -156,7 +156,7 @@ def test_options_that_need_tags_or_a_release_do_not_go_with_a_link(tmp_path: Pat
 
 
 def test_a_swarm_that_nobody_is_known_of_is_told(tmp_path: Path, capsys: Capture) -> None:
-    code, error = get(capsys, f"{BASE}&x.pk=0:10:{SHA}:a", "--swarm", "--to", tmp_path)
+    code, error = get(capsys, f"{BASE}&x.pk=0:10:{SHA}:a", "--from", "swarm", "--to", tmp_path)
     assert code == 2
     assert "names no tracker" in error["what"]
 

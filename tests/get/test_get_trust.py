@@ -98,7 +98,7 @@ def test_a_mirrors_accepted_release_vouches_whatever_its_source_says_now(
     follow = ["mirror", "follow", str(signed.output), "--to", str(held), "--budget", "1 GB", "--reserve", "1 MB"]
     assert main([*follow, "--key", KEY.public.line, "--yes", "--client", "none", "--json"]) == 0
     arguments = ["id-6", "--release", held, "--to", tmp_path / "to"]
-    code, report = get(capsys, *arguments, "--web-seed", f"{web.site.address}shards/")
+    code, report = get(capsys, *arguments, "--from", f"{web.site.address}shards/")
     assert (code, report["evidence"]["kind"]) == (0, "signature")
     assert files_of(tmp_path / "to") == {member(6): signed.source(6)}
     (signed.output / TABLE).unlink()

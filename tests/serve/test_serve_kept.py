@@ -170,7 +170,7 @@ def test_get_takes_other_members_of_a_kept_shard_from_the_server(
     project = make(tmp_path / "project", container=container)
     keep(project, capsys, "--redact")
     with serving(project) as served:
-        of = ("--release", served.url, "--web-seed", f"{served.url}shards/", "--to", tmp_path / "got")
+        of = ("--release", served.url, "--from", f"{served.url}shards/", "--to", tmp_path / "got")
         for path, data in OTHERS.items():
             code, report = get(capsys, path, *of)
             assert code == 0, report

@@ -46,23 +46,25 @@ class PeerOptions:
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """Where bytes of a shard may be fetched from: web seeds; and its swarm, if you ask for that, a peer or a tracker.
+    """How bytes of a shard may be fetched: from web seeds, and from its swarm if a source, a peer or a tracker asks so.
 
-    Web seeds that you name come before those of the torrent. origin: the address that documents come from, set by the
-    commands; they may name its host.
+    The commands set the other fields. web_seeds: addresses that the user named; they come before those of the torrent.
+    swarm: the swarm is a source. origin: the address that documents come from; they may name its host.
     """
 
-    web_seeds: tuple[str, ...] = option(
-        "Fetch from this address, or the folder it names with a / at its end.", (), "--web-seed", metavar="URL"
-    )
     no_web_seeds: bool = option(NO_WEB_SEEDS, False)
     allow_hosts: tuple[str, ...] = option(ALLOW_HOSTS, ())
-    swarm: bool = option("Fetch from the swarm that the torrent's trackers know.", False)
-    peers: tuple[str, ...] = option("Fetch from this peer; may be given again.", (), "--peer", metavar="HOST:PORT")
-    trackers: tuple[str, ...] = option("Ask this tracker, too; may be given again.", (), "--tracker", metavar="URL")
+    peers: tuple[str, ...] = option(
+        "Fetch from this peer; implies --from swarm. Repeatable.", (), "--peer", metavar="HOST:PORT"
+    )
+    trackers: tuple[str, ...] = option(
+        "Ask this tracker too; implies --from swarm. Repeatable.", (), "--tracker", metavar="URL"
+    )
     dht: bool = option(DHT, False)
     listen: str = option(LISTEN, ":0")
     timeout: float = option(TIMEOUT)
+    web_seeds: tuple[str, ...] = ()
+    swarm: bool = False
     origin: str = ""
 
     @property

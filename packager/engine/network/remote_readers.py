@@ -7,12 +7,13 @@ import re
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import quote
 
 from packager.core.bittorrent.file_offsets import NamedFiles
-from packager.core.config.store_url import is_store_location
+from packager.core.config.store_url import is_store_location, is_store_url
 from packager.core.config.url_values import TRACKERS, WEB, url, without_credentials
 from packager.engine.files.range_readers import (
     OpenRanges,
@@ -42,6 +43,7 @@ _LOST = 2  # reads in a row that a web seed may fail before it is asked no more
 
 
 # Opens a source of which only these ranges, in order, will be read.
+SWARM = "swarm"  # as a place to read from
 Opener: TypeAlias = Callable[[Sequence[Range]], RangeReader]
 
 
@@ -153,7 +155,7 @@ class _InTurn:
     def __init__(self, openers: Sequence[Opener], wanted: Sequence[Range]) -> None:
         self._waiting, self._wanted = list(openers), wanted
         self._source: RangeReader | None = None
-        self._failure = UnreadableError("--web-seed", "no source over the network was asked")
+        self._failure = UnreadableError("--from", "no source over the network was asked")
 
     @property
     def name(self) -> str:
@@ -184,7 +186,26 @@ def web_seed_address(seed: str, file: str) -> str:
     return seed + _quoted(seed, file) if seed.endswith("/") else seed
 
 
-def asked_seed(written: str, where: str = "--web-seed") -> str:
+def split_sources(places: Sequence[Path | str], network: NetworkOptions) -> tuple[list[Path], NetworkOptions]:
+    """Return the files and folders among the places to read from, and the network options with the others.
+
+    A place is a path, an address or "swarm". An address in a store is that of a folder unless it ends in ".tar".
+    Raises InputError.
+    """
+    written = [place for place in places if isinstance(place, str)]
+    addresses = [each for each in written if is_store_url(each)]
+    seeds = [asked_seed(f"{each}/" if _is_store_folder(each) else each) for each in addresses]
+    local = [Path(place) for place in places if place != SWARM and place not in addresses]
+    seeds = [*network.web_seeds, *seeds]
+    return local, replace(network, web_seeds=tuple(seeds), swarm=network.swarm or SWARM in written)
+
+
+def _is_store_folder(address: str) -> bool:
+    """Say whether the address is in a store and is that of a folder."""
+    return is_store_location(address) and not address.endswith((".tar", "/"))
+
+
+def asked_seed(written: str, where: str = "--from") -> str:
     """Return the address of a web seed that the user names, which may be one in a store. Raises InputError."""
     if not is_store_location(written):
         return url(written, where, WEB)
@@ -211,7 +232,7 @@ def file_at(address: str, size: int, open_web: Callable[[], HttpClient]) -> Rang
     """Return the file of `size` bytes at the address of a web seed, on the web or in a store."""
     if is_web(address):
         return WebSeedReader(open_web(), address, size)
-    place = parse_location(address, "--web-seed")
+    place = parse_location(address, "--from")
     return TarRangeReader(place) if isinstance(place, Path) else StoreRangeReader.at(place, size)
 
 
@@ -258,7 +279,7 @@ def trackers_to_ask(own: Sequence[str], remote: NetworkOptions, nobody: str) -> 
     trackers = [url(tracker, "--tracker", TRACKERS) for tracker in remote.trackers]
     trackers += own if remote.swarm else ()
     if not (trackers or remote.peers or remote.dht):
-        raise InputError("--swarm", nobody, "add --peer or --dht")
+        raise InputError("--from swarm", nobody, "add --peer or --dht")
     return trackers
 
 

@@ -211,7 +211,7 @@ def test_repair_takes_just_the_bad_pieces_of_a_folder_from_a_web_seed_and_from_p
     with serving({f"w/{NAME}/{path}": data for path, data in right.items()}) as site:
         spoil(folder, "data/Album/02 two.flac", 150_000)
         spoil(folder, "manifest-sha256.txt", 3)
-        code, out, _ = run(capsys, "repair", folder, "--web-seed", f"{site.address}w/", *options)
+        code, out, _ = run(capsys, "repair", folder, "--from", f"{site.address}w/", *options)
         assert (code, json.loads(out)["complete"]) == (0, True)
         assert whole(folder) == right
         assert site.sent < 4 * 16384

@@ -59,7 +59,7 @@ def test_nothing_is_fetched_unless_a_source_is_named(shard: Held, capsys: Captur
 
 def test_a_web_seed_sends_the_missing_members_and_not_a_byte_more(shard: Held, capsys: Capture) -> None:
     with serving({f"{NAME}.tar": shard.right}) as site:
-        code, report = rebuild(shard, capsys, "--web-seed", site.address)
+        code, report = rebuild(shard, capsys, "--from", site.address)
         assert [(start, stop) for _, start, stop in site.ranges] == lost(shard)
     assert (code, report["fetched"]) == (0, len(LOST))
     assert shard.tar.read_bytes() == shard.right
@@ -67,7 +67,7 @@ def test_a_web_seed_sends_the_missing_members_and_not_a_byte_more(shard: Held, c
 
 def test_a_peer_gives_them_where_the_web_seed_is_down(shard: Held, tmp_path: Path, capsys: Capture) -> None:
     with serving({f"{NAME}.tar": shard.right}, "404") as site, seeding(shard.torrent, tmp_path / "peer") as peer:
-        code, report = rebuild(shard, capsys, "--web-seed", site.address, "--peer", peer)
+        code, report = rebuild(shard, capsys, "--from", site.address, "--peer", peer)
         assert site.requests == 1
     assert (code, report["fetched"]) == (0, len(LOST))
     assert shard.tar.read_bytes() == shard.right
@@ -76,6 +76,6 @@ def test_a_peer_gives_them_where_the_web_seed_is_down(shard: Held, tmp_path: Pat
 
 def test_wrong_bytes_make_no_tar(shard: Held, capsys: Capture) -> None:
     with serving({f"{NAME}.tar": shard.right}, "wrong bytes") as site:
-        code, report = rebuild(shard, capsys, "--web-seed", site.address)
+        code, report = rebuild(shard, capsys, "--from", site.address)
     assert (code, report["complete"]) == (3, False)
     assert not shard.tar.exists()

@@ -139,11 +139,11 @@ def total(shard: Held, pieces: list[int]) -> int:
 def test_a_web_seed_sends_the_bad_pieces_and_not_a_byte_more(shard: Held, how: Damage, capsys: Capture) -> None:
     bad = damage(shard, how)
     with serving({f"shards/{NAME}.tar": shard.right}) as site:
-        ran = shard.repair(capsys, "--web-seed", site.address + "shards/", "--json")
+        ran = shard.repair(capsys, "--from", site.address + "shards/", "--json")
         assert ran.code == 0, ran.err
         assert site.sent == total(shard, bad)
         assert [start for _, start, _ in site.ranges] == [piece * PIECE for piece in bad]
-        again = shard.repair(capsys, "--web-seed", site.address + "shards/")
+        again = shard.repair(capsys, "--from", site.address + "shards/")
         assert (again.code, site.requests) == (0, len(bad))
         assert "nothing to do" in again.out
     report = json.loads(ran.out)
@@ -201,7 +201,7 @@ def test_sources_are_asked_in_turn_for_what_the_one_before_lacks(shard: Held, tm
         path.unlink()
     bad = damage(shard, zero_a_hole)
     with serving({f"{NAME}.tar": shard.right}) as site:
-        ran = shard.repair(capsys, "--web-seed", site.address, "--from", loose, "--json")
+        ran = shard.repair(capsys, "--from", site.address, "--from", loose, "--json")
         assert 0 < site.sent < total(shard, bad)
     assert ran.code == 0
     given = [source["pieces"] for source in json.loads(ran.out)["data_sources"]]
@@ -247,7 +247,7 @@ def test_a_web_seed_that_misbehaves_changes_nothing_and_is_named(
     data[-5] ^= 1
     shard.tar.write_bytes(data)
     with serving({f"{NAME}.tar": shard.right}, fault) as site:
-        ran = shard.repair(capsys, "--web-seed", site.address)
+        ran = shard.repair(capsys, "--from", site.address)
     assert (ran.code, reason in ran.out, "Traceback" in ran.err) == (code, True, False), ran.out
     assert shard.tar.read_bytes() == data
 
@@ -292,7 +292,7 @@ def test_a_dry_run_only_says_what_is_bad(shard: Held, capsys: Capture) -> None:
     bad = damage(shard, zero_a_hole)
     before = shard.tar.read_bytes()
     with serving({f"{NAME}.tar": shard.right}) as site:
-        ran = shard.repair(capsys, "--web-seed", site.address, "--dry-run", "--json")
+        ran = shard.repair(capsys, "--from", site.address, "--dry-run", "--json")
         assert site.requests == 0
     report = json.loads(ran.out)
     assert (ran.code, report["bad_pieces"], report["unrepaired_pieces"]) == (1, len(bad), len(bad))
@@ -339,7 +339,7 @@ def test_the_torrent_alone_is_enough_for_a_copy_and_a_web_seed(shard: Held, tmp_
     damage(away, zero_a_hole)
     assert "no renamed.manifest.json" in away.repair(capsys).err
     with serving({f"{NAME}.tar": shard.right}) as site:
-        ran = away.repair(capsys, "--torrent", shard.torrent, "--web-seed", site.address)
+        ran = away.repair(capsys, "--torrent", shard.torrent, "--from", site.address)
     assert (ran.code, away.tar.read_bytes() == shard.right) == (0, True), ran.err
 
 
@@ -364,7 +364,7 @@ def test_the_web_seeds_of_the_torrent_are_asked_without_being_named(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--web-seed", "ftp://files.example/"], "does not begin with one of https://, http://"),
+        (["--from", "ftp://files.example/"], "does not begin with one of https://, http://"),
         (["--from", "/nowhere/at/all"], "not found"),
         (["--peer", "127.0.0.1:0"], "is not a peer"),
         (["--peer", "127.0.0.1:9", "--listen", "nowhere:0"], "is not an IP address"),
@@ -391,7 +391,7 @@ def test_a_tar_that_is_not_there_is_to_be_rebuilt(shard: Held, capsys: Capture) 
 def kill_and_mend(shard: Held, disk: FailingDisk, seed: int, kills: int) -> None:
     chance = random.Random(seed)
     with serving({f"{NAME}.tar": shard.right}) as site:
-        arguments = shard.arguments("--web-seed", site.address)
+        arguments = shard.arguments("--from", site.address)
         for number in range(kills):
             how = DAMAGES[number % len(DAMAGES)]
             damage(shard, how)
@@ -426,7 +426,7 @@ def test_a_shard_of_256_mib_is_mended_by_the_touched_pieces_alone(tmp_path: Path
     for how in DAMAGES[:-1]:
         bad = damage(shard, how)
         with serving({f"{NAME}.tar": shard.right}) as site:
-            assert shard.repair(capsys, "--web-seed", site.address).code == 0
+            assert shard.repair(capsys, "--from", site.address).code == 0
             assert site.sent == total(shard, bad)
         assert hashlib.sha256(shard.tar.read_bytes()).digest() == digest
 

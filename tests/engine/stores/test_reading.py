@@ -154,7 +154,7 @@ def test_get_and_repair_take_bytes_from_tars_in_a_store_beside_a_release_here(
     data = bytearray(large(released).read_bytes())
     data[5000] ^= 1
     tar.write_bytes(data)
-    ran = run("repair", tar, "--release", tmp_path / "site", "--web-seed", f"{place}/")
+    ran = run("repair", tar, "--release", tmp_path / "site", "--from", f"{place}/")
     assert ran.code == 0, ran.err
     assert tar.read_bytes() == large(released).read_bytes()
 
