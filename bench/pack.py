@@ -91,7 +91,7 @@ def contest(data: Path, dataset: DataSet) -> Measured:
 
     def undo() -> None:
         unpack()
-        for made in (ours / ".packager", ours / "output"):
+        for made in (ours / ".packager", ours / "site"):
             shutil.rmtree(made, ignore_errors=True)
         tar.unlink(missing_ok=True)
         for left in data.glob("*.torrent"):

@@ -114,7 +114,7 @@ def of_records(project: Path, rows: int) -> Iterator[Contender]:
     """Release records that have no files."""
     (project / "source/one.txt").write_text("the one file\n")
     _apart(write_records, project / "records.parquet", rows)
-    (project / "packager.toml").write_text(CONFIG.format(records='records = "records.parquet"', files=""))
+    (project / "packager.toml").write_text(CONFIG.format(records='[records]\nfiles = ["records.parquet"]', files=""))
     for command in ("scan", "plan", "pack", "publish"):
         yield _step(project, command, ", records alone")
     yield _step(project, "release", ", nothing changed")
@@ -139,11 +139,11 @@ def of_planned(project: Path, rows: int) -> Iterator[Contender]:
     yield _step(project, "status", "")
     yield _step(project, "publish", ", every record a member")
     yield _step(project, "publish", ", nothing changed")
-    yield _step(project, "inspect output/release.json", "")
+    yield _step(project, "inspect site/release.json", "")
     where = '--where "popularity < 0.01" --dry-run'
-    yield _step(project, f"get {where} --release output", ", one member in 10,000")
+    yield _step(project, f"get {where} --release site", ", one member in 10,000")
     follow = "--to mirror --budget 20TB --unsigned --counts list --client none --yes"
-    yield _step(project, f"mirror follow output {follow} --dry-run", ", dry run")
+    yield _step(project, f"mirror follow site {follow} --dry-run", ", dry run")
     withdrawn = '--where "popularity < 0.01" --reason "none"'
     yield _step(project, f"withdraw {withdrawn}", ", one record in 10,000")
     _apart(write_catalogue, catalogue, rows + rows // 100)

@@ -91,7 +91,7 @@ def released(data: Path) -> tuple[Path, Path]:
         subprocess.run(["tar", "xf", tar, "-C", root], check=True)
         for version, flags in (("v1", lt.create_torrent.v1_only), ("v2", lt.create_torrent.v2_only)):
             _write_torrent(tar, root / f"{version}.torrent", flags)
-        shutil.copyfile(root / "output" / "torrents" / f"{NAME}.torrent", made_last)
+        shutil.copyfile(root / "site" / "torrents" / f"{NAME}.torrent", made_last)
     return tar, root / NAME
 
 

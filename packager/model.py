@@ -41,7 +41,7 @@ TAGS = pa.schema(
     ]
 )
 
-# The catalogue: one row a record. `path` is relative to collection.source, "/"-separated; where the
+# The catalogue: one row a record. `path` is relative to its source, "/"-separated; where the
 # name is not UTF-8 it is approximate and `path_b64` (standard base64) is exact. `member` is the path
 # inside a bag's payload by the rule of paths.py. All of path, path_b64, member, size and mtime_ns are
 # null for a record with no file. sha256 is what the records file claims, 32 bytes; fault says what
@@ -95,7 +95,7 @@ MEMBERS = pa.schema(
         pa.field("sha256", pa.binary(32), nullable=False),
         pa.field("kind", pa.string(), nullable=False),
         *TAGS,
-        ("mtime_ns", pa.int64()),  # null unless collection.mtimes is set
+        ("mtime_ns", pa.int64()),  # null unless records.file_times is set
         ("current_id", pa.string()),
         ("current_path", pa.string()),
         ("superseded", pa.string()),

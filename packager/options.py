@@ -9,33 +9,44 @@ from packager.model import Container, FrozenStruct, PhaseContent, TorrentVersion
 
 
 class CollectionOptions(FrozenStruct, frozen=True, kw_only=True):
-    """[collection]: what is released, and from where."""
+    """[collection]: what is released. source: the short form of one [[sources]] table."""
 
     name: str
     title: str
-    source: str
+    source: str | None = None
     description: str = ""
-    records: str | None = None
     licence: str = ""
     contact: str = ""
     homepage: str = ""
-    mtimes: bool = False
+
+
+class SourceOptions(FrozenStruct, frozen=True, kw_only=True):
+    """One [[sources]]: a folder or store of files to release."""
+
+    path: str
+
+
+class RecordsOptions(FrozenStruct, frozen=True, kw_only=True):
+    """[records]: the tables that describe the files, and whether file times are published."""
+
+    files: tuple[str, ...] = ()
+    file_times: bool = False
 
 
 class ShardOptions(FrozenStruct, frozen=True, kw_only=True):
-    """[shards]: the bound on a tar, and where tars go."""
+    """[shards]: the maximum size of a tar, and where tars are written."""
 
     size: int = 64 << 30
-    directory: str = "shards"
-    oversize: Literal["own-shard", "refuse"] = "own-shard"
-    sha256: bool = False
-    materialise: bool = True
+    folder: str = "shards"
+    large_files: Literal["own-shard", "refuse"] = "own-shard"
+    write_tars: bool = True
+    tar_sha256: bool = False
 
 
 class TorrentOptions(FrozenStruct, frozen=True, kw_only=True):
-    """[torrent]: metainfo version, piece length in bytes (None: chosen), tracker tiers, web seeds."""
+    """[torrents]: metainfo version, piece length in bytes (None: chosen), tracker tiers, web seeds."""
 
-    version: TorrentVersion = "hybrid"
+    format: TorrentVersion = "hybrid"
     also_v1: bool = False
     piece_length: int | None = None
     trackers: tuple[tuple[str, ...], ...] = ()
@@ -59,21 +70,44 @@ class PhaseOptions(FrozenStruct, frozen=True, kw_only=True):
 
 
 class ReleaseOptions(FrozenStruct, frozen=True, kw_only=True):
-    """[release]: the site's folder and address, the release date, the signing key, own templates."""
+    """[release]: the release's web address, its date, the keys that sign."""
 
-    output: str = "output"
-    base_url: str = ""
+    url: str = ""
     date: str | None = None
-    key: str | None = None
-    next_key: str | None = None
+    secret_key: str | None = None
+    next_public_key: str | None = None
+
+
+class SiteOptions(FrozenStruct, frozen=True, kw_only=True):
+    """[site]: the site's folder, own page templates."""
+
+    folder: str = "site"
     templates: str | None = None
 
 
 class Config(FrozenStruct, frozen=True, kw_only=True):
-    """packager.toml, checked."""
+    """packager.toml, checked. There is one source: either collection.source or one [[sources]] table."""
 
     collection: CollectionOptions
+    sources: tuple[SourceOptions, ...] = ()
+    records: RecordsOptions = RecordsOptions()
     shards: ShardOptions = ShardOptions()
-    torrent: TorrentOptions = TorrentOptions()
+    torrents: TorrentOptions = TorrentOptions()
     phases: tuple[PhaseOptions, ...]
     release: ReleaseOptions = ReleaseOptions()
+    site: SiteOptions = SiteOptions()
+
+    @property
+    def source(self) -> str:
+        """The place of the files, as written."""
+        return self.sources[0].path if self.collection.source is None else self.collection.source
+
+    @property
+    def source_key(self) -> str:
+        """The key that names the place of the files."""
+        return "sources[0].path" if self.collection.source is None else "collection.source"
+
+    @property
+    def records_file(self) -> str | None:
+        """The records file, as written."""
+        return next(iter(self.records.files), None)

@@ -240,7 +240,7 @@ REPORTS: TypeTexts = {
         "remaining_seconds": "How long that may take at the rate so far; null where nothing was packed yet.",
         "serial": "Of the last release; null where there is none.",
         "next": "The command that goes on, or empty where all is done.",
-        "unknown_tars": "Tars in shards.directory that the plan does not know.",
+        "unknown_tars": "Tars in shards.folder that the plan does not know.",
         "to_delete": "Files there that nobody should share any more; packager prune deletes them.",
         "unread_count": "Files and folders that the last scan could not read; .packager/unread.jsonl names each.",
         "unread": "The first 1000 of them.",

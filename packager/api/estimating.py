@@ -49,9 +49,9 @@ def _of_project(config: Config, project: Project, options: EstimateOptions) -> E
     """Return the estimate of a project, from its plan or its catalogue."""
     if not project.catalogue.exists():
         raise InputError(project.catalogue, "no catalogue has been made yet", "run: packager scan")
-    torrent = config.torrent
-    v1, v2 = torrent.version != "v2" or torrent.also_v1, torrent.version != "v1"
-    measured = options.rate or hash_rate.hash_rate(v1=v1, v2=v2, flat=config.shards.sha256)
+    torrents = config.torrents
+    v1, v2 = torrents.format != "v2" or torrents.also_v1, torrents.format != "v1"
+    measured = options.rate or hash_rate.hash_rate(v1=v1, v2=v2, flat=config.shards.tar_sha256)
     workers = worker_count(options.workers)
     spill = project.state / "spill-estimate"
     try:
@@ -78,7 +78,7 @@ def _of_project(config: Config, project: Project, options: EstimateOptions) -> E
         "catalogue",
         records=records,
         lot=lot,
-        shards=estimates.cut(lot, names, size, torrent),
+        shards=estimates.cut(lot, names, size, torrents),
         rate=measured,
         workers=workers,
         options=options,

@@ -67,7 +67,7 @@ def get(
 def _origin(release: Path | str | None, key: str | None) -> tuple[ReleaseLocation, list[Path]]:
     """Return where a release is, and the folders beside it that may hold its tars."""
     if release is None:
-        here = (place for place in (Path(), Path("output")) if (place / RELEASE).is_file())
+        here = (place for place in (Path(), Path("site")) if (place / RELEASE).is_file())
         release = next(here, None)
     if release is None:
         raise InputError("--release", "no release is named, and none is here", "name its folder or address")

@@ -66,7 +66,7 @@ def export(
 ) -> ExportReport:
     """Write the tars of shards that were packed without, from their sources, each byte compared as it is written.
 
-    shards: names. to: a folder or an address (s3://, sftp://) that the tars are written to; None: shards.directory.
+    shards: names. to: a folder or an address (s3://, sftp://) that the tars are written to; None: shards.folder.
     workers: as for pack. What failed (a source changed) is in the report, and nothing of it is left. Raises
     InputError for a shard that is not packed, or has withdrawn records.
     """

@@ -40,21 +40,22 @@ def check_project(
 ) -> key_files.Signer | None:
     """Raise InputError for what would be refused after packing and needs no plan; return what signs the release.
 
-    password: called once if release.key has one; None: the key signs nothing now, and its password is not asked for.
+    password: called once if release.secret_key has one; None: the key signs nothing now, so its password is not asked
+    for.
     """
     last = state_files.read_last_release(project)
-    signer = key_files.Signer(project.key, password, progress=progress) if project.key else None
+    signer = key_files.Signer(project.secret_key, password, progress=progress) if project.secret_key else None
     if signer:
         signer.check()
         if last and password:
             check_signer(last, signer.public)
-    if project.next_key:
-        key_files.read_public(project.next_key)
+    if project.next_public_key:
+        key_files.read_public(project.next_public_key)
     check_date(options, last)
     state_files.check_releases(project)
-    swap_folder.check_output(project.output)
+    swap_folder.check_site_folder(project.site)
     if isinstance(project.shards_location, Path):
-        check_writable(project.shards_location, "packager.toml: shards.directory")
+        check_writable(project.shards_location, "packager.toml: shards.folder")
     if project.templates:
         check_templates(options, project.templates, signed=signer is not None)
     return signer
@@ -97,7 +98,7 @@ def check_space(project: Project, tasks: Sequence[ShardTask]) -> None:
     A store is not asked. What is counted is the least that it will be, so that no run is refused that would end well.
     """
     needed = needed_space.needed_space(tasks)
-    places = [(project.state, needed.documents), (project.output, needed.pages)]
+    places = [(project.state, needed.documents), (project.site, needed.pages)]
     if isinstance(project.shards_location, Path):
         places.append((project.shards_location, needed.tars))
     check_free(places, "make room, pack one phase at a time with --phase, or write no tars with --no-tars")

@@ -46,7 +46,7 @@ from packager.publish.publish import PublishOptions
 
 def no_password() -> str:
     """Say that no password can be asked for here."""
-    raise InputError("release.key", "the key has a password and none was given", "set PACKAGER_KEY_PASSWORD")
+    raise InputError("release.secret_key", "the key has a password and none was given", "set PACKAGER_KEY_PASSWORD")
 
 
 def keygen(secret: AnyPath, public: AnyPath, *, password: str | None) -> PublicKey:
@@ -100,7 +100,7 @@ def publish(
 
     Without options.phases all phases are published. With options.count_seeds trackers are asked for seed counts, also
     at private addresses if options.allow_hosts names them; other counts stay as they were. password: called once,
-    before anything is done, if release.key has one. Raises IncompleteError if a shard is not packed, a file cannot be
+    before anything is done, if release.secret_key has one. Raises IncompleteError if a shard is not packed, a file cannot be
     read or the store fails for now, InputError where a published shard would change or another release lies at
     options.to.
     """
@@ -257,7 +257,7 @@ def _unplanned(project: Project) -> StatusReport:
 def _asked(options: Config, allow_hosts: Sequence[str], *, count_seeds: bool) -> AllowedHosts | None:
     """Return the hosts that trackers may be asked at, those of packager.toml among them; None: no tracker is asked."""
     allowed = allowed_hosts(allow_hosts)
-    trackers = [tracker for tier in options.torrent.trackers for tracker in tier]
+    trackers = [tracker for tier in options.torrents.trackers for tracker in tier]
     return allowed.with_addresses(trackers) if count_seeds else None
 
 

@@ -48,15 +48,15 @@ def serve(
         progress.note(f"serving {count_of(len(listing.shards), 'shard')} at {url}shards/NAME.tar, the site at {url}")
         source, tars = project.source_location, project.shards_location
         if isinstance(source, Path) and not source.is_dir():
-            where = f"collection.source: {display_text(str(source))}"
+            where = f"{options.source_key}: {display_text(str(source))}"
             if isinstance(tars, Path):
                 gone = [each.name for each in listing.shards.values() if not project.tar(each.name).is_file()]
                 for name in gone:
                     progress.note(f"{name}: not served: it has no tar, and its sources are not there")
             progress.note(f"{where}: not found; bytes are sent only of tars that are there")
-        if not options.torrent.web_seeds:
+        if not options.torrents.web_seeds:
             progress.note(
-                "no torrent names a web seed: set torrent.web_seeds to this server's public address + shards/"
+                "no torrent names a web seed: set torrents.web_seeds to this server's public address + shards/"
             )
 
     serving = ServeOptions(project, cache_size, check_pieces)

@@ -53,7 +53,7 @@ def open_destination(to: str | None, project: Project, *, with_shards: bool) -> 
         what = f"the tars go to {project.shards_location} when they are packed"
         raise InputError("--with-shards", what, "leave it out")
     address = parse_store_url(to, "--to")
-    own = (project.root, project.output)
+    own = (project.root, project.site)
     places = [StoreUrl("file", "", str(path)) for path in own]
     if any(address.holds(place) for place in places) or places[1].holds(address):
         raise InputError("--to", f'"{address}" is, holds or lies in what is published from', "name another folder")

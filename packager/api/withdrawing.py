@@ -51,7 +51,7 @@ def replace(
 def prune(
     config: AnyPath, *, ask: Callable[[PruneReport], bool] = lambda _: True, dry_run: bool = False
 ) -> PruneReport:
-    """Delete the tars in shards.directory that nobody should share and that this project made; return which.
+    """Delete the tars in shards.folder that nobody should share and that this project made; return which.
 
     They are those of obsolete shards, and of shards that were packed and that no release and no plan has.
 

@@ -223,7 +223,7 @@ class FilesTable:
         if is_empty and self.unread.count:
             raise IncompleteError(self.name, "nothing in the source can be read", "fix its permissions or its disk")
         if is_empty:
-            fix = "set collection.source to the folder of the collection"
+            fix = "name the folder of the collection in [[sources]]"
             raise InputError(self.name, "the source holds no file", fix)
 
     def _report_unchanged(self, group: list[Walked], batches: list[pa.RecordBatch], seen: ScanCounts) -> None:

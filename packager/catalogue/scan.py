@@ -135,7 +135,7 @@ def _walked(project: Project, scratch: Path) -> tuple[bytes, Iterator[Walked]]:
 
 def _own(project: Project, source: bytes) -> frozenset[bytes]:
     """Return what of packager's own lies below the source, as paths below it."""
-    ours = (project.config, project.state, project.shards_location, project.output)
+    ours = (project.config, project.state, project.shards_location, project.site)
     real = (os.path.realpath(os.fsencode(path)) for path in ours if isinstance(path, Path))
     prefix = source.rstrip(b"/") + b"/"
     return frozenset(path[len(prefix) :] for path in real if path.startswith(prefix))

@@ -23,7 +23,7 @@ def export(
         typer.Option(
             "--to",
             "-o",
-            help="Folder or store (s3://, sftp://) to write to. Default: shards.directory.",
+            help="Folder or store (s3://, sftp://) to write to. Default: shards.folder.",
             metavar="PLACE",
         ),
     ] = None,

@@ -18,7 +18,7 @@ def inspect(
     Takes .torrents, magnet links, tars, manifests, members tables, release documents, catalogues,
     signatures and keys.
 
-    Example: packager inspect output/torrents/tones-rest-00001.torrent
+    Example: packager inspect site/torrents/tones-rest-00001.torrent
     """
     report = api.inspect(file)
     output.show(report, print_inspection.print_inspection, json=json)

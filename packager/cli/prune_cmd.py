@@ -14,7 +14,7 @@ def prune(
 ) -> None:
     """Delete tars that should no longer be shared.
 
-    These are the tars in shards.directory of obsolete shards, and of shards that were packed and that no release and
+    These are the tars in shards.folder of obsolete shards, and of shards that were packed and that no release and
     no plan has. Only tars that this project made are deleted.
 
     Example: packager prune --dry-run

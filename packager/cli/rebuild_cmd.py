@@ -32,7 +32,7 @@ def rebuild(
 
     Members that no folder has are fetched from the other sources, and nothing else.
 
-    Example: packager rebuild audio-00001 --release output --from /music
+    Example: packager rebuild audio-00001 --release site --from /music
     """
     with progress_bars.show_progress(json=json) as progress:
         report = api.rebuild(

@@ -47,17 +47,17 @@ def make_tasks(
     unknown = set(phases or ()) - {phase.name for phase in plan.phases}
     if unknown:
         raise InputError("--phase", f'no phase is named "{display_text(min(unknown))}"', "see: packager status")
-    options = config.torrent
+    options = config.torrents
     content = HashedOptions(
         collection=config.collection.name,
-        version=options.version,
+        version=options.format,
         also_v1=options.also_v1,
-        sha256=config.shards.sha256,
-        mtimes=config.collection.mtimes,
+        sha256=config.shards.tar_sha256,
+        mtimes=config.records.file_times,
     )
     links = OuterFields(trackers=options.trackers, web_seeds=options.web_seeds, date=plan.date)
 
-    without_tars = virtual or not config.shards.materialise
+    without_tars = virtual or not config.shards.write_tars
     stored, owner = stored_tars(project), project_owner(project.state)
 
     def content_of(shard: PlannedShard) -> HashedOptions:

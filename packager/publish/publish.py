@@ -121,7 +121,7 @@ def publish(
         withdrawals=all_withdrawals(before_this, taken_back, changes.holding),
         last=last,
         date=config.release.date or not_before(before_this, now),
-        next_key=key_files.read_public(project.next_key) if project.next_key else None,
+        next_key=key_files.read_public(project.next_public_key) if project.next_public_key else None,
         unread=unread,
     )
     if signer and before_this and release.serial > before_this.serial:
@@ -146,11 +146,11 @@ def publish(
         serial=release.serial,
         changed=changed,
         date=release.date,
-        index_page=str(project.output / "index.html"),
+        index_page=str(project.site / "index.html"),
         phases=release.phases,
         shards=sum(not shard.obsolete for shard in release.shards),
         size=sum(shard.size for shard in release.shards if not shard.obsolete),
-        files=_count_files(project.output),
+        files=_count_files(project.site),
         unread_count=release.unread,
         withheld=SharingRule(release).all_withheld(),
         seed_counts=scraped,
@@ -159,10 +159,10 @@ def publish(
     )
 
 
-def _count_files(output: Path) -> int:
+def _count_files(site: Path) -> int:
     """Return how many files the site has: those its sums list, the sums and their signature."""
-    with open(output / SUMS, "rb") as file:
-        return sum(1 for _ in file) + 1 + (output / (SUMS + MINISIG)).exists()
+    with open(site / SUMS, "rb") as file:
+        return sum(1 for _ in file) + 1 + (site / (SUMS + MINISIG)).exists()
 
 
 def _shown(document: bytes, templates: Path | None, signer: key_files.Signer | None, torrents: bytes) -> bytes:
@@ -179,7 +179,7 @@ def _is_shown(project: Project, shown: bytes) -> bool:
     """Say whether the site in its place is that state, by what was noted and what stands there."""
     try:
         noted = (project.state / "shown").read_bytes()
-        return noted == shown and (project.output / SUMS).is_file() and (project.output / RELEASE).is_file()
+        return noted == shown and (project.site / SUMS).is_file() and (project.site / RELEASE).is_file()
     except FileNotFoundError:
         return False
 
@@ -195,7 +195,7 @@ def _publish(
 ) -> None:
     """Build the site beside its place and swap it in."""
     check_site(project)
-    built = swap_folder.new_site_folder(project.output, project_owner(project.state))
+    built = swap_folder.new_site_folder(project.site, project_owner(project.state))
     files = list(place_documents(project, release, built))
     if signer:
         signature = signer.sign(document, f"release {release.serial} of {release.collection.name}, {release.date}")
@@ -224,7 +224,7 @@ def _publish(
         comment = f"{SUMS} of release {release.serial} of {release.collection.name}, {release.date}"
         atomic_files.write_bytes(built / (SUMS + MINISIG), signer.sign(sums, comment))
     atomic_files.write_bytes(built / SUMS, sums)
-    swap_folder.swap_site(built, project.output, lambda: check_site(project))
+    swap_folder.swap_site(built, project.site, lambda: check_site(project))
 
 
 def _place_releases(project: Project, last: int, built: Path) -> Iterator[PublishedFile]:

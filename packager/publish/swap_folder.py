@@ -14,6 +14,7 @@ from pathlib import Path
 from packager.engine.files import atomic_files
 from packager.engine.files.write_errors import check_writable, write_error
 from packager.errors import InputError
+from packager.paths import display_text
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2  # linux/fs.h
@@ -21,54 +22,56 @@ _FLUSHES = 8  # at once: the disk does them together, so 6,000 files took 0.9 s 
 _BATCH = 4096  # paths that wait for their flush
 
 
-def check_output(output: Path) -> None:
+def check_site_folder(site: Path) -> None:
     """Raise InputError where the site cannot be put in this place: what is there is not ours, or cannot be replaced."""
-    check_writable(output.parent, "packager.toml: release.output")
-    if output.is_mount():
+    check_writable(site.parent, "packager.toml: site.folder")
+    if site.is_mount():
         what = "is a mount point, and no other folder can take its place"
-        raise InputError(output, what, "set release.output to a folder below it")
-    if output.is_symlink() or (output.exists() and not output.is_dir()):
-        raise InputError(output, "is not a folder", "move it away, or set another release.output")
-    if output.is_dir() and any(output.iterdir()) and not (output / "release.json").is_file():
-        raise InputError(output, "holds files that are no release of ours", "empty it, or set another release.output")
+        raise InputError(site, what, "set site.folder to a folder below it")
+    key = "packager.toml: site.folder"
+    if site.is_symlink() or (site.exists() and not site.is_dir()):
+        raise InputError(key, f'"{display_text(str(site))}" is not a folder', "move it, or set another site.folder")
+    if site.is_dir() and any(site.iterdir()) and not (site / "release.json").is_file():
+        what = f'"{display_text(str(site))}" contains files that packager did not write'
+        raise InputError(key, what, "move them, or set another site.folder")
 
 
-def new_site_folder(output: Path, owner: str = "") -> Path:
-    """Return an empty folder beside `output` to build the new site in. Raises InputError, IncompleteError.
+def new_site_folder(site: Path, owner: str = "") -> Path:
+    """Return an empty folder beside `site` to build the new site in. Raises InputError, IncompleteError.
 
     owner: the project's id, by which its leftovers are told from those of others that publish there.
     """
-    check_output(output)
-    beside = output.with_name(f".{output.name}.{owner}.next" if owner else f".{output.name}.next")
+    check_site_folder(site)
+    beside = site.with_name(f".{site.name}.{owner}.next" if owner else f".{site.name}.next")
     atomic_files.remove_tree(beside)
     return atomic_files.make_folder(beside)
 
 
-def swap_site(built: Path, output: Path, check: Callable[[], object] = bool) -> None:
-    """Make the folder `built` durable, put it in the place of `output`, and remove the old one.
+def swap_site(built: Path, site: Path, check: Callable[[], object] = bool) -> None:
+    """Make the folder `built` durable, put it in the place of `site`, and remove the old one.
 
-    check: called last of all, with other packagers locked out; what it raises leaves `output` as it is.
+    check: called last of all, with other packagers locked out; what it raises leaves `site` as it is.
 
     On Linux the two folders change names in one step (renameat2): every path leads to a file of the old
     site or of the new one, and what both have is always there. Elsewhere, and on file systems that
-    cannot do that, the old one is moved aside first, and for that moment there is no `output`. Who asks
+    cannot do that, the old one is moved aside first, and for that moment there is no `site`. Who asks
     for several paths may get some of each site; who holds the old folder open loses it, and gets no
     mixture. Raises IncompleteError.
     """
     aside = built.with_suffix(".old")
     try:
         _flush(built)
-        with _locked(output.parent):
+        with _locked(site.parent):
             check()
-            if not output.exists():
-                os.rename(built, output)
-            elif not _exchange(built, output):
+            if not site.exists():
+                os.rename(built, site)
+            elif not _exchange(built, site):
                 atomic_files.remove_tree(aside)
-                os.rename(output, aside)
-                os.rename(built, output)
-            atomic_files.fsync_folder(output.parent)
+                os.rename(site, aside)
+                os.rename(built, site)
+            atomic_files.fsync_folder(site.parent)
     except OSError as error:
-        raise write_error(error, output) from error
+        raise write_error(error, site) from error
     finally:
         atomic_files.remove_tree(built)
     atomic_files.remove_tree(aside)

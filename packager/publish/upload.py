@@ -58,7 +58,7 @@ def upload(
     now: float,
     progress: Progress,
 ) -> UploadReport:
-    """Bring a store to what the site in project.output is, and return what was done.
+    """Bring a store to what the site in project.site is, and return what was done.
 
     journal: where this store's lies. with_shards: the tars too, below shards/. A withheld tar is never sent, and is
     deleted at once if it was sent before. grace: seconds that other files stay which the release has no more. now: unix
@@ -66,10 +66,10 @@ def upload(
     IncompleteError where a file is not as it was published or the store fails for now.
     """
     started = time.monotonic()
-    release = documents.from_bytes(read_limited(project.output / RELEASE, documents.LIMIT), Release, RELEASE)
+    release = documents.from_bytes(read_limited(project.site / RELEASE, documents.LIMIT), Release, RELEASE)
     check_place(project, store)
     claim_store(store, project_owner(project.state))
-    wanted = {file.path: file for file in _site(project.output)}
+    wanted = {file.path: file for file in _site(project.site)}
     hand_out, absent = SharingRule(release), 0
     withheld = {f"shards/{each.name}.tar": each for each in hand_out.all_withheld()}
     if with_shards:
@@ -112,16 +112,16 @@ def check_place(project: Project, store: Store) -> None:
         raise InputError(store.name, what, "name another place with --to, or empty this one")
 
 
-def _site(output: Path) -> Iterator[_File]:
+def _site(site: Path) -> Iterator[_File]:
     """Yield the files of the site, as its sums list them."""
-    sums = _read(output / SUMS).decode()
+    sums = _read(site / SUMS).decode()
     for line in sums.splitlines():
         digest, path = line[:64], line[66:]
-        yield _File(path, output / path, _size(output / path), digest, checked=True)
+        yield _File(path, site / path, _size(site / path), digest, checked=True)
     for name in (SUMS, SUMS + MINISIG):
-        if (output / name).exists():
-            data = _read(output / name)
-            yield _File(name, output / name, len(data), hashlib.sha256(data).hexdigest(), checked=True)
+        if (site / name).exists():
+            data = _read(site / name)
+            yield _File(name, site / name, len(data), hashlib.sha256(data).hexdigest(), checked=True)
 
 
 def _tars(project: Project, hand_out: SharingRule) -> tuple[list[_File], int]:

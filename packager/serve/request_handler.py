@@ -1,6 +1,6 @@
 """What is answered to a request: the site's files, shards' ranges, the counts; and what is refused.
 
-/                     the site: release.output
+/                     the site: site.folder
 /shards/NAME.tar      a shard (BEP 19), whether its tar is there or not
 /shards/NAME/PATH     a file of a shard that is kept as files
 /shards/NAME/.pad/N   N zeros: a pad file of its torrent (BEP 47)

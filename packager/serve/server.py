@@ -64,7 +64,7 @@ def open_shard_cache(serving: ServeOptions, counts: Metrics, warn: Callable[[str
     try:
         shelf.refresh()
     except FileNotFoundError:
-        where = display_text(str(serving.project.output / RELEASE))
+        where = display_text(str(serving.project.site / RELEASE))
         raise InputError(where, "nothing is published yet", "run: packager release") from None
     return shelf
 
@@ -94,7 +94,7 @@ class Server:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._log.reopen)
         with ThreadPoolExecutor(_THREADS, "site") as site, ThreadPoolExecutor(_THREADS, "shards") as shards:
             threads: dict[What, Executor] = {"site": site, "shard": shards}
-            answers = RequestHandler(self._serving.project.output, self._shelf, self._counts, self._log, threads)
+            answers = RequestHandler(self._serving.project.site, self._shelf, self._counts, self._log, threads)
             runner = web.ServerRunner(self._protocol(answers), shutdown_timeout=_GRACE_SECONDS)
             await runner.setup()
             await web.SockSite(runner, listening, backlog=_BACKLOG).start()

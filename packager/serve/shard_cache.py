@@ -165,7 +165,7 @@ class ShardCache:
 
         Raises InputError, IncompleteError where they cannot be read.
         """
-        path = self._workspace.output / RELEASE
+        path = self._workspace.site / RELEASE
         try:
             stamp = FileStamp.of(os.stat(path)), FileStamp.at(self._workspace.withdrawals)
         except OSError:

@@ -56,7 +56,7 @@ def test_a_release_is_made_checked_and_read_by_paths_of_any_kind(kind: Any, tmp_
     config, shards = kind(project.root / "packager.toml"), kind(project.root / "shards")
     assert api.release(config, workers=1).publish.serial == 1
     assert api.status(config)
-    release = project.root / "output"
+    release = project.root / "site"
     for paths in (shards, [shards]):
         assert api.verify(paths, api.VerifyOptions(release=kind(release)), workers=1).ok
     assert api.inspect(kind(release / "release.json"))

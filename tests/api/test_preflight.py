@@ -53,10 +53,10 @@ def keygen(folder: Path, name: str, *options: str) -> list[str]:
     ]
 
 
-def set_keys(project: Project, *lines: str, shards: str = "") -> None:
-    """Add lines to [release] and [shards] of packager.toml."""
+def set_keys(project: Project, *lines: str, shards: str = "", site: str = "") -> None:
+    """Add lines to [release], [shards] and [site] of packager.toml."""
     path = project.root / "packager.toml"
-    text = path.read_text().replace("[release]", "\n".join(("[release]", *lines)))
+    text = path.read_text().replace("[release]", "\n".join(("[site]", site, "[release]", *lines)))
     path.write_text(text.replace("[shards]", f"[shards]\n{shards}"))
 
 
@@ -69,44 +69,44 @@ def packed(project: Project) -> list[str]:
 def broken_template(project: Project, name: str, text: str) -> None:
     (project.root / "templates").mkdir()
     (project.root / "templates" / name).write_text(text)
-    set_keys(project, 'templates = "templates"')
+    set_keys(project, site='templates = "templates"')
 
 
 def writable_key(project: Project) -> None:
     (project.root / "my.key").chmod(0o666)
-    set_keys(project, 'key = "my.key"')
+    set_keys(project, 'secret_key = "my.key"')
 
 
 def damaged_key(project: Project) -> None:
     path = project.root / "my.key"
     path.write_text(path.read_text()[:-20])
-    set_keys(project, 'key = "my.key"')
+    set_keys(project, 'secret_key = "my.key"')
 
 
 def public_key_for_secret(project: Project) -> None:
-    set_keys(project, 'key = "my.pub"')
+    set_keys(project, 'secret_key = "my.pub"')
 
 
 def secret_key_for_next(project: Project) -> None:
-    set_keys(project, 'next_key = "my.key"')
+    set_keys(project, 'next_public_key = "my.key"')
 
 
 def foreign_files(project: Project) -> None:
-    (project.root / "output").mkdir()
-    (project.root / "output" / "thesis.txt").write_text("of somebody else")
+    (project.root / "site").mkdir()
+    (project.root / "site" / "thesis.txt").write_text("of somebody else")
 
 
 def output_is_a_file(project: Project) -> None:
-    (project.root / "output").write_text("no folder")
+    (project.root / "site").write_text("no folder")
 
 
 def output_below_a_file(project: Project) -> None:
-    set_keys(project, 'output = "packager.toml/site"')
+    set_keys(project, site='folder = "packager.toml/site"')
 
 
 def shards_is_a_file(project: Project) -> None:
     (project.root / "tars").write_text("no folder")
-    set_keys(project, shards='directory = "tars"')
+    set_keys(project, shards='folder = "tars"')
 
 
 REFUSED: list[tuple[Callable[[Project], None], str]] = [
@@ -114,10 +114,10 @@ REFUSED: list[tuple[Callable[[Project], None], str]] = [
     (damaged_key, "my.key"),
     (public_key_for_secret, "my.pub"),
     (secret_key_for_next, "my.key"),
-    (foreign_files, "holds files that are no release of ours"),
+    (foreign_files, "contains files that packager did not write"),
     (output_is_a_file, "is not a folder"),
     (output_below_a_file, "is not a folder"),
-    (shards_is_a_file, "shards.directory"),
+    (shards_is_a_file, "shards.folder"),
     (partial(broken_template, name="shard.html", text="\n{{ shard.nmae }}"), "shard.html:2"),
     (partial(broken_template, name="index.html", text="{% if %}"), "index.html:1"),
     (partial(broken_template, name="phase.html", text="{{ phase.title | shwon(3) }}"), 'did you mean "shown"?'),
@@ -137,13 +137,13 @@ def test_it_is_refused_and_nothing_is_packed(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become a user who may not write")
-@pytest.mark.parametrize("key", ["release.output", "shards.directory"])
+@pytest.mark.parametrize("key", ["site.folder", "shards.folder"])
 def test_a_folder_that_cannot_be_written_is_refused(project: Project, capsys: Capture, key: str) -> None:
     (project.root / "locked").mkdir(mode=0o755)
-    if key == "release.output":
-        set_keys(project, 'output = "locked/site"')
+    if key == "site.folder":
+        set_keys(project, site='folder = "locked/site"')
     else:
-        set_keys(project, shards='directory = "locked/tars"')
+        set_keys(project, shards='folder = "locked/tars"')
     for path in (project.root.parent, *project.root.parent.parents):
         if path.stat().st_uid == 0 and path != Path("/"):
             path.chmod(path.stat().st_mode | 0o055)
@@ -170,7 +170,7 @@ def covered(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.setenv("PACKAGER_KEY_PASSWORD", "correct horse")
     assert main(keygen(project.root, "covered")) == 0
     monkeypatch.delenv("PACKAGER_KEY_PASSWORD")
-    set_keys(project, 'key = "covered.key"')
+    set_keys(project, 'secret_key = "covered.key"')
     return project
 
 
@@ -203,7 +203,7 @@ def test_a_password_is_asked_for_once_and_first(
     ran = covered.run(capsys, "release")
     assert ran.code == 0, ran.err
     assert asked == [[]]
-    assert (covered.root / "output" / "release.json.minisig").exists()
+    assert (covered.root / "site" / "release.json.minisig").exists()
 
 
 def test_a_date_that_goes_back_is_refused_before_packing(project: Project, capsys: Capture) -> None:
@@ -221,7 +221,7 @@ def test_a_date_that_goes_back_is_refused_before_packing(project: Project, capsy
 
 def test_a_key_that_mirrors_would_refuse_is_refused_before_packing(project: Project, capsys: Capture) -> None:
     assert main(keygen(project.root, "next", "--no-password")) == 0
-    set_keys(project, 'key = "my.key"', 'next_key = "next.pub"')
+    set_keys(project, 'secret_key = "my.key"', 'next_public_key = "next.pub"')
     assert project.run(capsys, "release").code == 0
     before = packed(project)
     write_tone(project.source / "new.wav", 2000)
@@ -231,7 +231,7 @@ def test_a_key_that_mirrors_would_refuse_is_refused_before_packing(project: Proj
         assert "mirrors accept no other" in ran.err
         assert packed(project) == before
     path = project.root / "packager.toml"
-    path.write_text(path.read_text().replace("my.key", "next.key").replace('next_key = "next.pub"', ""))
+    path.write_text(path.read_text().replace("my.key", "next.key").replace('next_public_key = "next.pub"', ""))
     assert project.run(capsys, "release").code == 0
 
 
@@ -245,10 +245,10 @@ def test_a_place_with_another_release_is_refused_before_the_site_is_made(
     ran = project.run(capsys, "publish", "--to", f"file://{place}")
     assert ran.code == 2
     assert "none of this project's releases" in ran.err
-    assert not (project.root / "output").exists()
+    assert not (project.root / "site").exists()
     ran = project.run(capsys, "publish", "--to", f"file://{project.root}/packager.toml/place")
     assert ran.code == 2, ran.err
-    assert not (project.root / "output").exists()
+    assert not (project.root / "site").exists()
 
 
 def test_an_earlier_release_that_is_missing_is_refused_before_packing(project: Project, capsys: Capture) -> None:
@@ -319,11 +319,11 @@ def test_nothing_is_left_of_a_check_that_passed(project: Project, capsys: Captur
     before = sorted(path.name for path in project.root.iterdir())
     foreign_files(project)
     assert project.run(capsys, "release").code == 2
-    shutil.rmtree(project.root / "output")
+    shutil.rmtree(project.root / "site")
     assert sorted(path.name for path in project.root.iterdir()) == before
     own = project.root / "templates"
     shutil.copytree(Path(__file__).parents[2] / "release_templates", own)
-    set_keys(project, 'templates = "templates"')
+    set_keys(project, site='templates = "templates"')
     ran = project.run(capsys, "release", "--json")
     assert ran.code == 0, ran.err
     assert json.loads(ran.out)["publish"]["serial"] == 1

@@ -184,7 +184,7 @@ def test_a_source_without_a_file_is_refused(project: CatalogueProject, folders: 
 
 def test_packagers_own_files_in_the_source_are_left_out(project: CatalogueProject) -> None:
     project.source = project.root  # as `packager init .` has it
-    for name in ("packager.toml", "song.txt", "output/index.html", "shards/a.tar"):
+    for name in ("packager.toml", "song.txt", "site/index.html", "shards/a.tar"):
         project.put(name)
     (project.root / "source").rmdir()
     project.scan()

@@ -41,7 +41,7 @@ def replace_in_config(project: Project, old: str, new: str) -> None:
 
 def write_records(project: Project, text: str) -> None:
     (project.root / "records.csv").write_text(text)
-    replace_in_config(project, 'source = "source"', 'source = "source"\nrecords = "records.csv"')
+    replace_in_config(project, "[shards]", '[records]\nfiles = ["records.csv"]\n[shards]')
 
 
 def empty_source(project: Project) -> None:
@@ -55,8 +55,8 @@ def source_is_a_file(project: Project) -> None:
 
 
 def strangers_in_output(project: Project) -> None:
-    (project.root / "output").mkdir()
-    (project.root / "output" / "thesis.txt").write_text("the only copy")
+    (project.root / "site").mkdir()
+    (project.root / "site" / "thesis.txt").write_text("the only copy")
 
 
 def newer_state(project: Project) -> None:
@@ -66,18 +66,18 @@ def newer_state(project: Project) -> None:
 
 
 BAD: dict[str, tuple[Callable[[Project], object], str]] = {
-    "no config": (lambda p: (p.root / "packager.toml").unlink(), "make one with: packager init FOLDER"),
+    "no config": (lambda p: (p.root / "packager.toml").unlink(), "make one with: packager init DIR"),
     "no source": (lambda p: shutil.rmtree(p.source), 'collection.source: "source": not found'),
     "empty source": (empty_source, "holds no file"),
     "source is a file": (source_is_a_file, '"source" is not a folder'),
     "records not there": (
-        lambda p: replace_in_config(p, 'source = "source"', 'source = "source"\nrecords = "gone.csv"'),
-        'collection.records: "gone.csv": not found',
+        lambda p: replace_in_config(p, "[shards]", '[records]\nfiles = ["gone.csv"]\n[shards]'),
+        'records.files[0]: "gone.csv": not found',
     ),
     "records of no known kind": (
         lambda p: (
             (p.root / "records.xls").write_text("x"),
-            replace_in_config(p, 'source = "source"', 'source = "source"\nrecords = "records.xls"'),
+            replace_in_config(p, "[shards]", '[records]\nfiles = ["records.xls"]\n[shards]'),
         ),
         "records.xls",
     ),
@@ -101,19 +101,19 @@ BAD: dict[str, tuple[Callable[[Project], object], str]] = {
         "no phase takes any file",
     ),
     "output inside the source": (
-        lambda p: replace_in_config(p, "[release]", '[release]\noutput = "source/site"'),
-        "give each a folder of its own",
+        lambda p: replace_in_config(p, "[release]", '[site]\nfolder = "source/site"\n[release]'),
+        "use separate folders",
     ),
-    "output holds other files": (strangers_in_output, "holds files that are no release of ours"),
+    "output holds other files": (strangers_in_output, "contains files that packager did not write"),
     "a key that is not there": (
-        lambda p: replace_in_config(p, "[release]", '[release]\nkey = "gone.key"'),
-        'release.key: "gone.key": not found',
+        lambda p: replace_in_config(p, "[release]", '[release]\nsecret_key = "gone.key"'),
+        'release.secret_key: "gone.key": not found',
     ),
     "a key that is none": (
         lambda p: (
             (p.root / "my.key").write_text("secret"),
             (p.root / "my.key").chmod(0o600),
-            replace_in_config(p, "[release]", '[release]\nkey = "my.key"'),
+            replace_in_config(p, "[release]", '[release]\nsecret_key = "my.key"'),
         ),
         "my.key",
     ),
@@ -121,7 +121,7 @@ BAD: dict[str, tuple[Callable[[Project], object], str]] = {
         lambda p: (
             (p.root / "own").mkdir(),
             (p.root / "own" / "index.html").write_text("{% if %}"),
-            replace_in_config(p, "[release]", '[release]\ntemplates = "own"'),
+            replace_in_config(p, "[release]", '[site]\ntemplates = "own"\n[release]'),
         ),
         "index.html:1",
     ),
@@ -129,7 +129,7 @@ BAD: dict[str, tuple[Callable[[Project], object], str]] = {
         lambda p: (
             (p.root / "own").mkdir(),
             (p.root / "own" / "index.html").write_text("\n{{ relase.serial }}"),
-            replace_in_config(p, "[release]", '[release]\ntemplates = "own"'),
+            replace_in_config(p, "[release]", '[site]\ntemplates = "own"\n[release]'),
         ),
         'did you mean "release"?',
     ),
@@ -148,7 +148,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(fault: str, project: Project,
     assert sentence in last
     assert "Traceback" not in ran.err
     assert ran.out == ""
-    assert not (project.root / "output" / "index.html").exists()
+    assert not (project.root / "site" / "index.html").exists()
 
 
 @pytest.mark.parametrize(

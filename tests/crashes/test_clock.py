@@ -46,7 +46,7 @@ def test_a_clock_that_goes_back_between_commands_leaves_every_date_in_order(
     project: Project, disk: FailingDisk
 ) -> None:
     run(disk, project, 0, "release", "--workers", "1")
-    document = project.root / "output" / "release.json"
+    document = project.root / "site" / "release.json"
     first = json.loads(document.read_bytes())
     (project.source / "new.txt").write_bytes(b"new")
     run(disk, project, -400, "withdraw", "--id", "notes.txt", "--reason", "x", "--keep-shards")

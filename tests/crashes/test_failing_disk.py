@@ -59,7 +59,7 @@ class Case:
         if ended.code > 0:
             assert ended.err.splitlines()[-1].startswith("packager: "), ended.err
         if ended.code and calls == "write":
-            assert not (project.root / "output").exists()
+            assert not (project.root / "site").exists()
             assert error == errno.EIO or ROOM.search(ended.err.splitlines()[-1]), ended.err
         after = self.disk.run(Fault(project.root, calls, error, FOR_EVER), *release(project, workers))
         assert after.code == 0, after
@@ -106,15 +106,15 @@ def test_a_file_whose_tags_cannot_be_read_is_not_published_without_them(
     fault = Fault(project.source / "album 1", calls, error)
     ended = case.disk.run(fault, *release(project, 1))
     assert ended.code == 3
-    assert not (project.root / "output").exists()
+    assert not (project.root / "site").exists()
     ended = case.disk.run(fault, *release(project, 1), "--allow-unread")
     assert ended.code == 3
     named = [path.relative_to(project.source) for path in (project.source / "album 1").iterdir()]
     assert all(f"error: {name}: cannot be read ({os.strerror(error)})" in ended.err for name in named)
-    published = (project.root / "output" / "release.json").read_bytes()
+    published = (project.root / "site" / "release.json").read_bytes()
     assert json.loads(published)["unread"] == len(named)
     assert case.disk.run(Fault(project.root, calls, error, FOR_EVER), *release(project, 1)).code == 0
-    assert "unread" not in json.loads((project.root / "output" / "release.json").read_bytes())
+    assert "unread" not in json.loads((project.root / "site" / "release.json").read_bytes())
 
 
 def test_a_full_disk_names_the_bytes_that_a_tar_needs(case: Case, tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def storm(disk: FailingDisk, root: Path, steps: list[Step], chance: random.Rando
         number, step = number + 1, steps[number % len(steps)]
         project = Project(root / str(number))
         shutil.copytree(step.before.root, project.root)
-        with reading(project.root / "output") as seen:
+        with reading(project.root / "site") as seen:
             arguments = (*step.arguments, "--config", project.root / "packager.toml")
             group = chance.random() < 0.5
             ended = disk.kill(project.root, chance.randint(1, step.changes), *arguments, group=group)

@@ -60,7 +60,7 @@ def test_a_second_writer_is_told_the_first_and_readers_go_on(
             ran = project.run(capsys, *arguments)
             assert (ran.code, named in ran.err) == (2, True), ran
         assert project.run(capsys, "status").code == 0
-        site = str(project.root / "output")
+        site = str(project.root / "site")
         shard = str(next((project.root / "shards").glob("*.tar")))
         for reader in (
             ("inspect", f"{site}/release.json"),
@@ -75,16 +75,16 @@ def test_a_second_writer_is_told_the_first_and_readers_go_on(
 
 
 def test_a_release_that_is_replaced_while_it_is_read_is_no_attack(tmp_path: Path) -> None:
-    output = tmp_path / "output"
+    site = tmp_path / "site"
 
     def publish(serial: str) -> None:
-        built = swap_folder.new_site_folder(output)
+        built = swap_folder.new_site_folder(site)
         for name in (RELEASE, "table", *(["old"] if serial == "1" else [])):
             (built / name).write_text(serial)
-        swap_folder.swap_site(built, output)
+        swap_folder.swap_site(built, site)
 
     def read(path: str, serial: str) -> None:
-        with open_release_reader(str(output), seconds=1) as source:
+        with open_release_reader(str(site), seconds=1) as source:
             source.read(RELEASE, 1)
             publish(serial)
             source.read_listed(PublishedFile(path=path, size=1, sha256="00" * 32))
@@ -102,7 +102,7 @@ def test_a_release_that_is_replaced_while_it_is_read_is_no_attack(tmp_path: Path
 def test_mirrors_verifiers_and_readers_beside_ten_releases(tmp_path: Path, capsys: Capture) -> None:
     project = make_project(tmp_path / "project", files=3)
     assert project.run(capsys, "release", "--workers", "1").code == 0
-    site, mirror = project.root / "output", tmp_path / "mirror"
+    site, mirror = project.root / "site", tmp_path / "mirror"
     follow = ("mirror", "follow", str(site), "--to", str(mirror), *FOLLOW)
     for number in range(10):
         (project.source / f"new {number}.txt").write_text(str(number))

@@ -54,9 +54,9 @@ def project_in(root: Path, shards: Path, *, name: str = "tones", seed: int = 1, 
     project = make_project(root, seed=seed)
     config = project.root / "packager.toml"
     text = config.read_text().replace('name = "tones"', f'name = "{name}"')
-    text = text.replace("[shards]", f'[shards]\ndirectory = "{shards}"')
+    text = text.replace("[shards]", f'[shards]\nfolder = "{shards}"')
     if output is not None:
-        text = text.replace("[release]", f'[release]\noutput = "{output}"')
+        text = text.replace("[release]", f'[site]\nfolder = "{output}"\n[release]')
     config.write_text(text)
     plan(project)
     return project
@@ -118,7 +118,7 @@ def test_two_projects_that_write_to_one_folder_at_once_both_end_well(second: str
 def test_another_project_leaves_what_a_killed_one_resumes_from(tmp_path: Path, shards: Path, capsys: Capture) -> None:
     a = checkpoints.project.__wrapped__(tmp_path, capsys)  # type: ignore[attr-defined]
     config = a.root / "packager.toml"
-    config.write_text(config.read_text().replace("[shards]", f'[shards]\ndirectory = "{shards}"'))
+    config.write_text(config.read_text().replace("[shards]", f'[shards]\nfolder = "{shards}"'))
     plan(a)
     checkpoints.killed(a, 3)
     [left] = shards.iterdir()
@@ -162,7 +162,7 @@ def test_a_tar_that_another_project_wrote_is_never_replaced(
     for command in (("pack",), ("release",), ("pack", "--workers", "2")):
         ran = b.run(capsys, *command)
         assert ran.code == 2
-        assert "is there, and this project did not write it; move it away, or set another shards.directory" in ran.err
+        assert "is there, and this project did not write it; move it away, or set another shards.folder" in ran.err
         assert tars(shards) == before
     config = b.root / "packager.toml"
     config.write_text(config.read_text().replace('name = "tones"', 'name = "others"'))
@@ -204,7 +204,7 @@ def test_the_second_of_two_projects_with_the_same_names_is_refused_before_it_rea
         said.append(str(error.value))
 
     assert not pack(a, Meanwhile("pack", second)).failed
-    assert "another project writes it at this moment; set another shards.directory" in said[0]
+    assert "another project writes it at this moment; set another shards.folder" in said[0]
     assert tars(shards) == expected
 
 
@@ -319,8 +319,8 @@ def test_a_project_with_releases_takes_over_no_chain_of_another_with_its_name(tm
         assert project.run(capsys, "release").code == 0
     (a.source / "notes.txt").write_text("new")
     assert a.run(capsys, "release").code == 0
-    shutil.rmtree(b.root / "output")
-    shutil.copytree(a.root / "output", b.root / "output")
+    shutil.rmtree(b.root / "site")
+    shutil.copytree(a.root / "site", b.root / "site")
     ran = b.run(capsys, "release")
     assert (ran.code, "shows a release that this project did not make" in ran.err) == (2, True)
     assert [path.name for path in (b.root / ".packager" / "releases").glob("*.json")] == ["1.json"]
@@ -332,7 +332,7 @@ def test_two_mirrors_in_one_folder_do_not_take_each_others_state(tmp_path: Path,
     for seed, name in enumerate(("tones", "noises")):
         project = project_in(tmp_path / name, tmp_path / f"{name}-shards", name=name, seed=seed)
         assert project.run(capsys, "release").code == 0
-        sites.append(str(project.root / "output"))
+        sites.append(str(project.root / "site"))
     assert main(["mirror", "follow", sites[0], "--to", str(folder), *FOLLOW]) in (0, 3)
     before = tars_below(folder)
     assert main(["mirror", "follow", sites[1], "--to", str(folder), *FOLLOW]) in (1, 2)

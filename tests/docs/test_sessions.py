@@ -66,17 +66,17 @@ def good(script: str, folder: Path) -> str:
 def test_public_tools_check_a_shard_as_the_page_says(project: Path, program: Callable[[str], str]) -> None:
     program("aria2c")
     unpack, aria2, sums = blocks(DOCS / "how-to/check-with-public-tools.md", "sh")
-    shutil.copyfile(project / f"output/torrents/{NAME}.torrent", project / f"shards/{NAME}.torrent")
+    shutil.copyfile(project / f"site/torrents/{NAME}.torrent", project / f"shards/{NAME}.torrent")
     assert good(unpack.replace("NAME", NAME), project / "shards").endswith("good\n")
     assert good(aria2.replace("NAME", NAME), project / "shards") == "good\n"
-    assert good(sums, project / "output") == "good\n"
+    assert good(sums, project / "site") == "good\n"
 
 
 @pytest.mark.interop
 def test_public_tools_refuse_one_changed_byte(project: Path, program: Callable[[str], str]) -> None:
     program("aria2c")
     unpack, aria2, _ = blocks(DOCS / "how-to/check-with-public-tools.md", "sh")
-    shutil.copyfile(project / f"output/torrents/{NAME}.torrent", project / f"shards/{NAME}.torrent")
+    shutil.copyfile(project / f"site/torrents/{NAME}.torrent", project / f"shards/{NAME}.torrent")
     tar = project / f"shards/{NAME}.tar"
     with tar.open("r+b") as file:
         file.seek(9000)
@@ -92,9 +92,7 @@ def test_the_query_for_one_member_finds_its_range_of_the_tar(project: Path) -> N
     script = blocks(DOCS / "how-to/serve-the-tars.md", "sh")[1]
     told = re.search(r'^duckdb -c "(.*)"$', script, re.MULTILINE)
     assert told is not None
-    query = (
-        told[1].replace('\\"', '"').replace("Fyrskib", "Début").replace("'manifests", f"'{project}/output/manifests")
-    )
+    query = told[1].replace('\\"', '"').replace("Fyrskib", "Début").replace("'manifests", f"'{project}/site/manifests")
     [(path, start, size)] = duckdb.sql(query).fetchall()
     data = (project / f"shards/{NAME}.tar").read_bytes()[start : start + size]
     assert data == (SHARD / "source" / path).read_bytes()

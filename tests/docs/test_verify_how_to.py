@@ -21,7 +21,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         shutil.copyfile(SHARD / name, tmp_path / name)
     api.keygen(tmp_path / "publisher.key", tmp_path / "publisher.pub", password=None)
     config = (tmp_path / "packager.toml").read_text()
-    (tmp_path / "packager.toml").write_text(config.replace("[release]", '[release]\nkey = "publisher.key"'))
+    (tmp_path / "packager.toml").write_text(config.replace("[release]", '[release]\nsecret_key = "publisher.key"'))
     api.release(tmp_path / "packager.toml", workers=1)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -31,7 +31,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_command_of_the_page_finds_all_good(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = commands("verify.md")
     assert len(found) == 8
-    output = project / "output"
+    output = project / "site"
     published = {str(path.relative_to(output)): path.read_bytes() for path in output.rglob("*") if path.is_file()}
     with serving(published) as site:
         for command in found:

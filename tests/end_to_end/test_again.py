@@ -83,7 +83,7 @@ def test_a_name_that_changes_another_s_member_name_is_seen_though_no_file_change
 def test_what_a_scan_noted_is_not_believed_once_anything_is_other(tmp_path: Path, change: str) -> None:
     project = make_project(tmp_path)
     (tmp_path / "records.csv").write_text("id,path,title\n1,notes.txt,Notes\n")
-    project.write_config(collection='records = "records.csv"')
+    project.write_config(collection='[records]\nfiles = ["records.csv"]')
     settle(project.source)
     api.scan(tmp_path / CONFIG, workers=1)
     catalogue = tmp_path / ".packager/catalogue.parquet"

@@ -32,7 +32,7 @@ def test_an_empty_phase_is_reported_and_not_published(
     document = release(project, capsys)
     states = {phase["name"]: phase["state"] for phase in document["phases"]}
     assert states == {name: "planned", "metadata": "published", "audio": "published", "rest": "published"}
-    site = project.root / "output"
+    site = project.root / "site"
     assert not (site / "phases" / name).exists()
     assert f"phases/{name}" not in "".join(path.read_text() for path in site.rglob("*.html"))
     assert not project.run(capsys, "status", "--json").out.count('"next": "packager publish"')
@@ -53,7 +53,7 @@ def test_an_empty_phase_is_published_once_it_has_a_file(tmp_path: Path, capsys: 
     (project.source / "later.txt").write_bytes(b"a film's words")
     second = release(project, capsys)
     assert {phase["name"]: phase["state"] for phase in second["phases"]}["video"] == "published"
-    assert (project.root / "output" / "phases" / "video" / "magnets.txt").read_text().startswith("magnet:")
+    assert (project.root / "site" / "phases" / "video" / "magnets.txt").read_text().startswith("magnet:")
 
 
 def test_a_phase_that_was_published_stays_so_when_it_is_emptied(tmp_path: Path, capsys: Capture) -> None:
@@ -79,7 +79,7 @@ def test_a_release_of_nothing_is_refused_before_packing(closed: Project, capsys:
     assert ran.code == 2
     assert "nothing would be published: all phases with files are under embargo until 2999-01-01" in ran.err
     assert not (closed.root / "shards").exists()
-    assert not (closed.root / "output").exists()
+    assert not (closed.root / "site").exists()
     assert closed.run(capsys, "pack").code == 0, "what is packed early is ready when the embargo ends"
     ran = closed.run(capsys, "publish")
     assert ran.code == 2

@@ -70,7 +70,7 @@ def touch(path: Path, mtime_ns: int) -> None:
 def project(root: Path, mtime_ns: int) -> Project:
     """A project all of whose files have the time."""
     project = make_project(root / "project", files=3)
-    project.write_config(collection="mtimes = true")
+    project.write_config(collection="[records]\nfile_times = true")
     for path in project.source.rglob("*"):
         touch(path, mtime_ns)
     return project
@@ -116,7 +116,7 @@ def test_a_released_tar_and_a_mirrors_tar_of_any_time_stay_verified(
         assert main(["verify", str(shards), "--state", str(root / "state"), "--json"]) == 0
         assert bool(json.loads(capsys.readouterr().out)["verified_earlier_bytes"]) == proved
 
-    published = project.root / "output" / "release.json"
+    published = project.root / "site" / "release.json"
     shard = documents.from_bytes(published.read_bytes(), Release, published).shards[0]
     mirror = MirrorFolder(shards)
     lying = look_at(mirror, shard)
@@ -130,7 +130,7 @@ def test_files_of_any_time_are_rebuilt_from_and_made_a_torrent_of(
     project: Project, capsys: Capture, root: Path
 ) -> None:
     assert project.run(capsys, "release").code == 0
-    where = ["--release", str(project.root / "output"), "--index", str(root / "index"), "--workers", "1"]
+    where = ["--release", str(project.root / "site"), "--index", str(root / "index"), "--workers", "1"]
     for number in range(2):
         out = root / f"{number}.tar"
         source = str(project.source)

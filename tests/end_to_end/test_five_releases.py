@@ -30,10 +30,11 @@ CONFIG = """
 name = "texts"
 title = "Texts"
 source = "source"
-records = "records.csv"
+[records]
+files = ["records.csv"]
 [shards]
 size = "{size}"
-[torrent]
+[torrents]
 web_seeds = ["{address}shards/"]
 [[phases]]
 name = "metadata"
@@ -42,7 +43,7 @@ content = "catalogue"
 name = "texts"
 order = "path"
 [release]
-key = "release.key"
+secret_key = "release.key"
 """
 
 
@@ -83,7 +84,7 @@ class Growing:
 
     def release(self) -> dict:
         assert main(["release", "--config", str(self.project.root / "packager.toml"), "--workers", "1"]) == 0
-        output = self.project.root / "output"
+        output = self.project.root / "site"
         files = {str(path.relative_to(output)): path.read_bytes() for path in output.rglob("*") if path.is_file()}
         self.site.files = files | {
             f"shards/{p.name}": p.read_bytes() for p in (self.project.root / "shards").glob("*.tar")
@@ -153,7 +154,7 @@ def run_checker(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 def checked(growing: Growing) -> str:
     """What the second implementation says of the site."""
     root = growing.project.root
-    done = run_checker(root / "output", root / "shards")
+    done = run_checker(root / "site", root / "shards")
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -209,13 +210,13 @@ def five_releases(growing: Growing, files: int, tmp_path: Path) -> None:
     withdrawn = [each["id"] for each in releases[4]["withdrawals"]]
     assert len(withdrawn) == 3
     assert_nowhere(growing, withdrawn, tmp_path)
-    assert main(["inspect", str(growing.project.root / "output" / "release.json")]) == 0
+    assert main(["inspect", str(growing.project.root / "site" / "release.json")]) == 0
 
 
 def assert_nowhere(growing: Growing, withdrawn: list[str], tmp_path: Path) -> None:
     """No withdrawn id stands anywhere but among the withdrawals: of each release's document, and the pages of them."""
     where = {f"releases/{serial}.{kind}" for serial in range(1, 6) for kind in ("json", "html")} | {"release.json"}
-    site = growing.project.root / "output"
+    site = growing.project.root / "site"
     for name, data in told(site):
         if name not in where:
             assert not [each for each in withdrawn if each.encode() in data], name
@@ -244,7 +245,7 @@ def test_five_releases_of_a_collection_that_grows_and_changes(
 
 def spoil(growing: Growing) -> None:
     """What the second implementation refuses: a chain cut, a shard changed, a record offered again."""
-    output = growing.project.root / "output"
+    output = growing.project.root / "site"
     held = next(shard for shard in read_release(growing.project)["shards"] if shard.get("withdrawn") == 1)
     for path, old, new in (
         ("releases/2.json", b'"serial": 2', b'"serial": 7'),

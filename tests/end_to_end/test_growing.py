@@ -35,7 +35,7 @@ def release(project: Project, capsys: Capture) -> dict:
 
 
 def read_release(project: Project) -> dict:
-    return json.loads((project.root / "output" / "release.json").read_text())
+    return json.loads((project.root / "site" / "release.json").read_text())
 
 
 def by_name(document: dict) -> dict[str, dict]:
@@ -54,7 +54,7 @@ def new_shards(before: dict, after: dict) -> list[str]:
 
 
 def members(project: Project, name: str) -> list[dict]:
-    return pq.read_table(project.root / "output" / "manifests" / f"{name}.members.parquet").to_pylist()
+    return pq.read_table(project.root / "site" / "manifests" / f"{name}.members.parquet").to_pylist()
 
 
 def stat_of(project: Project) -> dict[str, tuple[int, int]]:
@@ -267,11 +267,11 @@ def test_twins_of_published_hybrids_come_and_go_without_a_source(project: Projec
     second = release(project, capsys)
     assert_frozen(first, second)
     assert all("twin_infohash" in shard for shard in second["shards"])
-    assert (project.root / "output" / "magnets-v1.txt").read_text().count("\n") == len(second["shards"])
+    assert (project.root / "site" / "magnets-v1.txt").read_text().count("\n") == len(second["shards"])
     project.write_config()
     third = release(project, capsys)
     assert not any("twin_infohash" in shard for shard in third["shards"])
-    assert not list((project.root / "output" / "torrents").glob("*.v1.torrent"))
+    assert not list((project.root / "site" / "torrents").glob("*.v1.torrent"))
 
 
 def test_pages_say_what_changed_and_old_ones_stay_at_their_addresses(project: Project, capsys: Capture) -> None:
@@ -279,7 +279,7 @@ def test_pages_say_what_changed_and_old_ones_stay_at_their_addresses(project: Pr
     release(project, capsys)
     (project.source / "more.txt").write_bytes(b"more")
     release(project, capsys)
-    site = project.root / "output"
+    site = project.root / "site"
     assert {path.name for path in (site / "releases").iterdir()} == {
         f"{n}.{e}" for n in (1, 2, 3) for e in ("html", "json")
     }
@@ -313,12 +313,12 @@ def test_an_embargo_keeps_a_phase_closed_and_the_site_says_until_when(tmp_path: 
     states = {phase["name"]: (phase["state"], phase.get("embargo")) for phase in first["phases"]}
     assert states["audio"] == ("next", "2999-05-01T00:00:00Z")
     assert states["rest"] == ("published", None)
-    site = project.root / "output"
+    site = project.root / "site"
     assert "closed until" in (site / "index.html").read_text()
     assert not list(site.rglob("*audio-0*"))
     assert "closed until 2999-05-01" in project.run(capsys, "status").out
     ran = project.run(capsys, "publish", "--phase", "audio")
-    assert (ran.code, '"audio" is closed until 2999-05-01T00:00:00Z' in ran.err) == (2, True)
+    assert (ran.code, '"audio" is under embargo until 2999-05-01' in ran.err) == (2, True)
     project.write_config(phases=closed.replace("2999-05-01", "2001-05-01"))
     assert json.loads(project.run(capsys, "status", "--json").out)["remaining_bytes"] == 0  # the plan stands
     second = release(project, capsys)
@@ -348,7 +348,7 @@ def test_a_lost_state_folder_is_made_again_from_the_site(project: Project, capsy
 
 def test_a_site_that_is_not_whole_makes_no_state(project: Project, capsys: Capture) -> None:
     shutil.rmtree(project.root / ".packager")
-    table = project.root / "output" / "manifests" / "tones-rest-00001.members.parquet"
+    table = project.root / "site" / "manifests" / "tones-rest-00001.members.parquet"
     whole = table.read_bytes()
     table.write_bytes(whole[:-1])
     ran = project.run(capsys, "release")
@@ -380,7 +380,7 @@ def test_shards_that_are_folders_grow_and_are_replaced_like_tars(tmp_path: Path,
 def test_inspect_walks_the_chain_and_names_where_it_breaks(project: Project, capsys: Capture) -> None:
     (project.source / "new.txt").write_bytes(b"new")
     release(project, capsys)
-    document = project.root / "output" / "release.json"
+    document = project.root / "site" / "release.json"
     assert main(["inspect", str(document)]) == 0
     shown = capsys.readouterr().out
     assert "serials 1 to 2 follow from one another" in shown
@@ -411,7 +411,7 @@ def test_inspect_names_what_a_release_does_not_keep_of_the_one_before_it(
     (project.source / "new.txt").write_bytes(b"new")
     document = release(project, capsys)
     by_name(document)["tones-rest-00001"] |= change
-    path = project.root / "output/release.json"
+    path = project.root / "site/release.json"
     path.write_text(json.dumps(document, indent=2))
     assert main(["inspect", str(path)]) == 1
     assert fault in capsys.readouterr().out

@@ -19,7 +19,7 @@ def play(seed: int, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypa
     history.release()
     for _ in range(3):
         history.step()
-    found = Site(history.root / "output", history.root / "shards").check()  # the second implementation: every byte
+    found = Site(history.root / "site", history.root / "shards").check()  # the second implementation: every byte
     assert found.problems == [], history.told("")
 
 

@@ -81,7 +81,7 @@ class Hostile:
 
     @property
     def release(self) -> Path:
-        return self.root / "output"
+        return self.root / "site"
 
     @property
     def tar(self) -> Path:
@@ -137,7 +137,7 @@ def test_no_command_sends_anything_to_this_machine(hostile: Hostile, capsys: Cap
     swarm = ("--from", "swarm", "--listen", "127.0.0.9:0", "--timeout", "1 s")
     release = ("--release", hostile.release)
     session = ("--listen", "127.0.0.9:0", "--for", "0.3 s")
-    shutil.copytree(hostile.release, "alone/output")  # no tar is beside it
+    shutil.copytree(hostile.release, "alone/site")  # no tar is beside it
     codes = {
         ("inspect", hostile.torrent): 0,
         ("inspect", link): 0,
@@ -145,8 +145,8 @@ def test_no_command_sends_anything_to_this_machine(hostile: Hostile, capsys: Cap
         ("verify", hostile.tar, *release): 1,
         ("repair", hostile.tar, *release): 1,
         ("repair", hostile.tar, "--torrent", hostile.torrent, *swarm): 1,
-        ("get", "0.bin", "--release", "alone/output", "--to", "got"): 1,
-        ("get", "0.bin", "--release", "alone/output", "--to", "got", "--no-web-seeds", *swarm): 1,
+        ("get", "0.bin", "--release", "alone/site", "--to", "got"): 1,
+        ("get", "0.bin", "--release", "alone/site", "--to", "got", "--no-web-seeds", *swarm): 1,
         ("get", link, "--to", "got"): 1,
         ("get", link, "--to", "got", "--no-web-seeds", *swarm): 1,
         ("rebuild", NAME, *release, "--to", "new.tar", "--from", hostile.torrent.parent, *swarm): 3,

@@ -41,7 +41,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("release", "--workers", "2"),
     ("status",),
     ("serve", "--workers", "2", "--listen", "127.0.0.1:0"),
-    ("inspect", "output/release.json"),
+    ("inspect", "site/release.json"),
     ("verify", "shards", "--workers", "2"),
     ("verify", "shards", "--cluster", "local:2"),
     ("extract", SHARD, "--to", "extracted"),

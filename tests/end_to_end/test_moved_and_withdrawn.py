@@ -40,7 +40,7 @@ def move(project: Project, old: str, new: str) -> None:
 
 
 def table(project: Project, name: str) -> list[dict]:
-    return rows(project.root / "output" / "manifests" / f"{name}.members.parquet")
+    return rows(project.root / "site" / "manifests" / f"{name}.members.parquet")
 
 
 def current(project: Project, name: str = "tones-all-00001") -> dict[str, str | None]:
@@ -50,7 +50,7 @@ def current(project: Project, name: str = "tones-all-00001") -> dict[str, str | 
 
 def anywhere(project: Project, texts: tuple[bytes, ...], tmp_path: Path) -> set[str]:
     """The files of the site, and of the shards since the last release but one, in which any text is."""
-    found = {name for name, data in told(project.root / "output") if any(text in data for text in texts)}
+    found = {name for name, data in told(project.root / "site") if any(text in data for text in texts)}
     document = read_release(project)
     for shard in document["shards"]:
         if shard.get("since", 1) == document["serial"]:
@@ -151,7 +151,7 @@ def test_a_record_keeps_its_id_wherever_its_file_goes(tmp_path: Path, capsys: Ca
     project = Project(tmp_path / "p")
     write(project, {"a.txt": b"one", "b.txt": b"two"})
     (project.root / "records.csv").write_text("id,path\nr-1,a.txt\nr-2,b.txt\n")
-    project.write_config(phases=PHASES, collection='records = "records.csv"')
+    project.write_config(phases=PHASES, collection='[records]\nfiles = ["records.csv"]')
     first = release(project, capsys)
     move(project, "a.txt", "x/a.txt")
     (project.root / "records.csv").write_text("id,path\nr-1,x/a.txt\nr-2,b.txt\n")
@@ -169,7 +169,7 @@ def test_a_file_that_gets_a_record_stays_in_its_shard(tmp_path: Path, capsys: Ca
     project = make(tmp_path / "p", capsys, {"a.txt": b"one", "b.txt": b"two"})
     first = read_release(project)
     (project.root / "records.csv").write_text("id,path\nr-1,a.txt\n")
-    project.write_config(phases=PHASES, collection='records = "records.csv"')
+    project.write_config(phases=PHASES, collection='[records]\nfiles = ["records.csv"]')
     assert new_shards(first, release(project, capsys)) == []
     assert current(project) == {"a.txt": "r-1", "b.txt": None}
 
@@ -181,7 +181,7 @@ def test_what_has_no_tar_is_made_of_files_that_moved(tmp_path: Path, capsys: Cap
     if container == "tar":
         (project.root / "shards" / "tones-all-00001.tar").unlink()
         config = project.root / "packager.toml"
-        config.write_text(config.read_text().replace("[shards]", "[shards]\nmaterialise = false"))
+        config.write_text(config.read_text().replace("[shards]", "[shards]\nwrite_tars = false"))
     move(project, "a.txt", "new/a.txt")
     second = release(project, capsys)
     assert [shard["name"] for shard in second["shards"]] == ["tones-all-00001"]
@@ -316,7 +316,7 @@ def test_the_catalogue_of_a_phase_that_was_removed_ends_with_a_withdrawal(tmp_pa
     withdraw(project, capsys, "--id", "private.txt", "--redact")
     document = release(project, capsys)
     assert by_name(document)["tones-metadata-00001"]["obsolete"] is True
-    assert "tones-metadata-00001" not in (project.root / "output" / "magnets.txt").read_text()
+    assert "tones-metadata-00001" not in (project.root / "site" / "magnets.txt").read_text()
     assert release(project, capsys)["serial"] == document["serial"]
 
 
@@ -372,13 +372,13 @@ def test_what_the_release_describes_needs_no_note_and_no_state(tmp_path: Path, c
 def test_a_withdrawal_is_lifted_after_the_state_folder_was_lost(tmp_path: Path, capsys: Capture) -> None:
     project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "private.txt": SECRET})
     withdraw(project, capsys, "--id", "private.txt", "--redact")
-    followed = trust.pin((project.root / "output" / "release.json").read_bytes()).followed
+    followed = trust.pin((project.root / "site" / "release.json").read_bytes()).followed
     release(project, capsys)
-    followed = trust.accept_release(followed, (project.root / "output" / "release.json").read_bytes(), b"").followed
+    followed = trust.accept_release(followed, (project.root / "site" / "release.json").read_bytes(), b"").followed
     shutil.rmtree(project.root / ".packager")
     assert project.run(capsys, "withdraw", "--undo", "--id", "private.txt").code == 0
     third = release(project, capsys)
-    trust.accept_release(followed, (project.root / "output" / "release.json").read_bytes(), b"")
+    trust.accept_release(followed, (project.root / "site" / "release.json").read_bytes(), b"")
     assert by_name(third)["tones-all-00001"]["withdrawn"] == 1  # its rows are lost, so it stays withheld
     assert [row["id"] for row in table(project, "tones-all-00003")] == ["private.txt"]
 

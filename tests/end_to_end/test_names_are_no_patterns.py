@@ -30,13 +30,15 @@ def test_a_project_lives_in_a_folder_of_any_name(tmp_path: Path, capsys: Capture
     project = make_project(tmp_path / name, files=6)
     (project.root / "records.csv").write_text("id,path,title\nr-1,notes.txt,Notes\n")
     text = (project.root / "packager.toml").read_text()
-    text = text.replace('source = "source"', 'source = "so[u]r?ce*"\nrecords = "records.csv"')
+    text = text.replace('source = "source"', 'source = "so[u]r?ce*"')
     project.source.rename(project.root / "so[u]r?ce*")
-    text = text.replace("[shards]", "[shards]\ndirectory = 'sh[a]rds*'").replace("[release]", "[release]\noutput = '*'")
+    text = text.replace("[shards]", "[records]\nfiles = ['records.csv']\n[shards]\nfolder = 'sh[a]rds*'").replace(
+        "[release]", "[site]\nfolder = '*'\n[release]"
+    )
     (project.root / "packager.toml").write_text(text)
     plain = make_project(tmp_path / "plain", files=6)
     (plain.root / "records.csv").write_text("id,path,title\nr-1,notes.txt,Notes\n")
-    plain.write_config(collection='records = "records.csv"')
+    plain.write_config(collection='[records]\nfiles = ["records.csv"]')
     expected = release(plain, capsys)
 
     assert project.run(capsys, "release").code == 0
@@ -117,7 +119,7 @@ def test_extract_takes_a_path_as_it_is_written(
                 "extract",
                 str(tar),
                 "--release",
-                str(albums.root / "output"),
+                str(albums.root / "site"),
                 "--to",
                 str(to),
                 "--path",

@@ -68,7 +68,7 @@ def test_an_installed_wheel_makes_a_release_with_no_checkout(installed: Path, tm
     assert run_installed(installed, tmp_path, "init", "texts").returncode == 0
     ran = run_installed(installed, tmp_path, "release", "--workers", "1")
     assert ran.returncode == 0, ran.stderr
-    assert (tmp_path / "output" / "index.html").is_file()
+    assert (tmp_path / "site" / "index.html").is_file()
 
 
 LIBRARY = "packager/native/libhashes.so"

@@ -22,7 +22,7 @@ def signed(tmp_path: Path) -> Project:
     project = make_project(tmp_path / "project", files=3)
     for name in ("old", "new"):
         make_key(project, name)
-    set_release_keys(project, 'key = "old.key"')
+    set_release_keys(project, 'secret_key = "old.key"')
     return project
 
 
@@ -38,7 +38,7 @@ def set_release_keys(project: Project, lines: str) -> None:
 
 
 def read(project: Project, name: str) -> bytes:
-    return (project.root / "output" / name).read_bytes()
+    return (project.root / "site" / name).read_bytes()
 
 
 @pytest.mark.interop
@@ -46,7 +46,7 @@ def test_minisign_accepts_every_signature_of_the_site(
     signed: Project, capsys: Capture, program: Callable[[str], str]
 ) -> None:
     assert signed.run(capsys, "release").code == 0
-    site = signed.root / "output"
+    site = signed.root / "site"
     for name in ("release.json", "SHA256SUMS", "releases/1.json"):
         command = [program("minisign"), "-Vm", name, "-p", "minisign.pub"]
         subprocess.run(command, cwd=site, check=True, capture_output=True)
@@ -68,16 +68,16 @@ def test_a_mirror_follows_the_old_key_to_the_new_one_and_no_further_key(signed: 
     assert signed.run(capsys, "publish").code == 2  # nothing planned yet
     assert signed.run(capsys, "release").code == 0
     followed = trust.pin(read(signed, "release.json"), read(signed, "release.json.minisig"), old).followed
-    set_release_keys(signed, 'key = "old.key"\nnext_key = "new.pub"')
+    set_release_keys(signed, 'secret_key = "old.key"\nnext_public_key = "new.pub"')
     assert signed.run(capsys, "release").code == 0
     followed = trust.accept_release(
         followed, read(signed, "release.json"), read(signed, "release.json.minisig")
     ).followed
-    set_release_keys(signed, 'key = "old.key"')
+    set_release_keys(signed, 'secret_key = "old.key"')
     refused = signed.run(capsys, "release")
     assert refused.code == 2
     assert "mirrors accept no other" in refused.err
-    set_release_keys(signed, 'key = "new.key"')
+    set_release_keys(signed, 'secret_key = "new.key"')
     assert signed.run(capsys, "release").code == 0
     followed = trust.accept_release(
         followed, read(signed, "release.json"), read(signed, "release.json.minisig")
@@ -99,12 +99,12 @@ def test_a_key_with_a_password_is_asked_for_once_and_refused_where_nobody_can_an
     monkeypatch.setenv("PACKAGER_KEY_PASSWORD", "correct horse")
     secret, public = project.root / "my.key", project.root / "my.pub"
     assert main(["keygen", "--secret-key", str(secret), "--public-key", str(public)]) == 0
-    set_release_keys(project, 'key = "my.key"')
+    set_release_keys(project, 'secret_key = "my.key"')
     monkeypatch.delenv("PACKAGER_KEY_PASSWORD")
     refused = project.run(capsys, "release")
     assert refused.code == 2
     assert "set PACKAGER_KEY_PASSWORD" in refused.err
-    assert not (project.root / "output").exists()
+    assert not (project.root / "site").exists()
     monkeypatch.setenv("PACKAGER_KEY_PASSWORD", "correct horse")
     assert project.run(capsys, "release").code == 0
     assert main(["keygen", "--secret-key", str(secret), "--public-key", str(public)]) == 2

@@ -67,7 +67,7 @@ def reopen(project: Project) -> None:
 
 
 def release_of(project: Project) -> dict:
-    return json.loads((project.root / "output" / "release.json").read_text())
+    return json.loads((project.root / "site" / "release.json").read_text())
 
 
 def published_names(project: Project) -> set[str]:
@@ -75,7 +75,7 @@ def published_names(project: Project) -> set[str]:
     found: set[str] = set()
     for shard in release_of(project)["shards"]:
         if not shard.get("obsolete") and shard["phase"] != "metadata":
-            rows = pq.read_table(project.root / "output" / shard["members_table"]["path"]).to_pylist()
+            rows = pq.read_table(project.root / "site" / shard["members_table"]["path"]).to_pylist()
             found |= {row["source_path"] or row["path"] for row in rows}
     return found
 
@@ -92,7 +92,7 @@ def test_each_unread_part_is_named_beside_any_number_of_renames(project: Project
         for path, what in CLOSED.items():
             assert f"error: {path}: {what}" in ran.err
         assert ran.err.count("in its shard") == 20
-        assert not (project.root / "output").exists()
+        assert not (project.root / "site").exists()
         assert not list((project.root / "shards").glob("*"))
     assert "3 files and folders could not be read" in ran.out
     ran = project.run(capsys, "scan", "--json")
@@ -121,7 +121,7 @@ def test_no_command_publishes_without_the_unread_parts_unless_that_is_allowed(
     assert ran.code == 3
     assert "album 1: the folder cannot be read (Permission denied), and 2 more" in ran.err
     assert "--allow-unread" in ran.err
-    assert not (project.root / "output").exists()
+    assert not (project.root / "site").exists()
     ran = project.run(capsys, "publish", "--allow-unread", "--json")
     assert (ran.code, json.loads(ran.out)["unread_count"]) == (3, 3)
     assert release_of(project)["unread"] == 3
@@ -132,7 +132,7 @@ def test_no_command_publishes_without_the_unread_parts_unless_that_is_allowed(
 
 
 def _page(project: Project) -> str:
-    return (project.root / "output" / "index.html").read_text()
+    return (project.root / "site" / "index.html").read_text()
 
 
 def test_status_names_what_the_last_scan_could_not_read(project: Project, capsys: Capture) -> None:
@@ -230,7 +230,7 @@ def test_a_records_file_that_cannot_be_read_is_incomplete(project: Project, caps
         pq.write_table(table, records)
     else:
         records.write_text("path,title\nnotes.txt,Notes\n")
-    project.write_config(collection=f'records = "{name}"')
+    project.write_config(collection=f'[records]\nfiles = ["{name}"]')
     records.chmod(0)
     ran = project.run(capsys, "scan")
     assert ran.code == 3
@@ -239,7 +239,7 @@ def test_a_records_file_that_cannot_be_read_is_incomplete(project: Project, caps
 
 def test_a_record_of_an_unread_file_keeps_its_file(project: Project, capsys: Capture) -> None:
     (project.root / "records.csv").write_text("id,path,title\nN1,notes.txt,Notes\nN2,never.txt,Never\n")
-    project.write_config(collection='records = "records.csv"')
+    project.write_config(collection='[records]\nfiles = ["records.csv"]')
     assert project.run(capsys, "scan").code == 0
     close(project, "notes.txt")
     ran = project.run(capsys, "scan")

@@ -16,10 +16,10 @@ def test_a_release_goes_on(tmp_path: Path, capsys: Capture, change: str, *, is_o
     project = make(tmp_path / "p", capsys, {"s": b"s", "t": b"t"})
     shutil.rmtree(project.root / "shards")
     shutil.rmtree(project.root / ".packager")
-    shutil.rmtree(project.root / "output")
+    shutil.rmtree(project.root / "site")
     config = project.root / "packager.toml"
     if not is_option:
-        config.write_text(config.read_text().replace("[shards]", "[shards]\nmaterialise = false"))
+        config.write_text(config.read_text().replace("[shards]", "[shards]\nwrite_tars = false"))
     command = ("release", "--no-tars") if is_option else ("release",)
     assert project.run(capsys, *command).code == 0
     first = read_release(project)

@@ -22,7 +22,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose first release is out, with a records file."""
     project = make_project(tmp_path_factory.mktemp("released") / "project", files=12)
     (project.root / "records.csv").write_text(RECORDS)
-    project.write_config(collection='records = "records.csv"')
+    project.write_config(collection='[records]\nfiles = ["records.csv"]')
     project.release()
     return project
 
@@ -51,7 +51,7 @@ def test_a_withdrawn_record_stands_only_among_the_withdrawals(project: Project, 
     assert (withdrawal["id"], withdrawal["reason"], withdrawal["since"]) == ("r-17", "asked for by the artist", 2)
     assert withdrawal["shards"] == ["tones-rest-00001"]
     assert "title" not in withdrawal
-    site = project.root / "output"
+    site = project.root / "site"
     assert where_told(site) == {"release.json", "releases/2.json"}
     assert where_told(site, WITHDRAWN[1:]) == set()
     shard = by_name(second)["tones-rest-00001"]
@@ -67,7 +67,7 @@ def test_without_redact_the_release_tells_title_and_artist(project: Project, cap
     assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x", "--keep-shards").code == 0
     [withdrawal] = release(project, capsys)["withdrawals"]
     assert (withdrawal["title"], withdrawal["artist"]) == ("Secret title", "Hidden artist")
-    site = project.root / "output"
+    site = project.root / "site"
     assert where_told(site, WITHDRAWN[2:]) == {"release.json", "releases/2.json"}
     assert where_told(site, WITHDRAWN[:1]) == {"release.json", "releases/2.json", "releases/2.html"}
     ran = project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x", "--redact")
@@ -87,7 +87,7 @@ def test_withdraw_replaces_the_shards_that_hold_it(project: Project, tmp_path: P
     old = by_name(second)["tones-rest-00001"]
     assert (old["obsolete"], old["obsolete_since"], old["superseded_by"]) == (True, 2, ["tones-rest-00002"])
     assert old["reason"] == "records of it were withdrawn"
-    new = rows(project.root / "output" / "manifests" / "tones-rest-00002.members.parquet")
+    new = rows(project.root / "site" / "manifests" / "tones-rest-00002.members.parquet")
     assert [row["id"] for row in new] == ["cover 100%.png", "r-18"]
     assert sorted(each["id"] for each in second["withdrawals"]) == ["r-17", "Ærø é.txt"]
     live = [shard["name"] for shard in second["shards"] if not shard.get("obsolete")]
@@ -96,7 +96,7 @@ def test_withdraw_replaces_the_shards_that_hold_it(project: Project, tmp_path: P
             assert not [text for text in WITHDRAWN if text in data], path
     rest = next(phase for phase in second["phases"] if phase["name"] == "rest")
     assert (rest["records"], rest["files"], rest["shards"]) == (2, 2, 1)
-    assert "tones-rest-00001.tar" not in (project.root / "output" / "magnets.txt").read_text()
+    assert "tones-rest-00001.tar" not in (project.root / "site" / "magnets.txt").read_text()
     third = release(project, capsys)
     assert third["serial"] == 2
 
@@ -119,7 +119,7 @@ def test_a_withdrawn_record_is_never_planned_again(project: Project, capsys: Cap
     third = release(project, capsys)
     assert new_shards(second, third) == []
     assert [each["id"] for each in third["withdrawals"]] == ["r-17"]
-    assert where_told(project.root / "output", (b"a new version",)) == set()
+    assert where_told(project.root / "site", (b"a new version",)) == set()
 
 
 def test_a_record_that_is_not_published_yet_is_left_out(tmp_path: Path, capsys: Capture) -> None:
@@ -135,7 +135,7 @@ def test_a_record_that_is_not_published_yet_is_left_out(tmp_path: Path, capsys: 
     assert (ran.code, "the plan: is out of date: records were withdrawn since" in ran.err) == (2, True)
     first = release(project, capsys)
     assert [each["id"] for each in first["withdrawals"]] == ["notes.txt"]
-    assert where_told(project.root / "output", (b"notes.txt",)) == {
+    assert where_told(project.root / "site", (b"notes.txt",)) == {
         "release.json",
         "releases/1.json",
         "releases/1.html",
@@ -149,7 +149,7 @@ def test_a_record_that_the_catalogue_has_no_more_can_be_withdrawn(project: Proje
     assert ran.code == 0, ran.err
     third = release(project, capsys)
     assert third["withdrawals"][0]["shards"] == ["tones-rest-00001"]
-    assert where_told(project.root / "output", ("Ærø".encode(),)) == {
+    assert where_told(project.root / "site", ("Ærø".encode(),)) == {
         "release.json",
         "releases/3.json",
         "releases/3.html",
@@ -162,8 +162,8 @@ def test_every_version_of_a_withdrawn_record_is_withdrawn(project: Project, caps
     assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x", "--redact", "--keep-shards").code == 0
     third = release(project, capsys)
     assert third["withdrawals"][0]["shards"] == ["tones-rest-00001", "tones-rest-00002"]
-    assert where_told(project.root / "output", WITHDRAWN[1:]) == set()
-    assert rows(project.root / "output" / "manifests" / "tones-rest-00002.members.parquet") == []
+    assert where_told(project.root / "site", WITHDRAWN[1:]) == set()
+    assert rows(project.root / "site" / "manifests" / "tones-rest-00002.members.parquet") == []
 
 
 def test_what_is_noted_can_be_undone_until_a_release_says_it(project: Project, capsys: Capture) -> None:
@@ -183,9 +183,9 @@ def test_what_is_noted_can_be_undone_until_a_release_says_it(project: Project, c
     assert (withdrawal["id"], withdrawal["since"], withdrawal["lifted"]) == ("r-17", 2, 3)
     assert "withdrawn" not in by_name(third)["tones-rest-00001"]
     assert "r-17" in {
-        row["id"] for row in rows(project.root / "output" / "manifests" / "tones-rest-00001.members.parquet")
+        row["id"] for row in rows(project.root / "site" / "manifests" / "tones-rest-00001.members.parquet")
     }
-    assert "1 withdrawal lifted" in (project.root / "output" / "feed.xml").read_text()
+    assert "1 withdrawal lifted" in (project.root / "site" / "feed.xml").read_text()
     assert release(project, capsys)["serial"] == 3
     assert project.run(capsys, "withdraw", "--id", "r-17", "--reason", "again", "--keep-shards").code == 0
     again = release(project, capsys)["withdrawals"]
@@ -223,9 +223,9 @@ def test_a_shard_whose_tags_were_wrong_is_superseded_with_a_note(
     old = by_name(second)["tones-rest-00001"]
     assert (old["obsolete"], old["reason"]) == (True, "the titles were wrong")
     assert old["superseded_by"] == ["tones-rest-00002"]
-    table = rows(project.root / "output" / "manifests" / "tones-rest-00002.members.parquet")
+    table = rows(project.root / "site" / "manifests" / "tones-rest-00002.members.parquet")
     assert {row["title"] for row in table if row["id"] == "r-17"} == {"Right title"}
-    before = rows(project.root / "output" / "manifests" / "tones-rest-00001.members.parquet")
+    before = rows(project.root / "site" / "manifests" / "tones-rest-00001.members.parquet")
     assert [row["id"] for row in table] == [row["id"] for row in before]
     ran = project.run(capsys, "replace", "tones-rest-00001", "--reason", "x")
     assert (ran.code, "is obsolete already, replaced by tones-rest-00002" in ran.err) == (2, True)
@@ -268,7 +268,7 @@ def test_the_tars_of_obsolete_shards_are_no_strangers(project: Project, capsys: 
 def test_a_virtual_shard_is_replaced_as_well(tmp_path: Path, capsys: Capture) -> None:
     project = make_project(tmp_path / "project", files=3)
     config = project.root / "packager.toml"
-    config.write_text(config.read_text().replace("[shards]", "[shards]\nmaterialise = false"))
+    config.write_text(config.read_text().replace("[shards]", "[shards]\nwrite_tars = false"))
     first = release(project, capsys)
     assert project.run(capsys, "withdraw", "--id", "notes.txt", "--reason", "x").code == 0
     (project.source / "new.txt").write_bytes(b"new")
@@ -294,12 +294,12 @@ def test_a_killed_release_of_a_withdrawal_is_simply_run_again(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("packager.publish.swap_folder.swap_site", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         assert project.run(capsys, "publish").code == 130
-    assert len(json.loads((project.root / "output" / "release.json").read_text())["withdrawals"]) == 0
+    assert len(json.loads((project.root / "site" / "release.json").read_text())["withdrawals"]) == 0
     for each in (project, calm):
         release(each, capsys)
     for name in ("release.json", "manifests/tones-rest-00001.members.parquet"):
-        assert (project.root / "output" / name).read_bytes() == (calm.root / "output" / name).read_bytes()
-    assert os.path.exists(project.root / "output" / "releases" / "2.html")
+        assert (project.root / "site" / name).read_bytes() == (calm.root / "site" / name).read_bytes()
+    assert os.path.exists(project.root / "site" / "releases" / "2.html")
 
 
 def test_a_shard_with_withdrawn_members_is_still_proved_and_mended_by_its_torrent(
@@ -410,4 +410,4 @@ def test_withdraw_warns_of_a_file_that_changed_since_the_scan(project: Project, 
     assert "warning" not in project.run(capsys, "withdraw", "--id", "r-17", "--reason", "x").out
     (project.source / "notes.txt").rename(project.source / "other.txt")
     assert project.run(capsys, "release", "--workers", "1").code == 0
-    assert where_told(project.root / "output", (b"other.txt",)) == set()
+    assert where_told(project.root / "site", (b"other.txt",)) == set()

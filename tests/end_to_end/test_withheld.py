@@ -77,7 +77,7 @@ def shared(report: dict) -> set[str]:
 def test_withdrawn_obsolete_shards_are_not_seeded_and_are_named(project: Project, capsys: Capture) -> None:
     document = withdraw(project, capsys)
     live = {name for name, shard in by_name(document).items() if not shard.get("obsolete")}
-    for more in ((), ("--release", project.root / "output")):
+    for more in ((), ("--release", project.root / "site")):
         code, report, _ = seed(capsys, project.root / "shards", *more)
         assert (code, shared(report)) == (0, live)
         assert {(each["name"], each["cause"]) for each in report["withheld"]} == {
@@ -119,7 +119,7 @@ def test_a_renamed_copy_with_its_torrent_elsewhere_is_not_seeded_either(project:
     withdraw(project, capsys)
     tar = project.root / "shards" / "copy.tar"
     shutil.copyfile(project.root / "shards" / f"{OLD}.tar", tar)
-    shutil.copyfile(project.root / "output" / "torrents" / f"{OLD}.v1.torrent", project.root / "copy.torrent")
+    shutil.copyfile(project.root / "site" / "torrents" / f"{OLD}.v1.torrent", project.root / "copy.torrent")
     code, _, error = seed(capsys, tar, "--torrent", project.root / "copy.torrent")
     assert (code, "was withdrawn" in error) == (2, True)
 
@@ -141,7 +141,7 @@ def test_kept_shards_with_a_withdrawn_record_are_not_seeded_and_stand_on_no_list
     shard = by_name(document)[OLD]
     assert not shard.get("obsolete")
     assert {each["name"] for each in seed(capsys, project.root / "shards")[1]["withheld"]} == {OLD, CATALOGUE}
-    site = project.root / "output"
+    site = project.root / "site"
     for path in [*site.glob("*.txt"), *site.glob("phases/*/*.txt"), site / "feed.xml", *site.rglob("*.html")]:
         if path.name != "SHA256SUMS":
             assert shard["infohash_v1"] not in path.read_text() or path.parent.name in (OLD, "rest"), path
@@ -175,7 +175,7 @@ def test_a_manifest_beside_the_tar_is_enough_to_withhold_it(project: Project, tm
     alone = tmp_path / "alone"
     alone.mkdir()
     shutil.copyfile(project.root / "shards" / f"{OLD}.tar", alone / f"{OLD}.tar")
-    for path in (project.root / "output").rglob(f"{OLD}.*"):
+    for path in (project.root / "site").rglob(f"{OLD}.*"):
         shutil.copyfile(path, alone / path.name)
     code, _, error = seed(capsys, alone)
     assert (code, "was withdrawn" in error) == (2, True)
@@ -273,7 +273,7 @@ def test_a_withdrawn_shard_is_not_extracted(project: Project, tmp_path: Path, ca
 
 def test_get_gives_members_of_a_kept_shard_and_no_link_to_it(project: Project, tmp_path: Path, capsys: Capture) -> None:
     withdraw(project, capsys, "--keep-shards")
-    of = ["--release", str(project.root / "output"), "--to", str(tmp_path / "got")]
+    of = ["--release", str(project.root / "site"), "--to", str(tmp_path / "got")]
     assert main(["get", "notes.txt", *of]) == 2
     assert main(["get", "empty.txt", *of]) == 0
     for more in (["empty.txt"], ["--where", "path = 'empty.txt'"]):
@@ -284,9 +284,9 @@ def test_get_gives_members_of_a_kept_shard_and_no_link_to_it(project: Project, t
 
 def test_inspect_names_what_is_withheld(project: Project, capsys: Capture) -> None:
     withdraw(project, capsys)
-    found = api.inspect(str(project.root / "output" / "release.json"))
+    found = api.inspect(str(project.root / "site" / "release.json"))
     assert [each.name for each in found.facts.withheld] == [CATALOGUE, OLD]  # type: ignore[union-attr]
-    assert main(["inspect", str(project.root / "output" / "release.json")]) == 0
+    assert main(["inspect", str(project.root / "site" / "release.json")]) == 0
     assert "it is an earlier catalogue" in capsys.readouterr().out
 
 

@@ -59,7 +59,7 @@ def run(capsys: Capture, *arguments: object) -> Ran:
 
 def test_a_shard_is_verified_repaired_rebuilt_and_extracted(made: Project, tmp_path: Path, capsys: Capture) -> None:
     [tar] = (made.root / "shards").glob("tones-rest-00001.tar")
-    release = ("--release", made.root / "output")
+    release = ("--release", made.root / "site")
     for job in (
         ("verify", tar, *release),
         ("rebuild", tar.stem, *release, "--from", made.source, "--to", tmp_path / tar.name),
@@ -89,7 +89,7 @@ def test_a_torrent_is_made_and_inspected(made: Project, tmp_path: Path, capsys: 
 
 
 def test_a_torrent_that_our_reader_reads_otherwise_is_refused(hidden: object, made: Project) -> None:
-    data = next((made.root / "output/torrents").glob("*.torrent")).read_bytes()
+    data = next((made.root / "site/torrents").glob("*.torrent")).read_bytes()
     with pytest.raises(TrustError, match=r"its v1 infohash is .*, and .* to packager"):
         checks.check_torrent(data, infohash_v1=bytes(20), infohash_v2=None, size=1, where="x")
     with pytest.raises(TrustError, match=r"byte [0-9]+"):
@@ -97,7 +97,7 @@ def test_a_torrent_that_our_reader_reads_otherwise_is_refused(hidden: object, ma
 
 
 def test_shards_are_handed_to_a_client(made: Project, tmp_path: Path, capsys: Capture) -> None:
-    release = made.root / "output"
+    release = made.root / "site"
     mirror = tmp_path / "mirror"
     (tmp_path / "watched").mkdir()
     client = ("--client", f"watch:{tmp_path / 'watched'}")
@@ -126,9 +126,9 @@ def test_shards_are_handed_to_a_client(made: Project, tmp_path: Path, capsys: Ca
 
 
 def test_what_meets_a_swarm_says_what_to_install(made: Project, tmp_path: Path, capsys: Capture) -> None:
-    release = ("--release", made.root / "output")
+    release = ("--release", made.root / "site")
     [tar] = (made.root / "shards").glob("tones-rest-00001.tar")
-    site = shutil.copytree(made.root / "output", tmp_path / "site")  # away from the tars
+    site = shutil.copytree(made.root / "site", tmp_path / "site")  # away from the tars
     peer = ("--peer", "127.0.0.1:9", "--no-web-seeds")
     for job in (
         ("seed", tar, *release, "--for", "1 s"),

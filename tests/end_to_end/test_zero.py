@@ -26,7 +26,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def test_a_mirror_may_keep_nothing_free_and_take_nothing(
     released: Project, tmp_path: Path, capsys: Capture, zero: str
 ) -> None:
-    base = ["mirror", "follow", str(released.root / "output"), "--to", str(tmp_path / "m"), "--unsigned", "--dry-run"]
+    base = ["mirror", "follow", str(released.root / "site"), "--to", str(tmp_path / "m"), "--unsigned", "--dry-run"]
     base += ["--counts", "list", "--client", "none", "--json"]
     assert main([*base, "--budget", "1 GiB", "--reserve", zero]) == 0
     assert json.loads(capsys.readouterr().out)["plan"]["chosen"]
@@ -52,7 +52,7 @@ def test_zero_is_accepted_by_the_archivists_commands(
 
 
 def test_zero_is_accepted_by_verify_and_seed_and_get(released: Project, tmp_path: Path, capsys: Capture) -> None:
-    shards, site = str(released.root / "shards"), str(released.root / "output")
+    shards, site = str(released.root / "shards"), str(released.root / "site")
     state = ["--state", str(tmp_path / "state")]
     for rate in ("0", "0 B/s"):
         assert main(["verify", shards, "--release", site, "--read-limit", rate]) == 0
@@ -124,4 +124,4 @@ def test_the_first_second_of_1970_is_a_date(tmp_path: Path, monkeypatch: pytest.
     path = project.root / "packager.toml"
     path.write_text(path.read_text().replace("2026-11-21", "1970-01-01"))
     assert project.run(capsys, "release").code == 0
-    assert json.loads((project.root / "output" / "release.json").read_text())["date"] == "1970-01-01T00:00:00Z"
+    assert json.loads((project.root / "site" / "release.json").read_text())["date"] == "1970-01-01T00:00:00Z"

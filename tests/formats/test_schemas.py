@@ -69,12 +69,12 @@ def test_every_report_and_document_of_a_release_is_valid(project: Path, capsys: 
     }.items():
         assert main([name, *config, *more]) == 0
         check(printed(capsys), f"reports/{name}")
-    check_site(project / "output", serial=1)
+    check_site(project / "site", serial=1)
     assert main(["release", *config]) == 0
     report = printed(capsys)
     check(report, "reports/release")
     assert report["publish"]["serial"] == 2
-    check_site(project / "output", serial=2)
+    check_site(project / "site", serial=2)
     assert main(["status", *config]) == 0
     check(printed(capsys), "reports/status")
 
@@ -87,9 +87,9 @@ def test_documents_of_every_container_and_torrent_version_are_valid(
     container: str, version: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project = make_project(tmp_path / "project", files=3)
-    options = "also_v1 = true" if version == "twin" else f'version = "{version}"'
+    options = "also_v1 = true" if version == "twin" else f'format = "{version}"'
     phase = f'[[phases]]\nname = "all"\ntitle = "All"\ncontainer = "{container}"\n'
-    project.write_config(phases=phase, torrent=options, collection="mtimes = true")
+    project.write_config(phases=phase, torrent=options, collection="[records]\nfile_times = true")
     assert project.run(capsys, "release").code == 0
     (project.source / "notes.txt").write_bytes(b"written again\n")
     (project.source / "album 0" / "00 tone [b].wav").rename(project.source / "moved.wav")
@@ -98,7 +98,7 @@ def test_documents_of_every_container_and_torrent_version_are_valid(
     assert project.run(capsys, "release").code == 0
     assert project.run(capsys, "withdraw", "--id", "notes.txt", "--undo").code == 0
     assert project.run(capsys, "release").code == 0
-    site = project.root / "output"
+    site = project.root / "site"
     check_site(site, serial=4)
     for number in range(1, 5):
         check(json.loads((site / f"releases/{number}.json").read_bytes()), "release")
@@ -172,11 +172,11 @@ def tar(released: Path, tmp_path: Path) -> Path:
 
 FILES = (
     f"shards/{NAME}.tar",
-    f"output/torrents/{NAME}.torrent",
-    f"output/manifests/{NAME}.manifest.json",
-    f"output/manifests/{NAME}.members.parquet",
-    "output/magnets.txt",
-    "output/release.json",
+    f"site/torrents/{NAME}.torrent",
+    f"site/manifests/{NAME}.manifest.json",
+    f"site/manifests/{NAME}.members.parquet",
+    "site/magnets.txt",
+    "site/release.json",
 )
 
 
@@ -203,7 +203,7 @@ def test_reports_of_inspect_of_what_lies_in_no_such_release_are_valid(
 def test_reports_of_extract_are_valid(
     released: Path, tar: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    of = (str(tar), "--release", str(released / "output"))
+    of = (str(tar), "--release", str(released / "site"))
     assert report_of("extract", capsys, 0, *of, "--to", str(tmp_path / "a"), "--dry-run")["files"]
     damage(tar)
     assert report_of("extract", capsys, 1, *of, "--to", str(tmp_path / "b"))["bad_members"]
@@ -214,14 +214,14 @@ def test_reports_of_extract_are_valid(
 
 
 def test_reports_of_rebuild_are_valid(released: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    of = (NAME, "--release", str(released / "output"), "--to", str(tmp_path / "a.tar"), "--workers", "1")
+    of = (NAME, "--release", str(released / "site"), "--to", str(tmp_path / "a.tar"), "--workers", "1")
     of = (*of, "--index", str(tmp_path / "index"))
     assert report_of("rebuild", capsys, 3, *of, "--from", str(tmp_path))["missing"]
     assert report_of("rebuild", capsys, 0, *of, "--from", str(released / "source"))["complete"]
 
 
 def test_reports_of_verify_and_repair_are_valid(released: Path, tar: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    of = (str(tar), "--release", str(released / "output"), "--workers", "1")
+    of = (str(tar), "--release", str(released / "site"), "--workers", "1")
     damage(tar)
     assert report_of("verify", capsys, 1, *of)["faults"]
     assert report_of("repair", capsys, 1, *of, "--no-web-seeds")["unrepaired"]
@@ -231,7 +231,7 @@ def test_reports_of_verify_and_repair_are_valid(released: Path, tar: Path, capsy
 
 def test_a_report_of_seed_is_valid(released: Path, tar: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tar.parent / f"{NAME.replace('rest', 'gone')}.tar").write_bytes(b"")
-    of = (str(tar.parent), "--release", str(released / "output"), "--verify", "--workers", "1")
+    of = (str(tar.parent), "--release", str(released / "site"), "--verify", "--workers", "1")
     report = report_of("seed", capsys, 1, *of, "--listen", "127.0.0.1:0", "--for", "1 s")
     assert (len(report["torrents"]), len(report["refused"])) == (1, 1)
 

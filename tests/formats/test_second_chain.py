@@ -39,9 +39,9 @@ def run(project: Project, *arguments: str) -> None:
 def released(project: Project) -> dict:
     """Release, check everything with the second implementation, and return the release document."""
     run(project, "release", "--workers", "1")
-    found = Site(project.root / "output", project.root / "shards").check()
+    found = Site(project.root / "site", project.root / "shards").check()
     assert found.problems == []
-    return documents.parse((project.root / "output/release.json").read_bytes(), documents.RELEASE)
+    return documents.parse((project.root / "site/release.json").read_bytes(), documents.RELEASE)
 
 
 def edit_config(project: Project, old: str, new: str) -> None:
@@ -72,7 +72,7 @@ def chained(tmp_path_factory: pytest.TempPathFactory) -> Project:
         )
         == 0
     )
-    edit_config(project, 'date = "2026-11-21"\n', 'key = "k.key"\n')
+    edit_config(project, 'date = "2026-11-21"\n', 'secret_key = "k.key"\n')
     album = project.source / "album 0"
     first = released(project)
     assert {phase["state"] for phase in first["phases"]} == {"published", "next"}
@@ -109,14 +109,14 @@ def chained(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def test_a_chain_of_six_releases_holds_at_each_step(chained: Project) -> None:
-    found = Site(chained.root / "output", chained.root / "shards", chained.source).check()
+    found = Site(chained.root / "site", chained.root / "shards", chained.source).check()
     assert found.problems == []
-    assert len(list((chained.root / "output/releases").glob("*.json"))) == 6
+    assert len(list((chained.root / "site/releases").glob("*.json"))) == 6
 
 
 def documents_of(project: Project, serial: int) -> tuple[dict, str, dict]:
     """A release, the SHA-256 of its document, and the next release."""
-    folder = project.root / "output/releases"
+    folder = project.root / "site/releases"
     bodies = [(folder / f"{number}.json").read_bytes() for number in (serial, serial + 1)]
     old, new = (documents.parse(body, documents.RELEASE) for body in bodies)
     return old, sha256(bodies[0]), new

@@ -92,7 +92,7 @@ def release(project: Project, *arguments: str) -> None:
 
 
 def site(project: Project) -> Site:
-    return Site(project.root / "output", project.root / "shards", project.source)
+    return Site(project.root / "site", project.root / "shards", project.source)
 
 
 def problems(project: Project) -> list[str]:
@@ -102,13 +102,13 @@ def problems(project: Project) -> list[str]:
 FORMS = {
     "hybrid": {},
     "hybrid-with-twin": {"torrent": f"also_v1 = true\n{SEEDED}"},
-    "v1": {"torrent": f'version = "v1"\n{SEEDED}'},
-    "v2": {"torrent": f'version = "v2"\n{SEEDED}'},
-    "mtimes": {"collection": "mtimes = true"},
+    "v1": {"torrent": f'format = "v1"\n{SEEDED}'},
+    "v2": {"torrent": f'format = "v2"\n{SEEDED}'},
+    "mtimes": {"collection": "[records]\nfile_times = true"},
     "folder": {"container": FOLDER},
     "folder-with-twin": {"container": FOLDER, "torrent": f"also_v1 = true\n{SEEDED}"},
-    "folder-v1": {"container": FOLDER, "torrent": 'version = "v1"'},
-    "folder-v2": {"container": FOLDER, "torrent": 'version = "v2"'},
+    "folder-v1": {"container": FOLDER, "torrent": 'format = "v1"'},
+    "folder-v2": {"container": FOLDER, "torrent": 'format = "v2"'},
 }
 
 
@@ -123,7 +123,7 @@ def test_every_determined_byte_of_a_release_is_computed_again(form: str, tmp_pat
 
 def assert_complete(found: Findings, project: Project) -> None:
     """Every kind of check was made: of every tar, and of every shard that can be written from loose files."""
-    shards = len(list((project.root / "output/manifests").glob("*.json")))
+    shards = len(list((project.root / "site/manifests").glob("*.json")))
     tars = len(list((project.root / "shards").glob("*.tar")))
     assert tars > 1
     assert found.checked["documents"] == shards
@@ -138,7 +138,7 @@ def test_ids_and_member_paths_of_a_release_follow_from_the_names_of_the_files(tm
     source = os.fsencode(project.source) + b"/"
     files = [os.path.join(folder, name) for folder, _, found in os.walk(source) for name in found]
     expected = names.member_paths([file.removeprefix(source) for file in files])
-    tables = (project.root / "output/manifests").glob("*[!a]-0*.parquet")
+    tables = (project.root / "site/manifests").glob("*[!a]-0*.parquet")
     rows = [row for path in tables for row in table.read(path)]
     assert {source_path(row): row["path"] for row in rows} == expected
     assert {source_path(row): row["id"] for row in rows} == {path: names.record_id(path) for path in expected}
@@ -150,12 +150,12 @@ def source_path(row: dict) -> bytes:
 
 
 def test_flat_digests_of_tars_are_computed_again(tmp_path: Path) -> None:
-    project = odd_project(tmp_path, torrent='version = "v2"\n' + SEEDED)
+    project = odd_project(tmp_path, torrent='format = "v2"\n' + SEEDED)
     config = project.root / "packager.toml"
-    config.write_text(config.read_text().replace("[shards]", "[shards]\nsha256 = true"))
+    config.write_text(config.read_text().replace("[shards]", "[shards]\ntar_sha256 = true"))
     release(project)
-    assert '"sha256"' in (project.root / "output/release.json").read_text()
-    assert list((project.root / "output/metalinks").iterdir())
+    assert '"sha256"' in (project.root / "site/release.json").read_text()
+    assert list((project.root / "site/metalinks").iterdir())
     assert problems(project) == []
 
 
@@ -178,7 +178,7 @@ def test_a_signed_release_is_checked_with_the_published_key_and_with_no_other(tm
     release(project)
     assert problems(project) == []
     other = keygen(tmp_path / "other")
-    done = run_program(project.root / "output", "--key", other)
+    done = run_program(project.root / "site", "--key", other)
     assert done.returncode == 1
     assert "of another key" in done.stdout
 
@@ -190,7 +190,7 @@ def test_the_demo_release_is_computed_again(tmp_path: Path) -> None:
     shutil.copyfile(DEMO / "packager.toml", project.root / "packager.toml")
     sign(project)
     release(project)
-    found = Site(project.root / "output", project.root / "shards", tmp_path / "docs/demo/collection").check()
+    found = Site(project.root / "site", project.root / "shards", tmp_path / "docs/demo/collection").check()
     assert found.problems == []
     assert found.checked["shard bytes"] == 15  # eight tars, of which all but the catalogue are made of loose files too
 
@@ -198,7 +198,7 @@ def test_the_demo_release_is_computed_again(tmp_path: Path) -> None:
 def sign(project: Project) -> None:
     keygen(project.root / "release")
     config = project.root / "packager.toml"
-    config.write_text(config.read_text() + 'key = "release.key"\n')
+    config.write_text(config.read_text() + 'secret_key = "release.key"\n')
 
 
 def keygen(path: Path) -> str:
@@ -216,7 +216,7 @@ def run_program(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 def test_a_person_can_run_it_on_any_site_without_packager_being_loaded(tmp_path: Path) -> None:
     project = make_project(tmp_path, files=4)
     release(project)
-    done = run_program(project.root / "output", project.root / "shards", "--source", project.source)
+    done = run_program(project.root / "site", project.root / "shards", "--source", project.source)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("everything is as FORMAT.md says\n")
     code = "import sys, tests.second_implementation.__main__; print('packager' in sys.modules)"
@@ -241,7 +241,7 @@ def test_the_minimal_reader_of_the_format_reads_a_real_release(container: str, t
         shutil.copytree(project.source, shard / "data")
     reader = tmp_path / "reader.py"
     reader.write_text(READER[1], encoding="utf-8")
-    command = [sys.executable, reader, project.root / "output", project.root / "shards"]
+    command = [sys.executable, reader, project.root / "site", project.root / "shards"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     sizes = {path.name: path.stat().st_size for path in project.source.rglob("*.*")}
@@ -255,18 +255,18 @@ WRONG = {
     "a tag file's text": ("shards/tones-audio-00001.tar", b"BagIt-Version: 1.0", b"BagIt-Version: 1.1"),
     "a member's byte": ("shards/tones-rest-00001.tar", b"made of sines", b"made of signs"),
     "a header's time": ("shards/tones-audio-00001.tar", b"02263523000", b"02263523001"),
-    "a magnet's tracker": ("output/magnets.txt", b"tracker.example.org", b"tracker.example.net"),
-    "a serial in the chain": ("output/releases/1.json", b'"serial": 1', b'"serial": 2'),
-    "white space in a document": ("output/release.json", b'"shards": [', b'"shards":  ['),
-    "an unknown field": ("output/release.json", b'"type": "release"', b'"kind": 1,\n  "type": "release"'),
-    "a manifest's tool": ("output/manifests/tones-audio-00001.manifest.json", b"archive-packager", b"Archive-packager"),
-    "a feed's title": ("output/feed.xml", b"<title>Tones", b"<title>tones"),
-    "a digest in the sums": ("output/SHA256SUMS", b"  feed.xml", b"  feed.xm1"),
-    "a date in a torrent": ("output/torrents/tones-audio-00001.torrent", b"i1795219200e", b"i1795219201e"),
-    "a hash in a Metalink": ("output/metalinks/tones-audio-00001.meta4", b"<hash>", b"<hash >"),
-    "a size in torrents.json": ("output/torrents.json", b'"data_size": ', b'"data_size": 1'),
-    "a line of members.tsv": ("output/manifests/tones-audio-00001.members.tsv.zst", b"", b""),
-    "a key's slot": ("output/lookup", b"", b""),
+    "a magnet's tracker": ("site/magnets.txt", b"tracker.example.org", b"tracker.example.net"),
+    "a serial in the chain": ("site/releases/1.json", b'"serial": 1', b'"serial": 2'),
+    "white space in a document": ("site/release.json", b'"shards": [', b'"shards":  ['),
+    "an unknown field": ("site/release.json", b'"type": "release"', b'"kind": 1,\n  "type": "release"'),
+    "a manifest's tool": ("site/manifests/tones-audio-00001.manifest.json", b"archive-packager", b"Archive-packager"),
+    "a feed's title": ("site/feed.xml", b"<title>Tones", b"<title>tones"),
+    "a digest in the sums": ("site/SHA256SUMS", b"  feed.xml", b"  feed.xm1"),
+    "a date in a torrent": ("site/torrents/tones-audio-00001.torrent", b"i1795219200e", b"i1795219201e"),
+    "a hash in a Metalink": ("site/metalinks/tones-audio-00001.meta4", b"<hash>", b"<hash >"),
+    "a size in torrents.json": ("site/torrents.json", b'"data_size": ', b'"data_size": 1'),
+    "a line of members.tsv": ("site/manifests/tones-audio-00001.members.tsv.zst", b"", b""),
+    "a key's slot": ("site/lookup", b"", b""),
 }
 
 

@@ -60,7 +60,7 @@ def test_every_document_says_format_1(project: Project, capsys: Capture) -> None
     assert project.run(capsys, "withdraw", "--id", "notes.txt", "--reason", "x", "--keep-shards").code == 0
     (project.source / "new.txt").write_bytes(b"new")
     assert release(project, capsys)["format"] == 1
-    for path in (project.root / "output" / "manifests").glob("*.json"):
+    for path in (project.root / "site" / "manifests").glob("*.json"):
         assert json.loads(path.read_text())["format"] == 1
 
 
@@ -73,7 +73,7 @@ def test_a_newer_file_of_withdrawals_is_refused(project: Project, capsys: Captur
 def test_a_newer_mirrors_state_is_refused(project: Project, tmp_path: Path, capsys: Capture) -> None:
     release(project, capsys)
     mirror = tmp_path / "mirror"
-    follow = ["mirror", "follow", str(project.root / "output"), "--to", str(mirror), "--budget", "1 GiB", "--unsigned"]
+    follow = ["mirror", "follow", str(project.root / "site"), "--to", str(mirror), "--budget", "1 GiB", "--unsigned"]
     assert main([*follow, "--client", "none", "--reserve", "0", "--yes"]) in (0, 3)
     state = mirror / ".packager-mirror" / "mirror.json"
     state.write_text(state.read_text().replace('"format": 1', '"format": 2', 1))

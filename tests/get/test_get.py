@@ -184,8 +184,8 @@ def test_a_release_on_the_web_may_name_its_own_host_and_one_in_a_folder_may_not(
 ) -> None:
     assert main(["get", "id-2", "--release", web.release, "--to", str(tmp_path / "web")]) == 0
     assert (tmp_path / "web" / member(2)).read_bytes() == web.archive.source(2)
-    shutil.copytree(web.archive.output, tmp_path / "output")
+    shutil.copytree(web.archive.output, tmp_path / "site")
     asked = web.site.requests
-    assert main(["get", "id-2", "--release", str(tmp_path / "output"), "--to", str(tmp_path / "folder")]) == 1
+    assert main(["get", "id-2", "--release", str(tmp_path / "site"), "--to", str(tmp_path / "folder")]) == 1
     assert "not contacted: is at a loopback address" in capsys.readouterr().err
     assert web.site.requests == asked

@@ -21,8 +21,8 @@ def test_a_track_is_had_as_the_page_says(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     shutil.copytree(web.archive.root, tmp_path / "signed")
-    sign_release(tmp_path / "signed/output")
-    web.site.files["release/release.json.minisig"] = (tmp_path / "signed/output/release.json.minisig").read_bytes()
+    sign_release(tmp_path / "signed/site")
+    web.site.files["release/release.json.minisig"] = (tmp_path / "signed/site/release.json.minisig").read_bytes()
     follow = ["mirror", "follow", f"{web.site.address}release/", "--to", "my-mirror", "--budget", "1 GB"]
     assert main([*follow, "--reserve", "0", "--key", KEY.public.line, "--yes", "--client", "none", "--json"]) == 0
     capsys.readouterr()

@@ -71,7 +71,7 @@ def test_a_track_of_a_4_gib_shard_costs_its_pieces_and_a_megabyte(
             file.truncate(TRACK)  # sparse: only the shard takes 4 GiB
     project.write_config(size="8 GiB", phases=PHASES)
     assert main(["release", "--json", "--config", str(tmp_path / "packager.toml")]) == 0
-    published = open_published_shard(shard_files(tmp_path / "output/manifests" / f"{NAME}.manifest.json"))
+    published = open_published_shard(shard_files(tmp_path / "site/manifests" / f"{NAME}.manifest.json"))
     assert published.manifest.size > 4 << 30
     piece, key = published.manifest.piece_length, "0700 track.flac"
     start = int(published.layout.offsets[700])
@@ -85,7 +85,7 @@ def test_a_track_of_a_4_gib_shard_costs_its_pieces_and_a_megabyte(
         assert sent.size == report["transferred_bytes"] + report["lookup_bytes"] <= covering + MB
         assert sent.requests <= 7
         sent.size = 0
-        with counting_peer(tmp_path / "output/torrents" / f"{NAME}.torrent", tmp_path / "shards") as peer:
+        with counting_peer(tmp_path / "site/torrents" / f"{NAME}.torrent", tmp_path / "shards") as peer:
             swarm = ["--peer", peer.address, "--listen", "127.0.0.1:0", "--to", tmp_path / "by swarm"]
             code, report = get(capsys, *arguments, *swarm)
             assert (code, report["written"], report["transferred_bytes"]) == (0, 1, covering)

@@ -43,7 +43,7 @@ def list_again(folder: Path, table: Path) -> None:
 def signed(web: Web, tmp_path: Path) -> Archive:
     """A copy of the archive, signed."""
     shutil.copytree(web.archive.root, tmp_path / "signed")
-    sign_release(tmp_path / "signed/output")
+    sign_release(tmp_path / "signed/site")
     return Archive(tmp_path / "signed")
 
 

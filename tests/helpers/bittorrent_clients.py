@@ -165,7 +165,7 @@ class Released:
         return {path.stem: path.read_bytes() for path in sorted((self.root / "shards").glob("*.tar"))}
 
     def torrent(self, name: str, version: str = "") -> bytes:
-        return (self.root / "output" / "torrents" / f"{name}{version}.torrent").read_bytes()
+        return (self.root / "site" / "torrents" / f"{name}{version}.torrent").read_bytes()
 
     def handover(self, name: str, folder: Path, *, twin: bool = True, paused: bool = False) -> TorrentToAdd:
         return TorrentToAdd(

@@ -33,7 +33,7 @@ class CatalogueProject:
             source_location=self.source,
             records=self.records,
             shards_location=self.root / "shards",
-            output=self.root / "output",
+            site=self.root / "site",
         )
 
     def put(self, name: str | bytes, data: bytes = b"data", mtime_ns: int = SETTLED) -> bytes:

@@ -28,8 +28,8 @@ title = "Tones"
 source = "source"
 [shards]
 size = "{size}"
-[torrent]
-version = "{version}"
+[torrents]
+format = "{version}"
 piece_length = "16 KiB"
 [[phases]]
 name = "metadata"
@@ -287,7 +287,7 @@ class History:
         return self.now < OPENS
 
     def check(self) -> None:
-        site = self.root / "output"
+        site = self.root / "site"
         body = (site / "release.json").read_bytes()
         release = json.loads(body)
         assert release["serial"] == self.serial or release["date"] == f"{self.now:%Y-%m-%dT%H:%M:%SZ}", self.told("")

@@ -22,13 +22,13 @@ licence = "CC0-1.0"
 {collection}
 [shards]
 size = "{size}"
-[torrent]
+[torrents]
 trackers = [["udp://tracker.example.org:6969/announce"]]
 {torrent}
 {phases}
 [release]
 date = "2026-11-21"
-base_url = "https://archive.example.org/"
+url = "https://archive.example.org/"
 """
 PHASES = """
 [[phases]]
@@ -85,7 +85,7 @@ class Project:
         """Return every file of the shards and the site by its path."""
         return {
             str(path.relative_to(self.root)): path.read_bytes()
-            for top in ("shards", "output")
+            for top in ("shards", "site")
             for path in sorted((self.root / top).rglob("*"))
             if path.is_file()
         }
@@ -126,7 +126,7 @@ def write_tone(path: Path, samples: int, *, pitch: int = 0) -> None:
 
 def whole_folder(made: Project, to: Path, name: str = "tones-all-00001") -> Path:
     """The shard's folder with its members, as a client would have it."""
-    manifest = made.root / "output" / "manifests" / f"{name}.manifest.json"
+    manifest = made.root / "site" / "manifests" / f"{name}.manifest.json"
     published = open_published_shard(shard_files(manifest))
     folder = to / name
     shutil.copytree(made.root / "shards" / name, folder)

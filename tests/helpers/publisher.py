@@ -82,8 +82,8 @@ class Archive:
         self.files["torrents.json"] = torrents_json(signed.release)
         for shard in signed.release.shards:
             for file in shard.documents:
-                if (self.root / "output" / file.path).is_file():
-                    self.files.setdefault(file.path, (self.root / "output" / file.path).read_bytes())
+                if (self.root / "site" / file.path).is_file():
+                    self.files.setdefault(file.path, (self.root / "site" / file.path).read_bytes())
 
     def sign_again(self, body: bytes) -> None:
         """Lay out some bytes as release.json, rightly signed."""
@@ -131,7 +131,7 @@ def pack(root: Path, *, shards: int, size: int = 60_000, torrent: str = "") -> A
     config = root / "packager.toml"
     config.write_text(config.read_text().replace(TRACKER, ""))
     assert main(["release", "--json", "--config", str(config), "--workers", "1"]) == 0
-    release = documents.from_bytes((root / "output/release.json").read_bytes(), Release, "release.json")
+    release = documents.from_bytes((root / "site/release.json").read_bytes(), Release, "release.json")
     assert len(release.shards) == shards
     return Archive(root, release.shards)
 

@@ -17,17 +17,17 @@ class BrokenSiteError(Exception):
     """A file that the site names is missing, or another."""
 
 
-def read_site(output: Path) -> int:
+def read_site(site: Path) -> int:
     """Read a site whole and return its serial, 0 where there is no site. Raises BrokenSiteError."""
     while True:
         try:
-            folder = os.open(output, os.O_RDONLY | os.O_DIRECTORY)
+            folder = os.open(site, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:
             return 0
         try:
             return _check(folder)
         except FileNotFoundError as error:
-            if _is_at(folder, output):
+            if _is_at(folder, site):
                 raise BrokenSiteError(f"{error.filename} is not there") from error
             # It was replaced while we read it, and is being removed: the new one has its name.
         finally:
@@ -80,7 +80,7 @@ class Seen:
 
 
 @contextmanager
-def reading(output: Path) -> Iterator[Seen]:
+def reading(site: Path) -> Iterator[Seen]:
     """Read a site again and again while a block runs, in a thread of this process, which does not write it."""
     seen, stop = Seen(), threading.Event()
 
@@ -89,7 +89,7 @@ def reading(output: Path) -> Iterator[Seen]:
         while not done:  # once more after the block has ended
             done = stop.wait(0.005)  # so that the writers get most of the processor
             try:
-                seen.serials.append(read_site(output))
+                seen.serials.append(read_site(site))
             except BrokenSiteError as error:
                 seen.broken.append(str(error))
 

@@ -23,7 +23,7 @@ NAME = "tones-all-00001"
 PIECE = 64 << 10
 PHASES = '[[phases]]\nname = "all"\ntitle = "All"\n'
 TRACKS = 60
-RECORDS = 'records = "records.csv"'
+RECORDS = '[records]\nfiles = ["records.csv"]'
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Archive:
 
     @property
     def output(self) -> Path:
-        return self.root / "output"
+        return self.root / "site"
 
     @property
     def tar(self) -> Path:

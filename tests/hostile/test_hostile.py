@@ -24,7 +24,9 @@ FILE_MOST, TOTAL_MOST = 20_000, 600_000  # bytes that are committed
 NAME = "example-texts-00001"
 GOLDEN = HERE.parents[1] / "manifests/vectors/shard/expected"
 SOURCE = GOLDEN.parent / "source"
-CONFIG = '[collection]\nname = "x"\ntitle = "X"\nsource = "source"\nrecords = "{}"\n[[phases]]\nname = "all"\n'
+CONFIG = (
+    '[collection]\nname = "x"\ntitle = "X"\nsource = "source"\n[records]\nfiles = ["{}"]\n[[phases]]\nname = "all"\n'
+)
 
 
 def inspect(file: Path, scratch: Path) -> list[str]:

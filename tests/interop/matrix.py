@@ -30,11 +30,11 @@ from tests.helpers.waiting import free_port
 
 PAGE = Path(__file__).parents[2] / "docs/reference/clients.md"
 KINDS = {  # each with the options of its release; twins are of the release before them
-    "hybrid": 'version = "hybrid"\nalso_v1 = true',
+    "hybrid": 'format = "hybrid"\nalso_v1 = true',
     "v1 twin": "",
-    "v1": 'version = "v1"',
-    "v2": 'version = "v2"',
-    "folder": 'version = "hybrid"\nalso_v1 = true',
+    "v1": 'format = "v1"',
+    "v2": 'format = "v2"',
+    "folder": 'format = "hybrid"\nalso_v1 = true',
     "folder's v1 twin": "",
 }
 WAYS = (".torrent", "magnet", "serve", "nginx")
@@ -46,7 +46,7 @@ Tried with the programs of Debian 12 on loopback: one shard, and one seed that c
 alone. "yes": every byte of the shard came. `packager inspect` says it of one torrent or link. `make clients` tries it
 again.
 
-- **hybrid**: a tar with `version = "hybrid"`; **v1 twin**: its `NAME.v1.torrent` (`also_v1 = true`); **v1** and **v2**:
+- **hybrid**: a tar with `format = "hybrid"`; **v1 twin**: its `NAME.v1.torrent` (`also_v1 = true`); **v1** and **v2**:
   tars with that version alone; **folder**: a hybrid with `container = "folder"`; **folder's v1 twin**.
 - **.torrent** and **magnet**: from a peer alone; **serve** and **nginx**: by the .torrent, from that web seed alone
   ([nginx's lines](../how-to/serve.md)).
@@ -75,7 +75,7 @@ def make(root: Path, kind: str, port: int) -> Project:
     project.write_config(size="4 MiB", phases=phase, torrent=f'web_seeds = ["http://127.0.0.1:{port}/shards/"]')
     text = (project.root / "packager.toml").read_text()
     text = text.replace("udp://tracker.example.org:6969", f"http://127.0.0.1:{free_port()}")  # rtorrent needs one
-    (project.root / "packager.toml").write_text(text.replace("[torrent]", f"[torrent]\n{KINDS[kind]}"))
+    (project.root / "packager.toml").write_text(text.replace("[torrents]", f"[torrents]\n{KINDS[kind]}"))
     api.release(project.root / "packager.toml", workers=1)
     return project
 
@@ -83,9 +83,9 @@ def make(root: Path, kind: str, port: int) -> Project:
 def shard_of(project: Project, kind: str, scratch: Path, nginx_port: int) -> Shard:
     """Return the shard of a project, with torrents of it in `scratch`."""
     is_twin = kind.endswith("v1 twin")
-    own = project.root / "output/torrents" / f"{NAME}{'.v1' if is_twin else ''}.torrent"
+    own = project.root / "site/torrents" / f"{NAME}{'.v1' if is_twin else ''}.torrent"
     decoded = lt.bdecode(own.read_bytes())
-    [listed] = json.loads((project.root / "output/release.json").read_bytes())["shards"]
+    [listed] = json.loads((project.root / "site/release.json").read_bytes())["shards"]
     magnet = listed["twin_magnet" if is_twin else "magnet"]
     given = {"magnet": "&".join(part for part in magnet.split("&") if not part.startswith("ws=")), "serve": str(own)}
     for way, web_seed in ((".torrent", b""), ("nginx", b"http://127.0.0.1:%d/shards/" % nginx_port)):

@@ -27,17 +27,19 @@ CONFIG = """\
 name = "kept"
 title = "Kept <for> later versions"
 source = "source"
-records = "records.csv"
 description = "Every kind of thing that a release of format 1 can have."
 licence = "CC0-1.0"
 contact = "nobody@example.org"
-mtimes = true
+
+[records]
+files = ["records.csv"]
+file_times = true
 
 [shards]
 size = "64 KiB"
-sha256 = true
+tar_sha256 = true
 
-[torrent]
+[torrents]
 also_v1 = true
 trackers = [["udp://tracker.example.org:6969/announce"]]
 web_seeds = ["https://seed.example.org/shards/"]
@@ -74,8 +76,8 @@ where = "true"
 order = "path"
 
 [release]
-base_url = "https://archive.example.org/kept/"
-key = "first.key"
+url = "https://archive.example.org/kept/"
+secret_key = "first.key"
 """
 RECORDS = """\
 id,path,title,artist,isrc,label
@@ -109,11 +111,19 @@ def make(folder: Path) -> None:
     write(project / "source/texts/changes.txt", b"the second version\n")
     (project / "source/Moves.txt").rename(project / "source/texts/moved.txt")
     tone(project / "source/audio/eight.wav", 5000)
-    edit(project / "packager.toml", 'key = "first.key"\n', 'key = "first.key"\nnext_key = "second.pub"\n')
+    edit(
+        project / "packager.toml",
+        'secret_key = "first.key"\n',
+        'secret_key = "first.key"\nnext_public_key = "second.pub"\n',
+    )
     release(project, "2026-02-10", "--no-tars")
     follow(project, mirror)
 
-    edit(project / "packager.toml", 'key = "first.key"\nnext_key = "second.pub"\n', 'key = "second.key"\n')
+    edit(
+        project / "packager.toml",
+        'secret_key = "first.key"\nnext_public_key = "second.pub"\n',
+        'secret_key = "second.key"\n',
+    )
     run(project, "withdraw", "--id", "k-08", "--reason", "asked for by the author")
     run(project, "withdraw", "--id", "k-09", "--reason", "personal data", "--redact")
     run(project, "withdraw", "--id", "k-10", "--reason", "a mistake")
@@ -147,7 +157,7 @@ def follow(project: Path, mirror: Path) -> None:
     """Follow the second release into a mirror that has two tars of it already; one of them is withdrawn later."""
     for tar in ("kept-rest-00001.tar", "kept-rest-00002.tar"):
         write(mirror / tar, (project / "shards" / tar).read_bytes())
-    run_in("mirror", "follow", str(project / "output"), "--to", str(mirror), "--key", str(project / "first.pub"),
+    run_in("mirror", "follow", str(project / "site"), "--to", str(mirror), "--key", str(project / "first.pub"),
            "--budget", "110 KiB", "--reserve", "0", "--phase", "rest", "--mirror-id", "kept", "--counts", "list",
            "--no-web-seeds", "--listen", "127.0.0.1:0", "--until-done", "--yes")  # fmt: skip
 

@@ -149,7 +149,7 @@ def test_a_mirror_killed_in_the_middle_goes_on_and_shares_what_it_has(
     archive, site = served
     folder, names = tmp_path / "mirror", {shard.name for shard in archive.shards}
     site.fault = "stalls"  # so that until the kill only the one shard can be whole that the peer has
-    with seeding(archive.root / "output" / archive.shards[0].torrent.path, archive.root / "shards") as peer:
+    with seeding(archive.root / "site" / archive.shards[0].torrent.path, archive.root / "shards") as peer:
         arguments = ["follow", site.address, "--budget", "10 MB", "--reserve", "0", "--key", archive.key]
         arguments += ["--max-age", "36500 d"]
         arguments += ["--listen", "127.0.0.2:0", "--peer", peer]

@@ -28,8 +28,8 @@ title = "Tones"
 source = "source"
 [shards]
 size = "3 MiB"
-[torrent]
-version = "{version}"
+[torrents]
+format = "{version}"
 also_v1 = {also_v1}
 piece_length = "16 KiB"
 trackers = [["udp://tracker.example.org:6969/announce"]]
@@ -41,7 +41,7 @@ order = "size DESC, path"
 container = "{container}"
 [release]
 date = "2026-11-21"
-base_url = "https://archive.example.org/"
+url = "https://archive.example.org/"
 """
 FILES = {
     "Album/01 one.flac": 300_000,
@@ -89,7 +89,7 @@ def test_the_torrent_is_libtorrents_own_of_the_folder(
     shutil.rmtree(made.source / "Album (live)")
     (made.source / "a/b.ogg").unlink()
     assert made.run(capsys, "release").code == 0
-    ours = (tmp_path / "output/torrents/tones-all-00001.torrent").read_bytes()
+    ours = (tmp_path / "site/torrents/tones-all-00001.torrent").read_bytes()
     theirs = by_libtorrent(whole_folder(made, tmp_path / "whole"), version, ours)
     mine = lt.bdecode(ours)
     assert lt.bencode(mine[b"info"]) == lt.bencode(theirs[b"info"])
@@ -104,7 +104,7 @@ def test_hybrid_folders_whose_names_go_on_after_others_load_in_libtorrent(
 ) -> None:
     made = project(tmp_path)
     assert made.run(capsys, "release").code == 0
-    ours = (tmp_path / "output/torrents/tones-all-00001.torrent").read_bytes()
+    ours = (tmp_path / "site/torrents/tones-all-00001.torrent").read_bytes()
     layers = by_libtorrent(whole_folder(made, tmp_path / "whole"), "v2", ours)
     mine = lt.bdecode(ours)
     assert mine[b"info"][b"file tree"] == layers[b"info"][b"file tree"]
@@ -125,7 +125,7 @@ def test_the_payload_manifests_are_those_of_the_tar_and_nothing_is_copied(
         assert (folder / name).read_bytes() == (tmp_path / "tones-all-00001" / name).read_bytes()
     assert "data/Album/01 one.flac" in (folder / MANIFEST).read_text()
     tables = [
-        open_published_shard(shard_files(each.root / "output/manifests/tones-all-00001.manifest.json")).members
+        open_published_shard(shard_files(each.root / "site/manifests/tones-all-00001.manifest.json")).members
         for each in made.values()
     ]
     assert tables[0].drop_columns("offset").equals(tables[1].drop_columns("offset"))
@@ -137,8 +137,8 @@ def test_the_payload_manifests_are_those_of_the_tar_and_nothing_is_copied(
 def test_offsets_are_of_the_torrents_stream(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = project(tmp_path)
     assert made.run(capsys, "release").code == 0
-    published = open_published_shard(shard_files(tmp_path / "output/manifests/tones-all-00001.manifest.json"))
-    told = parse_torrent.parse_torrent((tmp_path / "output/torrents/tones-all-00001.torrent").read_bytes(), "x")
+    published = open_published_shard(shard_files(tmp_path / "site/manifests/tones-all-00001.manifest.json"))
+    told = parse_torrent.parse_torrent((tmp_path / "site/torrents/tones-all-00001.torrent").read_bytes(), "x")
     listed = {"/".join(file.path[2:]): file.offset for file in told.files if file.path[1] == "data"}
     assert dict(zip(*(published.members[name].to_pylist() for name in ("path", "offset")), strict=True)) == listed
     pieces = published.pieces
@@ -163,19 +163,19 @@ def test_offsets_are_of_the_torrents_stream(tmp_path: Path, capsys: pytest.Captu
 def test_lists_and_magnets_tell_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = project(tmp_path)
     assert made.run(capsys, "release").code == 0
-    release = json.loads((tmp_path / "output/release.json").read_bytes())
+    release = json.loads((tmp_path / "site/release.json").read_bytes())
     (shard,) = release["shards"]
     assert (shard["file"], shard["container"], shard["pieces_root"]) == ("tones-all-00001", "folder", None)
     tag_files = sum(path.stat().st_size for path in (tmp_path / "shards/tones-all-00001").iterdir())
     assert shard["size"] == sum(FILES.values()) + tag_files
-    (listed,) = json.loads((tmp_path / "output/torrents.json").read_bytes())
+    (listed,) = json.loads((tmp_path / "site/torrents.json").read_bytes())
     assert (listed["num_files"], listed["data_size"]) == (len(FILES) + 5, shard["size"])
     assert f"&dn=tones-all-00001&xl={shard['size']}&" in shard["magnet"]
     assert shard["magnet"].endswith("&ws=https%3A%2F%2Ffiles.example.org%2Fshards%2F")
-    page = html.unescape((tmp_path / "output/shards/tones-all-00001/index.html").read_text())
+    page = html.unescape((tmp_path / "site/shards/tones-all-00001/index.html").read_text())
     assert "tar xf" not in page
     assert "Pieces root" not in page
-    told = lt.load_torrent_file(str(tmp_path / "output/torrents/tones-all-00001.torrent")).ti.layout()
+    told = lt.load_torrent_file(str(tmp_path / "site/torrents/tones-all-00001.torrent")).ti.layout()
     links = re.findall(r'href="(magnet:[^"]*&so=(\d+)&x\.pk=[^"]*)"', page)
     assert len(links) == len(FILES)
     for link, number in links:
@@ -194,15 +194,15 @@ def test_a_second_run_has_nothing_to_do_and_other_links_read_no_source(
     assert made.run(capsys, "release").code == 0
     assert made.published() == first
     for version in ("", ".v1"):
-        torrent = first[f"output/torrents/tones-all-00001{version}.torrent"]
+        torrent = first[f"site/torrents/tones-all-00001{version}.torrent"]
         assert lt.load_torrent_buffer(torrent).ti.num_pieces() > 0
     config = tmp_path / "packager.toml"
     config.write_text(config.read_text().replace("tracker.example.org", "other.example.org"))
     assert made.run(capsys, "plan").code == 0
     assert "nothing read" in made.run(capsys, "pack").out
     assert made.run(capsys, "publish").code == 0
-    now = made.published()["output/torrents/tones-all-00001.torrent"]
-    assert lt.bdecode(now)[b"info"] == lt.bdecode(first["output/torrents/tones-all-00001.torrent"])[b"info"]
+    now = made.published()["site/torrents/tones-all-00001.torrent"]
+    assert lt.bdecode(now)[b"info"] == lt.bdecode(first["site/torrents/tones-all-00001.torrent"])[b"info"]
     assert lt.bdecode(now)[b"announce"] == b"udp://other.example.org:6969/announce"
 
 
@@ -243,7 +243,7 @@ def test_the_planned_size_of_the_torrent_is_its_size(tmp_path: Path, capsys: pyt
         assert made.run(capsys, "scan").code == 0
         (phase,) = json.loads(made.run(capsys, "plan", "--json").out)["plan"]["phases"]
         assert made.run(capsys, "release").code == 0
-        torrent = tmp_path / version / "output/torrents/tones-all-00001.torrent"
+        torrent = tmp_path / version / "site/torrents/tones-all-00001.torrent"
         assert [shard["torrent_size"] for shard in phase["shards"]] == [torrent.stat().st_size]
 
 

@@ -29,7 +29,7 @@ def twin(project: Project, root: Path) -> Project:
 
 
 def site(project: Project) -> dict[str, bytes]:
-    return {name: data for name, data in project.published().items() if name.startswith("output/")}
+    return {name: data for name, data in project.published().items() if name.startswith("site/")}
 
 
 def tars(project: Project) -> dict[str, bytes]:
@@ -45,7 +45,7 @@ def disk_use(folder: Path) -> int:
     return sum(os.lstat(path).st_blocks * 512 for path in folder.rglob("*"))
 
 
-@pytest.mark.parametrize("torrent", ["", 'version = "v1"', 'version = "v2"\nalso_v1 = true'])
+@pytest.mark.parametrize("torrent", ["", 'format = "v1"', 'format = "v2"\nalso_v1 = true'])
 def test_a_virtual_release_is_byte_for_byte_the_one_with_tars(tmp_path: Path, torrent: str) -> None:
     real = make_project(tmp_path / "real")
     real.write_config(torrent=torrent, size="256 KiB")
@@ -119,7 +119,7 @@ def test_tars_that_were_removed_make_their_shards_virtual_and_nothing_is_read(tm
 def test_the_config_may_ask_for_no_tars(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     project = make_project(tmp_path / "p")
     text = (project.root / CONFIG).read_text()
-    (project.root / CONFIG).write_text(text.replace("[shards]", "[shards]\nmaterialise = false"))
+    (project.root / CONFIG).write_text(text.replace("[shards]", "[shards]\nwrite_tars = false"))
     done = project.run(capsys, "release")
     assert done.code == 0
     assert "shards without a tar" in done.out
@@ -236,7 +236,7 @@ def test_a_source_that_changed_goes_into_a_new_virtual_shard_and_the_published_o
     project = make_project(tmp_path / "p")
     config = project.root / CONFIG
     api.release(config, no_tars=True, workers=1)
-    before = {name: data for name, data in site(project).items() if name.startswith("output/torrents/")}
+    before = {name: data for name, data in site(project).items() if name.startswith("site/torrents/")}
     (project.source / "notes.txt").write_bytes(b"made of SINES\n")
     report = api.release(config, no_tars=True, workers=1)
     now = site(project)

@@ -147,13 +147,13 @@ def test_only_what_changed_makes_the_index_anew(tmp_path: Path, capsys: pytest.C
     project = make_project(tmp_path)
     assert project.run(capsys, "release", "--json").code == 0
     mark = project.root / ".packager/lookup/mark"
-    before = mark.stat().st_ino, (project.root / "output/lookup.json").read_bytes()
+    before = mark.stat().st_ino, (project.root / "site/lookup.json").read_bytes()
     project.write_config(collection='description = "other words"')
     assert project.run(capsys, "release", "--json").code == 0
-    after = (project.root / "output/lookup.json").read_bytes()
+    after = (project.root / "site/lookup.json").read_bytes()
     assert mark.stat().st_ino == before[0]
     assert after == before[1].replace(b'"serial": 1', b'"serial": 2')
-    sums = (project.root / "output/SHA256SUMS").read_text()
+    sums = (project.root / "site/SHA256SUMS").read_text()
     assert sums.count(" lookup/") == 1
     assert sums.count(" lookup.json") == 1
 
@@ -169,7 +169,7 @@ def test_the_tables_schema_may_differ_by_further_columns(tmp_path: Path) -> None
 def test_an_index_that_lost_a_part_is_made_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     project = make_project(tmp_path)
     assert project.run(capsys, "release", "--json").code == 0
-    (part,) = (project.root / "output/lookup").iterdir()
+    (part,) = (project.root / "site/lookup").iterdir()
     before = part.read_bytes()
     (project.root / ".packager/lookup" / part.name).unlink()
     (project.root / ".packager/shown").unlink()

@@ -47,13 +47,13 @@ def with_trackers(root: Path, *trackers: str, release: str = "", torrent: str = 
 
 
 def listed(project: Project) -> list[dict[str, object]]:
-    found = json.loads((project.root / "output" / "torrents.json").read_bytes())
+    found = json.loads((project.root / "site" / "torrents.json").read_bytes())
     assert isinstance(found, list)
     return found
 
 
 def released(project: Project) -> Release:
-    path = project.root / "output" / "release.json"
+    path = project.root / "site" / "release.json"
     return documents.from_bytes(path.read_bytes(), Release, path)
 
 
@@ -69,9 +69,9 @@ def test_counts_go_into_the_list_and_pages_and_the_release_stays(tmp_path: Path,
     with telling(counts) as tracker, udp_tracker(bep15(lambda _: (1, 0, 0))) as other:
         project = with_trackers(tmp_path, tracker, other)
         assert project.run(capsys, "release").code == 0
-        before = (tmp_path / "output" / "release.json").read_bytes()
+        before = (tmp_path / "site" / "release.json").read_bytes()
         assert {row["seeders"] for row in listed(project)} == {None}
-        page = (tmp_path / "output" / "phases" / "rest" / "index.html").read_text()
+        page = (tmp_path / "site" / "phases" / "rest" / "index.html").read_text()
         assert "Seeders" not in page
         for shard in released(project).shards:
             v1, v2 = swarms(shard)
@@ -80,31 +80,31 @@ def test_counts_go_into_the_list_and_pages_and_the_release_stays(tmp_path: Path,
         assert ran.code == 0
         assert f"{tracker}: told of 6 of 6 swarms" in ran.out
         assert "seed counts: 3 of 3 shards" in ran.out
-        assert (tmp_path / "output" / "release.json").read_bytes() == before
-        assert {path.name for path in (tmp_path / "output" / "releases").iterdir()} == {"1.json", "1.html"}
+        assert (tmp_path / "site" / "release.json").read_bytes() == before
+        assert {path.name for path in (tmp_path / "site" / "releases").iterdir()} == {"1.json", "1.html"}
         for row in listed(project):
             assert (row["seeders"], row["leechers"], row["completed"]) == (12345, 3, 7)
             assert str(row["stats_scraped_at"]).endswith("Z")
-        index = (tmp_path / "output" / "index.html").read_text()
+        index = (tmp_path / "site" / "index.html").read_text()
         assert "0 of 3 shards have none, half of them have 12,345 or fewer" in index
-        assert "12,345" in (tmp_path / "output" / "phases" / "rest" / "index.html").read_text()
+        assert "12,345" in (tmp_path / "site" / "phases" / "rest" / "index.html").read_text()
         for shard in released(project).shards:
-            assert "12,345" in (tmp_path / "output" / "shards" / shard.name / "index.html").read_text()
-    assert subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=tmp_path / "output", check=True)
+            assert "12,345" in (tmp_path / "site" / "shards" / shard.name / "index.html").read_text()
+    assert subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=tmp_path / "site", check=True)
 
 
 def test_publishing_without_scrape_keeps_the_counts_and_their_time(tmp_path: Path, capsys: Capture) -> None:
     with udp_tracker(bep15(lambda _: (5, 6, 7))) as tracker:
         project = with_trackers(tmp_path, tracker)
         assert project.run(capsys, "release", "--count-seeds").code == 0
-    before = (tmp_path / "output" / "torrents.json").read_bytes()
+    before = (tmp_path / "site" / "torrents.json").read_bytes()
     assert {row["seeders"] for row in listed(project)} == {5}
     assert "publish: nothing to do" in project.run(capsys, "publish").out
     config = tmp_path / "packager.toml"
     config.write_text(config.read_text().replace('title = "Tones', 'title = "Other tones'))
     assert project.run(capsys, "release").code == 0
     assert released(project).serial == 2
-    assert (tmp_path / "output" / "torrents.json").read_bytes() == before
+    assert (tmp_path / "site" / "torrents.json").read_bytes() == before
 
 
 def test_a_tracker_that_fails_is_named_and_nothing_is_lost(tmp_path: Path, capsys: Capture) -> None:
@@ -170,15 +170,15 @@ def test_a_signed_site_with_new_counts_passes_minisign(
     secret, public = tmp_path / "release.key", tmp_path / "release.pub"
     assert main(["keygen", "--no-password", "--secret-key", str(secret), "--public-key", str(public)]) == 0
     with udp_tracker(bep15(lambda _: (5, 6, 7))) as tracker:
-        project = with_trackers(tmp_path / "project", tracker, release=f"key = '{secret}'")
+        project = with_trackers(tmp_path / "project", tracker, release=f"secret_key = '{secret}'")
         assert project.run(capsys, "release").code == 0
-        output = project.root / "output"
-        before = (output / "release.json.minisig").read_bytes()
+        site = project.root / "site"
+        before = (site / "release.json.minisig").read_bytes()
         assert project.run(capsys, "publish", "--count-seeds").code == 0
-    assert (output / "release.json.minisig").read_bytes() == before
+    assert (site / "release.json.minisig").read_bytes() == before
     for name in ("release.json", "SHA256SUMS"):
-        subprocess.run([minisign, "-qVm", name, "-p", str(public)], cwd=output, check=True)
-    subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=output, check=True)
+        subprocess.run([minisign, "-qVm", name, "-p", str(public)], cwd=site, check=True)
+    subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=site, check=True)
     assert {row["seeders"] for row in listed(project)} == {5}
 
 

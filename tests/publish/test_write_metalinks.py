@@ -25,7 +25,7 @@ def release(root: Path, capsys: Capture, *, torrent: str = "", base: str = BASE,
     project = make_project(root)
     project.write_config(size="256 KiB", torrent=torrent)
     config = root / "packager.toml"
-    text = config.read_text().replace(f'base_url = "{BASE}"', f'base_url = "{base}"')
+    text = config.read_text().replace(f'url = "{BASE}"', f'url = "{base}"')
     text = text.replace('trackers = [["udp://tracker.example.org:6969/announce"]]', "")
     config.write_text(text.replace("[shards]", f"[shards]\n{shards}"))
     ran = project.run(capsys, "release", "--workers", "1")
@@ -34,11 +34,11 @@ def release(root: Path, capsys: Capture, *, torrent: str = "", base: str = BASE,
 
 
 def published(project: Project) -> Release:
-    return documents.from_bytes((project.root / "output/release.json").read_bytes(), Release, "release.json")
+    return documents.from_bytes((project.root / "site/release.json").read_bytes(), Release, "release.json")
 
 
 def metalinks(project: Project) -> list[Path]:
-    return sorted((project.root / "output").rglob("*.meta4"))
+    return sorted((project.root / "site").rglob("*.meta4"))
 
 
 def texts(path: Path, tag: str) -> list[str | None]:
@@ -48,7 +48,7 @@ def texts(path: Path, tag: str) -> list[str | None]:
 def test_each_shard_has_one_that_names_its_torrent_and_web_seeds(tmp_path: Path, capsys: Capture) -> None:
     project = release(tmp_path, capsys, torrent=f'web_seeds = ["{SEED}", "http://b.example.org/x/"]')
     shards = published(project).shards
-    folder = project.root / "output/metalinks"
+    folder = project.root / "site/metalinks"
     assert metalinks(project) == sorted(folder / f"{shard.name}.meta4" for shard in shards)
     for shard in shards:
         path = folder / f"{shard.name}.meta4"
@@ -56,17 +56,17 @@ def test_each_shard_has_one_that_names_its_torrent_and_web_seeds(tmp_path: Path,
         assert texts(path, "metaurl") == [f"{BASE}torrents/{shard.name}.torrent"]
         assert texts(path, "url") == [f"{SEED}{shard.file}", f"http://b.example.org/x/{shard.file}"]
         assert len(texts(path, "hash")) == -(-shard.size // shard.piece_length)
-        page = (project.root / f"output/shards/{shard.name}/index.html").read_text()
+        page = (project.root / f"site/shards/{shard.name}/index.html").read_text()
         assert f"../../metalinks/{shard.name}.meta4" in Page(page).values("href")
-    sums = (project.root / "output/SHA256SUMS").read_text()
+    sums = (project.root / "site/SHA256SUMS").read_text()
     assert all(f"  metalinks/{path.name}\n" in sums for path in metalinks(project))
-    assert dead_links(project.root / "output") == []
+    assert dead_links(project.root / "site") == []
 
 
 def test_the_v1_only_torrent_is_named_where_there_is_one(tmp_path: Path, capsys: Capture) -> None:
     project = release(tmp_path, capsys, torrent="also_v1 = true")
     for shard in published(project).shards:
-        path = project.root / f"output/metalinks/{shard.name}.meta4"
+        path = project.root / f"site/metalinks/{shard.name}.meta4"
         assert texts(path, "metaurl") == [f"{BASE}torrents/{shard.name}.v1.torrent"]
         assert texts(path, "url") == []
 
@@ -76,8 +76,8 @@ def test_the_v1_only_torrent_is_named_where_there_is_one(tmp_path: Path, capsys:
     [
         ({"base": ""}, 0),  # nowhere to fetch from
         ({"base": "", "torrent": f'web_seeds = ["{SEED}"]'}, 1),
-        ({"torrent": 'version = "v2"'}, 0),  # nothing that Metalink can check by
-        ({"base": "", "torrent": f'version = "v2"\nweb_seeds = ["{SEED}"]', "shards": "sha256 = true"}, 1),
+        ({"torrent": 'format = "v2"'}, 0),  # nothing that Metalink can check by
+        ({"base": "", "torrent": f'format = "v2"\nweb_seeds = ["{SEED}"]', "shards": "tar_sha256 = true"}, 1),
     ],
 )
 def test_there_is_none_where_it_could_not_fetch_or_not_check(
@@ -85,10 +85,10 @@ def test_there_is_none_where_it_could_not_fetch_or_not_check(
 ) -> None:
     project = release(tmp_path, capsys, **written)
     assert len(metalinks(project)) == count * len(published(project).shards)
-    assert (project.root / "output/metalinks").is_dir() is bool(count)
-    pages = "".join(path.read_text() for path in (project.root / "output").rglob("*.html"))
+    assert (project.root / "site/metalinks").is_dir() is bool(count)
+    pages = "".join(path.read_text() for path in (project.root / "site").rglob("*.html"))
     assert ("meta4" in pages) is bool(count)
-    assert dead_links(project.root / "output") == []
+    assert dead_links(project.root / "site") == []
 
 
 def test_web_seeds_that_come_later_come_into_it(tmp_path: Path, capsys: Capture) -> None:
@@ -96,7 +96,7 @@ def test_web_seeds_that_come_later_come_into_it(tmp_path: Path, capsys: Capture)
     assert metalinks(project) == []
     before = published(project)
     config = project.root / "packager.toml"
-    config.write_text(config.read_text().replace("[torrent]", f'[torrent]\nweb_seeds = ["{SEED}"]'))
+    config.write_text(config.read_text().replace("[torrents]", f'[torrents]\nweb_seeds = ["{SEED}"]'))
     assert project.run(capsys, "release", "--workers", "1").code == 0
     assert len(metalinks(project)) == len(before.shards)
     assert [shard.infohash_v1 for shard in published(project).shards] == [s.infohash_v1 for s in before.shards]
@@ -119,8 +119,8 @@ def test_aria2_fetches_and_checks_a_release_by_its_metalinks(
         )
         tars = {path.name: path.read_bytes() for path in (project.root / "shards").glob("*.tar")}
         site.files |= {f"shards/{name}": data for name, data in tars.items()}
-        for path in (project.root / "output").rglob("*.*"):
-            site.files[path.relative_to(project.root / "output").as_posix()] = path.read_bytes()
+        for path in (project.root / "site").rglob("*.*"):
+            site.files[path.relative_to(project.root / "site").as_posix()] = path.read_bytes()
         quiet = ["--no-conf", "--enable-dht=false", "--bt-enable-lpd=false", "--enable-peer-exchange=false"]
         bounds = ["--timeout=2", "--max-tries=2", "--retry-wait=0", "--seed-time=0", "--bt-stop-timeout=1"]
         command = [aria2c, "--dir", str(tmp_path / "got"), *quiet, *bounds]

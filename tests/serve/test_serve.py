@@ -72,7 +72,7 @@ def test_every_shard_is_served_whole_without_a_tar(served: Served, real: Project
 
 def test_the_entity_tag_is_the_pieces_root_and_conditions_go_by_it(served: Served, real: Project) -> None:
     name, data = largest(real)
-    listed = json.loads((real.root / "output" / "release.json").read_bytes())["shards"]
+    listed = json.loads((real.root / "site" / "release.json").read_bytes())["shards"]
     root = next(shard["pieces_root"] for shard in listed if shard["file"] == name)
     path = f"/shards/{name}"
     tag = served.get(path, method="HEAD")[1]["ETag"]
@@ -151,14 +151,14 @@ def test_one_connection_takes_many_requests_and_http_1_0_is_closed(served: Serve
 
 
 def test_the_site_is_served_with_types_and_ranges(served: Served) -> None:
-    output = served.project.root / "output"
-    for path in sorted(path for path in output.rglob("*") if path.is_file()):
-        name = "/" + str(path.relative_to(output))
+    site = served.project.root / "site"
+    for path in sorted(path for path in site.rglob("*") if path.is_file()):
+        name = "/" + str(path.relative_to(site))
         status, headers, body = served.get(name)
         assert (status, body) == (200, path.read_bytes()), name
         if body:
             assert served.get(name, {"Range": "bytes=-1", "If-Range": headers["ETag"]})[::2] == (206, body[-1:])
-    assert served.get("/")[2] == (output / "index.html").read_bytes()
+    assert served.get("/")[2] == (site / "index.html").read_bytes()
     assert served.get("/")[1]["Content-Type"] == "text/html; charset=utf-8"
     status, headers, _ = served.get("/shards?x=1")
     assert (status, headers["Location"]) == (301, "./shards/")

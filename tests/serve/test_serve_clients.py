@@ -39,7 +39,7 @@ def make(root: Path, port: int) -> Project:
 
 
 def torrent(project: Project, kind: str = "") -> Path:
-    return project.root / "output" / "torrents" / f"{NAME}{kind}.torrent"
+    return project.root / "site" / "torrents" / f"{NAME}{kind}.torrent"
 
 
 def by_libtorrent(project: Project, folder: Path, kind: str = "") -> bytes:

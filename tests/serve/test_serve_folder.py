@@ -30,7 +30,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 def by_libtorrent(held: Project, to: Path) -> dict[str, bytes]:
     """Fetch the shard by libtorrent from its web seed alone, and return its files."""
     session = local_session()
-    params = lt.load_torrent_file(str(held.root / "output/torrents" / f"{NAME}.torrent"))
+    params = lt.load_torrent_file(str(held.root / "site/torrents" / f"{NAME}.torrent"))
     params.save_path = str(to)
     params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
     handle = session.add_torrent(params)
@@ -60,7 +60,7 @@ def test_aria2_fetches_a_folder_that_exists_nowhere_and_its_pad_files(
     right = files_of(whole_folder(held, tmp_path / "whole"))
     command = [program("aria2c"), "--quiet", "--no-conf", "--enable-dht=false", "--bt-enable-lpd=false"]
     command += ["--seed-time=0", "--interface=127.0.0.1", f"--listen-port={free_port()}", "--bt-stop-timeout=60"]
-    torrent = held.root / "output/torrents" / f"{NAME}.torrent"
+    torrent = held.root / "site/torrents" / f"{NAME}.torrent"
     with serving(held, port=port):
         subprocess.run([*command, "-d", tmp_path / "got", torrent], check=True, timeout=120, capture_output=True)
     assert files_of(tmp_path / "got" / NAME) == right
@@ -80,7 +80,7 @@ def test_every_file_and_range_of_it_is_answered_and_nothing_else(tmp_path: Path,
             assert headers["Content-Type"] == "application/octet-stream"
             assert served.get(file_url(path), method="HEAD")[1]["Content-Length"] == str(len(data))
         metainfo = parse_torrent.parse_torrent(
-            (held.root / "output/torrents" / f"{NAME}.torrent").read_bytes(), "torrent"
+            (held.root / "site/torrents" / f"{NAME}.torrent").read_bytes(), "torrent"
         )
         pads = {"/".join(file.path[1:]): file.length for file in metainfo.files if file.pad}
         assert pads
@@ -135,7 +135,7 @@ def test_get_takes_one_file_of_a_folder_and_links_name_it_by_number(tmp_path: Pa
         assert code == 0, report
         (link,) = report["magnets"]
         (chosen,) = parse_magnet(link).chosen
-        told = lt.load_torrent_file(str(held.root / "output/torrents" / f"{NAME}.torrent")).ti.layout()
+        told = lt.load_torrent_file(str(held.root / "site/torrents" / f"{NAME}.torrent")).ti.layout()
         assert told.file_path(chosen[0]) == f"{NAME}/data/Album/02 two.flac"
         assert chosen[1] == chosen[0] + 1
         priorities = lt.parse_magnet_uri(link).file_priorities

@@ -15,10 +15,10 @@ from tests.helpers.waiting import PATIENCE
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     project = make_project(tmp_path_factory.mktemp("hostile") / "p", files=3)
     released(project, virtual=True)
-    output = project.root / "output"
-    (output / ".hidden").write_bytes(b"secret")
-    (output / "link.txt").symlink_to(project.root / "packager.toml")
-    (output / "linked").symlink_to(project.source)
+    site = project.root / "site"
+    (site / ".hidden").write_bytes(b"secret")
+    (site / "link.txt").symlink_to(project.root / "packager.toml")
+    (site / "linked").symlink_to(project.source)
     with serving(project) as running:
         yield running
 

@@ -49,7 +49,9 @@ def make(root: Path, *, virtual: bool = True, container: str = "tar") -> Project
         (project.source / path).write_bytes(data)
     (root / "records.csv").write_text(RECORDS)
     phases = f'[[phases]]\nname = "all"\ntitle = "All"\norder = "path"\ncontainer = "{container}"\n'
-    project.write_config(phases=phases, collection='records = "records.csv"', torrent='piece_length = "16 KiB"')
+    project.write_config(
+        phases=phases, collection='[records]\nfiles = ["records.csv"]', torrent='piece_length = "16 KiB"'
+    )
     return released(project, virtual=virtual)
 
 

@@ -132,7 +132,7 @@ def test_bytes_that_changed_though_size_and_time_did_not_are_not_sent_by_the_par
 @pytest.mark.parametrize("version", ["v1", "v2"])
 def test_the_paranoid_prove_by_pieces_of_either_kind_and_tars_too(tmp_path: Path, version: str) -> None:
     project = make(tmp_path / "p")
-    project.write_config(size="64 MiB", phases=PHASES, torrent=f'version = "{version}"')
+    project.write_config(size="64 MiB", phases=PHASES, torrent=f'format = "{version}"')
     released(project, virtual=False)
     tar = tars(project)[NAME]
     with serving(project, "--check-pieces") as served:
@@ -222,8 +222,8 @@ def test_without_the_sources_folder_tars_are_served_and_the_shards_without_one_a
 ) -> None:
     path, name = f"/shards/{NAME}", NAME.removesuffix(".tar")
     config = project.root / "packager.toml"
-    records = f'records = "{project.source.name}/records.csv"\n'
-    config.write_text(config.read_text().replace("[collection]\n", f"[collection]\n{records}"))  # gone with it
+    records = f'[records]\nfiles = ["{project.source.name}/records.csv"]\n'
+    config.write_text(config.read_text().replace("[shards]\n", f"{records}[shards]\n"))  # gone with it
     project.source.rename(project.root / "away")
     with serving(project) as served:
         assert served.get(path, ranged(start_of_first(tar)))[0] == 503
@@ -243,7 +243,7 @@ def start_of_first(tar: bytes) -> int:
 
 
 def test_bytes_of_a_record_that_was_withdrawn_are_refused_with_or_without_a_tar(served: Served, tar: bytes) -> None:
-    release = served.project.root / "output" / "release.json"
+    release = served.project.root / "site" / "release.json"
     document = json.loads(release.read_bytes())
     taken = {"id": "2.flac", "reason": "by request", "date": document["date"]}
     path = f"/shards/{NAME}"

@@ -50,7 +50,7 @@ def tars(project: Project) -> list[Path]:
 
 
 def torrent_of(project: Project, tar: Path, version: str = "") -> Path:
-    return project.root / "output" / "torrents" / f"{tar.stem}{version}.torrent"
+    return project.root / "site" / "torrents" / f"{tar.stem}{version}.torrent"
 
 
 class Notes:
@@ -182,7 +182,7 @@ def test_libtorrent_shares_no_byte_of_a_bad_tar_and_writes_none(project: Project
 
 def test_a_v1_torrent_of_other_bytes_is_not_proved_by_the_first_one(project: Project) -> None:
     one, other = tars(project)[:2]
-    folder = project.root / "output" / "torrents"
+    folder = project.root / "site" / "torrents"
     size = min(one.stat().st_size, other.stat().st_size)
     assert size
     metainfo = lt.bdecode((folder / f"{one.stem}.v1.torrent").read_bytes())
@@ -190,7 +190,7 @@ def test_a_v1_torrent_of_other_bytes_is_not_proved_by_the_first_one(project: Pro
     (folder / f"{one.stem}.v1.torrent").write_bytes(lt.bencode(metainfo))
     with pytest.raises(TrustError, match=r"\.v1\.torrent: .* release\.json says"):
         api.seed([one], replace(LOCAL, stop_after=0))
-    (project.root / "output" / "release.json").unlink()  # its documents are all that is left of the release
+    (project.root / "site" / "release.json").unlink()  # its documents are all that is left of the release
     notes = Notes()
     report = api.seed([one], replace(LOCAL, verify=True, workers=1), stop=notes.until("1 incomplete"), progress=notes)
     assert [(each.version, each.state, each.verified) for each in report.torrents] == [
@@ -201,7 +201,7 @@ def test_a_v1_torrent_of_other_bytes_is_not_proved_by_the_first_one(project: Pro
 
 def test_each_torrent_says_what_vouches_for_it(project: Project, capsys: Capture) -> None:
     tar = tars(project)[0]
-    site = str(project.root / "output")
+    site = str(project.root / "site")
     report = api.seed([tar], replace(LOCAL, stop_after=0))
     assert [each.evidence for each in report.torrents] == [
         Evidence(kind="release", name=site, serial=1, collection="tones")

@@ -107,7 +107,7 @@ def test_a_tar_of_another_name_is_not_given_since_a_client_would_fetch_it_again(
     released: Released, watched: Path, capsys: Capture
 ) -> None:
     tar = shards(released)[0]
-    torrent = released.root / "output/torrents" / f"{tar.stem}.torrent"
+    torrent = released.root / "site/torrents" / f"{tar.stem}.torrent"
     renamed = tar.rename(tar.with_name("mine.tar"))
     code, report = seed(capsys, renamed, "--torrent", torrent, "--client", f"watch:{watched}")
     assert (code, report["added"]) == (1, [])

@@ -55,7 +55,7 @@ def test_a_peer_gets_every_file_from_the_tag_files_here_and_the_members_at_the_s
 ) -> None:
     held = released(tmp_path / "project", capsys, version, also_v1=bool(suffix))
     port = free_port()
-    torrent = held.root / "output/torrents" / f"{NAME}{suffix}.torrent"
+    torrent = held.root / "site/torrents" / f"{NAME}{suffix}.torrent"
     with running(held.root / "shards", "--from", held.source, "--listen", f"127.0.0.1:{port}"):
         session = local_session()
         params = lt.load_torrent_file(str(torrent))
@@ -73,7 +73,7 @@ def test_a_peer_gets_every_file_from_the_tag_files_here_and_the_members_at_the_s
 def test_a_whole_folder_is_shared_and_one_with_a_bad_file_is_not(tmp_path: Path, capsys: Capture) -> None:
     held = released(tmp_path / "project", capsys)
     folder = whole_folder(held, tmp_path / "whole")
-    output = held.root / "output"
+    output = held.root / "site"
     notes = Notes()
     report = api.seed([folder], replace(LOCAL, release=output), stop=notes.until("1 seeding"), progress=notes)
     assert [(each.name, each.state) for each in report.torrents] == [(NAME, "seeding")]
@@ -111,7 +111,7 @@ def test_a_whole_folder_is_given_to_a_client_and_one_without_its_members_is_not(
     held = released(tmp_path / "project", capsys)
     folder = whole_folder(held, tmp_path / "whole")
     watched = made(tmp_path / "watched")
-    report = api.seed([folder], api.SeedOptions(release=held.root / "output", client=f"watch:{watched}", workers=1))
+    report = api.seed([folder], api.SeedOptions(release=held.root / "site", client=f"watch:{watched}", workers=1))
     assert [(each.name, each.state) for each in report.added] == [(NAME, "added")]
     assert len(list(watched.glob("*.torrent"))) == 1
     other = made(tmp_path / "other")
@@ -131,10 +131,10 @@ WANTED = "data/Album/02 two.flac"
 
 def number_of(held: Project, path: str) -> int:
     """The number of a file in the torrent's list, from 0, by the layout."""
-    published = open_published_shard(shard_files(held.root / f"output/manifests/{NAME}.manifest.json"))
+    published = open_published_shard(shard_files(held.root / f"site/manifests/{NAME}.manifest.json"))
     paths = published.members["path"].to_pylist()
     number = published.layout.file_number(paths.index(path.removeprefix("data/")))  # type: ignore[attr-defined]
-    told = parse_torrent.parse_torrent((held.root / f"output/torrents/{NAME}.torrent").read_bytes(), "x")
+    told = parse_torrent.parse_torrent((held.root / f"site/torrents/{NAME}.torrent").read_bytes(), "x")
     listed = told.files[number]
     assert "/".join(listed.path[1:]) == path
     return int(number)
@@ -148,7 +148,7 @@ def test_aria2_selects_one_file_and_fetches_no_other(
     with serving({}) as site:
         held = released(tmp_path / "project", capsys, "v1", web_seed=f"{site.address}shards/")
         folder = on_the_web(held, site, tmp_path)
-        torrent = held.root / "output/torrents" / f"{NAME}.torrent"
+        torrent = held.root / "site/torrents" / f"{NAME}.torrent"
         got = tmp_path / "got"
         command = [aria2c, f"--select-file={number_of(held, WANTED) + 1}", "--seed-time=0", "--enable-dht=false"]
         command += ["--bt-enable-lpd=false", "--no-conf", f"--listen-port={free_port()}", f"--dir={got}", str(torrent)]
@@ -165,7 +165,7 @@ def test_transmission_selects_one_file_of_a_v1_torrent(
     with serving({}) as site, transmission(daemon, made(tmp_path / "home")) as client:
         held = released(tmp_path / "project", capsys, "v1", web_seed=f"{site.address}shards/")
         folder = on_the_web(held, site, tmp_path)
-        torrent = (held.root / "output/torrents" / f"{NAME}.torrent").read_bytes()
+        torrent = (held.root / "site/torrents" / f"{NAME}.torrent").read_bytes()
         number = number_of(held, WANTED)
         got = tmp_path / "got"
         unwanted = [other for other in range(len(FILES) + 5) if other != number]
@@ -198,7 +198,7 @@ def test_qbittorrent_selects_one_file_of_a_hybrid(
     with serving({}) as site, qbittorrent(nox, made(tmp_path / "home")) as client:
         held = released(tmp_path / "project", capsys, web_seed=f"{site.address}shards/")
         folder = on_the_web(held, site, tmp_path)
-        torrent = held.root / "output/torrents" / f"{NAME}.torrent"
+        torrent = held.root / "site/torrents" / f"{NAME}.torrent"
         got = tmp_path / "got"
         address = client.spec.removeprefix("qbittorrent:").replace("admin@", "")
         with httpx.Client(base_url=f"{address}/api/v2/", trust_env=False) as http:

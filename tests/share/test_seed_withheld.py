@@ -92,8 +92,8 @@ def answers(torrent: Path, port: int) -> bool:
 
 def test_what_is_withdrawn_while_it_is_shared_is_shared_no_longer(project: Project) -> None:
     port = free_port()
-    torrents = [project.root / "output" / "torrents" / f"{OLD}{version}.torrent" for version in ("", ".v1")]
-    other = project.root / "output" / "torrents" / f"{AUDIO}.torrent"
+    torrents = [project.root / "site" / "torrents" / f"{OLD}{version}.torrent" for version in ("", ".v1")]
+    other = project.root / "site" / "torrents" / f"{AUDIO}.torrent"
 
     def is_shared() -> None:
         assert all(answers(each, port) for each in (*torrents, other))
@@ -121,13 +121,13 @@ def test_what_a_new_release_withdraws_is_shared_no_longer_where_the_tars_and_the
     project: Project, tmp_path: Path, kept: list[str]
 ) -> None:
     site, tars = tmp_path / "site", tmp_path / "tars"
-    shutil.copytree(project.root / "output", site)
+    shutil.copytree(project.root / "site", site)
     shutil.copytree(project.root / "shards", tars)
 
     def publish() -> None:
         withdraw(project, *kept)
         ran(project, "release", "--workers", "1")
-        shutil.copyfile(project.root / "output" / "release.json", site / "next")
+        shutil.copyfile(project.root / "site" / "release.json", site / "next")
         (site / "next").rename(site / "release.json")
 
     script = Script(("6 seeding", publish), (f"shared: {OLD}", nothing))
@@ -139,7 +139,7 @@ def test_what_a_new_release_withdraws_is_shared_no_longer_where_the_tars_and_the
 
 def test_what_a_release_that_a_mirror_accepts_withdraws_is_shared_no_longer(project: Project, tmp_path: Path) -> None:
     mirror = tmp_path / "mirror"
-    site = str(project.root / "output")
+    site = str(project.root / "site")
     options = ["--to", str(mirror), "--yes", "--client", "none", "--budget", "1 GB", "--reserve", "0", "--unsigned"]
     for tar in (project.root / "shards").glob("*.tar"):
         mirror.mkdir(exist_ok=True)

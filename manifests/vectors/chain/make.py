@@ -23,10 +23,12 @@ CONFIG = """\
 name = "example"
 title = "Example & chain"
 source = "source"
-records = "records.csv"
 licence = "CC0-1.0"
 
-[torrent]
+[records]
+files = ["records.csv"]
+
+[torrents]
 trackers = [["udp://{tracker}.example.org:6969/announce"]]
 web_seeds = ["https://seed.example.org/shards/"]
 
@@ -47,7 +49,7 @@ title = "Texts"
 order = "path"
 
 [release]
-base_url = "https://archive.example.org/release/"
+url = "https://archive.example.org/release/"
 date = "{date}"
 """
 RECORDS = """\
@@ -118,9 +120,9 @@ def made() -> dict[str, bytes]:
         with mock.patch("packager.api.workers.dt", clock):
             make(project)
         files = {f"shards/{path.name}": path.read_bytes() for path in sorted((root / "shards").glob("*.tar"))}
-        for path in sorted((root / "output").rglob("*")):
+        for path in sorted((root / "site").rglob("*")):
             if path.is_file() and path.suffix not in (".html", ".css"):
-                files[f"release/{path.relative_to(root / 'output').as_posix()}"] = path.read_bytes()
+                files[f"release/{path.relative_to(root / 'site').as_posix()}"] = path.read_bytes()
     sums = files["release/SHA256SUMS"].splitlines(keepends=True)
     files["release/SHA256SUMS"] = b"".join(line for line in sums if not line.endswith((b".html\n", b".css\n")))
     files["versions.json"] = (json.dumps(VERSIONS, indent=2) + "\n").encode()

@@ -16,12 +16,12 @@ FOLDER = Path(__file__).parent
 EXPECTED = FOLDER / "expected"
 NAME = "example-texts-00001"
 KEPT = (
-    f"output/torrents/{NAME}.torrent",
-    f"output/torrents/{NAME}.v1.torrent",
-    f"output/manifests/{NAME}.manifest.json",
-    "output/torrents.json",
-    "output/magnets.txt",
-    "output/magnets-v1.txt",
+    f"site/torrents/{NAME}.torrent",
+    f"site/torrents/{NAME}.v1.torrent",
+    f"site/manifests/{NAME}.manifest.json",
+    "site/torrents.json",
+    "site/magnets.txt",
+    "site/magnets-v1.txt",
 )
 TAG_FILES = ("bagit.txt", "bag-info.txt", "records.jsonl", "manifest-sha256.txt", "tagmanifest-sha256.txt")
 
@@ -48,7 +48,7 @@ def made() -> dict[str, bytes]:
         config.write_text(config.read_text().replace("[[phases]]", '[[phases]]\ncontainer = "folder"'))
         api.release(config, workers=1)
         files = {Path(path).name: (project / path).read_bytes() for path in KEPT}
-        table = project / f"output/manifests/{NAME}.members.parquet"
+        table = project / f"site/manifests/{NAME}.members.parquet"
         files["members.json"] = tar.members_json(parquet.read_rows(table, 0, parquet.count_rows(table)))
         files |= {name: (project / "shards" / NAME / name).read_bytes() for name in TAG_FILES}
         assert sorted(path.name for path in (project / "shards").rglob("*") if path.is_file()) == sorted(TAG_FILES)

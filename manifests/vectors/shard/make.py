@@ -22,16 +22,16 @@ NAME = "example-texts-00001"
 # What a release has of the shard, by its path in the project; the lists are those of the whole release.
 KEPT = (
     f"shards/{NAME}.tar",
-    f"output/torrents/{NAME}.torrent",
-    f"output/torrents/{NAME}.v1.torrent",
-    f"output/manifests/{NAME}.manifest.json",
-    f"output/manifests/{NAME}.members.parquet",
-    f"output/manifests/{NAME}.members.tsv.zst",
-    "output/release.json",
-    "output/torrents.json",
-    "output/magnets.txt",
-    "output/magnets-v1.txt",
-    "output/feed.xml",
+    f"site/torrents/{NAME}.torrent",
+    f"site/torrents/{NAME}.v1.torrent",
+    f"site/manifests/{NAME}.manifest.json",
+    f"site/manifests/{NAME}.members.parquet",
+    f"site/manifests/{NAME}.members.tsv.zst",
+    "site/release.json",
+    "site/torrents.json",
+    "site/magnets.txt",
+    "site/magnets-v1.txt",
+    "site/feed.xml",
 )
 
 
@@ -44,7 +44,7 @@ def made() -> dict[str, bytes]:
             copy(FOLDER / name, project / name)
         api.release(project / "packager.toml", workers=1)
         files = {Path(path).name: (project / path).read_bytes() for path in KEPT}
-        table = project / f"output/manifests/{NAME}.members.parquet"
+        table = project / f"site/manifests/{NAME}.members.parquet"
         files["members.json"] = members_json(parquet.read_rows(table, 0, parquet.count_rows(table)))
         with tarfile.open(project / f"shards/{NAME}.tar") as tar:
             for name in ("bag-info.txt", "records.jsonl", "manifest-sha256.txt", "tagmanifest-sha256.txt"):

@@ -33,7 +33,7 @@ def read_rows(path: Path) -> Iterator[Row]:
         )
     if not path.is_file():
         raise InputError(
-            paths.display_text(str(path)), "no such file", "set collection.records in packager.toml, or leave it out"
+            paths.display_text(str(path)), "no such file", "set records.files in packager.toml, or leave it out"
         )
     try:
         open(path, "rb").close()

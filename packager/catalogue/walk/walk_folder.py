@@ -80,7 +80,7 @@ def walk_folder(source: bytes, own: frozenset[bytes] = frozenset()) -> Iterator[
         with os.scandir(source):
             pass
     except (FileNotFoundError, NotADirectoryError) as error:
-        fix = "set collection.source to the folder of the collection"
+        fix = "name the folder of the collection in [[sources]]"
         raise InputError(paths.display_text(source), f"the source cannot be read ({error.strerror})", fix) from error
     except OSError as error:
         what = f"the source cannot be read ({error.strerror})"

@@ -1,7 +1,7 @@
 """What each PATH of verify is, and what says how it should be. Files are looked for here; none of them is checked yet.
 
 Without an option, a tar's documents are those that open_release.documents_around finds: of the release around
-it, else beside it, or in output/manifests or manifests beside or above it; else NAME.tar.torrent or NAME.torrent beside
+it, else beside it, or in site/manifests or manifests beside or above it; else NAME.tar.torrent or NAME.torrent beside
 it.
 """
 

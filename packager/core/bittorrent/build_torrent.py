@@ -213,7 +213,7 @@ def unhashed_folder(name: str, files: Iterable[tuple[str, int, int]], piece_leng
 def _unhashed_size(file: Contents, options: TorrentOptions, creation_date: int) -> int:
     """Return the bytes of a .torrent."""
     made = build_torrent(
-        build_info(file, options.version),
+        build_info(file, options.format),
         file=file,
         trackers=options.trackers,
         web_seeds=options.web_seeds,

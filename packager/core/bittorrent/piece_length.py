@@ -23,7 +23,7 @@ def choose_piece_length(size: int, version: TorrentVersion) -> int:
 
     The smallest power of two from 256 KiB to 16 MiB whose .torrent stays under 1 MiB; 16 MiB where
     none does, and more only where the .torrent would be larger than the 10,000,000 bytes that clients load.
-    A v1-only twin (torrent.also_v1) is never larger, so it needs no asking.
+    A v1-only twin (torrents.also_v1) is never larger, so it needs no asking.
     """
     digests = DIGESTS[version]
     length = SMALLEST

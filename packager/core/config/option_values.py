@@ -1,7 +1,7 @@
 """One value of packager.toml, as TOML gives it -> the checked value of an option.
 
-Every reader takes the value and where it stands, and raises InputError with the value and the nearest
-right spelling. Nothing here knows which key it reads.
+Every reader gets the value and its place, and raises InputError with the value and the most similar correct
+spelling. Nothing here knows which key it reads.
 """
 
 import datetime as dt
@@ -61,7 +61,7 @@ def _clean(value: object, where: str, allowed: str) -> str:
     for char in text:
         if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") and char not in allowed:
             what = "a line break" if char in "\r\n\u2028\u2029" else f"the control character {display_text(char)}"
-            raise InputError(where, f"{type_error(text)} holds {what}", "take it out")
+            raise InputError(where, f"{type_error(text)} contains {what}", "remove it")
     return text
 
 
@@ -74,7 +74,7 @@ def title(value: object, where: str) -> str:
     """Return one line of text that is not blank."""
     text = line(value, where)
     if not text.strip():
-        raise InputError(where, f"{type_error(text)} is empty", "write what people will read as its title")
+        raise InputError(where, f"{type_error(text)} is empty", "write the title that people will see")
     return text
 
 
@@ -83,8 +83,18 @@ def text(value: object, where: str) -> str:
     return _clean(value, where, "\n\r\t")
 
 
+def records_files(value: object, where: str) -> tuple[str, ...]:
+    """Return the paths of the records files; there can be one today."""
+    if not isinstance(value, list):
+        fix = f"write [{type_error(value)}]" if isinstance(value, str) else 'write ["records.csv"]'
+        raise InputError(where, f"{type_error(value)} is not a list", fix)
+    if len(value) > 1:
+        raise InputError(where, f"{len(value)} records files; there can be only one", "join them into one file")
+    return tuple(path(each, f"{where}[{index}]") for index, each in enumerate(value))
+
+
 def path(value: object, where: str) -> str:
-    """Return a path as it is written; whether anything is there, the loader asks."""
+    """Return a path as it is written; the loader checks that it exists."""
     written = parse_string(value, where)
     if not written or "\0" in written:
         raise InputError(where, f"{type_error(written)} is not a path", "write the path")
@@ -155,7 +165,7 @@ def shard_size(value: object, where: str) -> int:
     """Return the bound of a shard in bytes."""
     bound = size(value, where)
     if bound < SHARD_MIN:
-        raise InputError(where, f"{type_error(value)} is less than a shard's least, 64 KiB", 'try "64 GiB"')
+        raise InputError(where, f"{type_error(value)} is less than the minimum, 64 KiB", 'try "64 GiB"')
     return bound
 
 
@@ -193,7 +203,7 @@ def sql(value: object, where: str) -> str:
     written = text(value, where)
     if not written.strip():
         raise InputError(
-            where, f"{type_error(written)} is empty", "take the line out, or write SQL over the catalogue's columns"
+            where, f"{type_error(written)} is empty", "remove the line, or write SQL over the catalogue's columns"
         )
     if len(written) > SQL_MAX:
         raise InputError(where, f"{len(written)} characters are more than the {SQL_MAX} it may have")

@@ -1,126 +1,122 @@
-"""The packager.toml that `packager init` writes: every key with a line that explains it, defaults as they are.
+"""The packager.toml that `packager init` writes: every key with its comment; a key after `#` is off. Pure."""
 
-Pure: the folder is looked at by engine/project/load_project.py.
-"""
+from dataclasses import dataclass
 
 from packager.paths import display_text
 
 _TEMPLATE = """\
-# What `packager release` makes of this collection. Sizes are like "64 GiB" or "500 MB".
-# Paths are relative to this file. Every key is told in docs/reference/config.md.
-
-[collection]
-# Short name in file names: a-z, 0-9, ".", "_", "-". Do not change it after the first release.
-name = {name}
-# What people read at the top of every page.
-title = {title}
-# The folder of files to release; it is only read.
-source = {source}
-# A paragraph or more about the collection.
-description = ""
-# A CSV, JSONL, Parquet or SQLite file that tells more about the files (title, popularity, ...).
-{records}
-# The terms under which others may share it, such as "CC0-1.0" or "CC-BY-4.0".
-licence = ""
-# How to reach you.
-contact = ""
-# An http(s) address that tells more.
-homepage = ""
-# true: keep the files' times in the tables (copies of the same files then give other tables).
-mtimes = false
-
+# Settings of this release. Paths are relative to this file. Sizes: "64 GiB", "500 MB".
+# Every key is described in the documentation; run: packager docs config
+[collection]                # changing name, title, licence or contact changes new shards
+{name}# short name in file names; do not change it after the first release
+{title}# shown at the top of every page
+description = ""            # a paragraph or more
+{licence}# terms for sharing, such as "CC-BY-4.0"
+{contact}# how to reach you
+homepage = ""               # a web page about the collection
+[[sources]]                 # the folder or store with the files; packager only reads it
+{source}
+[records]                   # what you know about the files: CSV, JSONL, Parquet or SQLite
+{records}# such as ["records.csv"]; matched to files by id or path
+file_times = false          # true: publish the files' modification times
 [shards]
-# No tar is larger than this.
-size = "64 GiB"
-# Where the tars are written.
-directory = "shards"
-# A file larger than a shard: "own-shard" gives it one, "refuse" stops.
-oversize = "own-shard"
-# true: hash every whole tar with SHA-256 too; the pieces root already names it.
-sha256 = false
-# false: pack writes no tars; packager serve makes their bytes from your files when they are asked for.
-materialise = true
-
-[torrent]
-# "hybrid" works in old and new clients; or "v1", or "v2".
-version = "hybrid"
-# true: publish a v1 torrent of each shard beside the other.
-also_v1 = false
-# "auto", or a power of two from "16 KiB" to "16 MiB".
-piece_length = "auto"
-# Tracker tiers, such as [["udp://tracker.example:1337/announce"]].
-trackers = []
-# Folders on the web that hold the tars, such as ["https://files.example/shards/"].
-web_seeds = []
-
-# Phases are released one after the other. A record goes to the first phase whose `where` takes it.
-# `where` and `order` are SQL over the columns id, path, kind ('audio', 'artwork', 'metadata',
-# 'other'), size, title, artist, album, track, date, year, isrc, duration, codec, licence,
-# popularity, fault, sha256 and extra (further fields: extra->>'label').
-
+{size}# maximum size of a tar
+folder = "shards"           # where tars are written; or s3://, sftp://
+large_files = "own-shard"   # a file larger than size: "own-shard" or "refuse"
+write_tars = true           # false: write no tars; packager serve makes their bytes from the sources
+tar_sha256 = false          # true: also publish the SHA-256 of each tar (a third more hashing)
+[torrents]
+format = "hybrid"           # old and new clients; or "v1", "v2"
+also_v1 = false             # true: a second, v1-only torrent for clients that cannot read hybrids
+piece_length = "auto"       # or a power of two, "16 KiB" to "16 MiB"
+{trackers}# tiers, such as [["udp://tracker.example:1337/announce"]]
+web_seeds = []              # web folders with the tars, such as ["https://files.example/shards/"]
+# A record goes to the first phase whose `where` selects it. `where` and `order` are SQL; run: packager docs phases
 [[phases]]
 name = "metadata"
 title = "Metadata"
-# "catalogue" publishes the catalogue itself; "files", the default, the files that `where` takes.
-content = "catalogue"
-
+content = "catalogue"       # the catalogue itself; "files", the default: the files that `where` selects
 [[phases]]
 name = "audio"
-title = {audio_title}
+{audio_title}
 where = "kind = 'audio'"
-# The order inside the phase: what stands first is in the first shards.
-order = {audio_order}
-# The tars of the phase take at most this many bytes. Other files go to the next phase whose `where` selects them, if
-# that does not open earlier; else they wait. packager plan shows where they go.
-# budget = "1 TB"
-# The records that this phase takes are not published before this date, by this phase or any other. A record that an
-# earlier phase takes is not held: put a phase with an embargo before phases that select the same records.
-# embargo = "2030-01-01"
-# "folder" publishes each shard as a folder, from which any client picks single files: for thousands, not millions.
-# container = "tar"
-
+{audio_order}# the first records are in the first shards
+container = "tar"           # "folder": clients can pick single files; for thousands, not millions
+# budget = "1 TB"           # maximum size of the phase's tars; other files go to a later phase, or wait
+# embargo = "2030-01-01"    # not published before; files over the budget never go out earlier either
 [[phases]]
 name = "artwork"
 title = "Artwork"
 where = "kind = 'artwork'"
 order = "path"
-
 [[phases]]
 name = "rest"
 title = "Everything else"
 where = "true"
 order = "path"
-
 [release]
-# The folder of the site: pages, torrents, lists.
-output = "output"
-# Where that folder will be on the web, such as "https://archive.example/"; feeds need it.
-base_url = ""
-# The date of the release; without it, the day it is made.
-# date = "2026-01-01"
-# The secret key that signs the release: make one with packager keygen.
-# key = "release.key"
-# To change keys: the public key that signs the releases after the next one.
-# next_key = "next.pub"
-# A folder of your own page templates, which take the place of ours one by one.
-# templates = "templates"
+{url}# where the site will be, such as "https://archive.example/"; feeds need it
+# date = "2026-01-01"       # default: today
+{secret_key}# signs the release; make it with packager keygen
+# next_public_key = "next.pub"     # to change keys: the key that signs the releases after the next one
+[site]
+folder = "site"             # put this on a web server; it is replaced at each publish
+# templates = "templates"   # your own page templates, which replace ours one by one
 """
+_COMMENT = 28  # the column of a comment
 
 
-def starter_config(name: str, title: str, source: str, records: str | None, *, popularity: bool = False) -> str:
-    """Return the text of a new packager.toml, all defaults but for what is given.
+@dataclass(frozen=True)
+class Starter:
+    """What a new packager.toml says that is not a default.
 
-    name: a slug. source, records: paths as they shall stand in the file. popularity: the records file
-    has that column, so the most popular audio comes first.
+    name: a slug. source, records, secret_key: paths as the file writes them. trackers: tiers. popularity: the records
+    file has that column, so the most popular audio comes first.
     """
+
+    name: str
+    title: str
+    source: str
+    records: str | None = None
+    licence: str = ""
+    contact: str = ""
+    url: str = ""
+    trackers: tuple[tuple[str, ...], ...] = ()
+    shard_size: str = "64 GiB"
+    secret_key: str | None = None
+    popularity: bool = False
+
+
+def starter_config(starter: Starter) -> str:
+    """Return the text of a new packager.toml."""
+    records = [] if starter.records is None else [starter.records]
+    tiers = ", ".join(_list(tier) for tier in starter.trackers)
     return _TEMPLATE.format(
-        name=quoted(name),
-        title=quoted(title),
-        source=quoted(source),
-        records=f"records = {quoted(records)}" if records is not None else '# records = "records.csv"',
-        audio_title=quoted("Audio, most popular first" if popularity else "Audio"),
-        audio_order=quoted("popularity DESC NULLS LAST, path" if popularity else "path"),
+        name=_line("name", quoted(starter.name)),
+        title=_line("title", quoted(starter.title)),
+        licence=_line("licence", quoted(starter.licence)),
+        contact=_line("contact", quoted(starter.contact)),
+        source=f"path = {quoted(starter.source)}",
+        records=_line("files", _list(records)),
+        size=_line("size", quoted(starter.shard_size)),
+        trackers=_line("trackers", f"[{tiers}]"),
+        audio_title=f"title = {quoted('Audio, most popular first' if starter.popularity else 'Audio')}",
+        audio_order=_line("order", quoted("popularity DESC NULLS LAST, path" if starter.popularity else "path")),
+        url=_line("url", quoted(starter.url)),
+        secret_key=_line("secret_key", quoted(starter.secret_key))
+        if starter.secret_key is not None
+        else _line("# secret_key", quoted("release.key")),
     )
+
+
+def _line(key: str, value: str) -> str:
+    """Return a key and its value, up to the column of the comment."""
+    return f"{key} = {value} ".ljust(_COMMENT)
+
+
+def _list(strings: "list[str] | tuple[str, ...]") -> str:
+    """Return a TOML list of strings."""
+    return f"[{', '.join(map(quoted, strings))}]"
 
 
 def starter_title(folder: str) -> str:

@@ -51,7 +51,7 @@ def url(value: object, where: str, schemes: tuple[str, ...]) -> str:
         fix = f'did you mean "{close}://{display_text(rest, 60)}"?'
         raise InputError(where, f"{type_error(written)} does not begin with one of {listed}", fix)
     if odd := _NOT_IN_URL.search(written):
-        raise InputError(where, f'{type_error(written)} holds "{display_text(odd[0])}"', "percent-encode it")
+        raise InputError(where, f'{type_error(written)} contains "{display_text(odd[0])}"', "percent-encode it")
     try:
         parts = urlsplit(written)
         complete = bool(parts.hostname) and (parts.port is not None or scheme.lower() != "udp")
@@ -64,7 +64,7 @@ def url(value: object, where: str, schemes: tuple[str, ...]) -> str:
     except ValueError as error:
         raise InputError(where, f"{type_error(written)} is not a URL ({error})") from None
     if not complete:
-        raise InputError(where, f"{type_error(written)} lacks its {'port' if parts.hostname else 'host'}")
+        raise InputError(where, f"{type_error(written)} has no {'port' if parts.hostname else 'host'}")
     return written
 
 
@@ -77,9 +77,7 @@ def base_url(value: object, where: str) -> str:
     """Return the http(s) URL that the site's files lie below, or nothing."""
     written = web_page(value, where)
     if "?" in written or "#" in written:
-        raise InputError(
-            where, f'{type_error(written)} holds "?" or "#"', "write the address of the site's folder alone"
-        )
+        raise InputError(where, f'{type_error(written)} contains "?" or "#"', "write only the address of the folder")
     return written
 
 
@@ -101,7 +99,7 @@ def trackers(value: object, where: str) -> tuple[tuple[str, ...], ...]:
             )
         urls = _list(tier, f"{where}[{at}]", fix)
         if not urls:
-            raise InputError(f"{where}[{at}]", "a tier has no tracker", "take it out")
+            raise InputError(f"{where}[{at}]", "a tier has no tracker", "remove it")
         tiers.append(tuple(url(each, f"{where}[{at}][{place}]", TRACKERS) for place, each in enumerate(urls)))
     return tuple(tiers)
 

@@ -152,7 +152,7 @@ def described(files: int, payload: int) -> FileTotals:
     return FileTotals(files, payload, files * PATH, files * LINE)
 
 
-def cut(lot: FileTotals, prefix: tuple[str, str], shards: ShardOptions, torrent: TorrentOptions) -> ShardTotals:
+def cut(lot: FileTotals, prefix: tuple[str, str], shards: ShardOptions, torrents: TorrentOptions) -> ShardTotals:
     """Return the shards that next-fit will make of a lot, give or take one.
 
     prefix: names of the collection and the phase. Each member adds a header, half a block of padding and its lines;
@@ -168,9 +168,9 @@ def cut(lot: FileTotals, prefix: tuple[str, str], shards: ShardOptions, torrent:
     count = max(1, math.ceil(bytes_ / room)) if room > 0 else lot.files
     size = bytes_ + count * fixed
     each = -(-size // count) if count < 2 else min(shards.size, -(-size // max(1, count - 1)))
-    piece_length = torrent.piece_length or choose_piece_length(each, torrent.version)
-    one = torrent_size(f"{name}.tar", each, piece_length, torrent)
-    last = torrent_size(f"{name}.tar", max(1, size - (count - 1) * each), piece_length, torrent)
+    piece_length = torrents.piece_length or choose_piece_length(each, torrents.format)
+    one = torrent_size(f"{name}.tar", each, piece_length, torrents)
+    last = torrent_size(f"{name}.tar", max(1, size - (count - 1) * each), piece_length, torrents)
     return ShardTotals(count, size, (count - 1) * one + last, piece_length, one)
 
 

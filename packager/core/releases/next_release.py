@@ -83,7 +83,7 @@ def next_release(
         date=date,
         previous=documents.digest(last[1]) if last else None,
         collection=collection_facts(config),
-        base_url=config.release.base_url,
+        base_url=config.release.url,
         catalogue_records=catalogue_records,
         phases=_phases(plan, published, closed, opened=opened_phases(last[0] if last else None)),
         shards=listed,
@@ -149,11 +149,12 @@ def closed_phases(
     }
     for index, phase in enumerate(config.phases):
         if phase.name in closed and phase.name in published:
-            what = f"{phase.embargo} is to come, and the phase is published already"
-            raise InputError(phase_key("packager.toml", index, "embargo", phase.name), what, "take the line out")
+            what = f"{closed[phase.name][:10]} is in the future, but the phase is published"
+            raise InputError(phase_key("packager.toml", index, "embargo"), what, "remove the line")
     for name in asked:
         if name in closed:
-            raise InputError("--phase", f'"{name}" is closed until {closed[name]}', "fix its embargo, or wait")
+            what = f'"{name}" is under embargo until {closed[name][:10]}'
+            raise InputError("--phase", what, "wait, or change its embargo in packager.toml")
     return closed
 
 
@@ -165,7 +166,7 @@ def check_signer(last: Release, key: PublicKey) -> None:
     if last.next_key is not None and key.line != last.next_key:
         named = PublicKey.parse(last.next_key)
         raise InputError(
-            "release.key",
+            "release.secret_key",
             f"is the key {key.name}; serial {last.serial} says that {named.name} signs what follows",
             f"name the secret key of {named.name}: mirrors accept no other",
         )
@@ -323,7 +324,7 @@ def shard_magnet(
     config: Config, file: str, container: Container, size: int, *, v1: Infohash | None, v2: Infohash | None
 ) -> str:
     """Return the magnet link of a shard by its file; a web seed of a folder is the folder above it (BEP 19)."""
-    options = config.torrent
+    options = config.torrents
     seeds = options.web_seeds
     if container == "tar":
         seeds = tuple(url + file if url.endswith("/") else url for url in seeds)

@@ -223,7 +223,7 @@ class StatusReport(FrozenStruct, frozen=True, kw_only=True):
     remaining_seconds: float | None  # None: nothing was packed yet to judge by
     serial: int | None  # of the last release
     next: str  # the command that goes on, or "" where all is done
-    unknown_tars: tuple[str, ...]  # tars in shards.directory that the plan does not know
+    unknown_tars: tuple[str, ...]  # tars in shards.folder that the plan does not know
     to_delete: tuple[PruneItem, ...]  # files there that nobody should share any more: packager prune deletes them
     unread_count: int = 0  # files and folders that the last scan could not read; the first of them
     unread: tuple[Issue, ...] = ()

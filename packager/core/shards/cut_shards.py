@@ -138,7 +138,7 @@ class ShardCutter:
         if self._phase.container == "folder":
             held.files.append(rows.select(["member", "size"]).rename_columns(["path", "size"]))
         self._rows += rows.num_rows
-        if held.oversize and self._config.shards.oversize == "refuse":
+        if held.oversize and self._config.shards.large_files == "refuse":
             raise self._too_large(rows, costs)
 
     def _too_large(self, rows: pa.Table, costs: layout.MemberCosts) -> InputError:
@@ -148,7 +148,7 @@ class ShardCutter:
         return InputError(
             display_text(rows["path"][row].as_py()),
             f"its {format_size(size)} ({size} bytes) do not fit a shard of {format_size(self._config.shards.size)}",
-            'raise shards.size, or set shards.oversize = "own-shard"',
+            'raise shards.size, or set shards.large_files = "own-shard"',
         )
 
     def _close(self) -> None:
@@ -187,9 +187,9 @@ class ShardCutter:
 
     def _torrent(self, name: ShardName, size: int, held: _Open, bag_info_bytes: int) -> tuple[int, int]:
         """Return the piece length and the bytes of a shard's .torrent. Raises InputError for one that is too large."""
-        options = self._config.torrent
+        options = self._config.torrents
         if self._phase.container == "tar":
-            piece_length = options.piece_length or choose_piece_length(size, options.version)
+            piece_length = options.piece_length or choose_piece_length(size, options.format)
             metainfo_size = torrent_size(f"{name}.tar", size, piece_length, options)
             fix = 'write a larger piece length, or "auto"'
         else:
@@ -199,7 +199,7 @@ class ShardCutter:
             fix = 'lower shards.size, write a larger piece length, or keep the phase in tars: container = "tar"'
         if metainfo_size > LOADABLE:
             raise InputError(
-                "packager.toml: torrent.piece_length",
+                "packager.toml: torrents.piece_length",
                 f"{format_size(piece_length)} give {name} a .torrent of {metainfo_size} bytes; clients load {LOADABLE}",
                 fix,
             )

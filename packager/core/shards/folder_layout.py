@@ -163,8 +163,8 @@ def planned_files(
     order = stream_order(members)
     paths = members["path"].take(pa.array(order)).to_pylist()
     sizes = np.concatenate([_sizes(tags, _BEFORE), numbers_of(members["size"])[order], _sizes(tags, _AFTER)]).tolist()
-    length = options.piece_length or piece_length_of_files(sizes, options.version)
-    space = file_offsets(sizes, length, aligned=is_aligned(options.version))
+    length = options.piece_length or piece_length_of_files(sizes, options.format)
+    space = file_offsets(sizes, length, aligned=is_aligned(options.format))
     names = [*_BEFORE, *(PAYLOAD + path for path in paths), *_AFTER]
     return length, list(zip(names, sizes, space.pads.tolist(), strict=True))
 

@@ -16,7 +16,7 @@ from packager.paths import display_text, is_safe_name
 
 LISTING_SECONDS = 3.0  # that a program may take to list what it was given
 _POLL_SECONDS = 0.1
-FIX = "its publisher makes one with torrent.also_v1 = true; a newer client needs none"
+FIX = "its publisher makes one with torrents.also_v1 = true; a newer client needs none"
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from packager.core.config.parse_config import parse_config, phase_key
-from packager.core.config.starter_config import starter_config, starter_title
+from packager.core.config.starter_config import Starter, starter_config, starter_title
 from packager.core.config.store_url import StoreUrl, is_store_url, parse_store_url
 from packager.engine.files import atomic_files
 from packager.engine.project.project import STATE, Project
@@ -38,16 +38,16 @@ _HEAD_MAX = 1 << 20  # bytes of a records file's first line that are read
 def load_project(path: Path, *, tars: str | None = None, inputs: bool = True) -> tuple[Config, Project]:
     """Return the project of a packager.toml: its checked config, its absolute paths.
 
-    tars: where they lie, in the place of shards.directory; relative to this process's folder. inputs: whether the
-    source, the records file, the templates and the keys must be there. Raises InputError
-    naming the key and the path where packager.toml, a file or a folder that it names is missing or of the wrong kind,
-    where two folders that must be apart lie in each other, or where a newer packager wrote the state folder.
+    tars: their place, instead of shards.folder; relative to this process's folder. inputs: whether the source, the
+    records file, the templates and the keys must exist. Raises InputError, with the key and the path, if packager.toml
+    or a file or folder that it names is missing or of the wrong kind, if one of the folders that must be separate
+    contains another, or if a newer packager wrote the state folder.
     """
     where = display_text(str(path))
     config = parse_config(_read(path, where), where)
     if tars is not None:
         written = tars if is_store_url(tars) else os.path.abspath(tars)
-        shards = msgspec.structs.replace(config.shards, directory=written)
+        shards = msgspec.structs.replace(config.shards, folder=written)
         config = msgspec.structs.replace(config, shards=shards)
     project = _workspace(config, path, where)
     if inputs:
@@ -62,7 +62,7 @@ def _read(path: Path, where: str) -> str:
         with open(path, "rb") as file:
             data = file.read(CONFIG_MAX + 1)
     except FileNotFoundError:
-        raise InputError(where, "not found", "make one with: packager init FOLDER") from None
+        raise InputError(where, "not found", "make one with: packager init DIR") from None
     except OSError as error:
         raise InputError(where, f"cannot be read ({error.strerror})") from error
     if len(data) > CONFIG_MAX:
@@ -81,35 +81,35 @@ def _workspace(config: Config, path: Path, where: str) -> Project:
     def absolute(written: str) -> Path:
         return Path(os.path.realpath(root / written))
 
-    collection, release = config.collection, config.release
-    source = _place(root, collection.source, f"{where}: collection.source")
-    shards = _place(root, config.shards.directory, f"{where}: shards.directory")
+    release, templates, records = config.release, config.site.templates, config.records_file
+    source = _place(root, config.source, f"{where}: {config.source_key}")
+    shards = _place(root, config.shards.folder, f"{where}: shards.folder")
     _check_stores(config, source, shards, where)
     _check_apart(config, root, source, shards, where)
-    output = absolute(release.output)
-    released = [place for place in (source, shards, output) if isinstance(place, Path)]
+    site = absolute(config.site.folder)
+    released = [place for place in (source, shards, site) if isinstance(place, Path)]
     _check_kept(config, root, released, where)
     return Project(
         config=root / path.name,
         source_location=source,
-        records=absolute(collection.records) if collection.records is not None else None,
+        records=absolute(records) if records is not None else None,
         shards_location=shards,
-        output=output,
-        templates=absolute(release.templates) if release.templates is not None else None,
-        key=absolute(release.key) if release.key is not None else None,
-        next_key=absolute(release.next_key) if release.next_key is not None else None,
+        site=site,
+        templates=absolute(templates) if templates is not None else None,
+        secret_key=absolute(release.secret_key) if release.secret_key is not None else None,
+        next_public_key=absolute(release.next_public_key) if release.next_public_key is not None else None,
     )
 
 
 def _check_inputs(config: Config, project: Project, where: str) -> None:
-    """Raise as `_check_kind` where something that is released, or that a release needs, is not there."""
-    collection, release, source = config.collection, config.release, project.source_location
+    """Raise as `_check_kind` if something that is released, or that a release needs, is missing."""
+    release, source = config.release, project.source_location
     inputs = (
-        ("collection.source", source if isinstance(source, Path) else None, collection.source, True),
-        ("release.templates", project.templates, release.templates, True),
-        ("collection.records", project.records, collection.records, False),
-        ("release.key", project.key, release.key, False),
-        ("release.next_key", project.next_key, release.next_key, False),
+        (config.source_key, source if isinstance(source, Path) else None, config.source, True),
+        ("site.templates", project.templates, config.site.templates, True),
+        ("records.files[0]", project.records, config.records_file, False),
+        ("release.secret_key", project.secret_key, release.secret_key, False),
+        ("release.next_public_key", project.next_public_key, release.next_public_key, False),
     )
     for key, path, written, is_folder in inputs:
         if path is not None and written is not None:
@@ -117,7 +117,7 @@ def _check_inputs(config: Config, project: Project, where: str) -> None:
 
 
 def _place(root: Path, written: str, key: str) -> Place:
-    """Return the folder or store that a key names. Raises InputError for an address that will not do."""
+    """Return the folder or store that a key names. Raises InputError for an address that cannot be used."""
     if not is_store_url(written):
         return Path(os.path.realpath(root / written))
     address = parse_store_url(written, key)
@@ -125,34 +125,33 @@ def _place(root: Path, written: str, key: str) -> Place:
 
 
 def _check_stores(config: Config, source: Place, shards: Place, where: str) -> None:
-    """Raise InputError where a key is an address that cannot be, or does not go with one."""
-    release = config.release
+    """Raise InputError if a key that must be a path is an address, or cannot be combined with one."""
     for key, written in (
-        ("collection.records", config.collection.records),
-        ("release.output", release.output),
-        ("release.templates", release.templates),
-        ("release.key", release.key),
-        ("release.next_key", release.next_key),
+        ("records.files[0]", config.records_file),
+        ("site.folder", config.site.folder),
+        ("site.templates", config.site.templates),
+        ("release.secret_key", config.release.secret_key),
+        ("release.next_public_key", config.release.next_public_key),
     ):
         if written is not None and is_store_url(written):
             parse_store_url(written, f"{where}: {key}")
-            fix = "packager publish --to brings the site there" if key == "release.output" else "copy it here"
-            raise InputError(f"{where}: {key}", f'"{display_text(written)}" must be a path of this machine', fix)
+            fix = "packager publish --to uploads the site" if key == "site.folder" else "copy it here"
+            raise InputError(f"{where}: {key}", f'"{display_text(written)}" must be a path on this machine', fix)
     stores = [place for place in (source, shards) if isinstance(place, StoreUrl)]
     if len(stores) == 2 and (stores[0].holds(stores[1]) or stores[1].holds(stores[0])):
-        what = f'"{shards}" and collection.source, "{source}", lie in each other'
-        raise InputError(f"{where}: shards.directory", what, "give each a prefix of its own")
-    if isinstance(source, StoreUrl) and config.collection.mtimes:
-        what = "true means nothing where the source is a store, which knows when a file was uploaded"
-        raise InputError(f"{where}: collection.mtimes", what, "take the line out")
+        what = f'"{shards}" and {config.source_key}, "{source}": one contains the other'
+        raise InputError(f"{where}: shards.folder", what, "use separate prefixes")
+    if isinstance(source, StoreUrl) and config.records.file_times:
+        what = "true cannot be used with a store, which knows only when a file was uploaded"
+        raise InputError(f"{where}: records.file_times", what, "remove the line")
     for index, phase in enumerate(config.phases):
         if phase.container == "folder" and (isinstance(source, StoreUrl) or isinstance(shards, StoreUrl)):
-            what = '"folder" is for files that stay in a folder of this machine'
-            raise InputError(phase_key(where, index, "container", phase.name), what, "take the line out")
+            what = '"folder" needs files that stay in a folder on this machine'
+            raise InputError(phase_key(where, index, "container"), what, "remove the line")
 
 
 def _check_kind(path: Path, key: str, written: str, *, folder: bool) -> None:
-    """Raise InputError where a path is missing or no folder (no regular file), IncompleteError where it is unread."""
+    """Raise InputError if a path is missing or no folder (no regular file), IncompleteError if it cannot be read."""
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -169,49 +168,48 @@ def _check_kind(path: Path, key: str, written: str, *, folder: bool) -> None:
 
 
 def _check_apart(config: Config, root: Path, source: Place, shards: Place, where: str) -> None:
-    """Raise InputError where one of the four folders lies in another, or packager.toml in the source."""
+    """Raise InputError if one of the four folders is in another, or packager.toml is in the source."""
     if isinstance(source, Path) and root.is_relative_to(source):
         raise InputError(
-            f"{where}: collection.source",
-            f'"{display_text(config.collection.source)}" holds the folder of packager.toml itself',
-            "run packager init from a folder beside it: "
-            f"cd .. && packager init {display_text(source.name) or 'FOLDER'}",
+            f"{where}: {config.source_key}",
+            f'"{display_text(config.source)}" contains the folder of packager.toml itself',
+            f"run packager init in the folder above: cd .. && packager init {display_text(source.name) or 'DIR'}",
         )
     places: tuple[tuple[str, Place], ...] = (
-        ("collection.source", source),
+        (config.source_key, source),
         ("the state folder", Path(os.path.realpath(root / STATE))),
-        ("shards.directory", shards),
-        ("release.output", Path(os.path.realpath(root / config.release.output))),
+        ("shards.folder", shards),
+        ("site.folder", Path(os.path.realpath(root / config.site.folder))),
     )
     folders = [(key, place) for key, place in places if isinstance(place, Path)]
     for (first, one), (second, other) in combinations(folders, 2):
         if one == other:
             relation = "is the same folder as"
         elif other.is_relative_to(one):
-            relation = "lies inside"
+            relation = "is inside"
         elif one.is_relative_to(other):
-            relation = "holds"
+            relation = "contains"
         else:
             continue
         what = f'"{display_text(str(other))}" {relation} {first}, "{display_text(str(one))}"'
-        raise InputError(f"{where}: {second}", what, "give each a folder of its own")
+        raise InputError(f"{where}: {second}", what, "use separate folders")
 
 
 def _check_kept(config: Config, root: Path, released: Sequence[Path], where: str) -> None:
-    """Raise InputError where the key lies where it would be published, or a file where the site replaces it."""
-    output = released[-1]
+    """Raise InputError if the key is in a folder that is published, or a file in the folder that is replaced."""
+    site = released[-1]
     for key, written, forbidden in (
-        ("release.key", config.release.key, released),
-        ("release.templates", config.release.templates, (output,)),
-        ("collection.records", config.collection.records, (output,)),
+        ("release.secret_key", config.release.secret_key, released),
+        ("site.templates", config.site.templates, (site,)),
+        ("records.files[0]", config.records_file, (site,)),
     ):
         path = Path(os.path.realpath(root / written)) if written is not None else None
         for folder in forbidden:
             if path and path.is_relative_to(folder):
                 what = (
-                    f'"{display_text(str(path))}" lies in "{display_text(str(folder))}", which is released or replaced'
+                    f'"{display_text(str(path))}" is in "{display_text(str(folder))}", which is published or replaced'
                 )
-                raise InputError(f"{where}: {key}", what, "move it beside packager.toml")
+                raise InputError(f"{where}: {key}", what, "move it to the folder of packager.toml")
 
 
 def init_project(folder: Path, config_path: Path, *, force: bool = False) -> Path:
@@ -234,11 +232,13 @@ def init_project(folder: Path, config_path: Path, *, force: bool = False) -> Pat
             display_text(str(folder)), f"several records files ({names})", "keep one of them under that name"
         )
     text = starter_config(
-        slug(source.name),
-        starter_title(source.name),
-        _written(source, root),
-        _written(found[0], root) if found else None,
-        popularity=bool(found) and _has_popularity(found[0]),
+        Starter(
+            slug(source.name),
+            starter_title(source.name),
+            _written(source, root),
+            _written(found[0], root) if found else None,
+            popularity=bool(found) and _has_popularity(found[0]),
+        )
     )
     config = parse_config(text, where)
     _check_inputs(config, _workspace(config, config_path, where), where)

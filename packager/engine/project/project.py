@@ -19,10 +19,10 @@ class Project:
     source_location: Place
     records: Path | None
     shards_location: Place
-    output: Path
+    site: Path
     templates: Path | None = None
-    key: Path | None = None
-    next_key: Path | None = None
+    secret_key: Path | None = None
+    next_public_key: Path | None = None
 
     @property
     def root(self) -> Path:
@@ -32,12 +32,12 @@ class Project:
     @property
     def source(self) -> Path:
         """The folder of the collection. Raises InputError where it is a store."""
-        return _folder(self.source_location, "collection.source")
+        return _folder(self.source_location, "sources")
 
     @property
     def shards(self) -> Path:
         """The folder of the tars. Raises InputError where it is a store."""
-        return _folder(self.shards_location, "shards.directory")
+        return _folder(self.shards_location, "shards.folder")
 
     @property
     def shards_key(self) -> str:

@@ -32,13 +32,13 @@ def read_last_release_bytes(project: Project) -> tuple[Release, bytes] | None:
 
 def check_site(project: Project) -> None:
     """Raise InputError where the site's folder shows a release that this project did not make."""
-    path = project.output / "release.json"
+    path = project.site / "release.json"
     if not os.path.lexists(path):
         return
     if not is_own_release(project, read_limited(path, documents.LIMIT)):
         what = "shows a release that this project did not make"
-        fix = "move that folder away, or set another release.output"
-        raise InputError(display_text(str(project.output)), what, fix)
+        fix = "move that folder away, or set another site.folder"
+        raise InputError(display_text(str(project.site)), what, fix)
 
 
 def is_own_release(project: Project, data: bytes) -> bool:

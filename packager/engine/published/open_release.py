@@ -230,12 +230,12 @@ def _accept(reader: ReleaseReader, key: PublicKey | None, named: str, folder: Pa
 def release_near(folder: Path) -> OpenedRelease | None:
     """Return the release that a folder of tars is of; None: none is.
 
-    It is in the folder, in what a mirror there keeps, around it, or in output/ beside or in it.
+    It is in the folder, in what a mirror there keeps, around it, or in site/ beside or in it.
 
     Raises as `open_release`.
     """
     absolute = folder.absolute()
-    places = (absolute, absolute / MIRRORED, absolute / "output", absolute.parent / "output", *absolute.parents)
+    places = (absolute, absolute / MIRRORED, absolute / "site", absolute.parent / "site", *absolute.parents)
     found = next((place for place in places if (place / RELEASE).is_file()), None)
     return None if found is None else _read_once(found, FileStamp.of((found / RELEASE).stat()))
 

@@ -89,14 +89,14 @@ def shard_files(manifest: Path) -> ShardFiles:
 def find_nearby_documents(tar: Path) -> ShardFiles | None:
     """Return where the documents of a shard lie: beside its tar, or in a release around it; None: nowhere there.
 
-    A release around it: manifests/ or output/manifests/ of its folder or the one above, or manifests/ of
+    A release around it: manifests/ or site/manifests/ of its folder or the one above, or manifests/ of
     any folder above that holds a release.json.
     """
     name = f"{shard_name(tar)}.manifest.json"
     folder = Path(os.path.abspath(tar)).parent
     places = [folder]
     for base in (folder, folder.parent):
-        places += [base / "output" / "manifests", base / "manifests"]
+        places += [base / "site" / "manifests", base / "manifests"]
     places += [above / "manifests" for above in folder.parents if os.path.isfile(above / "release.json")]
     return next((shard_files(place / name) for place in places if os.path.isfile(place / name)), None)
 

@@ -24,7 +24,7 @@ def check_conditions(database: sql.Database, config: Config) -> None:
             sql.execute(database, f"SELECT {counts} FROM {view}")  # noqa: S608 (checked by check_phases)
         except sql.RowError as error:
             for phase in asked:
-                key = phase_key("packager.toml", config.phases.index(phase), "where", phase.name)
+                key = phase_key("packager.toml", config.phases.index(phase), "where")
                 if found := find_failure(database, view, condition_query(phase.where), key):
                     raise found from error
             raise
@@ -32,7 +32,7 @@ def check_conditions(database: sql.Database, config: Config) -> None:
 
 def order_failure(database: sql.Database, config: Config, phase: PhaseOptions, condition: str) -> PackagerError | None:
     """Return the error of a phase whose `order` fails on a row of `files` for which the SQL `condition` is true."""
-    key = phase_key("packager.toml", config.phases.index(phase), "order", phase.name)
+    key = phase_key("packager.toml", config.phases.index(phase), "order")
 
     def query(rows: str) -> str:
         return f"SELECT id FROM {rows} ORDER BY {phase_sql.order_sql(phase)}, id"  # noqa: S608 (checked by check_phases)

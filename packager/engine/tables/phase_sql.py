@@ -67,11 +67,11 @@ def check_phases(config: Config, where: str = "packager.toml") -> None:
     with open_database(None) as database:
         database.register("records", _EMPTY_RECORD)
         database.execute(f"CREATE TEMP VIEW catalogue AS {catalogue_view('records')}")
-        columns = (*COLUMNS, "mtime_ns") if config.collection.mtimes else COLUMNS
+        columns = (*COLUMNS, "mtime_ns") if config.records.file_times else COLUMNS
         check = _Check(database, columns, _functions(database))
         for index, phase in enumerate(config.phases):
-            check.where(phase.where, phase_key(where, index, "where", phase.name))
-            check.order(phase.order, phase_key(where, index, "order", phase.name))
+            check.where(phase.where, phase_key(where, index, "where"))
+            check.order(phase.order, phase_key(where, index, "order"))
 
 
 @lru_cache  # the members of a release are asked shard by shard
@@ -175,7 +175,7 @@ class _Check:
             raise InputError(
                 key,
                 "mtime_ns differs between copies of the same files, and so would the plan",
-                "set collection.mtimes = true if that is meant",
+                "set records.file_times = true if you want that",
             )
         if len(names) > 1:
             field = display_text(names[-1]).replace("'", "''")

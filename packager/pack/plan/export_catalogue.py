@@ -20,12 +20,12 @@ ROWS = 5_000_000  # of one file: about 0.5 GB of Parquet, so that it fits a shar
 
 
 def export_catalogue(
-    database: sql.Database, phase: PhaseOptions, may_go_out: str, folder: Path, *, mtimes: bool
+    database: sql.Database, phase: PhaseOptions, may_go_out: str, folder: Path, *, file_times: bool
 ) -> tuple[int, pa.Table]:
     """Write a catalogue phase's files into `folder`, made anew; return (records, their rows of PLANNED).
 
     may_go_out: the condition on its records, `Selection.open_records`. Both forms hold the fields of records.jsonl
-    (FORMAT.md), ordered by id; `mtimes` adds that column to the Parquet. Memory: some batches.
+    (FORMAT.md), ordered by id; `file_times` adds that column to the Parquet. Memory: some batches.
     """
     atomic_files.remove_tree(folder)
     atomic_files.make_folder(folder)
@@ -34,7 +34,7 @@ def export_catalogue(
     for number, first in enumerate(range(0, max(total, 1), ROWS), 1):
         query = select_records.exported(phase, may_go_out, first, ROWS)
         name = f"catalogue-{number:05d}"
-        schema = _schema(mtimes=mtimes)
+        schema = _schema(file_times=file_times)
         rows = (_row_fields(batch).select(schema.names) for batch in sql.run_batches(database, query, CATALOGUE))
         batches = (batch for table in rows for batch in table.cast(schema).to_batches())
         parquet.write_rows(folder / f"{name}.parquet", schema, prefetch(batches))
@@ -51,10 +51,10 @@ def _planned(path: Path) -> dict[str, object]:
     return {"shard": 0, "id": name, "path": name, "member": name, "kind": "metadata", "size": size, "sha256": digest}
 
 
-def _schema(*, mtimes: bool) -> pa.Schema:
+def _schema(*, file_times: bool) -> pa.Schema:
     """Return the columns of the exported Parquet."""
     fields = [_FIELD_TYPES.field(name) for name in FIELDS]
-    return pa.schema([*fields, CATALOGUE.field("mtime_ns")] if mtimes else fields)
+    return pa.schema([*fields, CATALOGUE.field("mtime_ns")] if file_times else fields)
 
 
 _FIELD_TYPES = pa.schema(

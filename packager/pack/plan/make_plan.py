@@ -102,7 +102,7 @@ def make_plan(
     project.plan.unlink(missing_ok=True)
     atomic_files.fsync_folder(atomic_files.make_folder(project.plan.parent))
     standing = read_published_state(project, config, last, taken_back)
-    is_virtual = virtual or not config.shards.materialise
+    is_virtual = virtual or not config.shards.write_tars
     planned = _plan(project, config, standing, opens, progress, virtual=is_virtual)
     plan = Plan(
         format=documents.FORMAT,
@@ -179,7 +179,9 @@ class _Planner:
         """Plan a phase whose members are the catalogue's own files; where they changed, new shards replace the old."""
         folder = self.project.export(phase.name)
         may_go_out = self.selection.open_records(phase, published="latest" if self.standing.of_files else None)
-        records, rows = export_catalogue(self.database, phase, may_go_out, folder, mtimes=self.config.collection.mtimes)
+        records, rows = export_catalogue(
+            self.database, phase, may_go_out, folder, file_times=self.config.records.file_times
+        )
         kept = self.standing.shards(phase.name)
         if not records and not kept:
             rows = rows.slice(0, 0)  # a table of no record is not worth a shard

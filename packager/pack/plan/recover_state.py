@@ -37,7 +37,7 @@ def recover_state(project: Project, collection: str, progress: Progress) -> None
     What a killed run left is simply done again. Raises InputError for the site of another project, TrustError where
     the site is not whole.
     """
-    path = project.output / RELEASE
+    path = project.site / RELEASE
     if not path.is_file():
         return
     shown_release, body = read_local_release(path), read_limited(path, documents.LIMIT)
@@ -56,13 +56,13 @@ def _continues(project: Project, site: Release, last: tuple[Release, bytes] | No
     """Say whether the site shows a later release of this project, or the releases of a state folder that was lost."""
     if last is None:
         return site.collection.name == collection
-    path = project.output / "releases" / f"{last[0].serial}.json"
+    path = project.site / "releases" / f"{last[0].serial}.json"
     return site.serial > last[0].serial and path.is_file() and read_limited(path, documents.LIMIT) == last[1]
 
 
 def _take_chain(project: Project, body: bytes, serial: int) -> None:
     """Write the release documents, the newest last: only with it does the state know any of them."""
-    folder = project.output / "releases"
+    folder = project.site / "releases"
     found = {serial: body}
     for older in range(serial - 1, 0, -1):
         data = read_limited(folder / f"{older}.json", documents.LIMIT)
@@ -88,7 +88,7 @@ def _take_shard(project: Project, shard: ReleaseShard) -> None:
     """Copy a shard's documents, its mark last. Raises TrustError for one that is not as the release lists it."""
     folder = atomic_files.make_folder(project.packed(shard.name))
     for file in shard.documents:
-        _copy(project.output / file.path, folder / Path(file.path).name, file)
+        _copy(project.site / file.path, folder / Path(file.path).name, file)
     write_moved(project, [(shard.name, _moved(folder / f"{shard.name}.members.parquet"))])
     path = folder / f"{shard.name}.manifest.json"
     manifest = documents.from_bytes(path.read_bytes(), Manifest, path)

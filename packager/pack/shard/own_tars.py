@@ -41,7 +41,7 @@ def check_name(task: "ShardTask") -> None:
     """Raise InputError where the tar would replace one that is not this project's, or another project writes it."""
     if not task.owner or task.is_without_tar:
         return
-    advice = "set another shards.directory, or another collection.name"
+    advice = "set another shards.folder, or another collection.name"
     if task.size_there is not None and not wrote(task):
         what = "is there, and this project did not write it"
         raise InputError(_shown(task), what, f"move it away, or {advice}")

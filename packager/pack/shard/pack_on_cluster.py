@@ -236,7 +236,7 @@ def take_tar(task: ShardTask, folder: Path) -> None:
         size = (folder / task.tar.name).stat().st_size
         if size != shard.size:
             what = f"a worker wrote {shard.size} bytes, and {size} of them are seen here"
-            raise IncompleteError(task.tar, what, "shards.directory must be one folder for all machines")
+            raise IncompleteError(task.tar, what, "shards.folder must be one folder for all machines")
         atomic_files.move_file(folder / task.tar.name, task.tar)
         write_tar_stamp(task.project, shard.name)
     except OSError as error:

@@ -50,7 +50,7 @@ def _release(config: Config) -> Release:
         date=_DATE,
         previous=_DIGEST,
         collection=collection_facts(config),
-        base_url=config.release.base_url,
+        base_url=config.release.url,
         catalogue_records=3,
         phases=(_phase("files", "published", 2), _phase("more", "next", 1), _phase("none", "planned", 0)),
         shards=shards,

@@ -29,7 +29,7 @@ Capture = pytest.CaptureFixture[str]
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A released project that no test writes to."""
     project = make_project(tmp_path_factory.mktemp("released") / "project")
-    project.write_config(collection="mtimes = true")
+    project.write_config(collection="[records]\nfile_times = true")
     for path in project.source.rglob("*"):
         os.utime(path, ns=(1_234_567_890_123_456_789, 1_234_567_890_123_456_789))
     assert main(["release", "--json", "--config", str(project.root / "packager.toml"), "--workers", "1"]) == 0
@@ -67,9 +67,7 @@ def test_every_member_of_every_shard_comes_out_with_its_time(project: Project, t
     for tar in shards(project):
         ran = run(capsys, "extract", tar, "--to", tmp_path / "out" / tar.stem)
         assert ran.code == 0, ran.err
-        published = open_published_shard(
-            shard_files(project.root / "output" / "manifests" / f"{tar.stem}.manifest.json")
-        )
+        published = open_published_shard(shard_files(project.root / "site" / "manifests" / f"{tar.stem}.manifest.json"))
         found = files_of(tmp_path / "out" / tar.stem)
         assert {path.decode(): hashlib.sha256(data).digest() for path, data in found.items()} == dict(
             zip(published.members["path"].to_pylist(), published.members["sha256"].to_pylist(), strict=True)
@@ -187,11 +185,11 @@ def test_a_layout_names_files_from_tags_and_parts_twins(project: Project, tmp_pa
             file.write(f"album {number % 3}/{number:02d} tone [b].wav,Same/../Title,..,A/B?,{number + 7}\n")
     text = (project.root / "packager.toml").read_text()
     (project.root / "packager.toml").write_text(
-        text.replace("[shards]", 'records = "source/records.csv"\n[shards]').replace(
+        text.replace("[shards]", '[records]\nfiles = ["source/records.csv"]\n[shards]').replace(
             'size = "64 KiB"', 'size = "1 MiB"'
         )
     )
-    for folder in ("output", ".packager", "shards"):
+    for folder in ("site", ".packager", "shards"):
         shutil.rmtree(project.root / folder)
     assert project.run(capsys, "release").code == 0
     tar = project.root / "shards" / "tones-audio-00001.tar"
@@ -215,7 +213,7 @@ def test_a_flipped_bit_spoils_one_member_and_the_others_come_out(
 ) -> None:
     tar = project.root / "shards" / "tones-rest-00001.tar"
     published = open_published_shard(
-        shard_files(project.root / "output" / "manifests" / "tones-rest-00001.manifest.json")
+        shard_files(project.root / "site" / "manifests" / "tones-rest-00001.manifest.json")
     )
     bad = published.members["path"].to_pylist().index("notes.txt")
     data = bytearray(tar.read_bytes())
@@ -232,7 +230,7 @@ def test_a_flipped_bit_spoils_one_member_and_the_others_come_out(
 
 def test_a_tar_cut_short_gives_the_members_before_the_cut(project: Project, tmp_path: Path, capsys: Capture) -> None:
     tar = shards(project)[0]
-    whole = open_published_shard(shard_files(project.root / "output" / "manifests" / f"{tar.stem}.manifest.json"))
+    whole = open_published_shard(shard_files(project.root / "site" / "manifests" / f"{tar.stem}.manifest.json"))
     os.truncate(tar, whole.members["offset"][1].as_py() + 10)
     ran = run(capsys, "extract", tar, "--to", tmp_path / "out")
     assert ran.code == 1
@@ -328,7 +326,7 @@ def test_what_is_no_bag_is_refused(content: bytes, tmp_path: Path, capsys: Captu
 
 def poison(project: Project, name: str, **columns: object) -> Path:
     """Write into a shard's members table what only a liar would, in its first row."""
-    path = project.root / "output" / "manifests" / f"{name}.members.parquet"
+    path = project.root / "site" / "manifests" / f"{name}.members.parquet"
     table = pq.read_table(path)
     rows = table.to_pylist()
     rows[0] |= columns
@@ -372,7 +370,7 @@ def test_no_link_in_the_folder_is_followed(project: Project, tmp_path: Path, cap
     outside.mkdir()
     out.mkdir()
     tar = shards(project)[0]
-    published = open_published_shard(shard_files(project.root / "output" / "manifests" / f"{tar.stem}.manifest.json"))
+    published = open_published_shard(shard_files(project.root / "site" / "manifests" / f"{tar.stem}.manifest.json"))
     folder = published.members["path"][0].as_py().partition("/")[0]
     (out / folder).symlink_to(outside)
     for options in ((), ("--overwrite",)):
@@ -414,7 +412,7 @@ def test_names_with_markup_and_escapes_are_printed_as_they_are(
     for name in ("a[b].txt", "a[/b].txt", "\x1b[31mred\x1b[0m.txt"):
         (project.source / name).parent.mkdir(exist_ok=True)
         (project.source / name).write_bytes(b"x")
-    for folder in ("output", ".packager", "shards"):
+    for folder in ("site", ".packager", "shards"):
         shutil.rmtree(project.root / folder)
     assert project.run(capsys, "release").code == 0
     tar = next(path for path in shards(project) if "rest" in path.name)

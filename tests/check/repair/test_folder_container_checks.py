@@ -44,7 +44,7 @@ def faults(capsys: Capture, *arguments: object) -> list[dict[str, Any]]:
 
 def test_a_downloaded_folder_is_proved_and_each_bad_byte_found(made: Project, tmp_path: Path, capsys: Capture) -> None:
     folder = whole_folder(made, tmp_path / "got")
-    release = ("--release", made.root / "output")
+    release = ("--release", made.root / "site")
     assert faults(capsys, folder, *release) == []
     assert faults(capsys, tmp_path / "got", *release) == []
     for path, at in (("data/Album/02 two.flac", 299_999), ("data/a/b.ogg", 0), ("manifest-sha256.txt", 3)):
@@ -110,15 +110,15 @@ def check_empty_files(folder: Path, capsys: Capture, release: tuple[object, ...]
 def test_the_archivists_own_folder_and_files_are_proved_where_they_lie(made: Project, capsys: Capture) -> None:
     assert faults(capsys, made.root / "shards") == []
     assert faults(capsys, made.root / "shards" / NAME) == []
-    assert faults(capsys, made.source, "--release", made.root / "output") == []
+    assert faults(capsys, made.source, "--release", made.root / "site") == []
     (made.source / "cover.jpg").write_bytes(bytes(16_385))
-    (found,) = faults(capsys, made.source, "--release", made.root / "output")
+    (found,) = faults(capsys, made.source, "--release", made.root / "site")
     assert found["path"].endswith("cover.jpg")
 
 
 def test_extract_takes_members_out_of_a_folder(made: Project, tmp_path: Path, capsys: Capture) -> None:
     folder = whole_folder(made, tmp_path / "got")
-    release = ("--release", made.root / "output")
+    release = ("--release", made.root / "site")
     code, out, _ = run(capsys, "extract", folder, "--to", tmp_path / "out", *release)
     assert code == 0
     for path in FILES:
@@ -146,7 +146,7 @@ def whole(folder: Path) -> dict[str, bytes]:
 def test_inspect_finds_no_fault_in_the_members_table_of_a_folder_unless_members_overlap(
     made: Project, tmp_path: Path, capsys: Capture
 ) -> None:
-    table = made.root / f"output/manifests/{NAME}.members.parquet"
+    table = made.root / f"site/manifests/{NAME}.members.parquet"
     assert run(capsys, "inspect", table)[0] == 0
     rows = pq.read_table(table)
     offsets, sizes = rows["offset"].to_pylist(), rows["size"].to_pylist()
@@ -163,7 +163,7 @@ def test_repair_mends_bad_missing_short_and_long_files_from_loose_ones(
 ) -> None:
     folder = whole_folder(made, tmp_path / "got")
     right = whole(folder)
-    options = ("--release", made.root / "output", "--no-web-seeds", "--workers", 1)
+    options = ("--release", made.root / "site", "--no-web-seeds", "--workers", 1)
     assert run(capsys, "repair", folder, *options)[0] == 0
     spoil(folder, "data/Album/01 one.flac", 0)
     spoil(folder, "data/Album/01 one.flac", 299_999)
@@ -192,7 +192,7 @@ def test_repair_reads_back_what_it_wrote_into_a_folder(
     folder = whole_folder(made, tmp_path / "got")
     spoil(folder, "data/Album/01 one.flac", 0)
     monkeypatch.setattr(os, "pwrite", lambda _, data, __: len(data))  # a disk that says yes and keeps nothing
-    options = ("--release", made.root / "output", "--no-web-seeds", "--workers", 1, "--json")
+    options = ("--release", made.root / "site", "--no-web-seeds", "--workers", 1, "--json")
     code, out, _ = run(capsys, "repair", folder, "--from", made.source, *options)
     report = json.loads(out)
     assert (code, report["complete"], report["repaired"]) == (1, False, 0)
@@ -206,8 +206,8 @@ def test_repair_takes_just_the_bad_pieces_of_a_folder_from_a_web_seed_and_from_p
     folder = whole_folder(made, tmp_path / "got")
     right = whole(folder)
     copy = shutil.copytree(folder, tmp_path / "seed" / NAME)
-    torrent = made.root / "output/torrents" / f"{NAME}.torrent"
-    options = ("--release", made.root / "output", "--workers", 1, "--json")
+    torrent = made.root / "site/torrents" / f"{NAME}.torrent"
+    options = ("--release", made.root / "site", "--workers", 1, "--json")
     with serving({f"w/{NAME}/{path}": data for path, data in right.items()}) as site:
         spoil(folder, "data/Album/02 two.flac", 150_000)
         spoil(folder, "manifest-sha256.txt", 3)
@@ -232,7 +232,7 @@ def test_rebuild_writes_the_folder_again_from_files_of_any_name(made: Project, t
         if path.is_file():
             shutil.copy(path, loose / f"{number}.bin")
     out = tmp_path / "out" / NAME
-    options = ("--release", made.root / "output", "--from", loose, "--to", out, "--index", tmp_path / "index")
+    options = ("--release", made.root / "site", "--from", loose, "--to", out, "--index", tmp_path / "index")
     code, _, err = run(capsys, "rebuild", NAME, *options, "--workers", 1)
     assert code == 0, err
     assert whole(out) == right
@@ -251,7 +251,7 @@ def test_rebuild_writes_the_folder_again_from_files_of_any_name(made: Project, t
 
 def test_a_mirror_leaves_folders_out_and_says_so(made: Project, tmp_path: Path, capsys: Capture) -> None:
     options = ("--to", tmp_path / "mirror", "--budget", "1 GB", "--unsigned", "--yes", "--json")
-    code, out, err = run(capsys, "mirror", "follow", made.root / "output", *options)
+    code, out, err = run(capsys, "mirror", "follow", made.root / "site", *options)
     assert NAME in out + err, (code, out, err)
     assert "kept as files" in out + err
     assert "Traceback" not in err

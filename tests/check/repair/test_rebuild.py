@@ -30,7 +30,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A released project that no test writes to."""
     project = make_project(tmp_path_factory.mktemp("released") / "project")
     text = (project.root / "packager.toml").read_text()
-    (project.root / "packager.toml").write_text(text.replace("[shards]", "[shards]\nsha256 = true"))
+    (project.root / "packager.toml").write_text(text.replace("[shards]", "[shards]\ntar_sha256 = true"))
     assert main(["release", "--json", "--config", str(project.root / "packager.toml"), "--workers", "1"]) == 0
     return project.root
 
@@ -50,12 +50,12 @@ def run(capsys: Capture, *arguments: object) -> Ran:
 
 
 def rebuild(capsys: Capture, made: Path, loose: Path, tmp_path: Path, *options: object, name: str = "rest") -> Ran:
-    where = ("--release", made / "output", "--to", tmp_path / "new.tar", "--index", tmp_path / "index")
+    where = ("--release", made / "site", "--to", tmp_path / "new.tar", "--index", tmp_path / "index")
     return run(capsys, "rebuild", f"tones-{name}-00001", "--from", loose, "--workers", "1", *where, *options)
 
 
 def published(made: Path, name: str = "rest") -> PublishedShard:
-    return open_published_shard(shard_files(made / "output" / "manifests" / f"tones-{name}-00001.manifest.json"))
+    return open_published_shard(shard_files(made / "site" / "manifests" / f"tones-{name}-00001.manifest.json"))
 
 
 def digest(path: Path) -> str:
@@ -104,7 +104,7 @@ def test_the_manifests_path_or_the_tars_place_name_the_shard_too(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     tar = made / "shards" / "tones-rest-00001.tar"
-    manifest = made / "output" / "manifests" / "tones-rest-00001.manifest.json"
+    manifest = made / "site" / "manifests" / "tones-rest-00001.manifest.json"
     assert run(capsys, "rebuild", manifest, "--from", loose).code == 0
     assert digest(Path("tones-rest-00001.tar")) == digest(tar)
     copy = tmp_path / "moved" / tar.name
@@ -276,8 +276,8 @@ def test_a_whole_tar_is_left_alone_and_another_file_is_not_overwritten(
 def test_members_that_do_not_make_the_published_sums_get_no_name(
     made: Path, loose: Path, tmp_path: Path, capsys: Capture
 ) -> None:
-    shutil.copytree(made / "output", tmp_path / "output")
-    manifest = tmp_path / "output" / "manifests" / "tones-rest-00001.manifest.json"
+    shutil.copytree(made / "site", tmp_path / "site")
+    manifest = tmp_path / "site" / "manifests" / "tones-rest-00001.manifest.json"
     facts = json.loads(manifest.read_text())
     manifest.write_text(json.dumps(facts | {"sha256": "0" * 64}))
     ran = run(capsys, "rebuild", manifest, "--from", loose, "--to", tmp_path / "new.tar", "--index", tmp_path / "index")
@@ -337,7 +337,7 @@ def test_a_wrong_argument_is_one_sentence(
     arguments: tuple[str, ...], made: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    ran = run(capsys, "rebuild", *(argument.replace("OUTPUT", str(made / "output")) for argument in arguments))
+    ran = run(capsys, "rebuild", *(argument.replace("OUTPUT", str(made / "site")) for argument in arguments))
     assert ran.code == 2
     assert WRONG[arguments] in ran.err
     assert len(ran.err.splitlines()) == 1
@@ -357,7 +357,7 @@ def kill_and_go_on(made: Path, loose: Path, tmp_path: Path, disk: FailingDisk, *
     for number, path in enumerate(sorted(path for path in loose.rglob("*") if path.is_file())):
         path.rename(loose / f"{number}.bin")
     whole, out, index = digest(made / "shards" / f"{name}.tar"), tmp_path / "new.tar", tmp_path / "index"
-    where = ["--from", str(loose), "--release", str(made / "output"), "--workers", "1"]
+    where = ["--from", str(loose), "--release", str(made / "site"), "--workers", "1"]
     arguments = ["rebuild", name, *where, "--to", str(out), "--index", str(index)]
     chance = random.Random(seed)
     killed = 0

@@ -38,7 +38,7 @@ class Held:
 
     @property
     def torrent(self) -> Path:
-        return self.root / "output" / "torrents" / f"{NAME}.torrent"
+        return self.root / "site" / "torrents" / f"{NAME}.torrent"
 
     def wrong(self) -> list[int]:
         """The pieces of the tar on disk that are not right."""
@@ -70,7 +70,7 @@ def make_release(root: Path, *, members: int, member: int, size: str, piece: str
 
 def held(root: Path) -> Held:
     tar = root / "shards" / f"{NAME}.tar"
-    documents = shard_files(root / "output" / "manifests" / f"{NAME}.manifest.json")
+    documents = shard_files(root / "site" / "manifests" / f"{NAME}.manifest.json")
     return Held(root, tar, tar.read_bytes(), open_published_shard(documents))
 
 

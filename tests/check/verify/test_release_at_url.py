@@ -25,7 +25,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         files = [f"--{kind}={project.root / name}.{kind[:3]}" for kind in ("secret", "public")]
         assert main(["keygen", "--no-password", *files]) == 0
     config = project.root / "packager.toml"
-    config.write_text(config.read_text().replace("[release]", '[release]\nkey = "our.sec"'))
+    config.write_text(config.read_text().replace("[release]", '[release]\nsecret_key = "our.sec"'))
     assert main(["release", "--json", "--config", str(config), "--workers", "1"]) == 0
     return project.root
 
@@ -47,9 +47,7 @@ def project(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Proj
 @pytest.fixture
 def site(made: Path) -> Iterator[Site]:
     published = {
-        str(path.relative_to(made / "output")): path.read_bytes()
-        for path in (made / "output").rglob("*")
-        if path.is_file()
+        str(path.relative_to(made / "site")): path.read_bytes() for path in (made / "site").rglob("*") if path.is_file()
     }
     with serving(published) as site:
         yield site
@@ -120,7 +118,7 @@ def test_the_key_that_signed_is_asked_for_and_no_other(
 ) -> None:
     tar = tars(project)[0]
     line = (made / "our.pub").read_text().splitlines()[1]
-    for release in (site.address, made / "output"):
+    for release in (site.address, made / "site"):
         for key, code in ((line, 0), (made / "our.pub", 0), (made / "other.pub", 2)):
             assert run(capsys, "verify", tar, "--release", release, "--key", key, "-w", 1)[0] == code
     site.files["release.json"] += b"\n"
@@ -137,8 +135,8 @@ def test_a_document_beside_the_key_is_refused_since_nobody_signed_it(
     project: Project, made: Path, capsys: Capture
 ) -> None:
     tar = tars(project)[0]
-    manifest = made / "output/manifests" / f"{tar.stem}.manifest.json"
-    signed = ["--release", made / "output", "--key", made / "our.pub"]
+    manifest = made / "site/manifests" / f"{tar.stem}.manifest.json"
+    signed = ["--release", made / "site", "--key", made / "our.pub"]
     assert run(capsys, "verify", tar, *signed, "--manifest", manifest)[0] == 2
     assert run(capsys, "repair", tar, *signed, "--manifest", manifest)[0] == 2
     assert run(capsys, "extract", tar, *signed, "--manifest", manifest)[0] == 2

@@ -146,7 +146,7 @@ def test_what_was_proved_longest_ago_is_read_first(root: Path) -> None:
 
 def test_loose_files_are_remembered_one_by_one(root: Path) -> None:
     source, state = root / "source", root / "state"
-    release = root / "output"
+    release = root / "site"
     whole = api.verify([source], api.VerifyOptions(release=release, state_file=state), workers=1)
     assert whole.read_bytes == whole.size
     os.utime(source / "003 [b].bin")
@@ -185,7 +185,7 @@ RUNS = [range(10), range(20, 30), range(5, 25), range(7, 8), range(40), range(39
 
 
 def test_runs_are_joined_in_a_minute_and_cut_by_later_ones(tmp_path: Path, root: Path) -> None:
-    published = open_published_shard(shard_files(root / "output/manifests" / f"{NAME}.manifest.json"))
+    published = open_published_shard(shard_files(root / "site/manifests" / f"{NAME}.manifest.json"))
     assert published.pieces.count > 41
     (subject,) = find_targets([tar_of(root)], CheckAgainst())
     (stream,) = subject.look().streams

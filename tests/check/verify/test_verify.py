@@ -31,7 +31,7 @@ class Held:
         self.root, self.capsys = root, capsys
         self.tar = root / "shards" / f"{NAME}.tar"
         self.right = self.tar.read_bytes()
-        self.manifest = root / "output" / "manifests" / f"{NAME}.manifest.json"
+        self.manifest = root / "site" / "manifests" / f"{NAME}.manifest.json"
 
     @property
     def published(self) -> PublishedShard:
@@ -75,7 +75,7 @@ def make_release(root: Path, *, members: int, member: int, size: str, torrent: s
 @pytest.fixture(scope="module", params=["hybrid", "v1"])
 def made(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     root = tmp_path_factory.mktemp("released") / "project"
-    torrent = f'piece_length = "16 KiB"\nversion = "{request.param}"'
+    torrent = f'piece_length = "16 KiB"\nformat = "{request.param}"'
     make_release(root, members=20, member=30_000, size="16 MiB", torrent=torrent)
     return root
 
@@ -229,13 +229,13 @@ def test_a_sample_reads_its_share_and_says_what_it_proves(held: Held) -> None:
 
 def test_an_extracted_shard_is_a_bag_that_its_release_and_itself_agree_on(held: Held) -> None:
     bag = held.bag()
-    report = held.report(bag, "--release", held.root / "output", code=0)
+    report = held.report(bag, "--release", held.root / "site", code=0)
     assert report["targets"][0]["files"] == 21 + 5
     (bag / "data" / "000 [b].bin").write_bytes(b"short")
     (bag / "data" / "002 [b].bin").unlink()
     (bag / "data" / "new.bin").write_bytes(b"new")
     (bag / "bag-info.txt").write_bytes((bag / "bag-info.txt").read_bytes().replace(b"Tones", b"Tunes"))
-    for arguments in ([bag, "--release", held.root / "output"], [bag]):
+    for arguments in ([bag, "--release", held.root / "site"], [bag]):
         found = {(fault["kind"], os.path.relpath(fault["path"], bag)) for fault in held.faults(*arguments)}
         assert found == {
             ("bad", "data/000 [b].bin"),
@@ -252,14 +252,14 @@ def test_a_bag_that_agrees_with_itself_but_not_with_the_release_is_bad(held: Hel
     bag = held.bag()
     (bag / "data" / "003 [b].bin").write_bytes(b"another")
     bagit.Bag(str(bag)).save(manifests=True)
-    assert held.verify(bag, "--release", held.root / "output").code == 1
+    assert held.verify(bag, "--release", held.root / "site").code == 1
     (bag.rename(bag.with_name("elsewhere")))
     assert held.verify(bag.with_name("elsewhere")).code == 0
 
 
 def test_loose_files_are_found_by_the_source_path_and_by_the_member_path(held: Held) -> None:
     source = held.root / "source"
-    report = held.report(source, "--release", held.root / "output", code=0)
+    report = held.report(source, "--release", held.root / "site", code=0)
     assert report["targets"][0]["files"] == 21
     member = next(path for path in held.published.members["path"].to_pylist() if path.startswith("100"))
     (source / "100%.bin").rename(source / member)
@@ -311,7 +311,7 @@ def test_what_may_not_be_read_is_unreadable_and_a_folder_is_named(made: Path, ca
         os.seteuid(65534)
         try:
             (fault,) = held.faults(held.tar)
-            ran = held.verify(held.root / "source", "--release", held.root / "output")
+            ran = held.verify(held.root / "source", "--release", held.root / "site")
         finally:
             os.seteuid(0)
     assert (fault["kind"], fault["detail"]) == ("unreadable", "Permission denied")
@@ -323,7 +323,7 @@ def test_what_may_not_be_read_is_unreadable_and_a_folder_is_named(made: Path, ca
 def test_one_shard_whose_documents_are_broken_does_not_stop_the_others(held: Held) -> None:
     other = held.tar.with_name("other.tar")
     other.write_bytes(b"")
-    for release in ("output/release.json", "output/releases"):
+    for release in ("site/release.json", "site/releases"):
         path = held.root / release
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     (held.manifest.with_name("other.manifest.json")).write_bytes(held.manifest.read_bytes())
@@ -335,7 +335,7 @@ def test_one_shard_whose_documents_are_broken_does_not_stop_the_others(held: Hel
 
 def test_a_document_that_is_not_the_one_release_json_names_is_refused(held: Held) -> None:
     held.manifest.write_bytes(held.manifest.read_bytes().replace(b"archive-packager", b"Archive-packager"))
-    ran = held.verify(held.tar, "--release", held.root / "output")
+    ran = held.verify(held.tar, "--release", held.root / "site")
     assert ran.code == 2
     assert "release.json says" in ran.err
 

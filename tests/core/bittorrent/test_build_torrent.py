@@ -125,7 +125,7 @@ def test_a_v1_twin_has_the_hybrids_pieces_and_another_infohash() -> None:
     piece_length=st.sampled_from([BLOCK, 4 * BLOCK]),
     options=st.builds(
         TorrentOptions,
-        version=st.sampled_from(VERSIONS),
+        format=st.sampled_from(VERSIONS),
         trackers=st.lists(
             st.lists(st.sampled_from(["http://a/announce", "udp://b.example:6969"]), max_size=3).map(tuple), max_size=3
         ).map(tuple),
@@ -138,7 +138,7 @@ def test_the_size_of_a_torrent_is_known_before_its_file_is_hashed(
 ) -> None:
     file = hashed(name, pattern(size), piece_length)
     made = build_torrent.build_torrent(
-        build_torrent.build_info(file, options.version),
+        build_torrent.build_info(file, options.format),
         file=file,
         trackers=options.trackers,
         web_seeds=options.web_seeds,
@@ -152,4 +152,4 @@ def test_the_size_of_a_torrent_is_exact_for_an_early_date_too() -> None:
     made = build_torrent.build_torrent(
         build_torrent.build_info(file, "v1"), file=file, trackers=(), web_seeds=(), creation_date=0
     )
-    assert build_torrent.torrent_size("a", 1, BLOCK, TorrentOptions(version="v1"), creation_date=0) == len(made)
+    assert build_torrent.torrent_size("a", 1, BLOCK, TorrentOptions(format="v1"), creation_date=0) == len(made)

@@ -36,7 +36,7 @@ def test_choice_equals_the_published_vector(vector: dict[str, int | TorrentVersi
 @given(size=st.integers(0, 1 << 50), version=st.sampled_from(VERSIONS))
 def test_the_choice_is_the_smallest_whose_torrent_is_small_enough(size: int, version: TorrentVersion) -> None:
     chosen = choose_piece_length(size, version)
-    options = TorrentOptions(version=version)
+    options = TorrentOptions(format=version)
     made = torrent_size("demo-audio-00001.tar", size, chosen, options)
     assert chosen.bit_count() == 1
     assert chosen >= SMALLEST
@@ -57,7 +57,7 @@ def table() -> list[str]:
         cells = [format_size(size)]
         for version in VERSIONS:
             chosen = choose_piece_length(size, version)
-            made = torrent_size("demo-audio-00001.tar", size, chosen, TorrentOptions(version=version))
+            made = torrent_size("demo-audio-00001.tar", size, chosen, TorrentOptions(format=version))
             cells += [format_size(chosen), format_size(made)]
         lines.append(f"| {' | '.join(cells)} |")
     return lines

@@ -96,7 +96,7 @@ def test_a_budget_holds_the_earliest_years_and_the_most_popular_first(tmp_path: 
         row = {"id": f"r{number}", "path": str(path.relative_to(made.source)), "popularity": number / 2}
         lines.append(json.dumps(row | ({"year": 1990 - number} if number else {})))
     (tmp_path / "records.jsonl").write_text("\n".join(lines) + "\n")
-    made.write_config(phases=ONE_PHASE, collection='records = "records.jsonl"')
+    made.write_config(phases=ONE_PHASE, collection='[records]\nfiles = ["records.jsonl"]')
     config = tmp_path / "packager.toml"
     api.scan(config, workers=1)
     sizes = {int(path.name[:2]): path.stat().st_size for path in made.source.rglob("*.wav")}

@@ -176,9 +176,9 @@ def test_a_redirect_on_the_host_or_to_an_allowed_one_is_followed(location: str, 
 def test_an_address_with_a_user_name_or_password_is_refused_and_not_repeated(written: str) -> None:
     readers = (
         lambda: url_values.url(written, "tracker", url_values.TRACKERS),
-        lambda: url_values.base_url(written, "release.base_url"),
-        lambda: url_values.web_seeds([written], "torrent.web_seeds"),
-        lambda: url_values.trackers([[written]], "torrent.trackers"),
+        lambda: url_values.base_url(written, "release.url"),
+        lambda: url_values.web_seeds([written], "torrents.web_seeds"),
+        lambda: url_values.trackers([[written]], "torrents.trackers"),
     )
     for read in readers:
         with pytest.raises(InputError, match="holds a user name or a password") as refused:

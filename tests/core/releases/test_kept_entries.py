@@ -66,13 +66,13 @@ def run(capsys: Capture, *arguments: object) -> Ran:
 
 
 def signed(project: Project) -> tuple[object, ...]:
-    return "--release", project.root / "output", "--key", project.root / "second.pub"
+    return "--release", project.root / "site", "--key", project.root / "second.pub"
 
 
 def assert_format_1(project: Project) -> None:
     """The second implementation finds nothing wrong, with the key of release 1 and with the one on the site."""
     for key in (Key.parse((project.root / "first.pub").read_text()), None):
-        assert Site(project.root / "output", project.root / "shards", project.source, key).check().problems == []
+        assert Site(project.root / "site", project.root / "shards", project.source, key).check().problems == []
 
 
 def listed(project: Project) -> list[Path]:
@@ -104,16 +104,14 @@ def test_the_kept_release_has_one_of_each_thing(kept: Project) -> None:
     assert all(
         "twin_torrent" in shard and "sha256" in shard for shard in release["shards"] if shard["file"][-4:] == ".tar"
     )
-    manifests = kept.root / "output/manifests"
+    manifests = kept.root / "site/manifests"
     members = {path.name.partition(".")[0]: rows(path) for path in manifests.glob("*.parquet")}
     moved = next(row for row in members["kept-rest-00001"] if row["id"] == "Moves.txt")
     assert (moved["current_id"], moved["current_path"]) == ("texts/moved.txt", "texts/moved.txt")
     assert any(row["superseded"] for row in members["kept-rest-00002"])
     assert any(row["source_path_b64"] for row in members["kept-rest-00004"])
     assert not (kept.root / "shards/kept-audio-00003.tar").exists(), "it is virtual"
-    assert [
-        json.loads((kept.root / f"output/releases/{n}.json").read_text()).get("next_key") for n in (1, 2, 3, 4)
-    ] == [
+    assert [json.loads((kept.root / f"site/releases/{n}.json").read_text()).get("next_key") for n in (1, 2, 3, 4)] == [
         None,
         (kept.root / "second.pub").read_text().splitlines()[1],
         None,
@@ -127,7 +125,7 @@ def test_the_kept_release_has_one_of_each_thing(kept: Project) -> None:
 
 def test_a_release_continues_it_and_changes_nothing_that_is_published(project: Project, capsys: Capture) -> None:
     before = read_release(project)
-    torrents = {path.name: path.read_bytes() for path in (project.root / "output/torrents").iterdir()}
+    torrents = {path.name: path.read_bytes() for path in (project.root / "site/torrents").iterdir()}
     tars = {path.name: path.read_bytes() for path in (project.root / "shards").glob("*.tar")}
     assert release(project, capsys) == before
     (project.source / "texts/new.txt").write_bytes(b"a new file\n")
@@ -136,7 +134,7 @@ def test_a_release_continues_it_and_changes_nothing_that_is_published(project: P
     assert new_shards(before, after) == ["kept-metadata-00005", "kept-rest-00006"]
     assert_frozen(before, after)
     assert after["withdrawals"] == before["withdrawals"]
-    for folder, files in (("output/torrents", torrents), ("shards", tars)):
+    for folder, files in (("site/torrents", torrents), ("shards", tars)):
         assert {name: (project.root / folder / name).read_bytes() for name in files} == files
     ran = project.run(capsys, "release", "--workers", "1")
     assert (ran.code, "pack: nothing to do" in ran.out, "publish: nothing to do" in ran.out) == (0, True, True)
@@ -154,12 +152,12 @@ def test_its_state_folder_is_made_again_from_the_site(project: Project, capsys: 
 
 def test_a_withdrawal_of_it_is_lifted(project: Project, capsys: Capture) -> None:
     audio = "kept-audio-00001"
-    assert audio not in (project.root / "output/magnets.txt").read_text()
+    assert audio not in (project.root / "site/magnets.txt").read_text()
     assert project.run(capsys, "withdraw", "--undo", "--id", "k-02").code == 0
     after = release(project, capsys)
     assert [each.get("lifted") for each in after["withdrawals"] if each["id"] == "k-02"] == [5]
-    assert "k-02" in {row["id"] for row in rows(project.root / f"output/manifests/{audio}.members.parquet")}
-    assert audio in (project.root / "output/magnets.txt").read_text()
+    assert "k-02" in {row["id"] for row in rows(project.root / f"site/manifests/{audio}.members.parquet")}
+    assert audio in (project.root / "site/magnets.txt").read_text()
 
 
 @pytest.mark.parametrize("name", ["texts/redacted.txt", "texts/withdrawn.txt"])
@@ -168,7 +166,7 @@ def test_its_withdrawn_content_stays_out_under_another_name(project: Project, ca
     (project.source / name).rename(project.source / "texts/renamed.txt")
     after = release(project, capsys)
     assert [shard for shard in new_shards(before, after) if "rest" in shard] == []
-    assert b"renamed.txt" not in (project.root / "output/release.json").read_bytes()
+    assert b"renamed.txt" not in (project.root / "site/release.json").read_bytes()
 
 
 def test_its_state_is_shown_and_its_tars_to_delete_are_listed(kept: Project, capsys: Capture) -> None:
@@ -188,7 +186,7 @@ def test_a_virtual_shard_of_it_is_written(project: Project, capsys: Capture) -> 
 
 def test_it_is_served(kept: Project) -> None:
     with serving(kept) as served:
-        assert served.get("/release.json")[2] == (kept.root / "output/release.json").read_bytes()
+        assert served.get("/release.json")[2] == (kept.root / "site/release.json").read_bytes()
         tar = kept.root / "shards/kept-rest-00001.tar"
         assert served.get("/shards/kept-rest-00001.tar")[2] == tar.read_bytes()
         assert served.get("/shards/kept-audio-00003.tar", {"Range": "bytes=0-99"})[0] == 206, "it is virtual"
@@ -204,7 +202,7 @@ def test_every_shard_of_it_verifies(kept: Project, capsys: Capture) -> None:
     ran = run(capsys, "verify", *listed(kept), *signed(kept), "--json", "--workers", 1)
     assert ran.code == 0, ran.out
     assert len(json.loads(ran.out)["targets"]) == len(listed(kept)) == 11
-    ran = run(capsys, "verify", *listed(kept), "--release", kept.root / "output", "--key", kept.root / "first.pub")
+    ran = run(capsys, "verify", *listed(kept), "--release", kept.root / "site", "--key", kept.root / "first.pub")
     assert (ran.code, "wrong key id" in ran.err) == (2, True)
 
 
@@ -249,8 +247,8 @@ def test_a_member_is_fetched_by_its_id_isrc_and_old_and_new_path(
 
 
 def test_every_document_of_it_is_inspected_without_a_fault(kept: Project, capsys: Capture) -> None:
-    documents = [path for path in sorted((kept.root / "output").rglob("*")) if path.name.endswith(INSPECTED)]
-    documents += [*(kept.root / "output/releases").glob("*.json"), *(kept.root / "shards").glob("*.tar")]
+    documents = [path for path in sorted((kept.root / "site").rglob("*")) if path.name.endswith(INSPECTED)]
+    documents += [*(kept.root / "site/releases").glob("*.json"), *(kept.root / "shards").glob("*.tar")]
     assert len(documents) > 80
     for path in documents:
         ran = run(capsys, "inspect", path)
@@ -277,8 +275,8 @@ def test_the_mirror_takes_the_later_releases_and_a_new_key(
         shutil.copy2(shards / name, mirror / name)
     asked = ("--budget", "400 KiB", "--reserve", 0, "--phase", "rest", "--counts", "list", "--client", "builtin")
     local = ("--no-web-seeds", "--listen", "127.0.0.2:0", "--until-done", "--yes", "--for", "200 s")
-    with seeding(project.root / "output/torrents/kept-rest-00004.torrent", shards) as peer:
-        ran = run(capsys, "mirror", "follow", project.root / "output", "--to", mirror, *asked, *local, "--peer", peer)
+    with seeding(project.root / "site/torrents/kept-rest-00004.torrent", shards) as peer:
+        ran = run(capsys, "mirror", "follow", project.root / "site", "--to", mirror, *asked, *local, "--peer", peer)
     assert ran.code == 0, ran.out + ran.err
     followed = MirrorFolder(mirror).required().followed
     assert (followed.serial, followed.keys[-1]) == (4, (project.root / "second.pub").read_text().splitlines()[1])
@@ -315,7 +313,7 @@ EXTENSIONS = '"format": 1,\n  "extensions": {"a later version": [1.5, null, {"fo
 def test_unknown_extensions_are_ignored_and_another_format_is_refused(
     project: Project, capsys: Capture, name: str
 ) -> None:
-    path = project.root / "output" / name
+    path = project.root / "site" / name
     changed(path, '"format": 1', EXTENSIONS)
     assert run(capsys, "inspect", path).code == 0
     changed(path, '"format": 1', '"format": 2')
@@ -326,15 +324,15 @@ def test_unknown_extensions_are_ignored_and_another_format_is_refused(
 def test_commands_read_a_release_and_a_lookup_with_extensions_and_none_of_format_2(
     project: Project, tmp_path: Path, capsys: Capture
 ) -> None:
-    output = project.root / "output"
-    get = ("get", "k-04", "--release", output, "--from", project.root / "shards", "--no-web-seeds", "--to", tmp_path)
-    verify = ("verify", project.root / "shards/kept-rest-00001.tar", "--release", output)
+    site = project.root / "site"
+    get = ("get", "k-04", "--release", site, "--from", project.root / "shards", "--no-web-seeds", "--to", tmp_path)
+    verify = ("verify", project.root / "shards/kept-rest-00001.tar", "--release", site)
     for name in ("release.json", "lookup.json"):
-        changed(output / name, '"format": 1', EXTENSIONS)
+        changed(site / name, '"format": 1', EXTENSIONS)
     assert run(capsys, *verify).code == 0
     assert run(capsys, *get).code == 0
-    changed(output / "release.json", '"format": 1', '"format": 2')
-    changed(output / "lookup.json", '"format": 1', '"format": 2')
+    changed(site / "release.json", '"format": 1', '"format": 2')
+    changed(site / "lookup.json", '"format": 1', '"format": 2')
     for command in (verify, get):
         ran = run(capsys, *command, *(["--overwrite"] if command is get else []))
         assert (ran.code, "format 2 is newer than 1; update packager" in ran.err) == (2, True), ran.err

@@ -36,7 +36,7 @@ def chain(tmp_path: Path, capsys: Capture) -> Project:
 
 
 def published_tables(project: Project) -> list[Path]:
-    return sorted((project.root / "output" / "manifests").glob("*.parquet"))
+    return sorted((project.root / "site" / "manifests").glob("*.parquet"))
 
 
 def test_every_table_of_a_chain_has_the_same_columns(chain: Project) -> None:
@@ -51,10 +51,10 @@ def test_every_table_of_a_chain_has_the_same_columns(chain: Project) -> None:
 def test_times_are_null_unless_the_manifest_says_them(tmp_path: Path, capsys: Capture) -> None:
     for mtimes in ("false", "true"):
         project = make_project(tmp_path / mtimes, files=5)
-        project.write_config(collection=f"mtimes = {mtimes}")
+        project.write_config(collection=f"[records]\nfile_times = {mtimes}")
         release(project, capsys)
-        table = pq.read_table(project.root / "output/manifests/tones-rest-00001.members.parquet")
-        manifest = json.loads((project.root / "output/manifests/tones-rest-00001.manifest.json").read_text())
+        table = pq.read_table(project.root / "site/manifests/tones-rest-00001.members.parquet")
+        manifest = json.loads((project.root / "site/manifests/tones-rest-00001.manifest.json").read_text())
         assert manifest.get("mtimes", False) == (mtimes == "true")
         assert table["mtime_ns"].null_count == (0 if manifest.get("mtimes") else table.num_rows)
 
@@ -105,7 +105,7 @@ def test_a_column_that_may_not_be_null_may_not_be_missing(column: str, tmp_path:
 def test_a_shard_is_rebuilt_verified_and_extracted_by_a_table_with_other_columns(
     chain: Project, tmp_path: Path, capsys: Capture
 ) -> None:
-    folder = chain.root / "output" / "manifests"
+    folder = chain.root / "site" / "manifests"
     name = "tones-rest-00001"
     for change in CHANGED.values():
         path = folder / f"{name}.members.parquet"

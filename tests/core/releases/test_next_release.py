@@ -87,7 +87,7 @@ def test_what_follows_a_release_that_names_a_key_is_signed_with_no_other() -> No
     with pytest.raises(InputError) as error:
         check_signer(second, OLD)
     assert str(error.value) == (
-        f"release.key: is the key {OLD.name}; serial 2 says that {NEW.name} signs what follows; "
+        f"release.secret_key: is the key {OLD.name}; serial 2 says that {NEW.name} signs what follows; "
         f"name the secret key of {NEW.name}: mirrors accept no other"
     )
 

@@ -12,7 +12,7 @@ from tests.helpers.projects import make_project
 
 Capture = pytest.CaptureFixture[str]
 BARE = '[collection]\nname = "a"\ntitle = "A"\nsource = "a"\n{collection}\n[[phases]]\nname = "all"\n'
-NEEDS = ["torrent.trackers", "torrent.web_seeds", "release.key", "collection.licence", "collection.contact"]
+NEEDS = ["torrents.trackers", "torrents.web_seeds", "release.secret_key", "collection.licence", "collection.contact"]
 
 
 def keys(text: str) -> list[str]:
@@ -20,25 +20,25 @@ def keys(text: str) -> list[str]:
 
 
 def test_a_bare_config_misses_everything() -> None:
-    assert keys(BARE.format(collection="")) == [*NEEDS, "release.base_url"]
+    assert keys(BARE.format(collection="")) == [*NEEDS, "release.url"]
 
 
 @pytest.mark.parametrize(
     ("lines", "key"),
     [
-        ('[torrent]\ntrackers = [["udp://t.example:1/announce"]]', "torrent.trackers"),
-        ('[torrent]\nweb_seeds = ["https://files.example/"]', "torrent.web_seeds"),
-        ('[release]\nkey = "release.key"', "release.key"),
-        ('[release]\nbase_url = "https://a.example/"', "release.base_url"),
+        ('[torrents]\ntrackers = [["udp://t.example:1/announce"]]', "torrents.trackers"),
+        ('[torrents]\nweb_seeds = ["https://files.example/"]', "torrents.web_seeds"),
+        ('[release]\nsecret_key = "release.key"', "release.secret_key"),
+        ('[release]\nurl = "https://a.example/"', "release.url"),
     ],
 )
 def test_what_is_set_is_not_missed(lines: str, key: str) -> None:
-    assert keys(BARE.format(collection="") + lines) == [each for each in [*NEEDS, "release.base_url"] if each != key]
+    assert keys(BARE.format(collection="") + lines) == [each for each in [*NEEDS, "release.url"] if each != key]
 
 
 def test_white_space_is_no_licence() -> None:
     assert "collection.licence" in keys(BARE.format(collection='licence = " "'))
-    assert keys(BARE.format(collection='licence = "CC0-1.0"\ncontact = "x@example.org"'))[3:] == ["release.base_url"]
+    assert keys(BARE.format(collection='licence = "CC0-1.0"\ncontact = "x@example.org"'))[3:] == ["release.url"]
 
 
 def test_release_and_publish_say_so_before_their_last_line(tmp_path: Path, capsys: Capture) -> None:
@@ -47,8 +47,8 @@ def test_release_and_publish_say_so_before_their_last_line(tmp_path: Path, capsy
         lines = project.run(capsys, command).out.splitlines()
         at = lines.index("Readers of this release will miss:")
         assert lines[at + 1 : -2] == [
-            "  web seeds  no download without a seeder        torrent.web_seeds",
-            "  signature  no proof that the release is yours  release.key",
+            "  web seeds  no download without a seeder        torrents.web_seeds",
+            "  signature  no proof that the release is yours  release.secret_key",
             "  contact    no way to reach you                 collection.contact",
         ]
         assert lines[-2].startswith("release 1 of")
@@ -66,7 +66,7 @@ def test_a_release_that_misses_nothing_says_nothing(tmp_path: Path, capsys: Capt
         == 0
     )
     path = project.root / "packager.toml"
-    path.write_text(path.read_text().replace("[release]", '[release]\nkey = "k"'))
+    path.write_text(path.read_text().replace("[release]", '[release]\nsecret_key = "k"'))
     ran = project.run(capsys, "release")
     assert ran.code == 0, ran.err
     assert "will miss" not in ran.out

@@ -55,7 +55,7 @@ def test_a_folder_for_v1_is_given_the_v1_torrent_or_nothing(tmp_path: Path, hand
         client.add(dataclasses.replace(handed[1], twin_torrent=None))
     assert str(refused.value) == (
         f"{handed[1].name}: watch folder {tmp_path} cannot use a hybrid torrent, and the release has no v1 torrent "
-        "beside it; its publisher makes one with torrent.also_v1 = true; a newer client needs none"
+        "beside it; its publisher makes one with torrents.also_v1 = true; a newer client needs none"
     )
 
 

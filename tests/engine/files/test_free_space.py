@@ -22,7 +22,7 @@ def large(tmp_path: Path) -> Project:
 def use(project: Project, shards: Path) -> None:
     path = project.root / "packager.toml"
     project.write_config(size="256 MiB")
-    path.write_text(path.read_text().replace("[shards]", f'[shards]\ndirectory = "{shards}"'))
+    path.write_text(path.read_text().replace("[shards]", f'[shards]\nfolder = "{shards}"'))
 
 
 @pytest.mark.parametrize("command", ["release", "pack"])

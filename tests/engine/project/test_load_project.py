@@ -41,19 +41,19 @@ def refusal(path: Path) -> tuple[str, str]:
 
 def test_paths_are_absolute_and_relative_ones_start_at_the_config(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (root / "songs.csv").write_text("id\n")
-    path = write(root, 'records = "songs.csv"', '[shards]\ndirectory = "../shards"')
+    path = write(root, '[records]\nfiles = ["songs.csv"]', '[shards]\nfolder = "../shards"')
     monkeypatch.chdir(root)
     config, project = load_project(Path(path.name))
     assert isinstance(config, Config)
     assert (project.config, project.source, project.records) == (path, root / "songs", root / "songs.csv")
-    assert (project.shards, project.output) == (root.parent / "shards", root / "output")
+    assert (project.shards, project.site) == (root.parent / "shards", root / "site")
 
 
 def test_a_missing_config_tells_how_to_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError) as refused:
         load_project(Path("packager.toml"))
-    assert str(refused.value) == "packager.toml: not found; make one with: packager init FOLDER"
+    assert str(refused.value) == "packager.toml: not found; make one with: packager init DIR"
 
 
 def test_a_config_that_is_a_folder_is_refused(tmp_path: Path) -> None:
@@ -82,52 +82,57 @@ def test_a_byte_order_mark_is_passed_over(root: Path) -> None:
 @pytest.mark.parametrize(
     ("collection", "rest", "key", "what"),
     [
-        ('records = "no.csv"', "", "collection.records", '"no.csv": not found ({root}/no.csv); fix the path'),
-        ('records = "songs"', "", "collection.records", '"songs" is not a file; fix the path'),
-        ("", '[release]\nkey = "no.key"', "release.key", '"no.key": not found ({root}/no.key); fix the path'),
-        ("", '[release]\ntemplates = "a.txt"', "release.templates", '"a.txt" is not a folder; fix the path'),
+        ('[records]\nfiles = ["no.csv"]', "", "records.files[0]", '"no.csv": not found ({root}/no.csv); fix the path'),
+        ('[records]\nfiles = ["songs"]', "", "records.files[0]", '"songs" is not a file; fix the path'),
         (
             "",
-            '[shards]\ndirectory = "songs/shards"',
-            "shards.directory",
-            '"{root}/songs/shards" lies inside collection.source, "{root}/songs"; give each a folder of its own',
+            '[release]\nsecret_key = "no.key"',
+            "release.secret_key",
+            '"no.key": not found ({root}/no.key); fix the path',
+        ),
+        ("", '[site]\ntemplates = "a.txt"\n[release]', "site.templates", '"a.txt" is not a folder; fix the path'),
+        (
+            "",
+            '[shards]\nfolder = "songs/shards"',
+            "shards.folder",
+            '"{root}/songs/shards" is inside collection.source, "{root}/songs"; use separate folders',
         ),
         (
             "",
-            '[release]\noutput = "songs"',
-            "release.output",
-            '"{root}/songs" is the same folder as collection.source, "{root}/songs"; give each a folder of its own',
+            '[site]\nfolder = "songs"\n[release]',
+            "site.folder",
+            '"{root}/songs" is the same folder as collection.source, "{root}/songs"; use separate folders',
         ),
         (
             "",
-            '[release]\noutput = "."',
-            "release.output",
-            '"{root}" holds collection.source, "{root}/songs"; give each a folder of its own',
+            '[site]\nfolder = "."\n[release]',
+            "site.folder",
+            '"{root}" contains collection.source, "{root}/songs"; use separate folders',
         ),
         (
             "",
-            '[release]\noutput = ".packager"',
-            "release.output",
-            '"{root}/.packager" is the same folder as the state folder, "{root}/.packager"; '
-            "give each a folder of its own",
+            '[site]\nfolder = ".packager"\n[release]',
+            "site.folder",
+            '"{root}/.packager" is the same folder as the state folder, "{root}/.packager"; use separate folders',
         ),
         (
             "",
-            '[release]\noutput = "shards/site"',
-            "release.output",
-            '"{root}/shards/site" lies inside shards.directory, "{root}/shards"; give each a folder of its own',
+            '[site]\nfolder = "shards/site"\n[release]',
+            "site.folder",
+            '"{root}/shards/site" is inside shards.folder, "{root}/shards"; use separate folders',
         ),
         (
             "",
-            '[shards]\ndirectory = "output/shards"',
-            "release.output",
-            '"{root}/output" holds shards.directory, "{root}/output/shards"; give each a folder of its own',
+            '[shards]\nfolder = "site/shards"',
+            "site.folder",
+            '"{root}/site" contains shards.folder, "{root}/site/shards"; use separate folders',
         ),
         (
             "",
-            '[release]\nkey = "songs/my.key"',
-            "release.key",
-            '"{root}/songs/my.key" lies in "{root}/songs", which is released or replaced; move it beside packager.toml',
+            '[release]\nsecret_key = "songs/my.key"',
+            "release.secret_key",
+            '"{root}/songs/my.key" is in "{root}/songs", which is published or replaced; '
+            "move it to the folder of packager.toml",
         ),
     ],
 )
@@ -151,17 +156,17 @@ def test_a_source_around_the_config_tells_to_start_beside_it(root: Path, source:
     key, what = refusal(write(root, source=source))
     assert key == "collection.source"
     assert what == (
-        f'"{source}" holds the folder of packager.toml itself; '
-        f"run packager init from a folder beside it: cd .. && packager init {name}"
+        f'"{source}" contains the folder of packager.toml itself; '
+        f"run packager init in the folder above: cd .. && packager init {name}"
     )
 
 
 def test_a_link_does_not_hide_that_the_output_lies_in_the_source(root: Path) -> None:
     (root / "songs" / "site").mkdir()
-    (root / "output").symlink_to(root / "songs" / "site")
+    (root / "site").symlink_to(root / "songs" / "site")
     key, what = refusal(write(root))
-    assert key == "release.output"
-    assert "lies inside collection.source" in what
+    assert key == "site.folder"
+    assert "is inside collection.source" in what
 
 
 def test_a_link_to_itself_is_refused(root: Path) -> None:
@@ -174,7 +179,7 @@ def test_a_link_to_itself_is_refused(root: Path) -> None:
 def test_init_writes_a_config_that_loads(root: Path) -> None:
     path = init_project(root / "songs", root / "packager.toml")
     config, project = load_project(path)
-    assert (config.collection.source, config.collection.name, config.collection.title) == ("songs", "songs", "songs")
+    assert (config.source, config.collection.name, config.collection.title) == ("songs", "songs", "songs")
     assert project.source == root / "songs"
     assert config.phases[1].order == "path"
 
@@ -193,12 +198,10 @@ def test_init_keeps_a_config_that_is_there_unless_forced(root: Path) -> None:
 def test_init_writes_a_sibling_relative_and_a_far_folder_absolute(root: Path) -> None:
     beside = root / "project"
     beside.mkdir()
-    assert load_project(init_project(root / "songs", beside / "packager.toml"))[0].collection.source == "../songs"
+    assert load_project(init_project(root / "songs", beside / "packager.toml"))[0].source == "../songs"
     deep = root / "a" / "b"
     deep.mkdir(parents=True)
-    assert load_project(init_project(root / "songs", deep / "packager.toml"))[0].collection.source == str(
-        root / "songs"
-    )
+    assert load_project(init_project(root / "songs", deep / "packager.toml"))[0].source == str(root / "songs")
 
 
 def records(path: Path, columns: list[str]) -> None:
@@ -224,7 +227,7 @@ def test_init_enters_a_records_file_and_orders_by_its_popularity(
 ) -> None:
     records(root / "songs" / f"records.{suffix}", columns)
     config, project = load_project(init_project(root / "songs", root / "packager.toml"))
-    assert config.collection.records == f"songs/records.{suffix}"
+    assert config.records_file == f"songs/records.{suffix}"
     assert project.records == root / "songs" / f"records.{suffix}"
     assert config.phases[1].order == order
 

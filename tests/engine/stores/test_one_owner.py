@@ -83,7 +83,7 @@ def test_a_mark_that_was_cut_is_written_again_and_another_is_respected(content: 
 def stored_project(root: Path, shards: str, seed: int) -> Project:
     project = make_project(root, seed=seed, files=4)
     config = project.root / "packager.toml"
-    config.write_text(config.read_text().replace("[shards]", f'[shards]\ndirectory = "{shards}"'))
+    config.write_text(config.read_text().replace("[shards]", f'[shards]\nfolder = "{shards}"'))
     plan(project)
     return project
 

@@ -50,7 +50,7 @@ def grow(project: Project, capsys: pytest.CaptureFixture[str], seed: int = 5) ->
 def site(project: Project) -> dict[str, bytes]:
     """Return the site's files."""
     found = project.published()
-    return {path.removeprefix("output/"): data for path, data in found.items() if path.startswith("output/")}
+    return {path.removeprefix("site/"): data for path, data in found.items() if path.startswith("site/")}
 
 
 def upload(project: Project, capsys: pytest.CaptureFixture[str], to: str, *more: str) -> dict[str, object]:
@@ -114,9 +114,9 @@ def test_old_files_go_after_the_time_of_grace_and_files_of_others_never(
     to = TARGET.format(bucket.name)
     upload(project, capsys, to)
     bucket.put("site/notes-of-somebody.txt", b"mine")
-    gone = project.root / "output" / "extra.html"  # as if an older release had had it
+    gone = project.root / "site" / "extra.html"  # as if an older release had had it
     gone.write_bytes(b"old page")
-    sums = project.root / "output" / "SHA256SUMS"
+    sums = project.root / "site" / "SHA256SUMS"
     before = sums.read_bytes()
     sums.write_bytes(before + f"{hashlib.sha256(b'old page').hexdigest()}  extra.html\n".encode())
     assert upload(project, capsys, to)["uploaded"] == 2

@@ -34,7 +34,7 @@ def filled(released: Project, s3_port: int) -> Iterator[Bucket]:
     """Return a bucket with that release at site/, its tars at site/shards/."""
     bucket = Bucket(s3_port, "reading")
     for path, data in released.published().items():
-        bucket.put(f"site/{path.removeprefix('output/')}", data)
+        bucket.put(f"site/{path.removeprefix('site/')}", data)
     yield bucket
     bucket.close()
 
@@ -96,7 +96,7 @@ def test_verify_names_what_is_bad_missing_short_and_unknown_in_a_store(
     released: Project, stored: Bucket, run, tmp_path: Path
 ) -> None:
     place, tar = f"s3://{stored.name}/broken", large(released)
-    release = released.root / "output"
+    release = released.root / "site"
     data = bytearray(tar.read_bytes())
     data[9 << 20] ^= 1
     stored.put(f"broken/{tar.name}", bytes(data))
@@ -122,7 +122,7 @@ def test_a_member_is_read_out_of_a_tar_in_a_store_by_its_range_alone(
 ) -> None:
     tar = next(tar for tar in tars(released) if b"data/notes.txt" in tar.read_bytes())
     address = f"s3://{stored.name}/site/shards/{tar.name}"
-    ran = run("extract", address, "--release", released.root / "output", "--path", "*.txt", "-o", tmp_path / "out")
+    ran = run("extract", address, "--release", released.root / "site", "--path", "*.txt", "-o", tmp_path / "out")
     assert ran.code == 0, ran.err
     written = {path.name: path.read_bytes() for path in (tmp_path / "out").rglob("*.txt")}
     assert written
@@ -145,7 +145,7 @@ def test_get_takes_members_out_of_a_release_that_is_in_a_store_with_its_tars(
 def test_get_and_repair_take_bytes_from_tars_in_a_store_beside_a_release_here(
     released: Project, stored: Bucket, run, tmp_path: Path
 ) -> None:
-    shutil.copytree(released.root / "output", tmp_path / "site")
+    shutil.copytree(released.root / "site", tmp_path / "site")
     place = f"s3://{stored.name}/site/shards"
     ran = run("get", "large.bin", "--release", tmp_path / "site", "--from", place, "-o", tmp_path / "out")
     assert ran.code == 0, ran.err
@@ -160,7 +160,7 @@ def test_get_and_repair_take_bytes_from_tars_in_a_store_beside_a_release_here(
 
 
 def test_get_takes_a_release_at_a_file_address_as_its_folder(released: Project, run, tmp_path: Path) -> None:
-    ran = run("get", "large.bin", "--release", f"file://{released.root}/output", "-o", tmp_path / "out")
+    ran = run("get", "large.bin", "--release", f"file://{released.root}/site", "-o", tmp_path / "out")
     assert ran.code == 0, ran.err
     assert (tmp_path / "out" / "large.bin").read_bytes() == (released.source / "large.bin").read_bytes()
 
@@ -178,7 +178,7 @@ def test_a_store_that_fails_is_told_with_exit_code_3_and_nothing_is_said_of_the_
 ) -> None:
     tar = large(released)
     address = f"s3://{stored.name}/site/shards/{tar.name}"
-    manifest = released.root / "output" / "manifests" / f"{tar.stem}.manifest.json"
+    manifest = released.root / "site" / "manifests" / f"{tar.stem}.manifest.json"
     storm.faults = ("503",)
     storm.before = lambda method, _: setattr(storm, "share", float(method == "GET"))
     ran = run("verify", address, "--manifest", manifest)

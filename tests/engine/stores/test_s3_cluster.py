@@ -51,12 +51,12 @@ def test_workers_write_the_tars_of_virtual_shards_to_a_store_and_verify_them_the
     assert bucket.everything("tars/") == made
     bucket.put("tars/" + min(made), made[min(made)][:-1] + b"x")
     capsys.readouterr()
-    code = main(["verify", to, "--release", str(project.root / "output"), "--cluster", "local:2"])
+    code = main(["verify", to, "--release", str(project.root / "site"), "--cluster", "local:2"])
     assert (code, f"{min(made)}: " in capsys.readouterr().out) == (1, True)
 
 
 def site(project: Project) -> dict[str, bytes]:
-    return {path: data for path, data in project.published().items() if path.startswith("output/")}
+    return {path: data for path, data in project.published().items() if path.startswith("site/")}
 
 
 def tars(project: Project) -> dict[str, bytes]:

@@ -39,7 +39,7 @@ def in_store(local: Project, bucket: Bucket, root: Path) -> Project:
     root.mkdir()
     text = (local.root / "packager.toml").read_text()
     text = text.replace('source = "source"', f'source = "s3://{bucket.name}/source"')
-    text = text.replace("[shards]", f'[shards]\ndirectory = "s3://{bucket.name}/tars"')
+    text = text.replace("[shards]", f'[shards]\nfolder = "s3://{bucket.name}/tars"')
     (root / "packager.toml").write_text(text)
     return project
 
@@ -64,7 +64,7 @@ def test_a_release_from_s3_to_s3_is_byte_for_byte_that_of_folders_through_faults
     tars = {path.removeprefix("shards/"): data for path, data in made.items() if path.startswith("shards/")}
     assert len(tars) >= 3
     assert bucket.everything("tars/") == tars
-    assert project.published() == {path: data for path, data in made.items() if path.startswith("output/")}
+    assert project.published() == {path: data for path, data in made.items() if path.startswith("site/")}
     assert bucket.uploads() == []
 
 
@@ -73,7 +73,7 @@ def test_a_published_file_that_changes_gets_a_new_shard_where_tars_lie_in_a_stor
 ) -> None:
     project = make_project(tmp_path / "project", files=1)
     config = project.root / "packager.toml"
-    config.write_text(config.read_text().replace("[shards]", f'[shards]\ndirectory = "s3://{bucket.name}/tars"'))
+    config.write_text(config.read_text().replace("[shards]", f'[shards]\nfolder = "s3://{bucket.name}/tars"'))
     note = project.root / ".packager" / "packed" / "tones-rest-00001" / checkpoint.FILE
     note.parent.mkdir(parents=True)
     note.write_bytes(b"of a killed run, when tars went to a folder")
@@ -193,7 +193,7 @@ def test_tars_are_written_to_a_store_of_virtual_shards_through_faults_and_none_o
     local = make_project(tmp_path / "local", files=3)
     (local.source / "large.bin").write_bytes(random.Random(1).randbytes(17 << 20))
     assert local.run(capsys, "release", "--workers", "1", "--no-tars").code == 0
-    names = [path.name.removesuffix(".manifest.json") for path in local.root.glob("output/manifests/*.manifest.json")]
+    names = [path.name.removesuffix(".manifest.json") for path in local.root.glob("site/manifests/*.manifest.json")]
     (changed,) = (name for name in names if name.startswith("tones-audio-"))
     path = next(local.source.rglob("*.wav"))
     old = path.stat()
@@ -234,12 +234,12 @@ def test_a_command_that_needs_folders_says_so(bucket: Bucket, local: Project, tm
         ('source = "s3://key:hunter2@b/x"', "collection.source: the s3:// address holds a name or a password"),
         ('source = "https://example.org/x"', "does not begin with one of s3://"),
         (
-            'source = "s3://bucket/x"\nmtimes = true',
-            "collection.mtimes: true means nothing where the source is a store",
+            'source = "s3://bucket/x"\n[records]\nfile_times = true',
+            "records.file_times: true cannot be used with a store",
         ),
         (
-            'source = "s3://bucket/x"\nrecords = "s3://bucket/records.csv"',
-            "must be a path of this machine; copy it here",
+            'source = "s3://bucket/x"\n[records]\nfiles = ["s3://bucket/records.csv"]',
+            "must be a path on this machine; copy it here",
         ),
     ],
 )
@@ -281,5 +281,5 @@ def test_a_release_that_is_killed_again_and_again_ends_with_the_same_bytes_and_n
     made = local.published()
     tars = {path.removeprefix("shards/"): data for path, data in made.items() if path.startswith("shards/")}
     assert bucket.everything("tars/") == tars
-    assert project.published() == {path: data for path, data in made.items() if path.startswith("output/")}
+    assert project.published() == {path: data for path, data in made.items() if path.startswith("site/")}
     assert bucket.uploads() == []

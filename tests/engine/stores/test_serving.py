@@ -39,7 +39,7 @@ def make(root: Path, bucket: Bucket, files: int) -> Project:
     project.write_config(size="64 MiB", phases=PHASES, torrent='piece_length = "256 KiB"')
     config = project.root / "packager.toml"
     text = config.read_text().replace('source = "source"', f'source = "s3://{bucket.name}/source"')
-    config.write_text(text.replace("[shards]", f'[shards]\ndirectory = "s3://{bucket.name}/tars"'))
+    config.write_text(text.replace("[shards]", f'[shards]\nfolder = "s3://{bucket.name}/tars"'))
     api.release(config, no_tars=True, workers=1)
     return project
 
@@ -65,7 +65,7 @@ def served(
 
 def served_size(project: Project) -> int:
     """Return the bytes of the one shard."""
-    release = json.loads((project.root / "output" / "release.json").read_bytes())
+    release = json.loads((project.root / "site" / "release.json").read_bytes())
     return int(release["shards"][0]["size"])
 
 

@@ -84,7 +84,7 @@ def test_a_site_is_published_by_sftp_and_a_release_is_made_from_files_there(host
     there = {str(p.relative_to(host.root)): p.read_bytes() for p in (host.root / "site").rglob("*") if p.is_file()}
     assert len(there.pop(f"site/{STORE_FILE}")) == 17
     tars = {path: data for path, data in made.items() if path.startswith("shards/")}
-    site = {path.removeprefix("output/"): data for path, data in made.items() if path.startswith("output/")}
+    site = {path.removeprefix("site/"): data for path, data in made.items() if path.startswith("site/")}
     assert there == {f"site/{path}": data for path, data in (site | tars).items()}
 
     local.source.rename(host.root / "collection")
@@ -93,7 +93,7 @@ def test_a_site_is_published_by_sftp_and_a_release_is_made_from_files_there(host
     text = (local.root / "packager.toml").read_text()
     text = text.replace('source = "source"', f'source = "{address(host, "collection")}"')
     (stored.root / "packager.toml").write_text(
-        text.replace("[shards]", f'[shards]\ndirectory = "{address(host, "tars")}"')
+        text.replace("[shards]", f'[shards]\nfolder = "{address(host, "tars")}"')
     )
     ran = stored.run(capsys, "release", "--workers", "1")
     assert ran.code == 0, ran.err
@@ -112,16 +112,16 @@ def test_a_folder_and_a_file_that_the_host_refuses_are_unread(host: Host, tmp_pa
     assert ran.code == 3
     assert "error: album 1: the folder cannot be read (the host refuses it)" in ran.err
     assert "error: album 2/02 tone [b].wav: cannot be read (the host refuses it)" in ran.err
-    assert not (project.root / "output").exists()
+    assert not (project.root / "site").exists()
     assert project.run(capsys, "release", "--workers", "1", "--allow-unread").code == 3
-    first = json.loads((project.root / "output" / "release.json").read_bytes())
+    first = json.loads((project.root / "site" / "release.json").read_bytes())
     assert first["unread"] == 2
     host.closed = set()
     assert project.run(capsys, "release", "--workers", "1").code == 0
     host.closed = {"collection/album 0"}
-    second = json.loads((project.root / "output" / "release.json").read_bytes())
+    second = json.loads((project.root / "site" / "release.json").read_bytes())
     assert project.run(capsys, "release", "--workers", "1", "--allow-unread").code == 3
-    third = json.loads((project.root / "output" / "release.json").read_bytes())
+    third = json.loads((project.root / "site" / "release.json").read_bytes())
     assert (third["unread"], third["shards"]) == (1, second["shards"])
 
 

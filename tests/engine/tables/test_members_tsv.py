@@ -134,7 +134,7 @@ def test_the_lines_of_a_release_follow_its_tables(tmp_path: Path, capsys: pytest
     assert project.run(capsys, "withdraw", "--id", "notes.txt", "--reason", "asked", "--keep-shards").code == 0
     (project.source / "new.txt").write_bytes(b"new")
     second = release(project, capsys)
-    site = project.root / "output"
+    site = project.root / "site"
     for shard in second["shards"]:
         lines = pa.Table.from_batches(
             members_tsv.read_members_tsv(site / shard["members_tsv"]["path"]), members_tsv.ROWS

@@ -9,12 +9,13 @@ from packager.engine.tables import sql
 from packager.engine.tables.phase_sql import COLUMNS, catalogue_view, check_phases, order_sql, where_sql
 from packager.errors import InputError
 from packager.model import CATALOGUE
-from packager.options import CollectionOptions, Config, PhaseOptions
+from packager.options import CollectionOptions, Config, PhaseOptions, RecordsOptions
 
 
-def config(where: str = "true", order: str = "id", *, mtimes: bool = False) -> Config:
+def config(where: str = "true", order: str = "id", *, file_times: bool = False) -> Config:
     return Config(
-        collection=CollectionOptions(name="songs", title="Songs", source="songs", mtimes=mtimes),
+        collection=CollectionOptions(name="songs", title="Songs", source="songs"),
+        records=RecordsOptions(file_times=file_times),
         phases=(
             PhaseOptions(name="metadata", title="Metadata", content="catalogue"),
             PhaseOptions(name="audio", title="Audio", where=where, order=order),
@@ -70,7 +71,7 @@ def test_every_column_for_archivists_may_be_named(column: str) -> None:
     assert refusal(f"{column} IS NULL", column) == ""
 
 
-HEAD = 'packager.toml: phases[1].where (phase "audio"): '
+HEAD = "packager.toml: phases[1].where: "
 REPEATS = (
     "is not allowed: it depends on more than the record; write SQL that gives one record the same answer on every run"
 )
@@ -112,7 +113,7 @@ ALONE = "is not allowed; a phase looks at one record at a time"
         (
             "mtime_ns > 0",
             "mtime_ns differs between copies of the same files, and so would the plan; "
-            "set collection.mtimes = true if that is meant",
+            "set records.file_times = true if you want that",
         ),
     ],
 )
@@ -133,11 +134,11 @@ def test_what_is_wrong_with_a_where_is_said_in_one_sentence(where: str, sentence
     ],
 )
 def test_what_is_wrong_with_an_order_is_said_in_one_sentence(order: str, sentence: str) -> None:
-    assert refusal(order=order) == f'packager.toml: phases[1].order (phase "audio"): {sentence}'
+    assert refusal(order=order) == f"packager.toml: phases[1].order: {sentence}"
 
 
 def test_times_may_be_named_where_the_collection_keeps_them() -> None:
-    check_phases(config("mtime_ns > 0", "mtime_ns", mtimes=True))
+    check_phases(config("mtime_ns > 0", "mtime_ns", file_times=True))
 
 
 @pytest.mark.parametrize("where", ["NOT " * 900 + "true", "(" * 900 + "true" + ")" * 900, "- " * 1500 + "size > 1"])

@@ -58,7 +58,7 @@ def test_a_copy_of_an_earlier_version_takes_no_id_of_the_records_file(tmp_path: 
     project = Project(tmp_path / "p")
     write(project, {"a.txt": b"first version", "b.txt": b"two"})
     (project.root / "records.csv").write_text("id,path\nr-1,a.txt\n")
-    project.write_config(phases=PHASES, collection='records = "records.csv"')
+    project.write_config(phases=PHASES, collection='[records]\nfiles = ["records.csv"]')
     release(project, capsys)
     move(project, "a.txt", "a.bak")
     write(project, {"a.txt": b"edited"})

@@ -46,13 +46,13 @@ def test_the_record_on_which_a_phases_sql_fails_is_named(
     key, sql, what, fix = case
     written = sql.replace('"', '\\"')
     phases = f'[[phases]]\nname = "first"\nwhere = "size < 3"\n[[phases]]\nname = "all"\n{key} = "{written}"\n'
-    scanned.write_config(phases=phases, collection='records = "records.csv"')
+    scanned.write_config(phases=phases, collection='[records]\nfiles = ["records.csv"]')
     assert scanned.run(capsys, "scan").code == 0
     for command in ("plan", "release"):
         ran = scanned.run(capsys, command, "--json")
         error = json.loads(ran.err.splitlines()[-1])
         assert ran.code == 2
-        assert error["where"] == f'packager.toml: phases[1].{key} (phase "all")'
+        assert error["where"] == f"packager.toml: phases[1].{key}"
         assert what in error["what"]
         assert error["what"].endswith(f"(record QZ-{BAD:04d})")
         assert fix in error["fix"]
@@ -64,7 +64,7 @@ def test_a_record_that_an_earlier_phase_selects_fails_in_each_run_alike(scanned:
         f'[[phases]]\nname = "first"\nwhere = "size = {BAD}"\n'
         '[[phases]]\nname = "all"\nwhere = "(extra->>\'plays\')::INTEGER > 3"\n'
     )
-    scanned.write_config(phases=phases, collection='records = "records.csv"')
+    scanned.write_config(phases=phases, collection='[records]\nfiles = ["records.csv"]')
     assert scanned.run(capsys, "scan").code == 0
     for _ in range(3):
         ran = scanned.run(capsys, "plan")
@@ -76,7 +76,7 @@ def test_an_order_is_only_evaluated_on_the_records_of_its_phase(scanned: Project
         f'[[phases]]\nname = "first"\nwhere = "size = {BAD}"\n'
         '[[phases]]\nname = "all"\norder = "(extra->>\'plays\')::INTEGER, id"\n'
     )
-    scanned.write_config(phases=phases, collection='records = "records.csv"')
+    scanned.write_config(phases=phases, collection='[records]\nfiles = ["records.csv"]')
     assert scanned.run(capsys, "scan").code == 0
     assert scanned.run(capsys, "plan").code == 0
 
@@ -86,15 +86,17 @@ def test_the_sql_of_a_catalogue_phase_names_the_record_too(scanned: Project, cap
         '[[phases]]\nname = "meta"\ncontent = "catalogue"\nwhere = "(extra->>\'plays\')::INTEGER > 3"\n'
         '[[phases]]\nname = "all"\n'
     )
-    scanned.write_config(phases=phases, collection='records = "records.csv"')
+    scanned.write_config(phases=phases, collection='[records]\nfiles = ["records.csv"]')
     assert scanned.run(capsys, "scan").code == 0
     ran = scanned.run(capsys, "plan")
     assert ran.code == 2
-    assert f'phases[0].where (phase "meta"): cannot convert "many" to INTEGER (record QZ-{BAD:04d})' in ran.err
+    assert f'phases[0].where: cannot convert "many" to INTEGER (record QZ-{BAD:04d})' in ran.err
 
 
 def test_where_of_withdraw_and_extract_names_the_record(scanned: Project, tmp_path: Path, capsys: Capture) -> None:
-    scanned.write_config(phases='[[phases]]\nname = "all"\n', collection='records = "records.csv"', size="1 MiB")
+    scanned.write_config(
+        phases='[[phases]]\nname = "all"\n', collection='[records]\nfiles = ["records.csv"]', size="1 MiB"
+    )
     where = "CAST(extra->>'plays' AS INTEGER) > 3"
     ran = scanned.run(capsys, "release")
     assert ran.code == 0, ran.err
@@ -104,6 +106,6 @@ def test_where_of_withdraw_and_extract_names_the_record(scanned: Project, tmp_pa
     assert f'--where: cannot convert "many" to INTEGER (record QZ-{BAD:04d})' in ran.err
     assert scanned.run(capsys, *arguments, "--id", "QZ-0001").code in (0, 2)
     tar = next((scanned.root / "shards").glob("*.tar"))
-    site = str(scanned.root / "output")
+    site = str(scanned.root / "site")
     assert main(["extract", str(tar), "--release", site, "--to", str(tmp_path / "to"), "--where", where]) == 2
     assert f'--where: cannot convert "many" to INTEGER (record QZ-{BAD:04d})' in capsys.readouterr().err

@@ -176,7 +176,9 @@ def test_virtual_shards_and_those_kept_as_files_are_the_same_and_tars_are_writte
     phases = PHASES.replace('"All"', '"All"\nwhere = "kind = \'audio\'"')
     files = '[[phases]]\nname = "rest"\ntitle = "Rest"\ncontainer = "folder"\n'
     metadata = '[[phases]]\nname = "metadata"\ntitle = "Metadata"\ncontent = "catalogue"\n'
-    project.write_config(phases=metadata + phases + files, collection="mtimes = true", torrent="also_v1 = true")
+    project.write_config(
+        phases=metadata + phases + files, collection="[records]\nfile_times = true", torrent="also_v1 = true"
+    )
     api.scan(config, workers=1)
     plan = api.plan(config).plan
     api.pack(config, workers=1, no_tars=True)

@@ -79,7 +79,7 @@ def test_a_site_whose_chain_is_broken_is_not_taken_for_the_state(project: Projec
         api.release(config, workers=1)
     for kept in (project.root / ".packager" / "releases").iterdir():
         kept.unlink()
-    document = project.root / "output" / "releases" / f"{number}.json"
+    document = project.root / "site" / "releases" / f"{number}.json"
     document.write_bytes(document.read_bytes().replace(b"CC0-1.0", b"CC9-9.9"))
     (project.source / "another.bin").write_bytes(b"another")
     with pytest.raises(TrustError, match=rf"releases/{number}\.json|releases/{number + 1}\.json"):
@@ -91,7 +91,7 @@ def test_a_site_with_another_document_is_not_taken_for_the_state(project: Projec
     config = project.root / "packager.toml"
     api.release(config, workers=1)
     shutil.rmtree(project.root / ".packager")
-    document = next((project.root / "output").rglob(f"{NAME}.{kind}"))
+    document = next((project.root / "site").rglob(f"{NAME}.{kind}"))
     document.write_bytes(document.read_bytes() + b" ")
     with pytest.raises(TrustError, match=f"{NAME}.{kind}: it does not have the [0-9]* bytes that release.json says"):
         api.release(config, workers=1)

@@ -16,8 +16,8 @@ FOLDERS = '[[phases]]\nname = "audio"\ncontainer = "folder"\nwhere = "kind = \'a
     [
         ("also_v1 = false", PHASES, ()),
         ("", PHASES, ("--no-tars",)),
-        ('version = "v1"', PHASES, ()),
-        ('version = "v2"', PHASES, ()),
+        ('format = "v1"', PHASES, ()),
+        ('format = "v2"', PHASES, ()),
         ("also_v1 = false", FOLDERS, ()),
     ],
 )
@@ -33,7 +33,7 @@ def test_a_twin_that_is_switched_off_before_the_release_is_gone_in_one_run(
     ran = project.run(capsys, "release", *arguments)
     assert ran.code == 0, ran.err
     assert not any({"infohash_also_v1", "twin_infohash"} & set(shard) for shard in read_release(project)["shards"])
-    assert not list((project.root / "output" / "torrents").glob("*.v1.torrent"))
+    assert not list((project.root / "site" / "torrents").glob("*.v1.torrent"))
     assert not list((project.root / ".packager" / "packed").rglob("*.v1.torrent"))
 
 
@@ -45,4 +45,4 @@ def test_a_twin_that_is_switched_on_before_the_release_is_there_in_one_run(tmp_p
     (project.source / "album 0").rename(project.source / "album 9")
     assert project.run(capsys, "release").code == 0
     shards = read_release(project)["shards"]
-    assert len(list((project.root / "output" / "torrents").glob("*.v1.torrent"))) == len(shards)
+    assert len(list((project.root / "site" / "torrents").glob("*.v1.torrent"))) == len(shards)

@@ -36,17 +36,17 @@ def supersede(project: Project, capsys: Capture, name: str = "tones-rest-00001")
 
 
 def site_torrents(project: Project, name: str) -> list[bytes]:
-    folder = project.root / "output" / "torrents"
+    folder = project.root / "site" / "torrents"
     return [path.read_bytes() for path in sorted(folder.glob(f"{name}.*torrent"))]
 
 
 def assert_links_agree(project: Project, shard: dict) -> None:
     """The .torrent in the site is the one listed, and has the trackers of the magnet."""
-    path = project.root / "output" / shard["torrent"]["path"]
+    path = project.root / "site" / shard["torrent"]["path"]
     torrent = parse_torrent.parse_torrent(path.read_bytes(), path)
     magnet = parse_magnet(shard["magnet"])
     assert [each for tier in torrent.trackers for each in tier] == list(magnet.trackers)
-    assert (project.root / "output" / "SHA256SUMS").read_text().count(shard["torrent"]["sha256"]) == 1
+    assert (project.root / "site" / "SHA256SUMS").read_text().count(shard["torrent"]["sha256"]) == 1
 
 
 @pytest.mark.parametrize("packed_between", [False, True], ids=["together", "packed before"])
@@ -54,7 +54,7 @@ def assert_links_agree(project: Project, shard: dict) -> None:
 def test_links_stay_when_the_config_changes(
     project: Project, capsys: Capture, torrent: str, packed_between: bool
 ) -> None:
-    first = by_name(json.loads((project.root / "output" / "release.json").read_text()))
+    first = by_name(json.loads((project.root / "site" / "release.json").read_text()))
     name = "tones-rest-00001"
     before = site_torrents(project, name)
     configure(project, "other.example", torrent)

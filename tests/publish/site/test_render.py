@@ -73,11 +73,11 @@ def test_every_link_of_a_published_site_leads_to_a_file_of_it(
     assert main(["keygen", "--no-password", "--secret-key", secret, "--public-key", public]) == 0
     project.write_config(torrent=f"also_v1 = {str(also_v1).lower()}")
     config = project.root / "packager.toml"
-    config.write_text(config.read_text().replace("[release]", f"[release]\nkey = '{secret}'"))
+    config.write_text(config.read_text().replace("[release]", f"[release]\nsecret_key = '{secret}'"))
     assert project.run(capsys, "release").code == 0
-    output = project.root / "output"
-    assert dead_links(output) == []
-    index = (output / "index.html").read_text()
+    site = project.root / "site"
+    assert dead_links(site) == []
+    index = (site / "index.html").read_text()
     linked = Page(index).values("href")
     assert set(SIGNATURES) <= set(linked)
     assert ("magnets-v1.txt" in linked) is also_v1
