@@ -177,7 +177,7 @@ def test_the_catalogue_has_the_contracts_columns(project: CatalogueProject) -> N
 def test_a_source_without_a_file_is_refused(project: CatalogueProject, folders: tuple[str, ...]) -> None:
     for folder in folders:
         (project.source / folder).mkdir()
-    with pytest.raises(InputError, match=r"the source holds no file; set collection\.source to the folder"):
+    with pytest.raises(InputError, match=r"the source holds no file; name the folder"):
         project.scan()
     assert not project.project.catalogue.exists()
 
@@ -191,7 +191,7 @@ def test_packagers_own_files_in_the_source_are_left_out(project: CatalogueProjec
     report = project.scan()
     assert list(project.rows()) == ["song.txt"]
     assert told(report) == dict.fromkeys(
-        (".packager", "output", "packager.toml", "shards"), "made by packager itself, left out"
+        (".packager", "packager.toml", "shards", "site"), "made by packager itself, left out"
     )
     assert not report.changed
 

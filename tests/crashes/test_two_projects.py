@@ -77,7 +77,7 @@ def alone(tmp_path: Path, project: Project) -> dict[str, bytes]:
     twin = Project(tmp_path / f"alone-{project.root.name}")
     shutil.copytree(project.root, twin.root)
     config = twin.root / "packager.toml"
-    lines = [line for line in config.read_text().splitlines() if not line.startswith(("directory", "output"))]
+    lines = [line for line in config.read_text().splitlines() if not line.startswith("folder")]
     config.write_text("\n".join(lines))
     plan(twin)
     api.pack(config, workers=1)

@@ -61,7 +61,7 @@ def test_the_commands_for_a_few_servers_pack_and_verify(
         until(lambda: worker_log.read_bytes().count(b"Registered to:") == 2, lambda: "workers")
         assert main(shlex.split(pack)[1:]) == 0
         api.publish(project.root / "packager.toml")
-        assert main([*shlex.split(verify)[1:], "--release", "output"]) == 0
+        assert main([*shlex.split(verify)[1:], "--release", "site"]) == 0
 
 
 def test_the_command_for_one_machine_packs(project: Project) -> None:

@@ -327,7 +327,7 @@ def test_an_embargo_keeps_a_phase_closed_and_the_site_says_until_when(tmp_path: 
     assert {shard["since"] for shard in second["shards"] if shard["phase"] == "audio"} == {2}
     project.write_config(phases=closed)
     ran = project.run(capsys, "publish")
-    assert (ran.code, "the phase is published already" in ran.err) == (2, True)
+    assert (ran.code, "but the phase is published" in ran.err) == (2, True)
 
 
 def test_a_lost_state_folder_is_made_again_from_the_site(project: Project, capsys: Capture) -> None:

@@ -58,7 +58,7 @@ def test_no_secret_reaches_the_site_the_state_or_the_screen(signed: Project, cap
     ran = signed.run(capsys, "release", "--json")
     assert ran.code == 0
     assert secret not in ran.out + ran.err
-    for top in ("output", ".packager"):
+    for top in ("site", ".packager"):
         for path in (signed.root / top).rglob("*"):
             assert not path.is_file() or secret.encode() not in path.read_bytes()
 

@@ -44,7 +44,7 @@ def test_a_reader_always_finds_a_whole_site(tmp_path: Path) -> None:
     assert missing == []
     assert "" not in seen
     assert (site / "release.json").read_text() == "99"
-    assert [path.name for path in tmp_path.iterdir()] == ["output"]
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
 
 
 def test_where_the_system_cannot_exchange_the_old_site_is_moved_aside(
@@ -55,7 +55,7 @@ def test_where_the_system_cannot_exchange_the_old_site_is_moved_aside(
     for serial in range(3):
         swap_folder.swap_site(build(site, serial), site)
     assert (site / "release.json").read_text() == "2"
-    assert [path.name for path in tmp_path.iterdir()] == ["output"]
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
 
 
 def test_what_a_killed_run_left_is_built_anew(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_what_is_no_site_of_ours_is_never_replaced(kind: str, tmp_path: Path) ->
     else:
         site.mkdir()
         (site / "thesis.txt").write_text("mine")
-    with pytest.raises(InputError, match="output"):
+    with pytest.raises(InputError, match="site.folder"):
         swap_folder.new_site_folder(site)
 
 
@@ -181,7 +181,7 @@ def test_a_kill_between_the_two_steps_of_moving_aside_is_mended_by_the_next_swap
     site.rename(tmp_path / ".site.old")
     swap_folder.swap_site(build(site, 2), site)
     assert (site / "release.json").read_text() == "2"
-    assert [path.name for path in tmp_path.iterdir()] == ["output"]
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
 
 
 def test_every_file_and_folder_is_flushed_before_the_swap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -167,7 +167,7 @@ def test_the_original_names_come_back(project: Project, tmp_path: Path, capsys: 
     (project.source / os.fsdecode(b"caf\xe9?.txt")).write_bytes(b"latin")
     (project.source / "twin.txt").write_bytes(b"low")
     (project.source / "TWIN.txt").write_bytes(b"high")
-    for name in ("output", "shards", ".packager"):
+    for name in ("site", "shards", ".packager"):
         shutil.rmtree(project.root / name)
     assert project.run(capsys, "release").code == 0
     for tar in shards(project)[:-1]:
@@ -185,7 +185,7 @@ def test_a_layout_names_files_from_tags_and_parts_twins(project: Project, tmp_pa
             file.write(f"album {number % 3}/{number:02d} tone [b].wav,Same/../Title,..,A/B?,{number + 7}\n")
     text = (project.root / "packager.toml").read_text()
     (project.root / "packager.toml").write_text(
-        text.replace("[shards]", '[records]\nfiles = ["source/records.csv"]\n[shards]').replace(
+        text.replace("[records]\n", '[records]\nfiles = ["source/records.csv"]\n').replace(
             'size = "64 KiB"', 'size = "1 MiB"'
         )
     )

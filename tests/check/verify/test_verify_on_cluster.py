@@ -31,8 +31,8 @@ def test_the_report_of_bad_tars_is_the_one_of_this_machine(
     os.truncate(tars[1], 6000)
     tars[2].unlink()
     monkeypatch.chdir(project.root)  # workers stand in other folders
-    here = report(capsys, "shards", "--release", "output", "--workers", "1")
-    there = report(capsys, "shards", "--release", "output", "--cluster", "local:2")
+    here = report(capsys, "shards", "--release", "site", "--workers", "1")
+    there = report(capsys, "shards", "--release", "site", "--cluster", "local:2")
     assert there == here
     assert here[0] == 1
 
