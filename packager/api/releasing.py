@@ -100,8 +100,8 @@ def publish(
 
     Without options.phases all phases are published. With options.count_seeds trackers are asked for seed counts, also
     at private addresses if options.allow_hosts names them; other counts stay as they were. password: called once,
-    before anything is done, if release.secret_key has one. Raises IncompleteError if a shard is not packed, a file cannot be
-    read or the store fails for now, InputError where a published shard would change or another release lies at
+    before anything is done, if release.secret_key has one. Raises IncompleteError if a shard is not packed, a file
+    cannot be read or the store fails for now; InputError if a published shard would change or another release is at
     options.to.
     """
     options = options or PublishOptions()

@@ -27,6 +27,7 @@ def keygen(
     """
     key = api.keygen(secret_key, public_key, password=None if no_password else new_password())
     output.print_message(
-        f'{secret_key} and {public_key} are written; in packager.toml, under [release], write: secret_key = "{secret_key}"'
+        f"{secret_key} and {public_key} are written; "
+        f'in packager.toml, under [release], write: secret_key = "{secret_key}"'
     )
     output.print_message(f"mirrors check releases with: minisign -Vm release.json -P {key.line}")

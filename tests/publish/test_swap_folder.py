@@ -76,7 +76,7 @@ def test_what_is_no_site_of_ours_is_never_replaced(kind: str, tmp_path: Path) ->
     else:
         site.mkdir()
         (site / "thesis.txt").write_text("mine")
-    with pytest.raises(InputError, match="site.folder"):
+    with pytest.raises(InputError, match=r"site\.folder"):
         swap_folder.new_site_folder(site)
 
 

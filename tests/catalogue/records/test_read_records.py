@@ -372,9 +372,7 @@ def test_bad_records_are_refused_in_a_sentence(
 
 
 def test_a_records_file_that_is_missing_or_no_parquet_is_named(project: CatalogueProject) -> None:
-    with pytest.raises(
-        InputError, match=r"r\.csv: no such file; set records\.files in packager\.toml, or leave it"
-    ):
+    with pytest.raises(InputError, match=r"r\.csv: no such file; set records\.files in packager\.toml, or leave it"):
         read_records(project.root / "r.csv", project.root / "read.parquet")
     with pytest.raises(InputError, match=r"r\.parquet: not a readable Parquet file"):
         read(project, "r.parquet", b"PAR1 no")

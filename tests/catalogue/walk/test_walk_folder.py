@@ -100,7 +100,9 @@ def test_a_source_whose_permissions_are_missing_is_incomplete(unprivileged: Cata
 
 
 def test_a_source_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"gone: the source cannot be read \(No such file or directory\); name the folder"):
+    with pytest.raises(
+        InputError, match=r"gone: the source cannot be read \(No such file or directory\); name the folder"
+    ):
         list(walk_folder(os.fsencode(tmp_path / "gone")))
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(InputError, match=r"file: the source cannot be read \(Not a directory\)"):
