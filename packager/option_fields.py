@@ -71,6 +71,9 @@ def parse_workers(text: str, where: str) -> int | None:
 
 
 # What several commands say in the same words.
+RECORDS = OptionText("An id, a path or an ISRC, exact; - reads one per line.", ("",), metavar="RECORD")
+PATHS = OptionText('Records with this path; "*" is any text. Repeatable.', ("--path",), metavar="PATTERN")
+WHERE = OptionText("Only records for which this SQL is true.", metavar="SQL")
 SOURCES = OptionText(
     "Read the bytes there: a folder, a tar, an address of either, or the swarm. An address of a folder on the web ends"
     " in /. Repeatable.",

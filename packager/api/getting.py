@@ -22,7 +22,7 @@ from packager.progress import SILENT, Progress
 
 
 def get(
-    keys: str | Sequence[str] = (),
+    records: str | Sequence[str] = (),
     to: AnyPath = Path(),
     options: GetOptions | None = None,
     *,
@@ -30,28 +30,28 @@ def get(
 ) -> GetReport:
     """Take members out of a release into the folder `to` without their shards, each checked before it gets its name.
 
-    keys: ids, paths or ISRCs, in full; or magnet links that name members, which need no release; none: options.search
+    records: exact ids, paths or ISRCs; or magnet links that name members, which need no release; none: options.search
     says which. With options.links magnet links are made that name the members, and nothing is fetched. What is bad or
     in the way is in the report. Raises InputError where a key, an address or a choice is wrong, TrustError where
     the release is refused, IncompleteError where a file cannot be written or nothing answers.
     """
-    keys, to, options = as_texts(keys), as_path(to), options or GetOptions()
+    records, to, options = as_texts(records), as_path(to), options or GetOptions()
     search, naming = options.search, options.naming
     allowed_hosts(options.network.allow_hosts)  # wrong ones are refused before anything is done
     local, network = split_sources(options.sources, options.network)
     options = replace(options, network=network)
-    if search.where is None and (search.shards or search.phases):
-        raise InputError(
-            "--shard" if search.shards else "--phase", "narrows --where, which is not given", "add --where"
-        )
-    if not keys and search.where is None:
-        raise InputError("KEY", "nothing is asked for", "give an id, a path, an ISRC or a magnet link, or --where")
-    if keys and search.where is not None:
-        raise InputError("--where", "means members by itself, and keys are given, too", "leave one of them out")
-    if any(is_link(each) for each in keys):
-        if options.release is not None or options.key is not None or not all(is_link(each) for each in keys):
-            raise InputError("KEY", "a magnet link stands for itself", "give links alone, without --release and --key")
-        found = find_by_links(keys, naming, options.network)
+    if not search.is_given and (search.shards or search.phases):
+        given = "--shard" if search.shards else "--phase"
+        raise InputError("", f"{given} needs --path or --where", "add one of them")
+    if not records and not search.is_given:
+        raise InputError("get", "no record named", "name an id, path, ISRC or magnet link, or use --path or --where")
+    if records and search.is_given:
+        given = "--path" if search.paths else "--where"
+        raise InputError("", f"{given} cannot be used with RECORD", "remove one of them")
+    if any(is_link(each) for each in records):
+        if options.release is not None or options.key is not None or not all(is_link(each) for each in records):
+            raise InputError("get", "a magnet link needs no release and no key", "name only magnet links")
+        found = find_by_links(records, naming, options.network)
         return get_members(found, to, options, folders=local, progress=progress)
     with ExitStack() as opened:
         origin, folders = _origin(options.release, as_text(options.key))
@@ -59,7 +59,7 @@ def get(
         if is_store_location(origin.source):
             tars = os.path.join(parse_release_location(origin.source, "--release"), "shards")
             _, network = split_sources([tars], network)
-        found = select_members(origin, keys, search, remote=network, opened=opened, progress=progress)
+        found = select_members(origin, records, search, remote=network, opened=opened, progress=progress)
         options = replace(options, network=network)
         return get_members(found, to, options, folders=[*local, *folders], progress=progress)
 

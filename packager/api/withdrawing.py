@@ -16,28 +16,36 @@ from packager.pack.withdraw.withdraw import WithdrawOptions
 from packager.progress import SILENT
 
 
-def withdraw(config: AnyPath, options: WithdrawOptions) -> WithdrawReport:
-    """Note in withdrawals.json that records are taken back; the next plan and release act on it.
+def withdraw(
+    config: AnyPath, options: WithdrawOptions, *, ask: Callable[[WithdrawReport], bool] = lambda _: True
+) -> WithdrawReport:
+    """Note in withdrawals.json that records are withdrawn; the next plan and release act on it.
 
     Published records that the catalogue has no more are found, too. The next release replaces the shards that contain
-    them, unless options.keep_shards. Raises InputError where nothing is found, no reason is given, or a release says
-    already what should be undone.
+    them, unless options.keep_shards. ask: called with the report; nothing is noted if it returns False. Raises
+    InputError if nothing is found, no reason is given, or a release has published already what should be undone.
     """
     config_options, project = load_project.load_project(as_path(config))
     with atomic_files.lock_state_folder(project.state, "withdraw"):
         recover_state(project, config_options.collection.name, SILENT)
         if options.undo:
             return withdrawing.undo_withdraw(project, options)
-        return withdrawing.withdraw(project, options, date=now())
+        return withdrawing.withdraw(project, options, date=now(), ask=ask)
 
 
 def replace(
-    config: AnyPath, shards: str | Sequence[str], *, reason: str = "", undo: bool = False, dry_run: bool = False
+    config: AnyPath,
+    shards: str | Sequence[str],
+    *,
+    reason: str = "",
+    undo: bool = False,
+    dry_run: bool = False,
+    ask: Callable[[ReplaceReport], bool] = lambda _: True,
 ) -> ReplaceReport:
     """Note in withdrawals.json that published shards are to be replaced; the next plan and release act on it.
 
     Their records go into new shards of their phase, as the catalogue and the config have them then. undo: remove the
-    note. Raises InputError if a name is of no published shard, or of one that is obsolete already.
+    note. ask: as for withdraw. Raises InputError if a name is of no published shard, or of one that is obsolete.
     """
     shards = as_texts(shards)
     options, project = load_project.load_project(as_path(config))
@@ -45,7 +53,7 @@ def replace(
         recover_state(project, options.collection.name, SILENT)
         if undo:
             return replace_shards.undo_replace(project, shards, dry_run=dry_run)
-        return replace_shards.replace_shards(project, shards, reason=reason, date=now(), dry_run=dry_run)
+        return replace_shards.replace_shards(project, shards, reason=reason, date=now(), dry_run=dry_run, ask=ask)
 
 
 def prune(

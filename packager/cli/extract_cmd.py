@@ -1,5 +1,6 @@
 """`packager extract`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from packager import api
 from packager.check.extract.extract import ExtractOptions
 from packager.cli import output, progress_bars
 from packager.cli.common_options import Json
-from packager.cli.member_options import end, show_members
+from packager.cli.member_options import Records, end, named_records, show_members
 from packager.cli.option_groups import with_options
 from packager.core.reports.check_reports import ExtractReport
 from packager.units import count_of, format_size
@@ -20,6 +21,7 @@ def extract(
     shard: Annotated[
         str, typer.Argument(help="The shard's tar, or its address in a store: s3://, sftp://.", metavar="SHARD")
     ],
+    records: Records = None,
     *,
     to: Annotated[
         Path | None, typer.Option("--to", "-o", help="The folder to write to. Default: NAME, here.", metavar="DIR")
@@ -35,7 +37,7 @@ def extract(
         report = api.extract(
             shard,
             to,
-            options,
+            replace(options, records=named_records(records)),
             progress=progress,
         )
     output.show(report, show, json=json)

@@ -8,7 +8,7 @@ import typer
 from packager import api
 from packager.cli import output, progress_bars
 from packager.cli.common_options import Json
-from packager.cli.member_options import end, show_members
+from packager.cli.member_options import end, named_records, show_members
 from packager.cli.option_groups import with_options
 from packager.core.reports.check_reports import GetReport
 from packager.get.get import GetOptions
@@ -17,9 +17,12 @@ from packager.units import count_of, format_size
 
 @with_options(options=GetOptions)
 def get(
-    keys: Annotated[
+    records: Annotated[
         list[str] | None,
-        typer.Argument(help="An id, a path or an ISRC, in full; or a magnet link that names a member.", metavar="KEY"),
+        typer.Argument(
+            help="An id, a path or an ISRC, exact; or a magnet link that names a file; - reads one per line.",
+            metavar="RECORD|MAGNET...",
+        ),
     ] = None,
     *,
     to: Annotated[Path, typer.Option("--to", "-o", help="The folder to write to.", metavar="DIR")] = Path(),
@@ -30,11 +33,11 @@ def get(
 
     Each is checked before it gets its name.
 
-    Example: packager get --release https://archive.example.org/ USS1Z9900001 --to music
+    Example: packager get USS1Z9900001 --release https://archive.example/ --to music
     """
     with progress_bars.show_progress(json=json) as progress:
         report = api.get(
-            keys or (),
+            named_records(records),
             to,
             options,
             progress=progress,

@@ -1,13 +1,29 @@
-"""What `extract` and `get` share: how members are named, what is printed of them, and the exit code."""
+"""What commands share that take records: how these are named, what is printed of their files, and the exit code."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Annotated
 
 import typer
 
 from packager.cli import output
 from packager.core.reports.check_reports import ExtractReport, GetReport
 from packager.errors import IncompleteError
+from packager.option_fields import RECORDS
 from packager.units import count_of
 
 _BAD = 1
+Records = Annotated[list[str] | None, typer.Argument(help=RECORDS.help, metavar="RECORD...")]
+
+
+def named_records(given: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the records that were named on the command line; for "-" those on stdin, one per line."""
+    return tuple(record for each in given or () for record in (_read_lines() if each == "-" else (each,)))
+
+
+def _read_lines() -> Iterator[str]:
+    """Yield the lines of stdin that are not empty."""
+    return (line.rstrip("\r\n") for line in sys.stdin if line.strip())
 
 
 def show_members(report: ExtractReport | GetReport, bad: str) -> None:

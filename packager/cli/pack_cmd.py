@@ -74,7 +74,7 @@ def show_other_content(found: OtherContent | msgspec.UnsetType) -> None:
     if found.files > len(found.named):
         output.print_message(f"  and {count_of(found.files - len(found.named), 'more file')}")
     first = shlex.quote(display_text(found.named[0].record))
-    output.print_message(f"  to publish such a file, give it another id, or run: packager withdraw --undo --id {first}")
+    output.print_message(f"  to publish such a file, give it another id, or run: packager withdraw --undo {first}")
 
 
 def show(report: PackReport) -> None:

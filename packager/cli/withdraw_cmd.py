@@ -1,8 +1,13 @@
 """`packager withdraw`."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 from packager import api
 from packager.cli import confirm_pruning, output
 from packager.cli.common_options import DEFAULT_CONFIG, Config, Json
+from packager.cli.confirm_change import Yes, confirm_change, is_asked
+from packager.cli.member_options import Records, named_records
 from packager.cli.option_groups import with_options
 from packager.core.reports.reports import WithdrawReport
 from packager.pack.withdraw.withdraw import WithdrawOptions
@@ -14,9 +19,11 @@ _SHOWN = 20  # records that are printed; --json has all
 
 @with_options(options=WithdrawOptions)
 def withdraw(
+    records: Records = None,
     *,
     options: WithdrawOptions,
     config: Config = DEFAULT_CONFIG,
+    yes: Yes = False,
     json: Json = False,
 ) -> None:
     """Withdraw records, and replace the shards with them.
@@ -24,25 +31,34 @@ def withdraw(
     The next release lists the records as withdrawn. It replaces each published shard that contains one by a shard
     without them, so that nobody has to share the old one; with --keep-shards the shards stay published.
 
-    Example: packager withdraw --id QZ-0042 --reason "asked for by the artist"
+    Example: packager withdraw QZ-0042 --reason "asked for by the artist"
     """
-    report = api.withdraw(config, options)
+
+    def agreed(planned: WithdrawReport) -> bool:
+        return confirm_change("withdraw", count_of(len(planned.records), "record"), _record_lines(planned), yes=yes)
+
+    report = api.withdraw(config, replace(options, records=named_records(records)), ask=agreed)
     if json:
         output.show_json(report)
-    else:
-        _show(report, undo=options.undo)
+        return
+    if options.undo or options.dry_run or not is_asked(yes=yes):
+        for line in _record_lines(report):
+            output.print_message(line)
+    _show(report, undo=options.undo)
+
+
+def _record_lines(report: WithdrawReport) -> Iterator[str]:
+    """Yield the records and the shards that contain them, a line each."""
+    same = set(report.same_content)
+    for record in report.records[:_SHOWN]:
+        shards = ", ".join(record.shards) or "in no published shard"
+        yield f"  {display_text(record.id)}: {shards}" + (" (it has the same content)" if record.id in same else "")
+    if len(report.records) > _SHOWN:
+        yield f"  and {count_of(len(report.records) - _SHOWN, 'more record')}; --json has all"
 
 
 def _show(report: WithdrawReport, *, undo: bool) -> None:
-    """Print what is meant and what follows from it."""
-    same = set(report.same_content)
-    for record in report.records[:_SHOWN]:
-        held = ", ".join(record.shards) or "in no published shard"
-        output.print_message(
-            f"  {display_text(record.id)}: {held}" + (" (it has the same content)" if record.id in same else "")
-        )
-    if len(report.records) > _SHOWN:
-        output.print_message(f"  and {count_of(len(report.records) - _SHOWN, 'more record')}; --json has all")
+    """Print what follows."""
     for file in report.unread:
         advice = "its content now is not withdrawn: run packager scan, then withdraw it again"
         output.print_message(f"warning: {file.where}: {file.what}; {advice}")

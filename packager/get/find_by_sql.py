@@ -1,7 +1,7 @@
 """Which members of a release an SQL condition means: its members tables are read, one after another."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,7 +15,7 @@ from packager.errors import InputError
 from packager.get.find_by_key import FoundMembers, checked_members
 from packager.get.shard_tables import ShardTables
 from packager.model import MEMBERS, Release, ReleaseShard
-from packager.option_fields import PHASES, option
+from packager.option_fields import PATHS, PHASES, WHERE, option
 from packager.paths import display_text
 from packager.units import count_of, format_limit, format_size, parse_size
 
@@ -24,18 +24,33 @@ WHERE_MOST = 100_000  # members that SQL may mean in one command
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """Which members are meant by SQL, in which shards or phases; in all if none is named."""
+    """Which members are meant by patterns or SQL, in which shards or phases; in all if none is named."""
 
-    where: str | None = option("All members for which this SQL is true; reads whole tables.", metavar="SQL")
-    shards: tuple[str, ...] = option("With --where: only of this shard. Repeatable.", (), "--shard", metavar="NAME")
-    phases: tuple[str, ...] = option("With --where: only of this phase. Repeatable.", (), *PHASES.flags, metavar="NAME")
-    metadata_limit: int = option(
-        "With --where: maximum size of the members tables to fetch.", "256 MiB", metavar="SIZE", parse=parse_size
+    paths: tuple[str, ...] = option(PATHS, ())
+    where: str | None = option(replace(WHERE, help=f"{WHERE.help} It reads complete members tables."))
+    shards: tuple[str, ...] = option(
+        "With --path or --where: only of this shard. Repeatable.", (), "--shard", metavar="NAME"
     )
+    phases: tuple[str, ...] = option(
+        "With --path or --where: only of this phase. Repeatable.", (), *PHASES.flags, metavar="NAME"
+    )
+    metadata_limit: int = option(
+        "Maximum size of the members tables to fetch.", "256 MiB", metavar="SIZE", parse=parse_size
+    )
+
+    @property
+    def is_given(self) -> bool:
+        """Whether members are searched."""
+        return self.where is not None or bool(self.paths)
+
+    @property
+    def flag(self) -> str:
+        """The option that says what is searched."""
+        return "--where" if self.where is not None else "--path"
 
 
 def find_by_sql(search: SearchOptions, release: OpenedRelease, shelf: ShardTables) -> list[FoundMembers]:
-    """Return the members for which an SQL condition is true, and that were not withdrawn.
+    """Return the members that match a pattern or the SQL, or both if both are given, and that were not withdrawn.
 
     Memory and room: one members table. Raises InputError where more would be fetched than may be, where nothing is
     meant, or more than WHERE_MOST members.
@@ -45,7 +60,7 @@ def find_by_sql(search: SearchOptions, release: OpenedRelease, shelf: ShardTable
     if release.reader.folder is None and cost > search.metadata_limit:
         what = f"the members tables of {count_of(len(searched), 'shard')} are {format_size(cost)}, more than the "
         fix = "narrow it with --shard or --phase, or allow more with --metadata-limit"
-        raise InputError("--where", f"{what}{format_limit(search.metadata_limit)} that may be fetched", fix)
+        raise InputError(search.flag, f"{what}{format_limit(search.metadata_limit)} that may be fetched", fix)
     gone = pa.array(sorted(shelf.withdrawn), pa.string())
     found, count = [], 0
     for shard in searched:
@@ -54,15 +69,15 @@ def find_by_sql(search: SearchOptions, release: OpenedRelease, shelf: ShardTable
         if release.copied:
             path.unlink()  # all of them may be more than there is room for
         members = members.filter(pc.invert(pc.is_in(members["id"], gone)))
-        rows = filter_members(members, ids=(), paths=(), where=search.where)
+        rows = filter_members(members, records=(), paths=search.paths, where=search.where, must_match=False)
         meant = members.take(pa.array(rows, pa.int64()))
         count += meant.num_rows
         if count > WHERE_MOST:
-            raise InputError("--where", f"means more than {WHERE_MOST} members", "narrow it, or take whole shards")
+            raise InputError(search.flag, f"means more than {WHERE_MOST} members", "narrow it, or take whole shards")
         if meant.num_rows:
             found.append(FoundMembers(shelf.manifest(shard.name), checked_members(meant)))
     if not found:
-        raise InputError("--where", f"means no member of {count_of(len(searched), 'shard')}")
+        raise InputError(search.flag, f"means no member of {count_of(len(searched), 'shard')}")
     return found
 
 

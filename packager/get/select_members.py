@@ -56,7 +56,7 @@ def select_members(
             display_text(place), "is no folder of a release", "give its folder or its address with --release"
         )
     release: OpenedRelease | None = None
-    if search.where is not None or in_folder or origin.key or origin.followed:
+    if search.is_given or in_folder or origin.key or origin.followed:
         trusted = open_release(
             place, origin.key, progress, followed=origin.followed, allowed=remote.hosts, seconds=remote.timeout
         )
@@ -66,7 +66,7 @@ def select_members(
         reader = opened.enter_context(open_release_reader(place, seconds=remote.timeout, allowed=remote.hosts))
     scratch = Path(opened.enter_context(TemporaryDirectory(prefix="packager-", ignore_cleanup_errors=True)))
     shelf = ShardTables(reader, release, scratch)
-    if search.where is not None and release is not None:
+    if search.is_given and release is not None:
         found = find_by_sql(search, release, shelf)
         magnets = {shard.name: parse_magnet(shard.magnet) for shard in release.release.shards}
         links = {name: (magnet.trackers, magnet.web_seeds) for name, magnet in magnets.items()}

@@ -270,7 +270,7 @@ def test_an_earlier_release_that_is_missing_is_refused_before_packing(project: P
 
 
 def test_a_plan_older_than_what_is_withdrawn_is_not_packed(project: Project, capsys: Capture) -> None:
-    assert project.run(capsys, "withdraw", "--id", "notes.txt", "--reason", "a test", "--keep-shards").code == 0
+    assert project.run(capsys, "withdraw", "--yes", "notes.txt", "--reason", "a test", "--keep-shards").code == 0
     for command in ("pack", "publish"):
         ran = project.run(capsys, command)
         assert ran.code == 2

@@ -49,7 +49,7 @@ def test_a_clock_that_goes_back_between_commands_leaves_every_date_in_order(
     document = project.root / "site" / "release.json"
     first = json.loads(document.read_bytes())
     (project.source / "new.txt").write_bytes(b"new")
-    run(disk, project, -400, "withdraw", "--id", "notes.txt", "--reason", "x", "--keep-shards")
+    run(disk, project, -400, "withdraw", "--yes", "notes.txt", "--reason", "x", "--keep-shards")
     run(disk, project, 1, "scan")
     run(disk, project, -400, "release", "--workers", "1")
     second = json.loads(document.read_bytes())

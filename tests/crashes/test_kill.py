@@ -52,7 +52,7 @@ def drop_tars(project: Project) -> None:
     shutil.rmtree(project.root / "shards")
 
 
-WITHDRAW = ("withdraw", "--id", "album 1/01 tone [b].wav", "--reason", "x")
+WITHDRAW = ("withdraw", "--yes", "album 1/01 tone [b].wav", "--reason", "x")
 # A collection's first two releases, by single commands; what happens to it before each.
 TWO_RELEASES: dict[str, tuple[Change, tuple[str, ...]]] = {
     "scan": (age, ("scan",)),

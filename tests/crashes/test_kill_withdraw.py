@@ -23,9 +23,9 @@ def test_a_withdrawal_killed_at_any_flush_is_noted_whole_or_not_at_all_and_once_
 ) -> None:
     project = make_project(tmp_path / "project", files=1)
     assert project.run(capsys, "scan").code == 0
-    assert project.run(capsys, "withdraw", "--id", BEFORE, "--reason", "before").code == 0
+    assert project.run(capsys, "withdraw", "--yes", BEFORE, "--reason", "before").code == 0
     first = (project.root / "withdrawals.json").read_bytes()
-    withdraw = ("withdraw", "--id", NOW, "--reason", "now")
+    withdraw = ("withdraw", "--yes", NOW, "--reason", "now")
     config = ("--config", project.root / "packager.toml")
     seen = set()
     for number in range(1, 100):

@@ -28,8 +28,8 @@ WRITERS = (
     ("publish",),
     ("release",),
     ("export", "tones-rest-00001"),
-    ("withdraw", "--id", "notes.txt", "--reason", "x"),
-    ("replace", "tones-rest-00001", "--reason", "x"),
+    ("withdraw", "--yes", "notes.txt", "--reason", "x"),
+    ("replace", "--yes", "tones-rest-00001", "--reason", "x"),
 )
 FOLLOW = ("--budget", "1 GiB", "--unsigned", "--yes", "--client", "none", "--reserve", "0")
 

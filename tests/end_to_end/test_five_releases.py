@@ -174,9 +174,9 @@ def five_releases(growing: Growing, files: int, tmp_path: Path) -> None:
 
     one, two = (f"r-{growing.numbers[at]:05d}" for at in (0, 8))  # of folders far from each other
     wrong = "texts-texts-00002"
-    growing.run("withdraw", "--id", one, "--reason", "asked for", "--keep-shards")
-    growing.run("withdraw", "--id", two, "--reason", "not ours to share", "--redact")
-    growing.run("replace", wrong, "--reason", "the titles were wrong")
+    growing.run("withdraw", "--yes", one, "--reason", "asked for", "--keep-shards")
+    growing.run("withdraw", "--yes", two, "--reason", "not ours to share", "--redact")
+    growing.run("replace", "--yes", wrong, "--reason", "the titles were wrong")
     growing.add(tenth)
     growing.write_records(wrong=", right now")
     releases.append(growing.release())
@@ -195,7 +195,13 @@ def five_releases(growing: Growing, files: int, tmp_path: Path) -> None:
     followed(growing, releases[2], releases[3])
 
     growing.run(
-        "withdraw", "--where", f"title = 'Text {growing.numbers[20]}, right now'", "--reason", "late", "--keep-shards"
+        "withdraw",
+        "--yes",
+        "--where",
+        f"title = 'Text {growing.numbers[20]}, right now'",
+        "--reason",
+        "late",
+        "--keep-shards",
     )
     growing.add(tenth)
     growing.change(tenth // 5)

@@ -165,8 +165,8 @@ def test_members_of_a_replaced_shard_keep_their_order_whatever_the_config_says_n
     project.write_config(size="1 MiB", phases=PHASES.replace("size DESC", "size ASC"))
     (project.source / "album 1" / "new.wav").write_bytes(b"RIFF, not quite")
     if gone:
-        assert project.run(capsys, "withdraw", "--id", gone, "--reason", "x", "--keep-shards").code == 0
-    assert project.run(capsys, "replace", *names, "--reason", "x").code == 0
+        assert project.run(capsys, "withdraw", "--yes", gone, "--reason", "x", "--keep-shards").code == 0
+    assert project.run(capsys, "replace", "--yes", *names, "--reason", "x").code == 0
     assert release(project, capsys)["serial"] == 2
     kept = [each for each in old if each != gone]
     assert [row["id"] for row in members(project, "tones-audio-00004")] == [*kept, "album 1/new.wav"]
@@ -332,7 +332,7 @@ def test_an_embargo_keeps_a_phase_closed_and_the_site_says_until_when(tmp_path: 
 
 def test_a_lost_state_folder_is_made_again_from_the_site(project: Project, capsys: Capture) -> None:
     (project.source / "notes.txt").write_bytes(b"changed")
-    assert project.run(capsys, "withdraw", "--id", "empty.txt", "--reason", "x", "--keep-shards").code == 0
+    assert project.run(capsys, "withdraw", "--yes", "empty.txt", "--reason", "x", "--keep-shards").code == 0
     second = release(project, capsys)
     before = project.published()
     shutil.rmtree(project.root / ".packager")
@@ -369,7 +369,7 @@ def test_shards_that_are_folders_grow_and_are_replaced_like_tars(tmp_path: Path,
     second = release(project, capsys)
     assert_frozen(first, second)
     assert sorted(row["path"] for row in members(project, "tones-all-00002")) == ["new.txt", "notes.txt"]
-    assert project.run(capsys, "withdraw", "--id", "new.txt", "--reason", "x").code == 0
+    assert project.run(capsys, "withdraw", "--yes", "new.txt", "--reason", "x").code == 0
     third = release(project, capsys)
     assert_frozen(second, third)
     assert by_name(third)["tones-all-00002"]["superseded_by"] == ["tones-all-00003"]

@@ -56,8 +56,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("mirror", "sync", "--to", "mirror", "--yes"),
     ("mirror", "prune", "--to", "mirror", "--dry-run"),
     ("prune", "--dry-run"),
-    ("replace", "tones-audio-00001", "--reason", "x"),
-    ("withdraw", "--id", "notes.txt", "--reason", "x"),
+    ("replace", "--yes", "tones-audio-00001", "--reason", "x"),
+    ("withdraw", "--yes", "notes.txt", "--reason", "x"),
 )
 
 

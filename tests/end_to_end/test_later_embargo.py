@@ -25,7 +25,7 @@ def test_a_new_version_waits_for_the_embargo(tmp_path: Path, capsys: Capture, da
     project.write_config(phases=CLOSED + PHASES)
     write(project, {"audio": data, "audio 2": b"never published"})
     if is_replaced:
-        assert project.run(capsys, "replace", "tones-all-00001", "--reason", "x").code == 0
+        assert project.run(capsys, "replace", "--yes", "tones-all-00001", "--reason", "x").code == 0
     second = release(project, capsys)
     assert anywhere(project, (data, b"never published", b"audio 2"), tmp_path) == set()
     assert new_shards(second, release(project, capsys)) == []
@@ -56,7 +56,7 @@ def test_status_names_no_next_command_while_an_embargo_is_all_that_is_waited_for
 def test_what_is_published_stays_in_a_shard_that_is_replaced(tmp_path: Path, capsys: Capture) -> None:
     project = make(tmp_path / "p", capsys, {"audio": b"v1", "b": b"b"})
     project.write_config(phases=CLOSED + PHASES)
-    assert project.run(capsys, "replace", "tones-all-00001", "--reason", "x").code == 0
+    assert project.run(capsys, "replace", "--yes", "tones-all-00001", "--reason", "x").code == 0
     release(project, capsys)
     assert [row["id"] for row in table(project, "tones-all-00002")] == ["audio", "b"]
     move(project, "audio", "audio 2")
@@ -103,6 +103,6 @@ def test_a_phase_whose_records_are_elsewhere_is_not_to_be_removed(tmp_path: Path
     wanted = "warning: emb: has nothing to publish: the 2 records that it selects are in another phase, published"
     ran = project.run(capsys, "plan")
     assert (wanted in ran.out, "change its where" in ran.out) == (True, False), ran.out
-    assert project.run(capsys, "withdraw", "--path", "*secret*", "--reason", "x").code == 0
+    assert project.run(capsys, "withdraw", "--yes", "--path", "*secret*", "--reason", "x").code == 0
     ran = project.run(capsys, "release")
     assert (wanted in ran.out, "change its where" in ran.out) == (True, False), ran.out

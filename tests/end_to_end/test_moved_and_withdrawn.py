@@ -86,7 +86,7 @@ def test_a_file_that_is_edited_as_a_twin_appears_is_a_new_version(tmp_path: Path
     release(project, capsys)
     marks = {row["id"]: row["superseded"] for row in table(project, "tones-all-00001")}
     assert marks == {"LICENSE.txt": "tones-all-00002", "b.txt": None}
-    assert project.run(capsys, "replace", "tones-all-00001", "--reason", "x").code == 0
+    assert project.run(capsys, "replace", "--yes", "tones-all-00001", "--reason", "x").code == 0
     third = release(project, capsys)
     assert by_name(third)["tones-all-00001"]["obsolete"] is True
 
@@ -194,7 +194,7 @@ def test_what_has_no_tar_is_made_of_files_that_moved(tmp_path: Path, capsys: Cap
 def test_a_lost_state_folder_knows_what_moved(tmp_path: Path, capsys: Capture) -> None:
     project = make(tmp_path / "p", capsys, {"a.txt": b"one", "b.txt": b"two", "private.txt": SECRET})
     move(project, "a.txt", "new.txt")
-    withdraw(project, capsys, "--id", "private.txt", "--keep-shards")
+    withdraw(project, capsys, "private.txt", "--keep-shards")
     second = release(project, capsys)
     shutil.rmtree(project.root / ".packager")
     (project.source / "new.txt").unlink()
@@ -210,14 +210,14 @@ def test_a_lost_state_folder_knows_what_moved(tmp_path: Path, capsys: Capture) -
 
 
 def withdraw(project: Project, capsys: Capture, *arguments: str) -> dict:
-    ran = project.run(capsys, "withdraw", *arguments, "--reason", "asked for", "--json")
+    ran = project.run(capsys, "withdraw", "--yes", *arguments, "--reason", "asked for", "--json")
     assert ran.code == 0, ran.err
     return json.loads(ran.out)
 
 
 def test_withdrawn_content_stays_out_under_another_name(tmp_path: Path, capsys: Capture) -> None:
     project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "private.txt": SECRET})
-    withdraw(project, capsys, "--id", "private.txt", "--redact")
+    withdraw(project, capsys, "private.txt", "--redact")
     release(project, capsys)
     move(project, "private.txt", "renamed.txt")
     ran = project.run(capsys, "release", "--workers", "1")
@@ -236,7 +236,7 @@ def test_a_copy_of_withdrawn_content_is_left_out_of_every_phase(tmp_path: Path, 
     )
     files = {"keep.txt": b"keep", "deep/x.txt": b"deep", "private.txt": SECRET}
     project = make(tmp_path / "p", capsys, files, phases=phases)
-    withdraw(project, capsys, "--id", "private.txt")
+    withdraw(project, capsys, "private.txt")
     write(project, {place: SECRET, "new.txt": b"N" * len(SECRET)})
     release(project, capsys)
     assert anywhere(project, (SECRET, place.encode()), tmp_path) == set()
@@ -245,13 +245,13 @@ def test_a_copy_of_withdrawn_content_is_left_out_of_every_phase(tmp_path: Path, 
 
 def test_published_copies_are_withdrawn_too(tmp_path: Path, capsys: Capture) -> None:
     project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "private.txt": SECRET, "copy.txt": SECRET})
-    report = withdraw(project, capsys, "--id", "private.txt")
+    report = withdraw(project, capsys, "private.txt")
     assert report["same_content"] == ["copy.txt"]
     second = release(project, capsys)
     assert {each["id"] for each in second["withdrawals"]} == {"private.txt", "copy.txt"}
     assert anywhere(project, (SECRET,), tmp_path) == set()
-    ran = project.run(capsys, "withdraw", "--undo", "--id", "private.txt")
-    assert (ran.code, 'lift both: --id "private.txt" --id "copy.txt"' in ran.err) == (2, True), ran.err
+    ran = project.run(capsys, "withdraw", "--yes", "--undo", "private.txt")
+    assert (ran.code, 'undo both: "private.txt" "copy.txt"' in ran.err) == (2, True), ran.err
 
 
 def test_content_that_is_withdrawn_before_it_is_published_stays_out(tmp_path: Path, capsys: Capture) -> None:
@@ -259,7 +259,7 @@ def test_content_that_is_withdrawn_before_it_is_published_stays_out(tmp_path: Pa
     write(project, {"keep.txt": b"keep", "private.txt": SECRET})
     project.write_config(phases=PHASES)
     assert project.run(capsys, "scan").code == 0
-    withdraw(project, capsys, "--id", "private.txt", "--redact")
+    withdraw(project, capsys, "private.txt", "--redact")
     move(project, "private.txt", "renamed.txt")
     release(project, capsys)
     assert anywhere(project, (SECRET, b"renamed.txt"), tmp_path) == set()
@@ -271,7 +271,7 @@ def test_every_version_of_a_withdrawn_record_stays_out(tmp_path: Path, capsys: C
     release(project, capsys)
     write(project, {"private.txt": b"third, not published"})
     assert project.run(capsys, "scan").code == 0
-    withdraw(project, capsys, "--id", "private.txt")
+    withdraw(project, capsys, "private.txt")
     release(project, capsys)
     write(project, {"1": SECRET, "2": b"second version", "3": b"third, not published", "4": b"fine"})
     release(project, capsys)
@@ -280,7 +280,7 @@ def test_every_version_of_a_withdrawn_record_stays_out(tmp_path: Path, capsys: C
 
 def test_withdrawn_content_stays_out_if_the_note_of_it_is_lost(tmp_path: Path, capsys: Capture) -> None:
     project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "private.txt": SECRET})
-    withdraw(project, capsys, "--id", "private.txt", "--redact")
+    withdraw(project, capsys, "private.txt", "--redact")
     release(project, capsys)
     (project.root / "withdrawals.json").unlink()
     move(project, "private.txt", "renamed.txt")
@@ -290,7 +290,7 @@ def test_withdrawn_content_stays_out_if_the_note_of_it_is_lost(tmp_path: Path, c
 
 def test_withdrawn_content_that_comes_while_packing_leaves_no_shard(tmp_path: Path, capsys: Capture) -> None:
     project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "private.txt": SECRET})
-    withdraw(project, capsys, "--id", "private.txt")
+    withdraw(project, capsys, "private.txt")
     release(project, capsys)
     new = project.source / "new.txt"
     new.write_bytes(b"n" * len(SECRET))
@@ -313,7 +313,7 @@ def test_the_catalogue_of_a_phase_that_was_removed_ends_with_a_withdrawal(tmp_pa
     project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "private.txt": SECRET}, phases=catalogue + PHASES)
     project.write_config(phases=PHASES)
     assert "obsolete" not in by_name(release(project, capsys))["tones-metadata-00001"]
-    withdraw(project, capsys, "--id", "private.txt", "--redact")
+    withdraw(project, capsys, "private.txt", "--redact")
     document = release(project, capsys)
     assert by_name(document)["tones-metadata-00001"]["obsolete"] is True
     assert "tones-metadata-00001" not in (project.root / "site" / "magnets.txt").read_text()
@@ -322,11 +322,11 @@ def test_the_catalogue_of_a_phase_that_was_removed_ends_with_a_withdrawal(tmp_pa
 
 def test_a_lifted_withdrawal_is_published_again_and_recorded(tmp_path: Path, capsys: Capture) -> None:
     project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "private.txt": SECRET})
-    withdraw(project, capsys, "--id", "private.txt", "--redact")
+    withdraw(project, capsys, "private.txt", "--redact")
     release(project, capsys)
     move(project, "private.txt", "renamed.txt")
     release(project, capsys)
-    assert project.run(capsys, "withdraw", "--undo", "--id", "private.txt").code == 0
+    assert project.run(capsys, "withdraw", "--yes", "--undo", "private.txt").code == 0
     third = release(project, capsys)
     [withdrawal] = third["withdrawals"]
     assert (withdrawal["since"], withdrawal["lifted"]) == (2, third["serial"])
@@ -338,7 +338,7 @@ def test_a_release_is_refused_if_nothing_knows_the_content_of_a_redacted_withdra
     tmp_path: Path, capsys: Capture, *, at_once: bool
 ) -> None:
     project = make(tmp_path / "project", capsys, {"a.txt": b"a", "b.txt": SECRET, "empty.txt": b""})
-    assert project.run(capsys, "withdraw", "--id", "b.txt", "--redact", "--reason", "x").code == 0
+    assert project.run(capsys, "withdraw", "--yes", "b.txt", "--redact", "--reason", "x").code == 0
     release(project, capsys)
     shutil.rmtree(project.root / ".packager")
     if not at_once:
@@ -348,11 +348,11 @@ def test_a_release_is_refused_if_nothing_knows_the_content_of_a_redacted_withdra
     before = read_release(project)
     for command in ("release", "plan"):
         ran = project.run(capsys, command)
-        assert (ran.code, "would not be recognised" in ran.err, "withdraw --undo --id" in ran.err) == (2, True, True)
+        assert (ran.code, "would not be recognised" in ran.err, "withdraw --undo" in ran.err) == (2, True, True)
     assert read_release(project) == before
     move(project, "c.txt", "b.txt")
     assert project.run(capsys, "scan").code == 0
-    assert project.run(capsys, "withdraw", "--id", "b.txt", "--redact", "--reason", "x").code == 0
+    assert project.run(capsys, "withdraw", "--yes", "b.txt", "--redact", "--reason", "x").code == 0
     move(project, "b.txt", "c.txt")
     release(project, capsys)
     assert anywhere(project, (SECRET, b"c.txt"), tmp_path) == set()
@@ -360,7 +360,7 @@ def test_a_release_is_refused_if_nothing_knows_the_content_of_a_redacted_withdra
 
 def test_what_the_release_describes_needs_no_note_and_no_state(tmp_path: Path, capsys: Capture) -> None:
     project = make(tmp_path / "project", capsys, {"a.txt": b"a", "b.txt": SECRET, "empty.txt": b""})
-    assert project.run(capsys, "withdraw", "--id", "b.txt", "--reason", "x").code == 0
+    assert project.run(capsys, "withdraw", "--yes", "b.txt", "--reason", "x").code == 0
     release(project, capsys)
     shutil.rmtree(project.root / ".packager")
     (project.root / "withdrawals.json").unlink()
@@ -371,12 +371,12 @@ def test_what_the_release_describes_needs_no_note_and_no_state(tmp_path: Path, c
 
 def test_a_withdrawal_is_lifted_after_the_state_folder_was_lost(tmp_path: Path, capsys: Capture) -> None:
     project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "private.txt": SECRET})
-    withdraw(project, capsys, "--id", "private.txt", "--redact")
+    withdraw(project, capsys, "private.txt", "--redact")
     followed = trust.pin((project.root / "site" / "release.json").read_bytes()).followed
     release(project, capsys)
     followed = trust.accept_release(followed, (project.root / "site" / "release.json").read_bytes(), b"").followed
     shutil.rmtree(project.root / ".packager")
-    assert project.run(capsys, "withdraw", "--undo", "--id", "private.txt").code == 0
+    assert project.run(capsys, "withdraw", "--yes", "--undo", "private.txt").code == 0
     third = release(project, capsys)
     trust.accept_release(followed, (project.root / "site" / "release.json").read_bytes(), b"")
     assert by_name(third)["tones-all-00001"]["withdrawn"] == 1  # its rows are lost, so it stays withheld
@@ -385,7 +385,7 @@ def test_a_withdrawal_is_lifted_after_the_state_folder_was_lost(tmp_path: Path, 
 
 def test_empty_files_are_no_content(tmp_path: Path, capsys: Capture) -> None:
     project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "empty": b"", "other": b""})
-    report = withdraw(project, capsys, "--id", "empty")
+    report = withdraw(project, capsys, "empty")
     assert report["same_content"] == []
     release(project, capsys)
     assert {row["id"] for row in table(project, "tones-all-00002")} == {"keep.txt", "other"}

@@ -45,7 +45,7 @@ def test_a_project_lives_in_a_folder_of_any_name(tmp_path: Path, capsys: Capture
     first = json.loads((project.root / "*" / "release.json").read_text())
     assert [shard["infohash_v1"] for shard in first["shards"]] == [s["infohash_v1"] for s in expected["shards"]]
     # Later releases compare with what is published, by other queries.
-    assert project.run(capsys, "withdraw", "--id", "r-1", "--reason", "a test").code == 0
+    assert project.run(capsys, "withdraw", "--yes", "r-1", "--reason", "a test").code == 0
     write_tone(project.root / "so[u]r?ce*" / "album 0" / "new [x].wav", 900)
     ran = project.run(capsys, "release")
     assert ran.code == 0, ran.err
@@ -95,14 +95,14 @@ MEANT = [
 def test_withdraw_takes_a_path_as_it_is_written(
     albums: Project, capsys: Capture, pattern: str, expected: list[str]
 ) -> None:
-    arguments = ("withdraw", "--path", pattern, "--reason", "a test", "--dry-run", "--json")
+    arguments = ("withdraw", "--yes", "--path", pattern, "--reason", "a test", "--dry-run", "--json")
     report = json.loads(albums.run(capsys, *arguments).out)
     assert [record["path"] for record in report["records"]] == expected
 
 
 @pytest.mark.parametrize("pattern", ["2.wav", "Album [FLAC]", "[!a]", "cd 2/2.wav"])
 def test_withdraw_matches_the_complete_path(albums: Project, capsys: Capture, pattern: str) -> None:
-    ran = albums.run(capsys, "withdraw", "--path", pattern, "--reason", "a test", "--dry-run")
+    ran = albums.run(capsys, "withdraw", "--yes", "--path", pattern, "--reason", "a test", "--dry-run")
     assert ran.code == 2, ran.out
 
 

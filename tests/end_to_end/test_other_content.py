@@ -15,8 +15,8 @@ LINE = "is left out: its id is withdrawn, though the content is not what was wit
 def withdrawn(root: Path, capsys: Capture, files: dict[str, bytes], *ids: str) -> Project:
     """Make a project whose second release withdraws records."""
     project = make(root, capsys, files)
-    named = [part for each in ids for part in ("--id", each)]
-    assert project.run(capsys, "withdraw", *named, "--reason", "x").code == 0
+    named = [part for each in ids for part in (each,)]
+    assert project.run(capsys, "withdraw", "--yes", *named, "--reason", "x").code == 0
     ran = project.run(capsys, "release")
     assert (ran.code, "left out" in ran.out) == (0, False), "what is withdrawn at its old place needs no line"
     return project
@@ -35,12 +35,12 @@ def test_a_file_of_another_content_is_named_with_the_way_out(tmp_path: Path, cap
     write(project, {"b": data, "c": b"c"})
     ran = project.run(capsys, "release")
     assert f'1 file {LINE}\n  b (id "b")\n' in ran.out
-    assert "packager withdraw --undo --id b\n" in ran.out
+    assert "packager withdraw --undo b\n" in ran.out
     assert LINE in project.run(capsys, "plan").out, "also of a plan that did not change"
     assert LINE in project.run(capsys, "pack").out
     report = json.loads(project.run(capsys, "pack", "--json").out)
     assert report["other_content"] == {"files": 1, "named": [{"path": "b", "record": "b"}]}
-    assert project.run(capsys, "withdraw", "--undo", "--id", "b").code == 0
+    assert project.run(capsys, "withdraw", "--yes", "--undo", "b").code == 0
     before = read_release(project)
     assert "left out" not in project.run(capsys, "plan").out
     assert len(release(project, capsys)["shards"]) > len(before["shards"])

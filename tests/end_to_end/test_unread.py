@@ -30,7 +30,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Have run every command once, so that all code is loaded while root may read it."""
     project = make_project(tmp_path_factory.mktemp("loaded") / "project", files=1)
     config = ["--config", str(project.root / "packager.toml")]
-    for command in (["release"], ["status"], ["replace", "tones-rest-00001", "--reason", "x"], ["release"]):
+    for command in (["release"], ["status"], ["replace", "--yes", "tones-rest-00001", "--reason", "x"], ["release"]):
         assert main([*command, *config]) == 0
 
 
@@ -214,7 +214,7 @@ def test_a_first_scan_that_can_read_nothing_is_incomplete(project: Project, caps
 def test_a_replaced_shard_waits_for_its_unread_files(project: Project, capsys: Capture) -> None:
     assert project.run(capsys, "release").code == 0
     close(project, "notes.txt")
-    assert project.run(capsys, "replace", "tones-rest-00001", "--reason", "wrong titles").code == 0
+    assert project.run(capsys, "replace", "--yes", "tones-rest-00001", "--reason", "wrong titles").code == 0
     before = release_of(project)
     ran = project.run(capsys, "release", "--allow-unread")
     assert ran.code == 3

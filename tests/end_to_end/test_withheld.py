@@ -55,7 +55,7 @@ def project(released: Project, tmp_path: Path) -> Project:
 
 
 def withdraw(project: Project, capsys: Capture, *more: str) -> dict:
-    ran = project.run(capsys, "withdraw", "--id", "notes.txt", "--reason", "x", "--redact", *more)
+    ran = project.run(capsys, "withdraw", "--yes", "notes.txt", "--reason", "x", "--redact", *more)
     assert ran.code == 0, ran.err
     return release(project, capsys)
 
@@ -92,7 +92,7 @@ def test_withdrawn_obsolete_shards_are_not_seeded_and_are_named(project: Project
 
 
 def test_what_is_withdrawn_is_withheld_before_the_next_release_says_so(project: Project, capsys: Capture) -> None:
-    tell = ("withdraw", "--id", "notes.txt", "--reason", "x")
+    tell = ("withdraw", "--yes", "notes.txt", "--reason", "x")
     with serving(project) as served:
         assert served.get(f"/shards/{OLD}.tar", method="HEAD")[0] == 200
         assert project.run(capsys, *tell).code == 0
@@ -103,7 +103,7 @@ def test_what_is_withdrawn_is_withheld_before_the_next_release_says_so(project: 
         assert all(each["reason"].endswith("since the last release") for each in report["withheld"])
         ran = project.run(capsys, "export", OLD)
         assert (ran.code, "withdrawn since the last release; run: packager release" in ran.err) == (2, True)
-        assert project.run(capsys, "withdraw", "--undo", "--id", "notes.txt").code == 0
+        assert project.run(capsys, "withdraw", "--yes", "--undo", "notes.txt").code == 0
         assert seed(capsys, project.root / "shards")[1]["withheld"] == []
         until(lambda: served.get(f"/shards/{OLD}.tar", method="HEAD")[0] == 200)
 
@@ -111,7 +111,7 @@ def test_what_is_withdrawn_is_withheld_before_the_next_release_says_so(project: 
 def test_a_withdrawal_of_what_no_release_has_withholds_nothing(project: Project, capsys: Capture) -> None:
     (project.root / "source" / "new.txt").write_text("new")
     assert project.run(capsys, "scan").code == 0
-    assert project.run(capsys, "withdraw", "--id", "new.txt", "--reason", "x").code == 0
+    assert project.run(capsys, "withdraw", "--yes", "new.txt", "--reason", "x").code == 0
     assert seed(capsys, project.root / "shards")[1]["withheld"] == []
 
 
@@ -160,7 +160,7 @@ def test_kept_shards_with_a_withdrawn_record_are_not_seeded_and_stand_on_no_list
 
 def test_what_is_lifted_again_may_be_handed_out_again(project: Project, capsys: Capture) -> None:
     withdraw(project, capsys)
-    assert project.run(capsys, "withdraw", "--id", "notes.txt", "--undo").code == 0
+    assert project.run(capsys, "withdraw", "--yes", "notes.txt", "--undo").code == 0
     document = release(project, capsys)
     assert document["withdrawals"][0]["lifted"] == 3
     code, report, _ = seed(capsys, project.root / "shards")
@@ -192,7 +192,7 @@ def test_no_client_is_given_a_withheld_shard(project: Project, tmp_path: Path, c
 
 
 def test_a_superseded_shard_without_withdrawn_records_may_be_seeded(project: Project, capsys: Capture) -> None:
-    assert project.run(capsys, "replace", OLD, "--reason", "x").code == 0
+    assert project.run(capsys, "replace", "--yes", OLD, "--reason", "x").code == 0
     release(project, capsys)
     code, report, _ = seed(capsys, project.root / "shards")
     assert (code, report["withheld"]) == (0, [])
@@ -223,7 +223,7 @@ def test_a_tar_that_no_plan_has_any_more_is_not_seeded(tmp_path: Path, capsys: C
     release(project, capsys)
     (tar,) = (project.root / "shards").glob("*-audio-*.tar")
     torrent = project.root / ".packager" / "packed" / tar.stem / f"{tar.stem}.torrent"
-    assert project.run(capsys, "withdraw", "--where", "kind = 'audio'", "--reason", "x").code == 0
+    assert project.run(capsys, "withdraw", "--yes", "--where", "kind = 'audio'", "--reason", "x").code == 0
     release(project, capsys)
     code, _, error = seed(capsys, tar, "--torrent", torrent)
     assert (code, "no release lists it" in error) == (2, True)
@@ -324,7 +324,7 @@ def tars(project: Project) -> set[str]:
 
 
 def test_status_lists_what_to_delete_and_prune_deletes_it(project: Project, capsys: Capture) -> None:
-    ran = project.run(capsys, "withdraw", "--id", "notes.txt", "--reason", "x")
+    ran = project.run(capsys, "withdraw", "--yes", "notes.txt", "--reason", "x")
     assert f"{OLD}.tar: " in ran.out
     assert "1 tar should be deleted after the next release" in ran.out
     assert "Run: packager prune" in ran.out
@@ -348,7 +348,7 @@ def test_status_lists_what_to_delete_and_prune_deletes_it(project: Project, caps
 
 def test_prune_deletes_only_what_this_project_made(project: Project, capsys: Capture) -> None:
     shards = project.root / "shards"
-    ran = project.run(capsys, "replace", OLD, "--reason", "x")
+    ran = project.run(capsys, "replace", "--yes", OLD, "--reason", "x")
     assert f"{OLD}.tar: " in ran.out
     release(project, capsys)
     (shards / f"{OLD}.tar").write_bytes(b"somebody's own")
@@ -372,7 +372,7 @@ def test_prune_takes_the_bag_files_of_a_folder_and_no_member(tmp_path: Path, cap
     project.write_config(phases='[[phases]]\nname = "all"\ntitle = "All"\ncontainer = "folder"\n')
     release(project, capsys)
     old = project.root / "shards" / "tones-all-00001"
-    assert project.run(capsys, "replace", "tones-all-00001", "--reason", "x").code == 0
+    assert project.run(capsys, "replace", "--yes", "tones-all-00001", "--reason", "x").code == 0
     release(project, capsys)
     (old / "data").mkdir()
     (old / "data" / "mine.txt").write_bytes(b"mine")

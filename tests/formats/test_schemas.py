@@ -94,9 +94,9 @@ def test_documents_of_every_container_and_torrent_version_are_valid(
     (project.source / "notes.txt").write_bytes(b"written again\n")
     (project.source / "album 0" / "00 tone [b].wav").rename(project.source / "moved.wav")
     assert project.run(capsys, "release").code == 0
-    assert project.run(capsys, "withdraw", "--id", "empty.txt", "--id", "notes.txt", "--reason", "x").code == 0
+    assert project.run(capsys, "withdraw", "--yes", "empty.txt", "notes.txt", "--reason", "x").code == 0
     assert project.run(capsys, "release").code == 0
-    assert project.run(capsys, "withdraw", "--id", "notes.txt", "--undo").code == 0
+    assert project.run(capsys, "withdraw", "--yes", "notes.txt", "--undo").code == 0
     assert project.run(capsys, "release").code == 0
     site = project.root / "site"
     check_site(site, serial=4)

@@ -83,9 +83,9 @@ def chained(tmp_path_factory: pytest.TempPathFactory) -> Project:
     second = released(project)
     assert len(second["shards"]) > len(first["shards"])
 
-    run(project, "withdraw", "--id", "album 1/01 tone [b].wav", "--reason", "asked for", "--keep-shards")
-    run(project, "withdraw", "--id", "album 0/06 tone [b].wav", "--reason", "not ours", "--redact")
-    run(project, "withdraw", "--id", "notes.txt", "--reason", "private")
+    run(project, "withdraw", "--yes", "album 1/01 tone [b].wav", "--reason", "asked for", "--keep-shards")
+    run(project, "withdraw", "--yes", "album 0/06 tone [b].wav", "--reason", "not ours", "--redact")
+    run(project, "withdraw", "--yes", "notes.txt", "--reason", "private")
     third = released(project)
     assert len(third["withdrawals"]) == 3
     assert sum(shard.get("obsolete", False) for shard in third["shards"]) >= 2
@@ -102,7 +102,7 @@ def chained(tmp_path_factory: pytest.TempPathFactory) -> Project:
     fifth = released(project)
     assert {phase["state"] for phase in fifth["phases"]} == {"published"}
 
-    run(project, "withdraw", "--undo", "--id", "notes.txt", "--reason", "asked for again")
+    run(project, "withdraw", "--yes", "--undo", "notes.txt", "--reason", "asked for again")
     sixth = released(project)
     assert [each.get("lifted") for each in sixth["withdrawals"] if each["id"] == "notes.txt"] == [6]
     return project

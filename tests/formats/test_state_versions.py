@@ -57,7 +57,7 @@ def test_another_format_of_the_state_is_refused(project: Project, capsys: Captur
 
 def test_every_document_says_format_1(project: Project, capsys: Capture) -> None:
     release(project, capsys)
-    assert project.run(capsys, "withdraw", "--id", "notes.txt", "--reason", "x", "--keep-shards").code == 0
+    assert project.run(capsys, "withdraw", "--yes", "notes.txt", "--reason", "x", "--keep-shards").code == 0
     (project.source / "new.txt").write_bytes(b"new")
     assert release(project, capsys)["format"] == 1
     for path in (project.root / "site" / "manifests").glob("*.json"):

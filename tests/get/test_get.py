@@ -137,17 +137,24 @@ def test_sql_finds_members_in_whole_tables_within_a_stated_bound(web: Web, tmp_p
     assert "more than the 1 KiB that may be fetched" in error["what"]
     code, report = get(capsys, "--where", "true", "--release", web.archive.output, "--dry-run")
     assert (code, report["selected"]) == (0, TRACKS)
+    code, report = get(capsys, "--path", "*", "--where", "track = 1", "--release", web.archive.output, "-n")
+    some = report["selected"]
+    assert (code, 0 < some < TRACKS) == (0, True)
+    code, report = get(capsys, "--path", "*", "--release", web.archive.output, "-n")
+    assert (code, report["selected"] > some) == (0, True)
+    code, error = get(capsys, "--path", "nosuch*", "--release", web.archive.output)
+    assert (code, error["where"], "means no member" in error["what"]) == (2, "--path", True)
 
 
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
-        ([], "nothing is asked for"),
-        (["id-1", "--where", "true"], "keys are given, too"),
+        ([], "no record named"),
+        (["id-1", "--where", "true"], "cannot be used with RECORD"),
         (["--where", "size >"], "syntax"),
         (["--where", "title = 'none'"], "means no member"),
         (["--where", "true", "--shard", "tones-all-00002"], 'no "tones-all-00002"'),
-        (["id-1", "--phase", "all"], "not given"),
+        (["id-1", "--phase", "all"], "needs --path or --where"),
         (["id-1", "--from", "ftp://x/"], "does not begin"),
     ],
 )

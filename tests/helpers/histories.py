@@ -186,7 +186,7 @@ class History:
             path = self.chance.choice(sorted(self.files))
             options = [option for option in ("--redact", "--keep-shards") if self.chance.random() < 0.4]
             assert self.run("scan")[0] == 0  # else what a file contains now would not be known
-            code, report = self.run("withdraw", "--id", path, "--reason", "asked for", "--json", *options)
+            code, report = self.run("withdraw", "--yes", path, "--reason", "asked for", "--json", *options)
             if code == 2:  # not scanned yet: nobody can have it
                 return
             assert code == 0, self.told(report)
@@ -206,7 +206,7 @@ class History:
         if self.withdrawn:
             path = self.chance.choice(sorted(self.withdrawn))
             assert self.run("scan")[0] == 0
-            code, report = self.run("withdraw", "--id", path, "--reason", "again", "--redact", "--json")
+            code, report = self.run("withdraw", "--yes", path, "--reason", "again", "--redact", "--json")
             assert code == 0, self.told(report)
             named = {record["id"] for record in json.loads(report)["records"]}
             for record in named:
@@ -220,8 +220,8 @@ class History:
         if self.withdrawn:
             ids = [self.chance.choice(sorted(self.withdrawn))]
             while True:
-                arguments = [word for each in ids for word in ("--id", each)]
-                code, report = self.run("withdraw", "--undo", *arguments)
+                arguments = [word for each in ids for word in (each,)]
+                code, report = self.run("withdraw", "--yes", "--undo", *arguments)
                 if code == 0:
                     break
                 assert "is withdrawn too, and has the same content" in report, self.told(report)
@@ -237,7 +237,7 @@ class History:
         names = sorted(name for name, shard in self.last.items() if not shard.get("obsolete"))
         if names:
             name = self.chance.choice(names)
-            code, report = self.run("replace", name, "--reason", "wrong tags")
+            code, report = self.run("replace", "--yes", name, "--reason", "wrong tags")
             assert code == 0, self.told(report)
             self.log.append(f"replace {name}")
 

@@ -124,14 +124,14 @@ def make(folder: Path) -> None:
         'secret_key = "first.key"\nnext_public_key = "second.pub"\n',
         'secret_key = "second.key"\n',
     )
-    run(project, "withdraw", "--id", "k-08", "--reason", "asked for by the author")
-    run(project, "withdraw", "--id", "k-09", "--reason", "personal data", "--redact")
-    run(project, "withdraw", "--id", "k-10", "--reason", "a mistake")
+    run(project, "withdraw", "--yes", "k-08", "--reason", "asked for by the author")
+    run(project, "withdraw", "--yes", "k-09", "--reason", "personal data", "--redact")
+    run(project, "withdraw", "--yes", "k-10", "--reason", "a mistake")
     release(project, "2026-03-10")
 
-    run(project, "withdraw", "--undo", "--id", "k-10")
-    run(project, "withdraw", "--id", "k-02", "--reason", "asked for by the artist", "--keep-shards")
-    run(project, "replace", "kept-singles-00001", "--reason", "the title was wrong")
+    run(project, "withdraw", "--yes", "--undo", "k-10")
+    run(project, "withdraw", "--yes", "k-02", "--reason", "asked for by the artist", "--keep-shards")
+    run(project, "replace", "--yes", "kept-singles-00001", "--reason", "the title was wrong")
     edit(project / "records.csv", "Seven,", "Seven (remastered),")
     edit(project / "packager.toml", "trackers = [[", 'trackers = [["https://new.example.org/announce"], [')
     release(project, "2026-04-10")

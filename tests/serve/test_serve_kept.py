@@ -65,7 +65,7 @@ def whole_tar(project: Project, tmp_path: Path) -> bytes:
 
 def keep(project: Project, capsys: Capture, *more: str) -> None:
     for each in ("X1", "X2"):
-        ran = project.run(capsys, "withdraw", "--id", each, "--keep-shards", "--reason", "asked for", *more)
+        ran = project.run(capsys, "withdraw", "--yes", each, "--keep-shards", "--reason", "asked for", *more)
         assert ran.code == 0, ran.err
     release(project, capsys)
 
@@ -187,7 +187,7 @@ def test_a_shard_whose_withdrawal_was_lifted_is_sent_again(tmp_path: Path, capsy
     with serving(project) as served:
         assert served.get(TAR, ranged((0, 512)))[0] == 451
     for each in ("X1", "X2"):
-        assert project.run(capsys, "withdraw", "--undo", "--id", each).code == 0
+        assert project.run(capsys, "withdraw", "--yes", "--undo", each).code == 0
     release(project, capsys)
     with serving(project) as served:
         assert served.get(TAR)[2] == tar

@@ -51,7 +51,7 @@ def ran(project: Project, *arguments: str) -> None:
 
 
 def withdraw(project: Project, *more: str) -> None:
-    ran(project, "withdraw", "--id", "notes.txt", "--reason", "x", *more)
+    ran(project, "withdraw", "--yes", "notes.txt", "--reason", "x", *more)
 
 
 class Script:
@@ -162,7 +162,7 @@ def test_a_seed_with_nothing_left_ends_and_one_that_allows_withdrawn_shards_goes
     report = script.seed(tar)
     assert (report.torrents, [each.name for each in report.withheld]) == ((), [OLD])
     assert script.notes.lines[-1] == "nothing is left to share"
-    ran(project, "withdraw", "--undo", "--id", "notes.txt")
+    ran(project, "withdraw", "--yes", "--undo", "notes.txt")
     looks: list[bool] = []
     script = Script(("2 seeding", lambda: withdraw(project)), *[("", lambda: looks.append(True))] * 3)
     report = script.seed(tar, allow_withdrawn=True)

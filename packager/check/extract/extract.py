@@ -50,9 +50,12 @@ from packager.option_fields import (
     MANIFEST,
     NUMBER,
     OVERWRITE,
+    PATHS,
+    RECORDS,
     RELEASE_OPTION,
     RENAME,
     SOURCE_NAMES,
+    WHERE,
     option,
 )
 from packager.paths import display_text
@@ -63,11 +66,9 @@ from packager.progress import Progress
 class ExtractOptions:
     """Which members are taken out, all if nothing says which; how they are named; what they are compared with."""
 
-    ids: tuple[str, ...] = option("Only this member; may be given again.", (), "--id", metavar="ID")
-    paths: tuple[str, ...] = option(
-        'Only members with this path ("*" is any text). Repeatable.', (), "--path", metavar="PATTERN"
-    )
-    where: str | None = option("Only members for which this SQL is true.", metavar="SQL")
+    records: tuple[str, ...] = option(RECORDS, ())
+    paths: tuple[str, ...] = option(PATHS, ())
+    where: str | None = option(WHERE)
     rename: str | None = option(RENAME)
     source_names: bool = option(SOURCE_NAMES, False)
     number: bool = option(NUMBER, False)
@@ -95,7 +96,7 @@ def extract(
     """
     naming = parse_naming(options.rename, original=options.source_names, number=options.number)
     contents, source = open_contents(tar, release, options.manifest, hand_outs)
-    rows = filter_members(contents.members, ids=options.ids, paths=options.paths, where=options.where)
+    rows = filter_members(contents.members, records=options.records, paths=options.paths, where=options.where)
     to = Path(contents.name) if to is None else to
     members = contents.members.take(pa.array(rows, pa.int64()))
     found = WriteResult(bad_members=list(contents.faults) if len(rows) == contents.members.num_rows else [])

@@ -1,4 +1,4 @@
-"""Which members of a shard are meant: by id, by a pattern of their path, by SQL over the members table."""
+"""Which members of a shard are meant: by id, path or ISRC, by a pattern of their path, by SQL over the table."""
 
 import tempfile
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from packager.core.config.option_values import SQL_MAX
+from packager.core.releases.lookup_index import isrc
 from packager.core.shards.path_patterns import check_pattern, compile_pattern
 from packager.engine.tables import parquet
 from packager.errors import InputError
@@ -17,32 +18,43 @@ from packager.paths import display_text
 _WHERE = "--where"
 
 
-def filter_members(members: pa.Table, *, ids: Sequence[str], paths: Sequence[str], where: str | None) -> list[int]:
-    """Return the rows of a members table that are meant, in order; all where nothing is asked.
+def filter_members(
+    members: pa.Table, *, records: Sequence[str], paths: Sequence[str], where: str | None, must_match: bool = True
+) -> list[int]:
+    """Return the rows of a members table that are meant, in order; all if nothing is asked.
 
-    A member is meant where its id or its path (or its path at the source) is one of those asked for, and
-    `where` holds for it. paths: patterns (packager/core/shards/path_patterns.py). Raises InputError for an id
-    or a pattern that no member has, and for SQL that is not one condition.
+    records: exact ids, paths (in the shard or at the source) or ISRCs. paths: patterns of paths
+    (packager/core/shards/path_patterns.py). where: SQL that must be true, too. must_match: raise InputError for a
+    pattern that no member has. Raises InputError for such a record, and for SQL that is not one condition.
     """
     named = np.ones(members.num_rows, bool)
-    if ids or paths:
-        named = _by_id(members, ids) | _by_path(members, paths)
+    if records or paths:
+        named = _by_name(members, records) | _by_path(members, paths, must_match=must_match)
     if where is not None:
         named &= _by_condition(members, where)
     return [int(row) for row in np.flatnonzero(named)]
 
 
-def _by_id(members: pa.Table, ids: Sequence[str]) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
-    """Return which rows have one of these ids."""
-    there = members["id"]
-    known = set(pc.unique(pc.filter(there, pc.is_in(there, pa.array(ids, pa.string())))).to_pylist())
-    for wanted in ids:
-        if wanted not in known:
-            raise InputError("--id", f'no member has the id "{display_text(wanted)}"', "see the members with --dry-run")
-    return np.asarray(pc.is_in(there, pa.array(ids, pa.string())).to_numpy(zero_copy_only=False), bool)
+def _by_name(members: pa.Table, records: Sequence[str]) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    """Return which rows have one of these ids, paths or ISRCs. Raises InputError for one that no row has."""
+    found = np.zeros(members.num_rows, bool)
+    known: set[str] = set()
+    for name in ("id", "path", "source_path", "current_path", "isrc"):
+        wanted = records if name != "isrc" else [code for each in records if (code := isrc(each))]
+        column = members[name] if name != "isrc" else pc.utf8_upper(pc.replace_substring(members[name], "-", ""))
+        hits = pc.is_in(column, pa.array(wanted, pa.string()))
+        known.update(pc.unique(pc.filter(column, hits)).to_pylist())
+        found |= np.asarray(hits.to_numpy(zero_copy_only=False), bool)
+    for each in records:
+        if each not in known and isrc(each) not in known:
+            what = f'no file has the id, path or ISRC "{display_text(each)}"'
+            raise InputError("", what, "see the files with --dry-run")
+    return found
 
 
-def _by_path(members: pa.Table, patterns: Sequence[str]) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def _by_path(
+    members: pa.Table, patterns: Sequence[str], *, must_match: bool
+) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
     """Return which rows have a path, in the shard or at the source (then or now), that a pattern matches."""
     found = np.zeros(members.num_rows, bool)
     if not patterns:
@@ -53,7 +65,7 @@ def _by_path(members: pa.Table, patterns: Sequence[str]) -> "np.ndarray[tuple[in
         check_pattern(pattern, "--path")
         matches = compile_pattern(pattern)
         hits = [any(path is not None and matches(path) for path in paths) for paths in sides]
-        if not any(hits):
+        if must_match and not any(hits):
             fix = 'quote a pattern so that the shell leaves it alone: --path "*.flac"'
             raise InputError("--path", f'no member matches "{display_text(pattern)}"', fix)
         found |= np.array(hits, bool)

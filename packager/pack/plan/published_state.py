@@ -169,8 +169,8 @@ def _content_lost(project: Project, serial: int, record: str) -> InputError:
         f'is lost, and so is the state folder: what "{display_text(record)}" contained, which release {serial}'
         " withdraws and does not describe, would not be recognised under another name"
     )
-    again = f'withdraw it again while its file is there: packager withdraw --id "{display_text(record)}"'
-    lift = f'lift that: packager withdraw --undo --id "{display_text(record)}"'
+    again = f'withdraw it again while its file is there: packager withdraw "{display_text(record)}"'
+    lift = f'undo that: packager withdraw --undo "{display_text(record)}"'
     return InputError(
         display_text(str(project.withdrawals)), what, f"bring it back from a backup, or {again}, or {lift}"
     )

@@ -1,4 +1,4 @@
-"""Which records are meant, in the catalogue and in every published shard: by id, by a pattern of their path, by SQL."""
+"""Which records are meant, in the catalogue and in all published shards: by name, by a pattern of a path, by SQL."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from packager.core.config.option_values import SQL_MAX
+from packager.core.releases.lookup_index import isrc
 from packager.core.reports.reports import FoundRecord
 from packager.core.shards.path_patterns import check_pattern, pattern_sql
 from packager.engine.project import state_files
@@ -18,7 +19,7 @@ from packager.engine.tables import phase_sql, sql
 from packager.engine.tables.failing_records import condition_query, find_failure
 from packager.errors import InputError
 from packager.model import CATALOGUE, ReleaseShard
-from packager.option_fields import option
+from packager.option_fields import PATHS, RECORDS, WHERE, option
 from packager.paths import display_text
 
 # held: places in a list of shards.
@@ -33,15 +34,17 @@ FOUND = pa.schema(
 )
 
 
+# What a name of a record is compared with, and the column of the names that is.
+_COLUMNS = (("id", "name"), ("path", "name"), ("member", "name"), ("upper(replace(isrc, '-', ''))", "isrc"))
+
+
 @dataclass(frozen=True)
 class RecordFilter:
-    """Which records are meant: by id, by a pattern of their path, by SQL over the catalogue's columns."""
+    """Which records are meant: by id, path or ISRC, by a pattern of their path, by SQL over the catalogue's columns."""
 
-    ids: tuple[str, ...] = option("The record with this id; may be given again.", (), "--id", metavar="ID")
-    paths: tuple[str, ...] = option(
-        'Records with this path ("*" is any text). Repeatable.', (), "--path", metavar="PATTERN"
-    )
-    where: str | None = option("Only records for which this SQL is true.", metavar="SQL")
+    records: tuple[str, ...] = option(RECORDS, ())
+    paths: tuple[str, ...] = option(PATHS, ())
+    where: str | None = option(WHERE)
 
 
 def find_records(project: Project, wanted: RecordFilter) -> tuple[FoundRecord, ...]:
@@ -49,12 +52,17 @@ def find_records(project: Project, wanted: RecordFilter) -> tuple[FoundRecord, .
 
     Memory: those records. Raises InputError for an id that no record has, a pattern or SQL that takes none.
     """
-    if not wanted.ids and not wanted.paths and wanted.where is None:
-        raise InputError("withdraw", "no record is named", "name them: --id, --path or --where")
+    if not wanted.records and not wanted.paths and wanted.where is None:
+        raise InputError("withdraw", "no record named", "name an id, path or ISRC, or use --path or --where")
     shards = shards_of_files(state_files.read_last_release(project))
     finish_moved(project)
     with _records(project, shards) as database:
-        database.register("ids", pa.table({"id": pa.array(wanted.ids, pa.string())}))
+        names = pa.table(
+            {"name": pa.array(wanted.records, pa.string()), "isrc": [isrc(each) for each in wanted.records]}
+        )
+        database.register("names", names.cast(pa.schema([("name", pa.string()), ("isrc", pa.string())])))
+        if wanted.where is None:
+            _check_names(database)
         query = (
             "SELECT id, min(path) AS path, max(title) AS title, max(artist) AS artist,"  # noqa: S608 (checked below)
             " list_sort(list(DISTINCT held) FILTER (held IS NOT NULL)) AS held"
@@ -66,7 +74,8 @@ def find_records(project: Project, wanted: RecordFilter) -> tuple[FoundRecord, .
         except sql.RowError as error:
             named = f"(SELECT * FROM records WHERE {_named(wanted)})"  # noqa: S608 (checked)
             raise find_failure(database, named, condition_query(wanted.where or "true"), "--where") or error from None
-    _check_found(wanted, found)
+    if not found:
+        raise InputError("withdraw", "no record matches", "see what is published in the members tables")
     return found
 
 
@@ -89,22 +98,25 @@ def _condition(wanted: RecordFilter) -> str:
 
 
 def _named(wanted: RecordFilter) -> str:
-    """Return which records are named by id or path, as SQL; all, if none is named so. Raises InputError."""
-    parts = ["id IN (SELECT id FROM ids)"] if wanted.ids else []
+    """Return which records are named or match a pattern, as SQL; all, if neither is given. Raises InputError."""
+    parts = [f"{column} IN (SELECT {name} FROM names)" for column, name in _COLUMNS]  # noqa: S608 (ours)
+    parts = [f"coalesce({part}, false)" for part in parts if wanted.records]
     for pattern in wanted.paths:
         check_pattern(pattern, "--path")
         parts.append(f"coalesce({pattern_sql(pattern, 'path')} OR {pattern_sql(pattern, 'member')}, false)")
     return f"({' OR '.join(parts)})" if parts else "true"
 
 
-def _check_found(wanted: RecordFilter, found: Sequence[FoundRecord]) -> None:
-    """Raise InputError for an id that was not found, or where nothing was."""
-    ids = {record.id for record in found}
-    for each in wanted.ids:
-        if each not in ids and wanted.where is None:
-            raise InputError("--id", f'no record has the id "{display_text(each)}"', "ids are those of the catalogue")
-    if not found:
-        raise InputError("withdraw", "no record is meant by that", "see what is published in the members tables")
+def _check_names(database: sql.Database) -> None:
+    """Raise InputError for a name that is no record's id, path or ISRC."""
+    unknown = " ".join(
+        f"ANTI JOIN (SELECT {column} AS found FROM records WHERE {column} IS NOT NULL) ON found = names.{name}"  # noqa: S608
+        for column, name in _COLUMNS
+    )
+    schema = pa.schema([("name", pa.string())])
+    for (name,) in sql.run_rows(database, f"SELECT name FROM names {unknown}", schema):  # noqa: S608
+        what = f'no record has the id, path or ISRC "{display_text(name)}"'
+        raise InputError("withdraw", what, "ids are those of the catalogue")
 
 
 @contextmanager

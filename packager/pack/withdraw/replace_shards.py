@@ -1,6 +1,6 @@
 """Note shards whose content is wrong, so that the next plan replaces them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -18,20 +18,28 @@ from packager.paths import display_text
 
 
 def replace_shards(
-    project: Project, names: Sequence[str], *, reason: str, date: str, dry_run: bool = False
+    project: Project,
+    names: Sequence[str],
+    *,
+    reason: str,
+    date: str,
+    dry_run: bool = False,
+    ask: Callable[[ReplaceReport], bool] = lambda _: True,
 ) -> ReplaceReport:
     """Note durably that shards are to be replaced by new ones, made of the catalogue as it is then.
 
-    date: RFC 3339. Raises InputError for a name that is of no published shard, or of an obsolete one.
+    date: RFC 3339. ask: called with the report; nothing is noted if it returns False. Raises InputError for a name that
+    is of no published shard, or of an obsolete one.
     """
     check_reason(reason)
     shards = _published(project, names)
     noted = read_withdrawals(project)
     fresh = {shard.name: SupersededShard(name=shard.name, reason=reason, date=date) for shard in shards}
     kept = tuple(each for each in noted.shards if each.name not in fresh)
-    if not dry_run:
+    report = _report(project, shards, dry_run=dry_run)
+    if not dry_run and ask(report):
         write_withdrawals(project, msgspec.structs.replace(noted, shards=(*kept, *fresh.values())))
-    return _report(project, shards, dry_run=dry_run)
+    return report
 
 
 def undo_replace(project: Project, names: Sequence[str], *, dry_run: bool = False) -> ReplaceReport:

@@ -3,7 +3,7 @@
 Nothing changes but withdrawals.json; planning and publishing act on that.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -16,7 +16,7 @@ from packager.engine.project.project import Project
 from packager.engine.project.state_files import read_withdrawals, write_withdrawals
 from packager.errors import InputError
 from packager.model import FileDigest, Release, ShardName, Withdrawal
-from packager.option_fields import option
+from packager.option_fields import DRY_RUN, option
 from packager.pack.prune.prune import after_the_next_release
 from packager.pack.withdraw.find_records import RecordFilter, find_records
 from packager.pack.withdraw.record_contents import record_contents
@@ -28,11 +28,11 @@ from packager.progress import SILENT, Progress
 class WithdrawOptions(RecordFilter):
     """Which records are withdrawn, or are so no more, and what the release says of them."""
 
-    reason: str = option("Why, as the release tells everybody.", "", metavar="TEXT")
+    reason: str = option("Why; one line, published in the release.", "", metavar="TEXT")
     keep_shards: bool = option("Do not replace the shards that contain them.", False)
-    redact: bool = option("Tell no title and no artist of them, only the id.", False)
-    undo: bool = option("Lift the withdrawal; if it is published, the next release records that.", False)
-    dry_run: bool = option("Show what is meant, and note nothing.", False)
+    redact: bool = option("Publish only the ids, without titles and artists.", False)
+    undo: bool = option("Undo the withdrawal; if it is published, the next release records that.", False)
+    dry_run: bool = option(DRY_RUN, False)
 
 
 def withdraw(
@@ -40,13 +40,14 @@ def withdraw(
     options: WithdrawOptions,
     *,
     date: str,
+    ask: Callable[[WithdrawReport], bool] = lambda _: True,
     progress: Progress = SILENT,
 ) -> WithdrawReport:
     """Note durably that records, and the content of their files, are withdrawn.
 
     Published records with the same content are withdrawn too. What was noted of a record before is kept; only its
-    content, that its shards are replaced, and `redact` are added. date: RFC 3339. Raises InputError where nothing is
-    asked for or found, or the reason is empty.
+    content, that its shards are replaced, and `redact` are added. date: RFC 3339. ask: called with the report; nothing
+    is noted if it returns False. Raises InputError if nothing is asked for or found, or the reason is empty.
     """
     check_reason(options.reason)
     named = find_records(project, options)
@@ -67,13 +68,15 @@ def withdraw(
             before = None
         records[each.id] = _noted(each, options, date, contents.files[each.id], before)
     following = msgspec.structs.replace(noted, records=tuple(records.values()))
-    if not options.dry_run:
-        write_withdrawals(project, following)
     withdrawn = in_force(last, following)
-    report = _report(project, last, found, options, new=len(new), withdrawn=withdrawn)
-    return msgspec.structs.replace(
-        report, same_content=tuple(each.id for each in contents.copies), unread=contents.unread
+    report = msgspec.structs.replace(
+        _report(project, last, found, options, new=len(new), withdrawn=withdrawn),
+        same_content=tuple(each.id for each in contents.copies),
+        unread=contents.unread,
     )
+    if not options.dry_run and ask(report):
+        write_withdrawals(project, following)
+    return report
 
 
 def _from_release(published: Withdrawal) -> WithdrawnRecord:
@@ -114,8 +117,8 @@ def undo_withdraw(project: Project, options: WithdrawOptions) -> WithdrawReport:
     release = state_files.read_last_release(project)
     published = {each.id: each for each in release.in_force} if release else {}
     withdrawn = in_force(release, noted)
-    if options.ids and set(options.ids) <= withdrawn.keys() and not options.paths and options.where is None:
-        shards = {each: published[each].shards if each in published else () for each in options.ids}
+    if options.records and withdrawn.keys() >= {*options.records} and not options.paths and options.where is None:
+        shards = {each: published[each].shards if each in published else () for each in options.records}
         found = tuple(FoundRecord(id=each, path=None, title="", artist="", shards=shards[each]) for each in shards)
     else:
         found = tuple(each for each in find_records(project, options) if each.id in withdrawn)
@@ -141,7 +144,7 @@ def _check_content(withdrawn: Mapping[str, Sequence[FileDigest]], lifted: set[st
         same = next((each for each in files if each in content), None)
         if record not in lifted and same is not None:
             what = f'"{display_text(record)}" is withdrawn too, and has the same content'
-            fix = f'lift both: --id "{display_text(content[same])}" --id "{display_text(record)}"'
+            fix = f'undo both: "{display_text(content[same])}" "{display_text(record)}"'
             raise InputError(display_text(content[same]), what, fix)
 
 

@@ -116,8 +116,8 @@ def test_members_are_chosen_by_id_path_and_sql(project: Project, tmp_path: Path,
 
     every = chosen()
     assert len(every) == 4
-    assert chosen("--id", "notes.txt") == ["notes.txt"]
-    assert chosen("--id", "notes.txt", "--path", "cover 100%*") == ["cover 100_~972f7df4.png", "notes.txt"]
+    assert chosen("notes.txt") == ["notes.txt"]
+    assert chosen("notes.txt", "--path", "cover 100%*") == ["cover 100_~972f7df4.png", "notes.txt"]
     assert chosen("--where", "size > 100 AND kind = 'artwork'") == ["cover 100_~972f7df4.png"]
     assert chosen("--path", "*.txt", "--where", "size = 0") == ["empty.txt"]
     assert chosen("--where", "title IS NULL -- a comment") == every
@@ -126,7 +126,7 @@ def test_members_are_chosen_by_id_path_and_sql(project: Project, tmp_path: Path,
 
 
 WRONG = {
-    ("--id", "nosuch"): '--id: no member has the id "nosuch"',
+    ("nosuch",): 'no file has the id, path or ISRC "nosuch"',
     ("--path", "*.ape"): '--path: no member matches "*.ape"',
     ("--where", "titel = 'x'"): '--where: unknown column "titel"; did you mean "title"?',
     ("--where", "size"): '"size" gives BIGINT, not true or false',

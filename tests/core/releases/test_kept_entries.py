@@ -153,7 +153,7 @@ def test_its_state_folder_is_made_again_from_the_site(project: Project, capsys: 
 def test_a_withdrawal_of_it_is_lifted(project: Project, capsys: Capture) -> None:
     audio = "kept-audio-00001"
     assert audio not in (project.root / "site/magnets.txt").read_text()
-    assert project.run(capsys, "withdraw", "--undo", "--id", "k-02").code == 0
+    assert project.run(capsys, "withdraw", "--yes", "--undo", "k-02").code == 0
     after = release(project, capsys)
     assert [each.get("lifted") for each in after["withdrawals"] if each["id"] == "k-02"] == [5]
     assert "k-02" in {row["id"] for row in rows(project.root / f"site/manifests/{audio}.members.parquet")}

@@ -137,11 +137,11 @@ def test_who_looks_for_an_id_or_a_path_finds_the_record_under_what_it_is_called_
     members = with_current_ids(make_members(MOVED))
     assert members.schema == MEMBERS
     assert members["id"].to_pylist() == ["new/a.txt", "b", "new/c.txt"]
-    assert filter_members(members, ids=["new/a.txt"], paths=[], where=None) == [0]
-    with pytest.raises(InputError, match="no member has the id"):
-        filter_members(members, ids=["old/a.txt"], paths=[], where=None)
-    assert filter_members(members, ids=[], paths=["old/a.txt"], where=None) == [0]
-    assert filter_members(members, ids=[], paths=["moved/*"], where=None) == [1]
+    assert filter_members(members, records=["new/a.txt"], paths=[], where=None) == [0]
+    with pytest.raises(InputError, match="no file has the id, path or ISRC"):
+        filter_members(members, records=["old/b.txt"], paths=[], where=None)
+    assert filter_members(members, records=[], paths=["old/a.txt"], where=None) == [0]
+    assert filter_members(members, records=[], paths=["moved/*"], where=None) == [1]
 
 
 def test_a_file_is_looked_for_where_it_is_now_then_where_it_was_and_never_outside(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_tars_of_obsolete_shards_are_deleted_from_the_store_if_this_project_made
     local = make_project(tmp_path / "local", files=1)
     project = in_store(local, bucket, tmp_path / "stored")
     assert project.run(capsys, "release", "--workers", "1").code == 0
-    assert project.run(capsys, "withdraw", "--id", "notes.txt", "--reason", "x").code == 0
+    assert project.run(capsys, "withdraw", "--yes", "notes.txt", "--reason", "x").code == 0
     assert project.run(capsys, "release", "--workers", "1").code == 0
     bucket.put("tars/tones-metadata-00001.tar", b"somebody's own")
     before = set(bucket.everything("tars/"))

@@ -131,7 +131,7 @@ def test_inspect_says_what_is_wrong_with_the_lines(line: bytes, sentence: str, t
 def test_the_lines_of_a_release_follow_its_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     project = make_project(tmp_path / "project", files=5)
     release(project, capsys)
-    assert project.run(capsys, "withdraw", "--id", "notes.txt", "--reason", "asked", "--keep-shards").code == 0
+    assert project.run(capsys, "withdraw", "--yes", "notes.txt", "--reason", "asked", "--keep-shards").code == 0
     (project.source / "new.txt").write_bytes(b"new")
     second = release(project, capsys)
     site = project.root / "site"

@@ -32,7 +32,7 @@ def project(tmp_path: Path, capsys: Capture) -> Project:
 
 
 def supersede(project: Project, capsys: Capture, name: str = "tones-rest-00001") -> None:
-    assert project.run(capsys, "replace", name, "--reason", "wrong titles").code == 0
+    assert project.run(capsys, "replace", "--yes", name, "--reason", "wrong titles").code == 0
 
 
 def site_torrents(project: Project, name: str) -> list[bytes]:
