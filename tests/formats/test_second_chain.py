@@ -59,19 +59,8 @@ def chained(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project after six releases, each checked when it was made."""
     project = make_project(tmp_path_factory.mktemp("chain"), files=12)
     project.write_config(phases=PHASES, torrent="also_v1 = true")
-    assert (
-        main(
-            [
-                "keygen",
-                "--no-password",
-                "--secret-key",
-                f"{project.root}/k.key",
-                "--public-key",
-                f"{project.root}/k.pub",
-            ]
-        )
-        == 0
-    )
+    keys = ["--secret-key", f"{project.root}/k.key", "--public-key", f"{project.root}/k.pub"]
+    assert main(["keygen", "--no-password", *keys]) == 0
     edit_config(project, 'date = "2026-11-21"\n', 'secret_key = "k.key"\n')
     album = project.source / "album 0"
     first = released(project)
@@ -92,7 +81,7 @@ def chained(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
     edit_config(project, "trackers = [[", 'trackers = [["https://new.example.org/announce"], [')
     live = next(s for s in third["shards"] if s["phase"] == "audio" and not s.get("obsolete"))
-    run(project, "replace", live["name"], "--reason", "the tags were wrong")
+    run(project, "replace", "--yes", live["name"], "--reason", "the tags were wrong")
     fourth = released(project)
     assert by_name(fourth)[live["name"]]["superseded_by"]
     for shard in fourth["shards"]:
