@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 
 from packager.engine.network.http_client import HttpClient
 from packager.native import hashes
+from tests.helpers import first_releases
 from tests.helpers.failing_disk import FailingDisk, failing_disk
 
 # A machine that is busy draws and tries its examples slowly; and examples may share a test's folder.
@@ -72,6 +73,12 @@ def _requests_are_repeated_at_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(HttpClient.__init__.__kwdefaults__, "pause", 0.001)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _first_releases_are_kept(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Name the folder in which the tests of this process keep the first releases that they copy."""
+    first_releases.keep_in(tmp_path_factory.mktemp("first-releases"))
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ embargo = "2999-01-01"
 @pytest.mark.parametrize("data", [b"secret v2", b"v1"[::-1]], ids=["other size", "equal size"])
 @pytest.mark.parametrize("is_replaced", [False, True])
 def test_a_new_version_waits_for_the_embargo(tmp_path: Path, capsys: Capture, data: bytes, is_replaced: bool) -> None:
-    project = make(tmp_path / "p", capsys, {"audio": b"v1", "b": b"b"})
+    project = make(tmp_path / "p", {"audio": b"v1", "b": b"b"})
     project.write_config(phases=CLOSED + PHASES)
     write(project, {"audio": data, "audio 2": b"never published"})
     if is_replaced:
@@ -44,7 +44,7 @@ def test_status_names_no_next_command_while_an_embargo_is_all_that_is_waited_for
     tmp_path: Path, capsys: Capture, year: str, other: str, following: str
 ) -> None:
     second = f'[[phases]]\nname = "second"\nwhere = "path = \'b\'"\n{other}'
-    project = make(tmp_path / "p", capsys, {"c": b"c"})
+    project = make(tmp_path / "p", {"c": b"c"})
     write(project, {"audio": b"not yet", "b": b"b"})
     project.write_config(phases=CLOSED + second + PHASES)
     release(project, capsys)
@@ -54,7 +54,7 @@ def test_status_names_no_next_command_while_an_embargo_is_all_that_is_waited_for
 
 
 def test_what_is_published_stays_in_a_shard_that_is_replaced(tmp_path: Path, capsys: Capture) -> None:
-    project = make(tmp_path / "p", capsys, {"audio": b"v1", "b": b"b"})
+    project = make(tmp_path / "p", {"audio": b"v1", "b": b"b"})
     project.write_config(phases=CLOSED + PHASES)
     assert project.run(capsys, "replace", "--yes", "tones-all-00001", "--reason", "x").code == 0
     release(project, capsys)
@@ -98,7 +98,7 @@ def test_plan_warns_of_records_that_an_earlier_phase_takes_from_an_embargo(
 
 
 def test_a_phase_whose_records_are_elsewhere_is_not_to_be_removed(tmp_path: Path, capsys: Capture) -> None:
-    project = make(tmp_path / "p", capsys, {"a": b"a", "secret 1": b"1", "secret 2": b"2"})
+    project = make(tmp_path / "p", {"a": b"a", "secret 1": b"1", "secret 2": b"2"})
     project.write_config(phases=PHASES + EMB)
     wanted = "warning: emb: has nothing to publish: the 2 records that it selects are in another phase, published"
     ran = project.run(capsys, "plan")

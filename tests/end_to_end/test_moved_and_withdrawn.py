@@ -9,6 +9,7 @@ import pytest
 
 from packager.core.releases import trust
 from tests.end_to_end.test_growing import assert_frozen, by_name, new_shards, read_release, release
+from tests.helpers.first_releases import first_release
 from tests.helpers.projects import Project
 from tests.helpers.site_contents import rows, told, told_by_tar
 
@@ -17,12 +18,16 @@ PHASES = '[[phases]]\nname = "all"\ntitle = "All"\n'
 SECRET = b"not for the public"
 
 
-def make(root: Path, capsys: Capture, files: dict[str, bytes], *, phases: str = PHASES, **options: str) -> Project:
+def make(root: Path, files: dict[str, bytes], *, phases: str = PHASES, **options: str) -> Project:
     """Make a project of some files, and its first release."""
+    return first_release(root, _release, files, phases=phases, **options)
+
+
+def _release(root: Path, files: dict[str, bytes], **options: str) -> Project:
     project = Project(root)
     write(project, files)
-    project.write_config(phases=phases, **options)
-    release(project, capsys)
+    project.write_config(**options)
+    project.release()
     return project
 
 
@@ -64,7 +69,7 @@ def anywhere(project: Project, texts: tuple[bytes, ...], tmp_path: Path) -> set[
 
 @pytest.mark.parametrize("twin", ["A.txt", "ａ.txt"])
 def test_a_twin_that_disappears_changes_no_identity(tmp_path: Path, capsys: Capture, twin: str) -> None:
-    project = make(tmp_path / "p", capsys, {"a.txt": b"1", twin: b"2", "b.txt": b"3"})
+    project = make(tmp_path / "p", {"a.txt": b"1", twin: b"2", "b.txt": b"3"})
     first = read_release(project)
     (project.source / twin).unlink()
     second = release(project, capsys)
@@ -73,7 +78,7 @@ def test_a_twin_that_disappears_changes_no_identity(tmp_path: Path, capsys: Capt
 
 
 def test_a_twin_that_appears_changes_no_identity(tmp_path: Path, capsys: Capture) -> None:
-    project = make(tmp_path / "p", capsys, {"a.txt": b"1", "folder/x": b"2"})
+    project = make(tmp_path / "p", {"a.txt": b"1", "folder/x": b"2"})
     write(project, {"A.txt": b"new", "Folder/x": b"new too"})
     second = release(project, capsys)
     assert [row["id"] for row in table(project, "tones-all-00002")] == ["A.txt", "Folder/x"]
@@ -81,7 +86,7 @@ def test_a_twin_that_appears_changes_no_identity(tmp_path: Path, capsys: Capture
 
 
 def test_a_file_that_is_edited_as_a_twin_appears_is_a_new_version(tmp_path: Path, capsys: Capture) -> None:
-    project = make(tmp_path / "p", capsys, {"LICENSE.txt": b"old", "b.txt": b"3"})
+    project = make(tmp_path / "p", {"LICENSE.txt": b"old", "b.txt": b"3"})
     write(project, {"LICENSE.txt": b"edited", "license.TXT": b"another"})
     release(project, capsys)
     marks = {row["id"]: row["superseded"] for row in table(project, "tones-all-00001")}
@@ -95,7 +100,7 @@ def test_a_file_that_is_edited_as_a_twin_appears_is_a_new_version(tmp_path: Path
 
 
 def test_a_file_that_moved_stays_in_its_shard_with_its_new_path(tmp_path: Path, capsys: Capture) -> None:
-    project = make(tmp_path / "p", capsys, {"a.txt": b"one", "b.txt": b"two", "c.txt": b"six"})
+    project = make(tmp_path / "p", {"a.txt": b"one", "b.txt": b"two", "c.txt": b"six"})
     first = read_release(project)
     move(project, "a.txt", "folder/new.txt")
     move(project, "b.txt", "B2.txt")
@@ -119,7 +124,7 @@ def test_a_file_that_moved_stays_in_its_shard_with_its_new_path(tmp_path: Path, 
 
 def test_a_folder_that_is_renamed_moves_all_its_files(tmp_path: Path, capsys: Capture) -> None:
     files = {f"Old [x]/{name}": name.encode() * 3 for name in ("1.txt", "2.txt", "100%.txt", "é")} | {"e": b""}
-    project = make(tmp_path / "p", capsys, files)
+    project = make(tmp_path / "p", files)
     (project.source / "Old [x]").rename(project.source / "new")
     move(project, "e", "empty")
     second = release(project, capsys)
@@ -129,7 +134,7 @@ def test_a_folder_that_is_renamed_moves_all_its_files(tmp_path: Path, capsys: Ca
 
 
 def test_a_file_that_moved_while_another_takes_its_path_stays_too(tmp_path: Path, capsys: Capture) -> None:
-    project = make(tmp_path / "p", capsys, {"log": b"old log", "b": b"two"})
+    project = make(tmp_path / "p", {"log": b"old log", "b": b"two"})
     move(project, "log", "log.1")
     write(project, {"log": b"newest!"})
     release(project, capsys)
@@ -138,7 +143,7 @@ def test_a_file_that_moved_while_another_takes_its_path_stays_too(tmp_path: Path
 
 
 def test_equal_size_alone_is_no_move(tmp_path: Path, capsys: Capture) -> None:
-    project = make(tmp_path / "p", capsys, {"a": b"abc", "b": b"two"})
+    project = make(tmp_path / "p", {"a": b"abc", "b": b"two"})
     first = read_release(project)
     (project.source / "a").unlink()
     write(project, {"c": b"xyz"})
@@ -166,7 +171,7 @@ def test_a_record_keeps_its_id_wherever_its_file_goes(tmp_path: Path, capsys: Ca
 
 
 def test_a_file_that_gets_a_record_stays_in_its_shard(tmp_path: Path, capsys: Capture) -> None:
-    project = make(tmp_path / "p", capsys, {"a.txt": b"one", "b.txt": b"two"})
+    project = make(tmp_path / "p", {"a.txt": b"one", "b.txt": b"two"})
     first = read_release(project)
     (project.root / "records.csv").write_text("id,path\nr-1,a.txt\n")
     project.write_config(phases=PHASES, collection='[records]\nfiles = ["records.csv"]')
@@ -177,7 +182,7 @@ def test_a_file_that_gets_a_record_stays_in_its_shard(tmp_path: Path, capsys: Ca
 @pytest.mark.parametrize("container", ["tar", "folder"])
 def test_what_has_no_tar_is_made_of_files_that_moved(tmp_path: Path, capsys: Capture, container: str) -> None:
     phases = PHASES + f'container = "{container}"\n'
-    project = make(tmp_path / "p", capsys, {"a.txt": b"one", "b.txt": b"two"}, phases=phases)
+    project = make(tmp_path / "p", {"a.txt": b"one", "b.txt": b"two"}, phases=phases)
     if container == "tar":
         (project.root / "shards" / "tones-all-00001.tar").unlink()
         config = project.root / "packager.toml"
@@ -192,7 +197,7 @@ def test_what_has_no_tar_is_made_of_files_that_moved(tmp_path: Path, capsys: Cap
 
 
 def test_a_lost_state_folder_knows_what_moved(tmp_path: Path, capsys: Capture) -> None:
-    project = make(tmp_path / "p", capsys, {"a.txt": b"one", "b.txt": b"two", "private.txt": SECRET})
+    project = make(tmp_path / "p", {"a.txt": b"one", "b.txt": b"two", "private.txt": SECRET})
     move(project, "a.txt", "new.txt")
     withdraw(project, capsys, "private.txt", "--keep-shards")
     second = release(project, capsys)
@@ -216,8 +221,13 @@ def withdraw(project: Project, capsys: Capture, *arguments: str) -> dict:
 
 
 def test_withdrawn_content_stays_out_under_another_name(tmp_path: Path, capsys: Capture) -> None:
+<<<<<<< HEAD
     project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "private.txt": SECRET})
     withdraw(project, capsys, "private.txt", "--redact")
+=======
+    project = make(tmp_path / "p", {"keep.txt": b"keep", "private.txt": SECRET})
+    withdraw(project, capsys, "--id", "private.txt", "--redact")
+>>>>>>> 5455146 (Make first releases that many tests start from once in a process)
     release(project, capsys)
     move(project, "private.txt", "renamed.txt")
     ran = project.run(capsys, "release", "--workers", "1")
@@ -235,8 +245,13 @@ def test_a_copy_of_withdrawn_content_is_left_out_of_every_phase(tmp_path: Path, 
         '[[phases]]\nname = "all"\ntitle = "All"\n'
     )
     files = {"keep.txt": b"keep", "deep/x.txt": b"deep", "private.txt": SECRET}
+<<<<<<< HEAD
     project = make(tmp_path / "p", capsys, files, phases=phases)
     withdraw(project, capsys, "private.txt")
+=======
+    project = make(tmp_path / "p", files, phases=phases)
+    withdraw(project, capsys, "--id", "private.txt")
+>>>>>>> 5455146 (Make first releases that many tests start from once in a process)
     write(project, {place: SECRET, "new.txt": b"N" * len(SECRET)})
     release(project, capsys)
     assert anywhere(project, (SECRET, place.encode()), tmp_path) == set()
@@ -244,8 +259,13 @@ def test_a_copy_of_withdrawn_content_is_left_out_of_every_phase(tmp_path: Path, 
 
 
 def test_published_copies_are_withdrawn_too(tmp_path: Path, capsys: Capture) -> None:
+<<<<<<< HEAD
     project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "private.txt": SECRET, "copy.txt": SECRET})
     report = withdraw(project, capsys, "private.txt")
+=======
+    project = make(tmp_path / "p", {"keep.txt": b"keep", "private.txt": SECRET, "copy.txt": SECRET})
+    report = withdraw(project, capsys, "--id", "private.txt")
+>>>>>>> 5455146 (Make first releases that many tests start from once in a process)
     assert report["same_content"] == ["copy.txt"]
     second = release(project, capsys)
     assert {each["id"] for each in second["withdrawals"]} == {"private.txt", "copy.txt"}
@@ -266,7 +286,7 @@ def test_content_that_is_withdrawn_before_it_is_published_stays_out(tmp_path: Pa
 
 
 def test_every_version_of_a_withdrawn_record_stays_out(tmp_path: Path, capsys: Capture) -> None:
-    project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "private.txt": SECRET})
+    project = make(tmp_path / "p", {"keep.txt": b"keep", "private.txt": SECRET})
     write(project, {"private.txt": b"second version"})
     release(project, capsys)
     write(project, {"private.txt": b"third, not published"})
@@ -279,8 +299,13 @@ def test_every_version_of_a_withdrawn_record_stays_out(tmp_path: Path, capsys: C
 
 
 def test_withdrawn_content_stays_out_if_the_note_of_it_is_lost(tmp_path: Path, capsys: Capture) -> None:
+<<<<<<< HEAD
     project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "private.txt": SECRET})
     withdraw(project, capsys, "private.txt", "--redact")
+=======
+    project = make(tmp_path / "p", {"keep.txt": b"keep", "private.txt": SECRET})
+    withdraw(project, capsys, "--id", "private.txt", "--redact")
+>>>>>>> 5455146 (Make first releases that many tests start from once in a process)
     release(project, capsys)
     (project.root / "withdrawals.json").unlink()
     move(project, "private.txt", "renamed.txt")
@@ -289,8 +314,13 @@ def test_withdrawn_content_stays_out_if_the_note_of_it_is_lost(tmp_path: Path, c
 
 
 def test_withdrawn_content_that_comes_while_packing_leaves_no_shard(tmp_path: Path, capsys: Capture) -> None:
+<<<<<<< HEAD
     project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "private.txt": SECRET})
     withdraw(project, capsys, "private.txt")
+=======
+    project = make(tmp_path / "p", {"keep.txt": b"keep", "private.txt": SECRET})
+    withdraw(project, capsys, "--id", "private.txt")
+>>>>>>> 5455146 (Make first releases that many tests start from once in a process)
     release(project, capsys)
     new = project.source / "new.txt"
     new.write_bytes(b"n" * len(SECRET))
@@ -310,7 +340,7 @@ def test_withdrawn_content_that_comes_while_packing_leaves_no_shard(tmp_path: Pa
 
 def test_the_catalogue_of_a_phase_that_was_removed_ends_with_a_withdrawal(tmp_path: Path, capsys: Capture) -> None:
     catalogue = '[[phases]]\nname = "metadata"\ntitle = "M"\ncontent = "catalogue"\n'
-    project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "private.txt": SECRET}, phases=catalogue + PHASES)
+    project = make(tmp_path / "p", {"keep.txt": b"keep", "private.txt": SECRET}, phases=catalogue + PHASES)
     project.write_config(phases=PHASES)
     assert "obsolete" not in by_name(release(project, capsys))["tones-metadata-00001"]
     withdraw(project, capsys, "private.txt", "--redact")
@@ -321,8 +351,13 @@ def test_the_catalogue_of_a_phase_that_was_removed_ends_with_a_withdrawal(tmp_pa
 
 
 def test_a_lifted_withdrawal_is_published_again_and_recorded(tmp_path: Path, capsys: Capture) -> None:
+<<<<<<< HEAD
     project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "private.txt": SECRET})
     withdraw(project, capsys, "private.txt", "--redact")
+=======
+    project = make(tmp_path / "p", {"keep.txt": b"keep", "private.txt": SECRET})
+    withdraw(project, capsys, "--id", "private.txt", "--redact")
+>>>>>>> 5455146 (Make first releases that many tests start from once in a process)
     release(project, capsys)
     move(project, "private.txt", "renamed.txt")
     release(project, capsys)
@@ -337,8 +372,13 @@ def test_a_lifted_withdrawal_is_published_again_and_recorded(tmp_path: Path, cap
 def test_a_release_is_refused_if_nothing_knows_the_content_of_a_redacted_withdrawal(
     tmp_path: Path, capsys: Capture, *, at_once: bool
 ) -> None:
+<<<<<<< HEAD
     project = make(tmp_path / "project", capsys, {"a.txt": b"a", "b.txt": SECRET, "empty.txt": b""})
     assert project.run(capsys, "withdraw", "--yes", "b.txt", "--redact", "--reason", "x").code == 0
+=======
+    project = make(tmp_path / "project", {"a.txt": b"a", "b.txt": SECRET, "empty.txt": b""})
+    assert project.run(capsys, "withdraw", "--id", "b.txt", "--redact", "--reason", "x").code == 0
+>>>>>>> 5455146 (Make first releases that many tests start from once in a process)
     release(project, capsys)
     shutil.rmtree(project.root / ".packager")
     if not at_once:
@@ -359,8 +399,13 @@ def test_a_release_is_refused_if_nothing_knows_the_content_of_a_redacted_withdra
 
 
 def test_what_the_release_describes_needs_no_note_and_no_state(tmp_path: Path, capsys: Capture) -> None:
+<<<<<<< HEAD
     project = make(tmp_path / "project", capsys, {"a.txt": b"a", "b.txt": SECRET, "empty.txt": b""})
     assert project.run(capsys, "withdraw", "--yes", "b.txt", "--reason", "x").code == 0
+=======
+    project = make(tmp_path / "project", {"a.txt": b"a", "b.txt": SECRET, "empty.txt": b""})
+    assert project.run(capsys, "withdraw", "--id", "b.txt", "--reason", "x").code == 0
+>>>>>>> 5455146 (Make first releases that many tests start from once in a process)
     release(project, capsys)
     shutil.rmtree(project.root / ".packager")
     (project.root / "withdrawals.json").unlink()
@@ -370,8 +415,13 @@ def test_what_the_release_describes_needs_no_note_and_no_state(tmp_path: Path, c
 
 
 def test_a_withdrawal_is_lifted_after_the_state_folder_was_lost(tmp_path: Path, capsys: Capture) -> None:
+<<<<<<< HEAD
     project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "private.txt": SECRET})
     withdraw(project, capsys, "private.txt", "--redact")
+=======
+    project = make(tmp_path / "p", {"keep.txt": b"keep", "private.txt": SECRET})
+    withdraw(project, capsys, "--id", "private.txt", "--redact")
+>>>>>>> 5455146 (Make first releases that many tests start from once in a process)
     followed = trust.pin((project.root / "site" / "release.json").read_bytes()).followed
     release(project, capsys)
     followed = trust.accept_release(followed, (project.root / "site" / "release.json").read_bytes(), b"").followed
@@ -384,15 +434,20 @@ def test_a_withdrawal_is_lifted_after_the_state_folder_was_lost(tmp_path: Path, 
 
 
 def test_empty_files_are_no_content(tmp_path: Path, capsys: Capture) -> None:
+<<<<<<< HEAD
     project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "empty": b"", "other": b""})
     report = withdraw(project, capsys, "empty")
+=======
+    project = make(tmp_path / "p", {"keep.txt": b"keep", "empty": b"", "other": b""})
+    report = withdraw(project, capsys, "--id", "empty")
+>>>>>>> 5455146 (Make first releases that many tests start from once in a process)
     assert report["same_content"] == []
     release(project, capsys)
     assert {row["id"] for row in table(project, "tones-all-00002")} == {"keep.txt", "other"}
 
 
 def test_the_record_of_a_file_that_moved_is_withdrawn_by_its_new_path(tmp_path: Path, capsys: Capture) -> None:
-    project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "private.txt": SECRET})
+    project = make(tmp_path / "p", {"keep.txt": b"keep", "private.txt": SECRET})
     move(project, "private.txt", "moved.txt")
     release(project, capsys)
     report = withdraw(project, capsys, "--path", "moved.*", "--redact")
@@ -443,7 +498,7 @@ def test_nothing_of_a_closed_phase_goes_out_before(
     tmp_path: Path, capsys: Capture, later: str, goes: dict[str | None, int]
 ) -> None:
     files = {f"audio {number}": bytes([number]) * 18_000 for number in range(3)} | {"b": b"b", "cat": b"cat"}
-    project = make(tmp_path / "p", capsys, files, phases=CLOSED.format(later=later))
+    project = make(tmp_path / "p", files, phases=CLOSED.format(later=later))
     document = read_release(project)
     states = {phase["name"]: phase["state"] for phase in document["phases"]}
     assert states["audio"] != "published"
@@ -461,7 +516,7 @@ def test_nothing_of_a_closed_phase_goes_out_before(
 def test_files_over_an_open_budget_go_to_the_next_phase(tmp_path: Path, capsys: Capture) -> None:
     phases = CLOSED.format(later="").replace('embargo = "2999-01-01"\n', "")
     files = {f"audio {number}": bytes([number]) * 18_000 for number in range(3)}
-    project = make(tmp_path / "p", capsys, files, phases=phases)
+    project = make(tmp_path / "p", files, phases=phases)
     assert {row["id"] for row in table(project, "tones-later-00001")} == {"audio 1", "audio 2"}
     assert 'audio: 2 files (35.2 KiB) exceed its budget; they go to "later"' in project.run(capsys, "plan").out
 

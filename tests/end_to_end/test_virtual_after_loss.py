@@ -5,23 +5,31 @@ from pathlib import Path
 
 import pytest
 
+from packager import api
 from tests.end_to_end.test_growing import assert_frozen, read_release
-from tests.end_to_end.test_moved_and_withdrawn import Capture, make, write
+from tests.end_to_end.test_moved_and_withdrawn import PHASES, Capture, write
+from tests.helpers.first_releases import first_release
+from tests.helpers.projects import Project
+
+
+def _release(root: Path, *, is_option: bool) -> Project:
+    """Release a shard without its tar, as an option or the configuration asks for."""
+    project = Project(root)
+    write(project, {"s": b"s", "t": b"t"})
+    project.write_config(phases=PHASES)
+    config = root / "packager.toml"
+    if not is_option:
+        config.write_text(config.read_text().replace("[shards]", "[shards]\nwrite_tars = false"))
+    api.release(config, no_tars=is_option, workers=1)
+    return project
 
 
 @pytest.mark.parametrize("is_lost", [False, True])
 @pytest.mark.parametrize("change", ["gone", "other size", "equal size"])
 @pytest.mark.parametrize("is_option", [False, True])
 def test_a_release_goes_on(tmp_path: Path, capsys: Capture, change: str, *, is_option: bool, is_lost: bool) -> None:
-    project = make(tmp_path / "p", capsys, {"s": b"s", "t": b"t"})
-    shutil.rmtree(project.root / "shards")
-    shutil.rmtree(project.root / ".packager")
-    shutil.rmtree(project.root / "site")
-    config = project.root / "packager.toml"
-    if not is_option:
-        config.write_text(config.read_text().replace("[shards]", "[shards]\nwrite_tars = false"))
+    project = first_release(tmp_path / "p", _release, is_option=is_option)
     command = ("release", "--no-tars") if is_option else ("release",)
-    assert project.run(capsys, *command).code == 0
     first = read_release(project)
     if change == "gone":
         (project.source / "t").unlink()

@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 
 from packager.cli.app import main
+from packager.engine.files.file_stamp import TarStamp
+from packager.engine.project.load_project import load_project
+from packager.engine.project.tar_stamps import read_tar_stamp, write_tar_stamp
 from packager.engine.published.published_shard import open_published_shard, shard_files
+from packager.model import ShardName
 
 CONFIG = """
 [collection]
@@ -77,8 +81,15 @@ class Project:
         assert main(["release", "--workers", "1", "--config", str(self.root / "packager.toml")]) == 0
 
     def copy(self, to: Path) -> "Project":
-        """Return a copy with all that was made so far."""
+        """Return a copy with all that was made so far; a tar that is as it was written is so in the copy, too."""
         shutil.copytree(self.root, to)
+        if (to / ".packager" / "tars").is_dir():
+            here, there = (load_project(root / "packager.toml")[1] for root in (self.root, to))
+            for note in (to / ".packager" / "tars").glob("*.written.json"):
+                name = ShardName(note.name.removesuffix(".written.json"))
+                tar = here.tar(name)
+                if tar.is_file() and read_tar_stamp(here, name) == TarStamp.of(tar.stat()):
+                    write_tar_stamp(there, name)
         return Project(to)
 
     def published(self) -> dict[str, bytes]:

@@ -249,5 +249,5 @@ def test_what_is_not_published_or_cannot_be_listened_at_is_told(
             assert ran.code == 2
             assert "cannot be listened at (Address already in use)" in ran.err
     assert main(["serve", "--listen", "8000"]) == 2
-    assert '--listen: "8000" is not HOST:PORT' in capsys.readouterr().err
+    assert '--listen: "8000" is not [HOST]:PORT' in capsys.readouterr().err
     assert os.path.exists(real.root / "shards")

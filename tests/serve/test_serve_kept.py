@@ -10,6 +10,7 @@ import pytest
 
 from packager import api
 from tests.end_to_end.test_growing import release
+from tests.helpers.first_releases import first_release
 from tests.helpers.projects import Project
 from tests.helpers.serve_process import Served, released, serving
 from tests.helpers.tagged_archive import get
@@ -43,6 +44,10 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def make(root: Path, *, virtual: bool = True, container: str = "tar") -> Project:
+    return first_release(root, _release, virtual=virtual, container=container)
+
+
+def _release(root: Path, *, virtual: bool, container: str) -> Project:
     project = Project(root)
     project.source.mkdir(parents=True)
     for path, data in FILES.items():

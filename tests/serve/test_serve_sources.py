@@ -14,6 +14,7 @@ from packager import api
 from packager.engine.project.project import Project as ProjectPaths
 from packager.engine.project.tar_stamps import read_tar_stamp
 from packager.model import ShardName
+from tests.helpers.first_releases import first_release
 from tests.helpers.projects import Project
 from tests.helpers.serve_process import Served, released, serving, tars
 from tests.helpers.waiting import PATIENCE, until
@@ -34,14 +35,18 @@ def make(root: Path) -> Project:
     return project
 
 
+def _release(root: Path, *, virtual: bool) -> Project:
+    return released(make(root), virtual=virtual)
+
+
 @pytest.fixture(scope="module")
 def tar(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return tars(released(make(tmp_path_factory.mktemp("real") / "p"), virtual=False))[NAME]
+    return tars(first_release(tmp_path_factory.mktemp("real") / "p", _release, virtual=False))[NAME]
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    return released(make(tmp_path / "p"), virtual=True)
+    return first_release(tmp_path / "p", _release, virtual=True)
 
 
 @pytest.fixture
@@ -172,7 +177,7 @@ def replace_by(path: Path, at: int) -> None:
 
 
 def test_a_tar_that_was_changed_gives_no_wrong_byte_whatever_became_of_its_time(tmp_path: Path, tar: bytes) -> None:
-    project = released(make(tmp_path / "p"), virtual=False)
+    project = first_release(tmp_path / "p", _release, virtual=False)
     path, there = f"/shards/{NAME}", project.root / "shards" / NAME
     with serving(project) as served:
         assert served.get(path)[2] == tar

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from packager.cli.app import main
+from tests.helpers.first_releases import first_release
 from tests.helpers.http_server import serving
 from tests.helpers.libtorrent_peer import seeding
 from tests.helpers.projects import Project, whole_folder
@@ -20,9 +21,13 @@ Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(params=["hybrid", "v1", "v2"])
-def made(tmp_path: Path, capsys: Capture, request: pytest.FixtureRequest) -> Project:
-    held = project(tmp_path / "project", version=request.param)
-    assert held.run(capsys, "release").code == 0
+def made(tmp_path: Path, request: pytest.FixtureRequest) -> Project:
+    return first_release(tmp_path / "project", _release, request.param)
+
+
+def _release(root: Path, version: str) -> Project:
+    held = project(root, version=version)
+    held.release()
     return held
 
 

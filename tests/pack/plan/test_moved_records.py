@@ -19,7 +19,7 @@ def test_files_that_exchange_their_names_stay_in_their_shard(
     tmp_path: Path, capsys: Capture, count: int, extra: int
 ) -> None:
     files = {f"{number}.txt": bytes([65 + number]) * (5 + extra * number) for number in range(count)}
-    project = make(tmp_path / "p", capsys, files)
+    project = make(tmp_path / "p", files)
     first = read_release(project)
     for number in range(count):
         move(project, f"{number}.txt", f"{number}")
@@ -33,7 +33,7 @@ def test_files_that_exchange_their_names_stay_in_their_shard(
 
 
 def test_rotated_logs_stay_in_their_shards(tmp_path: Path, capsys: Capture) -> None:
-    project = make(tmp_path / "p", capsys, {"log": b"first"})
+    project = make(tmp_path / "p", {"log": b"first"})
     for number in (2, 3, 4):
         for older in range(number - 1, 1, -1):
             move(project, f"log.{older - 1}", f"log.{older}")
@@ -46,7 +46,7 @@ def test_rotated_logs_stay_in_their_shards(tmp_path: Path, capsys: Capture) -> N
 
 
 def test_a_file_that_replaces_a_published_one_is_a_new_version_of_that(tmp_path: Path, capsys: Capture) -> None:
-    project = make(tmp_path / "p", capsys, {"a": b"content a", "b": b"the b", "c": b"c is third"})
+    project = make(tmp_path / "p", {"a": b"content a", "b": b"the b", "c": b"c is third"})
     move(project, "b", "c")
     move(project, "a", "b")
     release(project, capsys)
@@ -82,7 +82,7 @@ def test_a_copy_of_an_earlier_version_takes_no_id_of_the_records_file(tmp_path: 
 def test_a_kill_between_two_shards_leaves_no_record_twice(
     tmp_path: Path, capsys: Capture, module: ModuleType, function: str, nth: int
 ) -> None:
-    project = make(tmp_path / "p", capsys, {name: name.encode() * 30_000 for name in ("a", "b", "c")})
+    project = make(tmp_path / "p", {name: name.encode() * 30_000 for name in ("a", "b", "c")})
     first = read_release(project)
     assert [shard["members"] for shard in first["shards"]] == [1, 1, 1]
     for name in ("a", "b", "c"):
@@ -111,7 +111,7 @@ def test_a_kill_between_two_shards_leaves_no_record_twice(
 
 
 def test_a_file_that_moved_back_is_listed_where_it_is(tmp_path: Path, capsys: Capture) -> None:
-    project = make(tmp_path / "p", capsys, {"a": b"content a", "b": b"the b"})
+    project = make(tmp_path / "p", {"a": b"content a", "b": b"the b"})
     move(project, "a", "z")
     release(project, capsys)
     assert current(project) == {"a": "z", "b": None}

@@ -25,7 +25,7 @@ WHY = "no release and no plan has it"
 
 
 def project_of(root: Path, capsys: Capture, *, more: str = "", size: str = "64 KiB") -> Project:
-    return make(root, capsys, FILES, phases=CLOSED % more, size=size)
+    return make(root, FILES, phases=CLOSED % more, size=size)
 
 
 def withdraw(project: Project, capsys: Capture, *ids: str) -> list[str]:

@@ -9,6 +9,7 @@ from packager.core.bittorrent import parse_torrent
 from packager.core.bittorrent.magnet import parse_magnet
 from packager.core.releases.kept_entries import LINKS
 from tests.end_to_end.test_growing import by_name, release
+from tests.helpers.first_releases import first_release
 from tests.helpers.projects import Project, make_project
 
 Capture = pytest.CaptureFixture[str]
@@ -23,11 +24,15 @@ def configure(project: Project, tracker: str, torrent: str = "") -> None:
 
 
 @pytest.fixture
-def project(tmp_path: Path, capsys: Capture) -> Project:
+def project(tmp_path: Path) -> Project:
     """A project whose first release is out, with twins."""
-    project = make_project(tmp_path / "project", files=5)
+    return first_release(tmp_path / "project", _release)
+
+
+def _release(root: Path) -> Project:
+    project = make_project(root, files=5)
     configure(project, "one.example", TWIN)
-    release(project, capsys)
+    project.release()
     return project
 
 
